@@ -1,0 +1,88 @@
+"""The card of a trained network: what must be known to feed it an image and to read its answer."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+from convscope.errors import RequestError
+
+VERSION = 1
+
+Fit = Literal["pad", "crop", "letterbox", "stretch"]
+"""How a picture of any size comes to the network's size, aspect ratio kept unless it says so.
+
+- `pad`: as it is, centred on black; a picture that is larger is scaled down to fit first.
+- `crop`: scaled until its shorter side fits, then the centre is cut out.
+- `letterbox`: scaled until its longer side fits, then centred on black.
+- `stretch`: scaled to the size, whatever becomes of the aspect ratio.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What must travel with the weights so that training and serving cannot disagree.
+
+    Attributes:
+        classes: the names of the classes in the order of the network's outputs.
+        size: (height, width) of the images that the network is fed, in pixels.
+        channels: 1 or 3. A colour picture becomes grey by ITU-R 601 luma (0.299 R + 0.587 G +
+            0.114 B); a grey one becomes colour by repeating it three times.
+        fit: how a picture of another size comes to `size`.
+        mean: per channel, of bytes scaled to 0..1; subtracted.
+        std: per channel, likewise; divided by.
+        provenance: where the weights came from: network, data, fingerprint, convscope's version.
+    """
+
+    classes: tuple[str, ...]
+    size: tuple[int, int]
+    channels: Literal[1, 3]
+    fit: Fit
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    provenance: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
+
+    def __post_init__(self) -> None:
+        problems = [
+            (len(self.classes) < 2, f"needs two classes or more, not {list(self.classes)}"),
+            (len(set(self.classes)) < len(self.classes), "names a class twice"),
+            (min(self.size) < 1, f"has the impossible size {self.size}"),
+            (self.channels not in (1, 3), f"has {self.channels} channels; 1 and 3 are known"),
+            (self.fit not in get_args(Fit), f"has fit={self.fit!r}; known: {get_args(Fit)}"),
+            (len(self.mean) != self.channels, f"needs one mean per channel, not {self.mean}"),
+            (len(self.std) != self.channels, f"needs one std per channel, not {self.std}"),
+            (
+                not all(map(math.isfinite, (*self.mean, *self.std))),
+                "has a mean or std of no number",
+            ),
+            (min(self.std, default=1) <= 0, f"needs every std above zero, not {self.std}"),
+        ]
+        for wrong, what in problems:
+            if wrong:
+                raise RequestError(f"The card {what}.")
+
+    def to_json(self) -> str:
+        """The card as text: strict JSON, versioned, one field a line."""
+        fields = asdict(self)
+        fields["provenance"] = dict(self.provenance)
+        return json.dumps({"version": VERSION, **fields}, indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, *, where: str = "card.json") -> "Card":
+        """Read a card back. Raises RequestError, naming `where`, for whatever is not one."""
+        try:
+            fields: dict[str, Any] = json.loads(text)
+            version = fields.pop("version")
+            for name in ("classes", "size", "mean", "std"):
+                fields[name] = tuple(fields[name])
+            card = cls(**fields)
+        except RequestError as error:
+            raise RequestError(f"{where}: {error}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RequestError(f"{where} is not a card ({error}).") from error
+        if version != VERSION:
+            raise RequestError(
+                f"{where} has version {version}; this convscope reads {VERSION}. Update convscope."
+            )
+        return card
