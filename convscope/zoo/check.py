@@ -1,0 +1,71 @@
+"""Whether a network takes the images it will be fed and answers with a number per class."""
+
+import torch
+from torch import nn
+
+from convscope.errors import RequestError
+
+
+def check_network(
+    net: nn.Module, *, channels: int, size: tuple[int, int], classes: int, name: str
+) -> None:
+    """Feed the network one black image and look at the answer. Leaves mode and weights as found.
+
+    Raises RequestError, naming the layer at which the image failed, or the shape of an answer that
+    is not (1, classes).
+    """
+    inside: list[str] = []
+    handles = [
+        module.register_forward_pre_hook(lambda *_, path=path: inside.append(path))
+        for path, module in net.named_modules()
+        if path and not any(module.children())
+    ]
+    modes = {module: module.training for module in net.modules()}
+    weight = next(net.parameters(), torch.empty(0))
+    image = torch.zeros(1, channels, *size, device=weight.device)
+    shape = f"{channels}x{size[0]}x{size[1]}"
+    try:
+        with torch.inference_mode():
+            answer = net.eval()(image)
+    except Exception as error:
+        where = f" at layer {inside[-1]}" if inside else ""
+        raise RequestError(
+            f"{name} cannot take images of {shape}: it failed{where} ({_line(error)}). "
+            "Choose --size and --channels that fit the network."
+        ) from error
+    finally:
+        for handle in handles:
+            handle.remove()
+        for module, mode in modes.items():
+            module.training = mode
+    if not isinstance(answer, torch.Tensor) or answer.shape != (1, classes):
+        told = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
+        raise RequestError(
+            f"{name} answers an image of {shape} with {told}; with {classes} classes the answer "
+            f"must be logits of shape (1, {classes}). Give the builder a `classes` argument, or "
+            "change its last layer."
+        )
+
+
+def _line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0].rstrip(".")
+
+
+def reads_channels_last(net: nn.Module, *, channels: int, size: tuple[int, int]) -> bool:
+    """Whether the network can read images that lie in memory as n, h, w, c, the faster layout.
+
+    A network that reshapes with `view` what a convolution gave cannot.
+    """
+    weight = next(net.parameters(), torch.empty(0))
+    images = torch.zeros(2, *size, channels, device=weight.device).permute(0, 3, 1, 2)
+    modes = {module: module.training for module in net.modules()}
+    try:
+        with torch.inference_mode():
+            net.eval()(images)
+    except RuntimeError:
+        return False
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+    return True

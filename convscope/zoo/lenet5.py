@@ -1,0 +1,58 @@
+"""LeNet-5: LeCun, Bottou, Bengio & Haffner, 1998, as lectures print it today.
+
+TABLE is that lecture table: 61,706 parameters. What it leaves out of the 1998 network is declared
+here: pooling has no parameters (1998: a gain and a bias per map), every map of conv2 sees every map
+of conv1 (1998: 60 chosen links), the activation is a plain tanh (1998: 1.7159 tanh(2x/3)), and the
+output is dense, for a softmax (1998: radial basis functions). The softmax belongs to the loss.
+Weights begin as PyTorch draws them, uniform in ±1/sqrt(fan-in), where 1998 has ±2.4/fan-in.
+"""
+
+from collections import OrderedDict
+
+from torch import nn
+
+TABLE = """
+    layer   filters   size   stride   activation
+    conv1         6      5        1   tanh
+    pool1         .      2        2   .
+    conv2        16      5        1   tanh
+    pool2         .      2        2   .
+    conv3       120      5        1   tanh
+    fc1          84      .        .   tanh
+    fc2     classes      .        .   .
+"""
+
+
+def lenet5(
+    *,
+    classes: int = 10,
+    channels: int = 1,
+    input: tuple[int, int] = (32, 32),  # noqa: A002
+) -> nn.Sequential:
+    """The network of TABLE: images (n, channels, height, width) -> logits (n, classes).
+
+    At `input` (32, 32), its native size, conv3 leaves maps of 1x1. Larger images leave larger maps,
+    all of which fc1 sees; 32x32 is also the smallest that the table allows.
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    (height, width), maps = input, channels
+    for row in TABLE.strip().splitlines()[1:]:
+        name, filters, size, stride, activation = row.split()
+        kind, place = name[:-1], name[-1]
+        match kind:
+            case "conv":
+                layers[name] = nn.Conv2d(maps, int(filters), int(size), int(stride))
+                maps, height, width = int(filters), height - int(size) + 1, width - int(size) + 1
+            case "pool":
+                layers[name] = nn.AvgPool2d(int(size), int(stride))
+                height, width = height // int(stride), width // int(stride)
+            case _:
+                if "flatten" not in layers:
+                    layers["flatten"] = nn.Flatten()
+                    maps *= height * width
+                wide = classes if filters == "classes" else int(filters)
+                layers[name] = nn.Linear(maps, wide)
+                maps = wide
+        if activation == "tanh":
+            layers[f"tanh{place}" if kind == "conv" else f"{name}_tanh"] = nn.Tanh()
+    return nn.Sequential(layers)
