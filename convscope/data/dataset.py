@@ -1,0 +1,168 @@
+"""One face for every source: pictures, labels, classes, and which split each picture is in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from convscope.data.decode import contents, decode
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+class Pictures(Protocol):
+    """n pictures, each known by a stable key and decodable by itself."""
+
+    def __len__(self) -> int: ...
+
+    def key(self, index: int) -> str:
+        """The name that identifies a picture: its path below the root, or `train/00017`."""
+        ...
+
+    def picture(self, index: int) -> Image.Image:
+        """The picture in mode "L" or "RGB", upright. Raises Unreadable with the reason."""
+        ...
+
+    def digest(self, index: int) -> bytes:
+        """16 bytes that depend on the content alone. Raises Unreadable."""
+        ...
+
+
+@dataclass(frozen=True)
+class ArrayPictures:
+    """Pictures that lie in memory: bytes (n, height, width) or (n, height, width, 3)."""
+
+    pixels: NDArray[np.uint8]
+    prefix: str = ""
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def key(self, index: int) -> str:
+        return f"{self.prefix}{index:05d}"
+
+    def picture(self, index: int) -> Image.Image:
+        return Image.fromarray(self.pixels[index])
+
+    def digest(self, index: int) -> bytes:
+        return blake2b(self.pixels[index].tobytes(), digest_size=16).digest()
+
+
+@dataclass(frozen=True)
+class FilePictures:
+    """Pictures that are files: `paths` as posix strings relative to `root`."""
+
+    root: Path
+    paths: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def key(self, index: int) -> str:
+        return self.paths[index]
+
+    def path(self, index: int) -> Path:
+        return self.root / self.paths[index]
+
+    def picture(self, index: int) -> Image.Image:
+        return decode(self.path(index))
+
+    def digest(self, index: int) -> bytes:
+        return blake2b(contents(self.path(index)), digest_size=16).digest()
+
+
+@dataclass(frozen=True)
+class JoinedPictures:
+    """Several lots of pictures, one after the other: a train file and a test file, say."""
+
+    parts: tuple[Pictures, ...]
+
+    @cached_property
+    def starts(self) -> NDArray[np.int64]:
+        return np.cumsum([0, *map(len, self.parts)])
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def _place(self, index: int) -> tuple[Pictures, int]:
+        part = int(np.searchsorted(self.starts, index, side="right")) - 1
+        return self.parts[part], index - int(self.starts[part])
+
+    def key(self, index: int) -> str:
+        part, place = self._place(index)
+        return part.key(place)
+
+    def picture(self, index: int) -> Image.Image:
+        part, place = self._place(index)
+        return part.picture(place)
+
+    def digest(self, index: int) -> bytes:
+        part, place = self._place(index)
+        return part.digest(place)
+
+
+@dataclass(frozen=True)
+class ChosenPictures:
+    """Some of other pictures, by index."""
+
+    pictures: Pictures
+    indices: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def key(self, index: int) -> str:
+        return self.pictures.key(int(self.indices[index]))
+
+    def picture(self, index: int) -> Image.Image:
+        return self.pictures.picture(int(self.indices[index]))
+
+    def digest(self, index: int) -> bytes:
+        return self.pictures.digest(int(self.indices[index]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Labelled pictures.
+
+    Attributes:
+        name: of the source, as a person would say it: "mnist", or the folder's name.
+        classes: their names, in the order that labels count in.
+        pictures: all of them, of every split.
+        labels: (n,) places in `classes`.
+        split: (n,) of "train", "val", "test", or "" where the source does not say.
+        groups: who or what each picture belongs to (a patient, say), or None where unknown.
+        warnings: sentences that whoever uses these data should read.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    pictures: Pictures
+    labels: NDArray[np.int64]
+    split: NDArray[np.str_]
+    groups: Sequence[str] | None = None
+    warnings: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def part(self, split: Split | Literal[""]) -> NDArray[np.int64]:
+        """The indices of one split's pictures, ascending."""
+        return np.flatnonzero(self.split == split)
+
+    def counts(self, split: Split | Literal[""]) -> NDArray[np.int64]:
+        """How many pictures each class has in a split."""
+        return np.bincount(self.labels[self.part(split)], minlength=len(self.classes))
+
+    def with_split(self, split: NDArray[np.str_]) -> "Dataset":
+        return replace(self, split=split)
+
+    def with_warnings(self, warnings: Sequence[str]) -> "Dataset":
+        return replace(self, warnings=(*self.warnings, *warnings))

@@ -1,0 +1,31 @@
+"""scikit-learn's digits: 1,797 handwritten digits of 8 x 8 pixels, inside its wheel, no network."""
+
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.data.dataset import ArrayPictures, Dataset
+
+FloatArray = NDArray[np.float64]
+
+
+def read_digits() -> Dataset:
+    """Read the digits: grey 8 x 8, no split given.
+
+    A value v of 0..16 becomes the byte round(v · 255 / 16), halves to the even one.
+    """
+    # It takes a second to import.
+    from sklearn.datasets import (  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]
+        load_digits,
+    )
+
+    rows, labels = cast("tuple[FloatArray, FloatArray]", load_digits(return_X_y=True))
+    pixels = np.rint(rows.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    return Dataset(
+        name="digits",
+        classes=tuple("0123456789"),
+        pictures=ArrayPictures(pixels, "digits/"),
+        labels=labels.astype(np.int64),
+        split=np.full(len(labels), "", dtype="<U5"),
+    )

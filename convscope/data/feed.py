@@ -1,0 +1,231 @@
+"""From pictures to batches: every picture is decoded and looked at before training trusts it.
+
+Where the prepared bytes of all pictures fit in memory they are kept there, one copy, and a batch is
+a gather. Where they do not, each batch is decoded by threads while the one before is worked on.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as WaitedTooLong
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from convscope.card import Card
+from convscope.data.dataset import ArrayPictures, ChosenPictures, Dataset, JoinedPictures, Pictures
+from convscope.data.decode import Unreadable
+from convscope.data.duplicates import find_duplicates
+from convscope.data.fit import fit, fit_array
+from convscope.errors import WorkError
+
+Tick = Callable[[int, int], None]
+"""Called with how many pictures are done, and of how many."""
+
+_CHUNK = 64  # pictures that a thread takes at a time
+_AHEAD = 4  # batches decoded ahead of the one in work
+_PATIENCE = 300.0  # seconds to wait for a chunk before saying that the disk does not answer
+
+
+_T = TypeVar("_T")
+
+
+class Feed(Protocol):
+    """The prepared pictures of a data set, by index."""
+
+    def batches(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[Tensor]:
+        """For each array of indices its pictures, bytes (n, h, w, c)."""
+        ...
+
+
+@dataclass(frozen=True)
+class MemoryFeed:
+    """All pictures as one tensor of bytes (n, h, w, c)."""
+
+    pixels: Tensor
+
+    def batches(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[Tensor]:
+        for indices in batches:
+            yield self.pixels.index_select(0, torch.from_numpy(indices))
+
+
+@dataclass(frozen=True)
+class StreamFeed:
+    """Pictures decoded again each time they are asked for, a few batches ahead."""
+
+    pictures: Pictures
+    card: Card
+    workers: int
+
+    def batches(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[Tensor]:
+        coming = iter(batches)
+        with ThreadPoolExecutor(self.workers, thread_name_prefix="convscope-decode") as pool:
+            try:
+                queue = [self._start(pool, indices) for indices in islice(coming, _AHEAD)]
+                while queue:
+                    rows = queue.pop(0)
+                    yield torch.from_numpy(np.stack([_wait(row, self.pictures) for row in rows]))
+                    queue += [self._start(pool, indices) for indices in islice(coming, 1)]
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _start(
+        self, pool: ThreadPoolExecutor, indices: NDArray[np.int64]
+    ) -> "list[Future[NDArray[np.uint8]]]":
+        return [pool.submit(self._one, int(index)) for index in indices]
+
+    def _one(self, index: int) -> NDArray[np.uint8]:
+        try:
+            return fit(self.pictures.picture(index), self.card)
+        except Unreadable as error:  # it was readable when the data were checked
+            raise WorkError(
+                f"{self.pictures.key(index)} could be read before training and now {error}. "
+                "Leave the data as they are while a training runs, then resume."
+            ) from error
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Data ready to feed a network.
+
+    Attributes:
+        dataset: as it was opened, with the unreadable pictures in no split.
+        feed: its pixels.
+        problems: (key, reason) of each picture that could not be read.
+        fingerprint: 32 hex digits that depend on keys, contents and classes, on nothing else.
+    """
+
+    dataset: Dataset
+    feed: Feed
+    problems: tuple[tuple[str, str], ...]
+    fingerprint: str
+
+
+def load(
+    dataset: Dataset,
+    card: Card,
+    *,
+    workers: int = 2,
+    memory_share: float = 0.5,
+    tick: Tick = lambda done, total: None,
+) -> Loaded:
+    """Decode every picture once, completely, and keep the bytes if they take no more than
+    `memory_share` of the memory that is free. Nothing is written anywhere.
+    """
+    height, width = card.size
+    need = len(dataset) * height * width * card.channels
+    keep = need <= memory_share * free_memory()
+    whole = _whole(dataset.pictures, card) if keep else None
+    if whole is not None:
+        pixels, digest = whole
+        return Loaded(
+            dataset, MemoryFeed(torch.from_numpy(pixels)), (), _fingerprint(dataset, [digest])
+        )
+    out = np.zeros((len(dataset), height, width, card.channels), np.uint8) if keep else None
+    digests, problems = _decode_all(dataset.pictures, card, out, workers, tick)
+    split = dataset.split.copy()
+    split[list(problems)] = ""
+    usable = dataset.with_split(split).with_warnings(
+        find_duplicates(dataset.with_split(split), digests)
+    )
+    feed = (
+        StreamFeed(dataset.pictures, card, workers)
+        if out is None
+        else MemoryFeed(torch.from_numpy(out))
+    )
+    named = tuple((dataset.pictures.key(index), problems[index]) for index in sorted(problems))
+    return Loaded(usable, feed, named, _fingerprint(dataset, digests))
+
+
+def _whole(pictures: Pictures, card: Card) -> tuple[NDArray[np.uint8], bytes] | None:
+    """Pictures that lie in memory already, prepared all at once; None where that cannot be."""
+    match pictures:
+        case ArrayPictures():
+            out = fit_array(pictures.pixels, card)
+            digest = blake2b(np.ascontiguousarray(pictures.pixels), digest_size=16).digest()
+            return None if out is None else (out, digest)
+        case JoinedPictures():
+            parts = [_whole(part, card) for part in pictures.parts]
+            found = [part for part in parts if part is not None]
+            if len(found) < len(parts):
+                return None
+            return np.concatenate([out for out, _ in found]), b"".join(name for _, name in found)
+        case ChosenPictures():
+            found = _whole(pictures.pictures, card)
+            return None if found is None else (found[0][pictures.indices], found[1])
+        case _:
+            return None
+
+
+def _decode_all(
+    pictures: Pictures, card: Card, out: NDArray[np.uint8] | None, workers: int, tick: Tick
+) -> tuple[list[bytes], dict[int, str]]:
+    """The digest of each picture, and the reason for each that cannot be read."""
+    digests = [b""] * len(pictures)
+    problems: dict[int, str] = {}
+
+    def work(start: int) -> int:
+        indices = range(start, min(start + _CHUNK, len(pictures)))
+        for index in indices:
+            try:
+                pixels = fit(pictures.picture(index), card)
+                digests[index] = pictures.digest(index)
+            except Unreadable as error:
+                problems[index] = str(error)
+            else:
+                if out is not None:
+                    out[index] = pixels
+        return len(indices)
+
+    done = 0
+    with ThreadPoolExecutor(workers, thread_name_prefix="convscope-decode") as pool:
+        try:
+            for start, chunk in [
+                (s, pool.submit(work, s)) for s in range(0, len(pictures), _CHUNK)
+            ]:
+                done += _wait(chunk, pictures, start)
+                tick(done, len(pictures))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+    return digests, problems
+
+
+def _wait(future: "Future[_T]", pictures: Pictures, start: int = 0) -> _T:
+    try:
+        return future.result(timeout=_PATIENCE)
+    except WaitedTooLong as error:
+        raise WorkError(
+            f"No picture came for {_PATIENCE:.0f} s, near {pictures.key(start)}. "
+            "Is the disk or the network share it lies on still there?"
+        ) from error
+
+
+def _fingerprint(dataset: Dataset, digests: Sequence[bytes]) -> str:
+    whole = blake2b(digest_size=16)
+    whole.update("\0".join(dataset.classes).encode("utf-8", "surrogateescape"))
+    keys = [dataset.pictures.key(index) for index in range(len(dataset))]
+    per_picture = digests if len(digests) == len(keys) else [b""] * len(keys)
+    for key, label, digest in sorted(zip(keys, dataset.labels.tolist(), per_picture, strict=True)):
+        whole.update(f"{key}\0{label}\0".encode("utf-8", "surrogateescape") + digest)
+    if per_picture is not digests:
+        whole.update(b"".join(digests))
+    return whole.hexdigest()
+
+
+def free_memory() -> int:
+    """Bytes that can be taken without swapping, as the system and the container's limit have it."""
+    free = 4 << 30
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        fields = dict(line.split(":") for line in meminfo.read_text().splitlines())
+        free = int(fields["MemAvailable"].split()[0]) * 1024
+    limit, used = (Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current"))
+    if limit.exists() and (most := limit.read_text().strip()) != "max":
+        free = min(free, int(most) - int(used.read_text()))
+    return max(free, 0)

@@ -1,0 +1,89 @@
+"""How a picture of any size and colour comes to the size and the channels that a card asks for."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from convscope.card import Card, Fit
+
+_NEARLY = 0.75  # a picture that fills this much of the network's input is better framed than scaled
+
+
+def choose_fit(sizes: Sequence[tuple[int, int]], size: tuple[int, int]) -> Fit:
+    """The rule for pictures of these (height, width), where the user names none.
+
+    Pictures of one size that fit in and nearly fill the input are padded, as 1998 put MNIST's 28x28
+    into 32x32; anything else is scaled to its shorter side and cropped, as ImageNet is.
+    """
+    height, width = size
+    fills = all(
+        _NEARLY * height <= tall <= height and _NEARLY * width <= wide <= width
+        for tall, wide in sizes
+    )
+    return "pad" if fills and len(set(sizes)) == 1 else "crop"
+
+
+def fit(picture: Image.Image, card: Card) -> NDArray[np.uint8]:
+    """Bytes (height, width, channels) of an upright "L" or "RGB" picture, by the card's rules."""
+    colour = picture.convert("L" if card.channels == 1 else "RGB")
+    framed = _framed(colour, card)
+    return np.asarray(framed, dtype=np.uint8).reshape(*card.size, card.channels)
+
+
+def _framed(picture: Image.Image, card: Card) -> Image.Image:
+    height, width = card.size
+    if picture.size == (width, height):
+        return picture
+    across, down = width / picture.width, height / picture.height
+    match card.fit:
+        case "stretch":
+            return _scaled(picture, width, height)
+        case "crop":
+            scale = max(across, down)
+            wide, tall = width / scale, height / scale
+            left, top = (picture.width - wide) / 2, (picture.height - tall) / 2
+            box = (left, top, left + wide, top + tall)
+            return _scaled(picture, width, height, box)
+        case "pad":
+            scale = min(1.0, across, down)
+        case "letterbox":
+            scale = min(across, down)
+    if scale != 1.0:
+        wide, tall = (max(1, round(side * scale)) for side in picture.size)
+        picture = _scaled(picture, min(wide, width), min(tall, height))
+    canvas = Image.new(picture.mode, (width, height))
+    canvas.paste(picture, ((width - picture.width) // 2, (height - picture.height) // 2))
+    return canvas
+
+
+def _scaled(
+    picture: Image.Image,
+    width: int,
+    height: int,
+    box: tuple[float, float, float, float] | None = None,
+) -> Image.Image:
+    return picture.resize((width, height), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
+
+
+def fit_array(pixels: NDArray[np.uint8], card: Card) -> NDArray[np.uint8] | None:
+    """What `fit` makes of pictures (n, h, w[, 3]), all at once; None where they need scaling."""
+    height, width = card.size
+    tall, wide = pixels.shape[1:3]
+    framed = card.fit in ("pad", "letterbox", "crop") and (tall, wide) == (height, width)
+    if not framed and (card.fit != "pad" or tall > height or wide > width):
+        return None
+    grey = pixels.ndim == 3
+    if not grey and card.channels == 1:
+        pixels, grey = _luma(pixels), True
+    out = np.zeros((len(pixels), height, width, card.channels), np.uint8)
+    top, left = (height - tall) // 2, (width - wide) // 2
+    out[:, top : top + tall, left : left + wide] = pixels[..., None] if grey else pixels
+    return out
+
+
+def _luma(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """ITU-R 601 in Pillow's fixed point, so that an array and a file give the same grey."""
+    red, green, blue = (pixels[..., band].astype(np.uint32) for band in range(3))
+    return ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16).astype(np.uint8)

@@ -1,0 +1,51 @@
+"""The last step before the network: bytes become numbers around zero."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from convscope.card import Card
+
+
+def normalise(batch: Tensor, card: Card) -> Tensor:
+    """Turn bytes (n, h, w, c) into what the network sees: float32 (n, c, h, w), around zero.
+
+    (byte/255 - mean) / std of the card, computed as byte · scale + shift. The memory stays in the
+    order n, h, w, c, which is what PyTorch calls channels_last.
+    """
+    scale, shift = scale_and_shift(card)
+    device = batch.device
+    pixels = torch.addcmul(shift.to(device), batch.to(torch.float32), scale.to(device))
+    return pixels.permute(0, 3, 1, 2)
+
+
+@lru_cache(maxsize=8)
+def scale_and_shift(card: Card) -> tuple[Tensor, Tensor]:
+    """The two numbers per channel that turn a byte into the network's input."""
+    mean, std = np.array(card.mean), np.array(card.std)
+    scale, shift = 1 / (255 * std), -mean / std
+    return torch.tensor(scale, dtype=torch.float32), torch.tensor(shift, dtype=torch.float32)
+
+
+def pixel_statistics(pixels: Iterable[Tensor]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per channel of bytes (n, h, w, c) scaled to 0..1.
+
+    Counted exactly, in integers. A channel that never changes has the standard deviation 1, so that
+    dividing by it leaves it alone.
+    """
+    histogram = None
+    for batch in pixels:
+        bins = torch.stack(
+            [batch[..., c].flatten().bincount(minlength=256) for c in range(batch.shape[3])]
+        )
+        histogram = bins if histogram is None else histogram + bins
+    if histogram is None:
+        raise ValueError("pixel_statistics needs one batch at least")
+    counts = histogram.double().numpy()
+    levels = np.arange(256) / 255
+    mean = counts @ levels / counts.sum(1)
+    std = np.sqrt(np.maximum(counts @ levels**2 / counts.sum(1) - mean**2, 0))
+    return tuple(mean.tolist()), tuple(np.where(std > 1e-6, std, 1).tolist())

@@ -1,0 +1,164 @@
+"""Downloads from a server on this machine: wrong bytes, no file, cut-off bodies, no server."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from convscope.data import download
+from convscope.data.download import Remote, cache_folder, fetch
+from convscope.errors import WorkError
+
+BODY = b"0123456789" * 50_000
+MD5 = hashlib.md5(BODY).hexdigest()  # noqa: S324  the publishers' choice
+
+
+class Server(ThreadingHTTPServer):
+    """Answers by path; `asked` lists what was."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        super().__init__(("127.0.0.1", 0), Handler)
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}/{path}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        kind = self.path.strip("/").partition("/")[0]
+        if kind == "absent" or (kind == "late" and len(self.server.asked) < 3):
+            self.send_error(404)
+            return
+        body = {"wrong": b"<html>moved</html>", "cut": BODY[:100_000]}.get(kind, BODY)
+        self.send_response(200)
+        if kind == "gzip":
+            self.send_header("Content-Encoding", "gzip")
+        if kind != "endless":
+            self.send_header("Content-Length", str(len(BODY if kind == "cut" else body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object):
+        return
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(download, "PAUSES", (0.0, 0.01, 0.01))
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join(timeout=5)
+    server.server_close()
+
+
+def remote(*urls: str, md5: str = MD5) -> Remote:
+    return Remote("data.gz", md5, urls)
+
+
+def test_a_file_is_fetched_once(server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    seen: list[tuple[str, int, int | None]] = []
+    wanted = remote(server.url("ok"))
+    folder = tmp_path / "new" / "cache"
+    path = fetch(wanted, folder, progress=lambda *tick: seen.append(tick))
+    assert path == folder / "data.gz"
+    assert path.read_bytes() == BODY
+    assert seen[-1] == ("data.gz", len(BODY), len(BODY))
+    assert [done for _, done, _ in seen] == sorted(done for _, done, _ in seen)
+    assert fetch(wanted, folder) == path
+    assert server.asked == ["/ok"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_next_mirror_is_asked_when_one_fails(server: Server, tmp_path: Path):
+    urls = [server.url(kind) for kind in ("absent", "wrong", "cut", "ok")]
+    assert fetch(remote(*urls), tmp_path).read_bytes() == BODY
+    assert server.asked == ["/absent", "/wrong", "/cut", "/ok"]
+
+
+def test_a_server_that_comes_back_is_asked_again(server: Server, tmp_path: Path):
+    assert fetch(remote(server.url("late")), tmp_path).read_bytes() == BODY
+    assert len(server.asked) == 3
+
+
+def test_a_length_left_unsaid_and_a_gzip_claimed_do_no_harm(server: Server, tmp_path: Path):
+    assert fetch(remote(server.url("endless")), tmp_path / "a").read_bytes() == BODY
+    assert fetch(remote(server.url("gzip")), tmp_path / "b").read_bytes() == BODY
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("absent", "status 404"),
+        ("wrong", "what came has the wrong checksum"),
+        ("cut", "more expected|cut|Incomplete|400000"),
+    ],
+)
+def test_a_failure_says_why_and_leaves_nothing(
+    server: Server, tmp_path: Path, kind: str, reason: str
+):
+    with pytest.raises(WorkError, match=reason) as caught:
+        fetch(remote(server.url(kind)), tmp_path)
+    told = str(caught.value)
+    assert told.startswith("Could not download data.gz")
+    assert f"Get it by hand from {server.url(kind)} and put it in {tmp_path}" in told
+    assert "--data-dir" in told
+    assert len(server.asked) == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_network_says_so(server: Server, tmp_path: Path):
+    url = server.url("ok")
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(WorkError, match="Connection refused"):
+        fetch(remote(url), tmp_path)
+    with pytest.raises(WorkError, match=r"Could not download data\.gz"):
+        fetch(remote("http://no.such.host.invalid/data.gz"), tmp_path)
+
+
+def test_a_damaged_file_is_fetched_again(server: Server, tmp_path: Path):
+    (tmp_path / "data.gz").write_bytes(BODY[:-1])
+    assert fetch(remote(server.url("ok")), tmp_path).read_bytes() == BODY
+    assert len(server.asked) == 1
+
+
+def test_a_damaged_file_stays_where_no_better_is_to_be_had(server: Server, tmp_path: Path):
+    (tmp_path / "data.gz").write_bytes(b"mine")
+    with pytest.raises(WorkError):
+        fetch(remote(server.url("wrong")), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["data.gz"]
+    assert (tmp_path / "data.gz").read_bytes() == b"mine"
+
+
+def test_more_than_the_limit_is_not_taken(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(download, "MAX_BYTES", 300_000)
+    with pytest.raises(WorkError, match="more than 300,000 bytes came"):
+        fetch(remote(server.url("ok")), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_told_at_once(server: Server, tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(WorkError, match=r"Could not write data\.gz to .*file: "):
+        fetch(remote(server.url("ok")), tmp_path / "file")
+    assert server.asked == []
+
+
+def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("CONVSCOPE_DATA", str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.delenv("CONVSCOPE_DATA")
+    assert cache_folder().name == "convscope"

@@ -1,0 +1,125 @@
+"""Tables of paths and labels."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from convscope.data.dataset import Dataset
+from convscope.data.table import read_table
+from convscope.errors import RequestError
+
+Plant = Callable[..., Path]
+
+
+@pytest.fixture
+def table(plant: Plant) -> Callable[[str | bytes], Path]:
+    """Write a table beside pictures p/0.png to p/5.png."""
+    root = plant(*(f"p/{n}.png" for n in range(6)))
+
+    def write(text: str | bytes) -> Path:
+        path = root / "t.csv"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write
+
+
+Write = Callable[[str | bytes], Path]
+
+
+def keys(data: Dataset) -> list[str]:
+    return [data.pictures.key(index) for index in range(len(data))]
+
+
+def test_a_table_is_read_whatever_the_order_of_its_columns(table: Write):
+    data = read_table(
+        table(
+            "age,Label,split, path ,group\n"
+            "3,dog,train,p/1.png,x\n"
+            "4,cat,valid,./p/0.png,y\n"
+            ",cat,,p/2.png,z\n"
+        )
+    )
+    assert data.name == "t"
+    assert data.classes == ("cat", "dog")
+    assert keys(data) == ["p/0.png", "p/1.png", "p/2.png"]
+    assert data.labels.tolist() == [0, 1, 0]
+    assert data.split.tolist() == ["val", "train", ""]
+    assert data.groups == ("y", "x", "z")
+    assert data.pictures.picture(0).size == (2, 2)
+    assert len(data.warnings) == 1  # val lacks the dog
+    assert "val has no picture of 'dog'" in data.warnings[0]
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("separator", [b",", b";", b"\t"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_separators_ends_of_lines_and_the_byte_order_mark(
+    table: Write, mark: bytes, separator: bytes, end: bytes
+):
+    lines = [b"path,label", b"p/0.png,\xc3\xa9t\xc3\xa9", b'"p/1.png","b"', b"", b","]
+    data = read_table(table(mark + end.join(line.replace(b",", separator) for line in lines)))
+    assert data.classes == ("b", "été")
+    assert data.groups is None
+
+
+def test_a_label_with_a_comma_is_quoted(table: Write):
+    assert read_table(table('path,label\np/0.png,"a, b"\np/1.png,c')).classes == ("a, b", "c")
+
+
+def test_absolute_paths_below_the_table_become_relative(table: Write, tmp_path: Path):
+    here = tmp_path / "root" / "p"
+    data = read_table(table(f"path,label\n{here}/0.png,a\n/etc/hostname.png,b\n"))
+    assert keys(data) == ["/etc/hostname.png", "p/0.png"]
+    assert data.pictures.picture(1).size == (2, 2)
+
+
+def test_files_may_be_missing_but_not_all(table: Write):
+    assert len(read_table(table("path,label\np/0.png,a\ngone.png,b\n"))) == 2
+    with pytest.raises(
+        RequestError, match=r"not one of its 2 files exists, the first being .*gone"
+    ):
+        read_table(table("path,label\ngone.png,a\ngone2.png,b\n"))
+
+
+def test_a_line_said_twice_is_dropped_with_a_warning(table: Write):
+    data = read_table(table("path,label\np/0.png,a\np/1.png,b\n./p/0.png,a\n"))
+    assert len(data) == 2
+    assert "1 rows repeat others" in data.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "has no column 'path'"),
+        ("file,label\n", "has no column 'path'"),
+        ("path,lable\np/0.png,a", "has no column 'label' in its first line, ['path', 'lable']. D"),
+        ("path,label,label\n", "has the column 'label' twice"),
+        ("path,label\n", "has no rows"),
+        ("path,label\np/0.png,a\np/1.png,\n", "row 3: the label is empty"),
+        ("path,label\np/0.png,a\np/1.png\n", "row 3: the label is empty"),
+        ("path,label\n  ,a\n", "row 2: the path is empty"),
+        ("path,label,split\np/0.png,a,training\n", "row 2: 'training' is no split"),
+        ("path,label\np/0.png,a\n\np/0.png,b\n", "rows 2 and 4: p/0.png is listed with the labels"),
+        ("path,label,split\np/0.png,a,train\np/0.png,a,test\n", "the splits 'train' and 'test'"),
+        ("path,label,split,group\np/0.png,a,train,g7\np/1.png,b,val,g7\n", "2 and 3: group 'g7'"),
+        ("path,label\np/0.png,a\n", "has one class only"),
+        ("path,label,split\np/0.png,a,train\np/1.png,b,test\n", "no picture of 'b' is in train"),
+        ('path,label\n"p/0.png,a\n', "row 2"),
+        (b"path,label\np/0.png,\xff\xfe\n", "is not UTF-8"),
+        (f"path,label\n{'x' * 200_000},a\n", "row 2: field larger than field limit"),
+    ],
+)  # fmt: skip
+def test_a_wrong_table_is_told_by_its_row(table: Write, text: str | bytes, told: str):
+    path = table(text)
+    with pytest.raises(RequestError) as caught:
+        read_table(path)
+    assert told in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_table_that_is_not_there_is_told_its_neighbour(table: Write):
+    path = table("path,label\n")
+    with pytest.raises(RequestError, match=r"Did you mean 't\.csv'\?"):
+        read_table(path.with_name("tt.csv"))
