@@ -1,0 +1,47 @@
+"""The trained network of a run: built again by its name, and filled with its best weights."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from convscope.card import Card
+from convscope.errors import RequestError
+from convscope.run.folder import Run
+from convscope.zoo import build
+from convscope.zoo.check import check_network
+
+
+def load_network(run: Run) -> tuple[nn.Module, Card]:
+    """The network with its best weights, in eval mode, on the CPU; and its card.
+
+    Raises RequestError where card, weights and network do not belong together.
+    """
+    card, stored = run.read_card(), run.read_weights()
+    net = build_network(str(run.read_config()["model"]), card)
+    fill(net, stored.tensors, where=str(run.path / "model.safetensors"), card=card)
+    return net.eval(), card
+
+
+def build_network(model: str, card: Card) -> nn.Module:
+    """An untrained network that takes what the card describes and names its classes."""
+    net = build(model, classes=len(card.classes), channels=card.channels, input=card.size)
+    check_network(
+        net, channels=card.channels, size=card.size, classes=len(card.classes), name=model
+    )
+    return net
+
+
+def fill(net: nn.Module, weights: Mapping[str, Tensor], *, where: str, card: Card) -> None:
+    """Put weights into a network. Raises RequestError, naming the first that does not fit."""
+    own = net.state_dict()
+    for name in sorted(own.keys() | weights.keys()):
+        here = tuple(own[name].shape) if name in own else "missing"
+        there = tuple(weights[name].shape) if name in weights else "missing"
+        if here != there:
+            height, width = card.size
+            raise RequestError(
+                f"{where} does not fit its card: {name} is {there} in the file and {here} in the "
+                f"network for {len(card.classes)} classes and images of "
+                f"{card.channels}x{height}x{width}. Restore the run's card.json and config.toml."
+            )
+    net.load_state_dict(dict(weights))

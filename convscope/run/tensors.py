@@ -1,0 +1,67 @@
+"""Tensors on disk: safetensors with a digest of everything inside, and no pickle anywhere."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from convscope.atomic import write_atomically
+from convscope.errors import WorkError
+
+
+class Damaged(WorkError):
+    """A file of tensors that is cut off, altered, or not one."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a file of tensors holds: the tensors by name, and facts in strict JSON."""
+
+    tensors: Mapping[str, Tensor]
+    facts: Mapping[str, Any]
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Write atomically, then read back and compare with what was meant.
+
+    Raises WorkError where it could not be written, Damaged where the disk gives back other bytes.
+    """
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    text = json.dumps(facts, ensure_ascii=False, allow_nan=False)
+    metadata = {"facts": text, "sha256": _digest(plain, text)}
+    write_atomically(path, save(plain, metadata))
+    load_tensors(path)
+
+
+def load_tensors(path: Path) -> Stored:
+    """Read a file that `save_tensors` wrote. Raises Damaged, naming the path, for any other."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        text = metadata["facts"]
+        facts = json.loads(text)
+        whole = metadata["sha256"] == _digest(tensors, text)
+    except FileNotFoundError as error:
+        raise Damaged(f"There is no {path}.") from error
+    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
+        raise Damaged(f"{path} is damaged or not of convscope's making ({error}).") from error
+    if not whole:
+        raise Damaged(f"{path} is damaged: its content is not what was written.")
+    return Stored(tensors, facts)
+
+
+def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
+    whole = hashlib.sha256(text.encode())
+    for name, tensor in sorted(tensors.items()):
+        whole.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        if tensor.numel():
+            whole.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return whole.hexdigest()
