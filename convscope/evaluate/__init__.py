@@ -1,0 +1,1 @@
+"""How good a network is: counted once over every image, by class, with intervals."""

@@ -1,0 +1,139 @@
+"""What follows from the counts of an evaluation."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Metric = Literal["top1", "loss", "f1", "balanced"]
+"""What makes one evaluation better than another: accuracy, cross-entropy (lower is better), the
+mean F1 of the classes, or the mean recall of the classes ("balanced accuracy")."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """One evaluation of a network on some images, each seen exactly once.
+
+    Attributes:
+        classes: names, in the order of the rows and columns of `confusion`.
+        confusion: counts (true class, predicted class).
+        loss: mean cross-entropy of all images, in nats.
+        top5_hits: images whose true class is among the five most probable; None up to five classes.
+    """
+
+    classes: tuple[str, ...]
+    confusion: NDArray[np.int64]
+    loss: float
+    top5_hits: int | None
+
+    @property
+    def images(self) -> int:
+        return int(self.confusion.sum())
+
+    @property
+    def hits(self) -> int:
+        return int(np.trace(self.confusion))
+
+    @property
+    def top1(self) -> float:
+        """The share of images whose most probable class is the true one."""
+        return self.hits / self.images
+
+    @property
+    def top5(self) -> float | None:
+        return None if self.top5_hits is None else self.top5_hits / self.images
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95% interval of `top1` if the images were drawn at random."""
+        return wilson(self.hits, self.images)
+
+    @cached_property
+    def support(self) -> NDArray[np.int64]:
+        """Images of each class."""
+        return self.confusion.sum(axis=1)
+
+    @cached_property
+    def precision(self) -> NDArray[np.float64]:
+        """Of the images called this class, the share that is; 0 where none was."""
+        return _share(np.diag(self.confusion), self.confusion.sum(axis=0))
+
+    @cached_property
+    def recall(self) -> NDArray[np.float64]:
+        """Of the images of this class, the share that was called so; 0 where there are none."""
+        return _share(np.diag(self.confusion), self.support)
+
+    @cached_property
+    def f1(self) -> NDArray[np.float64]:
+        """The harmonic mean of precision and recall."""
+        return _share(2 * np.diag(self.confusion), self.confusion.sum(axis=0) + self.support)
+
+    def metric(self, name: Metric) -> float:
+        """One number to choose by; classes without images do not count in the means."""
+        present = self.support > 0
+        match name:
+            case "top1":
+                return self.top1
+            case "loss":
+                return self.loss
+            case "f1":
+                return float(self.f1[present].mean())
+            case "balanced":
+                return float(self.recall[present].mean())
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """The facts as JSON has them."""
+        low, high = self.interval
+        per_class = [
+            dict(name=name, images=int(images), precision=float(p), recall=float(r), f1=float(f))
+            for name, images, p, r, f in zip(
+                self.classes, self.support, self.precision, self.recall, self.f1, strict=True
+            )
+        ]
+        return {
+            "images": self.images,
+            "top1": self.top1,
+            "top1_interval": [low, high],
+            **({} if self.top5 is None else {"top5": self.top5}),
+            "loss": self.loss,
+            "f1": self.metric("f1"),
+            "balanced": self.metric("balanced"),
+            "classes": list(self.classes),
+            "per_class": per_class,
+            "confusion": self.confusion.tolist(),
+        }
+
+
+def better(new: tuple[float, float], old: tuple[float, float], metric: Metric) -> bool:
+    """Whether one (value of the metric, loss) beats another.
+
+    The loss is better when lower, the other metrics when higher; equal values leave it to the loss,
+    for on a few images accuracy often ties.
+    """
+    if metric == "loss" or new[0] == old[0]:
+        return new[1] < old[1]
+    return new[0] > old[0]
+
+
+def wilson(hits: int, images: int, z: float = 1.959963984540054) -> tuple[float, float]:
+    """The interval of a share, 95% unless `z` says otherwise: Wilson, 1927.
+
+    With p = hits / n, its centre is (p + z²/2n) / (1 + z²/n) and its half-width
+    z / (1 + z²/n) · sqrt(p(1 - p)/n + z²/4n²). Never outside 0..1, and honest near both ends.
+
+        >>> low, high = wilson(97, 100)
+        >>> print(f"{low:.4f} {high:.4f}")
+        0.9155 0.9897
+    """
+    share, shrink = hits / images, 1 + z * z / images
+    centre = (share + z * z / (2 * images)) / shrink
+    half = z / shrink * math.sqrt(share * (1 - share) / images + z * z / (4 * images**2))
+    return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
+
+
+def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
