@@ -1,0 +1,1 @@
+"""Training: settings, the loop, its schedules, and the state from which it goes on."""

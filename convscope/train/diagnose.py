@@ -1,0 +1,49 @@
+"""What went wrong in a step: where the first number that is none came from, or no memory."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from convscope.errors import WorkError
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+def first_bad_layer(net: nn.Module, images: Tensor | None) -> str:
+    """Name the first weight that is no finite number, else the first layer whose output is not."""
+    for name, weight in net.named_parameters():
+        if not bool(weight.isfinite().all()):
+            return name
+    if images is None:
+        return ""
+    bad: list[str] = []
+
+    def look(name: str, output: object) -> None:
+        if isinstance(output, Tensor) and not bool(output.isfinite().all()):
+            bad.append(name)
+
+    handles = [
+        module.register_forward_hook(lambda _m, _x, output, name=name: look(name, output))
+        for name, module in net.named_modules()
+        if name
+    ]
+    try:
+        with torch.no_grad():
+            net(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return bad[0] if bad else "the loss"
+
+
+def out_of_memory(error: Exception, batch_size: int, run: Path) -> Exception:
+    """The error to raise for a step that failed: advice if memory was the reason, else itself."""
+    told = str(error).lower()
+    if not isinstance(error, MemoryError) and not any(phrase in told for phrase in _OUT_OF_MEMORY):
+        return error
+    advice = f"--batch-size {batch_size // 2}" if batch_size > 1 else "a smaller --size"
+    return WorkError(
+        f"Out of memory with batches of {batch_size} images. Train again with {advice}; the last "
+        f"good state is kept in {run}."
+    )

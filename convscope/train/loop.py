@@ -1,0 +1,362 @@
+"""The loop: steps, evaluations, saves; the same bits however often it was stopped."""
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from convscope.card import Card
+from convscope.data.augment import augment, epoch_order
+from convscope.data.dataset import Split
+from convscope.data.feed import Loaded
+from convscope.data.normalise import normalise
+from convscope.errors import Interrupted, WorkError
+from convscope.evaluate.measure import Measured, forward_all, score
+from convscope.evaluate.scores import better
+from convscope.run.folder import Run
+from convscope.run.tensors import Stored
+from convscope.train.diagnose import first_bad_layer, out_of_memory
+from convscope.train.schedule import Schedule
+from convscope.train.settings import Settings
+from convscope.train.signals import Wish
+from convscope.train.state import Counters, pack, unpack
+from convscope.train.watch import Watcher
+
+EVALUATION_BATCH = 256
+
+_SPLIT_WORDS: tuple[tuple[Split, str], ...] = (
+    ("train", "training"),
+    ("val", "validation"),
+    ("test", "test"),
+)
+
+
+class _Stop(Exception):
+    """A wish to stop, heard in the middle of an evaluation."""
+
+
+@dataclass
+class Training:
+    """One training of one network in one run folder.
+
+    Attributes:
+        net: on `device`, its weights as training left them.
+        channels_last: whether images lie in memory as n, h, w, c, which most networks can read.
+        facts: what goes beside the weights into model.safetensors.
+    """
+
+    net: nn.Module
+    loaded: Loaded
+    card: Card
+    settings: Settings
+    run: Run
+    device: torch.device
+    channels_last: bool
+    watcher: Watcher
+    wish: Wish
+    facts: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        settings, dataset = self.settings, self.loaded.dataset
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        self.net.to(self.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
+        self.forward = torch.compile(self.net) if settings.compile else self.net
+        self.optimiser = make_optimiser(self.net, settings)
+        self.indices = dataset.part("train")
+        self.labels = torch.from_numpy(dataset.labels)
+        self.weights = class_weights(dataset.counts("train"), settings, self.device)
+        self.batches = len(_slices(len(self.indices), settings.batch_size))
+        self.steps = _total_steps(settings, self.batches)
+        epochs = settings.warmup * self.batches / self.steps if self.steps else 0.0
+        self.schedule = Schedule(
+            name=settings.schedule,
+            peak=settings.peak_lr,
+            warmup=min(1.0, epochs),
+            drop_by=settings.drop_by,
+            drop_at=settings.drop_at,
+        )
+        self.counters = Counters()
+        self.saved_at = -math.inf
+
+    def restore(self, stored: Stored) -> None:
+        """Go back to a saved state."""
+        self.counters = unpack(stored, self.net, self.optimiser)
+
+    def train(self) -> None:
+        """Train to the end, from wherever the counters are.
+
+        Raises Interrupted, after saving, when a signal asked for the end; WorkError for a loss that
+        is no number, for memory that is not there, and where the state cannot be saved.
+        """
+        counters = self.counters
+        self._save()
+        self.watcher.started(
+            {
+                "run": str(self.run.path),
+                "step": counters.step,
+                "steps": self.steps,
+                "batches": self.batches,
+                "told": self._told(),
+            }
+        )
+        while not counters.done:
+            if counters.batch < self.batches and not self._ended():
+                self._steps_of_epoch()
+            self._stop_if_wished()
+            try:
+                self._end_of_epoch()
+            except _Stop:
+                self._stop_if_wished()
+        self._save()
+
+    def _told(self) -> str:
+        """What is about to be trained, in a sentence."""
+        dataset, card = self.loaded.dataset, self.card
+        weights = sum(weight.numel() for weight in self.net.parameters())
+        sizes = ", ".join(
+            f"{len(dataset.part(split)):,} for {word}" for split, word in _SPLIT_WORDS
+        )
+        begun = f"Going on after step {self.counters.step:,}. " if self.counters.step else ""
+        return (
+            f"{begun}{self.settings.model} ({weights:,} parameters, {card.channels}x{card.size[0]}x"
+            f"{card.size[1]}) on {dataset.name}: {len(card.classes)} classes; {sizes}."
+        )
+
+    def _ended(self) -> bool:
+        counters = self.counters
+        if self.settings.minutes is not None:
+            return counters.seconds >= 60 * self.settings.minutes
+        return self.steps is not None and counters.step >= self.steps
+
+    def _progress(self) -> float:
+        if self.settings.minutes is not None:
+            return min(1.0, self.counters.seconds / (60 * self.settings.minutes))
+        return self.counters.step / (self.steps or 1)
+
+    def _steps_of_epoch(self) -> None:
+        counters = self.counters
+        self.net.train()
+        for indices, pixels in self._epoch_from(counters.batch):
+            began = time.perf_counter()
+            rate = self.schedule.rate(self._progress(), drops=counters.plateau.drops)
+            loss, hits = self._step(indices, pixels, rate)
+            counters.step += 1
+            counters.batch += 1
+            counters.seen += len(indices)
+            counters.hits += hits
+            counters.loss_sum += loss * len(indices)
+            spent = time.perf_counter() - began
+            counters.seconds += spent
+            counters.epoch_seconds += spent
+            self.watcher.stepped(
+                {
+                    "step": counters.step,
+                    "epoch": counters.epoch + 1,
+                    "images": len(indices),
+                    "loss": counters.loss_sum / counters.seen,
+                    "top1": counters.hits / counters.seen,
+                    "lr": rate,
+                }
+            )
+            self._stop_if_wished()
+            if time.monotonic() - self.saved_at >= self.settings.save_seconds:
+                self._save()
+            if self._ended():
+                return
+
+    def _epoch_from(self, batch: int) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+        """The batches still to come in this epoch: their indices and bytes (n, h, w, c)."""
+        settings, epoch = self.settings, self.counters.epoch
+        order = epoch_order(
+            self.indices,
+            self.loaded.dataset.labels,
+            seed=settings.seed,
+            epoch=epoch,
+            sampling=settings.sampling,
+        )
+        coming = [order[piece] for piece in _slices(len(order), settings.batch_size)[batch:]]
+        for indices, pixels in zip(coming, self.loaded.feed.batches(coming), strict=True):
+            changed = augment(
+                pixels,
+                indices,
+                kind=settings.augment,
+                padding=settings.crop_padding,
+                seed=settings.seed,
+                epoch=epoch,
+            )
+            yield indices, changed
+
+    def _step(self, indices: NDArray[np.int64], pixels: Tensor, rate: float) -> tuple[float, int]:
+        """One step; the batch's mean loss, and how many it had right before the step."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        targets = self.labels[indices].to(self.device)
+        try:
+            images = self._images(pixels)
+            logits = self.forward(images)
+            loss = F.cross_entropy(
+                logits, targets, self.weights, label_smoothing=self.settings.label_smoothing
+            )
+            value = loss.item()
+            if not math.isfinite(value):
+                self._refuse(f"The loss became {value}", rate, images)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            if self.settings.clip:
+                nn.utils.clip_grad_norm_(self.net.parameters(), self.settings.clip)
+            self.optimiser.step()
+        except (RuntimeError, MemoryError) as error:
+            raise out_of_memory(error, self.settings.batch_size, self.run.path) from error
+        return value, int((logits.detach().argmax(1) == targets).sum())
+
+    def _images(self, pixels: Tensor) -> Tensor:
+        images = normalise(pixels.to(self.device, non_blocking=True), self.card)
+        return images if self.channels_last else images.contiguous()
+
+    def _refuse(self, what: str, rate: float, images: Tensor | None = None) -> None:
+        counters = self.counters
+        layer = first_bad_layer(self.net, images)
+        raise WorkError(
+            f"{what} at step {counters.step + 1} (epoch {counters.epoch + 1}, learning rate "
+            f"{rate:g}){f', first in {layer}' if layer else ''}. The last good state is kept in "
+            f"{self.run.path}. Train again with a smaller --lr, or with --clip 1."
+        )
+
+    def measure(self, split: Split) -> Measured:
+        """Evaluate the network as it is on the pictures of one split."""
+
+        def tick(_done: int) -> None:
+            if self.wish:
+                raise _Stop
+
+        indices = self.loaded.dataset.part(split)
+        logits = forward_all(
+            self.net,
+            self.loaded.feed,
+            indices,
+            self.card,
+            batch_size=EVALUATION_BATCH,
+            device=self.device,
+            channels_last=self.channels_last,
+            tick=tick,
+        )
+        return score(logits, self.loaded.dataset.labels[indices], self.card)
+
+    def measure_or_stop(self, split: Split) -> Measured:
+        """`measure`, with a wish to stop granted in its midst. Raises Interrupted."""
+        try:
+            return self.measure(split)
+        except _Stop:
+            self._stop_if_wished()
+            raise
+
+    def _end_of_epoch(self) -> None:
+        """Evaluate, keep the best weights, write the line, and begin the next epoch."""
+        counters, settings = self.counters, self.settings
+        began = time.perf_counter()
+        line = self._line()
+        if len(self.loaded.dataset.part("val")):
+            scores = self.measure("val").scores
+            if not math.isfinite(scores.loss):
+                self._refuse("The validation loss became no number", line["lr"])
+            value = (scores.metric(settings.metric), scores.loss)
+            line |= {
+                "val_loss": scores.loss,
+                "val_top1": scores.top1,
+                "val_f1": scores.metric("f1"),
+            }
+            line["val_balanced"] = scores.metric("balanced")
+            best = counters.best is None or better(value, counters.best, settings.metric)
+            counters.plateau.see(scores.loss, patience=settings.patience)
+        else:
+            value, best = (line["train_top1"], line["train_loss"]), True
+        line["best"] = best
+        counters.seconds += time.perf_counter() - began
+        if best:
+            counters.best, counters.stale = value, 0
+            weights = dict(self.net.state_dict())
+            facts = {**self.facts, "step": counters.step, "epoch": counters.epoch + 1}
+            self.run.write_weights(Stored(weights, facts))
+        else:
+            counters.stale += 1
+        counters.metrics.append(line)
+        counters.epoch += 1
+        counters.batch = counters.seen = counters.hits = 0
+        counters.loss_sum = counters.epoch_seconds = 0.0
+        tired = bool(settings.early_stop) and counters.stale >= settings.early_stop
+        counters.done = tired or self._ended()
+        self.run.write_metrics(counters.metrics)
+        self.watcher.evaluated(line)
+        if tired and not self._ended():
+            self.watcher.note(
+                f"Stopped early: no better {settings.metric} for {counters.stale} epochs."
+            )
+
+    def _line(self) -> dict[str, Any]:
+        counters = self.counters
+        return {
+            "epoch": counters.epoch + 1,
+            "step": counters.step,
+            "seconds": round(counters.seconds, 3),
+            "lr": self.schedule.rate(self._progress(), drops=counters.plateau.drops),
+            "images_per_second": round(counters.seen / max(counters.epoch_seconds, 1e-9), 1),
+            "train_loss": counters.loss_sum / max(counters.seen, 1),
+            "train_top1": counters.hits / max(counters.seen, 1),
+        }
+
+    def _stop_if_wished(self) -> None:
+        if self.wish.signal is not None:
+            self._save()
+            raise Interrupted(
+                f"Stopped after step {self.counters.step}; everything is saved in {self.run.path}. "
+                f"Go on with `convscope resume {self.run.path}`.",
+                signal=self.wish.signal,
+            )
+
+    def _save(self) -> None:
+        """Save what resume needs, unless the weights have stopped being numbers."""
+        if not all(bool(weight.isfinite().all()) for weight in self.net.parameters()):
+            self._refuse("A weight became no number", self.optimiser.param_groups[0]["lr"])
+        self.run.write_state(self.counters.step, pack(self.net, self.optimiser, self.counters))
+        self.saved_at = time.monotonic()
+
+
+def make_optimiser(net: nn.Module, settings: Settings) -> torch.optim.Optimizer:
+    """The optimiser of the settings over all weights that can be trained, in one fused kernel."""
+    weights = [weight for weight in net.parameters() if weight.requires_grad]
+    fused = all(weight.device.type in ("cpu", "cuda") for weight in weights)
+    common = dict(lr=settings.peak_lr, weight_decay=settings.weight_decay, fused=fused)
+    if settings.optimiser == "adamw":
+        return torch.optim.AdamW(weights, **common)
+    return torch.optim.SGD(weights, momentum=settings.momentum, **common)
+
+
+def class_weights(
+    counts: NDArray[np.int64], settings: Settings, device: torch.device
+) -> Tensor | None:
+    """Weights that make every class count the same in the loss: n / (classes · count)."""
+    if settings.class_weights == "none":
+        return None
+    weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
+    return torch.tensor(weights, dtype=torch.float32, device=device)
+
+
+def _slices(n: int, size: int) -> list[slice]:
+    """Batches of `size`; a last single picture joins the batch before, for batch norm's sake."""
+    starts = list(range(0, n, size))
+    if len(starts) > 1 and size > 1 and n - starts[-1] == 1:
+        starts.pop()
+    return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], n], strict=True)]
+
+
+def _total_steps(settings: Settings, batches: int) -> int | None:
+    if settings.minutes is not None:
+        return None
+    return settings.steps if settings.steps is not None else settings.epochs * batches

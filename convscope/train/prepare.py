@@ -1,0 +1,202 @@
+"""From a request to what a training needs: data that were looked at, a card, a config."""
+
+import csv
+import io
+import math
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from convscope.card import Card
+from convscope.data.dataset import SPLITS, Dataset
+from convscope.data.decode import Unreadable
+from convscope.data.feed import Loaded, MemoryFeed, load
+from convscope.data.fit import choose_fit
+from convscope.data.normalise import pixel_statistics
+from convscope.errors import RequestError, WorkError
+from convscope.train.settings import Settings
+from convscope.train.watch import Watcher
+from convscope.zoo import ZOO
+
+_LOOKED_AT = 32  # pictures whose size decides how all are fitted
+_STREAMED = 2048  # training pictures that mean and std are taken from where not all are in memory
+_LISTED = 3  # unreadable pictures that a message names
+
+
+def first_card(dataset: Dataset, settings: Settings, watcher: Watcher) -> Card:
+    """The card but for its mean and std, which the pictures will tell.
+
+    Raises RequestError where neither the settings, nor the network, nor the pictures say a size.
+    """
+    sizes, grey = _look(dataset)
+    entry = ZOO.get(settings.model)
+    if settings.size is not None:
+        size = (settings.size, settings.size)
+    elif entry is not None:
+        size = entry.size
+    elif len(set(sizes)) == 1:
+        size = sizes[0]
+    else:
+        raise RequestError(
+            f"The pictures of {dataset.name} differ in size and {settings.model} does not say what "
+            "it needs. Choose a size with --size, in pixels."
+        )
+    channels = settings.channels or (entry.channels if entry else 1 if grey else 3)
+    fit = choose_fit(sizes, size) if settings.fit == "auto" else settings.fit
+    tall, wide = (int(np.median(side)) for side in zip(*sizes, strict=True))
+    if tall * wide >= 4 * size[0] * size[1]:
+        watcher.note(
+            f"Pictures of about {wide}x{tall} are scaled to {size[1]}x{size[0]}. A larger --size "
+            "lets the network see more of them."
+        )
+    if channels == 1 and not grey:
+        watcher.note(
+            "The network sees grey; colour pictures are made grey (--channels 3 keeps it)."
+        )
+    return Card(
+        classes=dataset.classes,
+        size=size,
+        channels=1 if channels == 1 else 3,
+        fit=fit,
+        mean=(0.0,) * channels,
+        std=(1.0,) * channels,
+    )
+
+
+def _look(dataset: Dataset) -> tuple[list[tuple[int, int]], bool]:
+    """(height, width) of a few pictures, evenly spread, and whether all of these are grey."""
+    places = np.linspace(0, len(dataset) - 1, min(_LOOKED_AT, len(dataset))).astype(int)
+    sizes: list[tuple[int, int]] = []
+    grey = True
+    for place in places:
+        try:
+            picture = dataset.pictures.picture(int(place))
+        except Unreadable:
+            continue
+        sizes.append((picture.height, picture.width))
+        grey = grey and picture.mode == "L"
+    if not sizes:  # so many in a row that loading will tell the whole story
+        return [(1, 1)], grey
+    return sizes, grey
+
+
+def load_checked(dataset: Dataset, card: Card, settings: Settings, watcher: Watcher) -> Loaded:
+    """Load the data, and refuse them where they cannot be trained on.
+
+    Raises RequestError where more than `max_unreadable` of the pictures cannot be read, or all of a
+    class's training pictures.
+    """
+    workers = min(32, os.cpu_count() or 1)
+    loaded = load(
+        dataset,
+        card,
+        workers=workers,
+        memory_share=settings.memory_share,
+        tick=watcher.loading,
+    )
+    bad, total = len(loaded.problems), len(dataset)
+    named = "; ".join(f"{key} {reason}" for key, reason in loaded.problems[:_LISTED])
+    if bad == total:
+        raise RequestError(f"None of the {total} pictures of {dataset.name} can be read: {named}.")
+    if bad > settings.max_unreadable * total:
+        raise RequestError(
+            f"{bad} of the {total} pictures of {dataset.name} cannot be read, more than "
+            f"--max-unreadable {settings.max_unreadable:g} allows: {named}. Repair or remove them."
+        )
+    if bad:
+        watcher.note(f"Left out {bad} of {total} pictures that cannot be read: {named}.")
+    counts = loaded.dataset.counts("train")
+    if len(counts) and counts.min() == 0:
+        lacking = dataset.classes[int(counts.argmin())]
+        raise RequestError(f"Class {lacking!r} of {dataset.name} has no readable training picture.")
+    if not isinstance(loaded.feed, MemoryFeed):
+        watcher.note("The pictures do not fit in memory and are decoded again in every epoch.")
+    for warning in loaded.dataset.warnings:
+        watcher.note(warning)
+    return loaded
+
+
+def full_card(card: Card, loaded: Loaded, model: str) -> Card:
+    """The card with mean and std of the training pictures, and where all of it came from."""
+    indices = loaded.dataset.part("train")
+    if not isinstance(loaded.feed, MemoryFeed):
+        indices = indices[:: max(1, math.ceil(len(indices) / _STREAMED))]
+    batches = [indices[start : start + 512] for start in range(0, len(indices), 512)]
+    mean, std = pixel_statistics(islice(loaded.feed.batches(batches), None))
+    provenance = {
+        "network": model,
+        "data": loaded.dataset.name,
+        "fingerprint": loaded.fingerprint,
+        "convscope": version("convscope"),
+    }
+    return replace(card, mean=mean, std=std, provenance=provenance)
+
+
+def check_space(folder: Path, weights: int) -> None:
+    """Raise WorkError where the disk cannot hold what a training will write.
+
+    `weights` is the bytes of the network: its best copy, and three states with the optimiser's own.
+    """
+    need = 10 * weights + 10_000_000
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise WorkError(
+            f"No space left for the run: {folder} has {free / 1e6:,.0f} MB free and the training "
+            f"will write about {need / 1e6:,.0f} MB. Make room, or choose another disk with --out."
+        )
+
+
+def config_of(
+    data: str, settings: Settings, loaded: Loaded, device: torch.device
+) -> dict[str, Any]:
+    """What config.toml holds: the settings on top, then tables of facts about this run."""
+    packages = ("convscope", "numpy", "pillow", "torch")
+    return {
+        "data": data,
+        **settings.to_dict(),
+        "dataset": {
+            "name": loaded.dataset.name,
+            "fingerprint": loaded.fingerprint,
+            **{split: len(loaded.dataset.part(split)) for split in SPLITS},
+        },
+        "machine": machine_facts(device),
+        "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
+        "network": {"folder": str(Path.cwd())},
+    }
+
+
+def machine_facts(device: torch.device) -> dict[str, Any]:
+    """What the bits of a training depend on beside its settings and its data."""
+    return {
+        "device": device.type,
+        "threads": torch.get_num_threads(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "torch": torch.__version__,
+    }
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What of the machine is not as it was, in words."""
+    return [
+        f"{name} was {before[name]} and is {now[name]}"
+        for name in now
+        if before.get(name) != now[name]
+    ]
+
+
+def problems_csv(loaded: Loaded) -> str:
+    """The pictures that could not be read, as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["path", "reason"])
+    writer.writerows(loaded.problems)
+    return text.getvalue()

@@ -1,0 +1,41 @@
+"""ctrl-C and SIGTERM as a wish that is granted at the next safe place."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Wish:
+    """Whether somebody asked for the end, and by which signal."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+
+@contextmanager
+def wish_to_stop() -> Iterator[Wish]:
+    """Turn the first signal into a wish; a second ctrl-C interrupts at once.
+
+    Signals reach only the main thread; in another this waits for none. Handlers go back after.
+    """
+    wish = Wish()
+    if threading.current_thread() is not threading.main_thread():
+        yield wish
+        return
+
+    def hear(number: int, _frame: FrameType | None) -> None:
+        if wish.signal == signal.SIGINT == number:
+            raise KeyboardInterrupt
+        wish.signal = number
+
+    before = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield wish
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
