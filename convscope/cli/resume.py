@@ -1,0 +1,43 @@
+"""`convscope resume`."""
+
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from convscope.cli.terminal import TerminalWatcher, console, print_json, trained_summary
+from convscope.train.verb import resume as resume_run
+
+
+def resume(
+    run: str,
+    /,
+    *,
+    threads: int | None = None,
+    device: Literal["cpu", "cuda", "mps"] | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Go on with a training exactly where it stopped, however it stopped.
+
+    Parameters
+    ----------
+    run
+        A run folder.
+    threads
+        CPU threads; default as before. Other threads give other last bits.
+    device
+        Where to compute; default as before.
+    json
+        Print one JSON object on standard output, everything else on standard error.
+    """
+    screen = console(json=json)
+    with TerminalWatcher(screen) as watcher:
+        trained = resume_run(run, threads=threads, device=device, watcher=watcher)
+        trained_summary(watcher, trained)
+    if json:
+        print_json(
+            {
+                "run": str(trained.run),
+                "test": trained.test.scores.to_dict(),
+                "seconds": trained.seconds,
+            }
+        )

@@ -1,0 +1,46 @@
+"""`convscope train`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from convscope.cli.terminal import TerminalWatcher, console, print_json, trained_summary
+from convscope.train.settings import Settings
+from convscope.train.verb import train_run
+
+
+def train(
+    data: str = "digits",
+    *,
+    settings: Annotated[Settings, Parameter(name="*")] = Settings(),  # noqa: B008 -- frozen
+    out: Path | None = None,
+    config: Path | None = None,  # noqa: ARG001 -- read before the command line is; here for --help
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Train a network on labelled images, and test it.
+
+    Parameters
+    ----------
+    data
+        digits, mnist, fashion-mnist, kmnist, emnist, cifar10, cifar100; a folder of class folders
+        (also below train/, val/, test/); or a CSV of path,label[,split][,group].
+    out
+        The run folder to make; default runs/<date>_<network>_<data>.
+    config
+        A TOML file of settings, such as the config.toml of a run; flags win over it.
+    json
+        Print one JSON object on standard output, everything else on standard error.
+    """
+    screen = console(json=json)
+    with TerminalWatcher(screen) as watcher:
+        trained = train_run(data, settings, out=out, watcher=watcher)
+        trained_summary(watcher, trained)
+    if json:
+        print_json(
+            {
+                "run": str(trained.run),
+                "test": trained.test.scores.to_dict(),
+                "seconds": trained.seconds,
+            }
+        )
