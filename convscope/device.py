@@ -1,6 +1,6 @@
 """Where numbers are computed: the device, and the threads of a CPU."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
@@ -25,7 +25,7 @@ def choose_device(wanted: str) -> torch.device:
 
 
 @contextmanager
-def threads_set(threads: int | None) -> Iterator[None]:
+def threads_set(threads: int | None) -> Generator[None]:
     """Compute with so many CPU threads; after, as many as before."""
     before = torch.get_num_threads()
     try:

@@ -148,7 +148,7 @@ def _whole(pictures: Pictures, card: Card) -> tuple[NDArray[np.uint8], bytes] | 
     match pictures:
         case ArrayPictures():
             out = fit_array(pictures.pixels, card)
-            digest = blake2b(np.ascontiguousarray(pictures.pixels), digest_size=16).digest()
+            digest = blake2b(np.ascontiguousarray(pictures.pixels).data, digest_size=16).digest()
             return None if out is None else (out, digest)
         case JoinedPictures():
             parts = [_whole(part, card) for part in pictures.parts]

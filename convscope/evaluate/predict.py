@@ -158,6 +158,8 @@ def _ranked(
 ) -> list[Prediction]:
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
     return [
-        Prediction(name, tuple((card.classes[place], float(own[place])) for place in best))
+        Prediction(
+            name, tuple((card.classes[int(place)], float(own[int(place)])) for place in best)
+        )
         for name, own, best in zip(names, probabilities, order, strict=True)
     ]

@@ -147,10 +147,11 @@ def _mistakes(test: Measured, indices: NDArray[np.int64], loaded: Loaded) -> str
 
 def _filters(net: nn.Module) -> str:
     """The first convolution's filters: colour where it sees three channels, else grey by sign."""
-    first = next(((n, m) for n, m in net.named_modules() if isinstance(m, nn.Conv2d)), None)
-    if first is None or min(first[1].kernel_size) < 2:
+    layers = dict[str, nn.Module](net.named_modules())
+    found = [(name, layer) for name, layer in layers.items() if isinstance(layer, nn.Conv2d)]
+    if not found or min(found[0][1].kernel_size) < 2:
         return ""
-    name, layer = first
+    name, layer = found[0]
     weights = layer.weight.detach().float().cpu().numpy()[:_FILTERS]
     if weights.shape[1] != 3:
         weights = weights[:, :1]

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,7 +72,7 @@ class Run:
         return run
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Generator[None]:
         """Hold the run for writing. Raises WorkError at once where another process writes it."""
         lock = filelock.FileLock(self.path / ".lock", timeout=0)
         try:

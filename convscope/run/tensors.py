@@ -43,9 +43,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, 
 def load_tensors(path: Path) -> Stored:
     """Read a file that `save_tensors` wrote. Raises Damaged, naming the path, for any other."""
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata: dict[str, str] = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata, tensors = _read(path)
         text = metadata["facts"]
         facts = json.loads(text)
         whole = metadata["sha256"] == _digest(tensors, text)
@@ -56,6 +54,12 @@ def load_tensors(path: Path) -> Stored:
     if not whole:
         raise Damaged(f"{path} is damaged: its content is not what was written.")
     return Stored(tensors, facts)
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    opened: Any = safe_open(path, framework="pt")  # the package has no types
+    with opened as file:
+        return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 def _digest(tensors: Mapping[str, Tensor], text: str) -> str:

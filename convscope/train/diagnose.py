@@ -1,9 +1,11 @@
 """What went wrong in a step: where the first number that is none came from, or no memory."""
 
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from convscope.errors import WorkError
 
@@ -18,16 +20,11 @@ def first_bad_layer(net: nn.Module, images: Tensor | None) -> str:
     if images is None:
         return ""
     bad: list[str] = []
-
-    def look(name: str, output: object) -> None:
-        if isinstance(output, Tensor) and not bool(output.isfinite().all()):
-            bad.append(name)
-
-    handles = [
-        module.register_forward_hook(lambda _m, _x, output, name=name: look(name, output))
-        for name, module in net.named_modules()
-        if name
-    ]
+    layers = dict[str, nn.Module](net.named_modules())
+    handles: list[RemovableHandle] = []
+    for name, layer in layers.items():
+        hook = partial(_look, name, bad)
+        handles += [layer.register_forward_hook(hook)] if name else []
     try:
         with torch.no_grad():
             net(images)
@@ -35,6 +32,11 @@ def first_bad_layer(net: nn.Module, images: Tensor | None) -> str:
         for handle in handles:
             handle.remove()
     return bad[0] if bad else "the loss"
+
+
+def _look(name: str, bad: list[str], _layer: nn.Module, _args: object, output: object) -> None:
+    if isinstance(output, Tensor) and not bool(output.isfinite().all()):
+        bad.append(name)
 
 
 def out_of_memory(error: Exception, batch_size: int, run: Path) -> Exception:

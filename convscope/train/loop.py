@@ -332,10 +332,11 @@ def make_optimiser(net: nn.Module, settings: Settings) -> torch.optim.Optimizer:
     """The optimiser of the settings over all weights that can be trained, in one fused kernel."""
     weights = [weight for weight in net.parameters() if weight.requires_grad]
     fused = all(weight.device.type in ("cpu", "cuda") for weight in weights)
-    common = dict(lr=settings.peak_lr, weight_decay=settings.weight_decay, fused=fused)
+    rate, decay = settings.peak_lr, settings.weight_decay
     if settings.optimiser == "adamw":
-        return torch.optim.AdamW(weights, **common)
-    return torch.optim.SGD(weights, momentum=settings.momentum, **common)
+        return torch.optim.AdamW(weights, lr=rate, weight_decay=decay, fused=fused)
+    momentum = settings.momentum
+    return torch.optim.SGD(weights, rate, momentum, weight_decay=decay, fused=fused)
 
 
 def class_weights(

@@ -153,8 +153,7 @@ class Settings:
             if not _is_a(value, hints[word]):
                 allowed = _told(hints[word])
                 raise RequestError(f"{where}: {word} must be {allowed}, not {value!r}.")
-        coerced = {word: _coerced(value, hints[word]) for word, value in words.items()}
-        return cls(**coerced)
+        return cls(**{word: _coerced(value, hints[word]) for word, value in words.items()})
 
 
 _RANGES: dict[str, tuple[float, float]] = {

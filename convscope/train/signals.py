@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -18,7 +18,7 @@ class Wish:
 
 
 @contextmanager
-def wish_to_stop() -> Iterator[Wish]:
+def wish_to_stop() -> Generator[Wish]:
     """Turn the first signal into a wish; a second ctrl-C interrupts at once.
 
     Signals reach only the main thread; in another this waits for none. Handlers go back after.

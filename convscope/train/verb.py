@@ -4,7 +4,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -197,14 +197,14 @@ def _finish(training: Training, began: float) -> Trained:
 
 
 @contextlib.contextmanager
-def _left_as_found(settings: Settings) -> Iterator[None]:
+def _left_as_found(settings: Settings) -> Generator[None]:
     """Threads and random state as they were, whatever happens in between."""
     with torch.random.fork_rng(), threads_set(settings.threads):
         yield
 
 
 @contextlib.contextmanager
-def _removed_if_empty(run: Run) -> Iterator[None]:
+def _removed_if_empty(run: Run) -> Generator[None]:
     """A request that is refused leaves no empty folder behind."""
     try:
         yield
@@ -218,7 +218,7 @@ def _removed_if_empty(run: Run) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _importable(config: dict[str, Any]) -> Iterator[None]:
+def _importable(config: dict[str, Any]) -> Generator[None]:
     """The folder that `module:attr` was imported from can be imported from again."""
     folder = config.get("network", {}).get("folder")
     if folder is None or folder in sys.path:

@@ -1,7 +1,10 @@
 """Whether a network takes the images it will be fed and answers with a number per class."""
 
+from functools import partial
+
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from convscope.errors import RequestError
 
@@ -15,11 +18,11 @@ def check_network(
     is not (1, classes).
     """
     inside: list[str] = []
-    handles = [
-        module.register_forward_pre_hook(lambda *_, path=path: inside.append(path))
-        for path, module in net.named_modules()
-        if path and not any(module.children())
-    ]
+    layers = dict[str, nn.Module](net.named_modules())
+    handles: list[RemovableHandle] = []
+    for path, layer in layers.items():
+        if path and not any(layer.children()):
+            handles.append(layer.register_forward_pre_hook(partial(_enter, path, inside)))
     modes = {module: module.training for module in net.modules()}
     weight = next(net.parameters(), torch.empty(0))
     image = torch.zeros(1, channels, *size, device=weight.device)
@@ -45,6 +48,10 @@ def check_network(
             f"must be logits of shape (1, {classes}). Give the builder a `classes` argument, or "
             "change its last layer."
         )
+
+
+def _enter(path: str, inside: list[str], _layer: nn.Module, _args: object) -> None:
+    inside.append(path)
 
 
 def _line(error: Exception) -> str:

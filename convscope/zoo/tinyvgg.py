@@ -35,7 +35,7 @@ def tinyvgg(
         for place in (1, 2):
             conv = nn.Conv2d(maps, FILTERS, 3, padding=1)
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-            nn.init.zeros_(conv.bias)
+            nn.init.zeros_(conv.get_parameter("bias"))
             layers[f"conv{stage}_{place}"] = conv
             layers[f"relu{stage}_{place}"] = nn.ReLU()
             maps = FILTERS
