@@ -117,9 +117,13 @@ def test_one_sources_files_are_not_taken_for_anothers(idx_folder: Write, no_netw
 
 
 def test_a_name_wins_over_a_path_unless_it_is_written_as_one(
-    plant: Plant, monkeypatch: pytest.MonkeyPatch
+    plant: Plant, monkeypatch: pytest.MonkeyPatch, no_network: list[str]
 ):
-    monkeypatch.chdir(plant("digits/a/1.png", "digits/b/1.png"))
+    monkeypatch.chdir(plant(*(f"{name}/{c}/1.png" for name in ("digits", "mnist") for c in "ab")))
+    with pytest.raises(WorkError):
+        open_source("mnist")
+    assert no_network
+    assert len(open_source("./mnist")) == 2
     assert len(open_source("digits")) == 1797
     assert len(open_source("./digits")) == 2
 

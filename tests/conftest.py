@@ -1,0 +1,74 @@
+"""Pictures to train on, and a run to look at, made once."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import convscope
+
+torch.set_num_threads(min(2, os.cpu_count() or 1))
+
+REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def image_folder(tmp_path: Path) -> Path:
+    """A folder of 3 x 12 colour PNGs of 12x10, one dominant channel per class."""
+    return make_image_folder(tmp_path / "fruit", ("apple", "leaf", "plum"), each=12)
+
+
+def make_image_folder(root: Path, classes: tuple[str, ...], *, each: int) -> Path:
+    random = np.random.default_rng(0)
+    for place, name in enumerate(classes):
+        (root / name).mkdir(parents=True)
+        for number in range(each):
+            pixels = random.integers(0, 100, (12, 10, 3), dtype=np.uint8)
+            pixels[..., place % 3] += 150
+            Image.fromarray(pixels).save(root / name / f"{number:02d}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of LeNet-5 on digits, two epochs. Look, do not write."""
+    out = tmp_path_factory.mktemp("runs") / "digits"
+    convscope.train("digits", out=out, epochs=2)
+    return out
+
+
+@pytest.fixture
+def command() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command line in a process of its own, as a person would."""
+
+    def run(
+        *words: object, cwd: Path | None = None, code: int = 0
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "convscope", *map(str, words)],
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            timeout=300,
+            check=False,
+            env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1"},
+        )
+        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def mnist_folder() -> Path:
+    folder = REAL / "mnist"
+    if not folder.exists():
+        pytest.skip(f"real MNIST is not at {folder}")
+    return folder

@@ -1,0 +1,156 @@
+"""Networks by name: exact counts, sizes that are refused, and the user's own."""
+
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from convscope.errors import RequestError
+from convscope.zoo import ZOO, build
+from convscope.zoo.check import check_network, reads_channels_last
+
+# LeNet-5: the lecture's table. TinyVGG: 3·9·10 + 10 = 280, then 5 · (10·9·10 + 10), then 160·10 + 10.
+PARAMETERS = {"lenet5": 61_706, "tinyvgg": 280 + 5 * 910 + 1_610}
+
+
+def count(net):
+    return sum(weight.numel() for weight in net.parameters())
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_parameters_are_exactly_those_of_the_table(name):
+    assert count(build(name)) == PARAMETERS[name]
+
+
+LENET = [  # the lecture's table: layer, output volume, parameters
+    ("conv1", (6, 28, 28), 156),
+    ("pool1", (6, 14, 14), 0),
+    ("conv2", (16, 10, 10), 2_416),
+    ("pool2", (16, 5, 5), 0),
+    ("conv3", (120, 1, 1), 48_120),
+    ("fc1", (84,), 10_164),
+    ("fc2", (10,), 850),
+]
+
+
+def test_every_layer_of_lenet5_has_the_lectures_volume_and_parameters():
+    net, seen = build("lenet5"), {}
+    for name, layer in net.named_children():
+        layer.register_forward_hook(lambda _m, _x, y, name=name: seen.update({name: y.shape[1:]}))
+    net(torch.zeros(1, 1, 32, 32))
+    for name, volume, parameters in LENET:
+        assert tuple(seen[name]) == volume
+        assert count(net.get_submodule(name)) == parameters
+
+
+@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("size", [(32, 32), (33, 40), (64, 50)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_any_size_that_the_layers_allow_is_built(name, size, channels):
+    net = build(name, classes=7, channels=channels, input=size)
+    assert net(torch.zeros(2, channels, *size)).shape == (2, 7)
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_the_smallest_size_works_and_one_less_does_not(name):
+    least = ZOO[name].smallest
+    net = build(name, input=(least, least))
+    assert net(torch.zeros(1, ZOO[name].channels, least, least)).shape == (1, 10)
+    with pytest.raises(RequestError, match=f"{least}x{least} or more"):
+        build(name, input=(least - 1, least))
+
+
+def test_a_misspelt_name_is_answered_with_the_nearest():
+    with pytest.raises(RequestError, match="Did you mean 'lenet5'"):
+        build("lenet")
+
+
+def test_filters_of_tinyvgg_begin_with_he_variance():
+    torch.manual_seed(0)
+    weights = torch.cat([build("tinyvgg").get_parameter("conv2_1.weight") for _ in range(20)])
+    assert weights.var().item() == pytest.approx(2 / 90, rel=0.05)
+    assert weights.mean().item() == pytest.approx(0, abs=0.005)
+
+
+OWN = """
+from torch import nn
+class Net(nn.Module):
+    def __init__(self, num_classes=10):
+        super().__init__()
+        self.body = nn.Conv2d(3, 4, 3)
+        self.head = nn.Linear(4, num_classes)
+    def forward(self, x):
+        return self.head(self.body(x).mean((2, 3)))
+def viewer(classes, channels):
+    class Viewer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(channels, 4, 3), nn.Linear(4 * 36, classes)
+        def forward(self, x):
+            return self.fc(self.conv(x).view(x.size(0), -1))
+    return Viewer()
+ready = Net(3)
+def broken(): raise RuntimeError("no weights at hand")
+number = 3
+def makes_a_number(): return 3
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "mynets.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield
+    sys.modules.pop("mynets", None)
+
+
+@pytest.mark.usefixtures("own")
+def test_the_users_own_is_called_with_the_words_that_it_knows():
+    assert build("mynets:Net", classes=5).get_submodule("head").out_features == 5
+    assert isinstance(build("mynets:viewer", classes=5, channels=1), nn.Module)
+    assert build("mynets:ready").get_submodule("head").out_features == 3
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("mynet:Net", "no module 'mynet'"),
+        ("mynets:Nets", "Did you mean 'Net'"),
+        ("mynets:number", "is int"),
+        ("mynets:makes_a_number", "made int"),
+        ("mynets:broken", "no weights at hand"),
+    ],
+)
+def test_what_is_wrong_with_the_users_own_is_said(name, told):
+    with pytest.raises(RequestError, match=told):
+        build(name)
+
+
+def test_a_network_that_cannot_take_the_images_is_refused_by_layer():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 9), nn.Flatten(), nn.Linear(4, 2))
+    with pytest.raises(RequestError, match=r"images of 3x8x8: it failed at layer 1"):
+        check_network(net, channels=3, size=(8, 8), classes=2, name="mine")
+
+
+def test_a_network_with_other_outputs_is_refused():
+    with pytest.raises(RequestError, match=r"\(1, 10\); with 3 classes"):
+        check_network(build("lenet5"), channels=1, size=(32, 32), classes=3, name="lenet5")
+
+
+def test_checking_leaves_no_trace():
+    net = nn.Sequential(nn.BatchNorm2d(3), nn.Flatten(), nn.Dropout(), nn.Linear(48, 2))
+    net[0].eval()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    check_network(net, channels=3, size=(4, 4), classes=2, name="mine")
+    assert [layer.training for layer in net] == [False, True, True, True]
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert not any(layer._forward_pre_hooks for layer in net.modules())
+
+
+@pytest.mark.usefixtures("own")
+def test_a_network_that_views_its_maps_gets_the_layout_that_it_can_read():
+    assert not reads_channels_last(build("mynets:viewer", classes=2, channels=3), channels=3, size=(8, 8))
+    assert reads_channels_last(build("tinyvgg"), channels=3, size=(32, 32))
