@@ -148,6 +148,7 @@ def test_paths_are_told_by_what_they_hold(plant: Plant, idx_folder: Write):
         ("gone.csv", "gone.csv does not exist."),
         ("a\0b", "a"),
         ("x" * 5000, "is not a path"),
+        ("~nobody-of-that-name/x", "is not a path"),
     ],
 )
 def test_a_word_that_means_nothing_is_told_its_neighbours(
@@ -166,6 +167,17 @@ def test_single_files_are_explained(plant: Plant):
     (root / "data.zip").touch()
     with pytest.raises(RequestError, match=r"data\.zip is an archive\. Unpack it"):
         open_source(str(root / "data.zip"))
+
+
+def test_a_forbidden_path_is_named(plant: Plant, monkeypatch: pytest.MonkeyPatch):
+    root = plant("a/1.png", "b/1.png")
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(source.cifar, "find_cifar", refuse)  # as is_file does in such a folder
+    with pytest.raises(RequestError, match="root may not be read: permission denied"):
+        open_source(str(root))
 
 
 def test_a_data_directory_must_be_there(tmp_path: Path):

@@ -1,5 +1,6 @@
 """Tables of paths and labels."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,6 +109,7 @@ def test_a_line_said_twice_is_dropped_with_a_warning(table: Write):
         ("path,label,split\np/0.png,a,train\np/1.png,b,test\n", "no picture of 'b' is in train"),
         ('path,label\n"p/0.png,a\n', "row 2"),
         (b"path,label\np/0.png,\xff\xfe\n", "is not UTF-8"),
+        (f"path,label\n{'x' * 9_000},a\n{'y' * 9_000},b\n", "not one of its 2 files exists"),
         (f"path,label\n{'x' * 200_000},a\n", "row 2: field larger than field limit"),
     ],
 )  # fmt: skip
@@ -117,6 +119,12 @@ def test_a_wrong_table_is_told_by_its_row(table: Write, text: str | bytes, told:
         read_table(path)
     assert told in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "t.csv")
+    with pytest.raises(RequestError, match="is not a regular file"):
+        read_table(tmp_path / "t.csv")
 
 
 def test_a_table_that_is_not_there_is_told_its_neighbour(table: Write):
