@@ -37,9 +37,9 @@ def make_image_folder(root: Path, classes: tuple[str, ...], *, each: int) -> Pat
 
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of LeNet-5 on digits, two epochs. Look, do not write."""
+    """A run of LeNet-5 on digits, a few epochs. Look, do not write."""
     out = tmp_path_factory.mktemp("runs") / "digits"
-    convscope.train("digits", out=out, epochs=2)
+    convscope.train("digits", out=out, epochs=6)
     return out
 
 

@@ -30,12 +30,12 @@ class Pictures(Protocol):
         """The picture in mode "L" or "RGB", upright. Raises Unreadable with the reason."""
         ...
 
-    def digest(self, index: int) -> bytes:
-        """16 bytes that depend on the content alone. Raises Unreadable."""
+    def read(self, index: int) -> tuple[Image.Image, bytes]:
+        """`picture`, and 16 bytes that depend on its content alone."""
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ArrayPictures:
     """Pictures that lie in memory: bytes (n, height, width) or (n, height, width, 3)."""
 
@@ -51,11 +51,11 @@ class ArrayPictures:
     def picture(self, index: int) -> Image.Image:
         return Image.fromarray(self.pixels[index])
 
-    def digest(self, index: int) -> bytes:
-        return blake2b(self.pixels[index].tobytes(), digest_size=16).digest()
+    def read(self, index: int) -> tuple[Image.Image, bytes]:
+        return self.picture(index), _digest(self.pixels[index].tobytes())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FilePictures:
     """Pictures that are files: `paths` as posix strings relative to `root`."""
 
@@ -74,11 +74,12 @@ class FilePictures:
     def picture(self, index: int) -> Image.Image:
         return decode(self.path(index))
 
-    def digest(self, index: int) -> bytes:
-        return blake2b(contents(self.path(index)), digest_size=16).digest()
+    def read(self, index: int) -> tuple[Image.Image, bytes]:
+        content = contents(self.path(index))
+        return decode(content), _digest(content)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class JoinedPictures:
     """Several lots of pictures, one after the other: a train file and a test file, say."""
 
@@ -103,12 +104,12 @@ class JoinedPictures:
         part, place = self._place(index)
         return part.picture(place)
 
-    def digest(self, index: int) -> bytes:
+    def read(self, index: int) -> tuple[Image.Image, bytes]:
         part, place = self._place(index)
-        return part.digest(place)
+        return part.read(place)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ChosenPictures:
     """Some of other pictures, by index."""
 
@@ -124,11 +125,11 @@ class ChosenPictures:
     def picture(self, index: int) -> Image.Image:
         return self.pictures.picture(int(self.indices[index]))
 
-    def digest(self, index: int) -> bytes:
-        return self.pictures.digest(int(self.indices[index]))
+    def read(self, index: int) -> tuple[Image.Image, bytes]:
+        return self.pictures.read(int(self.indices[index]))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
     """Labelled pictures.
 
@@ -166,3 +167,7 @@ class Dataset:
 
     def with_warnings(self, warnings: Sequence[str]) -> "Dataset":
         return replace(self, warnings=(*self.warnings, *warnings))
+
+
+def _digest(content: bytes) -> bytes:
+    return blake2b(content, digest_size=16).digest()

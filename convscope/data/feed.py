@@ -174,8 +174,8 @@ def _decode_all(
         indices = range(start, min(start + _CHUNK, len(pictures)))
         for index in indices:
             try:
-                pixels = fit(pictures.picture(index), card)
-                digests[index] = pictures.digest(index)
+                picture, digests[index] = pictures.read(index)
+                pixels = fit(picture, card)
             except Unreadable as error:
                 problems[index] = str(error)
             else:

@@ -74,6 +74,8 @@ def _refuse_no_folder(root: Path) -> None:
         if root.is_dir():
             return
         there = root.exists()
+    except PermissionError as error:
+        raise RequestError(f"{root} may not be read: permission denied.") from error
     except (OSError, ValueError) as error:
         raise RequestError(f"{str(root)!r} is not a path: {error}.") from error
     if there:

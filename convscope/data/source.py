@@ -19,13 +19,13 @@ NAMES = {
     "mnist": "70,000 handwritten digits, grey 28 x 28, 12 MB",
     "fashion-mnist": "70,000 pictures of clothes in 10 kinds, grey 28 x 28, 31 MB",
     "kmnist": "70,000 cursive Japanese characters in 10 kinds, grey 28 x 28, 21 MB",
-    "emnist": "131,600 digits and letters in 47 kinds (EMNIST Balanced), grey 28 x 28, 536 MB",
-    "emnist-byclass": "814,255 digits and letters in 62 kinds, grey 28 x 28, 536 MB",
-    "emnist-bymerge": "814,255 digits and letters in 47 kinds, grey 28 x 28, 536 MB",
-    "emnist-balanced": "131,600 digits and letters in 47 kinds, grey 28 x 28, 536 MB",
-    "emnist-letters": "145,600 letters in 26 kinds, grey 28 x 28, 536 MB",
-    "emnist-digits": "280,000 handwritten digits, grey 28 x 28, 536 MB",
-    "emnist-mnist": "70,000 handwritten digits, as mnist, grey 28 x 28, 536 MB",
+    "emnist": "131,600 digits and letters in 47 kinds (EMNIST Balanced), grey 28 x 28, 562 MB",
+    "emnist-byclass": "814,255 digits and letters in 62 kinds, grey 28 x 28, 562 MB",
+    "emnist-bymerge": "814,255 digits and letters in 47 kinds, grey 28 x 28, 562 MB",
+    "emnist-balanced": "131,600 digits and letters in 47 kinds, grey 28 x 28, 562 MB",
+    "emnist-letters": "145,600 letters in 26 kinds, grey 28 x 28, 562 MB",
+    "emnist-digits": "280,000 handwritten digits, grey 28 x 28, 562 MB",
+    "emnist-mnist": "70,000 handwritten digits, as mnist, grey 28 x 28, 562 MB",
     "cifar10": "60,000 photographs of 10 things, colour 32 x 32, 170 MB",
     "cifar100": "60,000 photographs of 100 things, colour 32 x 32, 169 MB",
 }
@@ -63,11 +63,14 @@ def open_source(
     Raises RequestError for a word that is neither, and for data that are not as they should be;
     WorkError when a download fails.
     """
-    if data == "digits":
-        return read_digits()
-    if data in NAMES:
-        return _open_named(data, data_dir, progress)
-    return _open_path(data)
+    try:
+        if data == "digits":
+            return read_digits()
+        if data in NAMES:
+            return _open_named(data, data_dir, progress)
+        return _open_path(data)
+    except PermissionError as error:
+        raise RequestError(f"{error.filename} may not be read: permission denied.") from error
 
 
 def _source(name: str) -> Source:
@@ -121,10 +124,12 @@ def _open_named(name: str, data_dir: Path | None, progress: Progress | None) -> 
 
 
 def _open_path(data: str) -> Dataset:
-    path = Path(data).expanduser()
     try:
+        path = Path(data).expanduser()
         there, is_folder = path.exists(), path.is_dir()
-    except (OSError, ValueError) as error:
+    except PermissionError:
+        raise
+    except (OSError, ValueError, RuntimeError) as error:
         raise RequestError(f"{data!r} is not a path: {error}.") from error
     if not data or (not there and "/" not in data and "\\" not in data and "." not in data):
         raise RequestError(

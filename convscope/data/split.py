@@ -36,16 +36,8 @@ def fill_splits(dataset: Dataset, *, val: float = 0.1, test: float = 0.1, seed: 
     Raises RequestError for shares out of range and for a class with fewer pictures (or groups) in
     the pool than splits to fill.
     """
-    if not (0 <= val <= 0.9 and 0 <= test <= 0.9 and val + test <= 0.9 + 1e-9):
-        raise RequestError(
-            f"val={val} and test={test}: each must be in 0..0.9, and their sum at most 0.9."
-        )
     dataset = _follow_groups(dataset)
-    given = set(np.unique(dataset.split).tolist())
-    wanted: dict[Split, float] = {"test": test, "val": val}
-    shares: dict[Split, float] = {
-        split: share for split, share in wanted.items() if share > 0 and split not in given
-    }
+    shares = _missing(dataset, {"test": test, "val": val})
     pool = np.flatnonzero((dataset.split == "train") | (dataset.split == ""))
     keys = [dataset.pictures.key(int(index)) for index in pool]
     groups = _groups_of(dataset, pool, keys)
@@ -59,6 +51,15 @@ def fill_splits(dataset: Dataset, *, val: float = 0.1, test: float = 0.1, seed: 
         order = stable_hash(names.tolist(), seed)
         split[pool] = deal_groups(labels, places, order, shares)[places]
     return dataset.with_split(split)
+
+
+def _missing(dataset: Dataset, shares: dict[Split, float]) -> dict[Split, float]:
+    """The shares of the splits that are wanted and that the source does not have."""
+    if not all(0 <= share <= 0.9 for share in shares.values()) or sum(shares.values()) > 0.9 + 1e-9:
+        told = " and ".join(f"{name}={share}" for name, share in shares.items())
+        raise RequestError(f"{told}: each must be in 0..0.9, and their sum at most 0.9.")
+    given = set(dataset.split.tolist())
+    return {name: share for name, share in shares.items() if share > 0 and name not in given}
 
 
 def _follow_groups(dataset: Dataset) -> Dataset:

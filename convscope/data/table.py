@@ -46,7 +46,7 @@ def read_table(path: Path) -> Dataset:
     if not rows:
         raise RequestError(f"{path} has no rows below its header.")
     _refuse_straddling(path, rows)
-    if not any((path.parent / row.path).exists() for row in rows):
+    if not any(_exists(path.parent / row.path) for row in rows):
         raise RequestError(
             f"{path}: not one of its {len(rows):,} files exists, the first being "
             f"{path.parent / rows[0].path}. Paths are relative to the folder of the CSV."
@@ -67,8 +67,17 @@ def read_table(path: Path) -> Dataset:
     return tie_classes(dataset, where=str(path))
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # too long a name, a forbidden folder
+        return False
+
+
 def _text(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file():
+            raise RequestError(f"{path} is not a regular file.")
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         hint = nearest(path.name, [p.name for p in path.parent.glob("*")])

@@ -72,8 +72,8 @@ def test_folder_and_archive_say_the_same(folder: Write, archive: Write, name: st
         )
         assert data.split.tolist().count("test") == 1
     assert here.classes == packed.classes
-    assert [here.pictures.digest(n) for n in range(len(here))] == [
-        packed.pictures.digest(n) for n in range(len(packed))
+    assert [here.pictures.read(n)[1] for n in range(len(here))] == [
+        packed.pictures.read(n)[1] for n in range(len(packed))
     ]
 
 

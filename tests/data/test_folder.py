@@ -28,7 +28,7 @@ def test_class_folders_become_classes_in_sorted_order(plant: Plant):
     assert data.split.tolist() == ["", "", "", ""]
     assert data.warnings == ()
     assert data.pictures.picture(0).size == (2, 2)
-    assert len(data.pictures.digest(0)) == 16
+    assert len(data.pictures.read(0)[1]) == 16
 
 
 @pytest.mark.parametrize("valid", ["val", "valid", "Validation", "VAL"])

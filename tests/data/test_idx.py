@@ -152,7 +152,7 @@ def test_emnist_is_turned_upright_and_named(
         for path in folder.glob("emnist*"):
             zipped.write(path, f"gzip/{path.name}")
     again = read_emnist_zip(archive, part)
-    assert again.pictures.digest(3) == data.pictures.digest(3)
+    assert again.pictures.read(3)[1] == data.pictures.read(3)[1]
     assert again.labels.tolist() == data.labels.tolist()
 
 

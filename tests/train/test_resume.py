@@ -143,9 +143,10 @@ def test_each_part_of_the_state_matters(tmp_path, unbroken, halfway, key):
     save_tensors(path, changed.tensors, changed.facts)
     convscope.resume(out)
     same_lines = lines_without_times(out) == lines_without_times(unbroken)
-    same_best = load_tensors(out / "model.safetensors").facts == load_tensors(
-        unbroken / "model.safetensors"
-    ).facts
+    same_best = (
+        load_tensors(out / "model.safetensors").facts
+        == load_tensors(unbroken / "model.safetensors").facts
+    )
     assert not (same_lines and same_best), f"nothing noticed that {key} was left out"
 
 

@@ -152,5 +152,7 @@ def test_checking_leaves_no_trace():
 
 @pytest.mark.usefixtures("own")
 def test_a_network_that_views_its_maps_gets_the_layout_that_it_can_read():
-    assert not reads_channels_last(build("mynets:viewer", classes=2, channels=3), channels=3, size=(8, 8))
+    assert not reads_channels_last(
+        build("mynets:viewer", classes=2, channels=3), channels=3, size=(8, 8)
+    )
     assert reads_channels_last(build("tinyvgg"), channels=3, size=(32, 32))

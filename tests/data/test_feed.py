@@ -1,0 +1,237 @@
+"""Feeding from memory and from files is the same; bad pictures are found before training."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from convscope.card import Card
+from convscope.data.augment import augment, draws, epoch_order
+from convscope.data.dataset import ArrayPictures, ChosenPictures, Dataset, JoinedPictures
+from convscope.data.feed import MemoryFeed, StreamFeed, free_memory, load
+from convscope.data.fit import choose_fit, fit, fit_array
+from convscope.data.folder import read_folder
+from convscope.data.normalise import normalise, pixel_statistics
+
+
+def card(size=(8, 8), channels=3, rule="crop", mean=0.0, std=1.0):
+    return Card(
+        classes=("a", "b"),
+        size=size,
+        channels=channels,
+        fit=rule,
+        mean=(mean,) * channels,
+        std=(std,) * channels,
+    )
+
+
+def pixels(n=3, height=6, width=5, channels=3):
+    shape = (n, height, width) if channels == 1 else (n, height, width, channels)
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.mark.parametrize("rule", ["pad", "crop", "letterbox", "stretch"])
+@pytest.mark.parametrize("size", [(6, 5), (8, 8), (4, 9)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_rule_gives_the_cards_shape(rule, size, channels):
+    for given_channels in (1, 3):
+        picture = Image.fromarray(pixels(channels=given_channels)[0])
+        assert fit(picture, card(size, channels, rule)).shape == (*size, channels)
+
+
+def test_pad_puts_the_picture_on_black_without_touching_it():
+    picture = pixels()[0]
+    framed = fit(Image.fromarray(picture), card((8, 9), rule="pad")).copy()
+    assert np.array_equal(framed[1:7, 2:7], picture)
+    framed[1:7, 2:7] = 0
+    assert not framed.any()
+
+
+def test_crop_keeps_the_centre_and_letterbox_the_whole():
+    picture = np.zeros((10, 30, 3), np.uint8)
+    picture[:, 10:20] = 255
+    assert (fit(Image.fromarray(picture), card((10, 10), rule="crop")) == 255).all()
+    boxed = fit(Image.fromarray(picture), card((30, 30), rule="letterbox"))
+    assert not boxed[:10].any()
+    assert not boxed[20:].any()
+    assert np.array_equal(boxed[10:20], picture)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("source", [1, 3])
+def test_arrays_are_fitted_as_their_pictures_are(channels, source):
+    many = pixels(n=20, channels=source)
+    wanted = card((8, 9), channels, "pad")
+    together = fit_array(many, wanted)
+    assert together is not None
+    for one, picture in zip(together, many, strict=True):
+        assert np.array_equal(one, fit(Image.fromarray(picture), wanted))
+    assert fit_array(many, card((8, 9), channels, "crop")) is None
+
+
+def test_the_rule_for_mnist_is_1998s_and_for_photographs_imagenets():
+    assert choose_fit([(28, 28)] * 3, (32, 32)) == "pad"
+    assert choose_fit([(8, 8)] * 3, (32, 32)) == "crop"
+    assert choose_fit([(28, 28), (28, 27)], (32, 32)) == "crop"
+    assert choose_fit([(400, 300)], (32, 32)) == "crop"
+
+
+def dataset(pictures, labels=None):
+    n = len(pictures)
+    return Dataset(
+        name="made",
+        classes=("a", "b"),
+        pictures=pictures,
+        labels=np.zeros(n, np.int64) if labels is None else labels,
+        split=np.full(n, "train"),
+    )
+
+
+def test_memory_and_files_feed_the_same_bytes(image_folder):
+    data = read_folder(image_folder)
+    kept = load(data, card((9, 9)))
+    streamed = load(data, card((9, 9)), memory_share=0)
+    assert isinstance(kept.feed, MemoryFeed)
+    assert isinstance(streamed.feed, StreamFeed)
+    order = np.random.default_rng(1).permutation(len(data))
+    batches = np.array_split(order, 7)
+    for one, other in zip(kept.feed.batches(batches), streamed.feed.batches(batches), strict=True):
+        assert torch.equal(one, other)
+    assert kept.fingerprint == streamed.fingerprint
+
+
+def test_bad_pictures_are_listed_and_belong_to_no_split(image_folder):
+    whole = (image_folder / "leaf" / "02.png").read_bytes()
+    (image_folder / "leaf" / "02.png").write_bytes(whole[: len(whole) // 2])
+    (image_folder / "plum" / "00.png").write_bytes(b"")
+    data = read_folder(image_folder)
+    loaded = load(data.with_split(np.full(len(data), "train")), card())
+    assert [key for key, _ in loaded.problems] == ["leaf/02.png", "plum/00.png"]
+    assert len(loaded.dataset.part("train")) == 34
+
+
+def test_the_fingerprint_depends_on_content_and_not_on_the_split(image_folder):
+    data = read_folder(image_folder)
+    before = load(data, card()).fingerprint
+    assert load(data.with_split(np.full(len(data), "val")), card((4, 4))).fingerprint == before
+    one, other = (image_folder / "leaf" / name for name in ("00.png", "01.png"))
+    first, second = one.read_bytes(), other.read_bytes()
+    one.write_bytes(second)
+    other.write_bytes(first)
+    assert load(read_folder(image_folder), card()).fingerprint != before
+
+
+def test_a_picture_that_goes_bad_while_training_is_named(image_folder):
+    from convscope.errors import WorkError  # noqa: PLC0415
+
+    loaded = load(read_folder(image_folder), card(), memory_share=0)
+    (image_folder / "apple" / "05.png").unlink()
+    with pytest.raises(WorkError, match=r"apple/05\.png"):
+        list(loaded.feed.batches([np.arange(36)]))
+
+
+def test_joined_and_chosen_arrays_are_prepared_whole():
+    first, second = ArrayPictures(pixels(4), "train/"), ArrayPictures(pixels(3)[::-1], "test/")
+    joined = JoinedPictures((first, second))
+    chosen = ChosenPictures(joined, np.array([6, 0, 4]))
+    loaded = load(dataset(chosen), card((6, 5), rule="pad"))
+    feed = next(iter(loaded.feed.batches([np.arange(3)])))
+    expected = np.stack([np.asarray(joined.picture(index)) for index in (6, 0, 4)])
+    assert np.array_equal(feed.numpy(), expected)
+
+
+def test_statistics_are_those_of_numpy_and_normalising_gives_zero_and_one():
+    many = torch.from_numpy(pixels(40, 7, 6))
+    mean, std = pixel_statistics([many[:13], many[13:]])
+    assert np.allclose(mean, many.double().numpy().mean((0, 1, 2)) / 255)
+    assert np.allclose(std, many.double().numpy().std((0, 1, 2)) / 255)
+    known = Card(classes=("a", "b"), size=(7, 6), channels=3, fit="pad", mean=mean, std=std)
+    normal = normalise(many, known)
+    assert normal.shape == (40, 3, 7, 6)
+    assert normal.is_contiguous(memory_format=torch.channels_last)
+    assert torch.allclose(normal.mean((0, 2, 3)), torch.zeros(3), atol=1e-4)
+    assert torch.allclose(normal.std((0, 2, 3)), torch.ones(3), atol=1e-3)
+
+
+def test_a_channel_that_never_changes_is_left_alone():
+    assert pixel_statistics([torch.full((2, 3, 3, 1), 51, dtype=torch.uint8)]) == ((0.2,), (1.0,))
+
+
+@given(st.integers(0, 2**40), st.integers(0, 1000), st.integers(1, 60))
+def test_an_epoch_shows_every_picture_once_in_an_order_of_its_own(seed, epoch, n):
+    labels = np.arange(n) % 3
+    order = epoch_order(np.arange(n) * 2, np.repeat(labels, 2), seed=seed, epoch=epoch)
+    assert sorted(order) == list(range(0, 2 * n, 2))
+    again = epoch_order(np.arange(n) * 2, np.repeat(labels, 2), seed=seed, epoch=epoch)
+    assert np.array_equal(order, again)
+
+
+def test_epochs_and_seeds_differ():
+    orders = {
+        tuple(epoch_order(np.arange(50), np.zeros(50, np.int64), seed=s, epoch=e))
+        for s in range(5)
+        for e in range(5)
+    }
+    assert len(orders) == 25
+
+
+def test_balanced_sampling_shows_every_class_equally_often():
+    labels = np.array([0] * 90 + [1] * 9 + [2] * 3)
+    order = epoch_order(np.arange(102), labels, seed=0, epoch=0, sampling="balanced")
+    assert np.bincount(labels[order]).tolist() == pytest.approx([34, 34, 34], abs=2)
+    assert np.bincount(order[labels[order] == 2]).max() <= 12  # three pictures share 34 places
+
+
+def test_what_becomes_of_a_picture_does_not_depend_on_its_batch():
+    many = torch.from_numpy(pixels(16, 8, 8))
+    words = dict(kind="crop-flip", padding=2, seed=3, epoch=5)
+    whole = augment(many, np.arange(16), **words)
+    order = np.random.default_rng(0).permutation(16)
+    for piece in np.array_split(order, 5):
+        assert torch.equal(augment(many[piece], piece, **words), whole[piece])
+
+
+def slow_augment(picture, down, across, flip, padding):
+    """The same by loops: pad, cut, mirror."""
+    height, width, channels = picture.shape
+    out = np.zeros_like(picture)
+    for row in range(height):
+        for column in range(width):
+            source = width - 1 - column if flip else column
+            y, x = row + down - padding, source + across - padding
+            if 0 <= y < height and 0 <= x < width:
+                out[row, column] = picture[y, x]
+    return out
+
+
+@pytest.mark.parametrize("kind", ["crop", "crop-flip"])
+def test_crop_and_flip_are_what_loops_make(kind):
+    many, padding = pixels(24, 6, 7), 3
+    made = augment(
+        torch.from_numpy(many), np.arange(24), kind=kind, padding=padding, seed=1, epoch=2
+    )
+    numbers = draws(1, 2, np.arange(24), 3)
+    flips = 0
+    for place, picture in enumerate(many):
+        down, across = (int(word % np.uint64(7)) for word in numbers[place, :2])
+        flip = kind == "crop-flip" and bool(numbers[place, 2] >> np.uint64(63))
+        flips += flip
+        expected = slow_augment(picture, down, across, flip, padding)
+        assert np.array_equal(made[place].numpy(), expected)
+    assert (flips > 0) == (kind == "crop-flip")
+
+
+def test_draws_are_uniform_and_independent():
+    numbers = draws(0, 0, np.arange(100_000), 3)
+    for column in (numbers % np.uint64(9)).T:
+        counts = np.bincount(column.astype(int))
+        assert ((counts - 100_000 / 9) ** 2 / (100_000 / 9)).sum() < 30  # chi-square, 8 degrees
+    unit = numbers / 2.0**64
+    assert np.abs(np.corrcoef(unit.T) - np.eye(3)).max() < 0.015
+    assert np.abs(np.corrcoef(unit[1:, 0], unit[:-1, 0])[0, 1]) < 0.015
+
+
+def test_free_memory_is_some_of_this_machines():
+    assert 10**8 < free_memory() < 10**14

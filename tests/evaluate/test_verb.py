@@ -1,0 +1,118 @@
+"""`evaluate` matches classes by name, sees each image once, and gives the same at any batch size."""
+
+import csv
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+import convscope
+from convscope.errors import RequestError
+
+
+@pytest.fixture(scope="module")
+def digit_files(tmp_path_factory):
+    """Some digits as a folder of PNGs, in classes."""
+    root = tmp_path_factory.mktemp("digit-files")
+    digits = load_digits()
+    pixels = np.round(digits.images * 255 / 16).astype(np.uint8)
+    for number, (image, label) in enumerate(zip(pixels[:200], digits.target, strict=False)):
+        (root / str(label)).mkdir(exist_ok=True)
+        Image.fromarray(image).save(root / str(label) / f"{number}.png")
+    return root
+
+
+def test_without_data_the_test_split_of_the_run_is_used(digits_run):
+    found = convscope.evaluate(digits_run)
+    with (digits_run / "splits.csv").open() as file:
+        test = [row for row in csv.DictReader(file) if row["split"] == "test"]
+    assert found.measured.scores.images == len(test)
+    assert "test split" in found.data
+
+
+def test_the_test_at_the_end_of_training_is_this_evaluation(digits_run):
+    import json  # noqa: PLC0415
+
+    kept = json.loads((digits_run / "test.json").read_text())
+    again = convscope.evaluate(digits_run).measured.scores.to_dict()
+    assert again["confusion"] == kept["confusion"]
+    assert again["loss"] == pytest.approx(kept["loss"], rel=1e-6)
+
+
+def test_batches_of_1_7_and_64_count_the_same(digits_run):
+    found = [convscope.evaluate(digits_run, batch_size=n).measured.scores for n in (1, 7, 64)]
+    assert np.array_equal(found[0].confusion, found[1].confusion)
+    assert np.array_equal(found[0].confusion, found[2].confusion)
+    assert found[0].loss == pytest.approx(found[2].loss, rel=1e-5)
+
+
+def test_other_data_are_evaluated_whole_and_by_name(digits_run, digit_files):
+    found = convscope.evaluate(digits_run, str(digit_files))
+    assert found.measured.scores.images == 200
+    assert "all of" in found.data
+    assert found.measured.scores.top1 > 0.8
+
+
+def test_missing_classes_are_told_and_their_order_does_not_matter(
+    digits_run, digit_files, tmp_path
+):
+    whole = convscope.evaluate(digits_run, str(digit_files)).measured.scores
+    for name in ("3", "8"):
+        shutil.copytree(digit_files / name, tmp_path / "some" / name)
+    found = convscope.evaluate(digits_run, str(tmp_path / "some"))
+    assert any("No images of 0, 1, 2, 4" in note for note in found.notes)
+    for place in (3, 8):
+        assert np.array_equal(found.measured.scores.confusion[place], whole.confusion[place])
+
+
+def test_a_class_that_the_network_does_not_know_is_refused(digits_run, digit_files, tmp_path):
+    shutil.copytree(digit_files, tmp_path / "more")
+    (tmp_path / "more" / "3").rename(tmp_path / "more" / "three")
+    with pytest.raises(RequestError, match="'three'"):
+        convscope.evaluate(digits_run, str(tmp_path / "more"))
+
+
+def test_a_card_that_does_not_fit_the_weights_is_refused(digits_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(digits_run, run)
+    card = (run / "card.json").read_text()
+    (run / "card.json").write_text(card.replace('  "9"\n', '  "9",\n  "ten"\n'))
+    with pytest.raises(RequestError, match=r"does not fit its card: fc2\.bias is \(10,\)"):
+        convscope.evaluate(run)
+
+
+def test_a_run_without_weights_says_how_to_go_on(digits_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(digits_run, run)
+    (run / "model.safetensors").unlink()
+    with pytest.raises(RequestError, match="convscope resume"):
+        convscope.evaluate(run)
+
+
+def test_predict_agrees_with_evaluate_file_by_file(digits_run, digit_files):
+    found = convscope.predict(digits_run, [digit_files], top=10)
+    assert len(found.answers) == 200
+    hits = sum(answer.label == answer.path.split("/")[-2] for answer in found.answers)
+    assert hits == convscope.evaluate(digits_run, str(digit_files)).measured.scores.hits
+    for answer in found.answers:
+        shares = [share for _, share in answer.ranking]
+        assert shares == sorted(shares, reverse=True)
+        assert sum(shares) == pytest.approx(1)
+
+
+def test_predict_takes_globs_and_lists_what_it_cannot_read(digits_run, digit_files, tmp_path):
+    shutil.copytree(digit_files / "0", tmp_path / "zero")
+    (tmp_path / "zero" / "broken.png").write_bytes(b"")
+    (tmp_path / "zero" / "page.jpg").write_text("<html>not found</html>")
+    found = convscope.predict(digits_run, [str(tmp_path / "zero" / "*")], batch_size=4)
+    assert len(found.answers) == len(list((digit_files / "0").iterdir()))
+    assert {path.split("/")[-1] for path, _ in found.unreadable} == {"broken.png", "page.jpg"}
+
+
+def test_predict_names_a_path_that_is_not_there(digits_run, tmp_path):
+    with pytest.raises(RequestError, match=r"gone\.png"):
+        convscope.predict(digits_run, [tmp_path / "gone.png"])
+    with pytest.raises(RequestError, match="no images below"):
+        convscope.predict(digits_run, [tmp_path])
