@@ -5,6 +5,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -31,6 +32,9 @@ _CLASSES = 20  # classes up to which a confusion matrix is printed
 
 def console(*, json: bool = False) -> Console:
     """Where words for people go: standard output, or standard error where JSON has the former."""
+    stream = sys.stderr if json else sys.stdout
+    if isinstance(stream, TextIOWrapper):  # a file's name may hold what is no text
+        stream.reconfigure(errors="backslashreplace")
     return Console(stderr=json, highlight=False, soft_wrap=True)
 
 
@@ -55,7 +59,7 @@ class TerminalWatcher:
             console=screen,
             transient=True,
         )
-        self.loading_task: TaskID | None = None
+        self.preparing: TaskID | None = None
         self.training_task: TaskID | None = None
         self.epochs = ""
         self.shown_at = 0.0
@@ -84,13 +88,20 @@ class TerminalWatcher:
         self.screen.print(escape(text))
         self._keep(text)
 
+    def downloading(self, name: str, done: int, total: int | None) -> None:
+        megabytes = None if total is None else total / 1e6
+        self._preparing(f"Downloading {name} (MB)", done / 1e6, megabytes)
+
     def loading(self, done: int, total: int) -> None:
-        if self.loading_task is None:
-            self.loading_task = self.progress.add_task("Reading pictures", total=total, told="")
-        self.progress.update(self.loading_task, completed=done)
+        self._preparing("Reading pictures", done, total)
+
+    def _preparing(self, what: str, done: float, total: float | None) -> None:
+        if self.preparing is None:
+            self.preparing = self.progress.add_task(what, total=total, told="")
+        self.progress.update(self.preparing, description=what, completed=done, total=total)
         if done == total:
-            self.progress.remove_task(self.loading_task)
-            self.loading_task = None
+            self.progress.remove_task(self.preparing)
+            self.preparing = None
 
     def started(self, facts: Mapping[str, Any]) -> None:
         path = Path(facts["run"], "log.txt")

@@ -22,6 +22,7 @@ from convscope.data.decode import Unreadable
 from convscope.data.feed import Loaded, MemoryFeed, load
 from convscope.data.fit import choose_fit
 from convscope.data.normalise import pixel_statistics
+from convscope.data.source import NAMES
 from convscope.errors import RequestError, WorkError
 from convscope.train.settings import Settings
 from convscope.train.watch import Watcher
@@ -158,10 +159,15 @@ def check_space(folder: Path, weights: int) -> None:
 def config_of(
     data: str, settings: Settings, loaded: Loaded, device: torch.device
 ) -> dict[str, Any]:
-    """What config.toml holds: the settings on top, then tables of facts about this run."""
+    """What config.toml holds: the settings on top, then tables of facts about this run.
+
+    Paths are made absolute, so that the run is understood from any folder.
+    """
     packages = ("convscope", "numpy", "pillow", "torch")
+    if settings.data_dir is not None:
+        settings = replace(settings, data_dir=settings.data_dir.resolve())
     return {
-        "data": data,
+        "data": data if data in NAMES else str(Path(data).resolve()),
         **settings.to_dict(),
         "dataset": {
             "name": loaded.dataset.name,

@@ -173,7 +173,7 @@ def option(name: str) -> str:
 
 
 def _range(low: float, high: float) -> str:
-    return f"{low:g} or more" if high >= 1000 else f"between {low:g} and {high:g}"
+    return f"{low:g} or more" if high >= 1e9 else f"between {low:g} and {high:g}"
 
 
 def _plain(value: object) -> object:

@@ -73,7 +73,7 @@ def train_run(
     """`train` with its settings made already."""
     began = time.perf_counter()
     device = choose_device(settings.device)
-    dataset = open_source(data, data_dir=settings.data_dir)
+    dataset = open_source(data, data_dir=settings.data_dir, progress=watcher.downloading)
     dataset = fill_splits(dataset, val=settings.val, test=settings.test, seed=settings.split_seed)
     run = Run.create(
         Path(out) if out else None, name=f"{_word(settings.model)}_{_word(dataset.name)}"
@@ -88,8 +88,7 @@ def train_run(
         run.write("card.json", card.to_json())
         run.write("splits.csv", write_splits(loaded.dataset))
         run.write("problems.csv", problems_csv(loaded))
-        source = data if not Path(data).exists() else str(Path(data).resolve())
-        run.write_config(config_of(source, settings, loaded, device))
+        run.write_config(config_of(data, settings, loaded, device))
         training = _training(net, loaded, card, settings, run, device, watcher, wish)
         training.train()
         return _finish(training, began)

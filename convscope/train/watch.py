@@ -11,6 +11,10 @@ class Watcher(Protocol):
         """A sentence that should be read and kept."""
         ...
 
+    def downloading(self, name: str, done: int, total: int | None) -> None:
+        """How many bytes of a file have come, of how many."""
+        ...
+
     def loading(self, done: int, total: int) -> None:
         """How many pictures were decoded, of how many."""
         ...
@@ -32,6 +36,8 @@ class Quiet:
     """Watches and says nothing."""
 
     def note(self, text: str) -> None: ...
+
+    def downloading(self, name: str, done: int, total: int | None) -> None: ...
 
     def loading(self, done: int, total: int) -> None: ...
 

@@ -195,7 +195,7 @@ def test_what_becomes_of_a_picture_does_not_depend_on_its_batch():
 
 def slow_augment(picture, down, across, flip, padding):
     """The same by loops: pad, cut, mirror."""
-    height, width, channels = picture.shape
+    height, width, _ = picture.shape
     out = np.zeros_like(picture)
     for row in range(height):
         for column in range(width):

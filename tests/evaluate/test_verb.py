@@ -1,6 +1,7 @@
-"""`evaluate` matches classes by name, sees each image once, and gives the same at any batch size."""
+"""`evaluate` matches classes by name, sees each image once, and counts alike at any batch size."""
 
 import csv
+import json
 import shutil
 
 import numpy as np
@@ -33,8 +34,6 @@ def test_without_data_the_test_split_of_the_run_is_used(digits_run):
 
 
 def test_the_test_at_the_end_of_training_is_this_evaluation(digits_run):
-    import json  # noqa: PLC0415
-
     kept = json.loads((digits_run / "test.json").read_text())
     again = convscope.evaluate(digits_run).measured.scores.to_dict()
     assert again["confusion"] == kept["confusion"]

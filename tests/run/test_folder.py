@@ -1,4 +1,4 @@
-"""A run folder is never overwritten, never written twice at once, and falls back on the last state."""
+"""A run is never written over, never by two at once, and falls back on the state before."""
 
 import subprocess
 import sys

@@ -41,7 +41,7 @@ def test_rates_are_those_of_pytorch(name):
 
 
 def test_one_cycle_is_pytorchs_at_the_same_share_of_its_phases():
-    # PyTorch puts its peak at 0.3 · total - 1 and its end at total - 1; ours at 0.3 and 1 of the whole.
+    # PyTorch has its peak at step 0.3 · total - 1 and its end at total - 1; ours at 0.3 and 1.
     theirs = rates(lambda o: peers.OneCycleLR(o, 0.4, STEPS, cycle_momentum=False))
     peak = 0.3 * STEPS - 1
     for step in range(STEPS):

@@ -10,7 +10,7 @@ from convscope.errors import RequestError
 from convscope.zoo import ZOO, build
 from convscope.zoo.check import check_network, reads_channels_last
 
-# LeNet-5: the lecture's table. TinyVGG: 3·9·10 + 10 = 280, then 5 · (10·9·10 + 10), then 160·10 + 10.
+# LeNet-5: the lecture's. TinyVGG: 3·9·10 + 10 = 280, then 5 · (10·9·10 + 10), then 160·10 + 10.
 PARAMETERS = {"lenet5": 61_706, "tinyvgg": 280 + 5 * 910 + 1_610}
 
 
