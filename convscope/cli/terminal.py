@@ -26,6 +26,7 @@ from rich.table import Table
 from convscope.evaluate.scores import Scores
 from convscope.train.verb import Trained
 
+_PIPED = 1000  # columns where no person is looking: nothing is wrapped or cut
 _SHOWN = 0.1  # seconds between two drawings of the bar
 _CLASSES = 20  # classes up to which a confusion matrix is printed
 
@@ -35,7 +36,8 @@ def console(*, json: bool = False) -> Console:
     stream = sys.stderr if json else sys.stdout
     if isinstance(stream, TextIOWrapper):  # a file's name may hold what is no text
         stream.reconfigure(errors="backslashreplace")
-    return Console(stderr=json, highlight=False, soft_wrap=True)
+    width = None if stream.isatty() else _PIPED
+    return Console(stderr=json, highlight=False, soft_wrap=True, width=width)
 
 
 def print_json(facts: Mapping[str, Any] | Sequence[Any]) -> None:

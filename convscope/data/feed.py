@@ -124,9 +124,8 @@ def load(
     whole = _whole(dataset.pictures, card) if keep else None
     if whole is not None:
         pixels, digest = whole
-        return Loaded(
-            dataset, MemoryFeed(torch.from_numpy(pixels)), (), _fingerprint(dataset, [digest])
-        )
+        name = _fingerprint_of_whole(dataset, digest)
+        return Loaded(dataset, MemoryFeed(torch.from_numpy(pixels)), (), name)
     out = np.zeros((len(dataset), height, width, card.channels), np.uint8) if keep else None
     digests, problems = _decode_all(dataset.pictures, card, out, workers, tick)
     split = dataset.split.copy()
@@ -206,15 +205,20 @@ def _wait(future: "Future[_T]", pictures: Pictures, start: int = 0) -> _T:
         ) from error
 
 
+def _fingerprint_of_whole(dataset: Dataset, digest: bytes) -> str:
+    """As `_fingerprint`, of pictures that lie in memory and whose order is their name."""
+    whole = blake2b(digest, digest_size=16)
+    whole.update("\0".join(dataset.classes).encode("utf-8", "surrogateescape"))
+    whole.update(dataset.labels.astype("<i8").tobytes())
+    return whole.hexdigest()
+
+
 def _fingerprint(dataset: Dataset, digests: Sequence[bytes]) -> str:
     whole = blake2b(digest_size=16)
     whole.update("\0".join(dataset.classes).encode("utf-8", "surrogateescape"))
     keys = [dataset.pictures.key(index) for index in range(len(dataset))]
-    per_picture = digests if len(digests) == len(keys) else [b""] * len(keys)
-    for key, label, digest in sorted(zip(keys, dataset.labels.tolist(), per_picture, strict=True)):
+    for key, label, digest in sorted(zip(keys, dataset.labels.tolist(), digests, strict=True)):
         whole.update(f"{key}\0{label}\0".encode("utf-8", "surrogateescape") + digest)
-    if per_picture is not digests:
-        whole.update(b"".join(digests))
     return whole.hexdigest()
 
 

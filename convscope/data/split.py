@@ -30,7 +30,7 @@ def fill_splits(dataset: Dataset, *, val: float = 0.1, test: float = 0.1, seed: 
 
     Args:
         val: share of the pool for validation, 0..0.9; 0 makes no such split.
-        test: likewise; val + test must be at most 0.9.
+        test: likewise; what is carved out must be at most 0.9 together.
         seed: another one gives another division.
 
     Raises RequestError for shares out of range and for a class with fewer pictures (or groups) in
@@ -55,11 +55,13 @@ def fill_splits(dataset: Dataset, *, val: float = 0.1, test: float = 0.1, seed: 
 
 def _missing(dataset: Dataset, shares: dict[Split, float]) -> dict[Split, float]:
     """The shares of the splits that are wanted and that the source does not have."""
-    if not all(0 <= share <= 0.9 for share in shares.values()) or sum(shares.values()) > 0.9 + 1e-9:
-        told = " and ".join(f"{name}={share}" for name, share in shares.items())
-        raise RequestError(f"{told}: each must be in 0..0.9, and their sum at most 0.9.")
     given = set(dataset.split.tolist())
-    return {name: share for name, share in shares.items() if share > 0 and name not in given}
+    missing: list[Split] = [name for name in shares if shares[name] != 0 and name not in given]
+    wanted = {name: shares[name] for name in missing}
+    if not all(0 < share <= 0.9 for share in wanted.values()) or sum(wanted.values()) > 0.9 + 1e-9:
+        told = " and ".join(f"{name}={share}" for name, share in wanted.items())
+        raise RequestError(f"{told}: each must be in 0..0.9, and their sum at most 0.9.")
+    return wanted
 
 
 def _follow_groups(dataset: Dataset) -> Dataset:

@@ -17,6 +17,7 @@ from convscope.card import Card
 from convscope.errors import RequestError, WorkError
 from convscope.run.tensors import Damaged, Stored, load_tensors, save_tensors
 
+_BEFORE_CONFIG = {".lock", "card.json", "splits.csv", "problems.csv"}
 _KEPT = 2  # states in last/: the newest, and the one to fall back on
 
 
@@ -43,7 +44,7 @@ class Run:
         wanted = path or _free(Path("runs") / f"{datetime.now(UTC).astimezone():%Y-%m-%d}_{name}")
         try:
             wanted.mkdir(parents=True, exist_ok=True)
-            occupied = any(file.name != ".lock" for file in wanted.iterdir())
+            occupied = not all(_of_a_start(file) for file in wanted.iterdir())
         except NotADirectoryError as error:
             raise RequestError(f"{wanted} is a file; --out must name a folder.") from error
         except FileExistsError as error:
@@ -89,6 +90,17 @@ class Run:
             yield
         finally:
             lock.release()
+
+    def discard_unless_begun(self) -> None:
+        """Remove what a start has made that came to nothing; only for who holds the lock."""
+        if (self.path / "config.toml").exists():
+            return
+        with contextlib.suppress(OSError):  # a file that is not ours keeps its folder
+            for name in _BEFORE_CONFIG:
+                (self.path / name).unlink(missing_ok=True)
+            self.path.rmdir()
+            if self.path.parent == Path("runs"):
+                self.path.parent.rmdir()
 
     def write(self, name: str, content: str | bytes) -> None:
         """Replace one file of the folder, atomically."""
@@ -144,10 +156,10 @@ class Run:
         for older in self._states()[_KEPT:]:
             older.unlink(missing_ok=True)
 
-    def read_state(self) -> tuple[Stored, list[str]]:
-        """The newest whole state, and what was wrong with any that is newer.
+    def read_state(self) -> tuple[Stored | None, list[str]]:
+        """The newest whole state, None before the first, and what was wrong with any newer one.
 
-        Raises WorkError where none is whole.
+        Raises WorkError where there are some and none is whole.
         """
         passed_over: list[str] = []
         for path in self._states():
@@ -155,11 +167,17 @@ class Run:
                 return load_tensors(path), passed_over
             except Damaged as error:
                 passed_over.append(str(error))
-        told = " ".join(passed_over) or "It holds no state."
-        raise WorkError(f"{self.path} cannot be resumed. {told}")
+        if passed_over:
+            raise WorkError(f"{self.path} cannot be resumed. {' '.join(passed_over)}")
+        return None, []
 
     def _states(self) -> list[Path]:
         return sorted((self.path / "last").glob("step-*.safetensors"), reverse=True)
+
+
+def _of_a_start(file: Path) -> bool:
+    """Whether a file may be left by a training that was killed before it wrote its config."""
+    return file.name in _BEFORE_CONFIG or (file.name[0] == "." and file.suffix == ".tmp")
 
 
 def _free(path: Path) -> Path:

@@ -187,7 +187,7 @@ class Training:
                 pixels,
                 indices,
                 kind=settings.augment,
-                padding=settings.crop_padding,
+                padding=settings.padding,
                 seed=settings.seed,
                 epoch=epoch,
             )

@@ -37,7 +37,8 @@ class Settings:
         fit: how pictures of another size come to the network's size; auto looks at them.
         max_unreadable: share of unreadable pictures above which nothing is trained.
         augment: what happens to a training picture before each epoch.
-        crop_padding: pixels of black around a picture before it is cropped.
+        crop_padding: pixels of black around a picture before it is cropped; default 2 for crop, 4
+            for crop-flip.
         model: a name of the zoo, or your own as module:attr.
         size: height and width in pixels that the network is fed; default the network's own.
         channels: 1 (grey) or 3 (colour) that the network is fed; default the network's own.
@@ -76,7 +77,7 @@ class Settings:
     fit: Annotated[Literal["auto"] | Fit, DATA] = "auto"
     max_unreadable: Annotated[float, DATA] = 0.05
     augment: Annotated[Augment, DATA] = "crop"
-    crop_padding: Annotated[int, DATA] = 4
+    crop_padding: Annotated[int | None, DATA] = None
 
     model: Annotated[str, NETWORK] = "lenet5"
     size: Annotated[int | None, NETWORK] = None
@@ -132,6 +133,10 @@ class Settings:
     @property
     def peak_lr(self) -> float:
         return self.lr if self.lr is not None else {"sgd": 0.05, "adamw": 0.001}[self.optimiser]
+
+    @property
+    def padding(self) -> int:
+        return self.crop_padding or {"none": 0, "crop": 2, "crop-flip": 4}[self.augment]
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as TOML has them; what is None, TOML does not write."""

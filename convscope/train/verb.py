@@ -78,7 +78,7 @@ def train_run(
     run = Run.create(
         Path(out) if out else None, name=f"{_word(settings.model)}_{_word(dataset.name)}"
     )
-    with _removed_if_empty(run), _left_as_found(settings), wish_to_stop() as wish, run.locked():
+    with _left_as_found(settings), wish_to_stop() as wish, run.locked(), _kept_if_begun(run):
         card = first_card(dataset, settings, watcher)
         loaded = load_checked(dataset, card, settings, watcher)
         card = full_card(card, loaded, settings.model)
@@ -124,10 +124,12 @@ def resume(
         changed = differences(config["machine"], machine_facts(place))
         if changed:
             watcher.note(f"Not bit-identical to an unbroken run: {', '.join(changed)}.")
+        torch.manual_seed(settings.seed)
         with _importable(config):
             net = build_network(settings.model, card)
         training = _training(net, loaded, card, settings, folder, place, watcher, wish)
-        training.restore(stored)
+        if stored is not None:
+            training.restore(stored)
         training.train()
         return _finish(training, began)
 
@@ -203,17 +205,12 @@ def _left_as_found(settings: Settings) -> Generator[None]:
 
 
 @contextlib.contextmanager
-def _removed_if_empty(run: Run) -> Generator[None]:
-    """A request that is refused leaves no empty folder behind."""
+def _kept_if_begun(run: Run) -> Generator[None]:
+    """A request that is refused leaves no folder behind."""
     try:
         yield
-    except BaseException:
-        if not (run.path / "config.toml").exists():
-            for name in (".lock", "card.json", "splits.csv", "problems.csv", "log.txt"):
-                (run.path / name).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                run.path.rmdir()
-        raise
+    finally:
+        run.discard_unless_begun()
 
 
 @contextlib.contextmanager

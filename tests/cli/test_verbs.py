@@ -46,7 +46,15 @@ def test_json_is_alone_on_standard_output(command, tmp_path, digits_run):
 
 def test_evaluate_prints_the_classes_and_who_was_taken_for_whom(command, digits_run):
     told = command("evaluate", digits_run).stdout
-    for part in ("top-1", "top-5", "precision", "recall", "F1", "true \\ said", "test split of digits"):
+    for part in (
+        "top-1",
+        "top-5",
+        "precision",
+        "recall",
+        "F1",
+        "true \\ said",
+        "test split of digits",
+    ):
         assert part in told
 
 
@@ -57,7 +65,9 @@ def test_predict_answers_as_a_table_as_csv_and_as_json(command, digits_run, tmp_
     assert "ü [bold].png" in table.stdout
     assert "cut.jpg" in table.stderr
     rows = list(
-        csv.DictReader(io.StringIO(command("predict", digits_run, tmp_path, "--format", "csv").stdout))
+        csv.DictReader(
+            io.StringIO(command("predict", digits_run, tmp_path, "--format", "csv").stdout)
+        )
     )
     facts = json.loads(command("predict", digits_run, tmp_path, "--json", "--top", 10).stdout)
     (answer,) = facts["predictions"]
@@ -72,13 +82,22 @@ def test_a_config_file_sets_what_flags_do_not(command, tmp_path):
     config = Run.open(tmp_path / "run").read_config()
     assert (config["epochs"], config["lr"], config["batch_size"]) == (1, 0.02, 100)
     command("train", "--config", "run/config.toml", "--out", "again", cwd=tmp_path)
-    one, other = (json.loads((tmp_path / name / "test.json").read_text()) for name in ("run", "again"))
+    one, other = (
+        json.loads((tmp_path / name / "test.json").read_text()) for name in ("run", "again")
+    )
     assert one == other
 
 
 def test_help_shows_every_setting_with_its_default(command):
     told = command("train", "--help").stdout
-    for part in ("--weight-decay", "0.0005", "--batch-size", "--early-stop", "one-cycle", "--config"):
+    for part in (
+        "--weight-decay",
+        "0.0005",
+        "--batch-size",
+        "--early-stop",
+        "one-cycle",
+        "--config",
+    ):
         assert part in told
     assert "--data-dir" in told
     for verb in ("train", "resume", "evaluate", "predict"):
@@ -162,9 +181,13 @@ def bomb(path):
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
 
     def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+    body = (
+        chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+    )
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
 
 
@@ -187,7 +210,16 @@ def test_some_bad_pictures_are_skipped_counted_and_listed(command, tmp_path):
 
 
 def test_a_run_that_is_being_written_is_refused(command, tmp_path):
-    words = [sys.executable, "-m", "convscope", "train", "--epochs", "100000", "--out", str(tmp_path / "run")]
+    words = [
+        sys.executable,
+        "-m",
+        "convscope",
+        "train",
+        "--epochs",
+        "100000",
+        "--out",
+        str(tmp_path / "run"),
+    ]
     writer = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         until = time.monotonic() + 60
@@ -201,7 +233,16 @@ def test_a_run_that_is_being_written_is_refused(command, tmp_path):
 
 @pytest.mark.parametrize(("number", "status"), [(2, 130), (15, 143)])
 def test_a_signal_ends_with_words_and_its_status(tmp_path, number, status):
-    words = [sys.executable, "-m", "convscope", "train", "--epochs", "100000", "--out", str(tmp_path / "run")]
+    words = [
+        sys.executable,
+        "-m",
+        "convscope",
+        "train",
+        "--epochs",
+        "100000",
+        "--out",
+        str(tmp_path / "run"),
+    ]
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 60
     while not (tmp_path / "run" / "metrics.jsonl").exists() and time.monotonic() < until:

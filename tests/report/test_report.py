@@ -15,7 +15,7 @@ from tests.conftest import make_image_folder
 class Balance(HTMLParser):
     """Every tag that is opened is closed, in order."""
 
-    VOID = {"meta", "img", "line", "circle", "polyline"}
+    VOID = frozenset({"meta", "img", "line", "circle", "polyline"})
 
     def __init__(self, page):
         super().__init__()
@@ -28,7 +28,7 @@ class Balance(HTMLParser):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
-        assert self.open.pop() == tag
+        assert tag in self.VOID or self.open.pop() == tag
 
 
 def test_the_page_is_whole_and_loads_nothing(digits_run):
@@ -43,7 +43,10 @@ def test_the_page_is_whole_and_loads_nothing(digits_run):
 
 
 def test_the_page_says_what_the_test_said(digits_run):
-    page, scores = (digits_run / "report.html").read_text(), convscope.evaluate(digits_run).measured.scores
+    page, scores = (
+        (digits_run / "report.html").read_text(),
+        convscope.evaluate(digits_run).measured.scores,
+    )
     assert f"{scores.top1:.2%}" in page
     cells = [int(n) for n in re.findall(r'class="hit"[^>]*>(\d+)<', page)]
     assert cells == np.diag(scores.confusion).tolist()

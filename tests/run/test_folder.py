@@ -66,9 +66,31 @@ def test_a_damaged_state_gives_way_to_the_one_before_and_is_named(tmp_path):
     assert str(newest) in passed_over[0]
 
 
-def test_with_no_whole_state_the_work_fails(tmp_path):
+def test_with_no_whole_state_the_work_fails_and_with_none_there_is_none(tmp_path):
+    run = Run(tmp_path)
+    assert run.read_state() == (None, [])
+    run.write_state(1, state(1))
+    (tmp_path / "last" / "step-000000001.safetensors").write_bytes(b"")
     with pytest.raises(WorkError, match="cannot be resumed"):
-        Run(tmp_path).read_state()
+        run.read_state()
+
+
+def test_what_a_killed_start_left_is_no_run(tmp_path):
+    for name in (".lock", "card.json", "splits.csv", ".config.toml.x1.tmp"):
+        (tmp_path / name).touch()
+    run = Run.create(tmp_path, name="x")
+    with run.locked():
+        run.discard_unless_begun()
+    assert not tmp_path.exists()
+
+
+def test_a_folder_with_a_config_or_with_a_strangers_file_is_not_discarded(tmp_path):
+    for name in ("config.toml", "notes.txt"):
+        folder = tmp_path / name[:3]
+        folder.mkdir()
+        (folder / name).touch()
+        Run(folder).discard_unless_begun()
+        assert (folder / name).exists()
 
 
 def test_a_second_process_is_told_at_once(tmp_path):

@@ -221,6 +221,42 @@ def test_training_leaves_no_trace_in_this_process(tmp_path):
         assert signal.getsignal(signal.SIGINT) is before[2]
 
 
+class Killed(BaseException):
+    """The end of the process, as far as the code can tell."""
+
+
+@pytest.mark.parametrize("operation", ["fsync", "replace"])
+def test_a_kill_at_any_write_changes_no_bit(tmp_path, monkeypatch, operation):
+    """Enumerate the writes of a short training; die at the first, the second, the third ..."""
+    words = dict(steps=4, batch_size=700)
+    train(tmp_path / "whole", **words)
+    real, count = getattr(os, operation), 0
+
+    def counted(*args):
+        nonlocal count
+        count += 1
+        if count == last:
+            raise Killed
+        return real(*args)
+
+    monkeypatch.setattr(os, operation, counted)
+    for last in range(1, 200):
+        count, out = 0, tmp_path / str(last)
+        try:
+            train(out, **words)
+        except Killed:
+            pass
+        else:
+            break
+        if (out / "config.toml").exists():
+            convscope.resume(out)
+        else:  # it died before there was a run; the same command begins again
+            train(out, **words)
+        assert_same_bits(out, tmp_path / "whole")
+        assert (out / "report.html").exists()
+    assert last > 12, f"only {last} writes were seen"
+
+
 def states(out: Path) -> set[tuple[str, int]]:
     """The saved states, each write of one told from the next."""
     folder = out / "last"
