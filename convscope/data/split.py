@@ -57,7 +57,7 @@ def _missing(dataset: Dataset, shares: dict[Split, float]) -> dict[Split, float]
     """The shares of the splits that are wanted and that the source does not have."""
     given = set(dataset.split.tolist())
     missing: list[Split] = [name for name in shares if shares[name] != 0 and name not in given]
-    wanted = {name: shares[name] for name in missing}
+    wanted: dict[Split, float] = {name: shares[name] for name in missing}
     if not all(0 < share <= 0.9 for share in wanted.values()) or sum(wanted.values()) > 0.9 + 1e-9:
         told = " and ".join(f"{name}={share}" for name, share in wanted.items())
         raise RequestError(f"{told}: each must be in 0..0.9, and their sum at most 0.9.")
