@@ -27,8 +27,9 @@ class Card:
     Attributes:
         classes: the names of the classes in the order of the network's outputs.
         size: (height, width) of the images that the network is fed, in pixels.
-        channels: 1 or 3. A colour picture becomes grey by ITU-R 601 luma (0.299 R + 0.587 G +
-            0.114 B); a grey one becomes colour by repeating it three times.
+        channels: 1 (grey) or 3 (red, green, blue).
+        to_grey: how a colour picture becomes grey: ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B.
+        to_colour: how a grey picture becomes colour: three times the same.
         fit: how a picture of another size comes to `size`.
         mean: per channel, of bytes scaled to 0..1; subtracted.
         std: per channel, likewise; divided by.
@@ -41,6 +42,8 @@ class Card:
     fit: Fit
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    to_grey: Literal["luma-601"] = "luma-601"
+    to_colour: Literal["repeat"] = "repeat"
     provenance: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
 
     def __post_init__(self) -> None:
@@ -50,6 +53,8 @@ class Card:
             (min(self.size) < 1, f"has the impossible size {self.size}"),
             (self.channels not in (1, 3), f"has {self.channels} channels; 1 and 3 are known"),
             (self.fit not in get_args(Fit), f"has fit={self.fit!r}; known: {get_args(Fit)}"),
+            (self.to_grey != "luma-601", f"has the unknown rule to_grey={self.to_grey!r}"),
+            (self.to_colour != "repeat", f"has the unknown rule to_colour={self.to_colour!r}"),
             (len(self.mean) != self.channels, f"needs one mean per channel, not {self.mean}"),
             (len(self.std) != self.channels, f"needs one std per channel, not {self.std}"),
             (

@@ -39,6 +39,8 @@ def test_any_class_names_survive(names):
         ("size", [0, 3], "impossible size"),
         ("channels", 4, "4 channels"),
         ("fit", "squash", "squash"),
+        ("to_grey", "mean", "to_grey='mean'"),
+        ("to_colour", "jet", "to_colour='jet'"),
         ("mean", [0.0], "one mean per channel"),
         ("std", [1.0, 0.0, 1.0], "above zero"),
         ("std", [1.0, float("nan"), 1.0], "no number"),

@@ -1,5 +1,6 @@
 """`convscope evaluate`."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -54,10 +55,11 @@ def evaluate(
     )
     for note in found.notes:
         screen.print(note, markup=False)
-    scores = found.measured.scores
+    scores = found.scores
     if json:
         print_json({"run": run, "data": found.data, **scores.to_dict()})
         return
     screen.print(f"{run} on {found.data}", markup=False)
     screen.print()
     scores_tables(screen, scores)
+    screen.print(f"\nNext:  convscope predict {shlex.quote(run)} IMAGE...", markup=False)

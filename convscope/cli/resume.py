@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from convscope.cli.terminal import TerminalWatcher, console, print_json, trained_summary
+from convscope.cli.terminal import TerminalWatcher, console, tell_trained
+from convscope.device import keep_freed_memory
 from convscope.train.verb import resume as resume_run
 
 
@@ -29,15 +30,7 @@ def resume(
     json
         Print one JSON object on standard output, everything else on standard error.
     """
-    screen = console(json=json)
-    with TerminalWatcher(screen) as watcher:
+    keep_freed_memory()
+    with TerminalWatcher(console(json=json)) as watcher:
         trained = resume_run(run, threads=threads, device=device, watcher=watcher)
-        trained_summary(watcher, trained)
-    if json:
-        print_json(
-            {
-                "run": str(trained.run),
-                "test": trained.test.scores.to_dict(),
-                "seconds": trained.seconds,
-            }
-        )
+        tell_trained(watcher, trained, json=json)

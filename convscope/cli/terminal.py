@@ -1,11 +1,11 @@
 """What a person sees: progress, tables, and the next command that they would want."""
 
-import json
 import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
+from json import dumps
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -42,7 +42,7 @@ def console(*, json: bool = False) -> Console:
 
 def print_json(facts: Mapping[str, Any] | Sequence[Any]) -> None:
     """One JSON value on standard output."""
-    sys.stdout.write(json.dumps(facts, ensure_ascii=False) + "\n")
+    sys.stdout.write(dumps(facts, ensure_ascii=False) + "\n")
 
 
 class TerminalWatcher:
@@ -150,9 +150,16 @@ class TerminalWatcher:
             self.said.clear()
 
 
-def trained_summary(watcher: TerminalWatcher, trained: Trained) -> None:
-    """The end of a training: how good, where it lies, what next."""
-    scores, run = trained.test.scores, shlex.quote(str(trained.run))
+def tell_trained(watcher: TerminalWatcher, trained: Trained, *, json: bool) -> None:
+    """The end of a training: how good, where it lies, what next; and the facts for machines."""
+    if json:
+        facts = {
+            "run": str(trained.run),
+            "test": trained.test.to_dict(),
+            "seconds": trained.seconds,
+        }
+        print_json(facts)
+    scores, run = trained.test, shlex.quote(str(trained.run))
     low, high = scores.interval
     watcher.note(
         f"\nTest accuracy {scores.top1:.2%} ({scores.hits} of {scores.images} images; 95% interval "

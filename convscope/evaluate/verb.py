@@ -17,6 +17,7 @@ from convscope.data.split import apply_splits
 from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError, WorkError
 from convscope.evaluate.measure import Measured, forward_all, score
+from convscope.evaluate.scores import Scores
 from convscope.run.folder import Run
 from convscope.run.network import load_network
 from convscope.zoo.check import reads_channels_last
@@ -34,6 +35,10 @@ class Evaluated:
     measured: Measured
     data: str
     notes: tuple[str, ...]
+
+    @property
+    def scores(self) -> Scores:
+        return self.measured.scores
 
 
 def evaluate(

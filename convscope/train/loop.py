@@ -22,7 +22,9 @@ from convscope.evaluate.measure import Measured, forward_all, score
 from convscope.evaluate.scores import better
 from convscope.run.folder import Run
 from convscope.run.tensors import Stored
+from convscope.train.batches import slices, total_steps
 from convscope.train.diagnose import first_bad_layer, out_of_memory
+from convscope.train.optimise import class_weights, make_optimiser
 from convscope.train.schedule import Schedule
 from convscope.train.settings import Settings
 from convscope.train.signals import Wish
@@ -72,8 +74,8 @@ class Training:
         self.indices = dataset.part("train")
         self.labels = torch.from_numpy(dataset.labels)
         self.weights = class_weights(dataset.counts("train"), settings, self.device)
-        self.batches = len(_slices(len(self.indices), settings.batch_size))
-        self.steps = _total_steps(settings, self.batches)
+        self.batches = len(slices(len(self.indices), settings.batch_size))
+        self.steps = total_steps(settings, self.batches)
         epochs = settings.warmup * self.batches / self.steps if self.steps else 0.0
         self.schedule = Schedule(
             name=settings.schedule,
@@ -97,6 +99,7 @@ class Training:
         """
         counters = self.counters
         self._save()
+        self.wish.patient = True
         self.watcher.started(
             {
                 "run": str(self.run.path),
@@ -181,7 +184,7 @@ class Training:
             epoch=epoch,
             sampling=settings.sampling,
         )
-        coming = [order[piece] for piece in _slices(len(order), settings.batch_size)[batch:]]
+        coming = [order[piece] for piece in slices(len(order), settings.batch_size)[batch:]]
         for indices, pixels in zip(coming, self.loaded.feed.batches(coming), strict=True):
             changed = augment(
                 pixels,
@@ -207,7 +210,8 @@ class Training:
             value = loss.item()
             if not math.isfinite(value):
                 self._refuse(f"The loss became {value}", rate, images)
-            self.optimiser.zero_grad(set_to_none=True)
+            for weight in self.net.parameters():
+                weight.grad = None
             loss.backward()
             if self.settings.clip:
                 nn.utils.clip_grad_norm_(self.net.parameters(), self.settings.clip)
@@ -326,38 +330,3 @@ class Training:
             self._refuse("A weight became no number", self.optimiser.param_groups[0]["lr"])
         self.run.write_state(self.counters.step, pack(self.net, self.optimiser, self.counters))
         self.saved_at = time.monotonic()
-
-
-def make_optimiser(net: nn.Module, settings: Settings) -> torch.optim.Optimizer:
-    """The optimiser of the settings over all weights that can be trained, in one fused kernel."""
-    weights = [weight for weight in net.parameters() if weight.requires_grad]
-    fused = all(weight.device.type in ("cpu", "cuda") for weight in weights)
-    rate, decay = settings.peak_lr, settings.weight_decay
-    if settings.optimiser == "adamw":
-        return torch.optim.AdamW(weights, lr=rate, weight_decay=decay, fused=fused)
-    momentum = settings.momentum
-    return torch.optim.SGD(weights, rate, momentum, weight_decay=decay, fused=fused)
-
-
-def class_weights(
-    counts: NDArray[np.int64], settings: Settings, device: torch.device
-) -> Tensor | None:
-    """Weights that make every class count the same in the loss: n / (classes · count)."""
-    if settings.class_weights == "none":
-        return None
-    weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
-    return torch.tensor(weights, dtype=torch.float32, device=device)
-
-
-def _slices(n: int, size: int) -> list[slice]:
-    """Batches of `size`; a last single picture joins the batch before, for batch norm's sake."""
-    starts = list(range(0, n, size))
-    if len(starts) > 1 and size > 1 and n - starts[-1] == 1:
-        starts.pop()
-    return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], n], strict=True)]
-
-
-def _total_steps(settings: Settings, batches: int) -> int | None:
-    if settings.minutes is not None:
-        return None
-    return settings.steps if settings.steps is not None else settings.epochs * batches

@@ -6,12 +6,19 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 
+from convscope.errors import Interrupted
+
 
 class Wish:
-    """Whether somebody asked for the end, and by which signal."""
+    """Whether somebody asked for the end, and by which signal.
+
+    Attributes:
+        patient: whether there is something to save first; until then the end comes at once.
+    """
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self.patient = False
 
     def __bool__(self) -> bool:
         return self.signal is not None
@@ -19,7 +26,7 @@ class Wish:
 
 @contextmanager
 def wish_to_stop() -> Generator[Wish]:
-    """Turn the first signal into a wish; a second ctrl-C interrupts at once.
+    """Turn the first signal into a wish once that is patient; a second ctrl-C interrupts at once.
 
     Signals reach only the main thread; in another this waits for none. Handlers go back after.
     """
@@ -29,6 +36,8 @@ def wish_to_stop() -> Generator[Wish]:
         return
 
     def hear(number: int, _frame: FrameType | None) -> None:
+        if not wish.patient:
+            raise Interrupted("Stopped before the training began; nothing was made.", signal=number)
         if wish.signal == signal.SIGINT == number:
             raise KeyboardInterrupt
         wish.signal = number

@@ -17,7 +17,7 @@ from convscope.data.source import open_source
 from convscope.data.split import apply_splits, fill_splits, write_splits
 from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError
-from convscope.evaluate.measure import Measured
+from convscope.evaluate.scores import Scores
 from convscope.report import report
 from convscope.run.folder import Run
 from convscope.run.network import build_network, fill
@@ -45,7 +45,7 @@ class Trained:
     """What a training leaves: the run folder, its test, and the seconds from start to end."""
 
     run: Path
-    test: Measured
+    test: Scores
     seconds: float
 
 
@@ -194,7 +194,7 @@ def _finish(training: Training, began: float) -> Trained:
         net=training.net,
     )
     run.write("report.html", page)
-    return Trained(run.path, test, time.perf_counter() - began)
+    return Trained(run.path, test.scores, time.perf_counter() - began)
 
 
 @contextlib.contextmanager

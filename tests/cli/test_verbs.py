@@ -254,6 +254,22 @@ def test_a_signal_ends_with_words_and_its_status(tmp_path, number, status):
     assert "Traceback" not in told
 
 
+def test_a_signal_while_pictures_are_read_leaves_nothing_behind(tmp_path):
+    root = make_image_folder(tmp_path / "fruit", ("apple", "leaf"), each=6)
+    code = (
+        "import os, signal\n"
+        "from convscope.train import prepare\n"
+        "def load(*words, **more): os.kill(os.getpid(), signal.SIGTERM)\n"
+        "prepare.load = load\n"
+        "from convscope.cli import main\n"
+        f"main(['train', {str(root)!r}, '--out', {str(tmp_path / 'run')!r}])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 143, done.stderr
+    assert "before the training began" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_full_disk_in_the_middle_is_told_and_the_run_can_go_on(tmp_path):
     """The state is 0.5 MB; a limit on the size of files stands for a disk that is full."""
     code = (
@@ -277,4 +293,4 @@ def test_a_full_disk_in_the_middle_is_told_and_the_run_can_go_on(tmp_path):
     assert "convscope resume" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list((tmp_path / "run").rglob("*.tmp"))
-    assert convscope.resume(tmp_path / "run").test.scores.top1 > 0.8
+    assert convscope.resume(tmp_path / "run").test.top1 > 0.8

@@ -45,7 +45,7 @@ def test_the_page_is_whole_and_loads_nothing(digits_run):
 def test_the_page_says_what_the_test_said(digits_run):
     page, scores = (
         (digits_run / "report.html").read_text(),
-        convscope.evaluate(digits_run).measured.scores,
+        convscope.evaluate(digits_run).scores,
     )
     assert f"{scores.top1:.2%}" in page
     cells = [int(n) for n in re.findall(r'class="hit"[^>]*>(\d+)<', page)]

@@ -190,7 +190,7 @@ def test_other_data_are_refused(tmp_path, image_folder):
     with pytest.raises(RequestError, match="classes of"):
         convscope.resume(out)
     (image_folder / "leaves").rename(image_folder / "leaf")
-    assert convscope.resume(out).test.scores.images == 6
+    assert convscope.resume(out).test.images == 6
 
 
 def test_a_finished_run_resumes_to_the_same_answer(tmp_path, unbroken):

@@ -13,7 +13,8 @@ from convscope.errors import RequestError, WorkError
 from convscope.run.folder import Run
 from convscope.run.network import load_network
 from convscope.train import loop
-from convscope.train.loop import _slices, class_weights
+from convscope.train.batches import slices
+from convscope.train.optimise import class_weights
 from convscope.train.settings import Settings
 from convscope.train.watch import Quiet
 from tests.conftest import make_image_folder
@@ -78,13 +79,13 @@ def test_metrics_have_a_line_per_epoch_and_the_best_is_kept(digits_run):
 
 def test_the_default_is_right_more_often_than_97_times_in_100(tmp_path):
     trained = convscope.train(out=tmp_path / "run")
-    assert trained.test.scores.top1 >= 0.97
-    assert trained.test.scores.images == 359
+    assert trained.test.top1 >= 0.97
+    assert trained.test.images == 359
 
 
 @pytest.mark.parametrize("n", [1, 2, 64, 65, 66, 128, 129, 130])
 def test_batches_use_every_picture_and_none_stands_alone(n):
-    sizes = [s.stop - s.start for s in _slices(n, 64)]
+    sizes = [s.stop - s.start for s in slices(n, 64)]
     assert sum(sizes) == n
     assert n == 1 or 1 not in sizes
     assert all(size <= 65 for size in sizes)
@@ -194,7 +195,7 @@ def test_steps_and_minutes_end_a_training(tmp_path):
 )
 def test_every_choice_learns(tmp_path, words):
     trained = convscope.train("digits", out=tmp_path / "run", epochs=6, **words)
-    assert trained.test.scores.top1 > 0.5
+    assert trained.test.top1 > 0.5
 
 
 def test_clipping_limits_the_norm_of_the_gradient(tmp_path, monkeypatch):
@@ -228,7 +229,7 @@ def test_a_folder_of_clear_colours_is_learnt_and_its_files_are_not_touched(tmp_p
     trained = convscope.train(
         str(image_folder), out=tmp_path / "run", model="tinyvgg", epochs=15, batch_size=8
     )
-    assert trained.test.scores.top1 == 1.0
+    assert trained.test.top1 == 1.0
     after = {path: path.read_bytes() for path in image_folder.rglob("*") if path.is_file()}
     assert after == before
 
@@ -257,7 +258,7 @@ def test_a_network_that_cannot_read_channels_last_trains_all_the_same(tmp_path, 
     run = convscope.train(
         "digits", model="viewer:Net", size=32, channels=3, epochs=3, out="run"
     ).run
-    assert convscope.evaluate(run).measured.scores.top1 > 0.5
+    assert convscope.evaluate(run).scores.top1 > 0.5
 
 
 def test_a_config_says_enough_to_run_it_again(tmp_path, digits_run):
