@@ -40,10 +40,10 @@ def threads_set(threads: int | None) -> Generator[None]:
 def keep_freed_memory() -> bool:
     """Let this process reuse the memory of a step in the next; whether that could be arranged.
 
-    A step frees megabytes of activations. The C library of Linux gives them back to the system, which
-    clears every page before the next step gets it again: some 900 page faults a step for LeNet-5 in
-    batches of 64, a fifth of its time. The setting lasts as long as the process, so only programs of
-    our own make it, not functions that are called from another's.
+    A step frees megabytes of activations. The C library of Linux gives them back to the system,
+    which clears every page before the next step gets it again: some 900 page faults a step for
+    LeNet-5 in batches of 64. The setting lasts as long as the process, so only programs of our
+    own make it, not functions that are called from another's.
     """
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt

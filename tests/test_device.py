@@ -21,10 +21,11 @@ def test_a_device_that_is_not_there_is_refused():
 
 def test_threads_are_given_back_after_a_failure_too():
     before = torch.get_num_threads()
+    seen = []
     with pytest.raises(ZeroDivisionError), threads_set(before + 1):
-        assert torch.get_num_threads() == before + 1
-        raise ZeroDivisionError
+        seen.append(torch.get_num_threads() / (torch.get_num_threads() - before - 1))
     assert torch.get_num_threads() == before
+    assert not seen  # the division failed because the threads were set
 
 
 FAULTS = """

@@ -1,9 +1,11 @@
 """One face for every source: pictures, labels, classes, and which split each picture is in."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -86,15 +88,15 @@ class JoinedPictures:
     parts: tuple[Pictures, ...]
 
     @cached_property
-    def starts(self) -> NDArray[np.int64]:
-        return np.cumsum([0, *map(len, self.parts)])
+    def starts(self) -> list[int]:
+        return [0, *accumulate(map(len, self.parts))]
 
     def __len__(self) -> int:
-        return int(self.starts[-1])
+        return self.starts[-1]
 
     def _place(self, index: int) -> tuple[Pictures, int]:
-        part = int(np.searchsorted(self.starts, index, side="right")) - 1
-        return self.parts[part], index - int(self.starts[part])
+        part = bisect_right(self.starts, index) - 1
+        return self.parts[part], index - self.starts[part]
 
     def key(self, index: int) -> str:
         part, place = self._place(index)

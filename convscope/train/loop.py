@@ -24,7 +24,7 @@ from convscope.run.folder import Run
 from convscope.run.tensors import Stored
 from convscope.train.batches import slices, total_steps
 from convscope.train.diagnose import first_bad_layer, out_of_memory
-from convscope.train.optimise import class_weights, make_optimiser
+from convscope.train.optimise import Optimiser, class_weights
 from convscope.train.schedule import Schedule
 from convscope.train.settings import Settings
 from convscope.train.signals import Wish
@@ -70,7 +70,7 @@ class Training:
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         self.net.to(self.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
         self.forward = torch.compile(self.net) if settings.compile else self.net
-        self.optimiser = make_optimiser(self.net, settings)
+        self.optimiser = Optimiser(self.net, settings)
         self.indices = dataset.part("train")
         self.labels = torch.from_numpy(dataset.labels)
         self.weights = class_weights(dataset.counts("train"), settings, self.device)
@@ -143,12 +143,15 @@ class Training:
             return min(1.0, self.counters.seconds / (60 * self.settings.minutes))
         return self.counters.step / (self.steps or 1)
 
+    def _rate(self) -> float:
+        return self.schedule.rate(self._progress(), drops=self.counters.plateau.drops)
+
     def _steps_of_epoch(self) -> None:
         counters = self.counters
         self.net.train()
         for indices, pixels in self._epoch_from(counters.batch):
             began = time.perf_counter()
-            rate = self.schedule.rate(self._progress(), drops=counters.plateau.drops)
+            rate = self._rate()
             loss, hits = self._step(indices, pixels, rate)
             counters.step += 1
             counters.batch += 1
@@ -198,8 +201,6 @@ class Training:
 
     def _step(self, indices: NDArray[np.int64], pixels: Tensor, rate: float) -> tuple[float, int]:
         """One step; the batch's mean loss, and how many it had right before the step."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
         targets = self.labels[indices].to(self.device)
         try:
             images = self._images(pixels)
@@ -210,12 +211,11 @@ class Training:
             value = loss.item()
             if not math.isfinite(value):
                 self._refuse(f"The loss became {value}", rate, images)
-            for weight in self.net.parameters():
-                weight.grad = None
+            self.optimiser.forget_gradients()
             loss.backward()
             if self.settings.clip:
                 nn.utils.clip_grad_norm_(self.net.parameters(), self.settings.clip)
-            self.optimiser.step()
+            self.optimiser.step(rate)
         except (RuntimeError, MemoryError) as error:
             raise out_of_memory(error, self.settings.batch_size, self.run.path) from error
         return value, int((logits.detach().argmax(1) == targets).sum())
@@ -309,7 +309,7 @@ class Training:
             "epoch": counters.epoch + 1,
             "step": counters.step,
             "seconds": round(counters.seconds, 3),
-            "lr": self.schedule.rate(self._progress(), drops=counters.plateau.drops),
+            "lr": self._rate(),
             "images_per_second": round(counters.seen / max(counters.epoch_seconds, 1e-9), 1),
             "train_loss": counters.loss_sum / max(counters.seen, 1),
             "train_top1": counters.hits / max(counters.seen, 1),
@@ -327,6 +327,6 @@ class Training:
     def _save(self) -> None:
         """Save what resume needs, unless the weights have stopped being numbers."""
         if not all(bool(weight.isfinite().all()) for weight in self.net.parameters()):
-            self._refuse("A weight became no number", self.optimiser.param_groups[0]["lr"])
+            self._refuse("A weight became no number", self._rate())
         self.run.write_state(self.counters.step, pack(self.net, self.optimiser, self.counters))
         self.saved_at = time.monotonic()

@@ -1,15 +1,14 @@
 """All that a training must remember to go on as if it had never stopped."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from convscope.errors import WorkError
 from convscope.run.tensors import Stored
+from convscope.train.optimise import Optimiser
 from convscope.train.schedule import Plateau
 
 VERSION = 1
@@ -44,25 +43,18 @@ class Counters:
     metrics: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
 
-def pack(net: nn.Module, optimiser: Optimizer, counters: Counters) -> Stored:
+def pack(net: nn.Module, optimiser: Optimiser, counters: Counters) -> Stored:
     """Everything that decides the next step's bits: weights, optimiser, counters, random state."""
     tensors: dict[str, Tensor] = {f"model/{k}": v for k, v in net.state_dict().items()}
     tensors["random/cpu"] = torch.get_rng_state()
     if torch.cuda.is_initialized():
         tensors["random/cuda"] = torch.cuda.get_rng_state()
-    scalars: dict[str, Any] = {}
-    state: Mapping[int, Mapping[str, Any]] = optimiser.state_dict()["state"]
-    for place, entries in state.items():
-        for name, value in entries.items():
-            if isinstance(value, Tensor):
-                tensors[f"optimiser/{place}/{name}"] = value
-            elif value is not None:
-                scalars[f"{place}/{name}"] = value
-    facts = {"version": VERSION, "counters": _finite(asdict(counters)), "optimiser": scalars}
-    return Stored(tensors, facts)
+    for name, values in optimiser.state.items():
+        tensors |= {f"optimiser/{place}/{name}": value for place, value in enumerate(values)}
+    return Stored(tensors, {"version": VERSION, "counters": _finite(asdict(counters))})
 
 
-def unpack(stored: Stored, net: nn.Module, optimiser: Optimizer) -> Counters:
+def unpack(stored: Stored, net: nn.Module, optimiser: Optimiser) -> Counters:
     """Put everything back where `pack` took it from, in the memory layout that it had.
 
     Raises WorkError for a state of another version or another network.
@@ -75,9 +67,11 @@ def unpack(stored: Stored, net: nn.Module, optimiser: Optimizer) -> Counters:
     weights = {k.removeprefix("model/"): v for k, v in stored.tensors.items() if k[:6] == "model/"}
     try:
         net.load_state_dict(weights)
-    except RuntimeError as error:
+        for name, values in optimiser.state.items():
+            for place, value in enumerate(values):
+                value.copy_(stored.tensors[f"optimiser/{place}/{name}"])
+    except (RuntimeError, KeyError) as error:
         raise WorkError(f"The saved state is of another network: {error}") from error
-    _fill_optimiser(stored, optimiser)
     torch.set_rng_state(stored.tensors["random/cpu"])
     if "random/cuda" in stored.tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(stored.tensors["random/cuda"])
@@ -88,21 +82,6 @@ def unpack(stored: Stored, net: nn.Module, optimiser: Optimizer) -> Counters:
     if numbers["best"] is not None:
         numbers["best"] = tuple(numbers["best"])
     return Counters(**numbers, plateau=Plateau(**plateau))
-
-
-def _fill_optimiser(stored: Stored, optimiser: Optimizer) -> None:
-    parameters = [weight for group in optimiser.param_groups for weight in group["params"]]
-    for name, tensor in stored.tensors.items():
-        kind, *rest = name.split("/")
-        if kind == "optimiser":
-            place, entry = rest
-            weight = parameters[int(place)]
-            same = tensor.shape == weight.shape
-            value = torch.empty_like(weight).copy_(tensor) if same else tensor.clone()
-            optimiser.state[weight][entry] = value.detach()
-    for name, value in stored.facts["optimiser"].items():
-        place, entry = name.split("/")
-        optimiser.state[parameters[int(place)]][entry] = value
 
 
 def _finite(counters: dict[str, Any]) -> dict[str, Any]:

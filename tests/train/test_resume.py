@@ -119,7 +119,7 @@ def without(key):
         if key == "random":
             tensors["random/cpu"] = torch.Generator().manual_seed(5).get_state()
         elif key == "optimiser":
-            tensors = {k: v for k, v in tensors.items() if not k.startswith("optimiser/")}
+            tensors = {k: v * 0 if "optimiser/" in k else v for k, v in tensors.items()}
         elif key == "statistics":
             tensors = {k: v * 0 if "running" in k else v for k, v in tensors.items()}
         elif key == "plateau":

@@ -14,8 +14,6 @@ from convscope.run.folder import Run
 from convscope.run.network import load_network
 from convscope.train import loop
 from convscope.train.batches import slices
-from convscope.train.optimise import class_weights
-from convscope.train.settings import Settings
 from convscope.train.watch import Quiet
 from tests.conftest import make_image_folder
 
@@ -89,14 +87,6 @@ def test_batches_use_every_picture_and_none_stands_alone(n):
     assert sum(sizes) == n
     assert n == 1 or 1 not in sizes
     assert all(size <= 65 for size in sizes)
-
-
-def test_balanced_weights_make_classes_count_the_same():
-    settings = Settings(class_weights="balanced")
-    weights = class_weights(np.array([90, 9, 1]), settings, torch.device("cpu"))
-    assert weights is not None
-    assert (weights * torch.tensor([90.0, 9.0, 1.0])).tolist() == pytest.approx([100 / 3] * 3)
-    assert class_weights(np.array([1, 2]), Settings(), torch.device("cpu")) is None
 
 
 def test_a_loss_that_is_no_number_stops_at_once_and_names_step_rate_and_layer(tmp_path):
