@@ -8,12 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 import convscope
-
-torch.set_num_threads(min(2, os.cpu_count() or 1))
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 
