@@ -72,14 +72,15 @@ class Training:
         self.forward = torch.compile(self.net) if settings.compile else self.net
         self.optimiser = Optimiser(self.net, settings)
         self.indices = dataset.part("train")
+        self.chosen = settings.resolved(len(self.indices))
         self.labels = torch.from_numpy(dataset.labels)
         self.weights = class_weights(dataset.counts("train"), settings, self.device)
-        self.batches = len(slices(len(self.indices), settings.batch_size))
+        self.batches = len(slices(len(self.indices), self.chosen.batch_size))
         self.steps = total_steps(settings, self.batches)
         epochs = settings.warmup * self.batches / self.steps if self.steps else 0.0
         self.schedule = Schedule(
             name=settings.schedule,
-            peak=settings.peak_lr,
+            peak=self.chosen.lr,
             warmup=min(1.0, epochs),
             drop_by=settings.drop_by,
             drop_at=settings.drop_at,
@@ -187,13 +188,13 @@ class Training:
             epoch=epoch,
             sampling=settings.sampling,
         )
-        coming = [order[piece] for piece in slices(len(order), settings.batch_size)[batch:]]
+        coming = [order[piece] for piece in slices(len(order), self.chosen.batch_size)[batch:]]
         for indices, pixels in zip(coming, self.loaded.feed.batches(coming), strict=True):
             changed = augment(
                 pixels,
                 indices,
                 kind=settings.augment,
-                padding=settings.padding,
+                padding=self.chosen.crop_padding,
                 seed=settings.seed,
                 epoch=epoch,
             )
@@ -217,7 +218,7 @@ class Training:
                 nn.utils.clip_grad_norm_(self.net.parameters(), self.settings.clip)
             self.optimiser.step(rate)
         except (RuntimeError, MemoryError) as error:
-            raise out_of_memory(error, self.settings.batch_size, self.run.path) from error
+            raise out_of_memory(error, self.chosen.batch_size, self.run.path) from error
         return value, int((logits.detach().argmax(1) == targets).sum())
 
     def _images(self, pixels: Tensor) -> Tensor:

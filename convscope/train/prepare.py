@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -166,6 +166,7 @@ def config_of(
     packages = ("convscope", "numpy", "pillow", "torch")
     if settings.data_dir is not None:
         settings = replace(settings, data_dir=settings.data_dir.resolve())
+    settings = replace(settings, **asdict(settings.resolved(len(loaded.dataset.part("train")))))
     return {
         "data": data if data in NAMES else str(Path(data).resolve()),
         **settings.to_dict(),

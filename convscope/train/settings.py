@@ -1,5 +1,6 @@
 """Every setting of a training: its name, type, default, unit and limits."""
 
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -48,7 +49,8 @@ class Settings:
         early_stop: epochs without improvement after which training ends; 0 for never.
         metric: what the best weights are chosen by, on the validation pictures.
         optimiser: sgd (with momentum) or adamw.
-        lr: peak learning rate; default 0.05 for sgd, 0.001 for adamw.
+        lr: peak learning rate; default 0.05 for sgd with batches of 64, in proportion to the batch
+            for others, and 0.001 for adamw.
         momentum: of sgd.
         weight_decay: of either optimiser.
         schedule: how the learning rate falls. plateau divides it when the validation loss stalls.
@@ -57,7 +59,7 @@ class Settings:
         drop_at: shares of the training at which step divides.
         patience: epochs without a better validation loss after which plateau divides.
         clip: largest norm of the gradient of all weights together; 0 for no limit.
-        batch_size: pictures per step.
+        batch_size: pictures per step; default 64, or less where an epoch would have under 20 steps.
         label_smoothing: share of each target spread over all classes.
         class_weights: balanced weighs each class's loss by the inverse of its frequency.
         sampling: balanced shows every class equally often.
@@ -100,7 +102,7 @@ class Settings:
     patience: Annotated[int, OPTIMISER] = 3
     clip: Annotated[float, OPTIMISER] = 0.0
 
-    batch_size: Annotated[int, LOSS] = 64
+    batch_size: Annotated[int | None, LOSS] = None
     label_smoothing: Annotated[float, LOSS] = 0.0
     class_weights: Annotated[Literal["none", "balanced"], LOSS] = "none"
     sampling: Annotated[Sampling, LOSS] = "shuffle"
@@ -130,13 +132,21 @@ class Settings:
                 "none."
             )
 
-    @property
-    def peak_lr(self) -> float:
-        return self.lr if self.lr is not None else {"sgd": 0.05, "adamw": 0.001}[self.optimiser]
+    def resolved(self, pictures: int) -> "Resolved":
+        """What the settings left open, decided for so many training pictures.
 
-    @property
-    def padding(self) -> int:
-        return self.crop_padding or {"none": 0, "crop": 2, "crop-flip": 4}[self.augment]
+        The rate of SGD is in proportion to the batch: Goyal et al., 2017, "Accurate, large
+        minibatch SGD", section 2.1.
+        """
+        few = max(8, 2 ** int(math.log2(max(1, pictures / 20))))
+        batch_size = self.batch_size or min(64, few)
+        peak = {"sgd": 0.05 * batch_size / 64, "adamw": 0.001}[self.optimiser]
+        padding = {"none": 0, "crop": 2, "crop-flip": 4}[self.augment]
+        return Resolved(
+            batch_size=batch_size,
+            lr=peak if self.lr is None else self.lr,
+            crop_padding=padding if self.crop_padding is None else self.crop_padding,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as TOML has them; what is None, TOML does not write."""
@@ -161,8 +171,17 @@ class Settings:
         return cls(**{word: _coerced(value, hints[word]) for word, value in words.items()})
 
 
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """Settings that depend on the data or on one another where the user names none."""
+
+    batch_size: int
+    lr: float
+    crop_padding: int
+
+
 _RANGES: dict[str, tuple[float, float]] = {
-    "val": (0, 0.9), "test": (0.001, 0.9), "max_unreadable": (0, 1), "crop_padding": (1, 1000),
+    "val": (0, 0.9), "test": (0.001, 0.9), "max_unreadable": (0, 1), "crop_padding": (0, 1000),
     "size": (1, 100_000), "epochs": (1, 1_000_000), "steps": (1, 10**12), "minutes": (0, 10**7),
     "early_stop": (0, 1_000_000), "lr": (0, 1e6), "momentum": (0, 1), "weight_decay": (0, 1e6),
     "warmup": (0, 1_000_000), "drop_by": (1, 1e6), "patience": (0, 1_000_000), "clip": (0, 1e12),

@@ -19,6 +19,18 @@ def test_the_defaults_are_the_alexnet_recipes_where_it_names_them():
     assert (Settings().momentum, Settings().weight_decay) == (0.9, 0.0005)
 
 
+@pytest.mark.parametrize(
+    ("pictures", "batch_size"), [(1, 8), (160, 8), (320, 16), (1259, 32), (1280, 64), (10**6, 64)]
+)
+def test_a_small_set_gets_small_batches_and_the_rate_follows(pictures, batch_size):
+    chosen = Settings().resolved(pictures)
+    assert chosen.batch_size == batch_size
+    assert chosen.lr == pytest.approx(0.05 * batch_size / 64)
+    assert Settings(batch_size=7, lr=0.3, crop_padding=0).resolved(pictures).lr == 0.3
+    assert Settings(optimiser="adamw").resolved(pictures).lr == 0.001
+    assert Settings(augment="crop-flip").resolved(pictures).crop_padding == 4
+
+
 def test_every_setting_is_explained():
     assert Settings.__doc__
     for field in fields(Settings):
