@@ -206,7 +206,7 @@ def _plain(image: Image.Image) -> Image.Image:
         return _on_white(image, "L")
     if image.has_transparency_data:
         return _on_white(image.convert("RGBA"), "RGB")
-    return image.convert("RGB")
+    return image if mode == "RGB" else image.convert("RGB")
 
 
 def _on_white(image: Image.Image, mode: str) -> Image.Image:

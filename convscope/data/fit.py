@@ -27,8 +27,8 @@ def choose_fit(sizes: Sequence[tuple[int, int]], size: tuple[int, int]) -> Fit:
 
 def fit(picture: Image.Image, card: Card) -> NDArray[np.uint8]:
     """Bytes (height, width, channels) of an upright "L" or "RGB" picture, by the card's rules."""
-    colour = picture.convert("L" if card.channels == 1 else "RGB")
-    framed = _framed(colour, card)
+    mode = "L" if card.channels == 1 else "RGB"
+    framed = _framed(picture if picture.mode == mode else picture.convert(mode), card)
     return np.asarray(framed, dtype=np.uint8).reshape(*card.size, card.channels)
 
 

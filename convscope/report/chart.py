@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import pairwise
 
-_WIDTH, _HEIGHT = 520, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 84, 14, 34
+_WIDTH, _HEIGHT = 400, 230
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 72, 14, 34
 
 
 def curves(title: str, series: Mapping[str, Sequence[float]], *, percent: bool = False) -> str:

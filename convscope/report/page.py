@@ -25,13 +25,16 @@ _WIDE = 20  # classes above which the confusion matrix becomes a list
 def report(
     *,
     title: str,
+    told: str,
     metrics: Sequence[Mapping[str, Any]],
     test: Measured,
     indices: NDArray[np.int64],
     loaded: Loaded,
     net: nn.Module,
 ) -> str:
-    """The page as text. `indices` are the pictures that `test` measured, in its order."""
+    """The page as text. `told` says in a sentence what was trained; `indices` are the pictures that
+    `test` measured, in its order.
+    """
     parts = {
         "Training": _training(metrics),
         "Classes": _classes(test.scores),
@@ -49,7 +52,7 @@ def report(
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
         f"<title>{escape(title)}</title><style>{style}</style></head>"
-        f"<body><header><h1>{escape(title)}</h1>{_headline(test.scores)}</header>"
+        f"<body><header><h1>{escape(title)}</h1><p>{escape(told)}</p>{_headline(test.scores)}</header>"
         f"<main>{body}</main></body></html>\n"
     )
 

@@ -101,13 +101,14 @@ class Training:
         counters = self.counters
         self._save()
         self.wish.patient = True
+        begun = f"Going on after step {counters.step:,}. " if counters.step else ""
         self.watcher.started(
             {
                 "run": str(self.run.path),
                 "step": counters.step,
                 "steps": self.steps,
                 "batches": self.batches,
-                "told": self._told(),
+                "told": f"{begun}{self.told()}",
             }
         )
         while not counters.done:
@@ -120,16 +121,15 @@ class Training:
                 self._stop_if_wished()
         self._save()
 
-    def _told(self) -> str:
-        """What is about to be trained, in a sentence."""
+    def told(self) -> str:
+        """What is trained on what, in a sentence."""
         dataset, card = self.loaded.dataset, self.card
         weights = sum(weight.numel() for weight in self.net.parameters())
         sizes = ", ".join(
             f"{len(dataset.part(split)):,} for {word}" for split, word in _SPLIT_WORDS
         )
-        begun = f"Going on after step {self.counters.step:,}. " if self.counters.step else ""
         return (
-            f"{begun}{self.settings.model} ({weights:,} parameters, {card.channels}x{card.size[0]}x"
+            f"{self.settings.model} ({weights:,} parameters, {card.channels}x{card.size[0]}x"
             f"{card.size[1]}) on {dataset.name}: {len(card.classes)} classes; {sizes}."
         )
 

@@ -187,6 +187,7 @@ def _finish(training: Training, began: float) -> Trained:
     run.write("test.json", json.dumps(test.scores.to_dict(), indent=1, ensure_ascii=False) + "\n")
     page = report(
         title=run.path.name,
+        told=training.told(),
         metrics=training.counters.metrics,
         test=test,
         indices=training.loaded.dataset.part("test"),
