@@ -4,14 +4,15 @@ Where the prepared bytes of all pictures fit in memory they are kept there, one 
 a gather. Where they do not, each batch is decoded by threads while the one before is worked on.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as WaitedTooLong
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -65,15 +66,12 @@ class StreamFeed:
 
     def batches(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[Tensor]:
         coming = iter(batches)
-        with ThreadPoolExecutor(self.workers, thread_name_prefix="convscope-decode") as pool:
-            try:
-                queue = [self._start(pool, indices) for indices in islice(coming, _AHEAD)]
-                while queue:
-                    rows = queue.pop(0)
-                    yield torch.from_numpy(np.stack([_wait(row, self.pictures) for row in rows]))
-                    queue += [self._start(pool, indices) for indices in islice(coming, 1)]
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        with _pool(self.workers) as pool:
+            queue = [self._start(pool, indices) for indices in islice(coming, _AHEAD)]
+            while queue:
+                rows = queue.pop(0)
+                yield torch.from_numpy(np.stack([_wait(row, self.pictures) for row in rows]))
+                queue += [self._start(pool, indices) for indices in islice(coming, 1)]
 
     def _start(
         self, pool: ThreadPoolExecutor, indices: NDArray[np.int64]
@@ -123,9 +121,7 @@ def load(
     keep = need <= memory_share * free_memory()
     whole = _whole(dataset.pictures, card) if keep else None
     if whole is not None:
-        pixels, digest = whole
-        name = _fingerprint_of_whole(dataset, digest)
-        return Loaded(dataset, MemoryFeed(torch.from_numpy(pixels)), (), name)
+        return Loaded(dataset, MemoryFeed(torch.from_numpy(whole)), (), _fingerprint(dataset, ()))
     out = np.zeros((len(dataset), height, width, card.channels), np.uint8) if keep else None
     digests, problems = _decode_all(dataset.pictures, card, out, workers, tick)
     split = dataset.split.copy()
@@ -142,24 +138,35 @@ def load(
     return Loaded(usable, feed, named, _fingerprint(dataset, digests))
 
 
-def _whole(pictures: Pictures, card: Card) -> tuple[NDArray[np.uint8], bytes] | None:
+def _whole(pictures: Pictures, card: Card) -> NDArray[np.uint8] | None:
     """Pictures that lie in memory already, prepared all at once; None where that cannot be."""
     match pictures:
         case ArrayPictures():
-            out = fit_array(pictures.pixels, card)
-            digest = blake2b(np.ascontiguousarray(pictures.pixels).data, digest_size=16).digest()
-            return None if out is None else (out, digest)
+            return fit_array(pictures.pixels, card)
         case JoinedPictures():
             parts = [_whole(part, card) for part in pictures.parts]
             found = [part for part in parts if part is not None]
-            if len(found) < len(parts):
-                return None
-            return np.concatenate([out for out, _ in found]), b"".join(name for _, name in found)
+            return np.concatenate(found) if len(found) == len(parts) else None
         case ChosenPictures():
-            found = _whole(pictures.pictures, card)
-            return None if found is None else (found[0][pictures.indices], found[1])
+            all_of_them = _whole(pictures.pictures, card)
+            return None if all_of_them is None else all_of_them[pictures.indices]
         case _:
             return None
+
+
+def _arrays(pictures: Pictures) -> Iterator[NDArray[Any]]:
+    """What decides pictures that lie in memory; nothing where they are files."""
+    match pictures:
+        case ArrayPictures():
+            yield pictures.pixels
+        case JoinedPictures():
+            for part in pictures.parts:
+                yield from _arrays(part)
+        case ChosenPictures():
+            inner = list(_arrays(pictures.pictures))
+            yield from ([pictures.indices, *inner] if inner else [])
+        case _:
+            pass
 
 
 def _decode_all(
@@ -183,16 +190,21 @@ def _decode_all(
         return len(indices)
 
     done = 0
-    with ThreadPoolExecutor(workers, thread_name_prefix="convscope-decode") as pool:
-        try:
-            for start, chunk in [
-                (s, pool.submit(work, s)) for s in range(0, len(pictures), _CHUNK)
-            ]:
-                done += _wait(chunk, pictures, start)
-                tick(done, len(pictures))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    with _pool(workers) as pool:
+        for start, chunk in [(s, pool.submit(work, s)) for s in range(0, len(pictures), _CHUNK)]:
+            done += _wait(chunk, pictures, start)
+            tick(done, len(pictures))
     return digests, problems
+
+
+@contextmanager
+def _pool(workers: int) -> Generator[ThreadPoolExecutor]:
+    """Threads that nobody waits for at the end: one may hang on a disk that has gone."""
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="convscope-decode")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _wait(future: "Future[_T]", pictures: Pictures, start: int = 0) -> _T:
@@ -205,17 +217,15 @@ def _wait(future: "Future[_T]", pictures: Pictures, start: int = 0) -> _T:
         ) from error
 
 
-def _fingerprint_of_whole(dataset: Dataset, digest: bytes) -> str:
-    """As `_fingerprint`, of pictures that lie in memory and whose order is their name."""
-    whole = blake2b(digest, digest_size=16)
-    whole.update("\0".join(dataset.classes).encode("utf-8", "surrogateescape"))
-    whole.update(dataset.labels.astype("<i8").tobytes())
-    return whole.hexdigest()
-
-
 def _fingerprint(dataset: Dataset, digests: Sequence[bytes]) -> str:
+    """One name for the data: files count by their path, pictures in memory by their order."""
     whole = blake2b(digest_size=16)
     whole.update("\0".join(dataset.classes).encode("utf-8", "surrogateescape"))
+    pixels = list(_arrays(dataset.pictures))
+    if pixels:
+        for array in [dataset.labels.astype("<i8"), *pixels]:
+            whole.update(np.ascontiguousarray(array).data)
+        return whole.hexdigest()
     keys = [dataset.pictures.key(index) for index in range(len(dataset))]
     for key, label, digest in sorted(zip(keys, dataset.labels.tolist(), digests, strict=True)):
         whole.update(f"{key}\0{label}\0".encode("utf-8", "surrogateescape") + digest)

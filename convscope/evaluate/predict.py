@@ -76,8 +76,8 @@ def predict(
 
     Raises RequestError for a path that is not there or holds no image.
     """
-    if top < 1 or batch_size < 1:
-        raise RequestError("--top and --batch-size must be 1 or more.")
+    if min(top, batch_size, 1 if threads is None else threads) < 1:
+        raise RequestError("--top, --batch-size and --threads must be 1 or more.")
     net, card = load_network(Run.open(run))
     place = choose_device(device)
     net.to(place)

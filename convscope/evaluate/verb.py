@@ -60,6 +60,8 @@ def evaluate(
     Raises RequestError where run and data do not belong together, WorkError for a network whose
     answers are no numbers.
     """
+    if min(batch_size, 1 if threads is None else threads) < 1:
+        raise RequestError("--batch-size and --threads must be 1 or more.")
     folder = Run.open(run)
     config = folder.read_config()
     net, card = load_network(folder)

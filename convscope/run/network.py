@@ -1,6 +1,9 @@
 """The trained network of a run: built again by its name, and filled with its best weights."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -16,8 +19,9 @@ def load_network(run: Run) -> tuple[nn.Module, Card]:
 
     Raises RequestError where card, weights and network do not belong together.
     """
-    card, stored = run.read_card(), run.read_weights()
-    net = build_network(str(run.read_config()["model"]), card)
+    card, stored, config = run.read_card(), run.read_weights(), run.read_config()
+    with importable(config):
+        net = build_network(str(config["model"]), card)
     fill(net, stored.tensors, where=str(run.path / "model.safetensors"), card=card)
     return net.eval(), card
 
@@ -29,6 +33,20 @@ def build_network(model: str, card: Card) -> nn.Module:
         net, channels=card.channels, size=card.size, classes=len(card.classes), name=model
     )
     return net
+
+
+@contextmanager
+def importable(config: Mapping[str, Any]) -> Generator[None]:
+    """The folder that a run's `module:attr` was imported from can be imported from again."""
+    folder = config.get("network", {}).get("folder")
+    if folder is None or folder in sys.path:
+        yield
+        return
+    sys.path.append(folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
 
 
 def fill(net: nn.Module, weights: Mapping[str, Tensor], *, where: str, card: Card) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import sys
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from convscope.errors import RequestError
 from convscope.evaluate.scores import Scores
 from convscope.report import report
 from convscope.run.folder import Run
-from convscope.run.network import build_network, fill
+from convscope.run.network import build_network, fill, importable
 from convscope.train.loop import Training
 from convscope.train.prepare import (
     check_space,
@@ -125,7 +124,7 @@ def resume(
         if changed:
             watcher.note(f"Not bit-identical to an unbroken run: {', '.join(changed)}.")
         torch.manual_seed(settings.seed)
-        with _importable(config):
+        with importable(config):
             net = build_network(settings.model, card)
         training = _training(net, loaded, card, settings, folder, place, watcher, wish)
         if stored is not None:
@@ -212,20 +211,6 @@ def _kept_if_begun(run: Run) -> Generator[None]:
         yield
     finally:
         run.discard_unless_begun()
-
-
-@contextlib.contextmanager
-def _importable(config: dict[str, Any]) -> Generator[None]:
-    """The folder that `module:attr` was imported from can be imported from again."""
-    folder = config.get("network", {}).get("folder")
-    if folder is None or folder in sys.path:
-        yield
-        return
-    sys.path.append(folder)
-    try:
-        yield
-    finally:
-        sys.path.remove(folder)
 
 
 def _word(name: str) -> str:

@@ -123,6 +123,18 @@ def test_the_fingerprint_depends_on_content_and_not_on_the_split(image_folder):
     assert load(read_folder(image_folder), card()).fingerprint != before
 
 
+def test_the_fingerprint_of_arrays_does_not_depend_on_how_they_are_fed():
+    joined = JoinedPictures((ArrayPictures(pixels(4), "train/"), ArrayPictures(pixels(3), "test/")))
+    names = {
+        load(dataset(joined), card((6, 5), rule=rule), memory_share=share).fingerprint
+        for rule in ("pad", "crop", "stretch")
+        for share in (0.0, 0.5)
+    }
+    assert len(names) == 1
+    swapped = JoinedPictures(joined.parts[::-1])
+    assert load(dataset(swapped), card((6, 5))).fingerprint not in names
+
+
 def test_a_picture_that_goes_bad_while_training_is_named(image_folder):
     from convscope.errors import WorkError  # noqa: PLC0415
 

@@ -1,6 +1,7 @@
 """What the loop does in each step, and what it does when a step goes wrong."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -249,6 +250,11 @@ def test_a_network_that_cannot_read_channels_last_trains_all_the_same(tmp_path, 
         "digits", model="viewer:Net", size=32, channels=3, epochs=3, out="run"
     ).run
     assert convscope.evaluate(run).scores.top1 > 0.5
+    where = tmp_path / "run"
+    monkeypatch.chdir("/")
+    monkeypatch.delitem(sys.modules, "viewer")
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p != str(tmp_path)])
+    assert convscope.evaluate(where).scores.top1 > 0.5  # imported from where it was trained
 
 
 def test_a_config_says_enough_to_run_it_again(tmp_path, digits_run):
