@@ -27,7 +27,7 @@ def train(
         digits, mnist, fashion-mnist, kmnist, emnist, cifar10, cifar100; a folder of class folders
         (also below train/, val/, test/); or a CSV of path,label[,split][,group].
     out
-        The run folder to make; default runs/<date>_<network>_<data>.
+        The run folder to make; default runs/DATE_NETWORK_DATA.
     config
         A TOML file of settings, such as the config.toml of a run; flags win over it.
     json

@@ -39,9 +39,15 @@ def _look(name: str, bad: list[str], _layer: nn.Module, _args: object, output: o
         bad.append(name)
 
 
-def out_of_memory(error: Exception, batch_size: int, run: Path) -> Exception:
-    """The error to raise for a step that failed: advice if memory was the reason, else itself."""
+def explained(error: Exception, batch_size: int, run: Path) -> Exception:
+    """The error to raise for a step that failed: advice where the reason is known, else itself."""
     told = str(error).lower()
+    if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        line = str(error).strip().splitlines()[0]
+        return WorkError(
+            f"torch.compile failed: {line} It needs a C++ compiler and a network that it "
+            "understands; train without --compile."
+        )
     if not isinstance(error, MemoryError) and not any(phrase in told for phrase in _OUT_OF_MEMORY):
         return error
     advice = f"--batch-size {batch_size // 2}" if batch_size > 1 else "a smaller --size"

@@ -23,7 +23,7 @@ from convscope.evaluate.scores import better
 from convscope.run.folder import Run
 from convscope.run.tensors import Stored
 from convscope.train.batches import slices, total_steps
-from convscope.train.diagnose import first_bad_layer, out_of_memory
+from convscope.train.diagnose import explained, first_bad_layer
 from convscope.train.optimise import Optimiser, class_weights
 from convscope.train.schedule import Schedule
 from convscope.train.settings import Settings
@@ -218,7 +218,7 @@ class Training:
                 nn.utils.clip_grad_norm_(self.net.parameters(), self.settings.clip)
             self.optimiser.step(rate)
         except (RuntimeError, MemoryError) as error:
-            raise out_of_memory(error, self.chosen.batch_size, self.run.path) from error
+            raise explained(error, self.chosen.batch_size, self.run.path) from error
         return value, int((logits.detach().argmax(1) == targets).sum())
 
     def _images(self, pixels: Tensor) -> Tensor:

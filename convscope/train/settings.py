@@ -31,7 +31,7 @@ class Settings:
     """The settings of a training, with the AlexNet recipe's momentum and weight decay.
 
     Attributes:
-        data_dir: folder searched for named data sets, and where they are downloaded to.
+        data_dir: folder searched for named data sets before they are downloaded.
         val: share of the training pictures set aside for validation, where the data have none.
         test: share set aside for the test, where the data have none.
         split_seed: decides which pictures are set aside.
@@ -45,7 +45,7 @@ class Settings:
         channels: 1 (grey) or 3 (colour) that the network is fed; default the network's own.
         epochs: passes over the training pictures.
         steps: batches to train on, instead of epochs.
-        minutes: minutes to train, instead of epochs; such a run cannot be repeated to the bit.
+        minutes: minutes to train, instead of epochs, without warm-up; not repeatable to the bit.
         early_stop: epochs without improvement after which training ends; 0 for never.
         metric: what the best weights are chosen by, on the validation pictures.
         optimiser: sgd (with momentum) or adamw.
@@ -69,7 +69,7 @@ class Settings:
         memory_share: share of the free memory that pictures may take; beyond it they are decoded
             again in every epoch.
         save_seconds: seconds between saves of the state that resume needs.
-        compile: compile the network with torch.compile; needs a C++ compiler, pays in long runs.
+        compile: use torch.compile; needs a C++ compiler and half a minute before the first step.
     """
 
     data_dir: Annotated[Path | None, DATA] = None

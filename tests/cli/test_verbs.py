@@ -76,6 +76,12 @@ def test_predict_answers_as_a_table_as_csv_and_as_json(command, digits_run, tmp_
     assert [entry["path"].endswith("cut.jpg") for entry in facts["unreadable"]] == [True]
 
 
+def test_a_compiler_that_is_not_there_is_told(tmp_path, monkeypatch, command):
+    monkeypatch.setenv("CXX", "/nonexistent")
+    words = ("train", "--compile", "--steps", 2, "--out", tmp_path / "run")
+    assert "train without --compile" in command(*words, code=1).stderr
+
+
 def test_a_config_file_sets_what_flags_do_not(command, tmp_path):
     (tmp_path / "c.toml").write_text('data = "digits"\nepochs = 2\nlr = 0.02\nbatch_size = 100\n')
     command("train", "--config", "c.toml", "--epochs", 1, "--out", "run", cwd=tmp_path)
