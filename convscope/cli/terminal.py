@@ -4,6 +4,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 from json import dumps
 from pathlib import Path
@@ -60,6 +61,7 @@ class TerminalWatcher:
             TimeRemainingColumn(),
             console=screen,
             transient=True,
+            disable=not screen.is_terminal,
         )
         self.preparing: TaskID | None = None
         self.training_task: TaskID | None = None
@@ -84,7 +86,8 @@ class TerminalWatcher:
         if error is not None and self.log is not None:
             self._keep(str(error))
         if self.log is not None:
-            self.log.close()
+            with suppress(OSError):
+                self.log.close()
 
     def note(self, text: str) -> None:
         self.screen.print(escape(text))
@@ -145,8 +148,9 @@ class TerminalWatcher:
     def _keep(self, text: str) -> None:
         self.said.append(text)
         if self.log is not None:
-            self.log.write("".join(f"{line}\n" for line in self.said))
-            self.log.flush()
+            with suppress(OSError):  # a disk too full for the log may still hold the next state
+                self.log.write("".join(f"{line}\n" for line in self.said))
+                self.log.flush()
             self.said.clear()
 
 

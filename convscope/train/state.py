@@ -20,7 +20,7 @@ class Counters:
 
     Attributes:
         step: steps done. epoch: epochs done. batch: steps done in this epoch.
-        seconds: time spent so far, over all sessions.
+        seconds: time spent so far, before and after every stop.
         seen, hits, loss_sum: of this epoch: images, those answered right, the sum of their losses.
         epoch_seconds: time spent in this epoch's steps.
         best: the best value of the metric and its loss; None before the first evaluation.
