@@ -4,6 +4,7 @@ Where the prepared bytes of all pictures fit in memory they are kept there, one 
 a gather. Where they do not, each batch is decoded by threads while the one before is worked on.
 """
 
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as WaitedTooLong
@@ -31,6 +32,7 @@ Tick = Callable[[int, int], None]
 
 _CHUNK = 64  # pictures that a thread takes at a time
 _AHEAD = 4  # batches decoded ahead of the one in work
+_SMALL = 0.0015  # seconds a picture, below which threads only fight over the interpreter's lock
 _PATIENCE = 300.0  # seconds to wait for a chunk before saying that the disk does not answer
 
 
@@ -189,9 +191,14 @@ def _decode_all(
                     out[index] = pixels
         return len(indices)
 
-    done = 0
-    with _pool(workers) as pool:
-        for start, chunk in [(s, pool.submit(work, s)) for s in range(0, len(pictures), _CHUNK)]:
+    began = time.perf_counter()
+    with _pool(1) as pool:
+        done = _wait(pool.submit(work, 0), pictures)
+    small = time.perf_counter() - began < _SMALL * done
+    rest = range(done, len(pictures), _CHUNK)
+    with _pool(1 if small else workers) as pool:
+        tick(done, len(pictures))
+        for start, chunk in [(start, pool.submit(work, start)) for start in rest]:
             done += _wait(chunk, pictures, start)
             tick(done, len(pictures))
     return digests, problems
