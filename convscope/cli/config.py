@@ -9,9 +9,6 @@ from cyclopts.config import Dict
 
 from convscope.errors import RequestError, nearest
 
-TABLES = ("dataset", "machine", "network", "versions")
-"""Tables of a run's config.toml that tell of the run and set nothing."""
-
 
 def take_config(tokens: Sequence[str]) -> tuple[list[str], tuple[Dict, ...]]:
     """Take `--config FILE` out of a command line and read it; RequestError names a bad file."""
@@ -34,7 +31,7 @@ def take_config(tokens: Sequence[str]) -> tuple[list[str], tuple[Dict, ...]]:
 
 def read_settings(path: Path) -> dict[str, Any]:
     """The settings of a TOML file, checked by name and type."""
-    from convscope.train.settings import Settings  # noqa: PLC0415 -- imports what reads pictures
+    from convscope.train.settings import TABLES, Settings  # noqa: PLC0415 -- imports what reads pictures
 
     try:
         words = tomllib.loads(path.read_text("utf-8"))

@@ -10,16 +10,17 @@ from torch import Tensor
 from convscope.card import Card
 
 
-def normalise(batch: Tensor, card: Card) -> Tensor:
+def normalise(batch: Tensor, card: Card, *, channels_last: bool = True) -> Tensor:
     """Turn bytes (n, h, w, c) into what the network sees: float32 (n, c, h, w), around zero.
 
     (byte/255 - mean) / std of the card, computed as byte · scale + shift. The memory stays in the
-    order n, h, w, c, which is what PyTorch calls channels_last.
+    order n, h, w, c, which is what PyTorch calls channels_last, unless that is False.
     """
     scale, shift = scale_and_shift(card)
     device = batch.device
     pixels = torch.addcmul(shift.to(device), batch.to(torch.float32), scale.to(device))
-    return pixels.permute(0, 3, 1, 2)
+    images = pixels.permute(0, 3, 1, 2)
+    return images if channels_last else images.contiguous()
 
 
 @lru_cache(maxsize=8)

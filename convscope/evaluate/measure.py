@@ -13,6 +13,7 @@ from convscope.card import Card
 from convscope.data.feed import Feed
 from convscope.data.normalise import normalise
 from convscope.evaluate.scores import Scores
+from convscope.zoo.check import asking
 
 
 @dataclass(frozen=True)
@@ -44,19 +45,12 @@ def forward_all(
 ) -> Tensor:
     """The logits of some pictures, float32 (n, classes), on the CPU. Modes are left as found."""
     batches = [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
-    modes = {module: module.training for module in net.modules()}
     logits: list[Tensor] = []
-    try:
-        net.eval()
-        with torch.inference_mode():
-            for place, pixels in zip(batches, feed.batches(batches), strict=True):
-                images = normalise(pixels.to(device), card)
-                images = images if channels_last else images.contiguous()
-                logits.append(net(images).float().cpu())
-                tick(len(place))
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+    with asking(net):
+        for place, pixels in zip(batches, feed.batches(batches), strict=True):
+            images = normalise(pixels.to(device), card, channels_last=channels_last)
+            logits.append(net(images).float().cpu())
+            tick(len(place))
     return torch.cat(logits) if logits else torch.empty(0, len(card.classes))
 
 

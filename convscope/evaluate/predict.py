@@ -90,8 +90,8 @@ def predict(
         for names, pixels, bad in _decoded(files, card, batch_size):
             unreadable += bad
             if names:
-                images = normalise(torch.from_numpy(pixels).to(place), card)
-                logits = net(images if channels_last else images.contiguous())
+                moved = torch.from_numpy(pixels).to(place)
+                logits = net(normalise(moved, card, channels_last=channels_last))
                 answers += _ranked(names, logits.double().softmax(1).cpu().numpy(), card, top)
             done += len(names) + len(bad)
             tick(done, len(files))

@@ -222,8 +222,8 @@ class Training:
         return value, int((logits.detach().argmax(1) == targets).sum())
 
     def _images(self, pixels: Tensor) -> Tensor:
-        images = normalise(pixels.to(self.device, non_blocking=True), self.card)
-        return images if self.channels_last else images.contiguous()
+        moved = pixels.to(self.device, non_blocking=True)
+        return normalise(moved, self.card, channels_last=self.channels_last)
 
     def _refuse(self, what: str, rate: float, images: Tensor | None = None) -> None:
         counters = self.counters

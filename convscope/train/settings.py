@@ -26,6 +26,10 @@ LOSS = Parameter(group=Group("Loss and sampling", sort_key=5))
 MACHINE = Parameter(group=Group("Machine", sort_key=6))
 
 
+TABLES = ("dataset", "machine", "network", "versions")
+"""Tables of a run's config.toml that tell of the run and set nothing."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The settings of a training, with the AlexNet recipe's momentum and weight decay.

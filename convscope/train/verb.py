@@ -31,12 +31,10 @@ from convscope.train.prepare import (
     machine_facts,
     problems_csv,
 )
-from convscope.train.settings import Settings
+from convscope.train.settings import TABLES, Settings
 from convscope.train.signals import Wish, wish_to_stop
 from convscope.train.watch import Quiet, Watcher
 from convscope.zoo.check import reads_channels_last
-
-TABLES = ("dataset", "machine", "network", "versions")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Whether a network takes the images it will be fed and answers with a number per class."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -7,6 +9,19 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from convscope.errors import RequestError
+
+
+@contextmanager
+def asking(net: nn.Module) -> Generator[None]:
+    """Inference in eval mode; afterwards every module is in the mode in which it was."""
+    modes = {module: module.training for module in net.modules()}
+    try:
+        net.eval()
+        with torch.inference_mode():
+            yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
 
 
 def check_network(
@@ -23,13 +38,12 @@ def check_network(
     for path, layer in layers.items():
         if path and not any(layer.children()):
             handles.append(layer.register_forward_pre_hook(partial(_enter, path, inside)))
-    modes = {module: module.training for module in net.modules()}
     weight = next(net.parameters(), torch.empty(0))
     image = torch.zeros(1, channels, *size, device=weight.device)
     shape = f"{channels}x{size[0]}x{size[1]}"
     try:
-        with torch.inference_mode():
-            answer = net.eval()(image)
+        with asking(net):
+            answer = net(image)
     except Exception as error:
         where = f" at layer {inside[-1]}" if inside else ""
         raise RequestError(
@@ -39,8 +53,6 @@ def check_network(
     finally:
         for handle in handles:
             handle.remove()
-        for module, mode in modes.items():
-            module.training = mode
     if not isinstance(answer, torch.Tensor) or answer.shape != (1, classes):
         told = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
         raise RequestError(
@@ -66,13 +78,9 @@ def reads_channels_last(net: nn.Module, *, channels: int, size: tuple[int, int])
     """
     weight = next(net.parameters(), torch.empty(0))
     images = torch.zeros(2, *size, channels, device=weight.device).permute(0, 3, 1, 2)
-    modes = {module: module.training for module in net.modules()}
     try:
-        with torch.inference_mode():
-            net.eval()(images)
+        with asking(net):
+            net(images)
     except RuntimeError:
         return False
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
     return True
