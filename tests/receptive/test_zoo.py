@@ -1,0 +1,136 @@
+"""Receptive fields of the zoo: the published sizes, and for every network the gradient itself."""
+
+from collections import OrderedDict
+from itertools import takewhile
+
+import pytest
+import torch
+from torch import nn
+
+from convscope import layers
+from convscope.receptive import receptive_fields
+from convscope.record import operations
+from convscope.zoo import ZOO, build
+
+# (network, options, layer) -> height and width of the field. AlexNet's at every layer; VGG, ResNet:
+# Araujo, Norris & Sim, Distill 2019, and those of stride in the 3x3 by the same recursion.
+PUBLISHED = [
+    *[
+        ("alexnet", {}, layer, size)
+        for layer, size in zip(
+            "conv1 pool1 conv2 pool2 conv3 conv4 conv5 pool5".split(),
+            (11, 19, 51, 67, 99, 131, 163, 195),
+            strict=True,
+        )
+    ],
+    ("lenet5", {}, "conv3", 32),
+    ("vgg11", {}, "pool5", 150),
+    ("vgg11_lrn", {}, "pool5", 150),
+    ("vgg13", {}, "pool5", 156),
+    ("vgg16_c", {}, "pool5", 156),
+    ("vgg16", {}, "pool5", 212),
+    ("vgg19", {}, "pool5", 268),
+    ("resnet18", {}, "conv5_2", 435),
+    ("resnet34", {}, "conv5_3", 899),
+    ("resnet50", {}, "conv5_3", 427),
+    ("resnet101", {}, "conv5_3", 971),
+    ("resnet152", {}, "conv5_3", 1451),
+    ("resnet50", {"stride_on": "1x1"}, "conv5_3", 483),
+    ("resnet101", {"stride_on": "1x1"}, "conv5_3", 1027),
+    ("resnet152", {"stride_on": "1x1"}, "conv5_3", 1507),
+]
+
+
+def fields(net, shape):
+    done = operations(net.eval(), torch.zeros(shape, device="meta"))
+    return done, receptive_fields(done, shape)
+
+
+@pytest.mark.parametrize(("name", "options", "layer", "size"), PUBLISHED)
+def test_the_fields_are_those_that_were_published(name, options, layer, size):
+    with torch.device("meta"):
+        net = build(name, **options)
+    done, seen = fields(net, (1, ZOO[name].channels, *ZOO[name].size))
+    last = [one.name for one in done if one.name.split(".")[0] == layer][-1]
+    assert seen[last].size == (size, size)
+
+
+def positive(net):
+    """The body of a network in which every pixel that counts has a positive gradient.
+
+    Pooling takes the mean, activations are left out, weights are positive and add up to about one.
+    """
+    if type(net) is nn.Sequential:  # without the dense layers, which weigh much and see everything
+        body = takewhile(lambda child: not isinstance(child[1], nn.Flatten), net.named_children())
+        net = nn.Sequential(OrderedDict(body))
+    for module in list(net.modules()):
+        for name, child in module.named_children():
+            setattr(module, name, mild(child))
+    net = (net.to_empty(device="cpu") if is_meta(net) else net).double().eval()
+    for module in net.modules():
+        for name, weight in module.named_parameters(recurse=False):
+            fan = max(1, weight[0].numel()) if name == "weight" else 1
+            nn.init.uniform_(weight, 0.5 / fan, 1.5 / fan)
+        for name, buffer in module.named_buffers(recurse=False):
+            if buffer.dtype.is_floating_point:
+                nn.init.constant_(buffer, float(name == "running_var"))
+    return net
+
+
+def is_meta(net):
+    return all(weight.is_meta for weight in net.parameters())
+
+
+def mild(layer):
+    """A stand-in whose gradient is positive and touches the same pixels."""
+    if isinstance(layer, nn.MaxPool2d | layers.MinPool2d):
+        return nn.AvgPool2d(
+            layer.kernel_size, layer.stride, layer.padding, ceil_mode=layer.ceil_mode
+        )
+    plain = (nn.ReLU, nn.Tanh, layers.ScaledTanh, layers.LocalResponseNorm, nn.LocalResponseNorm)
+    return nn.Identity() if isinstance(layer, plain) else layer
+
+
+# Those with more than four billion multiply-adds on the images below, or more than 1 GB of weights.
+LARGE = """
+    vgg13_bn vgg16_bn vgg16_c_bn vgg19_bn vgg11_lrn_bn vgg16_c vgg16 vgg19 vgg13 resnet101 resnet152
+    resnet1202_cifar wrn28_10 wide_resnet50_2 wide_resnet101_2 resnext50_32x4d resnext101_32x8d
+    resnext101_64x4d resnext29_8x64d resnext29_16x64d densenet161 densenet169 densenet201
+    densenet190_40_bc densenet100_12 fractalnet20
+""".split()
+PROVEN = [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in ZOO]
+
+
+@pytest.mark.parametrize("name", PROVEN)
+def test_units_see_what_their_gradient_touches(name):
+    entry = ZOO[name]
+    height = max(entry.size[0], min(largest_field(name) + 33, 6 * entry.size[0], 600))
+    size = (height, max(entry.smallest, 40))  # not square, so that mixed-up axes show
+    with torch.device("cpu" if name == "lenet5_1998" else "meta"):  # whose table is a buffer
+        net = positive(build(name, input=size))
+    shape = (1, entry.channels, *size)
+    image = torch.rand(shape, dtype=torch.float64, requires_grad=True)
+    done = operations(net, image.detach())
+    made = {}
+    for path, module in net.named_modules():
+        if path:
+            module.register_forward_hook(lambda _m, _x, y, path=path: made.update({path: y}))
+    net(image)
+    seen = receptive_fields(done, shape)
+    probed = [one for one in done if one.name in made and min(one.shape[2:]) > 1]
+    middle, corners = (lambda side: side // 2), (lambda side: 0, lambda side: side - 1)
+    early, half, late = (probed[len(probed) * part // 8] for part in (2, 4, 7))
+    for one, place in [(early, middle), (half, middle), *((late, p) for p in (middle, *corners))]:
+        y, x = map(place, one.shape[2:])
+        answer = made[one.name][0, :, y, x].sum()
+        (gradient,) = torch.autograd.grad(answer, image, retain_graph=True)
+        touched = gradient[0].abs().amax(0) > 0
+        places = [touched.any(1 - axis).nonzero().flatten() for axis in (0, 1)]
+        found = tuple((int(p[0]), int(p[-1]) + 1) for p in places)
+        assert found == seen[one.name].box((0, y, x)), (one.name, y, x)
+
+
+def largest_field(name):
+    with torch.device("meta"):
+        _, seen = fields(build(name), (1, ZOO[name].channels, *ZOO[name].size))
+    return max(one.size[0] for one in seen.values() if len(one.dims) == 4)
