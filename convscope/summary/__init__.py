@@ -1,0 +1,1 @@
+"""The lecture's table of any network: layer, filters, size, stride, padding, map, parameters."""

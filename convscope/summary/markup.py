@@ -1,0 +1,125 @@
+"""A table of strings as text, Markdown, LaTeX and HTML."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+
+@dataclass(frozen=True)
+class Table:
+    """Strings in rows and columns, between a title and a last word.
+
+    Attributes:
+        heads: of the columns.
+        lines: the cells of the rows.
+        totals: the cells of the last row, which the others add up to.
+        words: heads of the columns of words; the others hold numbers, which stand right.
+        spared: heads of the columns that tell least, the least first.
+    """
+
+    title: str
+    heads: Sequence[str]
+    lines: Sequence[Sequence[str]]
+    totals: Sequence[str]
+    note: str
+    words: frozenset[str]
+    spared: Sequence[str] = ()
+
+    def to_text(self, *, width: int | None = None) -> str:
+        """Columns as wide as their widest cell.
+
+        Where `width` characters do not hold them all, the columns that tell least are left out, and
+        the last line names them.
+        """
+        columns = list(zip(self.heads, *self.lines, self.totals, strict=True))
+        left_out: list[str] = []
+        for head in self.spared:
+            if width is None or _wide(columns) <= width:
+                break
+            left_out.append(head)
+            columns = [column for column in columns if column[0] != head]
+        sides = [max(map(len, column)) for column in columns]
+        rule = "  ".join("-" * side for side in sides)
+        head, *body, total = (
+            "  ".join(
+                cell.ljust(side) if column[0] in self.words else cell.rjust(side)
+                for cell, side, column in zip(line, sides, columns, strict=True)
+            ).rstrip()
+            for line in zip(*columns, strict=True)
+        )
+        missing = [f"Left out for want of room: {', '.join(left_out)}."] if left_out else []
+        said = [self.title, "", head, rule, *body, rule, total, "", self.note, *missing]
+        return "".join(f"{line}\n" for line in said)
+
+    def to_markdown(self) -> str:
+        marks = [":--" if head in self.words else "--:" for head in self.heads]
+        table = [
+            f"| {' | '.join(line)} |" for line in (self.heads, marks, *self.lines, self.totals)
+        ]
+        return "\n".join([f"**{self.title}**", "", *table, "", self.note, ""])
+
+    def to_latex(self) -> str:
+        """A tabular of the package booktabs."""
+        columns = "".join("l" if head in self.words else "r" for head in self.heads)
+        head, *body, total = (
+            " & ".join(map(_latex, line)) + r" \\"
+            for line in (self.heads, *self.lines, self.totals)
+        )
+        begin, end = rf"\begin{{tabular}}{{{columns}}}", r"\end{tabular}"
+        note = rf"\multicolumn{{{len(columns)}}}{{l}}{{{_latex(self.note)}}}"
+        rows = [r"\toprule", head, r"\midrule", *body, r"\midrule", total, r"\bottomrule"]
+        return "\n".join([f"% {self.title}", begin, *rows, note, end, ""])
+
+    def to_html(self) -> str:
+        """A table in the colours of the page or notebook that it stands in."""
+        rows = "".join(self._row("td", line) for line in self.lines)
+        return (
+            '<table style="font-variant-numeric:tabular-nums"><caption style="text-align:left">'
+            f"<b>{escape(self.title)}</b><br/>{escape(self.note)}</caption>"
+            f"<thead>{self._row('th', self.heads)}</thead><tbody>{rows}</tbody>"
+            f"<tfoot>{self._row('th', self.totals)}</tfoot></table>\n"
+        )
+
+    def _row(self, tag: str, line: Sequence[str]) -> str:
+        cells = zip(self.heads, line, strict=True)
+        inner = "".join(
+            f'<{tag} style="text-align:{"left" if head in self.words else "right"};'
+            f'white-space:nowrap">{escape(cell)}</{tag}>'
+            for head, cell in cells
+        )
+        return f"<tr>{inner}</tr>"
+
+
+def shape(sides: Sequence[int]) -> str:
+    """Height x width x channels, as the lecture writes it; units alone stand for themselves."""
+    return "x".join(str(side) for side in (*sides[1:], *sides[:1]))
+
+
+def square(sides: Sequence[int] | None) -> str:
+    """3 for 3x3, and 3x5 for what is not square."""
+    several = tuple(sides or ())
+    return "x".join(map(str, several[:1] if len(set(several)) == 1 else several))
+
+
+def counted(number: int) -> str:
+    """With commas; nothing for zero."""
+    return f"{number:,}" if number else ""
+
+
+def size(numbers: int) -> str:
+    """The bytes of so many float32."""
+    count = 4 * numbers
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= scale:
+            return f"{count / scale:,.1f} {unit}"
+    return f"{count} bytes"
+
+
+def _wide(columns: Sequence[Sequence[str]]) -> int:
+    return sum(max(map(len, column)) + 2 for column in columns) - 2
+
+
+def _latex(cell: str) -> str:
+    for sign in r"&%$#_{}":
+        cell = cell.replace(sign, rf"\{sign}")
+    return cell.replace("<=", r"$\le$").replace("<", r"$<$").replace(">", r"$>$")
