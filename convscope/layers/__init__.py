@@ -1,0 +1,29 @@
+"""Layers that the papers have and torch.nn has not."""
+
+from convscope.layers.activation import ScaledTanh
+from convscope.layers.auxiliary import AUXILIARY_WEIGHT, Answers
+from convscope.layers.connection_table import TableConv2d
+from convscope.layers.drop_path import DropPath, linear_decay
+from convscope.layers.fractal_join import DropPathSampler, FractalJoin
+from convscope.layers.locally_connected import LocallyConnected2d
+from convscope.layers.normalise import LocalResponseNorm
+from convscope.layers.pool import MinPool2d, Subsampling2d
+from convscope.layers.rbf import RadialBasis
+from convscope.layers.towers import Towers
+
+__all__ = [
+    "AUXILIARY_WEIGHT",
+    "Answers",
+    "DropPath",
+    "DropPathSampler",
+    "FractalJoin",
+    "LocalResponseNorm",
+    "LocallyConnected2d",
+    "MinPool2d",
+    "RadialBasis",
+    "ScaledTanh",
+    "Subsampling2d",
+    "TableConv2d",
+    "Towers",
+    "linear_decay",
+]

@@ -1,0 +1,103 @@
+"""A convolution in which each output map sees only the input maps that a table links to it."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from convscope.errors import RequestError
+from convscope.layers.axes import Both, both
+
+
+class TableConv2d(nn.Module):
+    """Convolve each output map from its own choice of input maps.
+
+    y_o = b_o + Σ_{i in table[o]} w_oi * x_i, where `table[o]` lists the input maps that output map
+    o sees. There is one kernel for each link, in the table's order: `weight` has the shape
+    (links, kernel height, kernel width), and no parameter stands where there is no link.
+    (n, in_channels, h, w) -> (n, len(table), h', w'), sizes as `nn.Conv2d`'s. Parameters begin
+    uniform in ±1/√fan-in of their own map, as `nn.Conv2d`'s do.
+
+    Raises RequestError for a table without rows, or with a row that is empty, repeats a map, or
+    names one that the input has not.
+
+        >>> TableConv2d(3, [(0, 1), (1, 2), (0, 1, 2)], 5).weight.shape
+        torch.Size([7, 5, 5])
+
+    Reference: LeCun, Bottou, Bengio & Haffner, 1998, section II.B, table I.
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel_size: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    table: tuple[tuple[int, ...], ...]
+    links: Tensor
+    weight: nn.Parameter
+    bias: nn.Parameter | None
+
+    def __init__(
+        self,
+        in_channels: int,
+        table: Sequence[Sequence[int]],
+        kernel_size: Both,
+        *,
+        stride: Both = 1,
+        padding: Both = 0,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.in_channels, self.out_channels = in_channels, len(table)
+        self.kernel_size = both("kernel_size", kernel_size)
+        self.stride = both("stride", stride)
+        self.padding = both("padding", padding, least=0)
+        self.table = tuple(tuple(row) for row in table)
+        self._check_table()
+        pairs = [(out, seen) for out, row in enumerate(self.table) for seen in row]
+        self.register_buffer("links", torch.tensor(pairs).T.contiguous())
+        self.weight = nn.Parameter(torch.empty(len(pairs), *self.kernel_size))
+        self.register_parameter("bias", None)
+        if bias:
+            self.bias = nn.Parameter(torch.empty(self.out_channels))
+        self.reset_parameters()
+
+    def _check_table(self) -> None:
+        if not self.table:
+            raise RequestError("The table has no rows; it needs one for each output map.")
+        for out, row in enumerate(self.table):
+            if not row or len(set(row)) < len(row):
+                what = "lists a map twice" if row else "is empty"
+                raise RequestError(
+                    f"Row {out} of the table {what}; list each map that the output map sees once."
+                )
+            if min(row) < 0 or max(row) >= self.in_channels:
+                raise RequestError(
+                    f"Row {out} of the table is {row}; input maps are 0 to {self.in_channels - 1}."
+                )
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew, uniform in ±1/√fan-in of the map they belong to."""
+        area = self.kernel_size[0] * self.kernel_size[1]
+        fan_in = self.weight.new_tensor([len(row) * area for row in self.table])
+        bound = fan_in.rsqrt()
+        with torch.no_grad():
+            self.weight.uniform_(-1, 1).mul_(bound[self.links[0], None, None])
+            if self.bias is not None:
+                self.bias.uniform_(-1, 1).mul_(bound)
+
+    def dense_weight(self) -> Tensor:
+        """The filters of the equal `nn.Conv2d`: zero where the table has no link."""
+        shape = (self.out_channels, self.in_channels, *self.kernel_size)
+        return self.weight.new_zeros(shape).index_put((self.links[0], self.links[1]), self.weight)
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 -- the word of the field
+        return F.conv2d(input, self.dense_weight(), self.bias, self.stride, self.padding)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.in_channels}, {self.out_channels}, links={len(self.weight)}, "
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
+            f"bias={self.bias is not None}"
+        )

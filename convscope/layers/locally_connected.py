@@ -1,0 +1,197 @@
+"""A convolution without weight sharing: every output position has filters of its own."""
+
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from convscope.errors import RequestError
+from convscope.geometry import output_size, same_padding, span
+from convscope.layers.axes import Both, both
+
+
+class LocallyConnected2d(nn.Module):
+    """Slide a window as a convolution does, with other filters and biases at every position.
+
+    y[o, u, v] = b[u, v, o] + Σ_{c, i, j} w[u, v, o, c, i, j] · x[c, S·u + D·i - P, S·v + D·j - P]
+
+    with kernel taps (i, j), stride S, dilation D, and padding P of zeros. `weight[u, v]` and
+    `bias[u, v]` are the weight and bias of an `nn.Conv2d` that stands at output position (u, v)
+    alone. Images are (n, in_channels, *input_size), output volumes (n, out_channels, *output_size),
+    both sizes (height, width). Parameters begin as `nn.Conv2d`'s do, uniform in ±1/√fan-in.
+
+    One copy lays the patches out by position, the images of the batch side by side; the rest is one
+    batched matrix product, and two in the backward pass. The patches are kept for it: as many
+    numbers as n · positions · in_channels · kernel height · kernel width.
+
+    Raises RequestError for a window that does not fit, groups that do not divide the channels, and
+    in use for images of another size.
+
+        >>> layer = LocallyConnected2d(3, 10, (32, 32), 3)
+        >>> sum(weight.numel() for weight in layer.parameters())  # 30·30·10·(3·3·3 + 1)
+        252000
+
+    Reference: Taigman, Yang, Ranzato & Wolf, 2014, "DeepFace", section 2.2, layers L4 to L6.
+    """
+
+    in_channels: int
+    out_channels: int
+    input_size: tuple[int, int]
+    output_size: tuple[int, int]
+    kernel_size: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+    groups: int
+    weight: nn.Parameter
+    bias: nn.Parameter | None
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        input_size: tuple[int, int],
+        kernel_size: Both,
+        *,
+        stride: Both = 1,
+        padding: Both = 0,
+        dilation: Both = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        if (
+            min(in_channels, out_channels, groups) < 1
+            or in_channels % groups + out_channels % groups
+        ):
+            raise RequestError(
+                f"{in_channels} input and {out_channels} output channels cannot be parted into "
+                f"{groups} equal groups. Choose groups that divide both."
+            )
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.input_size = both("input_size", input_size)
+        self.kernel_size = both("kernel_size", kernel_size)
+        self.stride = both("stride", stride)
+        self.padding = both("padding", padding, least=0)
+        self.dilation = both("dilation", dilation)
+        self.output_size = self._axis_output(0), self._axis_output(1)
+        filters = (out_channels, in_channels // groups, *self.kernel_size)
+        self.weight = nn.Parameter(torch.empty(*self.output_size, *filters))
+        self.register_parameter("bias", None)
+        if bias:
+            self.bias = nn.Parameter(torch.empty(*self.output_size, out_channels))
+        self.reset_parameters()
+
+    @classmethod
+    def from_convolution(cls, convolution: nn.Conv2d, input_size: tuple[int, int]) -> Self:
+        """Untie a convolution: the same filters at every position, and so the same outputs.
+
+        Weights are copied; dtype and device are the convolution's. Summed over positions, this
+        layer's gradient is the convolution's.
+
+        Raises RequestError where the convolution pads with other than zeros, or unevenly.
+        """
+        with torch.device("meta"):  # no draw: the weights are there already
+            layer = cls(
+                convolution.in_channels,
+                convolution.out_channels,
+                input_size,
+                _pair(convolution.kernel_size),
+                stride=_pair(convolution.stride),
+                padding=_even_padding(convolution),
+                dilation=_pair(convolution.dilation),
+                groups=convolution.groups,
+                bias=convolution.bias is not None,
+            )
+        for name, shared in convolution.named_parameters():
+            tied = shared.detach().expand(*layer.output_size, *shared.shape)
+            layer.register_parameter(name, nn.Parameter(tied.contiguous()))
+        return layer.train(convolution.training)
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew, uniform in ±1/√fan-in."""
+        bound = self.weight[0, 0, 0].numel() ** -0.5
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound)
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 -- the word of the field
+        if input.shape[1:] != (self.in_channels, *self.input_size):
+            raise RequestError(
+                f"The images are {tuple(input.shape)}; this layer has filters for the positions of "
+                f"(n, {self.in_channels}, {self.input_size[0]}, {self.input_size[1]}) alone."
+            )
+        patches = self._patches(input)
+        filters = self.weight.reshape(len(patches), -1, patches.shape[1])
+        if self.bias is None:
+            units = torch.bmm(filters, patches)
+        else:
+            units = torch.baddbmm(self.bias.reshape(*filters.shape[:2], 1), filters, patches)
+        if units.requires_grad:
+            units.register_hook(_contiguous)
+        units = units.view(*self.output_size, self.out_channels, len(input))
+        return units.permute(3, 2, 0, 1).contiguous()
+
+    def _patches(self, input: Tensor) -> Tensor:  # noqa: A002
+        """What each window sees: (positions · groups, taps of a filter, n), in one copy.
+
+        The batch is innermost, so that the copy moves runs of n numbers instead of single ones.
+        """
+        vertical, horizontal = self.padding
+        x = F.pad(input.permute(1, 2, 3, 0), (0, 0, horizontal, horizontal, vertical, vertical))
+        x = x.contiguous()
+        for axis in (0, 1):
+            wide = span(self.kernel_size[axis], dilation=self.dilation[axis])
+            x = x.unfold(axis + 1, wide, self.stride[axis])[..., :: self.dilation[axis]]
+        positions = self.output_size[0] * self.output_size[1]
+        taps = self.weight[0, 0, 0].numel()
+        return x.permute(1, 2, 0, 4, 5, 3).reshape(positions * self.groups, taps, len(input))
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.in_channels}, {self.out_channels}, input_size={self.input_size}, "
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
+            f"dilation={self.dilation}, groups={self.groups}, bias={self.bias is not None}"
+        )
+
+    def _axis_output(self, axis: int) -> int:
+        return output_size(
+            self.input_size[axis],
+            self.kernel_size[axis],
+            stride=self.stride[axis],
+            padding=self.padding[axis],
+            dilation=self.dilation[axis],
+        )
+
+
+def _contiguous(gradient: Tensor | None) -> Tensor | None:
+    """Lay a gradient out by position; in another layout bmm multiplies one position at a time."""
+    return None if gradient is None else gradient.contiguous()
+
+
+def _even_padding(convolution: nn.Conv2d) -> tuple[int, int]:
+    """What a convolution pads on either side of each axis, where that is zeros and as many."""
+    if convolution.padding_mode != "zeros":
+        raise RequestError(
+            f"The convolution pads by {convolution.padding_mode!r}; a locally connected layer pads "
+            "with zeros. Pad the images before it."
+        )
+    if convolution.padding == "valid":
+        return 0, 0
+    if convolution.padding == "same":
+        (top, bottom), (left, right) = (
+            same_padding(kernel, dilation=step)
+            for kernel, step in zip(convolution.kernel_size, convolution.dilation, strict=True)
+        )
+        if (top, left) != (bottom, right):
+            raise RequestError(
+                "The convolution keeps the size with an even kernel, so it pads one side more than "
+                "the other. Pad the images before it, and give the convolution padding 0."
+            )
+        return top, left
+    return _pair(convolution.padding)
+
+
+def _pair(numbers: str | tuple[int, ...]) -> tuple[int, int]:
+    vertical, horizontal = numbers
+    return int(vertical), int(horizontal)

@@ -1,0 +1,60 @@
+"""Local response normalisation with the letters of its paper."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from convscope.errors import RequestError
+
+
+class LocalResponseNorm(nn.Module):
+    """Divide each unit by a power of the squares at its place in the neighbouring maps.
+
+    b_i = a_i / (k + α Σ_j a_j²)^β, where j runs over the n maps around i, fewer at the first and
+    last ones. (n, c, h, w) in and out. The defaults are AlexNet's: n 5, k 2, α 1e-4, β 0.75.
+
+    α multiplies the sum, as in the paper; `nn.LocalResponseNorm` divides its alpha by n, so it is
+    this layer when its alpha is n·α. With `groups` the maps are cut into as many equal parts, each
+    normalised among its own: AlexNet's towers, where a map has its neighbours on its own GPU.
+
+    Raises RequestError for an even n, which has no middle, and in use where `groups` does not
+    divide the number of maps.
+
+    Reference: Krizhevsky, Sutskever & Hinton, 2012, section 3.3.
+    """
+
+    n: int
+    k: float
+    alpha: float
+    beta: float
+    groups: int
+
+    def __init__(
+        self,
+        *,
+        n: int = 5,
+        k: float = 2.0,
+        alpha: float = 1e-4,
+        beta: float = 0.75,
+        groups: int = 1,
+    ) -> None:
+        super().__init__()
+        if n < 1 or n % 2 == 0:
+            raise RequestError(f"n is {n}; a map in the middle of n maps needs an odd number.")
+        if groups < 1:
+            raise RequestError(f"groups is {groups}; it must be 1 or more.")
+        self.n, self.k, self.alpha, self.beta, self.groups = n, k, alpha, beta, groups
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 -- the word of the field
+        maps = input.shape[1]
+        if maps % self.groups:
+            raise RequestError(
+                f"{maps} maps cannot be normalised in {self.groups} equal groups. Choose groups "
+                "that divide the number of maps."
+            )
+        apart = input.reshape(len(input) * self.groups, maps // self.groups, *input.shape[2:])
+        normed = F.local_response_norm(apart, self.n, self.n * self.alpha, self.beta, self.k)
+        return normed.reshape(input.shape)
+
+    def extra_repr(self) -> str:
+        letters = f"n={self.n}, k={self.k}, alpha={self.alpha}, beta={self.beta}"
+        return f"{letters}, groups={self.groups}"

@@ -1,0 +1,98 @@
+"""Pooling that torch.nn has not: by the minimum, and by a sum with trainable gain and bias."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from convscope.errors import RequestError
+from convscope.layers.axes import Both, both
+
+
+class MinPool2d(nn.Module):
+    """Keep the smallest unit under each window: y = min x = -max(-x).
+
+    (n, c, h, w) -> (n, c, h', w'), sizes as `nn.MaxPool2d`'s. `stride` is the kernel size where it
+    is None. Padded cells are never the smallest: they count as infinity.
+
+        >>> MinPool2d(2)(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])).item()
+        1.0
+    """
+
+    kernel_size: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+    ceil_mode: bool
+
+    def __init__(
+        self,
+        kernel_size: Both,
+        *,
+        stride: Both | None = None,
+        padding: Both = 0,
+        dilation: Both = 1,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__()
+        self.kernel_size = both("kernel_size", kernel_size)
+        self.stride = self.kernel_size if stride is None else both("stride", stride)
+        self.padding = both("padding", padding, least=0)
+        self.dilation = both("dilation", dilation)
+        self.ceil_mode = ceil_mode
+        if any(2 * pad > size for pad, size in zip(self.padding, self.kernel_size, strict=True)):
+            raise RequestError(
+                f"padding is {padding} and kernel_size {kernel_size}: a window could lie in the "
+                "padding alone. Pad by at most half the kernel size."
+            )
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 -- the word of the field
+        return -F.max_pool2d(
+            -input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
+            f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
+        )
+
+
+class Subsampling2d(nn.Module):
+    """Add the units under each window, times a trainable coefficient, plus a trainable bias.
+
+    y_c = a_c Σ x_c + b_c, over windows that do not overlap, with one a and one b per map: 2c
+    parameters. (n, c, h, w) -> (n, c, ⌊h/k⌋, ⌊w/k⌋). The sigmoid or tanh which the paper applies to
+    y is a layer of its own. A fresh layer is average pooling: a = 1/k², b = 0; the paper draws a
+    with all its weights, uniformly in ±2.4/fan-in.
+
+        >>> sum(weight.numel() for weight in Subsampling2d(6).parameters())  # LeNet-5's S2
+        12
+
+    Reference: LeCun, Bottou, Bengio & Haffner, 1998, section II.B, layers S2 and S4.
+    """
+
+    channels: int
+    kernel_size: tuple[int, int]
+    coefficient: nn.Parameter
+    bias: nn.Parameter
+
+    def __init__(self, channels: int, kernel_size: Both = 2) -> None:
+        super().__init__()
+        if channels < 1:
+            raise RequestError(f"channels is {channels}; subsampling needs a map or more.")
+        self.channels, self.kernel_size = channels, both("kernel_size", kernel_size)
+        self.coefficient = nn.Parameter(torch.empty(channels))
+        self.bias = nn.Parameter(torch.empty(channels))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Begin as average pooling."""
+        nn.init.constant_(self.coefficient, 1 / (self.kernel_size[0] * self.kernel_size[1]))
+        nn.init.zeros_(self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        total = F.avg_pool2d(input, self.kernel_size, divisor_override=1)
+        return torch.addcmul(self.bias[:, None, None], total, self.coefficient[:, None, None])
+
+    def extra_repr(self) -> str:
+        return f"{self.channels}, kernel_size={self.kernel_size}"
