@@ -1,0 +1,108 @@
+"""One axis of a sliding window, worked out in the formula of the lecture."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from convscope.geometry import coverage, sizes
+from convscope.geometry.sizes import Padding
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A kernel that slides along one axis; the letters are those of `output_size`.
+
+    What does not fit raises RequestError when it is asked for.
+
+        >>> axis = Axis(224, 11, stride=4)
+        >>> axis.output, axis.pads, axis.uncovered, axis.next_exact
+        (54, (0, 0), (223,), 227)
+        >>> axis.formula
+        '(224 - 11 + 2·0)/4 + 1 = 54.25, rounded down to 54'
+    """
+
+    size: int
+    kernel: int
+    stride: int = 1
+    padding: Padding = 0
+    dilation: int = 1
+    ceil: bool = False
+
+    @property
+    def span(self) -> int:
+        """Cells from the first tap to the last."""
+        return sizes.span(self.kernel, dilation=self.dilation)
+
+    @property
+    def pads(self) -> tuple[int, int]:
+        """Cells of padding (before, after)."""
+        return sizes.pads(
+            self.size,
+            self.kernel,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+        )
+
+    @property
+    def output(self) -> int:
+        """Windows, and so units."""
+        return sizes.output_size(
+            self.size,
+            self.kernel,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            ceil=self.ceil,
+        )
+
+    @property
+    def uncovered(self) -> tuple[int, ...]:
+        """Input cells that no window reads."""
+        return coverage.uncovered(
+            self.size,
+            self.kernel,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            ceil=self.ceil,
+        )
+
+    @property
+    def next_exact(self) -> int:
+        """The smallest input, of this size or larger, in which the stride comes out whole."""
+        return self.size + -(self.size - self.span + sum(self.pads)) % self.stride
+
+    @property
+    def formula(self) -> str:
+        """(N - F + P + P')/S + 1 with the numbers put in, and how the quotient was rounded."""
+        before, after = self.pads
+        around = f"2·{before}" if before == after else f"{before} + {after}"
+        quotient = Fraction(self.size - self.span + before + after, self.stride) + 1
+        told = f"({self.size} - {self.span} + {around})/{self.stride} + 1 {_decimal(quotient)}"
+        rounded = -(-quotient // 1) if self.ceil else quotient // 1
+        if rounded != quotient:
+            told += f", rounded {'up' if self.ceil else 'down'} to {rounded}"
+        if rounded != self.output:
+            told += f", less a window that would begin outside: {self.output}"
+        return told
+
+    @property
+    def padding_formula(self) -> str:
+        """How "same" comes to its padding: the cells that the windows need beyond the input."""
+        if self.stride == 1:
+            missing = self.span - 1
+            apart = f"{self.dilation}·" if self.dilation > 1 else ""
+            told = f"{apart}({self.kernel} - 1)/2 {_decimal(Fraction(missing, 2))}"
+        else:
+            missing = (self.output - 1) * self.stride + self.span - self.size
+            told = f"({self.output} - 1)·{self.stride} + {self.span} - {self.size} = {missing}"
+        if missing < 0:
+            return f"{told}, so none"
+        return f"{told}, the odd one after" if missing % 2 else told
+
+
+def _decimal(number: Fraction) -> str:
+    """The number behind its = or, where two decimals are not enough, its ≈."""
+    rounded = round(number, 2)
+    sign = "=" if rounded == number else "≈"
+    return f"{sign} {float(rounded):.2f}".rstrip("0").rstrip(".")

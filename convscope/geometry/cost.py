@@ -1,0 +1,251 @@
+"""What a layer makes and costs: output volume, parameters, connections, multiply-adds, bytes."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from convscope.errors import RequestError
+from convscope.geometry.axis import Axis
+from convscope.geometry.sizes import Padding
+
+_FLOAT = 4  # bytes of a float32
+
+MapPadding = int | Literal["same", "valid"] | tuple[Padding, Padding]
+"""Padding of a map: the same for both axes, or (vertical, horizontal), where each may be a pair
+(before, after) in turn."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """The shape of an image or of a layer's maps; printed as height x width x channels.
+
+    Raises RequestError for a side below 1.
+    """
+
+    channels: int
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        if min(self.channels, self.height, self.width) < 1:
+            raise RequestError(f"A volume of {self} is impossible: every side must be 1 or more.")
+
+    def __str__(self) -> str:
+        return f"{self.height}x{self.width}x{self.channels}"
+
+    @property
+    def units(self) -> int:
+        return self.channels * self.height * self.width
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a layer makes and costs, in the conventions of `convscope.geometry`.
+
+    Attributes:
+        output: the volume that it makes.
+        weights: numbers to be learned that multiply an input.
+        biases: numbers to be learned that are added.
+        connections: links of all output units to their operands and biases.
+        multiply_adds: products that are added up for all output units.
+    """
+
+    output: Volume
+    weights: int
+    biases: int
+    connections: int
+    multiply_adds: int
+
+    @property
+    def parameters(self) -> int:
+        return self.weights + self.biases
+
+    @property
+    def output_bytes(self) -> int:
+        """Memory of the output volume in float32."""
+        return _FLOAT * self.output.units
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Memory of the parameters in float32."""
+        return _FLOAT * self.parameters
+
+
+def convolution(
+    input: Volume,  # noqa: A002
+    filters: int,
+    kernel: int | tuple[int, int],
+    *,
+    stride: int | tuple[int, int] = 1,
+    padding: MapPadding = 0,
+    dilation: int | tuple[int, int] = 1,
+    groups: int = 1,
+    links: int | None = None,
+    bias: bool = True,
+) -> Cost:
+    """Count a convolutional layer: K·(F·F·C/G + 1) parameters, whatever the size of the maps.
+
+    K is the number of filters, F the kernel size, C the input's channels, G the groups; the 1 is
+    the bias. For a table of chosen connections, as LeNet-5 has in C3, `links` is the number of
+    pairs of an input map and a filter that sees it; all K·C/G pairs where it is None.
+
+    Raises RequestError for a kernel that does not fit, for groups that do not divide channels and
+    filters, and for more links than pairs.
+
+        >>> convolution(Volume(3, 64, 64), 10, 5, padding=2).parameters
+        760
+    """
+    pairs = _pairs(input, filters, groups)
+    axes = sliding(input, kernel, stride=stride, padding=padding, dilation=dilation)
+    output = Volume(filters, axes[0].output, axes[1].output)
+    links = pairs if links is None else links
+    if not 1 <= links <= pairs:
+        raise RequestError(f"{links} links are impossible: there are {pairs} pairs to choose from.")
+    weights = links * math.prod(_pair(kernel))
+    biases = filters if bias else 0
+    places = output.height * output.width
+    return Cost(
+        output=output,
+        weights=weights,
+        biases=biases,
+        connections=places * (weights + biases),
+        multiply_adds=places * weights,
+    )
+
+
+def locally_connected(
+    input: Volume,  # noqa: A002
+    filters: int,
+    kernel: int | tuple[int, int],
+    *,
+    stride: int | tuple[int, int] = 1,
+    padding: MapPadding = 0,
+    dilation: int | tuple[int, int] = 1,
+    groups: int = 1,
+    bias: bool = True,
+) -> Cost:
+    """Count a convolutional layer that shares no weights: every unit has its own filter and bias.
+
+    With K filters of kernel size F on C channels, groups G and maps of H·W units, it has
+    H·W·K·(F·F·C/G + 1) parameters, one for each connection.
+
+    Raises RequestError as `convolution` does.
+
+        >>> locally_connected(Volume(3, 32, 32), 10, 3).parameters
+        252000
+    """
+    shared = convolution(
+        input,
+        filters,
+        kernel,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        bias=bias,
+    )
+    return Cost(
+        output=shared.output,
+        weights=shared.multiply_adds,
+        biases=shared.connections - shared.multiply_adds,
+        connections=shared.connections,
+        multiply_adds=shared.multiply_adds,
+    )
+
+
+def dense(input: Volume, units: int, *, bias: bool = True) -> Cost:  # noqa: A002
+    """Count a fully connected layer: K·(N + 1) parameters for K units on N inputs.
+
+    >>> dense(Volume(3, 32, 32), 10).parameters
+    30730
+    """
+    weights, biases = units * input.units, units if bias else 0
+    return Cost(
+        output=Volume(units, 1, 1),
+        weights=weights,
+        biases=biases,
+        connections=weights + biases,
+        multiply_adds=weights,
+    )
+
+
+def pooling(
+    input: Volume,  # noqa: A002
+    kernel: int | tuple[int, int],
+    *,
+    stride: int | tuple[int, int] | None = None,
+    padding: MapPadding = 0,
+    dilation: int | tuple[int, int] = 1,
+    ceil: bool = False,
+    trainable: bool = False,
+) -> Cost:
+    """Count a pooling layer, map by map; the stride is the kernel size where it is None.
+
+    A unit of F·F cells has F·F connections and no parameters. `trainable` is LeNet-5's subsampling:
+    the sum of the window times one weight of the map, plus one bias of the map, so that a unit has
+    F·F + 1 connections and one multiply-add.
+
+    Raises RequestError for a kernel that does not fit, and, as torch does, for a padding of more
+    than half of it.
+
+        >>> pooling(Volume(6, 28, 28), 2, trainable=True).connections
+        5880
+    """
+    step = kernel if stride is None else stride
+    axes = sliding(input, kernel, stride=step, padding=padding, dilation=dilation, ceil=ceil)
+    _refuse_wide_padding(axes)
+    output = Volume(input.channels, axes[0].output, axes[1].output)
+    learned = input.channels if trainable else 0
+    return Cost(
+        output=output,
+        weights=learned,
+        biases=learned,
+        connections=output.units * (math.prod(_pair(kernel)) + (1 if trainable else 0)),
+        multiply_adds=output.units if trainable else 0,
+    )
+
+
+def sliding(
+    input: Volume,  # noqa: A002
+    kernel: int | tuple[int, int],
+    *,
+    stride: int | tuple[int, int] = 1,
+    padding: MapPadding = 0,
+    dilation: int | tuple[int, int] = 1,
+    ceil: bool = False,
+) -> tuple[Axis, Axis]:
+    """Take the two axes of a window apart: the vertical one, the horizontal one."""
+    above, beside = padding if isinstance(padding, tuple) else (padding, padding)
+    tall, wide = _pair(kernel)
+    down, right = _pair(stride)
+    apart, aside = _pair(dilation)
+    return (
+        Axis(input.height, tall, down, above, apart, ceil),
+        Axis(input.width, wide, right, beside, aside, ceil),
+    )
+
+
+def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def _pairs(input: Volume, filters: int, groups: int) -> int:  # noqa: A002
+    """How many pairs of an input map and a filter that sees it there are."""
+    for number, name in ((filters, "filters"), (groups, "groups")):
+        if number < 1:
+            raise RequestError(f"{number} {name} are impossible: 1 or more are needed.")
+    if input.channels % groups or filters % groups:
+        raise RequestError(
+            f"{groups} groups do not divide {input.channels} channels and {filters} filters; "
+            f"{math.gcd(input.channels, filters)} would. Choose a number that divides both."
+        )
+    return filters * input.channels // groups
+
+
+def _refuse_wide_padding(axes: tuple[Axis, Axis]) -> None:
+    for axis in axes:
+        if max(axis.pads) > axis.kernel // 2:
+            raise RequestError(
+                f"A padding of {max(axis.pads)} is more than half of the kernel of {axis.kernel}: "
+                f"a window could hold nothing to pool. Pad by {axis.kernel // 2} at most."
+            )

@@ -1,0 +1,142 @@
+"""Layers worked out as in an exercise: each quantity, its value, the formula with its numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from convscope.geometry.axis import Axis
+from convscope.geometry.cost import Cost, Volume, sliding
+from convscope.geometry.coverage import tell_uncovered
+from convscope.geometry.inverse import Window
+
+Row = tuple[str, str, str]
+"""A quantity, its value, and the formula with the numbers put in."""
+
+
+@dataclass(frozen=True)
+class Worked:
+    """The solution of an exercise: rows, to be shown in columns, and sentences that remark."""
+
+    rows: tuple[Row, ...]
+    remarks: tuple[str, ...] = ()
+
+
+def work_out_maps(axes: tuple[Axis, Axis], *, channels: int | None = None) -> Worked:
+    """Work out the size of maps: `axes` are the vertical and the horizontal one.
+
+    The remarks name the cells that are never read, and the next size at which the stride fits.
+    """
+    height, width = (axis.output for axis in axes)
+    maps = f"{height}x{width}" + (f"x{channels}" if channels else "")
+    rows = _by_axis("output", maps, tuple(axis.formula for axis in axes))
+    if any(axis.dilation > 1 for axis in axes):
+        spans = tuple(f"{axis.dilation}·({axis.kernel} - 1) + 1 = {axis.span}" for axis in axes)
+        rows += _by_axis("window", "x".join(str(axis.span) for axis in axes), spans)
+    if any(axis.padding == "same" for axis in axes):
+        told = tuple("{} + {}".format(*axis.pads) for axis in axes)
+        value = told[0] if told[0] == told[1] else " and ".join(told)
+        reasons = (axis.padding_formula if axis.padding == "same" else "as given" for axis in axes)
+        rows += _by_axis("padding", value, tuple(reasons))
+    return Worked(rows, _remarks(axes))
+
+
+def work_out_convolution(
+    input: Volume,  # noqa: A002
+    axes: tuple[Axis, Axis],
+    cost: Cost,
+    *,
+    groups: int = 1,
+    local: bool = False,
+) -> Worked:
+    """Work out what a convolution costs; with `local`, a locally connected layer."""
+    maps = work_out_maps(axes, channels=cost.output.channels)
+    area = "·".join(str(axis.kernel) for axis in axes)
+    taps = f"{area}·{input.channels}" + (f"/{groups}" if groups > 1 else "")
+    operands = f"({taps} + 1)" if cost.biases else taps
+    filters = str(cost.output.channels)
+    units = f"{cost.output.height}·{cost.output.width}·{filters}"
+    rows = (
+        _parameters(f"{units if local else filters}·{operands}", cost),
+        ("connections", f"{cost.connections:,}", f"{units}·{operands}"),
+        ("multiply-adds", f"{cost.multiply_adds:,}", f"{units}·{taps}"),
+        _memory(cost),
+    )
+    return Worked(maps.rows + rows, maps.remarks)
+
+
+def work_out_dense(input: Volume, cost: Cost) -> Worked:  # noqa: A002
+    """Work out what a fully connected layer costs."""
+    units = cost.output.channels
+    inputs = f"{input.height}·{input.width}·{input.channels}"
+    rows = (
+        ("output", f"{units:,}", ""),
+        _parameters(f"{units}·({inputs} + 1)" if cost.biases else f"{units}·{inputs}", cost),
+        ("multiply-adds", f"{cost.multiply_adds:,}", f"{units}·{inputs}"),
+        _memory(cost),
+    )
+    return Worked(rows)
+
+
+def work_out_pooling(input: Volume, axes: tuple[Axis, Axis], cost: Cost) -> Worked:  # noqa: A002
+    """Work out pooling, and how many of the values it keeps: 2x2 with stride 2 keeps a quarter."""
+    maps = work_out_maps(axes, channels=input.channels)
+    before, after = input.units, cost.output.units
+    kept = ("values", f"{after:,}", f"{100 * after / before:.3g}% of the {before:,} before")
+    return Worked((*maps.rows, kept), maps.remarks)
+
+
+def work_out_inverse(
+    input: Volume,  # noqa: A002
+    windows: Sequence[Window],
+) -> Worked:
+    """Show the windows that answer the inverse question, one a row."""
+    rows: list[Row] = []
+    for window in windows:
+        axes = sliding(input, window.kernel, stride=window.stride, padding=window.padding)
+        formulas = dict.fromkeys(axis.formula for axis in axes)
+        unread = _unread(axes)
+        told = "; ".join([*formulas, unread] if unread else formulas)
+        value = f"stride {window.stride}, padding {window.padding}"
+        rows.append((f"kernel {window.kernel}", value, told))
+    return Worked(tuple(rows))
+
+
+def _by_axis(name: str, value: str, formulas: tuple[str, ...]) -> tuple[Row, ...]:
+    """One row where both axes have the same formula, else one for each."""
+    vertical, horizontal = formulas
+    if vertical == horizontal:
+        return ((name, value, vertical),)
+    return ((name, value, f"height: {vertical}"), ("", "", f"width: {horizontal}"))
+
+
+def _remarks(axes: tuple[Axis, Axis]) -> tuple[str, ...]:
+    unread = _unread(axes)
+    remarks = [f"{unread[0].upper()}{unread[1:]}."] if unread else []
+    exact = tuple(axis.next_exact for axis in axes)
+    numeric = all(axis.padding != "same" and not axis.ceil for axis in axes)
+    if numeric and exact != tuple(axis.size for axis in axes):
+        remarks.append(f"An input of {exact[0]}x{exact[1]} would need no rounding.")
+    return tuple(remarks)
+
+
+def _unread(axes: tuple[Axis, Axis]) -> str:
+    vertical, horizontal = axes
+    return tell_uncovered(
+        vertical.uncovered, horizontal.uncovered, height=vertical.size, width=horizontal.size
+    )
+
+
+def _parameters(formula: str, cost: Cost) -> Row:
+    parts = f": {cost.weights:,} weights and {cost.biases:,} biases" if cost.biases else ""
+    return "parameters", f"{cost.parameters:,}", formula + parts
+
+
+def _memory(cost: Cost) -> Row:
+    output, parameters = _told_bytes(cost.output_bytes), _told_bytes(cost.parameter_bytes)
+    return "memory", output, f"for the output, {parameters} for the parameters, in float32"
+
+
+def _told_bytes(count: int) -> str:
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count} B"
