@@ -1,66 +1,228 @@
 """The networks, one file per paper, and the one way to build them by name."""
 
+import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 from torch import nn
 
 from convscope.errors import RequestError, nearest
+from convscope.zoo.alexnet import TORCHVISION as ALEXNET
+from convscope.zoo.alexnet import alexnet
+from convscope.zoo.deepface import deepface
+from convscope.zoo.densenet import TORCHVISION as DENSENET
+from convscope.zoo.densenet import densenet, densenet_cifar
+from convscope.zoo.fractalnet import fractalnet
+from convscope.zoo.googlenet import TORCHVISION as GOOGLENET
+from convscope.zoo.googlenet import googlenet, googlenet_bn
 from convscope.zoo.lenet5 import lenet5
+from convscope.zoo.lenet5_1998 import lenet5_1998
+from convscope.zoo.names import Names
+from convscope.zoo.nin import nin
 from convscope.zoo.own import build_own
+from convscope.zoo.resnet import names as resnet_names
+from convscope.zoo.resnet import resnet, resnet_cifar
+from convscope.zoo.resnext import names as resnext_names
+from convscope.zoo.resnext import resnext, resnext_cifar
+from convscope.zoo.squeezenet import names as squeezenet_names
+from convscope.zoo.squeezenet import squeezenet
+from convscope.zoo.stochastic_depth import stochastic_depth
+from convscope.zoo.table_file import is_table, read_table
+from convscope.zoo.table_layers import build_table
 from convscope.zoo.tinyvgg import tinyvgg
+from convscope.zoo.vgg import names as vgg_names
+from convscope.zoo.vgg import vgg
+from convscope.zoo.wide_resnet import names as wide_resnet_names
+from convscope.zoo.wide_resnet import wide_resnet, wide_resnet_cifar
 
-__all__ = ["ZOO", "Entry", "build"]
+__all__ = ["ZOO", "Entry", "build", "find", "made_for", "paper"]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A network of the zoo: its builder, the input it was made for, the smallest it can take."""
+    """A network of the zoo.
+
+    Attributes:
+        builder: called with classes, channels and input (height, width).
+        classes: what the paper's own network told apart.
+        channels: of the images it was made for.
+        size: (height, width) of these images.
+        smallest: the least height and width that its layers allow.
+        names: what torchvision calls its parameters; None where torchvision has no such network.
+    """
 
     builder: Callable[..., nn.Module]
+    classes: int
     channels: int
     size: tuple[int, int]
     smallest: int
+    names: Names | None = None
 
 
 ZOO: dict[str, Entry] = {
-    "lenet5": Entry(lenet5, channels=1, size=(32, 32), smallest=32),
-    "tinyvgg": Entry(tinyvgg, channels=3, size=(32, 32), smallest=8),
+    "lenet5": Entry(lenet5, 10, 1, (32, 32), 32),
+    "lenet5_1998": Entry(lenet5_1998, 10, 1, (32, 32), 32),
+    "tinyvgg": Entry(tinyvgg, 10, 3, (32, 32), 8),
+    "alexnet": Entry(alexnet, 1000, 3, (227, 227), 67),
+    "alexnet_towers": Entry(partial(alexnet, "towers"), 1000, 3, (227, 227), 67),
+    "alexnet_2014": Entry(partial(alexnet, "2014"), 1000, 3, (224, 224), 63, ALEXNET),
+    "vgg11": Entry(partial(vgg, "A"), 1000, 3, (224, 224), 32, vgg_names("A")),
+    "vgg11_bn": Entry(
+        partial(vgg, "A", batch_norm=True), 1000, 3, (224, 224), 32, vgg_names("A", batch_norm=True)
+    ),
+    "vgg11_lrn": Entry(partial(vgg, "A-LRN"), 1000, 3, (224, 224), 32),
+    "vgg11_lrn_bn": Entry(partial(vgg, "A-LRN", batch_norm=True), 1000, 3, (224, 224), 32),
+    "vgg13": Entry(partial(vgg, "B"), 1000, 3, (224, 224), 32, vgg_names("B")),
+    "vgg13_bn": Entry(
+        partial(vgg, "B", batch_norm=True), 1000, 3, (224, 224), 32, vgg_names("B", batch_norm=True)
+    ),
+    "vgg16_c": Entry(partial(vgg, "C"), 1000, 3, (224, 224), 32),
+    "vgg16_c_bn": Entry(partial(vgg, "C", batch_norm=True), 1000, 3, (224, 224), 32),
+    "vgg16": Entry(partial(vgg, "D"), 1000, 3, (224, 224), 32, vgg_names("D")),
+    "vgg16_bn": Entry(
+        partial(vgg, "D", batch_norm=True), 1000, 3, (224, 224), 32, vgg_names("D", batch_norm=True)
+    ),
+    "vgg19": Entry(partial(vgg, "E"), 1000, 3, (224, 224), 32, vgg_names("E")),
+    "vgg19_bn": Entry(
+        partial(vgg, "E", batch_norm=True), 1000, 3, (224, 224), 32, vgg_names("E", batch_norm=True)
+    ),
+    "nin_cifar": Entry(partial(nin, "cifar"), 10, 3, (32, 32), 4),
+    "nin_imagenet": Entry(partial(nin, "imagenet"), 1000, 3, (224, 224), 39),
+    "googlenet": Entry(googlenet, 1000, 3, (224, 224), 79),
+    "googlenet_bn": Entry(googlenet_bn, 1000, 3, (224, 224), 15, GOOGLENET),
+    "resnet18": Entry(partial(resnet, 18), 1000, 3, (224, 224), 1, resnet_names(18)),
+    "resnet34": Entry(partial(resnet, 34), 1000, 3, (224, 224), 1, resnet_names(34)),
+    "resnet50": Entry(partial(resnet, 50), 1000, 3, (224, 224), 1, resnet_names(50)),
+    "resnet101": Entry(partial(resnet, 101), 1000, 3, (224, 224), 1, resnet_names(101)),
+    "resnet152": Entry(partial(resnet, 152), 1000, 3, (224, 224), 1, resnet_names(152)),
+    "resnet20_cifar": Entry(partial(resnet_cifar, 20), 10, 3, (32, 32), 1),
+    "resnet32_cifar": Entry(partial(resnet_cifar, 32), 10, 3, (32, 32), 1),
+    "resnet44_cifar": Entry(partial(resnet_cifar, 44), 10, 3, (32, 32), 1),
+    "resnet56_cifar": Entry(partial(resnet_cifar, 56), 10, 3, (32, 32), 1),
+    "resnet110_cifar": Entry(partial(resnet_cifar, 110), 10, 3, (32, 32), 1),
+    "resnet1202_cifar": Entry(partial(resnet_cifar, 1202), 10, 3, (32, 32), 1),
+    "resnet110_stochastic_depth": Entry(partial(stochastic_depth, 110), 10, 3, (32, 32), 1),
+    "wrn16_8": Entry(partial(wide_resnet_cifar, 16, 8), 10, 3, (32, 32), 1),
+    "wrn28_10": Entry(partial(wide_resnet_cifar, 28, 10), 10, 3, (32, 32), 1),
+    "wrn40_4": Entry(partial(wide_resnet_cifar, 40, 4), 10, 3, (32, 32), 1),
+    "wide_resnet50_2": Entry(
+        partial(wide_resnet, "50-2"), 1000, 3, (224, 224), 1, wide_resnet_names("50-2")
+    ),
+    "wide_resnet101_2": Entry(
+        partial(wide_resnet, "101-2"), 1000, 3, (224, 224), 1, wide_resnet_names("101-2")
+    ),
+    "resnext50_32x4d": Entry(
+        partial(resnext, "50 (32x4d)"), 1000, 3, (224, 224), 1, resnext_names("50 (32x4d)")
+    ),
+    "resnext101_32x8d": Entry(
+        partial(resnext, "101 (32x8d)"), 1000, 3, (224, 224), 1, resnext_names("101 (32x8d)")
+    ),
+    "resnext101_64x4d": Entry(
+        partial(resnext, "101 (64x4d)"), 1000, 3, (224, 224), 1, resnext_names("101 (64x4d)")
+    ),
+    "resnext29_8x64d": Entry(partial(resnext_cifar, "29 (8x64d)"), 10, 3, (32, 32), 1),
+    "resnext29_16x64d": Entry(partial(resnext_cifar, "29 (16x64d)"), 10, 3, (32, 32), 1),
+    "densenet121": Entry(partial(densenet, "121 (k=32)"), 1000, 3, (224, 224), 29, DENSENET),
+    "densenet161": Entry(partial(densenet, "161 (k=48)"), 1000, 3, (224, 224), 29, DENSENET),
+    "densenet169": Entry(partial(densenet, "169 (k=32)"), 1000, 3, (224, 224), 29, DENSENET),
+    "densenet201": Entry(partial(densenet, "201 (k=32)"), 1000, 3, (224, 224), 29, DENSENET),
+    "densenet40_12": Entry(partial(densenet_cifar, 40, 12), 10, 3, (32, 32), 4),
+    "densenet100_12": Entry(partial(densenet_cifar, 100, 12), 10, 3, (32, 32), 4),
+    "densenet100_12_bc": Entry(
+        partial(densenet_cifar, 100, 12, bottleneck=True), 10, 3, (32, 32), 4
+    ),
+    "densenet190_40_bc": Entry(
+        partial(densenet_cifar, 190, 40, bottleneck=True), 10, 3, (32, 32), 4
+    ),
+    "fractalnet20": Entry(partial(fractalnet, "wide", columns=3), 10, 3, (32, 32), 32),
+    "fractalnet40": Entry(partial(fractalnet, "narrow", columns=4), 100, 3, (32, 32), 32),
+    "squeezenet1_0": Entry(
+        partial(squeezenet, "1.0"), 1000, 3, (227, 227), 21, squeezenet_names("1.0")
+    ),
+    "squeezenet1_1": Entry(
+        partial(squeezenet, "1.1"), 1000, 3, (227, 227), 17, squeezenet_names("1.1")
+    ),
+    "deepface": Entry(deepface, 4030, 3, (152, 152), 72),
 }
 
 
 def build(
     name: str,
     *,
-    classes: int = 10,
+    classes: int | None = None,
     channels: int | None = None,
     input: tuple[int, int] | None = None,  # noqa: A002 -- the word of the field, as in Keras
+    stride_on: Literal["3x3", "1x1"] | None = None,
 ) -> nn.Module:
-    """Build a network by its name, or the user's own by `module:attr`.
+    """Build a network by its name, by a layer table `file.toml`, or the user's own `module:attr`.
 
-    `channels` and `input` (height, width) are the network's own where they are None. The user's own
-    is a class or function, called with whichever of the three words its signature has, or a ready
-    `nn.Module`.
+    `classes`, `channels` and `input` (height, width) are the paper's own where they are None, and
+    the file's for a table. The user's own is a class or function, called with whichever of the
+    three words its signature has, or a ready `nn.Module`. `stride_on` names the convolution that
+    takes the stride of a ResNet's bottleneck: "1x1" is the paper of 2015, None the network's own.
 
-    Raises RequestError for a name that nothing has, an input too small, and for whatever goes wrong
-    while the user's own is imported.
+    Raises RequestError for a name that nothing has, an input too small, `stride_on` for a network
+    that has no such choice, and for whatever goes wrong while the user's own is imported.
 
         >>> sum(weight.numel() for weight in build("lenet5").parameters())
         61706
     """
+    if stride_on is not None and not _has_stride(name):
+        raise RequestError(f"{name} has no choice of stride_on: ResNets have. Leave it out.")
+    if is_table(name):
+        table = read_table(name)
+        return build_table(table, classes=classes, channels=channels, input=input)
     if ":" in name:
         return build_own(name, classes=classes, channels=channels, input=input)
-    if name not in ZOO:
-        known = ", ".join(ZOO)
-        raise RequestError(
-            f"There is no network named {name!r}.{nearest(name, ZOO)} Known: {known}, "
-            "or your own as module:attr."
-        )
-    entry = ZOO[name]
+    entry = find(name)
     size = input or entry.size
     if min(size) < entry.smallest:
         raise RequestError(
             f"{name} cannot take images of {size[0]}x{size[1]}: its layers need "
             f"{entry.smallest}x{entry.smallest} or more. Choose a larger size."
         )
-    return entry.builder(classes=classes, channels=channels or entry.channels, input=size)
+    builder = partial(entry.builder, stride_on=stride_on) if stride_on else entry.builder
+    return builder(
+        classes=entry.classes if classes is None else classes,
+        channels=entry.channels if channels is None else channels,
+        input=size,
+    )
+
+
+def _has_stride(name: str) -> bool:
+    return name in ZOO and "stride_on" in inspect.signature(ZOO[name].builder).parameters
+
+
+def find(name: str) -> Entry:
+    """The entry of a name. Raises RequestError, with the nearest, for a name that nothing has."""
+    if name not in ZOO:
+        raise RequestError(
+            f"There is no network named {name!r}.{nearest(name, ZOO)} `convscope models` lists the "
+            f"{len(ZOO)} that there are; a layer table in a .toml file and your own module:attr "
+            "will do too."
+        )
+    return ZOO[name]
+
+
+def paper(name: str) -> str:
+    """What a network was published in: the first sentence of its file.
+
+    >>> paper("vgg16")
+    'VGG, 11 to 19 weight layers: Simonyan & Zisserman, 2014, https://arxiv.org/abs/1409.1556'
+    """
+    builder = find(name).builder
+    made_by = builder.func if isinstance(builder, partial) else builder
+    first, _, _ = inspect.cleandoc(sys.modules[made_by.__module__].__doc__ or "").partition("\n\n")
+    return " ".join(first.split()).partition(". ")[0].rstrip(".")
+
+
+def made_for(name: str) -> tuple[int | None, tuple[int, int] | None]:
+    """(channels, (height, width)) of the images that a network was made for, None where unsaid."""
+    if is_table(name):
+        table = read_table(name)
+        return table.channels, table.size
+    entry = ZOO.get(name)
+    return (entry.channels, entry.size) if entry else (None, None)

@@ -15,7 +15,7 @@ from convscope.errors import RequestError, nearest
 def build_own(
     name: str,
     *,
-    classes: int,
+    classes: int | None,
     channels: int | None,
     input: tuple[int, int] | None,  # noqa: A002
 ) -> nn.Module:

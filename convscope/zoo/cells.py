@@ -1,0 +1,61 @@
+"""How tables with a row for each layer are read: AlexNet, Network in Network and SqueezeNet."""
+
+import re
+from dataclasses import dataclass
+
+from convscope.geometry import output_size
+
+POOLING = re.compile(r"(?P<size>\d+)x(?P=size)(/(?P<stride>\d+))?")
+CONVOLUTION = re.compile(
+    r"(?P<filters>\d+)@(?P<size>\d+)x(?P=size)(x(?P<depth>\d+))?"
+    r"(/(?P<stride>\d+))?(\+(?P<padding>\d+))?"
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A layer that slides. `depth` is the maps that a filter sees, None where it sees all."""
+
+    size: int
+    stride: int = 1
+    padding: int = 0
+    filters: int = 0
+    depth: int | None = None
+
+    def over(self, maps: tuple[int, int]) -> tuple[int, int]:
+        """The (height, width) that the layer makes of maps of a (height, width)."""
+        height, width = (
+            output_size(side, self.size, stride=self.stride, padding=self.padding) for side in maps
+        )
+        return height, width
+
+
+def column(table: str, name: str) -> dict[str, str]:
+    """The cells of one column by the names of their rows; `.` is a row that the column has not."""
+    header, *rows = (line.split() for line in table.strip().splitlines())
+    place = header.index(name)
+    return {row[0]: row[place] for row in rows if row[place] != "."}
+
+
+def convolution(cell: str) -> Cell:
+    """Read `256@5x5x48/4+2`: 256 filters of 5x5, each over 48 maps, stride 4, padding 2.
+
+    The depth, the stride of 1 and the padding of 0 may be left out. Raises ValueError, naming the
+    cell, for anything else.
+
+        >>> convolution("256@5x5x48+2")
+        Cell(size=5, stride=1, padding=2, filters=256, depth=48)
+    """
+    return _read(CONVOLUTION, cell)
+
+
+def pooling(cell: str) -> Cell:
+    """Read `3x3/2`: a window of 3x3, stride 2. Raises ValueError, naming the cell."""
+    return _read(POOLING, cell)
+
+
+def _read(cells: re.Pattern[str], cell: str) -> Cell:
+    found = cells.fullmatch(cell)
+    if found is None:
+        raise ValueError(f"TABLE has a cell the zoo cannot build: {cell!r}")
+    return Cell(**{name: int(digits) for name, digits in found.groupdict().items() if digits})

@@ -1,0 +1,79 @@
+"""DeepFace: Taigman, Yang, Ranzato & Wolf, 2014, "DeepFace: Closing the Gap to Human-Level
+Performance in Face Verification", CVPR.
+
+TABLE is Figure 2 of the paper in its notation: `32x11x11x3@142x142` is 32 filters of 11x11 over 3
+maps, and the size of the maps that they make of an image of 152x152; `4096d` is a dense layer of as
+many units. C is a convolution, M max pooling, L a locally connected layer, with other filters at
+every place, F dense. The strides are from the text (M2) and from the sizes (L5). The last window of
+M2 reaches over the edge: 142 -> 71. A ReLU follows every layer with weights but the last, and
+dropout the first dense one (section 3.1); the paper does not give its rate, here 0.5.
+
+The text has C3 filters of 9x9x16, which the 32 maps below it exclude. The figure's sizes add up to
+118,923,774 parameters, where its caption says "more than 120 million".
+
+Weights begin in N(0, 0.01²) and biases at 0.5 (section 5.2).
+"""
+
+from collections import OrderedDict
+from functools import partial
+
+from torch import nn
+
+from convscope.geometry import output_size
+from convscope.layers import LocallyConnected2d
+
+TABLE = """
+    layer   filters               stride
+    C1      32x11x11x3@142x142         1
+    M2      32x3x3x32@71x71            2
+    C3      16x9x9x32@63x63            1
+    L4      16x9x9x16@55x55            1
+    L5      16x7x7x16@25x25            2
+    L6      16x5x5x16@21x21            1
+    F7      4096d                      .
+    F8      4030d                      .
+"""
+
+
+def deepface(
+    *,
+    classes: int = 4030,
+    channels: int = 3,
+    input: tuple[int, int] = (152, 152),  # noqa: A002
+    dropout: float = 0.5,
+) -> nn.Sequential:
+    """The network of TABLE: images (n, channels, height, width) -> logits (n, classes).
+
+    `classes` replaces the 4030 of the last row, the people of the paper's data. Any `input` from
+    72x72 up is allowed; the locally connected layers have as many filters as it has places, and
+    take images of this size alone.
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    maps, size = channels, input
+    *below, (f7, features, _), (f8, _, _) = (row.split() for row in TABLE.strip().splitlines()[1:])
+    for name, cell, step in below:
+        filters, kernel = (int(number) for number in cell.split("x")[:2])
+        match name[0]:
+            case "C":
+                layers[name] = nn.Conv2d(maps, filters, kernel, int(step))
+            case "M":
+                layers[name] = nn.MaxPool2d(kernel, int(step), ceil_mode=True)
+            case "L":
+                layers[name] = LocallyConnected2d(maps, filters, size, kernel, stride=int(step))
+            case _:
+                raise ValueError(f"TABLE has a row the zoo cannot build: {name!r}")
+        over = partial(output_size, kernel=kernel, stride=int(step), ceil=name[0] == "M")
+        maps, size = filters, (over(size[0]), over(size[1]))
+        if name[0] != "M":
+            layers[f"{name}_relu"] = nn.ReLU()
+    wide = int(features.removesuffix("d"))
+    layers["flatten"] = nn.Flatten()
+    layers |= {f7: nn.Linear(maps * size[0] * size[1], wide), f"{f7}_relu": nn.ReLU()}
+    layers |= {f"{f7}_dropout": nn.Dropout(dropout), f8: nn.Linear(wide, classes)}
+    net = nn.Sequential(layers)
+    for name, parameter in net.named_parameters():
+        if name.endswith("weight"):
+            nn.init.normal_(parameter, std=0.01)
+        else:
+            nn.init.constant_(parameter, 0.5)
+    return net

@@ -1,0 +1,143 @@
+"""FractalNet: Larsson, Maire & Shakhnarovich, 2017, https://arxiv.org/abs/1605.07648.
+
+TABLE has the five blocks of section 4: the size of their maps, their filters in the wide network of
+20 layers (three columns) and in the narrow ones of Table 3 (40 layers: four columns), and their
+dropout. A block of C columns is the fractal f_C of equation 1,
+
+    f_1(z) = conv(z),    f_C(z) = join(f_{C-1}(f_{C-1}(z)), conv(z)),
+
+in which joins that follow one another are one, the mean of all columns that end there: column 1 is
+one convolution, column C has 2^(C-1) in a row. 2x2 max pooling follows each block (Figure 1), and a
+dense layer reads all the maps that the last one leaves.
+
+A convolution is 3x3, with batch norm and ReLU behind it, and dropout before the batch norm as in
+the authors' code. In training, drop-path (section 3) is local in half of the mini-batches: a join
+loses each of its inputs with probability 0.15; and global in the others: one column runs alone
+through the whole network. Weights begin as Glorot & Bengio, 2010, draw them.
+
+Deviations from the authors' code, where the paper is silent: convolutions have no bias, which the
+batch norm behind would take away again; a block is pooled after its last join, not column by column
+before it; the variance of the weights is Glorot's 2/(fan-in + fan-out), not Caffe's 1/fan-in.
+"""
+
+from collections import OrderedDict
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from convscope.geometry import output_size
+from convscope.layers import DropPathSampler, FractalJoin
+from convscope.zoo.initialise import glorot
+
+TABLE = """
+    block      1     2     3     4     5
+    output    32    16     8     4     2
+    wide      64   128   256   512   512
+    narrow    16    32    64   128   128
+    dropout  0.0   0.1   0.2   0.3   0.4
+"""
+
+POOL = 2
+
+
+class Draw(nn.Module):
+    """Decide, once per forward pass, which columns of the whole network run; the input passes."""
+
+    sampler: DropPathSampler
+
+    def __init__(self, sampler: DropPathSampler) -> None:
+        super().__init__()
+        self.sampler = sampler
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 -- the word of the field
+        self.sampler.draw(training=self.training)
+        return input
+
+
+class FractalBlock(nn.Module):
+    """Run columns of convolutions over the same maps and join them where they end.
+
+    `conv3_2` is the second convolution of column 3, `join4` the join behind the fourth of the
+    longest column. (n, maps, height, width) -> (n, filters, height, width). A column that the
+    sampler does not run is not computed.
+
+    Reference: https://arxiv.org/abs/1605.07648, equation 1 and Figure 1.
+    """
+
+    sampler: DropPathSampler
+
+    def __init__(
+        self, maps: int, filters: int, *, sampler: DropPathSampler, dropout: float
+    ) -> None:
+        super().__init__()
+        self.sampler = sampler
+        for row, ending in self._rows():
+            for column, place in ending.items():
+                wide = maps if place == 1 else filters
+                self.add_module(f"conv{column}_{place}", _convolution(wide, filters, dropout))
+            if len(ending) > 1:
+                self.add_module(f"join{row}", FractalJoin(tuple(ending), sampler))
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 -- the word of the field
+        columns: dict[int, Any]  # None from a join on, where none of its columns runs
+        columns = dict.fromkeys(range(1, self.sampler.columns + 1), input)
+        for row, ending in self._rows():
+            for column, place in ending.items():
+                if self.sampler.runs(column):
+                    columns[column] = getattr(self, f"conv{column}_{place}")(columns[column])
+            if len(ending) > 1:
+                joined = getattr(self, f"join{row}")([columns[column] for column in ending])
+                columns |= dict.fromkeys(ending, joined)
+        return columns[self.sampler.columns]
+
+    def _rows(self) -> list[tuple[int, dict[int, int]]]:
+        """For each row the columns in which a convolution ends, and its place in the column."""
+        longest = 2 ** (self.sampler.columns - 1)
+        spans = {column: longest >> column - 1 for column in range(1, self.sampler.columns + 1)}
+        return [
+            (row, {column: row // span for column, span in spans.items() if row % span == 0})
+            for row in range(1, longest + 1)
+        ]
+
+
+def _convolution(maps: int, filters: int, dropout: float) -> nn.Sequential:
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    layers["conv"] = nn.Conv2d(maps, filters, 3, padding=1, bias=False)
+    if dropout:
+        layers["dropout"] = nn.Dropout(dropout)
+    layers |= {"bn": nn.BatchNorm2d(filters), "relu": nn.ReLU()}
+    return nn.Sequential(layers)
+
+
+def fractalnet(
+    filters: Literal["wide", "narrow"],
+    *,
+    columns: int,
+    classes: int = 10,
+    channels: int = 3,
+    input: tuple[int, int] = (32, 32),  # noqa: A002
+    drop_path: float = 0.15,
+) -> nn.Sequential:
+    """The blocks of one row of TABLE: images (n, channels, height, width) -> logits (n, classes).
+
+    With `columns` C there are 5 · 2^(C-1) layers of convolutions, one behind the other. `drop_path`
+    is the probability with which a join loses an input; `net.draw.sampler.only = 3` leaves column 3
+    alone, the plain network that the paper takes out of a trained one. 32x32 is the smallest size
+    that five poolings allow.
+    """
+    table = {name: cells for name, *cells in map(str.split, TABLE.strip().splitlines())}
+    sampler = DropPathSampler(columns, rate=drop_path)
+    layers: OrderedDict[str, nn.Module] = OrderedDict(draw=Draw(sampler))
+    (height, width), maps = input, channels
+    for block, wide, dropout in zip(table["block"], table[filters], table["dropout"], strict=True):
+        layers[f"block{block}"] = FractalBlock(
+            maps, int(wide), sampler=sampler, dropout=float(dropout)
+        )
+        layers[f"pool{block}"] = nn.MaxPool2d(POOL)
+        maps = int(wide)
+        height, width = (output_size(side, POOL, stride=POOL) for side in (height, width))
+    layers["flatten"] = nn.Flatten()
+    layers["fc"] = nn.Linear(maps * height * width, classes)
+    net = nn.Sequential(layers)
+    glorot(net)
+    return net

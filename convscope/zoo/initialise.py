@@ -1,0 +1,48 @@
+"""How the papers draw a network's first weights; each network says whose way it takes.
+
+Everything here draws from torch's generator and writes in place. Biases become zero, unless said
+otherwise, and batch norm begins as the identity.
+"""
+
+from typing import Literal
+
+from torch import nn
+
+Weighted = nn.Conv2d | nn.Linear
+
+
+def gaussian(net: nn.Module, std: float) -> None:
+    """Draw the weights of convolutions and dense layers from N(0, std²)."""
+    for layer in _weighted(net):
+        nn.init.normal_(layer.weight, std=std)
+
+
+def he(
+    net: nn.Module, *, fan: Literal["fan_in", "fan_out"] = "fan_in", dense: bool = True
+) -> None:
+    """Draw weights from N(0, 2/n), for rectifiers: He et al., 2015, arxiv.org/abs/1502.01852.
+
+    n is the operands of a unit (`fan_in`: k·k·input maps of its group, equation 10) or the units an
+    operand reaches (`fan_out`: k·k·output maps of all groups, equation 14). The authors find both
+    equally good. Without `dense`, dense layers keep their weights as PyTorch draws them, uniform in
+    ±1/sqrt(fan-in): no rectifier follows a classifier.
+    """
+    for layer in _weighted(net):
+        if dense or isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode=fan, nonlinearity="relu")
+
+
+def glorot(net: nn.Module) -> None:
+    """Draw weights uniformly with variance 2/(fan-in + fan-out): Glorot & Bengio, 2010."""
+    for layer in _weighted(net):
+        nn.init.xavier_uniform_(layer.weight)
+
+
+def _weighted(net: nn.Module) -> list[Weighted]:
+    """Every convolution and dense layer, its bias set to zero."""
+    layers = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    for layer in layers:
+        bias = layer.get_parameter("bias") if layer.bias is not None else None  # pyright: ignore[reportUnnecessaryComparison]
+        if bias is not None:
+            nn.init.zeros_(bias)
+    return layers

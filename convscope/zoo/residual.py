@@ -1,0 +1,158 @@
+"""Residual blocks, and networks of them out of a table."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+from torch import Tensor, nn
+
+from convscope.zoo.blocks import through
+from convscope.zoo.names import Names
+from convscope.zoo.stage_table import Convolution, activation, pooling, read_convolution, read_rows
+
+Shortcut = Literal["A", "B", "C", "average"]
+
+
+class Residual(nn.Module):
+    """Add to the maps what a branch makes of them: y = after(branch(s) + shortcut(s)).
+
+    s = before(x). Branch, before and after are layers by name, run in their order; the shortcut is
+    the identity unless one is given. x is (n, maps, height, width), and branch and shortcut must
+    agree on the volume that they make of it.
+
+    Reference: He, Zhang, Ren & Sun, 2015, https://arxiv.org/abs/1512.03385, equations 1 and 2.
+    """
+
+    before: tuple[str, ...]
+    branch: tuple[str, ...]
+    after: tuple[str, ...]
+    shortcut: nn.Module
+
+    def __init__(
+        self,
+        branch: Mapping[str, nn.Module],
+        *,
+        shortcut: nn.Module | None = None,
+        before: Mapping[str, nn.Module] | None = None,
+        after: Mapping[str, nn.Module] | None = None,
+    ) -> None:
+        super().__init__()
+        before, after = before or {}, after or {}
+        self.before, self.branch, self.after = tuple(before), tuple(branch), tuple(after)
+        layers = {**before, **branch, "shortcut": shortcut or nn.Identity(), **after}
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+
+    def extend(self, name: str, layer: nn.Module) -> None:
+        """Let the branch end with one more layer."""
+        self.add_module(name, layer)
+        self.branch = (*self.branch, name)
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 -- the word of the field
+        shared = through(self, self.before, input)
+        total = through(self, self.branch, shared) + self.shortcut(shared)
+        return through(self, self.after, total)
+
+
+Block = Callable[[Sequence[Convolution], int, int], Residual]
+"""Makes a block of its convolutions, the number of maps that come in, and the block's stride."""
+
+
+def post_activation(
+    convolutions: Sequence[Convolution],
+    maps: int,
+    stride: int,
+    *,
+    stride_on: Literal["3x3", "1x1"] = "3x3",
+    shortcut: Shortcut = "B",
+) -> Residual:
+    """The block of 2015: convolutions and batch norm, ReLU between them, and one after the sum.
+
+    The first convolution of the size `stride_on` takes the stride.
+    """
+    strided = [f"{conv.size}x{conv.size}" for conv in convolutions].index(stride_on)
+    branch: dict[str, nn.Module] = {}
+    wide = maps
+    for place, conv in enumerate(convolutions):
+        if place:
+            branch[f"relu{place}"] = nn.ReLU()
+        branch[f"conv{place + 1}"] = conv.layer(wide, stride=stride if place == strided else 1)
+        branch[f"bn{place + 1}"] = nn.BatchNorm2d(conv.filters)
+        wide = conv.filters
+    return Residual(
+        branch, shortcut=_shortcut(shortcut, maps, wide, stride), after={"relu": nn.ReLU()}
+    )
+
+
+def _shortcut(kind: Shortcut, maps: int, filters: int, stride: int) -> nn.Module:
+    """The options of section 3.3: A pads with zeros, B projects where maps change, C everywhere.
+
+    At a stride of 2, A takes every second unit; `average` is A with the mean of 2x2 units.
+    """
+    if kind != "C" and maps == filters and stride == 1:
+        return nn.Identity()
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    if kind in ("B", "C"):
+        layers["conv"] = nn.Conv2d(maps, filters, 1, stride, bias=False)
+        layers["bn"] = nn.BatchNorm2d(filters)
+    else:
+        layers["pool"] = nn.AvgPool2d(1 if kind == "A" else stride, stride, ceil_mode=True)
+        layers["pad"] = nn.ZeroPad3d((0, 0, 0, 0, 0, filters - maps))  # its third axis is the maps
+    return nn.Sequential(layers)
+
+
+def from_table(
+    table: str,
+    network: str,
+    *,
+    classes: int,
+    channels: int,
+    block: Block = post_activation,
+    blocks: int = 1,
+    preactivation: bool = False,
+) -> nn.Sequential:
+    """The network of one column: images (n, channels, height, width) -> logits (n, classes).
+
+    `conv3_2` is the second block of the row `conv3_x`. The first block of every such row but the
+    first has stride 2. `blocks` is the n of `xn`. Batch norm and ReLU follow conv1, or, where the
+    blocks themselves begin so (`preactivation`), the last block.
+
+    Raises ValueError naming a cell that no layer can be made of.
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    maps, stride = channels, 1
+    for row in read_rows(table, network):
+        if row.stack:
+            convolutions = [read_convolution(cell) for cell in row.cells]
+            for place in range(blocks if row.stack == "n" else int(row.stack)):
+                layers[f"{row.name[:-1]}{place + 1}"] = block(convolutions, maps, stride)
+                maps, stride = convolutions[-1].filters, 1
+            stride = 2
+        elif pool := pooling(row.cells[0]):
+            if preactivation:
+                layers |= activation(row.name[-1], maps)
+            layers[row.name] = pool
+        elif row.cells[0].endswith("-d fc"):
+            layers |= {"flatten": nn.Flatten(), row.name: nn.Linear(maps, classes)}
+        else:
+            conv = read_convolution(row.cells[0])
+            layers[row.name] = conv.layer(maps, stride=conv.stride)
+            maps = conv.filters
+            if not preactivation:
+                layers |= activation(row.name[-1], maps)
+    return nn.Sequential(layers)
+
+
+def torchvision_names(table: str, network: str) -> Names:
+    """What torchvision calls the parameters: conv2_1's are those of `layer1.0`."""
+    pairs: list[tuple[str, str]] = []
+    stages = [int(row.stack) for row in read_rows(table, network) if row.stack]
+    for stage, blocks in enumerate(stages, start=1):
+        for place in range(blocks):
+            theirs, ours = rf"layer{stage}\.{place}\.", f"conv{stage + 1}_{place + 1}."
+            pairs += [
+                (rf"{theirs}downsample\.0\.", f"{ours}shortcut.conv."),
+                (rf"{theirs}downsample\.1\.", f"{ours}shortcut.bn."),
+                (theirs, ours),
+            ]
+    return tuple(pairs)

@@ -1,0 +1,131 @@
+"""ResNet: He, Zhang, Ren & Sun, 2015, https://arxiv.org/abs/1512.03385.
+
+TABLE is Table 1 of the paper, the ImageNet networks; its notation is that of `stage_table.py`. The
+first max pool stands in a row of its own, the last row of the paper in two, and the softmax belongs
+to the loss. CIFAR is the table of section 4.2, with n blocks in each of the three rows, 6n+2 layers
+of weights in all, written in the same way.
+
+Deviations. In a block that halves its maps the 3x3 convolution takes the stride of 2, as
+torchvision and most published weights have it; the paper's own bottlenecks take it in the first
+1x1, and so does `stride_on="1x1"`: the same parameters, 3.86 G multiply-adds in 50 layers and not
+4.09. Where the maps of an ImageNet network change, the shortcut is a projection in every column
+(option B), as in torchvision; the paper compares 18 and 34 layers with option A too.
+
+Filters begin as in He et al., 2015 (section 3.4), with n the units that an operand reaches
+(`fan_out`), as in Facebook's code for Torch; where the paper is silent, a dense layer begins as
+PyTorch draws it, biases at zero.
+"""
+
+from functools import partial
+from typing import Literal
+
+from torch import nn
+
+from convscope.errors import RequestError
+from convscope.zoo.initialise import he
+from convscope.zoo.names import Names
+from convscope.zoo.residual import (
+    Shortcut,
+    from_table,
+    post_activation,
+    torchvision_names,
+)
+
+TABLE = """
+    layer    output   18-layer  34-layer  50-layer   101-layer  152-layer
+    conv1    112x112                  7x7, 64, stride 2
+    pool1    56x56                  3x3 max pool, stride 2
+    conv2_x  56x56    3x3, 64   3x3, 64   1x1, 64    1x1, 64    1x1, 64
+                      3x3, 64   3x3, 64   3x3, 64    3x3, 64    3x3, 64
+                      .         .         1x1, 256   1x1, 256   1x1, 256
+                      x2        x3        x3         x3         x3
+    conv3_x  28x28    3x3, 128  3x3, 128  1x1, 128   1x1, 128   1x1, 128
+                      3x3, 128  3x3, 128  3x3, 128   3x3, 128   3x3, 128
+                      .         .         1x1, 512   1x1, 512   1x1, 512
+                      x2        x4        x4         x4         x8
+    conv4_x  14x14    3x3, 256  3x3, 256  1x1, 256   1x1, 256   1x1, 256
+                      3x3, 256  3x3, 256  3x3, 256   3x3, 256   3x3, 256
+                      .         .         1x1, 1024  1x1, 1024  1x1, 1024
+                      x2        x6        x6         x23        x36
+    conv5_x  7x7      3x3, 512  3x3, 512  1x1, 512   1x1, 512   1x1, 512
+                      3x3, 512  3x3, 512  3x3, 512   3x3, 512   3x3, 512
+                      .         .         1x1, 2048  1x1, 2048  1x1, 2048
+                      x2        x3        x3         x3         x3
+    pool5    1x1                         average pool
+    fc       1x1                          1000-d fc
+"""
+
+CIFAR = """
+    layer    output   6n+2
+    conv1    32x32    3x3, 16
+    conv2_x  32x32    3x3, 16
+                      3x3, 16
+                      xn
+    conv3_x  16x16    3x3, 32
+                      3x3, 32
+                      xn
+    conv4_x  8x8      3x3, 64
+                      3x3, 64
+                      xn
+    pool4    1x1      average pool
+    fc       1x1      10-d fc
+"""
+
+Depth = Literal[18, 34, 50, 101, 152]
+
+
+def resnet(
+    depth: Depth,
+    *,
+    classes: int = 1000,
+    channels: int = 3,
+    input: tuple[int, int] = (224, 224),  # noqa: A002, ARG001 -- any size will do
+    stride_on: Literal["3x3", "1x1"] = "3x3",
+    shortcut: Shortcut = "B",
+) -> nn.Sequential:
+    """One column of TABLE: images (n, channels, height, width) -> logits (n, classes).
+
+    `conv3_2` is the second block of the third row. `stride_on` names the convolution that takes the
+    stride of a block; `shortcut` is the paper's option: A pads with zeros, B projects where the
+    maps change, C projects everywhere. The paper's deep networks have B (section 4.1).
+
+    Raises RequestError for `stride_on="1x1"` where the blocks have no such convolution.
+    """
+    if stride_on == "1x1" and depth in (18, 34):
+        raise RequestError(
+            f"The blocks of ResNet-{depth} are two 3x3 convolutions: there is no 1x1 to take the "
+            'stride. Leave stride_on at "3x3".'
+        )
+    block = partial(post_activation, stride_on=stride_on, shortcut=shortcut)
+    net = from_table(TABLE, f"{depth}-layer", classes=classes, channels=channels, block=block)
+    he(net, fan="fan_out", dense=False)
+    return net
+
+
+def names(depth: Depth) -> Names:
+    """What torchvision calls the parameters of the network of one column."""
+    return torchvision_names(TABLE, f"{depth}-layer")
+
+
+def resnet_cifar(
+    depth: int,
+    *,
+    classes: int = 10,
+    channels: int = 3,
+    input: tuple[int, int] = (32, 32),  # noqa: A002, ARG001 -- any size will do
+    shortcut: Shortcut = "A",
+) -> nn.Sequential:
+    """The network of CIFAR with `depth` layers: images (n, channels, height, width) -> logits.
+
+    The paper's shortcuts on CIFAR are A: they have no parameters (section 4.2). `average` is A with
+    the mean of 2x2 units in place of every second unit.
+
+    Raises RequestError for a depth that is not 6n+2.
+    """
+    blocks, left = divmod(depth - 2, 6)
+    if left or blocks < 1:
+        raise RequestError(f"A ResNet for CIFAR has 6n+2 layers: 8, 14, 20 ..., not {depth}.")
+    block = partial(post_activation, shortcut=shortcut)
+    net = from_table(CIFAR, "6n+2", classes=classes, channels=channels, block=block, blocks=blocks)
+    he(net, fan="fan_out", dense=False)
+    return net

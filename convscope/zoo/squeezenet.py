@@ -1,0 +1,149 @@
+"""SqueezeNet: Iandola et al., 2016, https://arxiv.org/abs/1602.07360.
+
+TABLE is Table 1 of the paper, and beside it version 1.1 as its authors published it,
+https://github.com/forresti/SqueezeNet: a smaller conv1 and earlier pooling, less than half of the
+work. `96@7x7/2` is 96 filters of 7x7, stride 2, then a ReLU; `3x3/2` is max pooling with stride 2,
+whose last window may reach over the edge; `16-64-64` is a fire module of 16 filters of 1x1 in its
+squeeze layer, 64 of 1x1 and 64 of 3x3 in its expand layer; `0.5` is dropout.
+
+The table prints 224x224 for the input, but its sizes, 111 and on, are those of the 227x227 that the
+authors trained on; torchvision feeds 224x224. Their file for Caffe pads the 1x1 filters of conv10
+by 1, which the table's 13x13 excludes.
+
+Weights begin as in the authors' files: uniform with variance 1/fan-in (Caffe's "xavier"), those of
+conv10 in N(0, 0.01²), biases at zero. The paper has no word about them.
+"""
+
+from collections import OrderedDict
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from convscope.zoo.cells import column, convolution, pooling
+from convscope.zoo.names import Names
+
+Config = Literal["1.0", "1.1"]
+Bypass = Literal["none", "simple"]
+
+TABLE = """
+    layer      1.0            1.1
+    conv1      96@7x7/2       64@3x3/2
+    maxpool1   3x3/2          3x3/2
+    fire2      16-64-64       16-64-64
+    fire3      16-64-64       16-64-64
+    maxpool3   .              3x3/2
+    fire4      32-128-128     32-128-128
+    maxpool4   3x3/2          .
+    fire5      32-128-128     32-128-128
+    maxpool5   .              3x3/2
+    fire6      48-192-192     48-192-192
+    fire7      48-192-192     48-192-192
+    fire8      64-256-256     64-256-256
+    maxpool8   3x3/2          .
+    fire9      64-256-256     64-256-256
+    dropout9   0.5            0.5
+    conv10     classes@1x1    classes@1x1
+    avgpool10  average        average
+"""
+
+
+class Fire(nn.Module):
+    """Squeeze `maps` to few by 1x1 filters, expand them by 1x1 and 3x3 filters side by side.
+
+    (n, maps, h, w) -> (n, expand1x1 + expand3x3, h, w). With `bypass` the input is added to the
+    result, which must have as many maps.
+
+    Reference: sections 3.2 and 6.
+    """
+
+    bypass: bool
+
+    def __init__(
+        self, maps: int, *, squeeze: int, expand1x1: int, expand3x3: int, bypass: bool = False
+    ) -> None:
+        super().__init__()
+        self.bypass = bypass
+        self.squeeze = nn.Conv2d(maps, squeeze, 1)
+        self.squeeze_relu = nn.ReLU()
+        self.expand1x1 = nn.Conv2d(squeeze, expand1x1, 1)
+        self.expand1x1_relu = nn.ReLU()
+        self.expand3x3 = nn.Conv2d(squeeze, expand3x3, 3, padding=1)
+        self.expand3x3_relu = nn.ReLU()
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        squeezed = self.squeeze_relu(self.squeeze(input))
+        small = self.expand1x1_relu(self.expand1x1(squeezed))
+        large = self.expand3x3_relu(self.expand3x3(squeezed))
+        expanded = torch.cat([small, large], dim=1)
+        return input + expanded if self.bypass else expanded
+
+    def extra_repr(self) -> str:
+        return f"bypass={self.bypass}"
+
+
+def squeezenet(
+    config: Config = "1.0",
+    *,
+    bypass: Bypass = "none",
+    classes: int = 1000,
+    channels: int = 3,
+    input: tuple[int, int] = (227, 227),  # noqa: A002, ARG001 -- a mean takes maps of any size
+) -> nn.Sequential:
+    """One column of TABLE: images (n, channels, height, width) -> logits (n, classes).
+
+    `bypass="simple"` adds its input to the result of every fire module that keeps the number of
+    maps: fire3, 5, 7 and 9 (figure 2, middle). Images may be of any size from 21x21 up, from 17x17
+    in `1.1`.
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    maps = channels
+    for name, text in column(TABLE, config).items():
+        match name.rstrip("0123456789"):
+            case "conv":
+                cell = convolution(text.replace("classes", str(classes)))
+                layers[name] = nn.Conv2d(maps, cell.filters, cell.size, cell.stride)
+                layers[f"relu{name.removeprefix('conv')}"] = nn.ReLU()
+                maps = cell.filters
+            case "fire":
+                layers[name], maps = _fire(text, maps, bypass)
+            case "maxpool":
+                cell = pooling(text)
+                layers[name] = nn.MaxPool2d(cell.size, cell.stride, ceil_mode=True)
+            case "dropout":
+                layers[name] = nn.Dropout(float(text))
+            case "avgpool":
+                layers[name] = nn.AdaptiveAvgPool2d(1)
+            case _:
+                raise ValueError(f"TABLE has a row the zoo cannot build: {name!r}")
+    layers["flatten"] = nn.Flatten()
+    net = nn.Sequential(layers)
+    _initialise(net)
+    return net
+
+
+def _fire(text: str, maps: int, bypass: Bypass) -> tuple[Fire, int]:
+    """The fire module of a cell, and how many maps it makes."""
+    squeeze, small, large = (int(filters) for filters in text.split("-"))
+    added = bypass == "simple" and maps == small + large
+    fire = Fire(maps, squeeze=squeeze, expand1x1=small, expand3x3=large, bypass=added)
+    return fire, small + large
+
+
+def _initialise(net: nn.Sequential) -> None:
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_uniform_(layer.weight, nonlinearity="linear")
+            nn.init.zeros_(layer.get_parameter("bias"))
+    nn.init.normal_(net.get_parameter("conv10.weight"), std=0.01)
+
+
+def names(config: Config) -> Names:
+    """torchvision's: `features` counts every layer, also the ReLU of conv1."""
+    rows = [name for name in column(TABLE, config) if name.startswith(("maxpool", "fire"))]
+    fires = [
+        (rf"features\.{place}\.", f"{name}.")
+        for place, name in enumerate(rows, start=2)
+        if name.startswith("fire")
+    ]
+    return ((r"features\.0\.", "conv1."), *fires, (r"classifier\.1\.", "conv10."))

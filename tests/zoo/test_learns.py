@@ -1,0 +1,49 @@
+"""Every network of the zoo learns one batch: its loss falls over twenty steps."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from convscope.layers import AUXILIARY_WEIGHT, Answers
+from convscope.zoo import ZOO, build
+
+LARGE = frozenset(  # minutes of work on two cores
+    (
+        *("vgg19", "vgg19_bn", "resnet152", "resnet1202_cifar", "wrn28_10", "wide_resnet101_2"),
+        *("resnext101_32x8d", "resnext101_64x4d", "resnext29_16x64d", "densenet161"),
+        *("densenet190_40_bc", "fractalnet20"),
+    )
+)
+CASES = [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in ZOO]
+CLASSES = 4
+
+
+def colours(channels, side):
+    """Eight noisy images, two of each class, and what tells the classes apart is the colour."""
+    targets = torch.arange(8) % CLASSES
+    of_class = 2 * torch.randn(CLASSES, channels, 1, 1)
+    return of_class[targets] + 0.5 * torch.randn(8, channels, side, side), targets
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_loss_falls_over_twenty_steps_on_one_batch(name):
+    torch.manual_seed(0)
+    side = max(ZOO[name].smallest, 32)
+    images, targets = colours(ZOO[name].channels, side)
+    net = build(name, classes=CLASSES, input=(side, side)).train()
+    for layer in net.modules():  # the noise of dropout would drown what twenty steps do
+        if isinstance(layer, nn.Dropout):
+            layer.eval()
+    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-4)
+    losses = []
+    for _ in range(20):
+        answer = net(images)
+        logits, auxiliary = answer if isinstance(answer, Answers) else (answer, ())
+        loss = F.cross_entropy(logits, targets)
+        losses.append(loss.item())
+        loss = loss + AUXILIARY_WEIGHT * sum(F.cross_entropy(more, targets) for more in auxiliary)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert sum(losses[-4:]) / 4 < 0.9 * losses[0], losses
