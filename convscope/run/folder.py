@@ -17,7 +17,7 @@ from convscope.card import Card
 from convscope.errors import RequestError, WorkError
 from convscope.run.tensors import Damaged, Stored, load_tensors, save_tensors
 
-_BEFORE_CONFIG = {".lock", "card.json", "splits.csv", "problems.csv"}
+_BEFORE_CONFIG = {".lock", "card.json", "network.toml", "splits.csv", "problems.csv"}
 _KEPT = 2  # states in last/: the newest, and the one to fall back on
 
 
@@ -27,6 +27,7 @@ class Run:
 
     - `config.toml`: every setting, also the defaults, and the versions of everything
     - `card.json`: what must be known to feed the network
+    - `network.toml`: the network, where it came as a layer table
     - `model.safetensors`: the best weights so far
     - `last/step-*.safetensors`: what resume needs, the newest two
     - `metrics.jsonl`: one line per evaluation; `test.json`: the test, once it was made

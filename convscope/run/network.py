@@ -1,4 +1,4 @@
-"""The trained network of a run: built again by its name, and filled with its best weights."""
+"""The trained network of a run: built again as it was, and filled with its best weights."""
 
 import sys
 from collections.abc import Generator, Mapping
@@ -12,6 +12,9 @@ from convscope.errors import RequestError
 from convscope.run.folder import Run
 from convscope.zoo import build
 from convscope.zoo.check import check_network
+from convscope.zoo.table_file import is_table, read_table
+
+_TABLE = "network.toml"
 
 
 def load_network(run: Run) -> tuple[nn.Module, Card]:
@@ -21,7 +24,7 @@ def load_network(run: Run) -> tuple[nn.Module, Card]:
     """
     card, stored, config = run.read_card(), run.read_weights(), run.read_config()
     with importable(config):
-        net = build_network(str(config["model"]), card)
+        net = build_network(kept_model(run, str(config["model"])), card)
     fill(net, stored.tensors, where=str(run.path / "model.safetensors"), card=card)
     return net.eval(), card
 
@@ -33,6 +36,17 @@ def build_network(model: str, card: Card) -> nn.Module:
         net, channels=card.channels, size=card.size, classes=len(card.classes), name=model
     )
     return net
+
+
+def keep_model(run: Run, model: str) -> None:
+    """Keep what a network is built from: a layer table is copied into the run as network.toml."""
+    if is_table(model):
+        run.write(_TABLE, read_table(model).text)
+
+
+def kept_model(run: Run, model: str) -> str:
+    """What a run's network is built from: the run's own copy of a layer table, else `model`."""
+    return str(run.path / _TABLE) if is_table(model) else model
 
 
 @contextmanager
