@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from convscope.evaluate.predict import predict as predict
     from convscope.evaluate.verb import evaluate as evaluate
     from convscope.run.network import load_network as load_network
+    from convscope.summary.verb import summary as summary
     from convscope.train.verb import resume as resume
     from convscope.train.verb import train as train
+    from convscope.weights import load_weights as load_weights
     from convscope.zoo import build as build
+    from convscope.zoo.fully_convolutional import fully_convolutional as fully_convolutional
 
 __version__ = "0.1.0"
 
@@ -29,9 +32,12 @@ _HOME = {
     "ConvscopeError": "convscope.errors",
     "build": "convscope.zoo",
     "evaluate": "convscope.evaluate.verb",
+    "fully_convolutional": "convscope.zoo.fully_convolutional",
     "load_network": "convscope.run.network",
+    "load_weights": "convscope.weights",
     "predict": "convscope.evaluate.predict",
     "resume": "convscope.train.verb",
+    "summary": "convscope.summary.verb",
     "train": "convscope.train.verb",
 }
 
@@ -40,9 +46,12 @@ __all__ = [
     "ConvscopeError",
     "build",
     "evaluate",
+    "fully_convolutional",
     "load_network",
+    "load_weights",
     "predict",
     "resume",
+    "summary",
     "train",
 ]
 

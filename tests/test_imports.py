@@ -12,10 +12,11 @@ import convscope
 ROOT = Path(convscope.__file__).parent
 FLOORS = [
     {"errors"},
-    {"card", "atomic", "device"},
-    {"zoo", "data"},
-    {"run"},  # a run builds its network again, so it knows the zoo
-    {"evaluate"},
+    {"card", "atomic", "device", "geometry"},
+    {"layers", "data"},
+    {"zoo", "record"},
+    {"run", "receptive"},  # a run builds its network again, so it knows the zoo
+    {"evaluate", "summary", "weights"},
     {"report"},
     {"train"},  # a validation is an evaluation, and a training ends with a report
     {"cli"},

@@ -15,6 +15,9 @@ VERBS = {
     "resume": "Go on with a training exactly where it stopped.",
     "evaluate": "Measure how good a trained network is.",
     "predict": "Label images with a trained network.",
+    "summary": "Print the lecture's table of any network.",
+    "models": "List the networks that there are, paper by paper.",
+    "geometry": "Answer the lecture's exercises: sizes, padding, parameters, multiply-adds.",
 }
 
 

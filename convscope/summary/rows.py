@@ -25,6 +25,7 @@ class Row:
             operand.
         parameters: of which no row above has counted any.
         multiply_adds: for one image.
+        units: numbers that one image makes.
         field: height and width of a unit's receptive field, with what lies over the border.
         exact: False where the receptive field is no more than an upper bound.
         inputs: the layers whose results it takes.
@@ -40,13 +41,10 @@ class Row:
     activation: str | None = None
     parameters: int = 0
     multiply_adds: int = 0
+    units: int = 0
     field: tuple[int, ...] = ()
     exact: bool = True
     inputs: tuple[str, ...] = ()
-
-    @property
-    def units(self) -> int:
-        return math.prod(self.map)
 
 
 def rows_of(
@@ -84,6 +82,7 @@ def rows_of(
             map=operation.shape[1:],
             parameters=taken,
             multiply_adds=multiply_adds(operation),
+            units=math.prod(operation.shape[1:]),
             field=field.size,
             exact=field.exact,
             inputs=inputs,
@@ -124,6 +123,7 @@ def _fold(name: str, members: Sequence[Row], whose: Mapping[str, str]) -> Row:
         activation=last.activation,
         parameters=sum(row.parameters for row in members),
         multiply_adds=sum(row.multiply_adds for row in members),
+        units=sum(row.units for row in members),
         field=last.field,
         exact=last.exact,
         inputs=tuple(dict.fromkeys(i for i in inputs if i != name)),

@@ -11,10 +11,10 @@ from convscope.errors import RequestError
 from convscope.receptive import receptive_fields
 from convscope.record import operations
 from convscope.run.folder import Run
-from convscope.run.network import importable
+from convscope.run.network import importable, kept_model
 from convscope.summary.rows import rows_of
 from convscope.summary.table import Summary
-from convscope.zoo import ZOO, build
+from convscope.zoo import build, made_for
 
 _SIDE = 224  # of the image that a network of the user's is shown where nothing else is said
 
@@ -45,8 +45,8 @@ def summary(
         return _of_run(Run.open(model))
     else:
         net = _built(model, classes, channels, input)
-        if model in ZOO:
-            channels, input = channels or ZOO[model].channels, input or ZOO[model].size  # noqa: A001
+        made = made_for(model)
+        channels, input = channels or made[0], input or made[1]  # noqa: A001
     height, width = input or (_SIDE, _SIDE)
     return summarised(net, name=name, image=(channels or _channels(net), height, width))
 
@@ -74,9 +74,10 @@ def summarised(net: nn.Module, *, name: str, image: tuple[int, int, int]) -> Sum
 
 def _of_run(run: Run) -> Summary:
     card, config = run.read_card(), run.read_config()
+    name = str(config["model"])
     with importable(config):
-        net = _built(str(config["model"]), len(card.classes), card.channels, card.size)
-    return summarised(net, name=str(config["model"]), image=(card.channels, *card.size))
+        net = _built(kept_model(run, name), len(card.classes), card.channels, card.size)
+    return summarised(net, name=name, image=(card.channels, *card.size))
 
 
 def _built(

@@ -18,7 +18,7 @@ PUBLISHED = [
     *[
         ("alexnet", {}, layer, size)
         for layer, size in zip(
-            "conv1 pool1 conv2 pool2 conv3 conv4 conv5 pool5".split(),
+            ["conv1", "pool1", "conv2", "pool2", "conv3", "conv4", "conv5", "pool5"],
             (11, 19, 51, 67, 99, 131, 163, 195),
             strict=True,
         )
@@ -92,12 +92,15 @@ def mild(layer):
 
 
 # Those with more than four billion multiply-adds on the images below, or more than 1 GB of weights.
-LARGE = """
-    vgg13_bn vgg16_bn vgg16_c_bn vgg19_bn vgg11_lrn_bn vgg16_c vgg16 vgg19 vgg13 resnet101 resnet152
-    resnet1202_cifar wrn28_10 wide_resnet50_2 wide_resnet101_2 resnext50_32x4d resnext101_32x8d
-    resnext101_64x4d resnext29_8x64d resnext29_16x64d densenet161 densenet169 densenet201
-    densenet190_40_bc densenet100_12 fractalnet20
-""".split()
+LARGE = frozenset(
+    (
+        *("vgg13_bn", "vgg16_bn", "vgg16_c_bn", "vgg19_bn", "vgg11_lrn_bn", "vgg16_c", "vgg16"),
+        *("vgg19", "vgg13", "resnet101", "resnet152", "resnet1202_cifar", "wrn28_10"),
+        *("wide_resnet50_2", "wide_resnet101_2", "resnext50_32x4d", "resnext101_32x8d"),
+        *("resnext101_64x4d", "resnext29_8x64d", "resnext29_16x64d", "densenet161"),
+        *("densenet169", "densenet201", "densenet190_40_bc", "densenet100_12", "fractalnet20"),
+    )
+)
 PROVEN = [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in ZOO]
 
 

@@ -111,6 +111,7 @@ def test_any_module_is_told_and_every_parameter_counts_once():
         ("spare", "not run", None, 30),
     ]
     assert found.parameters == sum(weight.numel() for weight in Odd().parameters())
+    assert found.units == 4 * 3 * 8 * 8 + 3 * 4 * 4
     assert found.rows[0].padding == "same"
     assert found.rows[3].inputs == ("mul", "image")
 
@@ -142,7 +143,8 @@ def test_folding_keeps_the_sums():
     whole = convscope.summary("resnet18")
     blocks = whole.folded(1)
     assert [row.layer for row in blocks.rows][:5] == ["conv1", "bn1", "pool1", "conv2_1", "conv2_2"]
-    assert (blocks.parameters, blocks.multiply_adds) == (whole.parameters, whole.multiply_adds)
+    for total in ("parameters", "multiply_adds", "units"):
+        assert getattr(blocks, total) == getattr(whole, total)
     block = blocks.rows[3]
     assert (block.map, block.inputs) == ((64, 56, 56), ("pool1",))
 
