@@ -44,8 +44,14 @@ class DropPathSampler:
 
     def draw(self, *, training: bool) -> None:
         """Begin a forward pass: decide whether it is global, and by which column."""
-        alone = training and self.only is None and float(torch.rand(())) < self.global_share
-        self.column = int(torch.randint(1, self.columns + 1, ())) if alone else self.only
+        alone = (
+            training
+            and self.only is None
+            and float(torch.rand((), device="cpu")) < self.global_share
+        )
+        self.column = (
+            int(torch.randint(1, self.columns + 1, (), device="cpu")) if alone else self.only
+        )
         self._drops = training and self.column is None
 
     def runs(self, column: int) -> bool:
@@ -56,9 +62,9 @@ class DropPathSampler:
         """Which of a join's `inputs` survive the local drop: in order, and always at least one."""
         if not self._drops:
             return list(range(inputs))
-        survive = torch.rand(inputs) >= self.rate
+        survive = torch.rand(inputs, device="cpu") >= self.rate
         survivors = [place for place in range(inputs) if survive[place]]
-        return survivors or [int(torch.randint(inputs, ()))]
+        return survivors or [int(torch.randint(inputs, (), device="cpu"))]
 
 
 class FractalJoin(nn.Module):

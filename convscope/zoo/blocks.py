@@ -6,16 +6,12 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 
-def dense(widths: Sequence[int], *, dropout: float, first: int = 1) -> dict[str, nn.Module]:
-    """Dense layers between `widths`, each but the last followed by a ReLU and dropout.
-
-    They are called fc1, fc2 ..., or from `first` on as the paper counts them.
-    """
+def dense(widths: Sequence[int], *, dropout: float) -> dict[str, nn.Module]:
+    """Dense layers between `widths`: fc1, fc2 ..., each but the last with a ReLU and dropout."""
     layers: dict[str, nn.Module] = {}
-    last = first + len(widths) - 2
-    for place, (fan_in, fan_out) in enumerate(pairwise(widths), start=first):
+    for place, (fan_in, fan_out) in enumerate(pairwise(widths), start=1):
         layers[f"fc{place}"] = nn.Linear(fan_in, fan_out)
-        if place < last:
+        if place < len(widths) - 1:
             layers[f"fc{place}_relu"] = nn.ReLU()
             layers[f"fc{place}_dropout"] = nn.Dropout(dropout)
     return layers

@@ -1,10 +1,10 @@
-"""GoogLeNet: Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke & Rabinovich, 2014.
+"""GoogLeNet: Szegedy, Liu, Jia & others, 2014, https://arxiv.org/abs/1409.4842.
 
-https://arxiv.org/abs/1409.4842. TABLE is Table 1 of the paper without its columns `params` and
-`ops`, `-` where it has nothing; `norm` is local response normalisation, which only Figure 3 shows,
-and the softmax belongs to the loss. A number of filters is that of one convolution: `#3x3 reduce`
-is a 1x1 convolution before the 3x3, `pool proj` a 1x1 behind 3x3 max pooling. Every convolution has
-a bias and a ReLU (section 5). Pools round up, as the sizes of TABLE have it without padding.
+TABLE is Table 1 of the paper without its columns `depth`, `params` and `ops`, `-` where it has
+nothing; `norm` is local response normalisation, which only Figure 3 shows, and the softmax belongs
+to the loss. A number of filters is that of one convolution: `#3x3 reduce` is a 1x1 convolution
+before the 3x3, `pool proj` a 1x1 behind 3x3 max pooling. Every convolution has a bias and a ReLU
+(section 5). Pools round up, as the sizes of TABLE have it without padding.
 
 Two auxiliary classifiers read inception (4a) and (4d) while the network trains (section 5).
 

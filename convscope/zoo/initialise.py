@@ -17,9 +17,7 @@ def gaussian(net: nn.Module, std: float) -> None:
         nn.init.normal_(layer.weight, std=std)
 
 
-def he(
-    net: nn.Module, *, fan: Literal["fan_in", "fan_out"] = "fan_in", dense: bool = True
-) -> None:
+def he(net: nn.Module, *, fan: Literal["fan_in", "fan_out"] = "fan_in", dense: bool = True) -> None:
     """Draw weights from N(0, 2/n), for rectifiers: He et al., 2015, arxiv.org/abs/1502.01852.
 
     n is the operands of a unit (`fan_in`: k·k·input maps of its group, equation 10) or the units an

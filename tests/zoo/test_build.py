@@ -11,6 +11,10 @@ from convscope.errors import RequestError
 from convscope.zoo import ZOO, build
 from convscope.zoo.check import check_network, reads_channels_last
 
+# 1,202 layers, whose shapes alone take half a minute.
+NAMES = [pytest.param(n, marks=[pytest.mark.slow] if "1202" in n else []) for n in ZOO]
+
+
 def count(net):
     return sum(weight.numel() for weight in net.parameters())
 
@@ -36,7 +40,7 @@ def test_every_layer_of_lenet5_has_the_lectures_volume_and_parameters():
         assert count(net.get_submodule(name)) == parameters
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_any_size_that_the_layers_allow_is_built(name, channels):
     native, least = ZOO[name].size, ZOO[name].smallest
@@ -46,7 +50,7 @@ def test_any_size_that_the_layers_allow_is_built(name, channels):
             assert net(torch.zeros(2, channels, *size)).shape == (2, 7)
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_smallest_size_works_and_one_less_does_not(name):
     least = ZOO[name].smallest
     with torch.device("meta"):
@@ -58,7 +62,7 @@ def test_the_smallest_size_works_and_one_less_does_not(name):
 
 
 @pytest.mark.filterwarnings("ignore:Initializing zero-element")
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", NAMES)
 def test_one_less_than_the_smallest_would_leave_nothing_in_some_layer(name):
     entry = ZOO[name]
     less = (entry.smallest - 1, entry.size[1])

@@ -153,6 +153,11 @@ def test_stride_on_is_refused_by_what_has_no_such_choice(name):
         build(name, stride_on="1x1")
 
 
+def test_a_misspelt_name_is_told_before_its_stride():
+    with pytest.raises(RequestError, match="Did you mean 'resnet50'"):
+        build("resnt50", stride_on="1x1")
+
+
 @pytest.mark.parametrize("depth", [1, 2, 21])
 def test_a_depth_that_cifars_table_cannot_have_is_refused(depth):
     with pytest.raises(RequestError, match=rf"6n\+2 .* not {depth}"):
