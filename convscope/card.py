@@ -14,10 +14,13 @@ Fit = Literal["pad", "crop", "letterbox", "stretch"]
 """How a picture of any size comes to the network's size, aspect ratio kept unless it says so.
 
 - `pad`: as it is, centred on black; a picture that is larger is scaled down to fit first.
-- `crop`: scaled until its shorter side fits, then the centre is cut out.
+- `crop`: scaled until its shorter side fits, or is `resize` long, then the centre is cut out.
 - `letterbox`: scaled until its longer side fits, then centred on black.
 - `stretch`: scaled to the size, whatever becomes of the aspect ratio.
 """
+
+Interpolation = Literal["bilinear", "bicubic"]
+"""How the pixels of a scaled picture come from those around them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,9 @@ class Card:
         to_grey: how a colour picture becomes grey: ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B.
         to_colour: how a grey picture becomes colour: three times the same.
         fit: how a picture of another size comes to `size`.
+        resize: the shorter side before `crop` cuts the centre out, as ImageNet's 256 before 224;
+            None: cut as much as there is.
+        interpolation: how its pixels are scaled.
         mean: per channel, of bytes scaled to 0..1; subtracted.
         std: per channel, likewise; divided by.
         provenance: where the weights came from: network, data, fingerprint, convscope's version.
@@ -42,6 +48,8 @@ class Card:
     fit: Fit
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    resize: int | None = None
+    interpolation: Interpolation = "bilinear"
     to_grey: Literal["luma-601"] = "luma-601"
     to_colour: Literal["repeat"] = "repeat"
     provenance: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
@@ -53,6 +61,15 @@ class Card:
             (min(self.size) < 1, f"has the impossible size {self.size}"),
             (self.channels not in (1, 3), f"has {self.channels} channels; 1 and 3 are known"),
             (self.fit not in get_args(Fit), f"has fit={self.fit!r}; known: {get_args(Fit)}"),
+            (self.resize is not None and self.fit != "crop", f"resizes for fit={self.fit!r}"),
+            (
+                self.resize is not None and self.resize < max(self.size),
+                f"cuts {self.size} out of pictures with a shorter side of {self.resize}",
+            ),
+            (
+                self.interpolation not in get_args(Interpolation),
+                f"has interpolation={self.interpolation!r}; known: {get_args(Interpolation)}",
+            ),
             (self.to_grey != "luma-601", f"has the unknown rule to_grey={self.to_grey!r}"),
             (self.to_colour != "repeat", f"has the unknown rule to_colour={self.to_colour!r}"),
             (len(self.mean) != self.channels, f"needs one mean per channel, not {self.mean}"),

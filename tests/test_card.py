@@ -25,6 +25,19 @@ def test_a_card_comes_back_from_json_as_it_was():
     assert Card.from_json(CARD.to_json()) == CARD
 
 
+def test_a_card_says_how_the_centre_is_cut_out():
+    card = replace(CARD, resize=48, interpolation="bicubic")
+    assert Card.from_json(card.to_json()) == card
+    with pytest.raises(RequestError, match="resizes for fit='pad'"):
+        replace(card, fit="pad")
+
+
+def test_a_card_from_before_there_was_a_resize_reads_as_it_did():
+    fields = json.loads(CARD.to_json())
+    del fields["resize"], fields["interpolation"]
+    assert Card.from_json(json.dumps(fields)) == CARD
+
+
 @given(st.lists(st.text(), min_size=2, max_size=5, unique=True))
 def test_any_class_names_survive(names):
     card = replace(CARD, classes=tuple(names))
@@ -39,6 +52,8 @@ def test_any_class_names_survive(names):
         ("size", [0, 3], "impossible size"),
         ("channels", 4, "4 channels"),
         ("fit", "squash", "squash"),
+        ("resize", 47, r"cuts \(32, 48\) out of pictures with a shorter side of 47"),
+        ("interpolation", "nearest", "interpolation='nearest'"),
         ("to_grey", "mean", "to_grey='mean'"),
         ("to_colour", "jet", "to_colour='jet'"),
         ("mean", [0.0], "one mean per channel"),

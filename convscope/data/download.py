@@ -1,15 +1,13 @@
-"""Named data from the network: fetched once, checked by hash, kept in the user's cache."""
+"""Files from the network: fetched once, checked by hash, kept in the user's cache."""
 
 import hashlib
-import logging
 import os
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import cast
+from tempfile import TemporaryDirectory
 
 from convscope.errors import WorkError
 
@@ -24,11 +22,25 @@ CHUNK = 1 << 18
 
 @dataclass(frozen=True)
 class Remote:
-    """A file in the network: its name here, its MD5, and where it is to be had, best first."""
+    """A file in the network.
+
+    Attributes:
+        name: what it is called here.
+        md5: its digest; None where the publisher gives none.
+        urls: where it is to be had, best first.
+        sha256: its digest, or as much of its beginning as the publisher gives.
+    """
 
     name: str
-    md5: str
+    md5: str | None
     urls: tuple[str, ...]
+    sha256: str | None = None
+
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """The beginning of the file's digest by each algorithm that the publisher used."""
+        known = {"md5": self.md5, "sha256": self.sha256}
+        return {algorithm: digest for algorithm, digest in known.items() if digest}
 
 
 def cache_folder() -> Path:
@@ -40,65 +52,84 @@ def cache_folder() -> Path:
     return Path(pooch.os_cache("convscope"))
 
 
-def has_right_bytes(path: Path, md5: str) -> bool:
-    """Whether a file is there and has this MD5."""
-    if not path.is_file():
-        return False
+def digest_of(path: Path, algorithm: str = "sha256") -> str:
+    """The digest of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
-        digest = hashlib.md5(usedforsecurity=False)
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest() == md5
+        return hashlib.file_digest(
+            file, partial(hashlib.new, algorithm, usedforsecurity=False)
+        ).hexdigest()
 
 
-def fetch(remote: Remote, folder: Path, *, progress: Progress | None = None) -> Path:
+def fetch(
+    remote: Remote,
+    folder: Path,
+    *,
+    progress: Progress | None = None,
+    otherwise: str = "pass --data-dir",
+) -> Path:
     """The path of a file in `folder`, downloaded first unless it is there and right.
 
-    A file is written under a temporary name and takes its own only when its hash is right. Every
-    mirror is tried three times. Raises WorkError when none gives the file, and when it cannot be
-    written.
+    A file is written under a temporary name and takes its own only when its digest is right. One
+    whose publisher gives no digest is right as it came: its SHA-256 is noted beside it, so that
+    later damage is seen. Every mirror is tried three times.
+
+    Raises WorkError when none gives the file, and when it cannot be written; `otherwise` is what a
+    person can do beside putting the file in its place.
     """
     path = folder / remote.name
-    if has_right_bytes(path, remote.md5):
+    if path.is_file() and _begins(path, remote.digests or _noted(path)):
         return path
     reasons: dict[str, str] = {}
     for pause in PAUSES:
         time.sleep(pause)
         for url in remote.urls:
-            reason = _try(url, remote, folder, progress)
+            reason = _try(url, remote, folder, progress or _no_progress)
             if reason is None:
                 return path
             reasons[url] = reason
     tried = "; ".join(f"{url}: {reason}" for url, reason in reasons.items())
     raise WorkError(
         f"Could not download {remote.name} ({tried}). Get it by hand from {remote.urls[0]} and put "
-        f"it in {folder}, or pass --data-dir."
+        f"it in {folder}, or {otherwise}."
     )
 
 
-def _try(url: str, remote: Remote, folder: Path, progress: Progress | None) -> str | None:
+def _begins(path: Path, digests: Mapping[str, str]) -> bool:
+    """Whether the file's digests begin so; a file of which none is known is right."""
+    return all(
+        digest_of(path, algorithm).startswith(beginning) for algorithm, beginning in digests.items()
+    )
+
+
+def _noted(path: Path) -> Mapping[str, str]:
+    """The digest that was noted when the file came."""
+    note = _note(path)
+    return {"sha256": note.read_text("ascii").strip()} if note.is_file() else {}
+
+
+def _note(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _try(url: str, remote: Remote, folder: Path, progress: Progress) -> str | None:
     """Download once. None when it worked, else why it did not."""
-    import pooch  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]
     import requests  # noqa: PLC0415  a third of a second
     import urllib3  # noqa: PLC0415
 
-    def download(url: str, target: str, _: object) -> None:
-        _stream(url, Path(target), partial(progress or _no_progress, remote.name))
-
-    retrieve = cast("Callable[..., str]", pooch.retrieve)  # pyright: ignore[reportUnknownMemberType]
+    path = folder / remote.name
     try:
-        with _quiet(pooch.get_logger()):
-            retrieve(
-                url,
-                known_hash=f"md5:{remote.md5}",
-                fname=remote.name,
-                path=folder,
-                downloader=download,
-            )
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder, prefix=f".{remote.name}.") as beside:
+            came = Path(beside, remote.name)
+            _stream(url, came, partial(progress, remote.name))
+            if not _begins(came, remote.digests):
+                return "what came has the wrong checksum"
+            digest = None if remote.digests else digest_of(came)
+            came.replace(path)
+        if digest is not None:
+            _note(path).write_text(f"{digest}\n", "ascii")
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         return _short(error)
-    except ValueError:  # pooch's word for a wrong hash
-        return "what came has the wrong checksum"
     except OSError as error:
         raise WorkError(
             f"Could not write {remote.name} to {folder}: {error.strerror or error}."
@@ -139,13 +170,3 @@ def _short(error: Exception) -> str:
     ) is not None and isinstance(deeper, BaseException):
         cause = deeper
     return str(getattr(cause, "strerror", None) or cause)
-
-
-@contextmanager
-def _quiet(logger: logging.Logger) -> Generator[None]:
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -9,6 +9,7 @@ from PIL import Image
 from convscope.card import Card, Fit
 
 _NEARLY = 0.75  # a picture that fills this much of the network's input is better framed than scaled
+_RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
 def choose_fit(sizes: Sequence[tuple[int, int]], size: tuple[int, int]) -> Fit:
@@ -34,44 +35,58 @@ def fit(picture: Image.Image, card: Card) -> NDArray[np.uint8]:
 
 def _framed(picture: Image.Image, card: Card) -> Image.Image:
     height, width = card.size
-    if picture.size == (width, height):
+    if picture.size == (width, height) and card.resize is None:
         return picture
     across, down = width / picture.width, height / picture.height
     match card.fit:
         case "stretch":
-            return _scaled(picture, width, height)
+            return _scaled(picture, card.size, card)
         case "crop":
-            scale = max(across, down)
-            wide, tall = width / scale, height / scale
-            left, top = (picture.width - wide) / 2, (picture.height - tall) / 2
-            box = (left, top, left + wide, top + tall)
-            return _scaled(picture, width, height, box)
+            return _scaled(picture, card.size, card, _centre(picture.size, card))
         case "pad":
             scale = min(1.0, across, down)
         case "letterbox":
             scale = min(across, down)
     if scale != 1.0:
         wide, tall = (max(1, round(side * scale)) for side in picture.size)
-        picture = _scaled(picture, min(wide, width), min(tall, height))
+        picture = _scaled(picture, (min(tall, height), min(wide, width)), card)
     canvas = Image.new(picture.mode, (width, height))
     canvas.paste(picture, ((width - picture.width) // 2, (height - picture.height) // 2))
     return canvas
 
 
+def _centre(picture: tuple[int, int], card: Card) -> tuple[float, float, float, float]:
+    """The part of a picture of this (width, height) that `crop` keeps: left, top, right, bottom.
+
+    With `resize` it is what two steps would keep, whole pixels of the scaled picture, rounded as
+    torchvision does it; it is named in the picture's own pixels, so that one step will do.
+    """
+    (height, width), (across, down) = card.size, picture
+    if card.resize is None:
+        wide, tall = min(across, width * down / height), min(down, height * across / width)
+        left, top = (across - wide) / 2, (down - tall) / 2
+        return left, top, left + wide, top + tall
+    wide, tall = (card.resize * side // min(picture) for side in picture)
+    left, top = round((wide - width) / 2), round((tall - height) / 2)
+    right, bottom = left + width, top + height
+    return left * across / wide, top * down / tall, right * across / wide, bottom * down / tall
+
+
 def _scaled(
     picture: Image.Image,
-    width: int,
-    height: int,
+    size: tuple[int, int],
+    card: Card,
     box: tuple[float, float, float, float] | None = None,
 ) -> Image.Image:
-    return picture.resize((width, height), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
+    height, width = size
+    return picture.resize((width, height), _RESAMPLING[card.interpolation], box, reducing_gap=3.0)
 
 
 def fit_array(pixels: NDArray[np.uint8], card: Card) -> NDArray[np.uint8] | None:
     """What `fit` makes of pictures (n, h, w[, 3]), all at once; None where they need scaling."""
     height, width = card.size
     tall, wide = pixels.shape[1:3]
-    framed = card.fit in ("pad", "letterbox", "crop") and (tall, wide) == (height, width)
+    framed = card.fit != "stretch" and card.resize is None and (tall, wide) == (height, width)
     if not framed and (card.fit != "pad" or tall > height or wide > width):
         return None
     grey = pixels.ndim == 3

@@ -1,6 +1,14 @@
 """How an epoch falls into batches, and how many of them a training has."""
 
-from convscope.train.settings import Settings
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from convscope.data.augment import augment, epoch_order
+from convscope.data.feed import Loaded
+from convscope.train.settings import Resolved, Settings
 
 
 def slices(n: int, size: int) -> list[slice]:
@@ -16,3 +24,27 @@ def total_steps(settings: Settings, batches: int) -> int | None:
     if settings.minutes is not None:
         return None
     return settings.steps if settings.steps is not None else settings.epochs * batches
+
+
+def batches_from(
+    batch: int, loaded: Loaded, settings: Settings, chosen: Resolved, *, epoch: int
+) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+    """The batches of an epoch from number `batch` on: their indices and bytes (n, h, w, c)."""
+    order = epoch_order(
+        loaded.dataset.part("train"),
+        loaded.dataset.labels,
+        seed=settings.seed,
+        epoch=epoch,
+        sampling=settings.sampling,
+    )
+    coming = [order[piece] for piece in slices(len(order), chosen.batch_size)[batch:]]
+    for indices, pixels in zip(coming, loaded.feed.batches(coming), strict=True):
+        changed = augment(
+            pixels,
+            indices,
+            kind=settings.augment,
+            padding=chosen.crop_padding,
+            seed=settings.seed,
+            epoch=epoch,
+        )
+        yield indices, changed

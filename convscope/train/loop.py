@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from convscope.card import Card
-from convscope.data.augment import augment, epoch_order
 from convscope.data.dataset import Split
 from convscope.data.feed import Loaded
 from convscope.data.normalise import normalise
@@ -22,22 +20,20 @@ from convscope.evaluate.measure import Measured, forward_all, score
 from convscope.evaluate.scores import better
 from convscope.run.folder import Run
 from convscope.run.tensors import Stored
-from convscope.train.batches import slices, total_steps
+from convscope.train.batches import batches_from, slices, total_steps
 from convscope.train.diagnose import explained, first_bad_layer
-from convscope.train.optimise import Optimiser, class_weights
+from convscope.train.freeze import Frozen
+from convscope.train.loss import class_weights, loss_and_logits
+from convscope.train.metrics import trained_line, validated_line
+from convscope.train.optimise import Optimiser
 from convscope.train.schedule import Schedule
 from convscope.train.settings import Settings
 from convscope.train.signals import Wish
 from convscope.train.state import Counters, pack, unpack
 from convscope.train.watch import Watcher
+from convscope.zoo import rate_of
 
 EVALUATION_BATCH = 256
-
-_SPLIT_WORDS: tuple[tuple[Split, str], ...] = (
-    ("train", "training"),
-    ("val", "validation"),
-    ("test", "test"),
-)
 
 
 class _Stop(Exception):
@@ -52,6 +48,7 @@ class Training:
         net: on `device`, its weights as training left them.
         channels_last: whether images lie in memory as n, h, w, c, which most networks can read.
         facts: what goes beside the weights into model.safetensors.
+        told: what is trained on what, in a sentence.
     """
 
     net: nn.Module
@@ -64,18 +61,22 @@ class Training:
     watcher: Watcher
     wish: Wish
     facts: Mapping[str, Any]
+    told: str
 
     def __post_init__(self) -> None:
         settings, dataset = self.settings, self.loaded.dataset
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         self.net.to(self.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
         self.forward = torch.compile(self.net) if settings.compile else self.net
+        self.frozen = Frozen(self.net, settings.freeze, every=settings.unfreeze_every)
+        if not settings.unfreeze_every:  # then the optimiser keeps nothing for what is held
+            self.frozen.hold(epoch=0)
         self.optimiser = Optimiser(self.net, settings)
-        self.indices = dataset.part("train")
-        self.chosen = settings.resolved(len(self.indices))
+        pictures = len(dataset.part("train"))
+        self.chosen = settings.resolved(pictures, rate=rate_of(settings.model))
         self.labels = torch.from_numpy(dataset.labels)
         self.weights = class_weights(dataset.counts("train"), settings, self.device)
-        self.batches = len(slices(len(self.indices), self.chosen.batch_size))
+        self.batches = len(slices(pictures, self.chosen.batch_size))
         self.steps = total_steps(settings, self.batches)
         epochs = settings.warmup * self.batches / self.steps if self.steps else 0.0
         self.schedule = Schedule(
@@ -108,7 +109,7 @@ class Training:
                 "step": counters.step,
                 "steps": self.steps,
                 "batches": self.batches,
-                "told": f"{begun}{self.told()}",
+                "told": f"{begun}{self.told}",
             }
         )
         while not counters.done:
@@ -120,18 +121,6 @@ class Training:
             except _Stop:
                 self._stop_if_wished()
         self._save()
-
-    def told(self) -> str:
-        """What is trained on what, in a sentence."""
-        dataset, card = self.loaded.dataset, self.card
-        weights = sum(weight.numel() for weight in self.net.parameters())
-        sizes = ", ".join(
-            f"{len(dataset.part(split)):,} for {word}" for split, word in _SPLIT_WORDS
-        )
-        return (
-            f"{self.settings.model} ({weights:,} parameters, {card.channels}x{card.size[0]}x"
-            f"{card.size[1]}) on {dataset.name}: {len(card.classes)} classes; {sizes}."
-        )
 
     def _ended(self) -> bool:
         counters = self.counters
@@ -149,8 +138,11 @@ class Training:
 
     def _steps_of_epoch(self) -> None:
         counters = self.counters
-        self.net.train()
-        for indices, pixels in self._epoch_from(counters.batch):
+        self.frozen.hold(counters.epoch)
+        coming = batches_from(
+            counters.batch, self.loaded, self.settings, self.chosen, epoch=counters.epoch
+        )
+        for indices, pixels in coming:
             began = time.perf_counter()
             rate = self._rate()
             loss, hits = self._step(indices, pixels, rate)
@@ -178,36 +170,16 @@ class Training:
             if self._ended():
                 return
 
-    def _epoch_from(self, batch: int) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
-        """The batches still to come in this epoch: their indices and bytes (n, h, w, c)."""
-        settings, epoch = self.settings, self.counters.epoch
-        order = epoch_order(
-            self.indices,
-            self.loaded.dataset.labels,
-            seed=settings.seed,
-            epoch=epoch,
-            sampling=settings.sampling,
-        )
-        coming = [order[piece] for piece in slices(len(order), self.chosen.batch_size)[batch:]]
-        for indices, pixels in zip(coming, self.loaded.feed.batches(coming), strict=True):
-            changed = augment(
-                pixels,
-                indices,
-                kind=settings.augment,
-                padding=self.chosen.crop_padding,
-                seed=settings.seed,
-                epoch=epoch,
-            )
-            yield indices, changed
-
     def _step(self, indices: NDArray[np.int64], pixels: Tensor, rate: float) -> tuple[float, int]:
         """One step; the batch's mean loss, and how many it had right before the step."""
         targets = self.labels[indices].to(self.device)
         try:
             images = self._images(pixels)
-            logits = self.forward(images)
-            loss = F.cross_entropy(
-                logits, targets, self.weights, label_smoothing=self.settings.label_smoothing
+            loss, logits = loss_and_logits(
+                self.forward(images),
+                targets,
+                weights=self.weights,
+                smoothing=self.settings.label_smoothing,
             )
             value = loss.item()
             if not math.isfinite(value):
@@ -266,18 +238,13 @@ class Training:
         """Evaluate, keep the best weights, write the line, and begin the next epoch."""
         counters, settings = self.counters, self.settings
         began = time.perf_counter()
-        line = self._line()
+        line = trained_line(counters, self._rate())
         if len(self.loaded.dataset.part("val")):
             scores = self.measure("val").scores
             if not math.isfinite(scores.loss):
                 self._refuse("The validation loss became no number", line["lr"])
             value = (scores.metric(settings.metric), scores.loss)
-            line |= {
-                "val_loss": scores.loss,
-                "val_top1": scores.top1,
-                "val_f1": scores.metric("f1"),
-            }
-            line["val_balanced"] = scores.metric("balanced")
+            line |= validated_line(scores)
             best = counters.best is None or better(value, counters.best, settings.metric)
             counters.plateau.see(scores.loss, patience=settings.patience)
         else:
@@ -303,18 +270,6 @@ class Training:
             self.watcher.note(
                 f"Stopped early: no better {settings.metric} for {counters.stale} epochs."
             )
-
-    def _line(self) -> dict[str, Any]:
-        counters = self.counters
-        return {
-            "epoch": counters.epoch + 1,
-            "step": counters.step,
-            "seconds": round(counters.seconds, 3),
-            "lr": self._rate(),
-            "images_per_second": round(counters.seen / max(counters.epoch_seconds, 1e-9), 1),
-            "train_loss": counters.loss_sum / max(counters.seen, 1),
-            "train_top1": counters.hits / max(counters.seen, 1),
-        }
 
     def _stop_if_wished(self) -> None:
         if self.wish.signal is not None:

@@ -1,8 +1,6 @@
-"""What a step minimises and by which rule: class weights, and the optimiser."""
+"""How a step moves the weights."""
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
@@ -19,16 +17,23 @@ class Optimiser:
 
     Attributes:
         state: per name of a quantity, one tensor for each weight, in their order.
+        places: per share of the learning rate, the places of the weights that move at it.
     """
 
     def __init__(self, net: nn.Module, settings: Settings) -> None:
         self.settings = settings
-        self.weights = [weight for weight in net.parameters() if weight.requires_grad]
+        named = [(name, weight) for name, weight in net.named_parameters() if weight.requires_grad]
+        self.weights = [weight for _, weight in named]
         self.fused = all(weight.device.type in ("cpu", "cuda") for weight in self.weights)
         names = ("exp_avg", "exp_avg_sq") if settings.optimiser == "adamw" else ("momentum_buffer",)
         self.state = {name: [torch.zeros_like(w) for w in self.weights] for name in names}
         if settings.optimiser == "adamw":
             self.state["step"] = [torch.zeros((), device=w.device) for w in self.weights]
+        head = head_of(net)
+        self.places: dict[float, list[int]] = {}
+        for place, (name, _) in enumerate(named):
+            share = 1.0 if name.rpartition(".")[0] == head else settings.body_lr
+            self.places.setdefault(share, []).append(place)
 
     def forget_gradients(self) -> None:
         """Let the next backward pass write gradients instead of adding to the last ones."""
@@ -36,8 +41,13 @@ class Optimiser:
             weight.grad = None
 
     def step(self, rate: float) -> None:
-        """Move every weight that has a gradient, at this learning rate."""
-        moved = [place for place, weight in enumerate(self.weights) if weight.grad is not None]
+        """Move every weight that has a gradient, at its share of this learning rate."""
+        for share, places in self.places.items():
+            moved = [place for place in places if self.weights[place].grad is not None]
+            if moved:
+                self._move(moved, share * rate)
+
+    def _move(self, moved: list[int], rate: float) -> None:
         weights: list[Tensor] = [self.weights[place] for place in moved]
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         state = {name: [own[place] for place in moved] for name, own in self.state.items()}
@@ -75,11 +85,7 @@ class Optimiser:
                 )
 
 
-def class_weights(
-    counts: NDArray[np.int64], settings: Settings, device: torch.device
-) -> Tensor | None:
-    """Weights that make every class count the same in the loss: n / (classes · count)."""
-    if settings.class_weights == "none":
-        return None
-    weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
-    return torch.tensor(weights, dtype=torch.float32, device=device)
+def head_of(net: nn.Module) -> str:
+    """The name of the last layer that has weights of its own."""
+    layers = [name.rpartition(".")[0] for name, _ in net.named_parameters()]
+    return layers[-1] if layers else ""

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from convscope.card import Card
-from convscope.data.dataset import SPLITS, Dataset
+from convscope.data.dataset import SPLITS, Dataset, Split
 from convscope.data.decode import Unreadable
 from convscope.data.feed import Loaded, MemoryFeed, load
 from convscope.data.fit import choose_fit
@@ -26,24 +27,38 @@ from convscope.data.source import NAMES
 from convscope.errors import RequestError, WorkError
 from convscope.train.settings import Settings
 from convscope.train.watch import Watcher
-from convscope.zoo import ZOO
+from convscope.weights.fitted import fit_weights
+from convscope.weights.load import with_channels
+from convscope.weights.source import Weights
+from convscope.zoo import made_for, rate_of
+from convscope.zoo.table_file import is_table
 
 _LOOKED_AT = 32  # pictures whose size decides how all are fitted
 _STREAMED = 2048  # training pictures that mean and std are taken from where not all are in memory
+_SPLIT_WORDS: tuple[tuple[Split, str], ...] = (
+    ("train", "training"),
+    ("val", "validation"),
+    ("test", "test"),
+)
 _LISTED = 3  # unreadable pictures that a message names
 
 
-def first_card(dataset: Dataset, settings: Settings, watcher: Watcher) -> Card:
+def first_card(
+    dataset: Dataset, settings: Settings, watcher: Watcher, start: Card | None = None
+) -> Card:
     """The card but for its mean and std, which the pictures will tell.
+
+    `start` is the card of the weights that the training starts from: pictures are prepared as it
+    says, mean and std too, where the settings leave it open.
 
     Raises RequestError where neither the settings, nor the network, nor the pictures say a size.
     """
     sizes, grey = _look(dataset)
-    entry = ZOO.get(settings.model)
+    own_channels, own_size = (start.channels, start.size) if start else made_for(settings.model)
     if settings.size is not None:
         size = (settings.size, settings.size)
-    elif entry is not None:
-        size = entry.size
+    elif own_size is not None:
+        size = own_size
     elif len(set(sizes)) == 1:
         size = sizes[0]
     else:
@@ -51,8 +66,9 @@ def first_card(dataset: Dataset, settings: Settings, watcher: Watcher) -> Card:
             f"The pictures of {dataset.name} differ in size and {settings.model} does not say what "
             "it needs. Choose a size with --size, in pixels."
         )
-    channels = settings.channels or (entry.channels if entry else 1 if grey else 3)
-    fit = choose_fit(sizes, size) if settings.fit == "auto" else settings.fit
+    channels = settings.channels or own_channels or (1 if grey else 3)
+    open_fit = start.fit if start else choose_fit(sizes, size)
+    fit = open_fit if settings.fit == "auto" else settings.fit
     tall, wide = (int(np.median(side)) for side in zip(*sizes, strict=True))
     if tall * wide >= 4 * size[0] * size[1]:
         watcher.note(
@@ -63,13 +79,23 @@ def first_card(dataset: Dataset, settings: Settings, watcher: Watcher) -> Card:
         watcher.note(
             "The network sees grey; colour pictures are made grey (--channels 3 keeps it)."
         )
-    return Card(
+    card = Card(
         classes=dataset.classes,
         size=size,
         channels=1 if channels == 1 else 3,
         fit=fit,
         mean=(0.0,) * channels,
         std=(1.0,) * channels,
+    )
+    return card if start is None else _prepared_as(start, card)
+
+
+def _prepared_as(start: Card, card: Card) -> Card:
+    """The card with what `start` says of the pixels; its resize goes with its size and fit."""
+    theirs = with_channels(start, card.channels)
+    resize = start.resize if (card.size, card.fit) == (start.size, start.fit) else None
+    return replace(
+        card, resize=resize, interpolation=start.interpolation, mean=theirs.mean, std=theirs.std
     )
 
 
@@ -126,20 +152,49 @@ def load_checked(dataset: Dataset, card: Card, settings: Settings, watcher: Watc
     return loaded
 
 
-def full_card(card: Card, loaded: Loaded, model: str) -> Card:
-    """The card with mean and std of the training pictures, and where all of it came from."""
-    indices = loaded.dataset.part("train")
-    if not isinstance(loaded.feed, MemoryFeed):
-        indices = indices[:: max(1, math.ceil(len(indices) / _STREAMED))]
-    batches = [indices[start : start + 512] for start in range(0, len(indices), 512)]
-    mean, std = pixel_statistics(islice(loaded.feed.batches(batches), None))
+def full_card(card: Card, loaded: Loaded, model: str, start: Card | None = None) -> Card:
+    """The card with mean and std of the training pictures, and where all of it came from.
+
+    Mean and std stay those of `start`, see `first_card`.
+    """
     provenance = {
         "network": model,
         "data": loaded.dataset.name,
         "fingerprint": loaded.fingerprint,
         "convscope": version("convscope"),
     }
+    mean, std = (card.mean, card.std) if start else _statistics(loaded)
     return replace(card, mean=mean, std=std, provenance=provenance)
+
+
+def _statistics(loaded: Loaded) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    indices = loaded.dataset.part("train")
+    if not isinstance(loaded.feed, MemoryFeed):
+        indices = indices[:: max(1, math.ceil(len(indices) / _STREAMED))]
+    batches = [indices[start : start + 512] for start in range(0, len(indices), 512)]
+    return pixel_statistics(islice(loaded.feed.batches(batches), None))
+
+
+def start_from(weights: Weights, net: nn.Module, card: Card) -> Card:
+    """Put weights into a network and tell so in its card.
+
+    Raises RequestError, with nothing changed, where they are not the network's.
+    """
+    fitted = fit_weights(weights, net)
+    fitted.pour(net)
+    return replace(card, provenance={**card.provenance, **fitted.told})
+
+
+def told(settings: Settings, dataset: Dataset, card: Card, net: nn.Module) -> str:
+    """What is trained on what, in a few words."""
+    weights = sum(weight.numel() for weight in net.parameters())
+    sizes = ", ".join(f"{len(dataset.part(split)):,} for {word}" for split, word in _SPLIT_WORDS)
+    begun = f" It starts from {settings.weights}." if settings.weights else ""
+    held = f" Layers up to {settings.freeze} are held." if settings.freeze else ""
+    return (
+        f"{settings.model} ({weights:,} parameters, {card.channels}x{card.size[0]}x"
+        f"{card.size[1]}) on {dataset.name}: {len(card.classes)} classes; {sizes}.{begun}{held}"
+    )
 
 
 def check_space(folder: Path, weights: int) -> None:
@@ -166,7 +221,12 @@ def config_of(
     packages = ("convscope", "numpy", "pillow", "torch")
     if settings.data_dir is not None:
         settings = replace(settings, data_dir=settings.data_dir.resolve())
-    settings = replace(settings, **asdict(settings.resolved(len(loaded.dataset.part("train")))))
+    if settings.weights is not None and (path := Path(settings.weights).expanduser()).exists():
+        settings = replace(settings, weights=str(path.resolve()))
+    if is_table(settings.model):
+        settings = replace(settings, model=str(Path(settings.model).resolve()))
+    chosen = settings.resolved(len(loaded.dataset.part("train")), rate=rate_of(settings.model))
+    settings = replace(settings, **asdict(chosen))
     return {
         "data": data if data in NAMES else str(Path(data).resolve()),
         **settings.to_dict(),

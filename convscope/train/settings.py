@@ -44,17 +44,23 @@ class Settings:
         augment: what happens to a training picture before each epoch.
         crop_padding: pixels of black around a picture before it is cropped; default 2 for crop, 4
             for crop-flip.
-        model: a name of the zoo, or your own as module:attr.
+        model: a name of the zoo, a layer table such as net.toml, or your own as module:attr.
         size: height and width in pixels that the network is fed; default the network's own.
         channels: 1 (grey) or 3 (colour) that the network is fed; default the network's own.
+        weights: what to start from: a file, a URL, a run folder, torchvision:NAME or timm:NAME.
+            Where it says how its pictures were prepared, the same is done, but for what is set.
+        freeze: layer up to which, in the network's order, everything is held as it is.
+        unfreeze_every: epochs after each of which one more held layer is let go, the last first;
+            0 for never.
         epochs: passes over the training pictures.
         steps: batches to train on, instead of epochs.
         minutes: minutes to train, instead of epochs, without warm-up; not repeatable to the bit.
         early_stop: epochs without improvement after which training ends; 0 for never.
         metric: what the best weights are chosen by, on the validation pictures.
         optimiser: sgd (with momentum) or adamw.
-        lr: peak learning rate; default 0.05 for sgd with batches of 64, in proportion to the batch
-            for others, and 0.001 for adamw.
+        lr: peak learning rate; default for sgd with batches of 64 the network's own (0.05 where it
+            has none), in proportion for other batches, and 0.001 for adamw.
+        body_lr: share of the learning rate at which all but the last layer learns.
         momentum: of sgd.
         weight_decay: of either optimiser.
         schedule: how the learning rate falls. plateau divides it when the validation loss stalls.
@@ -88,6 +94,9 @@ class Settings:
     model: Annotated[str, NETWORK] = "lenet5"
     size: Annotated[int | None, NETWORK] = None
     channels: Annotated[Literal[1, 3] | None, NETWORK] = None
+    weights: Annotated[str | None, NETWORK] = None
+    freeze: Annotated[str | None, NETWORK] = None
+    unfreeze_every: Annotated[int, NETWORK] = 0
 
     epochs: Annotated[int, LENGTH] = 30
     steps: Annotated[int | None, LENGTH] = None
@@ -97,6 +106,7 @@ class Settings:
 
     optimiser: Annotated[Optimiser, OPTIMISER] = "sgd"
     lr: Annotated[float | None, OPTIMISER] = None
+    body_lr: Annotated[float, OPTIMISER] = 1.0
     momentum: Annotated[float, OPTIMISER] = 0.9
     weight_decay: Annotated[float, OPTIMISER] = 0.0005
     schedule: Annotated[ScheduleName, OPTIMISER] = "cosine"
@@ -130,21 +140,25 @@ class Settings:
             raise RequestError(f"--drop-at takes shares between 0 and 1, not {self.drop_at}.")
         if self.steps is not None and self.minutes is not None:
             raise RequestError("--steps and --minutes both say how long; choose one.")
+        if self.unfreeze_every and self.freeze is None:
+            raise RequestError("--unfreeze-every lets go what --freeze holds; name a layer there.")
         if self.val == 0 and (self.schedule == "plateau" or self.early_stop):
             raise RequestError(
                 "--schedule plateau and --early-stop look at validation pictures; --val 0 leaves "
                 "none."
             )
 
-    def resolved(self, pictures: int) -> "Resolved":
+    def resolved(self, pictures: int, *, rate: float = 0.05) -> "Resolved":
         """What the settings left open, decided for so many training pictures.
+
+        `rate` is the network's own learning rate for SGD with batches of 64.
 
         The rate of SGD is in proportion to the batch: Goyal et al., 2017, "Accurate, large
         minibatch SGD", section 2.1.
         """
         few = max(8, 2 ** int(math.log2(max(1, pictures / 20))))
         batch_size = self.batch_size or min(64, few)
-        peak = {"sgd": 0.05 * batch_size / 64, "adamw": 0.001}[self.optimiser]
+        peak = {"sgd": rate * batch_size / 64, "adamw": 0.001}[self.optimiser]
         padding = {"none": 0, "crop": 2, "crop-flip": 4}[self.augment]
         return Resolved(
             batch_size=batch_size,
@@ -191,7 +205,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "warmup": (0, 1_000_000), "drop_by": (1, 1e6), "patience": (0, 1_000_000), "clip": (0, 1e12),
     "batch_size": (1, 1_000_000), "label_smoothing": (0, 1), "seed": (0, 2**63 - 1),
     "split_seed": (0, 2**63 - 1), "threads": (1, 4096), "memory_share": (0, 1),
-    "save_seconds": (0, 10**7),
+    "save_seconds": (0, 10**7), "unfreeze_every": (0, 1_000_000), "body_lr": (0, 1),
 }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from convscope.errors import RequestError
 from convscope.evaluate.scores import Scores
 from convscope.report import report
 from convscope.run.folder import Run
-from convscope.run.network import build_network, fill, importable
+from convscope.run.network import build_network, fill, importable, keep_model, kept_model
 from convscope.train.loop import Training
 from convscope.train.prepare import (
     check_space,
@@ -30,11 +30,15 @@ from convscope.train.prepare import (
     load_checked,
     machine_facts,
     problems_csv,
+    start_from,
+    told,
 )
 from convscope.train.settings import TABLES, Settings
 from convscope.train.signals import Wish, wish_to_stop
 from convscope.train.watch import Quiet, Watcher
+from convscope.weights.source import Weights, open_weights
 from convscope.zoo.check import reads_channels_last
+from convscope.zoo.table_file import is_table
 
 
 @dataclass(frozen=True)
@@ -72,21 +76,25 @@ def train_run(
     device = choose_device(settings.device)
     dataset = open_source(data, data_dir=settings.data_dir, progress=watcher.downloading)
     dataset = fill_splits(dataset, val=settings.val, test=settings.test, seed=settings.split_seed)
-    run = Run.create(
-        Path(out) if out else None, name=f"{_word(settings.model)}_{_word(dataset.name)}"
-    )
+    model = Path(settings.model).stem if is_table(settings.model) else settings.model
+    run = Run.create(Path(out) if out else None, name=f"{_word(model)}_{_word(dataset.name)}")
     with _left_as_found(settings), wish_to_stop() as wish, run.locked(), _kept_if_begun(run):
-        card = first_card(dataset, settings, watcher)
+        weights = _weights(settings, watcher)
+        start = weights and weights.card
+        card = first_card(dataset, settings, watcher, start)
         loaded = load_checked(dataset, card, settings, watcher)
-        card = full_card(card, loaded, settings.model)
+        card = full_card(card, loaded, settings.model, start)
         torch.manual_seed(settings.seed)
         net = build_network(settings.model, card)
+        if weights is not None:
+            card, weights = start_from(weights, net, card), None  # their memory is given back
+        training = _training(net, loaded, card, settings, run, device, watcher, wish)
         check_space(run.path, sum(t.numel() * t.element_size() for t in net.state_dict().values()))
+        keep_model(run, settings.model)
         run.write("card.json", card.to_json())
         run.write("splits.csv", write_splits(loaded.dataset))
         run.write("problems.csv", problems_csv(loaded))
         run.write_config(config_of(data, settings, loaded, device))
-        training = _training(net, loaded, card, settings, run, device, watcher, wish)
         training.train()
         return _finish(training, began)
 
@@ -123,7 +131,10 @@ def resume(
             watcher.note(f"Not bit-identical to an unbroken run: {', '.join(changed)}.")
         torch.manual_seed(settings.seed)
         with importable(config):
-            net = build_network(settings.model, card)
+            net = build_network(kept_model(folder, settings.model), card)
+        weights = _weights(settings, watcher) if stored is None else None
+        if weights is not None:  # it was stopped before its first state was saved
+            start_from(weights, net, card)
         training = _training(net, loaded, card, settings, folder, place, watcher, wish)
         if stored is not None:
             training.restore(stored)
@@ -151,6 +162,12 @@ def _same_data(
     return loaded
 
 
+def _weights(settings: Settings, watcher: Watcher) -> Weights | None:
+    if settings.weights is None:
+        return None
+    return open_weights(settings.weights, progress=watcher.downloading)
+
+
 def _training(
     net: torch.nn.Module,
     loaded: Loaded,
@@ -171,7 +188,11 @@ def _training(
         channels_last=reads_channels_last(net, channels=card.channels, size=card.size),
         watcher=watcher,
         wish=wish,
-        facts={"network": settings.model, "classes": list(card.classes)},
+        facts={
+            "network": card.provenance.get("network", settings.model),
+            "classes": list(card.classes),
+        },
+        told=told(settings, loaded.dataset, card, net),
     )
 
 
@@ -184,7 +205,7 @@ def _finish(training: Training, began: float) -> Trained:
     run.write("test.json", json.dumps(test.scores.to_dict(), indent=1, ensure_ascii=False) + "\n")
     page = report(
         title=run.path.name,
-        told=training.told(),
+        told=training.told,
         metrics=training.counters.metrics,
         test=test,
         indices=training.loaded.dataset.part("test"),

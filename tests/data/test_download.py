@@ -14,6 +14,7 @@ from convscope.errors import WorkError
 
 BODY = b"0123456789" * 50_000
 MD5 = hashlib.md5(BODY).hexdigest()  # noqa: S324  the publishers' choice
+SHA256 = hashlib.sha256(BODY).hexdigest()
 
 
 class Server(ThreadingHTTPServer):
@@ -62,8 +63,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     server.server_close()
 
 
-def remote(*urls: str, md5: str = MD5) -> Remote:
-    return Remote("data.gz", md5, urls)
+def remote(*urls: str, md5: str | None = MD5, sha256: str | None = None) -> Remote:
+    return Remote("data.gz", md5, urls, sha256=sha256)
 
 
 def test_a_file_is_fetched_once(server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
@@ -162,3 +163,55 @@ def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch
     assert cache_folder() == tmp_path
     monkeypatch.delenv("CONVSCOPE_DATA")
     assert cache_folder().name == "convscope"
+
+
+@pytest.mark.parametrize("digits", [8, 64])
+def test_a_sha256_or_its_beginning_is_a_check(server: Server, tmp_path: Path, digits: int):
+    known = {"md5": None, "sha256": SHA256[:digits]}
+    assert fetch(remote(server.url("ok"), **known), tmp_path).read_bytes() == BODY
+    assert fetch(remote(server.url("ok"), **known), tmp_path).read_bytes() == BODY
+    assert server.asked == ["/ok"]
+    with pytest.raises(WorkError, match="wrong checksum"):
+        fetch(remote(server.url("wrong"), **known), tmp_path / "other")
+    assert list((tmp_path / "other").iterdir()) == []
+
+
+def test_both_digests_must_be_right(server: Server, tmp_path: Path):
+    for wrong in ({"md5": "0" * 32}, {"sha256": "0" * 8}):
+        known = {"md5": MD5, "sha256": SHA256, **wrong}
+        with pytest.raises(WorkError, match="wrong checksum"):
+            fetch(remote(server.url("ok"), **known), tmp_path)
+
+
+def test_a_file_that_nobody_vouches_for_is_fetched_once_and_later_damage_is_seen(
+    server: Server, tmp_path: Path
+):
+    unknown = remote(server.url("ok"), md5=None)
+    path = fetch(unknown, tmp_path)
+    assert (tmp_path / "data.gz.sha256").read_text() == f"{SHA256}\n"
+    assert fetch(unknown, tmp_path).read_bytes() == BODY
+    assert server.asked == ["/ok"]
+    path.write_bytes(BODY[:-1])
+    assert fetch(unknown, tmp_path).read_bytes() == BODY
+    assert server.asked == ["/ok", "/ok"]
+
+
+def test_a_cut_connection_leaves_the_file_as_it_was(server: Server, tmp_path: Path):
+    path = fetch(remote(server.url("ok"), md5=None), tmp_path)
+    path.write_bytes(b"damaged")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(WorkError, match="Could not download"):
+        fetch(remote(server.url("cut"), md5=None), tmp_path)
+    assert sorted(tmp_path.iterdir()) == before
+    assert path.read_bytes() == b"damaged"
+
+
+def test_a_file_put_there_by_hand_is_taken(server: Server, tmp_path: Path):
+    (tmp_path / "data.gz").write_bytes(b"mine")
+    assert fetch(remote(server.url("ok"), md5=None), tmp_path).read_bytes() == b"mine"
+    assert server.asked == []
+
+
+def test_the_advice_is_the_callers(server: Server, tmp_path: Path):
+    with pytest.raises(WorkError, match="or sing a song"):
+        fetch(remote(server.url("absent")), tmp_path, otherwise="sing a song")

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from convscope.train.optimise import Optimiser, class_weights
+from convscope.train.loss import class_weights
+from convscope.train.optimise import Optimiser, head_of
 from convscope.train.settings import Settings
 from convscope.zoo import build
 
@@ -61,6 +62,38 @@ def test_a_weight_without_a_gradient_stays_as_it_is():
     optimiser.step(0.1)
     assert torch.equal(net[1].weight, before)
     assert not torch.equal(net[0].bias, torch.zeros(2))
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_the_body_moves_by_its_share_exactly_and_the_head_by_all(name):
+    moved = {}
+    for share in (1.0, 0.25):
+        torch.manual_seed(0)
+        net = build("tinyvgg", input=(16, 16))
+        optimiser = Optimiser(net, Settings(body_lr=share, optimiser=name, weight_decay=0.0))
+        F.cross_entropy(net(torch.randn(8, 3, 16, 16)), torch.arange(8)).backward()
+        for weight in net.parameters():
+            weight.data.zero_()  # so that what is added to it is not rounded
+        optimiser.step(2**-4)
+        moved[share] = dict(net.named_parameters())
+    for layer, weight in moved[1.0].items():
+        assert weight.abs().max() > 0
+        share = 1.0 if layer.startswith("fc.") else 0.25
+        assert torch.equal(moved[0.25][layer], share * weight), layer
+
+
+def test_a_share_of_one_is_one_group():
+    assert list(Optimiser(build("tinyvgg"), Settings()).places) == [1.0]
+    assert list(Optimiser(build("tinyvgg"), Settings(body_lr=0.5)).places) == [0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [("lenet5", "fc2"), ("squeezenet1_1", "conv10"), ("googlenet", "fc"), ("resnet18", "fc")],
+)
+def test_the_head_is_the_last_layer_with_weights(name, head):
+    with torch.device("meta"):
+        assert head_of(build(name)) == head
 
 
 def test_balanced_weights_make_classes_count_the_same():

@@ -56,6 +56,8 @@ def test_every_setting_is_explained():
         ({"steps": 3, "minutes": 1}, "choose one"),
         ({"val": 0, "schedule": "plateau"}, "--val 0"),
         ({"val": 0, "early_stop": 2}, "--val 0"),
+        ({"unfreeze_every": 2}, "--unfreeze-every lets go what --freeze holds"),
+        ({"body_lr": 1.5}, "--body-lr must be between 0 and 1"),
         ({"lr": float("nan")}, "--lr"),
     ],
 )

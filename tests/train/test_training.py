@@ -13,7 +13,6 @@ import convscope
 from convscope.errors import RequestError, WorkError
 from convscope.run.folder import Run
 from convscope.run.network import load_network
-from convscope.train import loop
 from convscope.train.batches import slices
 from convscope.train.watch import Quiet
 from tests.conftest import make_image_folder
@@ -129,7 +128,7 @@ def test_out_of_memory_suggests_half_the_batch(tmp_path, monkeypatch, error):
     def refuse(*_args, **_words):
         raise error
 
-    monkeypatch.setattr(loop.F, "cross_entropy", refuse)
+    monkeypatch.setattr(F, "cross_entropy", refuse)
     with pytest.raises(WorkError, match=r"Out of memory with batches of 32.*--batch-size 16"):
         convscope.train("digits", out=tmp_path / "run")
 
@@ -138,7 +137,7 @@ def test_another_runtime_error_is_not_called_out_of_memory(tmp_path, monkeypatch
     def refuse(*_args, **_words):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr(loop.F, "cross_entropy", refuse)
+    monkeypatch.setattr(F, "cross_entropy", refuse)
     with pytest.raises(RuntimeError, match="mat1"):
         convscope.train("digits", out=tmp_path / "run")
 

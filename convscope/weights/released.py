@@ -1,0 +1,123 @@
+"""The weights that torchvision has released for networks of the zoo.
+
+TABLE names each as torchvision does. The digits at the end of a file's name begin its SHA-256. The
+shorter side of a picture is scaled to `resize`, bilinearly, and a square of `crop` cut from its
+centre. `input` is what its bytes then become: `imagenet` loses the mean and is divided by the
+standard deviation that ImageNet is said to have; `±1` runs from -1 to 1, which is what
+torchvision's GoogLeNet makes of the former inside itself (`transform_input`). The classes are
+ImageNet's 1,000, by their numbers.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+from convscope.card import Card
+from convscope.data.download import Remote
+from convscope.errors import RequestError, nearest
+
+HOST = "https://download.pytorch.org/models/"
+
+TABLE = """
+    network            weights        file                               resize  crop  input
+    alexnet            IMAGENET1K_V1  alexnet-owt-7be5be79.pth              256   224  imagenet
+    vgg11              IMAGENET1K_V1  vgg11-8a719046.pth                    256   224  imagenet
+    vgg11_bn           IMAGENET1K_V1  vgg11_bn-6002323d.pth                 256   224  imagenet
+    vgg13              IMAGENET1K_V1  vgg13-19584684.pth                    256   224  imagenet
+    vgg13_bn           IMAGENET1K_V1  vgg13_bn-abd245e5.pth                 256   224  imagenet
+    vgg16              IMAGENET1K_V1  vgg16-397923af.pth                    256   224  imagenet
+    vgg16_bn           IMAGENET1K_V1  vgg16_bn-6c64b313.pth                 256   224  imagenet
+    vgg19              IMAGENET1K_V1  vgg19-dcbb9e9d.pth                    256   224  imagenet
+    vgg19_bn           IMAGENET1K_V1  vgg19_bn-c79401a0.pth                 256   224  imagenet
+    googlenet          IMAGENET1K_V1  googlenet-1378be20.pth                256   224  ±1
+    resnet18           IMAGENET1K_V1  resnet18-f37072fd.pth                 256   224  imagenet
+    resnet34           IMAGENET1K_V1  resnet34-b627a593.pth                 256   224  imagenet
+    resnet50           IMAGENET1K_V1  resnet50-0676ba61.pth                 256   224  imagenet
+    resnet50           IMAGENET1K_V2  resnet50-11ad3fa6.pth                 232   224  imagenet
+    resnet101          IMAGENET1K_V1  resnet101-63fe2227.pth                256   224  imagenet
+    resnet101          IMAGENET1K_V2  resnet101-cd907fc2.pth                232   224  imagenet
+    resnet152          IMAGENET1K_V1  resnet152-394f9c45.pth                256   224  imagenet
+    resnet152          IMAGENET1K_V2  resnet152-f82ba261.pth                232   224  imagenet
+    resnext50_32x4d    IMAGENET1K_V1  resnext50_32x4d-7cdf4587.pth          256   224  imagenet
+    resnext50_32x4d    IMAGENET1K_V2  resnext50_32x4d-1a0047aa.pth          232   224  imagenet
+    resnext101_32x8d   IMAGENET1K_V1  resnext101_32x8d-8ba56ff5.pth         256   224  imagenet
+    resnext101_32x8d   IMAGENET1K_V2  resnext101_32x8d-110c445d.pth         232   224  imagenet
+    resnext101_64x4d   IMAGENET1K_V1  resnext101_64x4d-173b62eb.pth         232   224  imagenet
+    wide_resnet50_2    IMAGENET1K_V1  wide_resnet50_2-95faca4d.pth          256   224  imagenet
+    wide_resnet50_2    IMAGENET1K_V2  wide_resnet50_2-9ba9bcbe.pth          232   224  imagenet
+    wide_resnet101_2   IMAGENET1K_V1  wide_resnet101_2-32ee1156.pth         256   224  imagenet
+    wide_resnet101_2   IMAGENET1K_V2  wide_resnet101_2-d733dc28.pth         232   224  imagenet
+    densenet121        IMAGENET1K_V1  densenet121-a639ec97.pth              256   224  imagenet
+    densenet161        IMAGENET1K_V1  densenet161-8d451a50.pth              256   224  imagenet
+    densenet169        IMAGENET1K_V1  densenet169-b2777c0a.pth              256   224  imagenet
+    densenet201        IMAGENET1K_V1  densenet201-c1103571.pth              256   224  imagenet
+    squeezenet1_0      IMAGENET1K_V1  squeezenet1_0-b66bff10.pth            256   224  imagenet
+    squeezenet1_1      IMAGENET1K_V1  squeezenet1_1-b8a52dc0.pth            256   224  imagenet
+"""
+
+MEAN_AND_STD = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "±1": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
+
+
+@dataclass(frozen=True)
+class Release:
+    """One file of weights, and the card of what it was trained for."""
+
+    network: str
+    weights: str
+    file: str
+    card: Card
+
+    @property
+    def sha256(self) -> str:
+        """The beginning of its digest."""
+        return self.file.removesuffix(".pth").rpartition("-")[2]
+
+    @property
+    def remote(self) -> Remote:
+        """Where it is to be had."""
+        return Remote(self.file, None, (HOST + self.file,), sha256=self.sha256)
+
+
+@cache
+def releases() -> tuple[Release, ...]:
+    """Every row of TABLE."""
+    rows = [line.split() for line in TABLE.strip().splitlines()[1:]]
+    return tuple(
+        Release(network, weights, file, imagenet_card(int(resize), int(crop), values))
+        for network, weights, file, resize, crop, values in rows
+    )
+
+
+def imagenet_card(resize: int = 256, crop: int = 224, values: str = "imagenet") -> Card:
+    """The card of a network for ImageNet; by default as nearly all are fed."""
+    mean, std = MEAN_AND_STD[values]
+    return Card(
+        classes=tuple(map(str, range(1000))),
+        size=(crop, crop),
+        channels=3,
+        fit="crop",
+        resize=resize,
+        mean=mean,
+        std=std,
+    )
+
+
+def release(name: str) -> Release:
+    """The release called NETWORK, the first there was, or NETWORK.WEIGHTS.
+
+    Raises RequestError, with the nearest name, for one that TABLE has not.
+
+        >>> release("resnet50").file, release("resnet50.IMAGENET1K_V2").file
+        ('resnet50-0676ba61.pth', 'resnet50-11ad3fa6.pth')
+    """
+    known = {f"{row.network}.{row.weights}": row for row in releases()}
+    known = {row.network: row for row in reversed(releases())} | known
+    if name not in known:
+        raise RequestError(
+            f"torchvision has released no weights {name!r} for a network of the zoo."
+            f"{nearest(name, known)} Known: {', '.join(key for key in known if '.' not in key)}; "
+            "a later release as resnet50.IMAGENET1K_V2."
+        )
+    return known[name]

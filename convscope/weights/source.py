@@ -1,0 +1,96 @@
+"""Where weights come from: a file, an address, a library's name for them, a run."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from torch import Tensor
+
+from convscope.card import Card
+from convscope.data.download import Progress, Remote, cache_folder, digest_of, fetch
+from convscope.errors import RequestError, nearest
+from convscope.run.folder import Run
+from convscope.weights import timm
+from convscope.weights.read import read_tensors
+from convscope.weights.released import release, releases
+
+FORMS = "a file, a URL, a run folder, torchvision:NAME or timm:NAME"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a source holds.
+
+    Attributes:
+        source: the words that named it.
+        tensors: by the names that they have there.
+        card: how pictures came to the network that was trained, and its classes; None where the
+            source does not say.
+        sha256: of the file.
+    """
+
+    source: str
+    tensors: Mapping[str, Tensor]
+    card: Card | None
+    sha256: str
+
+
+def open_weights(source: str | Path, *, progress: Progress | None = None) -> Weights:
+    """Read weights from FORMS; what is in the network is downloaded once and kept.
+
+    A file that torchvision has released is known by its SHA-256, wherever it lies.
+
+    Raises RequestError for a source that is none, WorkError for a download that failed.
+    """
+    word = str(source)
+    kind, _, name = word.partition(":")
+    match kind:
+        case "torchvision":
+            return _from_file(word, _downloaded(release(name).remote, progress))
+        case "timm":
+            facts, weights = timm.remotes(name)
+            config = _downloaded(facts, progress)
+            card = timm.card_of(config.read_text("utf-8", "replace"), where=str(config))
+            return _from_file(word, _downloaded(weights, progress), card)
+        case "http" | "https":
+            return _from_file(word, _downloaded(_remote(word), progress))
+        case _:
+            return _from_path(word, Path(source).expanduser())
+
+
+def _from_path(source: str, path: Path) -> Weights:
+    if path.name == "model.safetensors" and (path.parent / "config.toml").exists():
+        path = path.parent
+    if path.is_dir():
+        run = Run.open(path)
+        tensors, card = run.read_weights().tensors, run.read_card()
+        return Weights(source, tensors, card, digest_of(run.path / "model.safetensors"))
+    if not path.exists():
+        known = [f"torchvision:{row.network}" for row in releases()]
+        raise RequestError(
+            f"There are no weights {source!r}.{nearest(f'torchvision:{source}', known)} "
+            f"Weights come from {FORMS}."
+        )
+    return _from_file(source, path)
+
+
+def _from_file(source: str, path: Path, card: Card | None = None) -> Weights:
+    tensors, digest = read_tensors(path), digest_of(path)
+    known = [row.card for row in releases() if digest.startswith(row.sha256)]
+    return Weights(source, tensors, card or next(iter(known), None), digest)
+
+
+def _remote(url: str) -> Remote:
+    """A file that nobody vouches for, under a name that tells its address from any other's."""
+    parts = urlsplit(url)
+    if not parts.netloc:
+        raise RequestError(f"{url!r} names no host. Weights come from {FORMS}.")
+    name = PurePosixPath(parts.path).name[-100:] or "weights"
+    return Remote(f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}", None, (url,))
+
+
+def _downloaded(remote: Remote, progress: Progress | None) -> Path:
+    folder = cache_folder() / "weights"
+    return fetch(remote, folder, progress=progress, otherwise="give the path of the file itself")
