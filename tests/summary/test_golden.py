@@ -22,7 +22,11 @@ def told(name):
     return str(found if len(found.rows) <= LONG else found.folded(1))
 
 
-@pytest.mark.parametrize("name", ZOO)
+# 1,202 layers, whose shapes alone take half a minute.
+NAMES = [pytest.param(n, marks=[pytest.mark.slow] if "1202" in n else []) for n in ZOO]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_table_is_the_golden_one(name, write_golden):
     text, path = told(name), GOLDEN / f"{name}.txt"
     if write_golden:
