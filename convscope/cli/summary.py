@@ -78,7 +78,7 @@ def summary(
     if svg:
         screen.print(f"The volumes are drawn in {svg}.", markup=False)
     if format == "text" and not compare:
-        screen.print(_next(models[0], depth, found[0]), markup=False)
+        screen.print(f"\nNext:  {_next(models[0], depth, svg, found[0])}", markup=False)
 
 
 def _show(screen: Console, table: Table, form: Format) -> None:
@@ -95,7 +95,9 @@ def _show(screen: Console, table: Table, form: Format) -> None:
     screen.print(written, markup=False, soft_wrap=True, end="")
 
 
-def _next(model: str, depth: int | None, found: Summary) -> str:
+def _next(model: str, depth: int | None, svg: Path | None, found: Summary) -> str:
     if depth is None and any("." in row.layer for row in found.rows):
-        return f"\nNext:  convscope summary {model} --depth 1   (one row for each block)"
-    return f"\nNext:  convscope summary {model} --svg volumes.svg   (the volumes, to scale)"
+        return f"convscope summary {model} --depth 1   (one row for each block)"
+    if svg is None:
+        return f"convscope summary {model} --svg volumes.svg   (the volumes, to scale)"
+    return f"convscope summary {model} --format markdown"

@@ -14,9 +14,10 @@ _LONGEST = 180.0  # px of the most units of a dense layer
 _SLANT = 0.4  # how much of a map's width goes to the right and up, as in a cabinet projection
 _GAP = 34.0
 _ROOM = 64.0  # px of words above and below
+_SCALES = "One scale for heights and widths, one for channels, one for units."
 _STYLE = """
 text { font: 11px system-ui, sans-serif; fill: #222; text-anchor: middle }
-.title { font-size: 15px; text-anchor: start } .faint { fill: #666 }
+.title { font-size: 15px; text-anchor: start } .scales { text-anchor: start } .faint { fill: #666 }
 .front { fill: #9ec5e8 } .top { fill: #c9e0f4 } .side { fill: #78a9d3 }
 .pool .front { fill: #f2c79b } .pool .top { fill: #fae3cb } .pool .side { fill: #dba56c }
 .dense .front { fill: #b9dfb0 } .dense .top { fill: #d8efd2 } .dense .side { fill: #92c486 }
@@ -44,6 +45,14 @@ class _Box:
     def right(self) -> float:
         return self.left + self.thick + _SLANT * self.wide
 
+    @property
+    def middle(self) -> float:
+        return (self.left + self.right) / 2
+
+    def top(self, ground: float) -> float:
+        """Where the highest edge lies, if the box stands on `ground`; y grows downwards."""
+        return ground - self.tall - _SLANT * self.wide
+
 
 def svg(title: str, image: Sequence[int], rows: Sequence[Row]) -> str:
     """Draw the volumes of `rows` from left to right, beginning with the image (c, h, w).
@@ -65,7 +74,8 @@ def svg(title: str, image: Sequence[int], rows: Sequence[Row]) -> str:
         begin,
         f"<style>{_STYLE}</style>",
         f'<text class="title" x="{_GAP / 2:.0f}" y="24">{escape(title)}</text>',
-        *(_skips(boxes, ground)),
+        f'<text class="scales faint" x="{_GAP / 2:.0f}" y="42">{_SCALES}</text>',
+        *_skips(boxes, rows, ground),
         *(_drawing(box, ground) for box in boxes),
         "</svg>\n",
     ]
@@ -111,8 +121,7 @@ def _drawing(box: _Box, ground: float) -> str:
     slant, top = _SLANT * box.wide, ground - box.tall
     words = {"input": row.kind == "input", "dense": len(row.map) == 1, "pool": "pool" in row.kind}
     kind = next((word for word, true in words.items() if true), "conv")
-    middle = (box.left + box.right) / 2
-    told = _told(row)
+    middle, told = box.middle, _told(row)
     return (
         f'<g class="{kind}"><title>{escape(f"{row.layer}: {told}")}</title>'
         f'<path class="front" d="M{x:.1f} {top:.1f}h{t:.1f}v{h:.1f}h{-t:.1f}z"/>'
@@ -134,19 +143,24 @@ def _told(row: Row) -> str:
     return ", ".join(words)
 
 
-def _skips(boxes: Sequence[_Box], ground: float) -> list[str]:
-    """Curves below the boxes, for inputs that come from further back than the box before."""
+def _skips(boxes: Sequence[_Box], rows: Sequence[Row], ground: float) -> list[str]:
+    """Curves above the boxes, for inputs that come from further back than the box before.
+
+    What comes through a row without a box comes from the box that this row reads.
+    """
     places = {box.row.layer: place for place, box in enumerate(boxes)}
+    for row in rows:
+        if row.layer not in places and row.inputs:
+            places[row.layer] = places.get(row.inputs[0], 0)
     curves: list[str] = []
     for place, box in enumerate(boxes):
-        for name in box.row.inputs:
-            source = places.get(name, place)
+        for source in {places.get(name, 0) for name in box.row.inputs}:
             if source < place - 1:
-                start, end = boxes[source], box
-                y = ground + 40
+                start = boxes[source]
+                over = min(other.top(ground) for other in boxes[source : place + 1]) - 24
                 curves.append(
-                    f'<path class="skip" d="M{start.left + start.thick:.1f} {ground:.1f}'
-                    f"C{start.right:.1f} {y + 18:.1f} {end.left:.1f} {y + 18:.1f} "
-                    f'{end.left:.1f} {ground:.1f}"/>'
+                    f'<path class="skip" d="M{start.middle:.1f} {start.top(ground):.1f}'
+                    f"C{start.middle:.1f} {over:.1f} {box.middle:.1f} {over:.1f} "
+                    f'{box.middle:.1f} {box.top(ground):.1f}"/>'
                 )
     return curves
