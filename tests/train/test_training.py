@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tomllib
 
 import numpy as np
 import pytest
@@ -285,3 +286,11 @@ def test_a_full_disk_is_refused_before_the_first_epoch(tmp_path, monkeypatch):
     with pytest.raises(WorkError, match="No space left for the run"):
         convscope.train("digits", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_network_begins_at_the_rate_of_its_paper(tmp_path):
+    """LeNet-5 of 1998 learns nothing at the rate of the others: its logits are distances."""
+    trained = convscope.train("digits", model="lenet5_1998", epochs=10, out=tmp_path / "run")
+    assert trained.test.top1 > 0.9
+    config = tomllib.loads((tmp_path / "run" / "config.toml").read_text())
+    assert config["lr"] == pytest.approx(0.003 * config["batch_size"] / 64)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from convscope.errors import RequestError
-from convscope.zoo import ZOO, build
+from convscope.zoo import ZOO, build, rate_of
 from convscope.zoo.check import check_network, reads_channels_last
 
 # 1,202 layers, whose shapes alone take half a minute.
@@ -73,6 +73,12 @@ def test_one_less_than_the_smallest_would_leave_nothing_in_some_layer(name):
             layer.register_forward_hook(lambda _m, _x, y: left.append(y.numel()))
         net(torch.zeros(1, entry.channels, *less))
         assert min(left) == 0
+
+
+def test_rates_are_those_of_the_papers_for_batches_of_64():
+    assert rate_of("alexnet_towers") == pytest.approx(0.01 * 64 / 128)
+    assert rate_of("squeezenet1_0") == pytest.approx(0.04 * 64 / 512)
+    assert rate_of("resnet20_cifar") == rate_of("mine:Net") == pytest.approx(0.1 * 64 / 128)
 
 
 def test_a_misspelt_name_is_answered_with_the_nearest():
