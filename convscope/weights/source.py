@@ -68,7 +68,7 @@ def _from_path(source: str, path: Path) -> Weights:
         tensors, card = run.read_weights().tensors, run.read_card()
         return Weights(source, tensors, card, digest_of(run.path / "model.safetensors"))
     if not path.exists():
-        known = [f"torchvision:{row.network}" for row in releases()]
+        known = [] if path.suffix else [f"torchvision:{row.network}" for row in releases()]
         raise RequestError(
             f"There are no weights {source!r}.{nearest(f'torchvision:{source}', known)} "
             f"Weights come from {FORMS}."
