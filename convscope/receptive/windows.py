@@ -9,6 +9,7 @@ from convscope.record import Operation
 
 
 def per_axis(value: Any, axes: int) -> tuple[Any, ...]:
+    """One value for each axis of what torch takes: a single one stands for all."""
     if isinstance(value, Iterable) and not isinstance(value, str):
         several = tuple(cast("Iterable[Any]", value))
         return several * axes if len(several) == 1 else several

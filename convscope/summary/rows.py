@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from convscope.receptive import Seen
+from convscope.receptive.windows import per_axis
 from convscope.record import Operation
 from convscope.summary.counts import multiply_adds
 
@@ -148,15 +149,10 @@ def _with_window(row: Row, operation: Operation) -> Row:
     return replace(
         row,
         filters=None if pooled else operation.shape[1],
-        size=_several(kernel, axes),
-        stride=_several(stride, axes),
-        padding=padding if isinstance(padding, str) else _several(padding, axes),
+        size=per_axis(kernel, axes),
+        stride=per_axis(stride, axes),
+        padding=padding if isinstance(padding, str) else per_axis(padding, axes),
     )
-
-
-def _several(value: Any, axes: int) -> tuple[int, ...]:
-    numbers = (value,) if isinstance(value, int) else tuple(value)
-    return numbers * axes if len(numbers) == 1 else numbers
 
 
 _UNSEEN = frozenset(

@@ -52,8 +52,7 @@ def summary(
 
 
 def summarised(net: nn.Module, *, name: str, image: tuple[int, int, int]) -> Summary:
-    """The summary of a network that lies on the meta device."""
-    modes = {module: module.training for module in net.modules()}
+    """The summary of a network on the meta device, which is left in eval mode."""
     shown = torch.zeros(1, *image, device="meta")
     try:
         done = operations(net.eval(), shown)
@@ -64,9 +63,6 @@ def summarised(net: nn.Module, *, name: str, image: tuple[int, int, int]) -> Sum
             f"{name} cannot take an image of {size} ({told}). Choose another with --input and "
             "--channels."
         ) from error
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
     seen = receptive_fields(done, tuple(shown.shape))
     counts = {parameter: tensor.numel() for parameter, tensor in net.named_parameters()}
     return Summary(name, image, tuple(rows_of(done, seen, counts)))

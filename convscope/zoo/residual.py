@@ -7,6 +7,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from convscope.zoo.blocks import through
+from convscope.zoo.initialise import he
 from convscope.zoo.names import Names
 from convscope.zoo.stage_table import Convolution, activation, pooling, read_convolution, read_rows
 
@@ -115,7 +116,8 @@ def from_table(
 
     `conv3_2` is the second block of the row `conv3_x`. The first block of every such row but the
     first has stride 2. `blocks` is the n of `xn`. Batch norm and ReLU follow conv1, or, where the
-    blocks themselves begin so (`preactivation`), the last block.
+    blocks themselves begin so (`preactivation`), the last block. Filters begin as He et al., 2015,
+    draw them, with n the units that an operand reaches.
 
     Raises ValueError naming a cell that no layer can be made of.
     """
@@ -140,7 +142,9 @@ def from_table(
             maps = conv.filters
             if not preactivation:
                 layers |= activation(row.name[-1], maps)
-    return nn.Sequential(layers)
+    net = nn.Sequential(layers)
+    he(net, fan="fan_out", dense=False)
+    return net
 
 
 def torchvision_names(table: str, network: str) -> Names:

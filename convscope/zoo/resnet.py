@@ -22,7 +22,6 @@ from typing import Literal
 from torch import nn
 
 from convscope.errors import RequestError
-from convscope.zoo.initialise import he
 from convscope.zoo.names import Names
 from convscope.zoo.residual import (
     Shortcut,
@@ -97,9 +96,7 @@ def resnet(
             'stride. Leave stride_on at "3x3".'
         )
     block = partial(post_activation, stride_on=stride_on, shortcut=shortcut)
-    net = from_table(TABLE, f"{depth}-layer", classes=classes, channels=channels, block=block)
-    he(net, fan="fan_out", dense=False)
-    return net
+    return from_table(TABLE, f"{depth}-layer", classes=classes, channels=channels, block=block)
 
 
 def names(depth: Depth) -> Names:
@@ -126,6 +123,4 @@ def resnet_cifar(
     if left or blocks < 1:
         raise RequestError(f"A ResNet for CIFAR has 6n+2 layers: 8, 14, 20 ..., not {depth}.")
     block = partial(post_activation, shortcut=shortcut)
-    net = from_table(CIFAR, "6n+2", classes=classes, channels=channels, block=block, blocks=blocks)
-    he(net, fan="fan_out", dense=False)
-    return net
+    return from_table(CIFAR, "6n+2", classes=classes, channels=channels, block=block, blocks=blocks)

@@ -15,7 +15,6 @@ from typing import Literal
 
 from torch import nn
 
-from convscope.zoo.initialise import he
 from convscope.zoo.names import Names
 from convscope.zoo.residual import from_table, torchvision_names
 
@@ -74,9 +73,7 @@ def resnext(
     input: tuple[int, int] = (224, 224),  # noqa: A002, ARG001 -- any size will do
 ) -> nn.Sequential:
     """One column of TABLE: images (n, channels, height, width) -> logits (n, classes)."""
-    net = from_table(TABLE, config, classes=classes, channels=channels)
-    he(net, fan="fan_out", dense=False)
-    return net
+    return from_table(TABLE, config, classes=classes, channels=channels)
 
 
 def resnext_cifar(
@@ -87,9 +84,7 @@ def resnext_cifar(
     input: tuple[int, int] = (32, 32),  # noqa: A002, ARG001 -- any size will do
 ) -> nn.Sequential:
     """One column of CIFAR: images (n, channels, height, width) -> logits (n, classes)."""
-    net = from_table(CIFAR, config, classes=classes, channels=channels)
-    he(net, fan="fan_out", dense=False)
-    return net
+    return from_table(CIFAR, config, classes=classes, channels=channels)
 
 
 def names(config: Config) -> Names:

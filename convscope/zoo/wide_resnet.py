@@ -22,7 +22,6 @@ from typing import Literal
 from torch import nn
 
 from convscope.errors import RequestError
-from convscope.zoo.initialise import he
 from convscope.zoo.names import Names
 from convscope.zoo.residual import Residual, from_table, torchvision_names
 from convscope.zoo.stage_table import Convolution, activation
@@ -90,7 +89,7 @@ def wide_resnet_cifar(
     if left or blocks < 1:
         raise RequestError(f"A Wide ResNet has 6n+4 layers: 10, 16, 22 ..., not {depth}.")
     table = re.sub(r"(\d+)k\b", lambda width: str(widen * int(width[1])), CIFAR)
-    net = from_table(
+    return from_table(
         table,
         "6n+4",
         classes=classes,
@@ -99,8 +98,6 @@ def wide_resnet_cifar(
         blocks=blocks,
         preactivation=True,
     )
-    he(net, fan="fan_out", dense=False)
-    return net
 
 
 def pre_activation(
@@ -127,9 +124,7 @@ def wide_resnet(
     input: tuple[int, int] = (224, 224),  # noqa: A002, ARG001 -- any size will do
 ) -> nn.Sequential:
     """One column of TABLE: images (n, channels, height, width) -> logits (n, classes)."""
-    net = from_table(TABLE, config, classes=classes, channels=channels)
-    he(net, fan="fan_out", dense=False)
-    return net
+    return from_table(TABLE, config, classes=classes, channels=channels)
 
 
 def names(config: Config) -> Names:
