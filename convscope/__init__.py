@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from convscope.errors import ConvscopeError as ConvscopeError
     from convscope.evaluate.predict import predict as predict
     from convscope.evaluate.verb import evaluate as evaluate
+    from convscope.explain.recording import record as record
+    from convscope.explain.verb import explain as explain
     from convscope.run.network import load_network as load_network
     from convscope.summary.verb import summary as summary
     from convscope.train.verb import resume as resume
@@ -32,10 +34,12 @@ _HOME = {
     "ConvscopeError": "convscope.errors",
     "build": "convscope.zoo",
     "evaluate": "convscope.evaluate.verb",
+    "explain": "convscope.explain.verb",
     "fully_convolutional": "convscope.zoo.fully_convolutional",
     "load_network": "convscope.run.network",
     "load_weights": "convscope.weights",
     "predict": "convscope.evaluate.predict",
+    "record": "convscope.explain.recording",
     "resume": "convscope.train.verb",
     "summary": "convscope.summary.verb",
     "train": "convscope.train.verb",
@@ -46,10 +50,12 @@ __all__ = [
     "ConvscopeError",
     "build",
     "evaluate",
+    "explain",
     "fully_convolutional",
     "load_network",
     "load_weights",
     "predict",
+    "record",
     "resume",
     "summary",
     "train",

@@ -12,12 +12,12 @@ import convscope
 ROOT = Path(convscope.__file__).parent
 FLOORS = [
     {"errors"},
-    {"card", "atomic", "device", "geometry"},
+    {"card", "atomic", "device", "geometry", "terms"},
     {"layers", "data"},
     {"zoo", "record"},
     {"run", "receptive"},  # a run builds its network again, so it knows the zoo
     {"evaluate", "summary", "weights"},
-    {"report"},
+    {"report", "explain"},
     {"train"},  # a validation is an evaluation, and a training ends with a report
     {"cli"},
 ]

@@ -16,6 +16,7 @@ VERBS = {
     "evaluate": "Measure how good a trained network is.",
     "predict": "Label images with a trained network.",
     "summary": "Print the lecture's table of any network.",
+    "explain": "Show the exact arithmetic behind one unit of a network on an image.",
     "models": "List the networks that there are, paper by paper.",
     "geometry": "Answer the lecture's exercises: sizes, padding, parameters, multiply-adds.",
 }

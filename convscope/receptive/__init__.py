@@ -1,6 +1,6 @@
 """The receptive field of every unit of every operation, through any graph of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from convscope.errors import RequestError
@@ -12,15 +12,18 @@ from convscope.record import IMAGE, Operation
 __all__ = ["Seen", "receptive_fields"]
 
 
-def receptive_fields(done: Sequence[Operation], image: Sequence[int]) -> dict[str, Seen]:
+def receptive_fields(
+    done: Sequence[Operation], image: Sequence[int], *, known: Mapping[str, Seen] | None = None
+) -> dict[str, Seen]:
     """What the units of every operation see of an image of shape `image` (1, c, h, w), by name.
 
     The field of a graph is the union over its branches. An operation that is not known is taken to
-    see everything, and everything behind it says so in `exact`.
+    see everything, and everything behind it says so in `exact`. What units of other operands see
+    may be given as `known`.
     """
     axes = tuple(Axis(Field(), Support.image(side)) for side in image[2:])
     space = [((place, side),) for place, side in enumerate(image[2:])]
-    seen = {IMAGE: Seen(axes, (((None, image[0]),), ((None, image[1]),), *space))}
+    seen = {IMAGE: Seen(axes, (((None, image[0]),), ((None, image[1]),), *space)), **(known or {})}
     for operation in done:
         operands = [seen[name] for name in operation.operands]
         follow = _FOLLOW.get(operation.kind)

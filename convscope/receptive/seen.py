@@ -94,13 +94,18 @@ class Seen:
 
     def box(self, at: Sequence[int]) -> tuple[tuple[int, int] | None, ...]:
         """The pixels (first, end) along each axis that the unit `at`, (c, y, x) or (k,), sees."""
+        units = self.units(at)
+        return tuple(axis.support[unit] for axis, unit in zip(self.axes, units, strict=True))
+
+    def units(self, at: Sequence[int]) -> tuple[int, ...]:
+        """The unit along each axis of the image that `at`, (c, y, x) or (k,), is."""
         units = [0] * len(self.axes)
         for index, dim in zip(at, self.dims[1:], strict=True):
             for axis, length in reversed(dim):
                 if axis is not None:
                     units[axis] = index % length
                 index //= length  # noqa: PLW2901 -- what is left for the slower factors
-        return tuple(axis.support[unit] for axis, unit in zip(self.axes, units, strict=True))
+        return tuple(units)
 
     def along(self, dim: int) -> int:
         """The axis of the image that one dimension runs along; raises Unknown where none does."""

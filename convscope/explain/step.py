@@ -1,0 +1,152 @@
+"""One operation of a recording with its numbers at hand: what the rules of explanation work on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from convscope.errors import RequestError
+from convscope.record import Operation, Pass, Shape, Source
+from convscope.terms import Floats, Integers, Part, Place
+
+Index = tuple[int, ...]
+"""Where a unit lies in a tensor, with the batch axis where the tensor has one."""
+
+
+class Unexplained(Exception):
+    """A rule meets what it does not know."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """An operation, and the pass that it is of."""
+
+    operation: Operation
+    passed: Pass
+
+    @property
+    def result(self) -> Tensor:
+        return kept(self.passed, self.operation.name)
+
+    def given(self, *names: str, default: Any = None) -> Any:
+        """An argument by the first of its names that was given; a Source stands for a tensor."""
+        for name in names:
+            if self.operation.given.get(name) is not None:
+                return self.operation.given[name]
+        return default
+
+    def source(self, *names: str) -> Source:
+        """An argument that must be a tensor; raises Unexplained where it is not."""
+        found = self.given(*names)
+        if not isinstance(found, Source):
+            raise Unexplained
+        return found
+
+    def input(self) -> Source:
+        """The first argument, which is a tensor."""
+        return self.source("input", "0", "self", "x")
+
+    @property
+    def layer(self) -> Any:
+        """The layer of convscope's that the operation is the whole of."""
+        return self.operation.layer
+
+    def parameter(self, name: str) -> Source:
+        """A parameter or buffer of the layer."""
+        path = self.operation.module
+        full = f"{path}.{name}" if path else name
+        return Source("state", full, Shape(self.passed.state[full].shape))
+
+    def bias(self) -> Source | None:
+        return None if self.layer.bias is None else self.parameter("bias")
+
+    def tensor(self, source: Source) -> Tensor:
+        if source.role == "state":
+            return self.passed.state[source.name].detach()
+        return kept(self.passed, source.name)
+
+    def number(self, source: object, at: Index = ()) -> float:
+        """One number of a tensor, or a number that was given as it is."""
+        if isinstance(source, Source):
+            return float(self.tensor(source).detach()[at])
+        if isinstance(source, int | float):
+            return float(source)
+        raise Unexplained
+
+    def place(self, source: Source, at: Index) -> Place:
+        return Place(source.name, at[lead(source) :])
+
+    def part(
+        self,
+        source: Source,
+        at: Sequence[Index] | Integers,
+        *,
+        weights: Floats | float = 1.0,
+        inside: NDArray[np.bool_] | None = None,
+        fill: float = 0.0,
+        weight: tuple[Source, Integers] | None = None,
+        shape: tuple[int, ...] = (),
+    ) -> Part:
+        """The terms whose values lie at the indices `at` of a tensor, (n, dimensions)."""
+        indices = np.asarray(at, dtype=np.int64).reshape(len(at), -1)
+        clipped = indices if inside is None else np.where(inside[:, None], indices, 0)
+        values = gather(self.tensor(source), clipped)
+        if inside is not None:
+            values = np.where(inside, values, fill)
+        return Part(
+            source.name,
+            values,
+            np.broadcast_to(np.asarray(weights, dtype=np.float64), values.shape),
+            indices[:, lead(source) :],
+            inside,
+            None if weight is None else weight[0].name,
+            None if weight is None else weight[1][:, lead(weight[0]) :],
+            shape,
+        )
+
+
+def kept(passed: Pass, name: str) -> Tensor:
+    """A result; raises RequestError where it was not kept."""
+    try:
+        return passed.results[name]
+    except KeyError:
+        raise RequestError(
+            f"The values of {name} were not kept. Record again with `keep` left out, or with it."
+        ) from None
+
+
+def lead(source: Source) -> int:
+    """How many axes of a tensor are left out where it is shown: the batch axis of one image."""
+    return int(source.role != "state" and len(source.shape) > 0 and source.shape[0] == 1)
+
+
+def gather(tensor: Tensor, at: Integers) -> Floats:
+    """Numbers at indices (n, dimensions) as float64."""
+    if tensor.is_complex():
+        raise Unexplained
+    if not tensor.ndim:
+        return np.full(len(at), float(tensor))
+    columns = tuple(torch.from_numpy(at.T.copy()).to(tensor.device))
+    return tensor.detach()[columns].double().cpu().numpy()
+
+
+def grid(*axes: Sequence[int] | Integers) -> Integers:
+    """Every combination of indices, the last axis fastest: (n, axes)."""
+    meshed = np.meshgrid(*(np.asarray(axis, dtype=np.int64) for axis in axes), indexing="ij")
+    return np.stack([mesh.ravel() for mesh in meshed], axis=1)
+
+
+def broadcast(shape: Sequence[int], at: Sequence[int]) -> Index:
+    """The index in an operand of this shape that meets `at` of the result."""
+    own = at[len(at) - len(shape) :] if shape else ()
+    return tuple(0 if side == 1 else place for side, place in zip(shape, own, strict=True))
+
+
+def within(at: Integers, shape: Sequence[int]) -> NDArray[np.bool_] | None:
+    """Which indices lie in a tensor of this shape; None where all do."""
+    inside = np.logical_and(at >= 0, at < np.array(shape)).all(axis=1)
+    return None if inside.all() else np.asarray(inside, dtype=np.bool_)

@@ -1,0 +1,150 @@
+"""The verb `explain`: the arithmetic of one unit of a run's network, or of another, on an image."""
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from convscope.card import Card
+from convscope.data.decode import Unreadable, decode
+from convscope.data.fit import fit
+from convscope.data.normalise import normalise
+from convscope.errors import RequestError, nearest
+from convscope.explain.explanation import Explanation
+from convscope.explain.recording import Recording, record
+from convscope.run.folder import Run
+from convscope.run.network import load_network
+from convscope.weights import load_weights
+from convscope.weights.fitted import first_filters, outputs
+from convscope.weights.load import with_channels
+from convscope.weights.released import imagenet_card
+from convscope.zoo import build, made_for
+from convscope.zoo.check import asking
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A network's pass over an image, and what is known of both.
+
+    Attributes:
+        card: how the image was prepared, and what the classes are called.
+        caution: what whoever reads it should know; empty where there is nothing.
+    """
+
+    recording: Recording
+    card: Card
+    caution: str
+
+
+def explain(
+    subject: str | Path | nn.Module,
+    image: str | Path | Tensor,
+    *,
+    at: str | None = None,
+    instead_of: str | None = None,
+    weights: str | None = None,
+) -> Explanation:
+    """The arithmetic of one unit: of a run folder, a name of the zoo, `module:attr` or a module.
+
+    `at` names the unit: `conv3_2[12,5,7]` by channel, row and column, `fc3[7]` by number,
+    `fc3[cataract]` by class; left out, it is the answer's strongest class. With `instead_of`,
+    another class or unit of the same result, it is the difference of the two.
+
+    `image` is a file, prepared as the network's card says, or a tensor (c, h, w), taken as it is.
+
+    Raises RequestError for an unknown network, image, layer, class or unit.
+    """
+    return explain_seen(look(subject, image, weights=weights), at, instead_of=instead_of)
+
+
+def explain_seen(seen: Seen, at: str | None, *, instead_of: str | None = None) -> Explanation:
+    """The same of a pass that was recorded already."""
+    name, place = find_unit(seen, at)
+    if instead_of is None:
+        return seen.recording.explain(name, place)
+    other, there = find_unit(seen, instead_of if "[" in instead_of else f"{name}[{instead_of}]")
+    if other != name:
+        raise RequestError(
+            f"{at} and {instead_of} are units of different results; compare two of {name}."
+        )
+    return seen.recording.difference(name, place, there)
+
+
+def look(
+    subject: str | Path | nn.Module, image: str | Path | Tensor, *, weights: str | None = None
+) -> Seen:
+    """Record a network's pass over an image, in eval mode; see `explain`."""
+    net, card, caution = _network(subject, weights)
+    shown = image if isinstance(image, Tensor) else _prepared(Path(image), card)
+    with asking(net):
+        recording = record(net, shown)
+    return Seen(recording, card, caution)
+
+
+def _prepared(path: Path, card: Card) -> Tensor:
+    try:
+        pixels = fit(decode(path), card)
+    except Unreadable as error:
+        raise RequestError(f"{path} {str(error).rstrip('.')}. Give an image file.") from error
+    return normalise(torch.tensor(pixels)[None], card, channels_last=False)
+
+
+def _network(subject: str | Path | nn.Module, weights: str | None) -> tuple[nn.Module, Card, str]:
+    if isinstance(subject, nn.Module):
+        return subject, _assumed(subject), ""
+    if Path(subject).is_dir():
+        if weights:
+            raise RequestError("A run has its own weights; leave --weights out.")
+        return (*load_network(Run.open(subject)), "")
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        net = build(str(subject)).eval()
+    if weights:
+        return net, load_weights(net, weights), ""
+    return net, _assumed(net, size=made_for(str(subject))[1]), _RANDOM
+
+
+_RANDOM = (
+    "Random weights: what this network says means nothing yet. Its shapes and its arithmetic are "
+    "real."
+)
+
+
+def _assumed(net: nn.Module, *, size: tuple[int, int] | None = None) -> Card:
+    """A card for a network that has none: its image prepared as ImageNet's, its classes numbers."""
+    state = net.state_dict()
+    filters = first_filters(state)
+    channels = state[filters].shape[1] if filters else 3
+    card = with_channels(imagenet_card(), 1 if channels == 1 else 3)
+    classes = tuple(map(str, range(max(outputs(state), 2))))
+    return replace(card, classes=classes, size=size or card.size, resize=None)
+
+
+def find_unit(seen: Seen, wish: str | None) -> tuple[str, tuple[int, ...]]:
+    """The result and the unit that a person means: `conv3[1,2,3]`, `fc3[cataract]`, `fc3`.
+
+    Without an index it is the strongest unit; without a name, of the answer. Raises RequestError.
+    """
+    recording = seen.recording
+    found = re.fullmatch(r"([^\[\]]*)(?:\[(.*)\])?", (wish or recording.output).strip())
+    if found is None:
+        raise RequestError(f"{wish!r} names no unit. Write LAYER[channel,row,column] or LAYER[k].")
+    name, inside = found[1] or recording.output, found[2]
+    value = recording[name].value
+    if inside is None:
+        return name, _strongest(value)
+    if re.fullmatch(r"\s*-?\d+(\s*,\s*-?\d+)*\s*", inside) and inside not in seen.card.classes:
+        return name, tuple(int(word) for word in inside.split(","))
+    if inside not in seen.card.classes or value.ndim != 1 or len(value) != len(seen.card.classes):
+        raise RequestError(
+            f"{name} has no unit {inside!r}.{nearest(inside, seen.card.classes)} Give its index: "
+            f"{name} has the shape {'x'.join(map(str, value.shape))}."
+        )
+    return name, (seen.card.classes.index(inside),)
+
+
+def _strongest(value: Tensor) -> tuple[int, ...]:
+    place = int(value.flatten().argmax()) if value.numel() else 0
+    return tuple(int(index) for index in torch.unravel_index(torch.tensor(place), value.shape))

@@ -1,0 +1,180 @@
+"""The tensors of a pass as they were when they were noted, whatever is written to them later."""
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from random import getstate, setstate
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn, overrides
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from convscope.record.operation import tensors_in
+from convscope.record.words import NATIVE
+
+
+class Held:
+    """Tensors by their number in the pass, each held once; a copy is made only before a change."""
+
+    def __init__(self) -> None:
+        self.tensors: dict[int, Tensor] = {}
+        self._sharing: dict[int, list[int]] = {}
+
+    def hold(self, number: int, tensor: Tensor) -> None:
+        if number not in self.tensors:
+            self.tensors[number] = tensor
+            self._sharing.setdefault(memory(tensor), []).append(number)
+
+    def before_change(self, tensor: Tensor) -> None:
+        """Give what lies in the memory of a tensor a copy of it, for the tensor is written to."""
+        numbers = self._sharing.pop(memory(tensor), ())
+        if not numbers:
+            return
+        kept = tensor.untyped_storage().clone()
+        for number in numbers:
+            old = self.tensors[number].detach()
+            place = old.storage_offset(), old.size(), old.stride()
+            self.tensors[number] = torch.empty(0, dtype=old.dtype, device=old.device).set_(
+                kept, *place
+            )
+        self._sharing[memory(self.tensors[numbers[0]])] = list(numbers)
+
+
+class Changes(TorchDispatchMode):
+    """Announces every tensor that is about to be written to, just before it is."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here, and what would keep a compiler out takes seconds to import."""
+        return False
+
+    def __init__(self, announce: Callable[[Tensor], None]) -> None:
+        super().__init__()
+        self.announce = announce
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        for place, name, only in _written_by(func):
+            if only is None or args[only]:
+                for tensor in tensors_in(args[place] if place < len(args) else kwargs.get(name)):
+                    self.announce(tensor)
+        return func(*args, **kwargs)
+
+
+@cache
+def _written_by(function: Any) -> tuple[tuple[int, str, int | None], ...]:
+    """Place and name of the arguments that a function writes to, and of the one that says whether.
+
+    Batch norms move their averages while training, and do not all declare it.
+    """
+    arguments = function._schema.arguments  # noqa: SLF001 -- there is no other way
+    names = [argument.name for argument in arguments]
+    if "running_mean" in names and "training" in names:
+        only = names.index("training")
+        return tuple((names.index(n), n, only) for n in ("running_mean", "running_var"))
+    return tuple(
+        (place, argument.name, None)
+        for place, argument in enumerate(arguments)
+        if argument.alias_info is not None and argument.alias_info.is_write
+    )
+
+
+def written_by(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Sequence[Tensor] | None:
+    """The tensors that a function will write to, by torch's rules of names; None without a rule.
+
+    What writes to its first argument ends in `_` or is told `inplace`; averages move in training.
+    """
+    first = args[0] if args else None
+    changing = _named_changing(function)
+    if changing is None or kwargs.get("training") or kwargs.get("use_input_stats"):
+        return None
+    if changing or kwargs.get("inplace"):
+        return (first,) if isinstance(first, Tensor) else None
+    return () if kwargs.get("out") is None else None
+
+
+@cache
+def _named_changing(function: Callable[..., Any]) -> bool | None:
+    name: str | None = overrides.resolve_name(function)
+    if name is None or function in NATIVE:
+        return None
+    word = name.rpartition(".")[2]
+    if word.startswith("__"):
+        return word == "__setitem__" or word.strip("_") in _IN_PLACE
+    return word.endswith("_")
+
+
+_IN_PLACE = frozenset(
+    f"i{word}"
+    for word in (
+        *("add", "sub", "mul", "matmul", "truediv", "floordiv", "div", "mod", "pow"),
+        *("and", "or", "xor", "lshift", "rshift"),
+    )
+)
+"""`+=` and its kin, by what Python calls them."""
+
+
+class State:
+    """Parameters and buffers of a network, which go back to what they were."""
+
+    def __init__(self, modules: Mapping[str, nn.Module]) -> None:
+        self.tensors: dict[str, Tensor] = {}
+        self._bound: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        for path, module in modules.items():
+            for tensors in _bound_in(module):
+                if tensors:
+                    self._bound.append((tensors, tensors.copy()))
+                for name, tensor in tensors.items():
+                    if tensor is not None:
+                        self.tensors[f"{path}.{name}" if path else name] = tensor
+        self.names = {id(tensor): name for name, tensor in reversed(self.tensors.items())}
+        self._by_memory = {memory(tensor): tensor for tensor in self.tensors.values()}
+        self._saved: dict[int, tuple[Tensor, torch.UntypedStorage]] = {}
+
+    def before_change(self, tensor: Tensor) -> None:
+        place = memory(tensor)
+        if place in self._by_memory and place not in self._saved:
+            self._saved[place] = self._by_memory[place], tensor.untyped_storage().clone()
+
+    def put_back(self, announce: Callable[[Tensor], None]) -> None:
+        """Undo what was written and bound; each tensor is announced before it is written to."""
+        for tensors, before in self._bound:
+            tensors.clear()
+            tensors.update(before)
+        for tensor, kept in self._saved.values():
+            announce(tensor)
+            tensor.untyped_storage().copy_(kept)
+
+
+def _bound_in(module: nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The dicts that a module's parameters and buffers are bound in, to bind them again."""
+    own = vars(module)
+    return own["_parameters"], own["_buffers"]
+
+
+@contextmanager
+def same_dice(tensors: Iterable[Tensor]) -> Generator[None]:
+    """Leave the random numbers of torch, numpy and Python where they were."""
+    devices = {t.device.index for t in tensors if t.is_cuda}
+    python, array = getstate(), np.random.get_state()  # noqa: NPY002 -- what networks draw from
+    try:
+        with torch.random.fork_rng(devices=sorted(devices)):
+            yield
+    finally:
+        setstate(python)
+        np.random.set_state(array)  # noqa: NPY002
+
+
+def memory(tensor: Tensor) -> int:
+    """What tells a tensor's memory from all other that is in use; its address is 0 on meta."""
+    return tensor.untyped_storage()._cdata  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]

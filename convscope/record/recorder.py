@@ -1,0 +1,349 @@
+"""Run a network once and note every operation: what it computed, from what, and where."""
+
+import weakref
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
+from torch.overrides import TorchFunctionMode
+
+from convscope.record.held import Changes, Held, State, memory, same_dice, written_by
+from convscope.record.operation import (
+    IMAGE,
+    Call,
+    Operation,
+    Shape,
+    Source,
+    replaced,
+    tensors_in,
+)
+from convscope.record.words import kind_of
+
+_IMAGE = -1  # the number of the image, among those of the operations
+OVERWRITTEN = "overwritten"
+"""The kind of what happens to a tensor that is changed through another one."""
+
+Wanted = Callable[[str, str], bool]
+"""Whether to keep what an operation gave, from the module that called it and its kind."""
+
+
+@dataclass(slots=True)
+class _Noted:
+    """An operation before operations have names.
+
+    In the arguments stands a _Tensor for each tensor, and all of them in `tensors`.
+    """
+
+    kind: str
+    module: str
+    call: int
+    layer: nn.Module | None
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    tensors: list["_Tensor"]
+    shape: tuple[int, ...]
+    piece: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensor:
+    """Where a tensor comes from: the number of what gave it, or its name in the network's state."""
+
+    source: int | str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """An operation that wrote to memory: its number, and where in it its result lies."""
+
+    number: int
+    shape: tuple[int, ...]
+    offset: int
+    stride: tuple[int, ...]
+
+    @property
+    def tensor(self) -> _Tensor:
+        return _Tensor(self.number, self.shape)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One forward pass: its operations in order, and the tensors that were kept of it.
+
+    Attributes:
+        operations: all, also those that the image has no part in.
+        results: what operations gave, by name; the image by IMAGE.
+            Also constants: tensors of which nothing is known but their numbers.
+        state: the network's parameters and buffers, by name.
+        output: the name of what the network answered.
+    """
+
+    operations: tuple[Operation, ...]
+    results: Mapping[str, Tensor]
+    state: Mapping[str, Tensor]
+    output: str
+
+
+def run_once(net: nn.Module, image: Tensor, *, wanted: Wanted) -> Pass:
+    """Run the network as it is over `image` (1, c, h, w), without gradients; leave it as it was.
+
+    Kept are the image, the results that are `wanted`, and what those were computed from. The image
+    must be no one else's, for the network may write to it.
+    """
+    recorder = _Recorder(net, image, wanted)
+    try:
+        with (
+            torch.inference_mode(mode=False),
+            torch.no_grad(),
+            same_dice(recorder.state.tensors.values()),
+            recorder.watching(),
+            recorder,
+        ):
+            answer = net(image)
+    finally:
+        recorder.state.put_back(recorder.held.before_change)
+    return recorder.passed(answer)
+
+
+class _Recorder(TorchFunctionMode):
+    """Sees every function of torch that is called, and in which module's forward."""
+
+    def __init__(self, net: nn.Module, image: Tensor, wanted: Wanted) -> None:
+        super().__init__()
+        self.modules = dict[str, nn.Module](net.named_modules())
+        self.paths = {id(module): path for path, module in self.modules.items()}
+        self.wanted = wanted
+        self.noted: list[_Noted] = []
+        self.held = Held()
+        self.state = State(self.modules)
+        self.changes = Changes(self._changing)
+        self.stack: list[tuple[str, int]] = []
+        self.calls = 0
+        self.whole = 0  # how many layers of convscope's we are inside of
+        self.constants = 0
+        self.taken: tuple[Any, list[_Tensor]] = (), []  # by the layer of convscope's at hand
+        # By id, which means something only while the tensor lives: the tensor, who gave it.
+        self.sources: dict[int, tuple[weakref.ref[Tensor], int]] = {}
+        self.writers: dict[int, list[_Write]] = {}  # by the memory that they wrote to
+        self.written = set[int]()  # memory that the operation at hand wrote to
+        self._give(image, _IMAGE)
+        self.held.hold(_IMAGE, image)
+
+    @contextmanager
+    def watching(self) -> Generator[None]:
+        """Know in which module the network is."""
+        enter = register_module_forward_pre_hook(self._enter)
+        leave = register_module_forward_hook(self._leave, always_call=True)
+        try:
+            yield
+        finally:
+            enter.remove()
+            leave.remove()
+
+    def _changing(self, tensor: Tensor) -> None:
+        """A tensor is about to be written to."""
+        self.held.before_change(tensor)
+        self.state.before_change(tensor)
+        self.written.add(memory(tensor))
+
+    def _enter(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        if id(module) not in self.paths:
+            return
+        self.calls += 1
+        self.stack.append((self.paths[id(module)], self.calls))
+        if _is_whole(module):
+            self.whole += 1
+            if self.whole == 1:
+                self.taken = self._took(type(module).__name__, inputs)
+
+    def _leave(self, module: nn.Module, _inputs: object, answer: object) -> None:
+        if id(module) not in self.paths:
+            return
+        if _is_whole(module):
+            self.whole -= 1
+            if not self.whole and isinstance(answer, Tensor):
+                args, tensors = self.taken
+                self._note(type(module).__name__, answer, module, args, {}, tensors, layer=module)
+        self.stack.pop()
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if func in _UNSEEN:
+            return func(*args, **kwargs)
+        if self.whole:
+            return self._called(func, args, kwargs)
+        kind = kind_of(func)
+        (args_, kwargs_), tensors = self._took(kind, (args, kwargs))
+        answer = self._called(func, args, kwargs)
+        if isinstance(answer, Tensor):
+            self._note(kind, answer, func, args_, kwargs_, tensors)
+            return answer
+        given = list(tensors_in(answer))
+        if self.written and not given:  # `x[0] = 1` gives nothing; it changed x
+            given = [t for t in tensors_in((args, kwargs)) if memory(t) in self.written][:1]
+        for piece, tensor in enumerate(given):
+            self._note(kind, tensor, func, args_, kwargs_, tensors, piece=piece)
+        return answer
+
+    def _called(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        written = written_by(func, args, kwargs)
+        if written is None:
+            with self.changes:
+                return func(*args, **kwargs)
+        for tensor in written:
+            self._changing(tensor)
+        return func(*args, **kwargs)
+
+    def _took(self, kind: str, values: Any) -> tuple[Any, list[_Tensor]]:
+        """What an operation is about to take, a _Tensor for each tensor; keep what is wanted."""
+        keep = self.wanted(self.stack[-1][0] if self.stack else "", kind)
+        tensors: list[_Tensor] = []
+
+        def one(tensor: Tensor) -> _Tensor:
+            number = self._number(tensor)
+            if number is None and id(tensor) not in self.state.names:
+                self.constants += 1
+                number = self._give(tensor, _IMAGE - self.constants)
+            elif number is not None and self.writers and self._is_stale(tensor, number):
+                number = self._catch_up(tensor, number)
+            if keep and number is not None:
+                self.held.hold(number, tensor)
+            source = self.state.names[id(tensor)] if number is None else number
+            tensors.append(_Tensor(source, tuple(tensor.shape)))
+            return tensors[-1]
+
+        self.written.clear()
+        return replaced(values, one), tensors
+
+    def _is_stale(self, tensor: Tensor, number: int) -> bool:
+        writers = self.writers.get(memory(tensor))
+        return bool(writers) and writers[-1].number > number
+
+    def _catch_up(self, tensor: Tensor, number: int) -> int:
+        """Note that a tensor was changed through another one that shares its memory."""
+        writes = [write for write in self.writers[memory(tensor)] if write.number > number]
+        old, *new = _Tensor(number, tuple(tensor.shape)), *(w.tensor for w in writes)
+        lie = [(w.offset, w.stride) for w in writes]
+        own = tensor.storage_offset(), tensor.stride()
+        kwargs: dict[str, Any] = dict(own=own, lie=lie)
+        self._note(OVERWRITTEN, tensor, Tensor.copy_, (old, new), kwargs, [old, *new])
+        return len(self.noted) - 1
+
+    def _number(self, tensor: Tensor) -> int | None:
+        found = self.sources.get(id(tensor))
+        return found[1] if found and found[0]() is tensor else None
+
+    def _give(self, tensor: Tensor, number: int) -> int:
+        self.sources[id(tensor)] = weakref.ref(tensor), number
+        return number
+
+    def _note(
+        self,
+        kind: str,
+        answer: Tensor,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        tensors: list[_Tensor],
+        *,
+        layer: nn.Module | None = None,
+        piece: int = 0,
+    ) -> None:
+        path, call = self.stack[-1] if self.stack else ("", 0)
+        number = self._give(answer, len(self.noted))
+        if self.written and memory(answer) in self.written:
+            write = _Write(
+                number, tuple(answer.shape), int(answer.storage_offset()), answer.stride()
+            )
+            self.writers.setdefault(memory(answer), []).append(write)
+        if self.wanted(path, kind):
+            self.held.hold(number, answer)
+        shape = tuple(answer.shape)
+        self.noted.append(
+            _Noted(kind, path, call, layer, function, args, kwargs, tensors, shape, piece)
+        )
+
+    def passed(self, answer: object) -> Pass:
+        """Everything that was noted, with names."""
+        names: dict[int | str, str] = {_IMAGE: IMAGE, **dict(enumerate(self._names()))}
+        for constant in range(1, self.constants + 1):
+            names[_IMAGE - constant] = f"constant_{constant}"
+        depend = {_IMAGE}
+        operations: list[Operation] = []
+        for place, noted in enumerate(self.noted):
+            operands = [t.source for t in noted.tensors if t.source in depend]
+            if operands:
+                depend.add(place)
+            operations.append(_operation(noted, place, operands, names))
+        numbers = [self._number(tensor) for tensor in tensors_in(answer)]
+        known = [names[number] for number in numbers if number is not None]
+        last = operations[-1].name if operations else IMAGE
+        results = {names[number]: tensor for number, tensor in self.held.tensors.items()}
+        return Pass(tuple(operations), results, self.state.tensors, known[0] if known else last)
+
+    def _names(self) -> Iterator[str]:
+        """A name for every operation. The last one inside a leaf module has the module's own."""
+        parents = {path for path, module in self.modules.items() if any(module.children())}
+        last = {noted.call: n for n, noted in enumerate(self.noted) if not noted.piece}
+        seen: dict[str, int] = {}
+        for place, noted in enumerate(self.noted):
+            own = noted.module and noted.module not in parents and last[noted.call] == place
+            wish = noted.module if own else f"{noted.module}.{noted.kind}".lstrip(".")
+            seen[wish] = seen.get(wish, 0) + 1
+            yield wish if seen[wish] == 1 else f"{wish}_{seen[wish]}"
+
+
+def _operation(
+    noted: _Noted, place: int, operands: Sequence[int | str], names: Mapping[int | str, str]
+) -> Operation:
+    def source(tensor: _Tensor) -> Source:
+        shape = Shape(tensor.shape)
+        if isinstance(tensor.source, str):
+            return Source("state", tensor.source, shape)
+        role = "constant" if tensor.source < _IMAGE else "result"
+        return Source(role, names[tensor.source], shape)
+
+    parameters = [t.source for t in noted.tensors if isinstance(t.source, str)]
+    if noted.layer is not None:
+        path = f"{noted.module}." if noted.module else ""
+        parameters = [f"{path}{own}" for own, _ in noted.layer.named_parameters(recurse=False)]
+    args, kwargs = replaced((noted.args, noted.kwargs), source, of=_Tensor)
+    return Operation(
+        name=names[place],
+        kind=noted.kind,
+        module=noted.module,
+        layer=noted.layer,
+        operands=tuple(names[number] for number in operands),
+        parameters=tuple(parameters),
+        call=Call(noted.function, args, kwargs),
+        shape=noted.shape,
+        piece=noted.piece,
+    )
+
+
+def _is_whole(module: nn.Module) -> bool:
+    """Whether a module counts as one operation: the papers' own, which torch.nn has not."""
+    return type(module).__module__.startswith("convscope.layers.")
+
+
+_UNSEEN = frozenset(
+    [getattr(Tensor, name).__get__ for name in ("shape", "device", "dtype", "ndim", "is_cuda")]
+)
+"""What tells facts of a tensor and gives none."""
