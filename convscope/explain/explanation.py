@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from convscope.terms import Extreme, Floats, Made, Place, Sum, Terms, as_dict, exact_sum
+from convscope.terms import Extreme, Floats, Made, Place, Sum, Terms, as_dict, exact_sum, told
 
 
 @dataclass(frozen=True)
@@ -153,8 +153,8 @@ class Explanation:
             "at": self.at,
             "kind": self.kind,
             **as_dict(self.made, most=most),
-            "recorded": self.recorded,
-            "difference": self.difference,
+            "recorded": told(self.recorded),
+            "difference": told(self.difference),
             "bound": self.bound,
             "operands": self.operands,
             "receptive_field": field

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from html import escape
 
-from convscope.explain.blocks import Beside, Block, Ledger, Matrix, Words, blocks_of
+from convscope.explain.blocks import Beside, Block, Ledger, Matrix, Words
 from convscope.explain.explanation import Explanation
+from convscope.explain.shown import blocks_of
 
 _CELL = "padding:2px 6px;text-align:right;font-variant-numeric:tabular-nums;border:1px solid #8884"
 _MARK = "outline:2px solid currentColor;font-weight:650"

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from convscope.explain.blocks import Beside, Block, Ledger, Matrix, Words, blocks_of, widths
+from convscope.explain.blocks import Beside, Block, Ledger, Matrix, Words
 from convscope.explain.explanation import Explanation
+from convscope.explain.shown import blocks_of
 
 
 def to_text(explanation: Explanation, *, top: int = 4) -> str:
@@ -54,7 +55,7 @@ def _matrix(matrix: Matrix) -> list[str]:
         ]
         for y, row in enumerate(matrix.cells)
     ]
-    wide = widths(list(zip(*cells, strict=True)))
+    wide = _widths(list(zip(*cells, strict=True)))
     rows = ["  ".join(c.rjust(w) for c, w in zip(row, wide, strict=True)) for row in cells]
     side = max(len(matrix.title), *map(len, rows))
     return [matrix.title.ljust(side), *(row.ljust(side) for row in rows)]
@@ -63,7 +64,7 @@ def _matrix(matrix: Matrix) -> list[str]:
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Columns of words on the left, numbers on the right."""
     several = [heads, *rows] if heads else list(rows)
-    wide = widths(list(zip(*several, strict=True)))
+    wide = _widths(list(zip(*several, strict=True)))
     return [
         "  "
         + "  ".join(
@@ -72,3 +73,8 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
         ).rstrip()
         for row in several
     ]
+
+
+def _widths(columns: Sequence[Sequence[str]]) -> list[int]:
+    """How wide each column must be."""
+    return [max(map(len, column), default=0) for column in columns]

@@ -7,7 +7,7 @@ from typing import Any
 from convscope.errors import RequestError
 from convscope.explain.explanation import Explanation
 from convscope.record import IMAGE
-from convscope.terms import Place, Sum, exact_sum, number
+from convscope.terms import Place, Sum, exact_sum, number, told
 
 _MOST = 20_000  # units of one tree: seconds of work, and more than anyone reads
 
@@ -48,10 +48,10 @@ class Trace:
     def to_dict(self) -> dict[str, Any]:
         return {
             "place": [self.place.source, *self.place.at],
-            "value": self.value,
+            "value": told(self.value),
             "kind": self.kind,
-            "weight": self.weight,
-            "contributes": self.contributes,
+            "weight": told(self.weight),
+            "contributes": told(self.contributes),
             "bias": self.bias,
             "others": {"terms": self.others[0], "sum": self.others[1]},
             "children": [child.to_dict() for child in self.children],

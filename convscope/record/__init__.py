@@ -2,8 +2,9 @@
 
 from torch import Tensor, nn
 
+from convscope.record.noted import OVERWRITTEN, Pass
 from convscope.record.operation import IMAGE, Call, Operation, Shape, Source
-from convscope.record.recorder import OVERWRITTEN, Pass, run_once
+from convscope.record.recorder import run_once
 
 __all__ = [
     "IMAGE",

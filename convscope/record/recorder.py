@@ -1,9 +1,8 @@
 """Run a network once and note every operation: what it computed, from what, and where."""
 
 import weakref
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,82 +14,12 @@ from torch.nn.modules.module import (
 from torch.overrides import TorchFunctionMode
 
 from convscope.record.held import Changes, Held, State, memory, same_dice, written_by
-from convscope.record.operation import (
-    IMAGE,
-    Call,
-    Operation,
-    Shape,
-    Source,
-    replaced,
-    tensors_in,
-)
+from convscope.record.noted import FIRST, OVERWRITTEN, Noted, Pass, Taken, Write, named
+from convscope.record.operation import IMAGE, replaced, tensors_in
 from convscope.record.words import kind_of
-
-_IMAGE = -1  # the number of the image, among those of the operations
-OVERWRITTEN = "overwritten"
-"""The kind of what happens to a tensor that is changed through another one."""
 
 Wanted = Callable[[str, str], bool]
 """Whether to keep what an operation gave, from the module that called it and its kind."""
-
-
-@dataclass(slots=True)
-class _Noted:
-    """An operation before operations have names.
-
-    In the arguments stands a _Tensor for each tensor, and all of them in `tensors`.
-    """
-
-    kind: str
-    module: str
-    call: int
-    layer: nn.Module | None
-    function: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    tensors: list["_Tensor"]
-    shape: tuple[int, ...]
-    piece: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Tensor:
-    """Where a tensor comes from: the number of what gave it, or its name in the network's state."""
-
-    source: int | str
-    shape: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Write:
-    """An operation that wrote to memory: its number, and where in it its result lies."""
-
-    number: int
-    shape: tuple[int, ...]
-    offset: int
-    stride: tuple[int, ...]
-
-    @property
-    def tensor(self) -> _Tensor:
-        return _Tensor(self.number, self.shape)
-
-
-@dataclass(frozen=True)
-class Pass:
-    """One forward pass: its operations in order, and the tensors that were kept of it.
-
-    Attributes:
-        operations: all, also those that the image has no part in.
-        results: what operations gave, by name; the image by IMAGE.
-            Also constants: tensors of which nothing is known but their numbers.
-        state: the network's parameters and buffers, by name.
-        output: the name of what the network answered.
-    """
-
-    operations: tuple[Operation, ...]
-    results: Mapping[str, Tensor]
-    state: Mapping[str, Tensor]
-    output: str
 
 
 def run_once(net: nn.Module, image: Tensor, *, wanted: Wanted) -> Pass:
@@ -122,7 +51,7 @@ class _Recorder(TorchFunctionMode):
         self.modules = dict[str, nn.Module](net.named_modules())
         self.paths = {id(module): path for path, module in self.modules.items()}
         self.wanted = wanted
-        self.noted: list[_Noted] = []
+        self.noted: list[Noted] = []
         self.held = Held()
         self.state = State(self.modules)
         self.changes = Changes(self._changing)
@@ -130,13 +59,13 @@ class _Recorder(TorchFunctionMode):
         self.calls = 0
         self.whole = 0  # how many layers of convscope's we are inside of
         self.constants = 0
-        self.taken: tuple[Any, list[_Tensor]] = (), []  # by the layer of convscope's at hand
+        self.taken: tuple[Any, list[Taken]] = (), []  # by the layer of convscope's at hand
         # By id, which means something only while the tensor lives: the tensor, who gave it.
         self.sources: dict[int, tuple[weakref.ref[Tensor], int]] = {}
-        self.writers: dict[int, list[_Write]] = {}  # by the memory that they wrote to
+        self.writers: dict[int, list[Write]] = {}  # by the memory that they wrote to
         self.written = set[int]()  # memory that the operation at hand wrote to
-        self._give(image, _IMAGE)
-        self.held.hold(_IMAGE, image)
+        self._give(image, FIRST)
+        self.held.hold(FIRST, image)
 
     @contextmanager
     def watching(self) -> Generator[None]:
@@ -211,22 +140,22 @@ class _Recorder(TorchFunctionMode):
             self._changing(tensor)
         return func(*args, **kwargs)
 
-    def _took(self, kind: str, values: Any) -> tuple[Any, list[_Tensor]]:
-        """What an operation is about to take, a _Tensor for each tensor; keep what is wanted."""
+    def _took(self, kind: str, values: Any) -> tuple[Any, list[Taken]]:
+        """What an operation is about to take, a Taken for each tensor; keep what is wanted."""
         keep = self.wanted(self.stack[-1][0] if self.stack else "", kind)
-        tensors: list[_Tensor] = []
+        tensors: list[Taken] = []
 
-        def one(tensor: Tensor) -> _Tensor:
+        def one(tensor: Tensor) -> Taken:
             number = self._number(tensor)
             if number is None and id(tensor) not in self.state.names:
                 self.constants += 1
-                number = self._give(tensor, _IMAGE - self.constants)
+                number = self._give(tensor, FIRST - self.constants)
             elif number is not None and self.writers and self._is_stale(tensor, number):
                 number = self._catch_up(tensor, number)
             if keep and number is not None:
                 self.held.hold(number, tensor)
             source = self.state.names[id(tensor)] if number is None else number
-            tensors.append(_Tensor(source, tuple(tensor.shape)))
+            tensors.append(Taken(source, tuple(tensor.shape)))
             return tensors[-1]
 
         self.written.clear()
@@ -239,7 +168,7 @@ class _Recorder(TorchFunctionMode):
     def _catch_up(self, tensor: Tensor, number: int) -> int:
         """Note that a tensor was changed through another one that shares its memory."""
         writes = [write for write in self.writers[memory(tensor)] if write.number > number]
-        old, *new = _Tensor(number, tuple(tensor.shape)), *(w.tensor for w in writes)
+        old, *new = Taken(number, tuple(tensor.shape)), *(w.tensor for w in writes)
         lie = [(w.offset, w.stride) for w in writes]
         own = tensor.storage_offset(), tensor.stride()
         kwargs: dict[str, Any] = dict(own=own, lie=lie)
@@ -261,7 +190,7 @@ class _Recorder(TorchFunctionMode):
         function: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-        tensors: list[_Tensor],
+        tensors: list[Taken],
         *,
         layer: nn.Module | None = None,
         piece: int = 0,
@@ -269,7 +198,7 @@ class _Recorder(TorchFunctionMode):
         path, call = self.stack[-1] if self.stack else ("", 0)
         number = self._give(answer, len(self.noted))
         if self.written and memory(answer) in self.written:
-            write = _Write(
+            write = Write(
                 number, tuple(answer.shape), int(answer.storage_offset()), answer.stride()
             )
             self.writers.setdefault(memory(answer), []).append(write)
@@ -277,65 +206,18 @@ class _Recorder(TorchFunctionMode):
             self.held.hold(number, answer)
         shape = tuple(answer.shape)
         self.noted.append(
-            _Noted(kind, path, call, layer, function, args, kwargs, tensors, shape, piece)
+            Noted(kind, path, call, layer, function, args, kwargs, tensors, shape, piece)
         )
 
     def passed(self, answer: object) -> Pass:
         """Everything that was noted, with names."""
-        names: dict[int | str, str] = {_IMAGE: IMAGE, **dict(enumerate(self._names()))}
-        for constant in range(1, self.constants + 1):
-            names[_IMAGE - constant] = f"constant_{constant}"
-        depend = {_IMAGE}
-        operations: list[Operation] = []
-        for place, noted in enumerate(self.noted):
-            operands = [t.source for t in noted.tensors if t.source in depend]
-            if operands:
-                depend.add(place)
-            operations.append(_operation(noted, place, operands, names))
+        parents = {path for path, module in self.modules.items() if any(module.children())}
+        operations, names = named(self.noted, parents, constants=self.constants)
         numbers = [self._number(tensor) for tensor in tensors_in(answer)]
         known = [names[number] for number in numbers if number is not None]
         last = operations[-1].name if operations else IMAGE
         results = {names[number]: tensor for number, tensor in self.held.tensors.items()}
         return Pass(tuple(operations), results, self.state.tensors, known[0] if known else last)
-
-    def _names(self) -> Iterator[str]:
-        """A name for every operation. The last one inside a leaf module has the module's own."""
-        parents = {path for path, module in self.modules.items() if any(module.children())}
-        last = {noted.call: n for n, noted in enumerate(self.noted) if not noted.piece}
-        seen: dict[str, int] = {}
-        for place, noted in enumerate(self.noted):
-            own = noted.module and noted.module not in parents and last[noted.call] == place
-            wish = noted.module if own else f"{noted.module}.{noted.kind}".lstrip(".")
-            seen[wish] = seen.get(wish, 0) + 1
-            yield wish if seen[wish] == 1 else f"{wish}_{seen[wish]}"
-
-
-def _operation(
-    noted: _Noted, place: int, operands: Sequence[int | str], names: Mapping[int | str, str]
-) -> Operation:
-    def source(tensor: _Tensor) -> Source:
-        shape = Shape(tensor.shape)
-        if isinstance(tensor.source, str):
-            return Source("state", tensor.source, shape)
-        role = "constant" if tensor.source < _IMAGE else "result"
-        return Source(role, names[tensor.source], shape)
-
-    parameters = [t.source for t in noted.tensors if isinstance(t.source, str)]
-    if noted.layer is not None:
-        path = f"{noted.module}." if noted.module else ""
-        parameters = [f"{path}{own}" for own, _ in noted.layer.named_parameters(recurse=False)]
-    args, kwargs = replaced((noted.args, noted.kwargs), source, of=_Tensor)
-    return Operation(
-        name=names[place],
-        kind=noted.kind,
-        module=noted.module,
-        layer=noted.layer,
-        operands=tuple(names[number] for number in operands),
-        parameters=tuple(parameters),
-        call=Call(noted.function, args, kwargs),
-        shape=noted.shape,
-        piece=noted.piece,
-    )
 
 
 def _is_whole(module: nn.Module) -> bool:
