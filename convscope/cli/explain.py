@@ -6,6 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from convscope.cli.terminal import console, print_json
 from convscope.errors import RequestError
@@ -100,9 +102,20 @@ def explain(
             screen.print(str(tree), markup=False, end="")
         return
     one = explain_seen(seen, at, instead_of=instead_of)
+    _answer(screen, seen)
     _show(screen, one, top=top, columns=columns, json=json)
     if not json:
         _next(screen, words, one, seen)
+
+
+def _answer(screen: Console, seen: Seen) -> None:
+    """What the network says of the image, where it answers with a number for each class."""
+    logits = seen.recording[seen.recording.output].value.double()
+    if logits.ndim == 1 and len(logits) == len(seen.card.classes) and not seen.caution:
+        shares = logits.softmax(0)
+        best = [int(place) for place in shares.argsort(descending=True)[:3]]
+        ranked = ", ".join(f"{seen.card.classes[k]} {float(shares[k]):.2%}" for k in best)
+        screen.print(f"{seen.recording.output} says {ranked}\n", markup=False)
 
 
 def _show(screen: Console, one: Explanation, *, top: int | None, columns: bool, json: bool) -> None:
@@ -132,11 +145,11 @@ def _list(screen: Console, seen: Seen, *, json: bool) -> None:
             [dict(name=one.name, kind=one.kind, shape=one.shape, of=one.operands) for one in shown]
         )
         return
-    wide = max(len(one.name) for one in shown)
+    table = Table("operation", "kind", "shape", "of", box=None, pad_edge=False)
     for one in shown:
         shape = "x".join(map(str, one.shape))
-        took = ", ".join(one.operands)
-        screen.print(f"{one.name:{wide}}  {one.kind}  {shape}  of {took}", markup=False)
+        table.add_row(*map(escape, (one.name, one.kind, shape, ", ".join(one.operands))))
+    screen.print(table)
 
 
 def _next(screen: Console, words: tuple[str, ...], one: Explanation, seen: Seen) -> None:

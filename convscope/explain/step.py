@@ -128,16 +128,29 @@ def gather(tensor: Tensor, at: Integers) -> Floats:
     """Numbers at indices (n, dimensions) as float64."""
     if tensor.is_complex():
         raise Unexplained
-    if not tensor.ndim:
-        return np.full(len(at), float(tensor))
-    columns = tuple(torch.from_numpy(at.T.copy()).to(tensor.device))
-    return tensor.detach()[columns].double().cpu().numpy()
+    cells = tensor.detach()
+    if not cells.is_cpu or cells.dtype not in _IN_NUMPY:
+        columns = tuple(torch.from_numpy(at.T.copy()).to(cells.device))
+        return (cells[columns] if cells.ndim else cells.expand(len(at))).double().cpu().numpy()
+    return np.asarray(cells.numpy()[tuple(at.T)] if cells.ndim else [float(cells)], np.float64)
+
+
+_IN_NUMPY = frozenset({torch.float32, torch.float64, torch.float16, torch.int64, torch.bool})
+"""What numpy can look at where it lies; it picks small numbers of cells faster than torch."""
 
 
 def grid(*axes: Sequence[int] | Integers) -> Integers:
     """Every combination of indices, the last axis fastest: (n, axes)."""
-    meshed = np.meshgrid(*(np.asarray(axis, dtype=np.int64) for axis in axes), indexing="ij")
-    return np.stack([mesh.ravel() for mesh in meshed], axis=1)
+    lines = [
+        np.arange(axis.start, axis.stop, axis.step, dtype=np.int64)
+        if isinstance(axis, range)
+        else np.asarray(axis, dtype=np.int64)
+        for axis in axes
+    ]
+    found = np.empty((*map(len, lines), len(lines)), dtype=np.int64)
+    for place, line in enumerate(lines):
+        found[..., place] = line.reshape(-1, *(1,) * (len(lines) - place - 1))
+    return found.reshape(-1, len(lines))
 
 
 def broadcast(shape: Sequence[int], at: Sequence[int]) -> Index:

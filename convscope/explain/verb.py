@@ -135,14 +135,15 @@ def find_unit(seen: Seen, wish: str | None) -> tuple[str, tuple[int, ...]]:
     value = recording[name].value
     if inside is None:
         return name, _strongest(value)
-    if re.fullmatch(r"\s*-?\d+(\s*,\s*-?\d+)*\s*", inside) and inside not in seen.card.classes:
+    classes = seen.card.classes
+    if inside in classes and value.shape == (len(classes),):
+        return name, (classes.index(inside),)
+    if re.fullmatch(r"\s*\d+(\s*,\s*\d+)*\s*", inside):
         return name, tuple(int(word) for word in inside.split(","))
-    if inside not in seen.card.classes or value.ndim != 1 or len(value) != len(seen.card.classes):
-        raise RequestError(
-            f"{name} has no unit {inside!r}.{nearest(inside, seen.card.classes)} Give its index: "
-            f"{name} has the shape {'x'.join(map(str, value.shape))}."
-        )
-    return name, (seen.card.classes.index(inside),)
+    raise RequestError(
+        f"{name} has no unit {inside!r}.{nearest(inside, classes)} Give its index: {name} has the "
+        f"shape {'x'.join(map(str, value.shape))}."
+    )
 
 
 def _strongest(value: Tensor) -> tuple[int, ...]:
