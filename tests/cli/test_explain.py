@@ -1,0 +1,119 @@
+"""`convscope explain`: runs, networks of the zoo, the lecture's grids, and wrong requests."""
+
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+import convscope
+from convscope.errors import RequestError
+from tests.lecture.test_worked_example import IMAGE, numbers
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory):
+    path = tmp_path_factory.mktemp("picture") / "ünit 3.png"
+    image = Image.new("L", (8, 8))
+    image.putdata([(7 * n * n) % 256 for n in range(64)])
+    image.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
+    path = tmp_path_factory.mktemp("grid") / "6x6.csv"
+    path.write_text("\n".join(",".join(map(str, row)) for row in numbers(IMAGE)))
+    return path
+
+
+def test_the_lectures_grid_gives_the_lectures_numbers(command, grid):
+    for column, answer in enumerate((2, -17, -6)):
+        words = ("--grid", grid, "--filter", "sobel-x", "--at", f"0,{column}", "--json")
+        facts = json.loads(command("explain", *words).stdout)
+        assert facts["total"] == facts["recorded"] == answer
+        assert facts["all_terms"] == 9
+    said = command("explain", "--grid", grid, grid, grid, "--columns").stdout
+    assert said.splitlines()[-1] == "wᵀx = 6"
+
+
+def test_a_run_answers_and_explains_its_answer(command, digits_run, picture):
+    said = command("explain", digits_run, picture).stdout
+    answer, _, first, *_ = said.splitlines()
+    said_class = answer.split(" says ")[1].split()[0]
+    assert first.startswith(f"fc2[{said_class}] = ")
+    assert "Next:" in said
+    same = json.loads(command("explain", digits_run, picture, "--json").stdout)
+    named = json.loads(
+        command("explain", digits_run, picture, "--at", f"fc2[{said_class}]", "--json").stdout
+    )
+    assert same == named
+    assert abs(same["difference"]) <= same["bound"]
+
+
+def test_a_walk_back_and_a_difference(command, digits_run, picture):
+    walk = command("explain", digits_run, picture, "--at", "fc2[3]", "--trace-back").stdout
+    assert walk.splitlines()[0].startswith("fc2[3] = ")
+    assert "image[0," in walk
+    words = ("--at", "fc2[3]", "--instead-of", "5", "--json")
+    facts = json.loads(command("explain", digits_run, picture, *words).stdout)
+    here, there = (
+        json.loads(command("explain", digits_run, picture, "--at", f"fc2[{k}]", "--json").stdout)
+        for k in (3, 5)
+    )
+    assert facts["recorded"] == here["recorded"] - there["recorded"]
+
+
+def test_a_network_without_weights_says_so_and_lists_its_operations(command, picture):
+    said = command("explain", "lenet5", picture, "--names").stdout
+    assert said.startswith("Random weights")
+    assert [line.split()[0] for line in said.splitlines()[3:6]] == ["conv1", "tanh1", "pool1"]
+    listed = json.loads(command("explain", "lenet5", picture, "--names", "--json").stdout)
+    assert listed[0] == {"name": "conv1", "kind": "conv2d", "shape": [6, 28, 28], "of": ["image"]}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("lenet5",), "a network and an image"),
+        (("lenet5", "PICTURE", "--at", "conv9[0,0,0]"), "Did you mean 'conv"),
+        (("lenet5", "PICTURE", "--at", "conv1[6,0,0]"), "0 to 5, 0 to 27, 0 to 27"),
+        (("lenet5", "PICTURE", "--at", "conv1[1,2]"), "6x28x28"),
+        (("lenet5", "PICTURE", "--at", "conv1[cat]"), "no unit 'cat'"),
+        (("lenet5", "PICTURE", "--at", "]["), "names no unit"),
+        (("lenet5", "PICTURE", "--at", "fc2[1]", "--instead-of", "fc1[2]"), "different results"),
+        (("lenet5", "nowhere.png"), "nowhere.png does not exist"),
+        (("lenet6", "PICTURE"), "lenet5"),
+        (("--grid", "none.csv"), "none.csv cannot be read"),
+        (("lenet5", "PICTURE", "--grid", "GRID"), "needs no network"),
+        (("--grid", "GRID", "--at", "here"), "ROW,COLUMN"),
+        (("--grid", "GRID", "--at", "4,0"), "0 to 3"),
+    ],
+)
+def test_a_wrong_request_is_told_what_to_do(command, picture, grid, words, told):
+    given = [{"PICTURE": picture, "GRID": grid}.get(word, word) for word in words]
+    assert told in command("explain", *given, code=2).stderr
+
+
+def test_python_takes_the_same_words(digits_run, picture):
+    one = convscope.explain(digits_run, picture, at="conv2[5,3,7]")
+    assert (one.name, one.at, one.kind) == ("conv2", (5, 3, 7), "conv2d")
+    net, card = convscope.load_network(convscope.run.folder.Run.open(digits_run))
+    torch.set_grad_enabled(True)
+    net.train()
+    image = torch.zeros(card.channels, *card.size)
+    assert convscope.explain(net, image, at="fc2[3]").agrees
+    assert net.training  # it looked in eval mode and left the mode as it was
+    with pytest.raises(RequestError, match="leave --weights out"):
+        convscope.explain(digits_run, picture, weights="x.safetensors")
+
+
+def test_a_class_is_named_where_the_card_knows_it(image_folder, tmp_path, command):
+    run = convscope.train(
+        image_folder, model="tinyvgg", size=32, epochs=1, out=tmp_path / "run"
+    ).run
+    picture = next((image_folder / "leaf").iterdir())
+    one = convscope.explain(run, picture, at="fc[plum]")
+    assert one.at == (2,)
+    said = command("explain", run, picture, "--at", "fc[pulm]", code=2).stderr
+    assert "Did you mean 'plum'" in said
