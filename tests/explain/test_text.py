@@ -49,14 +49,14 @@ def test_the_lectures_first_window_is_written_out():
 y[k,i,j] = Σ w[k,c,u,v] · x[c, i + u, j + v]
 
 image[0]     conv.weight[0,0]     products
-5  1  7      1  0  -1             5  0   -7
-7  2  5   ×  2  0  -2         =  14  0  -10   sum 2
-5  3  5      1  0  -1             5  0   -5
+5  1  7      1  0  -1              5  0   -7
+7  2  5   ×  2  0  -2          =  14  0  -10   sum 2
+5  3  5      1  0  -1              5  0   -5
 
 5·1 + 1·0 + 7·(-1) + 7·2 + 2·0 + 5·(-2) + 5·1 + 3·0 + 5·(-1) = 2
-  total                                      2
-  recorded                                   2
-  difference (by rounding, at most 6e-05)    0
+  total                                    2
+  recorded                                 2
+  difference (by rounding, at most 6e-05)  0
 It sees rows 0 to 2 and columns 0 to 2 of the image (3x3).
 """
     assert str(lecture().explain("conv", (0, 0, 0))).replace(MINUS, "-") == expected
