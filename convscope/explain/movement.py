@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.explain.step import Index, Step
+from convscope.explain.step import Index, Step, Unexplained
 from convscope.record import Source
 from convscope.record.operation import replaced, sources_in
 from convscope.terms import Copy, Function, Terms, number
@@ -106,6 +106,8 @@ def overwritten(step: Step, at: Index) -> Copy:
     offset, strides = step.given("own")
     address = offset + int(np.dot(strides, at))
     for source, (start, apart) in reversed(list(zip(writers, step.given("lie"), strict=True))):
+        if start is None:  # it gave something else than what it wrote
+            raise Unexplained
         place = _index_of(address - start, source.shape, apart)
         if place is not None:
             terms = Terms(step.part(source, [place]))

@@ -1,6 +1,7 @@
 """One forward pass of one network on one image, every number of which can be explained."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
@@ -21,10 +22,10 @@ from convscope.terms import Copy, Extreme, Made, Place, Terms, Unknown
 def record(net: nn.Module, image: Tensor, *, keep: Iterable[str] | None = None) -> "Recording":
     """Run a network once over an image and keep every operation with its operands and result.
 
-    `image` is (c, h, w) or a batch of one. The network runs as it is, in its mode, on the device
-    that it is on; any control flow, functional calls, in-place operations and modules that are
-    called twice are seen, for what is recorded is what runs. Parameters, buffers, modes, random
-    numbers and gradients are left as they were, also where the network fails.
+    `image` is (c, h, w), (h, w) of one channel, or a batch of one. The network runs as it is, in
+    its mode, on the device that it is on; any control flow, functional calls, in-place operations
+    and modules that are called twice are seen, for what is recorded is what runs. Parameters,
+    buffers, modes, random numbers and gradients are left as they were, also where it fails.
 
     A result is held once. Where memory is short, `keep` names modules ("layer4") or operations
     ("layer1.0.add") of which results and operands are to be kept; all others have names only.
@@ -40,22 +41,25 @@ def record(net: nn.Module, image: Tensor, *, keep: Iterable[str] | None = None) 
     """
     if image.ndim in (2, 3):
         image = image.reshape(1, *(1,) * (3 - image.ndim), *image.shape)
-    if image.ndim < 2 or len(image) != 1:
+    if image.ndim < 2 or len(image) != 1 or not image.numel():
         raise RequestError(
             f"The image is {tuple(image.shape)}; record takes one image, (c, h, w) or (1, c, h, w)."
         )
-    chosen = None if keep is None else tuple(keep)
-    lazy = [name for name, tensor in net.named_parameters() if nn.parameter.is_lazy(tensor)]
-    if lazy:
-        raise RequestError(f"{lazy[0]} has no shape yet; run the network once before.")
+    chosen = (keep,) if isinstance(keep, str) else None if keep is None else tuple(keep)
+    for name, tensor in (*net.named_parameters(), *net.named_buffers()):
+        if nn.parameter.is_lazy(tensor):
+            raise RequestError(f"{name} has no shape yet; run the network once before.")
 
     def wanted(module: str, kind: str) -> bool:
         return chosen is None or any(_names(name, module, kind) for name in chosen)
 
-    passed = run_once(net, image.detach().clone(), wanted=wanted)
+    with torch.inference_mode(mode=False):
+        own = image.detach().clone()
+    passed = run_once(net, own, wanted=wanted)
     recording = Recording(passed)
     for name in chosen or ():
-        if not any(_names(name, done.module, done.kind) for done in passed.operations):
+        known = any(_names(name, done.module, done.kind) for done in passed.operations)
+        if not known and name != IMAGE:
             raise RequestError(
                 f"There is no {name!r} to keep.{nearest(name, recording.names)} Name a module or "
                 "an operation."
@@ -64,14 +68,14 @@ def record(net: nn.Module, image: Tensor, *, keep: Iterable[str] | None = None) 
 
 
 def _names(name: str, module: str, kind: str) -> bool:
-    """Whether a name to keep means an operation: its module, one around it, or itself."""
+    """Whether a name to keep means an operation: its module, one around it, or itself.
+
+    `relu_2` keeps every `relu` of its module, for which is the second is not known before the end.
+    """
+    bare = re.sub(r"_\d+$", "", name)
     own = f"{module}.{kind}".lstrip(".")
-    return (
-        name in ("", module)
-        or own == name.rstrip("0123456789").removesuffix("_")
-        or (module.startswith(f"{name}."))
-        or own == name
-    )
+    inside = not name or module.startswith(f"{name}.")
+    return inside or bool({name, bare} & {module, own})
 
 
 class Recorded:

@@ -17,6 +17,10 @@ def blocks_of(explanation: Explanation, *, top: int = 4) -> list[Block]:
     ]
     blocks += calculation(one.made, one, top)
     blocks.append(_ledger(one))
+    if not one.agrees and one.made.kind != "unknown":
+        blocks.append(
+            Words("More than rounding: were its parameters changed after the recording was made?")
+        )
     sees = _sees(one)
     return [*blocks, Words(sees)] if sees else blocks
 

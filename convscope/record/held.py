@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn, overrides
+from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from convscope.record.operation import tensors_in
@@ -24,7 +25,9 @@ class Held:
 
     def hold(self, number: int, tensor: Tensor) -> None:
         if number not in self.tensors:
-            self.tensors[number] = tensor
+            self.tensors[number] = (
+                tensor.detach()
+            )  # which stays where it is, whatever `data` is set
             self._sharing.setdefault(memory(tensor), []).append(number)
 
     def before_change(self, tensor: Tensor) -> None:
@@ -32,9 +35,12 @@ class Held:
         numbers = self._sharing.pop(memory(tensor), ())
         if not numbers:
             return
+        if not _has_memory(tensor):
+            self.tensors |= {number: self.tensors[number].clone() for number in numbers}
+            return
         kept = tensor.untyped_storage().clone()
         for number in numbers:
-            old = self.tensors[number].detach()
+            old = self.tensors[number]
             place = old.storage_offset(), old.size(), old.stride()
             self.tensors[number] = torch.empty(0, dtype=old.dtype, device=old.device).set_(
                 kept, *place
@@ -96,17 +102,21 @@ def written_by(
     """
     first = args[0] if args else None
     changing = _named_changing(function)
-    if changing is None or kwargs.get("training") or kwargs.get("use_input_stats"):
+    if changing is None or any(kwargs.get(word) for word in _CHANGING):
         return None
     if changing or kwargs.get("inplace"):
         return (first,) if isinstance(first, Tensor) else None
     return () if kwargs.get("out") is None else None
 
 
+_CHANGING = ("training", "use_input_stats", "max_norm")
+"""Arguments with which averages move, and embeddings are cut."""
+
+
 @cache
 def _named_changing(function: Callable[..., Any]) -> bool | None:
     name: str | None = overrides.resolve_name(function)
-    if name is None or function in NATIVE:
+    if name is None or function in NATIVE or isinstance(function, OpOverload):
         return None
     word = name.rpartition(".")[2]
     if word.startswith("__"):
@@ -128,38 +138,60 @@ class State:
     """Parameters and buffers of a network, which go back to what they were."""
 
     def __init__(self, modules: Mapping[str, nn.Module]) -> None:
-        self.tensors: dict[str, Tensor] = {}
         self._bound: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        live: dict[str, Tensor] = {}
         for path, module in modules.items():
             for tensors in _bound_in(module):
-                if tensors:
+                if isinstance(tensors, dict) and tensors:
                     self._bound.append((tensors, tensors.copy()))
                 for name, tensor in tensors.items():
                     if tensor is not None:
-                        self.tensors[f"{path}.{name}" if path else name] = tensor
-        self.names = {id(tensor): name for name, tensor in reversed(self.tensors.items())}
+                        live[f"{path}.{name}" if path else name] = tensor
+        self.names = {id(tensor): name for name, tensor in reversed(live.items())}
+        self.tensors = {name: tensor.detach() for name, tensor in live.items()}
+        self._live = live
         self._by_memory = {memory(tensor): tensor for tensor in self.tensors.values()}
         self._saved: dict[int, tuple[Tensor, torch.UntypedStorage]] = {}
+        self._versions: list[Any] = []
+
+    def __contains__(self, place: int) -> bool:
+        """Whether a parameter or buffer lies in this memory."""
+        return place in self._by_memory
 
     def before_change(self, tensor: Tensor) -> None:
         place = memory(tensor)
-        if place in self._by_memory and place not in self._saved:
-            self._saved[place] = self._by_memory[place], tensor.untyped_storage().clone()
+        if place in self._by_memory and place not in self._saved and _has_memory(tensor):
+            own = self._by_memory[place]
+            self._saved[place] = own, tensor.untyped_storage().clone()
+            if not own.is_inference():
+                self._versions.append(_version_of(own))
 
     def put_back(self, announce: Callable[[Tensor], None]) -> None:
         """Undo what was written and bound; each tensor is announced before it is written to."""
         for tensors, before in self._bound:
             tensors.clear()
             tensors.update(before)
+        for name, tensor in self._live.items():
+            if memory(tensor) != memory(self.tensors[name]):  # its `data` was set
+                tensor.data = self.tensors[name]
         for tensor, kept in self._saved.values():
             announce(tensor)
             tensor.untyped_storage().copy_(kept)
+        for version in self._versions:  # nothing has changed, so nobody need know that it did
+            version.__exit__()
 
 
-def _bound_in(module: nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:
+def _version_of(tensor: Tensor) -> Any:
+    """Puts a tensor's count of its changes back on exit."""
+    return torch.autograd._unsafe_preserve_version_counter(tensor)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+
+
+def _bound_in(module: nn.Module) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """The dicts that a module's parameters and buffers are bound in, to bind them again."""
-    own = vars(module)
-    return own["_parameters"], own["_buffers"]
+    if isinstance(module, torch.jit.ScriptModule):  # which binds them where Python does not reach
+        own = module.named_parameters(recurse=False), module.named_buffers(recurse=False)
+        return dict(own[0]), dict(own[1])
+    return vars(module)["_parameters"], vars(module)["_buffers"]
 
 
 @contextmanager
@@ -177,4 +209,11 @@ def same_dice(tensors: Iterable[Tensor]) -> Generator[None]:
 
 def memory(tensor: Tensor) -> int:
     """What tells a tensor's memory from all other that is in use; its address is 0 on meta."""
+    if not _has_memory(tensor):
+        return -id(tensor)
     return tensor.untyped_storage()._cdata  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+
+def _has_memory(tensor: Tensor) -> bool:
+    """Whether its numbers lie in one piece of memory; a sparse tensor's do not."""
+    return tensor.layout is torch.strided

@@ -44,11 +44,11 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """An operation that wrote to memory: its number, and where in it its result lies."""
+    """An operation that wrote to memory: its number, and where in it its result lies, if there."""
 
     number: int
     shape: tuple[int, ...]
-    offset: int
+    offset: int | None
     stride: tuple[int, ...]
 
     @property
@@ -99,11 +99,17 @@ def _names(noted: Sequence[Noted], parents: Container[str]) -> Iterator[str]:
     """A name for every operation. The last one inside a leaf module has the module's own."""
     last = {one.call: place for place, one in enumerate(noted) if not one.piece}
     seen: dict[str, int] = {}
+    used = set[str]()
     for place, one in enumerate(noted):
         own = one.module and one.module not in parents and last[one.call] == place
         wish = one.module if own else f"{one.module}.{one.kind}".lstrip(".")
         seen[wish] = seen.get(wish, 0) + 1
-        yield wish if seen[wish] == 1 else f"{wish}_{seen[wish]}"
+        name = wish if seen[wish] == 1 else f"{wish}_{seen[wish]}"
+        while name in used:  # as where a module is called `relu_2`
+            seen[wish] += 1
+            name = f"{wish}_{seen[wish]}"
+        used.add(name)
+        yield name
 
 
 def _operation(

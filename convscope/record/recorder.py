@@ -3,7 +3,8 @@
 import weakref
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from threading import get_ident
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from torch.nn.modules.module import (
     register_module_forward_pre_hook,
 )
 from torch.overrides import TorchFunctionMode
+from torch.utils.hooks import RemovableHandle
 
 from convscope.record.held import Changes, Held, State, memory, same_dice, written_by
 from convscope.record.noted import FIRST, OVERWRITTEN, Noted, Pass, Taken, Write, named
@@ -57,6 +59,7 @@ class _Recorder(TorchFunctionMode):
         self.changes = Changes(self._changing)
         self.stack: list[tuple[str, int]] = []
         self.calls = 0
+        self.thread = get_ident()  # the hooks are everybody's
         self.whole = 0  # how many layers of convscope's we are inside of
         self.constants = 0
         self.taken: tuple[Any, list[Taken]] = (), []  # by the layer of convscope's at hand
@@ -72,11 +75,16 @@ class _Recorder(TorchFunctionMode):
         """Know in which module the network is."""
         enter = register_module_forward_pre_hook(self._enter)
         leave = register_module_forward_hook(self._leave, always_call=True)
+        taking: list[RemovableHandle] = [
+            module.register_forward_pre_hook(self._take, with_kwargs=True)
+            for module in self.modules.values()
+            if _is_whole(module)
+        ]
         try:
             yield
         finally:
-            enter.remove()
-            leave.remove()
+            for handle in (enter, leave, *taking):
+                handle.remove()
 
     def _changing(self, tensor: Tensor) -> None:
         """A tensor is about to be written to."""
@@ -84,24 +92,26 @@ class _Recorder(TorchFunctionMode):
         self.state.before_change(tensor)
         self.written.add(memory(tensor))
 
-    def _enter(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        if id(module) not in self.paths:
+    def _take(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """A layer of convscope's is about to begin."""
+        if self.whole == 1 and get_ident() == self.thread:
+            self.taken = self._took(type(module).__name__, (*args, *kwargs.values()))
+
+    def _enter(self, module: nn.Module, _inputs: object) -> None:
+        if id(module) not in self.paths or get_ident() != self.thread:
             return
         self.calls += 1
         self.stack.append((self.paths[id(module)], self.calls))
-        if _is_whole(module):
-            self.whole += 1
-            if self.whole == 1:
-                self.taken = self._took(type(module).__name__, inputs)
+        self.whole += _is_whole(module)
 
     def _leave(self, module: nn.Module, _inputs: object, answer: object) -> None:
-        if id(module) not in self.paths:
+        if id(module) not in self.paths or get_ident() != self.thread:
             return
         if _is_whole(module):
-            self.whole -= 1
-            if not self.whole and isinstance(answer, Tensor):
+            if self.whole == 1 and isinstance(answer, Tensor):
                 args, tensors = self.taken
                 self._note(type(module).__name__, answer, module, args, {}, tensors, layer=module)
+            self.whole -= 1
         self.stack.pop()
 
     def __torch_function__(
@@ -123,7 +133,9 @@ class _Recorder(TorchFunctionMode):
             self._note(kind, answer, func, args_, kwargs_, tensors)
             return answer
         given = list(tensors_in(answer))
-        if self.written and not given:  # `x[0] = 1` gives nothing; it changed x
+        if func is _SET_DATA:
+            given = [args[0]]
+        elif self.written and not given:  # `x[0] = 1` gives nothing; it changed x
             given = [t for t in tensors_in((args, kwargs)) if memory(t) in self.written][:1]
         for piece, tensor in enumerate(given):
             self._note(kind, tensor, func, args_, kwargs_, tensors, piece=piece)
@@ -147,28 +159,31 @@ class _Recorder(TorchFunctionMode):
 
         def one(tensor: Tensor) -> Taken:
             number = self._number(tensor)
-            if number is None and id(tensor) not in self.state.names:
+            name = self.state.names.get(id(tensor))
+            if number is None and name is None:
                 self.constants += 1
                 number = self._give(tensor, FIRST - self.constants)
-            elif number is not None and self.writers and self._is_stale(tensor, number):
-                number = self._catch_up(tensor, number)
+            elif self.writers and self._is_stale(tensor, number):
+                number = self._catch_up(tensor, number, name)
             if keep and number is not None:
                 self.held.hold(number, tensor)
-            source = self.state.names[id(tensor)] if number is None else number
+            source = str(name) if number is None else number
             tensors.append(Taken(source, tuple(tensor.shape)))
             return tensors[-1]
 
         self.written.clear()
         return replaced(values, one), tensors
 
-    def _is_stale(self, tensor: Tensor, number: int) -> bool:
+    def _is_stale(self, tensor: Tensor, number: int | None) -> bool:
         writers = self.writers.get(memory(tensor))
-        return bool(writers) and writers[-1].number > number
+        return bool(writers) and (number is None or writers[-1].number > number)
 
-    def _catch_up(self, tensor: Tensor, number: int) -> int:
+    def _catch_up(self, tensor: Tensor, number: int | None, name: str | None) -> int:
         """Note that a tensor was changed through another one that shares its memory."""
-        writes = [write for write in self.writers[memory(tensor)] if write.number > number]
-        old, *new = Taken(number, tuple(tensor.shape)), *(w.tensor for w in writes)
+        every = self.writers[memory(tensor)]
+        writes = [write for write in every if number is None or write.number > number]
+        source = str(name) if number is None else number
+        old, *new = Taken(source, tuple(tensor.shape)), *(w.tensor for w in writes)
         lie = [(w.offset, w.stride) for w in writes]
         own = tensor.storage_offset(), tensor.stride()
         kwargs: dict[str, Any] = dict(own=own, lie=lie)
@@ -197,11 +212,15 @@ class _Recorder(TorchFunctionMode):
     ) -> None:
         path, call = self.stack[-1] if self.stack else ("", 0)
         number = self._give(answer, len(self.noted))
-        if self.written and memory(answer) in self.written:
-            write = Write(
-                number, tuple(answer.shape), int(answer.storage_offset()), answer.stride()
-            )
-            self.writers.setdefault(memory(answer), []).append(write)
+        for place in self.written:
+            if place == memory(answer):
+                lies = int(answer.storage_offset()), answer.stride()
+            elif place in self.state:  # as batch norm's averages
+                lies = None, ()
+            else:
+                continue
+            write = Write(number, tuple(answer.shape), *lies)
+            self.writers.setdefault(place, []).append(write)
         if self.wanted(path, kind):
             self.held.hold(number, answer)
         shape = tuple(answer.shape)
@@ -211,7 +230,7 @@ class _Recorder(TorchFunctionMode):
 
     def passed(self, answer: object) -> Pass:
         """Everything that was noted, with names."""
-        parents = {path for path, module in self.modules.items() if any(module.children())}
+        parents = {path for path, module in self.modules.items() if _has_parts(module)}
         operations, names = named(self.noted, parents, constants=self.constants)
         numbers = [self._number(tensor) for tensor in tensors_in(answer)]
         known = [names[number] for number in numbers if number is not None]
@@ -220,11 +239,17 @@ class _Recorder(TorchFunctionMode):
         return Pass(tuple(operations), results, self.state.tensors, known[0] if known else last)
 
 
+def _has_parts(module: nn.Module) -> bool:
+    """Whether a module is made of others; what computes its parameters is none of them."""
+    return any(name != "parametrizations" for name, _ in module.named_children())
+
+
 def _is_whole(module: nn.Module) -> bool:
     """Whether a module counts as one operation: the papers' own, which torch.nn has not."""
     return type(module).__module__.startswith("convscope.layers.")
 
 
+_SET_DATA: Any = cast("Any", Tensor.data).__set__
 _UNSEEN = frozenset(
     [getattr(Tensor, name).__get__ for name in ("shape", "device", "dtype", "ndim", "is_cuda")]
 )

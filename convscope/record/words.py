@@ -6,11 +6,14 @@ from typing import Any, cast
 
 import torch
 from torch import overrides
+from torch._ops import OpOverload
 
 
 @cache
 def kind_of(function: Callable[..., Any]) -> str:
     """`conv2d`, `add` for `torch.Tensor.__iadd__`, `T` for the property of that name."""
+    if isinstance(function, OpOverload):
+        function = function.overloadpacket
     name: str | None = overrides.resolve_name(function)
     parts = (name or getattr(function, "__name__", "function")).split(".")
     word = parts[-2] if parts[-1] == "__get__" else parts[-1]
