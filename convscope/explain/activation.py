@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -188,9 +188,10 @@ def power(step: Step, at: Index) -> Function:
     if isinstance(exponent, Source):
         raise Unexplained
     words = f"x^{number(exponent)}"
-    return _function(
-        step, at, lambda x: float(np.power(np.float64(x), exponent)), words, absolute=False
-    )
+    found = _function(step, at, lambda x: x, words, absolute=False)
+    with np.errstate(all="ignore"):  # also of NaN, whose power 0 is 1
+        total = float(np.power(found.terms.values[0], exponent))
+    return replace(found, total=total)
 
 
 def _function(

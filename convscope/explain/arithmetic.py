@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import operator
 
 import numpy as np
 import torch
@@ -99,6 +100,50 @@ def divide(step: Step, at: Index) -> Sum | Function:
     )
 
 
+def add_product(step: Step, at: Index) -> Sum:
+    """y = x + v·a·b."""
+    base, *factors = (step.source(name) for name in ("input", "tensor1", "tensor2"))
+    scale = step.number(step.given("value", default=1))
+    first, second = factors
+    weight = scale * step.number(second, broadcast(second.shape, at))
+    own = step.part(first, [broadcast(first.shape, at)], weights=weight)
+    return Sum(terms=Terms(_part(step, base, at), own), formula="y = x + v·a·b", roundings=6)
+
+
+_COMPARED = {
+    "gt": (">", operator.gt),
+    "ge": ("≥", operator.ge),
+    "lt": ("<", operator.lt),
+    "le": ("≤", operator.le),
+    "eq": ("=", operator.eq),
+    "ne": ("≠", operator.ne),
+}
+COMPARISONS = tuple(_COMPARED)
+"""The kinds that `compare` explains."""
+
+
+def compare(step: Step, at: Index) -> Function:
+    """y = 1 where x > z holds, or another relation, else 0."""
+    one, two = _both(step)
+    sign, holds = _COMPARED[step.operation.kind]
+    parts = [_part(step, source, at) for source in (one, two) if isinstance(source, Source)]
+    x, z = (
+        step.number(s, broadcast(s.shape, at) if isinstance(s, Source) else ()) for s in (one, two)
+    )
+    return Function(
+        terms=Terms(*parts),
+        formula=f"y = 1 if x {sign} z else 0",
+        worked=f"{number(x)} {sign} {number(z)}",
+        total=float(holds(x, z)),
+        roundings=0,
+    )
+
+
+def drawn(step: Step, at: Index) -> Copy:
+    """A number that the network drew or set, from nothing that could explain it."""
+    return Copy(terms=Terms(), formula="y = a number drawn or set", constant=float(step.result[at]))
+
+
 def negate(step: Step, at: Index) -> Sum:
     """y = -x."""
     return exact(step, Terms(step.part(step.input(), [at], weights=-1.0)), "y = −x")
@@ -116,11 +161,14 @@ def extreme(step: Step, at: Index) -> Extreme:
 def choose(step: Step, at: Index) -> Copy:
     """y = x where the condition holds, else z."""
     condition = step.source("condition")
+    if step.given("input") is None or step.given("other") is None:
+        raise Unexplained  # `where` of a condition alone tells places
     holds = bool(step.number(condition, broadcast(condition.shape, at)))
     chosen = step.given("input" if holds else "other")
     formula = f"y = {'x' if holds else 'z'}, for {condition.name} is {holds} here"
     if not isinstance(chosen, Source):
-        return Copy(terms=Terms(), formula=formula, constant=step.number(chosen))
+        value = torch.tensor(step.number(chosen), dtype=step.result.dtype)
+        return Copy(terms=Terms(), formula=formula, constant=float(value))
     return Copy(terms=Terms(_part(step, chosen, at)), formula=formula)
 
 

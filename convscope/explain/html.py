@@ -7,7 +7,8 @@ from convscope.explain.blocks import Beside, Block, Ledger, Matrix, Words
 from convscope.explain.explanation import Explanation
 from convscope.explain.shown import blocks_of
 
-_CELL = "padding:2px 6px;text-align:right;font-variant-numeric:tabular-nums;border:1px solid #8884"
+_TABLE = "border-collapse:collapse;font-size:12px;line-height:1.4"
+_CELL = "padding:1px 5px;text-align:right;font-variant-numeric:tabular-nums;border:1px solid #8884"
 _MARK = "outline:2px solid currentColor;font-weight:650"
 
 
@@ -29,11 +30,12 @@ def _html(block: Block) -> str:
                 for sign, matrix in zip(signs, block.matrices, strict=True)
             ]
             style = "display:flex;flex-wrap:wrap;gap:8px;align-items:center;margin:8px 0"
-            return f"<div style='{style}'>{''.join(parts)}<span>{escape(block.result)}</span></div>"
+            result = f"<span>{escape(block.result)}</span>"
+            return f"<div style='{style};overflow-x:auto'>{''.join(parts)}{result}</div>"
         case Ledger():
             head = _row(block.heads, "th") if block.heads else ""
             body = "".join(_row(row, "td") for row in block.rows)
-            return f"<table style='border-collapse:collapse'>{head}{body}</table>"
+            return f"<table style='{_TABLE}'>{head}{body}</table>"
 
 
 def _matrix(matrix: Matrix) -> str:
@@ -47,7 +49,7 @@ def _matrix(matrix: Matrix) -> str:
         for y, row in enumerate(matrix.cells)
     )
     caption = f"<caption style='text-align:left'>{escape(matrix.title)}</caption>"
-    return f"<table style='border-collapse:collapse'>{caption}{rows}</table>"
+    return f"<table style='{_TABLE}'>{caption}{rows}</table>"
 
 
 def _row(cells: Sequence[str], tag: str) -> str:

@@ -22,7 +22,7 @@ def weighted(step: Step, at: Index) -> Sum:
     image = sources[_LINEAR[operation.kind]]
     if operation.kind == "einsum":
         image = next((s for s in sources if s.name in operation.operands), image)
-    if sources.count(image) > 1:  # then the unit is not linear in it
+    if sources.count(image) > 1 or step.given("dropout_p"):  # not linear in it, or drawn
         raise Unexplained
     x = step.tensor(image).detach().double().requires_grad_()
 

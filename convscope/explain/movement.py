@@ -20,6 +20,8 @@ _ZERO, _CONSTANT = 0, -1  # in numbered cells: the zeros of a padding, and a con
 def moved(step: Step, at: Index) -> Copy:
     """y = x, taken from somewhere else."""
     operation = step.operation
+    if any(isinstance(value, torch.dtype) for value in operation.call.args):
+        raise Unexplained  # the same bytes read as other numbers
     every = sources_in(dict(operation.given))
     sources = [source for source in every if _is_value(step, source)] or every[:1]
     firsts: dict[str, int] = {}

@@ -4,8 +4,18 @@ import math
 
 import numpy as np
 
-from convscope.explain.step import Index, Step, Unexplained, grid
-from convscope.terms import Floats, Function, Line, Sum, Terms, bracketed, exact_sum, number
+from convscope.explain.step import Index, Step, Unexplained, along, grid
+from convscope.terms import (
+    Floats,
+    Function,
+    Line,
+    Sum,
+    Terms,
+    bracketed,
+    exact_sum,
+    number,
+    quotient,
+)
 
 
 def batch_norm(step: Step, at: Index) -> Sum:
@@ -179,3 +189,44 @@ def softmax(step: Step, at: Index) -> Function:
         magnitude=abs(x) + abs(top) + 1 if logarithm else 0.0,
         main=at[dim],
     )
+
+
+def length(step: Step, at: Index) -> Function:
+    """y = √Σ x², over the dimensions that are given."""
+    if step.given("p", "ord", default=2) not in (2, "fro"):
+        raise Unexplained
+    terms, squares = _squares(step, at, step.given("dim"))
+    return Function(
+        terms=terms,
+        formula="y = √Σ x²",
+        worked=f"√{number(squares)}",
+        total=math.sqrt(squares),
+        roundings=8 + len(terms),
+    )
+
+
+def unit_length(step: Step, at: Index) -> Function:
+    """y = x / max(√Σ x², ε), over one dimension."""
+    dim = step.given("dim", default=1)
+    if step.given("p", default=2) != 2 or not isinstance(dim, int):
+        raise Unexplained
+    terms, squares = _squares(step, at, dim)
+    below = max(math.sqrt(squares), step.given("eps", default=1e-12))
+    main = at[dim % len(at)]
+    x = float(terms.values[main])
+    return Function(
+        terms=terms,
+        formula="y = x / √Σ x²",
+        worked=f"{number(x)} / {number(below)}",
+        total=quotient(x, below),
+        lines=(Line("length", f"√Σ x² over {len(terms)}", below),),
+        roundings=8 + len(terms),
+        main=main,
+    )
+
+
+def _squares(step: Step, at: Index, dims: object) -> tuple[Terms, float]:
+    """The units along some dimensions, and the sum of their squares."""
+    part = step.part(step.input(), along(step.input().shape, at, dims))
+    terms = Terms(part, product=lambda _weight, value: np.square(value))
+    return terms, exact_sum(terms.products.tolist())

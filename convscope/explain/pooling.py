@@ -7,7 +7,7 @@ import numpy as np
 
 from convscope.explain.arithmetic import extreme
 from convscope.explain.products import exact
-from convscope.explain.step import Index, Step, Unexplained, grid, within
+from convscope.explain.step import Index, Step, Unexplained, along, grid, within
 from convscope.receptive.windows import per_axis
 from convscope.record import Source
 from convscope.terms import Extreme, Integers, Sum, Terms
@@ -135,16 +135,7 @@ def reduced(step: Step, at: Index) -> Sum | Extreme:
         return extreme(step, at)
     if step.operation.piece or not (dims is None or isinstance(dims, int | tuple | list)):
         raise Unexplained
-    many = len(image.shape)
-    chosen = range(many) if dims is None else [d % many for d in per_axis(dims, 1)]
-    left = list(at)
-    axes: list[Sequence[int]] = []
-    keeps = len(at) == many
-    for dim in range(many):
-        place = left.pop(0) if keeps or dim not in chosen else 0
-        axes.append(range(image.shape[dim]) if dim in chosen else [place])
-    shape = tuple(image.shape[dim] for dim in range(many) if dim in chosen)
-    terms = Terms(step.part(image, grid(*axes), shape=shape))
+    terms = Terms(step.part(image, along(image.shape, at, dims)))
     if kind in ("mean", "sum"):
         return _mean(terms, len(terms)) if kind == "mean" else exact(step, terms, "y = Σ x")
     which = "maximum" if "max" in kind else "minimum"

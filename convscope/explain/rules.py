@@ -29,6 +29,12 @@ _MOVED = (
     *("native_channel_shuffle", "diagonal", "tril", "triu", "positive"),
 )
 _CAST = ("to", "float", "double", "half", "bfloat16", "type", "type_as", "cpu", "cuda")
+_DRAWN = (
+    *("rand", "randn", "randint", "randperm", "bernoulli", "uniform", "normal", "empty", "zeros"),
+    *("ones", "full", "arange", "linspace", "eye", "tensor", "zeros_like", "ones_like"),
+    *("empty_like", "full_like", "rand_like", "randn_like", "new_empty", "new_zeros", "new_ones"),
+    *("new_full", "new_tensor", "zero", "fill"),
+)
 _DROPOUT = ("dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout")
 
 RULES: dict[str, Rule] = {
@@ -61,6 +67,11 @@ RULES: dict[str, Rule] = {
     "mul": arithmetic.multiply,
     **dict.fromkeys(("div", "rdiv"), arithmetic.divide),
     "neg": arithmetic.negate,
+    "addcmul": arithmetic.add_product,
+    **dict.fromkeys(arithmetic.COMPARISONS, arithmetic.compare),
+    **dict.fromkeys(_DRAWN, arithmetic.drawn),
+    "norm": normalisation.length,
+    "normalize": normalisation.unit_length,
     **dict.fromkeys(("maximum", "minimum"), arithmetic.extreme),
     "where": arithmetic.choose,
     **dict.fromkeys(_DROPOUT, arithmetic.dropout),

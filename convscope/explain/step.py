@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.errors import RequestError
+from convscope.receptive.windows import per_axis
 from convscope.record import Operation, Pass, Shape, Source
 from convscope.terms import Floats, Integers, Part, Place
 
@@ -157,6 +158,23 @@ def broadcast(shape: Sequence[int], at: Sequence[int]) -> Index:
     """The index in an operand of this shape that meets `at` of the result."""
     own = at[len(at) - len(shape) :] if shape else ()
     return tuple(0 if side == 1 else place for side, place in zip(shape, own, strict=True))
+
+
+def along(shape: Sequence[int], at: Index, dims: object) -> Integers:
+    """The indices that a reduction over `dims` (all where None) takes together for its unit `at`.
+
+    The result has the reduced dimensions with length 1, or has them not.
+    """
+    many = len(shape)
+    if dims == () or 0 in shape or isinstance(dims, Source):
+        raise Unexplained
+    chosen = range(many) if dims is None else [dim % many for dim in per_axis(dims, 1)]
+    left = list(at)
+    axes: list[Sequence[int]] = []
+    for dim, side in enumerate(shape):
+        place = left.pop(0) if len(at) == many or dim not in chosen else 0
+        axes.append(range(side) if dim in chosen else [place])
+    return grid(*axes)
 
 
 def within(at: Integers, shape: Sequence[int]) -> NDArray[np.bool_] | None:

@@ -13,7 +13,6 @@ from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from convscope.record.operation import tensors_in
-from convscope.record.words import NATIVE
 
 
 class Held:
@@ -35,7 +34,7 @@ class Held:
         numbers = self._sharing.pop(memory(tensor), ())
         if not numbers:
             return
-        if not _has_memory(tensor):
+        if memory(tensor) < 0:
             self.tensors |= {number: self.tensors[number].clone() for number in numbers}
             return
         kept = tensor.untyped_storage().clone()
@@ -109,6 +108,7 @@ def written_by(
     return () if kwargs.get("out") is None else None
 
 
+_NATIVE_NORMS = ("torch.batch_norm", "torch.instance_norm")  # which take `training` by position
 _CHANGING = ("training", "use_input_stats", "max_norm")
 """Arguments with which averages move, and embeddings are cut."""
 
@@ -116,7 +116,7 @@ _CHANGING = ("training", "use_input_stats", "max_norm")
 @cache
 def _named_changing(function: Callable[..., Any]) -> bool | None:
     name: str | None = overrides.resolve_name(function)
-    if name is None or function in NATIVE or isinstance(function, OpOverload):
+    if name is None or name.startswith(_NATIVE_NORMS) or isinstance(function, OpOverload):
         return None
     word = name.rpartition(".")[2]
     if word.startswith("__"):
@@ -160,7 +160,7 @@ class State:
 
     def before_change(self, tensor: Tensor) -> None:
         place = memory(tensor)
-        if place in self._by_memory and place not in self._saved and _has_memory(tensor):
+        if place in self._by_memory and place not in self._saved and memory(tensor) >= 0:
             own = self._by_memory[place]
             self._saved[place] = own, tensor.untyped_storage().clone()
             if not own.is_inference():
@@ -208,12 +208,11 @@ def same_dice(tensors: Iterable[Tensor]) -> Generator[None]:
 
 
 def memory(tensor: Tensor) -> int:
-    """What tells a tensor's memory from all other that is in use; its address is 0 on meta."""
-    if not _has_memory(tensor):
+    """What tells a tensor's memory from all other that is in use; its address is 0 on meta.
+
+    Negative for a tensor whose numbers do not lie in one piece of memory, a sparse one, say.
+    """
+    try:
+        return tensor.untyped_storage()._cdata  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    except NotImplementedError:
         return -id(tensor)
-    return tensor.untyped_storage()._cdata  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-
-
-def _has_memory(tensor: Tensor) -> bool:
-    """Whether its numbers lie in one piece of memory; a sparse tensor's do not."""
-    return tensor.layout is torch.strided

@@ -62,6 +62,10 @@ _ARGUMENTS = {
     "sub": ("input", "other"),
     "mul": ("input", "other"),
     "div": ("input", "other"),
+    "addcmul": ("input", "tensor1", "tensor2"),
+    **dict.fromkeys(("gt", "ge", "lt", "le", "eq", "ne"), ("input", "other")),
+    "norm": ("input", "p", "dim", "keepdim"),
+    "vector_norm": ("input", "ord", "dim", "keepdim"),
     "pow": ("input", "exponent"),
     "maximum": ("input", "other"),
     "minimum": ("input", "other"),
@@ -72,6 +76,7 @@ _ARGUMENTS = {
     "clamp": ("input", "min", "max"),
     "leaky_relu": ("input", "negative_slope"),
     "prelu": ("input", "weight"),
+    "scaled_dot_product_attention": ("query", "key", "value", "attn_mask", "dropout_p"),
     "where": ("condition", "input", "other"),
 }
 """What torch calls the arguments of its functions that have no Python signature; the last may be
@@ -81,9 +86,10 @@ any number of them."""
 _STATISTICS = ("input", "weight", "bias", "running_mean", "running_var", "training")
 NATIVE: dict[Callable[..., Any], tuple[str, ...]] = {
     torch.batch_norm: (*_STATISTICS, "momentum", "eps"),
+    torch.Tensor.where: ("input", "condition", "other"),
     torch.instance_norm: (*_STATISTICS[:5], "use_input_stats", "momentum", "eps"),
 }
-"""Functions beneath those of `torch.nn.functional` that have the same name and another order."""
+"""Functions that take their arguments in another order than those of the same name above."""
 
 
 def by_name(function: Callable[..., Any], args: tuple[Any, ...]) -> dict[str, Any]:

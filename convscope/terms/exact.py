@@ -27,7 +27,7 @@ def exact_sum(numbers: Sequence[float]) -> float:
     try:
         return float(total)
     except OverflowError:
-        return math.copysign(math.inf, total)
+        return math.inf if total > 0 else -math.inf
 
 
 def quotient(above: float, below: float) -> float:
@@ -54,7 +54,8 @@ def product_errors(one: Floats, two: Floats) -> Floats:
             product - high * other_high - low * other_high - high * other_low
         )
         lacking = lacking / small / other
-    return np.where(np.isfinite(lacking) & np.isfinite(one * two), lacking, 0.0)
+        known = np.isfinite(lacking) & np.isfinite(one * two)
+    return np.where(known, lacking, 0.0)
 
 
 def _halves(numbers: Floats) -> tuple[Floats, Floats]:

@@ -1,0 +1,335 @@
+"""Records of what numbers are made of: they add up exactly, and are read like sequences."""
+
+import itertools
+import json
+import math
+import random
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convscope.terms import (
+    Copy,
+    Extreme,
+    Function,
+    Line,
+    Part,
+    Place,
+    Sum,
+    Term,
+    Terms,
+    Unknown,
+    as_dict,
+    bracketed,
+    exact_sum,
+    number,
+    product_errors,
+)
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False, width=32)
+SOBER = st.floats(min_value=-1e100, max_value=1e100).filter(lambda x: abs(x) > 1e-100 or x == 0)
+
+
+def part(values, weights=1.0, *, source="x", inside=None, weight_source=None):
+    many = np.arange(len(values))
+    values = np.asarray(values, dtype=np.float64)
+    return Part(
+        source,
+        values,
+        np.broadcast_to(np.asarray(weights, dtype=np.float64), values.shape),
+        np.stack([many // 2, many % 2], 1),
+        None if inside is None else np.asarray(inside),
+        weight_source,
+        None if weight_source is None else many[:, None],
+    )
+
+
+THREE = Terms(
+    part([1.0, -2.0, 3.0], [2.0, 2.0, -1.0], weight_source="w"),
+    part([], source="nothing"),
+    part([0.0, 5.0], [7.0, 0.5], source="y", inside=[False, True]),
+)
+LISTED = [
+    Term(2.0, 1.0, 2.0, Place("x", (0, 0)), Place("w", (0,))),
+    Term(2.0, -2.0, -4.0, Place("x", (0, 1)), Place("w", (1,))),
+    Term(-1.0, 3.0, -3.0, Place("x", (1, 0)), Place("w", (2,))),
+    Term(7.0, 0.0, 0.0, None, None),
+    Term(0.5, 5.0, 2.5, Place("y", (0, 1)), None),
+]
+
+
+def test_terms_of_several_parts_are_one_sequence():
+    assert len(THREE) == len(LISTED)
+    assert list(THREE) == LISTED
+    assert [THREE[n] for n in range(-5, 5)] == LISTED + LISTED
+    assert list(reversed(THREE)) == LISTED[::-1]
+    assert LISTED[2] in THREE
+    assert THREE.index(LISTED[4]) == 4
+
+
+@given(st.slices(5))
+def test_slices_are_those_of_a_list(piece):
+    assert THREE[piece] == LISTED[piece]
+
+
+@pytest.mark.parametrize("n", [5, -6])
+def test_there_is_no_term_beyond_the_last(n):
+    with pytest.raises(IndexError):
+        THREE[n]
+
+
+def test_no_terms_are_an_empty_sequence():
+    for empty in (Terms(), Terms(part([]))):
+        assert (len(empty), list(empty), empty.largest(3)) == (0, [], [])
+        assert Sum(terms=empty, formula="", bias=0.5).total == 0.5
+
+
+def test_a_term_is_made_of_plain_numbers():
+    assert all(type(number) is float for term in THREE for number in term[:3])
+    assert all(type(at) is int for term in THREE if term.place for at in term.place.at)
+
+
+def test_columns_are_the_terms():
+    assert THREE.values.tolist() == [term.value for term in LISTED]
+    assert THREE.weights.tolist() == [term.weight for term in LISTED]
+    assert THREE.products.tolist() == [term.product for term in LISTED]
+
+
+def test_the_largest_are_by_magnitude_without_the_padding():
+    assert THREE.largest(10) == [1, 2, 4, 0]
+    assert THREE.largest(2) == [1, 2]
+    assert THREE.largest(0) == []
+
+
+def test_of_equal_contributions_the_first_is_larger_and_nan_is_the_largest():
+    assert Terms(part([1.0, -1.0, 1.0])).largest(3) == [0, 1, 2]
+    assert Terms(part([1.0, math.inf, math.nan])).largest(3)[-1] == 0
+    assert Terms(part([1.0, 9.0, math.nan])).largest(1) == [2]
+
+
+def test_a_product_may_be_another_function_of_weight_and_value():
+    distance = Terms(part([3.0], 1.0), product=lambda w, v: -np.square(v - w))
+    assert distance[0].product == -4
+
+
+def test_places_print_as_indices():
+    assert str(Place("conv1", (0, 3, 2))) == "conv1[0,3,2]"
+    assert str(Place("scale", ())) == "scale"
+
+
+@given(st.lists(st.tuples(FLOATS, FLOATS), max_size=20), FLOATS)
+def test_the_total_of_float32_numbers_is_the_exact_one_rounded_once(pairs, bias):
+    terms = Terms(part([x for x, _ in pairs], [w for _, w in pairs])) if pairs else Terms()
+    exact = sum((Fraction(x) * Fraction(w) for x, w in pairs), Fraction(bias))
+    assert Sum(terms=terms, formula="", bias=bias).total == float(exact)
+
+
+@given(st.lists(st.tuples(SOBER, SOBER), min_size=1, max_size=8))
+def test_products_of_float64_numbers_and_their_errors_are_exact(pairs):
+    one, two = (np.array(column) for column in zip(*pairs, strict=True))
+    errors = product_errors(one, two)
+    for x, w, product, error in zip(one, two, one * two, errors, strict=True):
+        assert Fraction(product) + Fraction(error) == Fraction(x) * Fraction(w)
+    total = Sum(terms=Terms(part(one, two)), formula="", errors=errors).total
+    assert total == float(sum(Fraction(x) * Fraction(w) for x, w in pairs))
+
+
+def test_without_the_errors_a_float64_sum_would_not_be_exact():
+    x = 1 + 2.0**-52
+    terms = Terms(part([x, -1.0], [x, x]))
+    exact = Fraction(x) * Fraction(x) - Fraction(x)
+    errors = product_errors(np.array([x, -1.0]), np.array([x, x]))
+    assert Sum(terms=terms, formula="", errors=errors).total == float(exact)
+    assert Sum(terms=terms, formula="").total != float(exact)
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [(2.0**1000, 3.0), (1e300 / 3, 0.1), (0.1, -1e305), (1e155, 1e152), (1.7e308, 1.0)],
+)
+def test_the_errors_of_products_of_large_numbers_are_exact_too(one, two):
+    (error,) = product_errors(np.array([one]), np.array([two]))
+    assert Fraction(one * two) + Fraction(float(error)) == Fraction(one) * Fraction(two)
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [(math.inf, 2.0), (-math.inf, 0.5), (math.inf, 0.0), (math.nan, 1.0), (1e200, 1e200)],
+)
+def test_a_product_that_is_no_number_stays_what_it_is(one, two):
+    """Its error, which is none, adds nothing; nobody is warned."""
+    (error,) = product_errors(np.array([one]), np.array([two]))
+    assert error == 0
+    total = Sum(terms=Terms(part([one], [two])), formula="", errors=np.array([error])).total
+    assert total == one * two or math.isnan(one * two) == math.isnan(total) is True
+
+
+@pytest.mark.parametrize(
+    ("numbers", "total"),
+    [
+        ([], 0.0),
+        ([1e16, 1.0, -1e16], 1.0),
+        ([0.1] * 10, 1.0),
+        ([math.inf, 1.0], math.inf),
+        ([-math.inf, 1e308], -math.inf),
+        ([math.inf, math.inf], math.inf),
+        ([math.inf, -math.inf], math.nan),
+        ([math.nan, 1.0], math.nan),
+        ([math.nan, math.inf, -math.inf], math.nan),
+        ([1e308, 1e308], math.inf),
+        ([-1e308, -1e308], -math.inf),
+        ([1e308, 1e308, -1e308], 1e308),
+    ],
+)
+def test_sums_are_rounded_once_and_know_infinity_and_nan(numbers, total):
+    for order in itertools.permutations(numbers) if len(numbers) < 4 else [numbers]:
+        assert exact_sum(order) == pytest.approx(total, rel=0, abs=0, nan_ok=True)
+
+
+@given(st.lists(FLOATS, max_size=30), st.randoms(use_true_random=False))
+def test_the_order_of_a_sum_does_not_matter(numbers, dice: random.Random):
+    shuffled = dice.sample(numbers, len(numbers))
+    assert exact_sum(numbers) == exact_sum(shuffled) == float(sum(map(Fraction, numbers)))
+
+
+@pytest.mark.parametrize("divisor", [3.0, -0.5, 49.0])
+def test_a_divisor_divides_the_sum_and_its_bound(divisor):
+    made = Sum(terms=Terms(part([1.0, 2.0], 4.0)), formula="", bias=-2.0, divisor=divisor)
+    assert made.total == 10 / divisor
+    assert made.bound(1.0) == pytest.approx(4 * (4 + 8 + 2) / abs(divisor))
+
+
+def test_a_bound_is_of_the_magnitudes_and_scales_with_epsilon():
+    terms = Terms(part([1e6, -1e6]))
+    assert Sum(terms=terms, formula="").total == 0
+    assert Sum(terms=terms, formula="").bound(2.0**-23) == pytest.approx(4 * 2e6 * 2.0**-23)
+    assert Sum(terms=terms, formula="", roundings=7, magnitude=3.0).bound(0.5) == 10.5
+
+
+VALUES = st.lists(st.sampled_from([-2.0, -0.0, 0.0, 1.5, 3.0, math.inf, -math.inf]), min_size=1)
+
+
+@given(VALUES)
+def test_an_extreme_is_that_of_python_and_names_the_first(values):
+    for which, of in (("maximum", max), ("minimum", min)):
+        made = Extreme(which=which, terms=Terms(part(values)), formula="")
+        assert made.total == of(values)
+        assert made.winner == values.index(of(values))
+        assert made.ties == [n for n, x in enumerate(values) if x == of(values)][1:]
+        assert (made.kind, made.bound(0.5)) == (which, 0)
+
+
+def test_nan_wins_over_every_number():
+    terms = Terms(part([math.inf, math.nan, -math.inf, math.nan]))
+    for which in ("maximum", "minimum"):
+        made = Extreme(which=which, terms=terms, formula="")
+        assert math.isnan(made.total)
+        assert (made.winner, made.ties) == (1, [3])
+
+
+@pytest.mark.parametrize(("which", "fill"), [("maximum", -math.inf), ("minimum", math.inf)])
+def test_padding_never_wins_over_what_is_there(which, fill):
+    terms = Terms(part([fill] * 4, inside=[False, True, False, True]))
+    made = Extreme(which=which, terms=terms, formula="")
+    assert (made.winner, made.ties) == (1, [3])
+
+
+def test_a_copy_is_its_term_or_a_constant():
+    assert Copy(terms=Terms(part([0.1])), formula="").total == 0.1
+    assert Copy(terms=Terms(), formula="", constant=-3.0).total == -3
+    assert Copy(terms=Terms(), formula="").bound(0.5) == 0
+
+
+@pytest.mark.parametrize("total", [0.0, math.inf, -math.inf, 6.0])
+def test_a_function_that_only_chooses_has_no_bound_however_large_its_operand(total):
+    terms = Terms(part([math.inf]))
+    made = Function(
+        terms=terms, formula="", worked="", total=total, roundings=0, magnitude=math.inf
+    )
+    assert made.bound(2.0**-23) == 0
+
+
+MINUS = "\N{MINUS SIGN}"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (0.0, "0"),
+        (2.0, "2"),
+        (-17.0, f"{MINUS}17"),
+        (0.1234567, "0.123457"),
+        (-0.1234567, f"{MINUS}0.123457"),
+        (1e-30, f"1e{MINUS}30"),
+        (-1e30, f"{MINUS}1e+30"),
+        (math.inf, "inf"),
+        (-math.inf, f"{MINUS}inf"),
+        (math.nan, "nan"),
+    ],
+)
+def test_numbers_are_told_with_a_true_minus(value, told):
+    assert number(value) == told
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_told_number_is_the_number_to_its_digits(value):
+    assert float(number(value, signs=17).replace(MINUS, "-")) == value
+    assert "-" not in number(value)
+    told = bracketed(value)
+    assert told.strip("()") == number(value)
+    assert told.startswith("(") == told.endswith(")") == number(value).startswith(MINUS)
+
+
+ALL = [
+    Sum(
+        terms=THREE,
+        formula="y = Σ w·x + b",
+        bias=0.5,
+        bias_place=Place("b", (0,)),
+        divisor=2.0,
+        lines=(Line("mean", "μ", math.nan),),
+    ),
+    Sum(terms=Terms(part([math.inf, 1.0])), formula="y = x + z"),
+    Extreme(which="maximum", terms=THREE, formula="y = max x"),
+    Copy(terms=Terms(), formula="y = x", constant=-math.inf),
+    Function(terms=Terms(part([2.0])), formula="y = e^x", worked="e^2", total=math.exp(2)),
+    Unknown(operands=("conv1", "image"), formula="sort: no rule"),
+]
+
+
+@pytest.mark.parametrize("made", ALL, ids=lambda made: made.kind)
+def test_every_record_goes_through_json(made):
+    told = json.loads(json.dumps(as_dict(made), allow_nan=True))
+    assert (told["made"], told["formula"]) == (made.kind, made.formula)
+    assert float(told["total"]) == pytest.approx(made.total, rel=0, nan_ok=True)
+    assert told["all_terms"] == len(made.terms) == len(told["terms"])
+    for term, one in zip(made.terms, told["terms"], strict=True):
+        assert tuple(float(one[name]) for name in ("weight", "value", "product")) == term[:3]
+        assert one["place"] == (term.place and [term.place.source, *term.place.at])
+        assert one["weight_place"] == (term.weight_place and str(term.weight_place))
+    assert [line["label"] for line in told["lines"]] == [line.label for line in made.lines]
+
+
+def test_what_only_one_kind_has_is_told_too():
+    whole, _, largest, _, function, unknown = map(as_dict, ALL)
+    assert (whole["bias"], whole["divisor"], whole["bias_place"]) == (0.5, 2, "b[0]")
+    assert (largest["winner"], largest["ties"]) == (4, [])
+    assert function["worked"] == "e^2"
+    assert list(unknown["operands"]) == ["conv1", "image"]
+
+
+def test_of_many_terms_the_largest_are_told_in_their_order():
+    told = as_dict(ALL[0], most=2)
+    assert [term["product"] for term in told["terms"]] == [-4, -3]
+    assert told["all_terms"] == 5
+    assert told["total"] == ALL[0].total
+
+
+def test_an_unknown_has_no_terms_and_no_total():
+    made = ALL[-1]
+    assert len(made.terms) == 0
+    assert math.isnan(made.total)
+    assert math.isnan(made.bound(0.5))
