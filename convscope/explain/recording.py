@@ -120,11 +120,13 @@ class Recording:
     """A graph of named operations with operands and results: what `record` gives.
 
     Attributes:
-        names: of all operations in order of execution.
+        operations: all of them, in order of execution.
+        names: theirs.
         output: the name of what the network answered.
     """
 
     def __init__(self, passed: Pass) -> None:
+        self.operations = passed.operations
         self.names = tuple(done.name for done in passed.operations)
         self.output = passed.output
         self._passed = passed
@@ -175,7 +177,7 @@ class Recording:
             recorded=recorded,
             epsilon=torch.finfo(whole.dtype).eps if whole.is_floating_point() else 0.0,
             operands=found.operands,
-            receptive_field=None if _is_constant(made) else self._fields.of(name, index),
+            receptive_field=None if _is_constant(made) else self.fields.of(name, index),
         )
 
     def trace_back(
@@ -249,7 +251,8 @@ class Recording:
                 )
 
     @cached_property
-    def _fields(self) -> Fields:
+    def fields(self) -> Fields:
+        """What the units of every operation see of the image."""
         return Fields(self._passed.operations, tuple(self[IMAGE].full.shape))
 
 

@@ -1,26 +1,17 @@
 """The verb `explain`: the arithmetic of one unit of a run's network, or of another, on an image."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from convscope.card import Card
-from convscope.data.decode import Unreadable, decode
-from convscope.data.fit import fit
-from convscope.data.normalise import normalise
 from convscope.errors import RequestError, nearest
 from convscope.explain.explanation import Explanation
 from convscope.explain.recording import Recording, record
-from convscope.run.folder import Run
-from convscope.run.network import load_network
-from convscope.weights import load_weights
-from convscope.weights.fitted import first_filters, outputs
-from convscope.weights.load import with_channels
-from convscope.weights.released import imagenet_card
-from convscope.zoo import build, made_for
+from convscope.explain.subject import open_network, pixels_of, prepared
 from convscope.zoo.check import asking
 
 
@@ -76,50 +67,11 @@ def look(
     subject: str | Path | nn.Module, image: str | Path | Tensor, *, weights: str | None = None
 ) -> Seen:
     """Record a network's pass over an image, in eval mode; see `explain`."""
-    net, card, caution = _network(subject, weights)
-    shown = image if isinstance(image, Tensor) else _prepared(Path(image), card)
+    net, card, caution = open_network(subject, weights=weights)
+    shown = image if isinstance(image, Tensor) else prepared(pixels_of(Path(image), card), card)
     with asking(net):
         recording = record(net, shown)
     return Seen(recording, card, caution)
-
-
-def _prepared(path: Path, card: Card) -> Tensor:
-    try:
-        pixels = fit(decode(path), card)
-    except Unreadable as error:
-        raise RequestError(f"{path} {str(error).rstrip('.')}. Give an image file.") from error
-    return normalise(torch.tensor(pixels)[None], card, channels_last=False)
-
-
-def _network(subject: str | Path | nn.Module, weights: str | None) -> tuple[nn.Module, Card, str]:
-    if isinstance(subject, nn.Module):
-        return subject, _assumed(subject), ""
-    if Path(subject).is_dir():
-        if weights:
-            raise RequestError("A run has its own weights; leave --weights out.")
-        return (*load_network(Run.open(subject)), "")
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(0)
-        net = build(str(subject)).eval()
-    if weights:
-        return net, load_weights(net, weights), ""
-    return net, _assumed(net, size=made_for(str(subject))[1]), _RANDOM
-
-
-_RANDOM = (
-    "Random weights: what this network says means nothing yet. Its shapes and its arithmetic are "
-    "real."
-)
-
-
-def _assumed(net: nn.Module, *, size: tuple[int, int] | None = None) -> Card:
-    """A card for a network that has none: its image prepared as ImageNet's, its classes numbers."""
-    state = net.state_dict()
-    filters = first_filters(state)
-    channels = state[filters].shape[1] if filters else 3
-    card = with_channels(imagenet_card(), 1 if channels == 1 else 3)
-    classes = tuple(map(str, range(max(outputs(state), 2))))
-    return replace(card, classes=classes, size=size or card.size, resize=None)
 
 
 def find_unit(seen: Seen, wish: str | None) -> tuple[str, tuple[int, ...]]:

@@ -1,12 +1,11 @@
 """Operations that mix units: element by element, over whole dimensions, or in unknown ways."""
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
-from convscope.receptive.seen import Seen, Unknown, together
+from convscope.receptive.branches import broadcast, grouped, joined, laid, mixed, nothing, repeated
+from convscope.receptive.seen import Seen, Unknown, length, together
 from convscope.receptive.windows import per_axis
-from convscope.record import Operation
+from convscope.record import Operation, Source
 
 
 def everything(operation: Operation, operands: Sequence[Seen]) -> Seen:
@@ -16,54 +15,77 @@ def everything(operation: Operation, operands: Sequence[Seen]) -> Seen:
 
 def same(operation: Operation, operands: Sequence[Seen]) -> Seen:
     """Element by element: the union of the operands, broadcast."""
-    largest = max(operands, key=lambda seen: math.prod(n for dim in seen.dims for _, n in dim))
-    if math.prod(operation.shape) != math.prod(n for dim in largest.dims for _, n in dim):
+    first = operands[0]
+    if len(operands) == 1 and tuple(map(length, first.dims)) == operation.shape:
+        return first
+    return broadcast(operands, operation.shape)
+
+
+def unseeing(operation: Operation, operands: Sequence[Seen]) -> Seen:
+    """New tensors that take no more than the shape of an old one: `zeros_like` and its kin."""
+    return nothing(operation.shape, operands[0])
+
+
+def expanded(operation: Operation, operands: Sequence[Seen]) -> Seen:
+    """`expand_as`: of the other tensor no more than the shape is taken."""
+    source = next(iter(operation.given.values()))
+    if not isinstance(source, Source) or source.name != operation.operands[0]:
         raise Unknown
-    axes = list(largest.axes)
-    for seen in operands:
-        axes = [one.union(two) for one, two in zip(axes, seen.axes, strict=True)]
-    return replace(largest, axes=tuple(axes))
+    return broadcast(operands[:1], operation.shape)
 
 
 def dense(operation: Operation, operands: Sequence[Seen]) -> Seen:
     """Units that each see the whole of the last dimension."""
-    seen = _collapsed(operands[0], [-1])
-    return replace(seen, dims=(*seen.dims[:-1], ((None, operation.shape[-1]),)))
+    seen, last = operands[0], len(operands[0].dims) - 1
+    return repeated(mixed(seen, [last], keep=False), last, operation.shape[-1])
 
 
-def _collapsed(seen: Seen, dims: Iterable[int]) -> Seen:
-    """Take dimensions together, of which length 1 is left."""
-    axes, left = list(seen.axes), list(seen.dims)
-    for dim in dims:
-        for axis in (axis for axis, _ in seen.dims[dim] if axis is not None):
-            axes[axis] = axes[axis].all()
-        left[dim] = ((None, 1),)
-    return replace(seen, axes=tuple(axes), dims=tuple(left))
+def product(operation: Operation, operands: Sequence[Seen]) -> Seen:
+    """A product of matrices: rows of the one, columns of the other."""
+    left, parts = list(zip(operation.operands, operands, strict=True)), list[Seen]()
+    for word, place in (("input", -1), ("other", -2)):
+        source = operation.given.get(word)
+        if not isinstance(source, Source) or len(source.shape) < 2:
+            raise Unknown
+        if left and left[0][0] == source.name:
+            _, seen = left.pop(0)
+            parts.append(mixed(seen, [len(seen.dims) + place], keep=False))
+    return broadcast(parts, operation.shape)
 
 
 def reduced(operation: Operation, operands: Sequence[Seen]) -> Seen:
-    """`mean` and its kin over some dimensions."""
-    seen, wanted = operands[0], operation.arguments.get("dim")
+    """`mean` and its kin over some dimensions, or the largest of two tensors."""
+    seen, wanted = operands[0], operation.given.get("dim")
+    if isinstance(wanted, Source) or "other" in operation.given:
+        return same(operation, operands)
     count = len(seen.dims)
-    dims = range(count) if wanted is None else [d % count for d in per_axis(wanted, 1)]
-    found = _collapsed(seen, dims)
+    places = range(count) if wanted is None else [d % count for d in per_axis(wanted, 1)]
+    found = mixed(seen, places, keep=False)
     if len(operation.shape) == count:
         return found
-    return replace(found, dims=tuple(d for place, d in enumerate(found.dims) if place not in dims))
+    return laid(found, [dim for place, dim in enumerate(found.dims) if place not in places])
 
 
-def mixed(operation: Operation, operands: Sequence[Seen]) -> Seen:
-    """Units that each depend on all along one dimension: softmax, layer and group norm."""
+def neighbouring(operation: Operation, operands: Sequence[Seen]) -> Seen:
+    """Units that depend on channels around their own; taken together where those differ."""
+    del operation
+    return operands[0].united()
+
+
+def normalised(operation: Operation, operands: Sequence[Seen]) -> Seen:
+    """Units that each depend on all along some dimensions: softmax, and norms by statistics."""
     seen, given = operands[0], operation.arguments
-    count = len(seen.dims)
-    dims: Iterable[int]
-    if operation.kind == "layer_norm":
-        dims = range(count - len(given.get("normalized_shape", given.get("1", ()))), count)
-    elif operation.kind in ("group_norm", "instance_norm"):
-        dims = range(1, count)
-    else:
-        dims = [given.get("dim", 1)]
-    axes = list(seen.axes)
-    for axis in {axis for dim in dims for axis, _ in seen.dims[dim] if axis is not None}:
-        axes[axis] = axes[axis].spread()
-    return replace(seen, axes=tuple(axes))
+    count, kind = len(seen.dims), operation.kind
+    places: Sequence[int] = ()
+    if kind == "group_norm":
+        apart = grouped(seen, 1, given["num_groups"])
+        return joined(mixed(apart, range(2, count + 1), keep=True), 1)
+    if kind == "layer_norm":
+        places = range(count - len(given["normalized_shape"]), count)
+    elif kind == "instance_norm" and given.get("use_input_stats", True):
+        places = range(2, count)
+    elif kind == "batch_norm" and given.get("training"):
+        places = (0, *range(2, count))
+    elif kind.endswith("softmax"):
+        places = [given.get("dim", 1) % count]
+    return mixed(seen, places, keep=True) if places else seen
