@@ -1,0 +1,177 @@
+"""The networks of a lab and the passes that it holds: bounded, the oldest dropped."""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from convscope.card import Card
+from convscope.data.normalise import scale_and_shift
+from convscope.errors import RequestError
+from convscope.explain.recording import Recording, record
+from convscope.explain.subject import open_network, pixels_of, prepared
+from convscope.lab.table import Row, rows_of_recording
+from convscope.lab.unit import Ledger
+from convscope.zoo.check import asking
+
+_HELD = 64  # passes
+_BYTES = 1 << 30  # of their results
+
+
+@dataclass(frozen=True)
+class Look:
+    """One network's pass over one image."""
+
+    id: str
+    title: str
+    pixels: NDArray[np.uint8]
+    recording: Recording
+    ledger: Ledger
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of the results."""
+        whole = (self.recording[name].full for name in self.recording.names)
+        return sum(tensor.numel() * tensor.element_size() for tensor in whole)
+
+
+@dataclass
+class Network:
+    """A network that the page can look into, and the passes over images that are held of it."""
+
+    id: str
+    title: str
+    net: nn.Module
+    card: Card
+    caution: str
+    looks: OrderedDict[str, Look] = field(default_factory=OrderedDict[str, Look])
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows of the network; raises RequestError while no image was looked at."""
+        for look in self.looks.values():
+            return list(look.ledger.rows.values())
+        raise RequestError(f"{self.title} has seen no image yet. Drop one.")
+
+    def row(self, name: str) -> Row:
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise RequestError(f"There is no layer {name!r} in {self.title}.")
+
+    def look(self, image: str) -> Look:
+        try:
+            self.looks.move_to_end(image)
+            return self.looks[image]
+        except KeyError:
+            raise RequestError("This image is gone from the lab's memory. Drop it again.") from None
+
+    def answers(self, look: Look) -> list[dict[str, Any]]:
+        """The classes with their probabilities, the likeliest first; none without logits."""
+        logits = look.recording[look.recording.output].value.double()
+        if logits.shape != (len(self.card.classes),):
+            return []
+        shares = logits if _is_shares(look) else logits.softmax(0)
+        order = [int(place) for place in shares.argsort(descending=True)]
+        return [
+            {"class": self.card.classes[k], "index": k, "probability": float(shares[k])}
+            for k in order
+        ]
+
+    def pixel(self, look: Look, y: int, x: int) -> dict[str, Any]:
+        """The last step: the bytes of a pixel and what became of them."""
+        height, width = look.pixels.shape[:2]
+        if not (0 <= y < height and 0 <= x < width):
+            raise RequestError(f"The image has {height} rows and {width} columns.")
+        scale, shift = scale_and_shift(self.card)
+        names = ("grey",) if self.card.channels == 1 else ("red", "green", "blue")
+        value = look.recording["image"].value
+        return {
+            "channels": [
+                {
+                    "name": name,
+                    "byte": int(look.pixels[y, x, c]),
+                    "mean": self.card.mean[c],
+                    "std": self.card.std[c],
+                    "scale": float(scale[c]),
+                    "shift": float(shift[c]),
+                    "value": float(value[c, y, x]),
+                }
+                for c, name in enumerate(names)
+            ]
+        }
+
+
+def _is_shares(look: Look) -> bool:
+    last = look.recording[look.recording.output]
+    return last.kind == "softmax"
+
+
+class Shelf:
+    """All that a lab holds."""
+
+    def __init__(self) -> None:
+        self.networks: dict[str, Network] = {}
+        self._writing = threading.Lock()
+
+    def open(self, subject: str | Path | nn.Module, *, weights: str | None = None) -> Network:
+        """Add a network: a run, a name of the zoo, a table, `module:attr`, a module."""
+        net, card, caution = open_network(subject, weights=weights)
+        title = type(subject).__name__ if isinstance(subject, nn.Module) else Path(subject).name
+        taken = {network.id for network in self.networks.values()}
+        name = title
+        count = 2
+        while name in taken:
+            name, count = f"{title}-{count}", count + 1
+        network = Network(name, title, net, card, caution)
+        self.networks[name] = network
+        return network
+
+    def network(self, name: str) -> Network:
+        try:
+            return self.networks[name]
+        except KeyError:
+            known = ", ".join(self.networks)
+            raise RequestError(f"There is no network {name!r} here. Open are: {known}.") from None
+
+    def add(self, network: Network, title: str, data: bytes | NDArray[np.uint8]) -> Look:
+        """Look at an image, a file's bytes or pixels; drop the oldest passes where it is too much.
+
+        Raises RequestError for what is no image, or none that the network can take.
+        """
+        pixels = pixels_of(data, network.card) if isinstance(data, bytes) else data
+        name = hashlib.sha256(pixels.tobytes() + str(pixels.shape).encode()).hexdigest()[:16]
+        with self._writing:
+            if name not in network.looks:
+                network.looks[name] = self._looked(network, name, title, pixels)
+                self._drop()
+        return network.looks[name]
+
+    def _looked(self, network: Network, name: str, title: str, pixels: NDArray[np.uint8]) -> Look:
+        try:
+            with asking(network.net):
+                recording = record(network.net, prepared(pixels, network.card))
+        except RuntimeError as error:
+            first = str(error).strip().splitlines()[0].rstrip(".")
+            raise RequestError(f"{network.title} cannot take this image ({first}).") from error
+        counts = {name: p.numel() for name, p in network.net.named_parameters()}
+        ledger = Ledger(recording, rows_of_recording(recording, counts))
+        return Look(name, title, pixels, recording, ledger)
+
+    def _drop(self) -> None:
+        """Forget the passes that were looked at longest ago; each network keeps its last."""
+        while True:
+            held = [(n, look) for n in self.networks.values() for look in n.looks.values()]
+            size = sum(look.size for _, look in held)
+            droppable = [(n, look) for n, look in held if len(n.looks) > 1]
+            if (len(held) <= _HELD and size <= _BYTES) or not droppable:
+                return
+            network, look = droppable[0]
+            del network.looks[look.id]

@@ -1,0 +1,232 @@
+"""The lab's API: what it answers, what it refuses, and what it forgets."""
+
+import io
+import json
+import struct
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from convscope.lab.shelf import Shelf
+from convscope.lab.verb import fill, free_port
+
+pytest.importorskip("fastapi")
+pytest.importorskip("httpx")
+
+from starlette.testclient import TestClient
+
+from convscope.lab import server
+from convscope.lab import shelf as shelves
+from convscope.lab.server import make_app
+
+HOST = "127.0.0.1:8600"
+
+
+@pytest.fixture(scope="module")
+def shelf():
+    filled = Shelf()
+    fill(filled, ["lenet5", "resnet20_cifar"], [])
+    return filled
+
+
+@pytest.fixture
+def client(shelf):
+    app = make_app(shelf, hosts=frozenset({HOST}))
+    with TestClient(app, base_url=f"http://{HOST}", raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def image(client):
+    return client.get("/api/networks/lenet5").json()["images"][0]["id"]
+
+
+def png(side=40, mode="L"):
+    kept = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side), dtype=np.uint8)
+    Image.fromarray(pixels).convert(mode).save(kept, "PNG")
+    return kept.getvalue()
+
+
+def test_a_network_is_told_with_its_rows_and_images(client):
+    listed = client.get("/api/networks").json()
+    assert [one["id"] for one in listed["networks"]] == ["lenet5", "resnet20_cifar"]
+    told = client.get("/api/networks/lenet5").json()
+    assert told["classes"] == [str(n) for n in range(10)]
+    assert sum(row["params"] for row in told["rows"]) == 61_706
+    assert told["caution"].startswith("Random weights")
+    assert len(told["images"]) == 3
+    assert [row["shape"] for row in told["rows"]][-1] == [10, 1, 1]
+
+
+def test_an_image_that_is_sent_is_looked_at_and_answered(client):
+    told = client.post("/api/networks/lenet5/images?title=mine", content=png()).json()
+    probabilities = [one["probability"] for one in told["answers"]]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert sum(probabilities) == pytest.approx(1)
+    assert {"id": told["id"], "title": "mine"} in told["images"]
+    again = client.post("/api/networks/lenet5/images?title=other", content=png()).json()
+    assert again["id"] == told["id"]  # the same pixels are the same image
+    picture = client.get(f"/api/networks/lenet5/images/{told['id']}/picture.png")
+    assert Image.open(io.BytesIO(picture.content)).size == (32, 32)
+
+
+def test_volumes_are_the_recordings_numbers(client, shelf, image):
+    look = shelf.network("lenet5").look(image)
+    answer = client.get(f"/api/networks/lenet5/images/{image}/volumes/conv2?maps=3,1")
+    assert answer.headers["x-shape"] == "2,10,10"
+    found = np.frombuffer(answer.content, "<f4").reshape(2, 10, 10)
+    expected = look.recording["tanh2"].value
+    assert torch.equal(torch.tensor(found), expected[[3, 1]])
+
+
+def test_faces_are_the_strongest_maps(client, shelf, image):
+    data = client.get(f"/api/networks/lenet5/images/{image}/faces").content
+    (length,) = struct.unpack("<I", data[:4])
+    heads = json.loads(data[4 : 4 + length])
+    body = np.frombuffer(data[4 + length :], np.int8)
+    look = shelf.network("lenet5").look(image)
+    volume = look.recording["tanh1"].value.numpy()
+    (head,) = [one for one in heads if one["name"] == "conv1"]
+    strongest = volume[np.abs(volume).mean((1, 2)).argmax()]
+    size = head["height"] * head["width"]
+    found = body[head["offset"] : head["offset"] + size].reshape(head["height"], -1)
+    assert np.allclose(found * head["scale"], strongest, atol=head["scale"])
+
+
+@pytest.mark.parametrize("rank", ["strongest", "unusual", "matters"])
+def test_questions_rank_every_map(client, image, rank):
+    told = client.get(f"/api/networks/lenet5/images/{image}/scores/conv2?rank={rank}").json()
+    assert len(told["scores"]) == 16
+
+
+def test_what_matters_is_gradient_times_activation(client, shelf, image):
+    """Without an activation behind the last maps it is the share of each map in the logit."""
+    network = shelf.network("lenet5")
+    told = client.get(f"/api/networks/lenet5/images/{image}/scores/fc1?rank=matters").json()
+    look = network.look(image)
+    logits = look.recording["fc2"].value
+    weight = network.net.get_submodule("fc2").weight[int(logits.argmax())]
+    if told["scores"] is not None:
+        expected = (weight * look.recording["fc1_tanh"].value).tolist()
+        assert told["scores"] == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+def test_twins_are_maps_that_go_together():
+    net = nn.Sequential(nn.Conv2d(1, 4, 1))
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([1.0, -1, 2, 0]).view(4, 1, 1, 1))
+        net[0].bias.zero_()
+    other = Shelf()
+    network = other.open(net)
+    look = other.add(network, "noise", np.arange(224 * 224, dtype=np.uint8).reshape(224, 224, 1))
+    app = make_app(other, hosts=frozenset({HOST}))
+    with TestClient(app, base_url=f"http://{HOST}") as own:
+        told = own.get(f"/api/networks/{network.id}/images/{look.id}/scores/0?rank=twins").json()
+    assert told["groups"] == [[0, 2]]
+    assert told["dead"] == [3]
+
+
+def test_a_unit_is_explained(client, image):
+    told = client.get(f"/api/networks/lenet5/images/{image}/units/conv2/5,3,7?channels=2").json()
+    assert (told["made"], told["count"], len(told["parts"])) == ("sum", 150, 2)
+    assert told["steps"][0]["label"] == "tanh"
+    pixel = client.get(f"/api/networks/lenet5/images/{image}/pixels/3,4").json()["channels"][0]
+    assert pixel["value"] == pytest.approx(
+        (pixel["byte"] / 255 - pixel["mean"]) / pixel["std"], abs=1e-6
+    )
+
+
+WRONG = [
+    "/api/networks/vgg",
+    "/api/networks/lenet5/images/0",
+    "/api/networks/lenet5/images/IMAGE/volumes/conv9",
+    "/api/networks/lenet5/images/IMAGE/volumes/conv1?maps=6",
+    "/api/networks/lenet5/images/IMAGE/volumes/conv1?maps=x",
+    "/api/networks/lenet5/images/IMAGE/scores/conv1?rank=loudest",
+    "/api/networks/lenet5/images/IMAGE/units/conv1/9,0,0",
+    "/api/networks/lenet5/images/IMAGE/units/conv1/0,0",
+    "/api/networks/lenet5/images/IMAGE/pixels/99,0",
+]
+
+
+@pytest.mark.parametrize("path", WRONG)
+def test_what_is_not_there_is_a_sentence(client, image, path):
+    answer = client.get(path.replace("IMAGE", image))
+    assert answer.status_code == 404
+    assert answer.json()["sentence"].endswith((".", "?"))
+
+
+@pytest.mark.parametrize("body", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + b"0" * 50])
+def test_what_is_no_image_is_refused(client, body):
+    answer = client.post("/api/networks/lenet5/images", content=body)
+    assert answer.status_code == 404
+    assert "image" in answer.json()["sentence"]
+
+
+def test_uploads_are_bounded_before_anything_is_decoded(client, monkeypatch):
+    monkeypatch.setattr(server, "UPLOAD", 100)
+    assert client.post("/api/networks/lenet5/images", content=b"0" * 101).status_code == 413
+    chunks = (b"0" * 60 for _ in range(3))  # of no declared length
+    answer = client.post("/api/networks/lenet5/images", content=chunks)
+    assert "up to" in answer.json()["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 421),
+        ({"Host": "127.0.0.1:9999"}, 421),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": f"http://{HOST}"}, 200),
+    ],
+)
+def test_other_names_and_other_pages_are_refused(client, headers, status):
+    assert client.get("/api/networks", headers=headers).status_code == status
+
+
+def test_beyond_this_machine_the_token_is_asked_for(shelf):
+    app = make_app(shelf, hosts=frozenset({HOST}), token="secret")  # noqa: S106 -- a test's own
+    with TestClient(app, base_url=f"http://{HOST}") as client:
+        assert client.get("/api/networks").status_code == 401
+        assert client.get("/api/networks", headers={"X-Token": "wrong"}).status_code == 401
+        assert client.get("/api/networks", headers={"X-Token": "secret"}).status_code == 200
+
+
+def test_the_page_may_run_nothing_that_is_not_its_own(client):
+    policy = client.get("/api/networks").headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert client.get("/static/../server.py").status_code == 404
+    assert client.get("/static/%2e%2e/server.py").status_code == 404
+
+
+def test_the_api_has_a_schema(client):
+    paths = client.get("/api/openapi.json").json()["paths"]
+    assert "/api/networks/{net}/images/{image}/units/{row}/{at}" in paths
+
+
+def test_the_oldest_passes_are_forgotten_and_the_page_is_told(monkeypatch):
+    monkeypatch.setattr(shelves, "_HELD", 3)
+    small = Shelf()
+    network = small.open("lenet5")
+    looks = [small.add(network, str(n), np.full((32, 32, 1), n, np.uint8)) for n in range(5)]
+    assert list(network.looks) == [look.id for look in looks[2:]]
+    app = make_app(small, hosts=frozenset({HOST}))
+    with TestClient(app, base_url=f"http://{HOST}") as client:
+        answer = client.get(f"/api/networks/lenet5/images/{looks[0].id}")
+        assert "gone from the lab's memory" in answer.json()["sentence"]
+
+
+def test_a_second_lab_finds_the_next_port():
+    first, port = free_port("127.0.0.1", 18600)
+    first.listen()
+    second, other = free_port("127.0.0.1", port)
+    assert other > port
+    first.close()
+    second.close()

@@ -1,0 +1,62 @@
+"""The rows of the page: every operation once, every parameter once, wired as the network is."""
+
+import pytest
+import torch
+
+from convscope import build, record
+from convscope.lab.table import cube, rows_of_recording
+from convscope.zoo import ZOO
+
+NETWORKS = ["lenet5", "lenet5_1998", "resnet18", "googlenet", "densenet40_12", "squeezenet1_1"]
+
+
+def rows_of(name):
+    net = build(name).eval()
+    recording = record(net, torch.zeros(ZOO[name].channels, *ZOO[name].size))
+    counts = {key: p.numel() for key, p in net.named_parameters()}
+    return net, recording, rows_of_recording(recording, counts)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_parameter_that_ran_is_counted_once_and_every_input_is_a_row_above(name):
+    net, recording, rows = rows_of(name)
+    ran = {path for done in recording.operations for path in done.parameters}
+    sizes = {path: p.numel() for path, p in net.named_parameters()}
+    assert sum(row.facts["params"] for row in rows) == sum(
+        size for path, size in sizes.items() if path in ran
+    )
+    above = set[str]()
+    for row in rows:
+        assert set(row.inputs) <= above
+        assert row.inputs or row.name == "image"
+        above.add(row.name)
+    operations = [name for row in rows[1:] for name in row.operations]
+    assert len(operations) == len(set(operations))
+
+
+def test_what_follows_a_convolution_alone_is_folded_into_its_row():
+    _, _, rows = rows_of("resnet18")
+    found = {row.name: row for row in rows}
+    first = found["conv2_1.conv1"]
+    assert first.operations == ("conv2_1.conv1", "conv2_1.bn1", "conv2_1.relu1")
+    assert first.facts["activation"] == "relu"
+    assert (first.block, first.stage) == ("conv2_1", "conv2")
+    assert found["conv2_1.add"].inputs == ("conv2_1.conv2", "pool1")
+    assert found["conv3_1.shortcut.conv"].block == "conv3_1"
+    assert found["fc"].shape == (1000, 1, 1)
+    assert len(rows) == 32
+
+
+def test_what_only_moves_numbers_has_no_row():
+    _, _, rows = rows_of("lenet5")
+    assert [row.name for row in rows] == [
+        *("image", "conv1", "pool1", "conv2", "pool2", "conv3", "fc1", "fc2")
+    ]
+    assert rows[6].inputs == ("conv3",)
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"), [((7,), (7, 1, 1)), ((4, 5), (4, 5, 1)), ((2, 3, 4, 5), (2, 3, 20))]
+)
+def test_any_shape_is_drawn_as_a_volume(shape, told):
+    assert cube(shape) == told

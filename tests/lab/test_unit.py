@@ -1,0 +1,114 @@
+"""The ledger of a unit: it adds up, its places are true, and every step back leads to a row."""
+
+import json
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from convscope import build, record
+from convscope.errors import RequestError
+from convscope.lab.table import rows_of_recording
+from convscope.lab.unit import Ledger
+from convscope.lab.volumes import volume_of
+from convscope.zoo import ZOO
+
+
+@pytest.fixture(scope="module", params=["lenet5", "resnet18", "googlenet", "densenet40_12"])
+def ledger(request):
+    torch.manual_seed(0)
+    name = request.param
+    net = build(name).eval()
+    recording = record(net, torch.randn(ZOO[name].channels, *ZOO[name].size))
+    counts = {key: p.numel() for key, p in net.named_parameters()}
+    return Ledger(recording, rows_of_recording(recording, counts))
+
+
+def units(ledger, each=2):
+    dice = random.Random(0)
+    for row in list(ledger.rows.values())[1:]:
+        for _ in range(each):
+            at = [dice.randrange(side) for side in row.shape]
+            yield row, at, ledger.unit(row.name, at)
+
+
+def test_the_value_is_the_volumes_and_the_ledger_is_strict_json(ledger):
+    for row, (c, y, x), found in units(ledger):
+        assert found["value"] == pytest.approx(float(volume_of(ledger.recording, row)[c, y, x]))
+        assert found["agrees"]
+        assert json.loads(json.dumps(found, allow_nan=False)) == json.loads(json.dumps(found))
+
+
+def test_channels_and_the_rest_and_the_bias_add_up_to_the_exact_total(ledger):
+    seen = 0
+    for _, _, found in units(ledger):
+        if found["made"] != "sum" or not found["sums"]:
+            continue
+        bias = found["bias"] or 0.0
+        assert math.fsum([*found["sums"], bias]) == pytest.approx(found["exact"], rel=1e-9)
+        shown = [part["sum"] for part in found["parts"]]
+        total = math.fsum([*shown, found["rest"]["sum"], bias])
+        assert total == pytest.approx(found["exact"], rel=1e-9, abs=1e-12)
+        assert len(shown) + found["rest"]["count"] == len(found["sums"])
+        for part in found["parts"]:
+            products = np.array(part["patch"]) * np.array(part["filter"] or 1)
+            assert np.allclose(products, part["products"])
+        seen += 1
+    assert seen
+
+
+def test_listed_terms_and_what_is_left_add_up(ledger):
+    for _, _, found in units(ledger):
+        if found["made"] == "sum" and not found["sums"]:
+            listed = [term["product"] for term in found["listed"]]
+            total = math.fsum([*listed, found["left"]["sum"]]) + (found["bias"] or 0.0)
+            assert total / found["divisor"] == pytest.approx(found["exact"], rel=1e-9, abs=1e-12)
+            assert len(listed) + found["left"]["count"] == found["count"]
+
+
+def test_every_cell_leads_to_the_unit_that_it_shows(ledger):
+    for _, _, found in units(ledger, each=1):
+        for part in found["parts"][:1]:
+            for cells, values in zip(part["cells"], part["patch"], strict=True):
+                for place, value in zip(cells, values, strict=True):
+                    if place is None:
+                        assert value in (0.0, "inf", "-inf")
+                    else:
+                        assert value_at(ledger, place) == value
+        for term in found["listed"]:
+            assert term["place"] is not None
+            assert value_at(ledger, term["place"]) == pytest.approx(term["value"], rel=1e-12)
+
+
+def value_at(ledger, place):
+    whole = volume_of(ledger.recording, ledger.rows[place["row"]])
+    return float(whole[place["map"], place["y"], place["x"]])
+
+
+def test_following_the_largest_product_ends_at_a_pixel(ledger):
+    row = list(ledger.rows.values())[-1]
+    here, steps = {"row": row.name, "map": 0, "y": 0, "x": 0}, 0
+    while here["row"] != "image":
+        found = ledger.unit(here["row"], [here["map"], here["y"], here["x"]])
+        assert set(found["from"]) <= set(ledger.rows)
+        here, steps = found["largest"], steps + 1
+        assert here is not None
+    assert 0 < steps <= len(ledger.rows)
+
+
+def test_more_channels_are_fetched_a_few_at_a_time(ledger):
+    row = next(r for r in ledger.rows.values() if r.op == "conv" and r.inputs[0] != "image")
+    first = ledger.unit(row.name, [0, 0, 0], channels=3)["parts"]
+    second = ledger.unit(row.name, [0, 0, 0], channels=3, skip=3)["parts"]
+    channels = [part["channel"] for part in (*first, *second)]
+    assert len(set(channels)) == 6
+    sums = [abs(part["sum"]) for part in (*first, *second)]
+    assert sums == sorted(sums, reverse=True)
+
+
+def test_a_unit_that_is_not_there_is_refused(ledger):
+    row = list(ledger.rows.values())[1]
+    with pytest.raises(RequestError, match="there is no unit"):
+        ledger.unit(row.name, [row.shape[0], 0, 0])
