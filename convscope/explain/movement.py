@@ -22,8 +22,8 @@ def moved(step: Step, at: Index) -> Copy:
     operation = step.operation
     if any(isinstance(value, torch.dtype) for value in operation.call.args):
         raise Unexplained  # the same bytes read as other numbers
-    every = sources_in(dict(operation.given))
-    sources = [source for source in every if _is_value(step, source)] or every[:1]
+    where_to = sources_in([step.given(name) for name in _WHERE_TO.get(operation.kind, ())])
+    sources = [s for s in sources_in(dict(operation.given)) if s not in where_to]
     firsts: dict[str, int] = {}
     count = 1
     for source in dict.fromkeys(sources):
@@ -52,10 +52,16 @@ def moved(step: Step, at: Index) -> Copy:
     return Copy(terms=Terms(step.part(source, [tuple(map(int, where))])), formula="y = x")
 
 
-def _is_value(step: Step, source: Source) -> bool:
-    """Whether a tensor holds what is moved; whole numbers and truth values say where to."""
-    return step.tensor(source).is_floating_point()
-
+_WHERE_TO = {
+    "getitem": ("index",),
+    "setitem": ("index",),
+    "gather": ("index", "2"),
+    "index_select": ("index", "2"),
+    "take_along_dim": ("indices", "1"),
+    "masked_fill": ("mask", "1"),
+    "repeat_interleave": ("repeats", "1"),
+}
+"""Arguments that say where numbers go, and are not moved themselves."""
 
 _CONSTANTS = {"pad": ("value", 3), "masked_fill": ("value", 2), "setitem": ("value", 2)}
 """Operations that put a constant in some cells, and where it stands among their arguments."""
