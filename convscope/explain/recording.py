@@ -15,7 +15,7 @@ from convscope.explain.field import Fields
 from convscope.explain.rules import RULES
 from convscope.explain.step import Index, Step, Unexplained, kept
 from convscope.explain.trace import Trace, trace
-from convscope.record import IMAGE, Operation, Pass, run_once
+from convscope.record import IMAGE, Operation, Pass, Source, run_once
 from convscope.terms import Copy, Extreme, Made, Place, Terms, Unknown
 
 
@@ -179,6 +179,12 @@ class Recording:
             operands=found.operands,
             receptive_field=None if _is_constant(made) else self.fields.of(name, index),
         )
+
+    def tensor(self, source: Source) -> Tensor:
+        """What an operation was given, as it was: a result or a parameter, with all its axes."""
+        if source.role == "state":
+            return self._passed.state[source.name].detach()
+        return kept(self._passed, source.name).detach()
 
     def trace_back(
         self,

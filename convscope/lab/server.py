@@ -8,13 +8,16 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from PIL import Image as Pictures
 
 from convscope import __version__
 from convscope.errors import ConvscopeError, RequestError
+from convscope.lab.sheet import sheet_of
 from convscope.lab.shelf import Look, Network, Shelf
+from convscope.lab.variation import varied
 from convscope.lab.volumes import faces_of, filter_of, scores_of, volume_of
 
 UPLOAD = 32 << 20  # bytes of an image that is sent
@@ -55,6 +58,7 @@ def make_app(shelf: Shelf, *, hosts: frozenset[str], token: str | None = None) -
     _add_networks(app, shelf)
     _add_images(app, shelf)
     _add_looks(app, shelf)
+    _add_pictures(app, shelf)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
 
     @app.get("/", include_in_schema=False)
@@ -108,6 +112,11 @@ def _tell_errors(app: FastAPI) -> None:
     @app.exception_handler(ConvscopeError)
     async def told(_request: Request, error: ConvscopeError) -> JSONResponse:
         return _sentence(404 if isinstance(error, RequestError) else 500, str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def misread(_request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        return _sentence(422, f"{first['loc'][-1]}: {first['msg']}.")
 
     @app.exception_handler(Exception)
     async def failed(_request: Request, error: Exception) -> JSONResponse:
@@ -238,6 +247,42 @@ def _add_looks(app: FastAPI, shelf: Shelf) -> None:
             raise RequestError(f"{at!r} is no unit; write channel,row,column.")
         found = one.row(row)
         return one.look(image).ledger.unit(found.name, place, channels=channels, skip=skip)
+
+
+def _add_pictures(app: FastAPI, shelf: Shelf) -> None:
+    @app.get(_IMAGE + "/sheet.png")
+    def sheet(net: str, image: str, convolutions: str = "1,2,4,7,10") -> Response:
+        """The lecture's picture: the strongest maps of some convolutions, on one sheet."""
+        one = shelf.network(net)
+        look = one.look(image)
+        found = sheet_of(look.recording, one.rows, look.pixels, convolutions=_numbers(convolutions))
+        return Response(found, media_type="image/png")
+
+    @app.get(_IMAGE + "/variations/{row}/{place}")
+    def variation(
+        net: str,
+        image: str,
+        row: str,
+        place: int,
+        stride: Annotated[int | None, Query(ge=1, le=64)] = None,
+        padding: Annotated[int | None, Query(ge=0, le=64)] = None,
+        dilation: Annotated[int | None, Query(ge=1, le=64)] = None,
+        kernel: Annotated[int | None, Query(ge=1, le=64)] = None,
+    ) -> Response:
+        """Binary: a map as other settings would make it; X-Shape "h,w", X-Sentence what it is."""
+        one = shelf.network(net)
+        recording = one.look(image).recording
+        found = varied(
+            recording,
+            one.row(row),
+            place,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            kernel=kernel,
+        )
+        headers = {"X-Shape": ",".join(map(str, found.map.shape)), "X-Sentence": found.sentence}
+        return _binary(found.map.astype("<f4").tobytes(), headers)
 
 
 def _numbers(text: str) -> list[int]:
