@@ -105,11 +105,11 @@ def _pooled(
     image = recording.tensor(given["input"])[:, place : place + 1]
     size = kernel or given["kernel_size"]
     stride = changed.get("stride") or given.get("stride") or given["kernel_size"]
-    padding = changed.get("padding", given.get("padding", 0))
+    padding: Any = changed.get("padding", given.get("padding", 0))
     ceil = bool(given.get("ceil_mode", False))
     if operation.kind == "avg_pool2d":
         if "dilation" in changed:
             raise RequestError("Average pooling has no dilation.")
         return F.avg_pool2d(image, size, stride, padding, ceil_mode=ceil)
-    dilation = changed.get("dilation", given.get("dilation", 1))
+    dilation: Any = changed.get("dilation", given.get("dilation", 1))
     return F.max_pool2d(image, size, stride, padding, dilation, ceil_mode=ceil)

@@ -1,0 +1,117 @@
+"""How fast the lab answers, from choosing a unit to its arithmetic, and what it holds.
+
+    python benchmarks/lab.py --network resnet50 --units 200 --passes 1000
+
+A request is timed at a client that speaks to the server over 127.0.0.1, as the page does. There is
+no peer that explains a unit; the limits are those of the page's own budget, and what is printed is
+the share of requests within them.
+"""
+
+import argparse
+import http.client
+import json
+import random
+import resource
+import statistics
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import uvicorn
+from rounds import machine, spread
+
+from convscope.lab.server import make_app
+from convscope.lab.shelf import Shelf
+from convscope.lab.verb import fill, free_port
+
+
+@contextmanager
+def serving(shelf: Shelf):
+    """The lab's server in a thread, on a port of its own."""
+    listening, port = free_port("127.0.0.1", 18700)
+    app = make_app(shelf, hosts=frozenset({f"127.0.0.1:{port}"}))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield port
+    server.should_exit = True
+    thread.join()
+
+
+def timed(port: int, path: str) -> tuple[float, bytes]:
+    """Milliseconds from the request to the last byte of its answer."""
+    begin = time.perf_counter()
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    if answer.status != 200:
+        raise SystemExit(f"{path}: {answer.status} {body[:200]!r}")
+    return 1000 * (time.perf_counter() - begin), body
+
+
+def resident() -> float:
+    """Megabytes that the process holds."""
+    facts = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    line = next(line for line in facts if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+
+
+def units(shelf: Shelf, name: str, count: int) -> None:
+    network = shelf.network(name)
+    image = next(iter(network.looks))
+    dice = random.Random(0)  # noqa: S311 -- units, not secrets
+    with serving(shelf) as port:
+        page = [timed(port, f"/api/networks/{name}/images/{image}/faces")[0] for _ in range(5)]
+        taken: list[float] = []
+        for _ in range(count):
+            row = dice.choice(network.rows[1:])
+            at = ",".join(str(dice.randrange(side)) for side in row.shape)
+            taken.append(
+                timed(port, f"/api/networks/{name}/images/{image}/units/{row.name}/{at}")[0]
+            )
+        rows = json.loads(timed(port, f"/api/networks/{name}")[1])["rows"]
+    within = sum(ms < 40 for ms in taken) / len(taken)
+    print(f"{name}: {len(rows)} rows; all faces {spread(page, '.0f')} ms")
+    print(f"a unit's ledger {spread(taken, '.1f')} ms; {within:.0%} of {count} within 40 ms")
+    print(f"99th of a hundred: {statistics.quantiles(taken, n=100)[98]:.1f} ms")
+
+
+def passes(shelf: Shelf, name: str, count: int) -> None:
+    """What the process holds while images come and go."""
+    network = shelf.network(name)
+    height, width = network.card.size
+    dice = np.random.default_rng(0)
+    marks: list[tuple[int, float]] = []
+    for number in range(1, count + 1):
+        pixels = dice.integers(0, 256, (height, width, network.card.channels), dtype=np.uint8)
+        shelf.add(network, f"noise {number}", pixels)
+        if number in (count // 10, count // 4, count // 2, count):
+            marks.append((number, resident()))
+    told = ", ".join(f"{megabytes:.0f} MB after {number}" for number, megabytes in marks)
+    print(f"{name}: {told}; {len(network.looks)} passes held")
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--network", default="resnet50")
+    options.add_argument("--units", type=int, default=200)
+    options.add_argument("--passes", type=int, default=1000)
+    options.add_argument("--passes-of", default="resnet20_cifar")
+    chosen = options.parse_args()
+    print(machine())
+    shelf = Shelf()
+    fill(shelf, [chosen.network], [])
+    units(shelf, chosen.network, chosen.units)
+    fill(shelf, [chosen.passes_of], [])
+    passes(shelf, chosen.passes_of, chosen.passes)
+    print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
