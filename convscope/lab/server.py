@@ -78,6 +78,8 @@ def _guard(app: FastAPI, hosts: frozenset[str], token: str | None) -> None:
         refused = _refused(request, hosts, token)
         response = refused or await answer(request)
         response.headers.update(_HEADERS)
+        if request.url.path.startswith("/static"):  # else an old module may meet a new one
+            response.headers["Cache-Control"] = "no-cache"
         return response
 
 
@@ -141,7 +143,7 @@ def _add_networks(app: FastAPI, shelf: Shelf) -> None:
             "classes": one.card.classes,
             "channels": one.card.channels,
             "size": one.card.size,
-            "images": [{"id": look.id, "title": look.title} for look in one.looks.values()],
+            "images": [{"id": look.id, "title": look.title} for look in one.images],
             "rows": [row.to_dict() for row in one.rows],
         }
 
@@ -184,7 +186,7 @@ _KEEP = {"Cache-Control": "private, max-age=3600"}
 
 
 def _told(network: Network, look: Look) -> dict[str, Any]:
-    held = [{"id": one.id, "title": one.title} for one in network.looks.values()]
+    held = [{"id": one.id, "title": one.title} for one in network.images]
     return {
         "id": look.id,
         "title": look.title,

@@ -27,10 +27,11 @@ _BYTES = 1 << 30  # of their results
 
 @dataclass(frozen=True)
 class Look:
-    """One network's pass over one image."""
+    """One network's pass over one image; `number` counts them as they came."""
 
     id: str
     title: str
+    number: int
     pixels: NDArray[np.uint8]
     recording: Recording
     ledger: Ledger
@@ -55,10 +56,15 @@ class Network:
 
     @property
     def rows(self) -> list[Row]:
-        """The rows of the network; raises RequestError while no image was looked at."""
+        """The rows of the network; none while no image was looked at."""
         for look in self.looks.values():
             return list(look.ledger.rows.values())
-        raise RequestError(f"{self.title} has seen no image yet. Drop one.")
+        return []
+
+    @property
+    def images(self) -> list[Look]:
+        """What is held, in the order in which it came."""
+        return sorted(self.looks.values(), key=lambda look: look.number)
 
     def row(self, name: str) -> Row:
         for row in self.rows:
@@ -118,6 +124,7 @@ class Shelf:
     """All that a lab holds."""
 
     def __init__(self) -> None:
+        self._count = 0
         self.networks: dict[str, Network] = {}
         self._writing = threading.Lock()
 
@@ -163,7 +170,8 @@ class Shelf:
             raise RequestError(f"{network.title} cannot take this image ({first}).") from error
         counts = {name: p.numel() for name, p in network.net.named_parameters()}
         ledger = Ledger(recording, rows_of_recording(recording, counts))
-        return Look(name, title, pixels, recording, ledger)
+        self._count += 1
+        return Look(name, title, self._count, pixels, recording, ledger)
 
     def _drop(self) -> None:
         """Forget the passes that were looked at longest ago; each network keeps its last."""

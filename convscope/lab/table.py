@@ -138,19 +138,28 @@ def _image_row(shape: tuple[int, ...]) -> Row:
 def _facts(chain: Sequence[Operation], told: Mapping[str, Summarised]) -> dict[str, Any]:
     rows = [told[operation.name] for operation in chain if operation.name in told]
     first = rows[0] if rows else None
-    words = [_WORDS.get(operation.kind, operation.kind) for operation in chain]
+    words = [_WORDS.get(operation.kind, _named(operation.kind)) for operation in chain]
     last = [operation.kind for operation in chain if operation.kind not in _QUIET]
     return {
-        "kind": first.kind if first and first.layer == chain[0].name else words[0],
+        "kind": words[0],
         "params": sum(row.parameters for row in rows),
         "filters": first.filters if first else None,
         "size": first.size if first else None,
         "stride": first.stride if first else None,
         "padding": first.padding if first else None,
-        "activation": last[-1].replace("_", " ") if last[1:] and last[-1] in _CURVES else "",
+        "activation": _named(last[-1]) if last[1:] and last[-1] in _CURVES else "",
         "sees": list(first.field) if first else [],
         "exact": first.exact if first else False,
     }
+
+
+def _named(kind: str) -> str:
+    """What people call an operation: `ReLU`, `leaky ReLU`."""
+    words = re.sub(r"\dd$", "", kind).replace("_", " ")
+    for spelled in ("ReLU6", "ReLU", "GELU", "SELU", "CELU", "SiLU", "ELU"):
+        if words.split(" ")[-1] == spelled.lower():
+            return words[: -len(spelled)] + spelled
+    return words
 
 
 def _blocks(names: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -191,7 +200,27 @@ _MOVED = frozenset(
         *("transpose", "contiguous", "clone", "to", "float", "detach"),
     )
 )
-_WORDS = {"batch_norm": "batch norm", "mul": "product", "add": "sum", "cat": "concat"}
+_WORDS = {
+    **dict.fromkeys((f"conv{n}d" for n in (1, 2, 3)), "convolution"),
+    **dict.fromkeys((f"conv_transpose{n}d" for n in (1, 2, 3)), "transposed convolution"),
+    **dict.fromkeys((f"max_pool{n}d" for n in (1, 2, 3)), "max pooling"),
+    **dict.fromkeys((f"avg_pool{n}d" for n in (1, 2, 3)), "average pooling"),
+    **dict.fromkeys((f"adaptive_max_pool{n}d" for n in (1, 2, 3)), "max pooling"),
+    **dict.fromkeys((f"adaptive_avg_pool{n}d" for n in (1, 2, 3)), "average pooling"),
+    "LocallyConnected2d": "locally connected",
+    "TableConv2d": "convolution by a table",
+    "MinPool2d": "min pooling",
+    "Subsampling2d": "subsampling",
+    "RadialBasis": "radial basis",
+    "LocalResponseNorm": "response norm",
+    "local_response_norm": "response norm",
+    "ScaledTanh": "scaled tanh",
+    "FractalJoin": "join",
+    "linear": "dense",
+    "mul": "multiplication",
+    "add": "addition",
+    "cat": "concatenation",
+}
 _OPS = {
     **dict.fromkeys((f"conv{n}d" for n in (1, 2, 3)), "conv"),
     **dict.fromkeys((f"conv_transpose{n}d" for n in (1, 2, 3)), "conv"),
