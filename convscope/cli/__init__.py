@@ -17,6 +17,7 @@ VERBS = {
     "predict": "Label images with a trained network.",
     "summary": "Print the lecture's table of any network.",
     "explain": "Show the exact arithmetic behind one unit of a network on an image.",
+    "lab": "Open a page in which to look inside networks.",
     "models": "List the networks that there are, paper by paper.",
     "geometry": "Answer the lecture's exercises: sizes, padding, parameters, multiply-adds.",
 }

@@ -1,0 +1,48 @@
+"""`convscope lab`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from convscope.cli.terminal import console
+from convscope.lab.shelf import Shelf
+from convscope.lab.verb import PORT, fill, serve
+
+
+def lab(
+    *networks: str,
+    image: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+    weights: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    open: Annotated[bool, Parameter(negative="--no-open")] = True,  # noqa: A002
+) -> None:
+    """Open a page in which to look inside networks.
+
+    Parameters
+    ----------
+    networks
+        Run folders, names of the zoo, layer tables, your own as module:attr; default lenet5.
+    image
+        Image files to begin with; default a few that are at hand.
+    weights
+        For networks of the zoo, as in train: torchvision:resnet50, a file, a URL.
+    host
+        The address to listen on. Others than this machine's own get a token, which the printed
+        address carries.
+    port
+        The port to listen on; where it is taken, the next one that is free.
+    open
+        Open the page in the browser.
+    """
+    screen = console()
+    shelf = Shelf()
+    fill(shelf, networks or ("lenet5",), image, weights=weights)
+    serve(
+        shelf,
+        host=host,
+        port=port,
+        open_page=open,
+        say=lambda sentence: screen.print(sentence, markup=False),
+    )

@@ -1,0 +1,109 @@
+/** The image, always in sight: what the open unit sees of it, and what the network says about it. */
+
+import { pictureOf, unit } from "./api.js";
+import { el, svg } from "./element.js";
+import { percent, sides } from "./numbers.js";
+import { go } from "./state.js";
+import { another } from "./upload.js";
+
+const ANSWERS = 4;
+/** The widths of the bars as they stand, so that they can move to the next ones. @type {Map<string, number>} */
+let bars = new Map();
+/** The pane of one image stays while units are opened in it. */
+let pane = { key: "", nodes: [], over: svg("svg"), caption: el("p") };
+let turn = 0;
+
+/**
+ * @param {import("./api.js").Network} net
+ * @param {import("./api.js").Image} image
+ * @param {import("./state.js").State} state
+ * @returns {Node[]}
+ */
+export function imagePane(net, image, state) {
+  const key = [net.id, image.id, net.images.map((i) => i.id)].join();
+  if (pane.key !== key) pane = { key, ...make(net, image) };
+  fields(net, image, state);
+  return pane.nodes;
+}
+
+function make(net, image) {
+  const [height, width] = net.size;
+  const over = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
+  const caption = el("p", { class: "caption" });
+  const choose = el("div", { class: "choose", role: "group", "aria-label": "Images" },
+    ...net.images.map(({ id, title }) => el("button", { "aria-pressed": String(id === image.id), "aria-label": title, title, onclick: () => go({ image: id }) }, shown(net, id))),
+    el("button", { class: "add", title: "Choose a file, drop or paste one, draw, or use the camera", onclick: () => another(net) }, "Other…"));
+  const [said, more] = [answers(net, image), [net.caution, image.note].filter(Boolean).map((text) => el("p", { class: "caption long" }, text))];
+  return { over, caption, nodes: [el("div", { class: "frame", style: { "aspect-ratio": `${width} / ${height}` } }, shown(net, image.id), over), caption, said, ...more, choose] };
+}
+
+/** What the network sees, scaled without smoothing where it is small. */
+function shown(net, id) {
+  const picture = /** @type {HTMLImageElement} */ (el("img", { alt: "", class: net.size[1] < 120 ? "cells" : null, draggable: "false" }));
+  pictureOf(net.id, id).then((url) => (picture.src = url), (error) => (picture.alt = error.message));
+  return picture;
+}
+
+/** The likeliest classes; the bars move from what they were for the image before. */
+function answers(net, image) {
+  const first = image.answers.slice(0, ANSWERS);
+  const long = first.some((answer) => answer.class.length > 4);
+  const before = bars;
+  bars = new Map(image.answers.map((answer) => [answer.class, Number(answer.probability) || 0]));
+  return el("ol", { class: `classes ${long ? "long" : ""} ${net.caution ? "doubted" : ""}`, "aria-label": "What the network says" }, ...first.map((answer, i) => {
+    const fill = el("div", { class: "fill", style: { transform: `scaleX(${before.get(answer.class) ?? 0})` } });
+    requestAnimationFrame(() => requestAnimationFrame(() => (fill.style.transform = `scaleX(${bars.get(answer.class) ?? 0})`)));
+    return el("li", { class: i ? null : "first" }, el("span", { class: "what", title: answer.class }, answer.class), el("div", { class: "track" }, fill), el("data", {}, percent(answer.probability)));
+  }));
+}
+
+/**
+ * The rectangle of the image that a unit sees, and how large its field is before the edges cut it.
+ * @param {import("./api.js").Network} net @param {string} image @param {import("./state.js").Place} place
+ * @returns {Promise<{x: number, y: number, w: number, h: number, whole: number[], exact: boolean} | null>}
+ */
+export async function receptiveField(net, image, { layer, map, row, col }) {
+  if (layer === "image") return { x: col, y: row, w: 1, h: 1, whole: [1, 1], exact: true };
+  const { field } = await unit(net.id, image, layer, [map, row, col]);
+  const [ys, xs] = field?.clipped.slice(-2) ?? [];
+  if (!field || !ys || !xs) return null;
+  return { x: xs[0], y: ys[0], w: xs[1] - xs[0], h: ys[1] - ys[0], whole: field.box.slice(-2).map(([from, end]) => end - from), exact: field.exact };
+}
+
+/** All fields of the trail, nested as a funnel; the last outline becomes the next one. */
+async function fields(net, image, state) {
+  const mine = ++turn;
+  const { over, caption } = pane;
+  const places = state.place ? [...state.trail, state.place] : [];
+  const found = await Promise.all(places.map((place) => receptiveField(net, image.id, place).catch(() => undefined)));
+  if (mine !== turn) return;
+  const now = found.at(-1);
+  const was = found.slice(0, -1).filter(Boolean).flatMap((field) => [rect("halo", field), rect("was", field)]);
+  const last = now ? [hold(over, "halo now-halo", now), hold(over, "now", now)] : [];
+  over.replaceChildren(...was, ...last);
+  const size = `${net.size[1]}×${net.size[0]}`;
+  const text = sentence(net, state, now) ?? `${image.title}, ${size}.`;
+  caption.textContent = text;
+  over.setAttribute("aria-label", text);
+}
+
+function sentence(net, { place }, field) {
+  if (!place || field === undefined) return null;
+  if (!field) return "This unit sees no place of the image.";
+  if (place.layer === "image") return `Row ${field.y}, column ${field.x} of ${sides(net.size)} pixels.`;
+  const beyond = field.whole[0] > field.h || field.whole[1] > field.w ? ` Its field of ${sides(field.whole)} reaches over the edge.` : "";
+  return `The unit sees ${field.exact ? "" : "at most "}${sides([field.h, field.w])} of ${sides(net.size)} pixels.${beyond}`;
+}
+
+function rect(kind, { x, y, w, h }) {
+  return svg("rect", { class: `field ${kind}`, style: { x: `${x}px`, y: `${y}px`, width: `${w}px`, height: `${h}px` } });
+}
+
+/** The same element at another place, so that it moves there. */
+function hold(over, kind, field) {
+  const [name] = kind.split(" ").slice(-1);
+  const held = over.querySelector(`.${name}`);
+  if (!held) return rect(kind, field);
+  for (const [k, v] of Object.entries({ x: field.x, y: field.y, width: field.w, height: field.h })) held.style.setProperty(k, `${v}px`);
+  return held;
+}

@@ -1,0 +1,144 @@
+/** The map that a unit is part of, and the filter sliding over it. */
+
+import { picture } from "./colour.js";
+import { el, say } from "./element.js";
+import { legend } from "./maps.js";
+import { count } from "./numbers.js";
+import { read, slideTo } from "./state.js";
+import { back, spotName } from "./ledger.js";
+
+const STOPS = 240; // of one pass over a large map
+let timer = 0;
+let playing = ""; // the layer whose map is being filled
+let shown = Infinity; // the units of the map that the filter has reached
+
+/** Leave nothing running and nothing hidden. */
+export function stop() {
+  clearTimeout(timer);
+  [timer, playing, shown] = [0, "", Infinity];
+}
+
+/**
+ * A unit is opened: if it is not the one that the filter has just reached, the person went elsewhere.
+ * @param {import("./state.js").Place} place @param {any} row
+ */
+export function arrive(place, row) {
+  if (playing && (playing !== row.name || place.row * row.shape[2] + place.col !== shown)) stop();
+}
+
+/**
+ * Beside the ledger: the output map with the unit outlined, and the way on.
+ * @param {import("./ledger.js").Scene} scene
+ * @returns {HTMLElement}
+ */
+export function side(scene) {
+  const { row, place } = scene;
+  const [maps, height, width] = row.shape;
+  const one = height * width === 1;
+  const name = one ? `Unit ${place.map} of ${row.name}` : `Map ${place.map} of ${row.name}`;
+  const turn = (step, text, label) => el("button", { class: "quiet", "aria-label": label, disabled: place.map + step < 0 || place.map + step >= maps, onclick: () => move({ map: place.map + step }) }, text);
+  const noun = one ? "unit" : "map";
+  return el("aside", { class: "side" },
+    el("div", { class: "row", style: { "flex-wrap": "nowrap", "justify-content": "space-between", gap: "0", "grid-column": "1 / -1" } },
+      el("h3", { style: { "overflow-wrap": "anywhere" } }, name),
+      maps > 1 ? el("span", { style: { "white-space": "nowrap" } }, turn(-1, "‹", `Previous ${noun}`), turn(1, "›", `Next ${noun}`)) : null),
+    ...(one ? [] : [board(scene), legend(scene.board.peak, scene.board.lowest < 0, scene.board.all ? "" : "of this map"), controls(scene)]),
+    ...onwards(scene));
+}
+
+const move = (change) => {
+  stop();
+  slideTo({ place: { ...read().place, ...change } });
+};
+
+/** The map, as far as the filter has come; a click or an arrow key moves the unit. */
+function board(scene) {
+  const { row, place } = scene;
+  const map = scene.board.of(place.map);
+  const [high, wide] = [map.height, map.width];
+  const style = { left: `${(100 * place.col) / wide}%`, top: `${(100 * place.row) / high}%`, width: `${100 / wide}%`, height: `${100 / high}%` };
+  const node = el("div", { class: "board", tabindex: 0, role: "application", "aria-label": `Map ${place.map} of ${row.name}. Arrow keys move the unit, space slides the filter.` },
+    picture(map.data, high, wide, scene.board.peak, shown + 1), el("span", { class: "mark", style }));
+  const to = (y, x) => y >= 0 && x >= 0 && y < high && x < wide && move({ row: y, col: x });
+  node.addEventListener("click", (event) => {
+    const box = node.getBoundingClientRect();
+    to(Math.min(high - 1, Math.floor(((event.clientY - box.top) / box.height) * high)), Math.min(wide - 1, Math.floor(((event.clientX - box.left) / box.width) * wide)));
+  });
+  node.addEventListener("keydown", (event) => pressed(event, scene, to));
+  return node;
+}
+
+function pressed(event, scene, to) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const { place, row } = scene;
+  const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+  const along = place.row * row.shape[2] + place.col + { ".": 1, ",": -1 }[event.key];
+  if (steps[event.key]) to(place.row + steps[event.key][0], place.col + steps[event.key][1]);
+  else if (along >= 0) to(Math.floor(along / row.shape[2]), along % row.shape[2]);
+  else if (event.key === " ") toggle(scene);
+  else return;
+  event.preventDefault();
+}
+
+/** Pause stays at the unit that was reached, with the map whole again. */
+function toggle(scene) {
+  if (!playing) return play(scene);
+  stop();
+  slideTo({});
+}
+
+function controls(scene) {
+  const { row, place } = scene;
+  const [, height, width] = row.shape;
+  const at = place.row * width + place.col + 1;
+  return el("div", { class: "row" },
+    el("button", { class: "pill slide", "aria-label": "Slide the filter, or pause", "aria-pressed": String(Boolean(playing)), onclick: () => toggle(scene) }, playing ? "❚❚ Pause" : "▶ Slide the filter"),
+    el("span", { class: "caption" }, `${count(at)} of ${count(height * width)}`));
+}
+
+/** Start at the first unit; every step is shown before the next one is asked for. */
+function play(scene) {
+  stop();
+  [playing, shown] = [scene.row.name, 0];
+  slideTo({ place: { ...scene.place, row: 0, col: 0 } });
+}
+
+/**
+ * The screen shows the unit that the filter has reached: wait, then go on. Large maps are passed in strides, and
+ * with reduced motion every map is, by rows.
+ * @param {import("./ledger.js").Scene} scene
+ */
+export function goOn({ row }) {
+  if (!playing) return;
+  const [, height, width] = row.shape;
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const stride = calm ? width : Math.ceil((height * width) / STOPS);
+  clearTimeout(timer);
+  timer = setTimeout(() => {
+    const { place } = read();
+    shown += stride;
+    if (!place || place.layer !== row.name) return stop();
+    if (shown >= height * width) {
+      stop();
+      return slideTo({ place: { ...place, row: height - 1, col: width - 1 } });
+    }
+    return slideTo({ place: { ...place, row: Math.floor(shown / width), col: shown % width } });
+  }, calm ? 900 : 90);
+}
+
+/** Alone back to the pixels: the operand that contributes most. */
+function onwards(scene) {
+  const { unit, net } = scene;
+  const { largest } = unit;
+  const words = { maximum: "largest operand", minimum: "smallest operand", copy: "copy", function: "operand" }[unit.made] ?? (unit.parts.some((part) => part.filter) || unit.listed.some((term) => term.weight !== 1) ? "largest product" : "largest value");
+  const leave = () => {
+    say(`${spotName(net, largest)}`);
+    stop();
+    back(scene, largest);
+  };
+  if (!largest) return [el("p", { class: "caption" }, "There is nothing behind this number that leads on to the image.")];
+  return [
+    el("button", { class: "pill main follow", title: "F", onclick: leave }, `← Follow the ${words}`),
+    el("p", { class: "caption" }, `One step back, to ${spotName(net, largest)}${unit.made === "sum" && unit.count > 1 ? ", which contributes most" : ""}. Again and again it ends at a pixel.`),
+  ];
+}

@@ -1,0 +1,94 @@
+/**
+ * Where the person is. The address is the only copy: what is not in the address is not remembered.
+ *
+ *   /look/NETWORK/IMAGE                      the network
+ *   /look/NETWORK/IMAGE/LAYER                its maps
+ *   /look/NETWORK/IMAGE/LAYER/MAP/ROW,COL    one unit
+ *   ?rank=QUESTION&with=IMAGE&trail=LAYER:MAP:ROW,COL~...&open=GROUP~...
+ *
+ * @typedef {{layer: string, map: number, row: number, col: number}} Place
+ * @typedef {{net: string, image: string, layer: string, place: Place | null, rank: string, beside: string,
+ *   trail: Place[], open: string[]}} State
+ */
+
+/** @returns {State} */
+export function read() {
+  const [, , net = "", image = "", layer = "", map = "", at = ""] = location.pathname.split("/").map(plain);
+  const asked = new URLSearchParams(location.search);
+  const [row, col] = at.split(",").map(Number);
+  return {
+    net, image, layer,
+    place: at ? { layer, map: Number(map), row, col } : null,
+    rank: asked.get("rank") || "strongest",
+    beside: asked.get("with") || "",
+    trail: list(asked.get("trail")).map(parsePlace),
+    open: list(asked.get("open")),
+  };
+}
+
+const list = (text) => (text ? text.split("~") : []);
+const code = encodeURIComponent;
+
+/** An address that somebody has cut short is read as far as it can be. */
+function plain(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+const parsePlace = (text) => {
+  const [, layer = "", map = "0", row = "0", col = "0"] = /^(.*):(\d+):(\d+),(\d+)$/.exec(text) ?? [];
+  return { layer, map: Number(map), row: Number(row), col: Number(col) };
+};
+const placeText = (p) => `${code(p.layer)}:${p.map}:${p.row},${p.col}`;
+
+/** The address of the current state with some of it changed. @param {Partial<State>} change */
+export function address(change) {
+  const s = { ...read(), ...change };
+  const path = ["/look", s.net, s.image].map((part, i) => (i ? code(part) : part));
+  if (s.place) path.push(code(s.place.layer), String(s.place.map), `${s.place.row},${s.place.col}`);
+  else if (s.layer) path.push(code(s.layer));
+  const asked = [
+    s.rank !== "strongest" && `rank=${code(s.rank)}`,
+    s.beside && `with=${code(s.beside)}`,
+    s.place && s.trail.length && `trail=${s.trail.map(placeText).join("~")}`,
+    s.open.length && `open=${s.open.map(code).join("~")}`,
+  ].filter(Boolean);
+  return `${path.join("/")}${asked.length ? `?${asked.join("&")}` : ""}`;
+}
+
+/** Draw the page again, at the same address. */
+export function redraw() {
+  dispatchEvent(new Event("redraw"));
+}
+
+/** Go there, with an entry in the history. @param {Partial<State>} change */
+export function go(change) {
+  const to = address(change);
+  if (to !== location.pathname + location.search) history.pushState(null, "", to);
+  redraw();
+}
+
+/** Go there without an entry in the history: for sliding. @param {Partial<State>} change */
+export function slideTo(change) {
+  history.replaceState(null, "", address(change));
+  redraw();
+}
+
+/** One step back towards the pixels, remembering the way. @param {Place} place */
+export function follow(place) {
+  const { place: from, trail } = read();
+  go({ place, layer: place.layer, trail: from ? [...trail, from] : trail });
+}
+
+/** A link that goes there without loading the page again; a new tab stays possible. @param {Partial<State>} change */
+export const link = (change) => ({
+  href: address(change),
+  onclick: (/** @type {MouseEvent} */ event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    go(change);
+  },
+});
