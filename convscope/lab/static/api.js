@@ -157,6 +157,17 @@ export const pictureOf = (net, image) => get(`${at(net, image)}/picture.png`, as
 /** The lecture's picture, maps of some convolutions, as an address. @param {string} net @param {string} image @returns {Promise<string>} */
 export const sheet = (net, image) => get(`${at(net, image)}/sheet.png`, async (answer) => URL.createObjectURL(await answer.blob()));
 
+/**
+ * One map as other settings would make it.
+ * @param {string} net @param {string} image @param {string} row @param {number} map @param {Record<string, number>} wish
+ * @returns {Promise<{shape: number[], sentence: string, data: Float32Array}>}
+ */
+export const variation = (net, image, row, map, wish) => get(`${at(net, image)}/variations/${code(row)}/${map}?${new URLSearchParams(Object.entries(wish).map(([name, value]) => [name, String(value)]))}`, async (answer) => ({
+  shape: (answer.headers.get("X-Shape") ?? "").split(",").map(Number),
+  sentence: answer.headers.get("X-Sentence") ?? "",
+  data: new Float32Array(await answer.arrayBuffer()),
+}));
+
 /** Each row's strongest map. @param {string} net @param {string} image @returns {Promise<Map<string, Face>>} */
 export const faces = (net, image) => get(`${at(net, image)}/faces`, async (answer) => {
   const buffer = await answer.arrayBuffer();

@@ -6,6 +6,7 @@ import { legend } from "./maps.js";
 import { count } from "./numbers.js";
 import { read, slideTo } from "./state.js";
 import { back, spotName } from "./ledger.js";
+import { whatIf } from "./whatif.js";
 
 const STOPS = 240; // of one pass over a large map
 let timer = 0;
@@ -43,7 +44,7 @@ export function side(scene) {
       el("h3", { style: { "overflow-wrap": "anywhere" } }, name),
       maps > 1 ? el("span", { style: { "white-space": "nowrap" } }, turn(-1, "‹", `Previous ${noun}`), turn(1, "›", `Next ${noun}`)) : null),
     ...(one ? [] : [board(scene), legend(scene.board.peak, scene.board.lowest < 0, scene.board.all ? "" : "of this map"), controls(scene)]),
-    ...onwards(scene));
+    ...onwards(scene), whatIf(scene));
 }
 
 const move = (change) => {

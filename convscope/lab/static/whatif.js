@@ -1,0 +1,58 @@
+/** What if: the open map with another stride, padding, dilation or window, marked as not the network's. */
+
+import { variation } from "./api.js";
+import { peakOf, picture } from "./colour.js";
+import { el } from "./element.js";
+import { legend } from "./maps.js";
+
+/** Which settings an operation has; a filter's size was learned, a pooling's window may be any. */
+const SETTINGS = { conv: ["stride", "padding", "dilation"], maxpool: ["kernel", "stride", "padding", "dilation"], avgpool: ["kernel", "stride", "padding"] };
+const WORDS = { kernel: "window" };
+const MOST = 64;
+
+/** What was set, for as long as the layer is looked at. */
+let kept = { of: "", open: false, wish: /** @type {Record<string, number>} */ ({}) };
+
+/**
+ * @param {import("./ledger.js").Scene} scene
+ * @returns {HTMLElement | null}  nothing where the operation has no such settings
+ */
+export function whatIf({ net, image, row, place }) {
+  const names = SETTINGS[row.op];
+  if (!names || !row.size || row.shape[1] * row.shape[2] === 1) return null;
+  const of = `${net.id}/${row.name}`;
+  if (kept.of !== of) kept = { of, open: false, wish: {} };
+  const shown = el("div", {});
+  const told = el("p", { class: "caption", role: "status" });
+  const draw = () => variation(net.id, image.id, row.name, place.map, kept.wish).then(
+    (found) => { shown.replaceChildren(...drawn(found)); told.replaceChildren(found.sentence); },
+    (error) => { shown.replaceChildren(); told.replaceChildren(error.message); });
+  const own = { kernel: row.size[0], stride: row.stride?.[0] ?? 1, padding: Number(row.padding?.[0]) || 0, dilation: 1 };
+  const fields = names.map((name) => field(name, own[name], draw));
+  const node = el("details", { class: "whatif", open: kept.open, style: { "grid-column": "1 / -1" } },
+    el("summary", {}, "What if…"), el("p", { class: "caption" }, "The same filter with other settings. This is not what the network does."),
+    el("div", { class: "row" }, ...fields), shown, told);
+  node.addEventListener("toggle", () => {
+    kept.open = node.open;
+    if (node.open) draw();
+  });
+  if (kept.open) draw();
+  return node;
+}
+
+function field(name, own, draw) {
+  const change = (event) => {
+    const value = event.target.valueAsNumber;
+    if (!Number.isInteger(value)) return;
+    if (value === own) delete kept.wish[name];
+    else kept.wish[name] = value;
+    draw();
+  };
+  const word = WORDS[name] ?? name;
+  return el("label", { class: "caption" }, `${word} `, el("input", { type: "number", class: "pill", min: name === "padding" ? 0 : 1, max: MOST, value: kept.wish[name] ?? own, "aria-label": word, style: { width: "4.5em" }, onchange: change }));
+}
+
+function drawn({ shape: [high, wide], data }) {
+  const peak = peakOf(data);
+  return [el("div", { class: "board" }, picture(data, high, wide, peak)), legend(peak, data.some((v) => v < 0), "of this map, before what follows it")];
+}
