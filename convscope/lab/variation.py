@@ -61,13 +61,14 @@ def varied(
     except RuntimeError as error:
         raise RequestError("The window does not fit: it would be larger than the map.") from error
     height, width = found.shape[-2:]
-    said = ", ".join(f"{name} {value}" for name, value in changed.items()) or "as it is"
-    said += f", window {kernel}x{kernel}" if kernel else ""
-    return Variation(
-        np.ascontiguousarray(found[0, 0].float().cpu().numpy()),
-        f"With {said} the map would be {height}x{width}. The network's own is "
-        f"{row.shape[1]}x{row.shape[2]}.",
-    )
+    said = [f"{name} {value}" for name, value in changed.items()]
+    said += [f"a window of {kernel}x{kernel}"] if kernel else []
+    own = f"{row.shape[1]}x{row.shape[2]}"
+    sentence = f"The map of {own}, before what follows it."
+    if said:
+        wish = " and ".join(said)
+        sentence = f"With {wish} the map would be {height}x{width}; the network's own is {own}."
+    return Variation(np.ascontiguousarray(found[0, 0].float().cpu().numpy()), sentence)
 
 
 def _convolved(

@@ -24,9 +24,14 @@ export function whatIf({ net, image, row, place }) {
   if (kept.of !== of) kept = { of, open: false, wish: {} };
   const shown = el("div", {});
   const told = el("p", { class: "caption", role: "status" });
-  const draw = () => variation(net.id, image.id, row.name, place.map, kept.wish).then(
-    (found) => { shown.replaceChildren(...drawn(found)); told.replaceChildren(found.sentence); },
-    (error) => { shown.replaceChildren(); told.replaceChildren(error.message); });
+  let latest = 0;
+  const draw = async () => {
+    const asked = ++latest;
+    const found = await variation(net.id, image.id, row.name, place.map, kept.wish).catch((error) => error);
+    if (asked !== latest) return; // something else was wished meanwhile
+    shown.replaceChildren(...(found.data ? drawn(found) : []));
+    told.replaceChildren(found.sentence ?? found.message);
+  };
   const own = { kernel: row.size[0], stride: row.stride?.[0] ?? 1, padding: Number(row.padding?.[0]) || 0, dilation: 1 };
   const fields = names.map((name) => field(name, own[name], draw));
   const node = el("details", { class: "whatif", open: kept.open, style: { "grid-column": "1 / -1" } },
@@ -54,5 +59,5 @@ function field(name, own, draw) {
 
 function drawn({ shape: [high, wide], data }) {
   const peak = peakOf(data);
-  return [el("div", { class: "board" }, picture(data, high, wide, peak)), legend(peak, data.some((v) => v < 0), "of this map, before what follows it")];
+  return [el("div", { class: "board" }, picture(data, high, wide, peak)), legend(peak, data.some((v) => v < 0))];
 }
