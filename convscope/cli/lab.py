@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from convscope.cli.terminal import console
 from convscope.lab.shelf import Shelf
-from convscope.lab.verb import PORT, fill, serve
+from convscope.lab.verb import PORT, fill, require_extra, serve
 
 
 def lab(
@@ -36,6 +36,7 @@ def lab(
     open
         Open the page in the browser.
     """
+    require_extra()
     screen = console()
     shelf = Shelf()
     fill(shelf, networks or ("lenet5",), image, weights=weights)

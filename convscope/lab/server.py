@@ -38,12 +38,12 @@ _API = "/api/networks/{net}"
 _IMAGE = _API + "/images/{image}"
 
 
-def make_app(shelf: Shelf, *, hosts: frozenset[str], token: str | None = None) -> FastAPI:
+def make_app(shelf: Shelf, *, hosts: frozenset[str] | None, token: str | None = None) -> FastAPI:
     """The application over what a shelf holds.
 
     `hosts` are the names, with ports, that a browser may have called it by; a request under any
-    other is refused, and so is one that another site's page sends. With a `token` every request of
-    the API must carry it.
+    other is refused (None: under none, for a machine that has many names; then give a token), and
+    so is one that another site's page sends. With a `token` every request of the API must carry it.
     """
     app = FastAPI(
         title="convscope lab",
@@ -70,7 +70,7 @@ def make_app(shelf: Shelf, *, hosts: frozenset[str], token: str | None = None) -
     return app
 
 
-def _guard(app: FastAPI, hosts: frozenset[str], token: str | None) -> None:
+def _guard(app: FastAPI, hosts: frozenset[str] | None, token: str | None) -> None:
     """Let in who called the lab by its own name, from its own page, with its token."""
 
     @app.middleware("http")
@@ -83,12 +83,12 @@ def _guard(app: FastAPI, hosts: frozenset[str], token: str | None) -> None:
         return response
 
 
-def _refused(request: Request, hosts: frozenset[str], token: str | None) -> Response | None:
+def _refused(request: Request, hosts: frozenset[str] | None, token: str | None) -> Response | None:
     host = request.headers.get("host", "").lower()
-    if host not in hosts:
+    if hosts is not None and host not in hosts:
         return _sentence(421, f"This lab is not called {host or 'nothing'}.")
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() not in hosts:
+    if origin is not None and urlsplit(origin).netloc.lower() != host:
         return _sentence(403, "Another site's page may not ask this lab.")
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return _sentence(403, "Another site's page may not ask this lab.")

@@ -148,12 +148,12 @@ class Shelf:
             known = ", ".join(self.networks)
             raise RequestError(f"There is no network {name!r} here. Open are: {known}.") from None
 
-    def add(self, network: Network, title: str, data: bytes | NDArray[np.uint8]) -> Look:
-        """Look at an image, a file's bytes or pixels; drop the oldest passes where it is too much.
+    def add(self, network: Network, title: str, data: Path | bytes | NDArray[np.uint8]) -> Look:
+        """Look at an image, a file, its bytes or pixels; drop the oldest passes where need be.
 
         Raises RequestError for what is no image, or none that the network can take.
         """
-        pixels = pixels_of(data, network.card) if isinstance(data, bytes) else data
+        pixels = pixels_of(data, network.card) if isinstance(data, Path | bytes) else data
         name = hashlib.sha256(pixels.tobytes() + str(pixels.shape).encode()).hexdigest()[:16]
         with self._writing:
             if name not in network.looks:

@@ -5,6 +5,7 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,7 +35,7 @@ def fill(
     for subject in subjects:
         network = shelf.open(subject, weights=weights)
         for path in images:
-            shelf.add(network, path.name, path.read_bytes())
+            shelf.add(network, path.name, path)
         if not images:
             for title, pixels in examples(network.card):
                 shelf.add(network, title, pixels)
@@ -58,6 +59,15 @@ def _grey(levels: NDArray[np.float64]) -> Pictures.Image:
     return Pictures.fromarray(np.uint8(np.round(levels * (255 / 16))))
 
 
+def require_extra() -> None:
+    """Raise RequestError, naming the extra, where what serves the page is not installed."""
+    for name in ("fastapi", "uvicorn"):
+        if find_spec(name) is None:
+            raise RequestError(
+                f"The lab needs {name}. Install it with `pip install 'convscope[lab]'`."
+            )
+
+
 def free_port(host: str, wish: int) -> tuple[socket.socket, int]:
     """A socket that listens on the wished port, or on the next one that is free."""
     for port in range(wish, wish + _TRIED):
@@ -79,21 +89,18 @@ def serve(
     shelf: Shelf, *, host: str, port: int, open_page: bool, say: Callable[[str], None]
 ) -> None:
     """Serve the page until it is interrupted. Beyond this machine an address needs its token."""
-    try:
-        import uvicorn  # noqa: PLC0415
+    import uvicorn  # noqa: PLC0415 -- of the extra, as is what the server imports
 
-        from convscope.lab.server import make_app  # noqa: PLC0415
-    except ImportError as error:
-        raise RequestError(
-            f"The lab needs {error.name}. Install it with `pip install 'convscope[lab]'`."
-        ) from error
+    from convscope.lab.server import make_app  # noqa: PLC0415
+
     listening, found = free_port(host, port)
     if found != port:
         say(f"Port {port} is taken, by another lab perhaps; this one listens on {found}.")
     token = None if host in _HERE else secrets.token_urlsafe(24)
+    any_name = host in ("0.0.0.0", "::")  # noqa: S104 -- where asked for, with a token
     names = {host, *(_HERE if host in _HERE else ())}
-    hosts = frozenset(f"{f'[{name}]' if ':' in name else name}:{found}" for name in names)
-    address = f"http://{f'[{host}]' if ':' in host else host}:{found}/"
+    hosts = None if any_name else frozenset(f"{_bracketed(name)}:{found}" for name in names)
+    address = f"http://{socket.gethostname() if any_name else _bracketed(host)}:{found}/"
     address += f"?token={token}" if token else ""
     say(f"The lab is at {address}   (ctrl-C ends it)")
     if open_page:
@@ -101,3 +108,7 @@ def serve(
     app = make_app(shelf, hosts=hosts, token=token)
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
     uvicorn.Server(config).run(sockets=[listening])
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

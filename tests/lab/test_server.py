@@ -198,6 +198,15 @@ def test_beyond_this_machine_the_token_is_asked_for(shelf):
         assert client.get("/api/networks", headers={"X-Token": "secret"}).status_code == 200
 
 
+def test_a_machine_of_many_names_answers_under_each_and_to_no_other_page(shelf):
+    app = make_app(shelf, hosts=None, token="secret")  # noqa: S106
+    with TestClient(app, base_url="http://lab.example:8600") as client:
+        headers = {"X-Token": "secret", "Origin": "http://lab.example:8600"}
+        assert client.get("/api/networks", headers=headers).status_code == 200
+        headers["Origin"] = "http://evil.example"
+        assert client.get("/api/networks", headers=headers).status_code == 403
+
+
 def test_the_page_may_run_nothing_that_is_not_its_own(client):
     policy = client.get("/api/networks").headers["content-security-policy"]
     assert "default-src 'self'" in policy
