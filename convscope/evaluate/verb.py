@@ -68,7 +68,7 @@ def evaluate(
     place = choose_device(device)
     directory = Path(data_dir) if data_dir else None
     if data is None:
-        dataset, indices, words = _own(folder, config, split or "test", directory)
+        dataset, indices, words = own_images(folder, config, split or "test", directory)
     else:
         dataset = match_classes(open_source(data, data_dir=directory), card)
         indices, words = _chosen(dataset, split)
@@ -111,9 +111,10 @@ def match_classes(dataset: Dataset, card: Card) -> Dataset:
     return replace(dataset, classes=card.classes, labels=places[dataset.labels])
 
 
-def _own(
+def own_images(
     run: Run, config: dict[str, Any], split: str, directory: Path | None
 ) -> tuple[Dataset, NDArray[np.int64], str]:
+    """A run's data, the indices of one of its splits, and these in words."""
     own = Path(config["data_dir"]) if "data_dir" in config else None
     dataset = open_source(config["data"], data_dir=directory or own)
     dataset = apply_splits(dataset, run.read("splits.csv"))

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+import numpy as np
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from numpy.typing import NDArray
 from PIL import Image as Pictures
 
 from convscope import __version__
@@ -224,8 +226,12 @@ def _add_looks(app: FastAPI, shelf: Shelf) -> None:
         """The maps of a row by a question: strongest, unusual, matters, twins."""
         one = shelf.network(net)
         look = one.look(image)
-        others = [other.recording for other in one.looks.values() if other is not look]
-        return scores_of(rank, look.recording, one.row(row), one.net, others).to_dict()
+        found = one.row(row)
+
+        def usual() -> tuple[NDArray[np.float32] | None, str]:
+            return one.usual_volume(look, found)
+
+        return scores_of(rank, look.recording, found, one.net, usual).to_dict()
 
     @app.get(_IMAGE + "/filters/{row}/{place}")
     def filters(net: str, image: str, row: str, place: int) -> dict[str, Any]:  # noqa: ARG001

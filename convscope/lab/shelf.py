@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from convscope.card import Card
 from convscope.data.normalise import scale_and_shift
@@ -19,6 +19,9 @@ from convscope.explain.recording import Recording, record
 from convscope.explain.subject import open_network, pixels_of, prepared
 from convscope.lab.table import Row, rows_of_recording
 from convscope.lab.unit import Ledger
+from convscope.lab.usual import Usual
+from convscope.lab.volumes import volume_of
+from convscope.run.folder import Run
 from convscope.zoo.check import asking
 
 _HELD = 64  # passes
@@ -52,6 +55,7 @@ class Network:
     net: nn.Module
     card: Card
     caution: str
+    usual: Usual | None = None
     looks: OrderedDict[str, Look] = field(default_factory=OrderedDict[str, Look])
 
     @property
@@ -90,6 +94,27 @@ class Network:
             {"class": self.card.classes[k], "index": k, "probability": float(shares[k])}
             for k in order
         ]
+
+    def usual_volume(self, look: Look, row: Row) -> tuple[NDArray[np.float32] | None, str]:
+        """The mean of a row's volume over images to compare with, and what these are.
+
+        Of a run they are training images of the class that the network answers; else, and where
+        these cannot be had, the other images that are held.
+        """
+        answers = self.answers(look)
+        pixels = self.usual.of(answers[0]["index"]) if self.usual and answers else []
+        if pixels:
+            volumes = [self._volume(prepared(one, self.card), row) for one in pixels]
+            told = f"the mean of {len(pixels)} training images of class {answers[0]['class']}"
+            return np.mean(volumes, axis=0), told
+        others = [volume_of(one.recording, row) for one in self.images if one is not look]
+        if not others:
+            return None, "There is no other image yet to tell what is usual. Add one."
+        return np.mean(others, axis=0), f"the mean of the {len(others)} other images here"
+
+    def _volume(self, shown: Tensor, row: Row) -> NDArray[np.float32]:
+        with asking(self.net):
+            return volume_of(record(self.net, shown, keep=[row.out]), row)
 
     def pixel(self, look: Look, y: int, x: int) -> dict[str, Any]:
         """The last step: the bytes of a pixel and what became of them."""
@@ -137,7 +162,10 @@ class Shelf:
         count = 2
         while name in taken:
             name, count = f"{title}-{count}", count + 1
-        network = Network(name, title, net, card, caution)
+        usual = None
+        if not isinstance(subject, nn.Module) and Path(subject).is_dir():
+            usual = Usual(Run.open(subject), card)
+        network = Network(name, title, net, card, caution, usual)
         self.networks[name] = network
         return network
 

@@ -2,7 +2,7 @@
 
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -18,6 +18,7 @@ from convscope.terms import told
 
 Rank = Literal["strongest", "unusual", "matters", "twins"]
 Floats = NDArray[np.float32]
+Usual = Callable[[], tuple[Floats | None, str]]
 _FACE = 112  # points of a face's longer side
 _SIDE = 4096  # units of a vector's face
 _CHANNELS = 6  # of a filter up to which it is drawn
@@ -85,14 +86,12 @@ class Scores:
         return dict(vars(self))
 
 
-def scores_of(
-    rank: str, recording: Recording, row: Row, net: nn.Module, others: Sequence[Recording]
-) -> Scores:
+def scores_of(rank: str, recording: Recording, row: Row, net: nn.Module, usual: Usual) -> Scores:
     """Rank the maps of a row.
 
-    strongest: by their mean magnitude. unusual: by the distance from the mean over the other images
-    that are held. matters: by gradient times activation for the strongest answer, summed over the
-    map. twins: groups of maps that correlate by 0.9 or more.
+    strongest: by their mean magnitude. unusual: by the distance from what is `usual`: a volume, and
+    what it is the mean of, or why there is none. matters: by gradient times activation for the
+    strongest answer, summed over the map. twins: groups of maps that correlate by 0.9 or more.
     """
     if rank not in get_args(Rank):
         raise RequestError(f"There is no question {rank!r}. Known: {', '.join(get_args(Rank))}.")
@@ -104,12 +103,11 @@ def scores_of(
         return Scores("twins", None, dead, groups, note)
     note, values = "", strength
     if rank == "unusual":
-        usual = [volume_of(other, row) for other in others]
-        if not usual:
-            note = "There is no other image yet to tell what is usual. Add one."
+        mean, note = usual()
+        if mean is None:
             return Scores("unusual", None, dead, [], note)
-        values = np.sqrt(np.square(volume - np.mean(usual, axis=0)).mean(axis=(1, 2)))
-        note = f"Compared with {len(usual)} other image{'s' if len(usual) > 1 else ''}."
+        values = np.sqrt(np.square(volume - mean).mean(axis=(1, 2)))
+        note = f"Compared with {note}."
     if rank == "matters":
         found = _matters(recording, row, net)
         if found is None:

@@ -1,0 +1,64 @@
+"""What is usual for a class is the mean over the run's own images of it."""
+
+import numpy as np
+import torch
+
+import convscope
+from convscope.data.digits import read_digits
+from convscope.data.fit import fit
+from convscope.lab.shelf import Shelf
+from convscope.lab.volumes import scores_of, volume_of
+from convscope.run.folder import Run
+
+
+def test_maps_are_compared_with_training_images_of_the_class_that_is_answered(digits_run):
+    shelf = Shelf()
+    network = shelf.open(digits_run)
+    card = network.card
+    pictures = read_digits().pictures
+    look = shelf.add(network, "a digit", fit(pictures.picture(7), card))
+    row = network.row("conv2")
+    answer = network.answers(look)[0]
+    found = scores_of(
+        "unusual", look.recording, row, network.net, lambda: network.usual_volume(look, row)
+    )
+    assert found.note == f"Compared with the mean of 12 training images of class {answer['class']}."
+    chosen = training_images(digits_run, answer["index"])[:12]
+    volumes = [seen(network, pictures.picture(int(index))) for index in chosen]
+    difference = volume_of(look.recording, row) - np.mean(volumes, axis=0)
+    expected = np.sqrt(np.square(difference).mean((1, 2)))
+    assert np.allclose(found.scores, expected, atol=1e-6)
+
+
+def training_images(run, label):
+    lines = Run.open(run).read("splits.csv").splitlines()
+    labels = read_digits().labels
+    keys = [line.split(",")[0] for line in lines if line.split(",")[-1] == "train"]
+    indices = sorted(int(key.rpartition("/")[2]) for key in keys)
+    return [index for index in indices if labels[index] == label]
+
+
+def seen(network, picture):
+    pixels = torch.tensor(fit(picture, network.card)).permute(2, 0, 1)[None] / 255
+    mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in (network.card.mean, network.card.std))
+    with torch.no_grad():
+        net = network.net
+        x = net.pool1(net.tanh1(net.conv1((pixels - mean) / std)))
+        return net.tanh2(net.conv2(x.float()))[0].numpy()
+
+
+def test_a_run_whose_images_are_gone_compares_with_the_others(image_folder, tmp_path):
+    run = convscope.train(
+        image_folder, model="tinyvgg", size=32, epochs=1, out=tmp_path / "run"
+    ).run
+    shelf = Shelf()
+    network = shelf.open(run)
+    one, two = (np.full((32, 32, 3), level, np.uint8) for level in (10, 200))
+    look = shelf.add(network, "one", one)
+    row = network.rows[1]
+    image_folder.rename(tmp_path / "elsewhere")
+    assert network.usual_volume(look, row)[0] is None
+    other = shelf.add(network, "two", two)
+    mean, told = network.usual_volume(look, row)
+    assert "1 other" in told
+    assert np.array_equal(mean, volume_of(other.recording, row))
