@@ -222,3 +222,4 @@ addEventListener("resize", () => {
   wide = innerWidth > 760;
 });
 draw();
+addEventListener("load", () => setTimeout(() => import("./search.js"), 500)); // so that the first key after / is not lost
