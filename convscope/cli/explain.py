@@ -93,8 +93,8 @@ def explain(
     if names:
         _list(screen, seen, json=json)
         return
-    name, place = find_unit(seen, at)
     if trace_back:
+        name, place = find_unit(seen, at)
         tree = seen.recording.trace_back(name, place, depth=depth, top=top or 1)
         if json:
             print_json(tree.to_dict())

@@ -37,6 +37,11 @@ def _part(step: Step, source: Source, at: Index, weight: float = 1.0) -> Part:
     return step.part(source, [broadcast(source.shape, at)], weights=weight)
 
 
+def _value(step: Step, operand: object, at: Index) -> float:
+    """What an operand, a tensor or a number, has for the unit."""
+    return step.number(operand, broadcast(operand.shape, at) if isinstance(operand, Source) else ())
+
+
 def add(step: Step, at: Index) -> Sum:
     """y = x + z, also x - z and x + α·z; a number that is no tensor stands as the bias."""
     one, two = _both(step)
@@ -88,9 +93,7 @@ def divide(step: Step, at: Index) -> Sum | Function:
         terms = Terms(_part(step, one, at))
         return Sum(terms=terms, formula="y = x / n", divisor=step.number(two))
     parts = [_part(step, source, at) for source in (one, two) if isinstance(source, Source)]
-    above, below = (
-        step.number(s, broadcast(s.shape, at) if isinstance(s, Source) else ()) for s in (one, two)
-    )
+    above, below = (_value(step, operand, at) for operand in (one, two))
     return Function(
         terms=Terms(*parts),
         formula="y = x / z",
@@ -127,9 +130,7 @@ def compare(step: Step, at: Index) -> Function:
     one, two = _both(step)
     sign, holds = _COMPARED[step.operation.kind]
     parts = [_part(step, source, at) for source in (one, two) if isinstance(source, Source)]
-    x, z = (
-        step.number(s, broadcast(s.shape, at) if isinstance(s, Source) else ()) for s in (one, two)
-    )
+    x, z = (_value(step, operand, at) for operand in (one, two))
     return Function(
         terms=Terms(*parts),
         formula=f"y = 1 if x {sign} z else 0",

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 from fastapi import FastAPI, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
@@ -160,7 +161,7 @@ def _add_images(app: FastAPI, shelf: Shelf) -> None:
             if len(body) > UPLOAD:
                 raise RequestError(f"The lab reads files of up to {UPLOAD >> 20} MB.")
         one = shelf.network(net)
-        look = await _in_thread(shelf.add, one, title[:80], bytes(body))
+        look = await run_in_threadpool(shelf.add, one, title[:80], bytes(body))
         return _told(one, look)
 
     @app.get(_IMAGE)
@@ -196,12 +197,6 @@ def _told(network: Network, look: Look) -> dict[str, Any]:
         "images": held,
         "note": "",
     }
-
-
-async def _in_thread(function: Callable[..., Any], *args: Any) -> Any:
-    from starlette.concurrency import run_in_threadpool  # noqa: PLC0415
-
-    return await run_in_threadpool(function, *args)
 
 
 def _add_looks(app: FastAPI, shelf: Shelf) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from convscope.explain.explanation import Explanation
 from convscope.explain.recording import Recording
-from convscope.lab.table import Row, cube
+from convscope.lab.table import Row
 from convscope.terms import (
     Copy,
     Extreme,
@@ -190,13 +190,7 @@ def cube_index(at: Sequence[int], shape: Sequence[int]) -> tuple[int, int, int]:
     if len(at) <= 3:
         c, y, x = (*at, 0, 0, 0)[:3]
         return c, y, x
-    return at[0], at[1], int(np.ravel_multi_index(tuple(at[2:]), cube_tail(shape)))
-
-
-def cube_tail(shape: Sequence[int]) -> tuple[int, ...]:
-    """The dimensions that a cube has as its width."""
-    assert math.prod(shape[2:]) == cube(shape)[2]
-    return tuple(shape[2:])
+    return at[0], at[1], int(np.ravel_multi_index(tuple(at[2:]), tuple(shape[2:])))
 
 
 def _patches(one: Explanation) -> Floats | None:

@@ -1,6 +1,7 @@
 """What the page draws of volumes: faces, maps, filters, and the answers to its questions."""
 
 import json
+import re
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -120,13 +121,16 @@ def scores_of(rank: str, recording: Recording, row: Row, net: nn.Module, usual: 
 
 def _matters(recording: Recording, row: Row, net: nn.Module) -> Floats | None:
     """Gradient times activation, summed over each map, for the strongest answer."""
-    module = _module(net, row.out)
+    module, call = _call(net, row.out)
     if module is None:
         return None
     kept: list[Tensor] = []
 
     def keep(_module: nn.Module, _inputs: object, answer: Any) -> Any:
-        kept.append(answer.detach().requires_grad_())
+        kept.append(answer)
+        if len(kept) != call:
+            return answer
+        kept[-1] = answer.detach().requires_grad_()
         return kept[-1]
 
     handle = module.register_forward_hook(keep)
@@ -134,18 +138,27 @@ def _matters(recording: Recording, row: Row, net: nn.Module) -> Floats | None:
         with torch.enable_grad():
             answer = net(recording["image"].full.clone())
             top = answer.flatten()[int(answer.argmax())]
-            (gradient,) = torch.autograd.grad(top, kept[-1])
+            own = kept[call - 1]
+            (gradient,) = torch.autograd.grad(top, own)
     except (RuntimeError, AttributeError, IndexError):
         return None
     finally:
         handle.remove()
-    matter = (gradient * kept[-1].detach()).reshape(row.shape)
+    matter = (gradient * own.detach()).reshape(row.shape)
     return matter.sum((1, 2)).float().cpu().numpy()
 
 
 def _module(net: nn.Module, name: str) -> nn.Module | None:
     """The module whose answer an operation is."""
     return dict(net.named_modules()).get(name)
+
+
+def _call(net: nn.Module, name: str) -> tuple[nn.Module | None, int]:
+    """The module whose answer an operation is, and which of its calls: the second of `relu_2`."""
+    again = re.fullmatch(r"(.+)_(\d+)", name)
+    if again and _module(net, name) is None:
+        return _module(net, again[1]), int(again[2])
+    return _module(net, name), 1
 
 
 def _twins(volume: Floats) -> tuple[list[list[int]], str]:

@@ -12,19 +12,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from convscope.errors import RequestError
 from convscope.explain.recording import record
 from convscope.layers import MinPool2d
-
-
-class Do(nn.Module):
-    """A network that is one function of itself and the image."""
-
-    def __init__(self, function, **modules):
-        super().__init__()
-        self.function = function
-        for name, value in modules.items():
-            setattr(self, name, value)
-
-    def forward(self, *given):
-        return self.function(self, *given)
+from tests.record.test_recording import Do
 
 
 @pytest.fixture
