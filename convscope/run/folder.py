@@ -32,6 +32,7 @@ class Run:
     - `last/step-*.safetensors`: what resume needs, the newest two
     - `metrics.jsonl`: one line per evaluation; `test.json`: the test, once it was made
     - `splits.csv`, `problems.csv`, `log.txt`, `report.html`
+    - `live/`: what a training tells while it runs, see `convscope.run.live.Live`
     """
 
     path: Path
@@ -174,6 +175,13 @@ class Run:
 
     def _states(self) -> list[Path]:
         return sorted((self.path / "last").glob("step-*.safetensors"), reverse=True)
+
+
+def as_word(name: str) -> str:
+    """A name fit to be part of a folder's name."""
+    return "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in name).strip(
+        "-."
+    )
 
 
 def _of_a_start(file: Path) -> bool:

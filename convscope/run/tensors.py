@@ -33,11 +33,15 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, 
 
     Raises WorkError where it could not be written, Damaged where the disk gives back other bytes.
     """
+    write_atomically(path, pack_tensors(tensors, facts))
+    load_tensors(path)
+
+
+def pack_tensors(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> bytes:
+    """The bytes that `load_tensors` reads from a file."""
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     text = json.dumps(facts, ensure_ascii=False, allow_nan=False)
-    metadata = {"facts": text, "sha256": _digest(plain, text)}
-    write_atomically(path, save(plain, metadata))
-    load_tensors(path)
+    return save(plain, {"facts": text, "sha256": _digest(plain, text)})
 
 
 def load_tensors(path: Path) -> Stored:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from convscope.errors import WorkError
+from convscope.train.state import Counters
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
@@ -37,6 +38,18 @@ def first_bad_layer(net: nn.Module, images: Tensor | None) -> str:
 def _look(name: str, bad: list[str], _layer: nn.Module, _args: object, output: object) -> None:
     if isinstance(output, Tensor) and not bool(output.isfinite().all()):
         bad.append(name)
+
+
+def no_number(
+    what: str, net: nn.Module, images: Tensor | None, *, at: Counters, rate: float, run: Path
+) -> WorkError:
+    """The error to raise for a number that is none any more; `at` is where the training was."""
+    layer = first_bad_layer(net, images)
+    return WorkError(
+        f"{what} at step {at.step + 1} (epoch {at.epoch + 1}, learning rate {rate:g})"
+        f"{f', first in {layer}' if layer else ''}. The last good state is kept in {run}. Train "
+        "again with a smaller --lr, or with --clip 1."
+    )
 
 
 def explained(error: Exception, batch_size: int, run: Path) -> Exception:

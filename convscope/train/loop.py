@@ -15,14 +15,15 @@ from convscope.card import Card
 from convscope.data.dataset import Split
 from convscope.data.feed import Loaded
 from convscope.data.normalise import normalise
-from convscope.errors import Interrupted, WorkError
+from convscope.errors import Interrupted
 from convscope.evaluate.measure import Measured, forward_all, score
 from convscope.evaluate.scores import better
 from convscope.run.folder import Run
 from convscope.run.tensors import Stored
 from convscope.train.batches import batches_from, slices, total_steps
-from convscope.train.diagnose import explained, first_bad_layer
+from convscope.train.diagnose import explained, no_number
 from convscope.train.freeze import Frozen
+from convscope.train.live import Teller
 from convscope.train.loss import class_weights, loss_and_logits
 from convscope.train.metrics import trained_line, validated_line
 from convscope.train.optimise import Optimiser
@@ -60,6 +61,7 @@ class Training:
     channels_last: bool
     watcher: Watcher
     wish: Wish
+    teller: Teller
     facts: Mapping[str, Any]
     told: str
 
@@ -100,8 +102,9 @@ class Training:
         is no number, for memory that is not there, and where the state cannot be saved.
         """
         counters = self.counters
-        self._save()
+        self.save()
         self.wish.patient = True
+        self.teller.begin(self)
         begun = f"Going on after step {counters.step:,}. " if counters.step else ""
         self.watcher.started(
             {
@@ -120,7 +123,7 @@ class Training:
                 self._end_of_epoch()
             except _Stop:
                 self._stop_if_wished()
-        self._save()
+        self.save()
 
     def _ended(self) -> bool:
         counters = self.counters
@@ -128,13 +131,14 @@ class Training:
             return counters.seconds >= 60 * self.settings.minutes
         return self.steps is not None and counters.step >= self.steps
 
-    def _progress(self) -> float:
+    def progress(self) -> float:
+        """How far it has come: 0 before the first step, 1 after the last."""
         if self.settings.minutes is not None:
             return min(1.0, self.counters.seconds / (60 * self.settings.minutes))
         return self.counters.step / (self.steps or 1)
 
     def _rate(self) -> float:
-        return self.schedule.rate(self._progress(), drops=self.counters.plateau.drops)
+        return self.schedule.rate(self.progress(), drops=self.counters.plateau.drops)
 
     def _steps_of_epoch(self) -> None:
         counters = self.counters
@@ -142,8 +146,8 @@ class Training:
         coming = batches_from(
             counters.batch, self.loaded, self.settings, self.chosen, epoch=counters.epoch
         )
+        began = self.teller.clock()
         for indices, pixels in coming:
-            began = time.perf_counter()
             rate = self._rate()
             loss, hits = self._step(indices, pixels, rate)
             counters.step += 1
@@ -151,7 +155,7 @@ class Training:
             counters.seen += len(indices)
             counters.hits += hits
             counters.loss_sum += loss * len(indices)
-            spent = time.perf_counter() - began
+            spent = self.teller.clock() - began
             counters.seconds += spent
             counters.epoch_seconds += spent
             self.watcher.stepped(
@@ -164,17 +168,19 @@ class Training:
                     "lr": rate,
                 }
             )
+            self.teller.stepped(indices, pixels, loss=loss, hits=hits, rate=rate, seconds=spent)
             self._stop_if_wished()
             if time.monotonic() - self.saved_at >= self.settings.save_seconds:
-                self._save()
+                self.save()
             if self._ended():
                 return
+            began = self.teller.clock()
 
     def _step(self, indices: NDArray[np.int64], pixels: Tensor, rate: float) -> tuple[float, int]:
         """One step; the batch's mean loss, and how many it had right before the step."""
         targets = self.labels[indices].to(self.device)
         try:
-            images = self._images(pixels)
+            images = self.images(pixels)
             loss, logits = loss_and_logits(
                 self.forward(images),
                 targets,
@@ -193,37 +199,34 @@ class Training:
             raise explained(error, self.chosen.batch_size, self.run.path) from error
         return value, int((logits.detach().argmax(1) == targets).sum())
 
-    def _images(self, pixels: Tensor) -> Tensor:
+    def images(self, pixels: Tensor) -> Tensor:
+        """What the network is fed for bytes (n, h, w, c)."""
         moved = pixels.to(self.device, non_blocking=True)
         return normalise(moved, self.card, channels_last=self.channels_last)
 
     def _refuse(self, what: str, rate: float, images: Tensor | None = None) -> None:
-        counters = self.counters
-        layer = first_bad_layer(self.net, images)
-        raise WorkError(
-            f"{what} at step {counters.step + 1} (epoch {counters.epoch + 1}, learning rate "
-            f"{rate:g}){f', first in {layer}' if layer else ''}. The last good state is kept in "
-            f"{self.run.path}. Train again with a smaller --lr, or with --clip 1."
-        )
+        raise no_number(what, self.net, images, at=self.counters, rate=rate, run=self.run.path)
 
     def measure(self, split: Split) -> Measured:
         """Evaluate the network as it is on the pictures of one split."""
 
         def tick(_done: int) -> None:
+            self.teller.tick()
             if self.wish:
                 raise _Stop
 
         indices = self.loaded.dataset.part(split)
-        logits = forward_all(
-            self.net,
-            self.loaded.feed,
-            indices,
-            self.card,
-            batch_size=EVALUATION_BATCH,
-            device=self.device,
-            channels_last=self.channels_last,
-            tick=tick,
-        )
+        with self.teller.busy("testing" if split == "test" else "evaluating", len(indices)):
+            logits = forward_all(
+                self.net,
+                self.loaded.feed,
+                indices,
+                self.card,
+                batch_size=EVALUATION_BATCH,
+                device=self.device,
+                channels_last=self.channels_last,
+                tick=tick,
+            )
         return score(logits, self.loaded.dataset.labels[indices], self.card)
 
     def measure_or_stop(self, split: Split) -> Measured:
@@ -237,12 +240,15 @@ class Training:
     def _end_of_epoch(self) -> None:
         """Evaluate, keep the best weights, write the line, and begin the next epoch."""
         counters, settings = self.counters, self.settings
-        began = time.perf_counter()
+        began = self.teller.clock()
         line = trained_line(counters, self._rate())
-        if len(self.loaded.dataset.part("val")):
-            scores = self.measure("val").scores
+        indices = self.loaded.dataset.part("val")
+        if len(indices):
+            measured = self.measure("val")
+            scores = measured.scores
             if not math.isfinite(scores.loss):
                 self._refuse("The validation loss became no number", line["lr"])
+            self.teller.evaluated(measured, indices)
             value = (scores.metric(settings.metric), scores.loss)
             line |= validated_line(scores)
             best = counters.best is None or better(value, counters.best, settings.metric)
@@ -250,7 +256,7 @@ class Training:
         else:
             value, best = (line["train_top1"], line["train_loss"]), True
         line["best"] = best
-        counters.seconds += time.perf_counter() - began
+        counters.seconds += self.teller.clock() - began
         if best:
             counters.best, counters.stale = value, 0
             weights = dict(self.net.state_dict())
@@ -273,16 +279,19 @@ class Training:
 
     def _stop_if_wished(self) -> None:
         if self.wish.signal is not None:
-            self._save()
+            self.save()
             raise Interrupted(
-                f"Stopped after step {self.counters.step}; everything is saved in {self.run.path}. "
+                f"Stopped{' from the lab' if self.wish.lab else ''} after step "
+                f"{self.counters.step}; everything is saved in {self.run.path}. "
                 f"Go on with `convscope resume {self.run.path}`.",
                 signal=self.wish.signal,
             )
 
-    def _save(self) -> None:
+    def save(self) -> None:
         """Save what resume needs, unless the weights have stopped being numbers."""
         if not all(bool(weight.isfinite().all()) for weight in self.net.parameters()):
             self._refuse("A weight became no number", self._rate())
+        self.teller.saving()
         self.run.write_state(self.counters.step, pack(self.net, self.optimiser, self.counters))
+        self.teller.saved(self.counters.step)
         self.saved_at = time.monotonic()

@@ -129,10 +129,11 @@ class Settings:
     compile: Annotated[bool, MACHINE] = False
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _RANGES.items():
+        for name, (low, high) in RANGES.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
-                raise RequestError(f"{option(name)} must be {_range(low, high)}, not {value:g}.")
+                told = f"{value:g}" if isinstance(value, float) else value
+                raise RequestError(f"{option(name)} must be {_range(low, high)}, not {told}.")
         for name in ("lr", "minutes"):
             if getattr(self, name) == 0:
                 raise RequestError(f"{option(name)} must be above 0.")
@@ -198,7 +199,7 @@ class Resolved:
     crop_padding: int
 
 
-_RANGES: dict[str, tuple[float, float]] = {
+RANGES: dict[str, tuple[float, float]] = {
     "val": (0, 0.9), "test": (0.001, 0.9), "max_unreadable": (0, 1), "crop_padding": (0, 1000),
     "size": (1, 100_000), "epochs": (1, 1_000_000), "steps": (1, 10**12), "minutes": (0, 10**7),
     "early_stop": (0, 1_000_000), "lr": (0, 1e6), "momentum": (0, 1), "weight_decay": (0, 1e6),
@@ -207,6 +208,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "split_seed": (0, 2**63 - 1), "threads": (1, 4096), "memory_share": (0, 1),
     "save_seconds": (0, 10**7), "unfreeze_every": (0, 1_000_000), "body_lr": (0, 1),
 }  # fmt: skip
+"""The smallest and the largest value of each setting that has them."""
 
 
 def option(name: str) -> str:

@@ -14,11 +14,12 @@ class Wish:
 
     Attributes:
         patient: whether there is something to save first; until then the end comes at once.
+        lab: whether the lab asked, which counts as SIGTERM.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        self.patient = False
+        self.patient = self.lab = False
 
     def __bool__(self) -> bool:
         return self.signal is not None

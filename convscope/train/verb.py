@@ -18,8 +18,9 @@ from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError
 from convscope.evaluate.scores import Scores
 from convscope.report import report
-from convscope.run.folder import Run
+from convscope.run.folder import Run, as_word
 from convscope.run.network import build_network, fill, importable, keep_model, kept_model
+from convscope.train.live import Teller
 from convscope.train.loop import Training
 from convscope.train.prepare import (
     check_space,
@@ -77,7 +78,7 @@ def train_run(
     dataset = open_source(data, data_dir=settings.data_dir, progress=watcher.downloading)
     dataset = fill_splits(dataset, val=settings.val, test=settings.test, seed=settings.split_seed)
     model = Path(settings.model).stem if is_table(settings.model) else settings.model
-    run = Run.create(Path(out) if out else None, name=f"{_word(model)}_{_word(dataset.name)}")
+    run = Run.create(Path(out) if out else None, name=f"{as_word(model)}_{as_word(dataset.name)}")
     with _left_as_found(settings), wish_to_stop() as wish, run.locked(), _kept_if_begun(run):
         weights = _weights(settings, watcher)
         start = weights and weights.card
@@ -88,15 +89,17 @@ def train_run(
         net = build_network(settings.model, card)
         if weights is not None:
             card, weights = start_from(weights, net, card), None  # their memory is given back
-        training = _training(net, loaded, card, settings, run, device, watcher, wish)
+        teller = Teller(run, wish, watcher)
+        training = _training(net, loaded, card, settings, run, device, watcher, wish, teller)
         check_space(run.path, sum(t.numel() * t.element_size() for t in net.state_dict().values()))
         keep_model(run, settings.model)
         run.write("card.json", card.to_json())
         run.write("splits.csv", write_splits(loaded.dataset))
         run.write("problems.csv", problems_csv(loaded))
         run.write_config(config_of(data, settings, loaded, device))
-        training.train()
-        return _finish(training, began)
+        with teller.truthful():
+            training.train()
+            return _finish(training, began)
 
 
 def resume(
@@ -120,7 +123,12 @@ def resume(
     )
     settings = replace(settings, threads=threads or config["machine"]["threads"])
     place = choose_device(device or config["machine"]["device"])
-    with _left_as_found(settings), wish_to_stop() as wish, folder.locked():
+    with (
+        _left_as_found(settings),
+        wish_to_stop() as wish,
+        folder.locked(),
+        Teller(folder, wish, watcher).truthful() as teller,
+    ):
         stored, passed_over = folder.read_state()
         for problem in passed_over:
             watcher.note(f"{problem} The state before it is used.")
@@ -135,7 +143,7 @@ def resume(
         weights = _weights(settings, watcher) if stored is None else None
         if weights is not None:  # it was stopped before its first state was saved
             start_from(weights, net, card)
-        training = _training(net, loaded, card, settings, folder, place, watcher, wish)
+        training = _training(net, loaded, card, settings, folder, place, watcher, wish, teller)
         if stored is not None:
             training.restore(stored)
         training.train()
@@ -177,6 +185,7 @@ def _training(
     device: torch.device,
     watcher: Watcher,
     wish: Wish,
+    teller: Teller,
 ) -> Training:
     return Training(
         net=net.to(device),
@@ -188,6 +197,7 @@ def _training(
         channels_last=reads_channels_last(net, channels=card.channels, size=card.size),
         watcher=watcher,
         wish=wish,
+        teller=teller,
         facts={
             "network": card.provenance.get("network", settings.model),
             "classes": list(card.classes),
@@ -213,6 +223,10 @@ def _finish(training: Training, began: float) -> Trained:
         net=training.net,
     )
     run.write("report.html", page)
+    scores = test.scores
+    training.teller.end(
+        "done", f"Test accuracy {scores.top1:.2%} ({scores.hits:,} of {scores.images:,} images)."
+    )
     return Trained(run.path, test.scores, time.perf_counter() - began)
 
 
@@ -230,10 +244,3 @@ def _kept_if_begun(run: Run) -> Generator[None]:
         yield
     finally:
         run.discard_unless_begun()
-
-
-def _word(name: str) -> str:
-    """A name fit for a folder's name."""
-    return "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in name).strip(
-        "-."
-    )
