@@ -30,11 +30,18 @@ def uncovered(
     windows = output_size(
         size, kernel, stride=stride, padding=padding, dilation=dilation, ceil=ceil
     )
-    read: set[int] = set()
-    for tap in range(kernel):
-        first = tap * dilation - before
-        read.update(range(first, first + windows * stride, stride))
-    return tuple(cell for cell in range(size) if cell not in read)
+    read = _repeated(_repeated(1, kernel, dilation), windows, stride) >> before
+    return tuple(cell for cell in range(size) if not read >> cell & 1)
+
+
+def _repeated(bits: int, count: int, step: int) -> int:
+    """A set of cells, one bit for each, `count` times, each time `step` further; by doubling."""
+    done = 1
+    while done < count:
+        more = min(done, count - done)
+        bits |= bits << more * step
+        done += more
+    return bits
 
 
 def tell_uncovered(rows: Sequence[int], columns: Sequence[int], *, height: int, width: int) -> str:
