@@ -19,6 +19,7 @@ FLOORS = [
     {"evaluate", "summary", "weights"},
     {"report", "explain"},
     {"train"},  # a validation is an evaluation, and a training ends with a report
+    {"lessons"},
     {"lab"},
     {"cli"},
 ]

@@ -1,0 +1,184 @@
+/** What the lessons are built from: lattices of cells, steppers, choices, sums written out. */
+
+import { cell } from "../colour.js";
+import { el, svg } from "../element.js";
+import { decimalsFor, fixed } from "../numbers.js";
+
+const MOST = 1e6; // of a number that can be typed; Python refuses more
+
+/** The cell of a lattice that Tab leads to: the one that last had the focus, by the lattice's label. @type {Map<string, number>} */
+const stops = new Map();
+
+/**
+ * A grid of numbers. Tab leads to one cell of it, the arrow keys to the others.
+ * @typedef {{columns: number, values: (number | null)[], label: string,
+ *   edit?: (place: number, value: number) => void,  makes the cells fields
+ *   choose?: (place: number) => void,               makes them buttons
+ *   paint?: number | null,                          the magnitude of the darkest colour; null or left out: no colour
+ *   marked?: number[], missed?: number[], outside?: number[],   places: under the window, never seen, padding
+ *   corner?: (place: number) => string | null,      a small text in the cell's corner
+ *   decimals?: number,
+ *   first?: number,                                 what the first row and column are counted as; 0 if left out
+ *   size?: "small" | "tiny"}} Lattice
+ * @param {Lattice} how
+ */
+export function lattice(how) {
+  const { columns, values, label } = how;
+  const decimals = how.decimals ?? decimalsOf(values.map((v) => v ?? 0));
+  const [marked, missed, outside] = [new Set(how.marked), new Set(how.missed), new Set(how.outside)];
+  const texts = values.map((value) => (value === null ? "" : fixed(value, decimals)));
+  const corners = values.map((_, place) => how.corner?.(place) ?? null);
+  const cells = values.map((value, place) => {
+    const [row, column] = [Math.floor(place / columns), place % columns].map((at) => fixed(at + (how.first ?? 0), 0));
+    const kind = ["slot", marked.has(place) && "in", missed.has(place) && "missed", (outside.has(place) || value === null) && "outside"].filter(Boolean).join(" ");
+    const colour = how.paint && value !== null && !outside.has(place) ? cell(value, how.paint) : {};
+    const part = inner(outside.has(place) ? { ...how, edit: undefined } : how, place, value, texts[place], `${label} row ${row}, column ${column}`, colour, marked.has(place));
+    return el("span", { class: kind, "data-times": corners[place] }, part);
+  });
+  const longest = Math.max(0, ...texts.map((text) => text.length), ...corners.map((text) => 0.9 * (text?.length ?? 0)));
+  const node = el("div", {
+    class: `lattice ${how.size ?? ""}`, role: "group", "aria-label": label, style: { "--n": String(columns), "--chars": String(longest) },
+    onkeydown: (/** @type {KeyboardEvent} */ event) => walk(event, columns), onfocusin: (/** @type {FocusEvent} */ event) => stopAt(node, label, event.target),
+  }, ...cells);
+  const ways = [...node.querySelectorAll("input, button")];
+  const held = cells[stops.get(label) ?? how.marked?.[0] ?? 0]?.querySelector("input, button");
+  for (const one of ways) one.setAttribute("tabindex", one === (held ?? ways[0]) ? "0" : "-1");
+  return node;
+}
+
+/** Tab comes back to the cell that has the focus now. */
+function stopAt(node, label, target) {
+  stops.set(label, [...node.children].indexOf(target.parentElement));
+  for (const one of node.querySelectorAll("input, button")) one.setAttribute("tabindex", one === target ? "0" : "-1");
+}
+
+function inner(how, place, value, text, name, colour, pressed) {
+  if (how.edit && value !== null) return field(value, text, name, colour, (next) => how.edit(place, next));
+  if (how.choose && value !== null) {
+    return el("button", { class: "cell", style: colour, "aria-label": `${name}: ${text}`, "aria-pressed": String(pressed), title: plain(value), onclick: () => how.choose(place) }, text);
+  }
+  return el("span", { class: "cell", style: colour, title: value === null ? null : plain(value) }, text);
+}
+
+/** A number in full, with a true minus. */
+const plain = (value) => String(value).replace("-", "−");
+
+/**
+ * The fewest decimals that say all of these numbers, and no more than two digits of the largest need.
+ * @param {number[]} values
+ */
+export function decimalsOf(values) {
+  const peak = Math.max(0, ...values.filter(Number.isFinite).map(Math.abs));
+  const most = Math.max(2, decimalsFor(values, 2));
+  for (let decimals = 0; decimals < most; decimals++) if (values.every((v) => !Number.isFinite(v) || Math.abs(v - Number(v.toFixed(decimals))) <= 1e-9 * peak)) return decimals;
+  return most;
+}
+
+/** A number that can be typed; what is no number yet is waited for, and left behind it is forgotten. */
+function field(value, text, name, colour, set) {
+  let shown = text;
+  const changed = (/** @type {Event} */ event) => {
+    const input = /** @type {HTMLInputElement} */ (event.target);
+    const typed = input.value.trim().replaceAll("−", "-").replace(",", ".");
+    const next = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(typed) ? Number(typed) : NaN;
+    const sound = Math.abs(next) <= MOST;
+    input.setAttribute("aria-invalid", String(!sound));
+    if (!sound) return;
+    shown = input.value;
+    set(next + 0); // no −0
+  };
+  const entered = (/** @type {Event} */ event) => {
+    const input = /** @type {HTMLInputElement} */ (event.target);
+    if (Number(text.replace("−", "-")) !== value) input.value = plain(value);
+    input.select();
+  };
+  const left = (/** @type {Event} */ event) => {
+    const input = /** @type {HTMLInputElement} */ (event.target);
+    input.value = shown;
+    input.removeAttribute("aria-invalid");
+  };
+  return el("input", { class: "cell", value: text, inputmode: "decimal", autocomplete: "off", spellcheck: "false", style: colour, title: `a number from −${MOST.toLocaleString("en")} to ${MOST.toLocaleString("en")}`, "aria-label": name, oninput: changed, onfocus: entered, onblur: left });
+}
+
+/** Arrow keys go from cell to cell; in a field ← and → only at its ends. */
+function walk(event, columns) {
+  const by = { ArrowUp: -columns, ArrowDown: columns, ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  const from = event.target.closest(".slot");
+  if (!by || !from || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+  const field = event.target instanceof HTMLInputElement ? event.target : null;
+  const aside = event.key === "ArrowLeft" || event.key === "ArrowRight";
+  const inside = field && aside && !(field.selectionStart === 0 && field.selectionEnd === field.value.length) && (by < 0 ? field.selectionStart > 0 : field.selectionEnd < field.value.length);
+  if (inside) return;
+  const all = [...from.parentElement.children];
+  const place = all.indexOf(from);
+  if (aside && Math.floor(place / columns) !== Math.floor((place + by) / columns)) return;
+  const to = all[place + by]?.querySelector("input, button");
+  if (!to) return;
+  event.preventDefault();
+  to.focus();
+}
+
+/** A list with another number at one place. @param {number[]} list @param {number} place @param {number} value */
+export const put = (list, place, value) => list.map((old, i) => (i === place ? value : old));
+
+/**
+ * A lattice with windows drawn over it.
+ * @param {HTMLElement} grid @param {number} side  cells along each axis
+ * @param {{row: number, column: number, size: number, kind: "now" | "next" | "start"}[]} windows  the chosen one, one to come, the corner where one begins
+ */
+export function windowed(grid, side, windows) {
+  const shape = ({ row, column, size, kind }) => (kind === "start"
+    ? svg("path", { class: "begin", d: `M${column + 0.06} ${row + 0.34} V${row + 0.06} H${column + 0.34}` })
+    : svg("rect", { class: `frame-of ${kind}`, x: column, y: row, width: size, height: size }));
+  const halo = windows.filter((one) => one.kind === "now").map((one) => shape({ ...one, kind: "now halo" }));
+  return el("div", { class: "windowed" }, grid, svg("svg", { viewBox: `0 0 ${side} ${side}`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...halo, ...windows.map(shape)));
+}
+
+/** A grid under its title. @param {string} title @param {string} size @param {Node} grid @param {...Node} more */
+export const figure = (title, size, grid, ...more) => el("figure", {}, el("figcaption", {}, el("b", {}, title), " ", el("span", { class: "caption" }, size)), grid, ...more);
+
+/** Figures and the signs between them, in a card. @param {...(Node | string | null)} parts */
+export const scene = (...parts) => el("div", { class: "card scene" }, ...parts.filter((one) => one !== null).map((one) => (typeof one === "string" ? el("span", { class: "op" }, one) : one)));
+
+/** A product's factor; what is below zero stands in parentheses. @param {number} value @param {number} decimals */
+export const factor = (value, decimals) => (value < 0 ? `(${fixed(value, decimals)})` : fixed(value, decimals));
+
+/**
+ * A sum written out, its result at the end. What is read out is in `data-said`.
+ * @param {{value: number, weight: number}[]} terms @param {number} total @param {{bias?: number | null, most?: number}} [how]
+ */
+export function sum(terms, total, { bias = null, most = 27 } = {}) {
+  const [of, by] = [decimalsOf(terms.map((t) => t.value)), decimalsOf(terms.map((t) => t.weight))];
+  const shown = terms.slice(0, most);
+  const rest = terms.length - shown.length;
+  const result = fixed(total, decimalsOf([total, ...terms.map((t) => t.value * t.weight)]));
+  return el("p", { class: "card sentence", "data-said": `The sum is ${result}.` },
+    ...shown.flatMap(({ value, weight }, k) => [el("span", { class: "term" }, `${k ? "+ " : ""}${factor(value, of)}×${factor(weight, by)}`), " "]),
+    rest > 0 ? `+ ${rest} more ` : null, bias === null ? null : el("span", { class: "term" }, `+ ${factor(bias, decimalsOf([bias]))} `),
+    el("strong", {}, `= ${result}`));
+}
+
+/** One of a few values. @param {string} label @param {(string | number)[]} options @param {string | number} value @param {(value: any) => void} set @param {(option: any) => string} [text] */
+export const pills = (label, options, value, set, text = String) => el("div", { class: "row pills", role: "group", "aria-label": label }, el("span", { class: "label" }, label),
+  ...options.map((one) => el("button", { class: "pill", "aria-label": `${label} ${text(one)}`, "aria-pressed": String(one === value), onclick: () => set(one) }, text(one))));
+
+/** A whole number with − and +; at its end a button stays and keeps the focus. @param {string} label @param {number} value @param {{low: number, high: number, set: (value: number) => void}} how */
+export function stepper(label, value, { low, high, set }) {
+  const step = (by, sign, word) => {
+    const over = value + by < low || value + by > high;
+    return el("button", { class: "pill", "aria-label": `${label} ${word}`, "aria-disabled": over ? "true" : null, onclick: () => over || set(value + by) }, sign);
+  };
+  return el("div", { class: "row stepper", role: "group", "aria-label": label }, el("span", { class: "label" }, label), step(-1, "−", "less"), el("output", { "data-said": `${label} ${fixed(value, 0)}.` }, fixed(value, 0)), step(1, "+", "more"));
+}
+
+/** What can be set, in a row under the scene. @param {...(Node | null)} parts */
+export const controls = (...parts) => el("div", { class: "row controls" }, ...parts.filter((one) => one !== null));
+
+/** Everything as at the start. @param {() => void} act */
+export const again = (act) => el("button", { class: "quiet", onclick: act }, "Start again");
+
+/** A remark under a scene, read out when it changes. @param {...(Node | string)} parts */
+export const remark = (...parts) => el("p", { class: "remark", "data-said": true }, ...parts);
+
+/** A formula of Python's in the page's signs. @param {string} text */
+export const formula = (text) => text.replaceAll("-", "−").replace(/(\d)x(?=\d)/g, "$1×");

@@ -1,0 +1,49 @@
+/** A sheet of exercises to print: questions with room to write, and the solutions on a page of their own. */
+
+import { ask } from "../api.js";
+import { el, styles } from "../element.js";
+import { travel } from "../state.js";
+import { asked, worked } from "./exercise.js";
+
+const COUNTS = [4, 8, 12, 20, 30];
+const USUAL = 8;
+
+/** Draw the sheet that the address names: /learn/LESSON/sheet?seed=&count= @param {HTMLElement} stage @param {() => boolean} late */
+export async function show(stage, late) {
+  await styles("sheet.css");
+  const lesson = decodeURIComponent(location.pathname.split("/")[2] ?? "all");
+  const entries = new URLSearchParams(location.search);
+  const [seed, count] = [entries.get("seed") ?? "1", entries.get("count") ?? String(USUAL)];
+  const query = new URLSearchParams({ seed, count });
+  const told = await (await ask(`/lessons/${encodeURIComponent(lesson)}/sheet?${query}`)).json();
+  if (late()) return;
+  document.title = `${told.title}: exercises · convscope`;
+  stage.replaceChildren(el("article", { class: "sheet" }, controls(lesson, seed, count), questions(told), solutions(told)));
+}
+
+/** What is not printed. @param {string} lesson @param {string} seed @param {string} count */
+function controls(lesson, seed, count) {
+  const go = (/** @type {Record<string, string>} */ change) => travel(`/learn/${lesson}/sheet?${new URLSearchParams({ seed, count, ...change })}`);
+  const several = [...new Set([...COUNTS, Number(count)])].sort((a, b) => a - b);
+  const another = () => go({ seed: String(1 + Math.floor(Math.random() * 999_999)) });
+  const back = lesson === "all" ? "/learn" : `/learn/${lesson}`;
+  return el("div", { class: "row unprinted" },
+    el("button", { class: "pill main", onclick: () => print() }, "Print"),
+    el("button", { class: "pill", "aria-label": "Another sheet", onclick: another }, "Another sheet"),
+    el("label", { class: "row" }, "Exercises", el("select", { class: "pill", "aria-label": "Exercises on the sheet", onchange: (/** @type {any} */ event) => go({ count: event.target.value }) },
+      ...several.map((n) => el("option", { value: n, selected: n === Number(count) }, n)))),
+    el("button", { class: "quiet", onclick: () => travel(back) }, lesson === "all" ? "All lessons" : "Back to the lesson"));
+}
+
+/** The first pages. */
+const questions = (told) => el("section", { class: "card paper", "aria-label": "Exercises" },
+  el("h2", {}, told.title), el("p", { class: "caption name" }, el("span", {}, "Name"), el("span", {}, "Date"), el("span", {}, `Sheet ${told.seed}`)),
+  el("ol", {}, ...told.exercises.map((one) => el("li", {}, ...asked(one), options(one), el("div", { class: "room", "aria-hidden": "true" }, ...Array.from({ length: one.space }, () => el("span", {})))))));
+
+/** What there is to choose from, with a box to cross. */
+const options = ({ choices }) => (choices.length ? el("ul", { class: "boxes-to-cross" }, ...choices.map((choice) => el("li", {}, choice))) : null);
+
+/** The last pages. */
+const solutions = (told) => el("section", { class: "card paper solutions", "aria-label": "Solutions" },
+  el("h2", {}, "Solutions"), el("p", { class: "caption" }, `${told.title}, sheet ${told.seed}`),
+  el("ol", {}, ...told.solutions.map(({ answer, worked: solution }) => el("li", {}, el("strong", {}, answer), worked(solution)))));

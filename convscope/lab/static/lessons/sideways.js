@@ -1,0 +1,13 @@
+/** What is wider than the page scrolls within itself, and stays where it was when it is drawn again. */
+
+import { el } from "../element.js";
+
+/** @type {Map<string, number>} */
+const places = new Map();
+
+/** @param {string} label @param {...Node} children */
+export function sideways(label, ...children) {
+  const box = el("div", { class: "scroll sideways", onscroll: () => places.set(label, box.scrollLeft) }, ...children);
+  requestAnimationFrame(() => (box.scrollLeft = places.get(label) ?? 0));
+  return box;
+}

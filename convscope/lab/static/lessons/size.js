@@ -1,0 +1,86 @@
+/** Lesson: the size of the map by the formula, and the windows that make a wanted size. */
+
+import { el, styles } from "../element.js";
+import { count, several } from "../numbers.js";
+import { amount } from "./amount.js";
+import { axisRow, key } from "./axis_row.js";
+import { again, controls, formula, pills, remark } from "./parts.js";
+
+await styles("lesson_figures.css");
+
+const MOST = 10_000;
+/** Layers to look at: what is set for each; the rest is as in `PLAIN`. */
+const PLAIN = { stride: 1, padding: 0, dilation: 1, rounding: "down" };
+const LAYERS = {
+  "LeNet-5, 32": { size: 32, kernel: 5, wanted: 28 },
+  "AlexNet, 227": { size: 227, kernel: 11, stride: 4, wanted: 55 },
+  "AlexNet, 224": { size: 224, kernel: 11, stride: 4, wanted: 54 },
+  "ResNet, 224": { size: 224, kernel: 7, stride: 2, padding: 3, wanted: 112 },
+  "pooling, rounded up": { size: 12, kernel: 3, stride: 2, rounding: "up", wanted: 6 },
+  "dilation 3": { size: 16, kernel: 3, dilation: 3, wanted: 10 },
+  "stride beyond filter": { size: 13, kernel: 2, stride: 3, wanted: 4 },
+};
+
+/** @type {import("./screen.js").Lesson} */
+export const lesson = {
+  lead: "How many places are there for the filter along one side? It starts at the left edge of the padded input and moves on by the stride until it no longer fits. Count the steps, and add one for the first place. Height and width follow the same rule, each on its own.",
+  start: { size: 10, kernel: 3, ...PLAIN, stride: 2, wanted: 5 },
+
+  draw(told, state, set) {
+    const field = (name, label, letter, low = 1) => amount(label, Number(state[name]), { low, high: MOST, letter, set: (value) => set({ [name]: value }) });
+    const known = Object.keys(LAYERS).find((name) => Object.entries({ ...PLAIN, ...LAYERS[name] }).every(([part, value]) => part === "wanted" || state[part] === value)) ?? "";
+    return [
+      controls(field("size", "Input size", "N"), field("kernel", "Filter size", "F"), field("stride", "Stride", "S"), field("padding", "Padding", "P", 0), field("dilation", "Dilation", "D"),
+        pills("Round", ["down", "up"], String(state.rounding), (rounding) => set({ rounding }))),
+      controls(pills("Try", Object.keys(LAYERS), known, (name) => set({ ...PLAIN, ...LAYERS[name] })), again(() => set({ ...lesson.start }))),
+      told.problem ? el("p", { class: "note", "data-said": true }, told.problem) : output(told, state),
+      span(told, state),
+      inverse(told, state, set),
+    ];
+  },
+};
+
+/** The formula, and the row of cells. */
+function output(told, state) {
+  const { drawing, unread } = told;
+  const letters = "(N − F + 2·P)/S + 1";
+  const padded = drawing.cells.some(({ kind }) => kind === "padding");
+  const shown = drawing.gap === null ? "" : ` The ${count(drawing.hidden)} cells between the ends are not drawn, nor the windows that neither begin nor end on those that are.`;
+  return el("section", { class: "card axis-card", "aria-label": "The output size" },
+    el("p", { class: "sentence", "data-said": `The output size is ${count(told.output)}.` }, el("span", { class: "letters" }, letters, " → "), ...bold(formula(told.formula))),
+    el("div", { class: "scroll" }, axisRow(drawing)),
+    key(unread > 0, padded),
+    remark([
+      unread ? `${capital(told.unread_sentence)}.` : "Every cell is read.",
+      told.next_exact === state.size ? "The stride comes out whole." : `The stride comes out whole again at an input of ${count(told.next_exact)}.`,
+    ].join(" ") + shown));
+}
+
+/** The last number of the formula is what was asked for. @param {string} text */
+function bold(text) {
+  const [, before, number] = /^(.*?)([\d.]+)$/.exec(text) ?? ["", text, ""];
+  return [el("span", {}, before), el("strong", {}, number)];
+}
+
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
+function span(told, state) {
+  if (state.dilation === 1) return null;
+  return remark(`With dilation ${count(Number(state.dilation))} the cells that the filter reads lie ${count(Number(state.dilation))} apart. So it reaches over D·(F − 1) + 1 = ${count(told.span)} cells with ${several(Number(state.kernel), "weight")}; in the formula F is this reach.`);
+}
+
+/** The question turned round. */
+function inverse(told, state, set) {
+  const rows = told.fitting;
+  const take = (row) => set({ ...PLAIN, kernel: row.kernel, stride: row.stride, padding: row.padding });
+  const head = ["Filter", "Stride", "Padding", "Formula", "Never read", ""];
+  return el("section", { class: "card inverse", "aria-label": "The other way round" },
+    el("h3", {}, "The other way round"),
+    el("div", { class: "row" }, amount("Wanted output", Number(state.wanted), { low: 1, high: MOST, set: (wanted) => set({ wanted }) }),
+      el("p", { class: "caption", "data-said": true }, `${rows.length ? several(rows.length, "window") : "No window"} ${rows.length > 1 ? "make" : "makes"} ${count(Number(state.wanted))} of ${several(Number(state.size), "cell")}. Tried: ${told.tried}, padding up to half the filter.`)),
+    rows.length ? el("div", { class: "scroll listed", tabindex: 0, role: "region", "aria-label": "Windows that make the wanted output" }, el("table", { class: "figures" },
+      el("thead", {}, el("tr", {}, ...head.map((text) => el("th", { scope: "col" }, text)))),
+      el("tbody", {}, ...rows.map((row) => el("tr", { class: row.kernel === state.kernel && row.stride === state.stride && row.padding === state.padding && state.dilation === 1 ? "now" : null },
+        ...[row.kernel, row.stride, row.padding].map((n) => el("td", {}, count(n))), el("td", { class: "text" }, formula(row.formula)), el("td", {}, row.unread ? several(row.unread, "cell") : "–"),
+        el("td", {}, el("button", { class: "quiet", "aria-label": `Take filter ${row.kernel}, stride ${row.stride}, padding ${row.padding}`, onclick: () => take(row) }, "Take"))))))) : null);
+}

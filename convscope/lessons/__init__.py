@@ -1,0 +1,1 @@
+"""What the page teaches: the numbers of each lesson, and its exercises."""

@@ -1,0 +1,129 @@
+"""A filter that is trained to imitate another, step by step, by convscope's own optimiser."""
+
+import math
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from convscope.data.augment import epoch_order
+from convscope.lessons.window import Array
+from convscope.train.batches import slices
+from convscope.train.optimise import Optimiser
+from convscope.train.settings import Settings
+
+_LOST = 1e12
+"""How many times its first loss, or one, a training may reach before it is given up."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learned from what, and how: all that decides every step.
+
+    `batch` is the number of patches per step, `dice` what the weights begin as, and the order in
+    which the patches come.
+    """
+
+    image: str
+    target: tuple[float, ...]
+    dice: int
+    rate: float
+    momentum: float
+    decay: float
+    batch: int
+
+
+@dataclass(frozen=True)
+class Moment:
+    """After some steps: the weights, their velocity, the loss over all patches.
+
+    `gradient` is that of the loss over the `patches` patches of the next step.
+    """
+
+    weights: Array
+    velocity: Array
+    loss: float
+    gradient: Array
+    patches: int
+
+
+class Descent:
+    """A training that goes on when more of it is asked for. Its patches are (n, 9).
+
+    Attributes:
+        diverged: the step after which the loss was beyond all bounds, where nothing goes on.
+    """
+
+    def __init__(self, task: Task, patches: Array) -> None:
+        self.task = task
+        self.diverged: int | None = None
+        self._patches = patches
+        self._wanted = patches @ np.array(task.target)
+        layer = nn.Linear(patches.shape[1], 1, bias=False).double()
+        self._optimiser = Optimiser(
+            layer, Settings(momentum=task.momentum, weight_decay=task.decay)
+        )
+        # Arrays over the memory of the tensors that the optimiser writes to and reads.
+        layer.weight.grad = torch.zeros_like(layer.weight)
+        self._weights: Array = layer.weight.detach().numpy()[0]
+        self._gradient: Array = layer.weight.grad.numpy()[0]
+        self._velocity: Array = self._optimiser.state["momentum_buffer"][0].numpy()[0]
+        edge = 1 / math.sqrt(len(self._weights))  # as PyTorch begins a layer
+        self._weights[:] = np.random.default_rng(task.dice).uniform(-edge, edge, patches.shape[1])
+        self._moments: list[Moment] = []
+        self._order: tuple[int, NDArray[np.int64]] = (-1, np.zeros(0, np.int64))
+        self._working = threading.Lock()
+        self._note()
+
+    def until(self, step: int) -> list[Moment]:
+        """The moments up to a step, or up to where the training diverged."""
+        with self._working:
+            while len(self._moments) <= step and self.diverged is None:
+                self._go()
+            return self._moments
+
+    def loss(self, weights: Array) -> float:
+        """The mean squared error over all patches, of any weights."""
+        error = self._patches @ weights - self._wanted
+        return float(error @ error) / len(error)
+
+    def _go(self) -> None:
+        task, last = self.task, self._moments[-1]
+        self._gradient[:] = last.gradient
+        self._optimiser.step(task.rate)
+        if task.momentum == 0:  # then the optimiser keeps no velocity
+            self._velocity[:] = last.gradient + task.decay * last.weights
+        self._note()
+
+    def _note(self) -> None:
+        loss = self.loss(self._weights)
+        first = self._moments[0].loss if self._moments else loss
+        if not loss <= _LOST * max(1.0, first):
+            self.diverged = len(self._moments)
+        patches, wanted = self._batch(len(self._moments))
+        error = patches @ self._weights - wanted
+        self._moments.append(
+            Moment(
+                weights=self._weights.copy(),
+                velocity=self._velocity.copy(),
+                loss=loss,
+                gradient=2 / len(patches) * (error @ patches),
+                patches=len(patches),
+            )
+        )
+
+    def _batch(self, step: int) -> tuple[Array, Array]:
+        """The patches of a step: in every epoch all of them, in an order of its own."""
+        count = len(self._patches)
+        if self.task.batch >= count:
+            return self._patches, self._wanted
+        pieces = slices(count, self.task.batch)
+        epoch, place = divmod(step, len(pieces))
+        if self._order[0] != epoch:
+            every = np.arange(count)
+            self._order = epoch, epoch_order(every, every, seed=self.task.dice, epoch=epoch)
+        chosen = self._order[1][pieces[place]]
+        return self._patches[chosen], self._wanted[chosen]

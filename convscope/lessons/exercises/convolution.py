@@ -1,0 +1,139 @@
+"""Exercises on one sum, one map, and the products behind it."""
+
+from dataclasses import replace
+
+from convscope.geometry import work_out_maps
+from convscope.lessons.exercises.answer import size_of, whole
+from convscope.lessons.exercises.dice import Dice, Rows
+from convscope.lessons.exercises.layer import Layer, draw, map_slips
+from convscope.lessons.exercises.matrix import (
+    LECTURE,
+    SOBEL,
+    cell_slips,
+    dot,
+    products,
+    under,
+)
+from convscope.lessons.exercises.task import Grid, Task, mistaken, solved
+from convscope.lessons.exercises.words import figure, sides, tidied, tidy
+
+_HINT = (
+    "Lay the filter on the patch, multiply cell by cell, add up. The unit in row r and column c "
+    "has the patch that begins in row r·S − P and column c·S − P, for stride S and padding P."
+)
+_FILTERS: tuple[Rows, ...] = (
+    SOBEL,
+    ((1, 2, 1), (0, 0, 0), (-1, -2, -1)),
+    ((0, -1, 0), (-1, 4, -1), (0, -1, 0)),
+    ((1, 1, 1), (0, 0, 0), (-1, -1, -1)),
+    ((1, 0, -1), (1, 0, -1), (1, 0, -1)),
+)
+
+
+def one_value(
+    image: Rows, weights: Rows, at: tuple[int, int], *, stride: int = 1, padding: int = 0
+) -> Task:
+    """What stands in one cell of the map?"""
+    row, column = at
+    top, left = row * stride - padding, column * stride - padding
+    patch = under(image, top, left, len(weights), len(weights[0]))
+    total = dot(patch, weights)
+    how = f"stride {stride}, " + (f"padding {padding} with zeros" if padding else "no padding")
+    worked = solved(
+        ("patch", f"from row {figure(top)}, column {figure(left)}", ""),
+        ("sum", figure(total), products(patch, weights)),
+    )
+    right = whole(total)
+    return Task(
+        question=(
+            f"The filter slides over the image: {how}. Which value has the map in row {row}, "
+            f"column {column}? Rows and columns count from 0."
+        ),
+        answer=right,
+        hint=_HINT,
+        worked=worked,
+        mistakes=mistaken(right, cell_slips(image, weights, at, stride=stride, padding=padding)),
+        grids=(Grid("Image", image), Grid("Filter", weights)),
+    )
+
+
+def value(dice: Dice, level: int) -> Task:
+    """One sum; images, weights, stride and padding grow with the level."""
+    height = width = 4 if level < 2 else 6
+    if level > 2:
+        width = dice.between(5, 7)
+    image = dice.rows(height, width, 0, 9)
+    if level > 1 and dice.between(0, 1):
+        weights = dice.pick(_FILTERS)
+    else:
+        weights = dice.rows(2 if level < 2 else 3, 2 if level < 2 else 3, -level, level)
+    stride = 1 if level < 3 else 2
+    padding = 1 if level > 3 else 0
+    last = [(size + 2 * padding - len(weights)) // stride for size in (height, width)]
+    at = dice.between(0, last[0]), dice.between(0, last[1])
+    return one_value(image, weights, at, stride=stride, padding=padding)
+
+
+def map_size(dice: Dice, level: int) -> Task:
+    """How large is the map?"""
+    layer = replace(draw(dice, level), channels=1, groups=1)
+    right = size_of(*layer.size)
+    return Task(
+        question=f"{layer.image} meets one filter of {layer.window}. How large is the map?",
+        answer=right,
+        hint=layer.hint,
+        worked=tidied(work_out_maps(layer.axes)),
+        mistakes=mistaken(right, map_slips(layer)),
+    )
+
+
+def multiplications(dice: Dice, level: int) -> Task:
+    """How many products does one map take?"""
+    layer = draw(dice, min(level, 3), channels=(1,))
+    (height, width), (tall, wide) = layer.size, layer.kernel
+    sees = layer.channels
+    products = height * width * tall * wide * sees
+    right = whole(products)
+    depth = "" if sees == 1 else f"·{sees}"
+    return Task(
+        question=(
+            f"{layer.image} meets one filter of {layer.window}. How many multiplications does "
+            "its whole map take, those with the padding included?"
+        ),
+        answer=right,
+        hint=(
+            "Each value of the map takes one multiplication for each weight: F·F·C for a filter "
+            "of size F on C maps."
+        ),
+        worked=solved(
+            ("map", sides(height, width), _formulas(layer)),
+            ("multiplications", right.told, f"{height}·{width}·{tall}·{wide}{depth}"),
+        ),
+        mistakes=mistaken(
+            right,
+            [
+                (whole(height * width), "the weights of the filter are forgotten"),
+                (
+                    whole(layer.height * layer.width * tall * wide * sees),
+                    "the size of the input is taken for the size of the map",
+                ),
+                (whole(products + height * width), "the biases are counted too"),
+                (whole(height * width * tall * wide), "the maps of the input are forgotten"),
+                (
+                    whole(height * width * (tall * wide * sees - 1)),
+                    "additions are counted instead of multiplications",
+                ),
+            ],
+        ),
+    )
+
+
+def _formulas(layer: Layer) -> str:
+    return tidy("; ".join(dict.fromkeys(axis.formula for axis in layer.axes)))
+
+
+FIRST = (
+    lambda: one_value(LECTURE, SOBEL, (0, 1)),
+    lambda: one_value(LECTURE, SOBEL, (1, 0)),
+)
+KINDS = (value, map_size, multiplications)

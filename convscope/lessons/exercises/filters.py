@@ -1,0 +1,228 @@
+"""Exercises on what filters have learned: pruning, small filters, twins."""
+
+from fractions import Fraction
+
+from convscope.geometry import Volume, convolution
+from convscope.lessons.exercises.answer import choice, whole
+from convscope.lessons.exercises.dice import Dice, Rows
+from convscope.lessons.exercises.matrix import flat
+from convscope.lessons.exercises.task import Grid, Slip, Task, mistaken, solved
+from convscope.lessons.exercises.words import figure, several, sides
+
+
+def pruned(dice: Dice, level: int) -> Task:
+    """What is left of a layer whose dead filters are taken out?"""
+    channels, size = dice.pick((1, 3) if level < 2 else (3, 6, 16, 32)), dice.pick((3, 5))
+    filters = dice.pick((8, 10, 16) if level < 2 else (16, 32, 64, 96))
+    gone = dice.between(1, filters // 2)
+    left = filters - gone
+    right = whole(left * (size * size * channels + 1))
+    seen = several(channels, "map")
+    return Task(
+        question=(
+            f"A layer has {filters} filters of {sides(size, size)} on {seen}, each with a bias. "
+            f"{several(gone, 'filter').capitalize()} "
+            f"{'is' if gone == 1 else 'are'} pruned. How many parameters are left in it?"
+        ),
+        answer=right,
+        hint="K·(F·F·C + 1) parameters for the K filters that are left, of size F on C maps.",
+        worked=solved(
+            ("filters left", str(left), f"{filters} − {gone}"),
+            ("parameters", right.told, f"{left}·({size}·{size}·{channels} + 1)"),
+        ),
+        mistakes=mistaken(
+            right,
+            [
+                (whole(left * size * size * channels), "the biases are forgotten"),
+                (whole(gone * (size * size * channels + 1)), "what is pruned is counted"),
+                (whole(filters * (size * size * channels + 1)), "nothing is taken out"),
+                (whole(left * size * size * channels + filters), "the biases of the pruned stay"),
+                (whole(left * (size * size + 1)), "the maps below are forgotten"),
+            ],
+        ),
+    )
+
+
+def after(dice: Dice, level: int) -> Task:
+    """What the next layer loses with the filters of this one."""
+    filters = dice.pick((8, 16) if level < 2 else (16, 32, 64))
+    gone, later = dice.between(1, filters // 2), dice.pick((10, 16, 32, 64))
+    size = dice.pick((3, 5))
+    left, area = filters - gone, size * size
+    layer = convolution(Volume(left, 16, 16), later, size)
+    lost = level > 2 and bool(dice.between(0, 1))
+    right = whole(later * area * gone if lost else layer.parameters)
+    asked = "does the second lose" if lost else "has the second then, biases included"
+    formula = f"{later}·{size}·{size}·{gone}" if lost else f"{later}·({size}·{size}·{left} + 1)"
+    return Task(
+        question=(
+            f"A layer of {filters} filters is followed by one of {later} filters of "
+            f"{sides(size, size)}. {several(gone, 'filter').capitalize()} of the first "
+            f"{'is' if gone == 1 else 'are'} pruned. How many parameters {asked}?"
+        ),
+        answer=right,
+        hint=(
+            "With a filter goes its map, and with the map the slice of every filter that sees it: "
+            "K·(F·F·C + 1) parameters on the C maps that are left."
+        ),
+        worked=solved(
+            ("maps left", str(left), f"{filters} − {gone}"), ("parameters", right.told, formula)
+        ),
+        mistakes=mistaken(
+            right,
+            [
+                (whole(later * (area * filters + 1)), "the second layer is taken as it was"),
+                (whole(later * area * left), "the biases are forgotten"),
+                (whole(later * (area * gone + 1)), "the biases are thought to go too"),
+                (whole(layer.parameters), "what is left is counted"),
+                (whole(later * area * gone), "what is lost is counted"),
+                (whole((later - gone) * (area * filters + 1)), "filters of the second are pruned"),
+                (whole(area * gone), "only one filter of the second is counted"),
+            ],
+        ),
+    )
+
+
+def both(dice: Dice, level: int) -> Task:
+    """How much two layers lose together."""
+    channels, size = dice.pick((1, 3)), dice.pick((3, 5))
+    filters = dice.pick((8, 16) if level < 3 else (16, 32, 64, 128))
+    gone, later = dice.between(1, filters // 2), dice.pick((10, 16, 32))
+    area = size * size
+    first, second = gone * (area * channels + 1), later * area * gone
+    right = whole(first + second)
+    return Task(
+        question=(
+            f"Two layers of {sides(size, size)} filters: {filters} on {several(channels, 'map')}, "
+            f"then {later} on the {filters} maps of the first, all with biases. "
+            f"{several(gone, 'filter').capitalize()} of the first "
+            f"{'is' if gone == 1 else 'are'} pruned. How many parameters go in both together?"
+        ),
+        answer=right,
+        hint=(
+            "A filter of the first goes with its bias, F·F·C + 1; each filter of the second loses "
+            "a slice of F·F weights, and keeps its bias."
+        ),
+        worked=solved(
+            ("first", figure(first), f"{gone}·({size}·{size}·{channels} + 1)"),
+            ("second", figure(second), f"{later}·{size}·{size}·{gone}"),
+            ("together", right.told, f"{figure(first)} + {figure(second)}"),
+        ),
+        mistakes=mistaken(
+            right,
+            [
+                (whole(first), "the slices of the second layer are forgotten"),
+                (whole(second), "the filters of the first layer are forgotten"),
+                (whole(first - gone + second), "the biases of the first layer are forgotten"),
+                (whole(first + second + later), "the biases of the second layer are taken too"),
+                (whole(first + area * gone), "only one filter of the second loses a slice"),
+            ],
+        ),
+    )
+
+
+def smallest(dice: Dice, level: int) -> Task:
+    """Which filter is pruned first?"""
+    several_filters, side = 3 if level < 2 else 4, 2 if level < 3 else 3
+    while True:
+        kernels = [dice.rows(side, side, -4, 4) for _ in range(several_filters)]
+        norms = [sum(map(abs, flat(kernel))) for kernel in kernels]
+        sums = [sum(flat(kernel)) for kernel in kernels]
+        flattest = [abs(one) for one in sums].index(min(map(abs, sums)))
+        least = norms.index(min(norms))
+        if norms.count(min(norms)) == 1 and len(set(sums)) == len(sums):
+            break
+    names = tuple(f"Filter {place}" for place in range(1, several_filters + 1))
+    right = choice(names[least])
+    totals = zip(names, norms, kernels, strict=True)
+    return Task(
+        question=(
+            "The filter whose weights are smallest is pruned first: the one with the least sum of "
+            "magnitudes. Which is it?"
+        ),
+        answer=right,
+        hint="Add the weights of each filter without their signs.",
+        worked=solved(
+            *(
+                (name, str(norm), " + ".join(str(abs(w)) for w in flat(kernel)))
+                for name, norm, kernel in totals
+            )
+        ),
+        mistakes=mistaken(
+            right,
+            [
+                (choice(names[sums.index(min(sums))]), "the weights are added with their signs"),
+                (choice(names[norms.index(max(norms))]), "the largest weights are looked for"),
+                (choice(names[flattest]), "the weights are let cancel each other before"),
+            ],
+        ),
+        grids=tuple(Grid(name, kernel) for name, kernel in zip(names, kernels, strict=True)),
+        choices=names,
+    )
+
+
+_SAME, _OTHER, _NONE = "+1: twins", "−1: one is the other's negative", "0: neither"
+
+
+def correlation(dice: Dice, level: int) -> Task:
+    """Do two maps say the same? Correlation, from two small ones."""
+    kind = dice.pick((_SAME, _OTHER, _NONE))
+    one, other, told = _two_maps(dice, level, kind)
+    product = Fraction(covariance(one, other), len(flat(one)))
+    right = choice(kind)
+    means = " and ".join(figure(_mean(rows)) for rows in (one, other))
+    unlike = "unlike values are taken for unlike maps"
+    slips: dict[str, list[Slip]] = {
+        _SAME: [(choice(_OTHER), "the sign of the sum is lost"), (choice(_NONE), unlike)],
+        _OTHER: [(choice(_SAME), "the sign of the sum is lost"), (choice(_NONE), unlike)],
+        _NONE: [(choice(wrong), "some cells are left out of the sum") for wrong in (_SAME, _OTHER)],
+    }
+    return Task(
+        question=(
+            "Two maps of one layer on the same image. Their correlation is one of three numbers: "
+            "which? (Multiply the distances of the cells to their map's mean, and add up.)"
+        ),
+        answer=right,
+        hint=(
+            "+1 where one map is the other times a number above 0, plus a number; −1 where that "
+            "factor is below 0; 0 where the products of the distances to the means add up to 0."
+        ),
+        worked=solved(("means", means, ""), ("sum of products", figure(product), told)),
+        mistakes=mistaken(right, slips[kind]),
+        grids=(Grid("First map", one), Grid("Second map", other)),
+        choices=(_SAME, _NONE, _OTHER),
+    )
+
+
+def _two_maps(dice: Dice, level: int, kind: str) -> tuple[Rows, Rows, str]:
+    """Two maps that are twins, negatives, or neither, and why."""
+    height, width = (2, 2) if level < 2 else (2, 3) if level < 3 else (3, 3)
+    while True:
+        one = dice.rows(height, width, -3, 5)
+        factor, shift = dice.between(1, level), dice.between(-3, 3)
+        told = f"{factor}·first {'−' if shift < 0 else '+'} {abs(shift)}"
+        if kind == _NONE:
+            other = dice.rows(height, width, -3, 5)
+            told = "the products of the distances to the means add up to 0"
+        else:
+            told = f"second = {'−' if kind == _OTHER else ''}{told}"
+            sign = -factor if kind == _OTHER else factor
+            other = tuple(tuple(sign * value + shift for value in row) for row in one)
+        spreads = covariance(one, one), covariance(other, other)
+        if all(spreads) and one != other and (kind != _NONE or not covariance(one, other)):
+            return one, other, told
+
+
+def _mean(rows: Rows) -> Fraction:
+    return Fraction(sum(flat(rows)), len(flat(rows)))
+
+
+def covariance(one: Rows, other: Rows) -> int:
+    """The sum of the products of the distances to the means, times the number of cells."""
+    first, second = flat(one), flat(other)
+    products = sum(a * b for a, b in zip(first, second, strict=True))
+    return len(first) * products - sum(first) * sum(second)
+
+
+FIRST = ()
+KINDS = (pruned, after, smallest, both, correlation)

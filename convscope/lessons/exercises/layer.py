@@ -1,0 +1,238 @@
+"""A window that slides over a volume, as the question words it, and the slips of its arithmetic."""
+
+import math
+from dataclasses import dataclass, replace
+
+from convscope.geometry import Axis, Cost, Volume, Worked, convolution, sliding
+from convscope.geometry import work_out_convolution as work_out
+from convscope.lessons.exercises.answer import Answer, size_of, volume_of, whole
+from convscope.lessons.exercises.dice import Dice
+from convscope.lessons.exercises.task import Slip
+from convscope.lessons.exercises.words import several, sides, tidied, volume
+
+SIZE_HINT = (
+    "Along each axis a window stands at (N − F + 2P)/S + 1 places, rounded down: N is the size "
+    "of the input, F of the window, P the padding on each side, S the stride."
+)
+DILATED_HINT = " With dilation D a window of F spans D·(F − 1) + 1 cells."
+PARAMETER_HINT = (
+    "K filters have K·(F·F·C + 1) parameters: F is the size of a filter, C the number of maps that "
+    "it sees, and the 1 is its bias."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A convolution by its numbers; `kernel` is (height, width)."""
+
+    channels: int
+    height: int
+    width: int
+    filters: int
+    kernel: tuple[int, int]
+    stride: int = 1
+    padding: int = 0
+    dilation: int = 1
+    groups: int = 1
+
+    @property
+    def input(self) -> Volume:
+        return Volume(self.channels, self.height, self.width)
+
+    @property
+    def axes(self) -> tuple[Axis, Axis]:
+        return sliding(
+            self.input,
+            self.kernel,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+        )
+
+    @property
+    def cost(self) -> Cost:
+        return convolution(
+            self.input,
+            self.filters,
+            self.kernel,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+        )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the maps."""
+        vertical, horizontal = self.axes
+        return vertical.output, horizontal.output
+
+    @property
+    def made(self) -> Answer:
+        return volume_of(self.filters, *self.size)
+
+    @property
+    def hint(self) -> str:
+        return SIZE_HINT + (DILATED_HINT if self.dilation > 1 else "")
+
+    def worked(self, *wanted: str) -> Worked:
+        """Of the solution as the command line prints it the rows that are wanted."""
+        whole_solution = work_out(self.input, self.axes, self.cost, groups=self.groups)
+        rows: list[tuple[str, str, str]] = []
+        name = ""
+        for row in tidied(whole_solution).rows:
+            if row[0] and name == "output" and name in wanted:
+                rows.append(("maps", str(self.filters), "one for each filter"))
+            name = row[0] or name
+            if name in wanted:
+                rows.append((row[0], self.made.told if row[0] == "output" else row[1], row[2]))
+        remarks = tidied(whole_solution).remarks if "output" in wanted else ()
+        return Worked(tuple(rows), remarks)
+
+    # -- in words
+
+    @property
+    def image(self) -> str:
+        """The input: an image, or maps."""
+        told = volume(self.channels, self.height, self.width)
+        apart = "" if self.height == self.width else " (maps@height×width)"
+        if self.channels == 1:
+            told, apart = sides(self.height, self.width), apart.replace("maps@", "")
+            return f"A grey image of {told}{apart}"
+        what = "A colour image" if self.channels == 3 else "A volume"
+        return f"{what} of {told}{apart}"
+
+    @property
+    def window(self) -> str:
+        """`3×3, stride 2, padding 1`; what each of the rarer words means stands beside it."""
+        words = [sides(*self.kernel), f"stride {self.stride}"]
+        words.append(f"padding {self.padding} on every side" if self.padding else "no padding")
+        if self.dilation > 1:
+            words.append(f"dilation {self.dilation} (cells {self.dilation} apart are read)")
+        return ", ".join(words)
+
+    @property
+    def grouped(self) -> str:
+        """What groups mean, as a sentence of its own; nothing where there are none."""
+        if self.groups == 1:
+            return ""
+        told = several(self.channels // self.groups, "map")
+        return f" The filters are in {self.groups} groups, so that each sees only {told}."
+
+
+def draw(dice: Dice, level: int, *, channels: tuple[int, ...] = (1, 3)) -> Layer:
+    """A layer whose numbers grow with the level: stride, padding, not square, dilation, groups."""
+    filters = dice.pick((4, 6, 8, 10, 12, 16)) if level < 3 else 4 * dice.between(2, 24)
+    while True:
+        height = dice.between(6, 32) if level < 2 else dice.between(8, 64 * level)
+        width = height if level < 3 else dice.between(8, 64 * level)
+        tall = dice.pick((2, 3, 5) if level < 2 else (1, 3, 4, 5, 7, 9))
+        wide = tall if level < 4 or dice.between(0, 1) else dice.pick((1, 3, 5, 7))
+        layer = Layer(
+            channels=dice.pick(channels if level < 3 else (*channels, 4, 16, 32)),
+            height=height,
+            width=width,
+            filters=filters,
+            kernel=(tall, wide),
+            stride=1 if level < 2 else dice.between(1, min(tall + 1, level + 1)),
+            padding=0 if level < 2 else dice.between(0, max(tall, wide) // 2),
+            dilation=2 if level > 3 and min(tall, wide) > 1 and dice.between(0, 2) == 0 else 1,
+        )
+        if level > 3 and dice.between(0, 1):
+            groups = math.gcd(layer.channels, filters)
+            layer = replace(layer, groups=dice.pick((1, 2, groups)) if groups % 2 == 0 else 1)
+        if all(_fits(axis) for axis in layer.axes):
+            return layer
+
+
+def _fits(axis: Axis) -> bool:
+    return axis.size > axis.span and axis.size - axis.span + 2 * axis.pads[0] >= axis.stride
+
+
+def size_slips(layer: Layer) -> list[tuple[tuple[int, int], str]]:
+    """Sizes (height, width) that wrong steps come to; some may be the right one, by chance."""
+    height, width = layer.size
+    found = [
+        ((height - 1, width - 1), "the + 1 is forgotten"),
+        (_rounded_up(layer), "the quotient is rounded up instead of down"),
+        (_rounded(layer), "the quotient is rounded to the nearest number instead of down"),
+        ((width, height), "height and width are swapped"),
+        ((layer.height, layer.width), "the size of the input is taken"),
+    ]
+    for changed, told in (
+        (replace(layer, padding=0), "the padding is forgotten"),
+        (replace(layer, stride=1), "the stride is forgotten"),
+        (replace(layer, dilation=1), "the dilation is forgotten"),
+    ):
+        spans = all(axis.size + sum(axis.pads) >= axis.span for axis in changed.axes)
+        found += [(changed.size, told)] if spans else []
+    once = [(axis.size + layer.padding - axis.span) // axis.stride + 1 for axis in layer.axes]
+    found.append(((once[0], once[1]), "the padding is counted on one side only"))
+    bare = [(axis.size + sum(axis.pads)) // axis.stride + 1 for axis in layer.axes]
+    found.append(((bare[0], bare[1]), "the window's size is not subtracted"))
+    return [(pair, told) for pair, told in found if min(pair) > 0]
+
+
+def _quotients(layer: Layer) -> list[tuple[int, int]]:
+    """What the formula divides, along each axis, and what it divides by."""
+    return [(axis.size - axis.span + sum(axis.pads), axis.stride) for axis in layer.axes]
+
+
+def _rounded_up(layer: Layer) -> tuple[int, int]:
+    height, width = (-(-above // below) + 1 for above, below in _quotients(layer))
+    return height, width
+
+
+def _rounded(layer: Layer) -> tuple[int, int]:
+    height, width = ((2 * above + below) // (2 * below) + 1 for above, below in _quotients(layer))
+    return height, width
+
+
+def map_slips(layer: Layer) -> list[Slip]:
+    """The sizes of maps that wrong steps come to."""
+    return [(size_of(*pair), told) for pair, told in size_slips(layer)]
+
+
+def volume_slips(layer: Layer) -> list[Slip]:
+    """The volumes that wrong steps come to."""
+    height, width = layer.size
+    found: list[Slip] = [
+        (volume_of(layer.filters, *pair), told) for pair, told in size_slips(layer)
+    ]
+    channels, filters = layer.channels, layer.filters
+    taken = "the maps of the input are taken for the number of filters"
+    each = "a map is counted for each filter and each map of the input"
+    found += [
+        (volume_of(channels, height, width), taken),
+        (volume_of(channels * filters, height, width), each),
+        (volume_of(1, height, width), "only one map is counted"),
+    ]
+    if channels != filters and min(height, width) > 1:
+        short = volume_of(channels, height - 1, width - 1)
+        found.append((short, f"the + 1 is forgotten and {taken}"))
+    return found
+
+
+def parameter_slips(layer: Layer) -> list[Slip]:
+    """The counts of parameters that wrong steps come to."""
+    area, filters = math.prod(layer.kernel), layer.filters
+    sees = layer.channels // layer.groups
+    height, width = layer.size
+    right = layer.cost.parameters
+    return [
+        (whole(filters * area * sees), "the biases are forgotten"),
+        (whole(filters * area * sees + 1), "one bias is counted for the whole layer"),
+        (whole(filters * (area + 1)), "the maps of the input are forgotten in the filters"),
+        (whole(filters * area), "the maps of the input and the biases are forgotten"),
+        (whole(filters * sees * (area + 1)), "a bias is counted for each slice of a filter"),
+        (whole(area * sees + 1), "only one filter is counted"),
+        (
+            whole(filters * (area * layer.channels + 1)),
+            "the groups are forgotten: a filter sees only the maps of its group",
+        ),
+        (
+            whole(height * width * right),
+            "the weights are counted again at every place, although all places share them",
+        ),
+        (whole(filters * (sum(layer.kernel) * sees + 1)), "the sides of the filter are added"),
+    ]

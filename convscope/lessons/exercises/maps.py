@@ -1,0 +1,179 @@
+"""Exercises on feature maps: sums over channels, bias, ReLU, and how many maps there are."""
+
+from convscope.lessons.exercises.answer import whole
+from convscope.lessons.exercises.dice import Dice, Rows
+from convscope.lessons.exercises.layer import Layer, draw
+from convscope.lessons.exercises.matrix import dot, flat, products
+from convscope.lessons.exercises.task import Grid, Slip, Task, mistaken, solved
+from convscope.lessons.exercises.words import bracketed, figure
+
+_HINT = (
+    "A unit is the sum of the products over all channels, plus one bias for the whole filter; "
+    "ReLU keeps what is above 0 and makes 0 of the rest."
+)
+
+
+def activation(dice: Dice, level: int) -> Task:
+    """A unit after bias and ReLU, from its patches."""
+    channels = 1 if level < 2 else min(level, 3)
+    side = 2 if level < 4 else 3
+    silent = dice.between(0, 3) == 0
+    while True:
+        patches = [dice.rows(side, side, 0, 9) for _ in range(channels)]
+        slices = [dice.rows(side, side, -2, 2) for _ in range(channels)]
+        bias = dice.between(-9, 9)
+        sums = [dot(*pair) for pair in zip(patches, slices, strict=True)]
+        total = sum(sums) + bias
+        if (total <= 0) == silent:
+            break
+    right = whole(max(0, total))
+    titles = ("Patch", "Filter") if channels == 1 else ("Patch of channel {}", "Filter, slice {}")
+    grids = tuple(
+        Grid(title.format(place), rows)
+        for place, pair in enumerate(zip(patches, slices, strict=True))
+        for title, rows in zip(titles, pair, strict=True)
+    )
+    last = ("after ReLU", right.told, f"max(0, {figure(total)})")
+    return Task(
+        question=(
+            f"A filter with bias {figure(bias)} stands on this patch of "
+            f"{'one channel' if channels == 1 else f'{channels} channels'}; ReLU follows. Which "
+            "value has the unit after ReLU?"
+        ),
+        answer=right,
+        hint=_HINT,
+        worked=solved(*_channel_rows(patches, slices, bias), last),
+        mistakes=mistaken(right, _activation_slips(sums, bias)),
+        grids=grids,
+    )
+
+
+def _activation_slips(sums: list[int], bias: int) -> list[Slip]:
+    total = sum(sums) + bias
+    return [
+        (whole(total), "the ReLU is forgotten"),
+        (whole(max(0, sum(sums))), "the bias is forgotten"),
+        (whole(sum(sums)), "the bias and the ReLU are forgotten"),
+        (whole(max(0, sums[0] + bias)), "only the first channel is taken"),
+        (whole(max(0, sum(sums) + bias * len(sums))), "the bias is added in each channel"),
+        (whole(max(0, sum(sums) - bias)), "the bias is subtracted"),
+        (whole(sum(max(0, one) for one in sums) + bias), "ReLU stands before the sum"),
+        (whole(abs(total)), "the sign is dropped instead of the negative value"),
+    ]
+
+
+def _channel_rows(patches: list[Rows], slices: list[Rows], bias: int) -> list[tuple[str, str, str]]:
+    """The sum of each channel, then all of them and the bias."""
+    sums = [dot(*pair) for pair in zip(patches, slices, strict=True)]
+    rows = [
+        (f"channel {place}" if len(sums) > 1 else "sum", figure(one), products(patch, weights))
+        for place, (one, patch, weights) in enumerate(zip(sums, patches, slices, strict=True))
+    ]
+    told = " + ".join([figure(sums[0]), *(bracketed(one) for one in sums[1:]), bracketed(bias)])
+    return [*rows, ("with the bias", figure(sum(sums) + bias), told)]
+
+
+def zeros(dice: Dice, level: int) -> Task:
+    """How many units of a map are silent after ReLU?"""
+    height = 2 + min(level, 3)
+    width = height + (dice.between(0, 2) if level > 1 else 0)
+    sums = dice.rows(height, width, -9, 9)
+    bias = dice.between(-4, 4) if level > 1 else 0
+    silent = [value for value in flat(sums) if value + bias <= 0]
+    right, values = whole(len(silent)), flat(sums)
+    biased = f" The filter's bias of {figure(bias)} is not in them yet." if bias else ""
+    return Task(
+        question=(
+            f"These are the sums of a filter at all its places.{biased} How many units of the map "
+            "are 0 after ReLU?"
+        ),
+        answer=right,
+        hint="ReLU makes 0 of every value that is not above 0; the bias is added before.",
+        worked=solved(
+            (
+                "units at 0",
+                right.told,
+                f"sums of {figure(-bias)} and below: {', '.join(map(figure, sorted(silent)))}"
+                if silent
+                else f"no sum is {figure(-bias)} or below",
+            )
+        ),
+        mistakes=mistaken(
+            right,
+            [
+                (
+                    whole(sum(value + bias < 0 for value in values)),
+                    "a unit of just 0 before ReLU is left out",
+                ),
+                (whole(sum(value <= 0 for value in values)), "the bias is forgotten"),
+                (whole(len(values) - len(silent)), "the units above 0 are counted"),
+                (whole(sum(value - bias <= 0 for value in values)), "the bias is subtracted"),
+            ],
+        ),
+        grids=(Grid("Sums", sums),),
+    )
+
+
+def units(dice: Dice, level: int) -> Task:
+    """How many values are the maps?"""
+    layer = draw(dice, level)
+    height, width = layer.size
+    right = whole(layer.cost.output.units)
+    return Task(
+        question=(
+            f"{layer.image} meets {layer.filters} filters of {layer.window}. How many units have "
+            "the feature maps together?"
+        ),
+        answer=right,
+        hint=f"Each filter makes one map of H·W units. {layer.hint}",
+        worked=solved(*layer.worked("output", "window").rows, _product(layer)),
+        mistakes=mistaken(
+            right,
+            [
+                (whole(height * width), "only one map is counted"),
+                (whole(height * width * layer.channels), "the maps of the input are counted"),
+                (
+                    whole(height * width * layer.filters * layer.channels),
+                    "a map is counted for each filter and each map of the input",
+                ),
+                (whole(layer.height * layer.width * layer.filters), "the input's size is taken"),
+                (whole((height - 1) * (width - 1) * layer.filters), "the + 1 is forgotten"),
+            ],
+        ),
+    )
+
+
+def _product(layer: Layer) -> tuple[str, str, str]:
+    height, width = layer.size
+    return "units", figure(layer.cost.output.units), f"{height}·{width}·{layer.filters}"
+
+
+def biased() -> Task:
+    """The lecture's first sum, with a bias."""
+    patch, weights = ((5, 1, 7), (7, 2, 5), (5, 3, 5)), ((1, 0, -1), (2, 0, -2), (1, 0, -1))
+    right = whole(0)
+    return Task(
+        question=(
+            "The lecture's filter with a bias of −5 stands on this patch; ReLU follows. Which "
+            "value has the unit after ReLU?"
+        ),
+        answer=right,
+        hint=_HINT,
+        worked=solved(
+            *_channel_rows([patch], [weights], -5), ("after ReLU", "0", "max(0, \N{MINUS SIGN}3)")
+        ),
+        mistakes=mistaken(
+            right,
+            [
+                (whole(-3), "the ReLU is forgotten"),
+                (whole(2), "the bias is forgotten"),
+                (whole(7), "the bias is subtracted"),
+                (whole(3), "the sign is dropped instead of the negative value"),
+            ],
+        ),
+        grids=(Grid("Patch", patch), Grid("Filter", weights)),
+    )
+
+
+FIRST = (biased,)
+KINDS = (activation, zeros, units)

@@ -1,0 +1,195 @@
+"""Networks as tables of layers, and what can be asked about one of them."""
+
+from dataclasses import dataclass
+
+from convscope.geometry import (
+    Cost,
+    Volume,
+    convolution,
+    dense,
+    pooling,
+    sliding,
+    work_out_convolution,
+    work_out_dense,
+    work_out_pooling,
+)
+from convscope.geometry import Worked as Solution
+from convscope.lessons.exercises.answer import Answer, volume_of, whole
+from convscope.lessons.exercises.layer import PARAMETER_HINT, SIZE_HINT
+from convscope.lessons.exercises.task import Slip, Table, Task, mistaken, solved
+from convscope.lessons.exercises.words import sides, tidied, volume
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table of layers; `size` is 0 for a dense layer."""
+
+    name: str
+    filters: int
+    size: int
+    stride: int = 1
+    padding: int = 0
+    groups: int = 1
+
+
+@dataclass(frozen=True)
+class Net:
+    """A network as a table, on images of one size."""
+
+    title: str
+    channels: int
+    side: int
+    rows: tuple[Row, ...]
+
+    @property
+    def table(self) -> Table:
+        """The rows as text; padding and groups only where there are any."""
+        head = ["layer", "filters", "size", "stride"]
+        padded = any(row.padding for row in self.rows)
+        grouped = any(row.groups > 1 for row in self.rows)
+        head += ["padding"] * padded + ["groups"] * grouped
+        lines: list[tuple[str, ...]] = []
+        for row in self.rows:
+            line = [row.name, str(row.filters) if row.filters else ""]
+            line += [sides(row.size, row.size), str(row.stride)] if row.size else ["", ""]
+            line += [str(row.padding or "") if row.size else ""] * padded
+            line += [str(row.groups) if row.groups > 1 else ""] * grouped
+            lines.append(tuple(line))
+        return Table(tuple(head), tuple(lines))
+
+    def before(self, name: str) -> Volume:
+        """What a layer is given."""
+        volume = Volume(self.channels, self.side, self.side)
+        for row in self.rows:
+            if row.name == name:
+                return volume
+            volume = cost_of(row, volume).output
+        raise ValueError(f"{self.title} has no layer {name}")
+
+    def row(self, name: str) -> Row:
+        return next(row for row in self.rows if row.name == name)
+
+    @property
+    def seen(self) -> str:
+        """The network and its images in words."""
+        image = volume(self.channels, self.side, self.side)
+        return f"{self.title} reads images of {image}"
+
+
+def cost_of(row: Row, before: Volume) -> Cost:
+    """What a row makes and costs."""
+    if not row.size:
+        return dense(before, row.filters)
+    if not row.filters:
+        return pooling(before, row.size, stride=row.stride)
+    return convolution(
+        before,
+        row.filters,
+        row.size,
+        stride=row.stride,
+        padding=row.padding,
+        groups=row.groups,
+    )
+
+
+def ask_parameters(net: Net, name: str) -> Task:
+    """How many parameters has a layer of a network?"""
+    row, before = net.row(name), net.before(name)
+    cost = cost_of(row, before)
+    right = whole(cost.parameters)
+    taken = (
+        f" Its {before.units:,} inputs are all units of the layer below." if not row.size else ""
+    )
+    dense_hint = "K units on N inputs have K·(N + 1) parameters."
+    return Task(
+        question=f"{net.seen}. How many parameters has {name}, biases included?{taken}",
+        answer=right,
+        hint=PARAMETER_HINT if row.size else dense_hint,
+        worked=parameters_worked(row, before),
+        mistakes=mistaken(right, _parameter_slips(row, before, cost, net.channels)),
+        table=net.table,
+    )
+
+
+def _parameter_slips(row: Row, before: Volume, cost: Cost, image: int) -> list[Slip]:
+    """`image` is how many channels the network's images have."""
+    sees = before.channels // row.groups if row.size else before.units
+    area = row.size * row.size or 1
+    units = row.filters
+    return [
+        (whole(cost.weights), "the biases are forgotten"),
+        (whole(units * (area + 1)) if row.size else None, "the maps below are forgotten"),
+        (whole(cost.weights + 1), "one bias is counted for the whole layer"),
+        (
+            whole(units * (before.channels + 1)) if not row.size else None,
+            "the height and width of the maps below are forgotten",
+        ),
+        (
+            whole(units * (area * before.channels + 1)) if row.size else None,
+            "the groups are forgotten: a filter sees only the maps of its group",
+        ),
+        (
+            whole(cost.connections) if row.size else None,
+            "the weights are counted again at every place, although all places share them",
+        ),
+        (
+            whole(units * (area * image + 1)) if row.size else None,
+            "the image's channels are taken for the maps below",
+        ),
+        (whole(area * sees + 1), "only one filter or unit is counted"),
+    ]
+
+
+def worked_of(row: Row, before: Volume) -> Solution:
+    """The whole solution of a row."""
+    cost = cost_of(row, before)
+    if not row.size:
+        return tidied(work_out_dense(before, cost))
+    axes = sliding(before, row.size, stride=row.stride, padding=row.padding)
+    if not row.filters:
+        return tidied(work_out_pooling(before, axes, cost))
+    return tidied(work_out_convolution(before, axes, cost, groups=row.groups))
+
+
+def parameters_worked(row: Row, before: Volume) -> Solution:
+    """The row of the solution that counts parameters."""
+    return Solution(tuple(line for line in worked_of(row, before).rows if line[0] == "parameters"))
+
+
+def made(net: Net, name: str) -> Answer:
+    """The volume behind a layer that is not dense."""
+    output = cost_of(net.row(name), net.before(name)).output
+    return volume_of(output.channels, output.height, output.width)
+
+
+def ask_volume(net: Net, name: str) -> Task:
+    """Which volume stands behind a layer of a network?"""
+    right, before = made(net, name), net.before(name)
+    output = cost_of(net.row(name), before).output
+    channels, height, width = output.channels, output.height, output.width
+    names = [row.name for row in net.rows if row.size]
+    steps = names[: names.index(name) + 1]
+    rows = [
+        (step, made(net, step).told, worked_of(net.row(step), net.before(step)).rows[0][2])
+        for step in steps
+    ]
+    slips: list[Slip] = [
+        (volume_of(before.channels, before.height, before.width), "the layer below is taken"),
+        (volume_of(before.channels, height, width), "the maps below are taken for the filters"),
+        (volume_of(channels, before.height, before.width), "the maps keep the size from below"),
+        (volume_of(channels, height + 1, width + 1), "1 is added twice, or rounded up"),
+    ]
+    if height > 1:
+        slips.append((volume_of(channels, height - 1, width - 1), "the + 1 is forgotten"))
+    row = net.row(name)
+    bare = (before.height - row.size) // row.stride + 1
+    if bare > 0:
+        slips.append((volume_of(channels, bare, bare), "the padding is forgotten"))
+    return Task(
+        question=f"{net.seen}. Which volume stands behind {name}?",
+        answer=right,
+        hint=f"{SIZE_HINT} Go down the table; a pooling keeps the number of maps.",
+        worked=solved(*rows),
+        mistakes=mistaken(right, slips),
+        table=net.table,
+    )

@@ -1,0 +1,146 @@
+"""Exercises on padding: what it keeps, what it adds, and back from the size."""
+
+from dataclasses import replace
+
+from convscope.geometry import Axis, output_size, same_padding
+from convscope.lessons.exercises.answer import whole
+from convscope.lessons.exercises.convolution import one_value
+from convscope.lessons.exercises.dice import Dice
+from convscope.lessons.exercises.layer import SIZE_HINT, Layer, draw
+from convscope.lessons.exercises.stride import ask_size
+from convscope.lessons.exercises.task import Task, mistaken, solved
+from convscope.lessons.exercises.volumes import ask_volume
+from convscope.lessons.exercises.words import sides, tidy, volume
+
+
+def keeping(dice: Dice, level: int) -> Task:
+    """Which padding keeps the size?"""
+    kernel = 2 * dice.between(1, 2 + 2 * level) + 1
+    dilation = 1 if level < 3 else dice.between(1, level)
+    side = dice.between(kernel, 20 + 30 * level)
+    right = whole(same_padding(kernel, dilation=dilation)[0])
+    dilated = f", dilation {dilation} (cells {dilation} apart are read)" if dilation > 1 else ""
+    apart = f"{dilation}·" if dilation > 1 else ""
+    return Task(
+        question=(
+            f"A filter of {sides(kernel, kernel)}, stride 1{dilated}, slides over an image of "
+            f"{sides(side, side)}. How many cells of padding on every side make a map of "
+            f"{sides(side, side)}?"
+        ),
+        answer=right,
+        hint="At stride 1 a padding of D·(F − 1)/2 keeps the size: F of the filter, dilation D.",
+        worked=solved(("padding", right.told, f"{apart}({kernel} − 1)/2")),
+        mistakes=mistaken(
+            right,
+            [
+                (whole(dilation * (kernel - 1)), "both sides are counted together"),
+                (whole((kernel - 1) // 2), "the dilation is forgotten"),
+                (whole(kernel), "the filter's size is taken"),
+                (whole((dilation * (kernel - 1) + 2) // 2), "half the filter is rounded up"),
+                (whole(1), "one cell is taken for enough, as it is for 3×3"),
+                (whole(0), "the map is taken for as large as the image without padding"),
+            ],
+        ),
+    )
+
+
+def size(dice: Dice, level: int) -> Task:
+    """The size of a map with padding."""
+    while True:
+        layer = replace(draw(dice, level), channels=1, groups=1)
+        most = max(layer.kernel) // 2
+        if most and min(layer.kernel) > 1:
+            return ask_size(replace(layer, padding=dice.between(1, most)))
+
+
+def which(dice: Dice, level: int) -> Task:
+    """Back from the size to the padding."""
+    while True:
+        kernel = dice.between(3, 5 + 2 * level)
+        stride = 1 if level < 2 else dice.between(1, level)
+        padding = dice.between(0 if level > 1 else 1, kernel // 2)
+        side = dice.between(2 * kernel, 20 + 20 * level)
+        made = output_size(side, kernel, stride=stride, padding=padding)
+        same = [
+            other
+            for other in range(kernel)
+            if output_size(side, kernel, stride=stride, padding=other) == made
+        ]
+        if same == [padding]:
+            break
+    right, missing = whole(padding), (made - 1) * stride + kernel - side
+    return Task(
+        question=(
+            f"A filter of {sides(kernel, kernel)} with stride {stride} makes a map of "
+            f"{sides(made, made)} out of an image of {sides(side, side)}. How many cells of "
+            "padding lie on every side?"
+        ),
+        answer=right,
+        hint=f"{SIZE_HINT} Solve for P, or try 0, 1, 2: only one gives this size.",
+        worked=solved(("padding", right.told, tidy(Axis(side, kernel, stride, padding).formula))),
+        mistakes=mistaken(
+            right,
+            [
+                (whole(missing), "both sides are counted together"),
+                (whole((kernel - 1) // 2), "the padding that keeps the size is taken"),
+                (whole((missing + stride) // 2), "the + 1 is forgotten"),
+                (whole(abs(made - side)), "the two sizes are subtracted"),
+            ],
+        ),
+    )
+
+
+def border(dice: Dice, level: int) -> Task:
+    """One sum whose window stands on padding."""
+    side = 3 + min(level, 3)
+    image = dice.rows(side, side + (dice.between(0, 2) if level > 2 else 0), 0, 9)
+    kernel = 3 if level < 4 else dice.pick((3, 5))
+    weights = dice.rows(kernel, kernel, -min(level, 2), min(level, 2))
+    stride = 1 if level < 3 else dice.between(1, 2)
+    padding = kernel // 2
+    rows = (len(image) + 2 * padding - kernel) // stride
+    columns = (len(image[0]) + 2 * padding - kernel) // stride
+    at = dice.pick(((0, 0), (0, columns), (rows, 0), (0, dice.between(0, columns))))
+    return one_value(image, weights, at, stride=stride, padding=padding)
+
+
+def cells(dice: Dice, level: int) -> Task:
+    """How many values has the image with its padding?"""
+    layer = draw(dice, max(level, 2))
+    padding = dice.between(1, 1 + level)
+    height, width, channels = layer.height, layer.width, layer.channels
+    tall, wide = height + 2 * padding, width + 2 * padding
+    right = whole(tall * wide * channels)
+    told = volume(channels, height, width)
+    apart = "" if height == width else " (maps@height×width)"
+    once = (height + padding) * (width + padding) * channels
+    return Task(
+        question=(
+            f"A volume of {told}{apart} gets {padding} cells of zeros on every side of each map. "
+            "How many values has it then, zeros included?"
+        ),
+        answer=right,
+        hint="Padding P makes a map of (H + 2P)·(W + 2P): it lies on both sides of each axis.",
+        worked=solved(
+            ("each map", sides(tall, wide), f"{height} + 2·{padding}, {width} + 2·{padding}"),
+            ("values", right.told, f"{tall}·{wide}·{channels}"),
+        ),
+        mistakes=mistaken(
+            right,
+            [
+                (whole(once), "the padding is counted on one side only"),
+                (whole(height * width * channels), "the padding is forgotten"),
+                (whole(tall * wide), "only one map is counted"),
+                (whole(tall * wide * channels - height * width * channels), "only zeros count"),
+                (whole(tall * wide * (channels + 2 * padding)), "the maps are padded too"),
+            ],
+        ),
+    )
+
+
+FIRST = (
+    lambda: ask_volume(
+        Layer(channels=3, height=64, width=64, filters=10, kernel=(5, 5), padding=2)
+    ),
+)
+KINDS = (keeping, size, border, which, cells)

@@ -1,0 +1,211 @@
+"""Exercises on pooling: one value, the size, and the share of values that is kept."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Literal
+
+from convscope.geometry import Cost, Worked, pooling, work_out_pooling
+from convscope.lessons.exercises.answer import Answer, number, volume_of, whole
+from convscope.lessons.exercises.dice import Dice, Rows
+from convscope.lessons.exercises.layer import SIZE_HINT, Layer, draw, volume_slips
+from convscope.lessons.exercises.matrix import LECTURE, flat, under
+from convscope.lessons.exercises.task import Grid, Slip, Task, mistaken, solved
+from convscope.lessons.exercises.words import bracketed, figure, sides, tidied
+
+Rule = Literal["max", "average", "min"]
+
+_RULES: dict[Rule, Callable[[list[int]], Fraction]] = {
+    "max": lambda values: Fraction(max(values)),
+    "average": lambda values: Fraction(sum(values), len(values)),
+    "min": lambda values: Fraction(min(values)),
+}
+_WORDS: dict[Rule, str] = {"max": "the maximum", "average": "the average", "min": "the minimum"}
+
+
+def one_value(maps: Rows, rule: Rule, at: tuple[int, int], *, size: int, stride: int) -> Task:
+    """What stands in one cell after pooling?"""
+    row, column = at
+    values = _patch(maps, row * stride, column * stride, size)
+    right = number(_RULES[rule](values))
+    slips = _value_slips(maps, rule, at, size=size, stride=stride)
+    listed = ", ".join(map(figure, values))
+    summed = " + ".join([figure(values[0]), *map(bracketed, values[1:])])
+    how = f"({summed})/{len(values)}"
+    rounded = " Give a fraction, or three digits of a decimal." if right.endless else ""
+    return Task(
+        question=(
+            f"{rule.capitalize()} pooling of {sides(size, size)} with stride {stride}. Which value "
+            f"stands in row {row}, column {column} of the pooled map? Rows and columns count from "
+            f"0.{rounded}"
+        ),
+        answer=right,
+        hint=(
+            "The unit in row r and column c pools the patch that begins in row r·S and column "
+            f"c·S, for stride S; {rule} pooling takes {_WORDS[rule]} of its cells."
+        ),
+        worked=solved(
+            ("patch", listed, f"from row {row * stride}, column {column * stride}"),
+            (rule, right.told, how if rule == "average" else ""),
+        ),
+        mistakes=mistaken(right, slips),
+        grids=(Grid("Map", maps),),
+    )
+
+
+def _patch(maps: Rows, top: int, left: int, size: int) -> list[int]:
+    """The cells of a window; none where it reaches beyond the map."""
+    if not 0 <= top <= len(maps) - size or not 0 <= left <= len(maps[0]) - size:
+        return []
+    return flat(under(maps, top, left, size, size))
+
+
+def _value_slips(
+    maps: Rows, rule: Rule, at: tuple[int, int], *, size: int, stride: int
+) -> list[Slip]:
+    top, left = at[0] * stride, at[1] * stride
+    values = _patch(maps, top, left, size)
+    found: list[Slip] = [
+        (number(_RULES[other](values)), f"{_WORDS[other]} is taken instead of {_WORDS[rule]}")
+        for other in _RULES
+        if other != rule
+    ]
+    found.append((number(sum(values)), "the cells are added and not divided"))
+    for begin, told in (
+        ((left, top), "row and column are swapped"),
+        ((top - stride, left - stride), "row and column are counted from 1"),
+        (at, "the stride is forgotten"),
+        ((at[0] * size, at[1] * size), "the window's size is taken for the stride"),
+        ((top, left + stride), "the window stands one place too far to the right"),
+        ((top + stride, left), "the window stands one place too low"),
+    ):
+        cells = _patch(maps, *begin, size)
+        found.append((number(_RULES[rule](cells)) if cells else None, told))
+    return found
+
+
+def value(dice: Dice, level: int) -> Task:
+    """One pooled value; windows overlap and need not be 2×2 as the level rises."""
+    height = 4 if level < 2 else 6
+    width = height if level < 3 else dice.between(5, 7)
+    maps = dice.rows(height, width, 0 if level < 2 else -4, 9)
+    size = 2 if level < 3 else dice.between(2, 3)
+    stride = 2 if level < 3 else dice.between(1, size)
+    last = (height - size) // stride, (width - size) // stride
+    at = dice.between(0, last[0]), dice.between(0, last[1])
+    return one_value(maps, dice.pick(tuple(_RULES)), at, size=size, stride=stride)
+
+
+def _pool(dice: Dice, level: int) -> tuple[Layer, Cost]:
+    """Pooling as a window that keeps the maps."""
+    drawn = draw(dice, min(level, 3))
+    channels = dice.pick((6, 8, 16, 20, 32, 64))
+    size = 2 if level < 2 else dice.between(2, min(4, level + 1))
+    stride = size if level < 3 else dice.between(2, max(2, size))
+    padding = dice.between(0, size // 2) if level > 3 else 0
+    while min(drawn.height, drawn.width) < 2 * size:
+        drawn = draw(dice, min(level, 3))
+    layer = Layer(
+        channels=channels,
+        height=drawn.height,
+        width=drawn.width,
+        filters=channels,
+        kernel=(size, size),
+        stride=stride,
+        padding=padding,
+    )
+    return layer, pooling(layer.input, size, stride=stride, padding=padding)
+
+
+def after(dice: Dice, level: int) -> Task:
+    """Which volume is left?"""
+    layer, cost = _pool(dice, level)
+    right = volume_of(layer.channels, cost.output.height, cost.output.width)
+    slips: list[Slip] = [
+        (found, told)
+        for found, told in volume_slips(layer)
+        if "filter" not in told and "only one" not in told
+    ]
+    pooled = max(1, layer.channels // layer.stride)
+    slips.append((_with_maps(right, pooled), "the maps are pooled too; pooling keeps each of them"))
+    slips.append((_with_maps(right, 1), "the maps are made one; pooling keeps each of them"))
+    return Task(
+        question=f"{layer.image} meets max pooling of {layer.window}. What is the output volume?",
+        answer=right,
+        hint=f"{SIZE_HINT} Pooling keeps every map.",
+        worked=_worked(layer, cost, right),
+        mistakes=mistaken(right, slips),
+    )
+
+
+def _with_maps(volume: Answer, maps: int) -> Answer:
+    _, height, width = volume.value if isinstance(volume.value, tuple) else (0, 0, 0)
+    return volume_of(maps, int(height), int(width))
+
+
+def _worked(layer: Layer, cost: Cost, right: Answer) -> Worked:
+    worked = tidied(work_out_pooling(layer.input, layer.axes, cost))
+    rows = [
+        (name, right.told if name == "output" else told, how) for name, told, how in worked.rows
+    ]
+    return solved(*rows, remarks=worked.remarks)
+
+
+def kept(dice: Dice, level: int) -> Task:
+    """Which share of the values is left?"""
+    layer, cost = _pool(dice, level)
+    before, left = layer.input.units, cost.output.units
+    right = number(Fraction(left, before))
+    side = Fraction(cost.output.height, layer.height)
+    return Task(
+        question=(
+            f"{layer.image} meets max pooling of {layer.window}. Which share of the values is "
+            "left? Give a fraction, or three digits of a decimal or percentage."
+        ),
+        answer=right,
+        hint="Count the values of both volumes, height·width·maps, and divide after by before.",
+        worked=solved(
+            *_worked(layer, cost, volume_of(layer.channels, *layer.size)).rows[:-1],
+            ("share", right.told, f"{figure(left)}/{figure(before)}"),
+        ),
+        mistakes=mistaken(
+            right,
+            [
+                (number(side), "one axis is pooled instead of two"),
+                (number(1 - Fraction(left, before)), "the share that is lost is taken"),
+                (number(Fraction(before, left)), "before is divided by after"),
+                (number(Fraction(left, before * layer.stride)), "the maps are pooled too"),
+            ],
+        ),
+    )
+
+
+def lost(dice: Dice, level: int) -> Task:
+    """How many values does a layer of pooling drop?"""
+    layer, cost = _pool(dice, level)
+    before, left = layer.input.units, cost.output.units
+    right = whole(before - left)
+    one = layer.height * layer.width - cost.output.height * cost.output.width
+    return Task(
+        question=(
+            f"{layer.image} meets max pooling of {layer.window}. How many values less has the "
+            "volume afterwards?"
+        ),
+        answer=right,
+        hint="Count the values of both volumes, height·width·maps, and subtract.",
+        worked=solved(
+            *_worked(layer, cost, volume_of(layer.channels, *layer.size)).rows[:-1],
+            ("fewer values", right.told, f"{figure(before)} − {figure(left)}"),
+        ),
+        mistakes=mistaken(
+            right,
+            [
+                (whole(left), "the values that are left are counted"),
+                (whole(one), "only one map is counted"),
+                (whole(before), "the values before are counted"),
+            ],
+        ),
+    )
+
+
+FIRST = (lambda: one_value(LECTURE, "max", (0, 2), size=2, stride=2),)
+KINDS = (value, after, kept, lost)

@@ -1,0 +1,194 @@
+"""Exercises on sharing weights: a convolution, a locally connected layer, a dense one."""
+
+import math
+
+from convscope.geometry import (
+    Cost,
+    Volume,
+    dense,
+    locally_connected,
+    work_out_convolution,
+    work_out_dense,
+)
+from convscope.lessons.exercises.answer import whole
+from convscope.lessons.exercises.dice import Dice
+from convscope.lessons.exercises.layer import Layer, draw
+from convscope.lessons.exercises.task import Slip, Task, mistaken, solved
+from convscope.lessons.exercises.volumes import ask_parameters
+from convscope.lessons.exercises.words import tidied, volume
+
+
+def _draw(dice: Dice, level: int) -> Layer:
+    """A layer without dilation, small enough to be counted."""
+    while True:
+        layer = draw(dice, level)
+        if layer.dilation == 1 and (level > 3 or layer.groups == 1):
+            return layer
+
+
+def shared(dice: Dice, level: int) -> Task:
+    return ask_parameters(_draw(dice, level))
+
+
+def ask_local(layer: Layer) -> Task:
+    """How many parameters without sharing?"""
+    cost = locally_connected(
+        layer.input,
+        layer.filters,
+        layer.kernel,
+        stride=layer.stride,
+        padding=layer.padding,
+        groups=layer.groups,
+    )
+    right = whole(cost.parameters)
+    worked = tidied(
+        work_out_convolution(layer.input, layer.axes, cost, groups=layer.groups, local=True)
+    )
+    rows = [row for row in worked.rows if row[0] in ("output", "parameters", "")]
+    rows = [(name, layer.made.told if name == "output" else told, how) for name, told, how in rows]
+    return Task(
+        question=(
+            f"{layer.image} meets a locally connected layer of {layer.filters} maps: windows of "
+            f"{layer.window}, and every unit with a filter and a bias of its own.{layer.grouped} "
+            "How many parameters has it?"
+        ),
+        answer=right,
+        hint=(
+            "Nothing is shared: H·W·K·(F·F·C + 1) parameters for K maps of H·W units, each with "
+            "a filter of size F on C maps."
+        ),
+        worked=solved(*rows),
+        mistakes=mistaken(right, _local_slips(layer, cost)),
+    )
+
+
+def _local_slips(layer: Layer, cost: Cost) -> list[Slip]:
+    (height, width), area = layer.size, math.prod(layer.kernel)
+    one = area * layer.channels // layer.groups + 1
+    return [
+        (whole(layer.cost.parameters), "the weights are shared, as in a convolution"),
+        (whole(cost.weights), "the biases are forgotten"),
+        (whole(cost.weights + layer.filters), "one bias is counted for each map"),
+        (whole(height * width * one), "only one map is counted"),
+        (
+            whole(layer.height * layer.width * layer.filters * one),
+            "the size of the input is taken for the size of the maps",
+        ),
+        (
+            whole(height * width * layer.filters * (area + 1)),
+            "the maps of the input are forgotten in the filters",
+        ),
+    ]
+
+
+def local(dice: Dice, level: int) -> Task:
+    return ask_local(_draw(dice, level))
+
+
+def ask_dense(before: Volume, units: int) -> Task:
+    """How many parameters has a dense layer?"""
+    cost = dense(before, units)
+    right, inputs = whole(cost.parameters), before.units
+    told = volume(before.channels, before.height, before.width)
+    rows = [row for row in tidied(work_out_dense(before, cost)).rows if row[0] == "parameters"]
+    return Task(
+        question=(
+            f"A dense layer of {units:,} units sees all of a volume of {told}. How many "
+            "parameters has it, biases included?"
+        ),
+        answer=right,
+        hint="K units on N inputs have K·(N + 1) parameters: a weight for each input, a bias.",
+        worked=solved(*rows),
+        mistakes=mistaken(
+            right,
+            [
+                (whole(cost.weights), "the biases are forgotten"),
+                (whole(cost.weights + 1), "one bias is counted for the whole layer"),
+                (whole(cost.weights + inputs), "a bias is counted for each input"),
+                (whole(units * (before.height * before.width + 1)), "the maps are forgotten"),
+                (whole(units + inputs), "units and inputs are added"),
+            ],
+        ),
+    )
+
+
+def full(dice: Dice, level: int) -> Task:
+    """A dense layer on a volume."""
+    side = dice.between(2, 8 * level)
+    wide = side if level < 3 else dice.between(2, 8 * level)
+    maps = dice.pick((1, 3) if level < 2 else (3, 6, 16, 32, 64))
+    return ask_dense(Volume(maps, side, wide), dice.pick((2, 4, 5, 8, 10, 20, 50, 84, 100, 120)))
+
+
+def connections(dice: Dice, level: int) -> Task:
+    """How many connections has a convolution, though it has few parameters?"""
+    layer = _draw(dice, level)
+    (height, width), cost = layer.size, layer.cost
+    right = whole(cost.connections)
+    return Task(
+        question=(
+            f"{layer.image} meets {layer.filters} filters of {layer.window}.{layer.grouped} How "
+            "many connections has the layer: links of a unit to an input under its window, "
+            "padding included, or to its bias?"
+        ),
+        answer=right,
+        hint="Each of the H·W·K units has F·F·C connections to the input and one to its bias.",
+        worked=layer.worked("output", "connections"),
+        mistakes=mistaken(
+            right,
+            [
+                (whole(cost.multiply_adds), "the connections to the biases are forgotten"),
+                (whole(cost.parameters), "parameters are counted; many connections share one"),
+                (whole(cost.connections // layer.filters), "only one map is counted"),
+                (
+                    whole(layer.height * layer.width * cost.parameters),
+                    "the size of the input is taken for the size of the maps",
+                ),
+                (
+                    whole(height * width * layer.filters * (math.prod(layer.kernel) + 1)),
+                    "the maps of the input are forgotten",
+                ),
+            ],
+        ),
+    )
+
+
+def times(dice: Dice, level: int) -> Task:
+    """How many times as many parameters without sharing?"""
+    layer = _draw(dice, level)
+    height, width = layer.size
+    right = whole(height * width)
+    return Task(
+        question=(
+            f"{layer.image} meets {layer.filters} filters of {layer.window}. Were the layer "
+            "locally connected, a filter and a bias for every unit, how many times as many "
+            "parameters would it have?"
+        ),
+        answer=right,
+        hint="A convolution has one filter for all H·W places of a map, the other one for each.",
+        worked=solved(
+            *layer.worked("output").rows, ("times", right.told, f"{height}·{width} places")
+        ),
+        mistakes=mistaken(
+            right,
+            [
+                (whole(height * width * layer.filters), "the filters are counted too"),
+                (whole(layer.height * layer.width), "the places of the input are counted"),
+                (whole((height - 1) * (width - 1)), "the + 1 is forgotten"),
+                (whole(height), "one axis is counted"),
+                (whole(math.prod(layer.kernel)), "the cells of the filter are counted"),
+            ],
+        ),
+    )
+
+
+def _lecture(filters: int, kernel: int) -> Layer:
+    return Layer(channels=3, height=32, width=32, filters=filters, kernel=(kernel, kernel))
+
+
+FIRST = (
+    lambda: ask_parameters(_lecture(6, 5)),
+    lambda: ask_local(_lecture(10, 3)),
+    lambda: ask_dense(Volume(3, 32, 32), 10),
+)
+KINDS = (local, full, connections, times, shared)

@@ -1,0 +1,50 @@
+"""A sheet of exercises to print: questions with room to write, and the solutions apart."""
+
+from dataclasses import dataclass
+
+from convscope.errors import RequestError
+from convscope.lessons.course import COURSE, lesson
+from convscope.lessons.exercises.catalogue import Exercise, exercise
+from convscope.lessons.exercises.dice import Dice
+
+MOST = 60
+"""Exercises on one sheet."""
+
+_EASY, _HARD = 3, 18  # numbers of exercises on a sheet of all lessons: of levels 1 to 4
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Exercises under a title."""
+
+    title: str
+    exercises: tuple[Exercise, ...]
+
+
+def sheet(name: str, *, seed: int, count: int) -> Sheet:
+    """The first `count` exercises of a lesson; of all lessons in turn where the name is "all".
+
+    Raises RequestError for a lesson that does not exist, and for a count below 1 or above MOST.
+    """
+    title = "Exercises from all lessons" if name == "all" else lesson(name).title
+    if not 1 <= count <= MOST:
+        raise RequestError(f"A sheet has 1 to {MOST} exercises, not {count}.")
+    if name == "all":
+        return Sheet(title, tuple(_mixed(seed, count)))
+    return Sheet(
+        title, tuple(exercise(name, seed=seed, number=place + 1) for place in range(count))
+    )
+
+
+def _mixed(seed: int, count: int) -> list[Exercise]:
+    """Lessons in the order of the course, round after round; harder exercises come later."""
+    names = [one.name for one in COURSE]
+    full, rest = divmod(count, len(names))
+    chosen = Dice(f"sheet/{seed}").shuffled(names)[:rest]
+    order = names * full + [name for name in names if name in chosen]
+    steps = max(1, count - 1)
+    numbers = (_EASY + (_HARD - _EASY) * place // steps for place in range(count))
+    return [
+        exercise(name, seed=seed, number=number)
+        for name, number in zip(order, numbers, strict=True)
+    ]

@@ -1,0 +1,157 @@
+"""Exercises on the formula of the output size: forwards, backwards, and twice in a row."""
+
+from dataclasses import replace
+
+from convscope.geometry import Axis, output_size, work_out_maps
+from convscope.lessons.exercises.answer import volume_of, whole
+from convscope.lessons.exercises.dice import Dice
+from convscope.lessons.exercises.layer import SIZE_HINT, Layer, draw, size_slips
+from convscope.lessons.exercises.stride import ask_size
+from convscope.lessons.exercises.task import Slip, Task, mistaken, solved
+from convscope.lessons.exercises.volumes import ask_volume
+from convscope.lessons.exercises.words import sides, tidied, tidy
+
+
+def forwards(dice: Dice, level: int) -> Task:
+    return ask_size(replace(draw(dice, level), channels=1, groups=1))
+
+
+def kernel(dice: Dice, level: int) -> Task:
+    """Back from the size to the window."""
+    while True:
+        size, stride = dice.between(2, 4 + 2 * level), dice.between(1, 1 if level < 2 else level)
+        padding = 0 if level < 2 else dice.between(0, size // 2)
+        side = dice.between(size + 4, 20 + 30 * level)
+        made = output_size(side, size, stride=stride, padding=padding)
+        same = [
+            other
+            for other in range(1, side + 1)
+            if output_size(side, other, stride=stride, padding=padding) == made
+        ]
+        if same == [size]:
+            break
+    right = whole(size)
+    formula = tidy(Axis(side, size, stride, padding).formula)
+    pads = f"padding {padding} on every side" if padding else "no padding"
+    return Task(
+        question=(
+            f"A square filter with stride {stride} and {pads} makes a map of {sides(made, made)} "
+            f"out of an image of {sides(side, side)}. How many rows has the filter?"
+        ),
+        answer=right,
+        hint=f"{SIZE_HINT} Solve for F.",
+        worked=solved(("filter", sides(size, size), formula)),
+        mistakes=mistaken(
+            right,
+            [
+                (whole(side - made), "the two sizes are subtracted and nothing else"),
+                (whole(side + 2 * padding - made * stride), "the + 1 is forgotten"),
+                (whole(size - 2 * padding), "the padding is forgotten"),
+                (whole(size - padding), "the padding is counted on one side only"),
+                (whole(side + 2 * padding - made + 1), "the stride is forgotten"),
+            ],
+        ),
+    )
+
+
+def next_exact(dice: Dice, level: int) -> Task:
+    """At which size does the stride fit?"""
+    while True:
+        size, stride = dice.between(2, 4 + 2 * level), dice.between(2, 2 + level)
+        padding = 0 if level < 3 else dice.between(0, size // 2)
+        side = dice.between(2 * size, 40 * level)
+        axis = Axis(side, size, stride, padding)
+        if axis.next_exact != side:
+            break
+    right, left = whole(axis.next_exact), (side - size + 2 * padding) % stride
+    pads = f"padding {padding} on every side" if padding else "no padding"
+    exact = Axis(axis.next_exact, size, stride, padding)
+    return Task(
+        question=(
+            f"A filter of {sides(size, size)} with stride {stride} and {pads} does not fit an "
+            f"image of {sides(side, side)} without rounding. How many rows has the next larger "
+            "square image that it fits?"
+        ),
+        answer=right,
+        hint="N − F + 2P must be a multiple of the stride S.",
+        worked=solved(
+            ("as it is", str(axis.output), tidy(axis.formula)),
+            ("rows", right.told, tidy(exact.formula)),
+        ),
+        mistakes=mistaken(
+            right,
+            [
+                (whole(side - left), "the next smaller image is taken"),
+                (whole(side + left), "what is left over is added, not what is missing"),
+                (whole(-(-side // stride) * stride), "a multiple of the stride is taken"),
+                (whole(exact.output), "the rows of the map are taken"),
+                (whole(axis.next_exact + stride), "one size is passed over"),
+            ],
+        ),
+    )
+
+
+def twice(dice: Dice, level: int) -> Task:
+    """A convolution, then pooling: which volume?"""
+    while True:
+        layer = replace(draw(dice, level), dilation=1, groups=1)
+        if min(layer.size) >= 4:
+            break
+    window = 2 if level < 3 else dice.pick((2, 3))
+    pool = Layer(
+        channels=layer.filters,
+        height=layer.size[0],
+        width=layer.size[1],
+        filters=layer.filters,
+        kernel=(window, window),
+        stride=2,
+    )
+    right = volume_of(layer.filters, *pool.size)
+    rows = [
+        (f"after the {name}", after.told, tidied(work_out_maps(axes)).rows)
+        for name, after, axes in (
+            ("convolution", layer.made, layer.axes),
+            ("pooling", right, pool.axes),
+        )
+    ]
+    return Task(
+        question=(
+            f"{layer.image} meets {layer.filters} filters of {layer.window}; then comes max "
+            f"pooling of {sides(window, window)} with stride 2. What is the output volume?"
+        ),
+        answer=right,
+        hint=f"{SIZE_HINT} Take the two layers one after the other; pooling keeps every map.",
+        worked=solved(
+            *((name, told, "; ".join(row[2] for row in formulas)) for name, told, formulas in rows)
+        ),
+        mistakes=mistaken(right, _twice_slips(layer, pool)),
+    )
+
+
+def _twice_slips(layer: Layer, pool: Layer) -> list[Slip]:
+    """The second size after a slip in the first."""
+    found: list[Slip] = [(layer.made, "the pooling is forgotten")]
+    for changed, told in (
+        (replace(layer, padding=0), "the padding is forgotten"),
+        (replace(layer, stride=1), "the stride is forgotten"),
+    ):
+        height, width = changed.size
+        if min(height, width) >= pool.kernel[0]:
+            after = replace(pool, height=height, width=width)
+            found.append((volume_of(layer.filters, *after.size), f"{told} in the convolution"))
+    found += [
+        (volume_of(layer.filters, *pair), f"{told} in the pooling")
+        for pair, told in size_slips(pool)
+        if pair != layer.size
+    ]
+    found.append((volume_of(layer.channels, *pool.size), "the convolution's filters are forgotten"))
+    return found
+
+
+FIRST = (
+    lambda: ask_volume(Layer(channels=3, height=32, width=32, filters=6, kernel=(5, 5))),
+    lambda: ask_size(
+        Layer(channels=1, height=227, width=227, filters=1, kernel=(11, 11), stride=4)
+    ),
+)
+KINDS = (forwards, kernel, twice, next_exact)

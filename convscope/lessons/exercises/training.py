@@ -1,0 +1,273 @@
+"""Exercises on training: a step of SGD, steps of an epoch, the learning rate on its way."""
+
+from fractions import Fraction
+
+from convscope.lessons.exercises.answer import number, whole
+from convscope.lessons.exercises.dice import Dice
+from convscope.lessons.exercises.task import Slip, Task, mistaken, solved
+from convscope.lessons.exercises.words import bracketed, figure, several
+
+
+def _tenths(dice: Dice, low: int, high: int) -> Fraction:
+    """A number of one decimal that is not 0."""
+    while True:
+        value = dice.between(low, high)
+        if value:
+            return Fraction(value, 10)
+
+
+def step(dice: Dice, level: int) -> Task:
+    """The weight after one step; momentum, weight decay and a second step come with the level."""
+    weight, gradient = _tenths(dice, -20, 20), _tenths(dice, -30, 30)
+    rate = Fraction(1, dice.pick((2, 5, 10) if level > 3 else (2, 5, 10, 100)))
+    momentum = Fraction(dice.pick((5, 8, 9)), 10) if level > 1 else Fraction(0)
+    velocity = _tenths(dice, -20, 20) if level > 1 else Fraction(0)
+    decay = Fraction(dice.between(1, 5), 10) if level > 2 else Fraction(0)
+    pull = gradient + decay * weight
+    moved = momentum * velocity + pull
+    after = weight - rate * moved
+    rows = [("new v", figure(moved), _sum_of(momentum, velocity, gradient, decay, weight))]
+    told = f"The weight is w = {figure(weight)}, its gradient g = {figure(gradient)}"
+    told += f", its velocity v = {figure(velocity)}, momentum m = {figure(momentum)}" * (level > 1)
+    told += f", weight decay d = {figure(decay)}" * (level > 2)
+    rule = ("v ← g", "v ← m·v + g", "v ← m·v + g + d·w")[min(level, 3) - 1]
+    told += f"; the learning rate is {figure(rate)}. One step: {rule}, then w ← w − rate·v."
+    if level > 3:
+        later = _tenths(dice, -30, 30)
+        rows.append(("w after one", figure(after), _moved(weight, rate, moved)))
+        told += f" A second step follows, with the gradient {figure(later)}."
+        weight, gradient, velocity = after, later, moved
+        pull = gradient + decay * weight
+        moved = momentum * velocity + pull
+        after = weight - rate * moved
+        rows.append(("new v", figure(moved), _sum_of(momentum, velocity, gradient, decay, weight)))
+    right = number(after)
+    rows.append(("new w", right.told, _moved(weight, rate, moved)))
+    slips = _step_slips(weight, rate, moved, pull, momentum * velocity + gradient)
+    if momentum:
+        slips.append((number(weight - rate * (velocity + pull)), "the old v is not shrunk by m"))
+        slips.append((number(weight - rate * momentum * moved), "the new v is shrunk by m"))
+    return Task(
+        question=f"{told} What is w afterwards?",
+        answer=right,
+        hint="First the new v, then w minus the learning rate times the new v.",
+        worked=solved(*rows),
+        mistakes=mistaken(right, slips),
+    )
+
+
+def _step_slips(
+    weight: Fraction, rate: Fraction, moved: Fraction, pull: Fraction, plain: Fraction
+) -> list[Slip]:
+    """`pull` is the new velocity without the old one, `plain` the one without the decay."""
+    return [
+        (number(weight + rate * moved), "the step goes up the gradient instead of down"),
+        (number(weight - moved), "the learning rate is forgotten"),
+        (number(weight - rate * pull), "the velocity is forgotten"),
+        (number(weight - rate * plain), "the decay is forgotten"),
+        (number(moved), "the velocity is taken for the weight"),
+        (number(rate * moved), "the step is taken for the weight"),
+    ]
+
+
+def _sum_of(*parts: Fraction) -> str:
+    """The new velocity with its numbers put in; what is 0 is left out."""
+    momentum, velocity, gradient, decay, weight = parts
+    before = f"{figure(momentum)}·{bracketed(velocity)} + " if momentum else ""
+    after = f" + {figure(decay)}·{bracketed(weight)}" if decay else ""
+    return f"{before}{bracketed(gradient) if before else figure(gradient)}{after}"
+
+
+def _moved(weight: Fraction, rate: Fraction, moved: Fraction) -> str:
+    return f"{figure(weight)} − {figure(rate)}·{bracketed(moved)}"
+
+
+def steps(dice: Dice, level: int) -> Task:
+    """Steps of an epoch, or of several."""
+    batch = dice.pick((10, 20, 50, 100) if level < 2 else (16, 32, 48, 64, 128, 256))
+    whole_batches, rest = dice.between(5, 100 * level), dice.between(1, batch - 1)
+    images = batch * whole_batches + (rest if level > 1 else 0)
+    epochs = 1 if level < 2 else dice.between(2, 20 * level)
+    held = dice.pick((5, 10, 20)) if level > 3 else 0
+    if held:
+        images = -(-images // 100) * 100
+    trained = images - images * held // 100
+    each = -(-trained // batch)
+    right = whole(each * epochs)
+    split = f" {held}% of them are kept for validation." if held else ""
+    length = "one epoch" if epochs == 1 else f"{epochs} epochs"
+    last = " The last batch of an epoch may be smaller." if level > 1 else ""
+    return Task(
+        question=(
+            f"A training has {several(images, 'image')}.{split} With batches of {batch}, how many "
+            f"steps are {length}?{last}"
+        ),
+        answer=right,
+        hint="An epoch has N/B steps, rounded up, for N training images in batches of B.",
+        worked=solved(
+            *([("training images", figure(trained), f"{figure(images)} − {held}%")] * bool(held)),
+            ("steps of an epoch", figure(each), f"{figure(trained)}/{batch}, rounded up"),
+            *([("steps", right.told, f"{figure(each)}·{epochs}")] * (epochs > 1)),
+        ),
+        mistakes=mistaken(
+            right,
+            [
+                (whole(trained // batch * epochs), "the last, smaller batch is left out"),
+                (whole(-(-trained * epochs // batch)), "batches reach into the next epoch"),
+                (whole(-(-images // batch) * epochs), "the validation images are trained on too"),
+                (whole(each), "one epoch is counted"),
+                (whole(trained * epochs), "every image is counted as a step"),
+                (whole(trained), "every image is counted as a step"),
+            ],
+        ),
+    )
+
+
+def last_batch(dice: Dice, level: int) -> Task:
+    """How many images has the last batch?"""
+    batch = dice.pick((10, 20, 50, 100) if level < 2 else (32, 48, 64, 96, 128, 256))
+    images = dice.between(2 * batch, 500 * 4**level)
+    rest = images % batch
+    right = whole(rest or batch)
+    return Task(
+        question=(
+            f"An epoch goes once through {figure(images)} images in batches of {batch}. How many "
+            "images has its last batch?"
+        ),
+        answer=right,
+        hint="What is left of the images after all whole batches; a whole batch if nothing is.",
+        worked=solved(
+            ("whole batches", figure(images // batch), f"{figure(images)}/{batch}, rounded down"),
+            ("last batch", right.told, f"{figure(images)} − {images // batch}·{batch}"),
+        )
+        if rest
+        else solved(("last batch", right.told, f"{figure(images)} is {images // batch}·{batch}")),
+        mistakes=mistaken(
+            right,
+            [
+                (whole(images // batch), "the whole batches are counted"),
+                (whole(-(-images // batch)), "the batches are counted"),
+                (whole(batch), "every batch is taken for whole"),
+                (whole(0), "a whole last batch is taken for none"),
+                (whole(batch - rest), "what the last batch lacks is counted"),
+            ],
+        ),
+    )
+
+
+_COSINES = {
+    Fraction(1, 3): Fraction(1, 2),
+    Fraction(1, 2): Fraction(0),
+    Fraction(2, 3): Fraction(-1, 2),
+}
+
+
+def rate(dice: Dice, level: int) -> Task:
+    """The learning rate on its way: drops, a warm-up, a half cosine, both."""
+    peak = dice.pick((Fraction(1, 10), Fraction(1, 5), Fraction(2, 5), Fraction(1, 20)))
+    match level:
+        case 1:
+            return dropped(dice, peak)
+        case 2:
+            return warmed(dice, peak)
+        case _:
+            return cosine(dice, peak, warmup=dice.pick((6, 10, 20, 50)) if level > 3 else 0)
+
+
+def dropped(dice: Dice, peak: Fraction) -> Task:
+    """The rate is divided after some epochs."""
+    every, by = dice.pick((10, 20, 30)), dice.pick((2, 5, 10))
+    epoch = dice.between(every // 2, 4 * every)
+    drops = epoch // every
+    right = number(peak / by**drops)
+    return Task(
+        question=(
+            f"The learning rate begins at {figure(peak)} and is divided by {by} after every "
+            f"{every} epochs. What is it after {several(epoch, 'whole epoch')}?"
+        ),
+        answer=right,
+        hint="The rate is peak/b^k after k drops; k is the epochs/every, rounded down.",
+        worked=solved(
+            ("drops", str(drops), f"{epoch}/{every}, rounded down"),
+            ("rate", right.told, f"{figure(peak)}/{by}^{drops}"),
+        ),
+        mistakes=mistaken(
+            right,
+            [
+                (number(peak / by ** (drops + 1)), "one drop too many is counted"),
+                (number(peak / by ** max(0, drops - 1)), "one drop too few is counted"),
+                (number(peak / (by * drops)) if drops else None, "the drops are multiplied"),
+                (number(peak), "the drops are forgotten"),
+                (number(peak * by**drops), "the rate is multiplied instead of divided"),
+            ],
+        ),
+    )
+
+
+def warmed(dice: Dice, peak: Fraction) -> Task:
+    """The rate rises to its peak."""
+    long = dice.pick((100, 200, 400, 500))
+    at = dice.between(1, 9) * long // 10
+    right = number(peak * at / long)
+    return Task(
+        question=(
+            f"In a warm-up of {long} steps the learning rate rises linearly from 0 to "
+            f"{figure(peak)}. What is it after {at} steps?"
+        ),
+        answer=right,
+        hint="The rate is peak·t/T after t of the T steps of the warm-up.",
+        worked=solved(("rate", right.told, f"{figure(peak)}·{at}/{long}")),
+        mistakes=mistaken(
+            right,
+            [
+                (number(peak), "the warm-up is forgotten"),
+                (number(peak * (long - at) / long), "the rate falls instead of rising"),
+                (number(peak / at), "the peak is divided by the steps"),
+                (number(Fraction(at, long)), "the share of the warm-up is taken"),
+            ],
+        ),
+    )
+
+
+def cosine(dice: Dice, peak: Fraction, *, warmup: int) -> Task:
+    """The rate falls along half a cosine, perhaps after a warm-up."""
+    long = 6 * dice.between(10, 200)
+    share = dice.pick(tuple(_COSINES))
+    if warmup and dice.between(0, 2) == 0:
+        at, value = warmup // 2, peak / 2
+        how = f"{figure(peak)}·{at}/{warmup}, in the warm-up"
+    else:
+        at, value = warmup + int(share * long), peak * (1 + _COSINES[share]) / 2
+        how = f"{figure(peak)}·(1 + {bracketed(_COSINES[share])})/2, at t = {share}"
+    right, t = number(value), Fraction(at - warmup, long)
+    before = f"rises linearly from 0 to {figure(peak)} in {warmup} steps, then " if warmup else ""
+    falls = f"falls from {figure(peak)} to 0 in {long:,} steps along half a cosine"
+    ignored = Fraction(at, warmup + long)
+    return Task(
+        question=(
+            f"The learning rate {before}{falls}: peak·(1 + cos πt)/2, where t goes from 0 to 1. "
+            f"What is it after {at:,} steps{' in all' if warmup else ''}? "
+            "cos 60° = 1/2, cos 90° = 0, cos 120° = −1/2; π is 180°."
+        ),
+        answer=right,
+        hint="t is the share of the fall that is over; a warm-up is not part of it.",
+        worked=solved(("rate", right.told, how)),
+        mistakes=mistaken(
+            right,
+            [
+                (number(peak * (1 - t)) if 0 <= t <= 1 else None, "the rate falls linearly"),
+                (number(peak * (1 + _COSINES.get(t, Fraction(1)))), "the half is forgotten"),
+                (number(peak * _COSINES.get(t, Fraction(1))), "the 1 and the half are forgotten"),
+                (
+                    number(peak * (1 - _COSINES.get(t, Fraction(1))) / 2),
+                    "the fall is taken upwards",
+                ),
+                (number(peak * (1 - ignored)), "the warm-up is counted and the fall is linear"),
+                (number(peak), "the rate is taken for constant"),
+            ],
+        ),
+    )
+
+
+FIRST = ()
+KINDS = (step, steps, rate, last_batch)

@@ -1,0 +1,179 @@
+"""Exercises on AlexNet and VGG: their tables, and what a stack of small filters sees and costs."""
+
+from convscope.geometry import Field
+from convscope.lessons.exercises.answer import whole
+from convscope.lessons.exercises.dice import Dice
+from convscope.lessons.exercises.network import Net, Row, ask_parameters, ask_volume
+from convscope.lessons.exercises.task import Table, Task, mistaken, solved
+from convscope.lessons.exercises.words import figure, several, sides
+
+# How many convolutions of 3×3 the five stages of a column have; C's 1×1 are left out.
+_COLUMNS = {
+    "A": (1, 1, 2, 2, 2),
+    "B": (2, 2, 2, 2, 2),
+    "D": (2, 2, 3, 3, 3),
+    "E": (2, 2, 4, 4, 4),
+}
+_FILTERS = (64, 128, 256, 512, 512)
+_LAYERS = {"A": 11, "B": 13, "D": 16, "E": 19}
+
+
+def alexnet(*, towers: bool = False, side: int = 227) -> Net:
+    """AlexNet with every filter over all maps below, or in two towers as in the paper."""
+    half = 2 if towers else 1
+    rows = (
+        Row("conv1", 96, 11, 4),
+        Row("pool1", 0, 3, 2),
+        Row("conv2", 256, 5, 1, 2, half),
+        Row("pool2", 0, 3, 2),
+        Row("conv3", 384, 3, 1, 1),
+        Row("conv4", 384, 3, 1, 1, half),
+        Row("conv5", 256, 3, 1, 1, half),
+        Row("pool5", 0, 3, 2),
+        Row("fc6", 4096, 0),
+        Row("fc7", 4096, 0),
+        Row("fc8", 1000, 0),
+    )
+    return Net("AlexNet in two groups" if towers else "AlexNet", 3, side, rows)
+
+
+def vgg(column: str, *, side: int = 224) -> Net:
+    """A column of the paper's table, one row for each layer."""
+    rows: list[Row] = []
+    for stage, (count, filters) in enumerate(zip(_COLUMNS[column], _FILTERS, strict=True), 1):
+        rows += [Row(f"conv{stage}_{place}", filters, 3, 1, 1) for place in range(1, count + 1)]
+        rows.append(Row(f"pool{stage}", 0, 2, 2))
+    rows += [Row("fc1", 4096, 0), Row("fc2", 4096, 0), Row("fc3", 1000, 0)]
+    return Net(f"VGG-{_LAYERS[column]}", 3, side, tuple(rows))
+
+
+def _drawn(dice: Dice, level: int) -> Net:
+    if dice.between(0, 1) == 0:
+        side = 227 if level < 3 else 67 + 32 * dice.between(0, 8)
+        return alexnet(towers=level > 2 and bool(dice.between(0, 1)), side=side)
+    side = 224 if level < 2 else 32 * dice.between(2, 4 + 2 * level)
+    return vgg(dice.pick(tuple(_COLUMNS)), side=side)
+
+
+def parameters(dice: Dice, level: int) -> Task:
+    net = _drawn(dice, level)
+    layers = [row.name for row in net.rows if row.filters and (level > 1 or row.size)]
+    return ask_parameters(net, dice.pick(layers))
+
+
+def output(dice: Dice, level: int) -> Task:
+    net = _drawn(dice, level)
+    layers = [row.name for row in net.rows if row.size]
+    return ask_volume(net, dice.pick(layers if level > 1 else layers[:6]))
+
+
+def field(dice: Dice, level: int) -> Task:
+    """How many pixels does a unit behind a stack see along one axis?"""
+    stack = _stack(dice, level)
+    fields = _fields(stack)
+    right = whole(fields[-1].size)
+    rows = [
+        (name, figure(after.size), f"{before.size} + ({size} − 1)·{before.jump}")
+        for (size, _, name), before, after in zip(stack, fields, fields[1:], strict=False)
+    ]
+    plain = 1 + sum(size - 1 for size, _, _ in stack)
+    pairs = zip(stack, fields[1:], strict=True)
+    late = 1 + sum((size - 1) * after.jump for (size, _, _), after in pairs)
+    return Task(
+        question=(
+            "An image goes through these layers in turn. Far from the border, how many rows of "
+            "pixels sees a unit behind the last of them?"
+        ),
+        answer=right,
+        hint=(
+            "Each layer adds (F − 1)·j to the field, which begins at 1: F is the window's size, j "
+            "the product of the strides of the layers before it."
+        ),
+        worked=solved(*rows),
+        mistakes=mistaken(
+            right,
+            [
+                (whole(plain), "the strides are forgotten"),
+                (whole(late), "a layer's own stride is counted in its own jump"),
+                (whole(fields[-1].size - 1), "the first pixel is forgotten"),
+                (whole(plain + len(stack) - 1), "the sizes of the windows are added"),
+                (whole(fields[-2].size), "the last layer is forgotten"),
+            ],
+        ),
+        table=Table(
+            ("layer", "size", "stride"),
+            tuple((name, sides(size, size), str(stride)) for size, stride, name in stack),
+        ),
+    )
+
+
+def _fields(stack: list[tuple[int, int, str]]) -> list[Field]:
+    """The field of a pixel, and that behind each layer."""
+    fields = [Field()]
+    for size, stride, _ in stack:
+        fields.append(fields[-1].through(size, stride=stride))
+    return fields
+
+
+def _stack(dice: Dice, level: int) -> list[tuple[int, int, str]]:
+    """Layers (size, stride, name) that get more various with the level."""
+    if level < 2:
+        return [(3, 1, f"conv{place}") for place in range(1, dice.between(2, 8) + 1)]
+    stack: list[tuple[int, int, str]] = []
+    for stage in range(1, level + 1):
+        first = stage == 1 and level > 3
+        for place in range(1, dice.between(1, 3) + 1):
+            size = dice.pick((7, 11)) if first and place == 1 else dice.pick((3, 3, 5))
+            stride = dice.pick((2, 4)) if first and place == 1 else 1
+            stack.append((size, stride, f"conv{stage}_{place}"))
+        if stage < level:
+            stack.append((2 if level < 4 else dice.pick((2, 3)), 2, f"pool{stage}"))
+    return stack
+
+
+def stacked(dice: Dice, level: int) -> Task:
+    """Small filters in a stack against one large filter."""
+    layers = dice.between(2, 2 + level)
+    maps = dice.pick((8, 10, 16) if level < 2 else (16, 32, 64, 128, 256))
+    large = 2 * layers + 1
+    stack, one = layers * 9 * maps * maps, large * large * maps * maps
+    saved = level > 2
+    right = whole(one - stack if saved else stack)
+    asked = (
+        f"How many weights fewer has the stack than one layer of {sides(large, large)}, which sees "
+        "as much?"
+        if saved
+        else f"How many weights has it? (One layer of {sides(large, large)} sees as much.)"
+    )
+    rows = [("stack", figure(stack), f"{layers}·3·3·{maps}·{maps}")]
+    if saved:
+        name = f"one of {sides(large, large)}"
+        rows.append((name, figure(one), f"{large}·{large}·{maps}·{maps}"))
+        rows.append(("fewer", right.told, f"{figure(one)} − {figure(stack)}"))
+    return Task(
+        question=(
+            f"A stack of {several(layers, 'layer')} of 3×3 filters, each with {maps} maps before "
+            f"and behind it. Leave out the biases. {asked}"
+        ),
+        answer=right,
+        hint="A layer with C maps before and behind it has F·F·C·C weights.",
+        worked=solved(*rows),
+        mistakes=mistaken(
+            right,
+            [
+                (whole(layers * 9 * maps), "the maps are counted once, not before and behind"),
+                (whole(9 * maps * maps), "one layer of the stack is counted"),
+                (whole(stack), "the weights of the stack are taken"),
+                (whole(one), "the weights of the large filter are taken"),
+                (whole(stack + layers * maps), "the biases are counted"),
+                (whole((large * large - 9) * maps * maps), "one layer of the stack is counted"),
+            ],
+        ),
+    )
+
+
+FIRST = (
+    lambda: ask_parameters(alexnet(), "conv1"),
+    lambda: ask_volume(alexnet(), "pool1"),
+)
+KINDS = (parameters, field, output, stacked)

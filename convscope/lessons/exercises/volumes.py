@@ -1,0 +1,127 @@
+"""Exercises on volumes: what a layer makes, what a filter weighs, what a layer has to learn."""
+
+import math
+
+from convscope.lessons.exercises.answer import whole
+from convscope.lessons.exercises.dice import Dice
+from convscope.lessons.exercises.layer import (
+    PARAMETER_HINT,
+    Layer,
+    draw,
+    parameter_slips,
+    volume_slips,
+)
+from convscope.lessons.exercises.task import Task, mistaken, solved
+from convscope.lessons.exercises.words import figure, several, sides, volume
+
+
+def ask_volume(layer: Layer) -> Task:
+    """Which volume does a layer make?"""
+    return Task(
+        question=(
+            f"{layer.image} meets {layer.filters} filters of {layer.window}.{layer.grouped} "
+            "What is the output volume?"
+        ),
+        answer=layer.made,
+        hint=f"{layer.hint} Each filter makes one map.",
+        worked=layer.worked("output", "window"),
+        mistakes=mistaken(layer.made, volume_slips(layer)),
+    )
+
+
+def ask_parameters(layer: Layer) -> Task:
+    """How many parameters does a layer have?"""
+    right = whole(layer.cost.parameters)
+    return Task(
+        question=(
+            f"{layer.image} meets {layer.filters} filters of {layer.window}.{layer.grouped} "
+            "How many parameters has the layer, biases included?"
+        ),
+        answer=right,
+        hint=PARAMETER_HINT,
+        worked=layer.worked("parameters"),
+        mistakes=mistaken(right, parameter_slips(layer)),
+    )
+
+
+def output(dice: Dice, level: int) -> Task:
+    return ask_volume(draw(dice, level))
+
+
+def parameters(dice: Dice, level: int) -> Task:
+    return ask_parameters(draw(dice, level))
+
+
+def weights(dice: Dice, level: int) -> Task:
+    """How many weights has one filter, or all of them?"""
+    layer = draw(dice, level, channels=(3, 4, 6))
+    area, sees = math.prod(layer.kernel), layer.channels // layer.groups
+    right = whole(area * sees)
+    tall, wide = layer.kernel
+    maps = volume(layer.channels, layer.height, layer.width)
+    return Task(
+        question=(
+            f"A layer has {layer.filters} filters of {sides(tall, wide)} over a volume of {maps}."
+            f"{layer.grouped} How many weights has one filter, without its bias?"
+        ),
+        answer=right,
+        hint="A filter has F·F weights for each map that it sees: F·F·C for C maps.",
+        worked=solved(("weights of a filter", right.told, f"{tall}·{wide}·{sees}")),
+        mistakes=mistaken(
+            right,
+            [
+                (whole(area), "the maps of the input are forgotten: a filter has a slice for each"),
+                (whole(area * sees + 1), "the bias is counted too"),
+                (whole(area * sees * layer.filters), "the weights of all filters are counted"),
+                (whole(area * layer.filters), "the filters are counted, not the maps below"),
+                (whole(area * layer.channels), "the groups are forgotten"),
+                (whole((tall + wide) * sees), "the sides of the filter are added"),
+            ],
+        ),
+    )
+
+
+def filters(dice: Dice, level: int) -> Task:
+    """Back from the parameters to the number of filters."""
+    layer = draw(dice, min(level, 3), channels=(1, 3, 6))
+    one = math.prod(layer.kernel) * layer.channels + 1
+    total, right = layer.cost.parameters, whole(layer.filters)
+    slips = [
+        (total // (one - 1), "the biases are forgotten"),
+        (total // (math.prod(layer.kernel) + 1), "the maps of the input are forgotten"),
+        (one, "the parameters of one filter are taken for the number of filters"),
+    ]
+    seen = several(layer.channels, "map")
+    taps = "·".join(map(str, (*layer.kernel, layer.channels)))
+    return Task(
+        question=(
+            f"A layer with filters of {sides(*layer.kernel)} on {seen} has {figure(total)} "
+            "parameters, one bias for each filter included. How many filters are they?"
+        ),
+        answer=right,
+        hint=f"{PARAMETER_HINT} Divide by what one filter has.",
+        worked=solved(
+            ("one filter", figure(one), f"{taps} + 1"),
+            ("filters", right.told, f"{figure(total)}/{figure(one)}"),
+        ),
+        mistakes=mistaken(right, [(whole(found), told) for found, told in slips]),
+    )
+
+
+def _lecture(side: int, filters: int, kernel: int, padding: int = 0) -> Layer:
+    return Layer(
+        channels=3,
+        height=side,
+        width=side,
+        filters=filters,
+        kernel=(kernel, kernel),
+        padding=padding,
+    )
+
+
+FIRST = (
+    lambda: ask_volume(_lecture(256, 8, 5)),
+    lambda: ask_parameters(_lecture(64, 10, 5, 2)),
+    lambda: ask_parameters(_lecture(32, 10, 3)),
+)
+KINDS = (output, parameters, weights, filters)

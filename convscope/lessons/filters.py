@@ -1,0 +1,147 @@
+"""Lesson: what the filters of a trained LeNet-5 have learned, and which of them repeat others."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, cast
+
+import numpy as np
+
+from convscope.errors import RequestError
+from convscope.lessons.asked import choice, whole
+from convscope.lessons.repetition import COMPARED, TWIN, Layer
+from convscope.lessons.trained import DATA, EPOCHS, Bytes, Trained, Trainee
+
+LAYERS = ("conv1", "conv2")
+_PAIRS = 3  # that are named
+
+
+@lru_cache(maxsize=4)
+def _layer(trained: Trained, name: str) -> Layer:
+    return Layer(trained, name)
+
+
+def _prepare(trained: Trained) -> None:
+    """Do once what every answer needs."""
+    for name in LAYERS:
+        layer = _layer(trained, name)
+        _filters(layer, trained.test[0][:1])
+        _pair(layer, 0)
+        layer.exciting(0)
+
+
+TRAINEE = Trainee(_prepare)
+
+
+def tell(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The filters of one layer of a trained network, their maps, and what is left without some.
+
+    `state` has `layer` (of LAYERS), the chosen `filter`, the `digit` (0 to 9) whose maps are shown,
+    and `removed`, the filters that are zeroed. While the network is being trained the answer is
+    `ready` False, with `step` of `steps`. Then it has the `filters` with their slices, map and
+    the number of test digits that are `right` without each alone; `digits`; `alike`, the matrices
+    of correlation and cosine, and the pairs that are most alike; the `patches` that excite the
+    chosen filter most; and how many of `tested` are right with the whole network (`whole`), without
+    those `removed`, and without the chosen filter, its nearest, and both (`pair`).
+
+    Raises RequestError for what is none of this, WorkError for a training that failed.
+    """
+    name = choice(state, "layer", LAYERS)
+    digit = whole(state, "digit", 0, 9)
+    asked = whole(state, "filter", 0, 119), _places(state)
+    trained = TRAINEE.trained()
+    if trained is None:
+        return {
+            "ready": False,
+            "data": DATA,
+            "epochs": EPOCHS,
+            "step": TRAINEE.step,
+            "steps": TRAINEE.steps,
+        }
+    layer = _layer(trained, name)
+    chosen = min(asked[0], len(layer) - 1)
+    removed = tuple(place for place in asked[1] if place < len(layer))
+    _, labels = trained.test
+    examples = [int(np.flatnonzero(labels == label)[0]) for label in range(10)]
+    pixels = trained.test[0][examples]
+    return {
+        "ready": True,
+        "learned": len(trained.train[1]),
+        "tested": len(labels),
+        "compared": min(COMPARED, len(labels)),
+        "whole": layer.right(()),
+        "removed": list(removed),
+        "left": layer.right(removed),
+        "digits": [one[::2, ::2].ravel().tolist() for one in pixels],
+        "digit": pixels[digit].ravel().tolist(),
+        "side": pixels.shape[1],
+        "filters": _filters(layer, pixels[digit : digit + 1]),
+        "chosen": chosen,
+        "field": layer.field.size,
+        "patches": [
+            {"pixels": patch.pixels.ravel().tolist(), "value": patch.value, "digit": patch.digit}
+            for patch in layer.exciting(chosen)
+        ],
+        "alike": _alike(layer),
+        "pair": _pair(layer, chosen),
+    }
+
+
+def _places(state: Mapping[str, Any]) -> tuple[int, ...]:
+    """The filters to be removed, ascending, each once."""
+    found = state.get("removed")
+    values = cast("list[object]", found) if isinstance(found, list) else [None]
+    if any(isinstance(v, bool) or not isinstance(v, int) or not 0 <= v < 120 for v in values):
+        raise RequestError(f"removed must be a list of filters, counted from 0, not {found!r}.")
+    return tuple(sorted(set(cast("list[int]", values))))
+
+
+def _filters(layer: Layer, pixels: Bytes) -> list[dict[str, Any]]:
+    """Each filter with its slices, its map of the digit, and what it is worth alone."""
+    maps = layer.maps(pixels)[0].astype(np.float64).round(4)
+    dead = layer.dead
+    return [
+        {
+            "slices": [one.ravel().tolist() for one in layer.weights[place]],
+            "map": maps[place].ravel().tolist(),
+            "side": maps.shape[1],
+            "dead": place in dead,
+            "right": layer.right((place,)),
+        }
+        for place in range(len(layer))
+    ]
+
+
+def _alike(layer: Layer) -> dict[str, Any]:
+    """The matrices, and the pairs whose maps go together most, in either direction."""
+    bound = layer.correlation
+    first, second = np.triu_indices(len(layer), 1)
+    order = np.argsort(-np.abs(bound[first, second]), kind="stable")
+    named = [(int(first[k]), int(second[k])) for k in order[:_PAIRS]]
+    return {
+        "correlation": np.round(bound, 4).tolist(),
+        "cosine": np.round(layer.cosine, 4).tolist(),
+        "pairs": [
+            {
+                "pair": [one, other],
+                "correlation": float(bound[one, other]),
+                "cosine": float(layer.cosine[one, other]),
+            }
+            for one, other in named
+        ],
+        "twins": int((np.abs(bound[first, second]) >= TWIN).sum()),
+        "bound": TWIN,
+    }
+
+
+def _pair(layer: Layer, chosen: int) -> dict[str, Any]:
+    """The chosen filter and the one whose map goes with its own most: what they are worth."""
+    bound = np.abs(layer.correlation[chosen])
+    bound[chosen] = -1
+    nearest = int(bound.argmax())
+    both = (min(chosen, nearest), max(chosen, nearest))
+    return {
+        "nearest": nearest,
+        "correlation": float(layer.correlation[chosen, nearest]),
+        "cosine": float(layer.cosine[chosen, nearest]),
+        "without": [layer.right((chosen,)), layer.right((nearest,)), layer.right(both)],
+    }

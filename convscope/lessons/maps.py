@@ -1,0 +1,123 @@
+"""Lesson: a picture's feature map, and what a bias and an activation make of it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from convscope.layers import ScaledTanh
+from convscope.lessons.asked import cells, choice, number, whole
+from convscope.lessons.pictures import grey
+from convscope.lessons.window import convolved, places, under
+
+Array = NDArray[np.float64]
+
+PICTURES = ("digit", "photograph")
+KERNEL = 3
+BIAS = 4.0
+"""The largest magnitude of the bias."""
+
+SLOPE = 0.1
+"""Of the leaky ReLU below zero."""
+
+ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "ReLU": F.relu,
+    "leaky ReLU": lambda sums: F.leaky_relu(sums, SLOPE),
+    "tanh": torch.tanh,
+    "scaled tanh": ScaledTanh(),
+    "sigmoid": torch.sigmoid,
+}
+"""The activations by the names that the page gives them; scaled tanh is LeNet-5's."""
+
+_BARS = 14  # of a histogram, on each side of zero
+_POINTS = 81  # of a curve
+_DIGITS = 6  # decimals of what is only painted
+
+
+def tell(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The sums of a filter of 3x3 over a picture, and after a bias and an activation.
+
+    `state` has `picture`, `filter` (9 numbers), `bias` (-4 to 4), `activation` and `at`, a unit of
+    the map counted row by row. Pixels are bytes / 255. The answer has the `levels` of the picture
+    in bytes, the maps `sums` and `after` (rounded to six decimals), their sides, their histograms,
+    the shares of units below and at zero, the curve of the activation, and the unit `at`: its
+    patch, terms, sum, and what becomes of it.
+
+    Raises RequestError for what is none of this.
+    """
+    levels = grey(choice(state, "picture", PICTURES))
+    weights = np.reshape(cells(state, "filter", KERNEL * KERNEL), (1, 1, KERNEL, KERNEL))
+    bias = number(state, "bias", -BIAS, BIAS)
+    activate = _as_arrays(ACTIVATIONS[choice(state, "activation", tuple(ACTIVATIONS))])
+    pixels = levels[None] / 255
+    sums = convolved(pixels, weights)[0]
+    before = sums + bias
+    after = activate(before)
+    at = min(whole(state, "at", 0, levels.size - 1), sums.size - 1)
+    return {
+        "side": len(levels),
+        "levels": levels.ravel().tolist(),
+        "map": len(sums),
+        "peak": max(float(np.abs(values).max()) for values in (sums, before, after)),
+        "sums": _short(sums),
+        "after": _short(after),
+        "below": float(np.mean(before < 0)),
+        "zero": float(np.mean(after == 0)),
+        "histograms": _histograms(before, after),
+        "curve": _curve(activate, before),
+        "unit": _unit(pixels, weights, at, sums, bias) | {"after": float(after.flat[at])},
+    }
+
+
+def _as_arrays(activation: Callable[[Tensor], Tensor]) -> Callable[[Array], Array]:
+    return lambda values: activation(torch.from_numpy(values)).numpy()
+
+
+def _short(values: Array) -> list[float]:
+    return np.round(values, _DIGITS).ravel().tolist()
+
+
+def _unit(pixels: Array, weights: Array, at: int, sums: Array, bias: float) -> dict[str, Any]:
+    side = pixels.shape[-1]
+    row, column = divmod(at, sums.shape[-1])
+    rows, columns = (places(side, KERNEL, start=start) for start in (row, column))
+    values = under(pixels, rows, columns)
+    terms = zip(values.ravel().tolist(), weights.ravel().tolist(), strict=True)
+    total = float(sums[row, column])
+    return {
+        "at": at,
+        "row": row,
+        "column": column,
+        "terms": [{"value": v, "weight": w, "product": v * w} for v, w in terms],
+        "sum": total,
+        "bias": bias,
+        "before": total + bias,
+    }
+
+
+def _histograms(before: Array, after: Array) -> dict[str, Any]:
+    """How many units lie where, on one scale for both: below zero, at it, and above."""
+    peak = max(float(np.abs(before).max()), float(np.abs(after).max())) or 1.0
+    return {"peak": peak, "before": _counts(before, peak), "after": _counts(after, peak)}
+
+
+def _counts(values: Array, peak: float) -> dict[str, Any]:
+    """Bars of equal width from -peak to 0 and from 0 to peak; what is 0 has a bar of its own."""
+    below = np.histogram(values[values < 0], bins=_BARS, range=(-peak, 0))[0]
+    above = np.histogram(values[values > 0], bins=_BARS, range=(0, peak))[0]
+    return {
+        "below": below.tolist(),
+        "zero": int(np.sum(values == 0)),
+        "above": above.tolist(),
+    }
+
+
+def _curve(activate: Callable[[Array], Array], before: Array) -> dict[str, list[float]]:
+    """The activation from the most negative sum to the most positive, alike on both sides."""
+    reach = max(2.0, float(np.abs(before).max()))
+    x = np.linspace(-reach, reach, _POINTS)
+    return {"x": x.tolist(), "y": activate(x).tolist()}

@@ -1,0 +1,107 @@
+"""Lesson: a frame of zeros around an image of 6x6."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from convscope.geometry import Axis, Padding
+from convscope.lessons.asked import cells, choice, number, whole
+from convscope.lessons.window import FILTERS, convolved, places, products, ready, under
+
+SIDE = 6
+"""Height and width of the image."""
+PADDINGS = (*map(str, range(7)), "valid", "same")
+DEEP = 32
+"""Height and width of the image that goes through several layers."""
+
+
+def tell(state: Mapping[str, Any]) -> dict[str, Any]:
+    """An image in its frame of zeros, the map, and how often each pixel is read.
+
+    `state` has `image` (36 numbers), `kernel` (1 to 8), `padding` ("0" to "6", "valid" or "same"),
+    `filter` ("edges" or "sum"), `bias`, `at` (one unit of the map, row by row) and `layers` (1 to
+    16). The answer has the cells `before` and `after` the image, the `framed` image with its side
+    `wide` and the cells `outside`; the `filter`'s weights, the map's side `map` and `sums`, the
+    unit `at`, its `patch` of the framed image, `terms` and `total`; how often each pixel is read
+    (`counts`; `reads` says so of the first corner, the last one, and the pixel that is read most),
+    how many units see nothing but zeros (`blind`), the `formula` of the side, the
+    `reason` of the padding where it is "same", and the `deep` sides of an image of 32x32 before and
+    after each of as many `layers` as fit.
+
+    Raises RequestError for what is none of this, and for a filter that does not fit.
+    """
+    kernel = whole(state, "kernel", 1, 8)
+    image = np.reshape(cells(state, "image", SIDE**2), (1, SIDE, SIDE))
+    weights = ready(choice(state, "filter", FILTERS), kernel)
+    bias = number(state, "bias", -1e6, 1e6)
+    padding = _padding(choice(state, "padding", PADDINGS))
+    axis = Axis(SIDE, kernel, padding=padding)
+    windows = [places(SIDE, kernel, start=unit - axis.pads[0]) for unit in range(axis.output)]
+    sums = convolved(image, weights, bias=np.array([bias]), padding=axis.pads).ravel().tolist()
+    at = min(whole(state, "at", 0, 18**2 - 1), len(sums) - 1)
+    row, column = divmod(at, axis.output)
+    return {
+        **_frame(image[0], axis, row, column),
+        "filter": weights.ravel().tolist(),
+        "map": axis.output,
+        "sums": sums,
+        "at": at,
+        "terms": products(under(image, windows[row], windows[column]), weights),
+        "bias": bias,
+        "total": sums[at],
+        **_reading(windows),
+        "formula": axis.formula,
+        "reason": axis.padding_formula.split(",")[0] if padding == "same" else "",
+        "deep": _deep(kernel, padding, whole(state, "layers", 1, 16)),
+    }
+
+
+def _padding(word: str) -> Padding:
+    if word == "same" or word == "valid":  # noqa: PLR1714 -- a type checker narrows only this
+        return word
+    return int(word)
+
+
+def _frame(image: np.ndarray[Any, Any], axis: Axis, row: int, column: int) -> dict[str, Any]:
+    """The image among its zeros, and the cells of both that one window covers."""
+    before, after = axis.pads
+    wide = SIDE + before + after
+    outside = np.pad(np.zeros_like(image), (before, after), constant_values=1)
+    taps = range(axis.kernel)
+    return {
+        "before": before,
+        "after": after,
+        "wide": wide,
+        "framed": np.pad(image, (before, after)).ravel().tolist(),
+        "outside": np.flatnonzero(outside).tolist(),
+        "patch": [(row + y) * wide + column + x for y in taps for x in taps],
+    }
+
+
+def _reading(windows: list[list[int | None]]) -> dict[str, Any]:
+    """How often the windows of both axes read each pixel, and how many of them read none."""
+    times = np.array([sum(cell in window for window in windows) for cell in range(SIDE)])
+    seeing = sum(any(cell is not None for cell in window) for window in windows)
+    counts = np.outer(times, times)
+    return {
+        "counts": counts.ravel().tolist(),
+        "reads": {
+            "first": int(counts[0, 0]),
+            "last": int(counts[-1, -1]),
+            "most": int(counts.max()),
+            "alike": bool((counts == counts.max()).all()),
+        },
+        "blind": len(windows) ** 2 - seeing**2,
+    }
+
+
+def _deep(kernel: int, padding: Padding, layers: int) -> list[int]:
+    """The side of the image, then of the map behind each layer that still fits."""
+    sides = [DEEP]
+    for _ in range(layers):
+        axis = Axis(sides[-1], kernel, padding=padding)
+        if sides[-1] + sum(axis.pads) < kernel:
+            break
+        sides.append(axis.output)
+    return sides

@@ -1,0 +1,54 @@
+"""Real pictures to convolve, from what scikit-learn brings along: no network is needed."""
+
+from functools import cache
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pictures
+
+_DIGIT = 28  # pixels of a side
+_CROP = 64
+_STEP = 24  # pixels of the photograph from one place to the next
+_CORNER = (88, 40)  # left and top of the crop, in pixels of the photograph
+_TAKEN = 256  # pixels of the photograph that the crop's side stands for
+
+
+@cache
+def grey(name: str) -> NDArray[np.uint8]:
+    """The grey picture of that name: a "digit" of 28x28 or a "photograph" of 64x64."""
+    if name == "digit":
+        levels = cast("NDArray[np.float64]", _datasets().load_digits().images[3])
+        small = Pictures.fromarray(np.uint8(np.round(levels * (255 / 16))))
+        return np.asarray(small.resize((_DIGIT, _DIGIT), Pictures.Resampling.BICUBIC))
+    return np.asarray(Pictures.fromarray(_taken(0, _CROP)).convert("L"))
+
+
+@cache
+def volume(channels: int, side: int) -> NDArray[np.uint8]:
+    """A volume (channels, side, side) of bytes: red, green and blue of one place of a photograph.
+
+    The fourth channel is the red of another place, and so on.
+    """
+    places = [_taken(_STEP * place, side) for place in range(-(-channels // 3))]
+    planes = [places[channel // 3][:, :, channel % 3] for channel in range(channels)]
+    return np.stack(planes)
+
+
+def _taken(right: int, side: int) -> NDArray[np.uint8]:
+    """A square of the photograph, so many pixels to the right, scaled to (side, side, 3)."""
+    left, top = _CORNER[0] + right, _CORNER[1]
+    square = _photograph().crop((left, top, left + _TAKEN, top + _TAKEN))
+    return np.asarray(square.resize((side, side), Pictures.Resampling.BOX))
+
+
+@cache
+def _photograph() -> Pictures.Image:
+    return Pictures.fromarray(_datasets().load_sample_image("china.jpg"))
+
+
+def _datasets() -> Any:
+    # It takes a second to import.
+    from sklearn import datasets  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs]
+
+    return datasets

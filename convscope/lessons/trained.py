@@ -1,0 +1,114 @@
+"""A LeNet-5 that is trained on digits once, in the background, when a lesson first asks for it."""
+
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from convscope.card import Card
+from convscope.data.fit import fit
+from convscope.data.source import open_source
+from convscope.data.split import apply_splits
+from convscope.errors import ConvscopeError, WorkError
+from convscope.run.folder import Run
+from convscope.run.network import load_network
+from convscope.train.settings import Settings
+from convscope.train.verb import train_run
+from convscope.train.watch import Quiet
+
+DATA, EPOCHS = "digits", 16
+"""What is learned, and how often it is gone through."""
+
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained network, and the pictures (n, height, width) with their labels that it knows.
+
+    `train` are those that it learned from, `test` those that it never saw.
+    """
+
+    net: nn.Module
+    card: Card
+    train: tuple[Bytes, NDArray[np.int64]]
+    test: tuple[Bytes, NDArray[np.int64]]
+
+
+class Trainee:
+    """A training that begins when it is first asked for, in a thread of its own.
+
+    `prepare` is done with the network before anybody gets it.
+
+    Attributes:
+        step, steps: how many steps are done, and of how many; 0 of 0 before the first.
+    """
+
+    def __init__(self, prepare: Callable[[Trained], None] = lambda trained: None) -> None:
+        self.step = self.steps = 0
+        self._prepare = prepare
+        self._thread: threading.Thread | None = None
+        self._trained: Trained | None = None
+        self._fault = ""
+        self._asking = threading.Lock()
+
+    def trained(self) -> Trained | None:
+        """The network once it is trained; None while it is being trained.
+
+        Raises WorkError for a training that failed; the next call begins another.
+        """
+        with self._asking:
+            if self._fault:
+                fault, self._fault, self._thread = self._fault, "", None
+                raise WorkError(f"The small network could not be trained: {fault}")
+            if self._thread is None and self._trained is None:
+                self._thread = threading.Thread(target=self._work, daemon=True)
+                self._thread.start()
+            return self._trained
+
+    def _work(self) -> None:
+        try:
+            with tempfile.TemporaryDirectory(prefix="convscope-") as folder:
+                trained = trained_in(Path(folder) / "run", self)
+            self._prepare(trained)
+            self._trained = trained
+        except ConvscopeError as error:
+            self._fault = str(error)
+        except Exception as error:  # noqa: BLE001 -- nobody else would hear of it
+            self._fault = f"{type(error).__name__}: {error}."
+
+
+class _Watcher(Quiet):
+    def __init__(self, trainee: Trainee) -> None:
+        self.trainee = trainee
+
+    def started(self, facts: Mapping[str, Any]) -> None:
+        self.trainee.step, self.trainee.steps = 0, int(facts["steps"])
+
+    def stepped(self, facts: Mapping[str, Any]) -> None:
+        self.trainee.step = int(facts["step"])
+
+
+def trained_in(folder: Path, trainee: Trainee, *, epochs: int = EPOCHS) -> Trained:
+    """Train in a new run folder, which is not needed afterwards."""
+    settings = Settings(model="lenet5", epochs=epochs, threads=1, device="cpu")
+    train_run(DATA, settings, out=folder, watcher=_Watcher(trainee))
+    return opened(Run.open(folder))
+
+
+def opened(run: Run) -> Trained:
+    """What a run on digits has learned, and from what."""
+    net, card = load_network(run)
+    dataset = apply_splits(open_source(DATA), run.read("splits.csv"))
+    pixels = np.stack(
+        [fit(dataset.pictures.picture(place), card)[..., 0] for place in range(len(dataset))]
+    )
+    parts = [dataset.part(split) for split in ("train", "test")]
+    learned, unseen = ((pixels[part], dataset.labels[part]) for part in parts)
+    return Trained(net, card, learned, unseen)
