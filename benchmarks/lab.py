@@ -24,6 +24,7 @@ from rounds import machine, spread
 
 from convscope.lab.server import make_app
 from convscope.lab.shelf import Shelf
+from convscope.lab.trainings import Trainings
 from convscope.lab.verb import fill, free_port
 
 
@@ -31,7 +32,7 @@ from convscope.lab.verb import fill, free_port
 def serving(shelf: Shelf):
     """The lab's server in a thread, on a port of its own."""
     listening, port = free_port("127.0.0.1", 18700)
-    app = make_app(shelf, hosts=frozenset({f"127.0.0.1:{port}"}))
+    app = make_app(shelf, Trainings(Path("runs")), hosts=frozenset({f"127.0.0.1:{port}"}))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

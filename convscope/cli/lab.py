@@ -7,18 +7,22 @@ from cyclopts import Parameter
 
 from convscope.cli.terminal import console
 from convscope.lab.shelf import Shelf
+from convscope.lab.trainings import Trainings
 from convscope.lab.verb import PORT, fill, require_extra, serve
+from convscope.zoo.table_file import is_table
 
 
 def lab(
     *networks: str,
     image: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
     weights: str | None = None,
+    runs: Path = Path("runs"),
+    data: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
     host: str = "127.0.0.1",
     port: int = PORT,
     open: Annotated[bool, Parameter(negative="--no-open")] = True,  # noqa: A002
 ) -> None:
-    """Open a page in which to look inside networks.
+    """Open a page in which to look inside networks, to train, to compare, to learn.
 
     Parameters
     ----------
@@ -28,6 +32,11 @@ def lab(
         Image files to begin with; default a few that are at hand.
     weights
         For networks of the zoo, as in train: torchvision:resnet50, a file, a URL.
+    runs
+        The folder whose runs the page lists, and in which it starts new ones.
+    data
+        Folders or CSVs of labelled images that can be trained on from the page, beside the named
+        data sets.
     host
         The address to listen on. Others than this machine's own get a token, which the printed
         address carries.
@@ -40,8 +49,11 @@ def lab(
     screen = console()
     shelf = Shelf()
     fill(shelf, networks or ("lenet5",), image, weights=weights)
+    own = [Path(name) for name in networks if Path(name).is_dir()]
+    models = [name for name in networks if is_table(name) or ":" in name]
     serve(
         shelf,
+        Trainings(runs, runs=own, data=data, models=models),
         host=host,
         port=port,
         open_page=open,

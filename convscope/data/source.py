@@ -73,6 +73,25 @@ def open_source(
         raise RequestError(f"{error.filename} may not be read: permission denied.") from error
 
 
+def is_here(name: str, *, data_dir: Path | None = None) -> bool:
+    """Whether a named source can be opened without a download: it is found, or brought along."""
+    if name == "digits":
+        return True
+    source, _, folders = _places(name, data_dir)
+    try:
+        return any(source.find(folder) is not None for folder in folders)
+    except (ConvscopeError, OSError):  # what is damaged is downloaded again
+        return False
+
+
+def _places(name: str, data_dir: Path | None) -> tuple[Source, Path, list[Path]]:
+    """A named source, its home in the cache, and all folders in which it may lie."""
+    source, cache = _source(name), cache_folder()
+    home = cache / source.home
+    tops = [cache] if data_dir is None else [data_dir, cache]
+    return source, home, [place for top in tops for place in (top, top / name, top / source.home)]
+
+
 def _source(name: str) -> Source:
     if name.startswith("emnist"):
         return Source("emnist", REMOTES["emnist"], partial(_find_emnist, emnist.selection(name)))
@@ -102,10 +121,8 @@ def _find_idx(name: str, folder: Path) -> Reader | None:
 def _open_named(name: str, data_dir: Path | None, progress: Progress | None) -> Dataset:
     if data_dir is not None and not data_dir.is_dir():
         raise RequestError(f"The data directory {data_dir} does not exist or is not a folder.")
-    source, cache = _source(name), cache_folder()
-    home = cache / source.home
-    tops = [cache] if data_dir is None else [data_dir, cache]
-    for folder in (place for top in tops for place in (top, top / name, top / source.home)):
+    source, home, folders = _places(name, data_dir)
+    for folder in folders:
         reader = source.find(folder)
         if reader is None:
             continue

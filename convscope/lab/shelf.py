@@ -157,16 +157,16 @@ class Shelf:
         """Add a network: a run, a name of the zoo, a table, `module:attr`, a module."""
         net, card, caution = open_network(subject, weights=weights)
         title = type(subject).__name__ if isinstance(subject, nn.Module) else Path(subject).name
-        taken = {network.id for network in self.networks.values()}
-        name = title
-        count = 2
-        while name in taken:
-            name, count = f"{title}-{count}", count + 1
         usual = None
         if not isinstance(subject, nn.Module) and Path(subject).is_dir():
             usual = Usual(Run.open(subject), card)
-        network = Network(name, title, net, card, caution, usual)
-        self.networks[name] = network
+        with self._writing:
+            name = title
+            count = 2
+            while name in self.networks:
+                name, count = f"{title}-{count}", count + 1
+            network = Network(name, title, net, card, caution, usual)
+            self.networks[name] = network
         return network
 
     def network(self, name: str) -> Network:
@@ -204,7 +204,7 @@ class Shelf:
     def _drop(self) -> None:
         """Forget the passes that were looked at longest ago; each network keeps its last."""
         while True:
-            held = [(n, look) for n in self.networks.values() for look in n.looks.values()]
+            held = [(n, look) for n in [*self.networks.values()] for look in n.looks.values()]
             size = sum(look.size for _, look in held)
             droppable = [(n, look) for n, look in held if len(n.looks) > 1]
             if (len(held) <= _HELD and size <= _BYTES) or not droppable:

@@ -18,6 +18,7 @@ from convscope.card import Card
 from convscope.data.fit import fit
 from convscope.errors import RequestError
 from convscope.lab.shelf import Shelf
+from convscope.lab.trainings import Trainings
 
 PORT = 8600
 _TRIED = 20  # ports, one after another
@@ -61,7 +62,7 @@ def _grey(levels: NDArray[np.float64]) -> Pictures.Image:
 
 def require_extra() -> None:
     """Raise RequestError, naming the extra, where what serves the page is not installed."""
-    for name in ("fastapi", "uvicorn"):
+    for name in ("fastapi", "plotly", "uvicorn"):
         if find_spec(name) is None:
             raise RequestError(
                 f"The lab needs {name}. Install it with `pip install 'convscope[lab]'`."
@@ -86,7 +87,13 @@ def free_port(host: str, wish: int) -> tuple[socket.socket, int]:
 
 
 def serve(
-    shelf: Shelf, *, host: str, port: int, open_page: bool, say: Callable[[str], None]
+    shelf: Shelf,
+    trainings: Trainings,
+    *,
+    host: str,
+    port: int,
+    open_page: bool,
+    say: Callable[[str], None],
 ) -> None:
     """Serve the page until it is interrupted. Beyond this machine an address needs its token."""
     import uvicorn  # noqa: PLC0415 -- of the extra, as is what the server imports
@@ -105,9 +112,11 @@ def serve(
     say(f"The lab is at {address}   (ctrl-C ends it)")
     if open_page:
         threading.Timer(0.5, webbrowser.open, [address]).start()
-    app = make_app(shelf, hosts=hosts, token=token)
+    app = make_app(shelf, trainings, hosts=hosts, token=token)
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
-    uvicorn.Server(config).run(sockets=[listening])
+    server = uvicorn.Server(config)
+    app.state.ending = lambda: server.should_exit  # open streams end, else the server waits for them
+    server.run(sockets=[listening])
 
 
 def _bracketed(host: str) -> str:

@@ -101,6 +101,7 @@ class Lab(NamedTuple):
     bytes: np.ndarray
     digits: Subject
     odd: Subject
+    runs: Path  # where its trainings lie
 
 
 @pytest.fixture(scope="session")
@@ -116,7 +117,9 @@ def lab(digits_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     images = [str(folder / name) for name in ("one.png", "two.png")]
+    runs = folder / "runs"
     words = ["lab", str(digits_run), "odd_network:net", "--port", str(port), "--no-open"]
+    words += ["--runs", str(runs)]
     path = os.pathsep.join([str(ROOT), str(folder)])
     log = (folder / "log").open("wb")
     with (
@@ -130,7 +133,7 @@ def lab(digits_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         ) as server,
     ):
         _wait_for(port, server, folder / "log")
-        yield Lab(f"http://127.0.0.1:{port}", pixels, *_subjects(digits_run, folder))
+        yield Lab(f"http://127.0.0.1:{port}", pixels, *_subjects(digits_run, folder), runs)
         server.terminate()
 
 

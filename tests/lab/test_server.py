@@ -3,6 +3,7 @@
 import io
 import json
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +22,9 @@ from starlette.testclient import TestClient
 
 from convscope.lab import server
 from convscope.lab import shelf as shelves
+from convscope.lab.api import looks
 from convscope.lab.server import make_app
+from convscope.lab.trainings import Trainings
 
 HOST = "127.0.0.1:8600"
 
@@ -35,7 +38,7 @@ def shelf():
 
 @pytest.fixture
 def client(shelf):
-    app = make_app(shelf, hosts=frozenset({HOST}))
+    app = make_app(shelf, Trainings(Path("none")), hosts=frozenset({HOST}))
     with TestClient(app, base_url=f"http://{HOST}", raise_server_exceptions=False) as client:
         yield client
 
@@ -156,7 +159,7 @@ def test_twins_are_maps_that_go_together():
     other = Shelf()
     network = other.open(net)
     look = other.add(network, "noise", np.arange(224 * 224, dtype=np.uint8).reshape(224, 224, 1))
-    app = make_app(other, hosts=frozenset({HOST}))
+    app = make_app(other, Trainings(Path("none")), hosts=frozenset({HOST}))
     with TestClient(app, base_url=f"http://{HOST}") as own:
         told = own.get(f"/api/networks/{network.id}/images/{look.id}/scores/0?rank=twins").json()
     assert told["groups"] == [[0, 2]]
@@ -201,7 +204,8 @@ def test_what_is_no_image_is_refused(client, body):
 
 
 def test_uploads_are_bounded_before_anything_is_decoded(client, monkeypatch):
-    monkeypatch.setattr(server, "UPLOAD", 100)
+    for module in (server, looks):
+        monkeypatch.setattr(module, "UPLOAD", 100)
     assert client.post("/api/networks/lenet5/images", content=b"0" * 101).status_code == 413
     chunks = (b"0" * 60 for _ in range(3))  # of no declared length
     answer = client.post("/api/networks/lenet5/images", content=chunks)
@@ -224,7 +228,7 @@ def test_other_names_and_other_pages_are_refused(client, headers, status):
 
 
 def test_beyond_this_machine_the_token_is_asked_for(shelf):
-    app = make_app(shelf, hosts=frozenset({HOST}), token="secret")  # noqa: S106 -- a test's own
+    app = make_app(shelf, Trainings(Path("none")), hosts=frozenset({HOST}), token="secret")  # noqa: S106 -- a test's own
     with TestClient(app, base_url=f"http://{HOST}") as client:
         assert client.get("/api/networks").status_code == 401
         assert client.get("/api/networks", headers={"X-Token": "wrong"}).status_code == 401
@@ -232,7 +236,7 @@ def test_beyond_this_machine_the_token_is_asked_for(shelf):
 
 
 def test_a_machine_of_many_names_answers_under_each_and_to_no_other_page(shelf):
-    app = make_app(shelf, hosts=None, token="secret")  # noqa: S106
+    app = make_app(shelf, Trainings(Path("none")), hosts=None, token="secret")  # noqa: S106
     with TestClient(app, base_url="http://lab.example:8600") as client:
         headers = {"X-Token": "secret", "Origin": "http://lab.example:8600"}
         assert client.get("/api/networks", headers=headers).status_code == 200
@@ -259,7 +263,7 @@ def test_the_oldest_passes_are_forgotten_and_the_page_is_told(monkeypatch):
     network = small.open("lenet5")
     looks = [small.add(network, str(n), np.full((32, 32, 1), n, np.uint8)) for n in range(5)]
     assert list(network.looks) == [look.id for look in looks[2:]]
-    app = make_app(small, hosts=frozenset({HOST}))
+    app = make_app(small, Trainings(Path("none")), hosts=frozenset({HOST}))
     with TestClient(app, base_url=f"http://{HOST}") as client:
         answer = client.get(f"/api/networks/lenet5/images/{looks[0].id}")
         assert "gone from the lab's memory" in answer.json()["sentence"]

@@ -59,9 +59,9 @@ function readToken() {
 /** Was this request ended because a newer one made it useless? @param {unknown} error */
 export const superseded = (error) => error instanceof DOMException && error.name === "AbortError";
 
-/** @param {string} path @param {RequestInit} [options] @returns {Promise<Response>} */
-async function ask(path, options = {}) {
-  const headers = token ? { "X-Token": token } : undefined;
+/** Ask the server; throws Refused with its sentence. @param {string} path  below /api @param {RequestInit} [options] @returns {Promise<Response>} */
+export async function ask(path, options = {}) {
+  const headers = { ...(token ? { "X-Token": token } : {}), ...(typeof options.body === "string" ? { "Content-Type": "application/json" } : {}) };
   let answer;
   try {
     answer = await fetch(`/api${path}`, { ...options, headers });
@@ -73,6 +73,13 @@ async function ask(path, options = {}) {
   const told = await answer.json().catch(() => ({}));
   throw new Refused(told.sentence ?? `The lab answered with ${answer.status} and no sentence.`, answer.status);
 }
+
+/** What an EventSource, which sends no headers, opens. @param {string} path  below /api */
+export const streamAddress = (path) => `/api${path}${token ? `?token=${code(token)}` : ""}`;
+
+/** Send JSON, get JSON. @param {string} path  below /api @param {unknown} body @param {AbortSignal} [signal] */
+export const post = async (path, body, signal) =>
+  (await ask(path, { method: "POST", body: JSON.stringify(body), signal })).json();
 
 /**
  * Read once, keep, and forget what failed. A request with the same `only` about something else ends this one.

@@ -34,6 +34,20 @@ function fill(node, properties, children) {
   return node;
 }
 
+/** One of the parts of the page: bar, strip, trail, picture, stage. @param {string} id */
+export const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+/** Have a stylesheet of /static/style; resolves when it is there. @param {string} name @returns {Promise<void>} */
+export function styles(name) {
+  const href = `/static/style/${name}`;
+  const held = document.head.querySelector(`link[href="${href}"]`);
+  if (held) return /** @type {any} */ (held).ready ?? Promise.resolve();
+  const link = /** @type {any} */ (el("link", { rel: "stylesheet", href }));
+  link.ready = new Promise((resolve) => ["load", "error"].forEach((name) => link.addEventListener(name, () => resolve())));
+  document.head.append(link);
+  return link.ready;
+}
+
 /** Tell a screen reader, in a sentence. @param {string} sentence */
 export function say(sentence) {
   const said = document.getElementById("said");

@@ -64,18 +64,18 @@ export function redraw() {
   dispatchEvent(new Event("redraw"));
 }
 
-/** Go there, with an entry in the history. @param {Partial<State>} change */
-export function go(change) {
-  const to = address(change);
-  if (to !== location.pathname + location.search) history.pushState(null, "", to);
+/** To any address of the page, with an entry in the history unless it replaces the last. @param {string} to @param {{replace?: boolean}} [how] */
+export function travel(to, { replace = false } = {}) {
+  if (replace) history.replaceState(null, "", to);
+  else if (to !== location.pathname + location.search) history.pushState(null, "", to);
   redraw();
 }
 
+/** Go there, with an entry in the history. @param {Partial<State>} change */
+export const go = (change) => travel(address(change));
+
 /** Go there without an entry in the history: for sliding. @param {Partial<State>} change */
-export function slideTo(change) {
-  history.replaceState(null, "", address(change));
-  redraw();
-}
+export const slideTo = (change) => travel(address(change), { replace: true });
 
 /** One step back towards the pixels, remembering the way. @param {Place} place */
 export function follow(place) {

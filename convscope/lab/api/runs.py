@@ -1,0 +1,188 @@
+"""The routes of Train: what can be trained, runs, what they tell, and what they are asked."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict
+
+from convscope.errors import RequestError
+from convscope.lab import facts
+from convscope.lab.api.answers import binary
+from convscope.lab.choices import left_out, networks, setting_groups, sources
+from convscope.lab.events import Busy, Listener, Listeners, picture_of
+from convscope.lab.inside import Inside
+from convscope.lab.shelf import Shelf
+from convscope.lab.trainings import Trainings
+from convscope.run.live import Picture, WishName
+from convscope.run.tensors import Stored
+
+_RUN = "/api/runs/{run}"
+_FRESH = {"Cache-Control": "no-store"}
+_UNSEEN = {
+    "look": "No look inside was taken yet; one comes while a page shows the training.",
+    "filters": "No filters were told: the network has no convolution, or its training is older.",
+    "wrong": "No image was told wrong yet; the first evaluation has not come.",
+}
+
+
+class Start(BaseModel):
+    """What is trained on what, how, and under which name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    data: str = "digits"
+    settings: dict[str, Any] = {}
+    name: str | None = None
+
+
+class Ask(BaseModel):
+    """What a training is asked."""
+
+    wish: WishName
+
+
+def add_runs(app: FastAPI, trainings: Trainings, shelf: Shelf) -> None:
+    """Add what the screen Train asks.
+
+    `app.state.ending` may be set to what tells whether the server ends: streams end with it.
+    """
+    app.state.ending = lambda: False
+    _add_list(app, trainings)
+    _add_run(app, trainings)
+    _add_events(app, trainings)
+    _add_pictures(app, trainings)
+    _add_acts(app, trainings, shelf)
+
+
+def _add_list(app: FastAPI, trainings: Trainings) -> None:
+    @app.get("/api/training/choices")
+    def choices() -> dict[str, Any]:
+        """The data, the networks and the settings that a training can be begun with."""
+        models = list(trainings.given.models)
+        return {
+            "sources": sources(),
+            "data_given": trainings.given.told(trainings.paths().values()),
+            "networks": networks(models),
+            "groups": setting_groups(models),
+            "left_out": left_out(),
+        }
+
+    @app.get("/api/runs")
+    def runs() -> dict[str, Any]:
+        """The runs, the newest first."""
+        return {"runs": trainings.listed()}
+
+    @app.post("/api/runs", response_model=None)
+    def start(asked: Start) -> dict[str, str] | JSONResponse:
+        """Begin a training in a process of its own, which goes on when the lab ends."""
+        try:
+            name, sentence = trainings.start(asked.data, asked.settings, name=asked.name)
+        except RequestError as error:
+            return JSONResponse({"sentence": str(error)}, status_code=422)
+        return {"run": name, "sentence": sentence}
+
+
+def _add_run(app: FastAPI, trainings: Trainings) -> None:
+    @app.get(_RUN)
+    def run(run: str) -> dict[str, Any]:
+        """One run: its state, its evaluations, its settings, the last lines of its log."""
+        told = trainings.told(run)
+        metrics = facts.read_metrics(trainings.path(run))
+        return {**told, "metrics": metrics, "settings": facts.finite(trainings.settings(run))}
+
+
+def _add_events(app: FastAPI, trainings: Trainings) -> None:
+    listeners = Listeners()
+
+    @app.get(_RUN + "/events", response_model=None)
+    async def events(run: str, request: Request) -> Response:
+        """Server-sent events: state, steps, evaluation, look, filters, wrong, end."""
+        try:
+            listeners.refuse_more()
+        except Busy as busy:
+            return JSONResponse({"sentence": str(busy)}, status_code=503)
+        listener = await run_in_threadpool(Listener, trainings, run)
+        stream = listeners.stream(listener, gone=request.is_disconnected, ending=app.state.ending)
+        headers = {**_FRESH, "X-Accel-Buffering": "no"}
+        return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+
+def _add_pictures(app: FastAPI, trainings: Trainings) -> None:
+    def stored(run: str, name: Picture) -> Stored:
+        found = picture_of(trainings.path(run), name)
+        if found is None:
+            raise RequestError(_UNSEEN[name])
+        return found
+
+    @app.get(_RUN + "/look")
+    def look(run: str) -> JSONResponse:
+        """Activations and gradients layer by layer, and the size of the batch."""
+        found = stored(run, "look")
+        return _fresh({**found.facts, "batch": _size(found.tensors["batch"].shape)})
+
+    @app.get(_RUN + "/batch.bin")
+    def batch(run: str) -> Response:
+        """Binary: the images of the look, bytes, (count, height, width, channels)."""
+        return _bytes(stored(run, "look").tensors["batch"].numpy())
+
+    @app.get(_RUN + "/wrong")
+    def wrong(run: str) -> JSONResponse:
+        """The validation images that were most wrong at the last evaluation."""
+        found = stored(run, "wrong")
+        return _fresh({**found.facts, **_size(found.tensors["pixels"].shape)})
+
+    @app.get(_RUN + "/wrong.bin")
+    def wrong_pixels(run: str) -> Response:
+        """Binary: these images, bytes, (count, height, width, channels)."""
+        return _bytes(stored(run, "wrong").tensors["pixels"].numpy())
+
+    @app.get(_RUN + "/filters")
+    def filters(run: str) -> JSONResponse:
+        """The first convolution's filters: at which steps, of which shape, their largest weight."""
+        found = stored(run, "filters")
+        kept = [found.tensors[str(step)] for step in found.facts["steps"]]
+        peaks = [float(filters.abs().max()) for filters in kept]
+        return _fresh({**found.facts, "shape": list(kept[0].shape), "peak": peaks})
+
+    @app.get(_RUN + "/filters.bin")
+    def filter_weights(run: str) -> Response:
+        """Binary: float32 little-endian, the filters of one step after those of the one before."""
+        found = stored(run, "filters")
+        kept = [found.tensors[str(step)].numpy() for step in found.facts["steps"]]
+        return _bytes(np.stack(kept).astype("<f4"))
+
+
+def _fresh(told: Mapping[str, Any]) -> JSONResponse:
+    return JSONResponse(facts.finite(told), headers=_FRESH)
+
+
+def _size(shape: tuple[int, ...]) -> dict[str, int]:
+    return dict(zip(("count", "height", "width", "channels"), shape, strict=True))
+
+
+def _bytes(values: np.ndarray[Any, Any]) -> Response:
+    shape = ",".join(map(str, values.shape))
+    return binary(np.ascontiguousarray(values).tobytes(), {**_FRESH, "X-Shape": shape})
+
+
+def _add_acts(app: FastAPI, trainings: Trainings, shelf: Shelf) -> None:
+    inside = Inside(shelf)
+
+    @app.post(_RUN + "/wishes")
+    def wish(run: str, asked: Ask) -> dict[str, int]:
+        """Ask the training to pause, to go on, to save, to stop; `now.heard` tells when it does."""
+        return {"number": trainings.wish(run, asked.wish)}
+
+    @app.post(_RUN + "/resume")
+    def resume(run: str) -> dict[str, str]:
+        """Go on with a run that was stopped or interrupted."""
+        return {"run": run, "sentence": trainings.resume(run)}
+
+    @app.post(_RUN + "/open")
+    def open_(run: str) -> dict[str, str]:
+        """The run's best weights as a network of Look inside, with images to look at."""
+        return {"network": inside.open(trainings.path(run)).id}

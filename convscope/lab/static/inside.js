@@ -1,0 +1,160 @@
+/** Look inside: which network and image the address names, the parts around the stage, the three screens. */
+
+import { faces, image as readImage, network, networks, pictureOf } from "./api.js";
+import { el, part } from "./element.js";
+import { keepFocus } from "./focus.js";
+import { networkScreen, strip } from "./look.js";
+import { imagePane } from "./picture.js";
+import { address, go, read } from "./state.js";
+import { placeName, toEnd, trailBar } from "./trail.js";
+import { another } from "./upload.js";
+
+/** @type {import("./api.js").Network | null} */
+let current = null;
+let before = { screen: "", trail: "" };
+let leave = () => {}; // what the open screen has to stop
+
+/** The network that is looked into. */
+export const looked = () => current;
+
+/** Another screen comes. */
+export function stop() {
+  leave();
+  before = { screen: "", trail: "" };
+}
+
+/**
+ * Draw what the address names.
+ * @param {HTMLElement} stage @param {() => boolean} late
+ */
+export async function show(stage, late) {
+  let state = read();
+  const list = await networks();
+  if (late()) return;
+  if (!state.net && list.first) state = correct({ net: list.first, image: "" });
+  if (!state.net) return stage.replaceChildren(el("p", { class: "lead" }, "No network yet. Start the lab with one: `convscope lab resnet18`."));
+  const done = slowly(stage, state, late);
+  try {
+    const net = await network(state.net);
+    if (late()) return;
+    current = net;
+    if (!state.image && net.images.length) state = correct({ image: net.images[0].id });
+    if (!state.image) return stage.replaceChildren(empty(net));
+    const image = await readImage(net.id, state.image);
+    if (late()) return;
+    frame(net, image, state);
+    const drawn = await screenOf(net, image, state);
+    if (!late()) settle(stage, net, state, drawn);
+  } finally {
+    done();
+  }
+}
+
+/** Ways on from an address that leads nowhere. */
+export function elsewhere(image = true) {
+  return el("div", { class: "row" }, el("button", { class: "pill", onclick: () => go({ image: "", layer: "", place: null, trail: [], beside: "" }) }, "To the network"),
+    image && current ? el("button", { class: "pill main", onclick: () => current && another(current) }, "Another image") : null);
+}
+
+/** Put what was left out into the address, without an entry in the history. */
+function correct(change) {
+  history.replaceState(null, "", address(change));
+  return read();
+}
+
+const empty = (net) => el("div", { class: "card" }, el("p", { class: "lead" }, "No image yet. Drop a picture here, or choose one."), el("button", { class: "pill main", onclick: () => another(net) }, "Choose an image"));
+
+/** What stays on every screen of a network. */
+function frame(net, image, state) {
+  const now = imagePane(net, image, state);
+  const pane = part("picture");
+  if (pane.firstChild !== now[0]) pane.replaceChildren(...now);
+  const key = JSON.stringify([net.id, image.id, state.place, state.trail, state.layer]);
+  if (key !== before.trail) part("trail").replaceChildren(...trailBar(net, state));
+  before.trail = key;
+  toEnd(part("trail"));
+  const at = state.place ? placeName(net, state.place) : state.layer;
+  document.title = [at, net.title, "convscope"].filter(Boolean).join(" · ");
+}
+
+/** @returns {Promise<Node[]>} */
+async function screenOf(net, image, state) {
+  const drawn = strip(part("strip"), net, state);
+  const front = Promise.all([faces(net.id, image.id), pictureOf(net.id, image.id)]);
+  front.then(([found, picture]) => drawn.paint(found, picture), () => {});
+  if (!state.place) leave();
+  if (state.layer && !net.byName.has(state.layer)) return [el("p", { class: "note" }, `There is no layer called ${state.layer} in ${net.title}.`), elsewhere(false)];
+  if (!state.layer) return networkScreen(net, state, drawn, front);
+  if (!state.place) return (await import("./maps.js")).mapsScreen(net, image, state);
+  const screen = await import("./unit.js");
+  leave = screen.stop;
+  return screen.unitScreen(net, image, state);
+}
+
+/** The new stage, with the focus where it was. */
+function settle(stage, net, state, drawn) {
+  const focus = keepFocus();
+  stage.replaceChildren(...drawn);
+  stage.removeAttribute("aria-busy");
+  focus();
+  const screen = `${net.id}/${state.layer}/${Boolean(state.place)}`;
+  if (before.screen && before.screen !== screen) scrollTo({ top: 0 });
+  before.screen = screen;
+}
+
+/** After 0.3 seconds say what is awaited, after 3 why it takes long. */
+function slowly(stage, state, late) {
+  const other = before.screen !== `${state.net}/${state.layer}/${Boolean(state.place)}`;
+  const say = (text) => {
+    if (late()) return;
+    stage.setAttribute("aria-busy", "true");
+    if (other) stage.replaceChildren(el("p", { class: "lead" }, text));
+  };
+  const timers = [setTimeout(() => say(`Reading ${state.layer || state.net}…`), 300),
+    setTimeout(() => say(`Reading ${state.layer || state.net}… The first look runs the network once and keeps every number.`), 3000)];
+  return () => timers.forEach(clearTimeout);
+}
+
+/** Search a layer. */
+async function find() {
+  const { search } = await import("./search.js");
+  if (current) search(current);
+}
+
+/** The maps of the layer before or after. */
+function beside(step) {
+  const { layer } = read();
+  const rows = current?.rows ?? [];
+  const next = rows[rows.findIndex((row) => row.name === layer) + step];
+  if (layer && next) go({ layer: next.name, place: null, trail: [] });
+}
+
+/** One step up: the trail, then the maps, then the network. */
+function up() {
+  const { place, layer, trail } = read();
+  if (trail.length) go({ place: trail.at(-1), layer: trail.at(-1)?.layer, trail: trail.slice(0, -1) });
+  else if (layer) go(place ? { place: null } : { layer: "" });
+}
+
+const press = (selector) => /** @type {HTMLElement | null} */ (document.querySelector(selector))?.click();
+
+/** What single keys do here. @type {Record<string, () => void>} */
+export const keys = {
+  f: () => press(".follow"), "/": find, "[": () => beside(-1), "]": () => beside(1), Escape: up,
+  "+": () => press('.zoom [data-key="+"]'), "=": () => press('.zoom [data-key="+"]'), "-": () => press('.zoom [data-key="-"]'), 0: () => press('.zoom [data-key="0"]'),
+};
+
+/** What stands at the end of the bar. @returns {Promise<(Node | null)[]>} */
+export async function tools() {
+  const { networks: list } = await networks();
+  return [el("button", { class: "quiet", "aria-label": "Search a layer", "aria-keyshortcuts": "/", onclick: find }, "Search ", el("kbd", {}, "/")), chooser(read(), list)];
+}
+
+/** Which network; nothing where there is no choice. */
+function chooser(state, list) {
+  const known = list.some(({ id }) => id === state.net);
+  if (list.length < 2 && (known || !state.net)) return null;
+  const to = (event) => go({ net: event.target.value, image: "", layer: "", place: null, trail: [], open: [], beside: "" });
+  return el("select", { class: "pill", "aria-label": "Network", onchange: to }, known ? null : el("option", { selected: true, disabled: true }, "Choose…"),
+    ...list.map(({ id, title }) => el("option", { value: id, selected: id === state.net }, title)));
+}

@@ -1,0 +1,136 @@
+"""Run folders as trainings leave them, without a training; and a lab that serves them."""
+
+import json
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+
+from convscope.card import Card
+from convscope.evaluate.scores import wilson
+from convscope.lab.api.compare import add_compare
+from convscope.lab.api.runs import add_runs
+from convscope.lab.server import tell_errors
+from convscope.lab.shelf import Shelf
+from convscope.lab.trainings import Trainings
+from convscope.run.folder import Run
+from convscope.run.live import Live
+from convscope.run.series import Series
+from convscope.train.settings import Settings
+
+CLASSES = tuple("0123456789")
+DATASET = {"name": "digits", "fingerprint": "ab" * 16, "train": 8, "val": 4, "test": 4}
+MACHINE = {"device": "cpu", "threads": 1, "cpu": "AVX2", "torch": "2.9.0"}
+
+
+def fake_run(
+    path: Path,
+    *,
+    now: dict[str, Any] | None = None,
+    beat: float = 0.0,
+    metrics: int = 0,
+    test: tuple[int, int] | None = None,
+    dataset: dict[str, Any] | None = None,
+    data: str = "digits",
+    tested: str = "c",
+    **settings: Any,
+) -> Run:
+    """A run of LeNet-5; `beat` is how many seconds ago it told of itself, `test` hits and images.
+
+    `tested` names the picture that was set aside for the test.
+    """
+    path.mkdir(parents=True)
+    run = Run(path)
+    config = {
+        "data": data,
+        **Settings(**settings).to_dict(),
+        "dataset": {**DATASET, **(dataset or {})},
+        "machine": MACHINE,
+        "versions": {"convscope": "0.1.0", "torch": "2.9.0"},
+    }
+    card = Card(classes=CLASSES, size=(32, 32), channels=1, fit="pad", mean=(0.1,), std=(0.3,))
+    run.write("card.json", card.to_json())
+    splits = {"a": "train", "b": "val", "c": "train", "d": "train", tested: "test"}
+    lines = "".join(f"{key},0,{split}\n" for key, split in splits.items())
+    run.write("splits.csv", f"key,label,split\n{lines}")
+    run.write_config(config)
+    if metrics:
+        run.write_metrics([line(epoch) for epoch in range(1, metrics + 1)])
+    if test is not None:
+        run.write("test.json", json.dumps(tested_as(*test)))
+    if now is not None:
+        tell(path, now, beat=beat)
+    return run
+
+
+def line(epoch: int) -> dict[str, Any]:
+    """An evaluation; the second is the best."""
+    return {
+        "epoch": epoch,
+        "step": 10 * epoch,
+        "seconds": 2.0 * epoch,
+        "lr": 0.1,
+        "images_per_second": 100.0 if epoch % 2 else 300.0,
+        "train_loss": 1 / epoch,
+        "train_top1": 0.5,
+        "val_loss": 1.0,
+        "val_top1": 0.9 - abs(epoch - 2) / 100,
+        "best": epoch <= 2,
+    }
+
+
+def tested_as(hits: int, images: int) -> dict[str, Any]:
+    low, high = wilson(hits, images)
+    confusion = [[0] * 10 for _ in CLASSES]
+    confusion[3][3], confusion[3][4] = hits, images - hits
+    return {
+        "images": images,
+        "top1": hits / images,
+        "top1_interval": [low, high],
+        "loss": 0.1,
+        "classes": list(CLASSES),
+        "confusion": confusion,
+    }
+
+
+def tell(path: Path, now: dict[str, Any], *, beat: float = 0.0) -> None:
+    """What a training says of itself, `beat` seconds ago."""
+    live = Live(path)
+    live.folder.mkdir(exist_ok=True)
+    told = {"sentence": "", "step": 0, "saved_step": 0, "heard": 0, "beat": time.time() - beat}
+    (live.folder / "now.json").write_text(json.dumps({**told, **now}))
+
+
+def series_of(losses: list[float], *, most: int = 1024, first: int = 1) -> Series:
+    """Steps from `first` with these losses, 4 images each, 3 of them right, in half a second."""
+    series = Series(most=most)
+    for step, loss in enumerate(losses, first):
+        series.add(step, loss=loss, hits=3, images=4, lr=0.1 / step, seconds=0.5)
+    return series
+
+
+def lab(trainings: Trainings, shelf: Shelf | None = None) -> FastAPI:
+    """The routes of runs alone, behind a guard that lets everybody in."""
+    app = FastAPI()
+    tell_errors(app)
+
+    @app.middleware("http")
+    async def on(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+        return await answer(request)
+
+    shelf = shelf or Shelf()
+    add_runs(app, trainings, shelf)
+    add_compare(app, trainings, shelf)
+    return app
+
+
+def wait_for(what: Any, *, seconds: float = 120.0) -> Any:
+    """What a question answers as soon as it is true; nothing where it never was."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := what():
+            return found
+        time.sleep(0.05)
+    return None

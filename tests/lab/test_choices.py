@@ -1,0 +1,155 @@
+"""The form of a training says of every setting what the settings themselves say."""
+
+import gzip
+import math
+import struct
+import typing
+from dataclasses import fields
+
+import docstring_parser
+import pytest
+
+from convscope.data.source import NAMES
+from convscope.errors import RequestError
+from convscope.lab import choices
+from convscope.train.settings import Settings
+from convscope.zoo import ZOO
+
+pytest.importorskip("fastapi")
+pytest.importorskip("httpx")
+
+from starlette.testclient import TestClient
+
+from convscope.lab.trainings import Trainings
+from tests.lab.fakes import lab
+
+
+@pytest.fixture(scope="module")
+def settings():
+    groups = choices.setting_groups(["net.toml"])
+    return {one["name"]: one for group in groups for one in group["settings"]}
+
+
+def test_every_setting_is_there_or_said_to_be_left_out(settings):
+    left_out = {one["name"] for one in choices.left_out()}
+    assert left_out == {"data_dir"}
+    assert set(settings) | left_out == {field.name for field in fields(Settings)}
+    assert not set(settings) & left_out
+
+
+def test_every_setting_has_the_sentence_of_its_docstring(settings):
+    sections = docstring_parser.parse(Settings.__doc__, docstring_parser.DocstringStyle.GOOGLE)
+    for told in sections.params:
+        expected = " ".join(told.description.split())
+        found = choices.setting_helps()[told.arg_name]
+        assert found.lower() == expected.lower()
+        if told.arg_name in settings:
+            assert settings[told.arg_name]["help"].startswith(found)
+    assert settings["epochs"]["help"] == "Passes over the training pictures."
+    assert settings["optimiser"]["help"] == "sgd (with momentum) or adamw."
+
+
+def test_the_groups_are_those_of_the_command_line_in_their_order():
+    groups = choices.setting_groups()
+    assert [group["name"] for group in groups] == [
+        "Data",
+        "Network",
+        "Length",
+        "Optimiser and learning rate",
+        "Loss and sampling",
+        "Machine",
+    ]
+    assert "lr" in [one["name"] for one in groups[3]["settings"]]
+    assert choices.setting_group_names()["seed"] == "Machine"
+
+
+def test_defaults_are_those_that_are_used(settings):
+    for name, told in settings.items():
+        used = getattr(Settings(), name)
+        assert told["default"] == (list(used) if isinstance(used, tuple) else used)
+        assert told["optional"] == (type(None) in typing.get_args(_hint(name)))
+
+
+def _hint(name):
+    return typing.get_type_hints(Settings)[name]
+
+
+def test_what_may_be_chosen_is_accepted_and_nothing_else(settings):
+    chosen = {name: told for name, told in settings.items() if told["kind"] == "choice"}
+    assert chosen.pop("model")["choices"] == ["net.toml", *ZOO]
+    assert len(chosen) >= 8
+    for name, told in chosen.items():
+        for choice in told["choices"]:
+            assert getattr(Settings.of({name: choice}), name) == choice
+        with pytest.raises(RequestError):
+            Settings.of({name: "something else"})
+
+
+SAMPLES = {"number": 0.25, "whole": 3, "text": "a word", "switch": True, "list": [0.25, 0.5]}
+
+
+def test_a_kind_is_the_type_that_the_setting_takes(settings):
+    for name, told in settings.items():
+        fitting = {told["kind"]} | ({"number"} if told["kind"] == "whole" else set())
+        if told["kind"] == "choice" or name in ("unfreeze_every", "drop_by"):
+            continue
+        Settings.of({name: SAMPLES[told["kind"]]})
+        for kind, sample in SAMPLES.items():
+            if kind not in fitting and (told["kind"], kind) != ("number", "whole"):
+                with pytest.raises(RequestError):
+                    Settings.of({name: sample})
+
+
+def test_limits_are_those_at_which_settings_are_refused(settings):
+    limited = 0
+    for name, told in settings.items():
+        for end, beyond in (("low", -math.inf), ("high", math.inf)):
+            limit = told[end]
+            if limit is None or (name, limit) in {("lr", 0), ("minutes", 0), ("val", 0)}:
+                continue
+            limited += 1
+            extra = {"freeze": "conv1"} if name == "unfreeze_every" else {}
+            whole = told["kind"] == "whole"
+            Settings.of({name: int(limit) if whole else limit, **extra})
+            over = (
+                int(limit) + (1 if beyond > 0 else -1) if whole else math.nextafter(limit, beyond)
+            )
+            with pytest.raises(RequestError, match="must be"):
+                Settings.of({name: over, **extra})
+    assert limited >= 30
+
+
+def test_every_source_says_whether_it_is_here(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONVSCOPE_DATA", str(tmp_path))
+    before = {one["name"]: one for one in choices.sources()}
+    assert list(before) == list(NAMES)
+    assert not before["digits"]["needs_download"]
+    assert before["digits"]["sentence"].endswith("here already")
+    assert before["mnist"]["needs_download"]
+    assert "12 MB" in before["mnist"]["sentence"]
+    _write_idx(tmp_path / "mnist")
+    after = {one["name"]: one for one in choices.sources()}
+    assert not after["mnist"]["needs_download"]
+    assert after["cifar10"]["needs_download"]
+    assert "MB" not in after["mnist"]["sentence"]
+    assert not any("MB" in one["sentence"] for one in (before["digits"], after["mnist"]))
+
+
+def _write_idx(folder):
+    folder.mkdir()
+    images = struct.pack(">HBB3I", 0, 8, 3, 2, 28, 28) + bytes(2 * 28 * 28)
+    labels = struct.pack(">HBBI", 0, 8, 1, 2) + bytes(2)
+    (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(images))
+    (folder / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
+
+
+def test_the_page_gets_all_of_it_in_one_answer(tmp_path):
+    known = Trainings(tmp_path, models=["net.toml"])
+    told = TestClient(lab(known)).get("/api/training/choices").json()
+    assert told["groups"] == choices.setting_groups(["net.toml"])
+    names = [one["name"] for one in told["networks"]]
+    assert names == ["net.toml", *ZOO]
+    assert all(one["sentence"] for one in told["networks"])
+    assert told["data_given"] == []
+    zoo = TestClient(lab(known)).get("/api/zoo").json()
+    assert zoo["networks"] == told["networks"]

@@ -1,0 +1,230 @@
+"""Runs and networks side by side: true costs, what differs, and what does not compare."""
+
+import copy
+
+import pytest
+
+pytest.importorskip("fastapi")
+pytest.importorskip("httpx")
+
+from starlette.testclient import TestClient
+
+from convscope.errors import RequestError
+from convscope.lab.contrast import compared, network_told
+from convscope.lab.events import COLUMNS
+from convscope.lab.trainings import Trainings
+from convscope.run.live import Live
+from tests.lab.fakes import fake_run, lab, series_of
+
+
+def ask(folder, runs=(), networks=(), **given):
+    known = Trainings(folder, **given)
+    asked = TestClient(lab(known), raise_server_exceptions=False)
+    return asked.get("/api/compare", params={"runs": list(runs), "networks": list(networks)})
+
+
+def sentences(folder, *names):
+    return ask(folder, names).json()["sentences"]
+
+
+# Networks.
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "multiply_adds", "layers"),
+    [
+        ("lenet5", 61_706, 416_520, 5),
+        ("alexnet", 62_378_344, 1_135_256_096, 8),
+        ("vgg16", 138_357_544, 15_470_264_320, 16),
+        ("vgg19", 143_667_240, 19_632_062_464, 19),
+        ("resnet18", 11_689_512, 1_814_073_344, 18 + 3),  # three projections on shortcuts
+    ],
+)
+def test_networks_cost_what_their_papers_say(name, parameters, multiply_adds, layers):
+    told = network_told(name, {})
+    assert (told["parameters"], told["multiply_adds"], told["layers"]) == (
+        *(parameters, multiply_adds, layers),
+    )
+
+
+def test_the_memory_of_lenet5_is_that_of_its_maps():
+    maps = 6 * 28 * 28 + 6 * 14 * 14 + 16 * 10 * 10 + 16 * 5 * 5 + 120 + 84 + 10
+    told = network_told("lenet5", {})
+    assert told["memory"] == 4 * maps
+    assert told["size"] == "1×32×32"
+
+
+TABLE = """input = "1x32x32"
+layers = '''
+layer      filters  size  stride  activation
+conv1            6     5       1  tanh
+avgpool1         .     2       2  .
+conv2           16     5       1  tanh
+avgpool2         .     2       2  .
+conv3          120     5       1  tanh
+fc1             84     .       .  tanh
+fc2        CLASSES     .       .  .
+'''
+"""
+
+
+def test_a_table_that_the_lab_was_given_is_compared_as_it_is_now(tmp_path):
+    path = tmp_path / "small.toml"
+    for classes, parameters in ((10, 61_706), (1000, 61_706 + 990 * 85)):
+        path.write_text(TABLE.replace("CLASSES", str(classes)))
+        answer = ask(tmp_path, networks=["small.toml", "lenet5"], models=[str(path)])
+        told = answer.json()["networks"][0]
+        assert (told["name"], told["parameters"]) == ("small.toml", parameters)
+
+
+# Refused.
+
+
+@pytest.mark.parametrize(
+    ("runs", "networks", "told"),
+    [
+        ([], [], "2 to 8"),
+        (["a"], [], "2 to 8"),
+        (["a", "a"], [], "2 to 8"),
+        ([], [f"vgg{n}" for n in range(9)], "2 to 8"),
+        (["a", "gone"], [], "no run 'gone'"),
+        (["a", "../a"], [], "no run '../a'"),
+        (["a"], ["resnet19"], "Did you mean 'resnet1"),
+        (["a"], ["os:system"], "no network 'os:system'"),
+        (["a"], ["."], "no network '.'"),
+    ],
+)
+def test_what_cannot_be_compared_is_a_sentence(tmp_path, runs, networks, told):
+    fake_run(tmp_path / "a")
+    answer = ask(tmp_path, runs, networks)
+    assert answer.status_code == 404
+    assert told in answer.json()["sentence"]
+
+
+def test_a_path_of_a_network_is_no_name_of_one(tmp_path):
+    run = fake_run(tmp_path / "a")
+    with pytest.raises(RequestError, match="no network"):
+        compared(Trainings(tmp_path), ["a"], [str(run.path)])
+
+
+# Runs.
+
+
+def test_a_run_is_told_with_all_that_was_measured(tmp_path):
+    run = fake_run(tmp_path / "a", metrics=4, test=(1, 4), now={"state": "done"})
+    Live(run.path).write_series(series_of([3.0, 2.0]))
+    fake_run(tmp_path / "b")
+    told, other = ask(tmp_path, ["a", "b"]).json()["runs"]
+    assert (told["parameters"], told["multiply_adds"]) == (61_706, 416_520)
+    assert (told["epochs"], told["steps"], told["seconds"]) == (4, 40, 8.0)
+    assert told["val_top1"] == 0.9
+    assert len(told["metrics"]) == 4
+    # 4 epochs of equal length at 100, 300, 100 and 300 images per second: twice 400 in 4 + 4/3 s
+    assert told["images_per_second"] == pytest.approx(800 / (4 + 4 / 3))
+    assert (told["test"]["hits"], told["test"]["images"], told["test"]["top1"]) == (1, 4, 0.25)
+    # Wilson, 1927, by hand for one of four
+    z2 = 1.959963984540054**2
+    centre, root = 1 + z2 / 2, (z2 * (z2 / 4 + 4 * 0.25 * 0.75)) ** 0.5
+    assert told["test"]["low"] == pytest.approx((centre - root) / (4 + z2))
+    assert told["test"]["high"] == pytest.approx((centre + root) / (4 + z2))
+    assert told["series"]["columns"] == list(COLUMNS)
+    assert [row[2] for row in told["series"]["rows"]] == [3.0, 2.0]
+    assert other["test"] is other["series"] is other["images_per_second"] is None
+
+
+def test_a_network_that_cannot_be_built_has_no_costs(tmp_path):
+    fake_run(tmp_path / "a", model="no_such_module_here:net")
+    fake_run(tmp_path / "b")
+    answer = ask(tmp_path, ["a", "b"])
+    assert answer.status_code == 200
+    assert [run["multiply_adds"] for run in answer.json()["runs"]] == [None, 416_520]
+
+
+def test_settings_that_differ_come_first(tmp_path):
+    fake_run(tmp_path / "a", lr=0.1, clip=1.0)
+    fake_run(tmp_path / "b", lr=0.2, seed=3)
+    rows = ask(tmp_path, ["a", "b"]).json()["settings"]
+    differing = [row for row in rows if row["differs"]]
+    assert rows[: len(differing)] == differing
+    found = {row["name"]: row["values"] for row in differing}
+    assert found == {"lr": [0.1, 0.2], "clip": [1.0, 0.0], "seed": [0, 3]}
+    names = [row["name"] for row in rows]
+    assert len(names) == len(set(names))
+    assert {"data", "momentum", "fingerprint", "threads used", "torch"} <= set(names)
+    by_name = {row["name"]: row for row in rows}
+    assert by_name["fingerprint"]["values"] == ["abababababab"] * 2
+    assert by_name["momentum"]["help"] == "Of sgd."
+    assert by_name["early_stop"]["group"] == "Length"
+    assert by_name["steps"]["values"] == [None, None]
+
+
+def test_a_setting_that_an_older_run_does_not_name_is_its_default(tmp_path):
+    run = fake_run(tmp_path / "a")
+    config = copy.deepcopy(run.read_config())
+    del config["body_lr"]
+    run.write_config(config)
+    fake_run(tmp_path / "b")
+    rows = {row["name"]: row for row in ask(tmp_path, ["a", "b"]).json()["settings"]}
+    assert rows["body_lr"]["values"] == [1.0, 1.0]
+    assert not rows["body_lr"]["differs"]
+
+
+# What does not compare.
+
+DONE = {"state": "done"}
+
+
+def test_nothing_is_said_of_runs_that_compare_and_were_not_tested(tmp_path):
+    for name in "ab":
+        fake_run(tmp_path / name, now=DONE)
+    assert sentences(tmp_path, "a", "b") == []
+
+
+def test_other_data_do_not_compare(tmp_path):
+    for name in "ab":
+        fake_run(tmp_path / name, now=DONE, test=(9, 10))
+    other = {"name": "mnist", "fingerprint": "cd" * 16}
+    fake_run(tmp_path / "c", now=DONE, test=(1, 100), dataset=other)
+    said = sentences(tmp_path, "a", "b", "c")
+    assert said[0].startswith("The data differ (a and b: digits; c: mnist)")
+    assert said[1:] == ["The intervals overlap: these tests do not tell the two apart."]
+    assert sentences(tmp_path, "a", "c")[1:] == []
+
+
+def test_other_test_images_of_the_same_data_do_not_compare(tmp_path):
+    fake_run(tmp_path / "a", now=DONE, test=(9, 10))
+    fake_run(tmp_path / "b", now=DONE, test=(9, 10), tested="e")
+    (said,) = sentences(tmp_path, "a", "b")
+    assert "tested on other images" in said
+
+
+def test_other_measures_of_the_best_do_not_compare(tmp_path):
+    fake_run(tmp_path / "a", now=DONE)
+    fake_run(tmp_path / "b", now=DONE, metric="loss")
+    (said,) = sentences(tmp_path, "a", "b")
+    assert "(a: top1; b: loss)" in said
+
+
+def test_a_run_that_is_not_at_its_end_is_named(tmp_path):
+    fake_run(tmp_path / "a", now={"state": "training"}, metrics=2)
+    fake_run(tmp_path / "b", now={"state": "stopped"}, metrics=3)
+    fake_run(tmp_path / "c", now={"state": "failed"}, metrics=1)
+    assert sentences(tmp_path, "a", "b", "c") == [
+        "a is not at its end: its figures will change.",
+        "b was stopped after epoch 3 and was not tested.",
+        "c failed after epoch 1 and was not tested.",
+    ]
+
+
+def test_intervals_tell_what_tests_can_tell_apart(tmp_path):
+    # 95% intervals: 97 of 100 is 91.5 to 99.0, 85 of 100 is 76.7 to 90.7, 92 of 100 is 85.0 to 95.9
+    for name, hits in (("high", 97), ("low", 85), ("middle", 92)):
+        fake_run(tmp_path / name, now=DONE, test=(hits, 100))
+    apart = "The intervals do not overlap: the tests tell the two apart."
+    close = "The intervals overlap: these tests do not tell the two apart."
+    assert sentences(tmp_path, "high", "low") == [apart]
+    assert sentences(tmp_path, "high", "middle") == [close]
+    assert sentences(tmp_path, "low", "middle") == [close]
+    (said,) = sentences(tmp_path, "high", "low", "middle")
+    assert "high and middle; low and middle." in said
+    assert "high and low" not in said

@@ -1,0 +1,507 @@
+"""Trainings of a lab: found, told as they are, begun in processes that outlive it, and steered."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+pytest.importorskip("fastapi")
+pytest.importorskip("httpx")
+
+import itertools
+
+from starlette.testclient import TestClient
+
+from convscope.errors import RequestError
+from convscope.lab import facts, given
+from convscope.lab import trainings as module
+from convscope.lab.shelf import Shelf
+from convscope.lab.trainings import Trainings
+from convscope.run.folder import Run
+from convscope.run.network import load_network
+from convscope.run.tensors import Stored
+from convscope.zoo import build
+from tests.lab.fakes import fake_run, lab, line, tell, wait_for
+
+ENDED = ("done", "failed", "stopped", "interrupted")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def client(trainings, shelf=None):
+    return TestClient(lab(trainings, shelf), raise_server_exceptions=False)
+
+
+def state_of(trainings, name):
+    return trainings.state(name, trainings.path(name))
+
+
+def made_at(run, seconds):
+    os.utime(run.path / "config.toml", (seconds, seconds))
+
+
+# Found.
+
+
+def test_the_runs_of_a_folder_are_listed_the_newest_first(tmp_path):
+    old = fake_run(tmp_path / "old", metrics=3, test=(97, 100))
+    new = fake_run(tmp_path / "new", now={"state": "training", "step": 5}, model="resnet20_cifar")
+    made_at(old, 1_000_000_000)
+    made_at(new, 1_500_000_000)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / ".hidden" / "config.toml").touch()
+    first, second = client(Trainings(tmp_path)).get("/api/runs").json()["runs"]
+    assert (first["name"], first["title"]) == ("new", "resnet20_cifar on digits")
+    assert (first["state"], first["steps"], first["epochs"]) == ("training", 5, 0)
+    assert first["val_top1"] is first["test_top1"] is None
+    assert (second["name"], second["state"], second["epochs"], second["steps"]) == (
+        *("old", "done", 3, 30),
+    )
+    assert second["val_top1"] == 0.9  # of the second epoch, the last that was the best
+    assert second["test_top1"] == 0.97
+    assert second["parameters"] == 61_706  # the lecture's LeNet-5
+    assert second["when"].startswith("2001-09-")
+
+
+def test_parameters_are_those_of_the_networks_own_size(tmp_path):
+    fake_run(tmp_path / "a", model="resnet20_cifar")
+    net = build("resnet20_cifar", classes=10, channels=1, input=(32, 32))
+    expected = sum(weight.numel() for weight in net.parameters())
+    assert facts.parameters_of(tmp_path / "a") == expected
+
+
+def test_a_list_of_runs_imports_nobodys_code(tmp_path, monkeypatch):
+    (tmp_path / "trap_of_a_stranger.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    fake_run(tmp_path / "a", model="trap_of_a_stranger:net")
+    asked = client(Trainings(tmp_path))
+    assert asked.get("/api/runs").json()["runs"][0]["parameters"] is None
+    assert asked.get("/api/runs/a").status_code == 200
+    assert "trap_of_a_stranger" not in sys.modules
+
+
+def test_a_run_given_by_hand_keeps_its_name_or_gets_a_number(tmp_path):
+    inside = fake_run(tmp_path / "runs" / "a")
+    outside = fake_run(tmp_path / "other" / "a", epochs=7)
+    found = Trainings(tmp_path / "runs", runs=[outside.path, inside.path]).paths()
+    assert found == {"a": inside.path, "a-2": outside.path}
+
+
+def test_a_path_that_is_no_run_cannot_be_given(tmp_path):
+    with pytest.raises(RequestError, match="not a run folder"):
+        Trainings(tmp_path, runs=[tmp_path])
+
+
+def test_a_damaged_run_is_listed_with_what_can_be_read(tmp_path):
+    run = fake_run(tmp_path / "a", metrics=2, test=(3, 4))
+    run.write("metrics.jsonl", "{ no JSON")
+    run.write("test.json", '{"top1": 1.0}')
+    run.write("card.json", "[]")
+    (told,) = client(Trainings(tmp_path)).get("/api/runs").json()["runs"]
+    assert (told["state"], told["val_top1"], told["parameters"]) == ("stopped", None, None)
+    assert client(Trainings(tmp_path)).get("/api/runs/a").status_code == 200
+
+
+def test_a_file_that_changed_is_read_again(tmp_path):
+    run = fake_run(tmp_path / "a", metrics=1)
+    assert len(facts.read_metrics(run.path)) == 1
+    run.write_metrics([line(epoch) for epoch in range(1, 4)])
+    assert len(facts.read_metrics(run.path)) == 3
+
+
+def test_of_very_many_evaluations_the_best_and_the_last_are_kept():
+    lines = [{"epoch": n, "best": n == 77} for n in range(5000)]
+    kept = [one["epoch"] for one in facts.thinned(lines, most=100)]
+    assert len(kept) <= 100
+    assert {0, 77, 4999} <= set(kept)
+    assert kept == sorted(kept)
+    assert max(b - a for a, b in itertools.pairwise(kept)) <= 52
+
+
+def test_the_log_is_told_from_its_end(tmp_path):
+    run = fake_run(tmp_path / "a")
+    run.write("log.txt", "".join(f"line {n}\n\n" for n in range(9000)))
+    log = Trainings(tmp_path).told("a")["log"]
+    assert log == [f"line {n}" for n in range(8980, 9000)]
+
+
+# Told as they are.
+
+
+def test_a_run_that_never_told_is_done_when_it_was_tested(tmp_path):
+    fake_run(tmp_path / "a", test=(3, 4))
+    fake_run(tmp_path / "b", metrics=1)
+    known = Trainings(tmp_path)
+    assert [state_of(known, name).word for name in "ab"] == ["done", "stopped"]
+
+
+@pytest.mark.parametrize("word", ["training", "paused", "evaluating", "testing"])
+def test_silence_is_death_only_where_nobody_holds_the_run(tmp_path, word):
+    run = fake_run(tmp_path / "a", now={"state": word, "saved_step": 1200}, beat=60)
+    with run.locked():
+        assert state_of(Trainings(tmp_path), "a").word == word
+    known = Trainings(tmp_path)
+    told = state_of(known, "a")
+    assert told.word == "interrupted"
+    assert "1,200" in told.sentence
+    with run.locked():  # who looked holds nothing
+        tell(run.path, {"state": word})
+        assert state_of(known, "a").word == word
+
+
+@pytest.mark.parametrize("word", ["done", "stopped", "failed"])
+def test_an_end_stays_an_end(tmp_path, word):
+    fake_run(tmp_path / "a", now={"state": word, "sentence": "So it is."}, beat=9999)
+    assert state_of(Trainings(tmp_path), "a")[:2] == (word, "So it is.")
+
+
+def test_a_run_that_is_held_and_has_not_told_yet_is_starting(tmp_path):
+    run = fake_run(tmp_path / "a")
+    with run.locked():
+        assert state_of(Trainings(tmp_path), "a").word == "starting"
+
+
+def test_numbers_that_are_none_reach_the_page_as_null(tmp_path):
+    run = fake_run(tmp_path / "a", now={"state": "failed", "loss": float("nan")})
+    run.write("metrics.jsonl", json.dumps({**line(1), "train_loss": float("inf")}) + "\n")
+    told = client(Trainings(tmp_path)).get("/api/runs/a").json()
+    assert told["now"]["loss"] is None
+    assert told["metrics"][0]["train_loss"] is None
+    assert told["settings"]["epochs"] == 30
+    assert "machine" not in told["settings"]
+
+
+# Refused.
+
+
+@pytest.mark.parametrize(
+    "name", ["gone", "..", "%2e%2e", "..%2fother%2fa", "a%2flive", "%00", "a%5c.."]
+)
+def test_no_name_leads_out_of_the_folder(tmp_path, name):
+    fake_run(tmp_path / "runs" / "a")
+    fake_run(tmp_path / "other" / "a", test=(3, 4))
+    asked = client(Trainings(tmp_path / "runs"))
+    for way in ("", "/events", "/look", "/batch.bin", "/filters"):
+        answer = asked.get(f"/api/runs/{name}{way}")
+        assert answer.status_code == 404
+        assert "top1" not in answer.text
+    for way in ("/wishes", "/resume", "/open"):
+        assert asked.post(f"/api/runs/{name}{way}", json={"wish": "stop"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"settings": {"epoch": 3}}, "Did you mean 'epochs'"),
+        ({"settings": {"lr": -1}}, "--lr must be between"),
+        ({"settings": {"epochs": "many"}}, "epochs must be a whole number"),
+        ({"settings": {"epochs": 10**400}}, "--epochs must be between"),
+        ({"settings": {"optimiser": "adam"}}, "'sgd' or 'adamw'"),
+        ({"settings": {"steps": 3, "minutes": 1}}, "choose one"),
+        ({"settings": {"model": "/etc/net.toml"}}, "no network '/etc/net.toml'"),
+        ({"settings": {"model": "os:system"}}, "no network 'os:system'"),
+        ({"settings": {"model": "lenet"}}, "Did you mean 'lenet5'"),
+        ({"settings": {"weights": "/etc/passwd"}}, "no run '/etc/passwd'"),
+        ({"settings": {"weights": "http://example.org/a.pt"}}, "no run 'http"),
+        ({"settings": {"data_dir": "/etc"}}, "data_dir is not set from the page"),
+        ({"settings": {"freeze": "\ud800"}}, "is no text"),
+        ({"data": "/etc"}, "no data '/etc'"),
+        ({"data": "."}, "no data '.'"),
+        ({"data": "digit"}, "Did you mean 'digits'"),
+        ({"name": "../a"}, "is no name for a run"),
+        ({"name": ""}, "is no name for a run"),
+        ({"name": "a b"}, "is no name for a run"),
+        ({"name": "taken"}, "There is a run taken already"),
+        ({"name": "plain"}, "There is a run plain already"),
+        ({"out": "here"}, "not permitted"),
+        ({"settings": []}, "valid dictionary"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_a_process_is_made(tmp_path, body, told):
+    fake_run(tmp_path / "taken")
+    (tmp_path / "plain").mkdir()
+    known = Trainings(tmp_path)
+    text = json.dumps({"data": "digits", **body})
+    json_type = {"content-type": "application/json"}
+    answer = client(known).post("/api/runs", content=text, headers=json_type)
+    assert answer.status_code == 422
+    assert told in answer.json()["sentence"]
+    assert not known.children._own
+    assert known.children.names() == []
+
+
+def test_more_trainings_than_may_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST", 2)
+    for name in "ab":
+        fake_run(tmp_path / name, now={"state": "training"})
+    with pytest.raises(RequestError, match="2 trainings are at work"):
+        Trainings(tmp_path).start("digits", {})
+
+
+@pytest.mark.parametrize("word", ["done", "stopped", "failed"])
+def test_what_has_ended_hears_no_wish(tmp_path, word):
+    fake_run(tmp_path / "a", now={"state": word})
+    answer = client(Trainings(tmp_path)).post("/api/runs/a/wishes", json={"wish": "pause"})
+    assert answer.status_code == 404
+    assert f"a is {word}" in answer.json()["sentence"]
+
+
+def test_a_wish_reaches_the_run_under_its_number(tmp_path):
+    fake_run(tmp_path / "a", now={"state": "training"})
+    asked = client(Trainings(tmp_path))
+    number = asked.post("/api/runs/a/wishes", json={"wish": "go on"}).json()["number"]
+    wish = json.loads((tmp_path / "a" / "live" / "wish.json").read_text())
+    assert wish == {"number": number, "wish": "go on"}
+    assert asked.post("/api/runs/a/wishes", json={"wish": "explode"}).status_code == 422
+
+
+@pytest.mark.parametrize("word", ["done", "training", "paused"])
+def test_only_what_was_stopped_can_go_on(tmp_path, word):
+    fake_run(tmp_path / "a", now={"state": word})
+    known = Trainings(tmp_path)
+    with pytest.raises(RequestError, match=f"a is {word}"):
+        known.resume("a")
+    assert not known.children._own
+
+
+# What may be trained on, and what it is called.
+
+
+def test_data_are_called_by_their_last_part(tmp_path, image_folder):
+    other = tmp_path / "there" / "fruit"
+    other.mkdir(parents=True)
+    (tmp_path / "mnist").mkdir()
+    run = fake_run(tmp_path / "runs" / "a", data=str(other))
+    places = [str(image_folder), str(tmp_path / "mnist"), str(image_folder)]
+    known = Trainings(tmp_path / "runs", data=places)
+    assert known.given.data([run.path]) == {
+        "fruit": str(image_folder),
+        "mnist-2": str(tmp_path / "mnist"),
+        "fruit-2": str(other),
+    }
+    told = client(known).get("/api/training/choices").json()["data_given"]
+    assert [one["name"] for one in told] == ["fruit", "mnist-2", "fruit-2"]
+    assert told[2]["sentence"] == "The folder fruit in there"
+
+
+def test_networks_that_the_lab_was_given_are_called_without_their_folder(tmp_path):
+    path = tmp_path / "net.toml"
+    offer = given.Given([], ["resnet18", str(path), "mine.nets:build"])
+    assert offer.models == {"mine.nets:build": "mine.nets:build", "net.toml": str(path)}
+    words = offer.checked({"model": "net.toml", "epochs": 3, "lr": None}, Path)
+    assert words == {"model": str(path), "epochs": 3}
+
+
+def test_weights_may_be_those_of_a_run(tmp_path):
+    run = fake_run(tmp_path / "a")
+    known = Trainings(tmp_path)
+    assert known.given.checked({"weights": "a"}, known.path) == {"weights": str(run.path)}
+    hub = {"weights": "torchvision:resnet18"}
+    assert known.given.checked(hub, known.path) == hub
+
+
+def test_a_new_run_is_called_as_the_verb_calls_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    by_verb = Run.create(None, name="lenet5_digits").path.name
+    known = Trainings(tmp_path / "runs")
+    (tmp_path / "runs" / by_verb).rmdir()
+    assert known._name(None, "lenet5", "digits") == (by_verb, False)
+    fake_run(tmp_path / "runs" / by_verb)
+    assert known._name(None, "lenet5", "digits") == (f"{by_verb}-2", False)
+    folder = tmp_path / "my fruit"
+    folder.mkdir()
+    name, _ = known._name(None, str(tmp_path / "small.toml"), str(folder))
+    assert name.endswith("_small_my-fruit")
+
+
+# Begun.
+
+
+def test_a_training_from_the_page_is_that_of_the_command_line(tmp_path, command):
+    known = Trainings(tmp_path / "runs")
+    asked = client(known)
+    body = {"data": "digits", "settings": {"steps": 2, "lr": 0.01}, "name": "page"}
+    assert asked.post("/api/runs", json=body).json() == {"run": "page", "sentence": ""}
+    pid = known.children._own["page"].pid
+    assert asked.get("/api/runs/page").json()["state"] == "starting"
+    second = asked.post("/api/runs", json={**body, "name": "other"}).json()
+    assert second["sentence"] == "page is at work too: they slow each other."
+    assert asked.post("/api/runs", json=body).status_code == 422  # the name is taken at once
+    assert wait_for(lambda: all(state_of(known, n).word == "done" for n in ("page", "other")))
+    told = asked.get("/api/runs/page").json()
+    assert (told["settings"]["steps"], told["settings"]["lr"]) == (2, 0.01)
+    assert told["title"] == "lenet5 on digits"
+    assert told["metrics"][-1]["step"] == 2
+    assert any(text.startswith("Test accuracy") for text in told["log"])
+    assert wait_for(lambda: known.children._own["page"].returncode == 0)
+    with pytest.raises(ChildProcessError):  # no zombie waits
+        os.waitpid(pid, os.WNOHANG)
+    out = tmp_path / "by_hand"
+    command("train", "digits", "--steps", 2, "--lr", 0.01, "--out", out)
+    one, two = (Run(path).read_weights().tensors for path in (tmp_path / "runs" / "page", out))
+    assert all(one[name].equal(two[name]) for name in two)
+
+
+_LAB = """
+import sys, time
+from pathlib import Path
+from convscope.lab.trainings import Trainings
+Trainings(Path(sys.argv[1])).start("digits", {"steps": 40}, name="alone")
+print("begun", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_training_outlives_the_lab_that_began_it(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", _LAB, tmp_path], stdout=subprocess.PIPE, start_new_session=True
+    ) as begun:
+        assert begun.stdout.readline() == b"begun\n"
+        os.killpg(begun.pid, signal.SIGKILL)  # as when its terminal is closed
+    known = Trainings(tmp_path)
+    assert state_of(known, "alone").word not in ENDED
+    assert known.told("alone")["title"] == "lenet5 on digits"
+    assert wait_for(lambda: state_of(known, "alone").word in ENDED)
+    assert state_of(known, "alone").word == "done"
+
+
+def test_what_failed_before_it_began_says_why_also_to_the_next_lab(tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    known = Trainings(tmp_path / "runs", data=[str(empty)])
+    known.start("empty", {}, name="a")
+    assert wait_for(lambda: state_of(known, "a").word == "failed")
+    assert not (tmp_path / "runs" / "a").exists()
+    for other in (known, Trainings(tmp_path / "runs")):
+        told = other.told("a")
+        assert told["state"] == "failed"
+        assert str(empty) in told["sentence"]
+        assert not told["sentence"].startswith("convscope")
+        assert [one["name"] for one in other.listed()] == ["a"]
+    with pytest.raises(RequestError, match="never began"):
+        known.resume("a")
+    known.start("digits", {"steps": 1}, name="a")  # its name is free for another try
+    assert wait_for(lambda: state_of(known, "a").word == "done")
+
+
+def test_a_run_that_was_deleted_is_gone(tmp_path):
+    known = Trainings(tmp_path / "runs")
+    known.start("digits", {"steps": 1}, name="a")
+    assert wait_for(lambda: state_of(known, "a").word == "done")
+    (tmp_path / "runs" / "a").rename(tmp_path / "away")
+    assert known.listed() == []
+
+
+def test_a_process_that_was_killed_before_it_spoke_has_failed(tmp_path):
+    known = Trainings(tmp_path)
+    known.start("digits", {}, name="a")
+    known.children._own["a"].kill()
+    known.children._own["a"].wait()
+    told = state_of(known, "a")
+    assert told.word == "failed"
+    assert told.sentence == "Its process ended before it said anything."
+
+
+def test_a_killed_training_goes_on_from_the_page(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_SILENT", 0.3)
+    monkeypatch.setattr(module, "_TESTED", 0.0)
+    known = Trainings(tmp_path)
+    known.start("digits", {"epochs": 2000, "save_seconds": 0.1}, name="a")
+    assert wait_for(lambda: state_of(known, "a").word == "training")
+    assert wait_for(lambda: (known.told("a")["now"]["saved_step"] or 0) > 0)
+    known.children._own["a"].kill()
+    assert wait_for(lambda: state_of(known, "a").word == "interrupted")
+    before = known.told("a")["now"]["saved_step"]
+    known.resume("a")
+    assert state_of(known, "a").word == "starting"
+    with pytest.raises(RequestError, match="a is starting"):
+        known.resume("a")
+    assert wait_for(lambda: state_of(known, "a").word == "training")
+    number = known.wish("a", "stop")
+    assert wait_for(lambda: state_of(known, "a").word == "stopped")
+    now = known.told("a")["now"]
+    assert now["step"] >= before
+    assert now["heard"] == number
+    assert wait_for(lambda: not known.children.is_alive("a"))
+
+
+def test_a_resume_that_fails_says_why(tmp_path):
+    run = fake_run(tmp_path / "a", now={"state": "stopped", "sentence": "Before."}, beat=99)
+    known = Trainings(tmp_path)
+    with run.locked():
+        known.resume("a")
+        assert wait_for(lambda: state_of(known, "a").word == "failed")
+    assert "written by another process" in state_of(known, "a").sentence
+    assert "written by another process" in Trainings(tmp_path).told("a")["sentence"]
+    tell(run.path, {"state": "done"})  # what it tells later counts again
+    assert state_of(known, "a").word == "done"
+
+
+# Opened.
+
+
+@pytest.fixture
+def weighted(tmp_path):
+    run = fake_run(tmp_path / "runs" / "a")
+    put_weights(run, 0)
+    return run
+
+
+def put_weights(run, seed):
+    torch.manual_seed(seed)
+    net = build("lenet5", classes=10, channels=1, input=(32, 32))
+    run.write_weights(Stored(dict(net.state_dict()), {"step": seed}))
+
+
+def test_a_run_is_opened_once_and_again_for_better_weights(tmp_path, weighted):
+    shelf = Shelf()
+    asked = client(Trainings(tmp_path / "runs"), shelf)
+    assert asked.post("/api/runs/a/open").json() == {"network": "a"}
+    first = shelf.network("a")
+    images = [look.id for look in first.images]
+    assert len(images) == 3
+    assert asked.post("/api/runs/a/open").json() == {"network": "a"}
+    assert shelf.network("a") is first
+    put_weights(weighted, 1)
+    assert asked.post("/api/runs/a/open").json() == {"network": "a"}
+    newer = shelf.network("a")
+    assert list(shelf.networks) == ["a"]
+    assert [look.id for look in newer.images] == images
+    expected, _ = load_network(weighted)
+    assert newer.net.conv1.weight.equal(expected.conv1.weight)
+    assert not newer.net.conv1.weight.equal(first.net.conv1.weight)
+
+
+def test_a_run_that_the_lab_was_begun_with_is_not_opened_twice(tmp_path, weighted):
+    shelf = Shelf()
+    shelf.open(weighted.path)
+    asked = client(Trainings(tmp_path / "runs"), shelf)
+    assert asked.post("/api/runs/a/open").json() == {"network": "a"}
+    assert list(shelf.networks) == ["a"]
+
+
+def test_a_run_without_weights_is_not_opened(tmp_path):
+    fake_run(tmp_path / "a")
+    answer = client(Trainings(tmp_path)).post("/api/runs/a/open")
+    assert answer.status_code == 404
+    assert "no trained weights yet" in answer.json()["sentence"]
+
+
+def test_looking_at_states_costs_no_lock_twice_in_a_row(tmp_path, monkeypatch):
+    fake_run(tmp_path / "a", now={"state": "training"}, beat=60)
+    known = Trainings(tmp_path)
+    taken = []
+    monkeypatch.setattr(module.filelock.FileLock, "acquire", lambda *_, **__: taken.append(1))
+    (tmp_path / "a" / ".lock").touch()
+    for _ in range(5):
+        state_of(known, "a")
+    assert len(taken) <= 1
