@@ -20,6 +20,7 @@ from convscope.train.look import IMAGES, SHOWN, Looks
 from convscope.train.optimise import head_of
 from convscope.train.pictures import Filters, most_wrong, plain
 from convscope.train.signals import Wish
+from convscope.train.state import Counters
 from convscope.train.watch import Watcher
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Teller:
         self.run, self.wish, self.watcher = run, wish, watcher
         self.live = Live(run.path)
         self.training: Training | None = None
+        self.counters = Counters()
         self.series = Series()
         self._facts = dict(_NOTHING)
         self._state: State = "training"
@@ -62,6 +64,7 @@ class Teller:
         self._heard = self._saved = self._told_step = 0
         self._paused = 0.0  # seconds
         self._poll_at = self._tell_at = self._look_at = 0.0
+        self._steps: list[tuple[int, float, int, int, float, float]] = []  # since the last telling
         self._images, self._seconds = 0, 0.0
         self._recent = deque[tuple[int, float]](maxlen=_RECENT)
         self._wrong: tuple[Measured, NDArray[np.int64], int, int] | None = None
@@ -91,7 +94,7 @@ class Teller:
 
     def begin(self, training: "Training") -> None:
         """Go on with what was told before the step at which the training is."""
-        self.training, step = training, training.counters.step
+        self.training, self.counters, step = training, training.counters, training.counters.step
         self._saved = step
         self.series = self.live.read_series() or self.series
         self.filters = Filters(training.net, self.live.read_picture("filters"), step=step)
@@ -101,7 +104,7 @@ class Teller:
     def end(self, state: Literal["done", "stopped", "failed"], sentence: str) -> None:
         """Tell the last words."""
         if self.training is not None:
-            self.filters.take(self.training.counters.step)
+            self.filters.take(self.counters.step)
         self._say(state, sentence)
 
     @contextmanager
@@ -127,12 +130,8 @@ class Teller:
         seconds: float,
     ) -> None:
         """A step was made, of the images at `indices`, which are `pixels` (n, h, w, c)."""
-        training, images = self._training(), len(indices)
-        step = training.counters.step
-        self.series.add(step, loss=loss, hits=hits, images=images, lr=rate, seconds=seconds)
-        self._images += images
-        self._seconds += seconds
-        self._facts["lr"] = rate
+        step = self.counters.step
+        self._steps.append((step, loss, hits, len(indices), rate, seconds))  # all that each costs
         if step >= self.filters.due:
             self.filters.take(step)
         if time.monotonic() >= self._poll_at:
@@ -160,7 +159,7 @@ class Teller:
 
     def evaluated(self, measured: Measured, indices: NDArray[np.int64]) -> None:
         """The validation images at `indices` were measured; their epoch is not over yet."""
-        counters = self._training().counters
+        counters = self.counters
         self._wrong = (measured, indices, counters.step, counters.epoch + 1)
         self.filters.take(counters.step)
 
@@ -196,7 +195,7 @@ class Teller:
         before, sentence = self._state, self._sentence
         began = time.perf_counter()
         self._training().save()
-        step = f"{self._training().counters.step:,}"
+        step = f"{self.counters.step:,}"
         self._say("paused", f"Paused after step {step}; everything is saved.")
         self.watcher.note(f"Paused from the lab after step {step}.")
         while self._state == "paused" and not self.wish:
@@ -215,8 +214,8 @@ class Teller:
         """Write what is new, where the training is last."""
         began = time.monotonic()
         if self.training is not None:
-            self._facts |= self._where(self.training)
             self._tell_series()
+            self._facts |= self._where(self.training)
             if self.filters.layer and self.filters.changed:
                 self.live.write_picture("filters", self.filters.stored())
             self._tell_wrong(self.training)
@@ -225,12 +224,18 @@ class Teller:
         self._tell_at = _next(began, _TELL)
 
     def _tell_series(self) -> None:
+        for step, loss, hits, images, rate, seconds in self._steps:
+            self.series.add(step, loss=loss, hits=hits, images=images, lr=rate, seconds=seconds)
+            self._images += images
+            self._seconds += seconds
+            self._facts["lr"] = rate
+        self._steps.clear()
         if self._told_step != self.series.last:
             self._told_step = self.series.last
             self.live.write_series(self.series)
 
     def _where(self, training: "Training") -> dict[str, Any]:
-        counters, progress = training.counters, training.progress()
+        counters, progress = self.counters, training.progress()
         self._recent.append((self._images, self._seconds))
         images, seconds = self._images - self._recent[0][0], self._seconds - self._recent[0][1]
         left = counters.seconds * (1 - progress) / progress if progress else None
@@ -248,11 +253,8 @@ class Teller:
         }
         if seconds:
             facts["images_per_second"] = images / seconds
-        if counters.seen:
-            facts |= {
-                "loss": counters.loss_sum / counters.seen,
-                "top1": counters.hits / counters.seen,
-            }
+        if seen := counters.seen:
+            facts |= {"loss": counters.loss_sum / seen, "top1": counters.hits / seen}
         return facts
 
     def _tell_wrong(self, training: "Training") -> None:
@@ -279,7 +281,7 @@ class Teller:
                 training.images(pixels[:IMAGES]),
                 pixels[:SHOWN],
                 [plain(training.card.classes[label]) for label in labels],
-                step=training.counters.step,
+                step=self.counters.step,
                 rate=rate_of if settings.optimiser == "sgd" else None,
             )
         except Exception as error:  # noqa: BLE001 -- no look is worth a training

@@ -10,6 +10,8 @@ import pytest
 from convscope.errors import RequestError
 from convscope.lessons.course import COURSE
 from convscope.lessons.exercises import LAST, LEVELS, check, exercise, sheet
+from convscope.lessons.exercises.answer import whole
+from convscope.lessons.exercises.task import mistaken
 
 LESSONS = [one.name for one in COURSE]
 
@@ -126,6 +128,19 @@ def test_the_solution_is_given_to_who_asks_for_it_and_to_nobody_who_mistypes():
     assert "760" in check(task, "", tries=3).sentence
     assert check(task, "many", tries=3).worked is None
     assert check(task, "", tries=1).worked is None
+
+
+def test_wrong_steps_that_come_to_the_same_are_told_together_and_those_to_the_answer_not_at_all():
+    slips = [
+        (whole(9), "one is added"),
+        (whole(7), "nothing is done"),
+        (whole(9), "two is added"),
+        (whole(9), "one is added"),
+        (None, "no number is left"),
+        (whole(8), "luck helps"),
+    ]
+    found = [(mistake.answer.told, mistake.step) for mistake in mistaken(whole(8), slips)]
+    assert found == [("9", "one is added, or where two is added"), ("7", "nothing is done")]
 
 
 @pytest.mark.parametrize("lesson", LESSONS)

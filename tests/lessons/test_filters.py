@@ -146,6 +146,9 @@ def test_a_copied_filter_is_a_twin_in_either_direction(known, sign):
     layer = Layer(changed(known, change), "conv1")
     assert layer.correlation[0, 4] == pytest.approx(sign)
     assert layer.cosine[0, 4] == pytest.approx(sign)
+    first, *_ = filters._alike(layer)["pairs"]
+    assert first["pair"] == [0, 4]
+    assert first["correlation"] == pytest.approx(sign)
 
 
 def test_a_filter_of_zeros_is_dead_and_goes_with_nobody(known):

@@ -115,7 +115,7 @@ def test_the_next_step_is_written_out_as_it_will_be(change):
         assert after["next"]["velocity"] == written["after"]
 
 
-@pytest.mark.parametrize("batch", [1, 7, 10, 33, 99])
+@pytest.mark.parametrize("batch", [1, 7, 10, 33, 50])
 def test_an_epoch_shows_every_patch_once(batch):
     task = Task("noise", tuple(SOBEL), 3, 1e-12, 0, 0, batch)  # a rate at which nothing moves
     descent = Descent(task, training.patches("noise"))
@@ -130,7 +130,7 @@ def test_an_epoch_shows_every_patch_once(batch):
     assert shown == 100
     assert (sums / 100).tolist() == pytest.approx(whole, rel=1e-6)
     again = [m.gradient[0] for m in descent.until(300)[len(orders) : 2 * len(orders)]]
-    assert again != orders  # the next epoch has an order of its own
+    assert again != pytest.approx(orders, rel=1e-6)  # the next epoch has an order of its own
 
 
 @pytest.mark.parametrize("image", IMAGES)
@@ -257,7 +257,7 @@ def test_softmax_and_its_gradient_are_those_of_the_formula():
 
 def test_logits_of_a_million_do_not_overflow():
     found = told(logits=[1e6, -1e6, 0], right=1)["softmax"]
-    assert found["shares"] == [1, 0, 0]
+    assert found["shares"] == found["powers"] == [1, 0, 0]
     assert found["loss"] == 2e6
     assert found["gradient"] == [1, -1, 0]
 

@@ -131,6 +131,15 @@ def test_the_names_under_the_images_are_those_of_their_classes(tmp_path, monkeyp
     assert {layer["update"] for layer in look.facts["layers"]} == {None}, "AdamW moves otherwise"
 
 
+def test_the_largest_is_so_by_its_absolute_value():
+    net = nn.Sequential(nn.Linear(1, 2), nn.ReLU())
+    net[0].weight.data[:] = torch.tensor([[-3.0], [1.0]])
+    net[0].bias.data[:] = 0
+    seen = activations(net, torch.ones(4, 1))
+    assert seen["0"]["activation"] == dict(mean=-1.0, std=2.0, zeros=0.0, largest=3.0)
+    assert seen["1"]["activation"] == dict(mean=0.5, std=0.5, zeros=0.5, largest=1.0)
+
+
 def test_a_look_leaves_no_trace():
     torch.manual_seed(0)
     net = Net().train()

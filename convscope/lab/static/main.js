@@ -38,8 +38,13 @@ async function draw() {
     const screen = await SCREENS[name][1]();
     if (late()) return;
     if (open !== screen) change(screen, name);
-    await bar(name, screen, late);
-    await screen.show(part("stage"), late);
+    const wait = setTimeout(() => late() || part("stage").childElementCount || part("stage").append(el("p", { class: "lead" }, "Reading…")), 300);
+    try {
+      await bar(name, screen, late);
+      await screen.show(part("stage"), late);
+    } finally {
+      clearTimeout(wait);
+    }
     left[name] = location.pathname + location.search;
     document.getElementById("lost")?.remove();
   } catch (error) {

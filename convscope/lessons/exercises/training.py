@@ -138,10 +138,12 @@ def last_batch(dice: Dice, level: int) -> Task:
         hint="What is left of the images after all whole batches; a whole batch if nothing is.",
         worked=solved(
             ("whole batches", figure(images // batch), f"{figure(images)}/{batch}, rounded down"),
-            ("last batch", right.told, f"{figure(images)} − {images // batch}·{batch}"),
+            ("last batch", right.told, f"{figure(images)} − {figure(images // batch)}·{batch}"),
         )
         if rest
-        else solved(("last batch", right.told, f"{figure(images)} is {images // batch}·{batch}")),
+        else solved(
+            ("last batch", right.told, f"{figure(images)} is {figure(images // batch)}·{batch}")
+        ),
         mistakes=mistaken(
             right,
             [

@@ -96,6 +96,8 @@ async function draw(stage, name, lesson, state, late) {
   asked = new AbortController();
   const { signal } = asked;
   exercise(stage, name);
+  const empty = stage.querySelector(".scenes:empty");
+  const wait = setTimeout(() => empty?.append(el("p", { class: "lead" }, "Reading…")), 300);
   let told;
   try {
     told = await post(`/lessons/${name}`, state, signal);
@@ -104,6 +106,8 @@ async function draw(stage, name, lesson, state, late) {
     if (!error.status) throw error;
     refused = true;
     return refuse(stage, error.message, () => write(lesson.start, lesson.start));
+  } finally {
+    clearTimeout(wait);
   }
   if (late()) return;
   refused = false;
