@@ -55,6 +55,7 @@ class Clock(Quiet):
         elif facts["step"] == words["steps"]:
             print(time.perf_counter() - self.began[0], time.process_time() - self.began[1])
             sys.stdout.flush()
+            raise SystemExit
 
 keep_freed_memory()
 convscope.train(words.pop("data"), out=out, watcher=Clock(), **words)

@@ -59,6 +59,7 @@ def loaded_after(statement: str) -> set[str]:
         "import convscope.card, convscope.errors",
         "import convscope.evaluate.scores",
         "import convscope.data.source",
+        "import convscope.lessons.exercises",
     ],
 )
 def test_what_needs_no_torch_does_not_import_it(statement):

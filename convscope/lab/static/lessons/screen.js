@@ -155,7 +155,7 @@ function refuse(stage, sentence, act) {
 function exercise(stage, name) {
   const card = stage.querySelector(".exercise");
   const entries = new URLSearchParams(location.search);
-  const how = { seed: Number(entries.get("seed") ?? 1), number: Number(entries.get("exercise") ?? 1), answer: entries.get("answer") ?? "", tries: Number(entries.get("tries") ?? 0) };
+  const how = { seed: entries.get("seed") || "1", number: Number(entries.get("exercise") ?? 1), answer: entries.get("answer") ?? "", tries: Number(entries.get("tries") ?? 0) };
   const key = JSON.stringify([name, how]);
   if (!card || card.dataset.key === key) return;
   card.dataset.key = key;
