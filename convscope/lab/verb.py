@@ -115,7 +115,8 @@ def serve(
     app = make_app(shelf, trainings, hosts=hosts, token=token)
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
     server = uvicorn.Server(config)
-    app.state.ending = lambda: server.should_exit  # open streams end, else the server waits for them
+    # An open stream ends when it hears of the end; else the server would wait for it.
+    app.state.ending = lambda: server.should_exit
     server.run(sockets=[listening])
 
 

@@ -26,7 +26,7 @@ def learn(page: Any) -> Show:
 
     def show(path: str) -> Any:
         page.goto(f"/learn/{path}")
-        page.wait_for_selector(".scenes > *")
+        page.wait_for_selector(".scenes .card")
         if path.startswith("filters"):
             page.wait_for_selector(".learned-filters", timeout=LONG)
         return page

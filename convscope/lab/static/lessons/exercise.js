@@ -131,7 +131,7 @@ export function asked(question) {
   return [
     el("p", {}, question.question),
     ...(grids.length ? [el("div", { class: "grids" }, ...grids)] : []),
-    ...(question.table ? [el("div", { class: "layers", tabindex: 0, role: "region", "aria-label": "Table of layers" }, layers(question.table))] : []),
+    ...(question.table ? [el("div", { class: "exercise-table", tabindex: 0, role: "region", "aria-label": "Table of layers" }, layers(question.table))] : []),
   ];
 }
 

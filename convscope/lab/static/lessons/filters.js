@@ -21,10 +21,9 @@ export const lesson = {
 
   draw(told, state, set) {
     if (!told.ready) return [waiting(told, set)];
-    const removed = /** @type {number[]} */ (told.removed);
     return [
       controls(pills("Layer", Object.keys(NAMES), String(state.layer), (layer) => set({ layer, filter: 0, removed: [] }), (name) => NAMES[name]), digits(told, state, set), again(() => set({ ...lesson.start }))),
-      el("div", { class: "card lesson-card" }, filters(told, state, set), score(told, removed, set)),
+      el("div", { class: "card lesson-card" }, filters(told, state, set), el("p", { class: "caption" }, "Under each filter: how many test digits it costs to remove it alone."), score(told, set)),
       el("div", { class: "pairs-and-patches" }, alike(told), patches(told)),
     ];
   },
@@ -63,7 +62,7 @@ function filters(told, state, set) {
 }
 
 /** How many digits are read right with what is left. */
-function score({ whole, left, tested, removed }, _removed, set) {
+function score({ whole, left, tested, removed }, set) {
   const bar = (right) => el("span", { class: "bar-track score" }, el("i", { style: { width: `${(100 * right) / tested}%` } }));
   return el("dl", { class: "ledger-step scores", "aria-live": "polite" },
     el("div", {}, el("dt", {}, "with all filters"), el("dd", {}, el("strong", {}, count(whole)), ` of ${count(tested)} test digits right, ${percent(whole / tested)}`, bar(whole))),
@@ -88,7 +87,7 @@ function alike({ alike: { correlation, cosine, pairs, twins, bound }, pair, chos
     el("p", { class: "caption" }, `Above the diagonal: correlation of the maps over ${compared} digits. Below: cosine of the filters. Outlined: twins, from ${bound} on, in either direction.`),
     sideways("alike", grid),
     remark(`${twins === 0 ? "There are no twins" : twins === 1 ? "One pair are twins" : `${twins} pairs are twins`}; the closest are ${best.pair.join(" and ")}, whose maps correlate by ${fixed(best.correlation, 2)} while the filters' cosine is ${fixed(best.cosine, 2)}. `,
-      `Filter ${chosen} goes ${sign} with ${pair.nearest} (${fixed(pair.correlation, 2)}). With all filters ${whole} digits are right; without ${chosen} ${whole - one}, without ${pair.nearest} ${whole - other}, without both `, el("strong", { class: "both" }, String(whole - both)), both >= 10 && both > 2 * (one + other) ? ": either can stand in for the other, nobody for both." : "."));
+      `Filter ${chosen} goes ${sign} with ${pair.nearest} (${fixed(pair.correlation, 2)}). With all filters ${whole} digits are right; without ${chosen}: ${whole - one}, without ${pair.nearest}: ${whole - other}, without both: `, el("strong", { class: "both" }, String(whole - both)), both >= 10 && both > 2 * (one + other) ? ": either can stand in for the other, nobody for both." : "."));
 }
 
 /** The pieces of digits to which the chosen filter answers most. */

@@ -51,7 +51,7 @@ function figures(told, state, set) {
   const peak = peakOf([...target, ...told.weights]);
   const [wanted, own, apart] = told.maps;
   const shade = peakOf([...wanted, ...own]);
-  const small = (title, size, values, side, most) => el("figure", { class: "pixels" }, el("figcaption", {}, el("b", {}, title), " ", el("span", { class: "caption" }, size)), picture(values, side, side, most));
+  const small = (title, size, values, side, most) => el("figure", { class: "swatch" }, el("figcaption", {}, el("b", {}, title), " ", el("span", { class: "caption" }, size)), picture(values, side, side, most));
   const decimals = Math.max(2, Math.min(3, decimalsFor(told.weights, 3)));
   return el("div", { class: "card lesson-card" },
     el("div", { class: "learned" },
