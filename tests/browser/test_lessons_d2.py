@@ -30,8 +30,13 @@ def reads(page: Any, selector: str, text: str) -> None:
 
 def test_numbers_typed_into_the_formula_give_alexnets_54_and_a_reload_keeps_them(page: Any) -> None:
     opened(page, "size")
-    for name, value in (("Input size", "224"), ("Stride", "4"), ("Filter size", "11")):
+    for name, value, told in (
+        ("Input size", "224", "(224 −"),
+        ("Stride", "4", "/4 +"),
+        ("Filter size", "11", "− 11 +"),
+    ):
         page.get_by_label(name, exact=True).locator("input").fill(value)
+        reads(page, ".axis-card .sentence", told)
     reads(page, ".axis-card .sentence", "(224 − 11 + 2·0)/4 + 1 = 54.25, rounded down to 54")
     assert page.inner_text(".axis-card strong") == "54"
     page.reload()

@@ -28,7 +28,7 @@ def test_train_tells_what_it_did_and_what_comes_next(command, tmp_path):
     assert "epoch   1/3" in log
     held = {path.name for path in (tmp_path / "here").iterdir()}
     assert held == {
-        ".lock", "card.json", "config.toml", "last", "log.txt", "metrics.jsonl",
+        ".lock", "card.json", "config.toml", "last", "live", "log.txt", "metrics.jsonl",
         "model.safetensors", "problems.csv", "report.html", "splits.csv", "test.json",
     }  # fmt: skip
 
