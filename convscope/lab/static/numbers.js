@@ -37,8 +37,10 @@ export function whole(value) {
   return String(value).replaceAll("-", "−");
 }
 
+const ENGLISH = new Intl.NumberFormat("en"); // made once: a chart asks for thousands
+
 /** 61706 -> "61,706" @param {number} n */
-export const count = (n) => n.toLocaleString("en");
+export const count = (n) => ENGLISH.format(n);
 
 /** "1 layer", "3 layers" @param {number} n @param {string} word */
 export const several = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
