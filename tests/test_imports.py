@@ -14,7 +14,7 @@ FLOORS = [
     {"errors"},
     {"card", "atomic", "device", "geometry", "terms"},
     {"layers", "data"},
-    {"zoo", "record"},
+    {"zoo", "lanes", "record"},
     {"run", "receptive"},  # a run builds its network again, so it knows the zoo
     {"evaluate", "summary", "weights"},
     {"report", "explain"},

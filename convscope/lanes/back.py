@@ -1,0 +1,205 @@
+"""The way back through a network: the gradients of weights and of every stage's input."""
+
+from convscope.lanes.back_weights import BackToWeights
+from convscope.lanes.gather import Clip, Finish, Gather, write_gather
+from convscope.lanes.graph import Convolution, Dropout, Pool, Sum
+from convscope.lanes.memory import View
+from convscope.lanes.plan import Phase, Stage, phases
+from convscope.lanes.pointwise import (
+    Pass,
+    write_activation_back,
+    write_pass,
+)
+from convscope.lanes.pool import PoolBack, covers_once, write_pool_back
+
+
+class Back(BackToWeights):
+    """Writes the functions from the loss to the first layer's weights."""
+
+    def _backward(self, stage: Stage) -> None:
+        plan, target, node, value = self.plan, self.target, stage.node, stage.value
+        gradient, name = plan.gradients[value].view, f"back{value}"
+        near = (*stage.inputs, value)
+        self._touches({"values": near, "gradients": near})
+        self._touches_weights(node, value)
+        if stage.act and value not in self.settled:
+            results = plan.values[value].view
+            self._add(
+                "backward",
+                write_activation_back(
+                    f"{name}_act", target, node.shape, stage.act, results, gradient
+                ),
+            )
+        match node:
+            case Convolution() if node.own:
+                self._local_back(stage)
+            case Convolution():
+                self._weights_back(stage)
+                if self._wants(stage.inputs[0]):
+                    self._input_back(stage)
+            case Pool():
+                self._pool_back(stage)
+            case Sum():
+                for turn, given in enumerate(stage.inputs):
+                    self._pass_back(f"{name}_{turn}", stage, given)
+            case Dropout():
+                given = stage.inputs[0]
+                if self._wants(given):
+                    into, adds = self._into(given)
+                    self._add("backward", self._dropout(name, stage, gradient, into, adds=adds))
+            case _:
+                self._pass_back(name, stage, stage.inputs[0])
+
+    def _is_last(self, stage: Stage, given: int) -> bool:
+        """Whether no other stage adds to an input's gradient after this one."""
+        return min(self.plan.users[given]) == stage.value and stage.inputs.count(given) == 1
+
+    def _finish(self, stage: Stage, given: int, *, adds: bool) -> Finish:
+        before = self.plan.stages[given]
+        if before.act is None or not self._is_last(stage, given):
+            return Finish(adds=adds)
+        self.settled.add(given)
+        return Finish(adds=adds, act=before.act, results=self.plan.values[given].view)
+
+    def _pass_back(self, name: str, stage: Stage, given: int) -> None:
+        if not self._wants(given):
+            return
+        into, adds = self._into(given)
+        spec = Pass(source=self.plan.gradients[stage.value].view, dest=into, adds=adds)
+        self._add("backward", write_pass(name, self.target, stage.node.shape, spec))
+
+    def _pool_back(self, stage: Stage) -> None:
+        node, given = stage.node, stage.inputs[0]
+        assert isinstance(node, Pool)
+        if not self._wants(given):
+            return
+        name, before = f"back{stage.value}", self.plan.stages[given]
+        sides = before.node.shape[1:]
+        act = None
+        if covers_once(node, (sides[0], sides[1])):
+            into, adds = self._into(given)
+            finish = self._finish(stage, given, adds=adds)
+            act = finish.act
+        else:
+            into, adds = self._zeroed(name, given), True
+        spec = PoolBack(
+            source=self.plan.values[given].view,
+            dest=self.plan.values[stage.value].view,
+            gradient=self.plan.gradients[stage.value].view,
+            into=into,
+            adds=adds,
+            act=act,
+        )
+        self._add("backward", write_pool_back(name, self.target, node, (sides[0], sides[1]), spec))
+
+    def _input_back(self, stage: Stage) -> None:
+        node, given = stage.node, stage.inputs[0]
+        assert isinstance(node, Convolution)
+        if node.dense:
+            self._dense_back(stage)
+            return
+        _, height, width = self.plan.stages[given].node.shape
+        into, adds = self._into(given)
+        finish = self._finish(stage, given, adds=adds)
+        for down in phases(node, 0, height):
+            for right in phases(node, 1, width):
+                self._phase_back(stage, down, right, into, finish)
+
+    def _phase_back(
+        self, stage: Stage, down: Phase, right: Phase, into: View, finish: Finish
+    ) -> None:
+        """The inputs that take part alike: each gathers from the units that it took part in."""
+        node = stage.node
+        assert isinstance(node, Convolution)
+        name = f"input{stage.value}_{down.first}_{right.first}"
+        gradient = self.plan.gradients[stage.value].view
+        outs, ins = node.shape[0] // node.groups, self._channels(stage) // node.groups
+        taps = node.kernel[0] * node.kernel[1]
+        dest = View(
+            into.at(0, down.first, right.first),
+            into.channel,
+            into.row * node.stride[0],
+            into.pixel * node.stride[1],
+        )
+        if finish.results is not None:
+            results = finish.results
+            finish = Finish(
+                adds=finish.adds,
+                act=finish.act,
+                results=View(
+                    results.at(0, down.first, right.first),
+                    results.channel,
+                    results.row * node.stride[0],
+                    results.pixel * node.stride[1],
+                ),
+            )
+        rows = tuple((t * gradient.row, k * node.kernel[1]) for t, k in down.taps)
+        columns = tuple((t * gradient.pixel, k) for t, k in right.taps)
+        clip = None
+        if len(rows) > 3 and node.stride[0] == node.dilation[0] == 1:
+            clips_columns = node.stride[1] == node.dilation[1] == 1
+            clip = Clip(
+                first=down.unit,
+                height=node.shape[1],
+                left=right.unit,
+                width=node.shape[2] if clips_columns else None,
+            )
+        spec = Gather(
+            source=View(
+                gradient.at(0, down.unit, right.unit),
+                gradient.channel,
+                gradient.row,
+                gradient.pixel,
+            ),
+            dest=dest,
+            outs=ins,
+            ins=outs,
+            height=down.count,
+            width=right.count,
+            rows=rows,
+            columns=columns,
+            weights=self.places[node.name][0],
+            per_out=taps,
+            per_in=ins * taps,
+            groups=node.groups,
+            per_group=outs * ins * taps,
+            finish=finish,
+            clip=clip,
+        )
+        self._add("backward", write_gather(name, self.target, spec))
+
+    def _dense_back(self, stage: Stage) -> None:
+        """Every input gathers from all units; rows of inputs take the place of channels."""
+        node, given = stage.node, stage.inputs[0]
+        assert isinstance(node, Convolution)
+        channels, height, width = self.plan.stages[given].node.shape
+        into, adds = self._into(given)
+        finish = self._finish(stage, given, adds=adds)
+        plain = all(held[given].is_plain for held in (self.plan.gradients, self.plan.values))
+        runs = (
+            [(0, channels * height * width, 0, 0)]
+            if plain
+            else [(c, width, c, y) for c in range(channels) for y in range(height)]
+        )
+        gradient = self.plan.gradients[stage.value].view
+        ins = channels * height * width
+        for number, (_, count, c, y) in enumerate(runs):
+            done = finish
+            if finish.results is not None:
+                results = View(finish.results.at(c, y), 1, 0, 0)
+                done = Finish(adds=finish.adds, act=finish.act, results=results)
+            spec = Gather(
+                source=View(gradient.base, gradient.channel, 0, 0),
+                dest=View(into.at(c, y), 1, 0, 0),
+                outs=count,
+                ins=node.shape[0],
+                height=1,
+                width=1,
+                rows=((0, 0),),
+                columns=((0, 0),),
+                weights=self.places[node.name][0] + (c * height + y) * width,
+                per_out=1,
+                per_in=ins,
+                finish=done,
+            )
+            self._add("backward", write_gather(f"input{stage.value}_{number}", self.target, spec))

@@ -1,0 +1,102 @@
+"""The way back to the weights: their gradients, and for a locally connected layer its input's."""
+
+from convscope.lanes.graph import Convolution
+from convscope.lanes.local import write_local_back
+from convscope.lanes.memory import View
+from convscope.lanes.outer import Outer, write_outer
+from convscope.lanes.plan import Stage
+from convscope.lanes.weights import (
+    Correlation,
+    write_bias,
+    write_correlation,
+    write_fold,
+    write_zeros,
+)
+from convscope.lanes.writing import Writing
+
+
+class BackToWeights(Writing):
+    """Writes what adds to the gradients of weights and biases."""
+
+    def _local_back(self, stage: Stage) -> None:
+        node, given = stage.node, stage.inputs[0]
+        assert isinstance(node, Convolution)
+        name = f"back{stage.value}"
+        weights, bias = self.places[node.name]
+        into = self._zeroed(name, given) if self._wants(given) else None
+        self._add(
+            "backward",
+            write_local_back(
+                name,
+                self.target,
+                node,
+                source=self.plan.values[given].view,
+                gradient=self.plan.gradients[stage.value].view,
+                into=into,
+                weights=weights,
+                bias=bias,
+            ),
+        )
+        if into is not None:  # what was written beyond the edges
+            held = self.plan.gradients[given]
+            self._add("backward", *self._ring(f"{name}_ring", held.ring, given, gradient=True))
+
+    def _weights_back(self, stage: Stage) -> None:
+        plan, target, node, value = self.plan, self.target, stage.node, stage.value
+        assert isinstance(node, Convolution)
+        weights, bias = self.places[node.name]
+        gradient, source = plan.gradients[value], plan.values[stage.inputs[0]]
+        name = f"weights{value}"
+        outs, height, width = node.shape
+        if bias is not None:
+            self._add(
+                "backward",
+                write_bias(
+                    f"bias{value}", target, gradient=gradient.view, outs=outs, height=height,
+                    width=width, bias=bias,
+                ),
+            )  # fmt: skip
+        if node.dense and source.is_plain:
+            outer = Outer(
+                inputs=source.start, ins=node.weight.numel() // outs, gradients=gradient.start,
+                outs=outs, weights=weights, scratch=plan.scratch[value],
+            )  # fmt: skip
+            self._add("backward", write_outer(name, target, outer))
+            return
+        vectors = plan.vectors.get(value)
+        count = node.weight.numel()
+        self._add("backward", write_correlation(name, target, self._correlation(stage, vectors)))
+        if vectors is not None:
+            zeros = write_zeros(f"{name}_zero", target, start=vectors, count=count)
+            fold = write_fold(
+                f"{name}_fold", target, lanes_at=vectors, count=count, weights=weights
+            )
+            self._add("before", zeros)
+            self._add("after", fold)
+
+    def _correlation(self, stage: Stage, vectors: int | None) -> Correlation:
+        node, source = stage.node, self.plan.values[stage.inputs[0]].view
+        assert isinstance(node, Convolution)
+        window = View(
+            source.base - node.padding[0] * source.row - node.padding[1] * source.pixel,
+            source.channel,
+            source.row * node.stride[0],
+            source.pixel * node.stride[1],
+        )
+        taps = tuple(
+            r * node.dilation[0] * source.row + k * node.dilation[1] * source.pixel
+            for r in range(node.kernel[0])
+            for k in range(node.kernel[1])
+        )
+        return Correlation(
+            source=window,
+            gradient=self.plan.gradients[stage.value].view,
+            outs=node.shape[0] // node.groups,
+            ins=self._channels(stage) // node.groups,
+            height=node.shape[1],
+            width=node.shape[2],
+            taps=taps,
+            weights=self.places[node.name][0],
+            groups=node.groups,
+            lanes_at=vectors,
+        )

@@ -1,0 +1,55 @@
+"""A plan as functions of LLVM IR: forward, loss, backward, and what they call."""
+
+from collections.abc import Sequence
+
+from convscope.lanes.back import Back
+from convscope.lanes.feed import Bytes, write_feed
+from convscope.lanes.forward import Forward
+from convscope.lanes.graph import Node
+from convscope.lanes.ir import Function, Target, declarations
+from convscope.lanes.plan import make_plan
+from convscope.lanes.writing import Code
+
+
+def write_network(
+    nodes: Sequence[Node], places: dict[str, tuple[int, int | None]], target: Target, *, row: int
+) -> Code:
+    """The code of a training step's micro-batches.
+
+    `places` are, by the names of convolutions, where the floats of weight and bias begin; `row` the
+    bytes from one row of an image's bytes to the next.
+    """
+    return _Network(make_plan(nodes, lanes=target.lanes), places, target).write(row)
+
+
+class _Network(Forward, Back):
+    """Writes everything, in the order in which it is computed."""
+
+    def write(self, row: int) -> Code:
+        order = self.plan.order
+        image = self.plan.values[order[0]]
+        self._touches({"values": order[:1]}, head=True)
+        self.regions["%N"] = [(0, 2 * image.shape[0])]
+        self._add("forward", *self._ring("feed_ring", image.ring, order[0], gradient=False))
+        self._keep(write_feed("feed", self.target, image, Bytes(row=row)))
+        for value in order[1:]:
+            self._forward(self.plan.stages[value])
+        self._loss(order[-1])
+        for value in reversed(order[1:]):
+            self._backward(self.plan.stages[value])
+        self.code.functions.append(_declared(self.target))
+        return self.code
+
+
+def _declared(target: Target) -> Function:
+    """Not a function: what the others call."""
+    return _Declarations(target)
+
+
+class _Declarations(Function):
+    def __init__(self, target: Target) -> None:
+        super().__init__("declarations", target)
+
+    @property
+    def text(self) -> str:
+        return declarations(self.target)

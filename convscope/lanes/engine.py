@@ -1,0 +1,199 @@
+"""The engine: a network's training step as machine code over memory that the network shares."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from convscope.errors import RequestError, WorkError
+from convscope.lanes.emit import write_network
+from convscope.lanes.front import read_network
+from convscope.lanes.graph import Convolution, Shape
+from convscope.lanes.ir import Target
+from convscope.lanes.jit import compile_module, host_target
+from convscope.lanes.step import FIELDS, Rule, write_step
+from convscope.lanes.threads import PHASES, Team, openmp, write_teams
+
+_AT = {name: place for place, name in enumerate(FIELDS)}
+_SGD = Rule("sgd")
+
+
+class Engine:
+    """Training steps of `net` on bytes of images; its parameters live in `engine.parameters`.
+
+    The network's own tensors become views of the engine's memory, so whatever reads or writes them
+    (checkpoints, evaluation) sees what the engine sees. `first` and `second` are the optimiser's
+    momenta, in the order of the parameters.
+
+    Raises Unsupported for a network that the engine does not cover.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        shape: Shape,
+        *,
+        rule: Rule = _SGD,
+        threads: int | None = None,
+        target: Target | None = None,
+        row: int | None = None,
+        cache: Path | None = None,
+        with_openmp: bool = True,
+    ) -> None:
+        nodes = read_network(net, shape)
+        self.shape, self.classes = shape, nodes[-1].shape[0]
+        self.target = target or host_target()
+        self.row = shape[2] * shape[0] if row is None else row
+        named = [(weight, name) for name, weight in net.named_parameters()]
+        begins, count = _offsets([weight for weight, _ in named])
+        places = {
+            node.name: (begins[node.weight], None if node.bias is None else begins[node.bias])
+            for node in nodes
+            if isinstance(node, Convolution)
+        }
+        code = write_network(nodes, places, self.target, row=self.row)
+        has_team = with_openmp and openmp() is not None
+        text = write_step(code, self.target, rule) + (write_teams() if has_team else "")
+        self.compiled = compile_module(text, cache=cache)
+        names = [*PHASES, *(f"team_{phase}" for phase in PHASES if has_team)]
+        address = {name: self.compiled.address(name) for name in names}
+        self._team = Team(address, with_openmp=has_team)
+        self._outside = {
+            function.name: self.compiled.number(function.counter)
+            for function in code.functions
+            if function.counter is not None
+        }
+        self.rule, self.count = rule, count
+        self.most = threads or torch.get_num_threads()
+        lanes = self.target.lanes
+        self.parameters = torch.zeros(count + lanes)
+        self.first, self.second = torch.zeros(count + lanes), torch.zeros(count + lanes)
+        self.shares = torch.ones(count + lanes)
+        self._workspace = -(-code.size * lanes // 1024) * 1024 + 1040
+        self._gradient = -(-(count + lanes) // 16) * 16 + 16
+        self._workspaces = _aligned(self._workspace * self.most)
+        self._gradients = _aligned(self._gradient * self.most)
+        self._norms = np.zeros(self.most)
+        self._context = np.zeros(len(FIELDS), np.int64)
+        self.begins = {name: (begins[weight], weight.shape) for weight, name in named}
+        for weight, _ in named:
+            own = self.parameters[begins[weight] : begins[weight] + weight.numel()]
+            own.copy_(weight.detach().reshape(-1))
+            weight.data = own.view(weight.shape)
+
+    def state_views(self, flat: Tensor) -> dict[str, Tensor]:
+        """Each parameter's piece of `first` or `second`, by name, in its shape."""
+        return {
+            name: flat[start : start + shape.numel()].view(shape)
+            for name, (start, shape) in self.begins.items()
+        }
+
+    def gradients(self) -> dict[str, Tensor]:
+        """The gradients of the last step, added up over the threads."""
+        return self.state_views(torch.from_numpy(self._gradients[: self.count]))
+
+    def step(
+        self,
+        addresses: NDArray[np.int64],
+        steps: NDArray[np.int64],
+        labels: NDArray[np.int64],
+        *,
+        scales: NDArray[np.float32],
+        rate: float = 0.0,
+        momentum: float = 0.0,
+        decay: float = 0.0,
+        smoothing: float = 0.0,
+        weights: NDArray[np.float32] | None = None,
+        clip: float = 0.0,
+        number: int = 1,
+        dice: int = 0,
+        threads: int | None = None,
+        update: bool = True,
+    ) -> tuple[float, int]:
+        """One step on the images whose first pixels lie at `addresses`; its loss and its hits.
+
+        `steps` are the bytes from a pixel to the next on its right, `scales` (channels, 2) the
+        factor and the summand that make a byte a value, `number` counts AdamW's steps from 1.
+
+        The addresses are read as they are: `Images` gives right ones. Raises RequestError for
+        labels that are no class, WorkError where checked code left its memory.
+        """
+        own = np.ones(self.classes, np.float32) if weights is None else weights
+        _check(labels, self.classes)
+        threads = min(threads or self.most, self.most)
+        told: dict[str, Any] = {
+            "workspaces": self._workspaces.ctypes.data,
+            "parameters": self.parameters.data_ptr(),
+            "gradients": self._gradients.ctypes.data,
+            "images": addresses.ctypes.data,
+            "steps": steps.ctypes.data,
+            "labels": labels.ctypes.data,
+            "scales": scales.ctypes.data,
+            "weights": own.ctypes.data,
+            "shares": self.shares.data_ptr(),
+            "first": self.first.data_ptr(),
+            "second": self.second.data_ptr(),
+            "norms": self._norms.ctypes.data,
+            "batch": len(labels),
+            "threads": threads,
+            "workspace": self._workspace,
+            "gradient": self._gradient,
+            "count": self.count,
+            "dice": dice & 0x7FFFFFFF,
+            "factor": 1 / float(own[labels].astype(np.float64).sum()),
+            "smoothing": smoothing,
+            "all": float(own.astype(np.float64).sum()),
+            "rate": rate,
+            "momentum": momentum,
+            "decay": decay,
+            "clip": clip,
+            "bias1": 1 - 0.9**number,
+            "bias2": (1 - 0.999**number) ** 0.5,
+        }
+        floats = self._context.view(np.float32)
+        for name, value in told.items():
+            if isinstance(value, float):
+                floats[2 * _AT[name]] = value
+            else:
+                self._context[_AT[name]] = value
+        phases = PHASES if update else PHASES[:2]
+        self._team.run(phases, self._context.ctypes.data, threads)
+        self._complain()
+        lanes, size = self.target.lanes, self._workspace
+        heads = self._workspaces[: threads * size].reshape(threads, size)
+        return float(heads[:, :lanes].sum()), int(heads[:, lanes : 2 * lanes].sum())
+
+    def _complain(self) -> None:
+        """Tell of accesses that checked code diverted; the gradients are wrong then."""
+        found = {name: number.value for name, number in self._outside.items() if number.value}
+        for number in self._outside.values():
+            number.value = 0
+        if found:
+            told = ", ".join(f"{name} ({count} times)" for name, count in found.items())
+            raise WorkError(f"Generated code reached outside of its memory: {told}.")
+
+
+def _offsets(weights: list[nn.Parameter]) -> tuple[dict[nn.Parameter, int], int]:
+    begins: dict[nn.Parameter, int] = {}
+    count = 0
+    for weight in weights:
+        begins[weight] = count
+        count += weight.numel()
+    return begins, count
+
+
+def _aligned(count: int) -> NDArray[np.float32]:
+    """Zeros that begin at a multiple of 64 bytes."""
+    whole = np.zeros(count + 16, np.float32)
+    first = -(whole.ctypes.data // 4) % 16
+    return whole[first : first + count]
+
+
+def _check(labels: NDArray[np.int64], classes: int) -> None:
+    if labels.dtype != np.int64 or not labels.flags.c_contiguous:
+        raise RequestError("Labels must be contiguous whole numbers of 64 bits.")
+    if not len(labels) or labels.min() < 0 or labels.max() >= classes:
+        raise RequestError(f"Labels must be from 0 to {classes - 1}.")

@@ -1,0 +1,105 @@
+"""The way forward through a network: every stage's result, and the loss at the end."""
+
+from convscope.lanes.gather import Finish, Gather, write_gather
+from convscope.lanes.graph import Activation, Convolution, Dropout, Pool, Sum
+from convscope.lanes.ir import Function
+from convscope.lanes.loss import CrossEntropy, write_loss
+from convscope.lanes.memory import View
+from convscope.lanes.plan import Stage
+from convscope.lanes.pointwise import (
+    Drop,
+    write_activation,
+    write_dropout,
+    write_sum,
+)
+from convscope.lanes.pool import write_pool
+from convscope.lanes.writing import Writing
+
+
+class Forward(Writing):
+    """Writes the functions from the image to the loss."""
+
+    def _forward(self, stage: Stage) -> None:
+        plan, target, node = self.plan, self.target, stage.node
+        name, dest = f"forward{stage.value}", plan.values[stage.value]
+        self._touches({"values": (*stage.inputs, stage.value)})
+        self._touches_weights(node, stage.value)
+        self._add("forward", *self._ring(f"{name}_ring", dest.ring, stage.value, gradient=False))
+        sources = [plan.values[given].view for given in stage.inputs]
+        match node:
+            case Convolution():
+                self._add("forward", write_gather(name, target, self._convolution(stage)))
+            case Pool():
+                sides = plan.stages[stage.inputs[0]].node.shape[1:]
+                self._add("forward", write_pool(name, target, node, sides, sources[0], dest.view))
+            case Sum():
+                views = (sources[0], sources[1], dest.view)
+                self._add("forward", write_sum(name, target, node.shape, stage.act, views))
+            case Dropout():
+                self._add("forward", self._dropout(name, stage, sources[0], dest.view, adds=False))
+                if stage.act:
+                    raise NotImplementedError("an activation after dropout")
+            case Activation() if stage.act:
+                self._add(
+                    "forward",
+                    write_activation(name, target, node.shape, stage.act, sources[0], dest.view),
+                )
+            case _:
+                raise NotImplementedError(type(node).__name__)
+
+    def _dropout(
+        self, name: str, stage: Stage, source: View, dest: View, *, adds: bool
+    ) -> Function:
+        node = stage.node
+        assert isinstance(node, Dropout)
+        drop = Drop(share=node.share, maps=node.maps, number=stage.value)
+        return write_dropout(name, self.target, node.shape, drop, source, dest, adds=adds)
+
+    def _convolution(self, stage: Stage) -> Gather:
+        node = stage.node
+        assert isinstance(node, Convolution)
+        weights, bias = self.places[node.name]
+        source = self.plan.values[stage.inputs[0]].view
+        groups, outs = node.groups, node.shape[0] // node.groups
+        ins = node.weight.shape[-3] if node.weight.dim() > 2 else self._channels(stage)
+        taps = node.kernel[0] * node.kernel[1]
+        window = View(
+            source.base - node.padding[0] * source.row - node.padding[1] * source.pixel,
+            source.channel,
+            source.row * node.stride[0],
+            source.pixel * node.stride[1],
+        )
+        return Gather(
+            source=window,
+            dest=self.plan.values[stage.value].view,
+            outs=outs,
+            ins=ins,
+            height=node.shape[1],
+            width=node.shape[2],
+            rows=tuple(
+                (r * node.dilation[0] * source.row, r * node.kernel[1])
+                for r in range(node.kernel[0])
+            ),
+            columns=tuple((k * node.dilation[1] * source.pixel, k) for k in range(node.kernel[1])),
+            weights=weights,
+            per_out=ins * taps,
+            per_in=taps,
+            groups=groups,
+            per_group=outs * ins * taps,
+            own=node.shape[0] * ins * taps if node.own else 0,
+            bias=bias,
+            own_bias=node.shape[0] if node.own else 0,
+            finish=Finish(act=stage.act),
+        )
+
+    def _loss(self, last: int) -> None:
+        plan = self.plan
+        self._touches({"values": [last], "gradients": [last]}, head=True)
+        self.regions["%C"] = [(0, plan.stages[last].node.shape[0])]
+        spec = CrossEntropy(
+            logits=plan.values[last].start,
+            gradient=plan.gradients[last].start,
+            classes=plan.stages[last].node.shape[0],
+        )
+        self._keep(write_loss("loss", self.target, spec))
+        self.written.add(last)

@@ -1,0 +1,272 @@
+"""From a network of PyTorch to the nodes of the engine, or the reason why not."""
+
+import operator
+
+import torch
+from torch import fx, nn
+from torch.nn import functional as F
+
+from convscope.lanes.graph import (
+    Activation,
+    Convolution,
+    Dropout,
+    Image,
+    Node,
+    Pool,
+    Shape,
+    Sum,
+)
+from convscope.lanes.layers import (
+    Unsupported,
+    activation_of,
+    adaptive_pool,
+    convolution,
+    mean_pool,
+    pool,
+    weights_of,
+)
+from convscope.layers import LocallyConnected2d, MinPool2d
+
+
+def read_network(net: nn.Module, shape: Shape) -> list[Node]:
+    """The nodes of `net` for images of `shape`, the image first, the logits last.
+
+    Raises Unsupported, with the reason, for what the engine does not cover.
+    """
+    for name, weight in net.named_parameters():
+        _check_weight(name, weight)
+    modules: dict[str, nn.Module] = dict(net.named_modules())
+    for name, module in modules.items():
+        kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+        if any(getattr(module, kind) for kind in kinds):
+            raise Unsupported(f"{name or 'it'} has hooks, which would not be called")
+    try:
+        graph = _Tracer().trace(net)
+    except Exception as error:
+        raise Unsupported(f"its forward pass cannot be traced ({_first_line(error)})") from error
+    reader = _Reader(net, shape)
+    for node in graph.nodes:
+        reader.take(node)
+    return reader.finished()
+
+
+def _check_weight(name: str, weight: nn.Parameter) -> None:
+    if nn.parameter.is_lazy(weight):
+        raise Unsupported(f"{name} has no size yet")
+    if not weight.requires_grad:
+        raise Unsupported(f"{name} is held as it is")
+    if weight.dtype != torch.float32 or weight.device.type != "cpu":
+        raise Unsupported(f"{name} is of {weight.dtype} on {weight.device}")
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        ours = m.__class__.__module__.startswith("convscope.layers")
+        return ours or super().is_leaf_module(m, module_qualified_name)
+
+
+class _Reader:
+    """Takes the operations of a traced network one by one."""
+
+    def __init__(self, net: nn.Module, shape: Shape) -> None:
+        self.net = net
+        self.shape = shape
+        self.nodes: list[Node] = []
+        self.places: dict[fx.Node, int] = {}
+        self.flat: set[fx.Node] = set()
+        self.seen: set[nn.Module] = set()
+        self.answer: int | None = None
+
+    def take(self, node: fx.Node) -> None:
+        if node.op == "placeholder":
+            if self.nodes:
+                raise Unsupported("it has more than one input")
+            self._add(node, Image(name="image", inputs=(), shape=self.shape))
+        elif node.op == "output":
+            self._end(node)
+        elif node.op == "call_module":
+            module = self.net.get_submodule(str(node.target))
+            if module in self.seen and any(True for _ in module.parameters()):
+                raise Unsupported(f"{node.target} is used twice")
+            self.seen.add(module)
+            self._module(node, module)
+        elif node.op == "get_attr":
+            raise Unsupported(f"it uses the tensor {node.target} outside a layer")
+        else:
+            self._call(node)
+
+    def finished(self) -> list[Node]:
+        self._check_ends()
+        if self.answer != len(self.nodes) - 1 or self.nodes[-1].shape[1:] != (1, 1):
+            raise Unsupported("it does not end with one vector of logits")
+        last = self.nodes[-1]
+        if not isinstance(last, Pool) and not (isinstance(last, Convolution) and last.dense):
+            # a vector by itself: a convolution's gradient may have a ring, which the loss knows not
+            end = mean_pool("logits", len(self.nodes) - 1, last.shape, nn.AvgPool2d(1))
+            self.nodes.append(end)
+        return self.nodes
+
+    def _check_ends(self) -> None:
+        """Whether every volume and every weight takes part in the answer."""
+        read = {place for node in self.nodes for place in node.inputs}
+        for place, node in enumerate(self.nodes):
+            if place not in read and place != self.answer:
+                raise Unsupported(f"{node.name} leads nowhere")
+        layers = [node for node in self.nodes if isinstance(node, Convolution)]
+        held = {id(weight) for layer in layers for weight in (layer.weight, layer.bias)}
+        for name, weight in self.net.named_parameters():
+            if id(weight) not in held:
+                raise Unsupported(f"{name} takes no part in its answer")
+        count = sum(1 if layer.bias is None else 2 for layer in layers)
+        if not layers or len(held - {id(None)}) < count:
+            raise Unsupported("layers share their weights" if layers else "it has no weights")
+
+    def _end(self, node: fx.Node) -> None:
+        (result,) = node.args
+        if not isinstance(result, fx.Node):
+            raise Unsupported("it answers with more than logits")
+        self.answer = self.places[result]
+        if result not in self.flat:
+            raise Unsupported("it does not end with one vector of logits")
+
+    def _add(self, node: fx.Node, made: Node, *, in_place: bool = False) -> None:
+        """Append a node; done in place, whoever holds what it was made from holds it too."""
+        place = len(self.nodes)
+        if in_place:
+            before = made.inputs[0]
+            self.places = {key: place if at == before else at for key, at in self.places.items()}
+        self.places[node] = place
+        self.nodes.append(made)
+
+    def _input(self, node: fx.Node, place: int = 0) -> tuple[fx.Node, int, Shape]:
+        given = node.args[place] if len(node.args) > place else node.kwargs.get("input")
+        if not isinstance(given, fx.Node):
+            raise Unsupported(f"{node.name} has an input that is no volume")
+        return given, self.places[given], self.nodes[self.places[given]].shape
+
+    def _module(self, node: fx.Node, module: nn.Module) -> None:
+        given, place, shape = self._input(node)
+        match module:
+            case nn.Conv2d() | LocallyConnected2d():
+                self._add(node, convolution(node.name, place, shape, module))
+            case nn.Linear():
+                self._dense(node, module, given, place, shape)
+            case nn.MaxPool2d() | MinPool2d():
+                kind = "max" if isinstance(module, nn.MaxPool2d) else "min"
+                self._add(node, pool(node.name, place, shape, module, kind))
+            case nn.AvgPool2d():
+                self._add(node, mean_pool(node.name, place, shape, module))
+            case nn.AdaptiveAvgPool2d():
+                self._add(node, adaptive_pool(node.name, place, shape, module.output_size))
+            case nn.Dropout() | nn.Dropout2d():
+                self._dropout(node, module)
+            case nn.Flatten() if (module.start_dim, module.end_dim) == (1, -1):
+                self._same(node, flat=True)
+            case nn.Identity():
+                self._same(node)
+            case _:
+                found = activation_of(module)
+                if found is None:
+                    raise Unsupported(f"{node.target} is a {type(module).__name__}")
+                in_place = bool(getattr(module, "inplace", False))
+                self._activate(node, *found, in_place=in_place)
+
+    def _call(self, node: fx.Node) -> None:
+        target = node.target if node.op == "call_function" else str(node.target)
+        if target in _ADDITIONS and len(node.args) == 2 and not _named(node):
+            self._sum(node, in_place=target in _IN_PLACE)
+        elif target in _ACTIVATIONS:
+            told = node.args[1] if len(node.args) > 1 else node.kwargs.get("inplace", False)
+            in_place = target in _IN_PLACE or bool(told)
+            self._activate(node, _ACTIVATIONS[target], in_place=in_place)
+        elif target in (torch.flatten, "flatten") and node.args[1:] == (1,) and not _named(node):
+            self._same(node, flat=True)
+        elif target in (F.dropout, F.dropout2d):
+            raise Unsupported(f"{node.name} is a function; dropout must be a layer")
+        else:
+            raise Unsupported(f"{node.name} is not among its operations")
+
+    def _same(self, node: fx.Node, *, flat: bool = False) -> None:
+        given, place, _ = self._input(node)
+        self.places[node] = place
+        if flat or given in self.flat:
+            self.flat.add(node)
+
+    def _activate(
+        self, node: fx.Node, kind: str, numbers: tuple[float, ...] = (), *, in_place: bool = False
+    ) -> None:
+        given, place, shape = self._input(node)
+        if given in self.flat:
+            self.flat.add(node)
+        self._add(
+            node,
+            Activation(name=node.name, inputs=(place,), shape=shape, kind=kind, numbers=numbers),
+            in_place=in_place,
+        )
+
+    def _dropout(self, node: fx.Node, layer: nn.Dropout | nn.Dropout2d) -> None:
+        if layer.p == 0:
+            self._same(node)
+            return
+        if layer.p == 1:
+            raise Unsupported(f"{node.target} drops everything")
+        given, place, shape = self._input(node)
+        maps = isinstance(layer, nn.Dropout2d)
+        if given in self.flat:
+            self.flat.add(node)
+            if maps:
+                raise Unsupported(f"{node.target} drops maps where there are none")
+        made = Dropout(name=node.name, inputs=(place,), shape=shape, share=layer.p, maps=maps)
+        self._add(node, made, in_place=layer.inplace)
+
+    def _sum(self, node: fx.Node, *, in_place: bool) -> None:
+        (one, first, shape), (two, second, other) = self._input(node), self._input(node, 1)
+        if shape != other or (one in self.flat) != (two in self.flat):
+            raise Unsupported(f"{node.name} adds volumes of different shapes")
+        if one in self.flat:
+            self.flat.add(node)
+        made = Sum(name=node.name, inputs=(first, second), shape=shape)
+        self._add(node, made, in_place=in_place)
+
+    def _dense(
+        self, node: fx.Node, layer: nn.Linear, given: fx.Node, place: int, shape: Shape
+    ) -> None:
+        if shape[1:] != (1, 1) and given not in self.flat:
+            raise Unsupported(f"{node.target} is dense over the last axis of a map")
+        inputs = shape[0] * shape[1] * shape[2]
+        if layer.in_features != inputs:
+            raise Unsupported(f"{node.target} takes {layer.in_features} inputs, not {inputs}")
+        self.flat.add(node)
+        self._add(
+            node,
+            Convolution(
+                name=node.name,
+                inputs=(place,),
+                shape=(layer.out_features, 1, 1),
+                kernel=shape[1:],
+                stride=(1, 1),
+                padding=(0, 0),
+                dilation=(1, 1),
+                **weights_of(node.name, layer),
+                dense=True,
+            ),
+        )
+
+
+_ADDITIONS: frozenset[object] = frozenset({operator.add, operator.iadd, torch.add, "add", "add_"})
+_ACTIVATIONS: dict[object, str] = {
+    torch.relu: "relu", F.relu: "relu", "relu": "relu", "relu_": "relu",
+    torch.tanh: "tanh", F.tanh: "tanh", "tanh": "tanh",
+    torch.sigmoid: "sigmoid", F.sigmoid: "sigmoid", "sigmoid": "sigmoid",
+}  # fmt: skip
+
+
+_IN_PLACE: frozenset[object] = frozenset({operator.iadd, "add_", "relu_"})
+
+
+def _named(node: fx.Node) -> bool:
+    return any(value not in (None, False) for value in node.kwargs.values())
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,0 +1,266 @@
+"""The core: sums of neighbours times weights, a tile of units held in registers.
+
+It is the forward pass of a convolution and of a dense layer, and the way of gradients back to their
+inputs, where the neighbours are the gradients of the units that an input took part in.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from convscope.lanes.activation import Act
+from convscope.lanes.ir import Function, Index, Target, blocks
+from convscope.lanes.memory import View
+
+Tap = tuple[int, int]
+"""(vectors from the window's origin, floats from its first weight)"""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Taps that can lie outside: row tap t of row y reads row y + first - t of `height`.
+
+    With `width`, position x reads column x + left + c / pixel by the column tap (c, _) of a source
+    of that width, and what is outside is not computed.
+    """
+
+    first: int
+    height: int
+    left: int = 0
+    width: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finish:
+    """What becomes of a sum: added to what was there, activated, or turned into the gradient of
+    an activation's sum, whose results are `results`.
+    """
+
+    adds: bool = False
+    act: Act | None = None
+    results: View | None = None
+
+    def done(self, fn: Function, total: str, place: str, result: Callable[[View], str]) -> None:
+        if self.adds:
+            total = fn.do("fadd", total, fn.load(place))
+        if self.act is not None and self.results is None:
+            total = self.act.forward(fn, total)
+        elif self.act is not None and self.results is not None:
+            total = self.act.backward(fn, result(self.results), total)
+        fn.store(total, place)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gather:
+    """dest[o, y, x] = finish(bias[o] + Σ_i Σ_rows Σ_columns source · weight), for all groups.
+
+    Counts: `outs` and `ins` of one of `groups`, `height` and `width` of the destination. The weight
+    of output o, input i, row tap (_, r), column tap (_, c) is float
+    `weights + o·per_out + i·per_in + r + c` of the parameters; `own` adds so many for every
+    position, and `per_group` for every group.
+    """
+
+    source: View
+    dest: View
+    outs: int
+    ins: int
+    height: int
+    width: int
+    rows: tuple[Tap, ...]
+    columns: tuple[Tap, ...]
+    weights: int
+    per_out: int
+    per_in: int
+    groups: int = 1
+    per_group: int = 0
+    own: int = 0
+    bias: int | None = None
+    own_bias: int = 0
+    finish: Finish = Finish()
+    clip: Clip | None = None
+
+
+def write_gather(name: str, target: Target, spec: Gather) -> Function:
+    fn = Function(name, target)
+    tall, wide = tile(spec.outs, 1 if spec.own else spec.width, target.registers)
+    with fn.loop(spec.groups) as group, fn.loop(spec.height) as y:
+        for x, across in _along(fn, spec, wide):
+            for o, outs in _over(fn, spec.outs, tall):
+                _Tile(fn, spec, group, y, x, o, across, outs).write()
+    return fn
+
+
+_WRITTEN_OUT = 16  # tiles of a row that each have code of their own
+
+
+def _along(fn: Function, spec: Gather, wide: int) -> Iterator[tuple[Index, int]]:
+    """Tiles of a row; where columns are clipped, known ones, since the ends compute less."""
+    if spec.clip is None or spec.clip.width is None or spec.width > wide * _WRITTEN_OUT:
+        yield from _over(fn, spec.width, wide)
+        return
+    for start, turns, size in blocks(spec.width, wide):
+        for turn in range(turns):
+            yield start + turn * size, size
+
+
+def _over(fn: Function, count: int, most: int) -> Iterator[tuple[Index, int]]:
+    for start, turns, size in blocks(count, most):
+        with fn.loop(turns) as turn:
+            yield fn.add(fn.times(turn, size), start), size
+
+
+@dataclass(frozen=True)
+class _Tile:
+    fn: Function
+    spec: Gather
+    group: Index
+    y: Index
+    x: Index
+    o: Index
+    across: int
+    outs: int
+
+    def write(self) -> None:
+        fn, spec, lanes = self.fn, self.spec, self.fn.target.lanes
+        place = fn.add(fn.times(self.y, self._positions()), self.x)
+        sums = self._begin(place)
+        source = fn.add(
+            fn.times(self.y, spec.source.row * lanes),
+            fn.times(self.x, spec.source.pixel * lanes),
+            fn.times(self.group, spec.ins * spec.source.channel * lanes),
+        )
+        weight = fn.add(
+            fn.times(self.o, spec.per_out),
+            fn.times(self.group, spec.per_group),
+            fn.times(place, spec.own) if spec.own else 0,
+        )
+        with fn.loop(spec.ins) as i:
+            under = fn.add(source, fn.times(i, spec.source.channel * lanes))
+            by = fn.add(weight, fn.times(i, spec.per_in))
+            self._rows(sums, under, by)
+        self._end(sums)
+
+    def _positions(self) -> int:
+        return self.spec.width
+
+    def _begin(self, place: Index) -> list[list[str]]:
+        fn, spec = self.fn, self.spec
+        found: list[list[str]] = []
+        for j in range(self.outs):
+            first = fn.constant(0)
+            if spec.bias is not None:
+                at = fn.add(
+                    self.o,
+                    fn.times(self.group, spec.outs),
+                    fn.times(place, spec.own_bias) if spec.own_bias else 0,
+                )
+                first = fn.spread(fn.at("%P", at, spec.bias + j))
+            found.append([fn.variable(first=first) for _ in range(self.across)])
+        return found
+
+    def _rows(self, sums: list[list[str]], under: Index, by: Index) -> None:
+        fn, spec, lanes = self.fn, self.spec, self.fn.target.lanes
+        base = spec.source.base * lanes
+        rows = list(spec.rows)
+        if not rows or not spec.columns:  # inputs that no window reads
+            return
+        if spec.clip is None and (len(rows) * len(spec.columns) <= 9 or len(rows) == 1):
+            start, weight = fn.at("%ws", under, base), fn.at("%P", by, spec.weights)
+            for down, further in rows:
+                self._row(sums, start, weight, down * lanes, further)
+            return
+        down = rows[1][0] - rows[0][0] if len(rows) > 1 else 0
+        further = rows[1][1] - rows[0][1] if len(rows) > 1 else 0
+        first, end = self._clipped(len(rows))
+        with fn.loop(end, start=first) as row:
+            start = fn.at(
+                "%ws", fn.add(under, fn.times(row, down * lanes)), base + rows[0][0] * lanes
+            )
+            weight = fn.at("%P", fn.add(by, fn.times(row, further)), spec.weights + rows[0][1])
+            self._row(sums, start, weight, 0, 0)
+
+    def _clipped(self, taps: int) -> tuple[Index, Index]:
+        """The row taps that lie inside, for this row of units."""
+        fn, clip = self.fn, self.spec.clip
+        if clip is None:
+            return 0, taps
+        if isinstance(self.y, int):
+            top = self.y + clip.first
+            return max(0, top - clip.height + 1), min(taps, top + 1)
+        top = fn.add(self.y, clip.first)
+        low = fn.add(top, 1 - clip.height)
+        first = fn.value(f"call i64 @llvm.smax.i64(i64 {low}, i64 0)")
+        end = fn.value(f"call i64 @llvm.smin.i64(i64 {fn.add(top, 1)}, i64 {taps})")
+        return first, end
+
+    def _row(self, sums: list[list[str]], start: str, weight: str, down: int, further: int) -> None:
+        fn, spec, lanes = self.fn, self.spec, self.fn.target.lanes
+        for right, more in spec.columns:
+            values = {
+                i: fn.load(fn.at(start, 0, down + (right + i * spec.source.pixel) * lanes))
+                for i in range(self.across)
+                if self._is_inside(i, right)
+            }
+            for j in range(self.outs if values else 0):
+                by = fn.spread(fn.at(weight, 0, further + more + j * spec.per_out))
+                for i, value in values.items():
+                    fn.put(sums[j][i], fn.fma(value, by, fn.get(sums[j][i])))
+
+    def _is_inside(self, i: int, right: int) -> bool:
+        """Whether position i of the tile can have a neighbour at the column tap `right`."""
+        clip = self.spec.clip
+        if clip is None or clip.width is None or not isinstance(self.x, int):
+            return True
+        return 0 <= self.x + i + clip.left + right // self.spec.source.pixel < clip.width
+
+    def _end(self, sums: list[list[str]]) -> None:
+        fn, lanes = self.fn, self.fn.target.lanes
+        start = self._place(self.spec.dest)
+        results: dict[View, str] = {}
+
+        def result(view: View, j: int, i: int) -> str:
+            if view not in results:
+                results[view] = self._place(view)
+            return fn.load(fn.at(results[view], 0, (j * view.channel + i * view.pixel) * lanes))
+
+        dest = self.spec.dest
+        for j in range(self.outs):
+            for i in range(self.across):
+                place = fn.at(start, 0, (j * dest.channel + i * dest.pixel) * lanes)
+                self.spec.finish.done(
+                    fn, fn.get(sums[j][i]), place, lambda view, j=j, i=i: result(view, j, i)
+                )
+
+    def _place(self, view: View) -> str:
+        fn, lanes = self.fn, self.fn.target.lanes
+        index = fn.add(
+            fn.times(self.y, view.row * lanes),
+            fn.times(self.x, view.pixel * lanes),
+            fn.times(self.o, view.channel * lanes),
+            fn.times(self.group, self.spec.outs * view.channel * lanes),
+        )
+        return fn.at("%ws", index, view.base * lanes)
+
+
+def tile(outs: int, width: int, registers: int) -> tuple[int, int]:
+    """How many outputs and how many positions are summed at once.
+
+    The best by what the loads cost: a multiply-add takes half a cycle, a load also; sums, one
+    side's operands and one more must fit in the registers. Of 32 registers 8 stay free: LLVM keeps
+    what two taps read in registers too, and a tile that fills them all is spilled to memory.
+    """
+    registers -= 8 if registers > 16 else 0
+    best: tuple[float, int, int] | None = None
+    for tall in range(1, min(outs, 14) + 1):
+        for wide in range(1, min(width, 14) + 1):
+            if tall * wide + min(tall, wide) + 1 > registers:
+                continue
+            cost = 1e-3 * tall / wide
+            for _, many, high in blocks(outs, tall):
+                for _, often, across in blocks(width, wide):
+                    latency = 4.0 if high * across < 8 else 0.0
+                    cost += many * often * max(high * across / 2, (high + across) / 2, latency)
+            if best is None or cost < best[0]:
+                best = (cost, tall, wide)
+    if best is None:
+        raise ValueError(f"{registers} registers hold no tile")
+    return best[1], best[2]

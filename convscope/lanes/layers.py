@@ -1,0 +1,181 @@
+"""Layers of PyTorch, and ours, as nodes of the engine."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from torch import nn
+
+from convscope.geometry import output_size
+from convscope.lanes.graph import Both, Convolution, Pool, Shape
+from convscope.layers import LocallyConnected2d, MinPool2d, ScaledTanh
+
+
+class Unsupported(Exception):
+    """What the engine does not cover, in words that follow "because"."""
+
+
+def weights_of(name: str, layer: nn.Conv2d | nn.Linear | LocallyConnected2d) -> dict[str, Any]:
+    """Weight and bias, unless they are computed from others at every step."""
+    for weight in (layer.weight, layer.bias):
+        if weight is not None and not isinstance(weight, nn.Parameter):
+            raise Unsupported(f"{name} computes its weights from others")
+    return {"weight": layer.weight, "bias": layer.bias}
+
+
+_PLAIN = {"relu6": nn.ReLU6, "relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+
+
+def activation_of(module: nn.Module) -> tuple[str, tuple[float, ...]] | None:
+    """What an activation layer computes, with its numbers; None for another module."""
+    for kind, plain in _PLAIN.items():
+        if isinstance(module, plain):
+            return kind, ()
+    match module:
+        case nn.LeakyReLU() if module.negative_slope > 0:
+            return "leaky", (module.negative_slope,)
+        case nn.ELU() if module.alpha > 0:
+            return "elu", (module.alpha,)
+        case ScaledTanh() if module.amplitude > 0 and module.slope > 0:
+            return "tanh", (module.amplitude, module.slope)
+        case _:
+            return None
+
+
+def _pair(value: Any) -> Both:
+    one, two = _pair_or_none(value)
+    return int(one or 0), int(two or 0)
+
+
+def convolution(
+    name: str, place: int, shape: Shape, layer: nn.Conv2d | LocallyConnected2d
+) -> Convolution:
+    if layer.in_channels != shape[0]:
+        raise Unsupported(f"{name} takes {layer.in_channels} channels, not {shape[0]}")
+    if isinstance(layer, LocallyConnected2d) and layer.input_size != shape[1:]:
+        raise Unsupported(f"{name} has filters for maps of another size")
+    if isinstance(layer, nn.Conv2d) and layer.padding_mode != "zeros":
+        raise Unsupported(f"{name} pads with {layer.padding_mode}")
+    if isinstance(layer.padding, str) and layer.padding != "valid":
+        raise Unsupported(f"{name} pads to the same size")
+    padding = (0, 0) if isinstance(layer.padding, str) else _pair(layer.padding)
+    kernel, stride = _pair(layer.kernel_size), _pair(layer.stride)
+    dilation = _pair(layer.dilation)
+    own = isinstance(layer, LocallyConnected2d)
+    height, width = (
+        output_size(
+            shape[1 + axis],
+            kernel[axis],
+            stride=stride[axis],
+            padding=padding[axis],
+            dilation=dilation[axis],
+        )
+        for axis in (0, 1)
+    )
+    return Convolution(
+        name=name,
+        inputs=(place,),
+        shape=(layer.out_channels, height, width),
+        kernel=kernel,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        **weights_of(name, layer),
+        groups=layer.groups,
+        own=own,
+        dense=not own and kernel == shape[1:] and padding == (0, 0) and layer.groups == 1,
+    )
+
+
+def pool(name: str, place: int, shape: Shape, layer: nn.MaxPool2d | MinPool2d, kind: str) -> Pool:
+    if isinstance(layer, nn.MaxPool2d) and layer.return_indices:
+        raise Unsupported(f"{name} answers with indices")
+    return _window_pool(
+        name,
+        place,
+        shape,
+        kind=kind,
+        kernel=_pair(layer.kernel_size),
+        stride=_pair(layer.stride),
+        padding=_pair(layer.padding),
+        dilation=_pair(layer.dilation),
+        ceil=layer.ceil_mode,
+    )
+
+
+def mean_pool(name: str, place: int, shape: Shape, layer: nn.AvgPool2d) -> Pool:
+    return _window_pool(
+        name,
+        place,
+        shape,
+        kind="mean",
+        kernel=_pair(layer.kernel_size),
+        stride=_pair(layer.stride),
+        padding=_pair(layer.padding),
+        dilation=(1, 1),
+        ceil=layer.ceil_mode,
+        counts_padding=layer.count_include_pad,
+        divisor=layer.divisor_override,
+    )
+
+
+def adaptive_pool(name: str, place: int, shape: Shape, wanted: Any) -> Pool:
+    sides = shape[1:]
+    size = [side or own for side, own in zip(_pair_or_none(wanted), sides, strict=True)]
+    if any(own % side for side, own in zip(size, sides, strict=True)):
+        raise Unsupported(f"{name} pools windows of different sizes")
+    kernel = (shape[1] // size[0], shape[2] // size[1])
+    return _window_pool(
+        name,
+        place,
+        shape,
+        kind="mean",
+        kernel=kernel,
+        stride=kernel,
+        padding=(0, 0),
+        dilation=(1, 1),
+        ceil=False,
+    )
+
+
+def _pair_or_none(value: Any) -> tuple[int | None, int | None]:
+    pair = cast("Sequence[int | None]", value) if isinstance(value, Sequence) else (value, value)
+    return pair[0], pair[1]
+
+
+def _window_pool(
+    name: str,
+    place: int,
+    shape: Shape,
+    *,
+    kind: str,
+    kernel: Both,
+    stride: Both,
+    padding: Both,
+    dilation: Both,
+    ceil: bool,
+    counts_padding: bool = True,
+    divisor: int | None = None,
+) -> Pool:
+    height, width = (
+        output_size(
+            shape[1 + axis],
+            kernel[axis],
+            stride=stride[axis],
+            padding=padding[axis],
+            dilation=dilation[axis],
+            ceil=ceil,
+        )
+        for axis in (0, 1)
+    )
+    return Pool(
+        name=name,
+        inputs=(place,),
+        shape=(shape[0], height, width),
+        kernel=kernel,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        kind=kind,
+        counts_padding=counts_padding,
+        divisor=divisor,
+    )

@@ -1,0 +1,74 @@
+"""Where volumes lie in a thread's workspace: vectors of lanes, map by map, row by row."""
+
+from dataclasses import dataclass
+
+from convscope.lanes.graph import Shape
+
+
+@dataclass(frozen=True)
+class View:
+    """Unit (c, y, x) of a volume is the vector `base + c·channel + y·row + x·pixel`."""
+
+    base: int
+    channel: int
+    row: int
+    pixel: int = 1
+
+    def at(self, c: int = 0, y: int = 0, x: int = 0) -> int:
+        return self.base + c * self.channel + y * self.row + x * self.pixel
+
+
+@dataclass(frozen=True)
+class Ring:
+    """Rows and columns of zeros around every map."""
+
+    top: int = 0
+    left: int = 0
+    bottom: int = 0
+    right: int = 0
+
+    def union(self, other: "Ring") -> "Ring":
+        return Ring(
+            max(self.top, other.top),
+            max(self.left, other.left),
+            max(self.bottom, other.bottom),
+            max(self.right, other.right),
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.top or self.left or self.bottom or self.right)
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A volume with its ring, from vector `start` on."""
+
+    start: int
+    shape: Shape
+    ring: Ring = Ring()
+
+    @property
+    def width(self) -> int:
+        """Vectors of a row, with the ring."""
+        return self.shape[2] + self.ring.left + self.ring.right
+
+    @property
+    def map(self) -> int:
+        """Vectors of a map, with the ring."""
+        return (self.shape[1] + self.ring.top + self.ring.bottom) * self.width
+
+    @property
+    def size(self) -> int:
+        """Vectors of all."""
+        return self.shape[0] * self.map
+
+    @property
+    def view(self) -> View:
+        inside = self.start + self.ring.top * self.width + self.ring.left
+        return View(inside, self.map, self.width)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing lies between its units."""
+        return self.ring.is_empty

@@ -1,0 +1,249 @@
+"""What is computed in which order, and where every volume and gradient lies meanwhile."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from convscope.lanes.activation import Act
+from convscope.lanes.graph import Activation, Convolution, Image, Node, Pool, Shape, Sum, Window
+from convscope.lanes.memory import Buffer, Ring
+
+HEAD = 8
+"""Vectors at the beginning of a workspace that hold the losses, labels and so on."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A node and the activation that is done on its result at once; `value` is the last place."""
+
+    node: Node
+    act: Act | None
+    inputs: tuple[int, ...]
+    value: int
+
+
+@dataclass
+class Life:
+    """A volume or a gradient: from which step to which it must not be overwritten."""
+
+    shape: Shape
+    ring: Ring
+    first: int
+    last: int
+
+
+@dataclass
+class Plan:
+    """`stages` by their values' places; the buffers of `values` and `gradients`; `size` in vectors.
+
+    `users` are the places of the stages that read a value. `vectors` is for each convolution where
+    its weights' gradients are held as vectors; None where they are added up at once.
+    """
+
+    stages: dict[int, Stage]
+    users: dict[int, list[int]]
+    values: dict[int, Buffer] = field(default_factory=dict[int, Buffer])
+    gradients: dict[int, Buffer] = field(default_factory=dict[int, Buffer])
+    scratch: dict[int, int] = field(default_factory=dict[int, int])
+    vectors: dict[int, int] = field(default_factory=dict[int, int])
+    size: int = 0
+
+    @property
+    def order(self) -> list[int]:
+        return sorted(self.stages)
+
+
+def stages_of(nodes: Sequence[Node]) -> Plan:
+    """Nodes with the activations that alone follow them."""
+    readers: dict[int, list[int]] = {place: [] for place in range(len(nodes))}
+    for place, node in enumerate(nodes):
+        for given in node.inputs:
+            readers[given].append(place)
+    renamed = list(range(len(nodes)))
+    stages: dict[int, Stage] = {}
+    fused: set[int] = set()
+    for place, node in enumerate(nodes):
+        if place in fused:
+            continue
+        act, value = None, place
+        following = readers[place]
+        after = nodes[following[0]] if len(following) == 1 else None
+        fuses = isinstance(node, Convolution | Sum)
+        if isinstance(after, Activation) and fuses:
+            act, value = Act(after.kind, after.numbers), following[0]
+            renamed[place] = value
+            fused.add(value)
+        if isinstance(node, Activation):
+            act = Act(node.kind, node.numbers)
+        inputs = tuple(renamed[given] for given in node.inputs)
+        stages[value] = Stage(node, act, inputs, value)
+    users: dict[int, list[int]] = {value: [] for value in stages}
+    for value, stage in stages.items():
+        for given in stage.inputs:
+            users[given].append(value)
+    return Plan(stages, users)
+
+
+def make_plan(nodes: Sequence[Node], *, lanes: int) -> Plan:
+    """Stages, and memory for all that they need: reused as soon as it is free."""
+    plan = stages_of(nodes)
+    order = plan.order
+    forward = {value: step for step, value in enumerate(order)}
+    backward = {value: 2 * len(order) - step for value, step in forward.items()}
+    lives: dict[tuple[str, int], Life] = {}
+    for value, stage in plan.stages.items():
+        ends = [forward[user] for user in plan.users[value]]
+        ends += [backward[user] for user in plan.users[value] if _reads_input(plan.stages[user])]
+        ends += [backward[value]] if stage.act or isinstance(stage.node, Pool) else []
+        if not plan.users[value]:
+            ends.append(len(order))
+        lives["value", value] = Life(
+            stage.node.shape, _value_ring(plan, value), forward[value], max(ends)
+        )
+        if not isinstance(stage.node, Image):
+            starts = [backward[user] for user in plan.users[value]] or [len(order)]
+            lives["gradient", value] = Life(
+                stage.node.shape, _gradient_ring(plan, stage), min(starts), backward[value]
+            )
+    start = HEAD
+    for value, stage in plan.stages.items():
+        node = stage.node
+        if isinstance(node, Convolution):
+            start = _reserve(plan, value, node, start, lanes)
+    buffers, plan.size = _placed(lives, start)
+    for (kind, value), buffer in buffers.items():
+        (plan.values if kind == "value" else plan.gradients)[value] = buffer
+    return plan
+
+
+def _reserve(plan: Plan, value: int, node: Convolution, start: int, lanes: int) -> int:
+    """Room that is nobody else's: sums of weight gradients, scratch of dense layers."""
+    count = node.weight.numel()
+    if node.own:
+        return start
+    if node.dense:
+        plan.scratch[value] = start
+        ins = count // node.shape[0]
+        return start + -(-ins // lanes) * lanes + -(-node.shape[0] // lanes) * lanes
+    if count * lanes * 4 <= _HELD_BYTES:
+        plan.vectors[value] = start
+        return start + count
+    return start
+
+
+_HELD_BYTES = 96 << 10  # of weight gradients that are kept as vectors
+
+
+def _reads_input(stage: Stage) -> bool:
+    """Whether the way back through a stage reads what went in."""
+    return isinstance(stage.node, Convolution) or (
+        isinstance(stage.node, Pool) and stage.node.kind != "mean"
+    )
+
+
+def _value_ring(plan: Plan, value: int) -> Ring:
+    """As many zeros around a volume as the convolutions that read it pad."""
+    ring = Ring()
+    shape = plan.stages[value].node.shape
+    for user in plan.users[value]:
+        node = plan.stages[user].node
+        if isinstance(node, Convolution):
+            ring = ring.union(_padding(node, shape))
+    return ring
+
+
+def _padding(node: Convolution, shape: Shape) -> Ring:
+    after = [
+        max(
+            0,
+            (node.shape[1 + axis] - 1) * node.stride[axis]
+            + (node.kernel[axis] - 1) * node.dilation[axis]
+            - node.padding[axis]
+            - shape[1 + axis]
+            + 1,
+        )
+        for axis in (0, 1)
+    ]
+    return Ring(node.padding[0], node.padding[1], after[0], after[1])
+
+
+def _gradient_ring(plan: Plan, stage: Stage) -> Ring:
+    """As many zeros around a gradient as the way back to the input reads beyond its edges.
+
+    A locally connected layer that pads writes there what belongs to its padding.
+    """
+    node, ring = stage.node, Ring()
+    for user in plan.users[stage.value]:
+        after = plan.stages[user].node
+        if isinstance(after, Convolution) and after.own:
+            ring = ring.union(_padding(after, node.shape))
+    if not isinstance(node, Convolution) or node.own or node.dense:
+        return ring
+    source = plan.stages[stage.inputs[0]].node
+    if isinstance(source, Image):
+        return ring
+    reach = [_reach(node, axis, source.shape[1 + axis]) for axis in (0, 1)]
+    return ring.union(Ring(reach[0][0], reach[1][0], reach[0][1], reach[1][1]))
+
+
+def _reach(node: Convolution, axis: int, side: int) -> tuple[int, int]:
+    """How far the units that an input took part in lie outside, before and after."""
+    low, high = 0, node.shape[1 + axis] - 1
+    for phase in phases(node, axis, side):
+        for tap in phase.taps:
+            first = phase.unit + tap[0]
+            low, high = min(low, first), max(high, first + phase.count - 1)
+    return -low, high - node.shape[1 + axis] + 1
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Inputs `first`, `first + stride` ... (`count`) along an axis, which take part alike.
+
+    Input number n of them took part in the units `unit + n + t` for every (t, w) of `taps`, by the
+    kernel's row (or column) w.
+    """
+
+    first: int
+    count: int
+    unit: int
+    taps: tuple[tuple[int, int], ...]
+
+
+def phases(node: Window, axis: int, side: int) -> list[Phase]:
+    """The inputs along an axis by their place within the stride."""
+    stride, padding, dilation = node.stride[axis], node.padding[axis], node.dilation[axis]
+    found: list[Phase] = []
+    for first in range(min(stride, side)):
+        shifted = first + padding
+        taps = tuple(
+            ((shifted - k * dilation) // stride - shifted // stride, k)
+            for k in range(node.kernel[axis])
+            if (shifted - k * dilation) % stride == 0
+        )
+        count = -(-(side - first) // stride)
+        found.append(Phase(first, count, shifted // stride, taps))
+    return found
+
+
+def _placed(
+    lives: dict[tuple[str, int], Life], start: int
+) -> tuple[dict[tuple[str, int], Buffer], int]:
+    """Buffers, the largest first, each at the lowest place that is free for its whole life."""
+    placed: dict[tuple[str, int], tuple[Buffer, Life]] = {}
+    end = start
+    sizes = {key: Buffer(0, life.shape, life.ring).size for key, life in lives.items()}
+    for key in sorted(lives, key=lambda key: (-sizes[key], key)):
+        life, size = lives[key], sizes[key]
+        taken = sorted(
+            (other.start, other.start + other.size)
+            for other, theirs in placed.values()
+            if theirs.first <= life.last and life.first <= theirs.last
+        )
+        at = start
+        for low, high in taken:
+            if at + size <= low:
+                break
+            at = max(at, high)
+        placed[key] = (Buffer(at, life.shape, life.ring), life)
+        end = max(end, at + size)
+    return {key: buffer for key, (buffer, _) in placed.items()}, end

@@ -1,0 +1,168 @@
+"""What is done unit by unit: activations, additions, dropout, and their ways back."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from convscope.lanes.activation import Act
+from convscope.lanes.graph import Shape
+from convscope.lanes.ir import Function, Target
+from convscope.lanes.memory import Buffer, View
+
+DICE = 4
+"""The vector of the workspace that holds each image's number for dropout."""
+
+
+def _each(
+    name: str, target: Target, shape: Shape, views: Sequence[View], work: Callable[..., None]
+) -> Function:
+    """`work(fn, addresses, unit)` for every unit."""
+    fn = Function(name, target)
+    lanes = target.lanes
+    channels, height, width = shape
+    with fn.loop(channels) as c, fn.loop(height) as y, fn.loop(width) as x:
+        places = [
+            fn.at(
+                "%ws",
+                fn.add(
+                    fn.times(c, view.channel * lanes),
+                    fn.times(y, view.row * lanes),
+                    fn.times(x, view.pixel * lanes),
+                ),
+                view.base * lanes,
+            )
+            for view in views
+        ]
+        work(fn, places, (c, y, x))
+    return fn
+
+
+def write_activation(
+    name: str, target: Target, shape: Shape, act: Act, source: View, dest: View
+) -> Function:
+    def work(fn: Function, places: list[str], _unit: object) -> None:
+        fn.store(act.forward(fn, fn.load(places[0])), places[1])
+
+    return _each(name, target, shape, (source, dest), work)
+
+
+def write_activation_back(
+    name: str, target: Target, shape: Shape, act: Act, results: View, gradient: View
+) -> Function:
+    """The gradient of the results becomes that of the sums, in its place."""
+
+    def work(fn: Function, places: list[str], _unit: object) -> None:
+        slope = act.backward(fn, fn.load(places[0]), fn.load(places[1]))
+        fn.store(slope, places[1])
+
+    return _each(name, target, shape, (results, gradient), work)
+
+
+def write_sum(
+    name: str, target: Target, shape: Shape, act: Act | None, views: tuple[View, View, View]
+) -> Function:
+    """The first two views added into the third."""
+
+    def work(fn: Function, places: list[str], _unit: object) -> None:
+        total = fn.do("fadd", fn.load(places[0]), fn.load(places[1]))
+        fn.store(act.forward(fn, total) if act else total, places[2])
+
+    return _each(name, target, shape, views, work)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pass:
+    """Gradients handed on: `adds` to what is there; `act` with its `results` as in `Finish`."""
+
+    source: View
+    dest: View
+    adds: bool
+
+
+def write_pass(name: str, target: Target, shape: Shape, spec: Pass) -> Function:
+    """The gradient of a sum is that of each of its terms."""
+
+    def work(fn: Function, places: list[str], _unit: object) -> None:
+        slope = fn.load(places[0])
+        fn.store(fn.do("fadd", fn.load(places[1]), slope) if spec.adds else slope, places[1])
+
+    return _each(name, target, shape, (spec.source, spec.dest), work)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drop:
+    """Dropout: a unit is kept where the dice of its image and place say so, and then enlarged."""
+
+    share: float
+    maps: bool
+    number: int  # of the layer: each rolls its own dice
+
+
+def write_dropout(
+    name: str, target: Target, shape: Shape, drop: Drop, source: View, dest: View, *, adds: bool
+) -> Function:
+    """Forward from volume to volume, backward from gradient to gradient: the same mask."""
+    scale = 1 / (1 - drop.share)
+
+    def work(fn: Function, places: list[str], unit: tuple[str | int, ...]) -> None:
+        c, y, x = unit
+        index = fn.times(c, 1 if drop.maps else shape[1] * shape[2])
+        if not drop.maps:
+            index = fn.add(index, fn.times(y, shape[2]), x)
+        kept = _kept(fn, drop, index)
+        value = fn.do("fmul", fn.load(places[0]), fn.constant(scale))
+        value = fn.select(kept, value, fn.constant(0))
+        fn.store(fn.do("fadd", fn.load(places[1]), value) if adds else value, places[1])
+
+    return _each(name, target, shape, (source, dest), work)
+
+
+def _kept(fn: Function, drop: Drop, index: str | int) -> str:
+    """A mask: the hash of the image's number and the unit's is at least share · 2^32."""
+    lanes = fn.target.lanes
+    whole = f"<{lanes} x i32>"
+    dice = fn.value(f"load {whole}, ptr {fn.at('%ws', 0, DICE * lanes)}, align {4 * lanes}")
+    low = fn.value(f"trunc i64 {index} to i32") if isinstance(index, str) else str(index)
+    first = fn.value(f"insertelement {whole} poison, i32 {low}, i64 0")
+    units = fn.value(f"shufflevector {whole} {first}, {whole} poison, {whole} zeroinitializer")
+    salt = _whole(lanes, 0x9E3779B9 * (drop.number + 1) & 0xFFFFFFFF)
+    mixed = mix(
+        fn, fn.value(f"xor {whole} {mix(fn, fn.value(f'add {whole} {units}, {salt}'))}, {dice}")
+    )
+    least = _whole(lanes, min(2**32 - 1, round(drop.share * 2**32)))
+    return fn.value(f"icmp uge {whole} {mixed}, {least}")
+
+
+def _whole(lanes: int, number: int) -> str:
+    return f"<{', '.join([f'i32 {number}'] * lanes)}>"
+
+
+def mix(fn: Function, word: str) -> str:
+    """Whole numbers of 32 bits spread over all numbers of 32 bits; Wellons' lowbias32."""
+    lanes = fn.target.lanes
+    whole = f"<{lanes} x i32>"
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B), (16, 0)):
+        shifted = fn.value(f"lshr {whole} {word}, {_whole(lanes, shift)}")
+        word = fn.value(f"xor {whole} {word}, {shifted}")
+        if factor:
+            word = fn.value(f"mul {whole} {word}, {_whole(lanes, factor)}")
+    return word
+
+
+def write_ring(name: str, target: Target, buffer: Buffer) -> Function:
+    """Zeros around every map, where other volumes have lain before."""
+    fn, lanes, ring = Function(name, target), target.lanes, buffer.ring
+    zero = fn.constant(0)
+    tall = buffer.map // buffer.width
+    with fn.loop(buffer.shape[0]) as c:
+        start = fn.at("%ws", fn.times(c, buffer.map * lanes), buffer.start * lanes)
+        for rows, first in ((ring.top, 0), (ring.bottom, tall - ring.bottom)):
+            if rows:
+                with fn.loop(rows * buffer.width) as i:
+                    fn.store(zero, fn.at(start, fn.times(i, lanes), first * buffer.width * lanes))
+        for columns, first in ((ring.left, 0), (ring.right, buffer.width - ring.right)):
+            if columns:
+                with fn.loop(tall) as y:
+                    row = fn.at(start, fn.times(y, buffer.width * lanes), first * lanes)
+                    for x in range(columns):
+                        fn.store(zero, fn.at(row, 0, x * lanes))
+    return fn

@@ -1,0 +1,214 @@
+"""A training step of one thread: its micro-batches, its share of the sums and of the update."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from convscope.lanes.emit import Code
+from convscope.lanes.ir import Function, Target
+from convscope.lanes.loss import HITS, LOSS
+
+FIELDS = (
+    "workspaces", "parameters", "gradients", "images", "steps", "labels", "scales", "weights",
+    "shares", "first", "second", "norms",  # addresses
+    "batch", "threads", "workspace", "gradient", "count",  # whole numbers
+    "factor", "smoothing", "all", "rate", "momentum", "decay", "clip", "bias1", "bias2",  # floats
+    "dice", "trains",
+)  # fmt: skip
+"""What a step is told, each in 8 bytes: addresses, sizes in floats, and numbers."""
+_AT = {name: place for place, name in enumerate(FIELDS)}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How the weights move: sgd (`nesterov` or not) or adamw; `shares` where some move slower."""
+
+    name: Literal["sgd", "adamw"]
+    nesterov: bool = False
+    clips: bool = False
+    shares: bool = False
+
+
+def write_step(code: Code, target: Target, rule: Rule) -> str:
+    """The module: every function of the network, and `work`, `fold`, `update` of (context, thread).
+
+    Between `work` and `fold`, and where gradients are clipped between `fold` and `update`, all
+    threads have to have come so far.
+    """
+    parts = [_Work(target, code).text, _Fold(target, rule).text, _Update(target, rule).text]
+    return code.text + "".join(parts)
+
+
+class _Entry(Function):
+    """A function of the context and the number of the thread."""
+
+    def __init__(self, name: str, target: Target) -> None:
+        super().__init__(name, target)
+        self.arguments = ("ptr noalias %ctx", "i64 %thread")
+
+    def field(self, name: str, kind: str = "i64") -> str:
+        place = self.value(f"getelementptr i64, ptr %ctx, i64 {_AT[name]}")
+        return self.value(f"load {kind}, ptr {place}, align 8")
+
+    def part(self, count: str, thread: str, threads: str) -> str:
+        """Where the part of a thread begins."""
+        return self.value(f"sdiv i64 {self.value(f'mul i64 {count}, {thread}')}, {threads}")
+
+    def own(self, base: str, size: str) -> str:
+        """The thread's own piece of an array."""
+        return self.at(base, self.value(f"mul i64 %thread, {size}"))
+
+    def slice(self) -> tuple[str, str]:
+        """The parameters that this thread folds and updates: from, to, in whole vectors."""
+        lanes = self.target.lanes
+        count, threads = self.field("count"), self.field("threads")
+        vectors = self.value(f"sdiv i64 {self.add(count, lanes - 1)}, {lanes}")
+        after = self.value("add i64 %thread, 1")
+        low, high = (
+            self.times(self.part(vectors, one, threads), lanes) for one in ("%thread", after)
+        )
+        return str(low), str(high)
+
+
+class _Work(_Entry):
+    """Zeros, then forward, loss and backward for each of the thread's micro-batches."""
+
+    def __init__(self, target: Target, code: Code) -> None:
+        super().__init__("work", target)
+        lanes = target.lanes
+        ws = self.own(self.field("workspaces", "ptr"), self.field("workspace"))
+        gradients = self.own(self.field("gradients", "ptr"), self.field("gradient"))
+        self.usual = f"ptr {ws}, ptr {self.field('parameters', 'ptr')}, ptr {gradients}"
+        for vector in (LOSS, HITS):
+            self.store(self.constant(0), self.at(ws, 0, vector * lanes))
+        with self.loop(self.field("gradient"), step=lanes) as i:
+            self.store(self.constant(0), self.at(gradients, i), align=4)
+        self._call(code.before)
+        batch, threads = self.field("batch"), self.field("threads")
+        pieces = self.value(f"sdiv i64 {self.add(batch, lanes - 1)}, {lanes}")
+        low = self.part(pieces, "%thread", threads)
+        high = self.part(pieces, self.value("add i64 %thread, 1"), threads)
+        feed = ", ".join(
+            f"ptr {self.field(name, 'ptr')}" for name in ("images", "steps", "labels", "scales")
+        )
+        factor, dice = self.field("factor", "float"), self.field("dice", "i32")
+        loss = (
+            f"ptr {self.field('weights', 'ptr')}, float {self.field('smoothing', 'float')}, "
+            f"float {self.field('all', 'float')}"
+        )
+        with self.loop(high, start=low) as piece:
+            self.write(
+                f"call void @feed({self.usual}, {feed}, i64 {piece}, i64 {batch}, "
+                f"float {factor}, i32 {dice})"
+            )
+            self._call(code.forward)
+            self.write(f"call void @loss({self.usual}, {loss})")
+            self._call(code.backward)
+        self._call(code.after)
+
+    def _call(self, names: list[str]) -> None:
+        for name in names:
+            self.write(f"call void @{name}({self.usual})")
+
+
+class _Fold(_Entry):
+    """The threads' gradients added up into the first one's; where they clip, their squares too."""
+
+    def __init__(self, target: Target, rule: Rule) -> None:
+        super().__init__("fold", target)
+        low, high = self.slice()
+        gradients, size = self.field("gradients", "ptr"), self.field("gradient")
+        threads = self.field("threads")
+        square = self.variable(first=self.constant(0))
+        with self.loop(high, start=low, step=target.lanes) as i:
+            place = self.at(gradients, i)
+            total = self.variable(first=self.load(place, align=4))
+            with self.loop(threads, start=1) as thread:
+                at = self.value(f"add i64 {i}, {self.value(f'mul i64 {thread}, {size}')}")
+                other = self.load(self.at(gradients, at), align=4)
+                self.put(total, self.do("fadd", self.get(total), other))
+            self.store(self.get(total), place, align=4)
+            if rule.clips:
+                held = self.get(total)
+                self.put(square, self.fma(held, held, self.get(square)))
+        if rule.clips:
+            whole = self.value(f"fpext float {self.total(self.get(square))} to double")
+            place = self.value(
+                f"getelementptr double, ptr {self.field('norms', 'ptr')}, i64 %thread"
+            )
+            self.write(f"store double {whole}, ptr {place}, align 8")
+
+
+class _Update(_Entry):
+    """The weights moved by their gradients, as torch's SGD and AdamW move them."""
+
+    def __init__(self, target: Target, rule: Rule) -> None:
+        super().__init__("update", target)
+        low, high = self.slice()
+        scale = self._scale() if rule.clips else ""
+        rate, decay = (self.splat(self.field(name, "float")) for name in ("rate", "decay"))
+        weights, gradients = self.field("parameters", "ptr"), self.field("gradients", "ptr")
+        with self.loop(high, start=low, step=target.lanes) as i:
+            place = self.at(weights, i)
+            slope = self.load(self.at(gradients, i), align=4)
+            if scale:
+                slope = self.do("fmul", slope, scale)
+            pace = rate
+            if rule.shares:
+                share = self.load(self.at(self.field("shares", "ptr"), i), align=4)
+                pace = self.do("fmul", rate, share)
+            weight = self.load(place, align=4)
+            move = self._adamw if rule.name == "adamw" else self._sgd
+            self.store(move(rule, i, weight, slope, (pace, decay)), place, align=4)
+
+    def _scale(self) -> str:
+        """min(1, clip / (norm + 1e-6)), as clip_grad_norm_ has it."""
+        total = self.variable("double", "0.0")
+        with self.loop(self.field("threads")) as thread:
+            place = self.value(
+                f"getelementptr double, ptr {self.field('norms', 'ptr')}, i64 {thread}"
+            )
+            part = self.value(f"load double, ptr {place}, align 8")
+            self.put(
+                total, self.value(f"fadd double {self.get(total, 'double')}, {part}"), "double"
+            )
+        norm = self.value(f"call double @llvm.sqrt.f64(double {self.get(total, 'double')})")
+        norm = self.value(f"fadd double {norm}, 1.0e-6")
+        clip = self.value(f"fpext float {self.field('clip', 'float')} to double")
+        share = self.value(f"fdiv double {clip}, {norm}")
+        small = self.value(f"fcmp olt double {share}, 1.0")
+        share = self.value(f"select i1 {small}, double {share}, double 1.0")
+        return self.splat(self.value(f"fptrunc double {share} to float"))
+
+    def _sgd(
+        self, rule: Rule, i: str | int, weight: str, slope: str, speeds: tuple[str, str]
+    ) -> str:
+        rate, decay = speeds
+        slope = self.fma(decay, weight, slope)
+        momentum = self.splat(self.field("momentum", "float"))
+        place = self.at(self.field("first", "ptr"), i)
+        speed = self.do("fadd", self.do("fmul", momentum, self.load(place, align=4)), slope)
+        self.store(speed, place, align=4)
+        if rule.nesterov:
+            speed = self.fma(momentum, speed, slope)
+        return self.fma(self.negative(rate), speed, weight)
+
+    def _adamw(
+        self, _rule: Rule, i: str | int, weight: str, slope: str, speeds: tuple[str, str]
+    ) -> str:
+        rate, decay = speeds
+        v, lanes = self.vector, self.target.lanes
+        kept = self.do("fsub", self.constant(1), self.do("fmul", rate, decay))
+        weight = self.do("fmul", weight, kept)
+        first, second = (self.at(self.field(name, "ptr"), i) for name in ("first", "second"))
+        mean = self.load(first, align=4)
+        mean = self.fma(self.do("fsub", slope, mean), self.constant(1 - 0.9), mean)
+        self.store(mean, first, align=4)
+        power = self.do("fmul", self.load(second, align=4), self.constant(0.999))
+        square = self.do("fmul", self.do("fmul", slope, slope), self.constant(1 - 0.999))
+        power = self.do("fadd", power, square)
+        self.store(power, second, align=4)
+        bias1, bias2 = (self.splat(self.field(name, "float")) for name in ("bias1", "bias2"))
+        root = self.value(f"call {v} @llvm.sqrt.v{lanes}f32({v} {power})")
+        root = self.do("fadd", self.do("fdiv", root, bias2), self.constant(1e-8))
+        pace = self.do("fdiv", rate, bias1)
+        return self.fma(self.negative(pace), self.do("fdiv", mean, root), weight)

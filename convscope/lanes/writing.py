@@ -1,0 +1,114 @@
+"""What all functions of a network have in common while they are written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from convscope.lanes.graph import Convolution, Image, Node
+from convscope.lanes.ir import Function, Regions, Target
+from convscope.lanes.memory import Ring, View
+from convscope.lanes.outer import Outer
+from convscope.lanes.plan import HEAD, Plan, Stage
+from convscope.lanes.pointwise import (
+    write_ring,
+)
+from convscope.lanes.weights import write_zeros
+
+
+@dataclass
+class Code:
+    """The functions, and which are called: before the micro-batches of a step, in each (`forward`,
+    then the loss, then `backward`), and after them. `size` is a workspace's, in vectors.
+    """
+
+    functions: list[Function] = field(default_factory=list[Function])
+    before: list[str] = field(default_factory=list[str])
+    forward: list[str] = field(default_factory=list[str])
+    backward: list[str] = field(default_factory=list[str])
+    after: list[str] = field(default_factory=list[str])
+    size: int = 0
+
+    @property
+    def text(self) -> str:
+        return "".join(function.text for function in self.functions)
+
+
+class Writing:
+    """The plan, the code so far, and what the function that is written may touch."""
+
+    def __init__(
+        self, plan: Plan, places: dict[str, tuple[int, int | None]], target: Target
+    ) -> None:
+        self.plan, self.places, self.target = plan, places, target
+        self.code = Code(size=plan.size)
+        self.written: set[int] = set()  # gradients that hold something
+        self.settled: set[int] = set()  # gradients that went through their activation already
+        self.regions: Regions = {}
+
+    def _add(self, when: str, *functions: Function) -> None:
+        for function in functions:
+            self._keep(function)
+            getattr(self.code, when).append(function.name)
+
+    def _keep(self, function: Function) -> None:
+        function.regions = self.regions
+        self.code.functions.append(function)
+
+    def _touches(self, places: dict[str, Sequence[int]], *, head: bool = False) -> None:
+        """From now on functions may touch these `values` and `gradients`, and the head."""
+        plan, lanes = self.plan, self.target.lanes
+        held = [plan.values[place] for place in places.get("values", ())]
+        held += [plan.gradients[p] for p in places.get("gradients", ()) if p in plan.gradients]
+        vectors = [(buffer.start, buffer.start + buffer.size) for buffer in held]
+        vectors += [(0, HEAD)] if head else []
+        self.regions = {"%ws": [(low * lanes, high * lanes) for low, high in vectors]}
+
+    def _touches_weights(self, node: Node, value: int) -> None:
+        """And a convolution's weights and biases, their gradients, and what is reserved for it."""
+        if not isinstance(node, Convolution):
+            return
+        weights, bias = self.places[node.name]
+        lanes, count = self.target.lanes, node.weight.numel()
+        floats = [(weights, weights + count)]
+        if bias is not None and node.bias is not None:
+            floats.append((bias, bias + node.bias.numel()))
+        self.regions["%P"] = self.regions["%G"] = floats
+        if value in self.plan.vectors:
+            start = self.plan.vectors[value]
+            self.regions["%ws"].append((start * lanes, (start + count) * lanes))
+        if value in self.plan.scratch:
+            start, outs = self.plan.scratch[value], node.shape[0]
+            room = Outer.room(count // outs, outs, lanes)
+            self.regions["%ws"].append((start * lanes, (start + room) * lanes))
+
+    def _ring(self, name: str, ring: Ring, value: int, *, gradient: bool) -> list[Function]:
+        """Zeros for a ring, since its memory is shared with others."""
+        if ring.is_empty:
+            return []
+        held = (self.plan.gradients if gradient else self.plan.values)[value]
+        return [write_ring(name, self.target, held)]
+
+    def _channels(self, stage: Stage) -> int:
+        return self.plan.stages[stage.inputs[0]].node.shape[0]
+
+    def _wants(self, given: int) -> bool:
+        return not isinstance(self.plan.stages[given].node, Image)
+
+    def _into(self, given: int) -> tuple[View, bool]:
+        """Where the gradient of an input is written, and whether it is added to what is there."""
+        adds = given in self.written
+        if not adds:
+            held = self.plan.gradients[given]
+            self._add("backward", *self._ring(f"ring{given}", held.ring, given, gradient=True))
+        self.written.add(given)
+        return self.plan.gradients[given].view, adds
+
+    def _zeroed(self, name: str, given: int) -> View:
+        """An input's gradient, to which everything is added."""
+        into, adds = self._into(given)
+        if not adds:
+            held = self.plan.gradients[given]
+            self._add(
+                "backward",
+                write_zeros(f"{name}_zero", self.target, start=held.start, count=held.size),
+            )
+        return into

@@ -1,0 +1,111 @@
+"""Memory: nobody writes where another still reads, rings are zero, and it is not too much."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from convscope.lanes.engine import Engine
+from convscope.lanes.front import read_network
+from convscope.lanes.memory import Buffer, Ring
+from convscope.lanes.plan import HEAD, Life, _placed, make_plan
+from convscope.zoo import build
+from tests.lanes.networks import NETWORKS, batch, network
+from tests.lanes.spread import Spread
+
+
+@st.composite
+def lives(draw):
+    found = {}
+    for number in range(draw(st.integers(1, 12))):
+        shape = tuple(draw(st.integers(1, 5)) for _ in range(3))
+        ring = Ring(*(draw(st.integers(0, 2)) for _ in range(4)))
+        first = draw(st.integers(0, 10))
+        found["value", number] = Life(shape, ring, first, first + draw(st.integers(0, 6)))
+    return found
+
+
+@settings(deadline=None)
+@given(lives(), st.integers(0, 50))
+def test_what_lives_at_the_same_step_lies_apart(alive, start):
+    buffers, end = _placed(alive, start)
+    assert buffers.keys() == alive.keys()
+    assert end == max(buffer.start + buffer.size for buffer in buffers.values())
+    used = {}
+    for key, buffer in buffers.items():
+        assert buffer.start >= start
+        assert (buffer.shape, buffer.ring) == (alive[key].shape, alive[key].ring)
+        for step in range(alive[key].first, alive[key].last + 1):
+            cells = set(range(buffer.start, buffer.start + buffer.size))
+            assert not cells & used.setdefault(step, set())
+            used[step] |= cells
+
+
+@given(st.integers(0, 9), st.tuples(*[st.integers(1, 5)] * 3), st.tuples(*[st.integers(0, 2)] * 4))
+def test_units_and_ring_fill_a_buffer_and_no_two_share_a_place(start, shape, sides):
+    buffer = Buffer(start, shape, Ring(*sides))
+    channels, height, width = shape
+    places = {
+        buffer.view.at(c, y, x)
+        for c in range(channels)
+        for y in range(-sides[0], height + sides[2])
+        for x in range(-sides[1], width + sides[3])
+    }
+    assert places == set(range(start, start + buffer.size))
+
+
+def bits(engine, images, **how):
+    loss, hits = images.step(engine, update=False, **how)
+    return loss, hits, torch.cat([g.reshape(-1).clone() for g in engine.gradients().values()])
+
+
+def same(one, two):
+    return one[:2] == two[:2] and torch.equal(one[2], two[2])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_memory_that_is_reused_gives_the_bits_of_memory_of_its_own(name, monkeypatch):
+    net, shape = network(name)
+    images = batch(shape, 21)
+    reused = Engine(copy.deepcopy(net), shape, threads=1)
+    spread = Spread(monkeypatch)
+    own = Engine(copy.deepcopy(net), shape, threads=1)
+    assert spread.plan.size * own.target.lanes > reused._workspace - 2064
+    assert same(bits(reused, images), bits(own, images))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_nothing_is_read_that_the_step_has_not_written(name):
+    net, shape = network(name)
+    engine = Engine(net, shape, threads=2)
+    images = batch(shape, 21)
+    wanted = bits(engine, images)
+    assert np.isfinite(wanted[0])
+    engine._workspaces.fill(np.nan)
+    engine._gradients.fill(np.nan)
+    assert same(wanted, bits(engine, images))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_step_leaves_nothing_behind_for_the_next(name):
+    net, shape = network(name)
+    used, fresh = (Engine(copy.deepcopy(net), shape, threads=2) for _ in range(2))
+    for seed, count in ((1, 40), (2, 3), (3, 17)):
+        bits(used, batch(shape, count, seed=seed))
+    images = batch(shape, 21)
+    assert same(bits(used, images), bits(fresh, images))
+
+
+@pytest.mark.parametrize(("name", "shape", "most"), [
+    ("lenet5", (1, 32, 32), 571),
+    ("tinyvgg", (3, 32, 32), 1626),
+])  # fmt: skip
+def test_a_workspace_of_eight_lanes_takes_no_more_kilobytes(name, shape, most):
+    nodes = read_network(build(name), shape)
+    plan = make_plan(nodes, lanes=8)
+    assert plan.size * 8 * 4 / 1024 <= most
+    largest = max(np.prod(node.shape) for node in nodes)
+    assert plan.size >= HEAD + largest
