@@ -60,6 +60,20 @@ def _mix(word: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return word ^ (word >> np.uint64(31))
 
 
+def moves(
+    indices: NDArray[np.int64], *, kind: Augment, padding: int, seed: int, epoch: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Where an epoch cuts its window (n, 2), row and column in the padded picture, and which
+    windows it mirrors (n,).
+    """
+    if kind == "none":
+        return np.zeros((len(indices), 2), np.int64), np.zeros(len(indices), bool)
+    numbers = draws(seed, epoch, indices, 3)
+    places = (numbers[:, :2] % np.uint64(2 * padding + 1)).astype(np.int64)
+    flip = (numbers[:, 2] >> np.uint64(63)).astype(bool) & (kind == "crop-flip")
+    return places, flip
+
+
 def augment(
     batch: Tensor, indices: NDArray[np.int64], *, kind: Augment, padding: int, seed: int, epoch: int
 ) -> Tensor:
@@ -70,9 +84,7 @@ def augment(
     """
     if kind == "none":
         return batch
-    numbers = draws(seed, epoch, indices, 3)
-    places = (numbers[:, :2] % np.uint64(2 * padding + 1)).astype(np.int64)
-    flip = (numbers[:, 2] >> np.uint64(63)).astype(bool) & (kind == "crop-flip")
+    places, flip = moves(indices, kind=kind, padding=padding, seed=seed, epoch=epoch)
     n, height, width, channels = batch.shape
     tall, wide = height + 2 * padding, width + 2 * padding
     padded = batch.new_zeros(n, tall, wide, channels)

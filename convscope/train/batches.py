@@ -26,10 +26,10 @@ def total_steps(settings: Settings, batches: int) -> int | None:
     return settings.steps if settings.steps is not None else settings.epochs * batches
 
 
-def batches_from(
+def orders_from(
     batch: int, loaded: Loaded, settings: Settings, chosen: Resolved, *, epoch: int
-) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
-    """The batches of an epoch from number `batch` on: their indices and bytes (n, h, w, c)."""
+) -> list[NDArray[np.int64]]:
+    """The indices of an epoch's batches from number `batch` on."""
     order = epoch_order(
         loaded.dataset.part("train"),
         loaded.dataset.labels,
@@ -37,14 +37,32 @@ def batches_from(
         epoch=epoch,
         sampling=settings.sampling,
     )
-    coming = [order[piece] for piece in slices(len(order), chosen.batch_size)[batch:]]
+    return [order[piece] for piece in slices(len(order), chosen.batch_size)[batch:]]
+
+
+def batches_from(
+    batch: int, loaded: Loaded, settings: Settings, chosen: Resolved, *, epoch: int
+) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+    """The batches of an epoch from number `batch` on: their indices and bytes (n, h, w, c)."""
+    coming = orders_from(batch, loaded, settings, chosen, epoch=epoch)
     for indices, pixels in zip(coming, loaded.feed.batches(coming), strict=True):
-        changed = augment(
-            pixels,
-            indices,
-            kind=settings.augment,
-            padding=chosen.crop_padding,
-            seed=settings.seed,
-            epoch=epoch,
-        )
-        yield indices, changed
+        yield indices, augmented(pixels, indices, settings, chosen, epoch=epoch)
+
+
+def augmented(
+    pixels: Tensor,
+    indices: NDArray[np.int64],
+    settings: Settings,
+    chosen: Resolved,
+    *,
+    epoch: int,
+) -> Tensor:
+    """What an epoch makes of the images at `indices`, bytes (n, h, w, c)."""
+    return augment(
+        pixels,
+        indices,
+        kind=settings.augment,
+        padding=chosen.crop_padding,
+        seed=settings.seed,
+        epoch=epoch,
+    )

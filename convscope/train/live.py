@@ -21,6 +21,7 @@ from convscope.train.optimise import head_of
 from convscope.train.pictures import Filters, most_wrong, plain
 from convscope.train.signals import Wish
 from convscope.train.state import Counters
+from convscope.train.stepper import Batch
 from convscope.train.watch import Watcher
 
 if TYPE_CHECKING:
@@ -121,23 +122,24 @@ class Teller:
 
     def stepped(
         self,
-        indices: NDArray[np.int64],
-        pixels: Tensor,
+        batch: Batch,
         *,
         loss: float,
         hits: int,
         rate: float,
         seconds: float,
     ) -> None:
-        """A step was made, of the images at `indices`, which are `pixels` (n, h, w, c)."""
+        """A step was made."""
         step = self.counters.step
-        self._steps.append((step, loss, hits, len(indices), rate, seconds))  # all that each costs
+        self._steps.append(
+            (step, loss, hits, len(batch.indices), rate, seconds)
+        )  # all that each costs
         if step >= self.filters.due:
             self.filters.take(step)
         if time.monotonic() >= self._poll_at:
             self.tick()
             if self.looks and time.monotonic() >= self._look_at and self.live.is_watched():
-                self._look(self.looks, indices, pixels, rate)
+                self._look(self.looks, batch.indices, batch.see(), rate)
 
     def tick(self) -> None:
         """Hear what is wished, and tell where the training is; both where it is time."""

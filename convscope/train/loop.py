@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convscope.card import Card
@@ -20,17 +18,19 @@ from convscope.evaluate.measure import Measured, forward_all, score
 from convscope.evaluate.scores import better
 from convscope.run.folder import Run
 from convscope.run.tensors import Stored
-from convscope.train.batches import batches_from, slices, total_steps
-from convscope.train.diagnose import explained, no_number
+from convscope.train.batches import slices, total_steps
+from convscope.train.diagnose import no_number
 from convscope.train.freeze import Frozen
 from convscope.train.live import Teller
-from convscope.train.loss import class_weights, loss_and_logits
+from convscope.train.loss import class_weights
 from convscope.train.metrics import trained_line, validated_line
+from convscope.train.narrow import choose_stepper
 from convscope.train.optimise import Optimiser
 from convscope.train.schedule import Schedule
 from convscope.train.settings import Settings
 from convscope.train.signals import Wish
 from convscope.train.state import Counters, pack, unpack
+from convscope.train.stepper import Stepper, TorchStepper
 from convscope.train.watch import Watcher
 from convscope.zoo import rate_of
 
@@ -89,7 +89,13 @@ class Training:
             drop_at=settings.drop_at,
         )
         self.counters = Counters()
+        self.stepper: Stepper = TorchStepper()
         self.saved_at = -math.inf
+
+    def choose_engine(self) -> None:
+        """Decide who computes the steps, see `choose_stepper`; before `train`, after `restore`."""
+        self.stepper = choose_stepper(self)
+        self.counters.engine = self.stepper.name
 
     def restore(self, stored: Stored) -> None:
         """Go back to a saved state."""
@@ -143,13 +149,10 @@ class Training:
     def _steps_of_epoch(self) -> None:
         counters = self.counters
         self.frozen.hold(counters.epoch)
-        coming = batches_from(
-            counters.batch, self.loaded, self.settings, self.chosen, epoch=counters.epoch
-        )
         began = self.teller.clock()
-        for indices, pixels in coming:
-            rate = self._rate()
-            loss, hits = self._step(indices, pixels, rate)
+        for batch in self.stepper.batches(self):
+            rate, indices = self._rate(), batch.indices
+            loss, hits = self.stepper.step(self, batch, rate)
             counters.step += 1
             counters.batch += 1
             counters.seen += len(indices)
@@ -168,7 +171,7 @@ class Training:
                     "lr": rate,
                 }
             )
-            self.teller.stepped(indices, pixels, loss=loss, hits=hits, rate=rate, seconds=spent)
+            self.teller.stepped(batch, loss=loss, hits=hits, rate=rate, seconds=spent)
             self._stop_if_wished()
             if time.monotonic() - self.saved_at >= self.settings.save_seconds:
                 self.save()
@@ -176,35 +179,13 @@ class Training:
                 return
             began = self.teller.clock()
 
-    def _step(self, indices: NDArray[np.int64], pixels: Tensor, rate: float) -> tuple[float, int]:
-        """One step; the batch's mean loss, and how many it had right before the step."""
-        targets = self.labels[indices].to(self.device)
-        try:
-            images = self.images(pixels)
-            loss, logits = loss_and_logits(
-                self.forward(images),
-                targets,
-                weights=self.weights,
-                smoothing=self.settings.label_smoothing,
-            )
-            value = loss.item()
-            if not math.isfinite(value):
-                self._refuse(f"The loss became {value}", rate, images)
-            self.optimiser.forget_gradients()
-            loss.backward()
-            if self.settings.clip:
-                nn.utils.clip_grad_norm_(self.net.parameters(), self.settings.clip)
-            self.optimiser.step(rate)
-        except (RuntimeError, MemoryError) as error:
-            raise explained(error, self.chosen.batch_size, self.run.path) from error
-        return value, int((logits.detach().argmax(1) == targets).sum())
-
     def images(self, pixels: Tensor) -> Tensor:
         """What the network is fed for bytes (n, h, w, c)."""
         moved = pixels.to(self.device, non_blocking=True)
         return normalise(moved, self.card, channels_last=self.channels_last)
 
-    def _refuse(self, what: str, rate: float, images: Tensor | None = None) -> None:
+    def refuse(self, what: str, rate: float, images: Tensor | None = None) -> None:
+        """Raise WorkError for what became no number."""
         raise no_number(what, self.net, images, at=self.counters, rate=rate, run=self.run.path)
 
     def measure(self, split: Split) -> Measured:
@@ -247,7 +228,7 @@ class Training:
             measured = self.measure("val")
             scores = measured.scores
             if not math.isfinite(scores.loss):
-                self._refuse("The validation loss became no number", line["lr"])
+                self.refuse("The validation loss became no number", line["lr"])
             self.teller.evaluated(measured, indices)
             value = (scores.metric(settings.metric), scores.loss)
             line |= validated_line(scores)
@@ -290,7 +271,7 @@ class Training:
     def save(self) -> None:
         """Save what resume needs, unless the weights have stopped being numbers."""
         if not all(bool(weight.isfinite().all()) for weight in self.net.parameters()):
-            self._refuse("A weight became no number", self._rate())
+            self.refuse("A weight became no number", self._rate())
         self.teller.saving()
         self.run.write_state(self.counters.step, pack(self.net, self.optimiser, self.counters))
         self.teller.saved(self.counters.step)

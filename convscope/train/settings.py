@@ -79,6 +79,8 @@ class Settings:
         memory_share: share of the free memory that pictures may take; beyond it they are decoded
             again in every epoch.
         save_seconds: seconds between saves of the state that resume needs.
+        engine: who computes the steps: torch; lanes, which compiles small networks for the CPU; or
+            auto, which times both on the first batch.
         compile: use torch.compile; needs a C++ compiler and half a minute before the first step.
     """
 
@@ -126,6 +128,7 @@ class Settings:
     threads: Annotated[int | None, MACHINE] = None
     memory_share: Annotated[float, MACHINE] = 0.5
     save_seconds: Annotated[float, MACHINE] = 30.0
+    engine: Annotated[Literal["auto", "torch", "lanes"], MACHINE] = "auto"
     compile: Annotated[bool, MACHINE] = False
 
     def __post_init__(self) -> None:

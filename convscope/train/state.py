@@ -26,6 +26,7 @@ class Counters:
         best: the best value of the metric and its loss; None before the first evaluation.
         stale: evaluations since the best.
         done: whether training has ended.
+        engine: who computes the steps; empty before the first.
     """
 
     step: int = 0
@@ -39,6 +40,7 @@ class Counters:
     best: tuple[float, float] | None = None
     stale: int = 0
     done: bool = False
+    engine: str = ""
     plateau: Plateau = field(default_factory=Plateau)
     metrics: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 

@@ -91,12 +91,14 @@ def train_run(
             card, weights = start_from(weights, net, card), None  # their memory is given back
         teller = Teller(run, wish, watcher)
         training = _training(net, loaded, card, settings, run, device, watcher, wish, teller)
+        training.choose_engine()
         check_space(run.path, sum(t.numel() * t.element_size() for t in net.state_dict().values()))
         keep_model(run, settings.model)
         run.write("card.json", card.to_json())
         run.write("splits.csv", write_splits(loaded.dataset))
         run.write("problems.csv", problems_csv(loaded))
-        run.write_config(config_of(data, settings, loaded, device))
+        chosen = replace(settings, engine=training.stepper.name)
+        run.write_config(config_of(data, chosen, loaded, device))
         with teller.truthful():
             training.train()
             return _finish(training, began)
@@ -146,6 +148,7 @@ def resume(
         training = _training(net, loaded, card, settings, folder, place, watcher, wish, teller)
         if stored is not None:
             training.restore(stored)
+        training.choose_engine()
         training.train()
         return _finish(training, began)
 

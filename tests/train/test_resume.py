@@ -286,7 +286,8 @@ def kill_and_resume(out: Path, words: list[str], delays: list[float]) -> int:
     return hits
 
 
-def test_ten_kills_at_random_moments_change_no_bit(tmp_path):
+@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.slow)])
+def test_kills_at_random_moments_change_no_bit(tmp_path, kills):
     words = ["digits", "--epochs", "12", "--save-seconds", "0", "--batch-size", "32"]
     whole = tmp_path / "whole"
     done = subprocess.run(
@@ -296,6 +297,6 @@ def test_ten_kills_at_random_moments_change_no_bit(tmp_path):
     )
     assert b"Test accuracy" in done.stdout
     dice = random.Random(0)
-    hits = kill_and_resume(tmp_path / "run", words, [dice.uniform(0, 0.5) for _ in range(10)])
-    assert hits == 10, "the training ended before it could be killed ten times"
+    hits = kill_and_resume(tmp_path / "run", words, [dice.uniform(0, 0.5) for _ in range(kills)])
+    assert hits == kills, "the training ended before it could be killed so often"
     assert_same_bits(tmp_path / "run", whole)

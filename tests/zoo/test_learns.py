@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from convscope.layers import AUXILIARY_WEIGHT, Answers
 from convscope.zoo import ZOO, build
 
-LARGE = frozenset(  # ten seconds of work and more; the others have one at least of each paper
+LARGE = frozenset(  # some seconds of work and more; the others have one at least of each paper
     (
         *("alexnet_towers", "alexnet_2014", "vgg11", "vgg11_lrn", "vgg11_lrn_bn", "vgg13"),
         *("vgg13_bn", "vgg16_c", "vgg16_c_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
@@ -16,6 +16,7 @@ LARGE = frozenset(  # ten seconds of work and more; the others have one at least
         *("resnet1202_cifar", "wrn16_8", "wrn28_10", "wide_resnet50_2", "wide_resnet101_2"),
         *("resnext101_32x8d", "resnext101_64x4d", "resnext29_8x64d", "resnext29_16x64d"),
         *("densenet161", "densenet100_12", "densenet190_40_bc", "fractalnet20"),
+        *("densenet169", "densenet201", "vgg11_bn", "resnet110_stochastic_depth"),
     )
 )
 CASES = [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in ZOO]
