@@ -2,14 +2,11 @@
 
 from convscope.lanes.gather import Finish, Gather, write_gather
 from convscope.lanes.graph import Activation, Convolution, Dropout, Pool, Sum
-from convscope.lanes.ir import Function
 from convscope.lanes.loss import CrossEntropy, write_loss
 from convscope.lanes.memory import View
 from convscope.lanes.plan import Stage
 from convscope.lanes.pointwise import (
-    Drop,
     write_activation,
-    write_dropout,
     write_sum,
 )
 from convscope.lanes.pool import write_pool
@@ -46,14 +43,6 @@ class Forward(Writing):
                 )
             case _:
                 raise NotImplementedError(type(node).__name__)
-
-    def _dropout(
-        self, name: str, stage: Stage, source: View, dest: View, *, adds: bool
-    ) -> Function:
-        node = stage.node
-        assert isinstance(node, Dropout)
-        drop = Drop(share=node.share, maps=node.maps, number=stage.value)
-        return write_dropout(name, self.target, node.shape, drop, source, dest, adds=adds)
 
     def _convolution(self, stage: Stage) -> Gather:
         node = stage.node

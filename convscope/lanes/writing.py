@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from convscope.lanes.graph import Convolution, Image, Node
+from convscope.lanes.graph import Convolution, Dropout, Image, Node
 from convscope.lanes.ir import Function, Regions, Target
 from convscope.lanes.memory import Ring, View
 from convscope.lanes.outer import Outer
 from convscope.lanes.plan import HEAD, Plan, Stage
 from convscope.lanes.pointwise import (
+    Drop,
+    write_dropout,
     write_ring,
 )
 from convscope.lanes.weights import write_zeros
@@ -112,3 +114,11 @@ class Writing:
                 write_zeros(f"{name}_zero", self.target, start=held.start, count=held.size),
             )
         return into
+
+    def _dropout(
+        self, name: str, stage: Stage, source: View, dest: View, *, adds: bool
+    ) -> Function:
+        node = stage.node
+        assert isinstance(node, Dropout)
+        drop = Drop(share=node.share, maps=node.maps, number=stage.value)
+        return write_dropout(name, self.target, node.shape, drop, source, dest, adds=adds)

@@ -7,7 +7,7 @@ import pytest
 from torch import nn
 
 from convscope.errors import WorkError
-from convscope.lanes import emit
+from convscope.lanes import emit, forward
 from convscope.lanes.engine import Engine
 from convscope.lanes.jit import host_target
 from convscope.lanes.memory import Ring
@@ -72,13 +72,13 @@ def test_a_ring_of_a_gradient_that_is_too_small_is_caught(monkeypatch):
 
 
 def test_weights_beyond_a_layers_own_are_caught(monkeypatch):
-    convolution = emit._Writer._convolution
+    convolution = forward.Forward._convolution
 
     def moved(self, stage):
         spec = convolution(self, stage)
         return replace(spec, weights=spec.weights + spec.outs + 1)
 
-    monkeypatch.setattr(emit._Writer, "_convolution", moved)
+    monkeypatch.setattr(forward.Forward, "_convolution", moved)
     _, go = step("padded, then dense")
     with pytest.raises(WorkError, match="forward"):
         go()
