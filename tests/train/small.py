@@ -11,7 +11,9 @@ from convscope.run.live import Live
 from convscope.run.tensors import load_tensors
 from convscope.train.watch import Quiet
 
-WORDS = dict(epochs=3, schedule="plateau", patience=0, save_seconds=1e6, batch_size=128)
+WORDS = dict(
+    epochs=3, schedule="plateau", patience=0, save_seconds=1e6, batch_size=128, engine="torch"
+)
 
 
 class Net(nn.Sequential):

@@ -16,7 +16,13 @@ LARGE = frozenset(  # some seconds of work and more; the others have one at leas
         *("resnet1202_cifar", "wrn16_8", "wrn28_10", "wide_resnet50_2", "wide_resnet101_2"),
         *("resnext101_32x8d", "resnext101_64x4d", "resnext29_8x64d", "resnext29_16x64d"),
         *("densenet161", "densenet100_12", "densenet190_40_bc", "fractalnet20"),
-        *("densenet169", "densenet201", "vgg11_bn", "resnet110_stochastic_depth"),
+        *(
+            "densenet100_12_bc",
+            "densenet169",
+            "densenet201",
+            "vgg11_bn",
+            "resnet110_stochastic_depth",
+        ),
     )
 )
 CASES = [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in ZOO]
