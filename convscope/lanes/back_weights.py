@@ -2,7 +2,6 @@
 
 from convscope.lanes.graph import Convolution
 from convscope.lanes.local import write_local_back
-from convscope.lanes.memory import View
 from convscope.lanes.outer import Outer, write_outer
 from convscope.lanes.plan import Stage
 from convscope.lanes.weights import (
@@ -12,7 +11,7 @@ from convscope.lanes.weights import (
     write_fold,
     write_zeros,
 )
-from convscope.lanes.writing import Writing
+from convscope.lanes.writing import Writing, window_of
 
 
 class BackToWeights(Writing):
@@ -77,19 +76,13 @@ class BackToWeights(Writing):
     def _correlation(self, stage: Stage, vectors: int | None) -> Correlation:
         node, source = stage.node, self.plan.values[stage.inputs[0]].view
         assert isinstance(node, Convolution)
-        window = View(
-            source.base - node.padding[0] * source.row - node.padding[1] * source.pixel,
-            source.channel,
-            source.row * node.stride[0],
-            source.pixel * node.stride[1],
-        )
         taps = tuple(
             r * node.dilation[0] * source.row + k * node.dilation[1] * source.pixel
             for r in range(node.kernel[0])
             for k in range(node.kernel[1])
         )
         return Correlation(
-            source=window,
+            source=window_of(node, source),
             gradient=self.plan.gradients[stage.value].view,
             outs=node.shape[0] // node.groups,
             ins=self._channels(stage) // node.groups,

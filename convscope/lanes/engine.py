@@ -118,7 +118,7 @@ class Engine:
         `steps` are the bytes from a pixel to the next on its right, `scales` (channels, 2) the
         factor and the summand that make a byte a value, `number` counts AdamW's steps from 1.
 
-        The addresses are read as they are: `Images` gives right ones. Raises RequestError for
+        The addresses are read as they are: who gives them answers for them. Raises RequestError for
         labels that are no class, WorkError where checked code left its memory.
         """
         own = np.ones(self.classes, np.float32) if weights is None else weights

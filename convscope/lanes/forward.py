@@ -3,14 +3,13 @@
 from convscope.lanes.gather import Finish, Gather, write_gather
 from convscope.lanes.graph import Activation, Convolution, Dropout, Pool, Sum
 from convscope.lanes.loss import CrossEntropy, write_loss
-from convscope.lanes.memory import View
 from convscope.lanes.plan import Stage
 from convscope.lanes.pointwise import (
     write_activation,
     write_sum,
 )
 from convscope.lanes.pool import write_pool
-from convscope.lanes.writing import Writing
+from convscope.lanes.writing import Writing, window_of
 
 
 class Forward(Writing):
@@ -52,14 +51,8 @@ class Forward(Writing):
         groups, outs = node.groups, node.shape[0] // node.groups
         ins = node.weight.shape[-3] if node.weight.dim() > 2 else self._channels(stage)
         taps = node.kernel[0] * node.kernel[1]
-        window = View(
-            source.base - node.padding[0] * source.row - node.padding[1] * source.pixel,
-            source.channel,
-            source.row * node.stride[0],
-            source.pixel * node.stride[1],
-        )
         return Gather(
-            source=window,
+            source=window_of(node, source),
             dest=self.plan.values[stage.value].view,
             outs=outs,
             ins=ins,

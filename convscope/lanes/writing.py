@@ -122,3 +122,13 @@ class Writing:
         assert isinstance(node, Dropout)
         drop = Drop(share=node.share, maps=node.maps, number=stage.value)
         return write_dropout(name, self.target, node.shape, drop, source, dest, adds=adds)
+
+
+def window_of(node: Convolution, source: View) -> View:
+    """The inputs as a convolution's windows begin in them: padded, and strides apart."""
+    return View(
+        source.base - node.padding[0] * source.row - node.padding[1] * source.pixel,
+        source.channel,
+        source.row * node.stride[0],
+        source.pixel * node.stride[1],
+    )

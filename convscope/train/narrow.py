@@ -132,9 +132,10 @@ class LanesStepper:
 def _padded(training: "Training", row: int) -> Tensor | None:
     """All images in memory, with their borders of black; None where they are read otherwise."""
     feed, card = training.loaded.feed, training.card
-    if not isinstance(feed, MemoryFeed) or row == card.size[1] * card.channels:
-        plain = isinstance(feed, MemoryFeed) and training.settings.augment == "none"
-        return feed.pixels.contiguous() if plain and isinstance(feed, MemoryFeed) else None
+    if not isinstance(feed, MemoryFeed):
+        return None
+    if row == card.size[1] * card.channels:
+        return feed.pixels.contiguous() if training.settings.augment == "none" else None
     n, height, width, channels = feed.pixels.shape
     padding = training.chosen.crop_padding
     padded = feed.pixels.new_zeros(n, height + 2 * padding, width + 2 * padding, channels)
