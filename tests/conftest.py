@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 import convscope
+from tests.forked import Forked
 
 
 def _declare_missing_operators() -> torch.library.Library | None:
@@ -68,9 +69,27 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+_TERMINAL = {"COLUMNS": "100", "NO_COLOR": "1"}
+
+
 @pytest.fixture
 def command() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run the command line in a process of its own, as a person would."""
+    """Run the command line in a process of its own, forked from one that has done the imports."""
+
+    def run(
+        *words: object, cwd: Path | None = None, code: int = 0
+    ) -> subprocess.CompletedProcess[str]:
+        forked = Forked(*words, cwd=cwd, env={**os.environ, **_TERMINAL})
+        forked.wait()
+        done = subprocess.CompletedProcess(words, forked.poll(), forked.stdout, forked.stderr)
+        return _checked(done, code)
+
+    return run
+
+
+@pytest.fixture
+def shell() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command line in a process that begins with nothing, as a person would: seconds."""
 
     def run(
         *words: object, cwd: Path | None = None, code: int = 0
@@ -82,13 +101,17 @@ def command() -> Callable[..., subprocess.CompletedProcess[str]]:
             cwd=cwd,
             timeout=300,
             check=False,
-            env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1"},
+            env={**os.environ, **_TERMINAL},
         )
-        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        assert "Traceback" not in done.stderr
-        return done
+        return _checked(done, code)
 
     return run
+
+
+def _checked(done: subprocess.CompletedProcess[str], code: int) -> subprocess.CompletedProcess[str]:
+    assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr
+    return done
 
 
 @pytest.fixture(scope="session")

@@ -202,12 +202,19 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture
-def page(chromium: Any, lab: Lab) -> Iterator[Any]:
-    """A page of 1440x900 that asks nobody but the lab, and that has no error to tell."""
+@pytest.fixture(scope="session")
+def window(chromium: Any, lab: Lab) -> Iterator[Any]:
+    """What the pages of all tests have in common: the files of the lab that were read already."""
     context = chromium.new_context(viewport={"width": 1440, "height": 900}, base_url=lab.address)
     context.set_default_timeout(15_000)
-    page = context.new_page()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(window: Any, lab: Lab) -> Iterator[Any]:
+    """A page of 1440x900 that asks nobody but the lab, and that has no error to tell."""
+    page = window.new_page()
     asked: list[str] = []
     told: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -215,7 +222,10 @@ def page(chromium: Any, lab: Lab) -> Iterator[Any]:
     page.on("console", lambda line: told.append(line.text) if _is_fault(line) else None)
     page.on("response", lambda answer: told.append(answer.url) if _is_missing(answer) else None)
     yield page
-    context.close()
+    for one in window.pages:
+        if one.url.startswith(lab.address):
+            one.evaluate("localStorage.clear()")  # the next test begins without a memory
+        one.close()
     hosts = {urlsplit(url).netloc for url in asked if url.startswith("http")}
     assert hosts == {urlsplit(lab.address).netloc}
     assert told == []

@@ -37,8 +37,8 @@ def test_the_lectures_grid_gives_the_lectures_numbers(command, grid):
     assert said.splitlines()[-1] == "wᵀx = 6"
 
 
-def test_a_run_answers_and_explains_its_answer(command, digits_run, picture):
-    said = command("explain", digits_run, picture).stdout
+def test_a_run_answers_and_explains_its_answer(command, shell, digits_run, picture):
+    said = shell("explain", digits_run, picture).stdout
     answer, _, first, *_ = said.splitlines()
     said_class = answer.split(" says ")[1].split()[0]
     assert first.startswith(f"fc2[{said_class}] = ")

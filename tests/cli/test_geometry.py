@@ -161,9 +161,9 @@ def test_a_wrong_request_is_refused_in_words_with_status_2(ask, words, told):
     assert refused.value.status == 2
 
 
-def test_the_verb_answers_and_refuses_on_the_command_line(command):
-    assert "30,730 " in command("geometry", "32x32x3", "--dense", 10).stdout
-    assert "Write it as in" in command("geometry", "7by7", "--kernel", 3, code=2).stderr
+def test_the_verb_answers_and_refuses_on_the_command_line(shell):
+    assert "30,730 " in shell("geometry", "32x32x3", "--dense", 10).stdout
+    assert "Write it as in" in shell("geometry", "7by7", "--kernel", 3, code=2).stderr
 
 
 def test_a_pool_that_nobody_knows_is_refused(ask):

@@ -5,8 +5,8 @@ import json
 import pytest
 
 
-def test_the_table_is_printed_and_the_drawing_written(command, tmp_path):
-    done = command("summary", "lenet5", "--svg", tmp_path / "volumes.svg")
+def test_the_table_is_printed_and_the_drawing_written(shell, tmp_path):
+    done = shell("summary", "lenet5", "--svg", tmp_path / "volumes.svg")
     assert "conv1  conv            6     5       1        0      28x28x6  tanh" in done.stdout
     assert "61,706" in done.stdout
     assert (tmp_path / "volumes.svg").read_text().startswith("<svg")
@@ -58,8 +58,8 @@ def test_a_wrong_request_is_answered_in_a_sentence(command, words, told, tmp_pat
     assert told in command("summary", *words, code=2, cwd=tmp_path).stderr
 
 
-def test_every_network_is_listed_below_its_paper(command):
-    lines = command("models").stdout.splitlines()
+def test_every_network_is_listed_below_its_paper(command, shell):
+    lines = shell("models").stdout.splitlines()
     assert "VGG, 11 to 19 weight layers: Simonyan & Zisserman, 2014" in "".join(lines)
     facts = json.loads(command("models", "--json").stdout)
     assert {line.split()[0] for line in lines if " classes" in line} == set(facts)

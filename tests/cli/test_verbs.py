@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -16,10 +17,11 @@ from PIL import Image
 import convscope
 from convscope.run.folder import Run
 from tests.conftest import make_image_folder
+from tests.forked import Forked
 
 
-def test_train_tells_what_it_did_and_what_comes_next(command, tmp_path):
-    told = command("train", "--epochs", 3, "--out", "here", cwd=tmp_path).stdout
+def test_train_tells_what_it_did_and_what_comes_next(shell, tmp_path):
+    told = shell("train", "--epochs", 3, "--out", "here", cwd=tmp_path).stdout
     for part in ("61,706 parameters", "epoch   3/3", "Test accuracy", "95% interval", "here"):
         assert part in told
     assert "convscope predict here" in told
@@ -44,8 +46,8 @@ def test_json_is_alone_on_standard_output(command, tmp_path, digits_run):
     assert set(facts["test"]) <= set(measured)
 
 
-def test_evaluate_prints_the_classes_and_who_was_taken_for_whom(command, digits_run):
-    told = command("evaluate", digits_run).stdout
+def test_evaluate_prints_the_classes_and_who_was_taken_for_whom(shell, digits_run):
+    told = shell("evaluate", digits_run).stdout
     for part in (
         "top-1",
         "top-5",
@@ -58,10 +60,10 @@ def test_evaluate_prints_the_classes_and_who_was_taken_for_whom(command, digits_
         assert part in told
 
 
-def test_predict_answers_as_a_table_as_csv_and_as_json(command, digits_run, tmp_path):
+def test_predict_answers_as_a_table_as_csv_and_as_json(command, shell, digits_run, tmp_path):
     Image.new("L", (8, 8), 30).save(tmp_path / "ü [bold].png")
     (tmp_path / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0")
-    table = command("predict", digits_run, tmp_path)
+    table = shell("predict", digits_run, tmp_path)
     assert "ü [bold].png" in table.stdout
     assert "cut.jpg" in table.stderr
     rows = list(
@@ -76,10 +78,10 @@ def test_predict_answers_as_a_table_as_csv_and_as_json(command, digits_run, tmp_
     assert [entry["path"].endswith("cut.jpg") for entry in facts["unreadable"]] == [True]
 
 
-def test_a_compiler_that_is_not_there_is_told(tmp_path, monkeypatch, command):
+def test_a_compiler_that_is_not_there_is_told(tmp_path, monkeypatch, shell):
     monkeypatch.setenv("CXX", "/nonexistent")
     words = ("train", "--compile", "--steps", 2, "--out", tmp_path / "run")
-    assert "train without --compile" in command(*words, code=1).stderr
+    assert "train without --compile" in shell(*words, code=1).stderr
 
 
 def test_a_config_file_sets_what_flags_do_not(command, tmp_path):
@@ -216,48 +218,27 @@ def test_some_bad_pictures_are_skipped_counted_and_listed(command, tmp_path):
 
 
 def test_a_run_that_is_being_written_is_refused(command, tmp_path):
-    words = [
-        sys.executable,
-        "-m",
-        "convscope",
-        "train",
-        "--epochs",
-        "100000",
-        "--out",
-        str(tmp_path / "run"),
-    ]
-    writer = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    writer = Forked("train", "--epochs", 100_000, "--out", tmp_path / "run")
     try:
         until = time.monotonic() + 60
         while not (tmp_path / "run" / "last").exists() and time.monotonic() < until:
             time.sleep(0.05)
         assert "another process" in command("resume", tmp_path / "run", code=1).stderr
     finally:
-        writer.kill()
+        writer.signal(signal.SIGKILL)
         writer.wait()
 
 
 @pytest.mark.parametrize(("number", "status"), [(2, 130), (15, 143)])
 def test_a_signal_ends_with_words_and_its_status(tmp_path, number, status):
-    words = [
-        sys.executable,
-        "-m",
-        "convscope",
-        "train",
-        "--epochs",
-        "100000",
-        "--out",
-        str(tmp_path / "run"),
-    ]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = Forked("train", "--epochs", 100_000, "--out", tmp_path / "run")
     until = time.monotonic() + 60
     while not (tmp_path / "run" / "metrics.jsonl").exists() and time.monotonic() < until:
         time.sleep(0.05)
-    process.send_signal(number)
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == status
-    assert "convscope resume" in told
-    assert "Traceback" not in told
+    process.signal(number)
+    assert process.wait(60) == status
+    assert "convscope resume" in process.stderr
+    assert "Traceback" not in process.stderr
 
 
 def test_a_signal_while_pictures_are_read_leaves_nothing_behind(tmp_path):

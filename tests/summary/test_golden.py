@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import convscope
 from convscope.zoo import ZOO
+from tests.summary.test_summary import summary_of
 from tests.zoo.test_counts import COUNTS
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "summary"
@@ -18,7 +18,7 @@ LONG = 60  # rows beyond which the table is kept with one row for each block
 
 
 def told(name):
-    found = convscope.summary(name)
+    found = summary_of(name)
     return str(found if len(found.rows) <= LONG else found.folded(1))
 
 

@@ -6,7 +6,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from convscope.errors import Interrupted, RequestError, WorkError
 from convscope.run.folder import Run
 from convscope.run.tensors import Stored, load_tensors, save_tensors
 from convscope.train.watch import Quiet
+from tests.forked import Forked
 
 # Everything that a state must hold is in use: dropout (random state), momentum (optimiser), plateau
 # (counters), augmentation and order (epoch and place in it), and the best so far.
@@ -226,10 +226,14 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("operation", ["fsync", "replace"])
-def test_a_kill_at_any_write_changes_no_bit(tmp_path, monkeypatch, operation):
+def test_a_kill_at_any_write_changes_no_bit(tmp_path, image_folder, monkeypatch, operation):
     """Enumerate the writes of a short training; die at the first, the second, the third ..."""
-    words = dict(steps=4, batch_size=700)
-    train(tmp_path / "whole", **words)
+
+    def begin(out):  # two epochs of two steps each
+        words = {**WORDS, "steps": 4, "batch_size": 16}
+        convscope.train(image_folder, out=out, model=NET, size=32, channels=1, **words)
+
+    begin(tmp_path / "whole")
     real, count = getattr(os, operation), 0
 
     def counted(*args):
@@ -243,7 +247,7 @@ def test_a_kill_at_any_write_changes_no_bit(tmp_path, monkeypatch, operation):
     for last in range(1, 200):
         count, out = 0, tmp_path / str(last)
         try:
-            train(out, **words)
+            begin(out)
         except Killed:
             pass
         else:
@@ -251,7 +255,7 @@ def test_a_kill_at_any_write_changes_no_bit(tmp_path, monkeypatch, operation):
         if (out / "config.toml").exists():
             convscope.resume(out)
         else:  # it died before there was a run; the same command begins again
-            train(out, **words)
+            begin(out)
         assert_same_bits(out, tmp_path / "whole")
         assert (out / "report.html").exists()
     assert last > 12, f"only {last} writes were seen"
@@ -265,38 +269,29 @@ def states(out: Path) -> set[tuple[str, int]]:
 
 
 def kill_and_resume(out: Path, words: list[str], delays: list[float]) -> int:
-    """Train, killed after each delay and resumed each time, until done; how many kills hit."""
-    command = [sys.executable, "-m", "convscope", "train", *words, "--out", str(out)]
+    """Train, killed after each delay and resumed each time; how many kills hit."""
+    command = ["train", *words, "--out", out]
     hits = 0
     for delay in delays:
         before = states(out)
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-        )
+        process = Forked(*command)
         until = time.monotonic() + 60
         while states(out) <= before and time.monotonic() < until:
             time.sleep(0.002)  # until the first save: from here on it trains
         time.sleep(delay)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        hits += process.returncode == -signal.SIGKILL
-        command = [sys.executable, "-m", "convscope", "resume", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+        process.signal(signal.SIGKILL)
+        hits += process.wait() == -signal.SIGKILL
+        command = ["resume", out]
     return hits
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.slow)])
-def test_kills_at_random_moments_change_no_bit(tmp_path, kills):
-    words = ["digits", "--epochs", "12", "--save-seconds", "0", "--batch-size", "32"]
-    whole = tmp_path / "whole"
-    done = subprocess.run(
-        [sys.executable, "-m", "convscope", "train", *words, "--out", str(whole)],
-        capture_output=True,
-        check=True,
-    )
-    assert b"Test accuracy" in done.stdout
+def test_kills_at_random_moments_change_no_bit(tmp_path, command, shell, kills):
+    words, whole = ["digits", "--epochs", "12", "--batch-size", "32"], tmp_path / "whole"
+    assert "Test accuracy" in command("train", *words, "--out", whole).stdout
     dice = random.Random(0)
+    words += ["--save-seconds", "0"]
     hits = kill_and_resume(tmp_path / "run", words, [dice.uniform(0, 0.5) for _ in range(kills)])
     assert hits == kills, "the training ended before it could be killed so often"
+    shell("resume", tmp_path / "run")
     assert_same_bits(tmp_path / "run", whole)

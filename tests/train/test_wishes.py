@@ -2,10 +2,7 @@
 
 import itertools
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -16,6 +13,7 @@ from convscope.run.folder import Run
 from convscope.run.live import Live
 from convscope.train import live as telling
 from convscope.train import loop
+from tests.forked import Forked
 from tests.train.small import Act, assert_same_bits, spied_states, train
 
 
@@ -118,17 +116,7 @@ def test_a_save_is_made_when_it_is_wished(tmp_path):
     assert now["heard"] == number
 
 
-COMMAND = [sys.executable, "-m", "convscope"]
 DIGITS = ["digits", "--epochs", "16", "--batch-size", "16", "--save-seconds", "1000"]
-
-
-def begin(*words):
-    return subprocess.Popen(
-        [*COMMAND, *map(str, words)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
 
 
 def until(live, true, process):
@@ -138,7 +126,7 @@ def until(live, true, process):
         now = live.read_now()
         if now is not None and true(now):
             return now
-        assert process.poll() is None, process.stdout.read().decode()
+        assert process.poll() is None, process.stdout + process.stderr
         time.sleep(0.02)
     pytest.fail(f"never came to be: {now}")
 
@@ -146,15 +134,13 @@ def until(live, true, process):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     out = tmp_path_factory.mktemp("whole") / "run"
-    process = begin("train", *DIGITS, "--out", out)
-    process.communicate()
-    assert process.returncode == 0
+    assert Forked("train", *DIGITS, "--out", out).wait() == 0
     return out
 
 
 def test_another_process_pauses_goes_on_saves_and_stops(tmp_path, whole):
     out = tmp_path / "run"
-    live, process = Live(out), begin("train", *DIGITS, "--out", out)
+    live, process = Live(out), Forked("train", *DIGITS, "--out", out)
     until(live, lambda now: now["step"] > 20, process)
     number = live.wish("pause")
     paused = until(live, lambda now: now["heard"] == number, process)
@@ -169,13 +155,12 @@ def test_another_process_pauses_goes_on_saves_and_stops(tmp_path, whole):
     saved = until(live, lambda now: now["heard"] == number, process)
     assert saved["saved_step"] > paused["step"]
     live.wish("stop")
-    words = process.communicate()[0].decode()
-    assert process.returncode == 143, words
-    assert "Stopped from the lab" in words
+    assert process.wait() == 143, process.stderr
+    assert "Stopped from the lab" in process.stdout + process.stderr
     now = live.read_now()
     assert now["state"] == "stopped"
     assert now["sentence"].startswith("Stopped from the lab after step")
-    subprocess.run([*COMMAND, "resume", out], check=True, capture_output=True)
+    assert Forked("resume", out).wait() == 0
     assert live.read_now()["state"] == "done"
     assert live.read_series().column("steps").sum() == now["steps"]
     assert_same_bits(out, whole)
@@ -184,14 +169,13 @@ def test_another_process_pauses_goes_on_saves_and_stops(tmp_path, whole):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_signal_in_a_pause_changes_no_bit(tmp_path, whole, number):
     out = tmp_path / "run"
-    live, process = Live(out), begin("train", *DIGITS, "--out", out)
+    live, process = Live(out), Forked("train", *DIGITS, "--out", out)
     until(live, lambda now: now["step"] > 20, process)
     live.wish("pause")
     until(live, lambda now: now["state"] == "paused", process)
-    os.killpg(process.pid, number)
-    process.communicate()
-    assert process.returncode == (143 if number == signal.SIGTERM else -number)
+    process.signal(number)
+    assert process.wait() == (143 if number == signal.SIGTERM else -number)
     state = "stopped" if number == signal.SIGTERM else "paused"  # the dead tell nothing
     assert live.read_now()["state"] == state
-    subprocess.run([*COMMAND, "resume", out], check=True, capture_output=True)
+    assert Forked("resume", out).wait() == 0
     assert_same_bits(out, whole)

@@ -27,6 +27,7 @@ LARGE = frozenset(  # some seconds of work and more; the others have one at leas
 )
 CASES = [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in ZOO]
 CLASSES = 4
+SIDE = 16  # of the images, where a network does not need more
 
 
 def colours(channels, side):
@@ -39,7 +40,7 @@ def colours(channels, side):
 @pytest.mark.parametrize("name", CASES)
 def test_the_loss_falls_over_twenty_steps_on_one_batch(name):
     torch.manual_seed(0)
-    side = max(ZOO[name].smallest, 32)
+    side = max(ZOO[name].smallest, SIDE)
     images, targets = colours(ZOO[name].channels, side)
     net = build(name, classes=CLASSES, input=(side, side)).train()
     for layer in net.modules():  # the noise of dropout would drown what twenty steps do

@@ -1,0 +1,93 @@
+"""The command line in processes of their own that begin at once.
+
+A process that imports torch and scikit-learn works for three seconds before it reads a word. Here
+one process imports them, and each command is forked from it: with its own memory, folder,
+environment, output and signals, and with an end of its own.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+
+import convscope
+from convscope.cli import VERBS, main
+
+_FORKS = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
+_FORKS.set_forkserver_preload(
+    [
+        *(f"convscope.cli.{verb}" for verb in VERBS),
+        *("sklearn.datasets", "pooch", "llvmlite.binding", "PIL.PngImagePlugin", "torch._dynamo"),
+    ]
+)
+
+
+class Forked:
+    """`convscope WORDS` at work in `cwd`, in a session of its own."""
+
+    def __init__(
+        self, *words: object, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> None:
+        self._said = Path(tempfile.mkdtemp(prefix="convscope-"))
+        weakref.finalize(self, shutil.rmtree, self._said, ignore_errors=True)
+        place, said = str(cwd or Path.cwd()), (str(self._said / "out"), str(self._said / "err"))
+        for path in said:
+            Path(path).touch()
+        given = (list(map(str, words)), place, dict(env or os.environ), said)
+        self._process = _FORKS.Process(target=_run, args=given, daemon=True)
+        self._process.start()
+        self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        """Its status once it has ended; −n where signal n ended it."""
+        return self._process.exitcode
+
+    def wait(self, timeout: float = 300) -> int:
+        """Its status, once it has ended; what has not in so many seconds is killed."""
+        self._process.join(timeout)
+        if self.poll() is None:
+            self.signal(signal.SIGKILL)
+            raise TimeoutError(f"{timeout} s were not enough.\n{self.stdout}\n{self.stderr}")
+        return self._process.exitcode
+
+    def signal(self, number: int) -> None:
+        """Send a signal to it and to all that it began."""
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            try:
+                os.killpg(self.pid, number)
+            except ProcessLookupError:  # or has no session yet
+                os.kill(self.pid, number)
+
+    @property
+    def stdout(self) -> str:
+        return (self._said / "out").read_text(encoding="utf-8")
+
+    @property
+    def stderr(self) -> str:
+        return (self._said / "err").read_text(encoding="utf-8")
+
+
+def _run(
+    words: list[str], place: str, environment: Mapping[str, str], said: tuple[str, str]
+) -> None:
+    """Be `python -m convscope WORDS` from where its imports are done."""
+    if hasattr(os, "setsid"):
+        os.setsid()
+    os.chdir(place)
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, path in enumerate(said, 1):
+        file = os.open(path, os.O_WRONLY | os.O_APPEND)
+        os.dup2(file, number)
+        os.close(file)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
+    sys.argv = [str(Path(convscope.__file__).with_name("__main__.py")), *words]
+    sys.path.insert(0, place)
+    main()
