@@ -4,13 +4,15 @@ from convscope.lanes.back_weights import BackToWeights
 from convscope.lanes.gather import Clip, Finish, Gather, write_gather
 from convscope.lanes.graph import Convolution, Dropout, Pool, Sum
 from convscope.lanes.memory import View
-from convscope.lanes.plan import Phase, Stage, phases
+from convscope.lanes.phases import Phase, phases
+from convscope.lanes.plan import Stage
 from convscope.lanes.pointwise import (
     Pass,
     write_activation_back,
     write_pass,
 )
 from convscope.lanes.pool import PoolBack, covers_once, write_pool_back
+from convscope.lanes.winograd import Sums, write_sums
 
 
 class Back(BackToWeights):
@@ -101,9 +103,28 @@ class Back(BackToWeights):
         _, height, width = self.plan.stages[given].node.shape
         into, adds = self._into(given)
         finish = self._finish(stage, given, adds=adds)
+        if ("input", stage.value) in self.plan.tilings:
+            self._tiles_back(stage, into, finish)
+            return
         for down in phases(node, 0, height):
             for right in phases(node, 1, width):
                 self._phase_back(stage, down, right, into, finish)
+
+    def _tiles_back(self, stage: Stage, into: View, finish: Finish) -> None:
+        """Each input gathers from the units around it by the filter upside down."""
+        node, way = stage.node, ("input", stage.value)
+        assert isinstance(node, Convolution)
+        gradient, before = self.plan.gradients[stage.value].view, node.kernel[0] - 1
+        first = gradient.at(0, node.padding[0] - before, node.padding[1] - before)
+        spec = Sums(
+            tiling=self.plan.tilings[way],
+            source=View(first, gradient.channel, gradient.row, gradient.pixel),
+            dest=into,
+            filters=self._filters(way),
+            room=self.plan.rooms[way].start,
+            finish=finish,
+        )
+        self._add("backward", write_sums(f"input{stage.value}", self.target, spec))
 
     def _phase_back(
         self, stage: Stage, down: Phase, right: Phase, into: View, finish: Finish

@@ -11,6 +11,7 @@ from convscope.lanes.weights import (
     write_fold,
     write_zeros,
 )
+from convscope.lanes.winograd import Slopes, write_slopes
 from convscope.lanes.writing import Writing, window_of
 
 
@@ -64,7 +65,12 @@ class BackToWeights(Writing):
             return
         vectors = plan.vectors.get(value)
         count = node.weight.numel()
-        self._add("backward", write_correlation(name, target, self._correlation(stage, vectors)))
+        if ("weights", value) in plan.tilings:
+            slopes = write_slopes(name, target, self._slopes(stage, vectors))
+            self._add("backward", slopes)
+        else:
+            correlation = self._correlation(stage, vectors)
+            self._add("backward", write_correlation(name, target, correlation))
         if vectors is not None:
             zeros = write_zeros(f"{name}_zero", target, start=vectors, count=count)
             fold = write_fold(
@@ -72,6 +78,18 @@ class BackToWeights(Writing):
             )
             self._add("before", zeros)
             self._add("after", fold)
+
+    def _slopes(self, stage: Stage, vectors: int | None) -> Slopes:
+        node, way = stage.node, ("weights", stage.value)
+        assert isinstance(node, Convolution)
+        return Slopes(
+            tiling=self.plan.tilings[way],
+            source=window_of(node, self.plan.values[stage.inputs[0]].view),
+            gradient=self.plan.gradients[stage.value].view,
+            weights=self.places[node.name][0],
+            lanes_at=vectors,
+            room=self.plan.rooms[way].start,
+        )
 
     def _correlation(self, stage: Stage, vectors: int | None) -> Correlation:
         node, source = stage.node, self.plan.values[stage.inputs[0]].view
@@ -91,5 +109,6 @@ class BackToWeights(Writing):
             taps=taps,
             weights=self.places[node.name][0],
             groups=node.groups,
+            per_group=node.weight.numel() // node.groups,
             lanes_at=vectors,
         )

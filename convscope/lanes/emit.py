@@ -12,14 +12,20 @@ from convscope.lanes.writing import Code
 
 
 def write_network(
-    nodes: Sequence[Node], places: dict[str, tuple[int, int | None]], target: Target, *, row: int
+    nodes: Sequence[Node],
+    places: dict[str, tuple[int, int | None]],
+    target: Target,
+    *,
+    row: int,
+    tiles: bool = True,
 ) -> Code:
     """The code of a training step's micro-batches.
 
     `places` are, by the names of convolutions, where the floats of weight and bias begin; `row` the
-    bytes from one row of an image's bytes to the next.
+    bytes from one row of an image's bytes to the next; `tiles` as in `make_plan`.
     """
-    return _Network(make_plan(nodes, lanes=target.lanes), places, target).write(row)
+    plan = make_plan(nodes, lanes=target.lanes, tiles=tiles)
+    return _Network(plan, places, target).write(row)
 
 
 class _Network(Forward, Back):

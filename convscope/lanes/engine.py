@@ -26,7 +26,8 @@ class Engine:
 
     The network's own tensors become views of the engine's memory, so whatever reads or writes them
     (checkpoints, evaluation) sees what the engine sees. `first` and `second` are the optimiser's
-    momenta, in the order of the parameters.
+    momenta, in the order of the parameters. Without `tiles` no convolution is computed by
+    Winograd's tiles.
 
     Raises Unsupported for a network that the engine does not cover.
     """
@@ -42,6 +43,7 @@ class Engine:
         row: int | None = None,
         cache: Path | None = None,
         with_openmp: bool = True,
+        tiles: bool = True,
     ) -> None:
         nodes = read_network(net, shape)
         self.shape, self.classes = shape, nodes[-1].shape[0]
@@ -54,7 +56,7 @@ class Engine:
             for node in nodes
             if isinstance(node, Convolution)
         }
-        code = write_network(nodes, places, self.target, row=self.row)
+        code = write_network(nodes, places, self.target, row=self.row, tiles=tiles)
         has_team = with_openmp and openmp() is not None
         text = write_step(code, self.target, rule) + (write_teams() if has_team else "")
         self.compiled = compile_module(text, cache=cache)

@@ -9,6 +9,7 @@ from convscope.lanes.pointwise import (
     write_sum,
 )
 from convscope.lanes.pool import write_pool
+from convscope.lanes.winograd import Sums, write_sums
 from convscope.lanes.writing import Writing, window_of
 
 
@@ -23,6 +24,8 @@ class Forward(Writing):
         self._add("forward", *self._ring(f"{name}_ring", dest.ring, stage.value, gradient=False))
         sources = [plan.values[given].view for given in stage.inputs]
         match node:
+            case Convolution() if ("forward", stage.value) in plan.tilings:
+                self._tiled(name, stage)
             case Convolution():
                 self._add("forward", write_gather(name, target, self._convolution(stage)))
             case Pool():
@@ -73,6 +76,21 @@ class Forward(Writing):
             own_bias=node.shape[0] if node.own else 0,
             finish=Finish(act=stage.act),
         )
+
+    def _tiled(self, name: str, stage: Stage) -> None:
+        node = stage.node
+        assert isinstance(node, Convolution)
+        way = "forward", stage.value
+        spec = Sums(
+            tiling=self.plan.tilings[way],
+            source=window_of(node, self.plan.values[stage.inputs[0]].view),
+            dest=self.plan.values[stage.value].view,
+            filters=self._filters(way),
+            room=self.plan.rooms[way].start,
+            bias=self.places[node.name][1],
+            finish=Finish(act=stage.act),
+        )
+        self._add("forward", write_sums(name, self.target, spec))
 
     def _loss(self, last: int) -> None:
         plan = self.plan

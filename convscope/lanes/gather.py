@@ -55,8 +55,8 @@ class Gather:
 
     Counts: `outs` and `ins` of one of `groups`, `height` and `width` of the destination. The weight
     of output o, input i, row tap (_, r), column tap (_, c) is float
-    `weights + o·per_out + i·per_in + r + c` of the parameters; `own` adds so many for every
-    position, and `per_group` for every group.
+    `weights + o·per_out + i·per_in + r + c` of `factors`, the parameters; `own` adds so many for
+    every position, and `per_group` for every group.
     """
 
     source: View
@@ -77,16 +77,22 @@ class Gather:
     own_bias: int = 0
     finish: Finish = Finish()
     clip: Clip | None = None
+    factors: str = "%P"
 
 
 def write_gather(name: str, target: Target, spec: Gather) -> Function:
     fn = Function(name, target)
-    tall, wide = tile(spec.outs, 1 if spec.own else spec.width, target.registers)
+    gather(fn, spec)
+    return fn
+
+
+def gather(fn: Function, spec: Gather) -> None:
+    """Write the sums into a function."""
+    tall, wide = tile(spec.outs, 1 if spec.own else spec.width, fn.target.registers)
     with fn.loop(spec.groups) as group, fn.loop(spec.height) as y:
         for x, across in _along(fn, spec, wide):
             for o, outs in _over(fn, spec.outs, tall):
                 _Tile(fn, spec, group, y, x, o, across, outs).write()
-    return fn
 
 
 _WRITTEN_OUT = 16  # tiles of a row that each have code of their own
@@ -126,7 +132,7 @@ class _Tile:
         source = fn.add(
             fn.times(self.y, spec.source.row * lanes),
             fn.times(self.x, spec.source.pixel * lanes),
-            fn.times(self.group, spec.ins * spec.source.channel * lanes),
+            fn.times(self.group, spec.source.per_group(spec.ins) * lanes),
         )
         weight = fn.add(
             fn.times(self.o, spec.per_out),
@@ -164,7 +170,7 @@ class _Tile:
         if not rows or not spec.columns:  # inputs that no window reads
             return
         if spec.clip is None and (len(rows) * len(spec.columns) <= 9 or len(rows) == 1):
-            start, weight = fn.at("%ws", under, base), fn.at("%P", by, spec.weights)
+            start, weight = fn.at("%ws", under, base), fn.at(spec.factors, by, spec.weights)
             for down, further in rows:
                 self._row(sums, start, weight, down * lanes, further)
             return
@@ -175,7 +181,9 @@ class _Tile:
             start = fn.at(
                 "%ws", fn.add(under, fn.times(row, down * lanes)), base + rows[0][0] * lanes
             )
-            weight = fn.at("%P", fn.add(by, fn.times(row, further)), spec.weights + rows[0][1])
+            weight = fn.at(
+                spec.factors, fn.add(by, fn.times(row, further)), spec.weights + rows[0][1]
+            )
             self._row(sums, start, weight, 0, 0)
 
     def _clipped(self, taps: int) -> tuple[Index, Index]:
@@ -236,7 +244,7 @@ class _Tile:
             fn.times(self.y, view.row * lanes),
             fn.times(self.x, view.pixel * lanes),
             fn.times(self.o, view.channel * lanes),
-            fn.times(self.group, self.spec.outs * view.channel * lanes),
+            fn.times(self.group, view.per_group(self.spec.outs) * lanes),
         )
         return fn.at("%ws", index, view.base * lanes)
 

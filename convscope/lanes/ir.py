@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from convscope.lanes.guard import guard_name, write_guard
+
 Index = str | int
 """A whole number: known while the code is written, or the name of a value of 64 bits."""
 Regions = dict[str, list[tuple[int, int]]]
@@ -53,7 +55,10 @@ class Function:
 
     @property
     def text(self) -> str:
-        guards = [_guard(self, base) for base in sorted(self._guarded)]
+        guards = [
+            write_guard(self.name, base, self.regions.get(base, []), f"outside_{self.name}")
+            for base in sorted(self._guarded)
+        ]
         if guards:
             guards.append(f"@{self.counter} = global i64 0\n")
         head = f"define void @{self.name}({', '.join(self.arguments)}) noinline nounwind {{\nentry:"
@@ -110,7 +115,7 @@ class Function:
             return address
         self._guarded.add(base)
         return self.value(
-            f"call ptr @{_guard_name(self, base)}(ptr {base}, ptr {address}, i64 {4 * floats})"
+            f"call ptr @{guard_name(self.name, base)}(ptr {base}, ptr {address}, i64 {4 * floats})"
         )
 
     # vectors
@@ -142,6 +147,14 @@ class Function:
     def spread(self, address: str) -> str:
         """The float at an address, in every lane."""
         return self.splat(self.scalar(address))
+
+    def packed(self, addresses: Sequence[str]) -> str:
+        """The floats at some addresses in the first lanes; what is in the others is not told."""
+        found = "poison"
+        for lane, address in enumerate(addresses):
+            number = self.scalar(address)
+            found = self.value(f"insertelement {self.vector} {found}, float {number}, i64 {lane}")
+        return found
 
     def constant(self, number: float) -> str:
         return f"<{', '.join([f'float {hexadecimal(number)}'] * self.target.lanes)}>"
@@ -178,8 +191,14 @@ class Function:
 
     def add_to(self, address: str, number: str) -> None:
         """Add a float to the one at an address."""
-        total = self.value(f"fadd float {self.scalar(address)}, {number}")
-        self.write(f"store float {total}, ptr {self._inside(address, 1)}, align 4")
+        self._store(self.value(f"fadd float {self.scalar(address)}, {number}"), address)
+
+    def store_first(self, vector: str, address: str) -> None:
+        """Store the float of the first lane."""
+        self._store(self.value(f"extractelement {self.vector} {vector}, i64 0"), address)
+
+    def _store(self, number: str, address: str) -> None:
+        self.write(f"store float {number}, ptr {self._inside(address, 1)}, align 4")
 
     # variables, which the optimiser makes registers
 
@@ -224,40 +243,6 @@ class Function:
         more = self.value(f"icmp slt i64 {after}, {end}")
         self.write(f"br i1 {more}, label %{begin}, label %{done}")
         self.label(done)
-
-
-def _guard_name(fn: Function, base: str) -> str:
-    return f"guard_{fn.name}_{base[1:]}"
-
-
-def _guard(fn: Function, base: str) -> str:
-    """A function that answers with the address it is given where that is in a region."""
-    lines = ["  %found0 = add i1 0, 0"]
-    regions = fn.regions.get(base, [])
-    for number, (low, high) in enumerate(regions):
-        lines += [
-            f"  %from{number} = icmp sge i64 %first, {4 * low}",
-            f"  %to{number} = icmp sle i64 %end, {4 * high}",
-            f"  %in{number} = and i1 %from{number}, %to{number}",
-            f"  %found{number + 1} = or i1 %found{number}, %in{number}",
-        ]
-    body = "\n".join(lines)
-    head = f"define internal ptr @{_guard_name(fn, base)}(ptr %base, ptr %at, i64 %bytes) nounwind"
-    return f"""{head} {{
-entry:
-  %begin = ptrtoint ptr %base to i64
-  %place = ptrtoint ptr %at to i64
-  %first = sub i64 %place, %begin
-  %end = add i64 %first, %bytes
-{body}
-  br i1 %found{len(regions)}, label %inside, label %outside
-inside:
-  ret ptr %at
-outside:
-  %before = atomicrmw add ptr @{fn.counter}, i64 1 monotonic
-  ret ptr @harmless
-}}
-"""
 
 
 def hexadecimal(number: float) -> str:

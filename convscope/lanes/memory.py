@@ -7,12 +7,20 @@ from convscope.lanes.graph import Shape
 
 @dataclass(frozen=True)
 class View:
-    """Unit (c, y, x) of a volume is the vector `base + c·channel + y·row + x·pixel`."""
+    """Unit (c, y, x) of a volume is the vector `base + c·channel + y·row + x·pixel`.
+
+    A group's channels follow those of the one before, or begin `group` vectors after them.
+    """
 
     base: int
     channel: int
     row: int
     pixel: int = 1
+    group: int | None = None
+
+    def per_group(self, channels: int) -> int:
+        """Vectors from a group of so many channels to the next."""
+        return channels * self.channel if self.group is None else self.group
 
     def at(self, c: int = 0, y: int = 0, x: int = 0) -> int:
         return self.base + c * self.channel + y * self.row + x * self.pixel
@@ -72,3 +80,8 @@ class Buffer:
     def is_plain(self) -> bool:
         """Whether nothing lies between its units."""
         return self.ring.is_empty
+
+
+def spaced(count: int) -> int:
+    """At least `count` vectors, such that equal cells of pieces so far apart share no cache set."""
+    return count + (2 - count) % 4

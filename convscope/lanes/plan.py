@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from convscope.lanes.activation import Act
-from convscope.lanes.graph import Activation, Convolution, Image, Node, Pool, Shape, Sum, Window
+from convscope.lanes.graph import Activation, Convolution, Image, Node, Pool, Shape, Sum
 from convscope.lanes.memory import Buffer, Ring
+from convscope.lanes.phases import phases
+from convscope.lanes.tiling import SIDE, Tiling
 
 HEAD = 8
 """Vectors at the beginning of a workspace that hold the losses, labels and so on."""
+Way = tuple[str, int]
+"""Forward, or back to the input or the weights, through the stage of a value."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,9 @@ class Plan:
     """`stages` by their values' places; the buffers of `values` and `gradients`; `size` in vectors.
 
     `users` are the places of the stages that read a value. `vectors` is for each convolution where
-    its weights' gradients are held as vectors; None where they are added up at once.
+    its weights' gradients are held as vectors; None where they are added up at once. `tilings` are
+    the sums that are computed by tiles, `filters` where their transformed filters are held, and
+    `rooms` what they need meanwhile.
     """
 
     stages: dict[int, Stage]
@@ -45,6 +51,9 @@ class Plan:
     gradients: dict[int, Buffer] = field(default_factory=dict[int, Buffer])
     scratch: dict[int, int] = field(default_factory=dict[int, int])
     vectors: dict[int, int] = field(default_factory=dict[int, int])
+    tilings: dict[Way, Tiling] = field(default_factory=dict["Way", Tiling])
+    filters: dict[Way, int] = field(default_factory=dict["Way", int])
+    rooms: dict[Way, Buffer] = field(default_factory=dict["Way", Buffer])
     size: int = 0
 
     @property
@@ -83,9 +92,13 @@ def stages_of(nodes: Sequence[Node]) -> Plan:
     return Plan(stages, users)
 
 
-def make_plan(nodes: Sequence[Node], *, lanes: int) -> Plan:
-    """Stages, and memory for all that they need: reused as soon as it is free."""
+def make_plan(nodes: Sequence[Node], *, lanes: int, tiles: bool = True) -> Plan:
+    """Stages, and memory for all that they need: reused as soon as it is free.
+
+    Without `tiles` every convolution is computed as it is written.
+    """
     plan = stages_of(nodes)
+    plan.tilings = _tilings(plan) if tiles else {}
     order = plan.order
     forward = {value: step for step, value in enumerate(order)}
     backward = {value: 2 * len(order) - step for value, step in forward.items()}
@@ -109,10 +122,50 @@ def make_plan(nodes: Sequence[Node], *, lanes: int) -> Plan:
         node = stage.node
         if isinstance(node, Convolution):
             start = _reserve(plan, value, node, start, lanes)
+    for way, tiling in plan.tilings.items():
+        kind, value = way
+        room = tiling.room_for_weights if kind == "weights" else tiling.room
+        step = forward[value] if kind == "forward" else backward[value]
+        lives[way] = Life((room, 1, 1), Ring(), step, step)
+        if kind != "weights":
+            plan.filters[way] = start
+            start += -(-tiling.filters // lanes)
     buffers, plan.size = _placed(lives, start)
+    held = {"value": plan.values, "gradient": plan.gradients}
     for (kind, value), buffer in buffers.items():
-        (plan.values if kind == "value" else plan.gradients)[value] = buffer
+        if kind in held:
+            held[kind][value] = buffer
+        else:
+            plan.rooms[kind, value] = buffer
     return plan
+
+
+def _tilings(plan: Plan) -> dict[Way, Tiling]:
+    """The convolutions, and the ways through them, that tiles make faster."""
+    found: dict[Way, Tiling] = {}
+    for value, stage in plan.stages.items():
+        node = stage.node
+        if not isinstance(node, Convolution) or not _moves_by_one(node):
+            continue
+        given = plan.stages[stage.inputs[0]].node
+        (outs, height, width), ins = node.shape, given.shape[0]
+        products = height * width * node.kernel[0] ** 2
+        forward = Tiling(node.kernel[0], height, width, outs, ins, products)
+        if forward.cycles < forward.plain_cycles:
+            found["forward", value] = forward
+        if forward.cycles_for_weights < forward.plain_cycles:
+            found["weights", value] = forward
+        back = Tiling(node.kernel[0], *given.shape[1:], ins, outs, products)
+        if back.cycles < back.plain_cycles and not isinstance(given, Image):
+            found["input", value] = back
+    return found
+
+
+def _moves_by_one(node: Convolution) -> bool:
+    """Whether a convolution can be tiled: square, dense in its maps, without gaps."""
+    r = node.kernel[0]
+    plain = node.stride == node.dilation == (1, 1) and node.groups == 1
+    return plain and node.kernel == (r, r) and 1 < r < SIDE and not node.own and not node.dense
 
 
 def _reserve(plan: Plan, value: int, node: Convolution, start: int, lanes: int) -> int:
@@ -193,36 +246,6 @@ def _reach(node: Convolution, axis: int, side: int) -> tuple[int, int]:
             first = phase.unit + tap[0]
             low, high = min(low, first), max(high, first + phase.count - 1)
     return -low, high - node.shape[1 + axis] + 1
-
-
-@dataclass(frozen=True)
-class Phase:
-    """Inputs `first`, `first + stride` ... (`count`) along an axis, which take part alike.
-
-    Input number n of them took part in the units `unit + n + t` for every (t, w) of `taps`, by the
-    kernel's row (or column) w.
-    """
-
-    first: int
-    count: int
-    unit: int
-    taps: tuple[tuple[int, int], ...]
-
-
-def phases(node: Window, axis: int, side: int) -> list[Phase]:
-    """The inputs along an axis by their place within the stride."""
-    stride, padding, dilation = node.stride[axis], node.padding[axis], node.dilation[axis]
-    found: list[Phase] = []
-    for first in range(min(stride, side)):
-        shifted = first + padding
-        taps = tuple(
-            ((shifted - k * dilation) // stride - shifted // stride, k)
-            for k in range(node.kernel[axis])
-            if (shifted - k * dilation) % stride == 0
-        )
-        count = -(-(side - first) // stride)
-        found.append(Phase(first, count, shifted // stride, taps))
-    return found
 
 
 def _placed(

@@ -11,9 +11,10 @@ from convscope.lanes.memory import View
 class Correlation:
     """G[weights + o·ins·taps + i·taps + tap] += Σ_y Σ_x gradient[o, y, x] · source under the tap.
 
-    `taps` are in the order of the weights, the vector of each from the window's origin. With
-    `lanes_at` the sums stay vectors, at that vector of the workspace, one for each weight, over all
-    images of a thread; else their lanes are added up for every few images.
+    `taps` are in the order of the weights, the vector of each from the window's origin; the weights
+    of a group begin `per_group` after those of the one before. With `lanes_at` the sums stay
+    vectors, at that vector of the workspace, one for each weight, over all images of a thread; else
+    their lanes are added up for every few images.
     """
 
     source: View
@@ -25,6 +26,7 @@ class Correlation:
     taps: tuple[int, ...]
     weights: int
     groups: int = 1
+    per_group: int = 0
     lanes_at: int | None = None
 
 
@@ -33,8 +35,14 @@ _CACHE = 640  # vectors of gradients that a block of rows may have
 
 def write_correlation(name: str, target: Target, spec: Correlation) -> Function:
     fn = Function(name, target)
+    correlate(fn, spec)
+    return fn
+
+
+def correlate(fn: Function, spec: Correlation) -> None:
+    """Write the sums into a function."""
     single = len(spec.taps) == 1
-    tall, wide = tile(spec.outs, spec.ins if single else len(spec.taps), target.registers)
+    tall, wide = tile(spec.outs, spec.ins if single else len(spec.taps), fn.target.registers)
     rows = spec.height
     if spec.lanes_at is not None:
         rows = max(1, min(spec.height, _CACHE // max(1, spec.width * tall)))
@@ -45,7 +53,6 @@ def write_correlation(name: str, target: Target, spec: Correlation) -> Function:
             with fn.loop(turns) as turn:
                 o = fn.add(fn.times(turn, outs), start)
                 _channels(fn, spec, _Block(group, y, rows, o, outs), wide, single=single)
-    return fn
 
 
 @dataclass(frozen=True)
@@ -76,14 +83,14 @@ def _channels(fn: Function, spec: Correlation, block: _Block, wide: int, *, sing
 def _sums(fn: Function, spec: Correlation, block: _Block, i: Index, taps: list[Tap]) -> None:
     lanes = fn.target.lanes
     sums = [[fn.variable(first=fn.constant(0)) for _ in taps] for _ in range(block.outs)]
-    input_channel = fn.add(i, fn.times(block.group, spec.ins))
     source = fn.add(
-        fn.times(input_channel, spec.source.channel * lanes),
+        fn.times(i, spec.source.channel * lanes),
+        fn.times(block.group, spec.source.per_group(spec.ins) * lanes),
         fn.times(block.y, spec.source.row * lanes),
     )
-    output_channel = fn.add(block.o, fn.times(block.group, spec.outs))
     gradient = fn.add(
-        fn.times(output_channel, spec.gradient.channel * lanes),
+        fn.times(block.o, spec.gradient.channel * lanes),
+        fn.times(block.group, spec.gradient.per_group(spec.outs) * lanes),
         fn.times(block.y, spec.gradient.row * lanes),
     )
     step = 2 if spec.width % 2 == 0 else 1
@@ -152,8 +159,11 @@ def _keep(
     sums: list[list[str]],
 ) -> None:
     lanes, count = fn.target.lanes, len(spec.taps)
-    output = fn.add(block.o, fn.times(block.group, spec.outs))
-    first = fn.add(fn.times(output, spec.ins * count), fn.times(input_index, count))
+    first = fn.add(
+        fn.times(block.group, spec.per_group),
+        fn.times(block.o, spec.ins * count),
+        fn.times(input_index, count),
+    )
     for j, of_output in enumerate(sums):
         for (_, order), held in zip(taps, of_output, strict=True):
             further = j * spec.ins * count + order

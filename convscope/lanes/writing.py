@@ -7,13 +7,14 @@ from convscope.lanes.graph import Convolution, Dropout, Image, Node
 from convscope.lanes.ir import Function, Regions, Target
 from convscope.lanes.memory import Ring, View
 from convscope.lanes.outer import Outer
-from convscope.lanes.plan import HEAD, Plan, Stage
+from convscope.lanes.plan import HEAD, Plan, Stage, Way
 from convscope.lanes.pointwise import (
     Drop,
     write_dropout,
     write_ring,
 )
 from convscope.lanes.weights import write_zeros
+from convscope.lanes.winograd import write_filters
 
 
 @dataclass
@@ -77,10 +78,34 @@ class Writing:
         if value in self.plan.vectors:
             start = self.plan.vectors[value]
             self.regions["%ws"].append((start * lanes, (start + count) * lanes))
+        for kind in ("forward", "input", "weights"):
+            if room := self.plan.rooms.get((kind, value)):
+                self.regions["%ws"].append((room.start * lanes, (room.start + room.size) * lanes))
+            if (start := self.plan.filters.get((kind, value))) is not None:
+                floats = self.plan.tilings[kind, value].filters
+                self.regions["%ws"].append((start * lanes, start * lanes + floats))
         if value in self.plan.scratch:
             start, outs = self.plan.scratch[value], node.shape[0]
             room = Outer.room(count // outs, outs, lanes)
             self.regions["%ws"].append((start * lanes, (start + room) * lanes))
+
+    def _filters(self, way: Way) -> int:
+        """Where in the workspace the transformed filters of a convolution begin, in floats."""
+        kind, value = way
+        node, tiling = self.plan.stages[value].node, self.plan.tilings[way]
+        start = self.plan.filters[way] * self.target.lanes
+        self._add(
+            "before",
+            write_filters(
+                f"filters{value}_{kind}",
+                self.target,
+                tiling,
+                weights=self.places[node.name][0],
+                turned=kind == "input",
+                filters=start,
+            ),
+        )
+        return start
 
     def _ring(self, name: str, ring: Ring, value: int, *, gradient: bool) -> list[Function]:
         """Zeros for a ring, since its memory is shared with others."""

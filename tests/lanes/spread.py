@@ -15,8 +15,8 @@ class Spread:
         self.plan = None
         make_plan = emit.make_plan
 
-        def make_spread(nodes, *, lanes):
-            plan = make_plan(nodes, lanes=lanes)
+        def make_spread(nodes, **how):
+            plan = make_plan(nodes, **how)
             for held in (plan.values, plan.gradients):
                 for value, buffer in held.items():
                     held[value] = replace(buffer, start=plan.size)

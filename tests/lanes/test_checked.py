@@ -32,8 +32,8 @@ def broken(monkeypatch, change):
     """Engines are written by a plan in which something was changed."""
     make_plan = emit.make_plan
 
-    def make_another(nodes, *, lanes):
-        plan = make_plan(nodes, lanes=lanes)
+    def make_another(nodes, **how):
+        plan = make_plan(nodes, **how)
         change(plan)
         return plan
 

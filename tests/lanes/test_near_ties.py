@@ -96,13 +96,17 @@ def test_with_the_engines_decisions_float64_has_the_engines_gradients(monkeypatc
     shape = (3, 32, 32)
     engine = Engine(net, shape, threads=1)
     lanes = engine.target.lanes
-    for step in range(7):  # the seventh differs by 1.5e-3 with 8 lanes, and in torch's float32 also
-        images = batch(shape, 64, seed=step)
+    apart = 0.0
+    for step, count in enumerate((128, 64, 64, 37)):
+        images = batch(shape, count, seed=step)
         twin = copy.deepcopy(net).double()
-        for first in range(0, 64, lanes):
+        for first in range(0, count, lanes):
             some = Batch(*(tensor[first : first + lanes] for tensor in images))
             some.step(engine, update=False)
-            (decided(twin, spread, engine, some) * lanes / 64).backward()
+            (decided(twin, spread, engine, some) * len(some.labels) / count).backward()
+        alone = exact(net, images)[1]
         images.step(engine, rate=0.05, momentum=0.9)
         wanted = {name: weight.grad for name, weight in twin.named_parameters()}
-        assert distance(engine.gradients(), wanted) < 1e-6
+        assert distance(engine.gradients(), wanted) < 5e-6
+        apart = max(apart, distance(engine.gradients(), alone))
+    assert apart > 1e-4  # float64 by its own decisions: what near ties make of some batches

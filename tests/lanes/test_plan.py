@@ -100,8 +100,8 @@ def test_a_step_leaves_nothing_behind_for_the_next(name):
 
 
 @pytest.mark.parametrize(("name", "shape", "most"), [
-    ("lenet5", (1, 32, 32), 571),
-    ("tinyvgg", (3, 32, 32), 1626),
+    ("lenet5", (1, 32, 32), 830),
+    ("tinyvgg", (3, 32, 32), 2204),
 ])  # fmt: skip
 def test_a_workspace_of_eight_lanes_takes_no_more_kilobytes(name, shape, most):
     nodes = read_network(build(name), shape)
