@@ -1,7 +1,7 @@
 """The engine: a network's training step as machine code over memory that the network shares."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from convscope.errors import RequestError, WorkError
 from convscope.lanes.emit import write_network
 from convscope.lanes.front import read_network
-from convscope.lanes.graph import Convolution, Shape
+from convscope.lanes.graph import Convolution, Node, Shape
 from convscope.lanes.ir import Target
 from convscope.lanes.jit import compile_module, host_target
 from convscope.lanes.step import FIELDS, Rule, write_step
 from convscope.lanes.threads import PHASES, Team, openmp, write_teams
+from convscope.lanes.writing import Code
 
 _AT = {name: place for place, name in enumerate(FIELDS)}
 _SGD = Rule("sgd")
@@ -49,14 +50,19 @@ class Engine:
         self.shape, self.classes = shape, nodes[-1].shape[0]
         self.target = target or host_target()
         self.row = shape[2] * shape[0] if row is None else row
+        self.most = threads or torch.get_num_threads()
         named = [(weight, name) for name, weight in net.named_parameters()]
-        begins, count = _offsets([weight for weight, _ in named])
-        places = {
-            node.name: (begins[node.weight], None if node.bias is None else begins[node.bias])
-            for node in nodes
-            if isinstance(node, Convolution)
-        }
-        code = write_network(nodes, places, self.target, row=self.row, tiles=tiles)
+        begins, self.count = _offsets([weight for weight, _ in named])
+        self.begins = {name: (begins[weight], weight.shape) for weight, name in named}
+        code = write_network(nodes, _places(nodes, begins), self.target, row=self.row, tiles=tiles)
+        self._compile(code, rule, cache, with_openmp=with_openmp)
+        self._allocate(code.size)
+        for weight, _ in named:
+            own = self.parameters[begins[weight] : begins[weight] + weight.numel()]
+            own.copy_(weight.detach().reshape(-1))
+            weight.data = own.view(weight.shape)
+
+    def _compile(self, code: Code, rule: Rule, cache: Path | None, *, with_openmp: bool) -> None:
         has_team = with_openmp and openmp() is not None
         text = write_step(code, self.target, rule) + (write_teams() if has_team else "")
         self.compiled = compile_module(text, cache=cache)
@@ -68,23 +74,40 @@ class Engine:
             for function in code.functions
             if function.counter is not None
         }
-        self.rule, self.count = rule, count
-        self.most = threads or torch.get_num_threads()
-        lanes = self.target.lanes
+
+    def _allocate(self, vectors: int) -> None:
+        """The memory of all threads; the context, a table of what a step is told, points to it."""
+        lanes, count = self.target.lanes, self.count
         self.parameters = torch.zeros(count + lanes)
         self.first, self.second = torch.zeros(count + lanes), torch.zeros(count + lanes)
         self.shares = torch.ones(count + lanes)
-        self._workspace = -(-code.size * lanes // 1024) * 1024 + 1040
-        self._gradient = -(-(count + lanes) // 16) * 16 + 16
+        self._workspace = -(-vectors * lanes // 1024) * 1024 + 1040
+        gradient = -(-(count + lanes) // 16) * 16 + 16
         self._workspaces = _aligned(self._workspace * self.most)
-        self._gradients = _aligned(self._gradient * self.most)
+        self._gradients = _aligned(gradient * self.most)
         self._norms = np.zeros(self.most)
         self._context = np.zeros(len(FIELDS), np.int64)
-        self.begins = {name: (begins[weight], weight.shape) for weight, name in named}
-        for weight, _ in named:
-            own = self.parameters[begins[weight] : begins[weight] + weight.numel()]
-            own.copy_(weight.detach().reshape(-1))
-            weight.data = own.view(weight.shape)
+        self._tell(
+            workspaces=self._workspaces.ctypes.data,
+            parameters=self.parameters.data_ptr(),
+            gradients=self._gradients.ctypes.data,
+            shares=self.shares.data_ptr(),
+            first=self.first.data_ptr(),
+            second=self.second.data_ptr(),
+            norms=self._norms.ctypes.data,
+            workspace=self._workspace,
+            gradient=gradient,
+            count=count,
+        )
+
+    def _tell(self, **told: float) -> None:
+        """Write into the context: whole numbers and addresses, and floats."""
+        floats = self._context.view(np.float32)
+        for name, value in told.items():
+            if isinstance(value, float):
+                floats[2 * _AT[name]] = value
+            else:
+                self._context[_AT[name]] = value
 
     def state_views(self, flat: Tensor) -> dict[str, Tensor]:
         """Each parameter's piece of `first` or `second`, by name, in its shape."""
@@ -125,48 +148,63 @@ class Engine:
         """
         own = np.ones(self.classes, np.float32) if weights is None else weights
         _check(labels, self.classes)
-        threads = min(threads or self.most, self.most)
-        told: dict[str, Any] = {
-            "workspaces": self._workspaces.ctypes.data,
-            "parameters": self.parameters.data_ptr(),
-            "gradients": self._gradients.ctypes.data,
-            "images": addresses.ctypes.data,
-            "steps": steps.ctypes.data,
-            "labels": labels.ctypes.data,
-            "scales": scales.ctypes.data,
-            "weights": own.ctypes.data,
-            "shares": self.shares.data_ptr(),
-            "first": self.first.data_ptr(),
-            "second": self.second.data_ptr(),
-            "norms": self._norms.ctypes.data,
-            "batch": len(labels),
-            "threads": threads,
-            "workspace": self._workspace,
-            "gradient": self._gradient,
-            "count": self.count,
-            "dice": dice & 0x7FFFFFFF,
-            "factor": 1 / float(own[labels].astype(np.float64).sum()),
-            "smoothing": smoothing,
-            "all": float(own.astype(np.float64).sum()),
-            "rate": rate,
-            "momentum": momentum,
-            "decay": decay,
-            "clip": clip,
-            "bias1": 1 - 0.9**number,
-            "bias2": (1 - 0.999**number) ** 0.5,
-        }
-        floats = self._context.view(np.float32)
-        for name, value in told.items():
-            if isinstance(value, float):
-                floats[2 * _AT[name]] = value
-            else:
-                self._context[_AT[name]] = value
-        phases = PHASES if update else PHASES[:2]
-        self._team.run(phases, self._context.ctypes.data, threads)
-        self._complain()
+        self._tell(
+            weights=own.ctypes.data,
+            dice=dice & 0x7FFFFFFF,
+            factor=1 / float(own[labels].astype(np.float64).sum()),
+            smoothing=smoothing,
+            all=float(own.astype(np.float64).sum()),
+            rate=rate,
+            momentum=momentum,
+            decay=decay,
+            clip=clip,
+            bias1=1 - 0.9**number,
+            bias2=(1 - 0.999**number) ** 0.5,
+        )
+        phases = PHASES[:3] if update else PHASES[:2]
+        threads = self._run(phases, addresses, steps, labels, scales, threads)
         lanes, size = self.target.lanes, self._workspace
         heads = self._workspaces[: threads * size].reshape(threads, size)
         return float(heads[:, :lanes].sum()), int(heads[:, lanes : 2 * lanes].sum())
+
+    def logits(
+        self,
+        addresses: NDArray[np.int64],
+        steps: NDArray[np.int64],
+        *,
+        scales: NDArray[np.float32],
+        threads: int | None = None,
+    ) -> NDArray[np.float32]:
+        """What the network answers, (n, classes), with nothing dropped; arguments as for `step`."""
+        count, lanes = len(addresses), self.target.lanes
+        found = np.empty((-(-count // lanes), self.classes, lanes), np.float32)
+        self._tell(logits=found.ctypes.data, dice=0, factor=1.0)
+        labels = np.zeros(count, np.int64)
+        self._run(PHASES[3:], addresses, steps, labels, scales, threads)
+        return found.swapaxes(1, 2).reshape(-1, self.classes)[:count]
+
+    def _run(
+        self,
+        phases: Sequence[str],
+        addresses: NDArray[np.int64],
+        steps: NDArray[np.int64],
+        labels: NDArray[np.int64],
+        scales: NDArray[np.float32],
+        threads: int | None,
+    ) -> int:
+        """Run phases on a batch; how many threads did."""
+        own = min(threads or self.most, self.most)
+        self._tell(
+            images=addresses.ctypes.data,
+            steps=steps.ctypes.data,
+            labels=labels.ctypes.data,
+            scales=scales.ctypes.data,
+            batch=len(labels),
+            threads=own,
+        )
+        self._team.run(phases, self._context.ctypes.data, own)
+        self._complain()
+        return own
 
     def _complain(self) -> None:
         """Tell of accesses that checked code diverted; the gradients are wrong then."""
@@ -185,6 +223,17 @@ def _offsets(weights: list[nn.Parameter]) -> tuple[dict[nn.Parameter, int], int]
         begins[weight] = count
         count += weight.numel()
     return begins, count
+
+
+def _places(
+    nodes: Sequence[Node], begins: dict[nn.Parameter, int]
+) -> dict[str, tuple[int, int | None]]:
+    """Where weights and biases of the convolutions begin, by their names."""
+    return {
+        node.name: (begins[node.weight], None if node.bias is None else begins[node.bias])
+        for node in nodes
+        if isinstance(node, Convolution)
+    }
 
 
 def _aligned(count: int) -> NDArray[np.float32]:

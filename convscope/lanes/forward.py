@@ -4,10 +4,7 @@ from convscope.lanes.gather import Finish, Gather, write_gather
 from convscope.lanes.graph import Activation, Convolution, Dropout, Pool, Sum
 from convscope.lanes.loss import CrossEntropy, write_loss
 from convscope.lanes.plan import Stage
-from convscope.lanes.pointwise import (
-    write_activation,
-    write_sum,
-)
+from convscope.lanes.pointwise import Pass, write_activation, write_pass, write_sum
 from convscope.lanes.pool import write_pool
 from convscope.lanes.winograd import Sums, write_sums
 from convscope.lanes.writing import Writing, window_of
@@ -36,15 +33,16 @@ class Forward(Writing):
                 self._add("forward", write_sum(name, target, node.shape, stage.act, views))
             case Dropout():
                 self._add("forward", self._dropout(name, stage, sources[0], dest.view, adds=False))
-                if stage.act:
-                    raise NotImplementedError("an activation after dropout")
-            case Activation() if stage.act:
+                rest = Pass(source=sources[0], dest=dest.view, adds=False)
+                self._keep(write_pass(f"{name}_rest", target, node.shape, rest))
+                self.code.at_rest[name] = f"{name}_rest"
+            case _:
+                assert isinstance(node, Activation)
+                assert stage.act is not None
                 self._add(
                     "forward",
                     write_activation(name, target, node.shape, stage.act, sources[0], dest.view),
                 )
-            case _:
-                raise NotImplementedError(type(node).__name__)
 
     def _convolution(self, stage: Stage) -> Gather:
         node = stage.node
@@ -102,4 +100,5 @@ class Forward(Writing):
             classes=plan.stages[last].node.shape[0],
         )
         self._keep(write_loss("loss", self.target, spec))
+        self.code.logits = spec.logits, spec.classes
         self.written.add(last)

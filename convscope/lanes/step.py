@@ -1,18 +1,20 @@
 """A training step of one thread: its micro-batches, its share of the sums and of the update."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 from convscope.lanes.emit import Code
-from convscope.lanes.ir import Function, Target
+from convscope.lanes.ir import Function, Index, Target
 from convscope.lanes.loss import HITS, LOSS
 
 FIELDS = (
     "workspaces", "parameters", "gradients", "images", "steps", "labels", "scales", "weights",
-    "shares", "first", "second", "norms",  # addresses
+    "shares", "first", "second", "norms", "logits",  # addresses
     "batch", "threads", "workspace", "gradient", "count",  # whole numbers
     "factor", "smoothing", "all", "rate", "momentum", "decay", "clip", "bias1", "bias2",  # floats
-    "dice", "trains",
+    "dice",
 )  # fmt: skip
 """What a step is told, each in 8 bytes: addresses, sizes in floats, and numbers."""
 _AT = {name: place for place, name in enumerate(FIELDS)}
@@ -31,11 +33,12 @@ class Rule:
 def write_step(code: Code, target: Target, rule: Rule) -> str:
     """The module: every function of the network, and `work`, `fold`, `update` of (context, thread).
 
-    Between `work` and `fold`, and where gradients are clipped between `fold` and `update`, all
-    threads have to have come so far.
+    A fourth, `look`, only goes forward, and keeps the logits: of every micro-batch a vector for
+    each class. Between `work` and `fold`, and where gradients are clipped between `fold` and
+    `update`, all threads have to have come so far.
     """
-    parts = [_Work(target, code).text, _Fold(target, rule).text, _Update(target, rule).text]
-    return code.text + "".join(parts)
+    own = (_Work(target, code), _Fold(target, rule), _Update(target, rule), _Look(target, code))
+    return code.text + "".join(function.text for function in own)
 
 
 class _Entry(Function):
@@ -69,45 +72,75 @@ class _Entry(Function):
         return str(low), str(high)
 
 
-class _Work(_Entry):
+class _Pass(_Entry):
+    """What a pass over a thread's micro-batches needs."""
+
+    def __init__(self, name: str, target: Target) -> None:
+        super().__init__(name, target)
+        self.ws = self.own(self.field("workspaces", "ptr"), self.field("workspace"))
+        self.gradients = self.own(self.field("gradients", "ptr"), self.field("gradient"))
+        parameters = self.field("parameters", "ptr")
+        self.usual = f"ptr {self.ws}, ptr {parameters}, ptr {self.gradients}"
+
+    def call(self, *names: str, more: str = "") -> None:
+        for name in names:
+            self.write(f"call void @{name}({self.usual}{more})")
+
+    @contextmanager
+    def fed(self) -> Generator[Index]:
+        """A loop over the thread's micro-batches, each with its images in the workspace."""
+        batch, threads = self.field("batch"), self.field("threads")
+        pieces = self.value(
+            f"sdiv i64 {self.add(batch, self.target.lanes - 1)}, {self.target.lanes}"
+        )
+        low = self.part(pieces, "%thread", threads)
+        high = self.part(pieces, self.value("add i64 %thread, 1"), threads)
+        feed = "".join(
+            f", ptr {self.field(name, 'ptr')}" for name in ("images", "steps", "labels", "scales")
+        )
+        factor, dice = self.field("factor", "float"), self.field("dice", "i32")
+        with self.loop(high, start=low) as piece:
+            more = f"{feed}, i64 {piece}, i64 {batch}, float {factor}, i32 {dice}"
+            self.call("feed", more=more)
+            yield piece
+
+
+class _Work(_Pass):
     """Zeros, then forward, loss and backward for each of the thread's micro-batches."""
 
     def __init__(self, target: Target, code: Code) -> None:
         super().__init__("work", target)
         lanes = target.lanes
-        ws = self.own(self.field("workspaces", "ptr"), self.field("workspace"))
-        gradients = self.own(self.field("gradients", "ptr"), self.field("gradient"))
-        self.usual = f"ptr {ws}, ptr {self.field('parameters', 'ptr')}, ptr {gradients}"
         for vector in (LOSS, HITS):
-            self.store(self.constant(0), self.at(ws, 0, vector * lanes))
+            self.store(self.constant(0), self.at(self.ws, 0, vector * lanes))
         with self.loop(self.field("gradient"), step=lanes) as i:
-            self.store(self.constant(0), self.at(gradients, i), align=4)
-        self._call(code.before)
-        batch, threads = self.field("batch"), self.field("threads")
-        pieces = self.value(f"sdiv i64 {self.add(batch, lanes - 1)}, {lanes}")
-        low = self.part(pieces, "%thread", threads)
-        high = self.part(pieces, self.value("add i64 %thread, 1"), threads)
-        feed = ", ".join(
-            f"ptr {self.field(name, 'ptr')}" for name in ("images", "steps", "labels", "scales")
-        )
-        factor, dice = self.field("factor", "float"), self.field("dice", "i32")
+            self.store(self.constant(0), self.at(self.gradients, i), align=4)
+        self.call(*code.before)
         loss = (
-            f"ptr {self.field('weights', 'ptr')}, float {self.field('smoothing', 'float')}, "
+            f", ptr {self.field('weights', 'ptr')}, float {self.field('smoothing', 'float')}, "
             f"float {self.field('all', 'float')}"
         )
-        with self.loop(high, start=low) as piece:
-            self.write(
-                f"call void @feed({self.usual}, {feed}, i64 {piece}, i64 {batch}, "
-                f"float {factor}, i32 {dice})"
-            )
-            self._call(code.forward)
-            self.write(f"call void @loss({self.usual}, {loss})")
-            self._call(code.backward)
-        self._call(code.after)
+        with self.fed():
+            self.call(*code.forward)
+            self.call("loss", more=loss)
+            self.call(*code.backward)
+        self.call(*code.after)
 
-    def _call(self, names: list[str]) -> None:
-        for name in names:
-            self.write(f"call void @{name}({self.usual})")
+
+class _Look(_Pass):
+    """Forward alone, with nothing dropped; the logits go to where the context says."""
+
+    def __init__(self, target: Target, code: Code) -> None:
+        super().__init__("look", target)
+        lanes, (start, classes) = target.lanes, code.logits
+        logits = self.field("logits", "ptr")
+        self.call(*code.before)
+        with self.fed() as piece:
+            self.call(*(code.at_rest.get(name, name) for name in code.forward))
+            place = self.at(logits, self.times(piece, classes * lanes))
+            with self.loop(classes) as c:
+                found = self.load(self.at(self.ws, self.times(c, lanes), start * lanes))
+                self.store(found, self.at(place, self.times(c, lanes)), align=4)
 
 
 class _Fold(_Entry):

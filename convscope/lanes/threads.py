@@ -14,7 +14,7 @@ import torch
 
 from convscope.errors import WorkError
 
-PHASES = ("work", "fold", "update")
+PHASES = ("work", "fold", "update", "look")
 _OPENMP = ("omp_get_thread_num", "omp_get_num_threads")
 _KIND = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
 

@@ -20,7 +20,10 @@ from convscope.lanes.winograd import write_filters
 @dataclass
 class Code:
     """The functions, and which are called: before the micro-batches of a step, in each (`forward`,
-    then the loss, then `backward`), and after them. `size` is a workspace's, in vectors.
+    then the loss, then `backward`), and after them.
+
+    `at_rest` are functions that take the place of others where nothing is learnt; `logits` the
+    vector of the workspace where they begin, and how many; `size` a workspace's vectors.
     """
 
     functions: list[Function] = field(default_factory=list[Function])
@@ -28,6 +31,8 @@ class Code:
     forward: list[str] = field(default_factory=list[str])
     backward: list[str] = field(default_factory=list[str])
     after: list[str] = field(default_factory=list[str])
+    at_rest: dict[str, str] = field(default_factory=dict[str, str])
+    logits: tuple[int, int] = (0, 0)
     size: int = 0
 
     @property

@@ -14,7 +14,7 @@ from convscope.data.dataset import Split
 from convscope.data.feed import Loaded
 from convscope.data.normalise import normalise
 from convscope.errors import Interrupted
-from convscope.evaluate.measure import Measured, forward_all, score
+from convscope.evaluate.measure import Measured, score
 from convscope.evaluate.scores import better
 from convscope.run.folder import Run
 from convscope.run.tensors import Stored
@@ -33,8 +33,6 @@ from convscope.train.state import Counters, pack, unpack
 from convscope.train.stepper import Stepper, TorchStepper
 from convscope.train.watch import Watcher
 from convscope.zoo import rate_of
-
-EVALUATION_BATCH = 256
 
 
 class _Stop(Exception):
@@ -189,7 +187,11 @@ class Training:
         raise no_number(what, self.net, images, at=self.counters, rate=rate, run=self.run.path)
 
     def measure(self, split: Split) -> Measured:
-        """Evaluate the network as it is on the pictures of one split."""
+        """Evaluate the network as it is on the pictures of one split.
+
+        PyTorch tests, whoever makes the steps: `convscope evaluate` has to find the same bits.
+        """
+        stepper = TorchStepper() if split == "test" else self.stepper
 
         def tick(_done: int) -> None:
             self.teller.tick()
@@ -198,16 +200,7 @@ class Training:
 
         indices = self.loaded.dataset.part(split)
         with self.teller.busy("testing" if split == "test" else "evaluating", len(indices)):
-            logits = forward_all(
-                self.net,
-                self.loaded.feed,
-                indices,
-                self.card,
-                batch_size=EVALUATION_BATCH,
-                device=self.device,
-                channels_last=self.channels_last,
-                tick=tick,
-            )
+            logits = stepper.logits(self, indices, tick)
         return score(logits, self.loaded.dataset.labels[indices], self.card)
 
     def measure_or_stop(self, split: Split) -> Measured:

@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
@@ -18,7 +18,7 @@ from convscope.data.normalise import scale_and_shift
 from convscope.errors import RequestError
 from convscope.train.batches import augmented, batches_from, orders_from
 from convscope.train.optimise import Optimiser, head_of
-from convscope.train.stepper import Batch, Stepper, TorchStepper
+from convscope.train.stepper import EVALUATION_BATCH, Batch, Stepper, TorchStepper
 
 if TYPE_CHECKING:
     from convscope.lanes.engine import Engine
@@ -103,6 +103,33 @@ class LanesStepper:
         for counted in training.optimiser.state.get("step", ()):
             counted.fill_(number)
         return loss, hits
+
+    def logits(
+        self, training: "Training", indices: NDArray[np.int64], tick: Callable[[int], None]
+    ) -> Tensor:
+        height, width = training.card.size
+        found = [torch.empty(0, self.engine.classes)]
+        for pixels, places in self._seen(training, indices):
+            _, tall, wide, channels = pixels.shape
+            corner = (tall - height) // 2 * wide + (wide - width) // 2
+            addresses = pixels.data_ptr() + (places * tall * wide + corner) * channels
+            steps = np.full(len(places), channels, np.int64)
+            logits = self.engine.logits(addresses, steps, scales=self.scales)
+            found.append(torch.from_numpy(logits))
+            tick(len(places))
+        return torch.cat(found)
+
+    def _seen(
+        self, training: "Training", indices: NDArray[np.int64]
+    ) -> Iterator[tuple[Tensor, NDArray[np.int64]]]:
+        """Batch by batch where pictures lie, and which they are there."""
+        size = EVALUATION_BATCH
+        batches = [indices[first : first + size] for first in range(0, len(indices), size)]
+        if self.padded is not None:
+            yield from ((self.padded, batch) for batch in batches)
+            return
+        for pixels in training.loaded.feed.batches(batches):
+            yield pixels.contiguous(), np.arange(len(pixels), dtype=np.int64)
 
     def _places(
         self, training: "Training", batch: Batch

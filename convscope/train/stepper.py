@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from convscope.evaluate.measure import forward_all
 from convscope.train.batches import batches_from
 from convscope.train.diagnose import explained
 from convscope.train.loss import loss_and_logits
@@ -37,6 +38,15 @@ class Stepper(Protocol):
     def step(self, training: "Training", batch: Batch, rate: float) -> tuple[float, int]:
         """One step; the batch's mean loss, and how many it had right before the step."""
         ...
+
+    def logits(
+        self, training: "Training", indices: NDArray[np.int64], tick: Callable[[int], None]
+    ) -> Tensor:
+        """What the network answers to some pictures, as `forward_all`."""
+        ...
+
+
+EVALUATION_BATCH = 256
 
 
 class TorchStepper:
@@ -78,3 +88,17 @@ class TorchStepper:
         except (RuntimeError, MemoryError) as error:
             raise explained(error, training.chosen.batch_size, training.run.path) from error
         return value, int((logits.detach().argmax(1) == targets).sum())
+
+    def logits(
+        self, training: "Training", indices: NDArray[np.int64], tick: Callable[[int], None]
+    ) -> Tensor:
+        return forward_all(
+            training.net,
+            training.loaded.feed,
+            indices,
+            training.card,
+            batch_size=EVALUATION_BATCH,
+            device=training.device,
+            channels_last=training.channels_last,
+            tick=tick,
+        )

@@ -16,7 +16,8 @@ from convscope.errors import Interrupted, RequestError
 from convscope.run.folder import Run
 from convscope.run.live import Live
 from convscope.run.tensors import load_tensors
-from convscope.train import narrow
+from convscope.train import narrow, stepper
+from convscope.train.stepper import TorchStepper
 from tests.train.small import Act, assert_same_bits, state_of
 
 pytest.importorskip("llvmlite")
@@ -70,6 +71,33 @@ def test_weights_are_those_of_torch_up_to_rounding(tmp_path, how):
     assert ours.keys() == begin.keys()
     for name, weight in theirs.items():
         torch.testing.assert_close(ours[name], weight, rtol=2e-3, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        dict(augment="crop-flip", crop_padding=3),
+        dict(augment="none"),
+        dict(augment="crop-flip", memory_share=1e-9),
+    ],
+    ids=str,
+)
+def test_the_engine_answers_in_evaluations_as_torch_does(tmp_path, monkeypatch, how):
+    logits, seen = narrow.LanesStepper.logits, []
+
+    def both(self, training, indices, tick):
+        found = logits(self, training, indices, tick)
+        wanted = TorchStepper().logits(training, indices, lambda _: None)
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+        seen.append(len(indices))
+        return found
+
+    monkeypatch.setattr(narrow.LanesStepper, "logits", both)
+    monkeypatch.setattr(stepper, "EVALUATION_BATCH", 100)
+    monkeypatch.setattr(narrow, "EVALUATION_BATCH", 100)
+    train(tmp_path / "run", **how)
+    assert seen == [seen[0]] * 2
+    assert seen[0] % 100
 
 
 def test_the_same_training_has_the_same_bits_and_dropout_is_its_own_in_every_step(tmp_path):

@@ -12,7 +12,7 @@ from convscope.errors import Interrupted
 from convscope.run.folder import Run
 from convscope.run.live import Live
 from convscope.train import live as telling
-from convscope.train import loop
+from convscope.train import stepper
 from tests.forked import Forked
 from tests.train.small import Act, assert_same_bits, spied_states, train
 
@@ -23,7 +23,7 @@ def test_a_pause_and_a_stop_in_an_evaluation_change_no_bit(
     tmp_path, monkeypatch, undisturbed, step
 ):
     """In the evaluation after epoch 1 or 2, or between two steps."""
-    monkeypatch.setattr(loop, "EVALUATION_BATCH", 16)
+    monkeypatch.setattr(stepper, "EVALUATION_BATCH", 16)
     when = "training" if step % 10 else "evaluating"
     wishes = iter(("pause", "go on", "stop"))
 
@@ -70,7 +70,7 @@ def test_the_hours_of_a_pause_are_not_time_of_training(tmp_path, monkeypatch, le
     live = Live(tmp_path / "run")
     hours, wishes = Hours(live), iter(["pause"])
     monkeypatch.setattr(telling, "time", hours)
-    monkeypatch.setattr(loop, "EVALUATION_BATCH", 16)
+    monkeypatch.setattr(stepper, "EVALUATION_BATCH", 16)
 
     def in_evaluation(live, facts):
         for name in itertools.islice(wishes, facts["state"] == "evaluating"):
