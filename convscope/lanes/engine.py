@@ -27,8 +27,8 @@ class Engine:
 
     The network's own tensors become views of the engine's memory, so whatever reads or writes them
     (checkpoints, evaluation) sees what the engine sees. `first` and `second` are the optimiser's
-    momenta, in the order of the parameters. Without `tiles` no convolution is computed by
-    Winograd's tiles.
+    momenta, in the order of the parameters; `drops` tells whether dice matter. Without `tiles` no
+    convolution is computed by Winograd's tiles.
 
     Raises Unsupported for a network that the engine does not cover.
     """
@@ -55,6 +55,7 @@ class Engine:
         begins, self.count = _offsets([weight for weight, _ in named])
         self.begins = {name: (begins[weight], weight.shape) for weight, name in named}
         code = write_network(nodes, _places(nodes, begins), self.target, row=self.row, tiles=tiles)
+        self.drops = bool(code.at_rest)
         self._compile(code, rule, cache, with_openmp=with_openmp)
         self._allocate(code.size)
         for weight, _ in named:
