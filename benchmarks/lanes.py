@@ -40,6 +40,7 @@ from torch.nn import functional as F
 
 from convscope.lanes.engine import Engine
 from convscope.lanes.front import read_network
+from convscope.lanes.images import Images
 from convscope.lanes.ir import Function, Target, declarations
 from convscope.lanes.jit import compile_module, host_target
 from convscope.lanes.layers import Unsupported
@@ -64,14 +65,12 @@ def torch_step(net: nn.Module, images: Tensor, labels: Tensor, **how: Any) -> St
 def lanes_step(net: nn.Module, pixels: Tensor, labels: Tensor, target: Target) -> Step:
     count, height, width, channels = pixels.shape
     engine = Engine(net, (channels, height, width), target=target)
-    addresses = pixels.data_ptr() + np.arange(count, dtype=np.int64) * pixels[0].numel()
-    steps, classes = np.full(count, channels, np.int64), labels.numpy()
-    scales = np.array([[1 / 128, -1]] * channels, np.float32)
+    first = pixels[0].numel() * np.arange(count, dtype=np.int64)
+    images = Images(pixels, first, np.full(count, channels, np.int64))
+    scales, classes = np.array([[1 / 128, -1]] * channels, np.float32), labels.numpy()
 
     def step() -> float:
-        _ = pixels  # whose memory is read
-        told = engine.step(addresses, steps, classes, scales=scales, rate=RATE, momentum=MOMENTUM)
-        return told[0]
+        return engine.step(images, classes, scales=scales, rate=RATE, momentum=MOMENTUM)[0]
 
     return step
 

@@ -1,5 +1,7 @@
 """The way back through a network: the gradients of weights and of every stage's input."""
 
+from dataclasses import replace
+
 from convscope.lanes.back_weights import BackToWeights
 from convscope.lanes.gather import Clip, Finish, Gather, write_gather
 from convscope.lanes.graph import Convolution, Dropout, Pool, Sum
@@ -114,11 +116,11 @@ class Back(BackToWeights):
         """Each input gathers from the units around it by the filter upside down."""
         node, way = stage.node, ("input", stage.value)
         assert isinstance(node, Convolution)
-        gradient, before = self.plan.gradients[stage.value].view, node.kernel[0] - 1
-        first = gradient.at(0, node.padding[0] - before, node.padding[1] - before)
+        before = node.kernel[0] - 1
+        down, right = (padding - before for padding in node.padding)
         spec = Sums(
             tiling=self.plan.tilings[way],
-            source=View(first, gradient.channel, gradient.row, gradient.pixel),
+            source=self.plan.gradients[stage.value].view.moved(down, right),
             dest=into,
             filters=self._filters(way),
             room=self.plan.rooms[way].start,
@@ -136,24 +138,9 @@ class Back(BackToWeights):
         gradient = self.plan.gradients[stage.value].view
         outs, ins = node.shape[0] // node.groups, self._channels(stage) // node.groups
         taps = node.kernel[0] * node.kernel[1]
-        dest = View(
-            into.at(0, down.first, right.first),
-            into.channel,
-            into.row * node.stride[0],
-            into.pixel * node.stride[1],
-        )
         if finish.results is not None:
-            results = finish.results
-            finish = Finish(
-                adds=finish.adds,
-                act=finish.act,
-                results=View(
-                    results.at(0, down.first, right.first),
-                    results.channel,
-                    results.row * node.stride[0],
-                    results.pixel * node.stride[1],
-                ),
-            )
+            results = finish.results.moved(down.first, right.first, stride=node.stride)
+            finish = replace(finish, results=results)
         rows = tuple((t * gradient.row, k * node.kernel[1]) for t, k in down.taps)
         columns = tuple((t * gradient.pixel, k) for t, k in right.taps)
         clip = None
@@ -166,13 +153,8 @@ class Back(BackToWeights):
                 width=node.shape[2] if clips_columns else None,
             )
         spec = Gather(
-            source=View(
-                gradient.at(0, down.unit, right.unit),
-                gradient.channel,
-                gradient.row,
-                gradient.pixel,
-            ),
-            dest=dest,
+            source=gradient.moved(down.unit, right.unit),
+            dest=into.moved(down.first, right.first, stride=node.stride),
             outs=ins,
             ins=outs,
             height=down.count,
@@ -207,8 +189,7 @@ class Back(BackToWeights):
         for number, (_, count, c, y) in enumerate(runs):
             done = finish
             if finish.results is not None:
-                results = View(finish.results.at(c, y), 1, 0, 0)
-                done = Finish(adds=finish.adds, act=finish.act, results=results)
+                done = replace(finish, results=View(finish.results.at(c, y), 1, 0, 0))
             spec = Gather(
                 source=View(gradient.base, gradient.channel, 0, 0),
                 dest=View(into.at(c, y), 1, 0, 0),

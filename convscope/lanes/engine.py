@@ -12,6 +12,7 @@ from convscope.errors import RequestError, WorkError
 from convscope.lanes.emit import write_network
 from convscope.lanes.front import read_network
 from convscope.lanes.graph import Convolution, Node, Shape
+from convscope.lanes.images import Images, is_plain
 from convscope.lanes.ir import Target
 from convscope.lanes.jit import compile_module, host_target
 from convscope.lanes.step import FIELDS, Rule, write_step
@@ -123,8 +124,7 @@ class Engine:
 
     def step(
         self,
-        addresses: NDArray[np.int64],
-        steps: NDArray[np.int64],
+        images: Images,
         labels: NDArray[np.int64],
         *,
         scales: NDArray[np.float32],
@@ -139,16 +139,16 @@ class Engine:
         threads: int | None = None,
         update: bool = True,
     ) -> tuple[float, int]:
-        """One step on the images whose first pixels lie at `addresses`; its loss and its hits.
+        """One step on a batch; its loss and its hits.
 
-        `steps` are the bytes from a pixel to the next on its right, `scales` (channels, 2) the
-        factor and the summand that make a byte a value, `number` counts AdamW's steps from 1.
+        `scales` (channels, 2) are the factor and the summand that make a byte a value, `number`
+        counts AdamW's steps from 1.
 
-        The addresses are read as they are: who gives them answers for them. Raises RequestError for
-        labels that are no class, WorkError where checked code left its memory.
+        Raises RequestError, before any memory is touched, for labels that are no class and for
+        arrays of another kind or size; WorkError where checked code left its memory.
         """
         own = np.ones(self.classes, np.float32) if weights is None else weights
-        _check(labels, self.classes)
+        self._check(labels, own)
         self._tell(
             weights=own.ctypes.data,
             dice=dice & 0x7FFFFFFF,
@@ -163,41 +163,37 @@ class Engine:
             bias2=(1 - 0.999**number) ** 0.5,
         )
         phases = PHASES[:3] if update else PHASES[:2]
-        threads = self._run(phases, addresses, steps, labels, scales, threads)
+        threads = self._run(phases, images, labels, scales, threads)
         lanes, size = self.target.lanes, self._workspace
         heads = self._workspaces[: threads * size].reshape(threads, size)
         return float(heads[:, :lanes].sum()), int(heads[:, lanes : 2 * lanes].sum())
 
     def logits(
-        self,
-        addresses: NDArray[np.int64],
-        steps: NDArray[np.int64],
-        *,
-        scales: NDArray[np.float32],
-        threads: int | None = None,
+        self, images: Images, *, scales: NDArray[np.float32], threads: int | None = None
     ) -> NDArray[np.float32]:
         """What the network answers, (n, classes), with nothing dropped; arguments as for `step`."""
-        count, lanes = len(addresses), self.target.lanes
+        count, lanes = len(images.first), self.target.lanes
         found = np.empty((-(-count // lanes), self.classes, lanes), np.float32)
         self._tell(logits=found.ctypes.data, dice=0, factor=1.0)
-        labels = np.zeros(count, np.int64)
-        self._run(PHASES[3:], addresses, steps, labels, scales, threads)
+        self._run(PHASES[3:], images, np.zeros(count, np.int64), scales, threads)
         return found.swapaxes(1, 2).reshape(-1, self.classes)[:count]
 
     def _run(
         self,
         phases: Sequence[str],
-        addresses: NDArray[np.int64],
-        steps: NDArray[np.int64],
+        images: Images,
         labels: NDArray[np.int64],
         scales: NDArray[np.float32],
         threads: int | None,
     ) -> int:
         """Run phases on a batch; how many threads did."""
+        if not is_plain(scales, np.float32, (self.shape[0], 2)) or len(labels) != len(images.first):
+            raise RequestError("A batch needs a label for each image, and two numbers a channel.")
+        addresses = images.addresses(self.shape, row=self.row)
         own = min(threads or self.most, self.most)
         self._tell(
             images=addresses.ctypes.data,
-            steps=steps.ctypes.data,
+            steps=images.steps.ctypes.data,
             labels=labels.ctypes.data,
             scales=scales.ctypes.data,
             batch=len(labels),
@@ -206,6 +202,14 @@ class Engine:
         self._team.run(phases, self._context.ctypes.data, own)
         self._complain()
         return own
+
+    def _check(self, labels: NDArray[np.int64], weights: NDArray[np.float32]) -> None:
+        if not is_plain(labels, np.int64, (len(labels),)):
+            raise RequestError("Labels must be contiguous whole numbers of 64 bits.")
+        if not len(labels) or labels.min() < 0 or labels.max() >= self.classes:
+            raise RequestError(f"Labels must be from 0 to {self.classes - 1}.")
+        if not is_plain(weights, np.float32, (self.classes,)):
+            raise RequestError(f"Classes have {self.classes} weights, float32.")
 
     def _complain(self) -> None:
         """Tell of accesses that checked code diverted; the gradients are wrong then."""
@@ -242,10 +246,3 @@ def _aligned(count: int) -> NDArray[np.float32]:
     whole = np.zeros(count + 16, np.float32)
     first = -(whole.ctypes.data // 4) % 16
     return whole[first : first + count]
-
-
-def _check(labels: NDArray[np.int64], classes: int) -> None:
-    if labels.dtype != np.int64 or not labels.flags.c_contiguous:
-        raise RequestError("Labels must be contiguous whole numbers of 64 bits.")
-    if not len(labels) or labels.min() < 0 or labels.max() >= classes:
-        raise RequestError(f"Labels must be from 0 to {classes - 1}.")

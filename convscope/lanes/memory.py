@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from convscope.lanes.graph import Shape
+from convscope.lanes.graph import Both, Shape
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,11 @@ class View:
     row: int
     pixel: int = 1
     group: int | None = None
+
+    def moved(self, y: int, x: int, *, stride: Both = (1, 1)) -> "View":
+        """The view that begins at (0, y, x) and takes units so far apart."""
+        pixel = self.pixel * stride[1]
+        return View(self.at(0, y, x), self.channel, self.row * stride[0], pixel, self.group)
 
     def per_group(self, channels: int) -> int:
         """Vectors from a group of so many channels to the next."""

@@ -156,9 +156,4 @@ class Writing:
 
 def window_of(node: Convolution, source: View) -> View:
     """The inputs as a convolution's windows begin in them: padded, and strides apart."""
-    return View(
-        source.base - node.padding[0] * source.row - node.padding[1] * source.pixel,
-        source.channel,
-        source.row * node.stride[0],
-        source.pixel * node.stride[1],
-    )
+    return source.moved(-node.padding[0], -node.padding[1], stride=node.stride)

@@ -16,6 +16,7 @@ from convscope.data.augment import moves
 from convscope.data.feed import MemoryFeed, free_memory
 from convscope.data.normalise import scale_and_shift
 from convscope.errors import RequestError
+from convscope.lanes.images import Images
 from convscope.train.batches import augmented, batches_from, orders_from
 from convscope.train.optimise import Optimiser, head_of
 from convscope.train.stepper import EVALUATION_BATCH, Batch, Stepper, TorchStepper
@@ -81,11 +82,9 @@ class LanesStepper:
 
     def step(self, training: "Training", batch: Batch, rate: float) -> tuple[float, int]:
         settings, counters = training.settings, training.counters
-        addresses, steps, held = self._places(training, batch)
         number = counters.step + 1
         loss, hits = self.engine.step(
-            addresses,
-            steps,
+            self._images(training, batch),
             training.loaded.dataset.labels[batch.indices].astype(np.int64),
             scales=self.scales,
             rate=rate,
@@ -97,7 +96,6 @@ class LanesStepper:
             number=number,
             dice=_dice(settings.seed, number) if self.engine.drops else 0,
         )
-        del held
         if not math.isfinite(loss):
             training.refuse(f"The loss became {loss}", rate, training.images(batch.see()))
         for counted in training.optimiser.state.get("step", ()):
@@ -112,9 +110,9 @@ class LanesStepper:
         for pixels, places in self._seen(training, indices):
             _, tall, wide, channels = pixels.shape
             corner = (tall - height) // 2 * wide + (wide - width) // 2
-            addresses = pixels.data_ptr() + (places * tall * wide + corner) * channels
-            steps = np.full(len(places), channels, np.int64)
-            logits = self.engine.logits(addresses, steps, scales=self.scales)
+            first = (places * tall * wide + corner) * channels
+            images = Images(pixels, first, np.full(len(places), channels, np.int64))
+            logits = self.engine.logits(images, scales=self.scales)
             found.append(torch.from_numpy(logits))
             tick(len(places))
         return torch.cat(found)
@@ -131,16 +129,14 @@ class LanesStepper:
         for pixels in training.loaded.feed.batches(batches):
             yield pixels.contiguous(), np.arange(len(pixels), dtype=np.int64)
 
-    def _places(
-        self, training: "Training", batch: Batch
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], Tensor]:
-        """Where each image's first pixel lies, the way to the next, and what must live so long."""
+    def _images(self, training: "Training", batch: Batch) -> Images:
+        """Where each image's first pixel lies, and the way to the next."""
         count = len(batch.indices)
         if self.padded is None:
             pixels = batch.see().contiguous()
             size, channels = pixels[0].numel(), pixels.shape[3]
-            places = pixels.data_ptr() + size * np.arange(count, dtype=np.int64)
-            return places, np.full(count, channels, np.int64), pixels
+            first = size * np.arange(count, dtype=np.int64)
+            return Images(pixels, first, np.full(count, channels, np.int64))
         settings, chosen = training.settings, training.chosen
         _, height, width, channels = self.padded.shape
         cut, flip = moves(
@@ -151,9 +147,9 @@ class LanesStepper:
             epoch=training.counters.epoch,
         )
         across = cut[:, 1] + np.where(flip, training.card.size[1] - 1, 0)
-        first = (batch.indices * height + cut[:, 0]) * width + across
-        places = self.padded.data_ptr() + first * channels
-        return places, np.where(flip, -channels, channels).astype(np.int64), self.padded
+        first = ((batch.indices * height + cut[:, 0]) * width + across) * channels
+        steps = np.where(flip, -channels, channels).astype(np.int64)
+        return Images(self.padded, first, steps)
 
 
 def _padded(training: "Training", row: int) -> Tensor | None:

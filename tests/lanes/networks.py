@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from convscope.lanes.engine import Engine
+from convscope.lanes.images import Images
 from convscope.layers import LocallyConnected2d, MinPool2d, ScaledTanh
 
 CLASSES = 10
@@ -122,17 +124,20 @@ class Batch(NamedTuple):
         """(n, c, h, w) in float64: byte / 128 - 1."""
         return (self.pixels.double() / 128 - 1).permute(0, 3, 1, 2)
 
-    def step(self, engine: Engine, **how: object) -> tuple[float, int]:
+    @property
+    def given(self) -> Images:
+        """The bytes as the engine takes them."""
         n, _, _, channels = self.pixels.shape
-        size = self.pixels[0].numel()
-        addresses = self.pixels.data_ptr() + size * np.arange(n, dtype=np.int64)
-        return engine.step(
-            addresses,
-            np.full(n, channels, np.int64),
-            self.labels.numpy(),
-            scales=np.array([[1 / 128, -1]] * channels, np.float32),
-            **how,
-        )
+        first = self.pixels[0].numel() * np.arange(n, dtype=np.int64)
+        return Images(self.pixels, first, np.full(n, channels, np.int64))
+
+    @property
+    def scales(self) -> NDArray[np.float32]:
+        """What makes a byte a value, for each channel."""
+        return np.array([[1 / 128, -1]] * self.pixels.shape[3], np.float32)
+
+    def step(self, engine: Engine, **how: object) -> tuple[float, int]:
+        return engine.step(self.given, self.labels.numpy(), **{"scales": self.scales, **how})
 
 
 def batch(shape: tuple[int, int, int], count: int, *, seed: int = 0) -> Batch:

@@ -2,7 +2,6 @@
 
 import copy
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -12,10 +11,7 @@ from tests.lanes.networks import NETWORKS, batch, network
 
 
 def logits_of(engine, images, **how):
-    n, _, _, channels = images.pixels.shape
-    addresses = images.pixels.data_ptr() + images.pixels[0].numel() * np.arange(n)
-    steps, scales = np.full(n, channels), np.array([[1 / 128, -1]] * channels, np.float32)
-    return torch.from_numpy(engine.logits(addresses, steps, scales=scales, **how))
+    return torch.from_numpy(engine.logits(images.given, scales=images.scales, **how))
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -162,10 +162,67 @@ def test_dropout_rolls_for_every_image_and_place_on_its_own():
 def test_classes_that_are_none_are_refused_before_memory_is_touched(labels):
     net, shape = network("dense alone")
     engine = Engine(net, shape)
-    images = batch(shape, max(1, len(labels)))
-    given = np.array(labels, np.int64)
+    images, given = batch(shape, max(1, len(labels))), np.array(labels, np.int64)
     with pytest.raises(RequestError, match="from 0 to 9"):
-        engine.step(
-            np.full(len(labels), images.pixels.data_ptr()), np.ones(len(labels), np.int64), given,
-            scales=np.zeros((1, 2), np.float32),
-        )  # fmt: skip
+        engine.step(images.given, given, scales=images.scales)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda given: given._replace(pixels=given.pixels.int()), "contiguous bytes"),
+        (lambda given: given._replace(pixels=given.pixels[:, :, ::2]), "contiguous bytes"),
+        (lambda given: given._replace(first=given.first + 1), "beyond the memory"),
+        (lambda given: given._replace(first=given.first - 1), "beyond the memory"),
+        (lambda given: given._replace(steps=-given.steps), "beyond the memory"),
+        (lambda given: given._replace(steps=given.steps + 1), "beyond the memory"),
+        (lambda given: given._replace(first=given.first[:-1]), "one for each"),
+        (lambda given: given._replace(steps=given.steps.astype(np.int32)), "64 bits"),
+        (lambda given: given._replace(first=given.first.repeat(2)[::2]), "contiguous whole"),
+    ],
+)
+def test_images_that_are_not_all_there_are_refused(change, words):
+    net, shape = network("residual")
+    engine, images = Engine(net, shape), batch(shape, 9)
+    given, labels = change(images.given), images.labels.numpy()
+    with pytest.raises(RequestError, match=words):
+        engine.step(given, labels[: len(given.first)], scales=images.scales)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        (dict(scales=np.ones((3, 2))), "two numbers a channel"),
+        (dict(scales=np.ones((2, 2), np.float32)), "two numbers a channel"),
+        (dict(weights=np.ones(9, np.float32)), "10 weights"),
+        (dict(weights=np.ones(10)), "10 weights"),
+    ],
+    ids=str,
+)
+def test_numbers_of_another_kind_are_refused(how, words):
+    net, shape = network("residual")
+    with pytest.raises(RequestError, match=words):
+        batch(shape, 9).step(Engine(net, shape), **how)
+
+
+def test_labels_of_another_kind_or_number_are_refused():
+    net, shape = network("residual")
+    engine, images = Engine(net, shape), batch(shape, 9)
+    for labels, words in (
+        (images.labels.numpy().astype(np.int32), "64 bits"),
+        (images.labels.numpy().repeat(2)[::2], "64 bits"),
+        (images.labels.numpy()[:-1], "a label for each image"),
+    ):
+        with pytest.raises(RequestError, match=words):
+            engine.step(images.given, labels, scales=images.scales)
+
+
+def test_a_mirrored_image_is_read_backwards():
+    net, shape = network("residual")
+    images = batch(shape, 9)
+    turned = images._replace(pixels=images.pixels.flip(2).contiguous())
+    given, (channels, _, width) = images.given, shape
+    first = given.first + channels * (width - 1)
+    engine = Engine(net, shape)
+    mirrored = engine.logits(given._replace(first=first, steps=-given.steps), scales=images.scales)
+    np.testing.assert_array_equal(mirrored, engine.logits(turned.given, scales=images.scales))
