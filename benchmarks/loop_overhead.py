@@ -5,7 +5,8 @@
 LeNet-5 on MNIST, `convscope.train` itself, in this process. Timers around the calls of the network,
 the loss, `backward` and the optimiser's `step` are the arithmetic; everything else between the
 watcher's `started` and its last `stepped` is the loop's: order, gathering and normalising a batch,
-labels, learning rate, counting hits, looking for NaN, telling the watcher, saving. The first step's
+labels, learning rate, counting hits, looking for NaN, telling the watcher, saving. With
+`--engine lanes` the arithmetic is the compiled code, with feeding and normalising. The first step's
 arithmetic is left out of the whole, where PyTorch prepares its kernels, but not the loop's part.
 Epochs end in an evaluation, so choose fewer `--steps` than an epoch has (421 of 128 pictures).
 """
@@ -26,6 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import convscope
+from convscope.lanes.threads import Team
 from convscope.train.loop import Training
 from convscope.train.watch import Quiet
 
@@ -82,6 +84,7 @@ def timers(clock: Clock) -> Generator[None]:
         mock.patch.object(Training, "__post_init__", prepared),
         mock.patch.object(F, "cross_entropy", clock.timed(F.cross_entropy)),
         mock.patch.object(Tensor, "backward", clock.timed(Tensor.backward)),
+        mock.patch.object(Team, "run", clock.timed(Team.run)),
     ):
         yield
 
@@ -99,6 +102,7 @@ def measure(batch_size: int, args: argparse.Namespace) -> tuple[float, float]:
             batch_size=batch_size,
             steps=args.steps,
             device="cpu",
+            engine=args.engine,
             **({"threads": args.threads} if args.threads else {}),
         )
     return clock.share, 1000 * (clock.ended - clock.began - clock.first) / args.steps
@@ -114,7 +118,8 @@ def main(args: argparse.Namespace) -> None:
             steps[size].append(milliseconds)
     print(machine())
     threads = args.threads or torch.get_num_threads()
-    print(f"{args.rounds} rounds of {args.steps} steps, {threads} threads, {args.augment}\n")
+    told = f"{args.rounds} rounds of {args.steps} steps, {threads} threads"
+    print(f"{told}, {args.augment}, {args.engine}\n")
     print("batch   % of wall time outside the network   ms per step (median [min-max])")
     for size in BATCHES:
         print(f"{size:5}   {spread(shares[size], '.1f'):34}   {spread(steps[size])}")
@@ -126,5 +131,6 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--threads", type=int, help="default one per core, as PyTorch has it")
+    parser.add_argument("--engine", choices=("torch", "lanes"), default="torch")
     parser.add_argument("--augment", choices=("none", "crop", "crop-flip"), default="none")
     main(parser.parse_args())
