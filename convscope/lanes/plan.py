@@ -99,6 +99,27 @@ def make_plan(nodes: Sequence[Node], *, lanes: int, tiles: bool = True) -> Plan:
     """
     plan = stages_of(nodes)
     plan.tilings = _tilings(plan) if tiles else {}
+    start = HEAD
+    for value, stage in plan.stages.items():
+        node = stage.node
+        if isinstance(node, Convolution):
+            start = _reserve(plan, value, node, start, lanes)
+    for way, tiling in plan.tilings.items():
+        if way[0] != "weights":
+            plan.filters[way] = start
+            start += -(-tiling.filters // lanes)
+    buffers, plan.size = _placed(_lives(plan), start)
+    held = {"value": plan.values, "gradient": plan.gradients}
+    for (kind, value), buffer in buffers.items():
+        if kind in held:
+            held[kind][value] = buffer
+        else:
+            plan.rooms[kind, value] = buffer
+    return plan
+
+
+def _lives(plan: Plan) -> dict[tuple[str, int], Life]:
+    """From when to when values, gradients and the rooms of tiles are needed."""
     order = plan.order
     forward = {value: step for step, value in enumerate(order)}
     backward = {value: 2 * len(order) - step for value, step in forward.items()}
@@ -109,35 +130,18 @@ def make_plan(nodes: Sequence[Node], *, lanes: int, tiles: bool = True) -> Plan:
         ends += [backward[value]] if stage.act or isinstance(stage.node, Pool) else []
         if not plan.users[value]:
             ends.append(len(order))
-        lives["value", value] = Life(
-            stage.node.shape, _value_ring(plan, value), forward[value], max(ends)
-        )
+        ring = _value_ring(plan, value)
+        lives["value", value] = Life(stage.node.shape, ring, forward[value], max(ends))
         if not isinstance(stage.node, Image):
             starts = [backward[user] for user in plan.users[value]] or [len(order)]
-            lives["gradient", value] = Life(
-                stage.node.shape, _gradient_ring(plan, stage), min(starts), backward[value]
-            )
-    start = HEAD
-    for value, stage in plan.stages.items():
-        node = stage.node
-        if isinstance(node, Convolution):
-            start = _reserve(plan, value, node, start, lanes)
+            ring = _gradient_ring(plan, stage)
+            lives["gradient", value] = Life(stage.node.shape, ring, min(starts), backward[value])
     for way, tiling in plan.tilings.items():
         kind, value = way
         room = tiling.room_for_weights if kind == "weights" else tiling.room
         step = forward[value] if kind == "forward" else backward[value]
         lives[way] = Life((room, 1, 1), Ring(), step, step)
-        if kind != "weights":
-            plan.filters[way] = start
-            start += -(-tiling.filters // lanes)
-    buffers, plan.size = _placed(lives, start)
-    held = {"value": plan.values, "gradient": plan.gradients}
-    for (kind, value), buffer in buffers.items():
-        if kind in held:
-            held[kind][value] = buffer
-        else:
-            plan.rooms[kind, value] = buffer
-    return plan
+    return lives
 
 
 def _tilings(plan: Plan) -> dict[Way, Tiling]:
