@@ -15,7 +15,7 @@ from convscope.lanes.graph import Convolution, Node, Shape
 from convscope.lanes.images import Images, is_plain
 from convscope.lanes.ir import Target
 from convscope.lanes.jit import compile_module, host_target
-from convscope.lanes.step import FIELDS, Rule, write_step
+from convscope.lanes.step import FIELDS, FLOATS, Rule, write_step
 from convscope.lanes.threads import PHASES, Team, openmp, write_teams
 from convscope.lanes.writing import Code
 
@@ -106,7 +106,7 @@ class Engine:
         """Write into the context: whole numbers and addresses, and floats."""
         floats = self._context.view(np.float32)
         for name, value in told.items():
-            if isinstance(value, float):
+            if name in FLOATS:
                 floats[2 * _AT[name]] = value
             else:
                 self._context[_AT[name]] = value

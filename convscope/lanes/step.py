@@ -9,12 +9,14 @@ from convscope.lanes.emit import Code
 from convscope.lanes.ir import Function, Index, Target
 from convscope.lanes.loss import HITS, LOSS
 
+FLOATS = (
+    "factor", "smoothing", "all", "rate", "momentum", "decay", "clip", "bias1", "bias2",
+)  # fmt: skip
 FIELDS = (
     "workspaces", "parameters", "gradients", "images", "steps", "labels", "scales", "weights",
     "shares", "first", "second", "norms", "logits",  # addresses
-    "batch", "threads", "workspace", "gradient", "count",  # whole numbers
-    "factor", "smoothing", "all", "rate", "momentum", "decay", "clip", "bias1", "bias2",  # floats
-    "dice",
+    "batch", "threads", "workspace", "gradient", "count", "dice",  # whole numbers
+    *FLOATS,
 )  # fmt: skip
 """What a step is told, each in 8 bytes: addresses, sizes in floats, and numbers."""
 _AT = {name: place for place, name in enumerate(FIELDS)}

@@ -101,6 +101,18 @@ def test_changing_thread_counts_never_hang(with_openmp):
     assert len(losses) == 1
 
 
+def test_whole_numbers_are_numbers():
+    weights = []
+    for one in (1, 1.0):
+        net, shape = network("dense alone")
+        engine = Engine(net, shape, rule=Rule("sgd", clips=True), threads=1)
+        for seed in range(2):
+            how = dict(rate=one, momentum=one, decay=one, clip=one, smoothing=one)
+            batch(shape, 16, seed=seed).step(engine, **how)
+        weights.append(weights_of(net))
+    assert torch.equal(*weights)
+
+
 def test_the_network_sees_what_the_engine_does():
     net, shape = network("dense alone")
     engine = Engine(net, shape)
