@@ -41,6 +41,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from convscope.lanes.emit import write_network
+from convscope.lanes.engine import aligned, offsets_of, places_of
 from convscope.lanes.front import read_network
 from convscope.lanes.graph import Convolution, Node
 from convscope.lanes.ir import Function, Target
@@ -132,7 +133,12 @@ class Chain:
         nodes = read_network(net, shape)
         weights = [weight.detach().reshape(-1) for weight in net.parameters()]
         self.flat = torch.cat([*weights, torch.zeros(self.target.lanes)])
-        self.code = write_network(nodes, self._places(nodes), self.target, row=shape[2] * shape[0])
+        self.code = write_network(
+            nodes,
+            places_of(nodes, offsets_of(list(net.parameters()))[0]),
+            self.target,
+            row=shape[2] * shape[0],
+        )
         self.compiled = self._compiled(nodes)
         self.calls = {name: _CALL(self.compiled.address(name)) for name in ("work", *ORDERS)}
         self.pixels = torch.randint(0, 256, (batch, *shape[1:], shape[0]), dtype=torch.uint8)
@@ -151,17 +157,6 @@ class Chain:
                 self.context.view(np.float32)[2 * place] = held
             else:
                 self.context[place] = held
-
-    def _places(self, nodes: list[Node]) -> dict[str, tuple[int, int | None]]:
-        begins, count = dict[nn.Parameter, int](), 0
-        for weight in self.net.parameters():
-            begins[weight] = count
-            count += weight.numel()
-        return {
-            node.name: (begins[node.weight], None if node.bias is None else begins[node.bias])
-            for node in nodes
-            if isinstance(node, Convolution)
-        }
 
     def _compiled(self, nodes: list[Node]) -> Compiled:
         code, stages = self.code, make_plan(nodes, lanes=self.target.lanes).stages
@@ -221,13 +216,6 @@ class Chain:
         np.testing.assert_allclose(engine / largest, theirs / largest, rtol=0, atol=1e-2)
         np.testing.assert_allclose(engine / largest, apart / largest, rtol=0, atol=1e-5)
         np.testing.assert_array_equal(apart, found["barrier"])
-
-
-def aligned(count: int) -> NDArray[np.float32]:
-    """Zeros that begin at a multiple of 64 bytes."""
-    whole = np.zeros(count + 16, np.float32)
-    first = -(whole.ctypes.data // 4) % 16
-    return whole[first : first + count]
 
 
 def measure(name: str, batch: int, given: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ from convscope.lanes.back import Back
 from convscope.lanes.feed import Bytes, write_feed
 from convscope.lanes.forward import Forward
 from convscope.lanes.graph import Node
-from convscope.lanes.ir import Function, Target, declarations
+from convscope.lanes.ir import Target
 from convscope.lanes.plan import make_plan
 from convscope.lanes.writing import Code
 
@@ -43,19 +43,4 @@ class _Network(Forward, Back):
         self._loss(order[-1])
         for value in reversed(order[1:]):
             self._backward(self.plan.stages[value])
-        self.code.functions.append(_declared(self.target))
         return self.code
-
-
-def _declared(target: Target) -> Function:
-    """Not a function: what the others call."""
-    return _Declarations(target)
-
-
-class _Declarations(Function):
-    def __init__(self, target: Target) -> None:
-        super().__init__("declarations", target)
-
-    @property
-    def text(self) -> str:
-        return declarations(self.target)

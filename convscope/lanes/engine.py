@@ -53,9 +53,11 @@ class Engine:
         self.row = shape[2] * shape[0] if row is None else row
         self.most = threads or torch.get_num_threads()
         named = [(weight, name) for name, weight in net.named_parameters()]
-        begins, self.count = _offsets([weight for weight, _ in named])
+        begins, self.count = offsets_of([weight for weight, _ in named])
         self.begins = {name: (begins[weight], weight.shape) for weight, name in named}
-        code = write_network(nodes, _places(nodes, begins), self.target, row=self.row, tiles=tiles)
+        code = write_network(
+            nodes, places_of(nodes, begins), self.target, row=self.row, tiles=tiles
+        )
         self.drops = bool(code.at_rest)
         self._compile(code, rule, cache, with_openmp=with_openmp)
         self._allocate(code.size)
@@ -85,8 +87,8 @@ class Engine:
         self.shares = torch.ones(count + lanes)
         self._workspace = -(-vectors * lanes // 1024) * 1024 + 1040
         gradient = -(-(count + lanes) // 16) * 16 + 16
-        self._workspaces = _aligned(self._workspace * self.most)
-        self._gradients = _aligned(gradient * self.most)
+        self._workspaces = aligned(self._workspace * self.most)
+        self._gradients = aligned(gradient * self.most)
         self._norms = np.zeros(self.most)
         self._context = np.zeros(len(FIELDS), np.int64)
         self._tell(
@@ -221,7 +223,8 @@ class Engine:
             raise WorkError(f"Generated code reached outside of its memory: {told}.")
 
 
-def _offsets(weights: list[nn.Parameter]) -> tuple[dict[nn.Parameter, int], int]:
+def offsets_of(weights: list[nn.Parameter]) -> tuple[dict[nn.Parameter, int], int]:
+    """Where each begins when they lie one behind the other, and how many numbers all are."""
     begins: dict[nn.Parameter, int] = {}
     count = 0
     for weight in weights:
@@ -230,7 +233,7 @@ def _offsets(weights: list[nn.Parameter]) -> tuple[dict[nn.Parameter, int], int]
     return begins, count
 
 
-def _places(
+def places_of(
     nodes: Sequence[Node], begins: dict[nn.Parameter, int]
 ) -> dict[str, tuple[int, int | None]]:
     """Where weights and biases of the convolutions begin, by their names."""
@@ -241,7 +244,7 @@ def _places(
     }
 
 
-def _aligned(count: int) -> NDArray[np.float32]:
+def aligned(count: int) -> NDArray[np.float32]:
     """Zeros that begin at a multiple of 64 bytes."""
     whole = np.zeros(count + 16, np.float32)
     first = -(whole.ctypes.data // 4) % 16

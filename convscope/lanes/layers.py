@@ -61,16 +61,7 @@ def convolution(
     kernel, stride = _pair(layer.kernel_size), _pair(layer.stride)
     dilation = _pair(layer.dilation)
     own = isinstance(layer, LocallyConnected2d)
-    height, width = (
-        output_size(
-            shape[1 + axis],
-            kernel[axis],
-            stride=stride[axis],
-            padding=padding[axis],
-            dilation=dilation[axis],
-        )
-        for axis in (0, 1)
-    )
+    height, width = _sides(shape, kernel, stride, padding, dilation)
     return Convolution(
         name=name,
         inputs=(place,),
@@ -156,17 +147,7 @@ def _window_pool(
     counts_padding: bool = True,
     divisor: int | None = None,
 ) -> Pool:
-    height, width = (
-        output_size(
-            shape[1 + axis],
-            kernel[axis],
-            stride=stride[axis],
-            padding=padding[axis],
-            dilation=dilation[axis],
-            ceil=ceil,
-        )
-        for axis in (0, 1)
-    )
+    height, width = _sides(shape, kernel, stride, padding, dilation, ceil=ceil)
     return Pool(
         name=name,
         inputs=(place,),
@@ -179,3 +160,14 @@ def _window_pool(
         counts_padding=counts_padding,
         divisor=divisor,
     )
+
+
+def _sides(
+    shape: Shape, kernel: Both, stride: Both, padding: Both, dilation: Both, *, ceil: bool = False
+) -> list[int]:
+    """Height and width of what a window makes of a volume."""
+    axes = zip(shape[1:], kernel, stride, padding, dilation, strict=True)
+    return [
+        output_size(side, k, stride=s, padding=p, dilation=d, ceil=ceil)
+        for side, k, s, p, d in axes
+    ]

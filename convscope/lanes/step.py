@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from convscope.lanes.emit import Code
-from convscope.lanes.ir import Function, Index, Target
+from convscope.lanes.ir import Function, Index, Target, declarations
 from convscope.lanes.loss import HITS, LOSS
 
 FLOATS = (
@@ -40,7 +40,7 @@ def write_step(code: Code, target: Target, rule: Rule) -> str:
     `update`, all threads have to have come so far.
     """
     own = (_Work(target, code), _Fold(target, rule), _Update(target, rule), _Look(target, code))
-    return code.text + "".join(function.text for function in own)
+    return code.text + "".join(function.text for function in own) + declarations(target)
 
 
 class _Entry(Function):

@@ -17,7 +17,7 @@ from convscope.data.feed import MemoryFeed, free_memory
 from convscope.data.normalise import scale_and_shift
 from convscope.errors import RequestError
 from convscope.lanes.images import Images
-from convscope.train.batches import augmented, batches_from, orders_from
+from convscope.train.batches import augmented, orders_from
 from convscope.train.optimise import Optimiser, head_of
 from convscope.train.stepper import EVALUATION_BATCH, Batch, Stepper, TorchStepper
 
@@ -64,14 +64,11 @@ class LanesStepper:
                 state[name][place] = piece
 
     def batches(self, training: "Training") -> Iterator[Batch]:
-        counters, settings, chosen = training.counters, training.settings, training.chosen
-        epoch = counters.epoch
         if self.padded is None:
-            coming = batches_from(counters.batch, training.loaded, settings, chosen, epoch=epoch)
-            for indices, pixels in coming:
-                yield Batch(indices, lambda pixels=pixels: pixels)
+            yield from TorchStepper().batches(training)
             return
-        feed = training.loaded.feed
+        counters, settings, chosen = training.counters, training.settings, training.chosen
+        feed, epoch = training.loaded.feed, counters.epoch
 
         def see(indices: NDArray[np.int64]) -> Tensor:
             [pixels] = feed.batches([indices])
