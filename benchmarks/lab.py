@@ -22,10 +22,10 @@ import numpy as np
 import uvicorn
 from rounds import machine, spread
 
+from convscope.lab.inspect.store import Shelf
+from convscope.lab.jobs.jobs import Trainings
+from convscope.lab.launch import fill, free_port
 from convscope.lab.server import make_app
-from convscope.lab.shelf import Shelf
-from convscope.lab.trainings import Trainings
-from convscope.lab.verb import fill, free_port
 
 
 @contextmanager

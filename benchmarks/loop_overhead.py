@@ -28,8 +28,8 @@ from torch.nn import functional as F
 
 import convscope
 from convscope.lanes.threads import Team
-from convscope.train.loop import Training
-from convscope.train.watch import Quiet
+from convscope.training.callbacks.base import Quiet
+from convscope.training.trainer import Training
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("CONVSCOPE_DATA", ROOT.parent / "shared" / "data" / "mnist"))

@@ -39,7 +39,7 @@ import torchvision
 from rounds import machine, rotated, spread
 from torch import Tensor, nn
 
-from convscope.explain.recording import record
+from convscope.explanation.recording import record
 
 Run = Callable[[nn.Module, Tensor], Any]
 CLAIM = 1.5

@@ -102,7 +102,7 @@ def main(args: argparse.Namespace) -> None:
     results: dict[str, list[Result]] = {name: [] for name in contenders}
     print(machine())
     print("told to all:", *shared(args, args.seed))
-    warm = [sys.executable, "-c", "import convscope.train.verb, torch.utils.data"]
+    warm = [sys.executable, "-c", "import convscope.training.api, torch.utils.data"]
     subprocess.run(warm, check=True)  # nobody pays for fetching PyTorch from a cold disk
     with TemporaryDirectory() as folder:
         for turn in range(args.rounds):

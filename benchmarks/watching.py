@@ -33,7 +33,7 @@ from typing import Any
 
 from rounds import machine, rotated, spread
 
-from convscope.run.live import Live
+from convscope.runs.live_files import Live
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("CONVSCOPE_DATA", ROOT.parent / "shared" / "data" / "mnist"))
@@ -42,7 +42,7 @@ CHILD = """
 import json, sys, time
 import convscope
 from convscope.device import keep_freed_memory
-from convscope.train.watch import Quiet
+from convscope.training.callbacks.base import Quiet
 
 out, warm, words = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
 

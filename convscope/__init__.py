@@ -7,22 +7,20 @@ Every verb of the command line is a function here, with the same words and the s
     Conv2d(1, 6, kernel_size=(5, 5), stride=(1, 1))
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from convscope.card import Card as Card
     from convscope.errors import ConvscopeError as ConvscopeError
-    from convscope.evaluate.predict import predict as predict
-    from convscope.evaluate.verb import evaluate as evaluate
-    from convscope.explain.recording import record as record
-    from convscope.explain.verb import explain as explain
-    from convscope.run.network import load_network as load_network
-    from convscope.summary.verb import summary as summary
-    from convscope.train.verb import resume as resume
-    from convscope.train.verb import train as train
+    from convscope.evaluation.evaluate import evaluate as evaluate
+    from convscope.evaluation.predict import predict as predict
+    from convscope.explanation.api import explain as explain
+    from convscope.explanation.recording import record as record
+    from convscope.runs.network import load_network as load_network
+    from convscope.summaries.api import summary as summary
+    from convscope.training.api import resume as resume
+    from convscope.training.api import train as train
     from convscope.weights import load_weights as load_weights
     from convscope.zoo import build as build
     from convscope.zoo.fully_convolutional import fully_convolutional as fully_convolutional
@@ -33,16 +31,16 @@ _HOME = {
     "Card": "convscope.card",
     "ConvscopeError": "convscope.errors",
     "build": "convscope.zoo",
-    "evaluate": "convscope.evaluate.verb",
-    "explain": "convscope.explain.verb",
+    "evaluate": "convscope.evaluation.evaluate",
+    "explain": "convscope.explanation.api",
     "fully_convolutional": "convscope.zoo.fully_convolutional",
-    "load_network": "convscope.run.network",
+    "load_network": "convscope.runs.network",
     "load_weights": "convscope.weights",
-    "predict": "convscope.evaluate.predict",
-    "record": "convscope.explain.recording",
-    "resume": "convscope.train.verb",
-    "summary": "convscope.summary.verb",
-    "train": "convscope.train.verb",
+    "predict": "convscope.evaluation.predict",
+    "record": "convscope.explanation.recording",
+    "resume": "convscope.training.api",
+    "summary": "convscope.summaries.api",
+    "train": "convscope.training.api",
 }
 
 __all__ = [
@@ -71,14 +69,3 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
-
-
-class _Verbs(ModuleType):
-    """A module whose verbs are not hidden by the rooms of the same name: `train` is both."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOME and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Verbs

@@ -31,7 +31,7 @@ def take_config(tokens: Sequence[str]) -> tuple[list[str], tuple[Dict, ...]]:
 
 def read_settings(path: Path) -> dict[str, Any]:
     """The settings of a TOML file, checked by name and type."""
-    from convscope.train.settings import TABLES, Settings  # noqa: PLC0415 -- imports what reads pictures
+    from convscope.training.config import TABLES, Settings  # noqa: PLC0415 -- imports what reads pictures
 
     try:
         words = tomllib.loads(path.read_text("utf-8"))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from convscope.cli.terminal import console, print_json, scores_tables
-from convscope.evaluate.verb import evaluate as evaluate_run
+from convscope.evaluation.evaluate import evaluate as evaluate_run
 
 
 def evaluate(

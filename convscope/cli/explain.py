@@ -11,10 +11,10 @@ from rich.table import Table
 
 from convscope.cli.terminal import console, print_json
 from convscope.errors import RequestError
-from convscope.explain.explanation import Explanation
-from convscope.explain.grid import find_filter, read_grid, record_grid
-from convscope.explain.text import columns_text, to_text
-from convscope.explain.verb import Seen, explain_seen, find_unit, look
+from convscope.explanation.api import Seen, explain_seen, find_unit, look
+from convscope.explanation.explanation import Explanation
+from convscope.explanation.grid import find_filter, read_grid, record_grid
+from convscope.explanation.text import columns_text, to_text
 
 
 def explain(

@@ -6,9 +6,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from convscope.cli.terminal import console
-from convscope.lab.shelf import Shelf
-from convscope.lab.trainings import Trainings
-from convscope.lab.verb import PORT, fill, require_extra, serve
+from convscope.lab.inspect.store import Shelf
+from convscope.lab.jobs.jobs import Trainings
+from convscope.lab.launch import PORT, fill, require_extra, serve
 from convscope.zoo.table_file import is_table
 
 

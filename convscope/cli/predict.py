@@ -10,8 +10,8 @@ from rich.table import Table
 
 from convscope.cli.terminal import console, print_json
 from convscope.errors import WorkError
-from convscope.evaluate.predict import Predictions
-from convscope.evaluate.predict import predict as predict_images
+from convscope.evaluation.predict import Predictions
+from convscope.evaluation.predict import predict as predict_images
 
 
 def predict(

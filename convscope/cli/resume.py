@@ -6,7 +6,7 @@ from cyclopts import Parameter
 
 from convscope.cli.terminal import TerminalWatcher, console, tell_trained
 from convscope.device import keep_freed_memory
-from convscope.train.verb import resume as resume_run
+from convscope.training.api import resume as resume_run
 
 
 def resume(

@@ -8,11 +8,11 @@ from rich.console import Console
 
 from convscope.atomic import write_atomically
 from convscope.cli.terminal import console, print_json
+from convscope.compare.networks import Comparison
 from convscope.errors import RequestError
-from convscope.summary.compare import Comparison
-from convscope.summary.markup import Table
-from convscope.summary.table import Summary
-from convscope.summary.verb import summary as summarise
+from convscope.summaries.api import summary as summarise
+from convscope.summaries.markup import Table
+from convscope.summaries.table import Summary
 
 Format = Literal["text", "markdown", "latex", "html"]
 

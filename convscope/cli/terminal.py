@@ -24,8 +24,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from convscope.evaluate.scores import Scores
-from convscope.train.verb import Trained
+from convscope.evaluation.metrics import Scores
+from convscope.training.api import Trained
 
 _PIPED = 1000  # columns where no person is looking: nothing is wrapped or cut
 _SHOWN = 0.1  # seconds between two drawings of the bar

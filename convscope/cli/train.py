@@ -7,8 +7,8 @@ from cyclopts import Parameter
 
 from convscope.cli.terminal import TerminalWatcher, console, tell_trained
 from convscope.device import keep_freed_memory
-from convscope.train.settings import Settings
-from convscope.train.verb import train_run
+from convscope.training.api import train_run
+from convscope.training.config import Settings
 
 
 def train(

@@ -24,7 +24,7 @@ from convscope.card import Card
 from convscope.data.dataset import ArrayPictures, ChosenPictures, Dataset, JoinedPictures, Pictures
 from convscope.data.decode import Unreadable
 from convscope.data.duplicates import find_duplicates
-from convscope.data.fit import fit, fit_array
+from convscope.data.resize import fit, fit_array
 from convscope.errors import WorkError
 
 Tick = Callable[[int, int], None]

@@ -10,8 +10,8 @@ from convscope.data.dataset import Dataset
 from convscope.data.digits import read_digits
 from convscope.data.download import Progress, Remote, cache_folder, fetch
 from convscope.data.folder import read_folder
-from convscope.data.remotes import REMOTES
 from convscope.data.table import read_table
+from convscope.data.urls import REMOTES
 from convscope.errors import ConvscopeError, RequestError, WorkError, nearest
 
 NAMES = {

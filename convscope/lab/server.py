@@ -18,8 +18,8 @@ from convscope.lab.api.exercises import add_exercises
 from convscope.lab.api.lessons import add_lessons
 from convscope.lab.api.looks import UPLOAD, add_looks
 from convscope.lab.api.runs import add_runs
-from convscope.lab.shelf import Shelf
-from convscope.lab.trainings import Trainings
+from convscope.lab.inspect.store import Shelf
+from convscope.lab.jobs.jobs import Trainings
 
 _STATIC = Path(__file__).parent / "static"
 _SCREENS = ("look", "train", "compare", "learn")

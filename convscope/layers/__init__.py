@@ -6,7 +6,7 @@ from convscope.layers.connection_table import TableConv2d
 from convscope.layers.drop_path import DropPath, linear_decay
 from convscope.layers.fractal_join import DropPathSampler, FractalJoin
 from convscope.layers.locally_connected import LocallyConnected2d
-from convscope.layers.normalise import LocalResponseNorm
+from convscope.layers.normalize import LocalResponseNorm
 from convscope.layers.pool import MinPool2d, Subsampling2d
 from convscope.layers.rbf import RadialBasis
 from convscope.layers.towers import Towers

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from convscope.errors import RequestError
 from convscope.layers.activation import ScaledTanh
-from convscope.layers.normalise import LocalResponseNorm
+from convscope.layers.normalize import LocalResponseNorm
 from convscope.layers.pool import MinPool2d
 
 _MAP_BY_MAP = (

@@ -11,9 +11,9 @@ from torch import nn
 
 from convscope.data.augment import epoch_order
 from convscope.lessons.window import Array
-from convscope.train.batches import slices
-from convscope.train.optimise import Optimiser
-from convscope.train.settings import Settings
+from convscope.training.batches import slices
+from convscope.training.config import Settings
+from convscope.training.optimizer import Optimiser
 
 _LOST = 1e12
 """How many times its first loss, or one, a training may reach before it is given up."""

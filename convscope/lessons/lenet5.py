@@ -11,9 +11,9 @@ from convscope.geometry import Volume
 from convscope.geometry.cost import Cost, convolution, dense, pooling, sliding
 from convscope.geometry.worked import work_out_convolution, work_out_dense, work_out_maps
 from convscope.lessons.asked import choice, whole
-from convscope.summary.rows import Row
-from convscope.summary.table import Summary
-from convscope.summary.verb import summarised, summary
+from convscope.summaries.api import summarised, summary
+from convscope.summaries.rows import Row
+from convscope.summaries.table import Summary
 from convscope.zoo import build
 from convscope.zoo.lenet5_1998 import connections
 

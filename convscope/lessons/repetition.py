@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from convscope.data.normalise import normalise
+from convscope.data.normalize import normalise
 from convscope.geometry import Field
+from convscope.inference import inference_mode
 from convscope.lessons.trained import Bytes, Trained
-from convscope.zoo.check import asking
 
 COMPARED = 100
 """Test digits over which maps are compared."""
@@ -63,7 +63,7 @@ class Layer:
 
     def _run(self, images: Tensor, first: int, end: int | None) -> Tensor:
         """The layers from `first` to before `end`, a batch at a time."""
-        with asking(self.trained.net):
+        with inference_mode(self.trained.net):
             part = nn.Sequential(*(layer for _, layer in self._layers[first:end]))
             starts = range(0, len(images), _BATCH)
             return torch.cat([part(images[start : start + _BATCH]) for start in starts])

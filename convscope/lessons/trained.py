@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from convscope.card import Card
-from convscope.data.fit import fit
+from convscope.data.resize import fit
 from convscope.data.source import open_source
 from convscope.data.split import apply_splits
 from convscope.errors import ConvscopeError, WorkError
-from convscope.run.folder import Run
-from convscope.run.network import load_network
-from convscope.train.settings import Settings
-from convscope.train.verb import train_run
-from convscope.train.watch import Quiet
+from convscope.runs.folder import Run
+from convscope.runs.network import load_network
+from convscope.training.api import train_run
+from convscope.training.callbacks.base import Quiet
+from convscope.training.config import Settings
 
 DATA, EPOCHS = "digits", 16
 """What is learned, and how often it is gone through."""

@@ -7,9 +7,9 @@ from typing import Any
 from convscope.geometry import Axis, Field, Support, Volume
 from convscope.geometry.cost import convolution
 from convscope.lessons.asked import choice, whole
-from convscope.summary.rows import Row
-from convscope.summary.table import Summary
-from convscope.summary.verb import summary
+from convscope.summaries.api import summary
+from convscope.summaries.rows import Row
+from convscope.summaries.table import Summary
 
 NETWORKS = {
     "alexnet": "alexnet",

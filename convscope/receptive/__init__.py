@@ -6,7 +6,7 @@ from dataclasses import replace
 from convscope.geometry import Field, Support
 from convscope.receptive import mixing, shapes, windows
 from convscope.receptive.seen import Axis, Seen, Unknown, length
-from convscope.record import IMAGE, Operation, Source
+from convscope.recording import IMAGE, Operation, Source
 
 __all__ = ["Seen", "receptive_fields"]
 

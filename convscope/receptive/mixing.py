@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from convscope.receptive.branches import broadcast, grouped, joined, laid, mixed, nothing, repeated
 from convscope.receptive.seen import Seen, Unknown, length, together
 from convscope.receptive.windows import per_axis
-from convscope.record import Operation, Source
+from convscope.recording import Operation, Source
 
 
 def everything(operation: Operation, operands: Sequence[Seen]) -> Seen:

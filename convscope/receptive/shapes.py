@@ -17,7 +17,7 @@ from convscope.receptive.branches import (
 )
 from convscope.receptive.seen import Axes, Axis, Factor, Seen, Unknown, length, lengths
 from convscope.receptive.windows import each_axis
-from convscope.record import Operation, Source
+from convscope.recording import Operation, Source
 
 _ALL = slice(None)
 

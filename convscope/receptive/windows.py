@@ -6,7 +6,7 @@ from typing import Any, cast
 from convscope.geometry import Support, pads
 from convscope.receptive.branches import grouped, joined, mixed, repeated
 from convscope.receptive.seen import Axes, Axis, Seen, Unknown, length
-from convscope.record import Operation
+from convscope.recording import Operation
 
 
 def per_axis(value: Any, axes: int) -> tuple[Any, ...]:

@@ -9,9 +9,9 @@ from torch import nn
 from convscope.card import Card
 from convscope.data.download import Progress
 from convscope.errors import RequestError
-from convscope.weights.fitted import first_filters, fit_weights, outputs
-from convscope.weights.released import imagenet_card
+from convscope.weights.adapt import first_filters, fit_weights, outputs
 from convscope.weights.source import open_weights
+from convscope.weights.torchvision_releases import imagenet_card
 
 
 def load_weights(net: nn.Module, source: str | Path, *, progress: Progress | None = None) -> Card:
@@ -20,7 +20,7 @@ def load_weights(net: nn.Module, source: str | Path, *, progress: Progress | Non
     `source` is a file (safetensors or `torch.save`'s, of which nothing is executed), a URL, a run
     folder, `torchvision:NAME` (also `torchvision:resnet50.IMAGENET1K_V2`) or `timm:NAME`. Names
     may be the network's own or torchvision's; what the network has another shape for is told by
-    `convscope.weights.fitted.fit_weights`.
+    `convscope.weights.adapt.fit_weights`.
 
     The card's provenance says what was done. Its classes are numbers where nothing better is known.
     A file that says nothing of its pictures is taken to be used to ImageNet's, and this is said.

@@ -11,10 +11,10 @@ from torch import Tensor
 from convscope.card import Card
 from convscope.data.download import Progress, Remote, cache_folder, digest_of, fetch
 from convscope.errors import RequestError, nearest
-from convscope.run.folder import Run
+from convscope.runs.folder import Run
 from convscope.weights import timm
 from convscope.weights.read import read_tensors
-from convscope.weights.released import release, releases
+from convscope.weights.torchvision_releases import release, releases
 
 FORMS = "a file, a URL, a run folder, torchvision:NAME or timm:NAME"
 

@@ -18,11 +18,11 @@ from convscope.zoo.densenet import densenet, densenet_cifar
 from convscope.zoo.fractalnet import fractalnet
 from convscope.zoo.googlenet import TORCHVISION as GOOGLENET
 from convscope.zoo.googlenet import googlenet, googlenet_bn
+from convscope.zoo.import_model import build_own
 from convscope.zoo.lenet5 import lenet5
 from convscope.zoo.lenet5_1998 import lenet5_1998
 from convscope.zoo.names import Names
 from convscope.zoo.nin import nin
-from convscope.zoo.own import build_own
 from convscope.zoo.resnet import names as resnet_names
 from convscope.zoo.resnet import resnet, resnet_cifar
 from convscope.zoo.resnext import names as resnext_names

@@ -28,8 +28,8 @@ from typing import Literal
 from torch import nn
 
 from convscope.layers import LocalResponseNorm
-from convscope.zoo.cells import column, convolution, pooling
-from convscope.zoo.initialise import gaussian
+from convscope.zoo.cell_notation import column, convolution, pooling
+from convscope.zoo.initialize import gaussian
 from convscope.zoo.names import Names
 
 Config = Literal["lecture", "towers", "2014"]

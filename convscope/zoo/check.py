@@ -1,7 +1,5 @@
 """Whether a network takes the images it will be fed and answers with a number per class."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -9,19 +7,7 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from convscope.errors import RequestError
-
-
-@contextmanager
-def asking(net: nn.Module) -> Generator[None]:
-    """Inference in eval mode; afterwards every module is in the mode in which it was."""
-    modes = {module: module.training for module in net.modules()}
-    try:
-        net.eval()
-        with torch.inference_mode():
-            yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+from convscope.inference import inference_mode
 
 
 def check_network(
@@ -42,7 +28,7 @@ def check_network(
     image = torch.zeros(1, channels, *size, device=weight.device)
     shape = f"{channels}x{size[0]}x{size[1]}"
     try:
-        with asking(net):
+        with inference_mode(net):
             answer = net(image)
     except Exception as error:
         where = f" at layer {inside[-1]}" if inside else ""
@@ -79,7 +65,7 @@ def reads_channels_last(net: nn.Module, *, channels: int, size: tuple[int, int])
     weight = next(net.parameters(), torch.empty(0))
     images = torch.zeros(2, *size, channels, device=weight.device).permute(0, 3, 1, 2)
     try:
-        with asking(net):
+        with inference_mode(net):
             net(images)
     except RuntimeError:
         return False

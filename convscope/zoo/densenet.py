@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import RequestError
-from convscope.zoo.initialise import he
+from convscope.zoo.initialize import he
 from convscope.zoo.names import Names
 from convscope.zoo.stage_table import Convolution, activation, pooling, read_convolution, read_rows
 

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from convscope.geometry import output_size
 from convscope.layers import DropPathSampler, FractalJoin
-from convscope.zoo.initialise import glorot
+from convscope.zoo.initialize import glorot
 
 TABLE = """
     block      1     2     3     4     5

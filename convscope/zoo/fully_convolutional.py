@@ -10,8 +10,8 @@ from torch import nn
 from torch.func import functional_call
 
 from convscope.errors import RequestError
+from convscope.inference import inference_mode
 from convscope.layers import LocallyConnected2d, ScaledTanh
-from convscope.zoo.check import asking
 from convscope.zoo.googlenet import GoogLeNet
 
 _UNIT_BY_UNIT = (
@@ -65,7 +65,7 @@ def fully_convolutional(
                 f"{name} has other filters at every place of maps of one size: it cannot slide "
                 "over a larger image."
             )
-    with asking(net):
+    with inference_mode(net):
         shapes = _shapes(layers, _native(layers) if input is None else input)
     slides = nn.Sequential(_converted(layers, shapes))
     slides.training = net.training

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from convscope.geometry import output_size
 from convscope.layers import Answers, LocalResponseNorm
 from convscope.zoo.blocks import dense, through
-from convscope.zoo.initialise import gaussian, he
+from convscope.zoo.initialize import gaussian, he
 from convscope.zoo.names import Names
 
 TABLE = """

@@ -20,7 +20,7 @@ from typing import Literal
 
 from torch import nn
 
-from convscope.zoo.cells import column, convolution, pooling
+from convscope.zoo.cell_notation import column, convolution, pooling
 
 Config = Literal["cifar", "imagenet"]
 

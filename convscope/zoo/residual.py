@@ -7,7 +7,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from convscope.zoo.blocks import through
-from convscope.zoo.initialise import he
+from convscope.zoo.initialize import he
 from convscope.zoo.names import Names
 from convscope.zoo.stage_table import Convolution, activation, pooling, read_convolution, read_rows
 

@@ -20,7 +20,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from convscope.zoo.cells import column, convolution, pooling
+from convscope.zoo.cell_notation import column, convolution, pooling
 from convscope.zoo.names import Names
 
 Config = Literal["1.0", "1.1"]

@@ -25,7 +25,7 @@ from convscope.layers import (
     ScaledTanh,
     Subsampling2d,
 )
-from convscope.zoo.initialise import glorot, he
+from convscope.zoo.initialize import glorot, he
 from convscope.zoo.table_file import Activation, Pair, Row, Table, told_at
 
 _ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {

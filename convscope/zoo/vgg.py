@@ -17,7 +17,7 @@ from torch import nn
 
 from convscope.layers import LocalResponseNorm
 from convscope.zoo.blocks import dense
-from convscope.zoo.initialise import glorot
+from convscope.zoo.initialize import glorot
 from convscope.zoo.names import Names
 
 Config = Literal["A", "A-LRN", "B", "C", "D", "E"]

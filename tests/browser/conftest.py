@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from convscope.card import Card
-from convscope.explain.subject import open_network, pixels_of, prepared
+from convscope.explanation.loading import open_network, pixels_of, prepared
 
 ROOT = Path(__file__).resolve().parents[2]
 _NEEDED = ("playwright", "fastapi", "uvicorn")

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from convscope.run.folder import Run
-from convscope.run.live import Live
-from convscope.run.series import Series
-from convscope.run.tensors import Stored
+from convscope.runs.folder import Run
+from convscope.runs.live_files import Live
+from convscope.runs.step_history import Series
+from convscope.runs.tensor_file import Stored
 
 BATCHES = 40  # steps of an epoch
 

@@ -8,7 +8,7 @@ import pytest
 import tomli_w
 from torchvision import models
 
-from convscope.run.folder import Run
+from convscope.runs.folder import Run
 from tests.browser import fake_runs
 
 NARROW = {"width": 390, "height": 844}

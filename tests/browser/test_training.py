@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convscope.lab.choices import LEFT_OUT
-from convscope.run.folder import Run
-from convscope.train.settings import Settings
+from convscope.lab.jobs.form import LEFT_OUT
+from convscope.runs.folder import Run
+from convscope.training.config import Settings
 from tests.browser import fake_runs
 
 NARROW = {"width": 390, "height": 844}

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import convscope
-from convscope.run.folder import Run
+from convscope.runs.folder import Run
 from tests.conftest import make_image_folder
 from tests.forked import Forked
 
@@ -245,7 +245,7 @@ def test_a_signal_while_pictures_are_read_leaves_nothing_behind(tmp_path):
     root = make_image_folder(tmp_path / "fruit", ("apple", "leaf"), each=6)
     code = (
         "import os, signal\n"
-        "from convscope.train import prepare\n"
+        "from convscope.training import prepare\n"
         "def load(*words, **more): os.kill(os.getpid(), signal.SIGTERM)\n"
         "prepare.load = load\n"
         "from convscope.cli import main\n"
@@ -261,7 +261,7 @@ def test_a_full_disk_in_the_middle_is_told_and_the_run_can_go_on(tmp_path):
     """The state is 0.5 MB; a limit on the size of files stands for a disk that is full."""
     code = (
         "import resource, sys\n"
-        "from convscope.run import folder\n"
+        "from convscope.runs import folder\n"
         "real, count = folder.save_tensors, [0]\n"
         "def later(*words):\n"
         "    count[0] += 1\n"

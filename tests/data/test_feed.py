@@ -11,9 +11,9 @@ from convscope.card import Card
 from convscope.data.augment import augment, draws, epoch_order
 from convscope.data.dataset import ArrayPictures, ChosenPictures, Dataset, JoinedPictures
 from convscope.data.feed import MemoryFeed, StreamFeed, free_memory, load
-from convscope.data.fit import choose_fit, fit, fit_array
 from convscope.data.folder import read_folder
-from convscope.data.normalise import normalise, pixel_statistics
+from convscope.data.normalize import normalise, pixel_statistics
+from convscope.data.resize import choose_fit, fit, fit_array
 
 
 def card(size=(8, 8), channels=3, rule="crop", mean=0.0, std=1.0):

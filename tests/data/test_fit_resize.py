@@ -10,7 +10,7 @@ from PIL import Image
 from torchvision.transforms import InterpolationMode, v2
 
 from convscope.card import Card
-from convscope.data.fit import fit, fit_array
+from convscope.data.resize import fit, fit_array
 
 IMAGENET = Card(
     classes=("a", "b"),

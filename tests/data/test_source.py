@@ -9,8 +9,8 @@ import pytest
 
 from convscope.data import source
 from convscope.data.download import Remote
-from convscope.data.remotes import REMOTES
 from convscope.data.source import NAMES, open_source
+from convscope.data.urls import REMOTES
 from convscope.errors import RequestError, WorkError
 
 Plant = Callable[..., Path]

@@ -9,16 +9,16 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 
 from convscope.card import Card
-from convscope.evaluate.scores import wilson
+from convscope.evaluation.metrics import wilson
 from convscope.lab.api.compare import add_compare
 from convscope.lab.api.runs import add_runs
+from convscope.lab.inspect.store import Shelf
+from convscope.lab.jobs.jobs import Trainings
 from convscope.lab.server import tell_errors
-from convscope.lab.shelf import Shelf
-from convscope.lab.trainings import Trainings
-from convscope.run.folder import Run
-from convscope.run.live import Live
-from convscope.run.series import Series
-from convscope.train.settings import Settings
+from convscope.runs.folder import Run
+from convscope.runs.live_files import Live
+from convscope.runs.step_history import Series
+from convscope.training.config import Settings
 
 CLASSES = tuple("0123456789")
 DATASET = {"name": "digits", "fingerprint": "ab" * 16, "train": 8, "val": 4, "test": 4}

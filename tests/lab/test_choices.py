@@ -11,8 +11,8 @@ import pytest
 
 from convscope.data.source import NAMES
 from convscope.errors import RequestError
-from convscope.lab import choices
-from convscope.train.settings import Settings
+from convscope.lab.jobs import form as choices
+from convscope.training.config import Settings
 from convscope.zoo import ZOO
 
 pytest.importorskip("fastapi")
@@ -20,7 +20,7 @@ pytest.importorskip("httpx")
 
 from starlette.testclient import TestClient
 
-from convscope.lab.trainings import Trainings
+from convscope.lab.jobs.jobs import Trainings
 from tests.lab.fakes import lab
 
 

@@ -10,10 +10,10 @@ pytest.importorskip("httpx")
 from starlette.testclient import TestClient
 
 from convscope.errors import RequestError
-from convscope.lab.contrast import compared, network_told
-from convscope.lab.events import COLUMNS
-from convscope.lab.trainings import Trainings
-from convscope.run.live import Live
+from convscope.lab.compare import compared, network_told
+from convscope.lab.jobs.events import COLUMNS
+from convscope.lab.jobs.jobs import Trainings
+from convscope.runs.live_files import Live
 from tests.lab.fakes import fake_run, lab, series_of
 
 

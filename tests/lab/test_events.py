@@ -24,11 +24,11 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from convscope.errors import ConvscopeError
-from convscope.lab import events
-from convscope.lab.events import COLUMNS, Listener, Listeners, steps_of
-from convscope.lab.trainings import Trainings
-from convscope.run.live import Live
-from convscope.run.tensors import Stored
+from convscope.lab.jobs import events
+from convscope.lab.jobs.events import COLUMNS, Listener, Listeners, steps_of
+from convscope.lab.jobs.jobs import Trainings
+from convscope.runs.live_files import Live
+from convscope.runs.tensor_file import Stored
 from tests.lab.fakes import fake_run, lab, line, series_of, tell, wait_for
 
 

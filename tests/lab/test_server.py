@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from torch import nn
 
-from convscope.lab.shelf import Shelf
-from convscope.lab.verb import fill, free_port
-from convscope.lab.volumes import scores_of
+from convscope.lab.inspect.maps import scores_of
+from convscope.lab.inspect.store import Shelf
+from convscope.lab.launch import fill, free_port
 
 pytest.importorskip("fastapi")
 pytest.importorskip("httpx")
@@ -21,10 +21,10 @@ pytest.importorskip("httpx")
 from starlette.testclient import TestClient
 
 from convscope.lab import server
-from convscope.lab import shelf as shelves
 from convscope.lab.api import looks
+from convscope.lab.inspect import store as shelves
+from convscope.lab.jobs.jobs import Trainings
 from convscope.lab.server import make_app
-from convscope.lab.trainings import Trainings
 
 HOST = "127.0.0.1:8600"
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from convscope import build, record
-from convscope.lab.table import cube, rows_of_recording
+from convscope.lab.inspect.graph import cube, rows_of_recording
 from convscope.zoo import ZOO
 
 NETWORKS = ["lenet5", "lenet5_1998", "resnet18", "googlenet", "densenet40_12", "squeezenet1_1"]

@@ -18,13 +18,14 @@ import itertools
 from starlette.testclient import TestClient
 
 from convscope.errors import RequestError
-from convscope.lab import facts, given
-from convscope.lab import trainings as module
-from convscope.lab.shelf import Shelf
-from convscope.lab.trainings import Trainings
-from convscope.run.folder import Run
-from convscope.run.network import load_network
-from convscope.run.tensors import Stored
+from convscope.lab.inspect.store import Shelf
+from convscope.lab.jobs import jobs as module
+from convscope.lab.jobs import sources as given
+from convscope.lab.jobs.jobs import Trainings
+from convscope.runs import index as facts
+from convscope.runs.folder import Run
+from convscope.runs.network import load_network
+from convscope.runs.tensor_file import Stored
 from convscope.zoo import build
 from tests.lab.fakes import fake_run, lab, line, tell, wait_for
 
@@ -354,7 +355,7 @@ def test_a_training_from_the_page_is_that_of_the_command_line(tmp_path, command)
 _LAB = """
 import sys, time
 from pathlib import Path
-from convscope.lab.trainings import Trainings
+from convscope.lab.jobs.jobs import Trainings
 Trainings(Path(sys.argv[1])).start("digits", {"steps": 40}, name="alone")
 print("begun", flush=True)
 time.sleep(600)

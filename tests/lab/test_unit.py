@@ -10,9 +10,9 @@ import torch
 
 from convscope import build, record
 from convscope.errors import RequestError
-from convscope.lab.table import rows_of_recording
-from convscope.lab.unit import Ledger
-from convscope.lab.volumes import volume_of
+from convscope.lab.inspect.graph import rows_of_recording
+from convscope.lab.inspect.maps import volume_of
+from convscope.lab.inspect.unit import Ledger
 from convscope.zoo import ZOO
 
 

@@ -5,10 +5,10 @@ import torch
 
 import convscope
 from convscope.data.digits import read_digits
-from convscope.data.fit import fit
-from convscope.lab.shelf import Shelf
-from convscope.lab.volumes import scores_of, volume_of
-from convscope.run.folder import Run
+from convscope.data.resize import fit
+from convscope.lab.inspect.maps import scores_of, volume_of
+from convscope.lab.inspect.store import Shelf
+from convscope.runs.folder import Run
 
 
 def test_maps_are_compared_with_training_images_of_the_class_that_is_answered(digits_run):

@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 from convscope import build, record
 from convscope.errors import RequestError
-from convscope.lab.sheet import coloured, sheet_of
-from convscope.lab.table import rows_of_recording
-from convscope.lab.variation import varied
+from convscope.lab.inspect.contact_sheet import coloured, sheet_of
+from convscope.lab.inspect.graph import rows_of_recording
+from convscope.lab.inspect.what_if import varied
 from convscope.zoo import ZOO
 
 

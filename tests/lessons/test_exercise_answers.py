@@ -12,7 +12,7 @@ from convscope.lessons.exercises.answer import Answer, choice, number, size_of, 
 from convscope.lessons.exercises.task import Task
 
 
-def asking(answer: Answer, choices=()):
+def inference_mode(answer: Answer, choices=()):
     return Task(
         question="?", answer=answer, hint="The formula.", worked=Worked(()), choices=choices
     )
@@ -111,7 +111,7 @@ UNREAD = [
 
 
 def judge(answer, text, **how):
-    return check(asking(answer, ("Filter 1", "Filter 2", "Filter 3")), text, **how)
+    return check(inference_mode(answer, ("Filter 1", "Filter 2", "Filter 3")), text, **how)
 
 
 @pytest.mark.parametrize(("answer", "text"), RIGHT, ids=str)

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from convscope.lessons.course import COURSE
 from convscope.lessons.exercises import exercise
-from convscope.train.schedule import Schedule
+from convscope.training.schedule import Schedule
 from tests.lessons.solving import (
     conv,
     count,

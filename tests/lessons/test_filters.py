@@ -11,13 +11,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from convscope.data.normalise import normalise
+from convscope.data.normalize import normalise
 from convscope.errors import RequestError, WorkError
 from convscope.lessons import filters, trained
 from convscope.lessons.filters import tell
 from convscope.lessons.repetition import COMPARED, Layer
 from convscope.lessons.trained import Trainee, opened, trained_in
-from convscope.run.folder import Run
+from convscope.runs.folder import Run
 
 START = {"layer": "conv1", "filter": 1, "digit": 3, "removed": []}
 BEFORE = {"conv1": ("conv1", "tanh1"), "conv2": ("conv1", "tanh1", "pool1", "conv2", "tanh2")}

@@ -6,10 +6,10 @@ from torch import nn
 from torch.autograd.functional import jacobian
 from torch.nn import functional as F
 
-from convscope.explain.field import Fields
+from convscope.explanation.field import Fields
 from convscope.layers import LocalResponseNorm, MinPool2d, TableConv2d
 from convscope.receptive import receptive_fields
-from convscope.record import operations, run_once
+from convscope.recording import operations, run_once
 
 SHAPE = (1, 2, 6, 7)
 

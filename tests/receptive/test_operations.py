@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from convscope.layers import LocallyConnected2d
 from convscope.receptive import receptive_fields
-from convscope.record import operations
+from convscope.recording import operations
 
 
 class Do(nn.Module):

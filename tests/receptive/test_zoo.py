@@ -10,7 +10,7 @@ from torch import nn
 
 from convscope import layers
 from convscope.receptive import receptive_fields
-from convscope.record import operations
+from convscope.recording import operations
 from convscope.zoo import ZOO, build
 
 # (network, options, layer) -> height and width of the field. AlexNet's at every layer; VGG, ResNet:

@@ -13,10 +13,11 @@ from torchvision import models
 
 from convscope.card import Card
 from convscope.errors import RequestError, WorkError
-from convscope.run.folder import Run
-from convscope.weights import load_weights, released
+from convscope.runs.folder import Run
+from convscope.weights import load_weights
 from convscope.weights import timm as timm_weights
-from convscope.weights.fitted import fit_weights
+from convscope.weights import torchvision_releases as released
+from convscope.weights.adapt import fit_weights
 from convscope.weights.source import Weights
 from convscope.zoo import build
 

@@ -6,10 +6,10 @@ import torch
 from PIL import Image
 from torchvision import models
 
-from convscope.data.fit import fit
-from convscope.data.normalise import normalise
+from convscope.data.normalize import normalise
+from convscope.data.resize import fit
 from convscope.errors import RequestError
-from convscope.weights.released import MEAN_AND_STD, release, releases
+from convscope.weights.torchvision_releases import MEAN_AND_STD, release, releases
 from convscope.zoo import ZOO
 
 THEIRS = {"alexnet_2014": "alexnet", "googlenet_bn": "googlenet"}  # where our name is another

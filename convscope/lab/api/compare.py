@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
 
-from convscope.lab.choices import networks as known_networks
-from convscope.lab.contrast import compared
-from convscope.lab.shelf import Shelf
-from convscope.lab.trainings import Trainings
+from convscope.lab.compare import compared
+from convscope.lab.inspect.store import Shelf
+from convscope.lab.jobs.form import networks as known_networks
+from convscope.lab.jobs.jobs import Trainings
 
 
 def add_compare(app: FastAPI, trainings: Trainings, shelf: Shelf) -> None:  # noqa: ARG001 -- as the other rooms

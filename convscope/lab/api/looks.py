@@ -11,10 +11,10 @@ from PIL import Image as Pictures
 
 from convscope.errors import RequestError
 from convscope.lab.api.answers import KEEP, binary, numbers
-from convscope.lab.sheet import sheet_of
-from convscope.lab.shelf import Look, Network, Shelf
-from convscope.lab.variation import varied
-from convscope.lab.volumes import faces_of, filter_of, scores_of, volume_of
+from convscope.lab.inspect.contact_sheet import sheet_of
+from convscope.lab.inspect.maps import faces_of, filter_of, scores_of, volume_of
+from convscope.lab.inspect.store import Look, Network, Shelf
+from convscope.lab.inspect.what_if import varied
 
 UPLOAD = 32 << 20  # bytes of an image that is sent
 _API = "/api/networks/{net}"

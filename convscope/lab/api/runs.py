@@ -10,15 +10,15 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
 from convscope.errors import RequestError
-from convscope.lab import facts
 from convscope.lab.api.answers import binary
-from convscope.lab.choices import left_out, networks, setting_groups, sources
-from convscope.lab.events import Busy, Listener, Listeners, picture_of
-from convscope.lab.inside import Inside
-from convscope.lab.shelf import Shelf
-from convscope.lab.trainings import Trainings
-from convscope.run.live import Picture, WishName
-from convscope.run.tensors import Stored
+from convscope.lab.inspect.open_run import Inside
+from convscope.lab.inspect.store import Shelf
+from convscope.lab.jobs.events import Busy, Listener, Listeners, picture_of
+from convscope.lab.jobs.form import left_out, networks, setting_groups, sources
+from convscope.lab.jobs.jobs import Trainings
+from convscope.runs import index as facts
+from convscope.runs.live_files import Picture, WishName
+from convscope.runs.tensor_file import Stored
 
 _RUN = "/api/runs/{run}"
 _FRESH = {"Cache-Control": "no-store"}

@@ -1,0 +1,75 @@
+"""Run a network over images, each exactly once, and count."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from convscope.card import Card
+from convscope.data.feed import Feed
+from convscope.data.normalize import normalise
+from convscope.evaluation.metrics import Scores
+from convscope.inference import inference_mode
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Scores, and what each image got, in the order of the indices that were measured.
+
+    Attributes:
+        predicted: (n,) the most probable class.
+        confidence: (n,) its probability.
+        losses: (n,) cross-entropy in nats.
+    """
+
+    scores: Scores
+    predicted: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    losses: NDArray[np.float64]
+
+
+def forward_all(
+    net: nn.Module,
+    feed: Feed,
+    indices: NDArray[np.int64],
+    card: Card,
+    *,
+    batch_size: int,
+    device: torch.device,
+    channels_last: bool = True,
+    tick: Callable[[int], None] = lambda done: None,
+) -> Tensor:
+    """The logits of some pictures, float32 (n, classes), on the CPU. Modes are left as found."""
+    batches = [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
+    logits: list[Tensor] = []
+    with inference_mode(net):
+        for place, pixels in zip(batches, feed.batches(batches), strict=True):
+            images = normalise(pixels.to(device), card, channels_last=channels_last)
+            logits.append(net(images).float().cpu())
+            tick(len(place))
+    return torch.cat(logits) if logits else torch.empty(0, len(card.classes))
+
+
+def score(logits: Tensor, labels: NDArray[np.int64], card: Card) -> Measured:
+    """Count the answers. Ties go to the class that comes first, in top-1 and in top-5 alike."""
+    targets = torch.from_numpy(labels)
+    classes = len(card.classes)
+    losses = F.cross_entropy(logits.double(), targets, reduction="none").numpy()
+    probabilities = logits.double().softmax(1)
+    confidence, predicted = probabilities.max(1)
+    confusion = np.zeros((classes, classes), np.int64)
+    np.add.at(confusion, (labels, predicted.numpy()), 1)
+    own = logits.gather(1, targets[:, None])
+    before = torch.arange(classes) < targets[:, None]
+    rank = ((logits > own) | ((logits == own) & before)).sum(1)
+    scores = Scores(
+        classes=card.classes,
+        confusion=confusion,
+        loss=float(losses.mean()),
+        top5_hits=int((rank < 5).sum()) if classes > 5 else None,
+    )
+    return Measured(scores, predicted.numpy(), confidence.numpy(), losses)

@@ -1,0 +1,119 @@
+"""The lecture's own page: a grid of numbers under a filter, without any network."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from convscope.errors import RequestError, nearest
+from convscope.explanation.recording import Recording, record
+
+FILTERS = {
+    "sobel-x": [[1, 0, -1], [2, 0, -2], [1, 0, -1]],
+    "sobel-y": [[1, 2, 1], [0, 0, 0], [-1, -2, -1]],
+    "prewitt-x": [[1, 0, -1], [1, 0, -1], [1, 0, -1]],
+    "prewitt-y": [[1, 1, 1], [0, 0, 0], [-1, -1, -1]],
+    "laplacian": [[0, 1, 0], [1, -4, 1], [0, 1, 0]],
+    "sharpen": [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
+    "mean": [[1 / 9] * 3] * 3,
+    "gauss": [[1 / 16, 1 / 8, 1 / 16], [1 / 8, 1 / 4, 1 / 8], [1 / 16, 1 / 8, 1 / 16]],
+    "identity": [[0, 0, 0], [0, 1, 0], [0, 0, 0]],
+}
+"""Filters that have names; of edges with the lecture's signs: bright on the left is positive."""
+
+
+def record_grid(
+    grids: Sequence[Sequence[Sequence[float]]],
+    filters: Sequence[Sequence[Sequence[float]]],
+    *,
+    stride: int = 1,
+    padding: int = 0,
+) -> Recording:
+    """Slide a filter over a grid, of one channel or more; the result is called `map`.
+
+    One filter of one channel serves every channel of the grid. Numbers are float64.
+
+    Raises RequestError for what is no grid, and for a filter that is larger than the padded grid.
+
+        >>> image = [[5, 1, 7], [7, 2, 5], [5, 3, 5]]  # the lecture's first window
+        >>> record_grid([image], [FILTERS["sobel-x"]]).explain("map", (0, 0, 0)).total
+        2.0
+    """
+    image = _stacked("grid", grids)
+    weight = _stacked("filter", filters)
+    if len(weight) == 1:
+        weight = weight.repeat(len(image), 1, 1)
+    if len(weight) != len(image):
+        raise RequestError(
+            f"The filter has {len(weight)} channels and the grid {len(image)}. Give one filter for "
+            "each channel, or one for all."
+        )
+    if stride < 1 or padding < 0:
+        raise RequestError(f"A stride of {stride} with a padding of {padding} is impossible.")
+    wide = [side + 2 * padding for side in image.shape[1:]]
+    if any(f > side for f, side in zip(weight.shape[1:], wide, strict=True)):
+        raise RequestError(
+            f"The filter of {_size(weight)} does not fit into the grid of {_size(image)} with a "
+            f"padding of {padding}. Take a smaller filter or more padding."
+        )
+    kernel = weight.shape[1], weight.shape[2]
+    layer = nn.Conv2d(len(image), 1, kernel, stride=stride, padding=padding, bias=False).double()
+    layer.weight.data.copy_(weight[None])
+    net = nn.Sequential()
+    net.add_module("map", layer)
+    return record(net, image)
+
+
+def read_grid(path: str | Path) -> list[list[float]]:
+    """Numbers from a CSV file: rows in lines, apart by commas, semicolons, tabs or blanks.
+
+    Raises RequestError, naming the line, for what is no number and for rows of several lengths.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise RequestError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise RequestError(f"{path} is no text; a grid is a CSV file of numbers.") from error
+    for mark in ";\t ":
+        text = text.replace(mark, ",")
+    rows: list[list[float]] = []
+    for line, row in enumerate(csv.reader(text.splitlines()), start=1):
+        words = [word for word in row if word.strip()]
+        try:
+            numbers = [float(word) for word in words]
+        except ValueError as error:
+            raise RequestError(f"{path}, line {line}: {error}. A grid holds numbers.") from error
+        if numbers:
+            rows.append(numbers)
+    if not rows or len(set(map(len, rows))) > 1:
+        raise RequestError(f"{path} is no grid: its rows must be as long as each other, and some.")
+    return rows
+
+
+def find_filter(name: str) -> list[list[float]]:
+    """A filter by its name, or from a CSV file."""
+    if name in FILTERS:
+        return [[float(weight) for weight in row] for row in FILTERS[name]]
+    if Path(name).exists():
+        return read_grid(name)
+    raise RequestError(
+        f"There is no filter {name!r}.{nearest(name, FILTERS)} Give a CSV file or one of "
+        f"{', '.join(FILTERS)}."
+    )
+
+
+def _stacked(what: str, grids: Sequence[Sequence[Sequence[float]]]) -> Tensor:
+    try:
+        found = torch.tensor(grids, dtype=torch.float64)
+    except (ValueError, TypeError) as error:
+        raise RequestError(f"The {what} has rows of several lengths, or no numbers.") from error
+    if found.ndim != 3 or not found.numel():
+        raise RequestError(f"The {what} has the shape {tuple(found.shape)}; it needs (c, h, w).")
+    return found
+
+
+def _size(grid: Tensor) -> str:
+    return "x".join(map(str, grid.shape[1:]))

@@ -1,0 +1,183 @@
+"""One operation of a recording with its numbers at hand: what the rules of explanation work on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from convscope.errors import RequestError
+from convscope.receptive.windows import per_axis
+from convscope.recording import Operation, Pass, Shape, Source
+from convscope.terms import Floats, Integers, Part, Place
+
+Index = tuple[int, ...]
+"""Where a unit lies in a tensor, with the batch axis where the tensor has one."""
+
+
+class Unexplained(Exception):
+    """A rule meets what it does not know."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """An operation, and the pass that it is of."""
+
+    operation: Operation
+    passed: Pass
+
+    @property
+    def result(self) -> Tensor:
+        return kept(self.passed, self.operation.name)
+
+    def given(self, *names: str, default: Any = None) -> Any:
+        """An argument by the first of its names that was given; a Source stands for a tensor."""
+        for name in names:
+            if self.operation.given.get(name) is not None:
+                return self.operation.given[name]
+        return default
+
+    def source(self, *names: str) -> Source:
+        """An argument that must be a tensor; raises Unexplained where it is not."""
+        found = self.given(*names)
+        if not isinstance(found, Source):
+            raise Unexplained
+        return found
+
+    def input(self) -> Source:
+        """The first argument, which is a tensor."""
+        return self.source("input", "0", "self", "x")
+
+    @property
+    def layer(self) -> Any:
+        """The layer of convscope's that the operation is the whole of."""
+        return self.operation.layer
+
+    def parameter(self, name: str) -> Source:
+        """A parameter or buffer of the layer."""
+        path = self.operation.module
+        full = f"{path}.{name}" if path else name
+        return Source("state", full, Shape(self.passed.state[full].shape))
+
+    def bias(self) -> Source | None:
+        return None if self.layer.bias is None else self.parameter("bias")
+
+    def tensor(self, source: Source) -> Tensor:
+        if source.role == "state":
+            return self.passed.state[source.name].detach()
+        return kept(self.passed, source.name)
+
+    def number(self, source: object, at: Index = ()) -> float:
+        """One number of a tensor, or a number that was given as it is."""
+        if isinstance(source, Source):
+            return float(self.tensor(source).detach()[at])
+        if isinstance(source, int | float):
+            return float(source)
+        raise Unexplained
+
+    def place(self, source: Source, at: Index) -> Place:
+        return Place(source.name, at[lead(source) :])
+
+    def part(
+        self,
+        source: Source,
+        at: Sequence[Index] | Integers,
+        *,
+        weights: Floats | float = 1.0,
+        inside: NDArray[np.bool_] | None = None,
+        fill: float = 0.0,
+        weight: tuple[Source, Integers] | None = None,
+        shape: tuple[int, ...] = (),
+    ) -> Part:
+        """The terms whose values lie at the indices `at` of a tensor, (n, dimensions)."""
+        indices = np.asarray(at, dtype=np.int64).reshape(len(at), -1)
+        clipped = indices if inside is None else np.where(inside[:, None], indices, 0)
+        values = gather(self.tensor(source), clipped)
+        if inside is not None:
+            values = np.where(inside, values, fill)
+        return Part(
+            source.name,
+            values,
+            np.broadcast_to(np.asarray(weights, dtype=np.float64), values.shape),
+            indices[:, lead(source) :],
+            inside,
+            None if weight is None else weight[0].name,
+            None if weight is None else weight[1][:, lead(weight[0]) :],
+            shape,
+        )
+
+
+def kept(passed: Pass, name: str) -> Tensor:
+    """A result; raises RequestError where it was not kept."""
+    try:
+        return passed.results[name]
+    except KeyError:
+        raise RequestError(
+            f"The values of {name} were not kept. Record again with `keep` left out, or with it."
+        ) from None
+
+
+def lead(source: Source) -> int:
+    """How many axes of a tensor are left out where it is shown: the batch axis of one image."""
+    return int(source.role != "state" and len(source.shape) > 0 and source.shape[0] == 1)
+
+
+def gather(tensor: Tensor, at: Integers) -> Floats:
+    """Numbers at indices (n, dimensions) as float64."""
+    if tensor.is_complex():
+        raise Unexplained
+    cells = tensor.detach()
+    if not cells.is_cpu or cells.dtype not in _IN_NUMPY:
+        columns = tuple(torch.from_numpy(at.T.copy()).to(cells.device))
+        return (cells[columns] if cells.ndim else cells.expand(len(at))).double().cpu().numpy()
+    return np.asarray(cells.numpy()[tuple(at.T)] if cells.ndim else [float(cells)], np.float64)
+
+
+_IN_NUMPY = frozenset({torch.float32, torch.float64, torch.float16, torch.int64, torch.bool})
+"""What numpy can look at where it lies; it picks small numbers of cells faster than torch."""
+
+
+def grid(*axes: Sequence[int] | Integers) -> Integers:
+    """Every combination of indices, the last axis fastest: (n, axes)."""
+    lines = [
+        np.arange(axis.start, axis.stop, axis.step, dtype=np.int64)
+        if isinstance(axis, range)
+        else np.asarray(axis, dtype=np.int64)
+        for axis in axes
+    ]
+    found = np.empty((*map(len, lines), len(lines)), dtype=np.int64)
+    for place, line in enumerate(lines):
+        found[..., place] = line.reshape(-1, *(1,) * (len(lines) - place - 1))
+    return found.reshape(-1, len(lines))
+
+
+def broadcast(shape: Sequence[int], at: Sequence[int]) -> Index:
+    """The index in an operand of this shape that meets `at` of the result."""
+    own = at[len(at) - len(shape) :] if shape else ()
+    return tuple(0 if side == 1 else place for side, place in zip(shape, own, strict=True))
+
+
+def along(shape: Sequence[int], at: Index, dims: object) -> Integers:
+    """The indices that a reduction over `dims` (all where None) takes together for its unit `at`.
+
+    The result has the reduced dimensions with length 1, or has them not.
+    """
+    many = len(shape)
+    if dims == () or 0 in shape or isinstance(dims, Source):
+        raise Unexplained
+    chosen = range(many) if dims is None else [dim % many for dim in per_axis(dims, 1)]
+    left = list(at)
+    axes: list[Sequence[int]] = []
+    for dim, side in enumerate(shape):
+        place = left.pop(0) if len(at) == many or dim not in chosen else 0
+        axes.append(range(side) if dim in chosen else [place])
+    return grid(*axes)
+
+
+def within(at: Integers, shape: Sequence[int]) -> NDArray[np.bool_] | None:
+    """Which indices lie in a tensor of this shape; None where all do."""
+    inside = np.logical_and(at >= 0, at < np.array(shape)).all(axis=1)
+    return None if inside.all() else np.asarray(inside, dtype=np.bool_)

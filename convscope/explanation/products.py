@@ -1,0 +1,41 @@
+"""Sums of exact products: what convolutions, dense layers and additions have in common."""
+
+from convscope.explanation.operation_view import Index, Step, gather, within
+from convscope.recording import Source
+from convscope.terms import Integers, Sum, Terms, product_errors
+
+
+def exact(
+    step: Step, terms: Terms, formula: str, *, bias: Source | None = None, at: Index = ()
+) -> Sum:
+    """A sum of exact products, with the bias that lies at `at` of a tensor."""
+    double = "float64" in str(step.result.dtype)
+    return Sum(
+        terms=terms,
+        formula=formula if bias is None else f"{formula} + b",
+        bias=0.0 if bias is None else step.number(bias, at),
+        bias_place=None if bias is None else step.place(bias, at),
+        errors=product_errors(terms.weights, terms.values) if double else None,
+    )
+
+
+def under(
+    step: Step,
+    image: Source,
+    operands: Integers,
+    filters: Source,
+    weights: Integers,
+    *,
+    shape: tuple[int, ...],
+) -> Terms:
+    """The products of operands, some of which may lie outside, and weights, in the same order."""
+    return Terms(
+        step.part(
+            image,
+            operands,
+            weights=gather(step.tensor(filters), weights),
+            inside=within(operands, image.shape),
+            weight=(filters, weights),
+            shape=shape,
+        )
+    )

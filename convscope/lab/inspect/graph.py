@@ -1,0 +1,245 @@
+"""The rows of the page: what computes, with what is applied to it at once, in order."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from convscope.explanation.recording import Recording
+from convscope.recording import IMAGE, Operation
+from convscope.summaries.rows import Row as Summarised
+from convscope.summaries.rows import rows_of
+
+Cube = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One volume of the drawing: an operation, and those that follow it and have no other operand.
+
+    Attributes:
+        name: of the first operation.
+        op: what it is drawn as.
+        operations: the first one, then batch norm, activation and the like; the last gives the
+            volume.
+        inputs: the rows that it reads.
+        shape: of the volume as (channels, height, width); a vector is (k, 1, 1).
+        block, stage: the module that it lies in, and the one around that, where these hold more.
+        facts: the lecture's columns.
+    """
+
+    name: str
+    op: str
+    operations: tuple[str, ...]
+    inputs: tuple[str, ...]
+    shape: Cube
+    block: str
+    stage: str
+    facts: Mapping[str, Any]
+
+    @property
+    def out(self) -> str:
+        """The operation whose result is the volume."""
+        return self.operations[-1]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "op": self.op,
+            "inputs": self.inputs,
+            "shape": self.shape,
+            "block": self.block,
+            "stage": self.stage,
+            "operations": self.operations,
+            **self.facts,
+        }
+
+
+def rows_of_recording(recording: Recording, parameters: Mapping[str, int]) -> list[Row]:
+    """The rows of a recorded pass, the image first; `parameters` holds their sizes by name.
+
+    What only moves numbers, flatten, say, has no row: a row reads what it took through it.
+    """
+    done = [operation for operation in recording.operations if operation.operands]
+    told = {row.layer: row for row in rows_of(done, recording.fields.seen, parameters)}
+    readers = Counter(name for operation in done for name in operation.operands)
+    chains, owner = _chains(done, readers)
+    image = recording[IMAGE].shape
+    blocks = _blocks(list(chains))
+    rows = [_image_row(image)]
+    for name, chain in chains.items():
+        first = chain[0]
+        taken = {owner[o] for o in first.operands if o in owner}
+        inputs = tuple(dict.fromkeys(owner[o] for o in first.operands if owner[o] in taken))
+        block, stage = blocks[name]
+        rows.append(
+            Row(
+                name=name,
+                op=_OPS.get(first.kind, "other"),
+                operations=tuple(operation.name for operation in chain),
+                inputs=inputs,
+                shape=cube(recording[chain[-1].name].shape),
+                block=block,
+                stage=stage,
+                facts=_facts(chain, told),
+            )
+        )
+    return rows
+
+
+def cube(shape: Sequence[int]) -> Cube:
+    """Any shape as (channels, height, width): a vector stands upright, a matrix has no width."""
+    first, second, *others = (*shape, 1, 1)
+    third = 1
+    for side in others:
+        third *= side
+    return first, second, third
+
+
+def _chains(
+    done: Sequence[Operation], readers: Mapping[str, int]
+) -> tuple[dict[str, list[Operation]], dict[str, str]]:
+    """The operations of each row, and the row that each operation's result is of."""
+    chains: dict[str, list[Operation]] = {}
+    owner = {IMAGE: IMAGE}
+    for operation in done:
+        first = operation.operands[0]
+        row = owner[first]
+        alone = len(set(operation.operands)) == 1 and row != IMAGE
+        applied = alone and operation.kind in _APPLIED and readers[first] == 1
+        if applied and chains[row][-1].name == first:
+            chains[row].append(operation)
+            owner[operation.name] = row
+            continue
+        if len(set(operation.operands)) == 1 and operation.kind in _MOVED:
+            owner[operation.name] = row
+            continue
+        chains[operation.name] = [operation]
+        owner[operation.name] = operation.name
+    return chains, owner
+
+
+def _image_row(shape: tuple[int, ...]) -> Row:
+    facts = {
+        "kind": "image",
+        "params": 0,
+        "filters": None,
+        "size": None,
+        "stride": None,
+        "padding": None,
+        "activation": "",
+        "sees": [1, 1],
+        "exact": True,
+    }
+    return Row(IMAGE, "image", (IMAGE,), (), cube(shape), "", "", facts)
+
+
+def _facts(chain: Sequence[Operation], told: Mapping[str, Summarised]) -> dict[str, Any]:
+    rows = [told[operation.name] for operation in chain if operation.name in told]
+    first = rows[0] if rows else None
+    words = [_WORDS.get(operation.kind, _named(operation.kind)) for operation in chain]
+    last = [operation.kind for operation in chain if operation.kind not in _QUIET]
+    return {
+        "kind": words[0],
+        "params": sum(row.parameters for row in rows),
+        "filters": first.filters if first else None,
+        "size": first.size if first else None,
+        "stride": first.stride if first else None,
+        "padding": first.padding if first else None,
+        "activation": _named(last[-1]) if last[1:] and last[-1] in _CURVES else "",
+        "sees": list(first.field) if first else [],
+        "exact": first.exact if first else False,
+    }
+
+
+def _named(kind: str) -> str:
+    """What people call an operation: `ReLU`, `leaky ReLU`."""
+    words = re.sub(r"\dd$", "", kind).replace("_", " ")
+    for spelled in ("ReLU6", "ReLU", "GELU", "SELU", "CELU", "SiLU", "ELU"):
+        if words.split(" ")[-1] == spelled.lower():
+            return words[: -len(spelled)] + spelled
+    return words
+
+
+def _blocks(names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """For each row its block, the innermost module around it that holds several, and its stage."""
+    holding = Counter(part for name in names for part in _around(name))
+    blocks = {name: next((p for p in _around(name) if holding[p] > 1), "") for name in names}
+    above = {block: _stage(block) for block in set(blocks.values()) if block}
+    several = Counter(above.values())
+    return {
+        name: (block, above[block] if block and several[above[block]] > 1 else "")
+        for name, block in blocks.items()
+    }
+
+
+def _around(name: str) -> list[str]:
+    """The modules around an operation, the innermost first."""
+    parts = name.split(".")[:-1]
+    return [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
+
+
+def _stage(block: str) -> str:
+    """`layer1` of `layer1.0`, `conv2` of `conv2_1`; a block without a number is its own."""
+    return re.sub(r"[._]\d+$", "", block)
+
+
+_CURVES = frozenset(
+    (
+        *("relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "celu", "gelu", "silu", "mish"),
+        *("hardtanh", "hardswish", "hardsigmoid", "tanh", "sigmoid", "logsigmoid", "softplus"),
+        *("softsign", "threshold", "ScaledTanh", "softmax", "log_softmax"),
+    )
+)
+_QUIET = frozenset(("dropout", "dropout2d", "feature_dropout", "batch_norm"))
+_APPLIED = _CURVES | _QUIET
+_MOVED = frozenset(
+    (
+        *("flatten", "view", "reshape", "unflatten", "squeeze", "unsqueeze", "permute"),
+        *("transpose", "contiguous", "clone", "to", "float", "detach"),
+    )
+)
+_WORDS = {
+    **dict.fromkeys((f"conv{n}d" for n in (1, 2, 3)), "convolution"),
+    **dict.fromkeys((f"conv_transpose{n}d" for n in (1, 2, 3)), "transposed convolution"),
+    **dict.fromkeys((f"max_pool{n}d" for n in (1, 2, 3)), "max pooling"),
+    **dict.fromkeys((f"avg_pool{n}d" for n in (1, 2, 3)), "average pooling"),
+    **dict.fromkeys((f"adaptive_max_pool{n}d" for n in (1, 2, 3)), "max pooling"),
+    **dict.fromkeys((f"adaptive_avg_pool{n}d" for n in (1, 2, 3)), "average pooling"),
+    "LocallyConnected2d": "locally connected",
+    "TableConv2d": "convolution by a table",
+    "MinPool2d": "min pooling",
+    "Subsampling2d": "subsampling",
+    "RadialBasis": "radial basis",
+    "LocalResponseNorm": "response norm",
+    "local_response_norm": "response norm",
+    "ScaledTanh": "scaled tanh",
+    "FractalJoin": "join",
+    "linear": "dense",
+    "mul": "multiplication",
+    "add": "addition",
+    "cat": "concatenation",
+}
+_OPS = {
+    **dict.fromkeys((f"conv{n}d" for n in (1, 2, 3)), "conv"),
+    **dict.fromkeys((f"conv_transpose{n}d" for n in (1, 2, 3)), "conv"),
+    **dict.fromkeys(("LocallyConnected2d", "TableConv2d"), "conv"),
+    **dict.fromkeys(("linear", "RadialBasis"), "dense"),
+    **dict.fromkeys((f"max_pool{n}d" for n in (1, 2, 3)), "maxpool"),
+    **dict.fromkeys((f"adaptive_max_pool{n}d" for n in (1, 2, 3)), "maxpool"),
+    **dict.fromkeys((f"avg_pool{n}d" for n in (1, 2, 3)), "avgpool"),
+    **dict.fromkeys((f"adaptive_avg_pool{n}d" for n in (1, 2, 3)), "avgpool"),
+    "Subsampling2d": "avgpool",
+    "MinPool2d": "minpool",
+    "mean": "mean",
+    "add": "add",
+    "FractalJoin": "add",
+    "mul": "mul",
+    "cat": "concat",
+    "softmax": "softmax",
+    "log_softmax": "softmax",
+    **dict.fromkeys(("batch_norm", "layer_norm", "group_norm", "instance_norm"), "norm"),
+    **dict.fromkeys(("local_response_norm", "LocalResponseNorm"), "norm"),
+    **dict.fromkeys(_CURVES - {"softmax", "log_softmax"}, "activation"),
+}

@@ -1,0 +1,1 @@
+"""Trainings that the page starts and watches: data sources, form, processes, events."""

@@ -1,0 +1,216 @@
+"""What a page hears of a run while it looks at it, as server-sent events."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fastapi.concurrency import run_in_threadpool
+
+from convscope.errors import WorkError
+from convscope.lab.jobs.jobs import ALIVE, Trainings
+from convscope.runs import index as facts
+from convscope.runs.index import Stamp, stamp
+from convscope.runs.live_files import Live, Picture
+from convscope.runs.tensor_file import Stored
+
+MOST = 32
+"""Listeners that a lab has at most."""
+
+COLUMNS = (
+    *("first", "last", "loss", "loss_low", "low_at", "loss_high", "high_at"),
+    *("top1", "lr", "images_per_second"),
+)
+"""What is told of the steps first to last: the mean of their losses, the extremes and the steps
+that had them, the share of their images that was answered right, the largest learning rate, and
+images per second of the time spent in steps."""
+
+Event = tuple[str, dict[str, Any]]
+Row = list[float | None]
+
+_WHOLE = (0, 1, 4, 6)  # columns of steps
+_EACH = 0.25  # seconds between two looks at the files
+_WATCH = 1.0  # seconds between two signs that somebody looks
+_STILL = 4.0  # seconds after which a line of comment keeps the connection
+
+
+class Busy(WorkError):
+    """More listen than may."""
+
+
+def steps_of(path: Path) -> tuple[int, list[Row]] | None:
+    """The steps of the run at `path`: the width of a row, and the rows in the order of `COLUMNS`.
+
+    None where none were told. Numbers have seven digits, what is not finite is None.
+    """
+    series = Live(path).folder / "series.npy"
+    return _steps(path, stamp(series))
+
+
+@lru_cache(maxsize=64)
+def _steps(path: Path, _stamp: Stamp) -> tuple[int, list[Row]] | None:
+    series = Live(path).read_series()
+    if series is None or not len(series):
+        return None
+    column = series.column
+    with np.errstate(all="ignore"):  # what cannot be divided becomes None
+        columns = (
+            column("first"),
+            column("last"),
+            column("loss") / column("steps"),
+            column("loss_low"),
+            column("low_at"),
+            column("loss_high"),
+            column("high_at"),
+            column("hits") / column("images"),
+            column("lr_high"),
+            column("images") / column("seconds"),
+        )
+    rows = np.stack(columns, 1)
+    return series.width, [
+        [_number(value, whole=place in _WHOLE) for place, value in enumerate(row)]
+        for row in rows.tolist()
+    ]
+
+
+def _number(value: float, *, whole: bool) -> float | None:
+    if not np.isfinite(value):
+        return None
+    return int(value) if whole else float(f"{value:.7g}")
+
+
+def picture_of(path: Path, name: Picture) -> Stored | None:
+    """A picture of the run at `path`, None where there is none. Not to be changed."""
+    return _picture(path, name, stamp(Live(path).folder / f"{name}.safetensors"))
+
+
+@lru_cache(maxsize=16)
+def _picture(path: Path, name: Picture, seen: Stamp) -> Stored | None:
+    return Live(path).read_picture(name) if seen != (0, 0) else None
+
+
+class Listener:
+    """One page that looks at one run: what it was told, and what is new since."""
+
+    def __init__(self, trainings: Trainings, name: str) -> None:
+        self._trainings, self._name = trainings, name
+        self._path = trainings.path(name)
+        self._live = Live(self._path)
+        self._seen: dict[str, Stamp] = {}
+        self._state: dict[str, Any] = {}
+        self._steps: tuple[int, list[Row]] = (0, [])
+        self._watched = 0.0
+        self.has_ended = False
+
+    def news(self) -> list[Event]:
+        """The events since the last call; `has_ended` tells whether there will be others."""
+        told = self._trainings.told(self._name)  # first: what comes after is no older
+        alive = told["state"] in ALIVE
+        if alive and time.monotonic() - self._watched >= _WATCH:
+            self._watched = time.monotonic()
+            self._live.watch()
+        found = [*self._told(told), *self._stepped(), *self._evaluated(), *self._pictured()]
+        self.has_ended = not alive
+        return found
+
+    def _told(self, told: dict[str, Any]) -> list[Event]:
+        now: dict[str, Any] = told["now"] or {}
+        beatless = {**told, "now": {**now, "beat": 0}}
+        if beatless == self._state:
+            return []
+        self._state = beatless
+        return [("state", told)]
+
+    def _is_new(self, file: Path) -> bool:
+        now = stamp(file)
+        new = now != self._seen.get(file.name, (0, 0))
+        self._seen[file.name] = now
+        return new
+
+    def _stepped(self) -> list[Event]:
+        """The rows that changed; all where a row has become wider."""
+        if not self._is_new(self._live.folder / "series.npy"):
+            return []
+        width, rows = steps_of(self._path) or (1, [])
+        before_width, before = self._steps
+        self._steps = width, rows
+        same = 0
+        if width == before_width:
+            pairs = enumerate(zip(before, rows, strict=False))
+            same = next((at for at, (a, b) in pairs if a != b), min(len(before), len(rows)))
+        if same == len(rows) == len(before):
+            return []
+        told = {"width": width, "from": same, "columns": COLUMNS, "rows": rows[same:]}
+        return [("steps", told)]
+
+    def _evaluated(self) -> list[Event]:
+        if not self._is_new(self._path / "metrics.jsonl"):
+            return []
+        return [("evaluation", {"metrics": facts.read_metrics(self._path)})]
+
+    def _pictured(self) -> list[Event]:
+        found: list[Event] = []
+        pictures: tuple[tuple[Picture, str], ...] = (
+            ("look", "step"),
+            ("filters", "steps"),
+            ("wrong", "step"),
+        )
+        for name, fact in pictures:
+            if self._is_new(self._live.folder / f"{name}.safetensors"):
+                stored = picture_of(self._path, name)
+                if stored is not None:
+                    found.append((name, {fact: stored.facts.get(fact)}))
+        return found
+
+
+class Listeners:
+    """All that listen, so many at most."""
+
+    def __init__(self, *, most: int = MOST) -> None:
+        self.most = most
+        self.now = 0
+
+    def refuse_more(self) -> None:
+        """Raise Busy where no place is left."""
+        if self.now >= self.most:
+            raise Busy(f"{self.most} pages listen to trainings already. Close one, then reload.")
+
+    async def stream(
+        self,
+        listener: Listener,
+        *,
+        gone: Callable[[], Awaitable[bool]],
+        ending: Callable[[], bool],
+    ) -> AsyncGenerator[str]:
+        """The events of one listener as text: to their end, until it is `gone`, or all are.
+
+        Nothing where no place is left.
+        """
+        if self.now >= self.most:
+            return
+        self.now += 1  # of one loop: no lock is needed
+        try:
+            spoken = time.monotonic()
+            while not (ending() or await gone()):
+                for event in await run_in_threadpool(listener.news):
+                    spoken = time.monotonic()
+                    yield text_of(event)
+                if listener.has_ended:
+                    yield text_of(("end", {}))
+                    return
+                if time.monotonic() - spoken >= _STILL:
+                    spoken = time.monotonic()
+                    yield ": still here\n\n"
+                await asyncio.sleep(_EACH)
+        finally:
+            self.now -= 1
+
+
+def text_of(event: Event) -> str:
+    """An event as it goes over the wire."""
+    name, told = event
+    return f"event: {name}\ndata: {json.dumps(facts.finite(told), ensure_ascii=False)}\n\n"

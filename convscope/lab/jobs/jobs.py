@@ -1,0 +1,290 @@
+"""The trainings that a lab knows: found in a folder, begun from the page, told and steered."""
+
+import re
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import filelock
+
+from convscope.data.source import NAMES, is_here
+from convscope.errors import RequestError, WorkError, nearest
+from convscope.lab.jobs.processes import Children
+from convscope.lab.jobs.sources import Given, free_name
+from convscope.runs import index as facts
+from convscope.runs.folder import Run, as_word
+from convscope.runs.live_files import Live, WishName
+from convscope.training.config import TABLES, Settings
+from convscope.zoo.table_file import is_table
+
+ALIVE = ("starting", "training", "paused", "evaluating", "testing")
+"""States in which a process works on the run."""
+
+MOST = 8
+"""Trainings at once that a lab begins."""
+
+_HEARD = ALIVE[1:]  # states in which wishes are heard
+_SILENT = 5.0  # seconds after which a training that tells nothing may be dead
+_TESTED = 2.0  # seconds for which a look at a run's lock counts
+_LINES = 20  # of a log that are told
+_FREE_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
+
+
+class State(NamedTuple):
+    """What a run is doing, why, and what it told last."""
+
+    word: str
+    sentence: str
+    now: dict[str, Any] | None
+
+
+class Trainings:
+    """The runs of a folder, and of others that were given by hand.
+
+    `data` are folders and CSVs that may be trained on from the page, beside the named sources;
+    `models` networks beside the zoo's: layer tables and `module:attr`. A run is called by the name
+    of its folder, a second one of the same name NAME-2: no request carries a path.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        runs: Sequence[Path] = (),
+        data: Sequence[str] = (),
+        models: Sequence[str] = (),
+    ) -> None:
+        self.folder = folder.resolve()
+        self.children = Children(self.folder)
+        self.given = Given(data, models)
+        self._elsewhere: dict[str, Path] = {}
+        self._writing = threading.Lock()
+        self._locks: dict[str, tuple[float, bool]] = {}
+        for run in runs:
+            path = Run.open(run).path.resolve()
+            if path.parent != self.folder and path not in self._elsewhere.values():
+                self._elsewhere[free_name(path.name, self._paths())] = path
+
+    def paths(self) -> dict[str, Path]:
+        """The runs by their names, the newest first.
+
+        Also those that were begun from the page and have no folder yet, or came to nothing.
+        """
+        found = self._paths()
+        return dict(sorted(found.items(), key=lambda one: -self._when(*one)))
+
+    def _paths(self) -> dict[str, Path]:
+        found = dict(self._elsewhere)
+        begun = self.children.names()
+        with suppress(OSError):
+            for path in sorted(self.folder.iterdir()):
+                if not path.name.startswith(".") and (path / "config.toml").is_file():
+                    found[free_name(path.name, found)] = path
+                    if path.name in begun:
+                        self.children.settle(path.name)
+        for name in begun:
+            found.setdefault(name, self.folder / name)
+        return found
+
+    def path(self, name: str) -> Path:
+        """Where a run lies. Raises RequestError for a name that none has."""
+        found = self._paths()
+        if name not in found:
+            raise RequestError(f"There is no run {name!r} in this lab.{nearest(name, found)}")
+        return found[name]
+
+    def _when(self, name: str, path: Path) -> float:
+        """When a run was begun, in seconds of unix time."""
+        made, _ = facts.stamp(path / "config.toml")
+        return made / 1e9 if made else self.children.began(name) or 0.0
+
+    def state(self, name: str, path: Path) -> State:
+        """What a run is doing."""
+        now = facts.read_json(Live(path).folder / "now.json")
+        if now is not None and not isinstance(now.get("beat"), int | float):
+            now = None
+        began, tested = self.children.began(name), facts.read_test(path) is not None
+        if began is not None and (now is None or now["beat"] < began):
+            if self.children.is_alive(name):
+                return State("starting", self._starting(name), now)
+            if not tested:
+                said = self.children.last_sentence(name)
+                return State("failed", said or "Its process ended before it said anything.", now)
+        if now is None:
+            return self._untold(path, tested=tested)
+        word = str(now.get("state"))
+        if word in _HEARD and time.time() - now["beat"] > _SILENT and not self._is_locked(path):
+            saved = f", after step {now['saved_step']:,}" if now.get("saved_step") else ""
+            sentence = "Its process was killed. It can go on from what was saved last"
+            return State("interrupted", f"{sentence}{saved}.", now)
+        return State(word, str(now.get("sentence") or ""), now)
+
+    def _untold(self, path: Path, *, tested: bool) -> State:
+        """What a run is doing that never told, for it is an older one or has only begun."""
+        if tested:
+            return State("done", "", None)
+        if self._is_locked(path):
+            return State("starting", "It reads the images.", None)
+        return State("stopped", "It was stopped before its test.", None)
+
+    def _starting(self, name: str) -> str:
+        said = self.children.last_sentence(name)
+        data = facts.read_toml(self.children.config(name)).get("data")
+        if not said and data in NAMES and not is_here(str(data)):
+            return f"It downloads {data} and reads the images."
+        return said or "It reads the images."
+
+    def _is_locked(self, path: Path) -> bool:
+        """Whether a process holds the run; looked at seldom, for looking takes the lock."""
+        at, held = self._locks.get(str(path), (-_TESTED, False))
+        if time.monotonic() - at < _TESTED:
+            return held
+        held = False
+        if (path / ".lock").exists():
+            try:
+                with filelock.FileLock(path / ".lock", timeout=0):
+                    pass
+            except filelock.Timeout:
+                held = True
+            except OSError:  # a folder that may not be written tells nothing
+                pass
+        self._locks[str(path)] = time.monotonic(), held
+        return held
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Every run in a line, the newest first."""
+        return [self.line(name, path) for name, path in self.paths().items()]
+
+    def line(self, name: str, path: Path) -> dict[str, Any]:
+        """One run in a line."""
+        metrics, test = facts.read_metrics(path), facts.read_test(path)
+        word, _, now = self.state(name, path)
+        last = metrics[-1] if metrics else {}
+        return {
+            "name": name,
+            "title": self._title(name, path),
+            "state": word,
+            "when": datetime.fromtimestamp(self._when(name, path), UTC)
+            .astimezone()
+            .isoformat(timespec="seconds"),
+            "epochs": last.get("epoch", 0),
+            "steps": max((now or {}).get("step") or 0, last.get("step", 0)),
+            "val_top1": facts.best_top1(metrics),
+            "test_top1": test and test["top1"],
+            "parameters": facts.parameters_of(path),
+        }
+
+    def _title(self, name: str, path: Path) -> str:
+        asked = facts.read_toml(self.children.config(name))
+        if asked:
+            asked = {"model": Settings().model, **asked}
+        return facts.title_of(facts.read_config(path)) or facts.title_of(asked) or name
+
+    def told(self, name: str) -> dict[str, Any]:
+        """One run at length, but for its metrics and settings."""
+        path = self.path(name)
+        word, sentence, now = self.state(name, path)
+        log = facts.last_lines(path / "log.txt", _LINES)
+        if word in ("starting", "failed") or not log:
+            log = [*log, *self.children.said(name, _LINES)][-_LINES:]
+        return {
+            "name": name,
+            "title": self._title(name, path),
+            "state": word,
+            "sentence": sentence,
+            "now": now,
+            "test": facts.read_test(path),
+            "log": log,
+        }
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """The settings of a run, those that were asked for while it has not begun."""
+        own = facts.read_config(self.path(name)) or facts.read_toml(self.children.config(name))
+        return {word: value for word, value in own.items() if word not in TABLES}
+
+    def start(
+        self, data: str, settings: Mapping[str, Any], *, name: str | None = None
+    ) -> tuple[str, str]:
+        """Begin a training in a process of its own; its name, and what should be known of it.
+
+        Raises RequestError for what cannot be meant, before a process is made; WorkError.
+        """
+        place = self.given.place(data, self._paths().values())
+        words = self.given.checked(settings, self.path)
+        with self._writing:
+            busy = self._busy()
+            free, again = self._name(name, str(words.get("model", Settings().model)), place)
+            self.children.reserve(free, {"data": place, **words}, again=again)
+            config, out = self.children.config(free), self.folder / free
+            self.children.begin(free, ["train", "--config", str(config), "--out", str(out)])
+        return free, _slow(busy)
+
+    def _busy(self) -> list[str]:
+        """The runs that are at work. Raises RequestError where they are as many as may be."""
+        states = {name: self.state(name, path) for name, path in self._paths().items()}
+        found = [name for name, state in states.items() if state.word in ALIVE]
+        if len(found) >= MOST:
+            raise RequestError(f"{MOST} trainings are at work. Stop one, or wait for its end.")
+        return found
+
+    def _name(self, name: str | None, model: str, data: str) -> tuple[str, bool]:
+        """The name of a new run, and whether it is that of one that failed before it began."""
+        taken = self._paths()
+        lost = {other for other, path in taken.items() if self._is_lost(other, path)}
+        if name is not None:
+            if not _FREE_NAME.fullmatch(name):
+                raise RequestError(
+                    f"{name!r} is no name for a run: use letters, digits, - and _, at most 100."
+                )
+            if (name in taken and name not in lost) or (self.folder / name).exists():
+                raise RequestError(f"There is a run {name} already. Choose another name.")
+            return name, name in lost
+        short = Path(model).stem if is_table(model) else model
+        place = Path(data)
+        kind = place.stem if place.is_file() else place.name
+        today = f"{datetime.now(UTC).astimezone():%Y-%m-%d}_{as_word(short)}_{as_word(kind)}"
+        there = {path.name for path in self.folder.glob("*")}
+        free = free_name(today, (taken.keys() - lost) | there)
+        return free, free in lost
+
+    def _is_lost(self, name: str, path: Path) -> bool:
+        return not path.exists() and self.state(name, path).word == "failed"
+
+    def resume(self, name: str) -> str:
+        """Go on with a run that was stopped, in a process of its own; what should be known of it.
+
+        Raises RequestError for a run that did not begin, is at work, or is done; WorkError.
+        """
+        with self._writing:
+            path = self.path(name)
+            word = self.state(name, path).word
+            if word in ALIVE or word == "done":
+                raise RequestError(f"{name} is {word}; only what was stopped can go on.")
+            if not (path / "config.toml").exists():
+                raise RequestError(f"{name} never began; start it again.")
+            busy = self._busy()
+            self.children.begin(name, ["resume", str(path)])
+        return _slow(busy)
+
+    def wish(self, name: str, wish: WishName) -> int:
+        """Ask a training for something; the number under which it will say that it heard.
+
+        Raises RequestError where nothing listens, WorkError where the run cannot be written.
+        """
+        path = self.path(name)
+        word = self.state(name, path).word
+        if word not in _HEARD:
+            raise RequestError(f"{name} is {word}; there is no training that would hear.")
+        try:
+            return Live(path).wish(wish)
+        except OSError as error:
+            raise WorkError(f"{name} cannot be written: {error.strerror}.") from error
+
+
+def _slow(busy: Sequence[str]) -> str:
+    verb = "is" if len(busy) == 1 else "are"
+    return f"{', '.join(busy)} {verb} at work too: they slow each other." if busy else ""

@@ -1,5 +1,0 @@
-"""The report of a training: one self-contained page, without scripts and without a network."""
-
-from convscope.report.page import report
-
-__all__ = ["report"]

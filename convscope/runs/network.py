@@ -1,0 +1,79 @@
+"""The trained network of a run: built again as it was, and filled with its best weights."""
+
+import sys
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+from convscope.card import Card
+from convscope.errors import RequestError
+from convscope.runs.folder import Run
+from convscope.zoo import build
+from convscope.zoo.check import check_network
+from convscope.zoo.table_file import is_table, read_table
+
+_TABLE = "network.toml"
+
+
+def load_network(run: Run) -> tuple[nn.Module, Card]:
+    """The network with its best weights, in eval mode, on the CPU; and its card.
+
+    Raises RequestError where card, weights and network do not belong together.
+    """
+    card, stored, config = run.read_card(), run.read_weights(), run.read_config()
+    with importable(config):
+        net = build_network(kept_model(run, str(config["model"])), card)
+    fill(net, stored.tensors, where=str(run.path / "model.safetensors"), card=card)
+    return net.eval(), card
+
+
+def build_network(model: str, card: Card) -> nn.Module:
+    """An untrained network that takes what the card describes and names its classes."""
+    net = build(model, classes=len(card.classes), channels=card.channels, input=card.size)
+    check_network(
+        net, channels=card.channels, size=card.size, classes=len(card.classes), name=model
+    )
+    return net
+
+
+def keep_model(run: Run, model: str) -> None:
+    """Keep what a network is built from: a layer table is copied into the run as network.toml."""
+    if is_table(model):
+        run.write(_TABLE, read_table(model).text)
+
+
+def kept_model(run: Run, model: str) -> str:
+    """What a run's network is built from: the run's own copy of a layer table, else `model`."""
+    return str(run.path / _TABLE) if is_table(model) else model
+
+
+@contextmanager
+def importable(config: Mapping[str, Any]) -> Generator[None]:
+    """The folder that a run's `module:attr` was imported from can be imported from again."""
+    folder = config.get("network", {}).get("folder")
+    if folder is None or folder in sys.path:
+        yield
+        return
+    sys.path.append(folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+
+
+def fill(net: nn.Module, weights: Mapping[str, Tensor], *, where: str, card: Card) -> None:
+    """Put weights into a network. Raises RequestError, naming the first that does not fit."""
+    own = net.state_dict()
+    for name in sorted(own.keys() | weights.keys()):
+        here = tuple(own[name].shape) if name in own else "missing"
+        there = tuple(weights[name].shape) if name in weights else "missing"
+        if here != there:
+            height, width = card.size
+            raise RequestError(
+                f"{where} does not fit its card: {name} is {there} in the file and {here} in the "
+                f"network for {len(card.classes)} classes and images of "
+                f"{card.channels}x{height}x{width}. Restore the run's card.json and config.toml."
+            )
+    net.load_state_dict(dict(weights))

@@ -1,0 +1,104 @@
+"""The verb `summary`: the lecture's table of any network, of a name, a run or a module."""
+
+import copy
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from convscope.errors import RequestError
+from convscope.receptive import receptive_fields
+from convscope.recording import operations
+from convscope.runs.folder import Run
+from convscope.runs.network import importable, kept_model
+from convscope.summaries.rows import rows_of
+from convscope.summaries.table import Summary
+from convscope.zoo import build, made_for
+
+_SIDE = 224  # of the image that a network of the user's is shown where nothing else is said
+
+
+def summary(
+    model: str | Path | nn.Module,
+    *,
+    classes: int | None = None,
+    channels: int | None = None,
+    input: tuple[int, int] | None = None,  # noqa: A002
+) -> Summary:
+    """Tell the lecture's table of a network: a name, `module:attr`, a table file, a run, a module.
+
+    The network is asked once, in eval mode, on tensors that have shapes and no memory. `channels`
+    and `input` (height, width) are those of the zoo or the run; for another network the channels
+    that its first convolution takes, and 224x224.
+
+    Raises RequestError for whatever is not a network, and for an image that it cannot take.
+
+        >>> found = summary("lenet5")
+        >>> found.parameters, found.multiply_adds
+        (61706, 416520)
+    """
+    name = model if isinstance(model, str) else type(model).__name__
+    if isinstance(model, nn.Module):
+        net = _on_meta(model)
+    elif isinstance(model, Path) or Path(model).is_dir():
+        return _of_run(Run.open(model))
+    else:
+        net = _built(model, classes, channels, input)
+        made = made_for(model)
+        channels, input = channels or made[0], input or made[1]  # noqa: A001
+    height, width = input or (_SIDE, _SIDE)
+    return summarised(net, name=name, image=(channels or _channels(net), height, width))
+
+
+def summarised(net: nn.Module, *, name: str, image: tuple[int, int, int]) -> Summary:
+    """The summary of a network on the meta device, which is left in eval mode."""
+    shown = torch.zeros(1, *image, device="meta")
+    try:
+        done = operations(net.eval(), shown)
+    except Exception as error:
+        told = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        size = "x".join(map(str, (*image[1:], image[0])))
+        raise RequestError(
+            f"{name} cannot take an image of {size} ({told}). Choose another with --input and "
+            "--channels."
+        ) from error
+    seen = receptive_fields(done, tuple(shown.shape))
+    counts = {parameter: tensor.numel() for parameter, tensor in net.named_parameters()}
+    return Summary(name, image, tuple(rows_of(done, seen, counts)))
+
+
+def _of_run(run: Run) -> Summary:
+    card, config = run.read_card(), run.read_config()
+    name = str(config["model"])
+    with importable(config):
+        net = _built(kept_model(run, name), len(card.classes), card.channels, card.size)
+    return summarised(net, name=name, image=(card.channels, *card.size))
+
+
+def _built(
+    model: str, classes: int | None, channels: int | None, size: tuple[int, int] | None
+) -> nn.Module:
+    """A network without memory; the user's own with memory where it cannot be had without."""
+    with suppress(RequestError), torch.device("meta"):
+        return _on_meta(build(model, classes=classes, channels=channels, input=size))
+    return _on_meta(build(model, classes=classes, channels=channels, input=size))
+
+
+def _on_meta(net: nn.Module) -> nn.Module:
+    """A copy of the structure alone: every parameter and buffer is a shape."""
+    state: list[Tensor] = [*net.parameters(), *net.buffers()]
+    memo = {
+        id(t): nn.Parameter(t.detach().to("meta"), t.requires_grad)
+        if isinstance(t, nn.Parameter)
+        else t.to("meta")
+        for t in state
+    }
+    return copy.deepcopy(net, memo)
+
+
+def _channels(net: nn.Module) -> int:
+    """What the first convolution takes; colour where there is none."""
+    firsts = (layer for layer in net.modules() if isinstance(layer, nn.Conv2d))
+    first = next(firsts, None)
+    return first.in_channels if first else 3

@@ -1,0 +1,104 @@
+"""The summary of a network: its rows, and totals that are their sums."""
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from convscope.summaries import diagram
+from convscope.summaries.markup import Table, counted, shape, size, square
+from convscope.summaries.rows import Row, folded
+
+_HEADS = (
+    *("layer", "kind", "filters", "size", "stride", "padding"),
+    *("feature map", "activation", "parameters", "multiply-adds", "field"),
+)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The lecture's table of one network.
+
+    Printed, it is the table as text; in a notebook, as HTML. Totals are sums of the rows.
+
+    Attributes:
+        name: what the network is called.
+        input: shape of the image, (channels, height, width).
+        rows: one per layer, in the order in which they run.
+    """
+
+    name: str
+    input: tuple[int, int, int]
+    rows: tuple[Row, ...] = field(repr=False)
+
+    @property
+    def parameters(self) -> int:
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def multiply_adds(self) -> int:
+        return sum(row.multiply_adds for row in self.rows)
+
+    @property
+    def units(self) -> int:
+        """Numbers that one image makes, all rows taken together."""
+        return sum(row.units for row in self.rows)
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} on {shape(self.input)}"
+
+    @property
+    def table(self) -> Table:
+        """The rows as strings, to be written as text, Markdown, LaTeX or HTML."""
+        blank = [""] * len(_HEADS[1:8])
+        return Table(
+            title=self.title,
+            heads=_HEADS,
+            lines=[_cells(row) for row in self.rows],
+            totals=["total", *blank, f"{self.parameters:,}", f"{self.multiply_adds:,}", ""],
+            note=f"In float32: {size(self.parameters)} of parameters, {size(self.units)} of "
+            "feature maps for one image.",
+            words=frozenset(("layer", "kind", "activation")),
+            spared=("kind", "multiply-adds", "padding", "activation", "field", "stride"),
+        )
+
+    def folded(self, depth: int) -> "Summary":
+        """The same with one row for each module at `depth` below the network."""
+        return replace(self, rows=tuple(folded(self.rows, depth)))
+
+    def to_svg(self) -> str:
+        """The volumes, drawn to scale."""
+        return diagram.svg(self.title, self.input, self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, for machines."""
+        return {
+            "network": self.name,
+            "input": self.input,
+            "rows": [asdict(row) for row in self.rows],
+            "parameters": self.parameters,
+            "multiply_adds": self.multiply_adds,
+            "units": self.units,
+        }
+
+    def __str__(self) -> str:
+        return self.table.to_text()
+
+    def _repr_html_(self) -> str:
+        return self.table.to_html()
+
+
+def _cells(row: Row) -> list[str]:
+    """The strings of one row, under the heads."""
+    return [
+        row.layer,
+        row.kind,
+        "" if row.filters is None else str(row.filters),
+        square(row.size),
+        square(row.stride),
+        row.padding if isinstance(row.padding, str) else square(row.padding),
+        shape(row.map),
+        row.activation or "",
+        counted(row.parameters),
+        counted(row.multiply_adds),
+        ("" if row.exact else "<=") + square(row.field),
+    ]

@@ -1,0 +1,1 @@
+"""What takes part in a training without being the loop."""

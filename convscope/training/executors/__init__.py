@@ -1,0 +1,1 @@
+"""Who computes the steps of a training."""

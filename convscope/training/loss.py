@@ -1,0 +1,35 @@
+"""What a step minimises."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from convscope.layers import AUXILIARY_WEIGHT, Answers
+from convscope.training.config import Settings
+
+
+def loss_and_logits(
+    answer: Tensor | Answers, targets: Tensor, *, weights: Tensor | None, smoothing: float
+) -> tuple[Tensor, Tensor]:
+    """The mean cross-entropy of a batch, in nats, and the logits (n, classes) that count.
+
+    That of each auxiliary classifier is added, times AUXILIARY_WEIGHT.
+    """
+    logits, auxiliary = answer if isinstance(answer, Answers) else (answer, ())
+    loss = F.cross_entropy(logits, targets, weights, label_smoothing=smoothing)
+    for other in auxiliary:
+        own = F.cross_entropy(other, targets, weights, label_smoothing=smoothing)
+        loss = loss + AUXILIARY_WEIGHT * own
+    return loss, logits
+
+
+def class_weights(
+    counts: NDArray[np.int64], settings: Settings, device: torch.device
+) -> Tensor | None:
+    """Weights that make every class count the same in the loss: n / (classes · count)."""
+    if settings.class_weights == "none":
+        return None
+    weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
+    return torch.tensor(weights, dtype=torch.float32, device=device)

@@ -1,0 +1,86 @@
+"""The learning rate as a function of how far the training has come."""
+
+import math
+from dataclasses import dataclass
+
+from convscope.training.config import ScheduleName
+
+_RISE = 0.3  # one-cycle: the share of the training in which the rate rises
+_START = 1 / 25  # one-cycle: where it starts, as a share of the peak
+_END = 1 / 25 / 1e4  # one-cycle: where it ends
+
+
+@dataclass
+class Plateau:
+    """Counts evaluations whose validation loss was no better than the best; AlexNet's rule by hand.
+
+    Attributes:
+        best: the lowest loss so far.
+        stalled: evaluations since then.
+        drops: how often the rate was divided.
+    """
+
+    best: float = math.inf
+    stalled: int = 0
+    drops: int = 0
+
+    def see(self, loss: float, *, patience: int) -> bool:
+        """Take in one validation loss; True when the rate is to be divided."""
+        if loss < self.best:
+            self.best, self.stalled = loss, 0
+            return False
+        self.stalled += 1
+        if self.stalled <= patience:
+            return False
+        self.stalled, self.drops = 0, self.drops + 1
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """The rate at progress t, from 0 (the first step) to 1 (past the last); see `rate`.
+
+    Attributes:
+        peak: the highest rate.
+        warmup: the share of the training in which the rate rises linearly from 0.
+        drop_by, drop_at: what `plateau` and `step` divide by, and where `step` does.
+    """
+
+    name: ScheduleName
+    peak: float
+    warmup: float
+    drop_by: float
+    drop_at: tuple[float, ...]
+
+    def rate(self, progress: float, *, drops: int = 0) -> float:  # noqa: PLR0911 -- one per rule
+        """The learning rate at `progress`; `drops` is how often a plateau has divided it.
+
+        With t counted after the warm-up:
+        `cosine` peak · (1 + cos πt) / 2 (Loshchilov & Hutter, 2016, without restarts);
+        `one-cycle` from peak/25 up along a half cosine until t = 0.3, then down to peak/250,000
+        (Smith & Topin, 2017; momentum, which they lower meanwhile, stays as it is);
+        `step` peak / drop_by^k after k of the places in drop_at; `plateau` peak / drop_by^drops.
+        """
+        if progress < self.warmup:
+            return self.peak * progress / self.warmup
+        if self.warmup >= 1:
+            return self.peak
+        t = min(1.0, (progress - self.warmup) / (1 - self.warmup))
+        match self.name:
+            case "constant":
+                return self.peak
+            case "cosine":
+                return self.peak * _half_cosine(t)
+            case "plateau":
+                return self.peak / self.drop_by**drops
+            case "step":
+                return self.peak / self.drop_by ** sum(progress >= place for place in self.drop_at)
+            case "one-cycle" if t < _RISE:
+                return self.peak * (1 + (_START - 1) * _half_cosine(t / _RISE))
+            case "one-cycle":
+                return self.peak * (_END + (1 - _END) * _half_cosine((t - _RISE) / (1 - _RISE)))
+
+
+def _half_cosine(t: float) -> float:
+    """1 at t = 0, 0 at t = 1."""
+    return (1 + math.cos(math.pi * t)) / 2

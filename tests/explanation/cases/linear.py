@@ -1,0 +1,85 @@
+"""What is linear in a network's image in a way of its own, against slow loops."""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from tests.explanation.cases.case import Case, Net, numbers, some
+from tests.explanation.cases.matrices import product
+from tests.reference import explanations as reference
+
+
+def scaled_up(build, mode, *, corners=False, words=""):
+    return Case(
+        "interpolate",
+        build,
+        "sum",
+        lambda x, _net, y: reference.resized(x, y.shape, mode, corners=corners),
+        (2, 4, 5),
+        words or mode,
+    )
+
+
+GRID = torch.stack([some(4, 3, seed=3).tanh() * 1.3, some(4, 3, seed=4).tanh() * 1.3], -1)[None]
+LINEAR = [
+    scaled_up(lambda: nn.Upsample(scale_factor=2), "nearest"),
+    scaled_up(lambda: nn.Upsample(size=(7, 3)), "nearest", words="nearest, to a size"),
+    scaled_up(lambda: nn.Upsample((7, 8), mode="bilinear"), "bilinear"),
+    scaled_up(
+        lambda: nn.Upsample((7, 3), mode="bilinear", align_corners=True),
+        "bilinear",
+        corners=True,
+        words="corners",
+    ),
+    scaled_up(lambda: nn.Upsample((7, 8), mode="bicubic"), "bicubic"),
+    product(
+        "einsum",
+        lambda x, w: torch.einsum("nchw,oc->nohw", x, w),
+        lambda x, w, shape: reference.matrix_product(
+            w, x.reshape(1, x.shape[1], -1), (1, len(w), x[0, 0].size)
+        ).reshape(shape),
+        (3, 4, 5),
+        w=(2, 3),
+    ),
+    product(
+        "einsum",
+        lambda x, w: torch.einsum("oc,nchw->no", w, x),
+        lambda x, w, shape: np.array(
+            [[math.fsum((w[o][:, None, None] * x[0]).ravel()) for o in range(len(w))]]
+        ).reshape(shape),
+        (3, 4, 5),
+        words="weights first",
+        w=(2, 3),
+    ),
+    Case(
+        "grid_sample",
+        lambda: Net(lambda x, grid: F.grid_sample(x, grid, align_corners=False), grid=GRID),
+        "sum",
+        lambda x, net, _y: reference.sampled(x, numbers(net.grid)),
+        (2, 4, 5),
+    ),
+    product(
+        "scaled_dot_product_attention",
+        F.scaled_dot_product_attention,
+        lambda x, k, v, shape: reference.attention(x, k, v).reshape(shape),
+        (2, 4, 6),
+        k=(1, 2, 5, 6),
+        v=(1, 2, 5, 3),
+    ),
+    product(
+        "scaled_dot_product_attention",
+        lambda x: F.scaled_dot_product_attention(x, 2 * x, x / 2, is_causal=True),
+        lambda x, shape: reference.attention(x, 2 * x, x / 2, causal=True).reshape(shape),
+        (2, 4, 6),
+        words="causal",
+    ),
+    product(
+        "fold",
+        lambda x: F.fold(x, (4, 5), 2),
+        lambda x, shape: reference.folded(x, shape, kernel=(2, 2)),
+        (8, 12),
+    ),
+]

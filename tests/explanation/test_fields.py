@@ -1,0 +1,418 @@
+"""What a unit sees, per channel: the support of its gradient; and what of it lies in the image."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from convscope.explanation.recording import record
+from convscope.zoo import build
+from tests.conftest import TORCHVISION
+from tests.receptive.test_zoo import positive
+
+
+class Whole(nn.Module):
+    """A network with its dense layers, which `positive` leaves out of a plain nn.Sequential."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        return self.net(x)
+
+
+def grown(net, image):
+    """What modules give, by their path, each with the graph of its gradient."""
+    made, handles = {}, []
+    for path, module in net.named_modules():
+        keep = lambda _m, _x, y, path=path: made.setdefault(path, y)  # noqa: E731
+        handles.append(module.register_forward_hook(keep))
+    net(image)
+    for handle in handles:
+        handle.remove()
+    return {path: one for path, one in made.items() if isinstance(one, Tensor)}
+
+
+def touched(answer, at, image):
+    """Height and width of the pixels that a unit has a gradient by; None where there is none."""
+    (gradient,) = torch.autograd.grad(answer[(0, *at)], image, retain_graph=True)
+    pixels = gradient[0].abs().amax(0) > 0
+    places = [pixels.any(1 - axis).nonzero().flatten().tolist() for axis in (0, 1)]
+    return tuple((found[0], found[-1] + 1) for found in places) if places[0] else None
+
+
+def shown(field):
+    """The part of the image that an explanation says a unit sees; None where there is none."""
+    return None if field is None or None in field.clipped else field.clipped
+
+
+def claimed(field):
+    return field is None or field.exact
+
+
+def names_of(recording, made):
+    """The operation that gave what a module gave: the last one that is the same to the bit."""
+    found = {}
+    for path, answer in made.items():
+        same = [
+            name
+            for name in reversed(recording.names)
+            if recording[name].shape == tuple(answer.shape[1:])
+            and torch.equal(recording[name].full, answer)
+        ]
+        if same:
+            found[path if path in same else same[0]] = answer
+    return found
+
+
+def prepared(net, size, channels=3):
+    """A recording, an image that takes gradients, and the results of modules by operation."""
+    torch.manual_seed(0)
+    net = positive(net)
+    image = torch.rand(1, channels, *size, dtype=torch.float64, requires_grad=True)
+    recording = record(net, image.detach())
+    return recording, image, names_of(recording, grown(net, image))
+
+
+def units(recording, answers, count, seed=0):
+    """Units of all operations, of each branch of a concatenation one at least; also at corners."""
+    random = np.random.default_rng(seed)
+    chosen = []
+    for name in answers:
+        shape = recording[name].shape
+        ends = np.cumsum([recording[branch].shape[0] for branch in recording[name].operands])
+        if recording[name].kind == "cat" and ends[-1] == shape[0]:
+            channels = [random.integers(first, end) for first, end in zip((0, *ends), ends)]  # noqa: B905
+        else:
+            channels = np.linspace(0, shape[0] - 1, 4).round()
+        for channel in channels:
+            rest = tuple(int(random.choice((0, side // 2, side - 1))) for side in shape[1:])
+            chosen.append((name, (int(channel), *rest)))
+    keep = random.permutation(len(chosen))[:count]
+    cats = [n for n, (name, _) in enumerate(chosen) if recording[name].kind == "cat"]
+    return [chosen[n] for n in sorted({*keep.tolist(), *cats})]
+
+
+def compared(net, size, channels=3, count=60):
+    """The units, what the explanation says that they see, and what their gradient touches."""
+    recording, image, answers = prepared(net, size, channels)
+    for name, at in units(recording, answers, count):
+        field = recording.explain(name, at).receptive_field
+        yield name, at, field, touched(answers[name], at, image)
+
+
+def seen_exactly(net, size, channels=3, count=60):
+    found = list(compared(net, size, channels, count))
+    assert len(found) >= 4
+    assert [one for one in found if shown(one[2]) != one[3] or not claimed(one[2])] == []
+
+
+# (network of the zoo, height, width): not square, so that mixed-up axes show.
+ZOO_NETWORKS = [
+    ("lenet5_1998", 32, 37),
+    ("alexnet", 99, 83),
+    ("alexnet_towers", 67, 83),
+    ("nin_cifar", 32, 24),
+    ("googlenet", 96, 80),
+    ("googlenet_bn", 64, 80),
+    ("resnet18", 64, 48),
+    ("squeezenet1_0", 64, 49),
+    ("densenet40_12", 32, 40),
+    ("densenet121", 64, 48),
+    pytest.param("fractalnet20", 32, 40, marks=pytest.mark.slow),
+    ("wrn16_8", 16, 24),
+    ("deepface", 72, 80),
+]
+
+
+@pytest.mark.parametrize(("name", "height", "width"), ZOO_NETWORKS)
+def test_units_see_what_their_gradient_touches(name, height, width):
+    channels = 1 if name.startswith("lenet5") else 3
+    seen_exactly(build(name, input=(height, width)), (height, width), channels)
+
+
+def test_units_of_googlenet_of_torchvision_see_what_their_gradient_touches():
+    assert TORCHVISION is None or TORCHVISION.ns == "torchvision"
+    models = pytest.importorskip("torchvision").models
+    net = models.googlenet(weights=None, aux_logits=False, init_weights=False)
+    seen_exactly(Whole(net), (64, 80), count=40)
+
+
+class Branches(nn.Module):
+    """Two branches side by side, of which one sees a pixel and the other 5x3 of them."""
+
+    def __init__(self, behind=lambda _net, x: x, **layers):
+        super().__init__()
+        self.behind = behind
+        self.one, self.other = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, (5, 3), padding=(2, 1))
+        self.last = nn.Identity()
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+
+    def side_by_side(self, x, dim=1):
+        return torch.cat([self.one(x), self.other(x)], dim)
+
+    def forward(self, x):
+        return self.last(self.behind(self, self.side_by_side(x)))
+
+
+SIZE = (13, 18)
+
+BEHIND_BRANCHES = {
+    "nothing": Branches(),
+    "batch norm": Branches(norm=nn.BatchNorm2d(8), behind=lambda net, x: net.norm(x)),
+    "activation": Branches(curve=nn.SiLU(), behind=lambda net, x: net.curve(x)),
+    "dropout": Branches(drop=nn.Dropout2d(), behind=lambda net, x: net.drop(x)),
+    "pool": Branches(pool=nn.AvgPool2d(3, 2, 1), behind=lambda net, x: net.pool(x)),
+    "two pools and a norm": Branches(
+        pool=nn.AvgPool2d((2, 3), 1),
+        again=nn.AvgPool2d(2),
+        norm=nn.BatchNorm2d(8),
+        behind=lambda net, x: net.norm(net.again(net.pool(x))),
+    ),
+    "adaptive pool": Branches(pool=nn.AdaptiveAvgPool2d((3, 4)), behind=lambda net, x: net.pool(x)),
+    "convolution": Branches(
+        conv=nn.Conv2d(8, 2, 3, dilation=2, padding=1), behind=lambda net, x: net.conv(x)
+    ),
+    "concatenation": Branches(
+        pool=nn.AvgPool2d(3, 1, 1),
+        behind=lambda net, x: net.pool(torch.cat([net.pool(x), x[:, :2]], -3)),
+    ),
+    "concatenation by axis": Branches(
+        pool=nn.AvgPool2d(3, 1, 1),
+        behind=lambda net, x: torch.concatenate([net.pool(x), x], axis=1),
+    ),
+    "dense layer": Branches(
+        dense=nn.Linear(8 * 13 * 18, 5), behind=lambda net, x: net.dense(x.flatten(1))
+    ),
+    "mean": Branches(behind=lambda net, x: x.mean((2, 3))),
+    "transposed convolution": Branches(
+        large=nn.ConvTranspose2d(8, 3, 3, 2, 1), behind=lambda net, x: net.large(x)
+    ),
+}
+
+
+@pytest.mark.parametrize("behind", BEHIND_BRANCHES)
+def test_each_channel_sees_what_its_branch_sees(behind):
+    seen_exactly(BEHIND_BRANCHES[behind], SIZE)
+
+
+def test_branches_of_a_split_see_what_their_channels_saw():
+    class Split(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem = nn.Conv2d(3, 6, 3, padding=1)
+            self.conv = nn.Conv2d(4, 4, 3, padding=1)
+            self.pool = nn.AvgPool2d(2)
+
+        def forward(self, x):
+            one, other = self.stem(x).split((2, 4), 1)
+            return self.pool(torch.cat([one, self.conv(other)], 1))
+
+    seen_exactly(Split(), SIZE)
+    recording = record(Split(), torch.rand(3, *SIZE))
+    fields = [recording.explain("pool", (c, 2, 3)).receptive_field for c in range(6)]
+    assert [field.box for field in fields] == [((3, 7), (5, 9))] * 2 + [((2, 8), (4, 10))] * 4
+
+
+# Behind which the channels are followed no further, or are: never too little, and never a claim.
+REACHED = {
+    "depthwise": Branches(
+        conv=nn.Conv2d(8, 8, 3, padding=1, groups=8), behind=lambda net, x: net.conv(x)
+    ),
+    "groups": Branches(
+        conv=nn.Conv2d(8, 4, 3, padding=1, groups=2), behind=lambda net, x: net.conv(x)
+    ),
+    "chunk": Branches(behind=lambda net, x: x.chunk(2, 1)[0] * 1.0),
+    "chunk and convolution": Branches(
+        conv=nn.Conv2d(4, 2, 3, padding=1), behind=lambda net, x: net.conv(x.chunk(2, 1)[0])
+    ),
+    "slice": Branches(behind=lambda net, x: x[:, 2:6] * 1.0),
+    "addition": Branches(behind=lambda net, x: x + x),
+    "scale and shift": Branches(behind=lambda net, x: x * 2 + 1),
+    "gate": Branches(behind=lambda net, x: x * x.mean((2, 3), keepdim=True)),
+    "shuffled": Branches(
+        conv=nn.Conv2d(8, 8, 1, groups=8),
+        behind=lambda net, x: net.conv(x.view(1, 2, 4, *SIZE).transpose(1, 2).reshape(1, 8, *SIZE)),
+    ),
+    "channel shuffle": Branches(behind=lambda net, x: F.channel_shuffle(x, 2)),
+    "padding": Branches(behind=lambda net, x: F.pad(x, (1, 0, 2, 1))),
+    "padding and pool": Branches(
+        pool=nn.AvgPool2d(2), behind=lambda net, x: net.pool(F.pad(x, (1, 0, 2, 1)))
+    ),
+    "enlarging": Branches(behind=lambda net, x: F.interpolate(x, scale_factor=2)),
+    "softplus": Branches(behind=lambda net, x: F.softplus(x)),
+    "rows": Branches(behind=lambda net, x: torch.cat([x, x], 2)),
+    "softmax": Branches(behind=lambda net, x: torch.softmax(x, 1)),
+    "instance norm": Branches(behind=lambda net, x: F.instance_norm(x)),
+    "flip": Branches(behind=lambda net, x: x.flip(1)),
+}
+
+
+def never_too_little(net, size, count=60):
+    found = list(compared(net, size, count=count))
+    assert len(found) >= 4
+    too_little = [one for one in found if not covers(shown(one[2]), one[3])]
+    untrue = [one for one in found if claimed(one[2]) and shown(one[2]) != one[3]]
+    assert (too_little, untrue) == ([], [])
+
+
+def covers(box, inner):
+    if box is None or inner is None:
+        return inner is None
+    return all(one <= a and b <= two for (one, two), (a, b) in zip(box, inner, strict=True))
+
+
+@pytest.mark.parametrize("behind", REACHED)
+def test_a_field_is_never_too_small_and_exact_where_it_says_so(behind):
+    never_too_little(REACHED[behind], SIZE)
+
+
+@pytest.mark.parametrize("name", ["shufflenet_v2_x0_5", "mnasnet0_5"])
+def test_fields_of_networks_of_torchvision_are_exact_where_they_say_so(name):
+    models = pytest.importorskip("torchvision").models
+    never_too_little(Whole(models.get_model(name, weights=None)), (64, 80), count=120)
+
+
+def test_fields_of_ghosts_are_exact_where_they_say_so():
+    timm = pytest.importorskip("timm")
+    net = timm.create_model("ghostnet_050", pretrained=False)
+    for module in net.modules():
+        if hasattr(module, "gate"):  # which saturates, and then nothing that it sees counts
+            module.gate = nn.Identity()
+    never_too_little(Whole(net), (64, 80), count=120)
+
+
+@pytest.mark.parametrize(
+    ("name", "height", "width"), [("lenet5", 32, 41), ("alexnet", 99, 83), ("deepface", 72, 89)]
+)
+def test_dense_layers_see_everything_that_the_last_maps_see(name, height, width):
+    channels = 1 if name == "lenet5" else 3
+    net = Whole(build(name, input=(height, width)))
+    recording, image, answers = prepared(net, (height, width), channels)
+    dense = [one for one in answers if recording[one].kind == "linear"]
+    assert dense
+    for one in dense:
+        field = recording.explain(one, recording[one].shape[0] - 1).receptive_field
+        assert field.exact
+        assert field.clipped == touched(answers[one], (0,), image)
+        if name == "lenet5":
+            assert field.clipped == ((0, 32), (0, 40))  # 41 is odd: pooling leaves a column
+            assert field.box == field.clipped
+            assert field.fraction == 1
+
+
+# (network, layers whose units reach no further over the border than the margin).
+WITH_MARGIN = [
+    ("resnet18", ("conv1", "pool1", "conv2_2", "conv3_2")),
+    ("resnet20_cifar", ("conv1", "conv2_3", "conv3_2", "conv3_3")),
+    ("googlenet", ("conv1", "pool2", "inception_3a", "inception_3b", "pool3")),
+    ("squeezenet1_1", ("conv1", "fire2", "pool3", "fire4")),
+]
+
+
+@pytest.mark.parametrize(("name", "layers"), WITH_MARGIN)
+def test_a_box_outside_the_image_is_what_a_larger_image_would_show(name, layers):
+    size, margin = (96, 80), 64
+    recording, _, answers = prepared(build(name, input=size), size)
+    larger = tuple(side + 2 * margin for side in size)
+    wide, image, behind = prepared(build(name, input=larger), larger)
+    random = np.random.default_rng(0)
+    chosen = [one for one in answers if one.split(".")[0] in layers and one in behind]
+    outside = 0
+    for one in map(str, random.permutation(chosen)[:12]):
+        maps, *sides = recording[one].shape
+        jumps = [2 ** round(np.log2(side / own)) for side, own in zip(size, sides, strict=True)]
+        at = int(random.integers(maps)), 0, sides[1] // 2
+        moved = (at[0], *(p + margin // jump for p, jump in zip(at[1:], jumps, strict=True)))
+        expected = touched(behind[one], moved, image)
+        assert wide.explain(one, moved).receptive_field.box == expected
+        field = recording.explain(one, at).receptive_field
+        assert field.box == tuple((a - margin, b - margin) for a, b in expected), (one, at)
+        outside += field.box[0][0] < 0
+    assert outside > 3
+
+
+def counted(field, size):
+    """How many of the pixels of the box lie in the image, one by one."""
+    pixels = list(itertools.product(*(range(first, end) for first, end in field.box)))
+    inside = [p for p in pixels if all(0 <= own < side for own, side in zip(p, size, strict=True))]
+    ends = tuple((min(axis), max(axis) + 1) for axis in zip(*inside, strict=True))
+    return ends, len(inside) / len(pixels)
+
+
+@pytest.mark.parametrize(("name", "height", "width"), [("resnet18", 64, 48), ("alexnet", 99, 83)])
+def test_the_clipped_box_and_its_share_are_those_of_counting(name, height, width):
+    recording, _, answers = prepared(build(name, input=(height, width)), (height, width))
+    shares = set()
+    middle = tuple(side // 2 for side in recording["conv1"].shape)
+    for one, at in [*units(recording, answers, 40), ("conv1", middle)]:
+        field = recording.explain(one, at).receptive_field
+        clipped, share = counted(field, (height, width))
+        assert field.clipped == clipped, (one, at)
+        assert field.fraction == pytest.approx(share, rel=1e-12), (one, at)
+        shares.add(share)
+    assert min(shares) < 0.5
+    assert max(shares) == 1
+
+
+def test_a_unit_in_the_padding_alone_sees_nothing():
+    recording = record(nn.Sequential(nn.Conv2d(1, 1, 1, padding=3)), torch.ones(1, 5, 7))
+    corner = recording.explain("0", (0, 0, 4)).receptive_field
+    assert corner.box == ((-3, -2), (1, 2))
+    assert corner.clipped == (None, (1, 2))
+    assert corner.fraction == 0
+
+
+def test_a_pixel_sees_itself():
+    recording = record(nn.Sequential(nn.ReLU()), torch.ones(3, 5, 7))
+    for name in ("image", "0"):
+        field = recording.explain(name, (2, 4, 6)).receptive_field
+        assert (field.box, field.clipped) == (((4, 5), (6, 7)),) * 2
+        assert (field.fraction, field.exact) == (1, True)
+
+
+def test_what_the_image_has_no_part_in_has_no_field():
+    class Biased(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.bias = nn.Parameter(torch.ones(3))
+
+        def forward(self, x):
+            return x + (2 * self.bias)[:, None, None]
+
+    recording = record(Biased(), torch.ones(3, 2, 2))
+    assert recording.explain("mul", 1).receptive_field is None
+    assert recording.explain("add", (1, 0, 1)).receptive_field.box == ((0, 1), (1, 2))
+
+
+@pytest.mark.parametrize("behind", [nn.Identity(), nn.ReLU(), nn.AvgPool2d(2)])
+def test_a_constant_beside_the_maps_has_no_field(behind):
+    class Placed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.behind = behind
+            self.register_buffer("places", torch.linspace(1, 2, 40).reshape(1, 2, 4, 5))
+
+        def forward(self, x):
+            return self.behind(torch.cat([x, self.places, torch.ones(1, 1, 4, 5)], 1))
+
+    recording = record(Placed(), torch.rand(3, 4, 5))
+    fields = [recording.explain(recording.output, (c, 1, 1)).receptive_field for c in range(6)]
+    assert fields[3:] == [None] * 3
+    side = 2 if isinstance(behind, nn.AvgPool2d) else 1
+    assert [field.box for field in fields[:3]] == [((side, 2 * side),) * 2] * 3
+
+
+def test_behind_an_unknown_operation_a_field_is_all_and_says_so():
+    class Sorted(nn.Module):
+        def forward(self, x):
+            return torch.sort(x, dim=-1).values
+
+    recording = record(Sorted(), torch.rand(3, 4, 5))
+    field = recording.explain(recording.output, (1, 2, 3)).receptive_field
+    assert field is None or (not field.exact and field.clipped == ((0, 4), (0, 5)))

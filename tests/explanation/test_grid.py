@@ -1,0 +1,83 @@
+"""A grid of numbers under a filter, without a network: the lecture's pages."""
+
+import pytest
+
+from convscope.errors import RequestError
+from convscope.explanation.grid import FILTERS, find_filter, read_grid, record_grid
+from tests.lecture.test_worked_example import FILTER, IMAGE, numbers
+from tests.reference.geometry import correlate
+
+
+@pytest.mark.parametrize("words", [{}, {"stride": 2}, {"padding": 1}, {"stride": 3, "padding": 2}])
+@pytest.mark.parametrize("name", FILTERS)
+def test_every_unit_is_what_the_slow_loop_says(name, words):
+    expected = correlate(numbers(IMAGE), FILTERS[name], **words)
+    recording = record_grid([numbers(IMAGE)], [FILTERS[name]], **words)
+    assert recording["map"].shape == (1, len(expected), len(expected[0]))
+    for i, row in enumerate(expected):
+        for j, value in enumerate(row):
+            one = recording.explain("map", (0, i, j))
+            assert one.total == pytest.approx(value, abs=1e-12)
+            assert one.agrees
+
+
+def test_the_lectures_filter_has_a_name():
+    assert find_filter("sobel-x") == numbers(FILTER)
+
+
+def test_colour_is_three_sums_that_add_up():
+    grids = [numbers(IMAGE), [[0.0] * 6] * 6, [[1.0] * 6] * 6]
+    filters = [numbers(FILTER), numbers(FILTER), [[1.0] * 3] * 3]
+    one = record_grid(grids, filters).explain("map", (0, 0, 1))
+    assert one.channel_sums.tolist() == [-17, 0, 9]
+    assert one.total == -8
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", " ", ", "])
+def test_a_grid_is_read_whatever_stands_between_the_numbers(tmp_path, mark):
+    path = tmp_path / "gráf 6x6.csv"
+    path.write_text(f"1{mark}-2.5\n\n3{mark}4e1\n", encoding="utf-8-sig")
+    assert read_grid(path) == [[1, -2.5], [3, 40]]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"1,2\n3\n", "rows must be as long"),
+        (b"", "rows must be as long"),
+        (b"1,two\n", "line 1"),
+        (b"\xff\xfe\x00", "no text"),
+        (None, "cannot be read"),
+    ],
+)
+def test_what_is_no_grid_is_refused_by_name(tmp_path, text, told):
+    path = tmp_path / "grid.csv"
+    if text is not None:
+        path.write_bytes(text)
+    with pytest.raises(RequestError, match=told) as error:
+        read_grid(path)
+    assert "grid.csv" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("grids", "filters", "words", "told"),
+    [
+        ([[[1.0, 2.0]]], [[[1.0] * 3]], {}, "does not fit"),
+        ([[[1.0]]] * 3, [[[1.0]]] * 2, {}, "2 channels and the grid 3"),
+        ([[[1.0]]], [[[1.0]]], {"stride": 0}, "impossible"),
+        ([[[1.0]]], [[[1.0]]], {"padding": -1}, "impossible"),
+        ([[[1.0], [1.0, 2.0]]], [[[1.0]]], {}, "several lengths"),
+        ([[]], [[[1.0]]], {}, "needs"),
+    ],
+)
+def test_what_cannot_slide_is_refused(grids, filters, words, told):
+    with pytest.raises(RequestError, match=told):
+        record_grid(grids, filters, **words)
+
+
+def test_an_unknown_filter_names_those_that_there_are(tmp_path):
+    with pytest.raises(RequestError, match="Did you mean 'sobel-x'"):
+        find_filter("sobelx")
+    path = tmp_path / "mine.csv"
+    path.write_text("1,2\n")
+    assert find_filter(str(path)) == [[1, 2]]

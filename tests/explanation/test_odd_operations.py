@@ -1,0 +1,146 @@
+"""Operations without a rule, of someone's own, of odd numbers or of odd spelling."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from convscope.explanation.recording import record
+from convscope.explanation.rules import RULES
+from tests.explanation.cases.case import Net, image_of, numbers, some, units_of
+
+
+def test_constants_that_were_given_lie_nowhere():
+    recording = record(Net(lambda x: F.pad(x, (1, 1), value=0.5)), image_of((1, 2, 3)))
+    explanation = recording.explain("pad", (0, 0, 0))
+    assert len(explanation.terms) == 0
+    assert (explanation.total, explanation.agrees) == (0.5, True)
+
+
+def test_whole_numbers_and_truth_values_are_copied_too():
+    of = [
+        lambda x: (x > 0).flatten(1),
+        lambda x: (x > 0)[:, 1:],
+        lambda x: (4 * x).long().flatten(1),
+        lambda x: torch.cat([(4 * x).long(), torch.arange(6).expand(1, 2, 4, 6)], 1),
+    ]
+    for one in of:
+        recording = record(Net(one), image_of((2, 4, 6)))
+        found = recording[recording.output]
+        for at in units_of(found.shape):
+            explanation = recording.explain(found.name, at)
+            assert explanation.made.kind == "copy", explanation.formula
+            assert explanation.total == found.value[at].item()
+            (term,) = explanation.terms
+            assert recording[term.place.source].value[term.place.at].item() == term.value
+
+
+def test_units_whose_number_depends_on_the_image_are_explained_too():
+    image = image_of((2, 4, 5))
+    recording = record(Net(lambda x: x[x > 0]), image)
+    expected = numbers(image)[numbers(image) > 0]
+    for n, value in enumerate(expected):
+        explanation = recording.explain(recording.output, n)
+        assert explanation.total == value
+        (term,) = explanation.terms
+        assert image[0][term.place.at] == value
+
+
+ATTENTION = "scaled_dot_product_attention"
+
+
+@pytest.mark.parametrize(
+    ("of", "kind"),
+    [
+        (lambda x: x.sort(1).values, "sort"),
+        (lambda x: x.cumsum(1), "cumsum"),
+        (lambda x: x.max(1).indices, "max"),
+        (lambda x: F.max_pool2d(x, 2, return_indices=True)[1], "max_pool2d"),
+        (lambda x: F.adaptive_max_pool2d(x, 2, return_indices=True)[1], "adaptive_max_pool2d"),
+        (lambda x: x.std((2, 3)), "std"),
+        (lambda x: x.div(0.3, rounding_mode="floor"), "div"),
+        (lambda x: x ** x.abs(), "pow"),
+        (lambda x: torch.clamp(x, -x.abs(), x.abs()), "clamp"),
+        (lambda x: torch.einsum("nchw,ndhw->ncd", x, x), "einsum"),
+        (lambda x: F.scaled_dot_product_attention(x, 2 * x, 4 * x, dropout_p=0.5), ATTENTION),
+        (lambda x: F.scaled_dot_product_attention(x, x, x), ATTENTION),
+        (lambda x: F.lp_pool2d(x, 2, 2), "lp_pool2d"),
+        (lambda x: torch.where(x > 0)[1], "where"),
+        (lambda x: x.view(torch.int32), "view"),
+        (lambda x: torch.addmm(x[0, 0], x[0, 0], x[0, 0].new_ones(5, 5), alpha=2), "addmm"),
+        (torch.fft.fft, "fft_fft"),
+    ],
+)
+def test_an_operation_without_a_rule_is_unknown_and_names_its_operands(of, kind):
+    recording = record(Net(of), image_of((2, 4, 5)))
+    found = recording[recording.output]
+    if kind == "fft_fft":
+        found = recording[recording.names[0]]
+    elif kind not in RULES:
+        assert found.kind == kind
+    for at in units_of(found.shape)[:6]:
+        explanation = recording.explain(found.name, at)
+        made = explanation.made
+        assert (made.kind, made.operands) == ("unknown", found.operands)
+        assert found.operands
+        assert math.isnan(explanation.total)
+        assert not explanation.agrees
+        assert len(explanation.terms) == 0
+        assert "rule failed" not in made.formula
+        assert explanation.to_dict()["operands"]
+
+
+class OwnFunction(torch.autograd.Function):
+    """A function of someone's own."""
+
+    @staticmethod
+    def forward(_ctx, x):
+        return x * 2 + 1
+
+
+def test_a_function_of_someones_own_is_seen_through():
+    recording = record(nn.Sequential(Net(OwnFunction.apply), nn.ReLU()), image_of((2, 3)))
+    values = recording["1"].value
+    for at in itertools.product(range(1), range(2), range(3)):
+        explanation = recording.explain("1", at)
+        assert explanation.agrees
+        assert explanation.total == values[at].item()
+
+
+DIRECTLY = {
+    "batch_norm": lambda x, w, b: torch.batch_norm(
+        x,
+        w,
+        b,
+        w + 1,
+        w.abs() + 0.5,
+        *(False, 0.1, 1e-5, False),
+    ),
+    "layer_norm": lambda x, w, b: torch.layer_norm(x, (3,), w, b),
+    "group_norm": lambda x, w, b: torch.group_norm(x, 3, w, b),
+    "instance_norm": lambda x, w, b: torch.instance_norm(
+        x,
+        w,
+        b,
+        *(None, None, True, 0.1, 1e-5, False),
+    ),
+    "prelu": lambda x, w, *_: torch.prelu(x, w),
+    "conv_transpose2d": lambda x, w, b: torch.conv_transpose2d(
+        x, w.reshape(3, 1, 1, 1).expand(3, 1, 2, 2), b[:1], 2, 0, 1
+    ),
+    "dropout": lambda x, *_: torch.dropout(x, 0.5, False),  # noqa: FBT003
+}
+
+
+@pytest.mark.parametrize("kind", DIRECTLY)
+def test_torchs_own_spelling_of_a_function_is_explained_or_unknown_never_wrong(kind):
+    net = Net(DIRECTLY[kind], w=some(3, seed=3), b=some(3, seed=4))
+    recording = record(net, image_of((3, 4, 3)))
+    found = recording[recording.output]
+    assert found.kind == kind
+    for at in units_of(found.shape):
+        explanation = recording.explain(found.name, at)
+        assert explanation.made.kind == "unknown" or explanation.agrees

@@ -1,0 +1,168 @@
+"""What people read: aligned matrices, sums folded honestly, columns, HTML, JSON."""
+
+import json
+import math
+import re
+from collections import OrderedDict
+
+import pytest
+import torch
+from torch import nn
+
+from convscope.explanation.recording import record
+from convscope.explanation.text import columns_text, to_text
+from tests.lecture.test_worked_example import FILTER, IMAGE, numbers
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def lecture():
+    conv = nn.Conv2d(1, 1, 3, bias=False)
+    conv.weight.data.copy_(torch.tensor(numbers(FILTER)))
+    net = nn.Sequential(OrderedDict(conv=conv, pool=nn.MaxPool2d(2)))
+    return record(net, torch.tensor(numbers(IMAGE)))
+
+
+def read(text):
+    """Every number of a text, the true minus taken for a sign."""
+    return [float(word) for word in re.findall(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", plain(text))]
+
+
+def plain(text):
+    return text.replace(MINUS, "-").replace(",", "")
+
+
+@pytest.fixture(scope="module")
+def dense():
+    torch.manual_seed(0)
+    return record(nn.Sequential(nn.Flatten(), nn.Linear(400, 3)), torch.randn(4, 10, 10))
+
+
+@pytest.fixture(scope="module")
+def deep():
+    torch.manual_seed(0)
+    return record(nn.Sequential(nn.Conv2d(30, 2, 3, padding=1)), torch.randn(30, 5, 5))
+
+
+def test_the_lectures_first_window_is_written_out():
+    expected = """conv[0,0,0] = 2   (conv2d of image)
+y[k,i,j] = Σ w[k,c,u,v] · x[c, i + u, j + v]
+
+image[0]     conv.weight[0,0]     products
+5  1  7      1  0  -1              5  0   -7
+7  2  5   ×  2  0  -2          =  14  0  -10   sum 2
+5  3  5      1  0  -1              5  0   -5
+
+5·1 + 1·0 + 7·(-1) + 7·2 + 2·0 + 5·(-2) + 5·1 + 3·0 + 5·(-1) = 2
+  total                                    2
+  recorded                                 2
+  difference (by rounding, at most 6e-05)  0
+It sees rows 0 to 2 and columns 0 to 2 of the image (3x3).
+"""
+    assert str(lecture().explain("conv", (0, 0, 0))).replace(MINUS, "-") == expected
+
+
+@pytest.mark.parametrize(("column", "answer"), [(0, 2), (1, -17), (2, -6)])
+def test_the_lectures_three_windows_in_one_line_each(column, answer):
+    text = str(lecture().explain("conv", (0, 0, column)))
+    (equation,) = [line for line in text.splitlines() if "·(" in line]
+    left, right = plain(equation).split(" = ")
+    products = [term.split("·") for term in left.split(" + ")]
+    values = [float(a.strip("()")) * float(b.strip("()")) for a, b in products]
+    assert sum(values) == float(right) == answer
+
+
+def test_the_winner_of_a_window_is_marked_and_named():
+    text = plain(str(lecture().explain("pool", (0, 0, 1))))
+    assert "[20]" in text
+    assert "the maximum of 4: 20 at conv[003]" in text
+
+
+def test_a_long_sum_is_folded_and_the_rest_is_its_exact_sum(dense):
+    one = dense.explain("1", (2,))
+    text = to_text(one, top=3)
+    (rest,) = [line for line in text.splitlines() if "more terms" in line]
+    assert rest.startswith("... 394 more terms, sum ")
+    shown = set(one.terms.largest(6))
+    left = math.fsum(t.product for n, t in enumerate(one.terms) if n not in shown)
+    assert read(rest)[-1] == pytest.approx(left, rel=1e-5)
+    assert text.count("1.weight[2,") == 6
+
+
+def test_channels_that_are_not_shown_are_their_exact_sum(deep):
+    one = deep.explain("0", (1, 0, 2))
+    text = to_text(one, top=2)
+    (rest,) = [line for line in text.splitlines() if "more channels" in line]
+    assert rest.startswith("... 28 more channels, sum ")
+    sums = sorted(one.channel_sums, key=abs)[:-2]
+    assert read(rest)[-1] == pytest.approx(math.fsum(sums), rel=1e-5)
+    assert text.count("products\n") + text.count("products ") >= 2
+    assert "·" in text  # the padding above the first row is a dot, no number
+
+
+def test_what_cancels_is_said(dense):
+    products = [t.product for t in dense.explain("1", (0,)).terms]
+    (line,) = [s for s in str(dense.explain("1", (0,))).splitlines() if "positive ones" in s]
+    up, down = read(line)[-2:]
+    assert up == pytest.approx(sum(p for p in products if p > 0), rel=1e-5)
+    assert down == pytest.approx(sum(p for p in products if p < 0), rel=1e-5)
+
+
+def test_three_channels_add_up():
+    torch.manual_seed(0)
+    recording = record(nn.Sequential(nn.Conv2d(3, 1, 3, bias=False)), torch.randn(3, 4, 4))
+    one = recording.explain("0", (0, 1, 1))
+    assert one.channel_sums.shape == (3,)
+    assert math.fsum(one.channel_sums) == pytest.approx(one.total, rel=1e-14)
+    (line,) = [s for s in str(one).splitlines() if s.startswith("channel by channel")]
+    *parts, whole = read(line)
+    assert sum(parts) == pytest.approx(whole, abs=1e-4)
+
+
+def test_two_columns_are_the_window_and_the_filter():
+    one = lecture().explain("conv", (0, 0, 1))
+    w, x = one.columns
+    assert w.tolist() == [1, 0, -1, 2, 0, -2, 1, 0, -1]
+    assert x.tolist() == [1, 7, 7, 2, 5, 7, 3, 5, 4]
+    assert w @ x == -17
+    assert columns_text(one).splitlines()[-1] == "wᵀx = -17"
+    assert "... 4 more rows" in columns_text(one, most=5)
+
+
+def test_a_notebook_shows_the_same_numbers_and_no_markup_of_names(dense):
+    class Odd(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.add_module("<b>", nn.Conv2d(1, 1, 1))
+
+        def forward(self, x):
+            return self._modules["<b>"](x)
+
+    html = record(Odd(), torch.ones(1, 2, 2)).explain("<b>", (0, 0, 0))._repr_html_()
+    assert "<b>" not in html
+    assert "&lt;b&gt;[0,0,0]" in html
+    one = dense.explain("1", (0,))
+    told = {word for word in re.findall(r">([^<>]+)<", one._repr_html_()) if word.strip()}
+    assert f"{one.total:.9g}".replace("-", MINUS) in told
+
+
+def test_json_is_strict_and_holds_every_term(deep):
+    facts = json.loads(json.dumps(deep.explain("0", (0, 0, 0)).to_dict(), allow_nan=False))
+    assert len(facts["terms"]) == facts["all_terms"] == 270
+    products = [term["product"] for term in facts["terms"]]
+    assert math.fsum([*products, facts["bias"]]) == facts["total"]
+    assert sum(term["place"] is None for term in facts["terms"]) == 30 * 5
+    few = deep.explain("0", (0, 0, 0)).to_dict(most=4)
+    assert len(few["terms"]) == 4
+    nothing = record(nn.Sequential(nn.ReLU()), torch.full((1, 1, 1), math.nan))
+    assert json.loads(json.dumps(nothing.explain("0", (0, 0, 0)).to_dict(), allow_nan=False))
+
+
+def test_what_is_unknown_says_so_and_names_what_it_took():
+    class Sorted(nn.Module):
+        def forward(self, x):
+            return x.sort(dim=2).values
+
+    text = str(record(Sorted(), torch.randn(1, 2, 3)).explain("sort", (0, 1, 1)))
+    assert "convscope does not know how it computes; it took image." in text
+    assert "total" not in text

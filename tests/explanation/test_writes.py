@@ -1,0 +1,34 @@
+"""What was written to a tensor through another one is followed to its writer."""
+
+import itertools
+
+import pytest
+
+from convscope.explanation.recording import record
+from tests.explanation.cases.case import Net, assert_places_are_true, image_of, numbers
+from tests.explanation.cases.writes import WRITES, read_after, rectify_half
+
+
+@pytest.mark.parametrize(("write", "expected"), WRITES)
+def test_what_was_written_through_another_tensor_is_followed_to_it(write, expected):
+    image = image_of((4, 3, 6))
+    net = Net(read_after(write))
+    recording = record(net, image)
+    before = expected(numbers(image)).astype(float)[0]
+    (name,) = recording[recording.output].operands
+    assert recording[name].kind == "overwritten"
+    for at in itertools.product(*map(range, before.shape)):
+        explanation = recording.explain(name, at)
+        assert explanation.made.kind == "copy", explanation.formula
+        assert explanation.total == before[at]
+        assert explanation.agrees
+        assert_places_are_true(explanation, recording, net)
+
+
+def test_what_was_not_written_is_as_it_was_and_what_was_names_the_writer():
+    recording = record(Net(read_after(rectify_half)), image_of((4, 3, 6)))
+    (name,) = recording[recording.output].operands
+    (rectified,) = recording.explain(name, (1, 2, 3)).terms
+    (as_it_was,) = recording.explain(name, (3, 2, 3)).terms
+    assert (recording[rectified.place.source].kind, rectified.place.at) == ("relu", (1, 2, 3))
+    assert (recording[as_it_was.place.source].kind, as_it_was.place.at) == ("clone", (3, 2, 3))

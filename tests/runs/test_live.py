@@ -1,0 +1,148 @@
+"""What is told is read back whole; what cannot be told or read hurts nobody."""
+
+import errno
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from convscope.runs.live_files import Live
+from convscope.runs.step_history import Series
+from convscope.runs.tensor_file import Stored
+
+
+@pytest.fixture
+def live(tmp_path):
+    live = Live(tmp_path)
+    live.begin()
+    return live
+
+
+def a_series():
+    series = Series()
+    series.add(1, loss=2.0, hits=3, images=4, lr=0.5, seconds=0.1)
+    return series
+
+
+def test_what_was_told_is_read_and_says_when(live):
+    before = time.time()
+    live.write_now({"state": "training", "step": 3})
+    now = live.read_now()
+    assert now["step"] == 3
+    assert before <= now["beat"] <= time.time()
+    live.write_series(a_series())
+    assert live.read_series().table.tolist() == a_series().table.tolist()
+    batch = torch.arange(12, dtype=torch.uint8).reshape(1, 2, 2, 3)
+    live.write_picture("look", Stored({"batch": batch}, {"step": 1}))
+    assert torch.equal(live.read_picture("look").tensors["batch"], batch)
+    assert not list(live.folder.glob(".*")), "a half-written file was left"
+
+
+def test_before_anything_was_told_there_is_nothing(tmp_path):
+    live = Live(tmp_path)
+    assert live.read_now() is live.read_series() is live.read_picture("wrong") is None
+    assert live.read_wish() is None
+    assert live.changed("now.json") == 0
+    assert not live.is_watched()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"{", b"[1]", b'"text"', b"null", b"7"])
+def test_a_broken_file_is_as_good_as_none(live, content):
+    for name in ("now.json", "series.npy", "look.safetensors", "wish.json"):
+        (live.folder / name).write_bytes(content)
+    assert live.read_now() is live.read_series() is live.read_picture("look") is None
+    assert live.read_wish() is None
+
+
+def test_a_wish_has_a_number_that_grows_and_that_a_page_can_hold(live):
+    numbers = []
+    for name in ("pause", "go on", "save", "stop"):
+        numbers.append(live.wish(name))
+        assert live.read_wish() == (numbers[-1], name)
+        time.sleep(0.001)
+    assert numbers == sorted(set(numbers))
+    assert all(float(number) == number < 2**53 for number in numbers)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"number": 5, "wish": "delete everything"},
+        {"number": 5, "wish": ["stop"]},
+        {"number": 5, "wish": {}},
+        {"number": "5", "wish": "stop"},
+        {"number": 5.5, "wish": "stop"},
+        {"wish": "stop"},
+        {"number": 5},
+    ],
+)
+def test_an_unknown_wish_is_none(live, told):
+    (live.folder / "wish.json").write_text(json.dumps(told))
+    assert live.read_wish() is None
+
+
+def test_a_beginning_forgets_the_wish_before_and_what_was_left_half_written(live):
+    live.wish("stop")
+    live.write_now({"state": "stopped"})
+    (live.folder / ".now.json.77.tmp").touch()
+    live.begin()
+    assert live.read_wish() is None
+    assert live.read_now()["state"] == "stopped"
+    assert sorted(path.name for path in live.folder.iterdir()) == ["now.json"]
+
+
+def test_a_sign_of_a_watcher_counts_for_some_seconds(live):
+    assert not live.is_watched()
+    live.watch()
+    assert live.is_watched()
+    past = time.time() - 60
+    os.utime(live.folder / "watched", (past, past))
+    assert not live.is_watched()
+    live.watch()
+    assert live.is_watched()
+
+
+def test_a_file_that_changed_has_another_number(live):
+    live.write_now({"step": 1})
+    os.utime(live.folder / "now.json", (1, 1))
+    before = live.changed("now.json")
+    live.write_now({"step": 2})
+    assert live.changed("now.json") != before != 0
+
+
+def tell_everything(live):
+    live.begin()
+    live.write_now({"step": 1})
+    live.write_series(a_series())
+    live.write_picture("filters", Stored({"1": torch.zeros(1)}, {}))
+    live.watch()
+
+
+def test_where_nothing_can_be_written_telling_is_quiet_and_a_wish_says_so(tmp_path):
+    (tmp_path / "live").write_text("a file of somebody's")
+    live = Live(tmp_path)
+    tell_everything(live)
+    with pytest.raises(OSError, match="live"):
+        live.wish("stop")
+    assert (tmp_path / "live").read_text() == "a file of somebody's"
+
+
+def test_a_full_disk_leaves_what_was_told_before_and_no_rest(live, monkeypatch):
+    live.write_now({"step": 1})
+
+    def full(path, data):
+        with path.open("wb") as file:
+            file.write(data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        live.write_now({"step": 2})
+        live.write_series(a_series())
+        with pytest.raises(OSError, match="No space"):
+            live.wish("pause")
+    assert live.read_now()["step"] == 1
+    assert [path.name for path in live.folder.iterdir()] == ["now.json"]

@@ -1,0 +1,100 @@
+"""A small training with everything that a state must hold in use, and what tests do with it."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+import convscope
+from convscope.runs.folder import Run
+from convscope.runs.live_files import Live
+from convscope.runs.tensor_file import load_tensors
+from convscope.training.callbacks.base import Quiet
+
+WORDS = dict(
+    epochs=3, schedule="plateau", patience=0, save_seconds=1e6, batch_size=128, engine="torch"
+)
+
+
+class Net(nn.Sequential):
+    """Dropout takes random numbers, batch norm keeps statistics."""
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__(
+            nn.Conv2d(1, 4, 5, stride=2),
+            nn.BatchNorm2d(4),
+            nn.ReLU(),
+            nn.Dropout(0.5),
+            nn.Flatten(),
+            nn.Linear(4 * 14 * 14, classes),
+        )
+
+
+class Restless(Net):
+    """Takes random numbers and counts its work in evaluation too."""
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__(classes)
+        self.register_buffer("work", torch.zeros(()))
+
+    def forward(self, images):
+        self.work += 1
+        return super().forward(images) + 0.01 * torch.rand(1) * self.work
+
+
+class Act(Quiet):
+    """Does something after a step."""
+
+    def __init__(self, *acts):
+        self.acts, self.steps, self.notes = dict(acts), 0, []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def stepped(self, facts):
+        self.steps += 1
+        self.acts.get(facts["step"], lambda: None)()
+
+
+def train(out, model="Net", **more):
+    words = {**WORDS, **more}
+    if model in ("Net", "Restless"):
+        words |= dict(size=32, channels=1)
+        model = f"{__name__}:{model}"
+    return convscope.train("digits", out=out, model=model, **words)
+
+
+def state_of(run):
+    return load_tensors(max((run / "last").glob("step-*")))
+
+
+def assert_same_bits(one: Path, other: Path):
+    for mine, theirs in zip(
+        (state_of(one), load_tensors(one / "model.safetensors")),
+        (state_of(other), load_tensors(other / "model.safetensors")),
+        strict=True,
+    ):
+        assert mine.tensors.keys() == theirs.tensors.keys()
+        for key, tensor in mine.tensors.items():
+            assert torch.equal(tensor, theirs.tensors[key]), f"{key} differs"
+    times = ("seconds", "images_per_second")
+    lines = [
+        [{k: v for k, v in line.items() if k not in times} for line in Run(run).read_metrics()]
+        for run in (one, other)
+    ]
+    assert lines[0] == lines[1]
+    assert (one / "test.json").read_text() == (other / "test.json").read_text()
+
+
+def spied_states(monkeypatch, then=lambda live, facts: None):
+    """The states that are told, each once in a row; `then` may act on what is told."""
+    real, states = Live.write_now, []
+
+    def write(live, facts):
+        if not states or states[-1] != facts["state"]:
+            states.append(facts["state"])
+        real(live, facts)
+        then(live, facts)
+
+    monkeypatch.setattr(Live, "write_now", write)
+    return states

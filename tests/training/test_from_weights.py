@@ -1,0 +1,299 @@
+"""Trainings that start from other weights: what is taken over, held, let go, and resumed."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import convscope
+from convscope.errors import Interrupted, RequestError
+from convscope.runs.folder import Run
+from convscope.runs.tensor_file import load_tensors
+from convscope.training.callbacks.base import Quiet
+from convscope.zoo import build
+from tests.conftest import make_image_folder
+
+
+class Net(nn.Sequential):
+    """Batch norm, dropout and three stages in a thousand parameters."""
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 4, 5, stride=2)
+        self.bn1 = nn.BatchNorm2d(4)
+        self.relu1 = nn.ReLU()
+        self.conv2 = nn.Conv2d(4, 4, 5, stride=2)
+        self.bn2 = nn.BatchNorm2d(4)
+        self.drop = nn.Dropout(0.2)
+        self.flatten = nn.Flatten()
+        self.fc = nn.Linear(4 * 5 * 5, classes)
+
+
+NET = f"{__name__}:Net"
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[Net.__module__])
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """A run of Net on three colours, its card unlike anything that other data would choose."""
+    sys.modules.setdefault(__name__, sys.modules[Net.__module__])
+    root = tmp_path_factory.mktemp("source")
+    data = make_image_folder(root / "fruit", ("apple", "leaf", "plum"), each=12)
+    words = dict(model=NET, size=32, channels=3, fit="letterbox", epochs=3, batch_size=8)
+    return convscope.train(str(data), out=root / "run", **words).run
+
+
+@pytest.fixture
+def fishes(tmp_path):
+    """Two new classes."""
+    return str(make_image_folder(tmp_path / "fish", ("carp", "eel"), each=25))
+
+
+def train(data, source, out, **more):
+    words = dict(model=NET, weights=str(source), epochs=2, batch_size=8, seed=5)
+    return convscope.train(data, out=out, **{**words, **more}).run
+
+
+def tensors(run: Path) -> dict[str, torch.Tensor]:
+    """The weights as training left them."""
+    stored, _ = Run.open(run).read_state()
+    named = stored.tensors.items()
+    return {name.removeprefix("model/"): t for name, t in named if name.startswith("model/")}
+
+
+def changed(run: Path, source: Path) -> set[str]:
+    """The layers of which some bit is not the source's."""
+    before, after = Run.open(source).read_weights().tensors, tensors(run)
+    return {
+        name.rpartition(".")[0]
+        for name, tensor in after.items()
+        if tensor.shape != before[name].shape or not torch.equal(tensor, before[name])
+    }
+
+
+def test_new_classes_train_on_a_held_body_of_which_no_bit_changes(tmp_path, source, fishes):
+    out = tmp_path / "run"
+    trained = convscope.train(
+        fishes, out=out, model=NET, weights=str(source), freeze="drop", epochs=20, batch_size=8
+    )
+    assert changed(out, source) == {"fc"}
+    assert tensors(out)["fc.weight"].shape == (2, 100)
+    assert trained.test.top1 == 1.0
+    state, _ = Run.open(out).read_state()
+    assert {name for name in state.tensors if "optimiser" in name} == {
+        f"optimiser/{place}/momentum_buffer" for place in (0, 1)
+    }
+
+
+def test_without_a_freeze_all_of_it_trains_on(tmp_path, source, fishes):
+    out = train(fishes, source, tmp_path / "run")
+    assert changed(out, source) == {"conv1", "bn1", "conv2", "bn2", "fc"}
+
+
+def test_the_first_step_is_taken_from_the_weights(tmp_path, source, fishes):
+    out = train(fishes, source, tmp_path / "run", steps=1, lr=1e-12, warmup=0.0, weight_decay=0.0)
+    before, after = Run.open(source).read_weights().tensors, tensors(out)
+    for name in ("conv1.weight", "conv2.bias", "bn2.weight"):
+        assert torch.allclose(after[name], before[name], atol=1e-9)
+
+
+def test_pictures_are_prepared_as_the_weights_know_them(tmp_path, source, fishes):
+    own = Run.open(source).read_card()
+    card = Run.open(train(fishes, source, tmp_path / "run", epochs=1)).read_card()
+    assert (card.size, card.fit, card.mean, card.std) == (own.size, own.fit, own.mean, own.std)
+    assert card.classes == ("carp", "eel")
+    told = card.provenance
+    assert (told["weights"], told["weights_head"]) == (str(source), "as it was built")
+    assert (told["network"], told["data"]) == (NET, "fish")
+
+
+def test_a_size_or_a_fit_that_is_set_wins(tmp_path, source, fishes):
+    own = Run.open(source).read_card()
+    card = Run.open(train(fishes, source, tmp_path / "fit", epochs=1, fit="pad")).read_card()
+    assert (card.size, card.fit, card.mean) == (own.size, "pad", own.mean)
+    card = Run.open(train(fishes, source, tmp_path / "size", epochs=1, size=31)).read_card()
+    assert (card.size, card.fit, card.mean) == ((31, 31), own.fit, own.mean)
+
+
+def test_resizing_goes_with_the_size_and_the_fit_of_the_weights(tmp_path, fishes, monkeypatch):
+    from convscope.training import api as verb  # noqa: PLC0415
+    from convscope.weights.source import Weights  # noqa: PLC0415
+    from convscope.weights.torchvision_releases import imagenet_card  # noqa: PLC0415
+
+    net = build("resnet20_cifar")
+    card = imagenet_card(resize=40, crop=32)
+    held = Weights("theirs", net.state_dict(), card, "0")
+    monkeypatch.setattr(verb, "open_weights", lambda source, *, progress: held)
+    words = dict(model="resnet20_cifar", steps=1, batch_size=8)
+    for more, resize in (({}, 40), (dict(size=24), None), (dict(fit="stretch"), None)):
+        run = train(fishes, "theirs", tmp_path / str(more), **words, **more)
+        found = Run.open(run).read_card()
+        assert (found.resize, found.mean, found.std) == (resize, card.mean, card.std)
+
+
+def test_a_file_that_says_nothing_of_its_pictures_leaves_them_to_the_data(tmp_path, fishes):
+    torch.save(build("resnet20_cifar").state_dict(), tmp_path / "x.pth")
+    words = dict(model="resnet20_cifar", steps=1, batch_size=8)
+    run = train(fishes, tmp_path / "x.pth", tmp_path / "run", **words)
+    plain = convscope.train(fishes, out=tmp_path / "plain", **words).run
+    one, other = (Run.open(r).read_card() for r in (run, plain))
+    assert (one.size, one.fit, one.mean, one.std) == (other.size, other.fit, other.mean, other.std)
+
+
+def test_batch_norm_of_a_held_resnet_keeps_its_statistics(tmp_path, fishes):
+    net = build("resnet20_cifar")
+    torch.save(net.state_dict(), tmp_path / "x.pth")
+    words = dict(model="resnet20_cifar", freeze="conv3_3", epochs=1, batch_size=8)
+    run = train(fishes, tmp_path / "x.pth", tmp_path / "run", **words)
+    layers = list(dict(net.named_children()))
+    held = layers[: layers.index("conv3_3") + 1]
+    after = tensors(run)
+    for name, tensor in net.state_dict().items():
+        if name.partition(".")[0] in held:
+            assert torch.equal(tensor, after[name]), name
+        elif name.endswith("running_mean"):
+            assert not torch.equal(tensor, after[name]), name
+
+
+@pytest.mark.parametrize(
+    ("epochs", "let_go"),
+    [
+        (1, {"fc"}),
+        (2, {"fc", "bn2"}),
+        (3, {"fc", "bn2", "conv2"}),
+        (4, {"fc", "bn2", "conv2", "bn1"}),
+    ],
+)
+def test_each_epoch_lets_one_more_stage_go(tmp_path, source, fishes, epochs, let_go):
+    out = train(fishes, source, tmp_path / "run", freeze="drop", unfreeze_every=1, epochs=epochs)
+    assert changed(out, source) == let_go
+
+
+class StopAt(Quiet):
+    def __init__(self, step):
+        self.step = step
+
+    def stepped(self, facts):
+        if facts["step"] == self.step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+STAGED = dict(freeze="drop", unfreeze_every=1, body_lr=0.1, epochs=4, save_seconds=0.0)
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+def test_a_stop_in_any_stage_changes_no_bit_and_the_weights_are_not_read_again(
+    tmp_path, source, fishes, optimiser
+):
+    copy = tmp_path / "weights.safetensors"
+    copy.write_bytes((source / "model.safetensors").read_bytes())
+    words = dict(**STAGED, optimiser=optimiser, size=32, channels=3)
+    whole = tensors(train(fishes, copy, tmp_path / "whole", **words))
+    for step in (1, 5, 8, 13):
+        out = tmp_path / str(step)
+        with pytest.raises(Interrupted):
+            train(fishes, copy, out, **words, watcher=StopAt(step))
+        copy.rename(tmp_path / "elsewhere")
+        convscope.resume(out)
+        (tmp_path / "elsewhere").rename(copy)
+        assert all(torch.equal(tensor, whole[name]) for name, tensor in tensors(out).items())
+        best = (load_tensors(run / "model.safetensors") for run in (out, tmp_path / "whole"))
+        assert len({stored.facts["epoch"] for stored in best}) == 1
+
+
+class Killed(BaseException):
+    """The end of the process, as far as the code can tell."""
+
+
+def test_a_start_killed_before_its_first_state_begins_from_the_weights_again(
+    tmp_path, source, fishes, monkeypatch
+):
+    def refuse(*_):
+        raise Killed
+
+    words = dict(epochs=1, freeze="drop")
+    whole = tensors(train(fishes, source, tmp_path / "whole", **words))
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "write_state", refuse)
+        with pytest.raises(Killed):
+            train(fishes, source, tmp_path / "run", **words)
+    convscope.resume(tmp_path / "run")
+    resumed = tensors(tmp_path / "run")
+    assert all(torch.equal(tensor, whole[name]) for name, tensor in resumed.items())
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (dict(freeze="conv3"), "Did you mean 'conv2'"),
+        (dict(freeze="fc"), "nothing to train"),
+        (dict(weights="no-such-thing"), "There are no weights 'no-such-thing'"),
+        (dict(model="lenet5"), "holds the weights of another network"),
+    ],
+    ids=str,
+)
+def test_a_request_that_cannot_be_meant_leaves_no_folder(tmp_path, source, fishes, words, told):
+    with pytest.raises(RequestError, match=told):
+        train(fishes, source, tmp_path / "run", **words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_network_for_colour_does_not_start_from_one_for_grey(tmp_path, digits_run, fishes):
+    with pytest.raises(RequestError, match="sees 1 channels and do not fit one that sees 3"):
+        train(fishes, digits_run, tmp_path / "run", channels=3)
+
+
+def test_the_run_says_what_it_began_with_and_can_be_run_again(
+    tmp_path, source, fishes, monkeypatch
+):
+    class Notes(Quiet):
+        def started(self, facts):
+            self.told = facts["told"]
+
+    watcher = Notes()
+    monkeypatch.chdir(source.parent)
+    out = train(fishes, source.name, tmp_path / "run", freeze="bn1", watcher=watcher)
+    assert f"starts from {source.name}. Layers up to bn1 are held." in watcher.told
+    config = Run.open(out).read_config()
+    assert config["weights"] == str(source)
+    monkeypatch.chdir(tmp_path)
+    words = {k: v for k, v in config.items() if not isinstance(v, dict) and k != "data"}
+    convscope.train(config["data"], out=tmp_path / "again", **words)
+    one, other = tensors(out), tensors(tmp_path / "again")
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+def test_a_network_with_auxiliary_classifiers_trains(tmp_path, monkeypatch):
+    (tmp_path / "aux.py").write_text(
+        "from torch import nn\n"
+        "from convscope.layers import Answers\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self, classes):\n"
+        "        super().__init__()\n"
+        "        self.conv = nn.Conv2d(3, 8, 5, stride=3)\n"
+        "        self.aux = nn.Linear(800, classes)\n"
+        "        self.fc = nn.Linear(800, classes)\n"
+        "    def forward(self, x):\n"
+        "        x = self.conv(x).relu().flatten(1)\n"
+        "        return Answers(self.fc(x), (self.aux(x),)) if self.training else self.fc(x)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    for place in range(2):
+        folder = tmp_path / "data" / "ab"[place]
+        folder.mkdir(parents=True)
+        for number in range(10):
+            pixels = np.full((32, 32, 3), 60 + 120 * place + number, np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    trained = convscope.train("data", model="aux:Net", size=32, epochs=5, out="run")
+    assert trained.test.top1 == 1.0
+    assert convscope.evaluate("run").scores.top1 == 1.0

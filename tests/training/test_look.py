@@ -1,0 +1,212 @@
+"""A look inside tells what an independent computation finds, and leaves no trace."""
+
+import copy
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import convscope
+from convscope.runs.live_files import Live
+from convscope.runs.tensor_file import Stored, pack_tensors
+from convscope.training.callbacks import live_status as telling
+from convscope.training.callbacks.layer_stats import HISTORY, Looks, activations, crowded
+
+NAME = "tests_of_look"
+
+
+class Net(nn.Module):
+    """In evaluation and in training another: batch norm, dropout; written over in place: ReLU."""
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__()
+        self.unused = nn.Linear(2, 2)
+        self.conv = nn.Conv2d(1, 4, 5, stride=2)
+        self.norm = nn.BatchNorm2d(4)
+        self.relu = nn.ReLU(inplace=True)
+        self.drop = nn.Dropout(0.5)
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(4 * 14 * 14, 20), nn.Tanh())
+        self.head = nn.Linear(20, classes)
+
+    def forward(self, images):
+        return self.head(self.body(self.drop(self.relu(self.norm(self.conv(images))))))
+
+
+def by_hand(net, images):
+    """What the layers of Net give in evaluation, in float64, without its forward."""
+    w = {name: value.double() for name, value in net.state_dict().items()}
+    gave = {"conv": F.conv2d(images.double(), w["conv.weight"], w["conv.bias"], stride=2)}
+    gave["norm"] = F.batch_norm(
+        gave["conv"],
+        w["norm.running_mean"],
+        w["norm.running_var"],
+        w["norm.weight"],
+        w["norm.bias"],
+    )
+    gave["relu"] = gave["norm"].clamp(min=0)
+    gave["drop"] = gave["relu"]
+    gave["body.0"] = gave["drop"].flatten(1)
+    gave["body.1"] = gave["body.0"] @ w["body.1.weight"].T + w["body.1.bias"]
+    gave["body.2"] = gave["body.1"].tanh()
+    gave["head"] = gave["body.2"] @ w["head.weight"].T + w["head.bias"]
+    return {name: values.numpy() for name, values in gave.items()}
+
+
+def rms(*arrays):
+    flat = np.concatenate([np.asarray(array, float).ravel() for array in arrays])
+    return np.sqrt((flat**2).mean())
+
+
+KINDS = ["Conv2d", "BatchNorm2d", "ReLU", "Dropout", "Flatten", "Linear", "Tanh", "Linear"]
+
+
+def test_a_look_is_what_plain_arithmetic_finds_at_that_step(tmp_path, monkeypatch):
+    """Without momentum and decay a step is rate · gradient, so the gradient is the step / rate."""
+    monkeypatch.setitem(sys.modules, NAME, sys.modules[Net.__module__])
+    monkeypatch.setattr(Live, "is_watched", lambda _live: True)
+    monkeypatch.setattr(telling, "_POLL", 0.0)
+    monkeypatch.setattr(telling, "_LOOK", 0.0)
+    monkeypatch.setattr(telling, "_SHARE", 1e9)
+    nets, fed, real = [], [], Looks.look
+
+    def spy(looks, images, *rest, **words):
+        nets.append(copy.deepcopy(looks.net))
+        fed.append(images.clone())
+        return real(looks, images, *rest, **words)
+
+    monkeypatch.setattr(Looks, "look", spy)
+    plain = dict(momentum=0.0, weight_decay=0.0, schedule="constant", warmup=0.0, lr=0.25)
+    words = dict(size=32, channels=1, batch_size=100, steps=7, body_lr=0.5, **plain)
+    convscope.train("digits", out=tmp_path / "run", model=f"{NAME}:Net", **words)
+    facts = (look := Live(tmp_path / "run").read_picture("look")).facts
+    assert (facts["step"], len(nets)) == (7, 7)
+    assert fed[-1].shape == (32, 1, 32, 32)
+    gave = by_hand(nets[-1], fed[-1])
+    assert [layer["name"] for layer in facts["layers"]] == list(gave)
+    assert [layer["kind"] for layer in facts["layers"]] == KINDS
+    before, after = (dict(net.named_parameters()) for net in nets[-2:])
+    for layer, values in zip(facts["layers"], gave.values(), strict=True):
+        name, told = layer["name"], layer["activation"]
+        assert layer["shape"] == [*values.shape[1:]]
+        assert told["mean"] == pytest.approx(values.mean(), abs=1e-5), name
+        assert told["std"] == pytest.approx(values.std(), rel=1e-4), name
+        assert told["zeros"] == pytest.approx((values == 0).mean(), abs=1e-4), name
+        assert told["largest"] == pytest.approx(np.abs(values).max(), rel=1e-4), name
+        own = [key for key in after if key.rpartition(".")[0] == name]
+        if not own:
+            assert layer["gradient"] is layer["weight"] is layer["update"] is None
+            continue
+        rate = 0.25 if name == "head" else 0.125
+        moved = rms(*((after[key] - before[key]).detach() for key in own))
+        weight = rms(*(after[key].detach() for key in own))
+        assert layer["weight"] == pytest.approx(weight, rel=1e-5)
+        assert layer["gradient"] == pytest.approx(moved / rate, rel=1e-3)
+        assert layer["update"] == pytest.approx(moved / weight, rel=1e-3)
+    assert 0 < facts["layers"][2]["activation"]["zeros"] < 1
+    card = convscope.runs.folder.Run.open(tmp_path / "run").read_card()
+    seen = look.tensors["batch"].double() / 255
+    normal = (seen - card.mean[0]) / card.std[0]
+    assert torch.allclose(normal.permute(0, 3, 1, 2), fed[-1][:16].double(), atol=1e-5)
+    last = facts["history"][-1]
+    assert last["step"] == 7
+    assert last["layers"]["relu"]["zeros"] == pytest.approx(
+        facts["layers"][2]["activation"]["zeros"], rel=1e-3
+    )
+
+
+def test_the_names_under_the_images_are_those_of_their_classes(tmp_path, monkeypatch):
+    """A folder of one colour per class: the largest channel says which."""
+    from tests.conftest import make_image_folder  # noqa: PLC0415
+
+    root = make_image_folder(tmp_path / "fruit", ("apple", "leaf", "plum"), each=12)
+    monkeypatch.setattr(Live, "is_watched", lambda _live: True)
+    words = dict(model="tinyvgg", batch_size=8, epochs=1, optimiser="adamw")
+    convscope.train(str(root), out=tmp_path / "run", **words)
+    look = Live(tmp_path / "run").read_picture("look")
+    channel = look.tensors["batch"].float().mean((1, 2)).argmax(1).tolist()
+    assert look.facts["labels"] == [("apple", "leaf", "plum")[place] for place in channel]
+    assert {layer["update"] for layer in look.facts["layers"]} == {None}, "AdamW moves otherwise"
+
+
+def test_the_largest_is_so_by_its_absolute_value():
+    net = nn.Sequential(nn.Linear(1, 2), nn.ReLU())
+    net[0].weight.data[:] = torch.tensor([[-3.0], [1.0]])
+    net[0].bias.data[:] = 0
+    seen = activations(net, torch.ones(4, 1))
+    assert seen["0"]["activation"] == dict(mean=-1.0, std=2.0, zeros=0.0, largest=3.0)
+    assert seen["1"]["activation"] == dict(mean=0.5, std=0.5, zeros=0.5, largest=1.0)
+
+
+def test_a_look_leaves_no_trace():
+    torch.manual_seed(0)
+    net = Net().train()
+    net.drop.eval()
+    images = torch.randn(8, 1, 32, 32)
+    F.cross_entropy(net(images), torch.arange(8)).backward()
+    kept = {name: value.clone() for name, value in net.state_dict().items()}
+    gradients = {name: one.grad for name, one in net.named_parameters()}
+    copies = {name: None if one is None else one.clone() for name, one in gradients.items()}
+    modes = [module.training for module in net.modules()]
+    random = torch.get_rng_state()
+    activations(net, images)
+    assert torch.equal(torch.get_rng_state(), random)
+    assert [module.training for module in net.modules()] == modes
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, kept[name])
+    for name, one in net.named_parameters():
+        assert one.grad is gradients[name]
+        assert one.grad is None or torch.equal(one.grad, copies[name])
+    assert not any(module._forward_hooks for module in net.modules())
+
+
+def test_a_failure_in_a_look_leaves_no_hook_and_no_mode():
+    net = Net().train()
+    with pytest.raises(RuntimeError):
+        activations(net, torch.zeros(2, 3, 32, 32))
+    assert all(module.training for module in net.modules())
+    assert not any(module._forward_hooks for module in net.modules())
+
+
+def test_numbers_that_are_none_are_told_as_none():
+    net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    net[0].weight.data[:] = float("inf")
+    net[0].weight.grad = torch.full((2, 2), float("nan"))
+    looks = Looks(net, None, step=0)
+    zeros = torch.zeros(1, 2, 2, 1, dtype=torch.uint8)
+    seen = looks.look(torch.ones(1, 2), zeros, ["a"], step=1, rate=lambda _name: 0.1)
+    first = seen.facts["layers"][0]
+    assert (first["activation"]["largest"], first["weight"], first["gradient"]) == (None,) * 3
+    pack_tensors(seen.tensors, seen.facts)  # strict JSON
+
+
+@pytest.mark.parametrize("looks", [HISTORY, 500, 5000])
+def test_a_history_is_bounded_even_and_goes_on(looks):
+    net, kept = nn.Sequential(nn.Linear(2, 2)), None
+    zeros = torch.zeros(1, 2, 2, 1, dtype=torch.uint8)
+    history = Looks(net, None, step=0)
+    for step in range(1, looks + 1):
+        if step == looks // 2:
+            history = Looks(net, Stored({}, kept.facts), step=step)
+        kept = history.look(torch.ones(1, 2), zeros, ["a"], step=step, rate=None)
+    steps = np.array([one["step"] for one in kept.facts["history"]])
+    assert len(steps) == min(looks, HISTORY)
+    assert (steps[0], steps[-1]) == (1, looks)
+    gaps = np.diff(steps)
+    assert gaps.min() >= 1
+    assert gaps.max() <= 2.5 * gaps.mean()
+
+
+def test_a_resumed_training_forgets_looks_at_steps_that_it_repeats():
+    told = {"history": [{"step": step, "layers": {}} for step in (3, 8, 12)]}
+    looks = Looks(nn.Identity(), Stored({}, told), step=8)
+    assert [one["step"] for one in looks.history] == [3, 8]
+
+
+@pytest.mark.parametrize(
+    ("places", "least"), [([0, 1, 2, 10], 1), ([0, 5, 9, 10], 2), ([0, 4, 5, 6, 10], 2)]
+)
+def test_the_place_that_is_missed_least_stands_between_the_nearest(places, least):
+    assert crowded(places) == least

@@ -1,0 +1,216 @@
+"""A training whose steps the compiled engine makes is a training like any other."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import convscope
+from convscope.errors import Interrupted, RequestError
+from convscope.runs.folder import Run
+from convscope.runs.live_files import Live
+from convscope.runs.tensor_file import load_tensors
+from convscope.training.executors import compiled as narrow
+from convscope.training.executors import eager as stepper
+from convscope.training.executors.eager import TorchStepper
+from tests.training.small import Act, assert_same_bits, state_of
+
+pytest.importorskip("llvmlite")
+
+
+class Narrow(nn.Sequential):
+    """Dropout rolls its dice anew in every step."""
+
+    def __init__(self, classes: int = 10, *, dropout: float = 0.3) -> None:
+        super().__init__(
+            nn.Conv2d(1, 4, 5, stride=2),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Flatten(),
+            nn.Linear(4 * 14 * 14, classes),
+        )
+
+
+def sure(classes: int = 10) -> nn.Module:
+    return Narrow(classes, dropout=0.0)
+
+
+def train(out, *, net="Narrow", **more):
+    words = dict(epochs=2, batch_size=128, save_seconds=0.0, engine="lanes", size=32, channels=1)
+    words |= more
+    return convscope.train("digits", out=out, model=f"{__name__}:{net}", **words)
+
+
+def weights_of(run):
+    return load_tensors(run / "model.safetensors").tensors
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        dict(augment="crop-flip", crop_padding=3),
+        dict(augment="none"),
+        dict(optimiser="adamw", weight_decay=0.01),
+        dict(clip=0.5, label_smoothing=0.1, class_weights="balanced"),
+        dict(body_lr=0.1, momentum=0.0),
+        dict(batch_size=37),
+    ],
+    ids=str,
+)
+def test_weights_are_those_of_torch_up_to_rounding(tmp_path, how):
+    for engine in ("torch", "lanes"):
+        train(tmp_path / engine, net="sure", engine=engine, epochs=1, lr=0.01, **how)
+    begin = Narrow().state_dict()
+    ours, theirs = weights_of(tmp_path / "lanes"), weights_of(tmp_path / "torch")
+    assert ours.keys() == begin.keys()
+    for name, weight in theirs.items():
+        torch.testing.assert_close(ours[name], weight, rtol=2e-3, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        dict(augment="crop-flip", crop_padding=3),
+        dict(augment="none"),
+        dict(augment="crop-flip", memory_share=1e-9),
+    ],
+    ids=str,
+)
+def test_the_engine_answers_in_evaluations_as_torch_does(tmp_path, monkeypatch, how):
+    logits, seen = narrow.LanesStepper.logits, []
+
+    def both(self, training, indices, tick):
+        found = logits(self, training, indices, tick)
+        wanted = TorchStepper().logits(training, indices, lambda _: None)
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+        seen.append(len(indices))
+        return found
+
+    monkeypatch.setattr(narrow.LanesStepper, "logits", both)
+    monkeypatch.setattr(stepper, "EVALUATION_BATCH", 100)
+    monkeypatch.setattr(narrow, "EVALUATION_BATCH", 100)
+    train(tmp_path / "run", **how)
+    assert seen == [seen[0]] * 2
+    assert seen[0] % 100
+
+
+def test_the_same_training_has_the_same_bits_and_dropout_is_its_own_in_every_step(tmp_path):
+    train(tmp_path / "one")
+    train(tmp_path / "two")
+    assert_same_bits(tmp_path / "one", tmp_path / "two")
+    train(tmp_path / "other", seed=1)
+    assert not torch.equal(
+        weights_of(tmp_path / "one")["0.weight"], weights_of(tmp_path / "other")["0.weight"]
+    )
+
+
+@pytest.mark.parametrize("how", [{}, dict(optimiser="adamw")], ids=str)
+def test_stopped_and_resumed_it_has_the_bits_of_an_unbroken_one(tmp_path, how):
+    train(tmp_path / "whole", **how)
+    stop = Act((7, lambda: os.kill(os.getpid(), signal.SIGINT)))
+    with pytest.raises(Interrupted):
+        train(tmp_path / "broken", watcher=stop, **how)
+    assert state_of(tmp_path / "broken").facts["counters"]["engine"] == "lanes"
+    convscope.resume(tmp_path / "broken")
+    assert_same_bits(tmp_path / "whole", tmp_path / "broken")
+
+
+def test_killed_without_a_word_it_has_the_bits_of_an_unbroken_one(tmp_path):
+    train(tmp_path / "whole")
+    code = (
+        "import os, signal; from tests.training import test_narrow; Act = test_narrow.Act;"
+        "kill = Act((9, lambda: os.kill(os.getpid(), signal.SIGKILL)));"
+        f"test_narrow.train({str(tmp_path / 'killed')!r}, watcher=kill)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, cwd=Path.cwd())
+    assert done.returncode == -signal.SIGKILL
+    convscope.resume(tmp_path / "killed")
+    assert_same_bits(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_images_read_where_they_lie_are_those_that_torch_crops(tmp_path, monkeypatch):
+    how = dict(augment="crop-flip", crop_padding=3)
+    train(tmp_path / "direct", **how)
+    monkeypatch.setattr(narrow, "row_of", lambda training: training.card.size[1])
+    train(tmp_path / "copied", **how)
+    assert_same_bits(tmp_path / "direct", tmp_path / "copied")
+
+
+def test_images_that_are_decoded_anew_give_the_same_bits(tmp_path):
+    train(tmp_path / "held", epochs=1)
+    train(tmp_path / "streamed", epochs=1, memory_share=0.0)
+    assert_same_bits(tmp_path / "held", tmp_path / "streamed")
+
+
+def test_what_the_engine_does_not_cover_is_refused_or_left_to_torch(tmp_path):
+    model = dict(model="resnet20_cifar", size=32, channels=1, steps=1)
+    with pytest.raises(RequestError, match="BatchNorm2d"):
+        convscope.train("digits", out=tmp_path / "asked", engine="lanes", **model)
+    assert not (tmp_path / "asked").exists()
+    watcher = Act()
+    convscope.train("digits", out=tmp_path / "auto", engine="auto", watcher=watcher, **model)
+    told = [note for note in watcher.notes if "PyTorch computes" in note]
+    assert len(told) == 1
+    assert "BatchNorm2d" in told[0]
+
+
+@pytest.mark.parametrize(("times", "chosen"), [((1.0, 4.0), "lanes"), ((4.0, 1.0), "torch")])
+def test_auto_takes_the_faster_and_says_by_how_much(tmp_path, monkeypatch, times, chosen):
+    monkeypatch.setattr(narrow, "_timed", lambda training: times)
+    watcher = Act()
+    train(tmp_path / "run", engine="auto", epochs=1, watcher=watcher)
+    assert state_of(tmp_path / "run").facts["counters"]["engine"] == chosen
+    assert any("1.0 ms" in note and "4.0 ms" in note for note in watcher.notes)
+
+
+def test_timing_both_changes_no_bit(tmp_path, monkeypatch):
+    real = narrow._timed
+    monkeypatch.setattr(narrow, "_timed", lambda training: (real(training), (1.0, 2.0))[1])
+    train(tmp_path / "timed", engine="auto")
+    train(tmp_path / "asked")
+    assert_same_bits(tmp_path / "timed", tmp_path / "asked")
+
+
+def test_without_llvmlite_torch_computes_and_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(narrow, "find_spec", lambda name: None)
+    watcher = Act()
+    train(tmp_path / "run", engine="auto", epochs=1, watcher=watcher)
+    assert any("convscope[lanes]" in note for note in watcher.notes)
+    with pytest.raises(RequestError, match=r"convscope\[lanes\]"):
+        train(tmp_path / "asked")
+
+
+def test_a_resumed_training_keeps_its_engine_and_says_where_it_cannot(tmp_path, monkeypatch):
+    stop = Act((5, lambda: os.kill(os.getpid(), signal.SIGINT)))
+    with pytest.raises(Interrupted):
+        train(tmp_path / "run", watcher=stop)
+    shutil.copytree(tmp_path / "run", tmp_path / "without")
+    convscope.resume(tmp_path / "run")
+    assert state_of(tmp_path / "run").facts["counters"]["engine"] == "lanes"
+    monkeypatch.setattr(narrow, "find_spec", lambda name: None)
+    watcher = Act()
+    convscope.resume(tmp_path / "without", watcher=watcher)
+    assert any("Not bit-identical" in note for note in watcher.notes)
+    assert Run(tmp_path / "without").read_metrics()[-1]["epoch"] == 2
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_look_inside_sees_the_gradients_of_the_engine(tmp_path):
+    live = Live(tmp_path / "run")
+    watcher = Act(*((step, live.watch) for step in range(1, 12)))
+    train(tmp_path / "run", watcher=watcher)
+    layers = {one["name"]: one for one in live.read_picture("look").facts["layers"]}
+    assert layers["0"]["gradient"] > 0
+    assert layers["4"]["update"] > 0
+
+
+def test_a_loss_that_becomes_no_number_stops_the_training(tmp_path):
+    with pytest.raises(convscope.ConvscopeError, match="loss became"):
+        train(tmp_path / "run", lr=1e6, warmup=0)

@@ -1,0 +1,297 @@
+"""A training that was stopped ends with the bits of one that was not."""
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import convscope
+from convscope.errors import Interrupted, RequestError, WorkError
+from convscope.runs.folder import Run
+from convscope.runs.tensor_file import Stored, load_tensors, save_tensors
+from convscope.training.callbacks.base import Quiet
+from tests.forked import Forked
+
+# Everything that a state must hold is in use: dropout (random state), momentum (optimiser), plateau
+# (counters), augmentation and order (epoch and place in it), and the best so far.
+WORDS = dict(epochs=3, schedule="plateau", patience=0, save_seconds=0.0, batch_size=128)
+
+
+class Net(nn.Sequential):
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__(
+            nn.Conv2d(1, 4, 5, stride=2),
+            nn.BatchNorm2d(4),
+            nn.ReLU(),
+            nn.Dropout(0.5),
+            nn.Flatten(),
+            nn.Linear(4 * 14 * 14, classes),
+        )
+
+
+NET = f"{__name__}:Net"
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[Net.__module__])
+
+
+class StopAt(Quiet):
+    """Asks for the end after so many steps, as a person does."""
+
+    def __init__(self, step, number=signal.SIGINT):
+        self.step, self.number = step, number
+
+    def stepped(self, facts):
+        if facts["step"] == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+def train(out, **more):
+    return convscope.train("digits", out=out, model=NET, size=32, channels=1, **{**WORDS, **more})
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    sys.modules.setdefault(__name__, sys.modules[Net.__module__])
+    out = tmp_path_factory.mktemp("unbroken") / "run"
+    train(out)
+    return out
+
+
+def assert_same_bits(one: Path, other: Path):
+    for name in ("model.safetensors", max(path.name for path in (one / "last").iterdir())):
+        folder = "" if name.startswith("model") else "last"
+        mine, theirs = load_tensors(one / folder / name), load_tensors(other / folder / name)
+        assert mine.tensors.keys() == theirs.tensors.keys()
+        for key, tensor in mine.tensors.items():
+            assert torch.equal(tensor, theirs.tensors[key]), f"{name}: {key} differs"
+
+
+def lines_without_times(run: Path):
+    times = ("seconds", "images_per_second")
+    return [{k: v for k, v in line.items() if k not in times} for line in Run(run).read_metrics()]
+
+
+@pytest.mark.parametrize("step", [1, 9, 10, 11, 15, 29])
+def test_a_stop_at_any_step_changes_no_bit(tmp_path, unbroken, step):
+    out = tmp_path / "run"
+    with pytest.raises(Interrupted, match="convscope resume") as caught:
+        train(out, watcher=StopAt(step))
+    assert caught.value.status == 130
+    convscope.resume(out)
+    assert_same_bits(out, unbroken)
+    assert lines_without_times(out) == lines_without_times(unbroken)
+    assert (out / "test.json").read_text() == (unbroken / "test.json").read_text()
+
+
+def test_sigterm_saves_too_and_exits_with_143(tmp_path):
+    with pytest.raises(Interrupted) as caught:
+        train(tmp_path / "run", watcher=StopAt(3, signal.SIGTERM))
+    assert caught.value.status == 143
+    assert Run(tmp_path / "run").read_state()[0].facts["counters"]["step"] == 3
+
+
+@pytest.fixture(scope="module")
+def halfway(tmp_path_factory):
+    sys.modules.setdefault(__name__, sys.modules[Net.__module__])
+    out = tmp_path_factory.mktemp("halfway") / "run"
+    with pytest.raises(Interrupted):
+        train(out, watcher=StopAt(15))
+    return out
+
+
+def without(key):
+    """A way to leave one thing out of a saved state."""
+
+    def leave_out(stored):
+        tensors, facts = dict(stored.tensors), json.loads(json.dumps(stored.facts))
+        if key == "random":
+            tensors["random/cpu"] = torch.Generator().manual_seed(5).get_state()
+        elif key == "optimiser":
+            tensors = {k: v * 0 if "optimiser/" in k else v for k, v in tensors.items()}
+        elif key == "statistics":
+            tensors = {k: v * 0 if "running" in k else v for k, v in tensors.items()}
+        elif key == "plateau":
+            facts["counters"]["plateau"] = dict(best=None, stalled=0, drops=3)
+        elif key == "best":
+            facts["counters"]["best"] = [2.0, 0.0]
+        else:
+            facts["counters"][key] = 0
+        return Stored(tensors, facts)
+
+    return leave_out
+
+
+@pytest.mark.parametrize(
+    "key", ["random", "optimiser", "statistics", "plateau", "best", "batch", "epoch", "loss_sum"]
+)
+def test_each_part_of_the_state_matters(tmp_path, unbroken, halfway, key):
+    out = tmp_path / "run"
+    shutil.copytree(halfway, out)
+    path = max((out / "last").iterdir())
+    changed = without(key)(load_tensors(path))
+    save_tensors(path, changed.tensors, changed.facts)
+    convscope.resume(out)
+    same_lines = lines_without_times(out) == lines_without_times(unbroken)
+    same_best = (
+        load_tensors(out / "model.safetensors").facts
+        == load_tensors(unbroken / "model.safetensors").facts
+    )
+    assert not (same_lines and same_best), f"nothing noticed that {key} was left out"
+
+
+def test_a_damaged_state_is_passed_over_named_and_changes_no_bit(tmp_path, unbroken, halfway):
+    out = tmp_path / "run"
+    shutil.copytree(halfway, out)
+    newest = max((out / "last").iterdir())
+    newest.write_bytes(newest.read_bytes()[:1000])
+    notes = []
+    watcher = Quiet()
+    watcher.note = notes.append
+    convscope.resume(out, watcher=watcher)
+    assert any(newest.name in note for note in notes)
+    assert_same_bits(out, unbroken)
+
+
+def test_other_threads_are_told(tmp_path, halfway):
+    out = tmp_path / "run"
+    shutil.copytree(halfway, out)
+    notes = []
+    watcher = Quiet()
+    watcher.note = notes.append
+    convscope.resume(out, threads=torch.get_num_threads() + 1, watcher=watcher)
+    assert any("Not bit-identical" in note and "threads" in note for note in notes)
+
+
+def test_other_data_are_refused(tmp_path, image_folder):
+    out = tmp_path / "run"
+    with pytest.raises(Interrupted):
+        convscope.train(
+            str(image_folder), out=out, model="tinyvgg", epochs=2, batch_size=4, watcher=StopAt(1)
+        )
+    victim = image_folder / "leaf" / "03.png"
+    whole = victim.read_bytes()
+    victim.write_bytes((image_folder / "plum" / "03.png").read_bytes())
+    with pytest.raises(RequestError, match="not those that"):
+        convscope.resume(out)
+    victim.write_bytes(whole)
+    (image_folder / "leaf").rename(image_folder / "leaves")
+    with pytest.raises(RequestError, match="classes of"):
+        convscope.resume(out)
+    (image_folder / "leaves").rename(image_folder / "leaf")
+    assert convscope.resume(out).test.images == 6
+
+
+def test_a_finished_run_resumes_to_the_same_answer(tmp_path, unbroken):
+    out = tmp_path / "run"
+    shutil.copytree(unbroken, out)
+    convscope.resume(out)
+    assert_same_bits(out, unbroken)
+
+
+def test_no_state_of_another_version_is_read(tmp_path, halfway):
+    out = tmp_path / "run"
+    shutil.copytree(halfway, out)
+    for path in (out / "last").iterdir():
+        stored = load_tensors(path)
+        save_tensors(path, stored.tensors, {**stored.facts, "version": 99})
+    with pytest.raises(WorkError, match="version 99"):
+        convscope.resume(out)
+
+
+def test_training_leaves_no_trace_in_this_process(tmp_path):
+    torch.manual_seed(11)
+    before = torch.get_rng_state(), torch.get_num_threads(), signal.getsignal(signal.SIGINT)
+    for stop in (3, 10**9):
+        with contextlib.suppress(Interrupted):
+            train(tmp_path / str(stop), watcher=StopAt(stop), epochs=1, threads=1)
+        assert torch.equal(torch.get_rng_state(), before[0])
+        assert torch.get_num_threads() == before[1]
+        assert signal.getsignal(signal.SIGINT) is before[2]
+
+
+class Killed(BaseException):
+    """The end of the process, as far as the code can tell."""
+
+
+@pytest.mark.parametrize("operation", ["fsync", "replace"])
+def test_a_kill_at_any_write_changes_no_bit(tmp_path, image_folder, monkeypatch, operation):
+    """Enumerate the writes of a short training; die at the first, the second, the third ..."""
+
+    def begin(out):  # two epochs of two steps each
+        words = {**WORDS, "steps": 4, "batch_size": 16}
+        convscope.train(image_folder, out=out, model=NET, size=32, channels=1, **words)
+
+    begin(tmp_path / "whole")
+    real, count = getattr(os, operation), 0
+
+    def counted(*args):
+        nonlocal count
+        count += 1
+        if count == last:
+            raise Killed
+        return real(*args)
+
+    monkeypatch.setattr(os, operation, counted)
+    for last in range(1, 200):
+        count, out = 0, tmp_path / str(last)
+        try:
+            begin(out)
+        except Killed:
+            pass
+        else:
+            break
+        if (out / "config.toml").exists():
+            convscope.resume(out)
+        else:  # it died before there was a run; the same command begins again
+            begin(out)
+        assert_same_bits(out, tmp_path / "whole")
+        assert (out / "report.html").exists()
+    assert last > 12, f"only {last} writes were seen"
+
+
+def states(out: Path) -> set[tuple[str, int]]:
+    """The saved states, each write of one told from the next."""
+    folder = out / "last"
+    found = folder.glob("step-*") if folder.exists() else []
+    return {(path.name, path.stat().st_mtime_ns) for path in found if path.exists()}
+
+
+def kill_and_resume(out: Path, words: list[str], delays: list[float]) -> int:
+    """Train, killed after each delay and resumed each time; how many kills hit."""
+    command = ["train", *words, "--out", out]
+    hits = 0
+    for delay in delays:
+        before = states(out)
+        process = Forked(*command)
+        until = time.monotonic() + 60
+        while states(out) <= before and time.monotonic() < until:
+            time.sleep(0.002)  # until the first save: from here on it trains
+        time.sleep(delay)
+        process.signal(signal.SIGKILL)
+        hits += process.wait() == -signal.SIGKILL
+        command = ["resume", out]
+    return hits
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.slow)])
+def test_kills_at_random_moments_change_no_bit(tmp_path, command, shell, kills):
+    words, whole = ["digits", "--epochs", "12", "--batch-size", "32"], tmp_path / "whole"
+    assert "Test accuracy" in command("train", *words, "--out", whole).stdout
+    dice = random.Random(0)
+    words += ["--save-seconds", "0"]
+    hits = kill_and_resume(tmp_path / "run", words, [dice.uniform(0, 0.5) for _ in range(kills)])
+    assert hits == kills, "the training ended before it could be killed so often"
+    shell("resume", tmp_path / "run")
+    assert_same_bits(tmp_path / "run", whole)

@@ -1,0 +1,76 @@
+"""Learning rates against PyTorch's own schedulers, step by step."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from torch.optim import lr_scheduler as peers
+
+from convscope.training.schedule import Plateau, Schedule
+
+STEPS = 200
+
+
+def ours(name, *, warmup=0.0, drop_at=(0.5, 0.75)):
+    return Schedule(name=name, peak=0.4, warmup=warmup, drop_by=10.0, drop_at=drop_at)
+
+
+def rates(make_scheduler):
+    """The rate at each step of one of PyTorch's schedulers."""
+    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.4)
+    scheduler, seen = make_scheduler(optimiser), []
+    for _ in range(STEPS):
+        seen.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        scheduler.step()
+    return seen
+
+
+PEERS = {
+    "constant": lambda o: peers.LambdaLR(o, lambda _: 1.0),
+    "cosine": lambda o: peers.CosineAnnealingLR(o, STEPS),
+    "step": lambda o: peers.MultiStepLR(o, [100, 150], gamma=0.1),
+}
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_rates_are_those_of_pytorch(name):
+    mine = [ours(name).rate(step / STEPS) for step in range(STEPS)]
+    assert mine == pytest.approx(rates(PEERS[name]), rel=1e-6)
+
+
+def test_one_cycle_is_pytorchs_at_the_same_share_of_its_phases():
+    # PyTorch has its peak at step 0.3 · total - 1 and its end at total - 1; ours at 0.3 and 1.
+    theirs = rates(lambda o: peers.OneCycleLR(o, 0.4, STEPS, cycle_momentum=False))
+    peak = 0.3 * STEPS - 1
+    for step in range(STEPS):
+        rising = step <= peak
+        t = step / peak * 0.3 if rising else 0.3 + 0.7 * (step - peak) / (STEPS - 1 - peak)
+        assert ours("one-cycle").rate(t) == pytest.approx(theirs[step], rel=1e-6, abs=1e-9)
+
+
+@given(st.lists(st.floats(0.01, 10), min_size=1, max_size=40), st.integers(0, 5))
+def test_plateau_divides_when_pytorchs_does(losses, patience):
+    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.4)
+    peer = peers.ReduceLROnPlateau(optimiser, factor=0.1, patience=patience, threshold=0, eps=0)
+    plateau, schedule = Plateau(), ours("plateau")
+    for loss in losses:
+        plateau.see(loss, patience=patience)
+        peer.step(loss)
+        expected = optimiser.param_groups[0]["lr"]
+        assert schedule.rate(0.5, drops=plateau.drops) == pytest.approx(expected, rel=1e-6)
+
+
+@given(
+    st.sampled_from(["constant", "cosine", "one-cycle", "step", "plateau"]),
+    st.floats(0, 1),
+    st.floats(0, 1),
+)
+def test_no_rate_is_negative_or_above_the_peak(name, warmup, progress):
+    assert 0 <= ours(name, warmup=warmup).rate(progress) <= 0.4 * (1 + 1e-12)
+
+
+def test_warm_up_rises_linearly_to_the_peak():
+    schedule = ours("cosine", warmup=0.1)
+    assert [schedule.rate(t) for t in (0, 0.025, 0.05, 0.1)] == pytest.approx([0, 0.1, 0.2, 0.4])

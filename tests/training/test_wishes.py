@@ -1,0 +1,181 @@
+"""A training does what the lab asks, and ends with the bits of one that nobody disturbed."""
+
+import itertools
+import json
+import signal
+import time
+
+import pytest
+
+import convscope
+from convscope.errors import Interrupted
+from convscope.runs.folder import Run
+from convscope.runs.live_files import Live
+from convscope.training.callbacks import live_status as telling
+from convscope.training.executors import eager as stepper
+from tests.forked import Forked
+from tests.training.small import Act, assert_same_bits, spied_states, train
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("step", [4, 10, 20])
+def test_a_pause_and_a_stop_in_an_evaluation_change_no_bit(
+    tmp_path, monkeypatch, undisturbed, step
+):
+    """In the evaluation after epoch 1 or 2, or between two steps."""
+    monkeypatch.setattr(stepper, "EVALUATION_BATCH", 16)
+    when = "training" if step % 10 else "evaluating"
+    wishes = iter(("pause", "go on", "stop"))
+
+    def wish(live, facts):
+        if facts["step"] in (step, step + 1) and facts["state"] in (when, "paused"):
+            for name in itertools.islice(wishes, 1):
+                live.wish(name)
+
+    states = spied_states(monkeypatch, wish)
+    out = tmp_path / "run"
+    with pytest.raises(Interrupted, match="from the lab") as caught:
+        train(out)
+    assert caught.value.status == 143
+    assert "paused" in states
+    assert states[states.index("paused") - 1] == when
+    assert states[-1] == "stopped"
+    now = Live(out).read_now()
+    assert now["saved_step"] == now["step"] == step + 2 * (when == "training")
+    convscope.resume(out)
+    assert_same_bits(out, undisturbed)
+
+
+class Hours:
+    """A clock in whose naps an hour goes by, after which somebody wishes to go on."""
+
+    def __init__(self, live):
+        self.live, self.slept = live, 0.0
+
+    def perf_counter(self):
+        return time.perf_counter() + self.slept
+
+    def monotonic(self):
+        return time.monotonic() + self.slept
+
+    def sleep(self, _seconds):
+        self.slept += 3600.0
+        self.live.wish("go on")
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("length", [dict(epochs=2), dict(epochs=1, minutes=0.03)], ids=str)
+def test_the_hours_of_a_pause_are_not_time_of_training(tmp_path, monkeypatch, length):
+    """One pause between two steps, one in an evaluation."""
+    live = Live(tmp_path / "run")
+    hours, wishes = Hours(live), iter(["pause"])
+    monkeypatch.setattr(telling, "time", hours)
+    monkeypatch.setattr(stepper, "EVALUATION_BATCH", 16)
+
+    def in_evaluation(live, facts):
+        for name in itertools.islice(wishes, facts["state"] == "evaluating"):
+            live.wish(name)
+
+    states = spied_states(monkeypatch, in_evaluation)
+    watcher = Act((5, lambda: live.wish("pause")))
+    train(tmp_path / "run", watcher=watcher, **length)
+    assert hours.slept >= 7200
+    befores = [one for one, then in itertools.pairwise(states) if then == "paused"]
+    assert befores == ["training", "evaluating"]
+    assert watcher.steps >= 10, "a training by minutes ended with the pause"
+    assert live.read_now()["seconds"] < 3600
+    assert live.read_series().column("seconds").sum() < 3600
+    assert Run(tmp_path / "run").read_metrics()[0]["seconds"] < 3600
+    assert any("Paused" in note for note in watcher.notes)
+
+
+@pytest.mark.usefixtures("eager")
+def test_wishes_that_are_left_or_unknown_are_not_obeyed(tmp_path, monkeypatch, undisturbed):
+    out, live = tmp_path / "run", Live(tmp_path / "run")
+    with pytest.raises(Interrupted):
+        train(out, watcher=Act((7, lambda: live.wish("stop"))))
+    live.wish("stop")  # to a training that has ended
+    with monkeypatch.context() as patch:  # and even where it could not be deleted
+        patch.setattr(Live, "begin", lambda _live: None)
+        unknown = {"number": 1, "wish": "stop at once"}
+        convscope.resume(
+            out,
+            watcher=Act((9, lambda: (live.folder / "wish.json").write_text(json.dumps(unknown)))),
+        )
+    assert_same_bits(out, undisturbed)
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_save_is_made_when_it_is_wished(tmp_path):
+    out, seen = tmp_path / "run", []
+    live = Live(out)
+    wish = (6, lambda: seen.append(live.wish("save")))
+    train(out, watcher=Act(wish, (8, lambda: seen.append(live.read_now()))))
+    number, now = seen
+    assert now["saved_step"] == 6
+    assert now["heard"] == number
+
+
+DIGITS = ["digits", "--epochs", "16", "--batch-size", "16", "--save-seconds", "1000"]
+
+
+def until(live, true, process):
+    """What is told once it is `true`."""
+    end = time.monotonic() + 100
+    while time.monotonic() < end:
+        now = live.read_now()
+        if now is not None and true(now):
+            return now
+        assert process.poll() is None, process.stdout + process.stderr
+        time.sleep(0.02)
+    pytest.fail(f"never came to be: {now}")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole") / "run"
+    assert Forked("train", *DIGITS, "--out", out).wait() == 0
+    return out
+
+
+def test_another_process_pauses_goes_on_saves_and_stops(tmp_path, whole):
+    out = tmp_path / "run"
+    live, process = Live(out), Forked("train", *DIGITS, "--out", out)
+    until(live, lambda now: now["step"] > 20, process)
+    number = live.wish("pause")
+    paused = until(live, lambda now: now["heard"] == number, process)
+    assert paused["state"] == "paused"
+    assert paused["saved_step"] == paused["step"]
+    assert Run(out).read_state()[0].facts["counters"]["step"] == paused["step"]
+    later = until(live, lambda now: now["beat"] > paused["beat"] + 0.7, process)
+    assert (later["state"], later["step"]) == ("paused", paused["step"])
+    live.wish("go on")
+    until(live, lambda now: now["step"] > paused["step"] + 20, process)
+    number = live.wish("save")
+    saved = until(live, lambda now: now["heard"] == number, process)
+    assert saved["saved_step"] > paused["step"]
+    live.wish("stop")
+    assert process.wait() == 143, process.stderr
+    assert "Stopped from the lab" in process.stdout + process.stderr
+    now = live.read_now()
+    assert now["state"] == "stopped"
+    assert now["sentence"].startswith("Stopped from the lab after step")
+    assert Forked("resume", out).wait() == 0
+    assert live.read_now()["state"] == "done"
+    assert live.read_series().column("steps").sum() == now["steps"]
+    assert_same_bits(out, whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_signal_in_a_pause_changes_no_bit(tmp_path, whole, number):
+    out = tmp_path / "run"
+    live, process = Live(out), Forked("train", *DIGITS, "--out", out)
+    until(live, lambda now: now["step"] > 20, process)
+    live.wish("pause")
+    until(live, lambda now: now["state"] == "paused", process)
+    process.signal(number)
+    assert process.wait() == (143 if number == signal.SIGTERM else -number)
+    state = "stopped" if number == signal.SIGTERM else "paused"  # the dead tell nothing
+    assert live.read_now()["state"] == state
+    assert Forked("resume", out).wait() == 0
+    assert_same_bits(out, whole)
