@@ -30,8 +30,8 @@ def keras_step(
     jax: Any = importlib.import_module("jax")  # not before it is asked for: its threads begin here
     keras: Any = importlib.import_module("keras")
     model = twin(net, (images.shape[2], images.shape[3], images.shape[1]))
-    optimiser = keras.optimizers.SGD(rate, momentum=momentum)
-    optimiser.build(model.trainable_variables)
+    optimizer = keras.optimizers.SGD(rate, momentum=momentum)
+    optimizer.build(model.trainable_variables)
     entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     x = jax.numpy.asarray(images.permute(0, 2, 3, 1).contiguous().numpy())
     y = jax.numpy.asarray(labels.numpy())
@@ -42,11 +42,11 @@ def keras_step(
 
     def update(weights: Any, kept: Any, held: Any) -> Any:
         (loss, kept), slopes = jax.value_and_grad(loss_of, has_aux=True)(weights, kept)
-        weights, held = optimiser.stateless_apply(held, slopes, weights)
+        weights, held = optimizer.stateless_apply(held, slopes, weights)
         return loss, (weights, kept, held)
 
     moved = jax.jit(update)
-    parts = (model.trainable_variables, model.non_trainable_variables, optimiser.variables)
+    parts = (model.trainable_variables, model.non_trainable_variables, optimizer.variables)
     state: Any = tuple([variable.value for variable in part] for part in parts)
 
     def step() -> float:

@@ -9,9 +9,9 @@ rotating order, in one process:
     channels-last    the same in channels-last, with the fused SGD
     compiled         the same network by `torch.compile`, channels-last, fused SGD
     keras-jax        Keras 3 on JAX, one jitted step (where both are installed)
-    lanes            `convscope.lanes.Engine`, from bytes, which it normalises on the way
+    lanes            `convscope.lanes.Engine`, from bytes, which it normalizes on the way
 
-All others are given the normalised images. What a network has that `convscope.lanes` does not cover
+All others are given the normalized images. What a network has that `convscope.lanes` does not cover
 is told, and the others are timed. The losses of the first two steps (before and after an
 update) must agree within 1e-4 before anything is timed. A round's figure is the median of its
 steps; the fastest step of all is told too, which others' work on the machine disturbs least.
@@ -50,13 +50,13 @@ Step = Callable[[], float]
 
 
 def torch_step(net: nn.Module, images: Tensor, labels: Tensor, **how: Any) -> Step:
-    optimiser = torch.optim.SGD(net.parameters(), lr=RATE, momentum=MOMENTUM, **how)
+    optimizer = torch.optim.SGD(net.parameters(), lr=RATE, momentum=MOMENTUM, **how)
 
     def step() -> float:
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = F.cross_entropy(net(images), labels)
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         return loss.item()
 
     return step

@@ -3,10 +3,10 @@
     python benchmarks/loop_overhead.py --rounds 5
 
 LeNet-5 on MNIST, `convscope.train` itself, in this process. Timers around the calls of the network,
-the loss, `backward` and the optimiser's `step` are the arithmetic; everything else between the
-watcher's `started` and its last `stepped` is the loop's: order, gathering and normalising a batch,
+the loss, `backward` and the optimizer's `step` are the arithmetic; everything else between the
+watcher's `started` and its last `stepped` is the loop's: order, gathering and normalizing a batch,
 labels, learning rate, counting hits, looking for NaN, telling the watcher, saving. With
-`--engine lanes` the arithmetic is the compiled code, with feeding and normalising. The first step's
+`--engine lanes` the arithmetic is the compiled code, with feeding and normalizing. The first step's
 arithmetic is left out of the whole, where PyTorch prepares its kernels, but not the loop's part.
 Epochs end in an evaluation, so choose fewer `--steps` than an epoch has (421 of 128 pictures).
 """
@@ -78,7 +78,7 @@ def timers(clock: Clock) -> Generator[None]:
     def prepared(training: Training) -> None:
         prepare(training)
         training.forward = clock.timed(training.forward)
-        training.optimiser.step = clock.timed(training.optimiser.step)
+        training.optimizer.step = clock.timed(training.optimizer.step)
 
     with (
         mock.patch.object(Training, "__post_init__", prepared),

@@ -1,14 +1,14 @@
 """Train LeNet-5 on MNIST in plain PyTorch: the peer that `convscope train mnist` is timed against.
 
-What a good user writes today, after pytorch/examples/mnist, without convscope. Network, optimiser,
+What a good user writes today, after pytorch/examples/mnist, without convscope. Network, optimizer,
 schedule and split sizes are those of `convscope train`: LeNet-5 with tanh and average pooling on
 32x32 (61,706 parameters), SGD with momentum 0.9, weight decay 5e-4 and a rate that rises linearly
 for `--warmup` epochs, then falls along a half cosine. It validates every epoch and tests once.
 
 --data loader  a Dataset makes a PIL image of each picture, pads it, turns it into a tensor and
-               normalises it, as torchvision's do (which is not imported: that saves start-up);
+               normalizes it, as torchvision's do (which is not imported: that saves start-up);
                a DataLoader reads it with workers that stay alive from epoch to epoch.
---data memory  all pictures are normalised once, into one float32 tensor; a batch is an indexing.
+--data memory  all pictures are normalized once, into one float32 tensor; a batch is an indexing.
 
 The last line is JSON: the accuracy of the test, 0..1, and the number of CPU threads.
 """
@@ -123,16 +123,16 @@ def main(args: argparse.Namespace) -> None:
             return step / warmup
         return (1 + math.cos(math.pi * (step - warmup) / (total - warmup))) / 2
 
-    optimiser = torch.optim.SGD(net.parameters(), args.lr, momentum=0.9, weight_decay=5e-4)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, share_of_peak)
+    optimizer = torch.optim.SGD(net.parameters(), args.lr, momentum=0.9, weight_decay=5e-4)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, share_of_peak)
     for begin in range(0, total, epoch):
         net.train()
         losses: list[float] = []
         for batch, targets in islice(trained_on(), total - begin):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss = F.cross_entropy(net(batch), targets)
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             scheduler.step()
             losses.append(loss.item())
         mean, (val_loss, top1) = math.fsum(losses) / len(losses), evaluate(net, validated_on)

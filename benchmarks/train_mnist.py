@@ -4,7 +4,7 @@
 
 Three contenders, each a whole process from its start to its end, in turn, in rotating order:
 `ours`, `convscope train mnist`; `loader` and `memory`, the two modes of plain_mnist.py. All train
-the same network with the same optimiser, schedule, batch size, threads and number of epochs, and no
+the same network with the same optimizer, schedule, batch size, threads and number of epochs, and no
 augmentation, validate on 6,000 pictures after every epoch and test once, at the end, on 10,000.
 Round r has the seed `--seed` + r, so that accuracies spread as they do in life. What ours does
 besides, it pays for: the run folder, the state to resume from, the report.
@@ -59,7 +59,7 @@ def timed(contender: str, args: argparse.Namespace, seed: int, folder: Path) -> 
 def ours(_contender: str, args: argparse.Namespace, seed: int, folder: Path) -> list[str]:
     """The command line of `convscope train`, all that matters said aloud."""
     program = [sys.executable, "-c", "from convscope.cli import main; main()", "train", "mnist"]
-    recipe = "--model lenet5 --optimiser sgd --momentum 0.9 --weight-decay 5e-4 --schedule cosine"
+    recipe = "--model lenet5 --optimizer sgd --momentum 0.9 --weight-decay 5e-4 --schedule cosine"
     ways = "--augment none --device cpu --json"
     return [*program, *recipe.split(), *ways.split(), *shared(args, seed), f"--out={folder}"]
 

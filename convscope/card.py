@@ -13,9 +13,9 @@ VERSION = 1
 Fit = Literal["pad", "crop", "letterbox", "stretch"]
 """How a picture of any size comes to the network's size, aspect ratio kept unless it says so.
 
-- `pad`: as it is, centred on black; a picture that is larger is scaled down to fit first.
-- `crop`: scaled until its shorter side fits, or is `resize` long, then the centre is cut out.
-- `letterbox`: scaled until its longer side fits, then centred on black.
+- `pad`: as it is, centered on black; a picture that is larger is scaled down to fit first.
+- `crop`: scaled until its shorter side fits, or is `resize` long, then the center is cut out.
+- `letterbox`: scaled until its longer side fits, then centered on black.
 - `stretch`: scaled to the size, whatever becomes of the aspect ratio.
 """
 
@@ -30,11 +30,11 @@ class Card:
     Attributes:
         classes: the names of the classes in the order of the network's outputs.
         size: (height, width) of the images that the network is fed, in pixels.
-        channels: 1 (grey) or 3 (red, green, blue).
-        to_grey: how a colour picture becomes grey: ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B.
-        to_colour: how a grey picture becomes colour: three times the same.
+        channels: 1 (gray) or 3 (red, green, blue).
+        to_gray: how a color picture becomes gray: ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B.
+        to_color: how a gray picture becomes color: three times the same.
         fit: how a picture of another size comes to `size`.
-        resize: the shorter side before `crop` cuts the centre out, as ImageNet's 256 before 224;
+        resize: the shorter side before `crop` cuts the center out, as ImageNet's 256 before 224;
             None: cut as much as there is.
         interpolation: how its pixels are scaled.
         mean: per channel, of bytes scaled to 0..1; subtracted.
@@ -50,8 +50,8 @@ class Card:
     std: tuple[float, ...]
     resize: int | None = None
     interpolation: Interpolation = "bilinear"
-    to_grey: Literal["luma-601"] = "luma-601"
-    to_colour: Literal["repeat"] = "repeat"
+    to_gray: Literal["luma-601"] = "luma-601"
+    to_color: Literal["repeat"] = "repeat"
     provenance: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
 
     def __post_init__(self) -> None:
@@ -70,8 +70,8 @@ class Card:
                 self.interpolation not in get_args(Interpolation),
                 f"has interpolation={self.interpolation!r}; known: {get_args(Interpolation)}",
             ),
-            (self.to_grey != "luma-601", f"has the unknown rule to_grey={self.to_grey!r}"),
-            (self.to_colour != "repeat", f"has the unknown rule to_colour={self.to_colour!r}"),
+            (self.to_gray != "luma-601", f"has the unknown rule to_gray={self.to_gray!r}"),
+            (self.to_color != "repeat", f"has the unknown rule to_color={self.to_color!r}"),
             (len(self.mean) != self.channels, f"needs one mean per channel, not {self.mean}"),
             (len(self.std) != self.channels, f"needs one std per channel, not {self.std}"),
             (

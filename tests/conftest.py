@@ -46,7 +46,7 @@ def write_golden(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def image_folder(tmp_path: Path) -> Path:
-    """A folder of 3 x 12 colour PNGs of 12x10, one dominant channel per class."""
+    """A folder of 3 x 12 color PNGs of 12x10, one dominant channel per class."""
     return make_image_folder(tmp_path / "fruit", ("apple", "leaf", "plum"), each=12)
 
 

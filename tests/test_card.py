@@ -25,7 +25,7 @@ def test_a_card_comes_back_from_json_as_it_was():
     assert Card.from_json(CARD.to_json()) == CARD
 
 
-def test_a_card_says_how_the_centre_is_cut_out():
+def test_a_card_says_how_the_center_is_cut_out():
     card = replace(CARD, resize=48, interpolation="bicubic")
     assert Card.from_json(card.to_json()) == card
     with pytest.raises(RequestError, match="resizes for fit='pad'"):
@@ -54,8 +54,8 @@ def test_any_class_names_survive(names):
         ("fit", "squash", "squash"),
         ("resize", 47, r"cuts \(32, 48\) out of pictures with a shorter side of 47"),
         ("interpolation", "nearest", "interpolation='nearest'"),
-        ("to_grey", "mean", "to_grey='mean'"),
-        ("to_colour", "jet", "to_colour='jet'"),
+        ("to_gray", "mean", "to_gray='mean'"),
+        ("to_color", "jet", "to_color='jet'"),
         ("mean", [0.0], "one mean per channel"),
         ("std", [1.0, 0.0, 1.0], "above zero"),
         ("std", [1.0, float("nan"), 1.0], "no number"),

@@ -11,7 +11,7 @@ from convscope import __version__
 from convscope.errors import ConvscopeError, nearest
 
 VERBS = {
-    "train": "Train a network on labelled images.",
+    "train": "Train a network on labeled images.",
     "resume": "Go on with a training exactly where it stopped.",
     "evaluate": "Measure how good a trained network is.",
     "predict": "Label images with a trained network.",

@@ -35,7 +35,7 @@ def lab(
     runs
         The folder whose runs the page lists, and in which it starts new ones.
     data
-        Folders or CSVs of labelled images that can be trained on from the page, beside the named
+        Folders or CSVs of labeled images that can be trained on from the page, beside the named
         data sets.
     host
         The address to listen on. Others than this machine's own get a token, which the printed

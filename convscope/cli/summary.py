@@ -10,7 +10,7 @@ from convscope.atomic import write_atomically
 from convscope.cli.terminal import console, print_json
 from convscope.compare.networks import Comparison
 from convscope.errors import RequestError
-from convscope.summaries.api import summary as summarise
+from convscope.summaries.api import summary as summarize
 from convscope.summaries.markup import Table
 from convscope.summaries.table import Summary
 
@@ -61,7 +61,7 @@ def summary(
     if depth is not None and depth < 1:
         raise RequestError(f"--depth must be 1 or more, not {depth}.")
     found = [
-        summarise(model, classes=classes, channels=channels, input=(size, size) if size else None)
+        summarize(model, classes=classes, channels=channels, input=(size, size) if size else None)
         for model in models
     ]
     found = [one.folded(depth) if depth else one for one in found]

@@ -19,7 +19,7 @@ def train(
     config: Path | None = None,  # noqa: ARG001 -- read before the command line is; here for --help
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Train a network on labelled images, and test it.
+    """Train a network on labeled images, and test it.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Labelled images: where they come from, how they are decoded, split, augmented and fed."""
+"""Labeled images: where they come from, how they are decoded, split, augmented and fed."""

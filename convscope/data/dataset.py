@@ -133,7 +133,7 @@ class ChosenPictures:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
-    """Labelled pictures.
+    """Labeled pictures.
 
     Attributes:
         name: of the source, as a person would say it: "mnist", or the folder's name.

@@ -3,11 +3,11 @@
 - Formats: JPEG (and MPO), PNG, WebP, BMP, TIFF, GIF and PPM, told by content, not by name.
 - An animation or a file of many pages is its first picture.
 - The orientation that a camera notes in EXIF is applied: the result stands upright.
-- Grey stays grey ("L"), everything else becomes "RGB": a palette becomes its colours; CMYK, YCbCr
+- Gray stays gray ("L"), everything else becomes "RGB": a palette becomes its colors; CMYK, YCbCr
   and LAB go through Pillow's conversion; one bit becomes 0 and 255.
-- Transparency (an alpha channel, a transparent colour) is laid on white.
-- 16-bit channels keep their high byte, as Pillow does it for colour. 12-bit TIFF keeps its 8 high
-  bits. A grey TIFF whose zero is white is inverted.
+- Transparency (an alpha channel, a transparent color) is laid on white.
+- 16-bit channels keep their high byte, as Pillow does it for color. 12-bit TIFF keeps its 8 high
+  bits. A gray TIFF whose zero is white is inverted.
 - Floating-point pixels and integers wider than 16 bits are refused: their range is unknown.
 - The size is read from the header, and more than MAX_PIXELS are refused before any is decoded.
 - A file is refused when any of the picture's data is missing or was filled up with zeros.
@@ -30,7 +30,7 @@ from PIL import Image
 
 MAX_PIXELS = 100_000_000
 MAX_BYTES = (
-    1_000_000_000  # more than MAX_PIXELS of 16-bit colour with alpha take without compression
+    1_000_000_000  # more than MAX_PIXELS of 16-bit color with alpha take without compression
 )
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM")  # MPO opens as JPEG
@@ -154,15 +154,15 @@ def _refuse_size(pixels: int) -> None:
 
 
 def _scale_transparent(image: Image.Image) -> None:
-    """Bring a PNG's transparent colour, which has the file's depth, to the depth of the pixels.
+    """Bring a PNG's transparent color, which has the file's depth, to the depth of the pixels.
 
-    Of 16-bit colour that is the high byte: colours that share it become white together.
+    Of 16-bit color that is the high byte: colors that share it become white together.
     """
     tiles: list[Any] = getattr(image, "tile", [])
     rawmode = tiles[0][3] if tiles else None
     match image.info.get("transparency"), rawmode:
-        case int(grey), "L;2" | "L;4":
-            image.info["transparency"] = grey * (85 if rawmode == "L;2" else 17)
+        case int(gray), "L;2" | "L;4":
+            image.info["transparency"] = gray * (85 if rawmode == "L;2" else 17)
         case (red, green, blue), "RGB;16B":
             image.info["transparency"] = (red >> 8, green >> 8, blue >> 8)
         case _:
@@ -217,14 +217,14 @@ def _on_white(image: Image.Image, mode: str) -> Image.Image:
 
 
 def _white_where(image: Image.Image, transparent: object) -> Image.Image:
-    """White wherever a grey picture has the one value that its header calls transparent."""
+    """White wherever a gray picture has the one value that its header calls transparent."""
     if not isinstance(transparent, int) or not 0 <= transparent <= 255:
         return image
     return image.point([255 if value == transparent else value for value in range(256)])
 
 
 def _high_byte(image: Image.Image) -> Image.Image:
-    """Grey of 16 bits (or 12, in a TIFF) to 8: the low bits are dropped."""
+    """Gray of 16 bits (or 12, in a TIFF) to 8: the low bits are dropped."""
     tags = cast("dict[int, Any]", getattr(image, "tag_v2", {}))
     bits = tags.get(BITS, (16,))[0]
     pixels = np.asarray(image)
@@ -234,12 +234,12 @@ def _high_byte(image: Image.Image) -> Image.Image:
             f"has integers of {bits} bits, from {low} to {high}; "
             "save it with 8 or 16 bits a channel"
         )
-    grey = (pixels >> (bits - 8)).astype(np.uint8)
+    gray = (pixels >> (bits - 8)).astype(np.uint8)
     if tags.get(PHOTOMETRIC) == 0:  # Pillow inverts 8 bits where zero is white, but not 16
-        grey = 255 - grey
+        gray = 255 - gray
     if (transparent := image.info.get("transparency")) is not None:
-        grey = np.where(pixels == transparent, np.uint8(255), grey)
-    return Image.fromarray(grey)
+        gray = np.where(pixels == transparent, np.uint8(255), gray)
+    return Image.fromarray(gray)
 
 
 def _upright(source: Image.Image, picture: Image.Image) -> Image.Image:

@@ -11,7 +11,7 @@ FloatArray = NDArray[np.float64]
 
 
 def read_digits() -> Dataset:
-    """Read the digits: grey 8 x 8, no split given.
+    """Read the digits: gray 8 x 8, no split given.
 
     A value v of 0..16 becomes the byte round(v · 255 / 16), halves to the even one.
     """

@@ -139,7 +139,7 @@ def _find(folder: Path, stem: str, kind: str) -> Path | None:
 
 
 def read_idx_folder(folder: Path, name: str, *, classes: tuple[str, ...] = ()) -> Dataset:
-    """Read MNIST or a source in its format: grey pictures, train and (where it is there) test.
+    """Read MNIST or a source in its format: gray pictures, train and (where it is there) test.
 
     Args:
         folder: holds the files that `find_idx` looks for.

@@ -10,7 +10,7 @@ from torch import Tensor
 from convscope.card import Card
 
 
-def normalise(batch: Tensor, card: Card, *, channels_last: bool = True) -> Tensor:
+def normalize(batch: Tensor, card: Card, *, channels_last: bool = True) -> Tensor:
     """Turn bytes (n, h, w, c) into what the network sees: float32 (n, c, h, w), around zero.
 
     (byte/255 - mean) / std of the card, computed as byte · scale + shift. The memory stays in the

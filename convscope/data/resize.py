@@ -1,4 +1,4 @@
-"""How a picture of any size and colour comes to the size and the channels that a card asks for."""
+"""How a picture of any size and color comes to the size and the channels that a card asks for."""
 
 from collections.abc import Sequence
 
@@ -42,7 +42,7 @@ def _framed(picture: Image.Image, card: Card) -> Image.Image:
         case "stretch":
             return _scaled(picture, card.size, card)
         case "crop":
-            return _scaled(picture, card.size, card, _centre(picture.size, card))
+            return _scaled(picture, card.size, card, _center(picture.size, card))
         case "pad":
             scale = min(1.0, across, down)
         case "letterbox":
@@ -55,7 +55,7 @@ def _framed(picture: Image.Image, card: Card) -> Image.Image:
     return canvas
 
 
-def _centre(picture: tuple[int, int], card: Card) -> tuple[float, float, float, float]:
+def _center(picture: tuple[int, int], card: Card) -> tuple[float, float, float, float]:
     """The part of a picture of this (width, height) that `crop` keeps: left, top, right, bottom.
 
     With `resize` it is what two steps would keep, whole pixels of the scaled picture, rounded as
@@ -89,16 +89,16 @@ def fit_array(pixels: NDArray[np.uint8], card: Card) -> NDArray[np.uint8] | None
     framed = card.fit != "stretch" and card.resize is None and (tall, wide) == (height, width)
     if not framed and (card.fit != "pad" or tall > height or wide > width):
         return None
-    grey = pixels.ndim == 3
-    if not grey and card.channels == 1:
-        pixels, grey = _luma(pixels), True
+    gray = pixels.ndim == 3
+    if not gray and card.channels == 1:
+        pixels, gray = _luma(pixels), True
     out = np.zeros((len(pixels), height, width, card.channels), np.uint8)
     top, left = (height - tall) // 2, (width - wide) // 2
-    out[:, top : top + tall, left : left + wide] = pixels[..., None] if grey else pixels
+    out[:, top : top + tall, left : left + wide] = pixels[..., None] if gray else pixels
     return out
 
 
 def _luma(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """ITU-R 601 in Pillow's fixed point, so that an array and a file give the same grey."""
+    """ITU-R 601 in Pillow's fixed point, so that an array and a file give the same gray."""
     red, green, blue = (pixels[..., band].astype(np.uint32) for band in range(3))
     return ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16).astype(np.uint8)

@@ -15,19 +15,19 @@ from convscope.data.urls import REMOTES
 from convscope.errors import ConvscopeError, RequestError, WorkError, nearest
 
 NAMES = {
-    "digits": "1,797 handwritten digits, grey 8 x 8, no download",
-    "mnist": "70,000 handwritten digits, grey 28 x 28, 12 MB",
-    "fashion-mnist": "70,000 pictures of clothes in 10 kinds, grey 28 x 28, 31 MB",
-    "kmnist": "70,000 cursive Japanese characters in 10 kinds, grey 28 x 28, 21 MB",
-    "emnist": "131,600 digits and letters in 47 kinds (EMNIST Balanced), grey 28 x 28, 562 MB",
-    "emnist-byclass": "814,255 digits and letters in 62 kinds, grey 28 x 28, 562 MB",
-    "emnist-bymerge": "814,255 digits and letters in 47 kinds, grey 28 x 28, 562 MB",
-    "emnist-balanced": "131,600 digits and letters in 47 kinds, grey 28 x 28, 562 MB",
-    "emnist-letters": "145,600 letters in 26 kinds, grey 28 x 28, 562 MB",
-    "emnist-digits": "280,000 handwritten digits, grey 28 x 28, 562 MB",
-    "emnist-mnist": "70,000 handwritten digits, as mnist, grey 28 x 28, 562 MB",
-    "cifar10": "60,000 photographs of 10 things, colour 32 x 32, 170 MB",
-    "cifar100": "60,000 photographs of 100 things, colour 32 x 32, 169 MB",
+    "digits": "1,797 handwritten digits, gray 8 x 8, no download",
+    "mnist": "70,000 handwritten digits, gray 28 x 28, 12 MB",
+    "fashion-mnist": "70,000 pictures of clothes in 10 kinds, gray 28 x 28, 31 MB",
+    "kmnist": "70,000 cursive Japanese characters in 10 kinds, gray 28 x 28, 21 MB",
+    "emnist": "131,600 digits and letters in 47 kinds (EMNIST Balanced), gray 28 x 28, 562 MB",
+    "emnist-byclass": "814,255 digits and letters in 62 kinds, gray 28 x 28, 562 MB",
+    "emnist-bymerge": "814,255 digits and letters in 47 kinds, gray 28 x 28, 562 MB",
+    "emnist-balanced": "131,600 digits and letters in 47 kinds, gray 28 x 28, 562 MB",
+    "emnist-letters": "145,600 letters in 26 kinds, gray 28 x 28, 562 MB",
+    "emnist-digits": "280,000 handwritten digits, gray 28 x 28, 562 MB",
+    "emnist-mnist": "70,000 handwritten digits, as mnist, gray 28 x 28, 562 MB",
+    "cifar10": "60,000 photographs of 10 things, color 32 x 32, 170 MB",
+    "cifar100": "60,000 photographs of 100 things, color 32 x 32, 169 MB",
 }
 """The named sources: what each is, and how much is downloaded once."""
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from convscope.card import Card
 from convscope.data.feed import Feed
-from convscope.data.normalize import normalise
+from convscope.data.normalize import normalize
 from convscope.evaluation.metrics import Scores
 from convscope.inference import inference_mode
 
@@ -48,7 +48,7 @@ def forward_all(
     logits: list[Tensor] = []
     with inference_mode(net):
         for place, pixels in zip(batches, feed.batches(batches), strict=True):
-            images = normalise(pixels.to(device), card, channels_last=channels_last)
+            images = normalize(pixels.to(device), card, channels_last=channels_last)
             logits.append(net(images).float().cpu())
             tick(len(place))
     return torch.cat(logits) if logits else torch.empty(0, len(card.classes))

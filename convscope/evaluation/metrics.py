@@ -122,7 +122,7 @@ def better(new: tuple[float, float], old: tuple[float, float], metric: Metric) -
 def wilson(hits: int, images: int, z: float = 1.959963984540054) -> tuple[float, float]:
     """The interval of a share, 95% unless `z` says otherwise: Wilson, 1927.
 
-    With p = hits / n, its centre is (p + z²/2n) / (1 + z²/n) and its half-width
+    With p = hits / n, its center is (p + z²/2n) / (1 + z²/n) and its half-width
     z / (1 + z²/n) · sqrt(p(1 - p)/n + z²/4n²). Never outside 0..1, and honest near both ends.
 
         >>> low, high = wilson(97, 100)
@@ -130,9 +130,9 @@ def wilson(hits: int, images: int, z: float = 1.959963984540054) -> tuple[float,
         0.9155 0.9897
     """
     share, shrink = hits / images, 1 + z * z / images
-    centre = (share + z * z / (2 * images)) / shrink
+    center = (share + z * z / (2 * images)) / shrink
     half = z / shrink * math.sqrt(share * (1 - share) / images + z * z / (4 * images**2))
-    return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
+    return max(0.0, min(center - half, share)), min(1.0, max(center + half, share))
 
 
 def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:

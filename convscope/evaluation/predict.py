@@ -16,7 +16,7 @@ from convscope.card import Card
 from convscope.data.decode import Unreadable, decode
 from convscope.data.feed import Tick
 from convscope.data.folder import ENDINGS
-from convscope.data.normalize import normalise
+from convscope.data.normalize import normalize
 from convscope.data.resize import fit
 from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError
@@ -91,7 +91,7 @@ def predict(
             unreadable += bad
             if names:
                 moved = torch.from_numpy(pixels).to(place)
-                logits = net(normalise(moved, card, channels_last=channels_last))
+                logits = net(normalize(moved, card, channels_last=channels_last))
                 answers += _ranked(names, logits.double().softmax(1).cpu().numpy(), card, top)
             done += len(names) + len(bad)
             tick(done, len(files))

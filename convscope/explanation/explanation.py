@@ -1,4 +1,4 @@
-"""The arithmetic behind one unit, as an object that prints, serialises and shows itself."""
+"""The arithmetic behind one unit, as an object that prints, serializes and shows itself."""
 
 import math
 from dataclasses import dataclass

@@ -13,7 +13,7 @@ _MARK = "outline:2px solid currentColor;font-weight:650"
 
 
 def to_html(explanation: Explanation, *, top: int = 4) -> str:
-    """A fragment that needs no style sheet, and takes its colours from the page that it is in."""
+    """A fragment that needs no style sheet, and takes its colors from the page that it is in."""
     heading, *rest = blocks_of(explanation, top=top)
     title = escape(heading.text) if isinstance(heading, Words) else ""
     return f"<div><strong>{title}</strong>{''.join(map(_html, rest))}</div>"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from convscope.card import Card
 from convscope.data.decode import Unreadable, decode
-from convscope.data.normalize import normalise
+from convscope.data.normalize import normalize
 from convscope.data.resize import fit
 from convscope.errors import RequestError
 from convscope.runs.folder import Run
@@ -36,7 +36,7 @@ def pixels_of(image: Path | bytes, card: Card) -> NDArray[np.uint8]:
 
 def prepared(pixels: NDArray[np.uint8], card: Card) -> Tensor:
     """What the network reads: numbers around zero, (1, c, h, w)."""
-    return normalise(torch.tensor(pixels)[None], card, channels_last=False)
+    return normalize(torch.tensor(pixels)[None], card, channels_last=False)
 
 
 def open_network(

@@ -1,4 +1,4 @@
-"""Normalisation: by running statistics, by those of the image itself, by neighbouring maps."""
+"""Normalization: by running statistics, by those of the image itself, by neighboring maps."""
 
 import math
 
@@ -60,7 +60,7 @@ def layer_norm(step: Step, at: Index) -> Sum:
 
 
 def _of_members(step: Step, at: Index, members: Floats, gain: Index, bias: Index) -> Sum:
-    """Normalise by the mean and variance of these units."""
+    """Normalize by the mean and variance of these units."""
     mean = exact_sum(members.tolist()) / len(members)
     with np.errstate(all="ignore"):
         variance = exact_sum(np.square(members - mean).tolist()) / len(members)

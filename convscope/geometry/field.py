@@ -15,7 +15,7 @@ class Field:
 
     Attributes:
         size: pixels that one unit looks at, from the first to the last.
-        jump: pixels between the fields of two neighbours; 0 where all look at the same.
+        jump: pixels between the fields of two neighbors; 0 where all look at the same.
         start: the first pixel of unit 0, negative where padding reaches over the border.
 
     Reference: Araujo, Norris & Sim, "Computing Receptive Fields of Convolutional Neural Networks",

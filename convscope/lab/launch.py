@@ -43,20 +43,20 @@ def fill(
 
 
 def examples(card: Card) -> list[tuple[str, NDArray[np.uint8]]]:
-    """Images that need no network: handwritten digits for grey, two photographs for colour."""
+    """Images that need no network: handwritten digits for gray, two photographs for color."""
     from sklearn import datasets  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs]
 
     if card.channels == 1:
         digits = cast("Any", datasets.load_digits())
         chosen = [int(np.flatnonzero(digits.target == digit)[0]) for digit in (4, 3, 8)]
-        return [(f"a {digits.target[n]}", fit(_grey(digits.images[n]), card)) for n in chosen]
+        return [(f"a {digits.target[n]}", fit(_gray(digits.images[n]), card)) for n in chosen]
     return [
         (title, fit(Pictures.fromarray(datasets.load_sample_image(name)), card))
         for title, name in (("a flower", "flower.jpg"), ("a palace", "china.jpg"))
     ]
 
 
-def _grey(levels: NDArray[np.float64]) -> Pictures.Image:
+def _gray(levels: NDArray[np.float64]) -> Pictures.Image:
     return Pictures.fromarray(np.uint8(np.round(levels * (255 / 16))))
 
 

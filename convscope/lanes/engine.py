@@ -27,7 +27,7 @@ class Engine:
     """Training steps of `net` on bytes of images; its parameters live in `engine.parameters`.
 
     The network's own tensors become views of the engine's memory, so whatever reads or writes them
-    (checkpoints, evaluation) sees what the engine sees. `first` and `second` are the optimiser's
+    (checkpoints, evaluation) sees what the engine sees. `first` and `second` are the optimizer's
     momenta, in the order of the parameters; `drops` tells whether dice matter. Without `tiles` no
     convolution is computed by Winograd's tiles.
 

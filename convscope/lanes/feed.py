@@ -1,4 +1,4 @@
-"""Bytes of images into lanes: cropped, mirrored and normalised on the way."""
+"""Bytes of images into lanes: cropped, mirrored and normalized on the way."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,7 @@
-"""The core: sums of neighbours times weights, a tile of units held in registers.
+"""The core: sums of neighbors times weights, a tile of units held in registers.
 
 It is the forward pass of a convolution and of a dense layer, and the way of gradients back to their
-inputs, where the neighbours are the gradients of the units that an input took part in.
+inputs, where the neighbors are the gradients of the units that an input took part in.
 """
 
 from collections.abc import Callable, Iterator
@@ -214,7 +214,7 @@ class _Tile:
                     fn.put(sums[j][i], fn.fma(value, by, fn.get(sums[j][i])))
 
     def _is_inside(self, i: int, right: int) -> bool:
-        """Whether position i of the tile can have a neighbour at the column tap `right`."""
+        """Whether position i of the tile can have a neighbor at the column tap `right`."""
         clip = self.spec.clip
         if clip is None or clip.width is None or not isinstance(self.x, int):
             return True

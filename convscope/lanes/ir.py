@@ -200,7 +200,7 @@ class Function:
     def _store(self, number: str, address: str) -> None:
         self.write(f"store float {number}, ptr {self._inside(address, 1)}, align 4")
 
-    # variables, which the optimiser makes registers
+    # variables, which the optimizer makes registers
 
     def variable(self, kind: str = "", first: str = "") -> str:
         self._count += 1

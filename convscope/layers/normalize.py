@@ -1,4 +1,4 @@
-"""Local response normalisation with the letters of its paper."""
+"""Local response normalization with the letters of its paper."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -7,14 +7,14 @@ from convscope.errors import RequestError
 
 
 class LocalResponseNorm(nn.Module):
-    """Divide each unit by a power of the squares at its place in the neighbouring maps.
+    """Divide each unit by a power of the squares at its place in the neighboring maps.
 
     b_i = a_i / (k + α Σ_j a_j²)^β, where j runs over the n maps around i, fewer at the first and
     last ones. (n, c, h, w) in and out. The defaults are AlexNet's: n 5, k 2, α 1e-4, β 0.75.
 
     α multiplies the sum, as in the paper; `nn.LocalResponseNorm` divides its alpha by n, so it is
     this layer when its alpha is n·α. With `groups` the maps are cut into as many equal parts, each
-    normalised among its own: AlexNet's towers, where a map has its neighbours on its own GPU.
+    normalized among its own: AlexNet's towers, where a map has its neighbors on its own GPU.
 
     Raises RequestError for an even n, which has no middle, and in use where `groups` does not
     divide the number of maps.
@@ -48,7 +48,7 @@ class LocalResponseNorm(nn.Module):
         maps = input.shape[1]
         if maps % self.groups:
             raise RequestError(
-                f"{maps} maps cannot be normalised in {self.groups} equal groups. Choose groups "
+                f"{maps} maps cannot be normalized in {self.groups} equal groups. Choose groups "
                 "that divide the number of maps."
             )
         apart = input.reshape(len(input) * self.groups, maps // self.groups, *input.shape[2:])

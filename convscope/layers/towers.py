@@ -39,7 +39,7 @@ class Towers(nn.Module):
     GPUs are `("cuda:0", "cuda:1")`, which has not been tried.
 
     Raises RequestError for a layer that cannot be shared out: of a kind not known here, with
-    another number of groups, or a local response normalisation across towers.
+    another number of groups, or a local response normalization across towers.
 
     Reference: Krizhevsky, Sutskever & Hinton, 2012, section 3.2 and figure 2.
     """

@@ -1,4 +1,4 @@
-"""A filter that is trained to imitate another, step by step, by convscope's own optimiser."""
+"""A filter that is trained to imitate another, step by step, by convscope's own optimizer."""
 
 import math
 import threading
@@ -13,7 +13,7 @@ from convscope.data.augment import epoch_order
 from convscope.lessons.window import Array
 from convscope.training.batches import slices
 from convscope.training.config import Settings
-from convscope.training.optimizer import Optimiser
+from convscope.training.optimizer import Optimizer
 
 _LOST = 1e12
 """How many times its first loss, or one, a training may reach before it is given up."""
@@ -63,14 +63,14 @@ class Descent:
         self._patches = patches
         self._wanted = patches @ np.array(task.target)
         layer = nn.Linear(patches.shape[1], 1, bias=False).double()
-        self._optimiser = Optimiser(
+        self._optimizer = Optimizer(
             layer, Settings(momentum=task.momentum, weight_decay=task.decay)
         )
-        # Arrays over the memory of the tensors that the optimiser writes to and reads.
+        # Arrays over the memory of the tensors that the optimizer writes to and reads.
         layer.weight.grad = torch.zeros_like(layer.weight)
         self._weights: Array = layer.weight.detach().numpy()[0]
         self._gradient: Array = layer.weight.grad.numpy()[0]
-        self._velocity: Array = self._optimiser.state["momentum_buffer"][0].numpy()[0]
+        self._velocity: Array = self._optimizer.state["momentum_buffer"][0].numpy()[0]
         edge = 1 / math.sqrt(len(self._weights))  # as PyTorch begins a layer
         self._weights[:] = np.random.default_rng(task.dice).uniform(-edge, edge, patches.shape[1])
         self._moments: list[Moment] = []
@@ -93,8 +93,8 @@ class Descent:
     def _go(self) -> None:
         task, last = self.task, self._moments[-1]
         self._gradient[:] = last.gradient
-        self._optimiser.step(task.rate)
-        if task.momentum == 0:  # then the optimiser keeps no velocity
+        self._optimizer.step(task.rate)
+        if task.momentum == 0:  # then the optimizer keeps no velocity
             self._velocity[:] = last.gradient + task.decay * last.weights
         self._note()
 

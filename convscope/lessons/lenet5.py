@@ -11,7 +11,7 @@ from convscope.geometry import Volume
 from convscope.geometry.cost import Cost, convolution, dense, pooling, sliding
 from convscope.geometry.worked import work_out_convolution, work_out_dense, work_out_maps
 from convscope.lessons.asked import choice, whole
-from convscope.summaries.api import summarised, summary
+from convscope.summaries.api import summarized, summary
 from convscope.summaries.rows import Row
 from convscope.summaries.table import Summary
 from convscope.zoo import build
@@ -77,7 +77,7 @@ def _summary(network: str, classes: int, side: int) -> Summary:
     net = nn.Sequential()
     for layer in kept:
         net.add_module(layer, layers[layer])
-    return summarised(net, name=name, image=(1, side, side))
+    return summarized(net, name=name, image=(1, side, side))
 
 
 def _broken(table: Summary) -> str | None:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from convscope.layers import ScaledTanh
 from convscope.lessons.asked import cells, choice, number, whole
-from convscope.lessons.pictures import grey
+from convscope.lessons.pictures import gray
 from convscope.lessons.window import convolved, places, under
 
 Array = NDArray[np.float64]
@@ -49,7 +49,7 @@ def tell(state: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises RequestError for what is none of this.
     """
-    levels = grey(choice(state, "picture", PICTURES))
+    levels = gray(choice(state, "picture", PICTURES))
     weights = np.reshape(cells(state, "filter", KERNEL * KERNEL), (1, 1, KERNEL, KERNEL))
     bias = number(state, "bias", -BIAS, BIAS)
     activate = _as_arrays(ACTIVATIONS[choice(state, "activation", tuple(ACTIVATIONS))])

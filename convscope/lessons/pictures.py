@@ -15,8 +15,8 @@ _TAKEN = 256  # pixels of the photograph that the crop's side stands for
 
 
 @cache
-def grey(name: str) -> NDArray[np.uint8]:
-    """The grey picture of that name: a "digit" of 28x28 or a "photograph" of 64x64."""
+def gray(name: str) -> NDArray[np.uint8]:
+    """The gray picture of that name: a "digit" of 28x28 or a "photograph" of 64x64."""
     if name == "digit":
         levels = cast("NDArray[np.float64]", _datasets().load_digits().images[3])
         small = Pictures.fromarray(np.uint8(np.round(levels * (255 / 16))))

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from convscope.data.normalize import normalise
+from convscope.data.normalize import normalize
 from convscope.geometry import Field
 from convscope.inference import inference_mode
 from convscope.lessons.trained import Bytes, Trained
@@ -69,7 +69,7 @@ class Layer:
             return torch.cat([part(images[start : start + _BATCH]) for start in starts])
 
     def _read(self, pixels: Bytes) -> Tensor:
-        return normalise(
+        return normalize(
             torch.from_numpy(pixels)[..., None], self.trained.card, channels_last=False
         )
 

@@ -17,7 +17,7 @@ from convscope.lessons.window import Array, convolved
 SIDE, KERNEL = 12, 3
 """Of the image, of the filters."""
 
-IMAGES = ("noise", "ring", "stripes", "grey")
+IMAGES = ("noise", "ring", "stripes", "gray")
 MOST = 2000
 """Steps."""
 
@@ -86,7 +86,7 @@ def _descent(task: Task) -> Descent:
 
 @lru_cache(maxsize=len(IMAGES))
 def picture(name: str) -> Array:
-    """An image (12, 12) as a network sees it: mean 0 and standard deviation 1, but for `grey`."""
+    """An image (12, 12) as a network sees it: mean 0 and standard deviation 1, but for `gray`."""
     y, x = np.mgrid[:SIDE, :SIDE].astype(np.float64)
     match name:
         case "noise":

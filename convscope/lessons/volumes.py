@@ -9,7 +9,7 @@ from convscope.geometry import Volume, convolution, sliding, work_out_convolutio
 from convscope.lessons.asked import cells, choice, number, whole
 from convscope.lessons.window import convolved, covered, places, products, under
 
-COLOURS = ("red", "green", "blue")
+COLORS = ("red", "green", "blue")
 SIDE, KERNEL = 5, 3
 """Height and width of the small image, and of its filter."""
 CHANNELS = ("1", "3", "16")
@@ -20,14 +20,14 @@ _BRIGHTEST = 9  # a number of the small image that is shown as full light
 
 
 def tell(state: Mapping[str, Any]) -> dict[str, Any]:
-    """One unit over three colours, and what a whole layer of such filters weighs.
+    """One unit over three colors, and what a whole layer of such filters weighs.
 
-    `state` has `image` (3·25 numbers, colour by colour), `filter` (3·9 numbers), `bias`, `at` (one
+    `state` has `image` (3·25 numbers, color by color), `filter` (3·9 numbers), `bias`, `at` (one
     unit of the map, row by row); and of the layer `channels` ("1", "3" or "16"), `side` ("32", "64"
     or "256"), `filters` (1 to 16), `kernel` (1 to 7) and `padding` (0 to 3).
 
     The answer has `pixels` (red, green, blue as bytes: 9 is full light, below 0 none), the map's
-    `sums`, the `patch` under the unit `at`, its `parts` (for each colour the terms and their sum),
+    `sums`, the `patch` under the unit `at`, its `parts` (for each color the terms and their sum),
     its `bias` and `total`; and of the `layer` what it reads, what it makes and what it costs.
 
     Raises RequestError for what is none of this.
@@ -47,8 +47,8 @@ def tell(state: Mapping[str, Any]) -> dict[str, Any]:
         "at": at,
         "patch": covered(rows, columns, side=SIDE),
         "parts": [
-            {"colour": colour, "terms": products(values, own), "sum": float((values * own).sum())}
-            for colour, values, own in zip(COLOURS, patch, weights[0], strict=True)
+            {"color": color, "terms": products(values, own), "sum": float((values * own).sum())}
+            for color, values, own in zip(COLORS, patch, weights[0], strict=True)
         ],
         "bias": bias,
         "total": float(sums.flat[at]),

@@ -97,8 +97,8 @@ _FOLLOW: dict[str, Follow] = {
     ),
     **dict.fromkeys(("linear", "RadialBasis"), mixing.dense),
     **dict.fromkeys(_REDUCED, mixing.reduced),
-    **dict.fromkeys(_NORMED, mixing.normalised),
-    **dict.fromkeys(("local_response_norm", "LocalResponseNorm"), mixing.neighbouring),
+    **dict.fromkeys(_NORMED, mixing.normalized),
+    **dict.fromkeys(("local_response_norm", "LocalResponseNorm"), mixing.neighboring),
     **dict.fromkeys(
         ("flatten", "view", "reshape", "unflatten", "squeeze", "unsqueeze"), shapes.reshaped
     ),

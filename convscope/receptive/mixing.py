@@ -66,13 +66,13 @@ def reduced(operation: Operation, operands: Sequence[Seen]) -> Seen:
     return laid(found, [dim for place, dim in enumerate(found.dims) if place not in places])
 
 
-def neighbouring(operation: Operation, operands: Sequence[Seen]) -> Seen:
+def neighboring(operation: Operation, operands: Sequence[Seen]) -> Seen:
     """Units that depend on channels around their own; taken together where those differ."""
     del operation
     return operands[0].united()
 
 
-def normalised(operation: Operation, operands: Sequence[Seen]) -> Seen:
+def normalized(operation: Operation, operands: Sequence[Seen]) -> Seen:
     """Units that each depend on all along some dimensions: softmax, and norms by statistics."""
     seen, given = operands[0], operation.arguments
     count, kind = len(seen.dims), operation.kind

@@ -1,4 +1,4 @@
-"""Curves as SVG that follows the page's light and dark colours and can be read without them."""
+"""Curves as SVG that follows the page's light and dark colors and can be read without them."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -149,7 +149,7 @@ def _mistakes(test: Measured, indices: NDArray[np.int64], loaded: Loaded) -> str
 
 
 def _filters(net: nn.Module) -> str:
-    """The first convolution's filters: colour where it sees three channels, else grey by sign."""
+    """The first convolution's filters: color where it sees three channels, else gray by sign."""
     layers = dict[str, nn.Module](net.named_modules())
     found = [(name, layer) for name, layer in layers.items() if isinstance(layer, nn.Conv2d)]
     if not found or min(found[0][1].kernel_size) < 2:
@@ -163,7 +163,7 @@ def _filters(net: nn.Module) -> str:
     shown = "".join(f'<img src="{_png(image)}" alt="filter {k}">' for k, image in enumerate(images))
     size = "x".join(map(str, layer.kernel_size))
     return (
-        f"<p>{escape(name)}: {layer.out_channels} filters of {size}. Mid-grey is zero, white "
+        f"<p>{escape(name)}: {layer.out_channels} filters of {size}. Mid-gray is zero, white "
         f'{largest:.3g}, black {-largest:.3g}.</p><div class="filters">{shown}</div>'
     )
 

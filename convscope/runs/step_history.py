@@ -31,7 +31,7 @@ class Series:
     """What every step told, in buckets of equally many steps.
 
     A bucket of width w holds the steps from a multiple of w plus 1 to the next multiple. When there
-    are more than `most`, neighbours are merged and w doubles: memory and the page's work stay the
+    are more than `most`, neighbors are merged and w doubles: memory and the page's work stay the
     same however long a training lasts, and the lowest and the highest loss stay where they were.
 
         >>> series = Series(most=2)
@@ -153,7 +153,7 @@ def _add(row: list[float], step: list[float]) -> None:
 
 
 def _merged(one: NDArray[np.float64], two: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rows of neighbours made one each; the later ones are `two`."""
+    """Rows of neighbors made one each; the later ones are `two`."""
     both = one.copy()
     both[:, _AT["last"]] = two[:, _AT["last"]]
     both[:, _SUMS] += two[:, _SUMS]

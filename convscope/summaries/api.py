@@ -48,10 +48,10 @@ def summary(
         made = made_for(model)
         channels, input = channels or made[0], input or made[1]  # noqa: A001
     height, width = input or (_SIDE, _SIDE)
-    return summarised(net, name=name, image=(channels or _channels(net), height, width))
+    return summarized(net, name=name, image=(channels or _channels(net), height, width))
 
 
-def summarised(net: nn.Module, *, name: str, image: tuple[int, int, int]) -> Summary:
+def summarized(net: nn.Module, *, name: str, image: tuple[int, int, int]) -> Summary:
     """The summary of a network on the meta device, which is left in eval mode."""
     shown = torch.zeros(1, *image, device="meta")
     try:
@@ -73,7 +73,7 @@ def _of_run(run: Run) -> Summary:
     name = str(config["model"])
     with importable(config):
         net = _built(kept_model(run, name), len(card.classes), card.channels, card.size)
-    return summarised(net, name=name, image=(card.channels, *card.size))
+    return summarized(net, name=name, image=(card.channels, *card.size))
 
 
 def _built(
@@ -98,7 +98,7 @@ def _on_meta(net: nn.Module) -> nn.Module:
 
 
 def _channels(net: nn.Module) -> int:
-    """What the first convolution takes; colour where there is none."""
+    """What the first convolution takes; color where there is none."""
     firsts = (layer for layer in net.modules() if isinstance(layer, nn.Conv2d))
     first = next(firsts, None)
     return first.in_channels if first else 3

@@ -83,7 +83,7 @@ def svg(title: str, image: Sequence[int], rows: Sequence[Row]) -> str:
 
 
 def _drawn(rows: Sequence[Row]) -> list[Row]:
-    """Rows that are worth a box: those that ran and do not merely normalise or activate."""
+    """Rows that are worth a box: those that ran and do not merely normalize or activate."""
     return [row for row in rows if row.map and _shapes(row)]
 
 

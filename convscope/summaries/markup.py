@@ -71,7 +71,7 @@ class Table:
         return "\n".join([f"% {self.title}", begin, *rows, note, end, ""])
 
     def to_html(self) -> str:
-        """A table in the colours of the page or notebook that it stands in."""
+        """A table in the colors of the page or notebook that it stands in."""
         rows = "".join(self._row("td", line) for line in self.lines)
         return (
             '<table style="font-variant-numeric:tabular-nums"><caption style="text-align:left">'

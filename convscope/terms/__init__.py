@@ -1,4 +1,4 @@
-"""What a number is made of: records without torch that can be added up, printed and serialised.
+"""What a number is made of: records without torch that can be added up, printed and serialized.
 
 The numbers of a network are float32; the product of two of them fits a float64, and `math.fsum`
 rounds once. So a total here is the exact sum of what was stored, to the last bit of a float64.

@@ -58,7 +58,7 @@ def train(
     watcher: Watcher | None = None,
     **settings: Any,
 ) -> Trained:
-    """Train a network on labelled images and test it once, with the best weights, at the end.
+    """Train a network on labeled images and test it once, with the best weights, at the end.
 
     `data` is a named source, a folder or a CSV; `out` the run folder to make; `settings` are the
     fields of `convscope.training.config.Settings`, the words of the command line.

@@ -15,13 +15,13 @@ from convscope.data.augment import Augment, Sampling
 from convscope.errors import RequestError, nearest
 from convscope.evaluation.metrics import Metric
 
-Optimiser = Literal["sgd", "adamw"]
+Optimizer = Literal["sgd", "adamw"]
 ScheduleName = Literal["plateau", "step", "cosine", "one-cycle", "constant"]
 
 DATA = Parameter(group=Group("Data", sort_key=1))
 NETWORK = Parameter(group=Group("Network", sort_key=2))
 LENGTH = Parameter(group=Group("Length", sort_key=3))
-OPTIMISER = Parameter(group=Group("Optimiser and learning rate", sort_key=4))
+OPTIMIZER = Parameter(group=Group("Optimizer and learning rate", sort_key=4))
 LOSS = Parameter(group=Group("Loss and sampling", sort_key=5))
 MACHINE = Parameter(group=Group("Machine", sort_key=6))
 
@@ -46,7 +46,7 @@ class Settings:
             for crop-flip.
         model: a name of the zoo, a layer table such as net.toml, or your own as module:attr.
         size: height and width in pixels that the network is fed; default the network's own.
-        channels: 1 (grey) or 3 (colour) that the network is fed; default the network's own.
+        channels: 1 (gray) or 3 (color) that the network is fed; default the network's own.
         weights: what to start from: a file, a URL, a run folder, torchvision:NAME or timm:NAME.
             Where it says how its pictures were prepared, the same is done, but for what is set.
         freeze: layer up to which, in the network's order, everything is held as it is.
@@ -57,12 +57,12 @@ class Settings:
         minutes: minutes to train, instead of epochs, without warm-up; not repeatable to the bit.
         early_stop: epochs without improvement after which training ends; 0 for never.
         metric: what the best weights are chosen by, on the validation pictures.
-        optimiser: sgd (with momentum) or adamw.
+        optimizer: sgd (with momentum) or adamw.
         lr: peak learning rate; default for sgd with batches of 64 the network's own (0.05 where it
             has none), in proportion for other batches, and 0.001 for adamw.
         body_lr: share of the learning rate at which all but the last layer learns.
         momentum: of sgd.
-        weight_decay: of either optimiser.
+        weight_decay: of either optimizer.
         schedule: how the learning rate falls. plateau divides it when the validation loss stalls.
         warmup: epochs in which the learning rate rises from 0 to its peak.
         drop_by: what plateau and step divide the learning rate by.
@@ -106,17 +106,17 @@ class Settings:
     early_stop: Annotated[int, LENGTH] = 0
     metric: Annotated[Metric, LENGTH] = "top1"
 
-    optimiser: Annotated[Optimiser, OPTIMISER] = "sgd"
-    lr: Annotated[float | None, OPTIMISER] = None
-    body_lr: Annotated[float, OPTIMISER] = 1.0
-    momentum: Annotated[float, OPTIMISER] = 0.9
-    weight_decay: Annotated[float, OPTIMISER] = 0.0005
-    schedule: Annotated[ScheduleName, OPTIMISER] = "cosine"
-    warmup: Annotated[float, OPTIMISER] = 1.0
-    drop_by: Annotated[float, OPTIMISER] = 10.0
-    drop_at: Annotated[tuple[float, ...], OPTIMISER, Parameter(consume_multiple=True)] = (0.5, 0.75)
-    patience: Annotated[int, OPTIMISER] = 3
-    clip: Annotated[float, OPTIMISER] = 0.0
+    optimizer: Annotated[Optimizer, OPTIMIZER] = "sgd"
+    lr: Annotated[float | None, OPTIMIZER] = None
+    body_lr: Annotated[float, OPTIMIZER] = 1.0
+    momentum: Annotated[float, OPTIMIZER] = 0.9
+    weight_decay: Annotated[float, OPTIMIZER] = 0.0005
+    schedule: Annotated[ScheduleName, OPTIMIZER] = "cosine"
+    warmup: Annotated[float, OPTIMIZER] = 1.0
+    drop_by: Annotated[float, OPTIMIZER] = 10.0
+    drop_at: Annotated[tuple[float, ...], OPTIMIZER, Parameter(consume_multiple=True)] = (0.5, 0.75)
+    patience: Annotated[int, OPTIMIZER] = 3
+    clip: Annotated[float, OPTIMIZER] = 0.0
 
     batch_size: Annotated[int | None, LOSS] = None
     label_smoothing: Annotated[float, LOSS] = 0.0
@@ -162,7 +162,7 @@ class Settings:
         """
         few = max(8, 2 ** int(math.log2(max(1, pictures / 20))))
         batch_size = self.batch_size or min(64, few)
-        peak = {"sgd": rate * batch_size / 64, "adamw": 0.001}[self.optimiser]
+        peak = {"sgd": rate * batch_size / 64, "adamw": 0.001}[self.optimizer]
         padding = {"none": 0, "crop": 2, "crop-flip": 4}[self.augment]
         return Resolved(
             batch_size=batch_size,

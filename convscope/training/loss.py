@@ -1,4 +1,4 @@
-"""What a step minimises."""
+"""What a step minimizes."""
 
 import numpy as np
 import torch

@@ -8,7 +8,7 @@ from torch.optim.sgd import sgd
 from convscope.training.config import Settings
 
 
-class Optimiser:
+class Optimizer:
     """SGD with momentum, or AdamW, over the weights of a network that can be trained.
 
     The arithmetic is that of torch.optim's own functions, one kernel for all weights where the
@@ -25,9 +25,9 @@ class Optimiser:
         named = [(name, weight) for name, weight in net.named_parameters() if weight.requires_grad]
         self.weights = [weight for _, weight in named]
         self.fused = all(weight.device.type in ("cpu", "cuda") for weight in self.weights)
-        names = ("exp_avg", "exp_avg_sq") if settings.optimiser == "adamw" else ("momentum_buffer",)
+        names = ("exp_avg", "exp_avg_sq") if settings.optimizer == "adamw" else ("momentum_buffer",)
         self.state = {name: [torch.zeros_like(w) for w in self.weights] for name in names}
-        if settings.optimiser == "adamw":
+        if settings.optimizer == "adamw":
             self.state["step"] = [torch.zeros((), device=w.device) for w in self.weights]
         head = head_of(net)
         self.places: dict[float, list[int]] = {}
@@ -53,7 +53,7 @@ class Optimiser:
         state = {name: [own[place] for place in moved] for name, own in self.state.items()}
         decay, fused = self.settings.weight_decay, self.fused
         with torch.no_grad():
-            if self.settings.optimiser == "adamw":
+            if self.settings.optimizer == "adamw":
                 adamw(
                     weights,
                     gradients,

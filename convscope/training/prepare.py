@@ -53,7 +53,7 @@ def first_card(
 
     Raises RequestError where neither the settings, nor the network, nor the pictures say a size.
     """
-    sizes, grey = _look(dataset)
+    sizes, gray = _look(dataset)
     own_channels, own_size = (start.channels, start.size) if start else made_for(settings.model)
     if settings.size is not None:
         size = (settings.size, settings.size)
@@ -66,7 +66,7 @@ def first_card(
             f"The pictures of {dataset.name} differ in size and {settings.model} does not say what "
             "it needs. Choose a size with --size, in pixels."
         )
-    channels = settings.channels or own_channels or (1 if grey else 3)
+    channels = settings.channels or own_channels or (1 if gray else 3)
     open_fit = start.fit if start else choose_fit(sizes, size)
     fit = open_fit if settings.fit == "auto" else settings.fit
     tall, wide = (int(np.median(side)) for side in zip(*sizes, strict=True))
@@ -75,10 +75,8 @@ def first_card(
             f"Pictures of about {wide}x{tall} are scaled to {size[1]}x{size[0]}. A larger --size "
             "lets the network see more of them."
         )
-    if channels == 1 and not grey:
-        watcher.note(
-            "The network sees grey; colour pictures are made grey (--channels 3 keeps it)."
-        )
+    if channels == 1 and not gray:
+        watcher.note("The network sees gray; color pictures are made gray (--channels 3 keeps it).")
     card = Card(
         classes=dataset.classes,
         size=size,
@@ -100,20 +98,20 @@ def _prepared_as(start: Card, card: Card) -> Card:
 
 
 def _look(dataset: Dataset) -> tuple[list[tuple[int, int]], bool]:
-    """(height, width) of a few pictures, evenly spread, and whether all of these are grey."""
+    """(height, width) of a few pictures, evenly spread, and whether all of these are gray."""
     places = np.linspace(0, len(dataset) - 1, min(_LOOKED_AT, len(dataset))).astype(int)
     sizes: list[tuple[int, int]] = []
-    grey = True
+    gray = True
     for place in places:
         try:
             picture = dataset.pictures.picture(int(place))
         except Unreadable:
             continue
         sizes.append((picture.height, picture.width))
-        grey = grey and picture.mode == "L"
+        gray = gray and picture.mode == "L"
     if not sizes:  # so many in a row that loading will tell the whole story
-        return [(1, 1)], grey
-    return sizes, grey
+        return [(1, 1)], gray
+    return sizes, gray
 
 
 def load_checked(dataset: Dataset, card: Card, settings: Settings, watcher: Watcher) -> Loaded:
@@ -200,7 +198,7 @@ def told(settings: Settings, dataset: Dataset, card: Card, net: nn.Module) -> st
 def check_space(folder: Path, weights: int) -> None:
     """Raise WorkError where the disk cannot hold what a training will write.
 
-    `weights` is the bytes of the network: its best copy, and three states with the optimiser's own.
+    `weights` is the bytes of the network: its best copy, and three states with the optimizer's own.
     """
     need = 10 * weights + 10_000_000
     free = shutil.disk_usage(folder).free

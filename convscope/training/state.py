@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from convscope.errors import WorkError
 from convscope.runs.tensor_file import Stored
-from convscope.training.optimizer import Optimiser
+from convscope.training.optimizer import Optimizer
 from convscope.training.schedule import Plateau
 
 VERSION = 1
@@ -45,18 +45,18 @@ class Counters:
     metrics: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
 
-def pack(net: nn.Module, optimiser: Optimiser, counters: Counters) -> Stored:
-    """Everything that decides the next step's bits: weights, optimiser, counters, random state."""
+def pack(net: nn.Module, optimizer: Optimizer, counters: Counters) -> Stored:
+    """Everything that decides the next step's bits: weights, optimizer, counters, random state."""
     tensors: dict[str, Tensor] = {f"model/{k}": v for k, v in net.state_dict().items()}
     tensors["random/cpu"] = torch.get_rng_state()
     if torch.cuda.is_initialized():
         tensors["random/cuda"] = torch.cuda.get_rng_state()
-    for name, values in optimiser.state.items():
-        tensors |= {f"optimiser/{place}/{name}": value for place, value in enumerate(values)}
+    for name, values in optimizer.state.items():
+        tensors |= {f"optimizer/{place}/{name}": value for place, value in enumerate(values)}
     return Stored(tensors, {"version": VERSION, "counters": _finite(asdict(counters))})
 
 
-def unpack(stored: Stored, net: nn.Module, optimiser: Optimiser) -> Counters:
+def unpack(stored: Stored, net: nn.Module, optimizer: Optimizer) -> Counters:
     """Put everything back where `pack` took it from, in the memory layout that it had.
 
     Raises WorkError for a state of another version or another network.
@@ -69,9 +69,9 @@ def unpack(stored: Stored, net: nn.Module, optimiser: Optimiser) -> Counters:
     weights = {k.removeprefix("model/"): v for k, v in stored.tensors.items() if k[:6] == "model/"}
     try:
         net.load_state_dict(weights)
-        for name, values in optimiser.state.items():
+        for name, values in optimizer.state.items():
             for place, value in enumerate(values):
-                value.copy_(stored.tensors[f"optimiser/{place}/{name}"])
+                value.copy_(stored.tensors[f"optimizer/{place}/{name}"])
     except (RuntimeError, KeyError) as error:
         raise WorkError(f"The saved state is of another network: {error}") from error
     torch.set_rng_state(stored.tensors["random/cpu"])

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from convscope.card import Card
 from convscope.data.dataset import Split
 from convscope.data.feed import Loaded
-from convscope.data.normalize import normalise
+from convscope.data.normalize import normalize
 from convscope.errors import Interrupted
 from convscope.evaluation.measure import Measured, score
 from convscope.evaluation.metrics import better
@@ -29,7 +29,7 @@ from convscope.training.executors.eager import Stepper, TorchStepper
 from convscope.training.loss import class_weights
 from convscope.training.metrics import trained_line, validated_line
 from convscope.training.nonfinite import no_number
-from convscope.training.optimizer import Optimiser
+from convscope.training.optimizer import Optimizer
 from convscope.training.schedule import Schedule
 from convscope.training.state import Counters, pack, unpack
 from convscope.zoo import rate_of
@@ -69,9 +69,9 @@ class Training:
         self.net.to(self.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
         self.forward = torch.compile(self.net) if settings.compile else self.net
         self.frozen = Frozen(self.net, settings.freeze, every=settings.unfreeze_every)
-        if not settings.unfreeze_every:  # then the optimiser keeps nothing for what is held
+        if not settings.unfreeze_every:  # then the optimizer keeps nothing for what is held
             self.frozen.hold(epoch=0)
-        self.optimiser = Optimiser(self.net, settings)
+        self.optimizer = Optimizer(self.net, settings)
         pictures = len(dataset.part("train"))
         self.chosen = settings.resolved(pictures, rate=rate_of(settings.model))
         self.labels = torch.from_numpy(dataset.labels)
@@ -97,7 +97,7 @@ class Training:
 
     def restore(self, stored: Stored) -> None:
         """Go back to a saved state."""
-        self.counters = unpack(stored, self.net, self.optimiser)
+        self.counters = unpack(stored, self.net, self.optimizer)
 
     def train(self) -> None:
         """Train to the end, from wherever the counters are.
@@ -180,7 +180,7 @@ class Training:
     def images(self, pixels: Tensor) -> Tensor:
         """What the network is fed for bytes (n, h, w, c)."""
         moved = pixels.to(self.device, non_blocking=True)
-        return normalise(moved, self.card, channels_last=self.channels_last)
+        return normalize(moved, self.card, channels_last=self.channels_last)
 
     def refuse(self, what: str, rate: float, images: Tensor | None = None) -> None:
         """Raise WorkError for what became no number."""
@@ -266,6 +266,6 @@ class Training:
         if not all(bool(weight.isfinite().all()) for weight in self.net.parameters()):
             self.refuse("A weight became no number", self._rate())
         self.teller.saving()
-        self.run.write_state(self.counters.step, pack(self.net, self.optimiser, self.counters))
+        self.run.write_state(self.counters.step, pack(self.net, self.optimizer, self.counters))
         self.teller.saved(self.counters.step)
         self.saved_at = time.monotonic()

@@ -31,7 +31,7 @@ def fit_weights(weights: Weights, net: nn.Module) -> Fitted:
     """Bring weights into the names and shapes of a network, which stays as it is.
 
     - A head with another number of classes (all of them, where there are several) is left out.
-    - The first layer of a network for grey pictures gets the sum of the weights over the colours:
+    - The first layer of a network for gray pictures gets the sum of the weights over the colors:
       to three equal channels it says the same.
     - A dense layer that the file has as a convolution over a whole map becomes dense again.
     - Auxiliary heads that the network was built without are left out.
@@ -54,7 +54,7 @@ def fit_weights(weights: Weights, net: nn.Module) -> Fitted:
     first = first_filters(own)
     if first and tensors[first].shape[1] == 3 and own[first].shape[1] == 1:
         tensors[first] = tensors[first].sum(1, keepdim=True)
-        told["weights_input"] = "summed over the colours"
+        told["weights_input"] = "summed over the colors"
     head = _other_head(tensors, own, weights.source)
     told["weights_head"] = "as it was built" if head else "theirs"
     return Fitted({name: t for name, t in tensors.items() if _layer(name) not in head}, told)

@@ -43,7 +43,7 @@ def load_weights(net: nn.Module, source: str | Path, *, progress: Progress | Non
 
 
 def with_channels(card: Card, channels: int) -> Card:
-    """The card of weights for a network that sees so many channels: grey has the colours' average.
+    """The card of weights for a network that sees so many channels: gray has the colors' average.
 
     Raises RequestError where that cannot be had.
     """

@@ -34,7 +34,7 @@ def remotes(name: str) -> tuple[Remote, Remote]:
 def card_of(config: str, *, where: str) -> Card:
     """The card that a configuration describes.
 
-    timm scales the shorter side to size / crop_pct, rounded down, and cuts the centre out.
+    timm scales the shorter side to size / crop_pct, rounded down, and cuts the center out.
 
     Raises RequestError, naming `where`, for a text that is none, and for a way to prepare pictures
     that a card cannot say.

@@ -2,7 +2,7 @@
 
 TABLE names each as torchvision does. The digits at the end of a file's name begin its SHA-256. The
 shorter side of a picture is scaled to `resize`, bilinearly, and a square of `crop` cut from its
-centre. `input` is what its bytes then become: `imagenet` loses the mean and is divided by the
+center. `input` is what its bytes then become: `imagenet` loses the mean and is divided by the
 standard deviation that ImageNet is said to have; `±1` runs from -1 to 1, which is what
 torchvision's GoogLeNet makes of the former inside itself (`transform_input`). The classes are
 ImageNet's 1,000, by their numbers.

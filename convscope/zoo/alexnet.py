@@ -4,13 +4,13 @@ Neural Networks", NIPS.
 TABLE has three networks of that name, side by side.
 
 - `lecture`: as lectures print it, every filter over all maps below: 62,378,344 parameters. Their
-  tables have no response normalisation, and neither has this network.
+  tables have no response normalization, and neither has this network.
 - `towers`: the paper's, for two GPUs: 60,965,224. A filter of conv2, conv4 and conv5 sees only the
   maps on its own GPU, which the paper writes as the depth of its kernels: `256@5x5x48` are 256
-  kernels of 5x5x48. Response normalisation, `lrnx48` among the 48 maps of one GPU, follows the ReLU
+  kernels of 5x5x48. Response normalization, `lrnx48` among the 48 maps of one GPU, follows the ReLU
   (section 3.3).
 - `2014`: torchvision's, after "One weird trick for parallelizing convolutional neural networks",
-  https://arxiv.org/abs/1404.5997, one tower without normalisation: 61,100,840. It pools adaptively
+  https://arxiv.org/abs/1404.5997, one tower without normalization: 61,100,840. It pools adaptively
   to 6x6, so its dense layers fit any image, and drops out before fc6 and fc7, not after. In that
   paper conv4 has 384 filters; here it has torchvision's 256.
 

@@ -45,7 +45,7 @@ def fully_convolutional(
     Images (n, channels, height, width) from the native size up give logits (n, classes, h', w'):
     one answer at the native size, that of `net` up to float32 rounding, and for larger images one
     for each window of that size, as far apart as the strides of all layers multiply to. Where
-    layers pad, a window sees its neighbours instead of padding. The mean over places is the dense
+    layers pad, a window sees its neighbors instead of padding. The mean over places is the dense
     evaluation of the references.
 
     Raises RequestError, naming the layer, for a network whose layers do not follow one another in

@@ -1,20 +1,20 @@
 """GoogLeNet: Szegedy, Liu, Jia & others, 2014, https://arxiv.org/abs/1409.4842.
 
 TABLE is Table 1 of the paper without its columns `depth`, `params` and `ops`, `-` where it has
-nothing; `norm` is local response normalisation, which only Figure 3 shows, and the softmax belongs
+nothing; `norm` is local response normalization, which only Figure 3 shows, and the softmax belongs
 to the loss. A number of filters is that of one convolution: `#3x3 reduce` is a 1x1 convolution
 before the 3x3, `pool proj` a 1x1 behind 3x3 max pooling. Every convolution has a bias and a ReLU
 (section 5). Pools round up, as the sizes of TABLE have it without padding.
 
 Two auxiliary classifiers read inception (4a) and (4d) while the network trains (section 5).
 
-The paper says neither how weights begin nor with which constants it normalises. Here filters and
+The paper says neither how weights begin nor with which constants it normalizes. Here filters and
 dense layers begin as in He et al., 2015, with n the operands of a unit (`fan_in`), biases at zero:
 drawn as was usual in 2014, the response fades in 22 layers of rectifiers. The constants are
 AlexNet's.
 
 `googlenet_bn` is torchvision's, and no longer the paper's: batch norm (epsilon 0.001) behind every
-convolution and neither biases nor local response normalisation, 3x3 filters in place of 5x5, a 2x2
+convolution and neither biases nor local response normalization, 3x3 filters in place of 5x5, a 2x2
 window in pool4, auxiliary classifiers that average to 4x4 whatever the size of the maps and have
 batch norm too, weights from N(0, 0.01²). What torchvision calls `transform_input` is no part of it.
 """

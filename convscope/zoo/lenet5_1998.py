@@ -2,13 +2,13 @@
 Recognition", Proceedings of the IEEE 86, section II.B. (`lenet5` is what lectures make of it.)
 
 TABLE is Figure 2 of the paper: `6@28x28` are six maps of 28x28, each unit of which sees a
-neighbourhood in the maps below. C is a convolution, S subsampling with a trainable coefficient and
+neighborhood in the maps below. C is a convolution, S subsampling with a trainable coefficient and
 bias for each map, F dense; all are squashed by 1.7159 tanh(2x/3). CONNECTIONS is the paper's
 Table I: which maps of S2 (rows) each map of C3 (columns) sees. Together 60,000 trainable parameters
 and 340,908 connections.
 
 OUTPUT has one radial basis function for each class, the distance to its code: the +1 and -1 of a
-stylised picture of 7x12. Deviations, all here: CODES are drawings of our own, not the paper's; any
+stylized picture of 7x12. Deviations, all here: CODES are drawings of our own, not the paper's; any
 number of classes but ten has random codes, always the same; and a logit is minus the distance.
 
 Weights and biases begin uniform in ±2.4/F, F the inputs of their unit (appendix A); the paper is
@@ -25,7 +25,7 @@ from convscope.geometry import output_size
 from convscope.layers import RadialBasis, ScaledTanh, Subsampling2d, TableConv2d
 
 TABLE = """
-    layer    maps       neighbourhood
+    layer    maps       neighborhood
     C1       6@28x28    5x5
     S2       6@14x14    2x2
     C3       16@10x10   5x5
@@ -75,8 +75,8 @@ def lenet5_1998(
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     seen, (height, width) = channels, input
     *below, (f6, wide, _), (output, _, _) = (row.split() for row in TABLE.strip().splitlines()[1:])
-    for name, cell, neighbourhood in below:
-        maps, size = int(cell.partition("@")[0]), int(neighbourhood.partition("x")[0])
+    for name, cell, neighborhood in below:
+        maps, size = int(cell.partition("@")[0]), int(neighborhood.partition("x")[0])
         match name:
             case "C3":
                 layers[name] = TableConv2d(seen, connections(), size)

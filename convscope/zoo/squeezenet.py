@@ -118,7 +118,7 @@ def squeezenet(
                 raise ValueError(f"TABLE has a row the zoo cannot build: {name!r}")
     layers["flatten"] = nn.Flatten()
     net = nn.Sequential(layers)
-    _initialise(net)
+    _initialize(net)
     return net
 
 
@@ -130,7 +130,7 @@ def _fire(text: str, maps: int, bypass: Bypass) -> tuple[Fire, int]:
     return fire, small + large
 
 
-def _initialise(net: nn.Sequential) -> None:
+def _initialize(net: nn.Sequential) -> None:
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_uniform_(layer.weight, nonlinearity="linear")

@@ -147,7 +147,7 @@ def _input(path: str, told: object) -> tuple[int, tuple[int, int]]:
     if channels not in (1, 3) or min(height, width) < 1:
         raise RequestError(
             f'{path}: input is {told!r}; write channels x height x width, such as "3x32x32", with '
-            "1 channel for grey and 3 for colour."
+            "1 channel for gray and 3 for color."
         )
     return channels, (height, width)
 

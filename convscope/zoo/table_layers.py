@@ -106,7 +106,7 @@ class _Network:
             case "conv" | "local":
                 self._convolution(row)
             case "lrn":
-                self._normalisation(row)
+                self._normalization(row)
             case _:
                 self._pooling(row)
         if row.activation != "none":
@@ -196,7 +196,7 @@ class _Network:
         _begin(layer, row)
         self._put(row.name, layer)
 
-    def _normalisation(self, row: Row) -> None:
+    def _normalization(self, row: Row) -> None:
         maps, other = row.size or (5, 5)
         if maps != other:
             raise RequestError("size of lrn is one number: of the maps that are looked at.")

@@ -6,7 +6,7 @@ A row of one cell spans every column; `.` is a row its column does not have.
 
 Weights begin as Glorot & Bengio (2010) draw them, biases at zero. The paper drew those of A from a
 normal distribution and began the deeper networks with A's, and says in section 3.1 that Glorot's
-way makes this needless. Batch normalisation is younger than the paper: it stands in the networks of
+way makes this needless. Batch normalization is younger than the paper: it stands in the networks of
 that name only, before each ReLU.
 """
 

@@ -100,13 +100,13 @@ def test_curves_are_drawn_over_epochs_steps_or_seconds(compared: Any) -> None:
     assert pressed.get_attribute("aria-pressed") == "true"
 
 
-def test_each_run_has_its_letter_colour_and_dashes(compared: Any) -> None:
+def test_each_run_has_its_letter_color_and_dashes(compared: Any) -> None:
     compared.wait_for_selector(".compare .chart .scatterlayer .js-line")
     lines = compared.locator(".compare .chart").first.locator(".js-line")
     styles = lines.evaluate_all(
         "all => all.map((one) => [one.style.stroke, one.style.strokeDasharray])"
     )
-    assert len({colour for colour, _ in styles}) == len({dash for _, dash in styles}) == 2
+    assert len({color for color, _ in styles}) == len({dash for _, dash in styles}) == 2
     said = compared.locator(".compare .chart").first.locator(".annotation-text").all_text_contents()
     assert sorted(text[0] for text in said) == ["A", "B"]
 
@@ -149,22 +149,22 @@ def test_intervals_that_overlap_are_said_to(compared: Any) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_colours_of_runs_can_be_read_as_text(page: Any, theme: str) -> None:
+def test_the_colors_of_runs_can_be_read_as_text(page: Any, theme: str) -> None:
     """At least 4.5 to 1 on paper: contrast as WCAG 2.2 defines it."""
     page.emulate_media(color_scheme=theme)
     page.goto("/compare")
     page.wait_for_selector(".chooser")
-    colours = page.evaluate(
+    colors = page.evaluate(
         "['paper', ...Array.from({length: 8}, (_, i) => `run-${i + 1}`)].map((name) => "
         "getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim())"
     )
-    paper, *runs = map(luminance, colours)
-    assert len(set(colours)) == 9
+    paper, *runs = map(luminance, colors)
+    assert len(set(colors)) == 9
     assert all((max(one, paper) + 0.05) / (min(one, paper) + 0.05) >= 4.5 for one in runs)
 
 
-def luminance(colour: str) -> float:
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+def luminance(color: str) -> float:
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 

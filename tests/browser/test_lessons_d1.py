@@ -227,11 +227,11 @@ def test_three_sums_and_the_bias_add_up_to_the_number_of_the_map(lesson: Open) -
     page.get_by_label("map row 1, column 1").click()
     page.wait_for_selector("text=row 1, column 1 of the map")
     total = 2.5
-    for colour, shown in zip(
+    for color, shown in zip(
         ("red", "green", "blue"), page.locator(".slices .sum").all_inner_texts(), strict=True
     ):
-        image = np.reshape(values(page, colour), (5, 5))
-        weights = np.reshape(values(page, f"filter for {colour}"), (3, 3))
+        image = np.reshape(values(page, color), (5, 5))
+        weights = np.reshape(values(page, f"filter for {color}"), (3, 3))
         part = (image[1:4, 1:4] * weights).sum()
         assert number(shown) == part
         total += part

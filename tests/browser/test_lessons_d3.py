@@ -205,7 +205,7 @@ EXTREMES = (
     "lenet5?side=28&row=6",
     "vgg?left=E&right=E&deep=5&channels=1024",
     "vgg?left=A&right=towers&deep=1&channels=1",
-    "training?image=grey&target=0_0_0_0_0_0_0_0_0&step=2000&decay=1",
+    "training?image=gray&target=0_0_0_0_0_0_0_0_0&step=2000&decay=1",
     "training?target=1000000_0_0_0_-1000000_0_0_0_0.001&rate=1000&step=5",
     "training?logits=1000000_-1000000_0&right=1",
     "filters?layer=conv2&removed=0_1_2_3_4_5_6_7_8_9_10_11_12_13_14_15",

@@ -103,7 +103,7 @@ def test_only_what_was_changed_is_sent_and_a_refusal_loses_nothing(lab: Any, for
     before = form.request.get(f"{lab.address}/api/runs").json()
     form.fill("#set-epochs", "3")
     form.fill("#set-lr", "abc")
-    form.locator("summary", has_text="Optimiser").click()
+    form.locator("summary", has_text="Optimizer").click()
     form.fill("#set-drop_at", "0.25, 0.5")
     form.locator("summary", has_text="Machine").click()
     form.locator("#set-compile").check()
@@ -230,8 +230,8 @@ def test_wrong_images_are_drawn_byte_by_byte(page: Any, fake: Run) -> None:
         "[...document.querySelectorAll('.wrong:not(.many) canvas')].map((one) => "
         "[...one.getContext('2d').getImageData(0, 0, one.width, one.height).data])"
     )
-    colours = np.array(drawn, dtype=np.uint8).reshape(2, 5, 7, 4)[..., :3]
-    np.testing.assert_array_equal(colours, pixels)
+    colors = np.array(drawn, dtype=np.uint8).reshape(2, 5, 7, 4)[..., :3]
+    np.testing.assert_array_equal(colors, pixels)
     said = page.locator(".wrong figcaption").all_inner_texts()
     assert said == ["is 4 said 9, 98.70%", "is one said seven, 100%"]
 
@@ -244,7 +244,7 @@ def test_filters_are_drawn_on_one_scale_zero_as_the_paper(page: Any, fake: Run) 
     watch(page, fake)
     page.wait_for_selector(".forming canvas")
     assert page.locator(".forming figcaption").all_inner_texts() == ["step 0", "step 600"]
-    colours = page.evaluate(
+    colors = page.evaluate(
         """[...document.querySelectorAll(".forming canvas")].map((one) => {
           const { data } = one.getContext("2d").getImageData(0, 0, one.width, one.height);
           const found = new Set();
@@ -254,9 +254,9 @@ def test_filters_are_drawn_on_one_scale_zero_as_the_paper(page: Any, fake: Run) 
         })"""
     )
     darkest = {"7,48,94", "107,47,4"}  # of the light theme's blue and orange
-    assert "255,255,255" in colours[0]
-    assert not darkest & set(colours[0])
-    assert darkest <= set(colours[1])
+    assert "255,255,255" in colors[0]
+    assert not darkest & set(colors[0])
+    assert darkest <= set(colors[1])
 
 
 def test_a_lab_that_is_gone_is_told_and_comes_back(page: Any, fake: Run) -> None:

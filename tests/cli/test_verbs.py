@@ -185,7 +185,7 @@ def test_a_wrong_request_is_refused_in_words_with_status_2(command, wrong_place,
 
 
 def bomb(path):
-    """A PNG of 60,000 x 60,000 grey pixels, by its header."""
+    """A PNG of 60,000 x 60,000 gray pixels, by its header."""
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
 
     def chunk(kind, data):

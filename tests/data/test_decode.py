@@ -19,8 +19,8 @@ from PIL import Image
 from convscope.data.decode import MAX_BYTES, MAX_PIXELS, Unreadable, contents, decode
 
 RANDOM = np.random.default_rng(20261122)
-COLOURS = RANDOM.integers(0, 256, (20, 30, 3), dtype=np.uint8)
-SMOOTH = np.asarray(Image.fromarray(COLOURS[:5, :6]).resize((96, 80), Image.Resampling.BICUBIC))
+COLORS = RANDOM.integers(0, 256, (20, 30, 3), dtype=np.uint8)
+SMOOTH = np.asarray(Image.fromarray(COLORS[:5, :6]).resize((96, 80), Image.Resampling.BICUBIC))
 
 
 def encoded(picture: Image.Image | NDArray[np.generic], form: str, **options: object) -> bytes:
@@ -38,9 +38,9 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def png(width: int, height: int, depth: int, colour: int, rows: bytes, *more: bytes) -> bytes:
+def png(width: int, height: int, depth: int, color: int, rows: bytes, *more: bytes) -> bytes:
     """A PNG: rows with their filter bytes, and chunks that stand before them."""
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
     parts = [
         chunk(b"IHDR", header),
         *more,
@@ -55,7 +55,7 @@ def rows(array: NDArray[np.generic]) -> bytes:
 
 
 def tiff(width: int, bits: int, data: bytes, *, photometric: int = 1, form: int = 1) -> bytes:
-    """A grey, uncompressed TIFF of one row; `form` is 1 unsigned, 2 signed, 3 floating."""
+    """A gray, uncompressed TIFF of one row; `form` is 1 unsigned, 2 signed, 3 floating."""
     offset = 8 + len(data)
     short, long = 3, 4
     tags = [
@@ -73,9 +73,9 @@ def tiff(width: int, bits: int, data: bytes, *, photometric: int = 1, form: int 
     [("PNG", {}), ("BMP", {}), ("TIFF", {}), ("PPM", {}), ("WEBP", {"lossless": True})],
 )
 def test_lossless_formats_give_back_every_pixel(form: str, options: dict[str, bool]):
-    image = decode(encoded(COLOURS, form, **options))
+    image = decode(encoded(COLORS, form, **options))
     assert image.mode == "RGB"
-    assert (np.asarray(image) == COLOURS).all()
+    assert (np.asarray(image) == COLORS).all()
 
 
 @pytest.mark.parametrize("form", ["JPEG", "MPO", "WEBP"])
@@ -106,50 +106,50 @@ def test_every_exif_orientation_gives_the_same_upright_picture(form: str, orient
 def test_an_orientation_of_nonsense_says_nothing():
     exif = Image.Exif()
     exif[0x0112] = 77
-    assert (pixels(encoded(COLOURS, "PNG", exif=exif)) == COLOURS).all()
-    assert (pixels(encoded(COLOURS, "PNG", exif=b"Exif\0\0garbage")) == COLOURS).all()
+    assert (pixels(encoded(COLORS, "PNG", exif=exif)) == COLORS).all()
+    assert (pixels(encoded(COLORS, "PNG", exif=b"Exif\0\0garbage")) == COLORS).all()
 
 
-def test_grey_stays_grey_and_one_bit_becomes_black_and_white():
-    grey = COLOURS[..., 0]
-    assert decode(encoded(grey, "PNG")).mode == "L"
-    assert (pixels(encoded(grey, "PNG")) == grey).all()
+def test_gray_stays_gray_and_one_bit_becomes_black_and_white():
+    gray = COLORS[..., 0]
+    assert decode(encoded(gray, "PNG")).mode == "L"
+    assert (pixels(encoded(gray, "PNG")) == gray).all()
     bits = png(8, 1, 1, 0, b"\0\xa5")
     assert decode(bits).mode == "L"
     assert pixels(bits).tolist() == [[255, 0, 255, 0, 0, 255, 0, 255]]
 
 
-def test_a_palette_becomes_exactly_its_colours():
+def test_a_palette_becomes_exactly_its_colors():
     palette = RANDOM.integers(0, 256, (256, 3), dtype=np.uint8)
     places = RANDOM.integers(0, 256, (9, 7), dtype=np.uint8)
     data = png(7, 9, 8, 3, rows(places), chunk(b"PLTE", palette.tobytes()))
     assert (pixels(data) == palette[places]).all()
 
 
-def on_white(colour: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def on_white(color: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     a = alpha[..., None].astype(float) / 255
-    return np.rint(colour * a + 255 * (1 - a)).astype(np.uint8)
+    return np.rint(color * a + 255 * (1 - a)).astype(np.uint8)
 
 
 def test_alpha_is_laid_on_white_by_the_formula():
-    alpha = RANDOM.integers(0, 256, COLOURS.shape[:2], dtype=np.uint8)
-    data = png(30, 20, 8, 6, rows(np.dstack([COLOURS, alpha])))
-    far = pixels(data).astype(int) - on_white(COLOURS, alpha)
+    alpha = RANDOM.integers(0, 256, COLORS.shape[:2], dtype=np.uint8)
+    data = png(30, 20, 8, 6, rows(np.dstack([COLORS, alpha])))
+    far = pixels(data).astype(int) - on_white(COLORS, alpha)
     assert np.abs(far).max() <= 1  # rounding of halves
-    grey = png(30, 20, 8, 4, rows(np.dstack([COLOURS[..., :1], alpha])))
-    assert decode(grey).mode == "L"
-    far = pixels(grey).astype(int) - on_white(COLOURS[..., :1], alpha)[..., 0]
+    gray = png(30, 20, 8, 4, rows(np.dstack([COLORS[..., :1], alpha])))
+    assert decode(gray).mode == "L"
+    far = pixels(gray).astype(int) - on_white(COLORS[..., :1], alpha)[..., 0]
     assert np.abs(far).max() <= 1
 
 
-def test_a_transparent_colour_becomes_white_and_no_other():
-    for array, colour in ((COLOURS, 2), (COLOURS[..., 0], 0)):
+def test_a_transparent_color_becomes_white_and_no_other():
+    for array, color in ((COLORS, 2), (COLORS[..., 0], 0)):
         chosen = array[3, 4]
         data = png(
             30,
             20,
             8,
-            colour,
+            color,
             rows(array),
             chunk(b"tRNS", np.atleast_1d(chosen).astype(">u2").tobytes()),
         )
@@ -166,7 +166,7 @@ def test_transparent_palette_entries_become_white():
     assert pixels(half).tolist() == [[[206, 208, 210], [40, 50, 60]]]  # (10 + 4·255) / 5 ...
 
 
-def test_a_transparent_grey_of_four_bits_is_found_at_eight():
+def test_a_transparent_gray_of_four_bits_is_found_at_eight():
     data = png(4, 1, 4, 0, b"\0\x05\x5f", chunk(b"tRNS", struct.pack(">H", 5)))
     assert pixels(data).tolist() == [[0, 255, 255, 255]]
 
@@ -182,11 +182,11 @@ def test_sixteen_bits_keep_the_high_byte_exactly():
         pixels(png(256, 256, 16, 0, rows(every.astype(">u2")), clear))
         == np.where(every == 300, 255, high)
     ).all()
-    colour = RANDOM.integers(0, 65536, (6, 5, 3), dtype=np.uint16)
-    data = png(5, 6, 16, 2, rows(colour.astype(">u2")))
-    assert (pixels(data) == colour >> 8).all()
-    chosen = chunk(b"tRNS", colour[2, 3].astype(">u2").tobytes())
-    assert pixels(png(5, 6, 16, 2, rows(colour.astype(">u2")), chosen))[2, 3].tolist() == [255] * 3
+    color = RANDOM.integers(0, 65536, (6, 5, 3), dtype=np.uint16)
+    data = png(5, 6, 16, 2, rows(color.astype(">u2")))
+    assert (pixels(data) == color >> 8).all()
+    chosen = chunk(b"tRNS", color[2, 3].astype(">u2").tobytes())
+    assert pixels(png(5, 6, 16, 2, rows(color.astype(">u2")), chosen))[2, 3].tolist() == [255] * 3
 
 
 def test_a_pgm_of_sixteen_bits_keeps_the_high_byte():
@@ -214,7 +214,7 @@ def test_pixels_of_unknown_range_are_refused(data: bytes, reason: str):
         decode(data)
 
 
-def test_cmyk_comes_near_the_colours_it_was_made_of():
+def test_cmyk_comes_near_the_colors_it_was_made_of():
     cmyk = Image.fromarray(SMOOTH).convert("CMYK")
     for data in (encoded(cmyk, "TIFF"), encoded(cmyk, "JPEG", quality=95)):
         assert decode(data).mode == "RGB"
@@ -222,7 +222,7 @@ def test_cmyk_comes_near_the_colours_it_was_made_of():
 
 
 @pytest.mark.parametrize("mode", ["YCbCr", "LAB", "PA"])
-def test_other_modes_become_colours(mode: str):
+def test_other_modes_become_colors(mode: str):
     image = Image.fromarray(SMOOTH)
     image = image.convert("P").convert("PA") if mode == "PA" else image.convert(mode)
     assert decode(encoded(image, "TIFF")).mode == "RGB"
@@ -230,7 +230,7 @@ def test_other_modes_become_colours(mode: str):
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "TIFF"])
 def test_an_animation_is_its_first_picture(form: str):
-    red, blue = (Image.new("RGB", (8, 8), colour) for colour in ("red", "blue"))
+    red, blue = (Image.new("RGB", (8, 8), color) for color in ("red", "blue"))
     options = {"lossless": True} if form == "WEBP" else {}
     data = encoded(red, form, save_all=True, append_images=[blue], **options)
     assert (pixels(data) == [255, 0, 0]).all()
@@ -240,7 +240,7 @@ def test_a_picture_of_one_pixel_is_a_picture():
     assert pixels(encoded(np.array([[7]], np.uint8), "PNG")).tolist() == [[7]]
 
 
-@pytest.mark.parametrize("array", [COLOURS, COLOURS[..., 0]])
+@pytest.mark.parametrize("array", [COLORS, COLORS[..., 0]])
 def test_the_result_is_free_of_its_file(tmp_path: Path, array: NDArray[np.uint8]):
     path = tmp_path / "a.bmp"
     path.write_bytes(encoded(array, "BMP"))
@@ -282,7 +282,7 @@ def test_a_file_cut_anywhere_is_refused(name: str):
 
 
 def test_a_jpeg_filled_up_with_zeros_is_refused():
-    data = encoded(COLOURS, "JPEG", quality=95)
+    data = encoded(COLORS, "JPEG", quality=95)
     filled = [data[:size].ljust(len(data), b"\0") for size in range(900, len(data) - 20, 10)]
     for spoiled in filled:
         with pytest.raises(Unreadable):

@@ -12,7 +12,7 @@ from convscope.data.augment import augment, draws, epoch_order
 from convscope.data.dataset import ArrayPictures, ChosenPictures, Dataset, JoinedPictures
 from convscope.data.feed import MemoryFeed, StreamFeed, free_memory, load
 from convscope.data.folder import read_folder
-from convscope.data.normalize import normalise, pixel_statistics
+from convscope.data.normalize import normalize, pixel_statistics
 from convscope.data.resize import choose_fit, fit, fit_array
 
 
@@ -49,7 +49,7 @@ def test_pad_puts_the_picture_on_black_without_touching_it():
     assert not framed.any()
 
 
-def test_crop_keeps_the_centre_and_letterbox_the_whole():
+def test_crop_keeps_the_center_and_letterbox_the_whole():
     picture = np.zeros((10, 30, 3), np.uint8)
     picture[:, 10:20] = 255
     assert (fit(Image.fromarray(picture), card((10, 10), rule="crop")) == 255).all()
@@ -154,13 +154,13 @@ def test_joined_and_chosen_arrays_are_prepared_whole():
     assert np.array_equal(feed.numpy(), expected)
 
 
-def test_statistics_are_those_of_numpy_and_normalising_gives_zero_and_one():
+def test_statistics_are_those_of_numpy_and_normalizing_gives_zero_and_one():
     many = torch.from_numpy(pixels(40, 7, 6))
     mean, std = pixel_statistics([many[:13], many[13:]])
     assert np.allclose(mean, many.double().numpy().mean((0, 1, 2)) / 255)
     assert np.allclose(std, many.double().numpy().std((0, 1, 2)) / 255)
     known = Card(classes=("a", "b"), size=(7, 6), channels=3, fit="pad", mean=mean, std=std)
-    normal = normalise(many, known)
+    normal = normalize(many, known)
     assert normal.shape == (40, 3, 7, 6)
     assert normal.is_contiguous(memory_format=torch.channels_last)
     assert torch.allclose(normal.mean((0, 2, 3)), torch.zeros(3), atol=1e-4)

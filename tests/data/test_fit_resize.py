@@ -1,4 +1,4 @@
-"""Scaling to a shorter side and cutting the centre out, in one step, against torchvision's two."""
+"""Scaling to a shorter side and cutting the center out, in one step, against torchvision's two."""
 
 from dataclasses import replace
 

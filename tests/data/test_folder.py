@@ -175,7 +175,7 @@ def test_a_class_empty_in_train_is_missing_there(plant: Plant):
         read_folder(root)
 
 
-def test_a_path_that_is_not_there_is_told_its_neighbour(plant: Plant, tmp_path: Path):
+def test_a_path_that_is_not_there_is_told_its_neighbor(plant: Plant, tmp_path: Path):
     plant("a/1.png", root="fundus")
     with pytest.raises(RequestError, match=r"fundos does not exist\. Did you mean 'fundus'\?"):
         read_folder(tmp_path / "fundos")

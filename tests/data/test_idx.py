@@ -188,5 +188,5 @@ def test_the_real_mnist_is_what_its_authors_say(real_mnist: Path):
     assert data.counts("test").tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     train = data.pictures.parts[0].pixels
     assert train.shape == (60_000, 28, 28)
-    assert round(float(train.mean()) / 255, 4) == 0.1307  # the mean that everybody normalises by
+    assert round(float(train.mean()) / 255, 4) == 0.1307  # the mean that everybody normalizes by
     assert round(float(train.std()) / 255, 4) == 0.3081

@@ -1,4 +1,4 @@
-"""The word DATA: names before paths, folders before downloads, neighbours for what is neither."""
+"""The word DATA: names before paths, folders before downloads, neighbors for what is neither."""
 
 import subprocess
 import sys
@@ -151,7 +151,7 @@ def test_paths_are_told_by_what_they_hold(plant: Plant, idx_folder: Write):
         ("~nobody-of-that-name/x", "is not a path"),
     ],
 )
-def test_a_word_that_means_nothing_is_told_its_neighbours(
+def test_a_word_that_means_nothing_is_told_its_neighbors(
     word: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)

@@ -127,7 +127,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path):
         read_table(tmp_path / "t.csv")
 
 
-def test_a_table_that_is_not_there_is_told_its_neighbour(table: Write):
+def test_a_table_that_is_not_there_is_told_its_neighbor(table: Write):
     path = table("path,label\n")
     with pytest.raises(RequestError, match=r"Did you mean 't\.csv'\?"):
         read_table(path.with_name("tt.csv"))

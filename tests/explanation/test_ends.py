@@ -113,7 +113,7 @@ def test_infinities_and_nan_come_out_as_in_the_network(build, end, dtype):
 
 @pytest.mark.parametrize("of", [F.instance_norm, lambda x: F.layer_norm(x, (5,)), F.batch_norm])
 @pytest.mark.parametrize("end", [math.inf, math.nan])
-def test_a_map_with_an_infinity_is_normalised_to_nan(of, end):
+def test_a_map_with_an_infinity_is_normalized_to_nan(of, end):
     """The mean of such a map is none, so nothing of it is a number."""
     image = image_of((2, 4, 5))
     image[0, 0, 1, 2] = end

@@ -364,7 +364,7 @@ def test_a_number_that_is_read_out_leaves_its_tensor_what_it_was():
     assert recording.names == ("abs", "sum", "div")
 
 
-class Normalised(nn.Module):
+class Normalized(nn.Module):
     """Batch norm by the function of torch that has the arguments in another order."""
 
     def __init__(self):
@@ -381,7 +381,7 @@ class Normalised(nn.Module):
 @pytest.mark.parametrize("training", [False, True])
 def test_batch_norm_by_its_other_function_is_explained(training):
     torch.manual_seed(0)
-    net, image = Normalised().train(training), picture(6)
+    net, image = Normalized().train(training), picture(6)
     before = net.norm.running_mean.clone()
     assert kinds_unknown(record(net, image)) == set()
     assert torch.equal(net.norm.running_mean, before)

@@ -25,7 +25,7 @@ def test_the_lectures_filter_has_a_name():
     assert find_filter("sobel-x") == numbers(FILTER)
 
 
-def test_colour_is_three_sums_that_add_up():
+def test_color_is_three_sums_that_add_up():
     grids = [numbers(IMAGE), [[0.0] * 6] * 6, [[1.0] * 6] * 6]
     filters = [numbers(FILTER), numbers(FILTER), [[1.0] * 3] * 3]
     one = record_grid(grids, filters).explain("map", (0, 0, 1))

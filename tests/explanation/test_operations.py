@@ -24,7 +24,7 @@ from tests.explanation.cases.case import (
 from tests.explanation.cases.linear import LINEAR
 from tests.explanation.cases.matrices import MATRICES
 from tests.explanation.cases.movement import CASTS, MOVES
-from tests.explanation.cases.normalisation import NORMALISATION
+from tests.explanation.cases.normalization import NORMALIZATION
 from tests.explanation.cases.pooling import POOLING
 from tests.explanation.cases.windows import ODD_WINDOWS, OWN_WINDOWS, WINDOWS
 
@@ -36,7 +36,7 @@ CASES = [
         *ODD_WINDOWS,
         *MATRICES,
         *POOLING,
-        *NORMALISATION,
+        *NORMALIZATION,
         *ACTIVATIONS,
         *ARITHMETIC,
     ),

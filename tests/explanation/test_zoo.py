@@ -51,7 +51,7 @@ TRAINED = [
 
 
 def photograph(channels, height, width, seed=0):
-    """Colour gradients, sharp edges and the noise of a sensor, normalised."""
+    """Color gradients, sharp edges and the noise of a sensor, normalized."""
     random = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width]
     slopes = random.uniform(-1, 1, (3, channels))

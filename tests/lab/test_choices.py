@@ -46,7 +46,7 @@ def test_every_setting_has_the_sentence_of_its_docstring(settings):
         if told.arg_name in settings:
             assert settings[told.arg_name]["help"].startswith(found)
     assert settings["epochs"]["help"] == "Passes over the training pictures."
-    assert settings["optimiser"]["help"] == "sgd (with momentum) or adamw."
+    assert settings["optimizer"]["help"] == "sgd (with momentum) or adamw."
 
 
 def test_the_groups_are_those_of_the_command_line_in_their_order():
@@ -55,7 +55,7 @@ def test_the_groups_are_those_of_the_command_line_in_their_order():
         "Data",
         "Network",
         "Length",
-        "Optimiser and learning rate",
+        "Optimizer and learning rate",
         "Loss and sampling",
         "Machine",
     ]

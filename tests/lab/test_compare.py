@@ -124,9 +124,9 @@ def test_a_run_is_told_with_all_that_was_measured(tmp_path):
     assert (told["test"]["hits"], told["test"]["images"], told["test"]["top1"]) == (1, 4, 0.25)
     # Wilson, 1927, by hand for one of four
     z2 = 1.959963984540054**2
-    centre, root = 1 + z2 / 2, (z2 * (z2 / 4 + 4 * 0.25 * 0.75)) ** 0.5
-    assert told["test"]["low"] == pytest.approx((centre - root) / (4 + z2))
-    assert told["test"]["high"] == pytest.approx((centre + root) / (4 + z2))
+    center, root = 1 + z2 / 2, (z2 * (z2 / 4 + 4 * 0.25 * 0.75)) ** 0.5
+    assert told["test"]["low"] == pytest.approx((center - root) / (4 + z2))
+    assert told["test"]["high"] == pytest.approx((center + root) / (4 + z2))
     assert told["series"]["columns"] == list(COLUMNS)
     assert [row[2] for row in told["series"]["rows"]] == [3.0, 2.0]
     assert other["test"] is other["series"] is other["images_per_second"] is None

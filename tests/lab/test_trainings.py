@@ -206,7 +206,7 @@ def test_no_name_leads_out_of_the_folder(tmp_path, name):
         ({"settings": {"lr": -1}}, "--lr must be between"),
         ({"settings": {"epochs": "many"}}, "epochs must be a whole number"),
         ({"settings": {"epochs": 10**400}}, "--epochs must be between"),
-        ({"settings": {"optimiser": "adam"}}, "'sgd' or 'adamw'"),
+        ({"settings": {"optimizer": "adam"}}, "'sgd' or 'adamw'"),
         ({"settings": {"steps": 3, "minutes": 1}}, "choose one"),
         ({"settings": {"model": "/etc/net.toml"}}, "no network '/etc/net.toml'"),
         ({"settings": {"model": "os:system"}}, "no network 'os:system'"),

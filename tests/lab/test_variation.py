@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from convscope import build, record
 from convscope.errors import RequestError
-from convscope.lab.inspect.contact_sheet import coloured, sheet_of
+from convscope.lab.inspect.contact_sheet import colored, sheet_of
 from convscope.lab.inspect.graph import rows_of_recording
 from convscope.lab.inspect.what_if import varied
 from convscope.zoo import ZOO
@@ -88,6 +88,6 @@ def test_the_sheet_shows_the_strongest_maps_of_the_convolutions_that_there_are(l
         sheet_of(recording, rows, pixels, convolutions=[9])
 
 
-def test_colours_are_white_at_zero_orange_below_and_blue_above():
-    found = coloured(np.array([[-1.0, 0.0, 1.0, np.nan]], np.float32))[0].tolist()
+def test_colors_are_white_at_zero_orange_below_and_blue_above():
+    found = colored(np.array([[-1.0, 0.0, 1.0, np.nan]], np.float32))[0].tolist()
     assert found == [[107, 47, 4], [255, 255, 255], [7, 48, 94], [255, 255, 255]]

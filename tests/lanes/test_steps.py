@@ -1,4 +1,4 @@
-"""The engine's optimisers are torch's; its steps depend on nothing but what they are told."""
+"""The engine's optimizers are torch's; its steps depend on nothing but what they are told."""
 
 import copy
 
@@ -38,13 +38,13 @@ def weights_of(net: nn.Module) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", RULES)
 def test_twenty_steps_are_those_of_torch(name):
-    rule, how, optimiser, theirs = RULES[name]
+    rule, how, optimizer, theirs = RULES[name]
     torch.manual_seed(1)
     net = build("lenet5")
     twin = copy.deepcopy(net).double()
     begin = weights_of(net)
     rate = 0.001 if name == "adamw" else 0.02
-    other = optimiser(twin.parameters(), lr=rate, **theirs)
+    other = optimizer(twin.parameters(), lr=rate, **theirs)
     engine = Engine(net, (1, 32, 32), rule=rule)
     for step in range(STEPS):
         images = batch((1, 32, 32), 32, seed=step)

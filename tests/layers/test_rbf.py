@@ -20,7 +20,7 @@ def test_logits_are_the_negative_squared_distances():
     assert torch.autograd.gradcheck(layer, x[:1])
 
 
-def test_each_code_is_recognised_as_its_own_class_and_has_distance_nought():
+def test_each_code_is_recognized_as_its_own_class_and_has_distance_nought():
     logits = RadialBasis(codes(torch.float32))(codes(torch.float32))
     assert logits.argmax(1).tolist() == list(range(10))
     assert logits.diagonal().tolist() == [0] * 10

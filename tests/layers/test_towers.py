@@ -128,11 +128,11 @@ def test_training_in_towers_is_training_the_network():
     net = small(dropout=0)
     towers, x = Towers(net), images()
     for trained in (net, towers):
-        optimiser = torch.optim.SGD(trained.parameters(), lr=1e-3, momentum=0.9)
+        optimizer = torch.optim.SGD(trained.parameters(), lr=1e-3, momentum=0.9)
         for _ in range(3):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             trained(x).square().mean().backward()
-            optimiser.step()
+            optimizer.step()
     for name, value in towers.plain_state().items():
         torch.testing.assert_close(value, net.state_dict()[name])
 

@@ -37,7 +37,7 @@ def test_1998_has_the_papers_parameters_and_connections():
     *learned, output = costs
     assert [cost.parameters for cost in learned] == [156, 12, 1_516, 32, 48_120, 10_164]
     assert sum(cost.parameters for cost in learned) == 60_000
-    assert output.parameters == 840  # the centres of the radial basis functions, fixed by hand
+    assert output.parameters == 840  # the centers of the radial basis functions, fixed by hand
     assert [cost.connections for cost in costs] == [
         122_304, 5_880, 151_600, 2_000, 48_120, 10_164, 840,
     ]  # fmt: skip

@@ -46,7 +46,7 @@ def test_sharing_weights_is_what_makes_a_convolution_small(row):
     ]
 
 
-def test_ten_classes_on_a_32x32_colour_image_take_30730_parameters():
+def test_ten_classes_on_a_32x32_color_image_take_30730_parameters():
     cost = dense(Volume(3, 32, 32), 10)
     assert (cost.parameters, cost.multiply_adds) == (30_730, 30_720)
 

@@ -21,9 +21,9 @@ def test_pooling_two_by_two_discards_three_quarters_of_the_activations():
 
 
 def test_a_filter_has_weights_of_its_own_for_every_channel():
-    grey, colour = (convolution(Volume(channels, 32, 32), 10, 3) for channels in (1, 3))
-    assert colour.weights == 3 * grey.weights
-    assert colour.biases == grey.biases
+    gray, color = (convolution(Volume(channels, 32, 32), 10, 3) for channels in (1, 3))
+    assert color.weights == 3 * gray.weights
+    assert color.biases == gray.biases
 
 
 def test_a_stride_of_two_halves_the_size_only_roughly():

@@ -37,7 +37,7 @@ def image(text):
 
 def input_of(text):
     """(channels, height, width) of what meets the layer."""
-    if text.startswith("A grey image"):
+    if text.startswith("A gray image"):
         return (1, *integers(r"image of (\d+)×(\d+)", text))
     return volume(text)
 

@@ -290,19 +290,19 @@ def sgd(task):
     text = task.question
     values = decimals(text)
     weight = torch.tensor([values["w"]], dtype=torch.float64, requires_grad=True)
-    optimiser = torch.optim.SGD(
+    optimizer = torch.optim.SGD(
         [weight],
         lr=values["rate"],
         momentum=values.get("m", 0),
         weight_decay=values.get("d", 0),
     )
     if "v" in values:
-        optimiser.state[weight]["momentum_buffer"] = torch.tensor([values["v"]]).double()
+        optimizer.state[weight]["momentum_buffer"] = torch.tensor([values["v"]]).double()
     later = re.search(r"with the gradient ([−\d.]+)\.", text)
     gradients = [values["g"]] + ([float(later[1].replace("−", "-"))] if later else [])
     for gradient in gradients:
         weight.grad = torch.tensor([gradient]).double()
-        optimiser.step()
+        optimizer.step()
     return round(weight.item(), 9)
 
 
@@ -326,10 +326,10 @@ def dropped(task):
         r"begins at ([\d.]+) and is divided by (\d+) after every (\d+) epochs.* after (\d+) whole",
         task.question,
     ).groups()
-    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=float(peak))
-    schedule = torch.optim.lr_scheduler.StepLR(optimiser, int(every), gamma=1 / int(by))
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=float(peak))
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, int(every), gamma=1 / int(by))
     for _ in range(int(epochs)):
-        optimiser.step()
+        optimizer.step()
         schedule.step()
     return round(schedule.get_last_lr()[0], 9)
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from convscope.data.normalize import normalise
+from convscope.data.normalize import normalize
 from convscope.errors import RequestError, WorkError
 from convscope.lessons import filters, trained
 from convscope.lessons.filters import tell
@@ -53,7 +53,7 @@ def changed(known, change):
 
 
 def read(known, pixels):
-    return normalise(torch.from_numpy(pixels)[..., None], known.card, channels_last=False)
+    return normalize(torch.from_numpy(pixels)[..., None], known.card, channels_last=False)
 
 
 @torch.no_grad()

@@ -113,7 +113,7 @@ def test_an_image_of_28_ends_where_a_5x5_filter_finds_4x4(network):
 
 def test_every_map_of_s2_is_seen_ten_times_and_every_map_of_c3_sees_others():
     table = told(network="1998")["table"]
-    # the paper's Table I: six that see three neighbours, six four neighbours, three four, one all
+    # the paper's Table I: six that see three neighbors, six four neighbors, three four, one all
     triples = [{k, (k + 1) % 6, (k + 2) % 6} for k in range(6)]
     fours = [{(k + i) % 6 for i in range(4)} for k in range(6)]
     assert [set(seen) for seen in table["links"][:6]] == triples

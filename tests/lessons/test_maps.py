@@ -7,7 +7,7 @@ import pytest
 
 from convscope.errors import RequestError
 from convscope.lessons.maps import tell
-from convscope.lessons.pictures import grey, volume
+from convscope.lessons.pictures import gray, volume
 from tests.reference.geometry import correlate
 
 EDGES = [1, 0, -1, 2, 0, -2, 1, 0, -1]
@@ -110,7 +110,7 @@ def test_the_photograph_is_the_mean_of_four_by_four_pixels():
     means = pixels.reshape(64, 4, 64, 4, 3).mean((1, 3))
     assert np.abs(volume(3, 64).transpose(1, 2, 0) - means).max() <= 1
     light = means @ [0.299, 0.587, 0.114]
-    assert np.abs(grey("photograph") - light).max() <= 2
+    assert np.abs(gray("photograph") - light).max() <= 2
 
 
 def test_the_digit_is_scikit_learns_three_enlarged():
@@ -118,7 +118,7 @@ def test_the_digit_is_scikit_learns_three_enlarged():
 
     digits = datasets.load_digits()
     cells = np.linspace(0, 27, 8).round().astype(int)
-    small = grey("digit")[np.ix_(cells, cells)].ravel()
+    small = gray("digit")[np.ix_(cells, cells)].ravel()
     alike = [np.corrcoef(small, digits.images[i].ravel())[0, 1] for i in range(10)]
     assert digits.target[int(np.argmax(alike))] == 3
 

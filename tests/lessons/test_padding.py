@@ -33,7 +33,7 @@ def test_the_lectures_map_comes_out():
     assert sums[30:] == [-17, -7, 6, 6, 8, 14]
 
 
-def test_without_a_frame_the_corner_is_read_once_and_the_centre_nine_times():
+def test_without_a_frame_the_corner_is_read_once_and_the_center_nine_times():
     told = tell({**START, "padding": "valid"})
     assert np.reshape(told["counts"], (6, 6))[[0, 0, 2], [0, 2, 2]].tolist() == [1, 3, 9]
     assert told["reads"] == {"first": 1, "last": 1, "most": 9, "alike": False}

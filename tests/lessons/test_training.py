@@ -42,15 +42,15 @@ def slow_map(image: np.ndarray, weights: list[float]) -> list[float]:
 
 
 def by_torch(image: str, start: list[float], steps: int, **settings: float) -> torch.Tensor:
-    """The weights after some steps of torch's own optimiser over torch's own convolution."""
+    """The weights after some steps of torch's own optimizer over torch's own convolution."""
     pixels = torch.from_numpy(picture(image))[None, None]
     wanted = F.conv2d(pixels, torch.tensor(SOBEL, dtype=torch.float64).reshape(1, 1, 3, 3))
     weights = torch.tensor(start, dtype=torch.float64).reshape(1, 1, 3, 3).requires_grad_()
-    optimiser = torch.optim.SGD([weights], **settings)
+    optimizer = torch.optim.SGD([weights], **settings)
     for _ in range(steps):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         F.mse_loss(F.conv2d(pixels, weights), wanted).backward()
-        optimiser.step()
+        optimizer.step()
     return weights.detach().ravel()
 
 
@@ -159,7 +159,7 @@ def test_the_slowest_direction_shrinks_by_the_factor_that_is_told():
 
 
 @pytest.mark.parametrize(
-    ("image", "rank"), [("noise", 9), ("ring", 9), ("stripes", 2), ("grey", 1)]
+    ("image", "rank"), [("noise", 9), ("ring", 9), ("stripes", 2), ("gray", 1)]
 )
 def test_directions_that_the_image_tells_nothing_of_are_counted(image, rank):
     pixels = picture(image)
@@ -181,9 +181,9 @@ def test_the_curvature_is_the_second_derivative_of_the_loss():
         assert rates["largest"] == pytest.approx(np.linalg.eigvalsh(bend.numpy())[-1] + 0.25)
 
 
-def test_on_one_grey_the_weights_find_the_sum_and_stay_another_filter():
+def test_on_one_gray_the_weights_find_the_sum_and_stay_another_filter():
     target = [1, 2, 3, 0, 0, 0, 0, 0, -1]
-    found = told(image="grey", target=target, step=500)
+    found = told(image="gray", target=target, step=500)
     assert found["loss"] < 1e-12
     assert sum(found["weights"]) == pytest.approx(5)
     assert max(abs(a - b) for a, b in zip(found["weights"], target, strict=True)) > 0.5
@@ -193,7 +193,7 @@ def test_weight_decay_ends_where_it_is_said_to():
     for image in IMAGES:
         found = told(image=image, decay=0.3, step=2000)
         assert found["loss"] == pytest.approx(found["lowest"], rel=1e-6)
-        assert found["lowest"] > 1e-3 or image == "grey"
+        assert found["lowest"] > 1e-3 or image == "gray"
         assert told(image=image)["lowest"] == pytest.approx(0, abs=1e-20)
 
 
@@ -234,8 +234,8 @@ def test_what_diverges_stops_and_stays_finite():
     assert told(target=[1e6] * 9)["diverged"] is None  # far away is not lost
 
 
-def test_images_are_centred_and_scaled():
-    for image in set(IMAGES) - {"grey"}:
+def test_images_are_centered_and_scaled():
+    for image in set(IMAGES) - {"gray"}:
         pixels = np.array(told(image=image)["image"])
         assert pixels.shape == (144,)
         assert (pixels.mean(), pixels.std()) == (pytest.approx(0, abs=1e-12), pytest.approx(1))

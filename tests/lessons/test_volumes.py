@@ -1,4 +1,4 @@
-"""Lesson volumes: one unit over three colours by hand, and layers against torch's own."""
+"""Lesson volumes: one unit over three colors by hand, and layers against torch's own."""
 
 import numpy as np
 import pytest
@@ -74,10 +74,10 @@ def test_the_number_is_three_sums_and_the_bias(at):
         assert [term["product"] for term in told["parts"][c]["terms"]] == products
     assert [part["sum"] for part in told["parts"]] == wanted
     assert told["total"] == told["sums"][at] == sum(wanted) + 0.5
-    assert [part["colour"] for part in told["parts"]] == ["red", "green", "blue"]
+    assert [part["color"] for part in told["parts"]] == ["red", "green", "blue"]
 
 
-def test_a_slice_of_zeros_makes_the_filter_blind_to_that_colour():
+def test_a_slice_of_zeros_makes_the_filter_blind_to_that_color():
     weights = FILTER.copy()
     weights[9:18] = 0
     other = IMAGE.copy()

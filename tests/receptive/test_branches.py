@@ -254,9 +254,9 @@ def test_the_size_is_that_of_the_largest_branch_not_of_their_union():
     assert [axis.size for axis in seen.axes] == [3, 5]
 
 
-NEIGHBOURS = {
-    "normalised": behind(nn.LocalResponseNorm(3)),
-    "normalised, ours": behind(LocalResponseNorm(n=3)),
+NEIGHBORS = {
+    "normalized": behind(nn.LocalResponseNorm(3)),
+    "normalized, ours": behind(LocalResponseNorm(n=3)),
     "filtered": Behind(
         lambda net, x: net.slide(net.stem(x).mean((2, 3)).view(1, 1, 8)),
         slide=nn.Conv1d(1, 1, 3, padding=1),
@@ -264,9 +264,9 @@ NEIGHBOURS = {
 }
 
 
-@pytest.mark.parametrize("name", NEIGHBOURS)
-def test_where_neighbours_mix_the_union_stands_and_says_that_it_is_no_more(name):
-    net, image = prepared(NEIGHBOURS[name])
+@pytest.mark.parametrize("name", NEIGHBORS)
+def test_where_neighbors_mix_the_union_stands_and_says_that_it_is_no_more(name):
+    net, image = prepared(NEIGHBORS[name])
     answer, seen = followed(net, image)
     assert not seen.exact
     assert seen.branches == ()

@@ -43,7 +43,7 @@ class Gated(nn.Module):
         return x * self.fc(F.adaptive_avg_pool2d(x, 1))
 
 
-class GatedByNeighbours(nn.Module):
+class GatedByNeighbors(nn.Module):
     """The gate of a channel looks at the means of the channels beside it."""
 
     def __init__(self):
@@ -79,7 +79,7 @@ NETWORKS = {
         nn.Conv2d(2, 2, 5, padding=2), CONV, Do(lambda a, b: torch.cat([a, b], 1))
     ),
     "gated": Gated(),
-    "gated by neighbours": GatedByNeighbours(),
+    "gated by neighbors": GatedByNeighbors(),
     "convolution of means": nn.Sequential(
         CONV, Do(lambda x: x.mean((2, 3)).view(1, -1, 1, 1)), nn.Conv2d(2, 3, 1)
     ),

@@ -732,7 +732,7 @@ def add(net, _recording):
 
 
 AFTERWARDS = {
-    "a step of an optimiser": step,
+    "a step of an optimizer": step,
     "a weight": add,
     "weights that are loaded": lambda net, _: net.load_state_dict(sequential().state_dict()),
     "weights that are drawn": lambda net, _: nn.init.zeros_(net[0].bias),

@@ -143,7 +143,7 @@ def reduced(x, dims, of):
     return filled(shape, unit)
 
 
-def standardised(x, alike, *, eps, weight=None, bias=None):
+def standardized(x, alike, *, eps, weight=None, bias=None):
     """(x - mean) / √(variance + eps) over the units with which `alike` says that a place goes.
 
     `weight` and `bias` are broadcast to x.

@@ -87,7 +87,7 @@ def response_norm(a, *, n, k, alpha, beta, groups):
     size = a.shape[1] // groups
     for image, i, row, col in places(*a.shape):
         first = i // size * size
-        neighbours = range(max(first, i - n // 2), min(first + size - 1, i + n // 2) + 1)
-        squares = sum(a[image, j, row, col].item() ** 2 for j in neighbours)
+        neighbors = range(max(first, i - n // 2), min(first + size - 1, i + n // 2) + 1)
+        squares = sum(a[image, j, row, col].item() ** 2 for j in neighbors)
         b[image, i, row, col] = a[image, i, row, col].item() / (k + alpha * squares) ** beta
     return b

@@ -9,7 +9,7 @@ from torch import nn
 from convscope.errors import RequestError
 from convscope.training.callbacks.freeze import Frozen
 from convscope.training.config import Settings
-from convscope.training.optimizer import Optimiser
+from convscope.training.optimizer import Optimizer
 from convscope.zoo import build
 
 
@@ -93,13 +93,13 @@ def test_no_graph_is_recorded_through_what_is_held():
 def test_training_leaves_every_bit_of_what_is_held():
     net = small()
     frozen = Frozen(net, "block2.bn1")
-    optimiser = Optimiser(net, Settings())
+    optimizer = Optimizer(net, Settings())
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     for _ in range(3):
         frozen.hold(epoch=0)
-        optimiser.forget_gradients()
+        optimizer.forget_gradients()
         net(torch.randn(4, 3, 8, 8)).square().sum().backward()
-        optimiser.step(0.1)
+        optimizer.step(0.1)
     held = set(ORDER[: ORDER.index("block2.conv2")])
     for name, tensor in net.state_dict().items():
         assert torch.equal(tensor, before[name]) == (name.rpartition(".")[0] in held), name

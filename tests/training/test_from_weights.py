@@ -45,7 +45,7 @@ def importable(monkeypatch):
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """A run of Net on three colours, its card unlike anything that other data would choose."""
+    """A run of Net on three colors, its card unlike anything that other data would choose."""
     sys.modules.setdefault(__name__, sys.modules[Net.__module__])
     root = tmp_path_factory.mktemp("source")
     data = make_image_folder(root / "fruit", ("apple", "leaf", "plum"), each=12)
@@ -90,8 +90,8 @@ def test_new_classes_train_on_a_held_body_of_which_no_bit_changes(tmp_path, sour
     assert tensors(out)["fc.weight"].shape == (2, 100)
     assert trained.test.top1 == 1.0
     state, _ = Run.open(out).read_state()
-    assert {name for name in state.tensors if "optimiser" in name} == {
-        f"optimiser/{place}/momentum_buffer" for place in (0, 1)
+    assert {name for name in state.tensors if "optimizer" in name} == {
+        f"optimizer/{place}/momentum_buffer" for place in (0, 1)
     }
 
 
@@ -191,13 +191,13 @@ class StopAt(Quiet):
 STAGED = dict(freeze="drop", unfreeze_every=1, body_lr=0.1, epochs=4, save_seconds=0.0)
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_a_stop_in_any_stage_changes_no_bit_and_the_weights_are_not_read_again(
-    tmp_path, source, fishes, optimiser
+    tmp_path, source, fishes, optimizer
 ):
     copy = tmp_path / "weights.safetensors"
     copy.write_bytes((source / "model.safetensors").read_bytes())
-    words = dict(**STAGED, optimiser=optimiser, size=32, channels=3)
+    words = dict(**STAGED, optimizer=optimizer, size=32, channels=3)
     whole = tensors(train(fishes, copy, tmp_path / "whole", **words))
     for step in (1, 5, 8, 13):
         out = tmp_path / str(step)
@@ -248,7 +248,7 @@ def test_a_request_that_cannot_be_meant_leaves_no_folder(tmp_path, source, fishe
     assert not (tmp_path / "run").exists()
 
 
-def test_a_network_for_colour_does_not_start_from_one_for_grey(tmp_path, digits_run, fishes):
+def test_a_network_for_color_does_not_start_from_one_for_gray(tmp_path, digits_run, fishes):
     with pytest.raises(RequestError, match="sees 1 channels and do not fit one that sees 3"):
         train(fishes, digits_run, tmp_path / "run", channels=3)
 

@@ -33,7 +33,7 @@ from tests.training.small import Act, Net, assert_same_bits, spied_states, state
         dict(),
         dict(model="Restless"),
         dict(model="lenet5", augment="crop-flip"),
-        dict(optimiser="adamw", clip=0.5),
+        dict(optimizer="adamw", clip=0.5),
         dict(freeze="2"),
     ],
     ids=str,

@@ -118,12 +118,12 @@ def test_a_look_is_what_plain_arithmetic_finds_at_that_step(tmp_path, monkeypatc
 
 
 def test_the_names_under_the_images_are_those_of_their_classes(tmp_path, monkeypatch):
-    """A folder of one colour per class: the largest channel says which."""
+    """A folder of one color per class: the largest channel says which."""
     from tests.conftest import make_image_folder  # noqa: PLC0415
 
     root = make_image_folder(tmp_path / "fruit", ("apple", "leaf", "plum"), each=12)
     monkeypatch.setattr(Live, "is_watched", lambda _live: True)
-    words = dict(model="tinyvgg", batch_size=8, epochs=1, optimiser="adamw")
+    words = dict(model="tinyvgg", batch_size=8, epochs=1, optimizer="adamw")
     convscope.train(str(root), out=tmp_path / "run", **words)
     look = Live(tmp_path / "run").read_picture("look")
     channel = look.tensors["batch"].float().mean((1, 2)).argmax(1).tolist()

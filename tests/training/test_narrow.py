@@ -57,7 +57,7 @@ def weights_of(run):
         {},
         dict(augment="crop-flip", crop_padding=3),
         dict(augment="none"),
-        dict(optimiser="adamw", weight_decay=0.01),
+        dict(optimizer="adamw", weight_decay=0.01),
         dict(clip=0.5, label_smoothing=0.1, class_weights="balanced"),
         dict(body_lr=0.1, momentum=0.0),
         dict(batch_size=37),
@@ -111,7 +111,7 @@ def test_the_same_training_has_the_same_bits_and_dropout_is_its_own_in_every_ste
     )
 
 
-@pytest.mark.parametrize("how", [{}, dict(optimiser="adamw")], ids=str)
+@pytest.mark.parametrize("how", [{}, dict(optimizer="adamw")], ids=str)
 def test_stopped_and_resumed_it_has_the_bits_of_an_unbroken_one(tmp_path, how):
     train(tmp_path / "whole", **how)
     stop = Act((7, lambda: os.kill(os.getpid(), signal.SIGINT)))

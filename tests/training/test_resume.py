@@ -21,7 +21,7 @@ from convscope.runs.tensor_file import Stored, load_tensors, save_tensors
 from convscope.training.callbacks.base import Quiet
 from tests.forked import Forked
 
-# Everything that a state must hold is in use: dropout (random state), momentum (optimiser), plateau
+# Everything that a state must hold is in use: dropout (random state), momentum (optimizer), plateau
 # (counters), augmentation and order (epoch and place in it), and the best so far.
 WORDS = dict(epochs=3, schedule="plateau", patience=0, save_seconds=0.0, batch_size=128)
 
@@ -118,8 +118,8 @@ def without(key):
         tensors, facts = dict(stored.tensors), json.loads(json.dumps(stored.facts))
         if key == "random":
             tensors["random/cpu"] = torch.Generator().manual_seed(5).get_state()
-        elif key == "optimiser":
-            tensors = {k: v * 0 if "optimiser/" in k else v for k, v in tensors.items()}
+        elif key == "optimizer":
+            tensors = {k: v * 0 if "optimizer/" in k else v for k, v in tensors.items()}
         elif key == "statistics":
             tensors = {k: v * 0 if "running" in k else v for k, v in tensors.items()}
         elif key == "plateau":
@@ -134,7 +134,7 @@ def without(key):
 
 
 @pytest.mark.parametrize(
-    "key", ["random", "optimiser", "statistics", "plateau", "best", "batch", "epoch", "loss_sum"]
+    "key", ["random", "optimizer", "statistics", "plateau", "best", "batch", "epoch", "loss_sum"]
 )
 def test_each_part_of_the_state_matters(tmp_path, unbroken, halfway, key):
     out = tmp_path / "run"

@@ -18,11 +18,11 @@ def ours(name, *, warmup=0.0, drop_at=(0.5, 0.75)):
 
 def rates(make_scheduler):
     """The rate at each step of one of PyTorch's schedulers."""
-    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.4)
-    scheduler, seen = make_scheduler(optimiser), []
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.4)
+    scheduler, seen = make_scheduler(optimizer), []
     for _ in range(STEPS):
-        seen.append(optimiser.param_groups[0]["lr"])
-        optimiser.step()
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
         scheduler.step()
     return seen
 
@@ -52,13 +52,13 @@ def test_one_cycle_is_pytorchs_at_the_same_share_of_its_phases():
 
 @given(st.lists(st.floats(0.01, 10), min_size=1, max_size=40), st.integers(0, 5))
 def test_plateau_divides_when_pytorchs_does(losses, patience):
-    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.4)
-    peer = peers.ReduceLROnPlateau(optimiser, factor=0.1, patience=patience, threshold=0, eps=0)
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.4)
+    peer = peers.ReduceLROnPlateau(optimizer, factor=0.1, patience=patience, threshold=0, eps=0)
     plateau, schedule = Plateau(), ours("plateau")
     for loss in losses:
         plateau.see(loss, patience=patience)
         peer.step(loss)
-        expected = optimiser.param_groups[0]["lr"]
+        expected = optimizer.param_groups[0]["lr"]
         assert schedule.rate(0.5, drops=plateau.drops) == pytest.approx(expected, rel=1e-6)
 
 

@@ -27,7 +27,7 @@ def test_a_small_set_gets_small_batches_and_the_rate_follows(pictures, batch_siz
     assert chosen.batch_size == batch_size
     assert chosen.lr == pytest.approx(0.05 * batch_size / 64)
     assert Settings(batch_size=7, lr=0.3, crop_padding=0).resolved(pictures).lr == 0.3
-    assert Settings(optimiser="adamw").resolved(pictures).lr == 0.001
+    assert Settings(optimizer="adamw").resolved(pictures).lr == 0.001
     assert Settings(augment="crop-flip").resolved(pictures).crop_padding == 4
 
 

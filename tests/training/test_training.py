@@ -54,13 +54,13 @@ def test_the_steps_are_those_of_plain_pytorch(tmp_path):
 
     torch.manual_seed(0)
     plain = convscope.build("lenet5")
-    optimiser = torch.optim.SGD(plain.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
+    optimizer = torch.optim.SGD(plain.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
     losses = []
     for _ in range(5):
         loss = F.cross_entropy(plain(images), labels)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     assert [step["loss"] for step in watcher.steps] == pytest.approx(losses, rel=1e-4)
     for name, weight in plain.named_parameters():
@@ -173,7 +173,7 @@ def test_steps_and_minutes_end_a_training(tmp_path):
 @pytest.mark.parametrize(
     "words",
     [
-        dict(optimiser="adamw"),
+        dict(optimizer="adamw"),
         dict(schedule="one-cycle"),
         dict(schedule="step", drop_at=[0.5]),
         dict(schedule="plateau"),
@@ -204,18 +204,18 @@ def test_clipping_limits_the_norm_of_the_gradient(tmp_path, monkeypatch):
     assert max(norms) <= 0.0101
 
 
-def test_grey_pictures_feed_a_colour_network_and_the_reverse(tmp_path, image_folder):
+def test_gray_pictures_feed_a_color_network_and_the_reverse(tmp_path, image_folder):
     watcher = Notes()
-    grey = convscope.train(
-        str(image_folder), out=tmp_path / "grey", model="lenet5", epochs=1, watcher=watcher
+    gray = convscope.train(
+        str(image_folder), out=tmp_path / "gray", model="lenet5", epochs=1, watcher=watcher
     )
-    assert Run.open(grey.run).read_card().channels == 1
-    assert any("made grey" in note for note in watcher.notes)
-    colour = convscope.train("digits", out=tmp_path / "colour", model="tinyvgg", epochs=1)
-    assert Run.open(colour.run).read_card().channels == 3
+    assert Run.open(gray.run).read_card().channels == 1
+    assert any("made gray" in note for note in watcher.notes)
+    color = convscope.train("digits", out=tmp_path / "color", model="tinyvgg", epochs=1)
+    assert Run.open(color.run).read_card().channels == 3
 
 
-def test_a_folder_of_clear_colours_is_learnt_and_its_files_are_not_touched(tmp_path, image_folder):
+def test_a_folder_of_clear_colors_is_learnt_and_its_files_are_not_touched(tmp_path, image_folder):
     before = {path: path.read_bytes() for path in image_folder.rglob("*") if path.is_file()}
     trained = convscope.train(
         str(image_folder), out=tmp_path / "run", model="tinyvgg", epochs=40, batch_size=8

@@ -208,20 +208,20 @@ def test_a_head_of_one_answer_has_no_card_and_is_refused_before_anything_is_writ
     assert_untouched(ours, before)
 
 
-def test_a_grey_network_says_of_grey_what_the_colour_one_says_of_three_equal_channels(tmp_path):
+def test_a_gray_network_says_of_gray_what_the_color_one_says_of_three_equal_channels(tmp_path):
     theirs = stirred(models.resnet18())
     torch.save(theirs.state_dict(), tmp_path / "x.pth")
     ours = build("resnet18", channels=1)
     card = load_weights(ours, tmp_path / "x.pth")
-    grey = torch.randn(2, 1, 64, 64)
+    gray = torch.randn(2, 1, 64, 64)
     with torch.inference_mode():
-        answers = theirs(grey.repeat(1, 3, 1, 1))
-        assert torch.allclose(ours.eval()(grey), answers, rtol=1e-3, atol=1e-4 * answers.std())
+        answers = theirs(gray.repeat(1, 3, 1, 1))
+        assert torch.allclose(ours.eval()(gray), answers, rtol=1e-3, atol=1e-4 * answers.std())
     assert (card.channels, card.mean, card.std) == (1, (0.449,), (pytest.approx(0.226),))
-    assert card.provenance["weights_input"] == "summed over the colours"
+    assert card.provenance["weights_input"] == "summed over the colors"
 
 
-def test_colour_from_grey_is_refused(tmp_path):
+def test_color_from_gray_is_refused(tmp_path):
     torch.save(Chain(channels=1).state_dict(), tmp_path / "x.pth")
     with pytest.raises(RequestError, match=r"first\.weight is \(4, 1, 3, 3\) there"):
         load_weights(Chain(), tmp_path / "x.pth")

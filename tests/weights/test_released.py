@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torchvision import models
 
-from convscope.data.normalize import normalise
+from convscope.data.normalize import normalize
 from convscope.data.resize import fit
 from convscope.errors import RequestError
 from convscope.weights.torchvision_releases import MEAN_AND_STD, release, releases
@@ -49,7 +49,7 @@ def test_a_picture_comes_to_the_network_as_torchvision_brings_it(name):
     if name == "googlenet":
         inside = models.GoogLeNet(transform_input=True, init_weights=False, aux_logits=False)
         theirs = inside._transform_input(theirs)
-    ours = normalise(torch.tensor(fit(picture, card))[None], card)
+    ours = normalize(torch.tensor(fit(picture, card))[None], card)
     one_level = 1 / 255 / min(card.std)
     assert (ours - theirs).abs().max() <= 1.01 * one_level
 

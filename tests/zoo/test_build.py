@@ -42,7 +42,7 @@ def test_every_layer_of_lenet5_has_the_lectures_volume_and_parameters():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_any_size_that_the_layers_allow_is_built(name):
-    """Colours are the first layer's business: the other number of them is seen at one size."""
+    """Colors are the first layer's business: the other number of them is seen at one size."""
     native, least, own = ZOO[name].size, ZOO[name].smallest, ZOO[name].channels
     for channels, size in (
         (own, native),

@@ -65,7 +65,7 @@ def test_layers_follow_each_other_as_in_section_3():
 
 
 def test_only_the_convolutions_repeat_when_an_image_repeats():
-    """Where the image is one colour, a shared filter gives one number and an own one gives many."""
+    """Where the image is one color, a shared filter gives one number and an own one gives many."""
     torch.manual_seed(0)
     net, seen = deepface(classes=5, input=(80, 80)).eval(), {}
     for name, layer in net.named_children():

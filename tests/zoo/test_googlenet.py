@@ -85,7 +85,7 @@ def test_inception_lays_four_branches_one_behind_the_other():
     assert block.get_submodule("conv_5x5").kernel_size == (5, 5)
 
 
-def test_response_is_normalised_where_figure_3_has_it():
+def test_response_is_normalized_where_figure_3_has_it():
     with torch.device("meta"):
         names = [name for name, _ in googlenet().named_children()]
     assert names[:4] == ["conv1", "relu1", "pool1", "lrn1"]

@@ -30,8 +30,8 @@ CLASSES = 4
 SIDE = 16  # of the images, where a network does not need more
 
 
-def colours(channels, side):
-    """Eight noisy images, two of each class, and what tells the classes apart is the colour."""
+def colors(channels, side):
+    """Eight noisy images, two of each class, and what tells the classes apart is the color."""
     targets = torch.arange(8) % CLASSES
     of_class = 2 * torch.randn(CLASSES, channels, 1, 1)
     return of_class[targets] + 0.5 * torch.randn(8, channels, side, side), targets
@@ -41,12 +41,12 @@ def colours(channels, side):
 def test_the_loss_falls_over_twenty_steps_on_one_batch(name):
     torch.manual_seed(0)
     side = max(ZOO[name].smallest, SIDE)
-    images, targets = colours(ZOO[name].channels, side)
+    images, targets = colors(ZOO[name].channels, side)
     net = build(name, classes=CLASSES, input=(side, side)).train()
     for layer in net.modules():  # the noise of dropout would drown what twenty steps do
         if isinstance(layer, nn.Dropout):
             layer.eval()
-    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-4)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=3e-4)
     losses = []
     for _ in range(20):
         answer = net(images)
@@ -54,7 +54,7 @@ def test_the_loss_falls_over_twenty_steps_on_one_batch(name):
         loss = F.cross_entropy(logits, targets)
         losses.append(loss.item())
         loss = loss + AUXILIARY_WEIGHT * sum(F.cross_entropy(more, targets) for more in auxiliary)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     assert min(losses[-8:]) < 0.9 * losses[0], losses

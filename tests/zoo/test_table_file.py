@@ -275,7 +275,7 @@ def test_without_an_input_in_the_file_it_must_be_said(write):
         ("layers = 'layer filters'", "has no layers below"),
         ("input = '32x32x3'\nlayers = '''layer\nbn1'''", 'input = "3x32x32"'),
         ("input = 32\nlayers = '''layer\nbn1'''", "input is 32; write channels x height"),
-        ("input = '4x32x32'\nlayers = '''layer\nbn1'''", "1 channel for grey and 3"),
+        ("input = '4x32x32'\nlayers = '''layer\nbn1'''", "1 channel for gray and 3"),
         ("input = '3x0x32'\nlayers = '''layer\nbn1'''", "input is '3x0x32'"),
     ],
 )

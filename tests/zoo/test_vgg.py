@@ -50,7 +50,7 @@ def test_only_c_has_filters_of_1x1_the_last_of_its_later_stages():
     assert small == ["conv3_3", "conv4_3", "conv5_3"]
 
 
-def test_response_normalisation_has_alexnets_constants_after_the_first_relu():
+def test_response_normalization_has_alexnets_constants_after_the_first_relu():
     net, _ = on_meta(partial(vgg, "A-LRN"), (224, 224))
     assert [name for name, _ in net.named_children()][:4] == ["conv1_1", "relu1_1", "lrn1", "pool1"]
     lrn = net.get_submodule("lrn1")

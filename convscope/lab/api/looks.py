@@ -73,7 +73,7 @@ def _add_images(app: FastAPI, shelf: Shelf) -> None:
 
     @app.get(_IMAGE + "/picture.png")
     def picture(net: str, image: str) -> Response:
-        """The image as the network sees it, before its bytes are normalised."""
+        """The image as the network sees it, before its bytes are normalized."""
         pixels = shelf.network(net).look(image).pixels
         kept = io.BytesIO()
         Pictures.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(kept, "PNG")

@@ -29,7 +29,7 @@ def sheet_of(
 ) -> bytes:
     """A PNG: the image, and under it for each of the convolutions its strongest maps.
 
-    Values are coloured by one scale for each row, orange below zero and blue above. Convolutions
+    Values are colored by one scale for each row, orange below zero and blue above. Convolutions
     that the network has not are left out. Raises RequestError where it has none of them.
     """
     layers = [row for row in rows if row.op == "conv" and row.shape[1] > 1]
@@ -48,7 +48,7 @@ def sheet_of(
         order = np.argsort(-np.nan_to_num(np.abs(volume)).mean(axis=(1, 2)))[:maps]
         peak = float(np.nan_to_num(np.abs(volume)).max()) or 1.0
         for place, c in enumerate(order):
-            picture = Image.fromarray(coloured(volume[c] / peak))
+            picture = Image.fromarray(colored(volume[c] / peak))
             picture = picture.resize((_SIDE, _SIDE), Image.Resampling.NEAREST)
             sheet.paste(picture, (_GAP + place * (_SIDE + _GAP), top + _TEXT))
     kept = io.BytesIO()
@@ -61,8 +61,8 @@ def _told(row: Row) -> str:
     return f"{channels} maps of {height}x{width}"
 
 
-def coloured(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Values from -1 to 1 as colours (h, w, 3): white at zero, darker with the magnitude."""
+def colored(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Values from -1 to 1 as colors (h, w, 3): white at zero, darker with the magnitude."""
     share = np.clip(np.abs(np.nan_to_num(values)), 0, 1)[..., None]
     ends = np.where(values[..., None] < 0, np.array(_NEGATIVE), np.array(_POSITIVE))
     return np.round(255 + (ends - 255) * share).astype(np.uint8)

@@ -8,7 +8,7 @@ from typing import Any
 
 from convscope.explanation.recording import Recording
 from convscope.recording import IMAGE, Operation
-from convscope.summaries.rows import Row as Summarised
+from convscope.summaries.rows import Row as Summarized
 from convscope.summaries.rows import rows_of
 
 Cube = tuple[int, int, int]
@@ -135,7 +135,7 @@ def _image_row(shape: tuple[int, ...]) -> Row:
     return Row(IMAGE, "image", (IMAGE,), (), cube(shape), "", "", facts)
 
 
-def _facts(chain: Sequence[Operation], told: Mapping[str, Summarised]) -> dict[str, Any]:
+def _facts(chain: Sequence[Operation], told: Mapping[str, Summarized]) -> dict[str, Any]:
     rows = [told[operation.name] for operation in chain if operation.name in told]
     first = rows[0] if rows else None
     words = [_WORDS.get(operation.kind, _named(operation.kind)) for operation in chain]

@@ -219,7 +219,7 @@ def _signs(made: Made) -> Mapping[str, Any]:
 
 
 def _bars(made: Made) -> Mapping[str, Any]:
-    """One bar for each term, in order; of neighbours together where there are too many."""
+    """One bar for each term, in order; of neighbors together where there are too many."""
     products = made.terms.products
     if len(products) < 2 or not isinstance(made, Sum):
         return {"bars": None, "bar_terms": 1}

@@ -1,6 +1,6 @@
 /** All channels at once, in their own order, so that what is folded is still seen. */
 
-import { cell } from "./colour.js";
+import { cell } from "./color.js";
 import { el } from "./element.js";
 import { count, signed, whole } from "./numbers.js";
 import { scan } from "./maps.js";
@@ -11,11 +11,11 @@ const HALF = 28;
  * One bar for each sum, up for positive, down for negative.
  * @param {number[]} sums
  * @param {{noun: string, together?: number, marks: number[], read: (sentence: string) => void}} about
- *   noun: what one bar is of; together: of how many neighbours; marks: the places that are written out below
+ *   noun: what one bar is of; together: of how many neighbors; marks: the places that are written out below
  */
 export function barcode(sums, { noun, together = 1, marks, read }) {
   const step = Math.max(2, Math.floor(1024 / sums.length));
-  const said = together > 1 ? `each bar the sum of ${together} neighbours` : "in order";
+  const said = together > 1 ? `each bar the sum of ${together} neighbors` : "in order";
   const total = together > 1 ? `${count(sums.length)} bars for all ${noun}s` : `All ${count(sums.length)} ${noun}s`;
   const canvas = /** @type {HTMLCanvasElement} */ (el("canvas", { class: "bars", width: sums.length * step, height: HALF * 2, role: "img", "aria-label": `Sums of ${total}` }));
   paint(canvas, sums, step);

@@ -2,9 +2,9 @@
  * Charts by plotly.js, which is loaded once, here, and only where a chart is shown. They are drawn at most once
  * a second, never in a hidden tab, and nothing in them moves by itself.
  *
- * @typedef {{name: string, x: number[], y: (number | null)[], said?: string[], colour?: string, width?: number, dash?: string,
+ * @typedef {{name: string, x: number[], y: (number | null)[], said?: string[], color?: string, width?: number, dash?: string,
  *   low?: (number | null)[], high?: (number | null)[], marks?: string, silent?: boolean, label?: string, short?: string,
- *   error?: {low: number[], high: number[]}}} Line  colour names a CSS variable; low and high are drawn as a band, error as bars
+ *   error?: {low: number[], high: number[]}}} Line  color names a CSS variable; low and high are drawn as a band, error as bars
  * @typedef {{across: string, text: (value: number, step: number) => string, height?: number, log?: boolean, acrossLog?: boolean,
  *   from?: number, to?: number, empty?: string, rangeless?: boolean}} Look  text sets a value, given the distance between two
  * @typedef {{element: HTMLElement, draw: (lines: Line[], change?: Partial<Look>) => void, again: () => void, stop: () => void}} Chart
@@ -127,7 +127,7 @@ function range({ name, y, low: lows, high: highs }, { text }) {
   return known.length < 2 ? `${name} ${told(low)}` : `${name} from ${told(known[0])} to ${told(known[known.length - 1])}, between ${told(low)} and ${told(high)}`;
 }
 
-/** A colour of the theme. @param {string} name @param {number} [alpha] */
+/** A color of the theme. @param {string} name @param {number} [alpha] */
 export function hue(name, alpha = 1) {
   const hex = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   return alpha === 1 ? hex : `rgba(${[1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)).join(",")},${alpha})`;
@@ -136,12 +136,12 @@ export function hue(name, alpha = 1) {
 const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("\n", "<br>");
 
 function traces(lines, look) {
-  return lines.flatMap(({ name, x, y, said, colour = "accent", width = 2, dash = "solid", low, high, marks, silent, error }) => {
-    const edge = (values, fill) => ({ x, y: values, mode: "lines", line: { color: hue(colour, 0.55), width: 0.75 }, hoverinfo: "skip", ...fill });
-    const band = low && high ? [edge(low, {}), edge(high, { fill: "tonexty", fillcolor: hue(colour, 0.22) })] : [];
-    const spoken = silent || !said ? { hoverinfo: "skip" } : { text: said.map(plain), hovertemplate: "%{text}<extra></extra>", hoverlabel: { bordercolor: hue(colour) } };
-    const bars = error ? { error_y: { type: "data", symmetric: false, array: error.high.map((v, i) => v - (y[i] ?? v)), arrayminus: error.low.map((v, i) => (y[i] ?? v) - v), color: hue(colour), thickness: 1.5, width: 5 } } : {};
-    return [...band, { name, x, y, mode: marks ? (width ? "lines+markers" : "markers") : "lines", line: { color: hue(colour), width, dash }, marker: { color: hue(colour), symbol: marks, size: width ? 5 : 11 }, connectgaps: false, ...spoken, ...bars }];
+  return lines.flatMap(({ name, x, y, said, color = "accent", width = 2, dash = "solid", low, high, marks, silent, error }) => {
+    const edge = (values, fill) => ({ x, y: values, mode: "lines", line: { color: hue(color, 0.55), width: 0.75 }, hoverinfo: "skip", ...fill });
+    const band = low && high ? [edge(low, {}), edge(high, { fill: "tonexty", fillcolor: hue(color, 0.22) })] : [];
+    const spoken = silent || !said ? { hoverinfo: "skip" } : { text: said.map(plain), hovertemplate: "%{text}<extra></extra>", hoverlabel: { bordercolor: hue(color) } };
+    const bars = error ? { error_y: { type: "data", symmetric: false, array: error.high.map((v, i) => v - (y[i] ?? v)), arrayminus: error.low.map((v, i) => (y[i] ?? v) - v), color: hue(color), thickness: 1.5, width: 5 } } : {};
+    return [...band, { name, x, y, mode: marks ? (width ? "lines+markers" : "markers") : "lines", line: { color: hue(color), width, dash }, marker: { color: hue(color), symbol: marks, size: width ? 5 : 11 }, connectgaps: false, ...spoken, ...bars }];
   });
 }
 
@@ -211,7 +211,7 @@ function layout(lines, look, width) {
     xaxis: { ...axis(over, look.acrossLog, across, Math.max(2, Math.round(width / 130))), showgrid: Boolean(look.rangeless), title: { text: look.across, standoff: 4, font: { size: 12, color: hue("ink-2") } } },
     yaxis: y,
     annotations: ends(labels, sides, look.log, height - margin.t - margin.b).map(([line, place]) => ({
-      text: plain((brief ? line.short : line.label) ?? ""), xref: "paper", x: 1, xanchor: "left", xshift: 5, yref: "paper", y: place, yanchor: "middle", showarrow: false, font: { size: 12, color: hue(line.colour ?? "accent") },
+      text: plain((brief ? line.short : line.label) ?? ""), xref: "paper", x: 1, xanchor: "left", xshift: 5, yref: "paper", y: place, yanchor: "middle", showarrow: false, font: { size: 12, color: hue(line.color ?? "accent") },
     })),
   };
 }

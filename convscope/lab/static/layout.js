@@ -118,7 +118,7 @@ function lanes(boxes, wires) {
   }
 }
 
-/** Columns get their width from their widest box, lanes their height from the tallest that has neighbours. */
+/** Columns get their width from their widest box, lanes their height from the tallest that has neighbors. */
 function place(boxes, gap) {
   /** @type {Box[][]} */
   const columns = [];

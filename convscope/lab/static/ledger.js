@@ -1,6 +1,6 @@
 /** Patch × filter = products, channel by channel: cells that can be read, pointed at and followed. */
 
-import { cell, peakOf, picture } from "./colour.js";
+import { cell, peakOf, picture } from "./color.js";
 import { el } from "./element.js";
 import { decimalsFor, fixed, signed, whole } from "./numbers.js";
 import { follow, read } from "./state.js";

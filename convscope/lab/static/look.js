@@ -50,7 +50,7 @@ export function networkScreen(net, state, small, front) {
   const drawn = drawing(net, state, { ...size, labels: true, collapse, room });
   let tell = (/** @type {number} */ left, /** @type {number} */ right, /** @type {boolean} */ whole) => {};
   const view = viewport(drawn, JSON.stringify([net.id, state.open]), (...seen) => tell(...seen));
-  tell = minimap(small, drawn, view.centre);
+  tell = minimap(small, drawn, view.center);
   const told = el("p", { class: "caption" });
   front.then(([faces, picture]) => drawn.paint(faces, picture), (error) => told.replaceChildren(error.message));
   const save = () => sheet(net.id, state.image).then(

@@ -1,7 +1,7 @@
 /** The page: reads the address, draws the bar and the screen that it names. */
 
 import { superseded } from "./api.js";
-import { readPalette } from "./colour.js";
+import { readPalette } from "./color.js";
 import { el, part } from "./element.js";
 import { keepFocus } from "./focus.js";
 import * as inside from "./inside.js";

@@ -1,7 +1,7 @@
 /** A layer's maps, ranked by a question; never a bare wall. */
 
 import { filters, scores, volume as volumeOf } from "./api.js";
-import { cell, picture } from "./colour.js";
+import { cell, picture } from "./color.js";
 import { el } from "./element.js";
 import { count, fixed, signed, volume, whole } from "./numbers.js";
 import { go } from "./state.js";
@@ -46,7 +46,7 @@ const questions = (rank) =>
 /** The layer in a sentence: what it does, what a unit sees, what it has learned. */
 function sentence(row, net) {
   const [image] = net.rows;
-  if (row.op === "image") return `What the network reads: ${volume(row.shape)}, every byte normalised.`;
+  if (row.op === "image") return `What the network reads: ${volume(row.shape)}, every byte normalized.`;
   const [high, wide] = row.sees.map((size, axis) => Math.min(size, image.shape[axis + 1]));
   const sees = row.sees.length ? ` Each unit sees ${row.exact ? "" : "at most "}${high}×${wide ?? 1} pixels.` : "";
   const after = row.activation ? `, then ${row.activation}` : "";
@@ -113,7 +113,7 @@ async function show(scene, legends, body) {
   );
 }
 
-const odd = ({ strange }) => (strange ? [note(`${count(strange)} of these values are no finite numbers; they are not coloured.`)] : []);
+const odd = ({ strange }) => (strange ? [note(`${count(strange)} of these values are no finite numbers; they are not colored.`)] : []);
 
 /** Groups that go up and down together, or a sentence when there are none. */
 function twins({ groups, note: why }, grid) {
@@ -234,7 +234,7 @@ const WORDS = { nan: NaN, inf: Infinity, "-inf": -Infinity };
 /** A number as the server sends it: what is no number comes as a word. @param {number | string} v */
 export const number = (v) => (typeof v === "string" ? WORDS[v] : v);
 
-/** The scale, in words and colours; zero is the paper. @param {number} peak */
+/** The scale, in words and colors; zero is the paper. @param {number} peak */
 export function legend(peak, both = true, of = "") {
   const stops = both ? ["neg-4", "neg-3", "neg-2", "neg-1", "zero", "pos-1", "pos-2", "pos-3", "pos-4"] : ["zero", "pos-1", "pos-2", "pos-3", "pos-4"];
   const decimals = peak && peak < 0.01 ? 4 : 2;

@@ -1,6 +1,6 @@
 /** The drawing of a network: boxes to scale, with the strongest map on the front of each. */
 
-import { peakOf, picture } from "./colour.js";
+import { peakOf, picture } from "./color.js";
 import { svg } from "./element.js";
 import { fitted, joins, SLANT } from "./layout.js";
 import { count, several, volume } from "./numbers.js";

@@ -1,7 +1,7 @@
 /** What is no window: operands one by one, the lines of a formula, and the pixel at the end of every way. */
 
 import { pictureOf, pixel } from "./api.js";
-import { cell } from "./colour.js";
+import { cell } from "./color.js";
 import { el } from "./element.js";
 import { fixed, signed, whole } from "./numbers.js";
 import { follow } from "./state.js";
@@ -69,12 +69,12 @@ function spotOf(net, text) {
   return row ? { row: row.name, map, y, x } : null;
 }
 
-/** The lines on the way to a result: mean and variance of a normalisation, the logarithm of a softmax. */
+/** The lines on the way to a result: mean and variance of a normalization, the logarithm of a softmax. */
 export function lines({ unit, decimals }) {
   return (unit.lines ?? []).map((line) => el("div", { class: "total" }, el("span", {}, line.label), el("span", { class: "caption" }, line.text), el("data", { title: whole(number(line.value)), style: { color: "var(--ink-2)" } }, figure(number(line.value), decimals))));
 }
 
-const REACH = [3, 4]; // of the neighbourhood of a pixel, in rows and columns
+const REACH = [3, 4]; // of the neighborhood of a pixel, in rows and columns
 
 /**
  * The end of every way back: the bytes of one pixel, and what the network reads of them.
@@ -82,7 +82,7 @@ const REACH = [3, 4]; // of the neighbourhood of a pixel, in rows and columns
  * @returns {Promise<Node[]>}
  */
 export async function pixelScreen(net, image, place) {
-  const [{ channels }, around] = await Promise.all([pixel(net.id, image.id, place.row, place.col), neighbours(net, image, place)]);
+  const [{ channels }, around] = await Promise.all([pixel(net.id, image.id, place.row, place.col), neighbors(net, image, place)]);
   const bytes = channels.map((channel) => channel.byte);
   const mine = channels[place.map] ?? channels[0];
   const one = channels.length === 1;
@@ -96,7 +96,7 @@ export async function pixelScreen(net, image, place) {
 }
 
 /** The picture's own bytes around a pixel, read from the picture that the network sees. */
-async function neighbours(net, image, place) {
+async function neighbors(net, image, place) {
   const [high, wide] = net.size;
   const shown = new Image();
   shown.src = await pictureOf(net.id, image.id);

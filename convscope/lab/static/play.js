@@ -1,6 +1,6 @@
 /** The map that a unit is part of, and the filter sliding over it. */
 
-import { picture } from "./colour.js";
+import { picture } from "./color.js";
 import { el, say } from "./element.js";
 import { legend } from "./maps.js";
 import { count } from "./numbers.js";

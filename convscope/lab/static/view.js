@@ -26,11 +26,11 @@ export function viewport(drawn, key, moved) {
   node.addEventListener("wheel", (event) => wheel(view, event), { passive: false });
   drawn.root.addEventListener("focusin", (event) => bring(view, /** @type {Element} */ (event.target)));
   node.append(buttons((factor) => zoomTo(view, factor * held.zoom, ...aim(view))));
-  const centre = (x) => {
+  const center = (x) => {
     held.x = view.wide / 2 - (x + EDGE) * held.zoom;
     apply(view);
   };
-  return { node, centre };
+  return { node, center };
 }
 
 const clamp = (at, room, size) => (size <= room ? (room - size) / 2 : Math.min(0, Math.max(room - size, at)));
@@ -159,10 +159,10 @@ const distance = (one, other) => Math.hypot(one[0] - other[0], one[1] - other[1]
  * Draw the window into the strip; dragging along the strip moves it.
  * @param {Drawn} strip
  * @param {Drawn} drawn  the same boxes at another size
- * @param {(x: number) => void} centre
+ * @param {(x: number) => void} center
  * @returns {(left: number, right: number, whole: boolean) => void}
  */
-export function minimap(strip, drawn, centre) {
+export function minimap(strip, drawn, center) {
   const far = [...strip.plan.boxes.map((b, i) => [b.x, drawn.plan.boxes[i].x]), [strip.plan.width, drawn.plan.width]].sort((a, b) => a[0] - b[0]);
   const between = (x, from, to) => {
     const i = Math.max(1, far.findIndex((knot) => knot[from] >= x));
@@ -177,7 +177,7 @@ export function minimap(strip, drawn, centre) {
     if (!start || (!start.moved && Math.abs(event.clientX - start.x) < NEAR) || !event.buttons) return;
     if (!start.moved) strip.root.setPointerCapture(event.pointerId);
     start.moved = true;
-    centre(between(event.clientX - strip.root.getBoundingClientRect().left - 6, 0, 1));
+    center(between(event.clientX - strip.root.getBoundingClientRect().left - 6, 0, 1));
   };
   strip.root.addEventListener("click", (event) => start?.moved && event.stopPropagation(), true);
   return (left, right, whole) => {

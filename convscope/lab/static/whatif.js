@@ -1,7 +1,7 @@
 /** What if: the open map with another stride, padding, dilation or window, marked as not the network's. */
 
 import { variation } from "./api.js";
-import { peakOf, picture } from "./colour.js";
+import { peakOf, picture } from "./color.js";
 import { el } from "./element.js";
 import { legend } from "./maps.js";
 

@@ -4,7 +4,7 @@
 `check` reads an answer, and says of a wrong one which step went wrong. Nothing here needs torch.
 """
 
-from convscope.lessons.exercises.catalogue import LAST, LEVELS, Exercise, exercise
+from convscope.lessons.exercises.catalog import LAST, LEVELS, Exercise, exercise
 from convscope.lessons.exercises.checking import Verdict, check
 from convscope.lessons.exercises.sheet import Sheet, sheet
 

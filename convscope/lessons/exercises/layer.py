@@ -98,8 +98,8 @@ class Layer:
         apart = "" if self.height == self.width else " (maps@height×width)"
         if self.channels == 1:
             told, apart = sides(self.height, self.width), apart.replace("maps@", "")
-            return f"A grey image of {told}{apart}"
-        what = "A colour image" if self.channels == 3 else "A volume"
+            return f"A gray image of {told}{apart}"
+        what = "A color image" if self.channels == 3 else "A volume"
         return f"{what} of {told}{apart}"
 
     @property

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from convscope.errors import RequestError
 from convscope.lessons.course import COURSE, lesson
-from convscope.lessons.exercises.catalogue import Exercise, exercise
+from convscope.lessons.exercises.catalog import Exercise, exercise
 from convscope.lessons.exercises.dice import Dice
 
 MOST = 60

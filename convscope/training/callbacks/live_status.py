@@ -284,7 +284,7 @@ class Teller:
                 pixels[:SHOWN],
                 [plain(training.card.classes[label]) for label in labels],
                 step=self.counters.step,
-                rate=rate_of if settings.optimiser == "sgd" else None,
+                rate=rate_of if settings.optimizer == "sgd" else None,
             )
         except Exception as error:  # noqa: BLE001 -- no look is worth a training
             self.looks = None

@@ -19,7 +19,7 @@ from convscope.errors import RequestError
 from convscope.lanes.images import Images
 from convscope.training.batches import augmented, orders_from
 from convscope.training.executors.eager import EVALUATION_BATCH, Batch, Stepper, TorchStepper
-from convscope.training.optimizer import Optimiser, head_of
+from convscope.training.optimizer import Optimizer, head_of
 
 if TYPE_CHECKING:
     from convscope.lanes.engine import Engine
@@ -30,7 +30,7 @@ _TURNS = 4  # steps that each makes at least
 
 
 class LanesStepper:
-    """Steps by the engine: the network's weights and the optimiser's momenta live in its memory.
+    """Steps by the engine: the network's weights and the optimizer's momenta live in its memory.
 
     Images that are in memory are read where they lie, cropped and mirrored on the way.
     """
@@ -51,11 +51,11 @@ class LanesStepper:
             piece.fill_(1.0 if name.rpartition(".")[0] == head else settings.body_lr)
 
     def _share(self, training: "Training") -> None:
-        """The optimiser's state moves into the engine's memory, as it is."""
-        state = training.optimiser.state
+        """The optimizer's state moves into the engine's memory, as it is."""
+        state = training.optimizer.state
         held = (
             ("momentum_buffer",)
-            if training.settings.optimiser == "sgd"
+            if training.settings.optimizer == "sgd"
             else ("exp_avg", "exp_avg_sq")
         )
         for name, flat in zip(held, (self.engine.first, self.engine.second), strict=False):
@@ -95,7 +95,7 @@ class LanesStepper:
         )
         if not math.isfinite(loss):
             training.refuse(f"The loss became {loss}", rate, training.images(batch.see()))
-        for counted in training.optimiser.state.get("step", ()):
+        for counted in training.optimizer.state.get("step", ()):
             counted.fill_(number)
         return loss, hits
 
@@ -257,7 +257,7 @@ def _lanes(training: "Training") -> LanesStepper:
     from convscope.lanes.step import Rule  # noqa: PLC0415
 
     settings, card = training.settings, training.card
-    rule = Rule(settings.optimiser, clips=bool(settings.clip), shares=settings.body_lr != 1)
+    rule = Rule(settings.optimizer, clips=bool(settings.clip), shares=settings.body_lr != 1)
     engine = Engine(training.net, (card.channels, *card.size), rule=rule, row=row_of(training))
     return LanesStepper(training, engine)
 
@@ -283,10 +283,10 @@ def _timed(training: "Training") -> tuple[float, float]:
 
 
 def _trial(training: "Training") -> "Training":
-    """The training with a network, an optimiser and counters of its own."""
+    """The training with a network, an optimizer and counters of its own."""
     trial = copy.copy(training)
     trial.net = copy.deepcopy(training.net).train()
     trial.forward = trial.net
-    trial.optimiser = Optimiser(trial.net, training.settings)
+    trial.optimizer = Optimizer(trial.net, training.settings)
     trial.counters = copy.copy(training.counters)
     return trial

@@ -80,11 +80,11 @@ class TorchStepper:
             value = loss.item()
             if not math.isfinite(value):
                 training.refuse(f"The loss became {value}", rate, images)
-            training.optimiser.forget_gradients()
+            training.optimizer.forget_gradients()
             loss.backward()
             if settings.clip:
                 nn.utils.clip_grad_norm_(training.net.parameters(), settings.clip)
-            training.optimiser.step(rate)
+            training.optimizer.step(rate)
         except (RuntimeError, MemoryError) as error:
             raise explained(error, training.chosen.batch_size, training.run.path) from error
         return value, int((logits.detach().argmax(1) == targets).sum())

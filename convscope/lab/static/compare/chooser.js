@@ -4,7 +4,7 @@ import { el } from "../element.js";
 import { inside } from "../training/list.js";
 
 const MOST = 8;
-/** How the run at a place is drawn, also for who sees no colours. */
+/** How the run at a place is drawn, also for who sees no colors. */
 export const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "5px,2px", "1px,4px"];
 export const MARKS = ["circle", "square", "diamond", "triangle-up", "x", "star", "triangle-down", "cross"];
 /** @param {number} i */
@@ -33,5 +33,5 @@ export function chooser(state, runs, networks, go) {
     full ? el("p", { class: "caption" }, "Eight are compared at most.") : null);
 }
 
-/** The letter of a run in its colour. @param {number} i */
+/** The letter of a run in its color. @param {number} i */
 export const swatch = (i) => el("b", { class: "letter", style: { "border-color": `var(--run-${i + 1})`, color: `var(--run-${i + 1})` } }, letter(i));

@@ -47,7 +47,7 @@ export function curves(go, read) {
       const lines = (get, text) => runs.map((run, i) => {
         const evaluated = run.metrics.filter((line) => get(line) !== undefined && get(line) !== null);
         return { name: `${letter(i)} ${run.name}`, x: evaluated.map(at), y: evaluated.map(get), said: evaluated.map((line) => `${letter(i)} ${run.name}\nepoch ${count(line.epoch)}, step ${count(line.step)}, ${duration(line.seconds)}: ${text(get(line))}`),
-          colour: `run-${i + 1}`, dash: DASHES[i], marks: evaluated.length < 40 ? MARKS[i] : undefined, width: 2, label: label(run, runs, i), short: letter(i) };
+          color: `run-${i + 1}`, dash: DASHES[i], marks: evaluated.length < 40 ? MARKS[i] : undefined, width: 2, label: label(run, runs, i), short: letter(i) };
       });
       accuracy.draw(lines((line) => line.val_top1, exactly), { across });
       loss.draw(lines((line) => line.val_loss, (v) => short(v, 4)), { across, log: logarithmic, from: logarithmic ? undefined : 0 });
@@ -72,7 +72,7 @@ export function scatter(go) {
       cost.mark(kind);
       const shown = runs.map((run, i) => ({ run, i })).filter(({ run }) => run.test && run[kind]);
       drawn.draw(shown.map(({ run, i }) => ({
-        name: `${letter(i)} ${run.name}`, x: [run[kind]], y: [run.test.top1], error: { low: [run.test.low], high: [run.test.high] }, colour: `run-${i + 1}`, marks: MARKS[i], width: 0, label: label(run, runs, i), short: letter(i),
+        name: `${letter(i)} ${run.name}`, x: [run[kind]], y: [run.test.top1], error: { low: [run.test.low], high: [run.test.high] }, color: `run-${i + 1}`, marks: MARKS[i], width: 0, label: label(run, runs, i), short: letter(i),
         said: [`${letter(i)} ${run.name}\n${exactly(run.test.top1)}: ${count(run.test.hits)} of ${count(run.test.images)} test images\n95% interval ${exactly(run.test.low)} to ${exactly(run.test.high)}\n${kind === "seconds" ? duration(run[kind]) : `${count(run[kind])} ${COST[kind]}`}`],
       })), { across: COST[kind] });
       const missing = runs.map((run, i) => ({ run, i })).filter(({ run }) => !shown.some((one) => one.run === run));

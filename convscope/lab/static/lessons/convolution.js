@@ -1,6 +1,6 @@
 /** Lesson: a filter slides over an image of 6×6. */
 
-import { peakOf } from "../colour.js";
+import { peakOf } from "../color.js";
 import { fixed } from "../numbers.js";
 import { again, controls, decimalsOf, figure, formula, lattice, pills, put, remark, scene, stepper, sum } from "./parts.js";
 import { filled, slide } from "./slide.js";

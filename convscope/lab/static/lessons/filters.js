@@ -1,9 +1,9 @@
 /** Lesson: what the filters of a trained network have learned, and repeat. */
 
-import { cell, peakOf, picture } from "../colour.js";
+import { cell, peakOf, picture } from "../color.js";
 import { el, styles } from "../element.js";
 import { count, fixed, percent } from "../numbers.js";
-import { grey } from "./grey_picture.js";
+import { gray } from "./gray_picture.js";
 import { again, controls, pills, remark } from "./parts.js";
 import { sideways } from "./sideways.js";
 
@@ -41,7 +41,7 @@ function waiting({ step, steps, epochs }, set) {
 }
 
 const digits = (told, state, set) => el("div", { class: "row digits", role: "group", "aria-label": "Digit" }, el("span", { class: "label" }, "Digit"),
-  ...told.digits.map((bytes, i) => el("button", { class: "digit", "aria-label": `Digit ${i}`, "aria-pressed": String(i === Number(state.digit)), onclick: () => set({ digit: i }) }, grey(bytes, Math.sqrt(bytes.length)))));
+  ...told.digits.map((bytes, i) => el("button", { class: "digit", "aria-label": `Digit ${i}`, "aria-pressed": String(i === Number(state.digit)), onclick: () => set({ digit: i }) }, gray(bytes, Math.sqrt(bytes.length)))));
 
 /** A card for each filter: its slices, its map, what it is worth, and whether it is there. */
 function filters(told, state, set) {
@@ -94,5 +94,5 @@ function alike({ alike: { correlation, cosine, pairs, twins, bound }, pair, chos
 function patches({ patches: found, field, chosen, learned }) {
   return el("div", { class: "card lesson-card" }, el("h3", {}, `What excites filter ${chosen} most`),
     el("p", { class: "caption" }, `The nine pieces of ${field}×${field} pixels with the largest sums, from ${count(learned)} digits that it learned from; one a digit. Black is below zero to the network, so that a dark piece can excite too.`),
-    el("ul", { class: "patches" }, ...found.map((patch) => el("li", { "aria-label": `piece of a ${patch.digit}, sum ${fixed(patch.value, 2)}` }, grey(patch.pixels, field), el("span", { class: "caption" }, `${patch.digit}: ${fixed(patch.value, 2)}`)))));
+    el("ul", { class: "patches" }, ...found.map((patch) => el("li", { "aria-label": `piece of a ${patch.digit}, sum ${fixed(patch.value, 2)}` }, gray(patch.pixels, field), el("span", { class: "caption" }, `${patch.digit}: ${fixed(patch.value, 2)}`)))));
 }

@@ -1,11 +1,11 @@
 /** Lesson: from a picture to its feature map, and by bias and activation to its activation map. */
 
-import { peakOf } from "../colour.js";
+import { peakOf } from "../color.js";
 import { el, styles } from "../element.js";
 import { fixed, percent, signed } from "../numbers.js";
 import { curveOf, histogram } from "./curves.js";
 import { again, controls, figure, lattice, pills, put, remark, scene, sum } from "./parts.js";
-import { coloured, grey, pixels } from "./pixels.js";
+import { colored, gray, pixels } from "./pixels.js";
 import { slider } from "./slider.js";
 
 await styles("lesson_figures.css");
@@ -54,9 +54,9 @@ function pictures(told, state, set) {
   const choose = (row, column) => set({ at: row * map + column });
   const place = `row ${unit.row}, column ${unit.column}`;
   const one = { row: unit.row, column: unit.column, size: 1 };
-  const board = (values, label, value) => [pixels({ canvas: coloured(values, map, peak), side: map, scale, mark: one, choose, label: `${label}. Arrow keys move the unit.` }), el("p", { class: "caption reading", "data-said": `${label} ${place}: ${fixed(value, 3)}.` }, `${place}: `, el("b", {}, fixed(value, 3)))];
+  const board = (values, label, value) => [pixels({ canvas: colored(values, map, peak), side: map, scale, mark: one, choose, label: `${label}. Arrow keys move the unit.` }), el("p", { class: "caption reading", "data-said": `${label} ${place}: ${fixed(value, 3)}.` }, `${place}: `, el("b", {}, fixed(value, 3)))];
   return scene(
-    figure("Picture", `${side}×${side}`, pixels({ canvas: grey(told.levels, side), side, scale, mark: { ...one, size: 3 }, choose, label: "Picture. Arrow keys move the patch." }), el("p", { class: "caption reading" }, "black is 0, white is 1")),
+    figure("Picture", `${side}×${side}`, pixels({ canvas: gray(told.levels, side), side, scale, mark: { ...one, size: 3 }, choose, label: "Picture. Arrow keys move the patch." }), el("p", { class: "caption reading" }, "black is 0, white is 1")),
     "∗",
     figure("Filter", "3×3", lattice({ columns: 3, values: filter, label: "filter", paint: 1.3 * peakOf(filter), edit: (i, v) => set({ filter: put(filter, i, v) }) })),
     "=",

@@ -1,6 +1,6 @@
 /** Lesson: a frame of zeros around an image of 6×6. */
 
-import { peakOf } from "../colour.js";
+import { peakOf } from "../color.js";
 import { el } from "../element.js";
 import { count, fixed, several } from "../numbers.js";
 import { again, controls, decimalsOf, figure, formula, lattice, pills, put, remark, scene, stepper, sum, windowed } from "./parts.js";
@@ -17,7 +17,7 @@ const largest = (padding) => Math.min(8, SIDE + 2 * (FRAME[String(padding)] ?? N
 
 /** @type {import("./screen.js").Lesson} */
 export const lesson = {
-  lead: "Without padding a map is smaller than its image, and the pixels at the edge are read less often than those within: the corner once, the centre nine times. A frame of zeros gives the filter room to stand on the edge. “Valid” is no frame; “same” is the frame that keeps the size.",
+  lead: "Without padding a map is smaller than its image, and the pixels at the edge are read less often than those within: the corner once, the center nine times. A frame of zeros gives the filter room to stand on the edge. “Valid” is no frame; “same” is the frame that keeps the size.",
   start: { image: IMAGE, kernel: 3, padding: "1", filter: "edges", bias: 0, at: 0, layers: 6 },
 
   fit: (state) => ({ ...state, kernel: Math.min(Number(state.kernel), largest(state.padding)) }),

@@ -1,6 +1,6 @@
 /** What the lessons are built from: lattices of cells, steppers, choices, sums written out. */
 
-import { cell } from "../colour.js";
+import { cell } from "../color.js";
 import { el, svg } from "../element.js";
 import { decimalsFor, fixed } from "../numbers.js";
 
@@ -14,7 +14,7 @@ const stops = new Map();
  * @typedef {{columns: number, values: (number | null)[], label: string,
  *   edit?: (place: number, value: number) => void,  makes the cells fields
  *   choose?: (place: number) => void,               makes them buttons
- *   paint?: number | null,                          the magnitude of the darkest colour; null or left out: no colour
+ *   paint?: number | null,                          the magnitude of the darkest color; null or left out: no color
  *   marked?: number[], missed?: number[], outside?: number[],   places: under the window, never seen, padding
  *   corner?: (place: number) => string | null,      a small text in the cell's corner
  *   decimals?: number,
@@ -31,8 +31,8 @@ export function lattice(how) {
   const cells = values.map((value, place) => {
     const [row, column] = [Math.floor(place / columns), place % columns].map((at) => fixed(at + (how.first ?? 0), 0));
     const kind = ["slot", marked.has(place) && "in", missed.has(place) && "missed", (outside.has(place) || value === null) && "outside"].filter(Boolean).join(" ");
-    const colour = how.paint && value !== null && !outside.has(place) ? cell(value, how.paint) : {};
-    const part = inner(outside.has(place) ? { ...how, edit: undefined } : how, place, value, texts[place], `${label} row ${row}, column ${column}`, colour, marked.has(place));
+    const color = how.paint && value !== null && !outside.has(place) ? cell(value, how.paint) : {};
+    const part = inner(outside.has(place) ? { ...how, edit: undefined } : how, place, value, texts[place], `${label} row ${row}, column ${column}`, color, marked.has(place));
     return el("span", { class: kind, "data-times": corners[place] }, part);
   });
   const longest = Math.max(0, ...texts.map((text) => text.length), ...corners.map((text) => 0.9 * (text?.length ?? 0)));
@@ -52,12 +52,12 @@ function stopAt(node, label, target) {
   for (const one of node.querySelectorAll("input, button")) one.setAttribute("tabindex", one === target ? "0" : "-1");
 }
 
-function inner(how, place, value, text, name, colour, pressed) {
-  if (how.edit && value !== null) return field(value, text, name, colour, (next) => how.edit(place, next));
+function inner(how, place, value, text, name, color, pressed) {
+  if (how.edit && value !== null) return field(value, text, name, color, (next) => how.edit(place, next));
   if (how.choose && value !== null) {
-    return el("button", { class: "cell", style: colour, "aria-label": `${name}: ${text}`, "aria-pressed": String(pressed), title: plain(value), onclick: () => how.choose(place) }, text);
+    return el("button", { class: "cell", style: color, "aria-label": `${name}: ${text}`, "aria-pressed": String(pressed), title: plain(value), onclick: () => how.choose(place) }, text);
   }
-  return el("span", { class: "cell", style: colour, title: value === null ? null : plain(value) }, text);
+  return el("span", { class: "cell", style: color, title: value === null ? null : plain(value) }, text);
 }
 
 /** A number in full, with a true minus. */
@@ -75,7 +75,7 @@ export function decimalsOf(values) {
 }
 
 /** A number that can be typed; what is no number yet is waited for, and left behind it is forgotten. */
-function field(value, text, name, colour, set) {
+function field(value, text, name, color, set) {
   let shown = text;
   const changed = (/** @type {Event} */ event) => {
     const input = /** @type {HTMLInputElement} */ (event.target);
@@ -97,7 +97,7 @@ function field(value, text, name, colour, set) {
     input.value = shown;
     input.removeAttribute("aria-invalid");
   };
-  return el("input", { class: "cell", value: text, inputmode: "decimal", autocomplete: "off", spellcheck: "false", style: colour, title: `a number from −${MOST.toLocaleString("en")} to ${MOST.toLocaleString("en")}`, "aria-label": name, oninput: changed, onfocus: entered, onblur: left });
+  return el("input", { class: "cell", value: text, inputmode: "decimal", autocomplete: "off", spellcheck: "false", style: color, title: `a number from −${MOST.toLocaleString("en")} to ${MOST.toLocaleString("en")}`, "aria-label": name, oninput: changed, onfocus: entered, onblur: left });
 }
 
 /** Arrow keys go from cell to cell; in a field ← and → only at its ends. */

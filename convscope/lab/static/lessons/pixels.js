@@ -1,10 +1,10 @@
 /** Pictures and maps as pixels, with one place of them outlined. */
 
-import { picture } from "../colour.js";
+import { picture } from "../color.js";
 import { el } from "../element.js";
 
-/** A grey picture, one canvas pixel for each byte. @param {number[]} levels @param {number} side */
-export function grey(levels, side) {
+/** A gray picture, one canvas pixel for each byte. @param {number[]} levels @param {number} side */
+export function gray(levels, side) {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [side, side];
   const image = new ImageData(side, side);
@@ -13,8 +13,8 @@ export function grey(levels, side) {
   return canvas;
 }
 
-/** A map in the colours of its values. @param {number[]} values @param {number} side @param {number} peak */
-export const coloured = (values, side, peak) => picture(values, side, side, peak);
+/** A map in the colors of its values. @param {number[]} values @param {number} side @param {number} peak */
+export const colored = (values, side, peak) => picture(values, side, side, peak);
 
 /**
  * A square of pixels. With `choose` a click, a drag or the arrow keys choose a place.

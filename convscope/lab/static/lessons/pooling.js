@@ -1,6 +1,6 @@
 /** Lesson: pooling, what it keeps of a map, and whether it notices a shift. */
 
-import { peakOf } from "../colour.js";
+import { peakOf } from "../color.js";
 import { el, styles } from "../element.js";
 import { fixed, several } from "../numbers.js";
 import { again, controls, decimalsOf, factor, figure, formula, lattice, pills, put, remark, scene, stepper } from "./parts.js";

@@ -1,11 +1,11 @@
 /** Lesson: a convolutional, a locally connected and a dense layer for the same volumes. */
 
-import { peakOf } from "../colour.js";
+import { peakOf } from "../color.js";
 import { el, styles } from "../element.js";
 import { count, fixed, several, volume } from "../numbers.js";
 import { amount } from "./amount.js";
 import { again, controls, figure, formula, pills, remark } from "./parts.js";
-import { coloured, grey, pixels } from "./pixels.js";
+import { colored, gray, pixels } from "./pixels.js";
 
 await styles("lesson_figures.css");
 
@@ -75,7 +75,7 @@ function shift(told, state, set) {
   return el("section", { class: "card shift", "aria-label": "The picture moves by one pixel" },
     el("h3", {}, "The picture moves one pixel to the right"),
     el("div", { class: "shift-lead" },
-      figure("Input", "its first channel", pixels({ canvas: grey(told.picture, side), side, scale, label: "The first channel of the input" })),
+      figure("Input", "its first channel", pixels({ canvas: gray(told.picture, side), side, scale, label: "The first channel of the input" })),
       remark("Each layer sees the picture, then the moved picture. If its second output is its first one, moved, the difference is empty. The first column cannot be compared: what stands there came in from outside. The weights are drawn at random; they are whole numbers, so that nothing is rounded.")),
     told.ran ? el("div", { class: "three" }, ...told.layers.map((layer, i) => compared(layer, told.ran.layers[i], told.output[1])))
       : el("div", { class: "row" }, el("p", {}, `Not run yet: ${several(told.layers.reduce((most, one) => (one.runs ? Math.max(most, one.weights) : most), 0), "weight")} in one layer take a moment.`), el("button", { class: "pill", onclick: run(set) }, "Run them")));
@@ -85,7 +85,7 @@ function compared({ name, weights }, one, side) {
   if (!one) return el("figure", {}, el("figcaption", {}, el("b", {}, name)), el("p", { class: "caption" }, `${count(weights)} weights are too many to run here.`));
   const peak = peakOf([...one.expected, ...one.found]);
   const scale = 84 / side;
-  const board = (title, values) => figure("", title, pixels({ canvas: coloured(values, side, peak), side, scale, label: `${name}: ${title}` }));
+  const board = (title, values) => figure("", title, pixels({ canvas: colored(values, side, peak), side, scale, label: `${name}: ${title}` }));
   const verdict = one.differ === 0 ? `0 of ${count(one.units)} units differ: the output moves along, exactly.` : `${count(one.differ)} of ${count(one.units)} units differ, by up to ${count(one.largest)}; the largest output is ${count(one.size)}.`;
   return el("figure", { class: "compared" }, el("figcaption", {}, el("b", {}, name)),
     el("div", { class: "boards" }, board("first, moved", one.expected), board("second", one.found), board("difference", one.difference)),

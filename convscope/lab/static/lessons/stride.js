@@ -1,6 +1,6 @@
 /** Lesson: the filter takes larger steps. */
 
-import { peakOf } from "../colour.js";
+import { peakOf } from "../color.js";
 import { el } from "../element.js";
 import { count } from "../numbers.js";
 import { again, controls, figure, formula, lattice, pills, put, remark, scene, stepper, sum, windowed } from "./parts.js";

@@ -1,6 +1,6 @@
 /** Lesson: a filter learns what another filter does. */
 
-import { peakOf, picture } from "../colour.js";
+import { peakOf, picture } from "../color.js";
 import { el, styles } from "../element.js";
 import { count, decimalsFor, fixed, percent, several } from "../numbers.js";
 import { lossCurve, powerOfTen } from "./loss_curve.js";
@@ -11,7 +11,7 @@ import { sideways } from "./sideways.js";
 styles("lesson_learning.css");
 
 const TARGETS = { "upright edges": [1, 0, -1, 2, 0, -2, 1, 0, -1], "level edges": [1, 2, 1, 0, 0, 0, -1, -2, -1], "a point": [0, -1, 0, -1, 4, -1, 0, -1, 0], "mean": [1, 1, 1, 1, 1, 1, 1, 1, 1] };
-const IMAGES = { ring: "a ring", noise: "noise", stripes: "stripes", grey: "one grey" };
+const IMAGES = { ring: "a ring", noise: "noise", stripes: "stripes", gray: "one gray" };
 const CLASSES = ["three", "five", "eight"];
 
 /** @type {import("./screen.js").Lesson} */

@@ -1,6 +1,6 @@
 /** Lesson: a filter has a slice for each channel, and makes one map. */
 
-import { peakOf } from "../colour.js";
+import { peakOf } from "../color.js";
 import { el } from "../element.js";
 import { fixed, several, volume } from "../numbers.js";
 import { again, controls, decimalsOf, figure, formula, lattice, pills, put, remark, stepper, windowed } from "./parts.js";
@@ -18,7 +18,7 @@ const FILTER = [1, 0, -1, 1, 0, -1, 1, 0, -1, -1, 0, 1, -1, 0, 1, -1, 0, 1, 0, 0
 
 /** @type {import("./screen.js").Lesson} */
 export const lesson = {
-  lead: "A colour image is three slices: how much red, green and blue there is at each pixel. The filter has a slice for each of them, with weights of its own. Each slice meets its channel; the three sums and the bias are added to one number. So a filter makes one map, however many channels it reads.",
+  lead: "A color image is three slices: how much red, green and blue there is at each pixel. The filter has a slice for each of them, with weights of its own. Each slice meets its channel; the three sums and the bias are added to one number. So a filter makes one map, however many channels it reads.",
   start: { image: IMAGE, filter: FILTER, bias: 1, at: 0, channels: "3", side: "32", filters: 10, kernel: 5, padding: 2 },
 
   draw(told, state, set) {
@@ -33,18 +33,18 @@ export const lesson = {
   },
 };
 
-/** One row for each colour; the column at the right adds up. */
+/** One row for each color; the column at the right adds up. */
 function ledger(told, state, set) {
   const [image, filter] = [/** @type {number[]} */ (state.image), /** @type {number[]} */ (state.filter)];
   const decimals = decimalsOf([told.total, told.bias, ...told.parts.map((part) => part.sum)]);
   const [high, peak] = [SIDE * SIDE, peakOf(filter)];
-  const rows = told.parts.flatMap(({ colour, sum }, c) => {
+  const rows = told.parts.flatMap(({ color, sum }, c) => {
     const values = image.slice(c * high, (c + 1) * high);
     const weights = filter.slice(c * KERNEL ** 2, (c + 1) * KERNEL ** 2);
     return [
-      figure(colour[0].toUpperCase() + colour.slice(1), "", lattice({ columns: SIDE, values, label: colour, marked: told.patch, size: "small", edit: (i, v) => set({ image: put(image, c * high + i, v) }) })),
+      figure(color[0].toUpperCase() + color.slice(1), "", lattice({ columns: SIDE, values, label: color, marked: told.patch, size: "small", edit: (i, v) => set({ image: put(image, c * high + i, v) }) })),
       el("span", { class: "op" }, "∗"),
-      figure(c ? "" : "Filter", c ? "" : "3@3×3", lattice({ columns: KERNEL, values: weights, label: `filter for ${colour}`, paint: 1.3 * peak, size: "small", edit: (i, v) => set({ filter: put(filter, c * KERNEL ** 2 + i, v) }) })),
+      figure(c ? "" : "Filter", c ? "" : "3@3×3", lattice({ columns: KERNEL, values: weights, label: `filter for ${color}`, paint: 1.3 * peak, size: "small", edit: (i, v) => set({ filter: put(filter, c * KERNEL ** 2 + i, v) }) })),
       el("span", { class: "op" }, "="),
       el("data", { class: "sum", value: sum }, fixed(sum, decimals)),
     ];
@@ -55,10 +55,10 @@ function ledger(told, state, set) {
     el("span", { class: "add" }, `row ${Math.floor(told.at / told.side)}, column ${told.at % told.side} of the map`), el("span", { class: "op" }, "="), el("data", { class: "all", "data-said": `The sum is ${fixed(told.total, decimals)}.`, value: told.total }, fixed(told.total, decimals)));
 }
 
-/** The pixels in their colours, the patch outlined. */
+/** The pixels in their colors, the patch outlined. */
 function pixels(told) {
   const cells = told.pixels.map((rgb) => el("span", { class: "slot" }, el("span", { class: "cell", style: { background: `rgb(${rgb.join(" ")})` }, title: `red ${rgb[0]}, green ${rgb[1]}, blue ${rgb[2]} of 255` })));
-  const grid = el("div", { class: "lattice small pixels", role: "img", "aria-label": "The image in its colours", style: { "--n": String(SIDE) } }, ...cells);
+  const grid = el("div", { class: "lattice small pixels", role: "img", "aria-label": "The image in its colors", style: { "--n": String(SIDE) } }, ...cells);
   return windowed(grid, SIDE, [{ row: Math.floor(told.at / told.side), column: told.at % told.side, size: KERNEL, kind: "now" }]);
 }
 

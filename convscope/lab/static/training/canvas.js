@@ -1,11 +1,11 @@
 /** Bytes and weights drawn to canvases. */
 
 import { hue } from "../chart.js";
-import { picture } from "../colour.js";
+import { picture } from "../color.js";
 import { el } from "../element.js";
 
 /**
- * An image of bytes as it is: grey for one channel, colour for three.
+ * An image of bytes as it is: gray for one channel, color for three.
  * @param {Uint8Array} bytes  rows of pixels, each with its channels
  * @param {number} height @param {number} width @param {number} channels
  */
@@ -22,7 +22,7 @@ export function photo(bytes, height, width, channels) {
 
 /**
  * All filters of a layer in one canvas, each as many screen pixels as fit. Filters over red, green and blue are drawn in
- * colour, zero as grey; others channel beside channel, on the scale of values.
+ * color, zero as gray; others channel beside channel, on the scale of values.
  * @param {Float32Array} weights @param {number[]} shape  filters, channels, height, width
  * @param {number} peak @param {number} most  pixels of the canvas's width
  */
@@ -38,7 +38,7 @@ export function filterSheet(weights, [count, channels, height, width], peak, mos
   for (let k = 0; k < count; k++) {
     const at = k * channels * height * width;
     for (let c = 0; c < across; c++) {
-      const drawn = channels === 3 ? coloured(weights.subarray(at), height, width, peak) : picture(weights.subarray(at + c * height * width), height, width, peak);
+      const drawn = channels === 3 ? colored(weights.subarray(at), height, width, peak) : picture(weights.subarray(at + c * height * width), height, width, peak);
       pen.drawImage(drawn, (k % columns) * wide + 1 + c * width * unit, Math.floor(k / columns) * high + 1, width * unit, height * unit);
     }
     pen.strokeRect((k % columns) * wide + 0.5, Math.floor(k / columns) * high + 0.5, wide - 4, high - 4);
@@ -46,7 +46,7 @@ export function filterSheet(weights, [count, channels, height, width], peak, mos
   return canvas;
 }
 
-function coloured(weights, height, width, peak) {
+function colored(weights, height, width, peak) {
   const canvas = /** @type {HTMLCanvasElement} */ (el("canvas", { width, height }));
   const image = new ImageData(width, height);
   for (let i = 0; i < height * width; i++) {

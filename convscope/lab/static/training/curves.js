@@ -22,9 +22,9 @@ export function curves({ isLog, setLog }) {
   const note = el("span", { class: "bands" });
   const loss = chart("Loss", { ...STEPS, text: onAxis, from: 0, log: isLog("loss"), height: 240 }, { tools: button("loss", "Loss") });
   loss.element.append(el("figcaption", { class: "caption" }, note));
-  const accuracy = chart("Accuracy", { ...STEPS, text: shareOnAxis, to: 1, height: 240 }, { note: "Line: training images, before each step, a mean over neighbours. Dots: validation images." });
+  const accuracy = chart("Accuracy", { ...STEPS, text: shareOnAxis, to: 1, height: 240 }, { note: "Line: training images, before each step, a mean over neighbors. Dots: validation images." });
   const rate = chart("Learning rate", { ...STEPS, text: onAxis, from: 0, log: isLog("lr"), height: 160 }, { tools: button("lr", "Learning rate") });
-  const speed = chart("Throughput", { ...STEPS, text: onAxis, from: 0, height: 160 }, { note: "Images per second in the steps, a mean over neighbours." });
+  const speed = chart("Throughput", { ...STEPS, text: onAxis, from: 0, height: 160 }, { note: "Images per second in the steps, a mean over neighbors." });
   const all = [loss, accuracy, rate, speed];
   return {
     element: el("div", { class: "charts" }, ...all.map((one) => one.element)),
@@ -51,16 +51,16 @@ function table({ columns, rows }) {
   return made;
 }
 
-/** Over how many neighbours on either side a line is drawn. */
+/** Over how many neighbors on either side a line is drawn. */
 const reach = (length) => Math.min(12, Math.floor(length / 24));
 
 function wording(width, near) {
   const each = width === 1 ? "each step" : `each ${count(width)} steps`;
-  const line = near ? `their mean over ${2 * near + 1} neighbours` : "their mean";
+  const line = near ? `their mean over ${2 * near + 1} neighbors` : "their mean";
   return width === 1 ? `Thin line: the loss of ${each}. Thick line: ${line}. Dots: validation images.` : `Band: from the lowest to the highest loss in ${each}. Line: ${line}. Dots: validation images.`;
 }
 
-/** A mean over neighbours, fewer at the ends. @param {(number | null)[]} values @param {number} near */
+/** A mean over neighbors, fewer at the ends. @param {(number | null)[]} values @param {number} near */
 export function smooth(values, near) {
   if (!near) return values;
   return values.map((_, i) => {
@@ -78,14 +78,14 @@ function lossLines(steps, evaluated, near) {
   });
   return [
     { name: "training", x: steps.last, y: smooth(steps.loss, near), said, low: steps.loss_low, high: steps.loss_high },
-    { name: "validation", x: evaluated.map((line) => line.step), y: evaluated.map((line) => line.val_loss ?? null), said: evaluated.map((line) => `epoch ${count(line.epoch)}: validation ${short(line.val_loss, 4)}`), colour: "run-1", marks: "circle", width: 1.25 },
+    { name: "validation", x: evaluated.map((line) => line.step), y: evaluated.map((line) => line.val_loss ?? null), said: evaluated.map((line) => `epoch ${count(line.epoch)}: validation ${short(line.val_loss, 4)}`), color: "run-1", marks: "circle", width: 1.25 },
   ];
 }
 
 function accuracyLines(steps, evaluated, near) {
   return [
     { name: "training", x: steps.last, y: smooth(steps.top1, near), said: steps.last.map((_, i) => `${span(steps, i)}: ${steps.top1[i] === null ? "–" : exactly(steps.top1[i])} of the training images`) },
-    { name: "validation", x: evaluated.map((line) => line.step), y: evaluated.map((line) => line.val_top1 ?? null), said: evaluated.map((line) => `epoch ${count(line.epoch)}: validation ${exactly(line.val_top1)}`), colour: "run-1", marks: "circle", width: 1.25 },
+    { name: "validation", x: evaluated.map((line) => line.step), y: evaluated.map((line) => line.val_top1 ?? null), said: evaluated.map((line) => `epoch ${count(line.epoch)}: validation ${exactly(line.val_top1)}`), color: "run-1", marks: "circle", width: 1.25 },
   ];
 }
 

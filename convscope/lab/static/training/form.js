@@ -14,8 +14,8 @@ import { redraw, travel } from "../state.js";
 
 const PAUSE = 400; // milliseconds without a key
 const LENGTHS = ["epochs", "steps", "minutes"];
-const USUAL = ["batch_size", "lr", "optimiser", "augment"];
-const NAMES = { epochs: "number of epochs", steps: "number of steps", minutes: "number of minutes", lr: "learning rate", optimiser: "optimiser", augment: "augmentation", val: "validation share", test: "test share", body_lr: "learning rate of the body", clip: "clip gradients at", fit: "fit to the size" };
+const USUAL = ["batch_size", "lr", "optimizer", "augment"];
+const NAMES = { epochs: "number of epochs", steps: "number of steps", minutes: "number of minutes", lr: "learning rate", optimizer: "optimizer", augment: "augmentation", val: "validation share", test: "test share", body_lr: "learning rate of the body", clip: "clip gradients at", fit: "fit to the size" };
 
 /** "batch_size" -> "Batch size" @param {string} name */
 const title = (name) => {

@@ -128,6 +128,6 @@ function lines({ history }, learned, chosen) {
   return drawn.map(({ name }, i) => {
     const y = history.map((at) => at.layers[name]?.gradient ?? null);
     return { name, x: steps, y, said: y.map((v, k) => `${name}, step ${count(steps[k])}: ${short(v, 3)}`), marks: steps.length < 12 ? "circle" : undefined, label: name.length > 20 ? `…${name.slice(-18)}` : name, short: name.length > 9 ? `…${name.slice(-8)}` : name,
-      colour: chosen ? (name === chosen ? "accent" : "line-2") : `run-${(i % 8) + 1}`, width: name === chosen ? 3 : 1.5, dash: ["solid", "dash", "dot", "dashdot"][i % 4] };
+      color: chosen ? (name === chosen ? "accent" : "line-2") : `run-${(i % 8) + 1}`, width: name === chosen ? 3 : 1.5, dash: ["solid", "dash", "dot", "dashdot"][i % 4] };
   });
 }

@@ -1,7 +1,7 @@
 /** What a training shows in pictures: filters as they form, the most wrong images, the batch as the network sees it. */
 
 import { ask } from "../api.js";
-import { peakOf } from "../colour.js";
+import { peakOf } from "../color.js";
 import { el } from "../element.js";
 import { count } from "../numbers.js";
 import { filterSheet, photo } from "./canvas.js";
@@ -58,7 +58,7 @@ export function filters(run) {
     const peak = peakOf(weights);
     const side = Math.min(300, Math.max(132, 8 * shape[3] * Math.ceil(Math.sqrt(shape[0]))));
     row.replaceChildren(...steps.map((step, i) => el("figure", {}, filterSheet(weights.subarray(i * each, (i + 1) * each), shape, peak, side), el("figcaption", { class: "caption" }, `step ${count(step)}`))));
-    note.textContent = `${count(shape[0])} filters of ${layer}, ${shape.slice(1).join("×")}. ${shape[1] === 3 ? "Red, green and blue weights as colours; grey is 0" : "Orange below 0, blue above"}, the darkest ±${short(peak, 3)}, one scale for all steps.`;
+    note.textContent = `${count(shape[0])} filters of ${layer}, ${shape.slice(1).join("×")}. ${shape[1] === 3 ? "Red, green and blue weights as colors; gray is 0" : "Orange below 0, blue above"}, the darkest ±${short(peak, 3)}, one scale for all steps.`;
     element.hidden = false;
   }
   const reader = latest(async () => {
@@ -98,7 +98,7 @@ export function batch(run) {
     const data = await (await ask(`/runs/${code(run)}/batch.bin`, { cache: "no-store" })).arrayBuffer();
     if (data.byteLength !== tiles(facts)) return;
     row.replaceChildren(...Array.from({ length: facts.count }, (_, i) => el("figure", {}, tile(facts, data, i), el("figcaption", { class: "caption" }, facts.labels[i] ?? ""))));
-    note.textContent = `Images of step ${count(facts.step)} after augmentation, before normalisation.`;
+    note.textContent = `Images of step ${count(facts.step)} after augmentation, before normalization.`;
     element.hidden = !facts.count;
   });
   return { element, ask: (/** @type {any} */ look) => {

@@ -1,4 +1,4 @@
-"""Local response normalisation: the paper's formula in a loop, and torch's letters."""
+"""Local response normalization: the paper's formula in a loop, and torch's letters."""
 
 import pytest
 import torch
@@ -38,7 +38,7 @@ def test_the_defaults_are_alexnets_constants():
     torch.testing.assert_close(LocalResponseNorm()(a), caffe(a))
 
 
-def test_towers_are_normalised_apart():
+def test_towers_are_normalized_apart():
     a = maps(2, 8, 3, 3)
     apart = torch.cat([LocalResponseNorm()(half) for half in a.chunk(2, 1)], 1)
     assert torch.equal(LocalResponseNorm(groups=2)(a), apart)

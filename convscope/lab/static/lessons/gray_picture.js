@@ -1,7 +1,7 @@
-/** A grey picture, one canvas pixel for each byte. */
+/** A gray picture, one canvas pixel for each byte. */
 
 /** @param {number[]} bytes @param {number} side */
-export function grey(bytes, side) {
+export function gray(bytes, side) {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [side, side];
   const image = new ImageData(side, side);

@@ -23,8 +23,8 @@ def palettes():
     return {"light": found[0], "dark": found[1]}
 
 
-def luminance(colour):
-    levels = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+def luminance(color):
+    levels = [int(color[n : n + 2], 16) / 255 for n in (1, 3, 5)]
     linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in levels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
@@ -41,8 +41,8 @@ def test_the_measure_is_wcags():
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_texts_and_borders_stand_out(theme):
-    colours = palettes()[theme]
+    colors = palettes()[theme]
     for ink, ground in TEXTS:
-        assert contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
+        assert contrast(colors[ink], colors[ground]) >= 4.5, (ink, ground)
     for line, ground in BORDERS:
-        assert contrast(colours[line], colours[ground]) >= 3, (line, ground)
+        assert contrast(colors[line], colors[ground]) >= 3, (line, ground)

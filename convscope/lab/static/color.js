@@ -1,4 +1,4 @@
-/** Values to colours. One scale everywhere: orange below zero, paper at zero, blue above. */
+/** Values to colors. One scale everywhere: orange below zero, paper at zero, blue above. */
 
 const STOPS = ["neg-4", "neg-3", "neg-2", "neg-1", "zero", "pos-1", "pos-2", "pos-3", "pos-4"];
 /** @type {Uint8ClampedArray} */
@@ -20,9 +20,9 @@ const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 const slot = (value, peak) => 3 * Math.round(256 + 256 * (Math.max(-1, Math.min(1, peak ? value / peak : 0)) || 0));
 
 /**
- * The colour of a cell and the ink that is readable on it.
+ * The color of a cell and the ink that is readable on it.
  * @param {number} value
- * @param {number} peak  the magnitude that gets the darkest colour
+ * @param {number} peak  the magnitude that gets the darkest color
  */
 export function cell(value, peak) {
   const [r, g, b] = table.subarray(slot(value, peak));

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from convscope.training.config import Settings
 from convscope.training.loss import class_weights
-from convscope.training.optimizer import Optimiser, head_of
+from convscope.training.optimizer import Optimizer, head_of
 from convscope.zoo import build
 
 
@@ -24,7 +24,7 @@ from convscope.zoo import build
             lambda w: torch.optim.SGD(w, 0.1, fused=True),
         ),
         (
-            Settings(optimiser="adamw", weight_decay=0.01),
+            Settings(optimizer="adamw", weight_decay=0.01),
             lambda w: torch.optim.AdamW(w, 0.1, weight_decay=0.01, fused=True),
         ),
     ],
@@ -39,13 +39,13 @@ def test_twenty_steps_are_those_of_pytorch(settings, peer, channels_last):
             net.to(memory_format=torch.channels_last)
     ours.get_parameter("conv2_1.bias").requires_grad_(requires_grad=False)
     theirs.get_parameter("conv2_1.bias").requires_grad_(requires_grad=False)
-    optimiser, reference = Optimiser(ours, settings), peer(theirs.parameters())
+    optimizer, reference = Optimizer(ours, settings), peer(theirs.parameters())
     images, labels = torch.randn(8, 3, 16, 16), torch.arange(8)
     for step in range(20):
         rate = 0.01 / (1 + step)
-        optimiser.forget_gradients()
+        optimizer.forget_gradients()
         F.cross_entropy(ours(images), labels).backward()
-        optimiser.step(rate)
+        optimizer.step(rate)
         reference.param_groups[0]["lr"] = rate
         reference.zero_grad()
         F.cross_entropy(theirs(images), labels).backward()
@@ -57,9 +57,9 @@ def test_twenty_steps_are_those_of_pytorch(settings, peer, channels_last):
 def test_a_weight_without_a_gradient_stays_as_it_is():
     net = torch.nn.ModuleList([torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)])
     before = net[1].weight.clone()
-    optimiser = Optimiser(net, Settings())
+    optimizer = Optimizer(net, Settings())
     net[0](torch.ones(1, 2)).sum().backward()
-    optimiser.step(0.1)
+    optimizer.step(0.1)
     assert torch.equal(net[1].weight, before)
     assert not torch.equal(net[0].bias, torch.zeros(2))
 
@@ -70,11 +70,11 @@ def test_the_body_moves_by_its_share_exactly_and_the_head_by_all(name):
     for share in (1.0, 0.25):
         torch.manual_seed(0)
         net = build("tinyvgg", input=(16, 16))
-        optimiser = Optimiser(net, Settings(body_lr=share, optimiser=name, weight_decay=0.0))
+        optimizer = Optimizer(net, Settings(body_lr=share, optimizer=name, weight_decay=0.0))
         F.cross_entropy(net(torch.randn(8, 3, 16, 16)), torch.arange(8)).backward()
         for weight in net.parameters():
             weight.data.zero_()  # so that what is added to it is not rounded
-        optimiser.step(2**-4)
+        optimizer.step(2**-4)
         moved[share] = dict(net.named_parameters())
     for layer, weight in moved[1.0].items():
         assert weight.abs().max() > 0
@@ -83,8 +83,8 @@ def test_the_body_moves_by_its_share_exactly_and_the_head_by_all(name):
 
 
 def test_a_share_of_one_is_one_group():
-    assert list(Optimiser(build("tinyvgg"), Settings()).places) == [1.0]
-    assert list(Optimiser(build("tinyvgg"), Settings(body_lr=0.5)).places) == [0.5, 1.0]
+    assert list(Optimizer(build("tinyvgg"), Settings()).places) == [1.0]
+    assert list(Optimizer(build("tinyvgg"), Settings(body_lr=0.5)).places) == [0.5, 1.0]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Normalisation, against the formulas in float64 loops."""
+"""Normalization, against the formulas in float64 loops."""
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ def by_running_statistics(x, net, _y):
 def by_own_statistics(alike):
     def expected(x, net, _y):
         gain, shift = (getattr(net, name, None) for name in ("weight", "bias"))
-        return reference.standardised(
+        return reference.standardized(
             x,
             lambda place: alike(place, net),
             eps=net.eps,
@@ -34,7 +34,7 @@ def by_own_statistics(alike):
 
 def over_last(x, net, _y):
     wide = len(net.normalized_shape)
-    return reference.standardised(
+    return reference.standardized(
         x,
         lambda place: place[:-wide],
         eps=net.eps,
@@ -68,7 +68,7 @@ def shared_out(dim, *, logarithm=False, scale=1.0):
     return lambda x, _net, _y: reference.softmax(x * scale, dim, logarithm=logarithm)
 
 
-NORMALISATION = [
+NORMALIZATION = [
     normed("batch_norm", lambda: nn.BatchNorm2d(4).eval(), by_running_statistics, words="eval"),
     normed("batch_norm", lambda: nn.BatchNorm2d(4, eps=0.5), own_map, words="training"),
     normed(
