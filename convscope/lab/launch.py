@@ -7,15 +7,10 @@ import webbrowser
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image as Pictures
 from torch import nn
 
-from convscope.card import Card
-from convscope.data.resize import fit
+from convscope.data.samples import sample_images
 from convscope.errors import RequestError
 from convscope.lab.inspect.store import Shelf
 from convscope.lab.jobs.jobs import Trainings
@@ -38,26 +33,8 @@ def fill(
         for path in images:
             shelf.add(network, path.name, path)
         if not images:
-            for title, pixels in examples(network.card):
+            for title, pixels in sample_images(network.card):
                 shelf.add(network, title, pixels)
-
-
-def examples(card: Card) -> list[tuple[str, NDArray[np.uint8]]]:
-    """Images that need no network: handwritten digits for gray, two photographs for color."""
-    from sklearn import datasets  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs]
-
-    if card.channels == 1:
-        digits = cast("Any", datasets.load_digits())
-        chosen = [int(np.flatnonzero(digits.target == digit)[0]) for digit in (4, 3, 8)]
-        return [(f"a {digits.target[n]}", fit(_gray(digits.images[n]), card)) for n in chosen]
-    return [
-        (title, fit(Pictures.fromarray(datasets.load_sample_image(name)), card))
-        for title, name in (("a flower", "flower.jpg"), ("a palace", "china.jpg"))
-    ]
-
-
-def _gray(levels: NDArray[np.float64]) -> Pictures.Image:
-    return Pictures.fromarray(np.uint8(np.round(levels * (255 / 16))))
 
 
 def require_extra() -> None:

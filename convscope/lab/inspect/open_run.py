@@ -12,11 +12,11 @@ from torch import Tensor
 from convscope.card import Card
 from convscope.data.decode import Unreadable
 from convscope.data.resize import fit
+from convscope.data.samples import sample_images
 from convscope.data.source import NAMES, is_here
 from convscope.errors import ConvscopeError
 from convscope.evaluation.evaluate import own_images
 from convscope.lab.inspect.store import Network, Shelf
-from convscope.lab.launch import examples
 from convscope.runs.folder import Run
 
 _IMAGES = 3  # of as many classes
@@ -69,7 +69,7 @@ def _images(path: Path, card: Card) -> list[tuple[str, NDArray[np.uint8]]]:
     with suppress(ConvscopeError, OSError):
         config = run.read_config()
         if config["data"] in NAMES and not is_here(config["data"]) and "data_dir" not in config:
-            return examples(card)
+            return sample_images(card)
         dataset, indices, _ = own_images(run, config, "val", None)
         firsts = np.unique(dataset.labels[indices], return_index=True)[1]
         found: list[tuple[str, NDArray[np.uint8]]] = []
@@ -82,4 +82,4 @@ def _images(path: Path, card: Card) -> list[tuple[str, NDArray[np.uint8]]]:
                 return found
         if found:
             return found
-    return examples(card)
+    return sample_images(card)
