@@ -51,7 +51,11 @@ function readToken() {
   } catch {
     // A browser without storage loses the token when the page is loaded again.
   }
-  const query = location.search.slice(1).split("&").filter((pair) => !pair.startsWith("token=")).join("&");
+  const query = location.search
+    .slice(1)
+    .split("&")
+    .filter((pair) => !pair.startsWith("token="))
+    .join("&");
   if (given !== null) history.replaceState(null, "", location.pathname + (query ? `?${query}` : ""));
   return given ?? "";
 }
@@ -61,7 +65,10 @@ export const superseded = (error) => error instanceof DOMException && error.name
 
 /** Ask the server; throws Refused with its sentence. @param {string} path  below /api @param {RequestInit} [options] @returns {Promise<Response>} */
 export async function ask(path, options = {}) {
-  const headers = { ...(token ? { "X-Token": token } : {}), ...(typeof options.body === "string" ? { "Content-Type": "application/json" } : {}) };
+  const headers = {
+    ...(token ? { "X-Token": token } : {}),
+    ...(typeof options.body === "string" ? { "Content-Type": "application/json" } : {}),
+  };
   let answer;
   try {
     answer = await fetch(`/api${path}`, { ...options, headers });
@@ -139,13 +146,18 @@ export const networks = () => get("/networks", json);
 const places = new Map();
 
 /** @param {string} id @returns {Promise<Network>} */
-export const network = (id) => get(`/networks/${code(id)}`, async (answer) => {
-  const net = await answer.json();
-  const order = places.get(id) ?? [];
-  places.set(id, [...order, ...net.images.map((i) => i.id).filter((known) => !order.includes(known))]);
-  net.images.sort((a, b) => places.get(id).indexOf(a.id) - places.get(id).indexOf(b.id));
-  return { ...net, byName: new Map(net.rows.map((row) => [row.name, row])) };
-}, { size: (net) => 400 * net.rows.length });
+export const network = (id) =>
+  get(
+    `/networks/${code(id)}`,
+    async (answer) => {
+      const net = await answer.json();
+      const order = places.get(id) ?? [];
+      places.set(id, [...order, ...net.images.map((i) => i.id).filter((known) => !order.includes(known))]);
+      net.images.sort((a, b) => places.get(id).indexOf(a.id) - places.get(id).indexOf(b.id));
+      return { ...net, byName: new Map(net.rows.map((row) => [row.name, row])) };
+    },
+    { size: (net) => 400 * net.rows.length },
+  );
 
 /** @param {string} net @param {string} image @returns {Promise<Image>} */
 export const image = (net, image) => get(at(net, image), json);
@@ -159,34 +171,53 @@ export async function give(net, title, bytes) {
 }
 
 /** The picture that the network sees, as an address for an <img>. @param {string} net @param {string} image @returns {Promise<string>} */
-export const pictureOf = (net, image) => get(`${at(net, image)}/picture.png`, async (answer) => URL.createObjectURL(await answer.blob()));
+export const pictureOf = (net, image) =>
+  get(`${at(net, image)}/picture.png`, async (answer) => URL.createObjectURL(await answer.blob()));
 
 /** The lecture's picture, maps of some convolutions, as an address. @param {string} net @param {string} image @returns {Promise<string>} */
-export const sheet = (net, image) => get(`${at(net, image)}/sheet.png`, async (answer) => URL.createObjectURL(await answer.blob()));
+export const sheet = (net, image) =>
+  get(`${at(net, image)}/sheet.png`, async (answer) => URL.createObjectURL(await answer.blob()));
 
 /**
  * One map as other settings would make it.
  * @param {string} net @param {string} image @param {string} row @param {number} map @param {Record<string, number>} wish
  * @returns {Promise<{shape: number[], sentence: string, data: Float32Array}>}
  */
-export const variation = (net, image, row, map, wish) => get(`${at(net, image)}/variations/${code(row)}/${map}?${new URLSearchParams(Object.entries(wish).map(([name, value]) => [name, String(value)]))}`, async (answer) => ({
-  shape: (answer.headers.get("X-Shape") ?? "").split(",").map(Number),
-  sentence: answer.headers.get("X-Sentence") ?? "",
-  data: new Float32Array(await answer.arrayBuffer()),
-}));
+export const variation = (net, image, row, map, wish) =>
+  get(
+    `${at(net, image)}/variations/${code(row)}/${map}?${new URLSearchParams(Object.entries(wish).map(([name, value]) => [name, String(value)]))}`,
+    async (answer) => ({
+      shape: (answer.headers.get("X-Shape") ?? "").split(",").map(Number),
+      sentence: answer.headers.get("X-Sentence") ?? "",
+      data: new Float32Array(await answer.arrayBuffer()),
+    }),
+  );
 
 /** Each row's strongest map. @param {string} net @param {string} image @returns {Promise<Map<string, Face>>} */
-export const faces = (net, image) => get(`${at(net, image)}/faces`, async (answer) => {
-  const buffer = await answer.arrayBuffer();
-  const length = new DataView(buffer).getUint32(0, true);
-  const list = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
-  return new Map(list.map((f) => [f.name, { ...f, data: new Int8Array(buffer, 4 + length + f.offset, f.height * f.width) }]));
-}, { size: (map) => 12544 * map.size });
+export const faces = (net, image) =>
+  get(
+    `${at(net, image)}/faces`,
+    async (answer) => {
+      const buffer = await answer.arrayBuffer();
+      const length = new DataView(buffer).getUint32(0, true);
+      const list = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+      return new Map(
+        list.map((f) => [f.name, { ...f, data: new Int8Array(buffer, 4 + length + f.offset, f.height * f.width) }]),
+      );
+    },
+    { size: (map) => 12544 * map.size },
+  );
 
 /** Some maps of a row, or all. @param {string} net @param {string} image @param {string} row @param {number[]} [maps] @returns {Promise<Volume>} */
-export const volume = (net, image, row, maps) => get(`${at(net, image)}/volumes/${code(row)}${maps ? `?maps=${maps.join(",")}` : ""}`, async (answer) => ({
-  shape: (answer.headers.get("X-Shape") ?? "").split(",").map(Number), data: new Float32Array(await answer.arrayBuffer()),
-}), { size: (v) => v.data.byteLength });
+export const volume = (net, image, row, maps) =>
+  get(
+    `${at(net, image)}/volumes/${code(row)}${maps ? `?maps=${maps.join(",")}` : ""}`,
+    async (answer) => ({
+      shape: (answer.headers.get("X-Shape") ?? "").split(",").map(Number),
+      data: new Float32Array(await answer.arrayBuffer()),
+    }),
+    { size: (v) => v.data.byteLength },
+  );
 
 /** @param {string} net @param {string} image @param {string} row @param {string} rank @returns {Promise<{rank: string, scores: number[] | null, dead: number[], groups: number[][], note: string}>} */
 export const scores = (net, image, row, rank) => get(`${at(net, image)}/scores/${code(row)}?rank=${code(rank)}`, json);
@@ -203,7 +234,9 @@ export const filters = (net, image, row, map) => get(`${at(net, image)}/filters/
  */
 export const unit = (net, image, row, place, { channels = 4, skip = 0 } = {}) =>
   get(`${at(net, image)}/units/${code(row)}/${place.join(",")}?channels=${channels}&skip=${skip}`, json, {
-    only: `${net}/${image}/${row}/${place[0]}`, about: String(place), size: (u) => 4096 + 60 * (u.bars?.length ?? 0),
+    only: `${net}/${image}/${row}/${place[0]}`,
+    about: String(place),
+    size: (u) => 4096 + 60 * (u.bars?.length ?? 0),
   });
 
 /** @param {string} net @param {string} image @param {number} y @param {number} x @returns {Promise<{channels: {name: string, byte: number, mean: number, std: number, value: number}[]}>} */

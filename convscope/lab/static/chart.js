@@ -14,7 +14,8 @@ import { el, say, styles } from "./element.js";
 import { count } from "./numbers.js";
 
 const BETWEEN = 1000; // milliseconds between two drawings, and
-const SHARE = 10, MOST = 2000; // so many times the last one's duration, up to so many milliseconds: a training needs the processor more
+const SHARE = 10,
+  MOST = 2000; // so many times the last one's duration, up to so many milliseconds: a training needs the processor more
 const GAP = 15; // pixels between two labels at the end of lines
 /** @type {Promise<any> | null} */
 let loading = null;
@@ -24,10 +25,14 @@ const RULES = ["plotly.js-style-global", "9f215cf04c5486422605d13261cb87401f4e77
 
 function library() {
   loading ??= new Promise((resolve, reject) => {
-    document.head.append(...RULES.filter((id) => !document.getElementById(id)).map((id) => el("link", { id, class: "no-inline-styles" })));
+    document.head.append(
+      ...RULES.filter((id) => !document.getElementById(id)).map((id) => el("link", { id, class: "no-inline-styles" })),
+    );
     const script = el("script", { src: "/plotly.js" });
     script.addEventListener("load", () => resolve(/** @type {any} */ (window).Plotly));
-    script.addEventListener("error", () => reject(new Error("The library of charts could not be loaded. Load the page again.")));
+    script.addEventListener("error", () =>
+      reject(new Error("The library of charts could not be loaded. Load the page again.")),
+    );
     document.head.append(script);
   });
   loading.catch(() => (loading = null));
@@ -44,7 +49,14 @@ function library() {
 export function chart(title, look, { note = "", tools = null, name = "" } = {}) {
   const plot = el("div", { class: "plot", tabindex: 0, role: "img" });
   const none = el("p", { class: "caption none" }, look.empty ?? "Nothing to draw yet.");
-  const element = el("figure", { class: `card chart ${name}` }, el("div", { class: "row head" }, el("h3", {}, title), tools), none, plot, note ? el("figcaption", { class: "caption" }, note) : null);
+  const element = el(
+    "figure",
+    { class: `card chart ${name}` },
+    el("div", { class: "row head" }, el("h3", {}, title), tools),
+    none,
+    plot,
+    note ? el("figcaption", { class: "caption" }, note) : null,
+  );
   plot.hidden = true;
   const held = { title, plot, none, look, lines: /** @type {Line[]} */ ([]), at: -1 };
   const pace = paced(() => render(held), element);
@@ -70,13 +82,23 @@ export function chart(title, look, { note = "", tools = null, name = "" } = {}) 
 
 /** Draw soon, but not too often, and not where nobody sees it. */
 function paced(act, element) {
-  let timer = 0, last = -Infinity, pause = BETWEEN, first = true, busy = false, waiting = false, ended = false;
+  let timer = 0,
+    last = -Infinity,
+    pause = BETWEEN,
+    first = true,
+    busy = false,
+    waiting = false,
+    ended = false;
   const run = async () => {
     timer = 0;
     if (ended || document.hidden || !element.isConnected) return void (waiting = true);
     [busy, waiting] = [true, false];
     const spent = await act();
-    [busy, last, pause] = [false, performance.now(), first ? BETWEEN : Math.min(MOST, Math.max(BETWEEN, SHARE * spent))];
+    [busy, last, pause] = [
+      false,
+      performance.now(),
+      first ? BETWEEN : Math.min(MOST, Math.max(BETWEEN, SHARE * spent)),
+    ];
     if (spent) first = false; // the first drawing makes what later ones change
     if (waiting) soon();
   };
@@ -107,7 +129,13 @@ async function render(held) {
     const began = performance.now();
     held.width = plot.clientWidth;
     if (!held.width) return 0;
-    plot.setAttribute("aria-label", `${title}. ${lines.filter((line) => !line.silent).map((line) => range(line, look)).join("; ")}. The arrow keys read the points.`);
+    plot.setAttribute(
+      "aria-label",
+      `${title}. ${lines
+        .filter((line) => !line.silent)
+        .map((line) => range(line, look))
+        .join("; ")}. The arrow keys read the points.`,
+    );
     await plotly.react(plot, traces(lines, look), layout(lines, look, held.width), { displayModeBar: false });
     held.plotly = plotly;
     return performance.now() - began;
@@ -124,7 +152,9 @@ function range({ name, y, low: lows, high: highs }, { text }) {
   if (!known.length) return `${name}: nothing yet`;
   const [low, high] = extent([y, lows, highs], false);
   const told = (v) => text(v, Math.abs(v) / 1000 || 1);
-  return known.length < 2 ? `${name} ${told(low)}` : `${name} from ${told(known[0])} to ${told(known[known.length - 1])}, between ${told(low)} and ${told(high)}`;
+  return known.length < 2
+    ? `${name} ${told(low)}`
+    : `${name} from ${told(known[0])} to ${told(known[known.length - 1])}, between ${told(low)} and ${told(high)}`;
 }
 
 /** A color of the theme. @param {string} name @param {number} [alpha] */
@@ -136,23 +166,61 @@ export function hue(name, alpha = 1) {
 const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("\n", "<br>");
 
 function traces(lines, look) {
-  return lines.flatMap(({ name, x, y, said, color = "accent", width = 2, dash = "solid", low, high, marks, silent, error }) => {
-    const edge = (values, fill) => ({ x, y: values, mode: "lines", line: { color: hue(color, 0.55), width: 0.75 }, hoverinfo: "skip", ...fill });
-    const band = low && high ? [edge(low, {}), edge(high, { fill: "tonexty", fillcolor: hue(color, 0.22) })] : [];
-    const spoken = silent || !said ? { hoverinfo: "skip" } : { text: said.map(plain), hovertemplate: "%{text}<extra></extra>", hoverlabel: { bordercolor: hue(color) } };
-    const bars = error ? { error_y: { type: "data", symmetric: false, array: error.high.map((v, i) => v - (y[i] ?? v)), arrayminus: error.low.map((v, i) => (y[i] ?? v) - v), color: hue(color), thickness: 1.5, width: 5 } } : {};
-    return [...band, { name, x, y, mode: marks ? (width ? "lines+markers" : "markers") : "lines", line: { color: hue(color), width, dash }, marker: { color: hue(color), symbol: marks, size: width ? 5 : 11 }, connectgaps: false, ...spoken, ...bars }];
-  });
+  return lines.flatMap(
+    ({ name, x, y, said, color = "accent", width = 2, dash = "solid", low, high, marks, silent, error }) => {
+      const edge = (values, fill) => ({
+        x,
+        y: values,
+        mode: "lines",
+        line: { color: hue(color, 0.55), width: 0.75 },
+        hoverinfo: "skip",
+        ...fill,
+      });
+      const band = low && high ? [edge(low, {}), edge(high, { fill: "tonexty", fillcolor: hue(color, 0.22) })] : [];
+      const spoken =
+        silent || !said
+          ? { hoverinfo: "skip" }
+          : { text: said.map(plain), hovertemplate: "%{text}<extra></extra>", hoverlabel: { bordercolor: hue(color) } };
+      const bars = error
+        ? {
+            error_y: {
+              type: "data",
+              symmetric: false,
+              array: error.high.map((v, i) => v - (y[i] ?? v)),
+              arrayminus: error.low.map((v, i) => (y[i] ?? v) - v),
+              color: hue(color),
+              thickness: 1.5,
+              width: 5,
+            },
+          }
+        : {};
+      return [
+        ...band,
+        {
+          name,
+          x,
+          y,
+          mode: marks ? (width ? "lines+markers" : "markers") : "lines",
+          line: { color: hue(color), width, dash },
+          marker: { color: hue(color), symbol: marks, size: width ? 5 : 11 },
+          connectgaps: false,
+          ...spoken,
+          ...bars,
+        },
+      ];
+    },
+  );
 }
 
 /** The extent of all that is drawn. */
 function extent(lists, log) {
   let [low, high] = [Infinity, -Infinity];
-  for (const list of lists) for (const v of list ?? []) {
-    if (v === null || !Number.isFinite(v) || (log && v <= 0)) continue;
-    low = Math.min(low, v);
-    high = Math.max(high, v);
-  }
+  for (const list of lists)
+    for (const v of list ?? []) {
+      if (v === null || !Number.isFinite(v) || (log && v <= 0)) continue;
+      low = Math.min(low, v);
+      high = Math.max(high, v);
+    }
   return low > high ? [log ? 0.1 : 0, 1] : [low, high];
 }
 
@@ -160,16 +228,23 @@ function extent(lists, log) {
 function ticks(low, high, most) {
   const rough = (high - low) / most || 1;
   const ten = 10 ** Math.floor(Math.log10(rough));
-  const step = ten * (/** @type {number} */ ([1, 2, 5, 10].find((k) => k * ten >= rough * 0.999)));
+  const step = ten * /** @type {number} */ ([1, 2, 5, 10].find((k) => k * ten >= rough * 0.999));
   const first = Math.ceil(low / step - 1e-9);
-  return { step, at: Array.from({ length: Math.max(0, Math.floor(high / step + 1e-9) - first + 1) }, (_, i) => (first + i) * step) };
+  return {
+    step,
+    at: Array.from({ length: Math.max(0, Math.floor(high / step + 1e-9) - first + 1) }, (_, i) => (first + i) * step),
+  };
 }
 
 /** Powers of ten, and their doubles and fivefolds where there are few. */
 function decades(low, high, most) {
-  const powers = Array.from({ length: Math.floor(Math.log10(high)) - Math.floor(Math.log10(low)) + 1 }, (_, i) => 10 ** (Math.floor(Math.log10(low)) + i));
+  const powers = Array.from(
+    { length: Math.floor(Math.log10(high)) - Math.floor(Math.log10(low)) + 1 },
+    (_, i) => 10 ** (Math.floor(Math.log10(low)) + i),
+  );
   const inside = (list) => list.filter((v) => v >= low * 0.999 && v <= high * 1.001);
-  const all = inside(powers.flatMap((p) => [p, 2 * p, 5 * p])), whole = inside(powers);
+  const all = inside(powers.flatMap((p) => [p, 2 * p, 5 * p])),
+    whole = inside(powers);
   if (all.length < 2) return ticks(low, high, most).at;
   if (all.length <= most + 1) return all;
   return whole.filter((_, i) => i % Math.ceil(whole.length / most) === 0);
@@ -187,31 +262,80 @@ function limits(lists, { log = false, from = undefined, to = undefined }) {
 function axis([low, high], log, text, most) {
   const { step, at } = log ? { step: 0, at: decades(low, high, most) } : ticks(low, high, most);
   return {
-    type: log ? "log" : "linear", range: log ? [Math.log10(low), Math.log10(high)] : [low, high], tickvals: at, ticktext: at.map((v) => text(v, step || v)),
-    fixedrange: true, zeroline: false, showline: false, gridcolor: hue("line"), tickfont: { size: 12, color: hue("ink-2") }, ticks: "outside", ticklen: 5, tickcolor: "rgba(0,0,0,0)", automargin: false,
+    type: log ? "log" : "linear",
+    range: log ? [Math.log10(low), Math.log10(high)] : [low, high],
+    tickvals: at,
+    ticktext: at.map((v) => text(v, step || v)),
+    fixedrange: true,
+    zeroline: false,
+    showline: false,
+    gridcolor: hue("line"),
+    tickfont: { size: 12, color: hue("ink-2") },
+    ticks: "outside",
+    ticklen: 5,
+    tickcolor: "rgba(0,0,0,0)",
+    automargin: false,
   };
 }
 
 function layout(lines, look, width) {
   const height = look.height ?? 200;
-  const sides = limits(lines.flatMap(({ y, low, high, error }) => [y, low, high, error?.low, error?.high]), look);
-  const over = limits(lines.map(({ x }) => x), { log: look.acrossLog, from: look.acrossLog || look.rangeless ? undefined : 0 });
-  if (!look.acrossLog && !look.rangeless) over[1] = extent(lines.map(({ x }) => x), false)[1] || 1;
+  const sides = limits(
+    lines.flatMap(({ y, low, high, error }) => [y, low, high, error?.low, error?.high]),
+    look,
+  );
+  const over = limits(
+    lines.map(({ x }) => x),
+    { log: look.acrossLog, from: look.acrossLog || look.rangeless ? undefined : 0 },
+  );
+  if (!look.acrossLog && !look.rangeless)
+    over[1] =
+      extent(
+        lines.map(({ x }) => x),
+        false,
+      )[1] || 1;
   const y = axis(sides, look.log, look.text, Math.max(2, Math.round(height / 42)));
   const margin = { l: 16 + 7 * Math.max(3, ...y.ticktext.map((t) => t.length)), r: 14, t: 8, b: 44 };
   const labels = lines.filter((line) => line.label && line.y.length);
   const brief = width < 560;
-  if (labels.length) margin.r = 12 + Math.max(...labels.map((line) => 7.2 * ((brief ? line.short : line.label) ?? "").length));
+  if (labels.length)
+    margin.r = 12 + Math.max(...labels.map((line) => 7.2 * ((brief ? line.short : line.label) ?? "").length));
   const across = (v) => (look.acrossLog ? count(v) : count(Number(v.toPrecision(6))));
   return {
-    width, height, margin, showlegend: false, hovermode: look.rangeless ? "closest" : "x", dragmode: false, hoverdistance: 60,
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    width,
+    height,
+    margin,
+    showlegend: false,
+    hovermode: look.rangeless ? "closest" : "x",
+    dragmode: false,
+    hoverdistance: 60,
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: hue("ink-2") },
-    hoverlabel: { bgcolor: hue("paper"), bordercolor: hue("line-2"), align: "left", namelength: 0, font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: hue("ink") } },
-    xaxis: { ...axis(over, look.acrossLog, across, Math.max(2, Math.round(width / 130))), showgrid: Boolean(look.rangeless), title: { text: look.across, standoff: 4, font: { size: 12, color: hue("ink-2") } } },
+    hoverlabel: {
+      bgcolor: hue("paper"),
+      bordercolor: hue("line-2"),
+      align: "left",
+      namelength: 0,
+      font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: hue("ink") },
+    },
+    xaxis: {
+      ...axis(over, look.acrossLog, across, Math.max(2, Math.round(width / 130))),
+      showgrid: Boolean(look.rangeless),
+      title: { text: look.across, standoff: 4, font: { size: 12, color: hue("ink-2") } },
+    },
     yaxis: y,
     annotations: ends(labels, sides, look.log, height - margin.t - margin.b).map(([line, place]) => ({
-      text: plain((brief ? line.short : line.label) ?? ""), xref: "paper", x: 1, xanchor: "left", xshift: 5, yref: "paper", y: place, yanchor: "middle", showarrow: false, font: { size: 12, color: hue(line.color ?? "accent") },
+      text: plain((brief ? line.short : line.label) ?? ""),
+      xref: "paper",
+      x: 1,
+      xanchor: "left",
+      xshift: 5,
+      yref: "paper",
+      y: place,
+      yanchor: "middle",
+      showarrow: false,
+      font: { size: 12, color: hue(line.color ?? "accent") },
     })),
   };
 }
@@ -220,11 +344,15 @@ function layout(lines, look, width) {
 function ends(lines, [low, high], log, pixels) {
   const share = (v) => (log ? Math.log(v / low) / Math.log(high / low) : (v - low) / (high - low));
   const last = (line) => line.y.reduce((kept, v) => (v === null || (log && v <= 0) ? kept : v), low);
-  const placed = lines.map((line) => /** @type {[any, number]} */ ([line, share(last(line))])).sort((a, b) => a[1] - b[1]);
+  const placed = lines
+    .map((line) => /** @type {[any, number]} */ ([line, share(last(line))]))
+    .sort((a, b) => a[1] - b[1]);
   const gap = GAP / pixels;
   placed.forEach((one, i) => i && (one[1] = Math.max(one[1], placed[i - 1][1] + gap)));
   const over = (placed.at(-1)?.[1] ?? 0) - 1;
-  if (over > 0) for (let i = placed.length - 1, most = 1; i >= 0; i--, most = placed[i + 1][1] - gap) placed[i][1] = Math.min(placed[i][1], most);
+  if (over > 0)
+    for (let i = placed.length - 1, most = 1; i >= 0; i--, most = placed[i + 1][1] - gap)
+      placed[i][1] = Math.min(placed[i][1], most);
   return placed;
 }
 

@@ -10,17 +10,31 @@ const SIDE = 280;
  */
 export function draw(net, use) {
   const [ground, ink] = net.channels === 1 ? ["#000000", "#ffffff"] : ["#ffffff", "#000000"]; // digits are white on black, as in MNIST
-  const canvas = /** @type {HTMLCanvasElement} */ (el("canvas", { class: "board-to-draw", width: SIDE, height: SIDE, "aria-label": "Draw here" }));
+  const canvas = /** @type {HTMLCanvasElement} */ (
+    el("canvas", { class: "board-to-draw", width: SIDE, height: SIDE, "aria-label": "Draw here" })
+  );
   const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  const done = /** @type {HTMLButtonElement} */ (el("button", { class: "pill main", disabled: true, onclick: send }, "Look at this"));
+  const done = /** @type {HTMLButtonElement} */ (
+    el("button", { class: "pill main", disabled: true, onclick: send }, "Look at this")
+  );
   const clear = () => {
     pen.fillStyle = ground;
     pen.fillRect(0, 0, SIDE, SIDE);
     done.disabled = true;
   };
   follow(canvas, pen, () => (done.disabled = false));
-  const box = dialog("Draw an image", el("h3", {}, net.channels === 1 ? "Draw a digit, large and in the middle" : "Draw something"), canvas,
-    el("div", { class: "row" }, done, el("button", { class: "pill", onclick: clear }, "Clear"), el("button", { class: "pill", onclick: () => box.close() }, "Cancel")));
+  const box = dialog(
+    "Draw an image",
+    el("h3", {}, net.channels === 1 ? "Draw a digit, large and in the middle" : "Draw something"),
+    canvas,
+    el(
+      "div",
+      { class: "row" },
+      done,
+      el("button", { class: "pill", onclick: clear }, "Clear"),
+      el("button", { class: "pill", onclick: () => box.close() }, "Cancel"),
+    ),
+  );
   function send() {
     canvas.toBlob((picture) => picture && use("a drawing", picture));
     box.close();

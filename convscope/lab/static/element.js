@@ -30,7 +30,9 @@ function fill(node, properties, children) {
     else if (name === "style") for (const [k, v] of Object.entries(value)) node.style.setProperty(k, v);
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.filter((c) => c !== null && c !== undefined).map((c) => (typeof c === "number" ? String(c) : c)));
+  node.append(
+    ...children.filter((c) => c !== null && c !== undefined).map((c) => (typeof c === "number" ? String(c) : c)),
+  );
   return node;
 }
 
@@ -43,7 +45,9 @@ export function styles(name) {
   const held = document.head.querySelector(`link[href="${href}"]`);
   if (held) return /** @type {any} */ (held).ready ?? Promise.resolve();
   const link = /** @type {any} */ (el("link", { rel: "stylesheet", href }));
-  link.ready = new Promise((resolve) => ["load", "error"].forEach((name) => link.addEventListener(name, () => resolve())));
+  link.ready = new Promise((resolve) =>
+    ["load", "error"].forEach((name) => link.addEventListener(name, () => resolve())),
+  );
   document.head.append(link);
   return link.ready;
 }

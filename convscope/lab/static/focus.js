@@ -10,6 +10,8 @@ export function keepFocus() {
   const within = PARTS.find((id) => part(id).contains(document.activeElement));
   return () => {
     if (!kept || !within || document.activeElement?.getAttribute("aria-label")) return;
-    /** @type {HTMLElement | null} */ (part(within).querySelector(`[aria-label="${CSS.escape(kept)}"]`))?.focus({ preventScroll: true });
+    /** @type {HTMLElement | null} */ (part(within).querySelector(`[aria-label="${CSS.escape(kept)}"]`))?.focus({
+      preventScroll: true,
+    });
   };
 }

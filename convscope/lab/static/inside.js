@@ -32,7 +32,10 @@ export async function show(stage, late) {
   const list = await networks();
   if (late()) return;
   if (!state.net && list.first) state = correct({ net: list.first, image: "" });
-  if (!state.net) return stage.replaceChildren(el("p", { class: "lead" }, "No network yet. Start the lab with one: `convscope lab resnet18`."));
+  if (!state.net)
+    return stage.replaceChildren(
+      el("p", { class: "lead" }, "No network yet. Start the lab with one: `convscope lab resnet18`."),
+    );
   const done = slowly(stage, state, late);
   try {
     const net = await network(state.net);
@@ -52,8 +55,18 @@ export async function show(stage, late) {
 
 /** Ways on from an address that leads nowhere. */
 export function elsewhere(image = true) {
-  return el("div", { class: "row" }, el("button", { class: "pill", onclick: () => go({ image: "", layer: "", place: null, trail: [], beside: "" }) }, "To the network"),
-    image && current ? el("button", { class: "pill main", onclick: () => current && another(current) }, "Another image") : null);
+  return el(
+    "div",
+    { class: "row" },
+    el(
+      "button",
+      { class: "pill", onclick: () => go({ image: "", layer: "", place: null, trail: [], beside: "" }) },
+      "To the network",
+    ),
+    image && current
+      ? el("button", { class: "pill main", onclick: () => current && another(current) }, "Another image")
+      : null,
+  );
 }
 
 /** Put what was left out into the address, without an entry in the history. */
@@ -62,7 +75,13 @@ function correct(change) {
   return read();
 }
 
-const empty = (net) => el("div", { class: "card" }, el("p", { class: "lead" }, "No image yet. Drop a picture here, or choose one."), el("button", { class: "pill main", onclick: () => another(net) }, "Choose an image"));
+const empty = (net) =>
+  el(
+    "div",
+    { class: "card" },
+    el("p", { class: "lead" }, "No image yet. Drop a picture here, or choose one."),
+    el("button", { class: "pill main", onclick: () => another(net) }, "Choose an image"),
+  );
 
 /** What stays on every screen of a network. */
 function frame(net, image, state) {
@@ -81,9 +100,13 @@ function frame(net, image, state) {
 async function screenOf(net, image, state) {
   const drawn = strip(part("strip"), net, state);
   const front = Promise.all([faces(net.id, image.id), pictureOf(net.id, image.id)]);
-  front.then(([found, picture]) => drawn.paint(found, picture), () => {});
+  front.then(
+    ([found, picture]) => drawn.paint(found, picture),
+    () => {},
+  );
   if (!state.place) leave();
-  if (state.layer && !net.byName.has(state.layer)) return [el("p", { class: "note" }, `There is no layer called ${state.layer} in ${net.title}.`), elsewhere(false)];
+  if (state.layer && !net.byName.has(state.layer))
+    return [el("p", { class: "note" }, `There is no layer called ${state.layer} in ${net.title}.`), elsewhere(false)];
   if (!state.layer) return networkScreen(net, state, drawn, front);
   if (!state.place) return (await import("./maps.js")).mapsScreen(net, image, state);
   const screen = await import("./unit.js");
@@ -110,8 +133,13 @@ function slowly(stage, state, late) {
     stage.setAttribute("aria-busy", "true");
     if (other) stage.replaceChildren(el("p", { class: "lead" }, text));
   };
-  const timers = [setTimeout(() => say(`Reading ${state.layer || state.net}…`), 300),
-    setTimeout(() => say(`Reading ${state.layer || state.net}… The first look runs the network once and keeps every number.`), 3000)];
+  const timers = [
+    setTimeout(() => say(`Reading ${state.layer || state.net}…`), 300),
+    setTimeout(
+      () => say(`Reading ${state.layer || state.net}… The first look runs the network once and keeps every number.`),
+      3000,
+    ),
+  ];
   return () => timers.forEach(clearTimeout);
 }
 
@@ -140,21 +168,41 @@ const press = (selector) => /** @type {HTMLElement | null} */ (document.querySel
 
 /** What single keys do here. @type {Record<string, () => void>} */
 export const keys = {
-  f: () => press(".follow"), "/": find, "[": () => beside(-1), "]": () => beside(1), Escape: up,
-  "+": () => press('.zoom [data-key="+"]'), "=": () => press('.zoom [data-key="+"]'), "-": () => press('.zoom [data-key="-"]'), 0: () => press('.zoom [data-key="0"]'),
+  f: () => press(".follow"),
+  "/": find,
+  "[": () => beside(-1),
+  "]": () => beside(1),
+  Escape: up,
+  "+": () => press('.zoom [data-key="+"]'),
+  "=": () => press('.zoom [data-key="+"]'),
+  "-": () => press('.zoom [data-key="-"]'),
+  0: () => press('.zoom [data-key="0"]'),
 };
 
 /** What stands at the end of the bar. @returns {Promise<(Node | null)[]>} */
 export async function tools() {
   const { networks: list } = await networks();
-  return [el("button", { class: "quiet", "aria-label": "Search a layer", "aria-keyshortcuts": "/", onclick: find }, "Search ", el("kbd", {}, "/")), chooser(read(), list)];
+  return [
+    el(
+      "button",
+      { class: "quiet", "aria-label": "Search a layer", "aria-keyshortcuts": "/", onclick: find },
+      "Search ",
+      el("kbd", {}, "/"),
+    ),
+    chooser(read(), list),
+  ];
 }
 
 /** Which network; nothing where there is no choice. */
 function chooser(state, list) {
   const known = list.some(({ id }) => id === state.net);
   if (list.length < 2 && (known || !state.net)) return null;
-  const to = (event) => go({ net: event.target.value, image: "", layer: "", place: null, trail: [], open: [], beside: "" });
-  return el("select", { class: "pill", "aria-label": "Network", onchange: to }, known ? null : el("option", { selected: true, disabled: true }, "Choose…"),
-    ...list.map(({ id, title }) => el("option", { value: id, selected: id === state.net }, title)));
+  const to = (event) =>
+    go({ net: event.target.value, image: "", layer: "", place: null, trail: [], open: [], beside: "" });
+  return el(
+    "select",
+    { class: "pill", "aria-label": "Network", onchange: to },
+    known ? null : el("option", { selected: true, disabled: true }, "Choose…"),
+    ...list.map(({ id, title }) => el("option", { value: id, selected: id === state.net }, title)),
+  );
 }

@@ -21,7 +21,8 @@ const LEAST = 5; // nothing is drawn smaller than this
  */
 export function layout(rows, { tall, deep, gap, open, collapse }) {
   const { boxes, owner } = gather(rows, open, collapse);
-  const longest = (vector) => Math.max(1, ...rows.filter((r) => (r.shape[1] * r.shape[2] === 1) === vector).map((r) => r.shape[0]));
+  const longest = (vector) =>
+    Math.max(1, ...rows.filter((r) => (r.shape[1] * r.shape[2] === 1) === vector).map((r) => r.shape[0]));
   const pixel = tall / Math.max(...rows.map((r) => Math.max(r.shape[1], r.shape[2] / 2)));
   const channel = deep / longest(false);
   for (const box of boxes) {
@@ -48,7 +49,8 @@ export function layout(rows, { tall, deep, gap, open, collapse }) {
  */
 export function fitted(rows, wish, room) {
   let plan = layout(rows, wish);
-  for (let factor = 0.95; factor > 0.35 && plan.width > room; factor -= 0.05) plan = layout(rows, { ...wish, tall: wish.tall * factor, deep: wish.deep * factor });
+  for (let factor = 0.95; factor > 0.35 && plan.width > room; factor -= 0.05)
+    plan = layout(rows, { ...wish, tall: wish.tall * factor, deep: wish.deep * factor });
   return plan;
 }
 
@@ -70,7 +72,13 @@ export function gather(rows, open, collapse) {
   for (const row of rows) {
     const closed = collapse && row.block && !open.includes(row.block);
     const last = boxes.at(-1);
-    const run = closed && last?.blocks.length && last.row.stage === row.stage && row.stage && !open.includes(`${row.stage}.*`) && alike(last.row) === alike(row);
+    const run =
+      closed &&
+      last?.blocks.length &&
+      last.row.stage === row.stage &&
+      row.stage &&
+      !open.includes(`${row.stage}.*`) &&
+      alike(last.row) === alike(row);
     if (closed && (last?.blocks.includes(row.block) || run)) {
       if (!last.blocks.includes(row.block)) last.blocks = [...last.blocks, row.block];
       last.row = row;
@@ -99,11 +107,13 @@ function wire(boxes, owner) {
 function lanes(boxes, wires) {
   const taken = new Set();
   const heads = new Map();
-  for (const box of boxes) if (box.sources.length === 1) heads.set(box.sources[0], [...(heads.get(box.sources[0]) ?? []), box]);
+  for (const box of boxes)
+    if (box.sources.length === 1) heads.set(box.sources[0], [...(heads.get(box.sources[0]) ?? []), box]);
   for (const box of boxes) {
     const [source] = box.sources;
     const fellows = heads.get(source) ?? [];
-    if (box.sources.length > 1) box.lane = box.sources.find((s) => s.fork !== undefined)?.fork ?? Math.max(...box.sources.map((s) => s.lane));
+    if (box.sources.length > 1)
+      box.lane = box.sources.find((s) => s.fork !== undefined)?.fork ?? Math.max(...box.sources.map((s) => s.lane));
     else if (source) {
       const at = fellows.indexOf(box);
       box.lane = source.lane + (fellows.length < 2 ? 0 : fellows.length === 2 ? -at : at - (fellows.length - 1) / 2);

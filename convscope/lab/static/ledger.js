@@ -16,7 +16,10 @@ import { follow, read } from "./state.js";
 const KINDS = ["patch", "filter", "products"];
 const WIDEST = 11; // columns of a patch up to which figures are written into it
 const TIGHT = 36; // points of a cell below which figures would touch
-const MARKED = { won: "inset 0 0 0 2px var(--accent), inset 0 0 0 3px var(--halo)", tied: "inset 0 0 0 2px var(--halo), inset 0 0 0 3px var(--accent)" };
+const MARKED = {
+  won: "inset 0 0 0 2px var(--accent), inset 0 0 0 3px var(--halo)",
+  tied: "inset 0 0 0 2px var(--halo), inset 0 0 0 3px var(--accent)",
+};
 
 /** A result in a ledger's column: so many decimals, and powers of ten where these would hide all of it. */
 export function figure(value, decimals, set = fixed) {
@@ -33,7 +36,8 @@ export function inCell(value, peak, most = 4) {
   return fixed(value, cellDecimals(peak, most));
 }
 
-const cellDecimals = (peak, most) => (peak >= 100 ? 0 : peak >= 10 ? 1 : Math.max(2, Math.min(most, decimalsFor([peak], 2))));
+const cellDecimals = (peak, most) =>
+  peak >= 100 ? 0 : peak >= 10 ? 1 : Math.max(2, Math.min(most, decimalsFor([peak], 2)));
 
 /** @param {number} v */
 export const bracketed = (v) => (v < 0 ? `(${whole(v)})` : whole(v));
@@ -70,9 +74,19 @@ export function channelRows(scene, open) {
   const layout = layoutOf(unit);
   const result = unit.made === "sum" ? (unit.divisor === 1 ? "sum" : `sum ÷ ${unit.divisor}`) : unit.made;
   const names = layout.weighted ? ["patch", null, "filter", null, "products"] : ["patch"];
-  const head = layout.wraps ? null : el("div", { class: `channel head ${layout.kind}`, style: layout.style },
-    el("span", { style: CLIPPED, title: unit.from.join(", ") }, unit.from.join(", ")), ...names.map((name) => el("span", {}, name)), el("span", { class: "sum", style: LAST }, result));
-  return [head, ...parts.map((part) => channelRow(scene, part, layout, part.channel === chosen, () => open(part.channel)))].filter(Boolean);
+  const head = layout.wraps
+    ? null
+    : el(
+        "div",
+        { class: `channel head ${layout.kind}`, style: layout.style },
+        el("span", { style: CLIPPED, title: unit.from.join(", ") }, unit.from.join(", ")),
+        ...names.map((name) => el("span", {}, name)),
+        el("span", { class: "sum", style: LAST }, result),
+      );
+  return [
+    head,
+    ...parts.map((part) => channelRow(scene, part, layout, part.channel === chosen, () => open(part.channel))),
+  ].filter(Boolean);
 }
 
 const LAST = { "grid-column": "-2 / -1" };
@@ -89,10 +103,17 @@ function layoutOf(unit) {
   const across = (matrices, taken) => Math.floor(((room - taken) / matrices - 3) / columns) - 1;
   const inLine = across(weighted ? 3 : 1, 252);
   const wraps = !one && (narrow || inLine < TIGHT);
-  const wide = one ? 62 : !wraps ? Math.min(50, inLine) : across(2, 44) >= 34 ? Math.min(48, across(2, 44)) : Math.min(44, across(1, 24));
+  const wide = one
+    ? 62
+    : !wraps
+      ? Math.min(50, inLine)
+      : across(2, 44) >= 34
+        ? Math.min(48, across(2, 44))
+        : Math.min(44, across(1, 24));
   const tiny = Math.max(3, Math.min(8, Math.floor((room - (narrow ? 168 : 252)) / 3 / columns) - 1));
   const style = { "--n": columns, "--tiny": `${tiny}px`, ...(one ? {} : { "--c": `${wide}px` }) };
-  if (wraps && !narrow) style["grid-template-columns"] = `minmax(0, 112px) ${weighted ? "auto 14px auto 14px " : ""}auto minmax(56px, 1fr)`;
+  if (wraps && !narrow)
+    style["grid-template-columns"] = `minmax(0, 112px) ${weighted ? "auto 14px auto 14px " : ""}auto minmax(56px, 1fr)`;
   else if (!weighted && !narrow) style["grid-template-columns"] = "112px var(--w) minmax(64px, 1fr)";
   return { kind: one ? "one" : "", style, weighted, wraps, figures: columns <= WIDEST && wide >= 28, cell: wide };
 }
@@ -105,27 +126,64 @@ function channelRow(scene, part, layout, open, toggle) {
   const one = layout.kind === "one";
   const figures = (open || one) && layout.figures;
   const flows = layout.wraps && figures;
-  const matrices = (layout.weighted ? KINDS : ["patch"]).map((kind) => matrix(scene, part, kind, figures && layout.cell));
-  for (const m of matrices) for (const kind of ["pointerover", "focusin"]) m.addEventListener(kind, (event) => point(scene, part, matrices, event.target));
+  const matrices = (layout.weighted ? KINDS : ["patch"]).map((kind) =>
+    matrix(scene, part, kind, figures && layout.cell),
+  );
+  for (const m of matrices)
+    for (const kind of ["pointerover", "focusin"])
+      m.addEventListener(kind, (event) => point(scene, part, matrices, event.target));
   const [patch, ...others] = matrices;
   const signs = others.map((m, place) => [el("span", { class: "op" }, place ? "=" : "×"), m]);
-  const sum = el("data", { class: "sum", style: { ...LAST, "margin-left": "auto" }, title: whole(part.sum) }, figure(part.sum, scene.decimals, unit.made === "sum" ? signed : fixed));
+  const sum = el(
+    "data",
+    { class: "sum", style: { ...LAST, "margin-left": "auto" }, title: whole(part.sum) },
+    figure(part.sum, scene.decimals, unit.made === "sum" ? signed : fixed),
+  );
   const from = title(scene, part, one, open, toggle);
   if (flows) from.style.flexBasis = "100%";
-  return el("div", { class: `channel ${one ? "one" : open ? "open" : ""}`, style: { ...layout.style, ...(flows ? FLOW : {}) } }, from, patch,
-    ...(flows ? signs.map((pair) => el("span", { style: { display: "flex", "align-items": "center", gap: "var(--s2)" } }, ...pair)) : signs.flat()), sum);
+  return el(
+    "div",
+    { class: `channel ${one ? "one" : open ? "open" : ""}`, style: { ...layout.style, ...(flows ? FLOW : {}) } },
+    from,
+    patch,
+    ...(flows
+      ? signs.map((pair) =>
+          el("span", { style: { display: "flex", "align-items": "center", gap: "var(--s2)" } }, ...pair),
+        )
+      : signs.flat()),
+    sum,
+  );
 }
 
 /** "map 3", with a small picture of the map and of where the patch lies in it; a press shows the figures. */
 function title(scene, part, one, open, toggle) {
   const from = scene.net.byName.get(part.row);
   const [only] = part.cells.flat();
-  const name = !from ? "" : one && only ? spotName(scene.net, only) : from.op === "image" ? channelName(from, part.map) : `map ${part.map}`;
+  const name = !from
+    ? ""
+    : one && only
+      ? spotName(scene.net, only)
+      : from.op === "image"
+        ? channelName(from, part.map)
+        : `map ${part.map}`;
   if (one) return el("span", { class: "from", style: CLIPPED, title: name }, name);
-  return el("button", { class: "from", "aria-expanded": String(open), style: { overflow: "hidden" }, "aria-label": `Channel ${part.channel}, ${name}`, onclick: toggle, title: open ? "" : "Show the figures" }, name, thumb(scene, part.row, part.map, part.cells.flat()));
+  return el(
+    "button",
+    {
+      class: "from",
+      "aria-expanded": String(open),
+      style: { overflow: "hidden" },
+      "aria-label": `Channel ${part.channel}, ${name}`,
+      onclick: toggle,
+      title: open ? "" : "Show the figures",
+    },
+    name,
+    thumb(scene, part.row, part.map, part.cells.flat()),
+  );
 }
 
-const channelName = (image, map) => (image.shape[0] === 1 ? "pixels" : image.shape[0] === 3 ? ["red", "green", "blue"][map] : `channel ${map}`);
+const channelName = (image, map) =>
+  image.shape[0] === 1 ? "pixels" : image.shape[0] === 3 ? ["red", "green", "blue"][map] : `channel ${map}`;
 
 /** The operand's map, with what is read of it outlined. */
 export function thumb(scene, row, map, spots) {
@@ -136,7 +194,12 @@ export function thumb(scene, row, map, spots) {
   const [ys, xs] = [known.map((p) => p.y), known.map((p) => p.x)];
   const [top, left] = [Math.min(...ys), Math.min(...xs)];
   const percent = (n, of) => `${(100 * n) / of}%`;
-  const style = { left: percent(left, width), top: percent(top, height), width: percent(Math.max(...xs) + 1 - left, width), height: percent(Math.max(...ys) + 1 - top, height) };
+  const style = {
+    left: percent(left, width),
+    top: percent(top, height),
+    width: percent(Math.max(...xs) + 1 - left, width),
+    height: percent(Math.max(...ys) + 1 - top, height),
+  };
   return el("span", { class: "thumb" }, picture(data, height, width, held.peak), el("span", { class: "mark", style }));
 }
 
@@ -154,15 +217,35 @@ function matrix(scene, part, kind, figures) {
     const spot = spots[k];
     const outside = kind === "patch" && !spot;
     const follows = operand && spot;
-    const style = outside ? {} : Number.isFinite(value) ? cell(value, peak) : { background: "repeating-linear-gradient(135deg, var(--paper) 0 3px, var(--neg-2) 3px 4px)" };
+    const style = outside
+      ? {}
+      : Number.isFinite(value)
+        ? cell(value, peak)
+        : { background: "repeating-linear-gradient(135deg, var(--paper) 0 3px, var(--neg-2) 3px 4px)" };
     if (kind === "patch") mark(unit, k, columns, style);
-    return el(follows ? "button" : "span", {
-      class: `cell ${outside ? "outside" : ""}`, "data-k": k, tabindex: follows ? (k === first ? 0 : -1) : null, style,
-      "aria-label": follows ? `${spotName(scene.net, spot)}, ${reading(unit, part, k)}. Follow.` : null,
-      onclick: follows ? () => back(scene, spot) : null,
-    }, figures ? (outside ? (unit.made === "sum" ? "0" : "") : inCell(value, peak, most)) : null);
+    return el(
+      follows ? "button" : "span",
+      {
+        class: `cell ${outside ? "outside" : ""}`,
+        "data-k": k,
+        tabindex: follows ? (k === first ? 0 : -1) : null,
+        style,
+        "aria-label": follows ? `${spotName(scene.net, spot)}, ${reading(unit, part, k)}. Follow.` : null,
+        onclick: follows ? () => back(scene, spot) : null,
+      },
+      figures ? (outside ? (unit.made === "sum" ? "0" : "") : inCell(value, peak, most)) : null,
+    );
   });
-  const grid = el("div", { class: `matrix ${kind} ${figures ? "figures" : ""}`, style: { "--n": columns, ...(tight ? { "--t1": "11px" } : {}) }, role: "group", "aria-label": kind }, ...cells);
+  const grid = el(
+    "div",
+    {
+      class: `matrix ${kind} ${figures ? "figures" : ""}`,
+      style: { "--n": columns, ...(tight ? { "--t1": "11px" } : {}) },
+      role: "group",
+      "aria-label": kind,
+    },
+    ...cells,
+  );
   if (operand) grid.addEventListener("keydown", (event) => roam(event, cells, columns));
   return grid;
 }
@@ -194,10 +277,15 @@ function reading(unit, part, k) {
     const [, columns] = unit.size;
     const here = ([y, x]) => y * columns + x === Number(k);
     const best = `the ${unit.made === "minimum" ? "smallest" : "largest"}`;
-    return here(unit.winner) ? `${whole(value)} is ${best}` : unit.ties.some(here) ? `${whole(value)} is ${best} too` : `${whole(value)} is not ${best}: ${whole(part.sum)} is`;
+    return here(unit.winner)
+      ? `${whole(value)} is ${best}`
+      : unit.ties.some(here)
+        ? `${whole(value)} is ${best} too`
+        : `${whole(value)} is not ${best}: ${whole(part.sum)} is`;
   }
   const zero = padding ? ": the 0 is padding, outside the image" : "";
-  if (!part.filter) return `${whole(value)} is one of ${unit.count} values${unit.divisor === 1 ? "" : ` whose sum is divided by ${whole(unit.divisor)}`}${zero}`;
+  if (!part.filter)
+    return `${whole(value)} is one of ${unit.count} values${unit.divisor === 1 ? "" : ` whose sum is divided by ${whole(unit.divisor)}`}${zero}`;
   return `${whole(value)} × ${bracketed(part.filter.flat()[k])} = ${whole(part.products.flat()[k])}${zero}`;
 }
 
@@ -224,5 +312,9 @@ export function peaksOf(unit, volumes) {
   const all = (kind) => peakOf(unit.parts.flatMap((part) => part[kind]?.flat() ?? []));
   const listed = (kind) => peakOf(unit.listed.map((one) => one[kind]));
   const patch = Math.max(all("patch"), listed("value"), ...[...volumes].map((v) => v.peak));
-  return { patch, filter: Math.max(all("filter"), listed("weight")), products: Math.max(all("products"), listed("product")) };
+  return {
+    patch,
+    filter: Math.max(all("filter"), listed("weight")),
+    products: Math.max(all("products"), listed("product")),
+  };
 }

@@ -22,10 +22,24 @@ let kept = { key: "", drawn: null };
  * @param {State} state
  */
 export function strip(place, net, state) {
-  const key = JSON.stringify([net.id, state.image, state.layer, state.open, document.documentElement.dataset.theme, innerWidth > 760]);
+  const key = JSON.stringify([
+    net.id,
+    state.image,
+    state.layer,
+    state.open,
+    document.documentElement.dataset.theme,
+    innerWidth > 760,
+  ]);
   if (kept.key === key && kept.drawn) return kept.drawn;
   const collapse = net.rows.length > FOLDED;
-  const drawn = drawing(net, state, { tall: 44, deep: 34, gap: net.rows.length > SMALL ? 14 : 44, labels: false, collapse, room: innerWidth - 60 });
+  const drawn = drawing(net, state, {
+    tall: 44,
+    deep: 34,
+    gap: net.rows.length > SMALL ? 14 : 44,
+    labels: false,
+    collapse,
+    room: innerWidth - 60,
+  });
   place.replaceChildren(drawn.root);
   kept = { key, drawn };
   const open = drawn.root.querySelector(".current");
@@ -45,24 +59,46 @@ export function strip(place, net, state) {
  */
 export function networkScreen(net, state, small, front) {
   const collapse = net.rows.length > FOLDED;
-  const size = net.rows.length > SMALL ? { tall: 190, deep: collapse ? 84 : 40, gap: collapse ? 10 : 7 } : { tall: 220, deep: 84, gap: 52 };
+  const size =
+    net.rows.length > SMALL
+      ? { tall: 190, deep: collapse ? 84 : 40, gap: collapse ? 10 : 7 }
+      : { tall: 220, deep: 84, gap: 52 };
   const room = innerWidth > 760 ? innerWidth - 392 : innerWidth * 2.4;
   const drawn = drawing(net, state, { ...size, labels: true, collapse, room });
   let tell = (/** @type {number} */ left, /** @type {number} */ right, /** @type {boolean} */ whole) => {};
   const view = viewport(drawn, JSON.stringify([net.id, state.open]), (...seen) => tell(...seen));
   tell = minimap(small, drawn, view.center);
   const told = el("p", { class: "caption" });
-  front.then(([faces, picture]) => drawn.paint(faces, picture), (error) => told.replaceChildren(error.message));
-  const save = () => sheet(net.id, state.image).then(
-    (href) => el("a", { href, download: `${net.id}-maps.png` }).click(), (error) => told.replaceChildren(error.message));
-  const maps = el("button", { class: "pill", title: "The strongest maps of the lecture's five convolutions, as one picture", onclick: save }, "Maps of convolutions 1, 2, 4, 7, 10 as PNG");
-  const fold = state.open.length ? el("button", { class: "pill", onclick: () => go({ open: [] }) }, "Fold all blocks") : null;
+  front.then(
+    ([faces, picture]) => drawn.paint(faces, picture),
+    (error) => told.replaceChildren(error.message),
+  );
+  const save = () =>
+    sheet(net.id, state.image).then(
+      (href) => el("a", { href, download: `${net.id}-maps.png` }).click(),
+      (error) => told.replaceChildren(error.message),
+    );
+  const maps = el(
+    "button",
+    { class: "pill", title: "The strongest maps of the lecture's five convolutions, as one picture", onclick: save },
+    "Maps of convolutions 1, 2, 4, 7, 10 as PNG",
+  );
+  const fold = state.open.length
+    ? el("button", { class: "pill", onclick: () => go({ open: [] }) }, "Fold all blocks")
+    : null;
   const total = net.rows.reduce((sum, row) => sum + row.params, 0);
-  const lead = [`${deep(net.rows)} layers deep, ${count(total)} parameters. Every box is an output volume, to scale;`,
+  const lead = [
+    `${deep(net.rows)} layers deep, ${count(total)} parameters. Every box is an output volume, to scale;`,
     "on its front, its strongest map for this image; vectors stand upright.",
-    collapse ? "Blocks are folded as in the paper's table: choose a stack to open it." : ""].join(" ");
+    collapse ? "Blocks are folded as in the paper's table: choose a stack to open it." : "",
+  ].join(" ");
   return [
-    el("div", { class: "row spread" }, el("div", {}, el("h2", {}, net.title), el("p", { class: "lead" }, lead)), el("div", { class: "row" }, fold, maps)),
+    el(
+      "div",
+      { class: "row spread" },
+      el("div", {}, el("h2", {}, net.title), el("p", { class: "lead" }, lead)),
+      el("div", { class: "row" }, fold, maps),
+    ),
     el("div", { class: "card canvas" }, view.node, told),
     table(net, state, collapse),
   ];
@@ -71,6 +107,10 @@ export function networkScreen(net, state, small, front) {
 /** The most layers with weights that lie behind each other: the number in ResNet-18. @param {import("./api.js").Row[]} rows */
 export function deep(rows) {
   const depth = new Map();
-  for (const row of rows) depth.set(row.name, (["conv", "dense"].includes(row.op) ? 1 : 0) + Math.max(0, ...row.inputs.map((name) => depth.get(name) ?? 0)));
+  for (const row of rows)
+    depth.set(
+      row.name,
+      (["conv", "dense"].includes(row.op) ? 1 : 0) + Math.max(0, ...row.inputs.map((name) => depth.get(name) ?? 0)),
+    );
   return Math.max(0, ...depth.values());
 }

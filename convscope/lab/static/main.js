@@ -38,7 +38,10 @@ async function draw() {
     const screen = await SCREENS[name][1]();
     if (late()) return;
     if (open !== screen) change(screen, name);
-    const wait = setTimeout(() => late() || part("stage").childElementCount || part("stage").append(el("p", { class: "lead" }, "Reading…")), 300);
+    const wait = setTimeout(
+      () => late() || part("stage").childElementCount || part("stage").append(el("p", { class: "lead" }, "Reading…")),
+      300,
+    );
     try {
       await bar(name, screen, late);
       await screen.show(part("stage"), late);
@@ -66,10 +69,13 @@ function change(screen, name) {
 function tell(error, late) {
   if (!error.status && error.status !== 0) console.error(error);
   const stage = part("stage");
-  stage.replaceChildren(el("p", { class: "note", role: "alert", id: error.status === 0 ? "lost" : null }, error.message ?? String(error)));
+  stage.replaceChildren(
+    el("p", { class: "note", role: "alert", id: error.status === 0 ? "lost" : null }, error.message ?? String(error)),
+  );
   stage.removeAttribute("aria-busy");
   if (error.status === 0) setTimeout(() => late() || redraw(), 2000);
-  else if (error.status === 404 && named() === "look" && location.pathname.split("/")[3]) stage.append(inside.elsewhere());
+  else if (error.status === 404 && named() === "look" && location.pathname.split("/")[3])
+    stage.append(inside.elsewhere());
 }
 
 /** Name, tabs, what the screen puts there, theme. */
@@ -80,15 +86,28 @@ async function bar(name, screen, late) {
   const focus = keepFocus();
   part("bar").replaceChildren(
     el("h1", {}, "conv", el("span", {}, "scope")),
-    el("nav", { class: "tabs", "aria-label": "Screens" }, ...Object.entries(SCREENS).map(([id, [title]]) => tab(id, title, id === name))),
-    el("div", { class: "end" }, ...tools.filter((one) => one !== null),
-      el("button", { class: "quiet", "aria-label": "Light or dark", onclick: () => theme(dark ? "light" : "dark") }, dark ? "Light" : "Dark")));
+    el(
+      "nav",
+      { class: "tabs", "aria-label": "Screens" },
+      ...Object.entries(SCREENS).map(([id, [title]]) => tab(id, title, id === name)),
+    ),
+    el(
+      "div",
+      { class: "end" },
+      ...tools.filter((one) => one !== null),
+      el(
+        "button",
+        { class: "quiet", "aria-label": "Light or dark", onclick: () => theme(dark ? "light" : "dark") },
+        dark ? "Light" : "Dark",
+      ),
+    ),
+  );
   focus();
 }
 
 /** A screen opens where it was left; the open one goes to its beginning. */
 function tab(id, title, current) {
-  const to = current ? `/${id}` : left[id] ?? `/${id}`;
+  const to = current ? `/${id}` : (left[id] ?? `/${id}`);
   const act = (/** @type {MouseEvent} */ event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     event.preventDefault();
@@ -123,7 +142,15 @@ function firstTheme() {
 /** @param {KeyboardEvent} event */
 function key(event) {
   const target = /** @type {Element} */ (event.target);
-  if (target.matches("input, select, textarea") || document.querySelector("dialog") || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+  if (
+    target.matches("input, select, textarea") ||
+    document.querySelector("dialog") ||
+    event.ctrlKey ||
+    event.metaKey ||
+    event.altKey ||
+    event.defaultPrevented
+  )
+    return;
   const act = open?.keys?.[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!act) return;
   event.preventDefault();

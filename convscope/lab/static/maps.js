@@ -8,8 +8,16 @@ import { go } from "./state.js";
 
 const QUESTIONS = {
   strongest: { ask: "Which are strongest here?", unit: "mean magnitude", say: (v) => fixed(v, 3) },
-  unusual: { ask: "Which differ most from the usual?", unit: "distance from the mean of the other images", say: (v) => fixed(v, 3) },
-  matters: { ask: "Which matter most for the answer?", unit: "gradient × activation, summed over the map", say: (v) => signed(v, 2) },
+  unusual: {
+    ask: "Which differ most from the usual?",
+    unit: "distance from the mean of the other images",
+    say: (v) => fixed(v, 3),
+  },
+  matters: {
+    ask: "Which matter most for the answer?",
+    unit: "gradient × activation, summed over the map",
+    say: (v) => signed(v, 2),
+  },
   twins: { ask: "Which say the same?", unit: "correlation of 0.9 or more", say: () => "" },
 };
 const FIRST = { maps: 12, units: 48 }; // cards before "Show the other"
@@ -30,18 +38,32 @@ export async function mapsScreen(net, image, state) {
   const rank = QUESTIONS[state.rank] ? state.rank : "strongest";
   const picked = row.op === "image" ? everyChannel(row) : await scores(net.id, image.id, row.name, rank);
   const scene = { net, image, row, rank, picked, beside: row.op === "image" ? "" : state.beside };
-  const [legends, body] = [el("div", { class: "row spread" }), el("div", { style: { display: "grid", gap: "var(--s4)" } })];
+  const [legends, body] = [
+    el("div", { class: "row spread" }),
+    el("div", { style: { display: "grid", gap: "var(--s4)" } }),
+  ];
   await show(scene, legends, body);
   return [head, row.op === "image" ? null : questions(rank), legends, body].filter(Boolean);
 }
 
 const note = (text) => el("p", { class: "note" }, text);
 
-const everyChannel = (row) => ({ scores: null, dead: [], groups: [], note: "", order: [...Array(row.shape[0]).keys()] });
+const everyChannel = (row) => ({
+  scores: null,
+  dead: [],
+  groups: [],
+  note: "",
+  order: [...Array(row.shape[0]).keys()],
+});
 
 const questions = (rank) =>
-  el("div", { class: "row", role: "group", "aria-label": "Rank the maps by a question" },
-    ...Object.entries(QUESTIONS).map(([name, q]) => el("button", { class: "pill", "aria-pressed": String(name === rank), onclick: () => go({ rank: name }) }, q.ask)));
+  el(
+    "div",
+    { class: "row", role: "group", "aria-label": "Rank the maps by a question" },
+    ...Object.entries(QUESTIONS).map(([name, q]) =>
+      el("button", { class: "pill", "aria-pressed": String(name === rank), onclick: () => go({ rank: name }) }, q.ask),
+    ),
+  );
 
 /** The layer in a sentence: what it does, what a unit sees, what it has learned. */
 function sentence(row, net) {
@@ -58,10 +80,12 @@ function what(row, net) {
   const from = net.byName.get(row.inputs[0]);
   const times = (sizes) => (sizes ?? []).join("×");
   const stride = row.stride ? `, stride ${same(row.stride)}` : "";
-  const padding = row.padding && row.padding.some?.(Boolean) ? `, padding ${same(row.padding)}` : row.size ? ", no padding" : "";
+  const padding =
+    row.padding && row.padding.some?.(Boolean) ? `, padding ${same(row.padding)}` : row.size ? ", no padding" : "";
   const pooled = row.size ? ` of each ${times(row.size)}${stride}` : " of each map";
   const said = {
-    conv: () => `${count(row.filters ?? row.shape[0])} filters of ${times(row.size)}, over ${count(from.shape[0])} ${from.op === "image" ? "channel" : "map"}${from.shape[0] === 1 ? "" : "s"}${stride}${padding}`,
+    conv: () =>
+      `${count(row.filters ?? row.shape[0])} filters of ${times(row.size)}, over ${count(from.shape[0])} ${from.op === "image" ? "channel" : "map"}${from.shape[0] === 1 ? "" : "s"}${stride}${padding}`,
     dense: () => `${count(row.shape[0])} units, each connected to all ${count(from.shape.reduce((a, b) => a * b, 1))}`,
     maxpool: () => `The largest${pooled}`,
     minpool: () => `The smallest${pooled}`,
@@ -71,7 +95,9 @@ function what(row, net) {
     mul: () => `The product of ${row.inputs.join(" and ")}`,
     concat: () => `${row.inputs.length} volumes behind each other: ${row.inputs.join(", ")}`,
   }[row.op];
-  return said ? said() : `${row.kind[0].toUpperCase()}${row.kind.slice(1)}${row.inputs.length ? ` of ${row.inputs.join(", ")}` : ""}`;
+  return said
+    ? said()
+    : `${row.kind[0].toUpperCase()}${row.kind.slice(1)}${row.inputs.length ? ` of ${row.inputs.join(", ")}` : ""}`;
 }
 
 const same = (sizes) => (sizes.every?.((size) => size === sizes[0]) ? sizes[0] : (sizes.join?.("×") ?? sizes));
@@ -95,52 +121,96 @@ async function show(scene, legends, body) {
   const { found, alive, dead, shown } = ranked(scene, vector);
   const wanted = rank === "twins" ? picked.groups.flat() : shown;
   const held = [await planes(net, image.id, row, wanted)];
-  const sorry = scene.beside && (await planes(net, scene.beside, row, wanted).then((v) => void held.push(v), (error) => error.message));
+  const sorry =
+    scene.beside &&
+    (await planes(net, scene.beside, row, wanted).then(
+      (v) => void held.push(v),
+      (error) => error.message,
+    ));
   const peak = Math.max(...held.map((v) => v.peak));
   const card = (c) => mapCard({ ...scene, held, peak, vector }, c, found ? found[c] : null);
-  const grid = (maps) => el("div", { class: `maps ${vector ? "cells" : held.length > 1 ? "pairs" : ""}` }, ...maps.map(card));
+  const grid = (maps) =>
+    el("div", { class: `maps ${vector ? "cells" : held.length > 1 ? "pairs" : ""}` }, ...maps.map(card));
   const again = (cards) => {
     unfolded = { layer: row.name, cards };
     return show(scene, legends, body).then(() => body.querySelector(".unfold")?.focus({ preventScroll: true }));
   };
-  legends.replaceChildren(legend(peak, held.some((v) => v.lowest < 0), held[0].all ? "" : "of the maps shown"), beside(scene) ?? "");
+  legends.replaceChildren(
+    legend(
+      peak,
+      held.some((v) => v.lowest < 0),
+      held[0].all ? "" : "of the maps shown",
+    ),
+    beside(scene) ?? "",
+  );
   body.replaceChildren(
     ...(sorry ? [note(sorry)] : []),
     ...odd(held[0]),
-    ...(rank === "twins" && row.op !== "image" ? twins(picked, grid) : [found || picked.order ? grid(shown) : note(picked.note)]),
+    ...(rank === "twins" && row.op !== "image"
+      ? twins(picked, grid)
+      : [found || picked.order ? grid(shown) : note(picked.note)]),
     ...folded(scene, dead),
     foot(scene, { alive, shown, vector, again }),
   );
 }
 
-const odd = ({ strange }) => (strange ? [note(`${count(strange)} of these values are no finite numbers; they are not colored.`)] : []);
+const odd = ({ strange }) =>
+  strange ? [note(`${count(strange)} of these values are no finite numbers; they are not colored.`)] : [];
 
 /** Groups that go up and down together, or a sentence when there are none. */
 function twins({ groups, note: why }, grid) {
-  if (!groups.length) return [note(why || "No two maps correlate by 0.9 or more on this image: every filter finds something of its own.")];
-  return groups.map((group, place) => el("section", { class: "card twins" }, el("h3", {}, `Group ${place + 1}: ${group.length} maps`), grid(group)));
+  if (!groups.length)
+    return [
+      note(why || "No two maps correlate by 0.9 or more on this image: every filter finds something of its own."),
+    ];
+  return groups.map((group, place) =>
+    el("section", { class: "card twins" }, el("h3", {}, `Group ${place + 1}: ${group.length} maps`), grid(group)),
+  );
 }
 
 /** What is zero everywhere is named and not shown. */
 function folded({ row, image }, dead) {
   if (!dead.length) return [];
   const vector = row.shape[1] * row.shape[2] === 1;
-  const said = dead.length === 1 ? `1 dead ${vector ? "unit" : "map"}` : `${count(dead.length)} dead ${vector ? "units" : "maps"}`;
+  const said =
+    dead.length === 1 ? `1 dead ${vector ? "unit" : "map"}` : `${count(dead.length)} dead ${vector ? "units" : "maps"}`;
   const open = (c) => go({ place: { layer: row.name, map: c, row: 0, col: 0 }, trail: [] });
-  const names = dead.slice(0, 400).map((c) => el("button", { class: "quiet", "aria-label": `Open map ${c}, which is dead`, onclick: () => open(c) }, String(c)));
-  const list = el("div", { class: "row", style: { "margin-top": "var(--s2)" } }, ...names, dead.length > 400 ? `and ${count(dead.length - 400)} more` : null);
+  const names = dead
+    .slice(0, 400)
+    .map((c) =>
+      el("button", { class: "quiet", "aria-label": `Open map ${c}, which is dead`, onclick: () => open(c) }, String(c)),
+    );
+  const list = el(
+    "div",
+    { class: "row", style: { "margin-top": "var(--s2)" } },
+    ...names,
+    dead.length > 400 ? `and ${count(dead.length - 400)} more` : null,
+  );
   return [el("details", { class: "card" }, el("summary", {}, `${said}, zero everywhere on ${image.title}`), list)];
 }
 
 /** What is not shown is counted; the number on a card is defined. */
 function foot({ rank, picked, row }, { alive, shown, vector, again }) {
-  if (rank === "twins" && row.op !== "image") return el("p", { class: "caption" }, "Maps that correlate find the same pattern twice; pruning can remove one.");
+  if (rank === "twins" && row.op !== "image")
+    return el("p", { class: "caption" }, "Maps that correlate find the same pattern twice; pruning can remove one.");
   const first = vector ? FIRST.units : FIRST.maps;
   const hidden = alive.length - shown.length;
   const step = Math.min(hidden, MORE);
-  const more = hidden ? el("button", { class: "pill unfold", onclick: () => again(shown.length + step) }, step === hidden ? `Show the other ${count(hidden)}` : `Show ${step} of the other ${count(hidden)}`) : null;
-  const less = shown.length > first ? el("button", { class: "pill", onclick: () => again(first) }, `Only the first ${first}`) : null;
-  const said = row.op === "image" || !picked.scores ? "" : `Number: ${QUESTIONS[rank].unit}. ${picked.note ?? ""} ${picked.dead.length ? "" : "None is dead on this image."}`;
+  const more = hidden
+    ? el(
+        "button",
+        { class: "pill unfold", onclick: () => again(shown.length + step) },
+        step === hidden ? `Show the other ${count(hidden)}` : `Show ${step} of the other ${count(hidden)}`,
+      )
+    : null;
+  const less =
+    shown.length > first
+      ? el("button", { class: "pill", onclick: () => again(first) }, `Only the first ${first}`)
+      : null;
+  const said =
+    row.op === "image" || !picked.scores
+      ? ""
+      : `Number: ${QUESTIONS[rank].unit}. ${picked.note ?? ""} ${picked.dead.length ? "" : "None is dead on this image."}`;
   return el("div", { class: "row" }, more, less, el("p", { class: "caption" }, said));
 }
 
@@ -149,12 +219,19 @@ function mapCard(scene, c, score) {
   const { net, row, rank, held, peak, vector } = scene;
   const views = held.map((v) => v.of(c));
   const [first] = views;
-  const open = (index) => go({ place: { layer: row.name, map: c, row: Math.floor(index / first.width), col: index % first.width }, trail: [] });
+  const open = (index) =>
+    go({
+      place: { layer: row.name, map: c, row: Math.floor(index / first.width), col: index % first.width },
+      trail: [],
+    });
   const pick = (event) => {
     const view = event.target.closest?.(".view");
     if (!view || event.detail === 0) return open(strongest(first.data));
     const box = view.getBoundingClientRect();
-    const [y, x] = [((event.clientY - box.top) / box.height) * first.height, ((event.clientX - box.left) / box.width) * first.width];
+    const [y, x] = [
+      ((event.clientY - box.top) / box.height) * first.height,
+      ((event.clientX - box.left) / box.width) * first.width,
+    ];
     return open(Math.min(first.height - 1, Math.floor(y)) * first.width + Math.min(first.width - 1, Math.floor(x)));
   };
   const name = title(net, row, c);
@@ -162,10 +239,23 @@ function mapCard(scene, c, score) {
     ? views.map((v) => el("span", { class: "one", style: cell(v.data[0], peak) }, fixed(v.data[0], 2)))
     : views.map((v) => el("span", { class: "view" }, picture(v.data, v.height, v.width, peak)));
   const said = score === null || vector ? null : el("data", { title: whole(score) }, QUESTIONS[rank].say(score));
-  return el("button", { class: "map", onclick: pick, title: "Open the unit that you point at", "aria-label": `${name}${score === null ? "" : `, ${QUESTIONS[rank].unit} ${whole(score)}`}. Open its strongest unit.` },
+  return el(
+    "button",
+    {
+      class: "map",
+      onclick: pick,
+      title: "Open the unit that you point at",
+      "aria-label": `${name}${score === null ? "" : `, ${QUESTIONS[rank].unit} ${whole(score)}`}. Open its strongest unit.`,
+    },
     el("span", { class: "views" }, ...shown),
     filterHolder(scene, c),
-    el("span", { class: "name" }, el("b", { style: { overflow: "hidden", "text-overflow": "ellipsis", "white-space": "nowrap" } }, name), said));
+    el(
+      "span",
+      { class: "name" },
+      el("b", { style: { overflow: "hidden", "text-overflow": "ellipsis", "white-space": "nowrap" } }, name),
+      said,
+    ),
+  );
 }
 
 /** "map 3", "unit 3", or the class that a unit of the answer stands for. */
@@ -182,11 +272,14 @@ function filterHolder({ net, image, row }, c) {
   const from = net.byName.get(row.inputs[0]);
   if (row.op !== "conv" || !from || from.shape[0] > FILTERED) return null;
   const holder = el("span", { class: "filters", "aria-hidden": "true" });
-  filters(net.id, image.id, row.name, c).then(({ size: [high, wide], channels }) => {
-    const values = channels.map((channel) => channel.flat().map(number));
-    const peak = scan(values.flat()).peak;
-    holder.replaceChildren(...values.map((one) => picture(one, high, wide, peak)));
-  }, () => holder.remove());
+  filters(net.id, image.id, row.name, c).then(
+    ({ size: [high, wide], channels }) => {
+      const values = channels.map((channel) => channel.flat().map(number));
+      const peak = scan(values.flat()).peak;
+      holder.replaceChildren(...values.map((one) => picture(one, high, wide, peak)));
+    },
+    () => holder.remove(),
+  );
   return holder;
 }
 
@@ -194,9 +287,16 @@ function filterHolder({ net, image, row }, c) {
 function beside({ net, image, row, beside: chosen }) {
   const others = net.images.filter((other) => other.id !== image.id);
   if (!others.length || row.op === "image") return null;
-  return el("select", { class: "pill", "aria-label": "Compare with another image", onchange: (event) => go({ beside: event.target.value }) },
+  return el(
+    "select",
+    {
+      class: "pill",
+      "aria-label": "Compare with another image",
+      onchange: (event) => go({ beside: event.target.value }),
+    },
     el("option", { value: "" }, chosen ? "Compare with none" : "Compare with…"),
-    ...others.map((other) => el("option", { value: other.id, selected: other.id === chosen }, other.title)));
+    ...others.map((other) => el("option", { value: other.id, selected: other.id === chosen }, other.title)),
+  );
 }
 
 /**
@@ -207,7 +307,10 @@ function beside({ net, image, row, beside: chosen }) {
 export async function planes(net, image, row, maps, most = WHOLE) {
   const [c, height, width] = row.shape;
   const all = c * height * width <= most;
-  const { data } = all || maps?.length ? await volumeOf(net.id, image, row.name, all ? undefined : maps) : { data: new Float32Array() };
+  const { data } =
+    all || maps?.length
+      ? await volumeOf(net.id, image, row.name, all ? undefined : maps)
+      : { data: new Float32Array() };
   const of = (map) => {
     const start = (all ? map : maps.indexOf(map)) * height * width;
     return { height, width, data: data.subarray(start, start + height * width) };
@@ -236,10 +339,20 @@ export const number = (v) => (typeof v === "string" ? WORDS[v] : v);
 
 /** The scale, in words and colors; zero is the paper. @param {number} peak */
 export function legend(peak, both = true, of = "") {
-  const stops = both ? ["neg-4", "neg-3", "neg-2", "neg-1", "zero", "pos-1", "pos-2", "pos-3", "pos-4"] : ["zero", "pos-1", "pos-2", "pos-3", "pos-4"];
+  const stops = both
+    ? ["neg-4", "neg-3", "neg-2", "neg-1", "zero", "pos-1", "pos-2", "pos-3", "pos-4"]
+    : ["zero", "pos-1", "pos-2", "pos-3", "pos-4"];
   const decimals = peak && peak < 0.01 ? 4 : 2;
-  return el("div", { class: "legend", role: "img", "aria-label": `Scale from ${both ? whole(-peak) : 0} to ${whole(peak)}` },
+  return el(
+    "div",
+    { class: "legend", role: "img", "aria-label": `Scale from ${both ? whole(-peak) : 0} to ${whole(peak)}` },
     el("data", {}, both ? fixed(-peak, decimals) : "0"),
-    el("span", { class: "ramp", style: { background: `linear-gradient(90deg, ${stops.map((s) => `var(--${s})`).join(",")})` } }, both ? el("i", {}, "0") : null),
-    el("data", {}, signed(peak, decimals)), of || null);
+    el(
+      "span",
+      { class: "ramp", style: { background: `linear-gradient(90deg, ${stops.map((s) => `var(--${s})`).join(",")})` } },
+      both ? el("i", {}, "0") : null,
+    ),
+    el("data", {}, signed(peak, decimals)),
+    of || null,
+  );
 }

@@ -20,10 +20,16 @@ const WORDS = 92; // points under the boxes for names, brackets and the scale
 export function drawing(net, state, wish) {
   const plan = fitted(net.rows, { ...wish, open: state.open }, wish.room);
   const [width, height] = [plan.width + (wish.labels ? 48 : 12), plan.height + 12];
-  const root = /** @type {SVGSVGElement} */ (svg("svg", {
-    viewBox: `-6 -4 ${width} ${height}`, width, height, class: "network", role: "group",
-    "aria-label": `${net.title}, ${plan.boxes.length} volumes; left and right arrows go through them`,
-  }));
+  const root = /** @type {SVGSVGElement} */ (
+    svg("svg", {
+      viewBox: `-6 -4 ${width} ${height}`,
+      width,
+      height,
+      class: "network",
+      role: "group",
+      "aria-label": `${net.title}, ${plan.boxes.length} volumes; left and right arrows go through them`,
+    })
+  );
   const groups = plan.boxes.map((box) => volumeBox(state, box));
   const words = svg("g", { class: "words" });
   root.append(...plan.wires.map(line), ...groups, words);
@@ -33,7 +39,9 @@ export function drawing(net, state, wish) {
   const relabel = (zoom) => {
     root.style.setProperty("--zoom", String(zoom));
     const shelf = svg("rect", { class: "shelf", x: -6, y: plan.height + 4, width, height: WORDS / zoom });
-    words.replaceChildren(...(wish.labels ? [shelf, ...labels(plan, zoom), ...brackets(plan, zoom), scaleBar(plan, zoom)] : []));
+    words.replaceChildren(
+      ...(wish.labels ? [shelf, ...labels(plan, zoom), ...brackets(plan, zoom), scaleBar(plan, zoom)] : []),
+    );
   };
   relabel(1);
   const paint = (faces, image) => {
@@ -43,33 +51,41 @@ export function drawing(net, state, wish) {
     }
   };
   /** The words stay in sight, however far the boxes reach below. */
-  const lift = (bottom, zoom) => words.setAttribute("transform", `translate(0 ${Math.min(0, bottom - plan.height - 4 - WORDS / zoom)})`);
+  const lift = (bottom, zoom) =>
+    words.setAttribute("transform", `translate(0 ${Math.min(0, bottom - plan.height - 4 - WORDS / zoom)})`);
   return { root, plan, width, height, words: wish.labels ? WORDS : 0, relabel, lift, paint };
 }
 
 /** Skips go over the top; the rest goes straight through. */
 function line({ from, to, skip, over }) {
   const [x1, y1, x2, y2] = [from.x + from.wide, from.y + from.high / 2, to.x, to.y + to.high / 2];
-  if (!skip) return svg("path", { class: "wire", d: `M${x1} ${y1} C${(x1 + x2) / 2} ${y1} ${(x1 + x2) / 2} ${y2} ${x2} ${y2}` });
+  if (!skip)
+    return svg("path", { class: "wire", d: `M${x1} ${y1} C${(x1 + x2) / 2} ${y1} ${(x1 + x2) / 2} ${y2} ${x2} ${y2}` });
   const [a, b] = [from.x + from.wide + from.depth * SLANT.x + 5, joint(to)[0]];
   const top = Math.min(...[from, to, ...over].map((box) => box.y + box.depth * SLANT.y)) - 9;
-  return svg("path", { class: "wire", d: `M${a} ${y1} V${top + 6} Q${a} ${top} ${a + 6} ${top} H${b - 6} Q${b} ${top} ${b} ${top + 6} V${y2}` });
+  return svg("path", {
+    class: "wire",
+    d: `M${a} ${y1} V${top + 6} Q${a} ${top} ${a + 6} ${top} H${b - 6} Q${b} ${top} ${b} ${top + 6} V${y2}`,
+  });
 }
 
 const joint = (box) => [box.x - 11, box.y + box.high / 2];
 
 /** What a box is, in a sentence. @param {Box} box */
 function title({ row, blocks, members }) {
-  if (!blocks.length) return `${row.name}, ${row.kind}: ${volume(row.shape)}${row.params ? `, ${several(row.params, "parameter")}` : ""}`;
+  if (!blocks.length)
+    return `${row.name}, ${row.kind}: ${volume(row.shape)}${row.params ? `, ${several(row.params, "parameter")}` : ""}`;
   const weighted = members.filter((m) => m.params).length;
-  const which = blocks.length > 1 ? `${blocks.length} blocks that are alike, ${blocks[0]} to ${blocks.at(-1)}` : blocks[0];
+  const which =
+    blocks.length > 1 ? `${blocks.length} blocks that are alike, ${blocks[0]} to ${blocks.at(-1)}` : blocks[0];
   return `${which}: ${several(weighted, "layer")} with weights, output ${volume(row.shape)}. Open.`;
 }
 
 /** Where a click on a box leads. @param {Box} box @param {import("./state.js").State} state */
-export const into = ({ row, blocks }, state) => (blocks.length
-  ? { open: [...state.open, blocks.length > 1 ? `${row.stage}.*` : blocks[0]], layer: "", place: null, trail: [] }
-  : { layer: row.name, place: null, trail: [] });
+export const into = ({ row, blocks }, state) =>
+  blocks.length
+    ? { open: [...state.open, blocks.length > 1 ? `${row.stage}.*` : blocks[0]], layer: "", place: null, trail: [] }
+    : { layer: row.name, place: null, trail: [] };
 
 function volumeBox(state, box) {
   const { row, wide, high, depth, x, y, blocks } = box;
@@ -77,20 +93,37 @@ function volumeBox(state, box) {
   const current = box.members.some((m) => m.name === state.layer);
   const said = title(box);
   const act = () => go(into(box, state));
-  const group = svg("g", {
-    class: `box ${current ? "current" : ""}`, tabindex: -1, role: "button", "aria-label": said, "aria-current": current ? "true" : null,
-    onclick: act, onkeydown: (e) => (e.key === "Enter" || e.key === " ") && (e.preventDefault(), act()),
-  }, svg("title", {}, said));
-  for (const k of blocks.length > 1 ? [3, 2, 1] : blocks.length ? [1] : []) group.append(svg("path", { class: "stack", d: outline(x + 3 * k, y + 3 * k, wide, high, dx, dy) }));
+  const group = svg(
+    "g",
+    {
+      class: `box ${current ? "current" : ""}`,
+      tabindex: -1,
+      role: "button",
+      "aria-label": said,
+      "aria-current": current ? "true" : null,
+      onclick: act,
+      onkeydown: (e) => (e.key === "Enter" || e.key === " ") && (e.preventDefault(), act()),
+    },
+    svg("title", {}, said),
+  );
+  for (const k of blocks.length > 1 ? [3, 2, 1] : blocks.length ? [1] : [])
+    group.append(svg("path", { class: "stack", d: outline(x + 3 * k, y + 3 * k, wide, high, dx, dy) }));
   group.append(
     svg("path", { class: "top", d: `M${x} ${y} l${dx} ${dy} h${wide} l${-dx} ${-dy} z` }),
     svg("path", { class: "right", d: `M${x + wide} ${y} l${dx} ${dy} v${high} l${-dx} ${-dy} z` }),
     svg("rect", { class: "front", x, y, width: wide, height: high }),
     svg("image", { class: "face", x, y, width: wide, height: high, preserveAspectRatio: "none" }),
-    svg("path", { class: "edge", d: outline(x, y, wide, high, dx, dy) }));
+    svg("path", { class: "edge", d: outline(x, y, wide, high, dx, dy) }),
+  );
   if (joins(box)) {
     const [cx, cy] = joint(box);
-    group.append(svg("circle", { class: "join", cx, cy, r: 6.5 }), svg("path", { class: "join", d: row.op === "add" ? `M${cx - 3.5} ${cy} h7 M${cx} ${cy - 3.5} v7` : `M${cx - 1.8} ${cy - 3.5} v7 m3.6 -7 v7` }));
+    group.append(
+      svg("circle", { class: "join", cx, cy, r: 6.5 }),
+      svg("path", {
+        class: "join",
+        d: row.op === "add" ? `M${cx - 3.5} ${cy} h7 M${cx} ${cy - 3.5} v7` : `M${cx - 1.8} ${cy - 3.5} v7 m3.6 -7 v7`,
+      }),
+    );
   }
   return group;
 }
@@ -105,7 +138,8 @@ function front(faces, image, row) {
   return (face.painted[theme] ??= picture(face.data, face.height, face.width, peakOf(face.data)).toDataURL());
 }
 
-const outline = (x, y, w, h, dx, dy) => `M${x} ${y} l${dx} ${dy} h${w} v${h} l${-dx} ${-dy} h${-w} z M${x} ${y} h${w} v${h} M${x + w} ${y} l${dx} ${dy}`;
+const outline = (x, y, w, h, dx, dy) =>
+  `M${x} ${y} l${dx} ${dy} h${w} v${h} l${-dx} ${-dy} h${-w} z M${x} ${y} h${w} v${h} M${x + w} ${y} l${dx} ${dy}`;
 
 /** A name without what its bracket says already. @param {Box} box */
 function shortName({ row, blocks }) {
@@ -152,7 +186,13 @@ function brackets(plan, zoom) {
     const room = ((to - from) * zoom) / 7.4;
     const tail = group.split(".").at(-1) ?? group;
     const short = [group, tail, tail.replace(/^\D+(?=\d)/, "")].find((text) => text.length <= room) ?? "";
-    return svg("g", { class: "bracket" }, svg("title", {}, group), svg("path", { d: `M${from} ${y} v${5 / zoom} H${to} v${-5 / zoom}` }), svg("text", { x: (from + to) / 2, y: y + 18 / zoom }, short));
+    return svg(
+      "g",
+      { class: "bracket" },
+      svg("title", {}, group),
+      svg("path", { d: `M${from} ${y} v${5 / zoom} H${to} v${-5 / zoom}` }),
+      svg("text", { x: (from + to) / 2, y: y + 18 / zoom }, short),
+    );
   });
 }
 
@@ -163,9 +203,14 @@ function scaleBar(plan, zoom) {
   const channels = round(36 / plan.channel / zoom);
   const y = plan.height + 4 + 82 / zoom;
   const [side, far] = [pixels * plan.pixel, channels * plan.channel * SLANT.x];
-  return svg("g", { class: "scale" },
-    svg("path", { d: `M0 ${y - 5 / zoom} v${5 / zoom} h${side} v${-5 / zoom}` }), svg("text", { x: side + 6 / zoom, y }, `${pixels} px`),
-    svg("path", { d: `M${side + 58 / zoom} ${y} l${far} ${channels * plan.channel * SLANT.y}` }), svg("text", { x: side + far + 64 / zoom, y }, several(channels, "channel")));
+  return svg(
+    "g",
+    { class: "scale" },
+    svg("path", { d: `M0 ${y - 5 / zoom} v${5 / zoom} h${side} v${-5 / zoom}` }),
+    svg("text", { x: side + 6 / zoom, y }, `${pixels} px`),
+    svg("path", { d: `M${side + 58 / zoom} ${y} l${far} ${channels * plan.channel * SLANT.y}` }),
+    svg("text", { x: side + far + 64 / zoom, y }, several(channels, "channel")),
+  );
 }
 
 /** Left and right go from volume to volume. @param {KeyboardEvent} event */
@@ -173,7 +218,9 @@ function walk(event) {
   const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
   if (!step) return;
   const boxes = [.../** @type {Element} */ (event.currentTarget).querySelectorAll(".box")];
-  const next = /** @type {SVGGElement | undefined} */ (boxes[boxes.indexOf(/** @type {Element} */ (document.activeElement)) + step]);
+  const next = /** @type {SVGGElement | undefined} */ (
+    boxes[boxes.indexOf(/** @type {Element} */ (document.activeElement)) + step]
+  );
   next?.focus({ preventScroll: true });
   next?.scrollIntoView({ inline: "nearest", block: "nearest" });
   event.preventDefault();

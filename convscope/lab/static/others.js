@@ -17,9 +17,16 @@ export function listedRows(scene) {
   const { unit } = scene;
   if (!unit.listed.length) return [];
   const layout = layoutOf(scene);
-  const names = layout.weighted ? ["operand", null, unit.op === "norm" ? "scale" : unit.op === "mul" ? "operand" : "weight"] : ["operand"];
-  const head = el("div", { class: "channel one head", style: layout.style }, el("span", {}, ""), ...names.map((name) => el("span", {}, name)),
-    el("span", { class: "sum", style: LAST }, layout.adds ? (layout.weighted ? "product" : "value") : ""));
+  const names = layout.weighted
+    ? ["operand", null, unit.op === "norm" ? "scale" : unit.op === "mul" ? "operand" : "weight"]
+    : ["operand"];
+  const head = el(
+    "div",
+    { class: "channel one head", style: layout.style },
+    el("span", {}, ""),
+    ...names.map((name) => el("span", {}, name)),
+    el("span", { class: "sum", style: LAST }, layout.adds ? (layout.weighted ? "product" : "value") : ""),
+  );
   return [head, ...unit.listed.map((term) => listedRow(scene, term, layout))];
 }
 
@@ -27,12 +34,23 @@ const LAST = { "grid-column": "-2 / -1" };
 
 function layoutOf({ net, unit }) {
   const weighted = unit.made === "sum" && unit.listed.some((term) => term.weight !== 1 || term.weight_place);
-  const named = unit.listed.map((term) => (term.place ? spotName(net, term.place).length : 0) + (spotOf(net, term.weight_place) ? term.weight_place.length + 2 : 0));
+  const named = unit.listed.map(
+    (term) =>
+      (term.place ? spotName(net, term.place).length : 0) +
+      (spotOf(net, term.weight_place) ? term.weight_place.length + 2 : 0),
+  );
   const pictured = unit.listed.some((term) => term.place && flat(net, term.place) === false);
   const full = document.documentElement.clientWidth;
   const narrow = full < 960; // little room for the ledger
-  const first = narrow ? "minmax(0, 1.4fr)" : `minmax(0, ${Math.min(300, Math.max(112, Math.max(...named) * 8 + (pictured ? 60 : 8)))}px)`;
-  const style = { "--w": narrow ? "52px" : "64px", "--c": narrow ? "50px" : "62px", "--n": 1, "grid-template-columns": `${first} var(--w)${weighted ? " 14px var(--w)" : ""} minmax(64px, 1fr)` };
+  const first = narrow
+    ? "minmax(0, 1.4fr)"
+    : `minmax(0, ${Math.min(300, Math.max(112, Math.max(...named) * 8 + (pictured ? 60 : 8)))}px)`;
+  const style = {
+    "--w": narrow ? "52px" : "64px",
+    "--c": narrow ? "50px" : "62px",
+    "--n": 1,
+    "grid-template-columns": `${first} var(--w)${weighted ? " 14px var(--w)" : ""} minmax(64px, 1fr)`,
+  };
   return { weighted, pictured: pictured && unit.listed.length <= 4, adds: unit.made === "sum", style };
 }
 
@@ -46,19 +64,58 @@ function listedRow(scene, term, layout) {
   const { place } = term;
   const other = spotOf(net, term.weight_place);
   const name = (place ? spotName(net, place) : "a constant") + (other ? ` × ${spotName(net, other)}` : "");
-  const said = layout.weighted ? `${whole(term.value)} × ${bracketed(term.weight)} = ${whole(term.product)}` : whole(term.value);
-  const speak = () => scene.read(`${name}: ${said}${term.weight_place ? `, with ${term.weight_place}` : ""}.${place ? ` Choose ${whole(term.value)} to see what it is made of.` : ""}`);
+  const said = layout.weighted
+    ? `${whole(term.value)} × ${bracketed(term.weight)} = ${whole(term.product)}`
+    : whole(term.value);
+  const speak = () =>
+    scene.read(
+      `${name}: ${said}${term.weight_place ? `, with ${term.weight_place}` : ""}.${place ? ` Choose ${whole(term.value)} to see what it is made of.` : ""}`,
+    );
   const figures = (value, peak, properties = {}, tag = "span") =>
-    el("div", { class: "matrix figures", style: { "--n": 1 } }, el(tag, { class: "cell", style: Number.isFinite(value) ? cell(value, peak) : {}, ...properties }, inCell(value, peak)));
+    el(
+      "div",
+      { class: "matrix figures", style: { "--n": 1 } },
+      el(
+        tag,
+        { class: "cell", style: Number.isFinite(value) ? cell(value, peak) : {}, ...properties },
+        inCell(value, peak),
+      ),
+    );
   const value = place
-    ? figures(term.value, peaks.patch, { "aria-label": `${name}, ${said}. Follow.`, onclick: () => back(scene, place) }, "button")
+    ? figures(
+        term.value,
+        peaks.patch,
+        { "aria-label": `${name}, ${said}. Follow.`, onclick: () => back(scene, place) },
+        "button",
+      )
     : figures(term.value, peaks.patch);
-  const goes = other ? { "aria-label": `${term.weight_place}, ${whole(term.weight)}. Follow.`, onclick: () => back(scene, other) } : {};
-  const weight = layout.weighted ? [el("span", { class: "op" }, "×"), figures(term.weight, peaks.filter, { title: term.weight_place ?? "", ...goes }, other ? "button" : "span")] : [];
+  const goes = other
+    ? { "aria-label": `${term.weight_place}, ${whole(term.weight)}. Follow.`, onclick: () => back(scene, other) }
+    : {};
+  const weight = layout.weighted
+    ? [
+        el("span", { class: "op" }, "×"),
+        figures(term.weight, peaks.filter, { title: term.weight_place ?? "", ...goes }, other ? "button" : "span"),
+      ]
+    : [];
   const pictured = layout.pictured && place ? thumb(scene, place.row, place.map, [place]) : null;
-  return el("div", { class: "channel one", style: layout.style, onpointerover: speak, onfocusin: speak },
-    el("span", { class: "from", title: name, style: { overflow: "hidden" } }, el("span", { style: { overflow: "hidden", "text-overflow": "ellipsis" } }, name), pictured),
-    value, ...weight, el("data", { class: "sum", style: LAST, title: whole(term.product) }, layout.adds ? figure(term.product, decimals, signed) : ""));
+  return el(
+    "div",
+    { class: "channel one", style: layout.style, onpointerover: speak, onfocusin: speak },
+    el(
+      "span",
+      { class: "from", title: name, style: { overflow: "hidden" } },
+      el("span", { style: { overflow: "hidden", "text-overflow": "ellipsis" } }, name),
+      pictured,
+    ),
+    value,
+    ...weight,
+    el(
+      "data",
+      { class: "sum", style: LAST, title: whole(term.product) },
+      layout.adds ? figure(term.product, decimals, signed) : "",
+    ),
+  );
 }
 
 /** A weight that is itself the value of a row, as in a product of two volumes. */
@@ -71,7 +128,19 @@ function spotOf(net, text) {
 
 /** The lines on the way to a result: mean and variance of a normalization, the logarithm of a softmax. */
 export function lines({ unit, decimals }) {
-  return (unit.lines ?? []).map((line) => el("div", { class: "total" }, el("span", {}, line.label), el("span", { class: "caption" }, line.text), el("data", { title: whole(number(line.value)), style: { color: "var(--ink-2)" } }, figure(number(line.value), decimals))));
+  return (unit.lines ?? []).map((line) =>
+    el(
+      "div",
+      { class: "total" },
+      el("span", {}, line.label),
+      el("span", { class: "caption" }, line.text),
+      el(
+        "data",
+        { title: whole(number(line.value)), style: { color: "var(--ink-2)" } },
+        figure(number(line.value), decimals),
+      ),
+    ),
+  );
 }
 
 const REACH = [3, 4]; // of the neighborhood of a pixel, in rows and columns
@@ -82,17 +151,38 @@ const REACH = [3, 4]; // of the neighborhood of a pixel, in rows and columns
  * @returns {Promise<Node[]>}
  */
 export async function pixelScreen(net, image, place) {
-  const [{ channels }, around] = await Promise.all([pixel(net.id, image.id, place.row, place.col), neighbors(net, image, place)]);
+  const [{ channels }, around] = await Promise.all([
+    pixel(net.id, image.id, place.row, place.col),
+    neighbors(net, image, place),
+  ]);
   const bytes = channels.map((channel) => channel.byte);
   const mine = channels[place.map] ?? channels[0];
   const one = channels.length === 1;
   const heading = el("h2", {}, `Pixel (${place.row}, ${place.col}) = ${one ? bytes[0] : `(${bytes.join(", ")})`}`);
   const said = one ? "one byte, from 0 (black) to 255 (white)" : `${channels.length} bytes, each from 0 to 255`;
-  return [el("section", { class: "card pixel", style: { "min-width": "0" } }, heading, around,
-    el("p", { class: "lead" }, `This is the image: ${said}. There is nothing behind it.`),
-    ...channels.map((channel) => el("p", { class: "sentence", style: channel === mine ? {} : { "font-size": "var(--t3)", color: "var(--ink-2)" } },
-      one ? null : `${channel.name}: `, `(${channel.byte} ÷ 255 − ${bracketed(channel.mean)}) ÷ ${whole(channel.std)} = `, el("b", { title: whole(channel.value) }, fixed(channel.value, 4)))),
-    el("p", { class: "caption" }, `The mean and the standard deviation are those of the training images; ${fixed(mine.value, 4)} is the value of image[${place.map},${place.row},${place.col}], which the first layer reads.`))];
+  return [
+    el(
+      "section",
+      { class: "card pixel", style: { "min-width": "0" } },
+      heading,
+      around,
+      el("p", { class: "lead" }, `This is the image: ${said}. There is nothing behind it.`),
+      ...channels.map((channel) =>
+        el(
+          "p",
+          { class: "sentence", style: channel === mine ? {} : { "font-size": "var(--t3)", color: "var(--ink-2)" } },
+          one ? null : `${channel.name}: `,
+          `(${channel.byte} ÷ 255 − ${bracketed(channel.mean)}) ÷ ${whole(channel.std)} = `,
+          el("b", { title: whole(channel.value) }, fixed(channel.value, 4)),
+        ),
+      ),
+      el(
+        "p",
+        { class: "caption" },
+        `The mean and the standard deviation are those of the training images; ${fixed(mine.value, 4)} is the value of image[${place.map},${place.row},${place.col}], which the first layer reads.`,
+      ),
+    ),
+  ];
 }
 
 /** The picture's own bytes around a pixel, read from the picture that the network sees. */
@@ -115,8 +205,26 @@ async function neighbors(net, image, place) {
     const light = 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2];
     const style = { background: `rgb(${rgb[0]} ${rgb[1]} ${rgb[2]})`, color: light > 117 ? "#000000" : "#ffffff" };
     const open = () => follow({ ...place, row: y, col: x });
-    return el(here ? "span" : "button", { class: `cell ${here ? "lit" : ""}`, style, "aria-label": `Pixel (${y}, ${x}), ${byte}`, onclick: here ? null : open }, String(byte));
+    return el(
+      here ? "span" : "button",
+      {
+        class: `cell ${here ? "lit" : ""}`,
+        style,
+        "aria-label": `Pixel (${y}, ${x}), ${byte}`,
+        onclick: here ? null : open,
+      },
+      String(byte),
+    );
   });
   const width = innerWidth <= 760 ? "32px" : "40px";
-  return el("div", { class: "matrix figures", style: { "--n": columns, "--c": width }, role: "group", "aria-label": "The bytes around it" }, ...cells);
+  return el(
+    "div",
+    {
+      class: "matrix figures",
+      style: { "--n": columns, "--c": width },
+      role: "group",
+      "aria-label": "The bytes around it",
+    },
+    ...cells,
+  );
 }

@@ -30,17 +30,48 @@ function make(net, image) {
   const [height, width] = net.size;
   const over = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
   const caption = el("p", { class: "caption" });
-  const choose = el("div", { class: "choose", role: "group", "aria-label": "Images" },
-    ...net.images.map(({ id, title }) => el("button", { "aria-pressed": String(id === image.id), "aria-label": title, title, onclick: () => go({ image: id }) }, shown(net, id))),
-    el("button", { class: "add", title: "Choose a file, drop or paste one, draw, or use the camera", onclick: () => another(net) }, "Other…"));
-  const [said, more] = [answers(net, image), [net.caution, image.note].filter(Boolean).map((text) => el("p", { class: "caption long" }, text))];
-  return { over, caption, nodes: [el("div", { class: "frame", style: { "aspect-ratio": `${width} / ${height}` } }, shown(net, image.id), over), caption, said, ...more, choose] };
+  const choose = el(
+    "div",
+    { class: "choose", role: "group", "aria-label": "Images" },
+    ...net.images.map(({ id, title }) =>
+      el(
+        "button",
+        { "aria-pressed": String(id === image.id), "aria-label": title, title, onclick: () => go({ image: id }) },
+        shown(net, id),
+      ),
+    ),
+    el(
+      "button",
+      { class: "add", title: "Choose a file, drop or paste one, draw, or use the camera", onclick: () => another(net) },
+      "Other…",
+    ),
+  );
+  const [said, more] = [
+    answers(net, image),
+    [net.caution, image.note].filter(Boolean).map((text) => el("p", { class: "caption long" }, text)),
+  ];
+  return {
+    over,
+    caption,
+    nodes: [
+      el("div", { class: "frame", style: { "aspect-ratio": `${width} / ${height}` } }, shown(net, image.id), over),
+      caption,
+      said,
+      ...more,
+      choose,
+    ],
+  };
 }
 
 /** What the network sees, scaled without smoothing where it is small. */
 function shown(net, id) {
-  const picture = /** @type {HTMLImageElement} */ (el("img", { alt: "", class: net.size[1] < 120 ? "cells" : null, draggable: "false" }));
-  pictureOf(net.id, id).then((url) => (picture.src = url), (error) => (picture.alt = error.message));
+  const picture = /** @type {HTMLImageElement} */ (
+    el("img", { alt: "", class: net.size[1] < 120 ? "cells" : null, draggable: "false" })
+  );
+  pictureOf(net.id, id).then(
+    (url) => (picture.src = url),
+    (error) => (picture.alt = error.message),
+  );
   return picture;
 }
 
@@ -50,11 +81,23 @@ function answers(net, image) {
   const long = first.some((answer) => answer.class.length > 4);
   const before = bars;
   bars = new Map(image.answers.map((answer) => [answer.class, Number(answer.probability) || 0]));
-  return el("ol", { class: `classes ${long ? "long" : ""} ${net.caution ? "doubted" : ""}`, "aria-label": "What the network says" }, ...first.map((answer, i) => {
-    const fill = el("div", { class: "fill", style: { transform: `scaleX(${before.get(answer.class) ?? 0})` } });
-    requestAnimationFrame(() => requestAnimationFrame(() => (fill.style.transform = `scaleX(${bars.get(answer.class) ?? 0})`)));
-    return el("li", { class: i ? null : "first" }, el("span", { class: "what", title: answer.class }, answer.class), el("div", { class: "track" }, fill), el("data", {}, percent(answer.probability)));
-  }));
+  return el(
+    "ol",
+    { class: `classes ${long ? "long" : ""} ${net.caution ? "doubted" : ""}`, "aria-label": "What the network says" },
+    ...first.map((answer, i) => {
+      const fill = el("div", { class: "fill", style: { transform: `scaleX(${before.get(answer.class) ?? 0})` } });
+      requestAnimationFrame(() =>
+        requestAnimationFrame(() => (fill.style.transform = `scaleX(${bars.get(answer.class) ?? 0})`)),
+      );
+      return el(
+        "li",
+        { class: i ? null : "first" },
+        el("span", { class: "what", title: answer.class }, answer.class),
+        el("div", { class: "track" }, fill),
+        el("data", {}, percent(answer.probability)),
+      );
+    }),
+  );
 }
 
 /**
@@ -67,7 +110,14 @@ export async function receptiveField(net, image, { layer, map, row, col }) {
   const { field } = await unit(net.id, image, layer, [map, row, col]);
   const [ys, xs] = field?.clipped.slice(-2) ?? [];
   if (!field || !ys || !xs) return null;
-  return { x: xs[0], y: ys[0], w: xs[1] - xs[0], h: ys[1] - ys[0], whole: field.box.slice(-2).map(([from, end]) => end - from), exact: field.exact };
+  return {
+    x: xs[0],
+    y: ys[0],
+    w: xs[1] - xs[0],
+    h: ys[1] - ys[0],
+    whole: field.box.slice(-2).map(([from, end]) => end - from),
+    exact: field.exact,
+  };
 }
 
 /** All fields of the trail, nested as a funnel; the last outline becomes the next one. */
@@ -78,7 +128,10 @@ async function fields(net, image, state) {
   const found = await Promise.all(places.map((place) => receptiveField(net, image.id, place).catch(() => undefined)));
   if (mine !== turn) return;
   const now = found.at(-1);
-  const was = found.slice(0, -1).filter(Boolean).flatMap((field) => [rect("halo", field), rect("was", field)]);
+  const was = found
+    .slice(0, -1)
+    .filter(Boolean)
+    .flatMap((field) => [rect("halo", field), rect("was", field)]);
   const last = now ? [hold(over, "halo now-halo", now), hold(over, "now", now)] : [];
   over.replaceChildren(...was, ...last);
   const size = `${net.size[1]}×${net.size[0]}`;
@@ -91,12 +144,18 @@ function sentence(net, { place }, field) {
   if (!place || field === undefined) return null;
   if (!field) return "This unit sees no place of the image.";
   if (place.layer === "image") return `Row ${field.y}, column ${field.x} of ${sides(net.size)} pixels.`;
-  const beyond = field.whole[0] > field.h || field.whole[1] > field.w ? ` Its field of ${sides(field.whole)} reaches over the edge.` : "";
+  const beyond =
+    field.whole[0] > field.h || field.whole[1] > field.w
+      ? ` Its field of ${sides(field.whole)} reaches over the edge.`
+      : "";
   return `The unit sees ${field.exact ? "" : "at most "}${sides([field.h, field.w])} of ${sides(net.size)} pixels.${beyond}`;
 }
 
 function rect(kind, { x, y, w, h }) {
-  return svg("rect", { class: `field ${kind}`, style: { x: `${x}px`, y: `${y}px`, width: `${w}px`, height: `${h}px` } });
+  return svg("rect", {
+    class: `field ${kind}`,
+    style: { x: `${x}px`, y: `${y}px`, width: `${w}px`, height: `${h}px` },
+  });
 }
 
 /** The same element at another place, so that it moves there. */
@@ -104,6 +163,7 @@ function hold(over, kind, field) {
   const [name] = kind.split(" ").slice(-1);
   const held = over.querySelector(`.${name}`);
   if (!held) return rect(kind, field);
-  for (const [k, v] of Object.entries({ x: field.x, y: field.y, width: field.w, height: field.h })) held.style.setProperty(k, `${v}px`);
+  for (const [k, v] of Object.entries({ x: field.x, y: field.y, width: field.w, height: field.h }))
+    held.style.setProperty(k, `${v}px`);
   return held;
 }

@@ -37,14 +37,47 @@ export function side(scene) {
   const [maps, height, width] = row.shape;
   const one = height * width === 1;
   const name = one ? `Unit ${place.map} of ${row.name}` : `Map ${place.map} of ${row.name}`;
-  const turn = (step, text, label) => el("button", { class: "quiet", "aria-label": label, disabled: place.map + step < 0 || place.map + step >= maps, onclick: () => move({ map: place.map + step }) }, text);
+  const turn = (step, text, label) =>
+    el(
+      "button",
+      {
+        class: "quiet",
+        "aria-label": label,
+        disabled: place.map + step < 0 || place.map + step >= maps,
+        onclick: () => move({ map: place.map + step }),
+      },
+      text,
+    );
   const noun = one ? "unit" : "map";
-  return el("aside", { class: "side" },
-    el("div", { class: "row", style: { "flex-wrap": "nowrap", "justify-content": "space-between", gap: "0", "grid-column": "1 / -1" } },
+  return el(
+    "aside",
+    { class: "side" },
+    el(
+      "div",
+      {
+        class: "row",
+        style: { "flex-wrap": "nowrap", "justify-content": "space-between", gap: "0", "grid-column": "1 / -1" },
+      },
       el("h3", { style: { "overflow-wrap": "anywhere" } }, name),
-      maps > 1 ? el("span", { style: { "white-space": "nowrap" } }, turn(-1, "‹", `Previous ${noun}`), turn(1, "›", `Next ${noun}`)) : null),
-    ...(one ? [] : [board(scene), legend(scene.board.peak, scene.board.lowest < 0, scene.board.all ? "" : "of this map"), controls(scene)]),
-    ...onwards(scene), whatIf(scene));
+      maps > 1
+        ? el(
+            "span",
+            { style: { "white-space": "nowrap" } },
+            turn(-1, "‹", `Previous ${noun}`),
+            turn(1, "›", `Next ${noun}`),
+          )
+        : null,
+    ),
+    ...(one
+      ? []
+      : [
+          board(scene),
+          legend(scene.board.peak, scene.board.lowest < 0, scene.board.all ? "" : "of this map"),
+          controls(scene),
+        ]),
+    ...onwards(scene),
+    whatIf(scene),
+  );
 }
 
 const move = (change) => {
@@ -57,13 +90,30 @@ function board(scene) {
   const { row, place } = scene;
   const map = scene.board.of(place.map);
   const [high, wide] = [map.height, map.width];
-  const style = { left: `${(100 * place.col) / wide}%`, top: `${(100 * place.row) / high}%`, width: `${100 / wide}%`, height: `${100 / high}%` };
-  const node = el("div", { class: "board", tabindex: 0, role: "application", "aria-label": `Map ${place.map} of ${row.name}. Arrow keys move the unit, space slides the filter.` },
-    picture(map.data, high, wide, scene.board.peak, shown + 1), el("span", { class: "mark", style }));
+  const style = {
+    left: `${(100 * place.col) / wide}%`,
+    top: `${(100 * place.row) / high}%`,
+    width: `${100 / wide}%`,
+    height: `${100 / high}%`,
+  };
+  const node = el(
+    "div",
+    {
+      class: "board",
+      tabindex: 0,
+      role: "application",
+      "aria-label": `Map ${place.map} of ${row.name}. Arrow keys move the unit, space slides the filter.`,
+    },
+    picture(map.data, high, wide, scene.board.peak, shown + 1),
+    el("span", { class: "mark", style }),
+  );
   const to = (y, x) => y >= 0 && x >= 0 && y < high && x < wide && move({ row: y, col: x });
   node.addEventListener("click", (event) => {
     const box = node.getBoundingClientRect();
-    to(Math.min(high - 1, Math.floor(((event.clientY - box.top) / box.height) * high)), Math.min(wide - 1, Math.floor(((event.clientX - box.left) / box.width) * wide)));
+    to(
+      Math.min(high - 1, Math.floor(((event.clientY - box.top) / box.height) * high)),
+      Math.min(wide - 1, Math.floor(((event.clientX - box.left) / box.width) * wide)),
+    );
   });
   node.addEventListener("keydown", (event) => pressed(event, scene, to));
   return node;
@@ -92,9 +142,21 @@ function controls(scene) {
   const { row, place } = scene;
   const [, height, width] = row.shape;
   const at = place.row * width + place.col + 1;
-  return el("div", { class: "row" },
-    el("button", { class: "pill slide", "aria-label": "Slide the filter, or pause", "aria-pressed": String(Boolean(playing)), onclick: () => toggle(scene) }, playing ? "❚❚ Pause" : "▶ Slide the filter"),
-    el("span", { class: "caption" }, `${count(at)} of ${count(height * width)}`));
+  return el(
+    "div",
+    { class: "row" },
+    el(
+      "button",
+      {
+        class: "pill slide",
+        "aria-label": "Slide the filter, or pause",
+        "aria-pressed": String(Boolean(playing)),
+        onclick: () => toggle(scene),
+      },
+      playing ? "❚❚ Pause" : "▶ Slide the filter",
+    ),
+    el("span", { class: "caption" }, `${count(at)} of ${count(height * width)}`),
+  );
 }
 
 /** Start at the first unit; every step is shown before the next one is asked for. */
@@ -115,31 +177,43 @@ export function goOn({ row }) {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const stride = calm ? width : Math.ceil((height * width) / STOPS);
   clearTimeout(timer);
-  timer = setTimeout(() => {
-    const { place } = read();
-    shown += stride;
-    if (!place || place.layer !== row.name) return stop();
-    if (shown >= height * width) {
-      stop();
-      return slideTo({ place: { ...place, row: height - 1, col: width - 1 } });
-    }
-    return slideTo({ place: { ...place, row: Math.floor(shown / width), col: shown % width } });
-  }, calm ? 900 : 90);
+  timer = setTimeout(
+    () => {
+      const { place } = read();
+      shown += stride;
+      if (!place || place.layer !== row.name) return stop();
+      if (shown >= height * width) {
+        stop();
+        return slideTo({ place: { ...place, row: height - 1, col: width - 1 } });
+      }
+      return slideTo({ place: { ...place, row: Math.floor(shown / width), col: shown % width } });
+    },
+    calm ? 900 : 90,
+  );
 }
 
 /** Alone back to the pixels: the operand that contributes most. */
 function onwards(scene) {
   const { unit, net } = scene;
   const { largest } = unit;
-  const words = { maximum: "largest operand", minimum: "smallest operand", copy: "copy", function: "operand" }[unit.made] ?? (unit.parts.some((part) => part.filter) || unit.listed.some((term) => term.weight !== 1) ? "largest product" : "largest value");
+  const words =
+    { maximum: "largest operand", minimum: "smallest operand", copy: "copy", function: "operand" }[unit.made] ??
+    (unit.parts.some((part) => part.filter) || unit.listed.some((term) => term.weight !== 1)
+      ? "largest product"
+      : "largest value");
   const leave = () => {
     say(`${spotName(net, largest)}`);
     stop();
     back(scene, largest);
   };
-  if (!largest) return [el("p", { class: "caption" }, "There is nothing behind this number that leads on to the image.")];
+  if (!largest)
+    return [el("p", { class: "caption" }, "There is nothing behind this number that leads on to the image.")];
   return [
     el("button", { class: "pill main follow", title: "F", onclick: leave }, `← Follow the ${words}`),
-    el("p", { class: "caption" }, `One step back, to ${spotName(net, largest)}${unit.made === "sum" && unit.count > 1 ? ", which contributes most" : ""}. Again and again it ends at a pixel.`),
+    el(
+      "p",
+      { class: "caption" },
+      `One step back, to ${spotName(net, largest)}${unit.made === "sum" && unit.count > 1 ? ", which contributes most" : ""}. Again and again it ends at a pixel.`,
+    ),
   ];
 }

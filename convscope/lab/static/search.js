@@ -11,10 +11,20 @@ export function search(net) {
   if (document.querySelector("dialog")) return;
   const list = el("ul", { class: "found", id: "found", role: "listbox", "aria-label": "Layers found" });
   const told = el("p", { class: "caption", role: "status" });
-  const input = /** @type {HTMLInputElement} */ (el("input", {
-    class: "field-of-text", type: "text", placeholder: "conv2 3×3", autocomplete: "off", spellcheck: "false", autofocus: true,
-    role: "combobox", "aria-expanded": "true", "aria-controls": "found", "aria-label": "Part of a layer's name",
-  }));
+  const input = /** @type {HTMLInputElement} */ (
+    el("input", {
+      class: "field-of-text",
+      type: "text",
+      placeholder: "conv2 3×3",
+      autocomplete: "off",
+      spellcheck: "false",
+      autofocus: true,
+      role: "combobox",
+      "aria-expanded": "true",
+      "aria-controls": "found",
+      "aria-label": "Part of a layer's name",
+    })
+  );
   const box = dialog("Search a layer", input, list, told);
   let [found, at] = [net.rows, 0];
   const open = (row) => {
@@ -28,12 +38,25 @@ export function search(net) {
   };
   const show = () => {
     const words = input.value.toLowerCase().replaceAll("x", "×").split(/\s+/).filter(Boolean);
-    const hay = (row) => `${row.name} ${row.kind} ${row.size?.join("×") ?? ""} ${volume(row.shape)}`.toLowerCase().replaceAll("x", "×");
+    const hay = (row) =>
+      `${row.name} ${row.kind} ${row.size?.join("×") ?? ""} ${volume(row.shape)}`.toLowerCase().replaceAll("x", "×");
     found = net.rows.filter((row) => words.every((word) => hay(row).includes(word)));
     at = 0;
-    list.replaceChildren(...found.slice(0, MOST).map((row, i) =>
-      el("li", { id: `found-${i}`, role: "option", onclick: () => open(row) }, el("b", {}, row.name), el("span", { class: "caption" }, `${row.kind}, ${volume(row.shape)}`))));
-    told.textContent = found.length ? `${count(found.length)} of ${count(net.rows.length)} layers${found.length > MOST ? `, the first ${MOST} shown` : ""}` : "No layer has this in its name.";
+    list.replaceChildren(
+      ...found
+        .slice(0, MOST)
+        .map((row, i) =>
+          el(
+            "li",
+            { id: `found-${i}`, role: "option", onclick: () => open(row) },
+            el("b", {}, row.name),
+            el("span", { class: "caption" }, `${row.kind}, ${volume(row.shape)}`),
+          ),
+        ),
+    );
+    told.textContent = found.length
+      ? `${count(found.length)} of ${count(net.rows.length)} layers${found.length > MOST ? `, the first ${MOST} shown` : ""}`
+      : "No layer has this in its name.";
     mark();
   };
   input.addEventListener("input", show);

@@ -17,7 +17,9 @@ export function read() {
   const asked = new URLSearchParams(location.search);
   const [row, col] = at.split(",").map(Number);
   return {
-    net, image, layer,
+    net,
+    image,
+    layer,
     place: at ? { layer, map: Number(map), row, col } : null,
     rank: asked.get("rank") || "strongest",
     beside: asked.get("with") || "",

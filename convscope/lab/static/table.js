@@ -6,7 +6,18 @@ import { into } from "./network.js";
 import { count, one, several, sides, volume } from "./numbers.js";
 import { link } from "./state.js";
 
-const COLUMNS = ["Layer", "Operation", "Filters", "Size", "Stride", "Padding", "Output volume", "Activation", "Parameters", "Each unit sees"];
+const COLUMNS = [
+  "Layer",
+  "Operation",
+  "Filters",
+  "Size",
+  "Stride",
+  "Padding",
+  "Output volume",
+  "Activation",
+  "Parameters",
+  "Each unit sees",
+];
 const NONE = "–";
 
 /**
@@ -16,9 +27,16 @@ const NONE = "–";
  */
 export function table(net, state, collapse) {
   const { boxes } = gather(net.rows, state.open, collapse);
-  return el("div", { class: "card scroll", tabindex: 0, role: "region", "aria-label": "Table of the layers" }, el("table", { class: "rows" },
-    el("thead", {}, el("tr", {}, ...COLUMNS.map((text, i) => el("th", { scope: "col", class: numeric(i) }, text)))),
-    el("tbody", {}, ...boxes.map((box) => line(net, state, box)))));
+  return el(
+    "div",
+    { class: "card scroll", tabindex: 0, role: "region", "aria-label": "Table of the layers" },
+    el(
+      "table",
+      { class: "rows" },
+      el("thead", {}, el("tr", {}, ...COLUMNS.map((text, i) => el("th", { scope: "col", class: numeric(i) }, text)))),
+      el("tbody", {}, ...boxes.map((box) => line(net, state, box))),
+    ),
+  );
 }
 
 const numeric = (column) => (column > 1 && column !== 7 ? "n" : null);
@@ -26,15 +44,34 @@ const numeric = (column) => (column > 1 && column !== 7 ? "n" : null);
 function line(net, state, box) {
   const { row, blocks, members } = box;
   const closed = blocks.length > 0;
-  const name = blocks.length > 1 ? `${blocks[0]} – ${blocks.at(-1)}` : blocks[0] ?? row.name;
+  const name = blocks.length > 1 ? `${blocks[0]} – ${blocks.at(-1)}` : (blocks[0] ?? row.name);
   const weighted = members.filter((m) => m.params).length;
   const params = members.reduce((sum, m) => sum + m.params, 0);
-  const kind = closed ? `${blocks.length > 1 ? `${blocks.length} blocks, ` : ""}${several(weighted, "layer")} with weights` : row.kind;
-  const own = closed ? [NONE, NONE, NONE, NONE] : [row.filters ? count(row.filters) : NONE, row.size?.length ? sides2(row.size) : NONE, row.stride?.length ? one(row.stride) : NONE, row.padding?.length ? one(row.padding) : NONE];
-  const cells = [kind, ...own, volume(row.shape), row.activation || NONE, params ? count(params) : NONE, sees(net, row)];
-  return el("tr", { class: closed ? "closed" : null },
+  const kind = closed
+    ? `${blocks.length > 1 ? `${blocks.length} blocks, ` : ""}${several(weighted, "layer")} with weights`
+    : row.kind;
+  const own = closed
+    ? [NONE, NONE, NONE, NONE]
+    : [
+        row.filters ? count(row.filters) : NONE,
+        row.size?.length ? sides2(row.size) : NONE,
+        row.stride?.length ? one(row.stride) : NONE,
+        row.padding?.length ? one(row.padding) : NONE,
+      ];
+  const cells = [
+    kind,
+    ...own,
+    volume(row.shape),
+    row.activation || NONE,
+    params ? count(params) : NONE,
+    sees(net, row),
+  ];
+  return el(
+    "tr",
+    { class: closed ? "closed" : null },
     el("th", { scope: "row" }, el("a", { ...link(into(box, state)), title: closed ? "Open" : null }, name)),
-    ...cells.map((text, i) => el("td", { class: numeric(i + 1) }, text)));
+    ...cells.map((text, i) => el("td", { class: numeric(i + 1) }, text)),
+  );
 }
 
 const sides2 = (size) => (size.length > 1 ? sides(size) : String(size[0]));

@@ -12,14 +12,31 @@ import { go } from "./state.js";
  */
 export function trailBar(net, state) {
   if (!state.layer) return [];
-  const parts = [el("button", { onclick: () => go({ layer: "", place: null, trail: [] }) }, "Network"), arrow("›"),
-    el("button", { "aria-current": state.place ? null : "page", onclick: () => go({ place: null, trail: [] }) }, state.layer === "image" ? "image" : `${state.layer} maps`)];
+  const parts = [
+    el("button", { onclick: () => go({ layer: "", place: null, trail: [] }) }, "Network"),
+    arrow("›"),
+    el(
+      "button",
+      { "aria-current": state.place ? null : "page", onclick: () => go({ place: null, trail: [] }) },
+      state.layer === "image" ? "image" : `${state.layer} maps`,
+    ),
+  ];
   if (!state.place) return parts;
   const way = [...state.trail, state.place];
   parts.push(el("span", { class: "gap" }));
   for (const [i, place] of way.entries()) {
     if (i) parts.push(arrow("←"));
-    parts.push(el("button", { "aria-current": i === way.length - 1 ? "step" : null, onclick: () => go({ place, layer: place.layer, trail: way.slice(0, i) }) }, placeName(net, place), value(net, state, place)));
+    parts.push(
+      el(
+        "button",
+        {
+          "aria-current": i === way.length - 1 ? "step" : null,
+          onclick: () => go({ place, layer: place.layer, trail: way.slice(0, i) }),
+        },
+        placeName(net, place),
+        value(net, state, place),
+      ),
+    );
   }
   return parts;
 }
@@ -34,7 +51,8 @@ export function toEnd(trail) {
 
 /** conv2[5,3,7]; a unit of a vector is fc2[4]; the end is a pixel. */
 export function placeName(net, { layer, map, row, col }) {
-  if (layer === "image") return `pixel (${row}, ${col})${net.channels > 1 ? ` ${["red", "green", "blue"][map] ?? map}` : ""}`;
+  if (layer === "image")
+    return `pixel (${row}, ${col})${net.channels > 1 ? ` ${["red", "green", "blue"][map] ?? map}` : ""}`;
   const [, h, w] = net.byName.get(layer)?.shape ?? [0, 2, 2];
   return h * w === 1 ? `${layer}[${map}]` : `${layer}[${map},${row},${col}]`;
 }
@@ -47,9 +65,12 @@ function value(net, state, { layer, map, row, col }) {
     shown.title = full;
     toEnd(shown.closest(".trail"));
   };
-  const asked = layer === "image"
-    ? pixel(net.id, state.image, row, col).then(({ channels }) => write(String(channels[map]?.byte ?? ""), `${channels[map]?.byte} of 255`))
-    : unit(net.id, state.image, layer, [map, row, col]).then((u) => write(fixed(u.value, 3), whole(u.value)));
+  const asked =
+    layer === "image"
+      ? pixel(net.id, state.image, row, col).then(({ channels }) =>
+          write(String(channels[map]?.byte ?? ""), `${channels[map]?.byte} of 255`),
+        )
+      : unit(net.id, state.image, layer, [map, row, col]).then((u) => write(fixed(u.value, 3), whole(u.value)));
   asked.catch(() => write("", "")); // the stage says what is wrong
   return shown;
 }

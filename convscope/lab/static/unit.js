@@ -38,8 +38,14 @@ export async function unitScreen(net, image, state) {
 
 function outside(row, { map, row: y, col }) {
   const [maps, high, wide] = row.shape;
-  const inside = [[map, maps], [y, high], [col, wide]].every(([index, most]) => Number.isInteger(index) && index >= 0 && index < most);
-  return inside ? "" : `${row.name} has ${count(maps)} maps of ${high}×${wide}, so there is no unit [${map},${y},${col}]. Indices start at 0.`;
+  const inside = [
+    [map, maps],
+    [y, high],
+    [col, wide],
+  ].every(([index, most]) => Number.isInteger(index) && index >= 0 && index < most);
+  return inside
+    ? ""
+    : `${row.name} has ${count(maps)} maps of ${high}×${wide}, so there is no unit [${map},${y},${col}]. Indices start at 0.`;
 }
 
 /** The explanation, and the maps that it is about. */
@@ -51,9 +57,24 @@ async function sceneOf(net, image, row, place) {
   ]);
   const unit = told(answer);
   const volumes = await operands(net, image, unit);
-  const results = [unit.exact, unit.value, ...unit.steps.map((step) => step.value)].filter((v) => Number.isFinite(v) && v);
+  const results = [unit.exact, unit.value, ...unit.steps.map((step) => step.value)].filter(
+    (v) => Number.isFinite(v) && v,
+  );
   const decimals = Math.min(6, Math.max(3, ...results.map((v) => decimalsFor([v], 3))));
-  return { net, image, row, place, unit, volumes, board, decimals, peaks: peaksOf(unit, volumes.values()), read: () => undefined, opened: kept.opened, limit };
+  return {
+    net,
+    image,
+    row,
+    place,
+    unit,
+    volumes,
+    board,
+    decimals,
+    peaks: peaksOf(unit, volumes.values()),
+    read: () => undefined,
+    opened: kept.opened,
+    limit,
+  };
 }
 
 /** All channels where they are few; else so many of the largest that a screen holds them. */
@@ -63,13 +84,27 @@ function limitOf(net, row) {
   return channels <= most + 2 ? channels : most;
 }
 
-const PLAIN = new Set(["row", "label", "text", "operation", "op", "kind", "made", "formula", "worked", "from", "weight_place", "name"]);
+const PLAIN = new Set([
+  "row",
+  "label",
+  "text",
+  "operation",
+  "op",
+  "kind",
+  "made",
+  "formula",
+  "worked",
+  "from",
+  "weight_place",
+  "name",
+]);
 
 /** What is no number came as a word: put the number back, everywhere but in texts. */
 function told(value, key = "") {
   if (PLAIN.has(key)) return value;
   if (Array.isArray(value)) return value.map((v) => told(v));
-  if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, told(v, k)]));
+  if (value && typeof value === "object")
+    return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, told(v, k)]));
   return number(value);
 }
 
@@ -78,10 +113,16 @@ async function operands(net, image, unit) {
   const few = unit.listed.length <= 4 ? unit.listed.map((term) => term.place) : [];
   const spots = [...unit.parts, ...few].filter((spot) => spot?.row && net.byName.has(spot.row));
   const rows = [...new Set(spots.map((spot) => spot.row))];
-  return new Map(await Promise.all(rows.map(async (name) => {
-    const maps = [...new Set(spots.filter((spot) => spot.row === name).map((spot) => spot.map))].sort((a, b) => a - b);
-    return [name, await planes(net, image.id, net.byName.get(name), maps, WHOLE)];
-  })));
+  return new Map(
+    await Promise.all(
+      rows.map(async (name) => {
+        const maps = [...new Set(spots.filter((spot) => spot.row === name).map((spot) => spot.map))].sort(
+          (a, b) => a - b,
+        );
+        return [name, await planes(net, image.id, net.byName.get(name), maps, WHOLE)];
+      }),
+    ),
+  );
 }
 
 function heading(scene) {
@@ -89,9 +130,17 @@ function heading(scene) {
   const name = spotName(net, { row: row.name, map: place.map, y: place.row, x: place.col });
   const last = ["dense", "softmax"].includes(row.op) && net.classes?.length === row.shape[0] && row.shape[1] === 1;
   const decimals = Math.min(6, Math.max(4, decimalsFor([unit.value], 4)));
-  return el("div", {},
-    el("h2", { style: { "overflow-wrap": "anywhere" } }, `${name} = `, el("span", { class: "result", title: whole(unit.value) }, figure(unit.value, decimals))),
-    el("p", { class: "lead" }, last ? `For class ${net.classes[place.map]}. ` : null, how(scene)));
+  return el(
+    "div",
+    {},
+    el(
+      "h2",
+      { style: { "overflow-wrap": "anywhere" } },
+      `${name} = `,
+      el("span", { class: "result", title: whole(unit.value) }, figure(unit.value, decimals)),
+    ),
+    el("p", { class: "lead" }, last ? `For class ${net.classes[place.map]}. ` : null, how(scene)),
+  );
 }
 
 /** The calculation in a sentence. */
@@ -103,22 +152,33 @@ function how({ net, unit }) {
     const ties = unit.ties.length ? ` ${unit.ties.length + 1} of them have it.` : "";
     return `The ${LABELS[unit.made]} of ${n} values of ${of}.${ties}`;
   }
-  if (unit.made === "copy") return first?.place ? `A copy of ${spotName(net, first.place)}: nothing is computed${unit.op === "concat" ? `; ${unit.from.length} volumes lie behind each other here` : ""}.` : "A constant: nothing is computed.";
+  if (unit.made === "copy")
+    return first?.place
+      ? `A copy of ${spotName(net, first.place)}: nothing is computed${unit.op === "concat" ? `; ${unit.from.length} volumes lie behind each other here` : ""}.`
+      : "A constant: nothing is computed.";
   if (unit.made === "function") return `${unit.kind.replaceAll("_", " ")}: ${unit.formula}`;
-  if (unit.made === "unknown") return `${unit.kind.replaceAll("_", " ")} is an operation that convscope does not know; it reads ${of}.`;
-  if (unit.op === "mul" && first?.weight_place) return `The product of two values: ${whole(first.value)} × ${bracketed(first.weight)}.`;
+  if (unit.made === "unknown")
+    return `${unit.kind.replaceAll("_", " ")} is an operation that convscope does not know; it reads ${of}.`;
+  if (unit.op === "mul" && first?.weight_place)
+    return `The product of two values: ${whole(first.value)} × ${bracketed(first.weight)}.`;
   if (unit.op === "norm" || unit.count === 1) return `${unit.formula}.`;
   if (unit.op === "add") return `The sum of ${n} values.`;
-  if (unit.divisor !== 1 && !weighted(unit)) return `The mean of ${n} values of ${of}: their sum ÷ ${whole(unit.divisor)}.`;
+  if (unit.divisor !== 1 && !weighted(unit))
+    return `The mean of ${n} values of ${of}: their sum ÷ ${whole(unit.divisor)}.`;
   return `${factors(unit)}${n} products: the positive ones add up to ${figure(unit.positive, 3, signed)}, the negative ones to ${figure(unit.negative, 3, signed)}.`;
 }
 
-const factors = ({ sums, size, count: n }) => (sums && size && sums.length * size[0] * size[1] === n ? `${count(sums.length)} × ${size.join("×")} = ` : "");
+const factors = ({ sums, size, count: n }) =>
+  sums && size && sums.length * size[0] * size[1] === n ? `${count(sums.length)} × ${size.join("×")} = ` : "";
 
 /** The table whose right-hand column adds up. */
 function ledger(scene) {
   const { unit } = scene;
-  const spoken = el("p", { class: "spoken", "aria-live": "polite" }, unit.count > 1 ? "Point at a cell to read it; choose an operand to step back." : "Choose the operand to step back.");
+  const spoken = el(
+    "p",
+    { class: "spoken", "aria-live": "polite" },
+    unit.count > 1 ? "Point at a cell to read it; choose an operand to step back." : "Choose the operand to step back.",
+  );
   scene.read = (sentence) => spoken.replaceChildren(sentence);
   const card = el("section", { class: "card ledger", "aria-label": "The arithmetic" });
   const again = async (change, selector) => {
@@ -129,24 +189,36 @@ function ledger(scene) {
     fresh.querySelector(selector)?.focus({ preventScroll: true });
   };
   const open = (channel) => again({ opened: channel }, `.from[aria-label^="Channel ${channel},"]`);
-  card.append(...[
-    unit.count ? spoken : null, codes(scene), ...(unit.made === "sum" && unit.op === "norm" ? lines(scene) : []),
-    ...(unit.parts.length ? channelRows(scene, open) : listedRows(scene)),
-    rest(scene, () => again({ more: kept.more + MORE }, ".unfold")), ...totals(scene),
-    el("p", { class: "caption" }, compared(unit)),
-  ].filter(Boolean));
+  card.append(
+    ...[
+      unit.count ? spoken : null,
+      codes(scene),
+      ...(unit.made === "sum" && unit.op === "norm" ? lines(scene) : []),
+      ...(unit.parts.length ? channelRows(scene, open) : listedRows(scene)),
+      rest(scene, () => again({ more: kept.more + MORE }, ".unfold")),
+      ...totals(scene),
+      el("p", { class: "caption" }, compared(unit)),
+    ].filter(Boolean),
+  );
   return card;
 }
 
 /** All sums or products in order, where not all of them are written out. */
 function codes(scene) {
   const { unit, read } = scene;
-  if (unit.sums && unit.rest.count) return barcode(unit.sums, { noun: "channel", marks: unit.parts.map((part) => part.channel), read });
+  if (unit.sums && unit.rest.count)
+    return barcode(unit.sums, { noun: "channel", marks: unit.parts.map((part) => part.channel), read });
   if (!unit.bars || !unit.left.count) return null;
-  return barcode(unit.bars, { noun: weighted(unit) ? "product" : "value", together: unit.bar_terms, marks: unit.listed.map((term) => order(scene, term.place)).filter((place) => place !== null), read });
+  return barcode(unit.bars, {
+    noun: weighted(unit) ? "product" : "value",
+    together: unit.bar_terms,
+    marks: unit.listed.map((term) => order(scene, term.place)).filter((place) => place !== null),
+    read,
+  });
 }
 
-const weighted = (unit) => unit.parts.some((part) => part.filter) || unit.listed.some((term) => term.weight !== 1 || term.weight_place);
+const weighted = (unit) =>
+  unit.parts.some((part) => part.filter) || unit.listed.some((term) => term.weight !== 1 || term.weight_place);
 
 /** Which of the products an operand is: the place in its volume, where all of one volume is read. */
 function order({ net, unit }, spot) {
@@ -162,22 +234,40 @@ function rest({ unit, decimals }, more) {
   if (!hidden) return null;
   const noun = channels ? "channel" : unit.made !== "sum" ? "operand" : weighted(unit) ? "product" : "value";
   const name = `${count(hidden)} other ${noun}${hidden > 1 ? "s" : ""}`;
-  const bounded = channels && unit.rest.largest !== undefined ? `none of them more than ${figure(unit.rest.largest, decimals)}; ` : "";
+  const bounded =
+    channels && unit.rest.largest !== undefined
+      ? `none of them more than ${figure(unit.rest.largest, decimals)}; `
+      : "";
   const sum = unit.made !== "sum" ? null : channels ? unit.rest.sum : unit.left.sum;
-  return el("div", { class: "total" }, el("button", { class: "pill unfold", onclick: more }, name), el("span", { class: "caption" }, `${bounded}show ${Math.min(hidden, channels ? MORE : 2 * MORE)} more`),
-    el("data", { title: sum === null ? null : whole(sum) }, sum === null ? "" : figure(sum, decimals, signed)));
+  return el(
+    "div",
+    { class: "total" },
+    el("button", { class: "pill unfold", onclick: more }, name),
+    el("span", { class: "caption" }, `${bounded}show ${Math.min(hidden, channels ? MORE : 2 * MORE)} more`),
+    el("data", { title: sum === null ? null : whole(sum) }, sum === null ? "" : figure(sum, decimals, signed)),
+  );
 }
 
 /** Below the rule: the total, and what happens to it afterwards. */
 function totals(scene) {
   const { unit, decimals } = scene;
   const line = (label, text, value, kind = "", set = fixed) =>
-    el("div", { class: `total ${kind}` }, el("span", {}, label), el("span", { class: "caption", style: { "overflow-wrap": "anywhere" } }, text), el("data", { title: whole(value) }, figure(value, decimals, set)));
+    el(
+      "div",
+      { class: `total ${kind}` },
+      el("span", {}, label),
+      el("span", { class: "caption", style: { "overflow-wrap": "anywhere" } }, text),
+      el("data", { title: whole(value) }, figure(value, decimals, set)),
+    );
   const last = unit.steps.length ? "" : " result";
-  const steps = unit.steps.map((step, place) => line(step.label, step.text, step.value, place === unit.steps.length - 1 ? "result" : ""));
-  if (unit.made === "unknown") return [line("value", "as the network recorded it", unit.recorded, `rule${last}`), ...steps];
+  const steps = unit.steps.map((step, place) =>
+    line(step.label, step.text, step.value, place === unit.steps.length - 1 ? "result" : ""),
+  );
+  if (unit.made === "unknown")
+    return [line("value", "as the network recorded it", unit.recorded, `rule${last}`), ...steps];
   if (unit.made !== "sum") {
-    const text = unit.made === "function" ? unit.worked || unit.formula : unit.made === "copy" ? unit.formula : "to the bit";
+    const text =
+      unit.made === "function" ? unit.worked || unit.formula : unit.made === "copy" ? unit.formula : "to the bit";
     return [...lines(scene), line(LABELS[unit.made], text, unit.exact, `rule${last}`), ...steps];
   }
   const total = unit.op === "mul" && !unit.bias ? "product" : unit.divisor !== 1 && !weighted(unit) ? "mean" : "sum";
@@ -185,7 +275,8 @@ function totals(scene) {
   return [
     ...(unit.op === "norm" ? [] : lines(scene)),
     unit.bias === null ? null : line(unit.op === "norm" ? "shift" : "bias", "", unit.bias, "", signed),
-    line(total, `${divided}exact, rounded once`, unit.exact, `rule${last}`), ...steps,
+    line(total, `${divided}exact, rounded once`, unit.exact, `rule${last}`),
+    ...steps,
   ].filter(Boolean);
 }
 
@@ -193,9 +284,13 @@ function totals(scene) {
 function compared({ made, recorded, difference, bound, agrees, kind, steps: { length: after } }) {
   const away = Math.abs(difference).toExponential(1).replaceAll("-", "−");
   const allowed = Math.abs(bound).toExponential(1).replaceAll("-", "−");
-  if (made === "unknown") return `What ${kind.replaceAll("_", " ")} does is not known here, so ${whole(recorded)} is not explained.`;
+  if (made === "unknown")
+    return `What ${kind.replaceAll("_", " ")} does is not known here, so ${whole(recorded)} is not explained.`;
   if (difference === 0) return `The network recorded ${whole(recorded)}: the same.`;
-  if (!Number.isFinite(difference)) return `The network recorded ${whole(recorded)}${agrees ? ", as it must be" : ", which is not what the calculation gives"}.`;
-  const why = agrees ? `the rounding of its arithmetic, which may be up to ${allowed}` : `more than its rounding explains, which is at most ${allowed}`;
+  if (!Number.isFinite(difference))
+    return `The network recorded ${whole(recorded)}${agrees ? ", as it must be" : ", which is not what the calculation gives"}.`;
+  const why = agrees
+    ? `the rounding of its arithmetic, which may be up to ${allowed}`
+    : `more than its rounding explains, which is at most ${allowed}`;
   return `The network recorded ${whole(recorded)}${made === "sum" && after ? " for the sum" : ""}, ${away} away: ${why}.`;
 }

@@ -17,13 +17,24 @@ export function another(net) {
     box.close();
     act();
   };
-  const box = dialog("Another image", el("h3", {}, "Another image"),
-    el("p", { class: "caption" }, "Drop a picture anywhere on the page, or paste one. It stays on this machine."), file,
-    el("div", { class: "row" },
+  const box = dialog(
+    "Another image",
+    el("h3", {}, "Another image"),
+    el("p", { class: "caption" }, "Drop a picture anywhere on the page, or paste one. It stays on this machine."),
+    file,
+    el(
+      "div",
+      { class: "row" },
       el("button", { class: "pill main", onclick: () => file.click() }, "Choose a file"),
-      el("button", { class: "pill", onclick: then(async () => (await import("./draw.js")).draw(net, use)) }, net.channels === 1 ? "Draw a digit" : "Draw"),
+      el(
+        "button",
+        { class: "pill", onclick: then(async () => (await import("./draw.js")).draw(net, use)) },
+        net.channels === 1 ? "Draw a digit" : "Draw",
+      ),
       el("button", { class: "pill", onclick: then(async () => (await import("./camera.js")).camera(use)) }, "Camera"),
-      el("button", { class: "pill", onclick: () => box.close() }, "Cancel")));
+      el("button", { class: "pill", onclick: () => box.close() }, "Cancel"),
+    ),
+  );
 }
 
 /**
@@ -47,7 +58,12 @@ export async function send(net, title, picture) {
 /** A sentence over the page, until it is read or replaced. @param {string} sentence @param {boolean} [stays] */
 export function notice(sentence, stays = false) {
   document.getElementById("notice")?.remove();
-  const shown = el("div", { class: "notice card", id: "notice", role: stays ? "alert" : "status" }, el("p", {}, sentence), stays ? el("button", { class: "pill", onclick: () => shown.remove() }, "Close") : null);
+  const shown = el(
+    "div",
+    { class: "notice card", id: "notice", role: stays ? "alert" : "status" },
+    el("p", {}, sentence),
+    stays ? el("button", { class: "pill", onclick: () => shown.remove() }, "Close") : null,
+  );
   document.body.append(shown);
 }
 
@@ -60,7 +76,11 @@ export function listen(current) {
     if (!net || !data?.files.length) return false;
     document.querySelector("dialog")?.close();
     if (file) send(net, file.name || "a pasted picture", file);
-    else notice(`${data.files[0].name} is no picture. The lab reads JPEG, PNG and what else a browser calls an image.`, true);
+    else
+      notice(
+        `${data.files[0].name} is no picture. The lab reads JPEG, PNG and what else a browser calls an image.`,
+        true,
+      );
     return true;
   };
   let depth = 0;

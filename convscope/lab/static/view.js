@@ -83,8 +83,19 @@ function aim({ drawn, node, wide, high }) {
 
 /** The controls for those without a wheel; + and − and 0 on the keyboard press them. */
 function buttons(by) {
-  const button = (key, sign, label, factor) => el("button", { class: "pill", "aria-label": label, title: `${label} (${key})`, "data-key": key, onclick: () => by(factor) }, sign);
-  return el("div", { class: "zoom", role: "group", "aria-label": "Zoom" }, button("-", "−", "Smaller", 1 / 1.5), button("+", "+", "Larger", 1.5), button("0", "Fit", "The whole network", 0));
+  const button = (key, sign, label, factor) =>
+    el(
+      "button",
+      { class: "pill", "aria-label": label, title: `${label} (${key})`, "data-key": key, onclick: () => by(factor) },
+      sign,
+    );
+  return el(
+    "div",
+    { class: "zoom", role: "group", "aria-label": "Zoom" },
+    button("-", "−", "Smaller", 1 / 1.5),
+    button("+", "+", "Larger", 1.5),
+    button("0", "Fit", "The whole network", 0),
+  );
 }
 
 /** A box that gets the focus outside of the window comes into it. */
@@ -150,7 +161,11 @@ function fingers(view) {
   for (const end of ["pointerup", "pointercancel"]) node.addEventListener(end, lift);
   node.addEventListener("pointerleave", (event) => moved || lift(event));
   // A drag ends in a click on what it started from; that click opens nothing.
-  node.addEventListener("click", (event) => moved && event.detail && !event.target.closest(".zoom") && event.stopPropagation(), true);
+  node.addEventListener(
+    "click",
+    (event) => moved && event.detail && !event.target.closest(".zoom") && event.stopPropagation(),
+    true,
+  );
 }
 
 const distance = (one, other) => Math.hypot(one[0] - other[0], one[1] - other[1]);
@@ -163,9 +178,15 @@ const distance = (one, other) => Math.hypot(one[0] - other[0], one[1] - other[1]
  * @returns {(left: number, right: number, whole: boolean) => void}
  */
 export function minimap(strip, drawn, center) {
-  const far = [...strip.plan.boxes.map((b, i) => [b.x, drawn.plan.boxes[i].x]), [strip.plan.width, drawn.plan.width]].sort((a, b) => a[0] - b[0]);
+  const far = [
+    ...strip.plan.boxes.map((b, i) => [b.x, drawn.plan.boxes[i].x]),
+    [strip.plan.width, drawn.plan.width],
+  ].sort((a, b) => a[0] - b[0]);
   const between = (x, from, to) => {
-    const i = Math.max(1, far.findIndex((knot) => knot[from] >= x));
+    const i = Math.max(
+      1,
+      far.findIndex((knot) => knot[from] >= x),
+    );
     const [a, b] = [far[i - 1], far[i]];
     return b[from] === a[from] ? b[to] : a[to] + ((x - a[from]) / (b[from] - a[from])) * (b[to] - a[to]);
   };

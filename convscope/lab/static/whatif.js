@@ -6,7 +6,11 @@ import { el } from "./element.js";
 import { legend } from "./maps.js";
 
 /** Which settings an operation has; a filter's size was learned, a pooling's window may be any. */
-const SETTINGS = { conv: ["stride", "padding", "dilation"], maxpool: ["kernel", "stride", "padding", "dilation"], avgpool: ["kernel", "stride", "padding"] };
+const SETTINGS = {
+  conv: ["stride", "padding", "dilation"],
+  maxpool: ["kernel", "stride", "padding", "dilation"],
+  avgpool: ["kernel", "stride", "padding"],
+};
 const WORDS = { kernel: "window" };
 const MOST = 64;
 
@@ -32,11 +36,22 @@ export function whatIf({ net, image, row, place }) {
     shown.replaceChildren(...(found.data ? drawn(found) : []));
     told.replaceChildren(found.sentence ?? found.message);
   };
-  const own = { kernel: row.size[0], stride: row.stride?.[0] ?? 1, padding: Number(row.padding?.[0]) || 0, dilation: 1 };
+  const own = {
+    kernel: row.size[0],
+    stride: row.stride?.[0] ?? 1,
+    padding: Number(row.padding?.[0]) || 0,
+    dilation: 1,
+  };
   const fields = names.map((name) => field(name, own[name], draw));
-  const node = el("details", { class: "whatif", open: kept.open, style: { "grid-column": "1 / -1" } },
-    el("summary", {}, "What if…"), el("p", { class: "caption" }, "The same filter with other settings. This is not what the network does."),
-    el("div", { class: "row" }, ...fields), shown, told);
+  const node = el(
+    "details",
+    { class: "whatif", open: kept.open, style: { "grid-column": "1 / -1" } },
+    el("summary", {}, "What if…"),
+    el("p", { class: "caption" }, "The same filter with other settings. This is not what the network does."),
+    el("div", { class: "row" }, ...fields),
+    shown,
+    told,
+  );
   node.addEventListener("toggle", () => {
     kept.open = node.open;
     if (node.open) draw();
@@ -54,10 +69,30 @@ function field(name, own, draw) {
     draw();
   };
   const word = WORDS[name] ?? name;
-  return el("label", { class: "caption" }, `${word} `, el("input", { type: "number", class: "pill", min: name === "padding" ? 0 : 1, max: MOST, value: kept.wish[name] ?? own, "aria-label": word, style: { width: "4.5em" }, onchange: change }));
+  return el(
+    "label",
+    { class: "caption" },
+    `${word} `,
+    el("input", {
+      type: "number",
+      class: "pill",
+      min: name === "padding" ? 0 : 1,
+      max: MOST,
+      value: kept.wish[name] ?? own,
+      "aria-label": word,
+      style: { width: "4.5em" },
+      onchange: change,
+    }),
+  );
 }
 
 function drawn({ shape: [high, wide], data }) {
   const peak = peakOf(data);
-  return [el("div", { class: "board" }, picture(data, high, wide, peak)), legend(peak, data.some((v) => v < 0))];
+  return [
+    el("div", { class: "board" }, picture(data, high, wide, peak)),
+    legend(
+      peak,
+      data.some((v) => v < 0),
+    ),
+  ];
 }

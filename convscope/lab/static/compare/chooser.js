@@ -18,20 +18,60 @@ export const letter = (i) => "ABCDEFGH"[i] ?? "?";
  */
 export function chooser(state, runs, networks, go) {
   const full = state.runs.length + state.networks.length >= MOST;
-  const chip = (kind, name, i) => el("span", { class: "chip" }, kind === "runs" ? swatch(i) : null,
-    kind === "runs" ? el("a", inside(`/train/${encodeURIComponent(name)}`), name) : el("span", {}, name),
-    el("button", { class: "quiet", "aria-label": `Remove ${name}`, onclick: () => go({ [kind]: state[kind].filter((one) => one !== name) }) }, "×"));
+  const chip = (kind, name, i) =>
+    el(
+      "span",
+      { class: "chip" },
+      kind === "runs" ? swatch(i) : null,
+      kind === "runs" ? el("a", inside(`/train/${encodeURIComponent(name)}`), name) : el("span", {}, name),
+      el(
+        "button",
+        {
+          class: "quiet",
+          "aria-label": `Remove ${name}`,
+          onclick: () => go({ [kind]: state[kind].filter((one) => one !== name) }),
+        },
+        "×",
+      ),
+    );
   const adder = (kind, label, list) => {
     const left = list.filter(({ name }) => !state[kind].includes(name));
     if (!left.length) return null;
-    return el("select", { class: "pill", "aria-label": label, disabled: full, onchange: (event) => go({ [kind]: [...state[kind], event.target.value] }) },
-      el("option", { selected: true, disabled: true }, label), ...left.map(({ name }) => el("option", { value: name }, name)));
+    return el(
+      "select",
+      {
+        class: "pill",
+        "aria-label": label,
+        disabled: full,
+        onchange: (event) => go({ [kind]: [...state[kind], event.target.value] }),
+      },
+      el("option", { selected: true, disabled: true }, label),
+      ...left.map(({ name }) => el("option", { value: name }, name)),
+    );
   };
-  return el("section", { class: "card chooser", "aria-label": "What is compared" },
-    el("div", { class: "row" }, ...state.runs.map((name, i) => chip("runs", name, i)), adder("runs", "Add a run", runs)),
-    el("div", { class: "row" }, ...state.networks.map((name, i) => chip("networks", name, i)), adder("networks", "Add a network", networks)),
-    full ? el("p", { class: "caption" }, "Eight are compared at most.") : null);
+  return el(
+    "section",
+    { class: "card chooser", "aria-label": "What is compared" },
+    el(
+      "div",
+      { class: "row" },
+      ...state.runs.map((name, i) => chip("runs", name, i)),
+      adder("runs", "Add a run", runs),
+    ),
+    el(
+      "div",
+      { class: "row" },
+      ...state.networks.map((name, i) => chip("networks", name, i)),
+      adder("networks", "Add a network", networks),
+    ),
+    full ? el("p", { class: "caption" }, "Eight are compared at most.") : null,
+  );
 }
 
 /** The letter of a run in its color. @param {number} i */
-export const swatch = (i) => el("b", { class: "letter", style: { "border-color": `var(--run-${i + 1})`, color: `var(--run-${i + 1})` } }, letter(i));
+export const swatch = (i) =>
+  el(
+    "b",
+    { class: "letter", style: { "border-color": `var(--run-${i + 1})`, color: `var(--run-${i + 1})` } },
+    letter(i),
+  );

@@ -31,14 +31,28 @@ let timer = 0;
 function read() {
   const asked = new URLSearchParams(location.search);
   const list = (name) => [...new Set((asked.get(name) ?? "").split("~").filter(Boolean))];
-  return { runs: list("runs"), networks: list("networks"), over: asked.get("over") ?? "epochs", cost: asked.get("cost") ?? "multiply_adds", log: list("log"), open: list("open") };
+  return {
+    runs: list("runs"),
+    networks: list("networks"),
+    over: asked.get("over") ?? "epochs",
+    cost: asked.get("cost") ?? "multiply_adds",
+    log: list("log"),
+    open: list("open"),
+  };
 }
 
 /** @param {Partial<State>} change */
 function go(change, replace = false) {
   const s = { ...read(), ...change };
   const several = (name) => s[name].length && `${name}=${s[name].map(encodeURIComponent).join("~")}`;
-  const asked = [several("runs"), several("networks"), s.over !== "epochs" && `over=${s.over}`, s.cost !== "multiply_adds" && `cost=${s.cost}`, several("log"), several("open")].filter(Boolean);
+  const asked = [
+    several("runs"),
+    several("networks"),
+    s.over !== "epochs" && `over=${s.over}`,
+    s.cost !== "multiply_adds" && `cost=${s.cost}`,
+    several("log"),
+    several("open"),
+  ].filter(Boolean);
   travel(`/compare${asked.length ? `?${asked.join("&")}` : ""}`, { replace });
 }
 
@@ -65,9 +79,20 @@ async function draw(state, late) {
   clearTimeout(timer);
   if (state.runs.length + state.networks.length < 2) {
     drop();
-    return held.place.replaceChildren(el("p", { class: "lead" }, state.runs.length + state.networks.length ? "Add one more to compare it with." : "Choose two to eight runs or networks. Runs are compared by their curves, their results and their settings, networks by their sizes."));
+    return held.place.replaceChildren(
+      el(
+        "p",
+        { class: "lead" },
+        state.runs.length + state.networks.length
+          ? "Add one more to compare it with."
+          : "Choose two to eight runs or networks. Runs are compared by their curves, their results and their settings, networks by their sizes.",
+      ),
+    );
   }
-  const query = [...state.runs.map((name) => `runs=${encodeURIComponent(name)}`), ...state.networks.map((name) => `networks=${encodeURIComponent(name)}`)].join("&");
+  const query = [
+    ...state.runs.map((name) => `runs=${encodeURIComponent(name)}`),
+    ...state.networks.map((name) => `networks=${encodeURIComponent(name)}`),
+  ].join("&");
   let answer;
   try {
     answer = await (await ask(`/compare?${query}`)).json();
@@ -102,11 +127,17 @@ function fill(state, answer) {
   for (const one of held.charts) one.draw(answer.runs, state);
   const focus = keepFocus(held.tables);
   const scrolled = [...held.tables.querySelectorAll(".scroll")].map((box) => box.scrollLeft);
-  held.tables.replaceChildren(...[
-    answer.runs.length ? resultTable(answer.runs) : null,
-    answer.runs.length > 1 ? settingTable(answer.runs, answer.settings, state.open.includes("equal"), () => go({ open: state.open.includes("equal") ? [] : ["equal"] }, true)) : null,
-    answer.networks.length ? networkTable(answer.networks) : null,
-  ].filter((one) => one !== null));
+  held.tables.replaceChildren(
+    ...[
+      answer.runs.length ? resultTable(answer.runs) : null,
+      answer.runs.length > 1
+        ? settingTable(answer.runs, answer.settings, state.open.includes("equal"), () =>
+            go({ open: state.open.includes("equal") ? [] : ["equal"] }, true),
+          )
+        : null,
+      answer.networks.length ? networkTable(answer.networks) : null,
+    ].filter((one) => one !== null),
+  );
   [...held.tables.querySelectorAll(".scroll")].forEach((box, i) => (box.scrollLeft = scrolled[i] ?? 0));
   focus();
 }
@@ -114,7 +145,11 @@ function fill(state, answer) {
 /** The focus stays on what has the same name afterwards. @param {HTMLElement} within */
 function keepFocus(within) {
   const name = within.contains(document.activeElement) ? document.activeElement?.getAttribute("aria-label") : null;
-  return () => name && /** @type {HTMLElement | null} */ (within.querySelector(`[aria-label="${CSS.escape(name)}"]`))?.focus({ preventScroll: true });
+  return () =>
+    name &&
+    /** @type {HTMLElement | null} */ (within.querySelector(`[aria-label="${CSS.escape(name)}"]`))?.focus({
+      preventScroll: true,
+    });
 }
 
 function drop() {

@@ -9,7 +9,16 @@ import { el } from "../element.js";
 export function amount(label, value, { low, high, set, letter = "" }) {
   const step = (by, sign, word) => {
     const over = value + by < low || value + by > high;
-    return el("button", { class: "pill", "aria-label": `${label} ${word}`, "aria-disabled": over ? "true" : null, onclick: () => over || set(value + by) }, sign);
+    return el(
+      "button",
+      {
+        class: "pill",
+        "aria-label": `${label} ${word}`,
+        "aria-disabled": over ? "true" : null,
+        onclick: () => over || set(value + by),
+      },
+      sign,
+    );
   };
   const typed = (/** @type {Event} */ event) => {
     const input = /** @type {HTMLInputElement} */ (event.target);
@@ -30,9 +39,28 @@ export function amount(label, value, { low, high, set, letter = "" }) {
     /** @type {HTMLInputElement} */ (event.target).value = String(value + by);
     set(value + by);
   };
-  return el("div", { class: "amount", role: "group", "aria-label": label },
+  return el(
+    "div",
+    { class: "amount", role: "group", "aria-label": label },
     el("span", { class: "label" }, label, letter ? el("i", {}, ` ${letter}`) : null),
-    el("span", { class: "together" }, step(-1, "−", "less"),
-      el("input", { class: "pill", value: String(value), inputmode: "numeric", autocomplete: "off", spellcheck: "false", title: `a whole number from ${low} to ${high.toLocaleString("en")}`, "aria-label": label, oninput: typed, onblur: left, onkeydown: key, onfocus: (event) => event.target.select() }),
-      step(1, "+", "more")));
+    el(
+      "span",
+      { class: "together" },
+      step(-1, "−", "less"),
+      el("input", {
+        class: "pill",
+        value: String(value),
+        inputmode: "numeric",
+        autocomplete: "off",
+        spellcheck: "false",
+        title: `a whole number from ${low} to ${high.toLocaleString("en")}`,
+        "aria-label": label,
+        oninput: typed,
+        onblur: left,
+        onkeydown: key,
+        onfocus: (event) => event.target.select(),
+      }),
+      step(1, "+", "more"),
+    ),
+  );
 }

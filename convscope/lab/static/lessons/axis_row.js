@@ -13,19 +13,53 @@ const GAP = 48; // where cells are left out
  *   windows: {unit: number, from: number, to: number, taps: number[], before: boolean, after: boolean}[]}} drawing
  */
 export function axisRow({ cells, gap, hidden, windows }) {
-  const digits = Math.max(...cells.map(({ at, kind }) => (kind === "padding" ? 1 : String(at).length)), ...windows.map(({ unit }) => String(unit).length));
-  const wide = Math.max(digits < 4 ? 23 : digits < 5 ? 32 : 40, Math.min(44, Math.floor((ROOM - (gap === null ? 0 : GAP)) / cells.length)));
+  const digits = Math.max(
+    ...cells.map(({ at, kind }) => (kind === "padding" ? 1 : String(at).length)),
+    ...windows.map(({ unit }) => String(unit).length),
+  );
+  const wide = Math.max(
+    digits < 4 ? 23 : digits < 5 ? 32 : 40,
+    Math.min(44, Math.floor((ROOM - (gap === null ? 0 : GAP)) / cells.length)),
+  );
   const left = (place) => place * wide + (gap !== null && place >= gap ? GAP : 0);
   const total = left(cells.length - 1) + wide;
   const middle = gap === null ? 0 : gap * wide + GAP / 2;
-  const spans = windows.map(({ taps, before, after }) => [before ? middle : left(taps[0]), after ? middle : left(taps[taps.length - 1]) + wide]);
+  const spans = windows.map(({ taps, before, after }) => [
+    before ? middle : left(taps[0]),
+    after ? middle : left(taps[taps.length - 1]) + wide,
+  ]);
   const lanes = stacked(spans);
   const high = HIGH + 8 + LANE * (Math.max(0, ...lanes) + 1);
-  return svg("svg", { class: "axis-row", viewBox: `-1 -1 ${total + 2} ${high + 2}`, width: total + 2, height: high + 2, role: "img", "aria-label": `${count(cells.length + hidden)} cells and the windows on them` },
-    svg("defs", {}, svg("pattern", { id: "axis-hatch", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }, svg("path", { class: "hatch", d: "M0 0V6" }))),
+  return svg(
+    "svg",
+    {
+      class: "axis-row",
+      viewBox: `-1 -1 ${total + 2} ${high + 2}`,
+      width: total + 2,
+      height: high + 2,
+      role: "img",
+      "aria-label": `${count(cells.length + hidden)} cells and the windows on them`,
+    },
+    svg(
+      "defs",
+      {},
+      svg(
+        "pattern",
+        { id: "axis-hatch", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
+        svg("path", { class: "hatch", d: "M0 0V6" }),
+      ),
+    ),
     ...cells.map((one, place) => cellOf(one, left(place), wide)),
-    gap === null ? null : svg("text", { class: "left-out", x: middle, y: HIGH / 2 }, "…", svg("title", {}, `${count(hidden)} cells are not drawn`)),
-    ...windows.map((one, i) => windowOf(one, spans[i], HIGH + 8 + LANE * lanes[i], left, wide)));
+    gap === null
+      ? null
+      : svg(
+          "text",
+          { class: "left-out", x: middle, y: HIGH / 2 },
+          "…",
+          svg("title", {}, `${count(hidden)} cells are not drawn`),
+        ),
+    ...windows.map((one, i) => windowOf(one, spans[i], HIGH + 8 + LANE * lanes[i], left, wide)),
+  );
 }
 
 /** In which lane each window lies, so that no two touch. @param {number[][]} spans */
@@ -42,22 +76,38 @@ function stacked(spans) {
 
 function cellOf({ at, kind }, x, wide) {
   const text = kind === "padding" ? "0" : String(at);
-  return svg("g", { class: `axis-cell ${kind}` },
-    svg("title", {}, kind === "padding" ? "padding: a zero" : `cell ${count(at)}${kind === "unread" ? ", never read" : ""}`),
+  return svg(
+    "g",
+    { class: `axis-cell ${kind}` },
+    svg(
+      "title",
+      {},
+      kind === "padding" ? "padding: a zero" : `cell ${count(at)}${kind === "unread" ? ", never read" : ""}`,
+    ),
     svg("rect", { x, y: 0, width: wide, height: HIGH }),
     kind === "unread" ? svg("rect", { class: "over", x, y: 0, width: wide, height: HIGH }) : null,
-    svg("text", { x: x + wide / 2, y: HIGH / 2 }, text));
+    svg("text", { x: x + wide / 2, y: HIGH / 2 }, text),
+  );
 }
 
 function windowOf({ unit, from, to, taps }, [start, end], y, left, wide) {
   const mid = y + (LANE - 4) / 2;
-  return svg("g", { class: "axis-window" },
+  return svg(
+    "g",
+    { class: "axis-window" },
     svg("title", {}, `unit ${count(unit)}: cells ${count(from).replace("-", "−")} to ${count(to)}`),
     svg("path", { d: `M${start + 2} ${mid}H${end - 2}` }),
     ...taps.map((place) => svg("rect", { x: left(place) + 2, y, width: wide - 4, height: LANE - 4, rx: 2 })),
-    svg("text", { x: (taps.length ? left(taps[0]) : start) + wide / 2, y: mid }, String(unit)));
+    svg("text", { x: (taps.length ? left(taps[0]) : start) + wide / 2, y: mid }, String(unit)),
+  );
 }
 
 /** What the kinds of cells look like. @param {boolean} unread @param {boolean} padding */
-export const key = (unread, padding) => el("p", { class: "caption axis-key" }, "Under the cells: each window, with the number of the unit that it makes.",
-  unread ? el("span", {}, el("b", { class: "sample unread" }), " never read") : null, padding ? el("span", {}, el("b", { class: "sample padding" }, "0"), " padding") : null);
+export const key = (unread, padding) =>
+  el(
+    "p",
+    { class: "caption axis-key" },
+    "Under the cells: each window, with the number of the unit that it makes.",
+    unread ? el("span", {}, el("b", { class: "sample unread" }), " never read") : null,
+    padding ? el("span", {}, el("b", { class: "sample padding" }, "0"), " padding") : null,
+  );

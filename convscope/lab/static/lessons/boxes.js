@@ -19,7 +19,11 @@ const volume = ([channels, height, width]) => `${channels}@${height}×${width}`;
 export function layerBoxes({ input, filter, filters, output }) {
   const { tall: most, deep, gap, words: least } = innerWidth > 760 ? WIDE : NARROW;
   const pixel = most / Math.max(input[1], output[1]);
-  const size = (shape) => ({ side: Math.max(LEAST, shape[1] * pixel), deep: (shape[0] * deep) / 16, channels: shape[0] });
+  const size = (shape) => ({
+    side: Math.max(LEAST, shape[1] * pixel),
+    deep: (shape[0] * deep) / 16,
+    channels: shape[0],
+  });
   const [from, one, to] = [input, filter, output].map(size);
   const columns = Math.ceil(Math.sqrt(filters));
   const pitch = { x: one.side + one.deep * SLANT.x + 9, y: one.side - one.deep * SLANT.y + 9 };
@@ -32,27 +36,54 @@ export function layerBoxes({ input, filter, filters, output }) {
   const block = { left: at.filters, right: at.filters + columns * pitch.x - 9, top: foot - rows * pitch.y + 9, foot };
   const window = { right: at.from + (from.side + one.side) / 2, top: foot - (from.side + one.side) / 2 };
   const unit = { x: at.to + to.side / 2, y: foot - to.side / 2 };
-  const words = (x, title, text) => [svg("text", { class: "title", x, y: tall + 18 }, title), svg("text", { class: "size", x, y: tall + 35 }, text)];
+  const words = (x, title, text) => [
+    svg("text", { class: "title", x, y: tall + 18 }, title),
+    svg("text", { class: "size", x, y: tall + 35 }, text),
+  ];
   const said = `${volume(input)} meets ${several(filters, "filter")} of ${volume(filter)} and becomes ${volume(output)}`;
-  return svg("svg", { viewBox: `0 0 ${width} ${tall + 42}`, width, height: tall + 42, class: "network", role: "img", "aria-label": said },
+  return svg(
+    "svg",
+    {
+      viewBox: `0 0 ${width} ${tall + 42}`,
+      width,
+      height: tall + 42,
+      class: "network",
+      role: "img",
+      "aria-label": said,
+    },
     ...box(at.from, foot, from),
     svg("rect", { class: "reads", x: window.right - one.side, y: window.top, width: one.side, height: one.side }),
-    ...Array.from({ length: filters }, (_, k) => box(block.left + (k % columns) * pitch.x, foot - (rows - 1 - Math.floor(k / columns)) * pitch.y, one)).flat(),
+    ...Array.from({ length: filters }, (_, k) =>
+      box(block.left + (k % columns) * pitch.x, foot - (rows - 1 - Math.floor(k / columns)) * pitch.y, one),
+    ).flat(),
     ...box(at.to, foot, to),
-    svg("path", { class: "ray", d: `M${window.right} ${window.top} L${block.left - 4} ${block.top} M${window.right} ${window.top + one.side} L${block.left - 4} ${block.foot} M${block.right + 4} ${block.top} L${unit.x} ${unit.y} L${block.right + 4} ${block.foot}` }),
+    svg("path", {
+      class: "ray",
+      d: `M${window.right} ${window.top} L${block.left - 4} ${block.top} M${window.right} ${window.top + one.side} L${block.left - 4} ${block.foot} M${block.right + 4} ${block.top} L${unit.x} ${unit.y} L${block.right + 4} ${block.foot}`,
+    }),
     svg("circle", { class: "reads", cx: unit.x, cy: unit.y, r: 3 }),
-    ...words(at.from, "Image", volume(input)), ...words(at.filters, several(filters, "filter"), filters > 1 ? `each ${volume(filter)}` : volume(filter)), ...words(at.to, several(filters, "map"), volume(output)));
+    ...words(at.from, "Image", volume(input)),
+    ...words(at.filters, several(filters, "filter"), filters > 1 ? `each ${volume(filter)}` : volume(filter)),
+    ...words(at.to, several(filters, "map"), volume(output)),
+  );
 }
 
 /** One volume standing on `foot`, its channels drawn as slices. */
 function box(x, foot, { side, deep, channels }) {
   const [dx, dy, y] = [deep * SLANT.x, deep * SLANT.y, foot - side];
-  const cuts = channels > 1 && deep / channels > 3 ? Array.from({ length: channels - 1 }, (_, c) => (c + 1) / channels) : [];
+  const cuts =
+    channels > 1 && deep / channels > 3 ? Array.from({ length: channels - 1 }, (_, c) => (c + 1) / channels) : [];
   return [
     svg("path", { class: "top", d: `M${x} ${y} l${dx} ${dy} h${side} l${-dx} ${-dy} z` }),
     svg("path", { class: "right", d: `M${x + side} ${y} l${dx} ${dy} v${side} l${-dx} ${-dy} z` }),
     svg("rect", { class: "front", x, y, width: side, height: side }),
-    svg("path", { class: "channels", d: cuts.map((part) => `M${x + part * dx} ${y + part * dy} h${side} v${side}`).join(" ") }),
-    svg("path", { class: "edge", d: `M${x} ${y} l${dx} ${dy} h${side} v${side} l${-dx} ${-dy} h${-side} z M${x} ${y} h${side} v${side} M${x + side} ${y} l${dx} ${dy}` }),
+    svg("path", {
+      class: "channels",
+      d: cuts.map((part) => `M${x + part * dx} ${y + part * dy} h${side} v${side}`).join(" "),
+    }),
+    svg("path", {
+      class: "edge",
+      d: `M${x} ${y} l${dx} ${dy} h${side} v${side} l${-dx} ${-dy} h${-side} z M${x} ${y} h${side} v${side} M${x + side} ${y} l${dx} ${dy}`,
+    }),
   ];
 }

@@ -2,14 +2,29 @@
 
 import { peakOf } from "../color.js";
 import { fixed } from "../numbers.js";
-import { again, controls, decimalsOf, figure, formula, lattice, pills, put, remark, scene, stepper, sum } from "./parts.js";
+import {
+  again,
+  controls,
+  decimalsOf,
+  figure,
+  formula,
+  lattice,
+  pills,
+  put,
+  remark,
+  scene,
+  stepper,
+  sum,
+} from "./parts.js";
 import { filled, slide } from "./slide.js";
 
-const IMAGE = [5, 1, 7, 7, 8, 1, 7, 2, 5, 7, 8, 1, 5, 3, 5, 4, 4, 2, 4, 4, 3, 3, 2, 1, 3, 3, 4, 7, 8, 1, 5, 7, 8, 2, 3, 1];
+const IMAGE = [
+  5, 1, 7, 7, 8, 1, 7, 2, 5, 7, 8, 1, 5, 3, 5, 4, 4, 2, 4, 4, 3, 3, 2, 1, 3, 3, 4, 7, 8, 1, 5, 7, 8, 2, 3, 1,
+];
 const FILTERS = {
   "upright edges": [1, 0, -1, 2, 0, -2, 1, 0, -1],
   "level edges": [1, 2, 1, 0, 0, 0, -1, -2, -1],
-  "sum": [1, 1, 1, 1, 1, 1, 1, 1, 1],
+  sum: [1, 1, 1, 1, 1, 1, 1, 1, 1],
   "one pixel": [0, 0, 0, 0, 1, 0, 0, 0, 0],
 };
 
@@ -40,18 +55,59 @@ export const lesson = {
     const play = slide("convolution", { at: told.at, count: told.sums.length, set: (at) => set({ at }) });
     return [
       scene(
-        figure("Image", "6×6", lattice({ columns: 6, values: image, label: "image", marked: told.patch, corner: times, edit: (i, v) => set({ image: put(image, i, v) }) })),
+        figure(
+          "Image",
+          "6×6",
+          lattice({
+            columns: 6,
+            values: image,
+            label: "image",
+            marked: told.patch,
+            corner: times,
+            edit: (i, v) => set({ image: put(image, i, v) }),
+          }),
+        ),
         "∗",
-        figure("Filter", `${kernel}×${kernel}`, lattice({ columns: kernel, values: filter, label: "filter", paint: 1.3 * peakOf(filter), edit: (i, v) => set({ filter: put(filter, i, v) }) })),
+        figure(
+          "Filter",
+          `${kernel}×${kernel}`,
+          lattice({
+            columns: kernel,
+            values: filter,
+            label: "filter",
+            paint: 1.3 * peakOf(filter),
+            edit: (i, v) => set({ filter: put(filter, i, v) }),
+          }),
+        ),
         "=",
-        figure("Feature map", `${told.side}×${told.side}`, lattice({ columns: told.side, values: filled(told.sums, play.reached), label: "map", paint: peakOf(told.sums), marked: [told.at], choose: (at) => set({ at }) })),
+        figure(
+          "Feature map",
+          `${told.side}×${told.side}`,
+          lattice({
+            columns: told.side,
+            values: filled(told.sums, play.reached),
+            label: "map",
+            paint: peakOf(told.sums),
+            marked: [told.at],
+            choose: (at) => set({ at }),
+          }),
+        ),
       ),
       sum(told.terms, told.total, { most: 36 }),
-      controls(play.button, stepper("Filter size", kernel, { low: 1, high: 6, set: (value) => set({ kernel: value, at: 0 }) }),
-        kernel === 3 ? pills("Filter for", Object.keys(FILTERS), known, (name) => set({ filter: FILTERS[name] })) : null,
-        again(() => set({ ...lesson.start }))),
-      remark(`The filter has ${formula(told.formula)} places from top to bottom and as many from left to right: that is the size of the map.`),
-      remark(`Networks lay the filter on as it is, which is strictly a cross-correlation; the convolution of mathematics turns it by half a turn first, and would give ${fixed(told.flipped, decimalsOf([told.flipped]))} here.`),
+      controls(
+        play.button,
+        stepper("Filter size", kernel, { low: 1, high: 6, set: (value) => set({ kernel: value, at: 0 }) }),
+        kernel === 3
+          ? pills("Filter for", Object.keys(FILTERS), known, (name) => set({ filter: FILTERS[name] }))
+          : null,
+        again(() => set({ ...lesson.start })),
+      ),
+      remark(
+        `The filter has ${formula(told.formula)} places from top to bottom and as many from left to right: that is the size of the map.`,
+      ),
+      remark(
+        `Networks lay the filter on as it is, which is strictly a cross-correlation; the convolution of mathematics turns it by half a turn first, and would give ${fixed(told.flipped, decimalsOf([told.flipped]))} here.`,
+      ),
     ];
   },
 };

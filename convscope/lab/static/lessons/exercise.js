@@ -50,7 +50,16 @@ export function exerciseCard(lesson, how) {
 }
 
 /** The way on from an exercise that does not exist. */
-const again = ({ change }) => el("div", { class: "row" }, el("button", { class: "pill", onclick: () => change({ seed: "", exercise: "", answer: "", tries: "" }) }, "To the first exercise"));
+const again = ({ change }) =>
+  el(
+    "div",
+    { class: "row" },
+    el(
+      "button",
+      { class: "pill", onclick: () => change({ seed: "", exercise: "", answer: "", tries: "" }) },
+      "To the first exercise",
+    ),
+  );
 
 /** @param {HTMLElement} root @param {Question} question @param {string} path @param {string} seed @param {How} how */
 function draw(root, question, path, seed, how) {
@@ -58,7 +67,11 @@ function draw(root, question, path, seed, how) {
   const solution = el("div", {});
   const next = nextButton(question, how);
   const checks = el("button", { class: "pill main", "aria-label": "Check" }, "Check");
-  const shows = el("button", { class: "pill", "aria-label": "Show the solution", onclick: () => show() }, "Show the solution");
+  const shows = el(
+    "button",
+    { class: "pill", "aria-label": "Show the solution", onclick: () => show() },
+    "Show the solution",
+  );
   const field = question.kind === "choice" ? choices(question, how.answer) : textField(question, how.answer);
   const tell = (/** @type {Verdict} */ verdict) => {
     said.textContent = verdict.sentence;
@@ -74,7 +87,8 @@ function draw(root, question, path, seed, how) {
     tell(verdict);
     return verdict;
   };
-  const refused = (/** @type {Error} */ error) => tell({ right: false, counted: false, sentence: error.message, worked: null });
+  const refused = (/** @type {Error} */ error) =>
+    tell({ right: false, counted: false, sentence: error.message, worked: null });
   const check = async () => {
     const answer = field.value();
     const tries = answer.trim() ? how.tries + 1 : 0;
@@ -87,18 +101,38 @@ function draw(root, question, path, seed, how) {
       refused(error);
     }
   };
-  const show = () => judge("", GIVEN).then(() => how.change({ exercise: question.number, answer: "", tries: Math.max(GIVEN, how.tries) }), refused);
+  const show = () =>
+    judge("", GIVEN).then(
+      () => how.change({ exercise: question.number, answer: "", tries: Math.max(GIVEN, how.tries) }),
+      refused,
+    );
   const submitted = (/** @type {Event} */ event) => {
     event.preventDefault();
     check();
   };
   root.replaceChildren(
-    el("h3", {}, `Exercise ${question.number}`, el("span", { class: "caption" }, `level ${question.level} of ${question.levels}`)),
+    el(
+      "h3",
+      {},
+      `Exercise ${question.number}`,
+      el("span", { class: "caption" }, `level ${question.level} of ${question.levels}`),
+    ),
     ...asked(question),
     el("form", { class: "answering", onsubmit: submitted }, field.node, checks),
-    said, solution,
-    el("div", { class: "row" }, next, shows,
-      el("button", { class: "pill", onclick: () => travel(`/learn/${question.lesson}/sheet?seed=${question.seed}`) }, "Print a sheet")));
+    said,
+    solution,
+    el(
+      "div",
+      { class: "row" },
+      next,
+      shows,
+      el(
+        "button",
+        { class: "pill", onclick: () => travel(`/learn/${question.lesson}/sheet?seed=${question.seed}`) },
+        "Print a sheet",
+      ),
+    ),
+  );
   if (how.answer || how.tries) judge(how.answer, how.tries).catch(refused);
 }
 
@@ -111,35 +145,100 @@ function nextButton(question, how) {
 
 /** A field for numbers and volumes in any spelling. @param {Question} question @param {string} answer */
 function textField(question, answer) {
-  const input = /** @type {HTMLInputElement} */ (el("input", {
-    class: "pill", type: "text", value: answer, placeholder: `for example ${question.form}`, maxlength: 200, autocomplete: "off", spellcheck: "false", "aria-label": "Your answer",
-  }));
+  const input = /** @type {HTMLInputElement} */ (
+    el("input", {
+      class: "pill",
+      type: "text",
+      value: answer,
+      placeholder: `for example ${question.form}`,
+      maxlength: 200,
+      autocomplete: "off",
+      spellcheck: "false",
+      "aria-label": "Your answer",
+    })
+  );
   return { node: input, value: () => input.value };
 }
 
 /** One of several answers. @param {Question} question @param {string} answer */
 function choices(question, answer) {
-  const node = el("fieldset", { "aria-label": "Your answer" }, ...question.choices.map((choice) =>
-    el("label", {}, el("input", { type: "radio", name: "choice", value: choice, checked: choice === answer, "aria-label": choice }), choice)));
-  return { node, value: () => /** @type {HTMLInputElement | null} */ (node.querySelector("input:checked"))?.value ?? "" };
+  const node = el(
+    "fieldset",
+    { "aria-label": "Your answer" },
+    ...question.choices.map((choice) =>
+      el(
+        "label",
+        {},
+        el("input", { type: "radio", name: "choice", value: choice, checked: choice === answer, "aria-label": choice }),
+        choice,
+      ),
+    ),
+  );
+  return {
+    node,
+    value: () => /** @type {HTMLInputElement | null} */ (node.querySelector("input:checked"))?.value ?? "",
+  };
 }
 
 /** The question with its matrices and its table, as in the card and on the sheet. @param {Question} question @returns {HTMLElement[]} */
 export function asked(question) {
-  const grids = question.grids.map(({ title, rows }) => el("figure", {}, el("figcaption", { class: "caption" }, title),
-    el("table", { class: "given" }, el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map((value) => el("td", {}, String(value).replace("-", "−")))))))));
+  const grids = question.grids.map(({ title, rows }) =>
+    el(
+      "figure",
+      {},
+      el("figcaption", { class: "caption" }, title),
+      el(
+        "table",
+        { class: "given" },
+        el(
+          "tbody",
+          {},
+          ...rows.map((row) => el("tr", {}, ...row.map((value) => el("td", {}, String(value).replace("-", "−"))))),
+        ),
+      ),
+    ),
+  );
   return [
     el("p", {}, question.question),
     ...(grids.length ? [el("div", { class: "grids" }, ...grids)] : []),
-    ...(question.table ? [el("div", { class: "exercise-table", tabindex: 0, role: "region", "aria-label": "Table of layers" }, layers(question.table))] : []),
+    ...(question.table
+      ? [
+          el(
+            "div",
+            { class: "exercise-table", tabindex: 0, role: "region", "aria-label": "Table of layers" },
+            layers(question.table),
+          ),
+        ]
+      : []),
   ];
 }
 
 /** @param {Table} table */
-const layers = ({ head, rows }) => el("table", {}, el("thead", {}, el("tr", {}, ...head.map((name) => el("th", { scope: "col" }, name)))),
-  el("tbody", {}, ...rows.map(([name, ...cells]) => el("tr", {}, el("th", { scope: "row" }, name), ...cells.map((cell) => el("td", {}, cell))))));
+const layers = ({ head, rows }) =>
+  el(
+    "table",
+    {},
+    el("thead", {}, el("tr", {}, ...head.map((name) => el("th", { scope: "col" }, name)))),
+    el(
+      "tbody",
+      {},
+      ...rows.map(([name, ...cells]) =>
+        el("tr", {}, el("th", { scope: "row" }, name), ...cells.map((cell) => el("td", {}, cell))),
+      ),
+    ),
+  );
 
 /** A solution: quantity and value, under them the formula with its numbers. @param {Worked} solution */
-export const worked = ({ rows, remarks }) => el("div", { class: "solution" },
-  ...rows.flatMap(([name, value, formula]) => [name || value ? el("span", {}, name) : null, name || value ? el("b", {}, value) : null, formula ? el("p", { class: "caption" }, formula) : null].filter((one) => one !== null)),
-  ...remarks.map((remark) => el("p", { class: "caption remark" }, remark)));
+export const worked = ({ rows, remarks }) =>
+  el(
+    "div",
+    { class: "solution" },
+    ...rows.flatMap(([name, value, formula]) =>
+      [
+        name || value ? el("span", {}, name) : null,
+        name || value ? el("b", {}, value) : null,
+        formula ? el("p", { class: "caption" }, formula) : null,
+      ].filter((one) => one !== null),
+    ),
+    ...remarks.map((remark) => el("p", { class: "caption remark" }, remark)),
+  );

@@ -9,8 +9,22 @@ import { volumes } from "./volume_row.js";
 
 styles("lesson_networks.css");
 
-const WAYS = new Map([["lecture", "as lectures print it"], ["1998", "of 1998"]]);
-const HEADS = ["layer", "kind", "filters", "size", "stride", "padding", "map", "activation", "parameters", "multiply-adds"];
+const WAYS = new Map([
+  ["lecture", "as lectures print it"],
+  ["1998", "of 1998"],
+]);
+const HEADS = [
+  "layer",
+  "kind",
+  "filters",
+  "size",
+  "stride",
+  "padding",
+  "map",
+  "activation",
+  "parameters",
+  "multiply-adds",
+];
 
 /** @type {import("./screen.js").Lesson} */
 export const lesson = {
@@ -20,13 +34,33 @@ export const lesson = {
   draw(told, state, set) {
     return [
       controls(
-        pills("Network", [...WAYS.keys()], String(state.network), (network) => set({ network }), (way) => WAYS.get(way) ?? way),
+        pills(
+          "Network",
+          [...WAYS.keys()],
+          String(state.network),
+          (network) => set({ network }),
+          (way) => WAYS.get(way) ?? way,
+        ),
         pills("Image side", [28, 32, 36, 48, 64], Number(state.side), (side) => set({ side })),
         stepper("Classes", Number(state.classes), { low: 2, high: 100, set: (classes) => set({ classes }) }),
-        again(() => set({ ...lesson.start }))),
-      el("div", { class: "card" }, sideways("volumes", volumes("Volumes of LeNet-5, sides to scale", [
-        { name: "image", shape: told.image, chosen: false, choose: null },
-        ...told.rows.map((row, i) => ({ name: row.layer, shape: row.map, chosen: i === told.row, choose: () => set({ row: i }) }))]))),
+        again(() => set({ ...lesson.start })),
+      ),
+      el(
+        "div",
+        { class: "card" },
+        sideways(
+          "volumes",
+          volumes("Volumes of LeNet-5, sides to scale", [
+            { name: "image", shape: told.image, chosen: false, choose: null },
+            ...told.rows.map((row, i) => ({
+              name: row.layer,
+              shape: row.map,
+              chosen: i === told.row,
+              choose: () => set({ row: i }),
+            })),
+          ]),
+        ),
+      ),
       changed(told),
       el("div", { class: "card" }, sideways("table", layers(told, set))),
       el("div", { class: "halves" }, worked(told), shares(told, set)),
@@ -40,53 +74,159 @@ function changed({ broken, changes, rows }) {
   if (broken) return el("p", { class: "note", role: "status" }, broken);
   if (!changes.length) return null;
   const moved = changes.filter(({ parameters: [before, now] }) => before !== now);
-  const same = rows.filter((row) => row.parameters && !moved.some(({ layer }) => layer === row.layer)).map((row) => row.layer);
-  const told = moved.map(({ layer, parameters: [before, now] }) => `${layer} has ${count(now)} parameters instead of ${count(before)}`);
+  const same = rows
+    .filter((row) => row.parameters && !moved.some(({ layer }) => layer === row.layer))
+    .map((row) => row.layer);
+  const told = moved.map(
+    ({ layer, parameters: [before, now] }) => `${layer} has ${count(now)} parameters instead of ${count(before)}`,
+  );
   const maps = changes.filter(({ map: [before, now] }) => before.join() !== now.join()).length;
-  return remark(`Against 32×32 and ten classes ${maps} of the ${rows.length} volumes differ. `,
-    told.length ? `${told.join(", and ")}; ${same.join(", ")} have as many as before.` : "No layer has more parameters or fewer.");
+  return remark(
+    `Against 32×32 and ten classes ${maps} of the ${rows.length} volumes differ. `,
+    told.length
+      ? `${told.join(", and ")}; ${same.join(", ")} have as many as before.`
+      : "No layer has more parameters or fewer.",
+  );
 }
 
-const cells = (row) => [row.kind, row.filters ?? "", row.size ? sides(row.size) : "", row.stride ? one(row.stride) : "", row.padding ? one(row.padding) : "", volume(row.map), row.activation ?? "", count(row.parameters), count(row.multiply_adds)];
+const cells = (row) => [
+  row.kind,
+  row.filters ?? "",
+  row.size ? sides(row.size) : "",
+  row.stride ? one(row.stride) : "",
+  row.padding ? one(row.padding) : "",
+  volume(row.map),
+  row.activation ?? "",
+  count(row.parameters),
+  count(row.multiply_adds),
+];
 
 /** The lecture's table; a row is chosen by its name. */
 function layers(told, set) {
   const word = (i) => (i === 0 || i === 6 ? "word" : "");
-  return el("table", { class: "layer-table" },
-    el("thead", {}, el("tr", {}, ...HEADS.map((head, i) => el("th", { scope: "col", class: i ? word(i - 1) : "word" }, head)))),
-    el("tbody", {}, ...told.rows.map((row, i) => el("tr", { class: i === told.row ? "chosen" : "" },
-      el("th", { scope: "row" }, el("button", { class: "quiet", "aria-label": `layer ${row.layer}`, "aria-pressed": String(i === told.row), onclick: () => set({ row: i }) }, row.layer)),
-      ...cells(row).map((text, k) => el("td", { class: word(k) }, String(text)))))),
-    told.broken ? null : el("tfoot", {}, el("tr", {}, el("th", { scope: "row", colspan: 8 }, "together"), el("td", { class: "parameters" }, count(told.parameters)), el("td", {}, count(told.multiply_adds)))));
+  return el(
+    "table",
+    { class: "layer-table" },
+    el(
+      "thead",
+      {},
+      el("tr", {}, ...HEADS.map((head, i) => el("th", { scope: "col", class: i ? word(i - 1) : "word" }, head))),
+    ),
+    el(
+      "tbody",
+      {},
+      ...told.rows.map((row, i) =>
+        el(
+          "tr",
+          { class: i === told.row ? "chosen" : "" },
+          el(
+            "th",
+            { scope: "row" },
+            el(
+              "button",
+              {
+                class: "quiet",
+                "aria-label": `layer ${row.layer}`,
+                "aria-pressed": String(i === told.row),
+                onclick: () => set({ row: i }),
+              },
+              row.layer,
+            ),
+          ),
+          ...cells(row).map((text, k) => el("td", { class: word(k) }, String(text))),
+        ),
+      ),
+    ),
+    told.broken
+      ? null
+      : el(
+          "tfoot",
+          {},
+          el(
+            "tr",
+            {},
+            el("th", { scope: "row", colspan: 8 }, "together"),
+            el("td", { class: "parameters" }, count(told.parameters)),
+            el("td", {}, count(told.multiply_adds)),
+          ),
+        ),
+  );
 }
 
 /** The chosen row by its formulas. */
 function worked({ rows, row, worked: lines, connections, parameters, broken }) {
-  return el("div", { class: "card", "aria-live": "polite" },
+  return el(
+    "div",
+    { class: "card", "aria-live": "polite" },
     el("h3", {}, `${rows[row].layer}, worked out`),
-    el("dl", { class: "formulas" }, ...lines.map(([name, value, formula]) => el("div", {}, el("dt", {}, name),
-      el("dd", {}, formula.endsWith(`= ${value}`) ? formula.slice(0, -String(value).length) : /^nothing/.test(formula) ? "" : `${formula.split(": ")[0]} = `, el("strong", {}, count(value)), /^nothing/.test(formula) ? `, ${formula}` : formula.includes(": ") ? `: ${formula.split(": ")[1]}` : "")))),
+    el(
+      "dl",
+      { class: "formulas" },
+      ...lines.map(([name, value, formula]) =>
+        el(
+          "div",
+          {},
+          el("dt", {}, name),
+          el(
+            "dd",
+            {},
+            formula.endsWith(`= ${value}`)
+              ? formula.slice(0, -String(value).length)
+              : /^nothing/.test(formula)
+                ? ""
+                : `${formula.split(": ")[0]} = `,
+            el("strong", {}, count(value)),
+            /^nothing/.test(formula) ? `, ${formula}` : formula.includes(": ") ? `: ${formula.split(": ")[1]}` : "",
+          ),
+        ),
+      ),
+    ),
     el("p", { class: "caption" }, reading(rows[row])),
-    broken ? null : el("p", { class: "caption" }, `The network has ${count(connections)} connections and shares ${count(parameters)} parameters among them.`));
+    broken
+      ? null
+      : el(
+          "p",
+          { class: "caption" },
+          `The network has ${count(connections)} connections and shares ${count(parameters)} parameters among them.`,
+        ),
+  );
 }
 
 /** What the formula of a kind of layer says. */
-const reading = ({ kind }) => ({
-  "conv": "A filter has a weight for each cell under it, in each map below, and one bias. It is the same filter at all places: the size of the map does not matter.",
-  "conv, table": "Each filter has a slice only for the maps that the table links to it.",
-  "avg pool": "A mean has no weights. It makes the map a quarter as large.",
-  "subsample": "The four cells are added up, multiplied by one factor and moved by one bias; both are learned.",
-  "dense": "Every unit has a weight for each number below, and one bias.",
-  "rbf": "Each class has a code of +1 and −1; the answer is the distance to it. In 1998 the codes were drawn by hand, as small pictures of the digits.",
-})[kind] ?? "";
+const reading = ({ kind }) =>
+  ({
+    conv: "A filter has a weight for each cell under it, in each map below, and one bias. It is the same filter at all places: the size of the map does not matter.",
+    "conv, table": "Each filter has a slice only for the maps that the table links to it.",
+    "avg pool": "A mean has no weights. It makes the map a quarter as large.",
+    subsample: "The four cells are added up, multiplied by one factor and moved by one bias; both are learned.",
+    dense: "Every unit has a weight for each number below, and one bias.",
+    rbf: "Each class has a code of +1 and −1; the answer is the distance to it. In 1998 the codes were drawn by hand, as small pictures of the digits.",
+  })[kind] ?? "";
 
 /** Where the parameters are. */
 function shares(told, set) {
   if (told.broken) return null;
   const rows = told.rows.map((row, i) => ({ row, i })).filter(({ row }) => row.parameters);
-  return el("div", { class: "card" }, el("h3", {}, "Where are the parameters?"),
-    bars("Share of the parameters", ["layer", "share of the parameters"], rows.map(({ row, i }) => ({ name: row.layer, chosen: i === told.row, choose: () => set({ row: i }), bars: [{ share: row.share, text: percent(row.share), title: count(row.parameters) }] }))),
-    el("p", { class: "caption" }, `All ${count(told.parameters)} of them fit into ${count(Math.round(told.bytes / 1000))} kB as float32.`));
+  return el(
+    "div",
+    { class: "card" },
+    el("h3", {}, "Where are the parameters?"),
+    bars(
+      "Share of the parameters",
+      ["layer", "share of the parameters"],
+      rows.map(({ row, i }) => ({
+        name: row.layer,
+        chosen: i === told.row,
+        choose: () => set({ row: i }),
+        bars: [{ share: row.share, text: percent(row.share), title: count(row.parameters) }],
+      })),
+    ),
+    el(
+      "p",
+      { class: "caption" },
+      `All ${count(told.parameters)} of them fit into ${count(Math.round(told.bytes / 1000))} kB as float32.`,
+    ),
+  );
 }
 
 /** Which maps of the first pooling each map of the second convolution sees. */
@@ -94,14 +234,72 @@ function linked({ table, rows }, state, set) {
   const pool = rows[1].layer;
   const { links, column, used } = table;
   const on = (map, k) => links[k].includes(map);
-  const grid = el("table", { class: "link-grid", "aria-label": `Which maps of ${pool} each map of ${table.layer} sees` },
-    el("thead", {}, el("tr", {}, el("th", {}, ""), ...links.map((_, k) => el("th", { scope: "col" }, el("button", { "aria-label": `${table.layer} map ${k}`, "aria-pressed": String(k === column), onclick: () => set({ column: k }) }, String(k)))))),
-    el("tbody", {}, ...used.map((times, map) => el("tr", {}, el("th", { scope: "row" }, `${pool} map ${map}`),
-      ...links.map((_, k) => el("td", { class: [on(map, k) && "on", k === column && "chosen"].filter(Boolean).join(" "), "aria-label": on(map, k) ? "linked" : "not linked" }, on(map, k) ? "×" : "")),
-      el("td", { class: "count" }, `seen ${times} times`)))));
-  const saved = state.network === "1998"
-    ? `${table.count} of ${table.pairs} pairs are linked: ${count(table.parameters)} parameters where all pairs would take ${count(table.full)}. No two maps see the same, so they must learn different things.`
-    : `All ${table.pairs} pairs are linked: ${count(table.parameters)} parameters. In 1998 a table linked 60 of them and took ${count(table.chosen)}; choose “of 1998” to see it.`;
-  return el("div", { class: "card" }, el("h3", {}, `Which maps does ${table.layer} see?`), el("div", { class: "side-by-side" }, sideways("links", grid),
-    remark(`Map ${column} of ${table.layer} sees the maps ${links[column].join(", ")} of ${pool}: ${table.formula} = ${count(table.own)} parameters. `, saved)));
+  const grid = el(
+    "table",
+    { class: "link-grid", "aria-label": `Which maps of ${pool} each map of ${table.layer} sees` },
+    el(
+      "thead",
+      {},
+      el(
+        "tr",
+        {},
+        el("th", {}, ""),
+        ...links.map((_, k) =>
+          el(
+            "th",
+            { scope: "col" },
+            el(
+              "button",
+              {
+                "aria-label": `${table.layer} map ${k}`,
+                "aria-pressed": String(k === column),
+                onclick: () => set({ column: k }),
+              },
+              String(k),
+            ),
+          ),
+        ),
+      ),
+    ),
+    el(
+      "tbody",
+      {},
+      ...used.map((times, map) =>
+        el(
+          "tr",
+          {},
+          el("th", { scope: "row" }, `${pool} map ${map}`),
+          ...links.map((_, k) =>
+            el(
+              "td",
+              {
+                class: [on(map, k) && "on", k === column && "chosen"].filter(Boolean).join(" "),
+                "aria-label": on(map, k) ? "linked" : "not linked",
+              },
+              on(map, k) ? "×" : "",
+            ),
+          ),
+          el("td", { class: "count" }, `seen ${times} times`),
+        ),
+      ),
+    ),
+  );
+  const saved =
+    state.network === "1998"
+      ? `${table.count} of ${table.pairs} pairs are linked: ${count(table.parameters)} parameters where all pairs would take ${count(table.full)}. No two maps see the same, so they must learn different things.`
+      : `All ${table.pairs} pairs are linked: ${count(table.parameters)} parameters. In 1998 a table linked 60 of them and took ${count(table.chosen)}; choose “of 1998” to see it.`;
+  return el(
+    "div",
+    { class: "card" },
+    el("h3", {}, `Which maps does ${table.layer} see?`),
+    el(
+      "div",
+      { class: "side-by-side" },
+      sideways("links", grid),
+      remark(
+        `Map ${column} of ${table.layer} sees the maps ${links[column].join(", ")} of ${pool}: ${table.formula} = ${count(table.own)} parameters. `,
+        saved,
+      ),
+    ),
+  );
 }

@@ -13,17 +13,17 @@ await styles("lesson_figures.css");
 const FILTERS = {
   "upright edges": [1, 0, -1, 2, 0, -2, 1, 0, -1],
   "level edges": [1, 2, 1, 0, 0, 0, -1, -2, -1],
-  "Laplace": [0, 1, 0, 1, -4, 1, 0, 1, 0],
-  "mean": Array(9).fill(1 / 9),
-  "sharpen": [0, -1, 0, -1, 5, -1, 0, -1, 0],
+  Laplace: [0, 1, 0, 1, -4, 1, 0, 1, 0],
+  mean: Array(9).fill(1 / 9),
+  sharpen: [0, -1, 0, -1, 5, -1, 0, -1, 0],
 };
 const WIDTHS = { digit: 7, photograph: 3 }; // screen pixels for each of the picture's
 const ACTIVATIONS = {
-  "ReLU": "What is below zero becomes 0, the rest stays.",
+  ReLU: "What is below zero becomes 0, the rest stays.",
   "leaky ReLU": "What is below zero shrinks to a tenth, the rest stays: no unit is silent.",
-  "tanh": "Large sums flatten out at −1 and 1.",
+  tanh: "Large sums flatten out at −1 and 1.",
   "scaled tanh": "LeNet-5's 1.7159 · tanh(2/3 · sum): 1 stays 1, and the ends lie at −1.7 and 1.7.",
-  "sigmoid": "Everything lies between 0 and 1; a sum of 0 becomes a half, and no unit is silent.",
+  sigmoid: "Everything lies between 0 and 1; a sum of 0 becomes a half, and no unit is silent.",
 };
 
 /** @type {import("./screen.js").Lesson} */
@@ -36,11 +36,24 @@ export const lesson = {
     const filter = /** @type {number[]} */ (state.filter);
     const known = Object.keys(FILTERS).find((name) => FILTERS[name].join() === filter.join()) ?? "own";
     return [
-      controls(pills("Picture", Object.keys(WIDTHS), String(state.picture), (picture) => set({ picture, at: picture === "digit" ? 198 : 1680 })),
-        pills("Filter", Object.keys(FILTERS), known, (name) => set({ filter: FILTERS[name] })), again(() => set({ ...lesson.start }))),
+      controls(
+        pills("Picture", Object.keys(WIDTHS), String(state.picture), (picture) =>
+          set({ picture, at: picture === "digit" ? 198 : 1680 }),
+        ),
+        pills("Filter", Object.keys(FILTERS), known, (name) => set({ filter: FILTERS[name] })),
+        again(() => set({ ...lesson.start })),
+      ),
       pictures(told, state, set),
-      controls(slider("Bias", Number(state.bias), { low: -4, high: 4, step: 0.05, text: signed(Number(state.bias), 2), set: (bias) => set({ bias }) }),
-        pills("Activation", Object.keys(ACTIVATIONS), String(state.activation), (activation) => set({ activation }))),
+      controls(
+        slider("Bias", Number(state.bias), {
+          low: -4,
+          high: 4,
+          step: 0.05,
+          text: signed(Number(state.bias), 2),
+          set: (bias) => set({ bias }),
+        }),
+        pills("Activation", Object.keys(ACTIVATIONS), String(state.activation), (activation) => set({ activation })),
+      ),
       sum(unit.terms, unit.before, { bias: unit.bias }),
       figures(told, state),
     ];
@@ -54,30 +67,105 @@ function pictures(told, state, set) {
   const choose = (row, column) => set({ at: row * map + column });
   const place = `row ${unit.row}, column ${unit.column}`;
   const one = { row: unit.row, column: unit.column, size: 1 };
-  const board = (values, label, value) => [pixels({ canvas: colored(values, map, peak), side: map, scale, mark: one, choose, label: `${label}. Arrow keys move the unit.` }), el("p", { class: "caption reading", "data-said": `${label} ${place}: ${fixed(value, 3)}.` }, `${place}: `, el("b", {}, fixed(value, 3)))];
+  const board = (values, label, value) => [
+    pixels({
+      canvas: colored(values, map, peak),
+      side: map,
+      scale,
+      mark: one,
+      choose,
+      label: `${label}. Arrow keys move the unit.`,
+    }),
+    el(
+      "p",
+      { class: "caption reading", "data-said": `${label} ${place}: ${fixed(value, 3)}.` },
+      `${place}: `,
+      el("b", {}, fixed(value, 3)),
+    ),
+  ];
   return scene(
-    figure("Picture", `${side}×${side}`, pixels({ canvas: gray(told.levels, side), side, scale, mark: { ...one, size: 3 }, choose, label: "Picture. Arrow keys move the patch." }), el("p", { class: "caption reading" }, "black is 0, white is 1")),
+    figure(
+      "Picture",
+      `${side}×${side}`,
+      pixels({
+        canvas: gray(told.levels, side),
+        side,
+        scale,
+        mark: { ...one, size: 3 },
+        choose,
+        label: "Picture. Arrow keys move the patch.",
+      }),
+      el("p", { class: "caption reading" }, "black is 0, white is 1"),
+    ),
     "∗",
-    figure("Filter", "3×3", lattice({ columns: 3, values: filter, label: "filter", paint: 1.3 * peakOf(filter), edit: (i, v) => set({ filter: put(filter, i, v) }) })),
+    figure(
+      "Filter",
+      "3×3",
+      lattice({
+        columns: 3,
+        values: filter,
+        label: "filter",
+        paint: 1.3 * peakOf(filter),
+        edit: (i, v) => set({ filter: put(filter, i, v) }),
+      }),
+    ),
     "=",
     figure("Feature map", `${map}×${map}`, ...board(told.sums, "Feature map", unit.sum)),
     "→",
     figure("Activation map", `${map}×${map}`, ...board(told.after, "Activation map", unit.after)),
-    el("p", { class: "caption scale-of" }, peak ? `One scale for both maps: orange from ${fixed(-peak, 2)}, paper at 0, blue up to ${fixed(peak, 2)}.` : "Both maps are 0 everywhere."),
+    el(
+      "p",
+      { class: "caption scale-of" },
+      peak
+        ? `One scale for both maps: orange from ${fixed(-peak, 2)}, paper at 0, blue up to ${fixed(peak, 2)}.`
+        : "Both maps are 0 everywhere.",
+    ),
   );
 }
 
 function figures(told, state) {
-  const { unit, histograms: { peak, before, after } } = told;
+  const {
+    unit,
+    histograms: { peak, before, after },
+  } = told;
   const name = String(state.activation);
   const equation = `${name} of ${fixed(unit.before, 3)} is ${fixed(unit.after, 3)}`;
-  return el("div", { class: "card three" },
-    el("figure", {}, el("figcaption", {}, el("b", {}, name), " ", el("span", { class: "caption" }, "sum + bias → unit")), curveOf(told.curve, unit, equation), el("p", { class: "caption", "data-said": true }, `${equation}.`)),
-    el("figure", {}, el("figcaption", {}, el("b", {}, "Sum + bias"), " ", el("span", { class: "caption" }, "how many units lie where")), histogram(before, peak, "Histogram of the sums with bias"),
-      el("p", { class: "caption" }, `${share(told.below)} of the units are below 0.`)),
-    el("figure", {}, el("figcaption", {}, el("b", {}, "Activation map"), " ", el("span", { class: "caption" }, "the same scale")), histogram(after, peak, "Histogram of the activation map"),
-      el("p", { class: "caption", "data-said": true }, `${share(told.zero)} of the units are exactly 0.`)),
-    remark(ACTIVATIONS[name], " ", "Try a bias of −1: only strong edges stay. The bias moves the whole histogram, the activation bends it."));
+  return el(
+    "div",
+    { class: "card three" },
+    el(
+      "figure",
+      {},
+      el("figcaption", {}, el("b", {}, name), " ", el("span", { class: "caption" }, "sum + bias → unit")),
+      curveOf(told.curve, unit, equation),
+      el("p", { class: "caption", "data-said": true }, `${equation}.`),
+    ),
+    el(
+      "figure",
+      {},
+      el(
+        "figcaption",
+        {},
+        el("b", {}, "Sum + bias"),
+        " ",
+        el("span", { class: "caption" }, "how many units lie where"),
+      ),
+      histogram(before, peak, "Histogram of the sums with bias"),
+      el("p", { class: "caption" }, `${share(told.below)} of the units are below 0.`),
+    ),
+    el(
+      "figure",
+      {},
+      el("figcaption", {}, el("b", {}, "Activation map"), " ", el("span", { class: "caption" }, "the same scale")),
+      histogram(after, peak, "Histogram of the activation map"),
+      el("p", { class: "caption", "data-said": true }, `${share(told.zero)} of the units are exactly 0.`),
+    ),
+    remark(
+      ACTIVATIONS[name],
+      " ",
+      "Try a bias of −1: only strong edges stay. The bias moves the whole histogram, the activation bends it.",
+    ),
+  );
 }
 
 /** A share that may be none or all. @param {number} p */

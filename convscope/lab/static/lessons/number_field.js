@@ -10,10 +10,27 @@ export function numberField(label, value, { low, high, whole = false, set }) {
   const changed = (/** @type {Event} */ event) => {
     const input = /** @type {HTMLInputElement} */ (event.target);
     const next = Number(input.value.replaceAll("−", "-").replace(",", "."));
-    const sound = input.value.trim() !== "" && Number.isFinite(next) && next >= low && next <= high && (!whole || Number.isInteger(next));
+    const sound =
+      input.value.trim() !== "" &&
+      Number.isFinite(next) &&
+      next >= low &&
+      next <= high &&
+      (!whole || Number.isInteger(next));
     input.setAttribute("aria-invalid", String(!sound));
     if (sound) set(next);
   };
-  return el("label", { class: "row number-field" }, el("span", { class: "label" }, label),
-    el("input", { class: "field-of-text", value: String(value), inputmode: "decimal", autocomplete: "off", "aria-label": label, title: `${low} to ${high.toLocaleString("en")}`, oninput: changed }));
+  return el(
+    "label",
+    { class: "row number-field" },
+    el("span", { class: "label" }, label),
+    el("input", {
+      class: "field-of-text",
+      value: String(value),
+      inputmode: "decimal",
+      autocomplete: "off",
+      "aria-label": label,
+      title: `${low} to ${high.toLocaleString("en")}`,
+      oninput: changed,
+    }),
+  );
 }

@@ -30,16 +30,39 @@ export function lattice(how) {
   const corners = values.map((_, place) => how.corner?.(place) ?? null);
   const cells = values.map((value, place) => {
     const [row, column] = [Math.floor(place / columns), place % columns].map((at) => fixed(at + (how.first ?? 0), 0));
-    const kind = ["slot", marked.has(place) && "in", missed.has(place) && "missed", (outside.has(place) || value === null) && "outside"].filter(Boolean).join(" ");
+    const kind = [
+      "slot",
+      marked.has(place) && "in",
+      missed.has(place) && "missed",
+      (outside.has(place) || value === null) && "outside",
+    ]
+      .filter(Boolean)
+      .join(" ");
     const color = how.paint && value !== null && !outside.has(place) ? cell(value, how.paint) : {};
-    const part = inner(outside.has(place) ? { ...how, edit: undefined } : how, place, value, texts[place], `${label} row ${row}, column ${column}`, color, marked.has(place));
+    const part = inner(
+      outside.has(place) ? { ...how, edit: undefined } : how,
+      place,
+      value,
+      texts[place],
+      `${label} row ${row}, column ${column}`,
+      color,
+      marked.has(place),
+    );
     return el("span", { class: kind, "data-times": corners[place] }, part);
   });
   const longest = Math.max(0, ...texts.map((text) => text.length), ...corners.map((text) => 0.9 * (text?.length ?? 0)));
-  const node = el("div", {
-    class: `lattice ${how.size ?? ""}`, role: "group", "aria-label": label, style: { "--n": String(columns), "--chars": String(longest) },
-    onkeydown: (/** @type {KeyboardEvent} */ event) => walk(event, columns), onfocusin: (/** @type {FocusEvent} */ event) => stopAt(node, label, event.target),
-  }, ...cells);
+  const node = el(
+    "div",
+    {
+      class: `lattice ${how.size ?? ""}`,
+      role: "group",
+      "aria-label": label,
+      style: { "--n": String(columns), "--chars": String(longest) },
+      onkeydown: (/** @type {KeyboardEvent} */ event) => walk(event, columns),
+      onfocusin: (/** @type {FocusEvent} */ event) => stopAt(node, label, event.target),
+    },
+    ...cells,
+  );
   const ways = [...node.querySelectorAll("input, button")];
   const held = cells[stops.get(label) ?? how.marked?.[0] ?? 0]?.querySelector("input, button");
   for (const one of ways) one.setAttribute("tabindex", one === (held ?? ways[0]) ? "0" : "-1");
@@ -55,7 +78,18 @@ function stopAt(node, label, target) {
 function inner(how, place, value, text, name, color, pressed) {
   if (how.edit && value !== null) return field(value, text, name, color, (next) => how.edit(place, next));
   if (how.choose && value !== null) {
-    return el("button", { class: "cell", style: color, "aria-label": `${name}: ${text}`, "aria-pressed": String(pressed), title: plain(value), onclick: () => how.choose(place) }, text);
+    return el(
+      "button",
+      {
+        class: "cell",
+        style: color,
+        "aria-label": `${name}: ${text}`,
+        "aria-pressed": String(pressed),
+        title: plain(value),
+        onclick: () => how.choose(place),
+      },
+      text,
+    );
   }
   return el("span", { class: "cell", style: color, title: value === null ? null : plain(value) }, text);
 }
@@ -70,7 +104,9 @@ const plain = (value) => String(value).replace("-", "−");
 export function decimalsOf(values) {
   const peak = Math.max(0, ...values.filter(Number.isFinite).map(Math.abs));
   const most = Math.max(2, decimalsFor(values, 2));
-  for (let decimals = 0; decimals < most; decimals++) if (values.every((v) => !Number.isFinite(v) || Math.abs(v - Number(v.toFixed(decimals))) <= 1e-9 * peak)) return decimals;
+  for (let decimals = 0; decimals < most; decimals++)
+    if (values.every((v) => !Number.isFinite(v) || Math.abs(v - Number(v.toFixed(decimals))) <= 1e-9 * peak))
+      return decimals;
   return most;
 }
 
@@ -97,7 +133,19 @@ function field(value, text, name, color, set) {
     input.value = shown;
     input.removeAttribute("aria-invalid");
   };
-  return el("input", { class: "cell", value: text, inputmode: "decimal", autocomplete: "off", spellcheck: "false", style: color, title: `a number from −${MOST.toLocaleString("en")} to ${MOST.toLocaleString("en")}`, "aria-label": name, oninput: changed, onfocus: entered, onblur: left });
+  return el("input", {
+    class: "cell",
+    value: text,
+    inputmode: "decimal",
+    autocomplete: "off",
+    spellcheck: "false",
+    style: color,
+    title: `a number from −${MOST.toLocaleString("en")} to ${MOST.toLocaleString("en")}`,
+    "aria-label": name,
+    oninput: changed,
+    onfocus: entered,
+    onblur: left,
+  });
 }
 
 /** Arrow keys go from cell to cell; in a field ← and → only at its ends. */
@@ -107,7 +155,11 @@ function walk(event, columns) {
   if (!by || !from || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
   const field = event.target instanceof HTMLInputElement ? event.target : null;
   const aside = event.key === "ArrowLeft" || event.key === "ArrowRight";
-  const inside = field && aside && !(field.selectionStart === 0 && field.selectionEnd === field.value.length) && (by < 0 ? field.selectionStart > 0 : field.selectionEnd < field.value.length);
+  const inside =
+    field &&
+    aside &&
+    !(field.selectionStart === 0 && field.selectionEnd === field.value.length) &&
+    (by < 0 ? field.selectionStart > 0 : field.selectionEnd < field.value.length);
   if (inside) return;
   const all = [...from.parentElement.children];
   const place = all.indexOf(from);
@@ -127,18 +179,43 @@ export const put = (list, place, value) => list.map((old, i) => (i === place ? v
  * @param {{row: number, column: number, size: number, kind: "now" | "next" | "start"}[]} windows  the chosen one, one to come, the corner where one begins
  */
 export function windowed(grid, side, windows) {
-  const shape = ({ row, column, size, kind }) => (kind === "start"
-    ? svg("path", { class: "begin", d: `M${column + 0.06} ${row + 0.34} V${row + 0.06} H${column + 0.34}` })
-    : svg("rect", { class: `frame-of ${kind}`, x: column, y: row, width: size, height: size }));
+  const shape = ({ row, column, size, kind }) =>
+    kind === "start"
+      ? svg("path", { class: "begin", d: `M${column + 0.06} ${row + 0.34} V${row + 0.06} H${column + 0.34}` })
+      : svg("rect", { class: `frame-of ${kind}`, x: column, y: row, width: size, height: size });
   const halo = windows.filter((one) => one.kind === "now").map((one) => shape({ ...one, kind: "now halo" }));
-  return el("div", { class: "windowed" }, grid, svg("svg", { viewBox: `0 0 ${side} ${side}`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...halo, ...windows.map(shape)));
+  return el(
+    "div",
+    { class: "windowed" },
+    grid,
+    svg(
+      "svg",
+      { viewBox: `0 0 ${side} ${side}`, preserveAspectRatio: "none", "aria-hidden": "true" },
+      ...halo,
+      ...windows.map(shape),
+    ),
+  );
 }
 
 /** A grid under its title. @param {string} title @param {string} size @param {Node} grid @param {...Node} more */
-export const figure = (title, size, grid, ...more) => el("figure", {}, el("figcaption", {}, el("b", {}, title), " ", el("span", { class: "caption" }, size)), grid, ...more);
+export const figure = (title, size, grid, ...more) =>
+  el(
+    "figure",
+    {},
+    el("figcaption", {}, el("b", {}, title), " ", el("span", { class: "caption" }, size)),
+    grid,
+    ...more,
+  );
 
 /** Figures and the signs between them, in a card. @param {...(Node | string | null)} parts */
-export const scene = (...parts) => el("div", { class: "card scene" }, ...parts.filter((one) => one !== null).map((one) => (typeof one === "string" ? el("span", { class: "op" }, one) : one)));
+export const scene = (...parts) =>
+  el(
+    "div",
+    { class: "card scene" },
+    ...parts
+      .filter((one) => one !== null)
+      .map((one) => (typeof one === "string" ? el("span", { class: "op" }, one) : one)),
+  );
 
 /** A product's factor; what is below zero stands in parentheses. @param {number} value @param {number} decimals */
 export const factor = (value, decimals) => (value < 0 ? `(${fixed(value, decimals)})` : fixed(value, decimals));
@@ -152,23 +229,62 @@ export function sum(terms, total, { bias = null, most = 27 } = {}) {
   const shown = terms.slice(0, most);
   const rest = terms.length - shown.length;
   const result = fixed(total, decimalsOf([total, ...terms.map((t) => t.value * t.weight)]));
-  return el("p", { class: "card sentence", "data-said": `The sum is ${result}.` },
-    ...shown.flatMap(({ value, weight }, k) => [el("span", { class: "term" }, `${k ? "+ " : ""}${factor(value, of)}×${factor(weight, by)}`), " "]),
-    rest > 0 ? `+ ${rest} more ` : null, bias === null ? null : el("span", { class: "term" }, `+ ${factor(bias, decimalsOf([bias]))} `),
-    el("strong", {}, `= ${result}`));
+  return el(
+    "p",
+    { class: "card sentence", "data-said": `The sum is ${result}.` },
+    ...shown.flatMap(({ value, weight }, k) => [
+      el("span", { class: "term" }, `${k ? "+ " : ""}${factor(value, of)}×${factor(weight, by)}`),
+      " ",
+    ]),
+    rest > 0 ? `+ ${rest} more ` : null,
+    bias === null ? null : el("span", { class: "term" }, `+ ${factor(bias, decimalsOf([bias]))} `),
+    el("strong", {}, `= ${result}`),
+  );
 }
 
 /** One of a few values. @param {string} label @param {(string | number)[]} options @param {string | number} value @param {(value: any) => void} set @param {(option: any) => string} [text] */
-export const pills = (label, options, value, set, text = String) => el("div", { class: "row pills", role: "group", "aria-label": label }, el("span", { class: "label" }, label),
-  ...options.map((one) => el("button", { class: "pill", "aria-label": `${label} ${text(one)}`, "aria-pressed": String(one === value), onclick: () => set(one) }, text(one))));
+export const pills = (label, options, value, set, text = String) =>
+  el(
+    "div",
+    { class: "row pills", role: "group", "aria-label": label },
+    el("span", { class: "label" }, label),
+    ...options.map((one) =>
+      el(
+        "button",
+        {
+          class: "pill",
+          "aria-label": `${label} ${text(one)}`,
+          "aria-pressed": String(one === value),
+          onclick: () => set(one),
+        },
+        text(one),
+      ),
+    ),
+  );
 
 /** A whole number with − and +; at its end a button stays and keeps the focus. @param {string} label @param {number} value @param {{low: number, high: number, set: (value: number) => void}} how */
 export function stepper(label, value, { low, high, set }) {
   const step = (by, sign, word) => {
     const over = value + by < low || value + by > high;
-    return el("button", { class: "pill", "aria-label": `${label} ${word}`, "aria-disabled": over ? "true" : null, onclick: () => over || set(value + by) }, sign);
+    return el(
+      "button",
+      {
+        class: "pill",
+        "aria-label": `${label} ${word}`,
+        "aria-disabled": over ? "true" : null,
+        onclick: () => over || set(value + by),
+      },
+      sign,
+    );
   };
-  return el("div", { class: "row stepper", role: "group", "aria-label": label }, el("span", { class: "label" }, label), step(-1, "−", "less"), el("output", { "data-said": `${label} ${fixed(value, 0)}.` }, fixed(value, 0)), step(1, "+", "more"));
+  return el(
+    "div",
+    { class: "row stepper", role: "group", "aria-label": label },
+    el("span", { class: "label" }, label),
+    step(-1, "−", "less"),
+    el("output", { "data-said": `${label} ${fixed(value, 0)}.` }, fixed(value, 0)),
+    step(1, "+", "more"),
+  );
 }
 
 /** What can be set, in a row under the scene. @param {...(Node | null)} parts */

@@ -25,8 +25,24 @@ export const colored = (values, side, peak) => picture(values, side, side, peak)
  */
 export function pixels({ canvas, side, scale, label, mark = null, choose = null }) {
   const share = (n) => `${(100 * n) / side}%`;
-  const outline = mark && el("span", { class: "outline", style: { top: share(mark.row), left: share(mark.column), width: share(mark.size), height: share(mark.size) } });
-  const node = el("div", { class: `pixels ${choose ? "open" : ""}`, style: { width: `${side * scale + 2}px` }, role: choose ? "application" : "img", tabindex: choose ? 0 : null, "aria-label": label }, canvas, outline);
+  const outline =
+    mark &&
+    el("span", {
+      class: "outline",
+      style: { top: share(mark.row), left: share(mark.column), width: share(mark.size), height: share(mark.size) },
+    });
+  const node = el(
+    "div",
+    {
+      class: `pixels ${choose ? "open" : ""}`,
+      style: { width: `${side * scale + 2}px` },
+      role: choose ? "application" : "img",
+      tabindex: choose ? 0 : null,
+      "aria-label": label,
+    },
+    canvas,
+    outline,
+  );
   if (choose && mark) listen(node, side, mark, choose);
   return node;
 }
@@ -46,10 +62,15 @@ function listen(node, side, mark, choose) {
     event.preventDefault();
     node.focus();
     const box = node.getBoundingClientRect(); // the square stays where it is while its element is replaced
-    const point = ({ clientX, clientY }) => to(Math.floor(((clientY - box.top) / box.height) * side - middle), Math.floor(((clientX - box.left) / box.width) * side - middle));
+    const point = ({ clientX, clientY }) =>
+      to(
+        Math.floor(((clientY - box.top) / box.height) * side - middle),
+        Math.floor(((clientX - box.left) / box.width) * side - middle),
+      );
     const ended = new AbortController();
     addEventListener("pointermove", point, { signal: ended.signal });
-    for (const name of ["pointerup", "pointercancel", "blur"]) addEventListener(name, () => ended.abort(), { signal: ended.signal });
+    for (const name of ["pointerup", "pointercancel", "blur"])
+      addEventListener(name, () => ended.abort(), { signal: ended.signal });
     point(event);
   });
   node.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {

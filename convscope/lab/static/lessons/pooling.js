@@ -3,20 +3,42 @@
 import { peakOf } from "../color.js";
 import { el, styles } from "../element.js";
 import { fixed, several } from "../numbers.js";
-import { again, controls, decimalsOf, factor, figure, formula, lattice, pills, put, remark, scene, stepper } from "./parts.js";
+import {
+  again,
+  controls,
+  decimalsOf,
+  factor,
+  figure,
+  formula,
+  lattice,
+  pills,
+  put,
+  remark,
+  scene,
+  stepper,
+} from "./parts.js";
 
 await styles("lesson_figures.css");
 
-const LECTURE = [5, 1, 7, 7, 8, 1, 7, 2, 5, 7, 8, 1, 5, 3, 5, 4, 4, 2, 4, 4, 3, 3, 2, 1, 3, 3, 4, 7, 8, 1, 5, 7, 8, 2, 3, 1];
+const LECTURE = [
+  5, 1, 7, 7, 8, 1, 7, 2, 5, 7, 8, 1, 5, 3, 5, 4, 4, 2, 4, 4, 3, 3, 2, 1, 3, 3, 4, 7, 8, 1, 5, 7, 8, 2, 3, 1,
+];
 const point = (place) => Array.from({ length: 36 }, (_, i) => (i === place ? 9 : 0));
-const WAVE = [0, 1, 2, 3, 3, 2, 1, 0, 1, 3, 5, 6, 6, 5, 3, 1, 2, 5, 8, 9, 9, 8, 5, 2, 3, 6, 9, 4, 4, 9, 6, 3, 3, 6, 9, 4, 4, 9, 6, 3, 2, 5, 8, 9, 9, 8, 5, 2, 1, 3, 5, 6, 6, 5, 3, 1, 0, 1, 2, 3, 3, 2, 1, 0];
+const WAVE = [
+  0, 1, 2, 3, 3, 2, 1, 0, 1, 3, 5, 6, 6, 5, 3, 1, 2, 5, 8, 9, 9, 8, 5, 2, 3, 6, 9, 4, 4, 9, 6, 3, 3, 6, 9, 4, 4, 9, 6,
+  3, 2, 5, 8, 9, 9, 8, 5, 2, 1, 3, 5, 6, 6, 5, 3, 1, 0, 1, 2, 3, 3, 2, 1, 0,
+];
 const MAPS = {
   "lecture's": { side: 6, map: LECTURE },
   "a point inside a window": { side: 6, map: point(14), shift: "right" },
   "a point at a window's edge": { side: 6, map: point(15), shift: "right" },
   "8×8": { side: 8, map: WAVE },
 };
-const WINDOWS = { "2, stride 2": { window: 2, stride: 2, padding: 0 }, "AlexNet's 3, stride 2": { window: 3, stride: 2, padding: 0 }, "3, stride 1, padding 1": { window: 3, stride: 1, padding: 1 } };
+const WINDOWS = {
+  "2, stride 2": { window: 2, stride: 2, padding: 0 },
+  "AlexNet's 3, stride 2": { window: 3, stride: 2, padding: 0 },
+  "3, stride 1, padding 1": { window: 3, stride: 1, padding: 1 },
+};
 
 /** @type {import("./screen.js").Lesson} */
 export const lesson = {
@@ -25,19 +47,43 @@ export const lesson = {
 
   fit(state) {
     const [side, window] = [Number(state.side), Math.min(Number(state.window), Number(state.side))];
-    return { ...state, window, stride: Math.min(Number(state.stride), side), padding: Math.min(Number(state.padding), Math.floor(window / 2)) };
+    return {
+      ...state,
+      window,
+      stride: Math.min(Number(state.stride), side),
+      padding: Math.min(Number(state.padding), Math.floor(window / 2)),
+    };
   },
 
   draw(told, state, set) {
     const [side, window, stride, padding] = [state.side, state.window, state.stride, state.padding].map(Number);
-    const held = Object.keys(MAPS).find((name) => MAPS[name].map.join() === /** @type {number[]} */ (state.map).join()) ?? "";
-    const known = Object.keys(WINDOWS).find((name) => Object.entries(WINDOWS[name]).every(([part, value]) => state[part] === value)) ?? "";
+    const held =
+      Object.keys(MAPS).find((name) => MAPS[name].map.join() === /** @type {number[]} */ (state.map).join()) ?? "";
+    const known =
+      Object.keys(WINDOWS).find((name) =>
+        Object.entries(WINDOWS[name]).every(([part, value]) => state[part] === value),
+      ) ?? "";
     return [
-      controls(pills("Take the", ["max", "average", "min", "L2"], String(state.kind), (kind) => set({ kind })), stepper("Window", window, { low: 1, high: side, set: (value) => set({ window: value }) }),
-        stepper("Stride", stride, { low: 1, high: side, set: (value) => set({ stride: value }) }), stepper("Padding", padding, { low: 0, high: Math.floor(window / 2), set: (value) => set({ padding: value }) })),
-      controls(pills("Map", Object.keys(MAPS), held, (name) => set({ ...MAPS[name], at: 0 })), pills("Try", Object.keys(WINDOWS), known, (name) => set(WINDOWS[name])), again(() => set({ ...lesson.start }))),
+      controls(
+        pills("Take the", ["max", "average", "min", "L2"], String(state.kind), (kind) => set({ kind })),
+        stepper("Window", window, { low: 1, high: side, set: (value) => set({ window: value }) }),
+        stepper("Stride", stride, { low: 1, high: side, set: (value) => set({ stride: value }) }),
+        stepper("Padding", padding, { low: 0, high: Math.floor(window / 2), set: (value) => set({ padding: value }) }),
+      ),
+      controls(
+        pills("Map", Object.keys(MAPS), held, (name) => set({ ...MAPS[name], at: 0 })),
+        pills("Try", Object.keys(WINDOWS), known, (name) => set(WINDOWS[name])),
+        again(() => set({ ...lesson.start })),
+      ),
       pooled(told, state, set),
-      el("p", { class: "card sentence", "data-said": `The result is ${fixed(told.unit.value, decimalsOf([told.unit.value]))}.` }, ...one(told.unit, String(state.kind))),
+      el(
+        "p",
+        {
+          class: "card sentence",
+          "data-said": `The result is ${fixed(told.unit.value, decimalsOf([told.unit.value]))}.`,
+        },
+        ...one(told.unit, String(state.kind)),
+      ),
       remark(kept(told, state)),
       shifted(told, state, set),
     ];
@@ -51,10 +97,45 @@ function pooled(told, state, set) {
   const small = side === 8 || told.output > 4 ? "small" : undefined;
   const silent = told.say.flatMap((times, place) => (times ? [] : [place]));
   return scene(
-    figure("Map", `${side}×${side}`, lattice({ columns: side, values: map, label: "map", size: small, marked: told.unit.window, missed: told.unread, edit: (i, v) => set({ map: put(map, i, v) }) })),
+    figure(
+      "Map",
+      `${side}×${side}`,
+      lattice({
+        columns: side,
+        values: map,
+        label: "map",
+        size: small,
+        marked: told.unit.window,
+        missed: told.unread,
+        edit: (i, v) => set({ map: put(map, i, v) }),
+      }),
+    ),
     "→",
-    figure("Pooled", `${told.output}×${told.output}`, lattice({ columns: told.output, values: told.pooled, label: "pooled", size: small, paint: peak, marked: [told.unit.at], choose: (at) => set({ at }) })),
-    figure("Who had a say", "in any window", lattice({ columns: side, values: map, label: "say", size: small, missed: silent, corner: (i) => (told.say[i] > 1 && told.output > 1 ? `${told.say[i]}×` : null) })),
+    figure(
+      "Pooled",
+      `${told.output}×${told.output}`,
+      lattice({
+        columns: told.output,
+        values: told.pooled,
+        label: "pooled",
+        size: small,
+        paint: peak,
+        marked: [told.unit.at],
+        choose: (at) => set({ at }),
+      }),
+    ),
+    figure(
+      "Who had a say",
+      "in any window",
+      lattice({
+        columns: side,
+        values: map,
+        label: "say",
+        size: small,
+        missed: silent,
+        corner: (i) => (told.say[i] > 1 && told.output > 1 ? `${told.say[i]}×` : null),
+      }),
+    ),
   );
 }
 
@@ -62,20 +143,36 @@ function pooled(told, state, set) {
 function one({ values, value, takers, outside }, kind) {
   const digits = decimalsOf(values);
   const result = el("strong", {}, ` = ${fixed(value, decimalsOf([value]))}`);
-  const terms = (text) => values.flatMap((v, i) => [i ? " " : "", el("span", { class: "term" }, `${i ? "+ " : ""}${text(v)}`)]);
+  const terms = (text) =>
+    values.flatMap((v, i) => [i ? " " : "", el("span", { class: "term" }, `${i ? "+ " : ""}${text(v)}`)]);
   const zeros = outside ? ` + ${several(outside, "zero")} of the padding` : "";
-  if (kind === "average") return ["(", ...terms((v) => factor(v, digits)), zeros, `) / ${values.length + outside}`, result];
+  if (kind === "average")
+    return ["(", ...terms((v) => factor(v, digits)), zeros, `) / ${values.length + outside}`, result];
   if (kind === "L2") return ["√(", ...terms((v) => `${factor(v, digits)}²`), ")", result];
   const tied = takers.length > 1 ? ` ${takers.length} cells are tied; each has its say.` : "";
-  return [`${kind}(`, values.map((v) => fixed(v, digits)).join(", "), ")", result, tied ? el("span", { class: "caption" }, tied) : null].filter((part) => part !== null);
+  return [
+    `${kind}(`,
+    values.map((v) => fixed(v, digits)).join(", "),
+    ")",
+    result,
+    tied ? el("span", { class: "caption" }, tied) : null,
+  ].filter((part) => part !== null);
 }
 
 function kept(told, state) {
   const cells = Number(state.side) ** 2;
   const all = told.with_say === cells ? "All" : `${told.with_say} of ${cells}`;
-  const left = told.kept > 1 ? `${several(told.units, "number")} are made of ${cells}` : `${told.units} of ${cells} numbers are left, ${Number((100 * told.kept).toFixed(1))}%`;
-  const lost = told.with_say === cells ? "" : ` The hatched ones could be any ${{ max: "smaller", min: "larger" }[String(state.kind)] ?? "other"} number, and nothing behind the pooling would notice.`;
-  const unread = told.unread.length ? ` ${several(told.unread.length, "cell")} ${told.unread.length === 1 ? "lies" : "lie"} in no window: ${formula(told.formula)}.` : "";
+  const left =
+    told.kept > 1
+      ? `${several(told.units, "number")} are made of ${cells}`
+      : `${told.units} of ${cells} numbers are left, ${Number((100 * told.kept).toFixed(1))}%`;
+  const lost =
+    told.with_say === cells
+      ? ""
+      : ` The hatched ones could be any ${{ max: "smaller", min: "larger" }[String(state.kind)] ?? "other"} number, and nothing behind the pooling would notice.`;
+  const unread = told.unread.length
+    ? ` ${several(told.unread.length, "cell")} ${told.unread.length === 1 ? "lies" : "lie"} in no window: ${formula(told.formula)}.`
+    : "";
   return `${left}. ${all} cells had a say.${lost}${unread}`;
 }
 
@@ -86,15 +183,71 @@ function shifted(told, state, set) {
   const peak = peakOf([.../** @type {number[]} */ (state.map), ...told.pooled, ...moved.pooled]);
   const most = told.pooled.length;
   const mine = moved.changed.length;
-  const verdict = !moved.changed_cells ? "The moved map is the same map: there is nothing to notice."
-    : mine === 0 ? `${several(moved.changed_cells, "cell")} of the map changed, and not one of the ${most} results: what counts is still in its window.`
+  const verdict = !moved.changed_cells
+    ? "The moved map is the same map: there is nothing to notice."
+    : mine === 0
+      ? `${several(moved.changed_cells, "cell")} of the map changed, and not one of the ${most} results: what counts is still in its window.`
       : `${several(moved.changed_cells, "cell")} of the map changed, and ${mine} of the ${most} results (outlined).`;
-  return el("section", { class: "card moved", "aria-label": "The map moves by one cell" },
-    el("div", { class: "row spread" }, el("h3", {}, "The map moves by one cell"), pills("To the", ["right", "down", "left", "up"], String(state.shift), (shift) => set({ shift }))),
-    el("div", { class: "moved-scene" },
-      figure("Map, moved", "zeros come in", lattice({ columns: side, values: moved.map, label: "moved map", size: "small" })),
-      figure("Pooled", "changed cells outlined", lattice({ columns: told.output, values: moved.pooled, label: "moved pooled", size: "small", paint: peak, marked: moved.changed })),
-      el("table", { class: "figures" }, el("thead", {}, el("tr", {}, ...["Pooling", "results changed", "largest change"].map((text) => el("th", { scope: "col" }, text)))),
-        el("tbody", {}, ...moved.kinds.map(({ kind, changed, largest }) => el("tr", { class: kind === state.kind ? "now" : null }, el("th", { scope: "row" }, kind), el("td", {}, `${changed} of ${most}`), el("td", {}, fixed(largest, decimalsOf([largest])))))))),
-    remark(verdict, " ", "Max pooling does not notice a small shift within a window, and does notice one across its border. Try the two single points."));
+  return el(
+    "section",
+    { class: "card moved", "aria-label": "The map moves by one cell" },
+    el(
+      "div",
+      { class: "row spread" },
+      el("h3", {}, "The map moves by one cell"),
+      pills("To the", ["right", "down", "left", "up"], String(state.shift), (shift) => set({ shift })),
+    ),
+    el(
+      "div",
+      { class: "moved-scene" },
+      figure(
+        "Map, moved",
+        "zeros come in",
+        lattice({ columns: side, values: moved.map, label: "moved map", size: "small" }),
+      ),
+      figure(
+        "Pooled",
+        "changed cells outlined",
+        lattice({
+          columns: told.output,
+          values: moved.pooled,
+          label: "moved pooled",
+          size: "small",
+          paint: peak,
+          marked: moved.changed,
+        }),
+      ),
+      el(
+        "table",
+        { class: "figures" },
+        el(
+          "thead",
+          {},
+          el(
+            "tr",
+            {},
+            ...["Pooling", "results changed", "largest change"].map((text) => el("th", { scope: "col" }, text)),
+          ),
+        ),
+        el(
+          "tbody",
+          {},
+          ...moved.kinds.map(({ kind, changed, largest }) =>
+            el(
+              "tr",
+              { class: kind === state.kind ? "now" : null },
+              el("th", { scope: "row" }, kind),
+              el("td", {}, `${changed} of ${most}`),
+              el("td", {}, fixed(largest, decimalsOf([largest]))),
+            ),
+          ),
+        ),
+      ),
+    ),
+    remark(
+      verdict,
+      " ",
+      "Max pooling does not notice a small shift within a window, and does notice one across its border. Try the two single points.",
+    ),
+  );
 }

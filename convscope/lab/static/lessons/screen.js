@@ -44,22 +44,53 @@ export async function show(stage, late) {
     return stage.replaceChildren(...contents());
   }
   const place = course.findIndex((one) => one.name === name);
-  if (place < 0) return stage.replaceChildren(el("p", { class: "note" }, `There is no lesson called ${name}.`), el("p", {}, link("/learn", "All lessons")));
+  if (place < 0)
+    return stage.replaceChildren(
+      el("p", { class: "note" }, `There is no lesson called ${name}.`),
+      el("p", {}, link("/learn", "All lessons")),
+    );
   await openLesson(stage, late, place);
 }
 
 /** A link within the page. @param {string} to @param {...(Node | string)} children */
-export const link = (to, ...children) => el("a", { href: to, onclick: (/** @type {MouseEvent} */ event) => {
-  if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
-  event.preventDefault();
-  travel(to);
-} }, ...children);
+export const link = (to, ...children) =>
+  el(
+    "a",
+    {
+      href: to,
+      onclick: (/** @type {MouseEvent} */ event) => {
+        if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+        event.preventDefault();
+        travel(to);
+      },
+    },
+    ...children,
+  );
 
 /** The list of all lessons. */
 const contents = () => [
   el("h2", {}, "The arithmetic of convolutional networks"),
-  el("p", { class: "lead" }, "Short lessons on live numbers: change a cell and read what becomes of it. Each ends with exercises."),
-  el("ol", { class: "course" }, ...course.map((one, i) => el("li", {}, link(`/learn/${one.name}`, el("span", { class: "number" }, String(i + 1)), el("b", {}, one.title), el("span", { class: "caption" }, one.sentence))))),
+  el(
+    "p",
+    { class: "lead" },
+    "Short lessons on live numbers: change a cell and read what becomes of it. Each ends with exercises.",
+  ),
+  el(
+    "ol",
+    { class: "course" },
+    ...course.map((one, i) =>
+      el(
+        "li",
+        {},
+        link(
+          `/learn/${one.name}`,
+          el("span", { class: "number" }, String(i + 1)),
+          el("b", {}, one.title),
+          el("span", { class: "caption" }, one.sentence),
+        ),
+      ),
+    ),
+  ),
   el("p", {}, link("/learn/all/sheet", "Print a sheet of exercises from all lessons")),
 ];
 
@@ -81,13 +112,21 @@ async function openLesson(stage, late, place) {
 
 function frame(place, lesson) {
   const [before, after] = [course[place - 1], course[place + 1]];
-  return el("article", { class: "lesson" },
+  return el(
+    "article",
+    { class: "lesson" },
     el("p", { class: "caption" }, link("/learn", "Lessons"), ` · ${place + 1} of ${course.length}`),
     el("h2", {}, course[place].title),
     el("p", { class: "lead" }, lesson.lead),
     el("div", { class: "scenes" }),
     el("section", { class: "card exercise", "aria-label": "Exercise" }),
-    el("nav", { class: "row spread", "aria-label": "Lessons before and after" }, before ? link(`/learn/${before.name}`, `← ${before.title}`) : el("span", {}), after ? link(`/learn/${after.name}`, `${after.title} →`) : link("/learn", "All lessons")));
+    el(
+      "nav",
+      { class: "row spread", "aria-label": "Lessons before and after" },
+      before ? link(`/learn/${before.name}`, `← ${before.title}`) : el("span", {}),
+      after ? link(`/learn/${after.name}`, `${after.title} →`) : link("/learn", "All lessons"),
+    ),
+  );
 }
 
 /** Ask Python for this state's numbers and draw them. */
@@ -123,7 +162,12 @@ async function draw(stage, name, lesson, state, late) {
   scenes?.replaceChildren(...lesson.draw(told, state, set).filter((one) => one !== null));
   focus();
   typed();
-  if (before.length && !sliding()) say(spoken(scenes).filter((text) => !before.includes(text)).join(" "));
+  if (before.length && !sliding())
+    say(
+      spoken(scenes)
+        .filter((text) => !before.includes(text))
+        .join(" "),
+    );
 }
 
 /**
@@ -135,7 +179,14 @@ export function merged(drawn, now, change) {
   const next = { ...now, ...change };
   for (const [name, list] of Object.entries(change)) {
     const [old, held] = [drawn[name], now[name]];
-    if (!Array.isArray(list) || !Array.isArray(old) || !Array.isArray(held) || list.length !== old.length || list.length !== held.length) continue;
+    if (
+      !Array.isArray(list) ||
+      !Array.isArray(old) ||
+      !Array.isArray(held) ||
+      list.length !== old.length ||
+      list.length !== held.length
+    )
+      continue;
     const places = list.flatMap((value, place) => (value === old[place] ? [] : [place]));
     if (places.length === 1) next[name] = held.map((value, place) => (place === places[0] ? list[place] : value));
   }
@@ -143,25 +194,44 @@ export function merged(drawn, now, change) {
 }
 
 /** The sentences of a scene that are read out when they change. @param {Element | null} scenes */
-const spoken = (scenes) => [...(scenes?.querySelectorAll("[data-said]") ?? [])].map((node) => node.getAttribute("data-said") || node.textContent || "");
+const spoken = (scenes) =>
+  [...(scenes?.querySelectorAll("[data-said]") ?? [])].map(
+    (node) => node.getAttribute("data-said") || node.textContent || "",
+  );
 
 /** What Python refuses stands over the last scene that was right. @param {HTMLElement} stage @param {string} sentence @param {() => void} act */
 function refuse(stage, sentence, act) {
   stage.querySelector(".refusal")?.remove();
-  stage.querySelector(".scenes")?.prepend(el("p", { class: "note refusal", role: "alert" }, sentence, " ", el("button", { class: "pill", onclick: act }, "Start again")));
+  stage
+    .querySelector(".scenes")
+    ?.prepend(
+      el(
+        "p",
+        { class: "note refusal", role: "alert" },
+        sentence,
+        " ",
+        el("button", { class: "pill", onclick: act }, "Start again"),
+      ),
+    );
 }
 
 /** The exercise beside the lesson; drawn again only when its part of the address has changed. */
 function exercise(stage, name) {
   const card = stage.querySelector(".exercise");
   const entries = new URLSearchParams(location.search);
-  const how = { seed: entries.get("seed") || "1", number: Number(entries.get("exercise") ?? 1), answer: entries.get("answer") ?? "", tries: Number(entries.get("tries") ?? 0) };
+  const how = {
+    seed: entries.get("seed") || "1",
+    number: Number(entries.get("exercise") ?? 1),
+    answer: entries.get("answer") ?? "",
+    tries: Number(entries.get("tries") ?? 0),
+  };
   const key = JSON.stringify([name, how]);
   if (!card || card.dataset.key === key) return;
   card.dataset.key = key;
   const change = (/** @type {Record<string, string | number>} */ entriesNow) => {
     const query = new URLSearchParams(location.search);
-    for (const [entry, value] of Object.entries(entriesNow)) value === "" ? query.delete(entry) : query.set(entry, String(value));
+    for (const [entry, value] of Object.entries(entriesNow))
+      value === "" ? query.delete(entry) : query.set(entry, String(value));
     travel(`${location.pathname}?${query}`, { replace: true });
   };
   const focus = keepFocus();

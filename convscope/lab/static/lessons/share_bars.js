@@ -9,12 +9,48 @@ import { el } from "../element.js";
  * @param {{name: string, bars: Bar[], chosen?: boolean, choose?: () => void}[]} rows
  */
 export function bars(label, heads, rows) {
-  return el("table", { class: "share-bars", "aria-label": label },
+  return el(
+    "table",
+    { class: "share-bars", "aria-label": label },
     el("thead", {}, el("tr", {}, ...heads.map((head) => el("th", { scope: "col" }, head)))),
-    el("tbody", {}, ...rows.map(({ name, bars: own, chosen, choose }) => el("tr", { class: chosen ? "chosen" : "" },
-      el("th", { scope: "row" }, choose ? el("button", { class: "quiet", "aria-label": `${label}: ${name}`, "aria-pressed": String(Boolean(chosen)), onclick: choose }, name) : name),
-      ...own.map(bar)))));
+    el(
+      "tbody",
+      {},
+      ...rows.map(({ name, bars: own, chosen, choose }) =>
+        el(
+          "tr",
+          { class: chosen ? "chosen" : "" },
+          el(
+            "th",
+            { scope: "row" },
+            choose
+              ? el(
+                  "button",
+                  {
+                    class: "quiet",
+                    "aria-label": `${label}: ${name}`,
+                    "aria-pressed": String(Boolean(chosen)),
+                    onclick: choose,
+                  },
+                  name,
+                )
+              : name,
+          ),
+          ...own.map(bar),
+        ),
+      ),
+    ),
+  );
 }
 
-const bar = ({ share, text, title }) => el("td", { title: title ?? null },
-  ...(share > 0 ? [el("span", { class: "bar-track" }, el("i", { style: { width: `max(1px, ${100 * share}%)` } })), el("data", {}, text)] : []));
+const bar = ({ share, text, title }) =>
+  el(
+    "td",
+    { title: title ?? null },
+    ...(share > 0
+      ? [
+          el("span", { class: "bar-track" }, el("i", { style: { width: `max(1px, ${100 * share}%)` } })),
+          el("data", {}, text),
+        ]
+      : []),
+  );

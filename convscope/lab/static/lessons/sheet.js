@@ -18,32 +18,91 @@ export async function show(stage, late) {
   const told = await (await ask(`/lessons/${encodeURIComponent(lesson)}/sheet?${query}`)).json();
   if (late()) return;
   document.title = `${told.title}: exercises · convscope`;
-  stage.replaceChildren(el("article", { class: "sheet" }, controls(lesson, seed, count), questions(told), solutions(told)));
+  stage.replaceChildren(
+    el("article", { class: "sheet" }, controls(lesson, seed, count), questions(told), solutions(told)),
+  );
 }
 
 /** What is not printed. @param {string} lesson @param {string} seed @param {string} count */
 function controls(lesson, seed, count) {
-  const go = (/** @type {Record<string, string>} */ change) => travel(`/learn/${lesson}/sheet?${new URLSearchParams({ seed, count, ...change })}`);
+  const go = (/** @type {Record<string, string>} */ change) =>
+    travel(`/learn/${lesson}/sheet?${new URLSearchParams({ seed, count, ...change })}`);
   const several = [...new Set([...COUNTS, Number(count)])].sort((a, b) => a - b);
   const another = () => go({ seed: String(1 + Math.floor(Math.random() * 999_999)) });
   const back = lesson === "all" ? "/learn" : `/learn/${lesson}`;
-  return el("div", { class: "row unprinted" },
+  return el(
+    "div",
+    { class: "row unprinted" },
     el("button", { class: "pill main", onclick: () => print() }, "Print"),
     el("button", { class: "pill", "aria-label": "Another sheet", onclick: another }, "Another sheet"),
-    el("label", { class: "row" }, "Exercises", el("select", { class: "pill", "aria-label": "Exercises on the sheet", onchange: (/** @type {any} */ event) => go({ count: event.target.value }) },
-      ...several.map((n) => el("option", { value: n, selected: n === Number(count) }, n)))),
-    el("button", { class: "quiet", onclick: () => travel(back) }, lesson === "all" ? "All lessons" : "Back to the lesson"));
+    el(
+      "label",
+      { class: "row" },
+      "Exercises",
+      el(
+        "select",
+        {
+          class: "pill",
+          "aria-label": "Exercises on the sheet",
+          onchange: (/** @type {any} */ event) => go({ count: event.target.value }),
+        },
+        ...several.map((n) => el("option", { value: n, selected: n === Number(count) }, n)),
+      ),
+    ),
+    el(
+      "button",
+      { class: "quiet", onclick: () => travel(back) },
+      lesson === "all" ? "All lessons" : "Back to the lesson",
+    ),
+  );
 }
 
 /** The first pages. */
-const questions = (told) => el("section", { class: "card paper", "aria-label": "Exercises" },
-  el("h2", {}, told.title), el("p", { class: "caption name" }, el("span", {}, "Name"), el("span", {}, "Date"), el("span", {}, `Sheet ${told.seed}`)),
-  el("ol", {}, ...told.exercises.map((one) => el("li", {}, ...asked(one), options(one), el("div", { class: "room", "aria-hidden": "true" }, ...Array.from({ length: one.space }, () => el("span", {})))))));
+const questions = (told) =>
+  el(
+    "section",
+    { class: "card paper", "aria-label": "Exercises" },
+    el("h2", {}, told.title),
+    el(
+      "p",
+      { class: "caption name" },
+      el("span", {}, "Name"),
+      el("span", {}, "Date"),
+      el("span", {}, `Sheet ${told.seed}`),
+    ),
+    el(
+      "ol",
+      {},
+      ...told.exercises.map((one) =>
+        el(
+          "li",
+          {},
+          ...asked(one),
+          options(one),
+          el(
+            "div",
+            { class: "room", "aria-hidden": "true" },
+            ...Array.from({ length: one.space }, () => el("span", {})),
+          ),
+        ),
+      ),
+    ),
+  );
 
 /** What there is to choose from, with a box to cross. */
-const options = ({ choices }) => (choices.length ? el("ul", { class: "boxes-to-cross" }, ...choices.map((choice) => el("li", {}, choice))) : null);
+const options = ({ choices }) =>
+  choices.length ? el("ul", { class: "boxes-to-cross" }, ...choices.map((choice) => el("li", {}, choice))) : null;
 
 /** The last pages. */
-const solutions = (told) => el("section", { class: "card paper solutions", "aria-label": "Solutions" },
-  el("h2", {}, "Solutions"), el("p", { class: "caption" }, `${told.title}, sheet ${told.seed}`),
-  el("ol", {}, ...told.solutions.map(({ answer, worked: solution }) => el("li", {}, el("strong", {}, answer), worked(solution)))));
+const solutions = (told) =>
+  el(
+    "section",
+    { class: "card paper solutions", "aria-label": "Solutions" },
+    el("h2", {}, "Solutions"),
+    el("p", { class: "caption" }, `${told.title}, sheet ${told.seed}`),
+    el(
+      "ol",
+      {},
+      ...told.solutions.map(({ answer, worked: solution }) => el("li", {}, el("strong", {}, answer), worked(solution))),
+    ),
+  );

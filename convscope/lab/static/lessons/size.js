@@ -27,12 +27,27 @@ export const lesson = {
   start: { size: 10, kernel: 3, ...PLAIN, stride: 2, wanted: 5 },
 
   draw(told, state, set) {
-    const field = (name, label, letter, low = 1) => amount(label, Number(state[name]), { low, high: MOST, letter, set: (value) => set({ [name]: value }) });
-    const known = Object.keys(LAYERS).find((name) => Object.entries({ ...PLAIN, ...LAYERS[name] }).every(([part, value]) => part === "wanted" || state[part] === value)) ?? "";
+    const field = (name, label, letter, low = 1) =>
+      amount(label, Number(state[name]), { low, high: MOST, letter, set: (value) => set({ [name]: value }) });
+    const known =
+      Object.keys(LAYERS).find((name) =>
+        Object.entries({ ...PLAIN, ...LAYERS[name] }).every(
+          ([part, value]) => part === "wanted" || state[part] === value,
+        ),
+      ) ?? "";
     return [
-      controls(field("size", "Input size", "N"), field("kernel", "Filter size", "F"), field("stride", "Stride", "S"), field("padding", "Padding", "P", 0), field("dilation", "Dilation", "D"),
-        pills("Round", ["down", "up"], String(state.rounding), (rounding) => set({ rounding }))),
-      controls(pills("Try", Object.keys(LAYERS), known, (name) => set({ ...PLAIN, ...LAYERS[name] })), again(() => set({ ...lesson.start }))),
+      controls(
+        field("size", "Input size", "N"),
+        field("kernel", "Filter size", "F"),
+        field("stride", "Stride", "S"),
+        field("padding", "Padding", "P", 0),
+        field("dilation", "Dilation", "D"),
+        pills("Round", ["down", "up"], String(state.rounding), (rounding) => set({ rounding })),
+      ),
+      controls(
+        pills("Try", Object.keys(LAYERS), known, (name) => set({ ...PLAIN, ...LAYERS[name] })),
+        again(() => set({ ...lesson.start })),
+      ),
       told.problem ? el("p", { class: "note", "data-said": true }, told.problem) : output(told, state),
       span(told, state),
       inverse(told, state, set),
@@ -45,15 +60,30 @@ function output(told, state) {
   const { drawing, unread } = told;
   const letters = "(N − F + 2·P)/S + 1";
   const padded = drawing.cells.some(({ kind }) => kind === "padding");
-  const shown = drawing.gap === null ? "" : ` The ${count(drawing.hidden)} cells between the ends are not drawn, nor the windows that neither begin nor end on those that are.`;
-  return el("section", { class: "card axis-card", "aria-label": "The output size" },
-    el("p", { class: "sentence", "data-said": `The output size is ${count(told.output)}.` }, el("span", { class: "letters" }, letters, " → "), ...bold(formula(told.formula))),
+  const shown =
+    drawing.gap === null
+      ? ""
+      : ` The ${count(drawing.hidden)} cells between the ends are not drawn, nor the windows that neither begin nor end on those that are.`;
+  return el(
+    "section",
+    { class: "card axis-card", "aria-label": "The output size" },
+    el(
+      "p",
+      { class: "sentence", "data-said": `The output size is ${count(told.output)}.` },
+      el("span", { class: "letters" }, letters, " → "),
+      ...bold(formula(told.formula)),
+    ),
     el("div", { class: "scroll" }, axisRow(drawing)),
     key(unread > 0, padded),
-    remark([
-      unread ? `${capital(told.unread_sentence)}.` : "Every cell is read.",
-      told.next_exact === state.size ? "The stride comes out whole." : `The stride comes out whole again at an input of ${count(told.next_exact)}.`,
-    ].join(" ") + shown));
+    remark(
+      [
+        unread ? `${capital(told.unread_sentence)}.` : "Every cell is read.",
+        told.next_exact === state.size
+          ? "The stride comes out whole."
+          : `The stride comes out whole again at an input of ${count(told.next_exact)}.`,
+      ].join(" ") + shown,
+    ),
+  );
 }
 
 /** The last number of the formula is what was asked for. @param {string} text */
@@ -66,7 +96,9 @@ const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 function span(told, state) {
   if (state.dilation === 1) return null;
-  return remark(`With dilation ${count(Number(state.dilation))} the cells that the filter reads lie ${count(Number(state.dilation))} apart. So it reaches over D·(F − 1) + 1 = ${count(told.span)} cells with ${several(Number(state.kernel), "weight")}; in the formula F is this reach.`);
+  return remark(
+    `With dilation ${count(Number(state.dilation))} the cells that the filter reads lie ${count(Number(state.dilation))} apart. So it reaches over D·(F − 1) + 1 = ${count(told.span)} cells with ${several(Number(state.kernel), "weight")}; in the formula F is this reach.`,
+  );
 }
 
 /** The question turned round. */
@@ -74,13 +106,64 @@ function inverse(told, state, set) {
   const rows = told.fitting;
   const take = (row) => set({ ...PLAIN, kernel: row.kernel, stride: row.stride, padding: row.padding });
   const head = ["Filter", "Stride", "Padding", "Formula", "Never read", ""];
-  return el("section", { class: "card inverse", "aria-label": "The other way round" },
+  return el(
+    "section",
+    { class: "card inverse", "aria-label": "The other way round" },
     el("h3", {}, "The other way round"),
-    el("div", { class: "row" }, amount("Wanted output", Number(state.wanted), { low: 1, high: MOST, set: (wanted) => set({ wanted }) }),
-      el("p", { class: "caption", "data-said": true }, `${rows.length ? several(rows.length, "window") : "No window"} ${rows.length > 1 ? "make" : "makes"} ${count(Number(state.wanted))} of ${several(Number(state.size), "cell")}. Tried: ${told.tried}, padding up to half the filter.`)),
-    rows.length ? el("div", { class: "scroll listed", tabindex: 0, role: "region", "aria-label": "Windows that make the wanted output" }, el("table", { class: "figures" },
-      el("thead", {}, el("tr", {}, ...head.map((text) => el("th", { scope: "col" }, text)))),
-      el("tbody", {}, ...rows.map((row) => el("tr", { class: row.kernel === state.kernel && row.stride === state.stride && row.padding === state.padding && state.dilation === 1 ? "now" : null },
-        ...[row.kernel, row.stride, row.padding].map((n) => el("td", {}, count(n))), el("td", { class: "text" }, formula(row.formula)), el("td", {}, row.unread ? several(row.unread, "cell") : "–"),
-        el("td", {}, el("button", { class: "quiet", "aria-label": `Take filter ${row.kernel}, stride ${row.stride}, padding ${row.padding}`, onclick: () => take(row) }, "Take"))))))) : null);
+    el(
+      "div",
+      { class: "row" },
+      amount("Wanted output", Number(state.wanted), { low: 1, high: MOST, set: (wanted) => set({ wanted }) }),
+      el(
+        "p",
+        { class: "caption", "data-said": true },
+        `${rows.length ? several(rows.length, "window") : "No window"} ${rows.length > 1 ? "make" : "makes"} ${count(Number(state.wanted))} of ${several(Number(state.size), "cell")}. Tried: ${told.tried}, padding up to half the filter.`,
+      ),
+    ),
+    rows.length
+      ? el(
+          "div",
+          { class: "scroll listed", tabindex: 0, role: "region", "aria-label": "Windows that make the wanted output" },
+          el(
+            "table",
+            { class: "figures" },
+            el("thead", {}, el("tr", {}, ...head.map((text) => el("th", { scope: "col" }, text)))),
+            el(
+              "tbody",
+              {},
+              ...rows.map((row) =>
+                el(
+                  "tr",
+                  {
+                    class:
+                      row.kernel === state.kernel &&
+                      row.stride === state.stride &&
+                      row.padding === state.padding &&
+                      state.dilation === 1
+                        ? "now"
+                        : null,
+                  },
+                  ...[row.kernel, row.stride, row.padding].map((n) => el("td", {}, count(n))),
+                  el("td", { class: "text" }, formula(row.formula)),
+                  el("td", {}, row.unread ? several(row.unread, "cell") : "–"),
+                  el(
+                    "td",
+                    {},
+                    el(
+                      "button",
+                      {
+                        class: "quiet",
+                        "aria-label": `Take filter ${row.kernel}, stride ${row.stride}, padding ${row.padding}`,
+                        onclick: () => take(row),
+                      },
+                      "Take",
+                    ),
+                  ),
+                ),
+              ),
+            ),
+          ),
+        )
+      : null,
+  );
 }

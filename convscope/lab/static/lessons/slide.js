@@ -36,8 +36,20 @@ export function slide(of, { at, count, set }) {
     return set(at);
   };
   const text = calm ? "Next place" : playing ? "❚❚ Pause" : "▶ Slide the filter";
-  const button = el("button", { class: "pill slide", "aria-label": calm ? "Next place of the filter" : "Slide the filter, or pause", "aria-pressed": calm ? null : String(playing), onclick: pressed }, text);
-  return { button: el("span", { class: "row" }, button, el("span", { class: "caption" }, `${at + 1} of ${count}`)), reached: playing ? at : Infinity };
+  const button = el(
+    "button",
+    {
+      class: "pill slide",
+      "aria-label": calm ? "Next place of the filter" : "Slide the filter, or pause",
+      "aria-pressed": calm ? null : String(playing),
+      onclick: pressed,
+    },
+    text,
+  );
+  return {
+    button: el("span", { class: "row" }, button, el("span", { class: "caption" }, `${at + 1} of ${count}`)),
+    reached: playing ? at : Infinity,
+  };
 }
 
 /** Is a filter sliding by itself? Then nothing is read out. */

@@ -7,8 +7,26 @@ import { el } from "../element.js";
  * @param {{low: number, high: number, step: number, text: string, set: (value: number) => void}} how  `text` is the value as it is shown
  */
 export function slider(label, value, { low, high, step, text, set }) {
-  const input = /** @type {HTMLInputElement} */ (el("input", { type: "range", min: low, max: high, step, value, "aria-label": label, "aria-valuetext": text, oninput: () => set(Number(input.value)), onpointerdown: (event) => drag(event, input, { low, high, step, set }) }));
-  return el("label", { class: "row slider" }, el("span", { class: "label" }, label), input, el("output", { "data-said": `${label} ${text}.` }, text));
+  const input = /** @type {HTMLInputElement} */ (
+    el("input", {
+      type: "range",
+      min: low,
+      max: high,
+      step,
+      value,
+      "aria-label": label,
+      "aria-valuetext": text,
+      oninput: () => set(Number(input.value)),
+      onpointerdown: (event) => drag(event, input, { low, high, step, set }),
+    })
+  );
+  return el(
+    "label",
+    { class: "row slider" },
+    el("span", { class: "label" }, label),
+    input,
+    el("output", { "data-said": `${label} ${text}.` }, text),
+  );
 }
 
 /** The window follows the pointer, since the element under it is replaced. */

@@ -3,23 +3,28 @@
 import { peakOf } from "../color.js";
 import { el } from "../element.js";
 import { count } from "../numbers.js";
-import { again, controls, figure, formula, lattice, pills, put, remark, scene, stepper, sum, windowed } from "./parts.js";
+import {
+  again,
+  controls,
+  figure,
+  formula,
+  lattice,
+  pills,
+  put,
+  remark,
+  scene,
+  stepper,
+  sum,
+  windowed,
+} from "./parts.js";
 import { filled, slide } from "./slide.js";
 
 const LARGEST = 12; // rows and columns of the image, of which the first are taken
 const IMAGE = [
-  5, 1, 7, 7, 8, 1, 3, 2, 6, 4, 1, 5,
-  7, 2, 5, 7, 8, 1, 4, 2, 0, 7, 3, 6,
-  5, 3, 5, 4, 4, 2, 8, 6, 1, 2, 5, 3,
-  4, 4, 3, 3, 2, 1, 7, 5, 2, 4, 8, 1,
-  3, 3, 4, 7, 8, 1, 6, 0, 3, 5, 2, 7,
-  5, 7, 8, 2, 3, 1, 1, 4, 6, 8, 0, 2,
-  2, 6, 1, 5, 7, 3, 8, 2, 4, 1, 6, 5,
-  8, 0, 4, 6, 1, 7, 3, 5, 2, 6, 4, 8,
-  1, 5, 3, 2, 8, 4, 6, 1, 7, 3, 5, 0,
-  6, 4, 7, 1, 3, 5, 2, 8, 0, 4, 7, 3,
-  3, 8, 2, 4, 6, 0, 5, 7, 1, 2, 3, 6,
-  7, 1, 5, 8, 2, 6, 4, 3, 5, 7, 1, 4,
+  5, 1, 7, 7, 8, 1, 3, 2, 6, 4, 1, 5, 7, 2, 5, 7, 8, 1, 4, 2, 0, 7, 3, 6, 5, 3, 5, 4, 4, 2, 8, 6, 1, 2, 5, 3, 4, 4, 3,
+  3, 2, 1, 7, 5, 2, 4, 8, 1, 3, 3, 4, 7, 8, 1, 6, 0, 3, 5, 2, 7, 5, 7, 8, 2, 3, 1, 1, 4, 6, 8, 0, 2, 2, 6, 1, 5, 7, 3,
+  8, 2, 4, 1, 6, 5, 8, 0, 4, 6, 1, 7, 3, 5, 2, 6, 4, 8, 1, 5, 3, 2, 8, 4, 6, 1, 7, 3, 5, 0, 6, 4, 7, 1, 3, 5, 2, 8, 0,
+  4, 7, 3, 3, 8, 2, 4, 6, 0, 5, 7, 1, 2, 3, 6, 7, 1, 5, 8, 2, 6, 4, 3, 5, 7, 1, 4,
 ];
 const WORDS = { edges: "upright edges", sum: "sum" };
 
@@ -34,27 +39,80 @@ export const lesson = {
     const [side, kernel, stride] = [Number(state.side), Number(state.kernel), Number(state.stride)];
     const image = /** @type {number[]} */ (state.image);
     const size = side > 7 ? "small" : undefined;
-    const edit = (place, value) => set({ image: put(image, Math.floor(place / side) * LARGEST + (place % side), value) });
+    const edit = (place, value) =>
+      set({ image: put(image, Math.floor(place / side) * LARGEST + (place % side), value) });
     const play = slide("stride", { at: told.at, count: told.sums.length, set: (at) => set({ at }) });
     const change = (what) => set({ ...what, at: 0 });
-    const grid = lattice({ columns: side, values: told.image, label: "image", marked: told.patch, missed: told.unread, edit, size });
+    const grid = lattice({
+      columns: side,
+      values: told.image,
+      label: "image",
+      marked: told.patch,
+      missed: told.unread,
+      edit,
+      size,
+    });
     return [
       scene(
         figure("Image", `${side}×${side}`, windowed(grid, side, windows(told, kernel))),
         "∗",
-        figure("Filter", `${kernel}×${kernel}`, lattice({ columns: kernel, values: told.filter, label: "filter", paint: 1.3 * peakOf(told.filter), size: kernel > 3 ? "small" : size })),
+        figure(
+          "Filter",
+          `${kernel}×${kernel}`,
+          lattice({
+            columns: kernel,
+            values: told.filter,
+            label: "filter",
+            paint: 1.3 * peakOf(told.filter),
+            size: kernel > 3 ? "small" : size,
+          }),
+        ),
         "=",
-        figure("Feature map", `${told.map}×${told.map}`, lattice({ columns: told.map, values: filled(told.sums, play.reached), label: "map", paint: peakOf(told.sums), marked: [told.at], choose: (at) => set({ at }), size: told.map > 5 ? "small" : undefined })),
+        figure(
+          "Feature map",
+          `${told.map}×${told.map}`,
+          lattice({
+            columns: told.map,
+            values: filled(told.sums, play.reached),
+            label: "map",
+            paint: peakOf(told.sums),
+            marked: [told.at],
+            choose: (at) => set({ at }),
+            size: told.map > 5 ? "small" : undefined,
+          }),
+        ),
       ),
       sum(told.terms, told.total, { most: 18 }),
-      controls(stepper("Stride", stride, { low: 1, high: 8, set: (value) => change({ stride: value }) }),
+      controls(
+        stepper("Stride", stride, { low: 1, high: 8, set: (value) => change({ stride: value }) }),
         stepper("Filter size", kernel, { low: 1, high: side, set: (value) => change({ kernel: value }) }),
-        stepper("Image side", side, { low: 5, high: LARGEST, set: (value) => change({ side: value }) })),
-      controls(play.button, pills("Filter for", Object.keys(WORDS), state.filter, (filter) => set({ filter }), (name) => WORDS[name]), again(() => set({ ...lesson.start }))),
+        stepper("Image side", side, { low: 5, high: LARGEST, set: (value) => change({ side: value }) }),
+      ),
+      controls(
+        play.button,
+        pills(
+          "Filter for",
+          Object.keys(WORDS),
+          state.filter,
+          (filter) => set({ filter }),
+          (name) => WORDS[name],
+        ),
+        again(() => set({ ...lesson.start })),
+      ),
       remark(el("b", {}, formula(told.formula)), " rows, and as many columns."),
       unread(told, side, kernel, stride),
-      told.next === side ? null : remark(`An image of ${told.next}×${told.next} is the next that is used up to its edge.`,
-        told.next > LARGEST ? "" : el("button", { class: "pill", onclick: () => change({ side: told.next }) }, `Take ${told.next}×${told.next}`)),
+      told.next === side
+        ? null
+        : remark(
+            `An image of ${told.next}×${told.next} is the next that is used up to its edge.`,
+            told.next > LARGEST
+              ? ""
+              : el(
+                  "button",
+                  { class: "pill", onclick: () => change({ side: told.next }) },
+                  `Take ${told.next}×${told.next}`,
+                ),
+          ),
     ];
   },
 };
@@ -73,8 +131,16 @@ function windows({ starts, at, map }, kernel) {
 
 /** What no window reads, and why. */
 function unread(told, side, kernel, stride) {
-  if (!told.unread.length) return remark(`Every cell is read${stride === kernel && kernel > 1 ? ", and each only once: the windows stand side by side" : ""}.`);
+  if (!told.unread.length)
+    return remark(
+      `Every cell is read${stride === kernel && kernel > 1 ? ", and each only once: the windows stand side by side" : ""}.`,
+    );
   const sentence = told.sentence[0].toUpperCase() + told.sentence.slice(1);
-  const why = stride > kernel && told.map > 1 ? " The step is longer than the filter, so there are gaps between the windows." : " One more step would carry the filter over the edge.";
-  return remark(`${sentence}: ${count(told.unread.length)} of ${count(side * side)} cells, hatched. Change one of them, and nothing happens to the map.${why}`);
+  const why =
+    stride > kernel && told.map > 1
+      ? " The step is longer than the filter, so there are gaps between the windows."
+      : " One more step would carry the filter over the edge.";
+  return remark(
+    `${sentence}: ${count(told.unread.length)} of ${count(side * side)} cells, hatched. Change one of them, and nothing happens to the map.${why}`,
+  );
 }

@@ -10,20 +10,68 @@ import { sideways } from "./sideways.js";
 
 styles("lesson_learning.css");
 
-const TARGETS = { "upright edges": [1, 0, -1, 2, 0, -2, 1, 0, -1], "level edges": [1, 2, 1, 0, 0, 0, -1, -2, -1], "a point": [0, -1, 0, -1, 4, -1, 0, -1, 0], "mean": [1, 1, 1, 1, 1, 1, 1, 1, 1] };
+const TARGETS = {
+  "upright edges": [1, 0, -1, 2, 0, -2, 1, 0, -1],
+  "level edges": [1, 2, 1, 0, 0, 0, -1, -2, -1],
+  "a point": [0, -1, 0, -1, 4, -1, 0, -1, 0],
+  mean: [1, 1, 1, 1, 1, 1, 1, 1, 1],
+};
 const IMAGES = { ring: "a ring", noise: "noise", stripes: "stripes", gray: "one gray" };
 const CLASSES = ["three", "five", "eight"];
 
 /** @type {import("./screen.js").Lesson} */
 export const lesson = {
   lead: "A filter with random weights is to make the same map of the image as the target filter. The loss says how far it is: the mean squared difference of the maps. The gradient says for each weight where the loss rises; a step goes the other way.",
-  start: { image: "ring", target: TARGETS["upright edges"], dice: 1, step: 0, rate: 0.05, momentum: 0.9, decay: 0, batch: 100, at: 0, logits: [2, 1, -1], right: 0 },
+  start: {
+    image: "ring",
+    target: TARGETS["upright edges"],
+    dice: 1,
+    step: 0,
+    rate: 0.05,
+    momentum: 0.9,
+    decay: 0,
+    batch: 100,
+    at: 0,
+    logits: [2, 1, -1],
+    right: 0,
+  },
 
   draw(told, state, set) {
-    const step = (by) => el("button", { class: `pill${by === 1 ? " main" : ""}`, disabled: told.next === null || told.step + by > told.most, onclick: () => set({ step: told.step + by }) }, `${count(by)} ${by === 1 ? "step" : "steps"}`);
+    const step = (by) =>
+      el(
+        "button",
+        {
+          class: `pill${by === 1 ? " main" : ""}`,
+          disabled: told.next === null || told.step + by > told.most,
+          onclick: () => set({ step: told.step + by }),
+        },
+        `${count(by)} ${by === 1 ? "step" : "steps"}`,
+      );
     return [
       figures(told, state, set),
-      controls(el("div", { class: "row actions" }, step(1), step(10), step(100), el("button", { class: "pill", disabled: told.step === 0, onclick: () => set({ step: 0 }) }, "Back to the start")), stepper("Random start", Number(state.dice), { low: 0, high: 999, set: (dice) => set({ dice }) }), again(() => set({ ...lesson.start })), el("span", { "aria-live": "polite" }, `After ${several(told.step, "step")} the loss is `, el("strong", { class: "loss" }, number(told.loss)), ".")),
+      controls(
+        el(
+          "div",
+          { class: "row actions" },
+          step(1),
+          step(10),
+          step(100),
+          el(
+            "button",
+            { class: "pill", disabled: told.step === 0, onclick: () => set({ step: 0 }) },
+            "Back to the start",
+          ),
+        ),
+        stepper("Random start", Number(state.dice), { low: 0, high: 999, set: (dice) => set({ dice }) }),
+        again(() => set({ ...lesson.start })),
+        el(
+          "span",
+          { "aria-live": "polite" },
+          `After ${several(told.step, "step")} the loss is `,
+          el("strong", { class: "loss" }, number(told.loss)),
+          ".",
+        ),
+      ),
       nextStep(told, state),
       settings(told, state, set),
       verdict(told, state),
@@ -51,40 +99,166 @@ function figures(told, state, set) {
   const peak = peakOf([...target, ...told.weights]);
   const [wanted, own, apart] = told.maps;
   const shade = peakOf([...wanted, ...own]);
-  const small = (title, size, values, side, most) => el("figure", { class: "swatch" }, el("figcaption", {}, el("b", {}, title), " ", el("span", { class: "caption" }, size)), picture(values, side, side, most));
+  const small = (title, size, values, side, most) =>
+    el(
+      "figure",
+      { class: "swatch" },
+      el("figcaption", {}, el("b", {}, title), " ", el("span", { class: "caption" }, size)),
+      picture(values, side, side, most),
+    );
   const decimals = Math.max(2, Math.min(3, decimalsFor(told.weights, 3)));
-  return el("div", { class: "card lesson-card" },
-    el("div", { class: "learned" },
+  return el(
+    "div",
+    { class: "card lesson-card" },
+    el(
+      "div",
+      { class: "learned" },
       small("Image", "12×12", told.image, 12, peakOf(told.image)),
-      sideways("target", figure("Target", "what it shall do", lattice({ columns: 3, values: target, label: "target", paint: 1.3 * peak, edit: put }))),
-      sideways("weights", figure("Weights", "what it does", lattice({ columns: 3, values: told.weights, label: "weights", paint: 1.3 * peak, decimals, marked: [Number(state.at)], choose: (at) => set({ at }) }))),
-      sideways("gradient", figure("Gradient", "where the loss rises", lattice({ columns: 3, values: told.gradient, label: "gradient", paint: peakOf(told.gradient), decimals: Math.min(3, decimalsFor(told.gradient, 3)), marked: [Number(state.at)], choose: (at) => set({ at }) })))),
-    el("div", { class: "learned" },
-      small("Map of the target", "10×10", wanted, 10, shade), small("Map of the weights", "10×10", own, 10, shade), small("Difference", "10×10", apart, 10, shade),
-      el("figure", { class: "curve" }, el("figcaption", {}, el("b", {}, "Loss"), " ", el("span", { class: "caption" }, "over all 100 places, logarithmic")), lossCurve(told.curve, `Loss: ${number(told.curve[0][1])} at first, ${number(told.loss)} after ${several(told.step, "step")}`))));
+      sideways(
+        "target",
+        figure(
+          "Target",
+          "what it shall do",
+          lattice({ columns: 3, values: target, label: "target", paint: 1.3 * peak, edit: put }),
+        ),
+      ),
+      sideways(
+        "weights",
+        figure(
+          "Weights",
+          "what it does",
+          lattice({
+            columns: 3,
+            values: told.weights,
+            label: "weights",
+            paint: 1.3 * peak,
+            decimals,
+            marked: [Number(state.at)],
+            choose: (at) => set({ at }),
+          }),
+        ),
+      ),
+      sideways(
+        "gradient",
+        figure(
+          "Gradient",
+          "where the loss rises",
+          lattice({
+            columns: 3,
+            values: told.gradient,
+            label: "gradient",
+            paint: peakOf(told.gradient),
+            decimals: Math.min(3, decimalsFor(told.gradient, 3)),
+            marked: [Number(state.at)],
+            choose: (at) => set({ at }),
+          }),
+        ),
+      ),
+    ),
+    el(
+      "div",
+      { class: "learned" },
+      small("Map of the target", "10×10", wanted, 10, shade),
+      small("Map of the weights", "10×10", own, 10, shade),
+      small("Difference", "10×10", apart, 10, shade),
+      el(
+        "figure",
+        { class: "curve" },
+        el(
+          "figcaption",
+          {},
+          el("b", {}, "Loss"),
+          " ",
+          el("span", { class: "caption" }, "over all 100 places, logarithmic"),
+        ),
+        lossCurve(
+          told.curve,
+          `Loss: ${number(told.curve[0][1])} at first, ${number(told.loss)} after ${several(told.step, "step")}`,
+        ),
+      ),
+    ),
+  );
 }
 
 /** What the next step makes of the chosen weight. */
 function nextStep({ next }, state) {
   if (!next) return el("p", { class: "card sentence" }, "There is no next step: the weights are beyond all bounds.");
   const rows = [
-    ["gradient g", `the mean of 2·(output − target)·pixel over ${several(next.patches, "patch").replace("patchs", "patches")}`, next.gradient],
-    ...(Number(state.decay) ? [["with weight decay", `g + ${state.decay}·w = ${number(next.gradient)} + ${state.decay}×${brackets(next.weight)}`, next.decayed]] : []),
-    ["velocity v ← momentum·v + g", `${state.momentum}×${brackets(next.velocity)} + ${brackets(next.decayed)}`, next.after],
+    [
+      "gradient g",
+      `the mean of 2·(output − target)·pixel over ${several(next.patches, "patch").replace("patchs", "patches")}`,
+      next.gradient,
+    ],
+    ...(Number(state.decay)
+      ? [
+          [
+            "with weight decay",
+            `g + ${state.decay}·w = ${number(next.gradient)} + ${state.decay}×${brackets(next.weight)}`,
+            next.decayed,
+          ],
+        ]
+      : []),
+    [
+      "velocity v ← momentum·v + g",
+      `${state.momentum}×${brackets(next.velocity)} + ${brackets(next.decayed)}`,
+      next.after,
+    ],
     ["weight w ← w − rate·v", `${number(next.weight)} − ${state.rate}×${brackets(next.after)}`, next.then],
   ];
-  return el("div", { class: "card" }, el("h3", {}, `The next step of the weight in row ${Math.floor(next.at / 3)}, column ${next.at % 3}`),
-    el("dl", { class: "ledger-step", "aria-live": "polite" }, ...rows.map(([name, formula, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, `${formula} = `, el("strong", {}, number(value)))))));
+  return el(
+    "div",
+    { class: "card" },
+    el("h3", {}, `The next step of the weight in row ${Math.floor(next.at / 3)}, column ${next.at % 3}`),
+    el(
+      "dl",
+      { class: "ledger-step", "aria-live": "polite" },
+      ...rows.map(([name, formula, value]) =>
+        el("div", {}, el("dt", {}, name), el("dd", {}, `${formula} = `, el("strong", {}, number(value)))),
+      ),
+    ),
+  );
 }
 
 function settings(told, state, set) {
   const { offered } = told.rates;
   const words = ["crawls", "walks", "just holds", "too large"];
-  const known = Object.keys(TARGETS).find((name) => TARGETS[name].join() === /** @type {number[]} */ (state.target).join()) ?? "";
-  return el("div", { class: "card lesson-card" },
-    controls(numberField("Learning rate", Number(state.rate), { low: 1e-6, high: 1000, set: (rate) => set({ rate }) }), pills("Try", offered, Number(state.rate), (rate) => set({ rate }), (rate) => `${rate}, ${words[offered.indexOf(rate)]}`)),
-    controls(pills("Momentum", [0, 0.5, 0.9, 0.99], Number(state.momentum), (momentum) => set({ momentum })), pills("Weight decay", [0, 0.0005, 0.1, 1], Number(state.decay), (decay) => set({ decay })), pills("Patches per step", [1, 10, 100], Number(state.batch), (batch) => set({ batch }), (n) => (n === 100 ? "all 100" : String(n)))),
-    controls(pills("Image", Object.keys(IMAGES), String(state.image), (image) => set({ image }), (name) => IMAGES[name]), pills("Target", Object.keys(TARGETS), known, (name) => set({ target: TARGETS[name] }))));
+  const known =
+    Object.keys(TARGETS).find((name) => TARGETS[name].join() === /** @type {number[]} */ (state.target).join()) ?? "";
+  return el(
+    "div",
+    { class: "card lesson-card" },
+    controls(
+      numberField("Learning rate", Number(state.rate), { low: 1e-6, high: 1000, set: (rate) => set({ rate }) }),
+      pills(
+        "Try",
+        offered,
+        Number(state.rate),
+        (rate) => set({ rate }),
+        (rate) => `${rate}, ${words[offered.indexOf(rate)]}`,
+      ),
+    ),
+    controls(
+      pills("Momentum", [0, 0.5, 0.9, 0.99], Number(state.momentum), (momentum) => set({ momentum })),
+      pills("Weight decay", [0, 0.0005, 0.1, 1], Number(state.decay), (decay) => set({ decay })),
+      pills(
+        "Patches per step",
+        [1, 10, 100],
+        Number(state.batch),
+        (batch) => set({ batch }),
+        (n) => (n === 100 ? "all 100" : String(n)),
+      ),
+    ),
+    controls(
+      pills(
+        "Image",
+        Object.keys(IMAGES),
+        String(state.image),
+        (image) => set({ image }),
+        (name) => IMAGES[name],
+      ),
+      pills("Target", Object.keys(TARGETS), known, (name) => set({ target: TARGETS[name] })),
+    ),
+  );
 }
 
 /** What is known of the rate before any step is taken. */
@@ -92,14 +266,29 @@ function verdict({ rates, diverged, lowest, step, loss }, state) {
   const { limit, largest, smallest, halving, slowest, unseen } = rates;
   const parts = [];
   const batch = Number(state.batch) < 100;
-  parts.push(`The loss is a bowl. Where it bends most, its curvature is ${number(largest)}, and a learning rate above 2·(1 + momentum) ÷ ${number(largest)} = ${number(limit)} throws the weights further out with every step. `);
+  parts.push(
+    `The loss is a bowl. Where it bends most, its curvature is ${number(largest)}, and a learning rate above 2·(1 + momentum) ÷ ${number(largest)} = ${number(limit)} throws the weights further out with every step. `,
+  );
   if (diverged !== null) parts.push(`So it went here: after ${several(diverged, "step")} it was given up. `);
   else if (Number(state.rate) > limit) parts.push(`The rate of ${state.rate} is above it: take some steps and watch. `);
-  else if (halving) parts.push(`Where the error goes slowest, a step leaves ${percent(slowest)} of it, so it halves in ${halving < 1 ? "less than one step" : several(Math.round(halving), "step")}${smallest < largest / 20 ? `: the bowl is a valley, ${count(Math.round(largest / smallest))} times steeper across than along` : ""}. `);
-  if (batch) parts.push("With fewer patches per step each step sees another bowl; the path trembles, and the limit may be lower. ");
-  if (unseen) parts.push(`This image tells nothing in ${unseen} of 9 directions: other weights make the same map, so the loss falls although the filter stays another. `);
-  if (Number(state.decay)) parts.push(`Weight decay pulls towards zero: the weights end where the loss is ${number(lowest)}, not at the target. `);
-  if (diverged === null && step && loss < 1e-8) parts.push("The maps are the same now, to eight decimals of the loss. ");
+  else if (halving)
+    parts.push(
+      `Where the error goes slowest, a step leaves ${percent(slowest)} of it, so it halves in ${halving < 1 ? "less than one step" : several(Math.round(halving), "step")}${smallest < largest / 20 ? `: the bowl is a valley, ${count(Math.round(largest / smallest))} times steeper across than along` : ""}. `,
+    );
+  if (batch)
+    parts.push(
+      "With fewer patches per step each step sees another bowl; the path trembles, and the limit may be lower. ",
+    );
+  if (unseen)
+    parts.push(
+      `This image tells nothing in ${unseen} of 9 directions: other weights make the same map, so the loss falls although the filter stays another. `,
+    );
+  if (Number(state.decay))
+    parts.push(
+      `Weight decay pulls towards zero: the weights end where the loss is ${number(lowest)}, not at the target. `,
+    );
+  if (diverged === null && step && loss < 1e-8)
+    parts.push("The maps are the same now, to eight decimals of the loss. ");
   return remark(...parts);
 }
 
@@ -115,15 +304,80 @@ function softmax({ largest, powers, sum, shares, loss, gradient }, state, set) {
       input.setAttribute("aria-invalid", String(!sound));
       if (sound) set({ logits: logits.map((old, i) => (i === place ? value : old)) });
     };
-    return el("input", { class: "cell", value: String(logits[place]).replace("-", "−"), inputmode: "decimal", autocomplete: "off", "aria-label": `logit of ${CLASSES[place]}`, oninput: changed });
+    return el("input", {
+      class: "cell",
+      value: String(logits[place]).replace("-", "−"),
+      inputmode: "decimal",
+      autocomplete: "off",
+      "aria-label": `logit of ${CLASSES[place]}`,
+      oninput: changed,
+    });
   };
-  const rows = CLASSES.map((name, i) => el("tr", { class: i === right ? "right" : "" },
-    el("th", { scope: "row" }, el("button", { class: "pill", "aria-label": `right class ${name}`, "aria-pressed": String(i === right), onclick: () => set({ right: i }) }, i === right ? `${name} ✓` : name)),
-    el("td", {}, field(i)), el("td", {}, number(powers[i])), el("td", {}, percent(shares[i]), " ", el("span", { class: "bar-track" }, el("i", { style: { width: `${100 * shares[i]}%` } }))),
-    el("td", {}, `${number(shares[i])} − ${i === right ? 1 : 0}`), el("td", {}, el("strong", {}, number(gradient[i])))));
-  return el("div", { class: "card lesson-card" }, el("h3", {}, "And in a network that names classes?"),
-    el("p", { class: "remark" }, "There the last layer gives a logit for each class. Softmax makes shares p of them, and the loss is the cross-entropy: −ln of the right class's share. All else stays as above. Change a logit, choose another right class."),
-    sideways("softmax", el("table", { class: "shares", "aria-label": "Softmax of three logits" },
-      el("thead", {}, el("tr", {}, ...["right class", "logit z", "e^(z − largest)", "share p", "p − y", "gradient"].map((head) => el("th", { scope: "col" }, head)))), el("tbody", {}, ...rows))),
-    el("p", { "aria-live": "polite" }, `p = e^(z − ${number(largest)}) ÷ ${number(sum)}; the loss is −ln ${number(shares[right])} = `, el("strong", { class: "cross-entropy" }, number(loss)), ". The gradient adds up to 0: what one class gains the others lose."));
+  const rows = CLASSES.map((name, i) =>
+    el(
+      "tr",
+      { class: i === right ? "right" : "" },
+      el(
+        "th",
+        { scope: "row" },
+        el(
+          "button",
+          {
+            class: "pill",
+            "aria-label": `right class ${name}`,
+            "aria-pressed": String(i === right),
+            onclick: () => set({ right: i }),
+          },
+          i === right ? `${name} ✓` : name,
+        ),
+      ),
+      el("td", {}, field(i)),
+      el("td", {}, number(powers[i])),
+      el(
+        "td",
+        {},
+        percent(shares[i]),
+        " ",
+        el("span", { class: "bar-track" }, el("i", { style: { width: `${100 * shares[i]}%` } })),
+      ),
+      el("td", {}, `${number(shares[i])} − ${i === right ? 1 : 0}`),
+      el("td", {}, el("strong", {}, number(gradient[i]))),
+    ),
+  );
+  return el(
+    "div",
+    { class: "card lesson-card" },
+    el("h3", {}, "And in a network that names classes?"),
+    el(
+      "p",
+      { class: "remark" },
+      "There the last layer gives a logit for each class. Softmax makes shares p of them, and the loss is the cross-entropy: −ln of the right class's share. All else stays as above. Change a logit, choose another right class.",
+    ),
+    sideways(
+      "softmax",
+      el(
+        "table",
+        { class: "shares", "aria-label": "Softmax of three logits" },
+        el(
+          "thead",
+          {},
+          el(
+            "tr",
+            {},
+            ...["right class", "logit z", "e^(z − largest)", "share p", "p − y", "gradient"].map((head) =>
+              el("th", { scope: "col" }, head),
+            ),
+          ),
+        ),
+        el("tbody", {}, ...rows),
+      ),
+    ),
+    el(
+      "p",
+      { "aria-live": "polite" },
+      `p = e^(z − ${number(largest)}) ÷ ${number(sum)}; the loss is −ln ${number(shares[right])} = `,
+      el("strong", { class: "cross-entropy" }, number(loss)),
+      ". The gradient adds up to 0: what one class gains the others lose.",
+    ),
+  );
 }

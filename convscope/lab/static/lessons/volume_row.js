@@ -7,9 +7,12 @@ import { volume } from "../numbers.js";
 
 const SLANT = { x: 0.6, y: 0.42 }; // how far the box goes back, for each point of depth
 const FRONT = 124; // points of the largest side
-const BACK = 1.4, DEEP = 90; // points of depth for each map, and at most
+const BACK = 1.4,
+  DEEP = 90; // points of depth for each map, and at most
 const LONG = 140; // points of the longest vector
-const GAP = 18, WORDS = 40, SLOT = 76;
+const GAP = 18,
+  WORDS = 40,
+  SLOT = 76;
 
 /**
  * Sides have one scale, depths another, vectors a third; nothing is drawn under 4 points.
@@ -33,7 +36,18 @@ export function volumes(label, boxes) {
     x += taken + GAP;
     return drawn(one, at, at + (taken - one.wide - one.deep * SLANT.x) / 2, top, taken);
   });
-  return svg("svg", { class: "volume-row", viewBox: `0 0 ${x} ${top + WORDS}`, width: x, height: top + WORDS, role: "group", "aria-label": label }, ...groups);
+  return svg(
+    "svg",
+    {
+      class: "volume-row",
+      viewBox: `0 0 ${x} ${top + WORDS}`,
+      width: x,
+      height: top + WORDS,
+      role: "group",
+      "aria-label": label,
+    },
+    ...groups,
+  );
 }
 
 function drawn({ box, wide, high, deep }, at, left, bottom, taken) {
@@ -47,12 +61,33 @@ function drawn({ box, wide, high, deep }, at, left, bottom, taken) {
     event.preventDefault();
     act();
   };
-  return svg("g", { class: `box${box.chosen ? " chosen" : ""}${act ? " clickable" : ""}`, role: act ? "button" : "img", tabindex: act ? 0 : null, "aria-pressed": act ? String(box.chosen) : null, "aria-label": `volume ${said}`, onclick: act, onkeydown: press },
+  return svg(
+    "g",
+    {
+      class: `box${box.chosen ? " chosen" : ""}${act ? " clickable" : ""}`,
+      role: act ? "button" : "img",
+      tabindex: act ? 0 : null,
+      "aria-pressed": act ? String(box.chosen) : null,
+      "aria-label": `volume ${said}`,
+      onclick: act,
+      onkeydown: press,
+    },
     svg("title", {}, said),
     svg("rect", { class: "reach", x: at - GAP / 2, y: 0, width: taken + GAP, height: bottom + WORDS }),
-    deep ? svg("polygon", { class: "top", points: points([x, y], [x + dx, y + dy], [x + wide + dx, y + dy], [x + wide, y]) }) : null,
-    deep ? svg("polygon", { class: "end", points: points([x + wide, y], [x + wide + dx, y + dy], [x + wide + dx, y + high + dy], [x + wide, y + high]) }) : null,
+    deep
+      ? svg("polygon", {
+          class: "top",
+          points: points([x, y], [x + dx, y + dy], [x + wide + dx, y + dy], [x + wide, y]),
+        })
+      : null,
+    deep
+      ? svg("polygon", {
+          class: "end",
+          points: points([x + wide, y], [x + wide + dx, y + dy], [x + wide + dx, y + high + dy], [x + wide, y + high]),
+        })
+      : null,
     svg("rect", { class: "front", x, y, width: wide, height: high }),
     svg("text", { x: at + taken / 2, y: bottom + 17, "text-anchor": "middle", class: "name" }, box.name),
-    svg("text", { x: at + taken / 2, y: bottom + 33, "text-anchor": "middle" }, volume(box.shape)));
+    svg("text", { x: at + taken / 2, y: bottom + 33, "text-anchor": "middle" }, volume(box.shape)),
+  );
 }

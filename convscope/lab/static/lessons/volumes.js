@@ -3,31 +3,74 @@
 import { peakOf } from "../color.js";
 import { el } from "../element.js";
 import { fixed, several, volume } from "../numbers.js";
-import { again, controls, decimalsOf, figure, formula, lattice, pills, put, remark, stepper, windowed } from "./parts.js";
+import {
+  again,
+  controls,
+  decimalsOf,
+  figure,
+  formula,
+  lattice,
+  pills,
+  put,
+  remark,
+  stepper,
+  windowed,
+} from "./parts.js";
 import { layerBoxes } from "./boxes.js";
 import { filled, slide } from "./slide.js";
 
 const SIDE = 5;
 const KERNEL = 3;
 const IMAGE = [
-  9, 9, 8, 1, 0, 9, 8, 2, 1, 0, 8, 9, 1, 0, 1, 9, 2, 0, 1, 0, 8, 1, 0, 0, 1,
-  1, 2, 2, 7, 8, 0, 1, 6, 8, 7, 2, 1, 7, 8, 8, 1, 6, 8, 7, 8, 2, 8, 7, 8, 6,
-  0, 1, 0, 2, 3, 1, 0, 2, 3, 2, 0, 1, 3, 2, 3, 1, 2, 3, 2, 9, 0, 3, 2, 9, 9,
+  9, 9, 8, 1, 0, 9, 8, 2, 1, 0, 8, 9, 1, 0, 1, 9, 2, 0, 1, 0, 8, 1, 0, 0, 1, 1, 2, 2, 7, 8, 0, 1, 6, 8, 7, 2, 1, 7, 8,
+  8, 1, 6, 8, 7, 8, 2, 8, 7, 8, 6, 0, 1, 0, 2, 3, 1, 0, 2, 3, 2, 0, 1, 3, 2, 3, 1, 2, 3, 2, 9, 0, 3, 2, 9, 9,
 ];
 const FILTER = [1, 0, -1, 1, 0, -1, 1, 0, -1, -1, 0, 1, -1, 0, 1, -1, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0];
 
 /** @type {import("./screen.js").Lesson} */
 export const lesson = {
   lead: "A color image is three slices: how much red, green and blue there is at each pixel. The filter has a slice for each of them, with weights of its own. Each slice meets its channel; the three sums and the bias are added to one number. So a filter makes one map, however many channels it reads.",
-  start: { image: IMAGE, filter: FILTER, bias: 1, at: 0, channels: "3", side: "32", filters: 10, kernel: 5, padding: 2 },
+  start: {
+    image: IMAGE,
+    filter: FILTER,
+    bias: 1,
+    at: 0,
+    channels: "3",
+    side: "32",
+    filters: 10,
+    kernel: 5,
+    padding: 2,
+  },
 
   draw(told, state, set) {
     const play = slide("volumes", { at: told.at, count: told.sums.length, set: (at) => set({ at }) });
     return [
-      el("div", { class: "card scene" }, ledger(told, state, set), el("div", { class: "beside" },
-        figure("What the eye sees", `3@${SIDE}×${SIDE}`, pixels(told)),
-        figure("Feature map", `${told.side}×${told.side}`, lattice({ columns: told.side, values: filled(told.sums, play.reached), label: "map", paint: peakOf(told.sums), marked: [told.at], choose: (at) => set({ at }) })),
-        controls(play.button, again(() => set({ ...lesson.start }))))),
+      el(
+        "div",
+        { class: "card scene" },
+        ledger(told, state, set),
+        el(
+          "div",
+          { class: "beside" },
+          figure("What the eye sees", `3@${SIDE}×${SIDE}`, pixels(told)),
+          figure(
+            "Feature map",
+            `${told.side}×${told.side}`,
+            lattice({
+              columns: told.side,
+              values: filled(told.sums, play.reached),
+              label: "map",
+              paint: peakOf(told.sums),
+              marked: [told.at],
+              choose: (at) => set({ at }),
+            }),
+          ),
+          controls(
+            play.button,
+            again(() => set({ ...lesson.start })),
+          ),
+        ),
+      ),
       ...layer(told.layer, state, set),
     ];
   },
@@ -42,35 +85,103 @@ function ledger(told, state, set) {
     const values = image.slice(c * high, (c + 1) * high);
     const weights = filter.slice(c * KERNEL ** 2, (c + 1) * KERNEL ** 2);
     return [
-      figure(color[0].toUpperCase() + color.slice(1), "", lattice({ columns: SIDE, values, label: color, marked: told.patch, size: "small", edit: (i, v) => set({ image: put(image, c * high + i, v) }) })),
+      figure(
+        color[0].toUpperCase() + color.slice(1),
+        "",
+        lattice({
+          columns: SIDE,
+          values,
+          label: color,
+          marked: told.patch,
+          size: "small",
+          edit: (i, v) => set({ image: put(image, c * high + i, v) }),
+        }),
+      ),
       el("span", { class: "op" }, "∗"),
-      figure(c ? "" : "Filter", c ? "" : "3@3×3", lattice({ columns: KERNEL, values: weights, label: `filter for ${color}`, paint: 1.3 * peak, size: "small", edit: (i, v) => set({ filter: put(filter, c * KERNEL ** 2 + i, v) }) })),
+      figure(
+        c ? "" : "Filter",
+        c ? "" : "3@3×3",
+        lattice({
+          columns: KERNEL,
+          values: weights,
+          label: `filter for ${color}`,
+          paint: 1.3 * peak,
+          size: "small",
+          edit: (i, v) => set({ filter: put(filter, c * KERNEL ** 2 + i, v) }),
+        }),
+      ),
       el("span", { class: "op" }, "="),
       el("data", { class: "sum", value: sum }, fixed(sum, decimals)),
     ];
   });
-  return el("div", { class: "slices" }, ...rows,
-    el("span", { class: "add" }, "bias"), el("span", { class: "op" }, "+"), lattice({ columns: 1, values: [told.bias], label: "bias", size: "small", edit: (_, bias) => set({ bias }) }),
+  return el(
+    "div",
+    { class: "slices" },
+    ...rows,
+    el("span", { class: "add" }, "bias"),
+    el("span", { class: "op" }, "+"),
+    lattice({ columns: 1, values: [told.bias], label: "bias", size: "small", edit: (_, bias) => set({ bias }) }),
     el("span", { class: "rule" }),
-    el("span", { class: "add" }, `row ${Math.floor(told.at / told.side)}, column ${told.at % told.side} of the map`), el("span", { class: "op" }, "="), el("data", { class: "all", "data-said": `The sum is ${fixed(told.total, decimals)}.`, value: told.total }, fixed(told.total, decimals)));
+    el("span", { class: "add" }, `row ${Math.floor(told.at / told.side)}, column ${told.at % told.side} of the map`),
+    el("span", { class: "op" }, "="),
+    el(
+      "data",
+      { class: "all", "data-said": `The sum is ${fixed(told.total, decimals)}.`, value: told.total },
+      fixed(told.total, decimals),
+    ),
+  );
 }
 
 /** The pixels in their colors, the patch outlined. */
 function pixels(told) {
-  const cells = told.pixels.map((rgb) => el("span", { class: "slot" }, el("span", { class: "cell", style: { background: `rgb(${rgb.join(" ")})` }, title: `red ${rgb[0]}, green ${rgb[1]}, blue ${rgb[2]} of 255` })));
-  const grid = el("div", { class: "lattice small pixels", role: "img", "aria-label": "The image in its colors", style: { "--n": String(SIDE) } }, ...cells);
-  return windowed(grid, SIDE, [{ row: Math.floor(told.at / told.side), column: told.at % told.side, size: KERNEL, kind: "now" }]);
+  const cells = told.pixels.map((rgb) =>
+    el(
+      "span",
+      { class: "slot" },
+      el("span", {
+        class: "cell",
+        style: { background: `rgb(${rgb.join(" ")})` },
+        title: `red ${rgb[0]}, green ${rgb[1]}, blue ${rgb[2]} of 255`,
+      }),
+    ),
+  );
+  const grid = el(
+    "div",
+    {
+      class: "lattice small pixels",
+      role: "img",
+      "aria-label": "The image in its colors",
+      style: { "--n": String(SIDE) },
+    },
+    ...cells,
+  );
+  return windowed(grid, SIDE, [
+    { row: Math.floor(told.at / told.side), column: told.at % told.side, size: KERNEL, kind: "now" },
+  ]);
 }
 
 /** A whole layer of such filters: boxes to scale, and the formula with its numbers. */
 function layer(told, state, set) {
   const [channels, kernel] = told.filter;
   return [
-    el("div", { class: "card" }, el("b", {}, "A layer of such filters"), el("div", { class: "boxes" }, layerBoxes(told))),
-    controls(stepper("Filters", told.filters, { low: 1, high: 16, set: (filters) => set({ filters }) }), pills("Channels", ["1", "3", "16"], state.channels, (to) => set({ channels: to })),
-      stepper("Filter size", kernel, { low: 1, high: 7, set: (to) => set({ kernel: to }) }), stepper("Padding", Number(state.padding), { low: 0, high: 3, set: (padding) => set({ padding }) }),
-      pills("Image side", ["32", "64", "256"], state.side, (side) => set({ side }))),
-    remark(`A filter has ${kernel}·${kernel}·${channels} = ${several(told.each.weights, "weight")} and 1 bias, together ${told.each.all}. ${told.filters === 1 ? "One filter makes" : `${told.filters} filters make`} `, el("b", {}, `(${kernel}·${kernel}·${channels} + 1)·${told.filters} = ${several(told.parameters, "parameter")}`), ". The side of the image is not in the formula: a larger image needs no more of them."),
+    el(
+      "div",
+      { class: "card" },
+      el("b", {}, "A layer of such filters"),
+      el("div", { class: "boxes" }, layerBoxes(told)),
+    ),
+    controls(
+      stepper("Filters", told.filters, { low: 1, high: 16, set: (filters) => set({ filters }) }),
+      pills("Channels", ["1", "3", "16"], state.channels, (to) => set({ channels: to })),
+      stepper("Filter size", kernel, { low: 1, high: 7, set: (to) => set({ kernel: to }) }),
+      stepper("Padding", Number(state.padding), { low: 0, high: 3, set: (padding) => set({ padding }) }),
+      pills("Image side", ["32", "64", "256"], state.side, (side) => set({ side })),
+    ),
+    remark(
+      `A filter has ${kernel}·${kernel}·${channels} = ${several(told.each.weights, "weight")} and 1 bias, together ${told.each.all}. ${told.filters === 1 ? "One filter makes" : `${told.filters} filters make`} `,
+      el("b", {}, `(${kernel}·${kernel}·${channels} + 1)·${told.filters} = ${several(told.parameters, "parameter")}`),
+      ". The side of the image is not in the formula: a larger image needs no more of them.",
+    ),
     remark(`Each filter makes one map, with ${formula(told.size)} rows and as many columns: ${volume(told.output)}.`),
   ];
 }

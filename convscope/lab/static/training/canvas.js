@@ -31,15 +31,26 @@ export function filterSheet(weights, [count, channels, height, width], peak, mos
   const columns = Math.max(1, Math.round(1.25 * Math.sqrt(count / across)));
   const unit = Math.max(1, Math.floor((most / columns - 5) / (across * width)));
   const [wide, high] = [across * width * unit + 5, height * unit + 5];
-  const canvas = /** @type {HTMLCanvasElement} */ (el("canvas", { width: columns * wide, height: Math.ceil(count / columns) * high }));
+  const canvas = /** @type {HTMLCanvasElement} */ (
+    el("canvas", { width: columns * wide, height: Math.ceil(count / columns) * high })
+  );
   const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   pen.imageSmoothingEnabled = false;
   pen.strokeStyle = hue("line");
   for (let k = 0; k < count; k++) {
     const at = k * channels * height * width;
     for (let c = 0; c < across; c++) {
-      const drawn = channels === 3 ? colored(weights.subarray(at), height, width, peak) : picture(weights.subarray(at + c * height * width), height, width, peak);
-      pen.drawImage(drawn, (k % columns) * wide + 1 + c * width * unit, Math.floor(k / columns) * high + 1, width * unit, height * unit);
+      const drawn =
+        channels === 3
+          ? colored(weights.subarray(at), height, width, peak)
+          : picture(weights.subarray(at + c * height * width), height, width, peak);
+      pen.drawImage(
+        drawn,
+        (k % columns) * wide + 1 + c * width * unit,
+        Math.floor(k / columns) * high + 1,
+        width * unit,
+        height * unit,
+      );
     }
     pen.strokeRect((k % columns) * wide + 0.5, Math.floor(k / columns) * high + 0.5, wide - 4, high - 4);
   }
@@ -50,7 +61,8 @@ function colored(weights, height, width, peak) {
   const canvas = /** @type {HTMLCanvasElement} */ (el("canvas", { width, height }));
   const image = new ImageData(width, height);
   for (let i = 0; i < height * width; i++) {
-    for (let c = 0; c < 3; c++) image.data[4 * i + c] = 127.5 + (peak ? (127.5 * weights[c * height * width + i]) / peak : 0);
+    for (let c = 0; c < 3; c++)
+      image.data[4 * i + c] = 127.5 + (peak ? (127.5 * weights[c * height * width + i]) / peak : 0);
     image.data[4 * i + 3] = 255;
   }
   /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")).putImageData(image, 0, 0);

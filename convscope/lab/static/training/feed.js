@@ -16,7 +16,8 @@
 import { Refused, ask, streamAddress } from "../api.js";
 
 const AGAIN = 2000; // milliseconds after which a closed stream is opened anew
-const GONE = "The lab does not answer. The training goes on without it. Start the lab again with `convscope lab`; this page will go on where it is.";
+const GONE =
+  "The lab does not answer. The training goes on without it. Start the lab again with `convscope lab`; this page will go on where it is.";
 
 /**
  * @param {string} run
@@ -29,7 +30,9 @@ export async function feed(run, heard) {
   const told = { width: 1, columns: [], rows: [], ...(await read()) };
   /** @type {EventSource | null} */
   let stream = null;
-  let timer = 0, ended = false, lost = "";
+  let timer = 0,
+    ended = false,
+    lost = "";
 
   const tell = (/** @type {What} */ what) => !ended && heard(what, told);
   const lose = (/** @type {string} */ sentence) => {
@@ -45,7 +48,9 @@ export async function feed(run, heard) {
       Object.assign(told, { width, columns, rows: [...kept, ...rows] });
     },
     evaluation: ({ metrics }) => (told.metrics = metrics),
-    look: () => {}, filters: () => {}, wrong: () => {},
+    look: () => {},
+    filters: () => {},
+    wrong: () => {},
   };
 
   function open() {

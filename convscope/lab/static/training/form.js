@@ -15,7 +15,19 @@ import { redraw, travel } from "../state.js";
 const PAUSE = 400; // milliseconds without a key
 const LENGTHS = ["epochs", "steps", "minutes"];
 const USUAL = ["batch_size", "lr", "optimizer", "augment"];
-const NAMES = { epochs: "number of epochs", steps: "number of steps", minutes: "number of minutes", lr: "learning rate", optimizer: "optimizer", augment: "augmentation", val: "validation share", test: "test share", body_lr: "learning rate of the body", clip: "clip gradients at", fit: "fit to the size" };
+const NAMES = {
+  epochs: "number of epochs",
+  steps: "number of steps",
+  minutes: "number of minutes",
+  lr: "learning rate",
+  optimizer: "optimizer",
+  augment: "augmentation",
+  val: "validation share",
+  test: "test share",
+  body_lr: "learning rate of the body",
+  clip: "clip gradients at",
+  fit: "fit to the size",
+};
 
 /** "batch_size" -> "Batch size" @param {string} name */
 const title = (name) => {
@@ -23,7 +35,8 @@ const title = (name) => {
   return text[0].toUpperCase() + text.slice(1);
 };
 /** A default as it is typed. @param {any} value */
-const typed = (value) => (value === null || value === undefined ? "" : Array.isArray(value) ? value.join(", ") : String(value));
+const typed = (value) =>
+  value === null || value === undefined ? "" : Array.isArray(value) ? value.join(", ") : String(value);
 
 /**
  * @param {Choices} choices
@@ -33,23 +46,64 @@ export function form(choices, tellNext) {
   const asked = new URLSearchParams(location.search);
   const all = choices.groups.flatMap((group) => group.settings);
   /** @type {Map<string, Field>} */
-  const fields = new Map(all.filter(({ name }) => name !== "model").map((setting) => [setting.name, field(setting, asked.get(setting.name))]));
+  const fields = new Map(
+    all
+      .filter(({ name }) => name !== "model")
+      .map((setting) => [setting.name, field(setting, asked.get(setting.name))]),
+  );
   const data = picker("data", "Data", [...choices.data_given, ...choices.sources], asked.get("data"));
-  const model = picker("model", "Network", choices.networks, asked.get("model") ?? all.find(({ name }) => name === "model")?.default);
-  const name = /** @type {HTMLInputElement} */ (el("input", { class: "text", id: "set-name", value: asked.get("name") ?? "", autocomplete: "off", spellcheck: "false", "aria-describedby": "help-name" }));
+  const model = picker(
+    "model",
+    "Network",
+    choices.networks,
+    asked.get("model") ?? all.find(({ name }) => name === "model")?.default,
+  );
+  const name = /** @type {HTMLInputElement} */ (
+    el("input", {
+      class: "text",
+      id: "set-name",
+      value: asked.get("name") ?? "",
+      autocomplete: "off",
+      spellcheck: "false",
+      "aria-describedby": "help-name",
+    })
+  );
   const refusal = el("p", { class: "note", role: "alert", hidden: true });
   const changed = el("p", { class: "caption changed" });
   const go = /** @type {HTMLButtonElement} */ (el("button", { class: "pill main", type: "submit" }, "Start training"));
   const length = lengths(fields, LENGTHS.find((one) => asked.has(one)) ?? "epochs");
   const top = ["data", "model", ...LENGTHS, ...USUAL];
-  const folded = choices.groups.map((group) => fold(group, group.settings.filter((setting) => !top.includes(setting.name)).map((setting) => fields.get(setting.name)))).filter(Boolean);
-  const element = /** @type {HTMLFormElement} */ (el("form", { class: "card start", novalidate: true, "aria-label": "Start a training" },
-    el("h3", {}, "Start a training"),
-    el("div", { class: "two" }, data.element, model.element),
-    el("div", { class: "usual" }, length.element, ...USUAL.map((one) => fields.get(one)?.element)),
-    ...folded.map((one) => one.element),
-    el("div", { class: "setting" }, el("label", { for: "set-name" }, "Name of the run"), name, el("p", { class: "caption", id: "help-name" }, "Letters, digits, - and _; left empty, the date, the network and the data make it.")),
-    refusal, el("div", { class: "row" }, go, changed)));
+  const folded = choices.groups
+    .map((group) =>
+      fold(
+        group,
+        group.settings.filter((setting) => !top.includes(setting.name)).map((setting) => fields.get(setting.name)),
+      ),
+    )
+    .filter(Boolean);
+  const element = /** @type {HTMLFormElement} */ (
+    el(
+      "form",
+      { class: "card start", novalidate: true, "aria-label": "Start a training" },
+      el("h3", {}, "Start a training"),
+      el("div", { class: "two" }, data.element, model.element),
+      el("div", { class: "usual" }, length.element, ...USUAL.map((one) => fields.get(one)?.element)),
+      ...folded.map((one) => one.element),
+      el(
+        "div",
+        { class: "setting" },
+        el("label", { for: "set-name" }, "Name of the run"),
+        name,
+        el(
+          "p",
+          { class: "caption", id: "help-name" },
+          "Letters, digits, - and _; left empty, the date, the network and the data make it.",
+        ),
+      ),
+      refusal,
+      el("div", { class: "row" }, go, changed),
+    )
+  );
 
   let timer = 0;
 
@@ -66,13 +120,19 @@ export function form(choices, tellNext) {
 
   function touched() {
     const now = settings();
-    const query = new URLSearchParams({ ...(data.value() === data.first ? {} : { data: data.value() }), ...Object.fromEntries(Object.entries(now).map(([key, value]) => [key, typed(value)])), ...(name.value ? { name: name.value } : {}) });
+    const query = new URLSearchParams({
+      ...(data.value() === data.first ? {} : { data: data.value() }),
+      ...Object.fromEntries(Object.entries(now).map(([key, value]) => [key, typed(value)])),
+      ...(name.value ? { name: name.value } : {}),
+    });
     if (length.chosen() !== "epochs" && !query.has(length.chosen())) query.set(length.chosen(), "");
     history.replaceState(null, "", location.pathname + (query.size ? `?${query}` : ""));
     clearTimeout(timer);
     timer = setTimeout(() => element.isConnected && redraw(), PAUSE); // so that the page knows where it was left
     const names = Object.keys(now).filter((key) => key !== "model");
-    changed.textContent = names.length ? `Changed: ${names.map((key) => `${title(key).toLowerCase()} ${typed(now[key])}`).join(", ")}.` : "All settings are at their defaults.";
+    changed.textContent = names.length
+      ? `Changed: ${names.map((key) => `${title(key).toLowerCase()} ${typed(now[key])}`).join(", ")}.`
+      : "All settings are at their defaults.";
     folded.forEach((one) => one.count(names));
     for (const [key, one] of fields) one.element.classList.toggle("is-changed", names.includes(key));
     for (const bad of element.querySelectorAll("[aria-invalid]")) bad.removeAttribute("aria-invalid");
@@ -82,7 +142,11 @@ export function form(choices, tellNext) {
     event.preventDefault();
     [refusal.hidden, go.disabled] = [true, true];
     try {
-      const { run, sentence } = await post("/runs", { data: data.value(), settings: settings(), name: name.value.trim() || null });
+      const { run, sentence } = await post("/runs", {
+        data: data.value(),
+        settings: settings(),
+        name: name.value.trim() || null,
+      });
       tellNext(sentence ?? "");
       travel(`/train/${encodeURIComponent(run)}`);
     } catch (error) {
@@ -101,7 +165,11 @@ export function form(choices, tellNext) {
 /** A field that the refusal names gets the focus. */
 function point(sentence, fields, name) {
   const words = sentence.replaceAll("-", "_");
-  const found = [...fields].find(([key]) => new RegExp(`(^|[^a-z])(__)?${key}([^a-z_]|$)`).test(words) && (words.includes(`__${key} `) || words.includes(`: ${key} `)));
+  const found = [...fields].find(
+    ([key]) =>
+      new RegExp(`(^|[^a-z])(__)?${key}([^a-z_]|$)`).test(words) &&
+      (words.includes(`__${key} `) || words.includes(`: ${key} `)),
+  );
   const input = found ? found[1].input : /name/i.test(sentence) && name.value ? name : null;
   if (!input) return;
   input.closest("details")?.setAttribute("open", "");
@@ -109,14 +177,19 @@ function point(sentence, fields, name) {
   input.focus();
 }
 
-const textOf = ({ input, setting }) => (setting.kind === "switch" ? String(/** @type {HTMLInputElement} */ (input).checked) : input.value.trim());
+const textOf = ({ input, setting }) =>
+  setting.kind === "switch" ? String(/** @type {HTMLInputElement} */ (input).checked) : input.value.trim();
 
 /** What was typed as its kind; what cannot be read goes as it is, and the server says what it expects. */
 function valueOf({ kind, choices }, text) {
   const number = (word) => (word !== "" && Number.isFinite(Number(word)) ? Number(word) : word);
   if (kind === "number" || kind === "whole") return number(text);
   if (kind === "switch") return text === "true";
-  if (kind === "list") return text.split(/[,\s]+/).filter(Boolean).map(number);
+  if (kind === "list")
+    return text
+      .split(/[,\s]+/)
+      .filter(Boolean)
+      .map(number);
   if (kind === "choice") return choices.find((choice) => String(choice) === text) ?? text;
   return text;
 }
@@ -126,36 +199,80 @@ function field(setting, given) {
   const { name, help, kind, default: usual } = setting;
   const id = `set-${name}`;
   const start = given ?? typed(usual);
-  const input = /** @type {HTMLInputElement | HTMLSelectElement} */ (kind === "choice" ? select(id, setting, start)
-    : kind === "switch" ? el("input", { type: "checkbox", id, checked: start === "true", "aria-describedby": `help-${name}` })
-      : el("input", { class: "text", id, value: start, placeholder: usual === null ? "automatic" : null, inputmode: kind === "text" ? null : "decimal", autocomplete: "off", spellcheck: "false", "aria-describedby": `help-${name}` }));
-  const element = el("div", { class: "setting" }, el("label", { for: id }, title(name)), input, el("p", { class: "caption", id: `help-${name}` }, help));
+  const input = /** @type {HTMLInputElement | HTMLSelectElement} */ (
+    kind === "choice"
+      ? select(id, setting, start)
+      : kind === "switch"
+        ? el("input", { type: "checkbox", id, checked: start === "true", "aria-describedby": `help-${name}` })
+        : el("input", {
+            class: "text",
+            id,
+            value: start,
+            placeholder: usual === null ? "automatic" : null,
+            inputmode: kind === "text" ? null : "decimal",
+            autocomplete: "off",
+            spellcheck: "false",
+            "aria-describedby": `help-${name}`,
+          })
+  );
+  const element = el(
+    "div",
+    { class: "setting" },
+    el("label", { for: id }, title(name)),
+    input,
+    el("p", { class: "caption", id: `help-${name}` }, help),
+  );
   return { setting, element, input };
 }
 
 function select(id, { name, choices, default: usual }, start) {
   const all = usual === null ? ["", ...choices] : choices;
-  return el("select", { class: "pill", id, "aria-describedby": `help-${name}` }, ...all.map((choice) => el("option", { value: String(choice), selected: String(choice) === start }, choice === "" ? "automatic" : String(choice))));
+  return el(
+    "select",
+    { class: "pill", id, "aria-describedby": `help-${name}` },
+    ...all.map((choice) =>
+      el(
+        "option",
+        { value: String(choice), selected: String(choice) === start },
+        choice === "" ? "automatic" : String(choice),
+      ),
+    ),
+  );
 }
 
 /** Data or network: a list, and a sentence on what is chosen. */
 function picker(name, label, list, given) {
   const id = `set-${name}`;
   const sentence = el("p", { class: "caption", id: `help-${name}` });
-  const input = /** @type {HTMLSelectElement} */ (el("select", { class: "pill", id, "aria-describedby": `help-${name}` }, ...list.map((one) => el("option", { value: one.name, selected: one.name === given }, one.name))));
+  const input = /** @type {HTMLSelectElement} */ (
+    el(
+      "select",
+      { class: "pill", id, "aria-describedby": `help-${name}` },
+      ...list.map((one) => el("option", { value: one.name, selected: one.name === given }, one.name)),
+    )
+  );
   const tell = () => {
     const one = list.find((other) => other.name === input.value);
     sentence.textContent = one?.sentence ?? "";
   };
   input.addEventListener("change", tell);
   tell();
-  return { element: el("div", { class: "setting" }, el("label", { for: id }, label), input, sentence), value: () => input.value, first: list[0]?.name };
+  return {
+    element: el("div", { class: "setting" }, el("label", { for: id }, label), input, sentence),
+    value: () => input.value,
+    first: list[0]?.name,
+  };
 }
 
 /** Epochs, steps or minutes: one of them says how long. */
 function lengths(fields, first) {
   let now = first;
-  const boxes = LENGTHS.map((name) => /** @type {HTMLInputElement} */ (el("input", { type: "radio", name: "length", id: `by-${name}`, value: name, checked: name === now })));
+  const boxes = LENGTHS.map(
+    (name) =>
+      /** @type {HTMLInputElement} */ (
+        el("input", { type: "radio", name: "length", id: `by-${name}`, value: name, checked: name === now })
+      ),
+  );
   const shown = LENGTHS.map((name) => fields.get(name)?.element);
   const choose = () => {
     now = boxes.find((box) => box.checked)?.value ?? now;
@@ -163,7 +280,17 @@ function lengths(fields, first) {
   };
   boxes.forEach((box) => box.addEventListener("change", choose));
   choose();
-  const element = el("fieldset", { class: "length" }, el("legend", { class: "caption" }, "How long"), el("div", { class: "row" }, ...boxes.map((box) => el("label", { for: box.id }, box, box.value[0].toUpperCase() + box.value.slice(1)))), ...shown);
+  const element = el(
+    "fieldset",
+    { class: "length" },
+    el("legend", { class: "caption" }, "How long"),
+    el(
+      "div",
+      { class: "row" },
+      ...boxes.map((box) => el("label", { for: box.id }, box, box.value[0].toUpperCase() + box.value.slice(1))),
+    ),
+    ...shown,
+  );
   return { element, chosen: () => now };
 }
 
@@ -173,7 +300,12 @@ function fold(group, inside) {
   const tally = el("span", { class: "caption" });
   const names = inside.map((one) => one.setting.name);
   const asked = new URLSearchParams(location.search);
-  const element = el("details", { open: names.some((name) => asked.has(name)) }, el("summary", {}, group.name, " ", tally), el("div", { class: "settings" }, ...inside.map((one) => one.element)));
+  const element = el(
+    "details",
+    { open: names.some((name) => asked.has(name)) },
+    el("summary", {}, group.name, " ", tally),
+    el("div", { class: "settings" }, ...inside.map((one) => one.element)),
+  );
   const count = (changed) => {
     const n = names.filter((name) => changed.includes(name)).length;
     tally.textContent = n ? `${n} of ${several(names.length, "setting")} changed` : several(names.length, "setting");

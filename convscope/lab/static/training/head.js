@@ -16,14 +16,17 @@ const PATIENCE = 8000; // milliseconds after which it is said that no answer has
  */
 export function head(run, { resumed, note }) {
   const path = `/runs/${encodeURIComponent(run)}`;
-  const title = el("h2", {}), lead = el("p", { class: "lead" }), acts = el("div", { class: "row acts" });
+  const title = el("h2", {}),
+    lead = el("p", { class: "lead" }),
+    acts = el("div", { class: "row acts" });
   const lost = el("p", { class: "note lost", role: "alert", hidden: true });
   const refusal = el("p", { class: "note", role: "alert", hidden: !note }, note);
   const bar = /** @type {HTMLProgressElement} */ (el("progress", { max: 1, "aria-label": "How far the training is" }));
   const figures = el("dl", { class: "facts" });
   /** @type {{wish: string, number: number, since: number} | null} */
   let pending = null;
-  let key = "", state = "";
+  let key = "",
+    state = "";
   /** @type {import("./feed.js").Told} */
   let told;
 
@@ -38,17 +41,18 @@ export function head(run, { resumed, note }) {
     }
     draw(told);
   };
-  const wish = (name) => act(async () => {
-    pending = { wish: name, number: Infinity, since: performance.now() };
-    draw(told);
-    try {
-      const { number } = await post(`${path}/wishes`, { wish: name });
-      pending.number = number;
-    } catch (error) {
-      pending = null;
-      throw error;
-    }
-  });
+  const wish = (name) =>
+    act(async () => {
+      pending = { wish: name, number: Infinity, since: performance.now() };
+      draw(told);
+      try {
+        const { number } = await post(`${path}/wishes`, { wish: name });
+        pending.number = number;
+      } catch (error) {
+        pending = null;
+        throw error;
+      }
+    });
   const resume = act(async () => {
     const { sentence } = await post(`${path}/resume`, {});
     refusal.textContent = sentence ?? "";
@@ -60,14 +64,16 @@ export function head(run, { resumed, note }) {
 
   function buttons() {
     const { metrics, now } = told;
-    const running = ["training", "evaluating"].includes(state), paused = state === "paused";
+    const running = ["training", "evaluating"].includes(state),
+      paused = state === "paused";
     const some = metrics.length > 0;
     return [
       paused && button("Go on", wish("go on"), true),
       running && button("Pause", wish("pause")),
       (running || paused) && button("Save", wish("save")),
       (running || paused) && button("Stop", wish("stop")),
-      (["stopped", "interrupted"].includes(state) || (state === "failed" && now && now.saved_step > 0)) && button("Train on", resume, !some || state !== "done"),
+      (["stopped", "interrupted"].includes(state) || (state === "failed" && now && now.saved_step > 0)) &&
+        button("Train on", resume, !some || state !== "done"),
       some && button("Compare", () => travel(`/compare?runs=${encodeURIComponent(run)}`)),
       some && button("Look inside", lookInside, state === "done"),
     ].filter(Boolean);
@@ -84,7 +90,20 @@ export function head(run, { resumed, note }) {
     const wanted = JSON.stringify([list.map((b) => [b.text, b.main]), pending?.wish]);
     if (wanted !== key) {
       const had = document.activeElement?.parentElement === acts ? document.activeElement.textContent : null;
-      acts.replaceChildren(...list.map((b) => el("button", { class: b.main ? "pill main" : "pill", "aria-disabled": pending ? "true" : null, onclick: pending ? null : b.work }, b.text)), ...(pending ? [el("span", { class: "caption", role: "status" }, WAIT[pending.wish])] : []));
+      acts.replaceChildren(
+        ...list.map((b) =>
+          el(
+            "button",
+            {
+              class: b.main ? "pill main" : "pill",
+              "aria-disabled": pending ? "true" : null,
+              onclick: pending ? null : b.work,
+            },
+            b.text,
+          ),
+        ),
+        ...(pending ? [el("span", { class: "caption", role: "status" }, WAIT[pending.wish])] : []),
+      );
       if (had !== null) keepFocus(acts, had);
     }
     key = wanted;
@@ -94,7 +113,15 @@ export function head(run, { resumed, note }) {
   }
 
   return {
-    element: el("div", { class: "about" }, el("div", { class: "row spread" }, el("div", {}, title, lead), acts), refusal, lost, bar, figures),
+    element: el(
+      "div",
+      { class: "about" },
+      el("div", { class: "row spread" }, el("div", {}, title, lead), acts),
+      refusal,
+      lost,
+      bar,
+      figures,
+    ),
     draw,
     /** Why nothing new is told, or nothing. @param {string} sentence */
     lose(sentence) {
@@ -115,17 +142,33 @@ function patch(parent, children) {
 function keepFocus(acts, text) {
   const all = /** @type {HTMLButtonElement[]} */ ([...acts.querySelectorAll("button")]);
   const other = { Pause: "Go on", "Go on": "Pause", Stop: "Train on", "Train on": "Pause" }[text];
-  (all.find((b) => b.textContent === text) ?? all.find((b) => b.textContent === other) ?? all[0])?.focus({ preventScroll: true });
+  (all.find((b) => b.textContent === text) ?? all.find((b) => b.textContent === other) ?? all[0])?.focus({
+    preventScroll: true,
+  });
 }
 
 /** How it stands, and what is trained on what. */
 function sentences(run, { state, sentence, now }, pending) {
-  const late = pending && performance.now() - pending.since > PATIENCE ? "It has not answered yet. It looks for wishes between two steps." : "";
+  const late =
+    pending && performance.now() - pending.since > PATIENCE
+      ? "It has not answered yet. It looks for wishes between two steps."
+      : "";
   const word = sentence.startsWith(inWords(state)) ? "" : `${inWords(state)}. `;
-  return [el("b", {}, word), el("span", {}, [sentence, late].filter(Boolean).join(" ")), el("span", { class: "line" }, now?.told ?? ""), el("span", { class: "line caption" }, run)];
+  return [
+    el("b", {}, word),
+    el("span", {}, [sentence, late].filter(Boolean).join(" ")),
+    el("span", { class: "line" }, now?.told ?? ""),
+    el("span", { class: "line caption" }, run),
+  ];
 }
 
-const fact = (label, value, ...notes) => el("div", { class: "fact" }, el("dt", { class: "caption" }, label), el("dd", {}, el("b", {}, value), el("span", { class: "caption" }, notes.filter(Boolean).join("; "))));
+const fact = (label, value, ...notes) =>
+  el(
+    "div",
+    { class: "fact" },
+    el("dt", { class: "caption" }, label),
+    el("dd", {}, el("b", {}, value), el("span", { class: "caption" }, notes.filter(Boolean).join("; "))),
+  );
 
 /** @param {import("./feed.js").Told} told */
 function facts({ now, metrics, test, state }) {
@@ -134,12 +177,38 @@ function facts({ now, metrics, test, state }) {
   const best = evaluated.findLast((line) => line.best);
   const live = isLive(state);
   return [
-    test && fact("Test accuracy", exactly(test.top1), `${count(test.images)} test images`, `95% interval ${exactly(test.top1_interval[0])} to ${exactly(test.top1_interval[1])}`),
-    fact("Validation accuracy", last?.val_top1 === undefined ? "–" : exactly(last.val_top1), last ? `after epoch ${count(last.epoch)}` : "at the end of the epoch", best && best !== last && best.val_top1 !== undefined && `best weights ${exactly(best.val_top1)}`),
-    fact("Loss", short(now?.loss ?? metrics.at(-1)?.train_loss, 3), `training images of ${live && now && now.loss !== null ? "this" : "the last"} epoch`, last && `validation ${short(last.val_loss, 3)}`),
+    test &&
+      fact(
+        "Test accuracy",
+        exactly(test.top1),
+        `${count(test.images)} test images`,
+        `95% interval ${exactly(test.top1_interval[0])} to ${exactly(test.top1_interval[1])}`,
+      ),
+    fact(
+      "Validation accuracy",
+      last?.val_top1 === undefined ? "–" : exactly(last.val_top1),
+      last ? `after epoch ${count(last.epoch)}` : "at the end of the epoch",
+      best && best !== last && best.val_top1 !== undefined && `best weights ${exactly(best.val_top1)}`,
+    ),
+    fact(
+      "Loss",
+      short(now?.loss ?? metrics.at(-1)?.train_loss, 3),
+      `training images of ${live && now && now.loss !== null ? "this" : "the last"} epoch`,
+      last && `validation ${short(last.val_loss, 3)}`,
+    ),
     fact("Throughput", now?.images_per_second ? `${count(Math.round(now.images_per_second))}/s` : "–", "images"),
-    fact(live && now?.seconds_left !== null && now ? "Time left" : "Time", time(now, live, metrics), live && now ? `${duration(now.seconds)} so far` : "in training"),
-    fact("Step", count(now?.step ?? metrics.at(-1)?.step ?? 0), now?.steps ? `of ${count(now.steps)}` : "", now?.epochs ? `epoch ${count(now.epoch)} of ${count(now.epochs)}` : now ? `epoch ${count(now.epoch)}` : "", now?.saved_step ? `saved at ${count(now.saved_step)}` : ""),
+    fact(
+      live && now?.seconds_left !== null && now ? "Time left" : "Time",
+      time(now, live, metrics),
+      live && now ? `${duration(now.seconds)} so far` : "in training",
+    ),
+    fact(
+      "Step",
+      count(now?.step ?? metrics.at(-1)?.step ?? 0),
+      now?.steps ? `of ${count(now.steps)}` : "",
+      now?.epochs ? `epoch ${count(now.epoch)} of ${count(now.epochs)}` : now ? `epoch ${count(now.epoch)}` : "",
+      now?.saved_step ? `saved at ${count(now.saved_step)}` : "",
+    ),
   ].filter(Boolean);
 }
 

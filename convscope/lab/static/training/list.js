@@ -30,14 +30,20 @@ export const runs = async () => (await (await ask("/runs")).json()).runs;
 export async function listPage(tellNext) {
   const [first, choices] = await Promise.all([runs(), ask("/training/choices").then((answer) => answer.json())]);
   const place = el("div", {});
-  let timer = 0, ended = false, told = "", whole = false;
+  let timer = 0,
+    ended = false,
+    told = "",
+    whole = false;
 
   function draw(list) {
     const text = JSON.stringify([list, whole]);
-    if (text !== told) place.replaceChildren(...table(whole ? list : list.slice(0, SHOWN), list.length, () => {
-      whole = true;
-      draw(list);
-    }));
+    if (text !== told)
+      place.replaceChildren(
+        ...table(whole ? list : list.slice(0, SHOWN), list.length, () => {
+          whole = true;
+          draw(list);
+        }),
+      );
     told = text;
     timer = setTimeout(look, list.some((run) => isLive(run.state)) ? AGAIN : 5 * AGAIN);
   }
@@ -63,19 +69,52 @@ export async function listPage(tellNext) {
 
 /** @param {Run[]} list @param {number} total @param {() => void} more */
 function table(list, total, more) {
-  if (!list.length) return [el("p", { class: "lead" }, "No run yet. ", el("code", {}, "convscope train"), " makes one in seconds.")];
+  if (!list.length)
+    return [el("p", { class: "lead" }, "No run yet. ", el("code", {}, "convscope train"), " makes one in seconds.")];
   const share = (v) => (v === null || v === undefined ? "–" : exactly(v));
-  const line = (run) => el("tr", {},
-    el("th", { scope: "row" }, el("a", inside(`/train/${encodeURIComponent(run.name)}`), run.name)),
-    el("td", {}, run.title), el("td", {}, el("span", { class: isLive(run.state) ? "live" : null }, inWords(run.state))),
-    el("td", { class: "n" }, share(run.val_top1)), el("td", { class: "n" }, share(run.test_top1)), el("td", { class: "n" }, count(run.epochs ?? 0)), el("td", { class: "n" }, count(run.steps ?? 0)),
-    el("td", { class: "n" }, run.parameters === null || run.parameters === undefined ? "–" : count(run.parameters)), el("td", {}, when(run.when)));
+  const line = (run) =>
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, el("a", inside(`/train/${encodeURIComponent(run.name)}`), run.name)),
+      el("td", {}, run.title),
+      el("td", {}, el("span", { class: isLive(run.state) ? "live" : null }, inWords(run.state))),
+      el("td", { class: "n" }, share(run.val_top1)),
+      el("td", { class: "n" }, share(run.test_top1)),
+      el("td", { class: "n" }, count(run.epochs ?? 0)),
+      el("td", { class: "n" }, count(run.steps ?? 0)),
+      el("td", { class: "n" }, run.parameters === null || run.parameters === undefined ? "–" : count(run.parameters)),
+      el("td", {}, when(run.when)),
+    );
   const heads = ["Run", "What", "State", "Validation", "Test", "Epochs", "Steps", "Parameters", "Begun"];
-  const finished = list.filter((run) => run.val_top1 !== null).slice(0, 2).map((run) => encodeURIComponent(run.name));
+  const finished = list
+    .filter((run) => run.val_top1 !== null)
+    .slice(0, 2)
+    .map((run) => encodeURIComponent(run.name));
   return [
-    el("section", { class: "card scroll", tabindex: 0, "aria-label": "Runs" }, el("table", { class: "rows runs" },
-      el("thead", {}, el("tr", {}, ...heads.map((text, i) => el("th", { scope: "col", class: i > 2 && i < 8 ? "n" : null }, text)))), el("tbody", {}, ...list.map(line)))),
-    el("div", { class: "row after" }, total > list.length ? el("button", { class: "pill", onclick: more }, `Show the other ${count(total - list.length)}`) : null,
-      finished.length > 1 ? el("a", { class: "pill", ...inside(`/compare?runs=${finished.join("~")}`) }, "Compare the newest two") : null),
+    el(
+      "section",
+      { class: "card scroll", tabindex: 0, "aria-label": "Runs" },
+      el(
+        "table",
+        { class: "rows runs" },
+        el(
+          "thead",
+          {},
+          el("tr", {}, ...heads.map((text, i) => el("th", { scope: "col", class: i > 2 && i < 8 ? "n" : null }, text))),
+        ),
+        el("tbody", {}, ...list.map(line)),
+      ),
+    ),
+    el(
+      "div",
+      { class: "row after" },
+      total > list.length
+        ? el("button", { class: "pill", onclick: more }, `Show the other ${count(total - list.length)}`)
+        : null,
+      finished.length > 1
+        ? el("a", { class: "pill", ...inside(`/compare?runs=${finished.join("~")}`) }, "Compare the newest two")
+        : null,
+    ),
   ];
 }

@@ -15,7 +15,9 @@ const code = encodeURIComponent;
  * @param {() => Promise<void>} read
  */
 export function latest(read) {
-  let busy = false, again = false, ended = false;
+  let busy = false,
+    again = false,
+    ended = false;
   async function ask() {
     if (ended) return;
     if (busy || document.hidden) return void (again = true);
@@ -30,10 +32,13 @@ export function latest(read) {
   }
   const seen = () => !document.hidden && again && ask();
   document.addEventListener("visibilitychange", seen);
-  return { ask, stop: () => {
-    ended = true;
-    document.removeEventListener("visibilitychange", seen);
-  } };
+  return {
+    ask,
+    stop: () => {
+      ended = true;
+      document.removeEventListener("visibilitychange", seen);
+    },
+  };
 }
 
 /** Facts and the bytes that belong to them; null where they are of different moments. */
@@ -44,11 +49,13 @@ async function pair(run, name, bytes, size) {
   return data.byteLength === size(facts) ? { facts, data } : null;
 }
 
-const section = (title, ...children) => el("section", { class: "card", hidden: true }, el("h3", {}, title), ...children);
+const section = (title, ...children) =>
+  el("section", { class: "card", hidden: true }, el("h3", {}, title), ...children);
 
 /** @param {string} run */
 export function filters(run) {
-  const row = el("div", { class: "forming" }), note = el("p", { class: "caption" });
+  const row = el("div", { class: "forming" }),
+    note = el("p", { class: "caption" });
   const element = section("First-layer filters as they form", row, note);
   let held = /** @type {{layer: string, steps: number[], shape: number[], weights: Float32Array} | null} */ (null);
   function draw() {
@@ -57,12 +64,26 @@ export function filters(run) {
     const each = shape.reduce((a, b) => a * b, 1);
     const peak = peakOf(weights);
     const side = Math.min(300, Math.max(132, 8 * shape[3] * Math.ceil(Math.sqrt(shape[0]))));
-    row.replaceChildren(...steps.map((step, i) => el("figure", {}, filterSheet(weights.subarray(i * each, (i + 1) * each), shape, peak, side), el("figcaption", { class: "caption" }, `step ${count(step)}`))));
+    row.replaceChildren(
+      ...steps.map((step, i) =>
+        el(
+          "figure",
+          {},
+          filterSheet(weights.subarray(i * each, (i + 1) * each), shape, peak, side),
+          el("figcaption", { class: "caption" }, `step ${count(step)}`),
+        ),
+      ),
+    );
     note.textContent = `${count(shape[0])} filters of ${layer}, ${shape.slice(1).join("×")}. ${shape[1] === 3 ? "Red, green and blue weights as colors; gray is 0" : "Orange below 0, blue above"}, the darkest ±${short(peak, 3)}, one scale for all steps.`;
     element.hidden = false;
   }
   const reader = latest(async () => {
-    const found = await pair(run, "filters", "filters.bin", ({ steps, shape }) => 4 * steps.length * shape.reduce((a, b) => a * b, 1));
+    const found = await pair(
+      run,
+      "filters",
+      "filters.bin",
+      ({ steps, shape }) => 4 * steps.length * shape.reduce((a, b) => a * b, 1),
+    );
     if (!found) return;
     held = { ...found.facts, weights: new Float32Array(found.data) };
     draw();
@@ -71,17 +92,38 @@ export function filters(run) {
 }
 
 const tiles = (facts) => facts.count * facts.height * facts.width * facts.channels;
-const tile = (facts, data, i) => photo(new Uint8Array(data).subarray(i * facts.height * facts.width * facts.channels), facts.height, facts.width, facts.channels);
+const tile = (facts, data, i) =>
+  photo(
+    new Uint8Array(data).subarray(i * facts.height * facts.width * facts.channels),
+    facts.height,
+    facts.width,
+    facts.channels,
+  );
 
 /** @param {string} run */
 export function wrong(run) {
-  const row = el("div", { class: "wrong" }), note = el("p", { class: "caption" });
+  const row = el("div", { class: "wrong" }),
+    note = el("p", { class: "caption" });
   const element = section("Most wrong now", row, note);
   const reader = latest(async () => {
     const found = await pair(run, "wrong", "wrong.bin", tiles);
     if (!found) return;
     const { facts, data } = found;
-    row.replaceChildren(...facts.images.map((one, i) => el("figure", { title: `${one.name}: loss ${short(one.loss, 3)}` }, tile(facts, data, i), el("figcaption", { class: "caption" }, el("b", {}, `is ${one.is}`), ` said ${one.said}, ${exactly(one.probability)}`))));
+    row.replaceChildren(
+      ...facts.images.map((one, i) =>
+        el(
+          "figure",
+          { title: `${one.name}: loss ${short(one.loss, 3)}` },
+          tile(facts, data, i),
+          el(
+            "figcaption",
+            { class: "caption" },
+            el("b", {}, `is ${one.is}`),
+            ` said ${one.said}, ${exactly(one.probability)}`,
+          ),
+        ),
+      ),
+    );
     note.textContent = `The validation images with the largest loss after epoch ${count(facts.epoch)}.`;
     element.hidden = !facts.images.length;
   });
@@ -90,19 +132,29 @@ export function wrong(run) {
 
 /** The batch, drawn for facts that were read already. @param {string} run */
 export function batch(run) {
-  const row = el("div", { class: "wrong many" }), note = el("p", { class: "caption" });
+  const row = el("div", { class: "wrong many" }),
+    note = el("p", { class: "caption" });
   const element = section("The batch as the network sees it", row, note);
   let wanted = /** @type {any} */ (null);
   const reader = latest(async () => {
     const facts = { ...wanted.batch, labels: wanted.labels, step: wanted.step };
     const data = await (await ask(`/runs/${code(run)}/batch.bin`, { cache: "no-store" })).arrayBuffer();
     if (data.byteLength !== tiles(facts)) return;
-    row.replaceChildren(...Array.from({ length: facts.count }, (_, i) => el("figure", {}, tile(facts, data, i), el("figcaption", { class: "caption" }, facts.labels[i] ?? ""))));
+    row.replaceChildren(
+      ...Array.from({ length: facts.count }, (_, i) =>
+        el("figure", {}, tile(facts, data, i), el("figcaption", { class: "caption" }, facts.labels[i] ?? "")),
+      ),
+    );
     note.textContent = `Images of step ${count(facts.step)} after augmentation, before normalization.`;
     element.hidden = !facts.count;
   });
-  return { element, ask: (/** @type {any} */ look) => {
-    wanted = look;
-    reader.ask();
-  }, again: () => {}, stop: reader.stop };
+  return {
+    element,
+    ask: (/** @type {any} */ look) => {
+      wanted = look;
+      reader.ask();
+    },
+    again: () => {},
+    stop: reader.stop,
+  };
 }

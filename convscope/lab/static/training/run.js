@@ -21,7 +21,8 @@ function put(name, value) {
   travel(location.pathname + (text ? `?${text}` : ""), { replace: true });
 }
 
-const toggle = (name, word, on) => put(name, [...listOf(name).filter((one) => one !== word), ...(on ? [word] : [])].join("~"));
+const toggle = (name, word, on) =>
+  put(name, [...listOf(name).filter((one) => one !== word), ...(on ? [word] : [])].join("~"));
 
 /**
  * @param {string} run
@@ -29,19 +30,50 @@ const toggle = (name, word, on) => put(name, [...listOf(name).filter((one) => on
  */
 export async function runPage(run, note) {
   const parts = {
-    filters: filters(run), wrong: wrong(run), batch: batch(run),
-    layers: layers(run, { chosen: () => asked().get("layer") ?? "", choose: (name) => put("layer", name), whole: () => listOf("open").includes("layers"), setWhole: (all) => toggle("open", "layers", all) }, (look) => parts.batch.ask(look)),
+    filters: filters(run),
+    wrong: wrong(run),
+    batch: batch(run),
+    layers: layers(
+      run,
+      {
+        chosen: () => asked().get("layer") ?? "",
+        choose: (name) => put("layer", name),
+        whole: () => listOf("open").includes("layers"),
+        setWhole: (all) => toggle("open", "layers", all),
+      },
+      (look) => parts.batch.ask(look),
+    ),
   };
   const source = await feed(run, heard);
   const top = head(run, { note, resumed: () => source.open() });
-  const graphs = curves({ isLog: (name) => listOf("log").includes(name), setLog: (name, log) => {
-    toggle("log", name, log);
-    graphs.draw(source.told);
-  } });
+  const graphs = curves({
+    isLog: (name) => listOf("log").includes(name),
+    setLog: (name, log) => {
+      toggle("log", name, log);
+      graphs.draw(source.told);
+    },
+  });
   const lines = el("pre", { class: "lines", tabindex: 0 });
-  const log = /** @type {HTMLDetailsElement} */ (el("details", { class: "card log", open: listOf("open").includes("log") }, el("summary", {}, "The last lines of its log"), lines));
+  const log = /** @type {HTMLDetailsElement} */ (
+    el(
+      "details",
+      { class: "card log", open: listOf("open").includes("log") },
+      el("summary", {}, "The last lines of its log"),
+      lines,
+    )
+  );
   log.addEventListener("toggle", () => toggle("open", "log", log.open));
-  const element = el("div", { class: "run" }, top.element, graphs.element, parts.layers.element, parts.filters.element, parts.wrong.element, parts.batch.element, log);
+  const element = el(
+    "div",
+    { class: "run" },
+    top.element,
+    graphs.element,
+    parts.layers.element,
+    parts.filters.element,
+    parts.wrong.element,
+    parts.batch.element,
+    log,
+  );
 
   /** @param {import("./feed.js").What} what @param {import("./feed.js").Told} told */
   function heard(what, told) {

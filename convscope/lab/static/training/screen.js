@@ -28,7 +28,10 @@ export async function show(stage, late) {
   const run = named();
   if (open && open.run === run && open.page.element.isConnected) return open.page.again();
   stop();
-  const wait = setTimeout(() => late() || stage.replaceChildren(el("p", { class: "lead" }, run ? `Reading ${run}…` : "Reading the runs…")), 300);
+  const wait = setTimeout(
+    () => late() || stage.replaceChildren(el("p", { class: "lead" }, run ? `Reading ${run}…` : "Reading the runs…")),
+    300,
+  );
   try {
     await Promise.all([styles("training.css"), styles("chart.css")]);
     const page = run ? await runPage(run, note) : await listPage((sentence) => (note = sentence));

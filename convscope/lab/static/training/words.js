@@ -3,7 +3,17 @@
 import { fixed } from "../numbers.js";
 
 /** @type {Record<string, string>} */
-const STATES = { starting: "Starting", training: "Training", paused: "Paused", evaluating: "Evaluating", testing: "Testing", done: "Done", stopped: "Stopped", failed: "Failed", interrupted: "Interrupted" };
+const STATES = {
+  starting: "Starting",
+  training: "Training",
+  paused: "Paused",
+  evaluating: "Evaluating",
+  testing: "Testing",
+  done: "Done",
+  stopped: "Stopped",
+  failed: "Failed",
+  interrupted: "Interrupted",
+};
 
 /** @param {string} state */
 export const inWords = (state) => STATES[state] ?? state;
@@ -27,7 +37,8 @@ export function short(value, digits = 2) {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
   if (size === 0) return "0";
-  if (size >= 0.001 && size < 1e6) return fixed(value, Math.max(0, digits - 1 - Math.floor(Math.log10(size)))).replace(/^(−?\d+)(?=\d{3}$)/, "$1,");
+  if (size >= 0.001 && size < 1e6)
+    return fixed(value, Math.max(0, digits - 1 - Math.floor(Math.log10(size)))).replace(/^(−?\d+)(?=\d{3}$)/, "$1,");
   let power = Math.floor(Math.log10(size));
   let front = (size / 10 ** power).toFixed(digits - 1);
   if (front.startsWith("10")) [front, power] = ["1", power + 1];
@@ -43,7 +54,8 @@ export function onAxis(value, step) {
 }
 
 /** The same for shares: 0.975 -> "97.5%". @param {number} value @param {number} step */
-export const shareOnAxis = (value, step) => `${fixed(100 * value, Math.max(0, Math.min(2, Math.ceil(-Math.log10(100 * step) - 1e-9))))}%`;
+export const shareOnAxis = (value, step) =>
+  `${fixed(100 * value, Math.max(0, Math.min(2, Math.ceil(-Math.log10(100 * step) - 1e-9))))}%`;
 
 /** "2025-11-22T19:38:12" as the person's own clock has it. @param {string} iso */
 export function when(iso) {
