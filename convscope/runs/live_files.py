@@ -1,6 +1,6 @@
-"""What a training tells while it runs, and what it is asked: small files in the run's `live/`.
+"""The files by which a running training and whoever watches it talk: the run's folder `live/`.
 
-They are replaced as a whole but not synced to the disk: after a crash they may be old or gone, and
+Each is replaced atomically but not synced to disk: after a crash they may be old or missing, and
 nothing but the page that shows them needs them.
 """
 
@@ -17,23 +17,26 @@ from convscope.atomic import remove_leftovers
 from convscope.runs.step_history import Series
 from convscope.runs.tensor_file import Damaged, Stored, load_tensors, pack_tensors
 
-WishName = Literal["pause", "go on", "save", "stop"]
-_WATCHED = 5.0  # seconds for which one sign of a watcher counts
-Picture = Literal["look", "filters", "wrong"]
+Command = Literal["pause", "resume", "save", "stop"]
+Snapshot = Literal["look", "filters", "wrong"]
+_WATCHED = 5.0  # seconds for which one touch of `watched` counts
 
 
 @dataclass(frozen=True)
 class Live:
     """The folder `live` of the run at `path`.
 
-    - `now.json`: where the training is; its field `beat` is the time at which it was told
+    - `now.json`: where the training is; `updated_at` is the unix time of the last update, and
+      `acknowledged` the id of the last command that was carried out
     - `series.npy`: the steps, see `Series`
     - `look.safetensors`: a batch as the network saw it, each layer's activations and gradients
-    - `filters.safetensors`: the first layer's filters at a few steps
-    - `wrong.safetensors`: the validation images that were most wrong at the last evaluation
-    - `wish.json`: what the training is asked to do; `watched`: touched by who looks at it
+    - `filters.safetensors`: the first convolution's filters at a few steps
+    - `wrong.safetensors`: the validation images with the largest losses at the last validation
+    - `command.json`: the last command to the training, `{id, command}`
+    - `watched`: touched by whoever watches
 
-    Reading and telling raise nothing: what cannot be read is None, what cannot be written is not.
+    Methods that read return None for a file that cannot be read; methods that write do nothing
+    where the disk refuses, except `request`.
     """
 
     path: Path
@@ -43,17 +46,17 @@ class Live:
         return self.path / "live"
 
     def begin(self) -> None:
-        """Make the folder, and forget wishes to a training before. For who holds the run's lock."""
+        """Make the folder and drop commands to an earlier process. The caller holds the run's lock."""
         with contextlib.suppress(OSError):
             self.folder.mkdir(exist_ok=True)
-            (self.folder / "wish.json").unlink(missing_ok=True)
+            (self.folder / "command.json").unlink(missing_ok=True)
             remove_leftovers(self.folder)
 
-    def write_now(self, facts: dict[str, Any]) -> None:
-        self._write("now.json", json.dumps({**facts, "beat": time.time()}).encode())
+    def write_now(self, status: dict[str, Any]) -> None:
+        self._write("now.json", json.dumps({**status, "updated_at": time.time()}).encode())
 
     def read_now(self) -> dict[str, Any] | None:
-        """Where the training is; None where none has told."""
+        """Where the training is; None if it never wrote its status."""
         return self._read_json("now.json")
 
     def write_series(self, series: Series) -> None:
@@ -66,39 +69,39 @@ class Live:
         except ValueError:
             return None
 
-    def write_picture(self, name: Picture, stored: Stored) -> None:
+    def write_snapshot(self, name: Snapshot, stored: Stored) -> None:
         self._write(f"{name}.safetensors", pack_tensors(stored.tensors, stored.facts))
 
-    def read_picture(self, name: Picture) -> Stored | None:
+    def read_snapshot(self, name: Snapshot) -> Stored | None:
         try:
             return load_tensors(self.folder / f"{name}.safetensors")
         except (Damaged, OSError):
             return None
 
     def changed(self, name: str) -> int:
-        """A number that changes when the file does; 0 where there is none."""
+        """A number that changes when the file does; 0 if there is no such file."""
         with contextlib.suppress(OSError):
             return (self.folder / name).stat().st_mtime_ns
         return 0
 
-    def wish(self, name: WishName) -> int:
-        """Ask the training for something; the number under which it will say that it heard.
+    def request(self, command: Command) -> int:
+        """Ask the training to do something; the id that it acknowledges once it has.
 
         Raises OSError where the run cannot be written.
         """
-        number = time.time_ns() // 1000  # a whole number in JavaScript too
-        self._replace("wish.json", json.dumps({"number": number, "wish": name}).encode())
+        number = time.time_ns() // 1000  # an exact integer in JavaScript too
+        self._replace("command.json", json.dumps({"id": number, "command": command}).encode())
         return number
 
-    def read_wish(self) -> tuple[int, WishName] | None:
-        """The last wish and its number; None where there is none that a training can grant."""
-        told = self._read_json("wish.json") or {}
-        number, name = told.get("number"), told.get("wish")
-        known = next((wish for wish in get_args(WishName) if wish == name), None)
-        return None if known is None or not isinstance(number, int) else (number, known)
+    def read_command(self) -> tuple[int, Command] | None:
+        """The id and name of the last command; None if there is none or it is unknown."""
+        data = self._read_json("command.json") or {}
+        number, name = data.get("id"), data.get("command")
+        command = next((known for known in get_args(Command) if known == name), None)
+        return None if command is None or not isinstance(number, int) else (number, command)
 
     def watch(self) -> None:
-        """Say that somebody looks, so that the training tells more for a few seconds."""
+        """Say that somebody watches, so that the training records more for a few seconds."""
         with contextlib.suppress(OSError):
             (self.folder / "watched").touch()
 
@@ -115,12 +118,12 @@ class Live:
     def _read_json(self, name: str) -> dict[str, Any] | None:
         data = self._read(name)
         with contextlib.suppress(ValueError):
-            told: object = json.loads(data or b"null")
-            return cast("dict[str, Any]", told) if isinstance(told, dict) else None
+            value: object = json.loads(data or b"null")
+            return cast("dict[str, Any]", value) if isinstance(value, dict) else None
         return None
 
     def _write(self, name: str, data: bytes) -> None:
-        """Write what nobody misses where the disk is full or read-only."""
+        """Write, or do nothing where the disk is full or read-only."""
         with contextlib.suppress(OSError):
             self._replace(name, data)
 

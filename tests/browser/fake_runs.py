@@ -39,8 +39,8 @@ def now(step: int, **change: Any) -> dict[str, Any]:
     """What a training at `step` of 8,000 tells."""
     return {
         "state": "training",
-        "sentence": "",
-        "told": "lenet5 on digits",
+        "message": "",
+        "description": "lenet5 on digits",
         "step": step,
         "steps": 8000,
         "epoch": step // BATCHES + 1,
@@ -54,7 +54,7 @@ def now(step: int, **change: Any) -> dict[str, Any]:
         "loss": 0.5,
         "top1": 0.1,
         "saved_step": 0,
-        "heard": 0,
+        "acknowledged": 0,
         **change,
     }
 
@@ -85,7 +85,7 @@ def show_layers(run: Run, layers: Mapping[str, Mapping[str, Any]]) -> None:
     ]
     facts = {"step": 2, "labels": ["left", "right"], "layers": told, "history": history}
     stored = Stored({"batch": torch.zeros(2, 4, 4, 1, dtype=torch.uint8)}, facts)
-    Live(run.path).write_picture("look", stored)
+    Live(run.path).write_snapshot("look", stored)
 
 
 def show_wrong(run: Run, pixels: np.ndarray, said: Sequence[tuple[str, str, float]]) -> None:
@@ -97,11 +97,11 @@ def show_wrong(run: Run, pixels: np.ndarray, said: Sequence[tuple[str, str, floa
     stored = Stored(
         {"pixels": torch.from_numpy(pixels)}, {"step": 40, "epoch": 1, "images": images}
     )
-    Live(run.path).write_picture("wrong", stored)
+    Live(run.path).write_snapshot("wrong", stored)
 
 
 def show_filters(run: Run, weights: Mapping[int, np.ndarray]) -> None:
     """The filters of a first layer at some steps."""
     tensors = {str(step): torch.from_numpy(one) for step, one in weights.items()}
     stored = Stored(tensors, {"layer": "conv1", "steps": list(weights)})
-    Live(run.path).write_picture("filters", stored)
+    Live(run.path).write_snapshot("filters", stored)

@@ -188,9 +188,11 @@ def test_a_wish_is_awaited_until_it_was_heard(page: Any, fake: Run) -> None:
     page.get_by_text("Pausing…").wait_for()
     stop = page.get_by_role("button", name="Stop")
     assert stop.get_attribute("aria-disabled") == "true"
-    wish = json.loads((fake.path / "live" / "wish.json").read_text())
-    assert wish["wish"] == "pause"
-    fake_runs.tell(fake, [1.0], state="paused", sentence="Paused at step 1.", heard=wish["number"])
+    wish = json.loads((fake.path / "live" / "command.json").read_text())
+    assert wish["command"] == "pause"
+    fake_runs.tell(
+        fake, [1.0], state="paused", message="Paused at step 1.", acknowledged=wish["id"]
+    )
     page.get_by_role("button", name="Go on").wait_for()
     assert page.get_by_text("Pausing…").count() == 0
     assert "Paused at step 1." in page.inner_text(".about .lead")
@@ -307,7 +309,7 @@ def test_a_run_that_was_killed_can_be_trained_on(lab: Any, page: Any, digits_run
     (run.path / "test.json").unlink()
     fake_runs.tell(run, [1.0] * 240, saved_step=240)
     told = json.loads((run.path / "live" / "now.json").read_text())
-    old = {**told, "beat": time.time() - 60}
+    old = {**told, "updated_at": time.time() - 60}
     (run.path / "live" / "now.json").write_text(json.dumps(old))
     watch(page, run)
     assert page.inner_text(".about .lead").startswith("Interrupted")

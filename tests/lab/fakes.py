@@ -99,8 +99,14 @@ def tell(path: Path, now: dict[str, Any], *, beat: float = 0.0) -> None:
     """What a training says of itself, `beat` seconds ago."""
     live = Live(path)
     live.folder.mkdir(exist_ok=True)
-    told = {"sentence": "", "step": 0, "saved_step": 0, "heard": 0, "beat": time.time() - beat}
-    (live.folder / "now.json").write_text(json.dumps({**told, **now}))
+    fields = {
+        "message": "",
+        "step": 0,
+        "saved_step": 0,
+        "acknowledged": 0,
+        "updated_at": time.time() - beat,
+    }
+    (live.folder / "now.json").write_text(json.dumps({**fields, **now}))
 
 
 def series_of(losses: list[float], *, most: int = 1024, first: int = 1) -> Series:

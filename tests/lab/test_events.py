@@ -135,7 +135,7 @@ def test_only_what_changed_is_told_again(tmp_path):
 def picture(run, name, tensors, facts):
     live = Live(run.path)
     live.folder.mkdir(exist_ok=True)
-    live.write_picture(name, Stored(tensors, facts))
+    live.write_snapshot(name, Stored(tensors, facts))
 
 
 @pytest.fixture
@@ -224,7 +224,7 @@ def test_the_training_hears_that_somebody_looks_while_it_lives(tmp_path, monkeyp
 
 @pytest.mark.parametrize("word", ["done", "stopped", "failed"])
 def test_a_run_that_has_ended_is_told_whole_and_then_its_end(tmp_path, word):
-    run = fake_run(tmp_path / "a", now={"state": word, "sentence": "So."}, beat=99, metrics=2)
+    run = fake_run(tmp_path / "a", now={"state": word, "message": "So."}, beat=99, metrics=2)
     Live(run.path).write_series(series_of(losses(5)))
     answer = TestClient(lab(Trainings(tmp_path))).get("/api/runs/a/events")
     assert answer.headers["content-type"].startswith("text/event-stream")
@@ -343,7 +343,7 @@ def test_a_page_hears_of_a_training_as_it_goes(tmp_path):
         Live(run.path).write_series(series_of([1.0, 2.0]))
         name, told = next_event(answer)
         assert (name, column(told["rows"], "loss")) == ("steps", [1.0, 2.0])
-        tell(run.path, {"state": "paused", "step": 2, "sentence": "Waits."})
+        tell(run.path, {"state": "paused", "step": 2, "message": "Waits."})
         name, told = next_event(answer)
         assert (told["state"], told["sentence"]) == ("paused", "Waits.")
         tell(run.path, {"state": "done", "step": 3})

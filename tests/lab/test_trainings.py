@@ -161,7 +161,7 @@ def test_silence_is_death_only_where_nobody_holds_the_run(tmp_path, word):
 
 @pytest.mark.parametrize("word", ["done", "stopped", "failed"])
 def test_an_end_stays_an_end(tmp_path, word):
-    fake_run(tmp_path / "a", now={"state": word, "sentence": "So it is."}, beat=9999)
+    fake_run(tmp_path / "a", now={"state": word, "message": "So it is."}, beat=9999)
     assert state_of(Trainings(tmp_path), "a")[:2] == (word, "So it is.")
 
 
@@ -259,9 +259,9 @@ def test_what_has_ended_hears_no_wish(tmp_path, word):
 def test_a_wish_reaches_the_run_under_its_number(tmp_path):
     fake_run(tmp_path / "a", now={"state": "training"})
     asked = client(Trainings(tmp_path))
-    number = asked.post("/api/runs/a/wishes", json={"wish": "go on"}).json()["number"]
-    wish = json.loads((tmp_path / "a" / "live" / "wish.json").read_text())
-    assert wish == {"number": number, "wish": "go on"}
+    number = asked.post("/api/runs/a/wishes", json={"wish": "resume"}).json()["number"]
+    wish = json.loads((tmp_path / "a" / "live" / "command.json").read_text())
+    assert wish == {"id": number, "command": "resume"}
     assert asked.post("/api/runs/a/wishes", json={"wish": "explode"}).status_code == 422
 
 
@@ -427,16 +427,16 @@ def test_a_killed_training_goes_on_from_the_page(tmp_path, monkeypatch):
     with pytest.raises(RequestError, match="a is starting"):
         known.resume("a")
     assert wait_for(lambda: state_of(known, "a").word == "training")
-    number = known.wish("a", "stop")
+    number = known.request("a", "stop")
     assert wait_for(lambda: state_of(known, "a").word == "stopped")
     now = known.told("a")["now"]
     assert now["step"] >= before
-    assert now["heard"] == number
+    assert now["acknowledged"] == number
     assert wait_for(lambda: not known.children.is_alive("a"))
 
 
 def test_a_resume_that_fails_says_why(tmp_path):
-    run = fake_run(tmp_path / "a", now={"state": "stopped", "sentence": "Before."}, beat=99)
+    run = fake_run(tmp_path / "a", now={"state": "stopped", "message": "Before."}, beat=99)
     known = Trainings(tmp_path)
     with run.locked():
         known.resume("a")

@@ -32,36 +32,36 @@ def test_what_was_told_is_read_and_says_when(live):
     live.write_now({"state": "training", "step": 3})
     now = live.read_now()
     assert now["step"] == 3
-    assert before <= now["beat"] <= time.time()
+    assert before <= now["updated_at"] <= time.time()
     live.write_series(a_series())
     assert live.read_series().table.tolist() == a_series().table.tolist()
     batch = torch.arange(12, dtype=torch.uint8).reshape(1, 2, 2, 3)
-    live.write_picture("look", Stored({"batch": batch}, {"step": 1}))
-    assert torch.equal(live.read_picture("look").tensors["batch"], batch)
+    live.write_snapshot("look", Stored({"batch": batch}, {"step": 1}))
+    assert torch.equal(live.read_snapshot("look").tensors["batch"], batch)
     assert not list(live.folder.glob(".*")), "a half-written file was left"
 
 
 def test_before_anything_was_told_there_is_nothing(tmp_path):
     live = Live(tmp_path)
-    assert live.read_now() is live.read_series() is live.read_picture("wrong") is None
-    assert live.read_wish() is None
+    assert live.read_now() is live.read_series() is live.read_snapshot("wrong") is None
+    assert live.read_command() is None
     assert live.changed("now.json") == 0
     assert not live.is_watched()
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"{", b"[1]", b'"text"', b"null", b"7"])
 def test_a_broken_file_is_as_good_as_none(live, content):
-    for name in ("now.json", "series.npy", "look.safetensors", "wish.json"):
+    for name in ("now.json", "series.npy", "look.safetensors", "command.json"):
         (live.folder / name).write_bytes(content)
-    assert live.read_now() is live.read_series() is live.read_picture("look") is None
-    assert live.read_wish() is None
+    assert live.read_now() is live.read_series() is live.read_snapshot("look") is None
+    assert live.read_command() is None
 
 
 def test_a_wish_has_a_number_that_grows_and_that_a_page_can_hold(live):
     numbers = []
-    for name in ("pause", "go on", "save", "stop"):
-        numbers.append(live.wish(name))
-        assert live.read_wish() == (numbers[-1], name)
+    for name in ("pause", "resume", "save", "stop"):
+        numbers.append(live.request(name))
+        assert live.read_command() == (numbers[-1], name)
         time.sleep(0.001)
     assert numbers == sorted(set(numbers))
     assert all(float(number) == number < 2**53 for number in numbers)
@@ -70,26 +70,26 @@ def test_a_wish_has_a_number_that_grows_and_that_a_page_can_hold(live):
 @pytest.mark.parametrize(
     "told",
     [
-        {"number": 5, "wish": "delete everything"},
-        {"number": 5, "wish": ["stop"]},
-        {"number": 5, "wish": {}},
-        {"number": "5", "wish": "stop"},
-        {"number": 5.5, "wish": "stop"},
-        {"wish": "stop"},
-        {"number": 5},
+        {"id": 5, "command": "delete everything"},
+        {"id": 5, "command": ["stop"]},
+        {"id": 5, "command": {}},
+        {"id": "5", "command": "stop"},
+        {"id": 5.5, "command": "stop"},
+        {"command": "stop"},
+        {"id": 5},
     ],
 )
 def test_an_unknown_wish_is_none(live, told):
-    (live.folder / "wish.json").write_text(json.dumps(told))
-    assert live.read_wish() is None
+    (live.folder / "command.json").write_text(json.dumps(told))
+    assert live.read_command() is None
 
 
 def test_a_beginning_forgets_the_wish_before_and_what_was_left_half_written(live):
-    live.wish("stop")
+    live.request("stop")
     live.write_now({"state": "stopped"})
     (live.folder / ".now.json.77.tmp").touch()
     live.begin()
-    assert live.read_wish() is None
+    assert live.read_command() is None
     assert live.read_now()["state"] == "stopped"
     assert sorted(path.name for path in live.folder.iterdir()) == ["now.json"]
 
@@ -117,7 +117,7 @@ def tell_everything(live):
     live.begin()
     live.write_now({"step": 1})
     live.write_series(a_series())
-    live.write_picture("filters", Stored({"1": torch.zeros(1)}, {}))
+    live.write_snapshot("filters", Stored({"1": torch.zeros(1)}, {}))
     live.watch()
 
 
@@ -126,7 +126,7 @@ def test_where_nothing_can_be_written_telling_is_quiet_and_a_wish_says_so(tmp_pa
     live = Live(tmp_path)
     tell_everything(live)
     with pytest.raises(OSError, match="live"):
-        live.wish("stop")
+        live.request("stop")
     assert (tmp_path / "live").read_text() == "a file of somebody's"
 
 
@@ -143,6 +143,6 @@ def test_a_full_disk_leaves_what_was_told_before_and_no_rest(live, monkeypatch):
         live.write_now({"step": 2})
         live.write_series(a_series())
         with pytest.raises(OSError, match="No space"):
-            live.wish("pause")
+            live.request("pause")
     assert live.read_now()["step"] == 1
     assert [path.name for path in live.folder.iterdir()] == ["now.json"]

@@ -43,7 +43,7 @@ def test_to_be_watched_changes_no_bit(tmp_path, monkeypatch, words):
     assert not (tmp_path / "alone/live/look.safetensors").exists()
     monkeypatch.setattr(Live, "is_watched", lambda _live: True)
     train(tmp_path / "watched", **words)
-    history = Live(tmp_path / "watched").read_picture("look").facts["history"]
+    history = Live(tmp_path / "watched").read_snapshot("look").facts["history"]
     assert [look["step"] for look in history] == list(range(1, 31))
     assert_same_bits(tmp_path / "alone", tmp_path / "watched")
 
@@ -86,7 +86,7 @@ def test_after_a_kill_no_step_is_missing_and_none_counts_twice(tmp_path, undistu
         raise Killed
 
     with pytest.raises(Killed):
-        train(out, watcher=Act((9, lambda: Live(out).wish("save")), (17, kill)))
+        train(out, watcher=Act((9, lambda: Live(out).request("save")), (17, kill)))
     assert Live(out).read_series().last == 16
     assert Run(out).read_state()[0].facts["counters"]["step"] == 9
     convscope.resume(out)
@@ -106,7 +106,7 @@ def test_filters_begin_with_the_first_and_end_with_the_last_and_go_on(tmp_path):
     with pytest.raises(Interrupted):
         train(out, watcher=Act((15, lambda: os.kill(os.getpid(), signal.SIGTERM))))
     convscope.resume(out)
-    stored = Live(out).read_picture("filters")
+    stored = Live(out).read_snapshot("filters")
     steps = stored.facts["steps"]
     assert stored.facts["layer"] == "0"
     assert (steps[0], steps[1], steps[-1], len(steps)) == (0, 1, 30, 8)
@@ -139,7 +139,7 @@ def test_a_network_without_convolutions_has_no_filters():
 def test_the_most_wrong_images_are_those_with_the_largest_losses(tmp_path):
     out = tmp_path / "run"
     train(out, model="lenet5")
-    stored = Live(out).read_picture("wrong")
+    stored = Live(out).read_snapshot("wrong")
     net, card = load_network(Run.open(out))
     last = state_of(out).tensors
     net.load_state_dict({k[6:]: v for k, v in last.items() if k[:6] == "model/"})
@@ -170,7 +170,7 @@ def test_the_states_of_a_training_come_in_their_order(tmp_path, monkeypatch):
     now = Live(tmp_path / "run").read_now()
     test = json.loads((tmp_path / "run/test.json").read_text())
     hits = round(test["top1"] * test["images"])
-    assert now["sentence"] == f"Test accuracy {hits / 359:.2%} ({hits} of 359 images)."
+    assert now["message"] == f"Test accuracy {hits / 359:.2%} ({hits} of 359 images)."
     assert (now["step"], now["steps"], now["epoch"], now["epochs"]) == (20, 20, 2, 2)
     assert (now["batches"], now["progress"], now["saved_step"]) == (10, 1, 20)
     line = Run(tmp_path / "run").read_metrics()[-1]
@@ -205,8 +205,8 @@ def test_how_a_training_ended_is_told_in_its_own_words(tmp_path):
         train(out, model="tinyvgg", lr=1e6, warmup=0.0, schedule="constant")
     now = Live(out).read_now()
     assert now["state"] == "failed"
-    assert now["sentence"] == str(caught.value).replace(str(out), "bad")
-    assert str(tmp_path) not in now["sentence"]
+    assert now["message"] == str(caught.value).replace(str(out), "bad")
+    assert str(tmp_path) not in now["message"]
 
     def twice():
         raise KeyboardInterrupt
@@ -220,7 +220,7 @@ def test_how_a_training_ended_is_told_in_its_own_words(tmp_path):
         convscope.resume(tmp_path / "cut")
     later = Live(tmp_path / "cut").read_now()
     assert later["state"] == "failed"
-    assert later["told"] == now["told"]
+    assert later["description"] == now["description"]
 
 
 def test_a_request_that_is_refused_leaves_no_folder(tmp_path):

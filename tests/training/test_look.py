@@ -81,7 +81,7 @@ def test_a_look_is_what_plain_arithmetic_finds_at_that_step(tmp_path, monkeypatc
     plain = dict(momentum=0.0, weight_decay=0.0, schedule="constant", warmup=0.0, lr=0.25)
     words = dict(size=32, channels=1, batch_size=100, steps=7, body_lr=0.5, **plain)
     convscope.train("digits", out=tmp_path / "run", model=f"{NAME}:Net", **words)
-    facts = (look := Live(tmp_path / "run").read_picture("look")).facts
+    facts = (look := Live(tmp_path / "run").read_snapshot("look")).facts
     assert (facts["step"], len(nets)) == (7, 7)
     assert fed[-1].shape == (32, 1, 32, 32)
     gave = by_hand(nets[-1], fed[-1])
@@ -125,7 +125,7 @@ def test_the_names_under_the_images_are_those_of_their_classes(tmp_path, monkeyp
     monkeypatch.setattr(Live, "is_watched", lambda _live: True)
     words = dict(model="tinyvgg", batch_size=8, epochs=1, optimizer="adamw")
     convscope.train(str(root), out=tmp_path / "run", **words)
-    look = Live(tmp_path / "run").read_picture("look")
+    look = Live(tmp_path / "run").read_snapshot("look")
     channel = look.tensors["batch"].float().mean((1, 2)).argmax(1).tolist()
     assert look.facts["labels"] == [("apple", "leaf", "plum")[place] for place in channel]
     assert {layer["update"] for layer in look.facts["layers"]} == {None}, "AdamW moves otherwise"

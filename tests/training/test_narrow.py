@@ -206,7 +206,7 @@ def test_a_look_inside_sees_the_gradients_of_the_engine(tmp_path):
     live = Live(tmp_path / "run")
     watcher = Act(*((step, live.watch) for step in range(1, 12)))
     train(tmp_path / "run", watcher=watcher)
-    layers = {one["name"]: one for one in live.read_picture("look").facts["layers"]}
+    layers = {one["name"]: one for one in live.read_snapshot("look").facts["layers"]}
     assert layers["0"]["gradient"] > 0
     assert layers["4"]["update"] > 0
 

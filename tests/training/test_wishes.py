@@ -25,12 +25,12 @@ def test_a_pause_and_a_stop_in_an_evaluation_change_no_bit(
     """In the evaluation after epoch 1 or 2, or between two steps."""
     monkeypatch.setattr(stepper, "EVALUATION_BATCH", 16)
     when = "training" if step % 10 else "evaluating"
-    wishes = iter(("pause", "go on", "stop"))
+    wishes = iter(("pause", "resume", "stop"))
 
     def wish(live, facts):
         if facts["step"] in (step, step + 1) and facts["state"] in (when, "paused"):
             for name in itertools.islice(wishes, 1):
-                live.wish(name)
+                live.request(name)
 
     states = spied_states(monkeypatch, wish)
     out = tmp_path / "run"
@@ -60,7 +60,7 @@ class Hours:
 
     def sleep(self, _seconds):
         self.slept += 3600.0
-        self.live.wish("go on")
+        self.live.request("resume")
 
 
 @pytest.mark.usefixtures("eager")
@@ -74,10 +74,10 @@ def test_the_hours_of_a_pause_are_not_time_of_training(tmp_path, monkeypatch, le
 
     def in_evaluation(live, facts):
         for name in itertools.islice(wishes, facts["state"] == "evaluating"):
-            live.wish(name)
+            live.request(name)
 
     states = spied_states(monkeypatch, in_evaluation)
-    watcher = Act((5, lambda: live.wish("pause")))
+    watcher = Act((5, lambda: live.request("pause")))
     train(tmp_path / "run", watcher=watcher, **length)
     assert hours.slept >= 7200
     befores = [one for one, then in itertools.pairwise(states) if then == "paused"]
@@ -93,14 +93,16 @@ def test_the_hours_of_a_pause_are_not_time_of_training(tmp_path, monkeypatch, le
 def test_wishes_that_are_left_or_unknown_are_not_obeyed(tmp_path, monkeypatch, undisturbed):
     out, live = tmp_path / "run", Live(tmp_path / "run")
     with pytest.raises(Interrupted):
-        train(out, watcher=Act((7, lambda: live.wish("stop"))))
-    live.wish("stop")  # to a training that has ended
+        train(out, watcher=Act((7, lambda: live.request("stop"))))
+    live.request("stop")  # to a training that has ended
     with monkeypatch.context() as patch:  # and even where it could not be deleted
         patch.setattr(Live, "begin", lambda _live: None)
-        unknown = {"number": 1, "wish": "stop at once"}
+        unknown = {"id": 1, "command": "stop at once"}
         convscope.resume(
             out,
-            watcher=Act((9, lambda: (live.folder / "wish.json").write_text(json.dumps(unknown)))),
+            watcher=Act(
+                (9, lambda: (live.folder / "command.json").write_text(json.dumps(unknown)))
+            ),
         )
     assert_same_bits(out, undisturbed)
 
@@ -109,11 +111,11 @@ def test_wishes_that_are_left_or_unknown_are_not_obeyed(tmp_path, monkeypatch, u
 def test_a_save_is_made_when_it_is_wished(tmp_path):
     out, seen = tmp_path / "run", []
     live = Live(out)
-    wish = (6, lambda: seen.append(live.wish("save")))
+    wish = (6, lambda: seen.append(live.request("save")))
     train(out, watcher=Act(wish, (8, lambda: seen.append(live.read_now()))))
     number, now = seen
     assert now["saved_step"] == 6
-    assert now["heard"] == number
+    assert now["acknowledged"] == number
 
 
 DIGITS = ["digits", "--epochs", "16", "--batch-size", "16", "--save-seconds", "1000"]
@@ -142,24 +144,24 @@ def test_another_process_pauses_goes_on_saves_and_stops(tmp_path, whole):
     out = tmp_path / "run"
     live, process = Live(out), Forked("train", *DIGITS, "--out", out)
     until(live, lambda now: now["step"] > 20, process)
-    number = live.wish("pause")
-    paused = until(live, lambda now: now["heard"] == number, process)
+    number = live.request("pause")
+    paused = until(live, lambda now: now["acknowledged"] == number, process)
     assert paused["state"] == "paused"
     assert paused["saved_step"] == paused["step"]
     assert Run(out).read_state()[0].facts["counters"]["step"] == paused["step"]
-    later = until(live, lambda now: now["beat"] > paused["beat"] + 0.7, process)
+    later = until(live, lambda now: now["updated_at"] > paused["updated_at"] + 0.7, process)
     assert (later["state"], later["step"]) == ("paused", paused["step"])
-    live.wish("go on")
+    live.request("resume")
     until(live, lambda now: now["step"] > paused["step"] + 20, process)
-    number = live.wish("save")
-    saved = until(live, lambda now: now["heard"] == number, process)
+    number = live.request("save")
+    saved = until(live, lambda now: now["acknowledged"] == number, process)
     assert saved["saved_step"] > paused["step"]
-    live.wish("stop")
+    live.request("stop")
     assert process.wait() == 143, process.stderr
     assert "Stopped from the lab" in process.stdout + process.stderr
     now = live.read_now()
     assert now["state"] == "stopped"
-    assert now["sentence"].startswith("Stopped from the lab after step")
+    assert now["message"].startswith("Stopped from the lab after step")
     assert Forked("resume", out).wait() == 0
     assert live.read_now()["state"] == "done"
     assert live.read_series().column("steps").sum() == now["steps"]
@@ -171,7 +173,7 @@ def test_a_signal_in_a_pause_changes_no_bit(tmp_path, whole, number):
     out = tmp_path / "run"
     live, process = Live(out), Forked("train", *DIGITS, "--out", out)
     until(live, lambda now: now["step"] > 20, process)
-    live.wish("pause")
+    live.request("pause")
     until(live, lambda now: now["state"] == "paused", process)
     process.signal(number)
     assert process.wait() == (143 if number == signal.SIGTERM else -number)

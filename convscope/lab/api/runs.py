@@ -17,7 +17,7 @@ from convscope.lab.jobs.events import Busy, Listener, Listeners, picture_of
 from convscope.lab.jobs.form import left_out, networks, setting_groups, sources
 from convscope.lab.jobs.jobs import Trainings
 from convscope.runs import index as facts
-from convscope.runs.live_files import Picture, WishName
+from convscope.runs.live_files import Command, Snapshot
 from convscope.runs.tensor_file import Stored
 
 _RUN = "/api/runs/{run}"
@@ -42,7 +42,7 @@ class Start(BaseModel):
 class Ask(BaseModel):
     """What a training is asked."""
 
-    wish: WishName
+    wish: Command
 
 
 def add_runs(app: FastAPI, trainings: Trainings, shelf: Shelf) -> None:
@@ -112,7 +112,7 @@ def _add_events(app: FastAPI, trainings: Trainings) -> None:
 
 
 def _add_pictures(app: FastAPI, trainings: Trainings) -> None:
-    def stored(run: str, name: Picture) -> Stored:
+    def stored(run: str, name: Snapshot) -> Stored:
         found = picture_of(trainings.path(run), name)
         if found is None:
             raise RequestError(_UNSEEN[name])
@@ -174,8 +174,8 @@ def _add_acts(app: FastAPI, trainings: Trainings, shelf: Shelf) -> None:
 
     @app.post(_RUN + "/wishes")
     def wish(run: str, asked: Ask) -> dict[str, int]:
-        """Ask the training to pause, to go on, to save, to stop; `now.heard` tells when it does."""
-        return {"number": trainings.wish(run, asked.wish)}
+        """Ask the training to pause, resume, save or stop; `now.acknowledged` shows when it has."""
+        return {"number": trainings.request(run, asked.wish)}
 
     @app.post(_RUN + "/resume")
     def resume(run: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from convscope.errors import WorkError
 from convscope.lab.jobs.jobs import ALIVE, Trainings
 from convscope.runs import index as facts
 from convscope.runs.index import Stamp, stamp
-from convscope.runs.live_files import Live, Picture
+from convscope.runs.live_files import Live, Snapshot
 from convscope.runs.tensor_file import Stored
 
 MOST = 32
@@ -83,14 +83,14 @@ def _number(value: float, *, whole: bool) -> float | None:
     return int(value) if whole else float(f"{value:.7g}")
 
 
-def picture_of(path: Path, name: Picture) -> Stored | None:
+def picture_of(path: Path, name: Snapshot) -> Stored | None:
     """A picture of the run at `path`, None where there is none. Not to be changed."""
     return _picture(path, name, stamp(Live(path).folder / f"{name}.safetensors"))
 
 
 @lru_cache(maxsize=16)
-def _picture(path: Path, name: Picture, seen: Stamp) -> Stored | None:
-    return Live(path).read_picture(name) if seen != (0, 0) else None
+def _picture(path: Path, name: Snapshot, seen: Stamp) -> Stored | None:
+    return Live(path).read_snapshot(name) if seen != (0, 0) else None
 
 
 class Listener:
@@ -119,10 +119,10 @@ class Listener:
 
     def _told(self, told: dict[str, Any]) -> list[Event]:
         now: dict[str, Any] = told["now"] or {}
-        beatless = {**told, "now": {**now, "beat": 0}}
-        if beatless == self._state:
+        timeless = {**told, "now": {**now, "updated_at": 0}}
+        if timeless == self._state:
             return []
-        self._state = beatless
+        self._state = timeless
         return [("state", told)]
 
     def _is_new(self, file: Path) -> bool:
@@ -154,7 +154,7 @@ class Listener:
 
     def _pictured(self) -> list[Event]:
         found: list[Event] = []
-        pictures: tuple[tuple[Picture, str], ...] = (
+        pictures: tuple[tuple[Snapshot, str], ...] = (
             ("look", "step"),
             ("filters", "steps"),
             ("wrong", "step"),

@@ -17,7 +17,7 @@ from convscope.lab.jobs.processes import Children
 from convscope.lab.jobs.sources import Given, free_name
 from convscope.runs import index as facts
 from convscope.runs.folder import Run, as_word
-from convscope.runs.live_files import Live, WishName
+from convscope.runs.live_files import Command, Live
 from convscope.training.config import TABLES, Settings
 from convscope.zoo.table_file import is_table
 
@@ -105,10 +105,10 @@ class Trainings:
     def state(self, name: str, path: Path) -> State:
         """What a run is doing."""
         now = facts.read_json(Live(path).folder / "now.json")
-        if now is not None and not isinstance(now.get("beat"), int | float):
+        if now is not None and not isinstance(now.get("updated_at"), int | float):
             now = None
         began, tested = self.children.began(name), facts.read_test(path) is not None
-        if began is not None and (now is None or now["beat"] < began):
+        if began is not None and (now is None or now["updated_at"] < began):
             if self.children.is_alive(name):
                 return State("starting", self._starting(name), now)
             if not tested:
@@ -117,11 +117,15 @@ class Trainings:
         if now is None:
             return self._untold(path, tested=tested)
         word = str(now.get("state"))
-        if word in _HEARD and time.time() - now["beat"] > _SILENT and not self._is_locked(path):
+        if (
+            word in _HEARD
+            and time.time() - now["updated_at"] > _SILENT
+            and not self._is_locked(path)
+        ):
             saved = f", after step {now['saved_step']:,}" if now.get("saved_step") else ""
             sentence = "Its process was killed. It can go on from what was saved last"
             return State("interrupted", f"{sentence}{saved}.", now)
-        return State(word, str(now.get("sentence") or ""), now)
+        return State(word, str(now.get("message") or ""), now)
 
     def _untold(self, path: Path, *, tested: bool) -> State:
         """What a run is doing that never told, for it is an older one or has only begun."""
@@ -270,8 +274,8 @@ class Trainings:
             self.children.begin(name, ["resume", str(path)])
         return _slow(busy)
 
-    def wish(self, name: str, wish: WishName) -> int:
-        """Ask a training for something; the number under which it will say that it heard.
+    def request(self, name: str, command: Command) -> int:
+        """Ask a training for something; the id that it acknowledges once it has done it.
 
         Raises RequestError where nothing listens, WorkError where the run cannot be written.
         """
@@ -280,7 +284,7 @@ class Trainings:
         if word not in _HEARD:
             raise RequestError(f"{name} is {word}; there is no training that would hear.")
         try:
-            return Live(path).wish(wish)
+            return Live(path).request(command)
         except OSError as error:
             raise WorkError(f"{name} cannot be written: {error.strerror}.") from error
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from convscope.errors import Interrupted, WorkError
 from convscope.evaluation.measure import Measured
 from convscope.runs.folder import Run
-from convscope.runs.live_files import Live, WishName
+from convscope.runs.live_files import Command, Live
 from convscope.runs.step_history import Series
 from convscope.training.callbacks.base import Watcher
 from convscope.training.callbacks.interrupt import Wish
@@ -36,9 +36,10 @@ _SHARE = 0.02  # of the time that looks may take at most, and tellings too
 _NAP = 0.1  # seconds after which a pause hears a signal
 _RECENT = 10  # tellings over which the throughput is taken
 _NOTHING: dict[str, Any] = {
-    "told": "", "step": 0, "steps": None, "epoch": 1, "epochs": None, "batches": 0, "progress": 0.0,
+    "description": "", "step": 0, "steps": None, "epoch": 1, "epochs": None, "batches": 0,
+    "progress": 0.0,
     "seconds": 0.0, "seconds_left": None, "images_per_second": None, "lr": 0.0, "loss": None,
-    "top1": None, "saved_step": 0, "heard": 0,
+    "top1": None, "saved_step": 0, "acknowledged": 0,
 }  # fmt: skip
 
 
@@ -75,8 +76,8 @@ class Teller:
         """Tell from here on, and at the end how it came; for who holds the run's lock."""
         self._facts |= self.live.read_now() or {}
         self.live.begin()
-        left = self.live.read_wish()  # where it could not be deleted
-        self._heard = self._facts["heard"] = left[0] if left else 0
+        left = self.live.read_command()  # where it could not be deleted
+        self._heard = self._facts["acknowledged"] = left[0] if left else 0
         try:
             yield self
         except Interrupted:
@@ -98,8 +99,8 @@ class Teller:
         self.training, self.counters, step = training, training.counters, training.counters.step
         self._saved = step
         self.series = self.live.read_series() or self.series
-        self.filters = Filters(training.net, self.live.read_picture("filters"), step=step)
-        self.looks: Looks | None = Looks(training.net, self.live.read_picture("look"), step=step)
+        self.filters = Filters(training.net, self.live.read_snapshot("filters"), step=step)
+        self.looks: Looks | None = Looks(training.net, self.live.read_snapshot("look"), step=step)
         self._say("training")
 
     def end(self, state: Literal["done", "stopped", "failed"], sentence: str) -> None:
@@ -172,13 +173,13 @@ class Teller:
 
     def _hear(self) -> None:
         """Grant the latest wish, once."""
-        wish = self.live.read_wish()
+        wish = self.live.read_command()
         if wish is None or wish[0] == self._heard:
             return
         self._heard, name = wish
         self._grant(name)
 
-    def _grant(self, name: WishName) -> None:
+    def _grant(self, name: Command) -> None:
         match name:
             case "stop":
                 self.wish.signal, self.wish.lab = signal.SIGTERM, True
@@ -186,7 +187,7 @@ class Teller:
                 self._training().save()
             case "pause" if self._state != "paused":
                 self._pause()
-            case "go on" if self._state == "paused":
+            case "resume" if self._state == "paused":
                 self._state, self._sentence = "training", ""
             case _:
                 pass
@@ -219,9 +220,9 @@ class Teller:
             self._tell_series()
             self._facts |= self._where(self.training)
             if self.filters.layer and self.filters.changed:
-                self.live.write_picture("filters", self.filters.stored())
+                self.live.write_snapshot("filters", self.filters.stored())
             self._tell_wrong(self.training)
-        told = {"state": self._state, "sentence": self._sentence, "heard": self._heard}
+        told = {"state": self._state, "message": self._sentence, "acknowledged": self._heard}
         self.live.write_now({**self._facts, **told})
         self._tell_at = _next(began, _TELL)
 
@@ -242,7 +243,7 @@ class Teller:
         images, seconds = self._images - self._recent[0][0], self._seconds - self._recent[0][1]
         left = counters.seconds * (1 - progress) / progress if progress else None
         facts = {
-            "told": plain(training.told),
+            "description": plain(training.told),
             "step": counters.step,
             "steps": training.steps,
             "epoch": counters.epoch + (not counters.done),
@@ -268,7 +269,7 @@ class Teller:
             worst = most_wrong(measured, indices, training.loaded, step=step, epoch=epoch)
         except WorkError:  # a file is gone; the next epoch will say so
             return
-        self.live.write_picture("wrong", worst)
+        self.live.write_snapshot("wrong", worst)
 
     def _look(self, looks: Looks, indices: NDArray[np.int64], pixels: Tensor, rate: float) -> None:
         training, began = self._training(), time.monotonic()
@@ -290,7 +291,7 @@ class Teller:
             self.looks = None
             self.watcher.note(f"The lab cannot look inside this network: {plain(str(error))}")
             return
-        self.live.write_picture("look", seen)
+        self.live.write_snapshot("look", seen)
         self._look_at = _next(began, _LOOK)
 
 

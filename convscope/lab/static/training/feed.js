@@ -2,9 +2,9 @@
  * What the server tells of one run, kept up to date. The server sends whole tables, or their end: nothing here grows
  * without a bound.
  *
- * @typedef {{state: string, sentence: string, told: string, step: number, steps: number | null, epoch: number, epochs: number | null,
+ * @typedef {{state: string, message: string, description: string, step: number, steps: number | null, epoch: number, epochs: number | null,
  *   batches: number, progress: number, seconds: number, seconds_left: number | null, images_per_second: number | null, lr: number,
- *   loss: number | null, top1: number | null, saved_step: number, heard: number}} Now
+ *   loss: number | null, top1: number | null, saved_step: number, acknowledged: number}} Now
  * @typedef {{epoch: number, step: number, seconds: number, lr: number, train_loss: number, train_top1: number, val_loss?: number,
  *   val_top1?: number, best?: boolean}} Metric
  * @typedef {{images: number, top1: number, top1_interval: number[], loss: number}} Test

@@ -7,7 +7,7 @@ import { travel } from "../state.js";
 import { exactly } from "./curves.js";
 import { duration, inWords, isLive, short } from "./words.js";
 
-const WAIT = { pause: "Pausing…", "go on": "Going on…", save: "Saving…", stop: "Stopping…" };
+const WAIT = { pause: "Pausing…", resume: "Going on…", save: "Saving…", stop: "Stopping…" };
 const PATIENCE = 8000; // milliseconds after which it is said that no answer has come
 
 /**
@@ -68,7 +68,7 @@ export function head(run, { resumed, note }) {
       paused = state === "paused";
     const some = metrics.length > 0;
     return [
-      paused && button("Go on", wish("go on"), true),
+      paused && button("Go on", wish("resume"), true),
       running && button("Pause", wish("pause")),
       (running || paused) && button("Save", wish("save")),
       (running || paused) && button("Stop", wish("stop")),
@@ -83,7 +83,7 @@ export function head(run, { resumed, note }) {
     told = now;
     if (told.state !== state && state) say(`${inWords(told.state)}. ${told.sentence}`);
     state = told.state;
-    if (pending && (!isLive(state) || (told.now?.heard ?? 0) >= pending.number)) pending = null;
+    if (pending && (!isLive(state) || (told.now?.acknowledged ?? 0) >= pending.number)) pending = null;
     title.textContent = told.title;
     patch(lead, sentences(run, told, pending));
     const list = buttons();
@@ -157,7 +157,7 @@ function sentences(run, { state, sentence, now }, pending) {
   return [
     el("b", {}, word),
     el("span", {}, [sentence, late].filter(Boolean).join(" ")),
-    el("span", { class: "line" }, now?.told ?? ""),
+    el("span", { class: "line" }, now?.description ?? ""),
     el("span", { class: "line caption" }, run),
   ];
 }
