@@ -17,7 +17,7 @@ FLOORS = [
     {"zoo", "lanes", "recording"},
     {"runs", "receptive"},  # a run builds its network again, so it knows the zoo
     {"evaluation", "summaries", "weights"},
-    {"reports", "explanation"},
+    {"reports", "explanation", "features"},
     {"training"},  # a validation is an evaluation, and a training ends with a report
     {"compare", "lessons"},
     {"lab"},

@@ -7,8 +7,9 @@ from typing import Any, cast
 import numpy as np
 
 from convscope.errors import RequestError
+from convscope.features.redundancy import COMPARED, FilterAnalysis
+from convscope.features.similarity import CORRELATED
 from convscope.lessons.asked import choice, whole
-from convscope.lessons.repetition import COMPARED, TWIN, Layer
 from convscope.lessons.trained import DATA, EPOCHS, Bytes, Trained, Trainee
 
 LAYERS = ("conv1", "conv2")
@@ -16,8 +17,10 @@ _PAIRS = 3  # that are named
 
 
 @lru_cache(maxsize=4)
-def _layer(trained: Trained, name: str) -> Layer:
-    return Layer(trained, name)
+def _layer(trained: Trained, name: str) -> FilterAnalysis:
+    return FilterAnalysis(
+        trained.net, name, card=trained.card, train=trained.train, test=trained.test
+    )
 
 
 def _prepare(trained: Trained) -> None:
@@ -26,7 +29,7 @@ def _prepare(trained: Trained) -> None:
         layer = _layer(trained, name)
         _filters(layer, trained.test[0][:1])
         _pair(layer, 0)
-        layer.exciting(0)
+        layer.top_patches(0)
 
 
 TRAINEE = Trainee(_prepare)
@@ -68,18 +71,18 @@ def tell(state: Mapping[str, Any]) -> dict[str, Any]:
         "learned": len(trained.train[1]),
         "tested": len(labels),
         "compared": min(COMPARED, len(labels)),
-        "whole": layer.right(()),
+        "whole": layer.num_correct_without(()),
         "removed": list(removed),
-        "left": layer.right(removed),
+        "left": layer.num_correct_without(removed),
         "digits": [one[::2, ::2].ravel().tolist() for one in pixels],
         "digit": pixels[digit].ravel().tolist(),
         "side": pixels.shape[1],
         "filters": _filters(layer, pixels[digit : digit + 1]),
         "chosen": chosen,
-        "field": layer.field.size,
+        "field": layer.receptive_field.size,
         "patches": [
-            {"pixels": patch.pixels.ravel().tolist(), "value": patch.value, "digit": patch.digit}
-            for patch in layer.exciting(chosen)
+            {"pixels": patch.pixels.ravel().tolist(), "value": patch.value, "digit": patch.label}
+            for patch in layer.top_patches(chosen)
         ],
         "alike": _alike(layer),
         "pair": _pair(layer, chosen),
@@ -95,9 +98,9 @@ def _places(state: Mapping[str, Any]) -> tuple[int, ...]:
     return tuple(sorted(set(cast("list[int]", values))))
 
 
-def _filters(layer: Layer, pixels: Bytes) -> list[dict[str, Any]]:
+def _filters(layer: FilterAnalysis, pixels: Bytes) -> list[dict[str, Any]]:
     """Each filter with its slices, its map of the digit, and what it is worth alone."""
-    maps = layer.maps(pixels)[0].astype(np.float64).round(4)
+    maps = layer.activation_maps(pixels)[0].astype(np.float64).round(4)
     dead = layer.dead
     return [
         {
@@ -105,13 +108,13 @@ def _filters(layer: Layer, pixels: Bytes) -> list[dict[str, Any]]:
             "map": maps[place].ravel().tolist(),
             "side": maps.shape[1],
             "dead": place in dead,
-            "right": layer.right((place,)),
+            "right": layer.num_correct_without((place,)),
         }
         for place in range(len(layer))
     ]
 
 
-def _alike(layer: Layer) -> dict[str, Any]:
+def _alike(layer: FilterAnalysis) -> dict[str, Any]:
     """The matrices, and the pairs whose maps go together most, in either direction."""
     bound = layer.correlation
     first, second = np.triu_indices(len(layer), 1)
@@ -128,12 +131,12 @@ def _alike(layer: Layer) -> dict[str, Any]:
             }
             for one, other in named
         ],
-        "twins": int((np.abs(bound[first, second]) >= TWIN).sum()),
-        "bound": TWIN,
+        "twins": int((np.abs(bound[first, second]) >= CORRELATED).sum()),
+        "bound": CORRELATED,
     }
 
 
-def _pair(layer: Layer, chosen: int) -> dict[str, Any]:
+def _pair(layer: FilterAnalysis, chosen: int) -> dict[str, Any]:
     """The chosen filter and the one whose map goes with its own most: what they are worth."""
     bound = np.abs(layer.correlation[chosen])
     bound[chosen] = -1
@@ -143,5 +146,5 @@ def _pair(layer: Layer, chosen: int) -> dict[str, Any]:
         "nearest": nearest,
         "correlation": float(layer.correlation[chosen, nearest]),
         "cosine": float(layer.cosine[chosen, nearest]),
-        "without": [layer.right((chosen,)), layer.right((nearest,)), layer.right(both)],
+        "without": [layer.num_correct_without(one) for one in ((chosen,), (nearest,), both)],
     }

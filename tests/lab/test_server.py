@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 from torch import nn
 
-from convscope.lab.inspect.maps import scores_of
 from convscope.lab.inspect.store import Shelf
 from convscope.lab.launch import fill, free_port
 
@@ -117,38 +116,6 @@ def test_what_matters_is_gradient_times_activation(client, shelf, image):
     if told["scores"] is not None:
         expected = (weight * look.recording["fc1_tanh"].value).tolist()
         assert told["scores"] == pytest.approx(expected, rel=1e-4, abs=1e-6)
-
-
-class Twice(nn.Module):
-    """An activation that is called at two places, as in torchvision's residual networks."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(1, 3, 3)
-        self.last = nn.Conv2d(3, 2, 3)
-        self.relu = nn.ReLU()
-
-    def forward(self, x):
-        return self.relu(self.last(self.relu(self.conv(x)))).mean((2, 3))
-
-
-@pytest.mark.parametrize("call", [1, 2])
-def test_what_matters_at_a_module_that_is_called_twice_is_that_calls(call):
-    torch.manual_seed(0)
-    net = Twice().eval()
-    other = Shelf()
-    network = other.open(net)
-    pixels = np.random.default_rng(0).integers(0, 256, (224, 224, 1), dtype=np.uint8)
-    look = other.add(network, "noise", pixels)
-    row = network.row({1: "conv", 2: "last"}[call])
-    first = net.relu(net.conv(look.recording["image"].full)).detach().requires_grad_()
-    second = net.relu(net.last(first))
-    second.retain_grad()
-    second.mean((2, 3)).max().backward()
-    volume = {1: first, 2: second}[call]
-    expected = (volume.grad * volume.detach()).sum((0, 2, 3)).tolist()
-    found = scores_of("matters", look.recording, row, net, lambda: (None, ""))
-    assert found.scores == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
 def test_twins_are_maps_that_go_together():

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from convscope.data.normalize import normalize
 from convscope.errors import RequestError, WorkError
+from convscope.features.redundancy import COMPARED
 from convscope.lessons import filters, trained
 from convscope.lessons.filters import tell
-from convscope.lessons.repetition import COMPARED, Layer
 from convscope.lessons.trained import Trainee, opened, trained_in
 from convscope.runs.folder import Run
 
@@ -135,28 +135,6 @@ def test_the_nearest_filter_is_the_one_whose_map_goes_with_it_most(told):
         row[place] = -1
         assert found["pair"]["nearest"] == row.argmax()
         assert abs(found["pair"]["correlation"]) == pytest.approx(row.max(), abs=1e-4)
-
-
-@pytest.mark.parametrize("sign", [1, -1])
-def test_a_copied_filter_is_a_twin_in_either_direction(known, sign):
-    def change(net):
-        net.conv1.weight[4] = sign * net.conv1.weight[0]
-        net.conv1.bias[4] = sign * net.conv1.bias[0]
-
-    layer = Layer(changed(known, change), "conv1")
-    assert layer.correlation[0, 4] == pytest.approx(sign)
-    assert layer.cosine[0, 4] == pytest.approx(sign)
-    first, *_ = filters._alike(layer)["pairs"]
-    assert first["pair"] == [0, 4]
-    assert first["correlation"] == pytest.approx(sign)
-
-
-def test_a_filter_of_zeros_is_dead_and_goes_with_nobody(known):
-    layer = Layer(changed(known, without([3], "conv1")), "conv1")
-    assert layer.dead == [3]
-    assert Layer(known, "conv1").dead == []
-    assert layer.correlation[3].tolist() == layer.cosine[3].tolist() == [0] * 6
-    assert layer.right((3,)) == layer.right(())
 
 
 @pytest.mark.parametrize("layer", ["conv1", "conv2"])

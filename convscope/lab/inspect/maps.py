@@ -1,19 +1,23 @@
 """What the page draws of volumes: faces, maps, filters, and the answers to its questions."""
 
 import json
-import re
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convscope.errors import RequestError
 from convscope.explanation.recording import Recording
+from convscope.features.ranking import (
+    distance_from_mean,
+    gradient_times_activation,
+    mean_magnitude,
+)
+from convscope.features.similarity import correlated_groups
 from convscope.lab.inspect.graph import Row
 from convscope.terms import told
 
@@ -23,8 +27,8 @@ Usual = Callable[[], tuple[Floats | None, str]]
 _FACE = 112  # points of a face's longer side
 _SIDE = 4096  # units of a vector's face
 _CHANNELS = 6  # of a filter up to which it is drawn
-_TWINS = 0.9  # correlation of maps that say the same
-_COMPARED = 2048  # maps up to which they are compared with each other
+_MIN_UNITS = 4  # of maps that are compared with each other
+_MAX_MAPS = 2048  # that are compared with each other
 
 
 def volume_of(recording: Recording, row: Row, maps: Sequence[int] | None = None) -> Floats:
@@ -63,14 +67,9 @@ def faces_of(recording: Recording, rows: Sequence[Row]) -> bytes:
 def _face(volume: Floats) -> Floats:
     if volume.shape[1:] == (1, 1):
         return volume[:_SIDE, :, 0]
-    strongest = volume[int(np.argmax(_strength(volume)))]
+    strongest = volume[int(np.argmax(mean_magnitude(volume)))]
     step = -(-max(strongest.shape) // _FACE)
     return strongest[::step, ::step]
-
-
-def _strength(volume: Floats) -> Floats:
-    """The mean magnitude of each map."""
-    return np.nan_to_num(np.abs(volume)).mean(axis=(1, 2))
 
 
 @dataclass(frozen=True)
@@ -97,20 +96,20 @@ def scores_of(rank: str, recording: Recording, row: Row, net: nn.Module, usual: 
     if rank not in get_args(Rank):
         raise RequestError(f"There is no question {rank!r}. Known: {', '.join(get_args(Rank))}.")
     volume = volume_of(recording, row)
-    strength = _strength(volume)
+    strength = mean_magnitude(volume)
     dead = [int(c) for c in np.flatnonzero(strength == 0)]
     if rank == "twins":
-        groups, note = _twins(volume)
+        groups, note = _correlated(volume)
         return Scores("twins", None, dead, groups, note)
     note, values = "", strength
     if rank == "unusual":
         mean, note = usual()
         if mean is None:
             return Scores("unusual", None, dead, [], note)
-        values = np.sqrt(np.square(volume - mean).mean(axis=(1, 2)))
+        values = distance_from_mean(volume, mean)
         note = f"Compared with {note}."
     if rank == "matters":
-        found = _matters(recording, row, net)
+        found = _importance(recording, row, net)
         if found is None:
             note = "The answer's derivative by this volume cannot be had."
             return Scores("matters", None, dead, [], note)
@@ -119,74 +118,26 @@ def scores_of(rank: str, recording: Recording, row: Row, net: nn.Module, usual: 
     return Scores(rank, told_values, dead, [], note)  # pyright: ignore[reportArgumentType]
 
 
-def _matters(recording: Recording, row: Row, net: nn.Module) -> Floats | None:
-    """Gradient times activation, summed over each map, for the strongest answer."""
-    module, call = _call(net, row.out)
-    if module is None:
+def _importance(recording: Recording, row: Row, net: nn.Module) -> Floats | None:
+    """Gradient times activation for the largest output, summed over each map."""
+    product = gradient_times_activation(net, recording["image"].full, row.out)
+    if product is None:
         return None
-    kept: list[Tensor] = []
-
-    def keep(_module: nn.Module, _inputs: object, answer: Any) -> Any:
-        kept.append(answer)
-        if len(kept) != call:
-            return answer
-        kept[-1] = answer.detach().requires_grad_()
-        return kept[-1]
-
-    handle = module.register_forward_hook(keep)
-    try:
-        with torch.enable_grad():
-            answer = net(recording["image"].full.clone())
-            top = answer.flatten()[int(answer.argmax())]
-            own = kept[call - 1]
-            (gradient,) = torch.autograd.grad(top, own)
-    except (RuntimeError, AttributeError, IndexError):
-        return None
-    finally:
-        handle.remove()
-    matter = (gradient * own.detach()).reshape(row.shape)
-    return matter.sum((1, 2)).float().cpu().numpy()
+    return product.reshape(row.shape).sum((1, 2)).float().cpu().numpy()
 
 
-def _module(net: nn.Module, name: str) -> nn.Module | None:
-    """The module whose answer an operation is."""
-    return dict(net.named_modules()).get(name)
-
-
-def _call(net: nn.Module, name: str) -> tuple[nn.Module | None, int]:
-    """The module whose answer an operation is, and which of its calls: the second of `relu_2`."""
-    again = re.fullmatch(r"(.+)_(\d+)", name)
-    if again and _module(net, name) is None:
-        return _module(net, again[1]), int(again[2])
-    return _module(net, name), 1
-
-
-def _twins(volume: Floats) -> tuple[list[list[int]], str]:
-    """Groups of maps that go up and down together."""
-    if volume.shape[1] * volume.shape[2] < 4:
+def _correlated(volume: Floats) -> tuple[list[list[int]], str]:
+    """Groups of maps that correlate, or why they are not compared."""
+    if volume.shape[1] * volume.shape[2] < _MIN_UNITS:
         return [], "A map of fewer than four units says too little to be compared."
-    if len(volume) > _COMPARED:
-        return [], f"More than {_COMPARED:,} maps are not compared."
-    flat = volume.reshape(len(volume), -1).astype(np.float64)
-    flat = flat - flat.mean(axis=1, keepdims=True)
-    length = np.sqrt(np.square(flat).sum(axis=1))
-    alive = np.flatnonzero(length > 0)
-    unit = flat[alive] / length[alive, None]
-    alike = unit @ unit.T >= _TWINS
-    groups: list[list[int]] = []
-    left = set(range(len(alive)))
-    for place in range(len(alive)):
-        if place in left:
-            group = [other for other in left if alike[place, other]]
-            left -= set(group)
-            if len(group) > 1:
-                groups.append(sorted(int(alive[other]) for other in group))
-    return sorted(groups, key=len, reverse=True), ""
+    if len(volume) > _MAX_MAPS:
+        return [], f"More than {_MAX_MAPS:,} maps are not compared."
+    return correlated_groups(volume), ""
 
 
 def filter_of(net: nn.Module, row: Row, place: int) -> dict[str, Any]:
     """The filter of one map, channel by channel, where these are few enough to be drawn."""
-    module = _module(net, row.name)
+    module = dict(net.named_modules()).get(row.name)
     weight = getattr(module, "weight", None)
     if row.op != "conv" or not isinstance(weight, Tensor) or weight.ndim != 4:
         return {"size": [0, 0], "channels": []}

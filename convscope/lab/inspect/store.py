@@ -17,8 +17,8 @@ from convscope.data.normalize import scale_and_shift
 from convscope.errors import RequestError
 from convscope.explanation.loading import open_network, pixels_of, prepared
 from convscope.explanation.recording import Recording, record
+from convscope.features.class_images import ClassImages
 from convscope.inference import inference_mode
-from convscope.lab.inspect.class_mean import Usual
 from convscope.lab.inspect.graph import Row, rows_of_recording
 from convscope.lab.inspect.maps import volume_of
 from convscope.lab.inspect.unit import Ledger
@@ -55,7 +55,7 @@ class Network:
     net: nn.Module
     card: Card
     caution: str
-    usual: Usual | None = None
+    class_images: ClassImages | None = None
     looks: OrderedDict[str, Look] = field(default_factory=OrderedDict[str, Look])
 
     @property
@@ -102,7 +102,7 @@ class Network:
         these cannot be had, the other images that are held.
         """
         answers = self.answers(look)
-        pixels = self.usual.of(answers[0]["index"]) if self.usual and answers else []
+        pixels = self.class_images.of(answers[0]["index"]) if self.class_images and answers else []
         if pixels:
             volumes = [self._volume(prepared(one, self.card), row) for one in pixels]
             told = f"the mean of {len(pixels)} training images of class {answers[0]['class']}"
@@ -157,15 +157,15 @@ class Shelf:
         """Add a network: a run, a name of the zoo, a table, `module:attr`, a module."""
         net, card, caution = open_network(subject, weights=weights)
         title = type(subject).__name__ if isinstance(subject, nn.Module) else Path(subject).name
-        usual = None
+        class_images = None
         if not isinstance(subject, nn.Module) and Path(subject).is_dir():
-            usual = Usual(Run.open(subject), card)
+            class_images = ClassImages(Run.open(subject), card)
         with self._writing:
             name = title
             count = 2
             while name in self.networks:
                 name, count = f"{title}-{count}", count + 1
-            network = Network(name, title, net, card, caution, usual)
+            network = Network(name, title, net, card, caution, class_images)
             self.networks[name] = network
         return network
 

@@ -1,4 +1,4 @@
-"""What is usual for a class: the run's own images of it."""
+"""Training images of a run, class by class, to compare another image with."""
 
 from functools import cached_property
 
@@ -13,35 +13,35 @@ from convscope.errors import ConvscopeError
 from convscope.evaluation.evaluate import own_images
 from convscope.runs.folder import Run
 
-_IMAGES = 12  # of a class
+_COUNT = 12
 
 
-class Usual:
-    """The training images of a run, class by class; they are read when they are first asked for."""
+class ClassImages:
+    """The training images of a run, read on first use."""
 
     def __init__(self, run: Run, card: Card) -> None:
         self._run, self._card = run, card
 
     @cached_property
-    def _data(self) -> tuple[Dataset, NDArray[np.int64]] | None:
+    def _split(self) -> tuple[Dataset, NDArray[np.int64]] | None:
         try:
             dataset, indices, _ = own_images(self._run, self._run.read_config(), "train", None)
-        except ConvscopeError:  # the images may have been moved since
+        except ConvscopeError:  # the images may have moved since
             return None
         return dataset, indices
 
     def of(self, label: int) -> list[NDArray[np.uint8]]:
-        """Some images of a class as the network sees them; none where they cannot be had."""
-        if self._data is None:
+        """Up to 12 images of a class, resized as the card says; empty where they are gone."""
+        if self._split is None:
             return []
-        dataset, indices = self._data
-        chosen = indices[dataset.labels[indices] == label]
-        found: list[NDArray[np.uint8]] = []
-        for index in chosen[: 2 * _IMAGES]:
+        dataset, indices = self._split
+        candidates = indices[dataset.labels[indices] == label]
+        images: list[NDArray[np.uint8]] = []
+        for index in candidates[: 2 * _COUNT]:
             try:
-                found.append(fit(dataset.pictures.picture(int(index)), self._card))
+                images.append(fit(dataset.pictures.picture(int(index)), self._card))
             except Unreadable:
                 continue
-            if len(found) == _IMAGES:
+            if len(images) == _COUNT:
                 break
-        return found
+        return images

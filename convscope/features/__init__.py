@@ -1,0 +1,1 @@
+"""What the feature maps of a network detect: how similar they are, and which matter most."""
