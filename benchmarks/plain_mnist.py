@@ -3,7 +3,7 @@
 What a good user writes today, after pytorch/examples/mnist, without convscope. Network, optimizer,
 schedule and split sizes are those of `convscope train`: LeNet-5 with tanh and average pooling on
 32x32 (61,706 parameters), SGD with momentum 0.9, weight decay 5e-4 and a rate that rises linearly
-for `--warmup` epochs, then falls along a half cosine. It validates every epoch and tests once.
+for `--warmup-epochs`, then falls along a half cosine. It validates every epoch and tests once.
 
 --data loader  a Dataset makes a PIL image of each picture, pads it, turns it into a tensor and
                normalizes it, as torchvision's do (which is not imported: that saves start-up);
@@ -32,9 +32,9 @@ from torch.utils.data import DataLoader, Dataset
 MEAN, STD = 0.1307, 0.3081  # of MNIST's training pictures, as every tutorial has them
 PAD = 2  # 28x28 becomes 32x32
 EVALUATION_BATCH = 1000
-# steps: instead of epochs; warmup: in epochs; threads: 0 for PyTorch's own choice
+# steps: instead of epochs; threads: 0 for PyTorch's own choice
 OPTIONS = {
-    "val": 0.1, "epochs": 10, "steps": 0, "batch-size": 64, "lr": 0.05, "warmup": 1.0,
+    "val": 0.1, "epochs": 10, "steps": 0, "batch-size": 64, "lr": 0.05, "warmup-epochs": 1.0,
     "workers": 2, "threads": 0, "seed": 0,
 }  # fmt: skip
 
@@ -116,7 +116,7 @@ def main(args: argparse.Namespace) -> None:
     net = lenet5()
     epoch = math.ceil(len(train) / args.batch_size)
     total = args.steps or args.epochs * epoch
-    warmup = min(args.warmup * epoch, total - 1)
+    warmup = min(args.warmup_epochs * epoch, total - 1)
 
     def share_of_peak(step: int) -> float:
         if step < warmup:

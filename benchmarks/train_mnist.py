@@ -59,7 +59,9 @@ def timed(contender: str, args: argparse.Namespace, seed: int, folder: Path) -> 
 def ours(_contender: str, args: argparse.Namespace, seed: int, folder: Path) -> list[str]:
     """The command line of `convscope train`, all that matters said aloud."""
     program = [sys.executable, "-c", "from convscope.cli import main; main()", "train", "mnist"]
-    recipe = "--model lenet5 --optimizer sgd --momentum 0.9 --weight-decay 5e-4 --schedule cosine"
+    recipe = (
+        "--model lenet5 --optimizer sgd --momentum 0.9 --weight-decay 5e-4 --lr-schedule cosine"
+    )
     ways = "--augment none --device cpu --json"
     return [*program, *recipe.split(), *ways.split(), *shared(args, seed), f"--out={folder}"]
 
@@ -72,7 +74,7 @@ def plain(contender: str, args: argparse.Namespace, seed: int, _folder: Path) ->
 
 def shared(args: argparse.Namespace, seed: int) -> list[str]:
     """What all contenders are told, in the same words."""
-    names = ("epochs", "batch_size", "lr", "warmup", "val", "steps", "threads")
+    names = ("epochs", "batch_size", "lr", "warmup_epochs", "val", "steps", "threads")
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
     return [*options, f"--seed={seed}", f"--data-dir={args.data.resolve()}"]
@@ -125,7 +127,12 @@ def arguments() -> argparse.Namespace:
     add("--steps", type=int, help="instead of epochs, for a trial; reaches no 99 %%")
     add("--batch-size", type=int, default=64)
     add("--lr", type=float, default=0.05, help="peak of the half cosine")
-    add("--warmup", type=float, default=1.0, help="epochs in which the rate rises to its peak")
+    add(
+        "--warmup-epochs",
+        type=float,
+        default=1.0,
+        help="epochs in which the rate rises to its peak",
+    )
     add("--val", type=float, default=0.1, help="share of the training pictures held out")
     add("--workers", type=int, default=2, help="of the plain loader")
     add("--threads", type=int, help="default one per core, as PyTorch has it")

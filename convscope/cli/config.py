@@ -31,7 +31,7 @@ def take_config(tokens: Sequence[str]) -> tuple[list[str], tuple[Dict, ...]]:
 
 def read_settings(path: Path) -> dict[str, Any]:
     """The settings of a TOML file, checked by name and type."""
-    from convscope.training.config import TABLES, Settings  # noqa: PLC0415 -- imports what reads pictures
+    from convscope.training.config import TABLES, TrainConfig  # noqa: PLC0415 -- imports what reads pictures
 
     try:
         words = tomllib.loads(path.read_text("utf-8"))
@@ -51,6 +51,6 @@ def read_settings(path: Path) -> dict[str, Any]:
     data = settings.pop("data", None)
     if data is not None and not isinstance(data, str):
         raise RequestError(f"{path}: data must be text, not {data!r}.")
-    plain = Settings.of(settings, where=str(path)).to_dict()
+    plain = TrainConfig.of(settings, where=str(path)).to_dict()
     chosen = {word: plain[word] for word in settings}
     return chosen if data is None else {"data": data, **chosen}

@@ -20,9 +20,9 @@ Format = Literal["text", "markdown", "latex", "html"]
 def summary(
     *models: str,
     compare: Annotated[bool, Parameter(negative="")] = False,
-    classes: int | None = None,
-    channels: int | None = None,
-    size: int | None = None,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    input_size: int | None = None,
     depth: int | None = None,
     svg: Path | None = None,
     format: Format = "text",  # noqa: A002 -- the word of the command line
@@ -36,11 +36,11 @@ def summary(
         A name of the zoo, your own as module:attr, a layer table in a .toml file, or a run folder.
     compare
         Put two networks side by side and mark the rows that differ.
-    classes
+    num_classes
         Outputs of the last layer; default the network's own.
-    channels
+    in_channels
         Channels of the image; default the network's own.
-    size
+    input_size
         Height and width of the image in pixels; default the network's own.
     depth
         Fold everything deeper than this many levels of modules into one row.
@@ -61,7 +61,12 @@ def summary(
     if depth is not None and depth < 1:
         raise RequestError(f"--depth must be 1 or more, not {depth}.")
     found = [
-        summarize(model, classes=classes, channels=channels, input=(size, size) if size else None)
+        summarize(
+            model,
+            classes=num_classes,
+            channels=in_channels,
+            input=(input_size, input_size) if input_size else None,
+        )
         for model in models
     ]
     found = [one.folded(depth) if depth else one for one in found]

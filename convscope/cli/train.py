@@ -8,13 +8,13 @@ from cyclopts import Parameter
 from convscope.cli.terminal import TerminalWatcher, console, tell_trained
 from convscope.device import keep_freed_memory
 from convscope.training.api import train_run
-from convscope.training.config import Settings
+from convscope.training.config import TrainConfig
 
 
 def train(
     data: str = "digits",
     *,
-    settings: Annotated[Settings, Parameter(name="*")] = Settings(),  # noqa: B008 -- frozen
+    settings: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),  # noqa: B008 -- frozen
     out: Path | None = None,
     config: Path | None = None,  # noqa: ARG001 -- read before the command line is; here for --help
     json: Annotated[bool, Parameter(negative="")] = False,

@@ -112,15 +112,15 @@ def load(
     card: Card,
     *,
     workers: int = 2,
-    memory_share: float = 0.5,
+    cache_fraction: float = 0.5,
     tick: Tick = lambda done, total: None,
 ) -> Loaded:
     """Decode every picture once, completely, and keep the bytes if they take no more than
-    `memory_share` of the memory that is free. Nothing is written anywhere.
+    `cache_fraction` of the memory that is free. Nothing is written anywhere.
     """
     height, width = card.size
     need = len(dataset) * height * width * card.channels
-    keep = need <= memory_share * free_memory()
+    keep = need <= cache_fraction * free_memory()
     whole = _whole(dataset.pictures, card) if keep else None
     if whole is not None:
         return Loaded(dataset, MemoryFeed(torch.from_numpy(whole)), (), _fingerprint(dataset, ()))

@@ -18,7 +18,7 @@ from convscope.runs import index as facts
 from convscope.runs.index import Stamp, Words, stamp
 from convscope.summaries.api import summary
 from convscope.summaries.table import Summary
-from convscope.training.config import Settings
+from convscope.training.config import TrainConfig
 from convscope.zoo import ZOO
 
 FEWEST, MOST = 2, 8
@@ -138,7 +138,7 @@ def setting_rows(configs: Sequence[Mapping[str, Any]]) -> list[Words]:
 
     Those that differ come first. A value is None where it was left open or is not told.
     """
-    helps, groups, plain = setting_helps(), setting_group_names(), Settings().to_dict()
+    helps, groups, plain = setting_helps(), setting_group_names(), TrainConfig().to_dict()
     rows = [_row("data", "Data", "What was trained on.", [c.get("data") for c in configs])]
     for name, told in helps.items():
         values = [config.get(name, plain.get(name)) if config else None for config in configs]

@@ -12,7 +12,7 @@ from torch import nn
 from convscope.data.augment import epoch_order
 from convscope.lessons.window import Array
 from convscope.training.batches import slices
-from convscope.training.config import Settings
+from convscope.training.config import TrainConfig
 from convscope.training.optimizer import Optimizer
 
 _LOST = 1e12
@@ -64,7 +64,7 @@ class Descent:
         self._wanted = patches @ np.array(task.target)
         layer = nn.Linear(patches.shape[1], 1, bias=False).double()
         self._optimizer = Optimizer(
-            layer, Settings(momentum=task.momentum, weight_decay=task.decay)
+            layer, TrainConfig(momentum=task.momentum, weight_decay=task.decay)
         )
         # Arrays over the memory of the tensors that the optimizer writes to and reads.
         layer.weight.grad = torch.zeros_like(layer.weight)

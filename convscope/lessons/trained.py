@@ -20,7 +20,7 @@ from convscope.runs.folder import Run
 from convscope.runs.network import load_network
 from convscope.training.api import train_run
 from convscope.training.callbacks.base import Quiet
-from convscope.training.config import Settings
+from convscope.training.config import TrainConfig
 
 DATA, EPOCHS = "digits", 16
 """What is learned, and how often it is gone through."""
@@ -97,7 +97,7 @@ class _Watcher(Quiet):
 
 def trained_in(folder: Path, trainee: Trainee, *, epochs: int = EPOCHS) -> Trained:
     """Train in a new run folder, which is not needed afterwards."""
-    settings = Settings(model="lenet5", epochs=epochs, threads=1, device="cpu")
+    settings = TrainConfig(model="lenet5", epochs=epochs, threads=1, device="cpu")
     train_run(DATA, settings, out=folder, watcher=_Watcher(trainee))
     return opened(Run.open(folder))
 

@@ -23,7 +23,7 @@ from convscope.runs.network import build_network, fill, importable, keep_model, 
 from convscope.training.callbacks.base import Quiet, Watcher
 from convscope.training.callbacks.interrupt import Wish, wish_to_stop
 from convscope.training.callbacks.live_status import Teller
-from convscope.training.config import TABLES, Settings
+from convscope.training.config import TABLES, TrainConfig
 from convscope.training.prepare import (
     check_space,
     config_of,
@@ -61,16 +61,16 @@ def train(
     """Train a network on labeled images and test it once, with the best weights, at the end.
 
     `data` is a named source, a folder or a CSV; `out` the run folder to make; `settings` are the
-    fields of `convscope.training.config.Settings`, the words of the command line.
+    fields of `convscope.training.config.TrainConfig`, the words of the command line.
 
     Raises RequestError for whatever was asked wrongly, WorkError for work that failed, Interrupted
     when a signal asked for the end.
     """
-    return train_run(data, Settings.of(settings), out=out, watcher=watcher or Quiet())
+    return train_run(data, TrainConfig.of(settings), out=out, watcher=watcher or Quiet())
 
 
 def train_run(
-    data: str, settings: Settings, *, out: str | Path | None, watcher: Watcher
+    data: str, settings: TrainConfig, *, out: str | Path | None, watcher: Watcher
 ) -> Trained:
     """`train` with its settings made already."""
     began = time.perf_counter()
@@ -119,7 +119,7 @@ def resume(
     began, watcher = time.perf_counter(), watcher or Quiet()
     folder = Run.open(run)
     config = folder.read_config()
-    settings = Settings.of(
+    settings = TrainConfig.of(
         {name: value for name, value in config.items() if name not in ("data", *TABLES)},
         where=str(folder.path / "config.toml"),
     )
@@ -154,7 +154,7 @@ def resume(
 
 
 def _same_data(
-    run: Run, config: dict[str, Any], card: Card, settings: Settings, watcher: Watcher
+    run: Run, config: dict[str, Any], card: Card, settings: TrainConfig, watcher: Watcher
 ) -> Loaded:
     """The data of a run, as they were. Raises RequestError where they are others now."""
     dataset = open_source(config["data"], data_dir=settings.data_dir)
@@ -173,7 +173,7 @@ def _same_data(
     return loaded
 
 
-def _weights(settings: Settings, watcher: Watcher) -> Weights | None:
+def _weights(settings: TrainConfig, watcher: Watcher) -> Weights | None:
     if settings.weights is None:
         return None
     return open_weights(settings.weights, progress=watcher.downloading)
@@ -183,7 +183,7 @@ def _training(
     net: torch.nn.Module,
     loaded: Loaded,
     card: Card,
-    settings: Settings,
+    settings: TrainConfig,
     run: Run,
     device: torch.device,
     watcher: Watcher,
@@ -234,7 +234,7 @@ def _finish(training: Training, began: float) -> Trained:
 
 
 @contextlib.contextmanager
-def _left_as_found(settings: Settings) -> Generator[None]:
+def _left_as_found(settings: TrainConfig) -> Generator[None]:
     """Threads and random state as they were, whatever happens in between."""
     with torch.random.fork_rng(), threads_set(settings.threads):
         yield

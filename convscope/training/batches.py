@@ -8,7 +8,7 @@ from torch import Tensor
 
 from convscope.data.augment import augment, epoch_order
 from convscope.data.feed import Loaded
-from convscope.training.config import Resolved, Settings
+from convscope.training.config import Resolved, TrainConfig
 
 
 def slices(n: int, size: int) -> list[slice]:
@@ -19,15 +19,15 @@ def slices(n: int, size: int) -> list[slice]:
     return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], n], strict=True)]
 
 
-def total_steps(settings: Settings, batches: int) -> int | None:
+def total_steps(settings: TrainConfig, batches: int) -> int | None:
     """How many steps a training has; None where minutes decide."""
-    if settings.minutes is not None:
+    if settings.max_minutes is not None:
         return None
     return settings.steps if settings.steps is not None else settings.epochs * batches
 
 
 def orders_from(
-    batch: int, loaded: Loaded, settings: Settings, chosen: Resolved, *, epoch: int
+    batch: int, loaded: Loaded, settings: TrainConfig, chosen: Resolved, *, epoch: int
 ) -> list[NDArray[np.int64]]:
     """The indices of an epoch's batches from number `batch` on."""
     order = epoch_order(
@@ -41,7 +41,7 @@ def orders_from(
 
 
 def batches_from(
-    batch: int, loaded: Loaded, settings: Settings, chosen: Resolved, *, epoch: int
+    batch: int, loaded: Loaded, settings: TrainConfig, chosen: Resolved, *, epoch: int
 ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
     """The batches of an epoch from number `batch` on: their indices and bytes (n, h, w, c)."""
     coming = orders_from(batch, loaded, settings, chosen, epoch=epoch)
@@ -52,7 +52,7 @@ def batches_from(
 def augmented(
     pixels: Tensor,
     indices: NDArray[np.int64],
-    settings: Settings,
+    settings: TrainConfig,
     chosen: Resolved,
     *,
     epoch: int,

@@ -31,7 +31,7 @@ TABLES = ("dataset", "machine", "network", "versions")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class TrainConfig:
     """The settings of a training, with the AlexNet recipe's momentum and weight decay.
 
     Attributes:
@@ -39,14 +39,14 @@ class Settings:
         val: share of the training pictures set aside for validation, where the data have none.
         test: share set aside for the test, where the data have none.
         split_seed: decides which pictures are set aside.
-        fit: how pictures of another size come to the network's size; auto looks at them.
-        max_unreadable: share of unreadable pictures above which nothing is trained.
+        resize_mode: how pictures of another size come to the network's size; auto looks at them.
+        max_corrupt_fraction: share of unreadable pictures above which nothing is trained.
         augment: what happens to a training picture before each epoch.
         crop_padding: pixels of black around a picture before it is cropped; default 2 for crop, 4
             for crop-flip.
         model: a name of the zoo, a layer table such as net.toml, or your own as module:attr.
-        size: height and width in pixels that the network is fed; default the network's own.
-        channels: 1 (gray) or 3 (color) that the network is fed; default the network's own.
+        input_size: height and width in pixels that the network is fed; default the network's own.
+        in_channels: 1 (gray) or 3 (color) that the network is fed; default the network's own.
         weights: what to start from: a file, a URL, a run folder, torchvision:NAME or timm:NAME.
             Where it says how its pictures were prepared, the same is done, but for what is set.
         freeze: layer up to which, in the network's order, everything is held as it is.
@@ -54,21 +54,22 @@ class Settings:
             0 for never.
         epochs: passes over the training pictures.
         steps: batches to train on, instead of epochs.
-        minutes: minutes to train, instead of epochs, without warm-up; not repeatable to the bit.
-        early_stop: epochs without improvement after which training ends; 0 for never.
+        max_minutes: minutes to train, instead of epochs, without warm-up; not repeatable to the
+            bit.
+        early_stopping_patience: epochs without improvement after which training ends; 0 for never.
         metric: what the best weights are chosen by, on the validation pictures.
         optimizer: sgd (with momentum) or adamw.
         lr: peak learning rate; default for sgd with batches of 64 the network's own (0.05 where it
             has none), in proportion for other batches, and 0.001 for adamw.
-        body_lr: share of the learning rate at which all but the last layer learns.
+        backbone_lr_scale: share of the learning rate at which all but the last layer learns.
         momentum: of sgd.
         weight_decay: of either optimizer.
-        schedule: how the learning rate falls. plateau divides it when the validation loss stalls.
-        warmup: epochs in which the learning rate rises from 0 to its peak.
-        drop_by: what plateau and step divide the learning rate by.
-        drop_at: shares of the training at which step divides.
-        patience: epochs without a better validation loss after which plateau divides.
-        clip: largest norm of the gradient of all weights together; 0 for no limit.
+        lr_schedule: how the learning rate falls. plateau lowers it when the validation loss stalls.
+        warmup_epochs: epochs in which the learning rate rises from 0 to its peak.
+        lr_gamma: what plateau and step multiply the learning rate by.
+        lr_milestones: shares of the training at which step lowers the learning rate.
+        lr_patience: epochs without a better validation loss after which plateau lowers it.
+        clip_grad_norm: largest norm of the gradient of all weights together; 0 for no limit.
         batch_size: pictures per step; default 64, or less where an epoch would have under 20 steps.
         label_smoothing: share of each target spread over all classes.
         class_weights: balanced weighs each class's loss by the inverse of its frequency.
@@ -76,9 +77,9 @@ class Settings:
         seed: decides weights, order, augmentation and dropout.
         device: where to compute; auto takes cuda, else mps, else cpu.
         threads: CPU threads; default one per core.
-        memory_share: share of the free memory that pictures may take; beyond it they are decoded
+        cache_fraction: share of the free memory that pictures may take; beyond it they are decoded
             again in every epoch.
-        save_seconds: seconds between saves of the state that resume needs.
+        checkpoint_seconds: seconds between saves of the state that resume needs.
         engine: who computes the steps: torch; lanes, which compiles small networks for the CPU; or
             auto, which times both on the first batch.
         compile: use torch.compile; needs a C++ compiler and half a minute before the first step.
@@ -88,35 +89,38 @@ class Settings:
     val: Annotated[float, DATA] = 0.1
     test: Annotated[float, DATA] = 0.2
     split_seed: Annotated[int, DATA] = 0
-    fit: Annotated[Literal["auto"] | Fit, DATA] = "auto"
-    max_unreadable: Annotated[float, DATA] = 0.05
+    resize_mode: Annotated[Literal["auto"] | Fit, DATA] = "auto"
+    max_corrupt_fraction: Annotated[float, DATA] = 0.05
     augment: Annotated[Augment, DATA] = "crop"
     crop_padding: Annotated[int | None, DATA] = None
 
     model: Annotated[str, NETWORK] = "lenet5"
-    size: Annotated[int | None, NETWORK] = None
-    channels: Annotated[Literal[1, 3] | None, NETWORK] = None
+    input_size: Annotated[int | None, NETWORK] = None
+    in_channels: Annotated[Literal[1, 3] | None, NETWORK] = None
     weights: Annotated[str | None, NETWORK] = None
     freeze: Annotated[str | None, NETWORK] = None
     unfreeze_every: Annotated[int, NETWORK] = 0
 
     epochs: Annotated[int, LENGTH] = 30
     steps: Annotated[int | None, LENGTH] = None
-    minutes: Annotated[float | None, LENGTH] = None
-    early_stop: Annotated[int, LENGTH] = 0
+    max_minutes: Annotated[float | None, LENGTH] = None
+    early_stopping_patience: Annotated[int, LENGTH] = 0
     metric: Annotated[Metric, LENGTH] = "top1"
 
     optimizer: Annotated[Optimizer, OPTIMIZER] = "sgd"
     lr: Annotated[float | None, OPTIMIZER] = None
-    body_lr: Annotated[float, OPTIMIZER] = 1.0
+    backbone_lr_scale: Annotated[float, OPTIMIZER] = 1.0
     momentum: Annotated[float, OPTIMIZER] = 0.9
     weight_decay: Annotated[float, OPTIMIZER] = 0.0005
-    schedule: Annotated[ScheduleName, OPTIMIZER] = "cosine"
-    warmup: Annotated[float, OPTIMIZER] = 1.0
-    drop_by: Annotated[float, OPTIMIZER] = 10.0
-    drop_at: Annotated[tuple[float, ...], OPTIMIZER, Parameter(consume_multiple=True)] = (0.5, 0.75)
-    patience: Annotated[int, OPTIMIZER] = 3
-    clip: Annotated[float, OPTIMIZER] = 0.0
+    lr_schedule: Annotated[ScheduleName, OPTIMIZER] = "cosine"
+    warmup_epochs: Annotated[float, OPTIMIZER] = 1.0
+    lr_gamma: Annotated[float, OPTIMIZER] = 0.1
+    lr_milestones: Annotated[tuple[float, ...], OPTIMIZER, Parameter(consume_multiple=True)] = (
+        0.5,
+        0.75,
+    )
+    lr_patience: Annotated[int, OPTIMIZER] = 3
+    clip_grad_norm: Annotated[float, OPTIMIZER] = 0.0
 
     batch_size: Annotated[int | None, LOSS] = None
     label_smoothing: Annotated[float, LOSS] = 0.0
@@ -126,8 +130,8 @@ class Settings:
     seed: Annotated[int, MACHINE] = 0
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], MACHINE] = "auto"
     threads: Annotated[int | None, MACHINE] = None
-    memory_share: Annotated[float, MACHINE] = 0.5
-    save_seconds: Annotated[float, MACHINE] = 30.0
+    cache_fraction: Annotated[float, MACHINE] = 0.5
+    checkpoint_seconds: Annotated[float, MACHINE] = 30.0
     engine: Annotated[Literal["auto", "torch", "lanes"], MACHINE] = "auto"
     compile: Annotated[bool, MACHINE] = False
 
@@ -137,19 +141,21 @@ class Settings:
             if value is not None and not low <= value <= high:
                 told = f"{value:g}" if isinstance(value, float) else value
                 raise RequestError(f"{option(name)} must be {_range(low, high)}, not {told}.")
-        for name in ("lr", "minutes"):
+        for name in ("lr", "lr_gamma", "max_minutes"):
             if getattr(self, name) == 0:
                 raise RequestError(f"{option(name)} must be above 0.")
-        if not all(0 < place < 1 for place in self.drop_at):
-            raise RequestError(f"--drop-at takes shares between 0 and 1, not {self.drop_at}.")
-        if self.steps is not None and self.minutes is not None:
-            raise RequestError("--steps and --minutes both say how long; choose one.")
+        if not all(0 < place < 1 for place in self.lr_milestones):
+            raise RequestError(
+                f"--lr-milestones takes shares between 0 and 1, not {self.lr_milestones}."
+            )
+        if self.steps is not None and self.max_minutes is not None:
+            raise RequestError("--steps and --max-minutes both say how long; choose one.")
         if self.unfreeze_every and self.freeze is None:
             raise RequestError("--unfreeze-every lets go what --freeze holds; name a layer there.")
-        if self.val == 0 and (self.schedule == "plateau" or self.early_stop):
+        if self.val == 0 and (self.lr_schedule == "plateau" or self.early_stopping_patience):
             raise RequestError(
-                "--schedule plateau and --early-stop look at validation pictures; --val 0 leaves "
-                "none."
+                "--lr-schedule plateau and --early-stopping-patience look at validation pictures; "
+                "--val 0 leaves none."
             )
 
     def resolved(self, pictures: int, *, rate: float = 0.05) -> "Resolved":
@@ -176,7 +182,7 @@ class Settings:
         return {name: value for name, value in plain.items() if value is not None}
 
     @classmethod
-    def of(cls, words: Mapping[str, Any], *, where: str = "train") -> "Settings":
+    def of(cls, words: Mapping[str, Any], *, where: str = "train") -> "TrainConfig":
         """Settings from words, as a file or a call in Python has them.
 
         Raises RequestError for a word that is no setting (with the nearest that is), and for a
@@ -203,13 +209,14 @@ class Resolved:
 
 
 RANGES: dict[str, tuple[float, float]] = {
-    "val": (0, 0.9), "test": (0.001, 0.9), "max_unreadable": (0, 1), "crop_padding": (0, 1000),
-    "size": (1, 100_000), "epochs": (1, 1_000_000), "steps": (1, 10**12), "minutes": (0, 10**7),
-    "early_stop": (0, 1_000_000), "lr": (0, 1e6), "momentum": (0, 1), "weight_decay": (0, 1e6),
-    "warmup": (0, 1_000_000), "drop_by": (1, 1e6), "patience": (0, 1_000_000), "clip": (0, 1e12),
+    "val": (0, 0.9), "test": (0.001, 0.9), "max_corrupt_fraction": (0, 1),
+    "crop_padding": (0, 1000), "input_size": (1, 100_000), "epochs": (1, 1_000_000),
+    "steps": (1, 10**12), "max_minutes": (0, 10**7), "early_stopping_patience": (0, 1_000_000),
+    "lr": (0, 1e6), "momentum": (0, 1), "weight_decay": (0, 1e6), "warmup_epochs": (0, 1_000_000),
+    "lr_gamma": (0, 1), "lr_patience": (0, 1_000_000), "clip_grad_norm": (0, 1e12),
     "batch_size": (1, 1_000_000), "label_smoothing": (0, 1), "seed": (0, 2**63 - 1),
-    "split_seed": (0, 2**63 - 1), "threads": (1, 4096), "memory_share": (0, 1),
-    "save_seconds": (0, 10**7), "unfreeze_every": (0, 1_000_000), "body_lr": (0, 1),
+    "split_seed": (0, 2**63 - 1), "threads": (1, 4096), "cache_fraction": (0, 1),
+    "checkpoint_seconds": (0, 10**7), "unfreeze_every": (0, 1_000_000), "backbone_lr_scale": (0, 1),
 }  # fmt: skip
 """The smallest and the largest value of each setting that has them."""
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from convscope.layers import AUXILIARY_WEIGHT, Answers
-from convscope.training.config import Settings
+from convscope.training.config import TrainConfig
 
 
 def loss_and_logits(
@@ -26,7 +26,7 @@ def loss_and_logits(
 
 
 def class_weights(
-    counts: NDArray[np.int64], settings: Settings, device: torch.device
+    counts: NDArray[np.int64], settings: TrainConfig, device: torch.device
 ) -> Tensor | None:
     """Weights that make every class count the same in the loss: n / (classes · count)."""
     if settings.class_weights == "none":

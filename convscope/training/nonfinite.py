@@ -48,7 +48,7 @@ def no_number(
     return WorkError(
         f"{what} at step {at.step + 1} (epoch {at.epoch + 1}, learning rate {rate:g})"
         f"{f', first in {layer}' if layer else ''}. The last good state is kept in {run}. Train "
-        "again with a smaller --lr, or with --clip 1."
+        "again with a smaller --lr, or with --clip-grad-norm 1."
     )
 
 
@@ -63,7 +63,7 @@ def explained(error: Exception, batch_size: int, run: Path) -> Exception:
         )
     if not isinstance(error, MemoryError) and not any(phrase in told for phrase in _OUT_OF_MEMORY):
         return error
-    advice = f"--batch-size {batch_size // 2}" if batch_size > 1 else "a smaller --size"
+    advice = f"--batch-size {batch_size // 2}" if batch_size > 1 else "a smaller --input-size"
     return WorkError(
         f"Out of memory with batches of {batch_size} images. Train again with {advice}; the last "
         f"good state is kept in {run}."

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
-from convscope.training.config import Settings
+from convscope.training.config import TrainConfig
 
 
 class Optimizer:
@@ -20,7 +20,7 @@ class Optimizer:
         places: per share of the learning rate, the places of the weights that move at it.
     """
 
-    def __init__(self, net: nn.Module, settings: Settings) -> None:
+    def __init__(self, net: nn.Module, settings: TrainConfig) -> None:
         self.settings = settings
         named = [(name, weight) for name, weight in net.named_parameters() if weight.requires_grad]
         self.weights = [weight for _, weight in named]
@@ -32,7 +32,7 @@ class Optimizer:
         head = head_of(net)
         self.places: dict[float, list[int]] = {}
         for place, (name, _) in enumerate(named):
-            share = 1.0 if name.rpartition(".")[0] == head else settings.body_lr
+            share = 1.0 if name.rpartition(".")[0] == head else settings.backbone_lr_scale
             self.places.setdefault(share, []).append(place)
 
     def forget_gradients(self) -> None:

@@ -26,7 +26,7 @@ from convscope.data.resize import choose_fit
 from convscope.data.source import NAMES
 from convscope.errors import RequestError, WorkError
 from convscope.training.callbacks.base import Watcher
-from convscope.training.config import Settings
+from convscope.training.config import TrainConfig
 from convscope.weights.adapt import fit_weights
 from convscope.weights.load import with_channels
 from convscope.weights.source import Weights
@@ -44,7 +44,7 @@ _LISTED = 3  # unreadable pictures that a message names
 
 
 def first_card(
-    dataset: Dataset, settings: Settings, watcher: Watcher, start: Card | None = None
+    dataset: Dataset, settings: TrainConfig, watcher: Watcher, start: Card | None = None
 ) -> Card:
     """The card but for its mean and std, which the pictures will tell.
 
@@ -55,8 +55,8 @@ def first_card(
     """
     sizes, gray = _look(dataset)
     own_channels, own_size = (start.channels, start.size) if start else made_for(settings.model)
-    if settings.size is not None:
-        size = (settings.size, settings.size)
+    if settings.input_size is not None:
+        size = (settings.input_size, settings.input_size)
     elif own_size is not None:
         size = own_size
     elif len(set(sizes)) == 1:
@@ -64,19 +64,21 @@ def first_card(
     else:
         raise RequestError(
             f"The pictures of {dataset.name} differ in size and {settings.model} does not say what "
-            "it needs. Choose a size with --size, in pixels."
+            "it needs. Choose a size with --input-size, in pixels."
         )
-    channels = settings.channels or own_channels or (1 if gray else 3)
+    channels = settings.in_channels or own_channels or (1 if gray else 3)
     open_fit = start.fit if start else choose_fit(sizes, size)
-    fit = open_fit if settings.fit == "auto" else settings.fit
+    fit = open_fit if settings.resize_mode == "auto" else settings.resize_mode
     tall, wide = (int(np.median(side)) for side in zip(*sizes, strict=True))
     if tall * wide >= 4 * size[0] * size[1]:
         watcher.note(
-            f"Pictures of about {wide}x{tall} are scaled to {size[1]}x{size[0]}. A larger --size "
-            "lets the network see more of them."
+            f"Pictures of about {wide}x{tall} are scaled to {size[1]}x{size[0]}. A larger "
+            "--input-size lets the network see more of them."
         )
     if channels == 1 and not gray:
-        watcher.note("The network sees gray; color pictures are made gray (--channels 3 keeps it).")
+        watcher.note(
+            "The network sees gray; color pictures are made gray (--in-channels 3 keeps it)."
+        )
     card = Card(
         classes=dataset.classes,
         size=size,
@@ -114,28 +116,29 @@ def _look(dataset: Dataset) -> tuple[list[tuple[int, int]], bool]:
     return sizes, gray
 
 
-def load_checked(dataset: Dataset, card: Card, settings: Settings, watcher: Watcher) -> Loaded:
+def load_checked(dataset: Dataset, card: Card, settings: TrainConfig, watcher: Watcher) -> Loaded:
     """Load the data, and refuse them where they cannot be trained on.
 
-    Raises RequestError where more than `max_unreadable` of the pictures cannot be read, or all of a
-    class's training pictures.
+    Raises RequestError where more than `max_corrupt_fraction` of the pictures cannot be read, or
+    all of a class's training pictures.
     """
     workers = min(32, os.cpu_count() or 1)
     loaded = load(
         dataset,
         card,
         workers=workers,
-        memory_share=settings.memory_share,
+        cache_fraction=settings.cache_fraction,
         tick=watcher.loading,
     )
     bad, total = len(loaded.problems), len(dataset)
     named = "; ".join(f"{key} {reason}" for key, reason in loaded.problems[:_LISTED])
     if bad == total:
         raise RequestError(f"None of the {total} pictures of {dataset.name} can be read: {named}.")
-    if bad > settings.max_unreadable * total:
+    if bad > settings.max_corrupt_fraction * total:
         raise RequestError(
             f"{bad} of the {total} pictures of {dataset.name} cannot be read, more than "
-            f"--max-unreadable {settings.max_unreadable:g} allows: {named}. Repair or remove them."
+            f"--max-corrupt-fraction {settings.max_corrupt_fraction:g} allows: {named}. Repair or "
+            "remove them."
         )
     if bad:
         watcher.note(f"Left out {bad} of {total} pictures that cannot be read: {named}.")
@@ -183,7 +186,7 @@ def start_from(weights: Weights, net: nn.Module, card: Card) -> Card:
     return replace(card, provenance={**card.provenance, **fitted.told})
 
 
-def told(settings: Settings, dataset: Dataset, card: Card, net: nn.Module) -> str:
+def told(settings: TrainConfig, dataset: Dataset, card: Card, net: nn.Module) -> str:
     """What is trained on what, in a few words."""
     weights = sum(weight.numel() for weight in net.parameters())
     sizes = ", ".join(f"{len(dataset.part(split)):,} for {word}" for split, word in _SPLIT_WORDS)
@@ -210,7 +213,7 @@ def check_space(folder: Path, weights: int) -> None:
 
 
 def config_of(
-    data: str, settings: Settings, loaded: Loaded, device: torch.device
+    data: str, settings: TrainConfig, loaded: Loaded, device: torch.device
 ) -> dict[str, Any]:
     """What config.toml holds: the settings on top, then tables of facts about this run.
 

@@ -43,14 +43,14 @@ class Schedule:
     Attributes:
         peak: the highest rate.
         warmup: the share of the training in which the rate rises linearly from 0.
-        drop_by, drop_at: what `plateau` and `step` divide by, and where `step` does.
+        gamma, milestones: what `plateau` and `step` multiply by, and where `step` does.
     """
 
     name: ScheduleName
     peak: float
     warmup: float
-    drop_by: float
-    drop_at: tuple[float, ...]
+    gamma: float
+    milestones: tuple[float, ...]
 
     def rate(self, progress: float, *, drops: int = 0) -> float:  # noqa: PLR0911 -- one per rule
         """The learning rate at `progress`; `drops` is how often a plateau has divided it.
@@ -59,7 +59,7 @@ class Schedule:
         `cosine` peak · (1 + cos πt) / 2 (Loshchilov & Hutter, 2016, without restarts);
         `one-cycle` from peak/25 up along a half cosine until t = 0.3, then down to peak/250,000
         (Smith & Topin, 2017; momentum, which they lower meanwhile, stays as it is);
-        `step` peak / drop_by^k after k of the places in drop_at; `plateau` peak / drop_by^drops.
+        `step` peak · gamma^k after k of the milestones; `plateau` peak · gamma^drops.
         """
         if progress < self.warmup:
             return self.peak * progress / self.warmup
@@ -72,9 +72,9 @@ class Schedule:
             case "cosine":
                 return self.peak * _half_cosine(t)
             case "plateau":
-                return self.peak / self.drop_by**drops
+                return self.peak * self.gamma**drops
             case "step":
-                return self.peak / self.drop_by ** sum(progress >= place for place in self.drop_at)
+                return self.peak * self.gamma ** sum(progress >= start for start in self.milestones)
             case "one-cycle" if t < _RISE:
                 return self.peak * (1 + (_START - 1) * _half_cosine(t / _RISE))
             case "one-cycle":

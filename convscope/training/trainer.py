@@ -23,7 +23,7 @@ from convscope.training.callbacks.base import Watcher
 from convscope.training.callbacks.freeze import Frozen
 from convscope.training.callbacks.interrupt import Wish
 from convscope.training.callbacks.live_status import Teller
-from convscope.training.config import Settings
+from convscope.training.config import TrainConfig
 from convscope.training.executors.compiled import choose_stepper
 from convscope.training.executors.eager import Stepper, TorchStepper
 from convscope.training.loss import class_weights
@@ -53,7 +53,7 @@ class Training:
     net: nn.Module
     loaded: Loaded
     card: Card
-    settings: Settings
+    settings: TrainConfig
     run: Run
     device: torch.device
     channels_last: bool
@@ -78,13 +78,13 @@ class Training:
         self.weights = class_weights(dataset.counts("train"), settings, self.device)
         self.batches = len(slices(pictures, self.chosen.batch_size))
         self.steps = total_steps(settings, self.batches)
-        epochs = settings.warmup * self.batches / self.steps if self.steps else 0.0
+        epochs = settings.warmup_epochs * self.batches / self.steps if self.steps else 0.0
         self.schedule = Schedule(
-            name=settings.schedule,
+            name=settings.lr_schedule,
             peak=self.chosen.lr,
             warmup=min(1.0, epochs),
-            drop_by=settings.drop_by,
-            drop_at=settings.drop_at,
+            gamma=settings.lr_gamma,
+            milestones=settings.lr_milestones,
         )
         self.counters = Counters()
         self.stepper: Stepper = TorchStepper()
@@ -131,14 +131,14 @@ class Training:
 
     def _ended(self) -> bool:
         counters = self.counters
-        if self.settings.minutes is not None:
-            return counters.seconds >= 60 * self.settings.minutes
+        if self.settings.max_minutes is not None:
+            return counters.seconds >= 60 * self.settings.max_minutes
         return self.steps is not None and counters.step >= self.steps
 
     def progress(self) -> float:
         """How far it has come: 0 before the first step, 1 after the last."""
-        if self.settings.minutes is not None:
-            return min(1.0, self.counters.seconds / (60 * self.settings.minutes))
+        if self.settings.max_minutes is not None:
+            return min(1.0, self.counters.seconds / (60 * self.settings.max_minutes))
         return self.counters.step / (self.steps or 1)
 
     def _rate(self) -> float:
@@ -171,7 +171,7 @@ class Training:
             )
             self.teller.stepped(batch, loss=loss, hits=hits, rate=rate, seconds=spent)
             self._stop_if_wished()
-            if time.monotonic() - self.saved_at >= self.settings.save_seconds:
+            if time.monotonic() - self.saved_at >= self.settings.checkpoint_seconds:
                 self.save()
             if self._ended():
                 return
@@ -226,7 +226,7 @@ class Training:
             value = (scores.metric(settings.metric), scores.loss)
             line |= validated_line(scores)
             best = counters.best is None or better(value, counters.best, settings.metric)
-            counters.plateau.see(scores.loss, patience=settings.patience)
+            counters.plateau.see(scores.loss, patience=settings.lr_patience)
         else:
             value, best = (line["train_top1"], line["train_loss"]), True
         line["best"] = best
@@ -242,7 +242,10 @@ class Training:
         counters.epoch += 1
         counters.batch = counters.seen = counters.hits = 0
         counters.loss_sum = counters.epoch_seconds = 0.0
-        tired = bool(settings.early_stop) and counters.stale >= settings.early_stop
+        tired = (
+            bool(settings.early_stopping_patience)
+            and counters.stale >= settings.early_stopping_patience
+        )
         counters.done = tired or self._ended()
         self.run.write_metrics(counters.metrics)
         self.watcher.evaluated(line)

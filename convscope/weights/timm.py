@@ -56,5 +56,6 @@ def card_of(config: str, *, where: str) -> Card:
     except (RequestError, *_STRANGE) as error:
         raise RequestError(
             f"{where} is not timm's description of a model, or of none that a card can describe "
-            f"({error!r}). Give the path of the weights, and say --size and --fit yourself."
+            f"({error!r}). Give the path of the weights, and say --input-size and "
+            "--resize-mode yourself."
         ) from error

@@ -13,7 +13,7 @@ import pytest
 
 from convscope.lab.jobs.form import LEFT_OUT
 from convscope.runs.folder import Run
-from convscope.training.config import Settings
+from convscope.training.config import TrainConfig
 from tests.browser import fake_runs
 
 NARROW = {"width": 390, "height": 844}
@@ -104,26 +104,26 @@ def test_only_what_was_changed_is_sent_and_a_refusal_loses_nothing(lab: Any, for
     form.fill("#set-epochs", "3")
     form.fill("#set-lr", "abc")
     form.locator("summary", has_text="Optimizer").click()
-    form.fill("#set-drop_at", "0.25, 0.5")
+    form.fill("#set-lr_milestones", "0.25, 0.5")
     form.locator("summary", has_text="Machine").click()
     form.locator("#set-compile").check()
     form.get_by_role("button", name="Start training").click()
     alert = form.locator("form [role=alert]:visible")
     assert "lr must be a number" in alert.inner_text()
-    settings = {"epochs": 3, "lr": "abc", "drop_at": [0.25, 0.5], "compile": True}
+    settings = {"epochs": 3, "lr": "abc", "lr_milestones": [0.25, 0.5], "compile": True}
     assert sent == [{"data": "digits", "settings": settings, "name": None}]
     assert form.evaluate("document.activeElement.id") == "set-lr"
 
     form.reload()
     form.wait_for_selector("form.start")
-    values = [form.input_value(f"#set-{name}") for name in ("epochs", "lr", "drop_at")]
+    values = [form.input_value(f"#set-{name}") for name in ("epochs", "lr", "lr_milestones")]
     assert values == ["3", "abc", "0.25, 0.5"]
     assert form.locator("#set-compile").is_checked()
     assert form.request.get(f"{lab.address}/api/runs").json() == before
 
 
 def test_every_setting_has_a_field_that_shows_its_default(form: Any) -> None:
-    for setting in fields(Settings):
+    for setting in fields(TrainConfig):
         if setting.name in LEFT_OUT:
             continue
         field = form.locator(f"#set-{setting.name}")

@@ -110,7 +110,7 @@ def test_python_takes_the_same_words(digits_run, picture):
 
 def test_a_class_is_named_where_the_card_knows_it(image_folder, tmp_path, command):
     run = convscope.train(
-        image_folder, model="tinyvgg", size=32, epochs=1, out=tmp_path / "run"
+        image_folder, model="tinyvgg", input_size=32, epochs=1, out=tmp_path / "run"
     ).run
     picture = next((image_folder / "leaf").iterdir())
     one = convscope.explain(run, picture, at="fc[plum]")

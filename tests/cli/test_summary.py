@@ -16,7 +16,7 @@ def test_a_module_of_the_users_is_told(command, tmp_path):
     (tmp_path / "mine.py").write_text(
         "from torch import nn\nnet = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())\n"
     )
-    done = command("summary", "mine:net", "--size", 9, "--json", cwd=tmp_path)
+    done = command("summary", "mine:net", "--input-size", 9, "--json", cwd=tmp_path)
     facts = json.loads(done.stdout)
     assert facts["input"] == [1, 9, 9]
     assert facts["rows"][0]["map"] == [2, 7, 7]
@@ -26,7 +26,7 @@ def test_a_table_file_is_told(command, tmp_path):
     (tmp_path / "net.toml").write_text(
         'input = "1x12x12"\nlayers = """\nlayer  filters  size\nconv1  4  3\nfc1  classes  .\n"""\n'
     )
-    done = command("summary", "net.toml", "--classes", 3, cwd=tmp_path)
+    done = command("summary", "net.toml", "--num-classes", 3, cwd=tmp_path)
     assert "10x10x4" in done.stdout
 
 

@@ -102,7 +102,7 @@ def test_help_shows_every_setting_with_its_default(command):
         "--weight-decay",
         "0.0005",
         "--batch-size",
-        "--early-stop",
+        "--early-stopping-patience",
         "one-cycle",
         "--config",
     ):
@@ -117,7 +117,7 @@ WRONG = [
     (["trian"], "Did you mean 'train'"),
     (["train", "--epoch", 3], "--epochs"),
     (["train", "--epochs", "many"], "many"),
-    (["train", "--schedule", "linear"], "linear"),
+    (["train", "--lr-schedule", "linear"], "linear"),
     (["train", "--lr", "-1"], "--lr must be"),
     (["train", "digitz"], "Did you mean 'digits'"),
     (["train", "gone/folder"], "gone/folder"),
@@ -129,7 +129,7 @@ WRONG = [
     (["train", "hollow"], "leaf"),
     (["train", "mixed"], "differ in size and torch.nn:Identity does not say"),
     (["train", "--model", "lenet"], "Did you mean 'lenet5'"),
-    (["train", "--model", "lenet5", "--size", 16], "32x32 or more"),
+    (["train", "--model", "lenet5", "--input-size", 16], "32x32 or more"),
     (["train", "--model", "nowhere:Net"], "no module 'nowhere'"),
     (["train", "--config", "gone.toml"], "gone.toml"),
     (["train", "--config", "bad.toml"], "Did you mean 'epochs'"),
@@ -212,7 +212,9 @@ def test_some_bad_pictures_are_skipped_counted_and_listed(command, tmp_path):
         rows = {row["path"]: row["reason"] for row in csv.DictReader(file)}
     assert rows.keys() == {"apple/bomb.png", "leaf/empty.jpg", "leaf/00.png"}
     assert "3,600,000,000 pixels" in rows["apple/bomb.png"]
-    refused = command(*words[:-1], tmp_path / "other", "--max-unreadable", 0.01, code=2).stderr
+    refused = command(
+        *words[:-1], tmp_path / "other", "--max-corrupt-fraction", 0.01, code=2
+    ).stderr
     assert "3 of the 62 pictures" in refused
     assert not (tmp_path / "other").exists()
 
@@ -271,7 +273,7 @@ def test_a_full_disk_in_the_middle_is_told_and_the_run_can_go_on(tmp_path):
         "from convscope.cli import main\n"
         "main(sys.argv[1:])"
     )
-    words = ["train", "--epochs", "6", "--save-seconds", "0", "--out", str(tmp_path / "run")]
+    words = ["train", "--epochs", "6", "--checkpoint-seconds", "0", "--out", str(tmp_path / "run")]
     done = subprocess.run(
         [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
     )

@@ -92,7 +92,7 @@ def dataset(pictures, labels=None):
 def test_memory_and_files_feed_the_same_bytes(image_folder):
     data = read_folder(image_folder)
     kept = load(data, card((9, 9)))
-    streamed = load(data, card((9, 9)), memory_share=0)
+    streamed = load(data, card((9, 9)), cache_fraction=0)
     assert isinstance(kept.feed, MemoryFeed)
     assert isinstance(streamed.feed, StreamFeed)
     order = np.random.default_rng(1).permutation(len(data))
@@ -126,7 +126,7 @@ def test_the_fingerprint_depends_on_content_and_not_on_the_split(image_folder):
 def test_the_fingerprint_of_arrays_does_not_depend_on_how_they_are_fed():
     joined = JoinedPictures((ArrayPictures(pixels(4), "train/"), ArrayPictures(pixels(3), "test/")))
     names = {
-        load(dataset(joined), card((6, 5), rule=rule), memory_share=share).fingerprint
+        load(dataset(joined), card((6, 5), rule=rule), cache_fraction=share).fingerprint
         for rule in ("pad", "crop", "stretch")
         for share in (0.0, 0.5)
     }
@@ -138,7 +138,7 @@ def test_the_fingerprint_of_arrays_does_not_depend_on_how_they_are_fed():
 def test_a_picture_that_goes_bad_while_training_is_named(image_folder):
     from convscope.errors import WorkError  # noqa: PLC0415
 
-    loaded = load(read_folder(image_folder), card(), memory_share=0)
+    loaded = load(read_folder(image_folder), card(), cache_fraction=0)
     (image_folder / "apple" / "05.png").unlink()
     with pytest.raises(WorkError, match=r"apple/05\.png"):
         list(loaded.feed.batches([np.arange(36)]))

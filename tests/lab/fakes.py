@@ -18,7 +18,7 @@ from convscope.lab.server import tell_errors
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live
 from convscope.runs.step_history import Series
-from convscope.training.config import Settings
+from convscope.training.config import TrainConfig
 
 CLASSES = tuple("0123456789")
 DATASET = {"name": "digits", "fingerprint": "ab" * 16, "train": 8, "val": 4, "test": 4}
@@ -45,7 +45,7 @@ def fake_run(
     run = Run(path)
     config = {
         "data": data,
-        **Settings(**settings).to_dict(),
+        **TrainConfig(**settings).to_dict(),
         "dataset": {**DATASET, **(dataset or {})},
         "machine": MACHINE,
         "versions": {"convscope": "0.1.0", "torch": "2.9.0"},

@@ -12,7 +12,7 @@ import pytest
 from convscope.data.source import NAMES
 from convscope.errors import RequestError
 from convscope.lab.jobs import form as choices
-from convscope.training.config import Settings
+from convscope.training.config import TrainConfig
 from convscope.zoo import ZOO
 
 pytest.importorskip("fastapi")
@@ -33,12 +33,12 @@ def settings():
 def test_every_setting_is_there_or_said_to_be_left_out(settings):
     left_out = {one["name"] for one in choices.left_out()}
     assert left_out == {"data_dir"}
-    assert set(settings) | left_out == {field.name for field in fields(Settings)}
+    assert set(settings) | left_out == {field.name for field in fields(TrainConfig)}
     assert not set(settings) & left_out
 
 
 def test_every_setting_has_the_sentence_of_its_docstring(settings):
-    sections = docstring_parser.parse(Settings.__doc__, docstring_parser.DocstringStyle.GOOGLE)
+    sections = docstring_parser.parse(TrainConfig.__doc__, docstring_parser.DocstringStyle.GOOGLE)
     for told in sections.params:
         expected = " ".join(told.description.split())
         found = choices.setting_helps()[told.arg_name]
@@ -65,13 +65,13 @@ def test_the_groups_are_those_of_the_command_line_in_their_order():
 
 def test_defaults_are_those_that_are_used(settings):
     for name, told in settings.items():
-        used = getattr(Settings(), name)
+        used = getattr(TrainConfig(), name)
         assert told["default"] == (list(used) if isinstance(used, tuple) else used)
         assert told["optional"] == (type(None) in typing.get_args(_hint(name)))
 
 
 def _hint(name):
-    return typing.get_type_hints(Settings)[name]
+    return typing.get_type_hints(TrainConfig)[name]
 
 
 def test_what_may_be_chosen_is_accepted_and_nothing_else(settings):
@@ -80,9 +80,9 @@ def test_what_may_be_chosen_is_accepted_and_nothing_else(settings):
     assert len(chosen) >= 8
     for name, told in chosen.items():
         for choice in told["choices"]:
-            assert getattr(Settings.of({name: choice}), name) == choice
+            assert getattr(TrainConfig.of({name: choice}), name) == choice
         with pytest.raises(RequestError):
-            Settings.of({name: "something else"})
+            TrainConfig.of({name: "something else"})
 
 
 SAMPLES = {"number": 0.25, "whole": 3, "text": "a word", "switch": True, "list": [0.25, 0.5]}
@@ -91,13 +91,13 @@ SAMPLES = {"number": 0.25, "whole": 3, "text": "a word", "switch": True, "list":
 def test_a_kind_is_the_type_that_the_setting_takes(settings):
     for name, told in settings.items():
         fitting = {told["kind"]} | ({"number"} if told["kind"] == "whole" else set())
-        if told["kind"] == "choice" or name in ("unfreeze_every", "drop_by"):
+        if told["kind"] == "choice" or name in ("unfreeze_every", "lr_gamma"):
             continue
-        Settings.of({name: SAMPLES[told["kind"]]})
+        TrainConfig.of({name: SAMPLES[told["kind"]]})
         for kind, sample in SAMPLES.items():
             if kind not in fitting and (told["kind"], kind) != ("number", "whole"):
                 with pytest.raises(RequestError):
-                    Settings.of({name: sample})
+                    TrainConfig.of({name: sample})
 
 
 def test_limits_are_those_at_which_settings_are_refused(settings):
@@ -105,17 +105,22 @@ def test_limits_are_those_at_which_settings_are_refused(settings):
     for name, told in settings.items():
         for end, beyond in (("low", -math.inf), ("high", math.inf)):
             limit = told[end]
-            if limit is None or (name, limit) in {("lr", 0), ("minutes", 0), ("val", 0)}:
+            if limit is None or (name, limit) in {
+                ("lr", 0),
+                ("max_minutes", 0),
+                ("lr_gamma", 0),
+                ("val", 0),
+            }:
                 continue
             limited += 1
             extra = {"freeze": "conv1"} if name == "unfreeze_every" else {}
             whole = told["kind"] == "whole"
-            Settings.of({name: int(limit) if whole else limit, **extra})
+            TrainConfig.of({name: int(limit) if whole else limit, **extra})
             over = (
                 int(limit) + (1 if beyond > 0 else -1) if whole else math.nextafter(limit, beyond)
             )
             with pytest.raises(RequestError, match="must be"):
-                Settings.of({name: over, **extra})
+                TrainConfig.of({name: over, **extra})
     assert limited >= 30
 
 

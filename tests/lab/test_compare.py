@@ -141,32 +141,32 @@ def test_a_network_that_cannot_be_built_has_no_costs(tmp_path):
 
 
 def test_settings_that_differ_come_first(tmp_path):
-    fake_run(tmp_path / "a", lr=0.1, clip=1.0)
+    fake_run(tmp_path / "a", lr=0.1, clip_grad_norm=1.0)
     fake_run(tmp_path / "b", lr=0.2, seed=3)
     rows = ask(tmp_path, ["a", "b"]).json()["settings"]
     differing = [row for row in rows if row["differs"]]
     assert rows[: len(differing)] == differing
     found = {row["name"]: row["values"] for row in differing}
-    assert found == {"lr": [0.1, 0.2], "clip": [1.0, 0.0], "seed": [0, 3]}
+    assert found == {"lr": [0.1, 0.2], "clip_grad_norm": [1.0, 0.0], "seed": [0, 3]}
     names = [row["name"] for row in rows]
     assert len(names) == len(set(names))
     assert {"data", "momentum", "fingerprint", "threads used", "torch"} <= set(names)
     by_name = {row["name"]: row for row in rows}
     assert by_name["fingerprint"]["values"] == ["abababababab"] * 2
     assert by_name["momentum"]["help"] == "Of sgd."
-    assert by_name["early_stop"]["group"] == "Length"
+    assert by_name["early_stopping_patience"]["group"] == "Length"
     assert by_name["steps"]["values"] == [None, None]
 
 
 def test_a_setting_that_an_older_run_does_not_name_is_its_default(tmp_path):
     run = fake_run(tmp_path / "a")
     config = copy.deepcopy(run.read_config())
-    del config["body_lr"]
+    del config["backbone_lr_scale"]
     run.write_config(config)
     fake_run(tmp_path / "b")
     rows = {row["name"]: row for row in ask(tmp_path, ["a", "b"]).json()["settings"]}
-    assert rows["body_lr"]["values"] == [1.0, 1.0]
-    assert not rows["body_lr"]["differs"]
+    assert rows["backbone_lr_scale"]["values"] == [1.0, 1.0]
+    assert not rows["backbone_lr_scale"]["differs"]
 
 
 # What does not compare.

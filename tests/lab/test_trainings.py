@@ -207,7 +207,7 @@ def test_no_name_leads_out_of_the_folder(tmp_path, name):
         ({"settings": {"epochs": "many"}}, "epochs must be a whole number"),
         ({"settings": {"epochs": 10**400}}, "--epochs must be between"),
         ({"settings": {"optimizer": "adam"}}, "'sgd' or 'adamw'"),
-        ({"settings": {"steps": 3, "minutes": 1}}, "choose one"),
+        ({"settings": {"steps": 3, "max_minutes": 1}}, "choose one"),
         ({"settings": {"model": "/etc/net.toml"}}, "no network '/etc/net.toml'"),
         ({"settings": {"model": "os:system"}}, "no network 'os:system'"),
         ({"settings": {"model": "lenet"}}, "Did you mean 'lenet5'"),
@@ -416,7 +416,7 @@ def test_a_killed_training_goes_on_from_the_page(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_SILENT", 0.3)
     monkeypatch.setattr(module, "_TESTED", 0.0)
     known = Trainings(tmp_path)
-    known.start("digits", {"epochs": 2000, "save_seconds": 0.1}, name="a")
+    known.start("digits", {"epochs": 2000, "checkpoint_seconds": 0.1}, name="a")
     assert wait_for(lambda: state_of(known, "a").word == "training")
     assert wait_for(lambda: (known.told("a")["now"]["saved_step"] or 0) > 0)
     known.children._own["a"].kill()

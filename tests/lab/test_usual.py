@@ -49,7 +49,7 @@ def seen(network, picture):
 
 def test_a_run_whose_images_are_gone_compares_with_the_others(image_folder, tmp_path):
     run = convscope.train(
-        image_folder, model="tinyvgg", size=32, epochs=1, out=tmp_path / "run"
+        image_folder, model="tinyvgg", input_size=32, epochs=1, out=tmp_path / "run"
     ).run
     shelf = Shelf()
     network = shelf.open(run)

@@ -342,7 +342,7 @@ def rate(task):
     fall = number(r"to 0 in ([\d,]+) steps", text, 0)
     at = number(r"after ([\d,]+) steps", text)
     long = warm + (fall or warm)
-    schedule = Schedule(name="cosine", peak=peak, warmup=warm / long, drop_by=1, drop_at=())
+    schedule = Schedule(name="cosine", peak=peak, warmup=warm / long, gamma=1, milestones=())
     return round(schedule.rate(at / long), 9)
 
 

@@ -12,7 +12,12 @@ from convscope.runs.tensor_file import load_tensors
 from convscope.training.callbacks.base import Quiet
 
 WORDS = dict(
-    epochs=3, schedule="plateau", patience=0, save_seconds=1e6, batch_size=128, engine="torch"
+    epochs=3,
+    lr_schedule="plateau",
+    lr_patience=0,
+    checkpoint_seconds=1e6,
+    batch_size=128,
+    engine="torch",
 )
 
 
@@ -59,7 +64,7 @@ class Act(Quiet):
 def train(out, model="Net", **more):
     words = {**WORDS, **more}
     if model in ("Net", "Restless"):
-        words |= dict(size=32, channels=1)
+        words |= dict(input_size=32, in_channels=1)
         model = f"{__name__}:{model}"
     return convscope.train("digits", out=out, model=model, **words)
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from convscope.errors import RequestError
 from convscope.training.callbacks.freeze import Frozen
-from convscope.training.config import Settings
+from convscope.training.config import TrainConfig
 from convscope.training.optimizer import Optimizer
 from convscope.zoo import build
 
@@ -93,7 +93,7 @@ def test_no_graph_is_recorded_through_what_is_held():
 def test_training_leaves_every_bit_of_what_is_held():
     net = small()
     frozen = Frozen(net, "block2.bn1")
-    optimizer = Optimizer(net, Settings())
+    optimizer = Optimizer(net, TrainConfig())
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     for _ in range(3):
         frozen.hold(epoch=0)

@@ -49,7 +49,9 @@ def source(tmp_path_factory):
     sys.modules.setdefault(__name__, sys.modules[Net.__module__])
     root = tmp_path_factory.mktemp("source")
     data = make_image_folder(root / "fruit", ("apple", "leaf", "plum"), each=12)
-    words = dict(model=NET, size=32, channels=3, fit="letterbox", epochs=3, batch_size=8)
+    words = dict(
+        model=NET, input_size=32, in_channels=3, resize_mode="letterbox", epochs=3, batch_size=8
+    )
     return convscope.train(str(data), out=root / "run", **words).run
 
 
@@ -101,7 +103,9 @@ def test_without_a_freeze_all_of_it_trains_on(tmp_path, source, fishes):
 
 
 def test_the_first_step_is_taken_from_the_weights(tmp_path, source, fishes):
-    out = train(fishes, source, tmp_path / "run", steps=1, lr=1e-12, warmup=0.0, weight_decay=0.0)
+    out = train(
+        fishes, source, tmp_path / "run", steps=1, lr=1e-12, warmup_epochs=0.0, weight_decay=0.0
+    )
     before, after = Run.open(source).read_weights().tensors, tensors(out)
     for name in ("conv1.weight", "conv2.bias", "bn2.weight"):
         assert torch.allclose(after[name], before[name], atol=1e-9)
@@ -119,9 +123,11 @@ def test_pictures_are_prepared_as_the_weights_know_them(tmp_path, source, fishes
 
 def test_a_size_or_a_fit_that_is_set_wins(tmp_path, source, fishes):
     own = Run.open(source).read_card()
-    card = Run.open(train(fishes, source, tmp_path / "fit", epochs=1, fit="pad")).read_card()
+    card = Run.open(
+        train(fishes, source, tmp_path / "fit", epochs=1, resize_mode="pad")
+    ).read_card()
     assert (card.size, card.fit, card.mean) == (own.size, "pad", own.mean)
-    card = Run.open(train(fishes, source, tmp_path / "size", epochs=1, size=31)).read_card()
+    card = Run.open(train(fishes, source, tmp_path / "size", epochs=1, input_size=31)).read_card()
     assert (card.size, card.fit, card.mean) == ((31, 31), own.fit, own.mean)
 
 
@@ -135,7 +141,11 @@ def test_resizing_goes_with_the_size_and_the_fit_of_the_weights(tmp_path, fishes
     held = Weights("theirs", net.state_dict(), card, "0")
     monkeypatch.setattr(verb, "open_weights", lambda source, *, progress: held)
     words = dict(model="resnet20_cifar", steps=1, batch_size=8)
-    for more, resize in (({}, 40), (dict(size=24), None), (dict(fit="stretch"), None)):
+    for more, resize in (
+        ({}, 40),
+        (dict(input_size=24), None),
+        (dict(resize_mode="stretch"), None),
+    ):
         run = train(fishes, "theirs", tmp_path / str(more), **words, **more)
         found = Run.open(run).read_card()
         assert (found.resize, found.mean, found.std) == (resize, card.mean, card.std)
@@ -188,7 +198,9 @@ class StopAt(Quiet):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-STAGED = dict(freeze="drop", unfreeze_every=1, body_lr=0.1, epochs=4, save_seconds=0.0)
+STAGED = dict(
+    freeze="drop", unfreeze_every=1, backbone_lr_scale=0.1, epochs=4, checkpoint_seconds=0.0
+)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
@@ -197,7 +209,7 @@ def test_a_stop_in_any_stage_changes_no_bit_and_the_weights_are_not_read_again(
 ):
     copy = tmp_path / "weights.safetensors"
     copy.write_bytes((source / "model.safetensors").read_bytes())
-    words = dict(**STAGED, optimizer=optimizer, size=32, channels=3)
+    words = dict(**STAGED, optimizer=optimizer, input_size=32, in_channels=3)
     whole = tensors(train(fishes, copy, tmp_path / "whole", **words))
     for step in (1, 5, 8, 13):
         out = tmp_path / str(step)
@@ -250,7 +262,7 @@ def test_a_request_that_cannot_be_meant_leaves_no_folder(tmp_path, source, fishe
 
 def test_a_network_for_color_does_not_start_from_one_for_gray(tmp_path, digits_run, fishes):
     with pytest.raises(RequestError, match="sees 1 channels and do not fit one that sees 3"):
-        train(fishes, digits_run, tmp_path / "run", channels=3)
+        train(fishes, digits_run, tmp_path / "run", in_channels=3)
 
 
 def test_the_run_says_what_it_began_with_and_can_be_run_again(
@@ -294,6 +306,6 @@ def test_a_network_with_auxiliary_classifiers_trains(tmp_path, monkeypatch):
         for number in range(10):
             pixels = np.full((32, 32, 3), 60 + 120 * place + number, np.uint8)
             Image.fromarray(pixels).save(folder / f"{number}.png")
-    trained = convscope.train("data", model="aux:Net", size=32, epochs=5, out="run")
+    trained = convscope.train("data", model="aux:Net", input_size=32, epochs=5, out="run")
     assert trained.test.top1 == 1.0
     assert convscope.evaluate("run").scores.top1 == 1.0

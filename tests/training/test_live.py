@@ -33,7 +33,7 @@ from tests.training.small import Act, Net, assert_same_bits, spied_states, state
         dict(),
         dict(model="Restless"),
         dict(model="lenet5", augment="crop-flip"),
-        dict(optimizer="adamw", clip=0.5),
+        dict(optimizer="adamw", clip_grad_norm=0.5),
         dict(freeze="2"),
     ],
     ids=str,
@@ -202,7 +202,7 @@ def test_a_disk_that_takes_no_telling_stops_no_training(tmp_path, monkeypatch, u
 def test_how_a_training_ended_is_told_in_its_own_words(tmp_path):
     out = tmp_path / "bad"
     with pytest.raises(WorkError) as caught:
-        train(out, model="tinyvgg", lr=1e6, warmup=0.0, schedule="constant")
+        train(out, model="tinyvgg", lr=1e6, warmup_epochs=0.0, lr_schedule="constant")
     now = Live(out).read_now()
     assert now["state"] == "failed"
     assert now["message"] == str(caught.value).replace(str(out), "bad")

@@ -78,8 +78,10 @@ def test_a_look_is_what_plain_arithmetic_finds_at_that_step(tmp_path, monkeypatc
         return real(looks, images, *rest, **words)
 
     monkeypatch.setattr(Looks, "look", spy)
-    plain = dict(momentum=0.0, weight_decay=0.0, schedule="constant", warmup=0.0, lr=0.25)
-    words = dict(size=32, channels=1, batch_size=100, steps=7, body_lr=0.5, **plain)
+    plain = dict(momentum=0.0, weight_decay=0.0, lr_schedule="constant", warmup_epochs=0.0, lr=0.25)
+    words = dict(
+        input_size=32, in_channels=1, batch_size=100, steps=7, backbone_lr_scale=0.5, **plain
+    )
     convscope.train("digits", out=tmp_path / "run", model=f"{NAME}:Net", **words)
     facts = (look := Live(tmp_path / "run").read_snapshot("look")).facts
     assert (facts["step"], len(nets)) == (7, 7)

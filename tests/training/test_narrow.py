@@ -42,7 +42,14 @@ def sure(classes: int = 10) -> nn.Module:
 
 
 def train(out, *, net="Narrow", **more):
-    words = dict(epochs=2, batch_size=128, save_seconds=0.0, engine="lanes", size=32, channels=1)
+    words = dict(
+        epochs=2,
+        batch_size=128,
+        checkpoint_seconds=0.0,
+        engine="lanes",
+        input_size=32,
+        in_channels=1,
+    )
     words |= more
     return convscope.train("digits", out=out, model=f"{__name__}:{net}", **words)
 
@@ -58,8 +65,8 @@ def weights_of(run):
         dict(augment="crop-flip", crop_padding=3),
         dict(augment="none"),
         dict(optimizer="adamw", weight_decay=0.01),
-        dict(clip=0.5, label_smoothing=0.1, class_weights="balanced"),
-        dict(body_lr=0.1, momentum=0.0),
+        dict(clip_grad_norm=0.5, label_smoothing=0.1, class_weights="balanced"),
+        dict(backbone_lr_scale=0.1, momentum=0.0),
         dict(batch_size=37),
     ],
     ids=str,
@@ -79,7 +86,7 @@ def test_weights_are_those_of_torch_up_to_rounding(tmp_path, how):
     [
         dict(augment="crop-flip", crop_padding=3),
         dict(augment="none"),
-        dict(augment="crop-flip", memory_share=1e-9),
+        dict(augment="crop-flip", cache_fraction=1e-9),
     ],
     ids=str,
 )
@@ -145,12 +152,12 @@ def test_images_read_where_they_lie_are_those_that_torch_crops(tmp_path, monkeyp
 
 def test_images_that_are_decoded_anew_give_the_same_bits(tmp_path):
     train(tmp_path / "held", epochs=1)
-    train(tmp_path / "streamed", epochs=1, memory_share=0.0)
+    train(tmp_path / "streamed", epochs=1, cache_fraction=0.0)
     assert_same_bits(tmp_path / "held", tmp_path / "streamed")
 
 
 def test_what_the_engine_does_not_cover_is_refused_or_left_to_torch(tmp_path):
-    model = dict(model="resnet20_cifar", size=32, channels=1, steps=1)
+    model = dict(model="resnet20_cifar", input_size=32, in_channels=1, steps=1)
     with pytest.raises(RequestError, match="BatchNorm2d"):
         convscope.train("digits", out=tmp_path / "asked", engine="lanes", **model)
     assert not (tmp_path / "asked").exists()
@@ -213,4 +220,4 @@ def test_a_look_inside_sees_the_gradients_of_the_engine(tmp_path):
 
 def test_a_loss_that_becomes_no_number_stops_the_training(tmp_path):
     with pytest.raises(convscope.ConvscopeError, match="loss became"):
-        train(tmp_path / "run", lr=1e6, warmup=0)
+        train(tmp_path / "run", lr=1e6, warmup_epochs=0)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from convscope.training.config import Settings
+from convscope.training.config import TrainConfig
 from convscope.training.loss import class_weights
 from convscope.training.optimizer import Optimizer, head_of
 from convscope.zoo import build
@@ -16,15 +16,15 @@ from convscope.zoo import build
     ("settings", "peer"),
     [
         (
-            Settings(),
+            TrainConfig(),
             lambda w: torch.optim.SGD(w, 0.1, momentum=0.9, weight_decay=5e-4, fused=True),
         ),
         (
-            Settings(momentum=0.0, weight_decay=0.0),
+            TrainConfig(momentum=0.0, weight_decay=0.0),
             lambda w: torch.optim.SGD(w, 0.1, fused=True),
         ),
         (
-            Settings(optimizer="adamw", weight_decay=0.01),
+            TrainConfig(optimizer="adamw", weight_decay=0.01),
             lambda w: torch.optim.AdamW(w, 0.1, weight_decay=0.01, fused=True),
         ),
     ],
@@ -57,7 +57,7 @@ def test_twenty_steps_are_those_of_pytorch(settings, peer, channels_last):
 def test_a_weight_without_a_gradient_stays_as_it_is():
     net = torch.nn.ModuleList([torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)])
     before = net[1].weight.clone()
-    optimizer = Optimizer(net, Settings())
+    optimizer = Optimizer(net, TrainConfig())
     net[0](torch.ones(1, 2)).sum().backward()
     optimizer.step(0.1)
     assert torch.equal(net[1].weight, before)
@@ -70,7 +70,9 @@ def test_the_body_moves_by_its_share_exactly_and_the_head_by_all(name):
     for share in (1.0, 0.25):
         torch.manual_seed(0)
         net = build("tinyvgg", input=(16, 16))
-        optimizer = Optimizer(net, Settings(body_lr=share, optimizer=name, weight_decay=0.0))
+        optimizer = Optimizer(
+            net, TrainConfig(backbone_lr_scale=share, optimizer=name, weight_decay=0.0)
+        )
         F.cross_entropy(net(torch.randn(8, 3, 16, 16)), torch.arange(8)).backward()
         for weight in net.parameters():
             weight.data.zero_()  # so that what is added to it is not rounded
@@ -83,8 +85,11 @@ def test_the_body_moves_by_its_share_exactly_and_the_head_by_all(name):
 
 
 def test_a_share_of_one_is_one_group():
-    assert list(Optimizer(build("tinyvgg"), Settings()).places) == [1.0]
-    assert list(Optimizer(build("tinyvgg"), Settings(body_lr=0.5)).places) == [0.5, 1.0]
+    assert list(Optimizer(build("tinyvgg"), TrainConfig()).places) == [1.0]
+    assert list(Optimizer(build("tinyvgg"), TrainConfig(backbone_lr_scale=0.5)).places) == [
+        0.5,
+        1.0,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -97,8 +102,8 @@ def test_the_head_is_the_last_layer_with_weights(name, head):
 
 
 def test_balanced_weights_make_classes_count_the_same():
-    settings = Settings(class_weights="balanced")
+    settings = TrainConfig(class_weights="balanced")
     weights = class_weights(np.array([90, 9, 1]), settings, torch.device("cpu"))
     assert weights is not None
     assert (weights * torch.tensor([90.0, 9.0, 1.0])).tolist() == pytest.approx([100 / 3] * 3)
-    assert class_weights(np.array([1, 2]), Settings(), torch.device("cpu")) is None
+    assert class_weights(np.array([1, 2]), TrainConfig(), torch.device("cpu")) is None

@@ -23,7 +23,7 @@ from tests.forked import Forked
 
 # Everything that a state must hold is in use: dropout (random state), momentum (optimizer), plateau
 # (counters), augmentation and order (epoch and place in it), and the best so far.
-WORDS = dict(epochs=3, schedule="plateau", patience=0, save_seconds=0.0, batch_size=128)
+WORDS = dict(epochs=3, lr_schedule="plateau", lr_patience=0, checkpoint_seconds=0.0, batch_size=128)
 
 
 class Net(nn.Sequential):
@@ -58,7 +58,9 @@ class StopAt(Quiet):
 
 
 def train(out, **more):
-    return convscope.train("digits", out=out, model=NET, size=32, channels=1, **{**WORDS, **more})
+    return convscope.train(
+        "digits", out=out, model=NET, input_size=32, in_channels=1, **{**WORDS, **more}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +233,7 @@ def test_a_kill_at_any_write_changes_no_bit(tmp_path, image_folder, monkeypatch,
 
     def begin(out):  # two epochs of two steps each
         words = {**WORDS, "steps": 4, "batch_size": 16}
-        convscope.train(image_folder, out=out, model=NET, size=32, channels=1, **words)
+        convscope.train(image_folder, out=out, model=NET, input_size=32, in_channels=1, **words)
 
     begin(tmp_path / "whole")
     real, count = getattr(os, operation), 0
@@ -290,7 +292,7 @@ def test_kills_at_random_moments_change_no_bit(tmp_path, command, shell, kills):
     words, whole = ["digits", "--epochs", "12", "--batch-size", "32"], tmp_path / "whole"
     assert "Test accuracy" in command("train", *words, "--out", whole).stdout
     dice = random.Random(0)
-    words += ["--save-seconds", "0"]
+    words += ["--checkpoint-seconds", "0"]
     hits = kill_and_resume(tmp_path / "run", words, [dice.uniform(0, 0.5) for _ in range(kills)])
     assert hits == kills, "the training ended before it could be killed so often"
     shell("resume", tmp_path / "run")

@@ -12,8 +12,8 @@ from convscope.training.schedule import Plateau, Schedule
 STEPS = 200
 
 
-def ours(name, *, warmup=0.0, drop_at=(0.5, 0.75)):
-    return Schedule(name=name, peak=0.4, warmup=warmup, drop_by=10.0, drop_at=drop_at)
+def ours(name, *, warmup=0.0, milestones=(0.5, 0.75)):
+    return Schedule(name=name, peak=0.4, warmup=warmup, gamma=0.1, milestones=milestones)
 
 
 def rates(make_scheduler):

@@ -24,7 +24,7 @@ dropout1      0.2     .  .
 fc1       classes     .  .
 '''
 """
-WORDS = dict(epochs=2, batch_size=128, save_seconds=0.0)
+WORDS = dict(epochs=2, batch_size=128, checkpoint_seconds=0.0)
 
 
 class StopAtThree(Quiet):
@@ -86,7 +86,7 @@ def test_what_the_user_asks_for_wins_and_what_nobody_says_the_images_decide(tabl
     words = dict(model="nets/small.toml", steps=1)
     convscope.train("digits", out=tmp_path / "theirs", **words)
     assert Run(tmp_path / "theirs").read_card().size == (8, 8)
-    convscope.train("digits", out=tmp_path / "mine", size=12, channels=3, **words)
+    convscope.train("digits", out=tmp_path / "mine", input_size=12, in_channels=3, **words)
     card = Run(tmp_path / "mine").read_card()
     assert (card.size, card.channels) == ((12, 12), 3)
 

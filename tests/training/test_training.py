@@ -33,7 +33,9 @@ class Notes(Quiet):
 def test_the_steps_are_those_of_plain_pytorch(tmp_path):
     """SGD on one whole batch, by the textbook and by `train`: equal weights."""
     watcher = Notes()
-    words = dict(epochs=5, batch_size=2000, augment="none", schedule="constant", warmup=0.0, lr=0.1)
+    words = dict(
+        epochs=5, batch_size=2000, augment="none", lr_schedule="constant", warmup_epochs=0.0, lr=0.1
+    )
     run = convscope.train(
         "digits", out=tmp_path / "run", metric="loss", watcher=watcher, **words
     ).run
@@ -93,7 +95,9 @@ def test_batches_use_every_picture_and_none_stands_alone(n):
 def test_a_loss_that_is_no_number_stops_at_once_and_names_step_rate_and_layer(tmp_path):
     out = tmp_path / "run"
     with pytest.raises(WorkError) as caught:
-        convscope.train("digits", out=out, model="tinyvgg", lr=1e6, warmup=0.0, schedule="constant")
+        convscope.train(
+            "digits", out=out, model="tinyvgg", lr=1e6, warmup_epochs=0.0, lr_schedule="constant"
+        )
     told = str(caught.value)
     assert "at step " in told
     assert "learning rate 1e+06" in told
@@ -146,7 +150,12 @@ def test_another_runtime_error_is_not_called_out_of_memory(tmp_path, monkeypatch
 def test_early_stopping_ends_after_so_many_epochs_without_a_better_one(tmp_path):
     watcher = Notes()
     run = convscope.train(
-        "digits", out=tmp_path / "run", lr=1e-9, warmup=0.0, early_stop=2, watcher=watcher
+        "digits",
+        out=tmp_path / "run",
+        lr=1e-9,
+        warmup_epochs=0.0,
+        early_stopping_patience=2,
+        watcher=watcher,
     ).run
     lines = Run.open(run).read_metrics()
     assert len(lines) < 30
@@ -166,7 +175,7 @@ def test_steps_and_minutes_end_a_training(tmp_path):
     watcher = Notes()
     convscope.train("digits", out=tmp_path / "steps", steps=33, watcher=watcher)
     assert watcher.steps[-1]["step"] == 33
-    quick = convscope.train("digits", out=tmp_path / "minutes", minutes=0.02)
+    quick = convscope.train("digits", out=tmp_path / "minutes", max_minutes=0.02)
     assert Run.open(quick.run).read_state()[0].facts["counters"]["seconds"] >= 1.2
 
 
@@ -174,13 +183,13 @@ def test_steps_and_minutes_end_a_training(tmp_path):
     "words",
     [
         dict(optimizer="adamw"),
-        dict(schedule="one-cycle"),
-        dict(schedule="step", drop_at=[0.5]),
-        dict(schedule="plateau"),
+        dict(lr_schedule="one-cycle"),
+        dict(lr_schedule="step", lr_milestones=[0.5]),
+        dict(lr_schedule="plateau"),
         dict(label_smoothing=0.1, class_weights="balanced", sampling="balanced"),
-        dict(clip=1.0, augment="crop-flip"),
+        dict(clip_grad_norm=1.0, augment="crop-flip"),
         dict(val=0.0),
-        dict(model="tinyvgg", size=16, fit="letterbox"),
+        dict(model="tinyvgg", input_size=16, resize_mode="letterbox"),
     ],
     ids=str,
 )
@@ -199,7 +208,7 @@ def test_clipping_limits_the_norm_of_the_gradient(tmp_path, monkeypatch):
         norms.append(torch.stack([w.grad.norm() for w in weights]).norm().item())
 
     monkeypatch.setattr(nn.utils, "clip_grad_norm_", seen)
-    convscope.train("digits", out=tmp_path / "run", steps=5, clip=0.01, engine="torch")
+    convscope.train("digits", out=tmp_path / "run", steps=5, clip_grad_norm=0.01, engine="torch")
     assert len(norms) == 5
     assert max(norms) <= 0.0101
 
@@ -228,7 +237,7 @@ def test_a_folder_of_clear_colors_is_learnt_and_its_files_are_not_touched(tmp_pa
 def test_streaming_trains_to_the_same_bits_as_memory(tmp_path, image_folder):
     words = dict(model="tinyvgg", epochs=2, batch_size=5, augment="crop-flip")
     for share in (0.5, 0.0):
-        convscope.train(str(image_folder), out=tmp_path / str(share), memory_share=share, **words)
+        convscope.train(str(image_folder), out=tmp_path / str(share), cache_fraction=share, **words)
     # Mean and std are taken of at most 2,048 pictures when streaming; here that is all of them.
     one, other = (Run.open(tmp_path / str(share)).read_weights().tensors for share in (0.5, 0.0))
     assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
@@ -247,7 +256,7 @@ def test_a_network_that_cannot_read_channels_last_trains_all_the_same(tmp_path, 
     )
     monkeypatch.chdir(tmp_path)
     run = convscope.train(
-        "digits", model="viewer:Net", size=32, channels=3, epochs=3, out="run"
+        "digits", model="viewer:Net", input_size=32, in_channels=3, epochs=3, out="run"
     ).run
     assert convscope.evaluate(run).scores.top1 > 0.5
     where = tmp_path / "run"

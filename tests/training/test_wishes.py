@@ -64,7 +64,7 @@ class Hours:
 
 
 @pytest.mark.usefixtures("eager")
-@pytest.mark.parametrize("length", [dict(epochs=2), dict(epochs=1, minutes=0.03)], ids=str)
+@pytest.mark.parametrize("length", [dict(epochs=2), dict(epochs=1, max_minutes=0.03)], ids=str)
 def test_the_hours_of_a_pause_are_not_time_of_training(tmp_path, monkeypatch, length):
     """One pause between two steps, one in an evaluation."""
     live = Live(tmp_path / "run")
@@ -118,7 +118,7 @@ def test_a_save_is_made_when_it_is_wished(tmp_path):
     assert now["acknowledged"] == number
 
 
-DIGITS = ["digits", "--epochs", "16", "--batch-size", "16", "--save-seconds", "1000"]
+DIGITS = ["digits", "--epochs", "16", "--batch-size", "16", "--checkpoint-seconds", "1000"]
 
 
 def until(live, true, process):

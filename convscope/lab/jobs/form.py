@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 from cyclopts import Group, Parameter
 
 from convscope.data.source import NAMES, is_here
-from convscope.training.config import RANGES, Settings
+from convscope.training.config import RANGES, TrainConfig
 from convscope.zoo import ZOO, paper
 
 LEFT_OUT = {
@@ -38,9 +38,9 @@ def setting_groups(models: Sequence[str] = ()) -> list[dict[str, Any]]:
     A `kind` is number, whole, text, choice, switch or list; `optional` ones may be null, which
     leaves the value to the network, the data or the machine.
     """
-    hints = typing.get_type_hints(Settings, include_extras=True)
+    hints = typing.get_type_hints(TrainConfig, include_extras=True)
     helps, found = setting_helps(), dict[str, list[dict[str, Any]]]()
-    for field in fields(Settings):
+    for field in fields(TrainConfig):
         if field.name in LEFT_OUT:
             continue
         default = None if field.default is MISSING else field.default
@@ -65,8 +65,8 @@ def _plain(value: object) -> object:
 
 def setting_group_names() -> dict[str, str]:
     """The group of each setting."""
-    hints = typing.get_type_hints(Settings, include_extras=True)
-    return {field.name: _group(hints[field.name]) for field in fields(Settings)}
+    hints = typing.get_type_hints(TrainConfig, include_extras=True)
+    return {field.name: _group(hints[field.name]) for field in fields(TrainConfig)}
 
 
 def _group(hint: Any) -> str:
@@ -98,7 +98,7 @@ def _members(hint: Any) -> Iterable[Any]:
 
 def setting_helps() -> dict[str, str]:
     """What each setting is, from the docstring's section Attributes."""
-    _, _, section = inspect.cleandoc(Settings.__doc__ or "").partition("Attributes:\n")
+    _, _, section = inspect.cleandoc(TrainConfig.__doc__ or "").partition("Attributes:\n")
     entries = re.findall(r"^    (\w+): (.+(?:\n {8,}.+)*)", section, flags=re.MULTILINE)
     return {name: _capital(" ".join(text.split())) for name, text in entries}
 
@@ -111,7 +111,7 @@ def _capital(text: str) -> str:
 
 
 def _literals() -> Iterable[Sequence[Any]]:
-    hints = typing.get_type_hints(Settings)
+    hints = typing.get_type_hints(TrainConfig)
     return (get_args(m) for h in hints.values() for m in _members(h) if get_origin(m) is Literal)
 
 

@@ -18,7 +18,7 @@ from convscope.lab.jobs.sources import Given, free_name
 from convscope.runs import index as facts
 from convscope.runs.folder import Run, as_word
 from convscope.runs.live_files import Command, Live
-from convscope.training.config import TABLES, Settings
+from convscope.training.config import TABLES, TrainConfig
 from convscope.zoo.table_file import is_table
 
 ALIVE = ("starting", "training", "paused", "evaluating", "testing")
@@ -185,7 +185,7 @@ class Trainings:
     def _title(self, name: str, path: Path) -> str:
         asked = facts.read_toml(self.children.config(name))
         if asked:
-            asked = {"model": Settings().model, **asked}
+            asked = {"model": TrainConfig().model, **asked}
         return facts.title_of(facts.read_config(path)) or facts.title_of(asked) or name
 
     def told(self, name: str) -> dict[str, Any]:
@@ -221,7 +221,7 @@ class Trainings:
         words = self.given.checked(settings, self.path)
         with self._writing:
             busy = self._busy()
-            free, again = self._name(name, str(words.get("model", Settings().model)), place)
+            free, again = self._name(name, str(words.get("model", TrainConfig().model)), place)
             self.children.reserve(free, {"data": place, **words}, again=again)
             config, out = self.children.config(free), self.folder / free
             self.children.begin(free, ["train", "--config", str(config), "--out", str(out)])

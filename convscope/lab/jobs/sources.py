@@ -8,7 +8,7 @@ from convscope.data.source import NAMES
 from convscope.errors import RequestError, nearest
 from convscope.lab.jobs.form import LEFT_OUT
 from convscope.runs import index as facts
-from convscope.training.config import Settings
+from convscope.training.config import TrainConfig
 from convscope.zoo import ZOO
 from convscope.zoo.table_file import is_table
 
@@ -81,7 +81,7 @@ class Given:
             words["model"] = self.models[model]
         if isinstance(weights, str) and not weights.startswith(_HUBS):
             words["weights"] = str(path(weights))
-        plain = Settings.of(words, where="The training").to_dict()
+        plain = TrainConfig.of(words, where="The training").to_dict()
         return {word: plain[word] for word in words}
 
 

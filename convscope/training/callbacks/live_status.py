@@ -276,7 +276,7 @@ class Teller:
         settings, head = training.settings, head_of(training.net)
 
         def rate_of(layer: str) -> float:
-            return rate if layer == head else rate * settings.body_lr
+            return rate if layer == head else rate * settings.backbone_lr_scale
 
         labels = training.loaded.dataset.labels[indices[:SHOWN]]
         try:

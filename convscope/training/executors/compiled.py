@@ -48,7 +48,7 @@ class LanesStepper:
             training.net.get_parameter(name).grad = piece
         head = head_of(training.net)
         for name, piece in engine.state_views(engine.shares).items():
-            piece.fill_(1.0 if name.rpartition(".")[0] == head else settings.body_lr)
+            piece.fill_(1.0 if name.rpartition(".")[0] == head else settings.backbone_lr_scale)
 
     def _share(self, training: "Training") -> None:
         """The optimizer's state moves into the engine's memory, as it is."""
@@ -89,7 +89,7 @@ class LanesStepper:
             decay=settings.weight_decay,
             smoothing=settings.label_smoothing,
             weights=self.weights,
-            clip=settings.clip,
+            clip=settings.clip_grad_norm,
             number=number,
             dice=_dice(settings.seed, number) if self.engine.drops else 0,
         )
@@ -172,7 +172,7 @@ def row_of(training: "Training") -> int:
         return width * card.channels
     tall, wide = height + 2 * padding, width + 2 * padding
     more = len(feed.pixels) * tall * wide * card.channels
-    if padding and more > training.settings.memory_share * free_memory():
+    if padding and more > training.settings.cache_fraction * free_memory():
         return width * card.channels
     return wide * card.channels
 
@@ -257,7 +257,11 @@ def _lanes(training: "Training") -> LanesStepper:
     from convscope.lanes.step import Rule  # noqa: PLC0415
 
     settings, card = training.settings, training.card
-    rule = Rule(settings.optimizer, clips=bool(settings.clip), shares=settings.body_lr != 1)
+    rule = Rule(
+        settings.optimizer,
+        clips=bool(settings.clip_grad_norm),
+        shares=settings.backbone_lr_scale != 1,
+    )
     engine = Engine(training.net, (card.channels, *card.size), rule=rule, row=row_of(training))
     return LanesStepper(training, engine)
 

@@ -82,8 +82,8 @@ class TorchStepper:
                 training.refuse(f"The loss became {value}", rate, images)
             training.optimizer.forget_gradients()
             loss.backward()
-            if settings.clip:
-                nn.utils.clip_grad_norm_(training.net.parameters(), settings.clip)
+            if settings.clip_grad_norm:
+                nn.utils.clip_grad_norm_(training.net.parameters(), settings.clip_grad_norm)
             training.optimizer.step(rate)
         except (RuntimeError, MemoryError) as error:
             raise explained(error, training.chosen.batch_size, training.run.path) from error

@@ -13,20 +13,20 @@ import { redraw, travel } from "../state.js";
  */
 
 const PAUSE = 400; // milliseconds without a key
-const LENGTHS = ["epochs", "steps", "minutes"];
+const LENGTHS = ["epochs", "steps", "max_minutes"];
 const USUAL = ["batch_size", "lr", "optimizer", "augment"];
 const NAMES = {
   epochs: "number of epochs",
   steps: "number of steps",
-  minutes: "number of minutes",
+  max_minutes: "number of minutes",
   lr: "learning rate",
   optimizer: "optimizer",
   augment: "augmentation",
   val: "validation share",
   test: "test share",
-  body_lr: "learning rate of the body",
-  clip: "clip gradients at",
-  fit: "fit to the size",
+  backbone_lr_scale: "learning rate of the body",
+  clip_grad_norm: "clip gradients at",
+  resize_mode: "fit to the size",
 };
 
 /** "batch_size" -> "Batch size" @param {string} name */
