@@ -86,11 +86,11 @@ def units(shelf: Shelf, name: str, count: int) -> None:
 def passes(shelf: Shelf, name: str, count: int) -> None:
     """What the process holds while images come and go."""
     network = shelf.network(name)
-    height, width = network.card.size
+    height, width = network.card.input_size
     dice = np.random.default_rng(0)
     marks: list[tuple[int, float]] = []
     for number in range(1, count + 1):
-        pixels = dice.integers(0, 256, (height, width, network.card.channels), dtype=np.uint8)
+        pixels = dice.integers(0, 256, (height, width, network.card.in_channels), dtype=np.uint8)
         shelf.add(network, f"noise {number}", pixels)
         if number in (count // 10, count // 4, count // 2, count):
             marks.append((number, resident()))

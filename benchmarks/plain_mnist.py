@@ -62,7 +62,7 @@ def read_part(folder: Path, part: str) -> Part:
     return images, read_idx(folder / f"{part}-labels-idx1-ubyte.gz").long()
 
 
-class Pictures(Dataset[tuple[Tensor, int]]):
+class ImageSource(Dataset[tuple[Tensor, int]]):
     def __init__(self, images: Tensor, labels: Tensor) -> None:
         self.images, self.labels = images, labels.tolist()
 
@@ -77,7 +77,7 @@ class Pictures(Dataset[tuple[Tensor, int]]):
 
 def from_loader(part: Part, size: int, *, shuffle: bool, workers: int) -> Batches:
     stay = {"num_workers": workers, "persistent_workers": workers > 0}
-    return DataLoader(Pictures(*part), size, shuffle, **stay).__iter__
+    return DataLoader(ImageSource(*part), size, shuffle, **stay).__iter__
 
 
 def from_memory(part: Part, size: int, *, shuffle: bool) -> Batches:

@@ -10,11 +10,11 @@ from convscope.errors import RequestError
 
 VERSION = 1
 
-Fit = Literal["pad", "crop", "letterbox", "stretch"]
+ResizeMode = Literal["pad", "crop", "letterbox", "stretch"]
 """How a picture of any size comes to the network's size, aspect ratio kept unless it says so.
 
 - `pad`: as it is, centered on black; a picture that is larger is scaled down to fit first.
-- `crop`: scaled until its shorter side fits, or is `resize` long, then the center is cut out.
+- `crop`: scaled until its shorter side fits, or is `resize_size` long, then the center is cut out.
 - `letterbox`: scaled until its longer side fits, then centered on black.
 - `stretch`: scaled to the size, whatever becomes of the aspect ratio.
 """
@@ -29,13 +29,13 @@ class Card:
 
     Attributes:
         classes: the names of the classes in the order of the network's outputs.
-        size: (height, width) of the images that the network is fed, in pixels.
-        channels: 1 (gray) or 3 (red, green, blue).
+        input_size: (height, width) of the images that the network is fed, in pixels.
+        in_channels: 1 (gray) or 3 (red, green, blue).
         to_gray: how a color picture becomes gray: ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B.
         to_color: how a gray picture becomes color: three times the same.
-        fit: how a picture of another size comes to `size`.
-        resize: the shorter side before `crop` cuts the center out, as ImageNet's 256 before 224;
-            None: cut as much as there is.
+        resize_mode: how an image of another size comes to `input_size`.
+        resize_size: the shorter side before `crop` cuts the center out, as ImageNet's 256 before
+            224; None: cut as much as there is.
         interpolation: how its pixels are scaled.
         mean: per channel, of bytes scaled to 0..1; subtracted.
         std: per channel, likewise; divided by.
@@ -43,12 +43,12 @@ class Card:
     """
 
     classes: tuple[str, ...]
-    size: tuple[int, int]
-    channels: Literal[1, 3]
-    fit: Fit
+    input_size: tuple[int, int]
+    in_channels: Literal[1, 3]
+    resize_mode: ResizeMode
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    resize: int | None = None
+    resize_size: int | None = None
     interpolation: Interpolation = "bilinear"
     to_gray: Literal["luma-601"] = "luma-601"
     to_color: Literal["repeat"] = "repeat"
@@ -58,13 +58,19 @@ class Card:
         problems = [
             (len(self.classes) < 2, f"needs two classes or more, not {list(self.classes)}"),
             (len(set(self.classes)) < len(self.classes), "names a class twice"),
-            (min(self.size) < 1, f"has the impossible size {self.size}"),
-            (self.channels not in (1, 3), f"has {self.channels} channels; 1 and 3 are known"),
-            (self.fit not in get_args(Fit), f"has fit={self.fit!r}; known: {get_args(Fit)}"),
-            (self.resize is not None and self.fit != "crop", f"resizes for fit={self.fit!r}"),
+            (min(self.input_size) < 1, f"has the impossible size {self.input_size}"),
+            (self.in_channels not in (1, 3), f"has {self.in_channels} channels; 1 and 3 are known"),
             (
-                self.resize is not None and self.resize < max(self.size),
-                f"cuts {self.size} out of pictures with a shorter side of {self.resize}",
+                self.resize_mode not in get_args(ResizeMode),
+                f"has resize_mode={self.resize_mode!r}; known: {get_args(ResizeMode)}",
+            ),
+            (
+                self.resize_size is not None and self.resize_mode != "crop",
+                f"has a resize_size with resize_mode={self.resize_mode!r}",
+            ),
+            (
+                self.resize_size is not None and self.resize_size < max(self.input_size),
+                f"cuts {self.input_size} out of pictures with a shorter side of {self.resize_size}",
             ),
             (
                 self.interpolation not in get_args(Interpolation),
@@ -72,8 +78,8 @@ class Card:
             ),
             (self.to_gray != "luma-601", f"has the unknown rule to_gray={self.to_gray!r}"),
             (self.to_color != "repeat", f"has the unknown rule to_color={self.to_color!r}"),
-            (len(self.mean) != self.channels, f"needs one mean per channel, not {self.mean}"),
-            (len(self.std) != self.channels, f"needs one std per channel, not {self.std}"),
+            (len(self.mean) != self.in_channels, f"needs one mean per channel, not {self.mean}"),
+            (len(self.std) != self.in_channels, f"needs one std per channel, not {self.std}"),
             (
                 not all(map(math.isfinite, (*self.mean, *self.std))),
                 "has a mean or std of no number",
@@ -96,7 +102,7 @@ class Card:
         try:
             fields: dict[str, Any] = json.loads(text)
             version = fields.pop("version")
-            for name in ("classes", "size", "mean", "std"):
+            for name in ("classes", "input_size", "mean", "std"):
                 fields[name] = tuple(fields[name])
             card = cls(**fields)
         except RequestError as error:

@@ -12,9 +12,9 @@ from convscope.errors import RequestError
 
 CARD = Card(
     classes=("cataract", "glaucoma", "naïve ✓"),
-    size=(32, 48),
-    channels=3,
-    fit="crop",
+    input_size=(32, 48),
+    in_channels=3,
+    resize_mode="crop",
     mean=(0.1, 0.2, 0.3),
     std=(1.0, 0.5, 0.25),
     provenance={"network": "tinyvgg"},
@@ -26,15 +26,15 @@ def test_a_card_comes_back_from_json_as_it_was():
 
 
 def test_a_card_says_how_the_center_is_cut_out():
-    card = replace(CARD, resize=48, interpolation="bicubic")
+    card = replace(CARD, resize_size=48, interpolation="bicubic")
     assert Card.from_json(card.to_json()) == card
-    with pytest.raises(RequestError, match="resizes for fit='pad'"):
-        replace(card, fit="pad")
+    with pytest.raises(RequestError, match="resize_mode='pad'"):
+        replace(card, resize_mode="pad")
 
 
 def test_a_card_from_before_there_was_a_resize_reads_as_it_did():
     fields = json.loads(CARD.to_json())
-    del fields["resize"], fields["interpolation"]
+    del fields["resize_size"], fields["interpolation"]
     assert Card.from_json(json.dumps(fields)) == CARD
 
 
@@ -49,10 +49,10 @@ def test_any_class_names_survive(names):
     [
         ("classes", ["one"], "two classes"),
         ("classes", ["a", "a"], "twice"),
-        ("size", [0, 3], "impossible size"),
-        ("channels", 4, "4 channels"),
-        ("fit", "squash", "squash"),
-        ("resize", 47, r"cuts \(32, 48\) out of pictures with a shorter side of 47"),
+        ("input_size", [0, 3], "impossible size"),
+        ("in_channels", 4, "4 channels"),
+        ("resize_mode", "squash", "squash"),
+        ("resize_size", 47, r"cuts \(32, 48\) out of pictures with a shorter side of 47"),
         ("interpolation", "nearest", "interpolation='nearest'"),
         ("to_gray", "mean", "to_gray='mean'"),
         ("to_color", "jet", "to_color='jet'"),

@@ -19,7 +19,7 @@ Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
-class Pictures(Protocol):
+class ImageSource(Protocol):
     """n pictures, each known by a stable key and decodable by itself."""
 
     def __len__(self) -> int: ...
@@ -28,7 +28,7 @@ class Pictures(Protocol):
         """The name that identifies a picture: its path below the root, or `train/00017`."""
         ...
 
-    def picture(self, index: int) -> Image.Image:
+    def image(self, index: int) -> Image.Image:
         """The picture in mode "L" or "RGB", upright. Raises Unreadable with the reason."""
         ...
 
@@ -38,7 +38,7 @@ class Pictures(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class ArrayPictures:
+class ArrayImages:
     """Pictures that lie in memory: bytes (n, height, width) or (n, height, width, 3)."""
 
     pixels: NDArray[np.uint8]
@@ -50,15 +50,15 @@ class ArrayPictures:
     def key(self, index: int) -> str:
         return f"{self.prefix}{index:05d}"
 
-    def picture(self, index: int) -> Image.Image:
+    def image(self, index: int) -> Image.Image:
         return Image.fromarray(self.pixels[index])
 
     def read(self, index: int) -> tuple[Image.Image, bytes]:
-        return self.picture(index), _digest(self.pixels[index].tobytes())
+        return self.image(index), _digest(self.pixels[index].tobytes())
 
 
 @dataclass(frozen=True, eq=False)
-class FilePictures:
+class FileImages:
     """Pictures that are files: `paths` as posix strings relative to `root`."""
 
     root: Path
@@ -73,7 +73,7 @@ class FilePictures:
     def path(self, index: int) -> Path:
         return self.root / self.paths[index]
 
-    def picture(self, index: int) -> Image.Image:
+    def image(self, index: int) -> Image.Image:
         return decode(self.path(index))
 
     def read(self, index: int) -> tuple[Image.Image, bytes]:
@@ -82,10 +82,10 @@ class FilePictures:
 
 
 @dataclass(frozen=True, eq=False)
-class JoinedPictures:
+class ConcatImages:
     """Several lots of pictures, one after the other: a train file and a test file, say."""
 
-    parts: tuple[Pictures, ...]
+    parts: tuple[ImageSource, ...]
 
     @cached_property
     def starts(self) -> list[int]:
@@ -94,7 +94,7 @@ class JoinedPictures:
     def __len__(self) -> int:
         return self.starts[-1]
 
-    def _place(self, index: int) -> tuple[Pictures, int]:
+    def _place(self, index: int) -> tuple[ImageSource, int]:
         part = bisect_right(self.starts, index) - 1
         return self.parts[part], index - self.starts[part]
 
@@ -102,9 +102,9 @@ class JoinedPictures:
         part, place = self._place(index)
         return part.key(place)
 
-    def picture(self, index: int) -> Image.Image:
+    def image(self, index: int) -> Image.Image:
         part, place = self._place(index)
-        return part.picture(place)
+        return part.image(place)
 
     def read(self, index: int) -> tuple[Image.Image, bytes]:
         part, place = self._place(index)
@@ -112,23 +112,23 @@ class JoinedPictures:
 
 
 @dataclass(frozen=True, eq=False)
-class ChosenPictures:
+class SubsetImages:
     """Some of other pictures, by index."""
 
-    pictures: Pictures
+    source: ImageSource
     indices: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def key(self, index: int) -> str:
-        return self.pictures.key(int(self.indices[index]))
+        return self.source.key(int(self.indices[index]))
 
-    def picture(self, index: int) -> Image.Image:
-        return self.pictures.picture(int(self.indices[index]))
+    def image(self, index: int) -> Image.Image:
+        return self.source.image(int(self.indices[index]))
 
     def read(self, index: int) -> tuple[Image.Image, bytes]:
-        return self.pictures.read(int(self.indices[index]))
+        return self.source.read(int(self.indices[index]))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -147,7 +147,7 @@ class Dataset:
 
     name: str
     classes: tuple[str, ...]
-    pictures: Pictures
+    images: ImageSource
     labels: NDArray[np.int64]
     split: NDArray[np.str_]
     groups: Sequence[str] | None = None
@@ -156,13 +156,13 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def part(self, split: Split | Literal[""]) -> NDArray[np.int64]:
+    def indices(self, split: Split | Literal[""]) -> NDArray[np.int64]:
         """The indices of one split's pictures, ascending."""
         return np.flatnonzero(self.split == split)
 
     def counts(self, split: Split | Literal[""]) -> NDArray[np.int64]:
         """How many pictures each class has in a split."""
-        return np.bincount(self.labels[self.part(split)], minlength=len(self.classes))
+        return np.bincount(self.labels[self.indices(split)], minlength=len(self.classes))
 
     def with_split(self, split: NDArray[np.str_]) -> "Dataset":
         return replace(self, split=split)

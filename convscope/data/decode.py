@@ -70,7 +70,7 @@ START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"  # markers of JPEG
 ORIENTATION, BITS, PHOTOMETRIC = 0x0112, 258, 262  # tags of EXIF and TIFF
 
 
-class Unreadable(Exception):
+class UnreadableImage(Exception):
     """A file is not a picture that may be used; the text is a predicate: "is empty (0 bytes)"."""
 
 
@@ -98,26 +98,28 @@ def contents(path: Path) -> bytes:
     try:
         status = path.stat()
         if not S_ISREG(status.st_mode):  # opening a FIFO would wait for ever
-            raise Unreadable("is not a regular file")
+            raise UnreadableImage("is not a regular file")
         if status.st_size > MAX_BYTES:
-            raise Unreadable(f"has {status.st_size:,} bytes; more than {MAX_BYTES:,} are refused")
+            raise UnreadableImage(
+                f"has {status.st_size:,} bytes; more than {MAX_BYTES:,} are refused"
+            )
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise Unreadable("does not exist") from error
+        raise UnreadableImage("does not exist") from error
     except PermissionError as error:
-        raise Unreadable("may not be read (permission denied)") from error
+        raise UnreadableImage("may not be read (permission denied)") from error
     except (OSError, ValueError, MemoryError) as error:
-        raise Unreadable(f"could not be read: {_words(error)}") from error
+        raise UnreadableImage(f"could not be read: {_words(error)}") from error
 
 
 def _refuse_strangers(data: bytes) -> None:
     if not data:
-        raise Unreadable("is empty (0 bytes)")
+        raise UnreadableImage("is empty (0 bytes)")
     head = data[:1024]
     if not head.strip(b"\0"):
-        raise Unreadable("begins with nothing but zeros")
+        raise UnreadableImage("begins with nothing but zeros")
     if stranger := _stranger(head):
-        raise Unreadable(f"{stranger}, not an image in {_known()}")
+        raise UnreadableImage(f"{stranger}, not an image in {_known()}")
 
 
 def _stranger(head: bytes) -> str | None:
@@ -139,7 +141,7 @@ def _refuse_zeros(data: bytes) -> None:
     """Refuse a JPEG that an interrupted copy left at full length: libjpeg would invent the rest."""
     is_jpeg, ends_in_zeros = data.startswith(b"\xff\xd8"), data.endswith(bytes(16))
     if is_jpeg and ends_in_zeros and data.rfind(END_OF_IMAGE) < data.rfind(START_OF_SCAN):
-        raise Unreadable("is cut off: its end is nothing but zeros")
+        raise UnreadableImage("is cut off: its end is nothing but zeros")
 
 
 def _known() -> str:
@@ -148,9 +150,9 @@ def _known() -> str:
 
 def _refuse_size(pixels: int) -> None:
     if pixels < 1:
-        raise Unreadable("has no pixels")
+        raise UnreadableImage("has no pixels")
     if pixels > MAX_PIXELS:
-        raise Unreadable(f"has {pixels:,} pixels; more than {MAX_PIXELS:,} are refused")
+        raise UnreadableImage(f"has {pixels:,} pixels; more than {MAX_PIXELS:,} are refused")
 
 
 def _scale_transparent(image: Image.Image) -> None:
@@ -169,18 +171,20 @@ def _scale_transparent(image: Image.Image) -> None:
             pass
 
 
-def _reason(error: BaseException) -> Unreadable:
+def _reason(error: BaseException) -> UnreadableImage:
     """Say in words what a reader of a format meant."""
     text = _words(error)
     if isinstance(error, Image.DecompressionBombError) and (found := re.search(r"\d+", text)):
-        return Unreadable(f"has {int(found[0]):,} pixels; more than {MAX_PIXELS:,} are refused")
+        return UnreadableImage(
+            f"has {int(found[0]):,} pixels; more than {MAX_PIXELS:,} are refused"
+        )
     if isinstance(error, Image.UnidentifiedImageError):
-        return Unreadable(f"is not an image, or its beginning is damaged: not {_known()}")
+        return UnreadableImage(f"is not an image, or its beginning is damaged: not {_known()}")
     if isinstance(error, MemoryError):
-        return Unreadable("needs more memory than there is")
+        return UnreadableImage("needs more memory than there is")
     if "truncated" in text.lower() or isinstance(error, EOFError):
-        return Unreadable(f"is cut off: {text}")
-    return Unreadable(f"is damaged: {text}")
+        return UnreadableImage(f"is cut off: {text}")
+    return UnreadableImage(f"is damaged: {text}")
 
 
 def _words(error: BaseException) -> str:
@@ -193,7 +197,7 @@ def _plain(image: Image.Image) -> Image.Image:
     """The loaded picture in mode "L" or "RGB"."""
     mode = image.mode
     if mode == "F":
-        raise Unreadable("has floating-point pixels; save it with 8 or 16 bits a channel")
+        raise UnreadableImage("has floating-point pixels; save it with 8 or 16 bits a channel")
     if mode.startswith("I"):
         return _high_byte(image)
     if mode == "1":
@@ -230,7 +234,7 @@ def _high_byte(image: Image.Image) -> Image.Image:
     pixels = np.asarray(image)
     low, high = int(pixels.min()), int(pixels.max())
     if bits > 16 or low < 0 or high > 0xFFFF:
-        raise Unreadable(
+        raise UnreadableImage(
             f"has integers of {bits} bits, from {low} to {high}; "
             "save it with 8 or 16 bits a channel"
         )

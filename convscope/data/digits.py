@@ -5,7 +5,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.data.dataset import ArrayPictures, Dataset
+from convscope.data.dataset import ArrayImages, Dataset
 
 FloatArray = NDArray[np.float64]
 
@@ -25,7 +25,7 @@ def read_digits() -> Dataset:
     return Dataset(
         name="digits",
         classes=tuple("0123456789"),
-        pictures=ArrayPictures(pixels, "digits/"),
+        images=ArrayImages(pixels, "digits/"),
         labels=labels.astype(np.int64),
         split=np.full(len(labels), "", dtype="<U5"),
     )

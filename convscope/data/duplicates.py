@@ -12,7 +12,7 @@ def find_duplicates(dataset: Dataset, digests: Sequence[bytes | None]) -> tuple[
     """Sentences about pictures of equal content in two splits, and about those with two labels.
 
     Args:
-        digests: (n,) as `Pictures.digest` gives them; None or b"" for what could not be read.
+        digests: (n,) as `ImageSource.digest` gives them; None or b"" for what could not be read.
 
     Returns:
         At most one sentence for each pair of splits and one for labels, with the number of pictures
@@ -48,7 +48,7 @@ def find_duplicates(dataset: Dataset, digests: Sequence[bytes | None]) -> tuple[
 
 
 def _sentence(dataset: Dataset, what: str, pairs: list[tuple[int, int]]) -> str:
-    key = dataset.pictures.key
+    key = dataset.images.key
     shown = ", ".join(f"{key(one)!r} = {key(other)!r}" for one, other in pairs[:SHOWN])
     more = f" and {len(pairs) - SHOWN:,} more" if len(pairs) > SHOWN else ""
     return f"{dataset.name}: {what}: {shown}{more}."

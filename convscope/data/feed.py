@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.card import Card
-from convscope.data.dataset import ArrayPictures, ChosenPictures, Dataset, JoinedPictures, Pictures
-from convscope.data.decode import Unreadable
+from convscope.data.dataset import ArrayImages, ConcatImages, Dataset, ImageSource, SubsetImages
+from convscope.data.decode import UnreadableImage
 from convscope.data.duplicates import find_duplicates
-from convscope.data.resize import fit, fit_array
+from convscope.data.resize import resize_array, resize_image
 from convscope.errors import WorkError
 
 Tick = Callable[[int, int], None]
@@ -62,7 +62,7 @@ class MemoryFeed:
 class StreamFeed:
     """Pictures decoded again each time they are asked for, a few batches ahead."""
 
-    pictures: Pictures
+    images: ImageSource
     card: Card
     workers: int
 
@@ -72,7 +72,7 @@ class StreamFeed:
             queue = [self._start(pool, indices) for indices in islice(coming, _AHEAD)]
             while queue:
                 rows = queue.pop(0)
-                yield torch.from_numpy(np.stack([_wait(row, self.pictures) for row in rows]))
+                yield torch.from_numpy(np.stack([_wait(row, self.images) for row in rows]))
                 queue += [self._start(pool, indices) for indices in islice(coming, 1)]
 
     def _start(
@@ -82,10 +82,10 @@ class StreamFeed:
 
     def _one(self, index: int) -> NDArray[np.uint8]:
         try:
-            return fit(self.pictures.picture(index), self.card)
-        except Unreadable as error:  # it was readable when the data were checked
+            return resize_image(self.images.image(index), self.card)
+        except UnreadableImage as error:  # it was readable when the data were checked
             raise WorkError(
-                f"{self.pictures.key(index)} could be read before training and now {error}. "
+                f"{self.images.key(index)} could be read before training and now {error}. "
                 "Leave the data as they are while a training runs, then resume."
             ) from error
 
@@ -118,61 +118,61 @@ def load(
     """Decode every picture once, completely, and keep the bytes if they take no more than
     `cache_fraction` of the memory that is free. Nothing is written anywhere.
     """
-    height, width = card.size
-    need = len(dataset) * height * width * card.channels
+    height, width = card.input_size
+    need = len(dataset) * height * width * card.in_channels
     keep = need <= cache_fraction * free_memory()
-    whole = _whole(dataset.pictures, card) if keep else None
+    whole = _whole(dataset.images, card) if keep else None
     if whole is not None:
         return Loaded(dataset, MemoryFeed(torch.from_numpy(whole)), (), _fingerprint(dataset, ()))
-    out = np.zeros((len(dataset), height, width, card.channels), np.uint8) if keep else None
-    digests, problems = _decode_all(dataset.pictures, card, out, workers, tick)
+    out = np.zeros((len(dataset), height, width, card.in_channels), np.uint8) if keep else None
+    digests, problems = _decode_all(dataset.images, card, out, workers, tick)
     split = dataset.split.copy()
     split[list(problems)] = ""
     usable = dataset.with_split(split).with_warnings(
         find_duplicates(dataset.with_split(split), digests)
     )
     feed = (
-        StreamFeed(dataset.pictures, card, workers)
+        StreamFeed(dataset.images, card, workers)
         if out is None
         else MemoryFeed(torch.from_numpy(out))
     )
-    named = tuple((dataset.pictures.key(index), problems[index]) for index in sorted(problems))
+    named = tuple((dataset.images.key(index), problems[index]) for index in sorted(problems))
     return Loaded(usable, feed, named, _fingerprint(dataset, digests))
 
 
-def _whole(pictures: Pictures, card: Card) -> NDArray[np.uint8] | None:
+def _whole(pictures: ImageSource, card: Card) -> NDArray[np.uint8] | None:
     """Pictures that lie in memory already, prepared all at once; None where that cannot be."""
     match pictures:
-        case ArrayPictures():
-            return fit_array(pictures.pixels, card)
-        case JoinedPictures():
+        case ArrayImages():
+            return resize_array(pictures.pixels, card)
+        case ConcatImages():
             parts = [_whole(part, card) for part in pictures.parts]
             found = [part for part in parts if part is not None]
             return np.concatenate(found) if len(found) == len(parts) else None
-        case ChosenPictures():
-            all_of_them = _whole(pictures.pictures, card)
+        case SubsetImages():
+            all_of_them = _whole(pictures.source, card)
             return None if all_of_them is None else all_of_them[pictures.indices]
         case _:
             return None
 
 
-def _arrays(pictures: Pictures) -> Iterator[NDArray[Any]]:
+def _arrays(pictures: ImageSource) -> Iterator[NDArray[Any]]:
     """What decides pictures that lie in memory; nothing where they are files."""
     match pictures:
-        case ArrayPictures():
+        case ArrayImages():
             yield pictures.pixels
-        case JoinedPictures():
+        case ConcatImages():
             for part in pictures.parts:
                 yield from _arrays(part)
-        case ChosenPictures():
-            inner = list(_arrays(pictures.pictures))
+        case SubsetImages():
+            inner = list(_arrays(pictures.source))
             yield from ([pictures.indices, *inner] if inner else [])
         case _:
             pass
 
 
 def _decode_all(
-    pictures: Pictures, card: Card, out: NDArray[np.uint8] | None, workers: int, tick: Tick
+    pictures: ImageSource, card: Card, out: NDArray[np.uint8] | None, workers: int, tick: Tick
 ) -> tuple[list[bytes], dict[int, str]]:
     """The digest of each picture, and the reason for each that cannot be read."""
     digests = [b""] * len(pictures)
@@ -183,8 +183,8 @@ def _decode_all(
         for index in indices:
             try:
                 picture, digests[index] = pictures.read(index)
-                pixels = fit(picture, card)
-            except Unreadable as error:
+                pixels = resize_image(picture, card)
+            except UnreadableImage as error:
                 problems[index] = str(error)
             else:
                 if out is not None:
@@ -214,7 +214,7 @@ def _pool(workers: int) -> Generator[ThreadPoolExecutor]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _wait(future: "Future[_T]", pictures: Pictures, start: int = 0) -> _T:
+def _wait(future: "Future[_T]", pictures: ImageSource, start: int = 0) -> _T:
     try:
         return future.result(timeout=_PATIENCE)
     except WaitedTooLong as error:
@@ -228,12 +228,12 @@ def _fingerprint(dataset: Dataset, digests: Sequence[bytes]) -> str:
     """One name for the data: files count by their path, pictures in memory by their order."""
     whole = blake2b(digest_size=16)
     whole.update("\0".join(dataset.classes).encode("utf-8", "surrogateescape"))
-    pixels = list(_arrays(dataset.pictures))
+    pixels = list(_arrays(dataset.images))
     if pixels:
         for array in [dataset.labels.astype("<i8"), *pixels]:
             whole.update(np.ascontiguousarray(array).data)
         return whole.hexdigest()
-    keys = [dataset.pictures.key(index) for index in range(len(dataset))]
+    keys = [dataset.images.key(index) for index in range(len(dataset))]
     for key, label, digest in sorted(zip(keys, dataset.labels.tolist(), digests, strict=True)):
         whole.update(f"{key}\0{label}\0".encode("utf-8", "surrogateescape") + digest)
     return whole.hexdigest()

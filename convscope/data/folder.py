@@ -13,7 +13,7 @@ from unicodedata import normalize
 import numpy as np
 
 from convscope.data.classes import listed, tie_classes
-from convscope.data.dataset import Dataset, FilePictures, Split
+from convscope.data.dataset import Dataset, FileImages, Split
 from convscope.errors import RequestError, nearest
 
 ENDINGS = frozenset(
@@ -32,9 +32,9 @@ Place = tuple[int, int]
 
 @dataclass
 class _Walk:
-    """What was found: `pictures` are (key, class, split)."""
+    """What was found: `images` are (key, class, split)."""
 
-    pictures: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    images: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
     classes: set[str] = field(default_factory=set[str])
     ignored: list[str] = field(default_factory=list[str])
     loose: int = 0
@@ -55,13 +55,13 @@ def read_folder(root: Path) -> Dataset:
     _refuse_no_folder(root)
     walk = _walk(root)
     _refuse_no_classes(root, walk)
-    pictures = sorted(walk.pictures)
+    pictures = sorted(walk.images)
     classes = sorted(walk.classes)
     place = {name: label for label, name in enumerate(classes)}
     dataset = Dataset(
         name=root.resolve().name or str(root),
         classes=tuple(classes),
-        pictures=FilePictures(root, tuple(key for key, _, _ in pictures)),
+        images=FileImages(root, tuple(key for key, _, _ in pictures)),
         labels=np.array([place[name] for _, name, _ in pictures], dtype=np.int64),
         split=np.array([split for _, _, split in pictures], dtype="<U5"),
         warnings=tuple(_warnings(root, walk)),
@@ -140,7 +140,7 @@ def _walk_class(root: Path, key: str, *, split: str, above: set[Place], walk: _W
             if _is_folder(entry):
                 pending.append(f"{folder}/{entry.name}")
             elif _is_picture(entry):
-                walk.pictures.append((f"{folder}/{entry.name}", name, split))
+                walk.images.append((f"{folder}/{entry.name}", name, split))
             else:
                 walk.others += 1
 
@@ -184,7 +184,7 @@ def _is_picture(entry: os.DirEntry[str]) -> bool:
 
 
 def _refuse_no_classes(root: Path, walk: _Walk) -> None:
-    found = {name for _, name, _ in walk.pictures}
+    found = {name for _, name, _ in walk.images}
     if not found:
         if walk.loose:
             raise RequestError(
@@ -200,9 +200,9 @@ def _refuse_no_classes(root: Path, walk: _Walk) -> None:
             f"{root} has no image of {listed(empty)}. Remove the folder, or put images into it."
         )
     if len(found) == 1:
-        key = walk.pictures[0][0].split("/")
+        key = walk.images[0][0].split("/")
         inner = root / key[0]
-        if not walk.pictures[0][2] and len(_entries(inner)[0]) > 1:
+        if not walk.images[0][2] and len(_entries(inner)[0]) > 1:
             raise RequestError(
                 f"{root} has one folder only. Its class folders seem to lie in {inner}: pass that."
             )

@@ -20,7 +20,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.data.dataset import ArrayPictures, Dataset, JoinedPictures
+from convscope.data.dataset import ArrayImages, ConcatImages, Dataset
 from convscope.errors import RequestError
 
 MAX_ELEMENTS = 2_000_000_000  # EMNIST ByClass, the largest known, has 547 million
@@ -205,9 +205,7 @@ def joined(
     return Dataset(
         name=name,
         classes=classes,
-        pictures=JoinedPictures(
-            tuple(ArrayPictures(pixels, f"{part}/") for part, (pixels, _) in parts)
-        ),
+        images=ConcatImages(tuple(ArrayImages(pixels, f"{part}/") for part, (pixels, _) in parts)),
         labels=np.concatenate([labels for _, (_, labels) in parts]).astype(np.int64),
         split=np.repeat([part for part, _ in parts], [len(labels) for _, (_, labels) in parts]),
     )

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.card import Card
-from convscope.data.resize import fit
+from convscope.data.resize import resize_image
 
 
 def sample_images(card: Card) -> list[tuple[str, NDArray[np.uint8]]]:
@@ -18,12 +18,15 @@ def sample_images(card: Card) -> list[tuple[str, NDArray[np.uint8]]]:
     """
     from sklearn import datasets  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs]
 
-    if card.channels == 1:
+    if card.in_channels == 1:
         digits = cast("Any", datasets.load_digits())
         indices = [int(np.flatnonzero(digits.target == digit)[0]) for digit in (4, 3, 8)]
-        return [(f"a {digits.target[n]}", fit(_grayscale(digits.images[n]), card)) for n in indices]
+        return [
+            (f"a {digits.target[n]}", resize_image(_grayscale(digits.images[n]), card))
+            for n in indices
+        ]
     return [
-        (title, fit(Image.fromarray(datasets.load_sample_image(name)), card))
+        (title, resize_image(Image.fromarray(datasets.load_sample_image(name)), card))
         for title, name in (("a flower", "flower.jpg"), ("a palace", "china.jpg"))
     ]
 

@@ -39,7 +39,7 @@ def fill_splits(dataset: Dataset, *, val: float = 0.1, test: float = 0.1, seed: 
     dataset = _follow_groups(dataset)
     shares = _missing(dataset, {"test": test, "val": val})
     pool = np.flatnonzero((dataset.split == "train") | (dataset.split == ""))
-    keys = [dataset.pictures.key(int(index)) for index in pool]
+    keys = [dataset.images.key(int(index)) for index in pool]
     groups = _groups_of(dataset, pool, keys)
     labels = dataset.labels[pool]
     _refuse_few(dataset, labels, groups, shares)
@@ -191,7 +191,7 @@ def apply_splits(dataset: Dataset, text: str) -> Dataset:
 
 def _keys(dataset: Dataset) -> list[str]:
     """The keys, with ends of lines spelled as they are in Python's strings."""
-    keys = map(dataset.pictures.key, range(len(dataset)))
+    keys = map(dataset.images.key, range(len(dataset)))
     return [k.replace("\\", r"\\").replace("\n", r"\n").replace("\r", r"\r") for k in keys]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from convscope.data.classes import tie_classes
-from convscope.data.dataset import Dataset, FilePictures, Split
+from convscope.data.dataset import Dataset, FileImages, Split
 from convscope.errors import RequestError, nearest
 
 SPLIT_WORDS: dict[str, Split | str] = {
@@ -58,7 +58,7 @@ def read_table(path: Path) -> Dataset:
     dataset = Dataset(
         name=path.stem,
         classes=tuple(classes),
-        pictures=FilePictures(path.parent, tuple(row.path for row in rows)),
+        images=FileImages(path.parent, tuple(row.path for row in rows)),
         labels=np.array([place[row.label] for row in rows], dtype=np.int64),
         split=np.array([row.split for row in rows], dtype="<U5"),
         groups=groups if any(groups) else None,

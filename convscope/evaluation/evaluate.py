@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.card import Card
-from convscope.data.dataset import ChosenPictures, Dataset
+from convscope.data.dataset import Dataset, SubsetImages
 from convscope.data.feed import Loaded, Tick, load
 from convscope.data.source import open_source
 from convscope.data.split import apply_splits
@@ -73,7 +73,7 @@ def evaluate(
         dataset = match_classes(open_source(data, data_dir=directory), card)
         indices, words = _chosen(dataset, split)
     loaded = load(_only(dataset, indices), card, workers=os.cpu_count() or 1, tick=tick)
-    usable = loaded.dataset.part("test")
+    usable = loaded.dataset.indices("test")
     notes = _notes(loaded, card, config, own=data is None)
     if not len(usable):
         raise RequestError(f"There is no readable image in {words}.")
@@ -86,7 +86,7 @@ def evaluate(
             card,
             batch_size=batch_size,
             device=place,
-            channels_last=reads_channels_last(net, channels=card.channels, size=card.size),
+            channels_last=reads_channels_last(net, channels=card.in_channels, size=card.input_size),
         )
     measured = score(logits, loaded.dataset.labels[usable], card)
     if not math.isfinite(measured.scores.loss):
@@ -138,7 +138,7 @@ def _only(dataset: Dataset, indices: NDArray[np.int64]) -> Dataset:
     groups = None if dataset.groups is None else [dataset.groups[index] for index in indices]
     return replace(
         dataset,
-        pictures=ChosenPictures(dataset.pictures, indices),
+        images=SubsetImages(dataset.images, indices),
         labels=dataset.labels[indices],
         split=np.full(len(indices), "test"),
         groups=groups,

@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from convscope.card import Card
-from convscope.data.decode import Unreadable, decode
+from convscope.data.decode import UnreadableImage, decode
 from convscope.data.feed import Tick
 from convscope.data.folder import ENDINGS
 from convscope.data.normalize import normalize
-from convscope.data.resize import fit
+from convscope.data.resize import resize_image
 from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError
 from convscope.runs.folder import Run
@@ -81,7 +81,7 @@ def predict(
     net, card = load_network(Run.open(run))
     place = choose_device(device)
     net.to(place)
-    channels_last = reads_channels_last(net, channels=card.channels, size=card.size)
+    channels_last = reads_channels_last(net, channels=card.in_channels, size=card.input_size)
     files = find_images(paths)
     answers: list[Prediction] = []
     unreadable: list[tuple[str, str]] = []
@@ -137,8 +137,8 @@ def _decoded(
 
     def one(path: Path) -> NDArray[np.uint8] | str:
         try:
-            return fit(decode(path), card)
-        except Unreadable as error:
+            return resize_image(decode(path), card)
+        except UnreadableImage as error:
             return str(error)
 
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="convscope-decode") as pool:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convscope.card import Card
-from convscope.data.decode import Unreadable, decode
+from convscope.data.decode import UnreadableImage, decode
 from convscope.data.normalize import normalize
-from convscope.data.resize import fit
+from convscope.data.resize import resize_image
 from convscope.errors import RequestError
 from convscope.runs.folder import Run
 from convscope.runs.network import load_network
@@ -28,8 +28,8 @@ def pixels_of(image: Path | bytes, card: Card) -> NDArray[np.uint8]:
     Raises RequestError for what is no image.
     """
     try:
-        return fit(decode(image), card)
-    except Unreadable as error:
+        return resize_image(decode(image), card)
+    except UnreadableImage as error:
         named = image if isinstance(image, Path) else "The image"
         raise RequestError(f"{named} {str(error).rstrip('.')}. Give an image file.") from error
 
@@ -74,4 +74,4 @@ def _assumed(net: nn.Module, *, size: tuple[int, int] | None = None) -> Card:
     channels = state[filters].shape[1] if filters else 3
     card = with_channels(imagenet_card(), 1 if channels == 1 else 3)
     classes = tuple(map(str, range(max(outputs(state), 2))))
-    return replace(card, classes=classes, size=size or card.size, resize=None)
+    return replace(card, classes=classes, input_size=size or card.input_size, resize_size=None)

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from convscope.card import Card
 from convscope.data.dataset import Dataset
-from convscope.data.decode import Unreadable
-from convscope.data.resize import fit
+from convscope.data.decode import UnreadableImage
+from convscope.data.resize import resize_image
 from convscope.errors import ConvscopeError
 from convscope.evaluation.evaluate import own_images
 from convscope.runs.folder import Run
@@ -39,8 +39,8 @@ class ClassImages:
         images: list[NDArray[np.uint8]] = []
         for index in candidates[: 2 * _COUNT]:
             try:
-                images.append(fit(dataset.pictures.picture(int(index)), self._card))
-            except Unreadable:
+                images.append(resize_image(dataset.images.image(int(index)), self._card))
+            except UnreadableImage:
                 continue
             if len(images) == _COUNT:
                 break

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from convscope.card import Card
-from convscope.data.resize import fit
+from convscope.data.resize import resize_image
 from convscope.data.source import open_source
 from convscope.data.split import apply_splits
 from convscope.errors import ConvscopeError, WorkError
@@ -107,8 +107,8 @@ def opened(run: Run) -> Trained:
     net, card = load_network(run)
     dataset = apply_splits(open_source(DATA), run.read("splits.csv"))
     pixels = np.stack(
-        [fit(dataset.pictures.picture(place), card)[..., 0] for place in range(len(dataset))]
+        [resize_image(dataset.images.image(place), card)[..., 0] for place in range(len(dataset))]
     )
-    parts = [dataset.part(split) for split in ("train", "test")]
+    parts = [dataset.indices(split) for split in ("train", "test")]
     learned, unseen = ((pixels[part], dataset.labels[part]) for part in parts)
     return Trained(net, card, learned, unseen)

@@ -141,7 +141,7 @@ def _mistakes(test: Measured, indices: NDArray[np.int64], loaded: Loaded) -> str
         f'<figure class="mistake"><img src="{_png(image)}" alt="">'
         f"<figcaption><b>{escape(dataset.classes[labels[place]])}</b> called "
         f"<b>{escape(dataset.classes[test.predicted[place]])}</b> with {test.confidence[place]:.0%}"
-        f"<small>{escape(_printable(dataset.pictures.key(int(indices[place]))))}</small></figcaption></figure>"
+        f"<small>{escape(_printable(dataset.images.key(int(indices[place]))))}</small></figcaption></figure>"
         for image, place in zip(pixels, worst, strict=True)
     )
     told = f"<p>{len(wrong)} of {len(labels)} were wrong; the most wrong first.</p>"

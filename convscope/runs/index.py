@@ -161,7 +161,7 @@ def parameters_of(path: Path) -> int | None:
         return None
     kept = path / "network.toml"
     source = str(kept) if is_table(model) else model
-    return _counted(source, stamp(kept), len(card.classes), card.channels, card.size)
+    return _counted(source, stamp(kept), len(card.classes), card.in_channels, card.input_size)
 
 
 @lru_cache(maxsize=256)

@@ -31,9 +31,9 @@ def load_network(run: Run) -> tuple[nn.Module, Card]:
 
 def build_network(model: str, card: Card) -> nn.Module:
     """An untrained network that takes what the card describes and names its classes."""
-    net = build(model, classes=len(card.classes), channels=card.channels, input=card.size)
+    net = build(model, classes=len(card.classes), channels=card.in_channels, input=card.input_size)
     check_network(
-        net, channels=card.channels, size=card.size, classes=len(card.classes), name=model
+        net, channels=card.in_channels, size=card.input_size, classes=len(card.classes), name=model
     )
     return net
 
@@ -70,10 +70,10 @@ def fill(net: nn.Module, weights: Mapping[str, Tensor], *, where: str, card: Car
         here = tuple(own[name].shape) if name in own else "missing"
         there = tuple(weights[name].shape) if name in weights else "missing"
         if here != there:
-            height, width = card.size
+            height, width = card.input_size
             raise RequestError(
                 f"{where} does not fit its card: {name} is {there} in the file and {here} in the "
                 f"network for {len(card.classes)} classes and images of "
-                f"{card.channels}x{height}x{width}. Restore the run's card.json and config.toml."
+                f"{card.in_channels}x{height}x{width}. Restore the run's card.json and config.toml."
             )
     net.load_state_dict(dict(weights))

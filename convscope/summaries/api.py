@@ -72,8 +72,8 @@ def _of_run(run: Run) -> Summary:
     card, config = run.read_card(), run.read_config()
     name = str(config["model"])
     with importable(config):
-        net = _built(kept_model(run, name), len(card.classes), card.channels, card.size)
-    return summarized(net, name=name, image=(card.channels, *card.size))
+        net = _built(kept_model(run, name), len(card.classes), card.in_channels, card.input_size)
+    return summarized(net, name=name, image=(card.in_channels, *card.input_size))
 
 
 def _built(

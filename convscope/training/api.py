@@ -197,7 +197,7 @@ def _training(
         settings=settings,
         run=run,
         device=device,
-        channels_last=reads_channels_last(net, channels=card.channels, size=card.size),
+        channels_last=reads_channels_last(net, channels=card.in_channels, size=card.input_size),
         watcher=watcher,
         wish=wish,
         teller=teller,
@@ -221,7 +221,7 @@ def _finish(training: Training, began: float) -> Trained:
         told=training.told,
         metrics=training.counters.metrics,
         test=test,
-        indices=training.loaded.dataset.part("test"),
+        indices=training.loaded.dataset.indices("test"),
         loaded=training.loaded,
         net=training.net,
     )

@@ -31,7 +31,7 @@ def orders_from(
 ) -> list[NDArray[np.int64]]:
     """The indices of an epoch's batches from number `batch` on."""
     order = epoch_order(
-        loaded.dataset.part("train"),
+        loaded.dataset.indices("train"),
         loaded.dataset.labels,
         seed=settings.seed,
         epoch=epoch,

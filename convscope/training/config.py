@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from cyclopts import Group, Parameter
 
-from convscope.card import Fit
+from convscope.card import ResizeMode
 from convscope.data.augment import Augment, Sampling
 from convscope.errors import RequestError, nearest
 from convscope.evaluation.metrics import Metric
@@ -89,7 +89,7 @@ class TrainConfig:
     val: Annotated[float, DATA] = 0.1
     test: Annotated[float, DATA] = 0.2
     split_seed: Annotated[int, DATA] = 0
-    resize_mode: Annotated[Literal["auto"] | Fit, DATA] = "auto"
+    resize_mode: Annotated[Literal["auto"] | ResizeMode, DATA] = "auto"
     max_corrupt_fraction: Annotated[float, DATA] = 0.05
     augment: Annotated[Augment, DATA] = "crop"
     crop_padding: Annotated[int | None, DATA] = None

@@ -19,10 +19,10 @@ from torch import nn
 
 from convscope.card import Card
 from convscope.data.dataset import SPLITS, Dataset, Split
-from convscope.data.decode import Unreadable
+from convscope.data.decode import UnreadableImage
 from convscope.data.feed import Loaded, MemoryFeed, load
 from convscope.data.normalize import pixel_statistics
-from convscope.data.resize import choose_fit
+from convscope.data.resize import choose_resize_mode
 from convscope.data.source import NAMES
 from convscope.errors import RequestError, WorkError
 from convscope.training.callbacks.base import Watcher
@@ -54,7 +54,9 @@ def first_card(
     Raises RequestError where neither the settings, nor the network, nor the pictures say a size.
     """
     sizes, gray = _look(dataset)
-    own_channels, own_size = (start.channels, start.size) if start else made_for(settings.model)
+    own_channels, own_size = (
+        (start.in_channels, start.input_size) if start else made_for(settings.model)
+    )
     if settings.input_size is not None:
         size = (settings.input_size, settings.input_size)
     elif own_size is not None:
@@ -67,7 +69,7 @@ def first_card(
             "it needs. Choose a size with --input-size, in pixels."
         )
     channels = settings.in_channels or own_channels or (1 if gray else 3)
-    open_fit = start.fit if start else choose_fit(sizes, size)
+    open_fit = start.resize_mode if start else choose_resize_mode(sizes, size)
     fit = open_fit if settings.resize_mode == "auto" else settings.resize_mode
     tall, wide = (int(np.median(side)) for side in zip(*sizes, strict=True))
     if tall * wide >= 4 * size[0] * size[1]:
@@ -81,9 +83,9 @@ def first_card(
         )
     card = Card(
         classes=dataset.classes,
-        size=size,
-        channels=1 if channels == 1 else 3,
-        fit=fit,
+        input_size=size,
+        in_channels=1 if channels == 1 else 3,
+        resize_mode=fit,
         mean=(0.0,) * channels,
         std=(1.0,) * channels,
     )
@@ -92,10 +94,18 @@ def first_card(
 
 def _prepared_as(start: Card, card: Card) -> Card:
     """The card with what `start` says of the pixels; its resize goes with its size and fit."""
-    theirs = with_channels(start, card.channels)
-    resize = start.resize if (card.size, card.fit) == (start.size, start.fit) else None
+    theirs = with_channels(start, card.in_channels)
+    resize = (
+        start.resize_size
+        if (card.input_size, card.resize_mode) == (start.input_size, start.resize_mode)
+        else None
+    )
     return replace(
-        card, resize=resize, interpolation=start.interpolation, mean=theirs.mean, std=theirs.std
+        card,
+        resize_size=resize,
+        interpolation=start.interpolation,
+        mean=theirs.mean,
+        std=theirs.std,
     )
 
 
@@ -106,8 +116,8 @@ def _look(dataset: Dataset) -> tuple[list[tuple[int, int]], bool]:
     gray = True
     for place in places:
         try:
-            picture = dataset.pictures.picture(int(place))
-        except Unreadable:
+            picture = dataset.images.image(int(place))
+        except UnreadableImage:
             continue
         sizes.append((picture.height, picture.width))
         gray = gray and picture.mode == "L"
@@ -169,7 +179,7 @@ def full_card(card: Card, loaded: Loaded, model: str, start: Card | None = None)
 
 
 def _statistics(loaded: Loaded) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    indices = loaded.dataset.part("train")
+    indices = loaded.dataset.indices("train")
     if not isinstance(loaded.feed, MemoryFeed):
         indices = indices[:: max(1, math.ceil(len(indices) / _STREAMED))]
     batches = [indices[start : start + 512] for start in range(0, len(indices), 512)]
@@ -189,12 +199,13 @@ def start_from(weights: Weights, net: nn.Module, card: Card) -> Card:
 def told(settings: TrainConfig, dataset: Dataset, card: Card, net: nn.Module) -> str:
     """What is trained on what, in a few words."""
     weights = sum(weight.numel() for weight in net.parameters())
-    sizes = ", ".join(f"{len(dataset.part(split)):,} for {word}" for split, word in _SPLIT_WORDS)
+    sizes = ", ".join(f"{len(dataset.indices(split)):,} for {word}" for split, word in _SPLIT_WORDS)
     begun = f" It starts from {settings.weights}." if settings.weights else ""
     held = f" Layers up to {settings.freeze} are held." if settings.freeze else ""
     return (
-        f"{settings.model} ({weights:,} parameters, {card.channels}x{card.size[0]}x"
-        f"{card.size[1]}) on {dataset.name}: {len(card.classes)} classes; {sizes}.{begun}{held}"
+        f"{settings.model} ({weights:,} parameters, {card.in_channels}x{card.input_size[0]}x"
+        f"{card.input_size[1]}) on {dataset.name}: {len(card.classes)} classes; "
+        f"{sizes}.{begun}{held}"
     )
 
 
@@ -226,7 +237,7 @@ def config_of(
         settings = replace(settings, weights=str(path.resolve()))
     if is_table(settings.model):
         settings = replace(settings, model=str(Path(settings.model).resolve()))
-    chosen = settings.resolved(len(loaded.dataset.part("train")), rate=rate_of(settings.model))
+    chosen = settings.resolved(len(loaded.dataset.indices("train")), rate=rate_of(settings.model))
     settings = replace(settings, **asdict(chosen))
     return {
         "data": data if data in NAMES else str(Path(data).resolve()),
@@ -234,7 +245,7 @@ def config_of(
         "dataset": {
             "name": loaded.dataset.name,
             "fingerprint": loaded.fingerprint,
-            **{split: len(loaded.dataset.part(split)) for split in SPLITS},
+            **{split: len(loaded.dataset.indices(split)) for split in SPLITS},
         },
         "machine": machine_facts(device),
         "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},

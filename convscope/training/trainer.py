@@ -72,7 +72,7 @@ class Training:
         if not settings.unfreeze_every:  # then the optimizer keeps nothing for what is held
             self.frozen.hold(epoch=0)
         self.optimizer = Optimizer(self.net, settings)
-        pictures = len(dataset.part("train"))
+        pictures = len(dataset.indices("train"))
         self.chosen = settings.resolved(pictures, rate=rate_of(settings.model))
         self.labels = torch.from_numpy(dataset.labels)
         self.weights = class_weights(dataset.counts("train"), settings, self.device)
@@ -198,7 +198,7 @@ class Training:
             if self.wish:
                 raise _Stop
 
-        indices = self.loaded.dataset.part(split)
+        indices = self.loaded.dataset.indices(split)
         with self.teller.busy("testing" if split == "test" else "evaluating", len(indices)):
             logits = stepper.logits(self, indices, tick)
         return score(logits, self.loaded.dataset.labels[indices], self.card)
@@ -216,7 +216,7 @@ class Training:
         counters, settings = self.counters, self.settings
         began = self.teller.clock()
         line = trained_line(counters, self._rate())
-        indices = self.loaded.dataset.part("val")
+        indices = self.loaded.dataset.indices("val")
         if len(indices):
             measured = self.measure("val")
             scores = measured.scores

@@ -33,7 +33,7 @@ def load_weights(net: nn.Module, source: str | Path, *, progress: Progress | Non
     own = net.state_dict()
     card = weights.card or imagenet_card()
     filters = first_filters(own)
-    card = with_channels(card, own[filters].shape[1] if filters else card.channels)
+    card = with_channels(card, own[filters].shape[1] if filters else card.in_channels)
     if len(card.classes) != outputs(own):
         card = replace(card, classes=tuple(map(str, range(outputs(own)))))
     told = {} if weights.card else {"weights_pictures": "not told; prepared as ImageNet's"}
@@ -47,11 +47,11 @@ def with_channels(card: Card, channels: int) -> Card:
 
     Raises RequestError where that cannot be had.
     """
-    if channels == card.channels:
+    if channels == card.in_channels:
         return card
-    if (channels, card.channels) != (1, 3):
+    if (channels, card.in_channels) != (1, 3):
         raise RequestError(
-            f"The weights are of a network that sees {card.channels} channels and do not fit one "
-            f"that sees {channels}. Build it with {card.channels} channels."
+            f"The weights are of a network that sees {card.in_channels} channels and do not fit "
+            f"one that sees {channels}. Build it with {card.in_channels} channels."
         )
-    return replace(card, channels=1, mean=(fmean(card.mean),), std=(fmean(card.std),))
+    return replace(card, in_channels=1, mean=(fmean(card.mean),), std=(fmean(card.std),))

@@ -8,12 +8,14 @@ import math
 import re
 from typing import Any
 
-from convscope.card import Card, Fit
+from convscope.card import Card, ResizeMode
 from convscope.data.download import Remote
 from convscope.errors import RequestError
 
 HOST = "https://huggingface.co/timm/"
-_FITS: dict[str, Fit] = {"center": "crop"}  # by timm's crop_mode; no network of the zoo has another
+_FITS: dict[str, ResizeMode] = {
+    "center": "crop"
+}  # by timm's crop_mode; no network of the zoo has another
 _STRANGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 
 
@@ -45,10 +47,10 @@ def card_of(config: str, *, where: str) -> Card:
         channels, height, width = facts["input_size"]
         return Card(
             classes=tuple(map(str, range(facts["num_classes"]))),
-            size=(height, width),
-            channels=channels,
-            fit=_FITS[facts.get("crop_mode", "center")],
-            resize=math.floor(max(height, width) / facts["crop_pct"]),
+            input_size=(height, width),
+            in_channels=channels,
+            resize_mode=_FITS[facts.get("crop_mode", "center")],
+            resize_size=math.floor(max(height, width) / facts["crop_pct"]),
             interpolation=facts["interpolation"],
             mean=tuple(facts["mean"]),
             std=tuple(facts["std"]),

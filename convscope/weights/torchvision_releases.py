@@ -95,10 +95,10 @@ def imagenet_card(resize: int = 256, crop: int = 224, values: str = "imagenet") 
     mean, std = MEAN_AND_STD[values]
     return Card(
         classes=tuple(map(str, range(1000))),
-        size=(crop, crop),
-        channels=3,
-        fit="crop",
-        resize=resize,
+        input_size=(crop, crop),
+        in_channels=3,
+        resize_mode="crop",
+        resize_size=resize,
         mean=mean,
         std=std,
     )

@@ -101,7 +101,7 @@ def test_python_takes_the_same_words(digits_run, picture):
     net, card = convscope.load_network(convscope.runs.folder.Run.open(digits_run))
     torch.set_grad_enabled(True)
     net.train()
-    image = torch.zeros(card.channels, *card.size)
+    image = torch.zeros(card.in_channels, *card.input_size)
     assert convscope.explain(net, image, at="fc2[3]").agrees
     assert net.training  # it looked in eval mode and left the mode as it was
     with pytest.raises(RequestError, match="leave --weights out"):

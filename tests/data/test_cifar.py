@@ -72,15 +72,15 @@ def test_folder_and_archive_say_the_same(folder: Write, archive: Write, name: st
         )
         assert data.split.tolist().count("test") == 1
     assert here.classes == packed.classes
-    assert [here.pictures.read(n)[1] for n in range(len(here))] == [
-        packed.pictures.read(n)[1] for n in range(len(packed))
+    assert [here.images.read(n)[1] for n in range(len(here))] == [
+        packed.images.read(n)[1] for n in range(len(packed))
     ]
 
 
 def test_red_green_and_blue_stand_where_the_format_says(folder: Write):
     data = read_cifar_folder(folder(files("cifar10")), "cifar10")
     raw = files("cifar10")["data_batch_1.bin"]
-    picture = data.pictures.picture(0)
+    picture = data.images.image(0)
     assert (picture.mode, picture.size) == ("RGB", (32, 32))
     for row, column in ((0, 0), (0, 1), (1, 0), (31, 31)):
         place = 1 + 32 * row + column

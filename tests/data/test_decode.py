@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from convscope.data.decode import MAX_BYTES, MAX_PIXELS, Unreadable, contents, decode
+from convscope.data.decode import MAX_BYTES, MAX_PIXELS, UnreadableImage, contents, decode
 
 RANDOM = np.random.default_rng(20261122)
 COLORS = RANDOM.integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -210,7 +210,7 @@ def test_deep_tiffs_are_read_by_their_own_depth_and_sense():
     ],
 )
 def test_pixels_of_unknown_range_are_refused(data: bytes, reason: str):
-    with pytest.raises(Unreadable, match=reason):
+    with pytest.raises(UnreadableImage, match=reason):
         decode(data)
 
 
@@ -277,7 +277,7 @@ def test_a_file_cut_anywhere_is_refused(name: str):
     data = SAMPLES[name]
     decode(data)
     for size in np.linspace(0, len(data) - 1 - TRAILER.get(name, 0), 50).astype(int):
-        with pytest.raises(Unreadable):
+        with pytest.raises(UnreadableImage):
             decode(data[:size])
 
 
@@ -285,7 +285,7 @@ def test_a_jpeg_filled_up_with_zeros_is_refused():
     data = encoded(COLORS, "JPEG", quality=95)
     filled = [data[:size].ljust(len(data), b"\0") for size in range(900, len(data) - 20, 10)]
     for spoiled in filled:
-        with pytest.raises(Unreadable):
+        with pytest.raises(UnreadableImage):
             decode(spoiled)
     Image.open(io.BytesIO(filled[0])).load()  # Pillow alone would invent what is missing
     assert (pixels(data + bytes(64)) == pixels(data)).all()  # padding behind the end is harmless
@@ -299,7 +299,7 @@ def test_random_flips_raise_nothing_but_unreadable(name: str):
         end = min(len(data), 200) if turn % 2 else len(data)  # headers are where the danger is
         for place in random.integers(0, end, random.integers(1, 6)):
             data[place] = random.integers(0, 256)
-        with suppress(Unreadable):
+        with suppress(UnreadableImage):
             assert decode(bytes(data)).mode in {"L", "RGB"}
 
 
@@ -317,7 +317,9 @@ def test_random_flips_raise_nothing_but_unreadable(name: str):
 def test_a_bomb_is_refused_from_its_header(form: str, data: bytes):
     decode(SAMPLES[form])  # the reader is loaded
     tracemalloc.start()
-    with pytest.raises(Unreadable, match=r"has 3,600,000,000 pixels; more than 100,000,000 are"):
+    with pytest.raises(
+        UnreadableImage, match=r"has 3,600,000,000 pixels; more than 100,000,000 are"
+    ):
         decode(data)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -326,7 +328,7 @@ def test_a_bomb_is_refused_from_its_header(form: str, data: bytes):
 
 def test_the_limit_holds_between_pillows_own_two():
     for width in (10_001, 15_000):  # Pillow warns from 89 million pixels, and refuses from 179
-        with pytest.raises(Unreadable, match=f"has {width * 10_000:,} pixels"):
+        with pytest.raises(UnreadableImage, match=f"has {width * 10_000:,} pixels"):
             decode(png(width, 10_000, 8, 0, b""))
     assert MAX_PIXELS == 100_000_000
 
@@ -351,19 +353,19 @@ def test_the_limit_holds_between_pillows_own_two():
     ],
 )
 def test_what_is_no_image_is_told_apart(data: bytes, reason: str):
-    with pytest.raises(Unreadable, match=reason):
+    with pytest.raises(UnreadableImage, match=reason):
         decode(data)
 
 
 def test_only_regular_files_are_opened(tmp_path: Path):
     os.mkfifo(tmp_path / "fifo.png")
     for path in (tmp_path, tmp_path / "fifo.png", Path("/dev/zero")):
-        with pytest.raises(Unreadable, match="is not a regular file"):
+        with pytest.raises(UnreadableImage, match="is not a regular file"):
             decode(path)
-    with pytest.raises(Unreadable, match="does not exist"):
+    with pytest.raises(UnreadableImage, match="does not exist"):
         decode(tmp_path / "absent.png")
     (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(Unreadable, match="could not be read"):
+    with pytest.raises(UnreadableImage, match="could not be read"):
         decode(tmp_path / "loop")
 
 
@@ -371,7 +373,7 @@ def test_a_file_of_gigabytes_is_not_even_read(tmp_path: Path):
     path = tmp_path / "huge.png"
     with path.open("wb") as file:
         file.truncate(MAX_BYTES + 1)  # sparse: it takes no room
-    with pytest.raises(Unreadable, match=r"has 1,000,000,001 bytes"):
+    with pytest.raises(UnreadableImage, match=r"has 1,000,000,001 bytes"):
         contents(path)
 
 
@@ -380,7 +382,7 @@ def test_a_forbidden_file_is_unreadable(tmp_path: Path):
     path = tmp_path / "a.png"
     path.write_bytes(SAMPLES["png"])
     path.chmod(0)
-    with pytest.raises(Unreadable, match="permission denied"):
+    with pytest.raises(UnreadableImage, match="permission denied"):
         decode(path)
 
 
@@ -393,7 +395,7 @@ def test_pillows_warnings_go_nowhere_and_the_filters_stay(recwarn: pytest.Warnin
     palette = chunk(b"PLTE", bytes(6))
     large = png(9_500, 9_500, 8, 0, b"")  # Pillow would warn of a possible bomb
     for data in (large, WARNED, NOISY, png(1, 1, 8, 3, b"\0\0", palette, chunk(b"tRNS", b"\5\6"))):
-        with suppress(Unreadable):
+        with suppress(UnreadableImage):
             decode(data)
     assert not recwarn.list
     assert warnings.filters == before

@@ -15,6 +15,6 @@ def test_the_digits_are_scikit_learns_scaled_to_bytes():
     scale = [round(value * 255 / 16) for value in range(17)]
     for index in (0, 7, 1796):
         wanted = [[scale[int(value)] for value in row] for row in source.images[index]]
-        assert np.asarray(data.pictures.picture(index)).tolist() == wanted
+        assert np.asarray(data.images.image(index)).tolist() == wanted
     assert scale[16] == 255
-    assert data.pictures.key(1796) == "digits/01796"
+    assert data.images.key(1796) == "digits/01796"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from convscope.data.dataset import ArrayPictures, Dataset
+from convscope.data.dataset import ArrayImages, Dataset
 from convscope.data.duplicates import find_duplicates
 
 
@@ -11,14 +11,14 @@ def planted(values: list[int], labels: list[int], split: list[str]) -> Dataset:
     return Dataset(
         name="planted",
         classes=("a", "b"),
-        pictures=ArrayPictures(pixels),
+        images=ArrayImages(pixels),
         labels=np.array(labels),
         split=np.array(split, dtype="<U5"),
     )
 
 
 def digests(data: Dataset) -> list[bytes | None]:
-    return [data.pictures.read(index)[1] for index in range(len(data))]
+    return [data.images.read(index)[1] for index in range(len(data))]
 
 
 def test_pictures_of_two_splits_are_told_by_both_keys():

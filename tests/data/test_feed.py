@@ -9,19 +9,19 @@ from PIL import Image
 
 from convscope.card import Card
 from convscope.data.augment import augment, draws, epoch_order
-from convscope.data.dataset import ArrayPictures, ChosenPictures, Dataset, JoinedPictures
+from convscope.data.dataset import ArrayImages, ConcatImages, Dataset, SubsetImages
 from convscope.data.feed import MemoryFeed, StreamFeed, free_memory, load
 from convscope.data.folder import read_folder
 from convscope.data.normalize import normalize, pixel_statistics
-from convscope.data.resize import choose_fit, fit, fit_array
+from convscope.data.resize import choose_resize_mode, resize_array, resize_image
 
 
 def card(size=(8, 8), channels=3, rule="crop", mean=0.0, std=1.0):
     return Card(
         classes=("a", "b"),
-        size=size,
-        channels=channels,
-        fit=rule,
+        input_size=size,
+        in_channels=channels,
+        resize_mode=rule,
         mean=(mean,) * channels,
         std=(std,) * channels,
     )
@@ -38,12 +38,12 @@ def pixels(n=3, height=6, width=5, channels=3):
 def test_every_rule_gives_the_cards_shape(rule, size, channels):
     for given_channels in (1, 3):
         picture = Image.fromarray(pixels(channels=given_channels)[0])
-        assert fit(picture, card(size, channels, rule)).shape == (*size, channels)
+        assert resize_image(picture, card(size, channels, rule)).shape == (*size, channels)
 
 
 def test_pad_puts_the_picture_on_black_without_touching_it():
     picture = pixels()[0]
-    framed = fit(Image.fromarray(picture), card((8, 9), rule="pad")).copy()
+    framed = resize_image(Image.fromarray(picture), card((8, 9), rule="pad")).copy()
     assert np.array_equal(framed[1:7, 2:7], picture)
     framed[1:7, 2:7] = 0
     assert not framed.any()
@@ -52,8 +52,8 @@ def test_pad_puts_the_picture_on_black_without_touching_it():
 def test_crop_keeps_the_center_and_letterbox_the_whole():
     picture = np.zeros((10, 30, 3), np.uint8)
     picture[:, 10:20] = 255
-    assert (fit(Image.fromarray(picture), card((10, 10), rule="crop")) == 255).all()
-    boxed = fit(Image.fromarray(picture), card((30, 30), rule="letterbox"))
+    assert (resize_image(Image.fromarray(picture), card((10, 10), rule="crop")) == 255).all()
+    boxed = resize_image(Image.fromarray(picture), card((30, 30), rule="letterbox"))
     assert not boxed[:10].any()
     assert not boxed[20:].any()
     assert np.array_equal(boxed[10:20], picture)
@@ -64,18 +64,18 @@ def test_crop_keeps_the_center_and_letterbox_the_whole():
 def test_arrays_are_fitted_as_their_pictures_are(channels, source):
     many = pixels(n=20, channels=source)
     wanted = card((8, 9), channels, "pad")
-    together = fit_array(many, wanted)
+    together = resize_array(many, wanted)
     assert together is not None
     for one, picture in zip(together, many, strict=True):
-        assert np.array_equal(one, fit(Image.fromarray(picture), wanted))
-    assert fit_array(many, card((8, 9), channels, "crop")) is None
+        assert np.array_equal(one, resize_image(Image.fromarray(picture), wanted))
+    assert resize_array(many, card((8, 9), channels, "crop")) is None
 
 
 def test_the_rule_for_mnist_is_1998s_and_for_photographs_imagenets():
-    assert choose_fit([(28, 28)] * 3, (32, 32)) == "pad"
-    assert choose_fit([(8, 8)] * 3, (32, 32)) == "crop"
-    assert choose_fit([(28, 28), (28, 27)], (32, 32)) == "crop"
-    assert choose_fit([(400, 300)], (32, 32)) == "crop"
+    assert choose_resize_mode([(28, 28)] * 3, (32, 32)) == "pad"
+    assert choose_resize_mode([(8, 8)] * 3, (32, 32)) == "crop"
+    assert choose_resize_mode([(28, 28), (28, 27)], (32, 32)) == "crop"
+    assert choose_resize_mode([(400, 300)], (32, 32)) == "crop"
 
 
 def dataset(pictures, labels=None):
@@ -83,7 +83,7 @@ def dataset(pictures, labels=None):
     return Dataset(
         name="made",
         classes=("a", "b"),
-        pictures=pictures,
+        images=pictures,
         labels=np.zeros(n, np.int64) if labels is None else labels,
         split=np.full(n, "train"),
     )
@@ -109,7 +109,7 @@ def test_bad_pictures_are_listed_and_belong_to_no_split(image_folder):
     data = read_folder(image_folder)
     loaded = load(data.with_split(np.full(len(data), "train")), card())
     assert [key for key, _ in loaded.problems] == ["leaf/02.png", "plum/00.png"]
-    assert len(loaded.dataset.part("train")) == 34
+    assert len(loaded.dataset.indices("train")) == 34
 
 
 def test_the_fingerprint_depends_on_content_and_not_on_the_split(image_folder):
@@ -124,14 +124,14 @@ def test_the_fingerprint_depends_on_content_and_not_on_the_split(image_folder):
 
 
 def test_the_fingerprint_of_arrays_does_not_depend_on_how_they_are_fed():
-    joined = JoinedPictures((ArrayPictures(pixels(4), "train/"), ArrayPictures(pixels(3), "test/")))
+    joined = ConcatImages((ArrayImages(pixels(4), "train/"), ArrayImages(pixels(3), "test/")))
     names = {
         load(dataset(joined), card((6, 5), rule=rule), cache_fraction=share).fingerprint
         for rule in ("pad", "crop", "stretch")
         for share in (0.0, 0.5)
     }
     assert len(names) == 1
-    swapped = JoinedPictures(joined.parts[::-1])
+    swapped = ConcatImages(joined.parts[::-1])
     assert load(dataset(swapped), card((6, 5))).fingerprint not in names
 
 
@@ -145,12 +145,12 @@ def test_a_picture_that_goes_bad_while_training_is_named(image_folder):
 
 
 def test_joined_and_chosen_arrays_are_prepared_whole():
-    first, second = ArrayPictures(pixels(4), "train/"), ArrayPictures(pixels(3)[::-1], "test/")
-    joined = JoinedPictures((first, second))
-    chosen = ChosenPictures(joined, np.array([6, 0, 4]))
+    first, second = ArrayImages(pixels(4), "train/"), ArrayImages(pixels(3)[::-1], "test/")
+    joined = ConcatImages((first, second))
+    chosen = SubsetImages(joined, np.array([6, 0, 4]))
     loaded = load(dataset(chosen), card((6, 5), rule="pad"))
     feed = next(iter(loaded.feed.batches([np.arange(3)])))
-    expected = np.stack([np.asarray(joined.picture(index)) for index in (6, 0, 4)])
+    expected = np.stack([np.asarray(joined.image(index)) for index in (6, 0, 4)])
     assert np.array_equal(feed.numpy(), expected)
 
 
@@ -159,7 +159,9 @@ def test_statistics_are_those_of_numpy_and_normalizing_gives_zero_and_one():
     mean, std = pixel_statistics([many[:13], many[13:]])
     assert np.allclose(mean, many.double().numpy().mean((0, 1, 2)) / 255)
     assert np.allclose(std, many.double().numpy().std((0, 1, 2)) / 255)
-    known = Card(classes=("a", "b"), size=(7, 6), channels=3, fit="pad", mean=mean, std=std)
+    known = Card(
+        classes=("a", "b"), input_size=(7, 6), in_channels=3, resize_mode="pad", mean=mean, std=std
+    )
     normal = normalize(many, known)
     assert normal.shape == (40, 3, 7, 6)
     assert normal.is_contiguous(memory_format=torch.channels_last)

@@ -10,14 +10,14 @@ from PIL import Image
 from torchvision.transforms import InterpolationMode, v2
 
 from convscope.card import Card
-from convscope.data.resize import fit, fit_array
+from convscope.data.resize import resize_array, resize_image
 
 IMAGENET = Card(
     classes=("a", "b"),
-    size=(224, 224),
-    channels=3,
-    fit="crop",
-    resize=256,
+    input_size=(224, 224),
+    in_channels=3,
+    resize_mode="crop",
+    resize_size=256,
     mean=(0.0,) * 3,
     std=(1.0,) * 3,
 )
@@ -34,12 +34,12 @@ def photograph(height: int, width: int) -> Image.Image:
 
 def two_steps(picture: Image.Image, card: Card) -> np.ndarray:
     mode = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC}
-    scaled = v2.Resize(card.resize, interpolation=mode[card.interpolation])(picture)
-    return np.asarray(v2.CenterCrop(card.size)(scaled)).astype(int)
+    scaled = v2.Resize(card.resize_size, interpolation=mode[card.interpolation])(picture)
+    return np.asarray(v2.CenterCrop(card.input_size)(scaled)).astype(int)
 
 
 def difference(picture: Image.Image, card: Card) -> np.ndarray:
-    return np.abs(fit(picture, card).astype(int) - two_steps(picture, card))
+    return np.abs(resize_image(picture, card).astype(int) - two_steps(picture, card))
 
 
 # Pillow rounds to bytes between its passes, and which comes first depends on the sizes asked for.
@@ -62,13 +62,13 @@ def test_a_large_picture_is_averaged_first_and_stays_within_a_few_levels(size):
 
 def test_the_resize_and_the_interpolation_each_matter():
     picture = photograph(375, 500)
-    kept = fit(picture, IMAGENET).astype(int)
+    kept = resize_image(picture, IMAGENET).astype(int)
     for other in (
-        replace(IMAGENET, resize=None),
-        replace(IMAGENET, resize=257),
+        replace(IMAGENET, resize_size=None),
+        replace(IMAGENET, resize_size=257),
         replace(IMAGENET, interpolation="bicubic"),
     ):
-        assert np.abs(kept - fit(picture, other)).mean() > 1
+        assert np.abs(kept - resize_image(picture, other)).mean() > 1
 
 
 @given(
@@ -77,12 +77,14 @@ def test_the_resize_and_the_interpolation_each_matter():
     st.one_of(st.none(), st.integers(0, 20)),
 )
 def test_any_picture_comes_to_the_size(picture, size, more):
-    card = replace(IMAGENET, size=size, resize=None if more is None else max(size) + more)
+    card = replace(
+        IMAGENET, input_size=size, resize_size=None if more is None else max(size) + more
+    )
     pixels = np.full((*picture, 3), 77, np.uint8)
-    assert (fit(Image.fromarray(pixels), card) == np.full((*size, 3), 77)).all()
+    assert (resize_image(Image.fromarray(pixels), card) == np.full((*size, 3), 77)).all()
 
 
 def test_pictures_in_memory_that_need_scaling_are_not_taken_as_they_are():
     pixels = np.zeros((2, 224, 224, 3), np.uint8)
-    assert fit_array(pixels, IMAGENET) is None
-    assert fit_array(pixels, replace(IMAGENET, resize=None)) is not None
+    assert resize_array(pixels, IMAGENET) is None
+    assert resize_array(pixels, replace(IMAGENET, resize_size=None)) is not None

@@ -16,7 +16,7 @@ Plant = Callable[..., Path]
 
 
 def keys(data: Dataset) -> list[str]:
-    return [data.pictures.key(index) for index in range(len(data))]
+    return [data.images.key(index) for index in range(len(data))]
 
 
 def test_class_folders_become_classes_in_sorted_order(plant: Plant):
@@ -27,8 +27,8 @@ def test_class_folders_become_classes_in_sorted_order(plant: Plant):
     assert data.labels.tolist() == [0, 0, 1, 1]
     assert data.split.tolist() == ["", "", "", ""]
     assert data.warnings == ()
-    assert data.pictures.picture(0).size == (2, 2)
-    assert len(data.pictures.read(0)[1]) == 16
+    assert data.images.image(0).size == (2, 2)
+    assert len(data.images.read(0)[1]) == 16
 
 
 @pytest.mark.parametrize("valid", ["val", "valid", "Validation", "VAL"])
@@ -38,8 +38,8 @@ def test_split_folders_are_splits_tied_by_class_name(plant: Plant, valid: str):
     )
     data = read_folder(root)
     assert data.classes == ("a", "b", "c")
-    assert data.labels[data.part("val")].tolist() == [2]
-    assert data.labels[data.part("test")].tolist() == [1]
+    assert data.labels[data.indices("val")].tolist() == [2]
+    assert data.labels[data.indices("test")].tolist() == [1]
     assert data.counts("train").tolist() == [1, 1, 1]
     told = " ".join(data.warnings)
     assert "val has no picture of 'a', 'b'" in told
@@ -134,7 +134,7 @@ def test_names_of_any_letters_work(plant: Plant):
     names = ["Ж ясно", "日本/ネコ", "a'b\"c", "new\nline", "<b>&", odd, "=1+1", " "]
     data = read_folder(plant(*(f"{n}/{odd}{place}.png" for place, n in enumerate(names))))
     assert len(data) == len(names) == len(data.classes)
-    assert all(data.pictures.picture(index).size == (2, 2) for index in range(len(data)))
+    assert all(data.images.image(index).size == (2, 2) for index in range(len(data)))
 
 
 def test_class_names_are_one_in_either_unicode_form(plant: Plant):

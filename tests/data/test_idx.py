@@ -85,9 +85,9 @@ def test_a_folder_is_found_under_its_usual_names(idx_folder: Write, zipped: bool
     assert data.classes == tuple("0123456789")
     assert data.labels.tolist() == [0, 1, 2, 1, 2, 0]
     assert data.split.tolist() == ["train"] * 4 + ["test"] * 2
-    assert [data.pictures.key(n) for n in (0, 3, 4)] == ["train/00000", "train/00003", "test/00000"]
-    assert data.pictures.picture(5).size == (4, 5)
-    assert len(data) == len(data.pictures) == 6
+    assert [data.images.key(n) for n in (0, 3, 4)] == ["train/00000", "train/00003", "test/00000"]
+    assert data.images.image(5).size == (4, 5)
+    assert len(data) == len(data.images) == 6
 
 
 def test_a_source_without_a_test_set_is_all_training(idx_folder: Write):
@@ -146,13 +146,13 @@ def test_emnist_is_turned_upright_and_named(
     data = read_emnist_folder(folder, part)
     assert [data.classes[label] for label in data.labels] == names
     stored = read_idx(folder / f"emnist-{part}-train-images-idx3-ubyte.gz")
-    assert (np.asarray(data.pictures.picture(1)) == stored[1].T).all()
+    assert (np.asarray(data.images.image(1)) == stored[1].T).all()
     archive = folder / "gzip.zip"
     with zipfile.ZipFile(archive, "w") as zipped:
         for path in folder.glob("emnist*"):
             zipped.write(path, f"gzip/{path.name}")
     again = read_emnist_zip(archive, part)
-    assert again.pictures.read(3)[1] == data.pictures.read(3)[1]
+    assert again.images.read(3)[1] == data.images.read(3)[1]
     assert again.labels.tolist() == data.labels.tolist()
 
 
@@ -186,7 +186,7 @@ def test_the_real_mnist_is_what_its_authors_say(real_mnist: Path):
         5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949,
     ]  # fmt: skip
     assert data.counts("test").tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    train = data.pictures.parts[0].pixels
+    train = data.images.parts[0].pixels
     assert train.shape == (60_000, 28, 28)
     assert round(float(train.mean()) / 255, 4) == 0.1307  # the mean that everybody normalizes by
     assert round(float(train.std()) / 255, 4) == 0.3081

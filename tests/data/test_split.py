@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from convscope.data.dataset import ArrayPictures, Dataset, FilePictures
+from convscope.data.dataset import ArrayImages, Dataset, FileImages
 from convscope.data.split import apply_splits, fill_splits, stable_hash, write_splits
 from convscope.errors import RequestError
 
@@ -28,7 +28,7 @@ def made(
     return Dataset(
         name="made",
         classes=tuple(f"c{n}" for n in range(int(max(labels)) + 1)),
-        pictures=FilePictures(None, tuple(keys or (f"k{n}" for n in range(len(labels))))),
+        images=FileImages(None, tuple(keys or (f"k{n}" for n in range(len(labels))))),
         labels=np.array(labels, dtype=np.int64),
         split=np.array(split or [""] * len(labels), dtype="<U5"),
         groups=groups,
@@ -38,7 +38,7 @@ def made(
 def shuffled(data: Dataset, order: NDArray[np.int64]) -> Dataset:
     return replace(
         data,
-        pictures=FilePictures(None, tuple(data.pictures.key(int(n)) for n in order)),
+        images=FileImages(None, tuple(data.images.key(int(n)) for n in order)),
         labels=data.labels[order],
         split=data.split[order],
         groups=None if data.groups is None else [data.groups[int(n)] for n in order],
@@ -46,7 +46,7 @@ def shuffled(data: Dataset, order: NDArray[np.int64]) -> Dataset:
 
 
 def by_key(data: Dataset) -> dict[str, str]:
-    return {data.pictures.key(n): str(split) for n, split in enumerate(data.split)}
+    return {data.images.key(n): str(split) for n, split in enumerate(data.split)}
 
 
 counts = st.lists(st.integers(3, 60), min_size=2, max_size=6)
@@ -204,7 +204,7 @@ def test_sixty_thousand_take_less_than_a_second():
     data = Dataset(
         name="many",
         classes=tuple("0123456789"),
-        pictures=ArrayPictures(np.zeros((60_000, 1, 1), np.uint8)),
+        images=ArrayImages(np.zeros((60_000, 1, 1), np.uint8)),
         labels=labels,
         split=np.full(60_000, "", dtype="<U5"),
     )

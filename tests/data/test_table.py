@@ -30,7 +30,7 @@ Write = Callable[[str | bytes], Path]
 
 
 def keys(data: Dataset) -> list[str]:
-    return [data.pictures.key(index) for index in range(len(data))]
+    return [data.images.key(index) for index in range(len(data))]
 
 
 def test_a_table_is_read_whatever_the_order_of_its_columns(table: Write):
@@ -48,7 +48,7 @@ def test_a_table_is_read_whatever_the_order_of_its_columns(table: Write):
     assert data.labels.tolist() == [0, 1, 0]
     assert data.split.tolist() == ["val", "train", ""]
     assert data.groups == ("y", "x", "z")
-    assert data.pictures.picture(0).size == (2, 2)
+    assert data.images.image(0).size == (2, 2)
     assert len(data.warnings) == 1  # val lacks the dog
     assert "val has no picture of 'dog'" in data.warnings[0]
 
@@ -73,7 +73,7 @@ def test_absolute_paths_below_the_table_become_relative(table: Write, tmp_path: 
     here = tmp_path / "root" / "p"
     data = read_table(table(f"path,label\n{here}/0.png,a\n/etc/hostname.png,b\n"))
     assert keys(data) == ["/etc/hostname.png", "p/0.png"]
-    assert data.pictures.picture(1).size == (2, 2)
+    assert data.images.image(1).size == (2, 2)
 
 
 def test_files_may_be_missing_but_not_all(table: Write):

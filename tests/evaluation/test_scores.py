@@ -15,7 +15,9 @@ from convscope.evaluation.metrics import better, wilson
 
 def card(classes):
     names = tuple(f"class{number}" for number in range(classes))
-    return Card(classes=names, size=(1, 1), channels=1, fit="pad", mean=(0.0,), std=(1.0,))
+    return Card(
+        classes=names, input_size=(1, 1), in_channels=1, resize_mode="pad", mean=(0.0,), std=(1.0,)
+    )
 
 
 def answers(classes, images=300, seed=0):

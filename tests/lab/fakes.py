@@ -50,7 +50,14 @@ def fake_run(
         "machine": MACHINE,
         "versions": {"convscope": "0.1.0", "torch": "2.9.0"},
     }
-    card = Card(classes=CLASSES, size=(32, 32), channels=1, fit="pad", mean=(0.1,), std=(0.3,))
+    card = Card(
+        classes=CLASSES,
+        input_size=(32, 32),
+        in_channels=1,
+        resize_mode="pad",
+        mean=(0.1,),
+        std=(0.3,),
+    )
     run.write("card.json", card.to_json())
     splits = {"a": "train", "b": "val", "c": "train", "d": "train", tested: "test"}
     lines = "".join(f"{key},0,{split}\n" for key, split in splits.items())

@@ -5,7 +5,7 @@ import torch
 
 import convscope
 from convscope.data.digits import read_digits
-from convscope.data.resize import fit
+from convscope.data.resize import resize_image
 from convscope.lab.inspect.maps import scores_of, volume_of
 from convscope.lab.inspect.store import Shelf
 from convscope.runs.folder import Run
@@ -15,8 +15,8 @@ def test_maps_are_compared_with_training_images_of_the_class_that_is_answered(di
     shelf = Shelf()
     network = shelf.open(digits_run)
     card = network.card
-    pictures = read_digits().pictures
-    look = shelf.add(network, "a digit", fit(pictures.picture(7), card))
+    pictures = read_digits().images
+    look = shelf.add(network, "a digit", resize_image(pictures.image(7), card))
     row = network.row("conv2")
     answer = network.answers(look)[0]
     found = scores_of(
@@ -24,7 +24,7 @@ def test_maps_are_compared_with_training_images_of_the_class_that_is_answered(di
     )
     assert found.note == f"Compared with the mean of 12 training images of class {answer['class']}."
     chosen = training_images(digits_run, answer["index"])[:12]
-    volumes = [seen(network, pictures.picture(int(index))) for index in chosen]
+    volumes = [seen(network, pictures.image(int(index))) for index in chosen]
     difference = volume_of(look.recording, row) - np.mean(volumes, axis=0)
     expected = np.sqrt(np.square(difference).mean((1, 2)))
     assert np.allclose(found.scores, expected, atol=1e-6)
@@ -39,7 +39,7 @@ def training_images(run, label):
 
 
 def seen(network, picture):
-    pixels = torch.tensor(fit(picture, network.card)).permute(2, 0, 1)[None] / 255
+    pixels = torch.tensor(resize_image(picture, network.card)).permute(2, 0, 1)[None] / 255
     mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in (network.card.mean, network.card.std))
     with torch.no_grad():
         net = network.net

@@ -114,7 +114,12 @@ def test_the_first_step_is_taken_from_the_weights(tmp_path, source, fishes):
 def test_pictures_are_prepared_as_the_weights_know_them(tmp_path, source, fishes):
     own = Run.open(source).read_card()
     card = Run.open(train(fishes, source, tmp_path / "run", epochs=1)).read_card()
-    assert (card.size, card.fit, card.mean, card.std) == (own.size, own.fit, own.mean, own.std)
+    assert (card.input_size, card.resize_mode, card.mean, card.std) == (
+        own.input_size,
+        own.resize_mode,
+        own.mean,
+        own.std,
+    )
     assert card.classes == ("carp", "eel")
     told = card.provenance
     assert (told["weights"], told["weights_head"]) == (str(source), "as it was built")
@@ -126,9 +131,9 @@ def test_a_size_or_a_fit_that_is_set_wins(tmp_path, source, fishes):
     card = Run.open(
         train(fishes, source, tmp_path / "fit", epochs=1, resize_mode="pad")
     ).read_card()
-    assert (card.size, card.fit, card.mean) == (own.size, "pad", own.mean)
+    assert (card.input_size, card.resize_mode, card.mean) == (own.input_size, "pad", own.mean)
     card = Run.open(train(fishes, source, tmp_path / "size", epochs=1, input_size=31)).read_card()
-    assert (card.size, card.fit, card.mean) == ((31, 31), own.fit, own.mean)
+    assert (card.input_size, card.resize_mode, card.mean) == ((31, 31), own.resize_mode, own.mean)
 
 
 def test_resizing_goes_with_the_size_and_the_fit_of_the_weights(tmp_path, fishes, monkeypatch):
@@ -148,7 +153,7 @@ def test_resizing_goes_with_the_size_and_the_fit_of_the_weights(tmp_path, fishes
     ):
         run = train(fishes, "theirs", tmp_path / str(more), **words, **more)
         found = Run.open(run).read_card()
-        assert (found.resize, found.mean, found.std) == (resize, card.mean, card.std)
+        assert (found.resize_size, found.mean, found.std) == (resize, card.mean, card.std)
 
 
 def test_a_file_that_says_nothing_of_its_pictures_leaves_them_to_the_data(tmp_path, fishes):
@@ -157,7 +162,12 @@ def test_a_file_that_says_nothing_of_its_pictures_leaves_them_to_the_data(tmp_pa
     run = train(fishes, tmp_path / "x.pth", tmp_path / "run", **words)
     plain = convscope.train(fishes, out=tmp_path / "plain", **words).run
     one, other = (Run.open(r).read_card() for r in (run, plain))
-    assert (one.size, one.fit, one.mean, one.std) == (other.size, other.fit, other.mean, other.std)
+    assert (one.input_size, one.resize_mode, one.mean, one.std) == (
+        other.input_size,
+        other.resize_mode,
+        other.mean,
+        other.std,
+    )
 
 
 def test_batch_norm_of_a_held_resnet_keeps_its_statistics(tmp_path, fishes):

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import convscope
-from convscope.data.resize import fit
+from convscope.data.resize import resize_image
 from convscope.data.source import open_source
 from convscope.errors import Interrupted, RequestError, WorkError
 from convscope.runs.folder import Run
@@ -144,7 +144,7 @@ def test_the_most_wrong_images_are_those_with_the_largest_losses(tmp_path):
     last = state_of(out).tensors
     net.load_state_dict({k[6:]: v for k, v in last.items() if k[:6] == "model/"})
     digits, val = open_source("digits"), open_splits(out, "val")
-    pixels = np.stack([fit(digits.pictures.picture(place), card) for place in val])
+    pixels = np.stack([resize_image(digits.images.image(place), card) for place in val])
     images = (torch.tensor(pixels).float() / 255 - card.mean[0]) / card.std[0]
     with torch.no_grad():
         logits = net.eval()(images.permute(0, 3, 1, 2)).double()

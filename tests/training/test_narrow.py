@@ -145,7 +145,7 @@ def test_killed_without_a_word_it_has_the_bits_of_an_unbroken_one(tmp_path):
 def test_images_read_where_they_lie_are_those_that_torch_crops(tmp_path, monkeypatch):
     how = dict(augment="crop-flip", crop_padding=3)
     train(tmp_path / "direct", **how)
-    monkeypatch.setattr(narrow, "row_of", lambda training: training.card.size[1])
+    monkeypatch.setattr(narrow, "row_of", lambda training: training.card.input_size[1])
     train(tmp_path / "copied", **how)
     assert_same_bits(tmp_path / "direct", tmp_path / "copied")
 

@@ -50,7 +50,7 @@ def test_a_run_needs_the_file_no_more(table, tmp_path, command):
     assert "nets/small.toml (" in done.stderr + done.stdout
     assert (run / "network.toml").read_text() == TABLE
     assert Run(run).read_config()["model"] == str(table)
-    assert Run(run).read_card().size == (16, 20)
+    assert Run(run).read_card().input_size == (16, 20)
     before = convscope.evaluate(run).measured.scores.to_dict()
 
     table.write_text("layers = 'something else'")
@@ -59,7 +59,7 @@ def test_a_run_needs_the_file_no_more(table, tmp_path, command):
     run = run.rename(tmp_path / "elsewhere")
     assert convscope.evaluate(run).measured.scores.to_dict() == before
     net, card = convscope.load_network(Run(run))
-    assert net(torch.zeros(1, 1, *card.size)).shape == (1, 10)
+    assert net(torch.zeros(1, 1, *card.input_size)).shape == (1, 10)
     Image.fromarray(np.zeros((16, 20), np.uint8)).save(tmp_path / "black.png")
     assert len(convscope.predict(run, [tmp_path / "black.png"]).answers) == 1
     assert convscope.resume(run).test.to_dict() == before
@@ -85,10 +85,10 @@ def test_what_the_user_asks_for_wins_and_what_nobody_says_the_images_decide(tabl
     table.write_text(TABLE.replace('input = "1x16x20"', ""))
     words = dict(model="nets/small.toml", steps=1)
     convscope.train("digits", out=tmp_path / "theirs", **words)
-    assert Run(tmp_path / "theirs").read_card().size == (8, 8)
+    assert Run(tmp_path / "theirs").read_card().input_size == (8, 8)
     convscope.train("digits", out=tmp_path / "mine", input_size=12, in_channels=3, **words)
     card = Run(tmp_path / "mine").read_card()
-    assert (card.size, card.channels) == ((12, 12), 3)
+    assert (card.input_size, card.in_channels) == ((12, 12), 3)
 
 
 @pytest.mark.parametrize(

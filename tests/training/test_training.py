@@ -218,10 +218,10 @@ def test_gray_pictures_feed_a_color_network_and_the_reverse(tmp_path, image_fold
     gray = convscope.train(
         str(image_folder), out=tmp_path / "gray", model="lenet5", epochs=1, watcher=watcher
     )
-    assert Run.open(gray.run).read_card().channels == 1
+    assert Run.open(gray.run).read_card().in_channels == 1
     assert any("made gray" in note for note in watcher.notes)
     color = convscope.train("digits", out=tmp_path / "color", model="tinyvgg", epochs=1)
-    assert Run.open(color.run).read_card().channels == 3
+    assert Run.open(color.run).read_card().in_channels == 3
 
 
 def test_a_folder_of_clear_colors_is_learnt_and_its_files_are_not_touched(tmp_path, image_folder):

@@ -64,7 +64,12 @@ def test_torchvisions_weights_give_torchvisions_logits(tmp_path, name, form):
     ours = build(name)
     card = load_weights(ours, path)
     assert_same_logits(ours, theirs)
-    assert (card.classes[-1], card.channels, card.size, card.resize) == ("999", 3, (224, 224), 256)
+    assert (card.classes[-1], card.in_channels, card.input_size, card.resize_size) == (
+        "999",
+        3,
+        (224, 224),
+        256,
+    )
     told = card.provenance
     assert (told["weights"], told["weights_head"]) == (str(path), "theirs")
     assert name in told["weights_names"]
@@ -187,7 +192,7 @@ def test_batch_norm_in_a_head_stays_with_it_also_its_counter():
 def test_the_first_filters_need_not_be_the_first_weights(tmp_path):
     ours = nn.Sequential(nn.PReLU(), Chain(channels=1))
     torch.save(nn.Sequential(nn.PReLU(), Chain()).state_dict(), tmp_path / "x.pth")
-    assert load_weights(ours, tmp_path / "x.pth").channels == 1
+    assert load_weights(ours, tmp_path / "x.pth").in_channels == 1
 
 
 @pytest.mark.parametrize("classes", [5, 7])
@@ -217,7 +222,7 @@ def test_a_gray_network_says_of_gray_what_the_color_one_says_of_three_equal_chan
     with torch.inference_mode():
         answers = theirs(gray.repeat(1, 3, 1, 1))
         assert torch.allclose(ours.eval()(gray), answers, rtol=1e-3, atol=1e-4 * answers.std())
-    assert (card.channels, card.mean, card.std) == (1, (0.449,), (pytest.approx(0.226),))
+    assert (card.in_channels, card.mean, card.std) == (1, (0.449,), (pytest.approx(0.226),))
     assert card.provenance["weights_input"] == "summed over the colors"
 
 
@@ -238,7 +243,7 @@ def test_a_run_gives_its_weights_and_its_own_card(digits_run):
         assert all(torch.equal(t, stored[name]) for name, t in net.state_dict().items())
     other = load_weights(build("lenet5", classes=4), digits_run)
     assert other.classes == ("0", "1", "2", "3")
-    assert (other.mean, other.fit) == (own.mean, own.fit)
+    assert (other.mean, other.resize_mode) == (own.mean, own.resize_mode)
 
 
 def test_a_released_file_is_downloaded_once_and_its_digest_is_checked(
@@ -293,7 +298,7 @@ def test_a_model_of_timm_comes_with_its_own_preparation(library, monkeypatch, tm
         card = load_weights(ours, "timm:resnet18.a1_in1k")
         assert_same_logits(ours, theirs)
     assert len(library.asked) == 2
-    assert (card.interpolation, card.resize, card.size) == ("bicubic", 235, (224, 224))
+    assert (card.interpolation, card.resize_size, card.input_size) == ("bicubic", 235, (224, 224))
     with pytest.raises(WorkError, match="status 404"):
         load_weights(build("resnet18"), "timm:resnet19")
 

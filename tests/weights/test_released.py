@@ -7,7 +7,7 @@ from PIL import Image
 from torchvision import models
 
 from convscope.data.normalize import normalize
-from convscope.data.resize import fit
+from convscope.data.resize import resize_image
 from convscope.errors import RequestError
 from convscope.weights.torchvision_releases import MEAN_AND_STD, release, releases
 from convscope.zoo import ZOO
@@ -20,7 +20,10 @@ def test_each_row_is_torchvisions(row):
     weights = models.get_model_weights(row.network)[row.weights]
     their = weights.transforms()
     assert row.remote.urls == (weights.url,)
-    assert (row.card.resize, row.card.size) == (their.resize_size[0], tuple(their.crop_size * 2))
+    assert (row.card.resize_size, row.card.input_size) == (
+        their.resize_size[0],
+        tuple(their.crop_size * 2),
+    )
     assert row.card.interpolation == their.interpolation.value
     assert MEAN_AND_STD["imagenet"] == (tuple(their.mean), tuple(their.std))
     assert len(row.card.classes) == len(weights.meta["categories"])
@@ -49,7 +52,7 @@ def test_a_picture_comes_to_the_network_as_torchvision_brings_it(name):
     if name == "googlenet":
         inside = models.GoogLeNet(transform_input=True, init_weights=False, aux_logits=False)
         theirs = inside._transform_input(theirs)
-    ours = normalize(torch.tensor(fit(picture, card))[None], card)
+    ours = normalize(torch.tensor(resize_image(picture, card))[None], card)
     one_level = 1 / 255 / min(card.std)
     assert (ours - theirs).abs().max() <= 1.01 * one_level
 
@@ -57,7 +60,7 @@ def test_a_picture_comes_to_the_network_as_torchvision_brings_it(name):
 def test_the_first_release_is_meant_where_none_is_said():
     assert release("resnet50").weights == "IMAGENET1K_V1"
     assert release("resnet50.IMAGENET1K_V1") == release("resnet50")
-    assert release("resnet50.IMAGENET1K_V2").card.resize == 232
+    assert release("resnet50.IMAGENET1K_V2").card.resize_size == 232
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():

@@ -28,12 +28,12 @@ def test_the_card_prepares_as_timm_does(tmp_path, name):
     text, net = described(name, tmp_path)
     card = card_of(text, where="config.json")
     resize, crop, *_, normal = create_transform(**resolve_data_config({}, model=net)).transforms
-    assert card.resize == resize.size
-    assert card.size == crop.size
+    assert card.resize_size == resize.size
+    assert card.input_size == crop.size
     assert InterpolationMode(card.interpolation) == resize.interpolation
     assert card.mean == pytest.approx(normal.mean.tolist())
     assert card.std == pytest.approx(normal.std.tolist())
-    assert (len(card.classes), card.channels) == (1000, 3)
+    assert (len(card.classes), card.in_channels) == (1000, 3)
 
 
 @pytest.mark.parametrize(

@@ -45,8 +45,8 @@ def _add_networks(app: FastAPI, shelf: Shelf) -> None:
             "title": one.title,
             "caution": one.caution,
             "classes": one.card.classes,
-            "channels": one.card.channels,
-            "size": one.card.size,
+            "channels": one.card.in_channels,
+            "size": one.card.input_size,
             "images": [{"id": look.id, "title": look.title} for look in one.images],
             "rows": [row.to_dict() for row in one.rows],
         }

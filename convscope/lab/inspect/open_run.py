@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.card import Card
-from convscope.data.decode import Unreadable
-from convscope.data.resize import fit
+from convscope.data.decode import UnreadableImage
+from convscope.data.resize import resize_image
 from convscope.data.samples import sample_images
 from convscope.data.source import NAMES, is_here
 from convscope.errors import ConvscopeError
@@ -74,8 +74,8 @@ def _images(path: Path, card: Card) -> list[tuple[str, NDArray[np.uint8]]]:
         firsts = np.unique(dataset.labels[indices], return_index=True)[1]
         found: list[tuple[str, NDArray[np.uint8]]] = []
         for index in indices[np.sort(firsts)][:_TRIED]:
-            with suppress(Unreadable):
-                picture = fit(dataset.pictures.picture(int(index)), card)
+            with suppress(UnreadableImage):
+                picture = resize_image(dataset.images.image(int(index)), card)
                 label = dataset.classes[dataset.labels[index]]
                 found.append((f"{label}: validation image {index}", picture))
             if len(found) == _IMAGES:

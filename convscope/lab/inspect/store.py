@@ -122,7 +122,7 @@ class Network:
         if not (0 <= y < height and 0 <= x < width):
             raise RequestError(f"The image has {height} rows and {width} columns.")
         scale, shift = scale_and_shift(self.card)
-        names = ("gray",) if self.card.channels == 1 else ("red", "green", "blue")
+        names = ("gray",) if self.card.in_channels == 1 else ("red", "green", "blue")
         value = look.recording["image"].value
         return {
             "channels": [

@@ -73,7 +73,7 @@ def most_wrong(
     images = [
         {
             "index": int(indices[place]),
-            "name": plain(dataset.pictures.key(int(indices[place]))),
+            "name": plain(dataset.images.key(int(indices[place]))),
             "is": plain(dataset.classes[dataset.labels[indices[place]]]),
             "said": plain(dataset.classes[measured.predicted[place]]),
             "probability": float(measured.confidence[place]),

@@ -102,7 +102,7 @@ class LanesStepper:
     def logits(
         self, training: "Training", indices: NDArray[np.int64], tick: Callable[[int], None]
     ) -> Tensor:
-        height, width = training.card.size
+        height, width = training.card.input_size
         found = [torch.empty(0, self.engine.classes)]
         for pixels, places in self._seen(training, indices):
             _, tall, wide, channels = pixels.shape
@@ -143,7 +143,7 @@ class LanesStepper:
             seed=settings.seed,
             epoch=training.counters.epoch,
         )
-        across = cut[:, 1] + np.where(flip, training.card.size[1] - 1, 0)
+        across = cut[:, 1] + np.where(flip, training.card.input_size[1] - 1, 0)
         first = ((batch.indices * height + cut[:, 0]) * width + across) * channels
         steps = np.where(flip, -channels, channels).astype(np.int64)
         return Images(self.padded, first, steps)
@@ -154,7 +154,7 @@ def _padded(training: "Training", row: int) -> Tensor | None:
     feed, card = training.loaded.feed, training.card
     if not isinstance(feed, MemoryFeed):
         return None
-    if row == card.size[1] * card.channels:
+    if row == card.input_size[1] * card.in_channels:
         return feed.pixels.contiguous() if training.settings.augment == "none" else None
     n, height, width, channels = feed.pixels.shape
     padding = training.chosen.crop_padding
@@ -166,15 +166,15 @@ def _padded(training: "Training", row: int) -> Tensor | None:
 def row_of(training: "Training") -> int:
     """Bytes from one row of an image to the next, as the engine will read them."""
     card, feed = training.card, training.loaded.feed
-    height, width = card.size
+    height, width = card.input_size
     padding = 0 if training.settings.augment == "none" else training.chosen.crop_padding
     if not isinstance(feed, MemoryFeed):
-        return width * card.channels
+        return width * card.in_channels
     tall, wide = height + 2 * padding, width + 2 * padding
-    more = len(feed.pixels) * tall * wide * card.channels
+    more = len(feed.pixels) * tall * wide * card.in_channels
     if padding and more > training.settings.cache_fraction * free_memory():
-        return width * card.channels
-    return wide * card.channels
+        return width * card.in_channels
+    return wide * card.in_channels
 
 
 def _dice(seed: int, step: int) -> int:
@@ -243,7 +243,7 @@ def _hindrance(training: "Training") -> str:
 
     card = training.card
     try:
-        nodes = read_network(net, (card.channels, *card.size))
+        nodes = read_network(net, (card.in_channels, *card.input_size))
     except Unsupported as error:
         return str(error)
     work = sum(node.multiply_adds for node in nodes)
@@ -262,7 +262,9 @@ def _lanes(training: "Training") -> LanesStepper:
         clips=bool(settings.clip_grad_norm),
         shares=settings.backbone_lr_scale != 1,
     )
-    engine = Engine(training.net, (card.channels, *card.size), rule=rule, row=row_of(training))
+    engine = Engine(
+        training.net, (card.in_channels, *card.input_size), rule=rule, row=row_of(training)
+    )
     return LanesStepper(training, engine)
 
 
