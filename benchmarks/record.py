@@ -101,7 +101,7 @@ class Contender:
 
 def of_recording(recording: Any) -> list[Tensor]:
     names = ("image", *recording.names, recording.output)
-    return [recording[name].full for name in names]
+    return [recording[name].tensor for name in names]
 
 
 def of_trace(trace: Any) -> list[Tensor]:

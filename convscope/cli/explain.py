@@ -14,18 +14,18 @@ from convscope.errors import RequestError
 from convscope.explanation.api import Seen, explain_seen, find_unit, look
 from convscope.explanation.explanation import Explanation
 from convscope.explanation.grid import find_filter, read_grid, record_grid
-from convscope.explanation.text import columns_text, to_text
+from convscope.explanation.text import im2col_text, to_text
 
 
 def explain(
     *words: str,
     at: str | None = None,
-    instead_of: str | None = None,
+    contrast: str | None = None,
     trace_back: Annotated[bool, Parameter(negative="")] = False,
     depth: int | None = None,
     top: int | None = None,
-    columns: Annotated[bool, Parameter(negative="")] = False,
-    names: Annotated[bool, Parameter(negative="")] = False,
+    im2col: Annotated[bool, Parameter(negative="")] = False,
+    list_layers: Annotated[bool, Parameter(negative="")] = False,
     weights: str | None = None,
     grid: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
     filter: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),  # noqa: A002
@@ -42,7 +42,7 @@ def explain(
     at
         The unit: conv3_2[12,5,7] by channel, row, column; fc3[7]; fc3[cataract] by class. Left out,
         the answer's strongest class; a layer alone means its strongest unit.
-    instead_of
+    contrast
         Another class or unit: why the one and not the other, as terms.
     trace_back
         Follow the largest contributions down to the pixels.
@@ -50,9 +50,9 @@ def explain(
         Steps of --trace-back; default down to the pixels.
     top
         Channels, or operands of each unit of --trace-back, that are written out; default 4, and 1.
-    columns
+    im2col
         Write filter and patch as two columns, the im2col view.
-    names
+    list_layers
         List the operations that can be named.
     weights
         For a network of the zoo, as in train: torchvision:resnet50, a file, a URL.
@@ -79,7 +79,7 @@ def explain(
             padding=padding,
         )
         place = _grid_place(at)
-        _show(screen, recording.explain("map", place), top=top, columns=columns, json=json)
+        _show(screen, recording.explain("map", place), top=top, im2col=im2col, json=json)
         return
     if len(words) != 2:
         raise RequestError(
@@ -90,7 +90,7 @@ def explain(
     seen = look(subject, image, weights=weights)
     if seen.caution:
         screen.print(f"{seen.caution}\n", markup=False)
-    if names:
+    if list_layers:
         _list(screen, seen, json=json)
         return
     if trace_back:
@@ -101,16 +101,16 @@ def explain(
         else:
             screen.print(str(tree), markup=False, end="")
         return
-    one = explain_seen(seen, at, instead_of=instead_of)
+    one = explain_seen(seen, at, contrast=contrast)
     _answer(screen, seen)
-    _show(screen, one, top=top, columns=columns, json=json)
+    _show(screen, one, top=top, im2col=im2col, json=json)
     if not json:
         _next(screen, words, one, seen)
 
 
 def _answer(screen: Console, seen: Seen) -> None:
     """What the network says of the image, where it answers with a number for each class."""
-    logits = seen.recording[seen.recording.output].value.double()
+    logits = seen.recording[seen.recording.output].squeezed.double()
     if logits.ndim == 1 and len(logits) == len(seen.card.classes) and not seen.caution:
         shares = logits.softmax(0)
         best = [int(place) for place in shares.argsort(descending=True)[:3]]
@@ -118,11 +118,11 @@ def _answer(screen: Console, seen: Seen) -> None:
         screen.print(f"{seen.recording.output} says {ranked}\n", markup=False)
 
 
-def _show(screen: Console, one: Explanation, *, top: int | None, columns: bool, json: bool) -> None:
+def _show(screen: Console, one: Explanation, *, top: int | None, im2col: bool, json: bool) -> None:
     if json:
-        print_json(one.to_dict(most=top))
-    elif columns:
-        screen.print(columns_text(one, most=top or 64), markup=False, end="")
+        print_json(one.to_dict(max_terms=top))
+    elif im2col:
+        screen.print(im2col_text(one, max_rows=top or 64), markup=False, end="")
     else:
         screen.print(to_text(one, top=4 if top is None else top), markup=False, end="")
 
@@ -154,9 +154,9 @@ def _list(screen: Console, seen: Seen, *, json: bool) -> None:
 
 def _next(screen: Console, words: tuple[str, ...], one: Explanation, seen: Seen) -> None:
     """The operand that contributes most is where a person wants to go."""
-    places = [one.terms[n].place for n in one.follow[:1]]
+    places = [one.terms[n].location for n in one.top_terms[:1]]
     place = places[0] if places else None
     command = f"convscope explain {' '.join(map(shlex.quote, words))}"
     if place is not None and place.source in seen.recording.names:
         screen.print(f"\nNext:  {command} --at '{place}'", markup=False)
-        screen.print(f"       {command} --at '{one.place}' --trace-back", markup=False)
+        screen.print(f"       {command} --at '{one.location}' --trace-back", markup=False)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from convscope.explanation.operation_view import Index, Step, Unexplained
+from convscope.explanation.operation_view import Index, OperationView, UnsupportedOperation
 from convscope.recording import Source
-from convscope.terms import Function, Terms, bracketed, number, quotient
+from convscope.terms import Expression, Terms, bracketed, number, quotient
 
 Given = Mapping[str, Any]
 """The settings of a function, by torch's names."""
@@ -140,81 +140,81 @@ CURVES = tuple(_CURVES)
 """The kinds that `curve` explains."""
 
 
-def curve(step: Step, at: Index) -> Function:
+def curve(op: OperationView, at: Index) -> Expression:
     """y = f(x), in float64."""
-    kind = step.operation.kind
+    kind = op.operation.kind
     found = _CURVES[kind]
     settings = {
-        name: step.given(name, str(place), default=usual)
+        name: op.argument(name, str(place), default=usual)
         for place, (name, usual) in enumerate(found.settings, start=1)
     }
     if any(isinstance(setting, Source) for setting in settings.values()):
-        raise Unexplained
+        raise UnsupportedOperation
     if found.exact:  # where the curve jumps, at 0.1, say, the network's nearest number counts
-        settings = {name: _rounded(step, value) for name, value in settings.items()}
+        settings = {name: _rounded(op, value) for name, value in settings.items()}
     shown = {
         name: value if isinstance(value, str) else number(value) for name, value in settings.items()
     }
     words = found.formula.format(**shown)
     if settings.get("approximate") == "tanh":
         words = "x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))"
-    return _function(step, at, lambda x: found.of(x, settings), words, found.exact, found.absolute)
+    return _function(op, at, lambda x: found.of(x, settings), words, found.exact, found.absolute)
 
 
-def _rounded(step: Step, value: float) -> float:
+def _rounded(op: OperationView, value: float) -> float:
     """A number as the network's numbers have it."""
-    return float(torch.tensor(value, dtype=step.result.dtype))
+    return float(torch.tensor(value, dtype=op.result.dtype))
 
 
-def scaled_tanh(step: Step, at: Index) -> Function:
+def scaled_tanh(op: OperationView, at: Index) -> Expression:
     """y = A·tanh(S·x)."""
-    layer = step.layer
+    layer = op.layer
     words = f"{number(layer.amplitude)}·tanh({number(layer.slope)}·x)"
-    return _function(step, at, lambda x: layer.amplitude * math.tanh(layer.slope * x), words)
+    return _function(op, at, lambda x: layer.amplitude * math.tanh(layer.slope * x), words)
 
 
-def parametric(step: Step, at: Index) -> Function:
+def parametric(op: OperationView, at: Index) -> Expression:
     """y = x if x > 0 else a[c]·x, with a trained slope for each map or for all."""
-    slopes = step.source("weight")
+    slopes = op.source("weight")
     one = math.prod(slopes.shape) == 1
-    slope = step.number(slopes, (0,) * len(slopes.shape) if one else (at[1],))
+    slope = op.number(slopes, (0,) * len(slopes.shape) if one else (at[1],))
     words = f"x if x > 0 else {bracketed(slope)}·x"
-    return _function(step, at, lambda x: x if x > 0 else slope * x, words, absolute=False)
+    return _function(op, at, lambda x: x if x > 0 else slope * x, words, absolute=False)
 
 
-def power(step: Step, at: Index) -> Function:
+def power(op: OperationView, at: Index) -> Expression:
     """y = x^p."""
-    exponent = step.given("exponent", "1")
+    exponent = op.argument("exponent", "1")
     if isinstance(exponent, Source):
-        raise Unexplained
+        raise UnsupportedOperation
     words = f"x^{number(exponent)}"
-    found = _function(step, at, lambda x: x, words, absolute=False)
+    found = _function(op, at, lambda x: x, words, absolute=False)
     with np.errstate(all="ignore"):  # also of NaN, whose power 0 is 1
         total = float(np.power(found.terms.values[0], exponent))
-    return replace(found, total=total)
+    return replace(found, exact_value=total)
 
 
 def _function(
-    step: Step,
+    op: OperationView,
     at: Index,
     of: Callable[[float], float],
     words: str,
     exact: bool = False,  # noqa: FBT001, FBT002 -- two facts of the curve
     absolute: bool = True,  # noqa: FBT001, FBT002
-) -> Function:
-    terms = Terms(step.part(step.input(), [at]))
+) -> Expression:
+    terms = Terms(op.part(op.input(), [at]))
     x = float(terms.values[0])
     with np.errstate(all="ignore"):
         total = _calm(of, x)
     if (
         exact
     ):  # where it chooses a setting, 0.1, say, that is rounded to what the network computes in
-        total = _rounded(step, total)
-    return Function(
+        total = _rounded(op, total)
+    return Expression(
         terms=terms,
         formula=f"y = {words}",
-        worked=_with_number(words, x),
-        total=total,
+        substituted=_with_number(words, x),
+        exact_value=total,
         roundings=0 if exact else 8,
         magnitude=max(abs(x), 1.0) if absolute else 0.0,
     )

@@ -34,31 +34,31 @@ def explain(
     image: str | Path | Tensor,
     *,
     at: str | None = None,
-    instead_of: str | None = None,
+    contrast: str | None = None,
     weights: str | None = None,
 ) -> Explanation:
     """The arithmetic of one unit: of a run folder, a name of the zoo, `module:attr` or a module.
 
     `at` names the unit: `conv3_2[12,5,7]` by channel, row and column, `fc3[7]` by number,
-    `fc3[cataract]` by class; left out, it is the answer's strongest class. With `instead_of`,
+    `fc3[cataract]` by class; left out, it is the answer's strongest class. With `contrast`,
     another class or unit of the same result, it is the difference of the two.
 
     `image` is a file, prepared as the network's card says, or a tensor (c, h, w), taken as it is.
 
     Raises RequestError for an unknown network, image, layer, class or unit.
     """
-    return explain_seen(look(subject, image, weights=weights), at, instead_of=instead_of)
+    return explain_seen(look(subject, image, weights=weights), at, contrast=contrast)
 
 
-def explain_seen(seen: Seen, at: str | None, *, instead_of: str | None = None) -> Explanation:
+def explain_seen(seen: Seen, at: str | None, *, contrast: str | None = None) -> Explanation:
     """The same of a pass that was recorded already."""
     name, place = find_unit(seen, at)
-    if instead_of is None:
+    if contrast is None:
         return seen.recording.explain(name, place)
-    other, there = find_unit(seen, instead_of if "[" in instead_of else f"{name}[{instead_of}]")
+    other, there = find_unit(seen, contrast if "[" in contrast else f"{name}[{contrast}]")
     if other != name:
         raise RequestError(
-            f"{at} and {instead_of} are units of different results; compare two of {name}."
+            f"{at} and {contrast} are units of different results; compare two of {name}."
         )
     return seen.recording.difference(name, place, there)
 
@@ -84,7 +84,7 @@ def find_unit(seen: Seen, wish: str | None) -> tuple[str, tuple[int, ...]]:
     if found is None:
         raise RequestError(f"{wish!r} names no unit. Write LAYER[channel,row,column] or LAYER[k].")
     name, inside = found[1] or recording.output, found[2]
-    value = recording[name].value
+    value = recording[name].squeezed
     if inside is None:
         return name, _strongest(value)
     classes = seen.card.classes

@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from convscope.explanation.blocks import Beside, Block, Ledger, Matrix, Words
 from convscope.explanation.explanation import Explanation
 from convscope.terms import (
-    Copy,
-    Extreme,
+    Decomposition,
+    Expression,
+    Extremum,
     Floats,
-    Function,
+    Identity,
     Integers,
-    Made,
+    Location,
     Part,
-    Place,
     Sum,
     bracketed,
     exact_sum,
@@ -27,68 +27,72 @@ _EQUATION = 9  # terms up to which a sum is written in one line
 _CELLS = 121  # of a patch up to which it is drawn: the 11x11 of AlexNet
 
 
-def calculation(made: Made, one: Explanation, top: int) -> list[Block]:
-    match made:
+def calculation(decomposition: Decomposition, one: Explanation, top: int) -> list[Block]:
+    match decomposition:
         case Sum():
-            return _sum(made, one, top)
-        case Extreme():
-            return _extreme(made, one, top)
-        case Copy():
-            place = made.terms[0].place if len(made.terms) else None
-            value = number(made.total)
+            return _sum(decomposition, one, top)
+        case Extremum():
+            return _extreme(decomposition, one, top)
+        case Identity():
+            place = decomposition.terms[0].location if len(decomposition.terms) else None
+            value = number(decomposition.exact_value)
             return [Words(f"{value}, taken from {place}" if place else f"{value}, a constant")]
-        case Function():
-            worked = Words(f"{made.worked} = {number(made.total)}")
-            return [worked, *_listed(made, top)] if len(made.terms) > 1 else [worked, *_taken(made)]
+        case Expression():
+            worked = Words(f"{decomposition.substituted} = {number(decomposition.exact_value)}")
+            return (
+                [worked, *_listed(decomposition, top)]
+                if len(decomposition.terms) > 1
+                else [worked, *_taken(decomposition)]
+            )
         case _:
-            named = ", ".join(made.operands) or "nothing that the image has a part in"
+            named = ", ".join(decomposition.operands) or "nothing that the image has a part in"
             return [Words(f"convscope does not know how it computes; it took {named}.")]
 
 
-def _taken(made: Function) -> list[Block]:
-    place = made.terms[0].place
-    return [Words(f"x = {number(made.terms[0].value)}, from {place}")] if place else []
+def _taken(decomposition: Expression) -> list[Block]:
+    place = decomposition.terms[0].location
+    return [Words(f"x = {number(decomposition.terms[0].value)}, from {place}")] if place else []
 
 
-def _sum(made: Sum, one: Explanation, top: int) -> list[Block]:
+def _sum(decomposition: Sum, one: Explanation, top: int) -> list[Block]:
     patches = _patches(one)
-    several = len(made.terms) > _EQUATION
+    several = len(decomposition.terms) > _EQUATION
     blocks: list[Block] = []
     if patches is not None:
-        blocks += _channels(made, patches, top)
+        blocks += _channels(decomposition, patches, top)
     elif several:
-        blocks += _listed(made, top)
+        blocks += _listed(decomposition, top)
     if not several:
-        blocks.append(Words(equation(made)))
+        blocks.append(Words(equation(decomposition)))
         if patches is None:
-            blocks += _listed(made, top)
+            blocks += _listed(decomposition, top)
     if several:
-        up = exact_sum([p for p in made.terms.products.tolist() if p > 0])
-        down = exact_sum([p for p in made.terms.products.tolist() if p < 0])
+        up = exact_sum([p for p in decomposition.terms.products.tolist() if p > 0])
+        down = exact_sum([p for p in decomposition.terms.products.tolist() if p < 0])
         blocks.append(
             Words(
-                f"{len(made.terms):,} products: the positive ones add up to {number(up)}, the "
-                f"negative ones to {number(down)}"
+                f"{len(decomposition.terms):,} products: the positive ones add up to {number(up)}, "
+                f"the negative ones to {number(down)}"
             )
         )
     return blocks
 
 
-def equation(made: Sum) -> str:
+def equation(decomposition: Sum) -> str:
     """The sum in one line: `5·1 + 1·0 + 7·(−1) = −2`."""
-    plain = bool(np.all(made.terms.weights == 1))
+    plain = bool(np.all(decomposition.terms.weights == 1))
     products = [
         bracketed(term.value, first=not n)
         if plain
         else f"{bracketed(term.value, first=not n)}·{bracketed(term.weight)}"
-        for n, term in enumerate(made.terms)
+        for n, term in enumerate(decomposition.terms)
     ]
-    if made.bias or not products:
-        products.append(bracketed(made.bias))
+    if decomposition.bias or not products:
+        products.append(bracketed(decomposition.bias))
     written = " + ".join(products)
-    if made.divisor != 1:
-        written = f"({written}) / {number(made.divisor)}"
-    return f"{written} = {number(made.total)}"
+    if decomposition.divisor != 1:
+        written = f"({written}) / {number(decomposition.divisor)}"
+    return f"{written} = {number(decomposition.exact_value)}"
 
 
 def _patches(one: Explanation) -> Floats | None:
@@ -100,13 +104,13 @@ def _patches(one: Explanation) -> Floats | None:
     return layered if 1 < layered[0].size <= _CELLS else None
 
 
-def _channels(made: Sum, patches: Floats, top: int) -> list[Block]:
+def _channels(decomposition: Sum, patches: Floats, top: int) -> list[Block]:
     """Patch times filter, channel by channel, the largest sums first; the others by their sum."""
-    products = made.terms.products.reshape(patches.shape)
-    weights = made.terms.weights.reshape(patches.shape)
+    products = decomposition.terms.products.reshape(patches.shape)
+    weights = decomposition.terms.weights.reshape(patches.shape)
     sums = [exact_sum(channel.ravel().tolist()) for channel in products]
     order = sorted(range(len(sums)), key=lambda c: -abs(sums[c]))
-    part = made.terms.parts[0]
+    part = decomposition.terms.parts[0]
     blocks: list[Block] = []
     for c in order[:top]:
         first = c * patches[0].size
@@ -132,7 +136,7 @@ def _channels(made: Sum, patches: Floats, top: int) -> list[Block]:
 def _titled(source: str, at: Integers, lead: int) -> str:
     """`conv2.weight[3,0]`: what the indices of a matrix begin with."""
     own = at[:lead] if len(at) > 2 else at[:0]
-    return str(Place(source, tuple(own.tolist())))
+    return str(Location(source, tuple(own.tolist())))
 
 
 def _outside(part: Part, first: int, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
@@ -158,48 +162,56 @@ def _cells(matrix: Floats, outside: NDArray[np.bool_] | None = None) -> tuple[tu
     )
 
 
-def _listed(made: Sum | Function, top: int) -> list[Block]:
+def _listed(decomposition: Sum | Expression, top: int) -> list[Block]:
     """The largest terms with their places, and an honest line for the others."""
     most = 2 * top
-    chosen = made.terms.largest(most)
-    weighted = isinstance(made, Sum)
+    chosen = decomposition.terms.largest(most)
+    weighted = isinstance(decomposition, Sum)
     rows = [
         (
-            _where(term.place),
+            _where(term.location),
             number(term.value),
             f"× {number(term.weight)}" if weighted else "",
-            "" if term.weight_place is None else str(term.weight_place),
+            "" if term.weight_location is None else str(term.weight_location),
             number(term.product),
         )
-        for term in (made.terms[n] for n in chosen)
+        for term in (decomposition.terms[n] for n in chosen)
     ]
     blocks: list[Block] = [
         Ledger(("operand", "value", "weight" if weighted else "", "", "gives"), tuple(rows))
     ]
-    count = len(made.terms) - len(chosen)
+    count = len(decomposition.terms) - len(chosen)
     if count:
         shown = set(chosen)
-        left = exact_sum([p for n, p in enumerate(made.terms.products.tolist()) if n not in shown])
+        left = exact_sum(
+            [p for n, p in enumerate(decomposition.terms.products.tolist()) if n not in shown]
+        )
         blocks.append(Words(f"... {count:,} more terms, sum {number(left)}"))
     return blocks
 
 
-def _where(place: Place | None) -> str:
+def _where(place: Location | None) -> str:
     return "padding" if place is None else str(place)
 
 
-def _extreme(made: Extreme, one: Explanation, top: int) -> list[Block]:
-    place = made.terms[made.winner].place
-    ties = [_where(made.terms[n].place) for n in made.ties]
+def _extreme(decomposition: Extremum, one: Explanation, top: int) -> list[Block]:
+    place = decomposition.terms[decomposition.winner].location
+    ties = [_where(decomposition.terms[n].location) for n in decomposition.ties]
     same = f"; as large at {', '.join(ties[:top])}" if ties else ""
     same += f" and {len(ties) - top} more" if len(ties) > top else ""
-    words = Words(f"the {made.which} of {len(made.terms)}: {number(made.total)} at {place}{same}")
+    value = number(decomposition.exact_value)
+    words = Words(
+        f"the {decomposition.which} of {len(decomposition.terms)}: {value} at {place}{same}"
+    )
     patches = _patches(one)
     if patches is None:
         return [words]
-    part = made.terms.parts[0]
+    part = decomposition.terms.parts[0]
     outside = _outside(part, 0, patches[0].shape)
-    won = np.unravel_index([made.winner, *made.ties], patches[0].shape)
+    won = np.unravel_index([decomposition.winner, *decomposition.ties], patches[0].shape)
     marked = frozenset(zip(won[0].tolist(), won[1].tolist(), strict=True))
     matrix = Matrix(_titled(part.source, part.at[0], 1), _cells(patches[0], outside), marked)
-    return [Beside((matrix,), (), f"{made.which} {number(made.total)}"), words]
+    return [
+        Beside((matrix,), (), f"{decomposition.which} {number(decomposition.exact_value)}"),
+        words,
+    ]

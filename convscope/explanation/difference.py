@@ -6,10 +6,12 @@ from dataclasses import replace
 import numpy as np
 
 from convscope.explanation.explanation import Explanation
-from convscope.terms import Copy, Floats, Line, Part, Place, Sum, Terms
+from convscope.terms import Floats, Identity, Line, Location, Part, Sum, Terms
 
 
-def difference(explain: Callable[[Place], Explanation], this: Place, that: Place) -> Explanation:
+def difference(
+    explain: Callable[[Location], Explanation], this: Location, that: Location
+) -> Explanation:
     """The value of one unit less that of another, as terms.
 
     Behind a softmax it is the difference of the logits, which is the logarithm of the quotient of
@@ -17,24 +19,24 @@ def difference(explain: Callable[[Place], Explanation], this: Place, that: Place
     become one, with the difference of their weights; other sums are set against each other.
     """
     one, two = _source(explain, this), _source(explain, that)
-    made = _subtracted(one, two)
+    decomposition = _subtracted(one, two)
     return Explanation(
         name=one.name,
         at=one.at,
         kind="difference",
-        made=made,
-        recorded=one.recorded - two.recorded,
+        decomposition=decomposition,
+        model_value=one.model_value - two.model_value,
         epsilon=one.epsilon,
         operands=tuple(dict.fromkeys((*one.operands, *two.operands))),
         receptive_field=one.receptive_field,
     )
 
 
-def _source(explain: Callable[[Place], Explanation], place: Place) -> Explanation:
+def _source(explain: Callable[[Location], Explanation], place: Location) -> Explanation:
     """The explanation of a unit, or of the one that it was copied from or is a softmax of."""
     one = explain(place)
     while _passes(one):
-        before = one.terms[one.follow[0]].place
+        before = one.terms[one.top_terms[0]].location
         if before is None:
             break
         one = explain(before)
@@ -42,13 +44,13 @@ def _source(explain: Callable[[Place], Explanation], place: Place) -> Explanatio
 
 
 def _passes(one: Explanation) -> bool:
-    copied = isinstance(one.made, Copy) and len(one.terms) > 0
+    copied = isinstance(one.decomposition, Identity) and len(one.terms) > 0
     return copied or one.kind in ("softmax", "log_softmax")
 
 
 def _subtracted(one: Explanation, two: Explanation) -> Sum:
-    a, b = one.made, two.made
-    names = f"{one.place} − {two.place}"
+    a, b = one.decomposition, two.decomposition
+    names = f"{one.location} − {two.location}"
     if not (isinstance(a, Sum) and isinstance(b, Sum) and a.divisor == b.divisor):
         return Sum(terms=Terms(_alone(one, 1.0), _alone(two, -1.0)), formula=names)
     whole = Sum(
@@ -56,9 +58,12 @@ def _subtracted(one: Explanation, two: Explanation) -> Sum:
         formula=names,
         bias=a.bias - b.bias,
         divisor=a.divisor,
-        lines=(Line("first", str(one.place), one.total), Line("second", str(two.place), two.total)),
+        lines=(
+            Line("first", str(one.location), one.exact_value),
+            Line("second", str(two.location), two.exact_value),
+        ),
         roundings=1,
-        magnitude=(one.bound + two.bound) / one.epsilon if one.epsilon else 0.0,
+        magnitude=(one.tolerance + two.tolerance) / one.epsilon if one.epsilon else 0.0,
     )
     if not _same_operands(a.terms, b.terms):
         return whole
@@ -75,7 +80,7 @@ def _subtracted(one: Explanation, two: Explanation) -> Sum:
 
 def _alone(one: Explanation, sign: float) -> Part:
     at = np.array(one.at, dtype=np.int64).reshape(1, -1)
-    return Part(one.name, np.array([one.recorded]), np.array([sign]), at)
+    return Part(one.name, np.array([one.model_value]), np.array([sign]), at)
 
 
 def _same_operands(one: Terms, two: Terms) -> bool:

@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from convscope.terms import Extreme, Floats, Made, Place, Sum, Terms, as_dict, exact_sum, told
+from convscope.terms import (
+    Decomposition,
+    Extremum,
+    Floats,
+    Location,
+    Sum,
+    Terms,
+    as_dict,
+    exact_sum,
+    json_number,
+)
 
 
 @dataclass(frozen=True)
@@ -39,8 +49,8 @@ class Explanation:
     Attributes:
         name, at: the operation and the index of the unit, without the batch axis.
         kind: of the operation: `conv2d`, `batch_norm`, `add`.
-        made: the calculation.
-        recorded: the value that the network computed.
+        decomposition: the calculation.
+        model_value: the value that the network computed.
         epsilon: the spacing of the network's numbers at 1: 2^-23 for float32.
         operands: the operations whose results it took.
         receptive_field: None for what the image has no part in, as the zeros of a padding.
@@ -49,46 +59,50 @@ class Explanation:
     name: str
     at: tuple[int, ...]
     kind: str
-    made: Made
-    recorded: float
+    decomposition: Decomposition
+    model_value: float
     epsilon: float
     operands: tuple[str, ...]
     receptive_field: ReceptiveField | None
 
     @property
     def terms(self) -> Terms:
-        return self.made.terms
+        return self.decomposition.terms
 
     @property
-    def total(self) -> float:
+    def exact_value(self) -> float:
         """The value, computed exactly, or in float64 where it cannot be exact; NaN if unknown."""
-        return self.made.total
+        return self.decomposition.exact_value
 
     @property
     def difference(self) -> float:
-        """By how much the network's own rounding moved the value: recorded - total."""
-        return 0.0 if self.recorded == self.total else self.recorded - self.total
+        """By how much the network's own rounding moved the value: model_value - exact_value."""
+        return 0.0 if self.model_value == self.exact_value else self.model_value - self.exact_value
 
     @property
-    def bound(self) -> float:
+    def tolerance(self) -> float:
         """How large the difference may be by rounding alone; 0 where the value is equal to the bit.
 
         For a sum of n terms it is n·ε·Σ|terms|.
         """
-        return self.made.bound(self.epsilon) if math.isfinite(self.total) else 0.0
+        return (
+            self.decomposition.tolerance(self.epsilon) if math.isfinite(self.exact_value) else 0.0
+        )
 
     @property
-    def agrees(self) -> bool:
+    def is_within_tolerance(self) -> bool:
         """Whether the difference is within the bound; never for an unknown operation."""
-        if math.isnan(self.total) or math.isinf(self.total):
-            both = math.isnan(self.total) and math.isnan(self.recorded)
-            return self.made.kind != "unknown" and (both or self.total == self.recorded)
-        return abs(self.difference) <= self.bound + _TINY
+        if math.isnan(self.exact_value) or math.isinf(self.exact_value):
+            both = math.isnan(self.exact_value) and math.isnan(self.model_value)
+            return self.decomposition.kind != "unsupported" and (
+                both or self.exact_value == self.model_value
+            )
+        return abs(self.difference) <= self.tolerance + _TINY
 
     @property
     def formula(self) -> str:
         """In the lecture's letters."""
-        return self.made.formula
+        return self.decomposition.formula
 
     @cached_property
     def patch(self) -> Floats | None:
@@ -110,30 +124,30 @@ class Explanation:
         return column.reshape(shape) if len(self.terms.parts) == 1 and shape else column
 
     @property
-    def columns(self) -> tuple[Floats, Floats]:
+    def im2col(self) -> tuple[Floats, Floats]:
         """The filter and the patch as the two columns w and x of wᵀx: the im2col view."""
         return self.terms.weights, self.terms.values
 
     @property
     def channel_sums(self) -> Floats | None:
         """The exact sum of each channel's products, which with the bias add up to the total."""
-        if not isinstance(self.made, Sum) or self.patch is None or self.patch.ndim < 3:
+        if not isinstance(self.decomposition, Sum) or self.patch is None or self.patch.ndim < 3:
             return None
         products = self.terms.products.reshape(len(self.patch), -1)
-        return np.array([exact_sum(row.tolist()) for row in products]) / self.made.divisor
+        return np.array([exact_sum(row.tolist()) for row in products]) / self.decomposition.divisor
 
     @property
-    def follow(self) -> list[int]:
+    def top_terms(self) -> list[int]:
         """The places of the terms worth following, the largest contribution first."""
-        if isinstance(self.made, Extreme):
-            return [self.made.winner]
-        main = getattr(self.made, "main", None)
+        if isinstance(self.decomposition, Extremum):
+            return [self.decomposition.winner]
+        main = getattr(self.decomposition, "main", None)
         largest = self.terms.largest(len(self.terms))
         return largest if main is None else [main, *(n for n in largest if n != main)]
 
     @property
-    def place(self) -> Place:
-        return Place(self.name, self.at)
+    def location(self) -> Location:
+        return Location(self.name, self.at)
 
     def __str__(self) -> str:
         from convscope.explanation.text import to_text  # noqa: PLC0415 -- what it shows is this
@@ -145,17 +159,17 @@ class Explanation:
 
         return to_html(self)
 
-    def to_dict(self, *, most: int | None = None) -> dict[str, Any]:
-        """The explanation for machines; of the terms at most the `most` largest."""
+    def to_dict(self, *, max_terms: int | None = None) -> dict[str, Any]:
+        """The explanation for machines; of the terms at most the `max_terms` largest."""
         field = self.receptive_field
         return {
             "name": self.name,
             "at": self.at,
             "kind": self.kind,
-            **as_dict(self.made, most=most),
-            "recorded": told(self.recorded),
-            "difference": told(self.difference),
-            "bound": self.bound,
+            **as_dict(self.decomposition, max_terms=max_terms),
+            "model_value": json_number(self.model_value),
+            "difference": json_number(self.difference),
+            "tolerance": self.tolerance,
             "operands": self.operands,
             "receptive_field": field
             and {

@@ -38,7 +38,7 @@ def record_grid(
     Raises RequestError for what is no grid, and for a filter that is larger than the padded grid.
 
         >>> image = [[5, 1, 7], [7, 2, 5], [5, 3, 5]]  # the lecture's first window
-        >>> record_grid([image], [FILTERS["sobel-x"]]).explain("map", (0, 0, 0)).total
+        >>> record_grid([image], [FILTERS["sobel-x"]]).explain("map", (0, 0, 0)).exact_value
         2.0
     """
     image = _stacked("grid", grids)

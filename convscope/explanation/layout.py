@@ -10,14 +10,14 @@ def blocks_of(explanation: Explanation, *, top: int = 4) -> list[Block]:
     """Everything a person wants to see; of channels and of terms the `top` largest in full."""
     one = explanation
     took = f" of {', '.join(one.operands)}" if one.operands else ""
-    title = one.formula.partition(" = ")[0] if one.kind == "difference" else one.place
+    title = one.formula.partition(" = ")[0] if one.kind == "difference" else one.location
     blocks: list[Block] = [
-        Words(f"{title} = {number(one.recorded)}   ({one.kind}{took})"),
+        Words(f"{title} = {number(one.model_value)}   ({one.kind}{took})"),
         Words(one.formula),
     ]
-    blocks += calculation(one.made, one, top)
+    blocks += calculation(one.decomposition, one, top)
     blocks.append(_ledger(one))
-    if not one.agrees and one.made.kind != "unknown":
+    if not one.is_within_tolerance and one.decomposition.kind != "unsupported":
         blocks.append(
             Words("More than rounding: were its parameters changed after the recording was made?")
         )
@@ -28,20 +28,22 @@ def blocks_of(explanation: Explanation, *, top: int = 4) -> list[Block]:
 def _ledger(one: Explanation) -> Ledger:
     """What adds up, line by line, to the total; and what the network recorded."""
     rows: list[tuple[str, str]] = []
-    made = one.made
-    rows += [(f"{line.label} {line.text}", number(line.value)) for line in made.lines]
-    if isinstance(made, Sum) and (made.bias or made.bias_place or made.divisor != 1):
-        products = exact_sum(made.terms.products.tolist())
-        rows.append((f"sum of {_counted(len(made.terms))}", number(products, signs=9)))
-        if made.bias or made.bias_place:
-            where = f" {made.bias_place}" if made.bias_place else ""
-            rows.append((f"bias{where}", number(made.bias, signs=9)))
-        if made.divisor != 1:
-            rows.append(("divided by", number(made.divisor)))
-    if made.kind != "unknown":
-        rows.append(("total", number(one.total, signs=9)))
-    rows.append(("recorded", number(one.recorded, signs=9)))
-    if made.kind != "unknown":
+    decomposition = one.decomposition
+    rows += [(f"{line.label} {line.text}", number(line.value)) for line in decomposition.lines]
+    if isinstance(decomposition, Sum) and (
+        decomposition.bias or decomposition.bias_location or decomposition.divisor != 1
+    ):
+        products = exact_sum(decomposition.terms.products.tolist())
+        rows.append((f"sum of {_counted(len(decomposition.terms))}", number(products, signs=9)))
+        if decomposition.bias or decomposition.bias_location:
+            where = f" {decomposition.bias_location}" if decomposition.bias_location else ""
+            rows.append((f"bias{where}", number(decomposition.bias, signs=9)))
+        if decomposition.divisor != 1:
+            rows.append(("divided by", number(decomposition.divisor)))
+    if decomposition.kind != "unsupported":
+        rows.append(("total", number(one.exact_value, signs=9)))
+    rows.append(("recorded", number(one.model_value, signs=9)))
+    if decomposition.kind != "unsupported":
         rows.append((f"difference{_within(one)}", number(one.difference, signs=3)))
     return Ledger((), tuple(rows))
 
@@ -51,11 +53,13 @@ def _counted(count: int) -> str:
 
 
 def _within(one: Explanation) -> str:
-    if not one.bound:
-        return "" if one.agrees else " (not what was recorded)"
-    bound = number(one.bound, signs=2)
+    if not one.tolerance:
+        return "" if one.is_within_tolerance else " (not what was recorded)"
+    bound = number(one.tolerance, signs=2)
     return (
-        f" (by rounding, at most {bound})" if one.agrees else f" (rounding makes {bound} at most)"
+        f" (by rounding, at most {bound})"
+        if one.is_within_tolerance
+        else f" (rounding makes {bound} at most)"
     )
 
 

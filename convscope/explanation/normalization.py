@@ -4,10 +4,16 @@ import math
 
 import numpy as np
 
-from convscope.explanation.operation_view import Index, Step, Unexplained, along, grid
+from convscope.explanation.operation_view import (
+    Index,
+    OperationView,
+    UnsupportedOperation,
+    along,
+    grid,
+)
 from convscope.terms import (
+    Expression,
     Floats,
-    Function,
     Line,
     Sum,
     Terms,
@@ -18,56 +24,56 @@ from convscope.terms import (
 )
 
 
-def batch_norm(step: Step, at: Index) -> Sum:
+def batch_norm(op: OperationView, at: Index) -> Sum:
     """y = scale·x + shift, with scale = γ / √(σ² + ε) and shift = β - μ·scale, one pair for a map.
 
     μ and σ² are the running statistics; while the network trains they are the map's own.
     """
-    image = step.input()
+    image = op.input()
     c = (at[1],)
-    mean, variance = step.given("running_mean"), step.given("running_var")
-    own = bool(step.given("training", "use_input_stats", default=mean is None)) or mean is None
+    mean, variance = op.argument("running_mean"), op.argument("running_var")
+    own = bool(op.argument("training", "use_input_stats", default=mean is None)) or mean is None
     if own:
         members = grid(range(image.shape[0]), [at[1]], *map(range, image.shape[2:]))
-        return _of_members(step, at, step.part(image, members).values, c, c)
-    eps = step.given("eps", default=1e-5)
-    return _folded(step, at, step.number(mean, c), step.number(variance, c), eps, affine=(c, c))
+        return _of_members(op, at, op.part(image, members).values, c, c)
+    eps = op.argument("eps", default=1e-5)
+    return _folded(op, at, op.number(mean, c), op.number(variance, c), eps, affine=(c, c))
 
 
-def instance_norm(step: Step, at: Index) -> Sum:
+def instance_norm(op: OperationView, at: Index) -> Sum:
     """y = γ·(x - μ) / √(σ² + ε) + β, with the mean and variance of one map of one image."""
-    if not step.given("use_input_stats", default=True):
-        return batch_norm(step, at)
-    members = grid([at[0]], [at[1]], *map(range, step.input().shape[2:]))
-    return _of_members(step, at, step.part(step.input(), members).values, at[1:2], at[1:2])
+    if not op.argument("use_input_stats", default=True):
+        return batch_norm(op, at)
+    members = grid([at[0]], [at[1]], *map(range, op.input().shape[2:]))
+    return _of_members(op, at, op.part(op.input(), members).values, at[1:2], at[1:2])
 
 
-def group_norm(step: Step, at: Index) -> Sum:
+def group_norm(op: OperationView, at: Index) -> Sum:
     """y = γ·(x - μ) / √(σ² + ε) + β, with the mean and variance of a group of maps."""
-    image = step.input()
-    size = image.shape[1] // step.given("num_groups", "1")
+    image = op.input()
+    size = image.shape[1] // op.argument("num_groups", "1")
     first = at[1] // size * size
     members = grid([at[0]], range(first, first + size), *map(range, image.shape[2:]))
-    return _of_members(step, at, step.part(image, members).values, at[1:2], at[1:2])
+    return _of_members(op, at, op.part(image, members).values, at[1:2], at[1:2])
 
 
-def layer_norm(step: Step, at: Index) -> Sum:
+def layer_norm(op: OperationView, at: Index) -> Sum:
     """y = γ·(x - μ) / √(σ² + ε) + β, with the mean and variance over the last dimensions."""
-    image = step.input()
-    wide = len(step.given("normalized_shape", "1"))
+    image = op.input()
+    wide = len(op.argument("normalized_shape", "1"))
     members = grid(*([place] for place in at[:-wide]), *map(range, image.shape[-wide:]))
-    return _of_members(step, at, step.part(image, members).values, at[-wide:], at[-wide:])
+    return _of_members(op, at, op.part(image, members).values, at[-wide:], at[-wide:])
 
 
-def _of_members(step: Step, at: Index, members: Floats, gain: Index, bias: Index) -> Sum:
+def _of_members(op: OperationView, at: Index, members: Floats, gain: Index, bias: Index) -> Sum:
     """Normalize by the mean and variance of these units."""
     mean = exact_sum(members.tolist()) / len(members)
     with np.errstate(all="ignore"):
         variance = exact_sum(np.square(members - mean).tolist()) / len(members)
-    eps = step.given("eps", default=1e-5)
+    eps = op.argument("eps", default=1e-5)
     largest = float(np.abs(members).max())
     return _folded(
-        step,
+        op,
         at,
         mean,
         variance,
@@ -79,7 +85,7 @@ def _of_members(step: Step, at: Index, members: Floats, gain: Index, bias: Index
 
 
 def _folded(
-    step: Step,
+    op: OperationView,
     at: Index,
     mean: float,
     variance: float,
@@ -89,12 +95,12 @@ def _folded(
     count: int = 0,
     largest: float = 0.0,
 ) -> Sum:
-    gains, biases = step.given("weight"), step.given("bias")
-    gain = 1.0 if gains is None else step.number(gains, affine[0])
-    bias = 0.0 if biases is None else step.number(biases, affine[1])
+    gains, biases = op.argument("weight"), op.argument("bias")
+    gain = 1.0 if gains is None else op.number(gains, affine[0])
+    bias = 0.0 if biases is None else op.number(biases, affine[1])
     scale = gain / math.sqrt(variance + eps)
     shift = bias - mean * scale
-    terms = Terms(step.part(step.input(), [at], weights=scale))
+    terms = Terms(op.part(op.input(), [at], weights=scale))
     x = float(terms.values[0])
     whose = f"of {count:,} units, " if count else ""
     size = abs(scale) * max(abs(x) + abs(mean), largest) + abs(bias)
@@ -119,37 +125,37 @@ def _folded(
     )
 
 
-def response_norm(step: Step, at: Index) -> Function:
+def response_norm(op: OperationView, at: Index) -> Expression:
     """b = a / (k + α/n·Σ a²)^β over the n maps around, as torch has it: α divided by n."""
-    size = step.given("size", "1")
-    alpha, beta = step.given("alpha", default=1e-4), step.given("beta", default=0.75)
-    return _response(step, at, size, alpha / size, beta, step.given("k", default=1.0))
+    size = op.argument("size", "1")
+    alpha, beta = op.argument("alpha", default=1e-4), op.argument("beta", default=0.75)
+    return _response(op, at, size, alpha / size, beta, op.argument("k", default=1.0))
 
 
-def paper_response_norm(step: Step, at: Index) -> Function:
+def paper_response_norm(op: OperationView, at: Index) -> Expression:
     """b = a / (k + α·Σ a²)^β over the n maps around, among the maps of the unit's group."""
-    layer = step.layer
-    return _response(step, at, layer.n, layer.alpha, layer.beta, layer.k, groups=layer.groups)
+    layer = op.layer
+    return _response(op, at, layer.n, layer.alpha, layer.beta, layer.k, groups=layer.groups)
 
 
 def _response(
-    step: Step, at: Index, size: int, alpha: float, beta: float, k: float, *, groups: int = 1
-) -> Function:
-    image = step.input()
+    op: OperationView, at: Index, size: int, alpha: float, beta: float, k: float, *, groups: int = 1
+) -> Expression:
+    image = op.input()
     wide = image.shape[1] // groups
     first = at[1] // wide * wide
     maps = range(max(at[1] - size // 2, first), min(at[1] + (size - 1) // 2 + 1, first + wide))
-    part = step.part(image, grid([at[0]], maps, *([place] for place in at[2:])))
+    part = op.part(image, grid([at[0]], maps, *([place] for place in at[2:])))
     terms = Terms(part, product=lambda _weight, value: np.square(value))
     squares = exact_sum(terms.products.tolist())
     own = maps.index(at[1])
     a = float(terms.values[own])
     below = k + alpha * squares
-    return Function(
+    return Expression(
         terms=terms,
         formula="b = a / (k + α·Σ a²)^β",
-        worked=f"{number(a)} / ({number(k)} + {alpha:g}·{number(squares)})^{number(beta)}",
-        total=a / below**beta,
+        substituted=f"{number(a)} / ({number(k)} + {alpha:g}·{number(squares)})^{number(beta)}",
+        exact_value=a / below**beta,
         lines=(
             Line("squares", f"Σ a² over maps {maps[0]} to {maps[-1]}", squares),
             Line("denominator", f"(k + α·Σ a²)^{number(beta)}", below**beta),
@@ -159,15 +165,15 @@ def _response(
     )
 
 
-def softmax(step: Step, at: Index) -> Function:
+def softmax(op: OperationView, at: Index) -> Expression:
     """y_k = e^(x_k) / Σ e^(x_j), or its logarithm, over one dimension."""
-    image, dim = step.input(), step.given("dim")
+    image, dim = op.input(), op.argument("dim")
     if not isinstance(dim, int):
-        raise Unexplained
+        raise UnsupportedOperation
     dim %= len(image.shape)
     many = range(image.shape[dim])
-    part = step.part(image, grid(*(many if d == dim else [place] for d, place in enumerate(at))))
-    logarithm = step.operation.kind == "log_softmax"
+    part = op.part(image, grid(*(many if d == dim else [place] for d, place in enumerate(at))))
+    logarithm = op.operation.kind == "log_softmax"
     top = float(part.values.max())
     with np.errstate(all="ignore"):
         powers = np.exp(part.values - top)
@@ -177,13 +183,13 @@ def softmax(step: Step, at: Index) -> Function:
     log_sum = math.log(whole) + top if math.isfinite(top) else math.nan
     apart = 0.0 if math.isnan(x - top) else abs(x - top)
     total = x - log_sum if logarithm else float(powers[at[dim]]) / whole
-    return Function(
+    return Expression(
         terms=terms,
         formula="y_k = x_k − ln Σ e^x_j" if logarithm else "y_k = e^x_k / Σ e^x_j",
-        worked=f"{number(x)} − {bracketed(log_sum)}"
+        substituted=f"{number(x)} − {bracketed(log_sum)}"
         if logarithm
         else f"e^{bracketed(x)} / e^{bracketed(log_sum)}",
-        total=total,
+        exact_value=total,
         lines=(Line("logarithm of the sum", f"ln Σ e^x_j over {len(many)}", log_sum),),
         roundings=8 + len(many) + math.ceil(min(apart, 1e6)),
         magnitude=abs(x) + abs(top) + 1 if logarithm else 0.0,
@@ -191,42 +197,42 @@ def softmax(step: Step, at: Index) -> Function:
     )
 
 
-def length(step: Step, at: Index) -> Function:
+def length(op: OperationView, at: Index) -> Expression:
     """y = √Σ x², over the dimensions that are given."""
-    if step.given("p", "ord", default=2) not in (2, "fro"):
-        raise Unexplained
-    terms, squares = _squares(step, at, step.given("dim"))
-    return Function(
+    if op.argument("p", "ord", default=2) not in (2, "fro"):
+        raise UnsupportedOperation
+    terms, squares = _squares(op, at, op.argument("dim"))
+    return Expression(
         terms=terms,
         formula="y = √Σ x²",
-        worked=f"√{number(squares)}",
-        total=math.sqrt(squares),
+        substituted=f"√{number(squares)}",
+        exact_value=math.sqrt(squares),
         roundings=8 + len(terms),
     )
 
 
-def unit_length(step: Step, at: Index) -> Function:
+def unit_length(op: OperationView, at: Index) -> Expression:
     """y = x / max(√Σ x², ε), over one dimension."""
-    dim = step.given("dim", default=1)
-    if step.given("p", default=2) != 2 or not isinstance(dim, int):
-        raise Unexplained
-    terms, squares = _squares(step, at, dim)
-    below = max(math.sqrt(squares), step.given("eps", default=1e-12))
+    dim = op.argument("dim", default=1)
+    if op.argument("p", default=2) != 2 or not isinstance(dim, int):
+        raise UnsupportedOperation
+    terms, squares = _squares(op, at, dim)
+    below = max(math.sqrt(squares), op.argument("eps", default=1e-12))
     main = at[dim % len(at)]
     x = float(terms.values[main])
-    return Function(
+    return Expression(
         terms=terms,
         formula="y = x / √Σ x²",
-        worked=f"{number(x)} / {number(below)}",
-        total=quotient(x, below),
+        substituted=f"{number(x)} / {number(below)}",
+        exact_value=quotient(x, below),
         lines=(Line("length", f"√Σ x² over {len(terms)}", below),),
         roundings=8 + len(terms),
         main=main,
     )
 
 
-def _squares(step: Step, at: Index, dims: object) -> tuple[Terms, float]:
+def _squares(op: OperationView, at: Index, dims: object) -> tuple[Terms, float]:
     """The units along some dimensions, and the sum of their squares."""
-    part = step.part(step.input(), along(step.input().shape, at, dims))
+    part = op.part(op.input(), along(op.input().shape, at, dims))
     terms = Terms(part, product=lambda _weight, value: np.square(value))
     return terms, exact_sum(terms.products.tolist())

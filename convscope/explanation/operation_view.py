@@ -12,18 +12,18 @@ from torch import Tensor
 from convscope.errors import RequestError
 from convscope.receptive.windows import per_axis
 from convscope.recording import Operation, Pass, Shape, Source
-from convscope.terms import Floats, Integers, Part, Place
+from convscope.terms import Floats, Integers, Location, Part
 
 Index = tuple[int, ...]
 """Where a unit lies in a tensor, with the batch axis where the tensor has one."""
 
 
-class Unexplained(Exception):
+class UnsupportedOperation(Exception):
     """A rule meets what it does not know."""
 
 
 @dataclass(frozen=True)
-class Step:
+class OperationView:
     """An operation, and the pass that it is of."""
 
     operation: Operation
@@ -33,7 +33,7 @@ class Step:
     def result(self) -> Tensor:
         return kept(self.passed, self.operation.name)
 
-    def given(self, *names: str, default: Any = None) -> Any:
+    def argument(self, *names: str, default: Any = None) -> Any:
         """An argument by the first of its names that was given; a Source stands for a tensor."""
         for name in names:
             if self.operation.given.get(name) is not None:
@@ -42,9 +42,9 @@ class Step:
 
     def source(self, *names: str) -> Source:
         """An argument that must be a tensor; raises Unexplained where it is not."""
-        found = self.given(*names)
+        found = self.argument(*names)
         if not isinstance(found, Source):
-            raise Unexplained
+            raise UnsupportedOperation
         return found
 
     def input(self) -> Source:
@@ -76,10 +76,10 @@ class Step:
             return float(self.tensor(source).detach()[at])
         if isinstance(source, int | float):
             return float(source)
-        raise Unexplained
+        raise UnsupportedOperation
 
-    def place(self, source: Source, at: Index) -> Place:
-        return Place(source.name, at[lead(source) :])
+    def location(self, source: Source, at: Index) -> Location:
+        return Location(source.name, at[lead(source) :])
 
     def part(
         self,
@@ -128,7 +128,7 @@ def lead(source: Source) -> int:
 def gather(tensor: Tensor, at: Integers) -> Floats:
     """Numbers at indices (n, dimensions) as float64."""
     if tensor.is_complex():
-        raise Unexplained
+        raise UnsupportedOperation
     cells = tensor.detach()
     if not cells.is_cpu or cells.dtype not in _IN_NUMPY:
         columns = tuple(torch.from_numpy(at.T.copy()).to(cells.device))
@@ -167,7 +167,7 @@ def along(shape: Sequence[int], at: Index, dims: object) -> Integers:
     """
     many = len(shape)
     if dims == () or 0 in shape or isinstance(dims, Source):
-        raise Unexplained
+        raise UnsupportedOperation
     chosen = range(many) if dims is None else [dim % many for dim in per_axis(dims, 1)]
     left = list(at)
     axes: list[Sequence[int]] = []

@@ -6,34 +6,41 @@ from typing import Literal
 import numpy as np
 
 from convscope.explanation.arithmetic import extreme
-from convscope.explanation.operation_view import Index, Step, Unexplained, along, grid, within
+from convscope.explanation.operation_view import (
+    Index,
+    OperationView,
+    UnsupportedOperation,
+    along,
+    grid,
+    within,
+)
 from convscope.explanation.products import exact
 from convscope.receptive.windows import per_axis
 from convscope.recording import Source
-from convscope.terms import Extreme, Integers, Sum, Terms
+from convscope.terms import Extremum, Integers, Sum, Terms
 
 
-def largest(step: Step, at: Index) -> Extreme:
+def largest(op: OperationView, at: Index) -> Extremum:
     """y[c,i,j] = max x[c, S·i + D·u - P, S·j + D·v - P]; what lies in the padding never wins."""
-    if step.operation.piece:
-        raise Unexplained  # its second answer says where the maximum lies
-    count = int(step.operation.kind[-2])
-    kernel = per_axis(step.given("kernel_size"), count)
+    if op.operation.piece:
+        raise UnsupportedOperation  # its second answer says where the maximum lies
+    count = int(op.operation.kind[-2])
+    kernel = per_axis(op.argument("kernel_size"), count)
     return _extreme(
-        step,
+        op,
         at,
         kernel,
-        strides=per_axis(step.given("stride", default=kernel) or kernel, count),
-        paddings=per_axis(step.given("padding", default=0), count),
-        dilations=per_axis(step.given("dilation", default=1), count),
+        strides=per_axis(op.argument("stride", default=kernel) or kernel, count),
+        paddings=per_axis(op.argument("padding", default=0), count),
+        dilations=per_axis(op.argument("dilation", default=1), count),
     )
 
 
-def smallest(step: Step, at: Index) -> Extreme:
+def smallest(op: OperationView, at: Index) -> Extremum:
     """y[c,i,j] = min x[c, S·i + D·u - P, S·j + D·v - P]."""
-    layer = step.layer
+    layer = op.layer
     return _extreme(
-        step,
+        op,
         at,
         layer.kernel_size,
         strides=layer.stride,
@@ -44,7 +51,7 @@ def smallest(step: Step, at: Index) -> Extreme:
 
 
 def _extreme(
-    step: Step,
+    op: OperationView,
     at: Index,
     kernel: Sequence[int],
     *,
@@ -52,49 +59,49 @@ def _extreme(
     paddings: Sequence[int],
     dilations: Sequence[int],
     which: Literal["maximum", "minimum"] = "maximum",
-) -> Extreme:
+) -> Extremum:
     settings = zip(at[-len(kernel) :], kernel, strides, paddings, dilations, strict=True)
     rows = [
         place * stride - pad + np.arange(size) * dilation
         for place, size, stride, pad, dilation in settings
     ]
-    return Extreme(
+    return Extremum(
         which=which,
-        terms=_window(step, at, rows, fill=-np.inf if which == "maximum" else np.inf),
+        terms=_window(op, at, rows, fill=-np.inf if which == "maximum" else np.inf),
         formula=f"y[c,i,j] = {which[:3]} x[c, ...] under the window",
     )
 
 
-def _window(step: Step, at: Index, rows: Sequence[Integers], *, fill: float = 0.0) -> Terms:
+def _window(op: OperationView, at: Index, rows: Sequence[Integers], *, fill: float = 0.0) -> Terms:
     """The operands under a window of one map."""
-    image = step.input()
+    image = op.input()
     operands = grid(*([place] for place in at[: -len(rows)]), *rows)
     shape = tuple(map(len, rows))
     return Terms(
-        step.part(image, operands, inside=within(operands, image.shape), fill=fill, shape=shape)
+        op.part(image, operands, inside=within(operands, image.shape), fill=fill, shape=shape)
     )
 
 
-def average(step: Step, at: Index) -> Sum:
+def average(op: OperationView, at: Index) -> Sum:
     """y[c,i,j] = Σ x[c, S·i + u - P, S·j + v - P] / n.
 
     The zeros of the padding count in n, unless `count_include_pad` is False; what a last window
     reaches beyond the padding never does.
     """
-    count = int(step.operation.kind[-2])
-    kernel = per_axis(step.given("kernel_size"), count)
-    strides = per_axis(step.given("stride", default=kernel) or kernel, count)
-    paddings = per_axis(step.given("padding", default=0), count)
-    sides = step.input().shape[-count:]
+    count = int(op.operation.kind[-2])
+    kernel = per_axis(op.argument("kernel_size"), count)
+    strides = per_axis(op.argument("stride", default=kernel) or kernel, count)
+    paddings = per_axis(op.argument("padding", default=0), count)
+    sides = op.input().shape[-count:]
     rows: list[Integers] = [
         np.arange(place * stride - pad, min(place * stride - pad + size, side + pad))
         for place, size, stride, pad, side in zip(
             at[-count:], kernel, strides, paddings, sides, strict=True
         )
     ]
-    terms = _window(step, at, rows)
-    divisor = step.given("divisor_override") or len(terms)
-    if not step.given("divisor_override") and not step.given("count_include_pad", default=True):
+    terms = _window(op, at, rows)
+    divisor = op.argument("divisor_override") or len(terms)
+    if not op.argument("divisor_override") and not op.argument("count_include_pad", default=True):
         part = terms.parts[0]
         divisor = len(terms) if part.inside is None else int(part.inside.sum())
     return _mean(terms, divisor)
@@ -104,58 +111,58 @@ def _mean(terms: Terms, divisor: float) -> Sum:
     return Sum(terms=terms, formula="y = Σ x / n", divisor=divisor)
 
 
-def _adaptive(step: Step, at: Index) -> Terms:
-    count = int(step.operation.kind[-2])
-    image, result = step.input(), step.operation.shape
+def _adaptive(op: OperationView, at: Index) -> Terms:
+    count = int(op.operation.kind[-2])
+    image, result = op.input(), op.operation.shape
     rows: list[Integers] = [
         np.arange(place * side // out, -(-(place + 1) * side // out))
         for place, side, out in zip(at[-count:], image.shape[-count:], result[-count:], strict=True)
     ]
-    return _window(step, at, rows)
+    return _window(op, at, rows)
 
 
-def adaptive_average(step: Step, at: Index) -> Sum:
+def adaptive_average(op: OperationView, at: Index) -> Sum:
     """y[c,i,j] = Σ x / n over rows floor(i·h/h') up to ceil((i+1)·h/h'), columns alike."""
-    terms = _adaptive(step, at)
+    terms = _adaptive(op, at)
     return _mean(terms, len(terms))
 
 
-def adaptive_largest(step: Step, at: Index) -> Extreme:
+def adaptive_largest(op: OperationView, at: Index) -> Extremum:
     """y[c,i,j] = max x over rows floor(i·h/h') up to ceil((i+1)·h/h'), columns alike."""
-    if step.operation.piece:
-        raise Unexplained
-    return Extreme(which="maximum", terms=_adaptive(step, at), formula="y[c,i,j] = max x[c, ...]")
+    if op.operation.piece:
+        raise UnsupportedOperation
+    return Extremum(which="maximum", terms=_adaptive(op, at), formula="y[c,i,j] = max x[c, ...]")
 
 
-def reduced(step: Step, at: Index) -> Sum | Extreme:
+def reduced(op: OperationView, at: Index) -> Sum | Extremum:
     """`mean`, `sum`, `amax`, `amin`, and `max` and `min`, over whole dimensions."""
-    kind, image = step.operation.kind, step.input()
-    dims = step.given("dim", "axis")
-    if isinstance(dims, Source) or isinstance(step.given("other"), Source):
-        return extreme(step, at)
-    if step.operation.piece or not (dims is None or isinstance(dims, int | tuple | list)):
-        raise Unexplained
-    terms = Terms(step.part(image, along(image.shape, at, dims)))
+    kind, image = op.operation.kind, op.input()
+    dims = op.argument("dim", "axis")
+    if isinstance(dims, Source) or isinstance(op.argument("other"), Source):
+        return extreme(op, at)
+    if op.operation.piece or not (dims is None or isinstance(dims, int | tuple | list)):
+        raise UnsupportedOperation
+    terms = Terms(op.part(image, along(image.shape, at, dims)))
     if kind in ("mean", "sum"):
-        return _mean(terms, len(terms)) if kind == "mean" else exact(step, terms, "y = Σ x")
+        return _mean(terms, len(terms)) if kind == "mean" else exact(op, terms, "y = Σ x")
     which = "maximum" if "max" in kind else "minimum"
-    return Extreme(which=which, terms=terms, formula=f"y = {which[:3]} x")
+    return Extremum(which=which, terms=terms, formula=f"y = {which[:3]} x")
 
 
-def subsampling(step: Step, at: Index) -> Sum:
+def subsampling(op: OperationView, at: Index) -> Sum:
     """y[c,i,j] = a[c] · Σ x[c, S·i + u, S·j + v] + b[c]."""
-    layer, image = step.layer, step.input()
-    gain, bias = step.parameter("coefficient"), step.bias()
+    layer, image = op.layer, op.input()
+    gain, bias = op.parameter("coefficient"), op.bias()
     batch, c, *places = at
     rows: list[Integers] = [
         p * s + np.arange(s) for p, s in zip(places, layer.kernel_size, strict=True)
     ]
     operands = grid([batch], [c], *rows)
-    part = step.part(
+    part = op.part(
         image,
         operands,
-        weights=step.number(gain, (c,)),
+        weights=op.number(gain, (c,)),
         weight=(gain, np.full((len(operands), 1), c)),
         shape=tuple(layer.kernel_size),
     )
-    return exact(step, Terms(part), "y[c,i,j] = a[c] · Σ x[c, ...]", bias=bias, at=(c,))
+    return exact(op, Terms(part), "y[c,i,j] = a[c] · Σ x[c, ...]", bias=bias, at=(c,))

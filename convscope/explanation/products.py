@@ -1,26 +1,26 @@
 """Sums of exact products: what convolutions, dense layers and additions have in common."""
 
-from convscope.explanation.operation_view import Index, Step, gather, within
+from convscope.explanation.operation_view import Index, OperationView, gather, within
 from convscope.recording import Source
 from convscope.terms import Integers, Sum, Terms, product_errors
 
 
 def exact(
-    step: Step, terms: Terms, formula: str, *, bias: Source | None = None, at: Index = ()
+    op: OperationView, terms: Terms, formula: str, *, bias: Source | None = None, at: Index = ()
 ) -> Sum:
     """A sum of exact products, with the bias that lies at `at` of a tensor."""
-    double = "float64" in str(step.result.dtype)
+    double = "float64" in str(op.result.dtype)
     return Sum(
         terms=terms,
         formula=formula if bias is None else f"{formula} + b",
-        bias=0.0 if bias is None else step.number(bias, at),
-        bias_place=None if bias is None else step.place(bias, at),
+        bias=0.0 if bias is None else op.number(bias, at),
+        bias_location=None if bias is None else op.location(bias, at),
         errors=product_errors(terms.weights, terms.values) if double else None,
     )
 
 
 def under(
-    step: Step,
+    op: OperationView,
     image: Source,
     operands: Integers,
     filters: Source,
@@ -30,10 +30,10 @@ def under(
 ) -> Terms:
     """The products of operands, some of which may lie outside, and weights, in the same order."""
     return Terms(
-        step.part(
+        op.part(
             image,
             operands,
-            weights=gather(step.tensor(filters), weights),
+            weights=gather(op.tensor(filters), weights),
             inside=within(operands, image.shape),
             weight=(filters, weights),
             shape=shape,

@@ -12,11 +12,11 @@ from convscope.errors import RequestError, nearest
 from convscope.explanation.difference import difference
 from convscope.explanation.explanation import Explanation
 from convscope.explanation.field import Fields
-from convscope.explanation.operation_view import Index, Step, Unexplained, kept
+from convscope.explanation.operation_view import Index, OperationView, UnsupportedOperation, kept
 from convscope.explanation.rules import RULES
 from convscope.explanation.trace import Trace, trace
 from convscope.recording import IMAGE, Operation, Pass, Source, run_once
-from convscope.terms import Copy, Extreme, Made, Place, Terms, Unknown
+from convscope.terms import Decomposition, Extremum, Identity, Location, Terms, Unsupported
 
 
 def record(net: nn.Module, image: Tensor, *, keep: Iterable[str] | None = None) -> "Recording":
@@ -36,7 +36,7 @@ def record(net: nn.Module, image: Tensor, *, keep: Iterable[str] | None = None) 
         >>> net = nn.Sequential(nn.Conv2d(1, 1, 3, bias=False), nn.ReLU())
         >>> _ = nn.init.ones_(net[0].weight)
         >>> recording = record(net, torch.ones(1, 4, 4))
-        >>> recording.names, recording.explain("1", (0, 1, 0)).total
+        >>> recording.names, recording.explain("1", (0, 1, 0)).exact_value
         (('0', '1'), 9.0)
     """
     if image.ndim in (2, 3):
@@ -78,7 +78,7 @@ def _names(name: str, module: str, kind: str) -> bool:
     return inside or bool({name, bare} & {module, own})
 
 
-class Recorded:
+class RecordedTensor:
     """One result of a recording: of an operation, or the image itself.
 
     Attributes:
@@ -95,20 +95,20 @@ class Recorded:
         self._passed = passed
 
     @property
-    def full(self) -> Tensor:
+    def tensor(self) -> Tensor:
         """The result as it was, with its batch axis."""
         return kept(self._passed, self.name).detach()
 
     @property
-    def value(self) -> Tensor:
+    def squeezed(self) -> Tensor:
         """The result without batch axis; raises RequestError where it was not kept."""
-        full = self.full
+        full = self.tensor
         return full[0] if full.ndim and len(full) == 1 else full
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Of the value, (c, h, w) for maps."""
-        whole = self.operation.shape if self.operation else tuple(self.full.shape)
+        whole = self.operation.shape if self.operation else tuple(self.tensor.shape)
         return whole[1:] if whole and whole[0] == 1 else whole
 
     def __repr__(self) -> str:
@@ -134,10 +134,10 @@ class Recording:
         held = {**passed.results, **passed.state}
         self._versions = {name: _version(tensor) for name, tensor in held.items()}
 
-    def __getitem__(self, name: str) -> Recorded:
+    def __getitem__(self, name: str) -> RecordedTensor:
         """A result by its name; "image" is the image. Raises RequestError where there is none."""
         if name in self._operations or name in self._passed.results:
-            return Recorded(name, self._passed, self._operations.get(name))
+            return RecordedTensor(name, self._passed, self._operations.get(name))
         raise RequestError(
             f"There is no {name!r} in this recording.{nearest(name, self.names)} Its first names "
             f"are {', '.join(self.names[:3])}; `names` has all {len(self.names)}."
@@ -161,23 +161,23 @@ class Recording:
         found = self[name]
         index = self._index(found, at)
         self._check_unchanged()
-        whole = found.full
+        whole = found.tensor
         if whole.is_complex():
-            made, recorded = _unknown(found, "its numbers are complex"), math.nan
+            decomposition, model_value = _unknown(found, "its numbers are complex"), math.nan
         else:
-            made, recorded = self._made(found, index), float(whole[index])
-        if not _is_so(made, recorded):
-            made = _unknown(found, "it does not give what was recorded")
+            decomposition, model_value = self._made(found, index), float(whole[index])
+        if not _is_so(decomposition, model_value):
+            decomposition = _unknown(found, "it does not give what was recorded")
         own = index[1:] if len(index) > len(found.shape) else index
         return Explanation(
             name=name,
             at=own,
             kind=found.kind,
-            made=made,
-            recorded=recorded,
+            decomposition=decomposition,
+            model_value=model_value,
             epsilon=torch.finfo(whole.dtype).eps if whole.is_floating_point() else 0.0,
             operands=found.operands,
-            receptive_field=None if _is_constant(made) else self.fields.of(name, index),
+            receptive_field=None if _is_constant(decomposition) else self.fields.of(name, index),
         )
 
     def tensor(self, source: Source) -> Tensor:
@@ -201,7 +201,7 @@ class Recording:
         """
         self.explain(name, at)
         own = (at,) if isinstance(at, int) else tuple(at)
-        return trace(self._explained, Place(name, own), depth=depth, top=top)
+        return trace(self._explained, Location(name, own), depth=depth, top=top)
 
     def difference(
         self, name: str, this: int | Sequence[int], that: int | Sequence[int]
@@ -211,28 +211,28 @@ class Recording:
         Of a softmax's units the difference of the logits. Raises RequestError as `explain`.
         """
         places = [(at,) if isinstance(at, int) else tuple(at) for at in (this, that)]
-        return difference(self._explained, *(Place(name, at) for at in places))
+        return difference(self._explained, *(Location(name, at) for at in places))
 
-    def _explained(self, place: Place) -> Explanation:
+    def _explained(self, place: Location) -> Explanation:
         return self.explain(place.source, place.at)
 
-    def _made(self, found: Recorded, index: Index) -> Made:
+    def _made(self, found: RecordedTensor, index: Index) -> Decomposition:
         if found.operation is None:
-            value = float(found.full[index])
-            return Copy(terms=Terms(), formula=_GIVEN, constant=value)
+            value = float(found.tensor[index])
+            return Identity(terms=Terms(), formula=_GIVEN, constant=value)
         rule = RULES.get(found.kind)
         if rule is None:
             return _unknown(found, "convscope has no rule for it")
         try:
-            return rule(Step(found.operation, self._passed), index)
+            return rule(OperationView(found.operation, self._passed), index)
         except RequestError:
             raise
-        except Unexplained:
+        except UnsupportedOperation:
             return _unknown(found, "it was called in a way that convscope has no rule for")
         except Exception as error:  # noqa: BLE001 -- a network of anyone's never crashes it
             return _unknown(found, f"its rule failed ({type(error).__name__}: {error})")
 
-    def _index(self, found: Recorded, at: int | Sequence[int]) -> Index:
+    def _index(self, found: RecordedTensor, at: int | Sequence[int]) -> Index:
         index = (at,) if isinstance(at, int) else tuple(int(place) for place in at)
         shape = found.shape
         fits = len(index) == len(shape) and all(
@@ -244,7 +244,7 @@ class Recording:
                 f"{found.name} has the shape {'x'.join(map(str, shape)) or 'of one number'}, so "
                 f"there is no unit [{','.join(map(str, index))}]. Its indices are {sides}."
             )
-        batch = len(found.operation.shape if found.operation else found.full.shape) - len(shape)
+        batch = len(found.operation.shape if found.operation else found.tensor.shape) - len(shape)
         return (0,) * batch + index
 
     def _check_unchanged(self) -> None:
@@ -259,23 +259,28 @@ class Recording:
     @cached_property
     def fields(self) -> Fields:
         """What the units of every operation see of the image."""
-        return Fields(self._passed.operations, tuple(self[IMAGE].full.shape))
+        return Fields(self._passed.operations, tuple(self[IMAGE].tensor.shape))
 
 
-def _unknown(found: Recorded, why: str) -> Unknown:
-    return Unknown(operands=found.operands, formula=f"{found.kind}: {why}")
+def _unknown(found: RecordedTensor, why: str) -> Unsupported:
+    return Unsupported(operands=found.operands, formula=f"{found.kind}: {why}")
 
 
-def _is_so(made: Made, recorded: float) -> bool:
+def _is_so(decomposition: Decomposition, model_value: float) -> bool:
     """Whether what claims to be equal to the bit is."""
-    if not isinstance(made, Copy | Extreme):
+    if not isinstance(decomposition, Identity | Extremum):
         return True
-    return made.total == recorded or (made.total != made.total and recorded != recorded)  # noqa: PLR0124
+    exact = decomposition.exact_value
+    return exact == model_value or (math.isnan(exact) and math.isnan(model_value))
 
 
-def _is_constant(made: Made) -> bool:
+def _is_constant(decomposition: Decomposition) -> bool:
     """Whether a unit comes from no operand: of a padding, say. A pixel does, from itself."""
-    return isinstance(made, Copy) and not len(made.terms) and made.formula != _GIVEN
+    return (
+        isinstance(decomposition, Identity)
+        and not len(decomposition.terms)
+        and decomposition.formula != _GIVEN
+    )
 
 
 _GIVEN = "given"

@@ -12,11 +12,11 @@ from convscope.explanation import (
     shape_ops,
     windows,
 )
-from convscope.explanation.operation_view import Index, Step
+from convscope.explanation.operation_view import Index, OperationView
 from convscope.recording import OVERWRITTEN
-from convscope.terms import Made
+from convscope.terms import Decomposition
 
-Rule = Callable[[Step, Index], Made]
+Rule = Callable[[OperationView, Index], Decomposition]
 
 _MOVED = (
     *("flatten", "view", "reshape", "unflatten", "squeeze", "unsqueeze", "ravel", "view_as"),

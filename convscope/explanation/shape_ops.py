@@ -9,29 +9,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.explanation.operation_view import Index, Step, Unexplained
+from convscope.explanation.operation_view import Index, OperationView, UnsupportedOperation
 from convscope.recording import Source
 from convscope.recording.operation import replaced, sources_in
-from convscope.terms import Copy, Function, Terms, number
+from convscope.terms import Expression, Identity, Terms, number
 
 _ZERO, _CONSTANT = 0, -1  # in numbered cells: the zeros of a padding, and a constant that was given
 
 
-def moved(step: Step, at: Index) -> Copy:
+def moved(op: OperationView, at: Index) -> Identity:
     """y = x, taken from somewhere else."""
-    operation = step.operation
+    operation = op.operation
     if any(isinstance(value, torch.dtype) for value in operation.call.args):
-        raise Unexplained  # the same bytes read as other numbers
-    where_to = sources_in([step.given(name) for name in _WHERE_TO.get(operation.kind, ())])
+        raise UnsupportedOperation  # the same bytes read as other numbers
+    where_to = sources_in([op.argument(name) for name in _WHERE_TO.get(operation.kind, ())])
     sources = [s for s in sources_in(dict(operation.given)) if s not in where_to]
     firsts: dict[str, int] = {}
     count = 1
     for source in dict.fromkeys(sources):
         firsts[source.name] = count
-        count += step.tensor(source).numel()
+        count += op.tensor(source).numel()
 
     def numbered(source: Source) -> Tensor:
-        tensor = step.tensor(source)
+        tensor = op.tensor(source)
         if source.name not in firsts:
             return tensor
         first = firsts[source.name]
@@ -43,13 +43,15 @@ def moved(step: Step, at: Index) -> Copy:
     args, kwargs = replaced((args, kwargs), numbered, of=Source)
     with torch.no_grad():
         answer: Any = operation.call.function(*args, **kwargs)
-    made: Any = args[0] if answer is None else answer
-    cell = int((made if isinstance(made, Tensor) else made[operation.piece])[at])
+    decomposition: Any = args[0] if answer is None else answer
+    cell = int(
+        (decomposition if isinstance(decomposition, Tensor) else decomposition[operation.piece])[at]
+    )
     if cell in (_ZERO, _CONSTANT):
-        return Copy(terms=Terms(), formula="y = a constant", constant=_constant(step, cell))
+        return Identity(terms=Terms(), formula="y = a constant", constant=_constant(op, cell))
     source = next(s for s in reversed(list(dict.fromkeys(sources))) if firsts[s.name] <= cell)
     where = np.unravel_index(cell - firsts[source.name], source.shape) if source.shape else ()
-    return Copy(terms=Terms(step.part(source, [tuple(map(int, where))])), formula="y = x")
+    return Identity(terms=Terms(op.part(source, [tuple(map(int, where))])), formula="y = x")
 
 
 _WHERE_TO = {
@@ -85,42 +87,42 @@ def _with_constant(
     return args, {**kwargs, name: float(_CONSTANT)}
 
 
-def _constant(step: Step, cell: int) -> float:
+def _constant(op: OperationView, cell: int) -> float:
     """A constant as the network's numbers have it."""
     value = 0.0
     if cell == _CONSTANT:
-        value = step.number(step.given("value", *map(str, range(2, 4)), default=0.0))
-    return float(torch.tensor(value, dtype=step.result.dtype))
+        value = op.number(op.argument("value", *map(str, range(2, 4)), default=0.0))
+    return float(torch.tensor(value, dtype=op.result.dtype))
 
 
-def cast(step: Step, at: Index) -> Copy | Function:
+def cast(op: OperationView, at: Index) -> Identity | Expression:
     """y = x, perhaps rounded to numbers of another kind."""
-    before = step.tensor(step.input())
-    terms = Terms(step.part(step.input(), [at]))
-    if before.dtype == step.result.dtype:
-        return Copy(terms=terms, formula="y = x")
-    kind = str(step.result.dtype).removeprefix("torch.")
+    before = op.tensor(op.input())
+    terms = Terms(op.part(op.input(), [at]))
+    if before.dtype == op.result.dtype:
+        return Identity(terms=terms, formula="y = x")
+    kind = str(op.result.dtype).removeprefix("torch.")
     x = float(terms.values[0])
-    total = float(torch.tensor(x, dtype=torch.float64).to(step.result.dtype))
+    total = float(torch.tensor(x, dtype=torch.float64).to(op.result.dtype))
     words = f"x as {kind}"
-    return Function(
-        terms=terms, formula=f"y = {words}", worked=f"{number(x)} as {kind}", total=total
+    return Expression(
+        terms=terms, formula=f"y = {words}", substituted=f"{number(x)} as {kind}", exact_value=total
     )
 
 
-def overwritten(step: Step, at: Index) -> Copy:
+def overwritten(op: OperationView, at: Index) -> Identity:
     """y = x as it was before, or what was written to its memory through another tensor since."""
-    old, writers = step.given("0"), step.given("1")
-    offset, strides = step.given("own")
+    old, writers = op.argument("0"), op.argument("1")
+    offset, strides = op.argument("own")
     address = offset + int(np.dot(strides, at))
-    for source, (start, apart) in reversed(list(zip(writers, step.given("lie"), strict=True))):
+    for source, (start, apart) in reversed(list(zip(writers, op.argument("lie"), strict=True))):
         if start is None:  # it gave something else than what it wrote
-            raise Unexplained
+            raise UnsupportedOperation
         place = _index_of(address - start, source.shape, apart)
         if place is not None:
-            terms = Terms(step.part(source, [place]))
-            return Copy(terms=terms, formula=f"y = x, written by {source.name}")
-    return Copy(terms=Terms(step.part(old, [at])), formula="y = x as it was")
+            terms = Terms(op.part(source, [place]))
+            return Identity(terms=terms, formula=f"y = x, written by {source.name}")
+    return Identity(terms=Terms(op.part(old, [at])), formula="y = x as it was")
 
 
 def _index_of(address: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Index | None:

@@ -12,13 +12,13 @@ def to_text(explanation: Explanation, *, top: int = 4) -> str:
     return "\n".join("\n".join(_lines(block)) for block in blocks_of(explanation, top=top)) + "\n"
 
 
-def columns_text(explanation: Explanation, *, most: int = 32) -> str:
+def im2col_text(explanation: Explanation, *, max_rows: int = 32) -> str:
     """Filter and patch as the two columns w and x of wᵀx, with their products."""
     terms = explanation.terms
-    rows = [(f"{t.weight:g}", f"{t.value:g}", f"{t.product:g}") for t in terms[:most]]
+    rows = [(f"{t.weight:g}", f"{t.value:g}", f"{t.product:g}") for t in terms[:max_rows]]
     lines = _table(("w", "x", "w·x"), rows)
-    if len(terms) > most:
-        lines.append(f"... {len(terms) - most:,} more rows")
+    if len(terms) > max_rows:
+        lines.append(f"... {len(terms) - max_rows:,} more rows")
     return "\n".join([*lines, f"wᵀx = {float(explanation.terms.products.sum()):g}"]) + "\n"
 
 

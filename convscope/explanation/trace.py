@@ -7,7 +7,7 @@ from typing import Any
 from convscope.errors import RequestError
 from convscope.explanation.explanation import Explanation
 from convscope.recording import IMAGE
-from convscope.terms import Place, Sum, exact_sum, number, told
+from convscope.terms import Location, Sum, exact_sum, json_number, number
 
 _MOST = 20_000  # units of one tree: seconds of work, and more than anyone reads
 
@@ -17,19 +17,19 @@ class Trace:
     """A unit, and the largest contributions to it, each with its own.
 
     Attributes:
-        place, value, kind: of the unit.
-        weight, contributes: with what it was multiplied in the unit above, and what that gives of
+        location, value, kind: of the unit.
+        weight, contribution: with what it was multiplied in the unit above, and what that gives of
             it; 1 and the value itself at the root.
         children: of the operands that contribute most, the largest first.
         others: how many further terms there are, and what they add up to.
         bias: what the unit has from no operand.
     """
 
-    place: Place
+    location: Location
     value: float
     kind: str
     weight: float
-    contributes: float
+    contribution: float
     children: tuple["Trace", ...]
     others: tuple[int, float]
     bias: float
@@ -43,15 +43,15 @@ class Trace:
     @property
     def pixels(self) -> list["Trace"]:
         """The pixels that the tree ends in."""
-        return [node for node in self if node.place.source == IMAGE]
+        return [node for node in self if node.location.source == IMAGE]
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "place": [self.place.source, *self.place.at],
-            "value": told(self.value),
+            "location": [self.location.source, *self.location.at],
+            "value": json_number(self.value),
             "kind": self.kind,
-            "weight": told(self.weight),
-            "contributes": told(self.contributes),
+            "weight": json_number(self.weight),
+            "contribution": json_number(self.contribution),
             "bias": self.bias,
             "others": {"terms": self.others[0], "sum": self.others[1]},
             "children": [child.to_dict() for child in self.children],
@@ -63,9 +63,9 @@ class Trace:
     def lines(self, first: str, rest: str) -> Iterator[str]:
         """The tree in lines, the first one and those below it behind what stands before them."""
         given = ""
-        if self.contributes != self.value:
-            given = f" × {number(self.weight)} gives {number(self.contributes)}"
-        yield f"{first}{self.place} = {number(self.value)}{given}   {self.kind}"
+        if self.contribution != self.value:
+            given = f" × {number(self.weight)} gives {number(self.contribution)}"
+        yield f"{first}{self.location} = {number(self.value)}{given}   {self.kind}"
         tails: list[tuple[str, Trace | None]] = [("", child) for child in self.children]
         count, left = self.others
         if count:
@@ -85,14 +85,14 @@ class Trace:
 
 
 def trace(
-    explain: Callable[[Place], Explanation], place: Place, *, depth: int | None, top: int
+    explain: Callable[[Location], Explanation], place: Location, *, depth: int | None, top: int
 ) -> Trace:
     """The tree below a unit: at most `top` operands for each, `depth` steps down."""
     if top < 1 or (depth is not None and depth < 0):
         raise RequestError(f"top must be 1 or more and depth 0 or more, not {top} and {depth}.")
     count = 0
 
-    def below(here: Place, weight: float, contributes: float | None, left: int | None) -> Trace:
+    def below(here: Location, weight: float, contributes: float | None, left: int | None) -> Trace:
         nonlocal count
         count += 1
         if count > _MOST:
@@ -100,31 +100,33 @@ def trace(
                 f"The tree would have more than {_MOST:,} units. Give a smaller depth or top."
             )
         one = explain(here)
-        divisor = getattr(one.made, "divisor", 1.0)
-        chosen = [] if left == 0 else one.follow[:top]
+        divisor = getattr(one.decomposition, "divisor", 1.0)
+        chosen = [] if left == 0 else one.top_terms[:top]
         children = [
             below(
-                term.place,
+                term.location,
                 term.weight / divisor,
-                term.product / divisor if isinstance(one.made, Sum) else term.value,
+                term.product / divisor if isinstance(one.decomposition, Sum) else term.value,
                 None if left is None else left - 1,
             )
             for term in (one.terms[n] for n in chosen)
-            if term.place is not None
+            if term.location is not None
         ]
         others: list[float] = []
-        if isinstance(one.made, Sum) and left != 0:
+        if isinstance(one.decomposition, Sum) and left != 0:
             products, shown = one.terms.products.tolist(), set(chosen)
             others = [product / divisor for n, product in enumerate(products) if n not in shown]
         return Trace(
-            place=here,
-            value=one.recorded,
+            location=here,
+            value=one.model_value,
             kind=one.kind,
             weight=weight,
-            contributes=one.recorded if contributes is None else contributes,
+            contribution=one.model_value if contributes is None else contributes,
             children=tuple(children),
             others=(len(others), exact_sum(others)),
-            bias=one.made.bias / divisor if isinstance(one.made, Sum) and left != 0 else 0.0,
+            bias=one.decomposition.bias / divisor
+            if isinstance(one.decomposition, Sum) and left != 0
+            else 0.0,
         )
 
     return below(place, 1.0, None, depth)

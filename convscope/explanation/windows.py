@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from convscope.explanation.operation_view import Index, Step, grid
+from convscope.explanation.operation_view import Index, OperationView, grid
 from convscope.explanation.products import exact, under
 from convscope.geometry import pads
 from convscope.receptive.windows import per_axis
@@ -14,94 +14,94 @@ _PLACES = {1: "j", 2: "ij", 3: "tij"}
 _TAPS = {1: "v", 2: "uv", 3: "suv"}
 
 
-def convolution(step: Step, at: Index) -> Sum:
+def convolution(op: OperationView, at: Index) -> Sum:
     """y[k,i,j] = Σ w[k,c,u,v] · x[c, S·i + D·u - P, S·j + D·v - P] + b[k]."""
-    image, filters = step.input(), step.source("weight")
+    image, filters = op.input(), op.source("weight")
     kernel = filters.shape[2:]
     *batch, k = at[: -len(kernel)]
-    window = _window(step, kernel, image.shape[-len(kernel) :])
+    window = _window(op, kernel, image.shape[-len(kernel) :])
     rows = [
         place * stride + np.arange(size) * dilation - pad
         for place, size, (stride, pad, dilation) in zip(
             at[-len(kernel) :], kernel, window, strict=True
         )
     ]
-    groups = step.given("groups", default=1)
+    groups = op.argument("groups", default=1)
     first = k // (filters.shape[0] // groups) * filters.shape[1]
     operands = grid(*([b] for b in batch), range(first, first + filters.shape[1]), *rows)
     weights = grid([k], *map(range, filters.shape[1:]))
-    terms = under(step, image, operands, filters, weights, shape=tuple(filters.shape[1:]))
+    terms = under(op, image, operands, filters, weights, shape=tuple(filters.shape[1:]))
     channel = f"{first} + c" if groups > 1 else "c"
     reach = [_reach(*letters) for letters in zip(_names(kernel), window, strict=True)]
     formula = f"y[k,{','.join(_PLACES[len(kernel)])}] = Σ w[k,c,{','.join(_TAPS[len(kernel)])}] · "
     formula += f"x[{', '.join([channel, *reach])}]"
-    return exact(step, terms, formula, bias=step.given("bias"), at=(k,))
+    return exact(op, terms, formula, bias=op.argument("bias"), at=(k,))
 
 
-def transposed(step: Step, at: Index) -> Sum:
+def transposed(op: OperationView, at: Index) -> Sum:
     """y[k,i,j] = Σ w[c,k,u,v] · x[c, (i + P - D·u) / S, (j + P - D·v) / S] + b[k].
 
     The sum is over the taps at which S divides; those that fall between the operands meet nothing,
     as in the padding.
     """
-    image, filters = step.input(), step.source("weight")
+    image, filters = op.input(), op.source("weight")
     kernel = filters.shape[2:]
     *batch, k = at[: -len(kernel)]
-    window = _window(step, kernel, image.shape[-len(kernel) :])
+    window = _window(op, kernel, image.shape[-len(kernel) :])
     rows: list[Integers] = []
     for place, size, (stride, pad, dilation) in zip(
         at[-len(kernel) :], kernel, window, strict=True
     ):
         reached = place + pad - np.arange(size) * dilation
         rows.append(np.where(reached % stride == 0, reached // stride, -1))
-    groups = step.given("groups", default=1)
+    groups = op.argument("groups", default=1)
     depth = filters.shape[0] // groups
     first = k // filters.shape[1] * depth
     operands = grid(*([b] for b in batch), range(first, first + depth), *rows)
     weights = grid(
         range(first, first + depth), [k % filters.shape[1]], *map(range, filters.shape[2:])
     )
-    terms = under(step, image, operands, filters, weights, shape=(depth, *kernel))
+    terms = under(op, image, operands, filters, weights, shape=(depth, *kernel))
     reach = [
         f"({letter} + {pad} − {dilation}{tap}) / {stride}"
         for (letter, tap), (stride, pad, dilation) in zip(_names(kernel), window, strict=True)
     ]
     taps, places = ",".join(_TAPS[len(kernel)]), ",".join(_PLACES[len(kernel)])
     formula = f"y[k,{places}] = Σ w[c,k,{taps}] · x[c, {', '.join(reach)}]"
-    return exact(step, terms, formula, bias=step.given("bias"), at=(k,))
+    return exact(op, terms, formula, bias=op.argument("bias"), at=(k,))
 
 
-def locally_connected(step: Step, at: Index) -> Sum:
+def locally_connected(op: OperationView, at: Index) -> Sum:
     """y[k,i,j] = Σ w[i,j,k,c,u,v] · x[c, S·i + D·u - P, S·j + D·v - P] + b[i,j,k]."""
-    layer, image = step.layer, step.input()
+    layer, image = op.layer, op.input()
     batch, k, i, j = at
-    rows = _layer_rows(step, (i, j))
+    rows = _layer_rows(op, (i, j))
     depth = layer.in_channels // layer.groups
     first = k // (layer.out_channels // layer.groups) * depth
     operands = grid([batch], range(first, first + depth), *rows)
-    filters, bias = step.parameter("weight"), step.bias()
+    filters, bias = op.parameter("weight"), op.bias()
     weights = grid([i], [j], [k], *map(range, filters.shape[3:]))
-    terms = under(step, image, operands, filters, weights, shape=tuple(filters.shape[3:]))
+    terms = under(op, image, operands, filters, weights, shape=tuple(filters.shape[3:]))
     formula = "y[k,i,j] = Σ w[i,j,k,c,u,v] · x[c, ...]"
-    return exact(step, terms, formula, bias=bias, at=(i, j, k))
+    return exact(op, terms, formula, bias=bias, at=(i, j, k))
 
 
-def table(step: Step, at: Index) -> Sum:
+def table(op: OperationView, at: Index) -> Sum:
     """y[k,i,j] = Σ w[l,u,v] · x[c, S·i + u - P, S·j + v - P] + b[k], l a link from c to k."""
-    layer, image = step.layer, step.input()
+    layer, image = op.layer, op.input()
     batch, k, i, j = at
-    filters, bias = step.parameter("weight"), step.bias()
+    filters, bias = op.parameter("weight"), op.bias()
     first = sum(map(len, layer.table[:k]))
     seen = layer.table[k]
-    operands = grid([batch], seen, *_layer_rows(step, (i, j)))
+    operands = grid([batch], seen, *_layer_rows(op, (i, j)))
     weights = grid(range(first, first + len(seen)), *map(range, filters.shape[1:]))
-    terms = under(step, image, operands, filters, weights, shape=(len(seen), *filters.shape[1:]))
+    terms = under(op, image, operands, filters, weights, shape=(len(seen), *filters.shape[1:]))
     formula = f"y[k,i,j] = Σ w[l,u,v] · x[c, ...], c of {', '.join(map(str, seen))}"
-    return exact(step, terms, formula, bias=bias, at=(k,))
+    return exact(op, terms, formula, bias=bias, at=(k,))
 
 
-def _layer_rows(step: Step, places: Sequence[int]) -> list[Integers]:
-    layer = step.layer
+def _layer_rows(op: OperationView, places: Sequence[int]) -> list[Integers]:
+    layer = op.layer
     dilations = getattr(layer, "dilation", (1, 1))
     settings = zip(places, layer.kernel_size, layer.stride, layer.padding, dilations, strict=True)
     return [
@@ -110,10 +110,12 @@ def _layer_rows(step: Step, places: Sequence[int]) -> list[Integers]:
     ]
 
 
-def _window(step: Step, kernel: Sequence[int], sides: Sequence[int]) -> list[tuple[int, int, int]]:
+def _window(
+    op: OperationView, kernel: Sequence[int], sides: Sequence[int]
+) -> list[tuple[int, int, int]]:
     """Stride, padding before, dilation along each axis."""
     strides, paddings, dilations = (
-        per_axis(step.given(word, default=usual), len(kernel))
+        per_axis(op.argument(word, default=usual), len(kernel))
         for word, usual in (("stride", 1), ("padding", 0), ("dilation", 1))
     )
     return [

@@ -4,31 +4,41 @@ The numbers of a network are float32; the product of two of them fits a float64,
 rounds once. So a total here is the exact sum of what was stored, to the last bit of a float64.
 """
 
+from convscope.terms.decomposition import (
+    Decomposition,
+    Expression,
+    Extremum,
+    Identity,
+    Line,
+    Sum,
+    Unsupported,
+    as_dict,
+    json_number,
+)
 from convscope.terms.exact import Floats, exact_sum, product_errors, quotient
-from convscope.terms.made import Copy, Extreme, Function, Line, Made, Sum, Unknown, as_dict, told
 from convscope.terms.numerals import bracketed, fixed, number
-from convscope.terms.term import Integers, Part, Place, Term, Terms
+from convscope.terms.term import Integers, Location, Part, Term, Terms
 
 __all__ = [
-    "Copy",
-    "Extreme",
+    "Decomposition",
+    "Expression",
+    "Extremum",
     "Floats",
-    "Function",
+    "Identity",
     "Integers",
     "Line",
-    "Made",
+    "Location",
     "Part",
-    "Place",
     "Sum",
     "Term",
     "Terms",
-    "Unknown",
+    "Unsupported",
     "as_dict",
     "bracketed",
     "exact_sum",
     "fixed",
+    "json_number",
     "number",
     "product_errors",
     "quotient",
-    "told",
 ]

@@ -12,7 +12,7 @@ from convscope.terms.exact import Floats
 Integers = NDArray[np.int64]
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """One number of a result, a parameter or the image: `conv1[0,3,2]`.
 
     Attributes:
@@ -33,15 +33,15 @@ class Term(NamedTuple):
     Attributes:
         weight: of the value; 1 where it is taken as it is.
         product: what it contributes: weight times value, but for what Distance says.
-        place: where the value lies; None for the padding, which lies nowhere.
-        weight_place: where the weight lies; None where it is no parameter and no result.
+        location: where the value lies; None for the padding, which lies nowhere.
+        weight_location: where the weight lies; None where it is no parameter and no result.
     """
 
     weight: float
     value: float
     product: float
-    place: Place | None
-    weight_place: Place | None = None
+    location: Location | None
+    weight_location: Location | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,15 +70,15 @@ class Part:
     def __len__(self) -> int:
         return len(self.values)
 
-    def place(self, n: int) -> Place | None:
+    def location(self, n: int) -> Location | None:
         if self.inside is not None and not self.inside[n]:
             return None
-        return Place(self.source, tuple(self.at[n].tolist()))
+        return Location(self.source, tuple(self.at[n].tolist()))
 
-    def weight_place(self, n: int) -> Place | None:
+    def weight_location(self, n: int) -> Location | None:
         if self.weight_source is None or self.weight_at is None:
             return None
-        return Place(self.weight_source, tuple(self.weight_at[n].tolist()))
+        return Location(self.weight_source, tuple(self.weight_at[n].tolist()))
 
 
 class Terms(Sequence[Term]):
@@ -113,8 +113,8 @@ class Terms(Sequence[Term]):
             float(self.weights[n]),
             float(self.values[n]),
             float(self.products[n]),
-            part.place(inner),
-            part.weight_place(inner),
+            part.location(inner),
+            part.weight_location(inner),
         )
 
     def __iter__(self) -> Iterator[Term]:

@@ -31,9 +31,9 @@ def test_the_lectures_grid_gives_the_lectures_numbers(command, grid):
     for column, answer in enumerate((2, -17, -6)):
         words = ("--grid", grid, "--filter", "sobel-x", "--at", f"0,{column}", "--json")
         facts = json.loads(command("explain", *words).stdout)
-        assert facts["total"] == facts["recorded"] == answer
-        assert facts["all_terms"] == 9
-    said = command("explain", "--grid", grid, grid, grid, "--columns").stdout
+        assert facts["exact_value"] == facts["model_value"] == answer
+        assert facts["num_terms"] == 9
+    said = command("explain", "--grid", grid, grid, grid, "--im2col").stdout
     assert said.splitlines()[-1] == "wᵀx = 6"
 
 
@@ -48,27 +48,27 @@ def test_a_run_answers_and_explains_its_answer(command, shell, digits_run, pictu
         command("explain", digits_run, picture, "--at", f"fc2[{said_class}]", "--json").stdout
     )
     assert same == named
-    assert abs(same["difference"]) <= same["bound"]
+    assert abs(same["difference"]) <= same["tolerance"]
 
 
 def test_a_walk_back_and_a_difference(command, digits_run, picture):
     walk = command("explain", digits_run, picture, "--at", "fc2[3]", "--trace-back").stdout
     assert walk.splitlines()[0].startswith("fc2[3] = ")
     assert "image[0," in walk
-    words = ("--at", "fc2[3]", "--instead-of", "5", "--json")
+    words = ("--at", "fc2[3]", "--contrast", "5", "--json")
     facts = json.loads(command("explain", digits_run, picture, *words).stdout)
     here, there = (
         json.loads(command("explain", digits_run, picture, "--at", f"fc2[{k}]", "--json").stdout)
         for k in (3, 5)
     )
-    assert facts["recorded"] == here["recorded"] - there["recorded"]
+    assert facts["model_value"] == here["model_value"] - there["model_value"]
 
 
 def test_a_network_without_weights_says_so_and_lists_its_operations(command, picture):
-    said = command("explain", "lenet5", picture, "--names").stdout
+    said = command("explain", "lenet5", picture, "--list-layers").stdout
     assert said.startswith("Random weights")
     assert [line.split()[0] for line in said.splitlines()[3:6]] == ["conv1", "tanh1", "pool1"]
-    listed = json.loads(command("explain", "lenet5", picture, "--names", "--json").stdout)
+    listed = json.loads(command("explain", "lenet5", picture, "--list-layers", "--json").stdout)
     assert listed[0] == {"name": "conv1", "kind": "conv2d", "shape": [6, 28, 28], "of": ["image"]}
 
 
@@ -81,7 +81,7 @@ def test_a_network_without_weights_says_so_and_lists_its_operations(command, pic
         (("lenet5", "PICTURE", "--at", "conv1[1,2]"), "6x28x28"),
         (("lenet5", "PICTURE", "--at", "conv1[cat]"), "no unit 'cat'"),
         (("lenet5", "PICTURE", "--at", "]["), "names no unit"),
-        (("lenet5", "PICTURE", "--at", "fc2[1]", "--instead-of", "fc1[2]"), "different results"),
+        (("lenet5", "PICTURE", "--at", "fc2[1]", "--contrast", "fc1[2]"), "different results"),
         (("lenet5", "nowhere.png"), "nowhere.png does not exist"),
         (("lenet6", "PICTURE"), "lenet5"),
         (("--grid", "none.csv"), "none.csv cannot be read"),
@@ -102,7 +102,7 @@ def test_python_takes_the_same_words(digits_run, picture):
     torch.set_grad_enabled(True)
     net.train()
     image = torch.zeros(card.in_channels, *card.input_size)
-    assert convscope.explain(net, image, at="fc2[3]").agrees
+    assert convscope.explain(net, image, at="fc2[3]").is_within_tolerance
     assert net.training  # it looked in eval mode and left the mode as it was
     with pytest.raises(RequestError, match="leave --weights out"):
         convscope.explain(digits_run, picture, weights="x.safetensors")

@@ -21,7 +21,7 @@ ENDS = torch.tensor(
 ENDLESS = [
     *ANYWHERE,
     *(
-        Case(kind, lambda of=of: Net(of), "function", lambda *_: None)
+        Case(kind, lambda of=of: Net(of), "expression", lambda *_: None)
         for kind, of in [
             ("log", torch.log),
             ("log1p", torch.log1p),
@@ -48,12 +48,18 @@ def test_functions_are_torchs_in_float64_at_the_ends_too(case):
     for n, exact in enumerate(expected):
         explanation = recording.explain(recording.output, (0, 0, n))
         x = ENDS[n].item()
-        assert explanation.made.kind == "function", (x, explanation.formula)
+        assert explanation.decomposition.kind == "expression", (x, explanation.formula)
         slack = 1e-12 * max(1.0, abs(x)) if math.isfinite(x) else 0
-        assert explanation.total == pytest.approx(exact, rel=1e-10, abs=slack, nan_ok=True), x
-        if not math.isnan(explanation.recorded):  # torch's gelu of infinity is NaN in float32 alone
-            assert explanation.agrees, (x, explanation.total, explanation.recorded)
-        assert math.isnan(x) or not math.isnan(explanation.bound)
+        assert explanation.exact_value == pytest.approx(exact, rel=1e-10, abs=slack, nan_ok=True), x
+        if not math.isnan(
+            explanation.model_value
+        ):  # torch's gelu of infinity is NaN in float32 alone
+            assert explanation.is_within_tolerance, (
+                x,
+                explanation.exact_value,
+                explanation.model_value,
+            )
+        assert math.isnan(x) or not math.isnan(explanation.tolerance)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +71,7 @@ def test_a_setting_that_float32_rounds_is_met_as_the_network_meets_it(of, edge):
     recording = record(Net(lambda x: of(x, *settings)), torch.tensor([[[edge, -edge, 0.5]]]))
     for n in range(3):
         explanation = recording.explain(recording.output, (0, 0, n))
-        assert explanation.agrees, (explanation.total, explanation.recorded)
+        assert explanation.is_within_tolerance, (explanation.exact_value, explanation.model_value)
 
 
 @pytest.mark.parametrize("end", [math.inf, -math.inf, math.nan])
@@ -104,11 +110,11 @@ def test_infinities_and_nan_come_out_as_in_the_network(build, end, dtype):
     shape = recording[recording.output].shape
     for at in itertools.product(*map(range, shape)):
         explanation = recording.explain(recording.output, at)
-        assert explanation.made.kind != "unknown", explanation.formula
-        if math.isfinite(explanation.recorded):
-            assert explanation.agrees
+        assert explanation.decomposition.kind != "unsupported", explanation.formula
+        if math.isfinite(explanation.model_value):
+            assert explanation.is_within_tolerance
         else:
-            assert same(explanation.total, explanation.recorded), at
+            assert same(explanation.exact_value, explanation.model_value), at
 
 
 @pytest.mark.parametrize("of", [F.instance_norm, lambda x: F.layer_norm(x, (5,)), F.batch_norm])
@@ -121,8 +127,8 @@ def test_a_map_with_an_infinity_is_normalized_to_nan(of, end):
     recording = record(Net(lambda x: of(x, *given, **dict(training=True) if given else {})), image)
     for at in [(0, 1, 1), (0, 1, 2)]:
         explanation = recording.explain(recording.output, at)
-        assert math.isnan(explanation.total)
-        assert explanation.agrees
+        assert math.isnan(explanation.exact_value)
+        assert explanation.is_within_tolerance
 
 
 def test_float64_sums_are_exact_from_end_to_end_of_their_numbers():
@@ -132,8 +138,8 @@ def test_float64_sums_are_exact_from_end_to_end_of_their_numbers():
         recording = record(net.double(), image)
         explanation = recording.explain(recording.output, (0, 0, 0))
         exact = sum(Fraction(t.weight) * Fraction(t.value) for t in explanation.terms)
-        assert explanation.total == float(exact)
-        assert explanation.agrees
+        assert explanation.exact_value == float(exact)
+        assert explanation.is_within_tolerance
 
 
 @pytest.mark.parametrize("divisor", [0.0, -0.0])
@@ -144,5 +150,7 @@ def test_division_by_zero_is_what_float_arithmetic_says(divisor):
         recording = record(Net(of), image)
         for n in range(4):
             explanation = recording.explain(recording.output, (0, 0, n))
-            assert same(explanation.total, recording[recording.output].value[0, 0, n].item())
-            assert explanation.agrees
+            assert same(
+                explanation.exact_value, recording[recording.output].squeezed[0, 0, n].item()
+            )
+            assert explanation.is_within_tolerance

@@ -27,14 +27,14 @@ class Whole(nn.Module):
 
 def grown(net, image):
     """What modules give, by their path, each with the graph of its gradient."""
-    made, handles = {}, []
+    outputs, handles = {}, []
     for path, module in net.named_modules():
-        keep = lambda _m, _x, y, path=path: made.setdefault(path, y)  # noqa: E731
+        keep = lambda _m, _x, y, path=path: outputs.setdefault(path, y)  # noqa: E731
         handles.append(module.register_forward_hook(keep))
     net(image)
     for handle in handles:
         handle.remove()
-    return {path: one for path, one in made.items() if isinstance(one, Tensor)}
+    return {path: one for path, one in outputs.items() if isinstance(one, Tensor)}
 
 
 def touched(answer, at, image):
@@ -54,15 +54,15 @@ def claimed(field):
     return field is None or field.exact
 
 
-def names_of(recording, made):
+def names_of(recording, outputs):
     """The operation that gave what a module gave: the last one that is the same to the bit."""
     found = {}
-    for path, answer in made.items():
+    for path, answer in outputs.items():
         same = [
             name
             for name in reversed(recording.names)
             if recording[name].shape == tuple(answer.shape[1:])
-            and torch.equal(recording[name].full, answer)
+            and torch.equal(recording[name].tensor, answer)
         ]
         if same:
             found[path if path in same else same[0]] = answer

@@ -102,8 +102,8 @@ def picture(height, width=None):
     return smooth + 0.1 * torch.randn_like(smooth)
 
 
-def random_unit(random, recorded):
-    return tuple(int(random.integers(side)) for side in recorded.shape)
+def random_unit(random, result):
+    return tuple(int(random.integers(side)) for side in result.shape)
 
 
 def kinds_unknown(recording, each=3):
@@ -113,15 +113,21 @@ def kinds_unknown(recording, each=3):
     for name in recording.names:
         for _ in range(each):
             explanation = recording.explain(name, random_unit(random, recording[name]))
-            made, recorded = explanation.made, explanation.recorded
-            if made.kind == "unknown":
+            decomposition, model_value = explanation.decomposition, explanation.model_value
+            if decomposition.kind == "unsupported":
                 unknown.add(explanation.kind)
                 continue
-            to_the_bit = made.kind in ("maximum", "minimum", "copy")
-            allowed = 0 if to_the_bit else explanation.bound + SMALLEST_NORMAL
-            same = made.total == recorded or np.isnan([made.total, recorded]).all()
-            if not (same or abs(made.total - recorded) <= allowed) or not explanation.agrees:
-                wrong.append((name, explanation.at, made.total, recorded))
+            to_the_bit = decomposition.kind in ("maximum", "minimum", "identity")
+            allowed = 0 if to_the_bit else explanation.tolerance + SMALLEST_NORMAL
+            same = (
+                decomposition.exact_value == model_value
+                or np.isnan([decomposition.exact_value, model_value]).all()
+            )
+            if (
+                not (same or abs(decomposition.exact_value - model_value) <= allowed)
+                or not explanation.is_within_tolerance
+            ):
+                wrong.append((name, explanation.at, decomposition.exact_value, model_value))
     assert wrong == []
     return unknown
 
@@ -199,16 +205,16 @@ def test_results_are_to_the_bit_and_totals_are_those_of_float64(library, name, o
     net, image = network(library, name, options), picture(side)
     once, answer = leaves(net, image)
     recording = record(net, image)
-    assert torch.equal(recording[recording.output].full, first_tensor(answer))
+    assert torch.equal(recording[recording.output].tensor, first_tensor(answer))
     random = np.random.default_rng(0)
     for path, (taken, given) in once.items():
-        assert torch.equal(recording[path].full, given), path
+        assert torch.equal(recording[path].tensor, given), path
         with torch.no_grad():
             exact = deepcopy(net.get_submodule(path)).double()(taken.double())
         at = random_unit(random, recording[path])
         lead = (0,) * (exact.ndim - len(at))
         expected, allowed = float(exact[lead + at]), 1e-10 * float(exact.abs().max())
-        assert recording.explain(path, at).total == pytest.approx(expected, abs=allowed), path
+        assert recording.explain(path, at).exact_value == pytest.approx(expected, abs=allowed), path
     assert len(once) > 10
 
 
@@ -221,16 +227,18 @@ def test_every_walk_back_over_the_terms_ends_at_the_image(library, name, options
         explanation = recording.explain(here, random_unit(random, recording[here]))
         for _ in range(len(recording)):
             terms = explanation.terms
-            ways = [n for n in terms.largest(50) if terms[n].place.source in explanation.operands]
+            ways = [
+                n for n in terms.largest(50) if terms[n].location.source in explanation.operands
+            ]
             if not ways:  # a constant: the padding of a concatenation, say
                 break
             term = terms[int(random.choice(ways))]
-            here, at = term.place
-            assert term.value == recording[here].value[at]
+            here, at = term.location
+            assert term.value == recording[here].squeezed[at]
             if here == "image":
                 break
             explanation = recording.explain(here, at)
-            assert explanation.recorded == term.value
+            assert explanation.model_value == term.value
         assert here == "image"
 
 
@@ -306,8 +314,8 @@ def test_every_result_is_kept_as_it_was_when_it_was_made():
         answer = net(image[None], lambda name, tensor: noted.update({name: tensor.clone()}))
     recording = record(net, image)
     assert len(noted) == 14
-    assert [n for n, tensor in noted.items() if not torch.equal(recording[n].full, tensor)] == []
-    assert torch.equal(recording[recording.output].full, answer)
+    assert [n for n, tensor in noted.items() if not torch.equal(recording[n].tensor, tensor)] == []
+    assert torch.equal(recording[recording.output].tensor, answer)
 
 
 def test_a_layer_that_is_called_three_times_has_three_names():
@@ -319,25 +327,25 @@ def test_a_layer_that_is_called_three_times_has_three_names():
     filters = [unit.filter for unit in units]
     expected = everything().block.weight[3].detach().numpy()
     assert all(np.array_equal(one, expected) for one in filters)
-    assert len({unit.recorded for unit in units}) == 3
+    assert len({unit.model_value for unit in units}) == 3
 
 
 def test_what_is_written_through_a_view_is_seen_behind_it():
     net, image = everything(), picture(12)
     recording = record(net, image)
     place = recording.names.index("chunk")
-    before, after = recording["setitem_2"].value, recording["chunk"].value
+    before, after = recording["setitem_2"].squeezed, recording["chunk"].squeezed
     assert torch.equal(after[3], 2 * before[3])
     assert torch.equal(after[:3], before[:3])
     explanation = recording.explain(recording["chunk"].operands[0], (3, 6, 7))
-    assert explanation.total == 2 * float(before[3, 6, 7])
+    assert explanation.exact_value == 2 * float(before[3, 6, 7])
     assert "overwritten" in {recording[name].kind for name in recording.names[:place]}
 
 
 def test_a_constant_that_was_written_has_no_terms():
     recording = record(everything(), picture(12))
     written = recording.explain("setitem_2", (1, 2, 1))
-    assert (written.total, len(written.terms)) == (-1.5, 0)
+    assert (written.exact_value, len(written.terms)) == (-1.5, 0)
     untouched = recording.explain("setitem_2", (1, 1, 1))
     assert len(untouched.terms) == 1
 

@@ -122,15 +122,19 @@ def some_units(shape):
     return random.Random(0).sample(places, min(UNITS, len(places)))
 
 
-def shown_weights(made, like, source):
+def shown_weights(decomposition, like, source):
     """What stands beside the numbers of a tensor, which may be the values or the weights."""
     weights = torch.zeros_like(like)
-    chosen = [made.terms[made.winner]] if hasattr(made, "winner") else made.terms
+    chosen = (
+        [decomposition.terms[decomposition.winner]]
+        if hasattr(decomposition, "winner")
+        else decomposition.terms
+    )
     for term in chosen:
-        if term.place is not None and term.place.source == source:
-            weights[term.place.at] += term.weight / getattr(made, "divisor", 1.0)
-        if term.weight_place is not None and term.weight_place.source == source:
-            weights[term.weight_place.at] += term.value
+        if term.location is not None and term.location.source == source:
+            weights[term.location.at] += term.weight / getattr(decomposition, "divisor", 1.0)
+        if term.weight_location is not None and term.weight_location.source == source:
+            weights[term.weight_location.at] += term.value
     return weights
 
 
@@ -140,13 +144,13 @@ def test_the_weight_of_every_operand_is_its_derivative_and_all_others_have_none(
     recording = record(net, image)
     found = recording[recording.output]
     last = recording["image" if "image" in found.operands else found.operands[0]]
-    operand = last.full.detach().clone().requires_grad_()
+    operand = last.tensor.detach().clone().requires_grad_()
     y = (net if last.name == "image" else net[-1])(operand)
     for at in some_units(found.shape):
         explanation = recording.explain(found.name, at)
         whole = (*(0,) * (y.ndim - len(at)), *at)
         (expected,) = torch.autograd.grad(y[whole], operand, retain_graph=True)
-        shown = shown_weights(explanation.made, expected[0], last.name)
+        shown = shown_weights(explanation.decomposition, expected[0], last.name)
         torch.testing.assert_close(shown, expected[0], rtol=1e-12, atol=1e-13)
 
 
@@ -159,7 +163,7 @@ def test_the_derivative_by_a_weight_is_the_value_it_meets(place):
     recording = record(net, image)
     found, y = recording[recording.output], net(image)
     for at in some_units(found.shape):
-        made = recording.explain(found.name, at).made
+        decomposition = recording.explain(found.name, at).decomposition
         expected = dict(
             zip(
                 dict(net.named_parameters()),
@@ -168,10 +172,10 @@ def test_the_derivative_by_a_weight_is_the_value_it_meets(place):
             )
         )
         shown = {name: torch.zeros_like(gradient) for name, gradient in expected.items()}
-        for term in made.terms:
-            shown[term.weight_place.source][term.weight_place.at] += term.value
-        if made.bias_place is not None:
-            shown[made.bias_place.source][made.bias_place.at] += 1
+        for term in decomposition.terms:
+            shown[term.weight_location.source][term.weight_location.at] += term.value
+        if decomposition.bias_location is not None:
+            shown[decomposition.bias_location.source][decomposition.bias_location.at] += 1
         torch.testing.assert_close(shown, expected, rtol=1e-12, atol=1e-13)
 
 
@@ -204,12 +208,16 @@ def test_following_every_term_to_the_image_multiplies_up_to_the_gradient():
             one[at] = 1
             return one
         if (name, at) not in known:
-            made = recording.explain(name, at).made
-            chosen = [made.terms[made.winner]] if hasattr(made, "winner") else made.terms
+            decomposition = recording.explain(name, at).decomposition
+            chosen = (
+                [decomposition.terms[decomposition.winner]]
+                if hasattr(decomposition, "winner")
+                else decomposition.terms
+            )
             known[name, at] = sum(
-                term.weight / getattr(made, "divisor", 1.0) * gradient(*term.place)
+                term.weight / getattr(decomposition, "divisor", 1.0) * gradient(*term.location)
                 for term in chosen
-                if term.place is not None
+                if term.location is not None
             )
         return known[name, at]
 

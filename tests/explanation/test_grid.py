@@ -17,8 +17,8 @@ def test_every_unit_is_what_the_slow_loop_says(name, words):
     for i, row in enumerate(expected):
         for j, value in enumerate(row):
             one = recording.explain("map", (0, i, j))
-            assert one.total == pytest.approx(value, abs=1e-12)
-            assert one.agrees
+            assert one.exact_value == pytest.approx(value, abs=1e-12)
+            assert one.is_within_tolerance
 
 
 def test_the_lectures_filter_has_a_name():
@@ -30,7 +30,7 @@ def test_color_is_three_sums_that_add_up():
     filters = [numbers(FILTER), numbers(FILTER), [[1.0] * 3] * 3]
     one = record_grid(grids, filters).explain("map", (0, 0, 1))
     assert one.channel_sums.tolist() == [-17, 0, 9]
-    assert one.total == -8
+    assert one.exact_value == -8
 
 
 @pytest.mark.parametrize("mark", [",", ";", "\t", " ", ", "])

@@ -17,7 +17,7 @@ def test_constants_that_were_given_lie_nowhere():
     recording = record(Net(lambda x: F.pad(x, (1, 1), value=0.5)), image_of((1, 2, 3)))
     explanation = recording.explain("pad", (0, 0, 0))
     assert len(explanation.terms) == 0
-    assert (explanation.total, explanation.agrees) == (0.5, True)
+    assert (explanation.exact_value, explanation.is_within_tolerance) == (0.5, True)
 
 
 def test_whole_numbers_and_truth_values_are_copied_too():
@@ -32,10 +32,10 @@ def test_whole_numbers_and_truth_values_are_copied_too():
         found = recording[recording.output]
         for at in units_of(found.shape):
             explanation = recording.explain(found.name, at)
-            assert explanation.made.kind == "copy", explanation.formula
-            assert explanation.total == found.value[at].item()
+            assert explanation.decomposition.kind == "identity", explanation.formula
+            assert explanation.exact_value == found.squeezed[at].item()
             (term,) = explanation.terms
-            assert recording[term.place.source].value[term.place.at].item() == term.value
+            assert recording[term.location.source].squeezed[term.location.at].item() == term.value
 
 
 def test_units_whose_number_depends_on_the_image_are_explained_too():
@@ -44,9 +44,9 @@ def test_units_whose_number_depends_on_the_image_are_explained_too():
     expected = numbers(image)[numbers(image) > 0]
     for n, value in enumerate(expected):
         explanation = recording.explain(recording.output, n)
-        assert explanation.total == value
+        assert explanation.exact_value == value
         (term,) = explanation.terms
-        assert image[0][term.place.at] == value
+        assert image[0][term.location.at] == value
 
 
 ATTENTION = "scaled_dot_product_attention"
@@ -83,13 +83,13 @@ def test_an_operation_without_a_rule_is_unknown_and_names_its_operands(of, kind)
         assert found.kind == kind
     for at in units_of(found.shape)[:6]:
         explanation = recording.explain(found.name, at)
-        made = explanation.made
-        assert (made.kind, made.operands) == ("unknown", found.operands)
+        decomposition = explanation.decomposition
+        assert (decomposition.kind, decomposition.operands) == ("unsupported", found.operands)
         assert found.operands
-        assert math.isnan(explanation.total)
-        assert not explanation.agrees
+        assert math.isnan(explanation.exact_value)
+        assert not explanation.is_within_tolerance
         assert len(explanation.terms) == 0
-        assert "rule failed" not in made.formula
+        assert "rule failed" not in decomposition.formula
         assert explanation.to_dict()["operands"]
 
 
@@ -103,11 +103,11 @@ class OwnFunction(torch.autograd.Function):
 
 def test_a_function_of_someones_own_is_seen_through():
     recording = record(nn.Sequential(Net(OwnFunction.apply), nn.ReLU()), image_of((2, 3)))
-    values = recording["1"].value
+    values = recording["1"].squeezed
     for at in itertools.product(range(1), range(2), range(3)):
         explanation = recording.explain("1", at)
-        assert explanation.agrees
-        assert explanation.total == values[at].item()
+        assert explanation.is_within_tolerance
+        assert explanation.exact_value == values[at].item()
 
 
 DIRECTLY = {
@@ -143,4 +143,4 @@ def test_torchs_own_spelling_of_a_function_is_explained_or_unknown_never_wrong(k
     assert found.kind == kind
     for at in units_of(found.shape):
         explanation = recording.explain(found.name, at)
-        assert explanation.made.kind == "unknown" or explanation.agrees
+        assert explanation.decomposition.kind == "unsupported" or explanation.is_within_tolerance

@@ -88,7 +88,7 @@ class Flat(nn.Module):
         return self.net(x.reshape(1, *self.shape))
 
 
-def recorded(case, dtype=torch.float32):
+def record_case(case, dtype=torch.float32):
     """The network, what its last operation's network takes, and the recording."""
     net, image = shaken(case.build()).to(dtype), image_of(case.image, dtype=dtype)
     if dtype == torch.float64:  # fill the digits that float32 has not
@@ -107,31 +107,35 @@ def recorded(case, dtype=torch.float32):
     ids=str,
 )
 def test_every_unit_is_what_the_definition_says(case):
-    net, image, recording = recorded(case)
+    net, image, recording = record_case(case)
     found = recording[recording.output]
     assert found.kind == case.kind
-    expected = np.asarray(case.expected(numbers(image), net, numbers(found.full)), dtype=float)
-    assert expected.shape == tuple(found.full.shape)
+    expected = np.asarray(case.expected(numbers(image), net, numbers(found.tensor)), dtype=float)
+    assert expected.shape == tuple(found.tensor.shape)
     expected = expected.reshape(found.shape)
     for at in units_of(found.shape):
         explanation = recording.explain(found.name, at)
-        assert explanation.made.kind == case.made, explanation.formula
-        assert explanation.recorded == found.value[at].item()
-        assert explanation.agrees, (at, explanation.total, explanation.recorded)
-        assert_is(case.made, explanation.total, expected[at].item())
+        assert explanation.decomposition.kind == case.decomposition, explanation.formula
+        assert explanation.model_value == found.squeezed[at].item()
+        assert explanation.is_within_tolerance, (
+            at,
+            explanation.exact_value,
+            explanation.model_value,
+        )
+        assert_is(case.decomposition, explanation.exact_value, expected[at].item())
         assert_places_are_true(explanation, recording, net)
-        numbers_at_hand = np.abs([*explanation.terms.values, explanation.total, 1.0])
+        numbers_at_hand = np.abs([*explanation.terms.values, explanation.exact_value, 1.0])
         most = numbers_at_hand[np.isfinite(numbers_at_hand)].max()
         allowed = (4000 + len(explanation.terms) ** 2) * explanation.epsilon * most
-        assert explanation.bound <= allowed, "so wide that anything agrees"
+        assert explanation.tolerance <= allowed, "so wide that anything agrees"
 
 
-def assert_is(made, total, expected):
+def assert_is(decomposition, total, expected):
     """Sums of float32 products are exact; of functions both sides are float64 calculations."""
-    if made in {"maximum", "minimum", "copy"}:
+    if decomposition in {"maximum", "minimum", "identity"}:
         assert total == expected
     else:
-        close = dict(sum=(1e-12, 1e-13), function=(1e-10, 1e-12))[made]
+        close = dict(sum=(1e-12, 1e-13), expression=(1e-10, 1e-12))[decomposition]
         assert total == pytest.approx(expected, rel=close[0], abs=close[1])
 
 
@@ -142,10 +146,10 @@ def test_what_is_drawn_or_set_has_no_terms_and_is_no_more_than_what_it_is(kind):
     assert found.kind == kind
     for at in units_of(found.shape):
         explanation = recording.explain(found.name, at)
-        assert explanation.made.kind == "copy"
+        assert explanation.decomposition.kind == "identity"
         assert len(explanation.terms) == 0
-        recorded = found.value[at].item()
-        assert explanation.total == recorded or math.isnan(recorded)
+        model_value = found.squeezed[at].item()
+        assert explanation.exact_value == model_value or math.isnan(model_value)
         assert explanation.receptive_field is None
 
 
@@ -157,7 +161,7 @@ def test_no_rule_is_without_a_test():
 SUMS = [
     case
     for case in (*WINDOWS, *OWN_WINDOWS, *ODD_WINDOWS, *MATRICES, *ARITHMETIC)
-    if case.made == "sum"
+    if case.decomposition == "sum"
 ]
 NOT_PRODUCTS = {"RadialBasis", "div", "DropPath", "FractalJoin", "TableConv2d"}
 EXACT = [c for c in SUMS if c.kind not in NOT_PRODUCTS and "dropout" not in c.kind]
@@ -167,13 +171,13 @@ EXACT = [c for c in SUMS if c.kind not in NOT_PRODUCTS and "dropout" not in c.ki
 @pytest.mark.parametrize("case", EXACT, ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
 def test_the_total_is_the_exact_sum_rounded_once(case, dtype):
-    _, _, recording = recorded(case, dtype)
+    _, _, recording = record_case(case, dtype)
     found = recording[recording.output]
     for at in units_of(found.shape)[:8]:
         explanation = recording.explain(found.name, at)
         whole = sum(Fraction(t.weight) * Fraction(t.value) for t in explanation.terms)
-        assert explanation.total == float(whole + Fraction(explanation.made.bias))
-        assert explanation.agrees
+        assert explanation.exact_value == float(whole + Fraction(explanation.decomposition.bias))
+        assert explanation.is_within_tolerance
         assert explanation.epsilon == torch.finfo(dtype).eps
 
 
@@ -182,7 +186,7 @@ def test_in_bfloat16_the_networks_rounding_is_large_and_is_shown():
     net = nn.Sequential(nn.Conv2d(3, 2, 3)).to(torch.bfloat16)
     recording = record(net, image_of((3, 5, 6), dtype=torch.bfloat16))
     explanations = [recording.explain("0", at) for at in units_of((2, 3, 4))]
-    assert all(one.agrees for one in explanations)
+    assert all(one.is_within_tolerance for one in explanations)
     assert max(abs(one.difference) for one in explanations) > 1e-4
 
 
@@ -200,12 +204,14 @@ def test_a_patch_is_what_lies_under_the_filter_and_the_channels_add_up():
         sums = (patch * numbers(net[0].weight[k])).sum((1, 2))
         assert explanation.channel_sums == pytest.approx(sums)
         bias = net[0].bias[k].item()
-        assert explanation.channel_sums.sum() + bias == pytest.approx(explanation.total)
+        assert explanation.channel_sums.sum() + bias == pytest.approx(explanation.exact_value)
 
 
 def test_what_is_wrong_by_more_than_rounding_does_not_agree():
     recording = record(Net(lambda x: x.sum((1, 2))), image_of((3, 4, 5)))
-    made = recording.explain(recording.output, (0,))
-    assert made.agrees
-    wrong = type(made)(**{**vars(made), "recorded": made.recorded + 1e-3})
-    assert not wrong.agrees
+    decomposition = recording.explain(recording.output, (0,))
+    assert decomposition.is_within_tolerance
+    wrong = type(decomposition)(
+        **{**vars(decomposition), "model_value": decomposition.model_value + 1e-3}
+    )
+    assert not wrong.is_within_tolerance

@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convscope.terms import (
-    Copy,
-    Extreme,
-    Function,
+    Expression,
+    Extremum,
+    Identity,
     Line,
+    Location,
     Part,
-    Place,
     Sum,
     Term,
     Terms,
-    Unknown,
+    Unsupported,
     as_dict,
     bracketed,
     exact_sum,
@@ -53,11 +53,11 @@ THREE = Terms(
     part([0.0, 5.0], [7.0, 0.5], source="y", inside=[False, True]),
 )
 LISTED = [
-    Term(2.0, 1.0, 2.0, Place("x", (0, 0)), Place("w", (0,))),
-    Term(2.0, -2.0, -4.0, Place("x", (0, 1)), Place("w", (1,))),
-    Term(-1.0, 3.0, -3.0, Place("x", (1, 0)), Place("w", (2,))),
+    Term(2.0, 1.0, 2.0, Location("x", (0, 0)), Location("w", (0,))),
+    Term(2.0, -2.0, -4.0, Location("x", (0, 1)), Location("w", (1,))),
+    Term(-1.0, 3.0, -3.0, Location("x", (1, 0)), Location("w", (2,))),
     Term(7.0, 0.0, 0.0, None, None),
-    Term(0.5, 5.0, 2.5, Place("y", (0, 1)), None),
+    Term(0.5, 5.0, 2.5, Location("y", (0, 1)), None),
 ]
 
 
@@ -84,12 +84,12 @@ def test_there_is_no_term_beyond_the_last(n):
 def test_no_terms_are_an_empty_sequence():
     for empty in (Terms(), Terms(part([]))):
         assert (len(empty), list(empty), empty.largest(3)) == (0, [], [])
-        assert Sum(terms=empty, formula="", bias=0.5).total == 0.5
+        assert Sum(terms=empty, formula="", bias=0.5).exact_value == 0.5
 
 
 def test_a_term_is_made_of_plain_numbers():
     assert all(type(number) is float for term in THREE for number in term[:3])
-    assert all(type(at) is int for term in THREE if term.place for at in term.place.at)
+    assert all(type(at) is int for term in THREE if term.location for at in term.location.at)
 
 
 def test_columns_are_the_terms():
@@ -116,15 +116,15 @@ def test_a_product_may_be_another_function_of_weight_and_value():
 
 
 def test_places_print_as_indices():
-    assert str(Place("conv1", (0, 3, 2))) == "conv1[0,3,2]"
-    assert str(Place("scale", ())) == "scale"
+    assert str(Location("conv1", (0, 3, 2))) == "conv1[0,3,2]"
+    assert str(Location("scale", ())) == "scale"
 
 
 @given(st.lists(st.tuples(FLOATS, FLOATS), max_size=20), FLOATS)
 def test_the_total_of_float32_numbers_is_the_exact_one_rounded_once(pairs, bias):
     terms = Terms(part([x for x, _ in pairs], [w for _, w in pairs])) if pairs else Terms()
     exact = sum((Fraction(x) * Fraction(w) for x, w in pairs), Fraction(bias))
-    assert Sum(terms=terms, formula="", bias=bias).total == float(exact)
+    assert Sum(terms=terms, formula="", bias=bias).exact_value == float(exact)
 
 
 @given(st.lists(st.tuples(SOBER, SOBER), min_size=1, max_size=8))
@@ -133,7 +133,7 @@ def test_products_of_float64_numbers_and_their_errors_are_exact(pairs):
     errors = product_errors(one, two)
     for x, w, product, error in zip(one, two, one * two, errors, strict=True):
         assert Fraction(product) + Fraction(error) == Fraction(x) * Fraction(w)
-    total = Sum(terms=Terms(part(one, two)), formula="", errors=errors).total
+    total = Sum(terms=Terms(part(one, two)), formula="", errors=errors).exact_value
     assert total == float(sum(Fraction(x) * Fraction(w) for x, w in pairs))
 
 
@@ -142,8 +142,8 @@ def test_without_the_errors_a_float64_sum_would_not_be_exact():
     terms = Terms(part([x, -1.0], [x, x]))
     exact = Fraction(x) * Fraction(x) - Fraction(x)
     errors = product_errors(np.array([x, -1.0]), np.array([x, x]))
-    assert Sum(terms=terms, formula="", errors=errors).total == float(exact)
-    assert Sum(terms=terms, formula="").total != float(exact)
+    assert Sum(terms=terms, formula="", errors=errors).exact_value == float(exact)
+    assert Sum(terms=terms, formula="").exact_value != float(exact)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_product_that_is_no_number_stays_what_it_is(one, two):
     """Its error, which is none, adds nothing; nobody is warned."""
     (error,) = product_errors(np.array([one]), np.array([two]))
     assert error == 0
-    total = Sum(terms=Terms(part([one], [two])), formula="", errors=np.array([error])).total
+    total = Sum(terms=Terms(part([one], [two])), formula="", errors=np.array([error])).exact_value
     assert total == one * two or math.isnan(one * two) == math.isnan(total) is True
 
 
@@ -197,16 +197,16 @@ def test_the_order_of_a_sum_does_not_matter(numbers, dice: random.Random):
 
 @pytest.mark.parametrize("divisor", [3.0, -0.5, 49.0])
 def test_a_divisor_divides_the_sum_and_its_bound(divisor):
-    made = Sum(terms=Terms(part([1.0, 2.0], 4.0)), formula="", bias=-2.0, divisor=divisor)
-    assert made.total == 10 / divisor
-    assert made.bound(1.0) == pytest.approx(4 * (4 + 8 + 2) / abs(divisor))
+    decomposition = Sum(terms=Terms(part([1.0, 2.0], 4.0)), formula="", bias=-2.0, divisor=divisor)
+    assert decomposition.exact_value == 10 / divisor
+    assert decomposition.tolerance(1.0) == pytest.approx(4 * (4 + 8 + 2) / abs(divisor))
 
 
 def test_a_bound_is_of_the_magnitudes_and_scales_with_epsilon():
     terms = Terms(part([1e6, -1e6]))
-    assert Sum(terms=terms, formula="").total == 0
-    assert Sum(terms=terms, formula="").bound(2.0**-23) == pytest.approx(4 * 2e6 * 2.0**-23)
-    assert Sum(terms=terms, formula="", roundings=7, magnitude=3.0).bound(0.5) == 10.5
+    assert Sum(terms=terms, formula="").exact_value == 0
+    assert Sum(terms=terms, formula="").tolerance(2.0**-23) == pytest.approx(4 * 2e6 * 2.0**-23)
+    assert Sum(terms=terms, formula="", roundings=7, magnitude=3.0).tolerance(0.5) == 10.5
 
 
 VALUES = st.lists(st.sampled_from([-2.0, -0.0, 0.0, 1.5, 3.0, math.inf, -math.inf]), min_size=1)
@@ -215,41 +215,41 @@ VALUES = st.lists(st.sampled_from([-2.0, -0.0, 0.0, 1.5, 3.0, math.inf, -math.in
 @given(VALUES)
 def test_an_extreme_is_that_of_python_and_names_the_first(values):
     for which, of in (("maximum", max), ("minimum", min)):
-        made = Extreme(which=which, terms=Terms(part(values)), formula="")
-        assert made.total == of(values)
-        assert made.winner == values.index(of(values))
-        assert made.ties == [n for n, x in enumerate(values) if x == of(values)][1:]
-        assert (made.kind, made.bound(0.5)) == (which, 0)
+        decomposition = Extremum(which=which, terms=Terms(part(values)), formula="")
+        assert decomposition.exact_value == of(values)
+        assert decomposition.winner == values.index(of(values))
+        assert decomposition.ties == [n for n, x in enumerate(values) if x == of(values)][1:]
+        assert (decomposition.kind, decomposition.tolerance(0.5)) == (which, 0)
 
 
 def test_nan_wins_over_every_number():
     terms = Terms(part([math.inf, math.nan, -math.inf, math.nan]))
     for which in ("maximum", "minimum"):
-        made = Extreme(which=which, terms=terms, formula="")
-        assert math.isnan(made.total)
-        assert (made.winner, made.ties) == (1, [3])
+        decomposition = Extremum(which=which, terms=terms, formula="")
+        assert math.isnan(decomposition.exact_value)
+        assert (decomposition.winner, decomposition.ties) == (1, [3])
 
 
 @pytest.mark.parametrize(("which", "fill"), [("maximum", -math.inf), ("minimum", math.inf)])
 def test_padding_never_wins_over_what_is_there(which, fill):
     terms = Terms(part([fill] * 4, inside=[False, True, False, True]))
-    made = Extreme(which=which, terms=terms, formula="")
-    assert (made.winner, made.ties) == (1, [3])
+    decomposition = Extremum(which=which, terms=terms, formula="")
+    assert (decomposition.winner, decomposition.ties) == (1, [3])
 
 
 def test_a_copy_is_its_term_or_a_constant():
-    assert Copy(terms=Terms(part([0.1])), formula="").total == 0.1
-    assert Copy(terms=Terms(), formula="", constant=-3.0).total == -3
-    assert Copy(terms=Terms(), formula="").bound(0.5) == 0
+    assert Identity(terms=Terms(part([0.1])), formula="").exact_value == 0.1
+    assert Identity(terms=Terms(), formula="", constant=-3.0).exact_value == -3
+    assert Identity(terms=Terms(), formula="").tolerance(0.5) == 0
 
 
 @pytest.mark.parametrize("total", [0.0, math.inf, -math.inf, 6.0])
 def test_a_function_that_only_chooses_has_no_bound_however_large_its_operand(total):
     terms = Terms(part([math.inf]))
-    made = Function(
-        terms=terms, formula="", worked="", total=total, roundings=0, magnitude=math.inf
+    decomposition = Expression(
+        terms=terms, formula="", substituted="", exact_value=total, roundings=0, magnitude=math.inf
     )
-    assert made.bound(2.0**-23) == 0
+    assert decomposition.tolerance(2.0**-23) == 0
 
 
 MINUS = "\N{MINUS SIGN}"
@@ -288,48 +288,52 @@ ALL = [
         terms=THREE,
         formula="y = Σ w·x + b",
         bias=0.5,
-        bias_place=Place("b", (0,)),
+        bias_location=Location("b", (0,)),
         divisor=2.0,
         lines=(Line("mean", "μ", math.nan),),
     ),
     Sum(terms=Terms(part([math.inf, 1.0])), formula="y = x + z"),
-    Extreme(which="maximum", terms=THREE, formula="y = max x"),
-    Copy(terms=Terms(), formula="y = x", constant=-math.inf),
-    Function(terms=Terms(part([2.0])), formula="y = e^x", worked="e^2", total=math.exp(2)),
-    Unknown(operands=("conv1", "image"), formula="sort: no rule"),
+    Extremum(which="maximum", terms=THREE, formula="y = max x"),
+    Identity(terms=Terms(), formula="y = x", constant=-math.inf),
+    Expression(
+        terms=Terms(part([2.0])), formula="y = e^x", substituted="e^2", exact_value=math.exp(2)
+    ),
+    Unsupported(operands=("conv1", "image"), formula="sort: no rule"),
 ]
 
 
-@pytest.mark.parametrize("made", ALL, ids=lambda made: made.kind)
-def test_every_record_goes_through_json(made):
-    told = json.loads(json.dumps(as_dict(made), allow_nan=True))
-    assert (told["made"], told["formula"]) == (made.kind, made.formula)
-    assert float(told["total"]) == pytest.approx(made.total, rel=0, nan_ok=True)
-    assert told["all_terms"] == len(made.terms) == len(told["terms"])
-    for term, one in zip(made.terms, told["terms"], strict=True):
+@pytest.mark.parametrize("decomposition", ALL, ids=lambda decomposition: decomposition.kind)
+def test_every_record_goes_through_json(decomposition):
+    told = json.loads(json.dumps(as_dict(decomposition), allow_nan=True))
+    assert (told["decomposition"], told["formula"]) == (decomposition.kind, decomposition.formula)
+    assert float(told["exact_value"]) == pytest.approx(
+        decomposition.exact_value, rel=0, nan_ok=True
+    )
+    assert told["num_terms"] == len(decomposition.terms) == len(told["terms"])
+    for term, one in zip(decomposition.terms, told["terms"], strict=True):
         assert tuple(float(one[name]) for name in ("weight", "value", "product")) == term[:3]
-        assert one["place"] == (term.place and [term.place.source, *term.place.at])
-        assert one["weight_place"] == (term.weight_place and str(term.weight_place))
-    assert [line["label"] for line in told["lines"]] == [line.label for line in made.lines]
+        assert one["location"] == (term.location and [term.location.source, *term.location.at])
+        assert one["weight_location"] == (term.weight_location and str(term.weight_location))
+    assert [line["label"] for line in told["lines"]] == [line.label for line in decomposition.lines]
 
 
 def test_what_only_one_kind_has_is_told_too():
     whole, _, largest, _, function, unknown = map(as_dict, ALL)
-    assert (whole["bias"], whole["divisor"], whole["bias_place"]) == (0.5, 2, "b[0]")
+    assert (whole["bias"], whole["divisor"], whole["bias_location"]) == (0.5, 2, "b[0]")
     assert (largest["winner"], largest["ties"]) == (4, [])
-    assert function["worked"] == "e^2"
+    assert function["substituted"] == "e^2"
     assert list(unknown["operands"]) == ["conv1", "image"]
 
 
 def test_of_many_terms_the_largest_are_told_in_their_order():
-    told = as_dict(ALL[0], most=2)
+    told = as_dict(ALL[0], max_terms=2)
     assert [term["product"] for term in told["terms"]] == [-4, -3]
-    assert told["all_terms"] == 5
-    assert told["total"] == ALL[0].total
+    assert told["num_terms"] == 5
+    assert told["exact_value"] == ALL[0].exact_value
 
 
 def test_an_unknown_has_no_terms_and_no_total():
-    made = ALL[-1]
-    assert len(made.terms) == 0
-    assert math.isnan(made.total)
-    assert math.isnan(made.bound(0.5))
+    decomposition = ALL[-1]
+    assert len(decomposition.terms) == 0
+    assert math.isnan(decomposition.exact_value)
+    assert math.isnan(decomposition.tolerance(0.5))

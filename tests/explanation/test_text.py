@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from convscope.explanation.recording import record
-from convscope.explanation.text import columns_text, to_text
+from convscope.explanation.text import im2col_text, to_text
 from tests.lecture.test_worked_example import FILTER, IMAGE, numbers
 
 MINUS = "\N{MINUS SIGN}"
@@ -113,7 +113,7 @@ def test_three_channels_add_up():
     recording = record(nn.Sequential(nn.Conv2d(3, 1, 3, bias=False)), torch.randn(3, 4, 4))
     one = recording.explain("0", (0, 1, 1))
     assert one.channel_sums.shape == (3,)
-    assert math.fsum(one.channel_sums) == pytest.approx(one.total, rel=1e-14)
+    assert math.fsum(one.channel_sums) == pytest.approx(one.exact_value, rel=1e-14)
     (line,) = [s for s in str(one).splitlines() if s.startswith("channel by channel")]
     *parts, whole = read(line)
     assert sum(parts) == pytest.approx(whole, abs=1e-4)
@@ -121,12 +121,12 @@ def test_three_channels_add_up():
 
 def test_two_columns_are_the_window_and_the_filter():
     one = lecture().explain("conv", (0, 0, 1))
-    w, x = one.columns
+    w, x = one.im2col
     assert w.tolist() == [1, 0, -1, 2, 0, -2, 1, 0, -1]
     assert x.tolist() == [1, 7, 7, 2, 5, 7, 3, 5, 4]
     assert w @ x == -17
-    assert columns_text(one).splitlines()[-1] == "wᵀx = -17"
-    assert "... 4 more rows" in columns_text(one, most=5)
+    assert im2col_text(one).splitlines()[-1] == "wᵀx = -17"
+    assert "... 4 more rows" in im2col_text(one, max_rows=5)
 
 
 def test_a_notebook_shows_the_same_numbers_and_no_markup_of_names(dense):
@@ -143,16 +143,16 @@ def test_a_notebook_shows_the_same_numbers_and_no_markup_of_names(dense):
     assert "&lt;b&gt;[0,0,0]" in html
     one = dense.explain("1", (0,))
     told = {word for word in re.findall(r">([^<>]+)<", one._repr_html_()) if word.strip()}
-    assert f"{one.total:.9g}".replace("-", MINUS) in told
+    assert f"{one.exact_value:.9g}".replace("-", MINUS) in told
 
 
 def test_json_is_strict_and_holds_every_term(deep):
     facts = json.loads(json.dumps(deep.explain("0", (0, 0, 0)).to_dict(), allow_nan=False))
-    assert len(facts["terms"]) == facts["all_terms"] == 270
+    assert len(facts["terms"]) == facts["num_terms"] == 270
     products = [term["product"] for term in facts["terms"]]
-    assert math.fsum([*products, facts["bias"]]) == facts["total"]
-    assert sum(term["place"] is None for term in facts["terms"]) == 30 * 5
-    few = deep.explain("0", (0, 0, 0)).to_dict(most=4)
+    assert math.fsum([*products, facts["bias"]]) == facts["exact_value"]
+    assert sum(term["location"] is None for term in facts["terms"]) == 30 * 5
+    few = deep.explain("0", (0, 0, 0)).to_dict(max_terms=4)
     assert len(few["terms"]) == 4
     nothing = record(nn.Sequential(nn.ReLU()), torch.full((1, 1, 1), math.nan))
     assert json.loads(json.dumps(nothing.explain("0", (0, 0, 0)).to_dict(), allow_nan=False))

@@ -31,26 +31,26 @@ def linear():
 def test_a_walk_ends_at_a_pixel_and_each_step_is_the_largest(lenet):
     tree = lenet.trace_back("fc2", (3,))
     nodes = list(tree)
-    assert [node.place.source for node in nodes][-1] == "image"
+    assert [node.location.source for node in nodes][-1] == "image"
     assert len(nodes) == 13  # twelve operations and the image
     for node in nodes[:-1]:
         (child,) = node.children
-        one = lenet.explain(node.place.source, node.place.at)
-        divisor = getattr(one.made, "divisor", 1)
+        one = lenet.explain(node.location.source, node.location.at)
+        divisor = getattr(one.decomposition, "divisor", 1)
         largest = max(abs(term.product) for term in one.terms) / divisor
-        if one.made.kind == "sum":
-            assert abs(child.contributes) == pytest.approx(largest, rel=1e-12)
+        if one.decomposition.kind == "sum":
+            assert abs(child.contribution) == pytest.approx(largest, rel=1e-12)
     (pixel,) = tree.pixels
-    assert pixel.value == lenet["image"].value[pixel.place.at].item()
+    assert pixel.value == lenet["image"].squeezed[pixel.location.at].item()
 
 
 def test_what_is_shown_and_what_is_not_add_up_to_the_unit(lenet):
     for node in lenet.trace_back("fc2", (7,), depth=8, top=2):
-        one = lenet.explain(node.place.source, node.place.at)
-        if one.made.kind == "sum" and node.children:
-            shown = [child.contributes for child in node.children]
+        one = lenet.explain(node.location.source, node.location.at)
+        if one.decomposition.kind == "sum" and node.children:
+            shown = [child.contribution for child in node.children]
             assert len(shown) == min(2, len(one.terms))
-            assert math.fsum([*shown, node.others[1], node.bias]) == pytest.approx(one.total)
+            assert math.fsum([*shown, node.others[1], node.bias]) == pytest.approx(one.exact_value)
             assert node.others[0] == len(one.terms) - len(shown)
 
 
@@ -62,8 +62,8 @@ def test_along_a_linear_path_weights_multiply_to_the_gradient(linear):
     total = torch.zeros_like(image)
 
     def walk(node, factor):
-        if node.place.source == "image":
-            total[node.place.at] += factor
+        if node.location.source == "image":
+            total[node.location.at] += factor
         for child in node.children:
             walk(child, factor * child.weight)
 
@@ -93,14 +93,14 @@ def test_the_tree_is_written_with_what_was_left_out(lenet):
 def test_the_difference_of_two_logits_is_one_sum_over_the_same_operands(lenet):
     one, two = lenet.explain("fc2", 3), lenet.explain("fc2", 5)
     difference = lenet.difference("fc2", 3, 5)
-    exact = [t.product for t in one.terms] + [one.made.bias]
-    exact += [-t.product for t in two.terms] + [-two.made.bias]
-    assert difference.total == pytest.approx(math.fsum(exact), rel=1e-14)
-    assert difference.recorded == one.recorded - two.recorded
-    assert difference.agrees
+    exact = [t.product for t in one.terms] + [one.decomposition.bias]
+    exact += [-t.product for t in two.terms] + [-two.decomposition.bias]
+    assert difference.exact_value == pytest.approx(math.fsum(exact), rel=1e-14)
+    assert difference.model_value == one.model_value - two.model_value
+    assert difference.is_within_tolerance
     assert len(difference.terms) == 84
     for here, a, b in zip(difference.terms, one.terms, two.terms, strict=True):
-        assert here.place == a.place == b.place
+        assert here.location == a.location == b.location
         assert here.weight == a.weight - b.weight
     assert str(difference).startswith("fc2[3] − fc2[5] = ")
 
@@ -109,11 +109,11 @@ def test_behind_a_softmax_it_is_the_difference_of_the_logits():
     torch.manual_seed(0)
     net = nn.Sequential(nn.Flatten(), nn.Linear(9, 4), nn.Softmax(1))
     recording = record(net, torch.randn(1, 3, 3))
-    probabilities = recording["2"].value.double()
+    probabilities = recording["2"].squeezed.double()
     difference = recording.difference("2", 1, 2)
     assert difference.name == "1"
     ratio = math.log(probabilities[1] / probabilities[2])
-    assert difference.total == pytest.approx(ratio, abs=1e-6)
+    assert difference.exact_value == pytest.approx(ratio, abs=1e-6)
 
 
 def test_sums_over_other_operands_are_set_against_each_other():
@@ -122,16 +122,18 @@ def test_sums_over_other_operands_are_set_against_each_other():
     net = nn.Sequential(nn.Conv2d(1, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     recording = record(net, torch.randn(1, 4, 4))
     difference = recording.difference("2", 0, 2)
-    maps = recording["0"].value.double()
-    assert difference.total == pytest.approx((maps[0].mean() - maps[2].mean()).item(), rel=1e-12)
+    maps = recording["0"].squeezed.double()
+    assert difference.exact_value == pytest.approx(
+        (maps[0].mean() - maps[2].mean()).item(), rel=1e-12
+    )
     assert len(difference.terms) == 32
-    assert {term.place.at[0] for term in difference.terms} == {0, 2}
+    assert {term.location.at[0] for term in difference.terms} == {0, 2}
 
 
 def test_units_that_are_no_sums_are_subtracted_as_they_are():
     recording = record(nn.Sequential(nn.Tanh()), torch.tensor([[[0.5, -2.0]]]))
     difference = recording.difference("0", (0, 0, 0), (0, 0, 1))
     assert [term.product for term in difference.terms] == [
-        recording["0"].value[0, 0, 0].item(),
-        -recording["0"].value[0, 0, 1].item(),
+        recording["0"].squeezed[0, 0, 0].item(),
+        -recording["0"].squeezed[0, 0, 1].item(),
     ]

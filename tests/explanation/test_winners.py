@@ -29,15 +29,15 @@ from tests.explanation.cases.case import Net
 def test_the_winner_is_the_first_unit_and_ties_are_named(layer, rows, winner, ties):
     recording = record(nn.Sequential(layer), torch.tensor([[rows]], dtype=torch.float32))
     explanation = recording.explain("0", (0, 0, 0))
-    assert (explanation.made.winner, explanation.made.ties) == (winner, ties)
-    assert explanation.terms[winner].place is not None
-    assert explanation.follow[0] == winner
-    assert explanation.agrees
-    assert explanation.bound == 0
+    assert (explanation.decomposition.winner, explanation.decomposition.ties) == (winner, ties)
+    assert explanation.terms[winner].location is not None
+    assert explanation.top_terms[0] == winner
+    assert explanation.is_within_tolerance
+    assert explanation.tolerance == 0
 
 
 def test_where_two_are_as_large_both_are_named():
     recording = record(Net(lambda x: torch.maximum(x, x.abs())), torch.tensor([[[2.0, -2.0]]]))
-    tie, abs_won = (recording.explain(recording.output, (0, 0, n)).made for n in (0, 1))
+    tie, abs_won = (recording.explain(recording.output, (0, 0, n)).decomposition for n in (0, 1))
     assert (tie.winner, tie.ties) == (0, [1])
     assert (abs_won.winner, abs_won.ties) == (1, [])

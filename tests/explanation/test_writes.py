@@ -19,9 +19,9 @@ def test_what_was_written_through_another_tensor_is_followed_to_it(write, expect
     assert recording[name].kind == "overwritten"
     for at in itertools.product(*map(range, before.shape)):
         explanation = recording.explain(name, at)
-        assert explanation.made.kind == "copy", explanation.formula
-        assert explanation.total == before[at]
-        assert explanation.agrees
+        assert explanation.decomposition.kind == "identity", explanation.formula
+        assert explanation.exact_value == before[at]
+        assert explanation.is_within_tolerance
         assert_places_are_true(explanation, recording, net)
 
 
@@ -30,5 +30,8 @@ def test_what_was_not_written_is_as_it_was_and_what_was_names_the_writer():
     (name,) = recording[recording.output].operands
     (rectified,) = recording.explain(name, (1, 2, 3)).terms
     (as_it_was,) = recording.explain(name, (3, 2, 3)).terms
-    assert (recording[rectified.place.source].kind, rectified.place.at) == ("relu", (1, 2, 3))
-    assert (recording[as_it_was.place.source].kind, as_it_was.place.at) == ("clone", (3, 2, 3))
+    assert (recording[rectified.location.source].kind, rectified.location.at) == ("relu", (1, 2, 3))
+    assert (recording[as_it_was.location.source].kind, as_it_was.location.at) == (
+        "clone",
+        (3, 2, 3),
+    )

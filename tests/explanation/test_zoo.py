@@ -90,19 +90,20 @@ def units(recording, count=UNITS, seed=0):
 
 def wrong(explanation):
     """What is not as it has to be; None where nothing is."""
-    made = explanation.made
-    if made.kind == "unknown":
-        return f"is unknown: {made.formula}"
-    if made.kind in ("maximum", "minimum", "copy") and made.total != explanation.recorded:
-        return f"is {explanation.recorded!r}, and its {made.kind} {made.total!r}"
-    distance = abs(explanation.total - explanation.recorded)
-    if not distance <= explanation.bound + SMALLEST_NORMAL:
-        return f"is {distance} from its total, and not {explanation.bound}"
-    return None if explanation.agrees else "does not agree"
+    decomposition = explanation.decomposition
+    if decomposition.kind == "unsupported":
+        return f"is unknown: {decomposition.formula}"
+    kind, exact = decomposition.kind, decomposition.exact_value
+    if kind in ("maximum", "minimum", "identity") and exact != explanation.model_value:
+        return f"is {explanation.model_value!r}, and its {kind} {exact!r}"
+    distance = abs(explanation.exact_value - explanation.model_value)
+    if not distance <= explanation.tolerance + SMALLEST_NORMAL:
+        return f"is {distance} from its total, and not {explanation.tolerance}"
+    return None if explanation.is_within_tolerance else "does not agree"
 
 
 def all_are_right(recording):
-    assert recording[recording.output].full.isfinite().all()
+    assert recording[recording.output].tensor.isfinite().all()
     asked = units(recording)
     if len(recording) <= UNITS:
         assert {name for name, _ in asked} == set(recording.names)
@@ -183,20 +184,22 @@ def test_results_are_to_the_bit_and_totals_are_those_of_float64(name):
     net, image = network(name, size), photograph(ZOO[name].channels, *size)
     leaves, answer = answers(net, image)
     recording = record(net, image)
-    assert torch.equal(recording[recording.output].full, answer)
+    assert torch.equal(recording[recording.output].tensor, answer)
     random = np.random.default_rng(0)
     compared = 0
     for path, (layer, taken, given) in leaves.items():
         if path not in recording or isinstance(layer, nn.Dropout):
             continue
-        assert torch.equal(recording[path].full, given), path
+        assert torch.equal(recording[path].tensor, given), path
         with torch.no_grad():
             exact = deepcopy(layer).double()(*doubled(taken))
         for _ in range(3):
             at = tuple(int(random.integers(side)) for side in recording[path].shape)
             expected = float(exact[0][at])
             allowed = 1e-11 * float(exact.abs().max())
-            assert recording.explain(path, at).total == pytest.approx(expected, abs=allowed), path
+            assert recording.explain(path, at).exact_value == pytest.approx(
+                expected, abs=allowed
+            ), path
         compared += 1
     assert compared >= 8
 
@@ -211,8 +214,8 @@ def changed(explanation, factor):
         replace(part, weights=weights[first:end])
         for part, (first, end) in zip(terms.parts, pairwise(starts), strict=True)
     ]
-    made = replace(explanation.made, terms=Terms(*parts))
-    return replace(explanation, made=made)
+    decomposition = replace(explanation.decomposition, terms=Terms(*parts))
+    return replace(explanation, decomposition=decomposition)
 
 
 @pytest.mark.parametrize("name", ["lenet5", "resnet20_cifar", "densenet40_12", "squeezenet1_1"])
@@ -222,10 +225,10 @@ def test_a_weight_changed_in_its_third_digit_is_seen(name):
     seen = {"few": [], "many": []}  # the bound grows with the number of terms
     for one, at in units(recording, 400):
         explanation = recording.explain(one, at)
-        if isinstance(explanation.made, Sum) and explanation.terms.products.any():
-            assert changed(explanation, 1.0).agrees
+        if isinstance(explanation.decomposition, Sum) and explanation.terms.products.any():
+            assert changed(explanation, 1.0).is_within_tolerance
             which = "few" if len(explanation.terms) <= 300 else "many"
-            seen[which].append(not changed(explanation, 1.005).agrees)
+            seen[which].append(not changed(explanation, 1.005).is_within_tolerance)
     assert len(seen["few"]) > 40
     assert all(seen["few"])
     assert np.mean(seen["few"] + seen["many"]) > 0.6
@@ -235,8 +238,8 @@ def test_another_value_than_the_recorded_one_does_not_agree():
     recording = record(network("lenet5", (32, 32)), photograph(1, 32, 32))
     for name, at in units(recording):
         explanation = recording.explain(name, at)
-        other = replace(explanation, recorded=explanation.recorded * 1.005)
-        assert other.agrees == (explanation.recorded == 0), (name, at)
+        other = replace(explanation, model_value=explanation.model_value * 1.005)
+        assert other.is_within_tolerance == (explanation.model_value == 0), (name, at)
 
 
 def test_one_draw_of_drop_path_is_for_all_units_of_a_branch():

@@ -82,7 +82,7 @@ def test_volumes_are_the_recordings_numbers(client, shelf, image):
     answer = client.get(f"/api/networks/lenet5/images/{image}/volumes/conv2?maps=3,1")
     assert answer.headers["x-shape"] == "2,10,10"
     found = np.frombuffer(answer.content, "<f4").reshape(2, 10, 10)
-    expected = look.recording["tanh2"].value
+    expected = look.recording["tanh2"].squeezed
     assert torch.equal(torch.tensor(found), expected[[3, 1]])
 
 
@@ -92,7 +92,7 @@ def test_faces_are_the_strongest_maps(client, shelf, image):
     heads = json.loads(data[4 : 4 + length])
     body = np.frombuffer(data[4 + length :], np.int8)
     look = shelf.network("lenet5").look(image)
-    volume = look.recording["tanh1"].value.numpy()
+    volume = look.recording["tanh1"].squeezed.numpy()
     (head,) = [one for one in heads if one["name"] == "conv1"]
     strongest = volume[np.abs(volume).mean((1, 2)).argmax()]
     size = head["height"] * head["width"]
@@ -111,10 +111,10 @@ def test_what_matters_is_gradient_times_activation(client, shelf, image):
     network = shelf.network("lenet5")
     told = client.get(f"/api/networks/lenet5/images/{image}/scores/fc1?rank=matters").json()
     look = network.look(image)
-    logits = look.recording["fc2"].value
+    logits = look.recording["fc2"].squeezed
     weight = network.net.get_submodule("fc2").weight[int(logits.argmax())]
     if told["scores"] is not None:
-        expected = (weight * look.recording["fc1_tanh"].value).tolist()
+        expected = (weight * look.recording["fc1_tanh"].squeezed).tolist()
         assert told["scores"] == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
@@ -135,7 +135,7 @@ def test_twins_are_maps_that_go_together():
 
 def test_a_unit_is_explained(client, image):
     told = client.get(f"/api/networks/lenet5/images/{image}/units/conv2/5,3,7?channels=2").json()
-    assert (told["made"], told["count"], len(told["parts"])) == ("sum", 150, 2)
+    assert (told["decomposition"], told["count"], len(told["parts"])) == ("sum", 150, 2)
     assert told["steps"][0]["label"] == "tanh"
     pixel = client.get(f"/api/networks/lenet5/images/{image}/pixels/3,4").json()["channels"][0]
     assert pixel["value"] == pytest.approx(

@@ -37,20 +37,20 @@ def units(ledger, each=2):
 def test_the_value_is_the_volumes_and_the_ledger_is_strict_json(ledger):
     for row, (c, y, x), found in units(ledger):
         assert found["value"] == pytest.approx(float(volume_of(ledger.recording, row)[c, y, x]))
-        assert found["agrees"]
+        assert found["is_within_tolerance"]
         assert json.loads(json.dumps(found, allow_nan=False)) == json.loads(json.dumps(found))
 
 
 def test_channels_and_the_rest_and_the_bias_add_up_to_the_exact_total(ledger):
     seen = 0
     for _, _, found in units(ledger):
-        if found["made"] != "sum" or not found["sums"]:
+        if found["decomposition"] != "sum" or not found["sums"]:
             continue
         bias = found["bias"] or 0.0
-        assert math.fsum([*found["sums"], bias]) == pytest.approx(found["exact"], rel=1e-9)
+        assert math.fsum([*found["sums"], bias]) == pytest.approx(found["exact_value"], rel=1e-9)
         shown = [part["sum"] for part in found["parts"]]
         total = math.fsum([*shown, found["rest"]["sum"], bias])
-        assert total == pytest.approx(found["exact"], rel=1e-9, abs=1e-12)
+        assert total == pytest.approx(found["exact_value"], rel=1e-9, abs=1e-12)
         assert len(shown) + found["rest"]["count"] == len(found["sums"])
         for part in found["parts"]:
             products = np.array(part["patch"]) * np.array(part["filter"] or 1)
@@ -61,10 +61,12 @@ def test_channels_and_the_rest_and_the_bias_add_up_to_the_exact_total(ledger):
 
 def test_listed_terms_and_what_is_left_add_up(ledger):
     for _, _, found in units(ledger):
-        if found["made"] == "sum" and not found["sums"]:
+        if found["decomposition"] == "sum" and not found["sums"]:
             listed = [term["product"] for term in found["listed"]]
             total = math.fsum([*listed, found["left"]["sum"]]) + (found["bias"] or 0.0)
-            assert total / found["divisor"] == pytest.approx(found["exact"], rel=1e-9, abs=1e-12)
+            assert total / found["divisor"] == pytest.approx(
+                found["exact_value"], rel=1e-9, abs=1e-12
+            )
             assert len(listed) + found["left"]["count"] == found["count"]
 
 

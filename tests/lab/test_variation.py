@@ -37,7 +37,7 @@ def test_a_map_with_other_settings_is_torchs(lenet, settings):
     layer = net.get_submodule("conv2")
     found = varied(recording, rows["conv2"], 5, **settings)
     with torch.no_grad():
-        whole = F.conv2d(recording["pool1"].full, layer.weight, layer.bias, **settings)
+        whole = F.conv2d(recording["pool1"].tensor, layer.weight, layer.bias, **settings)
     assert np.allclose(found.map, whole[0, 5].numpy(), atol=1e-6)
     height, width = whole.shape[2:]
     assert f"{height}x{width}" in found.sentence
@@ -46,7 +46,7 @@ def test_a_map_with_other_settings_is_torchs(lenet, settings):
 
 def test_the_groups_of_a_filter_are_its_own():
     net, recording, _, rows = looked("alexnet_towers")
-    own = recording["conv2"].value[200]
+    own = recording["conv2"].squeezed[200]
     found = varied(recording, rows["conv2"], 200)
     assert np.allclose(found.map, own.numpy(), atol=1e-5)
     assert net.get_submodule("conv2").groups == 2
@@ -57,7 +57,7 @@ def test_a_pooling_may_have_another_window(lenet, settings):
     _, recording, _, rows = lenet
     found = varied(recording, rows["pool1"], 2, **settings)
     whole = F.avg_pool2d(
-        recording["tanh1"].full, settings["kernel"], stride=settings.get("stride", 2)
+        recording["tanh1"].tensor, settings["kernel"], stride=settings.get("stride", 2)
     )
     assert np.allclose(found.map, whole[0, 2].numpy(), atol=1e-6)
 

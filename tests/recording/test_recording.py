@@ -135,8 +135,8 @@ def test_modules_have_the_values_that_forward_hooks_see_in_their_order(name, ima
     recording, seen = record(net, image), hooked(net, image)
     assert [name for name in recording.names if name in seen] == list(seen)
     for path, value in seen.items():
-        assert torch.equal(recording[path].full, value), path
-    assert torch.equal(recording[recording.output].full, plain(net, image))
+        assert torch.equal(recording[path].tensor, value), path
+    assert torch.equal(recording[recording.output].tensor, plain(net, image))
 
 
 def test_names_are_paths_of_modules_and_for_functions_the_caller_and_the_kind(image):
@@ -156,8 +156,8 @@ def test_a_functional_network_has_names_and_operands(image):
     found = [(step.name, step.operands) for step in map(recording.__getitem__, recording.names)]
     assert found == [("conv2d", ("image",)), ("relu", ("conv2d",)), ("mean", ("relu",))]
     expected = F.conv2d(image, weight.detach())
-    assert torch.equal(recording["conv2d"].full, expected)
-    assert torch.equal(recording["mean"].full, expected.relu().mean((2, 3)))
+    assert torch.equal(recording["conv2d"].tensor, expected)
+    assert torch.equal(recording["mean"].tensor, expected.relu().mean((2, 3)))
 
 
 class Interpreter(fx.Interpreter):
@@ -195,7 +195,7 @@ def test_names_operands_and_values_are_those_that_torch_fx_finds(name):
     assert list(recording.names) == list(traced.values)
     for path, value in traced.values.items():
         assert recording[path].operands == traced.operands[path], path
-        assert torch.equal(recording[path].full, value), path
+        assert torch.equal(recording[path].tensor, value), path
     assert recording.output == recording.names[-1]
 
 
@@ -231,7 +231,7 @@ def test_a_network_that_answers_nothing_is_recorded(image):
         x.mul(2)
 
     recording = record(Do(forward), image)
-    assert torch.equal(recording["mul"].full, image * 2)
+    assert torch.equal(recording["mul"].tensor, image * 2)
     assert record(Do(lambda _net, _x: None), image).names == ()
 
 
@@ -240,7 +240,9 @@ def test_a_tensor_that_is_no_parameter_is_a_constant(image):
     recording = record(Do(lambda net, x: x + net.offset, offset=constant), image)
     assert recording.names == ("add",)
     assert recording["add"].operands == ("image",)
-    assert recording.explain("add", (2, 4, 5)).total == pytest.approx(float(image[0, 2, 4, 5]) + 2)
+    assert recording.explain("add", (2, 4, 5)).exact_value == pytest.approx(
+        float(image[0, 2, 4, 5]) + 2
+    )
 
 
 # What is written over
@@ -280,10 +282,10 @@ def test_what_is_written_over_is_kept_before_and_after(name, image):
     with torch.no_grad():
         CHANGES[name](after)
     recording = record(Do(forward), image)
-    assert torch.equal(recording["mul"].full, image * 2)
+    assert torch.equal(recording["mul"].tensor, image * 2)
     last = recording[recording.output]
-    assert torch.equal(last.full, after + 1)
-    assert torch.equal(recording[last.operands[0]].full, after)
+    assert torch.equal(last.tensor, after + 1)
+    assert torch.equal(recording[last.operands[0]].tensor, after)
     assert last.operands != ("mul",)
     recording.explain(last.name, (0, 0, 0))  # nothing looks as if it was changed afterwards
 
@@ -304,10 +306,10 @@ def test_a_change_through_another_tensor_is_an_operation(forward, operands, imag
     overwritten = recording["overwritten"]
     assert recording.names == ("mul", "getitem", "relu", "overwritten", "add")
     assert (overwritten.kind, overwritten.operands) == ("overwritten", operands)
-    assert torch.equal(overwritten.full, plain(Do(net), image))
+    assert torch.equal(overwritten.tensor, plain(Do(net), image))
     for at in ((0, 1, 2), (1, 3, 3)):
         explained = recording.explain("overwritten", at)
-        assert explained.total == explained.recorded == float(overwritten.full[(0, *at)])
+        assert explained.exact_value == explained.model_value == float(overwritten.tensor[(0, *at)])
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (1, 3, 8, 8)])
@@ -315,10 +317,10 @@ def test_the_image_is_left_alone_where_the_network_writes_to_it(shape, image):
     given = image.reshape(shape).clone()
     recording = record(nn.Sequential(nn.ReLU(inplace=True), convolved()), given)
     assert torch.equal(given, image.reshape(shape))
-    assert torch.equal(recording["image"].full, image)
-    assert torch.equal(recording["0"].full, image.relu())
+    assert torch.equal(recording["image"].tensor, image)
+    assert torch.equal(recording["0"].tensor, image.relu())
     given.zero_()  # the recording has its own
-    assert torch.equal(recording["image"].full, image)
+    assert torch.equal(recording["image"].tensor, image)
 
 
 # Modes, memory formats, types
@@ -331,18 +333,18 @@ def test_channels_last_stays_channels_last(network_too, image):
         net = net.to(memory_format=torch.channels_last)
     image = image.contiguous(memory_format=torch.channels_last)
     recording = record(net, image)
-    assert recording["image"].full.stride() == image.stride()
+    assert recording["image"].tensor.stride() == image.stride()
     for path, value in hooked(net, image).items():
-        assert torch.equal(recording[path].full, value), path
-        assert recording[path].full.stride() == value.stride(), path
+        assert torch.equal(recording[path].tensor, value), path
+        assert recording[path].tensor.stride() == value.stride(), path
 
 
 def test_double_networks_stay_double(image):
     net = nn.Sequential(convolved(), nn.BatchNorm2d(3), nn.ReLU()).double().eval()
     recording = record(net, image.double())
     for path, value in hooked(net, image.double()).items():
-        assert recording[path].full.dtype == torch.float64
-        assert torch.equal(recording[path].full, value), path
+        assert recording[path].tensor.dtype == torch.float64
+        assert torch.equal(recording[path].tensor, value), path
     assert recording.explain("0", (0, 1, 1)).epsilon == 2.0**-52
 
 
@@ -379,7 +381,7 @@ def test_a_network_runs_in_its_mode_and_its_state_and_the_dice_are_as_before(
     drawn = dice()
     throw()
     assert drawn == dice()
-    assert torch.equal(recording[recording.output].full, expected)
+    assert torch.equal(recording[recording.output].tensor, expected)
     assert [part.training for part in net.modules()] == modes
     assert_left_alone(net, before)
 
@@ -408,7 +410,7 @@ def test_a_parameter_that_the_network_writes_to_is_put_back(image):
     net = Do(forward, conv=convolved())
     before, expected = state_of(net), plain(net, image)
     recording = record(net, image)
-    assert torch.equal(recording["conv"].full, expected)
+    assert torch.equal(recording["conv"].tensor, expected)
     assert_left_alone(net, before)
 
 
@@ -421,10 +423,10 @@ def test_a_result_in_a_buffers_memory_is_what_it_was_though_the_buffer_is_put_ba
     recording, learned = record(net, image), copy.deepcopy(net)
     answer = plain(net, image)
     learned.norm(image)
-    assert torch.equal(recording["view"].full.flatten(), learned.norm.running_mean)
-    assert torch.equal(recording["add"].full, answer)
+    assert torch.equal(recording["view"].tensor.flatten(), learned.norm.running_mean)
+    assert torch.equal(recording["add"].tensor, answer)
     assert not net.norm.running_mean.any()
-    assert recording.explain("add", (1, 2, 3)).agrees
+    assert recording.explain("add", (1, 2, 3)).is_within_tolerance
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -438,7 +440,7 @@ def test_weights_that_are_computed_are_recorded_as_they_were_computed(norm, trai
         weight = expected[0].weight  # spectral norm looks for its vectors while training
         value = F.conv2d(image, weight, expected[0].bias, padding=1)
     (conv,) = [name for name in recording.names if recording[name].kind == "conv2d"]
-    assert torch.equal(recording[conv].full, value)
+    assert torch.equal(recording[conv].tensor, value)
     explained = recording.explain(conv, (2, 4, 4))
     assert explained.filter is not None
     assert torch.equal(torch.from_numpy(explained.filter).float(), weight[2])
@@ -524,9 +526,9 @@ def test_gradients_are_left_alone(around, image):
     assert given.requires_grad
     assert given.grad is None
     for path, value in seen.items():
-        assert torch.equal(recording[path].full, value), path
-        assert not recording[path].full.requires_grad
-        assert not recording[path].full.is_inference()  # its changes could not be noticed
+        assert torch.equal(recording[path].tensor, value), path
+        assert not recording[path].tensor.requires_grad
+        assert not recording[path].tensor.is_inference()  # its changes could not be noticed
     net(given).sum().backward()  # the network learns on
     assert given.grad is not None
 
@@ -606,10 +608,10 @@ def test_results_and_operands_are_kept_of_what_was_asked_for(keep, kept, image):
         assert recording[name].operands == whole[name].operands
         assert recording[name].shape == whole[name].shape
         if name in kept:
-            assert torch.equal(recording[name].full, whole[name].full), name
+            assert torch.equal(recording[name].tensor, whole[name].tensor), name
         else:
             with pytest.raises(RequestError, match="not kept"):
-                _ = recording[name].value
+                _ = recording[name].squeezed
             with pytest.raises(RequestError, match="not kept"):
                 recording.explain(name, (0,) * len(recording[name].shape))
 
@@ -658,7 +660,7 @@ def test_what_was_freed_is_not_taken_for_what_came_after_it(image):
 
 def memories(recording):
     """Addresses and sizes of the memory that results lie in."""
-    found = [recording[name].full.untyped_storage() for name in ("image", *recording.names)]
+    found = [recording[name].tensor.untyped_storage() for name in ("image", *recording.names)]
     return {storage.data_ptr(): storage.nbytes() for storage in found}
 
 
@@ -675,8 +677,8 @@ def test_a_result_is_held_once_and_is_the_one_that_the_network_had(image):
     recording = record(Do(forward, conv=convolved()), image)
     assert sum(memories(recording).values()) == 2 * image.nbytes
     for name, tensor in zip(("conv", "flatten", "getitem"), kept, strict=True):
-        assert recording[name].full.data_ptr() == tensor.data_ptr()
-        assert recording[name].full.stride() == tensor.stride()
+        assert recording[name].tensor.data_ptr() == tensor.data_ptr()
+        assert recording[name].tensor.stride() == tensor.stride()
 
 
 def test_what_shared_memory_before_it_was_written_to_shares_its_copy(image):
@@ -688,11 +690,11 @@ def test_what_shared_memory_before_it_was_written_to_shares_its_copy(image):
         return v
 
     recording = record(Do(forward), image)
-    before, view = recording["mul"].full, recording["getitem"].full
+    before, view = recording["mul"].tensor, recording["getitem"].tensor
     assert view.data_ptr() == before[0, 1].data_ptr()
     assert torch.equal(view, image[0, 1].flatten() * 2)
     assert sum(memories(recording).values()) == 4 * image.nbytes  # x, 2x, its relu, plus 1
-    assert len({recording[name].full.data_ptr() for name in ("mul", "relu", "add")}) == 3
+    assert len({recording[name].tensor.data_ptr() for name in ("mul", "relu", "add")}) == 3
 
 
 # What is refused
@@ -736,8 +738,8 @@ AFTERWARDS = {
     "a weight": add,
     "weights that are loaded": lambda net, _: net.load_state_dict(sequential().state_dict()),
     "weights that are drawn": lambda net, _: nn.init.zeros_(net[0].bias),
-    "a result": lambda _, recording: recording["0"].full.add_(1),
-    "the image": lambda _, recording: recording["image"].full.zero_(),
+    "a result": lambda _, recording: recording["0"].tensor.add_(1),
+    "the image": lambda _, recording: recording["image"].tensor.zero_(),
 }
 
 

@@ -19,7 +19,7 @@ from convscope.features.ranking import (
 )
 from convscope.features.similarity import correlated_groups
 from convscope.lab.inspect.graph import Row
-from convscope.terms import told
+from convscope.terms import json_number
 
 Rank = Literal["strongest", "unusual", "matters", "twins"]
 Floats = NDArray[np.float32]
@@ -33,7 +33,7 @@ _MAX_MAPS = 2048  # that are compared with each other
 
 def volume_of(recording: Recording, row: Row, maps: Sequence[int] | None = None) -> Floats:
     """A row's volume, or some of its maps, as float32 (c, h, w)."""
-    whole = recording[row.out].value.reshape(row.shape)
+    whole = recording[row.out].squeezed.reshape(row.shape)
     if maps is not None:
         if any(not 0 <= place < len(whole) for place in maps):
             raise RequestError(f"{row.name} has the maps 0 to {len(whole) - 1}.")
@@ -114,13 +114,13 @@ def scores_of(rank: str, recording: Recording, row: Row, net: nn.Module, usual: 
             note = "The answer's derivative by this volume cannot be had."
             return Scores("matters", None, dead, [], note)
         values = found
-    told_values = [told(float(value)) for value in values]
+    told_values = [json_number(float(value)) for value in values]
     return Scores(rank, told_values, dead, [], note)  # pyright: ignore[reportArgumentType]
 
 
 def _importance(recording: Recording, row: Row, net: nn.Module) -> Floats | None:
     """Gradient times activation for the largest output, summed over each map."""
-    product = gradient_times_activation(net, recording["image"].full, row.out)
+    product = gradient_times_activation(net, recording["image"].tensor, row.out)
     if product is None:
         return None
     return product.reshape(row.shape).sum((1, 2)).float().cpu().numpy()

@@ -42,7 +42,7 @@ class Look:
     @cached_property
     def size(self) -> int:
         """Bytes of the results."""
-        whole = (self.recording[name].full for name in self.recording.names)
+        whole = (self.recording[name].tensor for name in self.recording.names)
         return sum(tensor.numel() * tensor.element_size() for tensor in whole)
 
 
@@ -85,7 +85,7 @@ class Network:
 
     def answers(self, look: Look) -> list[dict[str, Any]]:
         """The classes with their probabilities, the likeliest first; none without logits."""
-        logits = look.recording[look.recording.output].value.double()
+        logits = look.recording[look.recording.output].squeezed.double()
         if logits.shape != (len(self.card.classes),):
             return []
         shares = logits if _is_shares(look) else logits.softmax(0)
@@ -123,7 +123,7 @@ class Network:
             raise RequestError(f"The image has {height} rows and {width} columns.")
         scale, shift = scale_and_shift(self.card)
         names = ("gray",) if self.card.in_channels == 1 else ("red", "green", "blue")
-        value = look.recording["image"].value
+        value = look.recording["image"].squeezed
         return {
             "channels": [
                 {

@@ -72,7 +72,8 @@ export function channelRows(scene, open) {
   const parts = folded ? unit.parts : [...unit.parts].sort((a, b) => a.channel - b.channel);
   const chosen = parts.some((part) => part.channel === scene.opened) ? scene.opened : unit.parts[0]?.channel;
   const layout = layoutOf(unit);
-  const result = unit.made === "sum" ? (unit.divisor === 1 ? "sum" : `sum ÷ ${unit.divisor}`) : unit.made;
+  const result =
+    unit.decomposition === "sum" ? (unit.divisor === 1 ? "sum" : `sum ÷ ${unit.divisor}`) : unit.decomposition;
   const names = layout.weighted ? ["patch", null, "filter", null, "products"] : ["patch"];
   const head = layout.wraps
     ? null
@@ -137,7 +138,7 @@ function channelRow(scene, part, layout, open, toggle) {
   const sum = el(
     "data",
     { class: "sum", style: { ...LAST, "margin-left": "auto" }, title: whole(part.sum) },
-    figure(part.sum, scene.decimals, unit.made === "sum" ? signed : fixed),
+    figure(part.sum, scene.decimals, unit.decomposition === "sum" ? signed : fixed),
   );
   const from = title(scene, part, one, open, toggle);
   if (flows) from.style.flexBasis = "100%";
@@ -233,7 +234,7 @@ function matrix(scene, part, kind, figures) {
         "aria-label": follows ? `${spotName(scene.net, spot)}, ${reading(unit, part, k)}. Follow.` : null,
         onclick: follows ? () => back(scene, spot) : null,
       },
-      figures ? (outside ? (unit.made === "sum" ? "0" : "") : inCell(value, peak, most)) : null,
+      figures ? (outside ? (unit.decomposition === "sum" ? "0" : "") : inCell(value, peak, most)) : null,
     );
   });
   const grid = el(
@@ -272,11 +273,11 @@ function point(scene, part, matrices, target) {
 function reading(unit, part, k) {
   const value = part.patch.flat()[k];
   const padding = !part.cells.flat()[k];
-  if (unit.made !== "sum") {
+  if (unit.decomposition !== "sum") {
     if (padding) return "Padding, outside the image: it takes no part";
     const [, columns] = unit.size;
     const here = ([y, x]) => y * columns + x === Number(k);
-    const best = `the ${unit.made === "minimum" ? "smallest" : "largest"}`;
+    const best = `the ${unit.decomposition === "minimum" ? "smallest" : "largest"}`;
     return here(unit.winner)
       ? `${whole(value)} is ${best}`
       : unit.ties.some(here)

@@ -33,7 +33,7 @@ export function listedRows(scene) {
 const LAST = { "grid-column": "-2 / -1" };
 
 function layoutOf({ net, unit }) {
-  const weighted = unit.made === "sum" && unit.listed.some((term) => term.weight !== 1 || term.weight_place);
+  const weighted = unit.decomposition === "sum" && unit.listed.some((term) => term.weight !== 1 || term.weight_place);
   const named = unit.listed.map(
     (term) =>
       (term.place ? spotName(net, term.place).length : 0) +
@@ -51,7 +51,7 @@ function layoutOf({ net, unit }) {
     "--n": 1,
     "grid-template-columns": `${first} var(--w)${weighted ? " 14px var(--w)" : ""} minmax(64px, 1fr)`,
   };
-  return { weighted, pictured: pictured && unit.listed.length <= 4, adds: unit.made === "sum", style };
+  return { weighted, pictured: pictured && unit.listed.length <= 4, adds: unit.decomposition === "sum", style };
 }
 
 const flat = (net, spot) => {

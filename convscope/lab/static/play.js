@@ -197,7 +197,9 @@ function onwards(scene) {
   const { unit, net } = scene;
   const { largest } = unit;
   const words =
-    { maximum: "largest operand", minimum: "smallest operand", copy: "copy", function: "operand" }[unit.made] ??
+    { maximum: "largest operand", minimum: "smallest operand", identity: "copy", expression: "operand" }[
+      unit.decomposition
+    ] ??
     (unit.parts.some((part) => part.filter) || unit.listed.some((term) => term.weight !== 1)
       ? "largest product"
       : "largest value");
@@ -213,7 +215,7 @@ function onwards(scene) {
     el(
       "p",
       { class: "caption" },
-      `One step back, to ${spotName(net, largest)}${unit.made === "sum" && unit.count > 1 ? ", which contributes most" : ""}. Again and again it ends at a pixel.`,
+      `One step back, to ${spotName(net, largest)}${unit.decomposition === "sum" && unit.count > 1 ? ", which contributes most" : ""}. Again and again it ends at a pixel.`,
     ),
   ];
 }

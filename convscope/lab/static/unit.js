@@ -14,7 +14,13 @@ export { stop };
 const FIRST = { one: 9, many: 4 }; // channels that are written out before the fold
 const MORE = 8;
 const WHOLE = 1_000_000; // values of an operand's volume up to which all of it is fetched
-const LABELS = { maximum: "largest", minimum: "smallest", copy: "value", function: "result", unknown: "value" };
+const LABELS = {
+  maximum: "largest",
+  minimum: "smallest",
+  identity: "value",
+  expression: "result",
+  unsupported: "value",
+};
 let kept = { of: "", opened: -1, more: 0 }; // what the person has opened of a layer, while the unit moves
 
 /**
@@ -57,7 +63,7 @@ async function sceneOf(net, image, row, place) {
   ]);
   const unit = told(answer);
   const volumes = await operands(net, image, unit);
-  const results = [unit.exact, unit.value, ...unit.steps.map((step) => step.value)].filter(
+  const results = [unit.exact_value, unit.value, ...unit.steps.map((step) => step.value)].filter(
     (v) => Number.isFinite(v) && v,
   );
   const decimals = Math.min(6, Math.max(3, ...results.map((v) => decimalsFor([v], 3))));
@@ -91,9 +97,9 @@ const PLAIN = new Set([
   "operation",
   "op",
   "kind",
-  "made",
+  "decomposition",
   "formula",
-  "worked",
+  "substituted",
   "from",
   "weight_place",
   "name",
@@ -148,16 +154,16 @@ function how({ net, unit }) {
   const n = count(unit.count);
   const of = unit.from.join(" and ");
   const [first] = unit.listed;
-  if (unit.made === "maximum" || unit.made === "minimum") {
+  if (unit.decomposition === "maximum" || unit.decomposition === "minimum") {
     const ties = unit.ties.length ? ` ${unit.ties.length + 1} of them have it.` : "";
-    return `The ${LABELS[unit.made]} of ${n} values of ${of}.${ties}`;
+    return `The ${LABELS[unit.decomposition]} of ${n} values of ${of}.${ties}`;
   }
-  if (unit.made === "copy")
+  if (unit.decomposition === "identity")
     return first?.place
       ? `A copy of ${spotName(net, first.place)}: nothing is computed${unit.op === "concat" ? `; ${unit.from.length} volumes lie behind each other here` : ""}.`
       : "A constant: nothing is computed.";
-  if (unit.made === "function") return `${unit.kind.replaceAll("_", " ")}: ${unit.formula}`;
-  if (unit.made === "unknown")
+  if (unit.decomposition === "expression") return `${unit.kind.replaceAll("_", " ")}: ${unit.formula}`;
+  if (unit.decomposition === "unsupported")
     return `${unit.kind.replaceAll("_", " ")} is an operation that convscope does not know; it reads ${of}.`;
   if (unit.op === "mul" && first?.weight_place)
     return `The product of two values: ${whole(first.value)} × ${bracketed(first.weight)}.`;
@@ -193,7 +199,7 @@ function ledger(scene) {
     ...[
       unit.count ? spoken : null,
       codes(scene),
-      ...(unit.made === "sum" && unit.op === "norm" ? lines(scene) : []),
+      ...(unit.decomposition === "sum" && unit.op === "norm" ? lines(scene) : []),
       ...(unit.parts.length ? channelRows(scene, open) : listedRows(scene)),
       rest(scene, () => again({ more: kept.more + MORE }, ".unfold")),
       ...totals(scene),
@@ -232,13 +238,13 @@ function rest({ unit, decimals }, more) {
   const channels = unit.rest.count;
   const hidden = channels || unit.left.count;
   if (!hidden) return null;
-  const noun = channels ? "channel" : unit.made !== "sum" ? "operand" : weighted(unit) ? "product" : "value";
+  const noun = channels ? "channel" : unit.decomposition !== "sum" ? "operand" : weighted(unit) ? "product" : "value";
   const name = `${count(hidden)} other ${noun}${hidden > 1 ? "s" : ""}`;
   const bounded =
     channels && unit.rest.largest !== undefined
       ? `none of them more than ${figure(unit.rest.largest, decimals)}; `
       : "";
-  const sum = unit.made !== "sum" ? null : channels ? unit.rest.sum : unit.left.sum;
+  const sum = unit.decomposition !== "sum" ? null : channels ? unit.rest.sum : unit.left.sum;
   return el(
     "div",
     { class: "total" },
@@ -263,28 +269,40 @@ function totals(scene) {
   const steps = unit.steps.map((step, place) =>
     line(step.label, step.text, step.value, place === unit.steps.length - 1 ? "result" : ""),
   );
-  if (unit.made === "unknown")
-    return [line("value", "as the network recorded it", unit.recorded, `rule${last}`), ...steps];
-  if (unit.made !== "sum") {
+  if (unit.decomposition === "unsupported")
+    return [line("value", "as the network recorded it", unit.model_value, `rule${last}`), ...steps];
+  if (unit.decomposition !== "sum") {
     const text =
-      unit.made === "function" ? unit.worked || unit.formula : unit.made === "copy" ? unit.formula : "to the bit";
-    return [...lines(scene), line(LABELS[unit.made], text, unit.exact, `rule${last}`), ...steps];
+      unit.decomposition === "expression"
+        ? unit.substituted || unit.formula
+        : unit.decomposition === "identity"
+          ? unit.formula
+          : "to the bit";
+    return [...lines(scene), line(LABELS[unit.decomposition], text, unit.exact_value, `rule${last}`), ...steps];
   }
   const total = unit.op === "mul" && !unit.bias ? "product" : unit.divisor !== 1 && !weighted(unit) ? "mean" : "sum";
   const divided = unit.divisor !== 1 && !unit.parts.length ? `the sum ÷ ${whole(unit.divisor)}, ` : "";
   return [
     ...(unit.op === "norm" ? [] : lines(scene)),
     unit.bias === null ? null : line(unit.op === "norm" ? "shift" : "bias", "", unit.bias, "", signed),
-    line(total, `${divided}exact, rounded once`, unit.exact, `rule${last}`),
+    line(total, `${divided}exact, rounded once`, unit.exact_value, `rule${last}`),
     ...steps,
   ].filter(Boolean);
 }
 
 /** The network's own number beside the exact one. */
-function compared({ made, recorded, difference, bound, agrees, kind, steps: { length: after } }) {
+function compared({
+  decomposition,
+  model_value: recorded,
+  difference,
+  tolerance,
+  is_within_tolerance: agrees,
+  kind,
+  steps: { length: after },
+}) {
   const away = Math.abs(difference).toExponential(1).replaceAll("-", "−");
-  const allowed = Math.abs(bound).toExponential(1).replaceAll("-", "−");
-  if (made === "unknown")
+  const allowed = Math.abs(tolerance).toExponential(1).replaceAll("-", "−");
+  if (decomposition === "unsupported")
     return `What ${kind.replaceAll("_", " ")} does is not known here, so ${whole(recorded)} is not explained.`;
   if (difference === 0) return `The network recorded ${whole(recorded)}: the same.`;
   if (!Number.isFinite(difference))
@@ -292,5 +310,5 @@ function compared({ made, recorded, difference, bound, agrees, kind, steps: { le
   const why = agrees
     ? `the rounding of its arithmetic, which may be up to ${allowed}`
     : `more than its rounding explains, which is at most ${allowed}`;
-  return `The network recorded ${whole(recorded)}${made === "sum" && after ? " for the sum" : ""}, ${away} away: ${why}.`;
+  return `The network recorded ${whole(recorded)}${decomposition === "sum" && after ? " for the sum" : ""}, ${away} away: ${why}.`;
 }

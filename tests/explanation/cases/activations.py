@@ -22,7 +22,7 @@ def curved(kind, of, *settings, formula=None):
     return Case(
         kind,
         build,
-        "function",
+        "expression",
         elementwise(lambda x: chosen(x, *settings)),
         words=", ".join(map(str, (formula or "", *settings))).strip(", "),
     )
@@ -85,7 +85,7 @@ def positive(kind, of):
     return Case(
         kind,
         lambda: Net(lambda x: of(x.abs().clamp(min=2**-7))),
-        "function",
+        "expression",
         elementwise(lambda x: chosen(max(abs(x), 2**-7))),
         words="of positive numbers",
     )
@@ -101,39 +101,39 @@ ACTIVATIONS = [
     Case(
         "ScaledTanh",
         lambda: ScaledTanh(amplitude=1.5, slope=0.5),
-        "function",
+        "expression",
         elementwise(lambda x: 1.5 * math.tanh(x / 2)),
     ),
     Case(
         "prelu",
         lambda: nn.PReLU(3),
-        "function",
+        "expression",
         lambda x, net, _y: np.where(x > 0, x, x * column(net.weight, 4)),
         words="per map",
     ),
     Case(
         "prelu",
         nn.PReLU,
-        "function",
+        "expression",
         lambda x, net, _y: np.where(x > 0, x, x * net.weight.item()),
         words="one slope",
     ),
     Case(
         "prelu",
         lambda: nn.PReLU(5),
-        "function",
+        "expression",
         lambda x, net, _y: np.where(x > 0, x, x * numbers(net.weight)),
         (5,),
         "of units",
     ),
-    Case("pow", lambda: Net(lambda x: x**2), "function", elementwise(lambda x: x * x)),
-    Case("pow", lambda: Net(lambda x: x.pow(3)), "function", elementwise(lambda x: x * x * x)),
+    Case("pow", lambda: Net(lambda x: x**2), "expression", elementwise(lambda x: x * x)),
+    Case("pow", lambda: Net(lambda x: x.pow(3)), "expression", elementwise(lambda x: x * x * x)),
     Case(
         "pow",
         lambda: Net(lambda x: torch.pow(x.abs(), 0.75)),
-        "function",
+        "expression",
         elementwise(lambda x: math.sqrt(abs(x)) * math.sqrt(math.sqrt(abs(x)))),
         words="a fraction",
     ),
-    Case("pow", lambda: Net(lambda x: x**-2), "function", elementwise(lambda x: 1 / x / x)),
+    Case("pow", lambda: Net(lambda x: x**-2), "expression", elementwise(lambda x: 1 / x / x)),
 ]

@@ -11,11 +11,11 @@ from convscope.layers import DropPath, DropPathSampler, FractalJoin
 from tests.explanation.cases.case import Case, Net, numbers, some
 
 
-def plain(kind, of, expected, made="sum", words="", **shapes):
+def plain(kind, of, expected, decomposition="sum", words="", **shapes):
     return Case(
         kind,
         lambda: Net(of, **{n: some(*s, seed=k) for k, (n, s) in enumerate(shapes.items())}),
-        made,
+        decomposition,
         lambda x, net, _y: expected(x, *map(numbers, net.parameters())),
         words=words,
     )
@@ -85,8 +85,8 @@ ARITHMETIC = [
         lambda x: x * x.max((2, 3), keepdims=True),
     ),
     plain("div", lambda x: x / 3, lambda x: x / 3, words="by a number"),
-    plain("div", lambda x, z: x / z, lambda x, z: x / z, "function", z=(5, 1)),
-    plain("rdiv", lambda x: 2 / x, lambda x: 2 / x, "function"),
+    plain("div", lambda x, z: x / z, lambda x, z: x / z, "expression", z=(5, 1)),
+    plain("rdiv", lambda x: 2 / x, lambda x: 2 / x, "expression"),
     plain("neg", lambda x: -x, lambda x: -x),
     plain(
         "addcmul",
@@ -95,31 +95,31 @@ ARITHMETIC = [
         a=(3, 1, 1),
         b=(5, 1),
     ),
-    plain("gt", lambda x, z: x.gt(z), lambda x, z: x > z, "function", z=(5, 1)),
-    plain("ge", lambda x: x >= 0.25, lambda x: x >= 0.25, "function"),
-    plain("lt", lambda x: x < 0.25, lambda x: x < 0.25, "function"),
-    plain("le", lambda x, z: x.le(z), lambda x, z: x <= z, "function", z=(6,)),
-    plain("eq", lambda x: x == x.flip(3), lambda x: x == x[..., ::-1], "function"),
-    plain("ne", lambda x: x != x.flip(2), lambda x: x != x[:, :, ::-1], "function"),
-    plain("norm", lambda x: x.norm(), lambda x: math.sqrt((x * x).sum()), "function"),
+    plain("gt", lambda x, z: x.gt(z), lambda x, z: x > z, "expression", z=(5, 1)),
+    plain("ge", lambda x: x >= 0.25, lambda x: x >= 0.25, "expression"),
+    plain("lt", lambda x: x < 0.25, lambda x: x < 0.25, "expression"),
+    plain("le", lambda x, z: x.le(z), lambda x, z: x <= z, "expression", z=(6,)),
+    plain("eq", lambda x: x == x.flip(3), lambda x: x == x[..., ::-1], "expression"),
+    plain("ne", lambda x: x != x.flip(2), lambda x: x != x[:, :, ::-1], "expression"),
+    plain("norm", lambda x: x.norm(), lambda x: math.sqrt((x * x).sum()), "expression"),
     plain(
         "norm",
         lambda x: x.norm(p=2, dim=(2, 3), keepdim=True),
         lambda x: np.sqrt((x * x).sum((2, 3), keepdims=True)),
-        "function",
+        "expression",
         "of maps",
     ),
     plain(
         "normalize",
         F.normalize,
         lambda x: x / np.sqrt((x * x).sum(1, keepdims=True)),
-        "function",
+        "expression",
     ),
     plain(
         "normalize",
         lambda x: F.normalize(x, dim=-1, eps=100.0),
         lambda x: x / 100,
-        "function",
+        "expression",
         "that is short",
     ),
     plain("maximum", torch.maximum, np.maximum, "maximum", other=(5, 1)),
@@ -130,39 +130,41 @@ ARITHMETIC = [
         "where",
         lambda x, z: torch.where(x > 0, x, z),
         lambda x, z: np.where(x > 0, x, z),
-        "copy",
+        "identity",
         z=(3, 1, 1),
     ),
     plain(
         "where",
         lambda x: torch.where(x[:, :1] > 0, 0.5, x),
         lambda x: np.where(x[:, :1] > 0, 0.5, x),
-        "copy",
+        "identity",
         words="a number, and a mask of one map",
     ),
     plain(
         "where",
         lambda x: torch.where(x > 0, x, 0.1),
         lambda x: np.where(x > 0, x, float(np.float32(0.1))),
-        "copy",
+        "identity",
         words="a number that float32 rounds",
     ),
     plain(
         "where",
         lambda x, z: x.where(z > 0, z),
         lambda x, z: np.where(z > 0, x, z),
-        "copy",
+        "identity",
         words="as a method",
         z=(5, 6),
     ),
     *(
-        Case(kind, lambda of=of: Net(lambda x: of(x, 0.5, training=False)), "copy", kept_as_it_is)
+        Case(
+            kind, lambda of=of: Net(lambda x: of(x, 0.5, training=False)), "identity", kept_as_it_is
+        )
         for kind, of in (("dropout", F.dropout), ("dropout2d", F.dropout2d))
         for kept_as_it_is in [lambda x, _net, _y: x]
     ),
     Case("dropout", lambda: nn.Dropout(0.75), "sum", left_out_or(4.0), words="training"),
     Case("dropout", lambda: nn.Dropout(1.0), "sum", left_out_or(0.0), words="of all"),
-    Case("dropout", lambda: nn.Dropout(0.0), "copy", lambda x, _net, _y: x, words="of none"),
+    Case("dropout", lambda: nn.Dropout(0.0), "identity", lambda x, _net, _y: x, words="of none"),
     Case("dropout2d", lambda: nn.Dropout2d(0.25), "sum", left_out_or(4 / 3), words="training"),
     Case("dropout1d", lambda: nn.Dropout1d(0.5), "sum", left_out_or(2.0), (6, 4)),
     Case("dropout3d", lambda: nn.Dropout3d(0.5), "sum", left_out_or(2.0), (4, 2, 3, 2)),
@@ -177,7 +179,7 @@ ARITHMETIC = [
     Case(
         "DropPath",
         lambda: DropPath(0.25, rescale=True).eval(),
-        "copy",
+        "identity",
         lambda x, _net, _y: x,
         words="rescaled",
     ),

@@ -40,7 +40,7 @@ class Case:
 
     kind: str
     build: Callable[[], nn.Module]
-    made: str
+    decomposition: str
     expected: Callable[[np.ndarray, nn.Module, np.ndarray], Any]
     image: tuple[int, ...] = (3, 5, 6)
     words: str = ""
@@ -81,23 +81,25 @@ def units_of(shape):
 def looked_up(recording, net, place):
     """The number at a place, read off the recording or the network."""
     if place.source in recording:
-        return recording[place.source].value[place.at].item()
+        return recording[place.source].squeezed[place.at].item()
     own = {**dict(net.named_parameters()), **dict(net.named_buffers())}
     return own[place.source.removeprefix("net.")][place.at].item()  # "net" is that of a Flat
 
 
 def assert_places_are_true(explanation, recording, net):
-    padding = dict(maximum=-math.inf, minimum=math.inf).get(explanation.made.kind, 0)
+    padding = dict(maximum=-math.inf, minimum=math.inf).get(explanation.decomposition.kind, 0)
     for term in explanation.terms:
-        if term.place is None:
+        if term.location is None:
             assert term.value == padding, term
         else:
-            assert same(looked_up(recording, net, term.place), term.value), term
-        if term.weight_place is not None:
-            assert same(looked_up(recording, net, term.weight_place), term.weight), term
-    bias_place = getattr(explanation.made, "bias_place", None)
-    if bias_place is not None:
-        assert looked_up(recording, net, bias_place) == explanation.made.bias, bias_place
+            assert same(looked_up(recording, net, term.location), term.value), term
+        if term.weight_location is not None:
+            assert same(looked_up(recording, net, term.weight_location), term.weight), term
+    bias_location = getattr(explanation.decomposition, "bias_location", None)
+    if bias_location is not None:
+        assert looked_up(recording, net, bias_location) == explanation.decomposition.bias, (
+            bias_location
+        )
 
 
 def same(one, two):

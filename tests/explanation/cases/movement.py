@@ -15,7 +15,7 @@ def move(kind, of, expected, image=(4, 3, 6), words="", **tensors):
     return Case(
         kind,
         lambda: Net(of, **tensors),
-        "copy",
+        "identity",
         lambda x, net, _y: expected(x, *(numbers(getattr(net, name)) for name in net.words)),
         image,
         words,
@@ -360,8 +360,8 @@ def as_bfloat16(x):
     return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16 << 16).astype(np.uint32).view(np.float32)
 
 
-def cast(kind, of, expected=lambda x: x, made="function", words=""):
-    return Case(kind, lambda: Net(of), made, lambda x, _net, _y: expected(x), words=words)
+def cast(kind, of, expected=lambda x: x, decomposition="expression", words=""):
+    return Case(kind, lambda: Net(of), decomposition, lambda x, _net, _y: expected(x), words=words)
 
 
 CASTS = [
@@ -369,8 +369,8 @@ CASTS = [
     cast("to", lambda x: x.to(torch.float16), lambda x: x.astype(np.float16), words="half"),
     cast("to", lambda x: x.to(dtype=torch.bfloat16), as_bfloat16, words="bfloat16"),
     cast("to", lambda x: (4 * x).to(torch.int64), lambda x: np.trunc(4 * x), words="whole numbers"),
-    cast("to", lambda x: x.to("cpu"), made="copy", words="where it is"),
-    cast("float", lambda x: x.float(), made="copy"),
+    cast("to", lambda x: x.to("cpu"), decomposition="identity", words="where it is"),
+    cast("float", lambda x: x.float(), decomposition="identity"),
     cast("float", lambda x: x.half().float(), lambda x: x.astype(np.float16), words="from half"),
     cast("double", lambda x: x.double()),
     cast("half", lambda x: x.half(), lambda x: x.astype(np.float16)),
@@ -381,6 +381,6 @@ CASTS = [
         lambda x: x.type_as(torch.zeros(1, dtype=torch.float16)),
         lambda x: x.astype(np.float16),
     ),
-    cast("cpu", lambda x: x.cpu(), made="copy"),
-    cast("cuda", lambda x: x.cuda(), made="copy"),
+    cast("cpu", lambda x: x.cpu(), decomposition="identity"),
+    cast("cuda", lambda x: x.cuda(), decomposition="identity"),
 ]

@@ -122,7 +122,7 @@ NORMALIZATION = [
         Case(
             "local_response_norm",
             lambda size=size: nn.LocalResponseNorm(size, 0.5, 0.6, 2.0),
-            "function",
+            "expression",
             torch_norm,
             (6, 3, 2),
             f"over {size}",
@@ -133,21 +133,21 @@ NORMALIZATION = [
         Case(
             "LocalResponseNorm",
             lambda groups=groups: LocalResponseNorm(n=3, alpha=0.1, groups=groups),
-            "function",
+            "expression",
             paper_norm,
             (6, 3, 2),
             f"groups={groups}",
         )
         for groups in (1, 2, 3)
     ),
-    Case("softmax", lambda: nn.Softmax(dim=1), "function", shared_out(1)),
-    Case("softmax", lambda: Net(lambda x: x.softmax(-1)), "function", shared_out(3), words="-1"),
-    Case("softmax", lambda: Net(lambda x: torch.softmax(x, 2)), "function", shared_out(2)),
-    Case("softmax", lambda: nn.Softmax(1), "function", shared_out(1), (7,), "of logits"),
+    Case("softmax", lambda: nn.Softmax(dim=1), "expression", shared_out(1)),
+    Case("softmax", lambda: Net(lambda x: x.softmax(-1)), "expression", shared_out(3), words="-1"),
+    Case("softmax", lambda: Net(lambda x: torch.softmax(x, 2)), "expression", shared_out(2)),
+    Case("softmax", lambda: nn.Softmax(1), "expression", shared_out(1), (7,), "of logits"),
     Case(
         "softmax",
         lambda: Net(lambda x: F.softmax(x * 128, 1)),
-        "function",
+        "expression",
         shared_out(1, scale=128),
         (7,),
         "large",
@@ -155,13 +155,13 @@ NORMALIZATION = [
     Case(
         "log_softmax",
         lambda: nn.LogSoftmax(dim=1),
-        "function",
+        "expression",
         shared_out(1, logarithm=True),
     ),
     Case(
         "log_softmax",
         lambda: Net(lambda x: torch.log_softmax(x * 128, -1)),
-        "function",
+        "expression",
         shared_out(1, logarithm=True, scale=128),
         (7,),
         "large",

@@ -64,8 +64,8 @@ def over(dims, of, *, keep=False):
 
 
 def pooled(kind, build, expected, image=(3, 5, 6), words=""):
-    made = "maximum" if "max" in kind else "minimum" if "min" in kind.lower() else "sum"
-    return Case(kind, build, made, expected, image, words)
+    decomposition = "maximum" if "max" in kind else "minimum" if "min" in kind.lower() else "sum"
+    return Case(kind, build, decomposition, expected, image, words)
 
 
 EVERY = (0, 1, 2, 3)

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from convscope.terms.exact import Floats, exact_sum, quotient
-from convscope.terms.term import Place, Term, Terms
+from convscope.terms.term import Location, Term, Terms
 
 
 class Line(NamedTuple):
@@ -34,7 +34,7 @@ class Sum:
     terms: Terms
     formula: str
     bias: float = 0.0
-    bias_place: Place | None = None
+    bias_location: Location | None = None
     divisor: float = 1.0
     lines: tuple[Line, ...] = ()
     roundings: int = 0
@@ -43,13 +43,13 @@ class Sum:
     kind = "sum"
 
     @cached_property
-    def total(self) -> float:
+    def exact_value(self) -> float:
         lacking: list[float] = [] if self.errors is None else self.errors.tolist()
         return quotient(
             exact_sum([*self.terms.products.tolist(), *lacking, self.bias]), self.divisor
         )
 
-    def bound(self, epsilon: float) -> float:
+    def tolerance(self, epsilon: float) -> float:
         """How far a calculation that rounds by `epsilon` may lie from the total."""
         count = self.roundings or len(self.terms) + 2
         size = float(np.abs(self.terms.products).sum()) + abs(self.bias)
@@ -57,7 +57,7 @@ class Sum:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Extreme:
+class Extremum:
     """The largest, or the smallest, of several values: one of them, to the bit.
 
     Attributes:
@@ -92,108 +92,118 @@ class Extreme:
         return self._winners[1:]
 
     @property
-    def total(self) -> float:
+    def exact_value(self) -> float:
         return float(self.terms.values[self.winner])
 
-    def bound(self, epsilon: float) -> float:  # noqa: ARG002 -- every record has a bound
+    def tolerance(self, epsilon: float) -> float:  # noqa: ARG002 -- every record has a bound
         return 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Copy:
+class Identity:
     """A value taken from elsewhere, to the bit; or a constant, where there is no term."""
 
     terms: Terms
     formula: str
     constant: float = 0.0
     lines: tuple[Line, ...] = ()
-    kind = "copy"
+    kind = "identity"
 
     @property
-    def total(self) -> float:
+    def exact_value(self) -> float:
         return float(self.terms.values[0]) if len(self.terms) else self.constant
 
-    def bound(self, epsilon: float) -> float:  # noqa: ARG002
+    def tolerance(self, epsilon: float) -> float:  # noqa: ARG002
         return 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Function:
+class Expression:
     """A value computed from others by a formula, in float64.
 
     Attributes:
         terms: what it is computed from; a product is what the term contributes, where that has a
             meaning.
-        worked: the formula with the numbers put in.
-        total: what it gives.
+        substituted: the formula with the numbers put in.
+        exact_value: what it gives.
         roundings, magnitude: as of a Sum; 0 roundings where it only chooses.
         main: the place of the term that the formula is about.
     """
 
     terms: Terms
     formula: str
-    worked: str
-    total: float
+    substituted: str
+    exact_value: float
     lines: tuple[Line, ...] = ()
     roundings: int = 4
     magnitude: float = 0.0
     main: int = 0
-    kind = "function"
+    kind = "expression"
 
-    def bound(self, epsilon: float) -> float:
+    def tolerance(self, epsilon: float) -> float:
         if not self.roundings:
             return 0.0
-        return self.roundings * epsilon * max(self.magnitude, abs(self.total))
+        return self.roundings * epsilon * max(self.magnitude, abs(self.exact_value))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unknown:
+class Unsupported:
     """An operation that convscope does not know: what it took, by name, and nothing more."""
 
     operands: tuple[str, ...]
     formula: str
     lines: tuple[Line, ...] = ()
-    total = math.nan
-    kind = "unknown"
+    exact_value = math.nan
+    kind = "unsupported"
 
     @property
     def terms(self) -> Terms:
         return Terms()
 
-    def bound(self, epsilon: float) -> float:  # noqa: ARG002
+    def tolerance(self, epsilon: float) -> float:  # noqa: ARG002
         return math.nan
 
 
-Made = Sum | Extreme | Copy | Function | Unknown
+Decomposition = Sum | Extremum | Identity | Expression | Unsupported
 
 
-def as_dict(made: Made, *, most: int | None = None) -> dict[str, Any]:
-    """The record for machines; at most so many terms, the largest, where `most` is given."""
-    chosen = range(len(made.terms)) if most is None else sorted(made.terms.largest(most))
+def as_dict(decomposition: Decomposition, *, max_terms: int | None = None) -> dict[str, Any]:
+    """The record for machines; at most so many terms, the largest, where `max_terms` is given."""
+    chosen = (
+        range(len(decomposition.terms))
+        if max_terms is None
+        else sorted(decomposition.terms.largest(max_terms))
+    )
     facts: dict[str, Any] = {
-        "made": made.kind,
-        "formula": made.formula,
-        "total": told(made.total),
-        "terms": [_term(made.terms[n]) for n in chosen],
-        "all_terms": len(made.terms),
-        "lines": [{**line._asdict(), "value": told(line.value)} for line in made.lines],
+        "decomposition": decomposition.kind,
+        "formula": decomposition.formula,
+        "exact_value": json_number(decomposition.exact_value),
+        "terms": [_term(decomposition.terms[n]) for n in chosen],
+        "num_terms": len(decomposition.terms),
+        "lines": [
+            {**line._asdict(), "value": json_number(line.value)} for line in decomposition.lines
+        ],
     }
-    match made:
+    match decomposition:
         case Sum():
-            facts |= dict(bias=told(made.bias), divisor=told(made.divisor))
-            facts["bias_place"] = None if made.bias_place is None else str(made.bias_place)
-        case Extreme():
-            facts |= dict(winner=made.winner, ties=made.ties)
-        case Function():
-            facts["worked"] = made.worked
-        case Unknown():
-            facts["operands"] = made.operands
-        case Copy():
+            facts |= dict(
+                bias=json_number(decomposition.bias), divisor=json_number(decomposition.divisor)
+            )
+            facts["bias_location"] = (
+                None if decomposition.bias_location is None else str(decomposition.bias_location)
+            )
+        case Extremum():
+            facts |= dict(winner=decomposition.winner, ties=decomposition.ties)
+        case Expression():
+            facts["substituted"] = decomposition.substituted
+        case Unsupported():
+            facts["operands"] = decomposition.operands
+        case Identity():
             pass
     return facts
 
 
-def told(value: float) -> float | str:
+def json_number(value: float) -> float | str:
     """A number as JSON can have it, which knows no infinity and no NaN: those by their names.
 
     >>> told(0.5), told(-math.inf)
@@ -204,9 +214,9 @@ def told(value: float) -> float | str:
 
 def _term(term: Term) -> dict[str, Any]:
     return {
-        "weight": told(term.weight),
-        "value": told(term.value),
-        "product": told(term.product),
-        "place": None if term.place is None else [term.place.source, *term.place.at],
-        "weight_place": None if term.weight_place is None else str(term.weight_place),
+        "weight": json_number(term.weight),
+        "value": json_number(term.value),
+        "product": json_number(term.product),
+        "location": None if term.location is None else [term.location.source, *term.location.at],
+        "weight_location": None if term.weight_location is None else str(term.weight_location),
     }
