@@ -62,7 +62,7 @@ def make_app(
     tell_errors(app)
     add_looks(app, shelf)
     add_runs(app, trainings, shelf)
-    add_compare(app, trainings, shelf)
+    add_compare(app, trainings)
     add_lessons(app)
     add_exercises(app)
     _add_pages(app)

@@ -2,8 +2,8 @@
 
 import json
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -12,10 +12,13 @@ import torch
 
 from convscope.card import Card
 from convscope.errors import ConvscopeError
+from convscope.runs.folder import Run
+from convscope.runs.live_files import Live, Snapshot
+from convscope.runs.tensor_file import Stored
 from convscope.zoo import ZOO, build
 from convscope.zoo.table_file import is_table
 
-Words = dict[str, Any]
+JsonDict = dict[str, Any]
 Stamp = tuple[int, int]
 
 MOST = 1000
@@ -34,59 +37,72 @@ def stamp(path: Path) -> Stamp:
     return found.st_mtime_ns, found.st_size
 
 
-def read_config(path: Path) -> Words:
-    """The config.toml of the run at `path`; empty where it cannot be read. Not to be changed."""
-    return read_toml(path / "config.toml")
-
-
-def read_toml(path: Path) -> Words:
-    """A file's TOML; empty where it cannot be read. Not to be changed."""
-    return _toml(path, stamp(path))
-
-
-def read_test(path: Path) -> Words | None:
-    """The test of the run at `path`, None before it was made."""
-    found = read_json(path / "test.json")
-    return found if found and found.keys() >= _TEST else None
-
-
-def read_metrics(path: Path) -> list[Words]:
-    """The evaluations of the run at `path`; of more than `MOST` the best and some between."""
-    return _lines(path / "metrics.jsonl", stamp(path / "metrics.jsonl"))
-
-
-def read_json(path: Path) -> Words | None:
-    """A file's JSON object, its numbers finite; None where there is none. Not to be changed."""
-    return _object(path, stamp(path))
+def read_config(path: Path) -> JsonDict:
+    """The settings of the run at `path`; empty if they cannot be read. Do not change it."""
+    return _config(path, stamp(path / "config.toml"))
 
 
 @lru_cache(maxsize=1024)
-def _toml(path: Path, _stamp: Stamp) -> Words:
+def _config(path: Path, _stamp: Stamp) -> JsonDict:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        config = Run(path).read_config()
+        json.dumps(config, default=str, ensure_ascii=False).encode()  # else no page can show it
+    except (ConvscopeError, ValueError):
         return {}
+    return config
 
 
-@lru_cache(maxsize=2048)
-def _object(path: Path, _stamp: Stamp) -> Words | None:
-    try:
-        found = finite(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError):
-        return None
-    return cast("Words", found) if isinstance(found, dict) else None
+def read_test(path: Path) -> JsonDict | None:
+    """The test result of the run at `path`; None if it was not tested."""
+    test = _test(path, stamp(path / "test.json"))
+    return test if test and test.keys() >= _TEST else None
+
+
+@lru_cache(maxsize=1024)
+def _test(path: Path, _stamp: Stamp) -> JsonDict | None:
+    with suppress(ConvscopeError, ValueError):
+        test = finite(json.loads(Run(path).read("test.json")))
+        return cast("JsonDict", test) if isinstance(test, dict) else None
+    return None
+
+
+def read_now(path: Path) -> JsonDict | None:
+    """The last status that the training of the run at `path` wrote; None if it wrote none."""
+    return _now(path, stamp(Live(path).folder / "now.json"))
+
+
+@lru_cache(maxsize=1024)
+def _now(path: Path, _stamp: Stamp) -> JsonDict | None:
+    now = finite(Live(path).read_now())
+    is_dated = now is not None and isinstance(now.get("updated_at"), int | float)
+    return now if is_dated else None
+
+
+def read_metrics(path: Path) -> list[JsonDict]:
+    """The evaluations of the run at `path`; of more than `MOST`, the best and some in between."""
+    return _metrics(path, stamp(path / "metrics.jsonl"))
 
 
 @lru_cache(maxsize=256)
-def _lines(path: Path, _stamp: Stamp) -> list[Words]:
+def _metrics(path: Path, _stamp: Stamp) -> list[JsonDict]:
     try:
-        found = [finite(json.loads(line)) for line in path.read_text("utf-8").splitlines()]
-    except (OSError, ValueError):
+        lines: list[Any] = Run(path).read_metrics()
+    except (ConvscopeError, ValueError):
         return []
-    return thinned([cast("Words", line) for line in found if isinstance(line, dict)])
+    return thinned([finite(line) for line in lines if isinstance(line, dict)])
 
 
-def thinned(lines: Sequence[Words], *, most: int = MOST) -> list[Words]:
+def read_snapshot(path: Path, name: Snapshot) -> Stored | None:
+    """A snapshot of the run at `path`; None if there is none. Do not change it."""
+    return _snapshot(path, name, stamp(Live(path).folder / f"{name}.safetensors"))
+
+
+@lru_cache(maxsize=16)
+def _snapshot(path: Path, name: Snapshot, _stamp: Stamp) -> Stored | None:
+    return Live(path).read_snapshot(name)
+
+
+def thinned(lines: Sequence[JsonDict], *, most: int = MOST) -> list[JsonDict]:
     """At most `most` of the lines: the last, the newest that were the best, others evenly."""
     if len(lines) <= most:
         return list(lines)
@@ -127,8 +143,8 @@ def title_of(config: Mapping[str, Any]) -> str:
     return f"{Path(model).stem if is_table(model) else model} on {data}"
 
 
-def test_hits(test: Mapping[str, Any]) -> int:
-    """How many images of a test were answered right."""
+def num_correct(test: Mapping[str, Any]) -> int:
+    """The number of test images classified correctly."""
     return sum(row[place] for place, row in enumerate(test["confusion"]))
 
 
@@ -139,14 +155,14 @@ def best_top1(metrics: Sequence[Mapping[str, Any]]) -> float | None:
 
 def card_of(path: Path) -> Card | None:
     """The card of the run at `path`, None where there is none to read."""
-    return _card(path / "card.json", stamp(path / "card.json"))
+    return _card(path, stamp(path / "card.json"))
 
 
 @lru_cache(maxsize=256)
 def _card(path: Path, _stamp: Stamp) -> Card | None:
     try:
-        return Card.from_json(path.read_text("utf-8"), where=path.name)
-    except (OSError, ValueError, ConvscopeError):
+        return Run(path).read_card()
+    except (ConvscopeError, ValueError):
         return None
 
 

@@ -135,7 +135,7 @@ def lab(trainings: Trainings, shelf: Shelf | None = None) -> FastAPI:
 
     shelf = shelf or Shelf()
     add_runs(app, trainings, shelf)
-    add_compare(app, trainings, shelf)
+    add_compare(app, trainings)
     return app
 
 

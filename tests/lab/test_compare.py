@@ -9,11 +9,9 @@ pytest.importorskip("httpx")
 
 from starlette.testclient import TestClient
 
-from convscope.errors import RequestError
-from convscope.lab.compare import compared, network_told
-from convscope.lab.jobs.events import COLUMNS
 from convscope.lab.jobs.jobs import Trainings
 from convscope.runs.live_files import Live
+from convscope.runs.step_table import COLUMNS
 from tests.lab.fakes import fake_run, lab, series_of
 
 
@@ -28,30 +26,6 @@ def sentences(folder, *names):
 
 
 # Networks.
-
-
-@pytest.mark.parametrize(
-    ("name", "parameters", "multiply_adds", "layers"),
-    [
-        ("lenet5", 61_706, 416_520, 5),
-        ("alexnet", 62_378_344, 1_135_256_096, 8),
-        ("vgg16", 138_357_544, 15_470_264_320, 16),
-        ("vgg19", 143_667_240, 19_632_062_464, 19),
-        ("resnet18", 11_689_512, 1_814_073_344, 18 + 3),  # three projections on shortcuts
-    ],
-)
-def test_networks_cost_what_their_papers_say(name, parameters, multiply_adds, layers):
-    told = network_told(name, {})
-    assert (told["parameters"], told["multiply_adds"], told["layers"]) == (
-        *(parameters, multiply_adds, layers),
-    )
-
-
-def test_the_memory_of_lenet5_is_that_of_its_maps():
-    maps = 6 * 28 * 28 + 6 * 14 * 14 + 16 * 10 * 10 + 16 * 5 * 5 + 120 + 84 + 10
-    told = network_told("lenet5", {})
-    assert told["memory"] == 4 * maps
-    assert told["size"] == "1×32×32"
 
 
 TABLE = """input = "1x32x32"
@@ -92,19 +66,15 @@ def test_a_table_that_the_lab_was_given_is_compared_as_it_is_now(tmp_path):
         (["a"], ["resnet19"], "Did you mean 'resnet1"),
         (["a"], ["os:system"], "no network 'os:system'"),
         (["a"], ["."], "no network '.'"),
+        (["a"], ["RUN"], "no network '/"),
     ],
 )
 def test_what_cannot_be_compared_is_a_sentence(tmp_path, runs, networks, told):
-    fake_run(tmp_path / "a")
+    run = fake_run(tmp_path / "a")
+    networks = [name.replace("RUN", str(run.path)) for name in networks]
     answer = ask(tmp_path, runs, networks)
     assert answer.status_code == 404
     assert told in answer.json()["sentence"]
-
-
-def test_a_path_of_a_network_is_no_name_of_one(tmp_path):
-    run = fake_run(tmp_path / "a")
-    with pytest.raises(RequestError, match="no network"):
-        compared(Trainings(tmp_path), ["a"], [str(run.path)])
 
 
 # Runs.
@@ -187,7 +157,7 @@ def test_other_data_do_not_compare(tmp_path):
     fake_run(tmp_path / "c", now=DONE, test=(1, 100), dataset=other)
     said = sentences(tmp_path, "a", "b", "c")
     assert said[0].startswith("The data differ (a and b: digits; c: mnist)")
-    assert said[1:] == ["The intervals overlap: these tests do not tell the two apart."]
+    assert said[1:] == ["The intervals overlap: these tests do not show a difference."]
     assert sentences(tmp_path, "a", "c")[1:] == []
 
 
@@ -195,7 +165,7 @@ def test_other_test_images_of_the_same_data_do_not_compare(tmp_path):
     fake_run(tmp_path / "a", now=DONE, test=(9, 10))
     fake_run(tmp_path / "b", now=DONE, test=(9, 10), tested="e")
     (said,) = sentences(tmp_path, "a", "b")
-    assert "tested on other images" in said
+    assert "tested on different images" in said
 
 
 def test_other_measures_of_the_best_do_not_compare(tmp_path):
@@ -210,7 +180,7 @@ def test_a_run_that_is_not_at_its_end_is_named(tmp_path):
     fake_run(tmp_path / "b", now={"state": "stopped"}, metrics=3)
     fake_run(tmp_path / "c", now={"state": "failed"}, metrics=1)
     assert sentences(tmp_path, "a", "b", "c") == [
-        "a is not at its end: its figures will change.",
+        "a has not finished: its results will change.",
         "b was stopped after epoch 3 and was not tested.",
         "c failed after epoch 1 and was not tested.",
     ]
@@ -220,8 +190,8 @@ def test_intervals_tell_what_tests_can_tell_apart(tmp_path):
     # 95% intervals: 97 of 100 is 91.5 to 99.0, 85 of 100 is 76.7 to 90.7, 92 of 100 is 85.0 to 95.9
     for name, hits in (("high", 97), ("low", 85), ("middle", 92)):
         fake_run(tmp_path / name, now=DONE, test=(hits, 100))
-    apart = "The intervals do not overlap: the tests tell the two apart."
-    close = "The intervals overlap: these tests do not tell the two apart."
+    apart = "The intervals do not overlap: the results differ significantly."
+    close = "The intervals overlap: these tests do not show a difference."
     assert sentences(tmp_path, "high", "low") == [apart]
     assert sentences(tmp_path, "high", "middle") == [close]
     assert sentences(tmp_path, "low", "middle") == [close]

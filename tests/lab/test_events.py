@@ -25,9 +25,10 @@ from starlette.testclient import TestClient
 
 from convscope.errors import ConvscopeError
 from convscope.lab.jobs import events
-from convscope.lab.jobs.events import COLUMNS, Listener, Listeners, steps_of
+from convscope.lab.jobs.events import Listener, Listeners
 from convscope.lab.jobs.jobs import Trainings
 from convscope.runs.live_files import Live
+from convscope.runs.step_table import COLUMNS, steps_of
 from convscope.runs.tensor_file import Stored
 from tests.lab.fakes import fake_run, lab, line, series_of, tell, wait_for
 

@@ -22,7 +22,7 @@ from convscope.lab.inspect.store import Shelf
 from convscope.lab.jobs import jobs as module
 from convscope.lab.jobs import sources as given
 from convscope.lab.jobs.jobs import Trainings
-from convscope.runs import index as facts
+from convscope.runs import index, status
 from convscope.runs.folder import Run
 from convscope.runs.network import load_network
 from convscope.runs.tensor_file import Stored
@@ -77,7 +77,7 @@ def test_parameters_are_those_of_the_networks_own_size(tmp_path):
     fake_run(tmp_path / "a", model="resnet20_cifar")
     net = build("resnet20_cifar", classes=10, channels=1, input=(32, 32))
     expected = sum(weight.numel() for weight in net.parameters())
-    assert facts.parameters_of(tmp_path / "a") == expected
+    assert index.parameters_of(tmp_path / "a") == expected
 
 
 def test_a_list_of_runs_imports_nobodys_code(tmp_path, monkeypatch):
@@ -114,14 +114,14 @@ def test_a_damaged_run_is_listed_with_what_can_be_read(tmp_path):
 
 def test_a_file_that_changed_is_read_again(tmp_path):
     run = fake_run(tmp_path / "a", metrics=1)
-    assert len(facts.read_metrics(run.path)) == 1
+    assert len(index.read_metrics(run.path)) == 1
     run.write_metrics([line(epoch) for epoch in range(1, 4)])
-    assert len(facts.read_metrics(run.path)) == 3
+    assert len(index.read_metrics(run.path)) == 3
 
 
 def test_of_very_many_evaluations_the_best_and_the_last_are_kept():
     lines = [{"epoch": n, "best": n == 77} for n in range(5000)]
-    kept = [one["epoch"] for one in facts.thinned(lines, most=100)]
+    kept = [one["epoch"] for one in index.thinned(lines, most=100)]
     assert len(kept) <= 100
     assert {0, 77, 4999} <= set(kept)
     assert kept == sorted(kept)
@@ -142,21 +142,21 @@ def test_a_run_that_never_told_is_done_when_it_was_tested(tmp_path):
     fake_run(tmp_path / "a", test=(3, 4))
     fake_run(tmp_path / "b", metrics=1)
     known = Trainings(tmp_path)
-    assert [state_of(known, name).word for name in "ab"] == ["done", "stopped"]
+    assert [state_of(known, name).state for name in "ab"] == ["done", "stopped"]
 
 
 @pytest.mark.parametrize("word", ["training", "paused", "evaluating", "testing"])
 def test_silence_is_death_only_where_nobody_holds_the_run(tmp_path, word):
     run = fake_run(tmp_path / "a", now={"state": word, "saved_step": 1200}, beat=60)
     with run.locked():
-        assert state_of(Trainings(tmp_path), "a").word == word
+        assert state_of(Trainings(tmp_path), "a").state == word
     known = Trainings(tmp_path)
     told = state_of(known, "a")
-    assert told.word == "interrupted"
-    assert "1,200" in told.sentence
+    assert told.state == "interrupted"
+    assert "1,200" in told.message
     with run.locked():  # who looked holds nothing
         tell(run.path, {"state": word})
-        assert state_of(known, "a").word == word
+        assert state_of(known, "a").state == word
 
 
 @pytest.mark.parametrize("word", ["done", "stopped", "failed"])
@@ -168,7 +168,7 @@ def test_an_end_stays_an_end(tmp_path, word):
 def test_a_run_that_is_held_and_has_not_told_yet_is_starting(tmp_path):
     run = fake_run(tmp_path / "a")
     with run.locked():
-        assert state_of(Trainings(tmp_path), "a").word == "starting"
+        assert state_of(Trainings(tmp_path), "a").state == "starting"
 
 
 def test_numbers_that_are_none_reach_the_page_as_null(tmp_path):
@@ -337,7 +337,7 @@ def test_a_training_from_the_page_is_that_of_the_command_line(tmp_path, command)
     second = asked.post("/api/runs", json={**body, "name": "other"}).json()
     assert second["sentence"] == "page is at work too: they slow each other."
     assert asked.post("/api/runs", json=body).status_code == 422  # the name is taken at once
-    assert wait_for(lambda: all(state_of(known, n).word == "done" for n in ("page", "other")))
+    assert wait_for(lambda: all(state_of(known, n).state == "done" for n in ("page", "other")))
     told = asked.get("/api/runs/page").json()
     assert (told["settings"]["steps"], told["settings"]["lr"]) == (2, 0.01)
     assert told["title"] == "lenet5 on digits"
@@ -369,10 +369,10 @@ def test_a_training_outlives_the_lab_that_began_it(tmp_path):
         assert begun.stdout.readline() == b"begun\n"
         os.killpg(begun.pid, signal.SIGKILL)  # as when its terminal is closed
     known = Trainings(tmp_path)
-    assert state_of(known, "alone").word not in ENDED
+    assert state_of(known, "alone").state not in ENDED
     assert known.told("alone")["title"] == "lenet5 on digits"
-    assert wait_for(lambda: state_of(known, "alone").word in ENDED)
-    assert state_of(known, "alone").word == "done"
+    assert wait_for(lambda: state_of(known, "alone").state in ENDED)
+    assert state_of(known, "alone").state == "done"
 
 
 def test_what_failed_before_it_began_says_why_also_to_the_next_lab(tmp_path):
@@ -380,7 +380,7 @@ def test_what_failed_before_it_began_says_why_also_to_the_next_lab(tmp_path):
     empty.mkdir()
     known = Trainings(tmp_path / "runs", data=[str(empty)])
     known.start("empty", {}, name="a")
-    assert wait_for(lambda: state_of(known, "a").word == "failed")
+    assert wait_for(lambda: state_of(known, "a").state == "failed")
     assert not (tmp_path / "runs" / "a").exists()
     for other in (known, Trainings(tmp_path / "runs")):
         told = other.told("a")
@@ -391,13 +391,13 @@ def test_what_failed_before_it_began_says_why_also_to_the_next_lab(tmp_path):
     with pytest.raises(RequestError, match="never began"):
         known.resume("a")
     known.start("digits", {"steps": 1}, name="a")  # its name is free for another try
-    assert wait_for(lambda: state_of(known, "a").word == "done")
+    assert wait_for(lambda: state_of(known, "a").state == "done")
 
 
 def test_a_run_that_was_deleted_is_gone(tmp_path):
     known = Trainings(tmp_path / "runs")
     known.start("digits", {"steps": 1}, name="a")
-    assert wait_for(lambda: state_of(known, "a").word == "done")
+    assert wait_for(lambda: state_of(known, "a").state == "done")
     (tmp_path / "runs" / "a").rename(tmp_path / "away")
     assert known.listed() == []
 
@@ -408,27 +408,27 @@ def test_a_process_that_was_killed_before_it_spoke_has_failed(tmp_path):
     known.children._own["a"].kill()
     known.children._own["a"].wait()
     told = state_of(known, "a")
-    assert told.word == "failed"
-    assert told.sentence == "Its process ended before it said anything."
+    assert told.state == "failed"
+    assert told.message == "Its process ended before it said anything."
 
 
 def test_a_killed_training_goes_on_from_the_page(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_SILENT", 0.3)
-    monkeypatch.setattr(module, "_TESTED", 0.0)
+    monkeypatch.setattr(status, "_SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(status, "_LOCK_SECONDS", 0.0)
     known = Trainings(tmp_path)
     known.start("digits", {"epochs": 2000, "checkpoint_seconds": 0.1}, name="a")
-    assert wait_for(lambda: state_of(known, "a").word == "training")
+    assert wait_for(lambda: state_of(known, "a").state == "training")
     assert wait_for(lambda: (known.told("a")["now"]["saved_step"] or 0) > 0)
     known.children._own["a"].kill()
-    assert wait_for(lambda: state_of(known, "a").word == "interrupted")
+    assert wait_for(lambda: state_of(known, "a").state == "interrupted")
     before = known.told("a")["now"]["saved_step"]
     known.resume("a")
-    assert state_of(known, "a").word == "starting"
+    assert state_of(known, "a").state == "starting"
     with pytest.raises(RequestError, match="a is starting"):
         known.resume("a")
-    assert wait_for(lambda: state_of(known, "a").word == "training")
+    assert wait_for(lambda: state_of(known, "a").state == "training")
     number = known.request("a", "stop")
-    assert wait_for(lambda: state_of(known, "a").word == "stopped")
+    assert wait_for(lambda: state_of(known, "a").state == "stopped")
     now = known.told("a")["now"]
     assert now["step"] >= before
     assert now["acknowledged"] == number
@@ -440,11 +440,11 @@ def test_a_resume_that_fails_says_why(tmp_path):
     known = Trainings(tmp_path)
     with run.locked():
         known.resume("a")
-        assert wait_for(lambda: state_of(known, "a").word == "failed")
-    assert "written by another process" in state_of(known, "a").sentence
+        assert wait_for(lambda: state_of(known, "a").state == "failed")
+    assert "written by another process" in state_of(known, "a").message
     assert "written by another process" in Trainings(tmp_path).told("a")["sentence"]
     tell(run.path, {"state": "done"})  # what it tells later counts again
-    assert state_of(known, "a").word == "done"
+    assert state_of(known, "a").state == "done"
 
 
 # Opened.
@@ -501,7 +501,7 @@ def test_looking_at_states_costs_no_lock_twice_in_a_row(tmp_path, monkeypatch):
     fake_run(tmp_path / "a", now={"state": "training"}, beat=60)
     known = Trainings(tmp_path)
     taken = []
-    monkeypatch.setattr(module.filelock.FileLock, "acquire", lambda *_, **__: taken.append(1))
+    monkeypatch.setattr(status.filelock.FileLock, "acquire", lambda *_, **__: taken.append(1))
     (tmp_path / "a" / ".lock").touch()
     for _ in range(5):
         state_of(known, "a")

@@ -1,27 +1,34 @@
-"""The routes of Compare: runs and networks side by side, and what there is to choose."""
+"""The routes of the screen Compare."""
 
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
 
-from convscope.lab.compare import compared
-from convscope.lab.inspect.store import Shelf
+from convscope.compare.runs import check_count, compare_runs
+from convscope.compare.settings import SettingInfo
 from convscope.lab.jobs.form import networks as known_networks
+from convscope.lab.jobs.form import setting_group_names, setting_helps
 from convscope.lab.jobs.jobs import Trainings
 
 
-def add_compare(app: FastAPI, trainings: Trainings, shelf: Shelf) -> None:  # noqa: ARG001 -- as the other rooms
-    """Add what the screen Compare asks."""
+def add_compare(app: FastAPI, trainings: Trainings) -> None:
+    """Add the routes of the screen Compare."""
+    groups = setting_group_names()
+    settings = {name: SettingInfo(groups[name], text) for name, text in setting_helps().items()}
 
     @app.get("/api/compare")
     def compare(
         runs: Annotated[list[str], Query()] = [],  # noqa: B006 -- FastAPI copies it
         networks: Annotated[list[str], Query()] = [],  # noqa: B006
     ) -> dict[str, Any]:
-        """Two to eight runs and networks: results, costs, settings, and what does not compare."""
-        return compared(trainings, runs, networks)
+        """Two to eight runs and networks: results, costs, settings, and caveats."""
+        runs, networks = list(dict.fromkeys(runs)), list(dict.fromkeys(networks))
+        check_count(len(runs) + len(networks))
+        views = [trainings.view(name) for name in runs]
+        models = {name: trainings.given.model(name) for name in networks}
+        return compare_runs(views, models, settings=settings)
 
     @app.get("/api/zoo")
     def zoo() -> dict[str, Any]:
-        """The networks that can be compared: those that the lab was given, and the zoo."""
+        """The networks that can be compared: those given to the lab, and the zoo."""
         return {"networks": known_networks(list(trainings.given.models))}

@@ -13,10 +13,10 @@ from convscope.errors import RequestError
 from convscope.lab.api.answers import binary
 from convscope.lab.inspect.open_run import Inside
 from convscope.lab.inspect.store import Shelf
-from convscope.lab.jobs.events import Busy, Listener, Listeners, picture_of
+from convscope.lab.jobs.events import Busy, Listener, Listeners
 from convscope.lab.jobs.form import left_out, networks, setting_groups, sources
 from convscope.lab.jobs.jobs import Trainings
-from convscope.runs import index as facts
+from convscope.runs import index
 from convscope.runs.live_files import Command, Snapshot
 from convscope.runs.tensor_file import Stored
 
@@ -91,8 +91,8 @@ def _add_run(app: FastAPI, trainings: Trainings) -> None:
     def run(run: str) -> dict[str, Any]:
         """One run: its state, its evaluations, its settings, the last lines of its log."""
         told = trainings.told(run)
-        metrics = facts.read_metrics(trainings.path(run))
-        return {**told, "metrics": metrics, "settings": facts.finite(trainings.settings(run))}
+        metrics = index.read_metrics(trainings.path(run))
+        return {**told, "metrics": metrics, "settings": index.finite(trainings.settings(run))}
 
 
 def _add_events(app: FastAPI, trainings: Trainings) -> None:
@@ -113,7 +113,7 @@ def _add_events(app: FastAPI, trainings: Trainings) -> None:
 
 def _add_pictures(app: FastAPI, trainings: Trainings) -> None:
     def stored(run: str, name: Snapshot) -> Stored:
-        found = picture_of(trainings.path(run), name)
+        found = index.read_snapshot(trainings.path(run), name)
         if found is None:
             raise RequestError(_UNSEEN[name])
         return found
@@ -157,7 +157,7 @@ def _add_pictures(app: FastAPI, trainings: Trainings) -> None:
 
 
 def _fresh(told: Mapping[str, Any]) -> JSONResponse:
-    return JSONResponse(facts.finite(told), headers=_FRESH)
+    return JSONResponse(index.finite(told), headers=_FRESH)
 
 
 def _size(shape: tuple[int, ...]) -> dict[str, int]:

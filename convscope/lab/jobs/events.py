@@ -4,35 +4,23 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from fastapi.concurrency import run_in_threadpool
 
 from convscope.errors import WorkError
-from convscope.lab.jobs.jobs import ALIVE, Trainings
-from convscope.runs import index as facts
-from convscope.runs.index import Stamp, stamp
+from convscope.lab.jobs.jobs import Trainings
+from convscope.runs.index import Stamp, finite, read_metrics, read_snapshot, stamp
 from convscope.runs.live_files import Live, Snapshot
-from convscope.runs.tensor_file import Stored
+from convscope.runs.status import ACTIVE
+from convscope.runs.step_table import COLUMNS, Row, steps_of
 
 MOST = 32
 """Listeners that a lab has at most."""
 
-COLUMNS = (
-    *("first", "last", "loss", "loss_low", "low_at", "loss_high", "high_at"),
-    *("top1", "lr", "images_per_second"),
-)
-"""What is told of the steps first to last: the mean of their losses, the extremes and the steps
-that had them, the share of their images that was answered right, the largest learning rate, and
-images per second of the time spent in steps."""
-
 Event = tuple[str, dict[str, Any]]
-Row = list[float | None]
 
-_WHOLE = (0, 1, 4, 6)  # columns of steps
 _EACH = 0.25  # seconds between two looks at the files
 _WATCH = 1.0  # seconds between two signs that somebody looks
 _STILL = 4.0  # seconds after which a line of comment keeps the connection
@@ -40,57 +28,6 @@ _STILL = 4.0  # seconds after which a line of comment keeps the connection
 
 class Busy(WorkError):
     """More listen than may."""
-
-
-def steps_of(path: Path) -> tuple[int, list[Row]] | None:
-    """The steps of the run at `path`: the width of a row, and the rows in the order of `COLUMNS`.
-
-    None where none were told. Numbers have seven digits, what is not finite is None.
-    """
-    series = Live(path).folder / "series.npy"
-    return _steps(path, stamp(series))
-
-
-@lru_cache(maxsize=64)
-def _steps(path: Path, _stamp: Stamp) -> tuple[int, list[Row]] | None:
-    series = Live(path).read_series()
-    if series is None or not len(series):
-        return None
-    column = series.column
-    with np.errstate(all="ignore"):  # what cannot be divided becomes None
-        columns = (
-            column("first"),
-            column("last"),
-            column("loss") / column("steps"),
-            column("loss_low"),
-            column("low_at"),
-            column("loss_high"),
-            column("high_at"),
-            column("hits") / column("images"),
-            column("lr_high"),
-            column("images") / column("seconds"),
-        )
-    rows = np.stack(columns, 1)
-    return series.width, [
-        [_number(value, whole=place in _WHOLE) for place, value in enumerate(row)]
-        for row in rows.tolist()
-    ]
-
-
-def _number(value: float, *, whole: bool) -> float | None:
-    if not np.isfinite(value):
-        return None
-    return int(value) if whole else float(f"{value:.7g}")
-
-
-def picture_of(path: Path, name: Snapshot) -> Stored | None:
-    """A picture of the run at `path`, None where there is none. Not to be changed."""
-    return _picture(path, name, stamp(Live(path).folder / f"{name}.safetensors"))
-
-
-@lru_cache(maxsize=16)
-def _picture(path: Path, name: Snapshot, seen: Stamp) -> Stored | None:
-    return Live(path).read_snapshot(name) if seen != (0, 0) else None
 
 
 class Listener:
@@ -109,7 +46,7 @@ class Listener:
     def news(self) -> list[Event]:
         """The events since the last call; `has_ended` tells whether there will be others."""
         told = self._trainings.told(self._name)  # first: what comes after is no older
-        alive = told["state"] in ALIVE
+        alive = told["state"] in ACTIVE
         if alive and time.monotonic() - self._watched >= _WATCH:
             self._watched = time.monotonic()
             self._live.watch()
@@ -150,7 +87,7 @@ class Listener:
     def _evaluated(self) -> list[Event]:
         if not self._is_new(self._path / "metrics.jsonl"):
             return []
-        return [("evaluation", {"metrics": facts.read_metrics(self._path)})]
+        return [("evaluation", {"metrics": read_metrics(self._path)})]
 
     def _pictured(self) -> list[Event]:
         found: list[Event] = []
@@ -161,7 +98,7 @@ class Listener:
         )
         for name, fact in pictures:
             if self._is_new(self._live.folder / f"{name}.safetensors"):
-                stored = picture_of(self._path, name)
+                stored = read_snapshot(self._path, name)
                 if stored is not None:
                     found.append((name, {fact: stored.facts.get(fact)}))
         return found
@@ -213,4 +150,4 @@ class Listeners:
 def text_of(event: Event) -> str:
     """An event as it goes over the wire."""
     name, told = event
-    return f"event: {name}\ndata: {json.dumps(facts.finite(told), ensure_ascii=False)}\n\n"
+    return f"event: {name}\ndata: {json.dumps(finite(told), ensure_ascii=False)}\n\n"

@@ -2,44 +2,29 @@
 
 import re
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import filelock
-
+from convscope.compare.runs import RunView
 from convscope.data.source import NAMES, is_here
 from convscope.errors import RequestError, WorkError, nearest
 from convscope.lab.jobs.processes import Children
 from convscope.lab.jobs.sources import Given, free_name
-from convscope.runs import index as facts
+from convscope.runs import index
 from convscope.runs.folder import Run, as_word
 from convscope.runs.live_files import Command, Live
+from convscope.runs.status import ACTIVE, COMMANDABLE, RunStatus, StatusReader
 from convscope.training.config import TABLES, TrainConfig
 from convscope.zoo.table_file import is_table
-
-ALIVE = ("starting", "training", "paused", "evaluating", "testing")
-"""States in which a process works on the run."""
 
 MOST = 8
 """Trainings at once that a lab begins."""
 
-_HEARD = ALIVE[1:]  # states in which wishes are heard
-_SILENT = 5.0  # seconds after which a training that tells nothing may be dead
-_TESTED = 2.0  # seconds for which a look at a run's lock counts
 _LINES = 20  # of a log that are told
 _FREE_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
-
-
-class State(NamedTuple):
-    """What a run is doing, why, and what it told last."""
-
-    word: str
-    sentence: str
-    now: dict[str, Any] | None
 
 
 class Trainings:
@@ -63,7 +48,7 @@ class Trainings:
         self.given = Given(data, models)
         self._elsewhere: dict[str, Path] = {}
         self._writing = threading.Lock()
-        self._locks: dict[str, tuple[float, bool]] = {}
+        self._statuses = StatusReader()
         for run in runs:
             path = Run.open(run).path.resolve()
             if path.parent != self.folder and path not in self._elsewhere.values():
@@ -99,65 +84,28 @@ class Trainings:
 
     def _when(self, name: str, path: Path) -> float:
         """When a run was begun, in seconds of unix time."""
-        made, _ = facts.stamp(path / "config.toml")
+        made, _ = index.stamp(path / "config.toml")
         return made / 1e9 if made else self.children.began(name) or 0.0
 
-    def state(self, name: str, path: Path) -> State:
-        """What a run is doing."""
-        now = facts.read_json(Live(path).folder / "now.json")
-        if now is not None and not isinstance(now.get("updated_at"), int | float):
-            now = None
-        began, tested = self.children.began(name), facts.read_test(path) is not None
+    def state(self, name: str, path: Path) -> RunStatus:
+        """What a run is doing, by its folder, or by a process of the lab that began later."""
+        now, began = index.read_now(path), self.children.began(name)
         if began is not None and (now is None or now["updated_at"] < began):
             if self.children.is_alive(name):
-                return State("starting", self._starting(name), now)
-            if not tested:
+                return RunStatus("starting", self._starting(name), now)
+            if index.read_test(path) is None:
                 said = self.children.last_sentence(name)
-                return State("failed", said or "Its process ended before it said anything.", now)
-        if now is None:
-            return self._untold(path, tested=tested)
-        word = str(now.get("state"))
-        if (
-            word in _HEARD
-            and time.time() - now["updated_at"] > _SILENT
-            and not self._is_locked(path)
-        ):
-            saved = f", after step {now['saved_step']:,}" if now.get("saved_step") else ""
-            sentence = "Its process was killed. It can go on from what was saved last"
-            return State("interrupted", f"{sentence}{saved}.", now)
-        return State(word, str(now.get("message") or ""), now)
-
-    def _untold(self, path: Path, *, tested: bool) -> State:
-        """What a run is doing that never told, for it is an older one or has only begun."""
-        if tested:
-            return State("done", "", None)
-        if self._is_locked(path):
-            return State("starting", "It reads the images.", None)
-        return State("stopped", "It was stopped before its test.", None)
+                return RunStatus(
+                    "failed", said or "Its process ended before it said anything.", now
+                )
+        return self._statuses.read(path)
 
     def _starting(self, name: str) -> str:
         said = self.children.last_sentence(name)
-        data = facts.read_toml(self.children.config(name)).get("data")
+        data = self.children.settings(name).get("data")
         if not said and data in NAMES and not is_here(str(data)):
             return f"It downloads {data} and reads the images."
         return said or "It reads the images."
-
-    def _is_locked(self, path: Path) -> bool:
-        """Whether a process holds the run; looked at seldom, for looking takes the lock."""
-        at, held = self._locks.get(str(path), (-_TESTED, False))
-        if time.monotonic() - at < _TESTED:
-            return held
-        held = False
-        if (path / ".lock").exists():
-            try:
-                with filelock.FileLock(path / ".lock", timeout=0):
-                    pass
-            except filelock.Timeout:
-                held = True
-            except OSError:  # a folder that may not be written tells nothing
-                pass
-        self._locks[str(path)] = time.monotonic(), held
-        return held
 
     def listed(self) -> list[dict[str, Any]]:
         """Every run in a line, the newest first."""
@@ -165,7 +113,7 @@ class Trainings:
 
     def line(self, name: str, path: Path) -> dict[str, Any]:
         """One run in a line."""
-        metrics, test = facts.read_metrics(path), facts.read_test(path)
+        metrics, test = index.read_metrics(path), index.read_test(path)
         word, _, now = self.state(name, path)
         last = metrics[-1] if metrics else {}
         return {
@@ -177,22 +125,28 @@ class Trainings:
             .isoformat(timespec="seconds"),
             "epochs": last.get("epoch", 0),
             "steps": max((now or {}).get("step") or 0, last.get("step", 0)),
-            "val_top1": facts.best_top1(metrics),
+            "val_top1": index.best_top1(metrics),
             "test_top1": test and test["top1"],
-            "parameters": facts.parameters_of(path),
+            "parameters": index.parameters_of(path),
         }
 
+    def view(self, name: str) -> RunView:
+        """A run to compare with others."""
+        path = self.path(name)
+        now = self.state(name, path).now or {}
+        return RunView(path, self.line(name, path), now.get("seconds") or 0.0)
+
     def _title(self, name: str, path: Path) -> str:
-        asked = facts.read_toml(self.children.config(name))
+        asked = self.children.settings(name)
         if asked:
             asked = {"model": TrainConfig().model, **asked}
-        return facts.title_of(facts.read_config(path)) or facts.title_of(asked) or name
+        return index.title_of(index.read_config(path)) or index.title_of(asked) or name
 
     def told(self, name: str) -> dict[str, Any]:
         """One run at length, but for its metrics and settings."""
         path = self.path(name)
         word, sentence, now = self.state(name, path)
-        log = facts.last_lines(path / "log.txt", _LINES)
+        log = index.last_lines(path / "log.txt", _LINES)
         if word in ("starting", "failed") or not log:
             log = [*log, *self.children.said(name, _LINES)][-_LINES:]
         return {
@@ -201,13 +155,13 @@ class Trainings:
             "state": word,
             "sentence": sentence,
             "now": now,
-            "test": facts.read_test(path),
+            "test": index.read_test(path),
             "log": log,
         }
 
     def settings(self, name: str) -> dict[str, Any]:
         """The settings of a run, those that were asked for while it has not begun."""
-        own = facts.read_config(self.path(name)) or facts.read_toml(self.children.config(name))
+        own = index.read_config(self.path(name)) or self.children.settings(name)
         return {word: value for word, value in own.items() if word not in TABLES}
 
     def start(
@@ -230,7 +184,7 @@ class Trainings:
     def _busy(self) -> list[str]:
         """The runs that are at work. Raises RequestError where they are as many as may be."""
         states = {name: self.state(name, path) for name, path in self._paths().items()}
-        found = [name for name, state in states.items() if state.word in ALIVE]
+        found = [name for name, state in states.items() if state.state in ACTIVE]
         if len(found) >= MOST:
             raise RequestError(f"{MOST} trainings are at work. Stop one, or wait for its end.")
         return found
@@ -256,7 +210,7 @@ class Trainings:
         return free, free in lost
 
     def _is_lost(self, name: str, path: Path) -> bool:
-        return not path.exists() and self.state(name, path).word == "failed"
+        return not path.exists() and self.state(name, path).state == "failed"
 
     def resume(self, name: str) -> str:
         """Go on with a run that was stopped, in a process of its own; what should be known of it.
@@ -265,8 +219,8 @@ class Trainings:
         """
         with self._writing:
             path = self.path(name)
-            word = self.state(name, path).word
-            if word in ALIVE or word == "done":
+            word = self.state(name, path).state
+            if word in ACTIVE or word == "done":
                 raise RequestError(f"{name} is {word}; only what was stopped can go on.")
             if not (path / "config.toml").exists():
                 raise RequestError(f"{name} never began; start it again.")
@@ -280,8 +234,8 @@ class Trainings:
         Raises RequestError where nothing listens, WorkError where the run cannot be written.
         """
         path = self.path(name)
-        word = self.state(name, path).word
-        if word not in _HEARD:
+        word = self.state(name, path).state
+        if word not in COMMANDABLE:
             raise RequestError(f"{name} is {word}; there is no training that would hear.")
         try:
             return Live(path).request(command)

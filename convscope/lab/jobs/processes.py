@@ -4,6 +4,7 @@ import contextlib
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -44,6 +45,13 @@ class Children:
 
     def config(self, name: str) -> Path:
         return self.folder / f"{name}.toml"
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """The settings that a training was begun with; empty once its run folder has them."""
+        try:
+            return tomllib.loads(self.config(name).read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
 
     def reserve(self, name: str, settings: Mapping[str, Any], *, again: bool) -> None:
         """Take a name, and keep the settings under it; `again`: also where one failed before.

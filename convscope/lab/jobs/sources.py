@@ -7,7 +7,7 @@ from typing import Any
 from convscope.data.source import NAMES
 from convscope.errors import RequestError, nearest
 from convscope.lab.jobs.form import LEFT_OUT
-from convscope.runs import index as facts
+from convscope.runs.index import read_config
 from convscope.training.config import TrainConfig
 from convscope.zoo import ZOO
 from convscope.zoo.table_file import is_table
@@ -34,7 +34,7 @@ class Given:
 
     def data(self, runs: Collection[Path]) -> dict[str, str]:
         """Where the data lie that are no named source: those given, and those of the runs."""
-        known = (facts.read_config(path).get("data") for path in sorted(runs))
+        known = (read_config(path).get("data") for path in sorted(runs))
         others = [place for place in known if isinstance(place, str) and place not in NAMES]
         own = [place for place in others if place not in self._data.values()]
         return self._data | _named(own, [*NAMES, *self._data])
@@ -62,6 +62,15 @@ class Given:
             )
         return known[data]
 
+    def model(self, name: str) -> str:
+        """What a network is built from. Raises RequestError for an unknown name."""
+        if name not in ZOO and name not in self.models:
+            raise RequestError(
+                f"This lab has no network {name!r}.{nearest(name, [*ZOO, *self.models])} A layer "
+                "table or module:attr is given to it with `convscope lab NETWORK`."
+            )
+        return self.models.get(name, name)
+
     def checked(self, settings: Mapping[str, Any], path: Callable[[str], Path]) -> dict[str, Any]:
         """The settings that were set, as TOML has them, names made into what they stand for.
 
@@ -72,13 +81,8 @@ class Given:
             if word in LEFT_OUT:
                 raise RequestError(f"{word} is not set from the page. {LEFT_OUT[word]}")
         model, weights = words.get("model"), words.get("weights")
-        if isinstance(model, str) and model not in ZOO:
-            if model not in self.models:
-                raise RequestError(
-                    f"This lab has no network {model!r}.{nearest(model, [*ZOO, *self.models])} A "
-                    "layer table or module:attr is given to it with `convscope lab NETWORK`."
-                )
-            words["model"] = self.models[model]
+        if isinstance(model, str):
+            words["model"] = self.model(model)
         if isinstance(weights, str) and not weights.startswith(_HUBS):
             words["weights"] = str(path(weights))
         plain = TrainConfig.of(words, where="The training").to_dict()

@@ -1,0 +1,58 @@
+"""The settings of several runs side by side, those that differ first."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from convscope.runs.index import JsonDict, finite
+from convscope.training.config import TrainConfig
+
+_FINGERPRINT = 12  # digits that are shown
+_METADATA = (
+    ("dataset", "name", "data set", "Data", "What the data are called."),
+    ("dataset", "fingerprint", "fingerprint", "Data", "Of every image, its name and its class."),
+    ("dataset", "train", "training images", "Data", "Number of images."),
+    ("dataset", "val", "validation images", "Data", "Number of images."),
+    ("dataset", "test", "test images", "Data", "Number of images."),
+    ("machine", "device", "computed on", "Machine", "The device that the setting device chose."),
+    ("machine", "threads", "threads used", "Machine", "The number that the setting threads gave."),
+    ("machine", "cpu", "instructions", "Machine", "The processor's vector instructions."),
+    ("versions", "convscope", "convscope", "Versions", ""),
+    ("versions", "torch", "torch", "Versions", ""),
+    ("versions", "numpy", "numpy", "Versions", ""),
+    ("versions", "pillow", "pillow", "Versions", ""),
+    ("versions", "python", "python", "Versions", ""),
+)
+"""Metadata in a run's config: table, key, and the row's name, group and help."""
+
+
+class SettingInfo(NamedTuple):
+    """What a table of settings shows of one setting beside its values."""
+
+    group: str
+    help: str
+
+
+def setting_rows(
+    configs: Sequence[Mapping[str, Any]], settings: Mapping[str, SettingInfo]
+) -> list[JsonDict]:
+    """A row for each setting, and for metadata of data and machine, with a value per config.
+
+    Rows that differ come first. A value is None where it was left open or is unknown.
+    """
+    defaults = TrainConfig().to_dict()
+    rows = [_row("data", "Data", "What was trained on.", [c.get("data") for c in configs])]
+    for name, info in settings.items():
+        values = [config.get(name, defaults.get(name)) if config else None for config in configs]
+        rows.append(_row(name, info.group, info.help, values))
+    for table, key, name, group, help_text in _METADATA:
+        values = [config.get(table, {}).get(key) for config in configs]
+        if key == "fingerprint":
+            values = [value and str(value)[:_FINGERPRINT] for value in values]
+        rows.append(_row(name, group, help_text, values))
+    return sorted(rows, key=lambda row: not row["differs"])
+
+
+def _row(name: str, group: str, help_text: str, values: Sequence[Any]) -> JsonDict:
+    differs = any(value != values[0] for value in values)
+    values = [finite(value) for value in values]
+    return {"name": name, "group": group, "help": help_text, "values": values, "differs": differs}
