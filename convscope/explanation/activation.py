@@ -202,7 +202,7 @@ def _function(
     exact: bool = False,  # noqa: FBT001, FBT002 -- two facts of the curve
     absolute: bool = True,  # noqa: FBT001, FBT002
 ) -> Expression:
-    terms = Terms(op.part(op.input(), [at]))
+    terms = Terms(op.terms_of(op.input(), [at]))
     x = float(terms.values[0])
     with np.errstate(all="ignore"):
         total = _calm(of, x)

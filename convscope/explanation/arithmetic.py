@@ -11,9 +11,9 @@ from convscope.explanation.operation_view import (
     Index,
     OperationView,
     UnsupportedOperation,
-    broadcast,
+    broadcast_index,
 )
-from convscope.explanation.products import exact
+from convscope.explanation.products import sum_of_products
 from convscope.recording import Source
 from convscope.terms import (
     Expression,
@@ -21,8 +21,8 @@ from convscope.terms import (
     Identity,
     Integers,
     Line,
-    Part,
     Sum,
+    TermGroup,
     Terms,
     bracketed,
     number,
@@ -38,13 +38,15 @@ def _both(op: OperationView) -> tuple[object, object]:
     return one, two
 
 
-def _part(op: OperationView, source: Source, at: Index, weight: float = 1.0) -> Part:
-    return op.part(source, [broadcast(source.shape, at)], weights=weight)
+def _terms_of(op: OperationView, source: Source, at: Index, weight: float = 1.0) -> TermGroup:
+    return op.terms_of(source, [broadcast_index(source.shape, at)], weights=weight)
 
 
 def _value(op: OperationView, operand: object, at: Index) -> float:
     """What an operand, a tensor or a number, has for the unit."""
-    return op.number(operand, broadcast(operand.shape, at) if isinstance(operand, Source) else ())
+    return op.number(
+        operand, broadcast_index(operand.shape, at) if isinstance(operand, Source) else ()
+    )
 
 
 def add(op: OperationView, at: Index) -> Sum:
@@ -57,9 +59,9 @@ def add(op: OperationView, at: Index) -> Sum:
     if op.operation.kind == "rsub":
         one, two = two, one
     weighted = [(one, 1.0), (two, sign * alpha)]
-    parts = [_part(op, s, at, weight) for s, weight in weighted if isinstance(s, Source)]
+    groups = [_terms_of(op, s, at, weight) for s, weight in weighted if isinstance(s, Source)]
     rest = [weight * op.number(s) for s, weight in weighted if not isinstance(s, Source)]
-    found = exact(op, Terms(*parts), "y = x − z" if sign < 0 else "y = x + z")
+    found = sum_of_products(op, Terms(*groups), "y = x − z" if sign < 0 else "y = x + z")
     return Sum(terms=found.terms, formula=found.formula, bias=math.fsum(rest), errors=found.errors)
 
 
@@ -74,13 +76,13 @@ def multiply(op: OperationView, at: Index) -> Sum:
         one, two = two, one
     if not isinstance(one, Source):
         raise UnsupportedOperation
-    own = broadcast(one.shape, at)
+    own = broadcast_index(one.shape, at)
     if not isinstance(two, Source):
-        part = op.part(one, [own], weights=op.number(two))
-        return exact(op, Terms(part), "y = w·x")
-    other = broadcast(two.shape, at)
-    part = op.part(one, [own], weights=op.number(two, other), weight=(two, _column(other)))
-    return exact(op, Terms(part), "y = w·x")
+        group = op.terms_of(one, [own], weights=op.number(two))
+        return sum_of_products(op, Terms(group), "y = w·x")
+    other = broadcast_index(two.shape, at)
+    group = op.terms_of(one, [own], weights=op.number(two, other), weight=(two, _column(other)))
+    return sum_of_products(op, Terms(group), "y = w·x")
 
 
 def _column(at: Index) -> Integers:
@@ -95,12 +97,12 @@ def divide(op: OperationView, at: Index) -> Sum | Expression:
     if op.operation.kind == "rdiv":
         one, two = two, one
     if isinstance(one, Source) and not isinstance(two, Source):
-        terms = Terms(_part(op, one, at))
+        terms = Terms(_terms_of(op, one, at))
         return Sum(terms=terms, formula="y = x / n", divisor=op.number(two))
-    parts = [_part(op, source, at) for source in (one, two) if isinstance(source, Source)]
+    groups = [_terms_of(op, source, at) for source in (one, two) if isinstance(source, Source)]
     above, below = (_value(op, operand, at) for operand in (one, two))
     return Expression(
-        terms=Terms(*parts),
+        terms=Terms(*groups),
         formula="y = x / z",
         substituted=f"{number(above)} / {bracketed(below)}",
         exact_value=quotient(above, below),
@@ -113,9 +115,9 @@ def add_product(op: OperationView, at: Index) -> Sum:
     base, *factors = (op.source(name) for name in ("input", "tensor1", "tensor2"))
     scale = op.number(op.argument("value", default=1))
     first, second = factors
-    weight = scale * op.number(second, broadcast(second.shape, at))
-    own = op.part(first, [broadcast(first.shape, at)], weights=weight)
-    return Sum(terms=Terms(_part(op, base, at), own), formula="y = x + v·a·b", roundings=6)
+    weight = scale * op.number(second, broadcast_index(second.shape, at))
+    own = op.terms_of(first, [broadcast_index(first.shape, at)], weights=weight)
+    return Sum(terms=Terms(_terms_of(op, base, at), own), formula="y = x + v·a·b", roundings=6)
 
 
 _COMPARED = {
@@ -134,10 +136,10 @@ def compare(op: OperationView, at: Index) -> Expression:
     """y = 1 where x > z holds, or another relation, else 0."""
     one, two = _both(op)
     sign, holds = _COMPARED[op.operation.kind]
-    parts = [_part(op, source, at) for source in (one, two) if isinstance(source, Source)]
+    groups = [_terms_of(op, source, at) for source in (one, two) if isinstance(source, Source)]
     x, z = (_value(op, operand, at) for operand in (one, two))
     return Expression(
-        terms=Terms(*parts),
+        terms=Terms(*groups),
         formula=f"y = 1 if x {sign} z else 0",
         substituted=f"{number(x)} {sign} {number(z)}",
         exact_value=float(holds(x, z)),
@@ -154,16 +156,16 @@ def drawn(op: OperationView, at: Index) -> Identity:
 
 def negate(op: OperationView, at: Index) -> Sum:
     """y = -x."""
-    return exact(op, Terms(op.part(op.input(), [at], weights=-1.0)), "y = −x")
+    return sum_of_products(op, Terms(op.terms_of(op.input(), [at], weights=-1.0)), "y = −x")
 
 
 def extreme(op: OperationView, at: Index) -> Extremum:
     """y = max(x, z) or min(x, z)."""
-    parts = [_part(op, s, at) for s in _both(op) if isinstance(s, Source)]
-    if len(parts) < 2:
+    groups = [_terms_of(op, s, at) for s in _both(op) if isinstance(s, Source)]
+    if len(groups) < 2:
         raise UnsupportedOperation
     which = "maximum" if "max" in op.operation.kind else "minimum"
-    return Extremum(which=which, terms=Terms(*parts), formula=f"y = {which[:3]}(x, z)")
+    return Extremum(which=which, terms=Terms(*groups), formula=f"y = {which[:3]}(x, z)")
 
 
 def choose(op: OperationView, at: Index) -> Identity:
@@ -171,13 +173,13 @@ def choose(op: OperationView, at: Index) -> Identity:
     condition = op.source("condition")
     if op.argument("input") is None or op.argument("other") is None:
         raise UnsupportedOperation  # `where` of a condition alone tells places
-    holds = bool(op.number(condition, broadcast(condition.shape, at)))
+    holds = bool(op.number(condition, broadcast_index(condition.shape, at)))
     chosen = op.argument("input" if holds else "other")
     formula = f"y = {'x' if holds else 'z'}, for {condition.name} is {holds} here"
     if not isinstance(chosen, Source):
         value = torch.tensor(op.number(chosen), dtype=op.result.dtype)
         return Identity(terms=Terms(), formula=formula, constant=float(value))
-    return Identity(terms=Terms(_part(op, chosen, at)), formula=formula)
+    return Identity(terms=Terms(_terms_of(op, chosen, at)), formula=formula)
 
 
 def dropout(op: OperationView, at: Index) -> Sum | Identity:
@@ -196,17 +198,17 @@ def drop_path(op: OperationView, at: Index) -> Sum | Identity:
         return _masked(op, at, 1 / survival if layer.rescale else 1.0)
     if layer.rescale:
         return _same(op, at)
-    return exact(op, Terms(op.part(op.input(), [at], weights=survival)), "y = p·x")
+    return sum_of_products(op, Terms(op.terms_of(op.input(), [at], weights=survival)), "y = p·x")
 
 
 def _same(op: OperationView, at: Index) -> Identity:
-    return Identity(terms=Terms(op.part(op.input(), [at])), formula="y = x")
+    return Identity(terms=Terms(op.terms_of(op.input(), [at])), formula="y = x")
 
 
 def _masked(op: OperationView, at: Index, factor: float) -> Sum:
     """What the mask was is read off the result."""
     left_out = not float(op.result[at])
-    terms = Terms(op.part(op.input(), [at], weights=0.0 if left_out else factor))
+    terms = Terms(op.terms_of(op.input(), [at], weights=0.0 if left_out else factor))
     line = Line("mask", "left out" if left_out else "kept", 0.0 if left_out else factor)
     return Sum(terms=terms, formula="y = m·x", lines=(line,), roundings=3)
 
@@ -220,6 +222,6 @@ def join(op: OperationView, at: Index) -> Sum:
             first, *rest = (op.tensor(source) for source in chosen)
             mean = sum(rest, first) / count if rest else first
             if torch.equal(mean, op.result):
-                terms = Terms(*(op.part(source, [at]) for source in chosen))
+                terms = Terms(*(op.terms_of(source, [at]) for source in chosen))
                 return Sum(terms=terms, formula="y = Σ x / n", divisor=count)
     raise UnsupportedOperation

@@ -15,8 +15,8 @@ from convscope.terms import (
     Identity,
     Integers,
     Location,
-    Part,
     Sum,
+    TermGroup,
     bracketed,
     exact_sum,
     fixed,
@@ -98,7 +98,7 @@ def equation(decomposition: Sum) -> str:
 def _patches(one: Explanation) -> Floats | None:
     """The patch as (channels, height, width), where it is one that can be drawn."""
     patch = one.patch
-    if patch is None or patch.ndim not in (2, 3) or len(one.terms.parts) != 1:
+    if patch is None or patch.ndim not in (2, 3) or len(one.terms.groups) != 1:
         return None
     layered = patch if patch.ndim == 3 else patch[None]
     return layered if 1 < layered[0].size <= _CELLS else None
@@ -110,15 +110,15 @@ def _channels(decomposition: Sum, patches: Floats, top: int) -> list[Block]:
     weights = decomposition.terms.weights.reshape(patches.shape)
     sums = [exact_sum(channel.ravel().tolist()) for channel in products]
     order = sorted(range(len(sums)), key=lambda c: -abs(sums[c]))
-    part = decomposition.terms.parts[0]
+    group = decomposition.terms.groups[0]
     blocks: list[Block] = []
     for c in order[:top]:
         first = c * patches[0].size
-        outside = _outside(part, first, patches[0].shape)
-        matrices = [Matrix(_titled(part.source, part.at[first], 1), _cells(patches[c], outside))]
-        if part.weight_source is not None and part.weight_at is not None:
-            lead = len(part.weight_at[first]) - patches[0].ndim
-            title = _titled(part.weight_source, part.weight_at[first], lead)
+        outside = _outside(group, first, patches[0].shape)
+        matrices = [Matrix(_titled(group.source, group.at[first], 1), _cells(patches[c], outside))]
+        if group.weight_source is not None and group.weight_indices is not None:
+            lead = len(group.weight_indices[first]) - patches[0].ndim
+            title = _titled(group.weight_source, group.weight_indices[first], lead)
             matrices.append(Matrix(title, _cells(weights[c])))
             matrices.append(Matrix("products", _cells(products[c], outside)))
         signs = ("×", "=")[: len(matrices) - 1]
@@ -139,10 +139,10 @@ def _titled(source: str, at: Integers, lead: int) -> str:
     return str(Location(source, tuple(own.tolist())))
 
 
-def _outside(part: Part, first: int, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
-    if part.inside is None:
+def _outside(group: TermGroup, first: int, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
+    if group.inside is None:
         return None
-    return ~part.inside[first : first + math.prod(shape)].reshape(shape)
+    return ~group.inside[first : first + math.prod(shape)].reshape(shape)
 
 
 def _cells(matrix: Floats, outside: NDArray[np.bool_] | None = None) -> tuple[tuple[str, ...], ...]:
@@ -206,11 +206,11 @@ def _extreme(decomposition: Extremum, one: Explanation, top: int) -> list[Block]
     patches = _patches(one)
     if patches is None:
         return [words]
-    part = decomposition.terms.parts[0]
-    outside = _outside(part, 0, patches[0].shape)
+    group = decomposition.terms.groups[0]
+    outside = _outside(group, 0, patches[0].shape)
     won = np.unravel_index([decomposition.winner, *decomposition.ties], patches[0].shape)
     marked = frozenset(zip(won[0].tolist(), won[1].tolist(), strict=True))
-    matrix = Matrix(_titled(part.source, part.at[0], 1), _cells(patches[0], outside), marked)
+    matrix = Matrix(_titled(group.source, group.at[0], 1), _cells(patches[0], outside), marked)
     return [
         Beside((matrix,), (), f"{decomposition.which} {number(decomposition.exact_value)}"),
         words,

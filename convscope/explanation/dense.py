@@ -6,28 +6,28 @@ from convscope.explanation.operation_view import (
     Index,
     OperationView,
     UnsupportedOperation,
-    broadcast,
+    broadcast_index,
     gather,
-    grid,
+    index_grid,
 )
-from convscope.explanation.products import exact, under
+from convscope.explanation.products import sum_of_products, weighted_terms
 from convscope.recording import Source
 from convscope.terms import Sum, Terms
 
 
 def dense(op: OperationView, at: Index) -> Sum:
     """y[k] = Σ w[k,m] · x[m] + b[k]."""
-    image, filters = op.input(), op.source("weight")
+    source, filters = op.input(), op.source("weight")
     many = range(filters.shape[-1])
     if len(filters.shape) == 1:  # one unit, which has no axis
-        operands = grid(*([place] for place in at), many)
-        terms = under(op, image, operands, filters, grid(many), shape=(len(many),))
-        return exact(op, terms, "y = Σ w[m] · x[m]", bias=op.argument("bias"))
+        operands = index_grid(*([place] for place in at), many)
+        terms = weighted_terms(op, source, operands, filters, index_grid(many), shape=(len(many),))
+        return sum_of_products(op, terms, "y = Σ w[m] · x[m]", bias=op.argument("bias"))
     *others, k = at
-    operands = grid(*([place] for place in others), many)
-    weights = grid([k], many)
-    terms = under(op, image, operands, filters, weights, shape=(len(many),))
-    return exact(op, terms, "y[k] = Σ w[k,m] · x[m]", bias=op.argument("bias"), at=(k,))
+    operands = index_grid(*([place] for place in others), many)
+    weights = index_grid([k], many)
+    terms = weighted_terms(op, source, operands, filters, weights, shape=(len(many),))
+    return sum_of_products(op, terms, "y[k] = Σ w[k,m] · x[m]", bias=op.argument("bias"), at=(k,))
 
 
 def matrices(op: OperationView, at: Index) -> Sum:
@@ -38,16 +38,16 @@ def matrices(op: OperationView, at: Index) -> Sum:
     rows, columns = len(left.shape) > 1, len(right.shape) > 1
     *batch, i, j = (*at[: len(at) - rows - columns], *_ends(at, rows=rows, columns=columns))
     many = range(left.shape[-1])
-    one = [[place] for place in broadcast(left.shape[: -1 - rows], batch)]
-    two = [[place] for place in broadcast(right.shape[: -1 - columns], batch)]
-    operands = grid(*one, *([[i]] if rows else []), many)
-    weights = grid(*two, many, *([[j]] if columns else []))
+    one = [[place] for place in broadcast_index(left.shape[: -1 - rows], batch)]
+    two = [[place] for place in broadcast_index(right.shape[: -1 - columns], batch)]
+    operands = index_grid(*one, *([[i]] if rows else []), many)
+    weights = index_grid(*two, many, *([[j]] if columns else []))
     if left.name not in op.operation.operands and right.name in op.operation.operands:
         left, operands, right, weights = right, weights, left, operands
-    terms = under(op, left, operands, right, weights, shape=(len(many),))
+    terms = weighted_terms(op, left, operands, right, weights, shape=(len(many),))
     bias = op.argument("bias")
-    own = broadcast(bias.shape, at) if isinstance(bias, Source) else ()
-    return exact(op, terms, "y[i,j] = Σ x[i,m] · w[m,j]", bias=bias, at=own)
+    own = broadcast_index(bias.shape, at) if isinstance(bias, Source) else ()
+    return sum_of_products(op, terms, "y[i,j] = Σ x[i,m] · w[m,j]", bias=bias, at=own)
 
 
 def _ends(at: Index, *, rows: bool, columns: bool) -> tuple[int, int]:
@@ -57,16 +57,16 @@ def _ends(at: Index, *, rows: bool, columns: bool) -> tuple[int, int]:
 
 def radial(op: OperationView, at: Index) -> Sum:
     """y[k] = -Σ (x[m] - w[k,m])²."""
-    image, codes = op.input(), op.parameter("codes")
+    source, codes = op.input(), op.parameter("codes")
     batch, k = at
     many = range(codes.shape[1])
-    operands, weights = grid([batch], many), grid([k], many)
-    part = op.part(
-        image,
+    operands, weights = index_grid([batch], many), index_grid([k], many)
+    group = op.terms_of(
+        source,
         operands,
         weights=gather(op.tensor(codes), weights),
         weight=(codes, weights),
         shape=(len(many),),
     )
-    terms = Terms(part, product=lambda weight, value: -np.square(value - weight))
+    terms = Terms(group, product=lambda weight, value: -np.square(value - weight))
     return Sum(terms=terms, formula="y[k] = −Σ (x[m] − w[k,m])²", roundings=len(many) + 4)

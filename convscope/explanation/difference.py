@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from convscope.explanation.explanation import Explanation
-from convscope.terms import Floats, Identity, Line, Location, Part, Sum, Terms
+from convscope.terms import Floats, Identity, Line, Location, Sum, TermGroup, Terms
 
 
 def difference(
@@ -54,7 +54,7 @@ def _subtracted(one: Explanation, two: Explanation) -> Sum:
     if not (isinstance(a, Sum) and isinstance(b, Sum) and a.divisor == b.divisor):
         return Sum(terms=Terms(_alone(one, 1.0), _alone(two, -1.0)), formula=names)
     whole = Sum(
-        terms=Terms(*a.terms.parts, *(replace(p, weights=-p.weights) for p in b.terms.parts)),
+        terms=Terms(*a.terms.groups, *(replace(p, weights=-p.weights) for p in b.terms.groups)),
         formula=names,
         bias=a.bias - b.bias,
         divisor=a.divisor,
@@ -67,9 +67,11 @@ def _subtracted(one: Explanation, two: Explanation) -> Sum:
     )
     if not _same_operands(a.terms, b.terms):
         return whole
-    part, other = a.terms.parts[0], b.terms.parts[0]
+    group, other = a.terms.groups[0], b.terms.groups[0]
     products, lacking = _minus(a.terms.products, b.terms.products)
-    merged = replace(part, weights=part.weights - other.weights, weight_source=None, weight_at=None)
+    merged = replace(
+        group, weights=group.weights - other.weights, weight_source=None, weight_indices=None
+    )
     return replace(
         whole,
         terms=Terms(merged, product=lambda _weights, _values: products),
@@ -78,15 +80,15 @@ def _subtracted(one: Explanation, two: Explanation) -> Sum:
     )
 
 
-def _alone(one: Explanation, sign: float) -> Part:
+def _alone(one: Explanation, sign: float) -> TermGroup:
     at = np.array(one.at, dtype=np.int64).reshape(1, -1)
-    return Part(one.name, np.array([one.model_value]), np.array([sign]), at)
+    return TermGroup(one.name, np.array([one.model_value]), np.array([sign]), at)
 
 
 def _same_operands(one: Terms, two: Terms) -> bool:
-    if len(one.parts) != 1 or len(two.parts) != 1 or len(one) != len(two):
+    if len(one.groups) != 1 or len(two.groups) != 1 or len(one) != len(two):
         return False
-    a, b = one.parts[0], two.parts[0]
+    a, b = one.groups[0], two.groups[0]
     return a.source == b.source and np.array_equal(a.at, b.at)
 
 

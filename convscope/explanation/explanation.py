@@ -113,15 +113,15 @@ class Explanation:
     @cached_property
     def filter(self) -> Floats | None:
         """The weights, in the shape of the patch; None where nothing is weighted."""
-        if all(part.weight_source is None for part in self.terms.parts):
+        if all(part.weight_source is None for part in self.terms.groups):
             return None
         return self._arrays(self.terms.weights)
 
     def _arrays(self, column: Floats) -> Floats | None:
-        if not self.terms.parts:
+        if not self.terms.groups:
             return None
-        shape = self.terms.parts[0].shape
-        return column.reshape(shape) if len(self.terms.parts) == 1 and shape else column
+        shape = self.terms.groups[0].shape
+        return column.reshape(shape) if len(self.terms.groups) == 1 and shape else column
 
     @property
     def im2col(self) -> tuple[Floats, Floats]:

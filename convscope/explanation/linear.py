@@ -41,7 +41,7 @@ def weighted(op: OperationView, at: Index) -> Sum:
         places = np.zeros((1, x.ndim), np.int64)
     chosen = weights[tuple(torch.from_numpy(places.T.copy()))].cpu().numpy()
     return Sum(
-        terms=Terms(op.part(image, places, weights=chosen)),
+        terms=Terms(op.terms_of(image, places, weights=chosen)),
         formula=f"y = Σ w·x, w of {operation.kind}",
         roundings=64 + len(places),
         magnitude=max(float(np.abs(chosen).sum()), 1.0) * _largest(op, image),

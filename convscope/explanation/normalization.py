@@ -8,8 +8,8 @@ from convscope.explanation.operation_view import (
     Index,
     OperationView,
     UnsupportedOperation,
-    along,
-    grid,
+    index_grid,
+    reduced_indices,
 )
 from convscope.terms import (
     Expression,
@@ -29,13 +29,13 @@ def batch_norm(op: OperationView, at: Index) -> Sum:
 
     μ and σ² are the running statistics; while the network trains they are the map's own.
     """
-    image = op.input()
+    source = op.input()
     c = (at[1],)
     mean, variance = op.argument("running_mean"), op.argument("running_var")
     own = bool(op.argument("training", "use_input_stats", default=mean is None)) or mean is None
     if own:
-        members = grid(range(image.shape[0]), [at[1]], *map(range, image.shape[2:]))
-        return _of_members(op, at, op.part(image, members).values, c, c)
+        members = index_grid(range(source.shape[0]), [at[1]], *map(range, source.shape[2:]))
+        return _of_members(op, at, op.terms_of(source, members).values, c, c)
     eps = op.argument("eps", default=1e-5)
     return _folded(op, at, op.number(mean, c), op.number(variance, c), eps, affine=(c, c))
 
@@ -44,25 +44,25 @@ def instance_norm(op: OperationView, at: Index) -> Sum:
     """y = γ·(x - μ) / √(σ² + ε) + β, with the mean and variance of one map of one image."""
     if not op.argument("use_input_stats", default=True):
         return batch_norm(op, at)
-    members = grid([at[0]], [at[1]], *map(range, op.input().shape[2:]))
-    return _of_members(op, at, op.part(op.input(), members).values, at[1:2], at[1:2])
+    members = index_grid([at[0]], [at[1]], *map(range, op.input().shape[2:]))
+    return _of_members(op, at, op.terms_of(op.input(), members).values, at[1:2], at[1:2])
 
 
 def group_norm(op: OperationView, at: Index) -> Sum:
     """y = γ·(x - μ) / √(σ² + ε) + β, with the mean and variance of a group of maps."""
-    image = op.input()
-    size = image.shape[1] // op.argument("num_groups", "1")
+    source = op.input()
+    size = source.shape[1] // op.argument("num_groups", "1")
     first = at[1] // size * size
-    members = grid([at[0]], range(first, first + size), *map(range, image.shape[2:]))
-    return _of_members(op, at, op.part(image, members).values, at[1:2], at[1:2])
+    members = index_grid([at[0]], range(first, first + size), *map(range, source.shape[2:]))
+    return _of_members(op, at, op.terms_of(source, members).values, at[1:2], at[1:2])
 
 
 def layer_norm(op: OperationView, at: Index) -> Sum:
     """y = γ·(x - μ) / √(σ² + ε) + β, with the mean and variance over the last dimensions."""
-    image = op.input()
+    source = op.input()
     wide = len(op.argument("normalized_shape", "1"))
-    members = grid(*([place] for place in at[:-wide]), *map(range, image.shape[-wide:]))
-    return _of_members(op, at, op.part(image, members).values, at[-wide:], at[-wide:])
+    members = index_grid(*([place] for place in at[:-wide]), *map(range, source.shape[-wide:]))
+    return _of_members(op, at, op.terms_of(source, members).values, at[-wide:], at[-wide:])
 
 
 def _of_members(op: OperationView, at: Index, members: Floats, gain: Index, bias: Index) -> Sum:
@@ -100,7 +100,7 @@ def _folded(
     bias = 0.0 if biases is None else op.number(biases, affine[1])
     scale = gain / math.sqrt(variance + eps)
     shift = bias - mean * scale
-    terms = Terms(op.part(op.input(), [at], weights=scale))
+    terms = Terms(op.terms_of(op.input(), [at], weights=scale))
     x = float(terms.values[0])
     whose = f"of {count:,} units, " if count else ""
     size = abs(scale) * max(abs(x) + abs(mean), largest) + abs(bias)
@@ -141,12 +141,12 @@ def paper_response_norm(op: OperationView, at: Index) -> Expression:
 def _response(
     op: OperationView, at: Index, size: int, alpha: float, beta: float, k: float, *, groups: int = 1
 ) -> Expression:
-    image = op.input()
-    wide = image.shape[1] // groups
+    source = op.input()
+    wide = source.shape[1] // groups
     first = at[1] // wide * wide
     maps = range(max(at[1] - size // 2, first), min(at[1] + (size - 1) // 2 + 1, first + wide))
-    part = op.part(image, grid([at[0]], maps, *([place] for place in at[2:])))
-    terms = Terms(part, product=lambda _weight, value: np.square(value))
+    group = op.terms_of(source, index_grid([at[0]], maps, *([place] for place in at[2:])))
+    terms = Terms(group, product=lambda _weight, value: np.square(value))
     squares = exact_sum(terms.products.tolist())
     own = maps.index(at[1])
     a = float(terms.values[own])
@@ -167,19 +167,21 @@ def _response(
 
 def softmax(op: OperationView, at: Index) -> Expression:
     """y_k = e^(x_k) / Σ e^(x_j), or its logarithm, over one dimension."""
-    image, dim = op.input(), op.argument("dim")
+    source, dim = op.input(), op.argument("dim")
     if not isinstance(dim, int):
         raise UnsupportedOperation
-    dim %= len(image.shape)
-    many = range(image.shape[dim])
-    part = op.part(image, grid(*(many if d == dim else [place] for d, place in enumerate(at))))
+    dim %= len(source.shape)
+    many = range(source.shape[dim])
+    group = op.terms_of(
+        source, index_grid(*(many if d == dim else [place] for d, place in enumerate(at)))
+    )
     logarithm = op.operation.kind == "log_softmax"
-    top = float(part.values.max())
+    top = float(group.values.max())
     with np.errstate(all="ignore"):
-        powers = np.exp(part.values - top)
+        powers = np.exp(group.values - top)
     whole = exact_sum(powers.tolist())
-    terms = Terms(part, product=lambda _weight, _value: powers / whole)
-    x = float(part.values[at[dim]])
+    terms = Terms(group, product=lambda _weight, _value: powers / whole)
+    x = float(group.values[at[dim]])
     log_sum = math.log(whole) + top if math.isfinite(top) else math.nan
     apart = 0.0 if math.isnan(x - top) else abs(x - top)
     total = x - log_sum if logarithm else float(powers[at[dim]]) / whole
@@ -233,6 +235,6 @@ def unit_length(op: OperationView, at: Index) -> Expression:
 
 def _squares(op: OperationView, at: Index, dims: object) -> tuple[Terms, float]:
     """The units along some dimensions, and the sum of their squares."""
-    part = op.part(op.input(), along(op.input().shape, at, dims))
-    terms = Terms(part, product=lambda _weight, value: np.square(value))
+    group = op.terms_of(op.input(), reduced_indices(op.input().shape, at, dims))
+    terms = Terms(group, product=lambda _weight, value: np.square(value))
     return terms, exact_sum(terms.products.tolist())

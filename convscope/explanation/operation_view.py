@@ -12,7 +12,7 @@ from torch import Tensor
 from convscope.errors import RequestError
 from convscope.receptive.windows import per_axis
 from convscope.recording import Operation, Pass, Shape, Source
-from convscope.terms import Floats, Integers, Location, Part
+from convscope.terms import Floats, Integers, Location, TermGroup
 
 Index = tuple[int, ...]
 """Where a unit lies in a tensor, with the batch axis where the tensor has one."""
@@ -31,7 +31,7 @@ class OperationView:
 
     @property
     def result(self) -> Tensor:
-        return kept(self.passed, self.operation.name)
+        return result_of(self.passed, self.operation.name)
 
     def argument(self, *names: str, default: Any = None) -> Any:
         """An argument by the first of its names that was given; a Source stands for a tensor."""
@@ -68,7 +68,7 @@ class OperationView:
     def tensor(self, source: Source) -> Tensor:
         if source.role == "state":
             return self.passed.state[source.name].detach()
-        return kept(self.passed, source.name)
+        return result_of(self.passed, source.name)
 
     def number(self, source: object, at: Index = ()) -> float:
         """One number of a tensor, or a number that was given as it is."""
@@ -79,9 +79,9 @@ class OperationView:
         raise UnsupportedOperation
 
     def location(self, source: Source, at: Index) -> Location:
-        return Location(source.name, at[lead(source) :])
+        return Location(source.name, at[batch_axes(source) :])
 
-    def part(
+    def terms_of(
         self,
         source: Source,
         at: Sequence[Index] | Integers,
@@ -91,26 +91,26 @@ class OperationView:
         fill: float = 0.0,
         weight: tuple[Source, Integers] | None = None,
         shape: tuple[int, ...] = (),
-    ) -> Part:
+    ) -> TermGroup:
         """The terms whose values lie at the indices `at` of a tensor, (n, dimensions)."""
         indices = np.asarray(at, dtype=np.int64).reshape(len(at), -1)
         clipped = indices if inside is None else np.where(inside[:, None], indices, 0)
         values = gather(self.tensor(source), clipped)
         if inside is not None:
             values = np.where(inside, values, fill)
-        return Part(
+        return TermGroup(
             source.name,
             values,
             np.broadcast_to(np.asarray(weights, dtype=np.float64), values.shape),
-            indices[:, lead(source) :],
+            indices[:, batch_axes(source) :],
             inside,
             None if weight is None else weight[0].name,
-            None if weight is None else weight[1][:, lead(weight[0]) :],
+            None if weight is None else weight[1][:, batch_axes(weight[0]) :],
             shape,
         )
 
 
-def kept(passed: Pass, name: str) -> Tensor:
+def result_of(passed: Pass, name: str) -> Tensor:
     """A result; raises RequestError where it was not kept."""
     try:
         return passed.results[name]
@@ -120,7 +120,7 @@ def kept(passed: Pass, name: str) -> Tensor:
         ) from None
 
 
-def lead(source: Source) -> int:
+def batch_axes(source: Source) -> int:
     """How many axes of a tensor are left out where it is shown: the batch axis of one image."""
     return int(source.role != "state" and len(source.shape) > 0 and source.shape[0] == 1)
 
@@ -140,7 +140,7 @@ _IN_NUMPY = frozenset({torch.float32, torch.float64, torch.float16, torch.int64,
 """What numpy can look at where it lies; it picks small numbers of cells faster than torch."""
 
 
-def grid(*axes: Sequence[int] | Integers) -> Integers:
+def index_grid(*axes: Sequence[int] | Integers) -> Integers:
     """Every combination of indices, the last axis fastest: (n, axes)."""
     lines = [
         np.arange(axis.start, axis.stop, axis.step, dtype=np.int64)
@@ -154,13 +154,13 @@ def grid(*axes: Sequence[int] | Integers) -> Integers:
     return found.reshape(-1, len(lines))
 
 
-def broadcast(shape: Sequence[int], at: Sequence[int]) -> Index:
+def broadcast_index(shape: Sequence[int], at: Sequence[int]) -> Index:
     """The index in an operand of this shape that meets `at` of the result."""
     own = at[len(at) - len(shape) :] if shape else ()
     return tuple(0 if side == 1 else place for side, place in zip(shape, own, strict=True))
 
 
-def along(shape: Sequence[int], at: Index, dims: object) -> Integers:
+def reduced_indices(shape: Sequence[int], at: Index, dims: object) -> Integers:
     """The indices that a reduction over `dims` (all where None) takes together for its unit `at`.
 
     The result has the reduced dimensions with length 1, or has them not.
@@ -174,10 +174,10 @@ def along(shape: Sequence[int], at: Index, dims: object) -> Integers:
     for dim, side in enumerate(shape):
         place = left.pop(0) if len(at) == many or dim not in chosen else 0
         axes.append(range(side) if dim in chosen else [place])
-    return grid(*axes)
+    return index_grid(*axes)
 
 
-def within(at: Integers, shape: Sequence[int]) -> NDArray[np.bool_] | None:
+def in_bounds(at: Integers, shape: Sequence[int]) -> NDArray[np.bool_] | None:
     """Which indices lie in a tensor of this shape; None where all do."""
     inside = np.logical_and(at >= 0, at < np.array(shape)).all(axis=1)
     return None if inside.all() else np.asarray(inside, dtype=np.bool_)

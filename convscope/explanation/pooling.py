@@ -10,11 +10,11 @@ from convscope.explanation.operation_view import (
     Index,
     OperationView,
     UnsupportedOperation,
-    along,
-    grid,
-    within,
+    in_bounds,
+    index_grid,
+    reduced_indices,
 )
-from convscope.explanation.products import exact
+from convscope.explanation.products import sum_of_products
 from convscope.receptive.windows import per_axis
 from convscope.recording import Source
 from convscope.terms import Extremum, Integers, Sum, Terms
@@ -74,11 +74,13 @@ def _extreme(
 
 def _window(op: OperationView, at: Index, rows: Sequence[Integers], *, fill: float = 0.0) -> Terms:
     """The operands under a window of one map."""
-    image = op.input()
-    operands = grid(*([place] for place in at[: -len(rows)]), *rows)
+    source = op.input()
+    operands = index_grid(*([place] for place in at[: -len(rows)]), *rows)
     shape = tuple(map(len, rows))
     return Terms(
-        op.part(image, operands, inside=within(operands, image.shape), fill=fill, shape=shape)
+        op.terms_of(
+            source, operands, inside=in_bounds(operands, source.shape), fill=fill, shape=shape
+        )
     )
 
 
@@ -102,8 +104,8 @@ def average(op: OperationView, at: Index) -> Sum:
     terms = _window(op, at, rows)
     divisor = op.argument("divisor_override") or len(terms)
     if not op.argument("divisor_override") and not op.argument("count_include_pad", default=True):
-        part = terms.parts[0]
-        divisor = len(terms) if part.inside is None else int(part.inside.sum())
+        group = terms.groups[0]
+        divisor = len(terms) if group.inside is None else int(group.inside.sum())
     return _mean(terms, divisor)
 
 
@@ -113,10 +115,12 @@ def _mean(terms: Terms, divisor: float) -> Sum:
 
 def _adaptive(op: OperationView, at: Index) -> Terms:
     count = int(op.operation.kind[-2])
-    image, result = op.input(), op.operation.shape
+    source, result = op.input(), op.operation.shape
     rows: list[Integers] = [
         np.arange(place * side // out, -(-(place + 1) * side // out))
-        for place, side, out in zip(at[-count:], image.shape[-count:], result[-count:], strict=True)
+        for place, side, out in zip(
+            at[-count:], source.shape[-count:], result[-count:], strict=True
+        )
     ]
     return _window(op, at, rows)
 
@@ -136,33 +140,33 @@ def adaptive_largest(op: OperationView, at: Index) -> Extremum:
 
 def reduced(op: OperationView, at: Index) -> Sum | Extremum:
     """`mean`, `sum`, `amax`, `amin`, and `max` and `min`, over whole dimensions."""
-    kind, image = op.operation.kind, op.input()
+    kind, source = op.operation.kind, op.input()
     dims = op.argument("dim", "axis")
     if isinstance(dims, Source) or isinstance(op.argument("other"), Source):
         return extreme(op, at)
     if op.operation.piece or not (dims is None or isinstance(dims, int | tuple | list)):
         raise UnsupportedOperation
-    terms = Terms(op.part(image, along(image.shape, at, dims)))
+    terms = Terms(op.terms_of(source, reduced_indices(source.shape, at, dims)))
     if kind in ("mean", "sum"):
-        return _mean(terms, len(terms)) if kind == "mean" else exact(op, terms, "y = Σ x")
+        return _mean(terms, len(terms)) if kind == "mean" else sum_of_products(op, terms, "y = Σ x")
     which = "maximum" if "max" in kind else "minimum"
     return Extremum(which=which, terms=terms, formula=f"y = {which[:3]} x")
 
 
 def subsampling(op: OperationView, at: Index) -> Sum:
     """y[c,i,j] = a[c] · Σ x[c, S·i + u, S·j + v] + b[c]."""
-    layer, image = op.layer, op.input()
+    layer, source = op.layer, op.input()
     gain, bias = op.parameter("coefficient"), op.bias()
     batch, c, *places = at
     rows: list[Integers] = [
         p * s + np.arange(s) for p, s in zip(places, layer.kernel_size, strict=True)
     ]
-    operands = grid([batch], [c], *rows)
-    part = op.part(
-        image,
+    operands = index_grid([batch], [c], *rows)
+    group = op.terms_of(
+        source,
         operands,
         weights=op.number(gain, (c,)),
         weight=(gain, np.full((len(operands), 1), c)),
         shape=tuple(layer.kernel_size),
     )
-    return exact(op, Terms(part), "y[c,i,j] = a[c] · Σ x[c, ...]", bias=bias, at=(c,))
+    return sum_of_products(op, Terms(group), "y[c,i,j] = a[c] · Σ x[c, ...]", bias=bias, at=(c,))

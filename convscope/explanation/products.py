@@ -1,11 +1,11 @@
 """Sums of exact products: what convolutions, dense layers and additions have in common."""
 
-from convscope.explanation.operation_view import Index, OperationView, gather, within
+from convscope.explanation.operation_view import Index, OperationView, gather, in_bounds
 from convscope.recording import Source
 from convscope.terms import Integers, Sum, Terms, product_errors
 
 
-def exact(
+def sum_of_products(
     op: OperationView, terms: Terms, formula: str, *, bias: Source | None = None, at: Index = ()
 ) -> Sum:
     """A sum of exact products, with the bias that lies at `at` of a tensor."""
@@ -19,9 +19,9 @@ def exact(
     )
 
 
-def under(
+def weighted_terms(
     op: OperationView,
-    image: Source,
+    source: Source,
     operands: Integers,
     filters: Source,
     weights: Integers,
@@ -30,11 +30,11 @@ def under(
 ) -> Terms:
     """The products of operands, some of which may lie outside, and weights, in the same order."""
     return Terms(
-        op.part(
-            image,
+        op.terms_of(
+            source,
             operands,
             weights=gather(op.tensor(filters), weights),
-            inside=within(operands, image.shape),
+            inside=in_bounds(operands, source.shape),
             weight=(filters, weights),
             shape=shape,
         )

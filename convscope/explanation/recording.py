@@ -12,7 +12,12 @@ from convscope.errors import RequestError, nearest
 from convscope.explanation.difference import difference
 from convscope.explanation.explanation import Explanation
 from convscope.explanation.field import Fields
-from convscope.explanation.operation_view import Index, OperationView, UnsupportedOperation, kept
+from convscope.explanation.operation_view import (
+    Index,
+    OperationView,
+    UnsupportedOperation,
+    result_of,
+)
 from convscope.explanation.rules import RULES
 from convscope.explanation.trace import Trace, trace
 from convscope.recording import IMAGE, Operation, Pass, Source, run_once
@@ -97,7 +102,7 @@ class RecordedTensor:
     @property
     def tensor(self) -> Tensor:
         """The result as it was, with its batch axis."""
-        return kept(self._passed, self.name).detach()
+        return result_of(self._passed, self.name).detach()
 
     @property
     def squeezed(self) -> Tensor:
@@ -184,7 +189,7 @@ class Recording:
         """What an operation was given, as it was: a result or a parameter, with all its axes."""
         if source.role == "state":
             return self._passed.state[source.name].detach()
-        return kept(self._passed, source.name).detach()
+        return result_of(self._passed, source.name).detach()
 
     def trace_back(
         self,

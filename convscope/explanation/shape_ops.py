@@ -51,7 +51,7 @@ def moved(op: OperationView, at: Index) -> Identity:
         return Identity(terms=Terms(), formula="y = a constant", constant=_constant(op, cell))
     source = next(s for s in reversed(list(dict.fromkeys(sources))) if firsts[s.name] <= cell)
     where = np.unravel_index(cell - firsts[source.name], source.shape) if source.shape else ()
-    return Identity(terms=Terms(op.part(source, [tuple(map(int, where))])), formula="y = x")
+    return Identity(terms=Terms(op.terms_of(source, [tuple(map(int, where))])), formula="y = x")
 
 
 _WHERE_TO = {
@@ -77,8 +77,8 @@ def _with_constant(
         return args, kwargs
     name, place = _CONSTANTS[kind]
     if place < len(args):
-        kept = args[place] if isinstance(args[place], Source) else float(_CONSTANT)
-        return (*args[:place], kept, *args[place + 1 :]), kwargs
+        value = args[place] if isinstance(args[place], Source) else float(_CONSTANT)
+        return (*args[:place], value, *args[place + 1 :]), kwargs
     usual = kwargs.get("mode", args[2] if len(args) > 2 else "constant") == "constant"
     if kind == "pad" and not usual:
         return args, kwargs
@@ -98,7 +98,7 @@ def _constant(op: OperationView, cell: int) -> float:
 def cast(op: OperationView, at: Index) -> Identity | Expression:
     """y = x, perhaps rounded to numbers of another kind."""
     before = op.tensor(op.input())
-    terms = Terms(op.part(op.input(), [at]))
+    terms = Terms(op.terms_of(op.input(), [at]))
     if before.dtype == op.result.dtype:
         return Identity(terms=terms, formula="y = x")
     kind = str(op.result.dtype).removeprefix("torch.")
@@ -120,9 +120,9 @@ def overwritten(op: OperationView, at: Index) -> Identity:
             raise UnsupportedOperation
         place = _index_of(address - start, source.shape, apart)
         if place is not None:
-            terms = Terms(op.part(source, [place]))
+            terms = Terms(op.terms_of(source, [place]))
             return Identity(terms=terms, formula=f"y = x, written by {source.name}")
-    return Identity(terms=Terms(op.part(old, [at])), formula="y = x as it was")
+    return Identity(terms=Terms(op.terms_of(old, [at])), formula="y = x as it was")
 
 
 def _index_of(address: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Index | None:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from convscope.explanation.operation_view import Index, OperationView, grid
-from convscope.explanation.products import exact, under
+from convscope.explanation.operation_view import Index, OperationView, index_grid
+from convscope.explanation.products import sum_of_products, weighted_terms
 from convscope.geometry import pads
 from convscope.receptive.windows import per_axis
 from convscope.terms import Integers, Sum
@@ -16,10 +16,10 @@ _TAPS = {1: "v", 2: "uv", 3: "suv"}
 
 def convolution(op: OperationView, at: Index) -> Sum:
     """y[k,i,j] = Σ w[k,c,u,v] · x[c, S·i + D·u - P, S·j + D·v - P] + b[k]."""
-    image, filters = op.input(), op.source("weight")
+    source, filters = op.input(), op.source("weight")
     kernel = filters.shape[2:]
     *batch, k = at[: -len(kernel)]
-    window = _window(op, kernel, image.shape[-len(kernel) :])
+    window = _window(op, kernel, source.shape[-len(kernel) :])
     rows = [
         place * stride + np.arange(size) * dilation - pad
         for place, size, (stride, pad, dilation) in zip(
@@ -28,14 +28,14 @@ def convolution(op: OperationView, at: Index) -> Sum:
     ]
     groups = op.argument("groups", default=1)
     first = k // (filters.shape[0] // groups) * filters.shape[1]
-    operands = grid(*([b] for b in batch), range(first, first + filters.shape[1]), *rows)
-    weights = grid([k], *map(range, filters.shape[1:]))
-    terms = under(op, image, operands, filters, weights, shape=tuple(filters.shape[1:]))
+    operands = index_grid(*([b] for b in batch), range(first, first + filters.shape[1]), *rows)
+    weights = index_grid([k], *map(range, filters.shape[1:]))
+    terms = weighted_terms(op, source, operands, filters, weights, shape=tuple(filters.shape[1:]))
     channel = f"{first} + c" if groups > 1 else "c"
     reach = [_reach(*letters) for letters in zip(_names(kernel), window, strict=True)]
     formula = f"y[k,{','.join(_PLACES[len(kernel)])}] = Σ w[k,c,{','.join(_TAPS[len(kernel)])}] · "
     formula += f"x[{', '.join([channel, *reach])}]"
-    return exact(op, terms, formula, bias=op.argument("bias"), at=(k,))
+    return sum_of_products(op, terms, formula, bias=op.argument("bias"), at=(k,))
 
 
 def transposed(op: OperationView, at: Index) -> Sum:
@@ -44,10 +44,10 @@ def transposed(op: OperationView, at: Index) -> Sum:
     The sum is over the taps at which S divides; those that fall between the operands meet nothing,
     as in the padding.
     """
-    image, filters = op.input(), op.source("weight")
+    source, filters = op.input(), op.source("weight")
     kernel = filters.shape[2:]
     *batch, k = at[: -len(kernel)]
-    window = _window(op, kernel, image.shape[-len(kernel) :])
+    window = _window(op, kernel, source.shape[-len(kernel) :])
     rows: list[Integers] = []
     for place, size, (stride, pad, dilation) in zip(
         at[-len(kernel) :], kernel, window, strict=True
@@ -57,47 +57,49 @@ def transposed(op: OperationView, at: Index) -> Sum:
     groups = op.argument("groups", default=1)
     depth = filters.shape[0] // groups
     first = k // filters.shape[1] * depth
-    operands = grid(*([b] for b in batch), range(first, first + depth), *rows)
-    weights = grid(
+    operands = index_grid(*([b] for b in batch), range(first, first + depth), *rows)
+    weights = index_grid(
         range(first, first + depth), [k % filters.shape[1]], *map(range, filters.shape[2:])
     )
-    terms = under(op, image, operands, filters, weights, shape=(depth, *kernel))
+    terms = weighted_terms(op, source, operands, filters, weights, shape=(depth, *kernel))
     reach = [
         f"({letter} + {pad} − {dilation}{tap}) / {stride}"
         for (letter, tap), (stride, pad, dilation) in zip(_names(kernel), window, strict=True)
     ]
     taps, places = ",".join(_TAPS[len(kernel)]), ",".join(_PLACES[len(kernel)])
     formula = f"y[k,{places}] = Σ w[c,k,{taps}] · x[c, {', '.join(reach)}]"
-    return exact(op, terms, formula, bias=op.argument("bias"), at=(k,))
+    return sum_of_products(op, terms, formula, bias=op.argument("bias"), at=(k,))
 
 
 def locally_connected(op: OperationView, at: Index) -> Sum:
     """y[k,i,j] = Σ w[i,j,k,c,u,v] · x[c, S·i + D·u - P, S·j + D·v - P] + b[i,j,k]."""
-    layer, image = op.layer, op.input()
+    layer, source = op.layer, op.input()
     batch, k, i, j = at
     rows = _layer_rows(op, (i, j))
     depth = layer.in_channels // layer.groups
     first = k // (layer.out_channels // layer.groups) * depth
-    operands = grid([batch], range(first, first + depth), *rows)
+    operands = index_grid([batch], range(first, first + depth), *rows)
     filters, bias = op.parameter("weight"), op.bias()
-    weights = grid([i], [j], [k], *map(range, filters.shape[3:]))
-    terms = under(op, image, operands, filters, weights, shape=tuple(filters.shape[3:]))
+    weights = index_grid([i], [j], [k], *map(range, filters.shape[3:]))
+    terms = weighted_terms(op, source, operands, filters, weights, shape=tuple(filters.shape[3:]))
     formula = "y[k,i,j] = Σ w[i,j,k,c,u,v] · x[c, ...]"
-    return exact(op, terms, formula, bias=bias, at=(i, j, k))
+    return sum_of_products(op, terms, formula, bias=bias, at=(i, j, k))
 
 
 def table(op: OperationView, at: Index) -> Sum:
     """y[k,i,j] = Σ w[l,u,v] · x[c, S·i + u - P, S·j + v - P] + b[k], l a link from c to k."""
-    layer, image = op.layer, op.input()
+    layer, source = op.layer, op.input()
     batch, k, i, j = at
     filters, bias = op.parameter("weight"), op.bias()
     first = sum(map(len, layer.table[:k]))
     seen = layer.table[k]
-    operands = grid([batch], seen, *_layer_rows(op, (i, j)))
-    weights = grid(range(first, first + len(seen)), *map(range, filters.shape[1:]))
-    terms = under(op, image, operands, filters, weights, shape=(len(seen), *filters.shape[1:]))
+    operands = index_grid([batch], seen, *_layer_rows(op, (i, j)))
+    weights = index_grid(range(first, first + len(seen)), *map(range, filters.shape[1:]))
+    terms = weighted_terms(
+        op, source, operands, filters, weights, shape=(len(seen), *filters.shape[1:])
+    )
     formula = f"y[k,i,j] = Σ w[l,u,v] · x[c, ...], c of {', '.join(map(str, seen))}"
-    return exact(op, terms, formula, bias=bias, at=(k,))
+    return sum_of_products(op, terms, formula, bias=bias, at=(k,))
 
 
 def _layer_rows(op: OperationView, places: Sequence[int]) -> list[Integers]:

@@ -17,7 +17,7 @@ from convscope.terms.decomposition import (
 )
 from convscope.terms.exact import Floats, exact_sum, product_errors, quotient
 from convscope.terms.numerals import bracketed, fixed, number
-from convscope.terms.term import Integers, Location, Part, Term, Terms
+from convscope.terms.term import Integers, Location, Term, TermGroup, Terms
 
 __all__ = [
     "Decomposition",
@@ -28,9 +28,9 @@ __all__ = [
     "Integers",
     "Line",
     "Location",
-    "Part",
     "Sum",
     "Term",
+    "TermGroup",
     "Terms",
     "Unsupported",
     "as_dict",

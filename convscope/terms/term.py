@@ -45,7 +45,7 @@ class Term(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class TermGroup:
     """Terms whose values lie in one result, as columns.
 
     Attributes:
@@ -64,7 +64,7 @@ class Part:
     at: Integers
     inside: NDArray[np.bool_] | None = None
     weight_source: str | None = None
-    weight_at: Integers | None = None
+    weight_indices: Integers | None = None
     shape: tuple[int, ...] = ()
 
     def __len__(self) -> int:
@@ -76,25 +76,29 @@ class Part:
         return Location(self.source, tuple(self.at[n].tolist()))
 
     def weight_location(self, n: int) -> Location | None:
-        if self.weight_source is None or self.weight_at is None:
+        if self.weight_source is None or self.weight_indices is None:
             return None
-        return Location(self.weight_source, tuple(self.weight_at[n].tolist()))
+        return Location(self.weight_source, tuple(self.weight_indices[n].tolist()))
 
 
 class Terms(Sequence[Term]):
     """All terms of a number, in order; made one by one only when asked for."""
 
-    def __init__(self, *parts: Part, product: Callable[[Floats, Floats], Floats] = np.multiply):
-        self.parts = parts
-        self.values = np.concatenate([part.values for part in parts]) if parts else np.empty(0)
-        self.weights = np.concatenate([part.weights for part in parts]) if parts else np.empty(0)
+    def __init__(
+        self, *groups: TermGroup, product: Callable[[Floats, Floats], Floats] = np.multiply
+    ):
+        self.groups = groups
+        self.values = np.concatenate([group.values for group in groups]) if groups else np.empty(0)
+        self.weights = (
+            np.concatenate([group.weights for group in groups]) if groups else np.empty(0)
+        )
         with np.errstate(all="ignore"):  # 0 · ∞ is NaN here as in the network
             self.products = product(self.weights, self.values)
         self.inside = np.concatenate(
-            [np.ones(len(p), bool) if p.inside is None else p.inside for p in parts]
+            [np.ones(len(p), bool) if p.inside is None else p.inside for p in groups]
             or [np.ones(0, bool)]
         )
-        self._starts = np.cumsum([0, *map(len, parts)])
+        self._starts = np.cumsum([0, *map(len, groups)])
 
     def __len__(self) -> int:
         return len(self.values)
@@ -108,13 +112,13 @@ class Terms(Sequence[Term]):
             return [self[place] for place in range(len(self))[n]]
         n = range(len(self))[n]
         which = int(np.searchsorted(self._starts, n, side="right")) - 1
-        part, inner = self.parts[which], n - int(self._starts[which])
+        group, inner = self.groups[which], n - int(self._starts[which])
         return Term(
             float(self.weights[n]),
             float(self.values[n]),
             float(self.products[n]),
-            part.location(inner),
-            part.weight_location(inner),
+            group.location(inner),
+            group.weight_location(inner),
         )
 
     def __iter__(self) -> Iterator[Term]:

@@ -17,9 +17,9 @@ from convscope.terms import (
     Identity,
     Line,
     Location,
-    Part,
     Sum,
     Term,
+    TermGroup,
     Terms,
     Unsupported,
     as_dict,
@@ -36,7 +36,7 @@ SOBER = st.floats(min_value=-1e100, max_value=1e100).filter(lambda x: abs(x) > 1
 def part(values, weights=1.0, *, source="x", inside=None, weight_source=None):
     many = np.arange(len(values))
     values = np.asarray(values, dtype=np.float64)
-    return Part(
+    return TermGroup(
         source,
         values,
         np.broadcast_to(np.asarray(weights, dtype=np.float64), values.shape),

@@ -209,12 +209,12 @@ def changed(explanation, factor):
     terms = explanation.terms
     weights = terms.weights.copy()
     weights[terms.largest(1)[0]] *= factor
-    starts = np.cumsum([0, *map(len, terms.parts)])
-    parts = [
+    starts = np.cumsum([0, *map(len, terms.groups)])
+    groups = [
         replace(part, weights=weights[first:end])
-        for part, (first, end) in zip(terms.parts, pairwise(starts), strict=True)
+        for part, (first, end) in zip(terms.groups, pairwise(starts), strict=True)
     ]
-    decomposition = replace(explanation.decomposition, terms=Terms(*parts))
+    decomposition = replace(explanation.decomposition, terms=Terms(*groups))
     return replace(explanation, decomposition=decomposition)
 
 

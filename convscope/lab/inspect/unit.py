@@ -111,7 +111,7 @@ class Ledger:
 
     def _parts(self, one: Explanation, patches: Floats, channels: int, skip: int) -> dict[str, Any]:
         """Patch, filter and products of the channels with the largest sums."""
-        decomposition, part = one.decomposition, one.terms.parts[0]
+        decomposition, group = one.decomposition, one.terms.groups[0]
         shape = patches.shape[1:]
         products = one.terms.products.reshape(len(patches), -1)
         divisor = decomposition.divisor if isinstance(decomposition, Sum) else 1.0
@@ -122,7 +122,7 @@ class Ledger:
         per = math.prod(shape)
         shown: list[dict[str, Any]] = []
         for c in order[skip : skip + channels]:
-            places = [self.place(part.location(c * per + n)) for n in range(per)]
+            places = [self.place(group.location(c * per + n)) for n in range(per)]
             known = next((p for p in places if p), None)
             weights = one.terms.weights[c * per : (c + 1) * per]
             shown.append(
@@ -133,7 +133,7 @@ class Ledger:
                     "cells": _rows(places, shape[1]),
                     "patch": _rows([json_number(v) for v in patches[c].ravel().tolist()], shape[1]),
                     "filter": _rows([json_number(v) for v in weights.tolist()], shape[1])
-                    if part.weight_source
+                    if group.weight_source
                     else None,
                     "products": _rows([json_number(v) for v in products[c].tolist()], shape[1]),
                     "sum": json_number(sums[c]),
