@@ -46,7 +46,7 @@ class Live:
         return self.path / "live"
 
     def begin(self) -> None:
-        """Make the folder and drop commands to an earlier process. The caller holds the run's lock."""
+        """Make the folder and drop old commands; the caller holds the run's lock."""
         with contextlib.suppress(OSError):
             self.folder.mkdir(exist_ok=True)
             (self.folder / "command.json").unlink(missing_ok=True)
