@@ -38,6 +38,7 @@ from convscope.training.prepare import (
 )
 from convscope.training.trainer import Training
 from convscope.weights.source import Weights, open_weights
+from convscope.zoo import rate_of
 from convscope.zoo.check import reads_channels_last
 from convscope.zoo.table_file import is_table
 
@@ -84,6 +85,9 @@ def train_run(
         start = weights and weights.card
         card = first_card(dataset, settings, watcher, start)
         loaded = load_checked(dataset, card, settings, watcher)
+        settings = settings.resolve(
+            len(loaded.dataset.indices("train")), default_lr=rate_of(settings.model)
+        )
         card = full_card(card, loaded, settings.model, start)
         torch.manual_seed(settings.seed)
         net = build_network(settings.model, card)
@@ -97,8 +101,8 @@ def train_run(
         run.write("card.json", card.to_json())
         run.write("splits.csv", write_splits(loaded.dataset))
         run.write("problems.csv", problems_csv(loaded))
-        chosen = replace(settings, engine=training.stepper.name)
-        run.write_config(config_of(data, chosen, loaded, device))
+        settings = replace(settings, engine=training.stepper.name)
+        run.write_config(config_of(data, settings, loaded, device))
         with teller.truthful():
             training.train()
             return _finish(training, began)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from convscope.data.augment import augment, epoch_order
 from convscope.data.feed import Loaded
-from convscope.training.config import Resolved, TrainConfig
+from convscope.training.config import TrainConfig, decided
 
 
 def slices(n: int, size: int) -> list[slice]:
@@ -27,7 +27,7 @@ def total_steps(settings: TrainConfig, batches: int) -> int | None:
 
 
 def orders_from(
-    batch: int, loaded: Loaded, settings: TrainConfig, chosen: Resolved, *, epoch: int
+    batch: int, loaded: Loaded, settings: TrainConfig, *, epoch: int
 ) -> list[NDArray[np.int64]]:
     """The indices of an epoch's batches from number `batch` on."""
     order = epoch_order(
@@ -37,23 +37,22 @@ def orders_from(
         epoch=epoch,
         sampling=settings.sampling,
     )
-    return [order[piece] for piece in slices(len(order), chosen.batch_size)[batch:]]
+    return [order[piece] for piece in slices(len(order), decided(settings.batch_size))[batch:]]
 
 
 def batches_from(
-    batch: int, loaded: Loaded, settings: TrainConfig, chosen: Resolved, *, epoch: int
+    batch: int, loaded: Loaded, settings: TrainConfig, *, epoch: int
 ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
     """The batches of an epoch from number `batch` on: their indices and bytes (n, h, w, c)."""
-    coming = orders_from(batch, loaded, settings, chosen, epoch=epoch)
+    coming = orders_from(batch, loaded, settings, epoch=epoch)
     for indices, pixels in zip(coming, loaded.feed.batches(coming), strict=True):
-        yield indices, augmented(pixels, indices, settings, chosen, epoch=epoch)
+        yield indices, augmented(pixels, indices, settings, epoch=epoch)
 
 
 def augmented(
     pixels: Tensor,
     indices: NDArray[np.int64],
     settings: TrainConfig,
-    chosen: Resolved,
     *,
     epoch: int,
 ) -> Tensor:
@@ -62,7 +61,7 @@ def augmented(
         pixels,
         indices,
         kind=settings.augment,
-        padding=chosen.crop_padding,
+        padding=decided(settings.crop_padding),
         seed=settings.seed,
         epoch=epoch,
     )

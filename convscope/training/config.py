@@ -4,9 +4,9 @@ import math
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from cyclopts import Group, Parameter
 
@@ -158,21 +158,20 @@ class TrainConfig:
                 "--val 0 leaves none."
             )
 
-    def resolved(self, pictures: int, *, rate: float = 0.05) -> "Resolved":
-        """What the settings left open, decided for so many training pictures.
+    def resolve(self, num_train_images: int, *, default_lr: float = 0.05) -> "TrainConfig":
+        """Decide what was left open: batch size, learning rate and the padding of crops.
 
-        `rate` is the network's own learning rate for SGD with batches of 64.
-
-        The rate of SGD is in proportion to the batch: Goyal et al., 2017, "Accurate, large
-        minibatch SGD", section 2.1.
+        `default_lr` is the network's own learning rate for SGD with batches of 64; it is scaled in
+        proportion to the batch: Goyal et al., 2017, "Accurate, large minibatch SGD", section 2.1.
         """
-        few = max(8, 2 ** int(math.log2(max(1, pictures / 20))))
-        batch_size = self.batch_size or min(64, few)
-        peak = {"sgd": rate * batch_size / 64, "adamw": 0.001}[self.optimizer]
+        small = max(8, 2 ** int(math.log2(max(1, num_train_images / 20))))
+        batch_size = self.batch_size or min(64, small)
+        lr = {"sgd": default_lr * batch_size / 64, "adamw": 0.001}[self.optimizer]
         padding = {"none": 0, "crop": 2, "crop-flip": 4}[self.augment]
-        return Resolved(
+        return replace(
+            self,
             batch_size=batch_size,
-            lr=peak if self.lr is None else self.lr,
+            lr=lr if self.lr is None else self.lr,
             crop_padding=padding if self.crop_padding is None else self.crop_padding,
         )
 
@@ -199,13 +198,14 @@ class TrainConfig:
         return cls(**{word: _coerced(value, hints[word]) for word, value in words.items()})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Resolved:
-    """Settings that depend on the data or on one another where the user names none."""
+_T = TypeVar("_T")
 
-    batch_size: int
-    lr: float
-    crop_padding: int
+
+def decided(value: _T | None) -> _T:
+    """A setting that `TrainConfig.resolve` decides. Raises ValueError for None."""
+    if value is None:
+        raise ValueError("a setting is still open; call TrainConfig.resolve first")
+    return value
 
 
 RANGES: dict[str, tuple[float, float]] = {

@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -30,7 +30,7 @@ from convscope.training.config import TrainConfig
 from convscope.weights.adapt import fit_weights
 from convscope.weights.load import with_channels
 from convscope.weights.source import Weights
-from convscope.zoo import made_for, rate_of
+from convscope.zoo import made_for
 from convscope.zoo.table_file import is_table
 
 _LOOKED_AT = 32  # pictures whose size decides how all are fitted
@@ -237,8 +237,6 @@ def config_of(
         settings = replace(settings, weights=str(path.resolve()))
     if is_table(settings.model):
         settings = replace(settings, model=str(Path(settings.model).resolve()))
-    chosen = settings.resolved(len(loaded.dataset.indices("train")), rate=rate_of(settings.model))
-    settings = replace(settings, **asdict(chosen))
     return {
         "data": data if data in NAMES else str(Path(data).resolve()),
         **settings.to_dict(),

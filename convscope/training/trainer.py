@@ -23,7 +23,7 @@ from convscope.training.callbacks.base import Watcher
 from convscope.training.callbacks.freeze import Frozen
 from convscope.training.callbacks.interrupt import Wish
 from convscope.training.callbacks.live_status import Teller
-from convscope.training.config import TrainConfig
+from convscope.training.config import TrainConfig, decided
 from convscope.training.executors.compiled import choose_stepper
 from convscope.training.executors.eager import Stepper, TorchStepper
 from convscope.training.loss import class_weights
@@ -32,7 +32,6 @@ from convscope.training.nonfinite import no_number
 from convscope.training.optimizer import Optimizer
 from convscope.training.schedule import Schedule
 from convscope.training.state import Counters, pack, unpack
-from convscope.zoo import rate_of
 
 
 class _Stop(Exception):
@@ -73,15 +72,14 @@ class Training:
             self.frozen.hold(epoch=0)
         self.optimizer = Optimizer(self.net, settings)
         pictures = len(dataset.indices("train"))
-        self.chosen = settings.resolved(pictures, rate=rate_of(settings.model))
         self.labels = torch.from_numpy(dataset.labels)
         self.weights = class_weights(dataset.counts("train"), settings, self.device)
-        self.batches = len(slices(pictures, self.chosen.batch_size))
+        self.batches = len(slices(pictures, decided(settings.batch_size)))
         self.steps = total_steps(settings, self.batches)
         epochs = settings.warmup_epochs * self.batches / self.steps if self.steps else 0.0
         self.schedule = Schedule(
             name=settings.lr_schedule,
-            peak=self.chosen.lr,
+            peak=decided(settings.lr),
             warmup=min(1.0, epochs),
             gamma=settings.lr_gamma,
             milestones=settings.lr_milestones,

@@ -25,12 +25,13 @@ def test_the_defaults_are_the_alexnet_recipes_where_it_names_them():
     ("pictures", "batch_size"), [(1, 8), (160, 8), (320, 16), (1259, 32), (1280, 64), (10**6, 64)]
 )
 def test_a_small_set_gets_small_batches_and_the_rate_follows(pictures, batch_size):
-    chosen = TrainConfig().resolved(pictures)
-    assert chosen.batch_size == batch_size
-    assert chosen.lr == pytest.approx(0.05 * batch_size / 64)
-    assert TrainConfig(batch_size=7, lr=0.3, crop_padding=0).resolved(pictures).lr == 0.3
-    assert TrainConfig(optimizer="adamw").resolved(pictures).lr == 0.001
-    assert TrainConfig(augment="crop-flip").resolved(pictures).crop_padding == 4
+    config = TrainConfig().resolve(pictures)
+    assert config.batch_size == batch_size
+    assert config.lr == pytest.approx(0.05 * batch_size / 64)
+    assert config.resolve(10**6) == config
+    assert TrainConfig(batch_size=7, lr=0.3, crop_padding=0).resolve(pictures).lr == 0.3
+    assert TrainConfig(optimizer="adamw").resolve(pictures).lr == 0.001
+    assert TrainConfig(augment="crop-flip").resolve(pictures).crop_padding == 4
 
 
 def test_every_setting_is_explained():

@@ -18,6 +18,7 @@ from convscope.data.normalize import scale_and_shift
 from convscope.errors import RequestError
 from convscope.lanes.images import Images
 from convscope.training.batches import augmented, orders_from
+from convscope.training.config import decided
 from convscope.training.executors.eager import EVALUATION_BATCH, Batch, Stepper, TorchStepper
 from convscope.training.optimizer import Optimizer, head_of
 
@@ -67,14 +68,14 @@ class LanesStepper:
         if self.padded is None:
             yield from TorchStepper().batches(training)
             return
-        counters, settings, chosen = training.counters, training.settings, training.chosen
+        counters, settings = training.counters, training.settings
         feed, epoch = training.loaded.feed, counters.epoch
 
         def see(indices: NDArray[np.int64]) -> Tensor:
             [pixels] = feed.batches([indices])
-            return augmented(pixels, indices, settings, chosen, epoch=epoch)
+            return augmented(pixels, indices, settings, epoch=epoch)
 
-        for indices in orders_from(counters.batch, training.loaded, settings, chosen, epoch=epoch):
+        for indices in orders_from(counters.batch, training.loaded, settings, epoch=epoch):
             yield Batch(indices, lambda indices=indices: see(indices))
 
     def step(self, training: "Training", batch: Batch, rate: float) -> tuple[float, int]:
@@ -134,12 +135,12 @@ class LanesStepper:
             size, channels = pixels[0].numel(), pixels.shape[3]
             first = size * np.arange(count, dtype=np.int64)
             return Images(pixels, first, np.full(count, channels, np.int64))
-        settings, chosen = training.settings, training.chosen
+        settings = training.settings
         _, height, width, channels = self.padded.shape
         cut, flip = moves(
             batch.indices,
             kind=settings.augment,
-            padding=chosen.crop_padding,
+            padding=decided(settings.crop_padding),
             seed=settings.seed,
             epoch=training.counters.epoch,
         )
@@ -157,7 +158,7 @@ def _padded(training: "Training", row: int) -> Tensor | None:
     if row == card.input_size[1] * card.in_channels:
         return feed.pixels.contiguous() if training.settings.augment == "none" else None
     n, height, width, channels = feed.pixels.shape
-    padding = training.chosen.crop_padding
+    padding = decided(training.settings.crop_padding)
     padded = feed.pixels.new_zeros(n, height + 2 * padding, width + 2 * padding, channels)
     padded[:, padding : padding + height, padding : padding + width] = feed.pixels
     return padded
@@ -167,7 +168,8 @@ def row_of(training: "Training") -> int:
     """Bytes from one row of an image to the next, as the engine will read them."""
     card, feed = training.card, training.loaded.feed
     height, width = card.input_size
-    padding = 0 if training.settings.augment == "none" else training.chosen.crop_padding
+    settings = training.settings
+    padding = 0 if settings.augment == "none" else decided(settings.crop_padding)
     if not isinstance(feed, MemoryFeed):
         return width * card.in_channels
     tall, wide = height + 2 * padding, width + 2 * padding

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from convscope.evaluation.measure import forward_all
 from convscope.training.batches import batches_from
+from convscope.training.config import decided
 from convscope.training.loss import loss_and_logits
 from convscope.training.nonfinite import explained
 
@@ -60,7 +61,6 @@ class TorchStepper:
             counters.batch,
             training.loaded,
             training.settings,
-            training.chosen,
             epoch=counters.epoch,
         )
         for indices, pixels in coming:
@@ -86,7 +86,9 @@ class TorchStepper:
                 nn.utils.clip_grad_norm_(training.net.parameters(), settings.clip_grad_norm)
             training.optimizer.step(rate)
         except (RuntimeError, MemoryError) as error:
-            raise explained(error, training.chosen.batch_size, training.run.path) from error
+            raise explained(
+                error, decided(training.settings.batch_size), training.run.path
+            ) from error
         return value, int((logits.detach().argmax(1) == targets).sum())
 
     def logits(
