@@ -59,7 +59,7 @@ def conv(text):
     filters = number(r"(\d+) +filters", text, 1)
     channels = volume(text)[0] if "@" in text and re.search(r"\d@\d", text) else 1
     groups = number(r"in (\d+) groups", text, 1)
-    window_text = re.search(r"filters? of (.*)", text)[1]
+    window_text = re.search(r"filters? of (?:size )?(.*)", text)[1]
     return nn.Conv2d(channels, filters, **window(window_text), groups=groups, device="meta")
 
 

@@ -226,13 +226,13 @@ def times(task):
 
 
 def network_parameters(task):
-    told = re.search(r"How many parameters has (\w+),", task.question)
+    told = re.search(r"How many parameters does (\w+) have,", task.question)
     assert told
     return count(network(task)[told[1]])
 
 
 def network_volume(task):
-    told = re.search(r"stands behind (\w+)\?", task.question)
+    told = re.search(r"output volume of (\w+)\?", task.question)
     assert told
     layers = network(task)
     names = list(layers)
@@ -241,7 +241,7 @@ def network_volume(task):
 
 
 def network_total(task):
-    told = re.search(r"How many parameters have (.+) together", task.question)
+    told = re.search(r"How many parameters do (.+) have together", task.question)
     assert told
     layers = network(task)
     return sum(count(layers[name]) for name in re.findall(r"\w+\d", told[1]))
@@ -249,14 +249,14 @@ def network_total(task):
 
 def subsampling(task):
     maps, side, _ = volume(task.question)
-    if "parameters has it" in task.question:
+    if "parameters does it have" in task.question:
         return count(nn.BatchNorm2d(maps))  # one factor and one summand for each map, too
     return sum(4 + 1 for _ in range(maps) for _ in range(0, side, 2) for _ in range(0, side, 2))
 
 
 def linked(task):
     filters, size, below, links = integers(
-        r"Say (\d+) filters of (\d+)×\d+ over (\d+) maps have (\d+)", task.question
+        r"Suppose (\d+) filters of (\d+)×\d+ over (\d+) maps have (\d+)", task.question
     )
     share, rest = divmod(links, filters)
     sees = [share + (place < rest) for place in range(filters)]
@@ -384,48 +384,48 @@ def twins(task):
 
 
 SOLVERS: list[tuple[str, Callable]] = [
-    ("Which value has the map", map_value),
+    ("What is the value of the map", map_value),
     ("How large is the map", map_size),
     ("What is the output volume", output_volume),
     ("How many multiplications", multiplications),
-    ("How many parameters has the layer", layer_parameters),
-    ("How many weights has one filter", filter_weights),
-    ("How many filters are they", filters),
+    ("How many parameters does the layer have", layer_parameters),
+    ("How many weights does one filter have", filter_weights),
+    ("How many filters does it have", filters),
     ("does no window read", unread),
-    ("begins the window", begins),
+    ("does the window of the unit", begins),
     ("What is the stride", fitting),
     ("padding on every side make", keeping),
-    ("padding lie on every side", fitting),
-    ("How many rows has the filter", fitting),
+    ("padding are there on every side", fitting),
+    ("How many rows does the filter have", fitting),
     ("zeros included", padded),
     ("next larger square image", next_exact),
-    ("has the unit after ReLU", after_relu),
+    ("of the unit after ReLU", after_relu),
     ("are 0 after ReLU", silent),
-    ("units have the feature maps", units),
+    ("units do the feature maps have", units),
     ("of the pooled map", pooled_value),
-    ("Which share", share),
-    ("How many values less", fewer),
-    ("meets a locally connected", local_parameters),
+    ("What fraction", share),
+    ("How many fewer values", fewer),
+    ("goes into a locally connected", local_parameters),
     ("dense layer of", dense_parameters),
-    ("many connections has the layer", connections),
+    ("many connections does the layer have", connections),
     ("how many times as many", times),
-    ("stands behind", network_volume),
-    ("together, biases included", network_total),
+    ("output volume of (conv|pool)", network_volume),
+    ("have together, biases included", network_total),
     ("pooled by subsampling", subsampling),
-    ("saw chosen maps", linked),
+    ("saw only chosen maps", linked),
     ("rows of pixels", seen_rows),
     ("A stack of", stack),
     ("The weight is w", sgd),
     ("how many steps are", steps),
-    ("images has its last batch", last_batch),
+    ("images does its last batch have", last_batch),
     ("is divided by", dropped),
     ("learning rate rises|learning rate falls", rate),
-    ("are left in it", pruned),
+    ("are left in the layer", pruned),
     ("is followed by one of", behind_pruned),
-    ("go in both together", both_pruned),
+    ("are removed from both layers", both_pruned),
     ("pruned first", smallest),
     ("Their correlation", twins),
-    ("How many parameters has", network_parameters),
+    ("How many parameters does", network_parameters),
 ]
 
 

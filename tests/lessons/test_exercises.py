@@ -43,8 +43,8 @@ GOLDEN = [
     ("training", 2**70, 20),
 ]
 QUESTIONS = """
-A layer has 12 filters of 3×3 over a volume of 4@20×20. How many weights has one filter, without
-its bias? 36
+A layer has 12 filters of 3×3 over a volume of 4@20×20. How many weights does one filter
+have, without its bias? 36
 ----
 A window of 6×6 slides over an image of 26 columns, stride 8, no padding. How many columns does no
 window read? 8
@@ -140,7 +140,7 @@ def test_wrong_steps_that_come_to_the_same_are_told_together_and_those_to_the_an
         (whole(8), "luck helps"),
     ]
     found = [(mistake.answer.told, mistake.step) for mistake in mistaken(whole(8), slips)]
-    assert found == [("9", "one is added, or where two is added"), ("7", "nothing is done")]
+    assert found == [("9", "one is added, or if two is added"), ("7", "nothing is done")]
 
 
 @pytest.mark.parametrize("lesson", LESSONS)

@@ -57,7 +57,7 @@ KINDS: dict[str, tuple[Kind, ...]] = {
 FIRST: dict[str, tuple[Callable[[], Task], ...]] = {
     one.name: room.FIRST for one, room in zip(COURSE, _ROOMS, strict=True)
 }
-"""The lecture's own exercises, with which a lesson begins whatever the seed."""
+"""The lecture's own exercises: a lesson starts with them, whatever the seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,4 +122,6 @@ def _task(name: str, seed: int, number: int, asked: deque[object]) -> Task:
         task = make(Dice(f"{name}/{seed}/{number}/{draw}"), level_of(number))
         if key_of(task) not in asked:
             return task
-    raise RequestError(f"The lesson {name} has no exercise {number} that was not asked just now.")
+    raise RequestError(
+        f"There is no new exercise {number} for the lesson {name}. Choose another seed."
+    )

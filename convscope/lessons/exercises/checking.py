@@ -8,7 +8,7 @@ from convscope.lessons.exercises.reading import UnreadableError, read
 from convscope.lessons.exercises.task import Task
 
 SHOWN = 3
-"""The try from which on the solution is shown, right or wrong."""
+"""From this try on, the solution is shown, right or wrong."""
 
 
 @dataclass(frozen=True)
@@ -57,5 +57,5 @@ def _explained(task: Task, readings: list[Answer]) -> str:
     for reading in readings:
         for mistake in task.mistakes:
             if mistake.answer == reading:
-                return f"Not yet. {reading.told} comes out where {mistake.step}."
+                return f"Not yet. You get {reading.told} if {mistake.step}."
     return f"Not yet. {task.hint}"

@@ -33,7 +33,7 @@ _FILTERS: tuple[Rows, ...] = (
 def one_value(
     image: Rows, weights: Rows, at: tuple[int, int], *, stride: int = 1, padding: int = 0
 ) -> Task:
-    """What stands in one cell of the map?"""
+    """The value of one cell of the map."""
     row, column = at
     top, left = row * stride - padding, column * stride - padding
     patch = under(image, top, left, len(weights), len(weights[0]))
@@ -46,8 +46,8 @@ def one_value(
     right = whole(total)
     return Task(
         question=(
-            f"The filter slides over the image: {how}. Which value has the map in row {row}, "
-            f"column {column}? Rows and columns count from 0."
+            f"The filter slides over the image: {how}. What is the value of the map at row "
+            f"{row}, column {column}? Rows and columns count from 0."
         ),
         answer=right,
         hint=_HINT,
@@ -79,7 +79,10 @@ def map_size(dice: Dice, level: int) -> Task:
     layer = replace(draw(dice, level), channels=1, groups=1)
     right = size_of(*layer.size)
     return Task(
-        question=f"{layer.image} meets one filter of {layer.window}. How large is the map?",
+        question=(
+            f"{layer.image} is convolved with one filter of size {layer.window}. How large is the "
+            "map?"
+        ),
         answer=right,
         hint=layer.hint,
         worked=tidied(work_out_maps(layer.axes)),
@@ -97,8 +100,9 @@ def multiplications(dice: Dice, level: int) -> Task:
     depth = "" if sees == 1 else f"·{sees}"
     return Task(
         question=(
-            f"{layer.image} meets one filter of {layer.window}. How many multiplications does "
-            "its whole map take, those with the padding included?"
+            f"{layer.image} is convolved with one filter of size {layer.window}. How many "
+            "multiplications "
+            "does the whole map take, including those with the padding?"
         ),
         answer=right,
         hint=(

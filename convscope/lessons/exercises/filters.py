@@ -22,7 +22,7 @@ def pruned(dice: Dice, level: int) -> Task:
         question=(
             f"A layer has {filters} filters of {sides(size, size)} on {seen}, each with a bias. "
             f"{several(gone, 'filter').capitalize()} "
-            f"{'is' if gone == 1 else 'are'} pruned. How many parameters are left in it?"
+            f"{'is' if gone == 1 else 'are'} pruned. How many parameters are left in the layer?"
         ),
         answer=right,
         hint="K·(F·F·C + 1) parameters for the K filters that are left, of size F on C maps.",
@@ -35,7 +35,7 @@ def pruned(dice: Dice, level: int) -> Task:
             [
                 (whole(left * size * size * channels), "the biases are forgotten"),
                 (whole(gone * (size * size * channels + 1)), "what is pruned is counted"),
-                (whole(filters * (size * size * channels + 1)), "nothing is taken out"),
+                (whole(filters * (size * size * channels + 1)), "nothing is removed"),
                 (whole(left * size * size * channels + filters), "the biases of the pruned stay"),
                 (whole(left * (size * size + 1)), "the maps below are forgotten"),
             ],
@@ -52,7 +52,9 @@ def after(dice: Dice, level: int) -> Task:
     layer = convolution(Volume(left, 16, 16), later, size)
     lost = level > 2 and bool(dice.between(0, 1))
     right = whole(later * area * gone if lost else layer.parameters)
-    asked = "does the second lose" if lost else "has the second then, biases included"
+    asked = (
+        "does the second layer lose" if lost else "does the second layer then have, biases included"
+    )
     formula = f"{later}·{size}·{size}·{gone}" if lost else f"{later}·({size}·{size}·{left} + 1)"
     return Task(
         question=(
@@ -62,7 +64,8 @@ def after(dice: Dice, level: int) -> Task:
         ),
         answer=right,
         hint=(
-            "With a filter goes its map, and with the map the slice of every filter that sees it: "
+            "Removing a filter removes its map, and with the map the slice of every filter that "
+            "sees it: "
             "K·(F·F·C + 1) parameters on the C maps that are left."
         ),
         worked=solved(
@@ -71,9 +74,9 @@ def after(dice: Dice, level: int) -> Task:
         mistakes=mistaken(
             right,
             [
-                (whole(later * (area * filters + 1)), "the second layer is taken as it was"),
+                (whole(later * (area * filters + 1)), "the second layer is left unchanged"),
                 (whole(later * area * left), "the biases are forgotten"),
-                (whole(later * (area * gone + 1)), "the biases are thought to go too"),
+                (whole(later * (area * gone + 1)), "the biases are removed too"),
                 (whole(layer.parameters), "what is left is counted"),
                 (whole(later * area * gone), "what is lost is counted"),
                 (whole((later - gone) * (area * filters + 1)), "filters of the second are pruned"),
@@ -96,11 +99,13 @@ def both(dice: Dice, level: int) -> Task:
             f"Two layers of {sides(size, size)} filters: {filters} on {several(channels, 'map')}, "
             f"then {later} on the {filters} maps of the first, all with biases. "
             f"{several(gone, 'filter').capitalize()} of the first "
-            f"{'is' if gone == 1 else 'are'} pruned. How many parameters go in both together?"
+            f"{'is' if gone == 1 else 'are'} pruned. How many parameters are removed from both "
+            "layers together?"
         ),
         answer=right,
         hint=(
-            "A filter of the first goes with its bias, F·F·C + 1; each filter of the second loses "
+            "A filter of the first layer takes its bias along, F·F·C + 1; each filter of the "
+            "second loses "
             "a slice of F·F weights, and keeps its bias."
         ),
         worked=solved(
@@ -114,7 +119,7 @@ def both(dice: Dice, level: int) -> Task:
                 (whole(first), "the slices of the second layer are forgotten"),
                 (whole(second), "the filters of the first layer are forgotten"),
                 (whole(first - gone + second), "the biases of the first layer are forgotten"),
-                (whole(first + second + later), "the biases of the second layer are taken too"),
+                (whole(first + second + later), "the biases of the second layer are counted too"),
                 (whole(first + area * gone), "only one filter of the second loses a slice"),
             ],
         ),
@@ -137,11 +142,12 @@ def smallest(dice: Dice, level: int) -> Task:
     totals = zip(names, norms, kernels, strict=True)
     return Task(
         question=(
-            "The filter whose weights are smallest is pruned first: the one with the least sum of "
-            "magnitudes. Which is it?"
+            "The filter with the smallest weights is pruned first: the one with the smallest sum "
+            "of "
+            "absolute values. Which one is it?"
         ),
         answer=right,
-        hint="Add the weights of each filter without their signs.",
+        hint="Add the absolute values of each filter's weights.",
         worked=solved(
             *(
                 (name, str(norm), " + ".join(str(abs(w)) for w in flat(kernel)))
@@ -152,8 +158,11 @@ def smallest(dice: Dice, level: int) -> Task:
             right,
             [
                 (choice(names[sums.index(min(sums))]), "the weights are added with their signs"),
-                (choice(names[norms.index(max(norms))]), "the largest weights are looked for"),
-                (choice(names[flattest]), "the weights are let cancel each other before"),
+                (
+                    choice(names[norms.index(max(norms))]),
+                    "the filter with the largest weights is chosen",
+                ),
+                (choice(names[flattest]), "weights of opposite sign are allowed to cancel"),
             ],
         ),
         grids=tuple(Grid(name, kernel) for name, kernel in zip(names, kernels, strict=True)),
@@ -161,17 +170,17 @@ def smallest(dice: Dice, level: int) -> Task:
     )
 
 
-_SAME, _OTHER, _NONE = "+1: twins", "−1: one is the other's negative", "0: neither"
+_SAME, _OTHER, _NONE = "+1: duplicates", "−1: one is the other's negative", "0: uncorrelated"
 
 
 def correlation(dice: Dice, level: int) -> Task:
-    """Do two maps say the same? Correlation, from two small ones."""
+    """Are two maps redundant? The correlation of two small ones."""
     kind = dice.pick((_SAME, _OTHER, _NONE))
     one, other, told = _two_maps(dice, level, kind)
     product = Fraction(covariance(one, other), len(flat(one)))
     right = choice(kind)
     means = " and ".join(figure(_mean(rows)) for rows in (one, other))
-    unlike = "unlike values are taken for unlike maps"
+    unlike = "maps with different values are assumed to be unrelated"
     slips: dict[str, list[Slip]] = {
         _SAME: [(choice(_OTHER), "the sign of the sum is lost"), (choice(_NONE), unlike)],
         _OTHER: [(choice(_SAME), "the sign of the sum is lost"), (choice(_NONE), unlike)],
@@ -180,12 +189,12 @@ def correlation(dice: Dice, level: int) -> Task:
     return Task(
         question=(
             "Two maps of one layer on the same image. Their correlation is one of three numbers: "
-            "which? (Multiply the distances of the cells to their map's mean, and add up.)"
+            "which? (Multiply the deviations of the cells from their map's mean, and add up.)"
         ),
         answer=right,
         hint=(
             "+1 where one map is the other times a number above 0, plus a number; −1 where that "
-            "factor is below 0; 0 where the products of the distances to the means add up to 0."
+            "factor is below 0; 0 where the products of the deviations from the means add up to 0."
         ),
         worked=solved(("means", means, ""), ("sum of products", figure(product), told)),
         mistakes=mistaken(right, slips[kind]),
@@ -203,7 +212,7 @@ def _two_maps(dice: Dice, level: int, kind: str) -> tuple[Rows, Rows, str]:
         told = f"{factor}·first {'−' if shift < 0 else '+'} {abs(shift)}"
         if kind == _NONE:
             other = dice.rows(height, width, -3, 5)
-            told = "the products of the distances to the means add up to 0"
+            told = "the products of the deviations from the means add up to 0"
         else:
             told = f"second = {'−' if kind == _OTHER else ''}{told}"
             sign = -factor if kind == _OTHER else factor

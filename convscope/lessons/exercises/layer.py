@@ -11,7 +11,7 @@ from convscope.lessons.exercises.task import Slip
 from convscope.lessons.exercises.words import several, sides, tidied, volume
 
 SIZE_HINT = (
-    "Along each axis a window stands at (N − F + 2P)/S + 1 places, rounded down: N is the size "
+    "Along each axis a window has (N − F + 2P)/S + 1 positions, rounded down: N is the size "
     "of the input, F of the window, P the padding on each side, S the stride."
 )
 DILATED_HINT = " With dilation D a window of F spans D·(F − 1) + 1 cells."
@@ -117,7 +117,7 @@ class Layer:
         if self.groups == 1:
             return ""
         told = several(self.channels // self.groups, "map")
-        return f" The filters are in {self.groups} groups, so that each sees only {told}."
+        return f" The filters are in {self.groups} groups, so each sees only {told}."
 
 
 def draw(dice: Dice, level: int, *, channels: tuple[int, ...] = (1, 3)) -> Layer:
@@ -232,7 +232,10 @@ def parameter_slips(layer: Layer) -> list[Slip]:
         ),
         (
             whole(height * width * right),
-            "the weights are counted again at every place, although all places share them",
+            "the weights are counted again at every position, although all positions share them",
         ),
-        (whole(filters * (sum(layer.kernel) * sees + 1)), "the sides of the filter are added"),
+        (
+            whole(filters * (sum(layer.kernel) * sees + 1)),
+            "the filter's height and width are added instead of multiplied",
+        ),
     ]

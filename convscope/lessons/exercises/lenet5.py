@@ -1,4 +1,4 @@
-"""Exercises on LeNet-5: its table, layer by layer, and what 1998 did otherwise."""
+"""Exercises on LeNet-5: its table, layer by layer, and what the 1998 network did differently."""
 
 from convscope.geometry import Cost, Volume, convolution, pooling
 from convscope.lessons.exercises.answer import whole
@@ -29,7 +29,7 @@ def lenet5(channels: int = 1, side: int = 32, wide: tuple[int, ...] = (6, 16, 12
         Row("fc2", 10, 0),
     )
     real = (channels, side, wide) == (1, 32, (6, 16, 120, 84))
-    return Net("LeNet-5" if real else "A relative of LeNet-5", channels, side, rows)
+    return Net("LeNet-5" if real else "A variant of LeNet-5", channels, side, rows)
 
 
 def _varied(dice: Dice, level: int) -> Net:
@@ -62,7 +62,7 @@ def subsampling(dice: Dice, level: int) -> Task:
     cost = pooling(before, 2, trainable=True)
     asks_parameters = bool(dice.between(0, 1))
     right = whole(cost.parameters if asks_parameters else cost.connections)
-    asked = "parameters has it" if asks_parameters else "connections has it"
+    asked = "parameters" if asks_parameters else "connections"
     half = side // 2
     links = "4 to its cells and 1 to the bias"
     formula = f"{maps}·(1 + 1)" if asks_parameters else f"{half}·{half}·{maps}·(2·2 + 1)"
@@ -71,7 +71,7 @@ def subsampling(dice: Dice, level: int) -> Task:
         question=(
             f"In 1998 LeNet-5 pooled by subsampling: the sum of a window of 2×2, stride 2, times "
             f"one weight of the map, plus one bias of the map. On {volume(maps, side, side)}, how "
-            f"many {asked}?" + ("" if asks_parameters else f" A unit has {links}.")
+            f"many {asked} does it have?" + ("" if asks_parameters else f" A unit has {links}.")
         ),
         answer=right,
         hint=(
@@ -106,9 +106,9 @@ def linked(dice: Dice, level: int) -> Task:
     weights = links * side * side
     return Task(
         question=(
-            f"In 1998 a filter of the second convolution saw chosen maps only. Say {filters} "
+            f"In 1998 a filter of the second convolution saw only chosen maps. Suppose {filters} "
             f"filters of {sides(side, side)} over {below} maps have {links} slices in all, one "
-            "for each map that a filter sees, and one bias each. How many parameters are that?"
+            "for each map that a filter sees, and one bias each. How many parameters is that?"
         ),
         answer=right,
         hint="Each slice has F·F weights; each filter has one bias, however many slices it has.",
@@ -146,7 +146,7 @@ def total(dice: Dice, level: int) -> Task:
     told = ", ".join(chosen[:-1]) + f" and {chosen[-1]}"
     dense_biases = sum(cost.biases for cost in costs)
     return Task(
-        question=f"{net.seen}. How many parameters have {told} together, biases included?",
+        question=f"{net.seen}. How many parameters do {told} have together, biases included?",
         answer=right,
         hint=f"{PARAMETER_HINT} A dense layer of K units on N inputs has K·(N + 1).",
         worked=solved(*rows, ("together", right.told, " + ".join(row[1] for row in rows))),

@@ -9,7 +9,7 @@ from convscope.lessons.exercises.words import bracketed, figure
 
 _HINT = (
     "A unit is the sum of the products over all channels, plus one bias for the whole filter; "
-    "ReLU keeps what is above 0 and makes 0 of the rest."
+    "ReLU keeps what is above 0 and replaces the rest by 0."
 )
 
 
@@ -37,8 +37,8 @@ def activation(dice: Dice, level: int) -> Task:
     return Task(
         question=(
             f"A filter with bias {figure(bias)} stands on this patch of "
-            f"{'one channel' if channels == 1 else f'{channels} channels'}; ReLU follows. Which "
-            "value has the unit after ReLU?"
+            f"{'one channel' if channels == 1 else f'{channels} channels'}; ReLU follows. "
+            "What is the value of the unit after ReLU?"
         ),
         answer=right,
         hint=_HINT,
@@ -57,8 +57,8 @@ def _activation_slips(sums: list[int], bias: int) -> list[Slip]:
         (whole(max(0, sums[0] + bias)), "only the first channel is taken"),
         (whole(max(0, sum(sums) + bias * len(sums))), "the bias is added in each channel"),
         (whole(max(0, sum(sums) - bias)), "the bias is subtracted"),
-        (whole(sum(max(0, one) for one in sums) + bias), "ReLU stands before the sum"),
-        (whole(abs(total)), "the sign is dropped instead of the negative value"),
+        (whole(sum(max(0, one) for one in sums) + bias), "ReLU is applied before the sum"),
+        (whole(abs(total)), "the absolute value is taken instead of ReLU"),
     ]
 
 
@@ -81,14 +81,15 @@ def zeros(dice: Dice, level: int) -> Task:
     bias = dice.between(-4, 4) if level > 1 else 0
     silent = [value for value in flat(sums) if value + bias <= 0]
     right, values = whole(len(silent)), flat(sums)
-    biased = f" The filter's bias of {figure(bias)} is not in them yet." if bias else ""
+    biased = f" The filter's bias of {figure(bias)} is not included yet." if bias else ""
     return Task(
         question=(
-            f"These are the sums of a filter at all its places.{biased} How many units of the map "
+            f"These are the sums of a filter at all its positions.{biased} How many units of the "
+            "map "
             "are 0 after ReLU?"
         ),
         answer=right,
-        hint="ReLU makes 0 of every value that is not above 0; the bias is added before.",
+        hint="ReLU replaces every value that is not above 0 by 0; the bias is added first.",
         worked=solved(
             (
                 "units at 0",
@@ -103,7 +104,7 @@ def zeros(dice: Dice, level: int) -> Task:
             [
                 (
                     whole(sum(value + bias < 0 for value in values)),
-                    "a unit of just 0 before ReLU is left out",
+                    "a unit that is exactly 0 before ReLU is left out",
                 ),
                 (whole(sum(value <= 0 for value in values)), "the bias is forgotten"),
                 (whole(len(values) - len(silent)), "the units above 0 are counted"),
@@ -115,14 +116,14 @@ def zeros(dice: Dice, level: int) -> Task:
 
 
 def units(dice: Dice, level: int) -> Task:
-    """How many values are the maps?"""
+    """How many values do the maps hold?"""
     layer = draw(dice, level)
     height, width = layer.size
     right = whole(layer.cost.output.units)
     return Task(
         question=(
-            f"{layer.image} meets {layer.filters} filters of {layer.window}. How many units have "
-            "the feature maps together?"
+            f"{layer.image} is convolved with {layer.filters} filters of size {layer.window}. "
+            "How many units do the feature maps have together?"
         ),
         answer=right,
         hint=f"Each filter makes one map of H·W units. {layer.hint}",
@@ -154,8 +155,8 @@ def biased() -> Task:
     right = whole(0)
     return Task(
         question=(
-            "The lecture's filter with a bias of −5 stands on this patch; ReLU follows. Which "
-            "value has the unit after ReLU?"
+            "The lecture's filter with a bias of −5 stands on this patch; ReLU follows. "
+            "What is the value of the unit after ReLU?"
         ),
         answer=right,
         hint=_HINT,
@@ -168,7 +169,7 @@ def biased() -> Task:
                 (whole(-3), "the ReLU is forgotten"),
                 (whole(2), "the bias is forgotten"),
                 (whole(7), "the bias is subtracted"),
-                (whole(3), "the sign is dropped instead of the negative value"),
+                (whole(3), "the absolute value is taken instead of ReLU"),
             ],
         ),
         grids=(Grid("Patch", patch), Grid("Filter", weights)),

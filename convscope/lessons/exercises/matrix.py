@@ -16,7 +16,7 @@ LECTURE: Rows = (
 """The lecture's image."""
 
 SOBEL: Rows = ((1, 0, -1), (2, 0, -2), (1, 0, -1))
-"""The lecture's filter: it answers to upright edges."""
+"""The lecture's filter: it responds to vertical edges."""
 
 
 _MOST = 9  # products written out with those of zeros
@@ -86,7 +86,7 @@ def cell_slips(
     ones = tuple(tuple(1 for _ in row) for row in weights)
     patch = under(image, row * stride - padding, column * stride - padding, *size)
     tried = [
-        (value(row, column, turned(weights)), "the filter is turned by half a turn"),
+        (value(row, column, turned(weights)), "the filter is rotated by 180°"),
         (value(column, row), "row and column are swapped"),
         (value(row - 1, column - 1), "row and column are counted from 1"),
         (value(row, column + 1), "the window stands one place too far to the right"),

@@ -98,11 +98,13 @@ def ask_parameters(net: Net, name: str) -> Task:
     cost = cost_of(row, before)
     right = whole(cost.parameters)
     taken = (
-        f" Its {before.units:,} inputs are all units of the layer below." if not row.size else ""
+        f" Its {before.units:,} inputs are all the units of the layer below."
+        if not row.size
+        else ""
     )
     dense_hint = "K units on N inputs have K·(N + 1) parameters."
     return Task(
-        question=f"{net.seen}. How many parameters has {name}, biases included?{taken}",
+        question=f"{net.seen}. How many parameters does {name} have, biases included?{taken}",
         answer=right,
         hint=PARAMETER_HINT if row.size else dense_hint,
         worked=parameters_worked(row, before),
@@ -130,7 +132,7 @@ def _parameter_slips(row: Row, before: Volume, cost: Cost, image: int) -> list[S
         ),
         (
             whole(cost.connections) if row.size else None,
-            "the weights are counted again at every place, although all places share them",
+            "the weights are counted again at every position, although all positions share them",
         ),
         (
             whole(units * (area * image + 1)) if row.size else None,
@@ -186,9 +188,9 @@ def ask_volume(net: Net, name: str) -> Task:
     if bare > 0:
         slips.append((volume_of(channels, bare, bare), "the padding is forgotten"))
     return Task(
-        question=f"{net.seen}. Which volume stands behind {name}?",
+        question=f"{net.seen}. What is the output volume of {name}?",
         answer=right,
-        hint=f"{SIZE_HINT} Go down the table; a pooling keeps the number of maps.",
+        hint=f"{SIZE_HINT} Go down the table; pooling keeps the number of maps.",
         worked=solved(*rows),
         mistakes=mistaken(right, slips),
         table=net.table,

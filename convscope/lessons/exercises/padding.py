@@ -37,8 +37,8 @@ def keeping(dice: Dice, level: int) -> Task:
                 (whole((kernel - 1) // 2), "the dilation is forgotten"),
                 (whole(kernel), "the filter's size is taken"),
                 (whole((dilation * (kernel - 1) + 2) // 2), "half the filter is rounded up"),
-                (whole(1), "one cell is taken for enough, as it is for 3×3"),
-                (whole(0), "the map is taken for as large as the image without padding"),
+                (whole(1), "one cell is used, which is right only for 3×3"),
+                (whole(0), "the map is assumed to keep the size without padding"),
             ],
         ),
     )
@@ -73,7 +73,7 @@ def which(dice: Dice, level: int) -> Task:
         question=(
             f"A filter of {sides(kernel, kernel)} with stride {stride} makes a map of "
             f"{sides(made, made)} out of an image of {sides(side, side)}. How many cells of "
-            "padding lie on every side?"
+            "padding are there on every side?"
         ),
         answer=right,
         hint=f"{SIZE_HINT} Solve for P, or try 0, 1, 2: only one gives this size.",
@@ -105,7 +105,7 @@ def border(dice: Dice, level: int) -> Task:
 
 
 def cells(dice: Dice, level: int) -> Task:
-    """How many values has the image with its padding?"""
+    """How many values does the image have with its padding?"""
     layer = draw(dice, max(level, 2))
     padding = dice.between(1, 1 + level)
     height, width, channels = layer.height, layer.width, layer.channels
@@ -117,7 +117,7 @@ def cells(dice: Dice, level: int) -> Task:
     return Task(
         question=(
             f"A volume of {told}{apart} gets {padding} cells of zeros on every side of each map. "
-            "How many values has it then, zeros included?"
+            "How many values does it then have, zeros included?"
         ),
         answer=right,
         hint="Padding P makes a map of (H + 2P)·(W + 2P): it lies on both sides of each axis.",

@@ -34,8 +34,9 @@ def one_value(maps: Rows, rule: Rule, at: tuple[int, int], *, size: int, stride:
     rounded = " Give a fraction, or three digits of a decimal." if right.endless else ""
     return Task(
         question=(
-            f"{rule.capitalize()} pooling of {sides(size, size)} with stride {stride}. Which value "
-            f"stands in row {row}, column {column} of the pooled map? Rows and columns count from "
+            f"{rule.capitalize()} pooling of {sides(size, size)} with stride {stride}. What is "
+            f"the value at row {row}, column {column} of the pooled map? Rows and columns count "
+            "from "
             f"0.{rounded}"
         ),
         answer=right,
@@ -127,9 +128,11 @@ def after(dice: Dice, level: int) -> Task:
     ]
     pooled = max(1, layer.channels // layer.stride)
     slips.append((_with_maps(right, pooled), "the maps are pooled too; pooling keeps each of them"))
-    slips.append((_with_maps(right, 1), "the maps are made one; pooling keeps each of them"))
+    slips.append((_with_maps(right, 1), "the maps are merged into one; pooling keeps each of them"))
     return Task(
-        question=f"{layer.image} meets max pooling of {layer.window}. What is the output volume?",
+        question=(
+            f"{layer.image} goes through max pooling of {layer.window}. What is the output volume?"
+        ),
         answer=right,
         hint=f"{SIZE_HINT} Pooling keeps every map.",
         worked=_worked(layer, cost, right),
@@ -151,28 +154,35 @@ def _worked(layer: Layer, cost: Cost, right: Answer) -> Worked:
 
 
 def kept(dice: Dice, level: int) -> Task:
-    """Which share of the values is left?"""
+    """What fraction of the values is left?"""
     layer, cost = _pool(dice, level)
     before, left = layer.input.units, cost.output.units
     right = number(Fraction(left, before))
     side = Fraction(cost.output.height, layer.height)
     return Task(
         question=(
-            f"{layer.image} meets max pooling of {layer.window}. Which share of the values is "
+            f"{layer.image} goes through max pooling of {layer.window}. What fraction of the "
+            "values is "
             "left? Give a fraction, or three digits of a decimal or percentage."
         ),
         answer=right,
-        hint="Count the values of both volumes, height·width·maps, and divide after by before.",
+        hint=(
+            "Count the values of both volumes, height·width·maps, and divide the second by the "
+            "first."
+        ),
         worked=solved(
             *_worked(layer, cost, volume_of(layer.channels, *layer.size)).rows[:-1],
-            ("share", right.told, f"{figure(left)}/{figure(before)}"),
+            ("fraction", right.told, f"{figure(left)}/{figure(before)}"),
         ),
         mistakes=mistaken(
             right,
             [
                 (number(side), "one axis is pooled instead of two"),
-                (number(1 - Fraction(left, before)), "the share that is lost is taken"),
-                (number(Fraction(before, left)), "before is divided by after"),
+                (number(1 - Fraction(left, before)), "the fraction that is lost is taken"),
+                (
+                    number(Fraction(before, left)),
+                    "the number before is divided by the number after",
+                ),
                 (number(Fraction(left, before * layer.stride)), "the maps are pooled too"),
             ],
         ),
@@ -187,8 +197,8 @@ def lost(dice: Dice, level: int) -> Task:
     one = layer.height * layer.width - cost.output.height * cost.output.width
     return Task(
         question=(
-            f"{layer.image} meets max pooling of {layer.window}. How many values less has the "
-            "volume afterwards?"
+            f"{layer.image} goes through max pooling of {layer.window}. How many fewer values "
+            "does the volume have afterwards?"
         ),
         answer=right,
         hint="Count the values of both volumes, height·width·maps, and subtract.",

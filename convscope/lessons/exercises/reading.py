@@ -82,7 +82,7 @@ def _read_choice(text: str, choices: tuple[str, ...]) -> Answer:
         return Answer("choice", choices[plain.index(text.casefold())])
     if len(word) == 1 and 0 <= ord(word) - ord("a") < len(choices):
         return Answer("choice", choices[ord(word) - ord("a")])
-    raise UnreadableError("This is none of the answers. Choose one of them.")
+    raise UnreadableError("This is not one of the answers. Choose one of them.")
 
 
 def _read_number(text: str, right: Answer) -> Answer:
@@ -92,7 +92,7 @@ def _read_number(text: str, right: Answer) -> Answer:
     if len(found) != 1:
         raise UnreadableError(_expected(right))
     if right.kind == "whole" and found[0].value.denominator != 1:
-        raise UnreadableError(f"This is no whole number. {_expected(right)}")
+        raise UnreadableError(f"This is not a whole number. {_expected(right)}")
     if right.endless and _is_rounded(found[0], right):
         return right
     return Answer(right.kind, found[0].value)
@@ -115,7 +115,7 @@ def numbers(text: str, *, decimal_comma: bool = False) -> list[Reading]:
     for sign, written in _PARTS.items():
         text = text.replace(sign, written)
     if re.search(r"[0-9][⁰¹²³⁴-⁹]", text):
-        raise UnreadableError("Write powers out as a number.")
+        raise UnreadableError("Write powers out as plain numbers.")
     text = re.sub(r"\bminus\b\s?", "-", text, flags=re.IGNORECASE)
     text = _THOUSANDS.sub(lambda found: re.sub(r"[^0-9]", "", found[0]), text)
     if decimal_comma:
@@ -128,7 +128,7 @@ def _reading(above: str, below: str | None, percent: str | None) -> Reading:
     if below is not None:
         under, _ = _decimal(below)
         if not under:
-            raise UnreadableError("Nothing can be divided by 0.")
+            raise UnreadableError("Division by 0.")
         value, unit = value / under, None
     share = 100 if percent else 1
     return Reading(value / share, unit / share if unit is not None else None)
@@ -166,7 +166,7 @@ def _read_sides(text: str, right: Answer) -> list[Answer]:
         readings += [square] if _is_square(right) else []
     if right not in readings and Answer("volume", tuple(found)) == right:
         order = "Write maps@height×width or height×width×maps."
-        raise UnreadableError(f"These are the right numbers in an order that is not clear. {order}")
+        raise UnreadableError(f"These are the right numbers, but their order is ambiguous. {order}")
     return readings
 
 
@@ -190,7 +190,7 @@ def _integers(text: str, right: Answer, *, listed: bool = True) -> list[int]:
     parts = text.split("×") if "×" in text or not listed else re.split(r"[,;\s]+", text)
     found = [reading for part in parts for reading in numbers(part)]
     if any(reading.value.denominator != 1 for reading in found):
-        told = "Sizes are whole numbers: a window that does not fit is left out."
+        told = "Sizes are whole numbers: a window that does not fit is not counted."
         raise UnreadableError(f"{told} {_expected(right)}")
     if any(reading.value < 1 for reading in found):
         raise UnreadableError(f"Every side is 1 or more. {_expected(right)}")

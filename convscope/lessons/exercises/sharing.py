@@ -48,9 +48,10 @@ def ask_local(layer: Layer) -> Task:
     rows = [(name, layer.made.told if name == "output" else told, how) for name, told, how in rows]
     return Task(
         question=(
-            f"{layer.image} meets a locally connected layer of {layer.filters} maps: windows of "
-            f"{layer.window}, and every unit with a filter and a bias of its own.{layer.grouped} "
-            "How many parameters has it?"
+            f"{layer.image} goes into a locally connected layer of {layer.filters} maps: windows "
+            "of "
+            f"{layer.window}, and each unit has its own filter and bias.{layer.grouped} "
+            "How many parameters does it have?"
         ),
         answer=right,
         hint=(
@@ -86,7 +87,7 @@ def local(dice: Dice, level: int) -> Task:
 
 
 def ask_dense(before: Volume, units: int) -> Task:
-    """How many parameters has a dense layer?"""
+    """How many parameters does a dense layer have?"""
     cost = dense(before, units)
     right, inputs = whole(cost.parameters), before.units
     told = volume(before.channels, before.height, before.width)
@@ -94,7 +95,7 @@ def ask_dense(before: Volume, units: int) -> Task:
     return Task(
         question=(
             f"A dense layer of {units:,} units sees all of a volume of {told}. How many "
-            "parameters has it, biases included?"
+            "parameters does it have, biases included?"
         ),
         answer=right,
         hint="K units on N inputs have K·(N + 1) parameters: a weight for each input, a bias.",
@@ -121,14 +122,15 @@ def full(dice: Dice, level: int) -> Task:
 
 
 def connections(dice: Dice, level: int) -> Task:
-    """How many connections has a convolution, though it has few parameters?"""
+    """How many connections does a convolution have, though it has few parameters?"""
     layer = _draw(dice, level)
     (height, width), cost = layer.size, layer.cost
     right = whole(cost.connections)
     return Task(
         question=(
-            f"{layer.image} meets {layer.filters} filters of {layer.window}.{layer.grouped} How "
-            "many connections has the layer: links of a unit to an input under its window, "
+            f"{layer.image} is convolved with {layer.filters} filters of size "
+            f"{layer.window}.{layer.grouped} How "
+            "many connections does the layer have: links of a unit to an input under its window, "
             "padding included, or to its bias?"
         ),
         answer=right,
@@ -160,12 +162,16 @@ def times(dice: Dice, level: int) -> Task:
     right = whole(height * width)
     return Task(
         question=(
-            f"{layer.image} meets {layer.filters} filters of {layer.window}. Were the layer "
+            f"{layer.image} is convolved with {layer.filters} filters of size {layer.window}. Were "
+            "the layer "
             "locally connected, a filter and a bias for every unit, how many times as many "
             "parameters would it have?"
         ),
         answer=right,
-        hint="A convolution has one filter for all H·W places of a map, the other one for each.",
+        hint=(
+            "A convolution has one filter for all H·W positions of a map, a locally connected "
+            "layer one for each."
+        ),
         worked=solved(
             *layer.worked("output").rows, ("times", right.told, f"{height}·{width} places")
         ),
@@ -173,7 +179,7 @@ def times(dice: Dice, level: int) -> Task:
             right,
             [
                 (whole(height * width * layer.filters), "the filters are counted too"),
-                (whole(layer.height * layer.width), "the places of the input are counted"),
+                (whole(layer.height * layer.width), "the positions of the input are counted"),
                 (whole((height - 1) * (width - 1)), "the + 1 is forgotten"),
                 (whole(height), "one axis is counted"),
                 (whole(math.prod(layer.kernel)), "the cells of the filter are counted"),

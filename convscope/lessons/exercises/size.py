@@ -36,7 +36,7 @@ def kernel(dice: Dice, level: int) -> Task:
     return Task(
         question=(
             f"A square filter with stride {stride} and {pads} makes a map of {sides(made, made)} "
-            f"out of an image of {sides(side, side)}. How many rows has the filter?"
+            f"out of an image of {sides(side, side)}. How many rows does the filter have?"
         ),
         answer=right,
         hint=f"{SIZE_HINT} Solve for F.",
@@ -44,7 +44,7 @@ def kernel(dice: Dice, level: int) -> Task:
         mistakes=mistaken(
             right,
             [
-                (whole(side - made), "the two sizes are subtracted and nothing else"),
+                (whole(side - made), "the two sizes are only subtracted"),
                 (whole(side + 2 * padding - made * stride), "the + 1 is forgotten"),
                 (whole(size - 2 * padding), "the padding is forgotten"),
                 (whole(size - padding), "the padding is counted on one side only"),
@@ -69,8 +69,8 @@ def next_exact(dice: Dice, level: int) -> Task:
     return Task(
         question=(
             f"A filter of {sides(size, size)} with stride {stride} and {pads} does not fit an "
-            f"image of {sides(side, side)} without rounding. How many rows has the next larger "
-            "square image that it fits?"
+            f"image of {sides(side, side)} without rounding. How many rows does the next larger "
+            "square image have that it fits?"
         ),
         answer=right,
         hint="N − F + 2P must be a multiple of the stride S.",
@@ -82,7 +82,7 @@ def next_exact(dice: Dice, level: int) -> Task:
             right,
             [
                 (whole(side - left), "the next smaller image is taken"),
-                (whole(side + left), "what is left over is added, not what is missing"),
+                (whole(side + left), "the remainder is added instead of what is missing"),
                 (whole(-(-side // stride) * stride), "a multiple of the stride is taken"),
                 (whole(exact.output), "the rows of the map are taken"),
                 (whole(axis.next_exact + stride), "one size is passed over"),
@@ -116,7 +116,8 @@ def twice(dice: Dice, level: int) -> Task:
     ]
     return Task(
         question=(
-            f"{layer.image} meets {layer.filters} filters of {layer.window}; then comes max "
+            f"{layer.image} is convolved with {layer.filters} filters of size {layer.window}; then "
+            "comes max "
             f"pooling of {sides(window, window)} with stride 2. What is the output volume?"
         ),
         answer=right,

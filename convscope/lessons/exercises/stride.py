@@ -14,7 +14,10 @@ def ask_size(layer: Layer) -> Task:
     """How large is the map?"""
     right = size_of(*layer.size)
     return Task(
-        question=f"{layer.image} meets a filter of {layer.window}. How large is the map?",
+        question=(
+            f"{layer.image} is convolved with a filter of size {layer.window}. How large is the "
+            "map?"
+        ),
         answer=right,
         hint=layer.hint,
         worked=tidied(work_out_maps(layer.axes)),
@@ -87,8 +90,8 @@ def begins(dice: Dice, level: int) -> Task:
     return Task(
         question=(
             f"A window of {sides(kernel, kernel)} slides over an image of {width} columns, "
-            f"stride {stride}, {pads}. In which column of the image begins the window of the "
-            f"unit in column {unit} of the map? Columns count from 0; padding lies below 0."
+            f"stride {stride}, {pads}. In which column of the image does the window of the "
+            f"unit in column {unit} of the map begin? Columns count from 0; padding lies below 0."
         ),
         answer=right,
         hint="The window of unit u begins in column u·S − P, for stride S and padding P.",

@@ -29,7 +29,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Mistake:
-    """An answer that is wrong in a known way; `step` completes "... comes out where"."""
+    """An answer that is wrong in a known way; `step` completes "You get ... if"."""
 
     answer: Answer
     step: str
@@ -62,7 +62,7 @@ def mistaken(right: Answer, slips: Iterable[Slip]) -> tuple[Mistake, ...]:
     for answer, step in slips:
         if answer is not None and answer != right and step not in found.setdefault(answer, []):
             found[answer].append(step)
-    return tuple(Mistake(answer, ", or where ".join(steps)) for answer, steps in found.items())
+    return tuple(Mistake(answer, ", or if ".join(steps)) for answer, steps in found.items())
 
 
 def solved(*rows: tuple[str, str, str], remarks: Sequence[str] = ()) -> Worked:

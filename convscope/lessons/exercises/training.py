@@ -94,7 +94,7 @@ def steps(dice: Dice, level: int) -> Task:
     trained = images - images * held // 100
     each = -(-trained // batch)
     right = whole(each * epochs)
-    split = f" {held}% of them are kept for validation." if held else ""
+    split = f" {held}% of them are set aside for validation." if held else ""
     length = "one epoch" if epochs == 1 else f"{epochs} epochs"
     last = " The last batch of an epoch may be smaller." if level > 1 else ""
     return Task(
@@ -115,7 +115,7 @@ def steps(dice: Dice, level: int) -> Task:
                 (whole(trained // batch * epochs), "the last, smaller batch is left out"),
                 (whole(-(-trained * epochs // batch)), "batches reach into the next epoch"),
                 (whole(-(-images // batch) * epochs), "the validation images are trained on too"),
-                (whole(each), "one epoch is counted"),
+                (whole(each), "only one epoch is counted"),
                 (whole(trained * epochs), "every image is counted as a step"),
                 (whole(trained), "every image is counted as a step"),
             ],
@@ -132,10 +132,10 @@ def last_batch(dice: Dice, level: int) -> Task:
     return Task(
         question=(
             f"An epoch goes once through {figure(images)} images in batches of {batch}. How many "
-            "images has its last batch?"
+            "images does its last batch have?"
         ),
         answer=right,
-        hint="What is left of the images after all whole batches; a whole batch if nothing is.",
+        hint="What is left of the images after all full batches; a full batch if nothing is left.",
         worked=solved(
             ("whole batches", figure(images // batch), f"{figure(images)}/{batch}, rounded down"),
             ("last batch", right.told, f"{figure(images)} − {figure(images // batch)}·{batch}"),
@@ -147,11 +147,11 @@ def last_batch(dice: Dice, level: int) -> Task:
         mistakes=mistaken(
             right,
             [
-                (whole(images // batch), "the whole batches are counted"),
+                (whole(images // batch), "the full batches are counted"),
                 (whole(-(-images // batch)), "the batches are counted"),
-                (whole(batch), "every batch is taken for whole"),
-                (whole(0), "a whole last batch is taken for none"),
-                (whole(batch - rest), "what the last batch lacks is counted"),
+                (whole(batch), "every batch is assumed to be full"),
+                (whole(0), "a full last batch is counted as empty"),
+                (whole(batch - rest), "the images missing from the last batch are counted"),
             ],
         ),
     )
@@ -184,7 +184,7 @@ def dropped(dice: Dice, peak: Fraction) -> Task:
     right = number(peak / by**drops)
     return Task(
         question=(
-            f"The learning rate begins at {figure(peak)} and is divided by {by} after every "
+            f"The learning rate starts at {figure(peak)} and is divided by {by} after every "
             f"{every} epochs. What is it after {several(epoch, 'whole epoch')}?"
         ),
         answer=right,
@@ -225,7 +225,7 @@ def warmed(dice: Dice, peak: Fraction) -> Task:
                 (number(peak), "the warm-up is forgotten"),
                 (number(peak * (long - at) / long), "the rate falls instead of rising"),
                 (number(peak / at), "the peak is divided by the steps"),
-                (number(Fraction(at, long)), "the share of the warm-up is taken"),
+                (number(Fraction(at, long)), "the fraction of the warm-up is taken"),
             ],
         ),
     )
@@ -252,7 +252,7 @@ def cosine(dice: Dice, peak: Fraction, *, warmup: int) -> Task:
             "cos 60° = 1/2, cos 90° = 0, cos 120° = −1/2; π is 180°."
         ),
         answer=right,
-        hint="t is the share of the fall that is over; a warm-up is not part of it.",
+        hint="t is the fraction of the decay that is done; a warm-up is not part of it.",
         worked=solved(("rate", right.told, how)),
         mistakes=mistaken(
             right,
@@ -262,10 +262,10 @@ def cosine(dice: Dice, peak: Fraction, *, warmup: int) -> Task:
                 (number(peak * _COSINES.get(t, Fraction(1))), "the 1 and the half are forgotten"),
                 (
                     number(peak * (1 - _COSINES.get(t, Fraction(1))) / 2),
-                    "the fall is taken upwards",
+                    "the rate rises instead of falling",
                 ),
                 (number(peak * (1 - ignored)), "the warm-up is counted and the fall is linear"),
-                (number(peak), "the rate is taken for constant"),
+                (number(peak), "the rate is assumed to be constant"),
             ],
         ),
     )

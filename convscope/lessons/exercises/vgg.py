@@ -82,7 +82,7 @@ def field(dice: Dice, level: int) -> Task:
     return Task(
         question=(
             "An image goes through these layers in turn. Far from the border, how many rows of "
-            "pixels sees a unit behind the last of them?"
+            "pixels does a unit of the last one see?"
         ),
         answer=right,
         hint=(
@@ -116,7 +116,7 @@ def _fields(stack: list[tuple[int, int, str]]) -> list[Field]:
 
 
 def _stack(dice: Dice, level: int) -> list[tuple[int, int, str]]:
-    """Layers (size, stride, name) that get more various with the level."""
+    """Layers (size, stride, name) that vary more with the level."""
     if level < 2:
         return [(3, 1, f"conv{place}") for place in range(1, dice.between(2, 8) + 1)]
     stack: list[tuple[int, int, str]] = []
@@ -140,10 +140,11 @@ def stacked(dice: Dice, level: int) -> Task:
     saved = level > 2
     right = whole(one - stack if saved else stack)
     asked = (
-        f"How many weights fewer has the stack than one layer of {sides(large, large)}, which sees "
+        f"How many fewer weights does the stack have than one layer of {sides(large, large)}, "
+        "which sees "
         "as much?"
         if saved
-        else f"How many weights has it? (One layer of {sides(large, large)} sees as much.)"
+        else f"How many weights does it have? (One layer of {sides(large, large)} sees as much.)"
     )
     rows = [("stack", figure(stack), f"{layers}·3·3·{maps}·{maps}")]
     if saved:
@@ -152,16 +153,16 @@ def stacked(dice: Dice, level: int) -> Task:
         rows.append(("fewer", right.told, f"{figure(one)} − {figure(stack)}"))
     return Task(
         question=(
-            f"A stack of {several(layers, 'layer')} of 3×3 filters, each with {maps} maps before "
-            f"and behind it. Leave out the biases. {asked}"
+            f"A stack of {several(layers, 'layer')} of 3×3 filters, each with {maps} input "
+            f"and output maps. Leave out the biases. {asked}"
         ),
         answer=right,
-        hint="A layer with C maps before and behind it has F·F·C·C weights.",
+        hint="A layer with C input and C output maps has F·F·C·C weights.",
         worked=solved(*rows),
         mistakes=mistaken(
             right,
             [
-                (whole(layers * 9 * maps), "the maps are counted once, not before and behind"),
+                (whole(layers * 9 * maps), "only the input maps are counted, not the output maps"),
                 (whole(9 * maps * maps), "one layer of the stack is counted"),
                 (whole(stack), "the weights of the stack are taken"),
                 (whole(one), "the weights of the large filter are taken"),

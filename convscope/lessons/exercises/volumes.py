@@ -16,11 +16,11 @@ from convscope.lessons.exercises.words import figure, several, sides, volume
 
 
 def ask_volume(layer: Layer) -> Task:
-    """Which volume does a layer make?"""
+    """Which volume does a layer produce?"""
     return Task(
         question=(
-            f"{layer.image} meets {layer.filters} filters of {layer.window}.{layer.grouped} "
-            "What is the output volume?"
+            f"{layer.image} is convolved with {layer.filters} filters of size {layer.window}."
+            f"{layer.grouped} What is the output volume?"
         ),
         answer=layer.made,
         hint=f"{layer.hint} Each filter makes one map.",
@@ -34,8 +34,8 @@ def ask_parameters(layer: Layer) -> Task:
     right = whole(layer.cost.parameters)
     return Task(
         question=(
-            f"{layer.image} meets {layer.filters} filters of {layer.window}.{layer.grouped} "
-            "How many parameters has the layer, biases included?"
+            f"{layer.image} is convolved with {layer.filters} filters of size {layer.window}."
+            f"{layer.grouped} How many parameters does the layer have, biases included?"
         ),
         answer=right,
         hint=PARAMETER_HINT,
@@ -53,7 +53,7 @@ def parameters(dice: Dice, level: int) -> Task:
 
 
 def weights(dice: Dice, level: int) -> Task:
-    """How many weights has one filter, or all of them?"""
+    """How many weights does one filter have, or all of them?"""
     layer = draw(dice, level, channels=(3, 4, 6))
     area, sees = math.prod(layer.kernel), layer.channels // layer.groups
     right = whole(area * sees)
@@ -62,7 +62,7 @@ def weights(dice: Dice, level: int) -> Task:
     return Task(
         question=(
             f"A layer has {layer.filters} filters of {sides(tall, wide)} over a volume of {maps}."
-            f"{layer.grouped} How many weights has one filter, without its bias?"
+            f"{layer.grouped} How many weights does one filter have, without its bias?"
         ),
         answer=right,
         hint="A filter has F·F weights for each map that it sees: F·F·C for C maps.",
@@ -70,12 +70,18 @@ def weights(dice: Dice, level: int) -> Task:
         mistakes=mistaken(
             right,
             [
-                (whole(area), "the maps of the input are forgotten: a filter has a slice for each"),
+                (
+                    whole(area),
+                    "the maps of the input are forgotten: a filter has one slice for each",
+                ),
                 (whole(area * sees + 1), "the bias is counted too"),
                 (whole(area * sees * layer.filters), "the weights of all filters are counted"),
-                (whole(area * layer.filters), "the filters are counted, not the maps below"),
+                (whole(area * layer.filters), "the filters are counted instead of the input maps"),
                 (whole(area * layer.channels), "the groups are forgotten"),
-                (whole((tall + wide) * sees), "the sides of the filter are added"),
+                (
+                    whole((tall + wide) * sees),
+                    "the filter's height and width are added instead of multiplied",
+                ),
             ],
         ),
     )
@@ -96,7 +102,7 @@ def filters(dice: Dice, level: int) -> Task:
     return Task(
         question=(
             f"A layer with filters of {sides(*layer.kernel)} on {seen} has {figure(total)} "
-            "parameters, one bias for each filter included. How many filters are they?"
+            "parameters, including one bias for each filter. How many filters does it have?"
         ),
         answer=right,
         hint=f"{PARAMETER_HINT} Divide by what one filter has.",
