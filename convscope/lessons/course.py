@@ -16,17 +16,17 @@ class Lesson:
     title: str
     sentence: str
 
-    def tell(self, state: Mapping[str, Any]) -> dict[str, Any]:
+    def compute(self, state: Mapping[str, Any]) -> dict[str, Any]:
         """The numbers that the lesson shows for what a person has set.
 
         Raises RequestError for a state that is none of this lesson's.
         """
         room = import_module(f"convscope.lessons.{self.name}")
-        work: Callable[[Mapping[str, Any]], dict[str, Any]] = room.tell
+        work: Callable[[Mapping[str, Any]], dict[str, Any]] = room.compute
         return work(state)
 
 
-COURSE = tuple(
+LESSONS = tuple(
     Lesson(name, title, sentence)
     for name, title, sentence in (
         (
@@ -95,8 +95,8 @@ COURSE = tuple(
 
 def lesson(name: str) -> Lesson:
     """The lesson of that name. Raises RequestError where there is none."""
-    for one in COURSE:
+    for one in LESSONS:
         if one.name == name:
             return one
-    names = [one.name for one in COURSE]
+    names = [one.name for one in LESSONS]
     raise RequestError(f"There is no lesson {name!r}.{nearest(name, names)}")

@@ -23,13 +23,13 @@ _LOST = 1e12
 class Task:
     """What is learned from what, and how: all that decides every step.
 
-    `batch` is the number of patches per step, `dice` what the weights begin as, and the order in
+    `batch` is the number of patches per step, `seed` what the weights begin as, and the order in
     which the patches come.
     """
 
     image: str
     target: tuple[float, ...]
-    dice: int
+    seed: int
     rate: float
     momentum: float
     decay: float
@@ -72,7 +72,7 @@ class Descent:
         self._gradient: Array = layer.weight.grad.numpy()[0]
         self._velocity: Array = self._optimizer.state["momentum_buffer"][0].numpy()[0]
         edge = 1 / math.sqrt(len(self._weights))  # as PyTorch begins a layer
-        self._weights[:] = np.random.default_rng(task.dice).uniform(-edge, edge, patches.shape[1])
+        self._weights[:] = np.random.default_rng(task.seed).uniform(-edge, edge, patches.shape[1])
         self._moments: list[Moment] = []
         self._order: tuple[int, NDArray[np.int64]] = (-1, np.zeros(0, np.int64))
         self._working = threading.Lock()
@@ -124,6 +124,6 @@ class Descent:
         epoch, place = divmod(step, len(pieces))
         if self._order[0] != epoch:
             every = np.arange(count)
-            self._order = epoch, epoch_order(every, every, seed=self.task.dice, epoch=epoch)
+            self._order = epoch, epoch_order(every, every, seed=self.task.seed, epoch=epoch)
         chosen = self._order[1][pieces[place]]
         return self._patches[chosen], self._wanted[chosen]

@@ -9,8 +9,8 @@ import numpy as np
 from convscope.errors import RequestError
 from convscope.features.redundancy import COMPARED, FilterAnalysis
 from convscope.features.similarity import CORRELATED
-from convscope.lessons.asked import choice, whole
-from convscope.lessons.trained import DATA, EPOCHS, Bytes, Trained, Trainee
+from convscope.lessons.params import choice, integer
+from convscope.lessons.trained import DATA, EPOCHS, BackgroundTraining, Bytes, Trained
 
 LAYERS = ("conv1", "conv2")
 _PAIRS = 3  # that are named
@@ -32,10 +32,10 @@ def _prepare(trained: Trained) -> None:
         layer.top_patches(0)
 
 
-TRAINEE = Trainee(_prepare)
+TRAINEE = BackgroundTraining(_prepare)
 
 
-def tell(state: Mapping[str, Any]) -> dict[str, Any]:
+def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     """The filters of one layer of a trained network, their maps, and what is left without some.
 
     `state` has `layer` (of LAYERS), the chosen `filter`, the `digit` (0 to 9) whose maps are shown,
@@ -49,8 +49,8 @@ def tell(state: Mapping[str, Any]) -> dict[str, Any]:
     Raises RequestError for what is none of this, WorkError for a training that failed.
     """
     name = choice(state, "layer", LAYERS)
-    digit = whole(state, "digit", 0, 9)
-    asked = whole(state, "filter", 0, 119), _places(state)
+    digit = integer(state, "digit", 0, 9)
+    asked = integer(state, "filter", 0, 119), _places(state)
     trained = TRAINEE.trained()
     if trained is None:
         return {

@@ -10,7 +10,7 @@ from torch import nn
 from convscope.geometry import Volume
 from convscope.geometry.cost import Cost, convolution, dense, pooling, sliding
 from convscope.geometry.worked import work_out_convolution, work_out_dense, work_out_maps
-from convscope.lessons.asked import choice, whole
+from convscope.lessons.params import choice, integer
 from convscope.summaries.api import summarized, summary
 from convscope.summaries.rows import Row
 from convscope.summaries.table import Summary
@@ -28,7 +28,7 @@ _TABLE = ("conv2", "C3")  # the layer with the table of connections
 Line = tuple[str, int, str]
 
 
-def tell(state: Mapping[str, Any]) -> dict[str, Any]:
+def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     """The table of LeNet-5, one row of it worked out, and the connections of its second layer.
 
     `state` has `network` ("lecture" or "1998"), `classes` (2 to 100), `side` of the image (28 to
@@ -41,11 +41,11 @@ def tell(state: Mapping[str, Any]) -> dict[str, Any]:
     Raises RequestError for what is none of this.
     """
     network = choice(state, "network", tuple(NETWORKS))
-    classes, side = whole(state, "classes", 2, 100), whole(state, "side", 28, 64)
+    classes, side = integer(state, "classes", 2, 100), integer(state, "side", 28, 64)
     table = _summary(network, classes, side)
     volumes = [table.input, *(row.map for row in table.rows)]
     costs = [_cost(row, _volume(volumes[i])) for i, row in enumerate(table.rows)]
-    at = min(whole(state, "row", 0, 6), len(table.rows) - 1)
+    at = min(integer(state, "row", 0, 6), len(table.rows) - 1)
     total = table.parameters
     return {
         "image": table.input,
@@ -61,7 +61,7 @@ def tell(state: Mapping[str, Any]) -> dict[str, Any]:
         "row": at,
         "worked": work_out(table.rows[at], _volume(volumes[at])),
         "changes": _changes(network, table),
-        "table": _table(network, whole(state, "column", 0, 15)),
+        "table": _table(network, integer(state, "column", 0, 15)),
     }
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from convscope.layers import ScaledTanh
-from convscope.lessons.asked import cells, choice, number, whole
-from convscope.lessons.pictures import gray
+from convscope.lessons.images import gray
+from convscope.lessons.params import cells, choice, integer, number
 from convscope.lessons.window import convolved, places, under
 
 Array = NDArray[np.float64]
@@ -38,7 +38,7 @@ _POINTS = 81  # of a curve
 _DIGITS = 6  # decimals of what is only painted
 
 
-def tell(state: Mapping[str, Any]) -> dict[str, Any]:
+def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     """The sums of a filter of 3x3 over a picture, and after a bias and an activation.
 
     `state` has `picture`, `filter` (9 numbers), `bias` (-4 to 4), `activation` and `at`, a unit of
@@ -57,7 +57,7 @@ def tell(state: Mapping[str, Any]) -> dict[str, Any]:
     sums = convolved(pixels, weights)[0]
     before = sums + bias
     after = activate(before)
-    at = min(whole(state, "at", 0, levels.size - 1), sums.size - 1)
+    at = min(integer(state, "at", 0, levels.size - 1), sums.size - 1)
     return {
         "side": len(levels),
         "levels": levels.ravel().tolist(),

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from convscope.geometry import Axis, Padding
-from convscope.lessons.asked import cells, choice, number, whole
+from convscope.lessons.params import cells, choice, integer, number
 from convscope.lessons.window import FILTERS, convolved, places, products, ready, under
 
 SIDE = 6
@@ -16,7 +16,7 @@ DEEP = 32
 """Height and width of the image that goes through several layers."""
 
 
-def tell(state: Mapping[str, Any]) -> dict[str, Any]:
+def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     """An image in its frame of zeros, the map, and how often each pixel is read.
 
     `state` has `image` (36 numbers), `kernel` (1 to 8), `padding` ("0" to "6", "valid" or "same"),
@@ -31,7 +31,7 @@ def tell(state: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises RequestError for what is none of this, and for a filter that does not fit.
     """
-    kernel = whole(state, "kernel", 1, 8)
+    kernel = integer(state, "kernel", 1, 8)
     image = np.reshape(cells(state, "image", SIDE**2), (1, SIDE, SIDE))
     weights = ready(choice(state, "filter", FILTERS), kernel)
     bias = number(state, "bias", -1e6, 1e6)
@@ -39,7 +39,7 @@ def tell(state: Mapping[str, Any]) -> dict[str, Any]:
     axis = Axis(SIDE, kernel, padding=padding)
     windows = [places(SIDE, kernel, start=unit - axis.pads[0]) for unit in range(axis.output)]
     sums = convolved(image, weights, bias=np.array([bias]), padding=axis.pads).ravel().tolist()
-    at = min(whole(state, "at", 0, 18**2 - 1), len(sums) - 1)
+    at = min(integer(state, "at", 0, 18**2 - 1), len(sums) - 1)
     row, column = divmod(at, axis.output)
     return {
         **_frame(image[0], axis, row, column),
@@ -53,7 +53,7 @@ def tell(state: Mapping[str, Any]) -> dict[str, Any]:
         **_reading(windows),
         "formula": axis.formula,
         "reason": axis.padding_formula.split(",")[0] if padding == "same" else "",
-        "deep": _deep(kernel, padding, whole(state, "layers", 1, 16)),
+        "deep": _deep(kernel, padding, integer(state, "layers", 1, 16)),
     }
 
 

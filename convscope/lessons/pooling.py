@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from convscope.geometry import Axis, Volume, pooling
 from convscope.layers import MinPool2d
-from convscope.lessons.asked import cells, choice, whole
+from convscope.lessons.params import cells, choice, integer
 from convscope.lessons.window import places
 
 Array = NDArray[np.float64]
@@ -44,7 +44,7 @@ SHIFTS: Mapping[str, tuple[int, int]] = {
 """Where to a map is moved, as (rows, columns)."""
 
 
-def tell(state: Mapping[str, Any]) -> dict[str, Any]:
+def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     """A map pooled, the cells that have a say in it, and the same after the map has moved a cell.
 
     `state` has `side` (6 or 8), `map` (side·side numbers), `kind`, `window` (1 to side), `stride`
@@ -58,13 +58,13 @@ def tell(state: Mapping[str, Any]) -> dict[str, Any]:
     side = int(choice({"side": str(state.get("side"))}, "side", tuple(map(str, SIDES))))
     values = np.reshape(cells(state, "map", side * side), (side, side))
     kind = choice(state, "kind", tuple(KINDS))
-    window = whole(state, "window", 1, side)
+    window = integer(state, "window", 1, side)
     axis = Axis(
-        side, window, whole(state, "stride", 1, side), whole(state, "padding", 0, window // 2)
+        side, window, integer(state, "stride", 1, side), integer(state, "padding", 0, window // 2)
     )
     direction = choice(state, "shift", tuple(SHIFTS))
     pooled = _pooled(values, kind, axis)
-    at = min(whole(state, "at", 0, 4 * max(SIDES) ** 2), pooled.size - 1)
+    at = min(integer(state, "at", 0, 4 * max(SIDES) ** 2), pooled.size - 1)
     takers = [_takers(values, kind, axis, unit, pooled) for unit in range(pooled.size)]
     say = np.bincount([place for unit in takers for place in unit], minlength=side * side)
     cost = pooling(Volume(1, side, side), window, stride=axis.stride, padding=axis.pads[0])

@@ -16,8 +16,8 @@ from convscope.geometry import Axis, Cost, Volume, convolution, dense, locally_c
 from convscope.geometry import work_out_convolution as worked
 from convscope.geometry import work_out_dense as worked_dense
 from convscope.layers import LocallyConnected2d
-from convscope.lessons.asked import whole
-from convscope.lessons.pictures import volume
+from convscope.lessons.images import volume
+from convscope.lessons.params import integer
 
 MOST = 50_000_000
 """Weights of a layer that is run; of a larger one only the counts are told."""
@@ -39,7 +39,7 @@ class Setting(NamedTuple):
     kernel: int
 
 
-def tell(state: Mapping[str, Any]) -> dict[str, Any]:
+def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     """What three layers with equal output volumes cost, and whether they see a shift as a shift.
 
     `state` has `side` (8 to 64), `channels` and `filters` (1 to 16), `kernel` (1 to 7) and `run`, 1
@@ -50,12 +50,12 @@ def tell(state: Mapping[str, Any]) -> dict[str, Any]:
     Raises RequestError for what is none of this.
     """
     setting = Setting(
-        whole(state, "side", 8, 64),
-        whole(state, "channels", 1, 16),
-        whole(state, "filters", 1, 16),
-        whole(state, "kernel", 1, 7),
+        integer(state, "side", 8, 64),
+        integer(state, "channels", 1, 16),
+        integer(state, "filters", 1, 16),
+        integer(state, "kernel", 1, 7),
     )
-    asked = whole(state, "run", 0, 1) == 1
+    asked = integer(state, "run", 0, 1) == 1
     told = _counted(setting)
     weights = sum(layer["weights"] for layer in told["layers"] if layer["runs"])
     if not asked and weights > AT_ONCE:

@@ -6,7 +6,7 @@ from typing import Any
 
 from convscope.errors import RequestError
 from convscope.geometry import Axis, fitting, tell_uncovered
-from convscope.lessons.asked import choice, whole
+from convscope.lessons.params import choice, integer
 
 LARGEST = 10_000
 """Of every number that can be set."""
@@ -17,7 +17,7 @@ _KERNELS = range(1, 12)
 _STRIDES = range(1, 5)
 
 
-def tell(state: Mapping[str, Any]) -> dict[str, Any]:
+def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     """How many windows stand along an axis, which ones, and which other windows make so many.
 
     `state` has `size`, `kernel`, `stride` and `dilation` (1 to 10,000), `padding` (0 to 10,000),
@@ -29,14 +29,14 @@ def tell(state: Mapping[str, Any]) -> dict[str, Any]:
     Raises RequestError for what is none of this.
     """
     axis = Axis(
-        whole(state, "size", 1, LARGEST),
-        whole(state, "kernel", 1, LARGEST),
-        whole(state, "stride", 1, LARGEST),
-        whole(state, "padding", 0, LARGEST),
-        whole(state, "dilation", 1, LARGEST),
+        integer(state, "size", 1, LARGEST),
+        integer(state, "kernel", 1, LARGEST),
+        integer(state, "stride", 1, LARGEST),
+        integer(state, "padding", 0, LARGEST),
+        integer(state, "dilation", 1, LARGEST),
         choice(state, "rounding", ("down", "up")) == "up",
     )
-    told = {"span": axis.span, **_inverse(axis.size, whole(state, "wanted", 1, LARGEST))}
+    told = {"span": axis.span, **_inverse(axis.size, integer(state, "wanted", 1, LARGEST))}
     try:
         return told | {"problem": None, "output": axis.output} | _windows(axis)
     except RequestError as problem:

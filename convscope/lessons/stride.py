@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from convscope.geometry import Axis, tell_uncovered
-from convscope.lessons.asked import cells, choice, whole
+from convscope.lessons.params import cells, choice, integer
 from convscope.lessons.window import FILTERS, convolved, covered, places, products, ready, under
 
 LARGEST = 12
 """Height and width of the image whose first rows and columns are taken."""
 
 
-def tell(state: Mapping[str, Any]) -> dict[str, Any]:
+def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     """The windows of a stride, the sums under them, and the cells that none of them reads.
 
     `state` has `image` (144 numbers, 12 in a row), `side` (5 to 12: so many rows and columns of it
@@ -25,15 +25,15 @@ def tell(state: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises RequestError for what is none of this.
     """
-    side = whole(state, "side", 5, LARGEST)
-    kernel = whole(state, "kernel", 1, side)
-    stride = whole(state, "stride", 1, 8)
+    side = integer(state, "side", 5, LARGEST)
+    kernel = integer(state, "kernel", 1, side)
+    stride = integer(state, "stride", 1, 8)
     whole_image = np.reshape(cells(state, "image", LARGEST**2), (1, LARGEST, LARGEST))
     image = whole_image[:, :side, :side].copy()
     weights = ready(choice(state, "filter", FILTERS), kernel)
     axis = Axis(side, kernel, stride)
     sums = convolved(image, weights, stride=stride).ravel().tolist()
-    at = min(whole(state, "at", 0, LARGEST**2 - 1), len(sums) - 1)
+    at = min(integer(state, "at", 0, LARGEST**2 - 1), len(sums) - 1)
     starts = [unit * stride for unit in range(axis.output)]
     rows, columns = (places(side, kernel, start=starts[k]) for k in divmod(at, len(starts)))
     missed = set(axis.uncovered)

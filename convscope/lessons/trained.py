@@ -41,7 +41,7 @@ class Trained:
     test: tuple[Bytes, NDArray[np.int64]]
 
 
-class Trainee:
+class BackgroundTraining:
     """A training that begins when it is first asked for, in a thread of its own.
 
     `prepare` is done with the network before anybody gets it.
@@ -85,7 +85,7 @@ class Trainee:
 
 
 class _Watcher(Quiet):
-    def __init__(self, trainee: Trainee) -> None:
+    def __init__(self, trainee: BackgroundTraining) -> None:
         self.trainee = trainee
 
     def started(self, facts: Mapping[str, Any]) -> None:
@@ -95,7 +95,7 @@ class _Watcher(Quiet):
         self.trainee.step = int(facts["step"])
 
 
-def trained_in(folder: Path, trainee: Trainee, *, epochs: int = EPOCHS) -> Trained:
+def trained_in(folder: Path, trainee: BackgroundTraining, *, epochs: int = EPOCHS) -> Trained:
     """Train in a new run folder, which is not needed afterwards."""
     settings = TrainConfig(model="lenet5", epochs=epochs, threads=1, device="cpu")
     train_run(DATA, settings, out=folder, watcher=_Watcher(trainee))

@@ -10,8 +10,8 @@ import torch
 from torch.nn import functional as F
 
 from convscope.errors import RequestError
-from convscope.lessons.asked import cells, choice, number, whole
 from convscope.lessons.descent import Descent, Task
+from convscope.lessons.params import cells, choice, integer, number
 from convscope.lessons.window import Array, convolved
 
 SIDE, KERNEL = 12, 3
@@ -25,10 +25,10 @@ _CURVE = 300  # points that are sent of the curve
 _SEEN = 1e-9  # curvature below which the loss says nothing of a direction
 
 
-def tell(state: Mapping[str, Any]) -> dict[str, Any]:
+def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     """A filter of 3x3 after some steps towards another, and the loss of three logits.
 
-    `state` has `image` (of IMAGES), `target` (nine weights), `dice` (0 to 999, what the weights
+    `state` has `image` (of IMAGES), `target` (nine weights), `seed` (0 to 999, what the weights
     begin as), `step` (0 to 2,000), `rate`, `momentum`, `decay`, `batch` (patches per step, 1 to
     100), the chosen weight `at` (0 to 8), three `logits` and the `right` class. The answer has the
     image, both filters and their maps, the `gradient` and `next` step of the chosen weight, the
@@ -41,14 +41,14 @@ def tell(state: Mapping[str, Any]) -> dict[str, Any]:
     task = Task(
         image=choice(state, "image", IMAGES),
         target=target,
-        dice=whole(state, "dice", 0, 999),
+        seed=integer(state, "seed", 0, 999),
         rate=_above_zero(state, "rate"),
         momentum=number(state, "momentum", 0, 0.999),
         decay=number(state, "decay", 0, 10),
-        batch=whole(state, "batch", 1, 100),
+        batch=integer(state, "batch", 1, 100),
     )
     descent = _descent(task)
-    asked = whole(state, "step", 0, MOST)
+    asked = integer(state, "step", 0, MOST)
     moments = descent.until(asked)
     step = min(asked, len(moments) - 1)
     now = moments[step]
@@ -61,14 +61,14 @@ def tell(state: Mapping[str, Any]) -> dict[str, Any]:
         "most": MOST,
         "weights": now.weights.tolist(),
         "gradient": now.gradient.tolist(),
-        "next": _next(task, descent, step, whole(state, "at", 0, KERNEL * KERNEL - 1)),
+        "next": _next(task, descent, step, integer(state, "at", 0, KERNEL * KERNEL - 1)),
         "maps": [one.tolist() for one in (*maps, maps[1] - maps[0])],
         "loss": now.loss,
         "lowest": descent.loss(best(task)),
         "curve": [(int(k), moments[int(k)].loss) for k in every],
         "diverged": descent.diverged,
         "rates": rates(task),
-        "softmax": softmax(cells(state, "logits", 3), whole(state, "right", 0, 2)),
+        "softmax": softmax(cells(state, "logits", 3), integer(state, "right", 0, 2)),
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from convscope.geometry import Axis, Field, Support, Volume
 from convscope.geometry.cost import convolution
-from convscope.lessons.asked import choice, whole
+from convscope.lessons.params import choice, integer
 from convscope.summaries.api import summary
 from convscope.summaries.rows import Row
 from convscope.summaries.table import Summary
@@ -28,7 +28,7 @@ DEEPEST = 5
 _FLOAT = 4  # bytes of a number
 
 
-def tell(state: Mapping[str, Any]) -> dict[str, Any]:
+def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     """Two networks row by row, and a stack of 3x3 filters against the one that sees as much.
 
     `state` has the networks `left` and `right` (of NETWORKS), `deep` (1 to 5 filters of 3x3 on one
@@ -47,7 +47,7 @@ def tell(state: Mapping[str, Any]) -> dict[str, Any]:
             for what in ("parameters", "multiply_adds", "bytes")
         },
         "first": _first(),
-        "stack": _stack(whole(state, "deep", 1, DEEPEST), whole(state, "channels", 1, 1024)),
+        "stack": _stack(integer(state, "deep", 1, DEEPEST), integer(state, "channels", 1, 1024)),
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from convscope.geometry import Volume, convolution, sliding, work_out_convolution
-from convscope.lessons.asked import cells, choice, number, whole
+from convscope.lessons.params import cells, choice, integer, number
 from convscope.lessons.window import convolved, covered, places, products, under
 
 COLORS = ("red", "green", "blue")
@@ -19,7 +19,7 @@ SIDES = ("32", "64", "256")
 _BRIGHTEST = 9  # a number of the small image that is shown as full light
 
 
-def tell(state: Mapping[str, Any]) -> dict[str, Any]:
+def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     """One unit over three colors, and what a whole layer of such filters weighs.
 
     `state` has `image` (3·25 numbers, color by color), `filter` (3·9 numbers), `bias`, `at` (one
@@ -36,7 +36,7 @@ def tell(state: Mapping[str, Any]) -> dict[str, Any]:
     weights = np.reshape(cells(state, "filter", 3 * KERNEL**2), (1, 3, KERNEL, KERNEL))
     bias = number(state, "bias", -1e6, 1e6)
     sums = convolved(image, weights, bias=np.array([bias]))[0]
-    at = whole(state, "at", 0, sums.size - 1)
+    at = integer(state, "at", 0, sums.size - 1)
     rows, columns = (places(SIDE, KERNEL, start=start) for start in divmod(at, len(sums)))
     patch = under(image, rows, columns)
     light = np.clip(np.rint(image * 255 / _BRIGHTEST), 0, 255).astype(int)
@@ -60,9 +60,9 @@ def _layer(state: Mapping[str, Any]) -> dict[str, Any]:
     """The layer's input, filter and output as (channels, height, width), and its cost."""
     channels = int(choice(state, "channels", CHANNELS))
     side = int(choice(state, "side", SIDES))
-    filters = whole(state, "filters", 1, 16)
-    kernel = whole(state, "kernel", 1, 7)
-    padding = whole(state, "padding", 0, 3)
+    filters = integer(state, "filters", 1, 16)
+    kernel = integer(state, "kernel", 1, 7)
+    padding = integer(state, "padding", 0, 3)
     volume = Volume(channels, side, side)
     cost = convolution(volume, filters, kernel, padding=padding)
     worked = work_out_convolution(volume, sliding(volume, kernel, padding=padding), cost)

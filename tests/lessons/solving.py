@@ -44,9 +44,9 @@ def input_of(text):
 
 def window(text):
     """The window's numbers in torch's words."""
-    tall, wide = integers(r"(\d+)×(\d+)(?:, stride| over)", text)
+    kernel_height, kernel_width = integers(r"(\d+)×(\d+)(?:, stride| over)", text)
     return dict(
-        kernel_size=(tall, wide),
+        kernel_size=(kernel_height, kernel_width),
         stride=number(r"stride (\d+)", text, 1),
         padding=number(r"padding (\d+) on", text, 0),
         dilation=number(r"dilation (\d+)", text, 1),
@@ -64,11 +64,11 @@ def conv(text):
 
 
 def pool(text):
-    told = re.search(
+    text = re.search(
         r"max pooling of (\d+)×\d+(?:,| with) stride (\d+)(?:.*padding (\d+) on)?", text
     )
-    assert told
-    return nn.MaxPool2d(int(told[1]), int(told[2]), padding=int(told[3] or 0))
+    assert text
+    return nn.MaxPool2d(int(text[1]), int(text[2]), padding=int(text[3] or 0))
 
 
 def shape(net, size):

@@ -24,12 +24,12 @@ def client():
 
 
 def test_a_question_comes_without_its_answer(client):
-    told = client.get(f"{ONE}?seed=5").json()
-    assert (told["lesson"], told["seed"], told["number"]) == ("volumes", "5", 2)
-    assert (told["level"], told["levels"], told["kind"]) == (1, 4, "whole")
-    assert "3@64×64" in told["question"]
-    assert "760" not in str(told)
-    assert not set(told) & {"answer", "mistakes", "worked", "hint"}
+    text = client.get(f"{ONE}?seed=5").json()
+    assert (text["lesson"], text["seed"], text["number"]) == ("volumes", "5", 2)
+    assert (text["level"], text["levels"], text["kind"]) == (1, 4, "whole")
+    assert "3@64×64" in text["question"]
+    assert "760" not in str(text)
+    assert not set(text) & {"answer", "mistakes", "worked", "hint"}
 
 
 def test_a_matrix_and_a_table_come_along(client):
@@ -52,23 +52,23 @@ def test_a_matrix_and_a_table_come_along(client):
     ],
 )
 def test_an_answer_is_judged(client, answer, tries, right, counted, worked):
-    told = client.post(f"{ONE}/answer?seed=5", json={"answer": answer, "tries": tries}).json()
-    assert (told["right"], told["counted"], told["worked"] is not None) == (right, counted, worked)
-    assert told["sentence"].endswith(".")
+    text = client.post(f"{ONE}/answer?seed=5", json={"answer": answer, "tries": tries}).json()
+    assert (text["right"], text["counted"], text["worked"] is not None) == (right, counted, worked)
+    assert text["sentence"].endswith(".")
     if worked:
-        assert told["worked"]["rows"][0][:2] == ["parameters", "760"]
+        assert text["worked"]["rows"][0][:2] == ["parameters", "760"]
 
 
 def test_a_sheet_has_as_many_solutions_as_exercises(client):
-    told = client.get("/api/lessons/all/sheet?seed=-3&count=13").json()
-    assert len(told["exercises"]) == len(told["solutions"]) == 13
-    for asked, solved in zip(told["exercises"], told["solutions"], strict=True):
+    text = client.get("/api/lessons/all/sheet?seed=-3&count=13").json()
+    assert len(text["exercises"]) == len(text["solutions"]) == 13
+    for asked, solution in zip(text["exercises"], text["solutions"], strict=True):
         verdict = client.post(
             f"/api/lessons/{asked['lesson']}/exercises/{asked['number']}/answer?seed=-3",
-            json={"answer": solved["answer"].partition(" ≈")[0]},
+            json={"answer": solution["answer"].partition(" ≈")[0]},
         ).json()
         assert verdict["right"]
-        assert verdict["worked"] == solved["worked"]
+        assert verdict["worked"] == solution["worked"]
         assert asked["space"] > 2
 
 
@@ -106,5 +106,5 @@ def test_a_body_that_is_no_answer_is_refused(client, body):
 
 def test_any_whole_number_is_a_seed(client):
     for seed in (0, -1, 10**29, -(10**29)):
-        told = client.get(f"{ONE}?seed={seed}").json()
-        assert told["seed"] == str(seed)
+        text = client.get(f"{ONE}?seed={seed}").json()
+        assert text["seed"] == str(seed)

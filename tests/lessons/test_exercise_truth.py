@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from convscope.lessons.course import COURSE
+from convscope.lessons.course import LESSONS
 from convscope.lessons.exercises import exercise
 from convscope.training.schedule import Schedule
 from tests.lessons.solving import (
@@ -69,9 +69,13 @@ def filter_weights(task):
 
 def filters(task):
     text = task.question
-    tall, wide, maps = integers(r"filters of (\d+)×(\d+) on (\d+) map", text)
+    kernel_height, kernel_width, maps = integers(r"filters of (\d+)×(\d+) on (\d+) map", text)
     wanted = number(r"has ([\d,]+) parameters", text)
-    found = [k for k in range(1, 200) if count(nn.Conv2d(maps, k, (tall, wide))) == wanted]
+    found = [
+        k
+        for k in range(1, 200)
+        if count(nn.Conv2d(maps, k, (kernel_height, kernel_width))) == wanted
+    ]
     assert len(found) == 1
     return found[0]
 
@@ -207,9 +211,9 @@ def local_parameters(task):
 
 
 def dense_parameters(task):
-    told = re.search(r"layer of ([\d,]+) units", task.question)
-    assert told
-    units = int(told[1].replace(",", ""))
+    text = re.search(r"layer of ([\d,]+) units", task.question)
+    assert text
+    units = int(text[1].replace(",", ""))
     return count(nn.Linear(math.prod(volume(task.question)), units, device="meta"))
 
 
@@ -226,25 +230,25 @@ def times(task):
 
 
 def network_parameters(task):
-    told = re.search(r"How many parameters does (\w+) have,", task.question)
-    assert told
-    return count(network(task)[told[1]])
+    text = re.search(r"How many parameters does (\w+) have,", task.question)
+    assert text
+    return count(network(task)[text[1]])
 
 
 def network_volume(task):
-    told = re.search(r"output volume of (\w+)\?", task.question)
-    assert told
+    text = re.search(r"output volume of (\w+)\?", task.question)
+    assert text
     layers = network(task)
     names = list(layers)
-    kept = [layers[name] for name in names[: names.index(told[1]) + 1]]
+    kept = [layers[name] for name in names[: names.index(text[1]) + 1]]
     return shape(nn.Sequential(*kept), image(task.question))
 
 
 def network_total(task):
-    told = re.search(r"How many parameters do (.+) have together", task.question)
-    assert told
+    text = re.search(r"How many parameters do (.+) have together", task.question)
+    assert text
     layers = network(task)
-    return sum(count(layers[name]) for name in re.findall(r"\w+\d", told[1]))
+    return sum(count(layers[name]) for name in re.findall(r"\w+\d", text[1]))
 
 
 def subsampling(task):
@@ -323,7 +327,7 @@ def last_batch(task):
 
 def dropped(task):
     peak, by, every, epochs = re.search(
-        r"begins at ([\d.]+) and is divided by (\d+) after every (\d+) epochs.* after (\d+) whole",
+        r"starts at ([\d.]+) and is divided by (\d+) after every (\d+) epochs.* after (\d+) whole",
         task.question,
     ).groups()
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=float(peak))
@@ -379,13 +383,14 @@ def smallest(task):
 
 def twins(task):
     one, other = (np.array(found.rows).ravel() for found in task.grids)
-    told = {1: "+1", -1: "−1", 0: "0"}[round(float(np.corrcoef(one, other)[0, 1]), 9)]
-    return next(choice for choice in task.choices if choice.split(":")[0] == told)
+    text = {1: "+1", -1: "−1", 0: "0"}[round(float(np.corrcoef(one, other)[0, 1]), 9)]
+    return next(choice for choice in task.choices if choice.split(":")[0] == text)
 
 
 SOLVERS: list[tuple[str, Callable]] = [
     ("What is the value of the map", map_value),
     ("How large is the map", map_size),
+    (r"output volume of (conv|pool)\d", network_volume),
     ("What is the output volume", output_volume),
     ("How many multiplications", multiplications),
     ("How many parameters does the layer have", layer_parameters),
@@ -409,7 +414,6 @@ SOLVERS: list[tuple[str, Callable]] = [
     ("dense layer of", dense_parameters),
     ("many connections does the layer have", connections),
     ("how many times as many", times),
-    ("output volume of (conv|pool)", network_volume),
     ("have together, biases included", network_total),
     ("pooled by subsampling", subsampling),
     ("saw only chosen maps", linked),
@@ -433,25 +437,25 @@ def solver(task) -> Callable:
     return next(solve for words, solve in SOLVERS if re.search(words, task.question))
 
 
-def same(told, found) -> bool:
-    if isinstance(told, Fraction) and isinstance(found, float):
-        return abs(told - Fraction(found)) < Fraction(1, 10**5)
-    return told == found
+def same(text, found) -> bool:
+    if isinstance(text, Fraction) and isinstance(found, float):
+        return abs(text - Fraction(found)) < Fraction(1, 10**5)
+    return text == found
 
 
-@pytest.mark.parametrize("lesson", [one.name for one in COURSE])
+@pytest.mark.parametrize("lesson", [one.name for one in LESSONS])
 def test_torch_finds_the_same_answer_from_the_question_alone(lesson):
     for seed in (1, 2, 3):
         for place in range(1, 46):
             task = exercise(lesson, seed=seed, number=place).task
             found = solver(task)(task)
-            assert same(task.answer.value, found), (task.question, task.answer.told, found)
+            assert same(task.answer.value, found), (task.question, task.answer.text, found)
 
 
 def test_every_way_of_solving_is_needed():
     used = {
         solver(exercise(one.name, seed=seed, number=place).task)
-        for one in COURSE
+        for one in LESSONS
         for seed in (1, 2, 3)
         for place in range(1, 46)
     }
@@ -459,5 +463,5 @@ def test_every_way_of_solving_is_needed():
 
 
 def test_the_reading_of_a_window_knows_every_word():
-    told = window("3×5, stride 2, padding 1 on every side, dilation 2 (cells 2 apart are read)")
-    assert told == dict(kernel_size=(3, 5), stride=2, padding=1, dilation=2)
+    text = window("3×5, stride 2, padding 1 on every side, dilation 2 (cells 2 apart are read)")
+    assert text == dict(kernel_size=(3, 5), stride=2, padding=1, dilation=2)

@@ -8,12 +8,12 @@ from itertools import pairwise
 import pytest
 
 from convscope.errors import RequestError
-from convscope.lessons.course import COURSE
+from convscope.lessons.course import LESSONS
 from convscope.lessons.exercises import LAST, LEVELS, check, exercise, sheet
-from convscope.lessons.exercises.answer import whole
-from convscope.lessons.exercises.task import mistaken
+from convscope.lessons.exercises.answer import integer
+from convscope.lessons.exercises.task import distinct_mistakes
 
-LESSONS = [one.name for one in COURSE]
+NAMES = [lesson.name for lesson in LESSONS]
 
 # What the lecture computes, and where a lesson asks for it.
 LECTURE = [
@@ -64,13 +64,13 @@ def seen(task):
     return task.question, task.grids, task.table
 
 
-@pytest.mark.parametrize(("lesson", "number", "told"), LECTURE)
-def test_a_lesson_begins_with_what_the_lecture_computes(lesson, number, told):
+@pytest.mark.parametrize(("lesson", "number", "text"), LECTURE)
+def test_a_lesson_begins_with_what_the_lecture_computes(lesson, number, text):
     for seed in (0, 17):
-        assert of(lesson, number, seed).task.answer.told == told
+        assert of(lesson, number, seed).task.answer.text == text
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
+@pytest.mark.parametrize("lesson", NAMES)
 def test_thirty_exercises_in_a_row_all_differ(lesson):
     for seed in (3, -40):
         questions = [seen(of(lesson, number, seed).task) for number in range(1, 76)]
@@ -79,47 +79,47 @@ def test_thirty_exercises_in_a_row_all_differ(lesson):
             assert len(set(window)) == 30
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
+@pytest.mark.parametrize("lesson", NAMES)
 def test_the_level_never_falls_and_reaches_every_level(lesson):
     levels = [of(lesson, number).level for number in range(1, 25)]
     assert all(before <= after for before, after in pairwise(levels))
     assert set(levels) == set(range(1, len(LEVELS) + 1))
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
+@pytest.mark.parametrize("lesson", NAMES)
 def test_several_kinds_of_question_come_at_every_level(lesson):
     for first in LEVELS[1:]:
         hints = {of(lesson, number).task.hint for number in range(first, first + 5)}
         assert len(hints) >= 2
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
+@pytest.mark.parametrize("lesson", NAMES)
 def test_no_mistake_is_the_answer_and_no_two_are_equal(lesson):
     for seed in (1, 2, 3):
         for number in range(1, 41):
             task = of(lesson, number, seed).task
-            told = [mistake.answer.told for mistake in task.mistakes]
-            assert task.answer.told not in told
-            assert len(set(told)) == len(told)
-            assert task.answer.told != task.answer.form
+            text = [mistake.answer.text for mistake in task.mistakes]
+            assert task.answer.text not in text
+            assert len(set(text)) == len(text)
+            assert task.answer.text != task.answer.form
             for mistake in task.mistakes:
                 steps = mistake.step.split(", or where ")
                 assert all(steps)
                 assert len(set(steps)) == len(steps)
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
+@pytest.mark.parametrize("lesson", NAMES)
 def test_a_mistake_is_told_its_step_and_the_solution_comes_with_the_third_try(lesson):
     for number in (1, 8, 14, 22):
         task = of(lesson, number).task
         assert task.mistakes
         for mistake in task.mistakes:
-            typed = mistake.answer.told.partition(" ≈")[0]
+            typed = mistake.answer.text.partition(" ≈")[0]
             first, third = check(task, typed), check(task, typed, tries=3)
             assert (first.right, first.worked) == (False, None)
             assert mistake.step in first.sentence
             assert third.worked == task.worked
-            assert f"The answer is {task.answer.told}." in third.sentence
+            assert f"The answer is {task.answer.text}." in third.sentence
 
 
 def test_the_solution_is_given_to_who_asks_for_it_and_to_nobody_who_mistypes():
@@ -131,42 +131,44 @@ def test_the_solution_is_given_to_who_asks_for_it_and_to_nobody_who_mistypes():
 
 
 def test_wrong_steps_that_come_to_the_same_are_told_together_and_those_to_the_answer_not_at_all():
-    slips = [
-        (whole(9), "one is added"),
-        (whole(7), "nothing is done"),
-        (whole(9), "two is added"),
-        (whole(9), "one is added"),
+    mistakes = [
+        (integer(9), "one is added"),
+        (integer(7), "nothing is done"),
+        (integer(9), "two is added"),
+        (integer(9), "one is added"),
         (None, "no number is left"),
-        (whole(8), "luck helps"),
+        (integer(8), "luck helps"),
     ]
-    found = [(mistake.answer.told, mistake.step) for mistake in mistaken(whole(8), slips)]
+    found = [
+        (mistake.answer.text, mistake.step) for mistake in distinct_mistakes(integer(8), mistakes)
+    ]
     assert found == [("9", "one is added, or if two is added"), ("7", "nothing is done")]
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
+@pytest.mark.parametrize("lesson", NAMES)
 def test_neither_question_nor_hint_nor_form_gives_the_answer_away(lesson):
     for number in range(3, 30):
         task = of(lesson, number, 5).task
         if task.answer.kind == "volume" or (
-            task.answer.kind == "whole" and len(task.answer.told) > 3
+            task.answer.kind == "whole" and len(task.answer.text) > 3
         ):
-            assert task.answer.told not in task.hint + task.answer.form
+            assert task.answer.text not in task.hint + task.answer.form
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
+@pytest.mark.parametrize("lesson", NAMES)
 def test_a_solution_ends_in_the_answer(lesson):
     for number in range(1, 40):
         task = of(lesson, number, 9).task
         if task.answer.kind != "choice":
-            plain = task.answer.told.partition(" ≈")[0]
+            plain = task.answer.text.partition(" ≈")[0]
             assert any(plain in value for _, value, _ in task.worked.rows), task.question
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
+@pytest.mark.parametrize("lesson", NAMES)
 def test_texts_are_set_as_the_page_sets_them(lesson):
     for number in range(1, 40):
         task = of(lesson, number, 11).task
-        texts = [task.question, task.hint, task.answer.told, *task.worked.remarks]
+        texts = [task.question, task.hint, task.answer.text, *task.worked.remarks]
         texts += [text for row in task.worked.rows for text in row]
         texts += [mistake.step for mistake in task.mistakes]
         for text in texts:
@@ -196,7 +198,7 @@ def test_another_process_with_another_hash_seed_asks_the_same(lesson, seed, numb
 def test_golden_questions_stay_as_they_are():
     asked = [of(lesson, number, seed).task for lesson, seed, number in GOLDEN]
     wanted = [" ".join(question.split()) for question in QUESTIONS.split("----")]
-    assert [f"{task.question} {task.answer.told}" for task in asked] == wanted
+    assert [f"{task.question} {task.answer.text}" for task in asked] == wanted
 
 
 def test_what_does_not_exist_is_told_in_a_sentence():
@@ -227,5 +229,5 @@ def test_a_sheet_of_all_lessons_asks_each_equally_often_and_nothing_twice(count)
 
 def test_a_sheet_of_a_lesson_has_its_first_exercises():
     found = sheet("size", seed=6, count=9)
-    assert found.title == next(one.title for one in COURSE if one.name == "size")
+    assert found.title == next(one.title for one in LESSONS if one.name == "size")
     assert list(found.exercises) == [of("size", number, 6) for number in range(1, 10)]

@@ -15,8 +15,8 @@ from convscope.data.normalize import normalize
 from convscope.errors import RequestError, WorkError
 from convscope.features.redundancy import COMPARED
 from convscope.lessons import filters, trained
-from convscope.lessons.filters import tell
-from convscope.lessons.trained import Trainee, opened, trained_in
+from convscope.lessons.filters import compute
+from convscope.lessons.trained import BackgroundTraining, opened, trained_in
 from convscope.runs.folder import Run
 
 START = {"layer": "conv1", "filter": 1, "digit": 3, "removed": []}
@@ -39,9 +39,9 @@ def known(digits_run):
 
 
 @pytest.fixture
-def told(known, monkeypatch):
+def answer(known, monkeypatch):
     monkeypatch.setattr(filters, "TRAINEE", Ready(known))
-    return lambda **change: tell({**START, **change})
+    return lambda **change: compute({**START, **change})
 
 
 def changed(known, change):
@@ -79,30 +79,30 @@ def without(places, layer):
     return change
 
 
-def test_the_whole_network_is_as_right_as_its_run_s_own_test_says(told, digits_run):
+def test_the_whole_network_is_as_right_as_its_run_s_own_test_says(answer, digits_run):
     tested = json.loads(Run.open(digits_run).read("test.json"))
-    found = told()
+    found = answer()
     assert found["tested"] == sum(map(sum, tested["confusion"]))
     assert found["whole"] == found["left"] == sum(tested["confusion"][k][k] for k in range(10))
 
 
 @pytest.mark.parametrize("layer", ["conv1", "conv2"])
 @pytest.mark.parametrize("removed", [[0], [1, 2], [0, 1, 2, 3, 4, 5]])
-def test_removing_filters_is_zeroing_their_weights_and_biases(told, known, layer, removed):
+def test_removing_filters_is_zeroing_their_weights_and_biases(answer, known, layer, removed):
     expected = right_of(known, changed(known, without(removed, layer)).net)
-    found = told(layer=layer, removed=removed)
+    found = answer(layer=layer, removed=removed)
     assert found["left"] == expected
     assert found["removed"] == removed
 
 
-def test_without_its_whole_first_layer_the_network_only_guesses(told):
-    found = told(removed=list(range(6)))
+def test_without_its_whole_first_layer_the_network_only_guesses(answer):
+    found = answer(removed=list(range(6)))
     assert found["left"] < 0.2 * found["tested"]
 
 
 @pytest.mark.parametrize("layer", ["conv1", "conv2"])
-def test_each_filter_s_worth_alone_and_the_pair_s_are_measured(told, known, layer):
-    found = told(layer=layer, filter=2)
+def test_each_filter_s_worth_alone_and_the_pair_s_are_measured(answer, known, layer):
+    found = answer(layer=layer, filter=2)
     for place in (0, len(found["filters"]) - 1):
         net = changed(known, without([place], layer)).net
         assert found["filters"][place]["right"] == right_of(known, net)
@@ -112,8 +112,8 @@ def test_each_filter_s_worth_alone_and_the_pair_s_are_measured(told, known, laye
 
 
 @pytest.mark.parametrize("layer", ["conv1", "conv2"])
-def test_likeness_is_numpy_s_correlation_and_torch_s_cosine(told, known, layer):
-    found = told(layer=layer, filter=0)["alike"]
+def test_likeness_is_numpy_s_correlation_and_torch_s_cosine(answer, known, layer):
+    found = answer(layer=layer, filter=0)["alike"]
     maps = maps_of(known, layer, known.test[0][:COMPARED]).swapaxes(0, 1)
     bound = np.corrcoef(maps.reshape(len(maps), -1).astype(np.float64))
     weights = known.net.get_submodule(layer).weight.detach().flatten(1)
@@ -128,9 +128,9 @@ def test_likeness_is_numpy_s_correlation_and_torch_s_cosine(told, known, layer):
     assert found["twins"] == (upper >= 0.9).sum()
 
 
-def test_the_nearest_filter_is_the_one_whose_map_goes_with_it_most(told):
+def test_the_nearest_filter_is_the_one_whose_map_goes_with_it_most(answer):
     for place in range(6):
-        found = told(filter=place)
+        found = answer(filter=place)
         row = np.abs(found["alike"]["correlation"][place])
         row[place] = -1
         assert found["pair"]["nearest"] == row.argmax()
@@ -138,8 +138,8 @@ def test_the_nearest_filter_is_the_one_whose_map_goes_with_it_most(told):
 
 
 @pytest.mark.parametrize("layer", ["conv1", "conv2"])
-def test_maps_and_slices_are_the_network_s_own(told, known, layer):
-    found = told(layer=layer, digit=7)
+def test_maps_and_slices_are_the_network_s_own(answer, known, layer):
+    found = answer(layer=layer, digit=7)
     picture = np.array(found["digit"], dtype=np.uint8).reshape(1, 32, 32)
     place = np.flatnonzero(known.test[1] == 7)[0]
     assert (picture[0] == known.test[0][place]).all()
@@ -153,9 +153,9 @@ def test_maps_and_slices_are_the_network_s_own(told, known, layer):
 
 @pytest.mark.parametrize(("layer", "side"), [("conv1", 5), ("conv2", 14)])
 def test_the_exciting_pieces_give_the_sums_that_are_told_and_no_piece_gives_more(
-    told, known, layer, side
+    answer, known, layer, side
 ):
-    found = told(layer=layer, filter=2)
+    found = answer(layer=layer, filter=2)
     assert found["field"] == side
     assert len(found["patches"]) == 9
     names = BEFORE[layer][:-1]  # up to the sum, before its activation
@@ -171,15 +171,15 @@ def test_the_exciting_pieces_give_the_sums_that_are_told_and_no_piece_gives_more
     assert [patch["value"] for patch in found["patches"]] == pytest.approx(largest, rel=1e-4)
 
 
-def test_small_digits_are_the_ten_of_the_test(told, known):
-    found = told()
+def test_small_digits_are_the_ten_of_the_test(answer, known):
+    found = answer()
     for label, small in enumerate(found["digits"]):
         place = np.flatnonzero(known.test[1] == label)[0]
         assert small == known.test[0][place][::2, ::2].ravel().tolist()
 
 
-def test_train_and_test_digits_share_none_and_are_those_of_the_data(known, told):
-    assert (found := told())["learned"] == len(known.train[0])
+def test_train_and_test_digits_share_none_and_are_those_of_the_data(known, answer):
+    assert (found := answer())["learned"] == len(known.train[0])
     assert found["learned"] + found["tested"] < 1797  # some were for validation
     assert len(known.train[1]) == len(known.train[0])
 
@@ -188,7 +188,7 @@ def test_while_it_learns_the_page_is_told_how_far_it_is(monkeypatch):
     waiting = Ready(None)
     waiting.step, waiting.steps = 120, 640
     monkeypatch.setattr(filters, "TRAINEE", waiting)
-    found = tell(START)
+    found = compute(START)
     assert found["ready"] is False
     assert (found["step"], found["steps"], found["data"]) == (120, 640, "digits")
 
@@ -202,7 +202,7 @@ def test_a_trainee_learns_once_and_prepares_before_it_answers(monkeypatch):
         return "network"
 
     monkeypatch.setattr(trained, "trained_in", learn)
-    trainee = Trainee(prepared.append)
+    trainee = BackgroundTraining(prepared.append)
     assert [trainee.trained() for _ in range(3)] == [None] * 3
     go.set()
     trainee._thread.join(30)
@@ -219,7 +219,7 @@ def test_a_training_that_failed_is_told_and_begun_again(monkeypatch, fault):
         raise fault
 
     monkeypatch.setattr(trained, "trained_in", learn)
-    trainee = Trainee()
+    trainee = BackgroundTraining()
     for times in (1, 2):
         assert trainee.trained() is None
         trainee._thread.join(30)
@@ -229,7 +229,7 @@ def test_a_training_that_failed_is_told_and_begun_again(monkeypatch, fault):
 
 
 def test_a_training_counts_its_steps_and_leaves_a_network_that_reads_digits(tmp_path):
-    trainee = Trainee()
+    trainee = BackgroundTraining()
     found = trained_in(tmp_path / "run", trainee, epochs=2)
     assert trainee.step == trainee.steps > 0
     assert right_of(found, found.net) > 0.5 * len(found.test[1])
@@ -250,11 +250,11 @@ def test_a_training_counts_its_steps_and_leaves_a_network_that_reads_digits(tmp_
         ({"removed": [120]}, "removed"),
     ],
 )
-def test_what_is_out_of_bounds_is_refused_by_name(told, change, told_of):
+def test_what_is_out_of_bounds_is_refused_by_name(answer, change, told_of):
     with pytest.raises(RequestError, match=f"^{told_of} must be"):
-        told(**change)
+        answer(**change)
 
 
-def test_filters_that_the_layer_has_not_are_left_out(told):
-    found = told(layer="conv1", filter=15, removed=[15, 2, 2])
+def test_filters_that_the_layer_has_not_are_left_out(answer):
+    found = answer(layer="conv1", filter=15, removed=[15, 2, 2])
     assert (found["chosen"], found["removed"]) == (5, [2])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from convscope.errors import RequestError
-from convscope.lessons.maps import tell
-from convscope.lessons.pictures import gray, volume
+from convscope.lessons.images import gray, volume
+from convscope.lessons.maps import compute
 from tests.reference.geometry import correlate
 
 EDGES = [1, 0, -1, 2, 0, -2, 1, 0, -1]
@@ -21,10 +21,10 @@ BY_HAND = {
 }
 
 
-def told_sums(told, weights):
+def told_sums(text, weights):
     """The sums of single products, of the bytes that the lesson itself shows."""
-    side = told["side"]
-    pixels = np.reshape(told["levels"], (side, side)) / 255
+    side = text["side"]
+    pixels = np.reshape(text["levels"], (side, side)) / 255
     rows = correlate(pixels.tolist(), np.reshape(weights, (3, 3)).tolist())
     return [total for row in rows for total in row]
 
@@ -32,38 +32,38 @@ def told_sums(told, weights):
 @pytest.mark.parametrize("picture", ["digit", "photograph"])
 @pytest.mark.parametrize("weights", [EDGES, [0.5, -1, 2.25, 0, 1, -3, 1e3, 7, -0.125]], ids=str)
 def test_the_feature_map_is_the_sum_of_products_under_the_filter(picture, weights):
-    told = tell(START | dict(picture=picture, filter=weights))
-    by_hand = told_sums(told, weights)
-    assert told["map"] == told["side"] - 2
-    assert told["sums"] == pytest.approx(by_hand, abs=1e-6)
+    text = compute(START | dict(picture=picture, filter=weights))
+    by_hand = told_sums(text, weights)
+    assert text["map"] == text["side"] - 2
+    assert text["sums"] == pytest.approx(by_hand, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", BY_HAND)
 @pytest.mark.parametrize("bias", [0, -0.75, 4])
 def test_the_activation_map_is_each_sum_with_the_bias_put_through_the_function(name, bias):
-    told = tell(START | dict(activation=name, bias=bias))
-    before = [total + bias for total in told_sums(told, EDGES)]
-    assert told["after"] == pytest.approx([BY_HAND[name](z) for z in before], abs=1e-6)
-    curve = told["curve"]
+    text = compute(START | dict(activation=name, bias=bias))
+    before = [total + bias for total in told_sums(text, EDGES)]
+    assert text["after"] == pytest.approx([BY_HAND[name](z) for z in before], abs=1e-6)
+    curve = text["curve"]
     assert curve["y"] == pytest.approx([BY_HAND[name](x) for x in curve["x"]], abs=1e-9)
     assert curve["x"][-1] == -curve["x"][0] >= max(map(abs, before)) - 1e-9
 
 
 def test_the_scaled_tanh_keeps_one():
-    curve = tell(START | dict(activation="scaled tanh"))["curve"]
+    curve = compute(START | dict(activation="scaled tanh"))["curve"]
     near = min(range(len(curve["x"])), key=lambda i: abs(curve["x"][i] - 1))
     assert curve["y"][near] == pytest.approx(curve["x"][near], abs=0.05)
 
 
 @pytest.mark.parametrize("name", BY_HAND)
 def test_every_unit_stands_in_the_bar_of_its_value(name):
-    told = tell(START | dict(activation=name, bias=0.5, picture="photograph"))
-    before = [total + 0.5 for total in told_sums(told, EDGES)]
+    text = compute(START | dict(activation=name, bias=0.5, picture="photograph"))
+    before = [total + 0.5 for total in told_sums(text, EDGES)]
     after = [BY_HAND[name](z) for z in before]
-    peak = told["histograms"]["peak"]
+    peak = text["histograms"]["peak"]
     assert peak == pytest.approx(max(map(abs, before + after)))
     for values, which in ((before, "before"), (after, "after")):
-        counts = told["histograms"][which]
+        counts = text["histograms"][which]
         assert sum(counts["below"]) == sum(value < 0 for value in values)
         assert counts["zero"] == sum(value == 0 for value in values)
         assert sum(counts["above"]) == sum(value > 0 for value in values)
@@ -72,35 +72,35 @@ def test_every_unit_stands_in_the_bar_of_its_value(name):
         assert sum(counts["above"][:3]) == pytest.approx(inner, abs=2)  # units on a bar's edge
         outer = sum(value < -3 * width for value in values)
         assert sum(counts["below"][:-3]) == pytest.approx(outer, abs=2)
-    assert told["below"] == pytest.approx(sum(z < 0 for z in before) / len(before))
-    assert told["zero"] == pytest.approx(sum(value == 0 for value in after) / len(after))
+    assert text["below"] == pytest.approx(sum(z < 0 for z in before) / len(before))
+    assert text["zero"] == pytest.approx(sum(value == 0 for value in after) / len(after))
 
 
 def test_the_chosen_unit_is_worked_out_from_its_patch():
-    told = tell(START | dict(bias=-0.25, at=4 * 26 + 9))
-    unit = told["unit"]
-    levels = np.reshape(told["levels"], (28, 28))[4:7, 9:12] / 255
+    text = compute(START | dict(bias=-0.25, at=4 * 26 + 9))
+    unit = text["unit"]
+    levels = np.reshape(text["levels"], (28, 28))[4:7, 9:12] / 255
     assert (unit["row"], unit["column"]) == (4, 9)
     assert [term["value"] for term in unit["terms"]] == levels.ravel().tolist()
     assert [term["weight"] for term in unit["terms"]] == EDGES
     assert unit["sum"] == pytest.approx(sum(term["product"] for term in unit["terms"]))
     assert unit["before"] == pytest.approx(unit["sum"] - 0.25)
     assert unit["after"] == pytest.approx(max(0.0, unit["before"]))
-    assert told["sums"][4 * 26 + 9] == pytest.approx(unit["sum"], abs=1e-6)
+    assert text["sums"][4 * 26 + 9] == pytest.approx(unit["sum"], abs=1e-6)
 
 
 def test_a_unit_beyond_the_map_is_the_last_one():
-    assert tell(START | dict(at=783))["unit"]["at"] == 26 * 26 - 1
+    assert compute(START | dict(at=783))["unit"]["at"] == 26 * 26 - 1
 
 
 def test_a_filter_of_zeros_and_no_bias_leave_nothing():
-    told = tell(START | dict(filter=[0] * 9))
-    assert (told["peak"], told["zero"], told["below"]) == (0, 1, 0)
-    assert told["histograms"]["before"]["zero"] == 26 * 26
+    text = compute(START | dict(filter=[0] * 9))
+    assert (text["peak"], text["zero"], text["below"]) == (0, 1, 0)
+    assert text["histograms"]["before"]["zero"] == 26 * 26
 
 
 def test_a_strong_negative_bias_silences_every_unit_of_relu():
-    assert tell(START | dict(bias=-4, filter=[0.1] * 9))["zero"] == 1
+    assert compute(START | dict(bias=-4, filter=[0.1] * 9))["zero"] == 1
 
 
 def test_the_photograph_is_the_mean_of_four_by_four_pixels():
@@ -147,4 +147,4 @@ WRONG = [
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
 def test_what_cannot_be_set_is_refused_by_its_name(wrong):
     with pytest.raises(RequestError, match=next(iter(wrong))):
-        tell(START | wrong)
+        compute(START | wrong)

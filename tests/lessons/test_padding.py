@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convscope.errors import RequestError
-from convscope.lessons.padding import tell
+from convscope.lessons.padding import compute
 
 IMAGE = [
     [5, 1, 7, 7, 8, 1],
@@ -28,16 +28,16 @@ START = {
 
 
 def test_the_lectures_map_comes_out():
-    sums = tell(START)["sums"]
+    sums = compute(START)["sums"]
     assert sums[:6] == [-4, -2, -17, -5, 18, 24]
     assert sums[30:] == [-17, -7, 6, 6, 8, 14]
 
 
 def test_without_a_frame_the_corner_is_read_once_and_the_center_nine_times():
-    told = tell({**START, "padding": "valid"})
-    assert np.reshape(told["counts"], (6, 6))[[0, 0, 2], [0, 2, 2]].tolist() == [1, 3, 9]
-    assert told["reads"] == {"first": 1, "last": 1, "most": 9, "alike": False}
-    assert tell({**START, "padding": "0"}) == told
+    text = compute({**START, "padding": "valid"})
+    assert np.reshape(text["counts"], (6, 6))[[0, 0, 2], [0, 2, 2]].tolist() == [1, 3, 9]
+    assert text["reads"] == {"first": 1, "last": 1, "most": 9, "alike": False}
+    assert compute({**START, "padding": "0"}) == text
 
 
 def frames():
@@ -53,8 +53,8 @@ def frames():
 
 @pytest.mark.parametrize(("word", "kernel", "before", "after"), [*frames()])
 def test_frames_sums_and_readings_are_those_of_a_slow_walk(word, kernel, before, after):
-    wide = before + 6 + after
-    starts = range(wide - kernel + 1)
+    kernel_width = before + 6 + after
+    starts = range(kernel_width - kernel + 1)
     read = np.zeros((6, 6), int)
     sums, blind = [], 0
     for top, left in itertools.product(starts, starts):
@@ -69,46 +69,46 @@ def test_frames_sums_and_readings_are_those_of_a_slow_walk(word, kernel, before,
         for y, x in inside:
             read[y, x] += 1
     at = len(sums) // 2
-    told = tell(
+    text = compute(
         {**START, "padding": word, "kernel": kernel, "filter": "sum", "bias": 0.5, "at": at}
     )
-    assert (told["before"], told["after"], told["wide"]) == (before, after, wide)
-    assert told["sums"] == sums
-    assert told["map"] ** 2 == len(sums)
-    assert told["blind"] == blind
-    assert told["counts"] == read.ravel().tolist()
-    assert told["reads"]["alike"] == (len(set(told["counts"])) == 1)
-    assert (told["reads"]["first"], told["reads"]["last"]) == (read[0, 0], read[5, 5])
-    assert told["reads"]["most"] == read.max()
-    terms = sum(term["product"] for term in told["terms"])
-    assert terms + 0.5 == told["total"] == sums[at]
-    framed = np.array(told["framed"])
-    assert framed[told["patch"]].tolist() == [term["value"] for term in told["terms"]]
-    assert not framed[told["outside"]].any()
-    assert np.delete(framed, told["outside"]).tolist() == START["image"]
+    assert (text["before"], text["after"], text["wide"]) == (before, after, kernel_width)
+    assert text["sums"] == sums
+    assert text["map"] ** 2 == len(sums)
+    assert text["blind"] == blind
+    assert text["counts"] == read.ravel().tolist()
+    assert text["reads"]["alike"] == (len(set(text["counts"])) == 1)
+    assert (text["reads"]["first"], text["reads"]["last"]) == (read[0, 0], read[5, 5])
+    assert text["reads"]["most"] == read.max()
+    terms = sum(term["product"] for term in text["terms"])
+    assert terms + 0.5 == text["total"] == sums[at]
+    framed = np.array(text["framed"])
+    assert framed[text["patch"]].tolist() == [term["value"] for term in text["terms"]]
+    assert not framed[text["outside"]].any()
+    assert np.delete(framed, text["outside"]).tolist() == START["image"]
 
 
 def test_a_window_on_nothing_but_zeros_gives_the_bias():
-    told = tell({**START, "padding": "6", "kernel": 2, "bias": -1.25})
-    assert told["total"] == told["sums"][0] == -1.25
+    text = compute({**START, "padding": "6", "kernel": 2, "bias": -1.25})
+    assert text["total"] == text["sums"][0] == -1.25
     seen = 7  # 2 cells wide, on 6 cells
-    assert told["blind"] == told["map"] ** 2 - seen**2
+    assert text["blind"] == text["map"] ** 2 - seen**2
 
 
 @pytest.mark.parametrize("kernel", range(1, 9))
 def test_same_keeps_the_size_through_every_layer(kernel):
-    told = tell({**START, "padding": "same", "kernel": kernel, "layers": 16})
-    assert told["map"] == 6
-    assert told["deep"] == [32] * 17
-    assert told["after"] - told["before"] == (kernel + 1) % 2
-    assert told["reason"].endswith(f" = {(kernel - 1) / 2:g}")
+    text = compute({**START, "padding": "same", "kernel": kernel, "layers": 16})
+    assert text["map"] == 6
+    assert text["deep"] == [32] * 17
+    assert text["after"] - text["before"] == (kernel + 1) % 2
+    assert text["reason"].endswith(f" = {(kernel - 1) / 2:g}")
 
 
 def test_layers_of_3x3_without_a_frame_take_two_rows_each_until_none_fits():
-    deep = tell({**START, "padding": "valid", "layers": 16})["deep"]
+    deep = compute({**START, "padding": "valid", "layers": 16})["deep"]
     assert deep == list(range(32, 1, -2))
-    assert tell({**START, "padding": "valid", "layers": 4})["deep"] == [32, 30, 28, 26, 24]
-    assert tell({**START, "padding": "2", "layers": 2})["deep"] == [32, 34, 36]
+    assert compute({**START, "padding": "valid", "layers": 4})["deep"] == [32, 30, 28, 26, 24]
+    assert compute({**START, "padding": "2", "layers": 2})["deep"] == [32, 34, 36]
 
 
 @pytest.mark.parametrize(
@@ -128,4 +128,4 @@ def test_layers_of_3x3_without_a_frame_take_two_rows_each_until_none_fits():
 )
 def test_what_is_no_state_is_refused(change, sentence):
     with pytest.raises(RequestError, match=sentence):
-        tell({**START, **change})
+        compute({**START, **change})

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from convscope.errors import RequestError
-from convscope.lessons.pooling import tell
+from convscope.lessons.pooling import compute
 
 LECTURE = [5, 1, 7, 7, 8, 1, 7, 2, 5, 7, 8, 1, 5, 3, 5, 4, 4, 2]
 LECTURE += [4, 4, 3, 3, 2, 1, 3, 3, 4, 7, 8, 1, 5, 7, 8, 2, 3, 1]
@@ -47,8 +47,8 @@ def pool(values, side, kind, window, stride, padding):
 
 def some_map(side, seed):
     """Small whole numbers, so that there are ties, and sums of squares and means are exact."""
-    dice = random.Random(seed)
-    return [dice.randint(-4, 4) / 2 for _ in range(side * side)]
+    rng = random.Random(seed)
+    return [rng.randint(-4, 4) / 2 for _ in range(side * side)]
 
 
 @pytest.mark.parametrize("kind", CHOOSE)
@@ -56,11 +56,11 @@ def test_each_result_is_made_of_its_window(kind):
     for side, window, stride, padding in SETTINGS:
         values = some_map(side, seed=window + 10 * stride)
         state = START | dict(side=side, map=values, kind=kind, window=window, stride=stride)
-        told = tell(state | dict(padding=padding))
+        text = compute(state | dict(padding=padding))
         by_hand = pool(values, side, kind, window, stride, padding)
-        assert told["pooled"] == pytest.approx(by_hand), (side, window, stride, padding)
-        assert told["output"] ** 2 == told["units"] == len(by_hand)
-        assert told["kept"] == pytest.approx(len(by_hand) / side**2)
+        assert text["pooled"] == pytest.approx(by_hand), (side, window, stride, padding)
+        assert text["output"] ** 2 == text["units"] == len(by_hand)
+        assert text["kept"] == pytest.approx(len(by_hand) / side**2)
 
 
 @pytest.mark.parametrize("kind", CHOOSE)
@@ -69,17 +69,17 @@ def test_a_cell_has_its_say_in_every_window_that_takes_its_value(kind):
     for side, window, stride, padding in SETTINGS:
         values = some_map(side, seed=3)
         state = START | dict(side=side, map=values, kind=kind, window=window, stride=stride)
-        told = tell(state | dict(padding=padding))
+        text = compute(state | dict(padding=padding))
         say, read = [0] * side**2, set()
         for cells in windows(side, window, stride, padding):
             inside = [values[side * row + column] for row, column in cells]
             read.update(cells)
             for (row, column), value in zip(cells, inside, strict=True):
                 say[side * row + column] += extreme is None or value == extreme(inside)
-        assert told["say"] == say, (side, window, stride, padding)
-        assert told["with_say"] == sum(times > 0 for times in say)
+        assert text["say"] == say, (side, window, stride, padding)
+        assert text["with_say"] == sum(times > 0 for times in say)
         unread = [place for place in range(side**2) if divmod(place, side) not in read]
-        assert told["unread"] == unread
+        assert text["unread"] == unread
 
 
 POOLED = {
@@ -91,26 +91,26 @@ POOLED = {
 
 @pytest.mark.parametrize("kind", POOLED)
 def test_the_lectures_map_is_pooled_as_in_the_lecture(kind):
-    told = tell(START | dict(kind=kind))
-    assert told["pooled"] == POOLED[kind]
-    assert told["kept"] == 0.25
+    text = compute(START | dict(kind=kind))
+    assert text["pooled"] == POOLED[kind]
+    assert text["kept"] == 0.25
 
 
 def test_ties_are_all_named():
-    told = tell(START | dict(map=[7, 7, *LECTURE[2:6], 7, 2, *LECTURE[8:]]))
-    assert told["unit"]["takers"] == [0, 1, 6]
-    assert told["unit"]["value"] == 7
+    text = compute(START | dict(map=[7, 7, *LECTURE[2:6], 7, 2, *LECTURE[8:]]))
+    assert text["unit"]["takers"] == [0, 1, 6]
+    assert text["unit"]["value"] == 7
 
 
 def test_the_chosen_window_leaves_out_what_lies_in_the_padding():
-    told = tell(START | dict(window=3, stride=2, padding=1, at=0))["unit"]
-    assert told["window"] == [0, 1, 6, 7]
-    assert told["values"] == [5, 1, 7, 2]
-    assert told["outside"] == 5
+    text = compute(START | dict(window=3, stride=2, padding=1, at=0))["unit"]
+    assert text["window"] == [0, 1, 6, 7]
+    assert text["values"] == [5, 1, 7, 2]
+    assert text["outside"] == 5
 
 
 def test_a_unit_beyond_the_result_is_the_last_one():
-    assert tell(START | dict(at=63))["unit"]["at"] == 8
+    assert compute(START | dict(at=63))["unit"]["at"] == 8
 
 
 def moved_by_hand(values, side, direction):
@@ -128,7 +128,7 @@ def test_a_shift_changes_the_results_that_it_changes(direction):
     for side, window, stride, padding in SETTINGS:
         values = some_map(side, seed=8)
         state = START | dict(side=side, map=values, window=window, stride=stride)
-        moved = tell(state | dict(padding=padding, shift=direction))["moved"]
+        moved = compute(state | dict(padding=padding, shift=direction))["moved"]
         after = moved_by_hand(values, side, direction)
         assert moved["map"] == after
         assert moved["changed_cells"] == sum(a != b for a, b in zip(values, after, strict=True))
@@ -151,14 +151,14 @@ def point(place):
 @pytest.mark.parametrize(("place", "changed"), [(14, []), (15, [4, 5])])
 def test_maximum_pooling_does_not_notice_a_shift_within_a_window(place, changed):
     """Row 2: from column 2 to 3 is the same window of 2, from 3 to 4 another one."""
-    assert tell(START | dict(map=point(place)))["moved"]["changed"] == changed
+    assert compute(START | dict(map=point(place)))["moved"]["changed"] == changed
 
 
 def test_a_map_of_zeros_is_all_ties_and_no_shift_is_seen():
-    told = tell(START | dict(map=[0] * 36))
-    assert told["with_say"] == 36
-    assert told["moved"]["changed_cells"] == 0
-    assert [row["changed"] for row in told["moved"]["kinds"]] == [0, 0, 0, 0]
+    text = compute(START | dict(map=[0] * 36))
+    assert text["with_say"] == 36
+    assert text["moved"]["changed_cells"] == 0
+    assert [row["changed"] for row in text["moved"]["kinds"]] == [0, 0, 0, 0]
 
 
 WRONG = [
@@ -180,4 +180,4 @@ WRONG = [
 @pytest.mark.parametrize(("wrong", "name"), WRONG, ids=str)
 def test_what_cannot_be_set_is_refused_by_its_name(wrong, name):
     with pytest.raises(RequestError, match=name):
-        tell(START | wrong)
+        compute(START | wrong)

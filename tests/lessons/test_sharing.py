@@ -7,8 +7,8 @@ from torch import nn
 
 from convscope.errors import RequestError
 from convscope.layers import LocallyConnected2d
-from convscope.lessons.pictures import volume
-from convscope.lessons.sharing import tell
+from convscope.lessons.images import volume
+from convscope.lessons.sharing import compute
 
 START = dict(side=16, channels=3, filters=2, kernel=3, run=0)
 NAMES = ["convolutional", "locally connected", "dense"]
@@ -26,12 +26,12 @@ def setting(side, channels, filters, kernel, **more):
 
 @pytest.mark.parametrize(("shape", "parameters", "products"), LECTURE)
 def test_the_lectures_layers_have_their_counts(shape, parameters, products):
-    told = tell(setting(*shape))
-    assert [layer["name"] for layer in told["layers"]] == NAMES
-    assert tuple(layer["parameters"] for layer in told["layers"]) == parameters
-    multiply_adds = [layer["multiply_adds"] for layer in told["layers"]]
+    text = compute(setting(*shape))
+    assert [layer["name"] for layer in text["layers"]] == NAMES
+    assert tuple(layer["parameters"] for layer in text["layers"]) == parameters
+    multiply_adds = [layer["multiply_adds"] for layer in text["layers"]]
     assert multiply_adds == [products[0], *products]
-    assert told["layers"][1]["times"] == pytest.approx(parameters[1] / parameters[0])
+    assert text["layers"][1]["times"] == pytest.approx(parameters[1] / parameters[0])
 
 
 @pytest.mark.parametrize("shape", [(8, 1, 1, 1), (8, 1, 1, 7), (9, 16, 2, 4), (64, 16, 16, 7)])
@@ -44,9 +44,9 @@ def test_weights_and_biases_are_those_of_torchs_layers(shape):
             LocallyConnected2d(channels, filters, (side, side), kernel),
             nn.Linear(channels * side * side, filters * out * out),
         ]
-    told = tell(setting(*shape))
-    assert told["output"] == [filters, out, out]
-    for layer, row in zip(layers, told["layers"], strict=True):
+    text = compute(setting(*shape))
+    assert text["output"] == [filters, out, out]
+    for layer, row in zip(layers, text["layers"], strict=True):
         assert (row["weights"], row["biases"]) == (layer.weight.numel(), layer.bias.numel())
         assert row["bytes"] == 4 * (layer.weight.numel() + layer.bias.numel())
         formula = row["formula"].replace("·", "*")
@@ -63,10 +63,10 @@ def square(values):
 
 
 def test_of_a_convolution_of_one_pixel_the_map_is_the_moved_picture_times_a_weight():
-    told = tell(setting(12, 1, 1, 1))
-    picture = square(told["picture"])
+    text = compute(setting(12, 1, 1, 1))
+    picture = square(text["picture"])
     assert np.array_equal(picture, volume(1, 12)[0])
-    run = told["ran"]["layers"][0]
+    run = text["ran"]["layers"][0]
     found, expected = square(run["found"]), square(run["expected"])
     fits = [
         (weight, bias)
@@ -80,9 +80,9 @@ def test_of_a_convolution_of_one_pixel_the_map_is_the_moved_picture_times_a_weig
 
 
 def test_a_local_filter_of_one_pixel_has_another_weight_at_every_place():
-    told = tell(setting(12, 1, 1, 1))
-    seen = moved(square(told["picture"]))
-    found = square(told["ran"]["layers"][1]["found"])
+    text = compute(setting(12, 1, 1, 1))
+    seen = moved(square(text["picture"]))
+    found = square(text["ran"]["layers"][1]["found"])
     rest = found[:, 1:] - np.rint(found[:, 1:] / seen[:, 1:]) * seen[:, 1:]
     assert np.abs(rest).max() <= 3  # the bias
     weights = np.rint(found[:, 1:] / seen[:, 1:])
@@ -93,7 +93,7 @@ def test_a_local_filter_of_one_pixel_has_another_weight_at_every_place():
     "shape", [(8, 1, 1, 7), (16, 3, 2, 3), (12, 16, 2, 5), (13, 1, 4, 1)], ids=str
 )
 def test_only_a_convolution_moves_its_output_along_exactly(shape):
-    layers = tell(setting(*shape))["ran"]["layers"]
+    layers = compute(setting(*shape))["ran"]["layers"]
     for one in layers:
         found, expected = square(one["found"]), square(one["expected"])
         assert np.array_equal(square(one["difference"]), found - expected)
@@ -111,38 +111,38 @@ def test_only_a_convolution_moves_its_output_along_exactly(shape):
 
 
 def test_a_kernel_as_wide_as_all_but_one_pixel_leaves_one_column_to_compare():
-    told = tell(setting(8, 1, 1, 7))
-    assert told["output"] == [1, 2, 2]
-    assert told["ran"]["layers"][0]["units"] == 2
+    text = compute(setting(8, 1, 1, 7))
+    assert text["output"] == [1, 2, 2]
+    assert text["ran"]["layers"][0]["units"] == 2
 
 
 def test_heavy_layers_run_only_when_asked_to():
     asked = setting(32, 3, 10, 3)
-    assert tell(asked)["ran"] is None
-    ran = tell(asked | dict(run=1))["ran"]
+    assert compute(asked)["ran"] is None
+    ran = compute(asked | dict(run=1))["ran"]
     assert [one["differ"] > 0 for one in ran["layers"]] == [False, True, True]
 
 
 def test_the_time_is_taken_only_when_asked_for_and_kept():
-    assert [one["seconds"] for one in tell(START)["ran"]["layers"]] == [None, None, None]
-    timed = tell(START | dict(run=1))["ran"]
+    assert [one["seconds"] for one in compute(START)["ran"]["layers"]] == [None, None, None]
+    timed = compute(START | dict(run=1))["ran"]
     assert all(one["seconds"] > 0 for one in timed["layers"])
     assert timed["threads"] == torch.get_num_threads()
-    assert tell(START | dict(run=1))["ran"] == timed
+    assert compute(START | dict(run=1))["ran"] == timed
 
 
 def test_a_dense_layer_beyond_fifty_million_weights_is_counted_and_never_run():
-    told = tell(setting(64, 4, 4, 1, run=1))
-    assert told["layers"][2]["weights"] == (4 * 64 * 64) ** 2
-    assert [layer["runs"] for layer in told["layers"]] == [True, True, False]
-    shared, local, dense = told["ran"]["layers"]
+    text = compute(setting(64, 4, 4, 1, run=1))
+    assert text["layers"][2]["weights"] == (4 * 64 * 64) ** 2
+    assert [layer["runs"] for layer in text["layers"]] == [True, True, False]
+    shared, local, dense = text["ran"]["layers"]
     assert dense is None
     assert shared["differ"] == 0 < local["differ"]
 
 
 def test_no_random_number_of_torch_is_drawn():
     state = torch.get_rng_state()
-    tell(setting(11, 2, 3, 2, run=1))
+    compute(setting(11, 2, 3, 2, run=1))
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -164,4 +164,4 @@ WRONG = [
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
 def test_what_cannot_be_set_is_refused_by_its_name(wrong):
     with pytest.raises(RequestError, match=next(iter(wrong))):
-        tell(START | wrong)
+        compute(START | wrong)

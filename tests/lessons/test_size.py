@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from convscope.errors import RequestError
-from convscope.lessons.size import tell
+from convscope.lessons.size import compute
 from tests.reference.geometry import cells_read, window_starts
 
 START = dict(size=10, kernel=3, stride=2, padding=0, dilation=1, rounding="down", wanted=5)
@@ -38,18 +38,18 @@ def laid(state):
 def test_every_window_of_a_short_axis_is_drawn_where_it_stands(size):
     refused = 0
     for state in settings(size):
-        told = tell(state)
+        text = compute(state)
         asked, words = laid(state)
         starts = window_starts(*asked, **words)
         if not starts:
-            assert "does not fit" in told["problem"], state
+            assert "does not fit" in text["problem"], state
             refused += 1
             continue
-        assert told["output"] == len(starts), state
-        drawn = told["drawing"]["windows"]
+        assert text["output"] == len(starts), state
+        drawn = text["drawing"]["windows"]
         assert [window["from"] for window in drawn] == starts, state
         assert [window["unit"] for window in drawn] == list(range(len(starts)))
-        at = [cell["at"] for cell in told["drawing"]["cells"]]
+        at = [cell["at"] for cell in text["drawing"]["cells"]]
         for window, start in zip(drawn, starts, strict=True):
             taps = [start + tap * state["dilation"] for tap in range(state["kernel"])]
             assert [at[place] for place in window["taps"]] == taps, state
@@ -61,17 +61,17 @@ def test_every_window_of_a_short_axis_is_drawn_where_it_stands(size):
 @pytest.mark.parametrize("size", SIZES)
 def test_a_cell_is_read_never_read_or_padding(size):
     for state in settings(size):
-        told = tell(state)
-        if told["problem"]:
+        text = compute(state)
+        if text["problem"]:
             continue
         asked, words = laid(state)
         read = cells_read(*asked, **words)
-        for cell in told["drawing"]["cells"]:
+        for cell in text["drawing"]["cells"]:
             inside = 0 <= cell["at"] < size
             wanted = ("read" if cell["at"] in read else "unread") if inside else "padding"
             assert cell["kind"] == wanted, state
-        assert told["unread"] == size - len(read)
-        assert bool(told["unread_sentence"]) == (len(read) < size)
+        assert text["unread"] == size - len(read)
+        assert bool(text["unread_sentence"]) == (len(read) < size)
 
 
 LONG = [
@@ -88,8 +88,8 @@ LONG = [
 @pytest.mark.parametrize("setting", LONG, ids=str)
 def test_of_a_long_axis_the_ends_are_drawn(setting):
     state = START | dict(stride=1) | setting
-    told = tell(state)
-    drawing = told["drawing"]
+    text = compute(state)
+    drawing = text["drawing"]
     asked, words = laid(state)
     starts = window_starts(*asked, **words)
     at = [cell["at"] for cell in drawing["cells"]]
@@ -123,24 +123,24 @@ LECTURE = [
 
 @pytest.mark.parametrize(("setting", "output", "end"), LECTURE)
 def test_the_lectures_layers_have_their_sizes(setting, output, end):
-    told = tell(START | setting)
-    assert told["output"] == output
-    assert told["formula"].endswith(end)
+    text = compute(START | setting)
+    assert text["output"] == output
+    assert text["formula"].endswith(end)
 
 
 def test_alexnets_224_lacks_three_pixels():
-    assert tell(START | dict(size=224, kernel=11, stride=4))["next_exact"] == 227
+    assert compute(START | dict(size=224, kernel=11, stride=4))["next_exact"] == 227
 
 
 def test_dilation_widens_the_reach_and_not_the_filter():
-    told = tell(START | dict(size=16, kernel=3, stride=1, dilation=3))
-    assert told["span"] == 7
-    assert len(told["drawing"]["windows"][0]["taps"]) == 3
+    text = compute(START | dict(size=16, kernel=3, stride=1, dilation=3))
+    assert text["span"] == 7
+    assert len(text["drawing"]["windows"][0]["taps"]) == 3
 
 
 @pytest.mark.parametrize(("size", "wanted"), [(10, 5), (27, 13), (6, 3), (6, 6), (1, 1), (13, 27)])
 def test_the_way_back_finds_every_window_that_makes_the_output(size, wanted):
-    told = tell(START | dict(size=size, wanted=wanted))["fitting"]
+    text = compute(START | dict(size=size, wanted=wanted))["fitting"]
     by_hand = {
         (kernel, stride, padding): size - len(cells_read(size, kernel, **words))
         for kernel, stride in itertools.product(range(1, 12), range(1, 5))
@@ -148,22 +148,22 @@ def test_the_way_back_finds_every_window_that_makes_the_output(size, wanted):
         for words in [dict(stride=stride, before=padding, after=padding)]
         if len(window_starts(size, kernel, **words)) == wanted
     }
-    found = {(row["kernel"], row["stride"], row["padding"]): row["unread"] for row in told}
+    found = {(row["kernel"], row["stride"], row["padding"]): row["unread"] for row in text}
     assert found == by_hand
-    assert [bool(row["unread"]) for row in told] == sorted(bool(row["unread"]) for row in told)
+    assert [bool(row["unread"]) for row in text] == sorted(bool(row["unread"]) for row in text)
 
 
 def test_a_filter_that_does_not_fit_leaves_the_way_back():
-    told = tell(START | dict(size=5, kernel=9, padding=1))
-    assert "kernel of 9 does not fit an input of 5" in told["problem"]
-    assert told["fitting"]
+    text = compute(START | dict(size=5, kernel=9, padding=1))
+    assert "kernel of 9 does not fit an input of 5" in text["problem"]
+    assert text["fitting"]
 
 
 def test_the_largest_numbers_are_taken():
     most = 10_000
-    told = tell(START | dict(size=most, kernel=most, stride=most, padding=most, wanted=most))
-    assert told["output"] == (most - most + 2 * most) // most + 1
-    assert tell(START | dict(size=1, kernel=most, dilation=most, padding=most))["problem"]
+    text = compute(START | dict(size=most, kernel=most, stride=most, padding=most, wanted=most))
+    assert text["output"] == (most - most + 2 * most) // most + 1
+    assert compute(START | dict(size=1, kernel=most, dilation=most, padding=most))["problem"]
 
 
 WRONG = [
@@ -185,4 +185,4 @@ WRONG = [
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
 def test_what_cannot_be_set_is_refused_by_its_name(wrong):
     with pytest.raises(RequestError, match=next(iter(wrong))):
-        tell(START | wrong)
+        compute(START | wrong)

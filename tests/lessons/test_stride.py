@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convscope.errors import RequestError
-from convscope.lessons.stride import tell
+from convscope.lessons.stride import compute
 
 LECTURE = [
     [5, 1, 7, 7, 8, 1],
@@ -21,9 +21,9 @@ START = {"side": 6, "kernel": 3, "stride": 2, "filter": "edges", "at": 0}
 
 def image(rows=LECTURE):
     """The 12x12 image that has these rows in its corner, and odd numbers elsewhere."""
-    whole = np.arange(144.0).reshape(12, 12) % 7 - 3.5
-    whole[: len(rows), : len(rows[0])] = rows
-    return whole
+    integer = np.arange(144.0).reshape(12, 12) % 7 - 3.5
+    integer[: len(rows), : len(rows[0])] = rows
+    return integer
 
 
 def state(**change):
@@ -31,13 +31,13 @@ def state(**change):
 
 
 def test_the_lectures_numbers_come_out():
-    told = tell(state())
-    assert told["sums"] == [2, -6, 1, -1]
-    assert told["sentence"] == "the last row and column are never read"
-    assert len(told["unread"]) == 11
-    assert told["formula"] == "(6 - 3 + 2·0)/2 + 1 = 2.5, rounded down to 2"
-    assert told["next"] == 7
-    assert tell(state(stride=1))["sums"][:6] == [2, -17, -6, 20, 3, -6]
+    text = compute(state())
+    assert text["sums"] == [2, -6, 1, -1]
+    assert text["sentence"] == "the last row and column are never read"
+    assert len(text["unread"]) == 11
+    assert text["formula"] == "(6 - 3 + 2·0)/2 + 1 = 2.5, rounded down to 2"
+    assert text["next"] == 7
+    assert compute(state(stride=1))["sums"][:6] == [2, -17, -6, 20, 3, -6]
 
 
 def every_size():
@@ -49,23 +49,23 @@ def every_size():
 
 @pytest.mark.parametrize(("side", "kernel", "stride"), [*every_size()])
 def test_windows_sums_and_unread_cells_are_those_of_a_slow_walk(side, kernel, stride):
-    whole = image()
+    integer = image()
     starts = [start for start in range(0, side, stride) if start + kernel <= side]
     sums, read = [], set()
     for top, left in itertools.product(starts, starts):
         taps = list(itertools.product(range(top, top + kernel), range(left, left + kernel)))
-        sums.append(sum(whole[y, x] for y, x in taps))
+        sums.append(sum(integer[y, x] for y, x in taps))
         read.update(taps)
-    told = tell(state(side=side, kernel=kernel, stride=stride, filter="sum", at=len(sums) - 1))
-    assert told["starts"] == starts
-    assert told["map"] == len(starts)
-    assert told["sums"] == pytest.approx(sums, abs=1e-9)
+    text = compute(state(side=side, kernel=kernel, stride=stride, filter="sum", at=len(sums) - 1))
+    assert text["starts"] == starts
+    assert text["map"] == len(starts)
+    assert text["sums"] == pytest.approx(sums, abs=1e-9)
     cells = [(y, x) for y in range(side) for x in range(side)]
-    assert told["unread"] == [y * side + x for y, x in cells if (y, x) not in read]
-    assert told["image"] == [whole[y, x] for y, x in cells]
-    assert told["patch"] == [y * side + x for y, x in taps]
-    assert sum(term["product"] for term in told["terms"]) == pytest.approx(told["total"], abs=1e-9)
-    assert bool(told["sentence"]) == bool(told["unread"])
+    assert text["unread"] == [y * side + x for y, x in cells if (y, x) not in read]
+    assert text["image"] == [integer[y, x] for y, x in cells]
+    assert text["patch"] == [y * side + x for y, x in taps]
+    assert sum(term["product"] for term in text["terms"]) == pytest.approx(text["total"], abs=1e-9)
+    assert bool(text["sentence"]) == bool(text["unread"])
 
 
 @pytest.mark.parametrize(("side", "kernel", "stride"), [*every_size()])
@@ -73,22 +73,22 @@ def test_the_next_size_is_the_first_at_which_the_last_window_ends_at_the_edge(si
     size = side
     while max(range(0, size - kernel + 1, stride)) + kernel != size:
         size += 1
-    assert tell(state(side=side, kernel=kernel, stride=stride))["next"] == size
+    assert compute(state(side=side, kernel=kernel, stride=stride))["next"] == size
 
 
 def test_a_cell_that_is_never_read_changes_nothing():
-    before = tell(state(stride=4, kernel=2))
+    before = compute(state(stride=4, kernel=2))
     for cell in before["unread"]:
         other = image()
         other[cell // 6, cell % 6] += 100
-        told = tell(state(stride=4, kernel=2, image=other.ravel().tolist()))
-        assert told["sums"] == before["sums"]
+        text = compute(state(stride=4, kernel=2, image=other.ravel().tolist()))
+        assert text["sums"] == before["sums"]
 
 
 def test_a_filter_as_large_as_the_image_has_one_place_whatever_the_stride():
     for stride in range(1, 9):
-        told = tell(state(side=12, kernel=12, stride=stride, filter="sum", at=0))
-        assert told["sums"] == [image().sum()]
+        text = compute(state(side=12, kernel=12, stride=stride, filter="sum", at=0))
+        assert text["sums"] == [image().sum()]
 
 
 @pytest.mark.parametrize(
@@ -108,4 +108,4 @@ def test_a_filter_as_large_as_the_image_has_one_place_whatever_the_stride():
 )
 def test_what_is_no_state_is_refused(change, sentence):
     with pytest.raises(RequestError, match=sentence):
-        tell(state(**change))
+        compute(state(**change))

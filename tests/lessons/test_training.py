@@ -10,13 +10,13 @@ from torch.nn import functional as F
 from convscope.errors import RequestError
 from convscope.lessons import training
 from convscope.lessons.descent import Descent, Task
-from convscope.lessons.training import IMAGES, picture, tell
+from convscope.lessons.training import IMAGES, compute, picture
 
 SOBEL = [1, 0, -1, 2, 0, -2, 1, 0, -1]
 START = {
     "image": "ring",
     "target": SOBEL,
-    "dice": 1,
+    "seed": 1,
     "step": 0,
     "rate": 0.05,
     "momentum": 0.9,
@@ -28,8 +28,8 @@ START = {
 }
 
 
-def told(**change):
-    return tell({**START, **change})
+def answer(**change):
+    return compute({**START, **change})
 
 
 def slow_map(image: np.ndarray, weights: list[float]) -> list[float]:
@@ -57,15 +57,15 @@ def by_torch(image: str, start: list[float], steps: int, **settings: float) -> t
 @pytest.mark.parametrize("image", IMAGES)
 @pytest.mark.parametrize(("momentum", "decay"), [(0, 0), (0.9, 0), (0.5, 0.1), (0.99, 1)])
 def test_steps_are_those_of_torch(image, momentum, decay):
-    start = told(image=image)["weights"]
+    start = answer(image=image)["weights"]
     for steps in (1, 2, 37):
-        found = told(image=image, step=steps, momentum=momentum, decay=decay, rate=0.03)["weights"]
+        found = answer(image=image, step=steps, momentum=momentum, decay=decay, rate=0.03)["weights"]
         expected = by_torch(image, start, steps, lr=0.03, momentum=momentum, weight_decay=decay)
         assert found == pytest.approx(expected.tolist(), rel=1e-9, abs=1e-12)
 
 
 def test_maps_and_loss_are_those_of_a_slow_loop():
-    found = told(step=3)
+    found = answer(step=3)
     image = np.reshape(found["image"], (12, 12))
     wanted, own = slow_map(image, SOBEL), slow_map(image, found["weights"])
     assert found["maps"][0] == pytest.approx(wanted)
@@ -76,7 +76,7 @@ def test_maps_and_loss_are_those_of_a_slow_loop():
 
 
 def test_the_gradient_is_the_slope_of_the_loss():
-    found = told(step=5)
+    found = answer(step=5)
     image = np.reshape(found["image"], (12, 12))
     wanted = slow_map(image, SOBEL)
 
@@ -97,7 +97,7 @@ def test_the_gradient_is_the_slope_of_the_loss():
 def test_the_next_step_is_written_out_as_it_will_be(change):
     settings = {**START, **change}
     for at in (0, 4, 8):
-        now, after = told(**change, step=7, at=at), told(**change, step=8, at=at)
+        now, after = answer(**change, step=7, at=at), answer(**change, step=8, at=at)
         written = now["next"]
         assert written["weight"] == now["weights"][at]
         assert written["gradient"] == now["gradient"][at]
@@ -119,7 +119,7 @@ def test_the_next_step_is_written_out_as_it_will_be(change):
 def test_an_epoch_shows_every_patch_once(batch):
     task = Task("noise", tuple(SOBEL), 3, 1e-12, 0, 0, batch)  # a rate at which nothing moves
     descent = Descent(task, training.patches("noise"))
-    whole = told(image="noise", dice=3)["gradient"]
+    full_gradient = answer(image="noise", seed=3)["gradient"]
     sums, shown, orders = np.zeros(9), 0, []
     for moment in descent.until(300):
         sums += moment.patches * moment.gradient
@@ -128,7 +128,7 @@ def test_an_epoch_shows_every_patch_once(batch):
         if shown % 100 == 0:
             break
     assert shown == 100
-    assert (sums / 100).tolist() == pytest.approx(whole, rel=1e-6)
+    assert (sums / 100).tolist() == pytest.approx(full_gradient, rel=1e-6)
     again = [m.gradient[0] for m in descent.until(300)[len(orders) : 2 * len(orders)]]
     assert again != pytest.approx(orders, rel=1e-6)  # the next epoch has an order of its own
 
@@ -138,11 +138,11 @@ def test_an_epoch_shows_every_patch_once(batch):
 @pytest.mark.parametrize("decay", [0, 0.5])
 def test_the_limit_of_the_rate_parts_what_converges_from_what_diverges(image, momentum, decay):
     settings = {"image": image, "momentum": momentum, "decay": decay}
-    *_, below, above = told(**settings)["rates"]["offered"]
-    limit = told(**settings)["rates"]["limit"]
+    *_, below, above = answer(**settings)["rates"]["offered"]
+    limit = answer(**settings)["rates"]["limit"]
     assert 0.97 * limit < below < limit < above < 1.04 * limit
-    held = told(**settings, rate=below, step=2000)
-    lost = told(**settings, rate=above, step=2000)
+    held = answer(**settings, rate=below, step=2000)
+    lost = answer(**settings, rate=above, step=2000)
     assert held["diverged"] is None
     assert held["loss"] < held["curve"][0][1]
     assert lost["diverged"] is not None or lost["loss"] > 1e3 * lost["curve"][0][1]
@@ -152,8 +152,8 @@ def test_the_slowest_direction_shrinks_by_the_factor_that_is_told():
     settings = {"momentum": 0, "rate": 0.1}
     for momentum in (0, 0.3):  # real roots: no swinging
         settings["momentum"] = momentum
-        before, after = (told(**settings, step=step)["loss"] for step in (1200, 1201))
-        rates = told(**settings)["rates"]
+        before, after = (answer(**settings, step=step)["loss"] for step in (1200, 1201))
+        rates = answer(**settings)["rates"]
         assert math.sqrt(after / before) == pytest.approx(rates["slowest"], rel=1e-6)
         assert rates["slowest"] ** rates["halving"] == pytest.approx(0.5)
 
@@ -165,7 +165,7 @@ def test_directions_that_the_image_tells_nothing_of_are_counted(image, rank):
     pixels = picture(image)
     rows = [pixels[y : y + 3, x : x + 3].ravel() for y in range(10) for x in range(10)]
     assert np.linalg.matrix_rank(rows) == rank
-    assert told(image=image)["rates"]["unseen"] == 9 - rank
+    assert answer(image=image)["rates"]["unseen"] == 9 - rank
 
 
 def test_the_curvature_is_the_second_derivative_of_the_loss():
@@ -177,13 +177,13 @@ def test_the_curvature_is_the_second_derivative_of_the_loss():
 
         bend = torch.autograd.functional.hessian(loss, torch.zeros(9, dtype=torch.float64))
         assert training.curvature(image) == pytest.approx(bend.numpy())
-        rates = told(image=image, decay=0.25)["rates"]
+        rates = answer(image=image, decay=0.25)["rates"]
         assert rates["largest"] == pytest.approx(np.linalg.eigvalsh(bend.numpy())[-1] + 0.25)
 
 
 def test_on_one_gray_the_weights_find_the_sum_and_stay_another_filter():
     target = [1, 2, 3, 0, 0, 0, 0, 0, -1]
-    found = told(image="gray", target=target, step=500)
+    found = answer(image="gray", target=target, step=500)
     assert found["loss"] < 1e-12
     assert sum(found["weights"]) == pytest.approx(5)
     assert max(abs(a - b) for a, b in zip(found["weights"], target, strict=True)) > 0.5
@@ -191,35 +191,35 @@ def test_on_one_gray_the_weights_find_the_sum_and_stay_another_filter():
 
 def test_weight_decay_ends_where_it_is_said_to():
     for image in IMAGES:
-        found = told(image=image, decay=0.3, step=2000)
+        found = answer(image=image, decay=0.3, step=2000)
         assert found["loss"] == pytest.approx(found["lowest"], rel=1e-6)
         assert found["lowest"] > 1e-3 or image == "gray"
-        assert told(image=image)["lowest"] == pytest.approx(0, abs=1e-20)
+        assert answer(image=image)["lowest"] == pytest.approx(0, abs=1e-20)
 
 
 def test_the_curve_is_made_of_the_losses_of_its_steps():
     for step in (0, 1, 250, 777):
-        curve = told(step=step)["curve"]
+        curve = answer(step=step)["curve"]
         assert len(curve) <= 300
         assert (curve[0][0], curve[-1][0]) == (0, step)
         assert [k for k, _ in curve] == sorted({k for k, _ in curve})
         for k, loss in curve[:: max(1, len(curve) // 5)]:
-            assert told(step=k)["loss"] == loss
+            assert answer(step=k)["loss"] == loss
 
 
 def test_the_same_address_tells_the_same_numbers_in_another_process():
-    settings = {"batch": 10, "decay": 0.01, "dice": 5}
-    stepwise = [told(**settings, step=step)["weights"] for step in (0, 1, 11, 111)]
+    settings = {"batch": 10, "decay": 0.01, "seed": 5}
+    stepwise = [answer(**settings, step=step)["weights"] for step in (0, 1, 11, 111)]
     training._descent.cache_clear()
-    assert told(**settings, step=111)["weights"] == stepwise[-1]
-    assert told(**settings, step=0)["weights"] == stepwise[0]
-    assert told(**{**settings, "dice": 6})["weights"] != stepwise[0]
+    assert answer(**settings, step=111)["weights"] == stepwise[-1]
+    assert answer(**settings, step=0)["weights"] == stepwise[0]
+    assert answer(**{**settings, "seed": 6})["weights"] != stepwise[0]
     assert all(abs(weight) <= 1 / 3 for weight in stepwise[0])  # as PyTorch begins a layer
 
 
 def test_a_filter_that_is_the_target_already_does_not_move():
-    start = told()["weights"]
-    found = told(target=start, step=10)
+    start = answer()["weights"]
+    found = answer(target=start, step=10)
     assert found["loss"] < 1e-25
     assert found["weights"] == pytest.approx(start)
 
@@ -227,16 +227,16 @@ def test_a_filter_that_is_the_target_already_does_not_move():
 def test_what_diverges_stops_and_stays_finite():
     for rate in (1.0, 1000):
         for momentum in (0, 0.999):
-            found = told(rate=rate, momentum=momentum, step=2000, target=[1e6] * 9, decay=10)
+            found = answer(rate=rate, momentum=momentum, step=2000, target=[1e6] * 9, decay=10)
             assert found["diverged"] == found["step"] < 2000
             assert found["next"] is None
             assert all(map(math.isfinite, [*found["weights"], found["loss"], *found["gradient"]]))
-    assert told(target=[1e6] * 9)["diverged"] is None  # far away is not lost
+    assert answer(target=[1e6] * 9)["diverged"] is None  # far away is not lost
 
 
 def test_images_are_centered_and_scaled():
     for image in set(IMAGES) - {"gray"}:
-        pixels = np.array(told(image=image)["image"])
+        pixels = np.array(answer(image=image)["image"])
         assert pixels.shape == (144,)
         assert (pixels.mean(), pixels.std()) == (pytest.approx(0, abs=1e-12), pytest.approx(1))
 
@@ -246,7 +246,7 @@ def test_softmax_and_its_gradient_are_those_of_the_formula():
         powers = [math.exp(z) for z in logits]
         shares = [power / sum(powers) for power in powers]
         for right in range(3):
-            found = told(logits=logits, right=right)["softmax"]
+            found = answer(logits=logits, right=right)["softmax"]
             assert found["shares"] == pytest.approx(shares)
             assert found["loss"] == pytest.approx(-math.log(shares[right]))
             assert found["gradient"] == pytest.approx(
@@ -256,7 +256,7 @@ def test_softmax_and_its_gradient_are_those_of_the_formula():
 
 
 def test_logits_of_a_million_do_not_overflow():
-    found = told(logits=[1e6, -1e6, 0], right=1)["softmax"]
+    found = answer(logits=[1e6, -1e6, 0], right=1)["softmax"]
     assert found["shares"] == found["powers"] == [1, 0, 0]
     assert found["loss"] == 2e6
     assert found["gradient"] == [1, -1, 0]
@@ -268,8 +268,8 @@ def test_logits_of_a_million_do_not_overflow():
         ({"image": "photo"}, "image"),
         ({"target": [1] * 8}, "target"),
         ({"target": [math.nan] * 9}, "target"),
-        ({"dice": 1000}, "dice"),
-        ({"dice": -1}, "dice"),
+        ({"seed": 1000}, "seed"),
+        ({"seed": -1}, "seed"),
         ({"step": 2001}, "step"),
         ({"step": 1.5}, "step"),
         ({"rate": 0}, "rate"),
@@ -287,4 +287,4 @@ def test_logits_of_a_million_do_not_overflow():
 )
 def test_what_is_out_of_bounds_is_refused_by_name(change, told_of):
     with pytest.raises(RequestError, match=f"^{told_of} must be"):
-        told(**change)
+        answer(**change)

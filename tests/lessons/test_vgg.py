@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from convscope.errors import RequestError
-from convscope.lessons.vgg import NETWORKS, tell
+from convscope.lessons.vgg import NETWORKS, compute
 from convscope.zoo import build
 
 START = {"left": "alexnet", "right": "D", "deep": 2, "channels": 64}
@@ -22,13 +22,13 @@ FACTS = {  # parameters, multiply-adds: of the papers, and counted by others
 }
 
 
-def told(**change):
-    return tell({**START, **change})
+def answer(**change):
+    return compute({**START, **change})
 
 
 @pytest.mark.parametrize("name", FACTS)
 def test_totals_are_the_published_ones_and_the_sums_of_the_rows(name):
-    for network in told(left=name, right=name)["networks"]:
+    for network in answer(left=name, right=name)["networks"]:
         assert (network["parameters"], network["multiply_adds"]) == FACTS[name]
         for what in ("parameters", "multiply_adds", "bytes"):
             assert network[what] == sum(row[what] for row in network["rows"])
@@ -41,24 +41,24 @@ def test_every_network_of_the_lesson_is_compared_with_the_facts():
 
 @pytest.mark.parametrize(("name", "layers"), [("alexnet", 8), ("A", 11), ("D", 16), ("E", 19)])
 def test_layers_with_weights_are_as_many_as_the_name_says(name, layers):
-    assert told(left=name)["networks"][0]["weight_layers"] == layers
+    assert answer(left=name)["networks"][0]["weight_layers"] == layers
 
 
 def test_rows_are_the_layers_of_the_network_that_is_built():
     with torch.device("meta"):
         net = build("vgg16")
     named = dict(net.named_modules())
-    rows = told()["networks"][1]["rows"]
+    rows = answer()["networks"][1]["rows"]
     for row in rows:
         own = sum(parameter.numel() for parameter in named[row["layer"]].parameters())
         assert row["parameters"] == own
         assert row["bytes"] == 4 * math.prod(row["map"])
-    whole = [name for name, layer in named.items() if isinstance(layer, nn.Conv2d | nn.Linear)]
-    assert [row["layer"] for row in rows if row["parameters"]] == whole
+    integer = [name for name, layer in named.items() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    assert [row["layer"] for row in rows if row["parameters"]] == integer
 
 
 def test_most_weights_are_in_the_first_dense_layer_and_most_maps_in_the_first_convolutions():
-    _, vgg = told()["networks"]
+    _, vgg = answer()["networks"]
     assert vgg["peaks"]["parameters"]["layers"] == ["fc1"]
     assert vgg["peaks"]["parameters"]["share"] == pytest.approx(102_764_544 / 138_357_544)
     assert vgg["peaks"]["bytes"]["layers"] == ["conv1_1", "conv1_2"]
@@ -72,7 +72,7 @@ def test_most_weights_are_in_the_first_dense_layer_and_most_maps_in_the_first_co
 
 def test_six_convolutions_of_vgg_d_do_the_same_work():
     # 224·224·64·9·64 = 112·112·128·9·128 = 56·56·256·9·256 = 28·28·512·9·512
-    peak = told()["networks"][1]["peaks"]["multiply_adds"]
+    peak = answer()["networks"][1]["peaks"]["multiply_adds"]
     assert peak["layers"] == [
         *("conv1_2", "conv2_2", "conv3_2", "conv3_3", "conv4_2", "conv4_3"),
     ]
@@ -80,17 +80,17 @@ def test_six_convolutions_of_vgg_d_do_the_same_work():
 
 
 def test_bars_are_drawn_by_the_largest_row_of_either_network():
-    most = told()["most"]
+    most = answer()["most"]
     assert most == {
         "parameters": 102_764_544,
         "multiply_adds": 1_849_688_064,
         "bytes": 4 * 64 * 224 * 224,
     }
-    assert told(right="alexnet")["most"]["parameters"] == 37_752_832
+    assert answer(right="alexnet")["most"]["parameters"] == 37_752_832
 
 
 def test_alexnet_begins_with_a_large_filter_and_its_towers_part_three_layers():
-    first = told()["first"]
+    first = answer()["first"]
     assert (first["filters"], first["kernel"], first["stride"], first["side"]) == (96, 11, 4, 55)
     assert first["formula"].startswith("(227 − 11")
     assert first["apart"] == ["conv2", "conv4", "conv5"]
@@ -102,7 +102,7 @@ def test_alexnet_begins_with_a_large_filter_and_its_towers_part_three_layers():
 def test_small_filters_see_as_much_as_the_large_one_and_have_as_many_weights_as_torch_says(
     deep, channels
 ):
-    stack = told(deep=deep, channels=channels)["stack"]
+    stack = answer(deep=deep, channels=channels)["stack"]
     with torch.device("meta"):
         small = nn.Sequential(
             *(nn.Conv2d(channels, channels, 3, bias=False) for _ in range(deep)),
@@ -119,14 +119,14 @@ def test_small_filters_see_as_much_as_the_large_one_and_have_as_many_weights_as_
 
 
 def test_two_see_five_and_three_see_seven_with_27_against_49():
-    two, three = (told(deep=deep)["stack"] for deep in (2, 3))
+    two, three = (answer(deep=deep)["stack"] for deep in (2, 3))
     assert (two["side"], two["small_factor"], two["large_factor"]) == (5, 18, 25)
     assert (three["side"], three["small_factor"], three["large_factor"]) == (7, 27, 49)
 
 
 @pytest.mark.parametrize("deep", range(1, 6))
 def test_cells_that_reach_the_top_are_those_with_a_gradient(deep):
-    stack = told(deep=deep)["stack"]
+    stack = answer(deep=deep)["stack"]
     assert stack["sides"] == [*range(2 * deep + 1, 0, -2)]
     for layer, units in enumerate(stack["seen"]):
         below = torch.zeros(1, 1, stack["sides"][layer], requires_grad=True)
@@ -153,4 +153,4 @@ def test_cells_that_reach_the_top_are_those_with_a_gradient(deep):
 )
 def test_what_is_out_of_bounds_is_refused_by_name(change, told_of):
     with pytest.raises(RequestError, match=f"^{told_of} must be"):
-        told(**change)
+        answer(**change)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from convscope.errors import RequestError
-from convscope.lessons.volumes import tell
+from convscope.lessons.volumes import compute
 
 RNG = np.random.default_rng(11)
 IMAGE, FILTER = RNG.integers(-3, 10, 75), RNG.integers(-2, 3, 27)
@@ -24,11 +24,11 @@ START = {
 
 
 def test_the_lectures_layer_has_760_parameters():
-    layer = tell(START)["layer"]
+    layer = compute(START)["layer"]
     assert layer["parameters"] == 760
     assert layer["each"] == {"weights": 75, "all": 76}
     assert layer["output"] == [10, 32, 32]
-    assert tell({**START, "side": "64"})["layer"]["parameters"] == 760
+    assert compute({**START, "side": "64"})["layer"]["parameters"] == 760
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_the_lectures_layer_has_760_parameters():
     ],
 )
 def test_the_lectures_other_layers_come_out(change, parameters, output):
-    layer = tell({**START, **change})["layer"]
+    layer = compute({**START, **change})["layer"]
     assert (layer["parameters"], layer["output"]) == (parameters, output)
 
 
@@ -49,7 +49,7 @@ def test_the_lectures_other_layers_come_out(change, parameters, output):
 @pytest.mark.parametrize(("kernel", "padding"), [(1, 3), (2, 0), (7, 3)])
 def test_a_layer_is_counted_as_torch_builds_it(channels, filters, kernel, padding):
     change = {"channels": str(channels), "filters": filters, "kernel": kernel, "padding": padding}
-    layer = tell({**START, **change})["layer"]
+    layer = compute({**START, **change})["layer"]
     conv = nn.Conv2d(channels, filters, kernel, padding=padding)
     assert layer["parameters"] == sum(p.numel() for p in conv.parameters())
     assert layer["each"]["weights"] == conv.weight[0].numel()
@@ -60,7 +60,7 @@ def test_a_layer_is_counted_as_torch_builds_it(channels, filters, kernel, paddin
 
 @pytest.mark.parametrize("at", range(9))
 def test_the_number_is_three_sums_and_the_bias(at):
-    told = tell({**START, "at": at})
+    text = compute({**START, "at": at})
     image, weights = IMAGE.reshape(3, 5, 5), FILTER.reshape(3, 3, 3)
     top, left = divmod(at, 3)
     wanted = []
@@ -71,10 +71,10 @@ def test_the_number_is_three_sums_and_the_bias(at):
             for v in range(3)
         ]
         wanted.append(sum(products))
-        assert [term["product"] for term in told["parts"][c]["terms"]] == products
-    assert [part["sum"] for part in told["parts"]] == wanted
-    assert told["total"] == told["sums"][at] == sum(wanted) + 0.5
-    assert [part["color"] for part in told["parts"]] == ["red", "green", "blue"]
+        assert [term["product"] for term in text["parts"][c]["terms"]] == products
+    assert [part["sum"] for part in text["parts"]] == wanted
+    assert text["total"] == text["sums"][at] == sum(wanted) + 0.5
+    assert [part["color"] for part in text["parts"]] == ["red", "green", "blue"]
 
 
 def test_a_slice_of_zeros_makes_the_filter_blind_to_that_color():
@@ -82,8 +82,8 @@ def test_a_slice_of_zeros_makes_the_filter_blind_to_that_color():
     weights[9:18] = 0
     other = IMAGE.copy()
     other[25:50] = RNG.integers(0, 9, 25)
-    first = tell({**START, "filter": weights.tolist()})
-    again = tell({**START, "filter": weights.tolist(), "image": other.tolist()})
+    first = compute({**START, "filter": weights.tolist()})
+    again = compute({**START, "filter": weights.tolist(), "image": other.tolist()})
     assert first["sums"] == again["sums"]
     assert first["parts"][1]["sum"] == 0
 
@@ -92,15 +92,15 @@ def test_nine_is_full_light_and_what_no_screen_can_show_is_cut():
     image = [0.0] * 75
     image[0], image[25], image[50] = 9, 4.5, -2
     image[1] = 1e6
-    pixels = tell({**START, "image": image})["pixels"]
+    pixels = compute({**START, "image": image})["pixels"]
     assert pixels[0] == [255, 128, 0]
     assert pixels[1] == [255, 0, 0]
     assert pixels[2] == [0, 0, 0]
 
 
 def test_everything_zero_leaves_the_bias():
-    told = tell({**START, "image": [0] * 75, "bias": -3})
-    assert told["sums"] == [-3] * 9
+    text = compute({**START, "image": [0] * 75, "bias": -3})
+    assert text["sums"] == [-3] * 9
 
 
 @pytest.mark.parametrize(
@@ -121,4 +121,4 @@ def test_everything_zero_leaves_the_bias():
 )
 def test_what_is_no_state_is_refused(change, sentence):
     with pytest.raises(RequestError, match=sentence):
-        tell({**START, **change})
+        compute({**START, **change})

@@ -12,9 +12,9 @@ def by_hand(volume, filters, bias, *, stride=1, before=0, after=0, dilation=1):
     """The maps, product after product; a cell outside the volume counts as 0."""
     channels, height, width = volume.shape
     side = filters.shape[-1]
-    wide = dilation * (side - 1) + 1
-    rows = range(-before, height + after - wide + 1, stride)
-    columns = range(-before, width + after - wide + 1, stride)
+    kernel_width = dilation * (side - 1) + 1
+    rows = range(-before, height + after - kernel_width + 1, stride)
+    columns = range(-before, width + after - kernel_width + 1, stride)
     maps = np.zeros((len(filters), len(rows), len(columns)))
     for k, (i, top), (j, left) in itertools.product(
         range(len(filters)), enumerate(rows), enumerate(columns)

@@ -29,7 +29,7 @@ def add_exercises(app: FastAPI) -> None:
     @app.get(_LESSON + "/exercises/{number}")
     def question(lesson: str, number: str, seed: str = "1") -> dict[str, Any]:
         """One question, without its answer."""
-        return tell_question(_exercise(lesson, number, seed))
+        return question_json(_exercise(lesson, number, seed))
 
     @app.post(_LESSON + "/exercises/{number}/answer")
     def answer(lesson: str, number: str, given: Answer, seed: str = "1") -> dict[str, Any]:
@@ -40,7 +40,7 @@ def add_exercises(app: FastAPI) -> None:
             "right": verdict.right,
             "counted": verdict.counted,
             "sentence": verdict.sentence,
-            "worked": None if verdict.worked is None else tell_worked(verdict.worked),
+            "worked": None if verdict.worked is None else solution_json(verdict.worked),
         }
 
     @app.get(_LESSON + "/sheet")
@@ -52,11 +52,11 @@ def add_exercises(app: FastAPI) -> None:
             "lesson": lesson,
             "seed": _whole(seed, "seed"),
             "exercises": [
-                {**tell_question(one), "space": _LINES + len(one.task.worked.rows)}
+                {**question_json(one), "space": _LINES + len(one.task.worked.rows)}
                 for one in found.exercises
             ],
             "solutions": [
-                {"answer": one.task.answer.told, "worked": tell_worked(one.task.worked)}
+                {"answer": one.task.answer.text, "worked": solution_json(one.task.worked)}
                 for one in found.exercises
             ],
         }
@@ -77,7 +77,7 @@ def _whole(text: str, name: str) -> int:
     return int(text)
 
 
-def tell_question(one: Exercise) -> dict[str, Any]:
+def question_json(one: Exercise) -> dict[str, Any]:
     """What the page shows of an exercise before it is answered."""
     task = one.task
     return {
@@ -96,6 +96,6 @@ def tell_question(one: Exercise) -> dict[str, Any]:
     }
 
 
-def tell_worked(worked: Worked) -> dict[str, Any]:
+def solution_json(worked: Worked) -> dict[str, Any]:
     """A solution as rows of quantity, value, formula, and remarks."""
     return {"rows": worked.rows, "remarks": worked.remarks}

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import Body, FastAPI
 
-from convscope.lessons.course import COURSE, lesson
+from convscope.lessons.course import LESSONS, lesson
 
 
 def add_lessons(app: FastAPI) -> None:
@@ -15,11 +15,11 @@ def add_lessons(app: FastAPI) -> None:
         """The lessons in their order."""
         return {
             "lessons": [
-                {"name": one.name, "title": one.title, "sentence": one.sentence} for one in COURSE
+                {"name": one.name, "title": one.title, "sentence": one.sentence} for one in LESSONS
             ]
         }
 
     @app.post("/api/lessons/{name}")
-    def tell(name: str, state: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
+    def compute(name: str, state: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
         """The numbers of a lesson for what a person has set."""
-        return lesson(name).tell(state)
+        return lesson(name).compute(state)

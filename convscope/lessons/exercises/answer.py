@@ -31,7 +31,7 @@ class Answer:
     value: Value
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """The answer as the page writes it."""
         match self.value:
             case str():
@@ -51,7 +51,7 @@ class Answer:
     def form(self) -> str:
         """An example of how to answer, never the answer itself."""
         first, second = _FORMS[self.kind]
-        return second if self.told in first.replace(" or ", "|").split("|") else first
+        return second if self.text in first.replace(" or ", "|").split("|") else first
 
     @property
     def endless(self) -> bool:
@@ -70,7 +70,7 @@ def size_of(height: int, width: int) -> Answer:
     return Answer("size", (height, width))
 
 
-def whole(value: int) -> Answer:
+def integer(value: int) -> Answer:
     return Answer("whole", Fraction(value))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from convscope.errors import RequestError
-from convscope.lessons.course import COURSE, lesson
+from convscope.lessons.course import LESSONS, lesson
 from convscope.lessons.exercises import (
     convolution,
     filters,
@@ -22,7 +22,7 @@ from convscope.lessons.exercises import (
     vgg,
     volumes,
 )
-from convscope.lessons.exercises.dice import Dice
+from convscope.lessons.exercises.seeded_random import SeededRandom
 from convscope.lessons.exercises.task import Task
 
 LAST = 999
@@ -31,13 +31,13 @@ LAST = 999
 LEVELS = (1, 5, 10, 16)
 """The first number of each level."""
 
-_APART = 30  # exercises that follow each other and are all different
-_DRAWS = 40  # from one kind, before another has its turn
+_BLOCK = 30  # exercises that follow each other and are all different
+_MAX_DRAWS = 40  # from one kind, before another has its turn
 
-Kind = Callable[[Dice, int], Task]
+Generator = Callable[[SeededRandom, int], Task]
 """Makes a question out of chance and a level from 1 to 4."""
 
-_ROOMS = (
+_MODULES = (
     convolution,
     volumes,
     stride,
@@ -51,11 +51,11 @@ _ROOMS = (
     training,
     filters,
 )
-KINDS: dict[str, tuple[Kind, ...]] = {
-    one.name: room.KINDS for one, room in zip(COURSE, _ROOMS, strict=True)
+GENERATORS: dict[str, tuple[Generator, ...]] = {
+    one.name: room.GENERATORS for one, room in zip(LESSONS, _MODULES, strict=True)
 }
-FIRST: dict[str, tuple[Callable[[], Task], ...]] = {
-    one.name: room.FIRST for one, room in zip(COURSE, _ROOMS, strict=True)
+FIXED: dict[str, tuple[Callable[[], Task], ...]] = {
+    one.name: room.FIXED for one, room in zip(LESSONS, _MODULES, strict=True)
 }
 """The lecture's own exercises: a lesson starts with them, whatever the seed."""
 
@@ -83,7 +83,7 @@ def exercise(name: str, *, seed: int, number: int) -> Exercise:
         raise RequestError(
             f"There is no exercise {number}: they go from 1 to {LAST}. Another seed has others."
         )
-    block, place = divmod(number - 1, _APART)
+    block, place = divmod(number - 1, _BLOCK)
     task = _block(name, seed, block)[place]
     return Exercise(lesson=name, seed=seed, number=number, level=level_of(number), task=task)
 
@@ -92,9 +92,9 @@ def exercise(name: str, *, seed: int, number: int) -> Exercise:
 def _block(name: str, seed: int, block: int) -> tuple[Task, ...]:
     """Thirty tasks; what they may not repeat stands in this block and in the one before."""
     before = _block(name, seed, block - 1)[1:] if block else ()
-    asked = deque(map(key_of, before), maxlen=_APART - 1)
+    asked = deque(map(key_of, before), maxlen=_BLOCK - 1)
     tasks: list[Task] = []
-    for number in range(block * _APART + 1, (block + 1) * _APART + 1):
+    for number in range(block * _BLOCK + 1, (block + 1) * _BLOCK + 1):
         task = _task(name, seed, number, asked)
         asked.append(key_of(task))
         tasks.append(task)
@@ -113,13 +113,13 @@ def key_of(task: Task) -> object:
 
 def _task(name: str, seed: int, number: int, asked: deque[object]) -> Task:
     """The task of that number: of the lecture, or the first draw that was not asked lately."""
-    first, kinds = FIRST[name], KINDS[name]
+    first, kinds = FIXED[name], GENERATORS[name]
     if number <= len(first):
         return first[number - 1]()
     turn = number + int(hashlib.sha256(f"{name}/{seed}".encode()).hexdigest(), 16)
-    for draw in range(_DRAWS * len(kinds)):
-        make = kinds[(turn + draw // _DRAWS) % len(kinds)]
-        task = make(Dice(f"{name}/{seed}/{number}/{draw}"), level_of(number))
+    for draw in range(_MAX_DRAWS * len(kinds)):
+        make = kinds[(turn + draw // _MAX_DRAWS) % len(kinds)]
+        task = make(SeededRandom(f"{name}/{seed}/{number}/{draw}"), level_of(number))
         if key_of(task) not in asked:
             return task
     raise RequestError(

@@ -7,7 +7,7 @@ from convscope.lessons.exercises.answer import Answer
 from convscope.lessons.exercises.reading import UnreadableError, read
 from convscope.lessons.exercises.task import Task
 
-SHOWN = 3
+SOLUTION_TRY = 3
 """From this try on, the solution is shown, right or wrong."""
 
 
@@ -35,27 +35,27 @@ def check(task: Task, text: str, *, tries: int = 1) -> Verdict:
     in letters. From the third try on the solution comes along; to ask for it is to answer nothing
     on such a try.
     """
-    given_away = tries >= SHOWN
+    given_away = tries >= SOLUTION_TRY
     worked = task.worked if given_away else None
     try:
         readings = read(text, task.answer, task.choices)
     except UnreadableError as unread:
         if text.strip() or not given_away:
             return Verdict(right=False, sentence=str(unread), counted=False)
-        told = f"The answer is {task.answer.told}."
-        return Verdict(right=False, sentence=told, counted=False, worked=worked)
+        text = f"The answer is {task.answer.text}."
+        return Verdict(right=False, sentence=text, counted=False, worked=worked)
     if task.answer in readings:
-        return Verdict(right=True, sentence=f"Right: {task.answer.told}.", worked=task.worked)
-    told = _explained(task, readings)
+        return Verdict(right=True, sentence=f"Right: {task.answer.text}.", worked=task.worked)
+    text = _feedback(task, readings)
     if given_away:
-        told += f" The answer is {task.answer.told}."
-    return Verdict(right=False, sentence=told, worked=worked)
+        text += f" The answer is {task.answer.text}."
+    return Verdict(right=False, sentence=text, worked=worked)
 
 
-def _explained(task: Task, readings: list[Answer]) -> str:
+def _feedback(task: Task, readings: list[Answer]) -> str:
     """The step that went wrong, or else the formula."""
     for reading in readings:
         for mistake in task.mistakes:
             if mistake.answer == reading:
-                return f"Not yet. You get {reading.told} if {mistake.step}."
+                return f"Not yet. You get {reading.text} if {mistake.step}."
     return f"Not yet. {task.hint}"

@@ -3,18 +3,18 @@
 from dataclasses import replace
 
 from convscope.geometry import work_out_maps
-from convscope.lessons.exercises.answer import size_of, whole
-from convscope.lessons.exercises.dice import Dice, Rows
-from convscope.lessons.exercises.layer import Layer, draw, map_slips
+from convscope.lessons.exercises.answer import integer, size_of
+from convscope.lessons.exercises.layer import Layer, draw, map_mistakes
 from convscope.lessons.exercises.matrix import (
     LECTURE,
     SOBEL,
-    cell_slips,
+    cell_mistakes,
     dot,
     products,
     under,
 )
-from convscope.lessons.exercises.task import Grid, Task, mistaken, solved
+from convscope.lessons.exercises.seeded_random import Rows, SeededRandom
+from convscope.lessons.exercises.task import Grid, Task, distinct_mistakes, solution
 from convscope.lessons.exercises.words import figure, sides, tidied, tidy
 
 _HINT = (
@@ -39,11 +39,11 @@ def one_value(
     patch = under(image, top, left, len(weights), len(weights[0]))
     total = dot(patch, weights)
     how = f"stride {stride}, " + (f"padding {padding} with zeros" if padding else "no padding")
-    worked = solved(
+    worked = solution(
         ("patch", f"from row {figure(top)}, column {figure(left)}", ""),
         ("sum", figure(total), products(patch, weights)),
     )
-    right = whole(total)
+    right = integer(total)
     return Task(
         question=(
             f"The filter slides over the image: {how}. What is the value of the map at row "
@@ -52,31 +52,33 @@ def one_value(
         answer=right,
         hint=_HINT,
         worked=worked,
-        mistakes=mistaken(right, cell_slips(image, weights, at, stride=stride, padding=padding)),
+        mistakes=distinct_mistakes(
+            right, cell_mistakes(image, weights, at, stride=stride, padding=padding)
+        ),
         grids=(Grid("Image", image), Grid("Filter", weights)),
     )
 
 
-def value(dice: Dice, level: int) -> Task:
+def value(rng: SeededRandom, level: int) -> Task:
     """One sum; images, weights, stride and padding grow with the level."""
     height = width = 4 if level < 2 else 6
     if level > 2:
-        width = dice.between(5, 7)
-    image = dice.rows(height, width, 0, 9)
-    if level > 1 and dice.between(0, 1):
-        weights = dice.pick(_FILTERS)
+        width = rng.between(5, 7)
+    image = rng.rows(height, width, 0, 9)
+    if level > 1 and rng.between(0, 1):
+        weights = rng.pick(_FILTERS)
     else:
-        weights = dice.rows(2 if level < 2 else 3, 2 if level < 2 else 3, -level, level)
+        weights = rng.rows(2 if level < 2 else 3, 2 if level < 2 else 3, -level, level)
     stride = 1 if level < 3 else 2
     padding = 1 if level > 3 else 0
     last = [(size + 2 * padding - len(weights)) // stride for size in (height, width)]
-    at = dice.between(0, last[0]), dice.between(0, last[1])
+    at = rng.between(0, last[0]), rng.between(0, last[1])
     return one_value(image, weights, at, stride=stride, padding=padding)
 
 
-def map_size(dice: Dice, level: int) -> Task:
+def map_size(rng: SeededRandom, level: int) -> Task:
     """How large is the map?"""
-    layer = replace(draw(dice, level), channels=1, groups=1)
+    layer = replace(draw(rng, level), channels=1, groups=1)
     right = size_of(*layer.size)
     return Task(
         question=(
@@ -86,17 +88,17 @@ def map_size(dice: Dice, level: int) -> Task:
         answer=right,
         hint=layer.hint,
         worked=tidied(work_out_maps(layer.axes)),
-        mistakes=mistaken(right, map_slips(layer)),
+        mistakes=distinct_mistakes(right, map_mistakes(layer)),
     )
 
 
-def multiplications(dice: Dice, level: int) -> Task:
+def multiplications(rng: SeededRandom, level: int) -> Task:
     """How many products does one map take?"""
-    layer = draw(dice, min(level, 3), channels=(1,))
-    (height, width), (tall, wide) = layer.size, layer.kernel
+    layer = draw(rng, min(level, 3), channels=(1,))
+    (height, width), (kernel_height, kernel_width) = layer.size, layer.kernel
     sees = layer.channels
-    products = height * width * tall * wide * sees
-    right = whole(products)
+    products = height * width * kernel_height * kernel_width * sees
+    right = integer(products)
     depth = "" if sees == 1 else f"·{sees}"
     return Task(
         question=(
@@ -109,22 +111,29 @@ def multiplications(dice: Dice, level: int) -> Task:
             "Each value of the map takes one multiplication for each weight: F·F·C for a filter "
             "of size F on C maps."
         ),
-        worked=solved(
+        worked=solution(
             ("map", sides(height, width), _formulas(layer)),
-            ("multiplications", right.told, f"{height}·{width}·{tall}·{wide}{depth}"),
+            (
+                "multiplications",
+                right.text,
+                f"{height}·{width}·{kernel_height}·{kernel_width}{depth}",
+            ),
         ),
-        mistakes=mistaken(
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(height * width), "the weights of the filter are forgotten"),
+                (integer(height * width), "the weights of the filter are forgotten"),
                 (
-                    whole(layer.height * layer.width * tall * wide * sees),
+                    integer(layer.height * layer.width * kernel_height * kernel_width * sees),
                     "the size of the input is taken for the size of the map",
                 ),
-                (whole(products + height * width), "the biases are counted too"),
-                (whole(height * width * tall * wide), "the maps of the input are forgotten"),
+                (integer(products + height * width), "the biases are counted too"),
                 (
-                    whole(height * width * (tall * wide * sees - 1)),
+                    integer(height * width * kernel_height * kernel_width),
+                    "the maps of the input are forgotten",
+                ),
+                (
+                    integer(height * width * (kernel_height * kernel_width * sees - 1)),
                     "additions are counted instead of multiplications",
                 ),
             ],
@@ -136,8 +145,8 @@ def _formulas(layer: Layer) -> str:
     return tidy("; ".join(dict.fromkeys(axis.formula for axis in layer.axes)))
 
 
-FIRST = (
+FIXED = (
     lambda: one_value(LECTURE, SOBEL, (0, 1)),
     lambda: one_value(LECTURE, SOBEL, (1, 0)),
 )
-KINDS = (value, map_size, multiplications)
+GENERATORS = (value, map_size, multiplications)

@@ -3,20 +3,20 @@
 from fractions import Fraction
 
 from convscope.geometry import Volume, convolution
-from convscope.lessons.exercises.answer import choice, whole
-from convscope.lessons.exercises.dice import Dice, Rows
+from convscope.lessons.exercises.answer import choice, integer
 from convscope.lessons.exercises.matrix import flat
-from convscope.lessons.exercises.task import Grid, Slip, Task, mistaken, solved
+from convscope.lessons.exercises.seeded_random import Rows, SeededRandom
+from convscope.lessons.exercises.task import CommonMistake, Grid, Task, distinct_mistakes, solution
 from convscope.lessons.exercises.words import figure, several, sides
 
 
-def pruned(dice: Dice, level: int) -> Task:
+def pruned(rng: SeededRandom, level: int) -> Task:
     """What is left of a layer whose dead filters are taken out?"""
-    channels, size = dice.pick((1, 3) if level < 2 else (3, 6, 16, 32)), dice.pick((3, 5))
-    filters = dice.pick((8, 10, 16) if level < 2 else (16, 32, 64, 96))
-    gone = dice.between(1, filters // 2)
+    channels, size = rng.pick((1, 3) if level < 2 else (3, 6, 16, 32)), rng.pick((3, 5))
+    filters = rng.pick((8, 10, 16) if level < 2 else (16, 32, 64, 96))
+    gone = rng.between(1, filters // 2)
     left = filters - gone
-    right = whole(left * (size * size * channels + 1))
+    right = integer(left * (size * size * channels + 1))
     seen = several(channels, "map")
     return Task(
         question=(
@@ -26,32 +26,32 @@ def pruned(dice: Dice, level: int) -> Task:
         ),
         answer=right,
         hint="K·(F·F·C + 1) parameters for the K filters that are left, of size F on C maps.",
-        worked=solved(
+        worked=solution(
             ("filters left", str(left), f"{filters} − {gone}"),
-            ("parameters", right.told, f"{left}·({size}·{size}·{channels} + 1)"),
+            ("parameters", right.text, f"{left}·({size}·{size}·{channels} + 1)"),
         ),
-        mistakes=mistaken(
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(left * size * size * channels), "the biases are forgotten"),
-                (whole(gone * (size * size * channels + 1)), "what is pruned is counted"),
-                (whole(filters * (size * size * channels + 1)), "nothing is removed"),
-                (whole(left * size * size * channels + filters), "the biases of the pruned stay"),
-                (whole(left * (size * size + 1)), "the maps below are forgotten"),
+                (integer(left * size * size * channels), "the biases are forgotten"),
+                (integer(gone * (size * size * channels + 1)), "what is pruned is counted"),
+                (integer(filters * (size * size * channels + 1)), "nothing is removed"),
+                (integer(left * size * size * channels + filters), "the biases of the pruned stay"),
+                (integer(left * (size * size + 1)), "the maps below are forgotten"),
             ],
         ),
     )
 
 
-def after(dice: Dice, level: int) -> Task:
+def after(rng: SeededRandom, level: int) -> Task:
     """What the next layer loses with the filters of this one."""
-    filters = dice.pick((8, 16) if level < 2 else (16, 32, 64))
-    gone, later = dice.between(1, filters // 2), dice.pick((10, 16, 32, 64))
-    size = dice.pick((3, 5))
+    filters = rng.pick((8, 16) if level < 2 else (16, 32, 64))
+    gone, later = rng.between(1, filters // 2), rng.pick((10, 16, 32, 64))
+    size = rng.pick((3, 5))
     left, area = filters - gone, size * size
     layer = convolution(Volume(left, 16, 16), later, size)
-    lost = level > 2 and bool(dice.between(0, 1))
-    right = whole(later * area * gone if lost else layer.parameters)
+    lost = level > 2 and bool(rng.between(0, 1))
+    right = integer(later * area * gone if lost else layer.parameters)
     asked = (
         "does the second layer lose" if lost else "does the second layer then have, biases included"
     )
@@ -68,32 +68,35 @@ def after(dice: Dice, level: int) -> Task:
             "sees it: "
             "K·(F·F·C + 1) parameters on the C maps that are left."
         ),
-        worked=solved(
-            ("maps left", str(left), f"{filters} − {gone}"), ("parameters", right.told, formula)
+        worked=solution(
+            ("maps left", str(left), f"{filters} − {gone}"), ("parameters", right.text, formula)
         ),
-        mistakes=mistaken(
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(later * (area * filters + 1)), "the second layer is left unchanged"),
-                (whole(later * area * left), "the biases are forgotten"),
-                (whole(later * (area * gone + 1)), "the biases are removed too"),
-                (whole(layer.parameters), "what is left is counted"),
-                (whole(later * area * gone), "what is lost is counted"),
-                (whole((later - gone) * (area * filters + 1)), "filters of the second are pruned"),
-                (whole(area * gone), "only one filter of the second is counted"),
+                (integer(later * (area * filters + 1)), "the second layer is left unchanged"),
+                (integer(later * area * left), "the biases are forgotten"),
+                (integer(later * (area * gone + 1)), "the biases are removed too"),
+                (integer(layer.parameters), "what is left is counted"),
+                (integer(later * area * gone), "what is lost is counted"),
+                (
+                    integer((later - gone) * (area * filters + 1)),
+                    "filters of the second are pruned",
+                ),
+                (integer(area * gone), "only one filter of the second is counted"),
             ],
         ),
     )
 
 
-def both(dice: Dice, level: int) -> Task:
+def both(rng: SeededRandom, level: int) -> Task:
     """How much two layers lose together."""
-    channels, size = dice.pick((1, 3)), dice.pick((3, 5))
-    filters = dice.pick((8, 16) if level < 3 else (16, 32, 64, 128))
-    gone, later = dice.between(1, filters // 2), dice.pick((10, 16, 32))
+    channels, size = rng.pick((1, 3)), rng.pick((3, 5))
+    filters = rng.pick((8, 16) if level < 3 else (16, 32, 64, 128))
+    gone, later = rng.between(1, filters // 2), rng.pick((10, 16, 32))
     area = size * size
     first, second = gone * (area * channels + 1), later * area * gone
-    right = whole(first + second)
+    right = integer(first + second)
     return Task(
         question=(
             f"Two layers of {sides(size, size)} filters: {filters} on {several(channels, 'map')}, "
@@ -108,29 +111,29 @@ def both(dice: Dice, level: int) -> Task:
             "second loses "
             "a slice of F·F weights, and keeps its bias."
         ),
-        worked=solved(
+        worked=solution(
             ("first", figure(first), f"{gone}·({size}·{size}·{channels} + 1)"),
             ("second", figure(second), f"{later}·{size}·{size}·{gone}"),
-            ("together", right.told, f"{figure(first)} + {figure(second)}"),
+            ("together", right.text, f"{figure(first)} + {figure(second)}"),
         ),
-        mistakes=mistaken(
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(first), "the slices of the second layer are forgotten"),
-                (whole(second), "the filters of the first layer are forgotten"),
-                (whole(first - gone + second), "the biases of the first layer are forgotten"),
-                (whole(first + second + later), "the biases of the second layer are counted too"),
-                (whole(first + area * gone), "only one filter of the second loses a slice"),
+                (integer(first), "the slices of the second layer are forgotten"),
+                (integer(second), "the filters of the first layer are forgotten"),
+                (integer(first - gone + second), "the biases of the first layer are forgotten"),
+                (integer(first + second + later), "the biases of the second layer are counted too"),
+                (integer(first + area * gone), "only one filter of the second loses a slice"),
             ],
         ),
     )
 
 
-def smallest(dice: Dice, level: int) -> Task:
+def smallest(rng: SeededRandom, level: int) -> Task:
     """Which filter is pruned first?"""
     several_filters, side = 3 if level < 2 else 4, 2 if level < 3 else 3
     while True:
-        kernels = [dice.rows(side, side, -4, 4) for _ in range(several_filters)]
+        kernels = [rng.rows(side, side, -4, 4) for _ in range(several_filters)]
         norms = [sum(map(abs, flat(kernel))) for kernel in kernels]
         sums = [sum(flat(kernel)) for kernel in kernels]
         flattest = [abs(one) for one in sums].index(min(map(abs, sums)))
@@ -148,13 +151,13 @@ def smallest(dice: Dice, level: int) -> Task:
         ),
         answer=right,
         hint="Add the absolute values of each filter's weights.",
-        worked=solved(
+        worked=solution(
             *(
                 (name, str(norm), " + ".join(str(abs(w)) for w in flat(kernel)))
                 for name, norm, kernel in totals
             )
         ),
-        mistakes=mistaken(
+        mistakes=distinct_mistakes(
             right,
             [
                 (choice(names[sums.index(min(sums))]), "the weights are added with their signs"),
@@ -173,15 +176,15 @@ def smallest(dice: Dice, level: int) -> Task:
 _SAME, _OTHER, _NONE = "+1: duplicates", "−1: one is the other's negative", "0: uncorrelated"
 
 
-def correlation(dice: Dice, level: int) -> Task:
+def correlation(rng: SeededRandom, level: int) -> Task:
     """Are two maps redundant? The correlation of two small ones."""
-    kind = dice.pick((_SAME, _OTHER, _NONE))
-    one, other, told = _two_maps(dice, level, kind)
+    kind = rng.pick((_SAME, _OTHER, _NONE))
+    one, other, text = _two_maps(rng, level, kind)
     product = Fraction(covariance(one, other), len(flat(one)))
     right = choice(kind)
     means = " and ".join(figure(_mean(rows)) for rows in (one, other))
     unlike = "maps with different values are assumed to be unrelated"
-    slips: dict[str, list[Slip]] = {
+    mistakes: dict[str, list[CommonMistake]] = {
         _SAME: [(choice(_OTHER), "the sign of the sum is lost"), (choice(_NONE), unlike)],
         _OTHER: [(choice(_SAME), "the sign of the sum is lost"), (choice(_NONE), unlike)],
         _NONE: [(choice(wrong), "some cells are left out of the sum") for wrong in (_SAME, _OTHER)],
@@ -196,30 +199,30 @@ def correlation(dice: Dice, level: int) -> Task:
             "+1 where one map is the other times a number above 0, plus a number; −1 where that "
             "factor is below 0; 0 where the products of the deviations from the means add up to 0."
         ),
-        worked=solved(("means", means, ""), ("sum of products", figure(product), told)),
-        mistakes=mistaken(right, slips[kind]),
+        worked=solution(("means", means, ""), ("sum of products", figure(product), text)),
+        mistakes=distinct_mistakes(right, mistakes[kind]),
         grids=(Grid("First map", one), Grid("Second map", other)),
         choices=(_SAME, _NONE, _OTHER),
     )
 
 
-def _two_maps(dice: Dice, level: int, kind: str) -> tuple[Rows, Rows, str]:
+def _two_maps(rng: SeededRandom, level: int, kind: str) -> tuple[Rows, Rows, str]:
     """Two maps that are twins, negatives, or neither, and why."""
     height, width = (2, 2) if level < 2 else (2, 3) if level < 3 else (3, 3)
     while True:
-        one = dice.rows(height, width, -3, 5)
-        factor, shift = dice.between(1, level), dice.between(-3, 3)
-        told = f"{factor}·first {'−' if shift < 0 else '+'} {abs(shift)}"
+        one = rng.rows(height, width, -3, 5)
+        factor, shift = rng.between(1, level), rng.between(-3, 3)
+        text = f"{factor}·first {'−' if shift < 0 else '+'} {abs(shift)}"
         if kind == _NONE:
-            other = dice.rows(height, width, -3, 5)
-            told = "the products of the deviations from the means add up to 0"
+            other = rng.rows(height, width, -3, 5)
+            text = "the products of the deviations from the means add up to 0"
         else:
-            told = f"second = {'−' if kind == _OTHER else ''}{told}"
+            text = f"second = {'−' if kind == _OTHER else ''}{text}"
             sign = -factor if kind == _OTHER else factor
             other = tuple(tuple(sign * value + shift for value in row) for row in one)
         spreads = covariance(one, one), covariance(other, other)
         if all(spreads) and one != other and (kind != _NONE or not covariance(one, other)):
-            return one, other, told
+            return one, other, text
 
 
 def _mean(rows: Rows) -> Fraction:
@@ -233,5 +236,5 @@ def covariance(one: Rows, other: Rows) -> int:
     return len(first) * products - sum(first) * sum(second)
 
 
-FIRST = ()
-KINDS = (pruned, after, smallest, both, correlation)
+FIXED = ()
+GENERATORS = (pruned, after, smallest, both, correlation)

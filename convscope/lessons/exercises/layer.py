@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 from convscope.geometry import Axis, Cost, Volume, Worked, convolution, sliding
 from convscope.geometry import work_out_convolution as work_out
-from convscope.lessons.exercises.answer import Answer, size_of, volume_of, whole
-from convscope.lessons.exercises.dice import Dice
-from convscope.lessons.exercises.task import Slip
+from convscope.lessons.exercises.answer import Answer, integer, size_of, volume_of
+from convscope.lessons.exercises.seeded_random import SeededRandom
+from convscope.lessons.exercises.task import CommonMistake
 from convscope.lessons.exercises.words import several, sides, tidied, volume
 
 SIZE_HINT = (
@@ -85,7 +85,7 @@ class Layer:
                 rows.append(("maps", str(self.filters), "one for each filter"))
             name = row[0] or name
             if name in wanted:
-                rows.append((row[0], self.made.told if row[0] == "output" else row[1], row[2]))
+                rows.append((row[0], self.made.text if row[0] == "output" else row[1], row[2]))
         remarks = tidied(whole_solution).remarks if "output" in wanted else ()
         return Worked(tuple(rows), remarks)
 
@@ -94,13 +94,13 @@ class Layer:
     @property
     def image(self) -> str:
         """The input: an image, or maps."""
-        told = volume(self.channels, self.height, self.width)
+        text = volume(self.channels, self.height, self.width)
         apart = "" if self.height == self.width else " (maps@height×width)"
         if self.channels == 1:
-            told, apart = sides(self.height, self.width), apart.replace("maps@", "")
-            return f"A gray image of {told}{apart}"
+            text, apart = sides(self.height, self.width), apart.replace("maps@", "")
+            return f"A gray image of {text}{apart}"
         what = "A color image" if self.channels == 3 else "A volume"
-        return f"{what} of {told}{apart}"
+        return f"{what} of {text}{apart}"
 
     @property
     def window(self) -> str:
@@ -116,31 +116,33 @@ class Layer:
         """What groups mean, as a sentence of its own; nothing where there are none."""
         if self.groups == 1:
             return ""
-        told = several(self.channels // self.groups, "map")
-        return f" The filters are in {self.groups} groups, so each sees only {told}."
+        text = several(self.channels // self.groups, "map")
+        return f" The filters are in {self.groups} groups, so each sees only {text}."
 
 
-def draw(dice: Dice, level: int, *, channels: tuple[int, ...] = (1, 3)) -> Layer:
+def draw(rng: SeededRandom, level: int, *, channels: tuple[int, ...] = (1, 3)) -> Layer:
     """A layer whose numbers grow with the level: stride, padding, not square, dilation, groups."""
-    filters = dice.pick((4, 6, 8, 10, 12, 16)) if level < 3 else 4 * dice.between(2, 24)
+    filters = rng.pick((4, 6, 8, 10, 12, 16)) if level < 3 else 4 * rng.between(2, 24)
     while True:
-        height = dice.between(6, 32) if level < 2 else dice.between(8, 64 * level)
-        width = height if level < 3 else dice.between(8, 64 * level)
-        tall = dice.pick((2, 3, 5) if level < 2 else (1, 3, 4, 5, 7, 9))
-        wide = tall if level < 4 or dice.between(0, 1) else dice.pick((1, 3, 5, 7))
+        height = rng.between(6, 32) if level < 2 else rng.between(8, 64 * level)
+        width = height if level < 3 else rng.between(8, 64 * level)
+        kernel_height = rng.pick((2, 3, 5) if level < 2 else (1, 3, 4, 5, 7, 9))
+        kernel_width = kernel_height if level < 4 or rng.between(0, 1) else rng.pick((1, 3, 5, 7))
         layer = Layer(
-            channels=dice.pick(channels if level < 3 else (*channels, 4, 16, 32)),
+            channels=rng.pick(channels if level < 3 else (*channels, 4, 16, 32)),
             height=height,
             width=width,
             filters=filters,
-            kernel=(tall, wide),
-            stride=1 if level < 2 else dice.between(1, min(tall + 1, level + 1)),
-            padding=0 if level < 2 else dice.between(0, max(tall, wide) // 2),
-            dilation=2 if level > 3 and min(tall, wide) > 1 and dice.between(0, 2) == 0 else 1,
+            kernel=(kernel_height, kernel_width),
+            stride=1 if level < 2 else rng.between(1, min(kernel_height + 1, level + 1)),
+            padding=0 if level < 2 else rng.between(0, max(kernel_height, kernel_width) // 2),
+            dilation=2
+            if level > 3 and min(kernel_height, kernel_width) > 1 and rng.between(0, 2) == 0
+            else 1,
         )
-        if level > 3 and dice.between(0, 1):
+        if level > 3 and rng.between(0, 1):
             groups = math.gcd(layer.channels, filters)
-            layer = replace(layer, groups=dice.pick((1, 2, groups)) if groups % 2 == 0 else 1)
+            layer = replace(layer, groups=rng.pick((1, 2, groups)) if groups % 2 == 0 else 1)
         if all(_fits(axis) for axis in layer.axes):
             return layer
 
@@ -149,7 +151,7 @@ def _fits(axis: Axis) -> bool:
     return axis.size > axis.span and axis.size - axis.span + 2 * axis.pads[0] >= axis.stride
 
 
-def size_slips(layer: Layer) -> list[tuple[tuple[int, int], str]]:
+def size_mistakes(layer: Layer) -> list[tuple[tuple[int, int], str]]:
     """Sizes (height, width) that wrong steps come to; some may be the right one, by chance."""
     height, width = layer.size
     found = [
@@ -159,18 +161,18 @@ def size_slips(layer: Layer) -> list[tuple[tuple[int, int], str]]:
         ((width, height), "height and width are swapped"),
         ((layer.height, layer.width), "the size of the input is taken"),
     ]
-    for changed, told in (
+    for changed, text in (
         (replace(layer, padding=0), "the padding is forgotten"),
         (replace(layer, stride=1), "the stride is forgotten"),
         (replace(layer, dilation=1), "the dilation is forgotten"),
     ):
         spans = all(axis.size + sum(axis.pads) >= axis.span for axis in changed.axes)
-        found += [(changed.size, told)] if spans else []
+        found += [(changed.size, text)] if spans else []
     once = [(axis.size + layer.padding - axis.span) // axis.stride + 1 for axis in layer.axes]
     found.append(((once[0], once[1]), "the padding is counted on one side only"))
     bare = [(axis.size + sum(axis.pads)) // axis.stride + 1 for axis in layer.axes]
     found.append(((bare[0], bare[1]), "the window's size is not subtracted"))
-    return [(pair, told) for pair, told in found if min(pair) > 0]
+    return [(pair, text) for pair, text in found if min(pair) > 0]
 
 
 def _quotients(layer: Layer) -> list[tuple[int, int]]:
@@ -188,16 +190,16 @@ def _rounded(layer: Layer) -> tuple[int, int]:
     return height, width
 
 
-def map_slips(layer: Layer) -> list[Slip]:
+def map_mistakes(layer: Layer) -> list[CommonMistake]:
     """The sizes of maps that wrong steps come to."""
-    return [(size_of(*pair), told) for pair, told in size_slips(layer)]
+    return [(size_of(*pair), text) for pair, text in size_mistakes(layer)]
 
 
-def volume_slips(layer: Layer) -> list[Slip]:
+def volume_mistakes(layer: Layer) -> list[CommonMistake]:
     """The volumes that wrong steps come to."""
     height, width = layer.size
-    found: list[Slip] = [
-        (volume_of(layer.filters, *pair), told) for pair, told in size_slips(layer)
+    found: list[CommonMistake] = [
+        (volume_of(layer.filters, *pair), text) for pair, text in size_mistakes(layer)
     ]
     channels, filters = layer.channels, layer.filters
     taken = "the maps of the input are taken for the number of filters"
@@ -213,29 +215,29 @@ def volume_slips(layer: Layer) -> list[Slip]:
     return found
 
 
-def parameter_slips(layer: Layer) -> list[Slip]:
+def parameter_mistakes(layer: Layer) -> list[CommonMistake]:
     """The counts of parameters that wrong steps come to."""
     area, filters = math.prod(layer.kernel), layer.filters
     sees = layer.channels // layer.groups
     height, width = layer.size
     right = layer.cost.parameters
     return [
-        (whole(filters * area * sees), "the biases are forgotten"),
-        (whole(filters * area * sees + 1), "one bias is counted for the whole layer"),
-        (whole(filters * (area + 1)), "the maps of the input are forgotten in the filters"),
-        (whole(filters * area), "the maps of the input and the biases are forgotten"),
-        (whole(filters * sees * (area + 1)), "a bias is counted for each slice of a filter"),
-        (whole(area * sees + 1), "only one filter is counted"),
+        (integer(filters * area * sees), "the biases are forgotten"),
+        (integer(filters * area * sees + 1), "one bias is counted for the whole layer"),
+        (integer(filters * (area + 1)), "the maps of the input are forgotten in the filters"),
+        (integer(filters * area), "the maps of the input and the biases are forgotten"),
+        (integer(filters * sees * (area + 1)), "a bias is counted for each slice of a filter"),
+        (integer(area * sees + 1), "only one filter is counted"),
         (
-            whole(filters * (area * layer.channels + 1)),
+            integer(filters * (area * layer.channels + 1)),
             "the groups are forgotten: a filter sees only the maps of its group",
         ),
         (
-            whole(height * width * right),
+            integer(height * width * right),
             "the weights are counted again at every position, although all positions share them",
         ),
         (
-            whole(filters * (sum(layer.kernel) * sees + 1)),
+            integer(filters * (sum(layer.kernel) * sees + 1)),
             "the filter's height and width are added instead of multiplied",
         ),
     ]

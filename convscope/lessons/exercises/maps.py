@@ -1,10 +1,10 @@
 """Exercises on feature maps: sums over channels, bias, ReLU, and how many maps there are."""
 
-from convscope.lessons.exercises.answer import whole
-from convscope.lessons.exercises.dice import Dice, Rows
+from convscope.lessons.exercises.answer import integer
 from convscope.lessons.exercises.layer import Layer, draw
 from convscope.lessons.exercises.matrix import dot, flat, products
-from convscope.lessons.exercises.task import Grid, Slip, Task, mistaken, solved
+from convscope.lessons.exercises.seeded_random import Rows, SeededRandom
+from convscope.lessons.exercises.task import CommonMistake, Grid, Task, distinct_mistakes, solution
 from convscope.lessons.exercises.words import bracketed, figure
 
 _HINT = (
@@ -13,27 +13,27 @@ _HINT = (
 )
 
 
-def activation(dice: Dice, level: int) -> Task:
+def activation(rng: SeededRandom, level: int) -> Task:
     """A unit after bias and ReLU, from its patches."""
     channels = 1 if level < 2 else min(level, 3)
     side = 2 if level < 4 else 3
-    silent = dice.between(0, 3) == 0
+    silent = rng.between(0, 3) == 0
     while True:
-        patches = [dice.rows(side, side, 0, 9) for _ in range(channels)]
-        slices = [dice.rows(side, side, -2, 2) for _ in range(channels)]
-        bias = dice.between(-9, 9)
+        patches = [rng.rows(side, side, 0, 9) for _ in range(channels)]
+        slices = [rng.rows(side, side, -2, 2) for _ in range(channels)]
+        bias = rng.between(-9, 9)
         sums = [dot(*pair) for pair in zip(patches, slices, strict=True)]
         total = sum(sums) + bias
         if (total <= 0) == silent:
             break
-    right = whole(max(0, total))
+    right = integer(max(0, total))
     titles = ("Patch", "Filter") if channels == 1 else ("Patch of channel {}", "Filter, slice {}")
     grids = tuple(
         Grid(title.format(place), rows)
         for place, pair in enumerate(zip(patches, slices, strict=True))
         for title, rows in zip(titles, pair, strict=True)
     )
-    last = ("after ReLU", right.told, f"max(0, {figure(total)})")
+    last = ("after ReLU", right.text, f"max(0, {figure(total)})")
     return Task(
         question=(
             f"A filter with bias {figure(bias)} stands on this patch of "
@@ -42,23 +42,23 @@ def activation(dice: Dice, level: int) -> Task:
         ),
         answer=right,
         hint=_HINT,
-        worked=solved(*_channel_rows(patches, slices, bias), last),
-        mistakes=mistaken(right, _activation_slips(sums, bias)),
+        worked=solution(*_channel_rows(patches, slices, bias), last),
+        mistakes=distinct_mistakes(right, _activation_mistakes(sums, bias)),
         grids=grids,
     )
 
 
-def _activation_slips(sums: list[int], bias: int) -> list[Slip]:
+def _activation_mistakes(sums: list[int], bias: int) -> list[CommonMistake]:
     total = sum(sums) + bias
     return [
-        (whole(total), "the ReLU is forgotten"),
-        (whole(max(0, sum(sums))), "the bias is forgotten"),
-        (whole(sum(sums)), "the bias and the ReLU are forgotten"),
-        (whole(max(0, sums[0] + bias)), "only the first channel is taken"),
-        (whole(max(0, sum(sums) + bias * len(sums))), "the bias is added in each channel"),
-        (whole(max(0, sum(sums) - bias)), "the bias is subtracted"),
-        (whole(sum(max(0, one) for one in sums) + bias), "ReLU is applied before the sum"),
-        (whole(abs(total)), "the absolute value is taken instead of ReLU"),
+        (integer(total), "the ReLU is forgotten"),
+        (integer(max(0, sum(sums))), "the bias is forgotten"),
+        (integer(sum(sums)), "the bias and the ReLU are forgotten"),
+        (integer(max(0, sums[0] + bias)), "only the first channel is taken"),
+        (integer(max(0, sum(sums) + bias * len(sums))), "the bias is added in each channel"),
+        (integer(max(0, sum(sums) - bias)), "the bias is subtracted"),
+        (integer(sum(max(0, one) for one in sums) + bias), "ReLU is applied before the sum"),
+        (integer(abs(total)), "the absolute value is taken instead of ReLU"),
     ]
 
 
@@ -69,18 +69,18 @@ def _channel_rows(patches: list[Rows], slices: list[Rows], bias: int) -> list[tu
         (f"channel {place}" if len(sums) > 1 else "sum", figure(one), products(patch, weights))
         for place, (one, patch, weights) in enumerate(zip(sums, patches, slices, strict=True))
     ]
-    told = " + ".join([figure(sums[0]), *(bracketed(one) for one in sums[1:]), bracketed(bias)])
-    return [*rows, ("with the bias", figure(sum(sums) + bias), told)]
+    text = " + ".join([figure(sums[0]), *(bracketed(one) for one in sums[1:]), bracketed(bias)])
+    return [*rows, ("with the bias", figure(sum(sums) + bias), text)]
 
 
-def zeros(dice: Dice, level: int) -> Task:
+def zeros(rng: SeededRandom, level: int) -> Task:
     """How many units of a map are silent after ReLU?"""
     height = 2 + min(level, 3)
-    width = height + (dice.between(0, 2) if level > 1 else 0)
-    sums = dice.rows(height, width, -9, 9)
-    bias = dice.between(-4, 4) if level > 1 else 0
+    width = height + (rng.between(0, 2) if level > 1 else 0)
+    sums = rng.rows(height, width, -9, 9)
+    bias = rng.between(-4, 4) if level > 1 else 0
     silent = [value for value in flat(sums) if value + bias <= 0]
-    right, values = whole(len(silent)), flat(sums)
+    right, values = integer(len(silent)), flat(sums)
     biased = f" The filter's bias of {figure(bias)} is not included yet." if bias else ""
     return Task(
         question=(
@@ -90,36 +90,36 @@ def zeros(dice: Dice, level: int) -> Task:
         ),
         answer=right,
         hint="ReLU replaces every value that is not above 0 by 0; the bias is added first.",
-        worked=solved(
+        worked=solution(
             (
                 "units at 0",
-                right.told,
+                right.text,
                 f"sums of {figure(-bias)} and below: {', '.join(map(figure, sorted(silent)))}"
                 if silent
                 else f"no sum is {figure(-bias)} or below",
             )
         ),
-        mistakes=mistaken(
+        mistakes=distinct_mistakes(
             right,
             [
                 (
-                    whole(sum(value + bias < 0 for value in values)),
+                    integer(sum(value + bias < 0 for value in values)),
                     "a unit that is exactly 0 before ReLU is left out",
                 ),
-                (whole(sum(value <= 0 for value in values)), "the bias is forgotten"),
-                (whole(len(values) - len(silent)), "the units above 0 are counted"),
-                (whole(sum(value - bias <= 0 for value in values)), "the bias is subtracted"),
+                (integer(sum(value <= 0 for value in values)), "the bias is forgotten"),
+                (integer(len(values) - len(silent)), "the units above 0 are counted"),
+                (integer(sum(value - bias <= 0 for value in values)), "the bias is subtracted"),
             ],
         ),
         grids=(Grid("Sums", sums),),
     )
 
 
-def units(dice: Dice, level: int) -> Task:
+def units(rng: SeededRandom, level: int) -> Task:
     """How many values do the maps hold?"""
-    layer = draw(dice, level)
+    layer = draw(rng, level)
     height, width = layer.size
-    right = whole(layer.cost.output.units)
+    right = integer(layer.cost.output.units)
     return Task(
         question=(
             f"{layer.image} is convolved with {layer.filters} filters of size {layer.window}. "
@@ -127,18 +127,18 @@ def units(dice: Dice, level: int) -> Task:
         ),
         answer=right,
         hint=f"Each filter makes one map of H·W units. {layer.hint}",
-        worked=solved(*layer.worked("output", "window").rows, _product(layer)),
-        mistakes=mistaken(
+        worked=solution(*layer.worked("output", "window").rows, _product(layer)),
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(height * width), "only one map is counted"),
-                (whole(height * width * layer.channels), "the maps of the input are counted"),
+                (integer(height * width), "only one map is counted"),
+                (integer(height * width * layer.channels), "the maps of the input are counted"),
                 (
-                    whole(height * width * layer.filters * layer.channels),
+                    integer(height * width * layer.filters * layer.channels),
                     "a map is counted for each filter and each map of the input",
                 ),
-                (whole(layer.height * layer.width * layer.filters), "the input's size is taken"),
-                (whole((height - 1) * (width - 1) * layer.filters), "the + 1 is forgotten"),
+                (integer(layer.height * layer.width * layer.filters), "the input's size is taken"),
+                (integer((height - 1) * (width - 1) * layer.filters), "the + 1 is forgotten"),
             ],
         ),
     )
@@ -152,7 +152,7 @@ def _product(layer: Layer) -> tuple[str, str, str]:
 def biased() -> Task:
     """The lecture's first sum, with a bias."""
     patch, weights = ((5, 1, 7), (7, 2, 5), (5, 3, 5)), ((1, 0, -1), (2, 0, -2), (1, 0, -1))
-    right = whole(0)
+    right = integer(0)
     return Task(
         question=(
             "The lecture's filter with a bias of −5 stands on this patch; ReLU follows. "
@@ -160,21 +160,21 @@ def biased() -> Task:
         ),
         answer=right,
         hint=_HINT,
-        worked=solved(
+        worked=solution(
             *_channel_rows([patch], [weights], -5), ("after ReLU", "0", "max(0, \N{MINUS SIGN}3)")
         ),
-        mistakes=mistaken(
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(-3), "the ReLU is forgotten"),
-                (whole(2), "the bias is forgotten"),
-                (whole(7), "the bias is subtracted"),
-                (whole(3), "the absolute value is taken instead of ReLU"),
+                (integer(-3), "the ReLU is forgotten"),
+                (integer(2), "the bias is forgotten"),
+                (integer(7), "the bias is subtracted"),
+                (integer(3), "the absolute value is taken instead of ReLU"),
             ],
         ),
         grids=(Grid("Patch", patch), Grid("Filter", weights)),
     )
 
 
-FIRST = (biased,)
-KINDS = (activation, zeros, units)
+FIXED = (biased,)
+GENERATORS = (activation, zeros, units)

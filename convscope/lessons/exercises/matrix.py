@@ -1,8 +1,8 @@
 """Sums under a window, as they are done by hand, and the slips in them."""
 
-from convscope.lessons.exercises.answer import whole
-from convscope.lessons.exercises.dice import Rows
-from convscope.lessons.exercises.task import Slip
+from convscope.lessons.exercises.answer import integer
+from convscope.lessons.exercises.seeded_random import Rows
+from convscope.lessons.exercises.task import CommonMistake
 from convscope.lessons.exercises.words import bracketed, figure
 
 LECTURE: Rows = (
@@ -68,9 +68,9 @@ def products(patch: Rows, weights: Rows) -> str:
     return " + ".join(terms)
 
 
-def cell_slips(
+def cell_mistakes(
     image: Rows, weights: Rows, at: tuple[int, int], *, stride: int = 1, padding: int = 0
-) -> list[Slip]:
+) -> list[CommonMistake]:
     """What wrong steps come to for one value of a map; `at` is its (row, column), from 0."""
     size = len(weights), len(weights[0])
     row, column = at
@@ -100,4 +100,4 @@ def cell_slips(
     ]
     if size[0] == size[1]:
         tried.append((value(row, column, transposed(weights)), "rows and columns are swapped"))
-    return [(None if found is None else whole(found), told) for found, told in tried]
+    return [(None if found is None else integer(found), text) for found, text in tried]

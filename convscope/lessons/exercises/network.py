@@ -14,9 +14,9 @@ from convscope.geometry import (
     work_out_pooling,
 )
 from convscope.geometry import Worked as Solution
-from convscope.lessons.exercises.answer import Answer, volume_of, whole
+from convscope.lessons.exercises.answer import Answer, integer, volume_of
 from convscope.lessons.exercises.layer import PARAMETER_HINT, SIZE_HINT
-from convscope.lessons.exercises.task import Slip, Table, Task, mistaken, solved
+from convscope.lessons.exercises.task import CommonMistake, Table, Task, distinct_mistakes, solution
 from convscope.lessons.exercises.words import sides, tidied, volume
 
 
@@ -96,7 +96,7 @@ def ask_parameters(net: Net, name: str) -> Task:
     """How many parameters has a layer of a network?"""
     row, before = net.row(name), net.before(name)
     cost = cost_of(row, before)
-    right = whole(cost.parameters)
+    right = integer(cost.parameters)
     taken = (
         f" Its {before.units:,} inputs are all the units of the layer below."
         if not row.size
@@ -108,37 +108,37 @@ def ask_parameters(net: Net, name: str) -> Task:
         answer=right,
         hint=PARAMETER_HINT if row.size else dense_hint,
         worked=parameters_worked(row, before),
-        mistakes=mistaken(right, _parameter_slips(row, before, cost, net.channels)),
+        mistakes=distinct_mistakes(right, _parameter_mistakes(row, before, cost, net.channels)),
         table=net.table,
     )
 
 
-def _parameter_slips(row: Row, before: Volume, cost: Cost, image: int) -> list[Slip]:
+def _parameter_mistakes(row: Row, before: Volume, cost: Cost, image: int) -> list[CommonMistake]:
     """`image` is how many channels the network's images have."""
     sees = before.channels // row.groups if row.size else before.units
     area = row.size * row.size or 1
     units = row.filters
     return [
-        (whole(cost.weights), "the biases are forgotten"),
-        (whole(units * (area + 1)) if row.size else None, "the maps below are forgotten"),
-        (whole(cost.weights + 1), "one bias is counted for the whole layer"),
+        (integer(cost.weights), "the biases are forgotten"),
+        (integer(units * (area + 1)) if row.size else None, "the maps below are forgotten"),
+        (integer(cost.weights + 1), "one bias is counted for the whole layer"),
         (
-            whole(units * (before.channels + 1)) if not row.size else None,
+            integer(units * (before.channels + 1)) if not row.size else None,
             "the height and width of the maps below are forgotten",
         ),
         (
-            whole(units * (area * before.channels + 1)) if row.size else None,
+            integer(units * (area * before.channels + 1)) if row.size else None,
             "the groups are forgotten: a filter sees only the maps of its group",
         ),
         (
-            whole(cost.connections) if row.size else None,
+            integer(cost.connections) if row.size else None,
             "the weights are counted again at every position, although all positions share them",
         ),
         (
-            whole(units * (area * image + 1)) if row.size else None,
+            integer(units * (area * image + 1)) if row.size else None,
             "the image's channels are taken for the maps below",
         ),
-        (whole(area * sees + 1), "only one filter or unit is counted"),
+        (integer(area * sees + 1), "only one filter or unit is counted"),
     ]
 
 
@@ -172,26 +172,26 @@ def ask_volume(net: Net, name: str) -> Task:
     names = [row.name for row in net.rows if row.size]
     steps = names[: names.index(name) + 1]
     rows = [
-        (step, made(net, step).told, worked_of(net.row(step), net.before(step)).rows[0][2])
+        (step, made(net, step).text, worked_of(net.row(step), net.before(step)).rows[0][2])
         for step in steps
     ]
-    slips: list[Slip] = [
+    mistakes: list[CommonMistake] = [
         (volume_of(before.channels, before.height, before.width), "the layer below is taken"),
         (volume_of(before.channels, height, width), "the maps below are taken for the filters"),
         (volume_of(channels, before.height, before.width), "the maps keep the size from below"),
         (volume_of(channels, height + 1, width + 1), "1 is added twice, or rounded up"),
     ]
     if height > 1:
-        slips.append((volume_of(channels, height - 1, width - 1), "the + 1 is forgotten"))
+        mistakes.append((volume_of(channels, height - 1, width - 1), "the + 1 is forgotten"))
     row = net.row(name)
     bare = (before.height - row.size) // row.stride + 1
     if bare > 0:
-        slips.append((volume_of(channels, bare, bare), "the padding is forgotten"))
+        mistakes.append((volume_of(channels, bare, bare), "the padding is forgotten"))
     return Task(
         question=f"{net.seen}. What is the output volume of {name}?",
         answer=right,
         hint=f"{SIZE_HINT} Go down the table; pooling keeps the number of maps.",
-        worked=solved(*rows),
-        mistakes=mistaken(right, slips),
+        worked=solution(*rows),
+        mistakes=distinct_mistakes(right, mistakes),
         table=net.table,
     )

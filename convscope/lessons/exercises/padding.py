@@ -3,22 +3,22 @@
 from dataclasses import replace
 
 from convscope.geometry import Axis, output_size, same_padding
-from convscope.lessons.exercises.answer import whole
+from convscope.lessons.exercises.answer import integer
 from convscope.lessons.exercises.convolution import one_value
-from convscope.lessons.exercises.dice import Dice
 from convscope.lessons.exercises.layer import SIZE_HINT, Layer, draw
+from convscope.lessons.exercises.seeded_random import SeededRandom
 from convscope.lessons.exercises.stride import ask_size
-from convscope.lessons.exercises.task import Task, mistaken, solved
+from convscope.lessons.exercises.task import Task, distinct_mistakes, solution
 from convscope.lessons.exercises.volumes import ask_volume
 from convscope.lessons.exercises.words import sides, tidy, volume
 
 
-def keeping(dice: Dice, level: int) -> Task:
+def keeping(rng: SeededRandom, level: int) -> Task:
     """Which padding keeps the size?"""
-    kernel = 2 * dice.between(1, 2 + 2 * level) + 1
-    dilation = 1 if level < 3 else dice.between(1, level)
-    side = dice.between(kernel, 20 + 30 * level)
-    right = whole(same_padding(kernel, dilation=dilation)[0])
+    kernel = 2 * rng.between(1, 2 + 2 * level) + 1
+    dilation = 1 if level < 3 else rng.between(1, level)
+    side = rng.between(kernel, 20 + 30 * level)
+    right = integer(same_padding(kernel, dilation=dilation)[0])
     dilated = f", dilation {dilation} (cells {dilation} apart are read)" if dilation > 1 else ""
     apart = f"{dilation}·" if dilation > 1 else ""
     return Task(
@@ -29,37 +29,37 @@ def keeping(dice: Dice, level: int) -> Task:
         ),
         answer=right,
         hint="At stride 1 a padding of D·(F − 1)/2 keeps the size: F of the filter, dilation D.",
-        worked=solved(("padding", right.told, f"{apart}({kernel} − 1)/2")),
-        mistakes=mistaken(
+        worked=solution(("padding", right.text, f"{apart}({kernel} − 1)/2")),
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(dilation * (kernel - 1)), "both sides are counted together"),
-                (whole((kernel - 1) // 2), "the dilation is forgotten"),
-                (whole(kernel), "the filter's size is taken"),
-                (whole((dilation * (kernel - 1) + 2) // 2), "half the filter is rounded up"),
-                (whole(1), "one cell is used, which is right only for 3×3"),
-                (whole(0), "the map is assumed to keep the size without padding"),
+                (integer(dilation * (kernel - 1)), "both sides are counted together"),
+                (integer((kernel - 1) // 2), "the dilation is forgotten"),
+                (integer(kernel), "the filter's size is taken"),
+                (integer((dilation * (kernel - 1) + 2) // 2), "half the filter is rounded up"),
+                (integer(1), "one cell is used, which is right only for 3×3"),
+                (integer(0), "the map is assumed to keep the size without padding"),
             ],
         ),
     )
 
 
-def size(dice: Dice, level: int) -> Task:
+def size(rng: SeededRandom, level: int) -> Task:
     """The size of a map with padding."""
     while True:
-        layer = replace(draw(dice, level), channels=1, groups=1)
+        layer = replace(draw(rng, level), channels=1, groups=1)
         most = max(layer.kernel) // 2
         if most and min(layer.kernel) > 1:
-            return ask_size(replace(layer, padding=dice.between(1, most)))
+            return ask_size(replace(layer, padding=rng.between(1, most)))
 
 
-def which(dice: Dice, level: int) -> Task:
+def which(rng: SeededRandom, level: int) -> Task:
     """Back from the size to the padding."""
     while True:
-        kernel = dice.between(3, 5 + 2 * level)
-        stride = 1 if level < 2 else dice.between(1, level)
-        padding = dice.between(0 if level > 1 else 1, kernel // 2)
-        side = dice.between(2 * kernel, 20 + 20 * level)
+        kernel = rng.between(3, 5 + 2 * level)
+        stride = 1 if level < 2 else rng.between(1, level)
+        padding = rng.between(0 if level > 1 else 1, kernel // 2)
+        side = rng.between(2 * kernel, 20 + 20 * level)
         made = output_size(side, kernel, stride=stride, padding=padding)
         same = [
             other
@@ -68,7 +68,7 @@ def which(dice: Dice, level: int) -> Task:
         ]
         if same == [padding]:
             break
-    right, missing = whole(padding), (made - 1) * stride + kernel - side
+    right, missing = integer(padding), (made - 1) * stride + kernel - side
     return Task(
         question=(
             f"A filter of {sides(kernel, kernel)} with stride {stride} makes a map of "
@@ -77,70 +77,80 @@ def which(dice: Dice, level: int) -> Task:
         ),
         answer=right,
         hint=f"{SIZE_HINT} Solve for P, or try 0, 1, 2: only one gives this size.",
-        worked=solved(("padding", right.told, tidy(Axis(side, kernel, stride, padding).formula))),
-        mistakes=mistaken(
+        worked=solution(("padding", right.text, tidy(Axis(side, kernel, stride, padding).formula))),
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(missing), "both sides are counted together"),
-                (whole((kernel - 1) // 2), "the padding that keeps the size is taken"),
-                (whole((missing + stride) // 2), "the + 1 is forgotten"),
-                (whole(abs(made - side)), "the two sizes are subtracted"),
+                (integer(missing), "both sides are counted together"),
+                (integer((kernel - 1) // 2), "the padding that keeps the size is taken"),
+                (integer((missing + stride) // 2), "the + 1 is forgotten"),
+                (integer(abs(made - side)), "the two sizes are subtracted"),
             ],
         ),
     )
 
 
-def border(dice: Dice, level: int) -> Task:
+def border(rng: SeededRandom, level: int) -> Task:
     """One sum whose window stands on padding."""
     side = 3 + min(level, 3)
-    image = dice.rows(side, side + (dice.between(0, 2) if level > 2 else 0), 0, 9)
-    kernel = 3 if level < 4 else dice.pick((3, 5))
-    weights = dice.rows(kernel, kernel, -min(level, 2), min(level, 2))
-    stride = 1 if level < 3 else dice.between(1, 2)
+    image = rng.rows(side, side + (rng.between(0, 2) if level > 2 else 0), 0, 9)
+    kernel = 3 if level < 4 else rng.pick((3, 5))
+    weights = rng.rows(kernel, kernel, -min(level, 2), min(level, 2))
+    stride = 1 if level < 3 else rng.between(1, 2)
     padding = kernel // 2
     rows = (len(image) + 2 * padding - kernel) // stride
     columns = (len(image[0]) + 2 * padding - kernel) // stride
-    at = dice.pick(((0, 0), (0, columns), (rows, 0), (0, dice.between(0, columns))))
+    at = rng.pick(((0, 0), (0, columns), (rows, 0), (0, rng.between(0, columns))))
     return one_value(image, weights, at, stride=stride, padding=padding)
 
 
-def cells(dice: Dice, level: int) -> Task:
+def cells(rng: SeededRandom, level: int) -> Task:
     """How many values does the image have with its padding?"""
-    layer = draw(dice, max(level, 2))
-    padding = dice.between(1, 1 + level)
+    layer = draw(rng, max(level, 2))
+    padding = rng.between(1, 1 + level)
     height, width, channels = layer.height, layer.width, layer.channels
-    tall, wide = height + 2 * padding, width + 2 * padding
-    right = whole(tall * wide * channels)
-    told = volume(channels, height, width)
+    padded_height, padded_width = height + 2 * padding, width + 2 * padding
+    right = integer(padded_height * padded_width * channels)
+    text = volume(channels, height, width)
     apart = "" if height == width else " (maps@height×width)"
     once = (height + padding) * (width + padding) * channels
     return Task(
         question=(
-            f"A volume of {told}{apart} gets {padding} cells of zeros on every side of each map. "
+            f"A volume of {text}{apart} gets {padding} cells of zeros on every side of each map. "
             "How many values does it then have, zeros included?"
         ),
         answer=right,
         hint="Padding P makes a map of (H + 2P)·(W + 2P): it lies on both sides of each axis.",
-        worked=solved(
-            ("each map", sides(tall, wide), f"{height} + 2·{padding}, {width} + 2·{padding}"),
-            ("values", right.told, f"{tall}·{wide}·{channels}"),
+        worked=solution(
+            (
+                "each map",
+                sides(padded_height, padded_width),
+                f"{height} + 2·{padding}, {width} + 2·{padding}",
+            ),
+            ("values", right.text, f"{padded_height}·{padded_width}·{channels}"),
         ),
-        mistakes=mistaken(
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(once), "the padding is counted on one side only"),
-                (whole(height * width * channels), "the padding is forgotten"),
-                (whole(tall * wide), "only one map is counted"),
-                (whole(tall * wide * channels - height * width * channels), "only zeros count"),
-                (whole(tall * wide * (channels + 2 * padding)), "the maps are padded too"),
+                (integer(once), "the padding is counted on one side only"),
+                (integer(height * width * channels), "the padding is forgotten"),
+                (integer(padded_height * padded_width), "only one map is counted"),
+                (
+                    integer(padded_height * padded_width * channels - height * width * channels),
+                    "only zeros count",
+                ),
+                (
+                    integer(padded_height * padded_width * (channels + 2 * padding)),
+                    "the maps are padded too",
+                ),
             ],
         ),
     )
 
 
-FIRST = (
+FIXED = (
     lambda: ask_volume(
         Layer(channels=3, height=64, width=64, filters=10, kernel=(5, 5), padding=2)
     ),
 )
-KINDS = (keeping, size, border, which, cells)
+GENERATORS = (keeping, size, border, which, cells)

@@ -5,11 +5,11 @@ from fractions import Fraction
 from typing import Literal
 
 from convscope.geometry import Cost, Worked, pooling, work_out_pooling
-from convscope.lessons.exercises.answer import Answer, number, volume_of, whole
-from convscope.lessons.exercises.dice import Dice, Rows
-from convscope.lessons.exercises.layer import SIZE_HINT, Layer, draw, volume_slips
+from convscope.lessons.exercises.answer import Answer, integer, number, volume_of
+from convscope.lessons.exercises.layer import SIZE_HINT, Layer, draw, volume_mistakes
 from convscope.lessons.exercises.matrix import LECTURE, flat, under
-from convscope.lessons.exercises.task import Grid, Slip, Task, mistaken, solved
+from convscope.lessons.exercises.seeded_random import Rows, SeededRandom
+from convscope.lessons.exercises.task import CommonMistake, Grid, Task, distinct_mistakes, solution
 from convscope.lessons.exercises.words import bracketed, figure, sides, tidied
 
 Rule = Literal["max", "average", "min"]
@@ -27,7 +27,7 @@ def one_value(maps: Rows, rule: Rule, at: tuple[int, int], *, size: int, stride:
     row, column = at
     values = _patch(maps, row * stride, column * stride, size)
     right = number(_RULES[rule](values))
-    slips = _value_slips(maps, rule, at, size=size, stride=stride)
+    mistakes = _value_mistakes(maps, rule, at, size=size, stride=stride)
     listed = ", ".join(map(figure, values))
     summed = " + ".join([figure(values[0]), *map(bracketed, values[1:])])
     how = f"({summed})/{len(values)}"
@@ -44,11 +44,11 @@ def one_value(maps: Rows, rule: Rule, at: tuple[int, int], *, size: int, stride:
             "The unit in row r and column c pools the patch that begins in row r·S and column "
             f"c·S, for stride S; {rule} pooling takes {_WORDS[rule]} of its cells."
         ),
-        worked=solved(
+        worked=solution(
             ("patch", listed, f"from row {row * stride}, column {column * stride}"),
-            (rule, right.told, how if rule == "average" else ""),
+            (rule, right.text, how if rule == "average" else ""),
         ),
-        mistakes=mistaken(right, slips),
+        mistakes=distinct_mistakes(right, mistakes),
         grids=(Grid("Map", maps),),
     )
 
@@ -60,18 +60,18 @@ def _patch(maps: Rows, top: int, left: int, size: int) -> list[int]:
     return flat(under(maps, top, left, size, size))
 
 
-def _value_slips(
+def _value_mistakes(
     maps: Rows, rule: Rule, at: tuple[int, int], *, size: int, stride: int
-) -> list[Slip]:
+) -> list[CommonMistake]:
     top, left = at[0] * stride, at[1] * stride
     values = _patch(maps, top, left, size)
-    found: list[Slip] = [
+    found: list[CommonMistake] = [
         (number(_RULES[other](values)), f"{_WORDS[other]} is taken instead of {_WORDS[rule]}")
         for other in _RULES
         if other != rule
     ]
     found.append((number(sum(values)), "the cells are added and not divided"))
-    for begin, told in (
+    for begin, text in (
         ((left, top), "row and column are swapped"),
         ((top - stride, left - stride), "row and column are counted from 1"),
         (at, "the stride is forgotten"),
@@ -80,31 +80,31 @@ def _value_slips(
         ((top + stride, left), "the window stands one place too low"),
     ):
         cells = _patch(maps, *begin, size)
-        found.append((number(_RULES[rule](cells)) if cells else None, told))
+        found.append((number(_RULES[rule](cells)) if cells else None, text))
     return found
 
 
-def value(dice: Dice, level: int) -> Task:
+def value(rng: SeededRandom, level: int) -> Task:
     """One pooled value; windows overlap and need not be 2×2 as the level rises."""
     height = 4 if level < 2 else 6
-    width = height if level < 3 else dice.between(5, 7)
-    maps = dice.rows(height, width, 0 if level < 2 else -4, 9)
-    size = 2 if level < 3 else dice.between(2, 3)
-    stride = 2 if level < 3 else dice.between(1, size)
+    width = height if level < 3 else rng.between(5, 7)
+    maps = rng.rows(height, width, 0 if level < 2 else -4, 9)
+    size = 2 if level < 3 else rng.between(2, 3)
+    stride = 2 if level < 3 else rng.between(1, size)
     last = (height - size) // stride, (width - size) // stride
-    at = dice.between(0, last[0]), dice.between(0, last[1])
-    return one_value(maps, dice.pick(tuple(_RULES)), at, size=size, stride=stride)
+    at = rng.between(0, last[0]), rng.between(0, last[1])
+    return one_value(maps, rng.pick(tuple(_RULES)), at, size=size, stride=stride)
 
 
-def _pool(dice: Dice, level: int) -> tuple[Layer, Cost]:
+def _pool(rng: SeededRandom, level: int) -> tuple[Layer, Cost]:
     """Pooling as a window that keeps the maps."""
-    drawn = draw(dice, min(level, 3))
-    channels = dice.pick((6, 8, 16, 20, 32, 64))
-    size = 2 if level < 2 else dice.between(2, min(4, level + 1))
-    stride = size if level < 3 else dice.between(2, max(2, size))
-    padding = dice.between(0, size // 2) if level > 3 else 0
+    drawn = draw(rng, min(level, 3))
+    channels = rng.pick((6, 8, 16, 20, 32, 64))
+    size = 2 if level < 2 else rng.between(2, min(4, level + 1))
+    stride = size if level < 3 else rng.between(2, max(2, size))
+    padding = rng.between(0, size // 2) if level > 3 else 0
     while min(drawn.height, drawn.width) < 2 * size:
-        drawn = draw(dice, min(level, 3))
+        drawn = draw(rng, min(level, 3))
     layer = Layer(
         channels=channels,
         height=drawn.height,
@@ -117,18 +117,22 @@ def _pool(dice: Dice, level: int) -> tuple[Layer, Cost]:
     return layer, pooling(layer.input, size, stride=stride, padding=padding)
 
 
-def after(dice: Dice, level: int) -> Task:
+def after(rng: SeededRandom, level: int) -> Task:
     """Which volume is left?"""
-    layer, cost = _pool(dice, level)
+    layer, cost = _pool(rng, level)
     right = volume_of(layer.channels, cost.output.height, cost.output.width)
-    slips: list[Slip] = [
-        (found, told)
-        for found, told in volume_slips(layer)
-        if "filter" not in told and "only one" not in told
+    mistakes: list[CommonMistake] = [
+        (found, text)
+        for found, text in volume_mistakes(layer)
+        if "filter" not in text and "only one" not in text
     ]
     pooled = max(1, layer.channels // layer.stride)
-    slips.append((_with_maps(right, pooled), "the maps are pooled too; pooling keeps each of them"))
-    slips.append((_with_maps(right, 1), "the maps are merged into one; pooling keeps each of them"))
+    mistakes.append(
+        (_with_maps(right, pooled), "the maps are pooled too; pooling keeps each of them")
+    )
+    mistakes.append(
+        (_with_maps(right, 1), "the maps are merged into one; pooling keeps each of them")
+    )
     return Task(
         question=(
             f"{layer.image} goes through max pooling of {layer.window}. What is the output volume?"
@@ -136,7 +140,7 @@ def after(dice: Dice, level: int) -> Task:
         answer=right,
         hint=f"{SIZE_HINT} Pooling keeps every map.",
         worked=_worked(layer, cost, right),
-        mistakes=mistaken(right, slips),
+        mistakes=distinct_mistakes(right, mistakes),
     )
 
 
@@ -148,14 +152,14 @@ def _with_maps(volume: Answer, maps: int) -> Answer:
 def _worked(layer: Layer, cost: Cost, right: Answer) -> Worked:
     worked = tidied(work_out_pooling(layer.input, layer.axes, cost))
     rows = [
-        (name, right.told if name == "output" else told, how) for name, told, how in worked.rows
+        (name, right.text if name == "output" else text, how) for name, text, how in worked.rows
     ]
-    return solved(*rows, remarks=worked.remarks)
+    return solution(*rows, remarks=worked.remarks)
 
 
-def kept(dice: Dice, level: int) -> Task:
+def kept(rng: SeededRandom, level: int) -> Task:
     """What fraction of the values is left?"""
-    layer, cost = _pool(dice, level)
+    layer, cost = _pool(rng, level)
     before, left = layer.input.units, cost.output.units
     right = number(Fraction(left, before))
     side = Fraction(cost.output.height, layer.height)
@@ -170,11 +174,11 @@ def kept(dice: Dice, level: int) -> Task:
             "Count the values of both volumes, height·width·maps, and divide the second by the "
             "first."
         ),
-        worked=solved(
+        worked=solution(
             *_worked(layer, cost, volume_of(layer.channels, *layer.size)).rows[:-1],
-            ("fraction", right.told, f"{figure(left)}/{figure(before)}"),
+            ("fraction", right.text, f"{figure(left)}/{figure(before)}"),
         ),
-        mistakes=mistaken(
+        mistakes=distinct_mistakes(
             right,
             [
                 (number(side), "one axis is pooled instead of two"),
@@ -189,11 +193,11 @@ def kept(dice: Dice, level: int) -> Task:
     )
 
 
-def lost(dice: Dice, level: int) -> Task:
+def lost(rng: SeededRandom, level: int) -> Task:
     """How many values does a layer of pooling drop?"""
-    layer, cost = _pool(dice, level)
+    layer, cost = _pool(rng, level)
     before, left = layer.input.units, cost.output.units
-    right = whole(before - left)
+    right = integer(before - left)
     one = layer.height * layer.width - cost.output.height * cost.output.width
     return Task(
         question=(
@@ -202,20 +206,20 @@ def lost(dice: Dice, level: int) -> Task:
         ),
         answer=right,
         hint="Count the values of both volumes, height·width·maps, and subtract.",
-        worked=solved(
+        worked=solution(
             *_worked(layer, cost, volume_of(layer.channels, *layer.size)).rows[:-1],
-            ("fewer values", right.told, f"{figure(before)} − {figure(left)}"),
+            ("fewer values", right.text, f"{figure(before)} − {figure(left)}"),
         ),
-        mistakes=mistaken(
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(left), "the values that are left are counted"),
-                (whole(one), "only one map is counted"),
-                (whole(before), "the values before are counted"),
+                (integer(left), "the values that are left are counted"),
+                (integer(one), "only one map is counted"),
+                (integer(before), "the values before are counted"),
             ],
         ),
     )
 
 
-FIRST = (lambda: one_value(LECTURE, "max", (0, 2), size=2, stride=2),)
-KINDS = (value, after, kept, lost)
+FIXED = (lambda: one_value(LECTURE, "max", (0, 2), size=2, stride=2),)
+GENERATORS = (value, after, kept, lost)

@@ -8,7 +8,7 @@ from convscope.lessons.exercises.answer import Answer
 
 _LONGEST = 200  # characters
 _POWER = 30  # of ten
-_SIGNS = 3  # significant digits of a rounded answer, at least
+_DIGITS = 3  # significant digits of a rounded answer, at least
 _MINUS = str.maketrans(dict.fromkeys("−–—‒‐‑﹣－", "-") | {"⁄": "/", "∕": "/", "÷": "/"})
 _BLANKS = re.compile(r"[\s\u00a0\u2000-\u200b\u202f\u2060\ufeff]+")
 _PARTS = {"½": "1/2", "¼": "1/4", "¾": "3/4", "⅓": "1/3", "⅔": "2/3", "⅛": "1/8"}
@@ -99,11 +99,23 @@ def _read_number(text: str, right: Answer) -> Answer:
 
 
 def _is_rounded(reading: Reading, right: Answer) -> bool:
-    """Whether the decimal is the right number, rounded, and not too roughly."""
+    """Whether the decimal is the right number, rounded to as many significant digits as it has.
+
+    Three at least: -99.6 is -1195/12 to three digits, and -100 is not.
+    """
     if reading.unit is None or not isinstance(right.value, Fraction):
         return False
-    signs = abs(reading.value) / reading.unit >= 10 ** (_SIGNS - 1)
-    return signs and abs(reading.value - right.value) * 2 <= reading.unit
+    digits = len(str(int(abs(reading.value) / reading.unit)))
+    if digits < _DIGITS:
+        return False
+    unit = Fraction(10) ** (_exponent(right.value) - digits + 1)
+    return abs(reading.value - right.value) * 2 <= unit
+
+
+def _exponent(value: Fraction) -> int:
+    """The power of ten of the first significant digit of a number that is not 0."""
+    exponent = len(str(abs(value.numerator))) - len(str(value.denominator))
+    return exponent if abs(value) >= Fraction(10) ** exponent else exponent - 1
 
 
 def numbers(text: str, *, decimal_comma: bool = False) -> list[Reading]:
@@ -190,8 +202,8 @@ def _integers(text: str, right: Answer, *, listed: bool = True) -> list[int]:
     parts = text.split("×") if "×" in text or not listed else re.split(r"[,;\s]+", text)
     found = [reading for part in parts for reading in numbers(part)]
     if any(reading.value.denominator != 1 for reading in found):
-        told = "Sizes are whole numbers: a window that does not fit is not counted."
-        raise UnreadableError(f"{told} {_expected(right)}")
+        text = "Sizes are whole numbers: a window that does not fit is not counted."
+        raise UnreadableError(f"{text} {_expected(right)}")
     if any(reading.value < 1 for reading in found):
         raise UnreadableError(f"Every side is 1 or more. {_expected(right)}")
     return [int(reading.value) for reading in found]

@@ -10,24 +10,24 @@ from convscope.geometry import (
     work_out_convolution,
     work_out_dense,
 )
-from convscope.lessons.exercises.answer import whole
-from convscope.lessons.exercises.dice import Dice
+from convscope.lessons.exercises.answer import integer
 from convscope.lessons.exercises.layer import Layer, draw
-from convscope.lessons.exercises.task import Slip, Task, mistaken, solved
+from convscope.lessons.exercises.seeded_random import SeededRandom
+from convscope.lessons.exercises.task import CommonMistake, Task, distinct_mistakes, solution
 from convscope.lessons.exercises.volumes import ask_parameters
 from convscope.lessons.exercises.words import tidied, volume
 
 
-def _draw(dice: Dice, level: int) -> Layer:
+def _draw(rng: SeededRandom, level: int) -> Layer:
     """A layer without dilation, small enough to be counted."""
     while True:
-        layer = draw(dice, level)
+        layer = draw(rng, level)
         if layer.dilation == 1 and (level > 3 or layer.groups == 1):
             return layer
 
 
-def shared(dice: Dice, level: int) -> Task:
-    return ask_parameters(_draw(dice, level))
+def shared(rng: SeededRandom, level: int) -> Task:
+    return ask_parameters(_draw(rng, level))
 
 
 def ask_local(layer: Layer) -> Task:
@@ -40,12 +40,12 @@ def ask_local(layer: Layer) -> Task:
         padding=layer.padding,
         groups=layer.groups,
     )
-    right = whole(cost.parameters)
+    right = integer(cost.parameters)
     worked = tidied(
         work_out_convolution(layer.input, layer.axes, cost, groups=layer.groups, local=True)
     )
     rows = [row for row in worked.rows if row[0] in ("output", "parameters", "")]
-    rows = [(name, layer.made.told if name == "output" else told, how) for name, told, how in rows]
+    rows = [(name, layer.made.text if name == "output" else text, how) for name, text, how in rows]
     return Task(
         question=(
             f"{layer.image} goes into a locally connected layer of {layer.filters} maps: windows "
@@ -58,74 +58,74 @@ def ask_local(layer: Layer) -> Task:
             "Nothing is shared: H·W·K·(F·F·C + 1) parameters for K maps of H·W units, each with "
             "a filter of size F on C maps."
         ),
-        worked=solved(*rows),
-        mistakes=mistaken(right, _local_slips(layer, cost)),
+        worked=solution(*rows),
+        mistakes=distinct_mistakes(right, _local_mistakes(layer, cost)),
     )
 
 
-def _local_slips(layer: Layer, cost: Cost) -> list[Slip]:
+def _local_mistakes(layer: Layer, cost: Cost) -> list[CommonMistake]:
     (height, width), area = layer.size, math.prod(layer.kernel)
     one = area * layer.channels // layer.groups + 1
     return [
-        (whole(layer.cost.parameters), "the weights are shared, as in a convolution"),
-        (whole(cost.weights), "the biases are forgotten"),
-        (whole(cost.weights + layer.filters), "one bias is counted for each map"),
-        (whole(height * width * one), "only one map is counted"),
+        (integer(layer.cost.parameters), "the weights are shared, as in a convolution"),
+        (integer(cost.weights), "the biases are forgotten"),
+        (integer(cost.weights + layer.filters), "one bias is counted for each map"),
+        (integer(height * width * one), "only one map is counted"),
         (
-            whole(layer.height * layer.width * layer.filters * one),
+            integer(layer.height * layer.width * layer.filters * one),
             "the size of the input is taken for the size of the maps",
         ),
         (
-            whole(height * width * layer.filters * (area + 1)),
+            integer(height * width * layer.filters * (area + 1)),
             "the maps of the input are forgotten in the filters",
         ),
     ]
 
 
-def local(dice: Dice, level: int) -> Task:
-    return ask_local(_draw(dice, level))
+def local(rng: SeededRandom, level: int) -> Task:
+    return ask_local(_draw(rng, level))
 
 
 def ask_dense(before: Volume, units: int) -> Task:
     """How many parameters does a dense layer have?"""
     cost = dense(before, units)
-    right, inputs = whole(cost.parameters), before.units
-    told = volume(before.channels, before.height, before.width)
+    right, inputs = integer(cost.parameters), before.units
+    text = volume(before.channels, before.height, before.width)
     rows = [row for row in tidied(work_out_dense(before, cost)).rows if row[0] == "parameters"]
     return Task(
         question=(
-            f"A dense layer of {units:,} units sees all of a volume of {told}. How many "
+            f"A dense layer of {units:,} units sees all of a volume of {text}. How many "
             "parameters does it have, biases included?"
         ),
         answer=right,
         hint="K units on N inputs have K·(N + 1) parameters: a weight for each input, a bias.",
-        worked=solved(*rows),
-        mistakes=mistaken(
+        worked=solution(*rows),
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(cost.weights), "the biases are forgotten"),
-                (whole(cost.weights + 1), "one bias is counted for the whole layer"),
-                (whole(cost.weights + inputs), "a bias is counted for each input"),
-                (whole(units * (before.height * before.width + 1)), "the maps are forgotten"),
-                (whole(units + inputs), "units and inputs are added"),
+                (integer(cost.weights), "the biases are forgotten"),
+                (integer(cost.weights + 1), "one bias is counted for the whole layer"),
+                (integer(cost.weights + inputs), "a bias is counted for each input"),
+                (integer(units * (before.height * before.width + 1)), "the maps are forgotten"),
+                (integer(units + inputs), "units and inputs are added"),
             ],
         ),
     )
 
 
-def full(dice: Dice, level: int) -> Task:
+def full(rng: SeededRandom, level: int) -> Task:
     """A dense layer on a volume."""
-    side = dice.between(2, 8 * level)
-    wide = side if level < 3 else dice.between(2, 8 * level)
-    maps = dice.pick((1, 3) if level < 2 else (3, 6, 16, 32, 64))
-    return ask_dense(Volume(maps, side, wide), dice.pick((2, 4, 5, 8, 10, 20, 50, 84, 100, 120)))
+    side = rng.between(2, 8 * level)
+    width = side if level < 3 else rng.between(2, 8 * level)
+    maps = rng.pick((1, 3) if level < 2 else (3, 6, 16, 32, 64))
+    return ask_dense(Volume(maps, side, width), rng.pick((2, 4, 5, 8, 10, 20, 50, 84, 100, 120)))
 
 
-def connections(dice: Dice, level: int) -> Task:
+def connections(rng: SeededRandom, level: int) -> Task:
     """How many connections does a convolution have, though it has few parameters?"""
-    layer = _draw(dice, level)
+    layer = _draw(rng, level)
     (height, width), cost = layer.size, layer.cost
-    right = whole(cost.connections)
+    right = integer(cost.connections)
     return Task(
         question=(
             f"{layer.image} is convolved with {layer.filters} filters of size "
@@ -136,18 +136,18 @@ def connections(dice: Dice, level: int) -> Task:
         answer=right,
         hint="Each of the H·W·K units has F·F·C connections to the input and one to its bias.",
         worked=layer.worked("output", "connections"),
-        mistakes=mistaken(
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(cost.multiply_adds), "the connections to the biases are forgotten"),
-                (whole(cost.parameters), "parameters are counted; many connections share one"),
-                (whole(cost.connections // layer.filters), "only one map is counted"),
+                (integer(cost.multiply_adds), "the connections to the biases are forgotten"),
+                (integer(cost.parameters), "parameters are counted; many connections share one"),
+                (integer(cost.connections // layer.filters), "only one map is counted"),
                 (
-                    whole(layer.height * layer.width * cost.parameters),
+                    integer(layer.height * layer.width * cost.parameters),
                     "the size of the input is taken for the size of the maps",
                 ),
                 (
-                    whole(height * width * layer.filters * (math.prod(layer.kernel) + 1)),
+                    integer(height * width * layer.filters * (math.prod(layer.kernel) + 1)),
                     "the maps of the input are forgotten",
                 ),
             ],
@@ -155,11 +155,11 @@ def connections(dice: Dice, level: int) -> Task:
     )
 
 
-def times(dice: Dice, level: int) -> Task:
+def times(rng: SeededRandom, level: int) -> Task:
     """How many times as many parameters without sharing?"""
-    layer = _draw(dice, level)
+    layer = _draw(rng, level)
     height, width = layer.size
-    right = whole(height * width)
+    right = integer(height * width)
     return Task(
         question=(
             f"{layer.image} is convolved with {layer.filters} filters of size {layer.window}. Were "
@@ -172,17 +172,17 @@ def times(dice: Dice, level: int) -> Task:
             "A convolution has one filter for all H·W positions of a map, a locally connected "
             "layer one for each."
         ),
-        worked=solved(
-            *layer.worked("output").rows, ("times", right.told, f"{height}·{width} places")
+        worked=solution(
+            *layer.worked("output").rows, ("times", right.text, f"{height}·{width} places")
         ),
-        mistakes=mistaken(
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(height * width * layer.filters), "the filters are counted too"),
-                (whole(layer.height * layer.width), "the positions of the input are counted"),
-                (whole((height - 1) * (width - 1)), "the + 1 is forgotten"),
-                (whole(height), "one axis is counted"),
-                (whole(math.prod(layer.kernel)), "the cells of the filter are counted"),
+                (integer(height * width * layer.filters), "the filters are counted too"),
+                (integer(layer.height * layer.width), "the positions of the input are counted"),
+                (integer((height - 1) * (width - 1)), "the + 1 is forgotten"),
+                (integer(height), "one axis is counted"),
+                (integer(math.prod(layer.kernel)), "the cells of the filter are counted"),
             ],
         ),
     )
@@ -192,9 +192,9 @@ def _lecture(filters: int, kernel: int) -> Layer:
     return Layer(channels=3, height=32, width=32, filters=filters, kernel=(kernel, kernel))
 
 
-FIRST = (
+FIXED = (
     lambda: ask_parameters(_lecture(6, 5)),
     lambda: ask_local(_lecture(10, 3)),
     lambda: ask_dense(Volume(3, 32, 32), 10),
 )
-KINDS = (local, full, connections, times, shared)
+GENERATORS = (local, full, connections, times, shared)

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from convscope.errors import RequestError
-from convscope.lessons.course import COURSE, lesson
+from convscope.lessons.course import LESSONS, lesson
 from convscope.lessons.exercises.catalog import Exercise, exercise
-from convscope.lessons.exercises.dice import Dice
+from convscope.lessons.exercises.seeded_random import SeededRandom
 
-MOST = 60
+MAX_EXERCISES = 60
 """Exercises on one sheet."""
 
 _EASY, _HARD = 3, 18  # numbers of exercises on a sheet of all lessons: of levels 1 to 4
@@ -27,8 +27,8 @@ def sheet(name: str, *, seed: int, count: int) -> Sheet:
     Raises RequestError for a lesson that does not exist, and for a count below 1 or above MOST.
     """
     title = "Exercises from all lessons" if name == "all" else lesson(name).title
-    if not 1 <= count <= MOST:
-        raise RequestError(f"A sheet has 1 to {MOST} exercises, not {count}.")
+    if not 1 <= count <= MAX_EXERCISES:
+        raise RequestError(f"A sheet has 1 to {MAX_EXERCISES} exercises, not {count}.")
     if name == "all":
         return Sheet(title, tuple(_mixed(seed, count)))
     return Sheet(
@@ -38,9 +38,9 @@ def sheet(name: str, *, seed: int, count: int) -> Sheet:
 
 def _mixed(seed: int, count: int) -> list[Exercise]:
     """Lessons in the order of the course, round after round; harder exercises come later."""
-    names = [one.name for one in COURSE]
+    names = [one.name for one in LESSONS]
     full, rest = divmod(count, len(names))
-    chosen = Dice(f"sheet/{seed}").shuffled(names)[:rest]
+    chosen = SeededRandom(f"sheet/{seed}").shuffled(names)[:rest]
     order = names * full + [name for name in names if name in chosen]
     steps = max(1, count - 1)
     numbers = (_EASY + (_HARD - _EASY) * place // steps for place in range(count))

@@ -3,25 +3,25 @@
 from dataclasses import replace
 
 from convscope.geometry import Axis, output_size, work_out_maps
-from convscope.lessons.exercises.answer import volume_of, whole
-from convscope.lessons.exercises.dice import Dice
-from convscope.lessons.exercises.layer import SIZE_HINT, Layer, draw, size_slips
+from convscope.lessons.exercises.answer import integer, volume_of
+from convscope.lessons.exercises.layer import SIZE_HINT, Layer, draw, size_mistakes
+from convscope.lessons.exercises.seeded_random import SeededRandom
 from convscope.lessons.exercises.stride import ask_size
-from convscope.lessons.exercises.task import Slip, Task, mistaken, solved
+from convscope.lessons.exercises.task import CommonMistake, Task, distinct_mistakes, solution
 from convscope.lessons.exercises.volumes import ask_volume
 from convscope.lessons.exercises.words import sides, tidied, tidy
 
 
-def forwards(dice: Dice, level: int) -> Task:
-    return ask_size(replace(draw(dice, level), channels=1, groups=1))
+def forwards(rng: SeededRandom, level: int) -> Task:
+    return ask_size(replace(draw(rng, level), channels=1, groups=1))
 
 
-def kernel(dice: Dice, level: int) -> Task:
+def kernel(rng: SeededRandom, level: int) -> Task:
     """Back from the size to the window."""
     while True:
-        size, stride = dice.between(2, 4 + 2 * level), dice.between(1, 1 if level < 2 else level)
-        padding = 0 if level < 2 else dice.between(0, size // 2)
-        side = dice.between(size + 4, 20 + 30 * level)
+        size, stride = rng.between(2, 4 + 2 * level), rng.between(1, 1 if level < 2 else level)
+        padding = 0 if level < 2 else rng.between(0, size // 2)
+        side = rng.between(size + 4, 20 + 30 * level)
         made = output_size(side, size, stride=stride, padding=padding)
         same = [
             other
@@ -30,7 +30,7 @@ def kernel(dice: Dice, level: int) -> Task:
         ]
         if same == [size]:
             break
-    right = whole(size)
+    right = integer(size)
     formula = tidy(Axis(side, size, stride, padding).formula)
     pads = f"padding {padding} on every side" if padding else "no padding"
     return Task(
@@ -40,30 +40,30 @@ def kernel(dice: Dice, level: int) -> Task:
         ),
         answer=right,
         hint=f"{SIZE_HINT} Solve for F.",
-        worked=solved(("filter", sides(size, size), formula)),
-        mistakes=mistaken(
+        worked=solution(("filter", sides(size, size), formula)),
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(side - made), "the two sizes are only subtracted"),
-                (whole(side + 2 * padding - made * stride), "the + 1 is forgotten"),
-                (whole(size - 2 * padding), "the padding is forgotten"),
-                (whole(size - padding), "the padding is counted on one side only"),
-                (whole(side + 2 * padding - made + 1), "the stride is forgotten"),
+                (integer(side - made), "the two sizes are only subtracted"),
+                (integer(side + 2 * padding - made * stride), "the + 1 is forgotten"),
+                (integer(size - 2 * padding), "the padding is forgotten"),
+                (integer(size - padding), "the padding is counted on one side only"),
+                (integer(side + 2 * padding - made + 1), "the stride is forgotten"),
             ],
         ),
     )
 
 
-def next_exact(dice: Dice, level: int) -> Task:
+def next_exact(rng: SeededRandom, level: int) -> Task:
     """At which size does the stride fit?"""
     while True:
-        size, stride = dice.between(2, 4 + 2 * level), dice.between(2, 2 + level)
-        padding = 0 if level < 3 else dice.between(0, size // 2)
-        side = dice.between(2 * size, 40 * level)
+        size, stride = rng.between(2, 4 + 2 * level), rng.between(2, 2 + level)
+        padding = 0 if level < 3 else rng.between(0, size // 2)
+        side = rng.between(2 * size, 40 * level)
         axis = Axis(side, size, stride, padding)
         if axis.next_exact != side:
             break
-    right, left = whole(axis.next_exact), (side - size + 2 * padding) % stride
+    right, left = integer(axis.next_exact), (side - size + 2 * padding) % stride
     pads = f"padding {padding} on every side" if padding else "no padding"
     exact = Axis(axis.next_exact, size, stride, padding)
     return Task(
@@ -74,30 +74,30 @@ def next_exact(dice: Dice, level: int) -> Task:
         ),
         answer=right,
         hint="N − F + 2P must be a multiple of the stride S.",
-        worked=solved(
+        worked=solution(
             ("as it is", str(axis.output), tidy(axis.formula)),
-            ("rows", right.told, tidy(exact.formula)),
+            ("rows", right.text, tidy(exact.formula)),
         ),
-        mistakes=mistaken(
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(side - left), "the next smaller image is taken"),
-                (whole(side + left), "the remainder is added instead of what is missing"),
-                (whole(-(-side // stride) * stride), "a multiple of the stride is taken"),
-                (whole(exact.output), "the rows of the map are taken"),
-                (whole(axis.next_exact + stride), "one size is passed over"),
+                (integer(side - left), "the next smaller image is taken"),
+                (integer(side + left), "the remainder is added instead of what is missing"),
+                (integer(-(-side // stride) * stride), "a multiple of the stride is taken"),
+                (integer(exact.output), "the rows of the map are taken"),
+                (integer(axis.next_exact + stride), "one size is passed over"),
             ],
         ),
     )
 
 
-def twice(dice: Dice, level: int) -> Task:
+def twice(rng: SeededRandom, level: int) -> Task:
     """A convolution, then pooling: which volume?"""
     while True:
-        layer = replace(draw(dice, level), dilation=1, groups=1)
+        layer = replace(draw(rng, level), dilation=1, groups=1)
         if min(layer.size) >= 4:
             break
-    window = 2 if level < 3 else dice.pick((2, 3))
+    window = 2 if level < 3 else rng.pick((2, 3))
     pool = Layer(
         channels=layer.filters,
         height=layer.size[0],
@@ -108,7 +108,7 @@ def twice(dice: Dice, level: int) -> Task:
     )
     right = volume_of(layer.filters, *pool.size)
     rows = [
-        (f"after the {name}", after.told, tidied(work_out_maps(axes)).rows)
+        (f"after the {name}", after.text, tidied(work_out_maps(axes)).rows)
         for name, after, axes in (
             ("convolution", layer.made, layer.axes),
             ("pooling", right, pool.axes),
@@ -122,37 +122,37 @@ def twice(dice: Dice, level: int) -> Task:
         ),
         answer=right,
         hint=f"{SIZE_HINT} Take the two layers one after the other; pooling keeps every map.",
-        worked=solved(
-            *((name, told, "; ".join(row[2] for row in formulas)) for name, told, formulas in rows)
+        worked=solution(
+            *((name, text, "; ".join(row[2] for row in formulas)) for name, text, formulas in rows)
         ),
-        mistakes=mistaken(right, _twice_slips(layer, pool)),
+        mistakes=distinct_mistakes(right, _twice_slips(layer, pool)),
     )
 
 
-def _twice_slips(layer: Layer, pool: Layer) -> list[Slip]:
+def _twice_slips(layer: Layer, pool: Layer) -> list[CommonMistake]:
     """The second size after a slip in the first."""
-    found: list[Slip] = [(layer.made, "the pooling is forgotten")]
-    for changed, told in (
+    found: list[CommonMistake] = [(layer.made, "the pooling is forgotten")]
+    for changed, text in (
         (replace(layer, padding=0), "the padding is forgotten"),
         (replace(layer, stride=1), "the stride is forgotten"),
     ):
         height, width = changed.size
         if min(height, width) >= pool.kernel[0]:
             after = replace(pool, height=height, width=width)
-            found.append((volume_of(layer.filters, *after.size), f"{told} in the convolution"))
+            found.append((volume_of(layer.filters, *after.size), f"{text} in the convolution"))
     found += [
-        (volume_of(layer.filters, *pair), f"{told} in the pooling")
-        for pair, told in size_slips(pool)
+        (volume_of(layer.filters, *pair), f"{text} in the pooling")
+        for pair, text in size_mistakes(pool)
         if pair != layer.size
     ]
     found.append((volume_of(layer.channels, *pool.size), "the convolution's filters are forgotten"))
     return found
 
 
-FIRST = (
+FIXED = (
     lambda: ask_volume(Layer(channels=3, height=32, width=32, filters=6, kernel=(5, 5))),
     lambda: ask_size(
         Layer(channels=1, height=227, width=227, filters=1, kernel=(11, 11), stride=4)
     ),
 )
-KINDS = (forwards, kernel, twice, next_exact)
+GENERATORS = (forwards, kernel, twice, next_exact)

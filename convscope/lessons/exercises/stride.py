@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from convscope.geometry import Axis, output_size, uncovered, work_out_maps
-from convscope.lessons.exercises.answer import size_of, whole
-from convscope.lessons.exercises.dice import Dice
-from convscope.lessons.exercises.layer import SIZE_HINT, Layer, draw, map_slips
-from convscope.lessons.exercises.task import Task, mistaken, solved
+from convscope.lessons.exercises.answer import integer, size_of
+from convscope.lessons.exercises.layer import SIZE_HINT, Layer, draw, map_mistakes
+from convscope.lessons.exercises.seeded_random import SeededRandom
+from convscope.lessons.exercises.task import Task, distinct_mistakes, solution
 from convscope.lessons.exercises.words import sides, tidied, tidy
 
 
@@ -21,31 +21,31 @@ def ask_size(layer: Layer) -> Task:
         answer=right,
         hint=layer.hint,
         worked=tidied(work_out_maps(layer.axes)),
-        mistakes=mistaken(right, map_slips(layer)),
+        mistakes=distinct_mistakes(right, map_mistakes(layer)),
     )
 
 
-def size(dice: Dice, level: int) -> Task:
+def size(rng: SeededRandom, level: int) -> Task:
     """The size of a map with a stride above 1."""
     while True:
-        layer = replace(draw(dice, level), channels=1, groups=1)
-        layer = replace(layer, stride=dice.between(2, 2 + level // 2))
+        layer = replace(draw(rng, level), channels=1, groups=1)
+        layer = replace(layer, stride=rng.between(2, 2 + level // 2))
         if min(layer.size) > 1:
             return ask_size(layer)
 
 
-def unread(dice: Dice, level: int) -> Task:
+def unread(rng: SeededRandom, level: int) -> Task:
     """How many columns does no window read?"""
-    some = dice.between(0, 3) > 0
+    some = rng.between(0, 3) > 0
     while True:
-        kernel = dice.between(2, 3 + level)
-        stride = dice.between(2, kernel if level < 3 else kernel + 2)
-        width = dice.between(2 * kernel + stride, 16 * level + 8)
+        kernel = rng.between(2, 3 + level)
+        stride = rng.between(2, kernel if level < 3 else kernel + 2)
+        width = rng.between(2 * kernel + stride, 16 * level + 8)
         left = uncovered(width, kernel, stride=stride)
         if bool(left) == some:
             break
     axis = Axis(width, kernel, stride)
-    right = whole(len(left))
+    right = integer(len(left))
     end = (width - kernel) % stride
     gaps = (axis.output - 1) * max(0, stride - kernel)
     return Task(
@@ -58,34 +58,34 @@ def unread(dice: Dice, level: int) -> Task:
             "The last window ends where (N − F) mod S columns are left over; where the stride S "
             "is larger than the window F, S − F columns are skipped between two windows."
         ),
-        worked=solved(
+        worked=solution(
             ("windows", str(axis.output), tidy(axis.formula)),
             ("left over at the end", str(end), f"({width} − {kernel}) mod {stride}"),
             ("skipped between", str(gaps), f"{axis.output - 1}·{max(0, stride - kernel)}"),
-            ("never read", right.told, f"{end} + {gaps}"),
+            ("never read", right.text, f"{end} + {gaps}"),
         ),
-        mistakes=mistaken(
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(end), "the columns skipped between two windows are forgotten"),
-                (whole(gaps), "the columns left over at the end are forgotten"),
-                (whole(width - axis.output), "the windows are subtracted from the columns"),
+                (integer(end), "the columns skipped between two windows are forgotten"),
+                (integer(gaps), "the columns left over at the end are forgotten"),
+                (integer(width - axis.output), "the windows are subtracted from the columns"),
             ],
         ),
     )
 
 
-def begins(dice: Dice, level: int) -> Task:
+def begins(rng: SeededRandom, level: int) -> Task:
     """Where does a window begin?"""
     while True:
-        kernel, stride = dice.between(2, 5 + level), dice.between(2, 2 + level)
-        padding = 0 if level < 2 else dice.between(1, kernel // 2)
-        width = dice.between(12, 24 * level)
+        kernel, stride = rng.between(2, 5 + level), rng.between(2, 2 + level)
+        padding = 0 if level < 2 else rng.between(1, kernel // 2)
+        width = rng.between(12, 24 * level)
         windows = output_size(width, kernel, stride=stride, padding=padding)
         if windows > 2:
             break
-    unit = dice.between(1, windows - 1)
-    right = whole(unit * stride - padding)
+    unit = rng.between(1, windows - 1)
+    right = integer(unit * stride - padding)
     pads = f"padding {padding} on every side" if padding else "no padding"
     return Task(
         question=(
@@ -95,28 +95,31 @@ def begins(dice: Dice, level: int) -> Task:
         ),
         answer=right,
         hint="The window of unit u begins in column u·S − P, for stride S and padding P.",
-        worked=solved(("column", right.told, f"{unit}·{stride} − {padding}")),
-        mistakes=mistaken(
+        worked=solution(("column", right.text, f"{unit}·{stride} − {padding}")),
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(unit * stride), "the padding is forgotten"),
-                (whole((unit - 1) * stride - padding), "units are counted from 1"),
-                (whole(unit - padding), "the stride is forgotten"),
-                (whole(unit * stride + padding), "the padding is added instead of subtracted"),
-                (whole(unit * stride - padding + kernel - 1), "the window's last column is taken"),
-                (whole(unit * kernel - padding), "the window's size is taken for the stride"),
-                (whole(unit * stride - padding + 1), "columns are counted from 1"),
+                (integer(unit * stride), "the padding is forgotten"),
+                (integer((unit - 1) * stride - padding), "units are counted from 1"),
+                (integer(unit - padding), "the stride is forgotten"),
+                (integer(unit * stride + padding), "the padding is added instead of subtracted"),
+                (
+                    integer(unit * stride - padding + kernel - 1),
+                    "the window's last column is taken",
+                ),
+                (integer(unit * kernel - padding), "the window's size is taken for the stride"),
+                (integer(unit * stride - padding + 1), "columns are counted from 1"),
             ],
         ),
     )
 
 
-def which(dice: Dice, level: int) -> Task:
+def which(rng: SeededRandom, level: int) -> Task:
     """Back from the size to the stride."""
     while True:
-        kernel, stride = dice.between(2, 3 + 2 * level), dice.between(2, 2 + level)
-        padding = 0 if level < 2 else dice.between(0, kernel // 2)
-        width = dice.between(3 * kernel, 30 * level + 20)
+        kernel, stride = rng.between(2, 3 + 2 * level), rng.between(2, 2 + level)
+        padding = 0 if level < 2 else rng.between(0, kernel // 2)
+        width = rng.between(3 * kernel, 30 * level + 20)
         made = output_size(width, kernel, stride=stride, padding=padding)
         same = [
             other
@@ -125,7 +128,7 @@ def which(dice: Dice, level: int) -> Task:
         ]
         if same == [stride]:
             break
-    right = whole(stride)
+    right = integer(stride)
     pads = f"padding {padding} on every side" if padding else "no padding"
     span = width - kernel + 2 * padding
     return Task(
@@ -135,20 +138,20 @@ def which(dice: Dice, level: int) -> Task:
         ),
         answer=right,
         hint=f"{SIZE_HINT} Try strides: only one gives this size.",
-        worked=solved(("stride", right.told, tidy(Axis(width, kernel, stride, padding).formula))),
-        mistakes=mistaken(
+        worked=solution(("stride", right.text, tidy(Axis(width, kernel, stride, padding).formula))),
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(span // made), "the + 1 is forgotten"),
-                (whole(width // made), "the columns before are divided by the columns after"),
-                (whole(stride - 1), "the stride counts the columns between two windows"),
-                (whole(stride + 1), "the quotient is rounded up"),
+                (integer(span // made), "the + 1 is forgotten"),
+                (integer(width // made), "the columns before are divided by the columns after"),
+                (integer(stride - 1), "the stride counts the columns between two windows"),
+                (integer(stride + 1), "the quotient is rounded up"),
             ],
         ),
     )
 
 
-FIRST = (
+FIXED = (
     lambda: ask_size(Layer(channels=1, height=6, width=6, filters=1, kernel=(3, 3), stride=2)),
 )
-KINDS = (size, unread, begins, which)
+GENERATORS = (size, unread, begins, which)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from convscope.geometry import Worked
 from convscope.lessons.exercises.answer import Answer
-from convscope.lessons.exercises.dice import Rows
+from convscope.lessons.exercises.seeded_random import Rows
 
-Slip = tuple[Answer | None, str]
+CommonMistake = tuple[Answer | None, str]
 """What a wrong step comes to (None: nothing that could be written), and the step as a clause."""
 
 
@@ -56,15 +56,15 @@ class Task:
     choices: tuple[str, ...] = ()
 
 
-def mistaken(right: Answer, slips: Iterable[Slip]) -> tuple[Mistake, ...]:
+def distinct_mistakes(right: Answer, mistakes: Iterable[CommonMistake]) -> tuple[Mistake, ...]:
     """Keep the slips that show: those that come to the right answer do not, equal ones are one."""
     found: dict[Answer, list[str]] = {}
-    for answer, step in slips:
+    for answer, step in mistakes:
         if answer is not None and answer != right and step not in found.setdefault(answer, []):
             found[answer].append(step)
     return tuple(Mistake(answer, ", or if ".join(steps)) for answer, steps in found.items())
 
 
-def solved(*rows: tuple[str, str, str], remarks: Sequence[str] = ()) -> Worked:
+def solution(*rows: tuple[str, str, str], remarks: Sequence[str] = ()) -> Worked:
     """A solution of rows: quantity, value, formula with its numbers."""
     return Worked(rows, tuple(remarks))

@@ -2,63 +2,63 @@
 
 from fractions import Fraction
 
-from convscope.lessons.exercises.answer import number, whole
-from convscope.lessons.exercises.dice import Dice
-from convscope.lessons.exercises.task import Slip, Task, mistaken, solved
+from convscope.lessons.exercises.answer import integer, number
+from convscope.lessons.exercises.seeded_random import SeededRandom
+from convscope.lessons.exercises.task import CommonMistake, Task, distinct_mistakes, solution
 from convscope.lessons.exercises.words import bracketed, figure, several
 
 
-def _tenths(dice: Dice, low: int, high: int) -> Fraction:
+def _tenths(rng: SeededRandom, low: int, high: int) -> Fraction:
     """A number of one decimal that is not 0."""
     while True:
-        value = dice.between(low, high)
+        value = rng.between(low, high)
         if value:
             return Fraction(value, 10)
 
 
-def step(dice: Dice, level: int) -> Task:
+def step(rng: SeededRandom, level: int) -> Task:
     """The weight after one step; momentum, weight decay and a second step come with the level."""
-    weight, gradient = _tenths(dice, -20, 20), _tenths(dice, -30, 30)
-    rate = Fraction(1, dice.pick((2, 5, 10) if level > 3 else (2, 5, 10, 100)))
-    momentum = Fraction(dice.pick((5, 8, 9)), 10) if level > 1 else Fraction(0)
-    velocity = _tenths(dice, -20, 20) if level > 1 else Fraction(0)
-    decay = Fraction(dice.between(1, 5), 10) if level > 2 else Fraction(0)
+    weight, gradient = _tenths(rng, -20, 20), _tenths(rng, -30, 30)
+    rate = Fraction(1, rng.pick((2, 5, 10) if level > 3 else (2, 5, 10, 100)))
+    momentum = Fraction(rng.pick((5, 8, 9)), 10) if level > 1 else Fraction(0)
+    velocity = _tenths(rng, -20, 20) if level > 1 else Fraction(0)
+    decay = Fraction(rng.between(1, 5), 10) if level > 2 else Fraction(0)
     pull = gradient + decay * weight
     moved = momentum * velocity + pull
     after = weight - rate * moved
     rows = [("new v", figure(moved), _sum_of(momentum, velocity, gradient, decay, weight))]
-    told = f"The weight is w = {figure(weight)}, its gradient g = {figure(gradient)}"
-    told += f", its velocity v = {figure(velocity)}, momentum m = {figure(momentum)}" * (level > 1)
-    told += f", weight decay d = {figure(decay)}" * (level > 2)
+    text = f"The weight is w = {figure(weight)}, its gradient g = {figure(gradient)}"
+    text += f", its velocity v = {figure(velocity)}, momentum m = {figure(momentum)}" * (level > 1)
+    text += f", weight decay d = {figure(decay)}" * (level > 2)
     rule = ("v ← g", "v ← m·v + g", "v ← m·v + g + d·w")[min(level, 3) - 1]
-    told += f"; the learning rate is {figure(rate)}. One step: {rule}, then w ← w − rate·v."
+    text += f"; the learning rate is {figure(rate)}. One step: {rule}, then w ← w − rate·v."
     if level > 3:
-        later = _tenths(dice, -30, 30)
+        later = _tenths(rng, -30, 30)
         rows.append(("w after one", figure(after), _moved(weight, rate, moved)))
-        told += f" A second step follows, with the gradient {figure(later)}."
+        text += f" A second step follows, with the gradient {figure(later)}."
         weight, gradient, velocity = after, later, moved
         pull = gradient + decay * weight
         moved = momentum * velocity + pull
         after = weight - rate * moved
         rows.append(("new v", figure(moved), _sum_of(momentum, velocity, gradient, decay, weight)))
     right = number(after)
-    rows.append(("new w", right.told, _moved(weight, rate, moved)))
-    slips = _step_slips(weight, rate, moved, pull, momentum * velocity + gradient)
+    rows.append(("new w", right.text, _moved(weight, rate, moved)))
+    mistakes = _step_slips(weight, rate, moved, pull, momentum * velocity + gradient)
     if momentum:
-        slips.append((number(weight - rate * (velocity + pull)), "the old v is not shrunk by m"))
-        slips.append((number(weight - rate * momentum * moved), "the new v is shrunk by m"))
+        mistakes.append((number(weight - rate * (velocity + pull)), "the old v is not shrunk by m"))
+        mistakes.append((number(weight - rate * momentum * moved), "the new v is shrunk by m"))
     return Task(
-        question=f"{told} What is w afterwards?",
+        question=f"{text} What is w afterwards?",
         answer=right,
         hint="First the new v, then w minus the learning rate times the new v.",
-        worked=solved(*rows),
-        mistakes=mistaken(right, slips),
+        worked=solution(*rows),
+        mistakes=distinct_mistakes(right, mistakes),
     )
 
 
 def _step_slips(
     weight: Fraction, rate: Fraction, moved: Fraction, pull: Fraction, plain: Fraction
-) -> list[Slip]:
+) -> list[CommonMistake]:
     """`pull` is the new velocity without the old one, `plain` the one without the decay."""
     return [
         (number(weight + rate * moved), "the step goes up the gradient instead of down"),
@@ -82,18 +82,18 @@ def _moved(weight: Fraction, rate: Fraction, moved: Fraction) -> str:
     return f"{figure(weight)} − {figure(rate)}·{bracketed(moved)}"
 
 
-def steps(dice: Dice, level: int) -> Task:
+def steps(rng: SeededRandom, level: int) -> Task:
     """Steps of an epoch, or of several."""
-    batch = dice.pick((10, 20, 50, 100) if level < 2 else (16, 32, 48, 64, 128, 256))
-    whole_batches, rest = dice.between(5, 100 * level), dice.between(1, batch - 1)
+    batch = rng.pick((10, 20, 50, 100) if level < 2 else (16, 32, 48, 64, 128, 256))
+    whole_batches, rest = rng.between(5, 100 * level), rng.between(1, batch - 1)
     images = batch * whole_batches + (rest if level > 1 else 0)
-    epochs = 1 if level < 2 else dice.between(2, 20 * level)
-    held = dice.pick((5, 10, 20)) if level > 3 else 0
+    epochs = 1 if level < 2 else rng.between(2, 20 * level)
+    held = rng.pick((5, 10, 20)) if level > 3 else 0
     if held:
         images = -(-images // 100) * 100
     trained = images - images * held // 100
     each = -(-trained // batch)
-    right = whole(each * epochs)
+    right = integer(each * epochs)
     split = f" {held}% of them are set aside for validation." if held else ""
     length = "one epoch" if epochs == 1 else f"{epochs} epochs"
     last = " The last batch of an epoch may be smaller." if level > 1 else ""
@@ -104,31 +104,31 @@ def steps(dice: Dice, level: int) -> Task:
         ),
         answer=right,
         hint="An epoch has N/B steps, rounded up, for N training images in batches of B.",
-        worked=solved(
+        worked=solution(
             *([("training images", figure(trained), f"{figure(images)} − {held}%")] * bool(held)),
             ("steps of an epoch", figure(each), f"{figure(trained)}/{batch}, rounded up"),
-            *([("steps", right.told, f"{figure(each)}·{epochs}")] * (epochs > 1)),
+            *([("steps", right.text, f"{figure(each)}·{epochs}")] * (epochs > 1)),
         ),
-        mistakes=mistaken(
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(trained // batch * epochs), "the last, smaller batch is left out"),
-                (whole(-(-trained * epochs // batch)), "batches reach into the next epoch"),
-                (whole(-(-images // batch) * epochs), "the validation images are trained on too"),
-                (whole(each), "only one epoch is counted"),
-                (whole(trained * epochs), "every image is counted as a step"),
-                (whole(trained), "every image is counted as a step"),
+                (integer(trained // batch * epochs), "the last, smaller batch is left out"),
+                (integer(-(-trained * epochs // batch)), "batches reach into the next epoch"),
+                (integer(-(-images // batch) * epochs), "the validation images are trained on too"),
+                (integer(each), "only one epoch is counted"),
+                (integer(trained * epochs), "every image is counted as a step"),
+                (integer(trained), "every image is counted as a step"),
             ],
         ),
     )
 
 
-def last_batch(dice: Dice, level: int) -> Task:
+def last_batch(rng: SeededRandom, level: int) -> Task:
     """How many images has the last batch?"""
-    batch = dice.pick((10, 20, 50, 100) if level < 2 else (32, 48, 64, 96, 128, 256))
-    images = dice.between(2 * batch, 500 * 4**level)
+    batch = rng.pick((10, 20, 50, 100) if level < 2 else (32, 48, 64, 96, 128, 256))
+    images = rng.between(2 * batch, 500 * 4**level)
     rest = images % batch
-    right = whole(rest or batch)
+    right = integer(rest or batch)
     return Task(
         question=(
             f"An epoch goes once through {figure(images)} images in batches of {batch}. How many "
@@ -136,22 +136,22 @@ def last_batch(dice: Dice, level: int) -> Task:
         ),
         answer=right,
         hint="What is left of the images after all full batches; a full batch if nothing is left.",
-        worked=solved(
+        worked=solution(
             ("whole batches", figure(images // batch), f"{figure(images)}/{batch}, rounded down"),
-            ("last batch", right.told, f"{figure(images)} − {figure(images // batch)}·{batch}"),
+            ("last batch", right.text, f"{figure(images)} − {figure(images // batch)}·{batch}"),
         )
         if rest
-        else solved(
-            ("last batch", right.told, f"{figure(images)} is {figure(images // batch)}·{batch}")
+        else solution(
+            ("last batch", right.text, f"{figure(images)} is {figure(images // batch)}·{batch}")
         ),
-        mistakes=mistaken(
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(images // batch), "the full batches are counted"),
-                (whole(-(-images // batch)), "the batches are counted"),
-                (whole(batch), "every batch is assumed to be full"),
-                (whole(0), "a full last batch is counted as empty"),
-                (whole(batch - rest), "the images missing from the last batch are counted"),
+                (integer(images // batch), "the full batches are counted"),
+                (integer(-(-images // batch)), "the batches are counted"),
+                (integer(batch), "every batch is assumed to be full"),
+                (integer(0), "a full last batch is counted as empty"),
+                (integer(batch - rest), "the images missing from the last batch are counted"),
             ],
         ),
     )
@@ -164,36 +164,36 @@ _COSINES = {
 }
 
 
-def rate(dice: Dice, level: int) -> Task:
+def rate(rng: SeededRandom, level: int) -> Task:
     """The learning rate on its way: drops, a warm-up, a half cosine, both."""
-    peak = dice.pick((Fraction(1, 10), Fraction(1, 5), Fraction(2, 5), Fraction(1, 20)))
+    peak = rng.pick((Fraction(1, 10), Fraction(1, 5), Fraction(2, 5), Fraction(1, 20)))
     match level:
         case 1:
-            return dropped(dice, peak)
+            return dropped(rng, peak)
         case 2:
-            return warmed(dice, peak)
+            return warmed(rng, peak)
         case _:
-            return cosine(dice, peak, warmup=dice.pick((6, 10, 20, 50)) if level > 3 else 0)
+            return cosine(rng, peak, warmup=rng.pick((6, 10, 20, 50)) if level > 3 else 0)
 
 
-def dropped(dice: Dice, peak: Fraction) -> Task:
+def dropped(rng: SeededRandom, peak: Fraction) -> Task:
     """The rate is divided after some epochs."""
-    every, by = dice.pick((10, 20, 30)), dice.pick((2, 5, 10))
-    epoch = dice.between(every // 2, 4 * every)
+    every, by = rng.pick((10, 20, 30)), rng.pick((2, 5, 10))
+    epoch = rng.between(every // 2, 4 * every)
     drops = epoch // every
     right = number(peak / by**drops)
     return Task(
         question=(
             f"The learning rate starts at {figure(peak)} and is divided by {by} after every "
-            f"{every} epochs. What is it after {several(epoch, 'whole epoch')}?"
+            f"{every} epochs. What is it after {several(epoch, 'integer epoch')}?"
         ),
         answer=right,
         hint="The rate is peak/b^k after k drops; k is the epochs/every, rounded down.",
-        worked=solved(
+        worked=solution(
             ("drops", str(drops), f"{epoch}/{every}, rounded down"),
-            ("rate", right.told, f"{figure(peak)}/{by}^{drops}"),
+            ("rate", right.text, f"{figure(peak)}/{by}^{drops}"),
         ),
-        mistakes=mistaken(
+        mistakes=distinct_mistakes(
             right,
             [
                 (number(peak / by ** (drops + 1)), "one drop too many is counted"),
@@ -206,10 +206,10 @@ def dropped(dice: Dice, peak: Fraction) -> Task:
     )
 
 
-def warmed(dice: Dice, peak: Fraction) -> Task:
+def warmed(rng: SeededRandom, peak: Fraction) -> Task:
     """The rate rises to its peak."""
-    long = dice.pick((100, 200, 400, 500))
-    at = dice.between(1, 9) * long // 10
+    long = rng.pick((100, 200, 400, 500))
+    at = rng.between(1, 9) * long // 10
     right = number(peak * at / long)
     return Task(
         question=(
@@ -218,8 +218,8 @@ def warmed(dice: Dice, peak: Fraction) -> Task:
         ),
         answer=right,
         hint="The rate is peak·t/T after t of the T steps of the warm-up.",
-        worked=solved(("rate", right.told, f"{figure(peak)}·{at}/{long}")),
-        mistakes=mistaken(
+        worked=solution(("rate", right.text, f"{figure(peak)}·{at}/{long}")),
+        mistakes=distinct_mistakes(
             right,
             [
                 (number(peak), "the warm-up is forgotten"),
@@ -231,11 +231,11 @@ def warmed(dice: Dice, peak: Fraction) -> Task:
     )
 
 
-def cosine(dice: Dice, peak: Fraction, *, warmup: int) -> Task:
+def cosine(rng: SeededRandom, peak: Fraction, *, warmup: int) -> Task:
     """The rate falls along half a cosine, perhaps after a warm-up."""
-    long = 6 * dice.between(10, 200)
-    share = dice.pick(tuple(_COSINES))
-    if warmup and dice.between(0, 2) == 0:
+    long = 6 * rng.between(10, 200)
+    share = rng.pick(tuple(_COSINES))
+    if warmup and rng.between(0, 2) == 0:
         at, value = warmup // 2, peak / 2
         how = f"{figure(peak)}·{at}/{warmup}, in the warm-up"
     else:
@@ -253,8 +253,8 @@ def cosine(dice: Dice, peak: Fraction, *, warmup: int) -> Task:
         ),
         answer=right,
         hint="t is the fraction of the decay that is done; a warm-up is not part of it.",
-        worked=solved(("rate", right.told, how)),
-        mistakes=mistaken(
+        worked=solution(("rate", right.text, how)),
+        mistakes=distinct_mistakes(
             right,
             [
                 (number(peak * (1 - t)) if 0 <= t <= 1 else None, "the rate falls linearly"),
@@ -271,5 +271,5 @@ def cosine(dice: Dice, peak: Fraction, *, warmup: int) -> Task:
     )
 
 
-FIRST = ()
-KINDS = (step, steps, rate, last_batch)
+FIXED = ()
+GENERATORS = (step, steps, rate, last_batch)

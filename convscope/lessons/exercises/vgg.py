@@ -1,10 +1,10 @@
 """Exercises on AlexNet and VGG: their tables, and what a stack of small filters sees and costs."""
 
 from convscope.geometry import Field
-from convscope.lessons.exercises.answer import whole
-from convscope.lessons.exercises.dice import Dice
+from convscope.lessons.exercises.answer import integer
 from convscope.lessons.exercises.network import Net, Row, ask_parameters, ask_volume
-from convscope.lessons.exercises.task import Table, Task, mistaken, solved
+from convscope.lessons.exercises.seeded_random import SeededRandom
+from convscope.lessons.exercises.task import Table, Task, distinct_mistakes, solution
 from convscope.lessons.exercises.words import figure, several, sides
 
 # How many convolutions of 3×3 the five stages of a column have; C's 1×1 are left out.
@@ -47,31 +47,31 @@ def vgg(column: str, *, side: int = 224) -> Net:
     return Net(f"VGG-{_LAYERS[column]}", 3, side, tuple(rows))
 
 
-def _drawn(dice: Dice, level: int) -> Net:
-    if dice.between(0, 1) == 0:
-        side = 227 if level < 3 else 67 + 32 * dice.between(0, 8)
-        return alexnet(towers=level > 2 and bool(dice.between(0, 1)), side=side)
-    side = 224 if level < 2 else 32 * dice.between(2, 4 + 2 * level)
-    return vgg(dice.pick(tuple(_COLUMNS)), side=side)
+def _drawn(rng: SeededRandom, level: int) -> Net:
+    if rng.between(0, 1) == 0:
+        side = 227 if level < 3 else 67 + 32 * rng.between(0, 8)
+        return alexnet(towers=level > 2 and bool(rng.between(0, 1)), side=side)
+    side = 224 if level < 2 else 32 * rng.between(2, 4 + 2 * level)
+    return vgg(rng.pick(tuple(_COLUMNS)), side=side)
 
 
-def parameters(dice: Dice, level: int) -> Task:
-    net = _drawn(dice, level)
+def parameters(rng: SeededRandom, level: int) -> Task:
+    net = _drawn(rng, level)
     layers = [row.name for row in net.rows if row.filters and (level > 1 or row.size)]
-    return ask_parameters(net, dice.pick(layers))
+    return ask_parameters(net, rng.pick(layers))
 
 
-def output(dice: Dice, level: int) -> Task:
-    net = _drawn(dice, level)
+def output(rng: SeededRandom, level: int) -> Task:
+    net = _drawn(rng, level)
     layers = [row.name for row in net.rows if row.size]
-    return ask_volume(net, dice.pick(layers if level > 1 else layers[:6]))
+    return ask_volume(net, rng.pick(layers if level > 1 else layers[:6]))
 
 
-def field(dice: Dice, level: int) -> Task:
+def field(rng: SeededRandom, level: int) -> Task:
     """How many pixels does a unit behind a stack see along one axis?"""
-    stack = _stack(dice, level)
+    stack = _stack(rng, level)
     fields = _fields(stack)
-    right = whole(fields[-1].size)
+    right = integer(fields[-1].size)
     rows = [
         (name, figure(after.size), f"{before.size} + ({size} − 1)·{before.jump}")
         for (size, _, name), before, after in zip(stack, fields, fields[1:], strict=False)
@@ -89,15 +89,15 @@ def field(dice: Dice, level: int) -> Task:
             "Each layer adds (F − 1)·j to the field, which begins at 1: F is the window's size, j "
             "the product of the strides of the layers before it."
         ),
-        worked=solved(*rows),
-        mistakes=mistaken(
+        worked=solution(*rows),
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(plain), "the strides are forgotten"),
-                (whole(late), "a layer's own stride is counted in its own jump"),
-                (whole(fields[-1].size - 1), "the first pixel is forgotten"),
-                (whole(plain + len(stack) - 1), "the sizes of the windows are added"),
-                (whole(fields[-2].size), "the last layer is forgotten"),
+                (integer(plain), "the strides are forgotten"),
+                (integer(late), "a layer's own stride is counted in its own jump"),
+                (integer(fields[-1].size - 1), "the first pixel is forgotten"),
+                (integer(plain + len(stack) - 1), "the sizes of the windows are added"),
+                (integer(fields[-2].size), "the last layer is forgotten"),
             ],
         ),
         table=Table(
@@ -115,30 +115,30 @@ def _fields(stack: list[tuple[int, int, str]]) -> list[Field]:
     return fields
 
 
-def _stack(dice: Dice, level: int) -> list[tuple[int, int, str]]:
+def _stack(rng: SeededRandom, level: int) -> list[tuple[int, int, str]]:
     """Layers (size, stride, name) that vary more with the level."""
     if level < 2:
-        return [(3, 1, f"conv{place}") for place in range(1, dice.between(2, 8) + 1)]
+        return [(3, 1, f"conv{place}") for place in range(1, rng.between(2, 8) + 1)]
     stack: list[tuple[int, int, str]] = []
     for stage in range(1, level + 1):
         first = stage == 1 and level > 3
-        for place in range(1, dice.between(1, 3) + 1):
-            size = dice.pick((7, 11)) if first and place == 1 else dice.pick((3, 3, 5))
-            stride = dice.pick((2, 4)) if first and place == 1 else 1
+        for place in range(1, rng.between(1, 3) + 1):
+            size = rng.pick((7, 11)) if first and place == 1 else rng.pick((3, 3, 5))
+            stride = rng.pick((2, 4)) if first and place == 1 else 1
             stack.append((size, stride, f"conv{stage}_{place}"))
         if stage < level:
-            stack.append((2 if level < 4 else dice.pick((2, 3)), 2, f"pool{stage}"))
+            stack.append((2 if level < 4 else rng.pick((2, 3)), 2, f"pool{stage}"))
     return stack
 
 
-def stacked(dice: Dice, level: int) -> Task:
+def stacked(rng: SeededRandom, level: int) -> Task:
     """Small filters in a stack against one large filter."""
-    layers = dice.between(2, 2 + level)
-    maps = dice.pick((8, 10, 16) if level < 2 else (16, 32, 64, 128, 256))
+    layers = rng.between(2, 2 + level)
+    maps = rng.pick((8, 10, 16) if level < 2 else (16, 32, 64, 128, 256))
     large = 2 * layers + 1
     stack, one = layers * 9 * maps * maps, large * large * maps * maps
     saved = level > 2
-    right = whole(one - stack if saved else stack)
+    right = integer(one - stack if saved else stack)
     asked = (
         f"How many fewer weights does the stack have than one layer of {sides(large, large)}, "
         "which sees "
@@ -150,7 +150,7 @@ def stacked(dice: Dice, level: int) -> Task:
     if saved:
         name = f"one of {sides(large, large)}"
         rows.append((name, figure(one), f"{large}·{large}·{maps}·{maps}"))
-        rows.append(("fewer", right.told, f"{figure(one)} − {figure(stack)}"))
+        rows.append(("fewer", right.text, f"{figure(one)} − {figure(stack)}"))
     return Task(
         question=(
             f"A stack of {several(layers, 'layer')} of 3×3 filters, each with {maps} input "
@@ -158,23 +158,26 @@ def stacked(dice: Dice, level: int) -> Task:
         ),
         answer=right,
         hint="A layer with C input and C output maps has F·F·C·C weights.",
-        worked=solved(*rows),
-        mistakes=mistaken(
+        worked=solution(*rows),
+        mistakes=distinct_mistakes(
             right,
             [
-                (whole(layers * 9 * maps), "only the input maps are counted, not the output maps"),
-                (whole(9 * maps * maps), "one layer of the stack is counted"),
-                (whole(stack), "the weights of the stack are taken"),
-                (whole(one), "the weights of the large filter are taken"),
-                (whole(stack + layers * maps), "the biases are counted"),
-                (whole((large * large - 9) * maps * maps), "one layer of the stack is counted"),
+                (
+                    integer(layers * 9 * maps),
+                    "only the input maps are counted, not the output maps",
+                ),
+                (integer(9 * maps * maps), "one layer of the stack is counted"),
+                (integer(stack), "the weights of the stack are taken"),
+                (integer(one), "the weights of the large filter are taken"),
+                (integer(stack + layers * maps), "the biases are counted"),
+                (integer((large * large - 9) * maps * maps), "one layer of the stack is counted"),
             ],
         ),
     )
 
 
-FIRST = (
+FIXED = (
     lambda: ask_parameters(alexnet(), "conv1"),
     lambda: ask_volume(alexnet(), "pool1"),
 )
-KINDS = (parameters, field, output, stacked)
+GENERATORS = (parameters, field, output, stacked)

@@ -2,16 +2,16 @@
 
 import math
 
-from convscope.lessons.exercises.answer import whole
-from convscope.lessons.exercises.dice import Dice
+from convscope.lessons.exercises.answer import integer
 from convscope.lessons.exercises.layer import (
     PARAMETER_HINT,
     Layer,
     draw,
-    parameter_slips,
-    volume_slips,
+    parameter_mistakes,
+    volume_mistakes,
 )
-from convscope.lessons.exercises.task import Task, mistaken, solved
+from convscope.lessons.exercises.seeded_random import SeededRandom
+from convscope.lessons.exercises.task import Task, distinct_mistakes, solution
 from convscope.lessons.exercises.words import figure, several, sides, volume
 
 
@@ -25,13 +25,13 @@ def ask_volume(layer: Layer) -> Task:
         answer=layer.made,
         hint=f"{layer.hint} Each filter makes one map.",
         worked=layer.worked("output", "window"),
-        mistakes=mistaken(layer.made, volume_slips(layer)),
+        mistakes=distinct_mistakes(layer.made, volume_mistakes(layer)),
     )
 
 
 def ask_parameters(layer: Layer) -> Task:
     """How many parameters does a layer have?"""
-    right = whole(layer.cost.parameters)
+    right = integer(layer.cost.parameters)
     return Task(
         question=(
             f"{layer.image} is convolved with {layer.filters} filters of size {layer.window}."
@@ -40,46 +40,52 @@ def ask_parameters(layer: Layer) -> Task:
         answer=right,
         hint=PARAMETER_HINT,
         worked=layer.worked("parameters"),
-        mistakes=mistaken(right, parameter_slips(layer)),
+        mistakes=distinct_mistakes(right, parameter_mistakes(layer)),
     )
 
 
-def output(dice: Dice, level: int) -> Task:
-    return ask_volume(draw(dice, level))
+def output(rng: SeededRandom, level: int) -> Task:
+    return ask_volume(draw(rng, level))
 
 
-def parameters(dice: Dice, level: int) -> Task:
-    return ask_parameters(draw(dice, level))
+def parameters(rng: SeededRandom, level: int) -> Task:
+    return ask_parameters(draw(rng, level))
 
 
-def weights(dice: Dice, level: int) -> Task:
+def weights(rng: SeededRandom, level: int) -> Task:
     """How many weights does one filter have, or all of them?"""
-    layer = draw(dice, level, channels=(3, 4, 6))
+    layer = draw(rng, level, channels=(3, 4, 6))
     area, sees = math.prod(layer.kernel), layer.channels // layer.groups
-    right = whole(area * sees)
-    tall, wide = layer.kernel
+    right = integer(area * sees)
+    kernel_height, kernel_width = layer.kernel
     maps = volume(layer.channels, layer.height, layer.width)
     return Task(
         question=(
-            f"A layer has {layer.filters} filters of {sides(tall, wide)} over a volume of {maps}."
+            f"A layer has {layer.filters} filters of {sides(kernel_height, kernel_width)} over a "
+            f"volume of {maps}."
             f"{layer.grouped} How many weights does one filter have, without its bias?"
         ),
         answer=right,
         hint="A filter has F·F weights for each map that it sees: F·F·C for C maps.",
-        worked=solved(("weights of a filter", right.told, f"{tall}·{wide}·{sees}")),
-        mistakes=mistaken(
+        worked=solution(
+            ("weights of a filter", right.text, f"{kernel_height}·{kernel_width}·{sees}")
+        ),
+        mistakes=distinct_mistakes(
             right,
             [
                 (
-                    whole(area),
+                    integer(area),
                     "the maps of the input are forgotten: a filter has one slice for each",
                 ),
-                (whole(area * sees + 1), "the bias is counted too"),
-                (whole(area * sees * layer.filters), "the weights of all filters are counted"),
-                (whole(area * layer.filters), "the filters are counted instead of the input maps"),
-                (whole(area * layer.channels), "the groups are forgotten"),
+                (integer(area * sees + 1), "the bias is counted too"),
+                (integer(area * sees * layer.filters), "the weights of all filters are counted"),
                 (
-                    whole((tall + wide) * sees),
+                    integer(area * layer.filters),
+                    "the filters are counted instead of the input maps",
+                ),
+                (integer(area * layer.channels), "the groups are forgotten"),
+                (
+                    integer((kernel_height + kernel_width) * sees),
                     "the filter's height and width are added instead of multiplied",
                 ),
             ],
@@ -87,12 +93,12 @@ def weights(dice: Dice, level: int) -> Task:
     )
 
 
-def filters(dice: Dice, level: int) -> Task:
+def filters(rng: SeededRandom, level: int) -> Task:
     """Back from the parameters to the number of filters."""
-    layer = draw(dice, min(level, 3), channels=(1, 3, 6))
+    layer = draw(rng, min(level, 3), channels=(1, 3, 6))
     one = math.prod(layer.kernel) * layer.channels + 1
-    total, right = layer.cost.parameters, whole(layer.filters)
-    slips = [
+    total, right = layer.cost.parameters, integer(layer.filters)
+    mistakes = [
         (total // (one - 1), "the biases are forgotten"),
         (total // (math.prod(layer.kernel) + 1), "the maps of the input are forgotten"),
         (one, "the parameters of one filter are taken for the number of filters"),
@@ -106,11 +112,11 @@ def filters(dice: Dice, level: int) -> Task:
         ),
         answer=right,
         hint=f"{PARAMETER_HINT} Divide by what one filter has.",
-        worked=solved(
+        worked=solution(
             ("one filter", figure(one), f"{taps} + 1"),
-            ("filters", right.told, f"{figure(total)}/{figure(one)}"),
+            ("filters", right.text, f"{figure(total)}/{figure(one)}"),
         ),
-        mistakes=mistaken(right, [(whole(found), told) for found, told in slips]),
+        mistakes=distinct_mistakes(right, [(integer(found), text) for found, text in mistakes]),
     )
 
 
@@ -125,9 +131,9 @@ def _lecture(side: int, filters: int, kernel: int, padding: int = 0) -> Layer:
     )
 
 
-FIRST = (
+FIXED = (
     lambda: ask_volume(_lecture(256, 8, 5)),
     lambda: ask_parameters(_lecture(64, 10, 5, 2)),
     lambda: ask_parameters(_lecture(32, 10, 3)),
 )
-KINDS = (output, parameters, weights, filters)
+GENERATORS = (output, parameters, weights, filters)

@@ -6,14 +6,14 @@ import math
 import pytest
 
 from convscope.errors import RequestError
-from convscope.lessons.asked import cells, choice, number, whole
+from convscope.lessons.params import cells, choice, integer, number
 
 NO_NUMBERS = [None, True, "3", [3], {}, math.nan, math.inf, -math.inf, 10**400]
 
 
 @pytest.mark.parametrize("value", [1, 4, 6])
 def test_a_whole_number_within_its_bounds_is_taken(value):
-    assert whole({"kernel": value}, "kernel", 1, 6) == value
+    assert integer({"kernel": value}, "kernel", 1, 6) == value
 
 
 @pytest.mark.parametrize("value", [0, 7, 2.5, 3.0, *NO_NUMBERS])
@@ -21,7 +21,7 @@ def test_any_other_is_refused_with_its_bounds(value):
     with pytest.raises(
         RequestError, match=r"^kernel must be a whole number from 1 to 6, not .+\.$"
     ):
-        whole({"kernel": value}, "kernel", 1, 6)
+        integer({"kernel": value}, "kernel", 1, 6)
 
 
 @pytest.mark.parametrize("value", [-1, 0.25, 2])
@@ -61,10 +61,10 @@ def test_a_cell_that_is_too_large_or_no_number_is_refused(value):
 
 def test_what_is_absent_is_told_so_and_what_is_long_is_cut():
     with pytest.raises(RequestError, match=r"not nothing\.$"):
-        whole({}, "kernel", 1, 6)
-    with pytest.raises(RequestError) as told:
+        integer({}, "kernel", 1, 6)
+    with pytest.raises(RequestError) as text:
         choice({"word": "x" * 5000}, "word", ("valid",))
-    assert len(str(told.value)) < 120
-    with pytest.raises(RequestError) as told:
-        whole(json.loads(f'{{"kernel": {"9" * 4000}}}'), "kernel", 1, 6)
-    assert len(str(told.value)) < 120
+    assert len(str(text.value)) < 120
+    with pytest.raises(RequestError) as text:
+        integer(json.loads(f'{{"kernel": {"9" * 4000}}}'), "kernel", 1, 6)
+    assert len(str(text.value)) < 120

@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Dice:
+class SeededRandom:
     """Draws that depend on a text alone.
 
     Only `random.Random.random` is promised to stay as it is; all draws here are made of it.

@@ -9,12 +9,12 @@ from convscope.errors import RequestError
 _LARGEST = 1e6  # of a number in a cell
 
 
-def whole(state: Mapping[str, Any], name: str, low: int, high: int) -> int:
+def integer(state: Mapping[str, Any], name: str, low: int, high: int) -> int:
     """A whole number from `low` to `high`. Raises RequestError for anything else."""
     value = state.get(name)
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise RequestError(
-            f"{name} must be a whole number from {low} to {high}, not {_told(value)}."
+            f"{name} must be a whole number from {low} to {high}, not {_shown(value)}."
         )
     return value
 
@@ -24,7 +24,7 @@ def number(state: Mapping[str, Any], name: str, low: float, high: float) -> floa
     value = state.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise RequestError(
-            f"{name} must be a number from {low:,g} to {high:,g}, not {_told(value)}."
+            f"{name} must be a number from {low:,g} to {high:,g}, not {_shown(value)}."
         )
     return float(value)
 
@@ -33,7 +33,7 @@ def choice(state: Mapping[str, Any], name: str, choices: Sequence[str]) -> str:
     """One of some words. Raises RequestError for another."""
     value = state.get(name)
     if value not in choices:
-        raise RequestError(f"{name} must be one of {', '.join(choices)}, not {_told(value)}.")
+        raise RequestError(f"{name} must be one of {', '.join(choices)}, not {_shown(value)}.")
     return str(value)
 
 
@@ -54,6 +54,6 @@ def _is_number(value: object) -> bool:
     return -_LARGEST <= value <= _LARGEST
 
 
-def _told(value: object) -> str:
+def _shown(value: object) -> str:
     """What was given, cut where it is long; JSON has no word for a number that is none."""
     return "nothing" if value is None else shortened(value)
