@@ -281,7 +281,7 @@ def seen_rows(task):
 
 def stack(task):
     layers, maps, large = integers(
-        r"stack of (\d+) layers.*with (\d+) maps.*layer of (\d+)×", task.question
+        r"stack of (\d+) layers.*with (\d+) input and output maps.*layer of (\d+)×", task.question
     )
     small = [nn.Conv2d(maps, maps, 3, bias=False, device="meta") for _ in range(layers)]
     one = nn.Conv2d(maps, maps, large, bias=False, device="meta")

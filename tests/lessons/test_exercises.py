@@ -221,7 +221,7 @@ def test_the_last_exercise_is_there_and_differs_from_the_one_before():
 def test_a_sheet_of_all_lessons_asks_each_equally_often_and_nothing_twice(count):
     found = sheet("all", seed=6, count=count).exercises
     lessons = [one.lesson for one in found]
-    times = [lessons.count(name) for name in LESSONS]
+    times = [lessons.count(name) for name in NAMES]
     assert sum(times) == count
     assert max(times) - min(times) <= 1
     assert len({(one.lesson, seen(one.task)) for one in found}) == count

@@ -59,7 +59,9 @@ def by_torch(image: str, start: list[float], steps: int, **settings: float) -> t
 def test_steps_are_those_of_torch(image, momentum, decay):
     start = answer(image=image)["weights"]
     for steps in (1, 2, 37):
-        found = answer(image=image, step=steps, momentum=momentum, decay=decay, rate=0.03)["weights"]
+        found = answer(image=image, step=steps, momentum=momentum, decay=decay, rate=0.03)[
+            "weights"
+        ]
         expected = by_torch(image, start, steps, lr=0.03, momentum=momentum, weight_decay=decay)
         assert found == pytest.approx(expected.tolist(), rel=1e-9, abs=1e-12)
 

@@ -185,7 +185,7 @@ def dropped(rng: SeededRandom, peak: Fraction) -> Task:
     return Task(
         question=(
             f"The learning rate starts at {figure(peak)} and is divided by {by} after every "
-            f"{every} epochs. What is it after {several(epoch, 'integer epoch')}?"
+            f"{every} epochs. What is it after {several(epoch, 'whole epoch')}?"
         ),
         answer=right,
         hint="The rate is peak/b^k after k drops; k is the epochs/every, rounded down.",

@@ -22,22 +22,22 @@ const IMAGE = [
   5, 1, 7, 7, 8, 1, 7, 2, 5, 7, 8, 1, 5, 3, 5, 4, 4, 2, 4, 4, 3, 3, 2, 1, 3, 3, 4, 7, 8, 1, 5, 7, 8, 2, 3, 1,
 ];
 const FILTERS = {
-  "upright edges": [1, 0, -1, 2, 0, -2, 1, 0, -1],
-  "level edges": [1, 2, 1, 0, 0, 0, -1, -2, -1],
+  "vertical edges": [1, 0, -1, 2, 0, -2, 1, 0, -1],
+  "horizontal edges": [1, 2, 1, 0, 0, 0, -1, -2, -1],
   sum: [1, 1, 1, 1, 1, 1, 1, 1, 1],
   "one pixel": [0, 0, 0, 0, 1, 0, 0, 0, 0],
 };
 
 /** A filter for edges of any size: its first column less its last. @param {number} kernel */
 function edges(kernel) {
-  if (kernel === 3) return FILTERS["upright edges"];
+  if (kernel === 3) return FILTERS["vertical edges"];
   return Array.from({ length: kernel * kernel }, (_, i) => (i % kernel === 0 ? 1 : i % kernel === kernel - 1 ? -1 : 0));
 }
 
 /** @type {import("./screen.js").Lesson} */
 export const lesson = {
   lead: "Lay the filter on a patch of the image, multiply cell by cell, and add up: that is one number of the feature map. Change any cell, of the image or of the filter. The first filter answers to edges that stand upright; try to turn it.",
-  start: { image: IMAGE, kernel: 3, filter: FILTERS["upright edges"], at: 0 },
+  start: { image: IMAGE, kernel: 3, filter: FILTERS["vertical edges"], at: 0 },
 
   fit(state) {
     const kernel = Number(state.kernel);

@@ -11,8 +11,8 @@ import { slider } from "./slider.js";
 await styles("lesson_figures.css");
 
 const FILTERS = {
-  "upright edges": [1, 0, -1, 2, 0, -2, 1, 0, -1],
-  "level edges": [1, 2, 1, 0, 0, 0, -1, -2, -1],
+  "vertical edges": [1, 0, -1, 2, 0, -2, 1, 0, -1],
+  "horizontal edges": [1, 2, 1, 0, 0, 0, -1, -2, -1],
   Laplace: [0, 1, 0, 1, -4, 1, 0, 1, 0],
   mean: Array(9).fill(1 / 9),
   sharpen: [0, -1, 0, -1, 5, -1, 0, -1, 0],
@@ -29,7 +29,7 @@ const ACTIVATIONS = {
 /** @type {import("./screen.js").Lesson} */
 export const lesson = {
   lead: "Slide one filter over a whole picture: its sums are the feature map. Then add the bias, the same number everywhere, and put each sum through the activation: that is the activation map, which the next layer reads. Choose a unit in any of the pictures, or walk with the arrow keys.",
-  start: { picture: "photograph", filter: FILTERS["upright edges"], bias: 0, activation: "ReLU", at: 1680 },
+  start: { picture: "photograph", filter: FILTERS["vertical edges"], bias: 0, activation: "ReLU", at: 1680 },
 
   draw(told, state, set) {
     const { unit } = told;

@@ -24,7 +24,7 @@ const SIDE = 6;
 const IMAGE = [
   5, 1, 7, 7, 8, 1, 7, 2, 5, 7, 8, 1, 5, 3, 5, 4, 4, 2, 4, 4, 3, 3, 2, 1, 3, 3, 4, 7, 8, 1, 5, 7, 8, 2, 3, 1,
 ];
-const WORDS = { edges: "upright edges", sum: "sum" };
+const WORDS = { edges: "vertical edges", sum: "sum" };
 const PADDINGS = ["0", "1", "2", "3", "4", "5", "6", "valid", "same"];
 const FRAME = { valid: 0, same: 8 }; // "same" makes room for any filter
 

@@ -26,7 +26,7 @@ const IMAGE = [
   8, 2, 4, 1, 6, 5, 8, 0, 4, 6, 1, 7, 3, 5, 2, 6, 4, 8, 1, 5, 3, 2, 8, 4, 6, 1, 7, 3, 5, 0, 6, 4, 7, 1, 3, 5, 2, 8, 0,
   4, 7, 3, 3, 8, 2, 4, 6, 0, 5, 7, 1, 2, 3, 6, 7, 1, 5, 8, 2, 6, 4, 3, 5, 7, 1, 4,
 ];
-const WORDS = { edges: "upright edges", sum: "sum" };
+const WORDS = { edges: "vertical edges", sum: "sum" };
 
 /** @type {import("./screen.js").Lesson} */
 export const lesson = {

@@ -11,8 +11,8 @@ import { sideways } from "./sideways.js";
 styles("lesson_learning.css");
 
 const TARGETS = {
-  "upright edges": [1, 0, -1, 2, 0, -2, 1, 0, -1],
-  "level edges": [1, 2, 1, 0, 0, 0, -1, -2, -1],
+  "vertical edges": [1, 0, -1, 2, 0, -2, 1, 0, -1],
+  "horizontal edges": [1, 2, 1, 0, 0, 0, -1, -2, -1],
   "a point": [0, -1, 0, -1, 4, -1, 0, -1, 0],
   mean: [1, 1, 1, 1, 1, 1, 1, 1, 1],
 };
@@ -24,8 +24,8 @@ export const lesson = {
   lead: "A filter with random weights is to make the same map of the image as the target filter. The loss says how far it is: the mean squared difference of the maps. The gradient says for each weight where the loss rises; a step goes the other way.",
   start: {
     image: "ring",
-    target: TARGETS["upright edges"],
-    dice: 1,
+    target: TARGETS["vertical edges"],
+    seed: 1,
     step: 0,
     rate: 0.05,
     momentum: 0.9,
@@ -62,7 +62,7 @@ export const lesson = {
             "Back to the start",
           ),
         ),
-        stepper("Random start", Number(state.dice), { low: 0, high: 999, set: (dice) => set({ dice }) }),
+        stepper("Random start", Number(state.seed), { low: 0, high: 999, set: (seed) => set({ seed }) }),
         again(() => set({ ...lesson.start })),
         el(
           "span",
