@@ -30,7 +30,7 @@ def answer(page: Any, text: str) -> str:
 
 
 def test_a_right_answer_is_said_to_be_right_and_worked_out(card: Any) -> None:
-    assert "10 filters of 5×5" in card.inner_text(".asking")
+    assert "10 filters of size 5×5" in card.inner_text(".asking")
     assert answer(card, "760 parameters") == "Right: 760."
     assert "10·(5·5·3 + 1)" in card.inner_text(".asking .solution")
     assert not card.get_by_role("button", name="Show the solution").is_visible()
