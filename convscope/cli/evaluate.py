@@ -55,7 +55,7 @@ def evaluate(
     )
     for note in found.notes:
         screen.print(note, markup=False)
-    scores = found.scores
+    scores = found.metrics
     if json:
         print_json({"run": run, "data": found.data, **scores.to_dict()})
         return

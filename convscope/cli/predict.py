@@ -54,7 +54,7 @@ def predict(
             unreadable = [dict(path=path, reason=reason) for path, reason in found.unreadable]
             print_json(
                 {
-                    "predictions": [answer.to_dict() for answer in found.answers],
+                    "predictions": [answer.to_dict() for answer in found],
                     "unreadable": unreadable,
                 }
             )
@@ -66,14 +66,14 @@ def predict(
         words = console(json=True)
         for path, reason in found.unreadable:
             words.print(f"{path} {reason}", markup=False)
-        if not found.answers:
+        if not found:
             raise WorkError(f"None of the {len(found.unreadable)} images could be read.")
 
 
 def _print_csv(found: Predictions) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["path", "label", "probability"])
-    for answer in found.answers:
+    for answer in found:
         writer.writerow([answer.path, answer.label, f"{answer.probability:.6f}"])
 
 
@@ -81,8 +81,8 @@ def _print_table(found: Predictions) -> None:
     table = Table("image", "label", box=None, pad_edge=False)
     table.add_column("probability", justify="right")
     table.add_column("then", style="dim")
-    for answer in found.answers:
-        then = ", ".join(f"{name} {share:.1%}" for name, share in answer.ranking[1:])
+    for answer in found:
+        then = ", ".join(f"{name} {share:.1%}" for name, share in answer.top_k[1:])
         table.add_row(
             escape(answer.path), escape(answer.label), f"{answer.probability:.1%}", escape(then)
         )

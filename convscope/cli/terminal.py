@@ -24,7 +24,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from convscope.evaluation.metrics import Scores
+from convscope.evaluation.metrics import Metrics
 from convscope.training.api import Trained
 
 _PIPED = 1000  # columns where no person is looking: nothing is wrapped or cut
@@ -166,8 +166,8 @@ def tell_trained(watcher: TerminalWatcher, trained: Trained, *, json: bool) -> N
     scores, run = trained.test, shlex.quote(str(trained.run))
     low, high = scores.interval
     watcher.note(
-        f"\nTest accuracy {scores.top1:.2%} ({scores.hits} of {scores.images} images; 95% interval "
-        f"{low:.2%} to {high:.2%}) in {trained.seconds:.1f} s."
+        f"\nTest accuracy {scores.top1:.2%} ({scores.num_correct} of {scores.num_images} images; "
+        f"95% interval {low:.2%} to {high:.2%}) in {trained.seconds:.1f} s."
     )
     watcher.note(f"Run:   {trained.run}   (report.html shows curves, confusion, worst mistakes)")
     watcher.note(f"Next:  convscope evaluate {run}")
@@ -175,17 +175,17 @@ def tell_trained(watcher: TerminalWatcher, trained: Trained, *, json: bool) -> N
     watcher.note("       convscope train PATH/TO/IMAGES   (a folder with one folder per class)")
 
 
-def scores_tables(screen: Console, scores: Scores) -> None:
+def scores_tables(screen: Console, scores: Metrics) -> None:
     """Accuracy, the classes, and who was taken for whom."""
     low, high = scores.interval
     screen.print(
-        f"top-1     {scores.top1:.2%}   ({scores.hits} of {scores.images}; "
+        f"top-1     {scores.top1:.2%}   ({scores.num_correct} of {scores.num_images}; "
         f"95% interval {low:.2%} to {high:.2%})"
     )
     if scores.top5 is not None:
         screen.print(f"top-5     {scores.top5:.2%}")
     screen.print(f"loss      {scores.loss:.4f}")
-    screen.print(f"mean F1   {scores.metric('f1'):.4f}")
+    screen.print(f"mean F1   {scores.value('f1'):.4f}")
     screen.print()
     table = Table("class", box=None, pad_edge=False)
     for name in ("images", "precision", "recall", "F1"):
@@ -200,7 +200,7 @@ def scores_tables(screen: Console, scores: Scores) -> None:
         _print_confusion(screen, scores)
 
 
-def _print_confusion(screen: Console, scores: Scores) -> None:
+def _print_confusion(screen: Console, scores: Metrics) -> None:
     table = Table("true \\ said", box=None, pad_edge=False)
     for name in scores.classes:
         table.add_column(escape(name), justify="right", no_wrap=True, max_width=12)

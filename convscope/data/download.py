@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from convscope.errors import WorkError
 
-Progress = Callable[[str, int, int | None], None]
+DownloadCallback = Callable[[str, int, int | None], None]
 """Called with a file's name, the bytes so far, and how many there will be where that is known."""
 
 PAUSES = (0.0, 1.0, 4.0)  # seconds before each try over all mirrors
@@ -21,7 +21,7 @@ CHUNK = 1 << 18
 
 
 @dataclass(frozen=True)
-class Remote:
+class RemoteFile:
     """A file in the network.
 
     Attributes:
@@ -61,10 +61,10 @@ def digest_of(path: Path, algorithm: str = "sha256") -> str:
 
 
 def fetch(
-    remote: Remote,
+    remote: RemoteFile,
     folder: Path,
     *,
-    progress: Progress | None = None,
+    progress: DownloadCallback | None = None,
     otherwise: str = "pass --data-dir",
 ) -> Path:
     """The path of a file in `folder`, downloaded first unless it is there and right.
@@ -111,7 +111,7 @@ def _note(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
 
-def _try(url: str, remote: Remote, folder: Path, progress: Progress) -> str | None:
+def _try(url: str, remote: RemoteFile, folder: Path, progress: DownloadCallback) -> str | None:
     """Download once. None when it worked, else why it did not."""
     import requests  # noqa: PLC0415  a third of a second
     import urllib3  # noqa: PLC0415

@@ -8,10 +8,10 @@ from pathlib import Path
 from convscope.data import cifar, emnist, idx
 from convscope.data.dataset import Dataset
 from convscope.data.digits import read_digits
-from convscope.data.download import Progress, Remote, cache_folder, fetch
+from convscope.data.download import DownloadCallback, RemoteFile, cache_folder, fetch
 from convscope.data.folder import read_folder
 from convscope.data.table import read_table
-from convscope.data.urls import REMOTES
+from convscope.data.urls import REMOTE_FILES
 from convscope.errors import ConvscopeError, RequestError, WorkError, nearest
 
 NAMES = {
@@ -46,12 +46,12 @@ class Source:
     """
 
     home: str
-    remotes: tuple[Remote, ...]
+    remotes: tuple[RemoteFile, ...]
     find: Callable[[Path], Reader | None]
 
 
 def open_source(
-    data: str, *, data_dir: Path | None = None, progress: Progress | None = None
+    data: str, *, data_dir: Path | None = None, progress: DownloadCallback | None = None
 ) -> Dataset:
     """Open what DATA means: a name of NAMES, or the path of a folder or of a CSV.
 
@@ -94,22 +94,24 @@ def _places(name: str, data_dir: Path | None) -> tuple[Source, Path, list[Path]]
 
 def _source(name: str) -> Source:
     if name.startswith("emnist"):
-        return Source("emnist", REMOTES["emnist"], partial(_find_emnist, emnist.selection(name)))
+        return Source(
+            "emnist", REMOTE_FILES["emnist"], partial(_find_emnist, emnist.selection(name))
+        )
     find = _find_cifar if name in cifar.LAYOUTS else _find_idx
-    return Source(name, REMOTES[name], partial(find, name))
+    return Source(name, REMOTE_FILES[name], partial(find, name))
 
 
 def _find_emnist(part: emnist.Selection, folder: Path) -> Reader | None:
     if part in emnist.find_emnist(folder):
         return partial(emnist.read_emnist_folder, folder, part)
-    archive = folder / REMOTES["emnist"][0].name
+    archive = folder / REMOTE_FILES["emnist"][0].name
     return partial(emnist.read_emnist_zip, archive, part) if archive.is_file() else None
 
 
 def _find_cifar(name: str, folder: Path) -> Reader | None:
     if cifar.find_cifar(folder) == name:
         return partial(cifar.read_cifar_folder, folder, name)
-    archive = folder / REMOTES[name][0].name
+    archive = folder / REMOTE_FILES[name][0].name
     return partial(cifar.read_cifar_archive, archive, name) if archive.is_file() else None
 
 
@@ -118,7 +120,7 @@ def _find_idx(name: str, folder: Path) -> Reader | None:
     return partial(idx.read_idx_folder, folder, name) if here else None
 
 
-def _open_named(name: str, data_dir: Path | None, progress: Progress | None) -> Dataset:
+def _open_named(name: str, data_dir: Path | None, progress: DownloadCallback | None) -> Dataset:
     if data_dir is not None and not data_dir.is_dir():
         raise RequestError(f"The data directory {data_dir} does not exist or is not a folder.")
     source, home, folders = _places(name, data_dir)
@@ -166,7 +168,7 @@ def _open_file(path: Path) -> Dataset:
     if path.suffix.lower() in {".csv", ".tsv", ".txt"}:
         return read_table(path)
     for name, layout in cifar.LAYOUTS.items():
-        if path.name == REMOTES[layout.name][0].name:
+        if path.name == REMOTE_FILES[layout.name][0].name:
             return cifar.read_cifar_archive(path, name)
     if path.suffix.lower() in {".zip", ".gz", ".tgz", ".tar", ".7z", ".rar"}:
         raise RequestError(f"{path} is an archive. Unpack it and pass the folder.")

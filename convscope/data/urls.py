@@ -1,6 +1,6 @@
 """The files of the named sources in the network, with their publishers' MD5."""
 
-from convscope.data.download import Remote
+from convscope.data.download import RemoteFile
 
 IDX_FILES = (
     "train-images-idx3-ubyte.gz",
@@ -10,14 +10,14 @@ IDX_FILES = (
 )
 
 
-def _idx(mirrors: tuple[str, ...], sums: tuple[str, str, str, str]) -> tuple[Remote, ...]:
+def _idx(mirrors: tuple[str, ...], sums: tuple[str, str, str, str]) -> tuple[RemoteFile, ...]:
     return tuple(
-        Remote(name, md5, tuple(mirror + name for mirror in mirrors))
+        RemoteFile(name, md5, tuple(mirror + name for mirror in mirrors))
         for name, md5 in zip(IDX_FILES, sums, strict=True)
     )
 
 
-REMOTES: dict[str, tuple[Remote, ...]] = {
+REMOTE_FILES: dict[str, tuple[RemoteFile, ...]] = {
     "mnist": _idx(
         (
             "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -55,21 +55,21 @@ REMOTES: dict[str, tuple[Remote, ...]] = {
         ),
     ),
     "emnist": (
-        Remote(
+        RemoteFile(
             "gzip.zip",
             "58c8d27c78d21e728a6bc7b3cc06412e",
             ("https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip",),
         ),
     ),
     "cifar10": (
-        Remote(
+        RemoteFile(
             "cifar-10-binary.tar.gz",
             "c32a1d4ab5d03f1284b67883e8d87530",
             ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
         ),
     ),
     "cifar100": (
-        Remote(
+        RemoteFile(
             "cifar-100-binary.tar.gz",
             "03b5dce01913d631647c71ecec9e9cb8",
             ("https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",),

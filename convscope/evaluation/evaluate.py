@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 
 from convscope.card import Card
 from convscope.data.dataset import Dataset, SubsetImages
-from convscope.data.feed import Loaded, Tick, load
+from convscope.data.loading import LoadedDataset, ProgressCallback, load_images
 from convscope.data.source import open_source
 from convscope.data.split import apply_splits
 from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError, WorkError
-from convscope.evaluation.measure import Measured, forward_all, score
-from convscope.evaluation.metrics import Scores
+from convscope.evaluation.measure import EvaluationOutputs, compute_logits, compute_metrics
+from convscope.evaluation.metrics import Metrics
 from convscope.runs.folder import Run
 from convscope.runs.network import load_network
 from convscope.zoo.check import reads_channels_last
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class EvaluationResult:
     """An evaluation, what it was made on, and what whoever reads it should know.
 
     Attributes:
@@ -32,13 +32,13 @@ class Evaluated:
         notes: sentences on classes that are missing, pictures that could not be read, and the like.
     """
 
-    measured: Measured
+    outputs: EvaluationOutputs
     data: str
     notes: tuple[str, ...]
 
     @property
-    def scores(self) -> Scores:
-        return self.measured.scores
+    def metrics(self) -> Metrics:
+        return self.outputs.metrics
 
 
 def evaluate(
@@ -50,8 +50,8 @@ def evaluate(
     batch_size: int = 256,
     device: str = "auto",
     threads: int | None = None,
-    tick: Tick = lambda done, total: None,
-) -> Evaluated:
+    on_progress: ProgressCallback = lambda done, total: None,
+) -> EvaluationResult:
     """Evaluate the best weights of a run; every image is seen exactly once.
 
     Without `data`: the test split that the run set aside. With it: the `split` of those data, the
@@ -72,28 +72,30 @@ def evaluate(
     else:
         dataset = match_classes(open_source(data, data_dir=directory), card)
         indices, words = _chosen(dataset, split)
-    loaded = load(_only(dataset, indices), card, workers=os.cpu_count() or 1, tick=tick)
+    loaded = load_images(
+        _only(dataset, indices), card, workers=os.cpu_count() or 1, on_progress=on_progress
+    )
     usable = loaded.dataset.indices("test")
     notes = _notes(loaded, card, config, own=data is None)
     if not len(usable):
         raise RequestError(f"There is no readable image in {words}.")
     with threads_set(threads):
         net.to(place)
-        logits = forward_all(
+        logits = compute_logits(
             net,
-            loaded.feed,
+            loaded.batch_source,
             usable,
             card,
             batch_size=batch_size,
             device=place,
             channels_last=reads_channels_last(net, channels=card.in_channels, size=card.input_size),
         )
-    measured = score(logits, loaded.dataset.labels[usable], card)
-    if not math.isfinite(measured.scores.loss):
+    outputs = compute_metrics(logits, loaded.dataset.labels[usable], card)
+    if not math.isfinite(outputs.metrics.loss):
         raise WorkError(
             f"The network of {folder.path} answers with what is no number; its weights are bad."
         )
-    return Evaluated(measured, words, notes)
+    return EvaluationResult(outputs, words, notes)
 
 
 def match_classes(dataset: Dataset, card: Card) -> Dataset:
@@ -145,7 +147,9 @@ def _only(dataset: Dataset, indices: NDArray[np.int64]) -> Dataset:
     )
 
 
-def _notes(loaded: Loaded, card: Card, config: dict[str, Any], *, own: bool) -> tuple[str, ...]:
+def _notes(
+    loaded: LoadedDataset, card: Card, config: dict[str, Any], *, own: bool
+) -> tuple[str, ...]:
     counts = loaded.dataset.counts("test")
     missing = [name for name, count in zip(card.classes, counts, strict=True) if not count]
     notes = list(loaded.dataset.warnings)

@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from convscope.card import Card
-from convscope.data.feed import Feed
+from convscope.data.loading import BatchSource
 from convscope.data.normalize import normalize
-from convscope.evaluation.metrics import Scores
+from convscope.evaluation.metrics import Metrics
 from convscope.inference import inference_mode
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Scores, and what each image got, in the order of the indices that were measured.
+class EvaluationOutputs:
+    """Metrics, and what each image got, in the order of the indices that were measured.
 
     Attributes:
         predicted: (n,) the most probable class.
@@ -26,35 +26,35 @@ class Measured:
         losses: (n,) cross-entropy in nats.
     """
 
-    scores: Scores
+    metrics: Metrics
     predicted: NDArray[np.int64]
     confidence: NDArray[np.float64]
     losses: NDArray[np.float64]
 
 
-def forward_all(
+def compute_logits(
     net: nn.Module,
-    feed: Feed,
+    batch_source: BatchSource,
     indices: NDArray[np.int64],
     card: Card,
     *,
     batch_size: int,
     device: torch.device,
     channels_last: bool = True,
-    tick: Callable[[int], None] = lambda done: None,
+    on_progress: Callable[[int], None] = lambda done: None,
 ) -> Tensor:
     """The logits of some pictures, float32 (n, classes), on the CPU. Modes are left as found."""
     batches = [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
     logits: list[Tensor] = []
     with inference_mode(net):
-        for place, pixels in zip(batches, feed.batches(batches), strict=True):
+        for place, pixels in zip(batches, batch_source.batches(batches), strict=True):
             images = normalize(pixels.to(device), card, channels_last=channels_last)
             logits.append(net(images).float().cpu())
-            tick(len(place))
+            on_progress(len(place))
     return torch.cat(logits) if logits else torch.empty(0, len(card.classes))
 
 
-def score(logits: Tensor, labels: NDArray[np.int64], card: Card) -> Measured:
+def compute_metrics(logits: Tensor, labels: NDArray[np.int64], card: Card) -> EvaluationOutputs:
     """Count the answers. Ties go to the class that comes first, in top-1 and in top-5 alike."""
     targets = torch.from_numpy(labels)
     classes = len(card.classes)
@@ -66,10 +66,10 @@ def score(logits: Tensor, labels: NDArray[np.int64], card: Card) -> Measured:
     own = logits.gather(1, targets[:, None])
     before = torch.arange(classes) < targets[:, None]
     rank = ((logits > own) | ((logits == own) & before)).sum(1)
-    scores = Scores(
+    metrics = Metrics(
         classes=card.classes,
         confusion=confusion,
         loss=float(losses.mean()),
-        top5_hits=int((rank < 5).sum()) if classes > 5 else None,
+        num_correct_top5=int((rank < 5).sum()) if classes > 5 else None,
     )
-    return Measured(scores, predicted.numpy(), confidence.numpy(), losses)
+    return EvaluationOutputs(metrics, predicted.numpy(), confidence.numpy(), losses)

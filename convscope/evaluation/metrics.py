@@ -9,48 +9,49 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Metric = Literal["top1", "loss", "f1", "balanced"]
+MetricName = Literal["top1", "loss", "f1", "balanced"]
 """What makes one evaluation better than another: accuracy, cross-entropy (lower is better), the
 mean F1 of the classes, or the mean recall of the classes ("balanced accuracy")."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scores:
+class Metrics:
     """One evaluation of a network on some images, each seen exactly once.
 
     Attributes:
         classes: names, in the order of the rows and columns of `confusion`.
         confusion: counts (true class, predicted class).
         loss: mean cross-entropy of all images, in nats.
-        top5_hits: images whose true class is among the five most probable; None up to five classes.
+        num_correct_top5: images whose true class is among the five most probable; None where
+            there are five classes or fewer.
     """
 
     classes: tuple[str, ...]
     confusion: NDArray[np.int64]
     loss: float
-    top5_hits: int | None
+    num_correct_top5: int | None
 
     @property
-    def images(self) -> int:
+    def num_images(self) -> int:
         return int(self.confusion.sum())
 
     @property
-    def hits(self) -> int:
+    def num_correct(self) -> int:
         return int(np.trace(self.confusion))
 
     @property
     def top1(self) -> float:
         """The share of images whose most probable class is the true one."""
-        return self.hits / self.images
+        return self.num_correct / self.num_images
 
     @property
     def top5(self) -> float | None:
-        return None if self.top5_hits is None else self.top5_hits / self.images
+        return None if self.num_correct_top5 is None else self.num_correct_top5 / self.num_images
 
     @property
     def interval(self) -> tuple[float, float]:
         """The 95% interval of `top1` if the images were drawn at random."""
-        return wilson(self.hits, self.images)
+        return wilson_interval(self.num_correct, self.num_images)
 
     @cached_property
     def support(self) -> NDArray[np.int64]:
@@ -72,7 +73,7 @@ class Scores:
         """The harmonic mean of precision and recall."""
         return _share(2 * np.diag(self.confusion), self.confusion.sum(axis=0) + self.support)
 
-    def metric(self, name: Metric) -> float:
+    def value(self, name: MetricName) -> float:
         """One number to choose by; classes without images do not count in the means."""
         present = self.support > 0
         match name:
@@ -95,20 +96,20 @@ class Scores:
             )
         ]
         return {
-            "images": self.images,
+            "images": self.num_images,
             "top1": self.top1,
             "top1_interval": [low, high],
             **({} if self.top5 is None else {"top5": self.top5}),
             "loss": self.loss,
-            "f1": self.metric("f1"),
-            "balanced": self.metric("balanced"),
+            "f1": self.value("f1"),
+            "balanced": self.value("balanced"),
             "classes": list(self.classes),
             "per_class": per_class,
             "confusion": self.confusion.tolist(),
         }
 
 
-def better(new: tuple[float, float], old: tuple[float, float], metric: Metric) -> bool:
+def is_better(new: tuple[float, float], old: tuple[float, float], metric: MetricName) -> bool:
     """Whether one (value of the metric, loss) beats another.
 
     The loss is better when lower, the other metrics when higher; equal values leave it to the loss,
@@ -119,19 +120,21 @@ def better(new: tuple[float, float], old: tuple[float, float], metric: Metric) -
     return new[0] > old[0]
 
 
-def wilson(hits: int, images: int, z: float = 1.959963984540054) -> tuple[float, float]:
+def wilson_interval(
+    num_correct: int, num_images: int, z: float = 1.959963984540054
+) -> tuple[float, float]:
     """The interval of a share, 95% unless `z` says otherwise: Wilson, 1927.
 
-    With p = hits / n, its center is (p + z²/2n) / (1 + z²/n) and its half-width
+    With p = num_correct / n, its center is (p + z²/2n) / (1 + z²/n) and its half-width
     z / (1 + z²/n) · sqrt(p(1 - p)/n + z²/4n²). Never outside 0..1, and honest near both ends.
 
-        >>> low, high = wilson(97, 100)
+        >>> low, high = wilson_interval(97, 100)
         >>> print(f"{low:.4f} {high:.4f}")
         0.9155 0.9897
     """
-    share, shrink = hits / images, 1 + z * z / images
-    center = (share + z * z / (2 * images)) / shrink
-    half = z / shrink * math.sqrt(share * (1 - share) / images + z * z / (4 * images**2))
+    share, shrink = num_correct / num_images, 1 + z * z / num_images
+    center = (share + z * z / (2 * num_images)) / shrink
+    half = z / shrink * math.sqrt(share * (1 - share) / num_images + z * z / (4 * num_images**2))
     return max(0.0, min(center - half, share)), min(1.0, max(center + half, share))
 
 

@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 
 from convscope.card import Card
 from convscope.data.decode import UnreadableImage, decode
-from convscope.data.feed import Tick
 from convscope.data.folder import ENDINGS
+from convscope.data.loading import ProgressCallback
 from convscope.data.normalize import normalize
 from convscope.data.resize import resize_image
 from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError
-from convscope.runs.folder import Run
 from convscope.runs.network import load_network
 from convscope.zoo.check import reads_channels_last
 
@@ -30,19 +29,19 @@ class Prediction:
     """What the network says of one image: its classes by falling probability."""
 
     path: str
-    ranking: tuple[tuple[str, float], ...]
+    top_k: tuple[tuple[str, float], ...]
 
     @property
     def label(self) -> str:
-        return self.ranking[0][0]
+        return self.top_k[0][0]
 
     @property
     def probability(self) -> float:
-        return self.ranking[0][1]
+        return self.top_k[0][1]
 
     def to_dict(self) -> dict[str, Any]:
         """The facts as JSON has them."""
-        probabilities = dict(self.ranking)
+        probabilities = dict(self.top_k)
         return dict(
             path=self.path,
             label=self.label,
@@ -53,10 +52,24 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Answers in the order of the paths, and (path, reason) of each unreadable image."""
+    """A sequence of predictions in the order of the paths.
 
-    answers: tuple[Prediction, ...]
+    Attributes:
+        predictions: the same as a tuple.
+        unreadable: (path, reason) of each image that could not be read; it has no prediction.
+    """
+
+    predictions: tuple[Prediction, ...]
     unreadable: tuple[tuple[str, str], ...]
+
+    def __len__(self) -> int:
+        return len(self.predictions)
+
+    def __iter__(self) -> Iterator[Prediction]:
+        return iter(self.predictions)
+
+    def __getitem__(self, index: int) -> Prediction:
+        return self.predictions[index]
 
 
 def predict(
@@ -67,7 +80,7 @@ def predict(
     batch_size: int = 64,
     device: str = "auto",
     threads: int | None = None,
-    tick: Tick = lambda done, total: None,
+    on_progress: ProgressCallback = lambda done, total: None,
 ) -> Predictions:
     """Label images: files, folders (all images below them) and globs.
 
@@ -78,12 +91,12 @@ def predict(
     """
     if min(top, batch_size, 1 if threads is None else threads) < 1:
         raise RequestError("--top, --batch-size and --threads must be 1 or more.")
-    net, card = load_network(Run.open(run))
+    net, card = load_network(run)
     place = choose_device(device)
     net.to(place)
     channels_last = reads_channels_last(net, channels=card.in_channels, size=card.input_size)
     files = find_images(paths)
-    answers: list[Prediction] = []
+    predictions: list[Prediction] = []
     unreadable: list[tuple[str, str]] = []
     done = 0
     with threads_set(threads), torch.inference_mode():
@@ -92,10 +105,10 @@ def predict(
             if names:
                 moved = torch.from_numpy(pixels).to(place)
                 logits = net(normalize(moved, card, channels_last=channels_last))
-                answers += _ranked(names, logits.double().softmax(1).cpu().numpy(), card, top)
+                predictions += _ranked(names, logits.double().softmax(1).cpu().numpy(), card, top)
             done += len(names) + len(bad)
-            tick(done, len(files))
-    return Predictions(tuple(answers), tuple(unreadable))
+            on_progress(done, len(files))
+    return Predictions(tuple(predictions), tuple(unreadable))
 
 
 def find_images(paths: Sequence[str | Path]) -> list[Path]:

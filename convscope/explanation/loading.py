@@ -13,7 +13,6 @@ from convscope.data.decode import UnreadableImage, decode
 from convscope.data.normalize import normalize
 from convscope.data.resize import resize_image
 from convscope.errors import RequestError
-from convscope.runs.folder import Run
 from convscope.runs.network import load_network
 from convscope.weights import load_weights
 from convscope.weights.adapt import first_filters, outputs
@@ -52,7 +51,7 @@ def open_network(
     if Path(subject).is_dir():
         if weights:
             raise RequestError("A run has its own weights; leave --weights out.")
-        return (*load_network(Run.open(subject)), "")
+        return (*load_network(subject), "")
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
         net = build(str(subject)).eval()

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from convscope.data.feed import Loaded
-from convscope.evaluation.measure import Measured
-from convscope.evaluation.metrics import Scores
+from convscope.data.loading import LoadedDataset
+from convscope.evaluation.measure import EvaluationOutputs
+from convscope.evaluation.metrics import Metrics
 from convscope.reports.chart import curves
 
 _WORST = 24  # mistakes that are shown
@@ -27,9 +27,9 @@ def report(
     title: str,
     told: str,
     metrics: Sequence[Mapping[str, Any]],
-    test: Measured,
+    test: EvaluationOutputs,
     indices: NDArray[np.int64],
-    loaded: Loaded,
+    loaded: LoadedDataset,
     net: nn.Module,
 ) -> str:
     """The page as text. `told` says in a sentence what was trained; `indices` are the pictures that
@@ -37,8 +37,8 @@ def report(
     """
     parts = {
         "Training": _training(metrics),
-        "Classes": _classes(test.scores),
-        "Confusion": _confusion(test.scores),
+        "Classes": _classes(test.metrics),
+        "Confusion": _confusion(test.metrics),
         "Worst mistakes": _mistakes(test, indices, loaded),
         "First-layer filters": _filters(net),
     }
@@ -52,17 +52,17 @@ def report(
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
         f"<title>{escape(title)}</title><style>{style}</style></head>"
-        f"<body><header><h1>{escape(title)}</h1><p>{escape(told)}</p>{_headline(test.scores)}</header>"
+        f"<body><header><h1>{escape(title)}</h1><p>{escape(told)}</p>{_headline(test.metrics)}</header>"
         f"<main>{body}</main></body></html>\n"
     )
 
 
-def _headline(scores: Scores) -> str:
+def _headline(scores: Metrics) -> str:
     low, high = scores.interval
     return (
-        f'<p class="headline"><strong>{scores.top1:.2%}</strong> of {scores.images:,} test images '
-        f"right; 95% interval {low:.2%} to {high:.2%}. Loss {scores.loss:.4f}, mean F1 "
-        f"{scores.metric('f1'):.3f}.</p>"
+        f'<p class="headline"><strong>{scores.top1:.2%}</strong> of {scores.num_images:,} test '
+        f"images right; 95% interval {low:.2%} to {high:.2%}. Loss {scores.loss:.4f}, mean F1 "
+        f"{scores.value('f1'):.3f}.</p>"
     )
 
 
@@ -82,7 +82,7 @@ def _training(metrics: Sequence[Mapping[str, Any]]) -> str:
     return f'{told}<div class="charts">{charts}</div>'
 
 
-def _classes(scores: Scores) -> str:
+def _classes(scores: Metrics) -> str:
     rows = "".join(
         f"<tr><th>{escape(name)}</th><td>{n}</td><td>{p:.3f}</td><td>{r:.3f}</td><td>{f:.3f}</td></tr>"
         for name, n, p, r, f in zip(
@@ -95,7 +95,7 @@ def _classes(scores: Scores) -> str:
     )
 
 
-def _confusion(scores: Scores) -> str:
+def _confusion(scores: Metrics) -> str:
     counts = scores.confusion
     if len(scores.classes) > _WIDE:
         wrong = counts - np.diag(np.diag(counts))
@@ -129,14 +129,14 @@ def _confusion(scores: Scores) -> str:
     )
 
 
-def _mistakes(test: Measured, indices: NDArray[np.int64], loaded: Loaded) -> str:
+def _mistakes(test: EvaluationOutputs, indices: NDArray[np.int64], loaded: LoadedDataset) -> str:
     dataset = loaded.dataset
     labels = dataset.labels[indices]
     wrong = np.flatnonzero(test.predicted != labels)
     worst = wrong[np.argsort(-test.losses[wrong], kind="stable")][:_WORST]
     if not len(worst):
         return "<p>None: every test image was right.</p>"
-    pixels = next(iter(loaded.feed.batches([indices[worst]]))).numpy()
+    pixels = next(iter(loaded.batch_source.batches([indices[worst]]))).numpy()
     cards = "".join(
         f'<figure class="mistake"><img src="{_png(image)}" alt="">'
         f"<figcaption><b>{escape(dataset.classes[labels[place]])}</b> called "

@@ -15,7 +15,7 @@ import tomli_w
 from convscope.atomic import remove_leftovers, write_atomically
 from convscope.card import Card
 from convscope.errors import RequestError, WorkError
-from convscope.runs.tensor_file import Damaged, Stored, load_tensors, save_tensors
+from convscope.runs.tensor_file import CorruptFileError, TensorFile, load_tensors, save_tensors
 
 _BEFORE_CONFIG = {".lock", "card.json", "network.toml", "splits.csv", "problems.csv"}
 _KEPT = 2  # states in last/: the newest, and the one to fall back on
@@ -46,7 +46,7 @@ class Run:
         wanted = path or _free(Path("runs") / f"{datetime.now(UTC).astimezone():%Y-%m-%d}_{name}")
         try:
             wanted.mkdir(parents=True, exist_ok=True)
-            occupied = not all(_of_a_start(file) for file in wanted.iterdir())
+            occupied = not all(_is_startup_file(file) for file in wanted.iterdir())
         except NotADirectoryError as error:
             raise RequestError(f"{wanted} is a file; --out must name a folder.") from error
         except FileExistsError as error:
@@ -93,7 +93,7 @@ class Run:
         finally:
             lock.release()
 
-    def discard_unless_begun(self) -> None:
+    def discard_if_unstarted(self) -> None:
         """Remove what a start has made that came to nothing; only for who holds the lock."""
         if (self.path / "config.toml").exists():
             return
@@ -137,7 +137,7 @@ class Run:
             return []
         return [json.loads(line) for line in self.read("metrics.jsonl").splitlines()]
 
-    def read_weights(self) -> Stored:
+    def read_weights(self) -> TensorFile:
         """The best weights. Raises RequestError where training has not come so far."""
         path = self.path / "model.safetensors"
         if not path.exists():
@@ -147,18 +147,18 @@ class Run:
             )
         return load_tensors(path)
 
-    def write_weights(self, stored: Stored) -> None:
-        save_tensors(self.path / "model.safetensors", stored.tensors, stored.facts)
+    def write_weights(self, stored: TensorFile) -> None:
+        save_tensors(self.path / "model.safetensors", stored.tensors, stored.metadata)
 
-    def write_state(self, step: int, stored: Stored) -> None:
+    def write_state(self, step: int, stored: TensorFile) -> None:
         """Keep what resume needs; older states go only once this one was read back whole."""
         folder = self.path / "last"
         folder.mkdir(exist_ok=True)
-        save_tensors(folder / f"step-{step:09d}.safetensors", stored.tensors, stored.facts)
+        save_tensors(folder / f"step-{step:09d}.safetensors", stored.tensors, stored.metadata)
         for older in self._states()[_KEPT:]:
             older.unlink(missing_ok=True)
 
-    def read_state(self) -> tuple[Stored | None, list[str]]:
+    def read_state(self) -> tuple[TensorFile | None, list[str]]:
         """The newest whole state, None before the first, and what was wrong with any newer one.
 
         Raises WorkError where there are some and none is whole.
@@ -167,7 +167,7 @@ class Run:
         for path in self._states():
             try:
                 return load_tensors(path), passed_over
-            except Damaged as error:
+            except CorruptFileError as error:
                 passed_over.append(str(error))
         if passed_over:
             raise WorkError(f"{self.path} cannot be resumed. {' '.join(passed_over)}")
@@ -177,14 +177,14 @@ class Run:
         return sorted((self.path / "last").glob("step-*.safetensors"), reverse=True)
 
 
-def as_word(name: str) -> str:
+def slugify(name: str) -> str:
     """A name fit to be part of a folder's name."""
     return "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in name).strip(
         "-."
     )
 
 
-def _of_a_start(file: Path) -> bool:
+def _is_startup_file(file: Path) -> bool:
     """Whether a file may be left by a training that was killed before it wrote its config."""
     return file.name in _BEFORE_CONFIG or (file.name[0] == "." and file.suffix == ".tmp")
 

@@ -14,7 +14,7 @@ from convscope.card import Card
 from convscope.errors import ConvscopeError
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live, Snapshot
-from convscope.runs.tensor_file import Stored
+from convscope.runs.tensor_file import TensorFile
 from convscope.zoo import ZOO, build
 from convscope.zoo.table_file import is_table
 
@@ -92,13 +92,13 @@ def _metrics(path: Path, _stamp: Stamp) -> list[JsonDict]:
     return thinned([finite(line) for line in lines if isinstance(line, dict)])
 
 
-def read_snapshot(path: Path, name: Snapshot) -> Stored | None:
+def read_snapshot(path: Path, name: Snapshot) -> TensorFile | None:
     """A snapshot of the run at `path`; None if there is none. Do not change it."""
     return _snapshot(path, name, stamp(Live(path).folder / f"{name}.safetensors"))
 
 
 @lru_cache(maxsize=16)
-def _snapshot(path: Path, name: Snapshot, _stamp: Stamp) -> Stored | None:
+def _snapshot(path: Path, name: Snapshot, _stamp: Stamp) -> TensorFile | None:
     return Live(path).read_snapshot(name)
 
 

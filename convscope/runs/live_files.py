@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from convscope.atomic import remove_leftovers
-from convscope.runs.step_history import Series
-from convscope.runs.tensor_file import Damaged, Stored, load_tensors, pack_tensors
+from convscope.runs.step_history import StepHistory
+from convscope.runs.tensor_file import CorruptFileError, TensorFile, load_tensors, pack_tensors
 
 Command = Literal["pause", "resume", "save", "stop"]
 Snapshot = Literal["look", "filters", "wrong"]
@@ -28,7 +28,7 @@ class Live:
 
     - `now.json`: where the training is; `updated_at` is the unix time of the last update, and
       `acknowledged` the id of the last command that was carried out
-    - `series.npy`: the steps, see `Series`
+    - `steps.npy`: the steps, see `StepHistory`
     - `look.safetensors`: a batch as the network saw it, each layer's activations and gradients
     - `filters.safetensors`: the first convolution's filters at a few steps
     - `wrong.safetensors`: the validation images with the largest losses at the last validation
@@ -59,23 +59,23 @@ class Live:
         """Where the training is; None if it never wrote its status."""
         return self._read_json("now.json")
 
-    def write_series(self, series: Series) -> None:
-        self._write("series.npy", series.to_bytes())
+    def write_step_history(self, series: StepHistory) -> None:
+        self._write("steps.npy", series.to_bytes())
 
-    def read_series(self) -> Series | None:
-        data = self._read("series.npy")
+    def read_step_history(self) -> StepHistory | None:
+        data = self._read("steps.npy")
         try:
-            return None if data is None else Series.from_bytes(data)
+            return None if data is None else StepHistory.from_bytes(data)
         except ValueError:
             return None
 
-    def write_snapshot(self, name: Snapshot, stored: Stored) -> None:
-        self._write(f"{name}.safetensors", pack_tensors(stored.tensors, stored.facts))
+    def write_snapshot(self, name: Snapshot, stored: TensorFile) -> None:
+        self._write(f"{name}.safetensors", pack_tensors(stored.tensors, stored.metadata))
 
-    def read_snapshot(self, name: Snapshot) -> Stored | None:
+    def read_snapshot(self, name: Snapshot) -> TensorFile | None:
         try:
             return load_tensors(self.folder / f"{name}.safetensors")
-        except (Damaged, OSError):
+        except (CorruptFileError, OSError):
             return None
 
     def changed(self, name: str) -> int:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -17,15 +18,17 @@ from convscope.zoo.table_file import is_table, read_table
 _TABLE = "network.toml"
 
 
-def load_network(run: Run) -> tuple[nn.Module, Card]:
+def load_network(run: str | Path | Run) -> tuple[nn.Module, Card]:
     """The network with its best weights, in eval mode, on the CPU; and its card.
 
     Raises RequestError where card, weights and network do not belong together.
     """
+    run = run if isinstance(run, Run) else Run.open(run)
+    run = run if isinstance(run, Run) else Run.open(run)
     card, stored, config = run.read_card(), run.read_weights(), run.read_config()
-    with importable(config):
-        net = build_network(kept_model(run, str(config["model"])), card)
-    fill(net, stored.tensors, where=str(run.path / "model.safetensors"), card=card)
+    with on_sys_path(config):
+        net = build_network(model_source(run, str(config["model"])), card)
+    load_state(net, stored.tensors, where=str(run.path / "model.safetensors"), card=card)
     return net.eval(), card
 
 
@@ -38,19 +41,19 @@ def build_network(model: str, card: Card) -> nn.Module:
     return net
 
 
-def keep_model(run: Run, model: str) -> None:
+def save_model_source(run: Run, model: str) -> None:
     """Keep what a network is built from: a layer table is copied into the run as network.toml."""
     if is_table(model):
         run.write(_TABLE, read_table(model).text)
 
 
-def kept_model(run: Run, model: str) -> str:
+def model_source(run: Run, model: str) -> str:
     """What a run's network is built from: the run's own copy of a layer table, else `model`."""
     return str(run.path / _TABLE) if is_table(model) else model
 
 
 @contextmanager
-def importable(config: Mapping[str, Any]) -> Generator[None]:
+def on_sys_path(config: Mapping[str, Any]) -> Generator[None]:
     """The folder that a run's `module:attr` was imported from can be imported from again."""
     folder = config.get("network", {}).get("folder")
     if folder is None or folder in sys.path:
@@ -63,7 +66,7 @@ def importable(config: Mapping[str, Any]) -> Generator[None]:
         sys.path.remove(folder)
 
 
-def fill(net: nn.Module, weights: Mapping[str, Tensor], *, where: str, card: Card) -> None:
+def load_state(net: nn.Module, weights: Mapping[str, Tensor], *, where: str, card: Card) -> None:
     """Put weights into a network. Raises RequestError, naming the first that does not fit."""
     own = net.state_dict()
     for name in sorted(own.keys() | weights.keys()):

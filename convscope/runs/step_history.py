@@ -17,26 +17,26 @@ COLUMNS = (
     "low_at",  # the step that had it
     "loss_high",
     "high_at",
-    "hits",  # images answered right, before their step
-    "images",
+    "num_correct",  # images classified correctly, before their step
+    "num_images",
     "lr_low",
     "lr_high",
     "seconds",  # spent in the steps
 )
 _AT = {name: place for place, name in enumerate(COLUMNS)}
-_SUMS = [_AT[name] for name in ("steps", "loss", "hits", "images", "seconds")]
+_SUMS = [_AT[name] for name in ("steps", "loss", "num_correct", "num_images", "seconds")]
 
 
-class Series:
+class StepHistory:
     """What every step told, in buckets of equally many steps.
 
     A bucket of width w holds the steps from a multiple of w plus 1 to the next multiple. When there
     are more than `most`, neighbors are merged and w doubles: memory and the page's work stay the
     same however long a training lasts, and the lowest and the highest loss stay where they were.
 
-        >>> series = Series(most=2)
+        >>> series = StepHistory(most=2)
         >>> for step, loss in enumerate([3.0, 1.0, 2.0, 4.0, 5.0], 1):
-        ...     series.add(step, loss=loss, hits=0, images=1, lr=0.1, seconds=0.0)
+        ...     series.add(step, loss=loss, num_correct=0, num_images=1, lr=0.1, seconds=0.0)
         >>> series.width, series.column("loss_low").tolist(), series.column("high_at").tolist()
         (4, [1.0, 5.0], [4.0, 5.0])
     """
@@ -65,13 +65,34 @@ class Series:
         return self.table[:, _AT[name]]
 
     def add(
-        self, step: int, *, loss: float, hits: int, images: int, lr: float, seconds: float
+        self,
+        step: int,
+        *,
+        loss: float,
+        num_correct: int,
+        num_images: int,
+        lr: float,
+        seconds: float,
     ) -> None:
         """Tell of a step. One that was told before, which a resumed training repeats, is kept."""
         if step <= self.last:
             return
         self.last = step
-        row = [step, step, 1, loss, loss, step, loss, step, hits, images, lr, lr, seconds]
+        row = [
+            step,
+            step,
+            1,
+            loss,
+            loss,
+            step,
+            loss,
+            step,
+            num_correct,
+            num_images,
+            lr,
+            lr,
+            seconds,
+        ]
         group = (step - 1) // self.width
         if group == self._group:
             _add(self._open, row)
@@ -109,7 +130,7 @@ class Series:
         return kept.getvalue()
 
     @classmethod
-    def from_bytes(cls, data: bytes, *, most: int = MOST) -> "Series":
+    def from_bytes(cls, data: bytes, *, most: int = MOST) -> "StepHistory":
         """What `to_bytes` wrote. Raises ValueError for anything else."""
         table = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
         if table.dtype != np.float64 or table.ndim != 2 or table.shape[1] != len(COLUMNS):

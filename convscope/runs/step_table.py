@@ -26,12 +26,12 @@ def steps_of(path: Path) -> tuple[int, list[Row]] | None:
 
     None if the run has none. Numbers have seven digits; None stands for those that are not finite.
     """
-    return _steps(path, stamp(Live(path).folder / "series.npy"))
+    return _steps(path, stamp(Live(path).folder / "steps.npy"))
 
 
 @lru_cache(maxsize=64)
 def _steps(path: Path, _stamp: Stamp) -> tuple[int, list[Row]] | None:
-    series = Live(path).read_series()
+    series = Live(path).read_step_history()
     if series is None or not len(series):
         return None
     column = series.column
@@ -44,9 +44,9 @@ def _steps(path: Path, _stamp: Stamp) -> tuple[int, list[Row]] | None:
             column("low_at"),
             column("loss_high"),
             column("high_at"),
-            column("hits") / column("images"),
+            column("num_correct") / column("num_images"),
             column("lr_high"),
-            column("images") / column("seconds"),
+            column("num_images") / column("seconds"),
         )
     rows = np.stack(columns, 1)
     return series.width, [

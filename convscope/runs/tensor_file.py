@@ -16,48 +16,50 @@ from convscope.atomic import write_atomically
 from convscope.errors import WorkError
 
 
-class Damaged(WorkError):
+class CorruptFileError(WorkError):
     """A file of tensors that is cut off, altered, or not one."""
 
 
 @dataclass(frozen=True)
-class Stored:
-    """What a file of tensors holds: the tensors by name, and facts in strict JSON."""
+class TensorFile:
+    """What a file of tensors holds: the tensors by name, and metadata as strict JSON."""
 
     tensors: Mapping[str, Tensor]
-    facts: Mapping[str, Any]
+    metadata: Mapping[str, Any]
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
     """Write atomically, then read back and compare with what was meant.
 
     Raises WorkError where it could not be written, Damaged where the disk gives back other bytes.
     """
-    write_atomically(path, pack_tensors(tensors, facts))
+    write_atomically(path, pack_tensors(tensors, metadata))
     load_tensors(path)
 
 
-def pack_tensors(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> bytes:
+def pack_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> bytes:
     """The bytes that `load_tensors` reads from a file."""
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    text = json.dumps(facts, ensure_ascii=False, allow_nan=False)
-    return save(plain, {"facts": text, "sha256": _digest(plain, text)})
+    text = json.dumps(metadata, ensure_ascii=False, allow_nan=False)
+    return save(plain, {"metadata": text, "sha256": _digest(plain, text)})
 
 
-def load_tensors(path: Path) -> Stored:
+def load_tensors(path: Path) -> TensorFile:
     """Read a file that `save_tensors` wrote. Raises Damaged, naming the path, for any other."""
     try:
-        metadata, tensors = _read(path)
-        text = metadata["facts"]
-        facts = json.loads(text)
-        whole = metadata["sha256"] == _digest(tensors, text)
+        header, tensors = _read(path)
+        text = header["metadata"]
+        metadata = json.loads(text)
+        is_valid = header["sha256"] == _digest(tensors, text)
     except FileNotFoundError as error:
-        raise Damaged(f"There is no {path}.") from error
+        raise CorruptFileError(f"There is no {path}.") from error
     except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
-        raise Damaged(f"{path} is damaged or not of convscope's making ({error}).") from error
-    if not whole:
-        raise Damaged(f"{path} is damaged: its content is not what was written.")
-    return Stored(tensors, facts)
+        raise CorruptFileError(
+            f"{path} is damaged or not of convscope's making ({error})."
+        ) from error
+    if not is_valid:
+        raise CorruptFileError(f"{path} is damaged: its content is not what was written.")
+    return TensorFile(tensors, metadata)
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -11,7 +11,7 @@ from convscope.errors import RequestError
 from convscope.receptive import receptive_fields
 from convscope.recording import operations
 from convscope.runs.folder import Run
-from convscope.runs.network import importable, kept_model
+from convscope.runs.network import model_source, on_sys_path
 from convscope.summaries.rows import rows_of
 from convscope.summaries.table import Summary
 from convscope.zoo import build, made_for
@@ -71,8 +71,8 @@ def summarized(net: nn.Module, *, name: str, image: tuple[int, int, int]) -> Sum
 def _of_run(run: Run) -> Summary:
     card, config = run.read_card(), run.read_config()
     name = str(config["model"])
-    with importable(config):
-        net = _built(kept_model(run, name), len(card.classes), card.in_channels, card.input_size)
+    with on_sys_path(config):
+        net = _built(model_source(run, name), len(card.classes), card.in_channels, card.input_size)
     return summarized(net, name=name, image=(card.in_channels, *card.input_size))
 
 

@@ -11,15 +11,21 @@ from typing import Any
 import torch
 
 from convscope.card import Card
-from convscope.data.feed import Loaded
+from convscope.data.loading import LoadedDataset
 from convscope.data.source import open_source
 from convscope.data.split import apply_splits, fill_splits, write_splits
 from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError
-from convscope.evaluation.metrics import Scores
+from convscope.evaluation.metrics import Metrics
 from convscope.reports import report
-from convscope.runs.folder import Run, as_word
-from convscope.runs.network import build_network, fill, importable, keep_model, kept_model
+from convscope.runs.folder import Run, slugify
+from convscope.runs.network import (
+    build_network,
+    load_state,
+    model_source,
+    on_sys_path,
+    save_model_source,
+)
 from convscope.training.callbacks.base import Quiet, Watcher
 from convscope.training.callbacks.interrupt import Wish, wish_to_stop
 from convscope.training.callbacks.live_status import Teller
@@ -48,7 +54,7 @@ class Trained:
     """What a training leaves: the run folder, its test, and the seconds from start to end."""
 
     run: Path
-    test: Scores
+    test: Metrics
     seconds: float
 
 
@@ -79,7 +85,7 @@ def train_run(
     dataset = open_source(data, data_dir=settings.data_dir, progress=watcher.downloading)
     dataset = fill_splits(dataset, val=settings.val, test=settings.test, seed=settings.split_seed)
     model = Path(settings.model).stem if is_table(settings.model) else settings.model
-    run = Run.create(Path(out) if out else None, name=f"{as_word(model)}_{as_word(dataset.name)}")
+    run = Run.create(Path(out) if out else None, name=f"{slugify(model)}_{slugify(dataset.name)}")
     with _left_as_found(settings), wish_to_stop() as wish, run.locked(), _kept_if_begun(run):
         weights = _weights(settings, watcher)
         start = weights and weights.card
@@ -97,7 +103,7 @@ def train_run(
         training = _training(net, loaded, card, settings, run, device, watcher, wish, teller)
         training.choose_engine()
         check_space(run.path, sum(t.numel() * t.element_size() for t in net.state_dict().values()))
-        keep_model(run, settings.model)
+        save_model_source(run, settings.model)
         run.write("card.json", card.to_json())
         run.write("splits.csv", write_splits(loaded.dataset))
         run.write("problems.csv", problems_csv(loaded))
@@ -144,8 +150,8 @@ def resume(
         if changed:
             watcher.note(f"Not bit-identical to an unbroken run: {', '.join(changed)}.")
         torch.manual_seed(settings.seed)
-        with importable(config):
-            net = build_network(kept_model(folder, settings.model), card)
+        with on_sys_path(config):
+            net = build_network(model_source(folder, settings.model), card)
         weights = _weights(settings, watcher) if stored is None else None
         if weights is not None:  # it was stopped before its first state was saved
             start_from(weights, net, card)
@@ -159,7 +165,7 @@ def resume(
 
 def _same_data(
     run: Run, config: dict[str, Any], card: Card, settings: TrainConfig, watcher: Watcher
-) -> Loaded:
+) -> LoadedDataset:
     """The data of a run, as they were. Raises RequestError where they are others now."""
     dataset = open_source(config["data"], data_dir=settings.data_dir)
     if dataset.classes != card.classes:
@@ -185,7 +191,7 @@ def _weights(settings: TrainConfig, watcher: Watcher) -> Weights | None:
 
 def _training(
     net: torch.nn.Module,
-    loaded: Loaded,
+    loaded: LoadedDataset,
     card: Card,
     settings: TrainConfig,
     run: Run,
@@ -217,9 +223,9 @@ def _finish(training: Training, began: float) -> Trained:
     """Test the best weights, once, and write the report."""
     run, card = training.run, training.card
     weights = run.read_weights().tensors
-    fill(training.net, weights, where=str(run.path / "model.safetensors"), card=card)
+    load_state(training.net, weights, where=str(run.path / "model.safetensors"), card=card)
     test = training.measure_or_stop("test")
-    run.write("test.json", json.dumps(test.scores.to_dict(), indent=1, ensure_ascii=False) + "\n")
+    run.write("test.json", json.dumps(test.metrics.to_dict(), indent=1, ensure_ascii=False) + "\n")
     page = report(
         title=run.path.name,
         told=training.told,
@@ -230,11 +236,13 @@ def _finish(training: Training, began: float) -> Trained:
         net=training.net,
     )
     run.write("report.html", page)
-    scores = test.scores
+    scores = test.metrics
     training.teller.end(
-        "done", f"Test accuracy {scores.top1:.2%} ({scores.hits:,} of {scores.images:,} images)."
+        "done",
+        f"Test accuracy {scores.top1:.2%} "
+        f"({scores.num_correct:,} of {scores.num_images:,} images).",
     )
-    return Trained(run.path, test.scores, time.perf_counter() - began)
+    return Trained(run.path, test.metrics, time.perf_counter() - began)
 
 
 @contextlib.contextmanager
@@ -250,4 +258,4 @@ def _kept_if_begun(run: Run) -> Generator[None]:
     try:
         yield
     finally:
-        run.discard_unless_begun()
+        run.discard_if_unstarted()

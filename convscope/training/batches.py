@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.data.augment import augment, epoch_order
-from convscope.data.feed import Loaded
+from convscope.data.loading import LoadedDataset
 from convscope.training.config import TrainConfig, decided
 
 
@@ -27,7 +27,7 @@ def total_steps(settings: TrainConfig, batches: int) -> int | None:
 
 
 def orders_from(
-    batch: int, loaded: Loaded, settings: TrainConfig, *, epoch: int
+    batch: int, loaded: LoadedDataset, settings: TrainConfig, *, epoch: int
 ) -> list[NDArray[np.int64]]:
     """The indices of an epoch's batches from number `batch` on."""
     order = epoch_order(
@@ -41,11 +41,11 @@ def orders_from(
 
 
 def batches_from(
-    batch: int, loaded: Loaded, settings: TrainConfig, *, epoch: int
+    batch: int, loaded: LoadedDataset, settings: TrainConfig, *, epoch: int
 ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
     """The batches of an epoch from number `batch` on: their indices and bytes (n, h, w, c)."""
     coming = orders_from(batch, loaded, settings, epoch=epoch)
-    for indices, pixels in zip(coming, loaded.feed.batches(coming), strict=True):
+    for indices, pixels in zip(coming, loaded.batch_source.batches(coming), strict=True):
         yield indices, augmented(pixels, indices, settings, epoch=epoch)
 
 

@@ -13,7 +13,7 @@ from cyclopts import Group, Parameter
 from convscope.card import ResizeMode
 from convscope.data.augment import Augment, Sampling
 from convscope.errors import RequestError, nearest
-from convscope.evaluation.metrics import Metric
+from convscope.evaluation.metrics import MetricName
 
 Optimizer = Literal["sgd", "adamw"]
 ScheduleName = Literal["plateau", "step", "cosine", "one-cycle", "constant"]
@@ -105,7 +105,7 @@ class TrainConfig:
     steps: Annotated[int | None, LENGTH] = None
     max_minutes: Annotated[float | None, LENGTH] = None
     early_stopping_patience: Annotated[int, LENGTH] = 0
-    metric: Annotated[Metric, LENGTH] = "top1"
+    metric: Annotated[MetricName, LENGTH] = "top1"
 
     optimizer: Annotated[Optimizer, OPTIMIZER] = "sgd"
     lr: Annotated[float | None, OPTIMIZER] = None

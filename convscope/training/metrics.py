@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from convscope.evaluation.metrics import Scores
+from convscope.evaluation.metrics import Metrics
 from convscope.training.state import Counters
 
 
@@ -19,11 +19,11 @@ def trained_line(counters: Counters, rate: float) -> dict[str, Any]:
     }
 
 
-def validated_line(scores: Scores) -> dict[str, Any]:
+def validated_line(scores: Metrics) -> dict[str, Any]:
     """What the validation images say after it."""
     return {
         "val_loss": scores.loss,
         "val_top1": scores.top1,
-        "val_f1": scores.metric("f1"),
-        "val_balanced": scores.metric("balanced"),
+        "val_f1": scores.value("f1"),
+        "val_balanced": scores.value("balanced"),
     }

@@ -20,7 +20,7 @@ from torch import nn
 from convscope.card import Card
 from convscope.data.dataset import SPLITS, Dataset, Split
 from convscope.data.decode import UnreadableImage
-from convscope.data.feed import Loaded, MemoryFeed, load
+from convscope.data.loading import LoadedDataset, MemoryBatchSource, load_images
 from convscope.data.normalize import pixel_statistics
 from convscope.data.resize import choose_resize_mode
 from convscope.data.source import NAMES
@@ -126,19 +126,21 @@ def _look(dataset: Dataset) -> tuple[list[tuple[int, int]], bool]:
     return sizes, gray
 
 
-def load_checked(dataset: Dataset, card: Card, settings: TrainConfig, watcher: Watcher) -> Loaded:
+def load_checked(
+    dataset: Dataset, card: Card, settings: TrainConfig, watcher: Watcher
+) -> LoadedDataset:
     """Load the data, and refuse them where they cannot be trained on.
 
     Raises RequestError where more than `max_corrupt_fraction` of the pictures cannot be read, or
     all of a class's training pictures.
     """
     workers = min(32, os.cpu_count() or 1)
-    loaded = load(
+    loaded = load_images(
         dataset,
         card,
         workers=workers,
         cache_fraction=settings.cache_fraction,
-        tick=watcher.loading,
+        on_progress=watcher.loading,
     )
     bad, total = len(loaded.problems), len(dataset)
     named = "; ".join(f"{key} {reason}" for key, reason in loaded.problems[:_LISTED])
@@ -156,14 +158,14 @@ def load_checked(dataset: Dataset, card: Card, settings: TrainConfig, watcher: W
     if len(counts) and counts.min() == 0:
         lacking = dataset.classes[int(counts.argmin())]
         raise RequestError(f"Class {lacking!r} of {dataset.name} has no readable training picture.")
-    if not isinstance(loaded.feed, MemoryFeed):
+    if not isinstance(loaded.batch_source, MemoryBatchSource):
         watcher.note("The pictures do not fit in memory and are decoded again in every epoch.")
     for warning in loaded.dataset.warnings:
         watcher.note(warning)
     return loaded
 
 
-def full_card(card: Card, loaded: Loaded, model: str, start: Card | None = None) -> Card:
+def full_card(card: Card, loaded: LoadedDataset, model: str, start: Card | None = None) -> Card:
     """The card with mean and std of the training pictures, and where all of it came from.
 
     Mean and std stay those of `start`, see `first_card`.
@@ -178,12 +180,12 @@ def full_card(card: Card, loaded: Loaded, model: str, start: Card | None = None)
     return replace(card, mean=mean, std=std, provenance=provenance)
 
 
-def _statistics(loaded: Loaded) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _statistics(loaded: LoadedDataset) -> tuple[tuple[float, ...], tuple[float, ...]]:
     indices = loaded.dataset.indices("train")
-    if not isinstance(loaded.feed, MemoryFeed):
+    if not isinstance(loaded.batch_source, MemoryBatchSource):
         indices = indices[:: max(1, math.ceil(len(indices) / _STREAMED))]
     batches = [indices[start : start + 512] for start in range(0, len(indices), 512)]
-    return pixel_statistics(islice(loaded.feed.batches(batches), None))
+    return pixel_statistics(islice(loaded.batch_source.batches(batches), None))
 
 
 def start_from(weights: Weights, net: nn.Module, card: Card) -> Card:
@@ -224,7 +226,7 @@ def check_space(folder: Path, weights: int) -> None:
 
 
 def config_of(
-    data: str, settings: TrainConfig, loaded: Loaded, device: torch.device
+    data: str, settings: TrainConfig, loaded: LoadedDataset, device: torch.device
 ) -> dict[str, Any]:
     """What config.toml holds: the settings on top, then tables of facts about this run.
 
@@ -270,7 +272,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def problems_csv(loaded: Loaded) -> str:
+def problems_csv(loaded: LoadedDataset) -> str:
     """The pictures that could not be read, as CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import WorkError
-from convscope.runs.tensor_file import Stored
+from convscope.runs.tensor_file import TensorFile
 from convscope.training.optimizer import Optimizer
 from convscope.training.schedule import Plateau
 
@@ -45,7 +45,7 @@ class Counters:
     metrics: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
 
-def pack(net: nn.Module, optimizer: Optimizer, counters: Counters) -> Stored:
+def pack(net: nn.Module, optimizer: Optimizer, counters: Counters) -> TensorFile:
     """Everything that decides the next step's bits: weights, optimizer, counters, random state."""
     tensors: dict[str, Tensor] = {f"model/{k}": v for k, v in net.state_dict().items()}
     tensors["random/cpu"] = torch.get_rng_state()
@@ -53,17 +53,17 @@ def pack(net: nn.Module, optimizer: Optimizer, counters: Counters) -> Stored:
         tensors["random/cuda"] = torch.cuda.get_rng_state()
     for name, values in optimizer.state.items():
         tensors |= {f"optimizer/{place}/{name}": value for place, value in enumerate(values)}
-    return Stored(tensors, {"version": VERSION, "counters": _finite(asdict(counters))})
+    return TensorFile(tensors, {"version": VERSION, "counters": _finite(asdict(counters))})
 
 
-def unpack(stored: Stored, net: nn.Module, optimizer: Optimizer) -> Counters:
+def unpack(stored: TensorFile, net: nn.Module, optimizer: Optimizer) -> Counters:
     """Put everything back where `pack` took it from, in the memory layout that it had.
 
     Raises WorkError for a state of another version or another network.
     """
-    if stored.facts.get("version") != VERSION:
+    if stored.metadata.get("version") != VERSION:
         raise WorkError(
-            f"The saved state has version {stored.facts.get('version')}; this convscope reads "
+            f"The saved state has version {stored.metadata.get('version')}; this convscope reads "
             f"{VERSION}. Go on with the convscope that config.toml names."
         )
     weights = {k.removeprefix("model/"): v for k, v in stored.tensors.items() if k[:6] == "model/"}
@@ -77,7 +77,7 @@ def unpack(stored: Stored, net: nn.Module, optimizer: Optimizer) -> Counters:
     torch.set_rng_state(stored.tensors["random/cpu"])
     if "random/cuda" in stored.tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(stored.tensors["random/cuda"])
-    numbers = dict(stored.facts["counters"])
+    numbers = dict(stored.metadata["counters"])
     plateau = dict(numbers.pop("plateau"))
     if plateau["best"] is None:
         del plateau["best"]

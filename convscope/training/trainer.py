@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from convscope.card import Card
 from convscope.data.dataset import Split
-from convscope.data.feed import Loaded
+from convscope.data.loading import LoadedDataset
 from convscope.data.normalize import normalize
 from convscope.errors import Interrupted
-from convscope.evaluation.measure import Measured, score
-from convscope.evaluation.metrics import better
+from convscope.evaluation.measure import EvaluationOutputs, compute_metrics
+from convscope.evaluation.metrics import is_better
 from convscope.runs.folder import Run
-from convscope.runs.tensor_file import Stored
+from convscope.runs.tensor_file import TensorFile
 from convscope.training.batches import slices, total_steps
 from convscope.training.callbacks.base import Watcher
 from convscope.training.callbacks.freeze import Frozen
@@ -50,7 +50,7 @@ class Training:
     """
 
     net: nn.Module
-    loaded: Loaded
+    loaded: LoadedDataset
     card: Card
     settings: TrainConfig
     run: Run
@@ -93,7 +93,7 @@ class Training:
         self.stepper = choose_stepper(self)
         self.counters.engine = self.stepper.name
 
-    def restore(self, stored: Stored) -> None:
+    def restore(self, stored: TensorFile) -> None:
         """Go back to a saved state."""
         self.counters = unpack(stored, self.net, self.optimizer)
 
@@ -184,7 +184,7 @@ class Training:
         """Raise WorkError for what became no number."""
         raise no_number(what, self.net, images, at=self.counters, rate=rate, run=self.run.path)
 
-    def measure(self, split: Split) -> Measured:
+    def measure(self, split: Split) -> EvaluationOutputs:
         """Evaluate the network as it is on the pictures of one split.
 
         PyTorch tests, whoever makes the steps: `convscope evaluate` has to find the same bits.
@@ -199,9 +199,9 @@ class Training:
         indices = self.loaded.dataset.indices(split)
         with self.teller.busy("testing" if split == "test" else "evaluating", len(indices)):
             logits = stepper.logits(self, indices, tick)
-        return score(logits, self.loaded.dataset.labels[indices], self.card)
+        return compute_metrics(logits, self.loaded.dataset.labels[indices], self.card)
 
-    def measure_or_stop(self, split: Split) -> Measured:
+    def measure_or_stop(self, split: Split) -> EvaluationOutputs:
         """`measure`, with a wish to stop granted in its midst. Raises Interrupted."""
         try:
             return self.measure(split)
@@ -217,13 +217,13 @@ class Training:
         indices = self.loaded.dataset.indices("val")
         if len(indices):
             measured = self.measure("val")
-            scores = measured.scores
+            scores = measured.metrics
             if not math.isfinite(scores.loss):
                 self.refuse("The validation loss became no number", line["lr"])
             self.teller.evaluated(measured, indices)
-            value = (scores.metric(settings.metric), scores.loss)
+            value = (scores.value(settings.metric), scores.loss)
             line |= validated_line(scores)
-            best = counters.best is None or better(value, counters.best, settings.metric)
+            best = counters.best is None or is_better(value, counters.best, settings.metric)
             counters.plateau.see(scores.loss, patience=settings.lr_patience)
         else:
             value, best = (line["train_top1"], line["train_loss"]), True
@@ -233,7 +233,7 @@ class Training:
             counters.best, counters.stale = value, 0
             weights = dict(self.net.state_dict())
             facts = {**self.facts, "step": counters.step, "epoch": counters.epoch + 1}
-            self.run.write_weights(Stored(weights, facts))
+            self.run.write_weights(TensorFile(weights, facts))
         else:
             counters.stale += 1
         counters.metrics.append(line)

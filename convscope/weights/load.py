@@ -7,14 +7,16 @@ from statistics import fmean
 from torch import nn
 
 from convscope.card import Card
-from convscope.data.download import Progress
+from convscope.data.download import DownloadCallback
 from convscope.errors import RequestError
 from convscope.weights.adapt import first_filters, fit_weights, outputs
 from convscope.weights.source import open_weights
 from convscope.weights.torchvision_releases import imagenet_card
 
 
-def load_weights(net: nn.Module, source: str | Path, *, progress: Progress | None = None) -> Card:
+def load_weights(
+    net: nn.Module, source: str | Path, *, progress: DownloadCallback | None = None
+) -> Card:
     """Put somebody's weights into a network, and tell how pictures are to be prepared for it.
 
     `source` is a file (safetensors or `torch.save`'s, of which nothing is executed), a URL, a run

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from torch import Tensor
 
 from convscope.card import Card
-from convscope.data.download import Progress, Remote, cache_folder, digest_of, fetch
+from convscope.data.download import DownloadCallback, RemoteFile, cache_folder, digest_of, fetch
 from convscope.errors import RequestError, nearest
 from convscope.runs.folder import Run
 from convscope.weights import timm
@@ -37,7 +37,7 @@ class Weights:
     sha256: str
 
 
-def open_weights(source: str | Path, *, progress: Progress | None = None) -> Weights:
+def open_weights(source: str | Path, *, progress: DownloadCallback | None = None) -> Weights:
     """Read weights from FORMS; what is in the network is downloaded once and kept.
 
     A file that torchvision has released is known by its SHA-256, wherever it lies.
@@ -82,15 +82,15 @@ def _from_file(source: str, path: Path, card: Card | None = None) -> Weights:
     return Weights(source, tensors, card or next(iter(known), None), digest)
 
 
-def _remote(url: str) -> Remote:
+def _remote(url: str) -> RemoteFile:
     """A file that nobody vouches for, under a name that tells its address from any other's."""
     parts = urlsplit(url)
     if not parts.netloc:
         raise RequestError(f"{url!r} names no host. Weights come from {FORMS}.")
     name = PurePosixPath(parts.path).name[-100:] or "weights"
-    return Remote(f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}", None, (url,))
+    return RemoteFile(f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}", None, (url,))
 
 
-def _downloaded(remote: Remote, progress: Progress | None) -> Path:
+def _downloaded(remote: RemoteFile, progress: DownloadCallback | None) -> Path:
     folder = cache_folder() / "weights"
     return fetch(remote, folder, progress=progress, otherwise="give the path of the file itself")

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from convscope.card import Card, ResizeMode
-from convscope.data.download import Remote
+from convscope.data.download import RemoteFile
 from convscope.errors import RequestError
 
 HOST = "https://huggingface.co/timm/"
@@ -19,7 +19,7 @@ _FITS: dict[str, ResizeMode] = {
 _STRANGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 
 
-def remotes(name: str) -> tuple[Remote, Remote]:
+def remotes(name: str) -> tuple[RemoteFile, RemoteFile]:
     """The configuration and the weights of a model called as timm calls it: resnet18.a1_in1k.
 
     Raises RequestError for what can be no such name.
@@ -28,8 +28,8 @@ def remotes(name: str) -> tuple[Remote, Remote]:
         raise RequestError(f"timm has no model {name!r}. A name looks like resnet18.a1_in1k.")
     where = f"{HOST}{name}/resolve/main/"
     return (
-        Remote(f"timm-{name}.json", None, (f"{where}config.json",)),
-        Remote(f"timm-{name}.safetensors", None, (f"{where}model.safetensors",)),
+        RemoteFile(f"timm-{name}.json", None, (f"{where}config.json",)),
+        RemoteFile(f"timm-{name}.safetensors", None, (f"{where}model.safetensors",)),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from convscope.card import Card
-from convscope.data.download import Remote
+from convscope.data.download import RemoteFile
 from convscope.errors import RequestError, nearest
 
 HOST = "https://download.pytorch.org/models/"
@@ -75,9 +75,9 @@ class Release:
         return self.file.removesuffix(".pth").rpartition("-")[2]
 
     @property
-    def remote(self) -> Remote:
+    def remote(self) -> RemoteFile:
         """Where it is to be had."""
-        return Remote(self.file, None, (HOST + self.file,), sha256=self.sha256)
+        return RemoteFile(self.file, None, (HOST + self.file,), sha256=self.sha256)
 
 
 @cache

@@ -10,8 +10,8 @@ import torch
 
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live
-from convscope.runs.step_history import Series
-from convscope.runs.tensor_file import Stored
+from convscope.runs.step_history import StepHistory
+from convscope.runs.tensor_file import TensorFile
 
 BATCHES = 40  # steps of an epoch
 
@@ -27,11 +27,11 @@ def copied(source: Path, folder: Path, name: str) -> Run:
 
 def tell(run: Run, losses: Iterable[float], **change: Any) -> None:
     """Steps with these losses: one image of ten right in each, at a rate of 0.01."""
-    series = Series()
+    series = StepHistory()
     for step, loss in enumerate(losses, 1):
-        series.add(step, loss=float(loss), hits=1, images=10, lr=0.01, seconds=0.002)
+        series.add(step, loss=float(loss), num_correct=1, num_images=10, lr=0.01, seconds=0.002)
     live = Live(run.path)
-    live.write_series(series)
+    live.write_step_history(series)
     live.write_now(now(series.last, **change))
 
 
@@ -84,7 +84,7 @@ def show_layers(run: Run, layers: Mapping[str, Mapping[str, Any]]) -> None:
         for step in (1, 2)
     ]
     facts = {"step": 2, "labels": ["left", "right"], "layers": told, "history": history}
-    stored = Stored({"batch": torch.zeros(2, 4, 4, 1, dtype=torch.uint8)}, facts)
+    stored = TensorFile({"batch": torch.zeros(2, 4, 4, 1, dtype=torch.uint8)}, facts)
     Live(run.path).write_snapshot("look", stored)
 
 
@@ -94,7 +94,7 @@ def show_wrong(run: Run, pixels: np.ndarray, said: Sequence[tuple[str, str, floa
         {"index": i, "name": f"image {i}", "is": truth, "said": word, "probability": p, "loss": 5.0}
         for i, (truth, word, p) in enumerate(said)
     ]
-    stored = Stored(
+    stored = TensorFile(
         {"pixels": torch.from_numpy(pixels)}, {"step": 40, "epoch": 1, "images": images}
     )
     Live(run.path).write_snapshot("wrong", stored)
@@ -103,5 +103,5 @@ def show_wrong(run: Run, pixels: np.ndarray, said: Sequence[tuple[str, str, floa
 def show_filters(run: Run, weights: Mapping[int, np.ndarray]) -> None:
     """The filters of a first layer at some steps."""
     tensors = {str(step): torch.from_numpy(one) for step, one in weights.items()}
-    stored = Stored(tensors, {"layer": "conv1", "steps": list(weights)})
+    stored = TensorFile(tensors, {"layer": "conv1", "steps": list(weights)})
     Live(run.path).write_snapshot("filters", stored)

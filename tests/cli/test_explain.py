@@ -98,7 +98,7 @@ def test_a_wrong_request_is_told_what_to_do(command, picture, grid, words, told)
 def test_python_takes_the_same_words(digits_run, picture):
     one = convscope.explain(digits_run, picture, at="conv2[5,3,7]")
     assert (one.name, one.at, one.kind) == ("conv2", (5, 3, 7), "conv2d")
-    net, card = convscope.load_network(convscope.runs.folder.Run.open(digits_run))
+    net, card = convscope.load_network(digits_run)
     torch.set_grad_enabled(True)
     net.train()
     image = torch.zeros(card.in_channels, *card.input_size)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from convscope.data import download
-from convscope.data.download import Remote, cache_folder, fetch
+from convscope.data.download import RemoteFile, cache_folder, fetch
 from convscope.errors import WorkError
 
 BODY = b"0123456789" * 50_000
@@ -63,8 +63,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     server.server_close()
 
 
-def remote(*urls: str, md5: str | None = MD5, sha256: str | None = None) -> Remote:
-    return Remote("data.gz", md5, urls, sha256=sha256)
+def remote(*urls: str, md5: str | None = MD5, sha256: str | None = None) -> RemoteFile:
+    return RemoteFile("data.gz", md5, urls, sha256=sha256)
 
 
 def test_a_file_is_fetched_once(server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]):

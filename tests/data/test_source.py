@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from convscope.data import source
-from convscope.data.download import Remote
+from convscope.data.download import RemoteFile
 from convscope.data.source import NAMES, open_source
-from convscope.data.urls import REMOTES
+from convscope.data.urls import REMOTE_FILES
 from convscope.errors import RequestError, WorkError
 
 Plant = Callable[..., Path]
@@ -22,7 +22,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """An empty cache, and downloads that only say that they were asked for."""
     asked: list[str] = []
 
-    def refuse(remote: Remote, folder: Path, *, progress: object = None) -> Path:
+    def refuse(remote: RemoteFile, folder: Path, *, progress: object = None) -> Path:
         assert progress is None
         asked.append(f"{folder.name}/{remote.name}")
         raise WorkError("no network")
@@ -36,11 +36,11 @@ def test_every_name_has_its_files_or_needs_none():
     for name in NAMES:
         if name != "digits":
             assert source._source(name).remotes
-    sums = [remote.md5 for remotes in REMOTES.values() for remote in remotes]
+    sums = [remote.md5 for remotes in REMOTE_FILES.values() for remote in remotes]
     assert len(sums) == len(set(sums)) == 15
     assert all(len(md5) == 32 and int(md5, 16) for md5 in sums)
     assert all(
-        url.endswith(remote.name) for remotes in REMOTES.values() for remote in remotes
+        url.endswith(remote.name) for remotes in REMOTE_FILES.values() for remote in remotes
         for url in remote.urls
     )  # fmt: skip
 

@@ -29,19 +29,19 @@ def test_without_data_the_test_split_of_the_run_is_used(digits_run):
     found = convscope.evaluate(digits_run)
     with (digits_run / "splits.csv").open() as file:
         test = [row for row in csv.DictReader(file) if row["split"] == "test"]
-    assert found.scores.images == len(test)
+    assert found.metrics.num_images == len(test)
     assert "test split" in found.data
 
 
 def test_the_test_at_the_end_of_training_is_this_evaluation(digits_run):
     kept = json.loads((digits_run / "test.json").read_text())
-    again = convscope.evaluate(digits_run).scores.to_dict()
+    again = convscope.evaluate(digits_run).metrics.to_dict()
     assert again["confusion"] == kept["confusion"]
     assert again["loss"] == pytest.approx(kept["loss"], rel=1e-6)
 
 
 def test_batches_of_1_7_and_64_count_the_same(digits_run):
-    found = [convscope.evaluate(digits_run, batch_size=n).scores for n in (1, 7, 64)]
+    found = [convscope.evaluate(digits_run, batch_size=n).metrics for n in (1, 7, 64)]
     assert np.array_equal(found[0].confusion, found[1].confusion)
     assert np.array_equal(found[0].confusion, found[2].confusion)
     assert found[0].loss == pytest.approx(found[2].loss, rel=1e-5)
@@ -49,21 +49,21 @@ def test_batches_of_1_7_and_64_count_the_same(digits_run):
 
 def test_other_data_are_evaluated_whole_and_by_name(digits_run, digit_files):
     found = convscope.evaluate(digits_run, str(digit_files))
-    assert found.scores.images == 200
+    assert found.metrics.num_images == 200
     assert "all of" in found.data
-    assert found.scores.top1 > 0.8
+    assert found.metrics.top1 > 0.8
 
 
 def test_missing_classes_are_told_and_their_order_does_not_matter(
     digits_run, digit_files, tmp_path
 ):
-    whole = convscope.evaluate(digits_run, str(digit_files)).scores
+    whole = convscope.evaluate(digits_run, str(digit_files)).metrics
     for name in ("3", "8"):
         shutil.copytree(digit_files / name, tmp_path / "some" / name)
     found = convscope.evaluate(digits_run, str(tmp_path / "some"))
     assert any("No images of 0, 1, 2, 4" in note for note in found.notes)
     for place in (3, 8):
-        assert np.array_equal(found.scores.confusion[place], whole.confusion[place])
+        assert np.array_equal(found.metrics.confusion[place], whole.confusion[place])
 
 
 def test_a_class_that_the_network_does_not_know_is_refused(digits_run, digit_files, tmp_path):
@@ -92,11 +92,11 @@ def test_a_run_without_weights_says_how_to_go_on(digits_run, tmp_path):
 
 def test_predict_agrees_with_evaluate_file_by_file(digits_run, digit_files):
     found = convscope.predict(digits_run, [digit_files], top=10)
-    assert len(found.answers) == 200
-    hits = sum(answer.label == answer.path.split("/")[-2] for answer in found.answers)
-    assert hits == convscope.evaluate(digits_run, str(digit_files)).scores.hits
-    for answer in found.answers:
-        shares = [share for _, share in answer.ranking]
+    assert len(found) == 200
+    hits = sum(answer.label == answer.path.split("/")[-2] for answer in found)
+    assert hits == convscope.evaluate(digits_run, str(digit_files)).metrics.num_correct
+    for answer in found:
+        shares = [share for _, share in answer.top_k]
         assert shares == sorted(shares, reverse=True)
         assert sum(shares) == pytest.approx(1)
 
@@ -106,7 +106,7 @@ def test_predict_takes_globs_and_lists_what_it_cannot_read(digits_run, digit_fil
     (tmp_path / "zero" / "broken.png").write_bytes(b"")
     (tmp_path / "zero" / "page.jpg").write_text("<html>not found</html>")
     found = convscope.predict(digits_run, [str(tmp_path / "zero" / "*")], batch_size=4)
-    assert len(found.answers) == len(list((digit_files / "0").iterdir()))
+    assert len(found) == len(list((digit_files / "0").iterdir()))
     assert {path.split("/")[-1] for path, _ in found.unreadable} == {"broken.png", "page.jpg"}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 
 from convscope.card import Card
-from convscope.evaluation.metrics import wilson
+from convscope.evaluation.metrics import wilson_interval
 from convscope.lab.api.compare import add_compare
 from convscope.lab.api.runs import add_runs
 from convscope.lab.inspect.store import Shelf
@@ -17,7 +17,7 @@ from convscope.lab.jobs.jobs import Trainings
 from convscope.lab.server import tell_errors
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live
-from convscope.runs.step_history import Series
+from convscope.runs.step_history import StepHistory
 from convscope.training.config import TrainConfig
 
 CLASSES = tuple("0123456789")
@@ -89,7 +89,7 @@ def line(epoch: int) -> dict[str, Any]:
 
 
 def tested_as(hits: int, images: int) -> dict[str, Any]:
-    low, high = wilson(hits, images)
+    low, high = wilson_interval(hits, images)
     confusion = [[0] * 10 for _ in CLASSES]
     confusion[3][3], confusion[3][4] = hits, images - hits
     return {
@@ -116,11 +116,11 @@ def tell(path: Path, now: dict[str, Any], *, beat: float = 0.0) -> None:
     (live.folder / "now.json").write_text(json.dumps({**fields, **now}))
 
 
-def series_of(losses: list[float], *, most: int = 1024, first: int = 1) -> Series:
+def series_of(losses: list[float], *, most: int = 1024, first: int = 1) -> StepHistory:
     """Steps from `first` with these losses, 4 images each, 3 of them right, in half a second."""
-    series = Series(most=most)
+    series = StepHistory(most=most)
     for step, loss in enumerate(losses, first):
-        series.add(step, loss=loss, hits=3, images=4, lr=0.1 / step, seconds=0.5)
+        series.add(step, loss=loss, num_correct=3, num_images=4, lr=0.1 / step, seconds=0.5)
     return series
 
 

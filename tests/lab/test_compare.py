@@ -82,7 +82,7 @@ def test_what_cannot_be_compared_is_a_sentence(tmp_path, runs, networks, told):
 
 def test_a_run_is_told_with_all_that_was_measured(tmp_path):
     run = fake_run(tmp_path / "a", metrics=4, test=(1, 4), now={"state": "done"})
-    Live(run.path).write_series(series_of([3.0, 2.0]))
+    Live(run.path).write_step_history(series_of([3.0, 2.0]))
     fake_run(tmp_path / "b")
     told, other = ask(tmp_path, ["a", "b"]).json()["runs"]
     assert (told["parameters"], told["multiply_adds"]) == (61_706, 416_520)

@@ -25,7 +25,7 @@ from convscope.lab.jobs.jobs import Trainings
 from convscope.runs import index, status
 from convscope.runs.folder import Run
 from convscope.runs.network import load_network
-from convscope.runs.tensor_file import Stored
+from convscope.runs.tensor_file import TensorFile
 from convscope.zoo import build
 from tests.lab.fakes import fake_run, lab, line, tell, wait_for
 
@@ -460,7 +460,7 @@ def weighted(tmp_path):
 def put_weights(run, seed):
     torch.manual_seed(seed)
     net = build("lenet5", classes=10, channels=1, input=(32, 32))
-    run.write_weights(Stored(dict(net.state_dict()), {"step": seed}))
+    run.write_weights(TensorFile(dict(net.state_dict()), {"step": seed}))
 
 
 def test_a_run_is_opened_once_and_again_for_better_weights(tmp_path, weighted):

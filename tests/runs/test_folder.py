@@ -9,11 +9,11 @@ import torch
 
 from convscope.errors import RequestError, WorkError
 from convscope.runs.folder import Run
-from convscope.runs.tensor_file import Stored
+from convscope.runs.tensor_file import TensorFile
 
 
 def state(value):
-    return Stored({"weight": torch.full((4,), float(value))}, {"step": value})
+    return TensorFile({"weight": torch.full((4,), float(value))}, {"step": value})
 
 
 def test_a_new_run_gets_a_free_name(tmp_path, monkeypatch):
@@ -51,7 +51,7 @@ def test_the_newest_two_states_are_kept_and_foreign_files_are_not_touched(tmp_pa
         run.write_state(step, state(step))
     names = sorted(path.name for path in (tmp_path / "last").iterdir())
     assert names == ["notes.txt", "step-000000200.safetensors", "step-000001000.safetensors"]
-    assert run.read_state()[0].facts == {"step": 1000}
+    assert run.read_state()[0].metadata == {"step": 1000}
 
 
 def test_a_damaged_state_gives_way_to_the_one_before_and_is_named(tmp_path):
@@ -61,7 +61,7 @@ def test_a_damaged_state_gives_way_to_the_one_before_and_is_named(tmp_path):
     newest = tmp_path / "last" / "step-000000002.safetensors"
     newest.write_bytes(newest.read_bytes()[:-3])
     stored, passed_over = run.read_state()
-    assert stored.facts == {"step": 1}
+    assert stored.metadata == {"step": 1}
     assert len(passed_over) == 1
     assert str(newest) in passed_over[0]
 
@@ -80,7 +80,7 @@ def test_what_a_killed_start_left_is_no_run(tmp_path):
         (tmp_path / name).touch()
     run = Run.create(tmp_path, name="x")
     with run.locked():
-        run.discard_unless_begun()
+        run.discard_if_unstarted()
     assert not tmp_path.exists()
 
 
@@ -89,7 +89,7 @@ def test_a_folder_with_a_config_or_with_a_strangers_file_is_not_discarded(tmp_pa
         folder = tmp_path / name[:3]
         folder.mkdir()
         (folder / name).touch()
-        Run(folder).discard_unless_begun()
+        Run(folder).discard_if_unstarted()
         assert (folder / name).exists()
 
 

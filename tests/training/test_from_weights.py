@@ -230,7 +230,7 @@ def test_a_stop_in_any_stage_changes_no_bit_and_the_weights_are_not_read_again(
         (tmp_path / "elsewhere").rename(copy)
         assert all(torch.equal(tensor, whole[name]) for name, tensor in tensors(out).items())
         best = (load_tensors(run / "model.safetensors") for run in (out, tmp_path / "whole"))
-        assert len({stored.facts["epoch"] for stored in best}) == 1
+        assert len({stored.metadata["epoch"] for stored in best}) == 1
 
 
 class Killed(BaseException):
@@ -318,4 +318,4 @@ def test_a_network_with_auxiliary_classifiers_trains(tmp_path, monkeypatch):
             Image.fromarray(pixels).save(folder / f"{number}.png")
     trained = convscope.train("data", model="aux:Net", input_size=32, epochs=5, out="run")
     assert trained.test.top1 == 1.0
-    assert convscope.evaluate("run").scores.top1 == 1.0
+    assert convscope.evaluate("run").metrics.top1 == 1.0

@@ -43,7 +43,7 @@ def test_to_be_watched_changes_no_bit(tmp_path, monkeypatch, words):
     assert not (tmp_path / "alone/live/look.safetensors").exists()
     monkeypatch.setattr(Live, "is_watched", lambda _live: True)
     train(tmp_path / "watched", **words)
-    history = Live(tmp_path / "watched").read_snapshot("look").facts["history"]
+    history = Live(tmp_path / "watched").read_snapshot("look").metadata["history"]
     assert [look["step"] for look in history] == list(range(1, 31))
     assert_same_bits(tmp_path / "alone", tmp_path / "watched")
 
@@ -62,7 +62,7 @@ def test_a_look_that_fails_ends_the_looks_and_not_the_training(tmp_path, monkeyp
 
 def test_the_series_is_what_the_steps_were(undisturbed):
     """Sums over the epochs are those of metrics.jsonl, which counts on its own."""
-    series = Live(undisturbed).read_series()
+    series = Live(undisturbed).read_step_history()
     assert series.column("last").tolist() == list(range(1, 31))
     lines = Run(undisturbed).read_metrics()
     for line, part in zip(lines, np.split(series.table, 3), strict=True):
@@ -87,10 +87,10 @@ def test_after_a_kill_no_step_is_missing_and_none_counts_twice(tmp_path, undistu
 
     with pytest.raises(Killed):
         train(out, watcher=Act((9, lambda: Live(out).request("save")), (17, kill)))
-    assert Live(out).read_series().last == 16
-    assert Run(out).read_state()[0].facts["counters"]["step"] == 9
+    assert Live(out).read_step_history().last == 16
+    assert Run(out).read_state()[0].metadata["counters"]["step"] == 9
     convscope.resume(out)
-    mine, theirs = (Live(run).read_series().table[:, :-1] for run in (out, undisturbed))
+    mine, theirs = (Live(run).read_step_history().table[:, :-1] for run in (out, undisturbed))
     assert mine.tolist() == theirs.tolist()
     assert_same_bits(out, undisturbed)
 
@@ -107,8 +107,8 @@ def test_filters_begin_with_the_first_and_end_with_the_last_and_go_on(tmp_path):
         train(out, watcher=Act((15, lambda: os.kill(os.getpid(), signal.SIGTERM))))
     convscope.resume(out)
     stored = Live(out).read_snapshot("filters")
-    steps = stored.facts["steps"]
-    assert stored.facts["layer"] == "0"
+    steps = stored.metadata["steps"]
+    assert stored.metadata["layer"] == "0"
     assert (steps[0], steps[1], steps[-1], len(steps)) == (0, 1, 30, 8)
     assert sorted(map(int, stored.tensors)) == steps
     torch.manual_seed(0)
@@ -140,7 +140,7 @@ def test_the_most_wrong_images_are_those_with_the_largest_losses(tmp_path):
     out = tmp_path / "run"
     train(out, model="lenet5")
     stored = Live(out).read_snapshot("wrong")
-    net, card = load_network(Run.open(out))
+    net, card = load_network(out)
     last = state_of(out).tensors
     net.load_state_dict({k[6:]: v for k, v in last.items() if k[:6] == "model/"})
     digits, val = open_source("digits"), open_splits(out, "val")
@@ -151,7 +151,7 @@ def test_the_most_wrong_images_are_those_with_the_largest_losses(tmp_path):
     labels = torch.tensor(digits.labels[val])
     losses = F.cross_entropy(logits, labels, reduction="none")
     worst = losses.argsort(descending=True)[:12]
-    told = stored.facts["images"]
+    told = stored.metadata["images"]
     assert [one["index"] for one in told] == [val[place] for place in worst]
     assert [one["loss"] for one in told] == pytest.approx(losses[worst].tolist(), rel=1e-3)
     assert [one["is"] for one in told] == [str(labels[place].item()) for place in worst]
@@ -159,7 +159,7 @@ def test_the_most_wrong_images_are_those_with_the_largest_losses(tmp_path):
     sure = logits.softmax(1).max(1).values[worst]
     assert [one["probability"] for one in told] == pytest.approx(sure.tolist(), rel=1e-3)
     assert np.array_equal(stored.tensors["pixels"].numpy(), pixels[worst.numpy()])
-    assert (stored.facts["step"], stored.facts["epoch"]) == (30, 3)
+    assert (stored.metadata["step"], stored.metadata["epoch"]) == (30, 3)
 
 
 def test_the_states_of_a_training_come_in_their_order(tmp_path, monkeypatch):

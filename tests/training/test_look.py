@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 import convscope
 from convscope.runs.live_files import Live
-from convscope.runs.tensor_file import Stored, pack_tensors
+from convscope.runs.tensor_file import TensorFile, pack_tensors
 from convscope.training.callbacks import live_status as telling
 from convscope.training.callbacks.layer_stats import HISTORY, Looks, activations, crowded
 
@@ -83,7 +83,7 @@ def test_a_look_is_what_plain_arithmetic_finds_at_that_step(tmp_path, monkeypatc
         input_size=32, in_channels=1, batch_size=100, steps=7, backbone_lr_scale=0.5, **plain
     )
     convscope.train("digits", out=tmp_path / "run", model=f"{NAME}:Net", **words)
-    facts = (look := Live(tmp_path / "run").read_snapshot("look")).facts
+    facts = (look := Live(tmp_path / "run").read_snapshot("look")).metadata
     assert (facts["step"], len(nets)) == (7, 7)
     assert fed[-1].shape == (32, 1, 32, 32)
     gave = by_hand(nets[-1], fed[-1])
@@ -129,8 +129,8 @@ def test_the_names_under_the_images_are_those_of_their_classes(tmp_path, monkeyp
     convscope.train(str(root), out=tmp_path / "run", **words)
     look = Live(tmp_path / "run").read_snapshot("look")
     channel = look.tensors["batch"].float().mean((1, 2)).argmax(1).tolist()
-    assert look.facts["labels"] == [("apple", "leaf", "plum")[place] for place in channel]
-    assert {layer["update"] for layer in look.facts["layers"]} == {None}, "AdamW moves otherwise"
+    assert look.metadata["labels"] == [("apple", "leaf", "plum")[place] for place in channel]
+    assert {layer["update"] for layer in look.metadata["layers"]} == {None}, "AdamW moves otherwise"
 
 
 def test_the_largest_is_so_by_its_absolute_value():
@@ -179,9 +179,9 @@ def test_numbers_that_are_none_are_told_as_none():
     looks = Looks(net, None, step=0)
     zeros = torch.zeros(1, 2, 2, 1, dtype=torch.uint8)
     seen = looks.look(torch.ones(1, 2), zeros, ["a"], step=1, rate=lambda _name: 0.1)
-    first = seen.facts["layers"][0]
+    first = seen.metadata["layers"][0]
     assert (first["activation"]["largest"], first["weight"], first["gradient"]) == (None,) * 3
-    pack_tensors(seen.tensors, seen.facts)  # strict JSON
+    pack_tensors(seen.tensors, seen.metadata)  # strict JSON
 
 
 @pytest.mark.parametrize("looks", [HISTORY, 500, 5000])
@@ -191,9 +191,9 @@ def test_a_history_is_bounded_even_and_goes_on(looks):
     history = Looks(net, None, step=0)
     for step in range(1, looks + 1):
         if step == looks // 2:
-            history = Looks(net, Stored({}, kept.facts), step=step)
+            history = Looks(net, TensorFile({}, kept.metadata), step=step)
         kept = history.look(torch.ones(1, 2), zeros, ["a"], step=step, rate=None)
-    steps = np.array([one["step"] for one in kept.facts["history"]])
+    steps = np.array([one["step"] for one in kept.metadata["history"]])
     assert len(steps) == min(looks, HISTORY)
     assert (steps[0], steps[-1]) == (1, looks)
     gaps = np.diff(steps)
@@ -203,7 +203,7 @@ def test_a_history_is_bounded_even_and_goes_on(looks):
 
 def test_a_resumed_training_forgets_looks_at_steps_that_it_repeats():
     told = {"history": [{"step": step, "layers": {}} for step in (3, 8, 12)]}
-    looks = Looks(nn.Identity(), Stored({}, told), step=8)
+    looks = Looks(nn.Identity(), TensorFile({}, told), step=8)
     assert [one["step"] for one in looks.history] == [3, 8]
 
 

@@ -11,7 +11,7 @@ def test_lenet5_reaches_99_percent_on_mnist_in_ten_epochs(tmp_path, mnist_folder
     trained = convscope.train(
         "mnist", data_dir=str(mnist_folder), out=tmp_path / "run", epochs=10, seed=seed
     )
-    assert trained.test.images == 10_000
+    assert trained.test.num_images == 10_000
     assert trained.test.top1 >= 0.99
 
 

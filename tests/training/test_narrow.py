@@ -124,7 +124,7 @@ def test_stopped_and_resumed_it_has_the_bits_of_an_unbroken_one(tmp_path, how):
     stop = Act((7, lambda: os.kill(os.getpid(), signal.SIGINT)))
     with pytest.raises(Interrupted):
         train(tmp_path / "broken", watcher=stop, **how)
-    assert state_of(tmp_path / "broken").facts["counters"]["engine"] == "lanes"
+    assert state_of(tmp_path / "broken").metadata["counters"]["engine"] == "lanes"
     convscope.resume(tmp_path / "broken")
     assert_same_bits(tmp_path / "whole", tmp_path / "broken")
 
@@ -173,7 +173,7 @@ def test_auto_takes_the_faster_and_says_by_how_much(tmp_path, monkeypatch, times
     monkeypatch.setattr(narrow, "_timed", lambda training: times)
     watcher = Act()
     train(tmp_path / "run", engine="auto", epochs=1, watcher=watcher)
-    assert state_of(tmp_path / "run").facts["counters"]["engine"] == chosen
+    assert state_of(tmp_path / "run").metadata["counters"]["engine"] == chosen
     assert any("1.0 ms" in note and "4.0 ms" in note for note in watcher.notes)
 
 
@@ -200,7 +200,7 @@ def test_a_resumed_training_keeps_its_engine_and_says_where_it_cannot(tmp_path, 
         train(tmp_path / "run", watcher=stop)
     shutil.copytree(tmp_path / "run", tmp_path / "without")
     convscope.resume(tmp_path / "run")
-    assert state_of(tmp_path / "run").facts["counters"]["engine"] == "lanes"
+    assert state_of(tmp_path / "run").metadata["counters"]["engine"] == "lanes"
     monkeypatch.setattr(narrow, "find_spec", lambda name: None)
     watcher = Act()
     convscope.resume(tmp_path / "without", watcher=watcher)
@@ -213,7 +213,7 @@ def test_a_look_inside_sees_the_gradients_of_the_engine(tmp_path):
     live = Live(tmp_path / "run")
     watcher = Act(*((step, live.watch) for step in range(1, 12)))
     train(tmp_path / "run", watcher=watcher)
-    layers = {one["name"]: one for one in live.read_snapshot("look").facts["layers"]}
+    layers = {one["name"]: one for one in live.read_snapshot("look").metadata["layers"]}
     assert layers["0"]["gradient"] > 0
     assert layers["4"]["update"] > 0
 

@@ -17,7 +17,7 @@ from torch import nn
 import convscope
 from convscope.errors import Interrupted, RequestError, WorkError
 from convscope.runs.folder import Run
-from convscope.runs.tensor_file import Stored, load_tensors, save_tensors
+from convscope.runs.tensor_file import TensorFile, load_tensors, save_tensors
 from convscope.training.callbacks.base import Quiet
 from tests.forked import Forked
 
@@ -101,7 +101,7 @@ def test_sigterm_saves_too_and_exits_with_143(tmp_path):
     with pytest.raises(Interrupted) as caught:
         train(tmp_path / "run", watcher=StopAt(3, signal.SIGTERM))
     assert caught.value.status == 143
-    assert Run(tmp_path / "run").read_state()[0].facts["counters"]["step"] == 3
+    assert Run(tmp_path / "run").read_state()[0].metadata["counters"]["step"] == 3
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def without(key):
     """A way to leave one thing out of a saved state."""
 
     def leave_out(stored):
-        tensors, facts = dict(stored.tensors), json.loads(json.dumps(stored.facts))
+        tensors, metadata = dict(stored.tensors), json.loads(json.dumps(stored.metadata))
         if key == "random":
             tensors["random/cpu"] = torch.Generator().manual_seed(5).get_state()
         elif key == "optimizer":
@@ -125,12 +125,12 @@ def without(key):
         elif key == "statistics":
             tensors = {k: v * 0 if "running" in k else v for k, v in tensors.items()}
         elif key == "plateau":
-            facts["counters"]["plateau"] = dict(best=None, stalled=0, drops=3)
+            metadata["counters"]["plateau"] = dict(best=None, stalled=0, drops=3)
         elif key == "best":
-            facts["counters"]["best"] = [2.0, 0.0]
+            metadata["counters"]["best"] = [2.0, 0.0]
         else:
-            facts["counters"][key] = 0
-        return Stored(tensors, facts)
+            metadata["counters"][key] = 0
+        return TensorFile(tensors, metadata)
 
     return leave_out
 
@@ -143,12 +143,12 @@ def test_each_part_of_the_state_matters(tmp_path, unbroken, halfway, key):
     shutil.copytree(halfway, out)
     path = max((out / "last").iterdir())
     changed = without(key)(load_tensors(path))
-    save_tensors(path, changed.tensors, changed.facts)
+    save_tensors(path, changed.tensors, changed.metadata)
     convscope.resume(out)
     same_lines = lines_without_times(out) == lines_without_times(unbroken)
     same_best = (
-        load_tensors(out / "model.safetensors").facts
-        == load_tensors(unbroken / "model.safetensors").facts
+        load_tensors(out / "model.safetensors").metadata
+        == load_tensors(unbroken / "model.safetensors").metadata
     )
     assert not (same_lines and same_best), f"nothing noticed that {key} was left out"
 
@@ -192,7 +192,7 @@ def test_other_data_are_refused(tmp_path, image_folder):
     with pytest.raises(RequestError, match="classes of"):
         convscope.resume(out)
     (image_folder / "leaves").rename(image_folder / "leaf")
-    assert convscope.resume(out).test.images == 6
+    assert convscope.resume(out).test.num_images == 6
 
 
 def test_a_finished_run_resumes_to_the_same_answer(tmp_path, unbroken):
@@ -207,7 +207,7 @@ def test_no_state_of_another_version_is_read(tmp_path, halfway):
     shutil.copytree(halfway, out)
     for path in (out / "last").iterdir():
         stored = load_tensors(path)
-        save_tensors(path, stored.tensors, {**stored.facts, "version": 99})
+        save_tensors(path, stored.tensors, {**stored.metadata, "version": 99})
     with pytest.raises(WorkError, match="version 99"):
         convscope.resume(out)
 

@@ -51,17 +51,17 @@ def test_a_run_needs_the_file_no_more(table, tmp_path, command):
     assert (run / "network.toml").read_text() == TABLE
     assert Run(run).read_config()["model"] == str(table)
     assert Run(run).read_card().input_size == (16, 20)
-    before = convscope.evaluate(run).measured.scores.to_dict()
+    before = convscope.evaluate(run).metrics.to_dict()
 
     table.write_text("layers = 'something else'")
-    assert convscope.evaluate(run).measured.scores.to_dict() == before
+    assert convscope.evaluate(run).metrics.to_dict() == before
     table.unlink()
     run = run.rename(tmp_path / "elsewhere")
-    assert convscope.evaluate(run).measured.scores.to_dict() == before
-    net, card = convscope.load_network(Run(run))
+    assert convscope.evaluate(run).metrics.to_dict() == before
+    net, card = convscope.load_network(run)
     assert net(torch.zeros(1, 1, *card.input_size)).shape == (1, 10)
     Image.fromarray(np.zeros((16, 20), np.uint8)).save(tmp_path / "black.png")
-    assert len(convscope.predict(run, [tmp_path / "black.png"]).answers) == 1
+    assert len(convscope.predict(run, [tmp_path / "black.png"])) == 1
     assert convscope.resume(run).test.to_dict() == before
 
 
@@ -75,8 +75,8 @@ def test_a_resumed_run_reads_its_own_copy_and_ends_with_the_same_bits(table, tmp
     table.write_text(TABLE.replace("relu", "tanh"))
     convscope.resume(broken)
     mine, theirs = (load_tensors(run / "model.safetensors") for run in (broken, whole))
-    assert mine.facts == theirs.facts
-    assert mine.facts["network"] == "nets/small.toml"
+    assert mine.metadata == theirs.metadata
+    assert mine.metadata["network"] == "nets/small.toml"
     assert mine.tensors.keys() == theirs.tensors.keys()
     assert all(torch.equal(value, theirs.tensors[name]) for name, value in mine.tensors.items())
 

@@ -39,7 +39,7 @@ def test_the_steps_are_those_of_plain_pytorch(tmp_path):
     run = convscope.train(
         "digits", out=tmp_path / "run", metric="loss", watcher=watcher, **words
     ).run
-    net, card = load_network(Run.open(run))
+    net, card = load_network(run)
 
     from sklearn.datasets import load_digits  # noqa: PLC0415
 
@@ -74,14 +74,14 @@ def test_metrics_have_a_line_per_epoch_and_the_best_is_kept(digits_run):
     assert [line["epoch"] for line in lines] == [1, 2, 3, 4, 5, 6]
     best = max(lines, key=lambda line: (line["val_top1"], -line["val_loss"]))
     stored = Run.open(digits_run).read_weights()
-    assert stored.facts["epoch"] == best["epoch"]
+    assert stored.metadata["epoch"] == best["epoch"]
     assert best["best"]
 
 
 def test_the_default_is_right_more_often_than_97_times_in_100(tmp_path):
     trained = convscope.train(out=tmp_path / "run")
     assert trained.test.top1 >= 0.97
-    assert trained.test.images == 359
+    assert trained.test.num_images == 359
 
 
 @pytest.mark.parametrize("n", [1, 2, 64, 65, 66, 128, 129, 130])
@@ -168,7 +168,7 @@ def test_the_best_weights_are_chosen_by_the_metric(tmp_path, metric):
     run = convscope.train("digits", out=tmp_path / "run", epochs=4, metric=metric).run
     values = [line[f"val_{metric}"] for line in Run.open(run).read_metrics()]
     target = min(values) if metric == "loss" else max(values)
-    assert values[Run.open(run).read_weights().facts["epoch"] - 1] == target
+    assert values[Run.open(run).read_weights().metadata["epoch"] - 1] == target
 
 
 def test_steps_and_minutes_end_a_training(tmp_path):
@@ -176,7 +176,7 @@ def test_steps_and_minutes_end_a_training(tmp_path):
     convscope.train("digits", out=tmp_path / "steps", steps=33, watcher=watcher)
     assert watcher.steps[-1]["step"] == 33
     quick = convscope.train("digits", out=tmp_path / "minutes", max_minutes=0.02)
-    assert Run.open(quick.run).read_state()[0].facts["counters"]["seconds"] >= 1.2
+    assert Run.open(quick.run).read_state()[0].metadata["counters"]["seconds"] >= 1.2
 
 
 @pytest.mark.parametrize(
@@ -258,12 +258,12 @@ def test_a_network_that_cannot_read_channels_last_trains_all_the_same(tmp_path, 
     run = convscope.train(
         "digits", model="viewer:Net", input_size=32, in_channels=3, epochs=3, out="run"
     ).run
-    assert convscope.evaluate(run).scores.top1 > 0.5
+    assert convscope.evaluate(run).metrics.top1 > 0.5
     where = tmp_path / "run"
     monkeypatch.chdir("/")
     monkeypatch.delitem(sys.modules, "viewer")
     monkeypatch.setattr(sys, "path", [p for p in sys.path if p != str(tmp_path)])
-    assert convscope.evaluate(where).scores.top1 > 0.5  # imported from where it was trained
+    assert convscope.evaluate(where).metrics.top1 > 0.5  # imported from where it was trained
 
 
 def test_a_config_says_enough_to_run_it_again(tmp_path, digits_run):

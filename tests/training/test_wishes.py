@@ -84,7 +84,7 @@ def test_the_hours_of_a_pause_are_not_time_of_training(tmp_path, monkeypatch, le
     assert befores == ["training", "evaluating"]
     assert watcher.steps >= 10, "a training by minutes ended with the pause"
     assert live.read_now()["seconds"] < 3600
-    assert live.read_series().column("seconds").sum() < 3600
+    assert live.read_step_history().column("seconds").sum() < 3600
     assert Run(tmp_path / "run").read_metrics()[0]["seconds"] < 3600
     assert any("Paused" in note for note in watcher.notes)
 
@@ -148,7 +148,7 @@ def test_another_process_pauses_goes_on_saves_and_stops(tmp_path, whole):
     paused = until(live, lambda now: now["acknowledged"] == number, process)
     assert paused["state"] == "paused"
     assert paused["saved_step"] == paused["step"]
-    assert Run(out).read_state()[0].facts["counters"]["step"] == paused["step"]
+    assert Run(out).read_state()[0].metadata["counters"]["step"] == paused["step"]
     later = until(live, lambda now: now["updated_at"] > paused["updated_at"] + 0.7, process)
     assert (later["state"], later["step"]) == ("paused", paused["step"])
     live.request("resume")
@@ -164,7 +164,7 @@ def test_another_process_pauses_goes_on_saves_and_stops(tmp_path, whole):
     assert now["message"].startswith("Stopped from the lab after step")
     assert Forked("resume", out).wait() == 0
     assert live.read_now()["state"] == "done"
-    assert live.read_series().column("steps").sum() == now["steps"]
+    assert live.read_step_history().column("steps").sum() == now["steps"]
     assert_same_bits(out, whole)
 
 

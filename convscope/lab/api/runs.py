@@ -18,7 +18,7 @@ from convscope.lab.jobs.form import left_out, networks, setting_groups, sources
 from convscope.lab.jobs.jobs import Trainings
 from convscope.runs import index
 from convscope.runs.live_files import Command, Snapshot
-from convscope.runs.tensor_file import Stored
+from convscope.runs.tensor_file import TensorFile
 
 _RUN = "/api/runs/{run}"
 _FRESH = {"Cache-Control": "no-store"}
@@ -112,7 +112,7 @@ def _add_events(app: FastAPI, trainings: Trainings) -> None:
 
 
 def _add_pictures(app: FastAPI, trainings: Trainings) -> None:
-    def stored(run: str, name: Snapshot) -> Stored:
+    def stored(run: str, name: Snapshot) -> TensorFile:
         found = index.read_snapshot(trainings.path(run), name)
         if found is None:
             raise RequestError(_UNSEEN[name])
@@ -122,7 +122,7 @@ def _add_pictures(app: FastAPI, trainings: Trainings) -> None:
     def look(run: str) -> JSONResponse:
         """Activations and gradients layer by layer, and the size of the batch."""
         found = stored(run, "look")
-        return _fresh({**found.facts, "batch": _size(found.tensors["batch"].shape)})
+        return _fresh({**found.metadata, "batch": _size(found.tensors["batch"].shape)})
 
     @app.get(_RUN + "/batch.bin")
     def batch(run: str) -> Response:
@@ -133,7 +133,7 @@ def _add_pictures(app: FastAPI, trainings: Trainings) -> None:
     def wrong(run: str) -> JSONResponse:
         """The validation images that were most wrong at the last evaluation."""
         found = stored(run, "wrong")
-        return _fresh({**found.facts, **_size(found.tensors["pixels"].shape)})
+        return _fresh({**found.metadata, **_size(found.tensors["pixels"].shape)})
 
     @app.get(_RUN + "/wrong.bin")
     def wrong_pixels(run: str) -> Response:
@@ -144,15 +144,15 @@ def _add_pictures(app: FastAPI, trainings: Trainings) -> None:
     def filters(run: str) -> JSONResponse:
         """The first convolution's filters: at which steps, of which shape, their largest weight."""
         found = stored(run, "filters")
-        kept = [found.tensors[str(step)] for step in found.facts["steps"]]
+        kept = [found.tensors[str(step)] for step in found.metadata["steps"]]
         peaks = [float(filters.abs().max()) for filters in kept]
-        return _fresh({**found.facts, "shape": list(kept[0].shape), "peak": peaks})
+        return _fresh({**found.metadata, "shape": list(kept[0].shape), "peak": peaks})
 
     @app.get(_RUN + "/filters.bin")
     def filter_weights(run: str) -> Response:
         """Binary: float32 little-endian, the filters of one step after those of the one before."""
         found = stored(run, "filters")
-        kept = [found.tensors[str(step)].numpy() for step in found.facts["steps"]]
+        kept = [found.tensors[str(step)].numpy() for step in found.metadata["steps"]]
         return _bytes(np.stack(kept).astype("<f4"))
 
 

@@ -70,7 +70,7 @@ class Listener:
 
     def _stepped(self) -> list[Event]:
         """The rows that changed; all where a row has become wider."""
-        if not self._is_new(self._live.folder / "series.npy"):
+        if not self._is_new(self._live.folder / "steps.npy"):
             return []
         width, rows = steps_of(self._path) or (1, [])
         before_width, before = self._steps
@@ -100,7 +100,7 @@ class Listener:
             if self._is_new(self._live.folder / f"{name}.safetensors"):
                 stored = read_snapshot(self._path, name)
                 if stored is not None:
-                    found.append((name, {fact: stored.facts.get(fact)}))
+                    found.append((name, {fact: stored.metadata.get(fact)}))
         return found
 
 

@@ -14,7 +14,7 @@ from convscope.errors import RequestError, WorkError, nearest
 from convscope.lab.jobs.processes import Children
 from convscope.lab.jobs.sources import Given, free_name
 from convscope.runs import index
-from convscope.runs.folder import Run, as_word
+from convscope.runs.folder import Run, slugify
 from convscope.runs.live_files import Command, Live
 from convscope.runs.status import ACTIVE, COMMANDABLE, RunStatus, StatusReader
 from convscope.training.config import TABLES, TrainConfig
@@ -204,7 +204,7 @@ class Trainings:
         short = Path(model).stem if is_table(model) else model
         place = Path(data)
         kind = place.stem if place.is_file() else place.name
-        today = f"{datetime.now(UTC).astimezone():%Y-%m-%d}_{as_word(short)}_{as_word(kind)}"
+        today = f"{datetime.now(UTC).astimezone():%Y-%m-%d}_{slugify(short)}_{slugify(kind)}"
         there = {path.name for path in self.folder.glob("*")}
         free = free_name(today, (taken.keys() - lost) | there)
         return free, free in lost

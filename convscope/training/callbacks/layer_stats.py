@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.inference import inference_mode
-from convscope.runs.tensor_file import Stored
+from convscope.runs.tensor_file import TensorFile
 
 IMAGES = 32  # of a batch whose activations are looked at
 SHOWN = 16  # of them that are kept to be seen
@@ -26,9 +26,9 @@ class Looks:
         history: `step`, and per layer `gradient`, `std` and `zeros`, at most HISTORY times.
     """
 
-    def __init__(self, net: nn.Module, before: Stored | None, *, step: int) -> None:
+    def __init__(self, net: nn.Module, before: TensorFile | None, *, step: int) -> None:
         self.net = net
-        told: list[dict[str, Any]] = before.facts.get("history", []) if before else []
+        told: list[dict[str, Any]] = before.metadata.get("history", []) if before else []
         self.history = [one for one in told if one["step"] <= step]
 
     def look(
@@ -39,7 +39,7 @@ class Looks:
         *,
         step: int,
         rate: Callable[[str], float] | None,
-    ) -> Stored:
+    ) -> TensorFile:
         """The network as it is after `step`, with that step's gradients still in place.
 
         `images` (n, c, h, w) are what it is fed, `pixels` (m, h, w, c) the same as bytes; `rate`
@@ -53,7 +53,7 @@ class Looks:
             layers.append({"name": name, "kind": type(modules[name]).__name__, **facts, **moved})
         self._remember(step, layers)
         facts = {"step": step, "labels": [*labels], "layers": layers, "history": self.history}
-        return Stored({"batch": pixels}, facts)
+        return TensorFile({"batch": pixels}, facts)
 
     def _remember(self, step: int, layers: Sequence[Mapping[str, Any]]) -> None:
         line = {

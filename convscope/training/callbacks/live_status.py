@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.errors import Interrupted, WorkError
-from convscope.evaluation.measure import Measured
+from convscope.evaluation.measure import EvaluationOutputs
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Command, Live
-from convscope.runs.step_history import Series
+from convscope.runs.step_history import StepHistory
 from convscope.training.callbacks.base import Watcher
 from convscope.training.callbacks.interrupt import Wish
 from convscope.training.callbacks.layer_stats import IMAGES, SHOWN, Looks
@@ -59,7 +59,7 @@ class Teller:
         self.live = Live(run.path)
         self.training: Training | None = None
         self.counters = Counters()
-        self.series = Series()
+        self.series = StepHistory()
         self._facts = dict(_NOTHING)
         self._state: State = "training"
         self._sentence = ""
@@ -69,7 +69,7 @@ class Teller:
         self._steps: list[tuple[int, float, int, int, float, float]] = []  # since the last telling
         self._images, self._seconds = 0, 0.0
         self._recent = deque[tuple[int, float]](maxlen=_RECENT)
-        self._wrong: tuple[Measured, NDArray[np.int64], int, int] | None = None
+        self._wrong: tuple[EvaluationOutputs, NDArray[np.int64], int, int] | None = None
 
     @contextmanager
     def truthful(self) -> Generator["Teller"]:
@@ -98,7 +98,7 @@ class Teller:
         """Go on with what was told before the step at which the training is."""
         self.training, self.counters, step = training, training.counters, training.counters.step
         self._saved = step
-        self.series = self.live.read_series() or self.series
+        self.series = self.live.read_step_history() or self.series
         self.filters = Filters(training.net, self.live.read_snapshot("filters"), step=step)
         self.looks: Looks | None = Looks(training.net, self.live.read_snapshot("look"), step=step)
         self._say("training")
@@ -160,7 +160,7 @@ class Teller:
         """The state after a step was saved."""
         self._saved = step
 
-    def evaluated(self, measured: Measured, indices: NDArray[np.int64]) -> None:
+    def evaluated(self, measured: EvaluationOutputs, indices: NDArray[np.int64]) -> None:
         """The validation images at `indices` were measured; their epoch is not over yet."""
         counters = self.counters
         self._wrong = (measured, indices, counters.step, counters.epoch + 1)
@@ -228,14 +228,16 @@ class Teller:
 
     def _tell_series(self) -> None:
         for step, loss, hits, images, rate, seconds in self._steps:
-            self.series.add(step, loss=loss, hits=hits, images=images, lr=rate, seconds=seconds)
+            self.series.add(
+                step, loss=loss, num_correct=hits, num_images=images, lr=rate, seconds=seconds
+            )
             self._images += images
             self._seconds += seconds
             self._facts["lr"] = rate
         self._steps.clear()
         if self._told_step != self.series.last:
             self._told_step = self.series.last
-            self.live.write_series(self.series)
+            self.live.write_step_history(self.series)
 
     def _where(self, training: "Training") -> dict[str, Any]:
         counters, progress = self.counters, training.progress()

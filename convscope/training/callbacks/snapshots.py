@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from convscope.data.feed import Loaded
-from convscope.evaluation.measure import Measured
-from convscope.runs.tensor_file import Stored
+from convscope.data.loading import LoadedDataset
+from convscope.evaluation.measure import EvaluationOutputs
+from convscope.runs.tensor_file import TensorFile
 from convscope.training.callbacks.layer_stats import crowded
 
 STEPS = 8  # at which filters are kept
@@ -26,7 +26,7 @@ class Filters:
         changed: whether they were, since `stored` was asked.
     """
 
-    def __init__(self, net: nn.Module, before: Stored | None, *, step: int) -> None:
+    def __init__(self, net: nn.Module, before: TensorFile | None, *, step: int) -> None:
         layers = dict[str, nn.Module](net.named_modules())
         self.name, self.layer = next(
             ((name, layer) for name, layer in layers.items() if isinstance(layer, nn.Conv2d)),
@@ -34,7 +34,7 @@ class Filters:
         )
         self.kept: dict[int, Tensor] = {}
         self.changed = False
-        if before is not None and self.layer and before.facts.get("layer") == self.name:
+        if before is not None and self.layer and before.metadata.get("layer") == self.name:
             told = {int(name): filters for name, filters in before.tensors.items()}
             shape = self.layer.weight[:FILTERS].shape
             self.kept = {
@@ -54,21 +54,26 @@ class Filters:
             steps = list(self.kept)
             del self.kept[steps[crowded([math.log1p(one) for one in steps])]]
 
-    def stored(self) -> Stored:
+    def stored(self) -> TensorFile:
         self.changed = False
         tensors = {str(step): filters for step, filters in self.kept.items()}
-        return Stored(tensors, {"layer": self.name, "steps": list(self.kept)})
+        return TensorFile(tensors, {"layer": self.name, "steps": list(self.kept)})
 
 
 def most_wrong(
-    measured: Measured, indices: NDArray[np.int64], loaded: Loaded, *, step: int, epoch: int
-) -> Stored:
+    measured: EvaluationOutputs,
+    indices: NDArray[np.int64],
+    loaded: LoadedDataset,
+    *,
+    step: int,
+    epoch: int,
+) -> TensorFile:
     """The images with the largest losses, the largest first, as bytes (n, h, w, c).
 
     `measured` is what those at `indices` got.
     """
     worst = np.argsort(-measured.losses, kind="stable")[:WRONG]
-    [pixels] = loaded.feed.batches([indices[worst]])
+    [pixels] = loaded.batch_source.batches([indices[worst]])
     dataset = loaded.dataset
     images = [
         {
@@ -81,7 +86,7 @@ def most_wrong(
         }
         for place in worst
     ]
-    return Stored({"pixels": pixels}, {"step": step, "epoch": epoch, "images": images})
+    return TensorFile({"pixels": pixels}, {"step": step, "epoch": epoch, "images": images})
 
 
 def plain(name: str) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.data.augment import moves
-from convscope.data.feed import MemoryFeed, free_memory
+from convscope.data.loading import MemoryBatchSource, free_memory
 from convscope.data.normalize import scale_and_shift
 from convscope.errors import RequestError
 from convscope.lanes.images import Images
@@ -69,7 +69,7 @@ class LanesStepper:
             yield from TorchStepper().batches(training)
             return
         counters, settings = training.counters, training.settings
-        feed, epoch = training.loaded.feed, counters.epoch
+        feed, epoch = training.loaded.batch_source, counters.epoch
 
         def see(indices: NDArray[np.int64]) -> Tensor:
             [pixels] = feed.batches([indices])
@@ -124,7 +124,7 @@ class LanesStepper:
         if self.padded is not None:
             yield from ((self.padded, batch) for batch in batches)
             return
-        for pixels in training.loaded.feed.batches(batches):
+        for pixels in training.loaded.batch_source.batches(batches):
             yield pixels.contiguous(), np.arange(len(pixels), dtype=np.int64)
 
     def _images(self, training: "Training", batch: Batch) -> Images:
@@ -152,8 +152,8 @@ class LanesStepper:
 
 def _padded(training: "Training", row: int) -> Tensor | None:
     """All images in memory, with their borders of black; None where they are read otherwise."""
-    feed, card = training.loaded.feed, training.card
-    if not isinstance(feed, MemoryFeed):
+    feed, card = training.loaded.batch_source, training.card
+    if not isinstance(feed, MemoryBatchSource):
         return None
     if row == card.input_size[1] * card.in_channels:
         return feed.pixels.contiguous() if training.settings.augment == "none" else None
@@ -166,11 +166,11 @@ def _padded(training: "Training", row: int) -> Tensor | None:
 
 def row_of(training: "Training") -> int:
     """Bytes from one row of an image to the next, as the engine will read them."""
-    card, feed = training.card, training.loaded.feed
+    card, feed = training.card, training.loaded.batch_source
     height, width = card.input_size
     settings = training.settings
     padding = 0 if settings.augment == "none" else decided(settings.crop_padding)
-    if not isinstance(feed, MemoryFeed):
+    if not isinstance(feed, MemoryBatchSource):
         return width * card.in_channels
     tall, wide = height + 2 * padding, width + 2 * padding
     more = len(feed.pixels) * tall * wide * card.in_channels

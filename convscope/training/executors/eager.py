@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from convscope.evaluation.measure import forward_all
+from convscope.evaluation.measure import compute_logits
 from convscope.training.batches import batches_from
 from convscope.training.config import decided
 from convscope.training.loss import loss_and_logits
@@ -43,7 +43,7 @@ class Stepper(Protocol):
     def logits(
         self, training: "Training", indices: NDArray[np.int64], tick: Callable[[int], None]
     ) -> Tensor:
-        """What the network answers to some pictures, as `forward_all`."""
+        """What the network answers to some pictures, as `compute_logits`."""
         ...
 
 
@@ -94,13 +94,13 @@ class TorchStepper:
     def logits(
         self, training: "Training", indices: NDArray[np.int64], tick: Callable[[int], None]
     ) -> Tensor:
-        return forward_all(
+        return compute_logits(
             training.net,
-            training.loaded.feed,
+            training.loaded.batch_source,
             indices,
             training.card,
             batch_size=EVALUATION_BATCH,
             device=training.device,
             channels_last=training.channels_last,
-            tick=tick,
+            on_progress=tick,
         )

@@ -10,8 +10,8 @@ from PIL import Image
 from convscope.card import Card
 from convscope.data.augment import augment, draws, epoch_order
 from convscope.data.dataset import ArrayImages, ConcatImages, Dataset, SubsetImages
-from convscope.data.feed import MemoryFeed, StreamFeed, free_memory, load
 from convscope.data.folder import read_folder
+from convscope.data.loading import MemoryBatchSource, StreamingBatchSource, free_memory, load_images
 from convscope.data.normalize import normalize, pixel_statistics
 from convscope.data.resize import choose_resize_mode, resize_array, resize_image
 
@@ -91,13 +91,15 @@ def dataset(pictures, labels=None):
 
 def test_memory_and_files_feed_the_same_bytes(image_folder):
     data = read_folder(image_folder)
-    kept = load(data, card((9, 9)))
-    streamed = load(data, card((9, 9)), cache_fraction=0)
-    assert isinstance(kept.feed, MemoryFeed)
-    assert isinstance(streamed.feed, StreamFeed)
+    kept = load_images(data, card((9, 9)))
+    streamed = load_images(data, card((9, 9)), cache_fraction=0)
+    assert isinstance(kept.batch_source, MemoryBatchSource)
+    assert isinstance(streamed.batch_source, StreamingBatchSource)
     order = np.random.default_rng(1).permutation(len(data))
     batches = np.array_split(order, 7)
-    for one, other in zip(kept.feed.batches(batches), streamed.feed.batches(batches), strict=True):
+    for one, other in zip(
+        kept.batch_source.batches(batches), streamed.batch_source.batches(batches), strict=True
+    ):
         assert torch.equal(one, other)
     assert kept.fingerprint == streamed.fingerprint
 
@@ -107,49 +109,51 @@ def test_bad_pictures_are_listed_and_belong_to_no_split(image_folder):
     (image_folder / "leaf" / "02.png").write_bytes(whole[: len(whole) // 2])
     (image_folder / "plum" / "00.png").write_bytes(b"")
     data = read_folder(image_folder)
-    loaded = load(data.with_split(np.full(len(data), "train")), card())
+    loaded = load_images(data.with_split(np.full(len(data), "train")), card())
     assert [key for key, _ in loaded.problems] == ["leaf/02.png", "plum/00.png"]
     assert len(loaded.dataset.indices("train")) == 34
 
 
 def test_the_fingerprint_depends_on_content_and_not_on_the_split(image_folder):
     data = read_folder(image_folder)
-    before = load(data, card()).fingerprint
-    assert load(data.with_split(np.full(len(data), "val")), card((4, 4))).fingerprint == before
+    before = load_images(data, card()).fingerprint
+    assert (
+        load_images(data.with_split(np.full(len(data), "val")), card((4, 4))).fingerprint == before
+    )
     one, other = (image_folder / "leaf" / name for name in ("00.png", "01.png"))
     first, second = one.read_bytes(), other.read_bytes()
     one.write_bytes(second)
     other.write_bytes(first)
-    assert load(read_folder(image_folder), card()).fingerprint != before
+    assert load_images(read_folder(image_folder), card()).fingerprint != before
 
 
 def test_the_fingerprint_of_arrays_does_not_depend_on_how_they_are_fed():
     joined = ConcatImages((ArrayImages(pixels(4), "train/"), ArrayImages(pixels(3), "test/")))
     names = {
-        load(dataset(joined), card((6, 5), rule=rule), cache_fraction=share).fingerprint
+        load_images(dataset(joined), card((6, 5), rule=rule), cache_fraction=share).fingerprint
         for rule in ("pad", "crop", "stretch")
         for share in (0.0, 0.5)
     }
     assert len(names) == 1
     swapped = ConcatImages(joined.parts[::-1])
-    assert load(dataset(swapped), card((6, 5))).fingerprint not in names
+    assert load_images(dataset(swapped), card((6, 5))).fingerprint not in names
 
 
 def test_a_picture_that_goes_bad_while_training_is_named(image_folder):
     from convscope.errors import WorkError  # noqa: PLC0415
 
-    loaded = load(read_folder(image_folder), card(), cache_fraction=0)
+    loaded = load_images(read_folder(image_folder), card(), cache_fraction=0)
     (image_folder / "apple" / "05.png").unlink()
     with pytest.raises(WorkError, match=r"apple/05\.png"):
-        list(loaded.feed.batches([np.arange(36)]))
+        list(loaded.batch_source.batches([np.arange(36)]))
 
 
 def test_joined_and_chosen_arrays_are_prepared_whole():
     first, second = ArrayImages(pixels(4), "train/"), ArrayImages(pixels(3)[::-1], "test/")
     joined = ConcatImages((first, second))
     chosen = SubsetImages(joined, np.array([6, 0, 4]))
-    loaded = load(dataset(chosen), card((6, 5), rule="pad"))
-    feed = next(iter(loaded.feed.batches([np.arange(3)])))
+    loaded = load_images(dataset(chosen), card((6, 5), rule="pad"))
+    feed = next(iter(loaded.batch_source.batches([np.arange(3)])))
     expected = np.stack([np.asarray(joined.image(index)) for index in (6, 0, 4)])
     assert np.array_equal(feed.numpy(), expected)
 

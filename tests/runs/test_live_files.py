@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from convscope.runs.live_files import Live
-from convscope.runs.step_history import Series
-from convscope.runs.tensor_file import Stored
+from convscope.runs.step_history import StepHistory
+from convscope.runs.tensor_file import TensorFile
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def live(tmp_path):
 
 
 def a_series():
-    series = Series()
-    series.add(1, loss=2.0, hits=3, images=4, lr=0.5, seconds=0.1)
+    series = StepHistory()
+    series.add(1, loss=2.0, num_correct=3, num_images=4, lr=0.5, seconds=0.1)
     return series
 
 
@@ -33,17 +33,17 @@ def test_what_was_told_is_read_and_says_when(live):
     now = live.read_now()
     assert now["step"] == 3
     assert before <= now["updated_at"] <= time.time()
-    live.write_series(a_series())
-    assert live.read_series().table.tolist() == a_series().table.tolist()
+    live.write_step_history(a_series())
+    assert live.read_step_history().table.tolist() == a_series().table.tolist()
     batch = torch.arange(12, dtype=torch.uint8).reshape(1, 2, 2, 3)
-    live.write_snapshot("look", Stored({"batch": batch}, {"step": 1}))
+    live.write_snapshot("look", TensorFile({"batch": batch}, {"step": 1}))
     assert torch.equal(live.read_snapshot("look").tensors["batch"], batch)
     assert not list(live.folder.glob(".*")), "a half-written file was left"
 
 
 def test_before_anything_was_told_there_is_nothing(tmp_path):
     live = Live(tmp_path)
-    assert live.read_now() is live.read_series() is live.read_snapshot("wrong") is None
+    assert live.read_now() is live.read_step_history() is live.read_snapshot("wrong") is None
     assert live.read_command() is None
     assert live.changed("now.json") == 0
     assert not live.is_watched()
@@ -51,9 +51,9 @@ def test_before_anything_was_told_there_is_nothing(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"{", b"[1]", b'"text"', b"null", b"7"])
 def test_a_broken_file_is_as_good_as_none(live, content):
-    for name in ("now.json", "series.npy", "look.safetensors", "command.json"):
+    for name in ("now.json", "steps.npy", "look.safetensors", "command.json"):
         (live.folder / name).write_bytes(content)
-    assert live.read_now() is live.read_series() is live.read_snapshot("look") is None
+    assert live.read_now() is live.read_step_history() is live.read_snapshot("look") is None
     assert live.read_command() is None
 
 
@@ -116,8 +116,8 @@ def test_a_file_that_changed_has_another_number(live):
 def tell_everything(live):
     live.begin()
     live.write_now({"step": 1})
-    live.write_series(a_series())
-    live.write_snapshot("filters", Stored({"1": torch.zeros(1)}, {}))
+    live.write_step_history(a_series())
+    live.write_snapshot("filters", TensorFile({"1": torch.zeros(1)}, {}))
     live.watch()
 
 
@@ -141,7 +141,7 @@ def test_a_full_disk_leaves_what_was_told_before_and_no_rest(live, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
         live.write_now({"step": 2})
-        live.write_series(a_series())
+        live.write_step_history(a_series())
         with pytest.raises(OSError, match="No space"):
             live.request("pause")
     assert live.read_now()["step"] == 1

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convscope.runs.step_history import COLUMNS, Series
+from convscope.runs.step_history import COLUMNS, StepHistory
 
 
 @st.composite
@@ -21,8 +21,8 @@ def told(draw):
         dict(
             step=int(step),
             loss=draw(eighths),
-            hits=draw(st.integers(0, 9)),
-            images=draw(st.integers(1, 9)),
+            num_correct=draw(st.integers(0, 9)),
+            num_num_images=draw(st.integers(1, 9)),
             lr=draw(eighths),
             seconds=draw(eighths),
         )
@@ -39,7 +39,9 @@ def bucket_of(steps):
     """A row by numpy, from the steps themselves."""
     loss, lr = (np.array([one[name] for one in steps]) for name in ("loss", "lr"))
     numbers = [one["step"] for one in steps]
-    sums = {name: sum(one[name] for one in steps) for name in ("hits", "images", "seconds")}
+    sums = {
+        name: sum(one[name] for one in steps) for name in ("num_correct", "num_images", "seconds")
+    }
     return {
         **dict(first=numbers[0], last=numbers[-1], steps=len(steps), loss=loss.sum()),
         **dict(loss_low=loss.min(), low_at=numbers[loss.argmin()]),
@@ -59,7 +61,7 @@ def assert_tells(series, steps, most):
 
 @given(told(), st.integers(1, 9))
 def test_each_bucket_is_what_numpy_makes_of_its_steps(steps, most):
-    series = Series(most=most)
+    series = StepHistory(most=most)
     for count, one in enumerate(steps, 1):
         tell(series, [one])
         assert_tells(series, steps[:count], most)
@@ -69,14 +71,14 @@ def test_each_bucket_is_what_numpy_makes_of_its_steps(steps, most):
 def test_a_series_that_was_written_and_read_goes_on_and_counts_no_step_twice(steps, most, data):
     kept = data.draw(st.integers(1, len(steps)), label="steps before the end of the process")
     saved = data.draw(st.integers(0, kept), label="steps of the state from which it goes on")
-    before = Series(most=most)
+    before = StepHistory(most=most)
     tell(before, steps[:kept])
-    series = Series.from_bytes(before.to_bytes(), most=most)
+    series = StepHistory.from_bytes(before.to_bytes(), most=most)
     assert series.table.tolist() == before.table.tolist()
     tell(series, steps[saved:])
     assert len(series) <= most
     whole = bucket_of(steps)
-    for name in ("steps", "loss", "hits", "images", "seconds"):
+    for name in ("steps", "loss", "num_correct", "num_images", "seconds"):
         assert series.column(name).sum() == whole[name]
     lowest, highest = series.column("loss_low").argmin(), series.column("loss_high").argmax()
     assert series.column("low_at")[lowest] == whole["low_at"]
@@ -85,9 +87,9 @@ def test_a_series_that_was_written_and_read_goes_on_and_counts_no_step_twice(ste
 
 def test_buckets_are_no_wider_than_they_must_be():
     """Without gaps the width is the least power of two that leaves at most `most` buckets."""
-    series = Series(most=16)
+    series = StepHistory(most=16)
     for step in range(1, 100_001):
-        series.add(step, loss=1.0, hits=0, images=1, lr=0.1, seconds=0.0)
+        series.add(step, loss=1.0, num_correct=0, num_images=1, lr=0.1, seconds=0.0)
         least = next(2**power for power in range(30) if -(-step // 2**power) <= 16)
         assert series.width == least
     assert len(series) == -(-100_000 // series.width)
@@ -126,9 +128,9 @@ def rows(*ends):
 )
 def test_what_is_no_series_is_refused(data):
     with pytest.raises(ValueError):  # noqa: PT011 -- the words are numpy's or ours
-        Series.from_bytes(data)
+        StepHistory.from_bytes(data)
 
 
 def test_an_empty_series_is_one():
-    assert len(Series.from_bytes(Series().to_bytes())) == 0
-    assert Series().last == 0
+    assert len(StepHistory.from_bytes(StepHistory().to_bytes())) == 0
+    assert StepHistory().last == 0

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from convscope.errors import WorkError
-from convscope.runs.tensor_file import Damaged, load_tensors, save_tensors
+from convscope.runs.tensor_file import CorruptFileError, load_tensors, save_tensors
 
 TENSORS = {
     "weight": torch.arange(24.0).reshape(2, 3, 2, 2).to(memory_format=torch.channels_last),
@@ -21,7 +21,7 @@ FACTS = {"version": 1, "name": "glaucoma ✓", "best": None}
 def test_tensors_and_facts_come_back_as_they_were(tmp_path):
     save_tensors(tmp_path / "x.safetensors", TENSORS, FACTS)
     stored = load_tensors(tmp_path / "x.safetensors")
-    assert stored.facts == FACTS
+    assert stored.metadata == FACTS
     assert stored.tensors.keys() == TENSORS.keys()
     for name, tensor in TENSORS.items():
         assert torch.equal(stored.tensors[name], tensor)
@@ -45,7 +45,7 @@ def test_fifty_corruptions_are_all_found(tmp_path):
         else:
             damaged[dice.randrange(len(whole))] ^= 1 << dice.randrange(8)
         path.write_bytes(damaged)
-        with pytest.raises(Damaged, match=str(path)):
+        with pytest.raises(CorruptFileError, match=str(path)):
             load_tensors(path)
         found += 1
     assert found == 50
@@ -55,7 +55,7 @@ def test_an_altered_fact_is_found(tmp_path):
     path = tmp_path / "x.safetensors"
     save_tensors(path, TENSORS, {"step": 111})
     path.write_bytes(path.read_bytes().replace(b"111", b"112"))
-    with pytest.raises(Damaged, match="not what was written"):
+    with pytest.raises(CorruptFileError, match="not what was written"):
         load_tensors(path)
 
 

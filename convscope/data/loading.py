@@ -27,7 +27,7 @@ from convscope.data.duplicates import find_duplicates
 from convscope.data.resize import resize_array, resize_image
 from convscope.errors import WorkError
 
-Tick = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 """Called with how many pictures are done, and of how many."""
 
 _CHUNK = 64  # pictures that a thread takes at a time
@@ -39,7 +39,7 @@ _PATIENCE = 300.0  # seconds to wait for a chunk before saying that the disk doe
 _T = TypeVar("_T")
 
 
-class Feed(Protocol):
+class BatchSource(Protocol):
     """The prepared pictures of a data set, by index."""
 
     def batches(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[Tensor]:
@@ -48,7 +48,7 @@ class Feed(Protocol):
 
 
 @dataclass(frozen=True)
-class MemoryFeed:
+class MemoryBatchSource:
     """All pictures as one tensor of bytes (n, h, w, c)."""
 
     pixels: Tensor
@@ -59,7 +59,7 @@ class MemoryFeed:
 
 
 @dataclass(frozen=True)
-class StreamFeed:
+class StreamingBatchSource:
     """Pictures decoded again each time they are asked for, a few batches ahead."""
 
     images: ImageSource
@@ -91,30 +91,30 @@ class StreamFeed:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedDataset:
     """Data ready to feed a network.
 
     Attributes:
         dataset: as it was opened, with the unreadable pictures in no split.
-        feed: its pixels.
+        batch_source: its pixels.
         problems: (key, reason) of each picture that could not be read.
         fingerprint: 32 hex digits that depend on keys, contents and classes, on nothing else.
     """
 
     dataset: Dataset
-    feed: Feed
+    batch_source: BatchSource
     problems: tuple[tuple[str, str], ...]
     fingerprint: str
 
 
-def load(
+def load_images(
     dataset: Dataset,
     card: Card,
     *,
     workers: int = 2,
     cache_fraction: float = 0.5,
-    tick: Tick = lambda done, total: None,
-) -> Loaded:
+    on_progress: ProgressCallback = lambda done, total: None,
+) -> LoadedDataset:
     """Decode every picture once, completely, and keep the bytes if they take no more than
     `cache_fraction` of the memory that is free. Nothing is written anywhere.
     """
@@ -123,21 +123,23 @@ def load(
     keep = need <= cache_fraction * free_memory()
     whole = _whole(dataset.images, card) if keep else None
     if whole is not None:
-        return Loaded(dataset, MemoryFeed(torch.from_numpy(whole)), (), _fingerprint(dataset, ()))
+        return LoadedDataset(
+            dataset, MemoryBatchSource(torch.from_numpy(whole)), (), _fingerprint(dataset, ())
+        )
     out = np.zeros((len(dataset), height, width, card.in_channels), np.uint8) if keep else None
-    digests, problems = _decode_all(dataset.images, card, out, workers, tick)
+    digests, problems = _decode_all(dataset.images, card, out, workers, on_progress)
     split = dataset.split.copy()
     split[list(problems)] = ""
     usable = dataset.with_split(split).with_warnings(
         find_duplicates(dataset.with_split(split), digests)
     )
-    feed = (
-        StreamFeed(dataset.images, card, workers)
+    batch_source = (
+        StreamingBatchSource(dataset.images, card, workers)
         if out is None
-        else MemoryFeed(torch.from_numpy(out))
+        else MemoryBatchSource(torch.from_numpy(out))
     )
     named = tuple((dataset.images.key(index), problems[index]) for index in sorted(problems))
-    return Loaded(usable, feed, named, _fingerprint(dataset, digests))
+    return LoadedDataset(usable, batch_source, named, _fingerprint(dataset, digests))
 
 
 def _whole(pictures: ImageSource, card: Card) -> NDArray[np.uint8] | None:
@@ -172,7 +174,11 @@ def _arrays(pictures: ImageSource) -> Iterator[NDArray[Any]]:
 
 
 def _decode_all(
-    pictures: ImageSource, card: Card, out: NDArray[np.uint8] | None, workers: int, tick: Tick
+    pictures: ImageSource,
+    card: Card,
+    out: NDArray[np.uint8] | None,
+    workers: int,
+    on_progress: ProgressCallback,
 ) -> tuple[list[bytes], dict[int, str]]:
     """The digest of each picture, and the reason for each that cannot be read."""
     digests = [b""] * len(pictures)
@@ -197,10 +203,10 @@ def _decode_all(
     small = time.perf_counter() - began < _SMALL * done
     rest = range(done, len(pictures), _CHUNK)
     with _pool(1 if small else workers) as pool:
-        tick(done, len(pictures))
+        on_progress(done, len(pictures))
         for start, chunk in [(start, pool.submit(work, start)) for start in rest]:
             done += _wait(chunk, pictures, start)
-            tick(done, len(pictures))
+            on_progress(done, len(pictures))
     return digests, problems
 
 
