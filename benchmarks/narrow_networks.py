@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from convscope.zoo import build
+from convscope.zoo import create_model
 
 
 class Residual(nn.Module):
@@ -44,10 +44,10 @@ def chain(*stages: int) -> nn.Sequential:
 
 Shape = tuple[int, int, int]
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], Shape]] = {
-    "lenet5": (lambda: build("lenet5"), (1, 32, 32)),
-    "tinyvgg": (lambda: build("tinyvgg"), (3, 32, 32)),
+    "lenet5": (lambda: create_model("lenet5"), (1, 32, 32)),
+    "tinyvgg": (lambda: create_model("tinyvgg"), (3, 32, 32)),
     "cifar3": (cifar3, (3, 32, 32)),
-    "resnet20_cifar": (lambda: build("resnet20_cifar"), (3, 32, 32)),
+    "resnet20_cifar": (lambda: create_model("resnet20_cifar"), (3, 32, 32)),
     "chain20": (lambda: chain(16, 32, 64), (3, 32, 32)),
     "stage16": (lambda: chain(16), (3, 32, 32)),
     "stage32": (lambda: chain(32), (3, 16, 16)),

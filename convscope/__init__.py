@@ -3,7 +3,7 @@
 Every verb of the command line is a function here, with the same words and the same result:
 
     >>> import convscope
-    >>> convscope.build("lenet5").get_submodule("conv1")
+    >>> convscope.create_model("lenet5").get_submodule("conv1")
     Conv2d(1, 6, kernel_size=(5, 5), stride=(1, 1))
 """
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from convscope.training.api import resume as resume
     from convscope.training.api import train as train
     from convscope.weights import load_weights as load_weights
-    from convscope.zoo import build as build
+    from convscope.zoo import create_model as create_model
+    from convscope.zoo import list_models as list_models
     from convscope.zoo.fully_convolutional import fully_convolutional as fully_convolutional
 
 __version__ = "0.1.0"
@@ -30,10 +31,11 @@ __version__ = "0.1.0"
 _HOME = {
     "Card": "convscope.card",
     "ConvscopeError": "convscope.errors",
-    "build": "convscope.zoo",
+    "create_model": "convscope.zoo",
     "evaluate": "convscope.evaluation.evaluate",
     "explain": "convscope.explanation.api",
     "fully_convolutional": "convscope.zoo.fully_convolutional",
+    "list_models": "convscope.zoo",
     "load_network": "convscope.runs.network",
     "load_weights": "convscope.weights",
     "predict": "convscope.evaluation.predict",
@@ -46,10 +48,11 @@ _HOME = {
 __all__ = [
     "Card",
     "ConvscopeError",
-    "build",
+    "create_model",
     "evaluate",
     "explain",
     "fully_convolutional",
+    "list_models",
     "load_network",
     "load_weights",
     "predict",

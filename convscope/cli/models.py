@@ -21,10 +21,10 @@ def models(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:
         facts = {
             name: {
                 "paper": paper(name),
-                "classes": entry.classes,
-                "channels": entry.channels,
-                "size": entry.size,
-                "smallest": entry.smallest,
+                "num_classes": entry.num_classes,
+                "in_channels": entry.in_channels,
+                "input_size": entry.input_size,
+                "min_size": entry.min_size,
             }
             for name, entry in ZOO.items()
         }
@@ -36,10 +36,10 @@ def models(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:
         screen.print(f"[bold]{told}[/bold]")
         for name in names:
             entry = ZOO[name]
-            size = f"{entry.size[0]}x{entry.size[1]}x{entry.channels}"
+            size = f"{entry.input_size[0]}x{entry.input_size[1]}x{entry.in_channels}"
             screen.print(
-                f"  {name:{wide}}  {size:>9}, {entry.smallest}x{entry.smallest} or more; "
-                f"{entry.classes:,} classes",
+                f"  {name:{wide}}  {size:>9}, {entry.min_size}x{entry.min_size} or more; "
+                f"{entry.num_classes:,} classes",
                 markup=False,
             )
         screen.print()

@@ -63,9 +63,9 @@ def summary(
     found = [
         summarize(
             model,
-            classes=num_classes,
-            channels=in_channels,
-            input=(input_size, input_size) if input_size else None,
+            num_classes=num_classes,
+            in_channels=in_channels,
+            input_size=(input_size, input_size) if input_size else None,
         )
         for model in models
     ]

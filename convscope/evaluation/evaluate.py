@@ -88,7 +88,9 @@ def evaluate(
             card,
             batch_size=batch_size,
             device=place,
-            channels_last=reads_channels_last(net, channels=card.in_channels, size=card.input_size),
+            channels_last=reads_channels_last(
+                net, in_channels=card.in_channels, input_size=card.input_size
+            ),
         )
     outputs = compute_metrics(logits, loaded.dataset.labels[usable], card)
     if not math.isfinite(outputs.metrics.loss):

@@ -94,7 +94,9 @@ def predict(
     net, card = load_network(run)
     place = choose_device(device)
     net.to(place)
-    channels_last = reads_channels_last(net, channels=card.in_channels, size=card.input_size)
+    channels_last = reads_channels_last(
+        net, in_channels=card.in_channels, input_size=card.input_size
+    )
     files = find_images(paths)
     predictions: list[Prediction] = []
     unreadable: list[tuple[str, str]] = []

@@ -18,7 +18,7 @@ from convscope.weights import load_weights
 from convscope.weights.adapt import first_filters, outputs
 from convscope.weights.load import with_channels
 from convscope.weights.torchvision_releases import imagenet_card
-from convscope.zoo import build, made_for
+from convscope.zoo import create_model, default_input
 
 
 def pixels_of(image: Path | bytes, card: Card) -> NDArray[np.uint8]:
@@ -54,10 +54,10 @@ def open_network(
         return (*load_network(subject), "")
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
-        net = build(str(subject)).eval()
+        net = create_model(str(subject)).eval()
     if weights:
         return net, load_weights(net, weights), ""
-    return net, _assumed(net, size=made_for(str(subject))[1]), _RANDOM
+    return net, _assumed(net, size=default_input(str(subject))[1]), _RANDOM
 
 
 _RANDOM = (

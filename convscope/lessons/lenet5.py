@@ -14,7 +14,7 @@ from convscope.lessons.params import choice, integer
 from convscope.summaries.api import summarized, summary
 from convscope.summaries.rows import Row
 from convscope.summaries.table import Summary
-from convscope.zoo import build
+from convscope.zoo import create_model
 from convscope.zoo.lenet5_1998 import connections
 
 NETWORKS = {"lecture": "lenet5", "1998": "lenet5_1998"}
@@ -70,9 +70,9 @@ def _summary(network: str, classes: int, side: int) -> Summary:
     """The summary; below 32x32 that of the layers for which the image suffices."""
     name = NETWORKS[network]
     if side >= SIDE:
-        return summary(name, classes=classes, input=(side, side))
+        return summary(name, num_classes=classes, input_size=(side, side))
     with torch.device("meta"):
-        layers = dict(build(name, classes=classes).named_children())
+        layers = dict(create_model(name, num_classes=classes).named_children())
     kept = list(layers)[: list(layers).index(_LAST_WINDOW[network == "1998"])]
     net = nn.Sequential()
     for layer in kept:

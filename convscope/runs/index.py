@@ -15,7 +15,7 @@ from convscope.errors import ConvscopeError
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live, Snapshot
 from convscope.runs.tensor_file import TensorFile
-from convscope.zoo import ZOO, build
+from convscope.zoo import ZOO, create_model
 from convscope.zoo.table_file import is_table
 
 JsonDict = dict[str, Any]
@@ -182,11 +182,13 @@ def parameters_of(path: Path) -> int | None:
 
 @lru_cache(maxsize=256)
 def _counted(
-    model: str, _stamp: Stamp, classes: int, channels: int, size: tuple[int, int]
+    model: str, _stamp: Stamp, num_classes: int, in_channels: int, input_size: tuple[int, int]
 ) -> int | None:
     try:
         with torch.device("meta"):
-            net = build(model, classes=classes, channels=channels, input=size)
+            net = create_model(
+                model, num_classes=num_classes, in_channels=in_channels, input_size=input_size
+            )
     except (ConvscopeError, RuntimeError):
         return None
     return sum(weight.numel() for weight in net.parameters())

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from convscope.card import Card
 from convscope.errors import RequestError
 from convscope.runs.folder import Run
-from convscope.zoo import build
+from convscope.zoo import create_model
 from convscope.zoo.check import check_network
 from convscope.zoo.table_file import is_table, read_table
 
@@ -34,9 +34,18 @@ def load_network(run: str | Path | Run) -> tuple[nn.Module, Card]:
 
 def build_network(model: str, card: Card) -> nn.Module:
     """An untrained network that takes what the card describes and names its classes."""
-    net = build(model, classes=len(card.classes), channels=card.in_channels, input=card.input_size)
+    net = create_model(
+        model,
+        num_classes=len(card.classes),
+        in_channels=card.in_channels,
+        input_size=card.input_size,
+    )
     check_network(
-        net, channels=card.in_channels, size=card.input_size, classes=len(card.classes), name=model
+        net,
+        in_channels=card.in_channels,
+        input_size=card.input_size,
+        num_classes=len(card.classes),
+        name=model,
     )
     return net
 

@@ -14,7 +14,7 @@ from convscope.runs.folder import Run
 from convscope.runs.network import model_source, on_sys_path
 from convscope.summaries.rows import rows_of
 from convscope.summaries.table import Summary
-from convscope.zoo import build, made_for
+from convscope.zoo import create_model, default_input
 
 _SIDE = 224  # of the image that a network of the user's is shown where nothing else is said
 
@@ -22,15 +22,15 @@ _SIDE = 224  # of the image that a network of the user's is shown where nothing 
 def summary(
     model: str | Path | nn.Module,
     *,
-    classes: int | None = None,
-    channels: int | None = None,
-    input: tuple[int, int] | None = None,  # noqa: A002
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    input_size: tuple[int, int] | None = None,
 ) -> Summary:
     """Tell the lecture's table of a network: a name, `module:attr`, a table file, a run, a module.
 
-    The network is asked once, in eval mode, on tensors that have shapes and no memory. `channels`
-    and `input` (height, width) are those of the zoo or the run; for another network the channels
-    that its first convolution takes, and 224x224.
+    The network runs once, in eval mode, on meta tensors, which have shapes and no memory.
+    `in_channels` and `input_size` (height, width) default to those of the zoo or the run; for
+    another network to the channels of its first convolution, and 224x224.
 
     Raises RequestError for whatever is not a network, and for an image that it cannot take.
 
@@ -44,11 +44,11 @@ def summary(
     elif isinstance(model, Path) or Path(model).is_dir():
         return _of_run(Run.open(model))
     else:
-        net = _built(model, classes, channels, input)
-        made = made_for(model)
-        channels, input = channels or made[0], input or made[1]  # noqa: A001
-    height, width = input or (_SIDE, _SIDE)
-    return summarized(net, name=name, image=(channels or _channels(net), height, width))
+        net = _built(model, num_classes, in_channels, input_size)
+        made = default_input(model)
+        in_channels, input_size = in_channels or made[0], input_size or made[1]
+    height, width = input_size or (_SIDE, _SIDE)
+    return summarized(net, name=name, image=(in_channels or _channels(net), height, width))
 
 
 def summarized(net: nn.Module, *, name: str, image: tuple[int, int, int]) -> Summary:
@@ -77,12 +77,18 @@ def _of_run(run: Run) -> Summary:
 
 
 def _built(
-    model: str, classes: int | None, channels: int | None, size: tuple[int, int] | None
+    model: str, num_classes: int | None, in_channels: int | None, input_size: tuple[int, int] | None
 ) -> nn.Module:
     """A network without memory; the user's own with memory where it cannot be had without."""
     with suppress(RequestError), torch.device("meta"):
-        return _on_meta(build(model, classes=classes, channels=channels, input=size))
-    return _on_meta(build(model, classes=classes, channels=channels, input=size))
+        return _on_meta(
+            create_model(
+                model, num_classes=num_classes, in_channels=in_channels, input_size=input_size
+            )
+        )
+    return _on_meta(
+        create_model(model, num_classes=num_classes, in_channels=in_channels, input_size=input_size)
+    )
 
 
 def _on_meta(net: nn.Module) -> nn.Module:

@@ -44,7 +44,7 @@ from convscope.training.prepare import (
 )
 from convscope.training.trainer import Training
 from convscope.weights.source import Weights, open_weights
-from convscope.zoo import rate_of
+from convscope.zoo import default_lr
 from convscope.zoo.check import reads_channels_last
 from convscope.zoo.table_file import is_table
 
@@ -92,7 +92,7 @@ def train_run(
         card = first_card(dataset, settings, watcher, start)
         loaded = load_checked(dataset, card, settings, watcher)
         settings = settings.resolve(
-            len(loaded.dataset.indices("train")), default_lr=rate_of(settings.model)
+            len(loaded.dataset.indices("train")), default_lr=default_lr(settings.model)
         )
         card = full_card(card, loaded, settings.model, start)
         torch.manual_seed(settings.seed)
@@ -207,7 +207,9 @@ def _training(
         settings=settings,
         run=run,
         device=device,
-        channels_last=reads_channels_last(net, channels=card.in_channels, size=card.input_size),
+        channels_last=reads_channels_last(
+            net, in_channels=card.in_channels, input_size=card.input_size
+        ),
         watcher=watcher,
         wish=wish,
         teller=teller,

@@ -30,7 +30,7 @@ from convscope.training.config import TrainConfig
 from convscope.weights.adapt import fit_weights
 from convscope.weights.load import with_channels
 from convscope.weights.source import Weights
-from convscope.zoo import made_for
+from convscope.zoo import default_input
 from convscope.zoo.table_file import is_table
 
 _LOOKED_AT = 32  # pictures whose size decides how all are fitted
@@ -55,7 +55,7 @@ def first_card(
     """
     sizes, gray = _look(dataset)
     own_channels, own_size = (
-        (start.in_channels, start.input_size) if start else made_for(settings.model)
+        (start.in_channels, start.input_size) if start else default_input(settings.model)
     )
     if settings.input_size is not None:
         size = (settings.input_size, settings.input_size)

@@ -76,8 +76,8 @@ def _renamings() -> Iterator[tuple[str, Renaming]]:
     yield "torchvision's", partial(ours, names=TODAYS)
     tables: dict[Names, list[str]] = {}
     for network, entry in ZOO.items():
-        if entry.names is not None:
-            tables.setdefault(entry.names, []).append(network)
+        if entry.torchvision_names is not None:
+            tables.setdefault(entry.torchvision_names, []).append(network)
     for table, networks in tables.items():
         yield f"torchvision's of {', '.join(networks)}", partial(_by_table, table)
 

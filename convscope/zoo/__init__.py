@@ -1,6 +1,8 @@
 """The networks, one file per paper, and the one way to build them by name."""
 
+import fnmatch
 import inspect
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,7 +40,16 @@ from convscope.zoo.vgg import vgg
 from convscope.zoo.wide_resnet import names as wide_resnet_names
 from convscope.zoo.wide_resnet import wide_resnet, wide_resnet_cifar
 
-__all__ = ["ZOO", "Entry", "build", "find", "made_for", "paper", "rate_of"]
+__all__ = [
+    "ZOO",
+    "Entry",
+    "create_model",
+    "default_input",
+    "default_lr",
+    "get_entry",
+    "list_models",
+    "paper",
+]
 
 
 @dataclass(frozen=True)
@@ -46,20 +57,21 @@ class Entry:
     """A network of the zoo.
 
     Attributes:
-        builder: called with classes, channels and input (height, width).
-        classes: what the paper's own network told apart.
-        channels: of the images it was made for.
-        size: (height, width) of these images.
-        smallest: the least height and width that its layers allow.
-        names: what torchvision calls its parameters; None where torchvision has no such network.
+        builder: called with num_classes, in_channels and input_size (height, width).
+        num_classes: of the paper's own network.
+        in_channels: of the images that it was designed for.
+        input_size: (height, width) of these images.
+        min_size: the smallest height and width that its layers allow.
+        torchvision_names: maps torchvision's parameter names to ours; None where torchvision does
+            not have the network.
     """
 
     builder: Callable[..., nn.Module]
-    classes: int
-    channels: int
-    size: tuple[int, int]
-    smallest: int
-    names: Names | None = None
+    num_classes: int
+    in_channels: int
+    input_size: tuple[int, int]
+    min_size: int
+    torchvision_names: Names | None = None
 
 
 ZOO: dict[str, Entry] = {
@@ -149,56 +161,74 @@ ZOO: dict[str, Entry] = {
 }
 
 
-def build(
+def create_model(
     name: str,
     *,
-    classes: int | None = None,
-    channels: int | None = None,
-    input: tuple[int, int] | None = None,  # noqa: A002 -- the word of the field, as in Keras
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    input_size: tuple[int, int] | None = None,
     stride_on: Literal["3x3", "1x1"] | None = None,
 ) -> nn.Module:
-    """Build a network by its name, by a layer table `file.toml`, or the user's own `module:attr`.
+    """Create a network from a name of the zoo, a layer table `file.toml`, or `module:attr`.
 
-    `classes`, `channels` and `input` (height, width) are the paper's own where they are None, and
-    the file's for a table. The user's own is a class or function, called with whichever of the
-    three words its signature has, or a ready `nn.Module`. `stride_on` names the convolution that
-    takes the stride of a ResNet's bottleneck: "1x1" is the paper of 2015, None the network's own.
+    `num_classes`, `in_channels` and `input_size` (height, width) default to those of the paper or
+    of the layer table. `module:attr` is a class or function, called with those of the three
+    arguments that its signature has, or a ready `nn.Module`. `stride_on` chooses the convolution
+    that takes the stride of a ResNet's bottleneck: "1x1" as in the paper, None as in torchvision.
 
-    Raises RequestError for a name that nothing has, an input too small, `stride_on` for a network
-    that has no such choice, and for whatever goes wrong while the user's own is imported.
+    Raises RequestError for an unknown name, an input too small, `stride_on` for a network without
+    bottlenecks, and whatever goes wrong while `module:attr` is imported.
 
-        >>> sum(weight.numel() for weight in build("lenet5").parameters())
+        >>> sum(weight.numel() for weight in create_model("lenet5").parameters())
         61706
     """
     if stride_on is not None:
         _check_stride(name)
     if is_table(name):
         table = read_table(name)
-        return build_table(table, classes=classes, channels=channels, input=input)
+        return build_table(
+            table, num_classes=num_classes, in_channels=in_channels, input_size=input_size
+        )
     if ":" in name:
-        return build_own(name, classes=classes, channels=channels, input=input)
-    entry = find(name)
-    size = input or entry.size
-    if min(size) < entry.smallest:
+        return build_own(
+            name, num_classes=num_classes, in_channels=in_channels, input_size=input_size
+        )
+    entry = get_entry(name)
+    size = input_size or entry.input_size
+    if min(size) < entry.min_size:
         raise RequestError(
             f"{name} cannot take images of {size[0]}x{size[1]}: its layers need "
-            f"{entry.smallest}x{entry.smallest} or more. Choose a larger size."
+            f"{entry.min_size}x{entry.min_size} or more. Choose a larger size."
         )
     builder = partial(entry.builder, stride_on=stride_on) if stride_on else entry.builder
     return builder(
-        classes=entry.classes if classes is None else classes,
-        channels=entry.channels if channels is None else channels,
-        input=size,
+        num_classes=entry.num_classes if num_classes is None else num_classes,
+        in_channels=entry.in_channels if in_channels is None else in_channels,
+        input_size=size,
     )
+
+
+def list_models(pattern: str = "") -> list[str]:
+    """List the names of the zoo that match a glob pattern, sorted; all of them without one.
+
+    >>> list_models("resnet*_cifar")[:3]
+    ['resnet20_cifar', 'resnet32_cifar', 'resnet44_cifar']
+    """
+    return sorted(fnmatch.filter(ZOO, pattern or "*"), key=_natural_key)
+
+
+def _natural_key(name: str) -> list[str | int]:
+    """A sort key by which resnet18 comes before resnet101."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 def _check_stride(name: str) -> None:
     own = is_table(name) or ":" in name
-    if own or "stride_on" not in inspect.signature(find(name).builder).parameters:
+    if own or "stride_on" not in inspect.signature(get_entry(name).builder).parameters:
         raise RequestError(f"{name} leaves no choice of stride_on; ResNets do. Leave it out.")
 
 
-def find(name: str) -> Entry:
+def get_entry(name: str) -> Entry:
     """The entry of a name. Raises RequestError, with the nearest, for a name that nothing has."""
     if name not in ZOO:
         raise RequestError(
@@ -220,7 +250,7 @@ def paper(name: str) -> str:
     >>> paper("vgg16")
     'VGG, 11 to 19 weight layers: Simonyan & Zisserman, 2014, https://arxiv.org/abs/1409.1556'
     """
-    file = sys.modules[_made_by(find(name)).__module__]
+    file = sys.modules[_made_by(get_entry(name)).__module__]
     first, _, _ = inspect.cleandoc(file.__doc__ or "").partition("\n\n")
     return " ".join(first.split()).partition(". ")[0].rstrip(".")
 
@@ -237,7 +267,7 @@ _RATES: dict[Callable[..., nn.Module], float] = {
 }
 
 
-def rate_of(name: str) -> float:
+def default_lr(name: str) -> float:
     """The peak learning rate of SGD with momentum, for batches of 64, with which a network learns.
 
     After the paper's own, where that is lower than the 0.05 of ResNets on CIFAR (0.1 for 128).
@@ -245,10 +275,10 @@ def rate_of(name: str) -> float:
     return _RATES.get(_made_by(ZOO[name]), 0.05) if name in ZOO else 0.05
 
 
-def made_for(name: str) -> tuple[int | None, tuple[int, int] | None]:
+def default_input(name: str) -> tuple[int | None, tuple[int, int] | None]:
     """(channels, (height, width)) of the images that a network was made for, None where unsaid."""
     if is_table(name):
         table = read_table(name)
-        return table.channels, table.size
+        return table.in_channels, table.input_size
     entry = ZOO.get(name)
-    return (entry.channels, entry.size) if entry else (None, None)
+    return (entry.in_channels, entry.input_size) if entry else (None, None)

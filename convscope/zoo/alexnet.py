@@ -70,18 +70,18 @@ TORCHVISION: Names = (
 def alexnet(
     config: Config = "lecture",
     *,
-    classes: int = 1000,
-    channels: int = 3,
-    input: tuple[int, int] = (227, 227),  # noqa: A002
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    input_size: tuple[int, int] = (227, 227),
 ) -> nn.Sequential:
-    """One column of TABLE: images (n, channels, height, width) -> logits (n, classes).
+    """One column of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes).
 
-    Any `input` from 67x67 up is allowed, from 63x63 in `2014`: fc6 sees the whole of the last maps.
+    `input_size` may be anything from 67x67 up, from 63x63 in `2014`: fc6 sees all of the last maps.
     """
     cells = column(TABLE, config)
-    layers, width = _features(cells, channels, input)
+    layers, width = _features(cells, in_channels, input_size)
     layers["flatten"] = nn.Flatten()
-    layers |= _classifier(cells, width, classes)
+    layers |= _classifier(cells, width, num_classes)
     net = nn.Sequential(layers)
     if config != "2014":
         gaussian(net, std=0.01)
@@ -121,13 +121,13 @@ def _features(
     return layers, maps * size[0] * size[1]
 
 
-def _classifier(cells: dict[str, str], width: int, classes: int) -> dict[str, nn.Module]:
+def _classifier(cells: dict[str, str], width: int, num_classes: int) -> dict[str, nn.Module]:
     layers: dict[str, nn.Module] = {}
     for name, text in cells.items():
         if name.endswith("dropout"):
             layers[name] = nn.Dropout(float(text))
         elif name.startswith("fc"):
-            units = classes if text == "classes" else int(text)
+            units = num_classes if text == "classes" else int(text)
             layers[name] = nn.Linear(width, units)
             if text != "classes":
                 layers[f"{name}_relu"] = nn.ReLU()

@@ -18,7 +18,7 @@ def dense(widths: Sequence[int], *, dropout: float) -> dict[str, nn.Module]:
 
 
 def through(block: nn.Module, names: Iterable[str], input: Tensor) -> Tensor:  # noqa: A002
-    """Pass `input` through those layers of a block, one after the other."""
+    """Pass `input_size` through those layers of a block, one after the other."""
     for name in names:
         input = getattr(block, name)(input)  # noqa: A001
     return input

@@ -11,12 +11,12 @@ from convscope.inference import inference_mode
 
 
 def check_network(
-    net: nn.Module, *, channels: int, size: tuple[int, int], classes: int, name: str
+    net: nn.Module, *, in_channels: int, input_size: tuple[int, int], num_classes: int, name: str
 ) -> None:
     """Feed the network one black image and look at the answer. Leaves mode and weights as found.
 
     Raises RequestError, naming the layer at which the image failed, or the shape of an answer that
-    is not (1, classes).
+    is not (1, num_classes).
     """
     inside: list[str] = []
     layers = dict[str, nn.Module](net.named_modules())
@@ -25,8 +25,8 @@ def check_network(
         if path and not any(layer.children()):
             handles.append(layer.register_forward_pre_hook(partial(_enter, path, inside)))
     weight = next(net.parameters(), torch.empty(0))
-    image = torch.zeros(1, channels, *size, device=weight.device)
-    shape = f"{channels}x{size[0]}x{size[1]}"
+    image = torch.zeros(1, in_channels, *input_size, device=weight.device)
+    shape = f"{in_channels}x{input_size[0]}x{input_size[1]}"
     try:
         with inference_mode(net):
             answer = net(image)
@@ -39,12 +39,12 @@ def check_network(
     finally:
         for handle in handles:
             handle.remove()
-    if not isinstance(answer, torch.Tensor) or answer.shape != (1, classes):
+    if not isinstance(answer, torch.Tensor) or answer.shape != (1, num_classes):
         told = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
         raise RequestError(
-            f"{name} answers an image of {shape} with {told}; with {classes} classes the answer "
-            f"must be logits of shape (1, {classes}). Give the builder a `classes` argument, or "
-            "change its last layer."
+            f"{name} answers an image of {shape} with {told}; with {num_classes} classes the "
+            f"answer must be logits of shape (1, {num_classes}). Give the builder a `num_classes` "
+            "argument, or change its last layer."
         )
 
 
@@ -57,13 +57,13 @@ def _line(error: Exception) -> str:
     return text.splitlines()[0].rstrip(".")
 
 
-def reads_channels_last(net: nn.Module, *, channels: int, size: tuple[int, int]) -> bool:
+def reads_channels_last(net: nn.Module, *, in_channels: int, input_size: tuple[int, int]) -> bool:
     """Whether the network can read images that lie in memory as n, h, w, c, the faster layout.
 
     A network that reshapes with `view` what a convolution gave cannot.
     """
     weight = next(net.parameters(), torch.empty(0))
-    images = torch.zeros(2, *size, channels, device=weight.device).permute(0, 3, 1, 2)
+    images = torch.zeros(2, *input_size, in_channels, device=weight.device).permute(0, 3, 1, 2)
     try:
         with inference_mode(net):
             net(images)

@@ -37,19 +37,19 @@ TABLE = """
 
 def deepface(
     *,
-    classes: int = 4030,
-    channels: int = 3,
-    input: tuple[int, int] = (152, 152),  # noqa: A002
+    num_classes: int = 4030,
+    in_channels: int = 3,
+    input_size: tuple[int, int] = (152, 152),
     dropout: float = 0.5,
 ) -> nn.Sequential:
-    """The network of TABLE: images (n, channels, height, width) -> logits (n, classes).
+    """The network of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes).
 
-    `classes` replaces the 4030 of the last row, the people of the paper's data. Any `input` from
-    72x72 up is allowed; the locally connected layers have as many filters as it has places, and
-    take images of this size alone.
+    `num_classes` replaces the 4030 of the last row, the people in the paper's data. `input_size`
+    may be anything from 72x72 up; the locally connected layers have filters for every position, so
+    that the network then takes images of this size only.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    maps, size = channels, input
+    maps, size = in_channels, input_size
     *below, (f7, features, _), (f8, _, _) = (row.split() for row in TABLE.strip().splitlines()[1:])
     for name, cell, step in below:
         filters, kernel = (int(number) for number in cell.split("x")[:2])
@@ -69,7 +69,7 @@ def deepface(
     wide = int(features.removesuffix("d"))
     layers["flatten"] = nn.Flatten()
     layers |= {f7: nn.Linear(maps * size[0] * size[1], wide), f"{f7}_relu": nn.ReLU()}
-    layers |= {f"{f7}_dropout": nn.Dropout(dropout), f8: nn.Linear(wide, classes)}
+    layers |= {f"{f7}_dropout": nn.Dropout(dropout), f8: nn.Linear(wide, num_classes)}
     net = nn.Sequential(layers)
     for name, parameter in net.named_parameters():
         if name.endswith("weight"):

@@ -113,32 +113,34 @@ class DenseBlock(nn.Module):
 def densenet(
     config: Config,
     *,
-    classes: int = 1000,
-    channels: int = 3,
-    input: tuple[int, int] = (224, 224),  # noqa: A002, ARG001 -- any size from 29x29 up
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    input_size: tuple[int, int] = (224, 224),  # noqa: ARG001 -- any size from 29x29 up
 ) -> nn.Sequential:
-    """One column of TABLE: images (n, channels, height, width) -> logits (n, classes).
+    """One column of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes).
 
     `block2.layer3.conv1` is the 1x1 convolution of the third layer of the second block.
     """
     growth = int(config.partition("k=")[2].rstrip(")"))
-    return _from_table(TABLE, config, classes=classes, channels=channels, growth=growth)
+    return _from_table(
+        TABLE, config, num_classes=num_classes, in_channels=in_channels, growth=growth
+    )
 
 
 def densenet_cifar(
     depth: int,
     growth: int,
     *,
-    classes: int = 10,
-    channels: int = 3,
-    input: tuple[int, int] = (32, 32),  # noqa: A002, ARG001 -- any size from 4x4 up
+    num_classes: int = 10,
+    in_channels: int = 3,
+    input_size: tuple[int, int] = (32, 32),  # noqa: ARG001 -- any size from 4x4 up
     bottleneck: bool = False,
     dropout: float = 0.0,
 ) -> nn.Sequential:
     """DenseNet (L = depth, k = growth) of CIFAR, or with `bottleneck` DenseNet-BC.
 
-    Images (n, channels, height, width) -> logits (n, classes). `dropout` follows every convolution
-    but the first: 0.2 where the paper trains without augmentation (section 4.2).
+    Images (n, in_channels, height, width) -> logits (n, num_classes). `dropout` follows every
+    convolution but the first: 0.2 where the paper trains without augmentation (section 4.2).
 
     Raises RequestError for a depth that is not 3n+4, or 6n+4 with bottlenecks.
     """
@@ -150,8 +152,8 @@ def densenet_cifar(
     return _from_table(
         CIFAR,
         "BC" if bottleneck else "plain",
-        classes=classes,
-        channels=channels,
+        num_classes=num_classes,
+        in_channels=in_channels,
         growth=growth,
         layers_per_block=layers,
         dropout=dropout,
@@ -162,8 +164,8 @@ def _from_table(
     table: str,
     network: str,
     *,
-    classes: int,
-    channels: int,
+    num_classes: int,
+    in_channels: int,
     growth: int,
     layers_per_block: int = 1,
     dropout: float = 0.0,
@@ -171,7 +173,7 @@ def _from_table(
     """The network of one column, with k = `growth` and n = `layers_per_block`."""
     numbers = re.sub(r", (\d*)k\b", lambda cell: f", {int(cell[1] or 1) * growth}", table)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    maps = channels
+    maps = in_channels
     for row in read_rows(numbers, network):
         if row.name.startswith("transition"):
             layers[row.name], maps = _transition(row.cells, maps, dropout=dropout)
@@ -185,7 +187,7 @@ def _from_table(
         elif pool := pooling(row.cells[0]):
             layers |= {**activation(row.name[-1], maps), row.name: pool}
         elif row.cells[0].endswith("-d fc"):
-            layers |= {"flatten": nn.Flatten(), row.name: nn.Linear(maps, classes)}
+            layers |= {"flatten": nn.Flatten(), row.name: nn.Linear(maps, num_classes)}
         else:
             conv = read_convolution(row.cells[0])
             layers[row.name] = conv.layer(maps, stride=conv.stride)

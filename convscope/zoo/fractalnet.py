@@ -113,12 +113,12 @@ def fractalnet(
     filters: Literal["wide", "narrow"],
     *,
     columns: int,
-    classes: int = 10,
-    channels: int = 3,
-    input: tuple[int, int] = (32, 32),  # noqa: A002
+    num_classes: int = 10,
+    in_channels: int = 3,
+    input_size: tuple[int, int] = (32, 32),
     drop_path: float = 0.15,
 ) -> nn.Sequential:
-    """The blocks of one row of TABLE: images (n, channels, height, width) -> logits (n, classes).
+    """Build one row of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes).
 
     With `columns` C there are 5 · 2^(C-1) layers of convolutions, one behind the other. `drop_path`
     is the probability with which a join loses an input; `net.draw.sampler.only = 3` leaves column 3
@@ -128,7 +128,7 @@ def fractalnet(
     table = {name: cells for name, *cells in map(str.split, TABLE.strip().splitlines())}
     sampler = DropPathSampler(columns, rate=drop_path)
     layers: OrderedDict[str, nn.Module] = OrderedDict(draw=Draw(sampler))
-    (height, width), maps = input, channels
+    (height, width), maps = input_size, in_channels
     for block, wide, dropout in zip(table["block"], table[filters], table["dropout"], strict=True):
         layers[f"block{block}"] = FractalBlock(
             maps, int(wide), sampler=sampler, dropout=float(dropout)
@@ -137,7 +137,7 @@ def fractalnet(
         maps = int(wide)
         height, width = (output_size(side, POOL, stride=POOL) for side in (height, width))
     layers["flatten"] = nn.Flatten()
-    layers["fc"] = nn.Linear(maps * height * width, classes)
+    layers["fc"] = nn.Linear(maps * height * width, num_classes)
     net = nn.Sequential(layers)
     glorot(net)
     return net

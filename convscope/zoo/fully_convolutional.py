@@ -31,16 +31,16 @@ _LARGEST = 8192  # pixels; an image side that no head was made for
 def fully_convolutional(
     net: nn.Module,
     *,
-    input: tuple[int, int] | None = None,  # noqa: A002
+    input_size: tuple[int, int] | None = None,
 ) -> nn.Sequential:
     """Turn the head of a network into convolutions: a new network, its weights copied.
 
     The dense layer that reads the flattened maps becomes a convolution with a window of their size
-    at the native image size `input` (height, width), each further dense layer a 1x1 convolution,
-    and a mean of whole maps average pooling with that window and stride 1. Layers keep their names;
-    `flatten` goes, and so do GoogLeNet's auxiliary classifiers. Where `input` is None, a dense head
-    was made for the smallest square images that fill it; a head that pools maps of any size must be
-    told.
+    at the native image size `input_size` (height, width), each further dense layer a 1x1
+    convolution, and global average pooling becomes average pooling with that window and stride 1.
+    Layers keep their names; `flatten` and GoogLeNet's auxiliary classifiers are dropped. If
+    `input_size` is None, it is the smallest square that a dense head accepts; a head that pools
+    maps of any size needs it.
 
     Images (n, channels, height, width) from the native size up give logits (n, classes, h', w'):
     one answer at the native size, that of `net` up to float32 rounding, and for larger images one
@@ -51,8 +51,8 @@ def fully_convolutional(
     Raises RequestError, naming the layer, for a network whose layers do not follow one another in
     an `nn.Sequential`, or that has one which cannot slide.
 
-        >>> from convscope.zoo import build
-        >>> fully_convolutional(build("lenet5"))(torch.zeros(1, 1, 40, 48)).shape
+        >>> from convscope.zoo import create_model
+        >>> fully_convolutional(create_model("lenet5"))(torch.zeros(1, 1, 40, 48)).shape
         torch.Size([1, 10, 3, 5])
 
     References: Sermanet et al., 2014, "OverFeat", https://arxiv.org/abs/1312.6229, section 3.5;
@@ -66,7 +66,7 @@ def fully_convolutional(
                 "over a larger image."
             )
     with inference_mode(net):
-        shapes = _shapes(layers, _native(layers) if input is None else input)
+        shapes = _shapes(layers, _native(layers) if input_size is None else input_size)
     slides = nn.Sequential(_converted(layers, shapes))
     slides.training = net.training
     return slides
@@ -128,7 +128,7 @@ def _native(layers: dict[str, nn.Module]) -> tuple[int, int]:
             case nn.AdaptiveAvgPool2d():
                 raise RequestError(
                     f"{name} takes maps of any size, so that the network does not say which images "
-                    "it was made for. Give input=(height, width)."
+                    "it was made for. Give input_size=(height, width)."
                 )
             case nn.Linear():
                 wanted = layer.in_features
@@ -136,14 +136,14 @@ def _native(layers: dict[str, nn.Module]) -> tuple[int, int]:
                 if _units(body, side) != wanted:
                     raise RequestError(
                         f"No square images leave the {wanted} units that {name} reads. Give the "
-                        "size that it was made for, input=(height, width)."
+                        "size that it was made for, input_size=(height, width)."
                     )
                 return side, side
             case _:
                 body[name] = layer
     raise RequestError(
         "Without a dense layer the network does not say which images it was made for. Give "
-        "input=(height, width)."
+        "input_size=(height, width)."
     )
 
 
@@ -171,7 +171,7 @@ def _shapes(layers: dict[str, nn.Module], size: tuple[int, int]) -> dict[str, to
             told = "x".join(map(str, shapes[name][1:]))
             raise RequestError(
                 f"Images of {size[0]}x{size[1]} give {name} an input of {told}, which it cannot "
-                "take. Give the size that the network was made for, input=(height, width)."
+                "take. Give the size that the network was made for, input_size=(height, width)."
             ) from error
     return {**shapes, "": volume.shape}
 

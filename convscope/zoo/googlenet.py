@@ -119,50 +119,55 @@ class Inception(nn.Module):
 
 def googlenet(
     *,
-    classes: int = 1000,
-    channels: int = 3,
-    input: tuple[int, int] = (224, 224),  # noqa: A002
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    input_size: tuple[int, int] = (224, 224),
     auxiliary: bool = True,
 ) -> GoogLeNet:
-    """The network of the paper: images (n, channels, height, width) -> logits (n, classes).
+    """The network of the paper: images (n, in_channels, height, width) -> logits (n, num_classes).
 
     In training mode it answers `convscope.layers.Answers`, with the logits of the `auxiliary`
-    classifiers `aux_4a` and `aux_4d` beside its own. Their dense layers are as wide as `input`
+    classifiers `aux_4a` and `aux_4d` beside its own. Their dense layers are as wide as `input_size`
     makes them, and need 79x79 or more; without them 31x31 will do.
 
-    Raises RequestError where `input` is too small.
+    Raises RequestError where `input_size` is too small.
     """
-    net = _build(classes, channels, input, auxiliary=auxiliary, batch_norm=False)
+    net = _build(num_classes, in_channels, input_size, auxiliary=auxiliary, batch_norm=False)
     he(net)
     return net
 
 
 def googlenet_bn(
     *,
-    classes: int = 1000,
-    channels: int = 3,
-    input: tuple[int, int] = (224, 224),  # noqa: A002
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    input_size: tuple[int, int] = (224, 224),
     auxiliary: bool = False,
 ) -> GoogLeNet:
-    """The network of torchvision: images (n, channels, height, width) -> logits (n, classes).
+    """Build torchvision's: images (n, in_channels, height, width) -> logits (n, num_classes).
 
     `auxiliary` adds its auxiliary classifiers; the network then answers as `googlenet` does. Any
     size from 15x15 up will do.
     """
-    net = _build(classes, channels, input, auxiliary=auxiliary, batch_norm=True)
+    net = _build(num_classes, in_channels, input_size, auxiliary=auxiliary, batch_norm=True)
     gaussian(net, 0.01)
     return net
 
 
 def _build(
-    classes: int, channels: int, size: tuple[int, int], *, auxiliary: bool, batch_norm: bool
+    num_classes: int,
+    in_channels: int,
+    input_size: tuple[int, int],
+    *,
+    auxiliary: bool,
+    batch_norm: bool,
 ) -> GoogLeNet:
     """The rows of TABLE, as the paper has them or, with `batch_norm`, torchvision.
 
     Raises ValueError naming a type that no layer can be made of.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    maps, sides = channels, list(size)
+    maps, sides = in_channels, list(input_size)
     header, *lines = (re.split(r"\s{2,}", line.strip()) for line in TABLE.strip().splitlines())
     for row in (dict(zip(header, line, strict=True)) for line in lines):
         if batch_norm and row["type"] == "norm":
@@ -179,10 +184,10 @@ def _build(
             case "inception", []:
                 layers[name] = _inception(row, maps, batch_norm=batch_norm)
             case _:
-                layers |= _other(row, maps, classes)
+                layers |= _other(row, maps, num_classes)
         maps = int(row["output"].split("x")[-1])
         if auxiliary and name in AUXILIARY:
-            layers[AUXILIARY[name]] = _auxiliary(maps, sides, classes, batch_norm=batch_norm)
+            layers[AUXILIARY[name]] = _auxiliary(maps, sides, num_classes, batch_norm=batch_norm)
     return GoogLeNet(layers)
 
 
@@ -191,7 +196,7 @@ def _read_type(cell: str) -> tuple[str, list[int]]:
     return re.sub(r"^[\d/x%]+ ", "", cell), [int(number) for number in re.findall(r"\d+", cell)]
 
 
-def _other(row: Mapping[str, str], maps: int, classes: int) -> dict[str, nn.Module]:
+def _other(row: Mapping[str, str], maps: int, num_classes: int) -> dict[str, nn.Module]:
     """The layers of a row that has neither filters nor a window."""
     match _read_type(row["type"]):
         case "norm", []:
@@ -201,7 +206,7 @@ def _other(row: Mapping[str, str], maps: int, classes: int) -> dict[str, nn.Modu
         case "dropout", [percent]:
             return {row["layer"]: nn.Dropout(percent / 100)}
         case "linear", []:
-            return {"flatten": nn.Flatten(), row["layer"]: nn.Linear(maps, classes)}
+            return {"flatten": nn.Flatten(), row["layer"]: nn.Linear(maps, num_classes)}
         case _:
             raise ValueError(f"TABLE has a type the zoo cannot build: {row['type']!r}")
 
@@ -236,14 +241,16 @@ def _inception(row: Mapping[str, str], maps: int, *, batch_norm: bool) -> Incept
     )
 
 
-def _auxiliary(maps: int, sides: Sequence[int], classes: int, *, batch_norm: bool) -> nn.Sequential:
+def _auxiliary(
+    maps: int, sides: Sequence[int], num_classes: int, *, batch_norm: bool
+) -> nn.Sequential:
     """Averages of 5x5, 128 1x1 filters, 1024 dense units, dropout of 70%, and the classes."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["pool"] = nn.AdaptiveAvgPool2d(4) if batch_norm else nn.AvgPool2d(5, 3)
     height, width = (4 if batch_norm else output_size(side, 5, stride=3) for side in sides)
     layers |= _convolution("", maps, 128, 1, batch_norm=batch_norm)
     layers["flatten"] = nn.Flatten()
-    layers |= dense([128 * height * width, 1024, classes], dropout=0.7)
+    layers |= dense([128 * height * width, 1024, num_classes], dropout=0.7)
     return nn.Sequential(layers)
 
 

@@ -15,11 +15,11 @@ from convscope.errors import RequestError, nearest
 def build_own(
     name: str,
     *,
-    classes: int | None,
-    channels: int | None,
-    input: tuple[int, int] | None,  # noqa: A002
+    num_classes: int | None,
+    in_channels: int | None,
+    input_size: tuple[int, int] | None,
 ) -> nn.Module:
-    """Import `module:attr` and make a network of it; see `convscope.zoo.build`.
+    """Import `module:attr` and make a network of it; see `convscope.zoo.create_model`.
 
     Raises RequestError where the module cannot be imported, has no such attribute, or the attribute
     is neither an `nn.Module` nor makes one.
@@ -30,7 +30,7 @@ def build_own(
         return found
     if not callable(found):
         raise RequestError(f"{name} is {type(found).__name__}, not a network or what makes one.")
-    words = {"classes": classes, "num_classes": classes, "channels": channels, "input": input}
+    words = {"num_classes": num_classes, "in_channels": in_channels, "input_size": input_size}
     try:
         net = found(**_accepted(found, words))
     except Exception as error:

@@ -25,17 +25,17 @@ TABLE = """
 
 def lenet5(
     *,
-    classes: int = 10,
-    channels: int = 1,
-    input: tuple[int, int] = (32, 32),  # noqa: A002
+    num_classes: int = 10,
+    in_channels: int = 1,
+    input_size: tuple[int, int] = (32, 32),
 ) -> nn.Sequential:
-    """The network of TABLE: images (n, channels, height, width) -> logits (n, classes).
+    """The network of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes).
 
-    At `input` (32, 32), its native size, conv3 leaves maps of 1x1. Larger images leave larger maps,
-    all of which fc1 sees; 32x32 is also the smallest that the table allows.
+    At `input_size` (32, 32), the native size and the smallest, conv3 leaves maps of 1x1. Larger
+    images leave larger maps, and fc1 is connected to all of them.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    (height, width), maps = input, channels
+    (height, width), maps = input_size, in_channels
     for row in TABLE.strip().splitlines()[1:]:
         name, filters, size, stride, activation = row.split()
         kind, place = name[:-1], name[-1]
@@ -50,7 +50,7 @@ def lenet5(
                 if "flatten" not in layers:
                     layers["flatten"] = nn.Flatten()
                     maps *= height * width
-                wide = classes if filters == "classes" else int(filters)
+                wide = num_classes if filters == "classes" else int(filters)
                 layers[name] = nn.Linear(maps, wide)
                 maps = wide
         if activation == "tanh":

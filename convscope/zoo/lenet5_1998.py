@@ -63,17 +63,17 @@ CODES = """
 
 def lenet5_1998(
     *,
-    classes: int = 10,
-    channels: int = 1,
-    input: tuple[int, int] = (32, 32),  # noqa: A002
+    num_classes: int = 10,
+    in_channels: int = 1,
+    input_size: tuple[int, int] = (32, 32),
 ) -> nn.Sequential:
-    """The network of TABLE: images (n, channels, height, width) -> logits (n, classes).
+    """The network of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes).
 
-    At `input` (32, 32), its native size and the smallest, C5 leaves maps of 1x1. Larger images
+    At `input_size` (32, 32), its native size and the smallest, C5 leaves maps of 1x1. Larger images
     leave larger maps, all of which F6 sees.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    seen, (height, width) = channels, input
+    seen, (height, width) = in_channels, input_size
     *below, (f6, wide, _), (output, _, _) = (row.split() for row in TABLE.strip().splitlines()[1:])
     for name, cell, neighborhood in below:
         maps, size = int(cell.partition("@")[0]), int(neighborhood.partition("x")[0])
@@ -92,7 +92,7 @@ def lenet5_1998(
         seen = maps
     layers["flatten"] = nn.Flatten()
     layers |= {f6: nn.Linear(seen * height * width, int(wide)), f"{f6}_tanh": ScaledTanh()}
-    layers[output] = RadialBasis(codes(classes))
+    layers[output] = RadialBasis(codes(num_classes))
     for layer in layers.values():
         _begin(layer)
     return nn.Sequential(layers)
@@ -109,13 +109,13 @@ def connections() -> list[list[int]]:
     return [[seen for seen, mark in enumerate(marks) if mark == "X"] for marks in columns]
 
 
-def codes(classes: int) -> Tensor:
+def codes(num_classes: int) -> Tensor:
     """The codes (classes, 84) of ±1: ten are the digits, another number of them is random."""
     words = CODES.split()
     pictures = ["".join(words[digit::10]) for digit in range(10)]
-    if classes != len(pictures):
+    if num_classes != len(pictures):
         dice = random.Random(1998)  # noqa: S311 -- dice, not secrets
-        pictures = ["".join(dice.choices("#.", k=len(pictures[0]))) for _ in range(classes)]
+        pictures = ["".join(dice.choices("#.", k=len(pictures[0]))) for _ in range(num_classes)]
     return torch.tensor([[1.0 if dot == "#" else -1.0 for dot in picture] for picture in pictures])
 
 

@@ -51,21 +51,21 @@ TABLE = """
 def nin(
     config: Config,
     *,
-    classes: int,
-    channels: int = 3,
-    input: tuple[int, int] = (224, 224),  # noqa: A002, ARG001 -- a mean takes maps of any size
+    num_classes: int,
+    in_channels: int = 3,
+    input_size: tuple[int, int] = (224, 224),  # noqa: ARG001 -- a mean takes maps of any size
 ) -> nn.Sequential:
-    """One column of TABLE: images (n, channels, height, width) -> logits (n, classes).
+    """One column of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes).
 
     Images may be of any size from 4x4 up, from 39x39 in `imagenet`.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     std = column(TABLE, f"{config}_std")
-    maps = channels
+    maps = in_channels
     for name, text in column(TABLE, config).items():
         match name[:-1]:
             case "conv" | "cccp":
-                cell = convolution(text.replace("classes", str(classes)))
+                cell = convolution(text.replace("classes", str(num_classes)))
                 conv = nn.Conv2d(maps, cell.filters, cell.size, cell.stride, cell.padding)
                 nn.init.normal_(conv.weight, std=float(std[name]))
                 nn.init.zeros_(conv.get_parameter("bias"))

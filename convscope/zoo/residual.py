@@ -106,13 +106,13 @@ def from_table(
     table: str,
     network: str,
     *,
-    classes: int,
-    channels: int,
+    num_classes: int,
+    in_channels: int,
     block: Block = post_activation,
     blocks: int = 1,
     preactivation: bool = False,
 ) -> nn.Sequential:
-    """The network of one column: images (n, channels, height, width) -> logits (n, classes).
+    """The network of one column: images (n, in_channels, height, width) -> logits (n, num_classes).
 
     `conv3_2` is the second block of the row `conv3_x`. The first block of every such row but the
     first has stride 2. `blocks` is the n of `xn`. Batch norm and ReLU follow conv1, or, where the
@@ -122,7 +122,7 @@ def from_table(
     Raises ValueError naming a cell that no layer can be made of.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    maps, stride = channels, 1
+    maps, stride = in_channels, 1
     for row in read_rows(table, network):
         if row.stack:
             convolutions = [read_convolution(cell) for cell in row.cells]
@@ -135,7 +135,7 @@ def from_table(
                 layers |= activation(row.name[-1], maps)
             layers[row.name] = pool
         elif row.cells[0].endswith("-d fc"):
-            layers |= {"flatten": nn.Flatten(), row.name: nn.Linear(maps, classes)}
+            layers |= {"flatten": nn.Flatten(), row.name: nn.Linear(maps, num_classes)}
         else:
             conv = read_convolution(row.cells[0])
             layers[row.name] = conv.layer(maps, stride=conv.stride)

@@ -76,13 +76,13 @@ Depth = Literal[18, 34, 50, 101, 152]
 def resnet(
     depth: Depth,
     *,
-    classes: int = 1000,
-    channels: int = 3,
-    input: tuple[int, int] = (224, 224),  # noqa: A002, ARG001 -- any size will do
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    input_size: tuple[int, int] = (224, 224),  # noqa: ARG001 -- any size will do
     stride_on: Literal["3x3", "1x1"] = "3x3",
     shortcut: Shortcut = "B",
 ) -> nn.Sequential:
-    """One column of TABLE: images (n, channels, height, width) -> logits (n, classes).
+    """One column of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes).
 
     `conv3_2` is the second block of the third row. `stride_on` names the convolution that takes the
     stride of a block; `shortcut` is the paper's option: A pads with zeros, B projects where the
@@ -96,7 +96,9 @@ def resnet(
             'stride. Leave stride_on at "3x3".'
         )
     block = partial(post_activation, stride_on=stride_on, shortcut=shortcut)
-    return from_table(TABLE, f"{depth}-layer", classes=classes, channels=channels, block=block)
+    return from_table(
+        TABLE, f"{depth}-layer", num_classes=num_classes, in_channels=in_channels, block=block
+    )
 
 
 def names(depth: Depth) -> Names:
@@ -107,12 +109,12 @@ def names(depth: Depth) -> Names:
 def resnet_cifar(
     depth: int,
     *,
-    classes: int = 10,
-    channels: int = 3,
-    input: tuple[int, int] = (32, 32),  # noqa: A002, ARG001 -- any size will do
+    num_classes: int = 10,
+    in_channels: int = 3,
+    input_size: tuple[int, int] = (32, 32),  # noqa: ARG001 -- any size will do
     shortcut: Shortcut = "A",
 ) -> nn.Sequential:
-    """The network of CIFAR with `depth` layers: images (n, channels, height, width) -> logits.
+    """The network of CIFAR with `depth` layers: images (n, in_channels, height, width) -> logits.
 
     The paper's shortcuts on CIFAR are A: they have no parameters (section 4.2). `average` is A with
     the mean of 2x2 units in place of every second unit.
@@ -123,4 +125,6 @@ def resnet_cifar(
     if left or blocks < 1:
         raise RequestError(f"A ResNet for CIFAR has 6n+2 layers: 8, 14, 20 ..., not {depth}.")
     block = partial(post_activation, shortcut=shortcut)
-    return from_table(CIFAR, "6n+2", classes=classes, channels=channels, block=block, blocks=blocks)
+    return from_table(
+        CIFAR, "6n+2", num_classes=num_classes, in_channels=in_channels, block=block, blocks=blocks
+    )

@@ -68,23 +68,23 @@ CifarConfig = Literal["29 (8x64d)", "29 (16x64d)"]
 def resnext(
     config: Config,
     *,
-    classes: int = 1000,
-    channels: int = 3,
-    input: tuple[int, int] = (224, 224),  # noqa: A002, ARG001 -- any size will do
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    input_size: tuple[int, int] = (224, 224),  # noqa: ARG001 -- any size will do
 ) -> nn.Sequential:
-    """One column of TABLE: images (n, channels, height, width) -> logits (n, classes)."""
-    return from_table(TABLE, config, classes=classes, channels=channels)
+    """One column of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes)."""
+    return from_table(TABLE, config, num_classes=num_classes, in_channels=in_channels)
 
 
 def resnext_cifar(
     config: CifarConfig,
     *,
-    classes: int = 10,
-    channels: int = 3,
-    input: tuple[int, int] = (32, 32),  # noqa: A002, ARG001 -- any size will do
+    num_classes: int = 10,
+    in_channels: int = 3,
+    input_size: tuple[int, int] = (32, 32),  # noqa: ARG001 -- any size will do
 ) -> nn.Sequential:
-    """One column of CIFAR: images (n, channels, height, width) -> logits (n, classes)."""
-    return from_table(CIFAR, config, classes=classes, channels=channels)
+    """One column of CIFAR: images (n, in_channels, height, width) -> logits (n, num_classes)."""
+    return from_table(CIFAR, config, num_classes=num_classes, in_channels=in_channels)
 
 
 def names(config: Config) -> Names:

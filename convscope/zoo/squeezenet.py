@@ -86,22 +86,22 @@ def squeezenet(
     config: Config = "1.0",
     *,
     bypass: Bypass = "none",
-    classes: int = 1000,
-    channels: int = 3,
-    input: tuple[int, int] = (227, 227),  # noqa: A002, ARG001 -- a mean takes maps of any size
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    input_size: tuple[int, int] = (227, 227),  # noqa: ARG001 -- a mean takes maps of any size
 ) -> nn.Sequential:
-    """One column of TABLE: images (n, channels, height, width) -> logits (n, classes).
+    """One column of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes).
 
     `bypass="simple"` adds its input to the result of every fire module that keeps the number of
     maps: fire3, 5, 7 and 9 (figure 2, middle). Images may be of any size from 21x21 up, from 17x17
     in `1.1`.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    maps = channels
+    maps = in_channels
     for name, text in column(TABLE, config).items():
         match name.rstrip("0123456789"):
             case "conv":
-                cell = convolution(text.replace("classes", str(classes)))
+                cell = convolution(text.replace("classes", str(num_classes)))
                 layers[name] = nn.Conv2d(maps, cell.filters, cell.size, cell.stride)
                 layers[f"relu{name.removeprefix('conv')}"] = nn.ReLU()
                 maps = cell.filters

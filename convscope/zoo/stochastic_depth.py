@@ -23,9 +23,9 @@ from convscope.zoo.resnet import resnet_cifar
 def stochastic_depth(
     depth: int,
     *,
-    classes: int = 10,
-    channels: int = 3,
-    input: tuple[int, int] = (32, 32),  # noqa: A002
+    num_classes: int = 10,
+    in_channels: int = 3,
+    input_size: tuple[int, int] = (32, 32),
     last: float = 0.5,
 ) -> nn.Sequential:
     """ResNet for CIFAR with `depth` layers, its blocks left out at random while it trains.
@@ -35,7 +35,13 @@ def stochastic_depth(
 
     Raises RequestError for a depth that is not 6n+2, or a probability outside (0, 1].
     """
-    net = resnet_cifar(depth, classes=classes, channels=channels, input=input, shortcut="average")
+    net = resnet_cifar(
+        depth,
+        num_classes=num_classes,
+        in_channels=in_channels,
+        input_size=input_size,
+        shortcut="average",
+    )
     blocks = [layer for layer in net if isinstance(layer, Residual)]
     for block, survival in zip(blocks, linear_decay(len(blocks), last=last), strict=True):
         block.extend("drop_path", DropPath(1 - survival))

@@ -76,8 +76,8 @@ class Table:
 
     path: str
     text: str
-    channels: int | None
-    size: tuple[int, int] | None
+    in_channels: int | None
+    input_size: tuple[int, int] | None
     rows: tuple[Row, ...]
 
 

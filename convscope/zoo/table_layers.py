@@ -44,35 +44,35 @@ _MOST = 4_000_000_000  # bytes of all weights, and of one layer's maps: a thousa
 def build_table(
     table: Table,
     *,
-    classes: int | None = None,
-    channels: int | None = None,
-    input: tuple[int, int] | None = None,  # noqa: A002
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    input_size: tuple[int, int] | None = None,
 ) -> nn.Sequential:
-    """Build the network of a table: images (n, channels, height, width) -> logits (n, classes).
+    """Build a table's network: images (n, in_channels, height, width) -> logits (n, num_classes).
 
-    Layers are named as in the file, `conv1_relu` is the activation of conv1, and `flatten` stands
-    before the first dense layer. `classes` is 10 where it is None; channels and `input` are then
-    the file's. Weights begin as He et al. draw them where a rectifier follows and as Glorot &
-    Bengio do elsewhere, biases at zero; locally connected filters as PyTorch draws a convolution's.
+    Layers are named as in the file; `conv1_relu` is the activation of conv1, and `flatten` comes
+    before the first dense layer. `num_classes` defaults to 10, `in_channels` and `input_size` to
+    the file's. Weights are initialized after He et al. where a rectifier follows, after Glorot &
+    Bengio elsewhere, with zero biases; locally connected filters like PyTorch's convolutions.
 
     Raises RequestError, naming file, row and layer, and a remedy, where a row cannot follow those
     above it, or the network would take more than 4,000 MB.
     """
-    channels = table.channels if channels is None else channels
-    size = table.size if input is None else input
-    if channels is None or size is None:
+    in_channels = table.in_channels if in_channels is None else in_channels
+    size = table.input_size if input_size is None else input_size
+    if in_channels is None or size is None:
         raise RequestError(
             f"{table.path} does not say what its input is. Add a line such as "
             'input = "3x32x32" (channels x height x width), or say channels and size beside it.'
         )
     with told_at(table.path):
-        network = _Network(Volume(channels, *size), 10 if classes is None else classes)
+        network = _Network(Volume(in_channels, *size), 10 if num_classes is None else num_classes)
     for row in table.rows:
         with told_at(row.place):
             network.add(row)
     last = table.rows[-1]
     with told_at(last.place):
-        return network.finished(last, checked=classes is not None)
+        return network.finished(last, checked=num_classes is not None)
 
 
 class _Network:

@@ -20,17 +20,17 @@ FILTERS = 10
 
 def tinyvgg(
     *,
-    classes: int = 10,
-    channels: int = 3,
-    input: tuple[int, int] = (32, 32),  # noqa: A002
+    num_classes: int = 10,
+    in_channels: int = 3,
+    input_size: tuple[int, int] = (32, 32),
 ) -> nn.Sequential:
-    """The network above: images (n, channels, height, width) -> logits (n, classes).
+    """The network above: images (n, in_channels, height, width) -> logits (n, num_classes).
 
-    `conv2_1` is the first convolution of the second stage. Any `input` from 8x8 up is allowed; the
-    dense layer is as wide as the last maps are large.
+    `conv2_1` is the first convolution of the second stage. `input_size` may be anything from 8x8
+    up; the dense layer is connected to all of the last maps.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    maps = channels
+    maps = in_channels
     for stage in range(1, STAGES + 1):
         for place in (1, 2):
             conv = nn.Conv2d(maps, FILTERS, 3, padding=1)
@@ -40,7 +40,7 @@ def tinyvgg(
             layers[f"relu{stage}_{place}"] = nn.ReLU()
             maps = FILTERS
         layers[f"pool{stage}"] = nn.MaxPool2d(2)
-    height, width = (side // 2**STAGES for side in input)
+    height, width = (side // 2**STAGES for side in input_size)
     layers["flatten"] = nn.Flatten()
-    layers["fc"] = nn.Linear(FILTERS * height * width, classes)
+    layers["fc"] = nn.Linear(FILTERS * height * width, num_classes)
     return nn.Sequential(layers)

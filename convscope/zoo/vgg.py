@@ -81,19 +81,19 @@ def vgg(
     config: Config,
     *,
     batch_norm: bool = False,
-    classes: int = 1000,
-    channels: int = 3,
-    input: tuple[int, int] = (224, 224),  # noqa: A002
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    input_size: tuple[int, int] = (224, 224),
     dropout: float = 0.5,
 ) -> nn.Sequential:
-    """One column of TABLE: images (n, channels, height, width) -> logits (n, classes).
+    """One column of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes).
 
-    `conv3_2` is the second convolution of the third stage. `classes` replaces the 1000 of the last
-    row; `dropout` follows the first two dense layers, 0.5 in the paper (section 3.1). Any `input`
-    from 32x32 up is allowed: fc1 sees the whole of the last maps.
+    `conv3_2` is the second convolution of the third stage. `num_classes` replaces the 1000 of the
+    last row; `dropout` follows the first two dense layers, 0.5 in the paper (section 3.1).
+    `input_size` may be anything from 32x32 up: fc1 is connected to all of the last maps.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    maps, (height, width) = channels, input
+    maps, (height, width) = in_channels, input_size
     for name, cell in named(config, batch_norm=batch_norm):
         kind, _, filters = cell.partition("-")
         match kind:
@@ -114,7 +114,7 @@ def vgg(
                 raise ValueError(f"TABLE has a cell the zoo cannot build: {cell!r}")
     layers["flatten"] = nn.Flatten()
     *hidden, _ = (int(cell.removeprefix("fc-")) for cell in column(config) if cell[:2] == "fc")
-    layers |= dense([maps * height * width, *hidden, classes], dropout=dropout)
+    layers |= dense([maps * height * width, *hidden, num_classes], dropout=dropout)
     net = nn.Sequential(layers)
     glorot(net)
     return net

@@ -73,12 +73,12 @@ def wide_resnet_cifar(
     depth: int,
     widen: int,
     *,
-    classes: int = 10,
-    channels: int = 3,
-    input: tuple[int, int] = (32, 32),  # noqa: A002, ARG001 -- any size will do
+    num_classes: int = 10,
+    in_channels: int = 3,
+    input_size: tuple[int, int] = (32, 32),  # noqa: ARG001 -- any size will do
     dropout: float = 0.0,
 ) -> nn.Sequential:
-    """WRN-depth-widen: images (n, channels, height, width) -> logits (n, classes).
+    """WRN-depth-widen: images (n, in_channels, height, width) -> logits (n, num_classes).
 
     `dropout` between the two convolutions of every block is the paper's variant: 0.3 on CIFAR
     (section 2.4).
@@ -92,8 +92,8 @@ def wide_resnet_cifar(
     return from_table(
         table,
         "6n+4",
-        classes=classes,
-        channels=channels,
+        num_classes=num_classes,
+        in_channels=in_channels,
         block=partial(pre_activation, dropout=dropout),
         blocks=blocks,
         preactivation=True,
@@ -119,12 +119,12 @@ def pre_activation(
 def wide_resnet(
     config: Config,
     *,
-    classes: int = 1000,
-    channels: int = 3,
-    input: tuple[int, int] = (224, 224),  # noqa: A002, ARG001 -- any size will do
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    input_size: tuple[int, int] = (224, 224),  # noqa: ARG001 -- any size will do
 ) -> nn.Sequential:
-    """One column of TABLE: images (n, channels, height, width) -> logits (n, classes)."""
-    return from_table(TABLE, config, classes=classes, channels=channels)
+    """One column of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes)."""
+    return from_table(TABLE, config, num_classes=num_classes, in_channels=in_channels)
 
 
 def names(config: Config) -> Names:

@@ -63,5 +63,5 @@ def test_every_network_is_listed_below_its_paper(command, shell):
     assert "VGG, 11 to 19 weight layers: Simonyan & Zisserman, 2014" in "".join(lines)
     facts = json.loads(command("models", "--json").stdout)
     assert {line.split()[0] for line in lines if " classes" in line} == set(facts)
-    assert facts["resnet50"]["size"] == [224, 224]
+    assert facts["resnet50"]["input_size"] == [224, 224]
     assert all(fact["paper"] for fact in facts.values())

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convscope.explanation.recording import record
-from convscope.zoo import build
+from convscope.zoo import create_model
 from tests.conftest import TORCHVISION
 from tests.receptive.test_zoo import positive
 
@@ -132,7 +132,7 @@ ZOO_NETWORKS = [
 @pytest.mark.parametrize(("name", "height", "width"), ZOO_NETWORKS)
 def test_units_see_what_their_gradient_touches(name, height, width):
     channels = 1 if name.startswith("lenet5") else 3
-    seen_exactly(build(name, input=(height, width)), (height, width), channels)
+    seen_exactly(create_model(name, input_size=(height, width)), (height, width), channels)
 
 
 def test_units_of_googlenet_of_torchvision_see_what_their_gradient_touches():
@@ -292,7 +292,7 @@ def test_fields_of_ghosts_are_exact_where_they_say_so():
 )
 def test_dense_layers_see_everything_that_the_last_maps_see(name, height, width):
     channels = 1 if name == "lenet5" else 3
-    net = Whole(build(name, input=(height, width)))
+    net = Whole(create_model(name, input_size=(height, width)))
     recording, image, answers = prepared(net, (height, width), channels)
     dense = [one for one in answers if recording[one].kind == "linear"]
     assert dense
@@ -318,9 +318,9 @@ WITH_MARGIN = [
 @pytest.mark.parametrize(("name", "layers"), WITH_MARGIN)
 def test_a_box_outside_the_image_is_what_a_larger_image_would_show(name, layers):
     size, margin = (96, 80), 64
-    recording, _, answers = prepared(build(name, input=size), size)
+    recording, _, answers = prepared(create_model(name, input_size=size), size)
     larger = tuple(side + 2 * margin for side in size)
-    wide, image, behind = prepared(build(name, input=larger), larger)
+    wide, image, behind = prepared(create_model(name, input_size=larger), larger)
     random = np.random.default_rng(0)
     chosen = [one for one in answers if one.split(".")[0] in layers and one in behind]
     outside = 0
@@ -347,7 +347,9 @@ def counted(field, size):
 
 @pytest.mark.parametrize(("name", "height", "width"), [("resnet18", 64, 48), ("alexnet", 99, 83)])
 def test_the_clipped_box_and_its_share_are_those_of_counting(name, height, width):
-    recording, _, answers = prepared(build(name, input=(height, width)), (height, width))
+    recording, _, answers = prepared(
+        create_model(name, input_size=(height, width)), (height, width)
+    )
     shares = set()
     middle = tuple(side // 2 for side in recording["conv1"].shape)
     for one, at in [*units(recording, answers, 40), ("conv1", middle)]:

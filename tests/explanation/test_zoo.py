@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from convscope.explanation.recording import record
 from convscope.terms import Sum, Terms
-from convscope.zoo import ZOO, build
+from convscope.zoo import ZOO, create_model
 
 UNITS = 200
 DRAWN = ("rand", "randint")  # what a sampler draws has no reason
@@ -68,7 +68,7 @@ def photograph(channels, height, width, seed=0):
 def network(name, size, seed=0):
     """A network with random weights, of which none is 0 or 1 and nothing cancels."""
     torch.manual_seed(seed)
-    net = build(name, input=size).eval()
+    net = create_model(name, input_size=size).eval()
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.running_mean, 0, 0.2)
@@ -114,22 +114,24 @@ def all_are_right(recording):
 def smallest_size(name):
     """A small size that the layers allow, wider than high where that is known to change none."""
     entry = ZOO[name]
-    side = max(entry.smallest, 32)
-    return side, (side if entry.smallest > 32 or name in LARGE else side + 8)
+    side = max(entry.min_size, 32)
+    return side, (side if entry.min_size > 32 or name in LARGE else side + 8)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_is_explained(name):
     size = smallest_size(name)
-    recording = record(network(name, size), photograph(ZOO[name].channels, *size))
+    recording = record(network(name, size), photograph(ZOO[name].in_channels, *size))
     all_are_right(recording)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in ZOO if min(ZOO[n].size) > 32])
+@pytest.mark.parametrize("name", [n for n in ZOO if min(ZOO[n].input_size) > 32])
 def test_every_network_is_explained_at_the_size_of_its_paper(name):
     entry = ZOO[name]
-    recording = record(network(name, entry.size), photograph(entry.channels, *entry.size))
+    recording = record(
+        network(name, entry.input_size), photograph(entry.in_channels, *entry.input_size)
+    )
     all_are_right(recording)
 
 
@@ -137,7 +139,7 @@ def test_every_network_is_explained_at_the_size_of_its_paper(name):
 def test_networks_in_training_are_explained(name, side, seed):
     net = network(name, (side, side)).train()
     torch.manual_seed(seed)
-    all_are_right(record(net, photograph(ZOO[name].channels, side, side)))
+    all_are_right(record(net, photograph(ZOO[name].in_channels, side, side)))
 
 
 def answers(net, image):
@@ -181,7 +183,7 @@ def doubled(value):
 )
 def test_results_are_to_the_bit_and_totals_are_those_of_float64(name):
     size = smallest_size(name)
-    net, image = network(name, size), photograph(ZOO[name].channels, *size)
+    net, image = network(name, size), photograph(ZOO[name].in_channels, *size)
     leaves, answer = answers(net, image)
     recording = record(net, image)
     assert torch.equal(recording[recording.output].tensor, answer)
@@ -221,7 +223,7 @@ def changed(explanation, factor):
 @pytest.mark.parametrize("name", ["lenet5", "resnet20_cifar", "densenet40_12", "squeezenet1_1"])
 def test_a_weight_changed_in_its_third_digit_is_seen(name):
     size = smallest_size(name)
-    recording = record(network(name, size), photograph(ZOO[name].channels, *size))
+    recording = record(network(name, size), photograph(ZOO[name].in_channels, *size))
     seen = {"few": [], "many": []}  # the bound grows with the number of terms
     for one, at in units(recording, 400):
         explanation = recording.explain(one, at)

@@ -12,7 +12,7 @@ NETWORKS = ["lenet5", "lenet5_1998", "resnet18", "googlenet", "densenet40_12", "
 
 def rows_of(name):
     net = build(name).eval()
-    recording = record(net, torch.zeros(ZOO[name].channels, *ZOO[name].size))
+    recording = record(net, torch.zeros(ZOO[name].in_channels, *ZOO[name].input_size))
     counts = {key: p.numel() for key, p in net.named_parameters()}
     return net, recording, rows_of_recording(recording, counts)
 

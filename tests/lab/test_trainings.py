@@ -26,7 +26,7 @@ from convscope.runs import index, status
 from convscope.runs.folder import Run
 from convscope.runs.network import load_network
 from convscope.runs.tensor_file import TensorFile
-from convscope.zoo import build
+from convscope.zoo import create_model
 from tests.lab.fakes import fake_run, lab, line, tell, wait_for
 
 ENDED = ("done", "failed", "stopped", "interrupted")
@@ -75,7 +75,7 @@ def test_the_runs_of_a_folder_are_listed_the_newest_first(tmp_path):
 
 def test_parameters_are_those_of_the_networks_own_size(tmp_path):
     fake_run(tmp_path / "a", model="resnet20_cifar")
-    net = build("resnet20_cifar", classes=10, channels=1, input=(32, 32))
+    net = create_model("resnet20_cifar", num_classes=10, in_channels=1, input_size=(32, 32))
     expected = sum(weight.numel() for weight in net.parameters())
     assert index.parameters_of(tmp_path / "a") == expected
 
@@ -459,7 +459,7 @@ def weighted(tmp_path):
 
 def put_weights(run, seed):
     torch.manual_seed(seed)
-    net = build("lenet5", classes=10, channels=1, input=(32, 32))
+    net = create_model("lenet5", num_classes=10, in_channels=1, input_size=(32, 32))
     run.write_weights(TensorFile(dict(net.state_dict()), {"step": seed}))
 
 

@@ -21,7 +21,7 @@ def ledger(request):
     torch.manual_seed(0)
     name = request.param
     net = build(name).eval()
-    recording = record(net, torch.randn(ZOO[name].channels, *ZOO[name].size))
+    recording = record(net, torch.randn(ZOO[name].in_channels, *ZOO[name].input_size))
     counts = {key: p.numel() for key, p in net.named_parameters()}
     return Ledger(recording, rows_of_recording(recording, counts))
 

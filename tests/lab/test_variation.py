@@ -19,7 +19,7 @@ from convscope.zoo import ZOO
 def looked(name):
     torch.manual_seed(0)
     net = build(name).eval()
-    recording = record(net, torch.randn(ZOO[name].channels, *ZOO[name].size))
+    recording = record(net, torch.randn(ZOO[name].in_channels, *ZOO[name].input_size))
     rows = rows_of_recording(recording, {})
     return net, recording, rows, {row.name: row for row in rows}
 

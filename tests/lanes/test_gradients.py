@@ -8,7 +8,7 @@ from torch import nn
 
 from convscope.lanes.engine import Engine
 from convscope.lanes.ir import Target
-from convscope.zoo import build
+from convscope.zoo import create_model
 from tests.lanes.networks import NETWORKS, batch, distance, exact, network
 
 NEAR = 1e-5  # relative L2
@@ -34,7 +34,7 @@ def test_gradients_are_those_of_autograd(name):
 )
 def test_networks_of_the_zoo_at_whole_and_ragged_batches(name, count):
     torch.manual_seed(0)  # more images of tinyvgg, with their near ties: test_near_ties.py
-    check(build(name), (1, 32, 32) if name == "lenet5" else (3, 32, 32), count)
+    check(create_model(name), (1, 32, 32) if name == "lenet5" else (3, 32, 32), count)
 
 
 @pytest.mark.parametrize("lanes", [4, 8, 16])
@@ -57,7 +57,7 @@ def test_of_equal_largest_cells_the_first_gets_the_gradient_as_in_torch():
 
 def test_what_is_no_number_reaches_the_loss():
     torch.manual_seed(0)
-    net = build("tinyvgg")
+    net = create_model("tinyvgg")
     with torch.no_grad():
         net.get_parameter("conv1_1.weight")[3, 1, 1, 1] = float("nan")
     loss, _ = batch((3, 32, 32), 8).step(Engine(net, (3, 32, 32)), update=False)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from convscope.lanes.engine import Engine
 from convscope.lanes.graph import Convolution, Pool
-from convscope.zoo import build
+from convscope.zoo import create_model
 from tests.lanes.networks import Batch, batch, distance, exact
 from tests.lanes.spread import Spread
 
@@ -91,7 +91,7 @@ def decided(net, spread, engine, images):
 
 def test_with_the_engines_decisions_float64_has_the_engines_gradients(monkeypatch):
     torch.manual_seed(0)
-    net = build("tinyvgg")
+    net = create_model("tinyvgg")
     spread = Spread(monkeypatch)
     shape = (3, 32, 32)
     engine = Engine(net, shape, threads=1)

@@ -12,7 +12,7 @@ from convscope.lanes.engine import Engine
 from convscope.lanes.front import read_network
 from convscope.lanes.memory import Buffer, Ring
 from convscope.lanes.plan import HEAD, Life, _placed, make_plan
-from convscope.zoo import build
+from convscope.zoo import create_model
 from tests.lanes.networks import NETWORKS, batch, network
 from tests.lanes.spread import Spread
 
@@ -104,7 +104,7 @@ def test_a_step_leaves_nothing_behind_for_the_next(name):
     ("tinyvgg", (3, 32, 32), 2204),
 ])  # fmt: skip
 def test_a_workspace_of_eight_lanes_takes_no_more_kilobytes(name, shape, most):
-    nodes = read_network(build(name), shape)
+    nodes = read_network(create_model(name), shape)
     plan = make_plan(nodes, lanes=8)
     assert plan.size * 8 * 4 / 1024 <= most
     largest = max(np.prod(node.shape) for node in nodes)

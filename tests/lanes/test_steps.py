@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from convscope.errors import RequestError
 from convscope.lanes.engine import Engine
 from convscope.lanes.step import Rule
-from convscope.zoo import build
+from convscope.zoo import create_model
 from tests.lanes.networks import batch, network
 
 STEPS = 20
@@ -40,7 +40,7 @@ def weights_of(net: nn.Module) -> torch.Tensor:
 def test_twenty_steps_are_those_of_torch(name):
     rule, how, optimizer, theirs = RULES[name]
     torch.manual_seed(1)
-    net = build("lenet5")
+    net = create_model("lenet5")
     twin = copy.deepcopy(net).double()
     begin = weights_of(net)
     rate = 0.001 if name == "adamw" else 0.02

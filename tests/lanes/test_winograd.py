@@ -20,7 +20,7 @@ from convscope.lanes.tiling import (
     inputs_matrix,
     units_matrix,
 )
-from convscope.zoo import build
+from convscope.zoo import create_model
 from tests.lanes.networks import batch, distance, exact
 from tests.lanes.test_stacks import check, counts, seeds, stacks
 
@@ -100,7 +100,7 @@ def test_tiles_stay_in_their_memory():
 
 def test_both_ways_to_compute_a_step_agree():
     torch.manual_seed(0)
-    net, images = build("tinyvgg"), batch((3, 32, 32), 16)
+    net, images = create_model("tinyvgg"), batch((3, 32, 32), 16)
     engines = [Engine(copy.deepcopy(net), (3, 32, 32), tiles=tiles) for tiles in (True, False)]
     losses = [images.step(engine, update=False)[0] for engine in engines]
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)

@@ -8,7 +8,7 @@ from torch import nn
 from convscope.errors import RequestError
 from convscope.layers import Subsampling2d, TableConv2d
 from convscope.lessons.lenet5 import compute
-from convscope.zoo import build
+from convscope.zoo import create_model
 
 START = {"network": "lecture", "classes": 10, "side": 32, "row": 2, "column": 0}
 
@@ -72,7 +72,7 @@ def weights_of(layer: nn.Module) -> int:
 def test_rows_count_what_the_built_network_holds(network, name):
     for side, classes in ((32, 10), (44, 26)):
         rows = answer(network=network, side=side, classes=classes)["rows"]
-        net = build(name, classes=classes, input=(side, side))
+        net = create_model(name, num_classes=classes, input_size=(side, side))
         for row in rows:
             assert row["parameters"] == weights_of(net.get_submodule(row["layer"])), row["layer"]
 
@@ -137,10 +137,10 @@ def test_the_table_s_parameters_are_those_of_its_columns():
 
 
 def test_the_table_is_the_one_that_the_network_is_built_with():
-    layer = build("lenet5_1998").get_submodule("C3")
+    layer = create_model("lenet5_1998").get_submodule("C3")
     assert isinstance(layer, TableConv2d)
     assert [tuple(seen) for seen in answer(network="1998")["table"]["links"]] == list(layer.table)
-    assert isinstance(build("lenet5_1998").get_submodule("S2"), Subsampling2d)
+    assert isinstance(create_model("lenet5_1998").get_submodule("S2"), Subsampling2d)
 
 
 @pytest.mark.parametrize(

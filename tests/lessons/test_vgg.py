@@ -8,7 +8,7 @@ from torch import nn
 
 from convscope.errors import RequestError
 from convscope.lessons.vgg import NETWORKS, compute
-from convscope.zoo import build
+from convscope.zoo import create_model
 
 START = {"left": "alexnet", "right": "D", "deep": 2, "channels": 64}
 FACTS = {  # parameters, multiply-adds: of the papers, and counted by others
@@ -46,7 +46,7 @@ def test_layers_with_weights_are_as_many_as_the_name_says(name, layers):
 
 def test_rows_are_the_layers_of_the_network_that_is_built():
     with torch.device("meta"):
-        net = build("vgg16")
+        net = create_model("vgg16")
     named = dict(net.named_modules())
     rows = answer()["networks"][1]["rows"]
     for row in rows:

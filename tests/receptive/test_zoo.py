@@ -11,7 +11,7 @@ from torch import nn
 from convscope import layers
 from convscope.receptive import receptive_fields
 from convscope.recording import operations
-from convscope.zoo import ZOO, build
+from convscope.zoo import ZOO, create_model
 
 # (network, options, layer) -> height and width of the field. AlexNet's at every layer; VGG, ResNet:
 # Araujo, Norris & Sim, Distill 2019, and those of stride in the 3x3 by the same recursion.
@@ -50,8 +50,8 @@ def fields(net, shape):
 @pytest.mark.parametrize(("name", "options", "layer", "size"), PUBLISHED)
 def test_the_fields_are_those_that_were_published(name, options, layer, size):
     with torch.device("meta"):
-        net = build(name, **options)
-    done, seen = fields(net, (1, ZOO[name].channels, *ZOO[name].size))
+        net = create_model(name, **options)
+    done, seen = fields(net, (1, ZOO[name].in_channels, *ZOO[name].input_size))
     last = [one.name for one in done if one.name.split(".")[0] == layer][-1]
     assert seen[last].size == (size, size)
 
@@ -111,11 +111,11 @@ PROVEN = [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n 
 @pytest.mark.parametrize("name", PROVEN)
 def test_units_see_what_their_gradient_touches(name):
     entry = ZOO[name]
-    height = max(entry.size[0], min(largest_field(name) + 33, 6 * entry.size[0], 600))
-    size = (height, max(entry.smallest, 40))  # not square, so that mixed-up axes show
+    height = max(entry.input_size[0], min(largest_field(name) + 33, 6 * entry.input_size[0], 600))
+    size = (height, max(entry.min_size, 40))  # not square, so that mixed-up axes show
     with torch.device("cpu" if name == "lenet5_1998" else "meta"):  # whose table is a buffer
-        net = positive(build(name, input=size))
-    shape = (1, entry.channels, *size)
+        net = positive(create_model(name, input_size=size))
+    shape = (1, entry.in_channels, *size)
     image = torch.rand(shape, dtype=torch.float64, requires_grad=True)
     done = operations(net, image.detach())
     made = {}
@@ -159,5 +159,5 @@ def one_of_each_kind(seen, wanted):
 
 def largest_field(name):
     with torch.device("meta"):
-        _, seen = fields(build(name), (1, ZOO[name].channels, *ZOO[name].size))
+        _, seen = fields(create_model(name), (1, ZOO[name].in_channels, *ZOO[name].input_size))
     return max(one.size[0] for one in seen.values() if len(one.dims) == 4)

@@ -69,7 +69,11 @@ def test_multiply_adds_are_counted_as_elsewhere(name):
 @pytest.mark.parametrize("name", GIGA)
 def test_multiply_adds_are_those_of_torchvisions_table(name):
     size = (224, 224)
-    found = summary_of(name) if ZOO[name].size == size else convscope.summary(name, input=size)
+    found = (
+        summary_of(name)
+        if ZOO[name].input_size == size
+        else convscope.summary(name, input_size=size)
+    )
     assert round(found.multiply_adds / 1e9, 3) == GIGA[name]
 
 
@@ -77,7 +81,7 @@ def test_multiply_adds_are_those_of_torchvisions_table(name):
     ("name", "giga"), [("resnet50", 3.858), ("resnet101", 7.570), ("resnet152", 11.282)]
 )
 def test_multiply_adds_of_the_papers_strides(name, giga):
-    net = convscope.build(name, stride_on="1x1")
+    net = convscope.create_model(name, stride_on="1x1")
     assert round(convscope.summary(net).multiply_adds / 1e9, 3) == giga
 
 
@@ -108,7 +112,7 @@ class Odd(nn.Module):
 
 
 def test_any_module_is_told_and_every_parameter_counts_once():
-    found = convscope.summary(Odd(), input=(8, 8))
+    found = convscope.summary(Odd(), input_size=(8, 8))
     rows = [(row.layer, row.kind, row.activation, row.parameters) for row in found.rows]
     assert rows == [
         ("conv", "conv", "prelu", 81 + 1),
@@ -187,7 +191,7 @@ def test_two_networks_side_by_side():
     assert [layer for layer, mark in marks.items() if mark == ">"] == added
     turned = Comparison(compared.second, compared.first)
     assert [mark for mark, *_ in turned.pairs].count("<") == len(added)
-    other = Comparison(convscope.summary("vgg11"), convscope.summary("vgg11", classes=10))
+    other = Comparison(convscope.summary("vgg11"), convscope.summary("vgg11", num_classes=10))
     assert [one.layer for mark, one, _ in other.pairs if mark == "!"] == ["fc3"]
     assert "1 different (!)" in str(other)
 
@@ -266,5 +270,5 @@ def test_deep_networks_are_told_without_their_weights(monkeypatch):
     for name in ("vgg19", "resnet152"):
         assert name in ZOO
         with torch.device("meta"):
-            assert all(weight.is_meta for weight in convscope.build(name).parameters())
+            assert all(weight.is_meta for weight in convscope.create_model(name).parameters())
         monkeypatch.undo()

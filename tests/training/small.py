@@ -24,22 +24,22 @@ WORDS = dict(
 class Net(nn.Sequential):
     """Dropout takes random numbers, batch norm keeps statistics."""
 
-    def __init__(self, classes: int = 10) -> None:
+    def __init__(self, num_classes: int = 10) -> None:
         super().__init__(
             nn.Conv2d(1, 4, 5, stride=2),
             nn.BatchNorm2d(4),
             nn.ReLU(),
             nn.Dropout(0.5),
             nn.Flatten(),
-            nn.Linear(4 * 14 * 14, classes),
+            nn.Linear(4 * 14 * 14, num_classes),
         )
 
 
 class Restless(Net):
     """Takes random numbers and counts its work in evaluation too."""
 
-    def __init__(self, classes: int = 10) -> None:
-        super().__init__(classes)
+    def __init__(self, num_classes: int = 10) -> None:
+        super().__init__(num_classes)
         self.register_buffer("work", torch.zeros(()))
 
     def forward(self, images):

@@ -10,7 +10,7 @@ from convscope.errors import RequestError
 from convscope.training.callbacks.freeze import Frozen
 from convscope.training.config import TrainConfig
 from convscope.training.optimizer import Optimizer
-from convscope.zoo import build
+from convscope.zoo import create_model
 
 
 class Block(nn.Module):
@@ -153,7 +153,7 @@ def test_what_is_not_held_trains_whatever_mode_it_was_in():
 
 
 def test_the_order_is_that_of_a_zoo_network():
-    net = build("resnet20_cifar")
+    net = create_model("resnet20_cifar")
     Frozen(net, "conv3_3").hold(epoch=0)
     blocks = {name.partition(".")[0] for name in free(net)}
     assert blocks == {"conv4_1", "conv4_2", "conv4_3", "fc"}

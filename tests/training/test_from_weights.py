@@ -16,14 +16,14 @@ from convscope.errors import Interrupted, RequestError
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import load_tensors
 from convscope.training.callbacks.base import Quiet
-from convscope.zoo import build
+from convscope.zoo import create_model
 from tests.conftest import make_image_folder
 
 
 class Net(nn.Sequential):
     """Batch norm, dropout and three stages in a thousand parameters."""
 
-    def __init__(self, classes: int = 10) -> None:
+    def __init__(self, num_classes: int = 10) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 4, 5, stride=2)
         self.bn1 = nn.BatchNorm2d(4)
@@ -32,7 +32,7 @@ class Net(nn.Sequential):
         self.bn2 = nn.BatchNorm2d(4)
         self.drop = nn.Dropout(0.2)
         self.flatten = nn.Flatten()
-        self.fc = nn.Linear(4 * 5 * 5, classes)
+        self.fc = nn.Linear(4 * 5 * 5, num_classes)
 
 
 NET = f"{__name__}:Net"
@@ -141,7 +141,7 @@ def test_resizing_goes_with_the_size_and_the_fit_of_the_weights(tmp_path, fishes
     from convscope.weights.source import Weights  # noqa: PLC0415
     from convscope.weights.torchvision_releases import imagenet_card  # noqa: PLC0415
 
-    net = build("resnet20_cifar")
+    net = create_model("resnet20_cifar")
     card = imagenet_card(resize=40, crop=32)
     held = Weights("theirs", net.state_dict(), card, "0")
     monkeypatch.setattr(verb, "open_weights", lambda source, *, progress: held)
@@ -157,7 +157,7 @@ def test_resizing_goes_with_the_size_and_the_fit_of_the_weights(tmp_path, fishes
 
 
 def test_a_file_that_says_nothing_of_its_pictures_leaves_them_to_the_data(tmp_path, fishes):
-    torch.save(build("resnet20_cifar").state_dict(), tmp_path / "x.pth")
+    torch.save(create_model("resnet20_cifar").state_dict(), tmp_path / "x.pth")
     words = dict(model="resnet20_cifar", steps=1, batch_size=8)
     run = train(fishes, tmp_path / "x.pth", tmp_path / "run", **words)
     plain = convscope.train(fishes, out=tmp_path / "plain", **words).run
@@ -171,7 +171,7 @@ def test_a_file_that_says_nothing_of_its_pictures_leaves_them_to_the_data(tmp_pa
 
 
 def test_batch_norm_of_a_held_resnet_keeps_its_statistics(tmp_path, fishes):
-    net = build("resnet20_cifar")
+    net = create_model("resnet20_cifar")
     torch.save(net.state_dict(), tmp_path / "x.pth")
     words = dict(model="resnet20_cifar", freeze="conv3_3", epochs=1, batch_size=8)
     run = train(fishes, tmp_path / "x.pth", tmp_path / "run", **words)
@@ -300,11 +300,11 @@ def test_a_network_with_auxiliary_classifiers_trains(tmp_path, monkeypatch):
         "from torch import nn\n"
         "from convscope.layers import Answers\n"
         "class Net(nn.Module):\n"
-        "    def __init__(self, classes):\n"
+        "    def __init__(self, num_classes):\n"
         "        super().__init__()\n"
         "        self.conv = nn.Conv2d(3, 8, 5, stride=3)\n"
-        "        self.aux = nn.Linear(800, classes)\n"
-        "        self.fc = nn.Linear(800, classes)\n"
+        "        self.aux = nn.Linear(800, num_classes)\n"
+        "        self.fc = nn.Linear(800, num_classes)\n"
         "    def forward(self, x):\n"
         "        x = self.conv(x).relu().flatten(1)\n"
         "        return Answers(self.fc(x), (self.aux(x),)) if self.training else self.fc(x)\n"

@@ -21,7 +21,7 @@ NAME = "tests_of_look"
 class Net(nn.Module):
     """In evaluation and in training another: batch norm, dropout; written over in place: ReLU."""
 
-    def __init__(self, classes: int = 10) -> None:
+    def __init__(self, num_classes: int = 10) -> None:
         super().__init__()
         self.unused = nn.Linear(2, 2)
         self.conv = nn.Conv2d(1, 4, 5, stride=2)
@@ -29,7 +29,7 @@ class Net(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.drop = nn.Dropout(0.5)
         self.body = nn.Sequential(nn.Flatten(), nn.Linear(4 * 14 * 14, 20), nn.Tanh())
-        self.head = nn.Linear(20, classes)
+        self.head = nn.Linear(20, num_classes)
 
     def forward(self, images):
         return self.head(self.body(self.drop(self.relu(self.norm(self.conv(images))))))

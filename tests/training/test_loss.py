@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from convscope.layers import Answers
 from convscope.training.loss import loss_and_logits
-from convscope.zoo import build
+from convscope.zoo import create_model
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -27,7 +27,7 @@ def test_each_auxiliary_classifier_counts_three_tenths(smoothing, weights):
 
 
 def test_googlenet_answers_so_and_every_classifier_gets_a_gradient():
-    net = build("googlenet", classes=3, input=(79, 79)).train()
+    net = create_model("googlenet", num_classes=3, input_size=(79, 79)).train()
     loss, logits = loss_and_logits(
         net(torch.randn(2, 3, 79, 79)), torch.tensor([0, 1]), weights=None, smoothing=0.0
     )

@@ -27,18 +27,18 @@ pytest.importorskip("llvmlite")
 class Narrow(nn.Sequential):
     """Dropout rolls its dice anew in every step."""
 
-    def __init__(self, classes: int = 10, *, dropout: float = 0.3) -> None:
+    def __init__(self, num_classes: int = 10, *, dropout: float = 0.3) -> None:
         super().__init__(
             nn.Conv2d(1, 4, 5, stride=2),
             nn.ReLU(),
             nn.Dropout(dropout),
             nn.Flatten(),
-            nn.Linear(4 * 14 * 14, classes),
+            nn.Linear(4 * 14 * 14, num_classes),
         )
 
 
-def sure(classes: int = 10) -> nn.Module:
-    return Narrow(classes, dropout=0.0)
+def sure(num_classes: int = 10) -> nn.Module:
+    return Narrow(num_classes, dropout=0.0)
 
 
 def train(out, *, net="Narrow", **more):

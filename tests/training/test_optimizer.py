@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from convscope.training.config import TrainConfig
 from convscope.training.loss import class_weights
 from convscope.training.optimizer import Optimizer, head_of
-from convscope.zoo import build
+from convscope.zoo import create_model
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
@@ -32,7 +32,10 @@ from convscope.zoo import build
 )
 def test_twenty_steps_are_those_of_pytorch(settings, peer, channels_last):
     torch.manual_seed(0)
-    ours, theirs = build("tinyvgg", input=(16, 16)), build("tinyvgg", input=(16, 16))
+    ours, theirs = (
+        create_model("tinyvgg", input_size=(16, 16)),
+        create_model("tinyvgg", input_size=(16, 16)),
+    )
     theirs.load_state_dict(ours.state_dict())
     if channels_last:
         for net in (ours, theirs):
@@ -69,7 +72,7 @@ def test_the_body_moves_by_its_share_exactly_and_the_head_by_all(name):
     moved = {}
     for share in (1.0, 0.25):
         torch.manual_seed(0)
-        net = build("tinyvgg", input=(16, 16))
+        net = create_model("tinyvgg", input_size=(16, 16))
         optimizer = Optimizer(
             net, TrainConfig(backbone_lr_scale=share, optimizer=name, weight_decay=0.0)
         )
@@ -85,8 +88,8 @@ def test_the_body_moves_by_its_share_exactly_and_the_head_by_all(name):
 
 
 def test_a_share_of_one_is_one_group():
-    assert list(Optimizer(build("tinyvgg"), TrainConfig()).places) == [1.0]
-    assert list(Optimizer(build("tinyvgg"), TrainConfig(backbone_lr_scale=0.5)).places) == [
+    assert list(Optimizer(create_model("tinyvgg"), TrainConfig()).places) == [1.0]
+    assert list(Optimizer(create_model("tinyvgg"), TrainConfig(backbone_lr_scale=0.5)).places) == [
         0.5,
         1.0,
     ]
@@ -98,7 +101,7 @@ def test_a_share_of_one_is_one_group():
 )
 def test_the_head_is_the_last_layer_with_weights(name, head):
     with torch.device("meta"):
-        assert head_of(build(name)) == head
+        assert head_of(create_model(name)) == head
 
 
 def test_balanced_weights_make_classes_count_the_same():

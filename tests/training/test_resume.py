@@ -27,14 +27,14 @@ WORDS = dict(epochs=3, lr_schedule="plateau", lr_patience=0, checkpoint_seconds=
 
 
 class Net(nn.Sequential):
-    def __init__(self, classes: int = 10) -> None:
+    def __init__(self, num_classes: int = 10) -> None:
         super().__init__(
             nn.Conv2d(1, 4, 5, stride=2),
             nn.BatchNorm2d(4),
             nn.ReLU(),
             nn.Dropout(0.5),
             nn.Flatten(),
-            nn.Linear(4 * 14 * 14, classes),
+            nn.Linear(4 * 14 * 14, num_classes),
         )
 
 

@@ -55,7 +55,7 @@ def test_the_steps_are_those_of_plain_pytorch(tmp_path):
     assert images.mean().abs() < 1e-4
 
     torch.manual_seed(0)
-    plain = convscope.build("lenet5")
+    plain = convscope.create_model("lenet5")
     optimizer = torch.optim.SGD(plain.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
     losses = []
     for _ in range(5):
@@ -247,10 +247,10 @@ def test_a_network_that_cannot_read_channels_last_trains_all_the_same(tmp_path, 
     (tmp_path / "viewer.py").write_text(
         "from torch import nn\n"
         "class Net(nn.Module):\n"
-        "    def __init__(self, classes, channels):\n"
+        "    def __init__(self, num_classes, in_channels):\n"
         "        super().__init__()\n"
-        "        self.conv = nn.Conv2d(channels, 4, 5, stride=3)\n"
-        "        self.fc = nn.Linear(400, classes)\n"
+        "        self.conv = nn.Conv2d(in_channels, 4, 5, stride=3)\n"
+        "        self.fc = nn.Linear(400, num_classes)\n"
         "    def forward(self, x):\n"
         "        return self.fc(self.conv(x).relu().view(len(x), -1))\n"
     )

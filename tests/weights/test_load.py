@@ -19,7 +19,7 @@ from convscope.weights import timm as timm_weights
 from convscope.weights import torchvision_releases as released
 from convscope.weights.adapt import fit_weights
 from convscope.weights.source import Weights
-from convscope.zoo import build
+from convscope.zoo import create_model
 
 
 def stirred(net: nn.Module) -> nn.Module:
@@ -61,7 +61,7 @@ def test_torchvisions_weights_give_torchvisions_logits(tmp_path, name, form):
         torch.save({"state_dict": theirs.state_dict(), "epoch": 90}, path)
     else:
         save_file(theirs.state_dict(), path)
-    ours = build(name)
+    ours = create_model(name)
     card = load_weights(ours, path)
     assert_same_logits(ours, theirs)
     assert (card.classes[-1], card.in_channels, card.input_size, card.resize_size) == (
@@ -79,7 +79,7 @@ def test_torchvisions_weights_give_torchvisions_logits(tmp_path, name, form):
 def test_a_googlenet_with_heads_that_ours_has_not(tmp_path):
     theirs = stirred(models.googlenet(aux_logits=True, init_weights=False))
     torch.save(theirs.state_dict(), tmp_path / "x.pth")
-    ours = build("googlenet_bn")
+    ours = create_model("googlenet_bn")
     assert load_weights(ours, tmp_path / "x.pth").provenance["weights_left_out"] == "aux1, aux2"
     assert_same_logits(ours, theirs)
 
@@ -89,14 +89,14 @@ def test_a_googlenet_with_heads_that_ours_has_not(tmp_path):
 def test_vgg_of_either_library_gives_its_logits(tmp_path, library):
     theirs = library("vgg11").eval()
     save_file(theirs.state_dict(), tmp_path / "x.safetensors")
-    ours = build("vgg11")
+    ours = create_model("vgg11")
     load_weights(ours, tmp_path / "x.safetensors")
     assert_same_logits(ours, theirs, side=224)
 
 
 def test_timms_vgg_comes_to_our_shapes_and_each_number_to_its_place():
     with torch.device("meta"):
-        theirs, ours = timm.create_model("vgg11").state_dict(), build("vgg11")
+        theirs, ours = timm.create_model("vgg11").state_dict(), create_model("vgg11")
     fitted = fit_weights(Weights("x", theirs, None, ""), ours)
     own = ours.state_dict()
     assert {name: tensor.shape for name, tensor in fitted.tensors.items()} == {
@@ -115,9 +115,9 @@ HEADS = {"resnet18": {"fc"}, "densenet121": {"fc"}, "squeezenet1_1": {"conv10"}}
 
 @pytest.mark.parametrize("name", HEADS)
 def test_another_number_of_classes_leaves_the_head_as_it_was_built(tmp_path, name):
-    theirs = build(name, classes=11)
+    theirs = create_model(name, num_classes=11)
     torch.save(theirs.state_dict(), tmp_path / "x.pth")
-    ours = build(name, classes=3)
+    ours = create_model(name, num_classes=3)
     before = kept(ours)
     card = load_weights(ours, tmp_path / "x.pth")
     assert card.classes == ("0", "1", "2")
@@ -128,9 +128,9 @@ def test_another_number_of_classes_leaves_the_head_as_it_was_built(tmp_path, nam
 
 
 def test_all_the_heads_of_googlenet_stay(tmp_path):
-    theirs = build("googlenet", classes=11, input=(79, 79))
+    theirs = create_model("googlenet", num_classes=11, input_size=(79, 79))
     torch.save(theirs.state_dict(), tmp_path / "x.pth")
-    ours = build("googlenet", classes=3, input=(79, 79))
+    ours = create_model("googlenet", num_classes=3, input_size=(79, 79))
     before = kept(ours)
     load_weights(ours, tmp_path / "x.pth")
     stayed = {name for name, t in ours.state_dict().items() if torch.equal(t, before[name])}
@@ -216,7 +216,7 @@ def test_a_head_of_one_answer_has_no_card_and_is_refused_before_anything_is_writ
 def test_a_gray_network_says_of_gray_what_the_color_one_says_of_three_equal_channels(tmp_path):
     theirs = stirred(models.resnet18())
     torch.save(theirs.state_dict(), tmp_path / "x.pth")
-    ours = build("resnet18", channels=1)
+    ours = create_model("resnet18", in_channels=1)
     card = load_weights(ours, tmp_path / "x.pth")
     gray = torch.randn(2, 1, 64, 64)
     with torch.inference_mode():
@@ -235,13 +235,13 @@ def test_color_from_gray_is_refused(tmp_path):
 def test_a_run_gives_its_weights_and_its_own_card(digits_run):
     own = Run.open(digits_run).read_card()
     for source in (digits_run, str(digits_run), digits_run / "model.safetensors"):
-        net = build("lenet5")
+        net = create_model("lenet5")
         card = load_weights(net, source)
         assert replace(card, provenance=own.provenance) == own
         assert card.provenance.items() > own.provenance.items()
         stored = Run.open(digits_run).read_weights().tensors
         assert all(torch.equal(t, stored[name]) for name, t in net.state_dict().items())
-    other = load_weights(build("lenet5", classes=4), digits_run)
+    other = load_weights(create_model("lenet5", num_classes=4), digits_run)
     assert other.classes == ("0", "1", "2", "3")
     assert (other.mean, other.resize_mode) == (own.mean, own.resize_mode)
 
@@ -256,7 +256,7 @@ def test_a_released_file_is_downloaded_once_and_its_digest_is_checked(
     file = released.release("squeezenet1_1").file
     library.files[file] = body
     with pytest.raises(WorkError, match=r"wrong checksum.*give the path of the file itself"):
-        load_weights(build("squeezenet1_1"), "torchvision:squeezenet1_1")
+        load_weights(create_model("squeezenet1_1"), "torchvision:squeezenet1_1")
     assert list((tmp_path / "cache" / "weights").iterdir()) == []
     library.asked.clear()
 
@@ -269,7 +269,7 @@ def test_a_released_file_is_downloaded_once_and_its_digest_is_checked(
         library.files[honest] = body
         ticks = []
         for _ in range(2):
-            ours = build("squeezenet1_1")
+            ours = create_model("squeezenet1_1")
             card = load_weights(
                 ours, "torchvision:squeezenet1_1", progress=lambda *tick: ticks.append(tick)
             )
@@ -278,7 +278,7 @@ def test_a_released_file_is_downloaded_once_and_its_digest_is_checked(
         assert ticks[-1] == (honest, len(body), len(body))
         assert card.provenance["weights"] == "torchvision:squeezenet1_1"
         assert "weights_pictures" not in card.provenance
-        again = load_weights(build("squeezenet1_1"), tmp_path / "x.pth")
+        again = load_weights(create_model("squeezenet1_1"), tmp_path / "x.pth")
         assert "weights_pictures" not in again.provenance  # known by its digest, whatever its name
     finally:
         released.releases.cache_clear()
@@ -294,13 +294,13 @@ def test_a_model_of_timm_comes_with_its_own_preparation(library, monkeypatch, tm
         library.files[there] = (tmp_path / name).read_bytes()
     monkeypatch.setattr(timm_weights, "HOST", library.url())
     for _ in range(2):
-        ours = build("resnet18")
+        ours = create_model("resnet18")
         card = load_weights(ours, "timm:resnet18.a1_in1k")
         assert_same_logits(ours, theirs)
     assert len(library.asked) == 2
     assert (card.interpolation, card.resize_size, card.input_size) == ("bicubic", 235, (224, 224))
     with pytest.raises(WorkError, match="status 404"):
-        load_weights(build("resnet18"), "timm:resnet19")
+        load_weights(create_model("resnet18"), "timm:resnet19")
 
 
 def test_an_address_is_fetched_once_whole_and_two_of_one_name_are_two(library, tmp_path):

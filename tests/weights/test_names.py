@@ -7,15 +7,15 @@ from torchvision import models
 
 from convscope.errors import RequestError
 from convscope.weights.names import match_names
-from convscope.zoo import ZOO, build
+from convscope.zoo import ZOO, create_model
 
 THEIRS = {"alexnet_2014": "alexnet", "googlenet_bn": "googlenet"}
-KNOWN = [name for name, entry in ZOO.items() if entry.names is not None]
+KNOWN = [name for name, entry in ZOO.items() if entry.torchvision_names is not None]
 
 
-def names_of(build, name: str) -> dict[str, torch.Tensor]:
+def names_of(create, name: str) -> dict[str, torch.Tensor]:
     with torch.device("meta"):
-        return build(name).state_dict()
+        return create(name).state_dict()
 
 
 def torchvision_net(name: str) -> torch.nn.Module:
@@ -25,7 +25,7 @@ def torchvision_net(name: str) -> torch.nn.Module:
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_torchvisions_names_are_ours_one_for_one(name):
-    own = names_of(build, name)
+    own = names_of(create_model, name)
     theirs = names_of(torchvision_net, THEIRS.get(name, name))
     match = match_names(theirs, own, source="x")
     assert sorted(match.theirs.values()) == sorted(theirs)
@@ -39,20 +39,20 @@ def test_torchvisions_names_are_ours_one_for_one(name):
 
 @pytest.mark.parametrize("name", ["resnet18", "resnext50_32x4d", "wide_resnet50_2", "densenet121"])
 def test_timms_names_are_torchvisions(name):
-    match = match_names(names_of(timm.create_model, name), names_of(build, name), source="x")
+    match = match_names(names_of(timm.create_model, name), names_of(create_model, name), source="x")
     assert name in match.whose
 
 
 @pytest.mark.parametrize("name", ["vgg11", "vgg16", "vgg19_bn"])
 def test_timms_vgg_has_names_of_its_own(name):
-    match = match_names(names_of(timm.create_model, name), names_of(build, name), source="x")
+    match = match_names(names_of(timm.create_model, name), names_of(create_model, name), source="x")
     dense = {ours: theirs for ours, theirs in match.theirs.items() if ours.startswith("fc")}
     assert dense["fc1.weight"] == "pre_logits.fc1.weight"
     assert dense["fc3.bias"] == "head.fc.bias"
 
 
 def test_equal_names_are_taken_as_they_are():
-    own = names_of(build, "tinyvgg")
+    own = names_of(create_model, "tinyvgg")
     match = match_names(own, own, source="x")
     assert (match.whose, list(match.theirs)) == ("equal", list(own))
 
@@ -71,7 +71,7 @@ def old_densenet(name: str) -> str:
     return name
 
 
-@pytest.mark.parametrize("network", [build, torchvision_net], ids=["ours", "torchvision's"])
+@pytest.mark.parametrize("network", [create_model, torchvision_net], ids=["ours", "torchvision's"])
 def test_densenets_old_files_are_understood_and_may_lack_counters(network):
     own = names_of(network, "densenet121")
     today = [n for n in names_of(torchvision_net, "densenet121") if "num_batches" not in n]
@@ -89,7 +89,7 @@ def test_auxiliary_heads_that_the_network_has_not_are_left_out_by_name():
         return models.get_model(name, aux_logits=True, init_weights=False)
 
     match = match_names(
-        names_of(with_heads, "googlenet"), names_of(build, "googlenet_bn"), source="x"
+        names_of(with_heads, "googlenet"), names_of(create_model, "googlenet_bn"), source="x"
     )
     assert match.left_out == ("aux1", "aux2")
     assert not any(theirs.startswith("aux") for theirs in match.theirs.values())
@@ -98,7 +98,7 @@ def test_auxiliary_heads_that_the_network_has_not_are_left_out_by_name():
 def test_what_disagrees_is_named_with_the_names_that_come_closest():
     theirs = names_of(torchvision_net, "resnet34")
     with pytest.raises(RequestError) as caught:
-        match_names(theirs, names_of(build, "resnet18"), source="mine.pth")
+        match_names(theirs, names_of(create_model, "resnet18"), source="mine.pth")
     told = str(caught.value)
     assert told.startswith("mine.pth holds the weights of another network")
     assert "layer1.2.conv1.weight" in told
@@ -108,7 +108,7 @@ def test_what_disagrees_is_named_with_the_names_that_come_closest():
 
 @pytest.mark.parametrize("change", ["lacking", "twice"])
 def test_every_parameter_must_be_there_once(change):
-    own = names_of(build, "densenet121")
+    own = names_of(create_model, "densenet121")
     theirs = list(names_of(torchvision_net, "densenet121"))
     twice = "features.denseblock1.denselayer1.norm.1.weight"
     theirs = theirs[1:] if change == "lacking" else [*theirs, twice]
@@ -119,6 +119,6 @@ def test_every_parameter_must_be_there_once(change):
 
 
 def test_a_counter_that_the_network_has_not_is_one_too_many():
-    own = [name for name in names_of(build, "resnet18") if "num_batches" not in name]
+    own = [name for name in names_of(create_model, "resnet18") if "num_batches" not in name]
     with pytest.raises(RequestError, match="num_batches_tracked"):
-        match_names(names_of(build, "resnet18"), own, source="x")
+        match_names(names_of(create_model, "resnet18"), own, source="x")

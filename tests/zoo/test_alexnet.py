@@ -67,7 +67,7 @@ def test_multiply_adds(config, size, work):
 
 
 def test_the_size_that_the_paper_prints_does_not_give_its_maps():
-    seen = volumes(*on_meta(partial(alexnet, "towers", input=(224, 224)), (224, 224)))
+    seen = volumes(*on_meta(partial(alexnet, "towers", input_size=(224, 224)), (224, 224)))
     assert seen["conv1"] == (96, 54, 54)
 
 
@@ -84,7 +84,7 @@ def test_layers_follow_each_other_as_in_the_paper():
 
 
 def test_towers_meet_in_conv3_and_not_before():
-    net = alexnet("towers", input=(67, 67)).double().eval()
+    net = alexnet("towers", input_size=(67, 67)).double().eval()
     for name, other in [("pool2", 0), ("relu3", None)]:
         maps = torch.rand(1, 96, 7, 7, dtype=torch.float64, requires_grad=True)
         y, names = maps, [name for name, _ in net.named_children()]
@@ -98,7 +98,7 @@ def test_towers_meet_in_conv3_and_not_before():
 
 def test_two_devices_answer_as_one_does():
     torch.manual_seed(0)
-    net = alexnet("towers", classes=10, input=(67, 67)).double().eval()
+    net = alexnet("towers", num_classes=10, input_size=(67, 67)).double().eval()
     apart = Towers(net, ("cpu", "cpu"))
     images = torch.randn(2, 3, 67, 67, dtype=torch.float64)
     torch.testing.assert_close(apart(images), net(images), rtol=1e-9, atol=1e-12)
@@ -119,7 +119,7 @@ def test_torchvisions_parameters_have_our_names_and_shapes():
 def test_logits_are_those_of_torchvision(size):
     models = pytest.importorskip("torchvision").models
     torch.manual_seed(0)
-    net = alexnet("2014", classes=10, input=size)
+    net = alexnet("2014", num_classes=10, input_size=size)
     with torch.device("meta"):
         theirs = models.alexnet(num_classes=10)
     match = {ours(key, TORCHVISION): key for key in theirs.state_dict()}
@@ -136,7 +136,7 @@ def test_logits_are_those_of_torchvision(size):
 @pytest.mark.parametrize("config", ["lecture", "towers"])
 def test_weights_begin_as_in_section_5(config):
     torch.manual_seed(0)
-    net = alexnet(config, classes=10, input=(67, 67))
+    net = alexnet(config, num_classes=10, input_size=(67, 67))
     ones = {"conv2", "conv4", "conv5", "fc6", "fc7"}
     for name in PARAMETERS:
         weight, bias = net.get_parameter(f"{name}.weight"), net.get_parameter(f"{name}.bias")
@@ -147,7 +147,7 @@ def test_weights_begin_as_in_section_5(config):
 
 def test_weights_of_2014_begin_as_torchvisions():
     torch.manual_seed(0)
-    net = alexnet("2014", classes=10, input=(63, 63))
+    net = alexnet("2014", num_classes=10, input_size=(63, 63))
     for name in ("conv1", "conv3", "fc7"):
         weight, bias = net.get_parameter(f"{name}.weight"), net.get_parameter(f"{name}.bias")
         bound = weight[0].numel() ** -0.5
@@ -181,7 +181,7 @@ def test_a_cell_the_builder_does_not_know_is_refused(good, bad, told, monkeypatc
 
 def test_classes_channels_and_size_change_the_layers_at_the_ends_alone():
     with torch.device("meta"):
-        net = alexnet("towers", classes=7, channels=1, input=(99, 67))
+        net = alexnet("towers", num_classes=7, in_channels=1, input_size=(99, 67))
     changed = {name: count(net.get_submodule(name)) for name in ("conv1", "conv2", "fc6", "fc8")}
     assert changed == {
         "conv1": 96 * 121 + 96,

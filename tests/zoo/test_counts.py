@@ -6,7 +6,7 @@ Where a paper rounds, the count stands here in full, since a wrong filter hides 
 import pytest
 import torch
 
-from convscope.zoo import ZOO, build
+from convscope.zoo import ZOO, create_model
 
 COUNTS = {
     "lenet5": 61_706,  # the lecture's table
@@ -72,7 +72,7 @@ COUNTS = {
 @pytest.mark.parametrize("name", ZOO)
 def test_parameters_are_counted_as_elsewhere(name):
     with torch.device("meta"):
-        net = build(name)
+        net = create_model(name)
     assert sum(weight.numel() for weight in net.parameters()) == COUNTS[name]
 
 

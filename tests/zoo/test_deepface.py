@@ -67,7 +67,7 @@ def test_layers_follow_each_other_as_in_section_3():
 def test_only_the_convolutions_repeat_when_an_image_repeats():
     """Where the image is one color, a shared filter gives one number and an own one gives many."""
     torch.manual_seed(0)
-    net, seen = deepface(classes=5, input=(80, 80)).eval(), {}
+    net, seen = deepface(num_classes=5, input_size=(80, 80)).eval(), {}
     for name, layer in net.named_children():
         layer.register_forward_hook(lambda _layer, _x, y, name=name: seen.update({name: y}))
     net(torch.full((1, 3, 80, 80), 0.7))
@@ -77,7 +77,7 @@ def test_only_the_convolutions_repeat_when_an_image_repeats():
 
 def test_weights_begin_as_in_section_5():
     torch.manual_seed(0)
-    for name, parameter in deepface(classes=50, input=(90, 90)).named_parameters():
+    for name, parameter in deepface(num_classes=50, input_size=(90, 90)).named_parameters():
         if name.endswith("weight"):
             assert parameter.std().item() == pytest.approx(0.01, rel=0.03)
             assert parameter.mean().item() == pytest.approx(0, abs=0.0003)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from convscope.errors import RequestError
-from convscope.zoo import ZOO, build
+from convscope.zoo import ZOO, create_model
 from convscope.zoo.densenet import TORCHVISION, DenseBlock, densenet, densenet_cifar
 from convscope.zoo.names import ours
 from tests.reference.network import multiply_adds, on_meta, volumes
@@ -102,8 +102,8 @@ def test_torchvisions_and_timms_parameters_have_our_names_and_shapes(depth):
     models = pytest.importorskip("torchvision").models
     name = f"densenet{depth}"
     with torch.device("meta"):
-        net, theirs = build(name), getattr(models, name)()
-    assert shapes(renamed(theirs, ZOO[name].names)) == shapes(net.state_dict())
+        net, theirs = create_model(name), getattr(models, name)()
+    assert shapes(renamed(theirs, ZOO[name].torchvision_names)) == shapes(net.state_dict())
     if depth == 121:
         with torch.device("meta"):
             timms = pytest.importorskip("timm").create_model(name)
@@ -121,7 +121,7 @@ def test_the_names_in_torchvisions_files_of_weights_are_read_too():
 
 def test_logits_are_those_of_torchvision():
     theirs = pytest.importorskip("torchvision").models.densenet121(num_classes=5)
-    net, images = densenet("121 (k=32)", classes=5), torch.randn(2, 3, 64, 64)
+    net, images = densenet("121 (k=32)", num_classes=5), torch.randn(2, 3, 64, 64)
     logits, expected = both_answer(net, theirs, TORCHVISION, images)
     assert expected.std() > 1e-3
     assert torch.equal(logits, expected)

@@ -24,7 +24,7 @@ COLUMNS = [
 
 @pytest.mark.parametrize(("columns", "parameters"), COLUMNS)
 def test_columns_have_the_papers_layers_and_parameters(columns, parameters):
-    net, _ = on_meta(partial(fractalnet, "narrow", columns=columns, classes=100), (32, 32))
+    net, _ = on_meta(partial(fractalnet, "narrow", columns=columns, num_classes=100), (32, 32))
     assert sum(weight.numel() for weight in net.parameters()) == parameters
     convolutions = [name for name, layer in net.named_modules() if isinstance(layer, nn.Conv2d)]
     for column in range(1, columns + 1):
@@ -90,7 +90,7 @@ def test_dropout_rises_from_block_to_block_and_stands_before_batch_norm():
 @pytest.mark.parametrize("column", [1, 2, 3])
 def test_one_column_alone_is_a_plain_network_through_every_block(column):
     torch.manual_seed(0)
-    net = fractalnet("narrow", columns=3, classes=4).eval()
+    net = fractalnet("narrow", columns=3, num_classes=4).eval()
     images = expected = torch.randn(2, 3, 32, 32)
     for block in range(1, 6):
         for place in range(1, 2 ** (column - 1) + 1):

@@ -8,7 +8,7 @@ from torch import nn
 
 from convscope.errors import RequestError
 from convscope.layers import LocallyConnected2d
-from convscope.zoo import ZOO, build
+from convscope.zoo import ZOO, create_model
 from convscope.zoo.fully_convolutional import fully_convolutional
 
 
@@ -66,10 +66,10 @@ def assert_same_at_the_native_size(net, converted, batch):
 )
 def test_networks_of_the_zoo_answer_the_same_at_their_native_size(name, size, told):
     torch.manual_seed(0)
-    net = build(name, classes=7, input=size)
-    converted = fully_convolutional(net, input=size if told else None)
+    net = create_model(name, num_classes=7, input_size=size)
+    converted = fully_convolutional(net, input_size=size if told else None)
     assert not any(isinstance(layer, nn.Linear | nn.Flatten) for layer in converted.modules())
-    assert_same_at_the_native_size(net, converted, images(2, ZOO[name].channels, *size))
+    assert_same_at_the_native_size(net, converted, images(2, ZOO[name].in_channels, *size))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_networks_of_the_zoo_answer_the_same_at_their_native_size(name, size, to
 )
 def test_the_dense_evaluation_has_the_maps_that_the_strides_leave(name, dense, window, places):
     with torch.device("meta"):
-        converted = fully_convolutional(build(name))
+        converted = fully_convolutional(create_model(name))
         assert converted(torch.zeros(1, 3, 384, 416)).shape == (1, 1000, *places)
     first = converted.get_submodule(dense)
     assert (first.kernel_size, first.out_channels) == ((window, window), 4096)
@@ -90,7 +90,7 @@ def test_the_dense_evaluation_has_the_maps_that_the_strides_leave(name, dense, w
 def test_each_place_of_the_map_is_the_answer_to_its_crop():
     """Two poolings of 2: crops of 32x32 lie 4 pixels apart. The mean is the dense evaluation."""
     torch.manual_seed(0)
-    net = build("lenet5").eval()
+    net = create_model("lenet5").eval()
     converted = fully_convolutional(net)
     batch = images(2, 1, 44, 52)
     with torch.inference_mode():
@@ -111,7 +111,7 @@ def test_the_mean_of_maps_slides_with_the_native_window():
     net = nn.Sequential(
         nn.Conv2d(1, 3, 3), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2)
     )
-    converted = fully_convolutional(net, input=(12, 12))
+    converted = fully_convolutional(net, input_size=(12, 12))
     batch = images(1, 1, 14, 18)
     crops = [[net(batch[:, :, y : y + 12, x : x + 12]) for x in (0, 2, 4, 6)] for y in (0, 2)]
     expected = torch.stack([torch.stack(row, -1) for row in crops], -2)
@@ -122,18 +122,18 @@ def test_adaptive_pooling_to_places_keeps_their_windows():
     net = nn.Sequential(
         nn.Conv2d(1, 3, 3), nn.AdaptiveAvgPool2d((2, 5)), nn.Flatten(), nn.Linear(30, 2)
     )
-    converted = fully_convolutional(net, input=(10, 12))
+    converted = fully_convolutional(net, input_size=(10, 12))
     assert (converted[1].kernel_size, converted[1].stride) == ((4, 2), (4, 2))
     assert_same_at_the_native_size(net, converted, images(1, 1, 10, 12))
     with pytest.raises(RequestError, match="1 makes 2 places of 9"):
-        fully_convolutional(net, input=(11, 12))
+        fully_convolutional(net, input_size=(11, 12))
 
 
 def test_a_head_with_batch_norm_and_without_bias_is_carried_over():
     net = small(None)
     for _ in range(3):
         net(images(8, 3, 16, 24))
-    converted = fully_convolutional(net, input=(16, 24))
+    converted = fully_convolutional(net, input_size=(16, 24))
     assert_same_at_the_native_size(net, converted, images(3, 3, 16, 24))
     assert converted.get_submodule("fc2").bias is None
 
@@ -145,14 +145,14 @@ def test_the_given_network_is_neither_changed_nor_shared():
     before = {name: value.clone() for name, value in net.state_dict().items()}
     modes = [layer.training for layer in net]
     draws = torch.get_rng_state()
-    converted = fully_convolutional(net, input=(16, 24))
+    converted = fully_convolutional(net, input_size=(16, 24))
     assert torch.equal(torch.get_rng_state(), draws)
     assert [layer.training for layer in net] == modes
     assert [name for name, _ in converted.named_children()] == [
         name for name in before_names(net) if name != "flatten"
     ]
     assert converted.training
-    assert not fully_convolutional(small(None).eval(), input=(16, 24)).training
+    assert not fully_convolutional(small(None).eval(), input_size=(16, 24)).training
     assert [layer.training for layer in converted] == [*modes[:3], *modes[4:]]
     assert not converted.get_parameter("fc1.weight").requires_grad
     assert converted.get_parameter("conv1.weight").requires_grad
@@ -178,8 +178,8 @@ def test_a_layer_that_stands_in_two_places_stays_one():
 
 def test_joins_of_a_fractal_network_still_share_their_sampler():
     with torch.device("meta"):
-        net = build("fractalnet20")
-    converted = fully_convolutional(net, input=(32, 32))
+        net = create_model("fractalnet20")
+    converted = fully_convolutional(net, input_size=(32, 32))
     samplers = {id(layer.sampler) for layer in converted.modules() if hasattr(layer, "sampler")}
     assert len(samplers) == 1
     assert samplers != {id(net.get_submodule("draw").sampler)}
@@ -235,13 +235,13 @@ class Backwards(nn.Sequential):
 )
 def test_what_cannot_slide_is_refused_by_its_layer(net, size, told):
     with pytest.raises(RequestError, match=told):
-        fully_convolutional(net, input=size)
+        fully_convolutional(net, input_size=size)
 
 
 @pytest.mark.parametrize(("name", "told"), [("deepface", "L4"), ("lenet5_1998", "RadialBasis")])
 def test_networks_of_the_zoo_that_cannot_slide_say_why(name, told):
     with torch.device("meta"), pytest.raises(RequestError, match=told):
-        fully_convolutional(build(name), input=ZOO[name].size)
+        fully_convolutional(create_model(name), input_size=ZOO[name].input_size)
 
 
 @pytest.mark.slow
@@ -250,10 +250,10 @@ def test_every_other_network_of_the_zoo_is_converted(name):
     with torch.device("meta"), suppress(RequestError):
         if name not in ("deepface", "lenet5_1998"):
             entry = ZOO[name]
-            converted = fully_convolutional(build(name), input=entry.size)
-            height, width = entry.size
-            answer = converted.eval()(torch.zeros(1, entry.channels, height + 64, width))
-            assert (answer.shape[1], answer.shape[3]) == (entry.classes, 1)
+            converted = fully_convolutional(create_model(name), input_size=entry.input_size)
+            height, width = entry.input_size
+            answer = converted.eval()(torch.zeros(1, entry.in_channels, height + 64, width))
+            assert (answer.shape[1], answer.shape[3]) == (entry.num_classes, 1)
             assert answer.shape[2] > 1
             return
     assert name in ("deepface", "lenet5_1998")

@@ -67,7 +67,7 @@ def test_multiply_adds_are_those_of_torchvision():
 
 def test_inception_lays_four_branches_one_behind_the_other():
     torch.manual_seed(0)
-    block = googlenet(input=(79, 79)).get_submodule("inception_3b")
+    block = googlenet(input_size=(79, 79)).get_submodule("inception_3b")
     maps = torch.randn(2, 256, 6, 7)
 
     def conv_relu(maps, name):
@@ -94,7 +94,7 @@ def test_response_is_normalized_where_figure_3_has_it():
 
 def test_in_training_the_auxiliary_classifiers_answer_beside_the_main_one():
     torch.manual_seed(0)
-    net = googlenet(classes=5, input=(80, 112))
+    net = googlenet(num_classes=5, input_size=(80, 112))
     images, read = torch.randn(2, 3, 80, 112), {}
     for name in ("inception_4a", "inception_4d", "aux_4a", "aux_4d"):
         net.get_submodule(name).register_forward_hook(
@@ -133,10 +133,10 @@ def test_an_auxiliary_classifier_has_the_layers_of_section_5():
 @pytest.mark.parametrize(("auxiliary", "least"), [(True, 79), (False, 31)])
 def test_auxiliary_classifiers_need_79x79_and_the_rest_31x31(auxiliary, least):
     with torch.device("meta"):
-        net = googlenet(input=(least, least), auxiliary=auxiliary).eval()
+        net = googlenet(input_size=(least, least), auxiliary=auxiliary).eval()
         assert net(torch.zeros(1, 3, least, least)).shape == (1, 1000)
         with pytest.raises(RequestError, match="does not fit"):
-            googlenet(input=(least - 1, least), auxiliary=auxiliary)
+            googlenet(input_size=(least - 1, least), auxiliary=auxiliary)
 
 
 @pytest.mark.parametrize("auxiliary", [False, True])
@@ -152,7 +152,7 @@ def test_torchvisions_parameters_have_our_names_and_shapes(auxiliary):
 def test_logits_are_those_of_torchvision(size):
     models = pytest.importorskip("torchvision").models
     theirs = models.googlenet(num_classes=5, aux_logits=True, init_weights=False)
-    net = googlenet_bn(classes=5, auxiliary=True)
+    net = googlenet_bn(num_classes=5, auxiliary=True)
     logits, expected = both_answer(net, theirs, TORCHVISION, torch.randn(2, 3, *size))
     assert expected.std() > 1e-3
     assert torch.equal(logits, expected)
@@ -161,7 +161,7 @@ def test_logits_are_those_of_torchvision(size):
 def test_auxiliary_logits_are_those_of_torchvision():
     models = pytest.importorskip("torchvision").models
     theirs = models.googlenet(num_classes=5, aux_logits=True, init_weights=False, dropout_aux=0)
-    net = googlenet_bn(classes=5, auxiliary=True)
+    net = googlenet_bn(num_classes=5, auxiliary=True)
     images = torch.randn(2, 3, 64, 64)
     both_answer(net, theirs, TORCHVISION, images)
     for module in (*net.modules(), *theirs.modules()):
@@ -175,7 +175,7 @@ def test_auxiliary_logits_are_those_of_torchvision():
 
 def test_weights_begin_as_declared():
     torch.manual_seed(0)
-    net, bn = googlenet(input=(79, 79)), googlenet_bn()
+    net, bn = googlenet(input_size=(79, 79)), googlenet_bn()
     for name, operands in [
         ("conv2", 9 * 64),
         ("inception_5b.conv_3x3", 9 * 192),

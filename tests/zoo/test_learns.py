@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from convscope.layers import AUXILIARY_WEIGHT, Answers
-from convscope.zoo import ZOO, build
+from convscope.zoo import ZOO, create_model
 
 LARGE = frozenset(  # some seconds of work and more; the others have one at least of each paper
     (
@@ -40,9 +40,9 @@ def colors(channels, side):
 @pytest.mark.parametrize("name", CASES)
 def test_the_loss_falls_over_twenty_steps_on_one_batch(name):
     torch.manual_seed(0)
-    side = max(ZOO[name].smallest, SIDE)
-    images, targets = colors(ZOO[name].channels, side)
-    net = build(name, classes=CLASSES, input=(side, side)).train()
+    side = max(ZOO[name].min_size, SIDE)
+    images, targets = colors(ZOO[name].in_channels, side)
+    net = create_model(name, num_classes=CLASSES, input_size=(side, side)).train()
     for layer in net.modules():  # the noise of dropout would drown what twenty steps do
         if isinstance(layer, nn.Dropout):
             layer.eval()

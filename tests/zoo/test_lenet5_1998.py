@@ -138,7 +138,9 @@ def check_uniform(drawn, bound):
 
 
 def test_larger_images_leave_larger_maps_for_f6():
-    net, image = on_meta(lambda: lenet5_1998(classes=4, channels=3, input=(40, 52)), (40, 52))
+    net, image = on_meta(
+        lambda: lenet5_1998(num_classes=4, in_channels=3, input_size=(40, 52)), (40, 52)
+    )
     seen = volumes(net, image)
     assert (seen["C5"], seen["OUTPUT"]) == ((120, 3, 6), (4,))
 

@@ -10,8 +10,8 @@ from torch import nn
 from convscope.zoo.nin import TABLE, nin
 from tests.reference.network import multiply_adds, on_meta, volumes
 
-CIFAR = partial(nin, "cifar", classes=10)
-IMAGENET = partial(nin, "imagenet", classes=1000)
+CIFAR = partial(nin, "cifar", num_classes=10)
+IMAGENET = partial(nin, "imagenet", num_classes=1000)
 
 
 def test_maps_of_cifar_halve_twice_and_end_in_a_mean():
@@ -44,7 +44,7 @@ def test_work_and_depth():
 
 
 def test_a_hundred_classes_cost_ninety_filters_more():
-    net, _ = on_meta(partial(nin, "cifar", classes=100), (32, 32))
+    net, _ = on_meta(partial(nin, "cifar", num_classes=100), (32, 32))
     assert sum(weight.numel() for weight in net.parameters()) == 984_356
 
 
@@ -67,7 +67,7 @@ def test_layers_follow_each_other_as_published():
 @pytest.mark.parametrize("config", ["cifar", "imagenet"])
 def test_logits_are_the_means_of_the_last_maps(config):
     torch.manual_seed(0)
-    net = nin(config, classes=3).eval()
+    net = nin(config, num_classes=3).eval()
     maps = {}
     net[-3].register_forward_hook(lambda _layer, _x, y: maps.update(last=y))
     logits = net(torch.randn(2, 3, 71, 103))
@@ -78,7 +78,7 @@ def test_logits_are_the_means_of_the_last_maps(config):
 def test_weights_begin_with_the_published_deviations():
     torch.manual_seed(0)
     for config in ("cifar", "imagenet"):
-        for name, layer in nin(config, classes=1000).named_children():
+        for name, layer in nin(config, num_classes=1000).named_children():
             if isinstance(layer, nn.Conv2d):
                 fine = config == "imagenet" and name in {"conv1", "conv3", "cccp8"}
                 std = 0.01 if fine else 0.05

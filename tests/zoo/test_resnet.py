@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from convscope.errors import RequestError
-from convscope.zoo import ZOO, build
+from convscope.zoo import ZOO, create_model
 from convscope.zoo.residual import Residual
 from convscope.zoo.resnet import resnet, resnet_cifar
 from tests.reference.network import multiply_adds, on_meta, volumes
@@ -47,7 +47,9 @@ def test_a_network_of_cifar_has_the_layers_of_its_name(depth):
 
 @pytest.mark.parametrize(("depth", "stride_on"), [*((d, None) for d in DEPTHS), (50, "1x1")])
 def test_every_row_has_the_papers_volume(depth, stride_on):
-    seen = volumes(*on_meta(partial(build, f"resnet{depth}", stride_on=stride_on), (224, 224)))
+    seen = volumes(
+        *on_meta(partial(create_model, f"resnet{depth}", stride_on=stride_on), (224, 224))
+    )
     wide = 1 if depth < 50 else 4
     assert seen["conv1"] == (64, 112, 112)
     assert seen["pool1"] == (64, 56, 56)
@@ -78,7 +80,7 @@ def test_every_row_of_cifar_has_the_papers_volume():
     ],
 )
 def test_multiply_adds_are_the_papers(depth, stride_on, work):
-    net, image = on_meta(partial(build, f"resnet{depth}", stride_on=stride_on), (224, 224))
+    net, image = on_meta(partial(create_model, f"resnet{depth}", stride_on=stride_on), (224, 224))
     assert multiply_adds(net, image) == work
 
 
@@ -113,7 +115,7 @@ def test_option_a_takes_every_second_unit_and_adds_maps_of_zeros():
 
 def test_a_block_is_relu_of_branch_plus_shortcut():
     torch.manual_seed(0)
-    block = resnet(50, classes=2).get_submodule("conv3_1").eval()
+    block = resnet(50, num_classes=2).get_submodule("conv3_1").eval()
     assert isinstance(block, Residual)
     state, maps = block.state_dict(), torch.randn(2, 256, 6, 6)
 
@@ -135,7 +137,7 @@ def test_a_block_is_relu_of_branch_plus_shortcut():
 @pytest.mark.parametrize("stride_on", ["1x1", "3x3"])
 def test_the_stride_stands_on_the_named_convolution_of_the_first_block_of_a_row(stride_on):
     with torch.device("meta"):
-        net = build("resnet101", stride_on=stride_on)
+        net = create_model("resnet101", stride_on=stride_on)
     strided = {
         name
         for name, layer in net.named_modules()
@@ -150,12 +152,12 @@ def test_the_stride_stands_on_the_named_convolution_of_the_first_block_of_a_row(
 @pytest.mark.parametrize("name", ["resnet18", "resnet20_cifar", "lenet5", "mine:Net"])
 def test_stride_on_is_refused_by_what_has_no_such_choice(name):
     with pytest.raises(RequestError, match="stride_on"):
-        build(name, stride_on="1x1")
+        create_model(name, stride_on="1x1")
 
 
 def test_a_misspelt_name_is_told_before_its_stride():
     with pytest.raises(RequestError, match="Did you mean 'resnet50'"):
-        build("resnt50", stride_on="1x1")
+        create_model("resnt50", stride_on="1x1")
 
 
 @pytest.mark.parametrize("depth", [1, 2, 21])
@@ -169,8 +171,8 @@ def test_torchvisions_and_timms_parameters_have_our_names_and_shapes(depth):
     models = pytest.importorskip("torchvision").models
     name = f"resnet{depth}"
     with torch.device("meta"):
-        net, theirs = build(name), getattr(models, name)()
-    assert shapes(renamed(theirs, ZOO[name].names)) == shapes(net.state_dict())
+        net, theirs = create_model(name), getattr(models, name)()
+    assert shapes(renamed(theirs, ZOO[name].torchvision_names)) == shapes(net.state_dict())
     if depth == 18:
         with torch.device("meta"):
             timms = pytest.importorskip("timm").create_model(name)
@@ -181,14 +183,16 @@ def test_torchvisions_and_timms_parameters_have_our_names_and_shapes(depth):
 def test_logits_are_those_of_torchvision(name):
     theirs = getattr(pytest.importorskip("torchvision").models, name)(num_classes=5)
     images = torch.randn(2, 3, 64, 48)
-    logits, expected = both_answer(build(name, classes=5), theirs, ZOO[name].names, images)
+    logits, expected = both_answer(
+        create_model(name, num_classes=5), theirs, ZOO[name].torchvision_names, images
+    )
     assert expected.std() > 1e-3
     assert torch.equal(logits, expected)
 
 
 def test_filters_begin_with_he_variance_and_batch_norm_as_the_identity():
     torch.manual_seed(0)
-    net = resnet(50, classes=10)
+    net = resnet(50, num_classes=10)
     for name, reached in [
         ("conv1", 49 * 64),
         ("conv3_2.conv2", 9 * 128),

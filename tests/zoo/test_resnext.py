@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from convscope.zoo import ZOO, build
+from convscope.zoo import ZOO, create_model
 from convscope.zoo.resnext import resnext, resnext_cifar
 from tests.reference.network import multiply_adds, on_meta
 from tests.reference.peer import both_answer, renamed, shapes
@@ -23,10 +23,10 @@ from tests.reference.peer import both_answer, renamed, shapes
 )
 def test_torchvisions_names_shapes_and_work_are_ours(name, billions):
     models = pytest.importorskip("torchvision").models
-    net, image = on_meta(partial(build, name), (224, 224))
+    net, image = on_meta(partial(create_model, name), (224, 224))
     with torch.device("meta"):
         theirs = getattr(models, name)()
-    assert shapes(renamed(theirs, ZOO[name].names)) == shapes(net.state_dict())
+    assert shapes(renamed(theirs, ZOO[name].torchvision_names)) == shapes(net.state_dict())
     assert multiply_adds(net, image) / 1e9 == pytest.approx(billions, abs=5e-4)
 
 
@@ -46,7 +46,7 @@ def test_networks_of_cifar_have_29_layers_and_the_work_counted_elsewhere(config,
 
 def test_a_group_of_filters_sees_the_maps_of_its_own_path_alone():
     torch.manual_seed(0)
-    block = resnext_cifar("29 (8x64d)", classes=2).get_submodule("conv2_2").eval()
+    block = resnext_cifar("29 (8x64d)", num_classes=2).get_submodule("conv2_2").eval()
     weights = {name: layer.weight for name, layer in block.named_children() if "conv" in name}
     maps = torch.randn(1, 256, 5, 5)
 
@@ -67,15 +67,15 @@ def test_a_group_of_filters_sees_the_maps_of_its_own_path_alone():
 
 def test_logits_are_those_of_torchvision():
     theirs = pytest.importorskip("torchvision").models.resnext50_32x4d(num_classes=5)
-    net, images = resnext("50 (32x4d)", classes=5), torch.randn(2, 3, 64, 64)
-    logits, expected = both_answer(net, theirs, ZOO["resnext50_32x4d"].names, images)
+    net, images = resnext("50 (32x4d)", num_classes=5), torch.randn(2, 3, 64, 64)
+    logits, expected = both_answer(net, theirs, ZOO["resnext50_32x4d"].torchvision_names, images)
     assert expected.std() > 1e-3
     assert torch.equal(logits, expected)
 
 
 def test_filters_begin_with_he_variance_over_the_maps_of_all_groups():
     torch.manual_seed(0)
-    net = resnext("50 (32x4d)", classes=10)
+    net = resnext("50 (32x4d)", num_classes=10)
     for name, reached in [("conv4_2.conv2", 9 * 512), ("conv5_2.conv3", 2048)]:
         weight = net.get_parameter(f"{name}.weight")
         assert weight.var().item() == pytest.approx(2 / reached, rel=0.03)

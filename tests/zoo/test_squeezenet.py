@@ -87,7 +87,7 @@ def test_logits_are_those_of_torchvision(version):
     for parameter in theirs.parameters():
         if parameter.ndim == 1:
             nn.init.normal_(parameter, std=0.1)
-    net = squeezenet(config, classes=10)
+    net = squeezenet(config, num_classes=10)
     net.load_state_dict({ours(key, names(config)): v for key, v in theirs.state_dict().items()})
     images = torch.randn(2, 3, 67, 90)
     for mode in (False, True):  # in training, dropout stands where theirs stands

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 import convscope
 from convscope.errors import RequestError
 from convscope.layers import LocallyConnected2d, LocalResponseNorm, ScaledTanh, Subsampling2d
-from convscope.zoo import build, made_for
+from convscope.zoo import create_model, default_input
 from convscope.zoo.table_file import Table, _rows, read_table
 from convscope.zoo.table_layers import build_table
 
@@ -53,7 +53,7 @@ fc8       classes     .       .        .       .  .
 def network(layers, size=(8, 8), *, channels=1, classes=None):
     """The network of a table's text, for images of `channels` and `size`."""
     rows = tuple(_rows("net.toml", layers))
-    return build_table(Table("net.toml", "", channels, size, rows), classes=classes)
+    return build_table(Table("net.toml", "", channels, size, rows), num_classes=classes)
 
 
 def one(row, size=(8, 8), *, columns="size stride padding"):
@@ -78,7 +78,7 @@ def count(net):
 
 
 def test_the_lectures_lenet5_answers_as_the_zoos():
-    ours, zoos = network(LENET5, (32, 32)), build("lenet5")
+    ours, zoos = network(LENET5, (32, 32)), create_model("lenet5")
     assert count(ours) == 61_706
     ours.load_state_dict(zoos.state_dict())
     images = torch.randn(3, 1, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -105,8 +105,8 @@ def test_the_example_of_the_documentation_is_built_as_it_says(write):
     example = re.search(r"```toml\n(.*?)```", DOCS.read_text(), re.DOTALL)
     assert example
     name = write(example[1])
-    assert made_for(name) == (3, (32, 32))
-    net = build(name, classes=7)
+    assert default_input(name) == (3, (32, 32))
+    net = create_model(name, num_classes=7)
     sizes = [(3 * 25 + 1) * 32, (32 * 9 + 1) * 64, 2 * 64, (64 * 8 * 8 + 1) * 128, 129 * 7]
     assert count(net) == sum(sizes)
     assert net.eval()(torch.zeros(2, 3, 32, 32)).shape == (2, 7)
@@ -241,12 +241,12 @@ def test_first_weights_follow_the_activation():
 
 def test_a_file_from_a_windows_editor_is_read(write):
     text = f'input = "1 × 32 × 32"\nlayers = """{LENET5}"""\n'.replace("\n", "\r\n")
-    assert count(build(write(text.encode("utf-8-sig"), "NET.TOML"))) == 61_706
+    assert count(create_model(write(text.encode("utf-8-sig"), "NET.TOML"))) == 61_706
 
 
 def test_what_is_said_in_python_wins_over_the_file(write):
     name = write(f'input = "1x32x32"\nlayers = """{LENET5}"""')
-    net = build(name, classes=3, channels=3, input=(36, 40))
+    net = create_model(name, num_classes=3, in_channels=3, input_size=(36, 40))
     assert net.get_submodule("conv1").in_channels == 3
     assert net.get_submodule("fc1").in_features == 120 * 2 * 3
     assert net.get_submodule("fc2").out_features == 3
@@ -254,10 +254,10 @@ def test_what_is_said_in_python_wins_over_the_file(write):
 
 def test_without_an_input_in_the_file_it_must_be_said(write):
     name = write(f'layers = """{LENET5}"""')
-    assert made_for(name) == (None, None)
+    assert default_input(name) == (None, None)
     with pytest.raises(RequestError, match=r"net\.toml does not say what its input is"):
-        build(name)
-    assert count(build(name, channels=1, input=(32, 32))) == 61_706
+        create_model(name)
+    assert count(create_model(name, in_channels=1, input_size=(32, 32))) == 61_706
 
 
 @pytest.mark.parametrize(
@@ -281,16 +281,16 @@ def test_without_an_input_in_the_file_it_must_be_said(write):
 )
 def test_a_file_that_is_no_table_is_refused(write, content, told):
     with pytest.raises(RequestError, match=re.escape(told)):
-        build(write(content))
+        create_model(write(content))
 
 
 @pytest.mark.usefixtures("write")
 def test_a_missing_file_and_a_folder_are_told(tmp_path):
     with pytest.raises(RequestError, match=r"There is no gone\.toml"):
-        build("gone.toml")
+        create_model("gone.toml")
     (tmp_path / "nets.toml").mkdir()
     with pytest.raises(RequestError, match=r"nets\.toml cannot be read as a layer table"):
-        build("nets.toml")
+        create_model("nets.toml")
 
 
 C = "layer filters size stride padding activation groups\n"
@@ -433,9 +433,9 @@ def test_a_network_beyond_any_memory_is_refused_before_it_takes_some(layers, sid
 
 
 def test_a_table_is_told_from_other_names():
-    assert build("lenet5")
-    assert made_for("tinyvgg") == (3, (32, 32))
-    assert made_for("some.module:attr") == (None, None)
+    assert create_model("lenet5")
+    assert default_input("tinyvgg") == (3, (32, 32))
+    assert default_input("some.module:attr") == (None, None)
 
 
 def test_rows_are_counted_without_remarks_and_empty_lines(write):

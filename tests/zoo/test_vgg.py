@@ -85,19 +85,21 @@ def test_torchvisions_parameters_have_our_names_and_shapes(name):
     models = pytest.importorskip("torchvision").models
     with torch.device("meta"):
         net, theirs = ZOO[name].builder(), getattr(models, name)()
-    renamed = {ours(key, ZOO[name].names): value for key, value in theirs.state_dict().items()}
+    renamed = {
+        ours(key, ZOO[name].torchvision_names): value for key, value in theirs.state_dict().items()
+    }
     assert shapes(renamed) == shapes(net.state_dict())
 
 
 @pytest.mark.parametrize("name", ["vgg11", "vgg13_bn", "vgg16", "vgg19_bn"])
 def test_logits_are_those_of_torchvision(name):
     models = pytest.importorskip("torchvision").models
-    net = ZOO[name].builder(classes=10, input=(64, 32)).eval()
+    net = ZOO[name].builder(num_classes=10, input_size=(64, 32)).eval()
     with torch.device("meta"):
         theirs = getattr(models, name)(num_classes=10).eval()
     theirs.avgpool = nn.Identity()  # adapts to 7x7, the size at 224x224, and else repeats maps
     theirs.classifier[0] = nn.Linear(512 * 2, 4096, device="meta")
-    match = {ours(key, ZOO[name].names): key for key in theirs.state_dict()}
+    match = {ours(key, ZOO[name].torchvision_names): key for key in theirs.state_dict()}
     theirs.load_state_dict({match[key]: value for key, value in shaken(net).items()}, assign=True)
     images = torch.randn(2, 3, 64, 32)
     with torch.inference_mode():
@@ -134,7 +136,7 @@ def test_logits_are_those_of_torchvision_at_the_papers_size():
 
 def test_weights_begin_as_glorots():
     torch.manual_seed(0)
-    net = vgg("C", batch_norm=True, classes=10, input=(32, 32))
+    net = vgg("C", batch_norm=True, num_classes=10, input_size=(32, 32))
     for name, fan_in, fan_out in [
         ("conv2_1", 9 * 64, 9 * 128),
         ("conv5_2", 9 * 512, 9 * 512),

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from convscope.errors import RequestError
-from convscope.zoo import ZOO, build
+from convscope.zoo import ZOO, create_model
 from convscope.zoo.wide_resnet import wide_resnet, wide_resnet_cifar
 from tests.reference.network import multiply_adds, on_meta, volumes
 from tests.reference.peer import both_answer, renamed, shapes
@@ -42,7 +42,7 @@ def test_layers_volumes_and_work_are_the_papers(depth, widen, work):
 def test_other_depths_and_widths_have_the_parameters_counted_elsewhere(
     depth, widen, classes, parameters
 ):
-    net, _ = on_meta(partial(wide_resnet_cifar, depth, widen, classes=classes), (32, 32))
+    net, _ = on_meta(partial(wide_resnet_cifar, depth, widen, num_classes=classes), (32, 32))
     assert sum(weight.numel() for weight in net.parameters()) == parameters
 
 
@@ -53,7 +53,7 @@ def test_a_depth_that_the_table_cannot_have_is_refused():
 
 def test_a_block_activates_before_it_convolves():
     torch.manual_seed(0)
-    net = wide_resnet_cifar(16, 2, classes=2).eval()
+    net = wide_resnet_cifar(16, 2, num_classes=2).eval()
 
     def bn_relu(state, maps, bn):
         stats = (
@@ -97,18 +97,18 @@ def test_dropout_stands_between_the_two_convolutions():
 )
 def test_torchvisions_names_shapes_and_work_are_ours(name, billions):
     models = pytest.importorskip("torchvision").models
-    net, image = on_meta(partial(build, name), (224, 224))
+    net, image = on_meta(partial(create_model, name), (224, 224))
     with torch.device("meta"):
         theirs = getattr(models, name)()
-    assert shapes(renamed(theirs, ZOO[name].names)) == shapes(net.state_dict())
+    assert shapes(renamed(theirs, ZOO[name].torchvision_names)) == shapes(net.state_dict())
     assert multiply_adds(net, image) / 1e9 == pytest.approx(billions, abs=5e-4)
 
 
 @pytest.mark.slow
 def test_logits_are_those_of_torchvision():
     theirs = pytest.importorskip("torchvision").models.wide_resnet50_2(num_classes=5)
-    net, images = wide_resnet("50-2", classes=5), torch.randn(1, 3, 64, 64)
-    logits, expected = both_answer(net, theirs, ZOO["wide_resnet50_2"].names, images)
+    net, images = wide_resnet("50-2", num_classes=5), torch.randn(1, 3, 64, 64)
+    logits, expected = both_answer(net, theirs, ZOO["wide_resnet50_2"].torchvision_names, images)
     assert expected.std() > 1e-3
     assert torch.equal(logits, expected)
 

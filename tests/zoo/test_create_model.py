@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from convscope.errors import RequestError
-from convscope.zoo import ZOO, build, rate_of
+from convscope.zoo import ZOO, create_model, default_lr, list_models
 from convscope.zoo.check import check_network, reads_channels_last
 
 # 1,202 layers, whose shapes alone take half a minute.
@@ -31,7 +31,7 @@ LENET = [  # the lecture's table: layer, output volume, parameters
 
 
 def test_every_layer_of_lenet5_has_the_lectures_volume_and_parameters():
-    net, seen = build("lenet5"), {}
+    net, seen = create_model("lenet5"), {}
     for name, layer in net.named_children():
         layer.register_forward_hook(lambda _m, _x, y, name=name: seen.update({name: y.shape[1:]}))
     net(torch.zeros(1, 1, 32, 32))
@@ -43,7 +43,7 @@ def test_every_layer_of_lenet5_has_the_lectures_volume_and_parameters():
 @pytest.mark.parametrize("name", NAMES)
 def test_any_size_that_the_layers_allow_is_built(name):
     """Colors are the first layer's business: the other number of them is seen at one size."""
-    native, least, own = ZOO[name].size, ZOO[name].smallest, ZOO[name].channels
+    native, least, own = ZOO[name].input_size, ZOO[name].min_size, ZOO[name].in_channels
     for channels, size in (
         (own, native),
         (own, (least, native[1] + 1)),
@@ -51,49 +51,57 @@ def test_any_size_that_the_layers_allow_is_built(name):
         (4 - own, (least, least)),  # 3 for 1, 1 for 3
     ):
         with torch.device("meta"):
-            net = build(name, classes=7, channels=channels, input=size).eval()
+            net = create_model(name, num_classes=7, in_channels=channels, input_size=size).eval()
             assert net(torch.zeros(2, channels, *size)).shape == (2, 7)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_smallest_size_works_and_one_less_does_not(name):
-    least = ZOO[name].smallest
+    least = ZOO[name].min_size
     with torch.device("meta"):
-        net = build(name, input=(least, least)).eval()
-        images = torch.zeros(1, ZOO[name].channels, least, least)
-        assert net(images).shape == (1, ZOO[name].classes)
+        net = create_model(name, input_size=(least, least)).eval()
+        images = torch.zeros(1, ZOO[name].in_channels, least, least)
+        assert net(images).shape == (1, ZOO[name].num_classes)
     with pytest.raises(RequestError, match=f"{least}x{least} or more"):
-        build(name, input=(least - 1, least))
+        create_model(name, input_size=(least - 1, least))
 
 
 @pytest.mark.filterwarnings("ignore:Initializing zero-element")
 @pytest.mark.parametrize("name", NAMES)
 def test_one_less_than_the_smallest_would_leave_nothing_in_some_layer(name):
     entry = ZOO[name]
-    less = (entry.smallest - 1, entry.size[1])
+    less = (entry.min_size - 1, entry.input_size[1])
     left = []
     with torch.device("meta"), suppress(RequestError, RuntimeError, ValueError):
-        net = entry.builder(classes=10, channels=entry.channels, input=less).eval()
+        net = entry.builder(num_classes=10, in_channels=entry.in_channels, input_size=less).eval()
         for layer in net.modules():
             layer.register_forward_hook(lambda _m, _x, y: left.append(y.numel()))
-        net(torch.zeros(1, entry.channels, *less))
+        net(torch.zeros(1, entry.in_channels, *less))
         assert min(left) == 0
 
 
 def test_rates_are_those_of_the_papers_for_batches_of_64():
-    assert rate_of("alexnet_towers") == pytest.approx(0.01 * 64 / 128)
-    assert rate_of("squeezenet1_0") == pytest.approx(0.04 * 64 / 512)
-    assert rate_of("resnet20_cifar") == rate_of("mine:Net") == pytest.approx(0.1 * 64 / 128)
+    assert default_lr("alexnet_towers") == pytest.approx(0.01 * 64 / 128)
+    assert default_lr("squeezenet1_0") == pytest.approx(0.04 * 64 / 512)
+    assert default_lr("resnet20_cifar") == default_lr("mine:Net") == pytest.approx(0.1 * 64 / 128)
 
 
 def test_a_misspelt_name_is_answered_with_the_nearest():
     with pytest.raises(RequestError, match="Did you mean 'lenet5'"):
-        build("lenet")
+        create_model("lenet")
+
+
+def test_models_are_listed_by_a_pattern_in_natural_order():
+    assert list_models("resnet[0-9]*")[:3] == ["resnet18", "resnet20_cifar", "resnet32_cifar"]
+    assert list_models("RESNET*") == list_models("no such network") == []
+    assert set(list_models()) == set(ZOO)
 
 
 def test_filters_of_tinyvgg_begin_with_he_variance():
     torch.manual_seed(0)
-    weights = torch.cat([build("tinyvgg").get_parameter("conv2_1.weight") for _ in range(20)])
+    weights = torch.cat(
+        [create_model("tinyvgg").get_parameter("conv2_1.weight") for _ in range(20)]
+    )
     assert weights.var().item() == pytest.approx(2 / 90, rel=0.05)
     assert weights.mean().item() == pytest.approx(0, abs=0.005)
 
@@ -107,11 +115,11 @@ class Net(nn.Module):
         self.head = nn.Linear(4, num_classes)
     def forward(self, x):
         return self.head(self.body(x).mean((2, 3)))
-def viewer(classes, channels):
+def viewer(num_classes, in_channels):
     class Viewer(nn.Module):
         def __init__(self):
             super().__init__()
-            self.conv, self.fc = nn.Conv2d(channels, 4, 3), nn.Linear(4 * 36, classes)
+            self.conv, self.fc = nn.Conv2d(in_channels, 4, 3), nn.Linear(4 * 36, num_classes)
         def forward(self, x):
             return self.fc(self.conv(x).view(x.size(0), -1))
     return Viewer()
@@ -133,9 +141,9 @@ def own(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("own")
 def test_the_users_own_is_called_with_the_words_that_it_knows():
-    assert build("mynets:Net", classes=5).get_submodule("head").out_features == 5
-    assert isinstance(build("mynets:viewer", classes=5, channels=1), nn.Module)
-    assert build("mynets:ready").get_submodule("head").out_features == 3
+    assert create_model("mynets:Net", num_classes=5).get_submodule("head").out_features == 5
+    assert isinstance(create_model("mynets:viewer", num_classes=5, in_channels=1), nn.Module)
+    assert create_model("mynets:ready").get_submodule("head").out_features == 3
 
 
 @pytest.mark.usefixtures("own")
@@ -151,25 +159,27 @@ def test_the_users_own_is_called_with_the_words_that_it_knows():
 )
 def test_what_is_wrong_with_the_users_own_is_said(name, told):
     with pytest.raises(RequestError, match=told):
-        build(name)
+        create_model(name)
 
 
 def test_a_network_that_cannot_take_the_images_is_refused_by_layer():
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 9), nn.Flatten(), nn.Linear(4, 2))
     with pytest.raises(RequestError, match=r"images of 3x8x8: it failed at layer 1"):
-        check_network(net, channels=3, size=(8, 8), classes=2, name="mine")
+        check_network(net, in_channels=3, input_size=(8, 8), num_classes=2, name="mine")
 
 
 def test_a_network_with_other_outputs_is_refused():
     with pytest.raises(RequestError, match=r"\(1, 10\); with 3 classes"):
-        check_network(build("lenet5"), channels=1, size=(32, 32), classes=3, name="lenet5")
+        check_network(
+            create_model("lenet5"), in_channels=1, input_size=(32, 32), num_classes=3, name="lenet5"
+        )
 
 
 def test_checking_leaves_no_trace():
     net = nn.Sequential(nn.BatchNorm2d(3), nn.Flatten(), nn.Dropout(), nn.Linear(48, 2))
     net[0].eval()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    check_network(net, channels=3, size=(4, 4), classes=2, name="mine")
+    check_network(net, in_channels=3, input_size=(4, 4), num_classes=2, name="mine")
     assert [layer.training for layer in net] == [False, True, True, True]
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert not any(layer._forward_pre_hooks for layer in net.modules())
@@ -178,6 +188,8 @@ def test_checking_leaves_no_trace():
 @pytest.mark.usefixtures("own")
 def test_a_network_that_views_its_maps_gets_the_layout_that_it_can_read():
     assert not reads_channels_last(
-        build("mynets:viewer", classes=2, channels=3), channels=3, size=(8, 8)
+        create_model("mynets:viewer", num_classes=2, in_channels=3),
+        in_channels=3,
+        input_size=(8, 8),
     )
-    assert reads_channels_last(build("tinyvgg"), channels=3, size=(32, 32))
+    assert reads_channels_last(create_model("tinyvgg"), in_channels=3, input_size=(32, 32))
