@@ -24,7 +24,6 @@ def load_network(run: str | Path | Run) -> tuple[nn.Module, Card]:
     Raises RequestError where card, weights and network do not belong together.
     """
     run = run if isinstance(run, Run) else Run.open(run)
-    run = run if isinstance(run, Run) else Run.open(run)
     card, stored, config = run.read_card(), run.read_weights(), run.read_config()
     with on_sys_path(config):
         net = build_network(model_source(run, str(config["model"])), card)
