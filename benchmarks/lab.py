@@ -22,17 +22,17 @@ import numpy as np
 import uvicorn
 from rounds import machine, spread
 
-from convscope.lab.inspect.store import Shelf
-from convscope.lab.jobs.jobs import Trainings
+from convscope.lab.inspect.store import ModelStore
+from convscope.lab.jobs.jobs import TrainingJobs
 from convscope.lab.launch import fill, free_port
 from convscope.lab.server import make_app
 
 
 @contextmanager
-def serving(shelf: Shelf):
+def serving(store: ModelStore):
     """The lab's server in a thread, on a port of its own."""
     listening, port = free_port("127.0.0.1", 18700)
-    app = make_app(shelf, Trainings(Path("runs")), hosts=frozenset({f"127.0.0.1:{port}"}))
+    app = make_app(store, TrainingJobs(Path("runs")), hosts=frozenset({f"127.0.0.1:{port}"}))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
@@ -63,15 +63,15 @@ def resident() -> float:
     return int(line.split()[1]) / 1024
 
 
-def units(shelf: Shelf, name: str, count: int) -> None:
-    network = shelf.network(name)
-    image = next(iter(network.looks))
+def units(store: ModelStore, name: str, count: int) -> None:
+    model = store.model(name)
+    image = next(iter(model.recorded))
     dice = random.Random(0)  # noqa: S311 -- units, not secrets
-    with serving(shelf) as port:
+    with serving(store) as port:
         page = [timed(port, f"/api/networks/{name}/images/{image}/faces")[0] for _ in range(5)]
         taken: list[float] = []
         for _ in range(count):
-            row = dice.choice(network.rows[1:])
+            row = dice.choice(model.rows[1:])
             at = ",".join(str(dice.randrange(side)) for side in row.shape)
             taken.append(
                 timed(port, f"/api/networks/{name}/images/{image}/units/{row.name}/{at}")[0]
@@ -83,19 +83,19 @@ def units(shelf: Shelf, name: str, count: int) -> None:
     print(f"99th of a hundred: {statistics.quantiles(taken, n=100)[98]:.1f} ms")
 
 
-def passes(shelf: Shelf, name: str, count: int) -> None:
+def passes(store: ModelStore, name: str, count: int) -> None:
     """What the process holds while images come and go."""
-    network = shelf.network(name)
-    height, width = network.card.input_size
+    model = store.model(name)
+    height, width = model.card.input_size
     dice = np.random.default_rng(0)
     marks: list[tuple[int, float]] = []
     for number in range(1, count + 1):
-        pixels = dice.integers(0, 256, (height, width, network.card.in_channels), dtype=np.uint8)
-        shelf.add(network, f"noise {number}", pixels)
+        pixels = dice.integers(0, 256, (height, width, model.card.in_channels), dtype=np.uint8)
+        store.add(model, f"noise {number}", pixels)
         if number in (count // 10, count // 4, count // 2, count):
             marks.append((number, resident()))
     told = ", ".join(f"{megabytes:.0f} MB after {number}" for number, megabytes in marks)
-    print(f"{name}: {told}; {len(network.looks)} passes held")
+    print(f"{name}: {told}; {len(model.recorded)} passes held")
 
 
 def main() -> None:
@@ -106,11 +106,11 @@ def main() -> None:
     options.add_argument("--passes-of", default="resnet20_cifar")
     chosen = options.parse_args()
     print(machine())
-    shelf = Shelf()
-    fill(shelf, [chosen.network], [])
-    units(shelf, chosen.network, chosen.units)
-    fill(shelf, [chosen.passes_of], [])
-    passes(shelf, chosen.passes_of, chosen.passes)
+    store = ModelStore()
+    fill(store, [chosen.network], [])
+    units(store, chosen.network, chosen.units)
+    fill(store, [chosen.passes_of], [])
+    passes(store, chosen.passes_of, chosen.passes)
     print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 

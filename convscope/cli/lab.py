@@ -6,8 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from convscope.cli.terminal import console
-from convscope.lab.inspect.store import Shelf
-from convscope.lab.jobs.jobs import Trainings
+from convscope.lab.inspect.store import ModelStore
+from convscope.lab.jobs.jobs import TrainingJobs
 from convscope.lab.launch import PORT, fill, require_extra, serve
 from convscope.zoo.table_file import is_table
 
@@ -47,13 +47,13 @@ def lab(
     """
     require_extra()
     screen = console()
-    shelf = Shelf()
-    fill(shelf, networks or ("lenet5",), image, weights=weights)
+    store = ModelStore()
+    fill(store, networks or ("lenet5",), image, weights=weights)
     own = [Path(name) for name in networks if Path(name).is_dir()]
     models = [name for name in networks if is_table(name) or ":" in name]
     serve(
-        shelf,
-        Trainings(runs, runs=own, data=data, models=models),
+        store,
+        TrainingJobs(runs, runs=own, data=data, models=models),
         host=host,
         port=port,
         open_page=open,

@@ -12,8 +12,8 @@ from torch import nn
 
 from convscope.data.samples import sample_images
 from convscope.errors import RequestError
-from convscope.lab.inspect.store import Shelf
-from convscope.lab.jobs.jobs import Trainings
+from convscope.lab.inspect.store import ModelStore
+from convscope.lab.jobs.jobs import TrainingJobs
 
 PORT = 8600
 _TRIED = 20  # ports, one after another
@@ -21,7 +21,7 @@ _HERE = ("127.0.0.1", "localhost", "::1")
 
 
 def fill(
-    shelf: Shelf,
+    store: ModelStore,
     subjects: Sequence[str | nn.Module],
     images: Sequence[Path],
     *,
@@ -29,12 +29,12 @@ def fill(
 ) -> None:
     """Open the networks and show each the images; without any, what scikit-learn brings along."""
     for subject in subjects:
-        network = shelf.open(subject, weights=weights)
+        model = store.open(subject, weights=weights)
         for path in images:
-            shelf.add(network, path.name, path)
+            store.add(model, path.name, path)
         if not images:
-            for title, pixels in sample_images(network.card):
-                shelf.add(network, title, pixels)
+            for title, pixels in sample_images(model.card):
+                store.add(model, title, pixels)
 
 
 def require_extra() -> None:
@@ -64,8 +64,8 @@ def free_port(host: str, wish: int) -> tuple[socket.socket, int]:
 
 
 def serve(
-    shelf: Shelf,
-    trainings: Trainings,
+    store: ModelStore,
+    jobs: TrainingJobs,
     *,
     host: str,
     port: int,
@@ -89,7 +89,7 @@ def serve(
     say(f"The lab is at {address}   (ctrl-C ends it)")
     if open_page:
         threading.Timer(0.5, webbrowser.open, [address]).start()
-    app = make_app(shelf, trainings, hosts=hosts, token=token)
+    app = make_app(store, jobs, hosts=hosts, token=token)
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
     server = uvicorn.Server(config)
     # An open stream ends when it hears of the end; else the server would wait for it.

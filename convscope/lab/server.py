@@ -15,11 +15,11 @@ from convscope import __version__
 from convscope.errors import ConvscopeError, RequestError
 from convscope.lab.api.compare import add_compare
 from convscope.lab.api.exercises import add_exercises
+from convscope.lab.api.inspect import UPLOAD, add_inspect
 from convscope.lab.api.lessons import add_lessons
-from convscope.lab.api.looks import UPLOAD, add_looks
 from convscope.lab.api.runs import add_runs
-from convscope.lab.inspect.store import Shelf
-from convscope.lab.jobs.jobs import Trainings
+from convscope.lab.inspect.store import ModelStore
+from convscope.lab.jobs.jobs import TrainingJobs
 
 _STATIC = Path(__file__).parent / "static"
 _SCREENS = ("look", "train", "compare", "learn")
@@ -38,8 +38,8 @@ _HEADERS = {
 
 
 def make_app(
-    shelf: Shelf,
-    trainings: Trainings,
+    store: ModelStore,
+    jobs: TrainingJobs,
     *,
     hosts: frozenset[str] | None,
     token: str | None = None,
@@ -57,12 +57,12 @@ def make_app(
         redoc_url=None,
         openapi_url="/api/openapi.json",
     )
-    app.state.shelf = shelf
+    app.state.store = store
     _guard(app, hosts, token)
-    tell_errors(app)
-    add_looks(app, shelf)
-    add_runs(app, trainings, shelf)
-    add_compare(app, trainings)
+    add_error_handlers(app)
+    add_inspect(app, store)
+    add_runs(app, jobs, store)
+    add_compare(app, jobs)
     add_lessons(app)
     add_exercises(app)
     _add_pages(app)
@@ -130,7 +130,7 @@ def _sentence(status: int, sentence: str) -> JSONResponse:
     return JSONResponse({"sentence": sentence}, status_code=status)
 
 
-def tell_errors(app: FastAPI) -> None:
+def add_error_handlers(app: FastAPI) -> None:
     """Let every failure reach the page as a sentence."""
 
     @app.exception_handler(ConvscopeError)

@@ -66,7 +66,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch):
 
 
 def test_an_address_beyond_this_machine_carries_a_token(monkeypatch, tmp_path):
-    said, held = [], (verb.Shelf(), verb.Trainings(tmp_path))
+    said, held = [], (verb.ModelStore(), verb.TrainingJobs(tmp_path))
     monkeypatch.setattr("uvicorn.Server.run", lambda self, sockets: sockets[0].close())
     verb.serve(*held, host="0.0.0.0", port=18650, open_page=False, say=said.append)  # noqa: S104
     assert "?token=" in said[-1]

@@ -12,9 +12,9 @@ from convscope.card import Card
 from convscope.evaluation.metrics import wilson_interval
 from convscope.lab.api.compare import add_compare
 from convscope.lab.api.runs import add_runs
-from convscope.lab.inspect.store import Shelf
-from convscope.lab.jobs.jobs import Trainings
-from convscope.lab.server import tell_errors
+from convscope.lab.inspect.store import ModelStore
+from convscope.lab.jobs.jobs import TrainingJobs
+from convscope.lab.server import add_error_handlers
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live
 from convscope.runs.step_history import StepHistory
@@ -124,18 +124,18 @@ def series_of(losses: list[float], *, most: int = 1024, first: int = 1) -> StepH
     return series
 
 
-def lab(trainings: Trainings, shelf: Shelf | None = None) -> FastAPI:
+def lab(jobs: TrainingJobs, store: ModelStore | None = None) -> FastAPI:
     """The routes of runs alone, behind a guard that lets everybody in."""
     app = FastAPI()
-    tell_errors(app)
+    add_error_handlers(app)
 
     @app.middleware("http")
     async def on(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
         return await answer(request)
 
-    shelf = shelf or Shelf()
-    add_runs(app, trainings, shelf)
-    add_compare(app, trainings)
+    store = store or ModelStore()
+    add_runs(app, jobs, store)
+    add_compare(app, jobs)
     return app
 
 

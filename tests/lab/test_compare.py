@@ -9,14 +9,14 @@ pytest.importorskip("httpx")
 
 from starlette.testclient import TestClient
 
-from convscope.lab.jobs.jobs import Trainings
+from convscope.lab.jobs.jobs import TrainingJobs
 from convscope.runs.live_files import Live
 from convscope.runs.step_table import COLUMNS
 from tests.lab.fakes import fake_run, lab, series_of
 
 
 def ask(folder, runs=(), networks=(), **given):
-    known = Trainings(folder, **given)
+    known = TrainingJobs(folder, **given)
     asked = TestClient(lab(known), raise_server_exceptions=False)
     return asked.get("/api/compare", params={"runs": list(runs), "networks": list(networks)})
 

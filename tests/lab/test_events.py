@@ -26,7 +26,7 @@ from starlette.testclient import TestClient
 from convscope.errors import ConvscopeError
 from convscope.lab.jobs import events
 from convscope.lab.jobs.events import Listener, Listeners
-from convscope.lab.jobs.jobs import Trainings
+from convscope.lab.jobs.jobs import TrainingJobs
 from convscope.runs.live_files import Live
 from convscope.runs.step_table import COLUMNS, steps_of
 from convscope.runs.tensor_file import TensorFile
@@ -43,8 +43,8 @@ class Page:
     def __init__(self):
         self.width, self.rows, self.held = 0, [], {}
 
-    def hear(self, news):
-        for name, told in news:
+    def hear(self, events):
+        for name, told in events:
             if name == "steps":
                 kept = self.rows[: told["from"]] if told["width"] == self.width else []
                 self.width, self.rows = told["width"], [*kept, *told["rows"]]
@@ -105,12 +105,12 @@ def test_the_page_holds_the_whole_table_whatever_it_heard_before(parts, most, fi
     with TemporaryDirectory() as name:
         folder = Path(name)
         run = fake_run(folder / "a", now={"state": "training"})
-        listener, page = Listener(Trainings(folder), "a"), Page()
+        listener, page = Listener(TrainingJobs(folder), "a"), Page()
         all_losses = losses(sum(parts))
         for count in np.cumsum(parts):
             told = series_of(all_losses[:count], most=most, first=first)
             Live(run.path).write_step_history(told)
-            page.hear(listener.news())
+            page.hear(listener.poll())
             assert (page.width, page.rows) == steps_of(run.path)
 
 
@@ -118,16 +118,16 @@ def test_only_what_changed_is_told_again(tmp_path):
     run = fake_run(tmp_path / "a", now={"state": "training"}, metrics=1)
     live, all_losses = Live(run.path), losses(31)
     live.write_step_history(series_of(all_losses[:30]))
-    listener = Listener(Trainings(tmp_path), "a")
-    assert [name for name, _ in listener.news()] == ["state", "steps", "evaluation"]
-    assert listener.news() == []
+    listener = Listener(TrainingJobs(tmp_path), "a")
+    assert [name for name, _ in listener.poll()] == ["state", "steps", "evaluation"]
+    assert listener.poll() == []
     tell(run.path, {"state": "training"})  # a heart beat says nothing
-    assert listener.news() == []
+    assert listener.poll() == []
     live.write_step_history(series_of(all_losses))
-    ((name, told),) = listener.news()
+    ((name, told),) = listener.poll()
     assert (name, told["from"], len(told["rows"])) == ("steps", 30, 1)
     run.write_metrics([line(1), line(2)])
-    ((name, told),) = listener.news()
+    ((name, told),) = listener.poll()
     assert name == "evaluation"
     assert [one["epoch"] for one in told["metrics"]] == [1, 2]
 
@@ -156,18 +156,18 @@ def pictured(tmp_path):
 
 def test_a_new_picture_is_told_with_its_step_alone(tmp_path, pictured):
     run, batch, _ = pictured
-    listener = Listener(Trainings(tmp_path), "a")
-    told = dict(listener.news())
+    listener = Listener(TrainingJobs(tmp_path), "a")
+    told = dict(listener.poll())
     assert told["look"] == {"step": 9}
     assert told["filters"] == {"steps": [0, 3, 100]}
     assert told["wrong"] == {"step": 8}
     picture(run, "look", {"batch": batch[:2]}, {"step": 10})
-    assert listener.news() == [("look", {"step": 10})]
+    assert listener.poll() == [("look", {"step": 10})]
 
 
 def test_pictures_come_as_the_bytes_that_the_training_wrote(tmp_path, pictured):
     run, batch, kept = pictured
-    asked = TestClient(lab(Trainings(tmp_path)))
+    asked = TestClient(lab(TrainingJobs(tmp_path)))
     look = asked.get("/api/runs/a/look")
     size = {"count": 5, "height": 6, "width": 7, "channels": 3}
     assert look.json()["batch"] == size
@@ -193,7 +193,7 @@ def test_pictures_come_as_the_bytes_that_the_training_wrote(tmp_path, pictured):
 
 def test_a_picture_that_is_not_there_yet_is_said_so(tmp_path):
     run = fake_run(tmp_path / "a", now={"state": "training"})
-    asked = TestClient(lab(Trainings(tmp_path)))
+    asked = TestClient(lab(TrainingJobs(tmp_path)))
     for name in ("look", "batch.bin", "wrong", "wrong.bin", "filters", "filters.bin"):
         answer = asked.get(f"/api/runs/a/{name}")
         assert answer.status_code == 404
@@ -207,21 +207,21 @@ def test_a_picture_that_is_not_there_yet_is_said_so(tmp_path):
 
 def test_the_training_hears_that_somebody_looks_while_it_lives(tmp_path, monkeypatch):
     run = fake_run(tmp_path / "a", now={"state": "training"})
-    live, listener = Live(run.path), Listener(Trainings(tmp_path), "a")
+    live, listener = Live(run.path), Listener(TrainingJobs(tmp_path), "a")
     assert not live.is_watched()
-    listener.news()
+    listener.poll()
     assert live.is_watched()
     (live.folder / "watched").unlink()
-    listener.news()
+    listener.poll()
     assert not live.is_watched()  # a second has not passed
     now = time.monotonic()
     monkeypatch.setattr(events.time, "monotonic", lambda: now + 1.1)
-    listener.news()
+    listener.poll()
     assert live.is_watched()
     (live.folder / "watched").unlink()
     tell(run.path, {"state": "done"})
     monkeypatch.setattr(events.time, "monotonic", lambda: now + 9)
-    listener.news()
+    listener.poll()
     assert not live.is_watched()
 
 
@@ -229,7 +229,7 @@ def test_the_training_hears_that_somebody_looks_while_it_lives(tmp_path, monkeyp
 def test_a_run_that_has_ended_is_told_whole_and_then_its_end(tmp_path, word):
     run = fake_run(tmp_path / "a", now={"state": word, "message": "So."}, beat=99, metrics=2)
     Live(run.path).write_step_history(series_of(losses(5)))
-    answer = TestClient(lab(Trainings(tmp_path))).get("/api/runs/a/events")
+    answer = TestClient(lab(TrainingJobs(tmp_path))).get("/api/runs/a/events")
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.headers["cache-control"] == "no-store"
     blocks = [parsed(block) for block in answer.text.split("\n\n") if block]
@@ -250,7 +250,7 @@ def run_stream(listeners, listener, *, gone=lambda: False, ending=lambda: False,
 
     async def gather():
         found = []
-        async for text in listeners.stream(listener, gone=away, ending=ending):
+        async for text in listeners.stream(listener, is_gone=away, is_ending=ending):
             found.append(text)
             if len(found) == most:
                 break
@@ -265,20 +265,20 @@ def test_a_stream_ends_when_its_page_goes_and_when_the_server_ends(tmp_path, way
     listeners, looks = Listeners(), []
 
     def after_three():
-        looks.append(listeners.now)
+        looks.append(listeners.count)
         return len(looks) > 3
 
-    found = run_stream(listeners, Listener(Trainings(tmp_path), "a"), **{way: after_three})
+    found = run_stream(listeners, Listener(TrainingJobs(tmp_path), "a"), **{way: after_three})
     assert [text.partition("\n")[0] for text in found] == ["event: state"]
     assert looks == [1, 1, 1, 1]
-    assert listeners.now == 0
+    assert listeners.count == 0
 
 
 def test_a_still_stream_is_kept_open_by_a_comment(tmp_path, monkeypatch):
     fake_run(tmp_path / "a", now={"state": "training"})
-    monkeypatch.setattr(events, "_STILL", 0.0)
-    monkeypatch.setattr(events, "_EACH", 0.0)
-    listener = Listener(Trainings(tmp_path), "a")
+    monkeypatch.setattr(events, "_KEEPALIVE_SECONDS", 0.0)
+    monkeypatch.setattr(events, "_POLL_SECONDS", 0.0)
+    listener = Listener(TrainingJobs(tmp_path), "a")
     found = run_stream(Listeners(), listener, most=3)
     assert found[1].startswith(":")
     assert found[1].endswith("\n\n")
@@ -287,12 +287,12 @@ def test_a_still_stream_is_kept_open_by_a_comment(tmp_path, monkeypatch):
 def test_more_listeners_than_may_are_refused(tmp_path):
     fake_run(tmp_path / "a", now={"state": "training"})
     listeners = Listeners(most=1)
-    listeners.refuse_more()
-    listeners.now = 1
-    with pytest.raises(ConvscopeError, match="1 pages listen"):
-        listeners.refuse_more()
-    assert run_stream(listeners, Listener(Trainings(tmp_path), "a")) == []
-    assert listeners.now == 1
+    listeners.check_capacity()
+    listeners.count = 1
+    with pytest.raises(ConvscopeError, match="1 pages watch"):
+        listeners.check_capacity()
+    assert run_stream(listeners, Listener(TrainingJobs(tmp_path), "a")) == []
+    assert listeners.count == 1
 
 
 # Over a real connection.
@@ -339,7 +339,7 @@ def next_event(answer):
 
 def test_a_page_hears_of_a_training_as_it_goes(tmp_path):
     run = fake_run(tmp_path / "a", now={"state": "training", "step": 1})
-    with served(lab(Trainings(tmp_path))) as port, listening_to(port, "a") as answer:
+    with served(lab(TrainingJobs(tmp_path))) as port, listening_to(port, "a") as answer:
         assert answer.status == 200
         name, told = next_event(answer)
         assert (name, told["now"]["step"]) == ("state", 1)
@@ -357,7 +357,7 @@ def test_a_page_hears_of_a_training_as_it_goes(tmp_path):
 
 def test_a_server_that_ends_leaves_no_page_waiting(tmp_path):
     fake_run(tmp_path / "a", now={"state": "training"})
-    with served(lab(Trainings(tmp_path))) as port, listening_to(port, "a") as answer:
+    with served(lab(TrainingJobs(tmp_path))) as port, listening_to(port, "a") as answer:
         assert next_event(answer)[0] == "state"
     # served() has asserted that the server's thread is gone though the page was still there
 
@@ -365,13 +365,13 @@ def test_a_server_that_ends_leaves_no_page_waiting(tmp_path):
 def test_the_place_of_a_page_that_goes_is_free_again(tmp_path, monkeypatch):
     monkeypatch.setattr(Listeners.__init__, "__kwdefaults__", {"most": 2})
     fake_run(tmp_path / "a", now={"state": "training"})
-    with served(lab(Trainings(tmp_path))) as port:
+    with served(lab(TrainingJobs(tmp_path))) as port:
         with listening_to(port, "a") as one, listening_to(port, "a") as two:
             assert next_event(one)
             assert next_event(two)
             with listening_to(port, "a") as three:
                 assert three.status == 503
-                assert "2 pages listen" in json.loads(three.read())["sentence"]
+                assert "2 pages watch" in json.loads(three.read())["sentence"]
 
         def is_free():
             with listening_to(port, "a") as again:

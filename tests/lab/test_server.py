@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from convscope.lab.inspect.store import Shelf
+from convscope.lab.inspect.store import ModelStore
 from convscope.lab.launch import fill, free_port
 
 pytest.importorskip("fastapi")
@@ -20,24 +20,24 @@ pytest.importorskip("httpx")
 from starlette.testclient import TestClient
 
 from convscope.lab import server
-from convscope.lab.api import looks
-from convscope.lab.inspect import store as shelves
-from convscope.lab.jobs.jobs import Trainings
+from convscope.lab.api import inspect
+from convscope.lab.inspect import store as store_module
+from convscope.lab.jobs.jobs import TrainingJobs
 from convscope.lab.server import make_app
 
 HOST = "127.0.0.1:8600"
 
 
 @pytest.fixture(scope="module")
-def shelf():
-    filled = Shelf()
+def store():
+    filled = ModelStore()
     fill(filled, ["lenet5", "resnet20_cifar"], [])
     return filled
 
 
 @pytest.fixture
-def client(shelf):
-    app = make_app(shelf, Trainings(Path("none")), hosts=frozenset({HOST}))
+def client(store):
+    app = make_app(store, TrainingJobs(Path("none")), hosts=frozenset({HOST}))
     with TestClient(app, base_url=f"http://{HOST}", raise_server_exceptions=False) as client:
         yield client
 
@@ -55,8 +55,8 @@ def png(side=40, mode="L"):
 
 
 def test_a_network_is_told_with_its_rows_and_images(client):
-    listed = client.get("/api/networks").json()
-    assert [one["id"] for one in listed["networks"]] == ["lenet5", "resnet20_cifar"]
+    list_runs = client.get("/api/networks").json()
+    assert [one["id"] for one in list_runs["networks"]] == ["lenet5", "resnet20_cifar"]
     told = client.get("/api/networks/lenet5").json()
     assert told["classes"] == [str(n) for n in range(10)]
     assert sum(row["params"] for row in told["rows"]) == 61_706
@@ -77,22 +77,22 @@ def test_an_image_that_is_sent_is_looked_at_and_answered(client):
     assert Image.open(io.BytesIO(picture.content)).size == (32, 32)
 
 
-def test_volumes_are_the_recordings_numbers(client, shelf, image):
-    look = shelf.network("lenet5").look(image)
+def test_volumes_are_the_recordings_numbers(client, store, image):
+    recorded = store.model("lenet5").image(image)
     answer = client.get(f"/api/networks/lenet5/images/{image}/volumes/conv2?maps=3,1")
     assert answer.headers["x-shape"] == "2,10,10"
     found = np.frombuffer(answer.content, "<f4").reshape(2, 10, 10)
-    expected = look.recording["tanh2"].squeezed
+    expected = recorded.recording["tanh2"].squeezed
     assert torch.equal(torch.tensor(found), expected[[3, 1]])
 
 
-def test_faces_are_the_strongest_maps(client, shelf, image):
+def test_faces_are_the_strongest_maps(client, store, image):
     data = client.get(f"/api/networks/lenet5/images/{image}/faces").content
     (length,) = struct.unpack("<I", data[:4])
     heads = json.loads(data[4 : 4 + length])
     body = np.frombuffer(data[4 + length :], np.int8)
-    look = shelf.network("lenet5").look(image)
-    volume = look.recording["tanh1"].squeezed.numpy()
+    recorded = store.model("lenet5").image(image)
+    volume = recorded.recording["tanh1"].squeezed.numpy()
     (head,) = [one for one in heads if one["name"] == "conv1"]
     strongest = volume[np.abs(volume).mean((1, 2)).argmax()]
     size = head["height"] * head["width"]
@@ -106,15 +106,15 @@ def test_questions_rank_every_map(client, image, rank):
     assert len(told["scores"]) == 16
 
 
-def test_what_matters_is_gradient_times_activation(client, shelf, image):
+def test_what_matters_is_gradient_times_activation(client, store, image):
     """Without an activation behind the last maps it is the share of each map in the logit."""
-    network = shelf.network("lenet5")
+    model = store.model("lenet5")
     told = client.get(f"/api/networks/lenet5/images/{image}/scores/fc1?rank=matters").json()
-    look = network.look(image)
-    logits = look.recording["fc2"].squeezed
-    weight = network.net.get_submodule("fc2").weight[int(logits.argmax())]
+    recorded = model.image(image)
+    logits = recorded.recording["fc2"].squeezed
+    weight = model.net.get_submodule("fc2").weight[int(logits.argmax())]
     if told["scores"] is not None:
-        expected = (weight * look.recording["fc1_tanh"].squeezed).tolist()
+        expected = (weight * recorded.recording["fc1_tanh"].squeezed).tolist()
         assert told["scores"] == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
@@ -123,12 +123,12 @@ def test_twins_are_maps_that_go_together():
     with torch.no_grad():
         net[0].weight.copy_(torch.tensor([1.0, -1, 2, 0]).view(4, 1, 1, 1))
         net[0].bias.zero_()
-    other = Shelf()
-    network = other.open(net)
-    look = other.add(network, "noise", np.arange(224 * 224, dtype=np.uint8).reshape(224, 224, 1))
-    app = make_app(other, Trainings(Path("none")), hosts=frozenset({HOST}))
+    other = ModelStore()
+    model = other.open(net)
+    recorded = other.add(model, "noise", np.arange(224 * 224, dtype=np.uint8).reshape(224, 224, 1))
+    app = make_app(other, TrainingJobs(Path("none")), hosts=frozenset({HOST}))
     with TestClient(app, base_url=f"http://{HOST}") as own:
-        told = own.get(f"/api/networks/{network.id}/images/{look.id}/scores/0?rank=twins").json()
+        told = own.get(f"/api/networks/{model.id}/images/{recorded.id}/scores/0?rank=twins").json()
     assert told["groups"] == [[0, 2]]
     assert told["dead"] == [3]
 
@@ -171,7 +171,7 @@ def test_what_is_no_image_is_refused(client, body):
 
 
 def test_uploads_are_bounded_before_anything_is_decoded(client, monkeypatch):
-    for module in (server, looks):
+    for module in (server, inspect):
         monkeypatch.setattr(module, "UPLOAD", 100)
     assert client.post("/api/networks/lenet5/images", content=b"0" * 101).status_code == 413
     chunks = (b"0" * 60 for _ in range(3))  # of no declared length
@@ -194,16 +194,16 @@ def test_other_names_and_other_pages_are_refused(client, headers, status):
     assert client.get("/api/networks", headers=headers).status_code == status
 
 
-def test_beyond_this_machine_the_token_is_asked_for(shelf):
-    app = make_app(shelf, Trainings(Path("none")), hosts=frozenset({HOST}), token="secret")  # noqa: S106 -- a test's own
+def test_beyond_this_machine_the_token_is_asked_for(store):
+    app = make_app(store, TrainingJobs(Path("none")), hosts=frozenset({HOST}), token="secret")  # noqa: S106 -- a test's own
     with TestClient(app, base_url=f"http://{HOST}") as client:
         assert client.get("/api/networks").status_code == 401
         assert client.get("/api/networks", headers={"X-Token": "wrong"}).status_code == 401
         assert client.get("/api/networks", headers={"X-Token": "secret"}).status_code == 200
 
 
-def test_a_machine_of_many_names_answers_under_each_and_to_no_other_page(shelf):
-    app = make_app(shelf, Trainings(Path("none")), hosts=None, token="secret")  # noqa: S106
+def test_a_machine_of_many_names_answers_under_each_and_to_no_other_page(store):
+    app = make_app(store, TrainingJobs(Path("none")), hosts=None, token="secret")  # noqa: S106
     with TestClient(app, base_url="http://lab.example:8600") as client:
         headers = {"X-Token": "secret", "Origin": "http://lab.example:8600"}
         assert client.get("/api/networks", headers=headers).status_code == 200
@@ -225,14 +225,14 @@ def test_the_api_has_a_schema(client):
 
 
 def test_the_oldest_passes_are_forgotten_and_the_page_is_told(monkeypatch):
-    monkeypatch.setattr(shelves, "_HELD", 3)
-    small = Shelf()
-    network = small.open("lenet5")
-    looks = [small.add(network, str(n), np.full((32, 32, 1), n, np.uint8)) for n in range(5)]
-    assert list(network.looks) == [look.id for look in looks[2:]]
-    app = make_app(small, Trainings(Path("none")), hosts=frozenset({HOST}))
+    monkeypatch.setattr(store_module, "_MAX_IMAGES", 3)
+    small = ModelStore()
+    model = small.open("lenet5")
+    images = [small.add(model, str(n), np.full((32, 32, 1), n, np.uint8)) for n in range(5)]
+    assert list(model.recorded) == [image.id for image in images[2:]]
+    app = make_app(small, TrainingJobs(Path("none")), hosts=frozenset({HOST}))
     with TestClient(app, base_url=f"http://{HOST}") as client:
-        answer = client.get(f"/api/networks/lenet5/images/{looks[0].id}")
+        answer = client.get(f"/api/networks/lenet5/images/{images[0].id}")
         assert "gone from the lab's memory" in answer.json()["sentence"]
 
 

@@ -8,42 +8,42 @@ import numpy as np
 import pytest
 import torch
 
-from convscope import build, record
+from convscope import create_model, record
 from convscope.errors import RequestError
-from convscope.lab.inspect.graph import rows_of_recording
+from convscope.lab.inspect.graph import graph_rows
 from convscope.lab.inspect.maps import volume_of
-from convscope.lab.inspect.unit import Ledger
+from convscope.lab.inspect.unit import UnitView
 from convscope.zoo import ZOO
 
 
 @pytest.fixture(scope="module", params=["lenet5", "resnet18", "googlenet", "densenet40_12"])
-def ledger(request):
+def unit_view(request):
     torch.manual_seed(0)
     name = request.param
-    net = build(name).eval()
+    net = create_model(name).eval()
     recording = record(net, torch.randn(ZOO[name].in_channels, *ZOO[name].input_size))
     counts = {key: p.numel() for key, p in net.named_parameters()}
-    return Ledger(recording, rows_of_recording(recording, counts))
+    return UnitView(recording, graph_rows(recording, counts))
 
 
-def units(ledger, each=2):
+def units(unit_view, each=2):
     dice = random.Random(0)
-    for row in list(ledger.rows.values())[1:]:
+    for row in list(unit_view.rows.values())[1:]:
         for _ in range(each):
             at = [dice.randrange(side) for side in row.shape]
-            yield row, at, ledger.unit(row.name, at)
+            yield row, at, unit_view.unit(row.name, at)
 
 
-def test_the_value_is_the_volumes_and_the_ledger_is_strict_json(ledger):
-    for row, (c, y, x), found in units(ledger):
-        assert found["value"] == pytest.approx(float(volume_of(ledger.recording, row)[c, y, x]))
+def test_the_value_is_the_volumes_and_the_ledger_is_strict_json(unit_view):
+    for row, (c, y, x), found in units(unit_view):
+        assert found["value"] == pytest.approx(float(volume_of(unit_view.recording, row)[c, y, x]))
         assert found["is_within_tolerance"]
         assert json.loads(json.dumps(found, allow_nan=False)) == json.loads(json.dumps(found))
 
 
-def test_channels_and_the_rest_and_the_bias_add_up_to_the_exact_total(ledger):
+def test_channels_and_the_rest_and_the_bias_add_up_to_the_exact_total(unit_view):
     seen = 0
-    for _, _, found in units(ledger):
+    for _, _, found in units(unit_view):
         if found["decomposition"] != "sum" or not found["sums"]:
             continue
         bias = found["bias"] or 0.0
@@ -59,58 +59,58 @@ def test_channels_and_the_rest_and_the_bias_add_up_to_the_exact_total(ledger):
     assert seen
 
 
-def test_listed_terms_and_what_is_left_add_up(ledger):
-    for _, _, found in units(ledger):
+def test_listed_terms_and_what_is_left_add_up(unit_view):
+    for _, _, found in units(unit_view):
         if found["decomposition"] == "sum" and not found["sums"]:
-            listed = [term["product"] for term in found["listed"]]
-            total = math.fsum([*listed, found["left"]["sum"]]) + (found["bias"] or 0.0)
+            list_runs = [term["product"] for term in found["listed"]]
+            total = math.fsum([*list_runs, found["left"]["sum"]]) + (found["bias"] or 0.0)
             assert total / found["divisor"] == pytest.approx(
                 found["exact_value"], rel=1e-9, abs=1e-12
             )
-            assert len(listed) + found["left"]["count"] == found["count"]
+            assert len(list_runs) + found["left"]["count"] == found["count"]
 
 
-def test_every_cell_leads_to_the_unit_that_it_shows(ledger):
-    for _, _, found in units(ledger, each=1):
+def test_every_cell_leads_to_the_unit_that_it_shows(unit_view):
+    for _, _, found in units(unit_view, each=1):
         for part in found["parts"][:1]:
             for cells, values in zip(part["cells"], part["patch"], strict=True):
                 for place, value in zip(cells, values, strict=True):
                     if place is None:
                         assert value in (0.0, "inf", "-inf")
                     else:
-                        assert value_at(ledger, place) == value
+                        assert value_at(unit_view, place) == value
         for term in found["listed"]:
             assert term["place"] is not None
-            assert value_at(ledger, term["place"]) == pytest.approx(term["value"], rel=1e-12)
+            assert value_at(unit_view, term["place"]) == pytest.approx(term["value"], rel=1e-12)
 
 
-def value_at(ledger, place):
-    whole = volume_of(ledger.recording, ledger.rows[place["row"]])
+def value_at(unit_view, place):
+    whole = volume_of(unit_view.recording, unit_view.rows[place["row"]])
     return float(whole[place["map"], place["y"], place["x"]])
 
 
-def test_following_the_largest_product_ends_at_a_pixel(ledger):
-    row = list(ledger.rows.values())[-1]
+def test_following_the_largest_product_ends_at_a_pixel(unit_view):
+    row = list(unit_view.rows.values())[-1]
     here, steps = {"row": row.name, "map": 0, "y": 0, "x": 0}, 0
     while here["row"] != "image":
-        found = ledger.unit(here["row"], [here["map"], here["y"], here["x"]])
-        assert set(found["from"]) <= set(ledger.rows)
+        found = unit_view.unit(here["row"], [here["map"], here["y"], here["x"]])
+        assert set(found["from"]) <= set(unit_view.rows)
         here, steps = found["largest"], steps + 1
         assert here is not None
-    assert 0 < steps <= len(ledger.rows)
+    assert 0 < steps <= len(unit_view.rows)
 
 
-def test_more_channels_are_fetched_a_few_at_a_time(ledger):
-    row = next(r for r in ledger.rows.values() if r.op == "conv" and r.inputs[0] != "image")
-    first = ledger.unit(row.name, [0, 0, 0], channels=3)["parts"]
-    second = ledger.unit(row.name, [0, 0, 0], channels=3, skip=3)["parts"]
+def test_more_channels_are_fetched_a_few_at_a_time(unit_view):
+    row = next(r for r in unit_view.rows.values() if r.op == "conv" and r.inputs[0] != "image")
+    first = unit_view.unit(row.name, [0, 0, 0], channels=3)["parts"]
+    second = unit_view.unit(row.name, [0, 0, 0], channels=3, skip=3)["parts"]
     channels = [part["channel"] for part in (*first, *second)]
     assert len(set(channels)) == 6
     sums = [abs(part["sum"]) for part in (*first, *second)]
     assert sums == sorted(sums, reverse=True)
 
 
-def test_a_unit_that_is_not_there_is_refused(ledger):
-    row = list(ledger.rows.values())[1]
+def test_a_unit_that_is_not_there_is_refused(unit_view):
+    row = list(unit_view.rows.values())[1]
     with pytest.raises(RequestError, match="there is no unit"):
-        ledger.unit(row.name, [row.shape[0], 0, 0])
+        unit_view.unit(row.name, [row.shape[0], 0, 0])

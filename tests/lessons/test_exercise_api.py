@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from convscope.lab.api.exercises import add_exercises
-from convscope.lab.server import tell_errors
+from convscope.lab.server import add_error_handlers
 
 ONE = "/api/lessons/volumes/exercises/2"
 
@@ -17,7 +17,7 @@ ONE = "/api/lessons/volumes/exercises/2"
 @pytest.fixture(scope="module")
 def client():
     app = FastAPI()
-    tell_errors(app)
+    add_error_handlers(app)
     add_exercises(app)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client

@@ -8,10 +8,10 @@ from convscope.compare.runs import check_count, compare_runs
 from convscope.compare.settings import SettingInfo
 from convscope.lab.jobs.form import networks as known_networks
 from convscope.lab.jobs.form import setting_group_names, setting_helps
-from convscope.lab.jobs.jobs import Trainings
+from convscope.lab.jobs.jobs import TrainingJobs
 
 
-def add_compare(app: FastAPI, trainings: Trainings) -> None:
+def add_compare(app: FastAPI, jobs: TrainingJobs) -> None:
     """Add the routes of the screen Compare."""
     groups = setting_group_names()
     settings = {name: SettingInfo(groups[name], text) for name, text in setting_helps().items()}
@@ -24,11 +24,11 @@ def add_compare(app: FastAPI, trainings: Trainings) -> None:
         """Two to eight runs and networks: results, costs, settings, and caveats."""
         runs, networks = list(dict.fromkeys(runs)), list(dict.fromkeys(networks))
         check_count(len(runs) + len(networks))
-        views = [trainings.view(name) for name in runs]
-        models = {name: trainings.given.model(name) for name in networks}
+        views = [jobs.view(name) for name in runs]
+        models = {name: jobs.given.model(name) for name in networks}
         return compare_runs(views, models, settings=settings)
 
     @app.get("/api/zoo")
     def zoo() -> dict[str, Any]:
         """The networks that can be compared: those given to the lab, and the zoo."""
-        return {"networks": known_networks(list(trainings.given.models))}
+        return {"networks": known_networks(list(jobs.given.models))}

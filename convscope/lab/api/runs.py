@@ -10,12 +10,12 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
 from convscope.errors import RequestError
-from convscope.lab.api.answers import binary
-from convscope.lab.inspect.open_run import Inside
-from convscope.lab.inspect.store import Shelf
-from convscope.lab.jobs.events import Busy, Listener, Listeners
+from convscope.lab.api.responses import binary
+from convscope.lab.inspect.open_run import RunOpener
+from convscope.lab.inspect.store import ModelStore
+from convscope.lab.jobs.events import Listener, Listeners, TooManyListeners
 from convscope.lab.jobs.form import left_out, networks, setting_groups, sources
-from convscope.lab.jobs.jobs import Trainings
+from convscope.lab.jobs.jobs import TrainingJobs
 from convscope.runs import index
 from convscope.runs.live_files import Command, Snapshot
 from convscope.runs.tensor_file import TensorFile
@@ -45,27 +45,27 @@ class Ask(BaseModel):
     wish: Command
 
 
-def add_runs(app: FastAPI, trainings: Trainings, shelf: Shelf) -> None:
+def add_runs(app: FastAPI, jobs: TrainingJobs, store: ModelStore) -> None:
     """Add what the screen Train asks.
 
     `app.state.ending` may be set to what tells whether the server ends: streams end with it.
     """
     app.state.ending = lambda: False
-    _add_list(app, trainings)
-    _add_run(app, trainings)
-    _add_events(app, trainings)
-    _add_pictures(app, trainings)
-    _add_acts(app, trainings, shelf)
+    _add_list(app, jobs)
+    _add_run(app, jobs)
+    _add_events(app, jobs)
+    _add_pictures(app, jobs)
+    _add_acts(app, jobs, store)
 
 
-def _add_list(app: FastAPI, trainings: Trainings) -> None:
+def _add_list(app: FastAPI, jobs: TrainingJobs) -> None:
     @app.get("/api/training/choices")
     def choices() -> dict[str, Any]:
         """The data, the networks and the settings that a training can be begun with."""
-        models = list(trainings.given.models)
+        models = list(jobs.given.models)
         return {
             "sources": sources(),
-            "data_given": trainings.given.told(trainings.paths().values()),
+            "data_given": jobs.given.told(jobs.paths().values()),
             "networks": networks(models),
             "groups": setting_groups(models),
             "left_out": left_out(),
@@ -74,46 +74,48 @@ def _add_list(app: FastAPI, trainings: Trainings) -> None:
     @app.get("/api/runs")
     def runs() -> dict[str, Any]:
         """The runs, the newest first."""
-        return {"runs": trainings.listed()}
+        return {"runs": jobs.list_runs()}
 
     @app.post("/api/runs", response_model=None)
     def start(asked: Start) -> dict[str, str] | JSONResponse:
         """Begin a training in a process of its own, which goes on when the lab ends."""
         try:
-            name, sentence = trainings.start(asked.data, asked.settings, name=asked.name)
+            name, sentence = jobs.start(asked.data, asked.settings, name=asked.name)
         except RequestError as error:
             return JSONResponse({"sentence": str(error)}, status_code=422)
         return {"run": name, "sentence": sentence}
 
 
-def _add_run(app: FastAPI, trainings: Trainings) -> None:
+def _add_run(app: FastAPI, jobs: TrainingJobs) -> None:
     @app.get(_RUN)
     def run(run: str) -> dict[str, Any]:
         """One run: its state, its evaluations, its settings, the last lines of its log."""
-        told = trainings.told(run)
-        metrics = index.read_metrics(trainings.path(run))
-        return {**told, "metrics": metrics, "settings": index.finite(trainings.settings(run))}
+        told = jobs.details(run)
+        metrics = index.read_metrics(jobs.path(run))
+        return {**told, "metrics": metrics, "settings": index.finite(jobs.settings(run))}
 
 
-def _add_events(app: FastAPI, trainings: Trainings) -> None:
+def _add_events(app: FastAPI, jobs: TrainingJobs) -> None:
     listeners = Listeners()
 
     @app.get(_RUN + "/events", response_model=None)
     async def events(run: str, request: Request) -> Response:
         """Server-sent events: state, steps, evaluation, look, filters, wrong, end."""
         try:
-            listeners.refuse_more()
-        except Busy as busy:
+            listeners.check_capacity()
+        except TooManyListeners as busy:
             return JSONResponse({"sentence": str(busy)}, status_code=503)
-        listener = await run_in_threadpool(Listener, trainings, run)
-        stream = listeners.stream(listener, gone=request.is_disconnected, ending=app.state.ending)
+        listener = await run_in_threadpool(Listener, jobs, run)
+        stream = listeners.stream(
+            listener, is_gone=request.is_disconnected, is_ending=app.state.ending
+        )
         headers = {**_FRESH, "X-Accel-Buffering": "no"}
         return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
-def _add_pictures(app: FastAPI, trainings: Trainings) -> None:
+def _add_pictures(app: FastAPI, jobs: TrainingJobs) -> None:
     def stored(run: str, name: Snapshot) -> TensorFile:
-        found = index.read_snapshot(trainings.path(run), name)
+        found = index.read_snapshot(jobs.path(run), name)
         if found is None:
             raise RequestError(_UNSEEN[name])
         return found
@@ -169,20 +171,20 @@ def _bytes(values: np.ndarray[Any, Any]) -> Response:
     return binary(np.ascontiguousarray(values).tobytes(), {**_FRESH, "X-Shape": shape})
 
 
-def _add_acts(app: FastAPI, trainings: Trainings, shelf: Shelf) -> None:
-    inside = Inside(shelf)
+def _add_acts(app: FastAPI, jobs: TrainingJobs, store: ModelStore) -> None:
+    inside = RunOpener(store)
 
     @app.post(_RUN + "/wishes")
     def wish(run: str, asked: Ask) -> dict[str, int]:
         """Ask the training to pause, resume, save or stop; `now.acknowledged` shows when it has."""
-        return {"number": trainings.request(run, asked.wish)}
+        return {"number": jobs.request(run, asked.wish)}
 
     @app.post(_RUN + "/resume")
     def resume(run: str) -> dict[str, str]:
         """Go on with a run that was stopped or interrupted."""
-        return {"run": run, "sentence": trainings.resume(run)}
+        return {"run": run, "sentence": jobs.resume(run)}
 
     @app.post(_RUN + "/open")
     def open_(run: str) -> dict[str, str]:
         """The run's best weights as a network of Look inside, with images to look at."""
-        return {"network": inside.open(trainings.path(run)).id}
+        return {"network": inside.open(jobs.path(run)).id}

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from convscope.errors import RequestError
 from convscope.explanation.recording import Recording
-from convscope.lab.inspect.graph import Row
+from convscope.lab.inspect.graph import GraphRow
 from convscope.lab.inspect.maps import volume_of
 
 LECTURE = (1, 2, 4, 7, 10)
@@ -19,9 +19,9 @@ _SIDE, _GAP, _TEXT = 128, 8, 22
 _NEGATIVE, _POSITIVE = (107, 47, 4), (7, 48, 94)  # the ends of the page's scale; zero is white
 
 
-def sheet_of(
+def contact_sheet(
     recording: Recording,
-    rows: Sequence[Row],
+    rows: Sequence[GraphRow],
     pixels: NDArray[np.uint8],
     *,
     convolutions: Sequence[int] = LECTURE,
@@ -48,7 +48,7 @@ def sheet_of(
         order = np.argsort(-np.nan_to_num(np.abs(volume)).mean(axis=(1, 2)))[:maps]
         peak = float(np.nan_to_num(np.abs(volume)).max()) or 1.0
         for place, c in enumerate(order):
-            picture = Image.fromarray(colored(volume[c] / peak))
+            picture = Image.fromarray(colorize(volume[c] / peak))
             picture = picture.resize((_SIDE, _SIDE), Image.Resampling.NEAREST)
             sheet.paste(picture, (_GAP + place * (_SIDE + _GAP), top + _TEXT))
     kept = io.BytesIO()
@@ -56,12 +56,12 @@ def sheet_of(
     return kept.getvalue()
 
 
-def _told(row: Row) -> str:
+def _told(row: GraphRow) -> str:
     channels, height, width = row.shape
     return f"{channels} maps of {height}x{width}"
 
 
-def colored(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+def colorize(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Values from -1 to 1 as colors (h, w, 3): white at zero, darker with the magnitude."""
     share = np.clip(np.abs(np.nan_to_num(values)), 0, 1)[..., None]
     ends = np.where(values[..., None] < 0, np.array(_NEGATIVE), np.array(_POSITIVE))

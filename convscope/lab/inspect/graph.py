@@ -11,11 +11,11 @@ from convscope.recording import IMAGE, Operation
 from convscope.summaries.rows import Row as Summarized
 from convscope.summaries.rows import rows_of
 
-Cube = tuple[int, int, int]
+Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Row:
+class GraphRow:
     """One volume of the drawing: an operation, and those that follow it and have no other operand.
 
     Attributes:
@@ -33,7 +33,7 @@ class Row:
     op: str
     operations: tuple[str, ...]
     inputs: tuple[str, ...]
-    shape: Cube
+    shape: Shape
     block: str
     stage: str
     facts: Mapping[str, Any]
@@ -56,7 +56,7 @@ class Row:
         }
 
 
-def rows_of_recording(recording: Recording, parameters: Mapping[str, int]) -> list[Row]:
+def graph_rows(recording: Recording, parameters: Mapping[str, int]) -> list[GraphRow]:
     """The rows of a recorded pass, the image first; `parameters` holds their sizes by name.
 
     What only moves numbers, flatten, say, has no row: a row reads what it took through it.
@@ -74,12 +74,12 @@ def rows_of_recording(recording: Recording, parameters: Mapping[str, int]) -> li
         inputs = tuple(dict.fromkeys(owner[o] for o in first.operands if owner[o] in taken))
         block, stage = blocks[name]
         rows.append(
-            Row(
+            GraphRow(
                 name=name,
                 op=_OPS.get(first.kind, "other"),
                 operations=tuple(operation.name for operation in chain),
                 inputs=inputs,
-                shape=cube(recording[chain[-1].name].shape),
+                shape=chw_shape(recording[chain[-1].name].shape),
                 block=block,
                 stage=stage,
                 facts=_facts(chain, told),
@@ -88,7 +88,7 @@ def rows_of_recording(recording: Recording, parameters: Mapping[str, int]) -> li
     return rows
 
 
-def cube(shape: Sequence[int]) -> Cube:
+def chw_shape(shape: Sequence[int]) -> Shape:
     """Any shape as (channels, height, width): a vector stands upright, a matrix has no width."""
     first, second, *others = (*shape, 1, 1)
     third = 1
@@ -120,7 +120,7 @@ def _chains(
     return chains, owner
 
 
-def _image_row(shape: tuple[int, ...]) -> Row:
+def _image_row(shape: tuple[int, ...]) -> GraphRow:
     facts = {
         "kind": "image",
         "params": 0,
@@ -132,7 +132,7 @@ def _image_row(shape: tuple[int, ...]) -> Row:
         "sees": [1, 1],
         "exact": True,
     }
-    return Row(IMAGE, "image", (IMAGE,), (), cube(shape), "", "", facts)
+    return GraphRow(IMAGE, "image", (IMAGE,), (), chw_shape(shape), "", "", facts)
 
 
 def _facts(chain: Sequence[Operation], told: Mapping[str, Summarized]) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""What the page draws of volumes: faces, maps, filters, and the answers to its questions."""
+"""What the page draws of a volume: thumbnails, maps, filters, and maps ranked by a question."""
 
 import json
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,63 +18,69 @@ from convscope.features.ranking import (
     mean_magnitude,
 )
 from convscope.features.similarity import correlated_groups
-from convscope.lab.inspect.graph import Row
+from convscope.lab.inspect.graph import GraphRow
 from convscope.terms import json_number
 
 Rank = Literal["strongest", "unusual", "matters", "twins"]
 Floats = NDArray[np.float32]
-Usual = Callable[[], tuple[Floats | None, str]]
-_FACE = 112  # points of a face's longer side
-_SIDE = 4096  # units of a vector's face
-_CHANNELS = 6  # of a filter up to which it is drawn
+MeanVolume = Callable[[], tuple[Floats | None, str]]
+_THUMBNAIL = 112  # points of a thumbnail's longer side
+_VECTOR = 4096  # units of a vector's thumbnail
+_MAX_CHANNELS = 6  # of a filter that is drawn
 _MIN_UNITS = 4  # of maps that are compared with each other
 _MAX_MAPS = 2048  # that are compared with each other
 
 
-def volume_of(recording: Recording, row: Row, maps: Sequence[int] | None = None) -> Floats:
+def volume_of(recording: Recording, row: GraphRow, maps: Sequence[int] | None = None) -> Floats:
     """A row's volume, or some of its maps, as float32 (c, h, w)."""
-    whole = recording[row.out].squeezed.reshape(row.shape)
+    volume = recording[row.out].squeezed.reshape(row.shape)
     if maps is not None:
-        if any(not 0 <= place < len(whole) for place in maps):
-            raise RequestError(f"{row.name} has the maps 0 to {len(whole) - 1}.")
-        whole = whole[list(maps)]
-    return np.ascontiguousarray(whole.detach().float().cpu().numpy())
+        if any(not 0 <= index < len(volume) for index in maps):
+            raise RequestError(f"{row.name} has the maps 0 to {len(volume) - 1}.")
+        volume = volume[list(maps)]
+    return np.ascontiguousarray(volume.detach().float().cpu().numpy())
 
 
-def faces_of(recording: Recording, rows: Sequence[Row]) -> bytes:
-    """The strongest map of every row, as bytes: a header's length, the header, int8 values."""
-    heads: list[dict[str, Any]] = []
+def thumbnails(recording: Recording, rows: Sequence[GraphRow]) -> bytes:
+    """The strongest map of every row as bytes: a header's length, the header, int8 values."""
+    headers: list[dict[str, Any]] = []
     body = bytearray()
     for row in rows:
-        face = _face(volume_of(recording, row))
-        peak = float(np.abs(face[np.isfinite(face)]).max(initial=0.0))
+        values = _thumbnail(volume_of(recording, row))
+        peak = float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
         scale = peak / 127 or 1.0
-        levels = np.nan_to_num(face / scale, nan=0, posinf=127, neginf=-127)
-        heads.append(
+        levels = np.nan_to_num(values / scale, nan=0, posinf=127, neginf=-127)
+        headers.append(
             {
                 "name": row.name,
-                "height": face.shape[0],
-                "width": face.shape[1],
+                "height": values.shape[0],
+                "width": values.shape[1],
                 "scale": scale,
                 "offset": len(body),
             }
         )
         body += np.clip(np.round(levels), -127, 127).astype(np.int8).tobytes()
-    header = json.dumps(heads).encode()
+    header = json.dumps(headers).encode()
     return struct.pack("<I", len(header)) + header + bytes(body)
 
 
-def _face(volume: Floats) -> Floats:
+def _thumbnail(volume: Floats) -> Floats:
     if volume.shape[1:] == (1, 1):
-        return volume[:_SIDE, :, 0]
+        return volume[:_VECTOR, :, 0]
     strongest = volume[int(np.argmax(mean_magnitude(volume)))]
-    step = -(-max(strongest.shape) // _FACE)
+    step = -(-max(strongest.shape) // _THUMBNAIL)
     return strongest[::step, ::step]
 
 
 @dataclass(frozen=True)
-class Scores:
-    """The maps of a row by a question: one number for each, or groups of them."""
+class MapRanking:
+    """The maps of a row by a question: a score for each map, or groups of maps.
+
+    Attributes:
+        scores: one per map; None for a question that groups them, or that has no answer.
+        dead: the maps that are zero everywhere.
+        note: what the scores compare with, or why there are none.
+    """
 
     rank: Rank
     scores: list[float | str] | None
@@ -86,39 +92,42 @@ class Scores:
         return dict(vars(self))
 
 
-def scores_of(rank: str, recording: Recording, row: Row, net: nn.Module, usual: Usual) -> Scores:
+def rank_maps(
+    rank: str, recording: Recording, row: GraphRow, net: nn.Module, mean: MeanVolume
+) -> MapRanking:
     """Rank the maps of a row.
 
-    strongest: by their mean magnitude. unusual: by the distance from what is `usual`: a volume, and
-    what it is the mean of, or why there is none. matters: by gradient times activation for the
-    strongest answer, summed over the map. twins: groups of maps that correlate by 0.9 or more.
+    - strongest: by mean magnitude
+    - unusual: by distance from the volume that `mean` returns, with its description
+    - matters: by gradient times activation for the top-1 class, summed over the map
+    - twins: groups of maps that correlate by 0.9 or more
+
+    Raises RequestError for another `rank`.
     """
     if rank not in get_args(Rank):
-        raise RequestError(f"There is no question {rank!r}. Known: {', '.join(get_args(Rank))}.")
+        raise RequestError(f"Unknown ranking {rank!r}. Known: {', '.join(get_args(Rank))}.")
+    rank = cast("Rank", rank)
     volume = volume_of(recording, row)
-    strength = mean_magnitude(volume)
-    dead = [int(c) for c in np.flatnonzero(strength == 0)]
+    scores, note = mean_magnitude(volume), ""
+    dead = [int(c) for c in np.flatnonzero(scores == 0)]
     if rank == "twins":
         groups, note = _correlated(volume)
-        return Scores("twins", None, dead, groups, note)
-    note, values = "", strength
+        return MapRanking(rank, None, dead, groups, note)
     if rank == "unusual":
-        mean, note = usual()
-        if mean is None:
-            return Scores("unusual", None, dead, [], note)
-        values = distance_from_mean(volume, mean)
-        note = f"Compared with {note}."
+        mean_volume, note = mean()
+        if mean_volume is None:
+            return MapRanking(rank, None, dead, [], note)
+        scores, note = distance_from_mean(volume, mean_volume), f"Compared with {note}."
     if rank == "matters":
-        found = _importance(recording, row, net)
-        if found is None:
-            note = "The answer's derivative by this volume cannot be had."
-            return Scores("matters", None, dead, [], note)
-        values = found
-    told_values = [json_number(float(value)) for value in values]
-    return Scores(rank, told_values, dead, [], note)  # pyright: ignore[reportArgumentType]
+        importance = _importance(recording, row, net)
+        if importance is None:
+            note = "The network's output has no gradient by this layer."
+            return MapRanking(rank, None, dead, [], note)
+        scores = importance
+    return MapRanking(rank, [json_number(float(score)) for score in scores], dead, [], note)
 
 
-def _importance(recording: Recording, row: Row, net: nn.Module) -> Floats | None:
+def _importance(recording: Recording, row: GraphRow, net: nn.Module) -> Floats | None:
     """Gradient times activation for the largest output, summed over each map."""
     product = gradient_times_activation(net, recording["image"].tensor, row.out)
     if product is None:
@@ -129,23 +138,23 @@ def _importance(recording: Recording, row: Row, net: nn.Module) -> Floats | None
 def _correlated(volume: Floats) -> tuple[list[list[int]], str]:
     """Groups of maps that correlate, or why they are not compared."""
     if volume.shape[1] * volume.shape[2] < _MIN_UNITS:
-        return [], "A map of fewer than four units says too little to be compared."
+        return [], "Maps of fewer than four units are too small to compare."
     if len(volume) > _MAX_MAPS:
         return [], f"More than {_MAX_MAPS:,} maps are not compared."
     return correlated_groups(volume), ""
 
 
-def filter_of(net: nn.Module, row: Row, place: int) -> dict[str, Any]:
-    """The filter of one map, channel by channel, where these are few enough to be drawn."""
+def filter_weights(net: nn.Module, row: GraphRow, index: int) -> dict[str, Any]:
+    """The filter of one map, channel by channel, if it has few enough to draw."""
     module = dict(net.named_modules()).get(row.name)
     weight = getattr(module, "weight", None)
     if row.op != "conv" or not isinstance(weight, Tensor) or weight.ndim != 4:
         return {"size": [0, 0], "channels": []}
-    if not 0 <= place < len(weight):
+    if not 0 <= index < len(weight):
         raise RequestError(f"{row.name} has the filters 0 to {len(weight) - 1}.")
-    chosen = weight[place].detach().float().cpu()
-    many = len(chosen) > _CHANNELS
+    kernel = weight[index].detach().float().cpu()
+    is_drawn = len(kernel) <= _MAX_CHANNELS
     return {
-        "size": list(chosen.shape[1:]),
-        "channels": [] if many else [channel.flatten().tolist() for channel in chosen],
+        "size": list(kernel.shape[1:]),
+        "channels": [channel.flatten().tolist() for channel in kernel] if is_drawn else [],
     }

@@ -1,4 +1,4 @@
-"""A run opened for Look inside: its best weights, once, with images of its own."""
+"""Opens a run for inspection: its best weights, with images from its own data."""
 
 import threading
 from collections.abc import Mapping
@@ -16,55 +16,56 @@ from convscope.data.samples import sample_images
 from convscope.data.source import NAMES, is_here
 from convscope.errors import ConvscopeError
 from convscope.evaluation.evaluate import own_images
-from convscope.lab.inspect.store import Network, Shelf
+from convscope.lab.inspect.store import LoadedModel, ModelStore
 from convscope.runs.folder import Run
 
 _IMAGES = 3  # of as many classes
 _TRIED = 12
 
 
-class Inside:
-    """The runs that were opened on a shelf."""
+class RunOpener:
+    """Opens runs in a store, each with its best weights, once."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
-        self._opened: dict[Path, Network] = {}
+    def __init__(self, store: ModelStore) -> None:
+        self._store = store
+        self._opened: dict[Path, LoadedModel] = {}
         self._opening = threading.Lock()
 
-    def open(self, path: Path) -> Network:
-        """The network on the shelf with the best weights of the run at `path`.
+    def open(self, path: Path) -> LoadedModel:
+        """The model in the store with the best weights of the run at `path`.
 
-        What is there with these weights is not opened again. What was opened with older ones takes
-        the newer: its name and its images stay. Raises RequestError where there are none yet.
+        A model that has these weights is not opened again. One that was opened with older weights
+        is replaced under its id, and keeps its images. Raises RequestError if the run has no
+        weights yet.
         """
         weights = Run.open(path).read_weights().tensors
         with self._opening:
-            for network in [*self._shelf.networks.values()]:
-                if network.title == path.name and _has(network, weights):
-                    return network
+            for model in [*self._store.models.values()]:
+                if model.title == path.name and _has_weights(model, weights):
+                    return model
             older = self._opened.get(path)
-            network = self._shelf.open(path)
-            if older is not None and self._shelf.networks.get(older.id) is older:
-                self._put_in_place_of(older, network)
-            self._opened[path] = network
-            shown = [(look.title, look.pixels) for look in older.images] if older else []
-            for title, pixels in shown or _images(path, network.card):
-                self._shelf.add(network, title, pixels)
-            return network
+            model = self._store.open(path)
+            if older is not None and self._store.models.get(older.id) is older:
+                self._replace(older, model)
+            self._opened[path] = model
+            images = [(image.title, image.pixels) for image in older.images] if older else []
+            for title, pixels in images or _images(path, model.card):
+                self._store.add(model, title, pixels)
+            return model
 
-    def _put_in_place_of(self, older: Network, newer: Network) -> None:
-        del self._shelf.networks[newer.id]
+    def _replace(self, older: LoadedModel, newer: LoadedModel) -> None:
+        del self._store.models[newer.id]
         newer.id = older.id
-        self._shelf.networks[older.id] = newer
+        self._store.models[older.id] = newer
 
 
-def _has(network: Network, weights: Mapping[str, Tensor]) -> bool:
-    own = network.net.state_dict()
-    return own.keys() == weights.keys() and all(own[key].equal(weights[key]) for key in weights)
+def _has_weights(model: LoadedModel, weights: Mapping[str, Tensor]) -> bool:
+    state = model.net.state_dict()
+    return state.keys() == weights.keys() and all(state[k].equal(weights[k]) for k in weights)
 
 
 def _images(path: Path, card: Card) -> list[tuple[str, NDArray[np.uint8]]]:
-    """Validation images of the run, each of another class; else what is at hand."""
+    """Validation images of the run, each of another class; sample images if there are none."""
     run = Run.open(path)
     with suppress(ConvscopeError, OSError):
         config = run.read_config()
@@ -72,14 +73,14 @@ def _images(path: Path, card: Card) -> list[tuple[str, NDArray[np.uint8]]]:
             return sample_images(card)
         dataset, indices, _ = own_images(run, config, "val", None)
         firsts = np.unique(dataset.labels[indices], return_index=True)[1]
-        found: list[tuple[str, NDArray[np.uint8]]] = []
+        images: list[tuple[str, NDArray[np.uint8]]] = []
         for index in indices[np.sort(firsts)][:_TRIED]:
             with suppress(UnreadableImage):
-                picture = resize_image(dataset.images.image(int(index)), card)
+                pixels = resize_image(dataset.images.image(int(index)), card)
                 label = dataset.classes[dataset.labels[index]]
-                found.append((f"{label}: validation image {index}", picture))
-            if len(found) == _IMAGES:
-                return found
-        if found:
-            return found
+                images.append((f"{label}: validation image {index}", pixels))
+            if len(images) == _IMAGES:
+                return images
+        if images:
+            return images
     return sample_images(card)

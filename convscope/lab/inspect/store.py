@@ -1,4 +1,4 @@
-"""The networks of a lab and the passes that it holds: bounded, the oldest dropped."""
+"""The models open in a lab and their recorded images: bounded, the least recently used dropped."""
 
 import hashlib
 import threading
@@ -19,195 +19,212 @@ from convscope.explanation.loading import open_network, pixels_of, prepared
 from convscope.explanation.recording import Recording, record
 from convscope.features.class_images import ClassImages
 from convscope.inference import inference_mode
-from convscope.lab.inspect.graph import Row, rows_of_recording
+from convscope.lab.inspect.graph import GraphRow, graph_rows
 from convscope.lab.inspect.maps import volume_of
-from convscope.lab.inspect.unit import Ledger
+from convscope.lab.inspect.unit import UnitView
 from convscope.runs.folder import Run
 
-_HELD = 64  # passes
-_BYTES = 1 << 30  # of their results
+_MAX_IMAGES = 64  # recorded at a time, over all models
+_MAX_BYTES = 1 << 30  # of their results
 
 
 @dataclass(frozen=True)
-class Look:
-    """One network's pass over one image; `number` counts them as they came."""
+class RecordedImage:
+    """A model's forward pass over one image; `number` counts them in order of arrival."""
 
     id: str
     title: str
     number: int
     pixels: NDArray[np.uint8]
     recording: Recording
-    ledger: Ledger
+    units: UnitView
 
     @cached_property
     def size(self) -> int:
         """Bytes of the results."""
-        whole = (self.recording[name].tensor for name in self.recording.names)
-        return sum(tensor.numel() * tensor.element_size() for tensor in whole)
+        results = (self.recording[name].tensor for name in self.recording.names)
+        return sum(tensor.numel() * tensor.element_size() for tensor in results)
 
 
 @dataclass
-class Network:
-    """A network that the page can look into, and the passes over images that are held of it."""
+class LoadedModel:
+    """A network that the page can inspect, and the images recorded with it."""
 
     id: str
     title: str
     net: nn.Module
     card: Card
-    caution: str
+    warning: str
     class_images: ClassImages | None = None
-    looks: OrderedDict[str, Look] = field(default_factory=OrderedDict[str, Look])
+    recorded: OrderedDict[str, RecordedImage] = field(
+        default_factory=OrderedDict[str, RecordedImage]
+    )
 
     @property
-    def rows(self) -> list[Row]:
-        """The rows of the network; none while no image was looked at."""
-        for look in self.looks.values():
-            return list(look.ledger.rows.values())
+    def rows(self) -> list[GraphRow]:
+        """The rows of the graph; none before the first image was recorded."""
+        for image in self.recorded.values():
+            return list(image.units.rows.values())
         return []
 
     @property
-    def images(self) -> list[Look]:
-        """What is held, in the order in which it came."""
-        return sorted(self.looks.values(), key=lambda look: look.number)
+    def images(self) -> list[RecordedImage]:
+        """The recorded images in order of arrival."""
+        return sorted(self.recorded.values(), key=lambda image: image.number)
 
-    def row(self, name: str) -> Row:
+    def row(self, name: str) -> GraphRow:
+        """The row of a layer. Raises RequestError for an unknown name."""
         for row in self.rows:
             if row.name == name:
                 return row
         raise RequestError(f"There is no layer {name!r} in {self.title}.")
 
-    def look(self, image: str) -> Look:
+    def image(self, image_id: str) -> RecordedImage:
+        """A recorded image. Raises RequestError for one that was dropped."""
         try:
-            self.looks.move_to_end(image)
-            return self.looks[image]
+            self.recorded.move_to_end(image_id)
+            return self.recorded[image_id]
         except KeyError:
             raise RequestError("This image is gone from the lab's memory. Drop it again.") from None
 
-    def answers(self, look: Look) -> list[dict[str, Any]]:
-        """The classes with their probabilities, the likeliest first; none without logits."""
-        logits = look.recording[look.recording.output].squeezed.double()
+    def predictions(self, image: RecordedImage) -> list[dict[str, Any]]:
+        """The classes with their probabilities, the most probable first; none without logits."""
+        logits = image.recording[image.recording.output].squeezed.double()
         if logits.shape != (len(self.card.classes),):
             return []
-        shares = logits if _is_shares(look) else logits.softmax(0)
-        order = [int(place) for place in shares.argsort(descending=True)]
+        probabilities = logits if _ends_in_softmax(image) else logits.softmax(0)
+        order = [int(index) for index in probabilities.argsort(descending=True)]
         return [
-            {"class": self.card.classes[k], "index": k, "probability": float(shares[k])}
+            {"class": self.card.classes[k], "index": k, "probability": float(probabilities[k])}
             for k in order
         ]
 
-    def usual_volume(self, look: Look, row: Row) -> tuple[NDArray[np.float32] | None, str]:
-        """The mean of a row's volume over images to compare with, and what these are.
+    def mean_volume(
+        self, image: RecordedImage, row: GraphRow
+    ) -> tuple[NDArray[np.float32] | None, str]:
+        """The mean of a row's volume over images to compare with, and a description of these.
 
-        Of a run they are training images of the class that the network answers; else, and where
-        these cannot be had, the other images that are held.
+        For a run they are training images of the predicted class. For another network, and where
+        the run's images are gone, they are the other recorded images; None if there are none.
         """
-        answers = self.answers(look)
-        pixels = self.class_images.of(answers[0]["index"]) if self.class_images and answers else []
+        predictions = self.predictions(image)
+        pixels: list[NDArray[np.uint8]] = []
+        if self.class_images and predictions:
+            pixels = self.class_images.of(predictions[0]["index"])
         if pixels:
             volumes = [self._volume(prepared(one, self.card), row) for one in pixels]
-            told = f"the mean of {len(pixels)} training images of class {answers[0]['class']}"
-            return np.mean(volumes, axis=0), told
-        others = [volume_of(one.recording, row) for one in self.images if one is not look]
+            label = predictions[0]["class"]
+            what = f"the mean of {len(pixels)} training images of class {label}"
+            return np.mean(volumes, axis=0), what
+        others = [volume_of(other.recording, row) for other in self.images if other is not image]
         if not others:
-            return None, "There is no other image yet to tell what is usual. Add one."
-        return np.mean(others, axis=0), f"the mean of the {len(others)} other images here"
+            return None, "There is no other image to compare with. Add one."
+        what = f"the mean of {len(others)} other image{'s' if len(others) > 1 else ''} here"
+        return np.mean(others, axis=0), what
 
-    def _volume(self, shown: Tensor, row: Row) -> NDArray[np.float32]:
+    def _volume(self, input_image: Tensor, row: GraphRow) -> NDArray[np.float32]:
         with inference_mode(self.net):
-            return volume_of(record(self.net, shown, keep=[row.out]), row)
+            return volume_of(record(self.net, input_image, keep=[row.out]), row)
 
-    def pixel(self, look: Look, y: int, x: int) -> dict[str, Any]:
-        """The last step: the bytes of a pixel and what became of them."""
-        height, width = look.pixels.shape[:2]
+    def pixel(self, image: RecordedImage, y: int, x: int) -> dict[str, Any]:
+        """The bytes of a pixel, and how the network's input values follow from them."""
+        height, width = image.pixels.shape[:2]
         if not (0 <= y < height and 0 <= x < width):
             raise RequestError(f"The image has {height} rows and {width} columns.")
         scale, shift = scale_and_shift(self.card)
         names = ("gray",) if self.card.in_channels == 1 else ("red", "green", "blue")
-        value = look.recording["image"].squeezed
+        values = image.recording["image"].squeezed
         return {
             "channels": [
                 {
                     "name": name,
-                    "byte": int(look.pixels[y, x, c]),
+                    "byte": int(image.pixels[y, x, c]),
                     "mean": self.card.mean[c],
                     "std": self.card.std[c],
                     "scale": float(scale[c]),
                     "shift": float(shift[c]),
-                    "value": float(value[c, y, x]),
+                    "value": float(values[c, y, x]),
                 }
                 for c, name in enumerate(names)
             ]
         }
 
 
-def _is_shares(look: Look) -> bool:
-    last = look.recording[look.recording.output]
-    return last.kind == "softmax"
+def _ends_in_softmax(image: RecordedImage) -> bool:
+    return image.recording[image.recording.output].kind == "softmax"
 
 
-class Shelf:
-    """All that a lab holds."""
+class ModelStore:
+    """The models that are open in a lab."""
 
     def __init__(self) -> None:
         self._count = 0
-        self.networks: dict[str, Network] = {}
+        self.models: dict[str, LoadedModel] = {}
         self._writing = threading.Lock()
 
-    def open(self, subject: str | Path | nn.Module, *, weights: str | None = None) -> Network:
-        """Add a network: a run, a name of the zoo, a table, `module:attr`, a module."""
-        net, card, caution = open_network(subject, weights=weights)
+    def open(self, subject: str | Path | nn.Module, *, weights: str | None = None) -> LoadedModel:
+        """Add a model: a run, a name of the zoo, a layer table, `module:attr`, or a module."""
+        net, card, warning = open_network(subject, weights=weights)
         title = type(subject).__name__ if isinstance(subject, nn.Module) else Path(subject).name
         class_images = None
         if not isinstance(subject, nn.Module) and Path(subject).is_dir():
             class_images = ClassImages(Run.open(subject), card)
         with self._writing:
-            name = title
-            count = 2
-            while name in self.networks:
-                name, count = f"{title}-{count}", count + 1
-            network = Network(name, title, net, card, caution, class_images)
-            self.networks[name] = network
-        return network
+            model_id, count = title, 2
+            while model_id in self.models:
+                model_id, count = f"{title}-{count}", count + 1
+            model = LoadedModel(model_id, title, net, card, warning, class_images)
+            self.models[model_id] = model
+        return model
 
-    def network(self, name: str) -> Network:
+    def model(self, model_id: str) -> LoadedModel:
+        """An open model. Raises RequestError for an unknown id."""
         try:
-            return self.networks[name]
+            return self.models[model_id]
         except KeyError:
-            known = ", ".join(self.networks)
-            raise RequestError(f"There is no network {name!r} here. Open are: {known}.") from None
+            known = ", ".join(self.models)
+            raise RequestError(
+                f"No network {model_id!r} is open here. Open networks: {known}."
+            ) from None
 
-    def add(self, network: Network, title: str, data: Path | bytes | NDArray[np.uint8]) -> Look:
-        """Look at an image, a file, its bytes or pixels; drop the oldest passes where need be.
+    def add(
+        self, model: LoadedModel, title: str, data: Path | bytes | NDArray[np.uint8]
+    ) -> RecordedImage:
+        """Record a model's pass over an image: a file, its bytes, or pixels of the card's size.
 
-        Raises RequestError for what is no image, or none that the network can take.
+        Drops the least recently used images where memory needs it. Raises RequestError for data
+        that are no image, and for an image that the network does not accept.
         """
-        pixels = pixels_of(data, network.card) if isinstance(data, Path | bytes) else data
-        name = hashlib.sha256(pixels.tobytes() + str(pixels.shape).encode()).hexdigest()[:16]
+        pixels = pixels_of(data, model.card) if isinstance(data, Path | bytes) else data
+        digest = hashlib.sha256(pixels.tobytes() + str(pixels.shape).encode()).hexdigest()
+        image_id = digest[:16]
         with self._writing:
-            if name not in network.looks:
-                network.looks[name] = self._looked(network, name, title, pixels)
+            if image_id not in model.recorded:
+                model.recorded[image_id] = self._record(model, image_id, title, pixels)
                 self._drop()
-        return network.looks[name]
+        return model.recorded[image_id]
 
-    def _looked(self, network: Network, name: str, title: str, pixels: NDArray[np.uint8]) -> Look:
+    def _record(
+        self, model: LoadedModel, image_id: str, title: str, pixels: NDArray[np.uint8]
+    ) -> RecordedImage:
         try:
-            with inference_mode(network.net):
-                recording = record(network.net, prepared(pixels, network.card))
+            with inference_mode(model.net):
+                recording = record(model.net, prepared(pixels, model.card))
         except RuntimeError as error:
             first = str(error).strip().splitlines()[0].rstrip(".")
-            raise RequestError(f"{network.title} cannot take this image ({first}).") from error
-        counts = {name: p.numel() for name, p in network.net.named_parameters()}
-        ledger = Ledger(recording, rows_of_recording(recording, counts))
+            raise RequestError(f"{model.title} does not accept this image ({first}).") from error
+        sizes = {name: weight.numel() for name, weight in model.net.named_parameters()}
+        units = UnitView(recording, graph_rows(recording, sizes))
         self._count += 1
-        return Look(name, title, self._count, pixels, recording, ledger)
+        return RecordedImage(image_id, title, self._count, pixels, recording, units)
 
     def _drop(self) -> None:
-        """Forget the passes that were looked at longest ago; each network keeps its last."""
+        """Drop the least recently used images; each model keeps its last."""
         while True:
-            held = [(n, look) for n in [*self.networks.values()] for look in n.looks.values()]
-            size = sum(look.size for _, look in held)
-            droppable = [(n, look) for n, look in held if len(n.looks) > 1]
-            if (len(held) <= _HELD and size <= _BYTES) or not droppable:
+            held = [(m, image) for m in [*self.models.values()] for image in m.recorded.values()]
+            size = sum(image.size for _, image in held)
+            droppable = [(m, image) for m, image in held if len(m.recorded) > 1]
+            if (len(held) <= _MAX_IMAGES and size <= _MAX_BYTES) or not droppable:
                 return
-            network, look = droppable[0]
-            del network.looks[look.id]
+            model, image = droppable[0]
+            del model.recorded[image.id]

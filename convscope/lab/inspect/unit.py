@@ -8,7 +8,7 @@ import numpy as np
 
 from convscope.explanation.explanation import Explanation
 from convscope.explanation.recording import Recording
-from convscope.lab.inspect.graph import Row
+from convscope.lab.inspect.graph import GraphRow
 from convscope.terms import (
     Decomposition,
     Expression,
@@ -26,10 +26,10 @@ _BARS = 1024  # of a barcode: more are narrower than a pixel
 _CELLS = 200  # of a patch that is drawn
 
 
-class Ledger:
+class UnitView:
     """Explains units of rows; the places that it names are (row, map, y, x)."""
 
-    def __init__(self, recording: Recording, rows: Sequence[Row]) -> None:
+    def __init__(self, recording: Recording, rows: Sequence[GraphRow]) -> None:
         self.recording = recording
         self.rows = {row.name: row for row in rows}
         self._by_out = {row.out: row.name for row in rows}
@@ -101,7 +101,7 @@ class Ledger:
             place = one.terms[0].location
         if place is None:
             return None
-        c, y, x = cube_index(place.at, self.recording[place.source].shape)
+        c, y, x = chw_index(place.at, self.recording[place.source].shape)
         return {"row": self._by_out[place.source], "map": c, "y": y, "x": x}
 
     def _largest(self, one: Explanation) -> dict[str, Any] | None:
@@ -169,7 +169,7 @@ class Ledger:
         shown = set(chosen)
         products = terms.products.tolist()
         left = exact_sum([p for n, p in enumerate(products) if n not in shown])
-        listed = [
+        list_runs = [
             {
                 "value": json_number(term.value),
                 "weight": json_number(term.weight),
@@ -186,12 +186,12 @@ class Ledger:
             "rest": {"count": 0, "sum": 0.0, "largest": 0.0},
             "winner": None,
             "ties": [],
-            "listed": listed,
+            "listed": list_runs,
             "left": {"count": len(terms) - len(chosen), "sum": json_number(left)},
         }
 
 
-def cube_index(at: Sequence[int], shape: Sequence[int]) -> tuple[int, int, int]:
+def chw_index(at: Sequence[int], shape: Sequence[int]) -> tuple[int, int, int]:
     """A place in a result as (map, y, x) of its cube."""
     if len(at) <= 3:
         c, y, x = (*at, 0, 0, 0)[:3]

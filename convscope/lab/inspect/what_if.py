@@ -11,12 +11,12 @@ from torch.nn import functional as F
 
 from convscope.errors import RequestError
 from convscope.explanation.recording import Recording
-from convscope.lab.inspect.graph import Row
+from convscope.lab.inspect.graph import GraphRow
 from convscope.recording import Operation, Source
 
 
 @dataclass(frozen=True)
-class Variation:
+class MapVariant:
     """One map as it would be, before what follows it in the row.
 
     Attributes:
@@ -28,16 +28,16 @@ class Variation:
     sentence: str
 
 
-def varied(
+def what_if(
     recording: Recording,
-    row: Row,
+    row: GraphRow,
     place: int,
     *,
     stride: int | None = None,
     padding: int | None = None,
     dilation: int | None = None,
     kernel: int | None = None,
-) -> Variation:
+) -> MapVariant:
     """Compute map `place` of a row again with other settings; the network stays as it is.
 
     The filter of a convolution has its size; the window of a pooling may have any. Raises
@@ -68,7 +68,7 @@ def varied(
     if said:
         wish = " and ".join(said)
         sentence = f"With {wish} the map would be {height}x{width}; the network's own is {own}."
-    return Variation(np.ascontiguousarray(found[0, 0].float().cpu().numpy()), sentence)
+    return MapVariant(np.ascontiguousarray(found[0, 0].float().cpu().numpy()), sentence)
 
 
 def _convolved(

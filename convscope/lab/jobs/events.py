@@ -1,4 +1,4 @@
-"""What a page hears of a run while it looks at it, as server-sent events."""
+"""The events that a page receives while it watches a run: server-sent events."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from typing import Any
 from fastapi.concurrency import run_in_threadpool
 
 from convscope.errors import WorkError
-from convscope.lab.jobs.jobs import Trainings
+from convscope.lab.jobs.jobs import TrainingJobs
 from convscope.runs.index import Stamp, finite, read_metrics, read_snapshot, stamp
 from convscope.runs.live_files import Live, Snapshot
 from convscope.runs.status import ACTIVE
@@ -21,133 +21,141 @@ MOST = 32
 
 Event = tuple[str, dict[str, Any]]
 
-_EACH = 0.25  # seconds between two looks at the files
-_WATCH = 1.0  # seconds between two signs that somebody looks
-_STILL = 4.0  # seconds after which a line of comment keeps the connection
+_POLL_SECONDS = 0.25  # between two looks at the files
+_WATCH_SECONDS = 1.0  # between two signs that somebody watches
+_KEEPALIVE_SECONDS = 4.0  # without an event, after which a comment keeps the connection open
+_SNAPSHOTS: tuple[tuple[Snapshot, str], ...] = (
+    ("look", "step"),
+    ("filters", "steps"),
+    ("wrong", "step"),
+)
+"""Snapshots, and the field of each that its event carries."""
 
 
-class Busy(WorkError):
-    """More listen than may."""
+class TooManyListeners(WorkError):
+    """The lab serves no more listeners."""
 
 
 class Listener:
-    """One page that looks at one run: what it was told, and what is new since."""
+    """One page that watches one run: knows what it has sent, and finds what is new."""
 
-    def __init__(self, trainings: Trainings, name: str) -> None:
-        self._trainings, self._name = trainings, name
-        self._path = trainings.path(name)
+    def __init__(self, jobs: TrainingJobs, name: str) -> None:
+        self._jobs, self._name = jobs, name
+        self._path = jobs.path(name)
         self._live = Live(self._path)
-        self._seen: dict[str, Stamp] = {}
+        self._stamps: dict[str, Stamp] = {}
         self._state: dict[str, Any] = {}
         self._steps: tuple[int, list[Row]] = (0, [])
-        self._watched = 0.0
+        self._watched_at = 0.0
         self.has_ended = False
 
-    def news(self) -> list[Event]:
-        """The events since the last call; `has_ended` tells whether there will be others."""
-        told = self._trainings.told(self._name)  # first: what comes after is no older
-        alive = told["state"] in ACTIVE
-        if alive and time.monotonic() - self._watched >= _WATCH:
-            self._watched = time.monotonic()
+    def poll(self) -> list[Event]:
+        """The events since the last call; `has_ended` says whether more can come."""
+        details = self._jobs.details(self._name)  # first: what is read after it is no older
+        is_active = details["state"] in ACTIVE
+        if is_active and time.monotonic() - self._watched_at >= _WATCH_SECONDS:
+            self._watched_at = time.monotonic()
             self._live.watch()
-        found = [*self._told(told), *self._stepped(), *self._evaluated(), *self._pictured()]
-        self.has_ended = not alive
-        return found
+        events = [
+            *self._state_events(details),
+            *self._step_events(),
+            *self._evaluation_events(),
+            *self._snapshot_events(),
+        ]
+        self.has_ended = not is_active
+        return events
 
-    def _told(self, told: dict[str, Any]) -> list[Event]:
-        now: dict[str, Any] = told["now"] or {}
-        timeless = {**told, "now": {**now, "updated_at": 0}}
-        if timeless == self._state:
+    def _state_events(self, details: dict[str, Any]) -> list[Event]:
+        now: dict[str, Any] = details["now"] or {}
+        without_time = {**details, "now": {**now, "updated_at": 0}}
+        if without_time == self._state:
             return []
-        self._state = timeless
-        return [("state", told)]
+        self._state = without_time
+        return [("state", details)]
 
-    def _is_new(self, file: Path) -> bool:
+    def _has_changed(self, file: Path) -> bool:
         now = stamp(file)
-        new = now != self._seen.get(file.name, (0, 0))
-        self._seen[file.name] = now
-        return new
+        has_changed = now != self._stamps.get(file.name, (0, 0))
+        self._stamps[file.name] = now
+        return has_changed
 
-    def _stepped(self) -> list[Event]:
-        """The rows that changed; all where a row has become wider."""
-        if not self._is_new(self._live.folder / "steps.npy"):
+    def _step_events(self) -> list[Event]:
+        """The rows that changed; all of them if a row now stands for more steps."""
+        if not self._has_changed(self._live.folder / "steps.npy"):
             return []
         width, rows = steps_of(self._path) or (1, [])
-        before_width, before = self._steps
+        old_width, old_rows = self._steps
         self._steps = width, rows
         same = 0
-        if width == before_width:
-            pairs = enumerate(zip(before, rows, strict=False))
-            same = next((at for at, (a, b) in pairs if a != b), min(len(before), len(rows)))
-        if same == len(rows) == len(before):
+        if width == old_width:
+            pairs = enumerate(zip(old_rows, rows, strict=False))
+            shorter = min(len(old_rows), len(rows))
+            same = next((index for index, (old, new) in pairs if old != new), shorter)
+        if same == len(rows) == len(old_rows):
             return []
-        told = {"width": width, "from": same, "columns": COLUMNS, "rows": rows[same:]}
-        return [("steps", told)]
+        return [("steps", {"width": width, "from": same, "columns": COLUMNS, "rows": rows[same:]})]
 
-    def _evaluated(self) -> list[Event]:
-        if not self._is_new(self._path / "metrics.jsonl"):
+    def _evaluation_events(self) -> list[Event]:
+        if not self._has_changed(self._path / "metrics.jsonl"):
             return []
         return [("evaluation", {"metrics": read_metrics(self._path)})]
 
-    def _pictured(self) -> list[Event]:
-        found: list[Event] = []
-        pictures: tuple[tuple[Snapshot, str], ...] = (
-            ("look", "step"),
-            ("filters", "steps"),
-            ("wrong", "step"),
-        )
-        for name, fact in pictures:
-            if self._is_new(self._live.folder / f"{name}.safetensors"):
-                stored = read_snapshot(self._path, name)
-                if stored is not None:
-                    found.append((name, {fact: stored.metadata.get(fact)}))
-        return found
+    def _snapshot_events(self) -> list[Event]:
+        events: list[Event] = []
+        for name, field in _SNAPSHOTS:
+            if self._has_changed(self._live.folder / f"{name}.safetensors"):
+                snapshot = read_snapshot(self._path, name)
+                if snapshot is not None:
+                    events.append((name, {field: snapshot.metadata.get(field)}))
+        return events
 
 
 class Listeners:
-    """All that listen, so many at most."""
+    """All listeners of a lab, at most `most` at a time."""
 
     def __init__(self, *, most: int = MOST) -> None:
         self.most = most
-        self.now = 0
+        self.count = 0
 
-    def refuse_more(self) -> None:
-        """Raise Busy where no place is left."""
-        if self.now >= self.most:
-            raise Busy(f"{self.most} pages listen to trainings already. Close one, then reload.")
+    def check_capacity(self) -> None:
+        """Raise TooManyListeners if there is no room for another."""
+        if self.count >= self.most:
+            raise TooManyListeners(
+                f"{self.most} pages watch trainings already. Close one, then reload."
+            )
 
     async def stream(
         self,
         listener: Listener,
         *,
-        gone: Callable[[], Awaitable[bool]],
-        ending: Callable[[], bool],
+        is_gone: Callable[[], Awaitable[bool]],
+        is_ending: Callable[[], bool],
     ) -> AsyncGenerator[str]:
-        """The events of one listener as text: to their end, until it is `gone`, or all are.
+        """The events of one listener as text, until the run ends, the page goes or the server ends.
 
-        Nothing where no place is left.
+        Nothing if there is no room for another listener.
         """
-        if self.now >= self.most:
+        if self.count >= self.most:
             return
-        self.now += 1  # of one loop: no lock is needed
+        self.count += 1  # in one event loop: no lock is needed
         try:
-            spoken = time.monotonic()
-            while not (ending() or await gone()):
-                for event in await run_in_threadpool(listener.news):
-                    spoken = time.monotonic()
-                    yield text_of(event)
+            sent_at = time.monotonic()
+            while not (is_ending() or await is_gone()):
+                for event in await run_in_threadpool(listener.poll):
+                    sent_at = time.monotonic()
+                    yield encode_event(event)
                 if listener.has_ended:
-                    yield text_of(("end", {}))
+                    yield encode_event(("end", {}))
                     return
-                if time.monotonic() - spoken >= _STILL:
-                    spoken = time.monotonic()
-                    yield ": still here\n\n"
-                await asyncio.sleep(_EACH)
+                if time.monotonic() - sent_at >= _KEEPALIVE_SECONDS:
+                    sent_at = time.monotonic()
+                    yield ": keep-alive\n\n"
+                await asyncio.sleep(_POLL_SECONDS)
         finally:
-            self.now -= 1
+            self.count -= 1
 
 
-def text_of(event: Event) -> str:
-    """An event as it goes over the wire."""
-    name, told = event
-    return f"event: {name}\ndata: {json.dumps(finite(told), ensure_ascii=False)}\n\n"
+def encode_event(event: Event) -> str:
+    """An event in the format of server-sent events."""
+    name, data = event
+    return f"event: {name}\ndata: {json.dumps(finite(data), ensure_ascii=False)}\n\n"

@@ -11,8 +11,8 @@ from typing import Any
 from convscope.compare.runs import RunView
 from convscope.data.source import NAMES, is_here
 from convscope.errors import RequestError, WorkError, nearest
-from convscope.lab.jobs.processes import Children
-from convscope.lab.jobs.sources import Given, free_name
+from convscope.lab.jobs.processes import Processes
+from convscope.lab.jobs.sources import DataSources, unused_name
 from convscope.runs import index
 from convscope.runs.folder import Run, slugify
 from convscope.runs.live_files import Command, Live
@@ -27,7 +27,7 @@ _LINES = 20  # of a log that are told
 _FREE_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
-class Trainings:
+class TrainingJobs:
     """The runs of a folder, and of others that were given by hand.
 
     `data` are folders and CSVs that may be trained on from the page, beside the named sources;
@@ -44,15 +44,15 @@ class Trainings:
         models: Sequence[str] = (),
     ) -> None:
         self.folder = folder.resolve()
-        self.children = Children(self.folder)
-        self.given = Given(data, models)
+        self.processes = Processes(self.folder)
+        self.given = DataSources(data, models)
         self._elsewhere: dict[str, Path] = {}
         self._writing = threading.Lock()
         self._statuses = StatusReader()
         for run in runs:
             path = Run.open(run).path.resolve()
             if path.parent != self.folder and path not in self._elsewhere.values():
-                self._elsewhere[free_name(path.name, self._paths())] = path
+                self._elsewhere[unused_name(path.name, self._paths())] = path
 
     def paths(self) -> dict[str, Path]:
         """The runs by their names, the newest first.
@@ -64,13 +64,13 @@ class Trainings:
 
     def _paths(self) -> dict[str, Path]:
         found = dict(self._elsewhere)
-        begun = self.children.names()
+        begun = self.processes.names()
         with suppress(OSError):
             for path in sorted(self.folder.iterdir()):
                 if not path.name.startswith(".") and (path / "config.toml").is_file():
-                    found[free_name(path.name, found)] = path
+                    found[unused_name(path.name, found)] = path
                     if path.name in begun:
-                        self.children.settle(path.name)
+                        self.processes.settle(path.name)
         for name in begun:
             found.setdefault(name, self.folder / name)
         return found
@@ -85,29 +85,29 @@ class Trainings:
     def _when(self, name: str, path: Path) -> float:
         """When a run was begun, in seconds of unix time."""
         made, _ = index.stamp(path / "config.toml")
-        return made / 1e9 if made else self.children.began(name) or 0.0
+        return made / 1e9 if made else self.processes.began(name) or 0.0
 
     def state(self, name: str, path: Path) -> RunStatus:
         """What a run is doing, by its folder, or by a process of the lab that began later."""
-        now, began = index.read_now(path), self.children.began(name)
+        now, began = index.read_now(path), self.processes.began(name)
         if began is not None and (now is None or now["updated_at"] < began):
-            if self.children.is_alive(name):
+            if self.processes.is_alive(name):
                 return RunStatus("starting", self._starting(name), now)
             if index.read_test(path) is None:
-                said = self.children.last_sentence(name)
+                said = self.processes.last_line(name)
                 return RunStatus(
                     "failed", said or "Its process ended before it said anything.", now
                 )
         return self._statuses.read(path)
 
     def _starting(self, name: str) -> str:
-        said = self.children.last_sentence(name)
-        data = self.children.settings(name).get("data")
+        said = self.processes.last_line(name)
+        data = self.processes.settings(name).get("data")
         if not said and data in NAMES and not is_here(str(data)):
             return f"It downloads {data} and reads the images."
         return said or "It reads the images."
 
-    def listed(self) -> list[dict[str, Any]]:
+    def list_runs(self) -> list[dict[str, Any]]:
         """Every run in a line, the newest first."""
         return [self.line(name, path) for name, path in self.paths().items()]
 
@@ -137,18 +137,18 @@ class Trainings:
         return RunView(path, self.line(name, path), now.get("seconds") or 0.0)
 
     def _title(self, name: str, path: Path) -> str:
-        asked = self.children.settings(name)
+        asked = self.processes.settings(name)
         if asked:
             asked = {"model": TrainConfig().model, **asked}
         return index.title_of(index.read_config(path)) or index.title_of(asked) or name
 
-    def told(self, name: str) -> dict[str, Any]:
+    def details(self, name: str) -> dict[str, Any]:
         """One run at length, but for its metrics and settings."""
         path = self.path(name)
         word, sentence, now = self.state(name, path)
         log = index.last_lines(path / "log.txt", _LINES)
         if word in ("starting", "failed") or not log:
-            log = [*log, *self.children.said(name, _LINES)][-_LINES:]
+            log = [*log, *self.processes.said(name, _LINES)][-_LINES:]
         return {
             "name": name,
             "title": self._title(name, path),
@@ -161,7 +161,7 @@ class Trainings:
 
     def settings(self, name: str) -> dict[str, Any]:
         """The settings of a run, those that were asked for while it has not begun."""
-        own = index.read_config(self.path(name)) or self.children.settings(name)
+        own = index.read_config(self.path(name)) or self.processes.settings(name)
         return {word: value for word, value in own.items() if word not in TABLES}
 
     def start(
@@ -176,9 +176,9 @@ class Trainings:
         with self._writing:
             busy = self._busy()
             free, again = self._name(name, str(words.get("model", TrainConfig().model)), place)
-            self.children.reserve(free, {"data": place, **words}, again=again)
-            config, out = self.children.config(free), self.folder / free
-            self.children.begin(free, ["train", "--config", str(config), "--out", str(out)])
+            self.processes.reserve(free, {"data": place, **words}, again=again)
+            config, out = self.processes.config(free), self.folder / free
+            self.processes.begin(free, ["train", "--config", str(config), "--out", str(out)])
         return free, _slow(busy)
 
     def _busy(self) -> list[str]:
@@ -206,7 +206,7 @@ class Trainings:
         kind = place.stem if place.is_file() else place.name
         today = f"{datetime.now(UTC).astimezone():%Y-%m-%d}_{slugify(short)}_{slugify(kind)}"
         there = {path.name for path in self.folder.glob("*")}
-        free = free_name(today, (taken.keys() - lost) | there)
+        free = unused_name(today, (taken.keys() - lost) | there)
         return free, free in lost
 
     def _is_lost(self, name: str, path: Path) -> bool:
@@ -225,7 +225,7 @@ class Trainings:
             if not (path / "config.toml").exists():
                 raise RequestError(f"{name} never began; start it again.")
             busy = self._busy()
-            self.children.begin(name, ["resume", str(path)])
+            self.processes.begin(name, ["resume", str(path)])
         return _slow(busy)
 
     def request(self, name: str, command: Command) -> int:

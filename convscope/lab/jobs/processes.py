@@ -22,7 +22,7 @@ except ImportError:  # Windows: there a lab knows only the processes that it beg
 _SPEAKERS = ("convscope: ", "error: ")  # before the sentence with which a process ends
 
 
-class Children:
+class Processes:
     """What is begun from the folder of runs at `folder`, told in its `.lab`:
 
     - `NAME.toml`: the settings that a training is begun with, until its run folder has them
@@ -109,7 +109,7 @@ class Children:
         """The last lines that its last process said."""
         return last_lines(self._log(name), count)
 
-    def last_sentence(self, name: str) -> str:
+    def last_line(self, name: str) -> str:
         """The last of these, without the name of who said it; empty where it said nothing."""
         sentence = (self.said(name, 1) or [""])[0]
         for speaker in _SPEAKERS:

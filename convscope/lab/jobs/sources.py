@@ -15,7 +15,7 @@ from convscope.zoo.table_file import is_table
 _HUBS = ("torchvision:", "timm:")
 
 
-class Given:
+class DataSources:
     """Data and networks of a lab beside the named sources and the zoo.
 
     `data` are folders and CSVs, `models` layer tables and `module:attr`. Each is called by the last
@@ -89,7 +89,7 @@ class Given:
         return {word: plain[word] for word in words}
 
 
-def free_name(name: str, taken: Collection[str]) -> str:
+def unused_name(name: str, taken: Collection[str]) -> str:
     """`name`, or the first of name-2, name-3 ... that is not taken.
 
     >>> free_name("a", {"a", "a-2"})
@@ -105,7 +105,7 @@ def _named(places: Sequence[str], taken: Collection[str]) -> dict[str, str]:
     """Places by their last parts, which are not yet taken."""
     found: dict[str, str] = {}
     for place in dict.fromkeys(places):
-        found[free_name(Path(place).name, {*taken, *found})] = place
+        found[unused_name(Path(place).name, {*taken, *found})] = place
     return found
 
 

@@ -8,19 +8,19 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from convscope import build, record
+from convscope import create_model, record
 from convscope.errors import RequestError
-from convscope.lab.inspect.contact_sheet import colored, sheet_of
-from convscope.lab.inspect.graph import rows_of_recording
-from convscope.lab.inspect.what_if import varied
+from convscope.lab.inspect.contact_sheet import colorize, contact_sheet
+from convscope.lab.inspect.graph import graph_rows
+from convscope.lab.inspect.what_if import what_if
 from convscope.zoo import ZOO
 
 
 def looked(name):
     torch.manual_seed(0)
-    net = build(name).eval()
+    net = create_model(name).eval()
     recording = record(net, torch.randn(ZOO[name].in_channels, *ZOO[name].input_size))
-    rows = rows_of_recording(recording, {})
+    rows = graph_rows(recording, {})
     return net, recording, rows, {row.name: row for row in rows}
 
 
@@ -35,7 +35,7 @@ def lenet():
 def test_a_map_with_other_settings_is_torchs(lenet, settings):
     net, recording, _, rows = lenet
     layer = net.get_submodule("conv2")
-    found = varied(recording, rows["conv2"], 5, **settings)
+    found = what_if(recording, rows["conv2"], 5, **settings)
     with torch.no_grad():
         whole = F.conv2d(recording["pool1"].tensor, layer.weight, layer.bias, **settings)
     assert np.allclose(found.map, whole[0, 5].numpy(), atol=1e-6)
@@ -47,7 +47,7 @@ def test_a_map_with_other_settings_is_torchs(lenet, settings):
 def test_the_groups_of_a_filter_are_its_own():
     net, recording, _, rows = looked("alexnet_towers")
     own = recording["conv2"].squeezed[200]
-    found = varied(recording, rows["conv2"], 200)
+    found = what_if(recording, rows["conv2"], 200)
     assert np.allclose(found.map, own.numpy(), atol=1e-5)
     assert net.get_submodule("conv2").groups == 2
 
@@ -55,7 +55,7 @@ def test_the_groups_of_a_filter_are_its_own():
 @pytest.mark.parametrize("settings", [{"kernel": 3}, {"kernel": 2, "stride": 1}])
 def test_a_pooling_may_have_another_window(lenet, settings):
     _, recording, _, rows = lenet
-    found = varied(recording, rows["pool1"], 2, **settings)
+    found = what_if(recording, rows["pool1"], 2, **settings)
     whole = F.avg_pool2d(
         recording["tanh1"].tensor, settings["kernel"], stride=settings.get("stride", 2)
     )
@@ -76,18 +76,18 @@ def test_a_pooling_may_have_another_window(lenet, settings):
 def test_what_cannot_be_set_otherwise_is_told(lenet, name, place, settings, told):
     _, recording, _, rows = lenet
     with pytest.raises(RequestError, match=told):
-        varied(recording, rows[name], place, **settings)
+        what_if(recording, rows[name], place, **settings)
 
 
 def test_the_sheet_shows_the_strongest_maps_of_the_convolutions_that_there_are(lenet):
     _, recording, rows, _ = lenet
     pixels = np.zeros((32, 32, 1), np.uint8)
-    sheet = Image.open(io.BytesIO(sheet_of(recording, rows, pixels)))
+    sheet = Image.open(io.BytesIO(contact_sheet(recording, rows, pixels)))
     assert sheet.height == 3 * (128 + 22 + 8)  # the image, convolutions 1 and 2; conv3 is a vector
     with pytest.raises(RequestError, match="none of these"):
-        sheet_of(recording, rows, pixels, convolutions=[9])
+        contact_sheet(recording, rows, pixels, convolutions=[9])
 
 
 def test_colors_are_white_at_zero_orange_below_and_blue_above():
-    found = colored(np.array([[-1.0, 0.0, 1.0, np.nan]], np.float32))[0].tolist()
+    found = colorize(np.array([[-1.0, 0.0, 1.0, np.nan]], np.float32))[0].tolist()
     assert found == [[107, 47, 4], [255, 255, 255], [7, 48, 94], [255, 255, 255]]

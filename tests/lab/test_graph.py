@@ -3,18 +3,18 @@
 import pytest
 import torch
 
-from convscope import build, record
-from convscope.lab.inspect.graph import cube, rows_of_recording
+from convscope import create_model, record
+from convscope.lab.inspect.graph import chw_shape, graph_rows
 from convscope.zoo import ZOO
 
 NETWORKS = ["lenet5", "lenet5_1998", "resnet18", "googlenet", "densenet40_12", "squeezenet1_1"]
 
 
 def rows_of(name):
-    net = build(name).eval()
+    net = create_model(name).eval()
     recording = record(net, torch.zeros(ZOO[name].in_channels, *ZOO[name].input_size))
     counts = {key: p.numel() for key, p in net.named_parameters()}
-    return net, recording, rows_of_recording(recording, counts)
+    return net, recording, graph_rows(recording, counts)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -59,4 +59,4 @@ def test_what_only_moves_numbers_has_no_row():
     ("shape", "told"), [((7,), (7, 1, 1)), ((4, 5), (4, 5, 1)), ((2, 3, 4, 5), (2, 3, 20))]
 )
 def test_any_shape_is_drawn_as_a_volume(shape, told):
-    assert cube(shape) == told
+    assert chw_shape(shape) == told

@@ -20,7 +20,7 @@ pytest.importorskip("httpx")
 
 from starlette.testclient import TestClient
 
-from convscope.lab.jobs.jobs import Trainings
+from convscope.lab.jobs.jobs import TrainingJobs
 from tests.lab.fakes import lab
 
 
@@ -149,7 +149,7 @@ def _write_idx(folder):
 
 
 def test_the_page_gets_all_of_it_in_one_answer(tmp_path):
-    known = Trainings(tmp_path, models=["net.toml"])
+    known = TrainingJobs(tmp_path, models=["net.toml"])
     told = TestClient(lab(known)).get("/api/training/choices").json()
     assert told["groups"] == choices.setting_groups(["net.toml"])
     names = [one["name"] for one in told["networks"]]

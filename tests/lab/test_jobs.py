@@ -18,10 +18,10 @@ import itertools
 from starlette.testclient import TestClient
 
 from convscope.errors import RequestError
-from convscope.lab.inspect.store import Shelf
+from convscope.lab.inspect.store import ModelStore
 from convscope.lab.jobs import jobs as module
 from convscope.lab.jobs import sources as given
-from convscope.lab.jobs.jobs import Trainings
+from convscope.lab.jobs.jobs import TrainingJobs
 from convscope.runs import index, status
 from convscope.runs.folder import Run
 from convscope.runs.network import load_network
@@ -37,12 +37,12 @@ def _one_thread(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
-def client(trainings, shelf=None):
-    return TestClient(lab(trainings, shelf), raise_server_exceptions=False)
+def client(jobs, store=None):
+    return TestClient(lab(jobs, store), raise_server_exceptions=False)
 
 
-def state_of(trainings, name):
-    return trainings.state(name, trainings.path(name))
+def state_of(jobs, name):
+    return jobs.state(name, jobs.path(name))
 
 
 def made_at(run, seconds):
@@ -60,7 +60,7 @@ def test_the_runs_of_a_folder_are_listed_the_newest_first(tmp_path):
     (tmp_path / "notes").mkdir()
     (tmp_path / ".hidden").mkdir()
     (tmp_path / ".hidden" / "config.toml").touch()
-    first, second = client(Trainings(tmp_path)).get("/api/runs").json()["runs"]
+    first, second = client(TrainingJobs(tmp_path)).get("/api/runs").json()["runs"]
     assert (first["name"], first["title"]) == ("new", "resnet20_cifar on digits")
     assert (first["state"], first["steps"], first["epochs"]) == ("training", 5, 0)
     assert first["val_top1"] is first["test_top1"] is None
@@ -84,7 +84,7 @@ def test_a_list_of_runs_imports_nobodys_code(tmp_path, monkeypatch):
     (tmp_path / "trap_of_a_stranger.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(tmp_path)
     fake_run(tmp_path / "a", model="trap_of_a_stranger:net")
-    asked = client(Trainings(tmp_path))
+    asked = client(TrainingJobs(tmp_path))
     assert asked.get("/api/runs").json()["runs"][0]["parameters"] is None
     assert asked.get("/api/runs/a").status_code == 200
     assert "trap_of_a_stranger" not in sys.modules
@@ -93,13 +93,13 @@ def test_a_list_of_runs_imports_nobodys_code(tmp_path, monkeypatch):
 def test_a_run_given_by_hand_keeps_its_name_or_gets_a_number(tmp_path):
     inside = fake_run(tmp_path / "runs" / "a")
     outside = fake_run(tmp_path / "other" / "a", epochs=7)
-    found = Trainings(tmp_path / "runs", runs=[outside.path, inside.path]).paths()
+    found = TrainingJobs(tmp_path / "runs", runs=[outside.path, inside.path]).paths()
     assert found == {"a": inside.path, "a-2": outside.path}
 
 
 def test_a_path_that_is_no_run_cannot_be_given(tmp_path):
     with pytest.raises(RequestError, match="not a run folder"):
-        Trainings(tmp_path, runs=[tmp_path])
+        TrainingJobs(tmp_path, runs=[tmp_path])
 
 
 def test_a_damaged_run_is_listed_with_what_can_be_read(tmp_path):
@@ -107,9 +107,9 @@ def test_a_damaged_run_is_listed_with_what_can_be_read(tmp_path):
     run.write("metrics.jsonl", "{ no JSON")
     run.write("test.json", '{"top1": 1.0}')
     run.write("card.json", "[]")
-    (told,) = client(Trainings(tmp_path)).get("/api/runs").json()["runs"]
+    (told,) = client(TrainingJobs(tmp_path)).get("/api/runs").json()["runs"]
     assert (told["state"], told["val_top1"], told["parameters"]) == ("stopped", None, None)
-    assert client(Trainings(tmp_path)).get("/api/runs/a").status_code == 200
+    assert client(TrainingJobs(tmp_path)).get("/api/runs/a").status_code == 200
 
 
 def test_a_file_that_changed_is_read_again(tmp_path):
@@ -131,7 +131,7 @@ def test_of_very_many_evaluations_the_best_and_the_last_are_kept():
 def test_the_log_is_told_from_its_end(tmp_path):
     run = fake_run(tmp_path / "a")
     run.write("log.txt", "".join(f"line {n}\n\n" for n in range(9000)))
-    log = Trainings(tmp_path).told("a")["log"]
+    log = TrainingJobs(tmp_path).details("a")["log"]
     assert log == [f"line {n}" for n in range(8980, 9000)]
 
 
@@ -141,40 +141,40 @@ def test_the_log_is_told_from_its_end(tmp_path):
 def test_a_run_that_never_told_is_done_when_it_was_tested(tmp_path):
     fake_run(tmp_path / "a", test=(3, 4))
     fake_run(tmp_path / "b", metrics=1)
-    known = Trainings(tmp_path)
-    assert [state_of(known, name).state for name in "ab"] == ["done", "stopped"]
+    jobs = TrainingJobs(tmp_path)
+    assert [state_of(jobs, name).state for name in "ab"] == ["done", "stopped"]
 
 
 @pytest.mark.parametrize("word", ["training", "paused", "evaluating", "testing"])
 def test_silence_is_death_only_where_nobody_holds_the_run(tmp_path, word):
     run = fake_run(tmp_path / "a", now={"state": word, "saved_step": 1200}, beat=60)
     with run.locked():
-        assert state_of(Trainings(tmp_path), "a").state == word
-    known = Trainings(tmp_path)
-    told = state_of(known, "a")
+        assert state_of(TrainingJobs(tmp_path), "a").state == word
+    jobs = TrainingJobs(tmp_path)
+    told = state_of(jobs, "a")
     assert told.state == "interrupted"
     assert "1,200" in told.message
     with run.locked():  # who looked holds nothing
         tell(run.path, {"state": word})
-        assert state_of(known, "a").state == word
+        assert state_of(jobs, "a").state == word
 
 
 @pytest.mark.parametrize("word", ["done", "stopped", "failed"])
 def test_an_end_stays_an_end(tmp_path, word):
     fake_run(tmp_path / "a", now={"state": word, "message": "So it is."}, beat=9999)
-    assert state_of(Trainings(tmp_path), "a")[:2] == (word, "So it is.")
+    assert state_of(TrainingJobs(tmp_path), "a")[:2] == (word, "So it is.")
 
 
 def test_a_run_that_is_held_and_has_not_told_yet_is_starting(tmp_path):
     run = fake_run(tmp_path / "a")
     with run.locked():
-        assert state_of(Trainings(tmp_path), "a").state == "starting"
+        assert state_of(TrainingJobs(tmp_path), "a").state == "starting"
 
 
 def test_numbers_that_are_none_reach_the_page_as_null(tmp_path):
     run = fake_run(tmp_path / "a", now={"state": "failed", "loss": float("nan")})
     run.write("metrics.jsonl", json.dumps({**line(1), "train_loss": float("inf")}) + "\n")
-    told = client(Trainings(tmp_path)).get("/api/runs/a").json()
+    told = client(TrainingJobs(tmp_path)).get("/api/runs/a").json()
     assert told["now"]["loss"] is None
     assert told["metrics"][0]["train_loss"] is None
     assert told["settings"]["epochs"] == 30
@@ -190,7 +190,7 @@ def test_numbers_that_are_none_reach_the_page_as_null(tmp_path):
 def test_no_name_leads_out_of_the_folder(tmp_path, name):
     fake_run(tmp_path / "runs" / "a")
     fake_run(tmp_path / "other" / "a", test=(3, 4))
-    asked = client(Trainings(tmp_path / "runs"))
+    asked = client(TrainingJobs(tmp_path / "runs"))
     for way in ("", "/events", "/look", "/batch.bin", "/filters"):
         answer = asked.get(f"/api/runs/{name}{way}")
         assert answer.status_code == 404
@@ -230,14 +230,14 @@ def test_no_name_leads_out_of_the_folder(tmp_path, name):
 def test_what_cannot_be_meant_is_refused_before_a_process_is_made(tmp_path, body, told):
     fake_run(tmp_path / "taken")
     (tmp_path / "plain").mkdir()
-    known = Trainings(tmp_path)
+    jobs = TrainingJobs(tmp_path)
     text = json.dumps({"data": "digits", **body})
     json_type = {"content-type": "application/json"}
-    answer = client(known).post("/api/runs", content=text, headers=json_type)
+    answer = client(jobs).post("/api/runs", content=text, headers=json_type)
     assert answer.status_code == 422
     assert told in answer.json()["sentence"]
-    assert not known.children._own
-    assert known.children.names() == []
+    assert not jobs.processes._own
+    assert jobs.processes.names() == []
 
 
 def test_more_trainings_than_may_are_refused(tmp_path, monkeypatch):
@@ -245,20 +245,20 @@ def test_more_trainings_than_may_are_refused(tmp_path, monkeypatch):
     for name in "ab":
         fake_run(tmp_path / name, now={"state": "training"})
     with pytest.raises(RequestError, match="2 trainings are at work"):
-        Trainings(tmp_path).start("digits", {})
+        TrainingJobs(tmp_path).start("digits", {})
 
 
 @pytest.mark.parametrize("word", ["done", "stopped", "failed"])
 def test_what_has_ended_hears_no_wish(tmp_path, word):
     fake_run(tmp_path / "a", now={"state": word})
-    answer = client(Trainings(tmp_path)).post("/api/runs/a/wishes", json={"wish": "pause"})
+    answer = client(TrainingJobs(tmp_path)).post("/api/runs/a/wishes", json={"wish": "pause"})
     assert answer.status_code == 404
     assert f"a is {word}" in answer.json()["sentence"]
 
 
 def test_a_wish_reaches_the_run_under_its_number(tmp_path):
     fake_run(tmp_path / "a", now={"state": "training"})
-    asked = client(Trainings(tmp_path))
+    asked = client(TrainingJobs(tmp_path))
     number = asked.post("/api/runs/a/wishes", json={"wish": "resume"}).json()["number"]
     wish = json.loads((tmp_path / "a" / "live" / "command.json").read_text())
     assert wish == {"id": number, "command": "resume"}
@@ -268,10 +268,10 @@ def test_a_wish_reaches_the_run_under_its_number(tmp_path):
 @pytest.mark.parametrize("word", ["done", "training", "paused"])
 def test_only_what_was_stopped_can_go_on(tmp_path, word):
     fake_run(tmp_path / "a", now={"state": word})
-    known = Trainings(tmp_path)
+    jobs = TrainingJobs(tmp_path)
     with pytest.raises(RequestError, match=f"a is {word}"):
-        known.resume("a")
-    assert not known.children._own
+        jobs.resume("a")
+    assert not jobs.processes._own
 
 
 # What may be trained on, and what it is called.
@@ -283,20 +283,20 @@ def test_data_are_called_by_their_last_part(tmp_path, image_folder):
     (tmp_path / "mnist").mkdir()
     run = fake_run(tmp_path / "runs" / "a", data=str(other))
     places = [str(image_folder), str(tmp_path / "mnist"), str(image_folder)]
-    known = Trainings(tmp_path / "runs", data=places)
-    assert known.given.data([run.path]) == {
+    jobs = TrainingJobs(tmp_path / "runs", data=places)
+    assert jobs.given.data([run.path]) == {
         "fruit": str(image_folder),
         "mnist-2": str(tmp_path / "mnist"),
         "fruit-2": str(other),
     }
-    told = client(known).get("/api/training/choices").json()["data_given"]
+    told = client(jobs).get("/api/training/choices").json()["data_given"]
     assert [one["name"] for one in told] == ["fruit", "mnist-2", "fruit-2"]
     assert told[2]["sentence"] == "The folder fruit in there"
 
 
 def test_networks_that_the_lab_was_given_are_called_without_their_folder(tmp_path):
     path = tmp_path / "net.toml"
-    offer = given.Given([], ["resnet18", str(path), "mine.nets:build"])
+    offer = given.DataSources([], ["resnet18", str(path), "mine.nets:build"])
     assert offer.models == {"mine.nets:build": "mine.nets:build", "net.toml": str(path)}
     words = offer.checked({"model": "net.toml", "epochs": 3, "lr": None}, Path)
     assert words == {"model": str(path), "epochs": 3}
@@ -304,23 +304,23 @@ def test_networks_that_the_lab_was_given_are_called_without_their_folder(tmp_pat
 
 def test_weights_may_be_those_of_a_run(tmp_path):
     run = fake_run(tmp_path / "a")
-    known = Trainings(tmp_path)
-    assert known.given.checked({"weights": "a"}, known.path) == {"weights": str(run.path)}
+    jobs = TrainingJobs(tmp_path)
+    assert jobs.given.checked({"weights": "a"}, jobs.path) == {"weights": str(run.path)}
     hub = {"weights": "torchvision:resnet18"}
-    assert known.given.checked(hub, known.path) == hub
+    assert jobs.given.checked(hub, jobs.path) == hub
 
 
 def test_a_new_run_is_called_as_the_verb_calls_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     by_verb = Run.create(None, name="lenet5_digits").path.name
-    known = Trainings(tmp_path / "runs")
+    jobs = TrainingJobs(tmp_path / "runs")
     (tmp_path / "runs" / by_verb).rmdir()
-    assert known._name(None, "lenet5", "digits") == (by_verb, False)
+    assert jobs._name(None, "lenet5", "digits") == (by_verb, False)
     fake_run(tmp_path / "runs" / by_verb)
-    assert known._name(None, "lenet5", "digits") == (f"{by_verb}-2", False)
+    assert jobs._name(None, "lenet5", "digits") == (f"{by_verb}-2", False)
     folder = tmp_path / "my fruit"
     folder.mkdir()
-    name, _ = known._name(None, str(tmp_path / "small.toml"), str(folder))
+    name, _ = jobs._name(None, str(tmp_path / "small.toml"), str(folder))
     assert name.endswith("_small_my-fruit")
 
 
@@ -328,22 +328,22 @@ def test_a_new_run_is_called_as_the_verb_calls_it(tmp_path, monkeypatch):
 
 
 def test_a_training_from_the_page_is_that_of_the_command_line(tmp_path, command):
-    known = Trainings(tmp_path / "runs")
-    asked = client(known)
+    jobs = TrainingJobs(tmp_path / "runs")
+    asked = client(jobs)
     body = {"data": "digits", "settings": {"steps": 2, "lr": 0.01}, "name": "page"}
     assert asked.post("/api/runs", json=body).json() == {"run": "page", "sentence": ""}
-    pid = known.children._own["page"].pid
+    pid = jobs.processes._own["page"].pid
     assert asked.get("/api/runs/page").json()["state"] == "starting"
     second = asked.post("/api/runs", json={**body, "name": "other"}).json()
     assert second["sentence"] == "page is at work too: they slow each other."
     assert asked.post("/api/runs", json=body).status_code == 422  # the name is taken at once
-    assert wait_for(lambda: all(state_of(known, n).state == "done" for n in ("page", "other")))
+    assert wait_for(lambda: all(state_of(jobs, n).state == "done" for n in ("page", "other")))
     told = asked.get("/api/runs/page").json()
     assert (told["settings"]["steps"], told["settings"]["lr"]) == (2, 0.01)
     assert told["title"] == "lenet5 on digits"
     assert told["metrics"][-1]["step"] == 2
     assert any(text.startswith("Test accuracy") for text in told["log"])
-    assert wait_for(lambda: known.children._own["page"].returncode == 0)
+    assert wait_for(lambda: jobs.processes._own["page"].returncode == 0)
     with pytest.raises(ChildProcessError):  # no zombie waits
         os.waitpid(pid, os.WNOHANG)
     out = tmp_path / "by_hand"
@@ -355,8 +355,8 @@ def test_a_training_from_the_page_is_that_of_the_command_line(tmp_path, command)
 _LAB = """
 import sys, time
 from pathlib import Path
-from convscope.lab.jobs.jobs import Trainings
-Trainings(Path(sys.argv[1])).start("digits", {"steps": 40}, name="alone")
+from convscope.lab.jobs.jobs import TrainingJobs
+TrainingJobs(Path(sys.argv[1])).start("digits", {"steps": 40}, name="alone")
 print("begun", flush=True)
 time.sleep(600)
 """
@@ -368,46 +368,46 @@ def test_a_training_outlives_the_lab_that_began_it(tmp_path):
     ) as begun:
         assert begun.stdout.readline() == b"begun\n"
         os.killpg(begun.pid, signal.SIGKILL)  # as when its terminal is closed
-    known = Trainings(tmp_path)
-    assert state_of(known, "alone").state not in ENDED
-    assert known.told("alone")["title"] == "lenet5 on digits"
-    assert wait_for(lambda: state_of(known, "alone").state in ENDED)
-    assert state_of(known, "alone").state == "done"
+    jobs = TrainingJobs(tmp_path)
+    assert state_of(jobs, "alone").state not in ENDED
+    assert jobs.details("alone")["title"] == "lenet5 on digits"
+    assert wait_for(lambda: state_of(jobs, "alone").state in ENDED)
+    assert state_of(jobs, "alone").state == "done"
 
 
 def test_what_failed_before_it_began_says_why_also_to_the_next_lab(tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
-    known = Trainings(tmp_path / "runs", data=[str(empty)])
-    known.start("empty", {}, name="a")
-    assert wait_for(lambda: state_of(known, "a").state == "failed")
+    jobs = TrainingJobs(tmp_path / "runs", data=[str(empty)])
+    jobs.start("empty", {}, name="a")
+    assert wait_for(lambda: state_of(jobs, "a").state == "failed")
     assert not (tmp_path / "runs" / "a").exists()
-    for other in (known, Trainings(tmp_path / "runs")):
-        told = other.told("a")
+    for other in (jobs, TrainingJobs(tmp_path / "runs")):
+        told = other.details("a")
         assert told["state"] == "failed"
         assert str(empty) in told["sentence"]
         assert not told["sentence"].startswith("convscope")
-        assert [one["name"] for one in other.listed()] == ["a"]
+        assert [one["name"] for one in other.list_runs()] == ["a"]
     with pytest.raises(RequestError, match="never began"):
-        known.resume("a")
-    known.start("digits", {"steps": 1}, name="a")  # its name is free for another try
-    assert wait_for(lambda: state_of(known, "a").state == "done")
+        jobs.resume("a")
+    jobs.start("digits", {"steps": 1}, name="a")  # its name is free for another try
+    assert wait_for(lambda: state_of(jobs, "a").state == "done")
 
 
 def test_a_run_that_was_deleted_is_gone(tmp_path):
-    known = Trainings(tmp_path / "runs")
-    known.start("digits", {"steps": 1}, name="a")
-    assert wait_for(lambda: state_of(known, "a").state == "done")
+    jobs = TrainingJobs(tmp_path / "runs")
+    jobs.start("digits", {"steps": 1}, name="a")
+    assert wait_for(lambda: state_of(jobs, "a").state == "done")
     (tmp_path / "runs" / "a").rename(tmp_path / "away")
-    assert known.listed() == []
+    assert jobs.list_runs() == []
 
 
 def test_a_process_that_was_killed_before_it_spoke_has_failed(tmp_path):
-    known = Trainings(tmp_path)
-    known.start("digits", {}, name="a")
-    known.children._own["a"].kill()
-    known.children._own["a"].wait()
-    told = state_of(known, "a")
+    jobs = TrainingJobs(tmp_path)
+    jobs.start("digits", {}, name="a")
+    jobs.processes._own["a"].kill()
+    jobs.processes._own["a"].wait()
+    told = state_of(jobs, "a")
     assert told.state == "failed"
     assert told.message == "Its process ended before it said anything."
 
@@ -415,36 +415,36 @@ def test_a_process_that_was_killed_before_it_spoke_has_failed(tmp_path):
 def test_a_killed_training_goes_on_from_the_page(tmp_path, monkeypatch):
     monkeypatch.setattr(status, "_SILENT_SECONDS", 0.3)
     monkeypatch.setattr(status, "_LOCK_SECONDS", 0.0)
-    known = Trainings(tmp_path)
-    known.start("digits", {"epochs": 2000, "checkpoint_seconds": 0.1}, name="a")
-    assert wait_for(lambda: state_of(known, "a").state == "training")
-    assert wait_for(lambda: (known.told("a")["now"]["saved_step"] or 0) > 0)
-    known.children._own["a"].kill()
-    assert wait_for(lambda: state_of(known, "a").state == "interrupted")
-    before = known.told("a")["now"]["saved_step"]
-    known.resume("a")
-    assert state_of(known, "a").state == "starting"
+    jobs = TrainingJobs(tmp_path)
+    jobs.start("digits", {"epochs": 2000, "checkpoint_seconds": 0.1}, name="a")
+    assert wait_for(lambda: state_of(jobs, "a").state == "training")
+    assert wait_for(lambda: (jobs.details("a")["now"]["saved_step"] or 0) > 0)
+    jobs.processes._own["a"].kill()
+    assert wait_for(lambda: state_of(jobs, "a").state == "interrupted")
+    before = jobs.details("a")["now"]["saved_step"]
+    jobs.resume("a")
+    assert state_of(jobs, "a").state == "starting"
     with pytest.raises(RequestError, match="a is starting"):
-        known.resume("a")
-    assert wait_for(lambda: state_of(known, "a").state == "training")
-    number = known.request("a", "stop")
-    assert wait_for(lambda: state_of(known, "a").state == "stopped")
-    now = known.told("a")["now"]
+        jobs.resume("a")
+    assert wait_for(lambda: state_of(jobs, "a").state == "training")
+    number = jobs.request("a", "stop")
+    assert wait_for(lambda: state_of(jobs, "a").state == "stopped")
+    now = jobs.details("a")["now"]
     assert now["step"] >= before
     assert now["acknowledged"] == number
-    assert wait_for(lambda: not known.children.is_alive("a"))
+    assert wait_for(lambda: not jobs.processes.is_alive("a"))
 
 
 def test_a_resume_that_fails_says_why(tmp_path):
     run = fake_run(tmp_path / "a", now={"state": "stopped", "message": "Before."}, beat=99)
-    known = Trainings(tmp_path)
+    jobs = TrainingJobs(tmp_path)
     with run.locked():
-        known.resume("a")
-        assert wait_for(lambda: state_of(known, "a").state == "failed")
-    assert "written by another process" in state_of(known, "a").message
-    assert "written by another process" in Trainings(tmp_path).told("a")["sentence"]
+        jobs.resume("a")
+        assert wait_for(lambda: state_of(jobs, "a").state == "failed")
+    assert "written by another process" in state_of(jobs, "a").message
+    assert "written by another process" in TrainingJobs(tmp_path).details("a")["sentence"]
     tell(run.path, {"state": "done"})  # what it tells later counts again
-    assert state_of(known, "a").state == "done"
+    assert state_of(jobs, "a").state == "done"
 
 
 # Opened.
@@ -464,45 +464,45 @@ def put_weights(run, seed):
 
 
 def test_a_run_is_opened_once_and_again_for_better_weights(tmp_path, weighted):
-    shelf = Shelf()
-    asked = client(Trainings(tmp_path / "runs"), shelf)
+    store = ModelStore()
+    asked = client(TrainingJobs(tmp_path / "runs"), store)
     assert asked.post("/api/runs/a/open").json() == {"network": "a"}
-    first = shelf.network("a")
-    images = [look.id for look in first.images]
+    first = store.model("a")
+    images = [recorded.id for recorded in first.images]
     assert len(images) == 3
     assert asked.post("/api/runs/a/open").json() == {"network": "a"}
-    assert shelf.network("a") is first
+    assert store.model("a") is first
     put_weights(weighted, 1)
     assert asked.post("/api/runs/a/open").json() == {"network": "a"}
-    newer = shelf.network("a")
-    assert list(shelf.networks) == ["a"]
-    assert [look.id for look in newer.images] == images
+    newer = store.model("a")
+    assert list(store.models) == ["a"]
+    assert [recorded.id for recorded in newer.images] == images
     expected, _ = load_network(weighted)
     assert newer.net.conv1.weight.equal(expected.conv1.weight)
     assert not newer.net.conv1.weight.equal(first.net.conv1.weight)
 
 
 def test_a_run_that_the_lab_was_begun_with_is_not_opened_twice(tmp_path, weighted):
-    shelf = Shelf()
-    shelf.open(weighted.path)
-    asked = client(Trainings(tmp_path / "runs"), shelf)
+    store = ModelStore()
+    store.open(weighted.path)
+    asked = client(TrainingJobs(tmp_path / "runs"), store)
     assert asked.post("/api/runs/a/open").json() == {"network": "a"}
-    assert list(shelf.networks) == ["a"]
+    assert list(store.models) == ["a"]
 
 
 def test_a_run_without_weights_is_not_opened(tmp_path):
     fake_run(tmp_path / "a")
-    answer = client(Trainings(tmp_path)).post("/api/runs/a/open")
+    answer = client(TrainingJobs(tmp_path)).post("/api/runs/a/open")
     assert answer.status_code == 404
     assert "no trained weights yet" in answer.json()["sentence"]
 
 
 def test_looking_at_states_costs_no_lock_twice_in_a_row(tmp_path, monkeypatch):
     fake_run(tmp_path / "a", now={"state": "training"}, beat=60)
-    known = Trainings(tmp_path)
+    jobs = TrainingJobs(tmp_path)
     taken = []
     monkeypatch.setattr(status.filelock.FileLock, "acquire", lambda *_, **__: taken.append(1))
     (tmp_path / "a" / ".lock").touch()
     for _ in range(5):
-        state_of(known, "a")
+        state_of(jobs, "a")
     assert len(taken) <= 1

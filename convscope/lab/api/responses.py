@@ -1,0 +1,25 @@
+"""Responses and parameters that several routes share."""
+
+from collections.abc import Mapping
+
+from fastapi import Response
+
+from convscope.errors import RequestError
+
+KEEP = {"Cache-Control": "private, max-age=3600"}
+"""Headers of a response that never changes under its address."""
+
+
+def binary(data: bytes, headers: Mapping[str, str] | None = None) -> Response:
+    """Bytes that the browser may cache, unless the headers say otherwise."""
+    return Response(
+        data, media_type="application/octet-stream", headers={**KEEP, **(headers or {})}
+    )
+
+
+def parse_integers(text: str) -> list[int]:
+    """Integers separated by commas. Raises RequestError for anything else."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise RequestError(f"{text!r} is not a list of integers.") from None
