@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from convscope import build
+from convscope import create_model
 from convscope.errors import RequestError
 from convscope.explanation.recording import record
 
@@ -15,7 +15,7 @@ from convscope.explanation.recording import record
 @pytest.fixture(scope="module")
 def lenet():
     torch.manual_seed(0)
-    return record(build("lenet5").eval(), torch.randn(1, 32, 32))
+    return record(create_model("lenet5").eval(), torch.randn(1, 32, 32))
 
 
 @pytest.fixture(scope="module")
