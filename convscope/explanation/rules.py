@@ -1,4 +1,4 @@
-"""Which rule explains which kind of operation."""
+"""Which function explains which kind of operation."""
 
 from collections.abc import Callable
 
@@ -13,73 +13,60 @@ from convscope.explanation import (
     windows,
 )
 from convscope.explanation.operation_view import Index, OperationView
-from convscope.recording import OVERWRITTEN
+from convscope.recording import KINDS
+from convscope.recording.kinds import Rule
 from convscope.terms import Decomposition
 
-Rule = Callable[[OperationView, Index], Decomposition]
+Explain = Callable[[OperationView, Index], Decomposition]
 
-_MOVED = (
-    *("flatten", "view", "reshape", "unflatten", "squeeze", "unsqueeze", "ravel", "view_as"),
-    *("permute", "transpose", "movedim", "moveaxis", "T", "mT", "t", "reshape_as", "expand_as"),
-    *("contiguous", "clone", "detach", "data", "alias", "requires_grad", "expand", "repeat"),
-    *("getitem", "setitem", "chunk", "split", "tensor_split", "unbind", "narrow", "select"),
-    *("index_select", "gather", "take_along_dim", "repeat_interleave", "tile", "broadcast_to"),
-    *("cat", "stack", "hstack", "vstack", "pad", "roll", "flip", "fliplr", "flipud", "rot90"),
-    *("pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "unfold", "masked_fill", "copy"),
-    *("native_channel_shuffle", "diagonal", "tril", "triu", "positive"),
-)
-_CAST = ("to", "float", "double", "half", "bfloat16", "type", "type_as", "cpu", "cuda")
-_DRAWN = (
-    *("rand", "randn", "randint", "randperm", "bernoulli", "uniform", "normal", "empty", "zeros"),
-    *("ones", "full", "arange", "linspace", "eye", "tensor", "zeros_like", "ones_like"),
-    *("empty_like", "full_like", "rand_like", "randn_like", "new_empty", "new_zeros", "new_ones"),
-    *("new_full", "new_tensor", "zero", "fill"),
-)
-_DROPOUT = ("dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout")
-
-RULES: dict[str, Rule] = {
-    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), windows.convolution),
-    **dict.fromkeys((f"conv_transpose{n}d" for n in (1, 2, 3)), windows.transposed),
-    "LocallyConnected2d": windows.locally_connected,
-    "TableConv2d": windows.table,
-    "linear": dense.dense,
-    **dict.fromkeys(("matmul", "bmm", "mm", "mv", "addmm", "baddbmm"), dense.matrices),
-    "RadialBasis": dense.radial,
-    **dict.fromkeys((f"max_pool{n}d" for n in (1, 2, 3)), pooling.largest),
-    **dict.fromkeys((f"avg_pool{n}d" for n in (1, 2, 3)), pooling.average),
-    **dict.fromkeys((f"adaptive_avg_pool{n}d" for n in (1, 2, 3)), pooling.adaptive_average),
-    **dict.fromkeys((f"adaptive_max_pool{n}d" for n in (1, 2, 3)), pooling.adaptive_largest),
-    **dict.fromkeys(("mean", "sum", "amax", "amin", "max", "min"), pooling.reduced),
-    "MinPool2d": pooling.smallest,
-    "Subsampling2d": pooling.subsampling,
+FUNCTIONS: dict[Rule, Explain] = {
+    "convolution": windows.convolution,
+    "transposed_convolution": windows.transposed,
+    "locally_connected": windows.locally_connected,
+    "connection_table": windows.table,
+    "dense": dense.dense,
+    "matrix_product": dense.matrices,
+    "radial_basis": dense.radial,
+    "max_pool": pooling.largest,
+    "avg_pool": pooling.average,
+    "adaptive_avg_pool": pooling.adaptive_average,
+    "adaptive_max_pool": pooling.adaptive_largest,
+    "min_pool": pooling.smallest,
+    "subsampling": pooling.subsampling,
+    "reduction": pooling.reduced,
     "batch_norm": normalization.batch_norm,
     "instance_norm": normalization.instance_norm,
     "group_norm": normalization.group_norm,
     "layer_norm": normalization.layer_norm,
     "local_response_norm": normalization.response_norm,
-    "LocalResponseNorm": normalization.paper_response_norm,
-    **dict.fromkeys(("softmax", "log_softmax"), normalization.softmax),
-    **dict.fromkeys(activation.CURVES, activation.curve),
-    "ScaledTanh": activation.scaled_tanh,
-    "prelu": activation.parametric,
-    "pow": activation.power,
-    **dict.fromkeys(("add", "sub", "rsub"), arithmetic.add),
-    "mul": arithmetic.multiply,
-    **dict.fromkeys(("div", "rdiv"), arithmetic.divide),
-    "neg": arithmetic.negate,
-    "addcmul": arithmetic.add_product,
-    **dict.fromkeys(arithmetic.COMPARISONS, arithmetic.compare),
-    **dict.fromkeys(_DRAWN, arithmetic.drawn),
+    "paper_response_norm": normalization.paper_response_norm,
+    "softmax": normalization.softmax,
     "norm": normalization.length,
     "normalize": normalization.unit_length,
-    **dict.fromkeys(("maximum", "minimum"), arithmetic.extreme),
+    "curve": activation.curve,
+    "scaled_tanh": activation.scaled_tanh,
+    "prelu": activation.parametric,
+    "power": activation.power,
+    "add": arithmetic.add,
+    "multiply": arithmetic.multiply,
+    "divide": arithmetic.divide,
+    "negate": arithmetic.negate,
+    "addcmul": arithmetic.add_product,
+    "maximum": arithmetic.extreme,
+    "comparison": arithmetic.compare,
     "where": arithmetic.choose,
-    **dict.fromkeys(_DROPOUT, arithmetic.dropout),
-    "DropPath": arithmetic.drop_path,
-    "FractalJoin": arithmetic.join,
-    **dict.fromkeys(_MOVED, shape_ops.moved),
-    **dict.fromkeys(_CAST, shape_ops.cast),
-    OVERWRITTEN: shape_ops.overwritten,
-    **dict.fromkeys(linear.WEIGHTED, linear.weighted),
+    "generated": arithmetic.drawn,
+    "dropout": arithmetic.dropout,
+    "drop_path": arithmetic.drop_path,
+    "fractal_join": arithmetic.join,
+    "move": shape_ops.moved,
+    "cast": shape_ops.cast,
+    "overwrite": shape_ops.overwritten,
+    "linear_map": linear.weighted,
+}
+"""By the rule's name in the table of operation kinds."""
+
+RULES: dict[str, Explain] = {
+    kind.name: FUNCTIONS[kind.rule] for kind in KINDS.values() if kind.rule is not None
 }
 """By the kind of the operation."""

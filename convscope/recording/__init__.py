@@ -2,18 +2,22 @@
 
 from torch import Tensor, nn
 
+from convscope.recording.kinds import KINDS, OVERWRITTEN, Kind, get_kind
 from convscope.recording.operation import IMAGE, Call, Operation, Shape, Source
-from convscope.recording.raw_operation import OVERWRITTEN, Pass
+from convscope.recording.raw_operation import Pass
 from convscope.recording.recorder import run_once
 
 __all__ = [
     "IMAGE",
+    "KINDS",
     "OVERWRITTEN",
     "Call",
+    "Kind",
     "Operation",
     "Pass",
     "Shape",
     "Source",
+    "get_kind",
     "operations",
     "run_once",
 ]

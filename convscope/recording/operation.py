@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 from torch import Tensor, nn
 
-from convscope.recording.signatures import by_name
+from convscope.recording.signatures import name_arguments
 
 IMAGE = "image"
 """The name of what the network was given, where an operation's operands are named."""
@@ -77,7 +77,8 @@ class Operation:
         convscope knows none, with a Source in the place of each tensor; of a layer, its inputs."""
         if self.layer is not None:
             return {str(place): value for place, value in enumerate(self.call.args)}
-        return {**by_name(self.call.function, self.call.args), **self.call.kwargs}
+        names = name_arguments(self.kind, self.call.function, self.call.args)
+        return {**names, **self.call.kwargs}
 
     @cached_property
     def arguments(self) -> Mapping[str, Any]:

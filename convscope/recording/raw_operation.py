@@ -11,9 +11,6 @@ from convscope.recording.operation import IMAGE, Call, Operation, Shape, Source,
 FIRST = -1
 """The number of the image, among those of the operations, which begin at 0; constants lie below."""
 
-OVERWRITTEN = "overwritten"
-"""The kind of what happens to a tensor that is changed through another one."""
-
 
 @dataclass(slots=True)
 class Noted:

@@ -15,8 +15,9 @@ from torch.nn.modules.module import (
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
+from convscope.recording.kinds import OVERWRITTEN
 from convscope.recording.operation import IMAGE, replaced, tensors_in
-from convscope.recording.raw_operation import FIRST, OVERWRITTEN, Noted, Pass, Taken, Write, named
+from convscope.recording.raw_operation import FIRST, Noted, Pass, Taken, Write, named
 from convscope.recording.retention import Changes, Held, State, memory, same_dice, written_by
 from convscope.recording.signatures import kind_of
 

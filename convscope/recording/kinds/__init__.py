@@ -1,0 +1,39 @@
+"""The table of operation kinds: what the rest of convscope knows of each function of torch.
+
+Recording, receptive fields, summaries, explanations and the page all read this table, and no other
+list of kinds exists. A kind that is not in it is still recorded: its values are shown, its units
+may depend on everything, and its label is its own name.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from convscope.recording.kinds.elementwise import ELEMENTWISE
+from convscope.recording.kinds.kind import Drawing, FieldEffect, Kind, MultiplyAdds, Rule
+from convscope.recording.kinds.layers import LAYERS
+from convscope.recording.kinds.movement import MOVEMENT, OVERWRITTEN
+
+__all__ = [
+    "KINDS",
+    "OVERWRITTEN",
+    "Drawing",
+    "FieldEffect",
+    "Kind",
+    "MultiplyAdds",
+    "Rule",
+    "get_kind",
+]
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {kind.name: kind for kind in (*LAYERS, *ELEMENTWISE, *MOVEMENT)}
+)
+"""Every row, by name."""
+
+
+def get_kind(name: str) -> Kind:
+    """The row of a kind; a row of defaults where the table has none.
+
+    >>> get_kind("conv2d").label, get_kind("add").label, get_kind("sort").label
+    ('Conv', 'add', 'sort')
+    """
+    return KINDS.get(name) or Kind(name, label=name)

@@ -1,0 +1,157 @@
+"""What a row of the table of operation kinds says, and the words that it may say it in."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Rule = Literal[
+    "add",
+    "addcmul",
+    "adaptive_avg_pool",
+    "adaptive_max_pool",
+    "avg_pool",
+    "batch_norm",
+    "cast",
+    "comparison",
+    "connection_table",
+    "convolution",
+    "curve",
+    "dense",
+    "divide",
+    "drop_path",
+    "dropout",
+    "fractal_join",
+    "generated",
+    "group_norm",
+    "instance_norm",
+    "layer_norm",
+    "linear_map",
+    "local_response_norm",
+    "locally_connected",
+    "matrix_product",
+    "max_pool",
+    "maximum",
+    "min_pool",
+    "move",
+    "multiply",
+    "negate",
+    "norm",
+    "normalize",
+    "overwrite",
+    "paper_response_norm",
+    "power",
+    "prelu",
+    "radial_basis",
+    "reduction",
+    "scaled_tanh",
+    "softmax",
+    "subsampling",
+    "transposed_convolution",
+    "where",
+]
+"""Names of the rules that explain a unit; `explanation/rules.py` has their functions."""
+
+FieldEffect = Literal[
+    "adaptive_pool",
+    "attention",
+    "channel_shuffle",
+    "chunk",
+    "concatenation",
+    "convolution",
+    "copy",
+    "cross_channel",
+    "dense",
+    "elementwise",
+    "first_operand",
+    "flip",
+    "full_field",
+    "index",
+    "matrix_product",
+    "narrow",
+    "no_dependency",
+    "normalized",
+    "pad",
+    "permute",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "pool",
+    "reduction",
+    "repeat",
+    "repeat_interleave",
+    "reshape",
+    "resize",
+    "roll",
+    "rot90",
+    "select",
+    "sliding_layer",
+    "transposed_convolution",
+    "unfold",
+    "write",
+]
+"""What an operation does to receptive fields; `receptive/` has the functions. `full_field` is for
+operations whose units may depend on everything that any operand depends on."""
+
+MultiplyAdds = Literal[
+    "attention",
+    "connection_table",
+    "convolution",
+    "linear",
+    "locally_connected",
+    "matrix_product",
+    "multi_head_attention",
+    "subsampling",
+    "transposed_convolution",
+]
+"""Formulas that count multiply-adds; `summaries/counts.py` has the functions."""
+
+Drawing = Literal[
+    "activation",
+    "add",
+    "avgpool",
+    "concat",
+    "conv",
+    "dense",
+    "maxpool",
+    "mean",
+    "minpool",
+    "mul",
+    "norm",
+    "other",
+    "softmax",
+]
+"""How the page draws an operation and words its sentences; `other` is a plain box."""
+
+InSummary = Literal["row", "activation", "hidden"]
+"""A row of its own; the activation column of the row it acts on; or no row."""
+
+OnPage = Literal["row", "merged", "hidden"]
+"""A volume of its own; part of the volume it acts on; or no volume."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of operation: one row of the table that every part of convscope reads.
+
+    Attributes:
+        name: torch's name of the function (`conv2d`), or the class of a layer of convscope's.
+        label: its one word in summaries and on the page: the name of torch.nn's layer without the
+            number of axes (`Conv`, `ReLU`), and the function's where torch.nn has no layer (`add`).
+        arguments: names of its positional arguments, for functions without a Python signature; one
+            that begins with `*` collects the rest.
+        aliases: torch's other names for the same function.
+        rule: explains the value of a unit; None where only the value can be shown.
+        field: what it does to receptive fields.
+        multiply_adds: the formula of its cost; None where it costs none.
+        drawing: how the page draws it.
+        in_summary, on_page: where it appears.
+    """
+
+    name: str
+    label: str
+    arguments: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    rule: Rule | None = None
+    field: FieldEffect = "full_field"
+    multiply_adds: MultiplyAdds | None = None
+    drawing: Drawing = "other"
+    in_summary: InSummary = "row"
+    on_page: OnPage = "row"

@@ -1,0 +1,220 @@
+"""Kinds with weights, windows or statistics: convolution, products, pooling, normalization."""
+
+from functools import partial
+
+from convscope.recording.kinds.kind import Kind
+
+_AXES = (1, 2, 3)
+_CONVOLUTION = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+_TRANSPOSED = (*_CONVOLUTION[:5], "output_padding", "groups", "dilation")
+_WINDOW = ("input", "kernel_size", "stride", "padding")
+_AVERAGE = (*_WINDOW, "ceil_mode", "count_include_pad")
+_PAIR = ("input", "other")
+_BIAS_AND_PAIR = ("bias", "input", "other")
+
+_convolution = partial(
+    Kind,
+    label="Conv",
+    arguments=_CONVOLUTION,
+    rule="convolution",
+    field="convolution",
+    multiply_adds="convolution",
+    drawing="conv",
+)
+_transposed = partial(
+    Kind,
+    label="ConvTranspose",
+    arguments=_TRANSPOSED,
+    rule="transposed_convolution",
+    field="transposed_convolution",
+    multiply_adds="transposed_convolution",
+    drawing="conv",
+)
+_product = partial(
+    Kind, rule="matrix_product", field="matrix_product", multiply_adds="matrix_product"
+)
+_adaptive = partial(Kind, field="adaptive_pool")
+_reduction = partial(Kind, field="reduction", arguments=("input", "dim", "keepdim"))
+_norm = partial(Kind, field="normalized", drawing="norm")
+
+CONVOLUTIONS = (
+    *(_convolution(f"conv{n}d") for n in _AXES),
+    *(_transposed(f"conv_transpose{n}d") for n in _AXES),
+    Kind(
+        "LocallyConnected2d",
+        "LocallyConnected",
+        rule="locally_connected",
+        field="sliding_layer",
+        multiply_adds="locally_connected",
+        drawing="conv",
+    ),
+    Kind(
+        "TableConv2d",
+        "TableConv",
+        rule="connection_table",
+        field="sliding_layer",
+        multiply_adds="connection_table",
+        drawing="conv",
+    ),
+)
+
+PRODUCTS = (
+    Kind(
+        "linear",
+        "Linear",
+        arguments=("input", "weight", "bias"),
+        rule="dense",
+        field="dense",
+        multiply_adds="linear",
+        drawing="dense",
+    ),
+    Kind("RadialBasis", "RadialBasis", rule="radial_basis", field="dense", drawing="dense"),
+    _product("matmul", "matmul", arguments=_PAIR),
+    _product("bmm", "bmm", arguments=_PAIR),
+    _product("mm", "mm", arguments=_PAIR, aliases=("spmm",)),
+    _product("mv", "mv", arguments=_PAIR),
+    _product("addmm", "addmm", arguments=_BIAS_AND_PAIR),
+    _product("baddbmm", "baddbmm", arguments=_BIAS_AND_PAIR),
+    Kind("einsum", "einsum", rule="linear_map"),
+    Kind(
+        "scaled_dot_product_attention",
+        "attention",
+        arguments=("query", "key", "value", "attn_mask", "dropout_p"),
+        rule="linear_map",
+        field="attention",
+        multiply_adds="attention",
+    ),
+    Kind(
+        "multi_head_attention_forward",
+        "MultiheadAttention",
+        arguments=("query", "key", "value"),
+        multiply_adds="multi_head_attention",
+    ),
+)
+
+POOLING = (
+    *(
+        Kind(
+            f"max_pool{n}d",
+            "MaxPool",
+            arguments=(*_WINDOW, "dilation", "ceil_mode"),
+            aliases=(f"max_pool{n}d_with_indices",),
+            rule="max_pool",
+            field="pool",
+            drawing="maxpool",
+        )
+        for n in _AXES
+    ),
+    *(
+        Kind(
+            f"avg_pool{n}d",
+            "AvgPool",
+            arguments=_AVERAGE if n == 1 else (*_AVERAGE, "divisor_override"),
+            rule="avg_pool",
+            field="pool",
+            drawing="avgpool",
+        )
+        for n in _AXES
+    ),
+    *(
+        Kind(
+            f"lp_pool{n}d",
+            "LPPool",
+            arguments=("input", "norm_type", "kernel_size", "stride", "ceil_mode"),
+            field="pool",
+        )
+        for n in _AXES
+    ),
+    *(
+        _adaptive(
+            f"adaptive_max_pool{n}d",
+            "AdaptiveMaxPool",
+            aliases=(f"adaptive_max_pool{n}d_with_indices",),
+            rule="adaptive_max_pool",
+            drawing="maxpool",
+        )
+        for n in _AXES
+    ),
+    *(
+        _adaptive(
+            f"adaptive_avg_pool{n}d",
+            "AdaptiveAvgPool",
+            rule="adaptive_avg_pool",
+            drawing="avgpool",
+        )
+        for n in _AXES
+    ),
+    Kind("MinPool2d", "MinPool", rule="min_pool", field="sliding_layer", drawing="minpool"),
+    Kind(
+        "Subsampling2d",
+        "Subsampling",
+        rule="subsampling",
+        field="sliding_layer",
+        multiply_adds="subsampling",
+        drawing="avgpool",
+    ),
+    Kind("interpolate", "Upsample", rule="linear_map", field="resize"),
+    Kind("grid_sample", "grid_sample", rule="linear_map"),
+)
+
+REDUCTIONS = (
+    _reduction("mean", "mean", rule="reduction", drawing="mean"),
+    _reduction("sum", "sum", rule="reduction"),
+    _reduction("amax", "amax", rule="reduction"),
+    _reduction("amin", "amin", rule="reduction"),
+    _reduction("max", "max", rule="reduction"),
+    _reduction("min", "min", rule="reduction"),
+    _reduction("prod", "prod"),
+    _reduction("logsumexp", "logsumexp"),
+    _reduction("argmax", "argmax"),
+    _reduction("argmin", "argmin"),
+    _reduction("std", "std", arguments=("input", "dim", "unbiased", "keepdim")),
+    _reduction("var", "var", arguments=("input", "dim", "unbiased", "keepdim")),
+    _reduction("norm", "norm", arguments=("input", "p", "dim", "keepdim"), rule="norm"),
+    _reduction(
+        "vector_norm", "vector_norm", arguments=("input", "ord", "dim", "keepdim"), rule="norm"
+    ),
+)
+
+NORMALIZATION = (
+    _norm(
+        "batch_norm",
+        "BatchNorm",
+        arguments=(
+            *("input", "running_mean", "running_var", "weight", "bias"),
+            *("training", "momentum", "eps"),
+        ),
+        rule="batch_norm",
+        on_page="merged",
+    ),
+    _norm(
+        "layer_norm",
+        "LayerNorm",
+        arguments=("input", "normalized_shape", "weight", "bias", "eps"),
+        rule="layer_norm",
+    ),
+    _norm(
+        "group_norm",
+        "GroupNorm",
+        arguments=("input", "num_groups", "weight", "bias", "eps"),
+        rule="group_norm",
+    ),
+    _norm("instance_norm", "InstanceNorm", rule="instance_norm"),
+    Kind(
+        "local_response_norm",
+        "LRN",
+        rule="local_response_norm",
+        field="cross_channel",
+        drawing="norm",
+    ),
+    Kind(
+        "LocalResponseNorm",
+        "LRN",
+        rule="paper_response_norm",
+        field="cross_channel",
+        drawing="norm",
+    ),
+    _norm("normalize", "normalize", rule="normalize"),
+)
+
+LAYERS = (*CONVOLUTIONS, *PRODUCTS, *POOLING, *REDUCTIONS, *NORMALIZATION)
