@@ -20,7 +20,7 @@ class Fields:
         if seen is None or len(at) != len(seen.dims):
             return None
         axes, clipped = seen.axes_at(at), seen.box(at)
-        if all(axis.is_nothing for axis in axes):
+        if all(axis.is_empty for axis in axes):
             return None
         box = tuple(
             axis.field.box(unit) if axis.field else part or (0, 0)

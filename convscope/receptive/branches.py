@@ -5,47 +5,59 @@ from dataclasses import replace
 from functools import reduce
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convscope.receptive.seen import Axes, Axis, Dims, Factor, Seen, Unknown, length, lengths
-
-Which = NDArray[np.intp]
+from convscope.receptive.field_map import (
+    Axes,
+    AxisField,
+    BranchIndex,
+    Dims,
+    Factor,
+    FieldMap,
+    UnknownDependency,
+    factor_shape,
+    length,
+)
 
 
 def union(several: Iterable[Axes]) -> Axes:
-    """What units see that see all of these."""
-    return reduce(lambda one, two: tuple(map(Axis.union, one, two)), several)
+    """The fields of units that depend on all of these."""
+    return reduce(lambda one, two: tuple(map(AxisField.union, one, two)), several)
 
 
-def settled(
-    axes: Axes | None, dims: Dims, branches: Sequence[Axes], which: Which, *, exact: bool = True
-) -> Seen:
-    """Without the branches that no unit is of, and those that see alike as one.
+def resolve(
+    axes: Axes | None,
+    dims: Dims,
+    branches: Sequence[Axes],
+    branch_index: BranchIndex,
+    *,
+    exact: bool = True,
+) -> FieldMap:
+    """Drop the branches without units, and make one branch of those with equal fields.
 
-    `axes` is the union, where it is known; `which` may be as short as broadcasting allows.
+    `axes` is the union, where it is known; `branch_index` may be as short as broadcasting allows.
     """
-    there, places = np.unique(which, return_inverse=True)
+    used, positions = np.unique(branch_index, return_inverse=True)
     numbers: dict[Axes, int] = {}
-    renamed = [numbers.setdefault(branches[int(old)], len(numbers)) for old in there]
+    renumbered = [numbers.setdefault(branches[int(old)], len(numbers)) for old in used]
     kept = tuple(numbers)
     if len(kept) == 1:
-        return Seen(kept[0], dims, exact)
-    whole = np.asarray(renamed, dtype=np.intp)[places.reshape(which.shape)]
-    return Seen(
+        return FieldMap(kept[0], dims, exact)
+    index = np.asarray(renumbered, dtype=np.intp)[positions.reshape(branch_index.shape)]
+    return FieldMap(
         union(kept) if axes is None else axes,
         dims,
         exact,
         kept,
-        np.broadcast_to(whole, lengths(dims)),
+        np.broadcast_to(index, factor_shape(dims)),
     )
 
 
-def mixed(seen: Seen, places: Collection[int], *, keep: bool) -> Seen:
-    """Unite along the dimensions `places` what units see, each of which then is one unit.
+def mix(fields: FieldMap, along: Collection[int], *, keep: bool) -> FieldMap:
+    """Unite the fields along some dimensions, each of which then has length 1.
 
-    With `keep` there are as many units as before, all of which see that.
+    With `keep` there are as many units as before, all of which have the united field.
     """
-    axes_in = {axis for place in places for axis, _ in seen.dims[place] if axis is not None}
+    axes_in = {axis for dim in along for axis, _ in fields.dims[dim] if axis is not None}
 
     def change(axes: Axes) -> Axes:
         return tuple(
@@ -54,177 +66,182 @@ def mixed(seen: Seen, places: Collection[int], *, keep: bool) -> Seen:
         )
 
     dims = tuple(
-        tuple((axis, 1) for axis, _ in dim) if place in places and not keep else dim
-        for place, dim in enumerate(seen.dims)
+        tuple((axis, 1) for axis, _ in factors) if dim in along and not keep else factors
+        for dim, factors in enumerate(fields.dims)
     )
-    owners = [place for place, dim in enumerate(seen.dims) for _ in dim]
-    united = _united(seen, [number for number, place in enumerate(owners) if place in places])
-    if united.which is None:
+    owners = [dim for dim, factors in enumerate(fields.dims) for _ in factors]
+    united = _mix_branches(fields, [factor for factor, dim in enumerate(owners) if dim in along])
+    if united.branch_index is None:
         return replace(united, axes=change(united.axes), dims=dims)
-    changed = united.changed(change, dims)
-    return replace(changed, which=np.broadcast_to(united.which, lengths(dims)))
+    changed = united.map_axes(change, dims)
+    index = np.broadcast_to(united.branch_index, factor_shape(dims))
+    return replace(changed, branch_index=index)
 
 
-def _united(seen: Seen, across: Sequence[int]) -> Seen:
-    """The branches that meet along axes of `which`, which it then has no length along."""
-    if seen.which is None:
-        return seen
-    across = [axis for axis in across if seen.which.shape[axis] > 1]
-    if not across:
-        return seen
-    front = list(range(len(across)))
-    turned = np.moveaxis(seen.which, across, front)
-    left = turned.shape[len(across) :]
+def _mix_branches(fields: FieldMap, factors: Sequence[int]) -> FieldMap:
+    """Unite the branches that meet along factors, where `branch_index` then has length 1."""
+    index = fields.branch_index
+    if index is None:
+        return fields
+    factors = [factor for factor in factors if index.shape[factor] > 1]
+    if not factors:
+        return fields
+    front = list(range(len(factors)))
+    turned = np.moveaxis(index, factors, front)
+    rest = turned.shape[len(factors) :]
     numbers: dict[frozenset[int], int] = {}
-    columns = turned.reshape(-1, int(np.prod(left, dtype=int))).T.tolist()
-    found = [numbers.setdefault(frozenset(column), len(numbers)) for column in columns]
+    columns = turned.reshape(-1, int(np.prod(rest, dtype=int))).T.tolist()
+    sets = [numbers.setdefault(frozenset(column), len(numbers)) for column in columns]
     branches = [
-        seen.axes if len(met) == len(seen.branches) else union(seen.branches[n] for n in met)
+        fields.axes if len(met) == len(fields.branches) else union(fields.branches[n] for n in met)
         for met in numbers
     ]
-    which = np.moveaxis(np.reshape(found, (*(1,) * len(across), *left)), front, across)
     if len(branches) == 1:
-        return Seen(branches[0], seen.dims, seen.exact)
-    return replace(seen, branches=tuple(branches), which=which)
+        return FieldMap(branches[0], fields.dims, fields.exact)
+    index = np.moveaxis(np.reshape(sets, (*(1,) * len(factors), *rest)), front, factors)
+    return replace(fields, branches=tuple(branches), branch_index=index)
 
 
-def laid(seen: Seen, dims: Sequence[tuple[Factor, ...]]) -> Seen:
-    """Other dimensions, in which the factors have the same order, some cut or joined."""
-    which = seen.which
-    if which is not None:
-        which = which.reshape(lengths(tuple(dims)))
-    return replace(seen, dims=tuple(dims), which=which)
+def relayout(fields: FieldMap, dims: Sequence[tuple[Factor, ...]]) -> FieldMap:
+    """Other dimensions of the same factors in the same order, some of them split or merged."""
+    index = fields.branch_index
+    if index is not None:
+        index = index.reshape(factor_shape(tuple(dims)))
+    return replace(fields, dims=tuple(dims), branch_index=index)
 
 
-def grouped(seen: Seen, place: int, groups: int) -> Seen:
-    """A dimension of channels as two, groups and the channels in each; Unknown for another."""
-    dim = seen.dims[place]
-    each, rest = divmod(length(dim), groups)
-    if rest or any(axis is not None and count > 1 for axis, count in dim):
-        raise Unknown
+def split_channels(fields: FieldMap, dim: int, groups: int) -> FieldMap:
+    """A dimension of channels as two: the groups, and the channels in each.
+
+    Raises UnknownDependency for a dimension that runs along the image.
+    """
+    factors = fields.dims[dim]
+    each, rest = divmod(length(factors), groups)
+    if rest or any(axis is not None and count > 1 for axis, count in factors):
+        raise UnknownDependency
     two = ((None, groups),), ((None, each),)
-    return laid(seen, (*seen.dims[:place], *two, *seen.dims[place + 1 :]))
+    return relayout(fields, (*fields.dims[:dim], *two, *fields.dims[dim + 1 :]))
 
 
-def joined(seen: Seen, place: int) -> Seen:
+def merge_channels(fields: FieldMap, dim: int) -> FieldMap:
     """A dimension and the next one as one dimension of channels."""
-    one = ((None, length(seen.dims[place]) * length(seen.dims[place + 1])),)
-    return laid(seen, (*seen.dims[:place], one, *seen.dims[place + 2 :]))
+    merged = ((None, length(fields.dims[dim]) * length(fields.dims[dim + 1])),)
+    return relayout(fields, (*fields.dims[:dim], merged, *fields.dims[dim + 2 :]))
 
 
-def repeated(seen: Seen, place: int, count: int) -> Seen:
-    """A dimension of one unit as `count` that see what it sees."""
-    dims = (*seen.dims[:place], ((None, count),), *seen.dims[place + 1 :])
-    if seen.which is None:
-        return replace(seen, dims=dims)
-    start = len(lengths(seen.dims[:place]))
-    stop = start + len(seen.dims[place])
-    shape = (*seen.which.shape[:start], 1, *seen.which.shape[stop:])
-    return replace(seen, dims=dims, which=np.broadcast_to(seen.which.reshape(shape), lengths(dims)))
+def repeat_unit(fields: FieldMap, dim: int, count: int) -> FieldMap:
+    """A dimension of length 1 as `count` units with the same field."""
+    dims = (*fields.dims[:dim], ((None, count),), *fields.dims[dim + 1 :])
+    index = fields.branch_index
+    if index is None:
+        return replace(fields, dims=dims)
+    start = len(factor_shape(fields.dims[:dim]))
+    stop = start + len(fields.dims[dim])
+    index = index.reshape((*index.shape[:start], 1, *index.shape[stop:]))
+    return replace(fields, dims=dims, branch_index=np.broadcast_to(index, factor_shape(dims)))
 
 
-def broadcast(operands: Sequence[Seen], shape: Sequence[int]) -> Seen:
+def broadcast(operands: Sequence[FieldMap], shape: Sequence[int]) -> FieldMap:
     """The union where operands meet element by element, broadcast to a shape."""
-    dims = _frame([seen.dims for seen in operands], shape)
-    axes = union(seen.axes for seen in operands)
-    if not any(seen.branches for seen in operands):
-        return Seen(axes, dims)
-    met, branches = np.zeros((1,) * len(lengths(dims)), dtype=np.intp), list[Axes]([])
-    for seen in operands:
-        own, which = seen.branches or (seen.axes,), _within(seen, dims)
+    dims = _frame([fields.dims for fields in operands], shape)
+    axes = union(fields.axes for fields in operands)
+    if not any(fields.branches for fields in operands):
+        return FieldMap(axes, dims)
+    met, branches = np.zeros((1,) * len(factor_shape(dims)), dtype=np.intp), list[Axes]([])
+    for fields in operands:
+        others, index = fields.branches or (fields.axes,), _index_within(fields, dims)
         if not branches:
-            met, branches = which, list(own)
+            met, branches = index, list(others)
             continue
-        pairs, places = np.unique(met * len(own) + which, return_inverse=True)
-        whole = np.broadcast_shapes(met.shape, which.shape)
-        met = places.reshape(whole)
+        pairs, positions = np.unique(met * len(others) + index, return_inverse=True)
+        met = positions.reshape(np.broadcast_shapes(met.shape, index.shape))
         branches = [
-            union([branches[int(pair) // len(own)], own[int(pair) % len(own)]]) for pair in pairs
+            union([branches[int(pair) // len(others)], others[int(pair) % len(others)]])
+            for pair in pairs
         ]
-    return settled(axes, dims, branches, met)
+    return resolve(axes, dims, branches, met)
 
 
 def _frame(several: Sequence[Dims], shape: Sequence[int]) -> Dims:
-    """The dimensions of what operands of these give that meet element by element.
+    """The dimensions of the result where operands of these dimensions meet element by element.
 
-    Raises Unknown where one runs along the image otherwise than another.
+    Raises UnknownDependency where one runs along the image otherwise than another.
     """
-    found: list[tuple[Factor, ...]] = []
-    for place, wanted in zip(range(-len(shape), 0), shape, strict=True):
-        options = {dims[place] for dims in several if len(dims) >= -place}
-        if any(length(dim) not in (1, wanted) for dim in options):
-            raise Unknown
-        options = {dim for dim in options if length(dim) == wanted}
-        along = {dim for dim in options if any(axis is not None for axis, _ in dim)}
-        if len(along) > 1 and wanted > 1:
-            raise Unknown
+    frame: list[tuple[Factor, ...]] = []
+    for dim, side in zip(range(-len(shape), 0), shape, strict=True):
+        options = {dims[dim] for dims in several if len(dims) >= -dim}
+        if any(length(factors) not in (1, side) for factors in options):
+            raise UnknownDependency
+        options = {factors for factors in options if length(factors) == side}
+        along = {factors for factors in options if any(axis is not None for axis, _ in factors)}
+        if len(along) > 1 and side > 1:
+            raise UnknownDependency
         choice = along if len(along) == 1 else options
-        found.append(choice.pop() if len(choice) == 1 else ((None, wanted),))
-    axes = [axis for dim in found for axis, _ in dim if axis is not None]
+        frame.append(choice.pop() if len(choice) == 1 else ((None, side),))
+    axes = [axis for factors in frame for axis, _ in factors if axis is not None]
     if len(axes) != len(set(axes)):
-        raise Unknown
-    return tuple(found)
+        raise UnknownDependency
+    return tuple(frame)
 
 
-def _within(seen: Seen, dims: Dims) -> Which:
-    """`which` of an operand as it lies within the dimensions of a result."""
-    if seen.which is None:
-        return np.zeros((1,) * len(lengths(dims)), dtype=np.intp)
-    which, missing, number = seen.which, len(dims) - len(seen.dims), 0
-    shape = [1] * len(lengths(dims[:missing]))
-    for own, wanted in zip(seen.dims, dims[missing:], strict=True):
-        mine = range(number, number + len(own))
-        number += len(own)
-        if own == wanted:
-            shape += which.shape[mine.start : mine.stop]
+def _index_within(fields: FieldMap, dims: Dims) -> BranchIndex:
+    """`branch_index` of an operand as it lies within the dimensions of a result."""
+    index = fields.branch_index
+    if index is None:
+        return np.zeros((1,) * len(factor_shape(dims)), dtype=np.intp)
+    missing, number = len(dims) - len(fields.dims), 0
+    shape = [1] * len(factor_shape(dims[:missing]))
+    for factors, wider in zip(fields.dims, dims[missing:], strict=True):
+        numbers = range(number, number + len(factors))
+        number += len(factors)
+        if factors == wider:
+            shape += index.shape[numbers.start : numbers.stop]
             continue
-        if any(axis is not None for axis, _ in wanted):
-            which = _flat(which, mine)
-        flat = all(which.shape[axis] == 1 for axis in mine)
-        shape += [1] * len(wanted) if flat else lengths((wanted,))
-    return which.reshape(shape)
+        if any(axis is not None for axis, _ in wider):
+            index = _flatten_constant(index, numbers)
+        is_flat = all(index.shape[axis] == 1 for axis in numbers)
+        shape += [1] * len(wider) if is_flat else factor_shape((wider,))
+    return index.reshape(shape)
 
 
-def _flat(which: Which, mine: Iterable[int]) -> Which:
-    """Without length along axes that it does not differ along; raises Unknown where it does."""
-    for axis in mine:
-        first = which.take([0], axis)
-        if (which != first).any():
-            raise Unknown
-        which = first
-    return which
+def _flatten_constant(index: BranchIndex, axes: Iterable[int]) -> BranchIndex:
+    """Length 1 along axes where the index is constant; raises UnknownDependency where it is not."""
+    for axis in axes:
+        first = index.take([0], axis)
+        if (index != first).any():
+            raise UnknownDependency
+        index = first
+    return index
 
 
-def side_by_side(several: Sequence[Seen], along: int) -> Seen:
+def concatenate(several: Sequence[FieldMap], along: int) -> FieldMap:
     """One after the other along a dimension of channels.
 
-    Raises Unknown where it, or another dimension of one of them, runs along the image.
+    Raises UnknownDependency where it, or another dimension of one of them, runs along the image.
     """
     along %= len(several[0].dims)
-    ones = [joined(grouped(seen, along, 1), along) for seen in several]
-    counts = [length(seen.dims[along]) for seen in ones]
-    rest = [(*seen.dims[:along], ((None, 1),), *seen.dims[along + 1 :]) for seen in ones]
-    shape = [max(length(dims[place]) for dims in rest) for place in range(len(rest[0]))]
+    parts = [merge_channels(split_channels(fields, along, 1), along) for fields in several]
+    counts = [length(fields.dims[along]) for fields in parts]
+    rest = [(*fields.dims[:along], ((None, 1),), *fields.dims[along + 1 :]) for fields in parts]
+    shape = [max(length(dims[dim]) for dims in rest) for dim in range(len(rest[0]))]
     frame = _frame(rest, shape)
     dims = (*frame[:along], ((None, sum(counts)),), *frame[along + 1 :])
-    full = {axis: count for dim in dims for axis, count in dim if axis is not None}
-    branches, parts = list[Axes](), list[Which]()
-    for seen, count in zip(ones, counts, strict=True):
-        here = (*frame[:along], ((None, count),), *frame[along + 1 :])
-        parts.append(np.broadcast_to(_within(seen, here), lengths(here)) + len(branches))
-        branches += [
-            tuple(axis.stretched(full.get(number, 1)) for number, axis in enumerate(axes))
-            for axes in seen.branches or (seen.axes,)
-        ]
-    which = np.concatenate(parts, axis=len(lengths(frame[:along])))
-    axes = union(
-        tuple(axis.stretched(full.get(number, 1)) for number, axis in enumerate(seen.axes))
-        for seen in ones
-    )
-    return settled(axes, dims, branches, which)
+    sides = {axis: count for dim in dims for axis, count in dim if axis is not None}
+    branches, indices = list[Axes](), list[BranchIndex]()
+    for fields, count in zip(parts, counts, strict=True):
+        inner = (*frame[:along], ((None, count),), *frame[along + 1 :])
+        index = np.broadcast_to(_index_within(fields, inner), factor_shape(inner))
+        indices.append(index + len(branches))
+        branches += [_expanded(axes, sides) for axes in fields.branches or (fields.axes,)]
+    index = np.concatenate(indices, axis=len(factor_shape(frame[:along])))
+    return resolve(union(_expanded(fields.axes, sides) for fields in parts), dims, branches, index)
 
 
-def nothing(shape: Sequence[int], like: Seen) -> Seen:
-    """What units see that the image has no part in."""
-    axes = tuple(axis.nothing() for axis in like.axes)
-    return Seen(axes, tuple(((None, count),) for count in shape))
+def _expanded(axes: Axes, sides: dict[int, int]) -> Axes:
+    return tuple(axis.expanded(sides.get(number, 1)) for number, axis in enumerate(axes))
+
+
+def no_pixels(shape: Sequence[int], like: FieldMap) -> FieldMap:
+    """The fields of units that do not depend on the image."""
+    axes = tuple(axis.empty() for axis in like.axes)
+    return FieldMap(axes, tuple(((None, count),) for count in shape))

@@ -2,18 +2,27 @@
 
 from collections.abc import Sequence
 
-from convscope.receptive.branches import broadcast, grouped, joined, laid, mixed, nothing, repeated
-from convscope.receptive.seen import Seen, Unknown, length, together
+from convscope.receptive.branches import (
+    broadcast,
+    merge_channels,
+    mix,
+    no_pixels,
+    relayout,
+    repeat_unit,
+    split_channels,
+)
+from convscope.receptive.field_map import FieldMap, UnknownDependency, length, union_or_all
 from convscope.receptive.windows import per_axis
 from convscope.recording import Operation, Source
 
 
-def everything(operation: Operation, operands: Sequence[Seen]) -> Seen:
-    axes = (together(column).all() for column in zip(*(o.axes for o in operands), strict=True))
-    return Seen(tuple(axes), tuple(((None, n),) for n in operation.shape), exact=False)
+def full_field(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+    """Units that may each depend on everything that any operand depends on."""
+    axes = (union_or_all(axes).all() for axes in zip(*(o.axes for o in operands), strict=True))
+    return FieldMap(tuple(axes), tuple(((None, n),) for n in operation.shape), exact=False)
 
 
-def same(operation: Operation, operands: Sequence[Seen]) -> Seen:
+def elementwise(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """Element by element: the union of the operands, broadcast."""
     first = operands[0]
     if len(operands) == 1 and tuple(map(length, first.dims)) == operation.shape:
@@ -21,71 +30,101 @@ def same(operation: Operation, operands: Sequence[Seen]) -> Seen:
     return broadcast(operands, operation.shape)
 
 
-def unseeing(operation: Operation, operands: Sequence[Seen]) -> Seen:
-    """New tensors that take no more than the shape of an old one: `zeros_like` and its kin."""
-    return nothing(operation.shape, operands[0])
+def first_operand(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+    """`expand_as`, `type_as`: of the other tensor only the shape or type counts."""
+    return elementwise(operation, operands[:1])
 
 
-def expanded(operation: Operation, operands: Sequence[Seen]) -> Seen:
-    """`expand_as`: of the other tensor no more than the shape is taken."""
-    source = next(iter(operation.given.values()))
-    if not isinstance(source, Source) or source.name != operation.operands[0]:
-        raise Unknown
-    return broadcast(operands[:1], operation.shape)
+def no_dependency(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+    """New tensors that take only a shape from an old one: `zeros_like` and similar."""
+    if len(operands) > 1:  # as `fill` with a tensor
+        raise UnknownDependency
+    return no_pixels(operation.shape, operands[0])
 
 
-def dense(operation: Operation, operands: Sequence[Seen]) -> Seen:
-    """Units that each see the whole of the last dimension."""
-    seen, last = operands[0], len(operands[0].dims) - 1
-    return repeated(mixed(seen, [last], keep=False), last, operation.shape[-1])
+def dense(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+    """Units that each depend on the whole last dimension."""
+    fields, last = operands[0], len(operands[0].dims) - 1
+    return repeat_unit(mix(fields, [last], keep=False), last, operation.shape[-1])
 
 
-def product(operation: Operation, operands: Sequence[Seen]) -> Seen:
-    """A product of matrices: rows of the one, columns of the other."""
-    left, parts = list(zip(operation.operands, operands, strict=True)), list[Seen]()
-    for word, place in (("input", -1), ("other", -2)):
-        source = operation.given.get(word)
-        if not isinstance(source, Source) or len(source.shape) < 2:
-            raise Unknown
-        if left and left[0][0] == source.name:
-            _, seen = left.pop(0)
-            parts.append(mixed(seen, [len(seen.dims) + place], keep=False))
+def matrix_product(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+    """Products of matrices and vectors: rows of the first, columns of the second, and a bias."""
+    sources = [operation.given.get(name) for name in ("input", "other", "bias")]
+    shapes = [source.shape for source in sources[:2] if isinstance(source, Source)]
+    if len(shapes) < 2 or not all(shapes):
+        raise UnknownDependency
+    left, right, bias = (_fields_of(source, operation, operands) for source in sources)
+    parts = [] if bias is None else [bias]
+    for fields, shape, dim in ((left, shapes[1], -1), (right, shapes[0], -2)):
+        if fields is not None:
+            summed = max(len(fields.dims) + dim, 0)
+            mixed = mix(fields, [summed], keep=False)
+            if len(shape) == 1 or len(fields.dims) == 1:  # a vector's sum leaves no dimension
+                mixed = relayout(mixed, [*mixed.dims[:summed], *mixed.dims[summed + 1 :]])
+            parts.append(mixed)
     return broadcast(parts, operation.shape)
 
 
-def reduced(operation: Operation, operands: Sequence[Seen]) -> Seen:
-    """`mean` and its kin over some dimensions, or the largest of two tensors."""
-    seen, wanted = operands[0], operation.given.get("dim")
-    if isinstance(wanted, Source) or "other" in operation.given:
-        return same(operation, operands)
-    count = len(seen.dims)
-    places = range(count) if wanted is None else [d % count for d in per_axis(wanted, 1)]
-    found = mixed(seen, places, keep=False)
+def attention(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+    """Attention: a query's row, all keys, and one column of the values."""
+    given = operation.given
+    if given.get("is_causal") or given.get("attn_mask") is not None:
+        raise UnknownDependency
+    parts: list[FieldMap] = []
+    for name, dims in (("query", (-1,)), ("key", (-2, -1)), ("value", (-2,))):
+        fields = _fields_of(given[name], operation, operands)
+        if fields is not None:
+            parts.append(mix(fields, [len(fields.dims) + dim for dim in dims], keep=False))
+    return broadcast(parts, operation.shape)
+
+
+def _fields_of(
+    source: object, operation: Operation, operands: Sequence[FieldMap]
+) -> FieldMap | None:
+    """The fields of an argument; None where it does not depend on the image."""
+    if not isinstance(source, Source) or source.role != "result":
+        return None
+    return dict(zip(operation.operands, operands, strict=True)).get(source.name)
+
+
+def reduction(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+    """`mean`, `std`, `logsumexp` and similar over dimensions; or `max` of two tensors."""
+    fields, given = operands[0], operation.given
+    dim = given.get("dim", given.get("axis"))
+    if isinstance(dim, Source) or "other" in given:
+        return elementwise(operation, operands)
+    if len(operands) > 1:
+        raise UnknownDependency
+    count = len(fields.dims)
+    everywhere = dim is None or isinstance(dim, bool)  # `std(False)`: without Bessel's correction
+    along = range(count) if everywhere else [d % count for d in per_axis(dim, 1)]
+    mixed = mix(fields, along, keep=False)
     if len(operation.shape) == count:
-        return found
-    return laid(found, [dim for place, dim in enumerate(found.dims) if place not in places])
+        return mixed
+    return relayout(mixed, [dim for place, dim in enumerate(mixed.dims) if place not in along])
 
 
-def neighboring(operation: Operation, operands: Sequence[Seen]) -> Seen:
-    """Units that depend on channels around their own; taken together where those differ."""
+def cross_channel(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+    """Units that depend on neighboring channels; the union of all channels where they differ."""
     del operation
-    return operands[0].united()
+    return operands[0].merged()
 
 
-def normalized(operation: Operation, operands: Sequence[Seen]) -> Seen:
-    """Units that each depend on all along some dimensions: softmax, and norms by statistics."""
-    seen, given = operands[0], operation.arguments
-    count, kind = len(seen.dims), operation.kind
-    places: Sequence[int] = ()
+def normalized(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+    """Units that each depend on whole dimensions: softmax, unit length, norms by statistics."""
+    fields, given = operands[0], operation.arguments
+    count, kind = len(fields.dims), operation.kind
+    along: Sequence[int] = ()
     if kind == "group_norm":
-        apart = grouped(seen, 1, given["num_groups"])
-        return joined(mixed(apart, range(2, count + 1), keep=True), 1)
+        groups = split_channels(fields, 1, given["num_groups"])
+        return merge_channels(mix(groups, range(2, count + 1), keep=True), 1)
     if kind == "layer_norm":
-        places = range(count - len(given["normalized_shape"]), count)
+        along = range(count - len(given["normalized_shape"]), count)
     elif kind == "instance_norm" and given.get("use_input_stats", True):
-        places = range(2, count)
+        along = range(2, count)
     elif kind == "batch_norm" and given.get("training"):
-        places = (0, *range(2, count))
-    elif kind.endswith("softmax"):
-        places = [given.get("dim", 1) % count]
-    return mixed(seen, places, keep=True) if places else seen
+        along = (0, *range(2, count))
+    elif kind in ("softmax", "log_softmax", "normalize"):
+        along = [dim % count for dim in per_axis(given.get("dim", 1), 1)]
+    return mix(fields, along, keep=True) if along else fields

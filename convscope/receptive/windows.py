@@ -1,12 +1,20 @@
-"""Operations that slide a window: convolution, pooling, and their kin."""
+"""Operations that slide a window: convolution, pooling, unfolding."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from functools import reduce
 from typing import Any, cast
 
+import numpy as np
+
 from convscope.geometry import Support, pads
-from convscope.receptive.branches import grouped, joined, mixed, repeated
-from convscope.receptive.seen import Axes, Axis, Seen, Unknown, length
+from convscope.receptive.branches import merge_channels, mix, repeat_unit, split_channels
+from convscope.receptive.field_map import Axes, AxisField, FieldMap, UnknownDependency, length
 from convscope.recording import Operation
+
+Change = Callable[[AxisField], AxisField]
+"""What an operation does to the fields along one axis of the image."""
 
 
 def per_axis(value: Any, axes: int) -> tuple[Any, ...]:
@@ -17,45 +25,45 @@ def per_axis(value: Any, axes: int) -> tuple[Any, ...]:
     return (value,) * axes
 
 
-def each_axis(operation: Operation, seen: Seen, changes: Sequence[Callable[[Axis], Axis]]) -> Seen:
-    """Change what is seen along each of the last dimensions, map by map.
+def each_axis(operation: Operation, fields: FieldMap, changes: Sequence[Change]) -> FieldMap:
+    """Change the fields along each of the last dimensions, map by map.
 
-    Of a dimension of channels only the union over all of them is known.
+    Along a dimension of channels only the union over all of them is known.
     """
     count = len(changes)
-    along = [_axis_of(seen, place) for place in range(-count, 0)]
-    for place, axis, change in zip(range(-count, 0), along, changes, strict=True):
-        if axis is None:  # it slides along channels, which it mixes
-            over = change(Axis(None, Support.image(length(seen.dims[place])))).support
+    along = [_axis_of(fields, dim) for dim in range(-count, 0)]
+    for dim, axis, change in zip(range(-count, 0), along, changes, strict=True):
+        if axis is None:  # the window slides along channels, and so mixes them
+            over = change(AxisField(None, Support.image(length(fields.dims[dim])))).support
             if any(over[unit] is None for unit in range(len(over))):
-                raise Unknown
-            seen = seen.united()
+                raise UnknownDependency
+            fields = fields.merged()
     by_axis = dict(zip(along, changes, strict=True))
 
     def changed(axes: Axes) -> Axes:
         return tuple(by_axis[n](axis) if n in by_axis else axis for n, axis in enumerate(axes))
 
     last = (((axis, n),) for axis, n in zip(along, operation.shape[-count:], strict=True))
-    return seen.changed(changed, (*seen.dims[:-count], *last))
+    return fields.map_axes(changed, (*fields.dims[:-count], *last))
 
 
-def _axis_of(seen: Seen, place: int) -> int | None:
-    is_of_channels = all(axis is None for axis, _ in seen.dims[place])
-    return None if is_of_channels else seen.along(place)
+def _axis_of(fields: FieldMap, dim: int) -> int | None:
+    is_of_channels = all(axis is None for axis, _ in fields.dims[dim])
+    return None if is_of_channels else fields.image_axis(dim)
 
 
-def _windows(
+def _slide(
     operation: Operation,
-    seen: Seen,
+    fields: FieldMap,
     kernel: Sequence[int],
     *,
     stride: object = 1,
     padding: object = 0,
     dilation: object = 1,
-) -> Seen:
+) -> FieldMap:
     """Windows that slide along the last dimensions, in every map."""
     count = len(kernel)
-    choices = zip(
+    settings = zip(
         kernel,
         per_axis(stride, count),
         per_axis(padding, count),
@@ -64,8 +72,8 @@ def _windows(
         strict=True,
     )
 
-    def sliding(size: int, step: int, around: Any, apart: int, output: int) -> _Change:
-        def change(axis: Axis) -> Axis:
+    def sliding(size: int, step: int, around: Any, apart: int, output: int) -> Change:
+        def change(axis: AxisField) -> AxisField:
             before, after = pads(
                 len(axis.support), size, stride=step, padding=around, dilation=apart
             )
@@ -75,27 +83,27 @@ def _windows(
 
         return change
 
-    return each_axis(operation, seen, [sliding(*choice) for choice in choices])
+    return each_axis(operation, fields, [sliding(*setting) for setting in settings])
 
 
-_Change = Callable[[Axis], Axis]
-
-
-def across(operation: Operation, seen: Seen, axes: int, groups: int = 1) -> Seen:
-    """Filters: every channel of the result sees what all the channels of its group see."""
-    place, filters = len(seen.dims) - axes - 1, operation.shape[-axes - 1]
+def _filter_channels(
+    operation: Operation, fields: FieldMap, axes: int, groups: int = 1
+) -> FieldMap:
+    """Filters: every channel of the result depends on all channels of its group."""
+    dim, filters = len(fields.dims) - axes - 1, operation.shape[-axes - 1]
     if groups == 1:
-        return repeated(mixed(seen, [place], keep=False), place, filters)
-    met = mixed(grouped(seen, place, groups), [place + 1], keep=False)
-    return joined(repeated(met, place + 1, filters // groups), place)
+        return repeat_unit(mix(fields, [dim], keep=False), dim, filters)
+    mixed = mix(split_channels(fields, dim, groups), [dim + 1], keep=False)
+    return merge_channels(repeat_unit(mixed, dim + 1, filters // groups), dim)
 
 
-def convolution(operation: Operation, operands: Sequence[Seen]) -> Seen:
+def convolution(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+    """A filter over all channels of a group."""
     given = operation.arguments
     kernel = given["weight"][2:]
-    return _windows(
+    return _slide(
         operation,
-        across(operation, operands[0], len(kernel), given.get("groups", 1)),
+        _filter_channels(operation, operands[0], len(kernel), given.get("groups", 1)),
         kernel,
         stride=given.get("stride", 1),
         padding=given.get("padding", 0),
@@ -103,10 +111,11 @@ def convolution(operation: Operation, operands: Sequence[Seen]) -> Seen:
     )
 
 
-def pool(operation: Operation, operands: Sequence[Seen]) -> Seen:
+def pool(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+    """Maximum, average or norm of a window of one map."""
     given, axes = operation.arguments, int(operation.kind[-2])
     kernel = per_axis(given["kernel_size"], axes)
-    return _windows(
+    return _slide(
         operation,
         operands[0],
         kernel,
@@ -116,17 +125,17 @@ def pool(operation: Operation, operands: Sequence[Seen]) -> Seen:
     )
 
 
-def layer(operation: Operation, operands: Sequence[Seen]) -> Seen:
+def sliding_layer(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """A layer of convscope's that slides a window; its attributes are those of torch's layers."""
     layer: Any = operation.layer
-    seen = operands[0]
+    fields = operands[0]
     if operation.kind == "LocallyConnected2d":
-        seen = across(operation, seen, 2)
+        fields = _filter_channels(operation, fields, 2)
     elif operation.kind == "TableConv2d":  # a filter takes some of the maps
-        seen = across(operation, seen.united(), 2)
-    return _windows(
+        fields = _filter_channels(operation, fields.merged(), 2)
+    return _slide(
         operation,
-        seen,
+        fields,
         per_axis(layer.kernel_size, 2),
         stride=getattr(layer, "stride", layer.kernel_size),
         padding=getattr(layer, "padding", 0),
@@ -134,36 +143,83 @@ def layer(operation: Operation, operands: Sequence[Seen]) -> Seen:
     )
 
 
-def adaptive(operation: Operation, operands: Sequence[Seen]) -> Seen:
+def adaptive_pool(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+    """Windows that share the map out as evenly as possible."""
     count = int(operation.kind[-2])
-
-    def pooling(output: int) -> _Change:
-        def change(axis: Axis) -> Axis:
-            size, rest = divmod(len(axis.support), output)
-            if rest:
-                return Axis(None, axis.support.adaptive(output))
-            return axis.window(size, stride=size, before=0, after=0, dilation=1, output=output)
-
-        return change
-
-    return each_axis(operation, operands[0], [pooling(n) for n in operation.shape[-count:]])
+    changes = [_adaptive(output) for output in operation.shape[-count:]]
+    return each_axis(operation, operands[0], changes)
 
 
-def transposed(operation: Operation, operands: Sequence[Seen]) -> Seen:
+def _adaptive(output: int) -> Change:
+    def change(axis: AxisField) -> AxisField:
+        size, rest = divmod(len(axis.support), output)
+        if rest:
+            return AxisField(None, axis.support.adaptive(output))
+        return axis.window(size, stride=size, before=0, after=0, dilation=1, output=output)
+
+    return change
+
+
+def transposed_convolution(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+    """A filter that every unit of the input is multiplied with."""
     given = operation.arguments
     kernel = given["weight"][2:]
     count = len(kernel)
-    words = ("stride", "padding", "dilation", "output_padding")
-    several = [per_axis(given.get(w, int(w in ("stride", "dilation"))), count) for w in words]
+    names = ("stride", "padding", "dilation", "output_padding")
+    several = [per_axis(given.get(n, int(n in ("stride", "dilation"))), count) for n in names]
 
-    def spreading(size: int, **options: int) -> _Change:
-        return lambda axis: Axis(None, axis.support.transposed(size, **options))
+    def spreading(size: int, **options: int) -> Change:
+        return lambda axis: AxisField(None, axis.support.transposed(size, **options))
 
     return each_axis(
         operation,
-        across(operation, operands[0], count, given.get("groups", 1)),
+        _filter_channels(operation, operands[0], count, given.get("groups", 1)),
         [
-            spreading(size, **dict(zip(words, rest, strict=True)))
+            spreading(size, **dict(zip(names, rest, strict=True)))
             for size, *rest in zip(kernel, *several, strict=True)
         ],
     )
+
+
+def resize(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+    """Interpolation: from the nearest unit, between two (linear) or four (cubic), by area."""
+    given = operation.arguments
+    mode = given.get("mode", "nearest")
+    align = bool(given.get("align_corners"))
+    sides = operation.shape[2:]
+    scales = per_axis(given.get("scale_factor"), len(sides))
+    if given.get("antialias"):
+        raise UnknownDependency
+
+    def change(output: int, scale: float | None) -> Change:
+        def interpolate(axis: AxisField) -> AxisField:
+            count = len(axis.support)
+            if scale is not None and count * scale != output:  # torch then steps by 1 / scale
+                raise UnknownDependency
+            if mode == "area":
+                return _adaptive(output)(axis)
+            taps = [_taps(mode, unit, count, output, align=align) for unit in range(output)]
+            supports = [axis.support.take(units) for units in zip(*taps, strict=True)]
+            return AxisField(None, reduce(Support.union, supports))
+
+        return interpolate
+
+    pairs = zip(sides, scales, strict=True)
+    return each_axis(operation, operands[0], [change(side, scale) for side, scale in pairs])
+
+
+def _taps(mode: str, unit: int, count: int, output: int, *, align: bool) -> tuple[int, ...]:
+    """The units along one axis that a unit of the result is interpolated from."""
+    if mode.startswith("nearest"):  # in float32, as torch has it
+        center = np.float32(0.5 if mode == "nearest-exact" else 0)
+        position = (np.float32(unit) + center) * (np.float32(count) / np.float32(output))
+        return (min(int(position), count - 1),)
+    half = Fraction(0 if align else 1, 2)
+    step = Fraction(count - 1, max(output - 1, 1)) if align else Fraction(count, output)
+    position = (unit + half) * step - half
+    if mode != "bicubic":
+        position = max(position, Fraction())
+    first = math.floor(position)
+    reach = {"linear": (0, 1), "bilinear": (0, 1), "bicubic": (-1, 0, 1, 2)}[mode]
+    offsets = reach if position > first else (0,) * len(reach)
+    return tuple(min(max(first + offset, 0), count - 1) for offset in offsets)

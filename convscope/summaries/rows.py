@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from convscope.receptive import Seen
+from convscope.receptive import FieldMap
 from convscope.receptive.windows import per_axis
 from convscope.recording import Operation
 from convscope.summaries.counts import multiply_adds
@@ -49,7 +49,7 @@ class Row:
 
 
 def rows_of(
-    done: Sequence[Operation], seen: Mapping[str, Seen], parameters: Mapping[str, int]
+    done: Sequence[Operation], seen: Mapping[str, FieldMap], parameters: Mapping[str, int]
 ) -> list[Row]:
     """The rows of one forward pass; `parameters` holds how many numbers each parameter has.
 

@@ -244,7 +244,7 @@ ALIKE = {
 @pytest.mark.parametrize("name", ALIKE)
 def test_where_all_channels_see_alike_there_are_no_branches(name):
     _, seen = followed(*prepared(ALIKE[name]))
-    assert (seen.branches, seen.which) == ((), None)
+    assert (seen.branches, seen.branch_index) == ((), None)
 
 
 def test_the_size_is_that_of_the_largest_branch_not_of_their_union():

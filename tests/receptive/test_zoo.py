@@ -151,9 +151,9 @@ def union(seen, y, x):
 
 def one_of_each_kind(seen, wanted):
     """A channel of each of three branches at most, where there are any."""
-    if not wanted or seen.which is None:
+    if not wanted or seen.branch_index is None:
         return []
-    _, firsts = np.unique(seen.which, return_index=True)
+    _, firsts = np.unique(seen.branch_index, return_index=True)
     return [int(channel) for channel in firsts[-3:]]
 
 
