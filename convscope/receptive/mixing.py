@@ -44,8 +44,11 @@ def no_dependency(operation: Operation, operands: Sequence[FieldMap]) -> FieldMa
 
 def dense(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """Units that each depend on the whole last dimension."""
-    fields, last = operands[0], len(operands[0].dims) - 1
-    return repeat_unit(mix(fields, [last], keep=False), last, operation.shape[-1])
+    last = len(operands[0].dims) - 1
+    mixed = mix(operands[0], [last], keep=False)
+    if len(operation.shape) == last:  # a single unit, without an axis
+        return relayout(mixed, mixed.dims[:-1])
+    return repeat_unit(mixed, last, operation.shape[-1])
 
 
 def matrix_product(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:

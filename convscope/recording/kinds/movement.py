@@ -111,7 +111,12 @@ ORDER = (
         arguments=("input", "downscale_factor"),
         field="pixel_unshuffle",
     ),
-    _layer("unfold", "Unfold", field="unfold"),
+    _layer(
+        "unfold",
+        "Unfold",
+        arguments=("input", "kernel_size", "dilation", "padding", "stride"),
+        field="unfold",
+    ),
     Kind("fold", "Fold", rule="linear_map"),
 )
 

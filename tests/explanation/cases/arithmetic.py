@@ -103,6 +103,12 @@ ARITHMETIC = [
     plain("ne", lambda x: x != x.flip(2), lambda x: x != x[:, :, ::-1], "expression"),
     plain("norm", lambda x: x.norm(), lambda x: math.sqrt((x * x).sum()), "expression"),
     plain(
+        "vector_norm",
+        lambda x: torch.linalg.vector_norm(x, dim=1),
+        lambda x: np.sqrt((x * x).sum(1)),
+        "function",
+    ),
+    plain(
         "norm",
         lambda x: x.norm(p=2, dim=(2, 3), keepdim=True),
         lambda x: np.sqrt((x * x).sum((2, 3), keepdims=True)),

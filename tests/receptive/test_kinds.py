@@ -1,0 +1,174 @@
+"""Receptive fields through one operation: each unit's box is what its gradient touches."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from convscope.receptive import receptive_fields
+from convscope.recording import get_kind, operations
+from tests.explanation.cases.case import image_of, shaken
+from tests.explanation.test_operations import CASES
+from tests.receptive.test_branches import boxes_by_gradient, units_of
+
+SHAPE = (1, 2, 6, 7)
+IMAGES = [case for case in CASES if len(case.image) == 3 and case.kind != "cuda"]
+INEXACT = {
+    *("conv2d with filters made of the image", "matmul with itself", "view", "reshape", "view_as"),
+    *("reshape_as", "repeat_interleave each its own", "getitem mask", "getitem indices"),
+    *("setitem zero", "setitem minus one", "setitem a tensor", "setitem under a mask"),
+    *("cat along 2", "cat along -1", "scaled_dot_product_attention causal"),
+}
+
+
+class Apply(nn.Module):
+    """A function of what two convolutions make of the image: 4 channels each, of other fields."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+        self.stem = nn.Conv2d(2, 4, 3, stride=(1, 2), padding=1)
+        self.other = nn.Conv2d(2, 4, (1, 3), stride=(1, 2), padding=(0, 1))
+        self.weight = nn.Parameter(torch.ones(4, 3))
+        self.bias = nn.Parameter(torch.ones(4, 6, 3))
+        self.vector = nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        return self.function(self, self.stem(x))
+
+
+def of(function):
+    return lambda net, x: function(x)
+
+
+KEYS = {
+    "tanhshrink": of(F.tanhshrink),
+    "hardshrink": of(F.hardshrink),
+    "softshrink": of(F.softshrink),
+    "log1p": of(torch.log1p),
+    "normalize": of(lambda x: F.normalize(x, dim=1)),
+    "normalize, columns": of(lambda x: F.normalize(x, p=1, dim=3)),
+    "narrow": of(lambda x: x.narrow(2, 1, 3)),
+    "narrow, from the end": of(lambda x: x.narrow(3, -2, 2)),
+    "narrow, channels": of(lambda x: torch.narrow(x, 1, 2, 2)),
+    "select": of(lambda x: x.select(2, 3)),
+    "select, from the end": of(lambda x: x.select(-1, -1)),
+    "std": of(lambda x: x.std((2, 3))),
+    "std, all": of(lambda x: x.std(False)),  # noqa: FBT003 -- torch takes it so
+    "std, by axis": of(lambda x: torch.std(x, axis=1)),
+    "var": of(lambda x: x.var(3, keepdim=True)),
+    "mean, by axis": of(lambda x: x.mean(axis=2)),
+    "logsumexp": of(lambda x: x.logsumexp(1)),
+    "logsumexp, rows": of(lambda x: torch.logsumexp(x, dim=(2,), keepdim=True)),
+    "prod": of(lambda x: x.prod(3)),
+    "norm": of(lambda x: x.norm(dim=(2, 3))),
+    "norm, all": of(torch.norm),
+    "vector_norm": of(lambda x: torch.linalg.vector_norm(x, 2, 1)),
+    "lp_pool2d": of(lambda x: F.lp_pool2d(x, 2, 2)),
+    "lp_pool2d, stride": of(nn.LPPool2d(2, (3, 2), stride=(2, 1))),
+    "lp_pool1d": of(lambda x: F.lp_pool1d(x.flatten(1, 2), 2, 2)),
+    "roll": of(lambda x: x.roll(2, 2)),
+    "roll, both axes": of(lambda x: torch.roll(x, (1, -1), (2, 3))),
+    "roll, channels": of(lambda x: x.roll(1, 1)),
+    "flip": of(lambda x: x.flip(2)),
+    "flip, both axes": of(lambda x: torch.flip(x, (2, 3))),
+    "flip, then slide": of(lambda x: F.avg_pool2d(x.flip(3), 2, 1)),
+    "fliplr": of(torch.fliplr),
+    "flipud": of(lambda x: torch.flipud(x[0].transpose(0, 1))),
+    "rot90": of(lambda x: x.rot90(1, (2, 3))),
+    "rot90, thrice": of(lambda x: torch.rot90(x, -1, (2, 3))),
+    "rot90, twice": of(lambda x: torch.rot90(x, 2, (2, 3))),
+    "repeat": of(lambda x: x.repeat(1, 1, 2, 1)),
+    "repeat, more dimensions": of(lambda x: x.repeat(2, 1, 1, 1, 2)),
+    "tile": of(lambda x: x.tile(2, 1)),
+    "repeat_interleave": of(lambda x: x.repeat_interleave(2, 3)),
+    "pixel_shuffle": of(nn.PixelShuffle(2)),
+    "pixel_unshuffle": of(lambda x: F.pixel_unshuffle(x, 2)),
+    "unfold, patches": of(lambda x: F.unfold(x, (2, 3), padding=(1, 0), stride=(2, 1))),
+    "unfold, dilated": of(nn.Unfold(2, dilation=2)),
+    "unfold, of the tensor": of(lambda x: x.unfold(2, 3, 2)),
+    "unfold, twice": of(lambda x: x.unfold(2, 2, 1).unfold(3, 2, 1)),
+    "hstack": lambda net, x: torch.hstack([x, x + 1]),
+    "vstack": lambda net, x: torch.vstack([x, x + 1]),
+    "movedim": of(lambda x: x.movedim(1, -1)),
+    "moveaxis": of(lambda x: torch.moveaxis(x, (0, 1), (1, 3))),
+    "T": of(lambda x: x[0, 0].T),
+    "mT": of(lambda x: x.mT),
+    "t": of(lambda x: x[0, 1].t()),
+    "ravel": of(lambda x: F.avg_pool2d(x, 3).ravel()),
+    "view_as": lambda net, x: F.avg_pool2d(x, (6, 1)).view_as(x[:, :, 0]),
+    "reshape_as": lambda net, x: F.avg_pool2d(x, (6, 1)).reshape_as(
+        net.other(x.new_ones(SHAPE))[:, :, 0]
+    ),
+    "expand": of(lambda x: x[:, :, :1].expand(-1, -1, 3, -1)),
+    "broadcast_to": of(lambda x: torch.broadcast_to(x[:, :1], (1, 5, 6, 4))),
+    "expand_as": lambda net, x: x[:, :1].expand_as(x),
+    "type_as": lambda net, x: x.type_as(x[:, 0]),
+    "copy": lambda net, x: torch.zeros_like(x).copy_(x[:, :1]),
+    "list along the image": of(lambda x: x[:, :, [4, 0, 3]]),
+    "pad, reflect": of(lambda x: F.pad(x, (2, 1, 0, 3), mode="reflect")),
+    "pad, replicate": of(nn.ReplicationPad2d((1, 2, 3, 0))),
+    "pad, circular": of(lambda x: F.pad(x, (1, 1, 1, 1), mode="circular")),
+    "interpolate, bilinear": of(lambda x: F.interpolate(x, scale_factor=2, mode="bilinear")),
+    "interpolate, corners": of(
+        lambda x: F.interpolate(x, (9, 5), mode="bilinear", align_corners=True)
+    ),
+    "interpolate, smaller": of(lambda x: F.interpolate(x, (4, 3), mode="bilinear")),
+    "interpolate, bicubic": of(lambda x: F.interpolate(x, (12, 7), mode="bicubic")),
+    "interpolate, nearest": of(lambda x: F.interpolate(x, (5, 6))),
+    "interpolate, nearest-exact": of(lambda x: F.interpolate(x, (5, 6), mode="nearest-exact")),
+    "interpolate, area": of(lambda x: F.interpolate(x, (4, 3), mode="area")),
+    "interpolate, linear": of(lambda x: F.interpolate(x[:, :, 2], 9, mode="linear")),
+    "mv": lambda net, x: x[0, 0] @ net.vector,
+    "vector by matrix": lambda net, x: x[0, 0, 1] @ net.weight,
+    "matrix by vector of the image": lambda net, x: net.weight.T @ x[0, 0, 1],
+    "addmm": lambda net, x: torch.addmm(net.bias[0], x[0, 0], net.weight),
+    "addmm, bias of the image": lambda net, x: torch.addmm(x[0, 0, :, :3], x[0, 1], net.weight),
+    "baddbmm": lambda net, x: torch.baddbmm(net.bias, x[0], net.weight.expand(4, 4, 3)),
+    "attention": lambda net, x: F.scaled_dot_product_attention(x[0, :, :, :3], net.bias, x[0]),
+    "attention, values": lambda net, x: F.scaled_dot_product_attention(
+        net.weight, net.weight, x[0, :, 0]
+    ),
+}
+
+
+def prepared(function):
+    torch.manual_seed(0)
+    net = Apply(function).double().eval()
+    for weight in net.parameters():
+        nn.init.uniform_(weight, 0.1, 0.5)
+    return net, torch.rand(SHAPE, dtype=torch.float64) + 1
+
+
+def followed(net, image):
+    done = operations(net, image)
+    return done[-1], receptive_fields(done, tuple(image.shape))[done[-1].name]
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_every_unit_sees_what_its_gradient_touches(name):
+    net, image = prepared(KEYS[name])
+    last, fields = followed(net, image)
+    assert last.shape == tuple(net(image).shape)
+    assert fields.exact
+    units = units_of(last.shape) if last.shape else [()]
+    boxes = boxes_by_gradient(net if last.shape else lambda x: net(x)[None], image)
+    for at, touched in zip(units, boxes, strict=True):
+        box = fields.box(at)
+        assert (None if None in box else box) == touched, at
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
+@pytest.mark.parametrize("case", IMAGES, ids=str)
+def test_no_unit_depends_on_pixels_outside_its_field(case):
+    net = shaken(case.build()).double()
+    image = image_of(case.image, dtype=torch.float64)
+    *_, last = operations(net, image)
+    fields = receptive_fields(operations(net, image), tuple(image.shape))[last.name]
+    if net(image).requires_grad and net(image).shape == last.shape and last.shape:
+        for at, touched in zip(units_of(last.shape), boxes_by_gradient(net, image), strict=True):
+            if touched is not None:
+                for (first, end), (one, two) in zip(fields.box(at), touched, strict=True):
+                    assert first <= one < two <= end, at
+    is_followed = get_kind(last.kind).field != "full_field" and str(case) not in INEXACT
+    assert fields.exact == is_followed
