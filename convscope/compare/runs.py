@@ -49,7 +49,7 @@ def compare_runs(
         "runs": rows,
         "settings": setting_rows(configs, settings) if runs else [],
         "networks": [network_costs(name, model) for name, model in networks.items()],
-        "sentences": caveats(rows, paths),
+        "caveats": caveats(rows, paths),
     }
 
 
@@ -86,4 +86,10 @@ def _test_row(test: JsonDict | None) -> JsonDict | None:
         return None
     low, high = test["top1_interval"]
     correct, images = num_correct(test), test["images"]
-    return {"top1": test["top1"], "low": low, "high": high, "hits": correct, "images": images}
+    return {
+        "top1": test["top1"],
+        "low": low,
+        "high": high,
+        "num_correct": correct,
+        "images": images,
+    }

@@ -108,26 +108,24 @@ def _guard(app: FastAPI, hosts: frozenset[str] | None, token: str | None) -> Non
 def _refused(request: Request, hosts: frozenset[str] | None, token: str | None) -> Response | None:
     host = request.headers.get("host", "").lower()
     if hosts is not None and host not in hosts:
-        return _sentence(421, f"This lab is not called {host or 'nothing'}.")
+        return _message(421, f"This lab is not called {host or 'nothing'}.")
     origin = request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc.lower() != host:
-        return _sentence(403, "Another site's page may not ask this lab.")
+        return _message(403, "Another site's page may not ask this lab.")
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return _sentence(403, "Another site's page may not ask this lab.")
+        return _message(403, "Another site's page may not ask this lab.")
     if token is not None and request.url.path.startswith("/api"):
         given = request.headers.get("x-token") or request.query_params.get("token") or ""
         if not hmac.compare_digest(given.encode(), token.encode()):
-            return _sentence(
-                401, "Open the lab by the address that it printed; the token is in it."
-            )
+            return _message(401, "Open the lab by the address that it printed; the token is in it.")
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > UPLOAD:
-        return _sentence(413, f"The lab reads files of up to {UPLOAD >> 20} MB.")
+        return _message(413, f"The lab reads files of up to {UPLOAD >> 20} MB.")
     return None
 
 
-def _sentence(status: int, sentence: str) -> JSONResponse:
-    return JSONResponse({"sentence": sentence}, status_code=status)
+def _message(status: int, message: str) -> JSONResponse:
+    return JSONResponse({"message": message}, status_code=status)
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -135,14 +133,14 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ConvscopeError)
     async def told(_request: Request, error: ConvscopeError) -> JSONResponse:
-        return _sentence(404 if isinstance(error, RequestError) else 500, str(error))
+        return _message(404 if isinstance(error, RequestError) else 500, str(error))
 
     @app.exception_handler(RequestValidationError)
     async def misread(_request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         named = [part for part in first["loc"] if isinstance(part, str)]
-        return _sentence(422, f"{named[-1]}: {first['msg']}.")
+        return _message(422, f"{named[-1]}: {first['msg']}.")
 
     @app.exception_handler(Exception)
     async def failed(_request: Request, error: Exception) -> JSONResponse:
-        return _sentence(500, f"This is a fault of the lab ({type(error).__name__}: {error}).")
+        return _message(500, f"This is a fault of the lab ({type(error).__name__}: {error}).")

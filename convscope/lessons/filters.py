@@ -131,8 +131,8 @@ def _alike(layer: FilterAnalysis) -> dict[str, Any]:
             }
             for one, other in named
         ],
-        "twins": int((np.abs(bound[first, second]) >= CORRELATED).sum()),
-        "bound": CORRELATED,
+        "correlated": int((np.abs(bound[first, second]) >= CORRELATED).sum()),
+        "threshold": CORRELATED,
     }
 
 

@@ -67,7 +67,7 @@ def test_an_image_that_is_chosen_is_looked_at(lab: Any, network: Any) -> None:
     image = network.url.split("/")[5].split("?")[0]
     told = network.request.get(f"{lab.address}/api/networks/digits/images/{image}").json()
     assert told["title"] == "ünknown.png"
-    best = told["answers"][0]
+    best = told["predictions"][0]
     wanted = min(f"{100 * best['probability']:.2f}%", "99.99%")
     assert wanted in network.inner_text("#picture")
 

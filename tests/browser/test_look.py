@@ -240,7 +240,7 @@ def test_what_matters_is_the_gradient_times_the_activation(lab: Any, digits: Sho
     handle.remove()
     (slope,) = torch.autograd.grad(answer.max(), kept[0])
     matter = (slope * kept[0]).sum((2, 3))[0].detach()
-    page = digits("conv2?rank=matters")
+    page = digits("conv2?rank=importance")
     page.wait_for_selector(".maps .map")
     assert order_of(page) == matter.abs().argsort(descending=True).tolist()[:12]
     shown = [number(node.get_attribute("title")) for node in page.locator(".map .name data").all()]
@@ -248,11 +248,11 @@ def test_what_matters_is_the_gradient_times_the_activation(lab: Any, digits: Sho
 
 
 def test_maps_of_one_group_correlate_and_others_do_not(lab: Any, digits: Show) -> None:
-    page = digits("conv1?rank=twins")
-    page.wait_for_selector(".twins, .note")
+    page = digits("conv1?rank=correlated")
+    page.wait_for_selector(".correlated, .note")
     maps = lab.digits.values()["tanh1"].flatten(1).double().numpy()
     alike = np.corrcoef(maps) >= 0.9
-    shown = page.locator(".twins").all()
+    shown = page.locator(".correlated").all()
     for group in shown:
         first, *others = (int(t.split()[-1]) for t in group.locator(".name b").all_inner_texts())
         assert others
@@ -380,7 +380,7 @@ def test_a_place_that_is_not_there_is_told_in_a_sentence(digits: Show, path: str
 
 @pytest.mark.parametrize(
     "path",
-    ["conv1", "conv2/5/2,4", "pool1/2/3,3", "fc1/4/0,0", "image/0/12,12", "conv1?rank=matters"],
+    ["conv1", "conv2/5/2,4", "pool1/2/3,3", "fc1/4/0,0", "image/0/12,12", "conv1?rank=importance"],
 )
 def test_nothing_of_the_page_leaves_a_narrow_screen(digits: Show, page: Any, path: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})

@@ -183,7 +183,7 @@ def test_time_and_progress_are_told_in_words(page: Any, fake: Run) -> None:
 
 def test_a_wish_is_awaited_until_it_was_heard(page: Any, fake: Run) -> None:
     watch(page, fake)
-    with page.expect_response("**/wishes"):
+    with page.expect_response("**/commands"):
         page.get_by_role("button", name="Pause").click()
     page.get_by_text("Pausing…").wait_for()
     stop = page.get_by_role("button", name="Stop")
@@ -272,7 +272,7 @@ def test_a_lab_that_is_gone_is_told_and_comes_back(page: Any, fake: Run) -> None
 
 
 def test_a_refused_stream_says_why_and_is_asked_for_again(page: Any, fake: Run) -> None:
-    body = json.dumps({"sentence": "32 pages listen to trainings already."})
+    body = json.dumps({"message": "32 pages listen to trainings already."})
     refusal = {"status": 503, "content_type": "application/json", "body": body}
     page.route("**/events*", lambda route: route.fulfill(**refusal))
     watch(page, fake)

@@ -20,7 +20,11 @@ def test_maps_are_compared_with_training_images_of_the_class_that_is_answered(di
     row = model.row("conv2")
     answer = model.predictions(recorded)[0]
     found = rank_maps(
-        "unusual", recorded.recording, row, model.net, lambda: model.mean_volume(recorded, row)
+        "distance_from_mean",
+        recorded.recording,
+        row,
+        model.net,
+        lambda: model.mean_volume(recorded, row),
     )
     assert found.note == f"Compared with the mean of 12 training images of class {answer['class']}."
     chosen = training_images(digits_run, answer["index"])[:12]

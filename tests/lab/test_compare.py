@@ -22,7 +22,7 @@ def ask(folder, runs=(), networks=(), **given):
 
 
 def sentences(folder, *names):
-    return ask(folder, names).json()["sentences"]
+    return ask(folder, names).json()["caveats"]
 
 
 # Networks.
@@ -74,7 +74,7 @@ def test_what_cannot_be_compared_is_a_sentence(tmp_path, runs, networks, told):
     networks = [name.replace("RUN", str(run.path)) for name in networks]
     answer = ask(tmp_path, runs, networks)
     assert answer.status_code == 404
-    assert told in answer.json()["sentence"]
+    assert told in answer.json()["message"]
 
 
 # Runs.
@@ -91,7 +91,11 @@ def test_a_run_is_told_with_all_that_was_measured(tmp_path):
     assert len(told["metrics"]) == 4
     # 4 epochs of equal length at 100, 300, 100 and 300 images per second: twice 400 in 4 + 4/3 s
     assert told["images_per_second"] == pytest.approx(800 / (4 + 4 / 3))
-    assert (told["test"]["hits"], told["test"]["images"], told["test"]["top1"]) == (1, 4, 0.25)
+    assert (told["test"]["num_correct"], told["test"]["images"], told["test"]["top1"]) == (
+        1,
+        4,
+        0.25,
+    )
     # Wilson, 1927, by hand for one of four
     z2 = 1.959963984540054**2
     center, root = 1 + z2 / 2, (z2 * (z2 / 4 + 4 * 0.25 * 0.75)) ** 0.5

@@ -197,7 +197,7 @@ def test_a_picture_that_is_not_there_yet_is_said_so(tmp_path):
     for name in ("look", "batch.bin", "wrong", "wrong.bin", "filters", "filters.bin"):
         answer = asked.get(f"/api/runs/a/{name}")
         assert answer.status_code == 404
-        assert answer.json()["sentence"].endswith(".")
+        assert answer.json()["message"].endswith(".")
     (run.path / "live" / "look.safetensors").write_bytes(b"half a file")
     assert asked.get("/api/runs/a/look").status_code == 404
 
@@ -235,7 +235,7 @@ def test_a_run_that_has_ended_is_told_whole_and_then_its_end(tmp_path, word):
     blocks = [parsed(block) for block in answer.text.split("\n\n") if block]
     assert [name for name, _ in blocks] == ["state", "steps", "evaluation", "end"]
     state = blocks[0][1]
-    assert (state["name"], state["state"], state["sentence"]) == ("a", word, "So.")
+    assert (state["name"], state["state"], state["message"]) == ("a", word, "So.")
     assert not {"metrics", "settings"} & state.keys()
 
 
@@ -348,7 +348,7 @@ def test_a_page_hears_of_a_training_as_it_goes(tmp_path):
         assert (name, column(told["rows"], "loss")) == ("steps", [1.0, 2.0])
         tell(run.path, {"state": "paused", "step": 2, "message": "Waits."})
         name, told = next_event(answer)
-        assert (told["state"], told["sentence"]) == ("paused", "Waits.")
+        assert (told["state"], told["message"]) == ("paused", "Waits.")
         tell(run.path, {"state": "done", "step": 3})
         assert next_event(answer)[1]["state"] == "done"
         assert next_event(answer) == ("end", {})
@@ -371,7 +371,7 @@ def test_the_place_of_a_page_that_goes_is_free_again(tmp_path, monkeypatch):
             assert next_event(two)
             with listening_to(port, "a") as three:
                 assert three.status == 503
-                assert "2 pages watch" in json.loads(three.read())["sentence"]
+                assert "2 pages watch" in json.loads(three.read())["message"]
 
         def is_free():
             with listening_to(port, "a") as again:

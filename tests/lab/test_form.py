@@ -129,15 +129,15 @@ def test_every_source_says_whether_it_is_here(tmp_path, monkeypatch):
     before = {one["name"]: one for one in choices.sources()}
     assert list(before) == list(NAMES)
     assert not before["digits"]["needs_download"]
-    assert before["digits"]["sentence"].endswith("here already")
+    assert before["digits"]["description"].endswith("here already")
     assert before["mnist"]["needs_download"]
-    assert "12 MB" in before["mnist"]["sentence"]
+    assert "12 MB" in before["mnist"]["description"]
     _write_idx(tmp_path / "mnist")
     after = {one["name"]: one for one in choices.sources()}
     assert not after["mnist"]["needs_download"]
     assert after["cifar10"]["needs_download"]
-    assert "MB" not in after["mnist"]["sentence"]
-    assert not any("MB" in one["sentence"] for one in (before["digits"], after["mnist"]))
+    assert "MB" not in after["mnist"]["description"]
+    assert not any("MB" in one["description"] for one in (before["digits"], after["mnist"]))
 
 
 def _write_idx(folder):
@@ -150,11 +150,11 @@ def _write_idx(folder):
 
 def test_the_page_gets_all_of_it_in_one_answer(tmp_path):
     known = TrainingJobs(tmp_path, models=["net.toml"])
-    told = TestClient(lab(known)).get("/api/training/choices").json()
+    told = TestClient(lab(known)).get("/api/training/form").json()
     assert told["groups"] == choices.setting_groups(["net.toml"])
     names = [one["name"] for one in told["networks"]]
     assert names == ["net.toml", *ZOO]
-    assert all(one["sentence"] for one in told["networks"])
-    assert told["data_given"] == []
+    assert all(one["description"] for one in told["networks"])
+    assert told["local_data"] == []
     zoo = TestClient(lab(known)).get("/api/zoo").json()
     assert zoo["networks"] == told["networks"]

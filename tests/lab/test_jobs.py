@@ -195,8 +195,8 @@ def test_no_name_leads_out_of_the_folder(tmp_path, name):
         answer = asked.get(f"/api/runs/{name}{way}")
         assert answer.status_code == 404
         assert "top1" not in answer.text
-    for way in ("/wishes", "/resume", "/open"):
-        assert asked.post(f"/api/runs/{name}{way}", json={"wish": "stop"}).status_code == 404
+    for way in ("/commands", "/resume", "/open"):
+        assert asked.post(f"/api/runs/{name}{way}", json={"command": "stop"}).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_what_cannot_be_meant_is_refused_before_a_process_is_made(tmp_path, body
     json_type = {"content-type": "application/json"}
     answer = client(jobs).post("/api/runs", content=text, headers=json_type)
     assert answer.status_code == 422
-    assert told in answer.json()["sentence"]
+    assert told in answer.json()["message"]
     assert not jobs.processes._own
     assert jobs.processes.names() == []
 
@@ -251,18 +251,18 @@ def test_more_trainings_than_may_are_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize("word", ["done", "stopped", "failed"])
 def test_what_has_ended_hears_no_wish(tmp_path, word):
     fake_run(tmp_path / "a", now={"state": word})
-    answer = client(TrainingJobs(tmp_path)).post("/api/runs/a/wishes", json={"wish": "pause"})
+    answer = client(TrainingJobs(tmp_path)).post("/api/runs/a/commands", json={"command": "pause"})
     assert answer.status_code == 404
-    assert f"a is {word}" in answer.json()["sentence"]
+    assert f"a is {word}" in answer.json()["message"]
 
 
 def test_a_wish_reaches_the_run_under_its_number(tmp_path):
     fake_run(tmp_path / "a", now={"state": "training"})
     asked = client(TrainingJobs(tmp_path))
-    number = asked.post("/api/runs/a/wishes", json={"wish": "resume"}).json()["number"]
+    number = asked.post("/api/runs/a/commands", json={"command": "resume"}).json()["id"]
     wish = json.loads((tmp_path / "a" / "live" / "command.json").read_text())
     assert wish == {"id": number, "command": "resume"}
-    assert asked.post("/api/runs/a/wishes", json={"wish": "explode"}).status_code == 422
+    assert asked.post("/api/runs/a/commands", json={"command": "explode"}).status_code == 422
 
 
 @pytest.mark.parametrize("word", ["done", "training", "paused"])
@@ -289,9 +289,9 @@ def test_data_are_called_by_their_last_part(tmp_path, image_folder):
         "mnist-2": str(tmp_path / "mnist"),
         "fruit-2": str(other),
     }
-    told = client(jobs).get("/api/training/choices").json()["data_given"]
+    told = client(jobs).get("/api/training/form").json()["local_data"]
     assert [one["name"] for one in told] == ["fruit", "mnist-2", "fruit-2"]
-    assert told[2]["sentence"] == "The folder fruit in there"
+    assert told[2]["description"] == "The folder fruit in there"
 
 
 def test_networks_that_the_lab_was_given_are_called_without_their_folder(tmp_path):
@@ -331,11 +331,11 @@ def test_a_training_from_the_page_is_that_of_the_command_line(tmp_path, command)
     jobs = TrainingJobs(tmp_path / "runs")
     asked = client(jobs)
     body = {"data": "digits", "settings": {"steps": 2, "lr": 0.01}, "name": "page"}
-    assert asked.post("/api/runs", json=body).json() == {"run": "page", "sentence": ""}
+    assert asked.post("/api/runs", json=body).json() == {"run": "page", "message": ""}
     pid = jobs.processes._own["page"].pid
     assert asked.get("/api/runs/page").json()["state"] == "starting"
     second = asked.post("/api/runs", json={**body, "name": "other"}).json()
-    assert second["sentence"] == "page is at work too: they slow each other."
+    assert second["message"] == "page is at work too: they slow each other."
     assert asked.post("/api/runs", json=body).status_code == 422  # the name is taken at once
     assert wait_for(lambda: all(state_of(jobs, n).state == "done" for n in ("page", "other")))
     told = asked.get("/api/runs/page").json()
@@ -385,8 +385,8 @@ def test_what_failed_before_it_began_says_why_also_to_the_next_lab(tmp_path):
     for other in (jobs, TrainingJobs(tmp_path / "runs")):
         told = other.details("a")
         assert told["state"] == "failed"
-        assert str(empty) in told["sentence"]
-        assert not told["sentence"].startswith("convscope")
+        assert str(empty) in told["message"]
+        assert not told["message"].startswith("convscope")
         assert [one["name"] for one in other.list_runs()] == ["a"]
     with pytest.raises(RequestError, match="never began"):
         jobs.resume("a")
@@ -442,7 +442,7 @@ def test_a_resume_that_fails_says_why(tmp_path):
         jobs.resume("a")
         assert wait_for(lambda: state_of(jobs, "a").state == "failed")
     assert "written by another process" in state_of(jobs, "a").message
-    assert "written by another process" in TrainingJobs(tmp_path).details("a")["sentence"]
+    assert "written by another process" in TrainingJobs(tmp_path).details("a")["message"]
     tell(run.path, {"state": "done"})  # what it tells later counts again
     assert state_of(jobs, "a").state == "done"
 
@@ -494,7 +494,7 @@ def test_a_run_without_weights_is_not_opened(tmp_path):
     fake_run(tmp_path / "a")
     answer = client(TrainingJobs(tmp_path)).post("/api/runs/a/open")
     assert answer.status_code == 404
-    assert "no trained weights yet" in answer.json()["sentence"]
+    assert "no trained weights yet" in answer.json()["message"]
 
 
 def test_looking_at_states_costs_no_lock_twice_in_a_row(tmp_path, monkeypatch):

@@ -59,21 +59,21 @@ def test_a_network_is_told_with_its_rows_and_images(client):
     assert [one["id"] for one in list_runs["networks"]] == ["lenet5", "resnet20_cifar"]
     told = client.get("/api/networks/lenet5").json()
     assert told["classes"] == [str(n) for n in range(10)]
-    assert sum(row["params"] for row in told["rows"]) == 61_706
-    assert told["caution"].startswith("Random weights")
+    assert sum(row["parameters"] for row in told["rows"]) == 61_706
+    assert told["warning"].startswith("Random weights")
     assert len(told["images"]) == 3
     assert [row["shape"] for row in told["rows"]][-1] == [10, 1, 1]
 
 
 def test_an_image_that_is_sent_is_looked_at_and_answered(client):
     told = client.post("/api/networks/lenet5/images?title=mine", content=png()).json()
-    probabilities = [one["probability"] for one in told["answers"]]
+    probabilities = [one["probability"] for one in told["predictions"]]
     assert probabilities == sorted(probabilities, reverse=True)
     assert sum(probabilities) == pytest.approx(1)
     assert {"id": told["id"], "title": "mine"} in told["images"]
     again = client.post("/api/networks/lenet5/images?title=other", content=png()).json()
     assert again["id"] == told["id"]  # the same pixels are the same image
-    picture = client.get(f"/api/networks/lenet5/images/{told['id']}/picture.png")
+    picture = client.get(f"/api/networks/lenet5/images/{told['id']}/image.png")
     assert Image.open(io.BytesIO(picture.content)).size == (32, 32)
 
 
@@ -87,7 +87,7 @@ def test_volumes_are_the_recordings_numbers(client, store, image):
 
 
 def test_faces_are_the_strongest_maps(client, store, image):
-    data = client.get(f"/api/networks/lenet5/images/{image}/faces").content
+    data = client.get(f"/api/networks/lenet5/images/{image}/thumbnails").content
     (length,) = struct.unpack("<I", data[:4])
     heads = json.loads(data[4 : 4 + length])
     body = np.frombuffer(data[4 + length :], np.int8)
@@ -100,7 +100,7 @@ def test_faces_are_the_strongest_maps(client, store, image):
     assert np.allclose(found * head["scale"], strongest, atol=head["scale"])
 
 
-@pytest.mark.parametrize("rank", ["strongest", "unusual", "matters"])
+@pytest.mark.parametrize("rank", ["strongest", "distance_from_mean", "importance"])
 def test_questions_rank_every_map(client, image, rank):
     told = client.get(f"/api/networks/lenet5/images/{image}/scores/conv2?rank={rank}").json()
     assert len(told["scores"]) == 16
@@ -109,7 +109,7 @@ def test_questions_rank_every_map(client, image, rank):
 def test_what_matters_is_gradient_times_activation(client, store, image):
     """Without an activation behind the last maps it is the share of each map in the logit."""
     model = store.model("lenet5")
-    told = client.get(f"/api/networks/lenet5/images/{image}/scores/fc1?rank=matters").json()
+    told = client.get(f"/api/networks/lenet5/images/{image}/scores/fc1?rank=importance").json()
     recorded = model.image(image)
     logits = recorded.recording["fc2"].squeezed
     weight = model.net.get_submodule("fc2").weight[int(logits.argmax())]
@@ -128,7 +128,9 @@ def test_twins_are_maps_that_go_together():
     recorded = other.add(model, "noise", np.arange(224 * 224, dtype=np.uint8).reshape(224, 224, 1))
     app = make_app(other, TrainingJobs(Path("none")), hosts=frozenset({HOST}))
     with TestClient(app, base_url=f"http://{HOST}") as own:
-        told = own.get(f"/api/networks/{model.id}/images/{recorded.id}/scores/0?rank=twins").json()
+        told = own.get(
+            f"/api/networks/{model.id}/images/{recorded.id}/scores/0?rank=correlated"
+        ).json()
     assert told["groups"] == [[0, 2]]
     assert told["dead"] == [3]
 
@@ -160,14 +162,14 @@ WRONG = [
 def test_what_is_not_there_is_a_sentence(client, image, path):
     answer = client.get(path.replace("IMAGE", image))
     assert answer.status_code == 404
-    assert answer.json()["sentence"].endswith((".", "?"))
+    assert answer.json()["message"].endswith((".", "?"))
 
 
 @pytest.mark.parametrize("body", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + b"0" * 50])
 def test_what_is_no_image_is_refused(client, body):
     answer = client.post("/api/networks/lenet5/images", content=body)
     assert answer.status_code == 404
-    assert "image" in answer.json()["sentence"]
+    assert "image" in answer.json()["message"]
 
 
 def test_uploads_are_bounded_before_anything_is_decoded(client, monkeypatch):
@@ -176,7 +178,7 @@ def test_uploads_are_bounded_before_anything_is_decoded(client, monkeypatch):
     assert client.post("/api/networks/lenet5/images", content=b"0" * 101).status_code == 413
     chunks = (b"0" * 60 for _ in range(3))  # of no declared length
     answer = client.post("/api/networks/lenet5/images", content=chunks)
-    assert "up to" in answer.json()["sentence"]
+    assert "up to" in answer.json()["message"]
 
 
 @pytest.mark.parametrize(
@@ -233,7 +235,7 @@ def test_the_oldest_passes_are_forgotten_and_the_page_is_told(monkeypatch):
     app = make_app(small, TrainingJobs(Path("none")), hosts=frozenset({HOST}))
     with TestClient(app, base_url=f"http://{HOST}") as client:
         answer = client.get(f"/api/networks/lenet5/images/{images[0].id}")
-        assert "gone from the lab's memory" in answer.json()["sentence"]
+        assert "gone from the lab's memory" in answer.json()["message"]
 
 
 def test_a_second_lab_finds_the_next_port():

@@ -40,8 +40,8 @@ def test_a_map_with_other_settings_is_torchs(lenet, settings):
         whole = F.conv2d(recording["pool1"].tensor, layer.weight, layer.bias, **settings)
     assert np.allclose(found.map, whole[0, 5].numpy(), atol=1e-6)
     height, width = whole.shape[2:]
-    assert f"{height}x{width}" in found.sentence
-    assert ("would be" in found.sentence) == bool(settings)
+    assert f"{height}x{width}" in found.description
+    assert ("would be" in found.description) == bool(settings)
 
 
 def test_the_groups_of_a_filter_are_its_own():

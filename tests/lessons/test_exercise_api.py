@@ -54,7 +54,7 @@ def test_a_matrix_and_a_table_come_along(client):
 def test_an_answer_is_judged(client, answer, tries, right, counted, worked):
     text = client.post(f"{ONE}/answer?seed=5", json={"answer": answer, "tries": tries}).json()
     assert (text["right"], text["counted"], text["worked"] is not None) == (right, counted, worked)
-    assert text["sentence"].endswith(".")
+    assert text["message"].endswith(".")
     if worked:
         assert text["worked"]["rows"][0][:2] == ["parameters", "760"]
 
@@ -92,7 +92,7 @@ def test_a_sheet_has_as_many_solutions_as_exercises(client):
 def test_what_is_asked_wrongly_is_a_sentence(client, path, words):
     answer = client.get(path)
     assert answer.status_code == 404
-    assert words in answer.json().get("sentence", "")
+    assert words in answer.json().get("message", "")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_what_is_asked_wrongly_is_a_sentence(client, path, words):
 def test_a_body_that_is_no_answer_is_refused(client, body):
     answer = client.post(f"{ONE}/answer", json=body)
     assert answer.status_code == 422
-    assert answer.json()["sentence"]
+    assert answer.json()["message"]
 
 
 def test_any_whole_number_is_a_seed(client):

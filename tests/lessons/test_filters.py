@@ -125,7 +125,7 @@ def test_likeness_is_numpy_s_correlation_and_torch_s_cosine(answer, known, layer
     assert abs(first["correlation"]) == pytest.approx(upper.max())
     assert tuple(first["pair"]) == np.unravel_index(upper.argmax(), upper.shape)
     assert all(abs(pair["correlation"]) <= abs(first["correlation"]) for pair in rest)
-    assert found["twins"] == (upper >= 0.9).sum()
+    assert found["correlated"] == (upper >= 0.9).sum()
 
 
 def test_the_nearest_filter_is_the_one_whose_map_goes_with_it_most(answer):

@@ -39,7 +39,7 @@ def add_exercises(app: FastAPI) -> None:
         return {
             "right": verdict.right,
             "counted": verdict.counted,
-            "sentence": verdict.sentence,
+            "message": verdict.sentence,
             "worked": None if verdict.worked is None else solution_json(verdict.worked),
         }
 

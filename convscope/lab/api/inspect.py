@@ -43,7 +43,7 @@ def _add_networks(app: FastAPI, store: ModelStore) -> None:
         return {
             "id": model.id,
             "title": model.title,
-            "caution": model.warning,
+            "warning": model.warning,
             "classes": model.card.classes,
             "channels": model.card.in_channels,
             "size": model.card.input_size,
@@ -71,8 +71,8 @@ def _add_images(app: FastAPI, store: ModelStore) -> None:
         model = store.model(net)
         return _details(model, model.image(image))
 
-    @app.get(_IMAGE + "/picture.png")
-    def picture(net: str, image: str) -> Response:
+    @app.get(_IMAGE + "/image.png")
+    def image_png(net: str, image: str) -> Response:
         """The image as the network sees it, before its bytes are normalized."""
         pixels = store.model(net).image(image).pixels
         file = io.BytesIO()
@@ -90,7 +90,7 @@ def _details(model: LoadedModel, image: RecordedImage) -> dict[str, Any]:
     return {
         "id": image.id,
         "title": image.title,
-        "answers": model.predictions(image),
+        "predictions": model.predictions(image),
         "images": _image_list(model),
         "note": "",
     }
@@ -101,8 +101,8 @@ def _image_list(model: LoadedModel) -> list[dict[str, str]]:
 
 
 def _add_volumes(app: FastAPI, store: ModelStore) -> None:
-    @app.get(_IMAGE + "/faces")
-    def faces(net: str, image: str) -> Response:
+    @app.get(_IMAGE + "/thumbnails")
+    def map_thumbnails(net: str, image: str) -> Response:
         """Binary: uint32 length of a JSON header, the header, then each row's map as int8."""
         model = store.model(net)
         return binary(thumbnails(model.image(image).recording, model.rows))
@@ -118,7 +118,7 @@ def _add_volumes(app: FastAPI, store: ModelStore) -> None:
 
     @app.get(_IMAGE + "/scores/{row}")
     def scores(net: str, image: str, row: str, rank: str = "strongest") -> dict[str, Any]:
-        """The maps of a row ranked: strongest, unusual, matters, twins."""
+        """The maps of a row ranked: strongest, distance_from_mean, importance, correlated."""
         model = store.model(net)
         recorded, layer = model.image(image), model.row(row)
 
@@ -165,8 +165,8 @@ def _add_drawings(app: FastAPI, store: ModelStore) -> None:
         )
         return Response(png, media_type="image/png")
 
-    @app.get(_IMAGE + "/variations/{row}/{index}")
-    def variation(
+    @app.get(_IMAGE + "/what-if/{row}/{index}")
+    def what_if_map(
         net: str,
         image: str,
         row: str,
@@ -176,7 +176,7 @@ def _add_drawings(app: FastAPI, store: ModelStore) -> None:
         dilation: Annotated[int | None, Query(ge=1, le=64)] = None,
         kernel: Annotated[int | None, Query(ge=1, le=64)] = None,
     ) -> Response:
-        """Binary: a map as other settings would make it; X-Shape "h,w", X-Sentence describes it."""
+        """Binary: a map as other settings would make it; X-Shape "h,w", X-Description."""
         model = store.model(net)
         variant = what_if(
             model.image(image).recording,
@@ -187,5 +187,8 @@ def _add_drawings(app: FastAPI, store: ModelStore) -> None:
             dilation=dilation,
             kernel=kernel,
         )
-        headers = {"X-Shape": ",".join(map(str, variant.map.shape)), "X-Sentence": variant.sentence}
+        headers = {
+            "X-Shape": ",".join(map(str, variant.map.shape)),
+            "X-Description": variant.description,
+        }
         return binary(variant.map.astype("<f4").tobytes(), headers)

@@ -15,7 +15,8 @@ def add_lessons(app: FastAPI) -> None:
         """The lessons in their order."""
         return {
             "lessons": [
-                {"name": one.name, "title": one.title, "sentence": one.sentence} for one in LESSONS
+                {"name": one.name, "title": one.title, "description": one.sentence}
+                for one in LESSONS
             ]
         }
 

@@ -42,7 +42,7 @@ class Start(BaseModel):
 class Ask(BaseModel):
     """What a training is asked."""
 
-    wish: Command
+    command: Command
 
 
 def add_runs(app: FastAPI, jobs: TrainingJobs, store: ModelStore) -> None:
@@ -59,13 +59,13 @@ def add_runs(app: FastAPI, jobs: TrainingJobs, store: ModelStore) -> None:
 
 
 def _add_list(app: FastAPI, jobs: TrainingJobs) -> None:
-    @app.get("/api/training/choices")
-    def choices() -> dict[str, Any]:
+    @app.get("/api/training/form")
+    def training_form() -> dict[str, Any]:
         """The data, the networks and the settings that a training can be begun with."""
         models = list(jobs.given.models)
         return {
             "sources": sources(),
-            "data_given": jobs.given.told(jobs.paths().values()),
+            "local_data": jobs.given.told(jobs.paths().values()),
             "networks": networks(models),
             "groups": setting_groups(models),
             "left_out": left_out(),
@@ -80,10 +80,10 @@ def _add_list(app: FastAPI, jobs: TrainingJobs) -> None:
     def start(asked: Start) -> dict[str, str] | JSONResponse:
         """Begin a training in a process of its own, which goes on when the lab ends."""
         try:
-            name, sentence = jobs.start(asked.data, asked.settings, name=asked.name)
+            name, message = jobs.start(asked.data, asked.settings, name=asked.name)
         except RequestError as error:
-            return JSONResponse({"sentence": str(error)}, status_code=422)
-        return {"run": name, "sentence": sentence}
+            return JSONResponse({"message": str(error)}, status_code=422)
+        return {"run": name, "message": message}
 
 
 def _add_run(app: FastAPI, jobs: TrainingJobs) -> None:
@@ -104,7 +104,7 @@ def _add_events(app: FastAPI, jobs: TrainingJobs) -> None:
         try:
             listeners.check_capacity()
         except TooManyListeners as busy:
-            return JSONResponse({"sentence": str(busy)}, status_code=503)
+            return JSONResponse({"message": str(busy)}, status_code=503)
         listener = await run_in_threadpool(Listener, jobs, run)
         stream = listeners.stream(
             listener, is_gone=request.is_disconnected, is_ending=app.state.ending
@@ -174,15 +174,15 @@ def _bytes(values: np.ndarray[Any, Any]) -> Response:
 def _add_acts(app: FastAPI, jobs: TrainingJobs, store: ModelStore) -> None:
     inside = RunOpener(store)
 
-    @app.post(_RUN + "/wishes")
-    def wish(run: str, asked: Ask) -> dict[str, int]:
+    @app.post(_RUN + "/commands")
+    def command(run: str, asked: Ask) -> dict[str, int]:
         """Ask the training to pause, resume, save or stop; `now.acknowledged` shows when it has."""
-        return {"number": jobs.request(run, asked.wish)}
+        return {"id": jobs.request(run, asked.command)}
 
     @app.post(_RUN + "/resume")
     def resume(run: str) -> dict[str, str]:
         """Go on with a run that was stopped or interrupted."""
-        return {"run": run, "sentence": jobs.resume(run)}
+        return {"run": run, "message": jobs.resume(run)}
 
     @app.post(_RUN + "/open")
     def open_(run: str) -> dict[str, str]:

@@ -122,14 +122,14 @@ def _chains(
 
 def _image_row(shape: tuple[int, ...]) -> GraphRow:
     facts = {
-        "kind": "image",
-        "params": 0,
+        "type": "image",
+        "parameters": 0,
         "filters": None,
-        "size": None,
+        "kernel": None,
         "stride": None,
         "padding": None,
         "activation": "",
-        "sees": [1, 1],
+        "receptive_field": [1, 1],
         "exact": True,
     }
     return GraphRow(IMAGE, "image", (IMAGE,), (), chw_shape(shape), "", "", facts)
@@ -141,14 +141,14 @@ def _facts(chain: Sequence[Operation], told: Mapping[str, Summarized]) -> dict[s
     words = [_WORDS.get(operation.kind, _named(operation.kind)) for operation in chain]
     last = [operation.kind for operation in chain if operation.kind not in _QUIET]
     return {
-        "kind": words[0],
-        "params": sum(row.parameters for row in rows),
+        "type": words[0],
+        "parameters": sum(row.parameters for row in rows),
         "filters": first.filters if first else None,
-        "size": first.size if first else None,
+        "kernel": first.size if first else None,
         "stride": first.stride if first else None,
         "padding": first.padding if first else None,
         "activation": _named(last[-1]) if last[1:] and last[-1] in _CURVES else "",
-        "sees": list(first.field) if first else [],
+        "receptive_field": list(first.field) if first else [],
         "exact": first.exact if first else False,
     }
 

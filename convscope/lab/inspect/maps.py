@@ -21,7 +21,7 @@ from convscope.features.similarity import correlated_groups
 from convscope.lab.inspect.graph import GraphRow
 from convscope.terms import json_number
 
-Rank = Literal["strongest", "unusual", "matters", "twins"]
+Rank = Literal["strongest", "distance_from_mean", "importance", "correlated"]
 Floats = NDArray[np.float32]
 MeanVolume = Callable[[], tuple[Floats | None, str]]
 _THUMBNAIL = 112  # points of a thumbnail's longer side
@@ -98,9 +98,9 @@ def rank_maps(
     """Rank the maps of a row.
 
     - strongest: by mean magnitude
-    - unusual: by distance from the volume that `mean` returns, with its description
-    - matters: by gradient times activation for the top-1 class, summed over the map
-    - twins: groups of maps that correlate by 0.9 or more
+    - distance_from_mean: by distance from the volume that `mean` returns, with its description
+    - importance: by gradient times activation for the top-1 class, summed over the map
+    - correlated: groups of maps that correlate by 0.9 or more
 
     Raises RequestError for another `rank`.
     """
@@ -110,15 +110,15 @@ def rank_maps(
     volume = volume_of(recording, row)
     scores, note = mean_magnitude(volume), ""
     dead = [int(c) for c in np.flatnonzero(scores == 0)]
-    if rank == "twins":
+    if rank == "correlated":
         groups, note = _correlated(volume)
         return MapRanking(rank, None, dead, groups, note)
-    if rank == "unusual":
+    if rank == "distance_from_mean":
         mean_volume, note = mean()
         if mean_volume is None:
             return MapRanking(rank, None, dead, [], note)
         scores, note = distance_from_mean(volume, mean_volume), f"Compared with {note}."
-    if rank == "matters":
+    if rank == "importance":
         importance = _importance(recording, row, net)
         if importance is None:
             note = "The network's output has no gradient by this layer."

@@ -72,7 +72,7 @@ class UnitView:
             "lines": [
                 {**line._asdict(), "value": json_number(line.value)} for line in decomposition.lines
             ],
-            "field": _field(first),
+            "receptive_field": _field(first),
             "largest": self._largest(first),
             **_signs(decomposition),
         }

@@ -21,11 +21,11 @@ class MapVariant:
 
     Attributes:
         map: (h, w), float32.
-        sentence: what was changed, and how large the map then is.
+        description: what was changed, and how large the map then is.
     """
 
     map: NDArray[np.float32]
-    sentence: str
+    description: str
 
 
 def what_if(
@@ -64,11 +64,11 @@ def what_if(
     said = [f"{name} {value}" for name, value in changed.items()]
     said += [f"a window of {kernel}x{kernel}"] if kernel else []
     own = f"{row.shape[1]}x{row.shape[2]}"
-    sentence = f"The map of {own}, before what follows it."
+    description = f"The map of {own}, before what follows it."
     if said:
         wish = " and ".join(said)
-        sentence = f"With {wish} the map would be {height}x{width}; the network's own is {own}."
-    return MapVariant(np.ascontiguousarray(found[0, 0].float().cpu().numpy()), sentence)
+        description = f"With {wish} the map would be {height}x{width}; the network's own is {own}."
+    return MapVariant(np.ascontiguousarray(found[0, 0].float().cpu().numpy()), description)
 
 
 def _convolved(

@@ -128,11 +128,11 @@ def sources() -> list[dict[str, Any]]:
         what, _, amount = words.replace(" x ", "×").rpartition(", ")
         missing = not is_here(name)
         after = f"; {amount} are downloaded first" if missing else ", here already"
-        found.append({"name": name, "sentence": f"{what}{after}", "needs_download": missing})
+        found.append({"name": name, "description": f"{what}{after}", "needs_download": missing})
     return found
 
 
 def networks(given: Iterable[str] = ()) -> list[dict[str, Any]]:
     """The networks of the zoo with their papers, after those that the lab was given."""
-    own = [{"name": name, "sentence": "Given to this lab."} for name in given]
-    return own + [{"name": name, "sentence": paper(name)} for name in ZOO]
+    own = [{"name": name, "description": "Given to this lab."} for name in given]
+    return own + [{"name": name, "description": paper(name)} for name in ZOO]

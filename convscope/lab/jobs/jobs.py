@@ -145,7 +145,7 @@ class TrainingJobs:
     def details(self, name: str) -> dict[str, Any]:
         """One run at length, but for its metrics and settings."""
         path = self.path(name)
-        word, sentence, now = self.state(name, path)
+        word, message, now = self.state(name, path)
         log = index.last_lines(path / "log.txt", _LINES)
         if word in ("starting", "failed") or not log:
             log = [*log, *self.processes.said(name, _LINES)][-_LINES:]
@@ -153,7 +153,7 @@ class TrainingJobs:
             "name": name,
             "title": self._title(name, path),
             "state": word,
-            "sentence": sentence,
+            "message": message,
             "now": now,
             "test": index.read_test(path),
             "log": log,

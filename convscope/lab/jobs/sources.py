@@ -44,7 +44,7 @@ class DataSources:
         return [
             {
                 "name": name,
-                "sentence": f"{_what(Path(place))} {Path(place).name} in {Path(place).parent.name}",
+                "description": _describe(Path(place)),
                 "needs_download": False,
             }
             for name, place in self.data(runs).items()
@@ -109,5 +109,6 @@ def _named(places: Sequence[str], taken: Collection[str]) -> dict[str, str]:
     return found
 
 
-def _what(place: Path) -> str:
-    return "The table" if place.is_file() else "The folder"
+def _describe(path: Path) -> str:
+    kind = "table" if path.is_file() else "folder"
+    return f"The {kind} {path.name} in {path.parent.name}"

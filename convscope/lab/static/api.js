@@ -3,12 +3,12 @@
  * address, the oldest goes first. A refusal is a sentence, and it is shown as it is.
  *
  * @typedef {{row: string, map: number, y: number, x: number}} Spot
- * @typedef {{name: string, op: string, kind: string, inputs: string[], shape: number[], params: number, filters: number | null,
- *   size: number[] | null, stride: number[] | null, padding: number[] | null, activation: string, sees: number[],
+ * @typedef {{name: string, op: string, type: string, inputs: string[], shape: number[], parameters: number, filters: number | null,
+ *   kernel: number[] | null, stride: number[] | null, padding: number[] | null, activation: string, receptive_field: number[],
  *   exact: boolean, stage: string, block: string, operations: string[]}} Row
- * @typedef {{id: string, title: string, caution: string, classes: string[], channels: number, size: number[],
+ * @typedef {{id: string, title: string, warning: string, classes: string[], channels: number, size: number[],
  *   images: {id: string, title: string}[], rows: Row[], byName: Map<string, Row>}} Network
- * @typedef {{id: string, title: string, answers: {class: string, index: number, probability: number}[], note: string}} Image
+ * @typedef {{id: string, title: string, predictions: {class: string, index: number, probability: number}[], note: string}} Image
  * @typedef {{height: number, width: number, scale: number, data: Int8Array, painted?: Record<string, string>}} Face
  * @typedef {{shape: number[], data: Float32Array}} Volume
  * @typedef {{channel: number, row: string, map: number, cells: (Spot | null)[][], patch: number[][],
@@ -21,7 +21,7 @@
  *   divisor: number, exact_value: number, model_value: number, difference: number, tolerance: number,
  *   is_within_tolerance: boolean,
  *   steps: {label: string, text: string, value: number, operation: string}[], value: number,
- *   field: {box: number[][], clipped: (number[] | null)[], fraction: number, exact: boolean} | null,
+ *   receptive_field: {box: number[][], clipped: (number[] | null)[], fraction: number, exact: boolean} | null,
  *   largest: Spot | null}} Unit
  */
 
@@ -79,7 +79,7 @@ export async function ask(path, options = {}) {
   }
   if (answer.ok) return answer;
   const told = await answer.json().catch(() => ({}));
-  throw new Refused(told.sentence ?? `The lab answered with ${answer.status} and no sentence.`, answer.status);
+  throw new Refused(told.message ?? `The lab answered with status ${answer.status} and no message.`, answer.status);
 }
 
 /** What an EventSource, which sends no headers, opens. @param {string} path  below /api */
@@ -167,13 +167,13 @@ export const image = (net, image) => get(at(net, image), json);
 export async function give(net, title, bytes) {
   const answer = await ask(`/networks/${code(net)}/images?title=${code(title)}`, { method: "POST", body: bytes });
   kept.delete(`/networks/${code(net)}`);
-  for (const path of kept.keys()) if (path.includes("/scores/")) kept.delete(path); // "unusual" compares with the images held
+  for (const path of kept.keys()) if (path.includes("/scores/")) kept.delete(path); // "distance_from_mean" compares with the images held
   return answer.json();
 }
 
 /** The picture that the network sees, as an address for an <img>. @param {string} net @param {string} image @returns {Promise<string>} */
 export const pictureOf = (net, image) =>
-  get(`${at(net, image)}/picture.png`, async (answer) => URL.createObjectURL(await answer.blob()));
+  get(`${at(net, image)}/image.png`, async (answer) => URL.createObjectURL(await answer.blob()));
 
 /** The lecture's picture, maps of some convolutions, as an address. @param {string} net @param {string} image @returns {Promise<string>} */
 export const sheet = (net, image) =>
@@ -182,14 +182,14 @@ export const sheet = (net, image) =>
 /**
  * One map as other settings would make it.
  * @param {string} net @param {string} image @param {string} row @param {number} map @param {Record<string, number>} wish
- * @returns {Promise<{shape: number[], sentence: string, data: Float32Array}>}
+ * @returns {Promise<{shape: number[], description: string, data: Float32Array}>}
  */
 export const variation = (net, image, row, map, wish) =>
   get(
-    `${at(net, image)}/variations/${code(row)}/${map}?${new URLSearchParams(Object.entries(wish).map(([name, value]) => [name, String(value)]))}`,
+    `${at(net, image)}/what-if/${code(row)}/${map}?${new URLSearchParams(Object.entries(wish).map(([name, value]) => [name, String(value)]))}`,
     async (answer) => ({
       shape: (answer.headers.get("X-Shape") ?? "").split(",").map(Number),
-      sentence: answer.headers.get("X-Sentence") ?? "",
+      description: answer.headers.get("X-Description") ?? "",
       data: new Float32Array(await answer.arrayBuffer()),
     }),
   );
@@ -197,7 +197,7 @@ export const variation = (net, image, row, map, wish) =>
 /** Each row's strongest map. @param {string} net @param {string} image @returns {Promise<Map<string, Face>>} */
 export const faces = (net, image) =>
   get(
-    `${at(net, image)}/faces`,
+    `${at(net, image)}/thumbnails`,
     async (answer) => {
       const buffer = await answer.arrayBuffer();
       const length = new DataView(buffer).getUint32(0, true);

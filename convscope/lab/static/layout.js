@@ -67,7 +67,7 @@ export function gather(rows, open, collapse) {
   const owner = new Map();
   const empty = { members: [], blocks: [], sources: [], column: 0, lane: 0, wide: 0, high: 0, depth: 0, x: 0, y: 0 };
   const looks = new Map();
-  for (const r of rows) looks.set(r.block, `${looks.get(r.block) ?? ""};${[r.op, r.shape, r.size, r.stride]}`);
+  for (const r of rows) looks.set(r.block, `${looks.get(r.block) ?? ""};${[r.op, r.shape, r.kernel, r.stride]}`);
   const alike = (row) => looks.get(row.block);
   for (const row of rows) {
     const closed = collapse && row.block && !open.includes(row.block);

@@ -86,7 +86,7 @@ export function networkScreen(net, state, small, front) {
   const fold = state.open.length
     ? el("button", { class: "pill", onclick: () => go({ open: [] }) }, "Fold all blocks")
     : null;
-  const total = net.rows.reduce((sum, row) => sum + row.params, 0);
+  const total = net.rows.reduce((sum, row) => sum + row.parameters, 0);
   const lead = [
     `${deep(net.rows)} layers deep, ${count(total)} parameters. Every box is an output volume, to scale;`,
     "on its front, its strongest map for this image; vectors stand upright.",

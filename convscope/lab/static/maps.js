@@ -8,17 +8,17 @@ import { go } from "./state.js";
 
 const QUESTIONS = {
   strongest: { ask: "Which are strongest here?", unit: "mean magnitude", say: (v) => fixed(v, 3) },
-  unusual: {
+  distance_from_mean: {
     ask: "Which differ most from the usual?",
     unit: "distance from the mean of the other images",
     say: (v) => fixed(v, 3),
   },
-  matters: {
+  importance: {
     ask: "Which matter most for the answer?",
     unit: "gradient × activation, summed over the map",
     say: (v) => signed(v, 2),
   },
-  twins: { ask: "Which say the same?", unit: "correlation of 0.9 or more", say: () => "" },
+  correlated: { ask: "Which say the same?", unit: "correlation of 0.9 or more", say: () => "" },
 };
 const FIRST = { maps: 12, units: 48 }; // cards before "Show the other"
 const MORE = 120; // cards that one press adds: a stage holds 2,000 elements
@@ -69,10 +69,10 @@ const questions = (rank) =>
 function sentence(row, net) {
   const [image] = net.rows;
   if (row.op === "image") return `What the network reads: ${volume(row.shape)}, every byte normalized.`;
-  const [high, wide] = row.sees.map((size, axis) => Math.min(size, image.shape[axis + 1]));
-  const sees = row.sees.length ? ` Each unit sees ${row.exact ? "" : "at most "}${high}×${wide ?? 1} pixels.` : "";
+  const [high, wide] = row.receptive_field.map((size, axis) => Math.min(size, image.shape[axis + 1]));
+  const sees = row.receptive_field.length ? ` Each unit sees ${row.exact ? "" : "at most "}${high}×${wide ?? 1} pixels.` : "";
   const after = row.activation ? `, then ${row.activation}` : "";
-  const learned = row.params ? `${count(row.params)} parameters.` : "Nothing to learn.";
+  const learned = row.parameters ? `${count(row.parameters)} parameters.` : "Nothing to learn.";
   return `${what(row, net)} → ${volume(row.shape)}${after}.${sees} ${learned}`;
 }
 
@@ -81,11 +81,11 @@ function what(row, net) {
   const times = (sizes) => (sizes ?? []).join("×");
   const stride = row.stride ? `, stride ${same(row.stride)}` : "";
   const padding =
-    row.padding && row.padding.some?.(Boolean) ? `, padding ${same(row.padding)}` : row.size ? ", no padding" : "";
-  const pooled = row.size ? ` of each ${times(row.size)}${stride}` : " of each map";
+    row.padding && row.padding.some?.(Boolean) ? `, padding ${same(row.padding)}` : row.kernel ? ", no padding" : "";
+  const pooled = row.kernel ? ` of each ${times(row.kernel)}${stride}` : " of each map";
   const said = {
     conv: () =>
-      `${count(row.filters ?? row.shape[0])} filters of ${times(row.size)}, over ${count(from.shape[0])} ${from.op === "image" ? "channel" : "map"}${from.shape[0] === 1 ? "" : "s"}${stride}${padding}`,
+      `${count(row.filters ?? row.shape[0])} filters of ${times(row.kernel)}, over ${count(from.shape[0])} ${from.op === "image" ? "channel" : "map"}${from.shape[0] === 1 ? "" : "s"}${stride}${padding}`,
     dense: () => `${count(row.shape[0])} units, each connected to all ${count(from.shape.reduce((a, b) => a * b, 1))}`,
     maxpool: () => `The largest${pooled}`,
     minpool: () => `The smallest${pooled}`,
@@ -97,7 +97,7 @@ function what(row, net) {
   }[row.op];
   return said
     ? said()
-    : `${row.kind[0].toUpperCase()}${row.kind.slice(1)}${row.inputs.length ? ` of ${row.inputs.join(", ")}` : ""}`;
+    : `${row.type[0].toUpperCase()}${row.type.slice(1)}${row.inputs.length ? ` of ${row.inputs.join(", ")}` : ""}`;
 }
 
 const same = (sizes) => (sizes.every?.((size) => size === sizes[0]) ? sizes[0] : (sizes.join?.("×") ?? sizes));
@@ -119,7 +119,7 @@ async function show(scene, legends, body) {
   const { net, image, row, rank, picked } = scene;
   const vector = row.shape[1] * row.shape[2] === 1;
   const { found, alive, dead, shown } = ranked(scene, vector);
-  const wanted = rank === "twins" ? picked.groups.flat() : shown;
+  const wanted = rank === "correlated" ? picked.groups.flat() : shown;
   const held = [await planes(net, image.id, row, wanted)];
   const sorry =
     scene.beside &&
@@ -146,8 +146,8 @@ async function show(scene, legends, body) {
   body.replaceChildren(
     ...(sorry ? [note(sorry)] : []),
     ...odd(held[0]),
-    ...(rank === "twins" && row.op !== "image"
-      ? twins(picked, grid)
+    ...(rank === "correlated" && row.op !== "image"
+      ? correlated(picked, grid)
       : [found || picked.order ? grid(shown) : note(picked.note)]),
     ...folded(scene, dead),
     foot(scene, { alive, shown, vector, again }),
@@ -158,13 +158,13 @@ const odd = ({ strange }) =>
   strange ? [note(`${count(strange)} of these values are no finite numbers; they are not colored.`)] : [];
 
 /** Groups that go up and down together, or a sentence when there are none. */
-function twins({ groups, note: why }, grid) {
+function correlated({ groups, note: why }, grid) {
   if (!groups.length)
     return [
       note(why || "No two maps correlate by 0.9 or more on this image: every filter finds something of its own."),
     ];
   return groups.map((group, place) =>
-    el("section", { class: "card twins" }, el("h3", {}, `Group ${place + 1}: ${group.length} maps`), grid(group)),
+    el("section", { class: "card correlated" }, el("h3", {}, `Group ${place + 1}: ${group.length} maps`), grid(group)),
   );
 }
 
@@ -191,7 +191,7 @@ function folded({ row, image }, dead) {
 
 /** What is not shown is counted; the number on a card is defined. */
 function foot({ rank, picked, row }, { alive, shown, vector, again }) {
-  if (rank === "twins" && row.op !== "image")
+  if (rank === "correlated" && row.op !== "image")
     return el("p", { class: "caption" }, "Maps that correlate find the same pattern twice; pruning can remove one.");
   const first = vector ? FIRST.units : FIRST.maps;
   const hidden = alive.length - shown.length;

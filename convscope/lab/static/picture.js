@@ -48,7 +48,7 @@ function make(net, image) {
   );
   const [said, more] = [
     answers(net, image),
-    [net.caution, image.note].filter(Boolean).map((text) => el("p", { class: "caption long" }, text)),
+    [net.warning, image.note].filter(Boolean).map((text) => el("p", { class: "caption long" }, text)),
   ];
   return {
     over,
@@ -77,13 +77,13 @@ function shown(net, id) {
 
 /** The likeliest classes; the bars move from what they were for the image before. */
 function answers(net, image) {
-  const first = image.answers.slice(0, ANSWERS);
+  const first = image.predictions.slice(0, ANSWERS);
   const long = first.some((answer) => answer.class.length > 4);
   const before = bars;
-  bars = new Map(image.answers.map((answer) => [answer.class, Number(answer.probability) || 0]));
+  bars = new Map(image.predictions.map((answer) => [answer.class, Number(answer.probability) || 0]));
   return el(
     "ol",
-    { class: `classes ${long ? "long" : ""} ${net.caution ? "doubted" : ""}`, "aria-label": "What the network says" },
+    { class: `classes ${long ? "long" : ""} ${net.warning ? "doubted" : ""}`, "aria-label": "What the network says" },
     ...first.map((answer, i) => {
       const fill = el("div", { class: "fill", style: { transform: `scaleX(${before.get(answer.class) ?? 0})` } });
       requestAnimationFrame(() =>
@@ -107,7 +107,7 @@ function answers(net, image) {
  */
 export async function receptiveField(net, image, { layer, map, row, col }) {
   if (layer === "image") return { x: col, y: row, w: 1, h: 1, whole: [1, 1], exact: true };
-  const { field } = await unit(net.id, image, layer, [map, row, col]);
+  const { receptive_field: field } = await unit(net.id, image, layer, [map, row, col]);
   const [ys, xs] = field?.clipped.slice(-2) ?? [];
   if (!field || !ys || !xs) return null;
   return {

@@ -39,7 +39,7 @@ export function search(net) {
   const show = () => {
     const words = input.value.toLowerCase().replaceAll("x", "×").split(/\s+/).filter(Boolean);
     const hay = (row) =>
-      `${row.name} ${row.kind} ${row.size?.join("×") ?? ""} ${volume(row.shape)}`.toLowerCase().replaceAll("x", "×");
+      `${row.name} ${row.type} ${row.kernel?.join("×") ?? ""} ${volume(row.shape)}`.toLowerCase().replaceAll("x", "×");
     found = net.rows.filter((row) => words.every((word) => hay(row).includes(word)));
     at = 0;
     list.replaceChildren(
@@ -50,7 +50,7 @@ export function search(net) {
             "li",
             { id: `found-${i}`, role: "option", onclick: () => open(row) },
             el("b", {}, row.name),
-            el("span", { class: "caption" }, `${row.kind}, ${volume(row.shape)}`),
+            el("span", { class: "caption" }, `${row.type}, ${volume(row.shape)}`),
           ),
         ),
     );

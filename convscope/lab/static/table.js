@@ -45,16 +45,16 @@ function line(net, state, box) {
   const { row, blocks, members } = box;
   const closed = blocks.length > 0;
   const name = blocks.length > 1 ? `${blocks[0]} – ${blocks.at(-1)}` : (blocks[0] ?? row.name);
-  const weighted = members.filter((m) => m.params).length;
-  const params = members.reduce((sum, m) => sum + m.params, 0);
+  const weighted = members.filter((m) => m.parameters).length;
+  const params = members.reduce((sum, m) => sum + m.parameters, 0);
   const kind = closed
     ? `${blocks.length > 1 ? `${blocks.length} blocks, ` : ""}${several(weighted, "layer")} with weights`
-    : row.kind;
+    : row.type;
   const own = closed
     ? [NONE, NONE, NONE, NONE]
     : [
         row.filters ? count(row.filters) : NONE,
-        row.size?.length ? sides2(row.size) : NONE,
+        row.kernel?.length ? sides2(row.kernel) : NONE,
         row.stride?.length ? one(row.stride) : NONE,
         row.padding?.length ? one(row.padding) : NONE,
       ];
@@ -78,8 +78,8 @@ const sides2 = (size) => (size.length > 1 ? sides(size) : String(size[0]));
 
 /** Never more than the image; "up to" where the field is only bounded. */
 function sees(net, row) {
-  const { length } = row.sees ?? [];
+  const { length } = row.receptive_field ?? [];
   if (!length) return NONE;
-  const seen = row.sees.map((side, i) => Math.min(side, net.size[net.size.length - length + i] ?? side));
+  const seen = row.receptive_field.map((side, i) => Math.min(side, net.size[net.size.length - length + i] ?? side));
   return `${row.exact ? "" : "up to "}${sides2(seen)} px`;
 }

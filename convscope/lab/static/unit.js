@@ -85,7 +85,7 @@ async function sceneOf(net, image, row, place) {
 
 /** All channels where they are few; else so many of the largest that a screen holds them. */
 function limitOf(net, row) {
-  const most = row.size?.every((n) => n === 1) ? FIRST.one : FIRST.many;
+  const most = row.kernel?.every((n) => n === 1) ? FIRST.one : FIRST.many;
   const channels = net.byName.get(row.inputs[0])?.shape[0] ?? most;
   return channels <= most + 2 ? channels : most;
 }

@@ -23,7 +23,7 @@ let kept = { of: "", open: false, wish: /** @type {Record<string, number>} */ ({
  */
 export function whatIf({ net, image, row, place }) {
   const names = SETTINGS[row.op];
-  if (!names || !row.size || row.shape[1] * row.shape[2] === 1) return null;
+  if (!names || !row.kernel || row.shape[1] * row.shape[2] === 1) return null;
   const of = `${net.id}/${row.name}`;
   if (kept.of !== of) kept = { of, open: false, wish: {} };
   const shown = el("div", {});
@@ -34,10 +34,10 @@ export function whatIf({ net, image, row, place }) {
     const found = await variation(net.id, image.id, row.name, place.map, kept.wish).catch((error) => error);
     if (asked !== latest) return; // something else was wished meanwhile
     shown.replaceChildren(...(found.data ? drawn(found) : []));
-    told.replaceChildren(found.sentence ?? found.message);
+    told.replaceChildren(found.description ?? found.message);
   };
   const own = {
-    kernel: row.size[0],
+    kernel: row.kernel[0],
     stride: row.stride?.[0] ?? 1,
     padding: Number(row.padding?.[0]) || 0,
     dilation: 1,

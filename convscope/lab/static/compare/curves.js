@@ -150,7 +150,7 @@ export function scatter(go) {
           label: label(run, runs, i),
           short: letter(i),
           said: [
-            `${letter(i)} ${run.name}\n${exactly(run.test.top1)}: ${count(run.test.hits)} of ${count(run.test.images)} test images\n95% interval ${exactly(run.test.low)} to ${exactly(run.test.high)}\n${kind === "seconds" ? duration(run[kind]) : `${count(run[kind])} ${COST[kind]}`}`,
+            `${letter(i)} ${run.name}\n${exactly(run.test.top1)}: ${count(run.test.num_correct)} of ${count(run.test.images)} test images\n95% interval ${exactly(run.test.low)} to ${exactly(run.test.high)}\n${kind === "seconds" ? duration(run[kind]) : `${count(run[kind])} ${COST[kind]}`}`,
           ],
         })),
         { across: COST[kind] },

@@ -14,11 +14,11 @@ import { networkTable, resultTable, settingTable } from "./tables.js";
  * @typedef {{epoch: number, step: number, seconds: number, val_loss?: number, val_top1?: number}} Metric
  * @typedef {{name: string, title: string, state: string, when: string, epochs: number, steps: number, seconds: number | null,
  *   images_per_second: number | null, parameters: number | null, multiply_adds: number | null, val_top1: number | null,
- *   test: {top1: number, low: number, high: number, hits: number, images: number} | null, metrics: Metric[],
+ *   test: {top1: number, low: number, high: number, num_correct: number, images: number} | null, metrics: Metric[],
  *   series: {columns: string[], rows: number[][]} | null}} Run
  * @typedef {{name: string, group: string, help: string, values: any[], differs: boolean}} Setting
  * @typedef {{name: string, title: string, parameters: number, multiply_adds: number | null, layers: number, size: string, memory: number | null}} Network
- * @typedef {{runs: Run[], settings: Setting[], networks: Network[], sentences: string[]}} Answer
+ * @typedef {{runs: Run[], settings: Setting[], networks: Network[], caveats: string[]}} Answer
  * @typedef {{runs: string[], networks: string[], over: string, cost: string, log: string[], open: string[]}} State
  */
 
@@ -123,7 +123,7 @@ function fill(state, answer) {
     held = { ...held, key, charts, told: el("ul", { class: "told" }), tables: el("div", { class: "run" }) };
     held.place.replaceChildren(held.told, ...charts.map((one) => one.element), held.tables);
   }
-  held.told.replaceChildren(...answer.sentences.map((text) => el("li", {}, text)));
+  held.told.replaceChildren(...answer.caveats.map((text) => el("li", {}, text)));
   for (const one of held.charts) one.draw(answer.runs, state);
   const focus = keepFocus(held.tables);
   const scrolled = [...held.tables.querySelectorAll(".scroll")].map((box) => box.scrollLeft);

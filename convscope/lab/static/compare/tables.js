@@ -63,7 +63,7 @@ export function resultTable(runs) {
       runs.map((run, i) => [
         el("span", { class: "named" }, swatch(i), el("a", inside(`/train/${encodeURIComponent(run.name)}`), run.name)),
         inWords(run.state),
-        known(run.test, (test) => `${exactly(test.top1)} (${count(test.hits)} of ${count(test.images)})`),
+        known(run.test, (test) => `${exactly(test.top1)} (${count(test.num_correct)} of ${count(test.images)})`),
         known(run.test, (test) => `${exactly(test.low)} to ${exactly(test.high)}`),
         known(run.val_top1, exactly),
         count(run.epochs),

@@ -10,7 +10,7 @@ import { travel } from "../state.js";
  * @typedef {{rows: [string, string, string][], remarks: string[]}} Worked
  * @typedef {{lesson: string, seed: string, number: number, last: number, level: number, levels: number, question: string,
  *   kind: "volume" | "size" | "whole" | "number" | "choice", form: string, choices: string[], grids: Grid[], table: Table | null}} Question
- * @typedef {{right: boolean, counted: boolean, sentence: string, worked: Worked | null}} Verdict
+ * @typedef {{right: boolean, counted: boolean, message: string, worked: Worked | null}} Verdict
  * @typedef {{seed: number | string, number: number, answer: string, tries: number,
  *   change: (entries: Record<string, string | number>) => void}} How  `change` puts entries into the address; "" takes one out
  */
@@ -74,7 +74,7 @@ function draw(root, question, path, seed, how) {
   );
   const field = question.kind === "choice" ? choices(question, how.answer) : textField(question, how.answer);
   const tell = (/** @type {Verdict} */ verdict) => {
-    said.textContent = verdict.sentence;
+    said.textContent = verdict.message;
     said.classList.toggle("right", verdict.right);
     solution.replaceChildren(...(verdict.worked ? [worked(verdict.worked)] : []));
     next.classList.toggle("main", verdict.right);
@@ -88,7 +88,7 @@ function draw(root, question, path, seed, how) {
     return verdict;
   };
   const refused = (/** @type {Error} */ error) =>
-    tell({ right: false, counted: false, sentence: error.message, worked: null });
+    tell({ right: false, counted: false, message: error.message, worked: null });
   const check = async () => {
     const answer = field.value();
     const tries = answer.trim() ? how.tries + 1 : 0;

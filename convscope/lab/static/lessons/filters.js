@@ -171,7 +171,7 @@ const difference = (lost) =>
   lost === 0 ? "as many as before" : lost > 0 ? `${count(lost)} fewer` : `${count(-lost)} more`;
 
 /** Who goes with whom: above the diagonal the maps, below it the filters. */
-function alike({ alike: { correlation, cosine, pairs, twins, bound }, pair, chosen, whole, compared }) {
+function alike({ alike: { correlation, cosine, pairs, correlated, threshold }, pair, chosen, whole, compared }) {
   const size = correlation.length;
   const decimals = size > 8 ? 1 : 2;
   const value = (i, k) => (k > i ? correlation[i][k] : cosine[i][k]);
@@ -218,11 +218,11 @@ function alike({ alike: { correlation, cosine, pairs, twins, bound }, pair, chos
     el(
       "p",
       { class: "caption" },
-      `Above the diagonal: correlation of the maps over ${compared} digits. Below: cosine of the filters. Outlined: twins, from ${bound} on, in either direction.`,
+      `Above the diagonal: correlation of the maps over ${compared} digits. Below: cosine of the filters. Outlined: correlations of ${threshold} or more, in either direction.`,
     ),
     sideways("alike", grid),
     remark(
-      `${twins === 0 ? "There are no twins" : twins === 1 ? "One pair are twins" : `${twins} pairs are twins`}; the closest are ${best.pair.join(" and ")}, whose maps correlate by ${fixed(best.correlation, 2)} while the filters' cosine is ${fixed(best.cosine, 2)}. `,
+      `${correlated === 0 ? "No pair correlates so much" : correlated === 1 ? "One pair correlates so much" : `${correlated} pairs correlate so much`}; the closest are ${best.pair.join(" and ")}, whose maps correlate by ${fixed(best.correlation, 2)} while the filters' cosine is ${fixed(best.cosine, 2)}. `,
       `Filter ${chosen} goes ${sign} with ${pair.nearest} (${fixed(pair.correlation, 2)}). With all filters ${whole} digits are right; without ${chosen}: ${whole - one}, without ${pair.nearest}: ${whole - other}, without both: `,
       el("strong", { class: "both" }, String(whole - both)),
       both >= 10 && both > 2 * (one + other) ? ": either can stand in for the other, nobody for both." : ".",

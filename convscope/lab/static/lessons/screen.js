@@ -15,7 +15,7 @@ import { sliding, stop as halt } from "./slide.js";
  *   fit?: (state: State) => State}} Lesson  `fit` mends what no longer fits after a change, before Python is asked
  */
 
-/** @type {{name: string, title: string, sentence: string}[] | null} */
+/** @type {{name: string, title: string, description: string}[] | null} */
 let course = null;
 /** @type {AbortController | null} */
 let asked = null;
@@ -86,7 +86,7 @@ const contents = () => [
           `/learn/${one.name}`,
           el("span", { class: "number" }, String(i + 1)),
           el("b", {}, one.title),
-          el("span", { class: "caption" }, one.sentence),
+          el("span", { class: "caption" }, one.description),
         ),
       ),
     ),

@@ -8,7 +8,7 @@
  * @typedef {{epoch: number, step: number, seconds: number, lr: number, train_loss: number, train_top1: number, val_loss?: number,
  *   val_top1?: number, best?: boolean}} Metric
  * @typedef {{images: number, top1: number, top1_interval: number[], loss: number}} Test
- * @typedef {{name: string, title: string, state: string, now: Now | null, test: Test | null, log: string[], sentence: string,
+ * @typedef {{name: string, title: string, state: string, now: Now | null, test: Test | null, log: string[], message: string,
  *   settings?: Record<string, any>, metrics: Metric[], width: number, columns: string[], rows: number[][]}} Told
  * @typedef {"state" | "steps" | "evaluation" | "look" | "filters" | "wrong" | "lost"} What
  */

@@ -7,8 +7,8 @@ import { redraw, travel } from "../state.js";
 
 /**
  * @typedef {{name: string, help: string, kind: string, choices: (string | number)[], default: any, low: number | null, high: number | null}} Setting
- * @typedef {{sources: {name: string, sentence: string, needs_download: boolean}[], networks: {name: string, sentence?: string}[],
- *   groups: {name: string, settings: Setting[]}[], data_given: {name: string, sentence: string}[]}} Choices
+ * @typedef {{sources: {name: string, description: string, needs_download: boolean}[], networks: {name: string, description?: string}[],
+ *   groups: {name: string, settings: Setting[]}[], local_data: {name: string, description: string}[]}} Choices
  * @typedef {{setting: Setting, element: HTMLElement, input: HTMLInputElement | HTMLSelectElement}} Field
  */
 
@@ -51,7 +51,7 @@ export function form(choices, tellNext) {
       .filter(({ name }) => name !== "model")
       .map((setting) => [setting.name, field(setting, asked.get(setting.name))]),
   );
-  const data = picker("data", "Data", [...choices.data_given, ...choices.sources], asked.get("data"));
+  const data = picker("data", "Data", [...choices.local_data, ...choices.sources], asked.get("data"));
   const model = picker(
     "model",
     "Network",
@@ -142,12 +142,12 @@ export function form(choices, tellNext) {
     event.preventDefault();
     [refusal.hidden, go.disabled] = [true, true];
     try {
-      const { run, sentence } = await post("/runs", {
+      const { run, message } = await post("/runs", {
         data: data.value(),
         settings: settings(),
         name: name.value.trim() || null,
       });
-      tellNext(sentence ?? "");
+      tellNext(message ?? "");
       travel(`/train/${encodeURIComponent(run)}`);
     } catch (error) {
       refusal.textContent = error.message;
@@ -253,7 +253,7 @@ function picker(name, label, list, given) {
   );
   const tell = () => {
     const one = list.find((other) => other.name === input.value);
-    sentence.textContent = one?.sentence ?? "";
+    sentence.textContent = one?.description ?? "";
   };
   input.addEventListener("change", tell);
   tell();

@@ -23,7 +23,7 @@ export function head(run, { resumed, note }) {
   const refusal = el("p", { class: "note", role: "alert", hidden: !note }, note);
   const bar = /** @type {HTMLProgressElement} */ (el("progress", { max: 1, "aria-label": "How far the training is" }));
   const figures = el("dl", { class: "facts" });
-  /** @type {{wish: string, number: number, since: number} | null} */
+  /** @type {{command: string, id: number, since: number} | null} */
   let pending = null;
   let key = "",
     state = "";
@@ -41,22 +41,22 @@ export function head(run, { resumed, note }) {
     }
     draw(told);
   };
-  const wish = (name) =>
+  const command = (name) =>
     act(async () => {
-      pending = { wish: name, number: Infinity, since: performance.now() };
+      pending = { command: name, id: Infinity, since: performance.now() };
       draw(told);
       try {
-        const { number } = await post(`${path}/wishes`, { wish: name });
-        pending.number = number;
+        const { id } = await post(`${path}/commands`, { command: name });
+        pending.id = id;
       } catch (error) {
         pending = null;
         throw error;
       }
     });
   const resume = act(async () => {
-    const { sentence } = await post(`${path}/resume`, {});
-    refusal.textContent = sentence ?? "";
-    refusal.hidden = !sentence;
+    const { message } = await post(`${path}/resume`, {});
+    refusal.textContent = message ?? "";
+    refusal.hidden = !message;
     resumed();
   });
   const lookInside = act(async () => travel(`/look/${encodeURIComponent((await post(`${path}/open`, {})).network)}`));
@@ -68,10 +68,10 @@ export function head(run, { resumed, note }) {
       paused = state === "paused";
     const some = metrics.length > 0;
     return [
-      paused && button("Go on", wish("resume"), true),
-      running && button("Pause", wish("pause")),
-      (running || paused) && button("Save", wish("save")),
-      (running || paused) && button("Stop", wish("stop")),
+      paused && button("Go on", command("resume"), true),
+      running && button("Pause", command("pause")),
+      (running || paused) && button("Save", command("save")),
+      (running || paused) && button("Stop", command("stop")),
       (["stopped", "interrupted"].includes(state) || (state === "failed" && now && now.saved_step > 0)) &&
         button("Train on", resume, !some || state !== "done"),
       some && button("Compare", () => travel(`/compare?runs=${encodeURIComponent(run)}`)),
@@ -81,13 +81,13 @@ export function head(run, { resumed, note }) {
 
   function draw(now) {
     told = now;
-    if (told.state !== state && state) say(`${inWords(told.state)}. ${told.sentence}`);
+    if (told.state !== state && state) say(`${inWords(told.state)}. ${told.message}`);
     state = told.state;
-    if (pending && (!isLive(state) || (told.now?.acknowledged ?? 0) >= pending.number)) pending = null;
+    if (pending && (!isLive(state) || (told.now?.acknowledged ?? 0) >= pending.id)) pending = null;
     title.textContent = told.title;
     patch(lead, sentences(run, told, pending));
     const list = buttons();
-    const wanted = JSON.stringify([list.map((b) => [b.text, b.main]), pending?.wish]);
+    const wanted = JSON.stringify([list.map((b) => [b.text, b.main]), pending?.command]);
     if (wanted !== key) {
       const had = document.activeElement?.parentElement === acts ? document.activeElement.textContent : null;
       acts.replaceChildren(
@@ -102,7 +102,7 @@ export function head(run, { resumed, note }) {
             b.text,
           ),
         ),
-        ...(pending ? [el("span", { class: "caption", role: "status" }, WAIT[pending.wish])] : []),
+        ...(pending ? [el("span", { class: "caption", role: "status" }, WAIT[pending.command])] : []),
       );
       if (had !== null) keepFocus(acts, had);
     }
@@ -148,15 +148,15 @@ function keepFocus(acts, text) {
 }
 
 /** How it stands, and what is trained on what. */
-function sentences(run, { state, sentence, now }, pending) {
+function sentences(run, { state, message, now }, pending) {
   const late =
     pending && performance.now() - pending.since > PATIENCE
-      ? "It has not answered yet. It looks for wishes between two steps."
+      ? "It has not answered yet. It looks for commands between two steps."
       : "";
-  const word = sentence.startsWith(inWords(state)) ? "" : `${inWords(state)}. `;
+  const word = message.startsWith(inWords(state)) ? "" : `${inWords(state)}. `;
   return [
     el("b", {}, word),
-    el("span", {}, [sentence, late].filter(Boolean).join(" ")),
+    el("span", {}, [message, late].filter(Boolean).join(" ")),
     el("span", { class: "line" }, now?.description ?? ""),
     el("span", { class: "line caption" }, run),
   ];

@@ -28,7 +28,7 @@ export const runs = async () => (await (await ask("/runs")).json()).runs;
 
 /** @param {(sentence: string) => void} tellNext */
 export async function listPage(tellNext) {
-  const [first, choices] = await Promise.all([runs(), ask("/training/choices").then((answer) => answer.json())]);
+  const [first, choices] = await Promise.all([runs(), ask("/training/form").then((answer) => answer.json())]);
   const place = el("div", {});
   let timer = 0,
     ended = false,
