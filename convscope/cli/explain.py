@@ -11,10 +11,10 @@ from rich.table import Table
 
 from convscope.cli.terminal import console, print_json
 from convscope.errors import RequestError
-from convscope.explanation.api import Seen, explain_seen, find_unit, look
+from convscope.explanation.api import RecordedImage, explain_recorded, parse_unit, record_image
 from convscope.explanation.explanation import Explanation
 from convscope.explanation.grid import find_filter, read_grid, record_grid
-from convscope.explanation.text import im2col_text, to_text
+from convscope.explanation.text import im2col_text
 
 
 def explain(
@@ -38,125 +38,134 @@ def explain(
     Parameters
     ----------
     words
-        A run folder, a name of the zoo, a layer table or module:attr; then an image file.
+        A run folder, a model of the zoo, a layer table or module:attr; then an image file.
     at
-        The unit: conv3_2[12,5,7] by channel, row, column; fc3[7]; fc3[cataract] by class. Left out,
-        the answer's strongest class; a layer alone means its strongest unit.
+        The unit: conv3_2[12,5,7] by channel, row, column; fc3[7]; fc3[cataract] by class. Default:
+        the top-1 class. A layer without an index means its unit with the largest value.
     contrast
-        Another class or unit: why the one and not the other, as terms.
+        Another class or unit: explain the difference, why one and not the other.
     trace_back
-        Follow the largest contributions down to the pixels.
+        Trace the largest contributions back to the pixels.
     depth
-        Steps of --trace-back; default down to the pixels.
+        Number of operations that --trace-back goes back. Default: to the pixels.
     top
-        Channels, or operands of each unit of --trace-back, that are written out; default 4, and 1.
+        How many channels or terms to write out, default 4; with --trace-back, how many operands of
+        each unit to follow, default 1.
     im2col
         Write filter and patch as two columns, the im2col view.
     list_layers
-        List the operations that can be named.
+        List the operations, by the names that --at takes.
     weights
-        For a network of the zoo, as in train: torchvision:resnet50, a file, a URL.
+        For a model of the zoo, as in train: torchvision:resnet50, a file, a URL.
     grid
         CSV files of numbers, one for each channel, instead of a network and an image.
     filter
         For --grid: sobel-x, sobel-y, prewitt-x, prewitt-y, laplacian, sharpen, mean, gauss,
         identity, or CSV files, one for each channel.
     stride
-        For --grid: the step of the filter.
+        For --grid: the stride of the filter.
     padding
-        For --grid: zeros around the grid.
+        For --grid: the number of zeros around the grid.
     json
         Print one JSON object on standard output.
     """
     screen = console(json=json)
     if grid:
         if words:
-            raise RequestError("--grid needs no network and no image; leave them out.")
+            raise RequestError("--grid takes no network and no image; leave them out.")
         recording = record_grid(
             [read_grid(path) for path in grid],
             [find_filter(name) for name in filter or ("sobel-x",)],
             stride=stride,
             padding=padding,
         )
-        place = _grid_place(at)
-        _show(screen, recording.explain("map", place), top=top, im2col=im2col, json=json)
+        explanation = recording.explain("map", _grid_unit(at))
+        _print_explanation(screen, explanation, top=top, im2col=im2col, json=json)
         return
     if len(words) != 2:
         raise RequestError(
-            f"explain takes a network and an image, not {len(words)} words. Give, for example, "
+            f"explain takes a network and an image, not {len(words)} arguments. Example: "
             "`convscope explain RUN photo.jpg`."
         )
-    subject, image = words
-    seen = look(subject, image, weights=weights)
-    if seen.caution:
-        screen.print(f"{seen.caution}\n", markup=False)
+    model, image = words
+    recorded = record_image(model, image, weights=weights)
+    if recorded.warning:
+        screen.print(f"{recorded.warning}\n", markup=False)
     if list_layers:
-        _list(screen, seen, json=json)
+        _print_operations(screen, recorded, json=json)
         return
     if trace_back:
-        name, place = find_unit(seen, at)
-        tree = seen.recording.trace_back(name, place, depth=depth, top=top or 1)
+        name, unit = parse_unit(recorded, at)
+        tree = recorded.recording.trace_back(name, unit, depth=depth, top=top or 1)
         if json:
             print_json(tree.to_dict())
         else:
             screen.print(str(tree), markup=False, end="")
         return
-    one = explain_seen(seen, at, contrast=contrast)
-    _answer(screen, seen)
-    _show(screen, one, top=top, im2col=im2col, json=json)
+    explanation = explain_recorded(recorded, at, contrast=contrast)
+    _print_prediction(screen, recorded)
+    _print_explanation(screen, explanation, top=top, im2col=im2col, json=json)
     if not json:
-        _next(screen, words, one, seen)
+        _print_next(screen, words, explanation, recorded)
 
 
-def _answer(screen: Console, seen: Seen) -> None:
-    """What the network says of the image, where it answers with a number for each class."""
-    logits = seen.recording[seen.recording.output].squeezed.double()
-    if logits.ndim == 1 and len(logits) == len(seen.card.classes) and not seen.caution:
-        shares = logits.softmax(0)
-        best = [int(place) for place in shares.argsort(descending=True)[:3]]
-        ranked = ", ".join(f"{seen.card.classes[k]} {float(shares[k]):.2%}" for k in best)
-        screen.print(f"{seen.recording.output} says {ranked}\n", markup=False)
+def _print_prediction(screen: Console, recorded: RecordedImage) -> None:
+    """The most probable classes, if the network returns one number for each class."""
+    classes = recorded.card.classes
+    logits = recorded.recording[recorded.recording.output].squeezed.double()
+    if logits.ndim != 1 or len(logits) != len(classes) or recorded.warning:
+        return
+    probabilities = logits.softmax(0)
+    top = [int(k) for k in probabilities.argsort(descending=True)[:3]]
+    first, *others = (f"{classes[k]} ({float(probabilities[k]):.1%})" for k in top)
+    runners_up = f"; then {', '.join(others)}" if others else ""
+    screen.print(f"Prediction: {first}{runners_up}\n", markup=False)
 
 
-def _show(screen: Console, one: Explanation, *, top: int | None, im2col: bool, json: bool) -> None:
+def _print_explanation(
+    screen: Console, explanation: Explanation, *, top: int | None, im2col: bool, json: bool
+) -> None:
     if json:
-        print_json(one.to_dict(max_terms=top))
+        print_json(explanation.to_dict(max_terms=top))
     elif im2col:
-        screen.print(im2col_text(one, max_rows=top or 64), markup=False, end="")
+        screen.print(im2col_text(explanation.terms, max_rows=top or 64), markup=False, end="")
     else:
-        screen.print(to_text(one, top=4 if top is None else top), markup=False, end="")
+        screen.print(explanation.to_text(top=4 if top is None else top), markup=False, end="")
 
 
-def _grid_place(at: str | None) -> tuple[int, int, int]:
-    words = (at or "0,0").strip("[]").split(",")
+def _grid_unit(at: str | None) -> tuple[int, int, int]:
     try:
-        row, column = (int(word) for word in words[-2:])
+        row, column = (int(number) for number in (at or "0,0").strip("[]").split(",")[-2:])
     except ValueError as error:
         raise RequestError(f"--at {at!r} names no unit of a grid. Give ROW,COLUMN.") from error
     return 0, row, column
 
 
-def _list(screen: Console, seen: Seen, *, json: bool) -> None:
-    """The operations in order, with what they are and how large."""
-    recording = seen.recording
-    shown = [recording[name] for name in recording.names]
+def _print_operations(screen: Console, recorded: RecordedImage, *, json: bool) -> None:
+    """The operations in order, with their kind, shape and inputs."""
+    operations = [recorded.recording[name] for name in recorded.recording.names]
     if json:
         print_json(
-            [dict(name=one.name, kind=one.kind, shape=one.shape, of=one.operands) for one in shown]
+            [
+                dict(name=op.name, kind=op.kind, shape=op.shape, operands=op.operands)
+                for op in operations
+            ]
         )
         return
-    table = Table("operation", "kind", "shape", "of", box=None, pad_edge=False)
-    for one in shown:
-        shape = "x".join(map(str, one.shape))
-        table.add_row(*map(escape, (one.name, one.kind, shape, ", ".join(one.operands))))
+    table = Table("operation", "kind", "shape", "inputs", box=None, pad_edge=False)
+    for op in operations:
+        shape = "x".join(map(str, op.shape))
+        table.add_row(*map(escape, (op.name, op.kind, shape, ", ".join(op.operands))))
     screen.print(table)
 
 
-def _next(screen: Console, words: tuple[str, ...], one: Explanation, seen: Seen) -> None:
-    """The operand that contributes most is where a person wants to go."""
-    places = [one.terms[n].location for n in one.top_terms[:1]]
-    place = places[0] if places else None
+def _print_next(
+    screen: Console, words: tuple[str, ...], explanation: Explanation, recorded: RecordedImage
+) -> None:
+    """Commands that explain the largest contribution, and trace this unit back."""
+    locations = [explanation.terms[n].location for n in explanation.top_terms[:1]]
+    location = locations[0] if locations else None
     command = f"convscope explain {' '.join(map(shlex.quote, words))}"
-    if place is not None and place.source in seen.recording.names:
-        screen.print(f"\nNext:  {command} --at '{place}'", markup=False)
-        screen.print(f"       {command} --at '{one.location}' --trace-back", markup=False)
+    if location is not None and location.source in recorded.recording.names:
+        screen.print(f"\nNext:  {command} --at '{location}'", markup=False)
+        screen.print(f"       {command} --at '{explanation.location}' --trace-back", markup=False)

@@ -10,7 +10,7 @@ import torch
 
 from convscope.explanation.operation_view import Index, OperationView, UnsupportedOperation
 from convscope.recording import Source
-from convscope.terms import Expression, Terms, bracketed, number, quotient
+from convscope.terms import Expression, Terms, number, parenthesized, quotient
 
 Given = Mapping[str, Any]
 """The settings of a function, by torch's names."""
@@ -178,7 +178,7 @@ def parametric(op: OperationView, at: Index) -> Expression:
     slopes = op.source("weight")
     one = math.prod(slopes.shape) == 1
     slope = op.number(slopes, (0,) * len(slopes.shape) if one else (at[1],))
-    words = f"x if x > 0 else {bracketed(slope)}·x"
+    words = f"x if x > 0 else {parenthesized(slope)}·x"
     return _function(op, at, lambda x: x if x > 0 else slope * x, words, absolute=False)
 
 
@@ -235,6 +235,6 @@ def _calm(of: Callable[[float], float], x: float) -> float:
 def _with_number(words: str, x: float) -> str:
     """The formula with the number in the place of x; `e^x` and `max(` keep their letters."""
     return "".join(
-        bracketed(x) if letter == "x" and words[max(n - 2, 0) : n] != "ma" else letter
+        parenthesized(x) if letter == "x" and words[max(n - 2, 0) : n] != "ma" else letter
         for n, letter in enumerate(words)
     )

@@ -1,4 +1,4 @@
-"""The verb `explain`: the arithmetic of one unit of a run's network, or of another, on an image."""
+"""`explain`: the arithmetic of one unit of a run's network, or of any other, on an image."""
 
 import re
 from dataclasses import dataclass
@@ -10,94 +10,99 @@ from torch import Tensor, nn
 from convscope.card import Card
 from convscope.errors import RequestError, nearest
 from convscope.explanation.explanation import Explanation
-from convscope.explanation.loading import open_network, pixels_of, prepared
+from convscope.explanation.loading import open_network, preprocess, read_pixels
 from convscope.explanation.recording import Recording, record
 from convscope.inference import inference_mode
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A network's pass over an image, and what is known of both.
+class RecordedImage:
+    """A network's recorded pass on an image.
 
     Attributes:
-        card: how the image was prepared, and what the classes are called.
-        caution: what whoever reads it should know; empty where there is nothing.
+        card: how the image was preprocessed, and the names of the classes.
+        warning: a caveat for the reader; empty if there is none.
     """
 
     recording: Recording
     card: Card
-    caution: str
+    warning: str
 
 
 def explain(
-    subject: str | Path | nn.Module,
+    model: str | Path | nn.Module,
     image: str | Path | Tensor,
     *,
     at: str | None = None,
     contrast: str | None = None,
     weights: str | None = None,
 ) -> Explanation:
-    """The arithmetic of one unit: of a run folder, a name of the zoo, `module:attr` or a module.
+    """The arithmetic of one unit of a run folder, a model of the zoo, `module:attr` or a module.
 
-    `at` names the unit: `conv3_2[12,5,7]` by channel, row and column, `fc3[7]` by number,
-    `fc3[cataract]` by class; left out, it is the answer's strongest class. With `contrast`,
-    another class or unit of the same result, it is the difference of the two.
+    `at` names the unit: `conv3_2[12,5,7]` by channel, row and column, `fc3[7]` by index,
+    `fc3[cataract]` by class; by default the top-1 class. With `contrast`, another class or unit of
+    the same result, the difference of the two is explained.
 
-    `image` is a file, prepared as the network's card says, or a tensor (c, h, w), taken as it is.
+    `image` is a file, which is preprocessed as the network's card says, or a tensor (c, h, w),
+    which is used unchanged.
 
     Raises RequestError for an unknown network, image, layer, class or unit.
     """
-    return explain_seen(look(subject, image, weights=weights), at, contrast=contrast)
+    return explain_recorded(record_image(model, image, weights=weights), at, contrast=contrast)
 
 
-def explain_seen(seen: Seen, at: str | None, *, contrast: str | None = None) -> Explanation:
-    """The same of a pass that was recorded already."""
-    name, place = find_unit(seen, at)
+def explain_recorded(
+    recorded: RecordedImage, at: str | None, *, contrast: str | None = None
+) -> Explanation:
+    """The same for a pass that is already recorded."""
+    name, unit = parse_unit(recorded, at)
     if contrast is None:
-        return seen.recording.explain(name, place)
-    other, there = find_unit(seen, contrast if "[" in contrast else f"{name}[{contrast}]")
-    if other != name:
+        return recorded.recording.explain(name, unit)
+    other_name, other = parse_unit(recorded, contrast if "[" in contrast else f"{name}[{contrast}]")
+    if other_name != name:
         raise RequestError(
-            f"{at} and {contrast} are units of different results; compare two of {name}."
+            f"{at} and {contrast} are units of different results; contrast two units of {name}."
         )
-    return seen.recording.difference(name, place, there)
+    return recorded.recording.difference(name, unit, other)
 
 
-def look(
-    subject: str | Path | nn.Module, image: str | Path | Tensor, *, weights: str | None = None
-) -> Seen:
-    """Record a network's pass over an image, in eval mode; see `explain`."""
-    net, card, caution = open_network(subject, weights=weights)
-    shown = image if isinstance(image, Tensor) else prepared(pixels_of(Path(image), card), card)
+def record_image(
+    model: str | Path | nn.Module, image: str | Path | Tensor, *, weights: str | None = None
+) -> RecordedImage:
+    """Record a network's pass on an image, in eval mode; see `explain`."""
+    net, card, warning = open_network(model, weights=weights)
+    if not isinstance(image, Tensor):
+        image = preprocess(read_pixels(Path(image), card), card)
     with inference_mode(net):
-        recording = record(net, shown)
-    return Seen(recording, card, caution)
+        recording = record(net, image)
+    return RecordedImage(recording, card, warning)
 
 
-def find_unit(seen: Seen, wish: str | None) -> tuple[str, tuple[int, ...]]:
-    """The result and the unit that a person means: `conv3[1,2,3]`, `fc3[cataract]`, `fc3`.
+def parse_unit(recorded: RecordedImage, text: str | None) -> tuple[str, tuple[int, ...]]:
+    """The result and the index that a text names: `conv3[1,2,3]`, `fc3[cataract]`, `fc3`.
 
-    Without an index it is the strongest unit; without a name, of the answer. Raises RequestError.
+    The default name is the network's output, the default unit the one with the largest value.
+    Raises RequestError.
     """
-    recording = seen.recording
-    found = re.fullmatch(r"([^\[\]]*)(?:\[(.*)\])?", (wish or recording.output).strip())
-    if found is None:
-        raise RequestError(f"{wish!r} names no unit. Write LAYER[channel,row,column] or LAYER[k].")
-    name, inside = found[1] or recording.output, found[2]
-    value = recording[name].squeezed
-    if inside is None:
-        return name, _strongest(value)
-    classes = seen.card.classes
-    if inside in classes and value.shape == (len(classes),):
-        return name, (classes.index(inside),)
-    if re.fullmatch(r"\s*\d+(\s*,\s*\d+)*\s*", inside):
-        return name, tuple(int(word) for word in inside.split(","))
+    recording = recorded.recording
+    match = re.fullmatch(r"([^\[\]]*)(?:\[(.*)\])?", (text or recording.output).strip())
+    if match is None:
+        raise RequestError(f"{text!r} names no unit. Write LAYER[channel,row,column] or LAYER[k].")
+    name, index = match[1] or recording.output, match[2]
+    values = recording[name].squeezed
+    if index is None:
+        return name, _argmax(values)
+    classes = recorded.card.classes
+    if index in classes and values.shape == (len(classes),):
+        return name, (classes.index(index),)
+    if re.fullmatch(r"\s*\d+(\s*,\s*\d+)*\s*", index):
+        return name, tuple(int(number) for number in index.split(","))
     raise RequestError(
-        f"{name} has no unit {inside!r}.{nearest(inside, classes)} Give its index: {name} has the "
-        f"shape {'x'.join(map(str, value.shape))}."
+        f"{name} has no unit {index!r}.{nearest(index, classes)} Give an index: {name} has the "
+        f"shape {'x'.join(map(str, values.shape))}."
     )
 
 
-def _strongest(value: Tensor) -> tuple[int, ...]:
-    place = int(value.flatten().argmax()) if value.numel() else 0
-    return tuple(int(index) for index in torch.unravel_index(torch.tensor(place), value.shape))
+def _argmax(values: Tensor) -> tuple[int, ...]:
+    largest = int(values.flatten().argmax()) if values.numel() else 0
+    return tuple(int(n) for n in torch.unravel_index(torch.tensor(largest), values.shape))

@@ -24,8 +24,8 @@ from convscope.terms import (
     Sum,
     TermGroup,
     Terms,
-    bracketed,
     number,
+    parenthesized,
     quotient,
 )
 
@@ -104,7 +104,7 @@ def divide(op: OperationView, at: Index) -> Sum | Expression:
     return Expression(
         terms=Terms(*groups),
         formula="y = x / z",
-        substituted=f"{number(above)} / {bracketed(below)}",
+        substituted=f"{number(above)} / {parenthesized(below)}",
         exact_value=quotient(above, below),
         main=0,
     )

@@ -1,10 +1,10 @@
-"""What an explanation shows to people: words, matrices, ledgers; every layout draws these."""
+"""What an explanation shows people: paragraphs, matrices and tables; each format renders these."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Words:
+class Paragraph:
     """A line of text."""
 
     text: str
@@ -20,20 +20,20 @@ class Matrix:
 
 
 @dataclass(frozen=True)
-class Beside:
-    """Matrices side by side with signs between them, and what they come to."""
+class Row:
+    """Matrices side by side with operators between them, and the result."""
 
     matrices: tuple[Matrix, ...]
-    signs: tuple[str, ...]
+    operators: tuple[str, ...]
     result: str
 
 
 @dataclass(frozen=True)
-class Ledger:
-    """Rows of cells under heads, which may be empty; the last cell of a row is a number."""
+class Table:
+    """Rows of cells under a header, which may be empty; the last cell of a row is a number."""
 
-    heads: tuple[str, ...]
+    header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
 
-Block = Words | Beside | Ledger
+Block = Paragraph | Row | Table

@@ -1,4 +1,4 @@
-"""Why this class and not that: the difference of two units of one result, term by term."""
+"""The difference of two units of one result, term by term: why one class and not another."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,91 +12,93 @@ from convscope.terms import Floats, Identity, Line, Location, Sum, TermGroup, Te
 def difference(
     explain: Callable[[Location], Explanation], this: Location, that: Location
 ) -> Explanation:
-    """The value of one unit less that of another, as terms.
+    """The value of one unit minus the value of another, as terms.
 
-    Behind a softmax it is the difference of the logits, which is the logarithm of the quotient of
-    the two probabilities; what only moves numbers is passed by. Two sums over the same operands
-    become one, with the difference of their weights; other sums are set against each other.
+    Behind a softmax it is the difference of the logits, the logarithm of the ratio of the two
+    probabilities; operations that only copy are skipped. Two sums over the same operands merge into
+    one, whose weights are the differences of theirs; other sums are listed one after the other.
     """
-    one, two = _source(explain, this), _source(explain, that)
-    decomposition = _subtracted(one, two)
+    a, b = _origin(explain, this), _origin(explain, that)
     return Explanation(
-        name=one.name,
-        at=one.at,
+        name=a.name,
+        at=a.at,
         kind="difference",
-        decomposition=decomposition,
-        model_value=one.model_value - two.model_value,
-        epsilon=one.epsilon,
-        operands=tuple(dict.fromkeys((*one.operands, *two.operands))),
-        receptive_field=one.receptive_field,
+        decomposition=_subtract(a, b),
+        model_value=a.model_value - b.model_value,
+        epsilon=a.epsilon,
+        operands=tuple(dict.fromkeys((*a.operands, *b.operands))),
+        receptive_field=a.receptive_field,
     )
 
 
-def _source(explain: Callable[[Location], Explanation], place: Location) -> Explanation:
-    """The explanation of a unit, or of the one that it was copied from or is a softmax of."""
-    one = explain(place)
-    while _passes(one):
-        before = one.terms[one.top_terms[0]].location
-        if before is None:
+def _origin(explain: Callable[[Location], Explanation], location: Location) -> Explanation:
+    """The explanation of a unit, or of the unit that it copies or is the softmax of."""
+    explanation = explain(location)
+    while _is_skipped(explanation):
+        operand = explanation.terms[explanation.top_terms[0]].location
+        if operand is None:
             break
-        one = explain(before)
-    return one
+        explanation = explain(operand)
+    return explanation
 
 
-def _passes(one: Explanation) -> bool:
-    copied = isinstance(one.decomposition, Identity) and len(one.terms) > 0
-    return copied or one.kind in ("softmax", "log_softmax")
+def _is_skipped(explanation: Explanation) -> bool:
+    copies = isinstance(explanation.decomposition, Identity) and len(explanation.terms) > 0
+    return copies or explanation.kind in ("softmax", "log_softmax")
 
 
-def _subtracted(one: Explanation, two: Explanation) -> Sum:
-    a, b = one.decomposition, two.decomposition
-    names = f"{one.location} − {two.location}"
-    if not (isinstance(a, Sum) and isinstance(b, Sum) and a.divisor == b.divisor):
-        return Sum(terms=Terms(_alone(one, 1.0), _alone(two, -1.0)), formula=names)
-    whole = Sum(
-        terms=Terms(*a.terms.groups, *(replace(p, weights=-p.weights) for p in b.terms.groups)),
-        formula=names,
-        bias=a.bias - b.bias,
-        divisor=a.divisor,
+def _subtract(a: Explanation, b: Explanation) -> Sum:
+    x, y = a.decomposition, b.decomposition
+    formula = f"{a.location} − {b.location}"
+    if not (isinstance(x, Sum) and isinstance(y, Sum) and x.divisor == y.divisor):
+        return Sum(terms=Terms(_single(a, 1.0), _single(b, -1.0)), formula=formula)
+    negated = (replace(group, weights=-group.weights) for group in y.terms.groups)
+    listed = Sum(
+        terms=Terms(*x.terms.groups, *negated),
+        formula=formula,
+        bias=x.bias - y.bias,
+        divisor=x.divisor,
         lines=(
-            Line("first", str(one.location), one.exact_value),
-            Line("second", str(two.location), two.exact_value),
+            Line("first", str(a.location), a.exact_value),
+            Line("second", str(b.location), b.exact_value),
         ),
         roundings=1,
-        magnitude=(one.tolerance + two.tolerance) / one.epsilon if one.epsilon else 0.0,
+        magnitude=(a.tolerance + b.tolerance) / a.epsilon if a.epsilon else 0.0,
     )
-    if not _same_operands(a.terms, b.terms):
-        return whole
-    group, other = a.terms.groups[0], b.terms.groups[0]
-    products, lacking = _minus(a.terms.products, b.terms.products)
+    if not _same_operands(x.terms, y.terms):
+        return listed
+    group, other = x.terms.groups[0], y.terms.groups[0]
+    products, errors = _two_difference(x.terms.products, y.terms.products)
     merged = replace(
         group, weights=group.weights - other.weights, weight_source=None, weight_indices=None
     )
     return replace(
-        whole,
+        listed,
         terms=Terms(merged, product=lambda _weights, _values: products),
-        formula=f"{names} = Σ (w − w')·x + (b − b')",
-        errors=lacking,
+        formula=f"{formula} = Σ (w − w')·x + (b − b')",
+        errors=errors,
     )
 
 
-def _alone(one: Explanation, sign: float) -> TermGroup:
-    at = np.array(one.at, dtype=np.int64).reshape(1, -1)
-    return TermGroup(one.name, np.array([one.model_value]), np.array([sign]), at)
+def _single(explanation: Explanation, sign: float) -> TermGroup:
+    """The unit itself as a term."""
+    at = np.array(explanation.at, dtype=np.int64).reshape(1, -1)
+    value = np.array([explanation.model_value])
+    return TermGroup(explanation.name, value, np.array([sign]), at)
 
 
-def _same_operands(one: Terms, two: Terms) -> bool:
-    if len(one.groups) != 1 or len(two.groups) != 1 or len(one) != len(two):
+def _same_operands(a: Terms, b: Terms) -> bool:
+    if len(a.groups) != 1 or len(b.groups) != 1 or len(a) != len(b):
         return False
-    a, b = one.groups[0], two.groups[0]
-    return a.source == b.source and np.array_equal(a.at, b.at)
+    x, y = a.groups[0], b.groups[0]
+    return x.source == y.source and np.array_equal(x.at, y.at)
 
 
-def _minus(one: Floats, two: Floats) -> tuple[Floats, Floats]:
-    """The differences, and what they lack to be exact.
+def _two_difference(a: Floats, b: Floats) -> tuple[Floats, Floats]:
+    """a - b rounded, and its rounding error, which is exact.
 
     Reference: Knuth, The Art of Computer Programming, volume 2, section 4.2.2, theorem B.
     """
-    found = one - two
-    back = found - one
-    return found, (one - (found - back)) - (two + back)
+    rounded = a - b
+    back = rounded - a
+    return rounded, (a - (rounded - back)) - (b + back)

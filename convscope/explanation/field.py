@@ -1,29 +1,72 @@
-"""What one unit sees of the image."""
+"""The receptive fields of units."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from convscope.explanation.explanation import ReceptiveField
 from convscope.receptive import receptive_fields
 from convscope.recording import Operation
+from convscope.terms import number
 
 
-class Fields:
-    """The receptive fields of the units of one pass over an image of a shape (1, c, h, w)."""
+@dataclass(frozen=True)
+class ReceptiveField:
+    """The part of the image that a unit depends on.
+
+    Attributes:
+        box: (start, stop) along each axis, vertical first; it may extend beyond the image.
+        clipped: the box within the image; None along an axis where it lies entirely outside.
+        exact: False where an operation on the way is not supported and the box is an upper bound.
+    """
+
+    box: tuple[tuple[int, int], ...]
+    clipped: tuple[tuple[int, int] | None, ...]
+    exact: bool
+
+    @property
+    def fraction(self) -> float:
+        """The fraction of the box that lies inside the image, from 0 to 1."""
+        size = math.prod(stop - start for start, stop in self.box)
+        inside = math.prod(0 if span is None else span[1] - span[0] for span in self.clipped)
+        return inside / size if size else 0.0
+
+    def __str__(self) -> str:
+        if any(span is None for span in self.clipped):
+            return "Receptive field: padding only, no pixel of the image."
+        spans = [f"{number(start)} to {number(stop - 1)}" for start, stop in self.box]
+        axes = ("rows", "columns") if len(spans) == 2 else [f"axis {n}:" for n in range(len(spans))]
+        named = ", ".join(f"{axis} {span}" for axis, span in zip(axes, spans, strict=True))
+        size = "x".join(str(stop - start) for start, stop in self.box)
+        inside = "" if self.fraction == 1 else f", {self.fraction:.1%} of it inside the image"
+        return f"Receptive field: {'' if self.exact else 'at most '}{named} ({size}{inside})."
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "box": self.box,
+            "clipped": self.clipped,
+            "fraction": self.fraction,
+            "exact": self.exact,
+        }
+
+
+class ReceptiveFields:
+    """The receptive fields of all units of one pass over an image of shape (1, c, h, w)."""
 
     def __init__(self, operations: Sequence[Operation], image: Sequence[int]) -> None:
-        followed = [done for done in operations if done.operands]
-        self.seen = receptive_fields(followed, image) if len(image) > 2 else {}
+        dependent = [operation for operation in operations if operation.operands]
+        self.by_operation = receptive_fields(dependent, image) if len(image) > 2 else {}
 
     def of(self, name: str, at: Sequence[int]) -> ReceptiveField | None:
-        """The field of the unit `at` (its index with the batch axis); None without any."""
-        seen = self.seen.get(name)
-        if seen is None or len(at) != len(seen.dims):
+        """The field of the unit `at`, an index with the batch axis; None if it has none."""
+        found = self.by_operation.get(name)
+        if found is None or len(at) != len(found.dims):
             return None
-        axes, clipped = seen.axes_at(at), seen.box(at)
+        axes, clipped = found.axes_at(at), found.box(at)
         if all(axis.is_empty for axis in axes):
             return None
         box = tuple(
-            axis.field.box(unit) if axis.field else part or (0, 0)
-            for axis, unit, part in zip(axes, seen.units(at), clipped, strict=True)
+            axis.field.box(unit) if axis.field else span or (0, 0)
+            for axis, unit, span in zip(axes, found.units(at), clipped, strict=True)
         )
-        return ReceptiveField(box, clipped, seen.exact)
+        return ReceptiveField(box, clipped, found.exact)

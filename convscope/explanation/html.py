@@ -1,39 +1,38 @@
-"""Explanations as HTML, for a notebook."""
+"""Blocks as HTML, for a notebook."""
 
 from collections.abc import Sequence
 from html import escape
 
-from convscope.explanation.blocks import Beside, Block, Ledger, Matrix, Words
-from convscope.explanation.explanation import Explanation
-from convscope.explanation.layout import blocks_of
+from convscope.explanation.blocks import Block, Matrix, Paragraph, Row, Table
 
 _TABLE = "border-collapse:collapse;font-size:12px;line-height:1.4"
 _CELL = "padding:1px 5px;text-align:right;font-variant-numeric:tabular-nums;border:1px solid #8884"
 _MARK = "outline:2px solid currentColor;font-weight:650"
 
 
-def to_html(explanation: Explanation, *, top: int = 4) -> str:
-    """A fragment that needs no style sheet, and takes its colors from the page that it is in."""
-    heading, *rest = blocks_of(explanation, top=top)
-    title = escape(heading.text) if isinstance(heading, Words) else ""
+def to_html(blocks: Sequence[Block]) -> str:
+    """A fragment without a style sheet, in the colors of the page around it; the first block, a
+    paragraph, is its heading."""
+    heading, *rest = blocks
+    title = escape(heading.text) if isinstance(heading, Paragraph) else ""
     return f"<div><strong>{title}</strong>{''.join(map(_html, rest))}</div>"
 
 
 def _html(block: Block) -> str:
     match block:
-        case Words():
+        case Paragraph():
             return f"<p style='margin:4px 0'>{escape(block.text)}</p>"
-        case Beside():
-            signs = ("", *block.signs)
+        case Row():
+            operators = ("", *block.operators)
             parts = [
-                f"<span>{escape(sign)}</span>{_matrix(matrix)}"
-                for sign, matrix in zip(signs, block.matrices, strict=True)
+                f"<span>{escape(operator)}</span>{_matrix(matrix)}"
+                for operator, matrix in zip(operators, block.matrices, strict=True)
             ]
             style = "display:flex;flex-wrap:wrap;gap:8px;align-items:center;margin:8px 0"
             result = f"<span>{escape(block.result)}</span>"
             return f"<div style='{style};overflow-x:auto'>{''.join(parts)}{result}</div>"
-        case Ledger():
-            head = _row(block.heads, "th") if block.heads else ""
+        case Table():
+            head = _row(block.header, "th") if block.header else ""
             body = "".join(_row(row, "td") for row in block.rows)
             return f"<table style='{_TABLE}'>{head}{body}</table>"
 

@@ -1,4 +1,4 @@
-"""What is looked at: a run's network, one of the zoo, a module; and its image."""
+"""Load a network (a run, a model of the zoo, a module) with its card, and its image."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,53 +21,54 @@ from convscope.weights.torchvision_releases import imagenet_card
 from convscope.zoo import create_model, default_input
 
 
-def pixels_of(image: Path | bytes, card: Card) -> NDArray[np.uint8]:
-    """The bytes (h, w, c) that a network is shown of an image file, or of what one holds.
+def read_pixels(image: Path | bytes, card: Card) -> NDArray[np.uint8]:
+    """Decode an image file, or its content, and resize it as the card says: (h, w, c).
 
-    Raises RequestError for what is no image.
+    Raises RequestError for a file that is not an image.
     """
     try:
         return resize_image(decode(image), card)
     except UnreadableImage as error:
-        named = image if isinstance(image, Path) else "The image"
+        named = image if isinstance(image, Path) else "The file"
         raise RequestError(f"{named} {str(error).rstrip('.')}. Give an image file.") from error
 
 
-def prepared(pixels: NDArray[np.uint8], card: Card) -> Tensor:
-    """What the network reads: numbers around zero, (1, c, h, w)."""
+def preprocess(pixels: NDArray[np.uint8], card: Card) -> Tensor:
+    """Normalize pixels (h, w, c) to the network's input, (1, c, h, w)."""
     return normalize(torch.tensor(pixels)[None], card, channels_last=False)
 
 
 def open_network(
-    subject: str | Path | nn.Module, *, weights: str | None = None
+    model: str | Path | nn.Module, *, weights: str | None = None
 ) -> tuple[nn.Module, Card, str]:
-    """A network in eval mode with its card, and what whoever looks at it should know.
+    """A network with its card, and a warning for the reader, which may be empty.
 
-    Of a run the best weights, of the zoo random ones unless `weights` names others; a module as it
-    is. A network without a card is taken to read ImageNet's pictures. Raises RequestError.
+    A run has its best weights, a model of the zoo random ones unless `weights` names others; both
+    are in eval mode. A module is returned unchanged. A network without a card is assumed to take
+    ImageNet's preprocessing. Raises RequestError.
     """
-    if isinstance(subject, nn.Module):
-        return subject, _assumed(subject), ""
-    if Path(subject).is_dir():
+    if isinstance(model, nn.Module):
+        return model, _assumed_card(model), ""
+    if Path(model).is_dir():
         if weights:
             raise RequestError("A run has its own weights; leave --weights out.")
-        return (*load_network(subject), "")
+        return (*load_network(model), "")
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
-        net = create_model(str(subject)).eval()
+        net = create_model(str(model)).eval()
     if weights:
         return net, load_weights(net, weights), ""
-    return net, _assumed(net, size=default_input(str(subject))[1]), _RANDOM
+    return net, _assumed_card(net, size=default_input(str(model))[1]), _RANDOM
 
 
 _RANDOM = (
-    "Random weights: what this network says means nothing yet. Its shapes and its arithmetic are "
-    "real."
+    "Random weights: this network's predictions mean nothing yet. Its shapes and its arithmetic "
+    "are real."
 )
 
 
-def _assumed(net: nn.Module, *, size: tuple[int, int] | None = None) -> Card:
-    """A card for a network that has none: its image prepared as ImageNet's, its classes numbers."""
+def _assumed_card(net: nn.Module, *, size: tuple[int, int] | None = None) -> Card:
+    """A card for a network without one: ImageNet's preprocessing, and numbers as class names."""
     state = net.state_dict()
     filters = first_filters(state)
     channels = state[filters].shape[1] if filters else 3

@@ -17,9 +17,9 @@ from convscope.terms import (
     Line,
     Sum,
     Terms,
-    bracketed,
     exact_sum,
     number,
+    parenthesized,
     quotient,
 )
 
@@ -117,7 +117,9 @@ def _folded(
                 "scale", f"γ / √(σ² + ε) = {number(gain)} / √({number(variance)} + {eps:g})", scale
             ),
             Line(
-                "shift", f"β − μ·scale = {number(bias)} − {bracketed(mean)}·{number(scale)}", shift
+                "shift",
+                f"β − μ·scale = {number(bias)} − {parenthesized(mean)}·{number(scale)}",
+                shift,
             ),
         ),
         roundings=8 + count,
@@ -188,9 +190,9 @@ def softmax(op: OperationView, at: Index) -> Expression:
     return Expression(
         terms=terms,
         formula="y_k = x_k − ln Σ e^x_j" if logarithm else "y_k = e^x_k / Σ e^x_j",
-        substituted=f"{number(x)} − {bracketed(log_sum)}"
+        substituted=f"{number(x)} − {parenthesized(log_sum)}"
         if logarithm
-        else f"e^{bracketed(x)} / e^{bracketed(log_sum)}",
+        else f"e^{parenthesized(x)} / e^{parenthesized(log_sum)}",
         exact_value=total,
         lines=(Line("logarithm of the sum", f"ln Σ e^x_j over {len(many)}", log_sum),),
         roundings=8 + len(many) + math.ceil(min(apart, 1e6)),

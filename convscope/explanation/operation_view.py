@@ -1,4 +1,4 @@
-"""One operation of a recording with its numbers at hand: what the rules of explanation work on."""
+"""One operation of a recording with access to its tensors: what the rules of explanation read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from convscope.recording import Operation, Pass, Shape, Source
 from convscope.terms import Floats, Integers, Location, TermGroup
 
 Index = tuple[int, ...]
-"""Where a unit lies in a tensor, with the batch axis where the tensor has one."""
+"""The index of a unit in a tensor, with the batch axis if the tensor has one."""
 
 
 class UnsupportedOperation(Exception):
-    """A rule meets what it does not know."""
+    """A rule does not support the arguments of an operation."""
 
 
 @dataclass(frozen=True)
 class OperationView:
-    """An operation, and the pass that it is of."""
+    """An operation with the forward pass that it belongs to."""
 
     operation: Operation
     passed: Pass
@@ -34,26 +34,26 @@ class OperationView:
         return result_of(self.passed, self.operation.name)
 
     def argument(self, *names: str, default: Any = None) -> Any:
-        """An argument by the first of its names that was given; a Source stands for a tensor."""
+        """The first of these arguments that was passed; a Source stands for a tensor."""
         for name in names:
             if self.operation.given.get(name) is not None:
                 return self.operation.given[name]
         return default
 
     def source(self, *names: str) -> Source:
-        """An argument that must be a tensor; raises Unexplained where it is not."""
-        found = self.argument(*names)
-        if not isinstance(found, Source):
+        """An argument that must be a tensor; raises UnsupportedOperation otherwise."""
+        value = self.argument(*names)
+        if not isinstance(value, Source):
             raise UnsupportedOperation
-        return found
+        return value
 
     def input(self) -> Source:
-        """The first argument, which is a tensor."""
+        """The first argument, a tensor."""
         return self.source("input", "0", "self", "x")
 
     @property
     def layer(self) -> Any:
-        """The layer of convscope's that the operation is the whole of."""
+        """The layer of convscope that the operation is a call of."""
         return self.operation.layer
 
     def parameter(self, name: str) -> Source:
@@ -71,7 +71,7 @@ class OperationView:
         return result_of(self.passed, source.name)
 
     def number(self, source: object, at: Index = ()) -> float:
-        """One number of a tensor, or a number that was given as it is."""
+        """One element of a tensor, or a plain number."""
         if isinstance(source, Source):
             return float(self.tensor(source).detach()[at])
         if isinstance(source, int | float):
@@ -92,7 +92,7 @@ class OperationView:
         weight: tuple[Source, Integers] | None = None,
         shape: tuple[int, ...] = (),
     ) -> TermGroup:
-        """The terms whose values lie at the indices `at` of a tensor, (n, dimensions)."""
+        """Terms whose values are the elements of a tensor at the indices `at`, (n, dimensions)."""
         indices = np.asarray(at, dtype=np.int64).reshape(len(at), -1)
         clipped = indices if inside is None else np.where(inside[:, None], indices, 0)
         values = gather(self.tensor(source), clipped)
@@ -111,22 +111,22 @@ class OperationView:
 
 
 def result_of(passed: Pass, name: str) -> Tensor:
-    """A result; raises RequestError where it was not kept."""
+    """The result of an operation; raises RequestError if it was not kept."""
     try:
         return passed.results[name]
     except KeyError:
         raise RequestError(
-            f"The values of {name} were not kept. Record again with `keep` left out, or with it."
+            f"The result of {name} was not kept. Record again without `keep`, or add {name} to it."
         ) from None
 
 
 def batch_axes(source: Source) -> int:
-    """How many axes of a tensor are left out where it is shown: the batch axis of one image."""
+    """How many leading axes locations leave out: 1 for the batch axis of a single image, else 0."""
     return int(source.role != "state" and len(source.shape) > 0 and source.shape[0] == 1)
 
 
 def gather(tensor: Tensor, at: Integers) -> Floats:
-    """Numbers at indices (n, dimensions) as float64."""
+    """The elements at indices (n, dimensions), as float64."""
     if tensor.is_complex():
         raise UnsupportedOperation
     cells = tensor.detach()
@@ -137,47 +137,47 @@ def gather(tensor: Tensor, at: Integers) -> Floats:
 
 
 _IN_NUMPY = frozenset({torch.float32, torch.float64, torch.float16, torch.int64, torch.bool})
-"""What numpy can look at where it lies; it picks small numbers of cells faster than torch."""
+"""Types that numpy reads without a copy; it gathers a few elements faster than torch."""
 
 
 def index_grid(*axes: Sequence[int] | Integers) -> Integers:
-    """Every combination of indices, the last axis fastest: (n, axes)."""
+    """All combinations of indices, the last axis fastest: (n, axes)."""
     lines = [
         np.arange(axis.start, axis.stop, axis.step, dtype=np.int64)
         if isinstance(axis, range)
         else np.asarray(axis, dtype=np.int64)
         for axis in axes
     ]
-    found = np.empty((*map(len, lines), len(lines)), dtype=np.int64)
-    for place, line in enumerate(lines):
-        found[..., place] = line.reshape(-1, *(1,) * (len(lines) - place - 1))
-    return found.reshape(-1, len(lines))
+    grid = np.empty((*map(len, lines), len(lines)), dtype=np.int64)
+    for axis, line in enumerate(lines):
+        grid[..., axis] = line.reshape(-1, *(1,) * (len(lines) - axis - 1))
+    return grid.reshape(-1, len(lines))
 
 
 def broadcast_index(shape: Sequence[int], at: Sequence[int]) -> Index:
-    """The index in an operand of this shape that meets `at` of the result."""
-    own = at[len(at) - len(shape) :] if shape else ()
-    return tuple(0 if side == 1 else place for side, place in zip(shape, own, strict=True))
+    """The index in an operand of this shape that is broadcast to `at` of the result."""
+    trailing = at[len(at) - len(shape) :] if shape else ()
+    return tuple(0 if side == 1 else n for side, n in zip(shape, trailing, strict=True))
 
 
 def reduced_indices(shape: Sequence[int], at: Index, dims: object) -> Integers:
-    """The indices that a reduction over `dims` (all where None) takes together for its unit `at`.
+    """The indices that a reduction over `dims` (None for all) combines into its unit `at`.
 
-    The result has the reduced dimensions with length 1, or has them not.
+    The result may keep the reduced dimensions with length 1, or drop them.
     """
-    many = len(shape)
+    ndim = len(shape)
     if dims == () or 0 in shape or isinstance(dims, Source):
         raise UnsupportedOperation
-    chosen = range(many) if dims is None else [dim % many for dim in per_axis(dims, 1)]
-    left = list(at)
+    reduced = range(ndim) if dims is None else [dim % ndim for dim in per_axis(dims, 1)]
+    remaining = list(at)
     axes: list[Sequence[int]] = []
     for dim, side in enumerate(shape):
-        place = left.pop(0) if len(at) == many or dim not in chosen else 0
-        axes.append(range(side) if dim in chosen else [place])
+        n = remaining.pop(0) if len(at) == ndim or dim not in reduced else 0
+        axes.append(range(side) if dim in reduced else [n])
     return index_grid(*axes)
 
 
 def in_bounds(at: Integers, shape: Sequence[int]) -> NDArray[np.bool_] | None:
-    """Which indices lie in a tensor of this shape; None where all do."""
+    """Which indices lie in a tensor of this shape; None if all do."""
     inside = np.logical_and(at >= 0, at < np.array(shape)).all(axis=1)
     return None if inside.all() else np.asarray(inside, dtype=np.bool_)

@@ -1,4 +1,4 @@
-"""One forward pass of one network on one image, every number of which can be explained."""
+"""A recorded forward pass, in which every value can be explained."""
 
 import math
 import re
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from convscope.errors import RequestError, nearest
 from convscope.explanation.difference import difference
 from convscope.explanation.explanation import Explanation
-from convscope.explanation.field import Fields
+from convscope.explanation.field import ReceptiveFields
 from convscope.explanation.operation_view import (
     Index,
     OperationView,
@@ -25,17 +25,17 @@ from convscope.terms import Decomposition, Extremum, Identity, Location, Terms, 
 
 
 def record(net: nn.Module, image: Tensor, *, keep: Iterable[str] | None = None) -> "Recording":
-    """Run a network once over an image and keep every operation with its operands and result.
+    """Run a network once on an image and keep every operation with its operands and result.
 
-    `image` is (c, h, w), (h, w) of one channel, or a batch of one. The network runs as it is, in
-    its mode, on the device that it is on; any control flow, functional calls, in-place operations
-    and modules that are called twice are seen, for what is recorded is what runs. Parameters,
-    buffers, modes, random numbers and gradients are left as they were, also where it fails.
+    `image` is (c, h, w), (h, w) of one channel, or a batch of one. The network runs unchanged, in
+    its current mode and on its device. The recording follows what actually runs: control flow,
+    functional calls, in-place operations, modules called more than once. Parameters, buffers,
+    modes, random state and gradients are left untouched, even if the network raises.
 
-    A result is held once. Where memory is short, `keep` names modules ("layer4") or operations
-    ("layer1.0.add") of which results and operands are to be kept; all others have names only.
+    Each result is stored once. To save memory, `keep` names the modules ("layer4") or operations
+    ("layer1.0.add") whose results and operands are kept; all others are recorded by name only.
 
-    Raises RequestError for an image that is not one, and for a name in `keep` that is none; and
+    Raises RequestError for an image of another shape and for an unknown name in `keep`, and
     whatever the network raises.
 
         >>> net = nn.Sequential(nn.Conv2d(1, 1, 3, bias=False), nn.ReLU())
@@ -48,48 +48,48 @@ def record(net: nn.Module, image: Tensor, *, keep: Iterable[str] | None = None) 
         image = image.reshape(1, *(1,) * (3 - image.ndim), *image.shape)
     if image.ndim < 2 or len(image) != 1 or not image.numel():
         raise RequestError(
-            f"The image is {tuple(image.shape)}; record takes one image, (c, h, w) or (1, c, h, w)."
+            f"The image has the shape {tuple(image.shape)}; record takes one image, (c, h, w) or "
+            "(1, c, h, w)."
         )
-    chosen = (keep,) if isinstance(keep, str) else None if keep is None else tuple(keep)
+    kept = (keep,) if isinstance(keep, str) else None if keep is None else tuple(keep)
     for name, tensor in (*net.named_parameters(), *net.named_buffers()):
         if nn.parameter.is_lazy(tensor):
-            raise RequestError(f"{name} has no shape yet; run the network once before.")
+            raise RequestError(f"{name} is uninitialized (lazy); run the network once first.")
 
-    def wanted(module: str, kind: str) -> bool:
-        return chosen is None or any(_names(name, module, kind) for name in chosen)
+    def should_keep(module: str, kind: str) -> bool:
+        return kept is None or any(_matches(name, module, kind) for name in kept)
 
     with torch.inference_mode(mode=False):
-        own = image.detach().clone()
-    passed = run_once(net, own, wanted=wanted)
+        copy = image.detach().clone()
+    passed = run_once(net, copy, wanted=should_keep)
     recording = Recording(passed)
-    for name in chosen or ():
-        known = any(_names(name, done.module, done.kind) for done in passed.operations)
+    for name in kept or ():
+        known = any(_matches(name, op.module, op.kind) for op in passed.operations)
         if not known and name != IMAGE:
             raise RequestError(
-                f"There is no {name!r} to keep.{nearest(name, recording.names)} Name a module or "
-                "an operation."
+                f"There is no module or operation {name!r} to keep.{nearest(name, recording.names)}"
             )
     return recording
 
 
-def _names(name: str, module: str, kind: str) -> bool:
-    """Whether a name to keep means an operation: its module, one around it, or itself.
+def _matches(name: str, module: str, kind: str) -> bool:
+    """Whether a name to keep refers to an operation: to itself, its module, or a parent module.
 
-    `relu_2` keeps every `relu` of its module, for which is the second is not known before the end.
+    `relu_2` keeps every `relu` of its module: the calls are numbered only after the pass.
     """
-    bare = re.sub(r"_\d+$", "", name)
-    own = f"{module}.{kind}".lstrip(".")
-    inside = not name or module.startswith(f"{name}.")
-    return inside or bool({name, bare} & {module, own})
+    unnumbered = re.sub(r"_\d+$", "", name)
+    operation = f"{module}.{kind}".lstrip(".")
+    in_submodule = not name or module.startswith(f"{name}.")
+    return in_submodule or bool({name, unnumbered} & {module, operation})
 
 
 class RecordedTensor:
-    """One result of a recording: of an operation, or the image itself.
+    """A tensor of a recording: the result of an operation, or the image.
 
     Attributes:
-        name: its name in the recording.
-        kind: the function that made it; "image" for the image.
-        operands: names of what it was made of.
+        name: in the recording.
+        kind: of the operation, `conv2d`; "image" for the image.
+        operands: the names of the inputs of the operation.
     """
 
     def __init__(self, name: str, passed: Pass, operation: Operation | None) -> None:
@@ -101,51 +101,51 @@ class RecordedTensor:
 
     @property
     def tensor(self) -> Tensor:
-        """The result as it was, with its batch axis."""
+        """The tensor with its batch axis. Raises RequestError if it was not kept."""
         return result_of(self._passed, self.name).detach()
 
     @property
     def squeezed(self) -> Tensor:
-        """The result without batch axis; raises RequestError where it was not kept."""
-        full = self.tensor
-        return full[0] if full.ndim and len(full) == 1 else full
+        """The tensor without its batch axis. Raises RequestError if it was not kept."""
+        tensor = self.tensor
+        return tensor[0] if tensor.ndim and len(tensor) == 1 else tensor
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the value, (c, h, w) for maps."""
-        whole = self.operation.shape if self.operation else tuple(self.tensor.shape)
-        return whole[1:] if whole and whole[0] == 1 else whole
+        """Without the batch axis: (c, h, w) for feature maps."""
+        shape = self.operation.shape if self.operation else tuple(self.tensor.shape)
+        return shape[1:] if shape and shape[0] == 1 else shape
 
     def __repr__(self) -> str:
-        took = f" of {', '.join(self.operands)}" if self.operands else ""
-        return f"<{self.name}: {self.kind}{took}, {'x'.join(map(str, self.shape))}>"
+        inputs = f" of {', '.join(self.operands)}" if self.operands else ""
+        return f"<{self.name}: {self.kind}{inputs}, {'x'.join(map(str, self.shape))}>"
 
 
 class Recording:
-    """A graph of named operations with operands and results: what `record` gives.
+    """The graph of named operations of one forward pass; `record` returns it.
 
     Attributes:
-        operations: all of them, in order of execution.
-        names: theirs.
-        output: the name of what the network answered.
+        operations: in order of execution.
+        names: of the operations, in the same order.
+        output: the name of the network's output.
     """
 
     def __init__(self, passed: Pass) -> None:
         self.operations = passed.operations
-        self.names = tuple(done.name for done in passed.operations)
+        self.names = tuple(op.name for op in passed.operations)
         self.output = passed.output
         self._passed = passed
-        self._operations = {done.name: done for done in passed.operations}
-        held = {**passed.results, **passed.state}
-        self._versions = {name: _version(tensor) for name, tensor in held.items()}
+        self._operations = {op.name: op for op in passed.operations}
+        tensors = {**passed.results, **passed.state}
+        self._versions = {name: _version(tensor) for name, tensor in tensors.items()}
 
     def __getitem__(self, name: str) -> RecordedTensor:
-        """A result by its name; "image" is the image. Raises RequestError where there is none."""
+        """A result by name, or "image". Raises RequestError for an unknown name."""
         if name in self._operations or name in self._passed.results:
             return RecordedTensor(name, self._passed, self._operations.get(name))
         raise RequestError(
-            f"There is no {name!r} in this recording.{nearest(name, self.names)} Its first names "
-            f"are {', '.join(self.names[:3])}; `names` has all {len(self.names)}."
+            f"There is no {name!r} in this recording.{nearest(name, self.names)} The first of its "
+            f"{len(self.names)} `names` are {', '.join(self.names[:3])}."
         )
 
     def __contains__(self, name: str) -> bool:
@@ -160,33 +160,32 @@ class Recording:
     def explain(self, name: str, at: int | Sequence[int] = ()) -> Explanation:
         """The arithmetic behind the unit `at`, (c, y, x) or (k,), of a result.
 
-        Raises RequestError for a name or an index that is not there, for a result that was not
-        kept, and where parameters were changed since.
+        Raises RequestError for an unknown name, an index out of range, a result that was not kept,
+        and if parameters were changed after the recording.
         """
-        found = self[name]
-        index = self._index(found, at)
+        recorded = self[name]
+        index = self._index(recorded, at)
         self._check_unchanged()
-        whole = found.tensor
-        if whole.is_complex():
-            decomposition, model_value = _unknown(found, "its numbers are complex"), math.nan
+        tensor = recorded.tensor
+        if tensor.is_complex():
+            decomposition, model_value = _unsupported(recorded, "complex numbers"), math.nan
         else:
-            decomposition, model_value = self._made(found, index), float(whole[index])
-        if not _is_so(decomposition, model_value):
-            decomposition = _unknown(found, "it does not give what was recorded")
-        own = index[1:] if len(index) > len(found.shape) else index
+            decomposition, model_value = self._decompose(recorded, index), float(tensor[index])
+        if not _verify(decomposition, model_value):
+            decomposition = _unsupported(recorded, "its rule does not give the recorded value")
         return Explanation(
             name=name,
-            at=own,
-            kind=found.kind,
+            at=index[1:] if len(index) > len(recorded.shape) else index,
+            kind=recorded.kind,
             decomposition=decomposition,
             model_value=model_value,
-            epsilon=torch.finfo(whole.dtype).eps if whole.is_floating_point() else 0.0,
-            operands=found.operands,
+            epsilon=torch.finfo(tensor.dtype).eps if tensor.is_floating_point() else 0.0,
+            operands=recorded.operands,
             receptive_field=None if _is_constant(decomposition) else self.fields.of(name, index),
         )
 
     def tensor(self, source: Source) -> Tensor:
-        """What an operation was given, as it was: a result or a parameter, with all its axes."""
+        """An input of an operation: a result or a parameter, with all its axes."""
         if source.role == "state":
             return self._passed.state[source.name].detach()
         return result_of(self._passed, source.name).detach()
@@ -199,80 +198,85 @@ class Recording:
         depth: int | None = None,
         top: int = 1,
     ) -> Trace:
-        """Follow the `top` largest contributions to a unit, and theirs, `depth` steps down.
+        """Trace a unit back through its `top` largest contributions, `depth` operations deep.
 
-        A step goes from a result to its operands; without `depth` down to the pixels. Raises
-        RequestError as `explain`, and for a tree of more units than anyone could read.
+        Without `depth` down to the pixels. Raises RequestError as `explain` does, and for a tree
+        that grows too large.
         """
         self.explain(name, at)
-        own = (at,) if isinstance(at, int) else tuple(at)
-        return trace(self._explained, Location(name, own), depth=depth, top=top)
+        index = (at,) if isinstance(at, int) else tuple(at)
+        return trace(self._explain_location, Location(name, index), depth=depth, top=top)
 
     def difference(
         self, name: str, this: int | Sequence[int], that: int | Sequence[int]
     ) -> Explanation:
-        """Why this unit and not that: the difference of two units of a result, as terms.
+        """Why one unit is larger than another: the difference of two units of a result, as terms.
 
-        Of a softmax's units the difference of the logits. Raises RequestError as `explain`.
+        For a softmax, the difference of the logits. Raises RequestError as `explain` does.
         """
-        places = [(at,) if isinstance(at, int) else tuple(at) for at in (this, that)]
-        return difference(self._explained, *(Location(name, at) for at in places))
+        indices = [(at,) if isinstance(at, int) else tuple(at) for at in (this, that)]
+        return difference(self._explain_location, *(Location(name, at) for at in indices))
 
-    def _explained(self, place: Location) -> Explanation:
-        return self.explain(place.source, place.at)
+    def _explain_location(self, location: Location) -> Explanation:
+        return self.explain(location.source, location.at)
 
-    def _made(self, found: RecordedTensor, index: Index) -> Decomposition:
-        if found.operation is None:
-            value = float(found.tensor[index])
-            return Identity(terms=Terms(), formula=_GIVEN, constant=value)
-        rule = RULES.get(found.kind)
+    def _decompose(self, recorded: RecordedTensor, index: Index) -> Decomposition:
+        if recorded.operation is None:
+            value = float(recorded.tensor[index])
+            return Identity(terms=Terms(), formula=_INPUT, constant=value)
+        rule = RULES.get(recorded.kind)
         if rule is None:
-            return _unknown(found, "convscope has no rule for it")
+            return _unsupported(recorded, "convscope has no rule for this operation")
         try:
-            return rule(OperationView(found.operation, self._passed), index)
+            return rule(OperationView(recorded.operation, self._passed), index)
         except RequestError:
             raise
         except UnsupportedOperation:
-            return _unknown(found, "it was called in a way that convscope has no rule for")
-        except Exception as error:  # noqa: BLE001 -- a network of anyone's never crashes it
-            return _unknown(found, f"its rule failed ({type(error).__name__}: {error})")
+            return _unsupported(recorded, "convscope has no rule for these arguments")
+        except Exception as error:  # noqa: BLE001 -- must never raise for third-party models
+            return _unsupported(recorded, f"its rule failed ({type(error).__name__}: {error})")
 
-    def _index(self, found: RecordedTensor, at: int | Sequence[int]) -> Index:
-        index = (at,) if isinstance(at, int) else tuple(int(place) for place in at)
-        shape = found.shape
-        fits = len(index) == len(shape) and all(
-            0 <= place < side for place, side in zip(index, shape, strict=True)
+    def _index(self, recorded: RecordedTensor, at: int | Sequence[int]) -> Index:
+        """The index with the batch axis, if the result has one."""
+        index = (at,) if isinstance(at, int) else tuple(int(n) for n in at)
+        shape = recorded.shape
+        is_valid = len(index) == len(shape) and all(
+            0 <= n < side for n, side in zip(index, shape, strict=True)
         )
-        if not fits:
-            sides = ", ".join(f"0 to {side - 1}" for side in shape) or "nothing"
+        if not is_valid:
+            unit = f"[{','.join(map(str, index))}]"
+            if not shape:
+                raise RequestError(
+                    f"{recorded.name} is a single number, so there is no unit {unit}."
+                )
+            ranges = ", ".join(f"0 to {side - 1}" for side in shape)
             raise RequestError(
-                f"{found.name} has the shape {'x'.join(map(str, shape)) or 'of one number'}, so "
-                f"there is no unit [{','.join(map(str, index))}]. Its indices are {sides}."
+                f"{recorded.name} has the shape {'x'.join(map(str, shape))}, so there is no unit "
+                f"{unit}. Valid indices: {ranges}."
             )
-        batch = len(found.operation.shape if found.operation else found.tensor.shape) - len(shape)
-        return (0,) * batch + index
+        operation = recorded.operation
+        ndim = len(operation.shape if operation else recorded.tensor.shape)
+        return (0,) * (ndim - len(shape)) + index
 
     def _check_unchanged(self) -> None:
         for name, version in self._versions.items():
             tensor = self._passed.results.get(name)
             tensor = self._passed.state[name] if tensor is None else tensor
             if _version(tensor) != version:
-                raise RequestError(
-                    f"{name} was changed after the recording was made. Record again."
-                )
+                raise RequestError(f"{name} was changed after the recording. Record again.")
 
     @cached_property
-    def fields(self) -> Fields:
-        """What the units of every operation see of the image."""
-        return Fields(self._passed.operations, tuple(self[IMAGE].tensor.shape))
+    def fields(self) -> ReceptiveFields:
+        """The receptive fields of the units of every operation."""
+        return ReceptiveFields(self._passed.operations, tuple(self[IMAGE].tensor.shape))
 
 
-def _unknown(found: RecordedTensor, why: str) -> Unsupported:
-    return Unsupported(operands=found.operands, formula=f"{found.kind}: {why}")
+def _unsupported(recorded: RecordedTensor, reason: str) -> Unsupported:
+    return Unsupported(operands=recorded.operands, formula=f"{recorded.kind}: {reason}")
 
 
-def _is_so(decomposition: Decomposition, model_value: float) -> bool:
-    """Whether what claims to be equal to the bit is."""
+def _verify(decomposition: Decomposition, model_value: float) -> bool:
+    """Whether a decomposition that claims bit-for-bit equality is equal."""
     if not isinstance(decomposition, Identity | Extremum):
         return True
     exact = decomposition.exact_value
@@ -280,17 +284,17 @@ def _is_so(decomposition: Decomposition, model_value: float) -> bool:
 
 
 def _is_constant(decomposition: Decomposition) -> bool:
-    """Whether a unit comes from no operand: of a padding, say. A pixel does, from itself."""
+    """Whether a unit depends on no operand, such as padding. A pixel depends on itself."""
     return (
         isinstance(decomposition, Identity)
         and not len(decomposition.terms)
-        and decomposition.formula != _GIVEN
+        and decomposition.formula != _INPUT
     )
 
 
-_GIVEN = "given"
+_INPUT = "input"
 
 
 def _version(tensor: Tensor) -> int:
-    """Counts the changes of a tensor, where it counts them."""
+    """Torch's count of in-place changes to a tensor; inference tensors have none."""
     return -1 if tensor.is_inference() else tensor._version  # noqa: SLF001

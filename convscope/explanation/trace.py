@@ -1,4 +1,4 @@
-"""Where a value came from: the largest contributions, and theirs, down to the pixels."""
+"""Trace a value back: its largest contributions, and theirs, down to the pixels."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from convscope.explanation.explanation import Explanation
 from convscope.recording import IMAGE
 from convscope.terms import Location, Sum, exact_sum, json_number, number
 
-_MOST = 20_000  # units of one tree: seconds of work, and more than anyone reads
+_MAX_UNITS = 20_000  # of one tree: seconds of work, and more than anyone reads
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,11 @@ class Trace:
 
     Attributes:
         location, value, kind: of the unit.
-        weight, contribution: with what it was multiplied in the unit above, and what that gives of
-            it; 1 and the value itself at the root.
-        children: of the operands that contribute most, the largest first.
-        others: how many further terms there are, and what they add up to.
-        bias: what the unit has from no operand.
+        weight, contribution: its weight in the parent unit, and the product; 1 and the value at the
+            root.
+        children: the operands that contribute most, the largest first.
+        others: the number of all other terms, and their sum.
+        bias: the part of the value that depends on no operand.
     """
 
     location: Location
@@ -35,14 +35,14 @@ class Trace:
     bias: float
 
     def __iter__(self) -> Iterator["Trace"]:
-        """This unit and every one below, depth first."""
+        """This unit and all units below it, depth first."""
         yield self
         for child in self.children:
             yield from child
 
     @property
     def pixels(self) -> list["Trace"]:
-        """The pixels that the tree ends in."""
+        """The pixels at which the tree ends."""
         return [node for node in self if node.location.source == IMAGE]
 
     def to_dict(self) -> dict[str, Any]:
@@ -58,75 +58,76 @@ class Trace:
         }
 
     def __str__(self) -> str:
-        return "".join(f"{line}\n" for line in self.lines("", ""))
+        return "".join(f"{line}\n" for line in self._lines("", ""))
 
-    def lines(self, first: str, rest: str) -> Iterator[str]:
-        """The tree in lines, the first one and those below it behind what stands before them."""
-        given = ""
+    def _lines(self, first: str, rest: str) -> Iterator[str]:
+        """The tree as lines; `first` is the prefix of the first line, `rest` of all others."""
+        product = ""
         if self.contribution != self.value:
-            given = f" × {number(self.weight)} gives {number(self.contribution)}"
-        yield f"{first}{self.location} = {number(self.value)}{given}   {self.kind}"
-        tails: list[tuple[str, Trace | None]] = [("", child) for child in self.children]
-        count, left = self.others
+            product = f" (× {number(self.weight)} = {number(self.contribution)})"
+        yield f"{first}{self.location} = {number(self.value)}{product}   {self.kind}"
+        branches: list[Trace | str] = list(self.children)
+        count, total = self.others
         if count:
-            some = "1 more term" if count == 1 else f"{count:,} more terms"
-            tails.append((f"{some}, sum {number(left)}", None))
+            terms = "1 more term" if count == 1 else f"{count:,} more terms"
+            branches.append(f"{terms}, sum {number(total)}")
         if self.bias:
-            tails.append((f"bias {number(self.bias)}", None))
-        for n, (words, child) in enumerate(tails):
-            last = n == len(tails) - 1
-            branch, below = ("└─ ", "   ") if last else ("├─ ", "│  ")
-            if len(tails) == 1:  # a step without a choice goes straight down
-                branch = below = ""
-            if child is None:
-                yield f"{rest}{branch}{words}"
+            branches.append(f"bias {number(self.bias)}")
+        for n, branch in enumerate(branches):
+            corner, line = ("└─ ", "   ") if n == len(branches) - 1 else ("├─ ", "│  ")
+            if len(branches) == 1:  # a chain is not indented
+                corner = line = ""
+            if isinstance(branch, str):
+                yield f"{rest}{corner}{branch}"
             else:
-                yield from child.lines(rest + branch, rest + below)
+                yield from branch._lines(rest + corner, rest + line)  # noqa: SLF001
 
 
 def trace(
-    explain: Callable[[Location], Explanation], place: Location, *, depth: int | None, top: int
+    explain: Callable[[Location], Explanation], location: Location, *, depth: int | None, top: int
 ) -> Trace:
-    """The tree below a unit: at most `top` operands for each, `depth` steps down."""
+    """The tree below a unit: at most `top` operands of each unit, `depth` operations deep."""
     if top < 1 or (depth is not None and depth < 0):
         raise RequestError(f"top must be 1 or more and depth 0 or more, not {top} and {depth}.")
     count = 0
 
-    def below(here: Location, weight: float, contributes: float | None, left: int | None) -> Trace:
+    def visit(
+        location: Location, weight: float, contribution: float | None, depth: int | None
+    ) -> Trace:
         nonlocal count
         count += 1
-        if count > _MOST:
+        if count > _MAX_UNITS:
             raise RequestError(
-                f"The tree would have more than {_MOST:,} units. Give a smaller depth or top."
+                f"The tree would have more than {_MAX_UNITS:,} units. Give a smaller depth or top."
             )
-        one = explain(here)
-        divisor = getattr(one.decomposition, "divisor", 1.0)
-        chosen = [] if left == 0 else one.top_terms[:top]
+        explanation = explain(location)
+        terms, decomposition = explanation.terms, explanation.decomposition
+        is_sum = isinstance(decomposition, Sum)
+        divisor = decomposition.divisor if is_sum else 1.0
+        chosen = [] if depth == 0 else explanation.top_terms[:top]
         children = [
-            below(
+            visit(
                 term.location,
                 term.weight / divisor,
-                term.product / divisor if isinstance(one.decomposition, Sum) else term.value,
-                None if left is None else left - 1,
+                term.product / divisor if is_sum else term.value,
+                None if depth is None else depth - 1,
             )
-            for term in (one.terms[n] for n in chosen)
+            for term in (terms[n] for n in chosen)
             if term.location is not None
         ]
         others: list[float] = []
-        if isinstance(one.decomposition, Sum) and left != 0:
-            products, shown = one.terms.products.tolist(), set(chosen)
-            others = [product / divisor for n, product in enumerate(products) if n not in shown]
+        if is_sum and depth != 0:
+            shown = set(chosen)
+            others = [p / divisor for n, p in enumerate(terms.products.tolist()) if n not in shown]
         return Trace(
-            location=here,
-            value=one.model_value,
-            kind=one.kind,
+            location=location,
+            value=explanation.model_value,
+            kind=explanation.kind,
             weight=weight,
-            contribution=one.model_value if contributes is None else contributes,
+            contribution=explanation.model_value if contribution is None else contribution,
             children=tuple(children),
             others=(len(others), exact_sum(others)),
-            bias=one.decomposition.bias / divisor
-            if isinstance(one.decomposition, Sum) and left != 0
-            else 0.0,
+            bias=decomposition.bias / divisor if is_sum and depth != 0 else 0.0,
         )
 
-    return below(place, 1.0, None, depth)
+    return visit(location, 1.0, None, depth)

@@ -1,7 +1,7 @@
-"""What a number is made of: records without torch that can be added up, printed and serialized.
+"""How the value of a unit decomposes into terms: plain records, without torch.
 
-The numbers of a network are float32; the product of two of them fits a float64, and `math.fsum`
-rounds once. So a total here is the exact sum of what was stored, to the last bit of a float64.
+The product of two float32 numbers is exact in float64, and `math.fsum` rounds once. So the value of
+a sum here is the exact sum of the stored numbers, correct to the last bit of a float64.
 """
 
 from convscope.terms.decomposition import (
@@ -12,11 +12,11 @@ from convscope.terms.decomposition import (
     Line,
     Sum,
     Unsupported,
-    as_dict,
     json_number,
+    to_dict,
 )
 from convscope.terms.exact import Floats, exact_sum, product_errors, quotient
-from convscope.terms.numerals import bracketed, fixed, number
+from convscope.terms.numerals import fixed, number, parenthesized
 from convscope.terms.term import Integers, Location, Term, TermGroup, Terms
 
 __all__ = [
@@ -33,12 +33,12 @@ __all__ = [
     "TermGroup",
     "Terms",
     "Unsupported",
-    "as_dict",
-    "bracketed",
     "exact_sum",
     "fixed",
     "json_number",
     "number",
+    "parenthesized",
     "product_errors",
     "quotient",
+    "to_dict",
 ]

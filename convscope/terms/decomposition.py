@@ -1,4 +1,8 @@
-"""What a number is made of: a sum, an extreme, a copy, a function, or nobody knows."""
+"""How a value decomposes: a sum, an extremum, an identity, an expression, or unsupported.
+
+Every decomposition has `terms`, a `formula`, an `exact_value`, and a `tolerance`: how far a network
+that rounds at each step may be from the exact value.
+"""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +16,7 @@ from convscope.terms.term import Location, Term, Terms
 
 
 class Line(NamedTuple):
-    """One line of a calculation: what is computed, from which numbers, and what comes out."""
+    """One line of a calculation: a label, the expression with its numbers, and the value."""
 
     label: str
     text: str
@@ -21,14 +25,15 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Sum:
-    """Products added up, a bias, perhaps divided: (Σ weight · value + bias) / divisor.
+    """A sum of products and a bias, divided by a number: (Σ weight · value + bias) / divisor.
 
     Attributes:
-        formula: in the lecture's letters.
-        lines: further steps to the total or to the weights, in order.
-        roundings, magnitude: what a float32 calculation may be off by is roundings · ε · magnitude,
-            with ε = 2^-23; here the number of terms, and the sum of their magnitudes.
-        errors: what the products lack to be exact: nothing for float32 numbers.
+        formula: in the notation of the documentation.
+        lines: intermediate results that lead to the weights or the bias, in order.
+        roundings, magnitude: the tolerance is roundings · ε · magnitude; by default the number of
+            terms, and the sum of their magnitudes.
+        errors: the rounding errors of the products; None for float32 numbers, whose products are
+            exact in float64.
     """
 
     terms: Terms
@@ -50,7 +55,7 @@ class Sum:
         )
 
     def tolerance(self, epsilon: float) -> float:
-        """How far a calculation that rounds by `epsilon` may lie from the total."""
+        """How far a calculation with the machine epsilon `epsilon` may be from the exact value."""
         count = self.roundings or len(self.terms) + 2
         size = float(np.abs(self.terms.products).sum()) + abs(self.bias)
         return count * epsilon * (self.magnitude or quotient(size, abs(self.divisor)))
@@ -58,11 +63,11 @@ class Sum:
 
 @dataclass(frozen=True, kw_only=True)
 class Extremum:
-    """The largest, or the smallest, of several values: one of them, to the bit.
+    """The largest or the smallest of several values, bit for bit.
 
     Attributes:
-        winner: the place of the first term that has the value.
-        ties: the places of the others that have it too.
+        winner: the index of the first term with that value.
+        ties: the indices of all others with the same value.
     """
 
     which: Literal["maximum", "minimum"]
@@ -78,7 +83,7 @@ class Extremum:
     def _winners(self) -> list[int]:
         real = self.terms.inside
         values = self.terms.values[real]
-        if np.isnan(values).any():  # which win over every number, as in torch
+        if np.isnan(values).any():  # NaN beats every number, as in torch
             return np.flatnonzero(np.isnan(self.terms.values) & real).tolist()
         best = values.max() if self.which == "maximum" else values.min()
         return np.flatnonzero((self.terms.values == best) & real).tolist()
@@ -95,13 +100,13 @@ class Extremum:
     def exact_value(self) -> float:
         return float(self.terms.values[self.winner])
 
-    def tolerance(self, epsilon: float) -> float:  # noqa: ARG002 -- every record has a bound
+    def tolerance(self, epsilon: float) -> float:  # noqa: ARG002 -- every decomposition has a tolerance
         return 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """A value taken from elsewhere, to the bit; or a constant, where there is no term."""
+    """A value copied from elsewhere, bit for bit; a constant if there are no terms."""
 
     terms: Terms
     formula: str
@@ -122,12 +127,11 @@ class Expression:
     """A value computed from others by a formula, in float64.
 
     Attributes:
-        terms: what it is computed from; a product is what the term contributes, where that has a
-            meaning.
-        substituted: the formula with the numbers put in.
-        exact_value: what it gives.
-        roundings, magnitude: as of a Sum; 0 roundings where it only chooses.
-        main: the place of the term that the formula is about.
+        terms: the operands; the product of a term is its contribution, where that is defined.
+        substituted: the formula with the numbers substituted.
+        exact_value: the value of the formula, in float64.
+        roundings, magnitude: as for a Sum; 0 roundings if the formula only selects a value.
+        main: the index of the term that the formula transforms.
     """
 
     terms: Terms
@@ -148,7 +152,7 @@ class Expression:
 
 @dataclass(frozen=True, kw_only=True)
 class Unsupported:
-    """An operation that convscope does not know: what it took, by name, and nothing more."""
+    """An operation that convscope cannot decompose: only the names of its operands are known."""
 
     operands: tuple[str, ...]
     formula: str
@@ -167,14 +171,14 @@ class Unsupported:
 Decomposition = Sum | Extremum | Identity | Expression | Unsupported
 
 
-def as_dict(decomposition: Decomposition, *, max_terms: int | None = None) -> dict[str, Any]:
-    """The record for machines; at most so many terms, the largest, where `max_terms` is given."""
+def to_dict(decomposition: Decomposition, *, max_terms: int | None = None) -> dict[str, Any]:
+    """The decomposition as JSON; with `max_terms` only the largest terms."""
     chosen = (
         range(len(decomposition.terms))
         if max_terms is None
         else sorted(decomposition.terms.largest(max_terms))
     )
-    facts: dict[str, Any] = {
+    payload: dict[str, Any] = {
         "decomposition": decomposition.kind,
         "formula": decomposition.formula,
         "exact_value": json_number(decomposition.exact_value),
@@ -186,27 +190,27 @@ def as_dict(decomposition: Decomposition, *, max_terms: int | None = None) -> di
     }
     match decomposition:
         case Sum():
-            facts |= dict(
+            payload |= dict(
                 bias=json_number(decomposition.bias), divisor=json_number(decomposition.divisor)
             )
-            facts["bias_location"] = (
+            payload["bias_location"] = (
                 None if decomposition.bias_location is None else str(decomposition.bias_location)
             )
         case Extremum():
-            facts |= dict(winner=decomposition.winner, ties=decomposition.ties)
+            payload |= dict(winner=decomposition.winner, ties=decomposition.ties)
         case Expression():
-            facts["substituted"] = decomposition.substituted
+            payload["substituted"] = decomposition.substituted
         case Unsupported():
-            facts["operands"] = decomposition.operands
+            payload["operands"] = decomposition.operands
         case Identity():
             pass
-    return facts
+    return payload
 
 
 def json_number(value: float) -> float | str:
-    """A number as JSON can have it, which knows no infinity and no NaN: those by their names.
+    """A number as JSON can represent it: infinities and NaN, which JSON lacks, as strings.
 
-    >>> told(0.5), told(-math.inf)
+    >>> json_number(0.5), json_number(-math.inf)
     (0.5, '-inf')
     """
     return value if math.isfinite(value) else str(value)

@@ -1,4 +1,4 @@
-"""The operands of a number: values, weights, products, and where they lie."""
+"""The operands of a value: values, weights, products, and where each lies."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Integers = NDArray[np.int64]
 
 
 class Location(NamedTuple):
-    """One number of a result, a parameter or the image: `conv1[0,3,2]`.
+    """One element of a result, a parameter or the image: `conv1[0,3,2]`.
 
     Attributes:
         source: the name of the operation or parameter, or "image".
@@ -28,13 +28,14 @@ class Location(NamedTuple):
 
 
 class Term(NamedTuple):
-    """One operand of a number, what it was multiplied by, and what that gives.
+    """One operand of a value, its weight, and their product.
 
     Attributes:
-        weight: of the value; 1 where it is taken as it is.
-        product: what it contributes: weight times value, but for what Distance says.
-        location: where the value lies; None for the padding, which lies nowhere.
-        weight_location: where the weight lies; None where it is no parameter and no result.
+        weight: 1 where the operand is not weighted.
+        product: what the term contributes: weight times value, unless the `Terms` that it comes
+            from define it otherwise.
+        location: of the value; None in the padding.
+        weight_location: None where the weight is neither a parameter nor a result.
     """
 
     weight: float
@@ -46,16 +47,15 @@ class Term(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class TermGroup:
-    """Terms whose values lie in one result, as columns.
+    """Terms whose values come from one tensor, as columns.
 
     Attributes:
-        source: the result's name.
+        source: the name of the tensor.
         values, weights: (n,), float64.
-        at: (n, dimensions), where the values lie.
+        at: (n, dimensions), the indices of the values.
         inside: (n,), False for padding; None where all are inside.
-        weight_source, weight_at: the same of the weights; None where they lie nowhere.
-        shape: of the patch that the values are, (channels, height, width) for most; () for none.
-        axes: what the dimensions of `shape` are called.
+        weight_source, weight_indices: the same for the weights; None where they have no location.
+        shape: of the patch that the values form, usually (channels, height, width); () for none.
     """
 
     source: str
@@ -82,7 +82,7 @@ class TermGroup:
 
 
 class Terms(Sequence[Term]):
-    """All terms of a number, in order; made one by one only when asked for."""
+    """All terms of a value, in order. The columns are arrays; a `Term` is built when indexed."""
 
     def __init__(
         self, *groups: TermGroup, product: Callable[[Floats, Floats], Floats] = np.multiply
@@ -95,7 +95,7 @@ class Terms(Sequence[Term]):
         with np.errstate(all="ignore"):  # 0 · ∞ is NaN here as in the network
             self.products = product(self.weights, self.values)
         self.inside = np.concatenate(
-            [np.ones(len(p), bool) if p.inside is None else p.inside for p in groups]
+            [np.ones(len(g), bool) if g.inside is None else g.inside for g in groups]
             or [np.ones(0, bool)]
         )
         self._starts = np.cumsum([0, *map(len, groups)])
@@ -109,7 +109,7 @@ class Terms(Sequence[Term]):
     def __getitem__(self, n: slice) -> list[Term]: ...
     def __getitem__(self, n: int | slice) -> Term | list[Term]:
         if isinstance(n, slice):
-            return [self[place] for place in range(len(self))[n]]
+            return [self[index] for index in range(len(self))[n]]
         n = range(len(self))[n]
         which = int(np.searchsorted(self._starts, n, side="right")) - 1
         group, inner = self.groups[which], n - int(self._starts[which])
@@ -124,8 +124,27 @@ class Terms(Sequence[Term]):
     def __iter__(self) -> Iterator[Term]:
         return (self[n] for n in range(len(self)))
 
+    @property
+    def patch(self) -> Floats | None:
+        """The values in the shape of the window, (channels, height, width) for a convolution, with
+        zeros for the padding; one dimension where they form no window, None without terms."""
+        return self._in_patch_shape(self.values)
+
+    @property
+    def filter(self) -> Floats | None:
+        """The weights in the shape of the patch; None where no term is weighted."""
+        if all(group.weight_source is None for group in self.groups):
+            return None
+        return self._in_patch_shape(self.weights)
+
+    def _in_patch_shape(self, column: Floats) -> Floats | None:
+        if not self.groups:
+            return None
+        shape = self.groups[0].shape
+        return column.reshape(shape) if len(self.groups) == 1 and shape else column
+
     def largest(self, count: int) -> list[int]:
-        """The places of the terms that contribute most, by magnitude, padding left out."""
+        """The indices of the terms with the largest products by magnitude, without padding."""
         sizes = np.abs(self.products)
         order = np.argsort(-np.where(np.isnan(sizes), np.inf, sizes), kind="stable")
         return [int(n) for n in order if self.inside[n]][:count]

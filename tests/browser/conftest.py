@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from convscope.card import Card
-from convscope.explanation.loading import open_network, pixels_of, prepared
+from convscope.explanation.loading import open_network, preprocess, read_pixels
 
 ROOT = Path(__file__).resolve().parents[2]
 _NEEDED = ("playwright", "fastapi", "uvicorn")
@@ -164,7 +164,7 @@ def _subjects(run: Path, folder: Path) -> tuple[Subject, Subject]:
     several = []
     for subject in (run, scope["net"]):
         net, card, _ = open_network(subject)
-        several.append(Subject(net, card, prepared(pixels_of(folder / "one.png", card), card)))
+        several.append(Subject(net, card, preprocess(read_pixels(folder / "one.png", card), card)))
     return several[0], several[1]
 
 

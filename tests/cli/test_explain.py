@@ -40,7 +40,7 @@ def test_the_lectures_grid_gives_the_lectures_numbers(command, grid):
 def test_a_run_answers_and_explains_its_answer(command, shell, digits_run, picture):
     said = shell("explain", digits_run, picture).stdout
     answer, _, first, *_ = said.splitlines()
-    said_class = answer.split(" says ")[1].split()[0]
+    said_class = answer.removeprefix("Prediction: ").split()[0]
     assert first.startswith(f"fc2[{said_class}] = ")
     assert "Next:" in said
     same = json.loads(command("explain", digits_run, picture, "--json").stdout)
@@ -69,7 +69,12 @@ def test_a_network_without_weights_says_so_and_lists_its_operations(command, pic
     assert said.startswith("Random weights")
     assert [line.split()[0] for line in said.splitlines()[3:6]] == ["conv1", "tanh1", "pool1"]
     listed = json.loads(command("explain", "lenet5", picture, "--list-layers", "--json").stdout)
-    assert listed[0] == {"name": "conv1", "kind": "conv2d", "shape": [6, 28, 28], "of": ["image"]}
+    assert listed[0] == {
+        "name": "conv1",
+        "kind": "conv2d",
+        "shape": [6, 28, 28],
+        "operands": ["image"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -85,7 +90,7 @@ def test_a_network_without_weights_says_so_and_lists_its_operations(command, pic
         (("lenet5", "nowhere.png"), "nowhere.png does not exist"),
         (("lenet6", "PICTURE"), "lenet5"),
         (("--grid", "none.csv"), "none.csv cannot be read"),
-        (("lenet5", "PICTURE", "--grid", "GRID"), "needs no network"),
+        (("lenet5", "PICTURE", "--grid", "GRID"), "takes no network"),
         (("--grid", "GRID", "--at", "here"), "ROW,COLUMN"),
         (("--grid", "GRID", "--at", "4,0"), "0 to 3"),
     ],

@@ -22,11 +22,11 @@ from convscope.terms import (
     TermGroup,
     Terms,
     Unsupported,
-    as_dict,
-    bracketed,
     exact_sum,
     number,
+    parenthesized,
     product_errors,
+    to_dict,
 )
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, width=32)
@@ -276,9 +276,9 @@ def test_numbers_are_told_with_a_true_minus(value, told):
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_told_number_is_the_number_to_its_digits(value):
-    assert float(number(value, signs=17).replace(MINUS, "-")) == value
+    assert float(number(value, digits=17).replace(MINUS, "-")) == value
     assert "-" not in number(value)
-    told = bracketed(value)
+    told = parenthesized(value)
     assert told.strip("()") == number(value)
     assert told.startswith("(") == told.endswith(")") == number(value).startswith(MINUS)
 
@@ -304,7 +304,7 @@ ALL = [
 
 @pytest.mark.parametrize("decomposition", ALL, ids=lambda decomposition: decomposition.kind)
 def test_every_record_goes_through_json(decomposition):
-    told = json.loads(json.dumps(as_dict(decomposition), allow_nan=True))
+    told = json.loads(json.dumps(to_dict(decomposition), allow_nan=True))
     assert (told["decomposition"], told["formula"]) == (decomposition.kind, decomposition.formula)
     assert float(told["exact_value"]) == pytest.approx(
         decomposition.exact_value, rel=0, nan_ok=True
@@ -318,7 +318,7 @@ def test_every_record_goes_through_json(decomposition):
 
 
 def test_what_only_one_kind_has_is_told_too():
-    whole, _, largest, _, function, unknown = map(as_dict, ALL)
+    whole, _, largest, _, function, unknown = map(to_dict, ALL)
     assert (whole["bias"], whole["divisor"], whole["bias_location"]) == (0.5, 2, "b[0]")
     assert (largest["winner"], largest["ties"]) == (4, [])
     assert function["substituted"] == "e^2"
@@ -326,7 +326,7 @@ def test_what_only_one_kind_has_is_told_too():
 
 
 def test_of_many_terms_the_largest_are_told_in_their_order():
-    told = as_dict(ALL[0], max_terms=2)
+    told = to_dict(ALL[0], max_terms=2)
     assert [term["product"] for term in told["terms"]] == [-4, -3]
     assert told["num_terms"] == 5
     assert told["exact_value"] == ALL[0].exact_value

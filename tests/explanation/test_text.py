@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from convscope.explanation.recording import record
-from convscope.explanation.text import im2col_text, to_text
+from convscope.explanation.text import im2col_text
 from tests.lecture.test_worked_example import FILTER, IMAGE, numbers
 
 MINUS = "\N{MINUS SIGN}"
@@ -54,10 +54,10 @@ image[0]     conv.weight[0,0]     products
 5  3  5      1  0  -1              5  0   -5
 
 5·1 + 1·0 + 7·(-1) + 7·2 + 2·0 + 5·(-2) + 5·1 + 3·0 + 5·(-1) = 2
-  total                                    2
-  recorded                                 2
-  difference (by rounding, at most 6e-05)  0
-It sees rows 0 to 2 and columns 0 to 2 of the image (3x3).
+  exact value                           2
+  model value                           2
+  difference (rounding, at most 6e-05)  0
+Receptive field: rows 0 to 2, columns 0 to 2 (3x3).
 """
     assert str(lecture().explain("conv", (0, 0, 0))).replace(MINUS, "-") == expected
 
@@ -80,7 +80,7 @@ def test_the_winner_of_a_window_is_marked_and_named():
 
 def test_a_long_sum_is_folded_and_the_rest_is_its_exact_sum(dense):
     one = dense.explain("1", (2,))
-    text = to_text(one, top=3)
+    text = one.to_text(top=3)
     (rest,) = [line for line in text.splitlines() if "more terms" in line]
     assert rest.startswith("... 394 more terms, sum ")
     shown = set(one.terms.largest(6))
@@ -91,7 +91,7 @@ def test_a_long_sum_is_folded_and_the_rest_is_its_exact_sum(dense):
 
 def test_channels_that_are_not_shown_are_their_exact_sum(deep):
     one = deep.explain("0", (1, 0, 2))
-    text = to_text(one, top=2)
+    text = one.to_text(top=2)
     (rest,) = [line for line in text.splitlines() if "more channels" in line]
     assert rest.startswith("... 28 more channels, sum ")
     sums = sorted(one.channel_sums, key=abs)[:-2]
@@ -125,8 +125,8 @@ def test_two_columns_are_the_window_and_the_filter():
     assert w.tolist() == [1, 0, -1, 2, 0, -2, 1, 0, -1]
     assert x.tolist() == [1, 7, 7, 2, 5, 7, 3, 5, 4]
     assert w @ x == -17
-    assert im2col_text(one).splitlines()[-1] == "wᵀx = -17"
-    assert "... 4 more rows" in im2col_text(one, max_rows=5)
+    assert im2col_text(one.terms).splitlines()[-1] == "wᵀx = -17"
+    assert "... 4 more rows" in im2col_text(one.terms, max_rows=5)
 
 
 def test_a_notebook_shows_the_same_numbers_and_no_markup_of_names(dense):
@@ -164,5 +164,5 @@ def test_what_is_unknown_says_so_and_names_what_it_took():
             return x.sort(dim=2).values
 
     text = str(record(Sorted(), torch.randn(1, 2, 3)).explain("sort", (0, 1, 1)))
-    assert "convscope does not know how it computes; it took image." in text
-    assert "total" not in text
+    assert "No explanation is available. Inputs: image." in text
+    assert "exact value" not in text

@@ -6,7 +6,7 @@ from torch import nn
 from torch.autograd.functional import jacobian
 from torch.nn import functional as F
 
-from convscope.explanation.field import Fields
+from convscope.explanation.field import ReceptiveFields
 from convscope.layers import LocalResponseNorm, MinPool2d, TableConv2d
 from convscope.receptive import receptive_fields
 from convscope.recording import operations, run_once
@@ -370,13 +370,13 @@ def test_a_gate_does_not_move_with_what_it_scales():
         lambda net, x: net.other(x)[:, 5:] * net.other(x)[:, :3].mean((2, 3), keepdim=True)
     )
     net, image = prepared(net)
-    fields = Fields(operations(net, image), SHAPE)
+    fields = ReceptiveFields(operations(net, image), SHAPE)
     assert {fields.of("mul", at).box for at in units_of((1, 3, 6, 7))} == {((-1, 7), (0, 7))}
 
 
 def test_a_row_that_every_row_takes_stays_where_it_is():
     net, image = prepared(Behind(lambda net, x: x + x[:, :, :1]))
-    fields = Fields(operations(net, image), SHAPE)
+    fields = ReceptiveFields(operations(net, image), SHAPE)
     assert fields.of("add", (0, 0, 3, 2)).box == ((0, 4), (2, 3))
     assert fields.of("add", (0, 0, 0, 2)).box == ((0, 1), (2, 3))
 
@@ -387,13 +387,13 @@ def test_zeros_take_nothing_from_the_field_of_what_they_meet():
         lambda net, x: net.other(x) + torch.zeros_like(x)[:, :1],
     ):
         net, image = prepared(Behind(then))
-        fields = Fields(operations(net, image), SHAPE)
+        fields = ReceptiveFields(operations(net, image), SHAPE)
         assert fields.of("add", (0, 0, 0, 2)).box == ((-1, 2), (2, 3))
 
 
 def test_zeros_beside_maps_have_no_field_and_the_maps_have_their_own():
     net, image = prepared(NETWORKS["with zeros"])
-    fields = Fields(operations(net, image), SHAPE)
+    fields = ReceptiveFields(operations(net, image), SHAPE)
     assert fields.of("cat", (0, 1, 3, 3)) is None
     assert fields.of("cat", (0, 2, 3, 3)).box == ((3, 4), (3, 4))
     assert fields.of("cat", (0, 4, 0, 3)).box == ((-1, 2), (2, 5))

@@ -45,7 +45,7 @@ def test_an_image_without_pixels_is_refused():
 
 
 def test_buffers_without_a_shape_are_refused(image):
-    with pytest.raises(RequestError, match="no shape yet"):
+    with pytest.raises(RequestError, match="is uninitialized"):
         record(nn.LazyBatchNorm2d(affine=False), image)
 
 

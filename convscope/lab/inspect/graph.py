@@ -62,7 +62,7 @@ def graph_rows(recording: Recording, parameters: Mapping[str, int]) -> list[Grap
     What only moves numbers, flatten, say, has no row: a row reads what it took through it.
     """
     done = [operation for operation in recording.operations if operation.operands]
-    told = {row.layer: row for row in rows_of(done, recording.fields.seen, parameters)}
+    told = {row.layer: row for row in rows_of(done, recording.fields.by_operation, parameters)}
     readers = Counter(name for operation in done for name in operation.operands)
     chains, owner = _chains(done, readers)
     image = recording[IMAGE].shape

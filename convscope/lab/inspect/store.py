@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from convscope.card import Card
 from convscope.data.normalize import scale_and_shift
 from convscope.errors import RequestError
-from convscope.explanation.loading import open_network, pixels_of, prepared
+from convscope.explanation.loading import open_network, preprocess, read_pixels
 from convscope.explanation.recording import Recording, record
 from convscope.features.class_images import ClassImages
 from convscope.inference import inference_mode
@@ -112,7 +112,7 @@ class LoadedModel:
         if self.class_images and predictions:
             pixels = self.class_images.of(predictions[0]["index"])
         if pixels:
-            volumes = [self._volume(prepared(one, self.card), row) for one in pixels]
+            volumes = [self._volume(preprocess(one, self.card), row) for one in pixels]
             label = predictions[0]["class"]
             what = f"the mean of {len(pixels)} training images of class {label}"
             return np.mean(volumes, axis=0), what
@@ -195,7 +195,7 @@ class ModelStore:
         Drops the least recently used images where memory needs it. Raises RequestError for data
         that are no image, and for an image that the network does not accept.
         """
-        pixels = pixels_of(data, model.card) if isinstance(data, Path | bytes) else data
+        pixels = read_pixels(data, model.card) if isinstance(data, Path | bytes) else data
         digest = hashlib.sha256(pixels.tobytes() + str(pixels.shape).encode()).hexdigest()
         image_id = digest[:16]
         with self._writing:
@@ -209,7 +209,7 @@ class ModelStore:
     ) -> RecordedImage:
         try:
             with inference_mode(model.net):
-                recording = record(model.net, prepared(pixels, model.card))
+                recording = record(model.net, preprocess(pixels, model.card))
         except RuntimeError as error:
             first = str(error).strip().splitlines()[0].rstrip(".")
             raise RequestError(f"{model.title} does not accept this image ({first}).") from error
