@@ -21,7 +21,7 @@ def choose_device(wanted: str) -> torch.device:
     if wanted not in have:
         raise RequestError(f"There is no device {wanted!r}; known are auto, {', '.join(have)}.")
     if not have[wanted]:
-        raise RequestError(f"PyTorch finds no {wanted} on this machine. Try --device auto.")
+        raise RequestError(f"PyTorch finds no {wanted} on this machine. Try `device='auto'`.")
     return torch.device(wanted)
 
 

@@ -17,12 +17,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import convscope
-from convscope.cli import VERBS, main
+from convscope.cli import COMMANDS, main
 
 _FORKS = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
 _FORKS.set_forkserver_preload(
     [
-        *(f"convscope.cli.{verb}" for verb in VERBS),
+        *(f"convscope.cli.{verb}" for verb in COMMANDS),
         *("sklearn.datasets", "pooch", "llvmlite.binding", "PIL.PngImagePlugin", "torch._dynamo"),
     ]
 )

@@ -1,4 +1,4 @@
-"""The command line: one module per verb, each imported when it is called."""
+"""The command line: one module per command, imported when the command is run."""
 
 import sys
 from collections.abc import Sequence
@@ -8,53 +8,54 @@ from typing import NoReturn
 from cyclopts import App, CycloptsError
 
 from convscope import __version__
-from convscope.errors import ConvscopeError, nearest
+from convscope.cli.messages import in_flags, renamed_flag
+from convscope.errors import ConvscopeError, RequestError, nearest
 
-VERBS = {
+COMMANDS = {
     "train": "Train a network on labeled images.",
-    "resume": "Go on with a training exactly where it stopped.",
-    "evaluate": "Measure how good a trained network is.",
-    "predict": "Label images with a trained network.",
-    "summary": "Print the lecture's table of any network.",
-    "explain": "Show the exact arithmetic behind one unit of a network on an image.",
-    "lab": "Open a page in which to look inside networks.",
-    "models": "List the networks that there are, paper by paper.",
-    "geometry": "Answer the lecture's exercises: sizes, padding, parameters, multiply-adds.",
+    "resume": "Resume an interrupted training exactly where it stopped.",
+    "evaluate": "Measure the accuracy of a trained network.",
+    "predict": "Classify images with a trained network.",
+    "summary": "Print a network's layers, shapes and parameters as the lecture's table.",
+    "explain": "Show the exact arithmetic behind one unit of a network for an image.",
+    "lab": "Open a web page to inspect networks, train, compare runs and learn.",
+    "models": "List the available networks, paper by paper.",
+    "geometry": "Solve the lecture's exercises: output size, padding, parameters, multiply-adds.",
 }
 
 
 def make_app() -> App:
-    """The command line as an object; no verb is imported yet."""
+    """The command line as an object; no command is imported yet."""
     app = App(
         name="convscope",
         version=__version__,
         help="A workbench for convolutional networks.\n\n`convscope train` trains LeNet-5 on real "
-        "handwritten digits in seconds; `convscope VERB --help` tells more of a verb. Every verb "
-        "takes --debug, which shows the traceback of an error.",
+        "handwritten digits in seconds. `convscope COMMAND --help` describes a command. With "
+        "--debug, any command shows the traceback of an error.",
         help_format="markdown",
     )
-    for verb, sentence in VERBS.items():
-        app.command(f"convscope.cli.{verb}:{verb}", name=verb, help=sentence)
+    for name, sentence in COMMANDS.items():
+        app.command(f"convscope.cli.{name}:{name}", name=name, help=sentence)
     return app
 
 
 def main(words: Sequence[str] | None = None) -> NoReturn:
-    """Run one command line; exit with 0, 1 where the work failed, 2 where the request was wrong."""
+    """Run one command line; exit with 0, 1 if the work failed, 2 if the request was wrong."""
     tokens = list(sys.argv[1:] if words is None else words)
     debug = "--debug" in tokens
     tokens = [word for word in tokens if word != "--debug"]
     try:
         _run(tokens)
     except CycloptsError as error:
-        _say(_told(error, tokens))
+        _print_error(renamed_flag(tokens) or _with_help(error, tokens))
         sys.exit(2)
     except ConvscopeError as error:
         if debug:
             raise
-        _say(str(error))
+        _print_error(in_flags(str(error)))
         sys.exit(error.status)
     except KeyboardInterrupt:
-        _say("Interrupted; nothing was changed since the last thing that was said.")
+        _print_error("Interrupted.")
         sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe has gone; Python would complain at exit
         sys.stderr.close()
@@ -62,18 +63,19 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
     except Exception as error:
         if debug:
             raise
-        _say(f"{type(error).__name__}: {error}. This is a fault of convscope; --debug shows where.")
+        _print_error(
+            f"{type(error).__name__}: {error}. This is a bug in convscope; --debug shows where."
+        )
         sys.exit(1)
     sys.exit(0)
 
 
 def _run(tokens: list[str]) -> None:
     app = make_app()
-    if tokens and not tokens[0].startswith("-") and tokens[0] not in VERBS:
-        from convscope.errors import RequestError  # noqa: PLC0415
-
+    if tokens and not tokens[0].startswith("-") and tokens[0] not in COMMANDS:
         raise RequestError(
-            f"There is no verb {tokens[0]!r}.{nearest(tokens[0], VERBS)} Verbs: {', '.join(VERBS)}."
+            f"There is no command {tokens[0]!r}.{nearest(tokens[0], COMMANDS)} "
+            f"Commands: {', '.join(COMMANDS)}."
         )
     if tokens and tokens[0] == "train":
         from convscope.cli.config import take_config  # noqa: PLC0415
@@ -82,11 +84,11 @@ def _run(tokens: list[str]) -> None:
     app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
 
 
-def _told(error: CycloptsError, tokens: Sequence[str]) -> str:
-    sentence = " ".join(str(error).split())
-    return f"{sentence} See `convscope {tokens[0] if tokens else ''} --help`."
+def _with_help(error: CycloptsError, tokens: Sequence[str]) -> str:
+    command = f"convscope {tokens[0]}" if tokens and tokens[0] in COMMANDS else "convscope"
+    return f"{' '.join(str(error).split())} See `{command} --help`."
 
 
-def _say(sentence: str) -> None:
+def _print_error(message: str) -> None:
     program = Path(sys.argv[0]).name if sys.argv[0].endswith("convscope") else "convscope"
-    print(f"{program}: {sentence}", file=sys.stderr)  # noqa: T201
+    print(f"{program}: {message}", file=sys.stderr)  # noqa: T201

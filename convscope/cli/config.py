@@ -51,6 +51,6 @@ def read_settings(path: Path) -> dict[str, Any]:
     data = settings.pop("data", None)
     if data is not None and not isinstance(data, str):
         raise RequestError(f"{path}: data must be text, not {data!r}.")
-    plain = TrainConfig.of(settings, where=str(path)).to_dict()
+    plain = TrainConfig.from_dict(settings, source=str(path)).to_dict()
     chosen = {word: plain[word] for word in settings}
     return chosen if data is None else {"data": data, **chosen}

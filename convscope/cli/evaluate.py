@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from convscope.cli.messages import in_flags
 from convscope.cli.terminal import console, print_json, scores_tables
 from convscope.evaluation.evaluate import evaluate as evaluate_run
 
@@ -54,7 +55,7 @@ def evaluate(
         threads=threads,
     )
     for note in found.notes:
-        screen.print(note, markup=False)
+        screen.print(in_flags(note), markup=False)
     scores = found.metrics
     if json:
         print_json({"run": run, "data": found.data, **scores.to_dict()})

@@ -24,6 +24,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from convscope.cli.messages import in_flags
 from convscope.evaluation.metrics import Metrics
 from convscope.training.api import Trained
 
@@ -84,12 +85,13 @@ class TerminalWatcher:
     ) -> None:
         self.progress.stop()
         if error is not None and self.log is not None:
-            self._keep(str(error))
+            self._keep(in_flags(str(error)))
         if self.log is not None:
             with suppress(OSError):
                 self.log.close()
 
     def note(self, text: str) -> None:
+        text = in_flags(text)
         self.screen.print(escape(text))
         self._keep(text)
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from convscope.cli.flags import make_flags
 from convscope.cli.terminal import TerminalWatcher, console, tell_trained
 from convscope.device import keep_freed_memory
 from convscope.training.api import train_run
@@ -14,26 +15,30 @@ from convscope.training.config import TrainConfig
 def train(
     data: str = "digits",
     *,
-    settings: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),  # noqa: B008 -- frozen
+    settings: TrainConfig = TrainConfig(),  # noqa: B008 -- frozen
     out: Path | None = None,
     config: Path | None = None,  # noqa: ARG001 -- read before the command line is; here for --help
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Train a network on labeled images, and test it.
+    """Train a network on labeled images and test it.
 
     Parameters
     ----------
     data
-        digits, mnist, fashion-mnist, kmnist, emnist, cifar10, cifar100; a folder of class folders
-        (also below train/, val/, test/); or a CSV of path,label[,split][,group].
+        digits, mnist, fashion-mnist, kmnist, emnist, cifar10, cifar100; a folder with one folder
+        per class (optionally inside train/, val/, test/); or a CSV file with the columns
+        path,label[,split][,group].
     out
-        The run folder to make; default runs/DATE_NETWORK_DATA.
+        The run folder to create; by default runs/DATE_NETWORK_DATA.
     config
-        A TOML file of settings, such as the config.toml of a run; flags win over it.
+        A TOML file of settings, such as a run's config.toml; flags override it.
     json
-        Print one JSON object on standard output, everything else on standard error.
+        Print one JSON object on standard output, and everything else on standard error.
     """
     keep_freed_memory()
     with TerminalWatcher(console(json=json)) as watcher:
-        trained = train_run(data, settings, out=out, watcher=watcher)
+        trained = train_run(data, TrainConfig(**vars(settings)), out=out, watcher=watcher)
         tell_trained(watcher, trained, json=json)
+
+
+train.__annotations__["settings"] = Annotated[make_flags(), Parameter(name="*")]

@@ -65,7 +65,7 @@ def fetch(
     folder: Path,
     *,
     progress: DownloadCallback | None = None,
-    otherwise: str = "pass --data-dir",
+    otherwise: str = "pass `data_dir`",
 ) -> Path:
     """The path of a file in `folder`, downloaded first unless it is there and right.
 

@@ -186,7 +186,7 @@ def _open_known(folder: Path) -> Dataset | None:
         if others:
             raise RequestError(
                 f"{folder} has EMNIST in several selections ({', '.join(parts)}). Name one and "
-                f"the folder: emnist-{part} --data-dir {folder}."
+                f"the folder: emnist-{part} and `data_dir={folder}`."
             )
         return emnist.read_emnist_folder(folder, part)
     if idx.find_idx(folder):

@@ -61,7 +61,7 @@ def evaluate(
     answers are no numbers.
     """
     if min(batch_size, 1 if threads is None else threads) < 1:
-        raise RequestError("--batch-size and --threads must be 1 or more.")
+        raise RequestError("`batch_size` and `threads` must be at least 1.")
     folder = Run.open(run)
     config = folder.read_config()
     net, card = load_network(folder)
@@ -132,7 +132,7 @@ def _chosen(dataset: Dataset, split: str | None) -> tuple[NDArray[np.int64], str
     indices = np.flatnonzero(dataset.split == (split or "test"))
     if not len(indices):
         raise RequestError(
-            f"{dataset.name} has no {split} split. Leave out --split to use all of it."
+            f"{dataset.name} has no {split} split. Leave out `split` to use all of it."
         )
     return indices, f"the {split or 'test'} split of {dataset.name}"
 

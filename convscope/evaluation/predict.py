@@ -90,7 +90,7 @@ def predict(
     Raises RequestError for a path that is not there or holds no image.
     """
     if min(top, batch_size, 1 if threads is None else threads) < 1:
-        raise RequestError("--top, --batch-size and --threads must be 1 or more.")
+        raise RequestError("`top`, `batch_size` and `threads` must be at least 1.")
     net, card = load_network(run)
     place = choose_device(device)
     net.to(place)

@@ -51,7 +51,7 @@ def open_network(
         return model, _assumed_card(model), ""
     if Path(model).is_dir():
         if weights:
-            raise RequestError("A run has its own weights; leave --weights out.")
+            raise RequestError("A run has its own weights; leave out `weights`.")
         return (*load_network(model), "")
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)

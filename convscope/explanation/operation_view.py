@@ -116,7 +116,7 @@ def result_of(passed: Pass, name: str) -> Tensor:
         return passed.results[name]
     except KeyError:
         raise RequestError(
-            f"The result of {name} was not kept. Record again without `keep`, or add {name} to it."
+            f"The result of {name} was not kept. Record again without `keep=`, or add {name} to it."
         ) from None
 
 

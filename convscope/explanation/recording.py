@@ -145,7 +145,7 @@ class Recording:
             return RecordedTensor(name, self._passed, self._operations.get(name))
         raise RequestError(
             f"There is no {name!r} in this recording.{nearest(name, self.names)} The first of its "
-            f"{len(self.names)} `names` are {', '.join(self.names[:3])}."
+            f"{len(self.names)} names are {', '.join(self.names[:3])}."
         )
 
     def __contains__(self, name: str) -> bool:

@@ -48,17 +48,17 @@ class Run:
             wanted.mkdir(parents=True, exist_ok=True)
             occupied = not all(_is_startup_file(file) for file in wanted.iterdir())
         except NotADirectoryError as error:
-            raise RequestError(f"{wanted} is a file; --out must name a folder.") from error
+            raise RequestError(f"{wanted} is a file; `out` must name a folder.") from error
         except FileExistsError as error:
-            raise RequestError(f"{wanted} is a file; --out must name a folder.") from error
+            raise RequestError(f"{wanted} is a file; `out` must name a folder.") from error
         except OSError as error:
             raise WorkError(
-                f"{wanted} could not be made: {error.strerror}. Choose --out."
+                f"{wanted} could not be made: {error.strerror}. Choose `out`."
             ) from error
         if occupied:
             raise RequestError(
                 f"{wanted} is not empty, and a run is never written over another. Name a new "
-                f"folder with --out, or go on with `convscope resume {wanted}`."
+                f"folder with `out`, or go on with `convscope resume {wanted}`."
             )
         return cls(wanted)
 

@@ -60,8 +60,8 @@ def summarized(net: nn.Module, *, name: str, image: tuple[int, int, int]) -> Sum
         told = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         size = "x".join(map(str, (*image[1:], image[0])))
         raise RequestError(
-            f"{name} cannot take an image of {size} ({told}). Choose another with --input-size and "
-            "--in-channels."
+            f"{name} cannot take an image of {size} ({told}). Choose another with `input_size` and "
+            "`in_channels`."
         ) from error
     seen = receptive_fields(done, tuple(shown.shape))
     counts = {parameter: tensor.numel() for parameter, tensor in net.named_parameters()}

@@ -42,6 +42,7 @@ from convscope.training.prepare import (
     start_from,
     told,
 )
+from convscope.training.signature import takes_settings
 from convscope.training.trainer import Training
 from convscope.weights.source import Weights, open_weights
 from convscope.zoo import default_lr
@@ -58,6 +59,7 @@ class Trained:
     seconds: float
 
 
+@takes_settings(TrainConfig)
 def train(
     data: str = "digits",
     *,
@@ -67,13 +69,13 @@ def train(
 ) -> Trained:
     """Train a network on labeled images and test it once, with the best weights, at the end.
 
-    `data` is a named source, a folder or a CSV; `out` the run folder to make; `settings` are the
-    fields of `convscope.training.config.TrainConfig`, the words of the command line.
+    `data` is a named data set, a folder or a CSV file; `out` is the run folder to create;
+    `settings` are the fields of `TrainConfig`, which the command line has as flags.
 
     Raises RequestError for whatever was asked wrongly, WorkError for work that failed, Interrupted
     when a signal asked for the end.
     """
-    return train_run(data, TrainConfig.of(settings), out=out, watcher=watcher or Quiet())
+    return train_run(data, TrainConfig.from_dict(settings), out=out, watcher=watcher or Quiet())
 
 
 def train_run(
@@ -129,9 +131,9 @@ def resume(
     began, watcher = time.perf_counter(), watcher or Quiet()
     folder = Run.open(run)
     config = folder.read_config()
-    settings = TrainConfig.of(
+    settings = TrainConfig.from_dict(
         {name: value for name, value in config.items() if name not in ("data", *TABLES)},
-        where=str(folder.path / "config.toml"),
+        source=str(folder.path / "config.toml"),
     )
     settings = replace(settings, threads=threads or config["machine"]["threads"])
     place = choose_device(device or config["machine"]["device"])

@@ -66,7 +66,7 @@ def first_card(
     else:
         raise RequestError(
             f"The pictures of {dataset.name} differ in size and {settings.model} does not say what "
-            "it needs. Choose a size with --input-size, in pixels."
+            "it needs. Choose a size with `input_size`, in pixels."
         )
     channels = settings.in_channels or own_channels or (1 if gray else 3)
     open_fit = start.resize_mode if start else choose_resize_mode(sizes, size)
@@ -75,11 +75,11 @@ def first_card(
     if tall * wide >= 4 * size[0] * size[1]:
         watcher.note(
             f"Pictures of about {wide}x{tall} are scaled to {size[1]}x{size[0]}. A larger "
-            "--input-size lets the network see more of them."
+            "`input_size` lets the network see more of them."
         )
     if channels == 1 and not gray:
         watcher.note(
-            "The network sees gray; color pictures are made gray (--in-channels 3 keeps it)."
+            "The network sees gray; color pictures are made gray (`in_channels=3` keeps them)."
         )
     card = Card(
         classes=dataset.classes,
@@ -149,7 +149,7 @@ def load_checked(
     if bad > settings.max_corrupt_fraction * total:
         raise RequestError(
             f"{bad} of the {total} pictures of {dataset.name} cannot be read, more than "
-            f"--max-corrupt-fraction {settings.max_corrupt_fraction:g} allows: {named}. Repair or "
+            f"`max_corrupt_fraction={settings.max_corrupt_fraction:g}` allows: {named}. Repair or "
             "remove them."
         )
     if bad:
@@ -221,7 +221,7 @@ def check_space(folder: Path, weights: int) -> None:
     if free < need:
         raise WorkError(
             f"No space left for the run: {folder} has {free / 1e6:,.0f} MB free and the training "
-            f"will write about {need / 1e6:,.0f} MB. Make room, or choose another disk with --out."
+            f"will write about {need / 1e6:,.0f} MB. Make room, or choose another disk with `out`."
         )
 
 

@@ -58,6 +58,6 @@ def card_of(config: str, *, where: str) -> Card:
     except (RequestError, *_STRANGE) as error:
         raise RequestError(
             f"{where} is not timm's description of a model, or of none that a card can describe "
-            f"({error!r}). Give the path of the weights, and say --input-size and "
-            "--resize-mode yourself."
+            f"({error!r}). Give the path of the weights, and set `input_size` and "
+            "`resize_mode` yourself."
         ) from error

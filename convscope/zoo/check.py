@@ -34,7 +34,7 @@ def check_network(
         where = f" at layer {inside[-1]}" if inside else ""
         raise RequestError(
             f"{name} cannot take images of {shape}: it failed{where} ({_line(error)}). "
-            "Choose --input-size and --in-channels that fit the network."
+            "Choose `input_size` and `in_channels` that fit the network."
         ) from error
     finally:
         for handle in handles:

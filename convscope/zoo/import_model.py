@@ -50,7 +50,7 @@ def _import(module_name: str) -> object:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise RequestError(f"Importing {module_name} failed: {error}.") from error
         raise RequestError(
-            f"There is no module {module_name!r}, in {here} or installed. --model takes a name of "
+            f"There is no module {module_name!r}, in {here} or installed. `model` takes a name of "
             "the zoo or module:attr."
         ) from error
     except Exception as error:  # a user's module may raise anything

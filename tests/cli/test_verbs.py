@@ -133,7 +133,7 @@ WRONG = [
     (["train", "--model", "nowhere:Net"], "no module 'nowhere'"),
     (["train", "--config", "gone.toml"], "gone.toml"),
     (["train", "--config", "bad.toml"], "Did you mean 'epochs'"),
-    (["train", "--config", "typed.toml"], "epochs must be a whole number"),
+    (["train", "--config", "typed.toml"], "typed.toml: epochs must be an integer"),
     (["train", "--config", "broken.toml"], "not TOML"),
     (["train", "--device", "cuda"], "--device auto"),
     (["train", "--out", "full"], "not empty"),
@@ -248,8 +248,8 @@ def test_a_signal_while_pictures_are_read_leaves_nothing_behind(tmp_path):
     code = (
         "import os, signal\n"
         "from convscope.training import prepare\n"
-        "def load(*words, **more): os.kill(os.getpid(), signal.SIGTERM)\n"
-        "prepare.load = load\n"
+        "def load_images(*words, **more): os.kill(os.getpid(), signal.SIGTERM)\n"
+        "prepare.load_images = load_images\n"
         "from convscope.cli import main\n"
         f"main(['train', {str(root)!r}, '--out', {str(tmp_path / 'run')!r}])"
     )

@@ -6,7 +6,6 @@ import struct
 import typing
 from dataclasses import fields
 
-import docstring_parser
 import pytest
 
 from convscope.data.source import NAMES
@@ -37,16 +36,14 @@ def test_every_setting_is_there_or_said_to_be_left_out(settings):
     assert not set(settings) & left_out
 
 
-def test_every_setting_has_the_sentence_of_its_docstring(settings):
-    sections = docstring_parser.parse(TrainConfig.__doc__, docstring_parser.DocstringStyle.GOOGLE)
-    for told in sections.params:
-        expected = " ".join(told.description.split())
-        found = choices.setting_helps()[told.arg_name]
-        assert found.lower() == expected.lower()
-        if told.arg_name in settings:
-            assert settings[told.arg_name]["help"].startswith(found)
-    assert settings["epochs"]["help"] == "Passes over the training pictures."
-    assert settings["optimizer"]["help"] == "sgd (with momentum) or adamw."
+def test_every_setting_shows_the_help_of_its_field(settings):
+    for field in fields(TrainConfig):
+        expected = field.metadata["setting"].help
+        assert choices.setting_helps()[field.name] == expected
+        if field.name in settings:
+            assert settings[field.name]["help"].startswith(expected)
+    assert settings["epochs"]["help"] == "Passes over the training images."
+    assert settings["optimizer"]["help"] == "SGD with momentum, or AdamW."
 
 
 def test_the_groups_are_those_of_the_command_line_in_their_order():
@@ -80,9 +77,9 @@ def test_what_may_be_chosen_is_accepted_and_nothing_else(settings):
     assert len(chosen) >= 8
     for name, told in chosen.items():
         for choice in told["choices"]:
-            assert getattr(TrainConfig.of({name: choice}), name) == choice
+            assert getattr(TrainConfig.from_dict({name: choice}), name) == choice
         with pytest.raises(RequestError):
-            TrainConfig.of({name: "something else"})
+            TrainConfig.from_dict({name: "something else"})
 
 
 SAMPLES = {"number": 0.25, "whole": 3, "text": "a word", "switch": True, "list": [0.25, 0.5]}
@@ -93,11 +90,11 @@ def test_a_kind_is_the_type_that_the_setting_takes(settings):
         fitting = {told["kind"]} | ({"number"} if told["kind"] == "whole" else set())
         if told["kind"] == "choice" or name in ("unfreeze_every", "lr_gamma"):
             continue
-        TrainConfig.of({name: SAMPLES[told["kind"]]})
+        TrainConfig.from_dict({name: SAMPLES[told["kind"]]})
         for kind, sample in SAMPLES.items():
             if kind not in fitting and (told["kind"], kind) != ("number", "whole"):
                 with pytest.raises(RequestError):
-                    TrainConfig.of({name: sample})
+                    TrainConfig.from_dict({name: sample})
 
 
 def test_limits_are_those_at_which_settings_are_refused(settings):
@@ -115,12 +112,12 @@ def test_limits_are_those_at_which_settings_are_refused(settings):
             limited += 1
             extra = {"freeze": "conv1"} if name == "unfreeze_every" else {}
             whole = told["kind"] == "whole"
-            TrainConfig.of({name: int(limit) if whole else limit, **extra})
+            TrainConfig.from_dict({name: int(limit) if whole else limit, **extra})
             over = (
                 int(limit) + (1 if beyond > 0 else -1) if whole else math.nextafter(limit, beyond)
             )
             with pytest.raises(RequestError, match="must be"):
-                TrainConfig.of({name: over, **extra})
+                TrainConfig.from_dict({name: over, **extra})
     assert limited >= 30
 
 
@@ -129,7 +126,7 @@ def test_every_source_says_whether_it_is_here(tmp_path, monkeypatch):
     before = {one["name"]: one for one in choices.sources()}
     assert list(before) == list(NAMES)
     assert not before["digits"]["needs_download"]
-    assert before["digits"]["description"].endswith("here already")
+    assert before["digits"]["description"].endswith("already here")
     assert before["mnist"]["needs_download"]
     assert "12 MB" in before["mnist"]["description"]
     _write_idx(tmp_path / "mnist")

@@ -44,7 +44,7 @@ def test_the_card_prepares_as_timm_does(tmp_path, name):
 def test_what_a_card_cannot_say_is_refused(tmp_path, change):
     facts = json.loads(described("resnet18.a1_in1k", tmp_path)[0])
     facts["pretrained_cfg"] |= change
-    with pytest.raises(RequestError, match=r"config\.json is not .*--input-size and --resize-mode"):
+    with pytest.raises(RequestError, match=r"config\.json is not .*`input_size` and `resize_mode`"):
         card_of(json.dumps(facts), where="config.json")
 
 

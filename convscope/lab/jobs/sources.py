@@ -85,7 +85,7 @@ class DataSources:
             words["model"] = self.model(model)
         if isinstance(weights, str) and not weights.startswith(_HUBS):
             words["weights"] = str(path(weights))
-        plain = TrainConfig.of(words, where="The training").to_dict()
+        plain = TrainConfig.from_dict(words, source="The training").to_dict()
         return {word: plain[word] for word in words}
 
 

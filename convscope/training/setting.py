@@ -1,0 +1,175 @@
+"""What a setting says about itself, in its field's metadata: help, group, range."""
+
+import math
+import types
+import typing
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The metadata of a field that is a setting.
+
+    Attributes:
+        group: heading under which help texts and forms list the setting.
+        help: one or two sentences for command line, forms and docstrings alike.
+        low, high: smallest and largest value.
+        above: value that must be exceeded.
+    """
+
+    group: str
+    help: str
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None
+
+    def allows(self, value: float) -> bool:
+        """Whether a value is in range; NaN never is in a range."""
+        return (
+            (self.low is None or value >= self.low)
+            and (self.above is None or value > self.above)
+            and (self.high is None or value <= self.high)
+        )
+
+    @property
+    def range(self) -> str:
+        """The range in words, as in "must be between 0 and 1".
+
+        >>> Setting("Data", "Fraction.", low=0, high=0.9).range
+        'between 0 and 0.9'
+        """
+        high = None if self.high is None or self.high >= ENDLESS else self.high
+        if self.low is not None and high is not None:
+            return f"between {figure(self.low)} and {figure(high)}"
+        bounds = {"above": self.above, "at least": self.low, "at most": high}
+        return " and ".join(
+            f"{how} {figure(end)}" for how, end in bounds.items() if end is not None
+        )
+
+
+ENDLESS = 1e9
+"""An upper limit from here on only catches typing errors and is not shown."""
+
+
+def figure(number: float) -> str:
+    """A number for people.
+
+    >>> figure(1_000_000), figure(0.0005)
+    ('1,000,000', '0.0005')
+    """
+    return f"{int(number):,}" if math.isfinite(number) and number == int(number) else f"{number:g}"
+
+
+_T = TypeVar("_T")
+
+
+def setting(
+    default: _T,
+    group: str,
+    *,
+    help: str,  # noqa: A002 -- argparse's word
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+) -> _T:
+    """A dataclass field with a `Setting`; typed like `dataclasses.field`."""
+    note = Setting(group, help, low=low, high=high, above=above)
+    return field(default=default, metadata={"setting": note})
+
+
+@dataclass(frozen=True)
+class SettingField:
+    """A field of a settings class: its name, type, default and `Setting`."""
+
+    name: str
+    type: Any
+    default: Any
+    setting: Setting
+
+    @property
+    def members(self) -> tuple[Any, ...]:
+        """The types of the union that `type` is, or `type` alone."""
+        return tuple(_members(self.type))
+
+    @property
+    def optional(self) -> bool:
+        """Whether None is allowed, which leaves the value open."""
+        return types.NoneType in self.members
+
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        """The values of a `Literal`; empty for other types."""
+        return tuple(
+            choice
+            for member in self.members
+            if get_origin(member) is Literal
+            for choice in get_args(member)
+        )
+
+    @property
+    def is_number(self) -> bool:
+        return not self.choices and (int in self.members or float in self.members)
+
+    def accepts(self, value: object) -> bool:
+        """Whether a value, as Python or TOML has it, is of this type; True is not an integer."""
+        return any(_is_a(value, member) for member in self.members)
+
+    def convert(self, value: Any) -> Any:
+        """An accepted value in the field's own type: paths, floats, tuples."""
+        if value is None or value in self.choices:
+            return value
+        if Path in self.members:
+            return Path(value)
+        if isinstance(value, list):
+            return tuple(float(item) for item in typing.cast("list[float]", value))
+        return float(value) if float in self.members else value
+
+    @property
+    def type_name(self) -> str:
+        """The type in words, as in "must be an integer"."""
+        if self.choices:
+            return " or ".join(repr(choice) for choice in self.choices)
+        [member] = (member for member in self.members if member is not types.NoneType)
+        return "a list of numbers" if get_origin(member) is tuple else _TYPE_NAMES[member]
+
+
+@cache
+def settings_of(cls: type) -> dict[str, SettingField]:
+    """The fields of a dataclass that have a `Setting`, by name and in order."""
+    hints = get_type_hints(cls)
+    return {
+        one.name: SettingField(one.name, hints[one.name], one.default, one.metadata["setting"])
+        for one in fields(cls)
+        if "setting" in one.metadata
+    }
+
+
+_TYPE_NAMES = {
+    int: "an integer",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+    Path: "a path",
+}
+
+
+def _members(hint: Any) -> list[Any]:
+    if get_origin(hint) in (typing.Union, types.UnionType):
+        return [inner for member in get_args(hint) for inner in _members(member)]
+    return [hint]
+
+
+def _is_a(value: Any, kind: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return any(value == choice and type(value) is type(choice) for choice in get_args(kind))
+    if get_origin(kind) is tuple:
+        return isinstance(value, list | tuple) and all(
+            _is_a(item, float) for item in typing.cast("list[object]", value)
+        )
+    if kind in (int, float):
+        numbers = int if kind is int else (int, float)
+        return isinstance(value, numbers) and not isinstance(value, bool)
+    return isinstance(value, (str, Path) if kind is Path else kind)
