@@ -19,6 +19,9 @@ ResizeMode = Literal["pad", "crop", "letterbox", "stretch"]
 - `stretch`: scaled to the size, whatever becomes of the aspect ratio.
 """
 
+NetworkOutput = Literal["logits", "probabilities"]
+"""What a network returns for an image: a number per class before the softmax, or after it."""
+
 Interpolation = Literal["bilinear", "bicubic"]
 """How the pixels of a scaled picture come from those around them."""
 
@@ -39,6 +42,7 @@ class Card:
         interpolation: how its pixels are scaled.
         mean: per channel, of bytes scaled to 0..1; subtracted.
         std: per channel, likewise; divided by.
+        output: what the network returns for an image; probabilities get no second softmax.
         provenance: where the weights came from: network, data, fingerprint, convscope's version.
     """
 
@@ -50,6 +54,7 @@ class Card:
     std: tuple[float, ...]
     resize_size: int | None = None
     interpolation: Interpolation = "bilinear"
+    output: NetworkOutput = "logits"
     to_gray: Literal["luma-601"] = "luma-601"
     to_color: Literal["repeat"] = "repeat"
     provenance: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
@@ -75,6 +80,10 @@ class Card:
             (
                 self.interpolation not in get_args(Interpolation),
                 f"has interpolation={self.interpolation!r}; known: {get_args(Interpolation)}",
+            ),
+            (
+                self.output not in get_args(NetworkOutput),
+                f"has output={self.output!r}; known: {get_args(NetworkOutput)}",
             ),
             (self.to_gray != "luma-601", f"has the unknown rule to_gray={self.to_gray!r}"),
             (self.to_color != "repeat", f"has the unknown rule to_color={self.to_color!r}"),

@@ -1,15 +1,19 @@
-"""Evaluation without a trace: eval mode and no gradients, then every mode as it was."""
+"""Inference: eval mode without gradients, and probabilities from what a network returns."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from convscope.card import Card
+
+_TOLERANCE = 1e-3  # of a sum of probabilities, in half precision too
 
 
 @contextmanager
 def inference_mode(net: nn.Module) -> Generator[None]:
-    """Inference in eval mode; afterwards every module is in the mode in which it was."""
+    """Run in eval mode without gradients; every module's mode is restored afterwards."""
     modes = {module: module.training for module in net.modules()}
     try:
         net.eval()
@@ -18,3 +22,31 @@ def inference_mode(net: nn.Module) -> Generator[None]:
     finally:
         for module, mode in modes.items():
             module.training = mode
+
+
+def probabilities(output: Tensor, card: Card) -> Tensor:
+    """Probabilities of the classes, float64 (..., classes), from what a network returned.
+
+    The softmax of logits; probabilities, where the card says that the network returns these, as
+    they are.
+    """
+    values = output.double()
+    return values if card.output == "probabilities" else values.softmax(-1)
+
+
+def to_logits(output: Tensor, card: Card) -> Tensor:
+    """Logits (..., classes) for the cross-entropy, from what a network returned.
+
+    Logits as they are. Of probabilities p the logarithm: softmax(ln p) = p, so the cross-entropy
+    is -ln p of the true class; what is below the smallest normal float32 counts as that. A network
+    that applies softmax in eval mode only returns logits in training, which stay as they are.
+    """
+    if card.output == "logits" or not are_probabilities(output):
+        return output
+    return output.clamp_min(torch.finfo(torch.float32).tiny).log()
+
+
+def are_probabilities(output: Tensor) -> bool:
+    """Whether every row of an output (..., classes) is >= 0 and adds up to 1."""
+    sums = output.detach().float().sum(-1)
+    return bool((output >= 0).all() and ((sums - 1).abs() < _TOLERANCE).all())

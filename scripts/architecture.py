@@ -17,8 +17,8 @@ DRAWING = ROOT / "docs" / "architecture.svg"
 
 LAYERS = (
     ("errors",),
-    ("card", "atomic", "device", "geometry", "inference", "terms"),
-    ("layers", "data"),
+    ("card", "atomic", "device", "geometry", "terms"),
+    ("layers", "data", "inference"),
     ("zoo", "lanes", "recording"),
     ("runs", "receptive"),  # a run builds its network again, so it knows the zoo
     ("evaluation", "summaries", "weights"),

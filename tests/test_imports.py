@@ -12,8 +12,8 @@ import convscope
 ROOT = Path(convscope.__file__).parent
 FLOORS = [
     {"errors"},
-    {"card", "atomic", "device", "geometry", "inference", "terms"},
-    {"layers", "data"},
+    {"card", "atomic", "device", "geometry", "terms"},
+    {"layers", "data", "inference"},
     {"zoo", "lanes", "recording"},
     {"runs", "receptive"},  # a run builds its network again, so it knows the zoo
     {"evaluation", "summaries", "weights"},

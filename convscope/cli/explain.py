@@ -15,6 +15,7 @@ from convscope.explanation.api import RecordedImage, explain_recorded, parse_uni
 from convscope.explanation.explanation import Explanation
 from convscope.explanation.grid import find_filter, read_grid, record_grid
 from convscope.explanation.text import im2col_text
+from convscope.inference import probabilities
 
 
 def explain(
@@ -112,12 +113,12 @@ def explain(
 def _print_prediction(screen: Console, recorded: RecordedImage) -> None:
     """The most probable classes, if the network returns one number for each class."""
     classes = recorded.card.classes
-    logits = recorded.recording[recorded.recording.output].squeezed.double()
-    if logits.ndim != 1 or len(logits) != len(classes) or recorded.warning:
+    output = recorded.recording[recorded.recording.output].squeezed
+    if output.ndim != 1 or len(output) != len(classes) or recorded.warning:
         return
-    probabilities = logits.softmax(0)
-    top = [int(k) for k in probabilities.argsort(descending=True)[:3]]
-    first, *others = (f"{classes[k]} ({float(probabilities[k]):.1%})" for k in top)
+    shares = probabilities(output, recorded.card)
+    top = [int(k) for k in shares.argsort(descending=True)[:3]]
+    first, *others = (f"{classes[k]} ({float(shares[k]):.1%})" for k in top)
     runners_up = f"; then {', '.join(others)}" if others else ""
     screen.print(f"Prediction: {first}{runners_up}\n", markup=False)
 

@@ -13,7 +13,7 @@ from convscope.card import Card
 from convscope.data.loading import BatchSource
 from convscope.data.normalize import normalize
 from convscope.evaluation.metrics import Metrics
-from convscope.inference import inference_mode
+from convscope.inference import inference_mode, probabilities, to_logits
 
 
 @dataclass(frozen=True)
@@ -54,18 +54,17 @@ def compute_logits(
     return torch.cat(logits) if logits else torch.empty(0, len(card.classes))
 
 
-def compute_metrics(logits: Tensor, labels: NDArray[np.int64], card: Card) -> EvaluationOutputs:
+def compute_metrics(outputs: Tensor, labels: NDArray[np.int64], card: Card) -> EvaluationOutputs:
     """Count the answers. Ties go to the class that comes first, in top-1 and in top-5 alike."""
     targets = torch.from_numpy(labels)
     classes = len(card.classes)
-    losses = F.cross_entropy(logits.double(), targets, reduction="none").numpy()
-    probabilities = logits.double().softmax(1)
-    confidence, predicted = probabilities.max(1)
+    losses = F.cross_entropy(to_logits(outputs, card).double(), targets, reduction="none").numpy()
+    confidence, predicted = probabilities(outputs, card).max(1)
     confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (labels, predicted.numpy()), 1)
-    own = logits.gather(1, targets[:, None])
+    own = outputs.gather(1, targets[:, None])
     before = torch.arange(classes) < targets[:, None]
-    rank = ((logits > own) | ((logits == own) & before)).sum(1)
+    rank = ((outputs > own) | ((outputs == own) & before)).sum(1)
     metrics = Metrics(
         classes=card.classes,
         confusion=confusion,

@@ -20,6 +20,7 @@ from convscope.data.normalize import normalize
 from convscope.data.resize import resize_image
 from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError
+from convscope.inference import probabilities
 from convscope.runs.network import load_network
 from convscope.zoo.check import reads_channels_last
 
@@ -106,8 +107,8 @@ def predict(
             unreadable += bad
             if names:
                 moved = torch.from_numpy(pixels).to(place)
-                logits = net(normalize(moved, card, channels_last=channels_last))
-                predictions += _ranked(names, logits.double().softmax(1).cpu().numpy(), card, top)
+                outputs = net(normalize(moved, card, channels_last=channels_last))
+                predictions += _ranked(names, probabilities(outputs, card).cpu().numpy(), card, top)
             done += len(names) + len(bad)
             on_progress(done, len(files))
     return Predictions(tuple(predictions), tuple(unreadable))

@@ -19,6 +19,7 @@ from convscope.weights.adapt import first_filters, outputs
 from convscope.weights.load import with_channels
 from convscope.weights.torchvision_releases import imagenet_card
 from convscope.zoo import create_model, default_input
+from convscope.zoo.check import network_output
 
 
 def read_pixels(image: Path | bytes, card: Card) -> NDArray[np.uint8]:
@@ -58,7 +59,9 @@ def open_network(
         net = create_model(str(model)).eval()
     if weights:
         return net, load_weights(net, weights), ""
-    return net, _assumed_card(net, size=default_input(str(model))[1]), _RANDOM
+    is_ours = ":" not in str(model)
+    size = default_input(str(model))[1]
+    return net, _assumed_card(net, size=size, returns_logits=is_ours), _RANDOM
 
 
 _RANDOM = (
@@ -67,11 +70,20 @@ _RANDOM = (
 )
 
 
-def _assumed_card(net: nn.Module, *, size: tuple[int, int] | None = None) -> Card:
-    """A card for a network without one: ImageNet's preprocessing, and numbers as class names."""
+def _assumed_card(
+    net: nn.Module, *, size: tuple[int, int] | None = None, returns_logits: bool = False
+) -> Card:
+    """A card for a network without one: ImageNet's preprocessing, and numbers as class names.
+
+    Whether the network returns logits is tried, unless it is known.
+    """
     state = net.state_dict()
     filters = first_filters(state)
     channels = state[filters].shape[1] if filters else 3
     card = with_channels(imagenet_card(), 1 if channels == 1 else 3)
     classes = tuple(map(str, range(max(outputs(state), 2))))
-    return replace(card, classes=classes, input_size=size or card.input_size, resize_size=None)
+    card = replace(card, classes=classes, input_size=size or card.input_size, resize_size=None)
+    if returns_logits:
+        return card
+    output = network_output(net, in_channels=card.in_channels, input_size=card.input_size)
+    return replace(card, output=output)

@@ -41,6 +41,7 @@ from convscope.training.prepare import (
     problems_csv,
     start_from,
     told,
+    with_output,
 )
 from convscope.training.signature import takes_settings
 from convscope.training.trainer import Training
@@ -99,6 +100,7 @@ def train_run(
         card = full_card(card, loaded, settings.model, start)
         torch.manual_seed(settings.seed)
         net = build_network(settings.model, card)
+        card = with_output(card, net, watcher)
         if weights is not None:
             card, weights = start_from(weights, net, card), None  # their memory is given back
         teller = Teller(run, wish, watcher)

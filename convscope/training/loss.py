@@ -6,21 +6,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from convscope.card import Card
+from convscope.inference import to_logits
 from convscope.layers import AUXILIARY_WEIGHT, Answers
 from convscope.training.config import TrainConfig
 
 
 def loss_and_logits(
-    answer: Tensor | Answers, targets: Tensor, *, weights: Tensor | None, smoothing: float
+    answer: Tensor | Answers,
+    targets: Tensor,
+    card: Card,
+    *,
+    weights: Tensor | None,
+    smoothing: float,
 ) -> tuple[Tensor, Tensor]:
     """The mean cross-entropy of a batch, in nats, and the logits (n, classes) that count.
 
-    That of each auxiliary classifier is added, times AUXILIARY_WEIGHT.
+    That of each auxiliary classifier is added, times AUXILIARY_WEIGHT. Of a network that returns
+    probabilities, it is -ln p of the true class: no second softmax is applied.
     """
-    logits, auxiliary = answer if isinstance(answer, Answers) else (answer, ())
+    output, auxiliary = answer if isinstance(answer, Answers) else (answer, ())
+    logits = to_logits(output, card)
     loss = F.cross_entropy(logits, targets, weights, label_smoothing=smoothing)
     for other in auxiliary:
-        own = F.cross_entropy(other, targets, weights, label_smoothing=smoothing)
+        own = F.cross_entropy(to_logits(other, card), targets, weights, label_smoothing=smoothing)
         loss = loss + AUXILIARY_WEIGHT * own
     return loss, logits
 

@@ -31,6 +31,7 @@ from convscope.weights.adapt import fit_weights
 from convscope.weights.load import with_channels
 from convscope.weights.source import Weights
 from convscope.zoo import default_input
+from convscope.zoo.check import network_output
 from convscope.zoo.table_file import is_table
 
 _LOOKED_AT = 32  # pictures whose size decides how all are fitted
@@ -186,6 +187,23 @@ def _statistics(loaded: LoadedDataset) -> tuple[tuple[float, ...], tuple[float, 
         indices = indices[:: max(1, math.ceil(len(indices) / _STREAMED))]
     batches = [indices[start : start + 512] for start in range(0, len(indices), 512)]
     return pixel_statistics(islice(loaded.batch_source.batches(batches), None))
+
+
+def with_output(card: Card, net: nn.Module, watcher: Watcher) -> Card:
+    """The card with what the network returns, and a warning where that is probabilities."""
+    output = network_output(net, in_channels=card.in_channels, input_size=card.input_size)
+    if output == "probabilities":
+        classes = len(card.classes)
+        largest = math.e / (math.e + classes - 1)
+        watcher.note(
+            f"{card.provenance['network']} ends in softmax: it returns probabilities, not logits. "
+            "Cross-entropy applies softmax itself; applied twice, no probability of "
+            f"{classes} classes could exceed {largest:.3f} and the loss could not fall below "
+            f"{-math.log(largest):.3f}. So the loss is computed from the probabilities as they "
+            "are. It is better to return logits (drop the last softmax): where a softmax "
+            "saturates, gradients vanish."
+        )
+    return replace(card, output=output)
 
 
 def start_from(weights: Weights, net: nn.Module, card: Card) -> Card:

@@ -12,6 +12,7 @@ from convscope.errors import RequestError
 from convscope.weights.adapt import first_filters, fit_weights, outputs
 from convscope.weights.source import open_weights
 from convscope.weights.torchvision_releases import imagenet_card
+from convscope.zoo.check import network_output
 
 
 def load_weights(
@@ -41,7 +42,8 @@ def load_weights(
     told = {} if weights.card else {"weights_pictures": "not told; prepared as ImageNet's"}
     card = replace(card, provenance={**card.provenance, **fitted.told, **told})
     fitted.pour(net)
-    return card
+    output = network_output(net, in_channels=card.in_channels, input_size=card.input_size)
+    return replace(card, output=output)
 
 
 def with_channels(card: Card, channels: int) -> Card:

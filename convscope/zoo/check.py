@@ -1,4 +1,4 @@
-"""Whether a network takes the images it will be fed and answers with a number per class."""
+"""Trials of a network: which images it takes, and what it returns for them."""
 
 from functools import partial
 
@@ -6,8 +6,11 @@ import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
+from convscope.card import NetworkOutput
 from convscope.errors import RequestError
-from convscope.inference import inference_mode
+from convscope.inference import are_probabilities, inference_mode
+
+_TRIALS = 4  # images that must all give probabilities
 
 
 def check_network(
@@ -46,6 +49,35 @@ def check_network(
             f"answer must be logits of shape (1, {num_classes}). Give the builder a `num_classes` "
             "argument, or change its last layer."
         )
+
+
+def network_output(
+    net: nn.Module, *, in_channels: int, input_size: tuple[int, int]
+) -> NetworkOutput:
+    """Whether a network returns logits or probabilities, by trial on a few random images.
+
+    Outputs that are never negative and always add up to 1 are probabilities. Logarithms of
+    probabilities are logits: their softmax gives the probabilities back. So is what cannot be
+    tried. Leaves modes, weights, buffers and the random state as found.
+    """
+    weight = next(net.parameters(), torch.empty(0))
+    random = torch.Generator().manual_seed(0)
+    buffers = [(buffer, buffer.clone()) for buffer in net.buffers()]
+    try:
+        with inference_mode(net), torch.random.fork_rng(devices=()):
+            for _ in range(_TRIALS):
+                image = torch.randn(1, in_channels, *input_size, generator=random)
+                output = net(image.to(weight.device))
+                is_vector = isinstance(output, torch.Tensor) and output.ndim == 2
+                if not is_vector or not are_probabilities(output):
+                    return "logits"
+    except Exception:  # noqa: BLE001 -- `check_network` says what is wrong with it
+        return "logits"
+    finally:
+        with torch.no_grad():
+            for buffer, before in buffers:
+                buffer.copy_(before)
+    return "probabilities"
 
 
 def _enter(path: str, inside: list[str], _layer: nn.Module, _args: object) -> None:

@@ -18,7 +18,7 @@ from convscope.errors import RequestError
 from convscope.explanation.loading import open_network, preprocess, read_pixels
 from convscope.explanation.recording import Recording, record
 from convscope.features.class_images import ClassImages
-from convscope.inference import inference_mode
+from convscope.inference import inference_mode, probabilities
 from convscope.lab.inspect.graph import GraphRow, graph_rows
 from convscope.lab.inspect.maps import volume_of
 from convscope.lab.inspect.unit import UnitView
@@ -88,14 +88,14 @@ class LoadedModel:
             raise RequestError("This image is gone from the lab's memory. Drop it again.") from None
 
     def predictions(self, image: RecordedImage) -> list[dict[str, Any]]:
-        """The classes with their probabilities, the most probable first; none without logits."""
-        logits = image.recording[image.recording.output].squeezed.double()
-        if logits.shape != (len(self.card.classes),):
+        """The classes with their probabilities, the most probable first; empty without any."""
+        output = image.recording[image.recording.output].squeezed
+        if output.shape != (len(self.card.classes),):
             return []
-        probabilities = logits if _ends_in_softmax(image) else logits.softmax(0)
-        order = [int(index) for index in probabilities.argsort(descending=True)]
+        shares = probabilities(output, self.card)
+        order = [int(index) for index in shares.argsort(descending=True)]
         return [
-            {"class": self.card.classes[k], "index": k, "probability": float(probabilities[k])}
+            {"class": self.card.classes[k], "index": k, "probability": float(shares[k])}
             for k in order
         ]
 
@@ -148,10 +148,6 @@ class LoadedModel:
                 for c, name in enumerate(names)
             ]
         }
-
-
-def _ends_in_softmax(image: RecordedImage) -> bool:
-    return image.recording[image.recording.output].kind == "softmax"
 
 
 class ModelStore:

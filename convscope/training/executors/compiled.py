@@ -233,6 +233,7 @@ def _hindrance(training: "Training") -> str:
         (training.device.type != "cpu", f"it computes on {training.device.type}"),
         (settings.compile, "torch.compile was asked for"),
         (settings.freeze is not None, "layers are held by --freeze"),
+        (training.card.output == "probabilities", "the network ends in softmax"),
         (find_spec("llvmlite") is None, _MISSING),
     )
     for holds, reason in reasons:

@@ -74,6 +74,7 @@ class TorchStepper:
             loss, logits = loss_and_logits(
                 training.forward(images),
                 targets,
+                training.card,
                 weights=training.weights,
                 smoothing=settings.label_smoothing,
             )
