@@ -69,7 +69,7 @@ def summary(
         )
         for model in models
     ]
-    found = [one.folded(depth) if depth else one for one in found]
+    found = [one.collapse(depth) if depth else one for one in found]
     shown = Comparison(*found) if compare else found[0]
     if svg:
         if isinstance(shown, Comparison):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-from convscope.summaries.markup import Table, counted, shape, square
+from convscope.summaries.markup import Table, format_count, shape, square
 from convscope.summaries.rows import Row
 from convscope.summaries.table import Summary
 
@@ -22,32 +22,32 @@ class Comparison:
     def pairs(self) -> tuple[tuple[str, Row | None, Row | None], ...]:
         """(mark, row of the first, row of the second), paired by the layers' names, in order.
 
-        The mark tells: `=` the same in both, `!` different, `<` only in the first, `>` only in the
-        second.
+        The mark is `=` for equal rows, `!` for different ones, `<` for a row that only the first
+        has, `>` for one that only the second has.
         """
-        one, two = self.first.rows, self.second.rows
-        names = [[row.layer for row in rows] for rows in (one, two)]
-        found: list[tuple[str, Row | None, Row | None]] = []
+        first, second = self.first.rows, self.second.rows
+        names = [[row.layer for row in rows] for rows in (first, second)]
+        pairs: list[tuple[str, Row | None, Row | None]] = []
         for tag, a, b, c, d in SequenceMatcher(None, *names, autojunk=False).get_opcodes():
             if tag == "equal":
-                both = zip(one[a:b], two[c:d], strict=True)
-                found += [("=" if _half(x) == _half(y) else "!", x, y) for x, y in both]
+                both = zip(first[a:b], second[c:d], strict=True)
+                pairs += [("=" if _cells(x) == _cells(y) else "!", x, y) for x, y in both]
             else:
-                found += [("<", row, None) for row in one[a:b]]
-                found += [(">", None, row) for row in two[c:d]]
-        return tuple(found)
+                pairs += [("<", row, None) for row in first[a:b]]
+                pairs += [(">", None, row) for row in second[c:d]]
+        return tuple(pairs)
 
     @property
     def table(self) -> Table:
         """The pairs as strings, to be written as text, Markdown, LaTeX or HTML."""
         both = (self.first, self.second)
         marks = [mark for mark, _, _ in self.pairs]
-        totals = [["", "", counted(n.parameters), counted(n.multiply_adds)] for n in both]
+        totals = [["", "", format_count(n.parameters), format_count(n.multiply_adds)] for n in both]
         return Table(
             title=f"{self.first.title}  |  {self.second.title}",
             heads=("", "layer", self.first.name, *_COUNTS, self.second.name, *_COUNTS),
             lines=[
-                [mark, next(row.layer for row in rows if row), *_half(rows[0]), *_half(rows[1])]
+                [mark, next(row.layer for row in rows if row), *_cells(rows[0]), *_cells(rows[1])]
                 for mark, *rows in self.pairs
             ],
             totals=["", "total", *totals[0], *totals[1]],
@@ -55,7 +55,7 @@ class Comparison:
             f"{marks.count('<')} only in {self.first.name} (<), {marks.count('>')} only in "
             f"{self.second.name} (>).",
             words=frozenset(("", "layer", self.first.name, self.second.name)),
-            spared=("multiply-adds", "feature map"),
+            optional_columns=("multiply-adds", "feature map"),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,18 +76,23 @@ class Comparison:
         return self.table.to_html()
 
 
-def _half(row: Row | None) -> list[str]:
-    """`conv 96 of 11, stride 4, pad 2, relu`: what a layer does in one cell, and three counts."""
+def _cells(row: Row | None) -> list[str]:
+    """`Conv 96 of 11, stride 4, pad 2, ReLU`: what a layer does in one cell, and three counts."""
     if row is None:
         return [""] * (1 + len(_COUNTS))
     filters = "" if row.filters is None else str(row.filters)
-    window = square(row.size)
-    told = [" ".join(filter(None, (row.kind, " of ".join(filter(None, (filters, window))))))]
+    window = square(row.kernel)
+    parts = [" ".join(filter(None, (row.type, " of ".join(filter(None, (filters, window))))))]
     if row.stride and set(row.stride) != {1}:
-        told.append(f"stride {square(row.stride)}")
+        parts.append(f"stride {square(row.stride)}")
     if isinstance(row.padding, str):
-        told.append(f"pad {row.padding}")
+        parts.append(f"pad {row.padding}")
     elif row.padding and any(row.padding):
-        told.append(f"pad {square(row.padding)}")
-    told += [row.activation] if row.activation else []
-    return [", ".join(told), shape(row.map), counted(row.parameters), counted(row.multiply_adds)]
+        parts.append(f"pad {square(row.padding)}")
+    parts += [row.activation] if row.activation else []
+    return [
+        ", ".join(parts),
+        shape(row.map),
+        format_count(row.parameters),
+        format_count(row.multiply_adds),
+    ]

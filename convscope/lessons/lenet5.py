@@ -91,7 +91,7 @@ def _broken(table: Summary) -> str | None:
 
 
 def _plain(row: Row) -> dict[str, Any]:
-    names = ("layer", "kind", "filters", "size", "stride", "padding", "map", "activation")
+    names = ("layer", "type", "filters", "kernel", "stride", "padding", "map", "activation")
     return {name: getattr(row, name) for name in (*names, "parameters", "multiply_adds")}
 
 
@@ -102,16 +102,16 @@ def _volume(shape: tuple[int, ...]) -> Volume:
 
 def _cost(row: Row, below: Volume) -> Cost:
     """What `convscope.geometry` says that a row costs on the volume below it."""
-    filters, (kernel, *_) = row.filters or 0, row.size or (0,)
-    match row.kind:
-        case "conv":
+    filters, (kernel, *_) = row.filters or 0, row.kernel or (0,)
+    match row.type:
+        case "Conv":
             return convolution(below, filters, kernel)
-        case "conv, table":
+        case "TableConv":
             return convolution(below, filters, kernel, links=_links())
-        case "avg pool" | "subsample":
-            return pooling(below, kernel, trainable=row.kind == "subsample")
+        case "AvgPool" | "Subsampling":
+            return pooling(below, kernel, trainable=row.type == "Subsampling")
         case _:
-            return dense(below, filters, bias=row.kind == "dense")
+            return dense(below, filters, bias=row.type == "Linear")
 
 
 def work_out(row: Row, below: Volume) -> list[Line]:
@@ -119,8 +119,8 @@ def work_out(row: Row, below: Volume) -> list[Line]:
     cost = _cost(row, below)
     lines = _formulas(row, below, cost)
     counts = {"parameters": row.parameters, "connections": cost.connections}
-    if row.size:
-        axes = sliding(below, row.size[0], stride=(row.stride or (1,))[0])
+    if row.kernel:
+        axes = sliding(below, row.kernel[0], stride=(row.stride or (1,))[0])
         lines["side of the map"] = work_out_maps(axes).rows[0][2]
         counts = {"side of the map": cost.output.height, **counts}
     counts["multiply-adds"] = row.multiply_adds
@@ -133,28 +133,28 @@ def work_out(row: Row, below: Volume) -> list[Line]:
 
 def _formulas(row: Row, below: Volume, cost: Cost) -> dict[str, str]:
     """The formula of each quantity, by the kind of the row."""
-    output, kernel = cost.output, (row.size or (0,))[0]
+    output, kernel = cost.output, (row.kernel or (0,))[0]
     places = f"{output.height}·{output.width}"
-    match row.kind:
-        case "dense":
+    match row.type:
+        case "Linear":
             told = {name: formula for name, _, formula in work_out_dense(below, cost).rows}
             weights = told["parameters"].partition(":")[0]
             return {**told, "parameters": weights, "connections": weights}
-        case "rbf":
+        case "RadialBasis":
             fixed = f"nothing to learn: {row.filters} fixed codes of {below.units} numbers"
             return {"parameters": fixed, "connections": f"{row.filters}·{below.units}"}
-        case "conv":
+        case "Conv":
             axes = sliding(below, kernel)
             told = {n: formula for n, _, formula in work_out_convolution(below, axes, cost).rows}
             return {**told, "parameters": told["parameters"].partition(":")[0]}
-        case "conv, table":
+        case "TableConv":
             links = f"{_links()}·{kernel}·{kernel}"
             return {
                 "parameters": f"{links} + {row.filters}",
                 "connections": f"{places}·({links} + {row.filters})",
                 "multiply-adds": f"{places}·{links}",
             }
-        case "subsample":
+        case "Subsampling":
             return {
                 "parameters": f"{output.channels}·(1 + 1): a factor and a bias for each map",
                 "connections": f"{places}·{output.channels}·({kernel}·{kernel} + 1)",

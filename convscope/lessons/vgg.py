@@ -64,7 +64,7 @@ def _network(name: str) -> dict[str, Any]:
         "multiply_adds": (found.multiply_adds, [row.multiply_adds for row in found.rows]),
         "bytes": (_FLOAT * found.units, [_FLOAT * row.units for row in found.rows]),
     }
-    dense = [row for row in found.rows if row.kind == "dense"]
+    dense = [row for row in found.rows if row.type == "Linear"]
     return {
         "name": name,
         "image": found.input,
@@ -83,9 +83,9 @@ def _network(name: str) -> dict[str, Any]:
 def _row(row: Row) -> dict[str, Any]:
     return {
         "layer": row.layer,
-        "kind": row.kind,
+        "type": row.type,
         "filters": row.filters,
-        "size": row.size,
+        "kernel": row.kernel,
         "map": row.map,
         "parameters": row.parameters,
         "multiply_adds": row.multiply_adds,
@@ -104,7 +104,7 @@ def _first() -> dict[str, Any]:
     """AlexNet's first layer, and what its two towers save."""
     alone, towers = _summary("alexnet"), _summary("towers")
     row = alone.rows[0]
-    kernel, stride = (row.size or (0,))[0], (row.stride or (1,))[0]
+    kernel, stride = (row.kernel or (0,))[0], (row.stride or (1,))[0]
     axis = Axis(alone.input[1], kernel, stride)
     apart = [
         one.layer

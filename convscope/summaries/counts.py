@@ -1,19 +1,21 @@
 """What one operation costs: multiply-adds by the one convention of `convscope.geometry`."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
-from convscope.recording import Operation
+from convscope.recording import Operation, get_kind
+from convscope.recording.kinds import MultiplyAdds
 
 
 def multiply_adds(operation: Operation) -> int:
     """Count the products that are added up, for one image; biases and additions are not counted.
 
-    Convolutional, locally connected and dense layers, trainable subsampling, products of matrices
-    and attention's two products multiply and add; whatever else a network does, counts nothing.
+    Convolutional, locally connected and dense layers, trainable subsampling, matrix products and
+    attention multiply and add; all other operations count as zero.
     """
-    count = _COUNTS.get(operation.kind)
-    return count(operation) if count else 0
+    formula = get_kind(operation.kind).multiply_adds
+    return FORMULAS[formula](operation) if formula else 0
 
 
 def _convolution(operation: Operation) -> int:
@@ -26,7 +28,7 @@ def _transposed(operation: Operation) -> int:
     return math.prod(operation.arguments["input"]) * math.prod(operation.arguments["weight"][1:])
 
 
-def _dense(operation: Operation) -> int:
+def _linear(operation: Operation) -> int:
     return math.prod(operation.shape) * operation.arguments["weight"][-1]
 
 
@@ -43,13 +45,21 @@ def _attention(operation: Operation) -> int:
     return pairs * (query[-1] + value[-1])
 
 
-def _local(operation: Operation) -> int:
+def _multi_head_attention(operation: Operation) -> int:
+    """Projections of queries, keys and values, attention, and the projection of its result."""
+    query, key, value = (operation.arguments[name] for name in ("query", "key", "value"))
+    queries, keys, width = math.prod(query[:-1]), math.prod(key[:-1]), query[-1]
+    projections = 2 * queries * width + keys * (key[-1] + value[-1])
+    return width * (projections + 2 * queries * key[0])
+
+
+def _locally_connected(operation: Operation) -> int:
     """Every weight is used once."""
     layer: Any = operation.layer
     return layer.weight.numel()
 
 
-def _table(operation: Operation) -> int:
+def _connection_table(operation: Operation) -> int:
     """Every weight is used once for each unit of a map."""
     layer: Any = operation.layer
     return layer.weight.numel() * math.prod(operation.shape[2:])
@@ -60,18 +70,15 @@ def _subsampling(operation: Operation) -> int:
     return math.prod(operation.shape)
 
 
-_COUNTS = {
-    "conv1d": _convolution,
-    "conv2d": _convolution,
-    "conv3d": _convolution,
-    "conv_transpose1d": _transposed,
-    "conv_transpose2d": _transposed,
-    "conv_transpose3d": _transposed,
-    "linear": _dense,
-    "matmul": _matrices,
-    "bmm": _matrices,
-    "scaled_dot_product_attention": _attention,
-    "LocallyConnected2d": _local,
-    "TableConv2d": _table,
-    "Subsampling2d": _subsampling,
+FORMULAS: dict[MultiplyAdds, Callable[[Operation], int]] = {
+    "convolution": _convolution,
+    "transposed_convolution": _transposed,
+    "linear": _linear,
+    "matrix_product": _matrices,
+    "attention": _attention,
+    "multi_head_attention": _multi_head_attention,
+    "locally_connected": _locally_connected,
+    "connection_table": _connection_table,
+    "subsampling": _subsampling,
 }
+"""By their names in the table of operation kinds."""

@@ -61,7 +61,7 @@ def svg(title: str, image: Sequence[int], rows: Sequence[Row]) -> str:
     stands for each row that changes the volume or that other rows than the next read; curves show
     what is carried past the next box.
     """
-    given = Row(layer="input", kind="input", map=tuple(image))
+    given = Row(layer="input", type="input", map=tuple(image))
     boxes = _placed([given, *_drawn(rows)])
     tallest = max(box.tall + _SLANT * box.wide for box in boxes)
     ground = _ROOM + tallest + 30
@@ -88,8 +88,8 @@ def _drawn(rows: Sequence[Row]) -> list[Row]:
 
 
 def _shapes(row: Row) -> bool:
-    window = row.size is not None or row.filters is not None or row.kind.endswith("pool")
-    return window or len(row.inputs) > 1 or row.kind.endswith("layers")
+    window = row.kernel is not None or row.filters is not None or "Pool" in row.type
+    return window or len(row.inputs) > 1 or row.type.endswith("layers")
 
 
 def _placed(rows: Sequence[Row]) -> list[_Box]:
@@ -119,7 +119,7 @@ def _words(row: Row) -> float:
 def _drawing(box: _Box, ground: float) -> str:
     row, x, t, h = box.row, box.left, box.thick, box.tall
     slant, top = _SLANT * box.wide, ground - box.tall
-    words = {"input": row.kind == "input", "dense": len(row.map) == 1, "pool": "pool" in row.kind}
+    words = {"input": row.type == "input", "dense": len(row.map) == 1, "pool": "Pool" in row.type}
     kind = next((word for word, true in words.items() if true), "conv")
     middle, told = box.middle, _told(row)
     return (
@@ -135,9 +135,9 @@ def _drawing(box: _Box, ground: float) -> str:
 
 
 def _told(row: Row) -> str:
-    words = [row.kind, shape(row.map)]
-    if row.size:
-        words.append(f"{'x'.join(map(str, row.size))} windows")
+    words = [row.type, shape(row.map)]
+    if row.kernel:
+        words.append(f"{'x'.join(map(str, row.kernel))} windows")
     if row.parameters:
         words.append(f"{row.parameters:,} parameters")
     return ", ".join(words)

@@ -14,7 +14,7 @@ class Table:
         lines: the cells of the rows.
         totals: the cells of the last row, which the others add up to.
         words: heads of the columns of words; the others hold numbers, which stand right.
-        spared: heads of the columns that tell least, the least first.
+        optional_columns: heads of the columns that tell least, the least first.
     """
 
     title: str
@@ -23,7 +23,7 @@ class Table:
     totals: Sequence[str]
     note: str
     words: frozenset[str]
-    spared: Sequence[str] = ()
+    optional_columns: Sequence[str] = ()
 
     def to_text(self, *, width: int | None = None) -> str:
         """Columns as wide as their widest cell.
@@ -33,7 +33,7 @@ class Table:
         """
         columns = list(zip(self.heads, *self.lines, self.totals, strict=True))
         left_out: list[str] = []
-        for head in self.spared:
+        for head in self.optional_columns:
             if width is None or _wide(columns) <= width:
                 break
             left_out.append(head)
@@ -101,7 +101,7 @@ def square(sides: Sequence[int] | None) -> str:
     return "x".join(map(str, several[:1] if len(set(several)) == 1 else several))
 
 
-def counted(number: int) -> str:
+def format_count(number: int) -> str:
     """With commas; nothing for zero."""
     return f"{number:,}" if number else ""
 

@@ -1,15 +1,15 @@
-"""The summary of a network: its rows, and totals that are their sums."""
+"""The summary of a network: its rows, and the totals that are their sums."""
 
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from convscope.summaries import diagram
-from convscope.summaries.markup import Table, counted, shape, size, square
-from convscope.summaries.rows import Row, folded
+from convscope.summaries.markup import Table, format_count, shape, size, square
+from convscope.summaries.rows import Row, collapse
 
 _HEADS = (
-    *("layer", "kind", "filters", "size", "stride", "padding"),
-    *("feature map", "activation", "parameters", "multiply-adds", "field"),
+    *("layer", "type", "filters", "kernel", "stride", "padding"),
+    *("feature map", "activation", "parameters", "multiply-adds", "receptive field"),
 )
 
 
@@ -39,7 +39,7 @@ class Summary:
 
     @property
     def units(self) -> int:
-        """Numbers that one image makes, all rows taken together."""
+        """Values computed for one image, all rows together."""
         return sum(row.units for row in self.rows)
 
     @property
@@ -57,20 +57,27 @@ class Summary:
             totals=["total", *blank, f"{self.parameters:,}", f"{self.multiply_adds:,}", ""],
             note=f"In float32: {size(self.parameters)} of parameters, {size(self.units)} of "
             "feature maps for one image.",
-            words=frozenset(("layer", "kind", "activation")),
-            spared=("kind", "multiply-adds", "padding", "activation", "field", "stride"),
+            words=frozenset(("layer", "type", "activation")),
+            optional_columns=(
+                "type",
+                "multiply-adds",
+                "padding",
+                "activation",
+                "receptive field",
+                "stride",
+            ),
         )
 
-    def folded(self, depth: int) -> "Summary":
-        """The same with one row for each module at `depth` below the network."""
-        return replace(self, rows=tuple(folded(self.rows, depth)))
+    def collapse(self, depth: int) -> "Summary":
+        """The same with one row for each module `depth` levels below the network."""
+        return replace(self, rows=tuple(collapse(self.rows, depth)))
 
     def to_svg(self) -> str:
         """The volumes, drawn to scale."""
         return diagram.svg(self.title, self.input, self.rows)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, for machines."""
+        """Everything, ready for JSON."""
         return {
             "network": self.name,
             "input": self.input,
@@ -91,14 +98,14 @@ def _cells(row: Row) -> list[str]:
     """The strings of one row, under the heads."""
     return [
         row.layer,
-        row.kind,
+        row.type,
         "" if row.filters is None else str(row.filters),
-        square(row.size),
+        square(row.kernel),
         square(row.stride),
         row.padding if isinstance(row.padding, str) else square(row.padding),
         shape(row.map),
         row.activation or "",
-        counted(row.parameters),
-        counted(row.multiply_adds),
-        ("" if row.exact else "<=") + square(row.field),
+        format_count(row.parameters),
+        format_count(row.multiply_adds),
+        ("" if row.exact else "<=") + square(row.receptive_field),
     ]

@@ -39,7 +39,7 @@ def test_what_follows_a_convolution_alone_is_folded_into_its_row():
     found = {row.name: row for row in rows}
     first = found["conv2_1.conv1"]
     assert first.operations == ("conv2_1.conv1", "conv2_1.bn1", "conv2_1.relu1")
-    assert (first.facts["type"], first.facts["activation"]) == ("convolution", "ReLU")
+    assert (first.facts["type"], first.facts["activation"]) == ("Conv", "ReLU")
     assert (first.block, first.stage) == ("conv2_1", "conv2")
     assert found["conv2_1.add"].inputs == ("conv2_1.conv2", "pool1")
     assert found["conv3_1.shortcut.conv"].block == "conv3_1"

@@ -138,7 +138,7 @@ def test_twins_are_maps_that_go_together():
 def test_a_unit_is_explained(client, image):
     told = client.get(f"/api/networks/lenet5/images/{image}/units/conv2/5,3,7?channels=2").json()
     assert (told["decomposition"], told["count"], len(told["parts"])) == ("sum", 150, 2)
-    assert told["steps"][0]["label"] == "tanh"
+    assert told["steps"][0]["label"] == "Tanh"
     pixel = client.get(f"/api/networks/lenet5/images/{image}/pixels/3,4").json()["channels"][0]
     assert pixel["value"] == pytest.approx(
         (pixel["byte"] / 255 - pixel["mean"]) / pixel["std"], abs=1e-6

@@ -19,7 +19,7 @@ LONG = 60  # rows beyond which the table is kept with one row for each block
 
 def told(name):
     found = summary_of(name)
-    return str(found if len(found.rows) <= LONG else found.folded(1))
+    return str(found if len(found.rows) <= LONG else found.collapse(1))
 
 
 # 1,202 layers, whose shapes alone take half a minute.

@@ -89,9 +89,9 @@ def test_the_lectures_table_of_lenet5():
     rows = {row.layer: row for row in convscope.summary("lenet5").rows}
     assert list(rows) == ["conv1", "pool1", "conv2", "pool2", "conv3", "fc1", "fc2"]
     conv = rows["conv1"]
-    assert (conv.filters, conv.size, conv.stride, conv.padding) == (6, (5, 5), (1, 1), (0, 0))
-    assert (conv.map, conv.activation, conv.parameters) == ((6, 28, 28), "tanh", 156)
-    assert (rows["pool1"].kind, rows["pool1"].map) == ("avg pool", (6, 14, 14))
+    assert (conv.filters, conv.kernel, conv.stride, conv.padding) == (6, (5, 5), (1, 1), (0, 0))
+    assert (conv.map, conv.activation, conv.parameters) == ((6, 28, 28), "Tanh", 156)
+    assert (rows["pool1"].type, rows["pool1"].map) == ("AvgPool", (6, 14, 14))
     assert (rows["fc2"].filters, rows["fc2"].activation) == (10, None)
 
 
@@ -113,13 +113,13 @@ class Odd(nn.Module):
 
 def test_any_module_is_told_and_every_parameter_counts_once():
     found = convscope.summary(Odd(), input_size=(8, 8))
-    rows = [(row.layer, row.kind, row.activation, row.parameters) for row in found.rows]
+    rows = [(row.layer, row.type, row.activation, row.parameters) for row in found.rows]
     assert rows == [
-        ("conv", "conv", "prelu", 81 + 1),
-        ("conv_2", "conv", None, 0),
-        ("mul", "product", None, 3),
-        ("add", "sum", None, 0),
-        ("avg_pool2d", "avg pool", None, 0),
+        ("conv", "Conv", "PReLU", 81 + 1),
+        ("conv_2", "Conv", None, 0),
+        ("mul", "mul", None, 3),
+        ("add", "add", None, 0),
+        ("avg_pool2d", "AvgPool", None, 0),
         ("spare", "not run", None, 30),
     ]
     assert found.parameters == sum(weight.numel() for weight in Odd().parameters())
@@ -151,9 +151,20 @@ def test_the_network_is_left_as_it_was_and_nothing_is_computed():
     assert not any(weight.is_meta for weight in net.parameters())
 
 
-def test_folding_keeps_the_sums():
+def test_a_collapsed_block_adds_up_every_layer_in_it():
+    conv, point = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 1)
+    net = nn.Sequential(nn.Sequential(conv, point), nn.Sequential(nn.Flatten(), nn.Linear(180, 7)))
+    block, dense = convscope.summary(net, input_size=(8, 8)).collapse(1).rows
+    assert (block.type, block.map, block.receptive_field) == ("2 layers", (5, 6, 6), (3, 3))
+    assert block.parameters == (3 * 9 + 1) * 4 + (4 + 1) * 5
+    assert block.multiply_adds == 36 * (4 * 3 * 9 + 5 * 4)
+    assert block.units == 36 * (4 + 5)
+    assert (dense.layer, dense.type, dense.multiply_adds) == ("1", "Linear", 7 * 180)
+
+
+def test_collapsing_keeps_the_sums():
     whole = convscope.summary("resnet18")
-    blocks = whole.folded(1)
+    blocks = whole.collapse(1)
     assert [row.layer for row in blocks.rows][:5] == ["conv1", "bn1", "pool1", "conv2_1", "conv2_2"]
     for total in ("parameters", "multiply_adds", "units"):
         assert getattr(blocks, total) == getattr(whole, total)
@@ -172,9 +183,9 @@ def test_a_run_is_told_with_its_own_classes_and_size(digits_run):
     ("model", "options", "told"),
     [
         ("lenett5", {}, "Did you mean 'lenet5'"),
-        ("lenet5", {"input": (20, 20)}, "32x32 or more"),
-        (nn.Conv2d(3, 4, 9), {"input": (5, 5)}, "Conv2d cannot take an image of 5x5x3"),
-        (nn.Linear(3, 4), {"channels": 2}, "cannot take an image"),
+        ("lenet5", {"input_size": (20, 20)}, "32x32 or more"),
+        (nn.Conv2d(3, 4, 9), {"input_size": (5, 5)}, "Conv2d cannot take an image of 5x5x3"),
+        (nn.Linear(3, 4), {"in_channels": 2}, "--input-size and --in-channels"),
     ],
 )
 def test_what_cannot_be_told_is_said(model, options, told):
@@ -198,10 +209,10 @@ def test_two_networks_side_by_side():
 
 def test_markup_says_what_the_text_says():
     table = convscope.summary("lenet5").table
-    assert "| conv1 | conv | 6 | 5 | 1 | 0 | 28x28x6 | tanh | 156 |" in table.to_markdown()
-    assert r"conv1 & conv & 6 & 5 & 1 & 0 & 28x28x6 & tanh & 156" in table.to_latex()
+    assert "| conv1 | Conv | 6 | 5 | 1 | 0 | 28x28x6 | Tanh | 156 |" in table.to_markdown()
+    assert r"conv1 & Conv & 6 & 5 & 1 & 0 & 28x28x6 & Tanh & 156" in table.to_latex()
     page = ET.fromstring(table.to_html())  # noqa: S314 -- our own
-    assert [cell.text for cell in page.find("tbody/tr")][:3] == ["conv1", "conv", "6"]
+    assert [cell.text for cell in page.find("tbody/tr")][:3] == ["conv1", "Conv", "6"]
     assert len(page.findall("tbody/tr")) == 7
     assert convscope.summary("lenet5")._repr_html_() == table.to_html()
 
@@ -219,7 +230,7 @@ def test_a_narrow_terminal_loses_columns_and_not_numbers():
     text = table.to_text(width=80)
     assert max(len(line) for line in text.splitlines()[2:-2]) <= 80
     assert "102,764,544" in text
-    assert "Left out for want of room: kind, multiply-adds" in text
+    assert "Left out for want of room: type, multiply-adds" in text
     assert "Left out" not in table.to_text()
 
 
@@ -257,7 +268,7 @@ def test_machines_get_the_same_facts():
     found = convscope.summary("lenet5")
     facts = json.loads(json.dumps(found.to_dict()))
     assert sum(row["parameters"] for row in facts["rows"]) == facts["parameters"] == 61_706
-    assert facts["rows"][0]["field"] == [5, 5]
+    assert facts["rows"][0]["receptive_field"] == [5, 5]
 
 
 def test_deep_networks_are_told_without_their_weights(monkeypatch):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convscope.explanation.recording import Recording
-from convscope.recording import IMAGE, Operation
+from convscope.recording import IMAGE, Operation, get_kind
 from convscope.summaries.rows import Row as Summarized
 from convscope.summaries.rows import rows_of
 
@@ -76,7 +76,7 @@ def graph_rows(recording: Recording, parameters: Mapping[str, int]) -> list[Grap
         rows.append(
             GraphRow(
                 name=name,
-                op=_OPS.get(first.kind, "other"),
+                op=get_kind(first.kind).drawing,
                 operations=tuple(operation.name for operation in chain),
                 inputs=inputs,
                 shape=chw_shape(recording[chain[-1].name].shape),
@@ -107,12 +107,12 @@ def _chains(
         first = operation.operands[0]
         row = owner[first]
         alone = len(set(operation.operands)) == 1 and row != IMAGE
-        applied = alone and operation.kind in _APPLIED and readers[first] == 1
+        applied = alone and get_kind(operation.kind).on_page == "merged" and readers[first] == 1
         if applied and chains[row][-1].name == first:
             chains[row].append(operation)
             owner[operation.name] = row
             continue
-        if len(set(operation.operands)) == 1 and operation.kind in _MOVED:
+        if len(set(operation.operands)) == 1 and get_kind(operation.kind).on_page == "hidden":
             owner[operation.name] = row
             continue
         chains[operation.name] = [operation]
@@ -138,28 +138,19 @@ def _image_row(shape: tuple[int, ...]) -> GraphRow:
 def _facts(chain: Sequence[Operation], told: Mapping[str, Summarized]) -> dict[str, Any]:
     rows = [told[operation.name] for operation in chain if operation.name in told]
     first = rows[0] if rows else None
-    words = [_WORDS.get(operation.kind, _named(operation.kind)) for operation in chain]
-    last = [operation.kind for operation in chain if operation.kind not in _QUIET]
+    kinds = [get_kind(operation.kind) for operation in chain]
+    activations = [kind.label for kind in kinds[1:] if kind.in_summary == "activation"]
     return {
-        "type": words[0],
+        "type": kinds[0].label,
         "parameters": sum(row.parameters for row in rows),
         "filters": first.filters if first else None,
-        "kernel": first.size if first else None,
+        "kernel": first.kernel if first else None,
         "stride": first.stride if first else None,
         "padding": first.padding if first else None,
-        "activation": _named(last[-1]) if last[1:] and last[-1] in _CURVES else "",
-        "receptive_field": list(first.field) if first else [],
+        "activation": activations[-1] if activations else "",
+        "receptive_field": list(first.receptive_field) if first else [],
         "exact": first.exact if first else False,
     }
-
-
-def _named(kind: str) -> str:
-    """What people call an operation: `ReLU`, `leaky ReLU`."""
-    words = re.sub(r"\dd$", "", kind).replace("_", " ")
-    for spelled in ("ReLU6", "ReLU", "GELU", "SELU", "CELU", "SiLU", "ELU"):
-        if words.split(" ")[-1] == spelled.lower():
-            return words[: -len(spelled)] + spelled
-    return words
 
 
 def _blocks(names: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -183,63 +174,3 @@ def _around(name: str) -> list[str]:
 def _stage(block: str) -> str:
     """`layer1` of `layer1.0`, `conv2` of `conv2_1`; a block without a number is its own."""
     return re.sub(r"[._]\d+$", "", block)
-
-
-_CURVES = frozenset(
-    (
-        *("relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "celu", "gelu", "silu", "mish"),
-        *("hardtanh", "hardswish", "hardsigmoid", "tanh", "sigmoid", "logsigmoid", "softplus"),
-        *("softsign", "threshold", "ScaledTanh", "softmax", "log_softmax"),
-    )
-)
-_QUIET = frozenset(("dropout", "dropout2d", "feature_dropout", "batch_norm"))
-_APPLIED = _CURVES | _QUIET
-_MOVED = frozenset(
-    (
-        *("flatten", "view", "reshape", "unflatten", "squeeze", "unsqueeze", "permute"),
-        *("transpose", "contiguous", "clone", "to", "float", "detach"),
-    )
-)
-_WORDS = {
-    **dict.fromkeys((f"conv{n}d" for n in (1, 2, 3)), "convolution"),
-    **dict.fromkeys((f"conv_transpose{n}d" for n in (1, 2, 3)), "transposed convolution"),
-    **dict.fromkeys((f"max_pool{n}d" for n in (1, 2, 3)), "max pooling"),
-    **dict.fromkeys((f"avg_pool{n}d" for n in (1, 2, 3)), "average pooling"),
-    **dict.fromkeys((f"adaptive_max_pool{n}d" for n in (1, 2, 3)), "max pooling"),
-    **dict.fromkeys((f"adaptive_avg_pool{n}d" for n in (1, 2, 3)), "average pooling"),
-    "LocallyConnected2d": "locally connected",
-    "TableConv2d": "convolution by a table",
-    "MinPool2d": "min pooling",
-    "Subsampling2d": "subsampling",
-    "RadialBasis": "radial basis",
-    "LocalResponseNorm": "response norm",
-    "local_response_norm": "response norm",
-    "ScaledTanh": "scaled tanh",
-    "FractalJoin": "join",
-    "linear": "dense",
-    "mul": "multiplication",
-    "add": "addition",
-    "cat": "concatenation",
-}
-_OPS = {
-    **dict.fromkeys((f"conv{n}d" for n in (1, 2, 3)), "conv"),
-    **dict.fromkeys((f"conv_transpose{n}d" for n in (1, 2, 3)), "conv"),
-    **dict.fromkeys(("LocallyConnected2d", "TableConv2d"), "conv"),
-    **dict.fromkeys(("linear", "RadialBasis"), "dense"),
-    **dict.fromkeys((f"max_pool{n}d" for n in (1, 2, 3)), "maxpool"),
-    **dict.fromkeys((f"adaptive_max_pool{n}d" for n in (1, 2, 3)), "maxpool"),
-    **dict.fromkeys((f"avg_pool{n}d" for n in (1, 2, 3)), "avgpool"),
-    **dict.fromkeys((f"adaptive_avg_pool{n}d" for n in (1, 2, 3)), "avgpool"),
-    "Subsampling2d": "avgpool",
-    "MinPool2d": "minpool",
-    "mean": "mean",
-    "add": "add",
-    "FractalJoin": "add",
-    "mul": "mul",
-    "cat": "concat",
-    "softmax": "softmax",
-    "log_softmax": "softmax",
-    **dict.fromkeys(("batch_norm", "layer_norm", "group_norm", "instance_norm"), "norm"),
-    **dict.fromkeys(("local_response_norm", "LocalResponseNorm"), "norm"),
-    **dict.fromkeys(_CURVES - {"softmax", "log_softmax"}, "activation"),
-}

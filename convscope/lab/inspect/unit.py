@@ -9,6 +9,7 @@ import numpy as np
 from convscope.explanation.explanation import Explanation
 from convscope.explanation.recording import Recording
 from convscope.lab.inspect.graph import GraphRow
+from convscope.recording import get_kind
 from convscope.terms import (
     Decomposition,
     Expression,
@@ -254,7 +255,7 @@ def _step(one: Explanation) -> Mapping[str, Any]:
     elif isinstance(decomposition, Identity):
         worked = "unchanged"
     return {
-        "label": one.kind.replace("_", " "),
+        "label": get_kind(one.kind).label,
         "text": worked.replace("y = ", ""),
         "value": json_number(one.model_value),
         "operation": one.name,

@@ -90,9 +90,9 @@ function changed({ broken, changes, rows }) {
 }
 
 const cells = (row) => [
-  row.kind,
+  row.type,
   row.filters ?? "",
-  row.size ? sides(row.size) : "",
+  row.kernel ? sides(row.kernel) : "",
   row.stride ? one(row.stride) : "",
   row.padding ? one(row.padding) : "",
   volume(row.map),
@@ -195,12 +195,12 @@ function worked({ rows, row, worked: lines, connections, parameters, broken }) {
 /** What the formula of a kind of layer says. */
 const reading = ({ kind }) =>
   ({
-    conv: "A filter has a weight for each cell under it, in each map below, and one bias. It is the same filter at all places: the size of the map does not matter.",
-    "conv, table": "Each filter has a slice only for the maps that the table links to it.",
-    "avg pool": "A mean has no weights. It makes the map a quarter as large.",
-    subsample: "The four cells are added up, multiplied by one factor and moved by one bias; both are learned.",
-    dense: "Every unit has a weight for each number below, and one bias.",
-    rbf: "Each class has a code of +1 and −1; the answer is the distance to it. In 1998 the codes were drawn by hand, as small pictures of the digits.",
+    Conv: "A filter has a weight for each cell under it, in each map below, and one bias. It is the same filter at all places: the size of the map does not matter.",
+    TableConv: "Each filter has a slice only for the maps that the table links to it.",
+    AvgPool: "A mean has no weights. It makes the map a quarter as large.",
+    Subsampling: "The four cells are added up, multiplied by one factor and moved by one bias; both are learned.",
+    Linear: "Every unit has a weight for each number below, and one bias.",
+    RadialBasis: "Each class has a code of +1 and −1; the answer is the distance to it. In 1998 the codes were drawn by hand, as small pictures of the digits.",
   })[kind] ?? "";
 
 /** Where the parameters are. */

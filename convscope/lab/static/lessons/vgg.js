@@ -105,7 +105,7 @@ function one(network, most, place) {
         `${NAMES[network.name]}, layer by layer`,
         ["layer", "parameters", "multiply-adds", "maps"],
         rows.map((row) => ({
-          name: row.size && row.filters ? `${row.layer} ${row.size[0]}×${row.size[1]}` : row.layer,
+          name: row.kernel && row.filters ? `${row.layer} ${row.kernel[0]}×${row.kernel[1]}` : row.layer,
           bars: [
             bar(row, "parameters", ""),
             bar(row, "multiply_adds", ""),
