@@ -64,6 +64,7 @@ EFFECTS: dict[FieldEffect, Effect] = {
     "reduction": mixing.reduction,
     "cross_channel": mixing.cross_channel,
     "normalized": mixing.normalized,
+    "normalized_along": mixing.normalized_along,
     "convolution": windows.convolution,
     "transposed_convolution": windows.transposed_convolution,
     "pool": windows.pool,

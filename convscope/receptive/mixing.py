@@ -115,7 +115,7 @@ def cross_channel(operation: Operation, operands: Sequence[FieldMap]) -> FieldMa
 
 
 def normalized(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
-    """Units that each depend on whole dimensions: softmax, unit length, norms by statistics."""
+    """Units that each depend on what their statistics are taken over."""
     fields, given = operands[0], operation.arguments
     count, kind = len(fields.dims), operation.kind
     along: Sequence[int] = ()
@@ -128,6 +128,10 @@ def normalized(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
         along = range(2, count)
     elif kind == "batch_norm" and given.get("training"):
         along = (0, *range(2, count))
-    elif kind in ("softmax", "log_softmax", "normalize"):
-        along = [dim % count for dim in per_axis(given.get("dim", 1), 1)]
     return mix(fields, along, keep=True) if along else fields
+
+
+def normalized_along(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+    """Units that each depend on whole dimensions: softmax, division by the length."""
+    dims = per_axis(operation.arguments.get("dim", 1), 1)
+    return mix(operands[0], [dim % len(operation.shape) for dim in dims], keep=True)

@@ -7,7 +7,7 @@ import pytest
 
 def test_the_table_is_printed_and_the_drawing_written(shell, tmp_path):
     done = shell("summary", "lenet5", "--svg", tmp_path / "volumes.svg")
-    assert "conv1  conv            6     5       1        0      28x28x6  tanh" in done.stdout
+    assert "conv1  Conv           6       5       1        0      28x28x6  Tanh" in done.stdout
     assert "61,706" in done.stdout
     assert (tmp_path / "volumes.svg").read_text().startswith("<svg")
 

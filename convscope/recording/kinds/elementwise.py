@@ -18,7 +18,7 @@ _softmax = partial(
     Kind,
     arguments=("input", "dim"),
     rule="softmax",
-    field="normalized",
+    field="normalized_along",
     drawing="softmax",
     in_summary="activation",
     on_page="merged",

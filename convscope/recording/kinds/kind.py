@@ -69,6 +69,7 @@ FieldEffect = Literal[
     "narrow",
     "no_dependency",
     "normalized",
+    "normalized_along",
     "pad",
     "permute",
     "pixel_shuffle",

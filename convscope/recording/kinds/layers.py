@@ -214,7 +214,7 @@ NORMALIZATION = (
         field="cross_channel",
         drawing="norm",
     ),
-    _norm("normalize", "normalize", rule="normalize"),
+    _norm("normalize", "normalize", rule="normalize", field="normalized_along"),
 )
 
 LAYERS = (*CONVOLUTIONS, *PRODUCTS, *POOLING, *REDUCTIONS, *NORMALIZATION)
