@@ -1,4 +1,4 @@
-"""Activation functions: one unit from the unit at the same place."""
+"""Elementwise functions: a unit is a function of the unit at the same index."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -12,25 +12,25 @@ from convscope.explanation.operation_view import Index, OperationView, Unsupport
 from convscope.recording import Source
 from convscope.terms import Expression, Terms, number, parenthesized, quotient
 
-Given = Mapping[str, Any]
-"""The settings of a function, by torch's names."""
+Parameters = Mapping[str, Any]
+"""The parameters of a function, by torch's names."""
 
 
 @dataclass(frozen=True)
 class _Curve:
-    """A function of one number and its settings.
+    """A function of one number and its parameters.
 
     Attributes:
-        of: the function; `exact` where it only chooses and rounds nothing.
-        formula: of x and the names of the settings.
-        settings: names of the arguments that torch has for them, and their defaults.
-        absolute: the rounding is that of numbers as large as x, 1 or the result, whichever is
-            largest; else as large as the result.
+        of: the function; `exact` if it only selects a value and rounds nothing.
+        formula: in x and the names of the parameters.
+        parameters: torch's names of the arguments, and their defaults.
+        absolute: the tolerance is relative to x, 1 or the result, whichever is largest; otherwise
+            relative to the result.
     """
 
-    of: Callable[[float, Given], float]
+    of: Callable[[float, Parameters], float]
     formula: str
-    settings: tuple[tuple[str, Any], ...] = ()
+    parameters: tuple[tuple[str, Any], ...] = ()
     exact: bool = False
     absolute: bool = True
 
@@ -46,8 +46,8 @@ def _softplus(x: float, beta: float = 1.0, threshold: float = 20.0) -> float:
     return (max(scaled, 0) + math.log1p(math.exp(-abs(scaled)))) / beta
 
 
-def _gelu(x: float, given: Given) -> float:
-    if given["approximate"] == "tanh":
+def _gelu(x: float, parameters: Parameters) -> float:
+    if parameters["approximate"] == "tanh":
         return x / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
     return x / 2 * math.erfc(-x / math.sqrt(2))
 
@@ -119,7 +119,7 @@ _CURVES = {
     ),
     "softshrink": _Curve(
         lambda x, s: math.copysign(max(abs(x) - s["lambd"], 0), x),
-        "x shrunk by {lambd}",
+        "sign(x)·max(0, |x| − {lambd})",
         (("lambd", 0.5),),
     ),
     "exp": _Curve(lambda x, _: math.exp(x), "e^x", absolute=False),
@@ -137,49 +137,52 @@ _CURVES = {
     "cos": _Curve(lambda x, _: math.cos(x), "cos(x)"),
 }
 CURVES = tuple(_CURVES)
-"""The kinds that `curve` explains."""
+"""The kinds of operation that `curve` explains."""
 
 
 def curve(op: OperationView, at: Index) -> Expression:
     """y = f(x), in float64."""
     kind = op.operation.kind
-    found = _CURVES[kind]
-    settings = {
-        name: op.argument(name, str(place), default=usual)
-        for place, (name, usual) in enumerate(found.settings, start=1)
+    function = _CURVES[kind]
+    parameters = {
+        name: op.argument(name, str(position), default=default)
+        for position, (name, default) in enumerate(function.parameters, start=1)
     }
-    if any(isinstance(setting, Source) for setting in settings.values()):
+    if any(isinstance(parameter, Source) for parameter in parameters.values()):
         raise UnsupportedOperation
-    if found.exact:  # where the curve jumps, at 0.1, say, the network's nearest number counts
-        settings = {name: _rounded(op, value) for name, value in settings.items()}
+    if function.exact:  # a threshold, 0.1 say, counts as the nearest number of the network
+        parameters = {name: _rounded(op, value) for name, value in parameters.items()}
     shown = {
-        name: value if isinstance(value, str) else number(value) for name, value in settings.items()
+        name: value if isinstance(value, str) else number(value)
+        for name, value in parameters.items()
     }
-    words = found.formula.format(**shown)
-    if settings.get("approximate") == "tanh":
-        words = "x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))"
-    return _function(op, at, lambda x: found.of(x, settings), words, found.exact, found.absolute)
+    formula = function.formula.format(**shown)
+    if parameters.get("approximate") == "tanh":
+        formula = "x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))"
+    return _function(
+        op, at, lambda x: function.of(x, parameters), formula, function.exact, function.absolute
+    )
 
 
 def _rounded(op: OperationView, value: float) -> float:
-    """A number as the network's numbers have it."""
+    """A number rounded to the network's precision."""
     return float(torch.tensor(value, dtype=op.result.dtype))
 
 
 def scaled_tanh(op: OperationView, at: Index) -> Expression:
     """y = A·tanh(S·x)."""
     layer = op.layer
-    words = f"{number(layer.amplitude)}·tanh({number(layer.slope)}·x)"
-    return _function(op, at, lambda x: layer.amplitude * math.tanh(layer.slope * x), words)
+    formula = f"{number(layer.amplitude)}·tanh({number(layer.slope)}·x)"
+    return _function(op, at, lambda x: layer.amplitude * math.tanh(layer.slope * x), formula)
 
 
-def parametric(op: OperationView, at: Index) -> Expression:
-    """y = x if x > 0 else a[c]·x, with a trained slope for each map or for all."""
+def prelu(op: OperationView, at: Index) -> Expression:
+    """y = x if x > 0 else a[c]·x, with a learned slope for each channel or for all."""
     slopes = op.source("weight")
-    one = math.prod(slopes.shape) == 1
-    slope = op.number(slopes, (0,) * len(slopes.shape) if one else (at[1],))
-    words = f"x if x > 0 else {parenthesized(slope)}·x"
-    return _function(op, at, lambda x: x if x > 0 else slope * x, words, absolute=False)
+    is_shared = math.prod(slopes.shape) == 1
+    slope = op.number(slopes, (0,) * len(slopes.shape) if is_shared else (at[1],))
+    formula = f"x if x > 0 else {parenthesized(slope)}·x"
+    return _function(op, at, lambda x: x if x > 0 else slope * x, formula, absolute=False)
 
 
 def power(op: OperationView, at: Index) -> Expression:
@@ -187,41 +190,39 @@ def power(op: OperationView, at: Index) -> Expression:
     exponent = op.argument("exponent", "1")
     if isinstance(exponent, Source):
         raise UnsupportedOperation
-    words = f"x^{number(exponent)}"
-    found = _function(op, at, lambda x: x, words, absolute=False)
-    with np.errstate(all="ignore"):  # also of NaN, whose power 0 is 1
-        total = float(np.power(found.terms.values[0], exponent))
-    return replace(found, exact_value=total)
+    formula = f"x^{number(exponent)}"
+    linear = _function(op, at, lambda x: x, formula, absolute=False)
+    with np.errstate(all="ignore"):  # NaN^0 is 1, as in torch
+        total = float(np.power(linear.terms.values[0], exponent))
+    return replace(linear, exact_value=total)
 
 
 def _function(
     op: OperationView,
     at: Index,
     of: Callable[[float], float],
-    words: str,
-    exact: bool = False,  # noqa: FBT001, FBT002 -- two facts of the curve
+    formula: str,
+    exact: bool = False,  # noqa: FBT001, FBT002 -- two properties of the curve
     absolute: bool = True,  # noqa: FBT001, FBT002
 ) -> Expression:
     terms = Terms(op.terms_of(op.input(), [at]))
     x = float(terms.values[0])
     with np.errstate(all="ignore"):
-        total = _calm(of, x)
-    if (
-        exact
-    ):  # where it chooses a setting, 0.1, say, that is rounded to what the network computes in
+        total = _evaluate(of, x)
+    if exact:  # it may select a parameter, 0.1 say, which the network rounds to its precision
         total = _rounded(op, total)
     return Expression(
         terms=terms,
-        formula=f"y = {words}",
-        substituted=_with_number(words, x),
+        formula=f"y = {formula}",
+        substituted=_substitute(formula, x),
         exact_value=total,
         roundings=0 if exact else 8,
         magnitude=max(abs(x), 1.0) if absolute else 0.0,
     )
 
 
-def _calm(of: Callable[[float], float], x: float) -> float:
-    """The function's value; NaN of NaN, and infinite where Python finds it too large."""
+def _evaluate(of: Callable[[float], float], x: float) -> float:
+    """The value of the function; NaN for NaN, infinity on overflow, NaN outside its domain."""
     if math.isnan(x):
         return x
     try:
@@ -232,9 +233,9 @@ def _calm(of: Callable[[float], float], x: float) -> float:
         return math.nan
 
 
-def _with_number(words: str, x: float) -> str:
-    """The formula with the number in the place of x; `e^x` and `max(` keep their letters."""
+def _substitute(formula: str, x: float) -> str:
+    """The formula with the number substituted for x, but not for the x of `max(`."""
     return "".join(
-        parenthesized(x) if letter == "x" and words[max(n - 2, 0) : n] != "ma" else letter
-        for n, letter in enumerate(words)
+        parenthesized(x) if letter == "x" and formula[max(n - 2, 0) : n] != "ma" else letter
+        for n, letter in enumerate(formula)
     )

@@ -1,8 +1,9 @@
-"""Element by element: addition, multiplication, and their kin; dropout; the join of columns."""
+"""Elementwise arithmetic, comparisons, dropout, and the join of FractalNet's columns."""
 
 import itertools
 import math
 import operator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,7 +20,6 @@ from convscope.terms import (
     Expression,
     Extremum,
     Identity,
-    Integers,
     Line,
     Sum,
     TermGroup,
@@ -30,12 +30,12 @@ from convscope.terms import (
 )
 
 
-def _both(op: OperationView) -> tuple[object, object]:
-    """The two operands; raises Unexplained where there are others."""
-    one, two = op.argument("input", "self", "0"), op.argument("other", "dim", "1")
-    if one is None or two is None:
+def _operands(op: OperationView) -> tuple[object, object]:
+    """The two operands. Raises UnsupportedOperation where one is missing."""
+    left, right = op.argument("input", "self", "0"), op.argument("other", "dim", "1")
+    if left is None or right is None:
         raise UnsupportedOperation
-    return one, two
+    return left, right
 
 
 def _terms_of(op: OperationView, source: Source, at: Index, weight: float = 1.0) -> TermGroup:
@@ -43,74 +43,70 @@ def _terms_of(op: OperationView, source: Source, at: Index, weight: float = 1.0)
 
 
 def _value(op: OperationView, operand: object, at: Index) -> float:
-    """What an operand, a tensor or a number, has for the unit."""
+    """The value of an operand, a tensor or a number, for the unit."""
     return op.number(
         operand, broadcast_index(operand.shape, at) if isinstance(operand, Source) else ()
     )
 
 
 def add(op: OperationView, at: Index) -> Sum:
-    """y = x + z, also x - z and x + α·z; a number that is no tensor stands as the bias."""
-    one, two = _both(op)
+    """y = x + z, x - z or x + α·z; an operand that is a plain number becomes the bias."""
+    left, right = _operands(op)
     sign = -1.0 if op.operation.kind in ("sub", "rsub") else 1.0
     alpha = op.argument("alpha", default=1)
     if not isinstance(alpha, int | float):
         raise UnsupportedOperation
     if op.operation.kind == "rsub":
-        one, two = two, one
-    weighted = [(one, 1.0), (two, sign * alpha)]
+        left, right = right, left
+    weighted = [(left, 1.0), (right, sign * alpha)]
     groups = [_terms_of(op, s, at, weight) for s, weight in weighted if isinstance(s, Source)]
-    rest = [weight * op.number(s) for s, weight in weighted if not isinstance(s, Source)]
-    found = sum_of_products(op, Terms(*groups), "y = x − z" if sign < 0 else "y = x + z")
-    return Sum(terms=found.terms, formula=found.formula, bias=math.fsum(rest), errors=found.errors)
+    numbers = [weight * op.number(s) for s, weight in weighted if not isinstance(s, Source)]
+    total = sum_of_products(op, Terms(*groups), "y = x − z" if sign < 0 else "y = x + z")
+    return replace(total, bias=math.fsum(numbers))
 
 
 def multiply(op: OperationView, at: Index) -> Sum:
-    """y = w·x, where w is the operand that the image has no part in, or the second."""
-    one, two = _both(op)
-    if not isinstance(one, Source) or (
-        isinstance(two, Source)
-        and one.name not in op.operation.operands
-        and two.name in op.operation.operands
+    """y = w·x, where w is the operand that does not depend on the image, or else the second."""
+    x, w = _operands(op)
+    if not isinstance(x, Source) or (
+        isinstance(w, Source)
+        and x.name not in op.operation.operands
+        and w.name in op.operation.operands
     ):
-        one, two = two, one
-    if not isinstance(one, Source):
+        x, w = w, x
+    if not isinstance(x, Source):
         raise UnsupportedOperation
-    own = broadcast_index(one.shape, at)
-    if not isinstance(two, Source):
-        group = op.terms_of(one, [own], weights=op.number(two))
+    x_at = broadcast_index(x.shape, at)
+    if not isinstance(w, Source):
+        group = op.terms_of(x, [x_at], weights=op.number(w))
         return sum_of_products(op, Terms(group), "y = w·x")
-    other = broadcast_index(two.shape, at)
-    group = op.terms_of(one, [own], weights=op.number(two, other), weight=(two, _column(other)))
+    w_at = broadcast_index(w.shape, at)
+    indices = np.array([w_at], dtype=np.int64).reshape(1, len(w_at))
+    group = op.terms_of(x, [x_at], weights=op.number(w, w_at), weight=(w, indices))
     return sum_of_products(op, Terms(group), "y = w·x")
-
-
-def _column(at: Index) -> Integers:
-    return np.array([at], dtype=np.int64).reshape(1, len(at))
 
 
 def divide(op: OperationView, at: Index) -> Sum | Expression:
     """y = x / z."""
-    one, two = _both(op)
+    x, z = _operands(op)
     if op.argument("rounding_mode") is not None:
         raise UnsupportedOperation
     if op.operation.kind == "rdiv":
-        one, two = two, one
-    if isinstance(one, Source) and not isinstance(two, Source):
-        terms = Terms(_terms_of(op, one, at))
-        return Sum(terms=terms, formula="y = x / n", divisor=op.number(two))
-    groups = [_terms_of(op, source, at) for source in (one, two) if isinstance(source, Source)]
-    above, below = (_value(op, operand, at) for operand in (one, two))
+        x, z = z, x
+    if isinstance(x, Source) and not isinstance(z, Source):
+        return Sum(terms=Terms(_terms_of(op, x, at)), formula="y = x / n", divisor=op.number(z))
+    groups = [_terms_of(op, source, at) for source in (x, z) if isinstance(source, Source)]
+    numerator, denominator = (_value(op, operand, at) for operand in (x, z))
     return Expression(
         terms=Terms(*groups),
         formula="y = x / z",
-        substituted=f"{number(above)} / {parenthesized(below)}",
-        exact_value=quotient(above, below),
+        substituted=f"{number(numerator)} / {parenthesized(denominator)}",
+        exact_value=quotient(numerator, denominator),
         main=0,
     )
 
 
-def add_product(op: OperationView, at: Index) -> Sum:
+def addcmul(op: OperationView, at: Index) -> Sum:
     """y = x + v·a·b."""
     base, *factors = (op.source(name) for name in ("input", "tensor1", "tensor2"))
     scale = op.number(op.argument("value", default=1))
@@ -120,7 +116,7 @@ def add_product(op: OperationView, at: Index) -> Sum:
     return Sum(terms=Terms(_terms_of(op, base, at), own), formula="y = x + v·a·b", roundings=6)
 
 
-_COMPARED = {
+_COMPARISONS = {
     "gt": (">", operator.gt),
     "ge": ("≥", operator.ge),
     "lt": ("<", operator.lt),
@@ -128,16 +124,14 @@ _COMPARED = {
     "eq": ("=", operator.eq),
     "ne": ("≠", operator.ne),
 }
-COMPARISONS = tuple(_COMPARED)
-"""The kinds that `compare` explains."""
 
 
-def compare(op: OperationView, at: Index) -> Expression:
-    """y = 1 where x > z holds, or another relation, else 0."""
-    one, two = _both(op)
-    sign, holds = _COMPARED[op.operation.kind]
-    groups = [_terms_of(op, source, at) for source in (one, two) if isinstance(source, Source)]
-    x, z = (_value(op, operand, at) for operand in (one, two))
+def comparison(op: OperationView, at: Index) -> Expression:
+    """y = 1 if x > z, or another comparison, holds; else 0."""
+    operands = _operands(op)
+    sign, holds = _COMPARISONS[op.operation.kind]
+    groups = [_terms_of(op, source, at) for source in operands if isinstance(source, Source)]
+    x, z = (_value(op, operand, at) for operand in operands)
     return Expression(
         terms=Terms(*groups),
         formula=f"y = 1 if x {sign} z else 0",
@@ -147,10 +141,10 @@ def compare(op: OperationView, at: Index) -> Expression:
     )
 
 
-def drawn(op: OperationView, at: Index) -> Identity:
-    """A number that the network drew or set, from nothing that could explain it."""
+def generated(op: OperationView, at: Index) -> Identity:
+    """A random number or a constant that the network generated."""
     return Identity(
-        terms=Terms(), formula="y = a number drawn or set", constant=float(op.result[at])
+        terms=Terms(), formula="y = a random number or a constant", constant=float(op.result[at])
     )
 
 
@@ -159,23 +153,23 @@ def negate(op: OperationView, at: Index) -> Sum:
     return sum_of_products(op, Terms(op.terms_of(op.input(), [at], weights=-1.0)), "y = −x")
 
 
-def extreme(op: OperationView, at: Index) -> Extremum:
+def maximum(op: OperationView, at: Index) -> Extremum:
     """y = max(x, z) or min(x, z)."""
-    groups = [_terms_of(op, s, at) for s in _both(op) if isinstance(s, Source)]
+    groups = [_terms_of(op, s, at) for s in _operands(op) if isinstance(s, Source)]
     if len(groups) < 2:
         raise UnsupportedOperation
     which = "maximum" if "max" in op.operation.kind else "minimum"
     return Extremum(which=which, terms=Terms(*groups), formula=f"y = {which[:3]}(x, z)")
 
 
-def choose(op: OperationView, at: Index) -> Identity:
-    """y = x where the condition holds, else z."""
+def where(op: OperationView, at: Index) -> Identity:
+    """y = x if the condition holds, else z."""
     condition = op.source("condition")
     if op.argument("input") is None or op.argument("other") is None:
-        raise UnsupportedOperation  # `where` of a condition alone tells places
+        raise UnsupportedOperation  # `where` of a condition alone returns indices
     holds = bool(op.number(condition, broadcast_index(condition.shape, at)))
     chosen = op.argument("input" if holds else "other")
-    formula = f"y = {'x' if holds else 'z'}, for {condition.name} is {holds} here"
+    formula = f"y = {'x' if holds else 'z'}, because {condition.name} is {holds} here"
     if not isinstance(chosen, Source):
         value = torch.tensor(op.number(chosen), dtype=op.result.dtype)
         return Identity(terms=Terms(), formula=formula, constant=float(value))
@@ -183,42 +177,42 @@ def choose(op: OperationView, at: Index) -> Identity:
 
 
 def dropout(op: OperationView, at: Index) -> Sum | Identity:
-    """y = x as it is, or while training m·x with the mask m: 0, or 1 / (1 - p)."""
+    """y = x; in training mode m·x, with the mask m either 0 or 1 / (1 - p)."""
     rate = op.argument("p", "1", default=0.5)
     if not op.argument("training", "2", default=True) or not rate:
-        return _same(op, at)
+        return _unchanged(op, at)
     return _masked(op, at, 1 / (1 - rate) if rate < 1 else 0.0)
 
 
 def drop_path(op: OperationView, at: Index) -> Sum | Identity:
-    """y = p·x with the probability p of survival; while training s·x with s drawn as 1 or 0."""
+    """y = p·x with the survival probability p; in training mode s·x, with s drawn as 1 or 0."""
     layer = op.layer
     survival = 1 - layer.rate
     if layer.training:
         return _masked(op, at, 1 / survival if layer.rescale else 1.0)
     if layer.rescale:
-        return _same(op, at)
+        return _unchanged(op, at)
     return sum_of_products(op, Terms(op.terms_of(op.input(), [at], weights=survival)), "y = p·x")
 
 
-def _same(op: OperationView, at: Index) -> Identity:
+def _unchanged(op: OperationView, at: Index) -> Identity:
     return Identity(terms=Terms(op.terms_of(op.input(), [at])), formula="y = x")
 
 
 def _masked(op: OperationView, at: Index, factor: float) -> Sum:
-    """What the mask was is read off the result."""
-    left_out = not float(op.result[at])
-    terms = Terms(op.terms_of(op.input(), [at], weights=0.0 if left_out else factor))
-    line = Line("mask", "left out" if left_out else "kept", 0.0 if left_out else factor)
+    """The mask is inferred from the result."""
+    dropped = not float(op.result[at])
+    terms = Terms(op.terms_of(op.input(), [at], weights=0.0 if dropped else factor))
+    line = Line("mask", "dropped" if dropped else "kept", 0.0 if dropped else factor)
     return Sum(terms=terms, formula="y = m·x", lines=(line,), roundings=3)
 
 
-def join(op: OperationView, at: Index) -> Sum:
-    """y = Σ x / n over the columns that arrived and survived; which ones is read off the result."""
+def fractal_join(op: OperationView, at: Index) -> Sum:
+    """y = Σ x / n over the columns that were not dropped, which are inferred from the result."""
     shape = op.operation.shape
-    arrived = [s for s in op.argument("0") if isinstance(s, Source) and s.shape == shape]
-    for count in range(len(arrived), 0, -1):
-        for chosen in itertools.combinations(arrived, count):
+    columns = [s for s in op.argument("0") if isinstance(s, Source) and s.shape == shape]
+    for count in range(len(columns), 0, -1):
+        for chosen in itertools.combinations(columns, count):
             first, *rest = (op.tensor(source) for source in chosen)
             mean = sum(rest, first) / count if rest else first
             if torch.equal(mean, op.result):

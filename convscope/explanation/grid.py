@@ -1,4 +1,4 @@
-"""The lecture's own page: a grid of numbers under a filter, without any network."""
+"""The lecture's worked example: a filter on a grid of numbers, without a network."""
 
 import csv
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ FILTERS = {
     "gauss": [[1 / 16, 1 / 8, 1 / 16], [1 / 8, 1 / 4, 1 / 8], [1 / 16, 1 / 8, 1 / 16]],
     "identity": [[0, 0, 0], [0, 1, 0], [0, 0, 0]],
 }
-"""Filters that have names; of edges with the lecture's signs: bright on the left is positive."""
+"""Named filters; edge filters have the lecture's signs: bright on the left is positive."""
 
 
 def record_grid(
@@ -31,11 +31,11 @@ def record_grid(
     stride: int = 1,
     padding: int = 0,
 ) -> Recording:
-    """Slide a filter over a grid, of one channel or more; the result is called `map`.
+    """Slide a filter over a grid of one or more channels; the result is called `map`.
 
-    One filter of one channel serves every channel of the grid. Numbers are float64.
+    A filter of one channel is applied to every channel of the grid. The arithmetic is float64.
 
-    Raises RequestError for what is no grid, and for a filter that is larger than the padded grid.
+    Raises RequestError for rows of different lengths, and for a filter larger than the padded grid.
 
         >>> image = [[5, 1, 7], [7, 2, 5], [5, 3, 5]]  # the lecture's first window
         >>> record_grid([image], [FILTERS["sobel-x"]]).explain("map", (0, 0, 0)).exact_value
@@ -51,12 +51,14 @@ def record_grid(
             "each channel, or one for all."
         )
     if stride < 1 or padding < 0:
-        raise RequestError(f"A stride of {stride} with a padding of {padding} is impossible.")
-    wide = [side + 2 * padding for side in image.shape[1:]]
-    if any(f > side for f, side in zip(weight.shape[1:], wide, strict=True)):
+        raise RequestError(
+            f"The stride must be 1 or more and the padding 0 or more, not {stride} and {padding}."
+        )
+    padded = [side + 2 * padding for side in image.shape[1:]]
+    if any(f > side for f, side in zip(weight.shape[1:], padded, strict=True)):
         raise RequestError(
             f"The filter of {_size(weight)} does not fit into the grid of {_size(image)} with a "
-            f"padding of {padding}. Take a smaller filter or more padding."
+            f"padding of {padding}. Use a smaller filter or more padding."
         )
     kernel = weight.shape[1], weight.shape[2]
     layer = nn.Conv2d(len(image), 1, kernel, stride=stride, padding=padding, bias=False).double()
@@ -67,34 +69,41 @@ def record_grid(
 
 
 def read_grid(path: str | Path) -> list[list[float]]:
-    """Numbers from a CSV file: rows in lines, apart by commas, semicolons, tabs or blanks.
+    """Read numbers from a text file: one row a line, separated by commas, semicolons or spaces.
 
-    Raises RequestError, naming the line, for what is no number and for rows of several lengths.
+    Raises RequestError for a value that is not a number, with its line, and for rows of different
+    lengths.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise RequestError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise RequestError(f"{path} is no text; a grid is a CSV file of numbers.") from error
-    for mark in ";\t ":
-        text = text.replace(mark, ",")
+        raise RequestError(
+            f"{path} is not a text file. A grid is a CSV file of numbers."
+        ) from error
+    for separator in ";\t ":
+        text = text.replace(separator, ",")
     rows: list[list[float]] = []
     for line, row in enumerate(csv.reader(text.splitlines()), start=1):
-        words = [word for word in row if word.strip()]
+        cells = [cell for cell in row if cell.strip()]
         try:
-            numbers = [float(word) for word in words]
+            numbers = [float(cell) for cell in cells]
         except ValueError as error:
-            raise RequestError(f"{path}, line {line}: {error}. A grid holds numbers.") from error
+            raise RequestError(
+                f"{path}, line {line}: {error}. A grid contains only numbers."
+            ) from error
         if numbers:
             rows.append(numbers)
     if not rows or len(set(map(len, rows))) > 1:
-        raise RequestError(f"{path} is no grid: its rows must be as long as each other, and some.")
+        raise RequestError(
+            f"{path} is not a grid. It needs at least one row, and rows of equal length."
+        )
     return rows
 
 
 def find_filter(name: str) -> list[list[float]]:
-    """A filter by its name, or from a CSV file."""
+    """A filter by name, or from a CSV file."""
     if name in FILTERS:
         return [[float(weight) for weight in row] for row in FILTERS[name]]
     if Path(name).exists():
@@ -107,12 +116,14 @@ def find_filter(name: str) -> list[list[float]]:
 
 def _stacked(what: str, grids: Sequence[Sequence[Sequence[float]]]) -> Tensor:
     try:
-        found = torch.tensor(grids, dtype=torch.float64)
+        tensor = torch.tensor(grids, dtype=torch.float64)
     except (ValueError, TypeError) as error:
-        raise RequestError(f"The {what} has rows of several lengths, or no numbers.") from error
-    if found.ndim != 3 or not found.numel():
-        raise RequestError(f"The {what} has the shape {tuple(found.shape)}; it needs (c, h, w).")
-    return found
+        raise RequestError(
+            f"The {what} has rows of different lengths, or values that are not numbers."
+        ) from error
+    if tensor.ndim != 3 or not tensor.numel():
+        raise RequestError(f"The {what} has the shape {tuple(tensor.shape)}; expected (c, h, w).")
+    return tensor
 
 
 def _size(grid: Tensor) -> str:

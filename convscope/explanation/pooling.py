@@ -1,11 +1,11 @@
-"""Pooling: one unit for a window of units: the largest, the mean, the smallest, a trained sum."""
+"""Pooling and reductions: the maximum, minimum, mean or learned sum of a window of units."""
 
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
-from convscope.explanation.arithmetic import extreme
+from convscope.explanation.arithmetic import maximum
 from convscope.explanation.operation_view import (
     Index,
     OperationView,
@@ -20,13 +20,13 @@ from convscope.recording import Source
 from convscope.terms import Extremum, Integers, Sum, Terms
 
 
-def largest(op: OperationView, at: Index) -> Extremum:
-    """y[c,i,j] = max x[c, S·i + D·u - P, S·j + D·v - P]; what lies in the padding never wins."""
+def max_pool(op: OperationView, at: Index) -> Extremum:
+    """y[c,i,j] = max x[c, S·i + D·u - P, S·j + D·v - P]; the padding never wins."""
     if op.operation.piece:
-        raise UnsupportedOperation  # its second answer says where the maximum lies
+        raise UnsupportedOperation  # the second result holds the indices of the maxima
     count = int(op.operation.kind[-2])
     kernel = per_axis(op.argument("kernel_size"), count)
-    return _extreme(
+    return _extremum(
         op,
         at,
         kernel,
@@ -36,10 +36,10 @@ def largest(op: OperationView, at: Index) -> Extremum:
     )
 
 
-def smallest(op: OperationView, at: Index) -> Extremum:
+def min_pool(op: OperationView, at: Index) -> Extremum:
     """y[c,i,j] = min x[c, S·i + D·u - P, S·j + D·v - P]."""
     layer = op.layer
-    return _extreme(
+    return _extremum(
         op,
         at,
         layer.kernel_size,
@@ -50,7 +50,7 @@ def smallest(op: OperationView, at: Index) -> Extremum:
     )
 
 
-def _extreme(
+def _extremum(
     op: OperationView,
     at: Index,
     kernel: Sequence[int],
@@ -60,10 +60,9 @@ def _extreme(
     dilations: Sequence[int],
     which: Literal["maximum", "minimum"] = "maximum",
 ) -> Extremum:
-    settings = zip(at[-len(kernel) :], kernel, strides, paddings, dilations, strict=True)
+    axes = zip(at[-len(kernel) :], kernel, strides, paddings, dilations, strict=True)
     rows = [
-        place * stride - pad + np.arange(size) * dilation
-        for place, size, stride, pad, dilation in settings
+        n * stride - pad + np.arange(size) * dilation for n, size, stride, pad, dilation in axes
     ]
     return Extremum(
         which=which,
@@ -73,9 +72,9 @@ def _extreme(
 
 
 def _window(op: OperationView, at: Index, rows: Sequence[Integers], *, fill: float = 0.0) -> Terms:
-    """The operands under a window of one map."""
+    """The operands under a window of one feature map."""
     source = op.input()
-    operands = index_grid(*([place] for place in at[: -len(rows)]), *rows)
+    operands = index_grid(*([n] for n in at[: -len(rows)]), *rows)
     shape = tuple(map(len, rows))
     return Terms(
         op.terms_of(
@@ -84,11 +83,11 @@ def _window(op: OperationView, at: Index, rows: Sequence[Integers], *, fill: flo
     )
 
 
-def average(op: OperationView, at: Index) -> Sum:
+def avg_pool(op: OperationView, at: Index) -> Sum:
     """y[c,i,j] = Σ x[c, S·i + u - P, S·j + v - P] / n.
 
-    The zeros of the padding count in n, unless `count_include_pad` is False; what a last window
-    reaches beyond the padding never does.
+    n includes the zeros of the padding unless `count_include_pad` is False, and never what a last
+    window covers beyond the padding.
     """
     count = int(op.operation.kind[-2])
     kernel = per_axis(op.argument("kernel_size"), count)
@@ -96,8 +95,8 @@ def average(op: OperationView, at: Index) -> Sum:
     paddings = per_axis(op.argument("padding", default=0), count)
     sides = op.input().shape[-count:]
     rows: list[Integers] = [
-        np.arange(place * stride - pad, min(place * stride - pad + size, side + pad))
-        for place, size, stride, pad, side in zip(
+        np.arange(n * stride - pad, min(n * stride - pad + size, side + pad))
+        for n, size, stride, pad, side in zip(
             at[-count:], kernel, strides, paddings, sides, strict=True
         )
     ]
@@ -117,33 +116,31 @@ def _adaptive(op: OperationView, at: Index) -> Terms:
     count = int(op.operation.kind[-2])
     source, result = op.input(), op.operation.shape
     rows: list[Integers] = [
-        np.arange(place * side // out, -(-(place + 1) * side // out))
-        for place, side, out in zip(
-            at[-count:], source.shape[-count:], result[-count:], strict=True
-        )
+        np.arange(n * side // out, -(-(n + 1) * side // out))
+        for n, side, out in zip(at[-count:], source.shape[-count:], result[-count:], strict=True)
     ]
     return _window(op, at, rows)
 
 
-def adaptive_average(op: OperationView, at: Index) -> Sum:
-    """y[c,i,j] = Σ x / n over rows floor(i·h/h') up to ceil((i+1)·h/h'), columns alike."""
+def adaptive_avg_pool(op: OperationView, at: Index) -> Sum:
+    """y[c,i,j] = Σ x / n over rows floor(i·h/h') to ceil((i+1)·h/h') - 1, columns alike."""
     terms = _adaptive(op, at)
     return _mean(terms, len(terms))
 
 
-def adaptive_largest(op: OperationView, at: Index) -> Extremum:
-    """y[c,i,j] = max x over rows floor(i·h/h') up to ceil((i+1)·h/h'), columns alike."""
+def adaptive_max_pool(op: OperationView, at: Index) -> Extremum:
+    """y[c,i,j] = max x over rows floor(i·h/h') to ceil((i+1)·h/h') - 1, columns alike."""
     if op.operation.piece:
         raise UnsupportedOperation
     return Extremum(which="maximum", terms=_adaptive(op, at), formula="y[c,i,j] = max x[c, ...]")
 
 
-def reduced(op: OperationView, at: Index) -> Sum | Extremum:
-    """`mean`, `sum`, `amax`, `amin`, and `max` and `min`, over whole dimensions."""
+def reduction(op: OperationView, at: Index) -> Sum | Extremum:
+    """`mean`, `sum`, `amax`, `amin`, `max` and `min` over dimensions."""
     kind, source = op.operation.kind, op.input()
     dims = op.argument("dim", "axis")
     if isinstance(dims, Source) or isinstance(op.argument("other"), Source):
-        return extreme(op, at)
+        return maximum(op, at)
     if op.operation.piece or not (dims is None or isinstance(dims, int | tuple | list)):
         raise UnsupportedOperation
     terms = Terms(op.terms_of(source, reduced_indices(source.shape, at, dims)))
@@ -157,9 +154,9 @@ def subsampling(op: OperationView, at: Index) -> Sum:
     """y[c,i,j] = a[c] · Σ x[c, S·i + u, S·j + v] + b[c]."""
     layer, source = op.layer, op.input()
     gain, bias = op.parameter("coefficient"), op.bias()
-    batch, c, *places = at
+    batch, c, *window = at
     rows: list[Integers] = [
-        p * s + np.arange(s) for p, s in zip(places, layer.kernel_size, strict=True)
+        p * s + np.arange(s) for p, s in zip(window, layer.kernel_size, strict=True)
     ]
     operands = index_grid([batch], [c], *rows)
     group = op.terms_of(

@@ -1,4 +1,4 @@
-"""Sums of exact products: what convolutions, dense layers and additions have in common."""
+"""Exact sums of products, which convolutions, dense layers and additions share."""
 
 from convscope.explanation.operation_view import Index, OperationView, gather, in_bounds
 from convscope.recording import Source
@@ -8,7 +8,7 @@ from convscope.terms import Integers, Sum, Terms, product_errors
 def sum_of_products(
     op: OperationView, terms: Terms, formula: str, *, bias: Source | None = None, at: Index = ()
 ) -> Sum:
-    """A sum of exact products, with the bias that lies at `at` of a tensor."""
+    """The exact sum of the products, plus the element `at` of a bias tensor."""
     double = "float64" in str(op.result.dtype)
     return Sum(
         terms=terms,
@@ -28,7 +28,7 @@ def weighted_terms(
     *,
     shape: tuple[int, ...],
 ) -> Terms:
-    """The products of operands, some of which may lie outside, and weights, in the same order."""
+    """Pair operands and weights at two lists of indices; an operand out of bounds is padding."""
     return Terms(
         op.terms_of(
             source,

@@ -1,6 +1,6 @@
-"""Operations that compute nothing: they reshape, reorder, cut, pad and put side by side.
+"""Operations that compute nothing: they reshape, permute, slice, pad and concatenate.
 
-Where a unit was taken from is found by doing the same to a tensor of numbered cells.
+To find which element a unit copies, the operation runs on tensors whose elements are numbered.
 """
 
 from typing import Any
@@ -14,16 +14,16 @@ from convscope.recording import Source
 from convscope.recording.operation import replaced, sources_in
 from convscope.terms import Expression, Identity, Terms, number
 
-_ZERO, _CONSTANT = 0, -1  # in numbered cells: the zeros of a padding, and a constant that was given
+_ZERO, _CONSTANT = 0, -1  # numbers of no element: the zeros of padding, and a constant argument
 
 
-def moved(op: OperationView, at: Index) -> Identity:
-    """y = x, taken from somewhere else."""
+def move(op: OperationView, at: Index) -> Identity:
+    """y = x, copied from elsewhere."""
     operation = op.operation
     if any(isinstance(value, torch.dtype) for value in operation.call.args):
-        raise UnsupportedOperation  # the same bytes read as other numbers
-    where_to = sources_in([op.argument(name) for name in _WHERE_TO.get(operation.kind, ())])
-    sources = [s for s in sources_in(dict(operation.given)) if s not in where_to]
+        raise UnsupportedOperation  # the same bytes reinterpreted as another type
+    indices = sources_in([op.argument(name) for name in _INDEX_ARGUMENTS.get(operation.kind, ())])
+    sources = [s for s in sources_in(dict(operation.given)) if s not in indices]
     firsts: dict[str, int] = {}
     count = 1
     for source in dict.fromkeys(sources):
@@ -36,25 +36,23 @@ def moved(op: OperationView, at: Index) -> Identity:
             return tensor
         first = firsts[source.name]
         end = first + tensor.numel()
-        cells = torch.arange(first, end, dtype=torch.float64, device=tensor.device)
-        return cells.reshape(tensor.shape)
+        ids = torch.arange(first, end, dtype=torch.float64, device=tensor.device)
+        return ids.reshape(tensor.shape)
 
     args, kwargs = _with_constant(operation.kind, operation.call.args, dict(operation.call.kwargs))
     args, kwargs = replaced((args, kwargs), numbered, of=Source)
     with torch.no_grad():
-        answer: Any = operation.call.function(*args, **kwargs)
-    decomposition: Any = args[0] if answer is None else answer
-    cell = int(
-        (decomposition if isinstance(decomposition, Tensor) else decomposition[operation.piece])[at]
-    )
-    if cell in (_ZERO, _CONSTANT):
-        return Identity(terms=Terms(), formula="y = a constant", constant=_constant(op, cell))
-    source = next(s for s in reversed(list(dict.fromkeys(sources))) if firsts[s.name] <= cell)
-    where = np.unravel_index(cell - firsts[source.name], source.shape) if source.shape else ()
-    return Identity(terms=Terms(op.terms_of(source, [tuple(map(int, where))])), formula="y = x")
+        output: Any = operation.call.function(*args, **kwargs)
+    result: Any = args[0] if output is None else output
+    element = int((result if isinstance(result, Tensor) else result[operation.piece])[at])
+    if element in (_ZERO, _CONSTANT):
+        return Identity(terms=Terms(), formula="y = a constant", constant=_constant(op, element))
+    source = next(s for s in reversed(list(dict.fromkeys(sources))) if firsts[s.name] <= element)
+    index = np.unravel_index(element - firsts[source.name], source.shape) if source.shape else ()
+    return Identity(terms=Terms(op.terms_of(source, [tuple(map(int, index))])), formula="y = x")
 
 
-_WHERE_TO = {
+_INDEX_ARGUMENTS = {
     "getitem": ("index",),
     "setitem": ("index",),
     "gather": ("index", "2"),
@@ -63,70 +61,73 @@ _WHERE_TO = {
     "masked_fill": ("mask", "1"),
     "repeat_interleave": ("repeats", "1"),
 }
-"""Arguments that say where numbers go, and are not moved themselves."""
+"""Arguments that hold indices or masks; their elements are not copied."""
 
 _CONSTANTS = {"pad": ("value", 3), "masked_fill": ("value", 2), "setitem": ("value", 2)}
-"""Operations that put a constant in some cells, and where it stands among their arguments."""
+"""Operations that write a constant: the name and the position of that argument."""
 
 
 def _with_constant(
     kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments with a mark in the place of a constant."""
+    """The arguments with a marker in place of the constant."""
     if kind not in _CONSTANTS:
         return args, kwargs
-    name, place = _CONSTANTS[kind]
-    if place < len(args):
-        value = args[place] if isinstance(args[place], Source) else float(_CONSTANT)
-        return (*args[:place], value, *args[place + 1 :]), kwargs
-    usual = kwargs.get("mode", args[2] if len(args) > 2 else "constant") == "constant"
-    if kind == "pad" and not usual:
+    name, position = _CONSTANTS[kind]
+    if position < len(args):
+        value = args[position]
+        value = value if isinstance(value, Source) else float(_CONSTANT)
+        return (*args[:position], value, *args[position + 1 :]), kwargs
+    is_constant = kwargs.get("mode", args[2] if len(args) > 2 else "constant") == "constant"
+    if kind == "pad" and not is_constant:
         return args, kwargs
     if isinstance(kwargs.get(name), Source):
         return args, kwargs
     return args, {**kwargs, name: float(_CONSTANT)}
 
 
-def _constant(op: OperationView, cell: int) -> float:
-    """A constant as the network's numbers have it."""
+def _constant(op: OperationView, element: int) -> float:
+    """The constant, rounded to the network's precision."""
     value = 0.0
-    if cell == _CONSTANT:
+    if element == _CONSTANT:
         value = op.number(op.argument("value", *map(str, range(2, 4)), default=0.0))
     return float(torch.tensor(value, dtype=op.result.dtype))
 
 
 def cast(op: OperationView, at: Index) -> Identity | Expression:
-    """y = x, perhaps rounded to numbers of another kind."""
-    before = op.tensor(op.input())
+    """y = x, rounded if the type differs."""
+    dtype = op.result.dtype
     terms = Terms(op.terms_of(op.input(), [at]))
-    if before.dtype == op.result.dtype:
+    if op.tensor(op.input()).dtype == dtype:
         return Identity(terms=terms, formula="y = x")
-    kind = str(op.result.dtype).removeprefix("torch.")
+    name = str(dtype).removeprefix("torch.")
     x = float(terms.values[0])
-    total = float(torch.tensor(x, dtype=torch.float64).to(op.result.dtype))
-    words = f"x as {kind}"
     return Expression(
-        terms=terms, formula=f"y = {words}", substituted=f"{number(x)} as {kind}", exact_value=total
+        terms=terms,
+        formula=f"y = x as {name}",
+        substituted=f"{number(x)} as {name}",
+        exact_value=float(torch.tensor(x, dtype=torch.float64).to(dtype)),
     )
 
 
-def overwritten(op: OperationView, at: Index) -> Identity:
-    """y = x as it was before, or what was written to its memory through another tensor since."""
+def overwrite(op: OperationView, at: Index) -> Identity:
+    """y = x as it was before, or what was since written to its memory through another tensor."""
     old, writers = op.argument("0"), op.argument("1")
     offset, strides = op.argument("own")
     address = offset + int(np.dot(strides, at))
-    for source, (start, apart) in reversed(list(zip(writers, op.argument("lie"), strict=True))):
-        if start is None:  # it gave something else than what it wrote
+    layouts = op.argument("lie")
+    for source, (start, source_strides) in reversed(list(zip(writers, layouts, strict=True))):
+        if start is None:  # its result is not what it wrote
             raise UnsupportedOperation
-        place = _index_of(address - start, source.shape, apart)
-        if place is not None:
-            terms = Terms(op.terms_of(source, [place]))
+        index = _index_of(address - start, source.shape, source_strides)
+        if index is not None:
+            terms = Terms(op.terms_of(source, [index]))
             return Identity(terms=terms, formula=f"y = x, written by {source.name}")
-    return Identity(terms=Terms(op.terms_of(old, [at])), formula="y = x as it was")
+    return Identity(terms=Terms(op.terms_of(old, [at])), formula="y = x, not overwritten")
 
 
 def _index_of(address: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Index | None:
-    """The index of the cell at an address, if the tensor has one there."""
+    """The index of the element at an address; None if the tensor has none there."""
     index = [0] * len(shape)
     for dim in sorted(range(len(shape)), key=lambda d: -strides[d]):
         if strides[dim] > 0:

@@ -1,4 +1,4 @@
-"""Operations that slide a window with weights: convolutions and their kin."""
+"""Operations that slide a window of weights: convolutions and similar."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from convscope.geometry import pads
 from convscope.receptive.windows import per_axis
 from convscope.terms import Integers, Sum
 
-_PLACES = {1: "j", 2: "ij", 3: "tij"}
+_INDICES = {1: "j", 2: "ij", 3: "tij"}
 _TAPS = {1: "v", 2: "uv", 3: "suv"}
 
 
@@ -21,10 +21,8 @@ def convolution(op: OperationView, at: Index) -> Sum:
     *batch, k = at[: -len(kernel)]
     window = _window(op, kernel, source.shape[-len(kernel) :])
     rows = [
-        place * stride + np.arange(size) * dilation - pad
-        for place, size, (stride, pad, dilation) in zip(
-            at[-len(kernel) :], kernel, window, strict=True
-        )
+        n * stride + np.arange(size) * dilation - pad
+        for n, size, (stride, pad, dilation) in zip(at[-len(kernel) :], kernel, window, strict=True)
     ]
     groups = op.argument("groups", default=1)
     first = k // (filters.shape[0] // groups) * filters.shape[1]
@@ -32,27 +30,24 @@ def convolution(op: OperationView, at: Index) -> Sum:
     weights = index_grid([k], *map(range, filters.shape[1:]))
     terms = weighted_terms(op, source, operands, filters, weights, shape=tuple(filters.shape[1:]))
     channel = f"{first} + c" if groups > 1 else "c"
-    reach = [_reach(*letters) for letters in zip(_names(kernel), window, strict=True)]
-    formula = f"y[k,{','.join(_PLACES[len(kernel)])}] = Σ w[k,c,{','.join(_TAPS[len(kernel)])}] · "
-    formula += f"x[{', '.join([channel, *reach])}]"
+    positions = [_input_index(*letters) for letters in zip(_letters(kernel), window, strict=True)]
+    formula = f"y[k,{','.join(_INDICES[len(kernel)])}] = Σ w[k,c,{','.join(_TAPS[len(kernel)])}] · "
+    formula += f"x[{', '.join([channel, *positions])}]"
     return sum_of_products(op, terms, formula, bias=op.argument("bias"), at=(k,))
 
 
-def transposed(op: OperationView, at: Index) -> Sum:
+def transposed_convolution(op: OperationView, at: Index) -> Sum:
     """y[k,i,j] = Σ w[c,k,u,v] · x[c, (i + P - D·u) / S, (j + P - D·v) / S] + b[k].
 
-    The sum is over the taps at which S divides; those that fall between the operands meet nothing,
-    as in the padding.
+    The sum is over the taps where S divides the numerator; all others count as padding.
     """
     source, filters = op.input(), op.source("weight")
     kernel = filters.shape[2:]
     *batch, k = at[: -len(kernel)]
     window = _window(op, kernel, source.shape[-len(kernel) :])
     rows: list[Integers] = []
-    for place, size, (stride, pad, dilation) in zip(
-        at[-len(kernel) :], kernel, window, strict=True
-    ):
-        reached = place + pad - np.arange(size) * dilation
+    for n, size, (stride, pad, dilation) in zip(at[-len(kernel) :], kernel, window, strict=True):
+        reached = n + pad - np.arange(size) * dilation
         rows.append(np.where(reached % stride == 0, reached // stride, -1))
     groups = op.argument("groups", default=1)
     depth = filters.shape[0] // groups
@@ -62,12 +57,12 @@ def transposed(op: OperationView, at: Index) -> Sum:
         range(first, first + depth), [k % filters.shape[1]], *map(range, filters.shape[2:])
     )
     terms = weighted_terms(op, source, operands, filters, weights, shape=(depth, *kernel))
-    reach = [
+    positions = [
         f"({letter} + {pad} − {dilation}{tap}) / {stride}"
-        for (letter, tap), (stride, pad, dilation) in zip(_names(kernel), window, strict=True)
+        for (letter, tap), (stride, pad, dilation) in zip(_letters(kernel), window, strict=True)
     ]
-    taps, places = ",".join(_TAPS[len(kernel)]), ",".join(_PLACES[len(kernel)])
-    formula = f"y[k,{places}] = Σ w[c,k,{taps}] · x[c, {', '.join(reach)}]"
+    taps, indices = ",".join(_TAPS[len(kernel)]), ",".join(_INDICES[len(kernel)])
+    formula = f"y[k,{indices}] = Σ w[c,k,{taps}] · x[c, {', '.join(positions)}]"
     return sum_of_products(op, terms, formula, bias=op.argument("bias"), at=(k,))
 
 
@@ -86,55 +81,54 @@ def locally_connected(op: OperationView, at: Index) -> Sum:
     return sum_of_products(op, terms, formula, bias=bias, at=(i, j, k))
 
 
-def table(op: OperationView, at: Index) -> Sum:
-    """y[k,i,j] = Σ w[l,u,v] · x[c, S·i + u - P, S·j + v - P] + b[k], l a link from c to k."""
+def connection_table(op: OperationView, at: Index) -> Sum:
+    """y[k,i,j] = Σ w[l,u,v] · x[c, S·i + u - P, S·j + v - P] + b[k] over links l from c to k."""
     layer, source = op.layer, op.input()
     batch, k, i, j = at
     filters, bias = op.parameter("weight"), op.bias()
     first = sum(map(len, layer.table[:k]))
-    seen = layer.table[k]
-    operands = index_grid([batch], seen, *_layer_rows(op, (i, j)))
-    weights = index_grid(range(first, first + len(seen)), *map(range, filters.shape[1:]))
+    linked = layer.table[k]
+    operands = index_grid([batch], linked, *_layer_rows(op, (i, j)))
+    weights = index_grid(range(first, first + len(linked)), *map(range, filters.shape[1:]))
     terms = weighted_terms(
-        op, source, operands, filters, weights, shape=(len(seen), *filters.shape[1:])
+        op, source, operands, filters, weights, shape=(len(linked), *filters.shape[1:])
     )
-    formula = f"y[k,i,j] = Σ w[l,u,v] · x[c, ...], c of {', '.join(map(str, seen))}"
+    formula = f"y[k,i,j] = Σ w[l,u,v] · x[c, ...], c of {', '.join(map(str, linked))}"
     return sum_of_products(op, terms, formula, bias=bias, at=(k,))
 
 
-def _layer_rows(op: OperationView, places: Sequence[int]) -> list[Integers]:
+def _layer_rows(op: OperationView, at: Sequence[int]) -> list[Integers]:
     layer = op.layer
     dilations = getattr(layer, "dilation", (1, 1))
-    settings = zip(places, layer.kernel_size, layer.stride, layer.padding, dilations, strict=True)
+    settings = zip(at, layer.kernel_size, layer.stride, layer.padding, dilations, strict=True)
     return [
-        place * stride + np.arange(size) * dilation - pad
-        for place, size, stride, pad, dilation in settings
+        n * stride + np.arange(size) * dilation - pad for n, size, stride, pad, dilation in settings
     ]
 
 
 def _window(
     op: OperationView, kernel: Sequence[int], sides: Sequence[int]
 ) -> list[tuple[int, int, int]]:
-    """Stride, padding before, dilation along each axis."""
+    """The stride, the padding before the first element, and the dilation along each axis."""
     strides, paddings, dilations = (
-        per_axis(op.argument(word, default=usual), len(kernel))
-        for word, usual in (("stride", 1), ("padding", 0), ("dilation", 1))
+        per_axis(op.argument(name, default=default), len(kernel))
+        for name, default in (("stride", 1), ("padding", 0), ("dilation", 1))
     )
     return [
-        (stride, pads(side, size, stride=stride, padding=around, dilation=dilation)[0], dilation)
-        for side, size, stride, around, dilation in zip(
+        (stride, pads(side, size, stride=stride, padding=pad, dilation=dilation)[0], dilation)
+        for side, size, stride, pad, dilation in zip(
             sides, kernel, strides, paddings, dilations, strict=True
         )
     ]
 
 
-def _names(kernel: Sequence[int]) -> list[tuple[str, str]]:
-    return list(zip(_PLACES[len(kernel)], _TAPS[len(kernel)], strict=True))
+def _letters(kernel: Sequence[int]) -> list[tuple[str, str]]:
+    return list(zip(_INDICES[len(kernel)], _TAPS[len(kernel)], strict=True))
 
 
-def _reach(letters: tuple[str, str], window: tuple[int, int, int]) -> str:
-    """`2i + u − 3`: where a tap lies."""
+def _input_index(letters: tuple[str, str], window: tuple[int, int, int]) -> str:
+    """The index of the input under a tap: `2i + u − 3`."""
     (letter, tap), (stride, pad, dilation) = letters, window
-    place = letter if stride == 1 else f"{stride}{letter}"
-    apart = tap if dilation == 1 else f"{dilation}{tap}"
-    return f"{place} + {apart} − {pad}" if pad else f"{place} + {apart}"
+    position = letter if stride == 1 else f"{stride}{letter}"
+    offset = tap if dilation == 1 else f"{dilation}{tap}"
+    return f"{position} + {offset} − {pad}" if pad else f"{position} + {offset}"

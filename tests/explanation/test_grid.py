@@ -43,10 +43,10 @@ def test_a_grid_is_read_whatever_stands_between_the_numbers(tmp_path, mark):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (b"1,2\n3\n", "rows must be as long"),
-        (b"", "rows must be as long"),
+        (b"1,2\n3\n", "rows of equal length"),
+        (b"", "rows of equal length"),
         (b"1,two\n", "line 1"),
-        (b"\xff\xfe\x00", "no text"),
+        (b"\xff\xfe\x00", "not a text file"),
         (None, "cannot be read"),
     ],
 )
@@ -64,10 +64,10 @@ def test_what_is_no_grid_is_refused_by_name(tmp_path, text, told):
     [
         ([[[1.0, 2.0]]], [[[1.0] * 3]], {}, "does not fit"),
         ([[[1.0]]] * 3, [[[1.0]]] * 2, {}, "2 channels and the grid 3"),
-        ([[[1.0]]], [[[1.0]]], {"stride": 0}, "impossible"),
-        ([[[1.0]]], [[[1.0]]], {"padding": -1}, "impossible"),
-        ([[[1.0], [1.0, 2.0]]], [[[1.0]]], {}, "several lengths"),
-        ([[]], [[[1.0]]], {}, "needs"),
+        ([[[1.0]]], [[[1.0]]], {"stride": 0}, "must be"),
+        ([[[1.0]]], [[[1.0]]], {"padding": -1}, "must be"),
+        ([[[1.0], [1.0, 2.0]]], [[[1.0]]], {}, "different lengths"),
+        ([[]], [[[1.0]]], {}, "expected"),
     ],
 )
 def test_what_cannot_slide_is_refused(grids, filters, words, told):

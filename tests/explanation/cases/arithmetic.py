@@ -106,7 +106,7 @@ ARITHMETIC = [
         "vector_norm",
         lambda x: torch.linalg.vector_norm(x, dim=1),
         lambda x: np.sqrt((x * x).sum(1)),
-        "function",
+        "expression",
     ),
     plain(
         "norm",
