@@ -185,7 +185,7 @@ def test_a_run_is_told_with_its_own_classes_and_size(digits_run):
         ("lenett5", {}, "Did you mean 'lenet5'"),
         ("lenet5", {"input_size": (20, 20)}, "32x32 or more"),
         (nn.Conv2d(3, 4, 9), {"input_size": (5, 5)}, "Conv2d cannot take an image of 5x5x3"),
-        (nn.Linear(3, 4), {"in_channels": 2}, "input_size and in_channels"),
+        (nn.Linear(3, 4), {"in_channels": 2}, "`input_size` and `in_channels`"),
     ],
 )
 def test_what_cannot_be_told_is_said(model, options, told):
