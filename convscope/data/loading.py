@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -25,6 +24,7 @@ from convscope.data.dataset import ArrayImages, ConcatImages, Dataset, ImageSour
 from convscope.data.decode import UnreadableImage
 from convscope.data.duplicates import find_duplicates
 from convscope.data.resize import resize_array, resize_image
+from convscope.device import free_memory
 from convscope.errors import WorkError
 
 ProgressCallback = Callable[[int, int], None]
@@ -243,16 +243,3 @@ def _fingerprint(dataset: Dataset, digests: Sequence[bytes]) -> str:
     for key, label, digest in sorted(zip(keys, dataset.labels.tolist(), digests, strict=True)):
         whole.update(f"{key}\0{label}\0".encode("utf-8", "surrogateescape") + digest)
     return whole.hexdigest()
-
-
-def free_memory() -> int:
-    """Bytes that can be taken without swapping, as the system and the container's limit have it."""
-    free = 4 << 30
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        fields = dict(line.split(":") for line in meminfo.read_text().splitlines())
-        free = int(fields["MemAvailable"].split()[0]) * 1024
-    limit, used = (Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current"))
-    if limit.exists() and (most := limit.read_text().strip()) != "max":
-        free = min(free, int(most) - int(used.read_text()))
-    return max(free, 0)

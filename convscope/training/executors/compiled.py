@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.data.augment import moves
-from convscope.data.loading import MemoryBatchSource, free_memory
+from convscope.data.loading import MemoryBatchSource
 from convscope.data.normalize import scale_and_shift
+from convscope.device import free_memory
 from convscope.errors import RequestError
 from convscope.lanes.images import Images
 from convscope.training.batches import augmented, orders_from
