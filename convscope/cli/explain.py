@@ -116,9 +116,9 @@ def _print_prediction(screen: Console, recorded: RecordedImage) -> None:
     output = recorded.recording[recorded.recording.output].squeezed
     if output.ndim != 1 or len(output) != len(classes) or recorded.warning:
         return
-    shares = probabilities(output, recorded.card)
-    top = [int(k) for k in shares.argsort(descending=True)[:3]]
-    first, *others = (f"{classes[k]} ({float(shares[k]):.1%})" for k in top)
+    probs = probabilities(output, recorded.card)
+    top = [int(k) for k in probs.argsort(descending=True)[:3]]
+    first, *others = (f"{classes[k]} ({float(probs[k]):.1%})" for k in top)
     runners_up = f"; then {', '.join(others)}" if others else ""
     screen.print(f"Prediction: {first}{runners_up}\n", markup=False)
 
