@@ -1,22 +1,22 @@
-"""Time `record` and weigh what it holds, beside a plain forward pass and other ways to look inside.
+"""Time and memory of `record`, beside a plain forward pass and other ways to record one.
 
     python benchmarks/record.py --rounds 10
 
-torchvision's ResNet-50 with random weights, evaluating one image, without gradients. The
-contenders, in turn, in rotating order:
+torchvision's ResNet-50 with random weights on one image, in eval mode, without gradients. The
+contenders take turns, in rotating order:
 
-    plain        the network alone, nothing kept
-    hooks        a forward hook on every module that keeps a reference to its answer; what is
-                 written over in place is lost, and what no module does is not seen
-    record       every operation, its operands and result, also before they are written over
-    torchlens    `torchlens.trace`, which keeps a copy of every result; left out where it is not
-                 installed. Its wrappers around torch's functions are taken off outside its turn.
+    plain        the network alone, nothing is kept
+    hooks        a forward hook on every module that keeps a reference to its output; values that
+                 are overwritten in place are lost, and functional calls are missed
+    record       every operation with its operands and result, including overwritten values
+    torchlens    `torchlens.trace`, which copies every result; skipped if it is not installed.
+                 Its wrappers around torch's functions are removed outside its turn.
 
-Every contender has a copy of the network; answers must be equal before anything is timed. A round
-runs each contender `--steps` times and takes the mean; what was kept is freed between, off the
-clock. Memory is measured apart, each contender in a process of its own that runs it once: what it
-holds in the end (storages, each counted once, without the network's own) and by how much the
-process's peak grew, as Linux tells it.
+Every contender has its own copy of the network; outputs must be equal before anything is timed. A
+round runs each contender `--steps` times and takes the mean; what was kept is freed between runs,
+off the clock. Memory is measured separately, each contender once in a process of its own: the
+storages that it keeps (each counted once, without the network's own) and the growth of the
+process's peak memory, as reported by Linux.
 """
 
 import argparse
@@ -43,17 +43,17 @@ from convscope.explanation.recording import record
 
 Run = Callable[[nn.Module, Tensor], Any]
 CLAIM = 1.5
-MEGABYTE = 2**20
+MEBIBYTE = 2**20
 
 
 @contextmanager
-def as_it_is() -> Iterator[None]:
+def unchanged() -> Iterator[None]:
     yield
 
 
 @contextmanager
 def wrapped() -> Iterator[None]:
-    """TorchLens's wrappers, which would slow the others."""
+    """Install TorchLens's wrappers, which would slow down the others."""
     from torchlens.backends.torch import wrappers  # noqa: PLC0415 -- may be absent
 
     wrappers.wrap_torch()
@@ -71,8 +71,8 @@ def plain(net: nn.Module, image: Tensor) -> Tensor:
 def hooked(net: nn.Module, image: Tensor) -> list[Tensor]:
     kept: list[Tensor] = []
     hooks = [
-        part.register_forward_hook(lambda _part, _given, answer: kept.append(answer))
-        for part in net.modules()
+        module.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
+        for module in net.modules()
     ]
     try:
         with torch.no_grad():
@@ -92,11 +92,11 @@ def traced(net: nn.Module, image: Tensor) -> Any:
 
 @dataclass(frozen=True)
 class Contender:
-    """How it runs, in which surroundings, and the tensors of what it gives, the answer last."""
+    """How to run it, in which context, and the tensors that it keeps, the output last."""
 
     run: Run
     tensors: Callable[[Any], list[Tensor]]
-    around: Callable[[], Any] = as_it_is
+    around: Callable[[], Any] = unchanged
 
 
 def of_recording(recording: Any) -> list[Tensor]:
@@ -109,7 +109,7 @@ def of_trace(trace: Any) -> list[Tensor]:
 
 
 CONTENDERS = {
-    "plain": Contender(plain, lambda answer: [answer]),
+    "plain": Contender(plain, lambda output: [output]),
     "hooks": Contender(hooked, lambda kept: kept),
     "record": Contender(record, of_recording),
     "torchlens": Contender(traced, of_trace, wrapped),
@@ -121,17 +121,17 @@ def network() -> tuple[nn.Module, Tensor]:
     return torchvision.models.resnet50(weights=None).eval(), torch.randn(1, 3, 224, 224)
 
 
-def held(tensors: Iterable[Tensor], net: nn.Module) -> int:
-    """Bytes of distinct storages that are not the network's."""
-    own = {tensor.untyped_storage().data_ptr() for tensor in net.state_dict().values()}
+def kept_bytes(tensors: Iterable[Tensor], net: nn.Module) -> int:
+    """Bytes of distinct storages, without those of the network."""
+    network = {tensor.untyped_storage().data_ptr() for tensor in net.state_dict().values()}
     storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
-    return sum(size for place, size in storages.items() if place not in own)
+    return sum(size for pointer, size in storages.items() if pointer not in network)
 
 
 def peak() -> float:
-    """The most memory that this process had since `forget_peak`, in bytes; NaN where not known.
+    """The peak memory of this process since `reset_peak`, in bytes; NaN where it is unknown.
 
-    From the kernel's own page: `getrusage` also counts the process that started this one.
+    From /proc: `getrusage` also counts the parent process.
     """
     if sys.platform != "linux":
         return math.nan
@@ -139,65 +139,71 @@ def peak() -> float:
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
-def forget_peak() -> None:
+def reset_peak() -> None:
     if sys.platform == "linux":
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
-def weigh(name: str) -> None:
-    """Print what one run of a contender holds and by how much it raises the process's peak."""
+def measure_memory(name: str) -> None:
+    """Print the memory that one run of a contender keeps, and the growth of the peak."""
     contender = CONTENDERS[name]
     net, image = network()
     with contender.around():
-        forget_peak()
+        reset_peak()
         before = peak()
-        given = contender.run(net, image)
-        grew = peak() - before
-    print(json.dumps({"holds": held(contender.tensors(given), net), "grew": grew}))
+        output = contender.run(net, image)
+        growth = peak() - before
+    print(json.dumps({"kept": kept_bytes(contender.tensors(output), net), "growth": growth}))
 
 
-def weighed(name: str, threads: int) -> dict[str, float]:
-    words = [sys.executable, __file__, "--weigh", name, "--threads", str(threads)]
-    done = subprocess.run(words, check=True, capture_output=True, text=True)
+def memory_of(name: str, threads: int) -> dict[str, float]:
+    command = [sys.executable, __file__, "--memory-of", name, "--threads", str(threads)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def timed(contender: Contender, net: nn.Module, image: Tensor, steps: int) -> float:
-    """Milliseconds of a run."""
+    """Milliseconds per run."""
     seconds = 0.0
     with contender.around():
         for _ in range(steps):
             began = time.perf_counter()
-            given = contender.run(net, image)
+            output = contender.run(net, image)
             seconds += time.perf_counter() - began
-            del given
+            del output
     return 1000 * seconds / steps
 
 
 def main(rounds: int, steps: int, threads: int) -> None:
-    there = importlib.util.find_spec("torchlens") is not None
-    names = [name for name in CONTENDERS if name != "torchlens" or there]
+    has_torchlens = importlib.util.find_spec("torchlens") is not None
+    names = [name for name in CONTENDERS if name != "torchlens" or has_torchlens]
     net, image = network()
     nets = {name: copy.deepcopy(net) for name in names}
     for name in names:
         contender = CONTENDERS[name]
         with contender.around():
-            answer = contender.tensors(contender.run(nets[name], image))[-1]
-        torch.testing.assert_close(answer, plain(net, image), rtol=0, atol=0)
+            output = contender.tensors(contender.run(nets[name], image))[-1]
+        torch.testing.assert_close(output, plain(net, image), rtol=0, atol=0)
     times: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(rounds):
         for name in rotated(names, turn):
             times[name].append(timed(CONTENDERS[name], nets[name], image, steps))
-    peer = f"torchlens {version('torchlens')}" if there else "torchlens is not installed: left out"
+    peer = (
+        f"torchlens {version('torchlens')}"
+        if has_torchlens
+        else "torchlens is not installed: skipped"
+    )
     print(f"{machine()}; torchvision {version('torchvision')}; {peer}")
     print(f"{rounds} rounds of {steps} runs, {threads} threads; ms a run: median [min-max]\n")
-    print(f"{'':11}{'ms':26}{'times plain':20}{'holds MiB':>10}{'peak grows MiB':>16}")
-    for name, own in times.items():
-        ratio = [mine / base for mine, base in zip(own, times["plain"], strict=True)]
-        size = weighed(name, threads)
-        holds, grew = size["holds"] / MEGABYTE, size["grew"] / MEGABYTE
-        print(f"{name:11}{spread(own, '.1f'):26}{spread(ratio):20}{holds:10.1f}{grew:16.1f}")
-    print(f"\nThe claim is that record takes at most {CLAIM} times as long as plain.")
+    print(f"{'':11}{'ms':26}{'times plain':20}{'kept MiB':>10}{'peak +MiB':>16}")
+    for name, milliseconds in times.items():
+        ratio = [ms / base for ms, base in zip(milliseconds, times["plain"], strict=True)]
+        size = memory_of(name, threads)
+        kept, growth = size["kept"] / MEBIBYTE, size["growth"] / MEBIBYTE
+        print(
+            f"{name:11}{spread(milliseconds, '.1f'):26}{spread(ratio):20}{kept:10.1f}{growth:16.1f}"
+        )
+    print(f"\nClaim: record takes at most {CLAIM} times as long as plain.")
 
 
 if __name__ == "__main__":
@@ -205,10 +211,10 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--weigh", choices=CONTENDERS, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    if given.weigh:
-        weigh(given.weigh)
+    parser.add_argument("--memory-of", choices=CONTENDERS, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    if args.memory_of:
+        measure_memory(args.memory_of)
     else:
-        main(given.rounds, given.steps, given.threads)
+        main(args.rounds, args.steps, args.threads)
