@@ -39,7 +39,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from convscope.lanes.engine import Engine
-from convscope.lanes.front import read_network
+from convscope.lanes.frontend import read_network
 from convscope.lanes.images import Images
 from convscope.lanes.ir import Function, Target, declarations
 from convscope.lanes.jit import compile_module, host_target
@@ -87,16 +87,16 @@ def contenders(name: str, batch: int, *, widths: list[Target], only: list[str]) 
     def twin(**how: Any) -> nn.Module:
         return copy.deepcopy(net).to(**how)
 
-    wide = {"memory_format": torch.channels_last}
+    channels_last = {"memory_format": torch.channels_last}
 
     def compiled() -> Step:
         torch.compiler.reset()
-        other = torch.compile(twin(**wide), dynamic=False)
+        other = torch.compile(twin(**channels_last), dynamic=False)
         return torch_step(other, last, labels, fused=True)  # type: ignore[arg-type]
 
     made: dict[str, Callable[[], Step]] = {
         "eager": lambda: torch_step(twin(), images, labels),
-        "channels-last": lambda: torch_step(twin(**wide), last, labels, fused=True),
+        "channels-last": lambda: torch_step(twin(**channels_last), last, labels, fused=True),
         "compiled": compiled,
         "keras-jax": lambda: keras_step(net, images, labels, rate=RATE, momentum=MOMENTUM),
     }
@@ -136,8 +136,8 @@ def peak(threads: int, target: Target) -> float:
         fn.store(fn.get(one), fn.at("%ws", k * target.lanes))
     compiled = compile_module(fn.text + declarations(target))
     call = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3)(compiled.address("peak"))
-    room = np.zeros(4096, np.float32)
-    place, least = room.ctypes.data + -room.ctypes.data % 64, float("inf")
+    scratch = np.zeros(4096, np.float32)
+    place, least = scratch.ctypes.data + -scratch.ctypes.data % 64, float("inf")
     for _ in range(200):
         began = time.perf_counter()
         call(place, None, None)

@@ -40,9 +40,9 @@ from rounds import machine, rotated, spread
 from torch import nn
 from torch.nn import functional as F
 
-from convscope.lanes.emit import write_network
+from convscope.lanes.codegen import write_network
 from convscope.lanes.engine import aligned, offsets_of, places_of
-from convscope.lanes.front import read_network
+from convscope.lanes.frontend import read_network
 from convscope.lanes.graph import Convolution, Node
 from convscope.lanes.ir import Function, Target
 from convscope.lanes.jit import Compiled, compile_module, host_target
@@ -205,14 +205,14 @@ class Chain:
         images = (self.pixels.float() / 128 - 1).permute(0, 3, 1, 2)
         wanted = F.cross_entropy(self.net(images), self.labels)
         wanted.backward()
-        slopes = [w.grad.reshape(-1).numpy() for w in self.net.parameters() if w.grad is not None]
+        grads = [w.grad.reshape(-1).numpy() for w in self.net.parameters() if w.grad is not None]
         found: dict[str, NDArray[np.float32]] = {}
         for order in ("work", "apart", "barrier"):
             self.gradients[:] = np.nan
             np.testing.assert_allclose(self.run(order), wanted.item(), rtol=1e-5)
-            found[order] = self.gradients[: sum(map(len, slopes))].copy()
-        largest = np.concatenate([np.full(len(one), np.abs(one).max()) for one in slopes])
-        engine, apart, theirs = found["work"], found["apart"], np.concatenate(slopes)
+            found[order] = self.gradients[: sum(map(len, grads))].copy()
+        largest = np.concatenate([np.full(len(one), np.abs(one).max()) for one in grads])
+        engine, apart, theirs = found["work"], found["apart"], np.concatenate(grads)
         np.testing.assert_allclose(engine / largest, theirs / largest, rtol=0, atol=1e-2)
         np.testing.assert_allclose(engine / largest, apart / largest, rtol=0, atol=1e-5)
         np.testing.assert_array_equal(apart, found["barrier"])
@@ -230,8 +230,8 @@ def measure(name: str, batch: int, given: argparse.Namespace) -> None:
             found = timed(lambda one=one: chain.run(one), given.seconds)
             rounds[one].append(statistics.median(found))
             fastest[one] = min(fastest[one], *found)
-    room = 4 * chain.size / 2**20
-    print(f"\n{name}, {batch} images: {chain.spaces} micro-batches of {room:.1f} MiB")
+    scratch = 4 * chain.size / 2**20
+    print(f"\n{name}, {batch} images: {chain.spaces} micro-batches of {scratch:.1f} MiB")
     for one, own in rounds.items():
         line = f"  {_LABEL.get(one, one):8}{spread(own):26} fastest {fastest[one]:7.2f}"
         for base in list(rounds)[: list(rounds).index(one)]:

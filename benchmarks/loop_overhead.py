@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import convscope
-from convscope.lanes.threads import Team
+from convscope.lanes.threads import ThreadPool
 from convscope.training.callbacks.base import Quiet
 from convscope.training.trainer import Training
 
@@ -84,7 +84,7 @@ def timers(clock: Clock) -> Generator[None]:
         mock.patch.object(Training, "__post_init__", prepared),
         mock.patch.object(F, "cross_entropy", clock.timed(F.cross_entropy)),
         mock.patch.object(Tensor, "backward", clock.timed(Tensor.backward)),
-        mock.patch.object(Team, "run", clock.timed(Team.run)),
+        mock.patch.object(ThreadPool, "run", clock.timed(ThreadPool.run)),
     ):
         yield
 

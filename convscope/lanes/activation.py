@@ -7,7 +7,7 @@ from convscope.lanes.ir import Function
 
 
 @dataclass(frozen=True)
-class Act:
+class ActivationSpec:
     """`kind` is relu, relu6, leaky (slope), elu (alpha), tanh (amplitude, slope) or sigmoid."""
 
     kind: str

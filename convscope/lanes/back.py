@@ -3,10 +3,9 @@
 from dataclasses import replace
 
 from convscope.lanes.back_weights import BackToWeights
-from convscope.lanes.gather import Clip, Finish, Gather, write_gather
+from convscope.lanes.direct_conv import Clip, DirectConv, Epilogue, write_direct_conv
 from convscope.lanes.graph import Convolution, Dropout, Pool, Sum
 from convscope.lanes.memory import View
-from convscope.lanes.phases import Phase, phases
 from convscope.lanes.plan import Stage
 from convscope.lanes.pointwise import (
     Pass,
@@ -14,7 +13,8 @@ from convscope.lanes.pointwise import (
     write_pass,
 )
 from convscope.lanes.pool import PoolBack, covers_once, write_pool_back
-from convscope.lanes.winograd import Sums, write_sums
+from convscope.lanes.stride_phases import StridePhase, stride_phases
+from convscope.lanes.winograd import ConvForward, write_conv_forward
 
 
 class Back(BackToWeights):
@@ -58,12 +58,12 @@ class Back(BackToWeights):
         """Whether no other stage adds to an input's gradient after this one."""
         return min(self.plan.users[given]) == stage.value and stage.inputs.count(given) == 1
 
-    def _finish(self, stage: Stage, given: int, *, adds: bool) -> Finish:
+    def _finish(self, stage: Stage, given: int, *, adds: bool) -> Epilogue:
         before = self.plan.stages[given]
         if before.act is None or not self._is_last(stage, given):
-            return Finish(adds=adds)
+            return Epilogue(adds=adds)
         self.settled.add(given)
-        return Finish(adds=adds, act=before.act, results=self.plan.values[given].view)
+        return Epilogue(adds=adds, act=before.act, results=self.plan.values[given].view)
 
     def _pass_back(self, name: str, stage: Stage, given: int) -> None:
         if not self._wants(given):
@@ -108,28 +108,28 @@ class Back(BackToWeights):
         if ("input", stage.value) in self.plan.tilings:
             self._tiles_back(stage, into, finish)
             return
-        for down in phases(node, 0, height):
-            for right in phases(node, 1, width):
+        for down in stride_phases(node, 0, height):
+            for right in stride_phases(node, 1, width):
                 self._phase_back(stage, down, right, into, finish)
 
-    def _tiles_back(self, stage: Stage, into: View, finish: Finish) -> None:
+    def _tiles_back(self, stage: Stage, into: View, finish: Epilogue) -> None:
         """Each input gathers from the units around it by the filter upside down."""
-        node, way = stage.node, ("input", stage.value)
+        node, direction = stage.node, ("input", stage.value)
         assert isinstance(node, Convolution)
         before = node.kernel[0] - 1
         down, right = (padding - before for padding in node.padding)
-        spec = Sums(
-            tiling=self.plan.tilings[way],
+        spec = ConvForward(
+            tiling=self.plan.tilings[direction],
             source=self.plan.gradients[stage.value].view.moved(down, right),
             dest=into,
-            filters=self._filters(way),
-            room=self.plan.rooms[way].start,
+            filters=self._filters(direction),
+            scratch=self.plan.scratch_buffers[direction].start,
             finish=finish,
         )
-        self._add("backward", write_sums(f"input{stage.value}", self.target, spec))
+        self._add("backward", write_conv_forward(f"input{stage.value}", self.target, spec))
 
     def _phase_back(
-        self, stage: Stage, down: Phase, right: Phase, into: View, finish: Finish
+        self, stage: Stage, down: StridePhase, right: StridePhase, into: View, finish: Epilogue
     ) -> None:
         """The inputs that take part alike: each gathers from the units that it took part in."""
         node = stage.node
@@ -152,7 +152,7 @@ class Back(BackToWeights):
                 left=right.unit,
                 width=node.shape[2] if clips_columns else None,
             )
-        spec = Gather(
+        spec = DirectConv(
             source=gradient.moved(down.unit, right.unit),
             dest=into.moved(down.first, right.first, stride=node.stride),
             outs=ins,
@@ -169,7 +169,7 @@ class Back(BackToWeights):
             finish=finish,
             clip=clip,
         )
-        self._add("backward", write_gather(name, self.target, spec))
+        self._add("backward", write_direct_conv(name, self.target, spec))
 
     def _dense_back(self, stage: Stage) -> None:
         """Every input gathers from all units; rows of inputs take the place of channels."""
@@ -190,7 +190,7 @@ class Back(BackToWeights):
             done = finish
             if finish.results is not None:
                 done = replace(finish, results=View(finish.results.at(c, y), 1, 0, 0))
-            spec = Gather(
+            spec = DirectConv(
                 source=View(gradient.base, gradient.channel, 0, 0),
                 dest=View(into.at(c, y), 1, 0, 0),
                 outs=count,
@@ -204,4 +204,6 @@ class Back(BackToWeights):
                 per_in=ins,
                 finish=done,
             )
-            self._add("backward", write_gather(f"input{stage.value}_{number}", self.target, spec))
+            self._add(
+                "backward", write_direct_conv(f"input{stage.value}_{number}", self.target, spec)
+            )

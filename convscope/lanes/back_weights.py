@@ -2,7 +2,7 @@
 
 from convscope.lanes.graph import Convolution
 from convscope.lanes.local import write_local_back
-from convscope.lanes.outer import Outer, write_outer
+from convscope.lanes.outer_product import OuterProduct, write_outer_product
 from convscope.lanes.plan import Stage
 from convscope.lanes.weights import (
     Correlation,
@@ -11,7 +11,7 @@ from convscope.lanes.weights import (
     write_fold,
     write_zeros,
 )
-from convscope.lanes.winograd import Slopes, write_slopes
+from convscope.lanes.winograd import ConvGradWeights, write_conv_grad_weights
 from convscope.lanes.writing import Writing, window_of
 
 
@@ -39,7 +39,7 @@ class BackToWeights(Writing):
         )
         if into is not None:  # what was written beyond the edges
             held = self.plan.gradients[given]
-            self._add("backward", *self._ring(f"{name}_ring", held.ring, given, gradient=True))
+            self._add("backward", *self._halo(f"{name}_ring", held.halo, given, gradient=True))
 
     def _weights_back(self, stage: Stage) -> None:
         plan, target, node, value = self.plan, self.target, stage.node, stage.value
@@ -57,17 +57,17 @@ class BackToWeights(Writing):
                 ),
             )  # fmt: skip
         if node.dense and source.is_plain:
-            outer = Outer(
+            outer = OuterProduct(
                 inputs=source.start, ins=node.weight.numel() // outs, gradients=gradient.start,
                 outs=outs, weights=weights, scratch=plan.scratch[value],
             )  # fmt: skip
-            self._add("backward", write_outer(name, target, outer))
+            self._add("backward", write_outer_product(name, target, outer))
             return
         vectors = plan.vectors.get(value)
         count = node.weight.numel()
         if ("weights", value) in plan.tilings:
-            slopes = write_slopes(name, target, self._slopes(stage, vectors))
-            self._add("backward", slopes)
+            grads = write_conv_grad_weights(name, target, self._slopes(stage, vectors))
+            self._add("backward", grads)
         else:
             correlation = self._correlation(stage, vectors)
             self._add("backward", write_correlation(name, target, correlation))
@@ -79,16 +79,16 @@ class BackToWeights(Writing):
             self._add("before", zeros)
             self._add("after", fold)
 
-    def _slopes(self, stage: Stage, vectors: int | None) -> Slopes:
-        node, way = stage.node, ("weights", stage.value)
+    def _slopes(self, stage: Stage, vectors: int | None) -> ConvGradWeights:
+        node, direction = stage.node, ("weights", stage.value)
         assert isinstance(node, Convolution)
-        return Slopes(
-            tiling=self.plan.tilings[way],
+        return ConvGradWeights(
+            tiling=self.plan.tilings[direction],
             source=window_of(node, self.plan.values[stage.inputs[0]].view),
             gradient=self.plan.gradients[stage.value].view,
             weights=self.places[node.name][0],
             lanes_at=vectors,
-            room=self.plan.rooms[way].start,
+            scratch=self.plan.scratch_buffers[direction].start,
         )
 
     def _correlation(self, stage: Stage, vectors: int | None) -> Correlation:

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convscope.errors import RequestError, WorkError
-from convscope.lanes.emit import write_network
-from convscope.lanes.front import read_network
+from convscope.lanes.codegen import write_network
+from convscope.lanes.frontend import read_network
 from convscope.lanes.graph import Convolution, Node, Shape
 from convscope.lanes.images import Images, is_plain
 from convscope.lanes.ir import Target
 from convscope.lanes.jit import compile_module, host_target
 from convscope.lanes.step import FIELDS, FLOATS, Rule, write_step
-from convscope.lanes.threads import PHASES, Team, openmp, write_teams
+from convscope.lanes.threads import PHASES, ThreadPool, openmp, write_teams
 from convscope.lanes.writing import Code
 
 _AT = {name: place for place, name in enumerate(FIELDS)}
@@ -28,8 +28,8 @@ class Engine:
 
     The network's own tensors become views of the engine's memory, so whatever reads or writes them
     (checkpoints, evaluation) sees what the engine sees. `first` and `second` are the optimizer's
-    momenta, in the order of the parameters; `drops` tells whether dice matter. Without `tiles` no
-    convolution is computed by Winograd's tiles.
+    momenta, in the order of the parameters; `drops` says whether it needs random
+    bits. Without `tiles` no convolution is computed by Winograd's tiles.
 
     Raises Unsupported for a network that the engine does not cover.
     """
@@ -72,7 +72,7 @@ class Engine:
         self.compiled = compile_module(text, cache=cache)
         names = [*PHASES, *(f"team_{phase}" for phase in PHASES if has_team)]
         address = {name: self.compiled.address(name) for name in names}
-        self._team = Team(address, with_openmp=has_team)
+        self._pool = ThreadPool(address, with_openmp=has_team)
         self._outside = {
             function.name: self.compiled.number(function.counter)
             for function in code.functions
@@ -80,7 +80,7 @@ class Engine:
         }
 
     def _allocate(self, vectors: int) -> None:
-        """The memory of all threads; the context, a table of what a step is told, points to it."""
+        """The memory of all threads; the context, the table of a step's arguments, points to it."""
         lanes, count = self.target.lanes, self.count
         self.parameters = torch.zeros(count + lanes)
         self.first, self.second = torch.zeros(count + lanes), torch.zeros(count + lanes)
@@ -91,7 +91,7 @@ class Engine:
         self._gradients = aligned(gradient * self.most)
         self._norms = np.zeros(self.most)
         self._context = np.zeros(len(FIELDS), np.int64)
-        self._tell(
+        self._set_context(
             workspaces=self._workspaces.ctypes.data,
             parameters=self.parameters.data_ptr(),
             gradients=self._gradients.ctypes.data,
@@ -104,10 +104,10 @@ class Engine:
             count=count,
         )
 
-    def _tell(self, **told: float) -> None:
+    def _set_context(self, **values: float) -> None:
         """Write into the context: whole numbers and addresses, and floats."""
         floats = self._context.view(np.float32)
-        for name, value in told.items():
+        for name, value in values.items():
             if name in FLOATS:
                 floats[2 * _AT[name]] = value
             else:
@@ -151,7 +151,7 @@ class Engine:
         """
         own = np.ones(self.classes, np.float32) if weights is None else weights
         self._check(labels, own)
-        self._tell(
+        self._set_context(
             weights=own.ctypes.data,
             dice=dice & 0x7FFFFFFF,
             factor=1 / float(own[labels].astype(np.float64).sum()),
@@ -176,7 +176,7 @@ class Engine:
         """What the network answers, (n, classes), with nothing dropped; arguments as for `step`."""
         count, lanes = len(images.first), self.target.lanes
         found = np.empty((-(-count // lanes), self.classes, lanes), np.float32)
-        self._tell(logits=found.ctypes.data, dice=0, factor=1.0)
+        self._set_context(logits=found.ctypes.data, dice=0, factor=1.0)
         self._run(PHASES[3:], images, np.zeros(count, np.int64), scales, threads)
         return found.swapaxes(1, 2).reshape(-1, self.classes)[:count]
 
@@ -193,7 +193,7 @@ class Engine:
             raise RequestError("A batch needs a label for each image, and two numbers a channel.")
         addresses = images.addresses(self.shape, row=self.row)
         own = min(threads or self.most, self.most)
-        self._tell(
+        self._set_context(
             images=addresses.ctypes.data,
             steps=images.steps.ctypes.data,
             labels=labels.ctypes.data,
@@ -201,7 +201,7 @@ class Engine:
             batch=len(labels),
             threads=own,
         )
-        self._team.run(phases, self._context.ctypes.data, own)
+        self._pool.run(phases, self._context.ctypes.data, own)
         self._complain()
         return own
 
@@ -219,8 +219,8 @@ class Engine:
         for number in self._outside.values():
             number.value = 0
         if found:
-            told = ", ".join(f"{name} ({count} times)" for name, count in found.items())
-            raise WorkError(f"Generated code reached outside of its memory: {told}.")
+            values = ", ".join(f"{name} ({count} times)" for name, count in found.items())
+            raise WorkError(f"Generated code reached outside of its memory: {values}.")
 
 
 def offsets_of(weights: list[nn.Parameter]) -> tuple[dict[nn.Parameter, int], int]:

@@ -60,7 +60,7 @@ def write_feed(name: str, target: Target, image: Buffer, spec: Bytes) -> Functio
 
 
 def _images(fn: Function) -> tuple[list[str], list[str]]:
-    """Each lane's first pixel and step; its label, factor and dice go to the workspace."""
+    """Each lane's first pixel and step; its label, factor and random bits go to the workspace."""
     lanes, v = fn.target.lanes, fn.vector
     whole = f"<{lanes} x i32>"
     labels = numbers = "zeroinitializer"

@@ -1,12 +1,12 @@
 """The way forward through a network: every stage's result, and the loss at the end."""
 
-from convscope.lanes.gather import Finish, Gather, write_gather
+from convscope.lanes.direct_conv import DirectConv, Epilogue, write_direct_conv
 from convscope.lanes.graph import Activation, Convolution, Dropout, Pool, Sum
 from convscope.lanes.loss import CrossEntropy, write_loss
 from convscope.lanes.plan import Stage
 from convscope.lanes.pointwise import Pass, write_activation, write_pass, write_sum
 from convscope.lanes.pool import write_pool
-from convscope.lanes.winograd import Sums, write_sums
+from convscope.lanes.winograd import ConvForward, write_conv_forward
 from convscope.lanes.writing import Writing, window_of
 
 
@@ -18,13 +18,13 @@ class Forward(Writing):
         name, dest = f"forward{stage.value}", plan.values[stage.value]
         self._touches({"values": (*stage.inputs, stage.value)})
         self._touches_weights(node, stage.value)
-        self._add("forward", *self._ring(f"{name}_ring", dest.ring, stage.value, gradient=False))
+        self._add("forward", *self._halo(f"{name}_ring", dest.halo, stage.value, gradient=False))
         sources = [plan.values[given].view for given in stage.inputs]
         match node:
             case Convolution() if ("forward", stage.value) in plan.tilings:
                 self._tiled(name, stage)
             case Convolution():
-                self._add("forward", write_gather(name, target, self._convolution(stage)))
+                self._add("forward", write_direct_conv(name, target, self._convolution(stage)))
             case Pool():
                 sides = plan.stages[stage.inputs[0]].node.shape[1:]
                 self._add("forward", write_pool(name, target, node, sides, sources[0], dest.view))
@@ -44,7 +44,7 @@ class Forward(Writing):
                     write_activation(name, target, node.shape, stage.act, sources[0], dest.view),
                 )
 
-    def _convolution(self, stage: Stage) -> Gather:
+    def _convolution(self, stage: Stage) -> DirectConv:
         node = stage.node
         assert isinstance(node, Convolution)
         weights, bias = self.places[node.name]
@@ -52,7 +52,7 @@ class Forward(Writing):
         groups, outs = node.groups, node.shape[0] // node.groups
         ins = node.weight.shape[-3] if node.weight.dim() > 2 else self._channels(stage)
         taps = node.kernel[0] * node.kernel[1]
-        return Gather(
+        return DirectConv(
             source=window_of(node, source),
             dest=self.plan.values[stage.value].view,
             outs=outs,
@@ -72,23 +72,23 @@ class Forward(Writing):
             own=node.shape[0] * ins * taps if node.own else 0,
             bias=bias,
             own_bias=node.shape[0] if node.own else 0,
-            finish=Finish(act=stage.act),
+            finish=Epilogue(act=stage.act),
         )
 
     def _tiled(self, name: str, stage: Stage) -> None:
         node = stage.node
         assert isinstance(node, Convolution)
-        way = "forward", stage.value
-        spec = Sums(
-            tiling=self.plan.tilings[way],
+        direction = "forward", stage.value
+        spec = ConvForward(
+            tiling=self.plan.tilings[direction],
             source=window_of(node, self.plan.values[stage.inputs[0]].view),
             dest=self.plan.values[stage.value].view,
-            filters=self._filters(way),
-            room=self.plan.rooms[way].start,
+            filters=self._filters(direction),
+            scratch=self.plan.scratch_buffers[direction].start,
             bias=self.places[node.name][1],
-            finish=Finish(act=stage.act),
+            finish=Epilogue(act=stage.act),
         )
-        self._add("forward", write_sums(name, self.target, spec))
+        self._add("forward", write_conv_forward(name, self.target, spec))
 
     def _loss(self, last: int) -> None:
         plan = self.plan

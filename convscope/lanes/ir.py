@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convscope.lanes.guard import guard_name, write_guard
+from convscope.lanes.bounds_check import check_name, write_bounds_check
 
 Index = str | int
 """A whole number: known while the code is written, or the name of a value of 64 bits."""
@@ -55,15 +55,15 @@ class Function:
 
     @property
     def text(self) -> str:
-        guards = [
-            write_guard(self.name, base, self.regions.get(base, []), f"outside_{self.name}")
+        bounds_checks = [
+            write_bounds_check(self.name, base, self.regions.get(base, []), f"outside_{self.name}")
             for base in sorted(self._guarded)
         ]
-        if guards:
-            guards.append(f"@{self.counter} = global i64 0\n")
+        if bounds_checks:
+            bounds_checks.append(f"@{self.counter} = global i64 0\n")
         head = f"define void @{self.name}({', '.join(self.arguments)}) noinline nounwind {{\nentry:"
         body = "\n".join([head, *self._variables, *self._lines, "  ret void", "}", ""])
-        return "".join(guards) + body
+        return "".join(bounds_checks) + body
 
     # values
 
@@ -115,7 +115,7 @@ class Function:
             return address
         self._guarded.add(base)
         return self.value(
-            f"call ptr @{guard_name(self.name, base)}(ptr {base}, ptr {address}, i64 {4 * floats})"
+            f"call ptr @{check_name(self.name, base)}(ptr {base}, ptr {address}, i64 {4 * floats})"
         )
 
     # vectors
@@ -149,7 +149,7 @@ class Function:
         return self.splat(self.scalar(address))
 
     def packed(self, addresses: Sequence[str]) -> str:
-        """The floats at some addresses in the first lanes; what is in the others is not told."""
+        """The floats at some addresses in the first lanes; the others are undefined."""
         found = "poison"
         for lane, address in enumerate(addresses):
             number = self.scalar(address)

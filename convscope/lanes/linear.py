@@ -11,7 +11,7 @@ Values = Sequence[str | None]
 def by_rows(fn: Function, matrix: Sequence[Sequence[float]], values: Values) -> list[str | None]:
     """matrix · values. Rows of opposite points share their even and their odd terms."""
     found: list[str | None] = []
-    for rows in alike(matrix):
+    for rows in same_up_to_scale(matrix):
         row = matrix[rows[0]]
         if len(rows) == 1:
             found.append(_combined(fn, row, values))
@@ -40,7 +40,7 @@ _OPPOSITE = {1: 2, 3: 4}
 """The places of a point and of its opposite."""
 
 
-def alike(matrix: Sequence[Sequence[float]]) -> list[tuple[int, ...]]:
+def same_up_to_scale(matrix: Sequence[Sequence[float]]) -> list[tuple[int, ...]]:
     """Rows that differ only in the signs of their odd terms, two and two."""
     found: list[tuple[int, ...]] = []
     place = 0

@@ -19,7 +19,7 @@ def write_local_back(
     """Add to the gradients of weights and biases, and to that of the input where it has one."""
     fn, lanes = Function(name, target), target.lanes
     outs, height, width = node.shape
-    ins, (tall, wide) = node.weight.shape[3], node.kernel
+    ins, (rows, columns) = node.weight.shape[3], node.kernel
     per_group = outs // node.groups
     with fn.loop(height) as y, fn.loop(width) as x, fn.loop(outs) as o:
         unit = fn.add(fn.times(fn.add(fn.times(y, width), x), outs), o)
@@ -28,22 +28,24 @@ def write_local_back(
             fn.times(y, gradient.row * lanes),
             fn.times(x, gradient.pixel * lanes),
         )
-        slope = fn.load(fn.at("%ws", at, gradient.base * lanes))
+        grad = fn.load(fn.at("%ws", at, gradient.base * lanes))
         if bias is not None:
-            fn.add_to(fn.at("%G", unit, bias), fn.total(slope))
+            fn.add_to(fn.at("%G", unit, bias), fn.total(grad))
         group = o // per_group if isinstance(o, int) else _quotient(fn, o, per_group)
-        with fn.loop(ins) as i, fn.loop(tall) as r:
+        with fn.loop(ins) as i, fn.loop(rows) as r:
             channel = fn.add(fn.times(group, ins), i)
             first = fn.add(
-                fn.times(unit, ins * tall * wide), fn.times(i, tall * wide), fn.times(r, wide)
+                fn.times(unit, ins * rows * columns),
+                fn.times(i, rows * columns),
+                fn.times(r, columns),
             )
             cells = _row(fn, node, source, (channel, y, x, r))
             for k, cell in enumerate(cells):
-                product = fn.do("fmul", slope, fn.load(cell))
+                product = fn.do("fmul", grad, fn.load(cell))
                 fn.add_to(fn.at("%G", first, weights + k), fn.total(product))
             for k, cell in enumerate(_row(fn, node, into, (channel, y, x, r)) if into else []):
                 weight = fn.spread(fn.at("%P", first, weights + k))
-                fn.store(fn.fma(slope, weight, fn.load(cell)), cell)
+                fn.store(fn.fma(grad, weight, fn.load(cell)), cell)
     return fn
 
 

@@ -57,11 +57,11 @@ def write_loss(name: str, target: Target, spec: CrossEntropy) -> Function:
     share = fn.do("fdiv", fn.fma(soft, fn.splat("%all"), sharp), fn.get(total))
     with fn.loop(spec.classes) as c:
         place = fn.at("%ws", fn.times(c, lanes), spec.gradient * lanes)
-        slope = fn.do("fmul", fn.load(place), share)
+        grad = fn.do("fmul", fn.load(place), share)
         w = fn.spread(fn.at("%C", c))
-        slope = fn.fma(fn.negative(soft), w, slope)
+        grad = fn.fma(fn.negative(soft), w, grad)
         minus = fn.select(_is(fn, labels, c), sharp, fn.constant(0))
-        fn.store(fn.do("fsub", slope, minus), place)
+        fn.store(fn.do("fsub", grad, minus), place)
     return fn
 
 

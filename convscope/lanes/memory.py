@@ -32,7 +32,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Ring:
+class Halo:
     """Rows and columns of zeros around every map."""
 
     top: int = 0
@@ -40,8 +40,8 @@ class Ring:
     bottom: int = 0
     right: int = 0
 
-    def union(self, other: "Ring") -> "Ring":
-        return Ring(
+    def union(self, other: "Halo") -> "Halo":
+        return Halo(
             max(self.top, other.top),
             max(self.left, other.left),
             max(self.bottom, other.bottom),
@@ -55,21 +55,21 @@ class Ring:
 
 @dataclass(frozen=True)
 class Buffer:
-    """A volume with its ring, from vector `start` on."""
+    """A volume with its halo, from vector `start` on."""
 
     start: int
     shape: Shape
-    ring: Ring = Ring()
+    halo: Halo = Halo()
 
     @property
     def width(self) -> int:
-        """Vectors of a row, with the ring."""
-        return self.shape[2] + self.ring.left + self.ring.right
+        """Vectors of a row, with the halo."""
+        return self.shape[2] + self.halo.left + self.halo.right
 
     @property
     def map(self) -> int:
-        """Vectors of a map, with the ring."""
-        return (self.shape[1] + self.ring.top + self.ring.bottom) * self.width
+        """Vectors of a map, with the halo."""
+        return (self.shape[1] + self.halo.top + self.halo.bottom) * self.width
 
     @property
     def size(self) -> int:
@@ -78,13 +78,13 @@ class Buffer:
 
     @property
     def view(self) -> View:
-        inside = self.start + self.ring.top * self.width + self.ring.left
+        inside = self.start + self.halo.top * self.width + self.halo.left
         return View(inside, self.map, self.width)
 
     @property
     def is_plain(self) -> bool:
         """Whether nothing lies between its units."""
-        return self.ring.is_empty
+        return self.halo.is_empty
 
 
 def spaced(count: int) -> int:

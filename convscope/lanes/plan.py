@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from convscope.lanes.activation import Act
+from convscope.lanes.activation import ActivationSpec
 from convscope.lanes.graph import Activation, Convolution, Image, Node, Pool, Shape, Sum
-from convscope.lanes.memory import Buffer, Ring
-from convscope.lanes.phases import phases
+from convscope.lanes.memory import Buffer, Halo
+from convscope.lanes.stride_phases import stride_phases
 from convscope.lanes.tiling import SIDE, Tiling
 
 HEAD = 8
 """Vectors at the beginning of a workspace that hold the losses, labels and so on."""
-Way = tuple[str, int]
+Direction = tuple[str, int]
 """Forward, or back to the input or the weights, through the stage of a value."""
 
 
@@ -20,17 +20,17 @@ class Stage:
     """A node and the activation that is done on its result at once; `value` is the last place."""
 
     node: Node
-    act: Act | None
+    act: ActivationSpec | None
     inputs: tuple[int, ...]
     value: int
 
 
 @dataclass
-class Life:
+class LiveRange:
     """A volume or a gradient: from which step to which it must not be overwritten."""
 
     shape: Shape
-    ring: Ring
+    halo: Halo
     first: int
     last: int
 
@@ -42,7 +42,7 @@ class Plan:
     `users` are the places of the stages that read a value. `vectors` is for each convolution where
     its weights' gradients are held as vectors; None where they are added up at once. `tilings` are
     the sums that are computed by tiles, `filters` where their transformed filters are held, and
-    `rooms` what they need meanwhile.
+    `scratch_buffers` what they need meanwhile.
     """
 
     stages: dict[int, Stage]
@@ -51,9 +51,9 @@ class Plan:
     gradients: dict[int, Buffer] = field(default_factory=dict[int, Buffer])
     scratch: dict[int, int] = field(default_factory=dict[int, int])
     vectors: dict[int, int] = field(default_factory=dict[int, int])
-    tilings: dict[Way, Tiling] = field(default_factory=dict["Way", Tiling])
-    filters: dict[Way, int] = field(default_factory=dict["Way", int])
-    rooms: dict[Way, Buffer] = field(default_factory=dict["Way", Buffer])
+    tilings: dict[Direction, Tiling] = field(default_factory=dict["Direction", Tiling])
+    filters: dict[Direction, int] = field(default_factory=dict["Direction", int])
+    scratch_buffers: dict[Direction, Buffer] = field(default_factory=dict["Direction", Buffer])
     size: int = 0
 
     @property
@@ -78,11 +78,11 @@ def stages_of(nodes: Sequence[Node]) -> Plan:
         after = nodes[following[0]] if len(following) == 1 else None
         fuses = isinstance(node, Convolution | Sum)
         if isinstance(after, Activation) and fuses:
-            act, value = Act(after.kind, after.numbers), following[0]
+            act, value = ActivationSpec(after.kind, after.numbers), following[0]
             renamed[place] = value
             fused.add(value)
         if isinstance(node, Activation):
-            act = Act(node.kind, node.numbers)
+            act = ActivationSpec(node.kind, node.numbers)
         inputs = tuple(renamed[given] for given in node.inputs)
         stages[value] = Stage(node, act, inputs, value)
     users: dict[int, list[int]] = {value: [] for value in stages}
@@ -104,49 +104,51 @@ def make_plan(nodes: Sequence[Node], *, lanes: int, tiles: bool = True) -> Plan:
         node = stage.node
         if isinstance(node, Convolution):
             start = _reserve(plan, value, node, start, lanes)
-    for way, tiling in plan.tilings.items():
-        if way[0] != "weights":
-            plan.filters[way] = start
+    for direction, tiling in plan.tilings.items():
+        if direction[0] != "weights":
+            plan.filters[direction] = start
             start += -(-tiling.filters // lanes)
-    buffers, plan.size = _placed(_lives(plan), start)
+    buffers, plan.size = _placed(_live_ranges(plan), start)
     held = {"value": plan.values, "gradient": plan.gradients}
     for (kind, value), buffer in buffers.items():
         if kind in held:
             held[kind][value] = buffer
         else:
-            plan.rooms[kind, value] = buffer
+            plan.scratch_buffers[kind, value] = buffer
     return plan
 
 
-def _lives(plan: Plan) -> dict[tuple[str, int], Life]:
-    """From when to when values, gradients and the rooms of tiles are needed."""
+def _live_ranges(plan: Plan) -> dict[tuple[str, int], LiveRange]:
+    """The steps during which values, gradients and the scratch memory of tiles are needed."""
     order = plan.order
     forward = {value: step for step, value in enumerate(order)}
     backward = {value: 2 * len(order) - step for value, step in forward.items()}
-    lives: dict[tuple[str, int], Life] = {}
+    live_ranges: dict[tuple[str, int], LiveRange] = {}
     for value, stage in plan.stages.items():
         ends = [forward[user] for user in plan.users[value]]
         ends += [backward[user] for user in plan.users[value] if _reads_input(plan.stages[user])]
         ends += [backward[value]] if stage.act or isinstance(stage.node, Pool) else []
         if not plan.users[value]:
             ends.append(len(order))
-        ring = _value_ring(plan, value)
-        lives["value", value] = Life(stage.node.shape, ring, forward[value], max(ends))
+        halo = _value_halo(plan, value)
+        live_ranges["value", value] = LiveRange(stage.node.shape, halo, forward[value], max(ends))
         if not isinstance(stage.node, Image):
             starts = [backward[user] for user in plan.users[value]] or [len(order)]
-            ring = _gradient_ring(plan, stage)
-            lives["gradient", value] = Life(stage.node.shape, ring, min(starts), backward[value])
-    for way, tiling in plan.tilings.items():
-        kind, value = way
-        room = tiling.room_for_weights if kind == "weights" else tiling.room
+            halo = _gradient_halo(plan, stage)
+            live_ranges["gradient", value] = LiveRange(
+                stage.node.shape, halo, min(starts), backward[value]
+            )
+    for direction, tiling in plan.tilings.items():
+        kind, value = direction
+        scratch = tiling.scratch_for_weights if kind == "weights" else tiling.scratch
         step = forward[value] if kind == "forward" else backward[value]
-        lives[way] = Life((room, 1, 1), Ring(), step, step)
-    return lives
+        live_ranges[direction] = LiveRange((scratch, 1, 1), Halo(), step, step)
+    return live_ranges
 
 
-def _tilings(plan: Plan) -> dict[Way, Tiling]:
+def _tilings(plan: Plan) -> dict[Direction, Tiling]:
     """The convolutions, and the ways through them, that tiles make faster."""
-    found: dict[Way, Tiling] = {}
+    found: dict[Direction, Tiling] = {}
     for value, stage in plan.stages.items():
         node = stage.node
         if not isinstance(node, Convolution) or not _moves_by_one(node):
@@ -197,18 +199,18 @@ def _reads_input(stage: Stage) -> bool:
     )
 
 
-def _value_ring(plan: Plan, value: int) -> Ring:
+def _value_halo(plan: Plan, value: int) -> Halo:
     """As many zeros around a volume as the convolutions that read it pad."""
-    ring = Ring()
+    halo = Halo()
     shape = plan.stages[value].node.shape
     for user in plan.users[value]:
         node = plan.stages[user].node
         if isinstance(node, Convolution):
-            ring = ring.union(_padding(node, shape))
-    return ring
+            halo = halo.union(_padding(node, shape))
+    return halo
 
 
-def _padding(node: Convolution, shape: Shape) -> Ring:
+def _padding(node: Convolution, shape: Shape) -> Halo:
     after = [
         max(
             0,
@@ -220,32 +222,32 @@ def _padding(node: Convolution, shape: Shape) -> Ring:
         )
         for axis in (0, 1)
     ]
-    return Ring(node.padding[0], node.padding[1], after[0], after[1])
+    return Halo(node.padding[0], node.padding[1], after[0], after[1])
 
 
-def _gradient_ring(plan: Plan, stage: Stage) -> Ring:
+def _gradient_halo(plan: Plan, stage: Stage) -> Halo:
     """As many zeros around a gradient as the way back to the input reads beyond its edges.
 
     A locally connected layer that pads writes there what belongs to its padding.
     """
-    node, ring = stage.node, Ring()
+    node, halo = stage.node, Halo()
     for user in plan.users[stage.value]:
         after = plan.stages[user].node
         if isinstance(after, Convolution) and after.own:
-            ring = ring.union(_padding(after, node.shape))
+            halo = halo.union(_padding(after, node.shape))
     if not isinstance(node, Convolution) or node.own or node.dense:
-        return ring
+        return halo
     source = plan.stages[stage.inputs[0]].node
     if isinstance(source, Image):
-        return ring
+        return halo
     reach = [_reach(node, axis, source.shape[1 + axis]) for axis in (0, 1)]
-    return ring.union(Ring(reach[0][0], reach[1][0], reach[0][1], reach[1][1]))
+    return halo.union(Halo(reach[0][0], reach[1][0], reach[0][1], reach[1][1]))
 
 
 def _reach(node: Convolution, axis: int, side: int) -> tuple[int, int]:
     """How far the units that an input took part in lie outside, before and after."""
     low, high = 0, node.shape[1 + axis] - 1
-    for phase in phases(node, axis, side):
+    for phase in stride_phases(node, axis, side):
         for tap in phase.taps:
             first = phase.unit + tap[0]
             low, high = min(low, first), max(high, first + phase.count - 1)
@@ -253,24 +255,27 @@ def _reach(node: Convolution, axis: int, side: int) -> tuple[int, int]:
 
 
 def _placed(
-    lives: dict[tuple[str, int], Life], start: int
+    live_ranges: dict[tuple[str, int], LiveRange], start: int
 ) -> tuple[dict[tuple[str, int], Buffer], int]:
-    """Buffers, the largest first, each at the lowest place that is free for its whole life."""
-    placed: dict[tuple[str, int], tuple[Buffer, Life]] = {}
+    """Buffers, largest first, each at the lowest address that is free for its live range."""
+    placed: dict[tuple[str, int], tuple[Buffer, LiveRange]] = {}
     end = start
-    sizes = {key: Buffer(0, life.shape, life.ring).size for key, life in lives.items()}
-    for key in sorted(lives, key=lambda key: (-sizes[key], key)):
-        life, size = lives[key], sizes[key]
+    sizes = {
+        key: Buffer(0, live_range.shape, live_range.halo).size
+        for key, live_range in live_ranges.items()
+    }
+    for key in sorted(live_ranges, key=lambda key: (-sizes[key], key)):
+        live_range, size = live_ranges[key], sizes[key]
         taken = sorted(
             (other.start, other.start + other.size)
             for other, theirs in placed.values()
-            if theirs.first <= life.last and life.first <= theirs.last
+            if theirs.first <= live_range.last and live_range.first <= theirs.last
         )
         at = start
         for low, high in taken:
             if at + size <= low:
                 break
             at = max(at, high)
-        placed[key] = (Buffer(at, life.shape, life.ring), life)
+        placed[key] = (Buffer(at, live_range.shape, live_range.halo), live_range)
         end = max(end, at + size)
     return {key: buffer for key, (buffer, _) in placed.items()}, end

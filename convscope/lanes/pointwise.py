@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from convscope.lanes.activation import Act
+from convscope.lanes.activation import ActivationSpec
 from convscope.lanes.graph import Shape
 from convscope.lanes.ir import Function, Target
 from convscope.lanes.memory import Buffer, View
@@ -37,7 +37,7 @@ def _each(
 
 
 def write_activation(
-    name: str, target: Target, shape: Shape, act: Act, source: View, dest: View
+    name: str, target: Target, shape: Shape, act: ActivationSpec, source: View, dest: View
 ) -> Function:
     def work(fn: Function, places: list[str], _unit: object) -> None:
         fn.store(act.forward(fn, fn.load(places[0])), places[1])
@@ -46,19 +46,23 @@ def write_activation(
 
 
 def write_activation_back(
-    name: str, target: Target, shape: Shape, act: Act, results: View, gradient: View
+    name: str, target: Target, shape: Shape, act: ActivationSpec, results: View, gradient: View
 ) -> Function:
     """The gradient of the results becomes that of the sums, in its place."""
 
     def work(fn: Function, places: list[str], _unit: object) -> None:
-        slope = act.backward(fn, fn.load(places[0]), fn.load(places[1]))
-        fn.store(slope, places[1])
+        grad = act.backward(fn, fn.load(places[0]), fn.load(places[1]))
+        fn.store(grad, places[1])
 
     return _each(name, target, shape, (results, gradient), work)
 
 
 def write_sum(
-    name: str, target: Target, shape: Shape, act: Act | None, views: tuple[View, View, View]
+    name: str,
+    target: Target,
+    shape: Shape,
+    act: ActivationSpec | None,
+    views: tuple[View, View, View],
 ) -> Function:
     """The first two views added into the third."""
 
@@ -71,7 +75,7 @@ def write_sum(
 
 @dataclass(frozen=True, kw_only=True)
 class Pass:
-    """Gradients handed on: `adds` to what is there; `act` with its `results` as in `Finish`."""
+    """Gradients handed on: `adds` to what is there; `act` with its `results` as in `Epilogue`."""
 
     source: View
     dest: View
@@ -82,19 +86,19 @@ def write_pass(name: str, target: Target, shape: Shape, spec: Pass) -> Function:
     """The gradient of a sum is that of each of its terms."""
 
     def work(fn: Function, places: list[str], _unit: object) -> None:
-        slope = fn.load(places[0])
-        fn.store(fn.do("fadd", fn.load(places[1]), slope) if spec.adds else slope, places[1])
+        grad = fn.load(places[0])
+        fn.store(fn.do("fadd", fn.load(places[1]), grad) if spec.adds else grad, places[1])
 
     return _each(name, target, shape, (spec.source, spec.dest), work)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drop:
-    """Dropout: a unit is kept where the dice of its image and place say so, and then enlarged."""
+    """Dropout: the random bits of image and position decide; a unit that is kept is scaled up."""
 
     share: float
     maps: bool
-    number: int  # of the layer: each rolls its own dice
+    number: int  # of the layer: each draws its own random bits
 
 
 def write_dropout(
@@ -148,20 +152,20 @@ def mix(fn: Function, word: str) -> str:
     return word
 
 
-def write_ring(name: str, target: Target, buffer: Buffer) -> Function:
+def write_halo(name: str, target: Target, buffer: Buffer) -> Function:
     """Zeros around every map, where other volumes have lain before."""
-    fn, lanes, ring = Function(name, target), target.lanes, buffer.ring
+    fn, lanes, halo = Function(name, target), target.lanes, buffer.halo
     zero = fn.constant(0)
-    tall = buffer.map // buffer.width
+    height = buffer.map // buffer.width
     with fn.loop(buffer.shape[0]) as c:
         start = fn.at("%ws", fn.times(c, buffer.map * lanes), buffer.start * lanes)
-        for rows, first in ((ring.top, 0), (ring.bottom, tall - ring.bottom)):
+        for rows, first in ((halo.top, 0), (halo.bottom, height - halo.bottom)):
             if rows:
                 with fn.loop(rows * buffer.width) as i:
                     fn.store(zero, fn.at(start, fn.times(i, lanes), first * buffer.width * lanes))
-        for columns, first in ((ring.left, 0), (ring.right, buffer.width - ring.right)):
+        for columns, first in ((halo.left, 0), (halo.right, buffer.width - halo.right)):
             if columns:
-                with fn.loop(tall) as y:
+                with fn.loop(height) as y:
                     row = fn.at(start, fn.times(y, buffer.width * lanes), first * lanes)
                     for x in range(columns):
                         fn.store(zero, fn.at(row, 0, x * lanes))

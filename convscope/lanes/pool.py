@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import product
 
-from convscope.lanes.activation import Act
+from convscope.lanes.activation import ActivationSpec
 from convscope.lanes.graph import Both, Pool
 from convscope.lanes.ir import Function, Index, Target
 from convscope.lanes.memory import View
@@ -171,7 +171,7 @@ class PoolBack:
     gradient: View
     into: View
     adds: bool
-    act: Act | None = None
+    act: ActivationSpec | None = None
 
 
 def write_pool_back(name: str, target: Target, pool: Pool, sides: Both, spec: PoolBack) -> Function:
@@ -180,7 +180,7 @@ def write_pool_back(name: str, target: Target, pool: Pool, sides: Both, spec: Po
     with fn.loop(pool.shape[0]) as c:
         for down, right in windows(pool, sides):
             with fn.loop(down.count) as y, fn.loop(right.count) as x:
-                slope = fn.load(_at(fn, spec.gradient, c, y, x, down, right, (1, 1)))
+                grad = fn.load(_at(fn, spec.gradient, c, y, x, down, right, (1, 1)))
                 back = _Back(
                     fn,
                     spec,
@@ -189,10 +189,10 @@ def write_pool_back(name: str, target: Target, pool: Pool, sides: Both, spec: Po
                 )
                 if pool.kind == "mean":
                     share = fn.constant(1 / divisor(pool, down, right))
-                    back.give_all(fn.do("fmul", slope, share), down, right)
+                    back.give_all(fn.do("fmul", grad, share), down, right)
                 else:
                     best = fn.load(_at(fn, spec.dest, c, y, x, down, right, (1, 1)))
-                    back.give_first(slope, best, down, right)
+                    back.give_first(grad, best, down, right)
     return fn
 
 
@@ -205,11 +205,11 @@ class _Back:
     under: str
     into: str
 
-    def give_all(self, slope: str, down: Span, right: Span) -> None:
+    def give_all(self, grad: str, down: Span, right: Span) -> None:
         fn, spec, lanes = self.fn, self.spec, self.fn.target.lanes
         if len(down.taps) * len(right.taps) <= _UNROLLED:
             for dy, dx in product(down.taps, right.taps):
-                self._give(dy, dx, slope)
+                self._give(dy, dx, grad)
             return
         step = _step(down)
         with fn.loop(len(down.taps)) as tap:
@@ -222,26 +222,26 @@ class _Back:
                 for base, view in ((self.under, spec.source), (self.into, spec.into))
             )
             for dx in right.taps:
-                _Back(fn, spec, under, into)._give(0, dx, slope)  # noqa: SLF001 -- its own class
+                _Back(fn, spec, under, into)._give(0, dx, grad)  # noqa: SLF001 -- its own class
 
-    def give_first(self, slope: str, best: str, down: Span, right: Span) -> None:
+    def give_first(self, grad: str, best: str, down: Span, right: Span) -> None:
         fn, zero = self.fn, self.fn.constant(0)
         for dy, dx in product(down.taps, right.taps):
             value = self._value(dy, dx)
             found = fn.compare("oeq", value, best)
-            self._give(dy, dx, fn.select(found, slope, zero), value)
-            slope = fn.select(found, zero, slope)
+            self._give(dy, dx, fn.select(found, grad, zero), value)
+            grad = fn.select(found, zero, grad)
 
     def _value(self, dy: int, dx: int) -> str:
         view = self.spec.source
         offset = (dy * view.row + dx * view.pixel) * self.fn.target.lanes
         return self.fn.load(self.fn.at(self.under, 0, offset))
 
-    def _give(self, dy: int, dx: int, slope: str, value: str | None = None) -> None:
+    def _give(self, dy: int, dx: int, grad: str, value: str | None = None) -> None:
         fn, spec = self.fn, self.spec
         place = fn.at(self.into, 0, (dy * spec.into.row + dx * spec.into.pixel) * fn.target.lanes)
         if spec.adds:
-            slope = fn.do("fadd", fn.load(place), slope)
+            grad = fn.do("fadd", fn.load(place), grad)
         if spec.act is not None:
-            slope = spec.act.backward(fn, value or self._value(dy, dx), slope)
-        fn.store(slope, place)
+            grad = spec.act.backward(fn, value or self._value(dy, dx), grad)
+        fn.store(grad, place)

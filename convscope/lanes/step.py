@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from convscope.lanes.emit import Code
+from convscope.lanes.codegen import Code
 from convscope.lanes.ir import Function, Index, Target, declarations
 from convscope.lanes.loss import HITS, LOSS
 
@@ -18,7 +18,7 @@ FIELDS = (
     "batch", "threads", "workspace", "gradient", "count", "dice",  # whole numbers
     *FLOATS,
 )  # fmt: skip
-"""What a step is told, each in 8 bytes: addresses, sizes in floats, and numbers."""
+"""The arguments of a step, each in 8 bytes: addresses, sizes in floats, and numbers."""
 _AT = {name: place for place, name in enumerate(FIELDS)}
 
 
@@ -184,16 +184,16 @@ class _Update(_Entry):
         weights, gradients = self.field("parameters", "ptr"), self.field("gradients", "ptr")
         with self.loop(high, start=low, step=target.lanes) as i:
             place = self.at(weights, i)
-            slope = self.load(self.at(gradients, i), align=4)
+            grad = self.load(self.at(gradients, i), align=4)
             if scale:
-                slope = self.do("fmul", slope, scale)
+                grad = self.do("fmul", grad, scale)
             pace = rate
             if rule.shares:
                 share = self.load(self.at(self.field("shares", "ptr"), i), align=4)
                 pace = self.do("fmul", rate, share)
             weight = self.load(place, align=4)
             move = self._adamw if rule.name == "adamw" else self._sgd
-            self.store(move(rule, i, weight, slope, (pace, decay)), place, align=4)
+            self.store(move(rule, i, weight, grad, (pace, decay)), place, align=4)
 
     def _scale(self) -> str:
         """min(1, clip / (norm + 1e-6)), as clip_grad_norm_ has it."""
@@ -215,20 +215,20 @@ class _Update(_Entry):
         return self.splat(self.value(f"fptrunc double {share} to float"))
 
     def _sgd(
-        self, rule: Rule, i: str | int, weight: str, slope: str, speeds: tuple[str, str]
+        self, rule: Rule, i: str | int, weight: str, grad: str, speeds: tuple[str, str]
     ) -> str:
         rate, decay = speeds
-        slope = self.fma(decay, weight, slope)
+        grad = self.fma(decay, weight, grad)
         momentum = self.splat(self.field("momentum", "float"))
         place = self.at(self.field("first", "ptr"), i)
-        speed = self.do("fadd", self.do("fmul", momentum, self.load(place, align=4)), slope)
+        speed = self.do("fadd", self.do("fmul", momentum, self.load(place, align=4)), grad)
         self.store(speed, place, align=4)
         if rule.nesterov:
-            speed = self.fma(momentum, speed, slope)
+            speed = self.fma(momentum, speed, grad)
         return self.fma(self.negative(rate), speed, weight)
 
     def _adamw(
-        self, _rule: Rule, i: str | int, weight: str, slope: str, speeds: tuple[str, str]
+        self, _rule: Rule, i: str | int, weight: str, grad: str, speeds: tuple[str, str]
     ) -> str:
         rate, decay = speeds
         v, lanes = self.vector, self.target.lanes
@@ -236,10 +236,10 @@ class _Update(_Entry):
         weight = self.do("fmul", weight, kept)
         first, second = (self.at(self.field(name, "ptr"), i) for name in ("first", "second"))
         mean = self.load(first, align=4)
-        mean = self.fma(self.do("fsub", slope, mean), self.constant(1 - 0.9), mean)
+        mean = self.fma(self.do("fsub", grad, mean), self.constant(1 - 0.9), mean)
         self.store(mean, first, align=4)
         power = self.do("fmul", self.load(second, align=4), self.constant(0.999))
-        square = self.do("fmul", self.do("fmul", slope, slope), self.constant(1 - 0.999))
+        square = self.do("fmul", self.do("fmul", grad, grad), self.constant(1 - 0.999))
         power = self.do("fadd", power, square)
         self.store(power, second, align=4)
         bias1, bias2 = (self.splat(self.field(name, "float")) for name in ("bias1", "bias2"))

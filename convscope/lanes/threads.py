@@ -41,13 +41,13 @@ def openmp() -> Any:
 def write_teams() -> str:
     """For every phase a function that OpenMP calls on each thread of its team.
 
-    A team may have fewer threads than were asked for: then each does the work of several.
+    A team may have fewer threads than requested: then each does the work of several.
     """
     declared = [f"declare i32 @{name}()\n" for name in _OPENMP]
-    return "".join([*declared, *map(_team, PHASES)])
+    return "".join([*declared, *map(_pool, PHASES)])
 
 
-def _team(phase: str) -> str:
+def _pool(phase: str) -> str:
     return f"""define void @team_{phase}(ptr %job) nounwind {{
 entry:
   %ctx = load ptr, ptr %job, align 8
@@ -71,7 +71,7 @@ done:
 """
 
 
-class Team:
+class ThreadPool:
     """Runs the phases of one compiled module, each on all threads; they wait between.
 
     Threads do not survive a fork, so only the process that made a team may run it.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from convscope.lanes.ir import Function, Index, blocks
-from convscope.lanes.linear import Values, alike, by_columns, by_rows, known
+from convscope.lanes.linear import Values, by_columns, by_rows, known, same_up_to_scale
 from convscope.lanes.memory import View, spaced
 from convscope.lanes.tiling import SIDE, Matrix, Tiling, inputs_matrix, units_matrix
 
@@ -122,7 +122,7 @@ def transform_inputs(fn: Function, tiling: Tiling, source: View, block: Block, i
         for tile, columns in block.tiles(fn, tiling.step):
             corner = corner_of(fn, tiling, source, block, i, tile)
             own = into.corner(fn, i, tile)
-            for rows in alike(matrix):
+            for rows in same_up_to_scale(matrix):
                 reads = [any(matrix[a][y] for a in rows) for y in range(SIDE)]
                 upright: list[Values] = []
                 for x in range(SIDE):

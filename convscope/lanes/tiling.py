@@ -115,7 +115,7 @@ class Tiling:
         return min(2, self.across)
 
     @property
-    def room(self) -> int:
+    def scratch(self) -> int:
         """Vectors for the transformed inputs of these tiles, and for the sums of their products."""
         return SIDE**2 * sum(spaced(maps * self.at_once) for maps in (self.ins, self.outs))
 
@@ -125,7 +125,7 @@ class Tiling:
         return ceil(self.across / ceil(self.across / 8))
 
     @property
-    def room_for_weights(self) -> int:
+    def scratch_for_weights(self) -> int:
         """Vectors for both sides of these tiles, and for the sums."""
         sides = sum(spaced(maps * self.in_a_row) for maps in (self.ins, self.outs))
         return SIDE**2 * (sides + spaced(self.outs * self.ins))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from convscope.lanes.gather import Tap, tile
+from convscope.lanes.direct_conv import Tap, tile
 from convscope.lanes.ir import Function, Index, Target, blocks
 from convscope.lanes.memory import View
 
@@ -42,17 +42,19 @@ def write_correlation(name: str, target: Target, spec: Correlation) -> Function:
 def correlate(fn: Function, spec: Correlation) -> None:
     """Write the sums into a function."""
     single = len(spec.taps) == 1
-    tall, wide = tile(spec.outs, spec.ins if single else len(spec.taps), fn.target.registers)
+    tile_rows, tile_columns = tile(
+        spec.outs, spec.ins if single else len(spec.taps), fn.target.registers
+    )
     rows = spec.height
     if spec.lanes_at is not None:
-        rows = max(1, min(spec.height, _CACHE // max(1, spec.width * tall)))
+        rows = max(1, min(spec.height, _CACHE // max(1, spec.width * tile_rows)))
         while spec.height % rows:
             rows -= 1
     with fn.loop(spec.groups) as group, fn.loop(spec.height, step=rows) as y:
-        for start, turns, outs in blocks(spec.outs, tall):
+        for start, turns, outs in blocks(spec.outs, tile_rows):
             with fn.loop(turns) as turn:
                 o = fn.add(fn.times(turn, outs), start)
-                _channels(fn, spec, _Block(group, y, rows, o, outs), wide, single=single)
+                _channels(fn, spec, _Block(group, y, rows, o, outs), tile_columns, single=single)
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,11 @@ class _Block:
     outs: int
 
 
-def _channels(fn: Function, spec: Correlation, block: _Block, wide: int, *, single: bool) -> None:
+def _channels(
+    fn: Function, spec: Correlation, block: _Block, tile_columns: int, *, single: bool
+) -> None:
     if single:  # 1x1: the inputs take the place of the taps
-        for start, turns, size in blocks(spec.ins, wide):
+        for start, turns, size in blocks(spec.ins, tile_columns):
             with fn.loop(turns) as turn:
                 i = fn.add(fn.times(turn, size), start)
                 taps = [(k * spec.source.channel, k) for k in range(size)]
@@ -74,7 +78,7 @@ def _channels(fn: Function, spec: Correlation, block: _Block, wide: int, *, sing
         return
     every = [(place, order) for order, place in enumerate(spec.taps)]
     with fn.loop(spec.ins) as i:
-        for start, turns, size in blocks(len(every), wide):
+        for start, turns, size in blocks(len(every), tile_columns):
             for turn in range(turns):
                 first = start + turn * size
                 _sums(fn, spec, block, i, every[first : first + size])
@@ -128,7 +132,7 @@ def _products(
     def value(k: int) -> str:
         return fn.load(fn.at(source, 0, (taps[k][0] + turn * spec.source.pixel) * lanes))
 
-    def slope(j: int) -> str:
+    def grad(j: int) -> str:
         place = j * spec.gradient.channel + turn * spec.gradient.pixel
         return fn.load(fn.at(gradient, 0, place * lanes))
 
@@ -138,14 +142,14 @@ def _products(
     if len(taps) <= len(sums):
         values = [value(k) for k in range(len(taps))]
         for j in range(len(sums)):
-            d = slope(j)
+            d = grad(j)
             for k, x in enumerate(values):
                 add(j, k, d, x)
         return
-    slopes = [slope(j) for j in range(len(sums))]
+    grads = [grad(j) for j in range(len(sums))]
     for k in range(len(taps)):
         x = value(k)
-        for j, d in enumerate(slopes):
+        for j, d in enumerate(grads):
             add(j, k, d, x)
 
 
@@ -208,8 +212,8 @@ def write_bias(
             )
             place = fn.at("%ws", index, gradient.base * lanes)
             for turn, held in enumerate(sums):
-                slope = fn.load(fn.at(place, 0, turn * gradient.pixel * lanes))
-                fn.put(held, fn.do("fadd", fn.get(held), slope))
+                grad = fn.load(fn.at(place, 0, turn * gradient.pixel * lanes))
+                fn.put(held, fn.do("fadd", fn.get(held), grad))
         whole = fn.get(sums[0])
         for held in sums[1:]:
             whole = fn.do("fadd", whole, fn.get(held))

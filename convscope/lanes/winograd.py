@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from convscope.lanes.gather import Finish, Gather, gather
+from convscope.lanes.direct_conv import DirectConv, Epilogue, direct_conv
 from convscope.lanes.ir import Function, Index, Target
 from convscope.lanes.linear import by_columns, by_rows, known
 from convscope.lanes.memory import View
@@ -26,33 +26,33 @@ from convscope.lanes.tiling import (
 from convscope.lanes.weights import Correlation, correlate
 
 _CELLS = SIDE**2
-_PLAIN = Finish()
+_PLAIN = Epilogue()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sums:
+class ConvForward:
     """dest[o] = finish(bias[o] + Σ_i source[i] under the filter), by tiles.
 
     `source` begins at the first unit's window. `filters` is the float of the workspace where the
-    transformed filters begin, `room` the vector where `tiling.room` vectors are free.
+    transformed filters begin, `scratch` the vector where `tiling.scratch` vectors are free.
     """
 
     tiling: Tiling
     source: View
     dest: View
     filters: int
-    room: int
+    scratch: int
     bias: int | None = None
-    finish: Finish = _PLAIN
+    finish: Epilogue = _PLAIN
 
 
-def write_sums(name: str, target: Target, spec: Sums) -> Function:
+def write_conv_forward(name: str, target: Target, spec: ConvForward) -> Function:
     fn, tiling = Function(name, target), spec.tiling
     for block in blocks_of(fn, tiling, tiling.at_once):
-        inputs = Cells(spec.room, tiling.ins, block.count)
+        inputs = Cells(spec.scratch, tiling.ins, block.count)
         sums = Cells(inputs.end, tiling.outs, block.count)
         transform_inputs(fn, tiling, spec.source, block, inputs)
-        products = Gather(
+        products = DirectConv(
             source=inputs.view,
             dest=sums.view,
             outs=tiling.outs,
@@ -68,16 +68,16 @@ def write_sums(name: str, target: Target, spec: Sums) -> Function:
             groups=_CELLS,
             per_group=tiling.per_cell,
         )
-        gather(fn, products)
+        direct_conv(fn, products)
         _transform_back(fn, spec, block, sums)
     return fn
 
 
 @dataclass(frozen=True, kw_only=True)
-class Slopes:
+class ConvGradWeights:
     """The gradients of filters, added to where `Correlation` adds them.
 
-    `room` is the vector where `tiling.room_for_weights` vectors are free.
+    `scratch` is the vector where `tiling.scratch_for_weights` vectors are free.
     """
 
     tiling: Tiling
@@ -85,22 +85,22 @@ class Slopes:
     gradient: View
     weights: int
     lanes_at: int | None
-    room: int
+    scratch: int
 
 
-def write_slopes(name: str, target: Target, spec: Slopes) -> Function:
+def write_conv_grad_weights(name: str, target: Target, spec: ConvGradWeights) -> Function:
     fn, tiling, lanes = Function(name, target), spec.tiling, target.lanes
-    sums = Cells(spec.room, tiling.outs * tiling.ins, 1)
+    sums = Cells(spec.scratch, tiling.outs * tiling.ins, 1)
     with fn.loop(sums.end - sums.start) as i:
         fn.store(fn.constant(0), fn.at("%ws", fn.times(i, lanes), sums.start * lanes))
     for block in blocks_of(fn, tiling, tiling.in_a_row):
         inputs = Cells(sums.end, tiling.ins, block.count)
-        slopes = Cells(inputs.end, tiling.outs, block.count)
+        grads = Cells(inputs.end, tiling.outs, block.count)
         transform_inputs(fn, tiling, spec.source, block, inputs)
-        transform_units(fn, tiling, spec.gradient, block, slopes)
+        transform_units(fn, tiling, spec.gradient, block, grads)
         products = Correlation(
             source=inputs.view,
-            gradient=slopes.view,
+            gradient=grads.view,
             outs=tiling.outs,
             ins=tiling.ins,
             height=1,
@@ -127,12 +127,12 @@ def write_filters(
     fn, r, lanes = Function(name, target), tiling.kernel, target.lanes
     count, ins = tiling.kernel**2, tiling.ins
     per_out, per_in = (count, tiling.outs * count) if turned else (ins * count, count)
-    wide = lanes if ins >= lanes else 1
+    width = lanes if ins >= lanes else 1
     with fn.loop(tiling.outs) as o:
-        for i in _in_lanes(fn, ins, wide):
+        for i in _in_lanes(fn, ins, width):
             place = fn.at("%P", fn.add(fn.times(o, per_out), fn.times(i, per_in)), weights)
             taps = [
-                fn.packed([fn.at(place, 0, k + lane * per_in) for lane in range(wide)])
+                fn.packed([fn.at(place, 0, k + lane * per_in) for lane in range(width)])
                 for k in range(count)
             ]
             taps = taps[::-1] if turned else taps
@@ -142,22 +142,22 @@ def write_filters(
                 row = by_rows(fn, filter_matrix(r), [column[a] for column in upright])
                 for b, value in enumerate(row):
                     cell = fn.at(own, 0, (a * SIDE + b) * tiling.per_cell)
-                    if wide == 1:
+                    if width == 1:
                         fn.store_first(known(fn, value), cell)
                     else:
                         fn.store(known(fn, value), cell, align=4)
     return fn
 
 
-def _in_lanes(fn: Function, count: int, wide: int) -> Iterator[Index]:
-    """The first of every `wide` things; the last ones' first may lie before the end of others."""
-    with fn.loop(count // wide) as turn:
-        yield fn.times(turn, wide)
-    if count % wide:
-        yield count - wide
+def _in_lanes(fn: Function, count: int, width: int) -> Iterator[Index]:
+    """The first of every `width` things; the last ones' first may lie before the end of others."""
+    with fn.loop(count // width) as turn:
+        yield fn.times(turn, width)
+    if count % width:
+        yield count - width
 
 
-def _transform_back(fn: Function, spec: Sums, block: Block, cells: Cells) -> None:
+def _transform_back(fn: Function, spec: ConvForward, block: Block, cells: Cells) -> None:
     """Aᵀ M A of every map, biased and finished."""
     tiling, dest, lanes = spec.tiling, spec.dest, fn.target.lanes
     matrix, results = transposed(units_matrix(tiling.kernel)), spec.finish.results
@@ -180,7 +180,7 @@ def _transform_back(fn: Function, spec: Sums, block: Block, cells: Cells) -> Non
                     spec.finish.done(fn, total, place, partial(result, y=y, x=x))
 
 
-def _filters_back(fn: Function, spec: Slopes, cells: Cells) -> None:
+def _filters_back(fn: Function, spec: ConvGradWeights, cells: Cells) -> None:
     """Gᵀ M G of every pair of maps, added to the gradients."""
     tiling, lanes, r = spec.tiling, fn.target.lanes, spec.tiling.kernel
     matrix = transposed(filter_matrix(r))

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 from convscope.lanes.graph import Convolution, Dropout, Image, Node
 from convscope.lanes.ir import Function, Regions, Target
-from convscope.lanes.memory import Ring, View
-from convscope.lanes.outer import Outer
-from convscope.lanes.plan import HEAD, Plan, Stage, Way
+from convscope.lanes.memory import Halo, View
+from convscope.lanes.outer_product import OuterProduct
+from convscope.lanes.plan import HEAD, Direction, Plan, Stage
 from convscope.lanes.pointwise import (
     Drop,
     write_dropout,
-    write_ring,
+    write_halo,
 )
 from convscope.lanes.weights import write_zeros
 from convscope.lanes.winograd import write_filters
@@ -84,21 +84,23 @@ class Writing:
             start = self.plan.vectors[value]
             self.regions["%ws"].append((start * lanes, (start + count) * lanes))
         for kind in ("forward", "input", "weights"):
-            if room := self.plan.rooms.get((kind, value)):
-                self.regions["%ws"].append((room.start * lanes, (room.start + room.size) * lanes))
+            if scratch := self.plan.scratch_buffers.get((kind, value)):
+                self.regions["%ws"].append(
+                    (scratch.start * lanes, (scratch.start + scratch.size) * lanes)
+                )
             if (start := self.plan.filters.get((kind, value))) is not None:
                 floats = self.plan.tilings[kind, value].filters
                 self.regions["%ws"].append((start * lanes, start * lanes + floats))
         if value in self.plan.scratch:
             start, outs = self.plan.scratch[value], node.shape[0]
-            room = Outer.room(count // outs, outs, lanes)
-            self.regions["%ws"].append((start * lanes, (start + room) * lanes))
+            scratch = OuterProduct.scratch_floats(count // outs, outs, lanes)
+            self.regions["%ws"].append((start * lanes, (start + scratch) * lanes))
 
-    def _filters(self, way: Way) -> int:
+    def _filters(self, direction: Direction) -> int:
         """Where in the workspace the transformed filters of a convolution begin, in floats."""
-        kind, value = way
-        node, tiling = self.plan.stages[value].node, self.plan.tilings[way]
-        start = self.plan.filters[way] * self.target.lanes
+        kind, value = direction
+        node, tiling = self.plan.stages[value].node, self.plan.tilings[direction]
+        start = self.plan.filters[direction] * self.target.lanes
         self._add(
             "before",
             write_filters(
@@ -112,12 +114,12 @@ class Writing:
         )
         return start
 
-    def _ring(self, name: str, ring: Ring, value: int, *, gradient: bool) -> list[Function]:
-        """Zeros for a ring, since its memory is shared with others."""
-        if ring.is_empty:
+    def _halo(self, name: str, halo: Halo, value: int, *, gradient: bool) -> list[Function]:
+        """Zeros for a halo, since its memory is shared with others."""
+        if halo.is_empty:
             return []
         held = (self.plan.gradients if gradient else self.plan.values)[value]
-        return [write_ring(name, self.target, held)]
+        return [write_halo(name, self.target, held)]
 
     def _channels(self, stage: Stage) -> int:
         return self.plan.stages[stage.inputs[0]].node.shape[0]
@@ -130,7 +132,7 @@ class Writing:
         adds = given in self.written
         if not adds:
             held = self.plan.gradients[given]
-            self._add("backward", *self._ring(f"ring{given}", held.ring, given, gradient=True))
+            self._add("backward", *self._halo(f"halo{given}", held.halo, given, gradient=True))
         self.written.add(given)
         return self.plan.gradients[given].view, adds
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from convscope.lanes import emit
+from convscope.lanes import codegen
 from convscope.lanes.memory import Buffer
 
 
@@ -13,7 +13,7 @@ class Spread:
 
     def __init__(self, monkeypatch) -> None:
         self.plan = None
-        make_plan = emit.make_plan
+        make_plan = codegen.make_plan
 
         def make_spread(nodes, **how):
             plan = make_plan(nodes, **how)
@@ -24,7 +24,7 @@ class Spread:
             self.plan = plan
             return plan
 
-        monkeypatch.setattr(emit, "make_plan", make_spread)
+        monkeypatch.setattr(codegen, "make_plan", make_spread)
 
     def volume(self, engine, value):
         """(lanes, c, h, w) of a value, as the first thread's last micro-batch left it."""
@@ -38,5 +38,5 @@ class Spread:
             engine._workspaces[buffer.start * lanes : (buffer.start + buffer.size) * lanes].copy()
         )
         maps = floats.view(channels, -1, buffer.width, lanes).permute(3, 0, 1, 2)
-        top, left = buffer.ring.top, buffer.ring.left
+        top, left = buffer.halo.top, buffer.halo.left
         return maps[:, :, top : top + height, left : left + width]

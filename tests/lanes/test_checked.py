@@ -7,10 +7,10 @@ import pytest
 from torch import nn
 
 from convscope.errors import WorkError
-from convscope.lanes import emit, forward
+from convscope.lanes import codegen, forward
 from convscope.lanes.engine import Engine
 from convscope.lanes.jit import host_target
-from convscope.lanes.memory import Ring
+from convscope.lanes.memory import Halo
 from tests.lanes.networks import NETWORKS, batch, distance, exact, network
 
 CHECKED = host_target(checked=True)
@@ -30,14 +30,14 @@ def test_no_network_leaves_its_memory_and_gradients_are_the_same(name):
 
 def broken(monkeypatch, change):
     """Engines are written by a plan in which something was changed."""
-    make_plan = emit.make_plan
+    make_plan = codegen.make_plan
 
     def make_another(nodes, **how):
         plan = make_plan(nodes, **how)
         change(plan)
         return plan
 
-    monkeypatch.setattr(emit, "make_plan", make_another)
+    monkeypatch.setattr(codegen, "make_plan", make_another)
 
 
 def step(name):
@@ -50,9 +50,9 @@ def step(name):
 @pytest.mark.parametrize("name", CONVOLVED)
 def test_a_ring_that_is_too_small_is_caught_where_it_is_read(name, monkeypatch):
     def change(plan):
-        value = next(v for v in plan.order if plan.values[v].ring.bottom)
-        ring = plan.values[value].ring
-        plan.values[value] = replace(plan.values[value], ring=replace(ring, bottom=0))
+        value = next(v for v in plan.order if plan.values[v].halo.bottom)
+        halo = plan.values[value].halo
+        plan.values[value] = replace(plan.values[value], halo=replace(halo, bottom=0))
 
     broken(monkeypatch, change)
     _, go = step(name)
@@ -63,7 +63,7 @@ def test_a_ring_that_is_too_small_is_caught_where_it_is_read(name, monkeypatch):
 def test_a_ring_of_a_gradient_that_is_too_small_is_caught(monkeypatch):
     def change(plan):
         value = next(v for v, held in plan.gradients.items() if not held.is_plain)
-        plan.gradients[value] = replace(plan.gradients[value], ring=Ring())
+        plan.gradients[value] = replace(plan.gradients[value], halo=Halo())
 
     broken(monkeypatch, change)
     _, go = step("padded, then dense")
@@ -86,13 +86,13 @@ def test_weights_beyond_a_layers_own_are_caught(monkeypatch):
 
 def test_what_was_caught_once_is_not_told_again(monkeypatch):
     with monkeypatch.context() as patch:
-        broken(patch, lambda plan: plan.values.update({0: replace(plan.values[0], ring=Ring())}))
+        broken(patch, lambda plan: plan.values.update({0: replace(plan.values[0], halo=Halo())}))
         engine, go = step("padded, then dense")
     counts = []
     for _ in range(2):
-        with pytest.raises(WorkError) as told:
+        with pytest.raises(WorkError) as error:
             go()
-        counts.append(str(told.value))
+        counts.append(str(error.value))
     assert counts[0] == counts[1]
     assert not any(number.value for number in engine._outside.values())
 

@@ -18,8 +18,8 @@ def check(net, shape, count, *, seed=0, **how):
     images = batch(shape, count, seed=seed)
     loss, wanted = exact(net, images)
     engine = Engine(copy.deepcopy(net), shape, **how)
-    told, _ = images.step(engine, update=False)
-    assert told == pytest.approx(loss, rel=1e-5)
+    measured, _ = images.step(engine, update=False)
+    assert measured == pytest.approx(loss, rel=1e-5)
     assert distance(engine.gradients(), wanted) < NEAR
 
 
@@ -74,13 +74,13 @@ def test_label_smoothing_and_class_weights_are_those_of_torch(smoothing, weighte
         net, images, label_smoothing=smoothing, weight=None if weights is None else weights.double()
     )
     engine = Engine(copy.deepcopy(net), shape)
-    told, hits = images.step(
+    measured, hits = images.step(
         engine,
         smoothing=smoothing,
         weights=None if weights is None else weights.numpy(),
         update=False,
     )
-    assert told == pytest.approx(loss, rel=1e-5)
+    assert measured == pytest.approx(loss, rel=1e-5)
     assert distance(engine.gradients(), wanted) < NEAR
     answers = copy.deepcopy(net).double()(images.images).argmax(1)
     assert hits == int((answers == images.labels).sum())

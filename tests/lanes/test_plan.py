@@ -1,4 +1,4 @@
-"""Memory: nobody writes where another still reads, rings are zero, and it is not too much."""
+"""Memory: nothing is overwritten while it is still read, halos are zero, and it is not too much."""
 
 import copy
 
@@ -9,27 +9,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convscope.lanes.engine import Engine
-from convscope.lanes.front import read_network
-from convscope.lanes.memory import Buffer, Ring
-from convscope.lanes.plan import HEAD, Life, _placed, make_plan
+from convscope.lanes.frontend import read_network
+from convscope.lanes.memory import Buffer, Halo
+from convscope.lanes.plan import HEAD, LiveRange, _placed, make_plan
 from convscope.zoo import create_model
 from tests.lanes.networks import NETWORKS, batch, network
 from tests.lanes.spread import Spread
 
 
 @st.composite
-def lives(draw):
+def live_ranges(draw):
     found = {}
     for number in range(draw(st.integers(1, 12))):
         shape = tuple(draw(st.integers(1, 5)) for _ in range(3))
-        ring = Ring(*(draw(st.integers(0, 2)) for _ in range(4)))
+        halo = Halo(*(draw(st.integers(0, 2)) for _ in range(4)))
         first = draw(st.integers(0, 10))
-        found["value", number] = Life(shape, ring, first, first + draw(st.integers(0, 6)))
+        found["value", number] = LiveRange(shape, halo, first, first + draw(st.integers(0, 6)))
     return found
 
 
 @settings(deadline=None)
-@given(lives(), st.integers(0, 50))
+@given(live_ranges(), st.integers(0, 50))
 def test_what_lives_at_the_same_step_lies_apart(alive, start):
     buffers, end = _placed(alive, start)
     assert buffers.keys() == alive.keys()
@@ -37,7 +37,7 @@ def test_what_lives_at_the_same_step_lies_apart(alive, start):
     used = {}
     for key, buffer in buffers.items():
         assert buffer.start >= start
-        assert (buffer.shape, buffer.ring) == (alive[key].shape, alive[key].ring)
+        assert (buffer.shape, buffer.halo) == (alive[key].shape, alive[key].halo)
         for step in range(alive[key].first, alive[key].last + 1):
             cells = set(range(buffer.start, buffer.start + buffer.size))
             assert not cells & used.setdefault(step, set())
@@ -46,7 +46,7 @@ def test_what_lives_at_the_same_step_lies_apart(alive, start):
 
 @given(st.integers(0, 9), st.tuples(*[st.integers(1, 5)] * 3), st.tuples(*[st.integers(0, 2)] * 4))
 def test_units_and_ring_fill_a_buffer_and_no_two_share_a_place(start, shape, sides):
-    buffer = Buffer(start, shape, Ring(*sides))
+    buffer = Buffer(start, shape, Halo(*sides))
     channels, height, width = shape
     places = {
         buffer.view.at(c, y, x)

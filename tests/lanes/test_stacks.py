@@ -118,8 +118,8 @@ def check(stack, count, seed, target):
     images = batch(shape, count, seed=seed)
     loss, wanted = exact(net, images)
     engine = Engine(copy.deepcopy(net), shape, target=target, threads=2)
-    told, _ = images.step(engine, update=False)
-    assert told == pytest.approx(loss, rel=1e-5)
+    measured, _ = images.step(engine, update=False)
+    assert measured == pytest.approx(loss, rel=1e-5)
     assert distance(engine.gradients(), wanted) < 1e-5
 
 

@@ -1,4 +1,4 @@
-"""The engine's optimizers are torch's; its steps depend on nothing but what they are told."""
+"""The engine's optimizers are torch's; its steps depend on their arguments alone."""
 
 import copy
 
@@ -66,10 +66,10 @@ def test_a_share_of_the_rate_moves_weights_by_that_share():
         piece.fill_(1.0 if name == "5.weight" else 0.25)
     before = {name: weight.detach().clone() for name, weight in net.named_parameters()}
     batch(shape, 16).step(engine, rate=0.1)
-    slopes = engine.gradients()
+    grads = engine.gradients()
     for name, weight in net.named_parameters():
         share = 1.0 if name == "5.weight" else 0.25
-        wanted = before[name] - 0.1 * share * slopes[name]
+        wanted = before[name] - 0.1 * share * grads[name]
         torch.testing.assert_close(weight.detach(), wanted, rtol=1e-5, atol=1e-7)
 
 
@@ -140,13 +140,13 @@ def test_dropout_keeps_its_share_and_the_gradient_goes_where_the_values_went(map
     images = batch((1, 6, 6), 1)
     images.pixels.fill_(255)
     images.step(engine, dice=7, update=False)
-    slope = engine.gradients()["3.weight"][0].view(40, 36)  # the dropped inputs times one number
-    kept = slope != 0
+    grad = engine.gradients()["3.weight"][0].view(40, 36)  # the dropped inputs times one number
+    kept = grad != 0
     share = kept.double().mean().item()
     assert (0.45 if maps else 0.65) < share < (0.95 if maps else 0.75)
     if maps:
         assert torch.equal(kept.any(1), kept.all(1))
-    assert slope[kept].unique().numel() <= 2  # all enlarged alike, up to rounding
+    assert grad[kept].unique().numel() <= 2  # all enlarged alike, up to rounding
     images.step(engine, dice=8, update=False)
     assert not torch.equal(kept, engine.gradients()["3.weight"][0].view(40, 36) != 0)
     images.step(engine, dice=7, update=False)

@@ -34,8 +34,8 @@ def test_two_engines_in_turn_at_changing_thread_counts_stay_right(with_openmp):
     for _ in range(1000):
         for engine, given, (loss, hits) in zip((one, two), images, wanted, strict=True):
             threads = int(random.integers(1, engine.most + 1))
-            told = given.step(engine, threads=threads, update=False)
-            assert told == (pytest.approx(loss, rel=1e-5), hits)
+            measured = given.step(engine, threads=threads, update=False)
+            assert measured == (pytest.approx(loss, rel=1e-5), hits)
     assert torch.isfinite(one.parameters).all()
 
 
@@ -46,11 +46,11 @@ def test_twenty_steps_have_the_same_bits_each_time(threads, with_openmp):
     for _ in range(2):
         net, shape = network("residual")
         engine = Engine(net, shape, threads=3, with_openmp=with_openmp)
-        told = [
+        measured = [
             batch(shape, 29, seed=step).step(engine, rate=0.05, momentum=0.9, threads=threads)
             for step in range(20)
         ]
-        found.append((told, engine.parameters.clone(), engine.first.clone()))
+        found.append((measured, engine.parameters.clone(), engine.first.clone()))
     assert found[0][0] == found[1][0]
     assert torch.equal(found[0][1], found[1][1])
     assert torch.equal(found[0][2], found[1][2])
@@ -61,8 +61,8 @@ def test_both_drivers_have_the_same_bits():
         pytest.skip("torch brings no GNU OpenMP here")
     engines = [tiny(threads=3, with_openmp=driver) for driver in DRIVERS]
     for step in range(5):
-        told = [batch(shape, 33, seed=step).step(engine, rate=0.1) for engine, shape in engines]
-        assert told[0] == told[1]
+        measured = [batch(shape, 33, seed=step).step(engine, rate=0.1) for engine, shape in engines]
+        assert measured[0] == measured[1]
     assert torch.equal(engines[0][0].parameters, engines[1][0].parameters)
 
 
@@ -73,8 +73,8 @@ def test_batches_of_every_size_to_forty_are_right(threads):
     for count in range(1, 41):
         images = batch(shape, count, seed=count)
         loss, wanted = exact(net, images)
-        told, _ = images.step(engine, update=False)
-        assert told == pytest.approx(loss, rel=1e-5)
+        measured, _ = images.step(engine, update=False)
+        assert measured == pytest.approx(loss, rel=1e-5)
         assert distance(engine.gradients(), wanted) < 1e-5
 
 
@@ -94,10 +94,10 @@ def test_a_team_smaller_than_asked_for_does_the_work_of_all():
     loss, hits = images.step(engine, threads=1, update=False)
     try:
         torch.set_num_threads(1)
-        told = images.step(engine, threads=4, update=False)
+        measured = images.step(engine, threads=4, update=False)
     finally:
         torch.set_num_threads(before)
-    assert told == (pytest.approx(loss, rel=1e-6), hits)
+    assert measured == (pytest.approx(loss, rel=1e-6), hits)
 
 
 def test_a_process_that_was_forked_off_is_told_instead_of_waiting_forever(monkeypatch):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from torch import nn
 
 from convscope.lanes.engine import Engine
-from convscope.lanes.front import read_network
+from convscope.lanes.frontend import read_network
 from convscope.lanes.ir import Target
 from convscope.lanes.plan import make_plan
 from convscope.lanes.tiling import (
@@ -36,7 +36,7 @@ def tiled(monkeypatch):
 @pytest.mark.parametrize("r", KERNELS)
 def test_the_matrices_make_a_correlation_and_its_gradient(r):
     rng, m = np.random.default_rng(0), SIDE + 1 - r
-    cells, taps, slopes = (
+    cells, taps, grads = (
         rng.normal(size=(SIDE, SIDE)),
         rng.normal(size=(r, r)),
         rng.normal(size=(m, m)),
@@ -45,8 +45,8 @@ def test_the_matrices_make_a_correlation_and_its_gradient(r):
     product = (g @ taps @ g.T) * (bt @ cells @ bt.T)
     units = [[(cells[y : y + r, x : x + r] * taps).sum() for x in range(m)] for y in range(m)]
     np.testing.assert_allclose(a.T @ product @ a, units, rtol=1e-12)
-    product = (a @ slopes @ a.T) * (bt @ cells @ bt.T)
-    gradient = [[(cells[y : y + m, x : x + m] * slopes).sum() for x in range(r)] for y in range(r)]
+    product = (a @ grads @ a.T) * (bt @ cells @ bt.T)
+    gradient = [[(cells[y : y + m, x : x + m] * grads).sum() for x in range(r)] for y in range(r)]
     np.testing.assert_allclose(g.T @ product @ g, gradient, rtol=1e-12)
 
 
@@ -70,8 +70,8 @@ def test_filters_and_sides_of_all_kinds(r, padding, sides):
     images = batch((2, *sides), 11)
     loss, wanted = exact(net, images)
     engine = Engine(copy.deepcopy(net), (2, *sides), threads=2)
-    told, _ = images.step(engine, update=False)
-    assert told == pytest.approx(loss, rel=1e-5)
+    measured, _ = images.step(engine, update=False)
+    assert measured == pytest.approx(loss, rel=1e-5)
     assert distance(engine.gradients(), wanted) < 3e-6
 
 
@@ -112,9 +112,9 @@ def test_a_layer_is_tiled_where_that_takes_fewer_cycles():
     def ways(net, shape):
         return set(make_plan(read_network(net, shape), lanes=8).tilings)
 
-    wide = nn.Sequential(nn.Conv2d(10, 10, 3, padding=1), nn.Conv2d(10, 10, 3, padding=1))
+    width = nn.Sequential(nn.Conv2d(10, 10, 3, padding=1), nn.Conv2d(10, 10, 3, padding=1))
     flat = (nn.Flatten(), nn.LazyLinear(10))
-    net = nn.Sequential(*wide, *flat)
+    net = nn.Sequential(*width, *flat)
     net(torch.zeros(1, 10, 32, 32))
     assert ways(net, (10, 32, 32)) == {
         ("forward", 1), ("weights", 1), ("forward", 2), ("weights", 2), ("input", 2),

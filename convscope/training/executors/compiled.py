@@ -243,7 +243,7 @@ def _hindrance(training: "Training") -> str:
     weights = sum(weight.numel() for weight in net.parameters())
     if weights > _MOST:
         return f"it has {weights:,} weights and the compiled engine is for small networks"
-    from convscope.lanes.front import Unsupported, read_network  # noqa: PLC0415 -- of an extra
+    from convscope.lanes.frontend import Unsupported, read_network  # noqa: PLC0415 -- of an extra
 
     card = training.card
     try:

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrizations
 
 from convscope.lanes.engine import Engine
-from convscope.lanes.front import Unsupported, read_network
+from convscope.lanes.frontend import Unsupported, read_network
 from convscope.lanes.graph import Activation, Dropout, Pool
 from convscope.layers import LocallyConnected2d
 from tests.lanes.networks import batch, distance, exact
@@ -144,18 +144,18 @@ def test_what_is_not_covered_has_a_reason_in_words(name):
     net, reason = REFUSED[name]
     with pytest.raises(Unsupported, match=reason) as refused:
         read_network(net(), SHAPE)
-    told = str(refused.value)
-    assert told
-    assert "\n" not in told
-    assert not told.endswith(".")
+    measured = str(refused.value)
+    assert measured
+    assert "\n" not in measured
+    assert not measured.endswith(".")
 
 
 def agrees(net, shape=SHAPE):
     images = batch(shape, 11)
     loss, wanted = exact(net, images)
     engine = Engine(copy.deepcopy(net), shape)
-    told, _ = images.step(engine, update=False)
-    assert told == pytest.approx(loss, rel=1e-5)
+    measured, _ = images.step(engine, update=False)
+    assert measured == pytest.approx(loss, rel=1e-5)
     assert distance(engine.gradients(), wanted) < 1e-5
 
 

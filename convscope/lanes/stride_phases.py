@@ -6,7 +6,7 @@ from convscope.lanes.graph import Window
 
 
 @dataclass(frozen=True)
-class Phase:
+class StridePhase:
     """Inputs `first`, `first + stride` ... (`count`) along an axis, which take part alike.
 
     Input number n of them took part in the units `unit + n + t` for every (t, w) of `taps`, by the
@@ -19,10 +19,10 @@ class Phase:
     taps: tuple[tuple[int, int], ...]
 
 
-def phases(node: Window, axis: int, side: int) -> list[Phase]:
+def stride_phases(node: Window, axis: int, side: int) -> list[StridePhase]:
     """The inputs along an axis by their place within the stride."""
     stride, padding, dilation = node.stride[axis], node.padding[axis], node.dilation[axis]
-    found: list[Phase] = []
+    found: list[StridePhase] = []
     for first in range(min(stride, side)):
         shifted = first + padding
         taps = tuple(
@@ -31,5 +31,5 @@ def phases(node: Window, axis: int, side: int) -> list[Phase]:
             if (shifted - k * dilation) % stride == 0
         )
         count = -(-(side - first) // stride)
-        found.append(Phase(first, count, shifted // stride, taps))
+        found.append(StridePhase(first, count, shifted // stride, taps))
     return found

@@ -7,7 +7,7 @@ inputs, where the neighbors are the gradients of the units that an input took pa
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from convscope.lanes.activation import Act
+from convscope.lanes.activation import ActivationSpec
 from convscope.lanes.ir import Function, Index, Target, blocks
 from convscope.lanes.memory import View
 
@@ -30,13 +30,13 @@ class Clip:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finish:
+class Epilogue:
     """What becomes of a sum: added to what was there, activated, or turned into the gradient of
     an activation's sum, whose results are `results`.
     """
 
     adds: bool = False
-    act: Act | None = None
+    act: ActivationSpec | None = None
     results: View | None = None
 
     def done(self, fn: Function, total: str, place: str, result: Callable[[View], str]) -> None:
@@ -50,7 +50,7 @@ class Finish:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gather:
+class DirectConv:
     """dest[o, y, x] = finish(bias[o] + Σ_i Σ_rows Σ_columns source · weight), for all groups.
 
     Counts: `outs` and `ins` of one of `groups`, `height` and `width` of the destination. The weight
@@ -75,35 +75,35 @@ class Gather:
     own: int = 0
     bias: int | None = None
     own_bias: int = 0
-    finish: Finish = Finish()
+    finish: Epilogue = Epilogue()
     clip: Clip | None = None
     factors: str = "%P"
 
 
-def write_gather(name: str, target: Target, spec: Gather) -> Function:
+def write_direct_conv(name: str, target: Target, spec: DirectConv) -> Function:
     fn = Function(name, target)
-    gather(fn, spec)
+    direct_conv(fn, spec)
     return fn
 
 
-def gather(fn: Function, spec: Gather) -> None:
+def direct_conv(fn: Function, spec: DirectConv) -> None:
     """Write the sums into a function."""
-    tall, wide = tile(spec.outs, 1 if spec.own else spec.width, fn.target.registers)
+    tile_rows, tile_columns = tile(spec.outs, 1 if spec.own else spec.width, fn.target.registers)
     with fn.loop(spec.groups) as group, fn.loop(spec.height) as y:
-        for x, across in _along(fn, spec, wide):
-            for o, outs in _over(fn, spec.outs, tall):
+        for x, across in _along(fn, spec, tile_columns):
+            for o, outs in _over(fn, spec.outs, tile_rows):
                 _Tile(fn, spec, group, y, x, o, across, outs).write()
 
 
 _WRITTEN_OUT = 16  # tiles of a row that each have code of their own
 
 
-def _along(fn: Function, spec: Gather, wide: int) -> Iterator[tuple[Index, int]]:
+def _along(fn: Function, spec: DirectConv, tile_columns: int) -> Iterator[tuple[Index, int]]:
     """Tiles of a row; where columns are clipped, known ones, since the ends compute less."""
-    if spec.clip is None or spec.clip.width is None or spec.width > wide * _WRITTEN_OUT:
-        yield from _over(fn, spec.width, wide)
+    if spec.clip is None or spec.clip.width is None or spec.width > tile_columns * _WRITTEN_OUT:
+        yield from _over(fn, spec.width, tile_columns)
         return
-    for start, turns, size in blocks(spec.width, wide):
+    for start, turns, size in blocks(spec.width, tile_columns):
         for turn in range(turns):
             yield start + turn * size, size
 
@@ -117,7 +117,7 @@ def _over(fn: Function, count: int, most: int) -> Iterator[tuple[Index, int]]:
 @dataclass(frozen=True)
 class _Tile:
     fn: Function
-    spec: Gather
+    spec: DirectConv
     group: Index
     y: Index
     x: Index
@@ -258,17 +258,17 @@ def tile(outs: int, width: int, registers: int) -> tuple[int, int]:
     """
     registers -= 8 if registers > 16 else 0
     best: tuple[float, int, int] | None = None
-    for tall in range(1, min(outs, 14) + 1):
-        for wide in range(1, min(width, 14) + 1):
-            if tall * wide + min(tall, wide) + 1 > registers:
+    for tile_rows in range(1, min(outs, 14) + 1):
+        for tile_columns in range(1, min(width, 14) + 1):
+            if tile_rows * tile_columns + min(tile_rows, tile_columns) + 1 > registers:
                 continue
-            cost = 1e-3 * tall / wide
-            for _, many, high in blocks(outs, tall):
-                for _, often, across in blocks(width, wide):
+            cost = 1e-3 * tile_rows / tile_columns
+            for _, many, high in blocks(outs, tile_rows):
+                for _, often, across in blocks(width, tile_columns):
                     latency = 4.0 if high * across < 8 else 0.0
                     cost += many * often * max(high * across / 2, (high + across) / 2, latency)
             if best is None or cost < best[0]:
-                best = (cost, tall, wide)
+                best = (cost, tile_rows, tile_columns)
     if best is None:
         raise ValueError(f"{registers} registers hold no tile")
     return best[1], best[2]

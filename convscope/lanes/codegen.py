@@ -36,7 +36,7 @@ class _Network(Forward, Back):
         image = self.plan.values[order[0]]
         self._touches({"values": order[:1]}, head=True)
         self.regions["%N"] = [(0, 2 * image.shape[0])]
-        self._add("forward", *self._ring("feed_ring", image.ring, order[0], gradient=False))
+        self._add("forward", *self._halo("feed_halo", image.halo, order[0], gradient=False))
         self._keep(write_feed("feed", self.target, image, Bytes(row=row)))
         for value in order[1:]:
             self._forward(self.plan.stages[value])

@@ -101,7 +101,7 @@ class _Reader:
             raise Unsupported("it does not end with one vector of logits")
         last = self.nodes[-1]
         if not isinstance(last, Pool) and not (isinstance(last, Convolution) and last.dense):
-            # a vector by itself: a convolution's gradient may have a ring, which the loss knows not
+            # a vector by itself: a convolution's gradient may have a halo, which the loss ignores
             end = mean_pool("logits", len(self.nodes) - 1, last.shape, nn.AvgPool2d(1))
             self.nodes.append(end)
         return self.nodes

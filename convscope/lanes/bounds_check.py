@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 
-def guard_name(function: str, base: str) -> str:
+def check_name(function: str, base: str) -> str:
     return f"guard_{function}_{base[1:]}"
 
 
-def write_guard(function: str, base: str, regions: Sequence[tuple[int, int]], counter: str) -> str:
+def write_bounds_check(
+    function: str, base: str, regions: Sequence[tuple[int, int]], counter: str
+) -> str:
     """A function that answers with the address it is given where that is in a region of floats.
 
     What is outside is counted in the number `counter`, and diverted to a harmless place.
@@ -22,7 +24,7 @@ def write_guard(function: str, base: str, regions: Sequence[tuple[int, int]], co
         ]
     body = "\n".join(lines)
     arguments = "ptr %base, ptr %at, i64 %bytes"
-    head = f"define internal ptr @{guard_name(function, base)}({arguments}) noinline nounwind"
+    head = f"define internal ptr @{check_name(function, base)}({arguments}) noinline nounwind"
     return f"""{head} {{
 entry:
   %begin = ptrtoint ptr %base to i64

@@ -6,7 +6,7 @@ from convscope.lanes.ir import Function, Index, Target, blocks
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outer:
+class OuterProduct:
     """A dense layer's: G[weights + o·ins + i] += Σ_images gradient[o] · input[i].
 
     Inputs and gradients are vectors one after another; `scratch` are vectors for both, transposed:
@@ -21,7 +21,7 @@ class Outer:
     scratch: int
 
     @staticmethod
-    def room(ins: int, outs: int, lanes: int) -> int:
+    def scratch_floats(ins: int, outs: int, lanes: int) -> int:
         """Vectors that the scratch takes."""
         return _whole(ins, lanes) + _whole(outs, lanes)
 
@@ -30,12 +30,12 @@ def _whole(count: int, lanes: int) -> int:
     return -(-count // lanes) * lanes
 
 
-def write_outer(name: str, target: Target, spec: Outer) -> Function:
+def write_outer_product(name: str, target: Target, spec: OuterProduct) -> Function:
     fn, lanes = Function(name, target), target.lanes
-    wide, high = _whole(spec.ins, lanes), _whole(spec.outs, lanes)
-    turned, slopes = spec.scratch * lanes, (spec.scratch + wide) * lanes
-    _turn(fn, spec.inputs, spec.ins, turned, wide)
-    _turn(fn, spec.gradients, spec.outs, slopes, high)
+    tile_columns, high = _whole(spec.ins, lanes), _whole(spec.outs, lanes)
+    turned, grads = spec.scratch * lanes, (spec.scratch + tile_columns) * lanes
+    _turn(fn, spec.inputs, spec.ins, turned, tile_columns)
+    _turn(fn, spec.gradients, spec.outs, grads, high)
     many = spec.ins // lanes
     if many:
         across = 6 if target.registers > 16 else 3
@@ -45,13 +45,13 @@ def write_outer(name: str, target: Target, spec: Outer) -> Function:
                 for i_start, i_turns, size in blocks(many, across):
                     with fn.loop(i_turns) as i_turn:
                         i = fn.times(fn.add(fn.times(i_turn, size), i_start), lanes)
-                        _outer_tile(fn, spec, o, outs, i, size, turned, slopes, wide, high)
+                        _outer_tile(fn, spec, o, outs, i, size, turned, grads, tile_columns, high)
     if spec.ins % lanes:
-        _outer_rest(fn, spec, many * lanes, turned, slopes, wide, high)
+        _outer_rest(fn, spec, many * lanes, turned, grads, tile_columns, high)
     return fn
 
 
-def _turn(fn: Function, source: int, count: int, dest: int, wide: int) -> None:
+def _turn(fn: Function, source: int, count: int, dest: int, tile_columns: int) -> None:
     """Vectors of units over images become rows of images over units."""
     lanes = fn.target.lanes
     for start, end in ((0, count // lanes * lanes), (count // lanes * lanes, count)):
@@ -64,50 +64,56 @@ def _turn(fn: Function, source: int, count: int, dest: int, wide: int) -> None:
             vectors += [fn.constant(0)] * (lanes - step)
             turned = fn.at("%ws", i, dest)
             for k, vector in enumerate(transposed(fn, vectors)):
-                fn.store(vector, fn.at(turned, 0, k * wide))
+                fn.store(vector, fn.at(turned, 0, k * tile_columns))
 
 
 def _outer_tile(
     fn: Function,
-    spec: Outer,
+    spec: OuterProduct,
     o: Index,
     outs: int,
     i: Index,
     size: int,
     turned: int,
-    slopes: int,
-    wide: int,
+    grads: int,
+    tile_columns: int,
     high: int,
 ) -> None:
     lanes = fn.target.lanes
     held = fn.at("%G", fn.add(fn.times(o, spec.ins), i), spec.weights)
-    x, d = fn.at("%ws", i, turned), fn.at("%ws", o, slopes)
+    x, d = fn.at("%ws", i, turned), fn.at("%ws", o, grads)
     sums = [
         [fn.load(fn.at(held, 0, j * spec.ins + q * lanes), align=4) for q in range(size)]
         for j in range(outs)
     ]
     for k in range(lanes):
-        values = [fn.load(fn.at(x, 0, k * wide + q * lanes)) for q in range(size)]
+        values = [fn.load(fn.at(x, 0, k * tile_columns + q * lanes)) for q in range(size)]
         for j in range(outs):
-            slope = fn.spread(fn.at(d, 0, k * high + j))
+            grad = fn.spread(fn.at(d, 0, k * high + j))
             for q in range(size):
-                sums[j][q] = fn.fma(slope, values[q], sums[j][q])
+                sums[j][q] = fn.fma(grad, values[q], sums[j][q])
     for j in range(outs):
         for q in range(size):
             fn.store(sums[j][q], fn.at(held, 0, j * spec.ins + q * lanes), align=4)
 
 
 def _outer_rest(
-    fn: Function, spec: Outer, first: int, turned: int, slopes: int, wide: int, high: int
+    fn: Function,
+    spec: OuterProduct,
+    first: int,
+    turned: int,
+    grads: int,
+    tile_columns: int,
+    high: int,
 ) -> None:
     """The inputs that fill no vector, one number after another."""
     lanes = fn.target.lanes
     with fn.loop(spec.outs) as o:
-        d = fn.at("%ws", o, slopes)
+        d = fn.at("%ws", o, grads)
         values = fn.constant(0)
         for k in range(lanes):
-            slope = fn.spread(fn.at(d, 0, k * high))
-            values = fn.fma(slope, fn.load(fn.at("%ws", first, turned + k * wide)), values)
+            grad = fn.spread(fn.at(d, 0, k * high))
+            values = fn.fma(grad, fn.load(fn.at("%ws", first, turned + k * tile_columns)), values)
         held = fn.at("%G", fn.times(o, spec.ins), spec.weights + first)
         for q in range(spec.ins - first):
             number = fn.value(f"extractelement {fn.vector} {values}, i64 {q}")
