@@ -1,12 +1,10 @@
 """`convscope evaluate`."""
 
 import shlex
-from pathlib import Path
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 from convscope.cli.messages import in_flags
+from convscope.cli.options import BatchSize, DataDir, Device, Json, Threads
 from convscope.cli.terminal import console, print_json, scores_tables
 from convscope.evaluation.evaluate import evaluate as evaluate_run
 
@@ -17,35 +15,25 @@ def evaluate(
     /,
     *,
     split: Literal["train", "val", "test"] | None = None,
-    data_dir: Path | None = None,
-    batch_size: int = 256,
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
-    threads: int | None = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    data_dir: DataDir = None,
+    batch_size: BatchSize = 256,
+    device: Device = "auto",
+    threads: Threads = None,
+    json: Json = False,
 ) -> None:
-    """Measure a trained network: accuracy, loss, per class, and the confusion matrix.
+    """Evaluate a trained network: accuracy, loss, metrics per class, and the confusion matrix.
 
     Parameters
     ----------
     run
         A run folder.
     data
-        What to evaluate on, as for train; default the test images that the run set aside.
+        The data to evaluate on, as for train; by default the run's own test images.
     split
-        Which split of the data; default the test split, or everything where there is none.
-    data_dir
-        Folder searched for named data sets.
-    batch_size
-        Images per forward pass.
-    device
-        Where to compute; auto takes cuda, else mps, else cpu.
-    threads
-        CPU threads; default one per core.
-    json
-        Print one JSON object on standard output, everything else on standard error.
+        The split of the data; by default the test split, or all images if there is none.
     """
     screen = console(json=json)
-    found = evaluate_run(
+    result = evaluate_run(
         run,
         data,
         split=split,
@@ -54,13 +42,13 @@ def evaluate(
         device=device,
         threads=threads,
     )
-    for note in found.notes:
+    for note in result.notes:
         screen.print(in_flags(note), markup=False)
-    scores = found.metrics
+    scores = result.metrics
     if json:
-        print_json({"run": run, "data": found.data, **scores.to_dict()})
+        print_json({"run": run, "data": result.data, **scores.to_dict()})
         return
-    screen.print(f"{run} on {found.data}", markup=False)
+    screen.print(f"{run} on {result.data}", markup=False)
     screen.print()
     scores_tables(screen, scores)
     screen.print(f"\nNext:  convscope predict {shlex.quote(run)} IMAGE...", markup=False)

@@ -22,26 +22,27 @@ def lab(
     port: int = PORT,
     open: Annotated[bool, Parameter(negative="--no-open")] = True,  # noqa: A002
 ) -> None:
-    """Open a page in which to look inside networks, to train, to compare, to learn.
+    """Open a web page to inspect networks, train, compare runs and learn.
 
     Parameters
     ----------
     networks
-        Run folders, names of the zoo, layer tables, your own as module:attr; default lenet5.
+        Run folders, network names, layer tables, or your own code as module:attr; by default
+        lenet5.
     image
-        Image files to begin with; default a few that are at hand.
+        Image files to start with; by default a few samples.
     weights
-        For networks of the zoo, as in train: torchvision:resnet50, a file, a URL.
+        Pretrained weights for named networks, as in train: a file, a URL, torchvision:resnet50.
     runs
-        The folder whose runs the page lists, and in which it starts new ones.
+        The folder whose runs the page lists and where it creates new ones.
     data
-        Folders or CSVs of labeled images that can be trained on from the page, beside the named
+        Folders or CSV files of labeled images that the page can train on, in addition to the named
         data sets.
     host
-        The address to listen on. Others than this machine's own get a token, which the printed
-        address carries.
+        Address to listen on. If it can be reached from other machines, a token is required, which
+        is part of the printed URL.
     port
-        The port to listen on; where it is taken, the next one that is free.
+        Port to listen on; if it is in use, the next free one.
     open
         Open the page in the browser.
     """

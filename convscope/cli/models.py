@@ -1,24 +1,16 @@
 """`convscope models`."""
 
 from itertools import groupby
-from typing import Annotated
 
-from cyclopts import Parameter
-
+from convscope.cli.options import Json
 from convscope.cli.terminal import console, print_json
 from convscope.zoo import ZOO, paper
 
 
-def models(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:
-    """List the networks that there are, paper by paper, and the images that they were made for.
-
-    Parameters
-    ----------
-    json
-        Print one JSON object on standard output.
-    """
+def models(*, json: Json = False) -> None:
+    """List the available networks, paper by paper, with the images they were designed for."""
     if json:
-        facts = {
+        entries = {
             name: {
                 "paper": paper(name),
                 "num_classes": entry.num_classes,
@@ -28,17 +20,17 @@ def models(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:
             }
             for name, entry in ZOO.items()
         }
-        print_json(facts)
+        print_json(entries)
         return
     screen = console()
-    wide = max(map(len, ZOO))
-    for told, names in groupby(ZOO, paper):
-        screen.print(f"[bold]{told}[/bold]")
+    width = max(map(len, ZOO))
+    for title, names in groupby(ZOO, paper):
+        screen.print(f"[bold]{title}[/bold]")
         for name in names:
             entry = ZOO[name]
             size = f"{entry.input_size[0]}x{entry.input_size[1]}x{entry.in_channels}"
             screen.print(
-                f"  {name:{wide}}  {size:>9}, {entry.min_size}x{entry.min_size} or more; "
+                f"  {name:{width}}  {size:>9}, at least {entry.min_size}x{entry.min_size}; "
                 f"{entry.num_classes:,} classes",
                 markup=False,
             )

@@ -2,12 +2,12 @@
 
 import csv
 import sys
-from typing import Annotated, Literal
+from typing import Literal
 
-from cyclopts import Parameter
 from rich.markup import escape
 from rich.table import Table
 
+from convscope.cli.options import BatchSize, Device, Flag, Threads
 from convscope.cli.terminal import console, print_json
 from convscope.errors import WorkError
 from convscope.evaluation.predict import Predictions
@@ -20,70 +20,67 @@ def predict(
     *images: str,
     format: Literal["table", "json", "csv"] = "table",  # noqa: A002
     top: int = 3,
-    batch_size: int = 64,
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
-    threads: int | None = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    batch_size: BatchSize = 64,
+    device: Device = "auto",
+    threads: Threads = None,
+    json: Flag = False,
 ) -> None:
-    """Label images with a trained network.
+    """Classify images with a trained network.
 
     Parameters
     ----------
     run
         A run folder.
     images
-        Image files, folders (all images below them), or globs.
+        Image files, folders (with all images inside), or globs.
     format
-        table for people; json and csv for machines.
+        A table for people; csv or json for programs.
     top
-        How many classes each answer ranks.
-    batch_size
-        Images per forward pass.
-    device
-        Where to compute; auto takes cuda, else mps, else cpu.
-    threads
-        CPU threads; default one per core.
+        Number of most probable classes to show per image.
     json
         The same as --format json.
     """
-    found = predict_images(
+    predictions = predict_images(
         run, images, top=top, batch_size=batch_size, device=device, threads=threads
     )
     match "json" if json else format:
         case "json":
-            unreadable = [dict(path=path, reason=reason) for path, reason in found.unreadable]
+            unreadable = [dict(path=path, reason=reason) for path, reason in predictions.unreadable]
             print_json(
                 {
-                    "predictions": [answer.to_dict() for answer in found],
+                    "predictions": [prediction.to_dict() for prediction in predictions],
                     "unreadable": unreadable,
                 }
             )
         case "csv":
-            _print_csv(found)
+            _print_csv(predictions)
         case "table":
-            _print_table(found)
-    if found.unreadable:
-        words = console(json=True)
-        for path, reason in found.unreadable:
-            words.print(f"{path} {reason}", markup=False)
-        if not found:
-            raise WorkError(f"None of the {len(found.unreadable)} images could be read.")
+            _print_table(predictions)
+    if predictions.unreadable:
+        errors = console(json=True)
+        for path, reason in predictions.unreadable:
+            errors.print(f"{path} {reason}", markup=False)
+        if not predictions:
+            raise WorkError(f"None of the {len(predictions.unreadable)} images could be read.")
 
 
-def _print_csv(found: Predictions) -> None:
+def _print_csv(predictions: Predictions) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["path", "label", "probability"])
-    for answer in found:
-        writer.writerow([answer.path, answer.label, f"{answer.probability:.6f}"])
+    for prediction in predictions:
+        writer.writerow([prediction.path, prediction.label, f"{prediction.probability:.6f}"])
 
 
-def _print_table(found: Predictions) -> None:
+def _print_table(predictions: Predictions) -> None:
     table = Table("image", "label", box=None, pad_edge=False)
     table.add_column("probability", justify="right")
-    table.add_column("then", style="dim")
-    for answer in found:
-        then = ", ".join(f"{name} {share:.1%}" for name, share in answer.top_k[1:])
-        table.add_row(
-            escape(answer.path), escape(answer.label), f"{answer.probability:.1%}", escape(then)
-        )
+    count = max((len(prediction.top_k) for prediction in predictions), default=1)
+    if count > 1:
+        table.add_column("top 2" if count == 2 else f"top 2-{count}", style="dim")
+    for prediction in predictions:
+        others = (f"{name} {probability:.1%}" for name, probability in prediction.top_k[1:])
+        cells = [prediction.path, prediction.label, f"{prediction.probability:.1%}"]
+        if count > 1:
+            cells.append(", ".join(others))
+        table.add_row(*map(escape, cells))
     console().print(table)

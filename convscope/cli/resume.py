@@ -1,9 +1,8 @@
 """`convscope resume`."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from cyclopts import Parameter
-
+from convscope.cli.options import Json
 from convscope.cli.terminal import TerminalWatcher, console, tell_trained
 from convscope.device import keep_freed_memory
 from convscope.training.api import resume as resume_run
@@ -15,20 +14,18 @@ def resume(
     *,
     threads: int | None = None,
     device: Literal["cpu", "cuda", "mps"] | None = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
 ) -> None:
-    """Go on with a training exactly where it stopped, however it stopped.
+    """Resume an interrupted training exactly where it stopped, whatever stopped it.
 
     Parameters
     ----------
     run
         A run folder.
     threads
-        CPU threads; default as before. Other threads give other last bits.
+        CPU threads; by default as before. Another number gives results that differ in rounding.
     device
-        Where to compute; default as before.
-    json
-        Print one JSON object on standard output, everything else on standard error.
+        Where to compute; by default as before.
     """
     keep_freed_memory()
     with TerminalWatcher(console(json=json)) as watcher:

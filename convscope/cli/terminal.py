@@ -203,7 +203,7 @@ def scores_tables(screen: Console, scores: Metrics) -> None:
 
 
 def _print_confusion(screen: Console, scores: Metrics) -> None:
-    table = Table("true \\ said", box=None, pad_edge=False)
+    table = Table("true \\ predicted", box=None, pad_edge=False)
     for name in scores.classes:
         table.add_column(escape(name), justify="right", no_wrap=True, max_width=12)
     for true, row in enumerate(scores.confusion):

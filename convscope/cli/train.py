@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from convscope.cli.flags import make_flags
+from convscope.cli.options import Json
 from convscope.cli.terminal import TerminalWatcher, console, tell_trained
 from convscope.device import keep_freed_memory
 from convscope.training.api import train_run
@@ -18,7 +19,7 @@ def train(
     settings: TrainConfig = TrainConfig(),  # noqa: B008 -- frozen
     out: Path | None = None,
     config: Path | None = None,  # noqa: ARG001 -- read before the command line is; here for --help
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
 ) -> None:
     """Train a network on labeled images and test it.
 
@@ -32,8 +33,6 @@ def train(
         The run folder to create; by default runs/DATE_NETWORK_DATA.
     config
         A TOML file of settings, such as a run's config.toml; flags override it.
-    json
-        Print one JSON object on standard output, and everything else on standard error.
     """
     keep_freed_memory()
     with TerminalWatcher(console(json=json)) as watcher:

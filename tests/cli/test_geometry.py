@@ -58,7 +58,7 @@ EXERCISES = [
     ("6x6 --kernel 3 --stride 2", ["output   2x2", "The last row and column are never read."]),
     ("27 --to 13", ["kernel 3    stride 2, padding 0   (27 - 3 + 2·0)/2 + 1 = 13\n"]),
     ("27x31 --to 13x15", ["(27 - 3 + 2·0)/2 + 1 = 13; (31 - 3 + 2·0)/2 + 1 = 15\n"]),
-    ("13 --to 27", ["No window of kernel up to 11, stride up to 4 makes 27x27 from 13x13."]),
+    ("13 --to 27", ["No window of kernel up to 11, stride up to 4 produces 27x27 from 13x13."]),
     ("13 --to 27 --kernel 3 --padding 1", ["No window of kernel 3, stride up to 4, padding 1 "]),
     ("55x55x96 --pool max --kernel 3 --stride 2", ["output   27x27x96 "]),
     ("28x28x6 --pool average --kernel 2", ["14x14x6 ", "25% of the 4,704 before"]),
@@ -81,7 +81,7 @@ def test_only_the_first_answers_are_shown_and_the_rest_is_counted(ask):
     lines = ask("64 --to 32").splitlines()
     found = json.loads(ask("64 --to 32 --json"))["windows"]
     assert len(lines) == 11
-    assert lines[-1].startswith(f"And {len(found) - 10} more:")
+    assert lines[-1].startswith(f"{len(found) - 10} more; narrow")
 
 
 def test_what_is_given_narrows_the_inverse_question(ask):
@@ -126,11 +126,11 @@ def test_json_has_the_same_facts(ask):
 
 
 WRONG = [
-    ("32x32x3", "Say what is done"),
+    ("32x32x3", "Nothing to compute"),
     ("seven --kernel 3", "The size cannot be 'seven'"),
     ("7x7x3x1 --kernel 3", "The size cannot be '7x7x3x1'"),
     ("7x0 --kernel 3", "7x0x1 is impossible"),
-    ("9999999 --kernel 3", "numbers end at 1,000,000"),
+    ("9999999 --kernel 3", "numbers go up to 1,000,000"),
     ("7 --kernel 3x3x3", "--kernel cannot be '3x3x3'"),
     ("7 --kernel 0", "kernel of 0"),
     ("7 --kernel 9", "Pad by 1 on each side, or take a kernel of 7 or less"),
@@ -142,10 +142,10 @@ WRONG = [
     ("7 --kernel 3 --padding 1 --same", "--same and --padding"),
     ("7 --filters 3", "--filters needs --kernel"),
     ("7 --pool max", "--pool needs --kernel"),
-    ("7 --kernel 3 --local", "--kernel takes no --local"),
-    ("7 --kernel 3 --filters 2 --ceil", "--filters takes no --ceil"),
-    ("7 --dense 3 --kernel 3 --stride 2", "--dense takes no --kernel, --stride"),
-    ("7 --dense 3 --pool max", "--pool and --dense are two questions"),
+    ("7 --kernel 3 --local", "--local cannot be combined with --kernel"),
+    ("7 --kernel 3 --filters 2 --ceil", "--ceil cannot be combined with --filters"),
+    ("7 --dense 3 --kernel 3 --stride 2", "--kernel, --stride cannot be combined with --dense"),
+    ("7 --dense 3 --pool max", "--pool and --dense exclude each other"),
     ("7 --dense 0", "impossible"),
     ("7 --kernel 3 --filters 0", "0 filters"),
     ("7x7x3 --kernel 3 --filters 4 --groups 2", "2 groups do not divide"),
@@ -163,7 +163,7 @@ def test_a_wrong_request_is_refused_in_words_with_status_2(ask, words, told):
 
 def test_the_verb_answers_and_refuses_on_the_command_line(shell):
     assert "30,730 " in shell("geometry", "32x32x3", "--dense", 10).stdout
-    assert "Write it as in" in shell("geometry", "7by7", "--kernel", 3, code=2).stderr
+    assert "Valid forms: 32x32x3" in shell("geometry", "7by7", "--kernel", 3, code=2).stderr
 
 
 def test_a_pool_that_nobody_knows_is_refused(ask):

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 import convscope
-from convscope.cli import COMMANDS, make_app
+from convscope.cli import COMMANDS, make_app, options
 from convscope.cli.messages import RENAMED, in_flags, renamed_flag
+from convscope.training.config import TrainConfig
+from convscope.training.setting import settings_of
 
 ROWS = [(name, old, new) for name, flags in RENAMED.items() for old, new in flags.items()]
 
@@ -66,3 +68,12 @@ def test_every_keyword_that_a_message_names_is_a_flag():
                 found |= set(re.findall(r"(?<![\w-])--[a-z][a-z-]*(?![a-z:-])", message))
     assert {"--batch-size", "--input-size", "--max-corrupt-fraction"} <= found
     assert found - known == set()
+
+
+def test_shared_options_say_what_the_settings_of_a_training_say():
+    helps = {name: field.setting.help for name, field in settings_of(TrainConfig).items()}
+    for name, option in (
+        ("data_dir", options.DataDir), ("device", options.Device), ("threads", options.Threads),
+    ):  # fmt: skip
+        [parameter] = option.__metadata__
+        assert parameter.help == helps[name]

@@ -50,8 +50,8 @@ def test_other_forms_are_printed_bare(command, form, begins):
         ([], "takes one network, not 0"),
         (["lenet5", "vgg16"], "takes one network, not 2"),
         (["lenet5", "--compare"], "takes two networks, not 1"),
-        (["lenet5", "--depth", "0"], "--depth must be 1 or more"),
-        (["--compare", "vgg11", "vgg13", "--svg", "x.svg"], "leave --compare out"),
+        (["lenet5", "--depth", "0"], "--depth must be at least 1"),
+        (["--compare", "vgg11", "vgg13", "--svg", "x.svg"], "leave out --compare"),
     ],
 )
 def test_a_wrong_request_is_answered_in_a_sentence(command, words, told, tmp_path):

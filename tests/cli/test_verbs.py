@@ -54,7 +54,7 @@ def test_evaluate_prints_the_classes_and_who_was_taken_for_whom(shell, digits_ru
         "precision",
         "recall",
         "F1",
-        "true \\ said",
+        "true \\ predicted",
         "test split of digits",
     ):
         assert part in told
