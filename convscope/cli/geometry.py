@@ -13,20 +13,20 @@ from convscope.errors import RequestError
 from convscope.geometry import (
     Axis,
     Cost,
+    Derivation,
     MapPadding,
     Padding,
     Volume,
-    Worked,
     convolution,
-    fitting,
+    derive_convolution,
+    derive_dense,
+    derive_output,
+    derive_pooling,
+    derive_windows,
     locally_connected,
     pooling,
     sliding,
-    work_out_convolution,
-    work_out_dense,
-    work_out_inverse,
-    work_out_maps,
-    work_out_pooling,
+    solve_for_window,
 )
 from convscope.geometry import dense as dense_layer
 
@@ -118,13 +118,13 @@ def geometry(
         return
     if dense is not None:
         cost = dense_layer(input, dense, bias=not no_bias)
-        _print(work_out_dense(input, cost), _result(input, cost), json=json)
+        _print(derive_dense(input, cost), _result(input, cost), json=json)
         return
     sides = _pair(kernel or "", "--kernel")
     spacing = _pair(dilation or "1", "--dilation")
     step = _pair(stride, "--stride") if stride else sides if pool else (1, 1)
     pads = _padding("same" if same else padding or "0")
-    axes = sliding(input, sides, stride=step, padding=pads, dilation=spacing, ceil=ceil)
+    axes = sliding(input, sides, stride=step, padding=pads, dilation=spacing, ceil_mode=ceil)
     if filters is not None:
         parts = 1 if groups is None else groups
         count = locally_connected if local else convolution
@@ -138,12 +138,12 @@ def geometry(
             groups=parts,
             bias=not no_bias,
         )
-        worked = work_out_convolution(input, axes, cost, groups=parts, local=local)
+        worked = derive_convolution(input, axes, cost, groups=parts, local=local)
     elif pool is not None:
-        cost = pooling(input, sides, stride=step, padding=pads, dilation=spacing, ceil=ceil)
-        worked = work_out_pooling(input, axes, cost)
+        cost = pooling(input, sides, stride=step, padding=pads, dilation=spacing, ceil_mode=ceil)
+        worked = derive_pooling(input, axes, cost)
     else:
-        cost, worked = None, work_out_maps(axes)
+        cost, worked = None, derive_output(axes)
     _print(worked, _result(input, cost, axes), json=json)
 
 
@@ -215,7 +215,7 @@ def _solve_inverse(
     input: Volume,  # noqa: A002
     output: Volume,
     known: Mapping[str, str | None],
-) -> tuple[Worked, Result]:
+) -> tuple[Derivation, Result]:
     fixed = {
         name: _numbers(text, f"--{name}", most=1, example="3")[0]
         for name, text in known.items()
@@ -226,7 +226,7 @@ def _solve_inverse(
         for name, largest in (("kernel", 11), ("stride", 4))
     }
     vertical, horizontal = (
-        fitting(size, units, kernels=bounds["kernel"], strides=bounds["stride"])
+        solve_for_window(size, units, kernels=bounds["kernel"], strides=bounds["stride"])
         for size, units in ((input.height, output.height), (input.width, output.width))
     )
     windows = [
@@ -234,7 +234,7 @@ def _solve_inverse(
         for window in vertical
         if window in horizontal and window.padding == fixed.get("padding", window.padding)
     ]
-    worked = work_out_inverse(input, windows[:_SHOWN])
+    worked = derive_windows(input, windows[:_SHOWN])
     if not windows:
         limits = {name: f"up to {bound[-1]}" for name, bound in bounds.items()} | fixed
         searched = ", ".join(f"{name} {limit}" for name, limit in limits.items())
@@ -264,12 +264,15 @@ def _result(
         vertical, horizontal = axes
         if cost is None:
             result["output"] = {"height": vertical.output, "width": horizontal.output}
-        result["padding"] = {"vertical": vertical.pads, "horizontal": horizontal.pads}
+        result["padding"] = {
+            "vertical": vertical.padding_pair,
+            "horizontal": horizontal.padding_pair,
+        }
         result["unread"] = {"rows": vertical.uncovered, "columns": horizontal.uncovered}
     return result
 
 
-def _print(worked: Worked, result: Result, *, json: bool) -> None:
+def _print(worked: Derivation, result: Result, *, json: bool) -> None:
     if isinstance(sys.stdout, TextIOWrapper):  # the dot of a product is not ASCII
         sys.stdout.reconfigure(errors="backslashreplace")
     if json:

@@ -187,10 +187,10 @@ def dropout(op: OperationView, at: Index) -> Sum | Identity:
 def drop_path(op: OperationView, at: Index) -> Sum | Identity:
     """y = p·x with the survival probability p; in training mode s·x, with s drawn as 1 or 0."""
     layer = op.layer
-    survival = 1 - layer.rate
+    survival = 1 - layer.drop_prob
     if layer.training:
-        return _masked(op, at, 1 / survival if layer.rescale else 1.0)
-    if layer.rescale:
+        return _masked(op, at, 1 / survival if layer.scale_by_keep else 1.0)
+    if layer.scale_by_keep:
         return _unchanged(op, at)
     return sum_of_products(op, Terms(op.terms_of(op.input(), [at], weights=survival)), "y = p·x")
 

@@ -15,7 +15,7 @@ from convscope.data.resize import resize_image
 from convscope.errors import RequestError
 from convscope.runs.network import load_network
 from convscope.weights import load_weights
-from convscope.weights.adapt import first_filters, outputs
+from convscope.weights.adapt import first_conv_weight, num_outputs
 from convscope.weights.load import with_channels
 from convscope.weights.torchvision_releases import imagenet_card
 from convscope.zoo import create_model, default_input
@@ -78,10 +78,10 @@ def _assumed_card(
     Whether the network returns logits is tried, unless it is known.
     """
     state = net.state_dict()
-    filters = first_filters(state)
+    filters = first_conv_weight(state)
     channels = state[filters].shape[1] if filters else 3
     card = with_channels(imagenet_card(), 1 if channels == 1 else 3)
-    classes = tuple(map(str, range(max(outputs(state), 2))))
+    classes = tuple(map(str, range(max(num_outputs(state), 2))))
     card = replace(card, classes=classes, input_size=size or card.input_size, resize_size=None)
     if returns_logits:
         return card

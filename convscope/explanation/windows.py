@@ -6,7 +6,7 @@ import numpy as np
 
 from convscope.explanation.operation_view import Index, OperationView, index_grid
 from convscope.explanation.products import sum_of_products, weighted_terms
-from convscope.geometry import pads
+from convscope.geometry import padding_pair
 from convscope.receptive.windows import per_axis
 from convscope.terms import Integers, Sum
 
@@ -115,7 +115,11 @@ def _window(
         for name, default in (("stride", 1), ("padding", 0), ("dilation", 1))
     )
     return [
-        (stride, pads(side, size, stride=stride, padding=pad, dilation=dilation)[0], dilation)
+        (
+            stride,
+            padding_pair(side, size, stride=stride, padding=pad, dilation=dilation)[0],
+            dilation,
+        )
         for side, size, stride, pad, dilation in zip(
             sides, kernel, strides, paddings, dilations, strict=True
         )

@@ -73,7 +73,7 @@ class FilterAnalysis:
                     value if isinstance(value, int) else value[0]
                     for value in (module.kernel_size, module.stride)
                 )
-                field = field.through(kernel, stride=stride)
+                field = field.compose(kernel, stride=stride)
         return field
 
     def _run(self, images: Tensor, start: int, stop: int | None) -> Tensor:

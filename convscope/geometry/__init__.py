@@ -22,45 +22,51 @@ from convscope.geometry.cost import (
     pooling,
     sliding,
 )
-from convscope.geometry.coverage import tell_uncovered, uncovered
-from convscope.geometry.field import Field
-from convscope.geometry.inverse import Window, fitting
-from convscope.geometry.sizes import Padding, output_size, pads, same_padding, span
-from convscope.geometry.support import Support
-from convscope.geometry.worked import (
-    Worked,
-    work_out_convolution,
-    work_out_dense,
-    work_out_inverse,
-    work_out_maps,
-    work_out_pooling,
+from convscope.geometry.coverage import describe_uncovered, uncovered
+from convscope.geometry.derivation import (
+    Derivation,
+    derive_convolution,
+    derive_dense,
+    derive_output,
+    derive_pooling,
+    derive_windows,
 )
+from convscope.geometry.field import Field
+from convscope.geometry.inverse import Window, solve_for_window
+from convscope.geometry.sizes import (
+    Padding,
+    effective_kernel,
+    output_size,
+    padding_pair,
+    same_padding,
+)
+from convscope.geometry.support import Support
 
 __all__ = [
     "Axis",
     "Cost",
+    "Derivation",
     "Field",
     "MapPadding",
     "Padding",
     "Support",
     "Volume",
     "Window",
-    "Worked",
     "convolution",
     "dense",
-    "fitting",
+    "derive_convolution",
+    "derive_dense",
+    "derive_output",
+    "derive_pooling",
+    "derive_windows",
+    "describe_uncovered",
+    "effective_kernel",
     "locally_connected",
     "output_size",
-    "pads",
+    "padding_pair",
     "pooling",
     "same_padding",
     "sliding",
-    "span",
-    "tell_uncovered",
+    "solve_for_window",
     "uncovered",
-    "work_out_convolution",
-    "work_out_dense",
-    "work_out_inverse",
-    "work_out_maps",
-    "work_out_pooling",
 ]

@@ -25,17 +25,17 @@ class Axis:
     stride: int = 1
     padding: Padding = 0
     dilation: int = 1
-    ceil: bool = False
+    ceil_mode: bool = False
 
     @property
-    def span(self) -> int:
+    def effective_kernel(self) -> int:
         """Cells from the first tap to the last."""
-        return sizes.span(self.kernel, dilation=self.dilation)
+        return sizes.effective_kernel(self.kernel, dilation=self.dilation)
 
     @property
-    def pads(self) -> tuple[int, int]:
+    def padding_pair(self) -> tuple[int, int]:
         """Cells of padding (before, after)."""
-        return sizes.pads(
+        return sizes.padding_pair(
             self.size,
             self.kernel,
             stride=self.stride,
@@ -52,7 +52,7 @@ class Axis:
             stride=self.stride,
             padding=self.padding,
             dilation=self.dilation,
-            ceil=self.ceil,
+            ceil_mode=self.ceil_mode,
         )
 
     @property
@@ -64,24 +64,27 @@ class Axis:
             stride=self.stride,
             padding=self.padding,
             dilation=self.dilation,
-            ceil=self.ceil,
+            ceil_mode=self.ceil_mode,
         )
 
     @property
     def next_exact(self) -> int:
         """The smallest input, of this size or larger, in which the stride comes out whole."""
-        return self.size + -(self.size - self.span + sum(self.pads)) % self.stride
+        return (
+            self.size + -(self.size - self.effective_kernel + sum(self.padding_pair)) % self.stride
+        )
 
     @property
     def formula(self) -> str:
         """(N - F + P + P')/S + 1 with the numbers put in, and how the quotient was rounded."""
-        before, after = self.pads
+        before, after = self.padding_pair
         around = f"2·{before}" if before == after else f"{before} + {after}"
-        quotient = Fraction(self.size - self.span + before + after, self.stride) + 1
-        told = f"({self.size} - {self.span} + {around})/{self.stride} + 1 {_decimal(quotient)}"
-        rounded = -(-quotient // 1) if self.ceil else quotient // 1
+        quotient = Fraction(self.size - self.effective_kernel + before + after, self.stride) + 1
+        numerator = f"{self.size} - {self.effective_kernel} + {around}"
+        told = f"({numerator})/{self.stride} + 1 {_decimal(quotient)}"
+        rounded = -(-quotient // 1) if self.ceil_mode else quotient // 1
         if rounded != quotient:
-            told += f", rounded {'up' if self.ceil else 'down'} to {rounded}"
+            told += f", rounded {'up' if self.ceil_mode else 'down'} to {rounded}"
         if rounded != self.output:
             told += f", less a window that would begin outside: {self.output}"
         return told
@@ -90,12 +93,13 @@ class Axis:
     def padding_formula(self) -> str:
         """How "same" comes to its padding: the cells that the windows need beyond the input."""
         if self.stride == 1:
-            missing = self.span - 1
+            missing = self.effective_kernel - 1
             apart = f"{self.dilation}·" if self.dilation > 1 else ""
             told = f"{apart}({self.kernel} - 1)/2 {_decimal(Fraction(missing, 2))}"
         else:
-            missing = (self.output - 1) * self.stride + self.span - self.size
-            told = f"({self.output} - 1)·{self.stride} + {self.span} - {self.size} = {missing}"
+            kernel = self.effective_kernel
+            missing = (self.output - 1) * self.stride + kernel - self.size
+            told = f"({self.output} - 1)·{self.stride} + {kernel} - {self.size} = {missing}"
         if missing < 0:
             return f"{told}, so none"
         return f"{told}, the odd one after" if missing % 2 else told

@@ -72,7 +72,7 @@ class Cost:
 
 
 def convolution(
-    input: Volume,  # noqa: A002
+    volume: Volume,
     filters: int,
     kernel: int | tuple[int, int],
     *,
@@ -95,8 +95,8 @@ def convolution(
         >>> convolution(Volume(3, 64, 64), 10, 5, padding=2).parameters
         760
     """
-    pairs = _pairs(input, filters, groups)
-    axes = sliding(input, kernel, stride=stride, padding=padding, dilation=dilation)
+    pairs = _pairs(volume, filters, groups)
+    axes = sliding(volume, kernel, stride=stride, padding=padding, dilation=dilation)
     output = Volume(filters, axes[0].output, axes[1].output)
     links = pairs if links is None else links
     if not 1 <= links <= pairs:
@@ -114,7 +114,7 @@ def convolution(
 
 
 def locally_connected(
-    input: Volume,  # noqa: A002
+    volume: Volume,
     filters: int,
     kernel: int | tuple[int, int],
     *,
@@ -135,7 +135,7 @@ def locally_connected(
         252000
     """
     shared = convolution(
-        input,
+        volume,
         filters,
         kernel,
         stride=stride,
@@ -153,13 +153,13 @@ def locally_connected(
     )
 
 
-def dense(input: Volume, units: int, *, bias: bool = True) -> Cost:  # noqa: A002
+def dense(volume: Volume, units: int, *, bias: bool = True) -> Cost:
     """Count a fully connected layer: K·(N + 1) parameters for K units on N inputs.
 
     >>> dense(Volume(3, 32, 32), 10).parameters
     30730
     """
-    weights, biases = units * input.units, units if bias else 0
+    weights, biases = units * volume.units, units if bias else 0
     return Cost(
         output=Volume(units, 1, 1),
         weights=weights,
@@ -170,13 +170,13 @@ def dense(input: Volume, units: int, *, bias: bool = True) -> Cost:  # noqa: A00
 
 
 def pooling(
-    input: Volume,  # noqa: A002
+    volume: Volume,
     kernel: int | tuple[int, int],
     *,
     stride: int | tuple[int, int] | None = None,
     padding: MapPadding = 0,
     dilation: int | tuple[int, int] = 1,
-    ceil: bool = False,
+    ceil_mode: bool = False,
     trainable: bool = False,
 ) -> Cost:
     """Count a pooling layer, map by map; the stride is the kernel size where it is None.
@@ -192,10 +192,12 @@ def pooling(
         5880
     """
     step = kernel if stride is None else stride
-    axes = sliding(input, kernel, stride=step, padding=padding, dilation=dilation, ceil=ceil)
+    axes = sliding(
+        volume, kernel, stride=step, padding=padding, dilation=dilation, ceil_mode=ceil_mode
+    )
     _refuse_wide_padding(axes)
-    output = Volume(input.channels, axes[0].output, axes[1].output)
-    learned = input.channels if trainable else 0
+    output = Volume(volume.channels, axes[0].output, axes[1].output)
+    learned = volume.channels if trainable else 0
     return Cost(
         output=output,
         weights=learned,
@@ -206,13 +208,13 @@ def pooling(
 
 
 def sliding(
-    input: Volume,  # noqa: A002
+    volume: Volume,
     kernel: int | tuple[int, int],
     *,
     stride: int | tuple[int, int] = 1,
     padding: MapPadding = 0,
     dilation: int | tuple[int, int] = 1,
-    ceil: bool = False,
+    ceil_mode: bool = False,
 ) -> tuple[Axis, Axis]:
     """Take the two axes of a window apart: the vertical one, the horizontal one."""
     above, beside = padding if isinstance(padding, tuple) else (padding, padding)
@@ -220,8 +222,8 @@ def sliding(
     down, right = _pair(stride)
     apart, aside = _pair(dilation)
     return (
-        Axis(input.height, tall, down, above, apart, ceil),
-        Axis(input.width, wide, right, beside, aside, ceil),
+        Axis(volume.height, tall, down, above, apart, ceil_mode),
+        Axis(volume.width, wide, right, beside, aside, ceil_mode),
     )
 
 
@@ -229,23 +231,24 @@ def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
     return value if isinstance(value, tuple) else (value, value)
 
 
-def _pairs(input: Volume, filters: int, groups: int) -> int:  # noqa: A002
+def _pairs(volume: Volume, filters: int, groups: int) -> int:
     """How many pairs of an input map and a filter that sees it there are."""
     for number, name in ((filters, "filters"), (groups, "groups")):
         if number < 1:
             raise RequestError(f"{number} {name} are impossible: 1 or more are needed.")
-    if input.channels % groups or filters % groups:
+    if volume.channels % groups or filters % groups:
         raise RequestError(
-            f"{groups} groups do not divide {input.channels} channels and {filters} filters; "
-            f"{math.gcd(input.channels, filters)} would. Choose a number that divides both."
+            f"{groups} groups do not divide {volume.channels} channels and {filters} filters; "
+            f"{math.gcd(volume.channels, filters)} would. Choose a number that divides both."
         )
-    return filters * input.channels // groups
+    return filters * volume.channels // groups
 
 
 def _refuse_wide_padding(axes: tuple[Axis, Axis]) -> None:
     for axis in axes:
-        if max(axis.pads) > axis.kernel // 2:
+        padding = max(axis.padding_pair)
+        if padding > axis.kernel // 2:
             raise RequestError(
-                f"A padding of {max(axis.pads)} is more than half of the kernel of {axis.kernel}: "
-                f"a window could hold nothing to pool. Pad by {axis.kernel // 2} at most."
+                f"A padding of {padding} is more than half of the kernel of {axis.kernel}: a "
+                f"window could cover padding only. Pad by at most {axis.kernel // 2}."
             )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from convscope.geometry.sizes import Padding, output_size, pads
+from convscope.geometry.sizes import Padding, output_size, padding_pair
 
 _LISTED = 6  # indices told before the rest is only counted
 
@@ -14,7 +14,7 @@ def uncovered(
     stride: int = 1,
     padding: Padding = 0,
     dilation: int = 1,
-    ceil: bool = False,
+    ceil_mode: bool = False,
 ) -> tuple[int, ...]:
     """List the input cells along one axis, counted from 0, that no window reads.
 
@@ -26,9 +26,9 @@ def uncovered(
         >>> uncovered(6, 3, stride=2), uncovered(7, 2, stride=3)
         ((5,), (2, 5, 6))
     """
-    before, _ = pads(size, kernel, stride=stride, padding=padding, dilation=dilation)
+    before, _ = padding_pair(size, kernel, stride=stride, padding=padding, dilation=dilation)
     windows = output_size(
-        size, kernel, stride=stride, padding=padding, dilation=dilation, ceil=ceil
+        size, kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
     )
     read = _repeated(_repeated(1, kernel, dilation), windows, stride) >> before
     return tuple(cell for cell in range(size) if not read >> cell & 1)
@@ -44,7 +44,9 @@ def _repeated(bits: int, count: int, step: int) -> int:
     return bits
 
 
-def tell_uncovered(rows: Sequence[int], columns: Sequence[int], *, height: int, width: int) -> str:
+def describe_uncovered(
+    rows: Sequence[int], columns: Sequence[int], *, height: int, width: int
+) -> str:
     """Say in words which rows and columns of a map are never read; "" where all are.
 
     `rows` and `columns` are what `uncovered` finds along the two axes of a map of `height` and

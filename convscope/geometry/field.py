@@ -27,12 +27,12 @@ class Field:
     start: int = 0
 
     @classmethod
-    def whole(cls, length: int) -> Self:
+    def covering(cls, length: int) -> Self:
         """The field of units that all look at an image of `length` pixels: of a dense layer."""
         return cls(size=length, jump=0)
 
-    def through(
-        self, kernel: int, *, stride: int = 1, before: int = 0, dilation: int = 1
+    def compose(
+        self, kernel: int, *, stride: int = 1, padding_before: int = 0, dilation: int = 1
     ) -> "Field":
         """The field behind a convolution or pooling with `before` cells of padding before it.
 
@@ -45,7 +45,7 @@ class Field:
         return Field(
             size=self.size + (kernel - 1) * dilation * self.jump,
             jump=self.jump * stride,
-            start=self.start - before * self.jump,
+            start=self.start - padding_before * self.jump,
         )
 
     def union(self, other: "Field") -> "Field":

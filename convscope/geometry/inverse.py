@@ -16,7 +16,7 @@ class Window:
     padding: int
 
 
-def fitting(
+def solve_for_window(
     size: int,
     output: int,
     *,

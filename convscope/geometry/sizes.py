@@ -9,7 +9,7 @@ Padding = int | tuple[int, int] | Literal["same", "valid"]
 none."""
 
 
-def span(kernel: int, *, dilation: int = 1) -> int:
+def effective_kernel(kernel: int, *, dilation: int = 1) -> int:
     """Count the cells from a kernel's first tap to its last: D·(F - 1) + 1.
 
     F is the kernel size, D the dilation: the distance between two taps.
@@ -20,7 +20,7 @@ def span(kernel: int, *, dilation: int = 1) -> int:
     return dilation * (kernel - 1) + 1
 
 
-def pads(
+def padding_pair(
     size: int, kernel: int, *, stride: int = 1, padding: Padding = 0, dilation: int = 1
 ) -> tuple[int, int]:
     """Say how many cells a padding puts before and after an input of `size` cells.
@@ -42,7 +42,9 @@ def pads(
         return 0, 0
     if padding == "same":
         windows = -(-size // stride)
-        missing = max(0, (windows - 1) * stride + span(kernel, dilation=dilation) - size)
+        missing = max(
+            0, (windows - 1) * stride + effective_kernel(kernel, dilation=dilation) - size
+        )
         return missing // 2, missing - missing // 2
     if isinstance(padding, str):
         raise RequestError(f"There is no padding {padding!r}: give a number, 'same' or 'valid'.")
@@ -61,7 +63,7 @@ def output_size(
     stride: int = 1,
     padding: Padding = 0,
     dilation: int = 1,
-    ceil: bool = False,
+    ceil_mode: bool = False,
 ) -> int:
     """Count the windows along one axis: floor((N - (D·(F - 1) + 1) + P + P') / S) + 1.
 
@@ -76,9 +78,9 @@ def output_size(
         >>> output_size(112, 3, stride=2), output_size(112, 3, stride=2, ceil=True)
         (55, 56)
     """
-    before, after = pads(size, kernel, stride=stride, padding=padding, dilation=dilation)
-    padded, wide = size + before + after, span(kernel, dilation=dilation)
-    windows = (padded - wide + (stride - 1 if ceil else 0)) // stride + 1
+    before, after = padding_pair(size, kernel, stride=stride, padding=padding, dilation=dilation)
+    padded, wide = size + before + after, effective_kernel(kernel, dilation=dilation)
+    windows = (padded - wide + (stride - 1 if ceil_mode else 0)) // stride + 1
     if windows < 1:
         dilated = f" with dilation {dilation} spans {wide} cells and" if dilation > 1 else ""
         around = f" with padding {before} + {after}" if before or after else ""
@@ -87,7 +89,7 @@ def output_size(
             f"{-(-(wide - size) // 2)} on each side, or take a kernel of "
             f"{(padded - 1) // dilation + 1} or less."
         )
-    if ceil and (windows - 1) * stride >= size + before:
+    if ceil_mode and (windows - 1) * stride >= size + before:
         windows -= 1
     return windows
 
@@ -103,4 +105,4 @@ def same_padding(kernel: int, *, dilation: int = 1) -> tuple[int, int]:
         >>> same_padding(5), same_padding(4), same_padding(3, dilation=2)
         ((2, 2), (1, 2), (2, 2))
     """
-    return pads(1, kernel, padding="same", dilation=dilation)
+    return padding_pair(1, kernel, padding="same", dilation=dilation)

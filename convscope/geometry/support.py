@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from convscope.errors import RequestError
-from convscope.geometry.sizes import span
+from convscope.geometry.sizes import effective_kernel
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Support:
     """
 
     pixels: int
-    firsts: tuple[int, ...]
-    ends: tuple[int, ...]
+    starts: tuple[int, ...]
+    stops: tuple[int, ...]
 
     @classmethod
     def image(cls, pixels: int) -> "Support":
@@ -39,10 +39,10 @@ class Support:
         return cls(pixels, tuple(range(pixels)), tuple(range(1, pixels + 1)))
 
     def __len__(self) -> int:
-        return len(self.firsts)
+        return len(self.starts)
 
     def __getitem__(self, unit: int) -> tuple[int, int] | None:
-        first, end = self.firsts[unit], self.ends[unit]
+        first, end = self.starts[unit], self.stops[unit]
         return (first, end) if first < end else None
 
     def window(
@@ -50,8 +50,8 @@ class Support:
         kernel: int,
         *,
         stride: int = 1,
-        before: int = 0,
-        after: int = 0,
+        padding_before: int = 0,
+        padding_after: int = 0,
         dilation: int = 1,
         output: int | None = None,
     ) -> "Support":
@@ -65,14 +65,18 @@ class Support:
             >>> conv[0], conv[2], len(conv)
             ((0, 2), (3, 6), 3)
         """
-        wide = span(kernel, dilation=dilation)
-        windows = (len(self) + before + after - wide) // stride + 1 if output is None else output
+        wide = effective_kernel(kernel, dilation=dilation)
+        windows = (
+            (len(self) + padding_before + padding_after - wide) // stride + 1
+            if output is None
+            else output
+        )
         needed = (windows - 1) * stride + wide
-        under = self.pad(before, needed - before - len(self))
+        under = self.pad(padding_before, needed - padding_before - len(self))
         return Support(
             self.pixels,
-            _slide(under.firsts, min, kernel, dilation)[::stride],
-            _slide(under.ends, max, kernel, dilation)[::stride],
+            _slide(under.starts, min, kernel, dilation)[::stride],
+            _slide(under.stops, max, kernel, dilation)[::stride],
         )
 
     def transposed(
@@ -90,7 +94,7 @@ class Support:
         """
         apart = (len(self) - 1) * stride + 1
         spread = self.take(-1 if cell % stride else cell // stride for cell in range(apart))
-        around = span(kernel, dilation=dilation) - 1 - padding
+        around = effective_kernel(kernel, dilation=dilation) - 1 - padding
         return spread.pad(around, around + output_padding).window(kernel, dilation=dilation)
 
     def adaptive(self, output: int) -> "Support":
@@ -102,8 +106,8 @@ class Support:
         ]
         return Support(
             self.pixels,
-            tuple(min(self.firsts[cut]) for cut in cuts),
-            tuple(max(self.ends[cut]) for cut in cuts),
+            tuple(min(self.starts[cut]) for cut in cuts),
+            tuple(max(self.stops[cut]) for cut in cuts),
         )
 
     def all(self) -> "Support":
@@ -126,17 +130,17 @@ class Support:
         )
         return Support(
             self.pixels,
-            tuple(map(min, one.firsts, two.firsts)),
-            tuple(map(max, one.ends, two.ends)),
+            tuple(map(min, one.starts, two.starts)),
+            tuple(map(max, one.stops, two.stops)),
         )
 
     def cat(self, others: Iterable["Support"]) -> "Support":
         """The units of this one, then those of the others, along this same axis."""
-        firsts, ends = list(self.firsts), list(self.ends)
+        firsts, ends = list(self.starts), list(self.stops)
         for other in others:
             self._check_image(other)
-            firsts += other.firsts
-            ends += other.ends
+            firsts += other.starts
+            ends += other.stops
         return Support(self.pixels, tuple(firsts), tuple(ends))
 
     def take(self, indices: Iterable[int]) -> "Support":
@@ -148,8 +152,8 @@ class Support:
         count, kept = len(self), list(indices)
         return Support(
             self.pixels,
-            tuple(self.firsts[index] if 0 <= index < count else self.pixels for index in kept),
-            tuple(self.ends[index] if 0 <= index < count else 0 for index in kept),
+            tuple(self.starts[index] if 0 <= index < count else self.pixels for index in kept),
+            tuple(self.stops[index] if 0 <= index < count else 0 for index in kept),
         )
 
     def slice(

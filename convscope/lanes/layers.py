@@ -168,6 +168,6 @@ def _sides(
     """Height and width of what a window makes of a volume."""
     axes = zip(shape[1:], kernel, stride, padding, dilation, strict=True)
     return [
-        output_size(side, k, stride=s, padding=p, dilation=d, ceil=ceil)
+        output_size(side, k, stride=s, padding=p, dilation=d, ceil_mode=ceil)
         for side, k, s, p, d in axes
     ]

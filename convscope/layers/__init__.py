@@ -1,8 +1,8 @@
 """Layers that the papers have and torch.nn has not."""
 
 from convscope.layers.activation import ScaledTanh
-from convscope.layers.auxiliary import AUXILIARY_WEIGHT, Answers
-from convscope.layers.connection_table import TableConv2d
+from convscope.layers.auxiliary import AUXILIARY_WEIGHT, ModelOutput
+from convscope.layers.connection_table import SparseConnectionConv2d
 from convscope.layers.drop_path import DropPath, linear_decay
 from convscope.layers.fractal_join import DropPathSampler, FractalJoin
 from convscope.layers.locally_connected import LocallyConnected2d
@@ -13,17 +13,17 @@ from convscope.layers.towers import Towers
 
 __all__ = [
     "AUXILIARY_WEIGHT",
-    "Answers",
     "DropPath",
     "DropPathSampler",
     "FractalJoin",
     "LocalResponseNorm",
     "LocallyConnected2d",
     "MinPool2d",
+    "ModelOutput",
     "RadialBasis",
     "ScaledTanh",
+    "SparseConnectionConv2d",
     "Subsampling2d",
-    "TableConv2d",
     "Towers",
     "linear_decay",
 ]

@@ -23,8 +23,8 @@ class ScaledTanh(nn.Module):
         super().__init__()
         self.amplitude, self.slope = amplitude, slope
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 -- the word of the field
-        return self.amplitude * torch.tanh(self.slope * input)
+    def forward(self, x: Tensor) -> Tensor:
+        return self.amplitude * torch.tanh(self.slope * x)
 
     def extra_repr(self) -> str:
         return f"amplitude={self.amplitude}, slope={self.slope:.4g}"

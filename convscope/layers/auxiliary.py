@@ -11,7 +11,7 @@ Reference: Szegedy et al., 2015, https://arxiv.org/abs/1409.4842, section 5.
 """
 
 
-class Answers(NamedTuple):
+class ModelOutput(NamedTuple):
     """The logits (n, classes) of the main classifier, and of each auxiliary one, from below.
 
     The loss of a step is loss(logits) + AUXILIARY_WEIGHT · Σ loss(auxiliary). In eval mode a
@@ -19,4 +19,4 @@ class Answers(NamedTuple):
     """
 
     logits: Tensor
-    auxiliary: tuple[Tensor, ...]
+    aux_logits: tuple[Tensor, ...]

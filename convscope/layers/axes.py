@@ -2,10 +2,10 @@
 
 from convscope.errors import RequestError
 
-Both = int | tuple[int, int]
+IntPair = int | tuple[int, int]
 
 
-def both(name: str, value: Both, *, least: int = 1) -> tuple[int, int]:
+def pair(name: str, value: IntPair, *, minimum: int = 1) -> tuple[int, int]:
     """Read `value` as (vertical, horizontal).
 
     Raises RequestError where a number is less than `least`.
@@ -14,6 +14,6 @@ def both(name: str, value: Both, *, least: int = 1) -> tuple[int, int]:
         (2, 2)
     """
     vertical, horizontal = (value, value) if isinstance(value, int) else value
-    if min(vertical, horizontal) < least:
-        raise RequestError(f"{name} is {value}; it must be {least} or more on both axes.")
+    if min(vertical, horizontal) < minimum:
+        raise RequestError(f"{name} is {value}; it must be {minimum} or more on both axes.")
     return vertical, horizontal

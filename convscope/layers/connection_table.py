@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from convscope.errors import RequestError
-from convscope.layers.axes import Both, both
+from convscope.layers.axes import IntPair, pair
 
 
-class TableConv2d(nn.Module):
+class SparseConnectionConv2d(nn.Module):
     """Convolve each output map from its own choice of input maps.
 
     y_o = b_o + Σ_{i in table[o]} w_oi * x_i, where `table[o]` lists the input maps that output map
@@ -22,7 +22,7 @@ class TableConv2d(nn.Module):
     Raises RequestError for a table without rows, or with a row that is empty, repeats a map, or
     names one that the input has not.
 
-        >>> TableConv2d(3, [(0, 1), (1, 2), (0, 1, 2)], 5).weight.shape
+        >>> SparseConnectionConv2d(3, [(0, 1), (1, 2), (0, 1, 2)], 5).weight.shape
         torch.Size([7, 5, 5])
 
     Reference: LeCun, Bottou, Bengio & Haffner, 1998, section II.B, table I.
@@ -42,17 +42,17 @@ class TableConv2d(nn.Module):
         self,
         in_channels: int,
         table: Sequence[Sequence[int]],
-        kernel_size: Both,
+        kernel_size: IntPair,
         *,
-        stride: Both = 1,
-        padding: Both = 0,
+        stride: IntPair = 1,
+        padding: IntPair = 0,
         bias: bool = True,
     ) -> None:
         super().__init__()
         self.in_channels, self.out_channels = in_channels, len(table)
-        self.kernel_size = both("kernel_size", kernel_size)
-        self.stride = both("stride", stride)
-        self.padding = both("padding", padding, least=0)
+        self.kernel_size = pair("kernel_size", kernel_size)
+        self.stride = pair("stride", stride)
+        self.padding = pair("padding", padding, minimum=0)
         self.table = tuple(tuple(row) for row in table)
         self._check_table()
         pairs = [(out, seen) for out, row in enumerate(self.table) for seen in row]
@@ -92,8 +92,8 @@ class TableConv2d(nn.Module):
         shape = (self.out_channels, self.in_channels, *self.kernel_size)
         return self.weight.new_zeros(shape).index_put((self.links[0], self.links[1]), self.weight)
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 -- the word of the field
-        return F.conv2d(input, self.dense_weight(), self.bias, self.stride, self.padding)
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.dense_weight(), self.bias, self.stride, self.padding)
 
     def extra_repr(self) -> str:
         return (

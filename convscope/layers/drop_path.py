@@ -45,29 +45,31 @@ class DropPath(nn.Module):
     Reference: Huang et al., 2016, https://arxiv.org/abs/1603.09382, equations (2) and (5).
     """
 
-    rate: float
+    drop_prob: float
     per: Literal["batch", "sample"]
-    rescale: bool
+    scale_by_keep: bool
 
     def __init__(
         self,
-        rate: float,
+        drop_prob: float,
         *,
         per: Literal["batch", "sample"] = "batch",
-        rescale: bool = False,
+        scale_by_keep: bool = False,
     ) -> None:
         super().__init__()
-        if not 0 <= rate < 1:
-            raise RequestError(f"rate is {rate}; the probability of leaving out lies in [0, 1).")
-        self.rate, self.per, self.rescale = rate, per, rescale
+        if not 0 <= drop_prob < 1:
+            raise RequestError(
+                f"rate is {drop_prob}; the probability of leaving out lies in [0, 1)."
+            )
+        self.drop_prob, self.per, self.scale_by_keep = drop_prob, per, scale_by_keep
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 -- the word of the field
-        survival = 1 - self.rate
+    def forward(self, x: Tensor) -> Tensor:
+        survival = 1 - self.drop_prob
         if not self.training:
-            return input if self.rescale else input * survival
-        drawn = len(input) if self.per == "sample" else 1
-        survives = input.new_empty(drawn, *(1,) * (input.ndim - 1)).bernoulli_(survival)
-        return input * (survives / survival if self.rescale else survives)
+            return x if self.scale_by_keep else x * survival
+        drawn = len(x) if self.per == "sample" else 1
+        survives = x.new_empty(drawn, *(1,) * (x.ndim - 1)).bernoulli_(survival)
+        return x * (survives / survival if self.scale_by_keep else survives)
 
     def extra_repr(self) -> str:
-        return f"{self.rate:.4g}, per={self.per!r}, rescale={self.rescale}"
+        return f"{self.drop_prob:.4g}, per={self.per!r}, rescale={self.scale_by_keep}"

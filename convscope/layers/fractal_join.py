@@ -26,19 +26,19 @@ class DropPathSampler:
     """
 
     columns: int
-    rate: float
-    global_share: float
+    drop_prob: float
+    global_prob: float
     column: int | None
     only: int | None
 
-    def __init__(self, columns: int, *, rate: float = 0.15, global_share: float = 0.5) -> None:
+    def __init__(self, columns: int, *, drop_prob: float = 0.15, global_prob: float = 0.5) -> None:
         if columns < 1:
             raise RequestError(f"columns is {columns}; a block has 1 or more.")
-        if not 0 <= rate < 1:
-            raise RequestError(f"rate is {rate}; the probability of a drop lies in [0, 1).")
-        if not 0 <= global_share <= 1:
-            raise RequestError(f"global_share is {global_share}; a share lies in [0, 1].")
-        self.columns, self.rate, self.global_share = columns, rate, global_share
+        if not 0 <= drop_prob < 1:
+            raise RequestError(f"rate is {drop_prob}; the probability of a drop lies in [0, 1).")
+        if not 0 <= global_prob <= 1:
+            raise RequestError(f"global_share is {global_prob}; a share lies in [0, 1].")
+        self.columns, self.drop_prob, self.global_prob = columns, drop_prob, global_prob
         self.column = self.only = None
         self._drops = False
 
@@ -47,22 +47,22 @@ class DropPathSampler:
         alone = (
             training
             and self.only is None
-            and float(torch.rand((), device="cpu")) < self.global_share
+            and float(torch.rand((), device="cpu")) < self.global_prob
         )
         self.column = (
             int(torch.randint(1, self.columns + 1, (), device="cpu")) if alone else self.only
         )
         self._drops = training and self.column is None
 
-    def runs(self, column: int) -> bool:
+    def is_active(self, column: int) -> bool:
         """Whether a column takes part in the pass; a network need not compute those that do not."""
         return self.column is None or self.column == column
 
-    def kept(self, inputs: int) -> list[int]:
+    def draw_survivors(self, inputs: int) -> list[int]:
         """Which of a join's `inputs` survive the local drop: in order, and always at least one."""
         if not self._drops:
             return list(range(inputs))
-        survive = torch.rand(inputs, device="cpu") >= self.rate
+        survive = torch.rand(inputs, device="cpu") >= self.drop_prob
         survivors = [place for place in range(inputs) if survive[place]]
         return survivors or [int(torch.randint(inputs, (), device="cpu"))]
 
@@ -107,11 +107,11 @@ class FractalJoin(nn.Module):
         arrived = [
             volume
             for column, volume in zip(self.columns, inputs, strict=True)
-            if volume is not None and self.sampler.runs(column)
+            if volume is not None and self.sampler.is_active(column)
         ]
         if not arrived:
             return None
-        first, *rest = (arrived[place] for place in self.sampler.kept(len(arrived)))
+        first, *rest = (arrived[place] for place in self.sampler.draw_survivors(len(arrived)))
         return sum(rest, first) / (1 + len(rest)) if rest else first
 
     def extra_repr(self) -> str:

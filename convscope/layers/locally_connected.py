@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from convscope.errors import RequestError
-from convscope.geometry import output_size, same_padding, span
-from convscope.layers.axes import Both, both
+from convscope.geometry import effective_kernel, output_size, same_padding
+from convscope.layers.axes import IntPair, pair
 
 
 class LocallyConnected2d(nn.Module):
@@ -52,11 +52,11 @@ class LocallyConnected2d(nn.Module):
         in_channels: int,
         out_channels: int,
         input_size: tuple[int, int],
-        kernel_size: Both,
+        kernel_size: IntPair,
         *,
-        stride: Both = 1,
-        padding: Both = 0,
-        dilation: Both = 1,
+        stride: IntPair = 1,
+        padding: IntPair = 0,
+        dilation: IntPair = 1,
         groups: int = 1,
         bias: bool = True,
     ) -> None:
@@ -70,11 +70,11 @@ class LocallyConnected2d(nn.Module):
                 f"{groups} equal groups. Choose groups that divide both."
             )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.input_size = both("input_size", input_size)
-        self.kernel_size = both("kernel_size", kernel_size)
-        self.stride = both("stride", stride)
-        self.padding = both("padding", padding, least=0)
-        self.dilation = both("dilation", dilation)
+        self.input_size = pair("input_size", input_size)
+        self.kernel_size = pair("kernel_size", kernel_size)
+        self.stride = pair("stride", stride)
+        self.padding = pair("padding", padding, minimum=0)
+        self.dilation = pair("dilation", dilation)
         self.output_size = self._axis_output(0), self._axis_output(1)
         filters = (out_channels, in_channels // groups, *self.kernel_size)
         self.weight = nn.Parameter(torch.empty(*self.output_size, *filters))
@@ -115,13 +115,13 @@ class LocallyConnected2d(nn.Module):
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 -- the word of the field
-        if input.shape[1:] != (self.in_channels, *self.input_size):
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[1:] != (self.in_channels, *self.input_size):
             raise RequestError(
-                f"The images are {tuple(input.shape)}; this layer has filters for the positions of "
+                f"The images are {tuple(x.shape)}; this layer has filters for the positions of "
                 f"(n, {self.in_channels}, {self.input_size[0]}, {self.input_size[1]}) alone."
             )
-        patches = self._patches(input)
+        patches = self._patches(x)
         filters = self.weight.reshape(len(patches), -1, patches.shape[1])
         if self.bias is None:
             units = torch.bmm(filters, patches)
@@ -129,23 +129,23 @@ class LocallyConnected2d(nn.Module):
             units = torch.baddbmm(self.bias.reshape(*filters.shape[:2], 1), filters, patches)
         if units.requires_grad:
             units.register_hook(_contiguous)
-        units = units.view(*self.output_size, self.out_channels, len(input))
+        units = units.view(*self.output_size, self.out_channels, len(x))
         return units.permute(3, 2, 0, 1).contiguous()
 
-    def _patches(self, input: Tensor) -> Tensor:  # noqa: A002
+    def _patches(self, x: Tensor) -> Tensor:
         """What each window sees: (positions · groups, taps of a filter, n), in one copy.
 
         The batch is innermost, so that the copy moves runs of n numbers instead of single ones.
         """
         vertical, horizontal = self.padding
-        x = F.pad(input.permute(1, 2, 3, 0), (0, 0, horizontal, horizontal, vertical, vertical))
+        x = F.pad(x.permute(1, 2, 3, 0), (0, 0, horizontal, horizontal, vertical, vertical))
         x = x.contiguous()
         for axis in (0, 1):
-            wide = span(self.kernel_size[axis], dilation=self.dilation[axis])
+            wide = effective_kernel(self.kernel_size[axis], dilation=self.dilation[axis])
             x = x.unfold(axis + 1, wide, self.stride[axis])[..., :: self.dilation[axis]]
         positions = self.output_size[0] * self.output_size[1]
         taps = self.weight[0, 0, 0].numel()
-        return x.permute(1, 2, 0, 4, 5, 3).reshape(positions * self.groups, taps, len(input))
+        return x.permute(1, 2, 0, 4, 5, 3).reshape(positions * self.groups, taps, len(x))
 
     def extra_repr(self) -> str:
         return (

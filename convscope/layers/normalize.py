@@ -44,16 +44,16 @@ class LocalResponseNorm(nn.Module):
             raise RequestError(f"groups is {groups}; it must be 1 or more.")
         self.n, self.k, self.alpha, self.beta, self.groups = n, k, alpha, beta, groups
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 -- the word of the field
-        maps = input.shape[1]
+    def forward(self, x: Tensor) -> Tensor:
+        maps = x.shape[1]
         if maps % self.groups:
             raise RequestError(
                 f"{maps} maps cannot be normalized in {self.groups} equal groups. Choose groups "
                 "that divide the number of maps."
             )
-        apart = input.reshape(len(input) * self.groups, maps // self.groups, *input.shape[2:])
+        apart = x.reshape(len(x) * self.groups, maps // self.groups, *x.shape[2:])
         normed = F.local_response_norm(apart, self.n, self.n * self.alpha, self.beta, self.k)
-        return normed.reshape(input.shape)
+        return normed.reshape(x.shape)
 
     def extra_repr(self) -> str:
         letters = f"n={self.n}, k={self.k}, alpha={self.alpha}, beta={self.beta}"

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from convscope.errors import RequestError
-from convscope.layers.axes import Both, both
+from convscope.layers.axes import IntPair, pair
 
 
 class MinPool2d(nn.Module):
@@ -26,18 +26,18 @@ class MinPool2d(nn.Module):
 
     def __init__(
         self,
-        kernel_size: Both,
+        kernel_size: IntPair,
         *,
-        stride: Both | None = None,
-        padding: Both = 0,
-        dilation: Both = 1,
+        stride: IntPair | None = None,
+        padding: IntPair = 0,
+        dilation: IntPair = 1,
         ceil_mode: bool = False,
     ) -> None:
         super().__init__()
-        self.kernel_size = both("kernel_size", kernel_size)
-        self.stride = self.kernel_size if stride is None else both("stride", stride)
-        self.padding = both("padding", padding, least=0)
-        self.dilation = both("dilation", dilation)
+        self.kernel_size = pair("kernel_size", kernel_size)
+        self.stride = self.kernel_size if stride is None else pair("stride", stride)
+        self.padding = pair("padding", padding, minimum=0)
+        self.dilation = pair("dilation", dilation)
         self.ceil_mode = ceil_mode
         if any(2 * pad > size for pad, size in zip(self.padding, self.kernel_size, strict=True)):
             raise RequestError(
@@ -45,9 +45,9 @@ class MinPool2d(nn.Module):
                 "padding alone. Pad by at most half the kernel size."
             )
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 -- the word of the field
+    def forward(self, x: Tensor) -> Tensor:
         return -F.max_pool2d(
-            -input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
+            -x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
         )
 
     def extra_repr(self) -> str:
@@ -76,11 +76,11 @@ class Subsampling2d(nn.Module):
     coefficient: nn.Parameter
     bias: nn.Parameter
 
-    def __init__(self, channels: int, kernel_size: Both = 2) -> None:
+    def __init__(self, channels: int, kernel_size: IntPair = 2) -> None:
         super().__init__()
         if channels < 1:
             raise RequestError(f"channels is {channels}; subsampling needs a map or more.")
-        self.channels, self.kernel_size = channels, both("kernel_size", kernel_size)
+        self.channels, self.kernel_size = channels, pair("kernel_size", kernel_size)
         self.coefficient = nn.Parameter(torch.empty(channels))
         self.bias = nn.Parameter(torch.empty(channels))
         self.reset_parameters()
@@ -90,8 +90,8 @@ class Subsampling2d(nn.Module):
         nn.init.constant_(self.coefficient, 1 / (self.kernel_size[0] * self.kernel_size[1]))
         nn.init.zeros_(self.bias)
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
-        total = F.avg_pool2d(input, self.kernel_size, divisor_override=1)
+    def forward(self, x: Tensor) -> Tensor:
+        total = F.avg_pool2d(x, self.kernel_size, divisor_override=1)
         return torch.addcmul(self.bias[:, None, None], total, self.coefficient[:, None, None])
 
     def extra_repr(self) -> str:

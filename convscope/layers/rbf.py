@@ -35,8 +35,8 @@ class RadialBasis(nn.Module):
             )
         self.register_buffer("codes", codes.detach().clone())
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 -- the word of the field
-        return -(input[:, None] - self.codes).square().sum(-1)
+    def forward(self, x: Tensor) -> Tensor:
+        return -(x[:, None] - self.codes).square().sum(-1)
 
     def extra_repr(self) -> str:
         classes, features = self.codes.shape

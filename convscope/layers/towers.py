@@ -64,8 +64,8 @@ class Towers(nn.Module):
         self._exchanged = {name: _sees_all(layer) for name, layer in layers.items()}
         self.train(net.training)
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 -- the word of the field
-        shares = list(input.tensor_split(len(self.devices), dim=1))
+    def forward(self, x: Tensor) -> Tensor:
+        shares = list(x.tensor_split(len(self.devices), dim=1))
         for name, exchanged in self._exchanged.items():
             if exchanged:
                 whole = {device: _whole(shares, device) for device in set(self.devices)}

@@ -9,7 +9,7 @@ from torch import nn
 
 from convscope.geometry import Volume
 from convscope.geometry.cost import Cost, convolution, dense, pooling, sliding
-from convscope.geometry.worked import work_out_convolution, work_out_dense, work_out_maps
+from convscope.geometry.derivation import derive_convolution, derive_dense, derive_output
 from convscope.lessons.params import choice, integer
 from convscope.summaries.api import summarized, summary
 from convscope.summaries.rows import Row
@@ -121,7 +121,7 @@ def work_out(row: Row, below: Volume) -> list[Line]:
     counts = {"parameters": row.parameters, "connections": cost.connections}
     if row.kernel:
         axes = sliding(below, row.kernel[0], stride=(row.stride or (1,))[0])
-        lines["side of the map"] = work_out_maps(axes).rows[0][2]
+        lines["side of the map"] = derive_output(axes).rows[0][2]
         counts = {"side of the map": cost.output.height, **counts}
     counts["multiply-adds"] = row.multiply_adds
     return [
@@ -137,7 +137,7 @@ def _formulas(row: Row, below: Volume, cost: Cost) -> dict[str, str]:
     places = f"{output.height}·{output.width}"
     match row.type:
         case "Linear":
-            told = {name: formula for name, _, formula in work_out_dense(below, cost).rows}
+            told = {name: formula for name, _, formula in derive_dense(below, cost).rows}
             weights = told["parameters"].partition(":")[0]
             return {**told, "parameters": weights, "connections": weights}
         case "RadialBasis":
@@ -145,7 +145,7 @@ def _formulas(row: Row, below: Volume, cost: Cost) -> dict[str, str]:
             return {"parameters": fixed, "connections": f"{row.filters}·{below.units}"}
         case "Conv":
             axes = sliding(below, kernel)
-            told = {n: formula for n, _, formula in work_out_convolution(below, axes, cost).rows}
+            told = {n: formula for n, _, formula in derive_convolution(below, axes, cost).rows}
             return {**told, "parameters": told["parameters"].partition(":")[0]}
         case "TableConv":
             links = f"{_links()}·{kernel}·{kernel}"

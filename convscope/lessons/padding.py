@@ -37,8 +37,12 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     bias = number(state, "bias", -1e6, 1e6)
     padding = _padding(choice(state, "padding", PADDINGS))
     axis = Axis(SIDE, kernel, padding=padding)
-    windows = [places(SIDE, kernel, start=unit - axis.pads[0]) for unit in range(axis.output)]
-    sums = convolved(image, weights, bias=np.array([bias]), padding=axis.pads).ravel().tolist()
+    windows = [
+        places(SIDE, kernel, start=unit - axis.padding_pair[0]) for unit in range(axis.output)
+    ]
+    sums = (
+        convolved(image, weights, bias=np.array([bias]), padding=axis.padding_pair).ravel().tolist()
+    )
     at = min(integer(state, "at", 0, 18**2 - 1), len(sums) - 1)
     row, column = divmod(at, axis.output)
     return {
@@ -65,7 +69,7 @@ def _padding(word: str) -> Padding:
 
 def _frame(image: np.ndarray[Any, Any], axis: Axis, row: int, column: int) -> dict[str, Any]:
     """The image among its zeros, and the cells of both that one window covers."""
-    before, after = axis.pads
+    before, after = axis.padding_pair
     wide = SIDE + before + after
     outside = np.pad(np.zeros_like(image), (before, after), constant_values=1)
     taps = range(axis.kernel)
@@ -101,7 +105,7 @@ def _deep(kernel: int, padding: Padding, layers: int) -> list[int]:
     sides = [DEEP]
     for _ in range(layers):
         axis = Axis(sides[-1], kernel, padding=padding)
-        if sides[-1] + sum(axis.pads) < kernel:
+        if sides[-1] + sum(axis.padding_pair) < kernel:
             break
         sides.append(axis.output)
     return sides

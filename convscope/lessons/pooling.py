@@ -67,7 +67,7 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     at = min(integer(state, "at", 0, 4 * max(SIDES) ** 2), pooled.size - 1)
     takers = [_takers(values, kind, axis, unit, pooled) for unit in range(pooled.size)]
     say = np.bincount([place for unit in takers for place in unit], minlength=side * side)
-    cost = pooling(Volume(1, side, side), window, stride=axis.stride, padding=axis.pads[0])
+    cost = pooling(Volume(1, side, side), window, stride=axis.stride, padding=axis.padding_pair[0])
     return {
         "output": axis.output,
         "formula": axis.formula,
@@ -84,13 +84,13 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
 
 def _pooled(values: Array, kind: str, axis: Axis) -> Array:
     maps = torch.from_numpy(values)[None, None]
-    return KINDS[kind](maps, axis.kernel, axis.stride, axis.pads[0])[0, 0].numpy()
+    return KINDS[kind](maps, axis.kernel, axis.stride, axis.padding_pair[0])[0, 0].numpy()
 
 
 def _under(axis: Axis, unit: int) -> list[int]:
     """The cells of the map, counted row by row, that lie under a unit's window."""
     rows, columns = (
-        places(axis.size, axis.kernel, start=index * axis.stride - axis.pads[0])
+        places(axis.size, axis.kernel, start=index * axis.stride - axis.padding_pair[0])
         for index in divmod(unit, axis.output)
     )
     return [axis.size * y + x for y in rows for x in columns if y is not None and x is not None]

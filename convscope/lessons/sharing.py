@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from convscope.geometry import Axis, Cost, Volume, convolution, dense, locally_connected
-from convscope.geometry import work_out_convolution as worked
-from convscope.geometry import work_out_dense as worked_dense
+from convscope.geometry import derive_convolution as worked
+from convscope.geometry import derive_dense as worked_dense
 from convscope.layers import LocallyConnected2d
 from convscope.lessons.images import volume
 from convscope.lessons.params import integer

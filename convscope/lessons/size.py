@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from convscope.errors import RequestError
-from convscope.geometry import Axis, fitting, tell_uncovered
+from convscope.geometry import Axis, describe_uncovered, solve_for_window
 from convscope.lessons.params import choice, integer
 
 LARGEST = 10_000
@@ -36,7 +36,10 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
         integer(state, "dilation", 1, LARGEST),
         choice(state, "rounding", ("down", "up")) == "up",
     )
-    told = {"span": axis.span, **_inverse(axis.size, integer(state, "wanted", 1, LARGEST))}
+    told = {
+        "span": axis.effective_kernel,
+        **_inverse(axis.size, integer(state, "wanted", 1, LARGEST)),
+    }
     try:
         return told | {"problem": None, "output": axis.output} | _windows(axis)
     except RequestError as problem:
@@ -49,7 +52,7 @@ def _windows(axis: Axis) -> dict[str, Any]:
     return {
         "formula": axis.formula,
         "unread": len(unread),
-        "unread_sentence": _in_cells(tell_uncovered([], unread, height=1, width=axis.size)),
+        "unread_sentence": _in_cells(describe_uncovered([], unread, height=1, width=axis.size)),
         "next_exact": axis.next_exact,
         "drawing": _drawing(axis, frozenset(unread)),
     }
@@ -66,8 +69,10 @@ def _drawing(axis: Axis, unread: frozenset[int]) -> dict[str, Any]:
     A cell is its index (below 0, or at the size and beyond: padding) and what it is. A window has
     the places of its taps among the cells, and `before` or `after` where it goes on out of sight.
     """
-    before, after = axis.pads
-    last = (axis.output - 1) * axis.stride - before + axis.span  # the cell after the last window
+    before, after = axis.padding_pair
+    last = (
+        (axis.output - 1) * axis.stride - before + axis.effective_kernel
+    )  # the cell after the last window
     indices = range(-before, max(axis.size + after, last))
     whole_axis = len(indices) <= _DRAWN
     shown = list(indices) if whole_axis else [*indices[:_END], *indices[-_END:]]
@@ -89,16 +94,18 @@ def _kind(cell: int, size: int, unread: frozenset[int]) -> str:
 
 def _at_the_ends(axis: Axis, shown: list[int]) -> list[int]:
     """The units whose window begins among the first cells shown or ends among the last."""
-    before, _ = axis.pads
+    before, _ = axis.padding_pair
     first = range(min(axis.output, -(-_END // axis.stride)))
-    beyond = shown[_END] + before - axis.span + 1  # where the first window ends that is seen to
+    beyond = (
+        shown[_END] + before - axis.effective_kernel + 1
+    )  # where the first window ends that is seen to
     last = range(max(0, -(-beyond // axis.stride)), axis.output)
     return sorted({*first, *last})
 
 
 def _window(axis: Axis, unit: int, places: Mapping[int, int]) -> dict[str, Any]:
-    start = unit * axis.stride - axis.pads[0]
-    ends = (start, start + axis.span - 1)
+    start = unit * axis.stride - axis.padding_pair[0]
+    ends = (start, start + axis.effective_kernel - 1)
     taps = [places[cell] for cell in places if _is_tap(cell - start, axis)]
     return {
         "unit": unit,
@@ -111,20 +118,20 @@ def _window(axis: Axis, unit: int, places: Mapping[int, int]) -> dict[str, Any]:
 
 
 def _is_tap(offset: int, axis: Axis) -> bool:
-    return 0 <= offset < axis.span and offset % axis.dilation == 0
+    return 0 <= offset < axis.effective_kernel and offset % axis.dilation == 0
 
 
 @lru_cache(maxsize=64)
 def _inverse(size: int, wanted: int) -> dict[str, Any]:
     """The windows of usual kernels and strides that make `wanted` units of `size` cells."""
-    found = fitting(size, wanted, kernels=_KERNELS, strides=_STRIDES)
+    found = solve_for_window(size, wanted, kernels=_KERNELS, strides=_STRIDES)
     axes = [Axis(size, window.kernel, window.stride, window.padding) for window in found]
     return {
         "fitting": [
             {
                 "kernel": axis.kernel,
                 "stride": axis.stride,
-                "padding": axis.pads[0],
+                "padding": axis.padding_pair[0],
                 "formula": axis.formula,
                 "unread": len(axis.uncovered),
             }

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from convscope.geometry import Axis, tell_uncovered
+from convscope.geometry import Axis, describe_uncovered
 from convscope.lessons.params import cells, choice, integer
 from convscope.lessons.window import FILTERS, convolved, covered, places, products, ready, under
 
@@ -49,7 +49,7 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
         "terms": products(under(image, rows, columns), weights),
         "total": sums[at],
         "unread": unread,
-        "sentence": tell_uncovered(axis.uncovered, axis.uncovered, height=side, width=side),
+        "sentence": describe_uncovered(axis.uncovered, axis.uncovered, height=side, width=side),
         "formula": axis.formula,
         "next": axis.next_exact,
     }

@@ -135,7 +135,7 @@ def _stack(deep: int, channels: int) -> dict[str, Any]:
     """
     fields = [Field()]
     for _ in range(deep):
-        fields.append(fields[-1].through(3))
+        fields.append(fields[-1].compose(3))
     side = fields[-1].size
     volume = Volume(channels, side, side)
     small = convolution(volume, channels, 3, padding=1, bias=False)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from convscope.geometry import Volume, convolution, sliding, work_out_convolution
+from convscope.geometry import Volume, convolution, derive_convolution, sliding
 from convscope.lessons.params import cells, choice, integer, number
 from convscope.lessons.window import convolved, covered, places, products, under
 
@@ -65,7 +65,7 @@ def _layer(state: Mapping[str, Any]) -> dict[str, Any]:
     padding = integer(state, "padding", 0, 3)
     volume = Volume(channels, side, side)
     cost = convolution(volume, filters, kernel, padding=padding)
-    worked = work_out_convolution(volume, sliding(volume, kernel, padding=padding), cost)
+    worked = derive_convolution(volume, sliding(volume, kernel, padding=padding), cost)
     return {
         "input": [channels, side, side],
         "filter": [channels, kernel, kernel],

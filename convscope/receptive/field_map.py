@@ -40,24 +40,29 @@ class AxisField:
         """Pixels of a unit's field; of the largest, where units differ."""
         if self.field is not None:
             return self.field.size
-        ends = zip(self.support.firsts, self.support.ends, strict=True)
+        ends = zip(self.support.starts, self.support.stops, strict=True)
         return max(0, *(end - first for first, end in ends))
 
     def window(
         self, kernel: int, *, stride: int, before: int, after: int, dilation: int, output: int
     ) -> "AxisField":
         """Behind a window that slides along the axis."""
-        field = self.field and self.field.through(
-            kernel, stride=stride, before=before, dilation=dilation
+        field = self.field and self.field.compose(
+            kernel, stride=stride, padding_before=before, dilation=dilation
         )
         support = self.support.window(
-            kernel, stride=stride, before=before, after=after, dilation=dilation, output=output
+            kernel,
+            stride=stride,
+            padding_before=before,
+            padding_after=after,
+            dilation=dilation,
+            output=output,
         )
         return AxisField(field, support)
 
     def all(self) -> "AxisField":
         """One unit that depends on whatever any unit here depends on."""
-        return AxisField(self.field and self.field.through(len(self.support)), self.support.all())
+        return AxisField(self.field and self.field.compose(len(self.support)), self.support.all())
 
     def spread(self) -> "AxisField":
         """As many units as here, each of which depends on whatever any of them depends on."""
@@ -94,7 +99,7 @@ class AxisField:
     @property
     def is_empty(self) -> bool:
         """Whether no unit depends on any pixel, and there is no field either."""
-        return self.field is None and max(self.support.ends, default=0) == 0
+        return self.field is None and max(self.support.stops, default=0) == 0
 
     def union(self, other: "AxisField") -> "AxisField":
         """Where two operands meet; a single unit meets every unit of the other."""

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from convscope.geometry import Support, pads
+from convscope.geometry import Support, padding_pair
 from convscope.receptive.branches import merge_channels, mix, repeat_unit, split_channels
 from convscope.receptive.field_map import Axes, AxisField, FieldMap, UnknownDependency, length
 from convscope.recording import Operation
@@ -74,7 +74,7 @@ def _slide(
 
     def sliding(size: int, step: int, around: Any, apart: int, output: int) -> Change:
         def change(axis: AxisField) -> AxisField:
-            before, after = pads(
+            before, after = padding_pair(
                 len(axis.support), size, stride=step, padding=around, dilation=apart
             )
             return axis.window(
@@ -131,7 +131,7 @@ def sliding_layer(operation: Operation, operands: Sequence[FieldMap]) -> FieldMa
     fields = operands[0]
     if operation.kind == "LocallyConnected2d":
         fields = _filter_channels(operation, fields, 2)
-    elif operation.kind == "TableConv2d":  # a filter takes some of the maps
+    elif operation.kind == "SparseConnectionConv2d":  # a filter takes some of the maps
         fields = _filter_channels(operation, fields.merged(), 2)
     return _slide(
         operation,

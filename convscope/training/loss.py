@@ -8,12 +8,12 @@ from torch.nn import functional as F
 
 from convscope.card import Card
 from convscope.inference import to_logits
-from convscope.layers import AUXILIARY_WEIGHT, Answers
+from convscope.layers import AUXILIARY_WEIGHT, ModelOutput
 from convscope.training.config import TrainConfig
 
 
 def loss_and_logits(
-    answer: Tensor | Answers,
+    answer: Tensor | ModelOutput,
     targets: Tensor,
     card: Card,
     *,
@@ -25,7 +25,7 @@ def loss_and_logits(
     That of each auxiliary classifier is added, times AUXILIARY_WEIGHT. Of a network that returns
     probabilities, it is -ln p of the true class: no second softmax is applied.
     """
-    output, auxiliary = answer if isinstance(answer, Answers) else (answer, ())
+    output, auxiliary = answer if isinstance(answer, ModelOutput) else (answer, ())
     logits = to_logits(output, card)
     loss = F.cross_entropy(logits, targets, weights, label_smoothing=smoothing)
     for other in auxiliary:

@@ -27,7 +27,7 @@ from convscope.data.source import NAMES
 from convscope.errors import RequestError, WorkError
 from convscope.training.callbacks.base import Watcher
 from convscope.training.config import TrainConfig
-from convscope.weights.adapt import fit_weights
+from convscope.weights.adapt import adapt_weights
 from convscope.weights.load import with_channels
 from convscope.weights.source import Weights
 from convscope.zoo import default_input
@@ -211,9 +211,9 @@ def start_from(weights: Weights, net: nn.Module, card: Card) -> Card:
 
     Raises RequestError, with nothing changed, where they are not the network's.
     """
-    fitted = fit_weights(weights, net)
-    fitted.pour(net)
-    return replace(card, provenance={**card.provenance, **fitted.told})
+    fitted = adapt_weights(weights, net)
+    fitted.load_into(net)
+    return replace(card, provenance={**card.provenance, **fitted.report})
 
 
 def told(settings: TrainConfig, dataset: Dataset, card: Card, net: nn.Module) -> str:

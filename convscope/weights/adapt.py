@@ -11,7 +11,7 @@ from convscope.weights.source import Weights
 
 
 @dataclass(frozen=True)
-class Fitted:
+class AdaptedWeights:
     """Weights in the names and shapes of one network.
 
     Attributes:
@@ -20,14 +20,14 @@ class Fitted:
     """
 
     tensors: Mapping[str, Tensor]
-    told: Mapping[str, str]
+    report: Mapping[str, str]
 
-    def pour(self, net: nn.Module) -> None:
+    def load_into(self, net: nn.Module) -> None:
         """Put them into the network."""
         net.load_state_dict({**net.state_dict(), **self.tensors})
 
 
-def fit_weights(weights: Weights, net: nn.Module) -> Fitted:
+def adapt_weights(weights: Weights, net: nn.Module) -> AdaptedWeights:
     """Bring weights into the names and shapes of a network, which stays as it is.
 
     - A head with another number of classes (all of them, where there are several) is left out.
@@ -51,21 +51,23 @@ def fit_weights(weights: Weights, net: nn.Module) -> Fitted:
     for name, tensor in tensors.items():
         if tensor.dim() == 4 and own[name].dim() == 2:
             tensors[name] = tensor.flatten(1)
-    first = first_filters(own)
+    first = first_conv_weight(own)
     if first and tensors[first].shape[1] == 3 and own[first].shape[1] == 1:
         tensors[first] = tensors[first].sum(1, keepdim=True)
         told["weights_input"] = "summed over the colors"
     head = _other_head(tensors, own, weights.source)
     told["weights_head"] = "as it was built" if head else "theirs"
-    return Fitted({name: t for name, t in tensors.items() if _layer(name) not in head}, told)
+    return AdaptedWeights(
+        {name: t for name, t in tensors.items() if _layer(name) not in head}, told
+    )
 
 
-def first_filters(own: Mapping[str, Tensor]) -> str | None:
+def first_conv_weight(own: Mapping[str, Tensor]) -> str | None:
     """The name of the first convolution's weight in a state dict."""
     return next((name for name, tensor in own.items() if tensor.dim() == 4), None)
 
 
-def outputs(own: Mapping[str, Tensor]) -> int:
+def num_outputs(own: Mapping[str, Tensor]) -> int:
     """How many numbers the last layer with weights answers with."""
     return own[_last(own)].shape[0]
 

@@ -9,7 +9,7 @@ from torch import nn
 from convscope.card import Card
 from convscope.data.download import DownloadCallback
 from convscope.errors import RequestError
-from convscope.weights.adapt import first_filters, fit_weights, outputs
+from convscope.weights.adapt import adapt_weights, first_conv_weight, num_outputs
 from convscope.weights.source import open_weights
 from convscope.weights.torchvision_releases import imagenet_card
 from convscope.zoo.check import network_output
@@ -32,16 +32,16 @@ def load_weights(
     are not those of the network; then nothing in it has changed. WorkError for a failed download.
     """
     weights = open_weights(source, progress=progress)
-    fitted = fit_weights(weights, net)
+    fitted = adapt_weights(weights, net)
     own = net.state_dict()
     card = weights.card or imagenet_card()
-    filters = first_filters(own)
+    filters = first_conv_weight(own)
     card = with_channels(card, own[filters].shape[1] if filters else card.in_channels)
-    if len(card.classes) != outputs(own):
-        card = replace(card, classes=tuple(map(str, range(outputs(own)))))
-    told = {} if weights.card else {"weights_pictures": "not told; prepared as ImageNet's"}
-    card = replace(card, provenance={**card.provenance, **fitted.told, **told})
-    fitted.pour(net)
+    if len(card.classes) != num_outputs(own):
+        card = replace(card, classes=tuple(map(str, range(num_outputs(own)))))
+    told = {} if weights.card else {"weights_preprocessing": "not told; prepared as ImageNet's"}
+    card = replace(card, provenance={**card.provenance, **fitted.report, **told})
+    fitted.load_into(net)
     output = network_output(net, in_channels=card.in_channels, input_size=card.input_size)
     return replace(card, output=output)
 

@@ -7,9 +7,9 @@ from functools import partial
 
 from convscope.errors import RequestError
 from convscope.zoo import ZOO
-from convscope.zoo.names import Names, ours
+from convscope.zoo.parameter_names import NameMap, rename_parameter
 
-TODAYS: Names = (
+TODAYS: NameMap = (
     (r"(.*\.denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2."),  # torchvision's files of DenseNet
     (r"pre_logits\.fc1\.", "classifier.0."),  # timm's VGG
     (r"pre_logits\.fc2\.", "classifier.3."),
@@ -73,8 +73,8 @@ def match_names(file: Collection[str], network: Collection[str], *, source: str)
 def _renamings() -> Iterator[tuple[str, Renaming]]:
     """Whose names there are, and what makes ours of one of them."""
     yield "equal", lambda name: name
-    yield "torchvision's", partial(ours, names=TODAYS)
-    tables: dict[Names, list[str]] = {}
+    yield "torchvision's", partial(rename_parameter, names=TODAYS)
+    tables: dict[NameMap, list[str]] = {}
     for network, entry in ZOO.items():
         if entry.torchvision_names is not None:
             tables.setdefault(entry.torchvision_names, []).append(network)
@@ -82,8 +82,8 @@ def _renamings() -> Iterator[tuple[str, Renaming]]:
         yield f"torchvision's of {', '.join(networks)}", partial(_by_table, table)
 
 
-def _by_table(table: Names, name: str) -> str:
-    return ours(ours(name, TODAYS), table)
+def _by_table(table: NameMap, name: str) -> str:
+    return rename_parameter(rename_parameter(name, TODAYS), table)
 
 
 def _compare(

@@ -50,9 +50,9 @@ def open_weights(source: str | Path, *, progress: DownloadCallback | None = None
         case "torchvision":
             return _from_file(word, _downloaded(release(name).remote, progress))
         case "timm":
-            facts, weights = timm.remotes(name)
+            facts, weights = timm.remote_files(name)
             config = _downloaded(facts, progress)
-            card = timm.card_of(config.read_text("utf-8", "replace"), where=str(config))
+            card = timm.card_from_config(config.read_text("utf-8", "replace"), where=str(config))
             return _from_file(word, _downloaded(weights, progress), card)
         case "http" | "https":
             return _from_file(word, _downloaded(_remote(word), progress))

@@ -19,7 +19,7 @@ _FITS: dict[str, ResizeMode] = {
 _STRANGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 
 
-def remotes(name: str) -> tuple[RemoteFile, RemoteFile]:
+def remote_files(name: str) -> tuple[RemoteFile, RemoteFile]:
     """The configuration and the weights of a model called as timm calls it: resnet18.a1_in1k.
 
     Raises RequestError for what can be no such name.
@@ -33,7 +33,7 @@ def remotes(name: str) -> tuple[RemoteFile, RemoteFile]:
     )
 
 
-def card_of(config: str, *, where: str) -> Card:
+def card_from_config(config: str, *, where: str) -> Card:
     """The card that a configuration describes.
 
     timm scales the shorter side to size / crop_pct, rounded down, and cuts the center out.

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 from torch import nn
 
@@ -23,21 +22,21 @@ from convscope.zoo.googlenet import googlenet, googlenet_bn
 from convscope.zoo.import_model import build_own
 from convscope.zoo.lenet5 import lenet5
 from convscope.zoo.lenet5_1998 import lenet5_1998
-from convscope.zoo.names import Names
 from convscope.zoo.nin import nin
-from convscope.zoo.resnet import names as resnet_names
+from convscope.zoo.parameter_names import NameMap
 from convscope.zoo.resnet import resnet, resnet_cifar
-from convscope.zoo.resnext import names as resnext_names
+from convscope.zoo.resnet import torchvision_names as resnet_names
 from convscope.zoo.resnext import resnext, resnext_cifar
-from convscope.zoo.squeezenet import names as squeezenet_names
+from convscope.zoo.resnext import torchvision_names as resnext_names
 from convscope.zoo.squeezenet import squeezenet
+from convscope.zoo.squeezenet import torchvision_names as squeezenet_names
 from convscope.zoo.stochastic_depth import stochastic_depth
 from convscope.zoo.table_file import is_table, read_table
 from convscope.zoo.table_layers import build_table
 from convscope.zoo.tinyvgg import tinyvgg
-from convscope.zoo.vgg import names as vgg_names
+from convscope.zoo.vgg import torchvision_names as vgg_names
 from convscope.zoo.vgg import vgg
-from convscope.zoo.wide_resnet import names as wide_resnet_names
+from convscope.zoo.wide_resnet import torchvision_names as wide_resnet_names
 from convscope.zoo.wide_resnet import wide_resnet, wide_resnet_cifar
 
 __all__ = [
@@ -71,7 +70,7 @@ class Entry:
     in_channels: int
     input_size: tuple[int, int]
     min_size: int
-    torchvision_names: Names | None = None
+    torchvision_names: NameMap | None = None
 
 
 ZOO: dict[str, Entry] = {
@@ -167,22 +166,22 @@ def create_model(
     num_classes: int | None = None,
     in_channels: int | None = None,
     input_size: tuple[int, int] | None = None,
-    stride_on: Literal["3x3", "1x1"] | None = None,
+    stride_in_1x1: bool = False,
 ) -> nn.Module:
     """Create a network from a name of the zoo, a layer table `file.toml`, or `module:attr`.
 
     `num_classes`, `in_channels` and `input_size` (height, width) default to those of the paper or
     of the layer table. `module:attr` is a class or function, called with those of the three
-    arguments that its signature has, or a ready `nn.Module`. `stride_on` chooses the convolution
-    that takes the stride of a ResNet's bottleneck: "1x1" as in the paper, None as in torchvision.
+    arguments that its signature has, or a ready `nn.Module`. With `stride_in_1x1` the first 1x1
+    convolution of a ResNet's bottleneck takes the stride, as in the paper; without it the 3x3 one.
 
-    Raises RequestError for an unknown name, an input too small, `stride_on` for a network without
-    bottlenecks, and whatever goes wrong while `module:attr` is imported.
+    Raises RequestError for an unknown name, an input too small, `stride_in_1x1` for a network
+    without bottlenecks, and whatever goes wrong while `module:attr` is imported.
 
         >>> sum(weight.numel() for weight in create_model("lenet5").parameters())
         61706
     """
-    if stride_on is not None:
+    if stride_in_1x1:
         _check_stride(name)
     if is_table(name):
         table = read_table(name)
@@ -200,7 +199,7 @@ def create_model(
             f"{name} cannot take images of {size[0]}x{size[1]}: its layers need "
             f"{entry.min_size}x{entry.min_size} or more. Choose a larger size."
         )
-    builder = partial(entry.builder, stride_on=stride_on) if stride_on else entry.builder
+    builder = partial(entry.builder, stride_in_1x1=True) if stride_in_1x1 else entry.builder
     return builder(
         num_classes=entry.num_classes if num_classes is None else num_classes,
         in_channels=entry.in_channels if in_channels is None else in_channels,
@@ -224,8 +223,8 @@ def _natural_key(name: str) -> list[str | int]:
 
 def _check_stride(name: str) -> None:
     own = is_table(name) or ":" in name
-    if own or "stride_on" not in inspect.signature(get_entry(name).builder).parameters:
-        raise RequestError(f"{name} leaves no choice of stride_on; ResNets do. Leave it out.")
+    if own or "stride_in_1x1" not in inspect.signature(get_entry(name).builder).parameters:
+        raise RequestError(f"{name} has no option stride_in_1x1; ResNets have. Leave it out.")
 
 
 def get_entry(name: str) -> Entry:

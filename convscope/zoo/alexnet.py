@@ -28,9 +28,9 @@ from typing import Literal
 from torch import nn
 
 from convscope.layers import LocalResponseNorm
-from convscope.zoo.cell_notation import column, convolution, pooling
+from convscope.zoo.cell_notation import config_column, convolution, pooling
 from convscope.zoo.initialize import gaussian
-from convscope.zoo.names import Names
+from convscope.zoo.parameter_names import NameMap
 
 Config = Literal["lecture", "towers", "2014"]
 
@@ -55,7 +55,7 @@ TABLE = """
     fc8               0   classes       classes         classes
 """
 
-TORCHVISION: Names = (
+TORCHVISION: NameMap = (
     (r"features\.0\.", "conv1."),
     (r"features\.3\.", "conv2."),
     (r"features\.6\.", "conv3."),
@@ -78,14 +78,14 @@ def alexnet(
 
     `input_size` may be anything from 67x67 up, from 63x63 in `2014`: fc6 sees all of the last maps.
     """
-    cells = column(TABLE, config)
+    cells = config_column(TABLE, config)
     layers, width = _features(cells, in_channels, input_size)
     layers["flatten"] = nn.Flatten()
     layers |= _classifier(cells, width, num_classes)
     net = nn.Sequential(layers)
     if config != "2014":
         gaussian(net, std=0.01)
-        for name, bias in column(TABLE, "bias").items():
+        for name, bias in config_column(TABLE, "bias").items():
             nn.init.constant_(net.get_parameter(f"{name}.bias"), float(bias))
     return net
 

@@ -17,8 +17,8 @@ def dense(widths: Sequence[int], *, dropout: float) -> dict[str, nn.Module]:
     return layers
 
 
-def through(block: nn.Module, names: Iterable[str], input: Tensor) -> Tensor:  # noqa: A002
+def run_layers(block: nn.Module, names: Iterable[str], x: Tensor) -> Tensor:
     """Pass `input_size` through those layers of a block, one after the other."""
     for name in names:
-        input = getattr(block, name)(input)  # noqa: A001
-    return input
+        x = getattr(block, name)(x)
+    return x

@@ -30,7 +30,7 @@ class Cell:
         return height, width
 
 
-def column(table: str, name: str) -> dict[str, str]:
+def config_column(table: str, name: str) -> dict[str, str]:
     """The cells of one column by the names of their rows; `.` is a row that the column has not."""
     header, *rows = (line.split() for line in table.strip().splitlines())
     place = header.index(name)

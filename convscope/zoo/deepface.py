@@ -62,7 +62,7 @@ def deepface(
                 layers[name] = LocallyConnected2d(maps, filters, size, kernel, stride=int(step))
             case _:
                 raise ValueError(f"TABLE has a row the zoo cannot build: {name!r}")
-        over = partial(output_size, kernel=kernel, stride=int(step), ceil=name[0] == "M")
+        over = partial(output_size, kernel=kernel, stride=int(step), ceil_mode=name[0] == "M")
         maps, size = filters, (over(size[0]), over(size[1]))
         if name[0] != "M":
             layers[f"{name}_relu"] = nn.ReLU()

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from convscope.errors import RequestError
 from convscope.zoo.initialize import he
-from convscope.zoo.names import Names
+from convscope.zoo.parameter_names import NameMap
 from convscope.zoo.stage_table import Convolution, activation, pooling, read_convolution, read_rows
 
 TABLE = """
@@ -76,7 +76,7 @@ CIFAR = """
 
 Config = Literal["121 (k=32)", "161 (k=48)", "169 (k=32)", "201 (k=32)", "264 (k=32)"]
 
-TORCHVISION: Names = (
+TORCHVISION: NameMap = (
     (r"features\.denseblock(\d)\.denselayer(\d+)\.norm\.?", r"block\1.layer\2.bn"),
     (r"features\.denseblock(\d)\.denselayer(\d+)\.conv\.?", r"block\1.layer\2.conv"),
     (r"features\.transition(\d)\.norm", r"transition\1.bn"),
@@ -103,8 +103,8 @@ class DenseBlock(nn.Module):
         for place, layer in enumerate(layers, start=1):
             self.add_module(f"layer{place}", layer)
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 -- the word of the field
-        maps = input
+    def forward(self, x: Tensor) -> Tensor:
+        maps = x
         for layer in self.children():
             maps = torch.cat((maps, layer(maps)), dim=1)
         return maps

@@ -49,9 +49,9 @@ class Draw(nn.Module):
         super().__init__()
         self.sampler = sampler
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 -- the word of the field
+    def forward(self, x: Tensor) -> Tensor:
         self.sampler.draw(training=self.training)
-        return input
+        return x
 
 
 class FractalBlock(nn.Module):
@@ -78,12 +78,12 @@ class FractalBlock(nn.Module):
             if len(ending) > 1:
                 self.add_module(f"join{row}", FractalJoin(tuple(ending), sampler))
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 -- the word of the field
+    def forward(self, x: Tensor) -> Tensor:
         columns: dict[int, Any]  # None from a join on, where none of its columns runs
-        columns = dict.fromkeys(range(1, self.sampler.columns + 1), input)
+        columns = dict.fromkeys(range(1, self.sampler.columns + 1), x)
         for row, ending in self._rows():
             for column, place in ending.items():
-                if self.sampler.runs(column):
+                if self.sampler.is_active(column):
                     columns[column] = getattr(self, f"conv{column}_{place}")(columns[column])
             if len(ending) > 1:
                 joined = getattr(self, f"join{row}")([columns[column] for column in ending])
@@ -126,7 +126,7 @@ def fractalnet(
     that five poolings allow.
     """
     table = {name: cells for name, *cells in map(str.split, TABLE.strip().splitlines())}
-    sampler = DropPathSampler(columns, rate=drop_path)
+    sampler = DropPathSampler(columns, drop_prob=drop_path)
     layers: OrderedDict[str, nn.Module] = OrderedDict(draw=Draw(sampler))
     (height, width), maps = input_size, in_channels
     for block, wide, dropout in zip(table["block"], table[filters], table["dropout"], strict=True):

@@ -27,10 +27,10 @@ import torch
 from torch import Tensor, nn
 
 from convscope.geometry import output_size
-from convscope.layers import Answers, LocalResponseNorm
-from convscope.zoo.blocks import dense, through
+from convscope.layers import LocalResponseNorm, ModelOutput
+from convscope.zoo.blocks import dense, run_layers
 from convscope.zoo.initialize import gaussian, he
-from convscope.zoo.names import Names
+from convscope.zoo.parameter_names import NameMap
 
 TABLE = """
     layer         type            output      #1x1  #3x3 reduce  #3x3  #5x5 reduce  #5x5  pool proj
@@ -58,7 +58,7 @@ TABLE = """
 
 AUXILIARY = {"inception_4a": "aux_4a", "inception_4d": "aux_4d"}
 
-TORCHVISION: Names = (
+TORCHVISION: NameMap = (
     (r"conv1\.conv", "conv1"),
     (r"conv1\.bn", "bn1"),
     (r"conv2\.conv", "conv2_reduce"),
@@ -82,17 +82,17 @@ class GoogLeNet(nn.Sequential):
     """Layers one after the other, with auxiliary classifiers, the children called `aux_`, aside.
 
     In training mode the auxiliary classifiers read what the layer before them gives, and the answer
-    is `Answers(logits, auxiliary)`; in eval mode they are not run, and it is the logits alone.
+    is `ModelOutput(logits, aux_logits)`; in eval mode they are not run, and it is the logits alone.
     """
 
-    def forward(self, input: Tensor) -> Tensor | Answers:  # noqa: A002 -- the word of the field
-        maps, auxiliary = input, list[Tensor]()
+    def forward(self, input: Tensor) -> Tensor | ModelOutput:  # noqa: A002 -- as in nn.Sequential
+        maps, aux_logits = input, list[Tensor]()
         for name, layer in self.named_children():
             if not name.startswith("aux_"):
                 maps = layer(maps)
             elif self.training:
-                auxiliary.append(layer(maps))
-        return Answers(maps, tuple(auxiliary)) if auxiliary else maps
+                aux_logits.append(layer(maps))
+        return ModelOutput(maps, tuple(aux_logits)) if aux_logits else maps
 
 
 class Inception(nn.Module):
@@ -113,8 +113,8 @@ class Inception(nn.Module):
                 self.add_module(name, layer)
         self.branches = tuple(tuple(branch) for branch in branches)
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 -- the word of the field
-        return torch.cat([through(self, branch, input) for branch in self.branches], dim=1)
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([run_layers(self, branch, x) for branch in self.branches], dim=1)
 
 
 def googlenet(
@@ -126,7 +126,7 @@ def googlenet(
 ) -> GoogLeNet:
     """The network of the paper: images (n, in_channels, height, width) -> logits (n, num_classes).
 
-    In training mode it answers `convscope.layers.Answers`, with the logits of the `auxiliary`
+    In training mode it answers `convscope.layers.ModelOutput`, with the logits of the `auxiliary`
     classifiers `aux_4a` and `aux_4d` beside its own. Their dense layers are as wide as `input_size`
     makes them, and need 79x79 or more; without them 31x31 will do.
 
@@ -180,7 +180,7 @@ def _build(
             case "max pool", [_, kernel, stride]:
                 window = 2 if batch_norm and name == "pool4" else kernel
                 layers[name] = nn.MaxPool2d(window, stride, ceil_mode=True)
-                sides = [output_size(n, window, stride=stride, ceil=True) for n in sides]
+                sides = [output_size(n, window, stride=stride, ceil_mode=True) for n in sides]
             case "inception", []:
                 layers[name] = _inception(row, maps, batch_norm=batch_norm)
             case _:

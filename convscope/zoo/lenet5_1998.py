@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.geometry import output_size
-from convscope.layers import RadialBasis, ScaledTanh, Subsampling2d, TableConv2d
+from convscope.layers import RadialBasis, ScaledTanh, SparseConnectionConv2d, Subsampling2d
 
 TABLE = """
     layer    maps       neighborhood
@@ -79,7 +79,7 @@ def lenet5_1998(
         maps, size = int(cell.partition("@")[0]), int(neighborhood.partition("x")[0])
         match name:
             case "C3":
-                layers[name] = TableConv2d(seen, connections(), size)
+                layers[name] = SparseConnectionConv2d(seen, connections(), size)
             case "C1" | "C5":
                 layers[name] = nn.Conv2d(seen, maps, size)
             case "S2" | "S4":
@@ -123,7 +123,7 @@ def codes(num_classes: int) -> Tensor:
 def _begin(layer: nn.Module) -> None:
     """Draw the parameters of every unit uniformly in ±2.4/F, F the inputs of the unit."""
     match layer:
-        case TableConv2d():
+        case SparseConnectionConv2d():
             links = torch.tensor([len(row) for row in layer.table])
             inputs = links * layer.weight[0].numel()
             drawn = {"weight": inputs[layer.links[0], None, None], "bias": inputs}

@@ -20,7 +20,7 @@ from typing import Literal
 
 from torch import nn
 
-from convscope.zoo.cell_notation import column, convolution, pooling
+from convscope.zoo.cell_notation import config_column, convolution, pooling
 
 Config = Literal["cifar", "imagenet"]
 
@@ -60,9 +60,9 @@ def nin(
     Images may be of any size from 4x4 up, from 39x39 in `imagenet`.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    std = column(TABLE, f"{config}_std")
+    std = config_column(TABLE, f"{config}_std")
     maps = in_channels
-    for name, text in column(TABLE, config).items():
+    for name, text in config_column(TABLE, config).items():
         match name[:-1]:
             case "conv" | "cccp":
                 cell = convolution(text.replace("classes", str(num_classes)))

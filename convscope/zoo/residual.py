@@ -6,9 +6,9 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from convscope.zoo.blocks import through
+from convscope.zoo.blocks import run_layers
 from convscope.zoo.initialize import he
-from convscope.zoo.names import Names
+from convscope.zoo.parameter_names import NameMap
 from convscope.zoo.stage_table import Convolution, activation, pooling, read_convolution, read_rows
 
 Shortcut = Literal["A", "B", "C", "average"]
@@ -49,10 +49,10 @@ class Residual(nn.Module):
         self.add_module(name, layer)
         self.branch = (*self.branch, name)
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 -- the word of the field
-        shared = through(self, self.before, input)
-        total = through(self, self.branch, shared) + self.shortcut(shared)
-        return through(self, self.after, total)
+    def forward(self, x: Tensor) -> Tensor:
+        shared = run_layers(self, self.before, x)
+        total = run_layers(self, self.branch, shared) + self.shortcut(shared)
+        return run_layers(self, self.after, total)
 
 
 Block = Callable[[Sequence[Convolution], int, int], Residual]
@@ -64,14 +64,14 @@ def post_activation(
     maps: int,
     stride: int,
     *,
-    stride_on: Literal["3x3", "1x1"] = "3x3",
+    stride_in_1x1: bool = False,
     shortcut: Shortcut = "B",
 ) -> Residual:
     """The block of 2015: convolutions and batch norm, ReLU between them, and one after the sum.
 
-    The first convolution of the size `stride_on` takes the stride.
+    The first 3x3 convolution takes the stride or, with `stride_in_1x1`, the first 1x1 one.
     """
-    strided = [f"{conv.size}x{conv.size}" for conv in convolutions].index(stride_on)
+    strided = [conv.size for conv in convolutions].index(1 if stride_in_1x1 else 3)
     branch: dict[str, nn.Module] = {}
     wide = maps
     for place, conv in enumerate(convolutions):
@@ -147,7 +147,7 @@ def from_table(
     return net
 
 
-def torchvision_names(table: str, network: str) -> Names:
+def torchvision_stage_names(table: str, network: str) -> NameMap:
     """What torchvision calls the parameters: conv2_1's are those of `layer1.0`."""
     pairs: list[tuple[str, str]] = []
     stages = [int(row.stack) for row in read_rows(table, network) if row.stack]

@@ -5,11 +5,12 @@ first max pool stands in a row of its own, the last row of the paper in two, and
 to the loss. CIFAR is the table of section 4.2, with n blocks in each of the three rows, 6n+2 layers
 of weights in all, written in the same way.
 
-Deviations. In a block that halves its maps the 3x3 convolution takes the stride of 2, as
-torchvision and most published weights have it; the paper's own bottlenecks take it in the first
-1x1, and so does `stride_on="1x1"`: the same parameters, 3.86 G multiply-adds in 50 layers and not
-4.09. Where the maps of an ImageNet network change, the shortcut is a projection in every column
-(option B), as in torchvision; the paper compares 18 and 34 layers with option A too.
+Deviations. In a block that halves its maps the 3x3 convolution has the stride of 2, as in
+torchvision and most published weights (ResNet v1.5); the paper's own bottlenecks have it in the
+first 1x1, and so does `stride_in_1x1=True`: the same parameters, and 3.86 instead of 4.09 G
+multiply-adds in 50 layers. Where the maps of an ImageNet network change, the shortcut is a
+projection in every column (option B), as in torchvision; the paper also tries option A with 18 and
+34 layers.
 
 Filters begin as in He et al., 2015 (section 3.4), with n the units that an operand reaches
 (`fan_out`), as in Facebook's code for Torch; where the paper is silent, a dense layer begins as
@@ -22,12 +23,12 @@ from typing import Literal
 from torch import nn
 
 from convscope.errors import RequestError
-from convscope.zoo.names import Names
+from convscope.zoo.parameter_names import NameMap
 from convscope.zoo.residual import (
     Shortcut,
     from_table,
     post_activation,
-    torchvision_names,
+    torchvision_stage_names,
 )
 
 TABLE = """
@@ -79,31 +80,32 @@ def resnet(
     num_classes: int = 1000,
     in_channels: int = 3,
     input_size: tuple[int, int] = (224, 224),  # noqa: ARG001 -- any size will do
-    stride_on: Literal["3x3", "1x1"] = "3x3",
+    stride_in_1x1: bool = False,
     shortcut: Shortcut = "B",
 ) -> nn.Sequential:
     """One column of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes).
 
-    `conv3_2` is the second block of the third row. `stride_on` names the convolution that takes the
-    stride of a block; `shortcut` is the paper's option: A pads with zeros, B projects where the
-    maps change, C projects everywhere. The paper's deep networks have B (section 4.1).
+    `conv3_2` is the second block of the third row. With `stride_in_1x1` the first
+    convolution of a bottleneck takes the stride, else its 3x3 one; `shortcut` is the paper's
+    option: A pads with zeros, B projects where the maps change, C projects everywhere. The paper's
+    deep networks have B (section 4.1).
 
-    Raises RequestError for `stride_on="1x1"` where the blocks have no such convolution.
+    Raises RequestError for `stride_in_1x1` with 18 or 34 layers, which have no bottlenecks.
     """
-    if stride_on == "1x1" and depth in (18, 34):
+    if stride_in_1x1 and depth in (18, 34):
         raise RequestError(
             f"The blocks of ResNet-{depth} are two 3x3 convolutions: there is no 1x1 to take the "
-            'stride. Leave stride_on at "3x3".'
+            "stride. Leave stride_in_1x1 out."
         )
-    block = partial(post_activation, stride_on=stride_on, shortcut=shortcut)
+    block = partial(post_activation, stride_in_1x1=stride_in_1x1, shortcut=shortcut)
     return from_table(
         TABLE, f"{depth}-layer", num_classes=num_classes, in_channels=in_channels, block=block
     )
 
 
-def names(depth: Depth) -> Names:
+def torchvision_names(depth: Depth) -> NameMap:
     """What torchvision calls the parameters of the network of one column."""
-    return torchvision_names(TABLE, f"{depth}-layer")
+    return torchvision_stage_names(TABLE, f"{depth}-layer")
 
 
 def resnet_cifar(

@@ -15,8 +15,8 @@ from typing import Literal
 
 from torch import nn
 
-from convscope.zoo.names import Names
-from convscope.zoo.residual import from_table, torchvision_names
+from convscope.zoo.parameter_names import NameMap
+from convscope.zoo.residual import from_table, torchvision_stage_names
 
 TABLE = """
     layer    output   50 (32x4d)       101 (32x8d)      101 (64x4d)
@@ -87,6 +87,6 @@ def resnext_cifar(
     return from_table(CIFAR, config, num_classes=num_classes, in_channels=in_channels)
 
 
-def names(config: Config) -> Names:
+def torchvision_names(config: Config) -> NameMap:
     """What torchvision calls the parameters of the network of one column of TABLE."""
-    return torchvision_names(TABLE, config)
+    return torchvision_stage_names(TABLE, config)

@@ -20,8 +20,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from convscope.zoo.cell_notation import column, convolution, pooling
-from convscope.zoo.names import Names
+from convscope.zoo.cell_notation import config_column, convolution, pooling
+from convscope.zoo.parameter_names import NameMap
 
 Config = Literal["1.0", "1.1"]
 Bypass = Literal["none", "simple"]
@@ -71,12 +71,12 @@ class Fire(nn.Module):
         self.expand3x3 = nn.Conv2d(squeeze, expand3x3, 3, padding=1)
         self.expand3x3_relu = nn.ReLU()
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
-        squeezed = self.squeeze_relu(self.squeeze(input))
+    def forward(self, x: Tensor) -> Tensor:
+        squeezed = self.squeeze_relu(self.squeeze(x))
         small = self.expand1x1_relu(self.expand1x1(squeezed))
         large = self.expand3x3_relu(self.expand3x3(squeezed))
         expanded = torch.cat([small, large], dim=1)
-        return input + expanded if self.bypass else expanded
+        return x + expanded if self.bypass else expanded
 
     def extra_repr(self) -> str:
         return f"bypass={self.bypass}"
@@ -98,7 +98,7 @@ def squeezenet(
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     maps = in_channels
-    for name, text in column(TABLE, config).items():
+    for name, text in config_column(TABLE, config).items():
         match name.rstrip("0123456789"):
             case "conv":
                 cell = convolution(text.replace("classes", str(num_classes)))
@@ -138,9 +138,9 @@ def _initialize(net: nn.Sequential) -> None:
     nn.init.normal_(net.get_parameter("conv10.weight"), std=0.01)
 
 
-def names(config: Config) -> Names:
+def torchvision_names(config: Config) -> NameMap:
     """torchvision's: `features` counts every layer, also the ReLU of conv1."""
-    rows = [name for name in column(TABLE, config) if name.startswith(("maxpool", "fire"))]
+    rows = [name for name in config_column(TABLE, config) if name.startswith(("maxpool", "fire"))]
     fires = [
         (rf"features\.{place}\.", f"{name}.")
         for place, name in enumerate(rows, start=2)

@@ -13,10 +13,10 @@ from convscope.geometry import (
     Volume,
     convolution,
     dense,
+    effective_kernel,
     locally_connected,
-    pads,
+    padding_pair,
     pooling,
-    span,
 )
 from convscope.layers import (
     LocallyConnected2d,
@@ -218,7 +218,7 @@ class _Network:
         if any(odd and step == 1 for odd, step in zip(uneven, stride, strict=True)):
             raise RequestError("an even window at stride 1 cannot keep the size; take an odd size.")
         padding, cut = (around[0][0], around[1][0]), any(uneven)
-        self._take(pooling(self.volume, kernel, stride=stride, padding=padding, ceil=cut))
+        self._take(pooling(self.volume, kernel, stride=stride, padding=padding, ceil_mode=cut))
         match row.kind:
             case "subsample" if stride != kernel:
                 raise RequestError("the windows of subsample do not overlap: stride is the size.")
@@ -237,8 +237,8 @@ class _Network:
         told = (row.padding, row.padding) if row.padding == "same" else row.padding
         sides = (self.volume.height, self.volume.width)
         axes = zip(sides, kernel, stride, told, row.dilation, strict=True)
-        around = [pads(n, k, stride=s, padding=p, dilation=d) for n, k, s, p, d in axes]
-        wide = [span(k, dilation=d) for k, d in zip(kernel, row.dilation, strict=True)]
+        around = [padding_pair(n, k, stride=s, padding=p, dilation=d) for n, k, s, p, d in axes]
+        wide = [effective_kernel(k, dilation=d) for k, d in zip(kernel, row.dilation, strict=True)]
         if any(w > n + sum(pad) for w, n, pad in zip(wide, sides, around, strict=True)):
             what = "filter" if row.kind in ("conv", "local") else "window"
             dilated = f" with dilation {_told(row.dilation)}" if max(row.dilation) > 1 else ""

@@ -18,7 +18,7 @@ from torch import nn
 from convscope.layers import LocalResponseNorm
 from convscope.zoo.blocks import dense
 from convscope.zoo.initialize import glorot
-from convscope.zoo.names import Names
+from convscope.zoo.parameter_names import NameMap
 
 Config = Literal["A", "A-LRN", "B", "C", "D", "E"]
 
@@ -51,7 +51,7 @@ TABLE = """
 """
 
 
-def column(config: Config) -> list[str]:
+def config_column(config: Config) -> list[str]:
     """The cells of one configuration, top to bottom."""
     header, *rows = (line.split() for line in TABLE.strip().splitlines())
     place = header.index(config)
@@ -59,11 +59,11 @@ def column(config: Config) -> list[str]:
     return [cell for cell in cells if cell != "."]
 
 
-def named(config: Config, *, batch_norm: bool) -> list[tuple[str, str]]:
+def layer_names(config: Config, *, batch_norm: bool) -> list[tuple[str, str]]:
     """The name of every layer below the dense ones and its cell, counted by stages of a pooling."""
     layers: list[tuple[str, str]] = []
     stage, place = 1, 1
-    for cell in column(config):
+    for cell in config_column(config):
         if cell == "maxpool":
             layers.append((f"pool{stage}", cell))
             stage, place = stage + 1, 1
@@ -94,7 +94,7 @@ def vgg(
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     maps, (height, width) = in_channels, input_size
-    for name, cell in named(config, batch_norm=batch_norm):
+    for name, cell in layer_names(config, batch_norm=batch_norm):
         kind, _, filters = cell.partition("-")
         match kind:
             case "conv1" | "conv3":
@@ -113,20 +113,22 @@ def vgg(
             case _:
                 raise ValueError(f"TABLE has a cell the zoo cannot build: {cell!r}")
     layers["flatten"] = nn.Flatten()
-    *hidden, _ = (int(cell.removeprefix("fc-")) for cell in column(config) if cell[:2] == "fc")
+    *hidden, _ = (
+        int(cell.removeprefix("fc-")) for cell in config_column(config) if cell[:2] == "fc"
+    )
     layers |= dense([maps * height * width, *hidden, num_classes], dropout=dropout)
     net = nn.Sequential(layers)
     glorot(net)
     return net
 
 
-def names(config: Config, *, batch_norm: bool = False) -> Names:
+def torchvision_names(config: Config, *, batch_norm: bool = False) -> NameMap:
     """torchvision's: `features` counts every layer, `classifier` three to a dense one."""
     features = [
         (rf"features\.{place}\.", f"{name}.")
-        for place, (name, _) in enumerate(named(config, batch_norm=batch_norm))
+        for place, (name, _) in enumerate(layer_names(config, batch_norm=batch_norm))
         if name.startswith(("conv", "bn"))
     ]
-    heads = sum(cell.startswith("fc-") for cell in column(config))
+    heads = sum(cell.startswith("fc-") for cell in config_column(config))
     classifier = [(rf"classifier\.{3 * place}\.", f"fc{place + 1}.") for place in range(heads)]
     return (*features, *classifier)

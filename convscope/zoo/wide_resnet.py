@@ -22,8 +22,8 @@ from typing import Literal
 from torch import nn
 
 from convscope.errors import RequestError
-from convscope.zoo.names import Names
-from convscope.zoo.residual import Residual, from_table, torchvision_names
+from convscope.zoo.parameter_names import NameMap
+from convscope.zoo.residual import Residual, from_table, torchvision_stage_names
 from convscope.zoo.stage_table import Convolution, activation
 
 CIFAR = """
@@ -127,6 +127,6 @@ def wide_resnet(
     return from_table(TABLE, config, num_classes=num_classes, in_channels=in_channels)
 
 
-def names(config: Config) -> Names:
+def torchvision_names(config: Config) -> NameMap:
     """What torchvision calls the parameters of the network of one column of TABLE."""
-    return torchvision_names(TABLE, config)
+    return torchvision_stage_names(TABLE, config)

@@ -15,8 +15,8 @@ from convscope.layers import (
     FractalJoin,
     LocallyConnected2d,
     MinPool2d,
+    SparseConnectionConv2d,
     Subsampling2d,
-    TableConv2d,
 )
 
 UNITS = 12
@@ -53,7 +53,7 @@ LINEAR = [
     lambda: nn.ConvTranspose2d(4, 2, 3, stride=2, padding=1, output_padding=1, groups=2),
     lambda: nn.ConvTranspose2d(4, 3, 2, stride=(1, 3), dilation=2),
     lambda: LocallyConnected2d(4, 2, (5, 6), (2, 3), stride=2, padding=1, groups=2),
-    lambda: TableConv2d(4, [(0, 1), (3,), (1, 2, 3)], 3, padding=1),
+    lambda: SparseConnectionConv2d(4, [(0, 1), (3,), (1, 2, 3)], 3, padding=1),
     lambda: Subsampling2d(4, (2, 3)),
     lambda: nn.Linear(6, 3),
     lambda: Of(lambda x, w: x @ w, 6, 2),

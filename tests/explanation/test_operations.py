@@ -163,7 +163,7 @@ SUMS = [
     for case in (*WINDOWS, *OWN_WINDOWS, *ODD_WINDOWS, *MATRICES, *ARITHMETIC)
     if case.decomposition == "sum"
 ]
-NOT_PRODUCTS = {"RadialBasis", "div", "DropPath", "FractalJoin", "TableConv2d"}
+NOT_PRODUCTS = {"RadialBasis", "div", "DropPath", "FractalJoin", "SparseConnectionConv2d"}
 EXACT = [c for c in SUMS if c.kind not in NOT_PRODUCTS and "dropout" not in c.kind]
 
 

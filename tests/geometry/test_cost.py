@@ -93,7 +93,7 @@ def test_a_dense_layer_has_torchs_parameters():
 def test_pooling_has_torchs_maps_and_no_parameters(words):
     maps = nn.MaxPool2d(**words)(torch.empty(1, 4, 22, 17, device="meta"))
     kernel, ceil = words.pop("kernel_size"), words.pop("ceil_mode", False)
-    cost = pooling(Volume(4, 22, 17), kernel, ceil=ceil, **words)
+    cost = pooling(Volume(4, 22, 17), kernel, ceil_mode=ceil, **words)
     assert cost.output == Volume(*maps.shape[1:])
     assert cost.parameters == cost.multiply_adds == 0
     vertical, horizontal = kernel if isinstance(kernel, tuple) else (kernel, kernel)

@@ -14,7 +14,7 @@ layers = st.lists(
             kernel=st.integers(1, 4),
             stride=st.integers(1, 3),
             dilation=st.integers(1, 3),
-            before=st.integers(0, 3),
+            padding_before=st.integers(0, 3),
         )
     ),
     max_size=4,
@@ -23,10 +23,10 @@ layers = st.lists(
 
 def through(start, chain):
     for layer in chain:
-        start = start.through(
+        start = start.compose(
             layer["kernel"],
             stride=layer["stride"],
-            before=layer["before"],
+            padding_before=layer["padding_before"],
             dilation=layer["dilation"],
         )
     return start
@@ -44,14 +44,14 @@ def test_a_field_runs_from_the_first_to_the_last_pixel_under_a_unit(chain, unit)
 def test_what_a_unit_sees_lies_in_its_field(chain):
     field, support = Field(), Support.image(600)
     for layer in chain:
-        around = dict(before=layer["before"], after=layer["before"])
+        around = dict(padding_before=layer["padding_before"], padding_after=layer["padding_before"])
         words = {name: layer[name] for name in ("stride", "dilation")}
-        field = field.through(layer["kernel"], before=layer["before"], **words)
+        field = field.compose(layer["kernel"], padding_before=layer["padding_before"], **words)
         support = support.window(layer["kernel"], **around, **words)
     for unit in range(len(support)):
         seen, box = support[unit], field.clipped(unit, 600)
         assert seen is None or (box and box[0] <= seen[0] and seen[1] <= box[1])
-    if all(layer["before"] == 0 for layer in chain):
+    if all(layer["padding_before"] == 0 for layer in chain):
         assert [support[unit] for unit in range(len(support))] == [
             field.box(unit) for unit in range(len(support))
         ]
@@ -70,7 +70,7 @@ def test_alexnet_has_the_fields_and_jumps_of_its_layers():
     ]
     field, fields = Field(), []
     for kernel, stride, before in chain:
-        field = field.through(kernel, stride=stride, before=before)
+        field = field.compose(kernel, stride=stride, padding_before=before)
         fields.append((field.size, field.jump))
     sizes, jumps = zip(*fields, strict=True)
     assert sizes == (11, 19, 51, 67, 99, 131, 163, 195)
@@ -91,8 +91,8 @@ def test_vgg_has_the_fields_that_its_depth_gives(config):
     field = Field()
     for convolutions in stages:
         for _ in range(convolutions):
-            field = field.through(3, before=1)
-        field = field.through(2, stride=2)
+            field = field.compose(3, padding_before=1)
+        field = field.compose(2, stride=2)
     assert (field.size, field.jump) == (size, 32)
 
 
@@ -112,18 +112,20 @@ RESNET = [
 def test_resnet_has_the_fields_of_its_longest_branch(block, stages, size):
     """The stride stands in the first 3x3 of a basic block, in the first 1x1 of 2015's bottleneck,
     and in the 3x3 of torchvision's."""
-    field = Field().through(7, stride=2, before=3).through(3, stride=2, before=1)
+    field = Field().compose(7, stride=2, padding_before=3).compose(3, stride=2, padding_before=1)
     for stage, blocks in enumerate(stages):
         for place in range(blocks):
             stride = 2 if stage and not place else 1
-            skip = field.through(1, stride=stride)
+            skip = field.compose(1, stride=stride)
             match block:
                 case "basic":
-                    field = field.through(3, stride=stride, before=1).through(3, before=1)
+                    field = field.compose(3, stride=stride, padding_before=1).compose(
+                        3, padding_before=1
+                    )
                 case "1x1":
-                    field = field.through(1, stride=stride).through(3, before=1).through(1)
+                    field = field.compose(1, stride=stride).compose(3, padding_before=1).compose(1)
                 case _:
-                    field = field.through(1).through(3, stride=stride, before=1).through(1)
+                    field = field.compose(1).compose(3, stride=stride, padding_before=1).compose(1)
             field = field.union(skip)
     assert (field.size, field.jump) == (size, 32)
 
@@ -131,7 +133,7 @@ def test_resnet_has_the_fields_of_its_longest_branch(block, stages, size):
 def test_lenet5_sees_the_whole_image_at_c5():
     field = Field()
     for kernel, stride in ((5, 1), (2, 2), (5, 1), (2, 2), (5, 1)):
-        field = field.through(kernel, stride=stride)
+        field = field.compose(kernel, stride=stride)
     assert field.box(0) == (0, 32)
 
 
@@ -143,9 +145,9 @@ def test_a_union_covers_both_and_needs_equal_jumps():
 
 
 def test_units_of_a_dense_layer_all_see_the_whole_image():
-    field = Field.whole(28)
+    field = Field.covering(28)
     assert field.box(0) == field.box(83) == (0, 28)
-    assert field.through(1) == field
+    assert field.compose(1) == field
 
 
 def test_clipping_leaves_what_is_inside():

@@ -9,11 +9,11 @@ from torch import nn
 from convscope.errors import RequestError
 from convscope.geometry import (
     Window,
-    fitting,
+    describe_uncovered,
     output_size,
-    pads,
+    padding_pair,
     same_padding,
-    tell_uncovered,
+    solve_for_window,
     uncovered,
 )
 from tests.reference.geometry import cells_read, window_starts
@@ -26,14 +26,14 @@ paddings = st.tuples(st.integers(0, 7), st.integers(0, 7))
 @given(st.integers(1, 30), small, small, paddings, st.integers(1, 4), st.booleans())
 def test_windows_are_counted_as_they_are_laid_down(size, kernel, stride, padding, dilation, ceil):
     before, after = padding
-    slid = dict(stride=stride, dilation=dilation, ceil=ceil)
-    starts = window_starts(size, kernel, before=before, after=after, **slid)
+    slid = dict(stride=stride, dilation=dilation, ceil_mode=ceil)
+    starts = window_starts(size, kernel, padding_before=before, padding_after=after, **slid)
     if not starts:
         with pytest.raises(RequestError, match="does not fit"):
             output_size(size, kernel, padding=padding, **slid)
         return
     assert output_size(size, kernel, padding=padding, **slid) == len(starts)
-    read = cells_read(size, kernel, before=before, after=after, **slid)
+    read = cells_read(size, kernel, padding_before=before, padding_after=after, **slid)
     assert uncovered(size, kernel, padding=padding, **slid) == tuple(
         sorted(set(range(size)) - read)
     )
@@ -44,7 +44,7 @@ def test_windows_are_counted_as_they_are_laid_down(size, kernel, stride, padding
 def test_pooling_counts_as_torch_does(size, kernel, stride, padding, dilation, ceil):
     assume(2 * padding <= kernel)
     layer = nn.MaxPool2d(kernel, stride, padding, dilation, ceil_mode=ceil)
-    slid = dict(stride=stride, padding=padding, dilation=dilation, ceil=ceil)
+    slid = dict(stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil)
     try:
         units = output_size(size, kernel, **slid)
     except RequestError:
@@ -59,12 +59,17 @@ def test_pooling_counts_as_torch_does(size, kernel, stride, padding, dilation, c
 def test_same_makes_a_window_for_every_stride_begun(size, kernel, stride, dilation, ceil):
     slid = dict(stride=stride, padding="same", dilation=dilation)
     windows = len(range(0, size, stride))
-    assert output_size(size, kernel, **slid, ceil=ceil) == windows
-    before, after = pads(size, kernel, **slid)
+    assert output_size(size, kernel, **slid, ceil_mode=ceil) == windows
+    before, after = padding_pair(size, kernel, **slid)
     assert after - before in {0, 1}
     if before + after:  # with one cell less there would be too few windows
         starts = window_starts(
-            size, kernel, stride=stride, before=before, after=after - 1, dilation=dilation
+            size,
+            kernel,
+            stride=stride,
+            padding_before=before,
+            padding_after=after - 1,
+            dilation=dilation,
         )
         assert len(starts) < windows
 
@@ -79,27 +84,34 @@ def test_same_padding_puts_cells_where_torch_puts_them(kernel, dilation):
     weight = torch.arange(1.0, kernel + 1).reshape(1, 1, -1)
     theirs = nn.functional.conv1d(one, weight, padding="same", dilation=dilation)
     assert torch.equal(nn.functional.conv1d(ours, weight, dilation=dilation), theirs)
-    assert pads(30, kernel, padding="same", dilation=dilation) == same_padding(
+    assert padding_pair(30, kernel, padding="same", dilation=dilation) == same_padding(
         kernel, dilation=dilation
     )
 
 
 def test_valid_is_no_padding():
-    assert pads(9, 3, padding="valid") == (0, 0)
+    assert padding_pair(9, 3, padding="valid") == (0, 0)
     assert output_size(9, 3, padding="valid") == 7
 
 
 @settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40))
 def test_the_inverse_question_finds_every_window_and_no_other(size, output):
-    found = {(window.kernel, window.stride, window.padding) for window in fitting(size, output)}
+    found = {
+        (window.kernel, window.stride, window.padding) for window in solve_for_window(size, output)
+    }
     assert found == {
         (kernel, stride, padding)
         for kernel in range(1, 12)
         for stride in range(1, 5)
         for padding in range(6)
         if 2 * padding <= kernel
-        and len(window_starts(size, kernel, stride=stride, before=padding, after=padding)) == output
+        and len(
+            window_starts(
+                size, kernel, stride=stride, padding_before=padding, padding_after=padding
+            )
+        )
+        == output
     }
 
 
@@ -114,19 +126,20 @@ def test_the_inverse_question_finds_every_window_and_no_other(size, output):
     ],
 )
 def test_the_simplest_window_comes_first(size, output, window):
-    assert fitting(size, output)[0] == window
+    assert solve_for_window(size, output)[0] == window
 
 
 def test_windows_that_leave_cells_unread_come_last():
     skips = [
-        bool(uncovered(27, w.kernel, stride=w.stride, padding=w.padding)) for w in fitting(27, 13)
+        bool(uncovered(27, w.kernel, stride=w.stride, padding=w.padding))
+        for w in solve_for_window(27, 13)
     ]
     assert skips == sorted(skips)
     assert any(skips)
 
 
 def test_bounds_of_the_inverse_question_can_be_set():
-    assert fitting(256, 1, kernels=[256], strides=[1]) == [Window(256, 1, 0)]
+    assert solve_for_window(256, 1, kernels=[256], strides=[1]) == [Window(256, 1, 0)]
 
 
 WORDS = [
@@ -152,7 +165,7 @@ WORDS = [
 @pytest.mark.parametrize(("unread", "words"), WORDS, ids=lambda value: str(value)[:40])
 def test_unread_cells_are_told_in_words(unread, words):
     rows, columns, height, width = unread
-    assert tell_uncovered(rows, columns, height=height, width=width) == words
+    assert describe_uncovered(rows, columns, height=height, width=width) == words
 
 
 NONSENSE = [
@@ -176,7 +189,11 @@ def test_nonsense_is_refused_by_name(words, told):
 @given(st.integers(1, 9), st.integers(2, 9), st.integers(0, 3), st.integers(1, 3))
 def test_the_remedies_that_are_told_help(size, kernel, padding, dilation):
     slid = dict(padding=padding, dilation=dilation)
-    assume(not window_starts(size, kernel, before=padding, after=padding, dilation=dilation))
+    assume(
+        not window_starts(
+            size, kernel, padding_before=padding, padding_after=padding, dilation=dilation
+        )
+    )
     with pytest.raises(RequestError) as refused:
         output_size(size, kernel, **slid)
     words = str(refused.value).replace(",", "").split()

@@ -29,8 +29,8 @@ windows = st.fixed_dictionaries(
     dict(
         kernel=st.integers(1, 5),
         stride=st.integers(1, 4),
-        before=st.integers(0, 6),
-        after=st.integers(0, 6),
+        padding_before=st.integers(0, 6),
+        padding_after=st.integers(0, 6),
         dilation=st.integers(1, 3),
     )
 )
@@ -73,10 +73,13 @@ def test_branches_meet_as_the_sets_of_pixels_do(length, one, other):
 @given(windows, st.integers(8, 30))
 def test_a_convolution_sees_what_torchs_does(words, length):
     weight = torch.ones(1, 1, words["kernel"])
-    assume(length + words["before"] + words["after"] > words["dilation"] * (words["kernel"] - 1))
+    assume(
+        length + words["padding_before"] + words["padding_after"]
+        > words["dilation"] * (words["kernel"] - 1)
+    )
 
     def convolve(images):
-        padded = F.pad(images, (words["before"], words["after"]))
+        padded = F.pad(images, (words["padding_before"], words["padding_after"]))
         return F.conv1d(padded, weight, stride=words["stride"], dilation=words["dilation"])
 
     assert boxes(Support.image(length).window(**words)) == seen(convolve, length)
@@ -92,7 +95,7 @@ def test_pooling_that_rounds_up_sees_what_torchs_does(length, kernel, stride, pa
 
     theirs = seen(pool, length)
     ours = Support.image(length).window(
-        kernel, stride=stride, before=padding, after=padding, output=len(theirs)
+        kernel, stride=stride, padding_before=padding, padding_after=padding, output=len(theirs)
     )
     assert boxes(ours) == theirs
 
@@ -163,7 +166,7 @@ def test_cat_and_all_and_a_single_unit_that_meets_many():
 
 def test_taps_in_the_padding_see_nothing_so_a_border_field_has_a_gap_less():
     """A dilated kernel over the border starts at its first tap inside, not at the border."""
-    assert Support.image(9).window(3, dilation=2, before=3)[0] == (1, 2)
+    assert Support.image(9).window(3, dilation=2, padding_before=3)[0] == (1, 2)
 
 
 def test_what_cannot_meet_is_refused():
@@ -179,5 +182,5 @@ def test_what_cannot_meet_is_refused():
 def test_a_thousand_layers_of_four_thousand_units_widen_by_two_pixels_each():
     support = Support.image(4096)
     for _ in range(1000):
-        support = support.window(3, before=1, after=1)
+        support = support.window(3, padding_before=1, padding_after=1)
     assert (support[0], support[2000], support[4095]) == ((0, 1001), (1000, 3001), (3095, 4096))

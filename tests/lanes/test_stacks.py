@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from convscope.geometry import output_size, span
+from convscope.geometry import effective_kernel, output_size
 from convscope.lanes.engine import Engine
 from convscope.lanes.ir import Target
 from convscope.lanes.jit import host_target
@@ -38,7 +38,7 @@ def windows(draw, sides):
         kernel.append(k)
         stride.append(draw(st.integers(1, 3)))
         padding.append(draw(st.integers(0, k // 2)))
-        fits = [d for d in (1, 2, 3) if span(k, dilation=d) <= side + 2 * padding[-1]]
+        fits = [d for d in (1, 2, 3) if effective_kernel(k, dilation=d) <= side + 2 * padding[-1]]
         dilation.append(draw(st.sampled_from(fits)))
     return {
         "kernel_size": tuple(kernel), "stride": tuple(stride), "padding": tuple(padding),

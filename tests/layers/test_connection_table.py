@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from convscope.errors import RequestError
-from convscope.layers import TableConv2d
+from convscope.layers import SparseConnectionConv2d
 from tests.reference import layers as reference
 
 TABLE = [(0, 2), (1,), (2, 1, 0), (0, 1)]
@@ -19,7 +19,7 @@ SETTINGS = [dict(kernel_size=3), dict(kernel_size=(2, 3), stride=(2, 1), padding
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)
 def test_every_link_has_the_kernel_of_its_place_in_the_table(setting):
     torch.manual_seed(0)
-    layer = TableConv2d(3, TABLE, **setting).double()
+    layer = SparseConnectionConv2d(3, TABLE, **setting).double()
     x = torch.randn(2, 3, 6, 5, dtype=torch.float64, requires_grad=True)
     with torch.no_grad():
         expected = reference.table_convolution(
@@ -30,7 +30,7 @@ def test_every_link_has_the_kernel_of_its_place_in_the_table(setting):
 
 
 def test_c3_has_the_papers_parameters_and_no_more():
-    layer = TableConv2d(6, C3, 5)
+    layer = SparseConnectionConv2d(6, C3, 5)
     assert layer.weight.shape == (60, 5, 5)
     assert sum(weight.numel() for weight in layer.parameters()) == 1_516
     seen = torch.bincount(layer.links[1])
@@ -39,7 +39,7 @@ def test_c3_has_the_papers_parameters_and_no_more():
 
 
 def test_a_full_table_is_a_convolution():
-    layer = TableConv2d(3, [range(3)] * 4, 3, bias=False)
+    layer = SparseConnectionConv2d(3, [range(3)] * 4, 3, bias=False)
     convolution = nn.Conv2d(3, 4, 3, bias=False)
     convolution.load_state_dict({"weight": layer.dense_weight()})
     x = torch.randn(2, 3, 6, 6)
@@ -49,19 +49,21 @@ def test_a_full_table_is_a_convolution():
 
 def test_fresh_parameters_are_uniform_in_the_bound_of_their_own_map():
     torch.manual_seed(0)
-    layer = TableConv2d(64, [range(4), range(64)], 11)
+    layer = SparseConnectionConv2d(64, [range(4), range(64)], 11)
     for links, fan_in in ((layer.weight[:4], 4 * 121), (layer.weight[4:], 64 * 121)):
         assert links.abs().max().item() == pytest.approx(fan_in**-0.5, rel=0.02)
         assert links.std().item() == pytest.approx((3 * fan_in) ** -0.5, rel=0.1)
         assert links.mean().item() == pytest.approx(0, abs=0.1 * fan_in**-0.5)
-    biases = torch.stack([TableConv2d(64, [range(4), range(64)], 11).bias for _ in range(200)])
+    biases = torch.stack(
+        [SparseConnectionConv2d(64, [range(4), range(64)], 11).bias for _ in range(200)]
+    )
     assert biases.abs().amax(0).tolist() == pytest.approx([1 / 22, 1 / 88], rel=0.1)
 
 
 def test_it_is_built_without_memory_and_filled_from_its_state():
-    ready = TableConv2d(3, TABLE, 3)
+    ready = SparseConnectionConv2d(3, TABLE, 3)
     with torch.device("meta"):
-        layer = TableConv2d(3, TABLE, 3)
+        layer = SparseConnectionConv2d(3, TABLE, 3)
     layer.to_empty(device="cpu").load_state_dict(ready.state_dict())
     x = torch.randn(1, 3, 5, 5)
     assert torch.equal(layer(x), ready(x))
@@ -79,9 +81,9 @@ def test_it_is_built_without_memory_and_filled_from_its_state():
 )
 def test_a_table_that_cannot_be_meant_is_refused(table, told):
     with pytest.raises(RequestError, match=told):
-        TableConv2d(3, table, 3)
+        SparseConnectionConv2d(3, table, 3)
 
 
 def test_the_layer_prints_what_it_is():
-    printed = "TableConv2d(6, 16, links=60, kernel_size=(5, 5), stride=(1, 1), padding=(0, 0), "
-    assert repr(TableConv2d(6, C3, 5)) == f"{printed}bias=True)"
+    printed = "6, 16, links=60, kernel_size=(5, 5), stride=(1, 1), padding=(0, 0), bias=True"
+    assert repr(SparseConnectionConv2d(6, C3, 5)) == f"SparseConnectionConv2d({printed})"

@@ -35,7 +35,7 @@ def test_per_sample_each_image_has_its_own_fate():
 
 
 def test_rescaled_training_keeps_the_mean_and_leaves_evaluation_alone():
-    layer = DropPath(0.3, per="sample", rescale=True)
+    layer = DropPath(0.3, per="sample", scale_by_keep=True)
     fates = drawn(layer, n=2)
     assert sorted(set(fates.flatten().tolist())) == pytest.approx([0, 1 / 0.7])
     assert fates.mean().item() == pytest.approx(1, abs=0.03)
@@ -46,7 +46,7 @@ def test_rescaled_training_keeps_the_mean_and_leaves_evaluation_alone():
 @pytest.mark.parametrize("rescale", [False, True])
 def test_a_rate_of_nought_drops_nothing(rescale):
     x = torch.randn(2, 3)
-    layer = DropPath(0, rescale=rescale)
+    layer = DropPath(0, scale_by_keep=rescale)
     assert torch.equal(layer(x), x)
     assert torch.equal(layer.eval()(x), x)
 

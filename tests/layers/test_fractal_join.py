@@ -35,7 +35,7 @@ class Fractal(nn.Module):
         self.last = FractalJoin((1, 2, 3), sampler)
 
     def step(self, column, name, x):
-        return self.layers[name](x) if x is not None and self.sampler.runs(column) else None
+        return self.layers[name](x) if x is not None and self.sampler.is_active(column) else None
 
     def block(self, x):
         third = self.step(3, "3b", self.step(3, "3a", x))
@@ -60,7 +60,7 @@ def test_evaluation_is_the_mean_at_every_join():
 
 def test_a_global_pass_takes_one_column_through_the_whole_network():
     torch.manual_seed(0)
-    net = Fractal(DropPathSampler(3, global_share=1))
+    net = Fractal(DropPathSampler(3, global_prob=1))
     one = torch.tensor(1.0)
     answers = Counter(round(net(one).item()) for _ in range(DRAWS))
     assert set(answers) == {product**2 for product in COLUMNS.values()}
@@ -93,15 +93,15 @@ def test_half_of_the_passes_are_global_and_evaluation_never_is():
     for _ in range(50):
         sampler.draw(training=False)
         assert sampler.column is None
-        assert sampler.kept(4) == [0, 1, 2, 3]
+        assert sampler.draw_survivors(4) == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(("inputs", "rate"), [(1, 0.15), (3, 0.15), (2, 0.9)])
 def test_a_local_pass_drops_each_input_with_the_rate_but_never_all(inputs, rate):
     torch.manual_seed(0)
-    sampler = DropPathSampler(3, rate=rate, global_share=0)
+    sampler = DropPathSampler(3, drop_prob=rate, global_prob=0)
     sampler.draw(training=True)
-    fates = Counter(tuple(sampler.kept(inputs)) for _ in range(DRAWS))
+    fates = Counter(tuple(sampler.draw_survivors(inputs)) for _ in range(DRAWS))
     assert () not in fates
     survival = 1 - rate + rate**inputs / inputs  # a lone survivor is drawn where all would go
     for place in range(inputs):
@@ -113,7 +113,7 @@ def test_a_local_pass_drops_each_input_with_the_rate_but_never_all(inputs, rate)
 
 def test_a_local_join_is_the_mean_of_the_survivors_alone():
     torch.manual_seed(0)
-    sampler = DropPathSampler(3, rate=0.5, global_share=0)
+    sampler = DropPathSampler(3, drop_prob=0.5, global_prob=0)
     join = FractalJoin((1, 2, 3), sampler)
     sampler.draw(training=True)
     inputs = [torch.tensor(value) for value in (1.0, 3.0, 8.0)]
@@ -123,14 +123,14 @@ def test_a_local_join_is_the_mean_of_the_survivors_alone():
 
 
 def test_a_global_join_answers_with_its_column_or_with_nothing():
-    sampler = DropPathSampler(4, global_share=1)
+    sampler = DropPathSampler(4, global_prob=1)
     join, inputs = FractalJoin((3, 4), sampler), [torch.tensor(1.0), torch.tensor(3.0)]
     seen = set()
     torch.manual_seed(0)
     for _ in range(100):
         sampler.draw(training=True)
         seen.add((sampler.column, None if (answer := join(inputs)) is None else answer.item()))
-        assert sampler.kept(3) == [0, 1, 2]
+        assert sampler.draw_survivors(3) == [0, 1, 2]
     assert seen == {(1, None), (2, None), (3, 1), (4, 3)}
 
 
@@ -166,8 +166,8 @@ def test_a_copied_network_keeps_one_sampler_of_its_own():
     ("ask", "told"),
     [
         (lambda: DropPathSampler(0), "columns is 0"),
-        (lambda: DropPathSampler(3, rate=1), "rate is 1"),
-        (lambda: DropPathSampler(3, global_share=1.1), "global_share is 1.1"),
+        (lambda: DropPathSampler(3, drop_prob=1), "rate is 1"),
+        (lambda: DropPathSampler(3, global_prob=1.1), "global_share is 1.1"),
         (lambda: FractalJoin((), DropPathSampler(3)), "of 1 to 3"),
         (lambda: FractalJoin((3, 4), DropPathSampler(3)), r"\(3, 4\)"),
         (lambda: FractalJoin((0, 1), DropPathSampler(3)), r"\(0, 1\)"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from convscope.geometry import Worked
+from convscope.geometry import Derivation
 from convscope.lessons.exercises import check, exercise
 from convscope.lessons.exercises.answer import Answer, choice, integer, number, size_of, volume_of
 from convscope.lessons.exercises.task import Task
@@ -14,7 +14,7 @@ from convscope.lessons.exercises.task import Task
 
 def inference_mode(answer: Answer, choices=()):
     return Task(
-        question="?", answer=answer, hint="The formula.", worked=Worked(()), choices=choices
+        question="?", answer=answer, hint="The formula.", worked=Derivation(()), choices=choices
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 from convscope.errors import RequestError
-from convscope.layers import Subsampling2d, TableConv2d
+from convscope.layers import SparseConnectionConv2d, Subsampling2d
 from convscope.lessons.lenet5 import compute
 from convscope.zoo import create_model
 
@@ -138,7 +138,7 @@ def test_the_table_s_parameters_are_those_of_its_columns():
 
 def test_the_table_is_the_one_that_the_network_is_built_with():
     layer = create_model("lenet5_1998").get_submodule("C3")
-    assert isinstance(layer, TableConv2d)
+    assert isinstance(layer, SparseConnectionConv2d)
     assert [tuple(seen) for seen in answer(network="1998")["table"]["links"]] == list(layer.table)
     assert isinstance(create_model("lenet5_1998").get_submodule("S2"), Subsampling2d)
 

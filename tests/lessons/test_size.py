@@ -30,7 +30,9 @@ def settings(size):
 def laid(state):
     """What the slow loops are asked for the same setting."""
     padding, up = state["padding"], state["rounding"] == "up"
-    words = dict(stride=state["stride"], before=padding, after=padding, ceil=up)
+    words = dict(
+        stride=state["stride"], padding_before=padding, padding_after=padding, ceil_mode=up
+    )
     return (state["size"], state["kernel"]), words | dict(dilation=state["dilation"])
 
 
@@ -145,7 +147,7 @@ def test_the_way_back_finds_every_window_that_makes_the_output(size, wanted):
         (kernel, stride, padding): size - len(cells_read(size, kernel, **words))
         for kernel, stride in itertools.product(range(1, 12), range(1, 5))
         for padding in range(kernel // 2 + 1)
-        for words in [dict(stride=stride, before=padding, after=padding)]
+        for words in [dict(stride=stride, padding_before=padding, padding_after=padding)]
         if len(window_starts(size, kernel, **words)) == wanted
     }
     found = {(row["kernel"], row["stride"], row["padding"]): row["unread"] for row in text}

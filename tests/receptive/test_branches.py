@@ -7,7 +7,7 @@ from torch.autograd.functional import jacobian
 from torch.nn import functional as F
 
 from convscope.explanation.field import ReceptiveFields
-from convscope.layers import LocalResponseNorm, MinPool2d, TableConv2d
+from convscope.layers import LocalResponseNorm, MinPool2d, SparseConnectionConv2d
 from convscope.receptive import receptive_fields
 from convscope.recording import operations, run_once
 
@@ -328,7 +328,7 @@ LOST = {
 
 @pytest.mark.parametrize("name", LOST)
 def test_what_cannot_be_followed_is_an_upper_bound_and_says_so(name):
-    table = TableConv2d(8, [[0, 1], [2, 6]], 3)
+    table = SparseConnectionConv2d(8, [[0, 1], [2, 6]], 3)
     net, image = prepared(Behind(LOST[name], table=table))
     answer, seen = followed(net, image)
     assert not seen.exact

@@ -36,9 +36,9 @@ PUBLISHED = [
     ("resnet50", {}, "conv5_3", 427),
     ("resnet101", {}, "conv5_3", 971),
     ("resnet152", {}, "conv5_3", 1451),
-    ("resnet50", {"stride_on": "1x1"}, "conv5_3", 483),
-    ("resnet101", {"stride_on": "1x1"}, "conv5_3", 1027),
-    ("resnet152", {"stride_on": "1x1"}, "conv5_3", 1507),
+    ("resnet50", {"stride_in_1x1": True}, "conv5_3", 483),
+    ("resnet101", {"stride_in_1x1": True}, "conv5_3", 1027),
+    ("resnet152", {"stride_in_1x1": True}, "conv5_3", 1507),
 ]
 
 

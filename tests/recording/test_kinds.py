@@ -26,7 +26,10 @@ from convscope.summaries.counts import FORMULAS
 
 ROOT = Path(convscope.__file__).parent
 ROWS = [pytest.param(kind, id=kind.name) for kind in KINDS.values()]
-LAYERS = {"LRN": "LocalResponseNorm", "TableConv": "TableConv2d"}  # labels that shorten a name
+LAYERS = {
+    "LRN": "LocalResponseNorm",
+    "TableConv": "SparseConnectionConv2d",
+}  # labels that shorten a name
 
 
 def test_every_rule_has_a_function_and_explains_a_kind():

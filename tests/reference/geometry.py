@@ -3,17 +3,19 @@
 import itertools
 
 
-def window_starts(size, kernel, *, stride=1, before=0, after=0, dilation=1, ceil=False):
+def window_starts(
+    size, kernel, *, stride=1, padding_before=0, padding_after=0, dilation=1, ceil_mode=False
+):
     """Where each window begins, in cells of the input; negative ones lie in the padding before."""
     wide = [tap * dilation for tap in range(kernel)][-1] + 1
     starts = []
-    start = -before
-    while start + wide <= size + after:
+    start = -padding_before
+    while start + wide <= size + padding_after:
         starts.append(start)
         start += stride
-    if ceil and start + wide < size + after + stride:  # less than a stride outside
+    if ceil_mode and start + wide < size + padding_after + stride:  # less than a stride outside
         starts.append(start)
-    if ceil and starts and starts[-1] >= size:
+    if ceil_mode and starts and starts[-1] >= size:
         starts.pop()
     return starts
 
@@ -34,7 +36,7 @@ def places_under(unit, chain):
     places = {unit}
     for layer in reversed(chain):
         places = {
-            place * layer["stride"] - layer["before"] + tap * layer["dilation"]
+            place * layer["stride"] - layer["padding_before"] + tap * layer["dilation"]
             for place in places
             for tap in range(layer["kernel"])
         }
@@ -78,8 +80,12 @@ def links(input, filters, kernel, *, stride=1, padding=0, groups=1):  # noqa: A0
     `input` is (channels, height, width). Taps in the padding count.
     """
     channels, height, width = input
-    rows = window_starts(height, kernel, stride=stride, before=padding, after=padding)
-    columns = window_starts(width, kernel, stride=stride, before=padding, after=padding)
+    rows = window_starts(
+        height, kernel, stride=stride, padding_before=padding, padding_after=padding
+    )
+    columns = window_starts(
+        width, kernel, stride=stride, padding_before=padding, padding_after=padding
+    )
     for k, y, x in itertools.product(range(filters), range(len(rows)), range(len(columns))):
         group = k // (filters // groups)
         for channel in range(channels):
@@ -103,9 +109,14 @@ class Pixels:
         inside = [self.units[place] for place in places if 0 <= place < len(self.units)]
         return frozenset().union(*inside)
 
-    def window(self, kernel, *, stride=1, before=0, after=0, dilation=1):
+    def window(self, kernel, *, stride=1, padding_before=0, padding_after=0, dilation=1):
         starts = window_starts(
-            len(self.units), kernel, stride=stride, before=before, after=after, dilation=dilation
+            len(self.units),
+            kernel,
+            stride=stride,
+            padding_before=padding_before,
+            padding_after=padding_after,
+            dilation=dilation,
         )
         return Pixels(
             self.read(start + tap * dilation for tap in range(kernel)) for start in starts

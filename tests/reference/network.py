@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from convscope.layers import LocallyConnected2d, TableConv2d
+from convscope.layers import LocallyConnected2d, SparseConnectionConv2d
 
 
 def on_meta(build, size, *, channels=3):
@@ -32,7 +32,7 @@ def multiply_adds(net, image):
         match layer:
             case nn.Conv2d() | nn.Linear():
                 total += units[0].numel() * layer.weight[0].numel()
-            case TableConv2d():
+            case SparseConnectionConv2d():
                 total += units[0, 0].numel() * layer.weight.numel()
             case LocallyConnected2d():
                 total += layer.weight.numel()

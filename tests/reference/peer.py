@@ -2,12 +2,12 @@
 
 import torch
 
-from convscope.zoo.names import ours
+from convscope.zoo.parameter_names import rename_parameter
 
 
 def renamed(theirs, names):
     """The state of their network by our names."""
-    return {ours(key, names): value for key, value in theirs.state_dict().items()}
+    return {rename_parameter(key, names): value for key, value in theirs.state_dict().items()}
 
 
 def shapes(state):

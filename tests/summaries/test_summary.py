@@ -81,7 +81,7 @@ def test_multiply_adds_are_those_of_torchvisions_table(name):
     ("name", "giga"), [("resnet50", 3.858), ("resnet101", 7.570), ("resnet152", 11.282)]
 )
 def test_multiply_adds_of_the_papers_strides(name, giga):
-    net = convscope.create_model(name, stride_on="1x1")
+    net = convscope.create_model(name, stride_in_1x1=True)
     assert round(convscope.summary(net).multiply_adds / 1e9, 3) == giga
 
 

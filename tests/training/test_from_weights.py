@@ -298,7 +298,7 @@ def test_the_run_says_what_it_began_with_and_can_be_run_again(
 def test_a_network_with_auxiliary_classifiers_trains(tmp_path, monkeypatch):
     (tmp_path / "aux.py").write_text(
         "from torch import nn\n"
-        "from convscope.layers import Answers\n"
+        "from convscope.layers import ModelOutput\n"
         "class Net(nn.Module):\n"
         "    def __init__(self, num_classes):\n"
         "        super().__init__()\n"
@@ -307,7 +307,7 @@ def test_a_network_with_auxiliary_classifiers_trains(tmp_path, monkeypatch):
         "        self.fc = nn.Linear(800, num_classes)\n"
         "    def forward(self, x):\n"
         "        x = self.conv(x).relu().flatten(1)\n"
-        "        return Answers(self.fc(x), (self.aux(x),)) if self.training else self.fc(x)\n"
+        "        return ModelOutput(self.fc(x), (self.aux(x),)) if self.training else self.fc(x)\n"
     )
     monkeypatch.chdir(tmp_path)
     for place in range(2):

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from convscope.card import Card
-from convscope.layers import Answers
+from convscope.layers import ModelOutput
 from convscope.training.loss import loss_and_logits
 from convscope.zoo import create_model
 
@@ -33,7 +33,7 @@ def test_each_auxiliary_classifier_counts_three_tenths(smoothing, weights):
         for logits in (main, low, high)
     ]
     told = dict(weights=weights, smoothing=smoothing)
-    loss, logits = loss_and_logits(Answers(main, (low, high)), targets, CARD, **told)
+    loss, logits = loss_and_logits(ModelOutput(main, (low, high)), targets, CARD, **told)
     assert logits is main
     assert loss == pytest.approx(alone[0] + 0.3 * alone[1] + 0.3 * alone[2])
     assert loss_and_logits(main, targets, CARD, **told) == (alone[0], main)

@@ -17,7 +17,7 @@ from convscope.runs.folder import Run
 from convscope.weights import load_weights
 from convscope.weights import timm as timm_weights
 from convscope.weights import torchvision_releases as released
-from convscope.weights.adapt import fit_weights
+from convscope.weights.adapt import adapt_weights
 from convscope.weights.source import Weights
 from convscope.zoo import create_model
 
@@ -73,7 +73,7 @@ def test_torchvisions_weights_give_torchvisions_logits(tmp_path, name, form):
     told = card.provenance
     assert (told["weights"], told["weights_head"]) == (str(path), "theirs")
     assert name in told["weights_names"]
-    assert "ImageNet's" in told["weights_pictures"]
+    assert "ImageNet's" in told["weights_preprocessing"]
 
 
 def test_a_googlenet_with_heads_that_ours_has_not(tmp_path):
@@ -97,7 +97,7 @@ def test_vgg_of_either_library_gives_its_logits(tmp_path, library):
 def test_timms_vgg_comes_to_our_shapes_and_each_number_to_its_place():
     with torch.device("meta"):
         theirs, ours = timm.create_model("vgg11").state_dict(), create_model("vgg11")
-    fitted = fit_weights(Weights("x", theirs, None, ""), ours)
+    fitted = adapt_weights(Weights("x", theirs, None, ""), ours)
     own = ours.state_dict()
     assert {name: tensor.shape for name, tensor in fitted.tensors.items()} == {
         name: tensor.shape for name, tensor in own.items()
@@ -105,7 +105,7 @@ def test_timms_vgg_comes_to_our_shapes_and_each_number_to_its_place():
     window = nn.Conv2d(4, 6, 3)
     dense = nn.Sequential(nn.Flatten(), nn.Linear(36, 6))
     renamed = {f"1.{name}": tensor for name, tensor in window.state_dict().items()}
-    fit_weights(Weights("x", renamed, None, ""), dense).pour(dense)
+    adapt_weights(Weights("x", renamed, None, ""), dense).load_into(dense)
     maps = torch.randn(2, 4, 3, 3)
     assert torch.allclose(dense(maps), window(maps).flatten(1), atol=1e-6)
 
@@ -176,7 +176,7 @@ def test_a_layer_with_other_outputs_is_no_head_where_the_last_is_as_it_should_be
     weights = Weights("x", Gather(features=6).state_dict(), None, "")
     ours = Gather(features=7)
     with pytest.raises(RequestError, match=r"middle\.weight is \(6, .* and \(7, "):
-        fit_weights(weights, ours)
+        adapt_weights(weights, ours)
 
 
 def test_batch_norm_in_a_head_stays_with_it_also_its_counter():
@@ -185,7 +185,7 @@ def test_batch_norm_in_a_head_stays_with_it_also_its_counter():
 
     theirs, ours = net(5), net(4)
     theirs(torch.randn(2, 3, 1, 1))
-    fit_weights(Weights("x", theirs.state_dict(), None, ""), ours).pour(ours)
+    adapt_weights(Weights("x", theirs.state_dict(), None, ""), ours).load_into(ours)
     assert (int(theirs[1].num_batches_tracked), int(ours[1].num_batches_tracked)) == (1, 0)
 
 
@@ -201,7 +201,7 @@ def test_a_head_that_sees_other_maps_is_not_left_as_it_was_built(classes):
     weights = Weights("x", nn.Sequential(nn.Flatten(), nn.Linear(36, 5)).state_dict(), None, "")
     ours = nn.Sequential(nn.Flatten(), nn.Linear(64, classes))
     with pytest.raises(RequestError, match=r"1\.weight is \(5, 36\) there .*of the same size"):
-        fit_weights(weights, ours)
+        adapt_weights(weights, ours)
 
 
 def test_a_head_of_one_answer_has_no_card_and_is_refused_before_anything_is_written(tmp_path):
@@ -277,9 +277,11 @@ def test_a_released_file_is_downloaded_once_and_its_digest_is_checked(
         assert library.asked == [honest]
         assert ticks[-1] == (honest, len(body), len(body))
         assert card.provenance["weights"] == "torchvision:squeezenet1_1"
-        assert "weights_pictures" not in card.provenance
+        assert "weights_preprocessing" not in card.provenance
         again = load_weights(create_model("squeezenet1_1"), tmp_path / "x.pth")
-        assert "weights_pictures" not in again.provenance  # known by its digest, whatever its name
+        assert (
+            "weights_preprocessing" not in again.provenance
+        )  # known by its digest, whatever its name
     finally:
         released.releases.cache_clear()
 

@@ -10,7 +10,7 @@ from timm.models._hub import save_config_for_hf
 from torchvision.transforms import InterpolationMode
 
 from convscope.errors import RequestError
-from convscope.weights.timm import card_of, remotes
+from convscope.weights.timm import card_from_config, remote_files
 
 
 def described(name: str, tmp_path) -> tuple[str, torch.nn.Module]:
@@ -26,7 +26,7 @@ def described(name: str, tmp_path) -> tuple[str, torch.nn.Module]:
 )
 def test_the_card_prepares_as_timm_does(tmp_path, name):
     text, net = described(name, tmp_path)
-    card = card_of(text, where="config.json")
+    card = card_from_config(text, where="config.json")
     resize, crop, *_, normal = create_transform(**resolve_data_config({}, model=net)).transforms
     assert card.resize_size == resize.size
     assert card.input_size == crop.size
@@ -45,17 +45,17 @@ def test_what_a_card_cannot_say_is_refused(tmp_path, change):
     facts = json.loads(described("resnet18.a1_in1k", tmp_path)[0])
     facts["pretrained_cfg"] |= change
     with pytest.raises(RequestError, match=r"config\.json is not .*`input_size` and `resize_mode`"):
-        card_of(json.dumps(facts), where="config.json")
+        card_from_config(json.dumps(facts), where="config.json")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "<html>", '{"pretrained_cfg": 3}'])
 def test_what_is_no_description_is_refused(text):
     with pytest.raises(RequestError, match=r"config\.json is not"):
-        card_of(text, where="config.json")
+        card_from_config(text, where="config.json")
 
 
 def test_the_addresses_are_those_of_the_hub():
-    config, weights = remotes("resnet18.a1_in1k")
+    config, weights = remote_files("resnet18.a1_in1k")
     base = "https://huggingface.co/timm/resnet18.a1_in1k/resolve/main/"
     assert weights.urls == (f"{base}model.safetensors",)
     assert config.urls == (f"{base}config.json",)
@@ -65,4 +65,4 @@ def test_the_addresses_are_those_of_the_hub():
 @pytest.mark.parametrize("name", ["", "../secrets", "a/b", "x?y", "resnet 18", ".."])
 def test_what_can_be_no_name_is_refused(name):
     with pytest.raises(RequestError, match="timm has no model"):
-        remotes(name)
+        remote_files(name)

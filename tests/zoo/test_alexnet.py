@@ -11,7 +11,7 @@ from torch import nn
 from convscope.layers import LocalResponseNorm
 from convscope.layers.towers import Towers
 from convscope.zoo.alexnet import TABLE, TORCHVISION, alexnet
-from convscope.zoo.names import ours
+from convscope.zoo.parameter_names import rename_parameter
 from tests.reference.network import multiply_adds, on_meta, volumes
 
 PARAMETERS = {  # the lecture's table, with biases, and what is left of it on two GPUs
@@ -109,7 +109,9 @@ def test_torchvisions_parameters_have_our_names_and_shapes():
     models = pytest.importorskip("torchvision").models
     with torch.device("meta"):
         net, theirs = alexnet("2014"), models.alexnet()
-    renamed = {ours(key, TORCHVISION): value for key, value in theirs.state_dict().items()}
+    renamed = {
+        rename_parameter(key, TORCHVISION): value for key, value in theirs.state_dict().items()
+    }
     assert {key: value.shape for key, value in renamed.items()} == {
         key: value.shape for key, value in net.state_dict().items()
     }
@@ -122,7 +124,7 @@ def test_logits_are_those_of_torchvision(size):
     net = alexnet("2014", num_classes=10, input_size=size)
     with torch.device("meta"):
         theirs = models.alexnet(num_classes=10)
-    match = {ours(key, TORCHVISION): key for key in theirs.state_dict()}
+    match = {rename_parameter(key, TORCHVISION): key for key in theirs.state_dict()}
     state = {match[key]: value for key, value in net.state_dict().items()}
     theirs.load_state_dict(state, assign=True)
     images = torch.randn(2, 3, *size)

@@ -9,7 +9,7 @@ from torch import nn
 from convscope.errors import RequestError
 from convscope.zoo import ZOO, create_model
 from convscope.zoo.densenet import TORCHVISION, DenseBlock, densenet, densenet_cifar
-from convscope.zoo.names import ours
+from convscope.zoo.parameter_names import rename_parameter
 from tests.reference.network import multiply_adds, on_meta, volumes
 from tests.reference.peer import both_answer, renamed, shapes
 
@@ -114,7 +114,7 @@ def test_the_names_in_torchvisions_files_of_weights_are_read_too():
     """They are of before its code was: densenet.py of torchvision rewrites them as it loads."""
     for new, old in [("norm1", "norm.1"), ("conv2", "conv.2")]:
         layer = "features.denseblock3.denselayer24"
-        assert ours(f"{layer}.{old}.weight", TORCHVISION) == ours(
+        assert rename_parameter(f"{layer}.{old}.weight", TORCHVISION) == rename_parameter(
             f"{layer}.{new}.weight", TORCHVISION
         )
 

@@ -125,7 +125,7 @@ def test_joins_lose_their_inputs_with_the_papers_probability(asked, rate):
     with torch.device("meta"):
         net = fractalnet("narrow", columns=2, **asked)
     sampler = net.get_submodule("draw").sampler
-    assert (sampler.rate, sampler.global_share) == (rate, 0.5)
+    assert (sampler.drop_prob, sampler.global_prob) == (rate, 0.5)
     joins = [layer for layer in net.modules() if isinstance(layer, FractalJoin)]
     assert all(join.sampler is sampler for join in joins)
     assert len(joins) == 5

@@ -186,8 +186,8 @@ def test_joins_of_a_fractal_network_still_share_their_sampler():
 
 
 class Backwards(nn.Sequential):
-    def forward(self, input):  # noqa: A002
-        return input
+    def forward(self, x):
+        return x
 
 
 @pytest.mark.parametrize(

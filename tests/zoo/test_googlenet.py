@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from convscope.errors import RequestError
-from convscope.layers import Answers
+from convscope.layers import ModelOutput
 from convscope.zoo.googlenet import TABLE, TORCHVISION, googlenet, googlenet_bn
 from tests.reference.network import multiply_adds, on_meta, volumes
 from tests.reference.peer import both_answer, renamed, shapes
@@ -101,7 +101,7 @@ def test_in_training_the_auxiliary_classifiers_answer_beside_the_main_one():
             lambda _layer, operands, answer, name=name: read.update({name: (operands[0], answer)})
         )
     answers = net.train()(images)
-    assert isinstance(answers, Answers)
+    assert isinstance(answers, ModelOutput)
     assert [answer.shape for answer in (answers.logits, *answers.auxiliary)] == [(2, 5)] * 3
     for place, below in enumerate(("4a", "4d")):
         assert read[f"aux_{below}"][0] is read[f"inception_{below}"][1]

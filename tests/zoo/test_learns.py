@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from convscope.layers import AUXILIARY_WEIGHT, Answers
+from convscope.layers import AUXILIARY_WEIGHT, ModelOutput
 from convscope.zoo import ZOO, create_model
 
 LARGE = frozenset(  # some seconds of work and more; the others have one at least of each paper
@@ -50,7 +50,7 @@ def test_the_loss_falls_over_twenty_steps_on_one_batch(name):
     losses = []
     for _ in range(20):
         answer = net(images)
-        logits, auxiliary = answer if isinstance(answer, Answers) else (answer, ())
+        logits, auxiliary = answer if isinstance(answer, ModelOutput) else (answer, ())
         loss = F.cross_entropy(logits, targets)
         losses.append(loss.item())
         loss = loss + AUXILIARY_WEIGHT * sum(F.cross_entropy(more, targets) for more in auxiliary)

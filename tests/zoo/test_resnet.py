@@ -45,10 +45,10 @@ def test_a_network_of_cifar_has_the_layers_of_its_name(depth):
     assert weight_layers(net) == depth
 
 
-@pytest.mark.parametrize(("depth", "stride_on"), [*((d, None) for d in DEPTHS), (50, "1x1")])
-def test_every_row_has_the_papers_volume(depth, stride_on):
+@pytest.mark.parametrize(("depth", "stride_in_1x1"), [*((d, False) for d in DEPTHS), (50, True)])
+def test_every_row_has_the_papers_volume(depth, stride_in_1x1):
     seen = volumes(
-        *on_meta(partial(create_model, f"resnet{depth}", stride_on=stride_on), (224, 224))
+        *on_meta(partial(create_model, f"resnet{depth}", stride_in_1x1=stride_in_1x1), (224, 224))
     )
     wide = 1 if depth < 50 else 4
     assert seen["conv1"] == (64, 112, 112)
@@ -69,18 +69,20 @@ def test_every_row_of_cifar_has_the_papers_volume():
 
 # Table 1, last row, is of the strides in the first 1x1, where 50 layers and more have them.
 @pytest.mark.parametrize(
-    ("depth", "stride_on", "work"),
+    ("depth", "stride_in_1x1", "work"),
     [
-        (18, None, 1_814_073_344),
-        (34, None, 3_663_761_408),
-        (50, "3x3", 4_089_184_256),
-        (50, "1x1", 3_857_973_248),
-        (101, "1x1", 7_570_194_432),
-        (152, "1x1", 11_282_415_616),
+        (18, False, 1_814_073_344),
+        (34, False, 3_663_761_408),
+        (50, False, 4_089_184_256),
+        (50, True, 3_857_973_248),
+        (101, True, 7_570_194_432),
+        (152, True, 11_282_415_616),
     ],
 )
-def test_multiply_adds_are_the_papers(depth, stride_on, work):
-    net, image = on_meta(partial(create_model, f"resnet{depth}", stride_on=stride_on), (224, 224))
+def test_multiply_adds_are_the_papers(depth, stride_in_1x1, work):
+    net, image = on_meta(
+        partial(create_model, f"resnet{depth}", stride_in_1x1=stride_in_1x1), (224, 224)
+    )
     assert multiply_adds(net, image) == work
 
 
@@ -134,30 +136,30 @@ def test_a_block_is_relu_of_branch_plus_shortcut():
     assert names == "conv1 bn1 relu1 conv2 bn2 relu2 conv3 bn3 shortcut relu"
 
 
-@pytest.mark.parametrize("stride_on", ["1x1", "3x3"])
-def test_the_stride_stands_on_the_named_convolution_of_the_first_block_of_a_row(stride_on):
+@pytest.mark.parametrize("stride_in_1x1", [True, False])
+def test_the_stride_is_in_the_chosen_convolution_of_the_first_block_of_a_row(stride_in_1x1):
     with torch.device("meta"):
-        net = create_model("resnet101", stride_on=stride_on)
+        net = create_model("resnet101", stride_in_1x1=stride_in_1x1)
     strided = {
         name
         for name, layer in net.named_modules()
         if isinstance(layer, nn.Conv2d) and layer.stride == (2, 2)
     }
-    conv = {"1x1": "conv1", "3x3": "conv2"}[stride_on]
+    conv = "conv1" if stride_in_1x1 else "conv2"
     blocks = [f"conv{stage}_1" for stage in (3, 4, 5)]
     inside = [f"{block}.{name}" for block in blocks for name in (conv, "shortcut.conv")]
     assert strided == {"conv1", *inside}
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet20_cifar", "lenet5", "mine:Net"])
-def test_stride_on_is_refused_by_what_has_no_such_choice(name):
-    with pytest.raises(RequestError, match="stride_on"):
-        create_model(name, stride_on="1x1")
+def test_stride_in_1x1_is_refused_by_what_has_no_such_choice(name):
+    with pytest.raises(RequestError, match="stride_in_1x1"):
+        create_model(name, stride_in_1x1=True)
 
 
 def test_a_misspelt_name_is_told_before_its_stride():
     with pytest.raises(RequestError, match="Did you mean 'resnet50'"):
-        create_model("resnt50", stride_on="1x1")
+        create_model("resnt50", stride_in_1x1=True)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 21])

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from convscope.zoo.names import ours
-from convscope.zoo.squeezenet import TABLE, Fire, names, squeezenet
+from convscope.zoo.parameter_names import rename_parameter
+from convscope.zoo.squeezenet import TABLE, Fire, squeezenet, torchvision_names
 from tests.reference.network import multiply_adds, on_meta, volumes
 
 PAPER = {  # Table 1: output (it prints 13x12 at maxpool8), parameters before pruning
@@ -88,7 +88,12 @@ def test_logits_are_those_of_torchvision(version):
         if parameter.ndim == 1:
             nn.init.normal_(parameter, std=0.1)
     net = squeezenet(config, num_classes=10)
-    net.load_state_dict({ours(key, names(config)): v for key, v in theirs.state_dict().items()})
+    net.load_state_dict(
+        {
+            rename_parameter(key, torchvision_names(config)): v
+            for key, v in theirs.state_dict().items()
+        }
+    )
     images = torch.randn(2, 3, 67, 90)
     for mode in (False, True):  # in training, dropout stands where theirs stands
         torch.manual_seed(1)

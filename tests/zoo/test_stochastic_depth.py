@@ -14,7 +14,7 @@ from convscope.zoo.stochastic_depth import stochastic_depth
 def test_the_probability_of_survival_falls_along_a_line_to_one_half():
     with torch.device("meta"):
         net = stochastic_depth(110)
-    rates = [layer.rate for layer in net.modules() if isinstance(layer, DropPath)]
+    rates = [layer.drop_prob for layer in net.modules() if isinstance(layer, DropPath)]
     assert rates == pytest.approx([block / 54 * 0.5 for block in range(1, 55)])
     assert rates[-1] == 0.5
 

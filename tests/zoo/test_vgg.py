@@ -9,8 +9,8 @@ from torch import nn
 
 from convscope.layers import LocalResponseNorm
 from convscope.zoo import ZOO
-from convscope.zoo.names import ours
-from convscope.zoo.vgg import TABLE, names, vgg
+from convscope.zoo.parameter_names import rename_parameter
+from convscope.zoo.vgg import TABLE, torchvision_names, vgg
 from tests.reference.network import multiply_adds, on_meta, volumes
 
 # Weight layers: Table 1, second row. Parameters: Table 2, which prints them in millions, rounded;
@@ -86,7 +86,8 @@ def test_torchvisions_parameters_have_our_names_and_shapes(name):
     with torch.device("meta"):
         net, theirs = ZOO[name].builder(), getattr(models, name)()
     renamed = {
-        ours(key, ZOO[name].torchvision_names): value for key, value in theirs.state_dict().items()
+        rename_parameter(key, ZOO[name].torchvision_names): value
+        for key, value in theirs.state_dict().items()
     }
     assert shapes(renamed) == shapes(net.state_dict())
 
@@ -99,7 +100,7 @@ def test_logits_are_those_of_torchvision(name):
         theirs = getattr(models, name)(num_classes=10).eval()
     theirs.avgpool = nn.Identity()  # adapts to 7x7, the size at 224x224, and else repeats maps
     theirs.classifier[0] = nn.Linear(512 * 2, 4096, device="meta")
-    match = {ours(key, ZOO[name].torchvision_names): key for key in theirs.state_dict()}
+    match = {rename_parameter(key, ZOO[name].torchvision_names): key for key in theirs.state_dict()}
     theirs.load_state_dict({match[key]: value for key, value in shaken(net).items()}, assign=True)
     images = torch.randn(2, 3, 64, 32)
     with torch.inference_mode():
@@ -127,7 +128,10 @@ def test_logits_are_those_of_torchvision_at_the_papers_size():
     theirs = models.vgg16().eval()
     with torch.device("meta"):
         net = vgg("D").eval()
-    state = {ours(key, names("D")): value for key, value in theirs.state_dict().items()}
+    state = {
+        rename_parameter(key, torchvision_names("D")): value
+        for key, value in theirs.state_dict().items()
+    }
     net.load_state_dict(state, assign=True)
     images = torch.randn(1, 3, 224, 224)
     with torch.inference_mode():

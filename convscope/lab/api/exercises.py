@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
 from convscope.errors import RequestError
-from convscope.geometry import Worked
+from convscope.geometry import Derivation
 from convscope.lessons.exercises import LAST, LEVELS, Exercise, check, exercise, sheet
 
 _LESSON = "/api/lessons/{lesson}"
@@ -96,6 +96,6 @@ def question_json(one: Exercise) -> dict[str, Any]:
     }
 
 
-def solution_json(worked: Worked) -> dict[str, Any]:
+def solution_json(worked: Derivation) -> dict[str, Any]:
     """A solution as rows of quantity, value, formula, and remarks."""
     return {"rows": worked.rows, "remarks": worked.remarks}

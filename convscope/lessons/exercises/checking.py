@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from convscope.geometry import Worked
+from convscope.geometry import Derivation
 from convscope.lessons.exercises.answer import Answer
 from convscope.lessons.exercises.reading import UnreadableError, read
 from convscope.lessons.exercises.task import Task
@@ -25,7 +25,7 @@ class Verdict:
     right: bool
     sentence: str
     counted: bool = True
-    worked: Worked | None = None
+    worked: Derivation | None = None
 
 
 def check(task: Task, text: str, *, tries: int = 1) -> Verdict:

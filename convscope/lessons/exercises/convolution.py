@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from convscope.geometry import work_out_maps
+from convscope.geometry import derive_output
 from convscope.lessons.exercises.answer import integer, size_of
 from convscope.lessons.exercises.layer import Layer, draw, map_mistakes
 from convscope.lessons.exercises.matrix import (
@@ -87,7 +87,7 @@ def map_size(rng: SeededRandom, level: int) -> Task:
         ),
         answer=right,
         hint=layer.hint,
-        worked=tidied(work_out_maps(layer.axes)),
+        worked=tidied(derive_output(layer.axes)),
         mistakes=distinct_mistakes(right, map_mistakes(layer)),
     )
 

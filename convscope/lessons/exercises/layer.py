@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass, replace
 
-from convscope.geometry import Axis, Cost, Volume, Worked, convolution, sliding
-from convscope.geometry import work_out_convolution as work_out
+from convscope.geometry import Axis, Cost, Derivation, Volume, convolution, sliding
+from convscope.geometry import derive_convolution as work_out
 from convscope.lessons.exercises.answer import Answer, integer, size_of, volume_of
 from convscope.lessons.exercises.seeded_random import SeededRandom
 from convscope.lessons.exercises.task import CommonMistake
@@ -75,7 +75,7 @@ class Layer:
     def hint(self) -> str:
         return SIZE_HINT + (DILATED_HINT if self.dilation > 1 else "")
 
-    def worked(self, *wanted: str) -> Worked:
+    def worked(self, *wanted: str) -> Derivation:
         """Of the solution as the command line prints it the rows that are wanted."""
         whole_solution = work_out(self.input, self.axes, self.cost, groups=self.groups)
         rows: list[tuple[str, str, str]] = []
@@ -87,7 +87,7 @@ class Layer:
             if name in wanted:
                 rows.append((row[0], self.made.text if row[0] == "output" else row[1], row[2]))
         remarks = tidied(whole_solution).remarks if "output" in wanted else ()
-        return Worked(tuple(rows), remarks)
+        return Derivation(tuple(rows), remarks)
 
     # -- in words
 
@@ -148,7 +148,10 @@ def draw(rng: SeededRandom, level: int, *, channels: tuple[int, ...] = (1, 3)) -
 
 
 def _fits(axis: Axis) -> bool:
-    return axis.size > axis.span and axis.size - axis.span + 2 * axis.pads[0] >= axis.stride
+    return (
+        axis.size > axis.effective_kernel
+        and axis.size - axis.effective_kernel + 2 * axis.padding_pair[0] >= axis.stride
+    )
 
 
 def size_mistakes(layer: Layer) -> list[tuple[tuple[int, int], str]]:
@@ -166,18 +169,26 @@ def size_mistakes(layer: Layer) -> list[tuple[tuple[int, int], str]]:
         (replace(layer, stride=1), "the stride is forgotten"),
         (replace(layer, dilation=1), "the dilation is forgotten"),
     ):
-        spans = all(axis.size + sum(axis.pads) >= axis.span for axis in changed.axes)
+        spans = all(
+            axis.size + sum(axis.padding_pair) >= axis.effective_kernel for axis in changed.axes
+        )
         found += [(changed.size, text)] if spans else []
-    once = [(axis.size + layer.padding - axis.span) // axis.stride + 1 for axis in layer.axes]
+    once = [
+        (axis.size + layer.padding - axis.effective_kernel) // axis.stride + 1
+        for axis in layer.axes
+    ]
     found.append(((once[0], once[1]), "the padding is counted on one side only"))
-    bare = [(axis.size + sum(axis.pads)) // axis.stride + 1 for axis in layer.axes]
+    bare = [(axis.size + sum(axis.padding_pair)) // axis.stride + 1 for axis in layer.axes]
     found.append(((bare[0], bare[1]), "the window's size is not subtracted"))
     return [(pair, text) for pair, text in found if min(pair) > 0]
 
 
 def _quotients(layer: Layer) -> list[tuple[int, int]]:
     """What the formula divides, along each axis, and what it divides by."""
-    return [(axis.size - axis.span + sum(axis.pads), axis.stride) for axis in layer.axes]
+    return [
+        (axis.size - axis.effective_kernel + sum(axis.padding_pair), axis.stride)
+        for axis in layer.axes
+    ]
 
 
 def _rounded_up(layer: Layer) -> tuple[int, int]:

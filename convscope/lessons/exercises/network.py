@@ -7,13 +7,13 @@ from convscope.geometry import (
     Volume,
     convolution,
     dense,
+    derive_convolution,
+    derive_dense,
+    derive_pooling,
     pooling,
     sliding,
-    work_out_convolution,
-    work_out_dense,
-    work_out_pooling,
 )
-from convscope.geometry import Worked as Solution
+from convscope.geometry import Derivation as Solution
 from convscope.lessons.exercises.answer import Answer, integer, volume_of
 from convscope.lessons.exercises.layer import PARAMETER_HINT, SIZE_HINT
 from convscope.lessons.exercises.task import CommonMistake, Table, Task, distinct_mistakes, solution
@@ -146,11 +146,11 @@ def worked_of(row: Row, before: Volume) -> Solution:
     """The whole solution of a row."""
     cost = cost_of(row, before)
     if not row.size:
-        return tidied(work_out_dense(before, cost))
+        return tidied(derive_dense(before, cost))
     axes = sliding(before, row.size, stride=row.stride, padding=row.padding)
     if not row.filters:
-        return tidied(work_out_pooling(before, axes, cost))
-    return tidied(work_out_convolution(before, axes, cost, groups=row.groups))
+        return tidied(derive_pooling(before, axes, cost))
+    return tidied(derive_convolution(before, axes, cost, groups=row.groups))
 
 
 def parameters_worked(row: Row, before: Volume) -> Solution:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Literal
 
-from convscope.geometry import Cost, Worked, pooling, work_out_pooling
+from convscope.geometry import Cost, Derivation, derive_pooling, pooling
 from convscope.lessons.exercises.answer import Answer, integer, number, volume_of
 from convscope.lessons.exercises.layer import SIZE_HINT, Layer, draw, volume_mistakes
 from convscope.lessons.exercises.matrix import LECTURE, flat, under
@@ -149,8 +149,8 @@ def _with_maps(volume: Answer, maps: int) -> Answer:
     return volume_of(maps, int(height), int(width))
 
 
-def _worked(layer: Layer, cost: Cost, right: Answer) -> Worked:
-    worked = tidied(work_out_pooling(layer.input, layer.axes, cost))
+def _worked(layer: Layer, cost: Cost, right: Answer) -> Derivation:
+    worked = tidied(derive_pooling(layer.input, layer.axes, cost))
     rows = [
         (name, right.text if name == "output" else text, how) for name, text, how in worked.rows
     ]

@@ -6,9 +6,9 @@ from convscope.geometry import (
     Cost,
     Volume,
     dense,
+    derive_convolution,
+    derive_dense,
     locally_connected,
-    work_out_convolution,
-    work_out_dense,
 )
 from convscope.lessons.exercises.answer import integer
 from convscope.lessons.exercises.layer import Layer, draw
@@ -42,7 +42,7 @@ def ask_local(layer: Layer) -> Task:
     )
     right = integer(cost.parameters)
     worked = tidied(
-        work_out_convolution(layer.input, layer.axes, cost, groups=layer.groups, local=True)
+        derive_convolution(layer.input, layer.axes, cost, groups=layer.groups, local=True)
     )
     rows = [row for row in worked.rows if row[0] in ("output", "parameters", "")]
     rows = [(name, layer.made.text if name == "output" else text, how) for name, text, how in rows]
@@ -91,7 +91,7 @@ def ask_dense(before: Volume, units: int) -> Task:
     cost = dense(before, units)
     right, inputs = integer(cost.parameters), before.units
     text = volume(before.channels, before.height, before.width)
-    rows = [row for row in tidied(work_out_dense(before, cost)).rows if row[0] == "parameters"]
+    rows = [row for row in tidied(derive_dense(before, cost)).rows if row[0] == "parameters"]
     return Task(
         question=(
             f"A dense layer of {units:,} units sees all of a volume of {text}. How many "

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from convscope.geometry import Axis, output_size, work_out_maps
+from convscope.geometry import Axis, derive_output, output_size
 from convscope.lessons.exercises.answer import integer, volume_of
 from convscope.lessons.exercises.layer import SIZE_HINT, Layer, draw, size_mistakes
 from convscope.lessons.exercises.seeded_random import SeededRandom
@@ -108,7 +108,7 @@ def twice(rng: SeededRandom, level: int) -> Task:
     )
     right = volume_of(layer.filters, *pool.size)
     rows = [
-        (f"after the {name}", after.text, tidied(work_out_maps(axes)).rows)
+        (f"after the {name}", after.text, tidied(derive_output(axes)).rows)
         for name, after, axes in (
             ("convolution", layer.made, layer.axes),
             ("pooling", right, pool.axes),

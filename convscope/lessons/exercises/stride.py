@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from convscope.geometry import Axis, output_size, uncovered, work_out_maps
+from convscope.geometry import Axis, derive_output, output_size, uncovered
 from convscope.lessons.exercises.answer import integer, size_of
 from convscope.lessons.exercises.layer import SIZE_HINT, Layer, draw, map_mistakes
 from convscope.lessons.exercises.seeded_random import SeededRandom
@@ -20,7 +20,7 @@ def ask_size(layer: Layer) -> Task:
         ),
         answer=right,
         hint=layer.hint,
-        worked=tidied(work_out_maps(layer.axes)),
+        worked=tidied(derive_output(layer.axes)),
         mistakes=distinct_mistakes(right, map_mistakes(layer)),
     )
 

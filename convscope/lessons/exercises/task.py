@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from convscope.geometry import Worked
+from convscope.geometry import Derivation
 from convscope.lessons.exercises.answer import Answer
 from convscope.lessons.exercises.seeded_random import Rows
 
@@ -49,7 +49,7 @@ class Task:
     question: str
     answer: Answer
     hint: str
-    worked: Worked
+    worked: Derivation
     mistakes: tuple[Mistake, ...] = ()
     grids: tuple[Grid, ...] = ()
     table: Table | None = None
@@ -65,6 +65,6 @@ def distinct_mistakes(right: Answer, mistakes: Iterable[CommonMistake]) -> tuple
     return tuple(Mistake(answer, ", or if ".join(steps)) for answer, steps in found.items())
 
 
-def solution(*rows: tuple[str, str, str], remarks: Sequence[str] = ()) -> Worked:
+def solution(*rows: tuple[str, str, str], remarks: Sequence[str] = ()) -> Derivation:
     """A solution of rows: quantity, value, formula with its numbers."""
-    return Worked(rows, tuple(remarks))
+    return Derivation(rows, tuple(remarks))

@@ -111,7 +111,7 @@ def _fields(stack: list[tuple[int, int, str]]) -> list[Field]:
     """The field of a pixel, and that behind each layer."""
     fields = [Field()]
     for size, stride, _ in stack:
-        fields.append(fields[-1].through(size, stride=stride))
+        fields.append(fields[-1].compose(size, stride=stride))
     return fields
 
 

@@ -3,7 +3,7 @@
 import re
 from fractions import Fraction
 
-from convscope.geometry import Worked
+from convscope.geometry import Derivation
 
 
 def figure(value: int | Fraction) -> str:
@@ -59,6 +59,6 @@ def tidy(text: str) -> str:
     return re.sub(r"(?<![^\s(])-(?=\s|\d)", "\N{MINUS SIGN}", text)
 
 
-def tidied(worked: Worked) -> Worked:
+def tidied(worked: Derivation) -> Derivation:
     rows = tuple((name, tidy(value), tidy(formula)) for name, value, formula in worked.rows)
-    return Worked(rows, tuple(tidy(remark) for remark in worked.remarks))
+    return Derivation(rows, tuple(tidy(remark) for remark in worked.remarks))

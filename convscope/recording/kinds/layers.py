@@ -49,7 +49,7 @@ CONVOLUTIONS = (
         drawing="conv",
     ),
     Kind(
-        "TableConv2d",
+        "SparseConnectionConv2d",
         "TableConv",
         rule="connection_table",
         field="sliding_layer",

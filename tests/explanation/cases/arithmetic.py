@@ -184,7 +184,7 @@ ARITHMETIC = [
     Case("DropPath", lambda: DropPath(0.25).eval(), "sum", lambda x, _net, _y: 0.75 * x),
     Case(
         "DropPath",
-        lambda: DropPath(0.25, rescale=True).eval(),
+        lambda: DropPath(0.25, scale_by_keep=True).eval(),
         "identity",
         lambda x, _net, _y: x,
         words="rescaled",
@@ -192,9 +192,9 @@ ARITHMETIC = [
     *(
         Case(
             "DropPath",
-            lambda per=per, rescale=rescale: DropPath(0.5, per=per, rescale=rescale),
+            lambda per=per, rescale=rescale: DropPath(0.5, per=per, scale_by_keep=rescale),
             "sum",
-            lambda x, net, y: x * (y.any() * (2.0 if net.rescale else 1.0)),
+            lambda x, net, y: x * (y.any() * (2.0 if net.scale_by_keep else 1.0)),
             words=f"training, per {per}, rescale={rescale}",
         )
         for per in ("batch", "sample")

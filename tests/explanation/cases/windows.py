@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from convscope.layers import LocallyConnected2d, TableConv2d
+from convscope.layers import LocallyConnected2d, SparseConnectionConv2d
 from tests.explanation.cases.case import Case, Net, numbers, some
 from tests.reference import explanations as reference
 from tests.reference import layers as slow
@@ -138,10 +138,16 @@ OWN_WINDOWS = [
         (4, 5, 6),
         "groups, dilation",
     ),
-    Case("TableConv2d", lambda: TableConv2d(4, TABLE, 3), "sum", linked, (4, 5, 6)),
     Case(
-        "TableConv2d",
-        lambda: TableConv2d(4, TABLE, (2, 3), stride=(1, 2), padding=(1, 2), bias=False),
+        "SparseConnectionConv2d",
+        lambda: SparseConnectionConv2d(4, TABLE, 3),
+        "sum",
+        linked,
+        (4, 5, 6),
+    ),
+    Case(
+        "SparseConnectionConv2d",
+        lambda: SparseConnectionConv2d(4, TABLE, (2, 3), stride=(1, 2), padding=(1, 2), bias=False),
         "sum",
         linked,
         (4, 5, 6),

@@ -2,14 +2,14 @@
 
 import re
 
-Names = tuple[tuple[str, str], ...]
+NameMap = tuple[tuple[str, str], ...]
 """Pairs of a pattern over the beginning of their name and what stands there in ours.
 
 The first pattern that matches is replaced; a name that none matches is the same in both.
 """
 
 
-def ours(theirs: str, names: Names) -> str:
+def rename_parameter(theirs: str, names: NameMap) -> str:
     r"""Our name of one of their parameters.
 
     >>> ours("layer1.0.conv1.weight", ((r"layer1\.0\.", "conv2_1."),))

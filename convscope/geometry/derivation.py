@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from convscope.geometry.axis import Axis
 from convscope.geometry.cost import Cost, Volume, sliding
-from convscope.geometry.coverage import tell_uncovered
+from convscope.geometry.coverage import describe_uncovered
 from convscope.geometry.inverse import Window
 
 Row = tuple[str, str, str]
@@ -13,14 +13,14 @@ Row = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
-class Worked:
+class Derivation:
     """The solution of an exercise: rows, to be shown in columns, and sentences that remark."""
 
     rows: tuple[Row, ...]
     remarks: tuple[str, ...] = ()
 
 
-def work_out_maps(axes: tuple[Axis, Axis], *, channels: int | None = None) -> Worked:
+def derive_output(axes: tuple[Axis, Axis], *, channels: int | None = None) -> Derivation:
     """Work out the size of maps: `axes` are the vertical and the horizontal one.
 
     The remarks name the cells that are never read, and the next size at which the stride fits.
@@ -29,28 +29,30 @@ def work_out_maps(axes: tuple[Axis, Axis], *, channels: int | None = None) -> Wo
     maps = f"{height}x{width}" + (f"x{channels}" if channels else "")
     rows = _by_axis("output", maps, tuple(axis.formula for axis in axes))
     if any(axis.dilation > 1 for axis in axes):
-        spans = tuple(f"{axis.dilation}·({axis.kernel} - 1) + 1 = {axis.span}" for axis in axes)
-        rows += _by_axis("window", "x".join(str(axis.span) for axis in axes), spans)
+        spans = tuple(
+            f"{axis.dilation}·({axis.kernel} - 1) + 1 = {axis.effective_kernel}" for axis in axes
+        )
+        rows += _by_axis("window", "x".join(str(axis.effective_kernel) for axis in axes), spans)
     if any(axis.padding == "same" for axis in axes):
-        told = tuple("{} + {}".format(*axis.pads) for axis in axes)
+        told = tuple("{} + {}".format(*axis.padding_pair) for axis in axes)
         value = told[0] if told[0] == told[1] else " and ".join(told)
         reasons = (axis.padding_formula if axis.padding == "same" else "as given" for axis in axes)
         rows += _by_axis("padding", value, tuple(reasons))
-    return Worked(rows, _remarks(axes))
+    return Derivation(rows, _remarks(axes))
 
 
-def work_out_convolution(
-    input: Volume,  # noqa: A002
+def derive_convolution(
+    volume: Volume,
     axes: tuple[Axis, Axis],
     cost: Cost,
     *,
     groups: int = 1,
     local: bool = False,
-) -> Worked:
+) -> Derivation:
     """Work out what a convolution costs; with `local`, a locally connected layer."""
-    maps = work_out_maps(axes, channels=cost.output.channels)
+    maps = derive_output(axes, channels=cost.output.channels)
     area = "·".join(str(axis.kernel) for axis in axes)
-    taps = f"{area}·{input.channels}" + (f"/{groups}" if groups > 1 else "")
+    taps = f"{area}·{volume.channels}" + (f"/{groups}" if groups > 1 else "")
     operands = f"({taps} + 1)" if cost.biases else taps
     filters = str(cost.output.channels)
     units = f"{cost.output.height}·{cost.output.width}·{filters}"
@@ -60,44 +62,44 @@ def work_out_convolution(
         ("multiply-adds", f"{cost.multiply_adds:,}", f"{units}·{taps}"),
         _memory(cost),
     )
-    return Worked(maps.rows + rows, maps.remarks)
+    return Derivation(maps.rows + rows, maps.remarks)
 
 
-def work_out_dense(input: Volume, cost: Cost) -> Worked:  # noqa: A002
+def derive_dense(volume: Volume, cost: Cost) -> Derivation:
     """Work out what a fully connected layer costs."""
     units = cost.output.channels
-    inputs = f"{input.height}·{input.width}·{input.channels}"
+    inputs = f"{volume.height}·{volume.width}·{volume.channels}"
     rows = (
         ("output", f"{units:,}", ""),
         _parameters(f"{units}·({inputs} + 1)" if cost.biases else f"{units}·{inputs}", cost),
         ("multiply-adds", f"{cost.multiply_adds:,}", f"{units}·{inputs}"),
         _memory(cost),
     )
-    return Worked(rows)
+    return Derivation(rows)
 
 
-def work_out_pooling(input: Volume, axes: tuple[Axis, Axis], cost: Cost) -> Worked:  # noqa: A002
+def derive_pooling(volume: Volume, axes: tuple[Axis, Axis], cost: Cost) -> Derivation:
     """Work out pooling, and how many of the values it keeps: 2x2 with stride 2 keeps a quarter."""
-    maps = work_out_maps(axes, channels=input.channels)
-    before, after = input.units, cost.output.units
+    maps = derive_output(axes, channels=volume.channels)
+    before, after = volume.units, cost.output.units
     kept = ("values", f"{after:,}", f"{100 * after / before:.3g}% of the {before:,} before")
-    return Worked((*maps.rows, kept), maps.remarks)
+    return Derivation((*maps.rows, kept), maps.remarks)
 
 
-def work_out_inverse(
-    input: Volume,  # noqa: A002
+def derive_windows(
+    volume: Volume,
     windows: Sequence[Window],
-) -> Worked:
+) -> Derivation:
     """Show the windows that answer the inverse question, one a row."""
     rows: list[Row] = []
     for window in windows:
-        axes = sliding(input, window.kernel, stride=window.stride, padding=window.padding)
+        axes = sliding(volume, window.kernel, stride=window.stride, padding=window.padding)
         formulas = dict.fromkeys(axis.formula for axis in axes)
         unread = _unread(axes)
         told = "; ".join([*formulas, unread] if unread else formulas)
         value = f"stride {window.stride}, padding {window.padding}"
         rows.append((f"kernel {window.kernel}", value, told))
-    return Worked(tuple(rows))
+    return Derivation(tuple(rows))
 
 
 def _by_axis(name: str, value: str, formulas: tuple[str, ...]) -> tuple[Row, ...]:
@@ -112,7 +114,7 @@ def _remarks(axes: tuple[Axis, Axis]) -> tuple[str, ...]:
     unread = _unread(axes)
     remarks = [f"{unread[0].upper()}{unread[1:]}."] if unread else []
     exact = tuple(axis.next_exact for axis in axes)
-    numeric = all(axis.padding != "same" and not axis.ceil for axis in axes)
+    numeric = all(axis.padding != "same" and not axis.ceil_mode for axis in axes)
     if numeric and exact != tuple(axis.size for axis in axes):
         remarks.append(f"An input of {exact[0]}x{exact[1]} would need no rounding.")
     return tuple(remarks)
@@ -120,7 +122,7 @@ def _remarks(axes: tuple[Axis, Axis]) -> tuple[str, ...]:
 
 def _unread(axes: tuple[Axis, Axis]) -> str:
     vertical, horizontal = axes
-    return tell_uncovered(
+    return describe_uncovered(
         vertical.uncovered, horizontal.uncovered, height=vertical.size, width=horizontal.size
     )
 
