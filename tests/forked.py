@@ -10,17 +10,20 @@ import multiprocessing
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from multiprocessing import reduction
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import convscope
 from convscope.cli import COMMANDS, main
 
-_FORKS = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
-_FORKS.set_forkserver_preload(
+FORKS = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
+FORKS.set_forkserver_preload(
     [
         *(f"convscope.cli.{verb}" for verb in COMMANDS),
         *("sklearn.datasets", "pooch", "llvmlite.binding", "PIL.PngImagePlugin", "torch._dynamo"),
@@ -40,7 +43,7 @@ class Forked:
         for path in said:
             Path(path).touch()
         given = (list(map(str, words)), place, dict(env or os.environ), said)
-        self._process = _FORKS.Process(target=_run, args=given, daemon=True)
+        self._process = FORKS.Process(target=_run, args=given, daemon=True)
         self._process.start()
         self.pid = self._process.pid
 
@@ -73,8 +76,53 @@ class Forked:
         return (self._said / "err").read_text(encoding="utf-8")
 
 
+class ForkedPopen:
+    """Stands in for `subprocess.Popen` where the lab starts `python -m convscope ...`."""
+
+    def __init__(
+        self,
+        command: list[str],
+        *,
+        stdin: int,
+        stdout: BinaryIO,
+        stderr: int,
+        start_new_session: bool,
+    ) -> None:
+        assert command[:3] == [sys.executable, "-m", "convscope"]
+        assert (stdin, stderr) == (subprocess.DEVNULL, subprocess.STDOUT)
+        assert start_new_session
+        given = (command[3:], str(Path.cwd()), dict(os.environ), _Shared(stdout.fileno()))
+        self._process = FORKS.Process(target=_run, args=given, daemon=True)
+        self._process.start()
+        self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self) -> int | None:
+        self._process.join()
+        return self.poll()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
+class _Shared:
+    """An open file that a forked process shares, locks included."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __reduce__(self) -> tuple[Callable[[Any], int], tuple[Any]]:
+        return _received, (reduction.DupFd(self.number),)
+
+
+def _received(file: Any) -> int:
+    return file.detach()
+
+
 def _run(
-    words: list[str], place: str, environment: Mapping[str, str], said: tuple[str, str]
+    words: list[str], place: str, environment: Mapping[str, str], said: tuple[str, str] | int
 ) -> None:
     """Be `python -m convscope WORDS` from where its imports are done."""
     if hasattr(os, "setsid"):
@@ -82,10 +130,12 @@ def _run(
     os.chdir(place)
     os.environ.clear()
     os.environ.update(environment)
-    for number, path in enumerate(said, 1):
-        file = os.open(path, os.O_WRONLY | os.O_APPEND)
+    for number in (1, 2):
+        flags = os.O_WRONLY | os.O_APPEND
+        file = said if isinstance(said, int) else os.open(said[number - 1], flags)
         os.dup2(file, number)
-        os.close(file)
+        if file != said:
+            os.close(file)
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
     sys.argv = [str(Path(convscope.__file__).with_name("__main__.py")), *words]

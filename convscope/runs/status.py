@@ -41,7 +41,7 @@ class StatusReader:
         is_silent = time.time() - now["updated_at"] > _SILENT_SECONDS
         if state in COMMANDABLE and is_silent and not self._is_locked(path):
             saved = f", after step {now['saved_step']:,}" if now.get("saved_step") else ""
-            message = "Its process was killed. It can go on from what was saved last"
+            message = "Its process was killed. It can be resumed from the last checkpoint"
             return RunStatus("interrupted", f"{message}{saved}.", now)
         return RunStatus(state, str(now.get("message") or ""), now)
 
@@ -50,8 +50,8 @@ class StatusReader:
         if read_test(path) is not None:
             return RunStatus("done", "", None)
         if self._is_locked(path):
-            return RunStatus("starting", "It reads the images.", None)
-        return RunStatus("stopped", "It was stopped before its test.", None)
+            return RunStatus("starting", "Reading the images.", None)
+        return RunStatus("stopped", "Stopped before the test.", None)
 
     def _is_locked(self, path: Path) -> bool:
         """Whether a process holds the run's lock."""

@@ -3,8 +3,8 @@
 import json
 import os
 import signal
-import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 from convscope.errors import RequestError
 from convscope.lab.inspect.store import ModelStore
 from convscope.lab.jobs import jobs as module
+from convscope.lab.jobs import processes
 from convscope.lab.jobs import sources as given
 from convscope.lab.jobs.jobs import TrainingJobs
 from convscope.runs import index, status
@@ -27,6 +28,7 @@ from convscope.runs.folder import Run
 from convscope.runs.network import load_network
 from convscope.runs.tensor_file import TensorFile
 from convscope.zoo import create_model
+from tests.forked import FORKS, ForkedPopen
 from tests.lab.fakes import fake_run, lab, line, tell, wait_for
 
 ENDED = ("done", "failed", "stopped", "interrupted")
@@ -37,12 +39,22 @@ def _one_thread(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
+@pytest.fixture
+def _forked(monkeypatch):
+    """Start trainings by forking a process that has done the imports: a second less than three."""
+    monkeypatch.setattr(processes.subprocess, "Popen", ForkedPopen)
+
+
 def client(jobs, store=None):
     return TestClient(lab(jobs, store), raise_server_exceptions=False)
 
 
+def status_of(jobs, name):
+    return jobs.status(name, jobs.path(name))
+
+
 def state_of(jobs, name):
-    return jobs.state(name, jobs.path(name))
+    return status_of(jobs, name).state
 
 
 def made_at(run, seconds):
@@ -142,33 +154,33 @@ def test_a_run_that_never_told_is_done_when_it_was_tested(tmp_path):
     fake_run(tmp_path / "a", test=(3, 4))
     fake_run(tmp_path / "b", metrics=1)
     jobs = TrainingJobs(tmp_path)
-    assert [state_of(jobs, name).state for name in "ab"] == ["done", "stopped"]
+    assert [state_of(jobs, name) for name in "ab"] == ["done", "stopped"]
 
 
 @pytest.mark.parametrize("word", ["training", "paused", "evaluating", "testing"])
 def test_silence_is_death_only_where_nobody_holds_the_run(tmp_path, word):
     run = fake_run(tmp_path / "a", now={"state": word, "saved_step": 1200}, beat=60)
     with run.locked():
-        assert state_of(TrainingJobs(tmp_path), "a").state == word
+        assert state_of(TrainingJobs(tmp_path), "a") == word
     jobs = TrainingJobs(tmp_path)
-    told = state_of(jobs, "a")
+    told = status_of(jobs, "a")
     assert told.state == "interrupted"
     assert "1,200" in told.message
     with run.locked():  # who looked holds nothing
         tell(run.path, {"state": word})
-        assert state_of(jobs, "a").state == word
+        assert state_of(jobs, "a") == word
 
 
 @pytest.mark.parametrize("word", ["done", "stopped", "failed"])
 def test_an_end_stays_an_end(tmp_path, word):
     fake_run(tmp_path / "a", now={"state": word, "message": "So it is."}, beat=9999)
-    assert state_of(TrainingJobs(tmp_path), "a")[:2] == (word, "So it is.")
+    assert status_of(TrainingJobs(tmp_path), "a")[:2] == (word, "So it is.")
 
 
 def test_a_run_that_is_held_and_has_not_told_yet_is_starting(tmp_path):
     run = fake_run(tmp_path / "a")
     with run.locked():
-        assert state_of(TrainingJobs(tmp_path), "a").state == "starting"
+        assert state_of(TrainingJobs(tmp_path), "a") == "starting"
 
 
 def test_numbers_that_are_none_reach_the_page_as_null(tmp_path):
@@ -213,16 +225,16 @@ def test_no_name_leads_out_of_the_folder(tmp_path, name):
         ({"settings": {"model": "lenet"}}, "Did you mean 'lenet5'"),
         ({"settings": {"weights": "/etc/passwd"}}, "no run '/etc/passwd'"),
         ({"settings": {"weights": "http://example.org/a.pt"}}, "no run 'http"),
-        ({"settings": {"data_dir": "/etc"}}, "data_dir is not set from the page"),
-        ({"settings": {"freeze": "\ud800"}}, "is no text"),
+        ({"settings": {"data_dir": "/etc"}}, "data_dir cannot be set from the page"),
+        ({"settings": {"freeze": "\ud800"}}, "is not valid text"),
         ({"data": "/etc"}, "no data '/etc'"),
         ({"data": "."}, "no data '.'"),
         ({"data": "digit"}, "Did you mean 'digits'"),
-        ({"name": "../a"}, "is no name for a run"),
-        ({"name": ""}, "is no name for a run"),
-        ({"name": "a b"}, "is no name for a run"),
-        ({"name": "taken"}, "There is a run taken already"),
-        ({"name": "plain"}, "There is a run plain already"),
+        ({"name": "../a"}, "is not a valid name"),
+        ({"name": ""}, "is not a valid name"),
+        ({"name": "a b"}, "is not a valid name"),
+        ({"name": "taken"}, "There is already a run taken"),
+        ({"name": "plain"}, "There is already a run plain"),
         ({"out": "here"}, "not permitted"),
         ({"settings": []}, "valid dictionary"),
     ],
@@ -237,14 +249,14 @@ def test_what_cannot_be_meant_is_refused_before_a_process_is_made(tmp_path, body
     assert answer.status_code == 422
     assert told in answer.json()["message"]
     assert not jobs.processes._own
-    assert jobs.processes.names() == []
+    assert jobs.processes.pending() == []
 
 
 def test_more_trainings_than_may_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MOST", 2)
     for name in "ab":
         fake_run(tmp_path / name, now={"state": "training"})
-    with pytest.raises(RequestError, match="2 trainings are at work"):
+    with pytest.raises(RequestError, match="2 trainings are running"):
         TrainingJobs(tmp_path).start("digits", {})
 
 
@@ -284,7 +296,7 @@ def test_data_are_called_by_their_last_part(tmp_path, image_folder):
     run = fake_run(tmp_path / "runs" / "a", data=str(other))
     places = [str(image_folder), str(tmp_path / "mnist"), str(image_folder)]
     jobs = TrainingJobs(tmp_path / "runs", data=places)
-    assert jobs.given.data([run.path]) == {
+    assert jobs.sources.local_data([run.path]) == {
         "fruit": str(image_folder),
         "mnist-2": str(tmp_path / "mnist"),
         "fruit-2": str(other),
@@ -298,16 +310,16 @@ def test_networks_that_the_lab_was_given_are_called_without_their_folder(tmp_pat
     path = tmp_path / "net.toml"
     offer = given.DataSources([], ["resnet18", str(path), "mine.nets:build"])
     assert offer.models == {"mine.nets:build": "mine.nets:build", "net.toml": str(path)}
-    words = offer.checked({"model": "net.toml", "epochs": 3, "lr": None}, Path)
+    words = offer.checked_settings({"model": "net.toml", "epochs": 3, "lr": None}, Path)
     assert words == {"model": str(path), "epochs": 3}
 
 
 def test_weights_may_be_those_of_a_run(tmp_path):
     run = fake_run(tmp_path / "a")
     jobs = TrainingJobs(tmp_path)
-    assert jobs.given.checked({"weights": "a"}, jobs.path) == {"weights": str(run.path)}
+    assert jobs.sources.checked_settings({"weights": "a"}, jobs.path) == {"weights": str(run.path)}
     hub = {"weights": "torchvision:resnet18"}
-    assert jobs.given.checked(hub, jobs.path) == hub
+    assert jobs.sources.checked_settings(hub, jobs.path) == hub
 
 
 def test_a_new_run_is_called_as_the_verb_calls_it(tmp_path, monkeypatch):
@@ -335,9 +347,9 @@ def test_a_training_from_the_page_is_that_of_the_command_line(tmp_path, command)
     pid = jobs.processes._own["page"].pid
     assert asked.get("/api/runs/page").json()["state"] == "starting"
     second = asked.post("/api/runs", json={**body, "name": "other"}).json()
-    assert second["message"] == "page is at work too: they slow each other."
+    assert second["message"] == "page is running too: they slow each other down."
     assert asked.post("/api/runs", json=body).status_code == 422  # the name is taken at once
-    assert wait_for(lambda: all(state_of(jobs, n).state == "done" for n in ("page", "other")))
+    assert wait_for(lambda: all(state_of(jobs, n) == "done" for n in ("page", "other")))
     told = asked.get("/api/runs/page").json()
     assert (told["settings"]["steps"], told["settings"]["lr"]) == (2, 0.01)
     assert told["title"] == "lenet5 on digits"
@@ -352,35 +364,34 @@ def test_a_training_from_the_page_is_that_of_the_command_line(tmp_path, command)
     assert all(one[name].equal(two[name]) for name in two)
 
 
-_LAB = """
-import sys, time
-from pathlib import Path
-from convscope.lab.jobs.jobs import TrainingJobs
-TrainingJobs(Path(sys.argv[1])).start("digits", {"steps": 40}, name="alone")
-print("begun", flush=True)
-time.sleep(600)
-"""
+def run_lab(folder, started):
+    os.setsid()
+    TrainingJobs(folder).start("digits", {"steps": 40}, name="alone")
+    started.set()
+    time.sleep(600)
 
 
-def test_a_training_outlives_the_lab_that_began_it(tmp_path):
-    with subprocess.Popen(
-        [sys.executable, "-c", _LAB, tmp_path], stdout=subprocess.PIPE, start_new_session=True
-    ) as begun:
-        assert begun.stdout.readline() == b"begun\n"
-        os.killpg(begun.pid, signal.SIGKILL)  # as when its terminal is closed
+def test_a_training_outlives_the_lab_that_started_it(tmp_path):
+    started = FORKS.Event()
+    first_lab = FORKS.Process(target=run_lab, args=(tmp_path, started), daemon=True)
+    first_lab.start()
+    assert started.wait(120)
+    os.killpg(first_lab.pid, signal.SIGKILL)  # as when its terminal is closed
+    first_lab.join()
     jobs = TrainingJobs(tmp_path)
-    assert state_of(jobs, "alone").state not in ENDED
+    assert state_of(jobs, "alone") not in ENDED
     assert jobs.details("alone")["title"] == "lenet5 on digits"
-    assert wait_for(lambda: state_of(jobs, "alone").state in ENDED)
-    assert state_of(jobs, "alone").state == "done"
+    assert wait_for(lambda: state_of(jobs, "alone") in ENDED)
+    assert state_of(jobs, "alone") == "done"
 
 
+@pytest.mark.usefixtures("_forked")
 def test_what_failed_before_it_began_says_why_also_to_the_next_lab(tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     jobs = TrainingJobs(tmp_path / "runs", data=[str(empty)])
     jobs.start("empty", {}, name="a")
-    assert wait_for(lambda: state_of(jobs, "a").state == "failed")
+    assert wait_for(lambda: state_of(jobs, "a") == "failed")
     assert not (tmp_path / "runs" / "a").exists()
     for other in (jobs, TrainingJobs(tmp_path / "runs")):
         told = other.details("a")
@@ -388,63 +399,67 @@ def test_what_failed_before_it_began_says_why_also_to_the_next_lab(tmp_path):
         assert str(empty) in told["message"]
         assert not told["message"].startswith("convscope")
         assert [one["name"] for one in other.list_runs()] == ["a"]
-    with pytest.raises(RequestError, match="never began"):
+    with pytest.raises(RequestError, match="never started"):
         jobs.resume("a")
     jobs.start("digits", {"steps": 1}, name="a")  # its name is free for another try
-    assert wait_for(lambda: state_of(jobs, "a").state == "done")
+    assert wait_for(lambda: state_of(jobs, "a") == "done")
 
 
+@pytest.mark.usefixtures("_forked")
 def test_a_run_that_was_deleted_is_gone(tmp_path):
     jobs = TrainingJobs(tmp_path / "runs")
     jobs.start("digits", {"steps": 1}, name="a")
-    assert wait_for(lambda: state_of(jobs, "a").state == "done")
+    assert wait_for(lambda: state_of(jobs, "a") == "done")
     (tmp_path / "runs" / "a").rename(tmp_path / "away")
     assert jobs.list_runs() == []
 
 
+@pytest.mark.usefixtures("_forked")
 def test_a_process_that_was_killed_before_it_spoke_has_failed(tmp_path):
     jobs = TrainingJobs(tmp_path)
     jobs.start("digits", {}, name="a")
     jobs.processes._own["a"].kill()
     jobs.processes._own["a"].wait()
-    told = state_of(jobs, "a")
+    told = status_of(jobs, "a")
     assert told.state == "failed"
-    assert told.message == "Its process ended before it said anything."
+    assert told.message == "Its process ended without a message."
 
 
+@pytest.mark.usefixtures("_forked")
 def test_a_killed_training_goes_on_from_the_page(tmp_path, monkeypatch):
     monkeypatch.setattr(status, "_SILENT_SECONDS", 0.3)
     monkeypatch.setattr(status, "_LOCK_SECONDS", 0.0)
     jobs = TrainingJobs(tmp_path)
     jobs.start("digits", {"epochs": 2000, "checkpoint_seconds": 0.1}, name="a")
-    assert wait_for(lambda: state_of(jobs, "a").state == "training")
+    assert wait_for(lambda: state_of(jobs, "a") == "training")
     assert wait_for(lambda: (jobs.details("a")["now"]["saved_step"] or 0) > 0)
     jobs.processes._own["a"].kill()
-    assert wait_for(lambda: state_of(jobs, "a").state == "interrupted")
+    assert wait_for(lambda: state_of(jobs, "a") == "interrupted")
     before = jobs.details("a")["now"]["saved_step"]
     jobs.resume("a")
-    assert state_of(jobs, "a").state == "starting"
+    assert state_of(jobs, "a") == "starting"
     with pytest.raises(RequestError, match="a is starting"):
         jobs.resume("a")
-    assert wait_for(lambda: state_of(jobs, "a").state == "training")
+    assert wait_for(lambda: state_of(jobs, "a") == "training")
     number = jobs.request("a", "stop")
-    assert wait_for(lambda: state_of(jobs, "a").state == "stopped")
+    assert wait_for(lambda: state_of(jobs, "a") == "stopped")
     now = jobs.details("a")["now"]
     assert now["step"] >= before
     assert now["acknowledged"] == number
     assert wait_for(lambda: not jobs.processes.is_alive("a"))
 
 
+@pytest.mark.usefixtures("_forked")
 def test_a_resume_that_fails_says_why(tmp_path):
     run = fake_run(tmp_path / "a", now={"state": "stopped", "message": "Before."}, beat=99)
     jobs = TrainingJobs(tmp_path)
     with run.locked():
         jobs.resume("a")
-        assert wait_for(lambda: state_of(jobs, "a").state == "failed")
-    assert "written by another process" in state_of(jobs, "a").message
+        assert wait_for(lambda: state_of(jobs, "a") == "failed")
+    assert "written by another process" in status_of(jobs, "a").message
     assert "written by another process" in TrainingJobs(tmp_path).details("a")["message"]
     tell(run.path, {"state": "done"})  # what it tells later counts again
-    assert state_of(jobs, "a").state == "done"
+    assert state_of(jobs, "a") == "done"
 
 
 # Opened.

@@ -25,10 +25,10 @@ def add_compare(app: FastAPI, jobs: TrainingJobs) -> None:
         runs, networks = list(dict.fromkeys(runs)), list(dict.fromkeys(networks))
         check_count(len(runs) + len(networks))
         views = [jobs.view(name) for name in runs]
-        models = {name: jobs.given.model(name) for name in networks}
+        models = {name: jobs.sources.model(name) for name in networks}
         return compare_runs(views, models, settings=settings)
 
     @app.get("/api/zoo")
     def zoo() -> dict[str, Any]:
         """The networks that can be compared: those given to the lab, and the zoo."""
-        return {"networks": known_networks(list(jobs.given.models))}
+        return {"networks": known_networks(list(jobs.sources.models))}

@@ -1,4 +1,4 @@
-"""The routes of Train: what can be trained, runs, what they tell, and what they are asked."""
+"""The routes of the screen Train: the form, the runs, their events and snapshots, commands."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,15 +22,15 @@ from convscope.runs.tensor_file import TensorFile
 
 _RUN = "/api/runs/{run}"
 _FRESH = {"Cache-Control": "no-store"}
-_UNSEEN = {
-    "look": "No look inside was taken yet; one comes while a page shows the training.",
-    "filters": "No filters were told: the network has no convolution, or its training is older.",
-    "wrong": "No image was told wrong yet; the first evaluation has not come.",
+_MISSING = {
+    "look": "There are no layer statistics yet; they come while a page shows the training.",
+    "filters": "There are no filters: the network has no convolution, or its training is older.",
+    "wrong": "There are no misclassified images yet: the first validation has not ended.",
 }
 
 
 class Start(BaseModel):
-    """What is trained on what, how, and under which name."""
+    """The data and settings of a new training, and its name."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -39,33 +39,34 @@ class Start(BaseModel):
     name: str | None = None
 
 
-class Ask(BaseModel):
-    """What a training is asked."""
+class CommandBody(BaseModel):
+    """A command to a training."""
 
     command: Command
 
 
 def add_runs(app: FastAPI, jobs: TrainingJobs, store: ModelStore) -> None:
-    """Add what the screen Train asks.
+    """Add the routes of the screen Train.
 
-    `app.state.ending` may be set to what tells whether the server ends: streams end with it.
+    `app.state.ending` may be set to a function that returns whether the server ends: streams end
+    with it.
     """
     app.state.ending = lambda: False
     _add_list(app, jobs)
     _add_run(app, jobs)
     _add_events(app, jobs)
-    _add_pictures(app, jobs)
-    _add_acts(app, jobs, store)
+    _add_snapshots(app, jobs)
+    _add_commands(app, jobs, store)
 
 
 def _add_list(app: FastAPI, jobs: TrainingJobs) -> None:
     @app.get("/api/training/form")
     def training_form() -> dict[str, Any]:
-        """The data, the networks and the settings that a training can be begun with."""
-        models = list(jobs.given.models)
+        """The data, networks and settings to choose from."""
+        models = list(jobs.sources.models)
         return {
             "sources": sources(),
-            "local_data": jobs.given.told(jobs.paths().values()),
+            "local_data": jobs.sources.local_data_rows(jobs.paths().values()),
             "networks": networks(models),
             "groups": setting_groups(models),
             "left_out": left_out(),
@@ -77,10 +78,10 @@ def _add_list(app: FastAPI, jobs: TrainingJobs) -> None:
         return {"runs": jobs.list_runs()}
 
     @app.post("/api/runs", response_model=None)
-    def start(asked: Start) -> dict[str, str] | JSONResponse:
-        """Begin a training in a process of its own, which goes on when the lab ends."""
+    def start(body: Start) -> dict[str, str] | JSONResponse:
+        """Start a training in its own process, which goes on when the lab ends."""
         try:
-            name, message = jobs.start(asked.data, asked.settings, name=asked.name)
+            name, message = jobs.start(body.data, body.settings, name=body.name)
         except RequestError as error:
             return JSONResponse({"message": str(error)}, status_code=422)
         return {"run": name, "message": message}
@@ -89,10 +90,10 @@ def _add_list(app: FastAPI, jobs: TrainingJobs) -> None:
 def _add_run(app: FastAPI, jobs: TrainingJobs) -> None:
     @app.get(_RUN)
     def run(run: str) -> dict[str, Any]:
-        """One run: its state, its evaluations, its settings, the last lines of its log."""
-        told = jobs.details(run)
+        """One run: its state, evaluations, settings, and the last lines of its log."""
+        details = jobs.details(run)
         metrics = index.read_metrics(jobs.path(run))
-        return {**told, "metrics": metrics, "settings": index.finite(jobs.settings(run))}
+        return {**details, "metrics": metrics, "settings": index.finite(jobs.settings(run))}
 
 
 def _add_events(app: FastAPI, jobs: TrainingJobs) -> None:
@@ -103,8 +104,8 @@ def _add_events(app: FastAPI, jobs: TrainingJobs) -> None:
         """Server-sent events: state, steps, evaluation, look, filters, wrong, end."""
         try:
             listeners.check_capacity()
-        except TooManyListeners as busy:
-            return JSONResponse({"message": str(busy)}, status_code=503)
+        except TooManyListeners as error:
+            return JSONResponse({"message": str(error)}, status_code=503)
         listener = await run_in_threadpool(Listener, jobs, run)
         stream = listeners.stream(
             listener, is_gone=request.is_disconnected, is_ending=app.state.ending
@@ -113,56 +114,57 @@ def _add_events(app: FastAPI, jobs: TrainingJobs) -> None:
         return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
-def _add_pictures(app: FastAPI, jobs: TrainingJobs) -> None:
-    def stored(run: str, name: Snapshot) -> TensorFile:
-        found = index.read_snapshot(jobs.path(run), name)
-        if found is None:
-            raise RequestError(_UNSEEN[name])
-        return found
+def _add_snapshots(app: FastAPI, jobs: TrainingJobs) -> None:
+    def read(run: str, name: Snapshot) -> TensorFile:
+        snapshot = index.read_snapshot(jobs.path(run), name)
+        if snapshot is None:
+            raise RequestError(_MISSING[name])
+        return snapshot
 
     @app.get(_RUN + "/look")
     def look(run: str) -> JSONResponse:
-        """Activations and gradients layer by layer, and the size of the batch."""
-        found = stored(run, "look")
-        return _fresh({**found.metadata, "batch": _size(found.tensors["batch"].shape)})
+        """Activations and gradients layer by layer, and the shape of the batch."""
+        snapshot = read(run, "look")
+        batch = snapshot.tensors["batch"]
+        return _fresh({**snapshot.metadata, "batch": _image_shape(batch.shape)})
 
     @app.get(_RUN + "/batch.bin")
     def batch(run: str) -> Response:
-        """Binary: the images of the look, bytes, (count, height, width, channels)."""
-        return _bytes(stored(run, "look").tensors["batch"].numpy())
+        """Binary: the images of that batch, bytes, (count, height, width, channels)."""
+        return _bytes(read(run, "look").tensors["batch"].numpy())
 
     @app.get(_RUN + "/wrong")
     def wrong(run: str) -> JSONResponse:
-        """The validation images that were most wrong at the last evaluation."""
-        found = stored(run, "wrong")
-        return _fresh({**found.metadata, **_size(found.tensors["pixels"].shape)})
+        """The validation images with the largest losses at the last evaluation."""
+        snapshot = read(run, "wrong")
+        return _fresh({**snapshot.metadata, **_image_shape(snapshot.tensors["pixels"].shape)})
 
     @app.get(_RUN + "/wrong.bin")
     def wrong_pixels(run: str) -> Response:
         """Binary: these images, bytes, (count, height, width, channels)."""
-        return _bytes(stored(run, "wrong").tensors["pixels"].numpy())
+        return _bytes(read(run, "wrong").tensors["pixels"].numpy())
 
     @app.get(_RUN + "/filters")
     def filters(run: str) -> JSONResponse:
-        """The first convolution's filters: at which steps, of which shape, their largest weight."""
-        found = stored(run, "filters")
-        kept = [found.tensors[str(step)] for step in found.metadata["steps"]]
-        peaks = [float(filters.abs().max()) for filters in kept]
-        return _fresh({**found.metadata, "shape": list(kept[0].shape), "peak": peaks})
+        """The first convolution's filters: their steps, shape, and largest weight at each step."""
+        snapshot = read(run, "filters")
+        weights = [snapshot.tensors[str(step)] for step in snapshot.metadata["steps"]]
+        peaks = [float(filters.abs().max()) for filters in weights]
+        return _fresh({**snapshot.metadata, "shape": list(weights[0].shape), "peak": peaks})
 
     @app.get(_RUN + "/filters.bin")
     def filter_weights(run: str) -> Response:
-        """Binary: float32 little-endian, the filters of one step after those of the one before."""
-        found = stored(run, "filters")
-        kept = [found.tensors[str(step)].numpy() for step in found.metadata["steps"]]
-        return _bytes(np.stack(kept).astype("<f4"))
+        """Binary: float32 little-endian, (steps, filters, channels, height, width)."""
+        snapshot = read(run, "filters")
+        weights = [snapshot.tensors[str(step)].numpy() for step in snapshot.metadata["steps"]]
+        return _bytes(np.stack(weights).astype("<f4"))
 
 
-def _fresh(told: Mapping[str, Any]) -> JSONResponse:
-    return JSONResponse(index.finite(told), headers=_FRESH)
+def _fresh(data: Mapping[str, Any]) -> JSONResponse:
+    return JSONResponse(index.finite(data), headers=_FRESH)
 
 
-def _size(shape: tuple[int, ...]) -> dict[str, int]:
+def _image_shape(shape: tuple[int, ...]) -> dict[str, int]:
     return dict(zip(("count", "height", "width", "channels"), shape, strict=True))
 
 
@@ -171,20 +173,20 @@ def _bytes(values: np.ndarray[Any, Any]) -> Response:
     return binary(np.ascontiguousarray(values).tobytes(), {**_FRESH, "X-Shape": shape})
 
 
-def _add_acts(app: FastAPI, jobs: TrainingJobs, store: ModelStore) -> None:
-    inside = RunOpener(store)
+def _add_commands(app: FastAPI, jobs: TrainingJobs, store: ModelStore) -> None:
+    opener = RunOpener(store)
 
     @app.post(_RUN + "/commands")
-    def command(run: str, asked: Ask) -> dict[str, int]:
+    def command(run: str, body: CommandBody) -> dict[str, int]:
         """Ask the training to pause, resume, save or stop; `now.acknowledged` shows when it has."""
-        return {"id": jobs.request(run, asked.command)}
+        return {"id": jobs.request(run, body.command)}
 
     @app.post(_RUN + "/resume")
     def resume(run: str) -> dict[str, str]:
-        """Go on with a run that was stopped or interrupted."""
+        """Resume a run that was stopped or interrupted."""
         return {"run": run, "message": jobs.resume(run)}
 
     @app.post(_RUN + "/open")
     def open_(run: str) -> dict[str, str]:
-        """The run's best weights as a network of Look inside, with images to look at."""
-        return {"network": inside.open(jobs.path(run)).id}
+        """Open the run's best weights as a network to inspect, with images."""
+        return {"network": opener.open(jobs.path(run)).id}

@@ -1,1 +1,1 @@
-"""Trainings that the page starts and watches: data sources, form, processes, events."""
+"""Trainings that the page starts and watches: sources, form, processes, events."""

@@ -1,4 +1,4 @@
-"""The trainings that a lab knows: found in a folder, begun from the page, told and steered."""
+"""The training runs that a lab knows: lists them, shows what they do, starts and controls them."""
 
 import re
 import threading
@@ -21,18 +21,18 @@ from convscope.training.config import TABLES, TrainConfig
 from convscope.zoo.table_file import is_table
 
 MOST = 8
-"""Trainings at once that a lab begins."""
+"""Trainings that run at a time."""
 
-_LINES = 20  # of a log that are told
-_FREE_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_LOG_LINES = 20
+_VALID_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 class TrainingJobs:
-    """The runs of a folder, and of others that were given by hand.
+    """The runs of a folder, and other runs that were named when the lab was started.
 
-    `data` are folders and CSVs that may be trained on from the page, beside the named sources;
-    `models` networks beside the zoo's: layer tables and `module:attr`. A run is called by the name
-    of its folder, a second one of the same name NAME-2: no request carries a path.
+    `data` are folders and CSVs that the page can train on, beside the named data sets; `models` are
+    networks beside the zoo's: layer tables and `module:attr`. A run is called by the name of its
+    folder, a second one of the same name NAME-2: no request carries a path.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class TrainingJobs:
     ) -> None:
         self.folder = folder.resolve()
         self.processes = Processes(self.folder)
-        self.given = DataSources(data, models)
+        self.sources = DataSources(data, models)
         self._elsewhere: dict[str, Path] = {}
         self._writing = threading.Lock()
         self._statuses = StatusReader()
@@ -55,74 +55,70 @@ class TrainingJobs:
                 self._elsewhere[unused_name(path.name, self._paths())] = path
 
     def paths(self) -> dict[str, Path]:
-        """The runs by their names, the newest first.
+        """The folder of each run by its name, the newest first.
 
-        Also those that were begun from the page and have no folder yet, or came to nothing.
+        Also runs that were started from the page and have no folder yet, or failed before that.
         """
-        found = self._paths()
-        return dict(sorted(found.items(), key=lambda one: -self._when(*one)))
+        paths = self._paths()
+        return dict(sorted(paths.items(), key=lambda item: -self._started_at(*item)))
 
     def _paths(self) -> dict[str, Path]:
-        found = dict(self._elsewhere)
-        begun = self.processes.names()
+        paths = dict(self._elsewhere)
+        pending = self.processes.pending()
         with suppress(OSError):
             for path in sorted(self.folder.iterdir()):
                 if not path.name.startswith(".") and (path / "config.toml").is_file():
-                    found[unused_name(path.name, found)] = path
-                    if path.name in begun:
-                        self.processes.settle(path.name)
-        for name in begun:
-            found.setdefault(name, self.folder / name)
-        return found
+                    paths[unused_name(path.name, paths)] = path
+                    if path.name in pending:
+                        self.processes.release(path.name)
+        for name in pending:
+            paths.setdefault(name, self.folder / name)
+        return paths
 
     def path(self, name: str) -> Path:
-        """Where a run lies. Raises RequestError for a name that none has."""
-        found = self._paths()
-        if name not in found:
-            raise RequestError(f"There is no run {name!r} in this lab.{nearest(name, found)}")
-        return found[name]
+        """The folder of a run. Raises RequestError for an unknown name."""
+        paths = self._paths()
+        if name not in paths:
+            raise RequestError(f"There is no run {name!r} in this lab.{nearest(name, paths)}")
+        return paths[name]
 
-    def _when(self, name: str, path: Path) -> float:
-        """When a run was begun, in seconds of unix time."""
-        made, _ = index.stamp(path / "config.toml")
-        return made / 1e9 if made else self.processes.began(name) or 0.0
+    def _started_at(self, name: str, path: Path) -> float:
+        """When a run was started, in seconds of unix time."""
+        modified, _ = index.stamp(path / "config.toml")
+        return modified / 1e9 if modified else self.processes.started_at(name) or 0.0
 
-    def state(self, name: str, path: Path) -> RunStatus:
-        """What a run is doing, by its folder, or by a process of the lab that began later."""
-        now, began = index.read_now(path), self.processes.began(name)
-        if began is not None and (now is None or now["updated_at"] < began):
+    def status(self, name: str, path: Path) -> RunStatus:
+        """What a run is doing, by its folder, or by a process of the lab that started later."""
+        now, started_at = index.read_now(path), self.processes.started_at(name)
+        if started_at is not None and (now is None or now["updated_at"] < started_at):
             if self.processes.is_alive(name):
-                return RunStatus("starting", self._starting(name), now)
+                return RunStatus("starting", self._starting_message(name), now)
             if index.read_test(path) is None:
-                said = self.processes.last_line(name)
-                return RunStatus(
-                    "failed", said or "Its process ended before it said anything.", now
-                )
+                output = self.processes.last_line(name)
+                return RunStatus("failed", output or "Its process ended without a message.", now)
         return self._statuses.read(path)
 
-    def _starting(self, name: str) -> str:
-        said = self.processes.last_line(name)
+    def _starting_message(self, name: str) -> str:
+        output = self.processes.last_line(name)
         data = self.processes.settings(name).get("data")
-        if not said and data in NAMES and not is_here(str(data)):
-            return f"It downloads {data} and reads the images."
-        return said or "It reads the images."
+        if not output and data in NAMES and not is_here(str(data)):
+            return f"Downloading {data}, then reading the images."
+        return output or "Reading the images."
 
     def list_runs(self) -> list[dict[str, Any]]:
-        """Every run in a line, the newest first."""
-        return [self.line(name, path) for name, path in self.paths().items()]
+        """A summary of every run, the newest first."""
+        return [self._summary(name, path) for name, path in self.paths().items()]
 
-    def line(self, name: str, path: Path) -> dict[str, Any]:
-        """One run in a line."""
+    def _summary(self, name: str, path: Path) -> dict[str, Any]:
         metrics, test = index.read_metrics(path), index.read_test(path)
-        word, _, now = self.state(name, path)
+        state, _, now = self.status(name, path)
         last = metrics[-1] if metrics else {}
+        started = datetime.fromtimestamp(self._started_at(name, path), UTC).astimezone()
         return {
             "name": name,
             "title": self._title(name, path),
-            "state": word,
-            "when": datetime.fromtimestamp(self._when(name, path), UTC)
-            .astimezone()
-            .isoformat(timespec="seconds"),
+            "state": state,
+            "when": started.isoformat(timespec="seconds"),
             "epochs": last.get("epoch", 0),
             "steps": max((now or {}).get("step") or 0, last.get("step", 0)),
             "val_top1": index.best_top1(metrics),
@@ -133,26 +129,26 @@ class TrainingJobs:
     def view(self, name: str) -> RunView:
         """A run to compare with others."""
         path = self.path(name)
-        now = self.state(name, path).now or {}
-        return RunView(path, self.line(name, path), now.get("seconds") or 0.0)
+        now = self.status(name, path).now or {}
+        return RunView(path, self._summary(name, path), now.get("seconds") or 0.0)
 
     def _title(self, name: str, path: Path) -> str:
-        asked = self.processes.settings(name)
-        if asked:
-            asked = {"model": TrainConfig().model, **asked}
-        return index.title_of(index.read_config(path)) or index.title_of(asked) or name
+        requested = self.processes.settings(name)
+        if requested:
+            requested = {"model": TrainConfig().model, **requested}
+        return index.title_of(index.read_config(path)) or index.title_of(requested) or name
 
     def details(self, name: str) -> dict[str, Any]:
-        """One run at length, but for its metrics and settings."""
+        """One run's state, message, status, test and last lines of its log."""
         path = self.path(name)
-        word, message, now = self.state(name, path)
-        log = index.last_lines(path / "log.txt", _LINES)
-        if word in ("starting", "failed") or not log:
-            log = [*log, *self.processes.said(name, _LINES)][-_LINES:]
+        state, message, now = self.status(name, path)
+        log = index.last_lines(path / "log.txt", _LOG_LINES)
+        if state in ("starting", "failed") or not log:
+            log = [*log, *self.processes.last_lines(name, _LOG_LINES)][-_LOG_LINES:]
         return {
             "name": name,
             "title": self._title(name, path),
-            "state": word,
+            "state": state,
             "message": message,
             "now": now,
             "test": index.read_test(path),
@@ -160,89 +156,96 @@ class TrainingJobs:
         }
 
     def settings(self, name: str) -> dict[str, Any]:
-        """The settings of a run, those that were asked for while it has not begun."""
-        own = index.read_config(self.path(name)) or self.processes.settings(name)
-        return {word: value for word, value in own.items() if word not in TABLES}
+        """The settings of a run; before it has a folder, those that were requested."""
+        config = index.read_config(self.path(name)) or self.processes.settings(name)
+        return {key: value for key, value in config.items() if key not in TABLES}
 
     def start(
         self, data: str, settings: Mapping[str, Any], *, name: str | None = None
     ) -> tuple[str, str]:
-        """Begin a training in a process of its own; its name, and what should be known of it.
+        """Start a training in its own process; returns its name, and a warning or "".
 
-        Raises RequestError for what cannot be meant, before a process is made; WorkError.
+        Raises RequestError for an invalid request, before there is a process; WorkError if the
+        process cannot be started.
         """
-        place = self.given.place(data, self._paths().values())
-        words = self.given.checked(settings, self.path)
+        path = self.sources.data_path(data, self._paths().values())
+        config = self.sources.checked_settings(settings, self.path)
         with self._writing:
-            busy = self._busy()
-            free, again = self._name(name, str(words.get("model", TrainConfig().model)), place)
-            self.processes.reserve(free, {"data": place, **words}, again=again)
-            config, out = self.processes.config(free), self.folder / free
-            self.processes.begin(free, ["train", "--config", str(config), "--out", str(out)])
-        return free, _slow(busy)
+            running = self._running()
+            run, is_retry = self._name(name, str(config.get("model", TrainConfig().model)), path)
+            self.processes.reserve(run, {"data": path, **config}, is_retry=is_retry)
+            file, out = self.processes.config(run), self.folder / run
+            self.processes.start(run, ["train", "--config", str(file), "--out", str(out)])
+        return run, _slowdown_warning(running)
 
-    def _busy(self) -> list[str]:
-        """The runs that are at work. Raises RequestError where they are as many as may be."""
-        states = {name: self.state(name, path) for name, path in self._paths().items()}
-        found = [name for name, state in states.items() if state.state in ACTIVE]
-        if len(found) >= MOST:
-            raise RequestError(f"{MOST} trainings are at work. Stop one, or wait for its end.")
-        return found
+    def _running(self) -> list[str]:
+        """The runs that a process works on. Raises RequestError if no more may be started."""
+        states = {name: self.status(name, path).state for name, path in self._paths().items()}
+        running = [name for name, state in states.items() if state in ACTIVE]
+        if len(running) >= MOST:
+            raise RequestError(f"{MOST} trainings are running. Stop one, or wait for one to end.")
+        return running
 
     def _name(self, name: str | None, model: str, data: str) -> tuple[str, bool]:
-        """The name of a new run, and whether it is that of one that failed before it began."""
-        taken = self._paths()
-        lost = {other for other, path in taken.items() if self._is_lost(other, path)}
-        if name is not None:
-            if not _FREE_NAME.fullmatch(name):
-                raise RequestError(
-                    f"{name!r} is no name for a run: use letters, digits, - and _, at most 100."
-                )
-            if (name in taken and name not in lost) or (self.folder / name).exists():
-                raise RequestError(f"There is a run {name} already. Choose another name.")
-            return name, name in lost
-        short = Path(model).stem if is_table(model) else model
-        place = Path(data)
-        kind = place.stem if place.is_file() else place.name
-        today = f"{datetime.now(UTC).astimezone():%Y-%m-%d}_{slugify(short)}_{slugify(kind)}"
-        there = {path.name for path in self.folder.glob("*")}
-        free = unused_name(today, (taken.keys() - lost) | there)
-        return free, free in lost
+        """The name of a new run, and whether an earlier one failed under it before it had a folder.
 
-    def _is_lost(self, name: str, path: Path) -> bool:
-        return not path.exists() and self.state(name, path).state == "failed"
+        Raises RequestError for a name that is invalid or taken.
+        """
+        paths = self._paths()
+        failed = {
+            run
+            for run, path in paths.items()
+            if not path.exists() and self.status(run, path).state == "failed"
+        }
+        if name is not None:
+            if not _VALID_NAME.fullmatch(name):
+                raise RequestError(
+                    f"{name!r} is not a valid name of a run: use up to 100 letters, digits, - and "
+                    "_."
+                )
+            if (name in paths and name not in failed) or (self.folder / name).exists():
+                raise RequestError(f"There is already a run {name}. Choose another name.")
+            return name, name in failed
+        model_name = Path(model).stem if is_table(model) else model
+        data_name = Path(data).stem if Path(data).is_file() else Path(data).name
+        today = f"{datetime.now(UTC).astimezone():%Y-%m-%d}"
+        default = f"{today}_{slugify(model_name)}_{slugify(data_name)}"
+        files = {path.name for path in self.folder.glob("*")}
+        run = unused_name(default, (paths.keys() - failed) | files)
+        return run, run in failed
 
     def resume(self, name: str) -> str:
-        """Go on with a run that was stopped, in a process of its own; what should be known of it.
+        """Resume a stopped run in its own process; returns a warning or "".
 
-        Raises RequestError for a run that did not begin, is at work, or is done; WorkError.
+        Raises RequestError for a run that never started, is active, or is done; WorkError if the
+        process cannot be started.
         """
         with self._writing:
             path = self.path(name)
-            word = self.state(name, path).state
-            if word in ACTIVE or word == "done":
-                raise RequestError(f"{name} is {word}; only what was stopped can go on.")
+            state = self.status(name, path).state
+            if state in ACTIVE or state == "done":
+                raise RequestError(f"{name} is {state}; only a stopped run can be resumed.")
             if not (path / "config.toml").exists():
-                raise RequestError(f"{name} never began; start it again.")
-            busy = self._busy()
-            self.processes.begin(name, ["resume", str(path)])
-        return _slow(busy)
+                raise RequestError(f"{name} never started; start it again.")
+            running = self._running()
+            self.processes.start(name, ["resume", str(path)])
+        return _slowdown_warning(running)
 
     def request(self, name: str, command: Command) -> int:
-        """Ask a training for something; the id that it acknowledges once it has done it.
+        """Send a command to a training; the id that it acknowledges once it has carried it out.
 
-        Raises RequestError where nothing listens, WorkError where the run cannot be written.
+        Raises RequestError for a run that is not active, WorkError if its folder is read-only.
         """
         path = self.path(name)
-        word = self.state(name, path).state
-        if word not in COMMANDABLE:
-            raise RequestError(f"{name} is {word}; there is no training that would hear.")
+        state = self.status(name, path).state
+        if state not in COMMANDABLE:
+            raise RequestError(f"{name} is {state}; it takes commands only while it is training.")
         try:
             return Live(path).request(command)
         except OSError as error:
             raise WorkError(f"{name} cannot be written: {error.strerror}.") from error
 
 
-def _slow(busy: Sequence[str]) -> str:
-    verb = "is" if len(busy) == 1 else "are"
-    return f"{', '.join(busy)} {verb} at work too: they slow each other." if busy else ""
+def _slowdown_warning(running: Sequence[str]) -> str:
+    verb = "is" if len(running) == 1 else "are"
+    return f"{', '.join(running)} {verb} running too: they slow each other down." if running else ""
