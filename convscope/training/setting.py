@@ -60,7 +60,8 @@ def figure(number: float) -> str:
     >>> figure(1_000_000), figure(0.0005)
     ('1,000,000', '0.0005')
     """
-    return f"{int(number):,}" if math.isfinite(number) and number == int(number) else f"{number:g}"
+    is_integer = isinstance(number, int) or (math.isfinite(number) and number == int(number))
+    return f"{int(number):,}" if is_integer else f"{number:g}"
 
 
 _T = TypeVar("_T")

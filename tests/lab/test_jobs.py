@@ -215,9 +215,9 @@ def test_no_name_leads_out_of_the_folder(tmp_path, name):
     ("body", "told"),
     [
         ({"settings": {"epoch": 3}}, "Did you mean 'epochs'"),
-        ({"settings": {"lr": -1}}, "--lr must be between"),
-        ({"settings": {"epochs": "many"}}, "epochs must be a whole number"),
-        ({"settings": {"epochs": 10**400}}, "--epochs must be between"),
+        ({"settings": {"lr": -1}}, "lr must be above 0"),
+        ({"settings": {"epochs": "many"}}, "epochs must be an integer"),
+        ({"settings": {"epochs": 10**400}}, "epochs must be"),
         ({"settings": {"optimizer": "adam"}}, "'sgd' or 'adamw'"),
         ({"settings": {"steps": 3, "max_minutes": 1}}, "choose one"),
         ({"settings": {"model": "/etc/net.toml"}}, "no network '/etc/net.toml'"),
