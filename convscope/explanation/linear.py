@@ -7,7 +7,7 @@ import torch
 
 from convscope.explanation.operation_view import Index, OperationView, UnsupportedOperation
 from convscope.recording import Source
-from convscope.recording.operation import replaced, sources_in
+from convscope.recording.operation import map_nested, sources_in
 from convscope.terms import Sum, Terms
 
 
@@ -17,7 +17,7 @@ def linear_map(op: OperationView, at: Index) -> Sum:
     x is the input given by `_LINEAR`, in which the operation is linear; w depends on the others.
     """
     operation = op.operation
-    sources = sources_in(dict(operation.given))
+    sources = sources_in(dict(operation.arguments))
     source = sources[_LINEAR[operation.kind]]
     if operation.kind == "einsum":
         source = next((s for s in sources if s.name in operation.operands), source)
@@ -31,7 +31,7 @@ def linear_map(op: OperationView, at: Index) -> Sum:
         tensor = op.tensor(other).detach()
         return tensor.double() if tensor.is_floating_point() else tensor
 
-    args, kwargs = replaced(
+    args, kwargs = map_nested(
         (operation.call.args, dict(operation.call.kwargs)), in_float64, of=Source
     )
     with torch.enable_grad():

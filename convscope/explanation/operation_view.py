@@ -11,7 +11,7 @@ from torch import Tensor
 
 from convscope.errors import RequestError
 from convscope.receptive.windows import per_axis
-from convscope.recording import Operation, Pass, Shape, Source
+from convscope.recording import ForwardPass, Operation, Shape, Source
 from convscope.terms import Floats, Integers, Location, TermGroup
 
 Index = tuple[int, ...]
@@ -27,7 +27,7 @@ class OperationView:
     """An operation with the forward pass that it belongs to."""
 
     operation: Operation
-    passed: Pass
+    passed: ForwardPass
 
     @property
     def result(self) -> Tensor:
@@ -36,8 +36,8 @@ class OperationView:
     def argument(self, *names: str, default: Any = None) -> Any:
         """The first of these arguments that was passed; a Source stands for a tensor."""
         for name in names:
-            if self.operation.given.get(name) is not None:
-                return self.operation.given[name]
+            if self.operation.arguments.get(name) is not None:
+                return self.operation.arguments[name]
         return default
 
     def source(self, *names: str) -> Source:
@@ -110,7 +110,7 @@ class OperationView:
         )
 
 
-def result_of(passed: Pass, name: str) -> Tensor:
+def result_of(passed: ForwardPass, name: str) -> Tensor:
     """The result of an operation; raises RequestError if it was not kept."""
     try:
         return passed.results[name]

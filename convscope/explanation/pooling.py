@@ -22,7 +22,7 @@ from convscope.terms import Extremum, Integers, Sum, Terms
 
 def max_pool(op: OperationView, at: Index) -> Extremum:
     """y[c,i,j] = max x[c, S·i + D·u - P, S·j + D·v - P]; the padding never wins."""
-    if op.operation.piece:
+    if op.operation.output_index:
         raise UnsupportedOperation  # the second result holds the indices of the maxima
     count = int(op.operation.kind[-2])
     kernel = per_axis(op.argument("kernel_size"), count)
@@ -130,7 +130,7 @@ def adaptive_avg_pool(op: OperationView, at: Index) -> Sum:
 
 def adaptive_max_pool(op: OperationView, at: Index) -> Extremum:
     """y[c,i,j] = max x over rows floor(i·h/h') to ceil((i+1)·h/h') - 1, columns alike."""
-    if op.operation.piece:
+    if op.operation.output_index:
         raise UnsupportedOperation
     return Extremum(which="maximum", terms=_adaptive(op, at), formula="y[c,i,j] = max x[c, ...]")
 
@@ -141,7 +141,7 @@ def reduction(op: OperationView, at: Index) -> Sum | Extremum:
     dims = op.argument("dim", "axis")
     if isinstance(dims, Source) or isinstance(op.argument("other"), Source):
         return maximum(op, at)
-    if op.operation.piece or not (dims is None or isinstance(dims, int | tuple | list)):
+    if op.operation.output_index or not (dims is None or isinstance(dims, int | tuple | list)):
         raise UnsupportedOperation
     terms = Terms(op.terms_of(source, reduced_indices(source.shape, at, dims)))
     if kind in ("mean", "sum"):

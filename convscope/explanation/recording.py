@@ -20,7 +20,7 @@ from convscope.explanation.operation_view import (
 )
 from convscope.explanation.rules import RULES
 from convscope.explanation.trace import Trace, trace
-from convscope.recording import IMAGE, Operation, Pass, Source, run_once
+from convscope.recording import IMAGE, ForwardPass, Operation, Source, run_once
 from convscope.terms import Decomposition, Extremum, Identity, Location, Terms, Unsupported
 
 
@@ -61,7 +61,7 @@ def record(net: nn.Module, image: Tensor, *, keep: Iterable[str] | None = None) 
 
     with torch.inference_mode(mode=False):
         copy = image.detach().clone()
-    passed = run_once(net, copy, wanted=should_keep)
+    passed = run_once(net, copy, should_keep=should_keep)
     recording = Recording(passed)
     for name in kept or ():
         known = any(_matches(name, op.module, op.kind) for op in passed.operations)
@@ -92,7 +92,7 @@ class RecordedTensor:
         operands: the names of the inputs of the operation.
     """
 
-    def __init__(self, name: str, passed: Pass, operation: Operation | None) -> None:
+    def __init__(self, name: str, passed: ForwardPass, operation: Operation | None) -> None:
         self.name = name
         self.operation = operation
         self.kind = operation.kind if operation else IMAGE
@@ -130,7 +130,7 @@ class Recording:
         output: the name of the network's output.
     """
 
-    def __init__(self, passed: Pass) -> None:
+    def __init__(self, passed: ForwardPass) -> None:
         self.operations = passed.operations
         self.names = tuple(op.name for op in passed.operations)
         self.output = passed.output

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from convscope.explanation.operation_view import Index, OperationView, UnsupportedOperation
 from convscope.recording import Source
-from convscope.recording.operation import replaced, sources_in
+from convscope.recording.operation import map_nested, sources_in
 from convscope.terms import Expression, Identity, Terms, number
 
 _ZERO, _CONSTANT = 0, -1  # numbers of no element: the zeros of padding, and a constant argument
@@ -23,7 +23,7 @@ def move(op: OperationView, at: Index) -> Identity:
     if any(isinstance(value, torch.dtype) for value in operation.call.args):
         raise UnsupportedOperation  # the same bytes reinterpreted as another type
     indices = sources_in([op.argument(name) for name in _INDEX_ARGUMENTS.get(operation.kind, ())])
-    sources = [s for s in sources_in(dict(operation.given)) if s not in indices]
+    sources = [s for s in sources_in(dict(operation.arguments)) if s not in indices]
     firsts: dict[str, int] = {}
     count = 1
     for source in dict.fromkeys(sources):
@@ -40,11 +40,11 @@ def move(op: OperationView, at: Index) -> Identity:
         return ids.reshape(tensor.shape)
 
     args, kwargs = _with_constant(operation.kind, operation.call.args, dict(operation.call.kwargs))
-    args, kwargs = replaced((args, kwargs), numbered, of=Source)
+    args, kwargs = map_nested((args, kwargs), numbered, of=Source)
     with torch.no_grad():
         output: Any = operation.call.function(*args, **kwargs)
     result: Any = args[0] if output is None else output
-    element = int((result if isinstance(result, Tensor) else result[operation.piece])[at])
+    element = int((result if isinstance(result, Tensor) else result[operation.output_index])[at])
     if element in (_ZERO, _CONSTANT):
         return Identity(terms=Terms(), formula="y = a constant", constant=_constant(op, element))
     source = next(s for s in reversed(list(dict.fromkeys(sources))) if firsts[s.name] <= element)
@@ -113,9 +113,9 @@ def cast(op: OperationView, at: Index) -> Identity | Expression:
 def overwrite(op: OperationView, at: Index) -> Identity:
     """y = x as it was before, or what was since written to its memory through another tensor."""
     old, writers = op.argument("0"), op.argument("1")
-    offset, strides = op.argument("own")
+    offset, strides = op.argument("layout")
     address = offset + int(np.dot(strides, at))
-    layouts = op.argument("lie")
+    layouts = op.argument("written_layouts")
     for source, (start, source_strides) in reversed(list(zip(writers, layouts, strict=True))):
         if start is None:  # its result is not what it wrote
             raise UnsupportedOperation

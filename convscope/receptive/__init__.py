@@ -45,7 +45,7 @@ def _follow(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
 
 def _is_of_first(operation: Operation, effect: FieldEffect) -> bool:
     """Whether only the first argument depends on the image, and not a weight, say."""
-    given = operation.given
+    given = operation.arguments
     first = given["input"] if "input" in given else next(iter(given.values()), None)
     alone = len(operation.operands) == 1 or effect in _SHAPED_LIKE
     return alone and isinstance(first, Source) and first.name == operation.operands[0]

@@ -53,7 +53,7 @@ def dense(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
 
 def matrix_product(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """Products of matrices and vectors: rows of the first, columns of the second, and a bias."""
-    sources = [operation.given.get(name) for name in ("input", "other", "bias")]
+    sources = [operation.arguments.get(name) for name in ("input", "other", "bias")]
     shapes = [source.shape for source in sources[:2] if isinstance(source, Source)]
     if len(shapes) < 2 or not all(shapes):
         raise UnknownDependency
@@ -71,7 +71,7 @@ def matrix_product(operation: Operation, operands: Sequence[FieldMap]) -> FieldM
 
 def attention(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """Attention: a query's row, all keys, and one column of the values."""
-    given = operation.given
+    given = operation.arguments
     if given.get("is_causal") or given.get("attn_mask") is not None:
         raise UnknownDependency
     parts: list[FieldMap] = []
@@ -93,7 +93,7 @@ def _fields_of(
 
 def reduction(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """`mean`, `std`, `logsumexp` and similar over dimensions; or `max` of two tensors."""
-    fields, given = operands[0], operation.given
+    fields, given = operands[0], operation.arguments
     dim = given.get("dim", given.get("axis"))
     if isinstance(dim, Source) or "other" in given:
         return elementwise(operation, operands)
@@ -116,7 +116,7 @@ def cross_channel(operation: Operation, operands: Sequence[FieldMap]) -> FieldMa
 
 def normalized(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """Units that each depend on what their statistics are taken over."""
-    fields, given = operands[0], operation.arguments
+    fields, given = operands[0], operation.argument_shapes
     count, kind = len(fields.dims), operation.kind
     along: Sequence[int] = ()
     if kind == "group_norm":
@@ -133,5 +133,5 @@ def normalized(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
 
 def normalized_along(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """Units that each depend on whole dimensions: softmax, division by the length."""
-    dims = per_axis(operation.arguments.get("dim", 1), 1)
+    dims = per_axis(operation.argument_shapes.get("dim", 1), 1)
     return mix(operands[0], [dim % len(operation.shape) for dim in dims], keep=True)

@@ -63,9 +63,9 @@ def _take_channels(fields: FieldMap, dim: int, indices: Sequence[int]) -> FieldM
 def chunk(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """One piece of `chunk`, `split`, `tensor_split` or `unbind`."""
     fields = operands[0]
-    along = int(operation.arguments.get("dim", 0)) % len(fields.dims)
+    along = int(operation.argument_shapes.get("dim", 0)) % len(fields.dims)
     if operation.kind == "unbind":
-        start, count = operation.piece, 1
+        start, count = operation.output_index, 1
     else:
         start = _start(operation, length(fields.dims[along]))
         count = operation.shape[along]
@@ -74,7 +74,7 @@ def chunk(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
 
 def _start(operation: Operation, side: int) -> int:
     """Where a piece begins."""
-    piece, given = operation.piece, operation.arguments
+    piece, given = operation.output_index, operation.argument_shapes
     how: Any = next(given[name] for name in _PIECES if name in given)
     if operation.kind == "chunk":
         return piece * -(-side // how)
@@ -95,7 +95,7 @@ _PIECES = (
 
 def narrow(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """`narrow`: some units in a row."""
-    given, fields = operation.arguments, operands[0]
+    given, fields = operation.argument_shapes, operands[0]
     dim = int(given["dim"]) % len(fields.dims)
     start = int(given["start"]) % length(fields.dims[dim])
     return take(fields, {dim: range(start, start + int(given["length"]))})
@@ -103,7 +103,7 @@ def narrow(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
 
 def select(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """`select`: one index of a dimension, which the result has no more."""
-    given, fields = operation.arguments, operands[0]
+    given, fields = operation.argument_shapes, operands[0]
     dim = int(given["dim"]) % len(fields.dims)
     index = int(given["index"]) % length(fields.dims[dim])
     return distribute(take(fields, {dim: range(index, index + 1)}), operation.shape)
@@ -112,7 +112,7 @@ def select(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
 def index(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """`x[:, :, ::2, ::2]`: slices, integers, and one list of integers."""
     fields, chosen = operands[0], dict[int, Sequence[int]]()
-    for dim, choice in enumerate(_choices(operation.given["index"], len(fields.dims))):
+    for dim, choice in enumerate(_choices(operation.arguments["index"], len(fields.dims))):
         every = range(length(fields.dims[dim]))
         if type(choice) is list:
             chosen[dim] = [every[index] for index in cast("list[int]", choice)]
@@ -146,7 +146,7 @@ def _choices(argument: Any, count: int) -> list[Any]:
 
 def write(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """`x[:, :4] = y`: channels in a row get the fields of others."""
-    given = operation.given
+    given = operation.arguments
     fields, value = fields_of([given["input"], given["value"]], operation, operands)
     choices = _choices(given["index"], len(operation.shape))
     chosen = [dim for dim, choice in enumerate(choices) if choice != _ALL]
@@ -171,7 +171,7 @@ def write(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
 
 def flip(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """`flip`, `fliplr`, `flipud`: backwards along some dimensions."""
-    dims = {"fliplr": 1, "flipud": 0}.get(operation.kind, operation.arguments.get("dims"))
+    dims = {"fliplr": 1, "flipud": 0}.get(operation.kind, operation.argument_shapes.get("dims"))
     return _flipped(operands[0], per_axis(dims, 1))
 
 
@@ -182,7 +182,7 @@ def _flipped(fields: FieldMap, dims: Sequence[int]) -> FieldMap:
 
 def rot90(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """`rot90`: quarter turns from the first of two dimensions to the second."""
-    given, fields = operation.arguments, operands[0]
+    given, fields = operation.argument_shapes, operands[0]
     turns = int(given.get("k", 1)) % 4
     one, two = (dim % len(fields.dims) for dim in given.get("dims", (0, 1)))
     fields = _flipped(fields, [(), (two,), (one, two), (one,)][turns])
@@ -194,7 +194,7 @@ def rot90(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
 
 def roll(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """`roll`: shifted around along some dimensions."""
-    given, fields = operation.arguments, operands[0]
+    given, fields = operation.argument_shapes, operands[0]
     dims = per_axis(given.get("dims", ()), 1)
     if not dims:  # along the flattened tensor
         raise UnknownDependency
@@ -223,7 +223,7 @@ def repeat(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
 
 def repeat_interleave(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """`repeat_interleave`: copies of each unit beside it."""
-    given, fields = operation.arguments, operands[0]
+    given, fields = operation.argument_shapes, operands[0]
     if not isinstance(given.get("dim"), int) or not isinstance(given["repeats"], int):
         raise UnknownDependency
     dim, repeats = given["dim"] % len(fields.dims), given["repeats"]
@@ -237,13 +237,13 @@ def pixel_shuffle(operation: Operation, operands: Sequence[FieldMap]) -> FieldMa
     if not _is_of_channels(fields.dims[1]):
         raise UnknownDependency
     fields = take(fields, {1: range(operation.shape[1])})
-    factor = int(operation.arguments["upscale_factor"])
+    factor = int(operation.argument_shapes["upscale_factor"])
     return take(fields, {d: [unit // factor for unit in range(operation.shape[d])] for d in (2, 3)})
 
 
 def pixel_unshuffle(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """The units of a finer grid become channels."""
-    factor = int(operation.arguments["downscale_factor"])
+    factor = int(operation.argument_shapes["downscale_factor"])
     offsets = range(factor)
     grids = [
         [range(offset, offset + factor * side, factor) for offset in offsets]
@@ -254,7 +254,7 @@ def pixel_unshuffle(operation: Operation, operands: Sequence[FieldMap]) -> Field
 
 def unfold(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """Patches: `F.unfold` as channels (im2col), `Tensor.unfold` as a last dimension."""
-    given, fields = operation.arguments, operands[0]
+    given, fields = operation.argument_shapes, operands[0]
     if "dimension" in given:
         dim = int(given["dimension"]) % len(fields.dims)
         step, side = int(given["step"]), operation.shape[dim]
@@ -285,7 +285,7 @@ def _to_channels(fields: FieldMap, grids: Sequence[Sequence[range]]) -> FieldMap
 
 def pad(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """Padding: by a constant along any dimension, or by units of the image itself."""
-    fields, given = operands[0], operation.arguments
+    fields, given = operands[0], operation.argument_shapes
     mode = given.get("mode", "constant")
     around = given["pad"]
     for n, (before, after) in enumerate(zip(around[::2], around[1::2], strict=True), start=1):

@@ -58,7 +58,7 @@ def permute(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
 
 
 def _order(operation: Operation, count: int) -> list[int]:
-    given, order = operation.arguments, list(range(count))
+    given, order = operation.argument_shapes, list(range(count))
     match operation.kind:
         case "permute":
             return [int(dim) % count for dim in given["dims"]]
@@ -96,7 +96,7 @@ def in_order(fields: FieldMap, order: Sequence[int]) -> FieldMap:
 
 def channel_shuffle(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """Channels of groups in turn: the first of each group, then the second of each."""
-    return interleave(operands[0], int(operation.arguments["groups"]))
+    return interleave(operands[0], int(operation.argument_shapes["groups"]))
 
 
 def interleave(fields: FieldMap, groups: int) -> FieldMap:
@@ -107,7 +107,7 @@ def interleave(fields: FieldMap, groups: int) -> FieldMap:
 
 def concatenation(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """Side by side along channels; along an axis of the image only the whole is known."""
-    given = operation.given
+    given = operation.arguments
     several = fields_of(given["tensors"], operation, operands)
     dim = int(given.get("dim", given.get("axis", 0)))
     if operation.kind == "stack":
@@ -126,7 +126,7 @@ def concatenation(operation: Operation, operands: Sequence[FieldMap]) -> FieldMa
 
 def copy(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """`copy_`: what is written over no longer counts."""
-    return broadcast(fields_of([operation.given["src"]], operation, operands), operation.shape)
+    return broadcast(fields_of([operation.arguments["src"]], operation, operands), operation.shape)
 
 
 def fields_of(

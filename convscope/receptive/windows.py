@@ -99,7 +99,7 @@ def _filter_channels(
 
 def convolution(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """A filter over all channels of a group."""
-    given = operation.arguments
+    given = operation.argument_shapes
     kernel = given["weight"][2:]
     return _slide(
         operation,
@@ -113,7 +113,7 @@ def convolution(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
 
 def pool(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """Maximum, average or norm of a window of one map."""
-    given, axes = operation.arguments, int(operation.kind[-2])
+    given, axes = operation.argument_shapes, int(operation.kind[-2])
     kernel = per_axis(given["kernel_size"], axes)
     return _slide(
         operation,
@@ -162,7 +162,7 @@ def _adaptive(output: int) -> Change:
 
 def transposed_convolution(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """A filter that every unit of the input is multiplied with."""
-    given = operation.arguments
+    given = operation.argument_shapes
     kernel = given["weight"][2:]
     count = len(kernel)
     names = ("stride", "padding", "dilation", "output_padding")
@@ -183,7 +183,7 @@ def transposed_convolution(operation: Operation, operands: Sequence[FieldMap]) -
 
 def resize(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """Interpolation: from the nearest unit, between two (linear) or four (cubic), by area."""
-    given = operation.arguments
+    given = operation.argument_shapes
     mode = given.get("mode", "nearest")
     align = bool(given.get("align_corners"))
     sides = operation.shape[2:]

@@ -10,22 +10,22 @@ from torch import Tensor, nn
 from convscope.recording.signatures import name_arguments
 
 IMAGE = "image"
-"""The name of what the network was given, where an operation's operands are named."""
+"""The name of the network's input among the operands of operations."""
 
 
 class Shape(tuple[int, ...]):
-    """The shape of a tensor, where it stands for the tensor."""
+    """The shape of a tensor, in place of the tensor."""
 
     __slots__ = ()
 
 
 class Source(NamedTuple):
-    """Where a tensor came from, where it stands for the tensor.
+    """Where a tensor came from, in place of the tensor.
 
     Attributes:
-        role: a result (the image among them), a parameter or buffer, or a tensor of which nothing
-            is known but its numbers.
-        name: of the operation; IMAGE; of the parameter or buffer; of a constant, its number.
+        role: a result (or the image), a parameter or buffer, or a constant: a tensor of which only
+            the values are known.
+        name: of the operation, or IMAGE; of the parameter or buffer; `constant_1`.
         shape: of the tensor.
     """
 
@@ -36,7 +36,7 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True)
 class Call:
-    """A function of torch and what it was called with; a Source stands for each tensor."""
+    """A function of torch and its arguments, with a Source in place of each tensor."""
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
@@ -45,20 +45,20 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One operation of one forward pass, and one tensor that it gave.
+    """One operation of one forward pass, and one tensor that it returned.
 
     Attributes:
-        name: the path of the module that it is the answer of (`layer1.0.conv1`), or the path of the
+        name: the path of the module whose output it is (`layer1.0.conv1`), or else the path of the
             module that called it and its kind (`layer1.0.add`); a second one is `..._2`.
         kind: the function (`conv2d`, `add`, `relu`), or a layer of convscope's (`MinPool2d`).
         module: the path of the module that called it; empty for the network itself.
-        layer: that module, where the operation is the whole of what a layer of convscope's does.
-        operands: names of the operations whose results it took and that the image has a part in, in
+        layer: that module, where the operation is a whole layer of convscope's.
+        operands: names of the operations whose results it read and that depend on the image, in
             order, or IMAGE.
-        parameters: names of the parameters and buffers that it took, by argument.
-        call: the function; of a layer of convscope's, the layer.
-        shape: of the tensor that it gave, with the batch axis.
-        piece: which of several tensors that the function gave, in order: of `chunk`, `split`.
+        parameters: names of the parameters and buffers that it read, by argument.
+        call: the function; for a layer of convscope's, the layer.
+        shape: of the tensor that it returned, with the batch axis.
+        output_index: of the tensor, where the function returned several, as `chunk` and `split` do.
     """
 
     name: str
@@ -69,25 +69,27 @@ class Operation:
     parameters: tuple[str, ...]
     call: Call
     shape: tuple[int, ...]
-    piece: int
+    output_index: int
 
     @cached_property
-    def given(self) -> Mapping[str, Any]:
-        """What it was called with, by the name that torch has for it, or its position (`1`) where
-        convscope knows none, with a Source in the place of each tensor; of a layer, its inputs."""
+    def arguments(self) -> Mapping[str, Any]:
+        """The arguments by torch's names, with a Source in place of each tensor.
+
+        Where a name is unknown, and for the inputs of a layer, the position stands for it (`1`).
+        """
         if self.layer is not None:
-            return {str(place): value for place, value in enumerate(self.call.args)}
+            return {str(position): value for position, value in enumerate(self.call.args)}
         names = name_arguments(self.kind, self.call.function, self.call.args)
         return {**names, **self.call.kwargs}
 
     @cached_property
-    def arguments(self) -> Mapping[str, Any]:
-        """The same with a Shape in the place of each tensor."""
-        return replaced(dict(self.given), lambda source: source.shape, of=Source)
+    def argument_shapes(self) -> Mapping[str, Any]:
+        """The same with a Shape in place of each tensor."""
+        return map_nested(dict(self.arguments), lambda source: source.shape, of=Source)
 
 
 def tensors_in(values: object) -> Iterator[Tensor]:
-    """Every tensor in values, however deep in lists, tuples and dicts."""
+    """Every tensor in nested lists, tuples and dicts."""
     if isinstance(values, Tensor):
         yield values
     elif isinstance(values, Mapping):
@@ -97,26 +99,26 @@ def tensors_in(values: object) -> Iterator[Tensor]:
             yield from tensors_in(value)
 
 
-def replaced(value: Any, one: Callable[[Any], Any], *, of: type = Tensor) -> Any:
-    """`value` with everything of a type in it, however deep, replaced by `one` of it."""
+def map_nested(value: Any, function: Callable[[Any], Any], *, of: type = Tensor) -> Any:
+    """`value` with every item of a type in nested lists, tuples and dicts replaced."""
     if type(value) in _PLAIN:
         return value
     if isinstance(value, of):
-        return one(value)
-    rebuild = _REBUILDING.get(type(value))
-    return value if rebuild is None else rebuild(value, lambda item: replaced(item, one, of=of))
+        return function(value)
+    rebuild = _REBUILD.get(type(value))
+    return value if rebuild is None else rebuild(value, lambda v: map_nested(v, function, of=of))
 
 
-_REBUILDING: dict[type, Callable[[Any, Callable[[Any], Any]], Any]] = {
-    tuple: lambda value, one: tuple([one(item) for item in value]),
-    list: lambda value, one: [one(item) for item in value],
-    dict: lambda value, one: {key: one(item) for key, item in value.items()},
+_REBUILD: dict[type, Callable[[Any, Callable[[Any], Any]], Any]] = {
+    tuple: lambda value, function: tuple([function(item) for item in value]),
+    list: lambda value, function: [function(item) for item in value],
+    dict: lambda value, function: {key: function(item) for key, item in value.items()},
 }
 _PLAIN = frozenset({int, float, bool, str, type(None)})
 
 
 def sources_in(values: object) -> list[Source]:
-    """Every Source in values, in order."""
-    found: list[Source] = []
-    replaced(values, found.append, of=Source)
-    return found
+    """Every Source in nested lists, tuples and dicts, in order."""
+    sources: list[Source] = []
+    map_nested(values, sources.append, of=Source)
+    return sources

@@ -1,4 +1,4 @@
-"""What is noted of operations while a network runs, and the names that they get in the end."""
+"""What is recorded of operations while a network runs, and the names that they get in the end."""
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from convscope.recording.operation import IMAGE, Call, Operation, Shape, Source, replaced
+from convscope.recording.operation import IMAGE, Call, Operation, Shape, Source, map_nested
 
-FIRST = -1
-"""The number of the image, among those of the operations, which begin at 0; constants lie below."""
+IMAGE_NUMBER = -1
+"""The number of the image; those of operations begin at 0, those of constants lie below."""
 
 
 @dataclass(slots=True)
-class Noted:
+class RawOperation:
     """An operation before operations have names.
 
-    In the arguments stands a Taken for each tensor, and all of them in `tensors`.
+    A TensorRef stands in the arguments for each tensor; `tensors` lists all of them.
     """
 
     kind: str
@@ -26,14 +26,14 @@ class Noted:
     function: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    tensors: list["Taken"]
+    tensors: list["TensorRef"]
     shape: tuple[int, ...]
-    piece: int
+    output_index: int
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """Where a tensor comes from: the number of what gave it, or its name in the network's state."""
+class TensorRef:
+    """Where a tensor comes from: the number of an operation, or the name of a parameter."""
 
     source: int | str
     shape: tuple[int, ...]
@@ -41,7 +41,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """An operation that wrote to memory: its number, and where in it its result lies, if there."""
+    """An operation that wrote to a storage: its number, and where its result lies, if there."""
 
     number: int
     shape: tuple[int, ...]
@@ -49,20 +49,20 @@ class Write:
     stride: tuple[int, ...]
 
     @property
-    def tensor(self) -> Taken:
-        return Taken(self.number, self.shape)
+    def tensor(self) -> TensorRef:
+        return TensorRef(self.number, self.shape)
 
 
 @dataclass(frozen=True)
-class Pass:
+class ForwardPass:
     """One forward pass: its operations in order, and the tensors that were kept of it.
 
     Attributes:
-        operations: all, also those that the image has no part in.
-        results: what operations gave, by name; the image by IMAGE.
-            Also constants: tensors of which nothing is known but their numbers.
+        operations: all, also those that do not depend on the image.
+        results: results of operations by name; the image as IMAGE. Also constants: tensors of which
+            only the values are known.
         state: the network's parameters and buffers, by name.
-        output: the name of what the network answered.
+        output: the name of the network's output.
     """
 
     operations: tuple[Operation, ...]
@@ -74,64 +74,66 @@ class Pass:
 Names = tuple[list[Operation], Mapping[int | str, str]]
 
 
-def named(noted: Sequence[Noted], parents: Container[str], *, constants: int) -> Names:
-    """Operations with names, and the names by number, those of the constants too.
+def name_operations(
+    raw: Sequence[RawOperation], parents: Container[str], *, constants: int
+) -> Names:
+    """Operations with names, and all names by number, those of constants too.
 
-    `parents` are the paths of the modules that are made of others.
+    `parents` are the paths of modules that consist of others.
     """
-    names: dict[int | str, str] = {FIRST: IMAGE, **dict(enumerate(_names(noted, parents)))}
+    names: dict[int | str, str] = {IMAGE_NUMBER: IMAGE, **dict(enumerate(_names(raw, parents)))}
     for constant in range(1, constants + 1):
-        names[FIRST - constant] = f"constant_{constant}"
-    depend = {FIRST}
+        names[IMAGE_NUMBER - constant] = f"constant_{constant}"
+    dependent = {IMAGE_NUMBER}
     operations: list[Operation] = []
-    for place, one in enumerate(noted):
-        operands = [taken.source for taken in one.tensors if taken.source in depend]
+    for number, operation in enumerate(raw):
+        operands = [ref.source for ref in operation.tensors if ref.source in dependent]
         if operands:
-            depend.add(place)
-        operations.append(_operation(one, place, operands, names))
+            dependent.add(number)
+        operations.append(_operation(operation, number, operands, names))
     return operations, names
 
 
-def _names(noted: Sequence[Noted], parents: Container[str]) -> Iterator[str]:
+def _names(raw: Sequence[RawOperation], parents: Container[str]) -> Iterator[str]:
     """A name for every operation. The last one inside a leaf module has the module's own."""
-    last = {one.call: place for place, one in enumerate(noted) if not one.piece}
-    seen: dict[str, int] = {}
+    last = {op.call: number for number, op in enumerate(raw) if not op.output_index}
+    counts: dict[str, int] = {}
     used = set[str]()
-    for place, one in enumerate(noted):
-        own = one.module and one.module not in parents and last[one.call] == place
-        wish = one.module if own else f"{one.module}.{one.kind}".lstrip(".")
-        seen[wish] = seen.get(wish, 0) + 1
-        name = wish if seen[wish] == 1 else f"{wish}_{seen[wish]}"
+    for number, op in enumerate(raw):
+        is_output = op.module and op.module not in parents and last[op.call] == number
+        base = op.module if is_output else f"{op.module}.{op.kind}".lstrip(".")
+        counts[base] = counts.get(base, 0) + 1
+        name = base if counts[base] == 1 else f"{base}_{counts[base]}"
         while name in used:  # as where a module is called `relu_2`
-            seen[wish] += 1
-            name = f"{wish}_{seen[wish]}"
+            counts[base] += 1
+            name = f"{base}_{counts[base]}"
         used.add(name)
         yield name
 
 
 def _operation(
-    noted: Noted, place: int, operands: Sequence[int | str], names: Mapping[int | str, str]
+    raw: RawOperation, number: int, operands: Sequence[int | str], names: Mapping[int | str, str]
 ) -> Operation:
-    def source(tensor: Taken) -> Source:
+    def source(tensor: TensorRef) -> Source:
         shape = Shape(tensor.shape)
         if isinstance(tensor.source, str):
             return Source("state", tensor.source, shape)
-        role = "constant" if tensor.source < FIRST else "result"
+        role = "constant" if tensor.source < IMAGE_NUMBER else "result"
         return Source(role, names[tensor.source], shape)
 
-    parameters = [t.source for t in noted.tensors if isinstance(t.source, str)]
-    if noted.layer is not None:
-        path = f"{noted.module}." if noted.module else ""
-        parameters = [f"{path}{own}" for own, _ in noted.layer.named_parameters(recurse=False)]
-    args, kwargs = replaced((noted.args, noted.kwargs), source, of=Taken)
+    parameters = [ref.source for ref in raw.tensors if isinstance(ref.source, str)]
+    if raw.layer is not None:
+        path = f"{raw.module}." if raw.module else ""
+        parameters = [f"{path}{name}" for name, _ in raw.layer.named_parameters(recurse=False)]
+    args, kwargs = map_nested((raw.args, raw.kwargs), source, of=TensorRef)
     return Operation(
-        name=names[place],
-        kind=noted.kind,
-        module=noted.module,
-        layer=noted.layer,
+        name=names[number],
+        kind=raw.kind,
+        module=raw.module,
+        layer=raw.layer,
         operands=tuple(names[number] for number in operands),
         parameters=tuple(parameters),
-        call=Call(noted.function, args, kwargs),
-        shape=noted.shape,
-        piece=noted.piece,
+        call=Call(raw.function, args, kwargs),
+        shape=raw.shape,
+        output_index=raw.output_index,
     )

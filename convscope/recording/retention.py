@@ -1,4 +1,4 @@
-"""The tensors of a pass as they were when they were noted, whatever is written to them later."""
+"""The tensors of a pass as they were when they were recorded, whatever overwrites them later."""
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,44 +15,41 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from convscope.recording.operation import tensors_in
 
 
-class Held:
-    """Tensors by their number in the pass, each held once; a copy is made only before a change."""
+class RetainedTensors:
+    """Tensors by their number in the pass, each kept once and copied only before a mutation."""
 
     def __init__(self) -> None:
         self.tensors: dict[int, Tensor] = {}
         self._sharing: dict[int, list[int]] = {}
 
-    def hold(self, number: int, tensor: Tensor) -> None:
+    def retain(self, number: int, tensor: Tensor) -> None:
         if number not in self.tensors:
-            self.tensors[number] = (
-                tensor.detach()
-            )  # which stays where it is, whatever `data` is set
-            self._sharing.setdefault(memory(tensor), []).append(number)
+            self.tensors[number] = tensor.detach()  # which does not follow a new `data`
+            self._sharing.setdefault(storage_id(tensor), []).append(number)
 
-    def before_change(self, tensor: Tensor) -> None:
-        """Give what lies in the memory of a tensor a copy of it, for the tensor is written to."""
-        numbers = self._sharing.pop(memory(tensor), ())
+    def before_mutation(self, tensor: Tensor) -> None:
+        """Move retained tensors that share the storage of this one to a copy of it."""
+        numbers = self._sharing.pop(storage_id(tensor), ())
         if not numbers:
             return
-        if memory(tensor) < 0:
+        if storage_id(tensor) < 0:
             self.tensors |= {number: self.tensors[number].clone() for number in numbers}
             return
         kept = tensor.untyped_storage().clone()
         for number in numbers:
             old = self.tensors[number]
-            place = old.storage_offset(), old.size(), old.stride()
-            self.tensors[number] = torch.empty(0, dtype=old.dtype, device=old.device).set_(
-                kept, *place
-            )
-        self._sharing[memory(self.tensors[numbers[0]])] = list(numbers)
+            layout = old.storage_offset(), old.size(), old.stride()
+            empty = torch.empty(0, dtype=old.dtype, device=old.device)
+            self.tensors[number] = empty.set_(kept, *layout)
+        self._sharing[storage_id(self.tensors[numbers[0]])] = list(numbers)
 
 
-class Changes(TorchDispatchMode):
-    """Announces every tensor that is about to be written to, just before it is."""
+class MutationTracker(TorchDispatchMode):
+    """Announces every tensor that is about to be mutated, just before it is."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here, and what would keep a compiler out takes seconds to import."""
+        """Nothing is compiled here, and the import that keeps the compiler out takes seconds."""
         return False
 
     def __init__(self, announce: Callable[[Tensor], None]) -> None:
@@ -67,54 +64,56 @@ class Changes(TorchDispatchMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        for place, name, only in _written_by(func):
-            if only is None or args[only]:
-                for tensor in tensors_in(args[place] if place < len(args) else kwargs.get(name)):
+        for position, name, condition in _mutated_arguments(func):
+            if condition is None or args[condition]:
+                value = args[position] if position < len(args) else kwargs.get(name)
+                for tensor in tensors_in(value):
                     self.announce(tensor)
         return func(*args, **kwargs)
 
 
 @cache
-def _written_by(function: Any) -> tuple[tuple[int, str, int | None], ...]:
-    """Place and name of the arguments that a function writes to, and of the one that says whether.
+def _mutated_arguments(function: Any) -> tuple[tuple[int, str, int | None], ...]:
+    """Position and name of each argument that a function mutates, and the position of a condition.
 
-    Batch norms move their averages while training, and do not all declare it.
+    Batch norms update their running statistics in training, and not all of them declare it.
     """
     arguments = function._schema.arguments  # noqa: SLF001 -- there is no other way
     names = [argument.name for argument in arguments]
     if "running_mean" in names and "training" in names:
-        only = names.index("training")
-        return tuple((names.index(n), n, only) for n in ("running_mean", "running_var"))
+        condition = names.index("training")
+        return tuple((names.index(n), n, condition) for n in ("running_mean", "running_var"))
     return tuple(
-        (place, argument.name, None)
-        for place, argument in enumerate(arguments)
+        (position, argument.name, None)
+        for position, argument in enumerate(arguments)
         if argument.alias_info is not None and argument.alias_info.is_write
     )
 
 
-def written_by(
+def mutated_tensors(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Sequence[Tensor] | None:
-    """The tensors that a function will write to, by torch's rules of names; None without a rule.
+    """The tensors that a function will mutate, by torch's naming conventions; None if unclear.
 
-    What writes to its first argument ends in `_` or is told `inplace`; averages move in training.
+    A function that mutates its first argument ends in `_` or is called with `inplace`; running
+    statistics change in training.
     """
     first = args[0] if args else None
-    changing = _named_changing(function)
-    if changing is None or any(kwargs.get(word) for word in _CHANGING):
+    changing = _mutates(function)
+    if changing is None or any(kwargs.get(word) for word in _MUTATING_FLAGS):
         return None
     if changing or kwargs.get("inplace"):
         return (first,) if isinstance(first, Tensor) else None
     return () if kwargs.get("out") is None else None
 
 
-_NATIVE_NORMS = ("torch.batch_norm", "torch.instance_norm")  # which take `training` by position
-_CHANGING = ("training", "use_input_stats", "max_norm")
-"""Arguments with which averages move, and embeddings are cut."""
+_NATIVE_NORMS = ("torch.batch_norm", "torch.instance_norm")  # with a positional `training`
+_MUTATING_FLAGS = ("training", "use_input_stats", "max_norm")
+"""Arguments with which running statistics change, and embeddings are clipped."""
 
 
 @cache
-def _named_changing(function: Callable[..., Any]) -> bool | None:
+def _mutates(function: Callable[..., Any]) -> bool | None:
     name: str | None = overrides.resolve_name(function)
     if name is None or name.startswith(_NATIVE_NORMS) or isinstance(function, OpOverload):
         return None
@@ -131,11 +130,11 @@ _IN_PLACE = frozenset(
         *("and", "or", "xor", "lshift", "rshift"),
     )
 )
-"""`+=` and its kin, by what Python calls them."""
+"""`+=` and similar, by their names in Python."""
 
 
-class State:
-    """Parameters and buffers of a network, which go back to what they were."""
+class ModelState:
+    """Parameters and buffers of a network, which are restored after the pass."""
 
     def __init__(self, modules: Mapping[str, nn.Module]) -> None:
         self._bound: list[tuple[dict[str, Any], dict[str, Any]]] = []
@@ -150,53 +149,55 @@ class State:
         self.names = {id(tensor): name for name, tensor in reversed(live.items())}
         self.tensors = {name: tensor.detach() for name, tensor in live.items()}
         self._live = live
-        self._by_memory = {memory(tensor): tensor for tensor in self.tensors.values()}
+        self._by_storage = {storage_id(tensor): tensor for tensor in self.tensors.values()}
         self._saved: dict[int, tuple[Tensor, torch.UntypedStorage]] = {}
         self._versions: list[Any] = []
 
-    def __contains__(self, place: int) -> bool:
-        """Whether a parameter or buffer lies in this memory."""
-        return place in self._by_memory
+    def __contains__(self, storage: int) -> bool:
+        """Whether a parameter or buffer lies in this storage."""
+        return storage in self._by_storage
 
-    def before_change(self, tensor: Tensor) -> None:
-        place = memory(tensor)
-        if place in self._by_memory and place not in self._saved and memory(tensor) >= 0:
-            own = self._by_memory[place]
-            self._saved[place] = own, tensor.untyped_storage().clone()
-            if not own.is_inference():
-                self._versions.append(_version_of(own))
+    def before_mutation(self, tensor: Tensor) -> None:
+        """Save the values of a parameter or buffer that shares the storage of this tensor."""
+        storage = storage_id(tensor)
+        if storage in self._by_storage and storage not in self._saved and storage >= 0:
+            saved = self._by_storage[storage]
+            self._saved[storage] = saved, tensor.untyped_storage().clone()
+            if not saved.is_inference():
+                self._versions.append(_preserved_version(saved))
 
-    def put_back(self, announce: Callable[[Tensor], None]) -> None:
-        """Undo what was written and bound; each tensor is announced before it is written to."""
+    def restore(self, announce: Callable[[Tensor], None]) -> None:
+        """Undo every mutation and rebinding; each tensor is announced before it is mutated."""
         for tensors, before in self._bound:
             tensors.clear()
             tensors.update(before)
         for name, tensor in self._live.items():
-            if memory(tensor) != memory(self.tensors[name]):  # its `data` was set
+            if storage_id(tensor) != storage_id(self.tensors[name]):  # its `data` was set
                 tensor.data = self.tensors[name]
         for tensor, kept in self._saved.values():
             announce(tensor)
             tensor.untyped_storage().copy_(kept)
-        for version in self._versions:  # nothing has changed, so nobody need know that it did
+        for version in self._versions:  # nothing has changed, so autograd need not know
             version.__exit__()
 
 
-def _version_of(tensor: Tensor) -> Any:
-    """Puts a tensor's count of its changes back on exit."""
+def _preserved_version(tensor: Tensor) -> Any:
+    """Restores a tensor's version counter on exit."""
     return torch.autograd._unsafe_preserve_version_counter(tensor)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
 
 
 def _bound_in(module: nn.Module) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The dicts that a module's parameters and buffers are bound in, to bind them again."""
-    if isinstance(module, torch.jit.ScriptModule):  # which binds them where Python does not reach
-        own = module.named_parameters(recurse=False), module.named_buffers(recurse=False)
-        return dict(own[0]), dict(own[1])
+    """The dicts in which a module binds its parameters and buffers."""
+    if isinstance(module, torch.jit.ScriptModule):  # which binds them out of Python's reach
+        return dict(module.named_parameters(recurse=False)), dict(
+            module.named_buffers(recurse=False)
+        )
     return vars(module)["_parameters"], vars(module)["_buffers"]
 
 
 @contextmanager
-def same_dice(tensors: Iterable[Tensor]) -> Generator[None]:
-    """Leave the random numbers of torch, numpy and Python where they were."""
+def preserve_rng(tensors: Iterable[Tensor]) -> Generator[None]:
+    """Restore the random state of torch, numpy and Python on exit."""
     devices = {t.device.index for t in tensors if t.is_cuda}
     python, array = getstate(), np.random.get_state()  # noqa: NPY002 -- what networks draw from
     try:
@@ -207,10 +208,10 @@ def same_dice(tensors: Iterable[Tensor]) -> Generator[None]:
         np.random.set_state(array)  # noqa: NPY002
 
 
-def memory(tensor: Tensor) -> int:
-    """What tells a tensor's memory from all other that is in use; its address is 0 on meta.
+def storage_id(tensor: Tensor) -> int:
+    """A number that identifies a tensor's storage while it is in use, also on the meta device.
 
-    Negative for a tensor whose numbers do not lie in one piece of memory, a sparse one, say.
+    Negative for a tensor without a single storage, a sparse one, for example.
     """
     try:
         return tensor.untyped_storage()._cdata  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]

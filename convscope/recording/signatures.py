@@ -1,4 +1,4 @@
-"""What the functions of torch and their arguments are called."""
+"""Names of torch's functions and of their arguments."""
 
 from collections.abc import Callable, Sequence
 from functools import cache

@@ -20,34 +20,36 @@ def multiply_adds(operation: Operation) -> int:
 
 def _convolution(operation: Operation) -> int:
     """Every unit adds up as many products as a filter has weights."""
-    return math.prod(operation.shape) * math.prod(operation.arguments["weight"][1:])
+    return math.prod(operation.shape) * math.prod(operation.argument_shapes["weight"][1:])
 
 
 def _transposed(operation: Operation) -> int:
     """Every unit of the input is multiplied with all of its filters."""
-    return math.prod(operation.arguments["input"]) * math.prod(operation.arguments["weight"][1:])
+    return math.prod(operation.argument_shapes["input"]) * math.prod(
+        operation.argument_shapes["weight"][1:]
+    )
 
 
 def _linear(operation: Operation) -> int:
-    return math.prod(operation.shape) * operation.arguments["weight"][-1]
+    return math.prod(operation.shape) * operation.argument_shapes["weight"][-1]
 
 
 def _matrices(operation: Operation) -> int:
     """The rows of the left matrix are as long as the sums."""
-    return math.prod(operation.shape) * operation.arguments["input"][-1]
+    return math.prod(operation.shape) * operation.argument_shapes["input"][-1]
 
 
 def _attention(operation: Operation) -> int:
     """Queries with keys, then the weights with values: two products of matrices."""
-    query, key = operation.arguments["query"], operation.arguments["key"]
-    value = operation.arguments["value"]
+    query, key = operation.argument_shapes["query"], operation.argument_shapes["key"]
+    value = operation.argument_shapes["value"]
     pairs = math.prod(query[:-1]) * key[-2]
     return pairs * (query[-1] + value[-1])
 
 
 def _multi_head_attention(operation: Operation) -> int:
     """Projections of queries, keys and values, attention, and the projection of its result."""
-    query, key, value = (operation.arguments[name] for name in ("query", "key", "value"))
+    query, key, value = (operation.argument_shapes[name] for name in ("query", "key", "value"))
     queries, keys, width = math.prod(query[:-1]), math.prod(key[:-1]), query[-1]
     projections = 2 * queries * width + keys * (key[-1] + value[-1])
     return width * (projections + 2 * queries * key[0])

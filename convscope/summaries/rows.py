@@ -141,7 +141,7 @@ def _with_window(row: Row, operation: Operation) -> Row:
     kind = get_kind(operation.kind)
     if kind.drawing == "dense":
         return replace(row, filters=operation.shape[-1])
-    given: Mapping[str, Any] = operation.arguments
+    given: Mapping[str, Any] = operation.argument_shapes
     if operation.layer is not None:
         given = vars(operation.layer)
     has_filters = kind.drawing == "conv"

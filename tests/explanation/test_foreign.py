@@ -339,7 +339,7 @@ def test_what_is_written_through_a_view_is_seen_behind_it():
     assert torch.equal(after[:3], before[:3])
     explanation = recording.explain(recording["chunk"].operands[0], (3, 6, 7))
     assert explanation.exact_value == 2 * float(before[3, 6, 7])
-    assert "overwritten" in {recording[name].kind for name in recording.names[:place]}
+    assert "inplace_update" in {recording[name].kind for name in recording.names[:place]}
 
 
 def test_a_constant_that_was_written_has_no_terms():

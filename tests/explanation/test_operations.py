@@ -72,7 +72,7 @@ DRAWS = {
     "zero": lambda x: (x * 1).zero_(),
     "fill": lambda x: (x * 1).fill_(2.5),
 }
-ELSEWHERE = {"overwritten", *DRAWS}  # by WRITES, and what has no operand
+ELSEWHERE = {"inplace_update", *DRAWS}  # by WRITES, and what has no operand
 
 NOISY = pytest.mark.filterwarnings("ignore:Using padding='same'")
 

@@ -16,7 +16,7 @@ def test_what_was_written_through_another_tensor_is_followed_to_it(write, expect
     recording = record(net, image)
     before = expected(numbers(image)).astype(float)[0]
     (name,) = recording[recording.output].operands
-    assert recording[name].kind == "overwritten"
+    assert recording[name].kind == "inplace_update"
     for at in itertools.product(*map(range, before.shape)):
         explanation = recording.explain(name, at)
         assert explanation.decomposition.kind == "identity", explanation.formula

@@ -202,7 +202,7 @@ def units_of(shape):
 
 def followed(net, image):
     """The operation that gave the answer, and what its units see."""
-    done = run_once(net, image, wanted=lambda module, kind: False)
+    done = run_once(net, image, should_keep=lambda module, kind: False)
     (last,) = (one for one in done.operations if one.name == done.output)
     return last, receptive_fields([one for one in done.operations if one.operands], SHAPE)[
         last.name

@@ -14,16 +14,14 @@ from torch.nn import functional as F
 
 import convscope
 from convscope import layers
-from convscope.explanation import shape_ops
-from convscope.explanation.activation import CURVES
-from convscope.explanation.arithmetic import COMPARISONS
-from convscope.explanation.linear import WEIGHTED
+from convscope.explanation import activation, arithmetic, linear, shape_ops
 from convscope.explanation.rules import FUNCTIONS
 from convscope.receptive import EFFECTS
 from convscope.recording import KINDS, get_kind
 from convscope.recording.kinds import Drawing, FieldEffect, MultiplyAdds, Rule
 from convscope.summaries.counts import FORMULAS
 
+CURVES, COMPARISONS, LINEAR = activation._CURVES, arithmetic._COMPARISONS, linear._LINEAR
 ROOT = Path(convscope.__file__).parent
 ROWS = [pytest.param(kind, id=kind.name) for kind in KINDS.values()]
 LAYERS = {
@@ -43,7 +41,7 @@ def test_every_effect_on_fields_has_a_function_and_a_kind():
 
 @pytest.mark.parametrize(
     ("rule", "details"),
-    [("curve", CURVES), ("comparison", COMPARISONS), ("linear_map", WEIGHTED)],
+    [("curve", CURVES), ("comparison", COMPARISONS), ("linear_map", LINEAR)],
 )
 def test_a_rule_for_several_kinds_knows_each_of_them(rule, details):
     assert {kind.name for kind in KINDS.values() if kind.rule == rule} == set(details)
@@ -116,8 +114,8 @@ OPERATORS = {"getitem", "setitem"}
 LISTS = {  # what a rule needs to know of each of its kinds, and lists of other things
     "explanation/activation.py": CURVES,
     "explanation/arithmetic.py": COMPARISONS,
-    "explanation/linear.py": WEIGHTED,
-    "explanation/shape_ops.py": (*shape_ops._WHERE_TO, *shape_ops._CONSTANTS),
+    "explanation/linear.py": LINEAR,
+    "explanation/shape_ops.py": (*shape_ops._INDEX_ARGUMENTS, *shape_ops._CONSTANTS),
     "recording/retention.py": ("add", "sub", "mul", "matmul", "div", "pow"),  # of Python's `+=`
     "training/callbacks/layer_stats.py": ("mean", "std", "zeros"),  # statistics
 }
@@ -143,7 +141,7 @@ def test_no_other_list_of_kinds_exists():
 
 
 def test_arguments_that_movements_treat_apart_are_those_of_movements():
-    kinds = {*shape_ops._WHERE_TO, *shape_ops._CONSTANTS}
+    kinds = {*shape_ops._INDEX_ARGUMENTS, *shape_ops._CONSTANTS}
     assert {KINDS[name].rule for name in kinds} == {"move"}
 
 

@@ -50,8 +50,8 @@ def test_names_are_paths_and_for_functions_the_caller_and_the_kind():
 
 def test_arguments_have_torchs_names_and_tensors_are_shapes():
     conv = named(nn.Conv2d(3, 4, 3, stride=2), 1, 3, 7, 7)["conv2d"]
-    assert conv.arguments["weight"] == Shape((4, 3, 3, 3))
-    assert conv.arguments["stride"] == (2, 2)
+    assert conv.argument_shapes["weight"] == Shape((4, 3, 3, 3))
+    assert conv.argument_shapes["stride"] == (2, 2)
     assert conv.parameters == ("weight", "bias")
     assert conv.shape == (1, 4, 3, 3)
     viewed = named(nn.Unflatten(1, (3, 2)), 1, 6)["unflatten"]
@@ -65,7 +65,7 @@ def test_a_leaf_that_does_several_things_gives_its_name_to_the_last():
 
     done = named(nn.Sequential(nn.Identity(), Norm(3)), 1, 3, 4, 4)
     assert list(done) == ["1.permute", "1.layer_norm", "1"]
-    assert done["1.permute"].arguments["dims"] == (0, 2, 3, 1)
+    assert done["1.permute"].argument_shapes["dims"] == (0, 2, 3, 1)
 
 
 def test_a_layer_of_the_papers_is_one_operation():

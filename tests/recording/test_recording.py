@@ -303,12 +303,12 @@ def test_a_change_through_another_tensor_is_an_operation(forward, operands, imag
         return forward(y, y[:, 1:])
 
     recording = record(Do(net), image)
-    overwritten = recording["overwritten"]
-    assert recording.names == ("mul", "getitem", "relu", "overwritten", "add")
-    assert (overwritten.kind, overwritten.operands) == ("overwritten", operands)
+    overwritten = recording["inplace_update"]
+    assert recording.names == ("mul", "getitem", "relu", "inplace_update", "add")
+    assert (overwritten.kind, overwritten.operands) == ("inplace_update", operands)
     assert torch.equal(overwritten.tensor, plain(Do(net), image))
     for at in ((0, 1, 2), (1, 3, 3)):
-        explained = recording.explain("overwritten", at)
+        explained = recording.explain("inplace_update", at)
         assert explained.exact_value == explained.model_value == float(overwritten.tensor[(0, *at)])
 
 

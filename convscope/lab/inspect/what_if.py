@@ -80,7 +80,7 @@ def _convolved(
 ) -> Tensor:
     if kernel is not None:
         raise RequestError("A filter has its size; its weights were learned for it.")
-    given = operation.given
+    given = operation.arguments
     groups = given.get("groups", 1)
     weight = recording.tensor(given["weight"])
     depth = weight.shape[1]
@@ -102,7 +102,7 @@ def _pooled(
     changed: dict[str, int],
     kernel: int | None,
 ) -> Tensor:
-    given = operation.given
+    given = operation.arguments
     image = recording.tensor(given["input"])[:, place : place + 1]
     size = kernel or given["kernel_size"]
     stride = changed.get("stride") or given.get("stride") or given["kernel_size"]

@@ -11,11 +11,11 @@ from types import MappingProxyType
 from convscope.recording.kinds.elementwise import ELEMENTWISE
 from convscope.recording.kinds.kind import Drawing, FieldEffect, Kind, MultiplyAdds, Rule
 from convscope.recording.kinds.layers import LAYERS
-from convscope.recording.kinds.movement import MOVEMENT, OVERWRITTEN
+from convscope.recording.kinds.movement import INPLACE_UPDATE, MOVEMENT
 
 __all__ = [
+    "INPLACE_UPDATE",
     "KINDS",
-    "OVERWRITTEN",
     "Drawing",
     "FieldEffect",
     "Kind",

@@ -4,8 +4,8 @@ from functools import partial
 
 from convscope.recording.kinds.kind import Kind
 
-OVERWRITTEN = "overwritten"
-"""The kind of what happens to a tensor that is changed through another one."""
+INPLACE_UPDATE = "inplace_update"
+"""The kind of an operation that changes a tensor through another one that shares its storage."""
 
 _same = partial(
     Kind, rule="move", field="elementwise", in_summary="hidden", on_page="hidden"
@@ -133,7 +133,7 @@ JOINS = (
     _join("vstack", "vstack", arguments=("tensors",)),
     Kind("setitem", "setitem", arguments=("input", "index", "value"), rule="move", field="write"),
     Kind("copy", "copy", arguments=("input", "src"), rule="move", field="copy"),
-    Kind(OVERWRITTEN, OVERWRITTEN, rule="overwrite"),
+    Kind(INPLACE_UPDATE, INPLACE_UPDATE, rule="overwrite"),
 )
 
 NEW = (
