@@ -19,7 +19,10 @@ from convscope.inference import probabilities
 
 
 def explain(
-    *words: str,
+    model: str | None = None,
+    image: Path | None = None,
+    /,
+    *,
     at: str | None = None,
     contrast: str | None = None,
     trace_back: Annotated[bool, Parameter(negative="")] = False,
@@ -28,8 +31,8 @@ def explain(
     im2col: Annotated[bool, Parameter(negative="")] = False,
     list_layers: Annotated[bool, Parameter(negative="")] = False,
     weights: str | None = None,
-    grid: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
-    filter: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),  # noqa: A002
+    grid: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative="")] = (),
+    filter: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")] = (),  # noqa: A002
     stride: int = 1,
     padding: int = 0,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -38,8 +41,10 @@ def explain(
 
     Parameters
     ----------
-    words
-        A run folder, a model of the zoo, a layer table or module:attr; then an image file.
+    model
+        A run folder, a model of the zoo, a layer table or module:attr.
+    image
+        An image file.
     at
         The unit: conv3_2[12,5,7] by channel, row, column; fc3[7]; fc3[cataract] by class. Default:
         the top-1 class. A layer without an index means its unit with the largest value.
@@ -72,7 +77,7 @@ def explain(
     """
     screen = console(json=json)
     if grid:
-        if words:
+        if model is not None:
             raise RequestError("--grid takes no network and no image; leave them out.")
         recording = record_grid(
             [read_grid(path) for path in grid],
@@ -83,12 +88,10 @@ def explain(
         explanation = recording.explain("map", _grid_unit(at))
         _print_explanation(screen, explanation, top=top, im2col=im2col, json=json)
         return
-    if len(words) != 2:
+    if model is None or image is None:
         raise RequestError(
-            f"explain takes a network and an image, not {len(words)} arguments. Example: "
-            "`convscope explain RUN photo.jpg`."
+            "explain takes a network and an image. Example: `convscope explain RUN photo.jpg`."
         )
-    model, image = words
     recorded = record_image(model, image, weights=weights)
     if recorded.warning:
         screen.print(f"{recorded.warning}\n", markup=False)
@@ -107,7 +110,7 @@ def explain(
     _print_prediction(screen, recorded)
     _print_explanation(screen, explanation, top=top, im2col=im2col, json=json)
     if not json:
-        _print_next(screen, words, explanation, recorded)
+        _print_next(screen, (model, str(image)), explanation, recorded)
 
 
 def _print_prediction(screen: Console, recorded: RecordedImage) -> None:
@@ -161,12 +164,12 @@ def _print_operations(screen: Console, recorded: RecordedImage, *, json: bool) -
 
 
 def _print_next(
-    screen: Console, words: tuple[str, ...], explanation: Explanation, recorded: RecordedImage
+    screen: Console, subject: tuple[str, str], explanation: Explanation, recorded: RecordedImage
 ) -> None:
     """Commands that explain the largest contribution, and trace this unit back."""
     locations = [explanation.terms[n].location for n in explanation.top_terms[:1]]
     location = locations[0] if locations else None
-    command = f"convscope explain {' '.join(map(shlex.quote, words))}"
+    command = f"convscope explain {' '.join(map(shlex.quote, subject))}"
     if location is not None and location.source in recorded.recording.names:
         screen.print(f"\nNext:  {command} --at '{location}'", markup=False)
         screen.print(f"       {command} --at '{explanation.location}' --trace-back", markup=False)

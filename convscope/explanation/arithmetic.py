@@ -112,8 +112,8 @@ def addcmul(op: OperationView, at: Index) -> Sum:
     scale = op.number(op.argument("value", default=1))
     first, second = factors
     weight = scale * op.number(second, broadcast_index(second.shape, at))
-    own = op.terms_of(first, [broadcast_index(first.shape, at)], weights=weight)
-    return Sum(terms=Terms(_terms_of(op, base, at), own), formula="y = x + v·a·b", roundings=6)
+    product = op.terms_of(first, [broadcast_index(first.shape, at)], weights=weight)
+    return Sum(terms=Terms(_terms_of(op, base, at), product), formula="y = x + v·a·b", roundings=6)
 
 
 _COMPARISONS = {

@@ -59,14 +59,14 @@ class ReceptiveFields:
 
     def of(self, name: str, at: Sequence[int]) -> ReceptiveField | None:
         """The field of the unit `at`, an index with the batch axis; None if it has none."""
-        found = self.by_operation.get(name)
-        if found is None or len(at) != len(found.dims):
+        fields = self.by_operation.get(name)
+        if fields is None or len(at) != len(fields.dims):
             return None
-        axes, clipped = found.axes_at(at), found.box(at)
+        axes, clipped = fields.axes_at(at), fields.box(at)
         if all(axis.is_empty for axis in axes):
             return None
         box = tuple(
             axis.field.box(unit) if axis.field else span or (0, 0)
-            for axis, unit, span in zip(axes, found.units(at), clipped, strict=True)
+            for axis, unit, span in zip(axes, fields.units(at), clipped, strict=True)
         )
-        return ReceptiveField(box, clipped, found.exact)
+        return ReceptiveField(box, clipped, fields.exact)

@@ -41,8 +41,8 @@ def record_grid(
         >>> record_grid([image], [FILTERS["sobel-x"]]).explain("map", (0, 0, 0)).exact_value
         2.0
     """
-    image = _stacked("grid", grids)
-    weight = _stacked("filter", filters)
+    image = _to_tensor("grid", grids)
+    weight = _to_tensor("filter", filters)
     if len(weight) == 1:
         weight = weight.repeat(len(image), 1, 1)
     if len(weight) != len(image):
@@ -114,15 +114,15 @@ def find_filter(name: str) -> list[list[float]]:
     )
 
 
-def _stacked(what: str, grids: Sequence[Sequence[Sequence[float]]]) -> Tensor:
+def _to_tensor(name: str, grids: Sequence[Sequence[Sequence[float]]]) -> Tensor:
     try:
         tensor = torch.tensor(grids, dtype=torch.float64)
     except (ValueError, TypeError) as error:
         raise RequestError(
-            f"The {what} has rows of different lengths, or values that are not numbers."
+            f"The {name} has rows of different lengths, or values that are not numbers."
         ) from error
     if tensor.ndim != 3 or not tensor.numel():
-        raise RequestError(f"The {what} has the shape {tuple(tensor.shape)}; expected (c, h, w).")
+        raise RequestError(f"The {name} has the shape {tuple(tensor.shape)}; expected (c, h, w).")
     return tensor
 
 

@@ -37,7 +37,9 @@ def test_the_lectures_grid_gives_the_lectures_numbers(command, grid):
     assert said.splitlines()[-1] == "wᵀx = 6"
 
 
-def test_a_run_answers_and_explains_its_answer(command, shell, digits_run, picture):
+def test_explain_prints_the_prediction_and_explains_the_top_1_class(
+    command, shell, digits_run, picture
+):
     said = shell("explain", digits_run, picture).stdout
     answer, _, first, *_ = said.splitlines()
     said_class = answer.removeprefix("Prediction: ").split()[0]
@@ -51,7 +53,7 @@ def test_a_run_answers_and_explains_its_answer(command, shell, digits_run, pictu
     assert abs(same["difference"]) <= same["tolerance"]
 
 
-def test_a_walk_back_and_a_difference(command, digits_run, picture):
+def test_trace_back_and_contrast(command, digits_run, picture):
     walk = command("explain", digits_run, picture, "--at", "fc2[3]", "--trace-back").stdout
     assert walk.splitlines()[0].startswith("fc2[3] = ")
     assert "image[0," in walk
@@ -64,7 +66,7 @@ def test_a_walk_back_and_a_difference(command, digits_run, picture):
     assert facts["model_value"] == here["model_value"] - there["model_value"]
 
 
-def test_a_network_without_weights_says_so_and_lists_its_operations(command, picture):
+def test_random_weights_are_announced_and_list_layers_lists_operations(command, picture):
     said = command("explain", "lenet5", picture, "--list-layers").stdout
     assert said.startswith("Random weights")
     assert [line.split()[0] for line in said.splitlines()[3:6]] == ["conv1", "tanh1", "pool1"]
@@ -95,12 +97,12 @@ def test_a_network_without_weights_says_so_and_lists_its_operations(command, pic
         (("--grid", "GRID", "--at", "4,0"), "0 to 3"),
     ],
 )
-def test_a_wrong_request_is_told_what_to_do(command, picture, grid, words, told):
+def test_errors_say_what_to_do(command, picture, grid, words, told):
     given = [{"PICTURE": picture, "GRID": grid}.get(word, word) for word in words]
     assert told in command("explain", *given, code=2).stderr
 
 
-def test_python_takes_the_same_words(digits_run, picture):
+def test_python_takes_the_same_arguments(digits_run, picture):
     one = convscope.explain(digits_run, picture, at="conv2[5,3,7]")
     assert (one.name, one.at, one.kind) == ("conv2", (5, 3, 7), "conv2d")
     net, card = convscope.load_network(digits_run)
@@ -113,7 +115,7 @@ def test_python_takes_the_same_words(digits_run, picture):
         convscope.explain(digits_run, picture, weights="x.safetensors")
 
 
-def test_a_class_is_named_where_the_card_knows_it(image_folder, tmp_path, command):
+def test_classes_can_be_named(image_folder, tmp_path, command):
     run = convscope.train(
         image_folder, model="tinyvgg", input_size=32, epochs=1, out=tmp_path / "run"
     ).run

@@ -12,7 +12,7 @@ from tests.explanation.cases.case import image_of, units_of
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_join_is_the_mean_of_the_columns_that_survived(seed):
+def test_a_join_is_the_mean_of_the_columns_that_were_kept(seed):
     join = three_columns()
     join.sampler.drop_prob, join.sampler.global_prob = 0.5, 0.0
     net = Columns(join)

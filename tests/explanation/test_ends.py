@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from convscope.explanation.recording import record
 from convscope.layers import ScaledTanh
 from tests.explanation.cases.activations import ANYWHERE
-from tests.explanation.cases.case import Case, Net, image_of, same, shaken
+from tests.explanation.cases.case import Case, Net, image_of, randomized, same
 
 ENDS = torch.tensor(
     [0.0, -0.0, 1e-30, -1e-30, 1.0, -1.0, 50.0, -50.0, 1e4, -1e4, math.inf, -math.inf, math.nan]
@@ -41,7 +41,7 @@ ENDLESS = [
 
 
 @pytest.mark.parametrize("case", ENDLESS, ids=str)
-def test_functions_are_torchs_in_float64_at_the_ends_too(case):
+def test_extreme_inputs_match_torch_in_float64(case):
     net = case.build()
     recording = record(net, ENDS.reshape(1, 1, -1))
     expected = net.double()(ENDS.double().reshape(1, 1, -1)).flatten().tolist()
@@ -66,7 +66,7 @@ def test_functions_are_torchs_in_float64_at_the_ends_too(case):
     "of", [F.hardshrink, F.threshold, F.hardtanh, torch.clamp], ids=attrgetter("__name__")
 )
 @pytest.mark.parametrize("edge", [0.1, 0.3])
-def test_a_setting_that_float32_rounds_is_met_as_the_network_meets_it(of, edge):
+def test_parameters_are_rounded_to_the_networks_precision(of, edge):
     settings = (edge, 20.0) if of is F.threshold else (-edge, edge)[of is F.hardshrink :]
     recording = record(Net(lambda x: of(x, *settings)), torch.tensor([[[edge, -edge, 0.5]]]))
     for n in range(3):
@@ -103,8 +103,8 @@ def test_a_setting_that_float32_rounds_is_met_as_the_network_meets_it(of, edge):
         lambda: Net(lambda x: F.local_response_norm(x, 3)),
     ],
 )
-def test_infinities_and_nan_come_out_as_in_the_network(build, end, dtype):
-    net, image = shaken(build()).to(dtype), image_of((2, 4, 5), dtype=dtype)
+def test_infinities_and_nan_propagate_as_in_the_network(build, end, dtype):
+    net, image = randomized(build()).to(dtype), image_of((2, 4, 5), dtype=dtype)
     image[0, 0, 1, 2], image[0, 1, 1, 2], image[0, 1, 3, 3] = end, -end, end
     recording = record(net, image)
     shape = recording[recording.output].shape
@@ -131,7 +131,7 @@ def test_a_map_with_an_infinity_is_normalized_to_nan(of, end):
         assert explanation.is_within_tolerance
 
 
-def test_float64_sums_are_exact_from_end_to_end_of_their_numbers():
+def test_float64_sums_are_exact_over_the_full_range():
     net = Net(F.linear, w=torch.tensor([[2.0, 3.0, 0.1]]))
     for scale in (1e300, 1e-140):
         image = torch.tensor([[[scale, 3 * scale, -7 * scale]]], dtype=torch.float64) / 3
@@ -143,7 +143,7 @@ def test_float64_sums_are_exact_from_end_to_end_of_their_numbers():
 
 
 @pytest.mark.parametrize("divisor", [0.0, -0.0])
-def test_division_by_zero_is_what_float_arithmetic_says(divisor):
+def test_division_by_zero_follows_ieee_754(divisor):
     zero = torch.full((1, 1, 1), divisor)
     image = torch.tensor([[[1.0, -1.0, 0.0, math.nan]]])
     for of in (lambda x: x / divisor, lambda x: x / zero, lambda x: x.div(divisor)):

@@ -130,12 +130,12 @@ ZOO_NETWORKS = [
 
 
 @pytest.mark.parametrize(("name", "height", "width"), ZOO_NETWORKS)
-def test_units_see_what_their_gradient_touches(name, height, width):
+def test_receptive_fields_match_gradients(name, height, width):
     channels = 1 if name.startswith("lenet5") else 3
     seen_exactly(create_model(name, input_size=(height, width)), (height, width), channels)
 
 
-def test_units_of_googlenet_of_torchvision_see_what_their_gradient_touches():
+def test_receptive_fields_of_torchvisions_googlenet_match_gradients():
     assert TORCHVISION is None or TORCHVISION.ns == "torchvision"
     models = pytest.importorskip("torchvision").models
     net = models.googlenet(weights=None, aux_logits=False, init_weights=False)
@@ -197,11 +197,11 @@ BEHIND_BRANCHES = {
 
 
 @pytest.mark.parametrize("behind", BEHIND_BRANCHES)
-def test_each_channel_sees_what_its_branch_sees(behind):
+def test_each_channel_has_the_receptive_field_of_its_branch(behind):
     seen_exactly(BEHIND_BRANCHES[behind], SIZE)
 
 
-def test_branches_of_a_split_see_what_their_channels_saw():
+def test_branches_of_a_split_keep_the_receptive_fields_of_their_channels():
     class Split(nn.Module):
         def __init__(self):
             super().__init__()
@@ -268,17 +268,17 @@ def covers(box, inner):
 
 
 @pytest.mark.parametrize("behind", REACHED)
-def test_a_field_is_never_too_small_and_exact_where_it_says_so(behind):
+def test_a_receptive_field_is_never_too_small_and_exact_where_it_claims_to_be(behind):
     never_too_little(REACHED[behind], SIZE)
 
 
 @pytest.mark.parametrize("name", ["shufflenet_v2_x0_5", "mnasnet0_5"])
-def test_fields_of_networks_of_torchvision_are_exact_where_they_say_so(name):
+def test_receptive_fields_of_torchvision_networks_are_exact_where_they_claim_to_be(name):
     models = pytest.importorskip("torchvision").models
     never_too_little(Whole(models.get_model(name, weights=None)), (64, 80), count=120)
 
 
-def test_fields_of_ghosts_are_exact_where_they_say_so():
+def test_receptive_fields_of_ghost_modules_are_exact_where_they_claim_to_be():
     timm = pytest.importorskip("timm")
     net = timm.create_model("ghostnet_050", pretrained=False)
     for module in net.modules():
@@ -290,7 +290,7 @@ def test_fields_of_ghosts_are_exact_where_they_say_so():
 @pytest.mark.parametrize(
     ("name", "height", "width"), [("lenet5", 32, 41), ("alexnet", 99, 83), ("deepface", 72, 89)]
 )
-def test_dense_layers_see_everything_that_the_last_maps_see(name, height, width):
+def test_dense_layers_have_the_union_of_the_last_maps_receptive_fields(name, height, width):
     channels = 1 if name == "lenet5" else 3
     net = Whole(create_model(name, input_size=(height, width)))
     recording, image, answers = prepared(net, (height, width), channels)
@@ -316,7 +316,7 @@ WITH_MARGIN = [
 
 
 @pytest.mark.parametrize(("name", "layers"), WITH_MARGIN)
-def test_a_box_outside_the_image_is_what_a_larger_image_would_show(name, layers):
+def test_a_box_beyond_the_image_matches_a_larger_image(name, layers):
     size, margin = (96, 80), 64
     recording, _, answers = prepared(create_model(name, input_size=size), size)
     larger = tuple(side + 2 * margin for side in size)
@@ -346,7 +346,7 @@ def counted(field, size):
 
 
 @pytest.mark.parametrize(("name", "height", "width"), [("resnet18", 64, 48), ("alexnet", 99, 83)])
-def test_the_clipped_box_and_its_share_are_those_of_counting(name, height, width):
+def test_the_clipped_box_and_its_fraction_match_counting(name, height, width):
     recording, _, answers = prepared(
         create_model(name, input_size=(height, width)), (height, width)
     )
@@ -362,7 +362,7 @@ def test_the_clipped_box_and_its_share_are_those_of_counting(name, height, width
     assert max(shares) == 1
 
 
-def test_a_unit_in_the_padding_alone_sees_nothing():
+def test_a_unit_of_padding_alone_has_no_pixels():
     recording = record(nn.Sequential(nn.Conv2d(1, 1, 1, padding=3)), torch.ones(1, 5, 7))
     corner = recording.explain("0", (0, 0, 4)).receptive_field
     assert corner.box == ((-3, -2), (1, 2))
@@ -370,7 +370,7 @@ def test_a_unit_in_the_padding_alone_sees_nothing():
     assert corner.fraction == 0
 
 
-def test_a_pixel_sees_itself():
+def test_a_pixel_is_its_own_receptive_field():
     recording = record(nn.Sequential(nn.ReLU()), torch.ones(3, 5, 7))
     for name in ("image", "0"):
         field = recording.explain(name, (2, 4, 6)).receptive_field
@@ -378,7 +378,7 @@ def test_a_pixel_sees_itself():
         assert (field.fraction, field.exact) == (1, True)
 
 
-def test_what_the_image_has_no_part_in_has_no_field():
+def test_values_independent_of_the_image_have_no_receptive_field():
     class Biased(nn.Module):
         def __init__(self):
             super().__init__()
@@ -393,7 +393,7 @@ def test_what_the_image_has_no_part_in_has_no_field():
 
 
 @pytest.mark.parametrize("behind", [nn.Identity(), nn.ReLU(), nn.AvgPool2d(2)])
-def test_a_constant_beside_the_maps_has_no_field(behind):
+def test_a_concatenated_constant_has_no_receptive_field(behind):
     class Placed(nn.Module):
         def __init__(self):
             super().__init__()
@@ -410,7 +410,7 @@ def test_a_constant_beside_the_maps_has_no_field(behind):
     assert [field.box for field in fields[:3]] == [((side, 2 * side),) * 2] * 3
 
 
-def test_behind_an_unknown_operation_a_field_is_all_and_says_so():
+def test_behind_an_unsupported_operation_a_receptive_field_is_the_image_and_inexact():
     class Sorted(nn.Module):
         def forward(self, x):
             return torch.sort(x, dim=-1).values

@@ -77,11 +77,11 @@ def network(library, name, options):
         assert TORCHVISION is None or TORCHVISION.ns == "torchvision"
         models = pytest.importorskip("torchvision").models
         net = models.get_model(name, weights=None, **options)
-    shaken(net)
+    randomized(net)
     return net.eval()
 
 
-def shaken(net):
+def randomized(net):
     """Move scales, biases and statistics, which start as 0 and 1 and would hide a mistake."""
     for weight in net.parameters():
         if max(weight.shape, default=1) == weight.numel():
@@ -167,7 +167,9 @@ def first_tensor(answer):
 @pytest.mark.parametrize(
     ("library", "name", "options", "side", "unknown"), EVALUATED, ids=map(named, EVALUATED)
 )
-def test_every_operation_is_explained_or_known_to_be_unknown(library, name, options, side, unknown):
+def test_every_operation_is_explained_or_listed_as_unsupported(
+    library, name, options, side, unknown
+):
     net = network(library, name, options)
     assert kinds_unknown(record(net, picture(side))) == unknown
 
@@ -179,7 +181,7 @@ LARGER = [row for row in EVALUATED if "image_size" not in row[2]]
 @pytest.mark.parametrize(
     ("library", "name", "options", "side", "unknown"), LARGER, ids=map(named, LARGER)
 )
-def test_every_operation_is_explained_in_a_larger_image(library, name, options, side, unknown):
+def test_every_operation_is_explained_on_a_larger_image(library, name, options, side, unknown):
     recording = record(network(library, name, options), picture(4 * side, 5 * side))
     assert kinds_unknown(recording) == unknown
 
@@ -187,7 +189,7 @@ def test_every_operation_is_explained_in_a_larger_image(library, name, options, 
 @pytest.mark.parametrize(
     ("library", "name", "options", "side", "unknown"), TRAINED, ids=map(named, TRAINED)
 )
-def test_every_operation_is_explained_in_training(library, name, options, side, unknown):
+def test_every_operation_is_explained_in_training_mode(library, name, options, side, unknown):
     net = network(library, name, options).train()
     before = {key: value.clone() for key, value in net.state_dict().items()}
     torch.manual_seed(0)
@@ -201,7 +203,7 @@ CHOSEN = [one[:4] for one in EVALUATED if one[1] in SEVERAL]
 
 
 @pytest.mark.parametrize(("library", "name", "options", "side"), CHOSEN, ids=map(named, CHOSEN))
-def test_results_are_to_the_bit_and_totals_are_those_of_float64(library, name, options, side):
+def test_results_are_bit_identical_and_exact_values_match_float64(library, name, options, side):
     net, image = network(library, name, options), picture(side)
     once, answer = leaves(net, image)
     recording = record(net, image)
@@ -219,7 +221,7 @@ def test_results_are_to_the_bit_and_totals_are_those_of_float64(library, name, o
 
 
 @pytest.mark.parametrize(("library", "name", "options", "side"), CHOSEN, ids=map(named, CHOSEN))
-def test_every_walk_back_over_the_terms_ends_at_the_image(library, name, options, side):
+def test_tracing_back_terms_ends_at_the_image(library, name, options, side):
     recording = record(network(library, name, options), picture(side))
     random = np.random.default_rng(0)
     for _ in range(5):
@@ -298,7 +300,7 @@ class Everything(nn.Module):
 def everything():
     torch.manual_seed(0)
     net = Everything().eval()
-    shaken(net)
+    randomized(net)
     return net
 
 
@@ -307,7 +309,7 @@ def test_a_network_that_does_everything_is_explained():
     assert kinds_unknown(recording, each=12) == set()
 
 
-def test_every_result_is_kept_as_it_was_when_it_was_made():
+def test_every_result_is_kept_before_it_is_overwritten():
     net, image = everything(), picture(12)
     noted: dict[str, Tensor] = {}
     with torch.no_grad():
@@ -330,7 +332,7 @@ def test_a_layer_that_is_called_three_times_has_three_names():
     assert len({unit.model_value for unit in units}) == 3
 
 
-def test_what_is_written_through_a_view_is_seen_behind_it():
+def test_writes_through_a_view_appear_in_the_tensor():
     net, image = everything(), picture(12)
     recording = record(net, image)
     place = recording.names.index("chunk")
@@ -351,7 +353,7 @@ def test_a_constant_that_was_written_has_no_terms():
 
 
 @pytest.mark.parametrize("brightness", [1.0, 1e-9])
-def test_the_branch_that_was_taken_is_the_one_recorded(brightness):
+def test_the_branch_taken_is_recorded(brightness):
     class Forked(nn.Module):
         def forward(self, x):
             return x * 3 if float(x.abs().max()) > 1e-3 else x - 7
@@ -361,7 +363,7 @@ def test_the_branch_that_was_taken_is_the_one_recorded(brightness):
     assert kinds_unknown(recording) == set()
 
 
-def test_a_number_that_is_read_out_leaves_its_tensor_what_it_was():
+def test_reading_out_a_number_does_not_change_the_recording():
     class Counted(nn.Module):
         def forward(self, x):
             total = x.abs().sum()
@@ -378,7 +380,7 @@ class Normalized(nn.Module):
     def __init__(self):
         super().__init__()
         self.norm = nn.BatchNorm2d(3)
-        shaken(self)
+        randomized(self)
 
     def forward(self, x):
         norm = self.norm
@@ -387,7 +389,7 @@ class Normalized(nn.Module):
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_batch_norm_by_its_other_function_is_explained(training):
+def test_batch_norm_called_as_native_batch_norm_is_explained(training):
     torch.manual_seed(0)
     net, image = Normalized().train(training), picture(6)
     before = net.norm.running_mean.clone()

@@ -117,7 +117,7 @@ def seeded(build):
     return nn.Sequential(nn.Flatten(0, 1), net) if columns else net, image
 
 
-def some_units(shape):
+def sample_units(shape):
     places = list(itertools.product(*map(range, shape)))
     return random.Random(0).sample(places, min(UNITS, len(places)))
 
@@ -139,14 +139,14 @@ def shown_weights(decomposition, like, source):
 
 
 @pytest.mark.parametrize("place", range(len(LINEAR)), ids=lambda n: f"{seeded(LINEAR[n])[0]}"[:60])
-def test_the_weight_of_every_operand_is_its_derivative_and_all_others_have_none(place):
+def test_the_weight_of_every_operand_is_its_derivative_and_others_have_none(place):
     net, image = seeded(LINEAR[place])
     recording = record(net, image)
     found = recording[recording.output]
     last = recording["image" if "image" in found.operands else found.operands[0]]
     operand = last.tensor.detach().clone().requires_grad_()
     y = (net if last.name == "image" else net[-1])(operand)
-    for at in some_units(found.shape):
+    for at in sample_units(found.shape):
         explanation = recording.explain(found.name, at)
         whole = (*(0,) * (y.ndim - len(at)), *at)
         (expected,) = torch.autograd.grad(y[whole], operand, retain_graph=True)
@@ -158,11 +158,11 @@ WEIGHTED = [build for build in LINEAR[:10] if not isinstance(build(), Of)]
 
 
 @pytest.mark.parametrize("place", range(len(WEIGHTED)), ids=lambda n: f"{WEIGHTED[n]()}"[:60])
-def test_the_derivative_by_a_weight_is_the_value_it_meets(place):
+def test_the_derivative_by_a_weight_is_its_value(place):
     net, image = seeded(WEIGHTED[place])
     recording = record(net, image)
     found, y = recording[recording.output], net(image)
-    for at in some_units(found.shape):
+    for at in sample_units(found.shape):
         decomposition = recording.explain(found.name, at).decomposition
         expected = dict(
             zip(
@@ -196,7 +196,7 @@ class Small(nn.Module):
         return self.dense(F.avg_pool2d(y, (2, 1)).flatten(1))
 
 
-def test_following_every_term_to_the_image_multiplies_up_to_the_gradient():
+def test_weights_along_all_paths_add_up_to_the_gradient():
     net, _ = seeded(Small)
     image = torch.randn(1, 2, 4, 4, dtype=torch.float64)
     recording = record(net, image)

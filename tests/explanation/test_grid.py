@@ -10,7 +10,7 @@ from tests.reference.geometry import correlate
 
 @pytest.mark.parametrize("words", [{}, {"stride": 2}, {"padding": 1}, {"stride": 3, "padding": 2}])
 @pytest.mark.parametrize("name", FILTERS)
-def test_every_unit_is_what_the_slow_loop_says(name, words):
+def test_every_unit_matches_the_slow_loop(name, words):
     expected = correlate(numbers(IMAGE), FILTERS[name], **words)
     recording = record_grid([numbers(IMAGE)], [FILTERS[name]], **words)
     assert recording["map"].shape == (1, len(expected), len(expected[0]))
@@ -34,7 +34,7 @@ def test_color_is_three_sums_that_add_up():
 
 
 @pytest.mark.parametrize("mark", [",", ";", "\t", " ", ", "])
-def test_a_grid_is_read_whatever_stands_between_the_numbers(tmp_path, mark):
+def test_a_grid_is_read_with_any_separator(tmp_path, mark):
     path = tmp_path / "gráf 6x6.csv"
     path.write_text(f"1{mark}-2.5\n\n3{mark}4e1\n", encoding="utf-8-sig")
     assert read_grid(path) == [[1, -2.5], [3, 40]]
@@ -50,7 +50,7 @@ def test_a_grid_is_read_whatever_stands_between_the_numbers(tmp_path, mark):
         (None, "cannot be read"),
     ],
 )
-def test_what_is_no_grid_is_refused_by_name(tmp_path, text, told):
+def test_invalid_grids_are_refused_with_their_path(tmp_path, text, told):
     path = tmp_path / "grid.csv"
     if text is not None:
         path.write_bytes(text)
@@ -70,12 +70,12 @@ def test_what_is_no_grid_is_refused_by_name(tmp_path, text, told):
         ([[]], [[[1.0]]], {}, "expected"),
     ],
 )
-def test_what_cannot_slide_is_refused(grids, filters, words, told):
+def test_impossible_shapes_are_refused(grids, filters, words, told):
     with pytest.raises(RequestError, match=told):
         record_grid(grids, filters, **words)
 
 
-def test_an_unknown_filter_names_those_that_there_are(tmp_path):
+def test_an_unknown_filter_gets_a_suggestion(tmp_path):
     with pytest.raises(RequestError, match="Did you mean 'sobel-x'"):
         find_filter("sobelx")
     path = tmp_path / "mine.csv"

@@ -10,17 +10,17 @@ from torch.nn import functional as F
 
 from convscope.explanation.recording import record
 from convscope.explanation.rules import RULES
-from tests.explanation.cases.case import Net, image_of, numbers, some, units_of
+from tests.explanation.cases.case import Net, image_of, numbers, random_tensor, units_of
 
 
-def test_constants_that_were_given_lie_nowhere():
+def test_constant_arguments_have_no_location():
     recording = record(Net(lambda x: F.pad(x, (1, 1), value=0.5)), image_of((1, 2, 3)))
     explanation = recording.explain("pad", (0, 0, 0))
     assert len(explanation.terms) == 0
     assert (explanation.exact_value, explanation.is_within_tolerance) == (0.5, True)
 
 
-def test_whole_numbers_and_truth_values_are_copied_too():
+def test_integers_and_booleans_are_copied_too():
     of = [
         lambda x: (x > 0).flatten(1),
         lambda x: (x > 0)[:, 1:],
@@ -38,7 +38,7 @@ def test_whole_numbers_and_truth_values_are_copied_too():
             assert recording[term.location.source].squeezed[term.location.at].item() == term.value
 
 
-def test_units_whose_number_depends_on_the_image_are_explained_too():
+def test_results_of_data_dependent_size_are_explained_too():
     image = image_of((2, 4, 5))
     recording = record(Net(lambda x: x[x > 0]), image)
     expected = numbers(image)[numbers(image) > 0]
@@ -74,7 +74,7 @@ ATTENTION = "scaled_dot_product_attention"
         (torch.fft.fft, "fft_fft"),
     ],
 )
-def test_an_operation_without_a_rule_is_unknown_and_names_its_operands(of, kind):
+def test_an_operation_without_a_rule_is_unsupported_and_names_its_operands(of, kind):
     recording = record(Net(of), image_of((2, 4, 5)))
     found = recording[recording.output]
     if kind == "fft_fft":
@@ -101,7 +101,7 @@ class OwnFunction(torch.autograd.Function):
         return x * 2 + 1
 
 
-def test_a_function_of_someones_own_is_seen_through():
+def test_operations_inside_a_custom_autograd_function_are_explained():
     recording = record(nn.Sequential(Net(OwnFunction.apply), nn.ReLU()), image_of((2, 3)))
     values = recording["1"].squeezed
     for at in itertools.product(range(1), range(2), range(3)):
@@ -136,8 +136,8 @@ DIRECTLY = {
 
 
 @pytest.mark.parametrize("kind", DIRECTLY)
-def test_torchs_own_spelling_of_a_function_is_explained_or_unknown_never_wrong(kind):
-    net = Net(DIRECTLY[kind], w=some(3, seed=3), b=some(3, seed=4))
+def test_aliases_of_torch_functions_are_explained_or_unsupported_never_wrong(kind):
+    net = Net(DIRECTLY[kind], w=random_tensor(3, seed=3), b=random_tensor(3, seed=4))
     recording = record(net, image_of((3, 4, 3)))
     found = recording[recording.output]
     assert found.kind == kind

@@ -15,10 +15,10 @@ from tests.explanation.cases.activations import ACTIVATIONS, ANYWHERE
 from tests.explanation.cases.arithmetic import ARITHMETIC
 from tests.explanation.cases.case import (
     Net,
-    assert_places_are_true,
+    assert_locations_are_true,
     image_of,
     numbers,
-    shaken,
+    randomized,
     units_of,
 )
 from tests.explanation.cases.linear import LINEAR
@@ -90,7 +90,7 @@ class Flat(nn.Module):
 
 def record_case(case, dtype=torch.float32):
     """The network, what its last operation's network takes, and the recording."""
-    net, image = shaken(case.build()).to(dtype), image_of(case.image, dtype=dtype)
+    net, image = randomized(case.build()).to(dtype), image_of(case.image, dtype=dtype)
     if dtype == torch.float64:  # fill the digits that float32 has not
         image = image / 3
         with torch.no_grad():
@@ -106,7 +106,7 @@ def record_case(case, dtype=torch.float32):
     [pytest.param(case, marks=NEEDS_GPU if case.kind == "cuda" else ()) for case in CASES],
     ids=str,
 )
-def test_every_unit_is_what_the_definition_says(case):
+def test_every_unit_matches_the_definition(case):
     net, image, recording = record_case(case)
     found = recording[recording.output]
     assert found.kind == case.kind
@@ -123,7 +123,7 @@ def test_every_unit_is_what_the_definition_says(case):
             explanation.model_value,
         )
         assert_is(case.decomposition, explanation.exact_value, expected[at].item())
-        assert_places_are_true(explanation, recording, net)
+        assert_locations_are_true(explanation, recording, net)
         numbers_at_hand = np.abs([*explanation.terms.values, explanation.exact_value, 1.0])
         most = numbers_at_hand[np.isfinite(numbers_at_hand)].max()
         allowed = (4000 + len(explanation.terms) ** 2) * explanation.epsilon * most
@@ -140,7 +140,7 @@ def assert_is(decomposition, total, expected):
 
 
 @pytest.mark.parametrize("kind", DRAWS)
-def test_what_is_drawn_or_set_has_no_terms_and_is_no_more_than_what_it_is(kind):
+def test_generated_values_have_no_terms(kind):
     recording = record(Net(DRAWS[kind]), image_of((1, 2, 2)))
     found = recording[recording.output]
     assert found.kind == kind
@@ -170,7 +170,7 @@ EXACT = [c for c in SUMS if c.kind not in NOT_PRODUCTS and "dropout" not in c.ki
 @NOISY
 @pytest.mark.parametrize("case", EXACT, ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
-def test_the_total_is_the_exact_sum_rounded_once(case, dtype):
+def test_the_exact_value_is_the_sum_rounded_once(case, dtype):
     _, _, recording = record_case(case, dtype)
     found = recording[recording.output]
     for at in units_of(found.shape)[:8]:
@@ -181,7 +181,7 @@ def test_the_total_is_the_exact_sum_rounded_once(case, dtype):
         assert explanation.epsilon == torch.finfo(dtype).eps
 
 
-def test_in_bfloat16_the_networks_rounding_is_large_and_is_shown():
+def test_bfloat16_rounding_is_large_and_within_tolerance():
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(3, 2, 3)).to(torch.bfloat16)
     recording = record(net, image_of((3, 5, 6), dtype=torch.bfloat16))
@@ -190,7 +190,7 @@ def test_in_bfloat16_the_networks_rounding_is_large_and_is_shown():
     assert max(abs(one.difference) for one in explanations) > 1e-4
 
 
-def test_a_patch_is_what_lies_under_the_filter_and_the_channels_add_up():
+def test_a_patch_lies_under_the_filter_and_channel_sums_add_up():
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(3, 4, (3, 2), stride=2, padding=1))
     image = image_of((3, 5, 6))
@@ -207,7 +207,7 @@ def test_a_patch_is_what_lies_under_the_filter_and_the_channels_add_up():
         assert explanation.channel_sums.sum() + bias == pytest.approx(explanation.exact_value)
 
 
-def test_what_is_wrong_by_more_than_rounding_does_not_agree():
+def test_an_error_larger_than_rounding_is_not_within_tolerance():
     recording = record(Net(lambda x: x.sum((1, 2))), image_of((3, 4, 5)))
     decomposition = recording.explain(recording.output, (0,))
     assert decomposition.is_within_tolerance

@@ -61,7 +61,7 @@ LISTED = [
 ]
 
 
-def test_terms_of_several_parts_are_one_sequence():
+def test_terms_of_several_groups_are_one_sequence():
     assert len(THREE) == len(LISTED)
     assert list(THREE) == LISTED
     assert [THREE[n] for n in range(-5, 5)] == LISTED + LISTED
@@ -87,7 +87,7 @@ def test_no_terms_are_an_empty_sequence():
         assert Sum(terms=empty, formula="", bias=0.5).exact_value == 0.5
 
 
-def test_a_term_is_made_of_plain_numbers():
+def test_a_term_holds_plain_numbers():
     assert all(type(number) is float for term in THREE for number in term[:3])
     assert all(type(at) is int for term in THREE if term.location for at in term.location.at)
 
@@ -104,7 +104,7 @@ def test_the_largest_are_by_magnitude_without_the_padding():
     assert THREE.largest(0) == []
 
 
-def test_of_equal_contributions_the_first_is_larger_and_nan_is_the_largest():
+def test_largest_orders_ties_by_index_and_puts_nan_first():
     assert Terms(part([1.0, -1.0, 1.0])).largest(3) == [0, 1, 2]
     assert Terms(part([1.0, math.inf, math.nan])).largest(3)[-1] == 0
     assert Terms(part([1.0, 9.0, math.nan])).largest(1) == [2]
@@ -115,13 +115,13 @@ def test_a_product_may_be_another_function_of_weight_and_value():
     assert distance[0].product == -4
 
 
-def test_places_print_as_indices():
+def test_locations_print_as_indices():
     assert str(Location("conv1", (0, 3, 2))) == "conv1[0,3,2]"
     assert str(Location("scale", ())) == "scale"
 
 
 @given(st.lists(st.tuples(FLOATS, FLOATS), max_size=20), FLOATS)
-def test_the_total_of_float32_numbers_is_the_exact_one_rounded_once(pairs, bias):
+def test_the_sum_of_float32_products_is_exact_and_rounded_once(pairs, bias):
     terms = Terms(part([x for x, _ in pairs], [w for _, w in pairs])) if pairs else Terms()
     exact = sum((Fraction(x) * Fraction(w) for x, w in pairs), Fraction(bias))
     assert Sum(terms=terms, formula="", bias=bias).exact_value == float(exact)
@@ -159,7 +159,7 @@ def test_the_errors_of_products_of_large_numbers_are_exact_too(one, two):
     ("one", "two"),
     [(math.inf, 2.0), (-math.inf, 0.5), (math.inf, 0.0), (math.nan, 1.0), (1e200, 1e200)],
 )
-def test_a_product_that_is_no_number_stays_what_it_is(one, two):
+def test_products_that_are_not_finite_have_no_error_term(one, two):
     """Its error, which is none, adds nothing; nobody is warned."""
     (error,) = product_errors(np.array([one]), np.array([two]))
     assert error == 0
@@ -184,7 +184,7 @@ def test_a_product_that_is_no_number_stays_what_it_is(one, two):
         ([1e308, 1e308, -1e308], 1e308),
     ],
 )
-def test_sums_are_rounded_once_and_know_infinity_and_nan(numbers, total):
+def test_sums_are_rounded_once_and_propagate_infinity_and_nan(numbers, total):
     for order in itertools.permutations(numbers) if len(numbers) < 4 else [numbers]:
         assert exact_sum(order) == pytest.approx(total, rel=0, abs=0, nan_ok=True)
 
@@ -196,13 +196,13 @@ def test_the_order_of_a_sum_does_not_matter(numbers, dice: random.Random):
 
 
 @pytest.mark.parametrize("divisor", [3.0, -0.5, 49.0])
-def test_a_divisor_divides_the_sum_and_its_bound(divisor):
+def test_a_divisor_divides_the_sum_and_its_tolerance(divisor):
     decomposition = Sum(terms=Terms(part([1.0, 2.0], 4.0)), formula="", bias=-2.0, divisor=divisor)
     assert decomposition.exact_value == 10 / divisor
     assert decomposition.tolerance(1.0) == pytest.approx(4 * (4 + 8 + 2) / abs(divisor))
 
 
-def test_a_bound_is_of_the_magnitudes_and_scales_with_epsilon():
+def test_the_tolerance_is_relative_to_magnitudes_and_scales_with_epsilon():
     terms = Terms(part([1e6, -1e6]))
     assert Sum(terms=terms, formula="").exact_value == 0
     assert Sum(terms=terms, formula="").tolerance(2.0**-23) == pytest.approx(4 * 2e6 * 2.0**-23)
@@ -213,7 +213,7 @@ VALUES = st.lists(st.sampled_from([-2.0, -0.0, 0.0, 1.5, 3.0, math.inf, -math.in
 
 
 @given(VALUES)
-def test_an_extreme_is_that_of_python_and_names_the_first(values):
+def test_an_extremum_matches_python_and_its_winner_is_the_first(values):
     for which, of in (("maximum", max), ("minimum", min)):
         decomposition = Extremum(which=which, terms=Terms(part(values)), formula="")
         assert decomposition.exact_value == of(values)
@@ -231,20 +231,20 @@ def test_nan_wins_over_every_number():
 
 
 @pytest.mark.parametrize(("which", "fill"), [("maximum", -math.inf), ("minimum", math.inf)])
-def test_padding_never_wins_over_what_is_there(which, fill):
+def test_padding_never_wins(which, fill):
     terms = Terms(part([fill] * 4, inside=[False, True, False, True]))
     decomposition = Extremum(which=which, terms=terms, formula="")
     assert (decomposition.winner, decomposition.ties) == (1, [3])
 
 
-def test_a_copy_is_its_term_or_a_constant():
+def test_an_identity_is_its_term_or_a_constant():
     assert Identity(terms=Terms(part([0.1])), formula="").exact_value == 0.1
     assert Identity(terms=Terms(), formula="", constant=-3.0).exact_value == -3
     assert Identity(terms=Terms(), formula="").tolerance(0.5) == 0
 
 
 @pytest.mark.parametrize("total", [0.0, math.inf, -math.inf, 6.0])
-def test_a_function_that_only_chooses_has_no_bound_however_large_its_operand(total):
+def test_an_expression_that_only_selects_has_zero_tolerance(total):
     terms = Terms(part([math.inf]))
     decomposition = Expression(
         terms=terms, formula="", substituted="", exact_value=total, roundings=0, magnitude=math.inf
@@ -270,12 +270,12 @@ MINUS = "\N{MINUS SIGN}"
         (math.nan, "nan"),
     ],
 )
-def test_numbers_are_told_with_a_true_minus(value, told):
+def test_numbers_have_a_true_minus_sign(value, told):
     assert number(value) == told
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_a_told_number_is_the_number_to_its_digits(value):
+def test_a_printed_number_is_correct_to_its_digits(value):
     assert float(number(value, digits=17).replace(MINUS, "-")) == value
     assert "-" not in number(value)
     told = parenthesized(value)
@@ -303,7 +303,7 @@ ALL = [
 
 
 @pytest.mark.parametrize("decomposition", ALL, ids=lambda decomposition: decomposition.kind)
-def test_every_record_goes_through_json(decomposition):
+def test_every_decomposition_goes_through_json(decomposition):
     told = json.loads(json.dumps(to_dict(decomposition), allow_nan=True))
     assert (told["decomposition"], told["formula"]) == (decomposition.kind, decomposition.formula)
     assert float(told["exact_value"]) == pytest.approx(
@@ -317,7 +317,7 @@ def test_every_record_goes_through_json(decomposition):
     assert [line["label"] for line in told["lines"]] == [line.label for line in decomposition.lines]
 
 
-def test_what_only_one_kind_has_is_told_too():
+def test_json_has_the_fields_of_each_kind():
     whole, _, largest, _, function, unknown = map(to_dict, ALL)
     assert (whole["bias"], whole["divisor"], whole["bias_location"]) == (0.5, 2, "b[0]")
     assert (largest["winner"], largest["ties"]) == (4, [])
@@ -325,14 +325,14 @@ def test_what_only_one_kind_has_is_told_too():
     assert list(unknown["operands"]) == ["conv1", "image"]
 
 
-def test_of_many_terms_the_largest_are_told_in_their_order():
+def test_json_keeps_the_largest_terms_in_order():
     told = to_dict(ALL[0], max_terms=2)
     assert [term["product"] for term in told["terms"]] == [-4, -3]
     assert told["num_terms"] == 5
     assert told["exact_value"] == ALL[0].exact_value
 
 
-def test_an_unknown_has_no_terms_and_no_total():
+def test_unsupported_has_no_terms_and_no_exact_value():
     decomposition = ALL[-1]
     assert len(decomposition.terms) == 0
     assert math.isnan(decomposition.exact_value)

@@ -78,7 +78,7 @@ def test_the_winner_of_a_window_is_marked_and_named():
     assert "the maximum of 4: 20 at conv[003]" in text
 
 
-def test_a_long_sum_is_folded_and_the_rest_is_its_exact_sum(dense):
+def test_a_long_sum_is_shortened_and_the_rest_is_its_exact_sum(dense):
     one = dense.explain("1", (2,))
     text = one.to_text(top=3)
     (rest,) = [line for line in text.splitlines() if "more terms" in line]
@@ -89,7 +89,7 @@ def test_a_long_sum_is_folded_and_the_rest_is_its_exact_sum(dense):
     assert text.count("1.weight[2,") == 6
 
 
-def test_channels_that_are_not_shown_are_their_exact_sum(deep):
+def test_hidden_channels_are_summed_exactly(deep):
     one = deep.explain("0", (1, 0, 2))
     text = one.to_text(top=2)
     (rest,) = [line for line in text.splitlines() if "more channels" in line]
@@ -100,7 +100,7 @@ def test_channels_that_are_not_shown_are_their_exact_sum(deep):
     assert "·" in text  # the padding above the first row is a dot, no number
 
 
-def test_what_cancels_is_said(dense):
+def test_positive_and_negative_products_are_summed_separately(dense):
     products = [t.product for t in dense.explain("1", (0,)).terms]
     (line,) = [s for s in str(dense.explain("1", (0,))).splitlines() if "positive ones" in s]
     up, down = read(line)[-2:]
@@ -119,7 +119,7 @@ def test_three_channels_add_up():
     assert sum(parts) == pytest.approx(whole, abs=1e-4)
 
 
-def test_two_columns_are_the_window_and_the_filter():
+def test_im2col_columns_are_the_filter_and_the_window():
     one = lecture().explain("conv", (0, 0, 1))
     w, x = one.im2col
     assert w.tolist() == [1, 0, -1, 2, 0, -2, 1, 0, -1]
@@ -158,7 +158,7 @@ def test_json_is_strict_and_holds_every_term(deep):
     assert json.loads(json.dumps(nothing.explain("0", (0, 0, 0)).to_dict(), allow_nan=False))
 
 
-def test_what_is_unknown_says_so_and_names_what_it_took():
+def test_an_unsupported_operation_names_its_inputs():
     class Sorted(nn.Module):
         def forward(self, x):
             return x.sort(dim=2).values

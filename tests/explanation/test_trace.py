@@ -28,7 +28,7 @@ def linear():
     return net, image, record(net, image)
 
 
-def test_a_walk_ends_at_a_pixel_and_each_step_is_the_largest(lenet):
+def test_a_trace_ends_at_a_pixel_and_follows_the_largest_contribution(lenet):
     tree = lenet.trace_back("fc2", (3,))
     nodes = list(tree)
     assert [node.location.source for node in nodes][-1] == "image"
@@ -44,7 +44,7 @@ def test_a_walk_ends_at_a_pixel_and_each_step_is_the_largest(lenet):
     assert pixel.value == lenet["image"].squeezed[pixel.location.at].item()
 
 
-def test_what_is_shown_and_what_is_not_add_up_to_the_unit(lenet):
+def test_shown_and_hidden_terms_add_up_to_the_unit(lenet):
     for node in lenet.trace_back("fc2", (7,), depth=8, top=2):
         one = lenet.explain(node.location.source, node.location.at)
         if one.decomposition.kind == "sum" and node.children:
@@ -71,7 +71,7 @@ def test_along_a_linear_path_weights_multiply_to_the_gradient(linear):
     assert torch.allclose(total, x.grad, atol=1e-6)
 
 
-def test_depth_counts_steps_and_a_tree_of_millions_is_refused(lenet):
+def test_depth_counts_operations_and_huge_trees_are_refused(lenet):
     assert len(list(lenet.trace_back("fc2", 0, depth=0))) == 1
     assert len(list(lenet.trace_back("fc2", 0, depth=1, top=5))) == 6
     with pytest.raises(RequestError, match="smaller depth or top"):
@@ -80,7 +80,7 @@ def test_depth_counts_steps_and_a_tree_of_millions_is_refused(lenet):
         lenet.trace_back("fc2", 0, top=0)
 
 
-def test_the_tree_is_written_with_what_was_left_out(lenet):
+def test_the_printed_tree_includes_hidden_terms(lenet):
     text = str(lenet.trace_back("fc2", 0, depth=1, top=2))
     first, *rest = text.splitlines()
     assert first.startswith("fc2[0] = ")
@@ -116,7 +116,7 @@ def test_behind_a_softmax_it_is_the_difference_of_the_logits():
     assert difference.exact_value == pytest.approx(ratio, abs=1e-6)
 
 
-def test_sums_over_other_operands_are_set_against_each_other():
+def test_the_difference_of_sums_over_other_operands_lists_both():
     """NiN's and SqueezeNet's logits are means of maps, one map for each class."""
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(1, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
@@ -130,7 +130,7 @@ def test_sums_over_other_operands_are_set_against_each_other():
     assert {term.location.at[0] for term in difference.terms} == {0, 2}
 
 
-def test_units_that_are_no_sums_are_subtracted_as_they_are():
+def test_the_difference_of_units_that_are_no_sums_has_two_terms():
     recording = record(nn.Sequential(nn.Tanh()), torch.tensor([[[0.5, -2.0]]]))
     difference = recording.difference("0", (0, 0, 0), (0, 0, 1))
     assert [term.product for term in difference.terms] == [

@@ -36,7 +36,7 @@ def test_the_winner_is_the_first_unit_and_ties_are_named(layer, rows, winner, ti
     assert explanation.tolerance == 0
 
 
-def test_where_two_are_as_large_both_are_named():
+def test_ties_of_two_operands_are_named():
     recording = record(Net(lambda x: torch.maximum(x, x.abs())), torch.tensor([[[2.0, -2.0]]]))
     tie, abs_won = (recording.explain(recording.output, (0, 0, n)).decomposition for n in (0, 1))
     assert (tie.winner, tie.ties) == (0, [1])

@@ -5,12 +5,12 @@ import itertools
 import pytest
 
 from convscope.explanation.recording import record
-from tests.explanation.cases.case import Net, assert_places_are_true, image_of, numbers
+from tests.explanation.cases.case import Net, assert_locations_are_true, image_of, numbers
 from tests.explanation.cases.writes import WRITES, read_after, rectify_half
 
 
 @pytest.mark.parametrize(("write", "expected"), WRITES)
-def test_what_was_written_through_another_tensor_is_followed_to_it(write, expected):
+def test_values_written_through_another_tensor_lead_to_it(write, expected):
     image = image_of((4, 3, 6))
     net = Net(read_after(write))
     recording = record(net, image)
@@ -22,10 +22,10 @@ def test_what_was_written_through_another_tensor_is_followed_to_it(write, expect
         assert explanation.decomposition.kind == "identity", explanation.formula
         assert explanation.exact_value == before[at]
         assert explanation.is_within_tolerance
-        assert_places_are_true(explanation, recording, net)
+        assert_locations_are_true(explanation, recording, net)
 
 
-def test_what_was_not_written_is_as_it_was_and_what_was_names_the_writer():
+def test_overwritten_values_name_the_writer_and_others_the_original():
     recording = record(Net(read_after(rectify_half)), image_of((4, 3, 6)))
     (name,) = recording[recording.output].operands
     (rectified,) = recording.explain(name, (1, 2, 3)).terms

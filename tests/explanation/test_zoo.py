@@ -136,7 +136,7 @@ def test_every_network_is_explained_at_the_size_of_its_paper(name):
 
 
 @pytest.mark.parametrize(("name", "side", "seed"), TRAINED)
-def test_networks_in_training_are_explained(name, side, seed):
+def test_networks_in_training_mode_are_explained(name, side, seed):
     net = network(name, (side, side)).train()
     torch.manual_seed(seed)
     all_are_right(record(net, photograph(ZOO[name].in_channels, side, side)))
@@ -181,7 +181,7 @@ def doubled(value):
         *("densenet40_12", "fractalnet20", "squeezenet1_1", "deepface"),
     ],
 )
-def test_results_are_to_the_bit_and_totals_are_those_of_float64(name):
+def test_results_are_bit_identical_and_exact_values_match_float64(name):
     size = smallest_size(name)
     net, image = network(name, size), photograph(ZOO[name].in_channels, *size)
     leaves, answer = answers(net, image)
@@ -221,7 +221,7 @@ def changed(explanation, factor):
 
 
 @pytest.mark.parametrize("name", ["lenet5", "resnet20_cifar", "densenet40_12", "squeezenet1_1"])
-def test_a_weight_changed_in_its_third_digit_is_seen(name):
+def test_a_weight_changed_in_its_third_digit_is_detected(name):
     size = smallest_size(name)
     recording = record(network(name, size), photograph(ZOO[name].in_channels, *size))
     seen = {"few": [], "many": []}  # the bound grows with the number of terms
@@ -236,7 +236,7 @@ def test_a_weight_changed_in_its_third_digit_is_seen(name):
     assert np.mean(seen["few"] + seen["many"]) > 0.6
 
 
-def test_another_value_than_the_recorded_one_does_not_agree():
+def test_a_wrong_model_value_is_not_within_tolerance():
     recording = record(network("lenet5", (32, 32)), photograph(1, 32, 32))
     for name, at in units(recording):
         explanation = recording.explain(name, at)
@@ -244,7 +244,7 @@ def test_another_value_than_the_recorded_one_does_not_agree():
         assert other.is_within_tolerance == (explanation.model_value == 0), (name, at)
 
 
-def test_one_draw_of_drop_path_is_for_all_units_of_a_branch():
+def test_drop_path_draws_once_for_all_units_of_a_branch():
     net = network("resnet110_stochastic_depth", (16, 16)).train()
     recording = record(net, photograph(3, 16, 16))
     branches = [name for name in recording.names if recording[name].kind == "DropPath"]

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from convscope.receptive import receptive_fields
 from convscope.recording import get_kind, operations
-from tests.explanation.cases.case import image_of, shaken
+from tests.explanation.cases.case import image_of, randomized
 from tests.explanation.test_operations import CASES
 from tests.receptive.test_branches import boxes_by_gradient, units_of
 
@@ -161,7 +161,7 @@ def test_every_unit_sees_what_its_gradient_touches(name):
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
 @pytest.mark.parametrize("case", IMAGES, ids=str)
 def test_no_unit_depends_on_pixels_outside_its_field(case):
-    net = shaken(case.build()).double()
+    net = randomized(case.build()).double()
     image = image_of(case.image, dtype=torch.float64)
     *_, last = operations(net, image)
     fields = receptive_fields(operations(net, image), tuple(image.shape))[last.name]

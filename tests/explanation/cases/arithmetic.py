@@ -8,20 +8,22 @@ from torch import nn
 from torch.nn import functional as F
 
 from convscope.layers import DropPath, DropPathSampler, FractalJoin
-from tests.explanation.cases.case import Case, Net, numbers, some
+from tests.explanation.cases.case import Case, Net, numbers, random_tensor
 
 
 def plain(kind, of, expected, decomposition="sum", words="", **shapes):
     return Case(
         kind,
-        lambda: Net(of, **{n: some(*s, seed=k) for k, (n, s) in enumerate(shapes.items())}),
+        lambda: Net(
+            of, **{n: random_tensor(*s, seed=k) for k, (n, s) in enumerate(shapes.items())}
+        ),
         decomposition,
         lambda x, net, _y: expected(x, *map(numbers, net.parameters())),
         words=words,
     )
 
 
-def left_out_or(factor):
+def dropped_or(factor):
     return lambda x, _net, y: np.where(y == 0, 0.0, x * factor)
 
 
@@ -168,17 +170,17 @@ ARITHMETIC = [
         for kind, of in (("dropout", F.dropout), ("dropout2d", F.dropout2d))
         for kept_as_it_is in [lambda x, _net, _y: x]
     ),
-    Case("dropout", lambda: nn.Dropout(0.75), "sum", left_out_or(4.0), words="training"),
-    Case("dropout", lambda: nn.Dropout(1.0), "sum", left_out_or(0.0), words="of all"),
+    Case("dropout", lambda: nn.Dropout(0.75), "sum", dropped_or(4.0), words="training"),
+    Case("dropout", lambda: nn.Dropout(1.0), "sum", dropped_or(0.0), words="of all"),
     Case("dropout", lambda: nn.Dropout(0.0), "identity", lambda x, _net, _y: x, words="of none"),
-    Case("dropout2d", lambda: nn.Dropout2d(0.25), "sum", left_out_or(4 / 3), words="training"),
-    Case("dropout1d", lambda: nn.Dropout1d(0.5), "sum", left_out_or(2.0), (6, 4)),
-    Case("dropout3d", lambda: nn.Dropout3d(0.5), "sum", left_out_or(2.0), (4, 2, 3, 2)),
+    Case("dropout2d", lambda: nn.Dropout2d(0.25), "sum", dropped_or(4 / 3), words="training"),
+    Case("dropout1d", lambda: nn.Dropout1d(0.5), "sum", dropped_or(2.0), (6, 4)),
+    Case("dropout3d", lambda: nn.Dropout3d(0.5), "sum", dropped_or(2.0), (4, 2, 3, 2)),
     Case(
         "feature_dropout",
         lambda: Net(lambda x: torch.feature_dropout(x, 0.5, train=True)),
         "sum",
-        left_out_or(2.0),
+        dropped_or(2.0),
         (6, 2, 3),
     ),
     Case("DropPath", lambda: DropPath(0.25).eval(), "sum", lambda x, _net, _y: 0.75 * x),

@@ -53,7 +53,7 @@ def numbers(tensor):
     return None if tensor is None else tensor.detach().double().numpy()
 
 
-def shaken(net, seed=0):
+def randomized(net, seed=0):
     """Parameters and running statistics that are not those of a fresh layer."""
     rng = torch.manual_seed(seed)
     with torch.no_grad():
@@ -69,7 +69,7 @@ def image_of(shape, seed=1, dtype=torch.float32):
     return torch.randn(1, *shape, generator=torch.Generator().manual_seed(seed)).to(dtype)
 
 
-def some(*shape, seed=7):
+def random_tensor(*shape, seed=7):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
@@ -78,26 +78,27 @@ def units_of(shape):
     return random.Random(0).sample(everywhere, min(UNITS, len(everywhere)))
 
 
-def looked_up(recording, net, place):
-    """The number at a place, read off the recording or the network."""
-    if place.source in recording:
-        return recording[place.source].squeezed[place.at].item()
-    own = {**dict(net.named_parameters()), **dict(net.named_buffers())}
-    return own[place.source.removeprefix("net.")][place.at].item()  # "net" is that of a Flat
+def value_at(recording, net, location):
+    """The number at a location, from the recording or the network."""
+    if location.source in recording:
+        return recording[location.source].squeezed[location.at].item()
+    state = {**dict(net.named_parameters()), **dict(net.named_buffers())}
+    name = location.source.removeprefix("net.")  # the network inside a Flat
+    return state[name][location.at].item()
 
 
-def assert_places_are_true(explanation, recording, net):
+def assert_locations_are_true(explanation, recording, net):
     padding = dict(maximum=-math.inf, minimum=math.inf).get(explanation.decomposition.kind, 0)
     for term in explanation.terms:
         if term.location is None:
             assert term.value == padding, term
         else:
-            assert same(looked_up(recording, net, term.location), term.value), term
+            assert same(value_at(recording, net, term.location), term.value), term
         if term.weight_location is not None:
-            assert same(looked_up(recording, net, term.weight_location), term.weight), term
+            assert same(value_at(recording, net, term.weight_location), term.weight), term
     bias_location = getattr(explanation.decomposition, "bias_location", None)
     if bias_location is not None:
-        assert looked_up(recording, net, bias_location) == explanation.decomposition.bias, (
+        assert value_at(recording, net, bias_location) == explanation.decomposition.bias, (
             bias_location
         )
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tests.explanation.cases.case import Case, Net, numbers, some
+from tests.explanation.cases.case import Case, Net, numbers, random_tensor
 from tests.explanation.cases.matrices import product
 from tests.reference import explanations as reference
 
@@ -23,7 +23,9 @@ def scaled_up(build, mode, *, corners=False, words=""):
     )
 
 
-GRID = torch.stack([some(4, 3, seed=3).tanh() * 1.3, some(4, 3, seed=4).tanh() * 1.3], -1)[None]
+GRID = torch.stack(
+    [random_tensor(4, 3, seed=3).tanh() * 1.3, random_tensor(4, 3, seed=4).tanh() * 1.3], -1
+)[None]
 LINEAR = [
     scaled_up(lambda: nn.Upsample(scale_factor=2), "nearest"),
     scaled_up(lambda: nn.Upsample(size=(7, 3)), "nearest", words="nearest, to a size"),

@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from convscope.layers import RadialBasis
-from tests.explanation.cases.case import Case, Net, numbers, some
+from tests.explanation.cases.case import Case, Net, numbers, random_tensor
 from tests.reference import explanations as reference
 from tests.reference import layers as slow
 
@@ -13,7 +13,9 @@ from tests.reference import layers as slow
 def product(kind, of, expected, image=(2, 4, 6), words="", **shapes):
     return Case(
         kind,
-        lambda: Net(of, **{n: some(*s, seed=k) for k, (n, s) in enumerate(shapes.items())}),
+        lambda: Net(
+            of, **{n: random_tensor(*s, seed=k) for k, (n, s) in enumerate(shapes.items())}
+        ),
         "sum",
         lambda x, net, y: expected(
             x, *(numbers(tensor) for tensor in net.parameters()), shape=y.shape
@@ -161,7 +163,7 @@ MATRICES = [
     ),
     Case(
         "RadialBasis",
-        lambda: RadialBasis(some(3, 6)),
+        lambda: RadialBasis(random_tensor(3, 6)),
         "sum",
         lambda x, net, _y: -slow.distance(torch.from_numpy(x), net.codes.double()),
         (6,),

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tests.explanation.cases.case import Case, Net, numbers, some
+from tests.explanation.cases.case import Case, Net, numbers, random_tensor
 
 
 def move(kind, of, expected, image=(4, 3, 6), words="", **tensors):
@@ -100,13 +100,20 @@ MOVES = [
     move("squeeze", lambda x: x.squeeze(1), lambda x: x[:, 0], (1, 3, 4), "one of one map"),
     move("unsqueeze", lambda x: x.unsqueeze(2), lambda x: x[:, :, None]),
     move("ravel", lambda x: x.ravel(), lambda x: x.ravel()),
-    move("view_as", lambda x, z: x.view_as(z), lambda x, _: x.reshape(6, 12), z=some(6, 12)),
-    move("reshape_as", lambda x, z: x.reshape_as(z), lambda x, _: x.reshape(6, 12), z=some(6, 12)),
+    move(
+        "view_as", lambda x, z: x.view_as(z), lambda x, _: x.reshape(6, 12), z=random_tensor(6, 12)
+    ),
+    move(
+        "reshape_as",
+        lambda x, z: x.reshape_as(z),
+        lambda x, _: x.reshape(6, 12),
+        z=random_tensor(6, 12),
+    ),
     move(
         "expand_as",
         lambda x, z: x[:, :1].expand_as(z),
         lambda x, _: np.tile(x[:, :1], (1, 5, 1, 1)),
-        z=some(1, 5, 3, 6),
+        z=random_tensor(1, 5, 3, 6),
     ),
     move("permute", lambda x: x.permute(0, 2, 3, 1), lambda x: x.transpose(0, 2, 3, 1)),
     move(
@@ -175,8 +182,8 @@ MOVES = [
     move("setitem", assigned((Ellipsis, 0), -1), put((Ellipsis, 0), -1.0), words="minus one"),
     move(
         "setitem",
-        assigned((0, slice(1, 3)), some(3, 6)),
-        put((0, slice(1, 3)), some(3, 6).double().numpy()),
+        assigned((0, slice(1, 3)), random_tensor(3, 6)),
+        put((0, slice(1, 3)), random_tensor(3, 6).double().numpy()),
         words="a tensor",
     ),
     move(
@@ -214,7 +221,7 @@ MOVES = [
             lambda x, z, dim=dim: torch.cat([x, z, x], dim),
             lambda x, z, dim=dim: np.concatenate([x, z, x], dim),
             words=f"along {dim}",
-            z=some(1, 4, 3, 6),
+            z=random_tensor(1, 4, 3, 6),
         )
         for dim in (0, 1, 2, -1)
     ),
@@ -228,19 +235,19 @@ MOVES = [
         "stack",
         lambda x, z: torch.stack([z, x], 1),
         lambda x, z: np.stack([z, x], 1),
-        z=some(1, 4, 3, 6),
+        z=random_tensor(1, 4, 3, 6),
     ),
     move(
         "hstack",
         lambda x, z: torch.hstack([z, x]),
         lambda x, z: np.hstack([z, x]),
-        z=some(1, 2, 3, 6),
+        z=random_tensor(1, 2, 3, 6),
     ),
     move(
         "vstack",
         lambda x, z: torch.vstack([z, x]),
         lambda x, z: np.vstack([z, x]),
-        z=some(2, 4, 3, 6),
+        z=random_tensor(2, 4, 3, 6),
     ),
     move(
         "pad",
@@ -340,13 +347,13 @@ MOVES = [
         lambda x, m, z: np.where(m.astype(bool), z, x),
         words="a tensor",
         m=MASK,
-        z=some(),
+        z=random_tensor(),
     ),
     move(
         "copy",
         lambda x, z: z.clone().copy_(x[:, 0]),
         lambda x, _: np.broadcast_to(x[:, 0], (2, 3, 6)),
-        z=some(2, 3, 6),
+        z=random_tensor(2, 3, 6),
     ),
     move("diagonal", lambda x: x.diagonal(1, 2, 3), lambda x: x.diagonal(1, 2, 3)),
     move("tril", lambda x: x.tril(1), lambda x: np.tril(x, 1)),

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from convscope.layers import LocallyConnected2d, SparseConnectionConv2d
-from tests.explanation.cases.case import Case, Net, numbers, some
+from tests.explanation.cases.case import Case, Net, numbers, random_tensor
 from tests.reference import explanations as reference
 from tests.reference import layers as slow
 
@@ -165,14 +165,16 @@ def correlated(x, w, shape, padding=0):
 ODD_WINDOWS = [
     Case(
         "conv2d",
-        lambda: Net(lambda x, w: F.conv2d(x[0], w), w=some(2, 3, 2, 3)),
+        lambda: Net(lambda x, w: F.conv2d(x[0], w), w=random_tensor(2, 3, 2, 3)),
         "sum",
         lambda x, net, y: correlated(x, numbers(net.w), (1, *y.shape))[0],
         words="without a batch",
     ),
     Case(
         "conv2d",
-        lambda: Net(lambda x, w: F.conv2d(torch.cat([x, -x]), w, padding=1), w=some(2, 3, 3, 3)),
+        lambda: Net(
+            lambda x, w: F.conv2d(torch.cat([x, -x]), w, padding=1), w=random_tensor(2, 3, 3, 3)
+        ),
         "sum",
         lambda x, net, y: correlated(np.concatenate([x, -x]), numbers(net.w), y.shape, 1),
         words="of two images that were one",
