@@ -111,7 +111,7 @@ def test_python_takes_the_same_arguments(digits_run, picture):
     image = torch.zeros(card.in_channels, *card.input_size)
     assert convscope.explain(net, image, at="fc2[3]").is_within_tolerance
     assert net.training  # it looked in eval mode and left the mode as it was
-    with pytest.raises(RequestError, match="leave --weights out"):
+    with pytest.raises(RequestError, match="leave out `weights`"):
         convscope.explain(digits_run, picture, weights="x.safetensors")
 
 
