@@ -3,9 +3,9 @@
     python benchmarks/loop_overhead.py --rounds 5
 
 LeNet-5 on MNIST, `convscope.train` itself, in this process. Timers around the calls of the network,
-the loss, `backward` and the optimizer's `step` are the arithmetic; everything else between the
-watcher's `started` and its last `stepped` is the loop's: order, gathering and normalizing a batch,
-labels, learning rate, counting hits, looking for NaN, telling the watcher, saving. With
+the loss, `backward` and the optimizer's `step` are the arithmetic; everything else between a
+callback's `on_fit_start` and its last `on_step_end` is the loop's: order, gathering and normalizing
+a batch, labels, learning rate, counting, looking for NaN, calling callbacks, saving. With
 `--engine lanes` the arithmetic is the compiled code, with feeding and normalizing. The first step's
 arithmetic is left out of the whole, where PyTorch prepares its kernels, but not the loop's part.
 Epochs end in an evaluation, so choose fewer `--steps` than an epoch has (421 of 128 pictures).
@@ -14,7 +14,7 @@ Epochs end in an evaluation, so choose fewer `--steps` than an epoch has (421 of
 import argparse
 import os
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,26 +28,29 @@ from torch.nn import functional as F
 
 import convscope
 from convscope.lanes.threads import ThreadPool
-from convscope.training.callbacks.base import Quiet
-from convscope.training.trainer import Training
+from convscope.training.callbacks.base import Callback
+from convscope.training.events import FitStart, StepEnd
+from convscope.training.executors.eager import EagerExecutor
+from convscope.training.state import TrainState
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("CONVSCOPE_DATA", ROOT.parent / "shared" / "data" / "mnist"))
 BATCHES = (64, 128)
 
 
-class Clock(Quiet):
-    """Seconds in the network from `started` to the last `stepped`, and seconds in all."""
+class Clock(Callback):
+    """Seconds in the network from `on_fit_start` to the last `on_step_end`, and seconds in all."""
 
     def __init__(self) -> None:
         self.network = self.first = self.until_now = self.began = self.ended = 0.0
 
-    def started(self, facts: Mapping[str, Any]) -> None:
-        del facts
+    def on_fit_start(self, state: TrainState, event: FitStart) -> None:
+        del state, event
         self.network, self.began = 0.0, time.perf_counter()
 
-    def stepped(self, facts: Mapping[str, Any]) -> None:
-        if facts["step"] == 1:
+    def on_step_end(self, state: TrainState, event: StepEnd) -> None:
+        del state
+        if event.step == 1:
             self.first = self.network
         self.ended, self.until_now = time.perf_counter(), self.network
 
@@ -73,15 +76,15 @@ class Clock(Quiet):
 @contextmanager
 def timers(clock: Clock) -> Generator[None]:
     """Time the four calls that are the network's, wherever a training makes them."""
-    prepare = Training.__post_init__
+    initialize = EagerExecutor.__init__
 
-    def prepared(training: Training) -> None:
-        prepare(training)
-        training.forward = clock.timed(training.forward)
-        training.optimizer.step = clock.timed(training.optimizer.step)
+    def initialized(executor: EagerExecutor, *args: Any, **kwargs: Any) -> None:
+        initialize(executor, *args, **kwargs)
+        executor.forward = clock.timed(executor.forward)
+        executor.optimizer.step = clock.timed(executor.optimizer.step)
 
     with (
-        mock.patch.object(Training, "__post_init__", prepared),
+        mock.patch.object(EagerExecutor, "__init__", initialized),
         mock.patch.object(F, "cross_entropy", clock.timed(F.cross_entropy)),
         mock.patch.object(Tensor, "backward", clock.timed(Tensor.backward)),
         mock.patch.object(ThreadPool, "run", clock.timed(ThreadPool.run)),
@@ -97,7 +100,7 @@ def measure(batch_size: int, args: argparse.Namespace) -> tuple[float, float]:
             "mnist",
             data_dir=args.data.resolve(),
             out=Path(folder, "run"),
-            watcher=clock,
+            callbacks=[clock],
             augment=args.augment,
             batch_size=batch_size,
             steps=args.steps,

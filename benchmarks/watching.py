@@ -42,23 +42,23 @@ CHILD = """
 import json, sys, time
 import convscope
 from convscope.device import keep_freed_memory
-from convscope.training.callbacks.base import Quiet
+from convscope.training.callbacks.base import Callback
 
 out, warm, words = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
 
-class Clock(Quiet):
-    def stepped(self, facts):
-        if facts["step"] == warm:
+class Clock(Callback):
+    def on_step_end(self, state, event):
+        if event.step == warm:
             print("warm", flush=True)
             sys.stdin.readline()
             self.began = time.perf_counter(), time.process_time()
-        elif facts["step"] == words["steps"]:
+        elif event.step == words["steps"]:
             print(time.perf_counter() - self.began[0], time.process_time() - self.began[1])
             sys.stdout.flush()
             raise SystemExit
 
 keep_freed_memory()
-convscope.train(words.pop("data"), out=out, watcher=Clock(), **words)
+convscope.train(words.pop("data"), out=out, callbacks=[Clock()], **words)
 """
 
 Watching = Callable[[Path], contextlib.AbstractContextManager[None]]

@@ -77,7 +77,7 @@ def test_no_function_hides_a_package():
     code = (
         "import convscope, convscope.training.trainer as trainer\n"
         "import convscope.recording.recorder as recorder\n"
-        "assert trainer.Training and recorder and callable(convscope.train)"
+        "assert trainer.Trainer and recorder and callable(convscope.train)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     packages = {path.name for path in ROOT.iterdir() if path.is_dir()}

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from convscope.cli.options import Json
-from convscope.cli.terminal import TerminalWatcher, console, tell_trained
+from convscope.cli.terminal import TerminalProgress, console, print_result
 from convscope.device import keep_freed_memory
 from convscope.training.api import resume as resume_run
 
@@ -28,6 +28,6 @@ def resume(
         Where to compute; by default as before.
     """
     keep_freed_memory()
-    with TerminalWatcher(console(json=json)) as watcher:
-        trained = resume_run(run, threads=threads, device=device, watcher=watcher)
-        tell_trained(watcher, trained, json=json)
+    with TerminalProgress(console(json=json)) as terminal:
+        result = resume_run(run, threads=threads, device=device, callbacks=[terminal])
+        print_result(terminal, result, json=json)

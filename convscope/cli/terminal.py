@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from json import dumps
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
@@ -26,7 +25,11 @@ from rich.table import Table
 
 from convscope.cli.messages import in_flags
 from convscope.evaluation.metrics import Metrics
-from convscope.training.api import Trained
+from convscope.training.api import TrainingResult
+from convscope.training.callbacks.base import Callback
+from convscope.training.events import EpochEnd, FitStart, Message, RunStart, StepEnd
+from convscope.training.events import Progress as ProgressEvent
+from convscope.training.state import TrainState
 
 _PIPED = 1000  # columns where no person is looking: nothing is wrapped or cut
 _SHOWN = 0.1  # seconds between two drawings of the bar
@@ -47,8 +50,8 @@ def print_json(facts: Mapping[str, Any] | Sequence[Any]) -> None:
     sys.stdout.write(dumps(facts, ensure_ascii=False) + "\n")
 
 
-class TerminalWatcher:
-    """Shows a training as it goes, and keeps what it said in the run's log.txt."""
+class TerminalProgress(Callback):
+    """Shows the progress of a training, and keeps what it printed in the run's log.txt."""
 
     def __init__(self, screen: Console) -> None:
         self.screen = screen
@@ -56,7 +59,7 @@ class TerminalWatcher:
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[told]}"),
+            TextColumn("{task.fields[details]}"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
@@ -90,60 +93,69 @@ class TerminalWatcher:
             with suppress(OSError):
                 self.log.close()
 
+    def on_message(self, event: Message) -> None:
+        self.note(event.text)
+
     def note(self, text: str) -> None:
+        """Print a line, in flags, and keep it in the log."""
         text = in_flags(text)
         self.screen.print(escape(text))
         self._keep(text)
 
-    def downloading(self, name: str, done: int, total: int | None) -> None:
-        megabytes = None if total is None else total / 1e6
-        self._preparing(f"Downloading {name} (MB)", done / 1e6, megabytes)
-
-    def loading(self, done: int, total: int) -> None:
-        self._preparing("Reading pictures", done, total)
+    def on_progress(self, event: ProgressEvent) -> None:
+        if event.activity == "downloading":
+            total = None if event.total is None else event.total / 1e6
+            self._preparing(f"Downloading {event.name} (MB)", event.done / 1e6, total)
+        else:
+            self._preparing("Reading images", event.done, event.total)
 
     def _preparing(self, what: str, done: float, total: float | None) -> None:
         if self.preparing is None:
-            self.preparing = self.progress.add_task(what, total=total, told="")
+            self.preparing = self.progress.add_task(what, total=total, details="")
         self.progress.update(self.preparing, description=what, completed=done, total=total)
         if done == total:
             self.progress.remove_task(self.preparing)
             self.preparing = None
 
-    def started(self, facts: Mapping[str, Any]) -> None:
-        path = Path(facts["run"], "log.txt")
+    def on_run_start(self, event: RunStart) -> None:
+        path = event.path / "log.txt"
         self.log = path.open("a", encoding="utf-8", errors="replace")
-        self.note(facts["told"])
-        steps, batches = facts["steps"], facts["batches"]
-        self.epochs = f"/{-(-steps // batches)}" if steps else ""
+
+    def on_fit_start(self, state: TrainState, event: FitStart) -> None:
+        del state
+        steps = event.limits.steps
+        self.epochs = f"/{-(-steps // event.batches_per_epoch)}" if steps else ""
         self.training_task = self.progress.add_task(
-            "Training", total=steps, completed=facts["step"], told=""
+            "Training", total=steps, completed=event.step, details=""
         )
         self.rate_from = time.perf_counter()
 
-    def stepped(self, facts: Mapping[str, Any]) -> None:
-        self.images += facts["images"]
+    def on_step_end(self, state: TrainState, event: StepEnd) -> None:
+        self.images += len(event.batch)
         now = time.perf_counter()
         if self.training_task is None or now - self.shown_at < _SHOWN:
             return
         self.shown_at = now
         rate = self.images / (now - self.rate_from)
+        loss, accuracy = state.mean_loss, state.accuracy
         self.progress.update(
             self.training_task,
-            completed=facts["step"],
-            description=f"Epoch {facts['epoch']}{self.epochs}",
-            told=f"loss {facts['loss']:.4f}  accuracy {facts['top1']:.1%}  {rate:,.0f} images/s",
+            completed=event.step,
+            description=f"Epoch {event.epoch}{self.epochs}",
+            details=f"loss {loss:.4f}  accuracy {accuracy:.1%}  {rate:,.0f} images/s",
         )
 
-    def evaluated(self, line: Mapping[str, Any]) -> None:
-        checked = (
+    def on_epoch_end(self, state: TrainState, event: EpochEnd) -> None:
+        del state
+        line = event.metrics
+        validation = (
             f"   validation loss {line['val_loss']:.4f}, accuracy {line['val_top1']:.2%}"
             if "val_loss" in line
             else ""
         )
         self.note(
             f"epoch {line['epoch']:>3}{self.epochs}   loss {line['train_loss']:.4f}, accuracy "
-            f"{line['train_top1']:.2%}{checked}{'   best' if line['best'] else ''}"
+            f"{line['train_top1']:.2%}{validation}{'   best' if line['best'] else ''}"
         )
         self.images, self.rate_from = 0, time.perf_counter()
 
@@ -156,25 +168,25 @@ class TerminalWatcher:
             self.said.clear()
 
 
-def tell_trained(watcher: TerminalWatcher, trained: Trained, *, json: bool) -> None:
-    """The end of a training: how good, where it lies, what next; and the facts for machines."""
+def print_result(terminal: TerminalProgress, result: TrainingResult, *, json: bool) -> None:
+    """The end of a training: how good, where the run is, what to do next; JSON for machines."""
     if json:
         facts = {
-            "run": str(trained.run),
-            "test": trained.test.to_dict(),
-            "seconds": trained.seconds,
+            "run": str(result.run),
+            "test": result.test.to_dict(),
+            "seconds": result.seconds,
         }
         print_json(facts)
-    scores, run = trained.test, shlex.quote(str(trained.run))
+    scores, run = result.test, shlex.quote(str(result.run))
     low, high = scores.interval
-    watcher.note(
+    terminal.note(
         f"\nTest accuracy {scores.top1:.2%} ({scores.num_correct} of {scores.num_images} images; "
-        f"95% interval {low:.2%} to {high:.2%}) in {trained.seconds:.1f} s."
+        f"95% interval {low:.2%} to {high:.2%}) in {result.seconds:.1f} s."
     )
-    watcher.note(f"Run:   {trained.run}   (report.html shows curves, confusion, worst mistakes)")
-    watcher.note(f"Next:  convscope evaluate {run}")
-    watcher.note(f"       convscope predict {run} IMAGE...")
-    watcher.note("       convscope train PATH/TO/IMAGES   (a folder with one folder per class)")
+    terminal.note(f"Run:   {result.run}   (report.html shows curves, confusion, worst mistakes)")
+    terminal.note(f"Next:  convscope evaluate {run}")
+    terminal.note(f"       convscope predict {run} IMAGE...")
+    terminal.note("       convscope train PATH/TO/IMAGES   (a folder with one folder per class)")
 
 
 def scores_tables(screen: Console, scores: Metrics) -> None:

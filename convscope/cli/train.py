@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from convscope.cli.flags import make_flags
 from convscope.cli.options import Json
-from convscope.cli.terminal import TerminalWatcher, console, tell_trained
+from convscope.cli.terminal import TerminalProgress, console, print_result
 from convscope.device import keep_freed_memory
 from convscope.training.api import train_run
 from convscope.training.config import TrainConfig
@@ -35,9 +35,9 @@ def train(
         A TOML file of settings, such as a run's config.toml; flags override it.
     """
     keep_freed_memory()
-    with TerminalWatcher(console(json=json)) as watcher:
-        trained = train_run(data, TrainConfig(**vars(settings)), out=out, watcher=watcher)
-        tell_trained(watcher, trained, json=json)
+    with TerminalProgress(console(json=json)) as terminal:
+        result = train_run(data, TrainConfig(**vars(settings)), out=out, callbacks=[terminal])
+        print_result(terminal, result, json=json)
 
 
 train.__annotations__["settings"] = Annotated[make_flags(), Parameter(name="*")]

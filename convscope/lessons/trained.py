@@ -2,10 +2,9 @@
 
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +18,10 @@ from convscope.errors import ConvscopeError, WorkError
 from convscope.runs.folder import Run
 from convscope.runs.network import load_network
 from convscope.training.api import train_run
-from convscope.training.callbacks.base import Quiet
+from convscope.training.callbacks.base import Callback
 from convscope.training.config import TrainConfig
+from convscope.training.events import FitStart, StepEnd
+from convscope.training.state import TrainState
 
 DATA, EPOCHS = "digits", 16
 """What is learned, and how often it is gone through."""
@@ -84,21 +85,23 @@ class BackgroundTraining:
             self._fault = f"{type(error).__name__}: {error}."
 
 
-class _Watcher(Quiet):
-    def __init__(self, trainee: BackgroundTraining) -> None:
-        self.trainee = trainee
+class _Progress(Callback):
+    def __init__(self, training: BackgroundTraining) -> None:
+        self.training = training
 
-    def started(self, facts: Mapping[str, Any]) -> None:
-        self.trainee.step, self.trainee.steps = 0, int(facts["steps"])
+    def on_fit_start(self, state: TrainState, event: FitStart) -> None:
+        del state
+        self.training.step, self.training.steps = 0, event.limits.steps or 0
 
-    def stepped(self, facts: Mapping[str, Any]) -> None:
-        self.trainee.step = int(facts["step"])
+    def on_step_end(self, state: TrainState, event: StepEnd) -> None:
+        del state
+        self.training.step = event.step
 
 
 def trained_in(folder: Path, trainee: BackgroundTraining, *, epochs: int = EPOCHS) -> Trained:
     """Train in a new run folder, which is not needed afterwards."""
     settings = TrainConfig(model="lenet5", epochs=epochs, threads=1, device="cpu")
-    train_run(DATA, settings, out=folder, watcher=_Watcher(trainee))
+    train_run(DATA, settings, out=folder, callbacks=[_Progress(trainee)])
     return opened(Run.open(folder))
 
 

@@ -1,10 +1,11 @@
-"""The verbs `train` and `resume`: from a request to a run folder with a tested network."""
+"""Training and resuming: from a request to a run folder with a tested network."""
 
 import contextlib
 import json
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from convscope.data.loading import LoadedDataset
 from convscope.data.source import open_source
 from convscope.data.split import apply_splits, fill_splits, write_splits
 from convscope.device import choose_device, threads_set
-from convscope.errors import RequestError
+from convscope.errors import RequestError, WorkError
+from convscope.evaluation.measure import EvaluationOutputs, compute_metrics
 from convscope.evaluation.metrics import Metrics
 from convscope.reports import report
 from convscope.runs.folder import Run, slugify
@@ -26,10 +28,15 @@ from convscope.runs.network import (
     on_sys_path,
     save_model_source,
 )
-from convscope.training.callbacks.base import Quiet, Watcher
-from convscope.training.callbacks.interrupt import Wish, wish_to_stop
-from convscope.training.callbacks.live_status import Teller
+from convscope.training.assemble import Session, Task, assemble
+from convscope.training.callbacks.base import Callback, CallbackError, CallbackList
+from convscope.training.callbacks.interrupt import handle_signals
+from convscope.training.callbacks.live_status import LiveStatus
 from convscope.training.config import TABLES, TrainConfig
+from convscope.training.events import EvaluationStart, RunEnd, RunStart
+from convscope.training.executors.base import ExecutorName
+from convscope.training.executors.eager import torch_logits
+from convscope.training.nonfinite import StepError
 from convscope.training.prepare import (
     check_space,
     config_of,
@@ -44,15 +51,14 @@ from convscope.training.prepare import (
     with_output,
 )
 from convscope.training.signature import takes_settings
-from convscope.training.trainer import Training
+from convscope.training.trainer import Trainer
 from convscope.weights.source import Weights, open_weights
 from convscope.zoo import default_lr
-from convscope.zoo.check import reads_channels_last
 from convscope.zoo.table_file import is_table
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """What a training leaves: the run folder, its test, and the seconds from start to end."""
 
     run: Path
@@ -65,57 +71,60 @@ def train(
     data: str = "digits",
     *,
     out: str | Path | None = None,
-    watcher: Watcher | None = None,
+    callbacks: Sequence[Callback] = (),
     **settings: Any,
-) -> Trained:
+) -> TrainingResult:
     """Train a network on labeled images and test it once, with the best weights, at the end.
 
     `data` is a named data set, a folder or a CSV file; `out` is the run folder to create;
-    `settings` are the fields of `TrainConfig`, which the command line has as flags.
+    `callbacks` are called at every stage, see `convscope.Callback`; `settings` are the fields of
+    `TrainConfig`, which the command line has as flags.
 
-    Raises RequestError for whatever was asked wrongly, WorkError for work that failed, Interrupted
-    when a signal asked for the end.
+    Raises RequestError for an invalid request, WorkError for work that failed, Interrupted when a
+    signal asked to stop.
     """
-    return train_run(data, TrainConfig.from_dict(settings), out=out, watcher=watcher or Quiet())
+    return train_run(data, TrainConfig.from_dict(settings), out=out, callbacks=callbacks)
 
 
 def train_run(
-    data: str, settings: TrainConfig, *, out: str | Path | None, watcher: Watcher
-) -> Trained:
-    """`train` with its settings made already."""
-    began = time.perf_counter()
-    device = choose_device(settings.device)
-    dataset = open_source(data, data_dir=settings.data_dir, progress=watcher.downloading)
-    dataset = fill_splits(dataset, val=settings.val, test=settings.test, seed=settings.split_seed)
-    model = Path(settings.model).stem if is_table(settings.model) else settings.model
+    data: str,
+    config: TrainConfig,
+    *,
+    out: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> TrainingResult:
+    """`train` with its settings in one object."""
+    began, user = time.perf_counter(), CallbackList(callbacks)
+    device = choose_device(config.device)
+    dataset = open_source(data, data_dir=config.data_dir, progress=user.downloading)
+    dataset = fill_splits(dataset, val=config.val, test=config.test, seed=config.split_seed)
+    model = Path(config.model).stem if is_table(config.model) else config.model
     run = Run.create(Path(out) if out else None, name=f"{slugify(model)}_{slugify(dataset.name)}")
-    with _left_as_found(settings), wish_to_stop() as wish, run.locked(), _kept_if_begun(run):
-        weights = _weights(settings, watcher)
+    with (
+        _restored(config),
+        handle_signals() as request,
+        run.locked(),
+        _discarded_unless_begun(run),
+    ):
+        weights = _open_weights(config, user)
         start = weights and weights.card
-        card = first_card(dataset, settings, watcher, start)
-        loaded = load_checked(dataset, card, settings, watcher)
-        settings = settings.resolve(
-            len(loaded.dataset.indices("train")), default_lr=default_lr(settings.model)
-        )
-        card = full_card(card, loaded, settings.model, start)
-        torch.manual_seed(settings.seed)
-        net = build_network(settings.model, card)
-        card = with_output(card, net, watcher)
+        card = first_card(dataset, config, user, start)
+        loaded = load_checked(dataset, card, config, user)
+        num_images = len(loaded.dataset.indices("train"))
+        config = config.resolve(num_images, default_lr=default_lr(config.model))
+        card = full_card(card, loaded, config.model, start)
+        torch.manual_seed(config.seed)
+        network = build_network(config.model, card)
+        card = with_output(card, network, user)
         if weights is not None:
-            card, weights = start_from(weights, net, card), None  # their memory is given back
-        teller = Teller(run, wish, watcher)
-        training = _training(net, loaded, card, settings, run, device, watcher, wish, teller)
-        training.choose_engine()
-        check_space(run.path, sum(t.numel() * t.element_size() for t in net.state_dict().values()))
-        save_model_source(run, settings.model)
-        run.write("card.json", card.to_json())
-        run.write("splits.csv", write_splits(loaded.dataset))
-        run.write("problems.csv", problems_csv(loaded))
-        settings = replace(settings, engine=training.stepper.name)
-        run.write_config(config_of(data, settings, loaded, device))
-        with teller.truthful():
-            training.train()
-            return _finish(training, began)
+            card, weights = start_from(weights, network, card), None  # frees their memory
+        session = Session(run, request, user)
+        task = Task.of(network, loaded, card, config, device)
+        status = LiveStatus(session.live, request)
+        trainer = assemble(task, session, status)
+        _write_start(data, task, run, engine=trainer.executor.name)
+        with status.session(), _naming_checkpoint(run):
+            return _fit_and_test(trainer, task, session, began)
 
 
 def resume(
@@ -123,143 +132,151 @@ def resume(
     *,
     threads: int | None = None,
     device: str | None = None,
-    watcher: Watcher | None = None,
-) -> Trained:
-    """Go on with a training exactly where it stopped; see `train`.
+    callbacks: Sequence[Callback] = (),
+) -> TrainingResult:
+    """Resume a training exactly where it stopped; see `train`.
 
     With the same machine and threads the result has the same bits as one that was never stopped;
-    where it cannot, the watcher is told why.
+    otherwise a message says why not. Callbacks are not saved: pass them again.
     """
-    began, watcher = time.perf_counter(), watcher or Quiet()
-    folder = Run.open(run)
-    config = folder.read_config()
-    settings = TrainConfig.from_dict(
-        {name: value for name, value in config.items() if name not in ("data", *TABLES)},
+    began, user, folder = time.perf_counter(), CallbackList(callbacks), Run.open(run)
+    saved = folder.read_config()
+    config = TrainConfig.from_dict(
+        {name: value for name, value in saved.items() if name not in ("data", *TABLES)},
         source=str(folder.path / "config.toml"),
     )
-    settings = replace(settings, threads=threads or config["machine"]["threads"])
-    place = choose_device(device or config["machine"]["device"])
-    with (
-        _left_as_found(settings),
-        wish_to_stop() as wish,
-        folder.locked(),
-        Teller(folder, wish, watcher).truthful() as teller,
-    ):
-        stored, passed_over = folder.read_state()
-        for problem in passed_over:
-            watcher.note(f"{problem} The state before it is used.")
-        card = folder.read_card()
-        loaded = _same_data(folder, config, card, settings, watcher)
-        changed = differences(config["machine"], machine_facts(place))
-        if changed:
-            watcher.note(f"Not bit-identical to an unbroken run: {', '.join(changed)}.")
-        torch.manual_seed(settings.seed)
-        with on_sys_path(config):
-            net = build_network(model_source(folder, settings.model), card)
-        weights = _weights(settings, watcher) if stored is None else None
-        if weights is not None:  # it was stopped before its first state was saved
-            start_from(weights, net, card)
-        training = _training(net, loaded, card, settings, folder, place, watcher, wish, teller)
-        if stored is not None:
-            training.restore(stored)
-        training.choose_engine()
-        training.train()
-        return _finish(training, began)
+    config = replace(config, threads=threads or saved["machine"]["threads"])
+    chosen = choose_device(device or saved["machine"]["device"])
+    with _restored(config), handle_signals() as request, folder.locked():
+        session = Session(folder, request, user)
+        with LiveStatus(session.live, request).session() as status, _naming_checkpoint(folder):
+            trainer, task = _reassemble(session, status, saved, config, chosen)
+            return _fit_and_test(trainer, task, session, began)
+
+
+def _reassemble(
+    session: Session,
+    status: LiveStatus,
+    saved: dict[str, Any],
+    config: TrainConfig,
+    device: torch.device,
+) -> tuple[Trainer, Task]:
+    """The trainer of a run, in its last intact state."""
+    run, user = session.run, session.user
+    stored, skipped = run.read_state()
+    for problem in skipped:
+        user.message(f"{problem} The checkpoint before it is used.")
+    card = run.read_card()
+    loaded = _same_data(run, saved, card, config, user)
+    changed = differences(saved["machine"], machine_facts(device))
+    if changed:
+        user.message(f"Not bit-identical to an uninterrupted run: {', '.join(changed)}.")
+    torch.manual_seed(config.seed)
+    with on_sys_path(saved):
+        network = build_network(model_source(run, config.model), card)
+    weights = _open_weights(config, user) if stored is None else None
+    if weights is not None:  # it was stopped before its first checkpoint
+        start_from(weights, network, card)
+    task = Task.of(network, loaded, card, config, device)
+    return assemble(task, session, status, stored=stored), task
+
+
+def _write_start(data: str, task: Task, run: Run, *, engine: ExecutorName) -> None:
+    """Write what a resume needs beside the checkpoint; config.toml, the last, makes it a run."""
+    tensors = task.network.state_dict().values()
+    check_space(run.path, sum(tensor.numel() * tensor.element_size() for tensor in tensors))
+    save_model_source(run, task.config.model)
+    run.write("card.json", task.card.to_json())
+    run.write("splits.csv", write_splits(task.loaded.dataset))
+    run.write("problems.csv", problems_csv(task.loaded))
+    config = replace(task.config, engine=engine)
+    run.write_config(config_of(data, config, task.loaded, task.inputs.device))
 
 
 def _same_data(
-    run: Run, config: dict[str, Any], card: Card, settings: TrainConfig, watcher: Watcher
+    run: Run, saved: dict[str, Any], card: Card, config: TrainConfig, user: CallbackList
 ) -> LoadedDataset:
-    """The data of a run, as they were. Raises RequestError where they are others now."""
-    dataset = open_source(config["data"], data_dir=settings.data_dir)
+    """The data of a run, as they were. Raises RequestError where they have changed."""
+    dataset = open_source(saved["data"], data_dir=config.data_dir)
     if dataset.classes != card.classes:
         raise RequestError(
-            f"The classes of {config['data']} are {', '.join(dataset.classes)} and the run was "
-            f"trained on {', '.join(card.classes)}. Restore the data, or train anew."
+            f"The classes of {saved['data']} are {', '.join(dataset.classes)} and the run was "
+            f"trained on {', '.join(card.classes)}. Restore the data, or start a new run."
         )
     dataset = apply_splits(dataset, run.read("splits.csv"))
-    loaded = load_checked(dataset, card, settings, watcher)
-    if loaded.fingerprint != config["dataset"]["fingerprint"]:
+    loaded = load_checked(dataset, card, config, user)
+    if loaded.fingerprint != saved["dataset"]["fingerprint"]:
         raise RequestError(
-            f"The pictures of {config['data']} are not those that {run.path} was trained on. "
-            "Restore them, or train anew."
+            f"The images of {saved['data']} are not those that {run.path} was trained on. "
+            "Restore them, or start a new run."
         )
     return loaded
 
 
-def _weights(settings: TrainConfig, watcher: Watcher) -> Weights | None:
-    if settings.weights is None:
+def _open_weights(config: TrainConfig, user: CallbackList) -> Weights | None:
+    if config.weights is None:
         return None
-    return open_weights(settings.weights, progress=watcher.downloading)
+    return open_weights(config.weights, progress=user.downloading)
 
 
-def _training(
-    net: torch.nn.Module,
-    loaded: LoadedDataset,
-    card: Card,
-    settings: TrainConfig,
-    run: Run,
-    device: torch.device,
-    watcher: Watcher,
-    wish: Wish,
-    teller: Teller,
-) -> Training:
-    return Training(
-        net=net.to(device),
-        loaded=loaded,
-        card=card,
-        settings=settings,
-        run=run,
-        device=device,
-        channels_last=reads_channels_last(
-            net, in_channels=card.in_channels, input_size=card.input_size
-        ),
-        watcher=watcher,
-        wish=wish,
-        teller=teller,
-        facts={
-            "network": card.provenance.get("network", settings.model),
-            "classes": list(card.classes),
-        },
-        told=told(settings, loaded.dataset, card, net),
-    )
-
-
-def _finish(training: Training, began: float) -> Trained:
-    """Test the best weights, once, and write the report."""
-    run, card = training.run, training.card
-    weights = run.read_weights().tensors
-    load_state(training.net, weights, where=str(run.path / "model.safetensors"), card=card)
-    test = training.measure_or_stop("test")
+def _fit_and_test(trainer: Trainer, task: Task, session: Session, began: float) -> TrainingResult:
+    """Train, test the best weights, once, and write the report."""
+    run, state, call = session.run, trainer.state, trainer.callbacks.call
+    description = told(task.config, task.loaded.dataset, task.card, task.network)
+    start = RunStart(run.path, task.network, task.card, task.config, description)
+    call("on_run_start", start)
+    resumed = f"Resuming after step {state.step:,}. " if state.step else ""
+    session.user.message(f"{resumed}{description}")
+    trainer.fit()
+    if state.stop_reason:
+        session.user.message(f"Stopped early: {state.stop_reason}.")
+    test = _test(trainer, task, run)
     run.write("test.json", json.dumps(test.metrics.to_dict(), indent=1, ensure_ascii=False) + "\n")
     page = report(
         title=run.path.name,
-        told=training.told,
-        metrics=training.counters.metrics,
+        told=description,
+        metrics=state.history,
         test=test,
-        indices=training.loaded.dataset.indices("test"),
-        loaded=training.loaded,
-        net=training.net,
+        indices=task.loaded.dataset.indices("test"),
+        loaded=task.loaded,
+        net=task.network,
     )
     run.write("report.html", page)
-    scores = test.metrics
-    training.teller.end(
-        "done",
-        f"Test accuracy {scores.top1:.2%} "
-        f"({scores.num_correct:,} of {scores.num_images:,} images).",
-    )
-    return Trained(run.path, test.metrics, time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    call("on_run_end", RunEnd(run.path, test.metrics, seconds))
+    return TrainingResult(run.path, test.metrics, seconds)
+
+
+def _test(trainer: Trainer, task: Task, run: Run) -> EvaluationOutputs:
+    """Test the best weights by PyTorch, for `convscope evaluate` has to find the same bits."""
+    weights, dataset = run.read_weights().tensors, task.loaded.dataset
+    load_state(task.network, weights, where=str(run.path / "model.safetensors"), card=task.card)
+    indices = dataset.indices("test")
+    start = EvaluationStart("test", len(indices))
+    trainer.callbacks.call("on_evaluation_start", trainer.state, start)
+    on_batch = partial(trainer.report_batch, "test")
+    logits = torch_logits(task.network, task.inputs, indices, on_batch)
+    return compute_metrics(logits, dataset.labels[indices], task.card)
 
 
 @contextlib.contextmanager
-def _left_as_found(settings: TrainConfig) -> Generator[None]:
+def _naming_checkpoint(run: Run) -> Generator[None]:
+    """Where a step or a callback failed, say that the run can be resumed."""
+    try:
+        yield
+    except (StepError, CallbackError) as error:
+        raise WorkError(f"{error} The last good state is kept in {run.path}.") from error
+
+
+@contextlib.contextmanager
+def _restored(config: TrainConfig) -> Generator[None]:
     """Threads and random state as they were, whatever happens in between."""
-    with torch.random.fork_rng(), threads_set(settings.threads):
+    with torch.random.fork_rng(), threads_set(config.threads):
         yield
 
 
 @contextlib.contextmanager
-def _kept_if_begun(run: Run) -> Generator[None]:
+def _discarded_unless_begun(run: Run) -> Generator[None]:
     """A request that is refused leaves no folder behind."""
     try:
         yield

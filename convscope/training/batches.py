@@ -1,67 +1,105 @@
-"""How an epoch falls into batches, and how many of them a training has."""
+"""How an epoch falls into batches, and what a batch holds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convscope.data.augment import augment, epoch_order
-from convscope.data.loading import LoadedDataset
-from convscope.training.config import TrainConfig, decided
+from convscope.data.augment import Augment, Sampling, augment, epoch_order
+from convscope.data.loading import LoadedDataset, MemoryBatchSource
 
 
-def slices(n: int, size: int) -> list[slice]:
-    """Batches of `size`; a last single picture joins the batch before, for batch norm's sake."""
+@dataclass(frozen=True)
+class Augmentation:
+    """What happens to a training image in each epoch: a function of (seed, epoch, index) alone."""
+
+    kind: Augment
+    padding: int
+    seed: int
+
+    def __call__(self, pixels: Tensor, indices: NDArray[np.int64], *, epoch: int) -> Tensor:
+        """The images at `indices` as `epoch` shows them, bytes (n, h, w, c)."""
+        return augment(
+            pixels, indices, kind=self.kind, padding=self.padding, seed=self.seed, epoch=epoch
+        )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The images of one step.
+
+    Attributes:
+        indices: (n,) of the images in the data set.
+        labels: (n,) their classes.
+        epoch: in which they are shown, from 0.
+        load: gathers `pixels`.
+    """
+
+    indices: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    epoch: int
+    load: Callable[[], Tensor]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @cached_property
+    def pixels(self) -> Tensor:
+        """The augmented images, bytes (n, h, w, c); gathered when first asked for."""
+        return self.load()
+
+
+@dataclass(frozen=True)
+class TrainingBatches:
+    """The batches of every epoch of a training; their number is `len`."""
+
+    loaded: LoadedDataset
+    augmentation: Augmentation
+    batch_size: int
+    sampling: Sampling = "shuffle"
+
+    def __len__(self) -> int:
+        return len(batch_slices(len(self.loaded.dataset.indices("train")), self.batch_size))
+
+    def __call__(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, both counted from 0, from number `start` on.
+
+        Where images lie in memory they are gathered when a batch is asked for its pixels; where
+        they do not, they are decoded a few batches ahead.
+        """
+        dataset, source = self.loaded.dataset, self.loaded.batch_source
+        indices = self._indices(epoch)[start:]
+        if isinstance(source, MemoryBatchSource):
+            for chosen in indices:
+                load = partial(self._gather, source, chosen, epoch)
+                yield Batch(chosen, dataset.labels[chosen], epoch, load)
+            return
+        for chosen, pixels in zip(indices, source.batches(indices), strict=True):
+            load = partial(self.augmentation, pixels, chosen, epoch=epoch)
+            yield Batch(chosen, dataset.labels[chosen], epoch, load)
+
+    def _gather(self, source: MemoryBatchSource, indices: NDArray[np.int64], epoch: int) -> Tensor:
+        [pixels] = source.batches([indices])
+        return self.augmentation(pixels, indices, epoch=epoch)
+
+    def _indices(self, epoch: int) -> list[NDArray[np.int64]]:
+        dataset = self.loaded.dataset
+        order = epoch_order(
+            dataset.indices("train"),
+            dataset.labels,
+            seed=self.augmentation.seed,
+            epoch=epoch,
+            sampling=self.sampling,
+        )
+        return [order[piece] for piece in batch_slices(len(order), self.batch_size)]
+
+
+def batch_slices(n: int, size: int) -> list[slice]:
+    """Batches of `size`; a last single image joins the batch before, for batch norm's sake."""
     starts = list(range(0, n, size))
     if len(starts) > 1 and size > 1 and n - starts[-1] == 1:
         starts.pop()
     return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], n], strict=True)]
-
-
-def total_steps(settings: TrainConfig, batches: int) -> int | None:
-    """How many steps a training has; None where minutes decide."""
-    if settings.max_minutes is not None:
-        return None
-    return settings.steps if settings.steps is not None else settings.epochs * batches
-
-
-def orders_from(
-    batch: int, loaded: LoadedDataset, settings: TrainConfig, *, epoch: int
-) -> list[NDArray[np.int64]]:
-    """The indices of an epoch's batches from number `batch` on."""
-    order = epoch_order(
-        loaded.dataset.indices("train"),
-        loaded.dataset.labels,
-        seed=settings.seed,
-        epoch=epoch,
-        sampling=settings.sampling,
-    )
-    return [order[piece] for piece in slices(len(order), decided(settings.batch_size))[batch:]]
-
-
-def batches_from(
-    batch: int, loaded: LoadedDataset, settings: TrainConfig, *, epoch: int
-) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
-    """The batches of an epoch from number `batch` on: their indices and bytes (n, h, w, c)."""
-    coming = orders_from(batch, loaded, settings, epoch=epoch)
-    for indices, pixels in zip(coming, loaded.batch_source.batches(coming), strict=True):
-        yield indices, augmented(pixels, indices, settings, epoch=epoch)
-
-
-def augmented(
-    pixels: Tensor,
-    indices: NDArray[np.int64],
-    settings: TrainConfig,
-    *,
-    epoch: int,
-) -> Tensor:
-    """What an epoch makes of the images at `indices`, bytes (n, h, w, c)."""
-    return augment(
-        pixels,
-        indices,
-        kind=settings.augment,
-        padding=decided(settings.crop_padding),
-        seed=settings.seed,
-        epoch=epoch,
-    )

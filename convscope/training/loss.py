@@ -1,5 +1,8 @@
 """What a step minimizes."""
 
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,36 +12,47 @@ from torch.nn import functional as F
 from convscope.card import Card
 from convscope.inference import to_logits
 from convscope.layers import AUXILIARY_WEIGHT, ModelOutput
-from convscope.training.config import TrainConfig
 
 
-def loss_and_logits(
-    answer: Tensor | ModelOutput,
-    targets: Tensor,
-    card: Card,
-    *,
-    weights: Tensor | None,
-    smoothing: float,
-) -> tuple[Tensor, Tensor]:
-    """The mean cross-entropy of a batch, in nats, and the logits (n, classes) that count.
+@dataclass(frozen=True, eq=False)
+class CrossEntropy:
+    """Mean cross-entropy of a batch, in nats.
 
-    That of each auxiliary classifier is added, times AUXILIARY_WEIGHT. Of a network that returns
-    probabilities, it is -ln p of the true class: no second softmax is applied.
+    For a network that returns probabilities, it is -ln p of the true class: no second softmax is
+    applied.
+
+    Attributes:
+        card: says what the network returns.
+        weights: (classes,) of the classes, None for equal ones.
+        label_smoothing: fraction of each target that is spread over all classes.
     """
-    output, auxiliary = answer if isinstance(answer, ModelOutput) else (answer, ())
-    logits = to_logits(output, card)
-    loss = F.cross_entropy(logits, targets, weights, label_smoothing=smoothing)
-    for other in auxiliary:
-        own = F.cross_entropy(to_logits(other, card), targets, weights, label_smoothing=smoothing)
-        loss = loss + AUXILIARY_WEIGHT * own
-    return loss, logits
+
+    card: Card
+    weights: Tensor | None = None
+    label_smoothing: float = 0.0
+
+    def __call__(self, output: Tensor | ModelOutput, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss, and the logits (n, classes) of the main classifier.
+
+        The loss of each auxiliary classifier is added, times AUXILIARY_WEIGHT.
+        """
+        main, auxiliary = output if isinstance(output, ModelOutput) else (output, ())
+        loss, logits = self._of(main, targets)
+        for other in auxiliary:
+            loss = loss + AUXILIARY_WEIGHT * self._of(other, targets)[0]
+        return loss, logits
+
+    def _of(self, output: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        logits = to_logits(output, self.card)
+        loss = F.cross_entropy(logits, targets, self.weights, label_smoothing=self.label_smoothing)
+        return loss, logits
 
 
 def class_weights(
-    counts: NDArray[np.int64], settings: TrainConfig, device: torch.device
+    counts: NDArray[np.int64], kind: Literal["none", "balanced"], device: torch.device
 ) -> Tensor | None:
     """Weights that make every class count the same in the loss: n / (classes · count)."""
-    if settings.class_weights == "none":
+    if kind == "none":
         return None
     weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
     return torch.tensor(weights, dtype=torch.float32, device=device)

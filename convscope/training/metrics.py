@@ -1,29 +1,24 @@
-"""What a line of metrics.jsonl says."""
+"""The line that metrics.jsonl has for an epoch."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from convscope.evaluation.metrics import Metrics
-from convscope.training.state import Counters
+from convscope.training.state import TrainState
 
 
-def trained_line(counters: Counters, rate: float) -> dict[str, Any]:
-    """An epoch's training, at its end; `rate` is the learning rate of the step to come."""
+def epoch_line(state: TrainState, *, lr: float, seconds: float) -> dict[str, Any]:
+    """An epoch's training, at its end; `lr` is the learning rate of the step to come."""
     return {
-        "epoch": counters.epoch + 1,
-        "step": counters.step,
-        "seconds": round(counters.seconds, 3),
-        "lr": rate,
-        "images_per_second": round(counters.seen / max(counters.epoch_seconds, 1e-9), 1),
-        "train_loss": counters.loss_sum / max(counters.seen, 1),
-        "train_top1": counters.hits / max(counters.seen, 1),
+        "epoch": state.epoch + 1,
+        "step": state.step,
+        "seconds": round(seconds, 3),
+        "lr": lr,
+        "images_per_second": round(state.num_examples / max(state.epoch_seconds, 1e-9), 1),
+        "train_loss": state.mean_loss,
+        "train_top1": state.accuracy,
     }
 
 
-def validated_line(scores: Metrics) -> dict[str, Any]:
-    """What the validation images say after it."""
-    return {
-        "val_loss": scores.loss,
-        "val_top1": scores.top1,
-        "val_f1": scores.value("f1"),
-        "val_balanced": scores.value("balanced"),
-    }
+def validation_columns(metrics: Mapping[str, float]) -> dict[str, float]:
+    """What a validation adds to the line."""
+    return {f"val_{name}": value for name, value in metrics.items()}

@@ -1,70 +1,74 @@
-"""What went wrong in a step: where the first number that is none came from, or no memory."""
+"""What went wrong in a step: where the first NaN or infinity came from, or no memory."""
 
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from convscope.errors import WorkError
-from convscope.training.state import Counters
+from convscope.training.state import TrainState
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
-def first_bad_layer(net: nn.Module, images: Tensor | None) -> str:
-    """Name the first weight that is no finite number, else the first layer whose output is not."""
-    for name, weight in net.named_parameters():
+class StepError(WorkError):
+    """A step could not be made; the state before it is intact."""
+
+
+def first_nonfinite_layer(network: nn.Module, images: Tensor | None) -> str:
+    """Name the first weight that is not finite, else the first layer whose output is not."""
+    for name, weight in network.named_parameters():
         if not bool(weight.isfinite().all()):
             return name
     if images is None:
         return ""
-    bad: list[str] = []
-    layers = dict[str, nn.Module](net.named_modules())
+    nonfinite: list[str] = []
     handles: list[RemovableHandle] = []
-    for name, layer in layers.items():
-        hook = partial(_look, name, bad)
+    for name, layer in dict[str, nn.Module](network.named_modules()).items():
+        hook = partial(_check_output, name, nonfinite)
         handles += [layer.register_forward_hook(hook)] if name else []
     try:
         with torch.no_grad():
-            net(images)
+            network(images)
     finally:
         for handle in handles:
             handle.remove()
-    return bad[0] if bad else "the loss"
+    return nonfinite[0] if nonfinite else "the loss"
 
 
-def _look(name: str, bad: list[str], _layer: nn.Module, _args: object, output: object) -> None:
+def _check_output(
+    name: str, nonfinite: list[str], _layer: nn.Module, _inputs: object, output: object
+) -> None:
     if isinstance(output, Tensor) and not bool(output.isfinite().all()):
-        bad.append(name)
+        nonfinite.append(name)
 
 
-def no_number(
-    what: str, net: nn.Module, images: Tensor | None, *, at: Counters, rate: float, run: Path
-) -> WorkError:
-    """The error to raise for a number that is none any more; `at` is where the training was."""
-    layer = first_bad_layer(net, images)
-    return WorkError(
-        f"{what} at step {at.step + 1} (epoch {at.epoch + 1}, learning rate {rate:g})"
-        f"{f', first in {layer}' if layer else ''}. The last good state is kept in {run}. Train "
-        "again with a smaller --lr, or with --clip-grad-norm 1."
+def nonfinite_error(
+    what: str, network: nn.Module, images: Tensor | None, *, state: TrainState, lr: float
+) -> StepError:
+    """The error to raise for a NaN or an infinity; `images` are those that the network was fed."""
+    layer = first_nonfinite_layer(network, images)
+    return StepError(
+        f"{what} at step {state.step + 1} (epoch {state.epoch + 1}, learning rate {lr:g})"
+        f"{f', first in {layer}' if layer else ''}. Train again with a smaller `lr`, or "
+        "with `clip_grad_norm=1`."
     )
 
 
-def explained(error: Exception, batch_size: int, run: Path) -> Exception:
-    """The error to raise for a step that failed: advice where the reason is known, else itself."""
-    told = str(error).lower()
+def explained(error: Exception, batch_size: int) -> Exception:
+    """The error to raise for a step that failed: advice where the cause is known, else itself."""
+    message = str(error).lower()
     if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
         line = str(error).strip().splitlines()[0]
-        return WorkError(
+        return StepError(
             f"torch.compile failed: {line} It needs a C++ compiler and a network that it "
-            "understands; train without --compile."
+            "understands; train without `compile`."
         )
-    if not isinstance(error, MemoryError) and not any(phrase in told for phrase in _OUT_OF_MEMORY):
+    out_of_memory = any(phrase in message for phrase in _OUT_OF_MEMORY)
+    if not isinstance(error, MemoryError) and not out_of_memory:
         return error
-    advice = f"--batch-size {batch_size // 2}" if batch_size > 1 else "a smaller --input-size"
-    return WorkError(
-        f"Out of memory with batches of {batch_size} images. Train again with {advice}; the last "
-        f"good state is kept in {run}."
+    advice = f"`batch_size={batch_size // 2}`" if batch_size > 1 else "a smaller `input_size`"
+    return StepError(
+        f"Out of memory with batches of {batch_size} images. Train again with {advice}."
     )

@@ -25,7 +25,7 @@ from convscope.data.normalize import pixel_statistics
 from convscope.data.resize import choose_resize_mode
 from convscope.data.source import NAMES
 from convscope.errors import RequestError, WorkError
-from convscope.training.callbacks.base import Watcher
+from convscope.training.callbacks.base import CallbackList
 from convscope.training.config import TrainConfig
 from convscope.weights.adapt import adapt_weights
 from convscope.weights.load import with_channels
@@ -45,7 +45,7 @@ _LISTED = 3  # unreadable pictures that a message names
 
 
 def first_card(
-    dataset: Dataset, settings: TrainConfig, watcher: Watcher, start: Card | None = None
+    dataset: Dataset, settings: TrainConfig, callbacks: CallbackList, start: Card | None = None
 ) -> Card:
     """The card but for its mean and std, which the pictures will tell.
 
@@ -74,12 +74,12 @@ def first_card(
     fit = open_fit if settings.resize_mode == "auto" else settings.resize_mode
     tall, wide = (int(np.median(side)) for side in zip(*sizes, strict=True))
     if tall * wide >= 4 * size[0] * size[1]:
-        watcher.note(
+        callbacks.message(
             f"Pictures of about {wide}x{tall} are scaled to {size[1]}x{size[0]}. A larger "
             "`input_size` lets the network see more of them."
         )
     if channels == 1 and not gray:
-        watcher.note(
+        callbacks.message(
             "The network sees gray; color pictures are made gray (`in_channels=3` keeps them)."
         )
     card = Card(
@@ -128,7 +128,7 @@ def _look(dataset: Dataset) -> tuple[list[tuple[int, int]], bool]:
 
 
 def load_checked(
-    dataset: Dataset, card: Card, settings: TrainConfig, watcher: Watcher
+    dataset: Dataset, card: Card, settings: TrainConfig, callbacks: CallbackList
 ) -> LoadedDataset:
     """Load the data, and refuse them where they cannot be trained on.
 
@@ -141,7 +141,7 @@ def load_checked(
         card,
         workers=workers,
         cache_fraction=settings.cache_fraction,
-        on_progress=watcher.loading,
+        on_progress=callbacks.decoding,
     )
     bad, total = len(loaded.problems), len(dataset)
     named = "; ".join(f"{key} {reason}" for key, reason in loaded.problems[:_LISTED])
@@ -154,15 +154,15 @@ def load_checked(
             "remove them."
         )
     if bad:
-        watcher.note(f"Left out {bad} of {total} pictures that cannot be read: {named}.")
+        callbacks.message(f"Left out {bad} of {total} pictures that cannot be read: {named}.")
     counts = loaded.dataset.counts("train")
     if len(counts) and counts.min() == 0:
         lacking = dataset.classes[int(counts.argmin())]
         raise RequestError(f"Class {lacking!r} of {dataset.name} has no readable training picture.")
     if not isinstance(loaded.batch_source, MemoryBatchSource):
-        watcher.note("The pictures do not fit in memory and are decoded again in every epoch.")
+        callbacks.message("The pictures do not fit in memory and are decoded again in every epoch.")
     for warning in loaded.dataset.warnings:
-        watcher.note(warning)
+        callbacks.message(warning)
     return loaded
 
 
@@ -189,13 +189,13 @@ def _statistics(loaded: LoadedDataset) -> tuple[tuple[float, ...], tuple[float, 
     return pixel_statistics(islice(loaded.batch_source.batches(batches), None))
 
 
-def with_output(card: Card, net: nn.Module, watcher: Watcher) -> Card:
+def with_output(card: Card, net: nn.Module, callbacks: CallbackList) -> Card:
     """The card with what the network returns, and a warning where that is probabilities."""
     output = network_output(net, in_channels=card.in_channels, input_size=card.input_size)
     if output == "probabilities":
         classes = len(card.classes)
         largest = math.e / (math.e + classes - 1)
-        watcher.note(
+        callbacks.message(
             f"{card.provenance['network']} ends in softmax: it returns probabilities, not logits. "
             "Cross-entropy applies softmax itself; applied twice, no probability of "
             f"{classes} classes could exceed {largest:.3f} and the loss could not fall below "

@@ -12,33 +12,33 @@ _END = 1 / 25 / 1e4  # one-cycle: where it ends
 
 @dataclass
 class Plateau:
-    """Counts evaluations whose validation loss was no better than the best; AlexNet's rule by hand.
+    """Counts validations without a better loss: AlexNet's rule, which its authors applied by hand.
 
     Attributes:
         best: the lowest loss so far.
-        stalled: evaluations since then.
-        drops: how often the rate was divided.
+        num_bad_epochs: validations since then.
+        num_reductions: how often the rate was reduced.
     """
 
     best: float = math.inf
-    stalled: int = 0
-    drops: int = 0
+    num_bad_epochs: int = 0
+    num_reductions: int = 0
 
-    def see(self, loss: float, *, patience: int) -> bool:
-        """Take in one validation loss; True when the rate is to be divided."""
+    def step(self, loss: float, *, patience: int) -> bool:
+        """Take in one validation loss; True when the rate is to be reduced."""
         if loss < self.best:
-            self.best, self.stalled = loss, 0
+            self.best, self.num_bad_epochs = loss, 0
             return False
-        self.stalled += 1
-        if self.stalled <= patience:
+        self.num_bad_epochs += 1
+        if self.num_bad_epochs <= patience:
             return False
-        self.stalled, self.drops = 0, self.drops + 1
+        self.num_bad_epochs, self.num_reductions = 0, self.num_reductions + 1
         return True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """The rate at progress t, from 0 (the first step) to 1 (past the last); see `rate`.
+    """The learning rate at progress t, from 0 (the first step) to 1 (past the last); see `lr`.
 
     Attributes:
         peak: the highest rate.
@@ -52,14 +52,14 @@ class Schedule:
     gamma: float
     milestones: tuple[float, ...]
 
-    def rate(self, progress: float, *, drops: int = 0) -> float:  # noqa: PLR0911 -- one per rule
-        """The learning rate at `progress`; `drops` is how often a plateau has divided it.
+    def lr(self, progress: float, *, num_reductions: int = 0) -> float:  # noqa: PLR0911 -- one per rule
+        """The learning rate at `progress`, after `num_reductions` of a plateau.
 
         With t counted after the warm-up:
         `cosine` peak · (1 + cos πt) / 2 (Loshchilov & Hutter, 2016, without restarts);
         `one-cycle` from peak/25 up along a half cosine until t = 0.3, then down to peak/250,000
         (Smith & Topin, 2017; momentum, which they lower meanwhile, stays as it is);
-        `step` peak · gamma^k after k of the milestones; `plateau` peak · gamma^drops.
+        `step` peak · gamma^k after k of the milestones; `plateau` peak · gamma^num_reductions.
         """
         if progress < self.warmup:
             return self.peak * progress / self.warmup
@@ -72,7 +72,7 @@ class Schedule:
             case "cosine":
                 return self.peak * _half_cosine(t)
             case "plateau":
-                return self.peak * self.gamma**drops
+                return self.peak * self.gamma**num_reductions
             case "step":
                 return self.peak * self.gamma ** sum(progress >= start for start in self.milestones)
             case "one-cycle" if t < _RISE:

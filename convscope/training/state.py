@@ -1,94 +1,116 @@
-"""All that a training must remember to go on as if it had never stopped."""
+"""Where a training is: the counters that a resume needs, and what callbacks ask for."""
 
-from dataclasses import asdict, dataclass, field
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
-from convscope.errors import WorkError
-from convscope.runs.tensor_file import TensorFile
-from convscope.training.optimizer import Optimizer
 from convscope.training.schedule import Plateau
-
-VERSION = 1
 
 
 @dataclass
-class Counters:
+class TrainState:
     """Where a training is, in numbers.
 
     Attributes:
-        step: steps done. epoch: epochs done. batch: steps done in this epoch.
-        seconds: time spent so far, before and after every stop.
-        seen, hits, loss_sum: of this epoch: images, those answered right, the sum of their losses.
-        epoch_seconds: time spent in this epoch's steps.
-        best: the best value of the metric and its loss; None before the first evaluation.
-        stale: evaluations since the best.
+        step: optimizer steps done.
+        epoch: epochs done.
+        batch: steps done in the current epoch.
+        seconds: time spent in steps and validations, before and after every interruption.
+        num_examples: images of the current epoch so far.
+        num_correct: of these, images whose top-1 prediction was right before their step.
+        loss_sum: the sum of their losses, in nats.
+        epoch_seconds: time spent in the current epoch's steps.
+        best: the best value of the metric and its loss; None before the first.
+        epochs_without_improvement: epochs since the best one.
         done: whether training has ended.
-        engine: who computes the steps; empty before the first.
+        engine: the executor that computes the steps; empty before the first.
+        history: one line of metrics per epoch.
+        stop_reason: why a callback asked to stop, if one did. Not saved.
+        saved_step: the step of the last checkpoint. Not saved.
+        paused_seconds: time that counts as no training, since the process started. Not saved.
     """
 
     step: int = 0
     epoch: int = 0
     batch: int = 0
     seconds: float = 0.0
-    seen: int = 0
-    hits: int = 0
+    num_examples: int = 0
+    num_correct: int = 0
     loss_sum: float = 0.0
     epoch_seconds: float = 0.0
     best: tuple[float, float] | None = None
-    stale: int = 0
+    epochs_without_improvement: int = 0
     done: bool = False
     engine: str = ""
     plateau: Plateau = field(default_factory=Plateau)
-    metrics: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    history: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    stop_reason: str = field(default="", metadata={"saved": False})
+    saved_step: int = field(default=0, metadata={"saved": False})
+    paused_seconds: float = field(default=0.0, metadata={"saved": False})
+
+    def stop(self, reason: str) -> None:
+        """Ask for the end of training after the current step; the first reason is kept.
+
+        What was trained so far is validated, and the training counts as complete: the best weights
+        are tested, and there is nothing to resume.
+        """
+        self.stop_reason = self.stop_reason or reason
+
+    @property
+    def mean_loss(self) -> float:
+        """Mean loss of the current epoch so far, in nats; 0 before its first step."""
+        return self.loss_sum / max(self.num_examples, 1)
+
+    @property
+    def accuracy(self) -> float:
+        """Top-1 accuracy of the current epoch so far, from 0 to 1; 0 before its first step."""
+        return self.num_correct / max(self.num_examples, 1)
+
+    def count_step(
+        self, *, loss: float, num_correct: int, num_examples: int, seconds: float
+    ) -> None:
+        """Add one step to the counters."""
+        self.step += 1
+        self.batch += 1
+        self.num_examples += num_examples
+        self.num_correct += num_correct
+        self.loss_sum += loss * num_examples
+        self.seconds += seconds
+        self.epoch_seconds += seconds
+
+    def finish_epoch(self, line: dict[str, Any]) -> None:
+        """Add the epoch's line to the history and begin the next epoch."""
+        self.history.append(line)
+        self.epoch += 1
+        self.batch = self.num_examples = self.num_correct = 0
+        self.loss_sum = self.epoch_seconds = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that must be saved, as strict JSON has it: no infinity, no tuples."""
+        saved = {name: getattr(self, name) for name in _SAVED}
+        plateau = self.plateau
+        return {
+            **saved,
+            "best": None if self.best is None else [*self.best],
+            "plateau": {
+                "best": plateau.best if math.isfinite(plateau.best) else None,
+                "num_bad_epochs": plateau.num_bad_epochs,
+                "num_reductions": plateau.num_reductions,
+            },
+            "history": [*self.history],
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        for name in _SAVED:
+            setattr(self, name, state_dict[name])
+        best, plateau = state_dict["best"], dict(state_dict["plateau"])
+        self.best = None if best is None else (best[0], best[1])
+        if plateau["best"] is None:
+            plateau["best"] = math.inf
+        self.plateau = Plateau(**plateau)
+        self.history = [*state_dict["history"]]
 
 
-def pack(net: nn.Module, optimizer: Optimizer, counters: Counters) -> TensorFile:
-    """Everything that decides the next step's bits: weights, optimizer, counters, random state."""
-    tensors: dict[str, Tensor] = {f"model/{k}": v for k, v in net.state_dict().items()}
-    tensors["random/cpu"] = torch.get_rng_state()
-    if torch.cuda.is_initialized():
-        tensors["random/cuda"] = torch.cuda.get_rng_state()
-    for name, values in optimizer.state.items():
-        tensors |= {f"optimizer/{place}/{name}": value for place, value in enumerate(values)}
-    return TensorFile(tensors, {"version": VERSION, "counters": _finite(asdict(counters))})
-
-
-def unpack(stored: TensorFile, net: nn.Module, optimizer: Optimizer) -> Counters:
-    """Put everything back where `pack` took it from, in the memory layout that it had.
-
-    Raises WorkError for a state of another version or another network.
-    """
-    if stored.metadata.get("version") != VERSION:
-        raise WorkError(
-            f"The saved state has version {stored.metadata.get('version')}; this convscope reads "
-            f"{VERSION}. Go on with the convscope that config.toml names."
-        )
-    weights = {k.removeprefix("model/"): v for k, v in stored.tensors.items() if k[:6] == "model/"}
-    try:
-        net.load_state_dict(weights)
-        for name, values in optimizer.state.items():
-            for place, value in enumerate(values):
-                value.copy_(stored.tensors[f"optimizer/{place}/{name}"])
-    except (RuntimeError, KeyError) as error:
-        raise WorkError(f"The saved state is of another network: {error}") from error
-    torch.set_rng_state(stored.tensors["random/cpu"])
-    if "random/cuda" in stored.tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(stored.tensors["random/cuda"])
-    numbers = dict(stored.metadata["counters"])
-    plateau = dict(numbers.pop("plateau"))
-    if plateau["best"] is None:
-        del plateau["best"]
-    if numbers["best"] is not None:
-        numbers["best"] = tuple(numbers["best"])
-    return Counters(**numbers, plateau=Plateau(**plateau))
-
-
-def _finite(counters: dict[str, Any]) -> dict[str, Any]:
-    """Strict JSON has no infinity: a plateau that has seen nothing has no best."""
-    plateau = counters["plateau"]
-    if plateau["best"] == float("inf"):
-        plateau["best"] = None
-    return counters
+_SAVED = [item.name for item in fields(TrainState) if item.metadata.get("saved", True)]

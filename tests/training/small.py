@@ -9,7 +9,7 @@ import convscope
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import load_tensors
-from convscope.training.callbacks.base import Quiet
+from convscope.training.callbacks.base import Callback
 
 WORDS = dict(
     epochs=3,
@@ -47,18 +47,18 @@ class Restless(Net):
         return super().forward(images) + 0.01 * torch.rand(1) * self.work
 
 
-class Act(Quiet):
+class Act(Callback):
     """Does something after a step."""
 
     def __init__(self, *acts):
         self.acts, self.steps, self.notes = dict(acts), 0, []
 
-    def note(self, text):
-        self.notes.append(text)
+    def on_message(self, event):
+        self.notes.append(event.text)
 
-    def stepped(self, facts):
+    def on_step_end(self, state, event):
         self.steps += 1
-        self.acts.get(facts["step"], lambda: None)()
+        self.acts.get(event.step, lambda: None)()
 
 
 def train(out, model="Net", **more):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from convscope.errors import RequestError
-from convscope.training.callbacks.freeze import Frozen
+from convscope.training.callbacks.freeze import LayerFreezing
 from convscope.training.config import TrainConfig
 from convscope.training.optimizer import Optimizer
 from convscope.zoo import create_model
@@ -71,7 +71,7 @@ WEIGHTED = [name for name in ORDER if name not in ("drop", "pool", "flatten")]
 )
 def test_all_up_to_the_layer_is_held_and_nothing_else(last, first_free):
     net = small()
-    Frozen(net, last).hold(epoch=0)
+    LayerFreezing(net, last).apply(epoch=0)
     behind = set(ORDER[ORDER.index(first_free) :])
     assert training(net) == behind
     assert free(net) == behind & set(WEIGHTED)
@@ -79,7 +79,7 @@ def test_all_up_to_the_layer_is_held_and_nothing_else(last, first_free):
 
 def test_no_graph_is_recorded_through_what_is_held():
     net = small()
-    Frozen(net, "block2").hold(epoch=0)
+    LayerFreezing(net, "block2").apply(epoch=0)
     seen = {}
     for name, layer in net.named_children():
         layer.register_forward_hook(lambda _l, _x, y, name=name: seen.update({name: y}))
@@ -92,12 +92,12 @@ def test_no_graph_is_recorded_through_what_is_held():
 
 def test_training_leaves_every_bit_of_what_is_held():
     net = small()
-    frozen = Frozen(net, "block2.bn1")
+    frozen = LayerFreezing(net, "block2.bn1")
     optimizer = Optimizer(net, TrainConfig())
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     for _ in range(3):
-        frozen.hold(epoch=0)
-        optimizer.forget_gradients()
+        frozen.apply(epoch=0)
+        optimizer.zero_grad()
         net(torch.randn(4, 3, 8, 8)).square().sum().backward()
         optimizer.step(0.1)
     held = set(ORDER[: ORDER.index("block2.conv2")])
@@ -114,27 +114,27 @@ STAGES = [  # epoch, the last layer that is held
 @pytest.mark.parametrize(("epoch", "last"), STAGES)
 def test_stages_are_let_go_from_the_head_down(epoch, last):
     net, expected = small(), small()
-    Frozen(net, "pool", every=2).hold(epoch)
-    Frozen(expected, last).hold(epoch=0)
+    LayerFreezing(net, "pool", every=2).apply(epoch)
+    LayerFreezing(expected, last).apply(epoch=0)
     assert (free(net), training(net)) == (free(expected), training(expected))
 
 
 def test_a_block_that_is_held_in_part_is_let_go_as_a_whole():
     net = small()
-    frozen = Frozen(net, "block3.conv1", every=1)
-    frozen.hold(0)
+    frozen = LayerFreezing(net, "block3.conv1", every=1)
+    frozen.apply(0)
     assert free(net) == {"block3.bn1", "block3.conv2", "block3.bn2", "fc"}
-    frozen.hold(1)
+    frozen.apply(1)
     assert free(net) == set(BLOCKS[4:]) | {"fc"}
-    frozen.hold(0)
+    frozen.apply(0)
     assert free(net) == {"block3.bn1", "block3.conv2", "block3.bn2", "fc"}
 
 
 def test_a_weight_that_its_maker_fixed_stays_fixed():
     net = small()
     net.get_submodule("conv1").requires_grad_(requires_grad=False)
-    frozen = Frozen(net, "bn1", every=1)
-    frozen.hold(5)
+    frozen = LayerFreezing(net, "bn1", every=1)
+    frozen.apply(5)
     assert "conv1" not in free(net)
     assert "bn1" in free(net)
 
@@ -142,19 +142,19 @@ def test_a_weight_that_its_maker_fixed_stays_fixed():
 def test_a_name_that_begins_as_the_last_does_is_another():
     layers = {name: nn.Linear(2, 2) for name in ("fc1", "fc10", "fc2")}
     net = nn.Sequential(OrderedDict(layers))
-    Frozen(net, "fc1").hold(epoch=0)
+    LayerFreezing(net, "fc1").apply(epoch=0)
     assert free(net) == {"fc10", "fc2"}
 
 
 def test_what_is_not_held_trains_whatever_mode_it_was_in():
     net = small().eval()
-    Frozen(net, "bn1").hold(epoch=0)
+    LayerFreezing(net, "bn1").apply(epoch=0)
     assert training(net) == set(ORDER[2:])
 
 
 def test_the_order_is_that_of_a_zoo_network():
     net = create_model("resnet20_cifar")
-    Frozen(net, "conv3_3").hold(epoch=0)
+    LayerFreezing(net, "conv3_3").apply(epoch=0)
     blocks = {name.partition(".")[0] for name in free(net)}
     assert blocks == {"conv4_1", "conv4_2", "conv4_3", "fc"}
 
@@ -170,4 +170,4 @@ def test_the_order_is_that_of_a_zoo_network():
 )
 def test_a_layer_that_cannot_be_meant_is_told(last, told):
     with pytest.raises(RequestError, match=told):
-        Frozen(small(), last)
+        LayerFreezing(small(), last)

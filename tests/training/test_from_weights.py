@@ -15,7 +15,7 @@ import convscope
 from convscope.errors import Interrupted, RequestError
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import load_tensors
-from convscope.training.callbacks.base import Quiet
+from convscope.training.callbacks.base import Callback
 from convscope.zoo import create_model
 from tests.conftest import make_image_folder
 
@@ -199,12 +199,12 @@ def test_each_epoch_lets_one_more_stage_go(tmp_path, source, fishes, epochs, let
     assert changed(out, source) == let_go
 
 
-class StopAt(Quiet):
+class StopAt(Callback):
     def __init__(self, step):
         self.step = step
 
-    def stepped(self, facts):
-        if facts["step"] == self.step:
+    def on_step_end(self, state, event):
+        if event.step == self.step:
             os.kill(os.getpid(), signal.SIGINT)
 
 
@@ -224,7 +224,7 @@ def test_a_stop_in_any_stage_changes_no_bit_and_the_weights_are_not_read_again(
     for step in (1, 5, 8, 13):
         out = tmp_path / str(step)
         with pytest.raises(Interrupted):
-            train(fishes, copy, out, **words, watcher=StopAt(step))
+            train(fishes, copy, out, **words, callbacks=[StopAt(step)])
         copy.rename(tmp_path / "elsewhere")
         convscope.resume(out)
         (tmp_path / "elsewhere").rename(copy)
@@ -278,14 +278,14 @@ def test_a_network_for_color_does_not_start_from_one_for_gray(tmp_path, digits_r
 def test_the_run_says_what_it_began_with_and_can_be_run_again(
     tmp_path, source, fishes, monkeypatch
 ):
-    class Notes(Quiet):
-        def started(self, facts):
-            self.told = facts["told"]
+    class Notes(Callback):
+        def on_run_start(self, event):
+            self.description = event.description
 
     watcher = Notes()
     monkeypatch.chdir(source.parent)
-    out = train(fishes, source.name, tmp_path / "run", freeze="bn1", watcher=watcher)
-    assert f"starts from {source.name}. Layers up to bn1 are held." in watcher.told
+    out = train(fishes, source.name, tmp_path / "run", freeze="bn1", callbacks=[watcher])
+    assert f"starts from {source.name}. Layers up to bn1 are held." in watcher.description
     config = Run.open(out).read_config()
     assert config["weights"] == str(source)
     monkeypatch.chdir(tmp_path)

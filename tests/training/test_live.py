@@ -19,10 +19,8 @@ from convscope.errors import Interrupted, RequestError, WorkError
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live
 from convscope.runs.network import load_network
-from convscope.training.callbacks import live_status as telling
-from convscope.training.callbacks.base import Quiet
-from convscope.training.callbacks.live_status import Teller
-from convscope.training.callbacks.snapshots import Filters
+from convscope.training.callbacks.layer_stats import LayerStats
+from convscope.training.callbacks.snapshots import FilterSnapshots
 from tests.training.small import Act, Net, assert_same_bits, spied_states, state_of, train
 
 
@@ -54,10 +52,10 @@ def test_a_look_that_fails_ends_the_looks_and_not_the_training(tmp_path, monkeyp
         raise RuntimeError("no such thing")
 
     monkeypatch.setattr(Live, "is_watched", lambda _live: True)
-    monkeypatch.setattr(telling.Looks, "look", fail)
+    monkeypatch.setattr(LayerStats, "capture", fail)
     watcher = Act()
-    train(tmp_path / "run", watcher=watcher)
-    assert [note for note in watcher.notes if "no such thing" in note] == [watcher.notes[0]]
+    train(tmp_path / "run", callbacks=[watcher])
+    assert [note for note in watcher.notes if "no such thing" in note] == [watcher.notes[1]]
 
 
 def test_the_series_is_what_the_steps_were(undisturbed):
@@ -86,9 +84,9 @@ def test_after_a_kill_no_step_is_missing_and_none_counts_twice(tmp_path, undistu
         raise Killed
 
     with pytest.raises(Killed):
-        train(out, watcher=Act((9, lambda: Live(out).request("save")), (17, kill)))
+        train(out, callbacks=[Act((9, lambda: Live(out).request("save")), (17, kill))])
     assert Live(out).read_step_history().last == 16
-    assert Run(out).read_state()[0].metadata["counters"]["step"] == 9
+    assert Run(out).read_state()[0].metadata["state"]["step"] == 9
     convscope.resume(out)
     mine, theirs = (Live(run).read_step_history().table[:, :-1] for run in (out, undisturbed))
     assert mine.tolist() == theirs.tolist()
@@ -104,7 +102,7 @@ def open_splits(run, split):
 def test_filters_begin_with_the_first_and_end_with_the_last_and_go_on(tmp_path):
     out = tmp_path / "run"
     with pytest.raises(Interrupted):
-        train(out, watcher=Act((15, lambda: os.kill(os.getpid(), signal.SIGTERM))))
+        train(out, callbacks=[Act((15, lambda: os.kill(os.getpid(), signal.SIGTERM)))])
     convscope.resume(out)
     stored = Live(out).read_snapshot("filters")
     steps = stored.metadata["steps"]
@@ -118,7 +116,7 @@ def test_filters_begin_with_the_first_and_end_with_the_last_and_go_on(tmp_path):
 
 @pytest.mark.parametrize("last", [12, 100, 12_345])
 def test_filters_are_spread_evenly_on_a_logarithmic_scale(last):
-    filters = Filters(nn.Conv2d(1, 200, 1), None, step=0)
+    filters = FilterSnapshots(nn.Conv2d(1, 200, 1), None, step=0)
     for step in range(1, last + 1):
         if step >= filters.due or step % 40 == 0 or step == last:
             filters.take(step)
@@ -130,7 +128,7 @@ def test_filters_are_spread_evenly_on_a_logarithmic_scale(last):
 
 
 def test_a_network_without_convolutions_has_no_filters():
-    filters = Filters(nn.Sequential(nn.Linear(2, 2)), None, step=0)
+    filters = FilterSnapshots(nn.Sequential(nn.Linear(2, 2)), None, step=0)
     filters.take(1)
     assert filters.kept == {}
     assert not filters.changed
@@ -190,7 +188,7 @@ def test_a_disk_that_takes_no_telling_stops_no_training(tmp_path, monkeypatch, u
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
         with pytest.raises(Interrupted):
-            train(out, watcher=stop)
+            train(out, callbacks=[stop])
     assert Live(out).read_now() is None
     (out / "live").rmdir()
     (out / "live").write_text("no folder")
@@ -212,7 +210,7 @@ def test_how_a_training_ended_is_told_in_its_own_words(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(tmp_path / "cut", watcher=Act((3, twice)))
+        train(tmp_path / "cut", callbacks=[Act((3, twice))])
     now = Live(tmp_path / "cut").read_now()
     assert (now["state"], now["saved_step"]) == ("stopped", 0)
     (tmp_path / "cut/splits.csv").write_text("nothing\n")
@@ -227,8 +225,3 @@ def test_a_request_that_is_refused_leaves_no_folder(tmp_path):
     with pytest.raises(RequestError):
         train(tmp_path / "run", freeze="5")
     assert not (tmp_path / "run").exists()
-
-
-def test_telling_before_a_training_is_an_error_of_ours(tmp_path):
-    with pytest.raises(RuntimeError, match="begin"):
-        Teller(Run(tmp_path), None, Quiet())._training()

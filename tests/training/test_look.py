@@ -12,8 +12,9 @@ from torch.nn import functional as F
 import convscope
 from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import TensorFile, pack_tensors
-from convscope.training.callbacks import live_status as telling
-from convscope.training.callbacks.layer_stats import HISTORY, Looks, activations, crowded
+from convscope.training.callbacks.layer_stats import HISTORY, LayerStats, activations
+from convscope.training.callbacks.snapshots import least_informative
+from convscope.training.callbacks.throttle import Throttle
 
 NAME = "tests_of_look"
 
@@ -67,17 +68,15 @@ def test_a_look_is_what_plain_arithmetic_finds_at_that_step(tmp_path, monkeypatc
     """Without momentum and decay a step is rate · gradient, so the gradient is the step / rate."""
     monkeypatch.setitem(sys.modules, NAME, sys.modules[Net.__module__])
     monkeypatch.setattr(Live, "is_watched", lambda _live: True)
-    monkeypatch.setattr(telling, "_POLL", 0.0)
-    monkeypatch.setattr(telling, "_LOOK", 0.0)
-    monkeypatch.setattr(telling, "_SHARE", 1e9)
-    nets, fed, real = [], [], Looks.look
+    monkeypatch.setattr(Throttle, "is_due", lambda _throttle: True)
+    nets, fed, real = [], [], LayerStats.capture
 
     def spy(looks, images, *rest, **words):
-        nets.append(copy.deepcopy(looks.net))
+        nets.append(copy.deepcopy(looks.network))
         fed.append(images.clone())
         return real(looks, images, *rest, **words)
 
-    monkeypatch.setattr(Looks, "look", spy)
+    monkeypatch.setattr(LayerStats, "capture", spy)
     plain = dict(momentum=0.0, weight_decay=0.0, lr_schedule="constant", warmup_epochs=0.0, lr=0.25)
     words = dict(
         input_size=32, in_channels=1, batch_size=100, steps=7, backbone_lr_scale=0.5, **plain
@@ -176,9 +175,9 @@ def test_numbers_that_are_none_are_told_as_none():
     net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
     net[0].weight.data[:] = float("inf")
     net[0].weight.grad = torch.full((2, 2), float("nan"))
-    looks = Looks(net, None, step=0)
+    looks = LayerStats(net, None, step=0)
     zeros = torch.zeros(1, 2, 2, 1, dtype=torch.uint8)
-    seen = looks.look(torch.ones(1, 2), zeros, ["a"], step=1, rate=lambda _name: 0.1)
+    seen = looks.capture(torch.ones(1, 2), zeros, ["a"], step=1, lr=lambda _name: 0.1)
     first = seen.metadata["layers"][0]
     assert (first["activation"]["largest"], first["weight"], first["gradient"]) == (None,) * 3
     pack_tensors(seen.tensors, seen.metadata)  # strict JSON
@@ -188,11 +187,11 @@ def test_numbers_that_are_none_are_told_as_none():
 def test_a_history_is_bounded_even_and_goes_on(looks):
     net, kept = nn.Sequential(nn.Linear(2, 2)), None
     zeros = torch.zeros(1, 2, 2, 1, dtype=torch.uint8)
-    history = Looks(net, None, step=0)
+    history = LayerStats(net, None, step=0)
     for step in range(1, looks + 1):
         if step == looks // 2:
-            history = Looks(net, TensorFile({}, kept.metadata), step=step)
-        kept = history.look(torch.ones(1, 2), zeros, ["a"], step=step, rate=None)
+            history = LayerStats(net, TensorFile({}, kept.metadata), step=step)
+        kept = history.capture(torch.ones(1, 2), zeros, ["a"], step=step, lr=None)
     steps = np.array([one["step"] for one in kept.metadata["history"]])
     assert len(steps) == min(looks, HISTORY)
     assert (steps[0], steps[-1]) == (1, looks)
@@ -203,7 +202,7 @@ def test_a_history_is_bounded_even_and_goes_on(looks):
 
 def test_a_resumed_training_forgets_looks_at_steps_that_it_repeats():
     told = {"history": [{"step": step, "layers": {}} for step in (3, 8, 12)]}
-    looks = Looks(nn.Identity(), TensorFile({}, told), step=8)
+    looks = LayerStats(nn.Identity(), TensorFile({}, told), step=8)
     assert [one["step"] for one in looks.history] == [3, 8]
 
 
@@ -211,4 +210,4 @@ def test_a_resumed_training_forgets_looks_at_steps_that_it_repeats():
     ("places", "least"), [([0, 1, 2, 10], 1), ([0, 5, 9, 10], 2), ([0, 4, 5, 6, 10], 2)]
 )
 def test_the_place_that_is_missed_least_stands_between_the_nearest(places, least):
-    assert crowded(places) == least
+    assert least_informative(places) == least

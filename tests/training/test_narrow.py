@@ -16,12 +16,13 @@ from convscope.errors import Interrupted, RequestError
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import load_tensors
-from convscope.training.executors import compiled as narrow
-from convscope.training.executors import eager as stepper
-from convscope.training.executors.eager import TorchStepper
+from convscope.training.executors import base, select
+from convscope.training.executors.eager import torch_logits
 from tests.training.small import Act, assert_same_bits, state_of
 
 pytest.importorskip("llvmlite")
+from convscope.training.executors import compiled
+from convscope.training.executors.compiled import CompiledExecutor
 
 
 class Narrow(nn.Sequential):
@@ -91,21 +92,20 @@ def test_weights_are_those_of_torch_up_to_rounding(tmp_path, how):
     ids=str,
 )
 def test_the_engine_answers_in_evaluations_as_torch_does(tmp_path, monkeypatch, how):
-    logits, seen = narrow.LanesStepper.logits, []
+    logits, sizes = CompiledExecutor.logits, []
 
-    def both(self, training, indices, tick):
-        found = logits(self, training, indices, tick)
-        wanted = TorchStepper().logits(training, indices, lambda _: None)
-        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
-        seen.append(len(indices))
-        return found
+    def both(self, indices, on_batch):
+        actual = logits(self, indices, on_batch)
+        expected = torch_logits(self.network, self.inputs, indices, lambda _: None)
+        torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
+        sizes.append(len(indices))
+        return actual
 
-    monkeypatch.setattr(narrow.LanesStepper, "logits", both)
-    monkeypatch.setattr(stepper, "EVALUATION_BATCH", 100)
-    monkeypatch.setattr(narrow, "EVALUATION_BATCH", 100)
+    monkeypatch.setattr(CompiledExecutor, "logits", both)
+    monkeypatch.setattr(base, "EVALUATION_BATCH", 100)
     train(tmp_path / "run", **how)
-    assert seen == [seen[0]] * 2
-    assert seen[0] % 100
+    assert sizes == [sizes[0]] * 2
+    assert sizes[0] % 100
 
 
 def test_the_same_training_has_the_same_bits_and_dropout_is_its_own_in_every_step(tmp_path):
@@ -123,8 +123,8 @@ def test_stopped_and_resumed_it_has_the_bits_of_an_unbroken_one(tmp_path, how):
     train(tmp_path / "whole", **how)
     stop = Act((7, lambda: os.kill(os.getpid(), signal.SIGINT)))
     with pytest.raises(Interrupted):
-        train(tmp_path / "broken", watcher=stop, **how)
-    assert state_of(tmp_path / "broken").metadata["counters"]["engine"] == "lanes"
+        train(tmp_path / "broken", callbacks=[stop], **how)
+    assert state_of(tmp_path / "broken").metadata["state"]["engine"] == "lanes"
     convscope.resume(tmp_path / "broken")
     assert_same_bits(tmp_path / "whole", tmp_path / "broken")
 
@@ -134,7 +134,7 @@ def test_killed_without_a_word_it_has_the_bits_of_an_unbroken_one(tmp_path):
     code = (
         "import os, signal; from tests.training import test_narrow; Act = test_narrow.Act;"
         "kill = Act((9, lambda: os.kill(os.getpid(), signal.SIGKILL)));"
-        f"test_narrow.train({str(tmp_path / 'killed')!r}, watcher=kill)"
+        f"test_narrow.train({str(tmp_path / 'killed')!r}, callbacks=[kill])"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, cwd=Path.cwd())
     assert done.returncode == -signal.SIGKILL
@@ -145,7 +145,9 @@ def test_killed_without_a_word_it_has_the_bits_of_an_unbroken_one(tmp_path):
 def test_images_read_where_they_lie_are_those_that_torch_crops(tmp_path, monkeypatch):
     how = dict(augment="crop-flip", crop_padding=3)
     train(tmp_path / "direct", **how)
-    monkeypatch.setattr(narrow, "row_of", lambda training: training.card.input_size[1])
+    monkeypatch.setattr(
+        compiled, "row_bytes", lambda inputs, _augment, _share: inputs.card.input_size[1]
+    )
     train(tmp_path / "copied", **how)
     assert_same_bits(tmp_path / "direct", tmp_path / "copied")
 
@@ -162,33 +164,33 @@ def test_what_the_engine_does_not_cover_is_refused_or_left_to_torch(tmp_path):
         convscope.train("digits", out=tmp_path / "asked", engine="lanes", **model)
     assert not (tmp_path / "asked").exists()
     watcher = Act()
-    convscope.train("digits", out=tmp_path / "auto", engine="auto", watcher=watcher, **model)
-    told = [note for note in watcher.notes if "PyTorch computes" in note]
+    convscope.train("digits", out=tmp_path / "auto", engine="auto", callbacks=[watcher], **model)
+    told = [note for note in watcher.notes if "Using PyTorch" in note]
     assert len(told) == 1
     assert "BatchNorm2d" in told[0]
 
 
 @pytest.mark.parametrize(("times", "chosen"), [((1.0, 4.0), "lanes"), ((4.0, 1.0), "torch")])
 def test_auto_takes_the_faster_and_says_by_how_much(tmp_path, monkeypatch, times, chosen):
-    monkeypatch.setattr(narrow, "_timed", lambda training: times)
+    monkeypatch.setattr(select, "time_steps", lambda *_: times)
     watcher = Act()
-    train(tmp_path / "run", engine="auto", epochs=1, watcher=watcher)
-    assert state_of(tmp_path / "run").metadata["counters"]["engine"] == chosen
+    train(tmp_path / "run", engine="auto", epochs=1, callbacks=[watcher])
+    assert state_of(tmp_path / "run").metadata["state"]["engine"] == chosen
     assert any("1.0 ms" in note and "4.0 ms" in note for note in watcher.notes)
 
 
 def test_timing_both_changes_no_bit(tmp_path, monkeypatch):
-    real = narrow._timed
-    monkeypatch.setattr(narrow, "_timed", lambda training: (real(training), (1.0, 2.0))[1])
+    real = select.time_steps
+    monkeypatch.setattr(select, "time_steps", lambda *arguments: (real(*arguments), (1.0, 2.0))[1])
     train(tmp_path / "timed", engine="auto")
     train(tmp_path / "asked")
     assert_same_bits(tmp_path / "timed", tmp_path / "asked")
 
 
 def test_without_llvmlite_torch_computes_and_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr(narrow, "find_spec", lambda name: None)
+    monkeypatch.setattr(select, "find_spec", lambda name: None)
     watcher = Act()
-    train(tmp_path / "run", engine="auto", epochs=1, watcher=watcher)
+    train(tmp_path / "run", engine="auto", epochs=1, callbacks=[watcher])
     assert any("convscope[lanes]" in note for note in watcher.notes)
     with pytest.raises(RequestError, match=r"convscope\[lanes\]"):
         train(tmp_path / "asked")
@@ -197,13 +199,13 @@ def test_without_llvmlite_torch_computes_and_says_what_to_install(tmp_path, monk
 def test_a_resumed_training_keeps_its_engine_and_says_where_it_cannot(tmp_path, monkeypatch):
     stop = Act((5, lambda: os.kill(os.getpid(), signal.SIGINT)))
     with pytest.raises(Interrupted):
-        train(tmp_path / "run", watcher=stop)
+        train(tmp_path / "run", callbacks=[stop])
     shutil.copytree(tmp_path / "run", tmp_path / "without")
     convscope.resume(tmp_path / "run")
-    assert state_of(tmp_path / "run").metadata["counters"]["engine"] == "lanes"
-    monkeypatch.setattr(narrow, "find_spec", lambda name: None)
+    assert state_of(tmp_path / "run").metadata["state"]["engine"] == "lanes"
+    monkeypatch.setattr(select, "find_spec", lambda name: None)
     watcher = Act()
-    convscope.resume(tmp_path / "without", watcher=watcher)
+    convscope.resume(tmp_path / "without", callbacks=[watcher])
     assert any("Not bit-identical" in note for note in watcher.notes)
     assert Run(tmp_path / "without").read_metrics()[-1]["epoch"] == 2
 
@@ -212,12 +214,12 @@ def test_a_resumed_training_keeps_its_engine_and_says_where_it_cannot(tmp_path, 
 def test_a_look_inside_sees_the_gradients_of_the_engine(tmp_path):
     live = Live(tmp_path / "run")
     watcher = Act(*((step, live.watch) for step in range(1, 12)))
-    train(tmp_path / "run", watcher=watcher)
+    train(tmp_path / "run", callbacks=[watcher])
     layers = {one["name"]: one for one in live.read_snapshot("look").metadata["layers"]}
     assert layers["0"]["gradient"] > 0
     assert layers["4"]["update"] > 0
 
 
 def test_a_loss_that_becomes_no_number_stops_the_training(tmp_path):
-    with pytest.raises(convscope.ConvscopeError, match="loss became"):
+    with pytest.raises(convscope.ConvscopeError, match="loss is"):
         train(tmp_path / "run", lr=1e6, warmup_epochs=0)

@@ -46,7 +46,7 @@ def test_twenty_steps_are_those_of_pytorch(settings, peer, channels_last):
     images, labels = torch.randn(8, 3, 16, 16), torch.arange(8)
     for step in range(20):
         rate = 0.01 / (1 + step)
-        optimizer.forget_gradients()
+        optimizer.zero_grad()
         F.cross_entropy(ours(images), labels).backward()
         optimizer.step(rate)
         reference.param_groups[0]["lr"] = rate
@@ -88,8 +88,8 @@ def test_the_body_moves_by_its_share_exactly_and_the_head_by_all(name):
 
 
 def test_a_share_of_one_is_one_group():
-    assert list(Optimizer(create_model("tinyvgg"), TrainConfig()).places) == [1.0]
-    assert list(Optimizer(create_model("tinyvgg"), TrainConfig(backbone_lr_scale=0.5)).places) == [
+    assert list(Optimizer(create_model("tinyvgg"), TrainConfig()).groups) == [1.0]
+    assert list(Optimizer(create_model("tinyvgg"), TrainConfig(backbone_lr_scale=0.5)).groups) == [
         0.5,
         1.0,
     ]
@@ -105,8 +105,7 @@ def test_the_head_is_the_last_layer_with_weights(name, head):
 
 
 def test_balanced_weights_make_classes_count_the_same():
-    settings = TrainConfig(class_weights="balanced")
-    weights = class_weights(np.array([90, 9, 1]), settings, torch.device("cpu"))
+    weights = class_weights(np.array([90, 9, 1]), "balanced", torch.device("cpu"))
     assert weights is not None
     assert (weights * torch.tensor([90.0, 9.0, 1.0])).tolist() == pytest.approx([100 / 3] * 3)
-    assert class_weights(np.array([1, 2]), TrainConfig(), torch.device("cpu")) is None
+    assert class_weights(np.array([1, 2]), "none", torch.device("cpu")) is None

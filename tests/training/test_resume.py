@@ -18,7 +18,7 @@ import convscope
 from convscope.errors import Interrupted, RequestError, WorkError
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import TensorFile, load_tensors, save_tensors
-from convscope.training.callbacks.base import Quiet
+from convscope.training.callbacks.base import Callback
 from tests.forked import Forked
 
 # Everything that a state must hold is in use: dropout (random state), momentum (optimizer), plateau
@@ -46,14 +46,14 @@ def importable(monkeypatch):
     monkeypatch.setitem(sys.modules, __name__, sys.modules[Net.__module__])
 
 
-class StopAt(Quiet):
+class StopAt(Callback):
     """Asks for the end after so many steps, as a person does."""
 
     def __init__(self, step, number=signal.SIGINT):
         self.step, self.number = step, number
 
-    def stepped(self, facts):
-        if facts["step"] == self.step:
+    def on_step_end(self, state, event):
+        if event.step == self.step:
             os.kill(os.getpid(), self.number)
 
 
@@ -89,7 +89,7 @@ def lines_without_times(run: Path):
 def test_a_stop_at_any_step_changes_no_bit(tmp_path, unbroken, step):
     out = tmp_path / "run"
     with pytest.raises(Interrupted, match="convscope resume") as caught:
-        train(out, watcher=StopAt(step))
+        train(out, callbacks=[StopAt(step)])
     assert caught.value.status == 130
     convscope.resume(out)
     assert_same_bits(out, unbroken)
@@ -99,9 +99,9 @@ def test_a_stop_at_any_step_changes_no_bit(tmp_path, unbroken, step):
 
 def test_sigterm_saves_too_and_exits_with_143(tmp_path):
     with pytest.raises(Interrupted) as caught:
-        train(tmp_path / "run", watcher=StopAt(3, signal.SIGTERM))
+        train(tmp_path / "run", callbacks=[StopAt(3, signal.SIGTERM)])
     assert caught.value.status == 143
-    assert Run(tmp_path / "run").read_state()[0].metadata["counters"]["step"] == 3
+    assert Run(tmp_path / "run").read_state()[0].metadata["state"]["step"] == 3
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def halfway(tmp_path_factory):
     sys.modules.setdefault(__name__, sys.modules[Net.__module__])
     out = tmp_path_factory.mktemp("halfway") / "run"
     with pytest.raises(Interrupted):
-        train(out, watcher=StopAt(15))
+        train(out, callbacks=[StopAt(15)])
     return out
 
 
@@ -117,7 +117,7 @@ def without(key):
     """A way to leave one thing out of a saved state."""
 
     def leave_out(stored):
-        tensors, metadata = dict(stored.tensors), json.loads(json.dumps(stored.metadata))
+        tensors, facts = dict(stored.tensors), json.loads(json.dumps(stored.metadata))
         if key == "random":
             tensors["random/cpu"] = torch.Generator().manual_seed(5).get_state()
         elif key == "optimizer":
@@ -125,12 +125,12 @@ def without(key):
         elif key == "statistics":
             tensors = {k: v * 0 if "running" in k else v for k, v in tensors.items()}
         elif key == "plateau":
-            metadata["counters"]["plateau"] = dict(best=None, stalled=0, drops=3)
+            facts["state"]["plateau"] = dict(best=None, num_bad_epochs=0, num_reductions=3)
         elif key == "best":
-            metadata["counters"]["best"] = [2.0, 0.0]
+            facts["state"]["best"] = [2.0, 0.0]
         else:
-            metadata["counters"][key] = 0
-        return TensorFile(tensors, metadata)
+            facts["state"][key] = 0
+        return TensorFile(tensors, facts)
 
     return leave_out
 
@@ -159,9 +159,9 @@ def test_a_damaged_state_is_passed_over_named_and_changes_no_bit(tmp_path, unbro
     newest = max((out / "last").iterdir())
     newest.write_bytes(newest.read_bytes()[:1000])
     notes = []
-    watcher = Quiet()
-    watcher.note = notes.append
-    convscope.resume(out, watcher=watcher)
+    watcher = Callback()
+    watcher.on_message = lambda event: notes.append(event.text)
+    convscope.resume(out, callbacks=[watcher])
     assert any(newest.name in note for note in notes)
     assert_same_bits(out, unbroken)
 
@@ -170,9 +170,9 @@ def test_other_threads_are_told(tmp_path, halfway):
     out = tmp_path / "run"
     shutil.copytree(halfway, out)
     notes = []
-    watcher = Quiet()
-    watcher.note = notes.append
-    convscope.resume(out, threads=torch.get_num_threads() + 1, watcher=watcher)
+    watcher = Callback()
+    watcher.on_message = lambda event: notes.append(event.text)
+    convscope.resume(out, threads=torch.get_num_threads() + 1, callbacks=[watcher])
     assert any("Not bit-identical" in note and "threads" in note for note in notes)
 
 
@@ -180,7 +180,12 @@ def test_other_data_are_refused(tmp_path, image_folder):
     out = tmp_path / "run"
     with pytest.raises(Interrupted):
         convscope.train(
-            str(image_folder), out=out, model="tinyvgg", epochs=2, batch_size=4, watcher=StopAt(1)
+            str(image_folder),
+            out=out,
+            model="tinyvgg",
+            epochs=2,
+            batch_size=4,
+            callbacks=[StopAt(1)],
         )
     victim = image_folder / "leaf" / "03.png"
     whole = victim.read_bytes()
@@ -217,7 +222,7 @@ def test_training_leaves_no_trace_in_this_process(tmp_path):
     before = torch.get_rng_state(), torch.get_num_threads(), signal.getsignal(signal.SIGINT)
     for stop in (3, 10**9):
         with contextlib.suppress(Interrupted):
-            train(tmp_path / str(stop), watcher=StopAt(stop), epochs=1, threads=1)
+            train(tmp_path / str(stop), callbacks=[StopAt(stop)], epochs=1, threads=1)
         assert torch.equal(torch.get_rng_state(), before[0])
         assert torch.get_num_threads() == before[1]
         assert signal.getsignal(signal.SIGINT) is before[2]

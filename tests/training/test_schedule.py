@@ -36,7 +36,7 @@ PEERS = {
 
 @pytest.mark.parametrize("name", PEERS)
 def test_rates_are_those_of_pytorch(name):
-    mine = [ours(name).rate(step / STEPS) for step in range(STEPS)]
+    mine = [ours(name).lr(step / STEPS) for step in range(STEPS)]
     assert mine == pytest.approx(rates(PEERS[name]), rel=1e-6)
 
 
@@ -47,7 +47,7 @@ def test_one_cycle_is_pytorchs_at_the_same_share_of_its_phases():
     for step in range(STEPS):
         rising = step <= peak
         t = step / peak * 0.3 if rising else 0.3 + 0.7 * (step - peak) / (STEPS - 1 - peak)
-        assert ours("one-cycle").rate(t) == pytest.approx(theirs[step], rel=1e-6, abs=1e-9)
+        assert ours("one-cycle").lr(t) == pytest.approx(theirs[step], rel=1e-6, abs=1e-9)
 
 
 @given(st.lists(st.floats(0.01, 10), min_size=1, max_size=40), st.integers(0, 5))
@@ -56,10 +56,12 @@ def test_plateau_divides_when_pytorchs_does(losses, patience):
     peer = peers.ReduceLROnPlateau(optimizer, factor=0.1, patience=patience, threshold=0, eps=0)
     plateau, schedule = Plateau(), ours("plateau")
     for loss in losses:
-        plateau.see(loss, patience=patience)
+        plateau.step(loss, patience=patience)
         peer.step(loss)
         expected = optimizer.param_groups[0]["lr"]
-        assert schedule.rate(0.5, drops=plateau.drops) == pytest.approx(expected, rel=1e-6)
+        assert schedule.lr(0.5, num_reductions=plateau.num_reductions) == pytest.approx(
+            expected, rel=1e-6
+        )
 
 
 @given(
@@ -68,9 +70,9 @@ def test_plateau_divides_when_pytorchs_does(losses, patience):
     st.floats(0, 1),
 )
 def test_no_rate_is_negative_or_above_the_peak(name, warmup, progress):
-    assert 0 <= ours(name, warmup=warmup).rate(progress) <= 0.4 * (1 + 1e-12)
+    assert 0 <= ours(name, warmup=warmup).lr(progress) <= 0.4 * (1 + 1e-12)
 
 
 def test_warm_up_rises_linearly_to_the_peak():
     schedule = ours("cosine", warmup=0.1)
-    assert [schedule.rate(t) for t in (0, 0.025, 0.05, 0.1)] == pytest.approx([0, 0.1, 0.2, 0.4])
+    assert [schedule.lr(t) for t in (0, 0.025, 0.05, 0.1)] == pytest.approx([0, 0.1, 0.2, 0.4])

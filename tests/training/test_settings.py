@@ -62,7 +62,7 @@ def test_train_shows_its_settings_in_signature_and_docstring():
         assert parameters[name].kind is inspect.Parameter.KEYWORD_ONLY
         assert f"\n    {name}: {field.setting.help}\n" in convscope.train.__doc__
     others = [name for name in parameters if name not in settings_of(TrainConfig)]
-    assert others == ["data", "out", "watcher"]
+    assert others == ["data", "out", "callbacks"]
 
 
 @pytest.mark.parametrize(

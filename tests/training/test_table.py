@@ -12,7 +12,7 @@ import convscope
 from convscope.errors import Interrupted, RequestError
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import load_tensors
-from convscope.training.callbacks.base import Quiet
+from convscope.training.callbacks.base import Callback
 
 TABLE = """
 input = "1x16x20"
@@ -27,9 +27,9 @@ fc1       classes     .  .
 WORDS = dict(epochs=2, batch_size=128, checkpoint_seconds=0.0)
 
 
-class StopAtThree(Quiet):
-    def stepped(self, facts):
-        if facts["step"] == 3:
+class StopAtThree(Callback):
+    def on_step_end(self, state, event):
+        if event.step == 3:
             os.kill(os.getpid(), signal.SIGINT)
 
 
@@ -70,7 +70,7 @@ def test_a_resumed_run_reads_its_own_copy_and_ends_with_the_same_bits(table, tmp
     convscope.train("digits", model="nets/small.toml", out=whole, **WORDS)
     with pytest.raises(Interrupted):
         convscope.train(
-            "digits", model="nets/small.toml", out=broken, watcher=StopAtThree(), **WORDS
+            "digits", model="nets/small.toml", out=broken, callbacks=[StopAtThree()], **WORDS
         )
     table.write_text(TABLE.replace("relu", "tanh"))
     convscope.resume(broken)

@@ -14,20 +14,20 @@ import convscope
 from convscope.errors import RequestError, WorkError
 from convscope.runs.folder import Run
 from convscope.runs.network import load_network
-from convscope.training.batches import slices
-from convscope.training.callbacks.base import Quiet
+from convscope.training.batches import batch_slices
+from convscope.training.callbacks.base import Callback
 from tests.conftest import make_image_folder
 
 
-class Notes(Quiet):
+class Notes(Callback):
     def __init__(self):
         self.notes, self.steps = [], []
 
-    def note(self, text):
-        self.notes.append(text)
+    def on_message(self, event):
+        self.notes.append(event.text)
 
-    def stepped(self, facts):
-        self.steps.append(dict(facts))
+    def on_step_end(self, state, event):
+        self.steps.append(event)
 
 
 def test_the_steps_are_those_of_plain_pytorch(tmp_path):
@@ -37,7 +37,7 @@ def test_the_steps_are_those_of_plain_pytorch(tmp_path):
         epochs=5, batch_size=2000, augment="none", lr_schedule="constant", warmup_epochs=0.0, lr=0.1
     )
     run = convscope.train(
-        "digits", out=tmp_path / "run", metric="loss", watcher=watcher, **words
+        "digits", out=tmp_path / "run", metric="loss", callbacks=[watcher], **words
     ).run
     net, card = load_network(run)
 
@@ -64,7 +64,7 @@ def test_the_steps_are_those_of_plain_pytorch(tmp_path):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert [step["loss"] for step in watcher.steps] == pytest.approx(losses, rel=1e-4)
+    assert [step.loss for step in watcher.steps] == pytest.approx(losses, rel=1e-4)
     for name, weight in plain.named_parameters():
         assert torch.allclose(weight, net.get_parameter(name), atol=1e-4), name
 
@@ -86,7 +86,7 @@ def test_the_default_is_right_more_often_than_97_times_in_100(tmp_path):
 
 @pytest.mark.parametrize("n", [1, 2, 64, 65, 66, 128, 129, 130])
 def test_batches_use_every_picture_and_none_stands_alone(n):
-    sizes = [s.stop - s.start for s in slices(n, 64)]
+    sizes = [s.stop - s.start for s in batch_slices(n, 64)]
     assert sum(sizes) == n
     assert n == 1 or 1 not in sizes
     assert all(size <= 65 for size in sizes)
@@ -108,17 +108,17 @@ def test_a_loss_that_is_no_number_stops_at_once_and_names_step_rate_and_layer(tm
 
 
 def test_the_first_bad_layer_is_found():
-    from convscope.training.nonfinite import first_bad_layer  # noqa: PLC0415
+    from convscope.training.nonfinite import first_nonfinite_layer  # noqa: PLC0415
 
     class Log(nn.Module):
         def forward(self, x):
             return x.log()
 
     net = nn.Sequential(nn.Identity(), Log(), nn.ReLU())
-    assert first_bad_layer(net, -torch.ones(1, 1)) == "1"
+    assert first_nonfinite_layer(net, -torch.ones(1, 1)) == "1"
     linear = nn.Linear(2, 2)
     linear.bias.data[0] = float("nan")
-    assert first_bad_layer(nn.Sequential(nn.Identity(), linear), None) == "1.bias"
+    assert first_nonfinite_layer(nn.Sequential(nn.Identity(), linear), None) == "1.bias"
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_early_stopping_ends_after_so_many_epochs_without_a_better_one(tmp_path)
         lr=1e-9,
         warmup_epochs=0.0,
         early_stopping_patience=2,
-        watcher=watcher,
+        callbacks=[watcher],
     ).run
     lines = Run.open(run).read_metrics()
     assert len(lines) < 30
@@ -173,10 +173,10 @@ def test_the_best_weights_are_chosen_by_the_metric(tmp_path, metric):
 
 def test_steps_and_minutes_end_a_training(tmp_path):
     watcher = Notes()
-    convscope.train("digits", out=tmp_path / "steps", steps=33, watcher=watcher)
-    assert watcher.steps[-1]["step"] == 33
+    convscope.train("digits", out=tmp_path / "steps", steps=33, callbacks=[watcher])
+    assert watcher.steps[-1].step == 33
     quick = convscope.train("digits", out=tmp_path / "minutes", max_minutes=0.02)
-    assert Run.open(quick.run).read_state()[0].metadata["counters"]["seconds"] >= 1.2
+    assert Run.open(quick.run).read_state()[0].metadata["state"]["seconds"] >= 1.2
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_clipping_limits_the_norm_of_the_gradient(tmp_path, monkeypatch):
 def test_gray_pictures_feed_a_color_network_and_the_reverse(tmp_path, image_folder):
     watcher = Notes()
     gray = convscope.train(
-        str(image_folder), out=tmp_path / "gray", model="lenet5", epochs=1, watcher=watcher
+        str(image_folder), out=tmp_path / "gray", model="lenet5", epochs=1, callbacks=[watcher]
     )
     assert Run.open(gray.run).read_card().in_channels == 1
     assert any("made gray" in note for note in watcher.notes)

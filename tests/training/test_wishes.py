@@ -11,8 +11,9 @@ import convscope
 from convscope.errors import Interrupted
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live
-from convscope.training.callbacks import live_status as telling
-from convscope.training.executors import eager as stepper
+from convscope.training import trainer
+from convscope.training.callbacks import remote_control
+from convscope.training.executors import base
 from tests.forked import Forked
 from tests.training.small import Act, assert_same_bits, spied_states, train
 
@@ -23,7 +24,7 @@ def test_a_pause_and_a_stop_in_an_evaluation_change_no_bit(
     tmp_path, monkeypatch, undisturbed, step
 ):
     """In the evaluation after epoch 1 or 2, or between two steps."""
-    monkeypatch.setattr(stepper, "EVALUATION_BATCH", 16)
+    monkeypatch.setattr(base, "EVALUATION_BATCH", 16)
     when = "training" if step % 10 else "evaluating"
     wishes = iter(("pause", "resume", "stop"))
 
@@ -69,8 +70,9 @@ def test_the_hours_of_a_pause_are_not_time_of_training(tmp_path, monkeypatch, le
     """One pause between two steps, one in an evaluation."""
     live = Live(tmp_path / "run")
     hours, wishes = Hours(live), iter(["pause"])
-    monkeypatch.setattr(telling, "time", hours)
-    monkeypatch.setattr(stepper, "EVALUATION_BATCH", 16)
+    monkeypatch.setattr(remote_control, "time", hours)
+    monkeypatch.setattr(trainer, "time", hours)
+    monkeypatch.setattr(base, "EVALUATION_BATCH", 16)
 
     def in_evaluation(live, facts):
         for name in itertools.islice(wishes, facts["state"] == "evaluating"):
@@ -78,7 +80,7 @@ def test_the_hours_of_a_pause_are_not_time_of_training(tmp_path, monkeypatch, le
 
     states = spied_states(monkeypatch, in_evaluation)
     watcher = Act((5, lambda: live.request("pause")))
-    train(tmp_path / "run", watcher=watcher, **length)
+    train(tmp_path / "run", callbacks=[watcher], **length)
     assert hours.slept >= 7200
     befores = [one for one, then in itertools.pairwise(states) if then == "paused"]
     assert befores == ["training", "evaluating"]
@@ -93,17 +95,13 @@ def test_the_hours_of_a_pause_are_not_time_of_training(tmp_path, monkeypatch, le
 def test_wishes_that_are_left_or_unknown_are_not_obeyed(tmp_path, monkeypatch, undisturbed):
     out, live = tmp_path / "run", Live(tmp_path / "run")
     with pytest.raises(Interrupted):
-        train(out, watcher=Act((7, lambda: live.request("stop"))))
+        train(out, callbacks=[Act((7, lambda: live.request("stop")))])
     live.request("stop")  # to a training that has ended
     with monkeypatch.context() as patch:  # and even where it could not be deleted
         patch.setattr(Live, "begin", lambda _live: None)
         unknown = {"id": 1, "command": "stop at once"}
-        convscope.resume(
-            out,
-            watcher=Act(
-                (9, lambda: (live.folder / "command.json").write_text(json.dumps(unknown)))
-            ),
-        )
+        leave = (9, lambda: (live.folder / "command.json").write_text(json.dumps(unknown)))
+        convscope.resume(out, callbacks=[Act(leave)])
     assert_same_bits(out, undisturbed)
 
 
@@ -112,7 +110,7 @@ def test_a_save_is_made_when_it_is_wished(tmp_path):
     out, seen = tmp_path / "run", []
     live = Live(out)
     wish = (6, lambda: seen.append(live.request("save")))
-    train(out, watcher=Act(wish, (8, lambda: seen.append(live.read_now()))))
+    train(out, callbacks=[Act(wish, (8, lambda: seen.append(live.read_now())))])
     number, now = seen
     assert now["saved_step"] == 6
     assert now["acknowledged"] == number
@@ -148,7 +146,7 @@ def test_another_process_pauses_goes_on_saves_and_stops(tmp_path, whole):
     paused = until(live, lambda now: now["acknowledged"] == number, process)
     assert paused["state"] == "paused"
     assert paused["saved_step"] == paused["step"]
-    assert Run(out).read_state()[0].metadata["counters"]["step"] == paused["step"]
+    assert Run(out).read_state()[0].metadata["state"]["step"] == paused["step"]
     later = until(live, lambda now: now["updated_at"] > paused["updated_at"] + 0.7, process)
     assert (later["state"], later["step"]) == ("paused", paused["step"])
     live.request("resume")

@@ -1,1 +1,1 @@
-"""What takes part in a training without being the loop."""
+"""What accompanies a training: checkpoints, stopping rules, live status, remote control."""

@@ -1,48 +1,145 @@
-"""Who watches a training: what the loop tells, and to whom."""
+"""How to take part in a training: a callback implements the stages that matter to it."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any
+
+from convscope.errors import ConvscopeError, WorkError
+from convscope.training.events import (
+    CheckpointEvent,
+    EpochEnd,
+    EpochStart,
+    EvaluationBatchEnd,
+    EvaluationStart,
+    ExceptionEvent,
+    FitEnd,
+    FitStart,
+    Message,
+    Progress,
+    RunEnd,
+    RunStart,
+    StepEnd,
+    ValidationEnd,
+)
+from convscope.training.state import TrainState
 
 
-class Watcher(Protocol):
-    """Told of everything as it happens; decides what a person sees of it."""
+class Callback:
+    """Called at every stage of a training, in the order of the list that it stands in.
 
-    def note(self, text: str) -> None:
-        """A sentence that should be read and kept."""
-        ...
+    Implement the stages that you need. `state.stop(reason)` ends the training after the current
+    step. Weights and optimizer are not to be changed, and random numbers not to be drawn from
+    torch's global generator, or the training is no longer reproducible.
+
+        >>> class StopAtLoss(Callback):
+        ...     def on_step_end(self, state, event):
+        ...         if event.loss < 0.01:
+        ...             state.stop("the loss fell below 0.01")
+    """
+
+    def on_message(self, event: Message) -> None:
+        """Something should be read by people."""
+
+    def on_progress(self, event: Progress) -> None:
+        """A download or the decoding of the images has come some way."""
+
+    def on_run_start(self, event: RunStart) -> None:
+        """The run folder exists and the network is built."""
+
+    def on_fit_start(self, state: TrainState, event: FitStart) -> None:
+        """Before the first step."""
+
+    def on_epoch_start(self, state: TrainState, event: EpochStart) -> None:
+        """Before the first step of an epoch."""
+
+    def on_step_end(self, state: TrainState, event: StepEnd) -> None:
+        """After each step."""
+
+    def on_evaluation_start(self, state: TrainState, event: EvaluationStart) -> None:
+        """Before a validation, and before the test."""
+
+    def on_evaluation_batch_end(self, state: TrainState, event: EvaluationBatchEnd) -> None:
+        """After each batch of a validation or of the test."""
+
+    def on_validation_end(self, state: TrainState, event: ValidationEnd) -> None:
+        """After each validation."""
+
+    def on_epoch_end(self, state: TrainState, event: EpochEnd) -> None:
+        """After each epoch and its validation."""
+
+    def on_checkpoint(self, state: TrainState, event: CheckpointEvent) -> None:
+        """The state is saved."""
+
+    def on_fit_end(self, state: TrainState, event: FitEnd) -> None:
+        """After the last step and its validation; not after an exception."""
+
+    def on_exception(self, state: TrainState, event: ExceptionEvent) -> None:
+        """The loop is left by an exception."""
+
+    def on_run_end(self, event: RunEnd) -> None:
+        """The best weights are tested and the report is written."""
+
+
+class CallbackError(WorkError):
+    """A callback raised an exception; the message names its class and stage."""
+
+
+class CallbackList:
+    """Calls, at each stage, the callbacks that implement it.
+
+    Raises CallbackError for what a callback raises that is no ConvscopeError.
+    """
+
+    def __init__(self, callbacks: Iterable[Callback] = ()) -> None:
+        self.callbacks = tuple(callbacks)
+        self._methods = {
+            stage: [
+                (callback, getattr(callback, stage))
+                for callback in self.callbacks
+                if _implements(callback, stage)
+            ]
+            for stage in STAGES
+        }
+
+    def call(self, stage: str, *arguments: Any) -> None:
+        """Call one stage of every callback that implements it."""
+        for callback, method in self._methods[stage]:
+            try:
+                method(*arguments)
+            except ConvscopeError:
+                raise
+            except Exception as error:
+                raise CallbackError(_failure(callback, stage, error)) from error
+
+    def call_exception(self, state: TrainState, error: BaseException) -> None:
+        """`on_exception` of each; what one raises is a note on the error that is raised anyway."""
+        for callback, method in self._methods["on_exception"]:
+            try:
+                method(state, ExceptionEvent(error))
+            except Exception as failure:  # noqa: BLE001 -- the first error is the one to report
+                error.add_note(_failure(callback, "on_exception", failure))
+
+    def message(self, text: str) -> None:
+        """Say something to people."""
+        self.call("on_message", Message(text))
 
     def downloading(self, name: str, done: int, total: int | None) -> None:
-        """How many bytes of a file have come, of how many."""
-        ...
+        """Report how many bytes of a file have come."""
+        self.call("on_progress", Progress("downloading", name, done, total))
 
-    def loading(self, done: int, total: int) -> None:
-        """How many pictures were decoded, of how many."""
-        ...
-
-    def started(self, facts: Mapping[str, Any]) -> None:
-        """Training begins: `step`, `steps` (None where time decides), `epochs`, `epoch`."""
-        ...
-
-    def stepped(self, facts: Mapping[str, Any]) -> None:
-        """One step: `step`, `epoch`, `images`, `loss`, `top1` (both of the epoch so far), `lr`."""
-        ...
-
-    def evaluated(self, line: Mapping[str, Any]) -> None:
-        """One line of metrics.jsonl."""
-        ...
+    def decoding(self, done: int, total: int) -> None:
+        """Report how many images are decoded."""
+        self.call("on_progress", Progress("decoding", "", done, total))
 
 
-class Quiet:
-    """Watches and says nothing."""
+STAGES = tuple(name for name in vars(Callback) if name.startswith("on_"))
+"""The names of all stages, in the order in which they come."""
 
-    def note(self, text: str) -> None: ...
 
-    def downloading(self, name: str, done: int, total: int | None) -> None: ...
+def _implements(callback: Callback, stage: str) -> bool:
+    method = getattr(callback, stage)
+    return getattr(method, "__func__", method) is not getattr(Callback, stage)
 
-    def loading(self, done: int, total: int) -> None: ...
 
-    def started(self, facts: Mapping[str, Any]) -> None: ...
-
-    def stepped(self, facts: Mapping[str, Any]) -> None: ...
-
-    def evaluated(self, line: Mapping[str, Any]) -> None: ...
+def _failure(callback: Callback, stage: str, error: Exception) -> str:
+    name = f"{type(callback).__qualname__}.{stage}".replace("<locals>.", "")
+    return f"The callback {name} raised {type(error).__name__}: {error}."

@@ -1,27 +1,30 @@
-"""Layers that a training holds fixed, and when it lets them go."""
+"""Freezing the first layers, and unfreezing them step by step."""
 
 from torch import nn
 
 from convscope.errors import RequestError, nearest
+from convscope.training.callbacks.base import Callback
+from convscope.training.events import EpochStart
+from convscope.training.state import TrainState
 
 
-class Frozen:
-    """Everything up to and including one layer, in the order in which a network lists its layers.
+class LayerFreezing(Callback):
+    """Freezes everything up to and including one layer, in the order of `named_modules`.
 
-    What is held has no gradient, and computes as it does in evaluation: batch norm keeps its
-    statistics, dropout rests. After every `every` epochs (0: never) one stage more is let go, the
-    last first; a stage is a top-level layer with weights, and what stands behind it without any.
+    Frozen layers have no gradient and compute as in evaluation: batch norm keeps its statistics,
+    dropout is off. After every `every` epochs (0: never) one more stage is unfrozen, the last
+    first; a stage is a top-level layer with weights and the layers without weights behind it.
 
     Attributes:
-        stages: by their names, in their order, the modules of the top-level layers that are held.
+        stages: by name, in order, the modules of the top-level layers that are frozen at first.
 
-    Raises RequestError for a layer that the network has not, and where nothing would be left to
-    train.
+    Raises RequestError for a layer that the network does not have, and where nothing would be left
+    to train.
     """
 
-    def __init__(self, net: nn.Module, last: str | None, *, every: int = 0) -> None:
-        self.net, self.every = net, every
-        self.stages = {} if last is None else _stages(net, last)
+    def __init__(self, network: nn.Module, last: str | None, *, every: int = 0) -> None:
+        self.network, self.every = network, every
+        self.stages = {} if last is None else _stages(network, last)
         self.weights = {
             name: [
                 weight
@@ -31,49 +34,52 @@ class Frozen:
             ]
             for name, modules in self.stages.items()
         }
-        held = {id(weight) for weights in self.weights.values() for weight in weights}
-        trainable = (weight for weight in net.parameters() if weight.requires_grad)
-        if held and all(id(weight) in held for weight in trainable):
+        frozen = {id(weight) for weights in self.weights.values() for weight in weights}
+        trainable = (weight for weight in network.parameters() if weight.requires_grad)
+        if frozen and all(id(weight) in frozen for weight in trainable):
             raise RequestError(
-                f"--freeze {last} would hold every weight and leave nothing to train. Name a layer "
-                "further from the end."
+                f"`freeze={last!r}` would freeze every weight and leave nothing to train. Name an "
+                "earlier layer."
             )
 
-    def held(self, epoch: int) -> list[str]:
-        """The top-level layers that are held, all or in part, in this epoch; the first is 0."""
+    def on_epoch_start(self, state: TrainState, event: EpochStart) -> None:
+        self.apply(state.epoch)
+
+    def frozen_layers(self, epoch: int) -> list[str]:
+        """The top-level layers that are frozen, wholly or in part, in this epoch, from 0."""
         names = list(self.stages)
-        weighted = [name for name in names if self.weights[name]]
-        let_go = epoch // self.every if self.every else 0
-        if not let_go:
+        with_weights = [name for name in names if self.weights[name]]
+        unfrozen = epoch // self.every if self.every else 0
+        if not unfrozen:
             return names
-        kept = weighted[:-let_go]
+        kept = with_weights[:-unfrozen]
         return names[: names.index(kept[-1]) + 1] if kept else []
 
-    def hold(self, epoch: int) -> None:
-        """Put the network in training mode, but for what this epoch holds."""
-        self.net.train()
-        held = self.held(epoch)
+    def apply(self, epoch: int) -> None:
+        """Put the network in training mode, except for what this epoch freezes."""
+        self.network.train()
+        frozen = self.frozen_layers(epoch)
         for name, modules in self.stages.items():
             for weight in self.weights[name]:
-                weight.requires_grad_(name not in held)
-            if name in held:
+                weight.requires_grad_(name not in frozen)
+            if name in frozen:
                 for module in modules:
                     module.eval()
 
 
-def _stages(net: nn.Module, last: str) -> dict[str, list[nn.Module]]:
-    modules = dict[str, nn.Module](net.named_modules())
+def _stages(network: nn.Module, last: str) -> dict[str, list[nn.Module]]:
+    modules = dict[str, nn.Module](network.named_modules())
     del modules[""]
     if last not in modules:
-        top = ", ".join(name for name, _ in net.named_children())
+        top = ", ".join(name for name, _ in network.named_children())
         raise RequestError(
-            f"--freeze names no layer of the network: {last!r}.{nearest(last, modules)} Its layers "
+            f"`freeze` names no layer of the network: {last!r}.{nearest(last, modules)} Its layers "
             f"are {top}."
         )
     names = list(modules)
-    end = max(place for place, name in enumerate(names) if f"{name}.".startswith(f"{last}."))
+    end = max(index for index, name in enumerate(names) if f"{name}.".startswith(f"{last}."))
     stages: dict[str, list[nn.Module]] = {}
     for name in names[: end + 1]:
-        if not last.startswith(f"{name}."):  # a block that is held in part is not held itself
+        if not last.startswith(f"{name}."):  # a block that is frozen in part is not frozen itself
             stages.setdefault(name.partition(".")[0], []).append(modules[name])
     return stages

@@ -1,303 +1,151 @@
-"""What a training tells while it goes, and what it is asked: the writer of the run's `live/`."""
+"""Where a training is, for whoever watches it: `live/now.json`."""
 
-import signal
 import time
 from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
+from convscope.errors import Interrupted
+from convscope.runs.live_files import Live
+from convscope.training.callbacks.base import Callback
+from convscope.training.callbacks.interrupt import StopRequest
+from convscope.training.callbacks.snapshots import printable
+from convscope.training.callbacks.step_recorder import StepRecorder
+from convscope.training.callbacks.throttle import Throttle
+from convscope.training.events import (
+    EvaluationBatchEnd,
+    EvaluationStart,
+    FitStart,
+    RunEnd,
+    RunStart,
+    StepEnd,
+    ValidationEnd,
+)
+from convscope.training.state import TrainState
 
-from convscope.errors import Interrupted, WorkError
-from convscope.evaluation.measure import EvaluationOutputs
-from convscope.runs.folder import Run
-from convscope.runs.live_files import Command, Live
-from convscope.runs.step_history import StepHistory
-from convscope.training.callbacks.base import Watcher
-from convscope.training.callbacks.interrupt import Wish
-from convscope.training.callbacks.layer_stats import IMAGES, SHOWN, Looks
-from convscope.training.callbacks.snapshots import Filters, most_wrong, plain
-from convscope.training.executors.eager import Batch
-from convscope.training.optimizer import head_of
-from convscope.training.state import Counters
+Phase = Literal["training", "paused", "evaluating", "testing", "done", "stopped", "failed"]
 
-if TYPE_CHECKING:
-    from convscope.training.trainer import Training
-
-State = Literal["training", "paused", "evaluating", "testing", "done", "stopped", "failed"]
-
-_POLL = 0.2  # seconds between two looks at what is wished, and at who watches
-_TELL = 0.5  # seconds between two tellings
-_LOOK = 1.0  # seconds between two looks inside
-_SHARE = 0.02  # of the time that looks may take at most, and tellings too
-_NAP = 0.1  # seconds after which a pause hears a signal
-_RECENT = 10  # tellings over which the throughput is taken
-_NOTHING: dict[str, Any] = {
+_SECONDS = 0.5  # between two updates
+_RECENT = 10  # updates over which the throughput is taken
+_INITIAL: dict[str, Any] = {
     "description": "", "step": 0, "steps": None, "epoch": 1, "epochs": None, "batches": 0,
-    "progress": 0.0,
-    "seconds": 0.0, "seconds_left": None, "images_per_second": None, "lr": 0.0, "loss": None,
-    "top1": None, "saved_step": 0, "acknowledged": 0,
+    "progress": 0.0, "seconds": 0.0, "seconds_left": None, "images_per_second": None, "lr": 0.0,
+    "loss": None, "top1": None, "saved_step": 0, "acknowledged": 0,
 }  # fmt: skip
 
 
-class Teller:
-    """Tells where a training is and what it sees, and grants what it is asked.
+class LiveStatus(Callback):
+    """Writes where the training is, every half second and whenever the phase changes.
 
-    What it writes may be lost: no disk that refuses stops the training, and nothing that it does
-    changes a bit of it. It costs a step a few microseconds; every half second a few files; while
-    somebody watches a look inside, which take 2% of the time at most.
+    What it writes may be lost: no disk that refuses it stops the training.
 
     Attributes:
-        wish: what stops the training; a wish of the lab becomes one like a signal's.
+        recorder: the steps, which are written along with the status.
+        phase, message: what the training is doing, and why, in a sentence.
+        acknowledged: the id of the last command that was carried out.
     """
 
-    def __init__(self, run: Run, wish: Wish, watcher: Watcher) -> None:
-        self.run, self.wish, self.watcher = run, wish, watcher
-        self.live = Live(run.path)
-        self.training: Training | None = None
-        self.counters = Counters()
-        self.series = StepHistory()
-        self._facts = dict(_NOTHING)
-        self._state: State = "training"
-        self._sentence = ""
-        self._heard = self._saved = self._told_step = 0
-        self._paused = 0.0  # seconds
-        self._poll_at = self._tell_at = self._look_at = 0.0
-        self._steps: list[tuple[int, float, int, int, float, float]] = []  # since the last telling
-        self._images, self._seconds = 0, 0.0
+    def __init__(self, live: Live, request: StopRequest) -> None:
+        self.live, self.request = live, request
+        self.recorder = StepRecorder(live)
+        self.phase: Phase = "training"
+        self.message = ""
+        self.acknowledged = 0
+        self._values = dict(_INITIAL)
+        self._state: TrainState | None = None
+        self._start: FitStart | None = None
+        self._throttle = Throttle(_SECONDS)
         self._recent = deque[tuple[int, float]](maxlen=_RECENT)
-        self._wrong: tuple[EvaluationOutputs, NDArray[np.int64], int, int] | None = None
 
     @contextmanager
-    def truthful(self) -> Generator["Teller"]:
-        """Tell from here on, and at the end how it came; for who holds the run's lock."""
-        self._facts |= self.live.read_now() or {}
+    def session(self) -> Generator["LiveStatus"]:
+        """Keep the status up to date, at the end with how it came. The run's lock must be held."""
+        self._values |= self.live.read_now() or {}
         self.live.begin()
-        left = self.live.read_command()  # where it could not be deleted
-        self._heard = self._facts["acknowledged"] = left[0] if left else 0
+        left = self.live.read_command()  # one that could not be deleted
+        self.acknowledged = left[0] if left else 0
         try:
             yield self
         except Interrupted:
-            by = " from the lab" if self.wish.lab else ""
-            after = f"after step {self._saved:,}" if self.training else "before it went on"
-            self.end("stopped", f"Stopped{by} {after}; everything is saved.")
+            by = " from the lab" if self.request.from_lab else ""
+            after = f"after step {self._state.saved_step:,}" if self._state else "before resuming"
+            self.write("stopped", f"Stopped{by} {after}; everything is saved.")
             raise
         except KeyboardInterrupt:
-            after = f"after step {self._saved:,}" if self.training else "before"
-            self.end("stopped", f"Stopped at once; the state {after} is saved.")
+            after = f"after step {self._state.saved_step:,}" if self._state else "before"
+            self.write("stopped", f"Stopped at once; the state {after} is saved.")
             raise
         except Exception as error:
-            told = str(error) or type(error).__name__
-            self.end("failed", plain(told.replace(str(self.run.path), self.run.path.name)))
+            message = str(error) or type(error).__name__
+            path = self.live.path
+            self.write("failed", printable(message.replace(str(path), path.name)))
             raise
 
-    def begin(self, training: "Training") -> None:
-        """Go on with what was told before the step at which the training is."""
-        self.training, self.counters, step = training, training.counters, training.counters.step
-        self._saved = step
-        self.series = self.live.read_step_history() or self.series
-        self.filters = Filters(training.net, self.live.read_snapshot("filters"), step=step)
-        self.looks: Looks | None = Looks(training.net, self.live.read_snapshot("look"), step=step)
-        self._say("training")
+    def on_run_start(self, event: RunStart) -> None:
+        self._values["description"] = printable(event.description)
 
-    def end(self, state: Literal["done", "stopped", "failed"], sentence: str) -> None:
-        """Tell the last words."""
-        if self.training is not None:
-            self.filters.take(self.counters.step)
-        self._say(state, sentence)
+    def on_fit_start(self, state: TrainState, event: FitStart) -> None:
+        self._state, self._start = state, event
+        self.write("training")
 
-    @contextmanager
-    def busy(self, state: Literal["evaluating", "testing"], images: int) -> Generator[None]:
-        """Tell that the network is measured now on so many images."""
-        self._say(state, f"Testing the best weights on {images:,} images." * (state == "testing"))
-        yield
-        if state == "evaluating":
-            self._say("training")
+    def on_step_end(self, state: TrainState, event: StepEnd) -> None:
+        self.update()
 
-    def clock(self) -> float:
-        """Seconds that go on except in a pause."""
-        return time.perf_counter() - self._paused
+    def on_evaluation_start(self, state: TrainState, event: EvaluationStart) -> None:
+        if event.split == "test":
+            self.write("testing", f"Testing the best weights on {event.num_images:,} images.")
+        else:
+            self.write("evaluating")
 
-    def stepped(
-        self,
-        batch: Batch,
-        *,
-        loss: float,
-        hits: int,
-        rate: float,
-        seconds: float,
-    ) -> None:
-        """A step was made."""
-        step = self.counters.step
-        self._steps.append(
-            (step, loss, hits, len(batch.indices), rate, seconds)
-        )  # all that each costs
-        if step >= self.filters.due:
-            self.filters.take(step)
-        if time.monotonic() >= self._poll_at:
-            self.tick()
-            if self.looks and time.monotonic() >= self._look_at and self.live.is_watched():
-                self._look(self.looks, batch.indices, batch.see(), rate)
+    def on_evaluation_batch_end(self, state: TrainState, event: EvaluationBatchEnd) -> None:
+        self.update()
 
-    def tick(self) -> None:
-        """Hear what is wished, and tell where the training is; both where it is time."""
-        now = time.monotonic()
-        if now < self._poll_at:
-            return
-        self._poll_at = now + _POLL
-        self._hear()
-        if time.monotonic() >= self._tell_at:
-            self._tell()
+    def on_validation_end(self, state: TrainState, event: ValidationEnd) -> None:
+        self.write("training")
 
-    def saving(self) -> None:
-        """Before a state is saved: what was told of the steps before it must not be missing."""
-        self._tell_series()
+    def on_run_end(self, event: RunEnd) -> None:
+        test = event.test
+        right = f"{test.num_correct:,} of {test.num_images:,} images"
+        self.write("done", f"Test accuracy {test.top1:.2%} ({right}).")
 
-    def saved(self, step: int) -> None:
-        """The state after a step was saved."""
-        self._saved = step
+    def update(self) -> None:
+        """Write the status if it is due."""
+        if self._throttle.is_due():
+            self.write(self.phase, self.message)
 
-    def evaluated(self, measured: EvaluationOutputs, indices: NDArray[np.int64]) -> None:
-        """The validation images at `indices` were measured; their epoch is not over yet."""
-        counters = self.counters
-        self._wrong = (measured, indices, counters.step, counters.epoch + 1)
-        self.filters.take(counters.step)
-
-    def _training(self) -> "Training":
-        if self.training is None:
-            raise RuntimeError("a teller tells after begin()")
-        return self.training
-
-    def _hear(self) -> None:
-        """Grant the latest wish, once."""
-        wish = self.live.read_command()
-        if wish is None or wish[0] == self._heard:
-            return
-        self._heard, name = wish
-        self._grant(name)
-
-    def _grant(self, name: Command) -> None:
-        match name:
-            case "stop":
-                self.wish.signal, self.wish.lab = signal.SIGTERM, True
-            case "save":
-                self._training().save()
-            case "pause" if self._state != "paused":
-                self._pause()
-            case "resume" if self._state == "paused":
-                self._state, self._sentence = "training", ""
-            case _:
-                pass
-        self._tell()
-
-    def _pause(self) -> None:
-        """Wait, with everything saved, until it is to go on or to stop."""
-        before, sentence = self._state, self._sentence
-        began = time.perf_counter()
-        self._training().save()
-        step = f"{self.counters.step:,}"
-        self._say("paused", f"Paused after step {step}; everything is saved.")
-        self.watcher.note(f"Paused from the lab after step {step}.")
-        while self._state == "paused" and not self.wish:
-            time.sleep(_NAP)
-            self.tick()
-        self._paused += time.perf_counter() - began
-        self._state, self._sentence = before, sentence
-        if not self.wish:
-            self.watcher.note("Going on.")
-
-    def _say(self, state: State, sentence: str = "") -> None:
-        self._state, self._sentence = state, sentence
-        self._tell()
-
-    def _tell(self) -> None:
-        """Write what is new, where the training is last."""
+    def write(self, phase: Phase, message: str = "") -> None:
+        """Write the status at once."""
         began = time.monotonic()
-        if self.training is not None:
-            self._tell_series()
-            self._facts |= self._where(self.training)
-            if self.filters.layer and self.filters.changed:
-                self.live.write_snapshot("filters", self.filters.stored())
-            self._tell_wrong(self.training)
-        told = {"state": self._state, "message": self._sentence, "acknowledged": self._heard}
-        self.live.write_now({**self._facts, **told})
-        self._tell_at = _next(began, _TELL)
+        self.phase, self.message = phase, message
+        if self._state is not None and self._start is not None:
+            self.recorder.flush()
+            self._values |= self._position(self._state, self._start)
+        status = {"state": phase, "message": message, "acknowledged": self.acknowledged}
+        self.live.write_now({**self._values, **status})
+        self._throttle.done(began)
 
-    def _tell_series(self) -> None:
-        for step, loss, hits, images, rate, seconds in self._steps:
-            self.series.add(
-                step, loss=loss, num_correct=hits, num_images=images, lr=rate, seconds=seconds
-            )
-            self._images += images
-            self._seconds += seconds
-            self._facts["lr"] = rate
-        self._steps.clear()
-        if self._told_step != self.series.last:
-            self._told_step = self.series.last
-            self.live.write_step_history(self.series)
-
-    def _where(self, training: "Training") -> dict[str, Any]:
-        counters, progress = self.counters, training.progress()
-        self._recent.append((self._images, self._seconds))
-        images, seconds = self._images - self._recent[0][0], self._seconds - self._recent[0][1]
-        left = counters.seconds * (1 - progress) / progress if progress else None
-        facts = {
-            "description": plain(training.told),
-            "step": counters.step,
-            "steps": training.steps,
-            "epoch": counters.epoch + (not counters.done),
-            "epochs": training.steps and -(-training.steps // training.batches),
-            "batches": training.batches,
+    def _position(self, state: TrainState, start: FitStart) -> dict[str, Any]:
+        recorder, steps = self.recorder, start.limits.steps
+        progress = start.limits.progress(state)
+        self._recent.append((recorder.num_images, recorder.seconds))
+        images = recorder.num_images - self._recent[0][0]
+        seconds = recorder.seconds - self._recent[0][1]
+        values = {
+            "step": state.step,
+            "steps": steps,
+            "epoch": state.epoch + (not state.done),
+            "epochs": steps and -(-steps // start.batches_per_epoch),
+            "batches": start.batches_per_epoch,
             "progress": progress,
-            "seconds": counters.seconds,
-            "seconds_left": left,
-            "saved_step": self._saved,
+            "seconds": state.seconds,
+            "seconds_left": state.seconds * (1 - progress) / progress if progress else None,
+            "saved_step": state.saved_step,
         }
+        if recorder.num_images:
+            values["lr"] = recorder.lr
         if seconds:
-            facts["images_per_second"] = images / seconds
-        if seen := counters.seen:
-            facts |= {"loss": counters.loss_sum / seen, "top1": counters.hits / seen}
-        return facts
-
-    def _tell_wrong(self, training: "Training") -> None:
-        if self._wrong is None:
-            return
-        measured, indices, step, epoch = self._wrong
-        self._wrong = None
-        try:
-            worst = most_wrong(measured, indices, training.loaded, step=step, epoch=epoch)
-        except WorkError:  # a file is gone; the next epoch will say so
-            return
-        self.live.write_snapshot("wrong", worst)
-
-    def _look(self, looks: Looks, indices: NDArray[np.int64], pixels: Tensor, rate: float) -> None:
-        training, began = self._training(), time.monotonic()
-        settings, head = training.settings, head_of(training.net)
-
-        def rate_of(layer: str) -> float:
-            return rate if layer == head else rate * settings.backbone_lr_scale
-
-        labels = training.loaded.dataset.labels[indices[:SHOWN]]
-        try:
-            seen = looks.look(
-                training.images(pixels[:IMAGES]),
-                pixels[:SHOWN],
-                [plain(training.card.classes[label]) for label in labels],
-                step=self.counters.step,
-                rate=rate_of if settings.optimizer == "sgd" else None,
-            )
-        except Exception as error:  # noqa: BLE001 -- no look is worth a training
-            self.looks = None
-            self.watcher.note(f"The lab cannot look inside this network: {plain(str(error))}")
-            return
-        self.live.write_snapshot("look", seen)
-        self._look_at = _next(began, _LOOK)
-
-
-def _next(began: float, gap: float) -> float:
-    """When to do again what began then, so that it takes no more than its share of the time."""
-    now = time.monotonic()
-    return now + max(gap, (now - began) / _SHARE)
+            values["images_per_second"] = images / seconds
+        if state.num_examples:
+            values |= {"loss": state.mean_loss, "top1": state.accuracy}
+        return values

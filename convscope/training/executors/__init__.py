@@ -1,1 +1,1 @@
-"""Who computes the steps of a training."""
+"""What computes the steps of a training: PyTorch, or the compiled engine for small networks."""

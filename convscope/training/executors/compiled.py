@@ -1,302 +1,177 @@
-"""Steps by the engine for small networks, where it covers a network and is faster than PyTorch."""
+"""Steps by the compiled engine for small networks on CPUs."""
 
-import copy
 import math
-import time
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from convscope.data.augment import moves
 from convscope.data.loading import MemoryBatchSource
 from convscope.data.normalize import scale_and_shift
 from convscope.device import free_memory
-from convscope.errors import RequestError
+from convscope.lanes.engine import Engine
 from convscope.lanes.images import Images
-from convscope.training.batches import augmented, orders_from
-from convscope.training.config import decided
-from convscope.training.executors.eager import EVALUATION_BATCH, Batch, Stepper, TorchStepper
+from convscope.lanes.step import Rule
+from convscope.training.batches import Augmentation, Batch
+from convscope.training.config import TrainConfig
+from convscope.training.executors import base
+from convscope.training.executors.base import ExecutorName, Inputs
+from convscope.training.loss import CrossEntropy
+from convscope.training.nonfinite import nonfinite_error
 from convscope.training.optimizer import Optimizer, head_of
-
-if TYPE_CHECKING:
-    from convscope.lanes.engine import Engine
-    from convscope.training.trainer import Training
-
-_TRIED = 0.15  # seconds in which both are timed
-_TURNS = 4  # steps that each makes at least
+from convscope.training.state import TrainState
 
 
-class LanesStepper:
-    """Steps by the engine: the network's weights and the optimizer's momenta live in its memory.
+class CompiledExecutor:
+    """Steps by the engine: the network's weights and the optimizer's state live in its memory.
 
     Images that are in memory are read where they lie, cropped and mirrored on the way.
+
+    Raises Unsupported for a network that the engine does not cover.
     """
 
-    name: Literal["torch", "lanes"] = "lanes"
+    name: ExecutorName = "lanes"
 
-    def __init__(self, training: "Training", engine: "Engine") -> None:
-        settings = training.settings
-        self.engine = engine
-        self.scales = torch.stack(scale_and_shift(training.card), 1).contiguous().numpy()
-        self.weights = None if training.weights is None else training.weights.numpy()
-        self.padded = _padded(training, engine.row)
-        self._share(training)
-        for name, piece in engine.gradients().items():
-            training.net.get_parameter(name).grad = piece
-        head = head_of(training.net)
-        for name, piece in engine.state_views(engine.shares).items():
-            piece.fill_(1.0 if name.rpartition(".")[0] == head else settings.backbone_lr_scale)
-
-    def _share(self, training: "Training") -> None:
-        """The optimizer's state moves into the engine's memory, as it is."""
-        state = training.optimizer.state
-        held = (
-            ("momentum_buffer",)
-            if training.settings.optimizer == "sgd"
-            else ("exp_avg", "exp_avg_sq")
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: Optimizer,
+        inputs: Inputs,
+        criterion: CrossEntropy,
+        augmentation: Augmentation,
+        config: TrainConfig,
+    ) -> None:
+        self.network, self.optimizer, self.inputs = network, optimizer, inputs
+        self.criterion, self.augmentation, self.config = criterion, augmentation, config
+        card = inputs.card
+        rule = Rule(
+            config.optimizer,
+            clips=bool(config.clip_grad_norm),
+            shares=config.backbone_lr_scale != 1,
         )
-        for name, flat in zip(held, (self.engine.first, self.engine.second), strict=False):
-            for place, piece in enumerate(self.engine.state_views(flat).values()):
-                piece.copy_(state[name][place])
-                state[name][place] = piece
+        row = row_bytes(inputs, augmentation, config.cache_fraction)
+        self.engine = Engine(network, (card.in_channels, *card.input_size), rule=rule, row=row)
+        self._scales = torch.stack(scale_and_shift(card), 1).contiguous().numpy()
+        weights = criterion.weights
+        self._class_weights = None if weights is None else weights.numpy()
+        self._padded = _padded_images(inputs, augmentation, row)
+        self._adopt_optimizer_state()
+        for name, gradient in self.engine.gradients().items():
+            network.get_parameter(name).grad = gradient
+        head = head_of(network)
+        for name, scale in self.engine.state_views(self.engine.shares).items():
+            scale.fill_(1.0 if name.rpartition(".")[0] == head else config.backbone_lr_scale)
 
-    def batches(self, training: "Training") -> Iterator[Batch]:
-        if self.padded is None:
-            yield from TorchStepper().batches(training)
-            return
-        counters, settings = training.counters, training.settings
-        feed, epoch = training.loaded.batch_source, counters.epoch
+    def _adopt_optimizer_state(self) -> None:
+        """Move the optimizer's state into the engine's memory, unchanged."""
+        state = self.optimizer.state
+        names = (
+            ("momentum_buffer",) if self.config.optimizer == "sgd" else ("exp_avg", "exp_avg_sq")
+        )
+        for name, flat in zip(names, (self.engine.first, self.engine.second), strict=False):
+            for index, view in enumerate(self.engine.state_views(flat).values()):
+                view.copy_(state[name][index])
+                state[name][index] = view
 
-        def see(indices: NDArray[np.int64]) -> Tensor:
-            [pixels] = feed.batches([indices])
-            return augmented(pixels, indices, settings, epoch=epoch)
-
-        for indices in orders_from(counters.batch, training.loaded, settings, epoch=epoch):
-            yield Batch(indices, lambda indices=indices: see(indices))
-
-    def step(self, training: "Training", batch: Batch, rate: float) -> tuple[float, int]:
-        settings, counters = training.settings, training.counters
-        number = counters.step + 1
-        loss, hits = self.engine.step(
-            self._images(training, batch),
-            training.loaded.dataset.labels[batch.indices].astype(np.int64),
-            scales=self.scales,
-            rate=rate,
-            momentum=settings.momentum,
-            decay=settings.weight_decay,
-            smoothing=settings.label_smoothing,
-            weights=self.weights,
-            clip=settings.clip_grad_norm,
+    def step(self, state: TrainState, batch: Batch, lr: float) -> tuple[float, int]:
+        config, number = self.config, state.step + 1
+        loss, num_correct = self.engine.step(
+            self._images(batch),
+            batch.labels.astype(np.int64),
+            scales=self._scales,
+            rate=lr,
+            momentum=config.momentum,
+            decay=config.weight_decay,
+            smoothing=config.label_smoothing,
+            weights=self._class_weights,
+            clip=config.clip_grad_norm,
             number=number,
-            dice=_dice(settings.seed, number) if self.engine.drops else 0,
+            dice=_step_seed(config.seed, number) if self.engine.drops else 0,
         )
         if not math.isfinite(loss):
-            training.refuse(f"The loss became {loss}", rate, training.images(batch.see()))
-        for counted in training.optimizer.state.get("step", ()):
-            counted.fill_(number)
-        return loss, hits
+            images = self.inputs.normalized(batch.pixels)
+            raise nonfinite_error(f"The loss is {loss}", self.network, images, state=state, lr=lr)
+        for count in self.optimizer.state.get("step", ()):
+            count.fill_(number)
+        return loss, num_correct
 
-    def logits(
-        self, training: "Training", indices: NDArray[np.int64], tick: Callable[[int], None]
-    ) -> Tensor:
-        height, width = training.card.input_size
-        found = [torch.empty(0, self.engine.classes)]
-        for pixels, places in self._seen(training, indices):
-            _, tall, wide, channels = pixels.shape
-            corner = (tall - height) // 2 * wide + (wide - width) // 2
-            first = (places * tall * wide + corner) * channels
-            images = Images(pixels, first, np.full(len(places), channels, np.int64))
-            logits = self.engine.logits(images, scales=self.scales)
-            found.append(torch.from_numpy(logits))
-            tick(len(places))
-        return torch.cat(found)
+    def logits(self, indices: NDArray[np.int64], on_batch: Callable[[int], None]) -> Tensor:
+        height, width = self.inputs.card.input_size
+        logits = [torch.empty(0, self.engine.classes)]
+        for pixels, rows in self._evaluation_batches(indices):
+            _, padded_height, padded_width, channels = pixels.shape
+            corner = (padded_height - height) // 2 * padded_width + (padded_width - width) // 2
+            first = (rows * padded_height * padded_width + corner) * channels
+            images = Images(pixels, first, np.full(len(rows), channels, np.int64))
+            logits.append(torch.from_numpy(self.engine.logits(images, scales=self._scales)))
+            on_batch(len(rows))
+        return torch.cat(logits)
 
-    def _seen(
-        self, training: "Training", indices: NDArray[np.int64]
+    def _evaluation_batches(
+        self, indices: NDArray[np.int64]
     ) -> Iterator[tuple[Tensor, NDArray[np.int64]]]:
-        """Batch by batch where pictures lie, and which they are there."""
-        size = EVALUATION_BATCH
-        batches = [indices[first : first + size] for first in range(0, len(indices), size)]
-        if self.padded is not None:
-            yield from ((self.padded, batch) for batch in batches)
+        """For each batch, a tensor of images and the rows of it that belong to the batch."""
+        size = base.EVALUATION_BATCH
+        batches = [indices[start : start + size] for start in range(0, len(indices), size)]
+        if self._padded is not None:
+            yield from ((self._padded, batch) for batch in batches)
             return
-        for pixels in training.loaded.batch_source.batches(batches):
+        for pixels in self.inputs.batch_source.batches(batches):
             yield pixels.contiguous(), np.arange(len(pixels), dtype=np.int64)
 
-    def _images(self, training: "Training", batch: Batch) -> Images:
-        """Where each image's first pixel lies, and the way to the next."""
-        count = len(batch.indices)
-        if self.padded is None:
-            pixels = batch.see().contiguous()
+    def _images(self, batch: Batch) -> Images:
+        """Where each image's first pixel lies, and the step to the next one."""
+        if self._padded is None:
+            pixels = batch.pixels.contiguous()
             size, channels = pixels[0].numel(), pixels.shape[3]
-            first = size * np.arange(count, dtype=np.int64)
-            return Images(pixels, first, np.full(count, channels, np.int64))
-        settings = training.settings
-        _, height, width, channels = self.padded.shape
-        cut, flip = moves(
+            first = size * np.arange(len(batch), dtype=np.int64)
+            return Images(pixels, first, np.full(len(batch), channels, np.int64))
+        augmentation = self.augmentation
+        _, height, width, channels = self._padded.shape
+        corner, flip = moves(
             batch.indices,
-            kind=settings.augment,
-            padding=decided(settings.crop_padding),
-            seed=settings.seed,
-            epoch=training.counters.epoch,
+            kind=augmentation.kind,
+            padding=augmentation.padding,
+            seed=augmentation.seed,
+            epoch=batch.epoch,
         )
-        across = cut[:, 1] + np.where(flip, training.card.input_size[1] - 1, 0)
-        first = ((batch.indices * height + cut[:, 0]) * width + across) * channels
+        column = corner[:, 1] + np.where(flip, self.inputs.card.input_size[1] - 1, 0)
+        first = ((batch.indices * height + corner[:, 0]) * width + column) * channels
         steps = np.where(flip, -channels, channels).astype(np.int64)
-        return Images(self.padded, first, steps)
+        return Images(self._padded, first, steps)
 
 
-def _padded(training: "Training", row: int) -> Tensor | None:
-    """All images in memory, with their borders of black; None where they are read otherwise."""
-    feed, card = training.loaded.batch_source, training.card
-    if not isinstance(feed, MemoryBatchSource):
+def _padded_images(inputs: Inputs, augmentation: Augmentation, row: int) -> Tensor | None:
+    """All images in memory with a black border; None where they are read batch by batch."""
+    source, card = inputs.batch_source, inputs.card
+    if not isinstance(source, MemoryBatchSource):
         return None
     if row == card.input_size[1] * card.in_channels:
-        return feed.pixels.contiguous() if training.settings.augment == "none" else None
-    n, height, width, channels = feed.pixels.shape
-    padding = decided(training.settings.crop_padding)
-    padded = feed.pixels.new_zeros(n, height + 2 * padding, width + 2 * padding, channels)
-    padded[:, padding : padding + height, padding : padding + width] = feed.pixels
+        return source.pixels.contiguous() if augmentation.kind == "none" else None
+    n, height, width, channels = source.pixels.shape
+    padding = augmentation.padding
+    padded = source.pixels.new_zeros(n, height + 2 * padding, width + 2 * padding, channels)
+    padded[:, padding : padding + height, padding : padding + width] = source.pixels
     return padded
 
 
-def row_of(training: "Training") -> int:
+def row_bytes(inputs: Inputs, augmentation: Augmentation, cache_fraction: float) -> int:
     """Bytes from one row of an image to the next, as the engine will read them."""
-    card, feed = training.card, training.loaded.batch_source
+    card, source = inputs.card, inputs.batch_source
     height, width = card.input_size
-    settings = training.settings
-    padding = 0 if settings.augment == "none" else decided(settings.crop_padding)
-    if not isinstance(feed, MemoryBatchSource):
+    padding = 0 if augmentation.kind == "none" else augmentation.padding
+    if not isinstance(source, MemoryBatchSource):
         return width * card.in_channels
-    tall, wide = height + 2 * padding, width + 2 * padding
-    more = len(feed.pixels) * tall * wide * card.in_channels
-    if padding and more > training.settings.cache_fraction * free_memory():
+    padded_height, padded_width = height + 2 * padding, width + 2 * padding
+    needed = len(source.pixels) * padded_height * padded_width * card.in_channels
+    if padding and needed > cache_fraction * free_memory():
         return width * card.in_channels
-    return wide * card.in_channels
+    return padded_width * card.in_channels
 
 
-def _dice(seed: int, step: int) -> int:
-    """A number of 31 bits for what is random in a step."""
+def _step_seed(seed: int, step: int) -> int:
+    """The seed, of 31 bits, of what is random in a step."""
     return int(np.random.SeedSequence([seed, step]).generate_state(1)[0]) & 0x7FFFFFFF
-
-
-def choose_stepper(training: "Training") -> Stepper:
-    """Who makes the steps, as `--engine` says; the watcher is told what was chosen, and why.
-
-    A training that goes on keeps the engine that it began with, where it can be had. Raises
-    RequestError where lanes were asked for and cannot be had.
-    """
-    settings, begun = training.settings, training.counters.engine
-    wished = begun or settings.engine
-    if wished == "torch":
-        return TorchStepper()
-    reason = _hindrance(training)
-    if reason:
-        if settings.engine == "lanes" and not begun:
-            raise RequestError(
-                f"--engine lanes cannot train this, because {reason}. Choose --engine torch."
-            )
-        if begun:
-            training.watcher.note(f"Not bit-identical to an unbroken run: {reason}.")
-        elif reason not in _EXPECTED:
-            training.watcher.note(f"PyTorch computes the steps, because {reason}.")
-        return TorchStepper()
-    if wished == "auto":
-        ours, theirs = _timed(training)
-        if ours >= theirs:
-            training.watcher.note(
-                f"PyTorch computes the steps: it takes {theirs:.1f} ms for one, the compiled "
-                f"engine {ours:.1f} ms."
-            )
-            return TorchStepper()
-        training.watcher.note(
-            f"Compiled for this processor: a step takes {ours:.1f} ms, PyTorch's {theirs:.1f} ms, "
-            f"{theirs / ours:.1f} times as long (--engine torch turns this off)."
-        )
-    return _lanes(training)
-
-
-_EXPECTED = ("it computes on cuda", "it computes on mps", "torch.compile was asked for")
-_MISSING = "llvmlite is not installed (`pip install 'convscope[lanes]'`)"
-_MOST = 2_000_000  # weights of a network that is compiled
-_MULTIPLIED = 60_000_000  # multiply-adds for an image
-
-
-def _hindrance(training: "Training") -> str:
-    """Why the engine cannot train this network, in words that follow "because"; else empty."""
-    settings, net = training.settings, training.net
-    reasons = (
-        (training.device.type != "cpu", f"it computes on {training.device.type}"),
-        (settings.compile, "torch.compile was asked for"),
-        (settings.freeze is not None, "layers are held by --freeze"),
-        (training.card.output == "probabilities", "the network ends in softmax"),
-        (find_spec("llvmlite") is None, _MISSING),
-    )
-    for holds, reason in reasons:
-        if holds:
-            return reason
-    weights = sum(weight.numel() for weight in net.parameters())
-    if weights > _MOST:
-        return f"it has {weights:,} weights and the compiled engine is for small networks"
-    from convscope.lanes.frontend import Unsupported, read_network  # noqa: PLC0415 -- of an extra
-
-    card = training.card
-    try:
-        nodes = read_network(net, (card.in_channels, *card.input_size))
-    except Unsupported as error:
-        return str(error)
-    work = sum(node.multiply_adds for node in nodes)
-    if work > _MULTIPLIED:
-        return f"it takes {work:,} multiply-adds and the compiled engine is for small networks"
-    return ""
-
-
-def _lanes(training: "Training") -> LanesStepper:
-    from convscope.lanes.engine import Engine  # noqa: PLC0415
-    from convscope.lanes.step import Rule  # noqa: PLC0415
-
-    settings, card = training.settings, training.card
-    rule = Rule(
-        settings.optimizer,
-        clips=bool(settings.clip_grad_norm),
-        shares=settings.backbone_lr_scale != 1,
-    )
-    engine = Engine(
-        training.net, (card.in_channels, *card.input_size), rule=rule, row=row_of(training)
-    )
-    return LanesStepper(training, engine)
-
-
-def _timed(training: "Training") -> tuple[float, float]:
-    """Milliseconds of a step by the engine and by PyTorch, on copies that are thrown away."""
-    ours, theirs = (_trial(training) for _ in range(2))
-    with torch.random.fork_rng():
-        steppers = ((ours, _lanes(ours)), (theirs, TorchStepper()))
-        batches = [next(stepper.batches(trial)) for trial, stepper in steppers]
-        best = [math.inf, math.inf]
-        began = time.perf_counter()
-        turn = 0
-        while turn < _TURNS or time.perf_counter() - began < _TRIED:
-            for place, (trial, stepper) in enumerate(steppers):
-                begun = time.perf_counter()
-                stepper.step(trial, batches[place], 0.0)
-                spent = 1000 * (time.perf_counter() - begun)
-                if turn:  # the first prepares
-                    best[place] = min(best[place], spent)
-            turn += 1
-    return best[0], best[1]
-
-
-def _trial(training: "Training") -> "Training":
-    """The training with a network, an optimizer and counters of its own."""
-    trial = copy.copy(training)
-    trial.net = copy.deepcopy(training.net).train()
-    trial.forward = trial.net
-    trial.optimizer = Optimizer(trial.net, training.settings)
-    trial.counters = copy.copy(training.counters)
-    return trial

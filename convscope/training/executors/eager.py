@@ -1,107 +1,85 @@
-"""Who computes a step: PyTorch, or the engine that compiles small networks for the processor."""
+"""Steps by PyTorch."""
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Callable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convscope.evaluation.measure import compute_logits
-from convscope.training.batches import batches_from
-from convscope.training.config import decided
-from convscope.training.loss import loss_and_logits
-from convscope.training.nonfinite import explained
-
-if TYPE_CHECKING:
-    from convscope.training.trainer import Training
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The images at `indices`; `see()` gives their bytes (n, h, w, c) as the network gets them."""
-
-    indices: NDArray[np.int64]
-    see: Callable[[], Tensor]
+from convscope.training.batches import Batch
+from convscope.training.executors import base
+from convscope.training.executors.base import ExecutorName, Inputs
+from convscope.training.loss import CrossEntropy
+from convscope.training.nonfinite import explained, nonfinite_error
+from convscope.training.optimizer import Optimizer
+from convscope.training.state import TrainState
 
 
-class Stepper(Protocol):
-    """Makes the steps of a training."""
+class EagerExecutor:
+    """Steps by PyTorch's autograd, through torch.compile where that is asked for.
 
-    name: Literal["torch", "lanes"]
+    Args:
+        network: on the device of `inputs`.
+        clip_grad_norm: largest norm of all gradients together; 0 for no limit.
+    """
 
-    def batches(self, training: "Training") -> Iterator[Batch]:
-        """The batches of the epoch, from where the training is."""
-        ...
+    name: ExecutorName = "torch"
 
-    def step(self, training: "Training", batch: Batch, rate: float) -> tuple[float, int]:
-        """One step; the batch's mean loss, and how many it had right before the step."""
-        ...
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: Optimizer,
+        inputs: Inputs,
+        criterion: CrossEntropy,
+        *,
+        clip_grad_norm: float = 0.0,
+        compile: bool = False,  # noqa: A002 -- torch's word
+    ) -> None:
+        self.network, self.optimizer = network, optimizer
+        self.inputs, self.criterion = inputs, criterion
+        self.clip_grad_norm = clip_grad_norm
+        self.forward = torch.compile(network) if compile else network
 
-    def logits(
-        self, training: "Training", indices: NDArray[np.int64], tick: Callable[[int], None]
-    ) -> Tensor:
-        """What the network answers to some pictures, as `compute_logits`."""
-        ...
-
-
-EVALUATION_BATCH = 256
-
-
-class TorchStepper:
-    """Steps by PyTorch's autograd, compiled where that was asked for."""
-
-    name: Literal["torch", "lanes"] = "torch"
-
-    def batches(self, training: "Training") -> Iterator[Batch]:
-        counters = training.counters
-        coming = batches_from(
-            counters.batch,
-            training.loaded,
-            training.settings,
-            epoch=counters.epoch,
-        )
-        for indices, pixels in coming:
-            yield Batch(indices, lambda pixels=pixels: pixels)
-
-    def step(self, training: "Training", batch: Batch, rate: float) -> tuple[float, int]:
-        targets = training.labels[batch.indices].to(training.device)
-        settings = training.settings
+    def step(self, state: TrainState, batch: Batch, lr: float) -> tuple[float, int]:
+        targets = torch.from_numpy(batch.labels).to(self.inputs.device)
         try:
-            images = training.images(batch.see())
-            loss, logits = loss_and_logits(
-                training.forward(images),
-                targets,
-                training.card,
-                weights=training.weights,
-                smoothing=settings.label_smoothing,
-            )
+            images = self.inputs.normalized(batch.pixels)
+            loss, logits = self.criterion(self.forward(images), targets)
             value = loss.item()
             if not math.isfinite(value):
-                training.refuse(f"The loss became {value}", rate, images)
-            training.optimizer.forget_gradients()
+                raise nonfinite_error(
+                    f"The loss is {value}", self.network, images, state=state, lr=lr
+                )
+            self.optimizer.zero_grad()
             loss.backward()
-            if settings.clip_grad_norm:
-                nn.utils.clip_grad_norm_(training.net.parameters(), settings.clip_grad_norm)
-            training.optimizer.step(rate)
+            if self.clip_grad_norm:
+                nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_grad_norm)
+            self.optimizer.step(lr)
         except (RuntimeError, MemoryError) as error:
-            raise explained(
-                error, decided(training.settings.batch_size), training.run.path
-            ) from error
+            raise explained(error, len(batch)) from error
         return value, int((logits.detach().argmax(1) == targets).sum())
 
-    def logits(
-        self, training: "Training", indices: NDArray[np.int64], tick: Callable[[int], None]
-    ) -> Tensor:
-        return compute_logits(
-            training.net,
-            training.loaded.batch_source,
-            indices,
-            training.card,
-            batch_size=EVALUATION_BATCH,
-            device=training.device,
-            channels_last=training.channels_last,
-            on_progress=tick,
-        )
+    def logits(self, indices: NDArray[np.int64], on_batch: Callable[[int], None]) -> Tensor:
+        return torch_logits(self.network, self.inputs, indices, on_batch)
+
+
+def torch_logits(
+    network: nn.Module,
+    inputs: Inputs,
+    indices: NDArray[np.int64],
+    on_batch: Callable[[int], None],
+) -> Tensor:
+    """The logits (n, classes) of some images by PyTorch, as `Executor.logits`."""
+    return compute_logits(
+        network,
+        inputs.batch_source,
+        indices,
+        inputs.card,
+        batch_size=base.EVALUATION_BATCH,
+        device=inputs.device,
+        channels_last=inputs.channels_last,
+        on_progress=on_batch,
+    )

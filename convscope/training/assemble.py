@@ -1,0 +1,212 @@
+"""Putting a trainer together: from data, a network and settings to everything that `fit` needs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from convscope.card import Card
+from convscope.data.loading import LoadedDataset
+from convscope.evaluation.measure import compute_metrics
+from convscope.runs.folder import Run
+from convscope.runs.live_files import Live
+from convscope.runs.tensor_file import TensorFile
+from convscope.training.batches import Augmentation, TrainingBatches
+from convscope.training.callbacks.base import Callback, CallbackList
+from convscope.training.callbacks.best_weights import BestWeights
+from convscope.training.callbacks.checkpoint import Checkpoint, MetricsLog, unpack
+from convscope.training.callbacks.early_stopping import EarlyStopping
+from convscope.training.callbacks.freeze import LayerFreezing
+from convscope.training.callbacks.interrupt import Interrupt, StopRequest
+from convscope.training.callbacks.layer_stats import LayerStatsWriter
+from convscope.training.callbacks.live_status import LiveStatus
+from convscope.training.callbacks.plateau import ReduceOnPlateau
+from convscope.training.callbacks.remote_control import RemoteControl
+from convscope.training.callbacks.snapshots import SnapshotWriter
+from convscope.training.config import TrainConfig, decided
+from convscope.training.executors.base import Executor, Inputs
+from convscope.training.executors.select import ExecutorFactory, select_executor
+from convscope.training.limits import Limits
+from convscope.training.loss import CrossEntropy, class_weights
+from convscope.training.optimizer import Optimizer
+from convscope.training.schedule import Schedule
+from convscope.training.state import TrainState
+from convscope.training.trainer import Trainer, Validation
+from convscope.zoo.check import reads_channels_last
+
+
+@dataclass(frozen=True)
+class Session:
+    """One process's work on a run: where it is written, who watches, who may stop it."""
+
+    run: Run
+    request: StopRequest
+    user: CallbackList
+
+    @property
+    def live(self) -> Live:
+        return Live(self.run.path)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained: a network on its device, data, and what is known of both."""
+
+    network: nn.Module
+    loaded: LoadedDataset
+    card: Card
+    config: TrainConfig
+    inputs: Inputs
+
+    @classmethod
+    def of(
+        cls,
+        network: nn.Module,
+        loaded: LoadedDataset,
+        card: Card,
+        config: TrainConfig,
+        device: torch.device,
+    ) -> "Task":
+        """The task, with the network moved to its device, in the memory layout that it can read."""
+        network.to(device)
+        channels_last = reads_channels_last(
+            network, in_channels=card.in_channels, input_size=card.input_size
+        )
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        network.to(memory_format=layout)  # pyright: ignore[reportCallIssue]
+        return cls(
+            network, loaded, card, config, Inputs(loaded.batch_source, card, device, channels_last)
+        )
+
+
+@dataclass(frozen=True)
+class SplitValidator:
+    """Validates on the images set aside for it, by the executor that trains."""
+
+    executor: Executor
+    loaded: LoadedDataset
+    card: Card
+
+    @property
+    def indices(self) -> NDArray[np.int64]:
+        return self.loaded.dataset.indices("val")
+
+    @property
+    def num_images(self) -> int:
+        return len(self.indices)
+
+    def __call__(self, on_batch: Callable[[int], None]) -> Validation:
+        indices = self.indices
+        logits = self.executor.logits(indices, on_batch)
+        outputs = compute_metrics(logits, self.loaded.dataset.labels[indices], self.card)
+        scores = outputs.metrics
+        metrics = {
+            "loss": scores.loss,
+            "top1": scores.top1,
+            "f1": scores.value("f1"),
+            "balanced": scores.value("balanced"),
+        }
+        return Validation(metrics, outputs)
+
+
+def assemble(
+    task: Task, session: Session, status: LiveStatus, *, stored: TensorFile | None = None
+) -> Trainer:
+    """The trainer of a task, in the state that `stored` holds."""
+    config, network = task.config, task.network
+    freezing = LayerFreezing(network, config.freeze, every=config.unfreeze_every)
+    if not config.unfreeze_every:  # then the optimizer keeps nothing for frozen weights
+        freezing.apply(epoch=0)
+    optimizer = Optimizer(network, config)
+    state = TrainState() if stored is None else unpack(stored, network, optimizer)
+    augmentation = Augmentation(config.augment, decided(config.crop_padding), config.seed)
+    batches = TrainingBatches(
+        task.loaded, augmentation, decided(config.batch_size), config.sampling
+    )
+    criterion = _criterion(task)
+    factory = ExecutorFactory(task.inputs, criterion, augmentation, config)
+    notify = session.user.message
+    executor = select_executor(factory, network, optimizer, batches, state=state, notify=notify)
+    state.engine = executor.name
+    validator = SplitValidator(executor, task.loaded, task.card)
+    recorders = _recorders(task, session, status, optimizer)
+    limits = limits_of(config, len(batches))
+    return Trainer(
+        executor,
+        batches,
+        lr=_lr(task, limits, len(batches)),
+        limits=limits,
+        validate=validator if validator.num_images else None,
+        callbacks=[*_rules(task, session, freezing), *session.user.callbacks, *recorders],
+        state=state,
+    )
+
+
+def limits_of(config: TrainConfig, batches: int) -> Limits:
+    """When a training with so many batches per epoch ends."""
+    if config.max_minutes is not None:
+        return Limits(seconds=60 * config.max_minutes)
+    return Limits(steps=config.epochs * batches if config.steps is None else config.steps)
+
+
+def _criterion(task: Task) -> CrossEntropy:
+    counts = task.loaded.dataset.counts("train")
+    weights = class_weights(counts, task.config.class_weights, task.inputs.device)
+    return CrossEntropy(task.card, weights, task.config.label_smoothing)
+
+
+def _lr(task: Task, limits: Limits, batches: int) -> Callable[[TrainState], float]:
+    config = task.config
+    schedule = Schedule(
+        name=config.lr_schedule,
+        peak=decided(config.lr),
+        warmup=min(1.0, config.warmup_epochs * batches / limits.steps if limits.steps else 0.0),
+        gamma=config.lr_gamma,
+        milestones=config.lr_milestones,
+    )
+    return lambda state: schedule.lr(
+        limits.progress(state), num_reductions=state.plateau.num_reductions
+    )
+
+
+def _rules(task: Task, session: Session, freezing: LayerFreezing) -> Sequence[Callback]:
+    """The callbacks that decide how training goes on; the user's see what they decided."""
+    config = task.config
+
+    def save_weights(state: TrainState) -> None:
+        metadata: dict[str, Any] = {
+            "network": task.card.provenance.get("network", config.model),
+            "classes": list(task.card.classes),
+            "step": state.step,
+            "epoch": state.epoch,
+        }
+        session.run.write_weights(TensorFile(dict(task.network.state_dict()), metadata))
+
+    rules: list[Callback] = [freezing, BestWeights(metric=config.metric, save=save_weights)]
+    if config.lr_schedule == "plateau":
+        rules.append(ReduceOnPlateau(patience=config.lr_patience))
+    if config.early_stopping_patience:
+        patience = config.early_stopping_patience
+        rules.append(EarlyStopping(metric=config.metric, patience=patience))
+    return rules
+
+
+def _recorders(
+    task: Task, session: Session, status: LiveStatus, optimizer: Optimizer
+) -> Sequence[Callback]:
+    """The callbacks that write and listen. The steps are written before the checkpoint."""
+    run, live, notify = session.run, session.live, session.user.message
+    return [
+        status.recorder,
+        MetricsLog(run),
+        SnapshotWriter(live, task.network, task.loaded),
+        RemoteControl(status, notify),
+        LayerStatsWriter(live, task.network, task.inputs, task.config, notify),
+        status,
+        Interrupt(session.request, run.path),
+        Checkpoint(run, task.network, optimizer, seconds=task.config.checkpoint_seconds),
+    ]

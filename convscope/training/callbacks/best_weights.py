@@ -1,0 +1,37 @@
+"""Keeping the best weights."""
+
+from collections.abc import Callable
+
+from convscope.evaluation.metrics import MetricName, is_better
+from convscope.training.callbacks.base import Callback
+from convscope.training.events import EpochEnd
+from convscope.training.state import TrainState
+
+
+class BestWeights(Callback):
+    """Decides after each epoch whether its weights are the best so far, and saves these.
+
+    The best is by `metric` on the validation images, ties to the lower loss; where no image is set
+    aside for validation, the last weights count as the best. The history gets a column `best`.
+
+    Args:
+        save: writes the weights as they are.
+    """
+
+    def __init__(self, *, metric: MetricName, save: Callable[[TrainState], None]) -> None:
+        self.metric: MetricName = metric
+        self.save = save
+
+    def on_epoch_end(self, state: TrainState, event: EpochEnd) -> None:
+        line = event.metrics
+        if "val_loss" in line:
+            value = (line[f"val_{self.metric}"], line["val_loss"])
+            is_best = state.best is None or is_better(value, state.best, self.metric)
+        else:
+            value, is_best = (line["train_top1"], line["train_loss"]), True
+        state.history[-1]["best"] = is_best
+        if is_best:
+            state.best, state.epochs_without_improvement = value, 0
+            self.save(state)
+        else:
+            state.epochs_without_improvement += 1

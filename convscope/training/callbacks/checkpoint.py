@@ -1,0 +1,108 @@
+"""Saving everything that a resume needs, and restoring it."""
+
+import time
+
+import torch
+from torch import Tensor, nn
+
+from convscope.errors import WorkError
+from convscope.runs.folder import Run
+from convscope.runs.tensor_file import TensorFile
+from convscope.training.callbacks.base import Callback
+from convscope.training.events import CheckpointEvent, EpochEnd, FitEnd, FitStart, StepEnd
+from convscope.training.nonfinite import nonfinite_error
+from convscope.training.optimizer import Optimizer
+from convscope.training.state import TrainState
+
+VERSION = 2
+
+
+class Checkpoint(Callback):
+    """Saves weights, optimizer, counters and random state into the run's folder `last`.
+
+    At the start, every `seconds` between two steps, whenever another callback asks for it, and at
+    the end. Weights that are not finite are never saved: StepError.
+    """
+
+    def __init__(
+        self, run: Run, network: nn.Module, optimizer: Optimizer, *, seconds: float
+    ) -> None:
+        self.run, self.network, self.optimizer, self.seconds = run, network, optimizer, seconds
+        self._start: FitStart | None = None
+        self._saved_at = 0.0
+        self._last: tuple[int, int, bool] | None = None
+
+    def on_fit_start(self, state: TrainState, event: FitStart) -> None:
+        self._start = event
+        event.save_checkpoint()
+
+    def on_step_end(self, state: TrainState, event: StepEnd) -> None:
+        if time.monotonic() - self._saved_at >= self.seconds:
+            self._save()
+
+    def on_fit_end(self, state: TrainState, event: FitEnd) -> None:
+        self._save()
+
+    def on_checkpoint(self, state: TrainState, event: CheckpointEvent) -> None:
+        now = state.step, state.epoch, state.done
+        if now == self._last:  # after the end the network holds the best weights, to be tested
+            return
+        if not all(bool(weight.isfinite().all()) for weight in self.network.parameters()):
+            raise nonfinite_error(
+                "A weight is not finite", self.network, None, state=state, lr=event.lr
+            )
+        self.run.write_state(state.step, pack(self.network, self.optimizer, state))
+        state.saved_step, self._last = state.step, now
+        self._saved_at = time.monotonic()
+
+    def _save(self) -> None:
+        if self._start is not None:
+            self._start.save_checkpoint()
+
+
+class MetricsLog(Callback):
+    """Writes metrics.jsonl, one line per epoch."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def on_epoch_end(self, state: TrainState, event: EpochEnd) -> None:
+        self.run.write_metrics(state.history)
+
+
+def pack(network: nn.Module, optimizer: Optimizer, state: TrainState) -> TensorFile:
+    """Everything that decides the next step's bits."""
+    tensors: dict[str, Tensor] = {f"model/{k}": v for k, v in network.state_dict().items()}
+    tensors["random/cpu"] = torch.get_rng_state()
+    if torch.cuda.is_initialized():
+        tensors["random/cuda"] = torch.cuda.get_rng_state()
+    for name, values in optimizer.state.items():
+        tensors |= {f"optimizer/{index}/{name}": value for index, value in enumerate(values)}
+    return TensorFile(tensors, {"version": VERSION, "state": state.state_dict()})
+
+
+def unpack(stored: TensorFile, network: nn.Module, optimizer: Optimizer) -> TrainState:
+    """Put everything back where `pack` took it from, in the memory layout that it had.
+
+    Raises WorkError for a state of another version or another network.
+    """
+    if stored.metadata.get("version") != VERSION:
+        raise WorkError(
+            f"The checkpoint has version {stored.metadata.get('version')}; this convscope reads "
+            f"{VERSION}. Resume with the convscope that config.toml names."
+        )
+    weights = {k.removeprefix("model/"): v for k, v in stored.tensors.items() if k[:6] == "model/"}
+    try:
+        network.load_state_dict(weights)
+        for name, values in optimizer.state.items():
+            for index, value in enumerate(values):
+                value.copy_(stored.tensors[f"optimizer/{index}/{name}"])
+    except (RuntimeError, KeyError) as error:
+        raise WorkError(f"The checkpoint is of another network: {error}") from error
+    torch.set_rng_state(stored.tensors["random/cpu"])
+    if "random/cuda" in stored.tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(stored.tensors["random/cuda"])
+    state = TrainState()
+    state.load_state_dict(stored.metadata["state"])
+    state.saved_step = state.step
+    return state
