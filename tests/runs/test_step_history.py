@@ -22,7 +22,7 @@ def told(draw):
             step=int(step),
             loss=draw(eighths),
             num_correct=draw(st.integers(0, 9)),
-            num_num_images=draw(st.integers(1, 9)),
+            num_images=draw(st.integers(1, 9)),
             lr=draw(eighths),
             seconds=draw(eighths),
         )
