@@ -255,7 +255,7 @@ def test_a_signal_while_pictures_are_read_leaves_nothing_behind(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 143, done.stderr
-    assert "before the training began" in done.stderr
+    assert "before training began" in done.stderr
     assert not (tmp_path / "run").exists()
 
 

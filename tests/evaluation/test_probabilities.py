@@ -14,7 +14,7 @@ from convscope.cli import make_app
 from convscope.inference import probabilities, to_logits
 from convscope.lab.inspect.store import ModelStore
 from convscope.runs.folder import Run
-from convscope.training.callbacks.base import Quiet
+from convscope.training.callbacks.base import Callback
 
 NETS = """
 from torch import nn
@@ -42,12 +42,12 @@ CARD = Card(
 )
 
 
-class Notes(Quiet):
+class Notes(Callback):
     def __init__(self):
         self.notes = []
 
-    def note(self, message):
-        self.notes.append(message)
+    def on_message(self, event):
+        self.notes.append(event.text)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def trained(tmp_path_factory):
         for name in ("Net", "Soft"):
             notes = Notes()
             words = dict(model=f"nets:{name}", input_size=16, epochs=40, engine="torch", threads=1)
-            convscope.train("data", out=root / name, watcher=notes, **words)
+            convscope.train("data", out=root / name, callbacks=[notes], **words)
             runs[name] = (root / name, notes.notes)
         yield root / "data", runs
 

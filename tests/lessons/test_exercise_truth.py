@@ -347,7 +347,7 @@ def rate(task):
     at = number(r"after ([\d,]+) steps", text)
     long = warm + (fall or warm)
     schedule = Schedule(name="cosine", peak=peak, warmup=warm / long, gamma=1, milestones=())
-    return round(schedule.rate(at / long), 9)
+    return round(schedule.lr(at / long), 9)
 
 
 def pruned(task):

@@ -134,7 +134,7 @@ def test_out_of_memory_suggests_half_the_batch(tmp_path, monkeypatch, error):
         raise error
 
     monkeypatch.setattr(F, "cross_entropy", refuse)
-    with pytest.raises(WorkError, match=r"Out of memory with batches of 32.*--batch-size 16"):
+    with pytest.raises(WorkError, match=r"Out of memory with batches of 32.*`batch_size=16`"):
         convscope.train("digits", out=tmp_path / "run")
 
 
