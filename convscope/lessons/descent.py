@@ -11,7 +11,7 @@ from torch import nn
 
 from convscope.data.augment import epoch_order
 from convscope.lessons.window import Array
-from convscope.training.batches import slices
+from convscope.training.batches import batch_slices
 from convscope.training.config import TrainConfig
 from convscope.training.optimizer import Optimizer
 
@@ -120,7 +120,7 @@ class Descent:
         count = len(self._patches)
         if self.task.batch >= count:
             return self._patches, self._wanted
-        pieces = slices(count, self.task.batch)
+        pieces = batch_slices(count, self.task.batch)
         epoch, place = divmod(step, len(pieces))
         if self._order[0] != epoch:
             every = np.arange(count)
