@@ -1,4 +1,4 @@
-"""The verb `summary`: the lecture's table of any network, of a name, a run or a module."""
+"""`summary`: the lecture's table of any network, from a name, a run or a module."""
 
 import copy
 from contextlib import suppress
@@ -16,7 +16,7 @@ from convscope.summaries.rows import rows_of
 from convscope.summaries.table import Summary
 from convscope.zoo import create_model, default_input
 
-_SIDE = 224  # of the image that a network of the user's is shown where nothing else is said
+_SIDE = 224  # default height and width of the image for a user's own network
 
 
 def summary(
@@ -26,16 +26,17 @@ def summary(
     in_channels: int | None = None,
     input_size: tuple[int, int] | None = None,
 ) -> Summary:
-    """Tell the lecture's table of a network: a name, `module:attr`, a table file, a run, a module.
+    """Summarize a network as the lecture's table: layers, maps, parameters, receptive fields.
 
-    The network runs once, in eval mode, on meta tensors, which have shapes and no memory.
+    `model` is a name of the zoo, `module:attr`, a table file, a run folder or a module. It runs
+    once, in eval mode, on meta tensors, which have shapes and no memory.
     `in_channels` and `input_size` (height, width) default to those of the zoo or the run; for
     another network to the channels of its first convolution, and 224x224.
 
-    Raises RequestError for whatever is not a network, and for an image that it cannot take.
+    Raises RequestError if `model` is not a network or cannot take such an image.
 
-        >>> found = summary("lenet5")
-        >>> found.parameters, found.multiply_adds
+        >>> table = summary("lenet5")
+        >>> table.parameters, table.multiply_adds
         (61706, 416520)
     """
     name = model if isinstance(model, str) else type(model).__name__
@@ -45,27 +46,27 @@ def summary(
         return _of_run(Run.open(model))
     else:
         net = _built(model, num_classes, in_channels, input_size)
-        made = default_input(model)
-        in_channels, input_size = in_channels or made[0], input_size or made[1]
+        channels, size = default_input(model)
+        in_channels, input_size = in_channels or channels, input_size or size
     height, width = input_size or (_SIDE, _SIDE)
     return summarized(net, name=name, image=(in_channels or _channels(net), height, width))
 
 
 def summarized(net: nn.Module, *, name: str, image: tuple[int, int, int]) -> Summary:
     """The summary of a network on the meta device, which is left in eval mode."""
-    shown = torch.zeros(1, *image, device="meta")
+    tensor = torch.zeros(1, *image, device="meta")
     try:
-        done = operations(net.eval(), shown)
+        done = operations(net.eval(), tensor)
     except Exception as error:
-        told = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         size = "x".join(map(str, (*image[1:], image[0])))
         raise RequestError(
-            f"{name} cannot take an image of {size} ({told}). Choose another with `input_size` and "
-            "`in_channels`."
+            f"{name} cannot take an image of {size} ({reason}). Choose another with `input_size` "
+            "and `in_channels`."
         ) from error
-    seen = receptive_fields(done, tuple(shown.shape))
+    fields = receptive_fields(done, tuple(tensor.shape))
     counts = {parameter: tensor.numel() for parameter, tensor in net.named_parameters()}
-    return Summary(name, image, tuple(rows_of(done, seen, counts)))
+    return Summary(name, image, tuple(rows_of(done, fields, counts)))
 
 
 def _of_run(run: Run) -> Summary:
@@ -79,7 +80,7 @@ def _of_run(run: Run) -> Summary:
 def _built(
     model: str, num_classes: int | None, in_channels: int | None, input_size: tuple[int, int] | None
 ) -> nn.Module:
-    """A network without memory; the user's own with memory where it cannot be had without."""
+    """A network on the meta device; a user's own is built in memory first where it must be."""
     with suppress(RequestError), torch.device("meta"):
         return _on_meta(
             create_model(
@@ -92,7 +93,7 @@ def _built(
 
 
 def _on_meta(net: nn.Module) -> nn.Module:
-    """A copy of the structure alone: every parameter and buffer is a shape."""
+    """A copy whose parameters and buffers have shapes but no memory."""
     state: list[Tensor] = [*net.parameters(), *net.buffers()]
     memo = {
         id(t): nn.Parameter(t.detach().to("meta"), t.requires_grad)
@@ -104,7 +105,7 @@ def _on_meta(net: nn.Module) -> nn.Module:
 
 
 def _channels(net: nn.Module) -> int:
-    """What the first convolution takes; color where there is none."""
+    """The input channels of the first convolution; 3 where there is none."""
     firsts = (layer for layer in net.modules() if isinstance(layer, nn.Conv2d))
     first = next(firsts, None)
     return first.in_channels if first else 3

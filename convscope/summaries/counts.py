@@ -15,7 +15,8 @@ def multiply_adds(operation: Operation) -> int:
     attention multiply and add; all other operations count as zero.
     """
     formula = get_kind(operation.kind).multiply_adds
-    return FORMULAS[formula](operation) if formula else 0
+    is_counted = operation.output_index > 0  # with the first of several tensors
+    return FORMULAS[formula](operation) if formula and not is_counted else 0
 
 
 def _convolution(operation: Operation) -> int:

@@ -8,12 +8,12 @@ from convscope.summaries.markup import shape
 from convscope.summaries.rows import Row
 
 _TALLEST = 180.0  # px of the largest height or width of a map
-_THICKEST = 90.0  # px of the most channels of a map, and
-_THINNEST = 2.0  # of the fewest
-_LONGEST = 180.0  # px of the most units of a dense layer
-_SLANT = 0.4  # how much of a map's width goes to the right and up, as in a cabinet projection
+_THICKEST = 90.0  # px of the map with the most channels
+_THINNEST = 2.0  # px of any side, at least
+_LONGEST = 180.0  # px of the longest dense layer
+_SLANT = 0.4  # share of a map's width that goes to the right and up, as in a cabinet projection
 _GAP = 34.0
-_ROOM = 64.0  # px of words above and below
+_MARGIN = 64.0  # px for text above and below
 _SCALES = "One scale for heights and widths, one for channels, one for units."
 _STYLE = """
 text { font: 11px system-ui, sans-serif; fill: #222; text-anchor: middle }
@@ -38,12 +38,12 @@ class _Box:
     row: Row
     left: float
     thick: float
-    tall: float
-    wide: float
+    height: float
+    width: float
 
     @property
     def right(self) -> float:
-        return self.left + self.thick + _SLANT * self.wide
+        return self.left + self.thick + _SLANT * self.width
 
     @property
     def middle(self) -> float:
@@ -51,21 +51,20 @@ class _Box:
 
     def top(self, ground: float) -> float:
         """Where the highest edge lies, if the box stands on `ground`; y grows downwards."""
-        return ground - self.tall - _SLANT * self.wide
+        return ground - self.height - _SLANT * self.width
 
 
 def svg(title: str, image: Sequence[int], rows: Sequence[Row]) -> str:
     """Draw the volumes of `rows` from left to right, beginning with the image (c, h, w).
 
-    All heights and widths have one scale, channels another, units of dense layers a third. A box
-    stands for each row that changes the volume or that other rows than the next read; curves show
-    what is carried past the next box.
+    Heights and widths share one scale, channels have another, units of dense layers a third. Each
+    row that changes the volume or joins several gets a box; curves show skip connections.
     """
-    given = Row(layer="input", type="input", map=tuple(image))
-    boxes = _placed([given, *_drawn(rows)])
-    tallest = max(box.tall + _SLANT * box.wide for box in boxes)
-    ground = _ROOM + tallest + 30
-    width, height = boxes[-1].right + _GAP, ground + _ROOM
+    image_row = Row(layer="input", type="input", map=tuple(image))
+    boxes = _boxes([image_row, *_drawn(rows)])
+    tallest = max(box.height + _SLANT * box.width for box in boxes)
+    ground = _MARGIN + tallest + 30
+    width, height = boxes[-1].right + _GAP, ground + _MARGIN
     begin = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(title)}">'
@@ -76,23 +75,23 @@ def svg(title: str, image: Sequence[int], rows: Sequence[Row]) -> str:
         f'<text class="title" x="{_GAP / 2:.0f}" y="24">{escape(title)}</text>',
         f'<text class="scales faint" x="{_GAP / 2:.0f}" y="42">{_SCALES}</text>',
         *_skips(boxes, rows, ground),
-        *(_drawing(box, ground) for box in boxes),
+        *(_box_svg(box, ground) for box in boxes),
         "</svg>\n",
     ]
     return "\n".join(parts)
 
 
 def _drawn(rows: Sequence[Row]) -> list[Row]:
-    """Rows that are worth a box: those that ran and do not merely normalize or activate."""
-    return [row for row in rows if row.map and _shapes(row)]
+    """Rows that get a box: those that ran and do not only normalize or activate."""
+    return [row for row in rows if row.map and _gets_box(row)]
 
 
-def _shapes(row: Row) -> bool:
+def _gets_box(row: Row) -> bool:
     window = row.kernel is not None or row.filters is not None or "Pool" in row.type
     return window or len(row.inputs) > 1 or row.type.endswith("layers")
 
 
-def _placed(rows: Sequence[Row]) -> list[_Box]:
+def _boxes(rows: Sequence[Row]) -> list[_Box]:
     maps = [row.map for row in rows if len(row.map) > 1]
     side = max((max(sides[1:]) for sides in maps), default=1)
     channels = max((sides[0] for sides in maps[1:]), default=1)
@@ -104,26 +103,26 @@ def _placed(rows: Sequence[Row]) -> list[_Box]:
             size = (8.0, max(_THINNEST, _LONGEST * row.map[0] / units), 8.0)
         else:
             thick = min(_THICKEST, max(_THINNEST, _THICKEST * row.map[0] / channels))
-            tall, *wide = (_TALLEST * length / side for length in row.map[1:])
-            size = (thick, max(_THINNEST, tall), max(_THINNEST, *wide, 0))
+            height, *width = (_TALLEST * length / side for length in row.map[1:])
+            size = (thick, max(_THINNEST, height), max(_THINNEST, *width, 0))
         boxes.append(_Box(row, left, *size))
-        left = max(boxes[-1].right, left + _words(row)) + _GAP
+        left = max(boxes[-1].right, left + _text_width(row)) + _GAP
     return boxes
 
 
-def _words(row: Row) -> float:
-    """Px that the words below a box take."""
+def _text_width(row: Row) -> float:
+    """Width in px of the text below a box."""
     return 6.5 * max(len(row.layer), len(shape(row.map)))
 
 
-def _drawing(box: _Box, ground: float) -> str:
-    row, x, t, h = box.row, box.left, box.thick, box.tall
-    slant, top = _SLANT * box.wide, ground - box.tall
+def _box_svg(box: _Box, ground: float) -> str:
+    row, x, t, h = box.row, box.left, box.thick, box.height
+    slant, top = _SLANT * box.width, ground - box.height
     words = {"input": row.type == "input", "dense": len(row.map) == 1, "pool": "Pool" in row.type}
     kind = next((word for word, true in words.items() if true), "conv")
-    middle, told = box.middle, _told(row)
+    middle, description = box.middle, _description(row)
     return (
-        f'<g class="{kind}"><title>{escape(f"{row.layer}: {told}")}</title>'
+        f'<g class="{kind}"><title>{escape(f"{row.layer}: {description}")}</title>'
         f'<path class="front" d="M{x:.1f} {top:.1f}h{t:.1f}v{h:.1f}h{-t:.1f}z"/>'
         f'<path class="top" d="M{x:.1f} {top:.1f}l{slant:.1f} {-slant:.1f}h{t:.1f}'
         f'l{-slant:.1f} {slant:.1f}z"/>'
@@ -134,7 +133,7 @@ def _drawing(box: _Box, ground: float) -> str:
     )
 
 
-def _told(row: Row) -> str:
+def _description(row: Row) -> str:
     words = [row.type, shape(row.map)]
     if row.kernel:
         words.append(f"{'x'.join(map(str, row.kernel))} windows")
@@ -144,20 +143,20 @@ def _told(row: Row) -> str:
 
 
 def _skips(boxes: Sequence[_Box], rows: Sequence[Row], ground: float) -> list[str]:
-    """Curves above the boxes, for inputs that come from further back than the box before.
+    """Curves above the boxes, for inputs from further back than the previous box.
 
-    What comes through a row without a box comes from the box that this row reads.
+    An input that passes through a row without a box comes from the box which that row reads.
     """
-    places = {box.row.layer: place for place, box in enumerate(boxes)}
+    positions = {box.row.layer: position for position, box in enumerate(boxes)}
     for row in rows:
-        if row.layer not in places and row.inputs:
-            places[row.layer] = places.get(row.inputs[0], 0)
+        if row.layer not in positions and row.inputs:
+            positions[row.layer] = positions.get(row.inputs[0], 0)
     curves: list[str] = []
-    for place, box in enumerate(boxes):
-        for source in {places.get(name, 0) for name in box.row.inputs}:
-            if source < place - 1:
+    for position, box in enumerate(boxes):
+        for source in {positions.get(name, 0) for name in box.row.inputs}:
+            if source < position - 1:
                 start = boxes[source]
-                over = min(other.top(ground) for other in boxes[source : place + 1]) - 24
+                over = min(other.top(ground) for other in boxes[source : position + 1]) - 24
                 curves.append(
                     f'<path class="skip" d="M{start.middle:.1f} {start.top(ground):.1f}'
                     f"C{start.middle:.1f} {over:.1f} {box.middle:.1f} {over:.1f} "

@@ -7,14 +7,15 @@ from html import escape
 
 @dataclass(frozen=True)
 class Table:
-    """Strings in rows and columns, between a title and a last word.
+    """Strings in rows and columns, with a title and a note.
 
     Attributes:
         heads: of the columns.
         lines: the cells of the rows.
-        totals: the cells of the last row, which the others add up to.
-        words: heads of the columns of words; the others hold numbers, which stand right.
-        optional_columns: heads of the columns that tell least, the least first.
+        totals: the cells of the last row, the sums of the others.
+        note: a line below the table.
+        words: heads of the columns of text; the others hold numbers, aligned right.
+        optional_columns: heads of the columns to leave out first where the table is too wide.
     """
 
     title: str
@@ -28,8 +29,8 @@ class Table:
     def to_text(self, *, width: int | None = None) -> str:
         """Columns as wide as their widest cell.
 
-        Where `width` characters do not hold them all, the columns that tell least are left out, and
-        the last line names them.
+        Where `width` characters are too few, optional columns are left out, and the last line names
+        them.
         """
         columns = list(zip(self.heads, *self.lines, self.totals, strict=True))
         left_out: list[str] = []
@@ -47,9 +48,9 @@ class Table:
             ).rstrip()
             for line in zip(*columns, strict=True)
         )
-        missing = [f"Left out for want of room: {', '.join(left_out)}."] if left_out else []
-        said = [self.title, "", head, rule, *body, rule, total, "", self.note, *missing]
-        return "".join(f"{line}\n" for line in said)
+        missing = [f"Left out to fit: {', '.join(left_out)}."] if left_out else []
+        parts = [self.title, "", head, rule, *body, rule, total, "", self.note, *missing]
+        return "".join(f"{line}\n" for line in parts)
 
     def to_markdown(self) -> str:
         marks = [":--" if head in self.words else "--:" for head in self.heads]
@@ -71,7 +72,7 @@ class Table:
         return "\n".join([f"% {self.title}", begin, *rows, note, end, ""])
 
     def to_html(self) -> str:
-        """A table in the colors of the page or notebook that it stands in."""
+        """A table that inherits the colors of the page or notebook around it."""
         rows = "".join(self._row("td", line) for line in self.lines)
         return (
             '<table style="font-variant-numeric:tabular-nums"><caption style="text-align:left">'
@@ -91,12 +92,12 @@ class Table:
 
 
 def shape(sides: Sequence[int]) -> str:
-    """Height x width x channels, as the lecture writes it; units alone stand for themselves."""
+    """Height x width x channels, as the lecture writes it; of a vector, its length."""
     return "x".join(str(side) for side in (*sides[1:], *sides[:1]))
 
 
 def square(sides: Sequence[int] | None) -> str:
-    """3 for 3x3, and 3x5 for what is not square."""
+    """3 for a square of 3x3; 3x5 otherwise."""
     several = tuple(sides or ())
     return "x".join(map(str, several[:1] if len(set(several)) == 1 else several))
 
@@ -107,7 +108,7 @@ def format_count(number: int) -> str:
 
 
 def size(numbers: int) -> str:
-    """The bytes of so many float32."""
+    """The size of this many float32 values."""
     count = 4 * numbers
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= scale:

@@ -63,6 +63,8 @@ def rows_of(
     rows: dict[str, Row] = {}
     row_of: dict[str, str] = {}  # from an operation to the row that stands for its result
     for operation in operations:
+        if operation.output_index and not readers[operation.name]:
+            continue  # as attention's weights, or the indices of pooling
         kind = get_kind(operation.kind)
         inputs = tuple(dict.fromkeys(row_of.get(o, o) for o in operation.operands))
         if kind.in_summary == "hidden" and len(inputs) == 1:

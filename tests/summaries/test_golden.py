@@ -1,4 +1,4 @@
-"""Every network's table as it was last looked at; `scripts/test --write-golden` writes them anew.
+"""Every network's table as it was last reviewed; `scripts/test --write-golden` writes them anew.
 
 A golden file cannot be wrong in its sums: its columns add up to its totals, and its parameters to
 the count that `tests/zoo/test_counts.py` has from outside.
@@ -17,7 +17,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "summary"
 LONG = 60  # rows beyond which the table is kept with one row for each block
 
 
-def told(name):
+def table_of(name):
     found = summary_of(name)
     return str(found if len(found.rows) <= LONG else found.collapse(1))
 
@@ -28,7 +28,7 @@ NAMES = [pytest.param(n, marks=[pytest.mark.slow] if "1202" in n else []) for n 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_table_is_the_golden_one(name, write_golden):
-    text, path = told(name), GOLDEN / f"{name}.txt"
+    text, path = table_of(name), GOLDEN / f"{name}.txt"
     if write_golden:
         path.write_text(text)
     assert path.read_text() == text

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 import convscope
 from convscope.compare.networks import Comparison
@@ -57,7 +58,7 @@ GIGA = {
 
 @functools.cache
 def summary_of(name):
-    """What is told of a network as it comes; the large ones take a second each."""
+    """The summary of a network with its defaults; the large ones take a second each."""
     return convscope.summary(name)
 
 
@@ -83,6 +84,37 @@ def test_multiply_adds_are_those_of_torchvisions_table(name):
 def test_multiply_adds_of_the_papers_strides(name, giga):
     net = convscope.create_model(name, stride_in_1x1=True)
     assert round(convscope.summary(net).multiply_adds / 1e9, 3) == giga
+
+
+class Apply(nn.Module):
+    """A function of the image as a matrix of 24 rows of 8, and of parameters."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+        self.weight, self.bias = nn.Parameter(torch.ones(8, 5)), nn.Parameter(torch.ones(24, 5))
+        self.attention = nn.MultiheadAttention(8, 2)
+
+    def forward(self, x):
+        return self.function(self, x.flatten(0, 2))
+
+
+PRODUCTS = {
+    "mm": lambda net, x: torch.mm(x, net.weight),
+    "addmm": lambda net, x: torch.addmm(net.bias, x, net.weight),
+    "baddbmm": lambda net, x: torch.baddbmm(net.bias, x[None], net.weight[None]),
+    "attention": lambda net, x: net.attention(x, x[:6], x[:6])[0],
+    "attention, with a batch": lambda net, x: net.attention(*[x.view(12, 2, 8)] * 3)[0],
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_products_of_matrices_count_as_torchs_own_counter_has_them(name):
+    net = Apply(PRODUCTS[name]).eval()
+    with FlopCounterMode(display=False) as counter:
+        net(torch.ones(1, 3, 8, 8))
+    found = convscope.summary(net, input_size=(8, 8)).multiply_adds
+    assert 2 * found == counter.get_total_flops() > 0
 
 
 def test_the_lectures_table_of_lenet5():
@@ -111,7 +143,7 @@ class Odd(nn.Module):
         return F.avg_pool2d(y + x, 2).flatten(1)
 
 
-def test_any_module_is_told_and_every_parameter_counts_once():
+def test_any_module_is_summarized_and_every_parameter_counts_once():
     found = convscope.summary(Odd(), input_size=(8, 8))
     rows = [(row.layer, row.type, row.activation, row.parameters) for row in found.rows]
     assert rows == [
@@ -128,7 +160,7 @@ def test_any_module_is_told_and_every_parameter_counts_once():
     assert found.rows[3].inputs == ("mul", "image")
 
 
-def test_an_activation_that_others_see_the_operand_of_has_a_row_of_its_own():
+def test_an_activation_has_its_own_row_if_its_operand_is_read_elsewhere():
     class Both(nn.Module):
         def __init__(self):
             super().__init__()
@@ -139,6 +171,11 @@ def test_an_activation_that_others_see_the_operand_of_has_a_row_of_its_own():
             return torch.relu(y) + y
 
     assert [row.layer for row in convscope.summary(Both()).rows] == ["conv", "relu", "add"]
+
+
+def test_a_second_result_that_nothing_reads_has_no_row():
+    found = convscope.summary(Apply(PRODUCTS["attention"]), input_size=(8, 8))
+    assert [row.type for row in found.rows if row.map] == ["MultiheadAttention"]
 
 
 def test_the_network_is_left_as_it_was_and_nothing_is_computed():
@@ -172,7 +209,7 @@ def test_collapsing_keeps_the_sums():
     assert (block.map, block.inputs) == ((64, 56, 56), ("pool1",))
 
 
-def test_a_run_is_told_with_its_own_classes_and_size(digits_run):
+def test_a_run_is_summarized_with_its_own_classes_and_size(digits_run):
     found = convscope.summary(str(digits_run))
     assert (found.name, found.input) == ("lenet5", (1, 32, 32))
     assert found.parameters == 61_706
@@ -180,7 +217,7 @@ def test_a_run_is_told_with_its_own_classes_and_size(digits_run):
 
 
 @pytest.mark.parametrize(
-    ("model", "options", "told"),
+    ("model", "options", "message"),
     [
         ("lenett5", {}, "Did you mean 'lenet5'"),
         ("lenet5", {"input_size": (20, 20)}, "32x32 or more"),
@@ -188,8 +225,8 @@ def test_a_run_is_told_with_its_own_classes_and_size(digits_run):
         (nn.Linear(3, 4), {"in_channels": 2}, "`input_size` and `in_channels`"),
     ],
 )
-def test_what_cannot_be_told_is_said(model, options, told):
-    with pytest.raises(RequestError, match=told):
+def test_what_cannot_be_summarized_is_an_error(model, options, message):
+    with pytest.raises(RequestError, match=message):
         convscope.summary(model, **options)
 
 
@@ -207,7 +244,7 @@ def test_two_networks_side_by_side():
     assert "1 different (!)" in str(other)
 
 
-def test_markup_says_what_the_text_says():
+def test_markup_has_the_cells_of_the_text():
     table = convscope.summary("lenet5").table
     assert "| conv1 | Conv | 6 | 5 | 1 | 0 | 28x28x6 | Tanh | 156 |" in table.to_markdown()
     assert r"conv1 & Conv & 6 & 5 & 1 & 0 & 28x28x6 & Tanh & 156" in table.to_latex()
@@ -230,7 +267,7 @@ def test_a_narrow_terminal_loses_columns_and_not_numbers():
     text = table.to_text(width=80)
     assert max(len(line) for line in text.splitlines()[2:-2]) <= 80
     assert "102,764,544" in text
-    assert "Left out for want of room: type, multiply-adds" in text
+    assert "Left out to fit: type, multiply-adds" in text
     assert "Left out" not in table.to_text()
 
 
@@ -249,7 +286,7 @@ def test_the_drawing_is_to_scale():
     assert tall["fc1"] == pytest.approx(4.096 * tall["fc3"], rel=0.01)
 
 
-def test_the_drawing_shows_what_is_carried_past():
+def test_the_drawing_shows_skip_connections():
     class Skip(nn.Module):
         def __init__(self):
             super().__init__()
@@ -264,14 +301,14 @@ def test_the_drawing_shows_what_is_carried_past():
     assert 'class="skip"' not in convscope.summary("lenet5").to_svg()
 
 
-def test_machines_get_the_same_facts():
+def test_json_has_the_same_numbers():
     found = convscope.summary("lenet5")
-    facts = json.loads(json.dumps(found.to_dict()))
-    assert sum(row["parameters"] for row in facts["rows"]) == facts["parameters"] == 61_706
-    assert facts["rows"][0]["receptive_field"] == [5, 5]
+    data = json.loads(json.dumps(found.to_dict()))
+    assert sum(row["parameters"] for row in data["rows"]) == data["parameters"] == 61_706
+    assert data["rows"][0]["receptive_field"] == [5, 5]
 
 
-def test_deep_networks_are_told_without_their_weights(monkeypatch):
+def test_deep_networks_are_summarized_without_their_weights(monkeypatch):
     """A weight in memory would have to be drawn; on the meta device nothing is."""
 
     def refuse(*_):
