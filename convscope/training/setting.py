@@ -1,6 +1,5 @@
 """What a setting says about itself, in its field's metadata: help, group, range."""
 
-import math
 import types
 import typing
 from dataclasses import dataclass, field, fields
@@ -60,8 +59,7 @@ def figure(number: float) -> str:
     >>> figure(1_000_000), figure(0.0005)
     ('1,000,000', '0.0005')
     """
-    is_integer = isinstance(number, int) or (math.isfinite(number) and number == int(number))
-    return f"{int(number):,}" if is_integer else f"{number:g}"
+    return f"{int(number):,}" if number == number // 1 else f"{number:g}"
 
 
 _T = TypeVar("_T")

@@ -59,15 +59,15 @@ def test_channels_and_the_rest_and_the_bias_add_up_to_the_exact_total(unit_view)
     assert seen
 
 
-def test_listed_terms_and_what_is_left_add_up(unit_view):
+def test_listed_and_remaining_terms_add_up(unit_view):
     for _, _, found in units(unit_view):
         if found["decomposition"] == "sum" and not found["sums"]:
-            list_runs = [term["product"] for term in found["listed"]]
-            total = math.fsum([*list_runs, found["left"]["sum"]]) + (found["bias"] or 0.0)
+            products = [term["product"] for term in found["terms"]]
+            total = math.fsum([*products, found["remaining"]["sum"]]) + (found["bias"] or 0.0)
             assert total / found["divisor"] == pytest.approx(
                 found["exact_value"], rel=1e-9, abs=1e-12
             )
-            assert len(list_runs) + found["left"]["count"] == found["count"]
+            assert len(products) + found["remaining"]["count"] == found["count"]
 
 
 def test_every_cell_leads_to_the_unit_that_it_shows(unit_view):
@@ -79,9 +79,9 @@ def test_every_cell_leads_to_the_unit_that_it_shows(unit_view):
                         assert value in (0.0, "inf", "-inf")
                     else:
                         assert value_at(unit_view, place) == value
-        for term in found["listed"]:
-            assert term["place"] is not None
-            assert value_at(unit_view, term["place"]) == pytest.approx(term["value"], rel=1e-12)
+        for term in found["terms"]:
+            assert term["location"] is not None
+            assert value_at(unit_view, term["location"]) == pytest.approx(term["value"], rel=1e-12)
 
 
 def value_at(unit_view, place):
@@ -94,7 +94,7 @@ def test_following_the_largest_product_ends_at_a_pixel(unit_view):
     here, steps = {"row": row.name, "map": 0, "y": 0, "x": 0}, 0
     while here["row"] != "image":
         found = unit_view.unit(here["row"], [here["map"], here["y"], here["x"]])
-        assert set(found["from"]) <= set(unit_view.rows)
+        assert set(found["inputs"]) <= set(unit_view.rows)
         here, steps = found["largest"], steps + 1
         assert here is not None
     assert 0 < steps <= len(unit_view.rows)

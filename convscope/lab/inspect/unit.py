@@ -1,6 +1,5 @@
-"""The ledger of one unit: what `recording.explain` says, in the rows and places of the page."""
+"""The arithmetic of one unit: what `recording.explain` finds, by the rows of the page."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,247 +22,258 @@ from convscope.terms import (
     number,
 )
 
-_BARS = 1024  # of a barcode: more are narrower than a pixel
-_CELLS = 200  # of a patch that is drawn
+_MAX_BARS = 1024  # of a barcode: more would be narrower than a pixel
+_MAX_CELLS = 200  # of a patch that is drawn
 
 
 class UnitView:
-    """Explains units of rows; the places that it names are (row, map, y, x)."""
+    """Explains units of rows; a unit's location on the page is (row, map, y, x)."""
 
     def __init__(self, recording: Recording, rows: Sequence[GraphRow]) -> None:
         self.recording = recording
         self.rows = {row.name: row for row in rows}
-        self._by_out = {row.out: row.name for row in rows}
+        self._row_of_output = {row.out: row.name for row in rows}
 
     def unit(
         self, name: str, at: Sequence[int], *, channels: int = 4, skip: int = 0
     ) -> dict[str, Any]:
-        """What the value of a row's unit is made of; of channels `channels` after the first `skip`.
+        """The arithmetic of the unit `at` (map, y, x) of a row's volume, as JSON.
 
-        Raises RequestError for a place that is not there.
+        Of the input channels it holds the `channels` with the largest sums, after the first `skip`.
+        Raises RequestError for a unit that does not exist.
         """
         row = self.rows[name]
         index = self._index(row.out, at)
         first, *after = (self.recording.explain(done, index) for done in row.operations)
-        decomposition = first.decomposition
         patches = _patches(first)
-        facts: dict[str, Any] = {
+        unit = {
             "row": name,
             "at": list(at),
             "op": row.op,
-            "kind": first.kind,
-            "decomposition": decomposition.kind,
-            "formula": decomposition.formula,
-            "substituted": decomposition.substituted
-            if isinstance(decomposition, Expression)
-            else "",
-            "count": len(decomposition.terms),
-            "from": row.inputs,
-            "steps": [_step(one) for one in after],
+            "inputs": row.inputs,
             "value": json_number((after or [first])[-1].model_value),
-            "exact_value": json_number(first.exact_value),
-            "model_value": json_number(first.model_value),
-            "difference": json_number(first.difference),
-            "tolerance": json_number(first.tolerance),
-            "is_within_tolerance": first.is_within_tolerance,
-            "bias": json_number(decomposition.bias)
-            if isinstance(decomposition, Sum) and _has_bias(decomposition)
-            else None,
-            "divisor": json_number(decomposition.divisor) if isinstance(decomposition, Sum) else 1,
-            "lines": [
-                {**line._asdict(), "value": json_number(line.value)} for line in decomposition.lines
-            ],
-            "receptive_field": _field(first),
+            "steps": [_step(explanation) for explanation in after],
+            "receptive_field": _receptive_field(first),
             "largest": self._largest(first),
-            **_signs(decomposition),
+            **_formula(first),
+            **_values(first),
         }
         if patches is None:
-            return {**facts, **self._listed(first, 2 * channels), **_bars(decomposition)}
-        return facts | self._parts(first, patches, channels, skip)
+            bars = _bars(first.decomposition)
+            return {**unit, **_NO_CHANNELS, **self._terms(first, 2 * channels), **bars}
+        return {**unit, **_NO_TERMS, **self._channels(first, patches, channels, skip)}
 
     def _index(self, operation: str, at: Sequence[int]) -> tuple[int, ...]:
-        """The index in an operation's result of a place in its cube."""
+        """The index in an operation's result of the unit (map, y, x) of its volume."""
         shape = self.recording[operation].shape
         c, y, x = at
         if len(shape) < 3:
             return (c, y)[: len(shape)]
         if len(shape) == 3:
             return c, y, x
-        return (c, y, *(int(place) for place in np.unravel_index(x, shape[2:])))
+        return (c, y, *(int(index) for index in np.unravel_index(x, shape[2:])))
 
-    def place(self, place: Location | None) -> dict[str, Any] | None:
-        """Where an operand lies, as a unit of a row: through whatever only moved it."""
-        while place is not None and place.source not in self._by_out:
-            if place.source not in self.recording:
+    def locate(self, location: Location | None) -> dict[str, Any] | None:
+        """An operand's unit and row, found through operations that only move values."""
+        while location is not None and location.source not in self._row_of_output:
+            if location.source not in self.recording:
                 return None
-            one = self.recording.explain(place.source, place.at)
-            if not isinstance(one.decomposition, Identity) or not len(one.terms):
+            explanation = self.recording.explain(location.source, location.at)
+            if not isinstance(explanation.decomposition, Identity) or not len(explanation.terms):
                 return None
-            place = one.terms[0].location
-        if place is None:
+            location = explanation.terms[0].location
+        if location is None:
             return None
-        c, y, x = chw_index(place.at, self.recording[place.source].shape)
-        return {"row": self._by_out[place.source], "map": c, "y": y, "x": x}
+        c, y, x = chw_index(location.at, self.recording[location.source].shape)
+        return {"row": self._row_of_output[location.source], "map": c, "y": y, "x": x}
 
-    def _largest(self, one: Explanation) -> dict[str, Any] | None:
-        for n in one.top_terms[:1]:
-            return self.place(one.terms[n].location)
+    def _largest(self, explanation: Explanation) -> dict[str, Any] | None:
+        for n in explanation.top_terms[:1]:
+            return self.locate(explanation.terms[n].location)
         return None
 
-    def _parts(self, one: Explanation, patches: Floats, channels: int, skip: int) -> dict[str, Any]:
+    def _channels(
+        self, explanation: Explanation, patches: Floats, count: int, skip: int
+    ) -> dict[str, Any]:
         """Patch, filter and products of the channels with the largest sums."""
-        decomposition, group = one.decomposition, one.terms.groups[0]
-        shape = patches.shape[1:]
-        products = one.terms.products.reshape(len(patches), -1)
+        decomposition = explanation.decomposition
+        products = explanation.terms.products.reshape(len(patches), -1)
         divisor = decomposition.divisor if isinstance(decomposition, Sum) else 1.0
         sums = [exact_sum(row.tolist()) / divisor for row in products]
+        winners: list[list[int]] = []
         if isinstance(decomposition, Extremum):
             sums = [decomposition.exact_value]
+            columns = patches.shape[2]
+            indices = (decomposition.winner, *decomposition.ties)
+            winners = [[n // columns, n % columns] for n in indices]
         order = sorted(range(len(sums)), key=lambda c: -abs(sums[c]))
-        per = math.prod(shape)
-        shown: list[dict[str, Any]] = []
-        for c in order[skip : skip + channels]:
-            places = [self.place(group.location(c * per + n)) for n in range(per)]
-            known = next((p for p in places if p), None)
-            weights = one.terms.weights[c * per : (c + 1) * per]
-            shown.append(
-                {
-                    "channel": c,
-                    "row": known and known["row"],
-                    "map": known and known["map"],
-                    "cells": _rows(places, shape[1]),
-                    "patch": _rows([json_number(v) for v in patches[c].ravel().tolist()], shape[1]),
-                    "filter": _rows([json_number(v) for v in weights.tolist()], shape[1])
-                    if group.weight_source
-                    else None,
-                    "products": _rows([json_number(v) for v in products[c].tolist()], shape[1]),
-                    "sum": json_number(sums[c]),
-                }
-            )
-        rest = [sums[c] for c in order[skip + channels :]]
-        left = exact_sum([p for c in order[skip + channels :] for p in products[c].tolist()])
-        won: list[list[int]] = []
-        if isinstance(decomposition, Extremum):
-            winners = [decomposition.winner, *decomposition.ties]
-            won = [[n // shape[1], n % shape[1]] for n in winners]
+        others = order[skip + count :]
+        remaining = exact_sum([p for c in others for p in products[c].tolist()])
         return {
-            "size": list(shape),
+            "size": list(patches.shape[1:]),
             "sums": [json_number(value) for value in sums],
-            "parts": shown,
+            "parts": [
+                self._channel(explanation, c, patches[c], sums[c])
+                for c in order[skip : skip + count]
+            ],
             "rest": {
-                "count": len(rest),
-                "sum": json_number(left / divisor),
-                "largest": json_number(max(map(abs, rest), default=0.0)),
+                "count": len(others),
+                "sum": json_number(remaining / divisor),
+                "largest": json_number(max((abs(sums[c]) for c in others), default=0.0)),
             },
-            "winner": won[0] if won else None,
-            "ties": won[1:],
+            "winner": winners[0] if winners else None,
+            "ties": winners[1:],
             "bars": None,
-            "listed": [],
-            "left": {"count": 0, "sum": 0.0},
         }
 
-    def _listed(self, one: Explanation, most: int) -> dict[str, Any]:
-        """The largest terms with their places."""
-        terms, decomposition = one.terms, one.decomposition
-        chosen = one.top_terms if isinstance(decomposition, Expression) else terms.largest(most)
-        chosen = chosen[:most]
-        shown = set(chosen)
-        products = terms.products.tolist()
-        left = exact_sum([p for n, p in enumerate(products) if n not in shown])
-        list_runs = [
-            {
-                "value": json_number(term.value),
-                "weight": json_number(term.weight),
-                "product": json_number(term.product),
-                "place": self.place(term.location),
-                "weight_place": None if term.weight_location is None else str(term.weight_location),
-            }
-            for term in (terms[n] for n in chosen)
-        ]
+    def _channel(
+        self, explanation: Explanation, channel: int, patch: Floats, total: float
+    ) -> dict[str, Any]:
+        """Patch, filter and products of one channel, and the units that the patch shows."""
+        terms, columns = explanation.terms, patch.shape[1]
+        group, here = terms.groups[0], slice(channel * patch.size, (channel + 1) * patch.size)
+        cells = [self.locate(group.location(n)) for n in range(here.start, here.stop)]
+        known = next((cell for cell in cells if cell), None)
+        weights = _grid(terms.weights[here], columns) if group.weight_source else None
         return {
-            "size": None,
-            "sums": None,
-            "parts": [],
-            "rest": {"count": 0, "sum": 0.0, "largest": 0.0},
-            "winner": None,
-            "ties": [],
-            "listed": list_runs,
-            "left": {"count": len(terms) - len(chosen), "sum": json_number(left)},
+            "channel": channel,
+            "row": known and known["row"],
+            "map": known and known["map"],
+            "cells": _rows(cells, columns),
+            "patch": _grid(patch.ravel(), columns),
+            "filter": weights,
+            "products": _grid(terms.products[here], columns),
+            "sum": json_number(total),
         }
+
+    def _terms(self, explanation: Explanation, count: int) -> dict[str, Any]:
+        """The largest terms with the locations of their operands."""
+        terms = explanation.terms
+        is_expression = isinstance(explanation.decomposition, Expression)
+        chosen = (explanation.top_terms if is_expression else terms.largest(count))[:count]
+        products = terms.products.tolist()
+        remaining = exact_sum([p for n, p in enumerate(products) if n not in set(chosen)])
+        return {
+            "terms": [
+                {
+                    "value": json_number(term.value),
+                    "weight": json_number(term.weight),
+                    "product": json_number(term.product),
+                    "location": self.locate(term.location),
+                    "weight_location": term.weight_location and str(term.weight_location),
+                }
+                for term in (terms[n] for n in chosen)
+            ],
+            "remaining": {"count": len(terms) - len(chosen), "sum": json_number(remaining)},
+        }
+
+
+_NO_CHANNELS: Mapping[str, Any] = {
+    "size": None,
+    "sums": None,
+    "parts": [],
+    "rest": {"count": 0, "sum": 0.0, "largest": 0.0},
+    "winner": None,
+    "ties": [],
+}
+_NO_TERMS: Mapping[str, Any] = {"terms": [], "remaining": {"count": 0, "sum": 0.0}}
 
 
 def chw_index(at: Sequence[int], shape: Sequence[int]) -> tuple[int, int, int]:
-    """A place in a result as (map, y, x) of its cube."""
+    """An index in a result as (map, y, x) of its volume, see `chw_shape`."""
     if len(at) <= 3:
         c, y, x = (*at, 0, 0, 0)[:3]
         return c, y, x
     return at[0], at[1], int(np.ravel_multi_index(tuple(at[2:]), tuple(shape[2:])))
 
 
-def _patches(one: Explanation) -> Floats | None:
-    patch = one.patch
-    if (
-        patch is None
-        or patch.ndim not in (2, 3)
-        or not isinstance(one.decomposition, Sum | Extremum)
-    ):
+def _patches(explanation: Explanation) -> Floats | None:
+    """The patch as (channels, height, width); None for one that cannot be drawn."""
+    patch = explanation.patch
+    if patch is None or patch.ndim not in (2, 3):
         return None
-    layered = patch if patch.ndim == 3 else patch[None]
-    return layered if layered[0].size <= _CELLS else None
+    if not isinstance(explanation.decomposition, Sum | Extremum):
+        return None
+    patches = patch if patch.ndim == 3 else patch[None]
+    return patches if patches[0].size <= _MAX_CELLS else None
 
 
-def _rows(cells: Sequence[Any], wide: int) -> list[list[Any]]:
-    return [list(cells[start : start + wide]) for start in range(0, len(cells), wide)]
+def _grid(values: Floats, columns: int) -> list[list[Any]]:
+    return _rows([json_number(value) for value in values.tolist()], columns)
 
 
-def _has_bias(decomposition: Sum) -> bool:
-    return decomposition.bias_location is not None or decomposition.bias != 0
+def _rows(cells: Sequence[Any], columns: int) -> list[list[Any]]:
+    return [list(cells[start : start + columns]) for start in range(0, len(cells), columns)]
 
 
-def _signs(decomposition: Decomposition) -> Mapping[str, Any]:
-    """What the products above zero add up to, and those below."""
-    products: list[float] = (
-        decomposition.terms.products.tolist() if isinstance(decomposition, Sum) else []
-    )
+def _formula(explanation: Explanation) -> Mapping[str, Any]:
+    """What kind of decomposition it is, and how it is written."""
+    decomposition = explanation.decomposition
+    is_expression = isinstance(decomposition, Expression)
     return {
+        "kind": explanation.kind,
+        "decomposition": decomposition.kind,
+        "formula": decomposition.formula,
+        "substituted": decomposition.substituted if is_expression else "",
+        "count": len(decomposition.terms),
+        "lines": [
+            {**line._asdict(), "value": json_number(line.value)} for line in decomposition.lines
+        ],
+    }
+
+
+def _values(explanation: Explanation) -> Mapping[str, Any]:
+    """The values of model and explanation; of a sum also its bias, divisor, and sums by sign."""
+    decomposition, bias, divisor = explanation.decomposition, None, 1.0
+    products: list[float] = []
+    if isinstance(decomposition, Sum):
+        products, divisor = decomposition.terms.products.tolist(), decomposition.divisor
+        if decomposition.bias_location is not None or decomposition.bias != 0:
+            bias = json_number(decomposition.bias)
+    return {
+        "exact_value": json_number(explanation.exact_value),
+        "model_value": json_number(explanation.model_value),
+        "difference": json_number(explanation.difference),
+        "tolerance": json_number(explanation.tolerance),
+        "is_within_tolerance": explanation.is_within_tolerance,
+        "bias": bias,
+        "divisor": json_number(divisor),
         "positive": json_number(exact_sum([p for p in products if p > 0])),
         "negative": json_number(exact_sum([p for p in products if p < 0])),
     }
 
 
 def _bars(decomposition: Decomposition) -> Mapping[str, Any]:
-    """One bar for each term, in order; of neighbors together where there are too many."""
+    """One bar per term, in order; if there are too many, one per group of neighbors."""
     products = decomposition.terms.products
     if len(products) < 2 or not isinstance(decomposition, Sum):
         return {"bars": None, "bar_terms": 1}
-    together = -(-len(products) // _BARS)
-    bars = np.add.reduceat(products, np.arange(0, len(products), together))
-    return {"bars": [json_number(bar) for bar in bars.tolist()], "bar_terms": together}
+    width = -(-len(products) // _MAX_BARS)
+    bars = np.add.reduceat(products, np.arange(0, len(products), width))
+    return {"bars": [json_number(bar) for bar in bars.tolist()], "bar_terms": width}
 
 
-def _step(one: Explanation) -> Mapping[str, Any]:
-    """One thing that happens to the sum: batch norm, activation."""
-    decomposition = one.decomposition
-    worked = decomposition.formula
+def _step(explanation: Explanation) -> Mapping[str, Any]:
+    """One operation that is applied to the value: batch norm, activation."""
+    decomposition = explanation.decomposition
+    text = decomposition.formula
     if isinstance(decomposition, Expression):
-        worked = decomposition.substituted
+        text = decomposition.substituted
     elif isinstance(decomposition, Sum) and len(decomposition.terms) == 1:
-        worked = (
-            f"{number(decomposition.terms.weights[0])} · {number(decomposition.terms.values[0])}"
-        )
-        worked += f" + {number(decomposition.bias)}" if decomposition.bias else ""
+        text = f"{number(decomposition.terms.weights[0])} · {number(decomposition.terms.values[0])}"
+        text += f" + {number(decomposition.bias)}" if decomposition.bias else ""
     elif isinstance(decomposition, Identity):
-        worked = "unchanged"
+        text = "unchanged"
     return {
-        "label": get_kind(one.kind).label,
-        "text": worked.replace("y = ", ""),
-        "value": json_number(one.model_value),
-        "operation": one.name,
+        "label": get_kind(explanation.kind).label,
+        "text": text.replace("y = ", ""),
+        "value": json_number(explanation.model_value),
+        "operation": explanation.name,
     }
 
 
-def _field(one: Explanation) -> Mapping[str, Any] | None:
-    field = one.receptive_field
+def _receptive_field(explanation: Explanation) -> Mapping[str, Any] | None:
+    field = explanation.receptive_field
     if field is None:
         return None
     return {

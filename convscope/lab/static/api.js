@@ -13,11 +13,11 @@
  * @typedef {{shape: number[], data: Float32Array}} Volume
  * @typedef {{channel: number, row: string, map: number, cells: (Spot | null)[][], patch: number[][],
  *   filter: number[][] | null, products: number[][], sum: number}} Part
- * @typedef {{value: number, weight: number, product: number, place: Spot | null, weight_place: string | null}} Listed
+ * @typedef {{value: number, weight: number, product: number, location: Spot | null, weight_location: string | null}} Term
  * @typedef {{row: string, at: number[], op: string, kind: string, decomposition: string, formula: string, substituted: string,
- *   count: number, positive: number, negative: number, from: string[], size: number[] | null, sums: number[] | null,
+ *   count: number, positive: number, negative: number, inputs: string[], size: number[] | null, sums: number[] | null,
  *   bars: number[] | null, bar_terms: number, parts: Part[], rest: {count: number, sum: number, largest: number},
- *   listed: Listed[], left: {count: number, sum: number}, winner: number[] | null, ties: number[][], bias: number | null,
+ *   terms: Term[], remaining: {count: number, sum: number}, winner: number[] | null, ties: number[][], bias: number | null,
  *   divisor: number, exact_value: number, model_value: number, difference: number, tolerance: number,
  *   is_within_tolerance: boolean,
  *   steps: {label: string, text: string, value: number, operation: string}[], value: number,

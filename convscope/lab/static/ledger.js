@@ -80,7 +80,7 @@ export function channelRows(scene, open) {
     : el(
         "div",
         { class: `channel head ${layout.kind}`, style: layout.style },
-        el("span", { style: CLIPPED, title: unit.from.join(", ") }, unit.from.join(", ")),
+        el("span", { style: CLIPPED, title: unit.inputs.join(", ") }, unit.inputs.join(", ")),
         ...names.map((name) => el("span", {}, name)),
         el("span", { class: "sum", style: LAST }, result),
       );
@@ -311,7 +311,7 @@ function roam(event, cells, columns) {
 /** The scales of a ledger's three columns. @param {Unit} unit @param {Iterable<{peak: number}>} volumes */
 export function peaksOf(unit, volumes) {
   const all = (kind) => peakOf(unit.parts.flatMap((part) => part[kind]?.flat() ?? []));
-  const listed = (kind) => peakOf(unit.listed.map((one) => one[kind]));
+  const listed = (kind) => peakOf(unit.terms.map((one) => one[kind]));
   const patch = Math.max(all("patch"), listed("value"), ...[...volumes].map((v) => v.peak));
   return {
     patch,

@@ -15,7 +15,7 @@ import { number } from "./maps.js";
  */
 export function listedRows(scene) {
   const { unit } = scene;
-  if (!unit.listed.length) return [];
+  if (!unit.terms.length) return [];
   const layout = layoutOf(scene);
   const names = layout.weighted
     ? ["operand", null, unit.op === "norm" ? "scale" : unit.op === "mul" ? "operand" : "weight"]
@@ -27,19 +27,19 @@ export function listedRows(scene) {
     ...names.map((name) => el("span", {}, name)),
     el("span", { class: "sum", style: LAST }, layout.adds ? (layout.weighted ? "product" : "value") : ""),
   );
-  return [head, ...unit.listed.map((term) => listedRow(scene, term, layout))];
+  return [head, ...unit.terms.map((term) => listedRow(scene, term, layout))];
 }
 
 const LAST = { "grid-column": "-2 / -1" };
 
 function layoutOf({ net, unit }) {
-  const weighted = unit.decomposition === "sum" && unit.listed.some((term) => term.weight !== 1 || term.weight_place);
-  const named = unit.listed.map(
+  const weighted = unit.decomposition === "sum" && unit.terms.some((term) => term.weight !== 1 || term.weight_location);
+  const named = unit.terms.map(
     (term) =>
-      (term.place ? spotName(net, term.place).length : 0) +
-      (spotOf(net, term.weight_place) ? term.weight_place.length + 2 : 0),
+      (term.location ? spotName(net, term.location).length : 0) +
+      (spotOf(net, term.weight_location) ? term.weight_location.length + 2 : 0),
   );
-  const pictured = unit.listed.some((term) => term.place && flat(net, term.place) === false);
+  const pictured = unit.terms.some((term) => term.location && flat(net, term.location) === false);
   const full = document.documentElement.clientWidth;
   const narrow = full < 960; // little room for the ledger
   const first = narrow
@@ -51,7 +51,7 @@ function layoutOf({ net, unit }) {
     "--n": 1,
     "grid-template-columns": `${first} var(--w)${weighted ? " 14px var(--w)" : ""} minmax(64px, 1fr)`,
   };
-  return { weighted, pictured: pictured && unit.listed.length <= 4, adds: unit.decomposition === "sum", style };
+  return { weighted, pictured: pictured && unit.terms.length <= 4, adds: unit.decomposition === "sum", style };
 }
 
 const flat = (net, spot) => {
@@ -61,15 +61,15 @@ const flat = (net, spot) => {
 
 function listedRow(scene, term, layout) {
   const { net, peaks, decimals } = scene;
-  const { place } = term;
-  const other = spotOf(net, term.weight_place);
+  const { location: place } = term;
+  const other = spotOf(net, term.weight_location);
   const name = (place ? spotName(net, place) : "a constant") + (other ? ` × ${spotName(net, other)}` : "");
   const said = layout.weighted
     ? `${whole(term.value)} × ${bracketed(term.weight)} = ${whole(term.product)}`
     : whole(term.value);
   const speak = () =>
     scene.read(
-      `${name}: ${said}${term.weight_place ? `, with ${term.weight_place}` : ""}.${place ? ` Choose ${whole(term.value)} to see what it is made of.` : ""}`,
+      `${name}: ${said}${term.weight_location ? `, with ${term.weight_location}` : ""}.${place ? ` Choose ${whole(term.value)} to see what it is made of.` : ""}`,
     );
   const figures = (value, peak, properties = {}, tag = "span") =>
     el(
@@ -90,12 +90,12 @@ function listedRow(scene, term, layout) {
       )
     : figures(term.value, peaks.patch);
   const goes = other
-    ? { "aria-label": `${term.weight_place}, ${whole(term.weight)}. Follow.`, onclick: () => back(scene, other) }
+    ? { "aria-label": `${term.weight_location}, ${whole(term.weight)}. Follow.`, onclick: () => back(scene, other) }
     : {};
   const weight = layout.weighted
     ? [
         el("span", { class: "op" }, "×"),
-        figures(term.weight, peaks.filter, { title: term.weight_place ?? "", ...goes }, other ? "button" : "span"),
+        figures(term.weight, peaks.filter, { title: term.weight_location ?? "", ...goes }, other ? "button" : "span"),
       ]
     : [];
   const pictured = layout.pictured && place ? thumb(scene, place.row, place.map, [place]) : null;

@@ -200,7 +200,7 @@ function onwards(scene) {
     { maximum: "largest operand", minimum: "smallest operand", identity: "copy", expression: "operand" }[
       unit.decomposition
     ] ??
-    (unit.parts.some((part) => part.filter) || unit.listed.some((term) => term.weight !== 1)
+    (unit.parts.some((part) => part.filter) || unit.terms.some((term) => term.weight !== 1)
       ? "largest product"
       : "largest value");
   const leave = () => {

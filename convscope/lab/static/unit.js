@@ -100,8 +100,8 @@ const PLAIN = new Set([
   "decomposition",
   "formula",
   "substituted",
-  "from",
-  "weight_place",
+  "inputs",
+  "weight_location",
   "name",
 ]);
 
@@ -116,7 +116,7 @@ function told(value, key = "") {
 
 /** The maps that the written-out operands lie in. @returns {Promise<Map<string, any>>} */
 async function operands(net, image, unit) {
-  const few = unit.listed.length <= 4 ? unit.listed.map((term) => term.place) : [];
+  const few = unit.terms.length <= 4 ? unit.terms.map((term) => term.location) : [];
   const spots = [...unit.parts, ...few].filter((spot) => spot?.row && net.byName.has(spot.row));
   const rows = [...new Set(spots.map((spot) => spot.row))];
   return new Map(
@@ -152,20 +152,20 @@ function heading(scene) {
 /** The calculation in a sentence. */
 function how({ net, unit }) {
   const n = count(unit.count);
-  const of = unit.from.join(" and ");
-  const [first] = unit.listed;
+  const of = unit.inputs.join(" and ");
+  const [first] = unit.terms;
   if (unit.decomposition === "maximum" || unit.decomposition === "minimum") {
     const ties = unit.ties.length ? ` ${unit.ties.length + 1} of them have it.` : "";
     return `The ${LABELS[unit.decomposition]} of ${n} values of ${of}.${ties}`;
   }
   if (unit.decomposition === "identity")
-    return first?.place
-      ? `A copy of ${spotName(net, first.place)}: nothing is computed${unit.op === "concat" ? `; ${unit.from.length} volumes lie behind each other here` : ""}.`
+    return first?.location
+      ? `A copy of ${spotName(net, first.location)}: nothing is computed${unit.op === "concat" ? `; ${unit.inputs.length} volumes lie behind each other here` : ""}.`
       : "A constant: nothing is computed.";
   if (unit.decomposition === "expression") return `${unit.kind.replaceAll("_", " ")}: ${unit.formula}`;
   if (unit.decomposition === "unsupported")
     return `${unit.kind.replaceAll("_", " ")} is an operation that convscope does not know; it reads ${of}.`;
-  if (unit.op === "mul" && first?.weight_place)
+  if (unit.op === "mul" && first?.weight_location)
     return `The product of two values: ${whole(first.value)} × ${bracketed(first.weight)}.`;
   if (unit.op === "norm" || unit.count === 1) return `${unit.formula}.`;
   if (unit.op === "add") return `The sum of ${n} values.`;
@@ -214,29 +214,29 @@ function codes(scene) {
   const { unit, read } = scene;
   if (unit.sums && unit.rest.count)
     return barcode(unit.sums, { noun: "channel", marks: unit.parts.map((part) => part.channel), read });
-  if (!unit.bars || !unit.left.count) return null;
+  if (!unit.bars || !unit.remaining.count) return null;
   return barcode(unit.bars, {
     noun: weighted(unit) ? "product" : "value",
     together: unit.bar_terms,
-    marks: unit.listed.map((term) => order(scene, term.place)).filter((place) => place !== null),
+    marks: unit.terms.map((term) => order(scene, term.location)).filter((place) => place !== null),
     read,
   });
 }
 
 const weighted = (unit) =>
-  unit.parts.some((part) => part.filter) || unit.listed.some((term) => term.weight !== 1 || term.weight_place);
+  unit.parts.some((part) => part.filter) || unit.terms.some((term) => term.weight !== 1 || term.weight_location);
 
 /** Which of the products an operand is: the place in its volume, where all of one volume is read. */
 function order({ net, unit }, spot) {
   const shape = net.byName.get(spot?.row)?.shape;
-  if (!shape || unit.from.length !== 1 || shape[0] * shape[1] * shape[2] !== unit.count) return null;
+  if (!shape || unit.inputs.length !== 1 || shape[0] * shape[1] * shape[2] !== unit.count) return null;
   return (spot.map * shape[1] + spot.y) * shape[2] + spot.x;
 }
 
 /** What is not written out is counted, added up and bounded. */
 function rest({ unit, decimals }, more) {
   const channels = unit.rest.count;
-  const hidden = channels || unit.left.count;
+  const hidden = channels || unit.remaining.count;
   if (!hidden) return null;
   const noun = channels ? "channel" : unit.decomposition !== "sum" ? "operand" : weighted(unit) ? "product" : "value";
   const name = `${count(hidden)} other ${noun}${hidden > 1 ? "s" : ""}`;
@@ -244,7 +244,7 @@ function rest({ unit, decimals }, more) {
     channels && unit.rest.largest !== undefined
       ? `none of them more than ${figure(unit.rest.largest, decimals)}; `
       : "";
-  const sum = unit.decomposition !== "sum" ? null : channels ? unit.rest.sum : unit.left.sum;
+  const sum = unit.decomposition !== "sum" ? null : channels ? unit.rest.sum : unit.remaining.sum;
   return el(
     "div",
     { class: "total" },
