@@ -24,10 +24,11 @@ from convscope.zoo.lenet5 import lenet5
 from convscope.zoo.lenet5_1998 import lenet5_1998
 from convscope.zoo.nin import nin
 from convscope.zoo.parameter_names import NameMap
+from convscope.zoo.residual import torchvision_names as names_of
+from convscope.zoo.resnet import TABLE as RESNET
 from convscope.zoo.resnet import resnet, resnet_cifar
-from convscope.zoo.resnet import torchvision_names as resnet_names
-from convscope.zoo.resnext import resnext, resnext_cifar
-from convscope.zoo.resnext import torchvision_names as resnext_names
+from convscope.zoo.resnext import TABLE as RESNEXT
+from convscope.zoo.resnext import resnext
 from convscope.zoo.squeezenet import squeezenet
 from convscope.zoo.squeezenet import torchvision_names as squeezenet_names
 from convscope.zoo.stochastic_depth import stochastic_depth
@@ -36,7 +37,7 @@ from convscope.zoo.table_layers import build_table
 from convscope.zoo.tinyvgg import tinyvgg
 from convscope.zoo.vgg import torchvision_names as vgg_names
 from convscope.zoo.vgg import vgg
-from convscope.zoo.wide_resnet import torchvision_names as wide_resnet_names
+from convscope.zoo.wide_resnet import TABLE as WIDE_RESNET
 from convscope.zoo.wide_resnet import wide_resnet, wide_resnet_cifar
 
 __all__ = [
@@ -104,11 +105,11 @@ ZOO: dict[str, Entry] = {
     "nin_imagenet": Entry(partial(nin, "imagenet"), 1000, 3, (224, 224), 39),
     "googlenet": Entry(googlenet, 1000, 3, (224, 224), 79),
     "googlenet_bn": Entry(googlenet_bn, 1000, 3, (224, 224), 15, GOOGLENET),
-    "resnet18": Entry(partial(resnet, 18), 1000, 3, (224, 224), 1, resnet_names(18)),
-    "resnet34": Entry(partial(resnet, 34), 1000, 3, (224, 224), 1, resnet_names(34)),
-    "resnet50": Entry(partial(resnet, 50), 1000, 3, (224, 224), 1, resnet_names(50)),
-    "resnet101": Entry(partial(resnet, 101), 1000, 3, (224, 224), 1, resnet_names(101)),
-    "resnet152": Entry(partial(resnet, 152), 1000, 3, (224, 224), 1, resnet_names(152)),
+    "resnet18": Entry(partial(resnet, 18), 1000, 3, (224, 224), 1, names_of(RESNET, "18-layer")),
+    "resnet34": Entry(partial(resnet, 34), 1000, 3, (224, 224), 1, names_of(RESNET, "34-layer")),
+    "resnet50": Entry(partial(resnet, 50), 1000, 3, (224, 224), 1, names_of(RESNET, "50-layer")),
+    "resnet101": Entry(partial(resnet, 101), 1000, 3, (224, 224), 1, names_of(RESNET, "101-layer")),
+    "resnet152": Entry(partial(resnet, 152), 1000, 3, (224, 224), 1, names_of(RESNET, "152-layer")),
     "resnet20_cifar": Entry(partial(resnet_cifar, 20), 10, 3, (32, 32), 1),
     "resnet32_cifar": Entry(partial(resnet_cifar, 32), 10, 3, (32, 32), 1),
     "resnet44_cifar": Entry(partial(resnet_cifar, 44), 10, 3, (32, 32), 1),
@@ -120,22 +121,22 @@ ZOO: dict[str, Entry] = {
     "wrn28_10": Entry(partial(wide_resnet_cifar, 28, 10), 10, 3, (32, 32), 1),
     "wrn40_4": Entry(partial(wide_resnet_cifar, 40, 4), 10, 3, (32, 32), 1),
     "wide_resnet50_2": Entry(
-        partial(wide_resnet, "50-2"), 1000, 3, (224, 224), 1, wide_resnet_names("50-2")
+        partial(wide_resnet, "50-2"), 1000, 3, (224, 224), 1, names_of(WIDE_RESNET, "50-2")
     ),
     "wide_resnet101_2": Entry(
-        partial(wide_resnet, "101-2"), 1000, 3, (224, 224), 1, wide_resnet_names("101-2")
+        partial(wide_resnet, "101-2"), 1000, 3, (224, 224), 1, names_of(WIDE_RESNET, "101-2")
     ),
     "resnext50_32x4d": Entry(
-        partial(resnext, "50 (32x4d)"), 1000, 3, (224, 224), 1, resnext_names("50 (32x4d)")
+        partial(resnext, "50 (32x4d)"), 1000, 3, (224, 224), 1, names_of(RESNEXT, "50 (32x4d)")
     ),
     "resnext101_32x8d": Entry(
-        partial(resnext, "101 (32x8d)"), 1000, 3, (224, 224), 1, resnext_names("101 (32x8d)")
+        partial(resnext, "101 (32x8d)"), 1000, 3, (224, 224), 1, names_of(RESNEXT, "101 (32x8d)")
     ),
     "resnext101_64x4d": Entry(
-        partial(resnext, "101 (64x4d)"), 1000, 3, (224, 224), 1, resnext_names("101 (64x4d)")
+        partial(resnext, "101 (64x4d)"), 1000, 3, (224, 224), 1, names_of(RESNEXT, "101 (64x4d)")
     ),
-    "resnext29_8x64d": Entry(partial(resnext_cifar, "29 (8x64d)"), 10, 3, (32, 32), 1),
-    "resnext29_16x64d": Entry(partial(resnext_cifar, "29 (16x64d)"), 10, 3, (32, 32), 1),
+    "resnext29_8x64d": Entry(partial(resnext, "29 (8x64d)"), 10, 3, (32, 32), 1),
+    "resnext29_16x64d": Entry(partial(resnext, "29 (16x64d)"), 10, 3, (32, 32), 1),
     "densenet121": Entry(partial(densenet, "121 (k=32)"), 1000, 3, (224, 224), 29, DENSENET),
     "densenet161": Entry(partial(densenet, "161 (k=48)"), 1000, 3, (224, 224), 29, DENSENET),
     "densenet169": Entry(partial(densenet, "169 (k=32)"), 1000, 3, (224, 224), 29, DENSENET),

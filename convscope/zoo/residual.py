@@ -147,8 +147,8 @@ def from_table(
     return net
 
 
-def torchvision_stage_names(table: str, network: str) -> NameMap:
-    """What torchvision calls the parameters: conv2_1's are those of `layer1.0`."""
+def torchvision_names(table: str, network: str) -> NameMap:
+    """Map torchvision's names of the parameters of one column to ours: `layer1.0` is conv2_1."""
     pairs: list[tuple[str, str]] = []
     stages = [int(row.stack) for row in read_rows(table, network) if row.stack]
     for stage, blocks in enumerate(stages, start=1):

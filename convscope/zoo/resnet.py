@@ -23,12 +23,10 @@ from typing import Literal
 from torch import nn
 
 from convscope.errors import RequestError
-from convscope.zoo.parameter_names import NameMap
 from convscope.zoo.residual import (
     Shortcut,
     from_table,
     post_activation,
-    torchvision_stage_names,
 )
 
 TABLE = """
@@ -101,11 +99,6 @@ def resnet(
     return from_table(
         TABLE, f"{depth}-layer", num_classes=num_classes, in_channels=in_channels, block=block
     )
-
-
-def torchvision_names(depth: Depth) -> NameMap:
-    """What torchvision calls the parameters of the network of one column."""
-    return torchvision_stage_names(TABLE, f"{depth}-layer")
 
 
 def resnet_cifar(

@@ -15,8 +15,7 @@ from typing import Literal
 
 from torch import nn
 
-from convscope.zoo.parameter_names import NameMap
-from convscope.zoo.residual import from_table, torchvision_stage_names
+from convscope.zoo.residual import from_table
 
 TABLE = """
     layer    output   50 (32x4d)       101 (32x8d)      101 (64x4d)
@@ -61,32 +60,19 @@ CIFAR = """
     fc       1x1              10-d fc
 """
 
-Config = Literal["50 (32x4d)", "101 (32x8d)", "101 (64x4d)"]
-CifarConfig = Literal["29 (8x64d)", "29 (16x64d)"]
+Config = Literal["50 (32x4d)", "101 (32x8d)", "101 (64x4d)", "29 (8x64d)", "29 (16x64d)"]
 
 
 def resnext(
     config: Config,
     *,
-    num_classes: int = 1000,
+    num_classes: int,
     in_channels: int = 3,
     input_size: tuple[int, int] = (224, 224),  # noqa: ARG001 -- any size will do
 ) -> nn.Sequential:
-    """One column of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes)."""
-    return from_table(TABLE, config, num_classes=num_classes, in_channels=in_channels)
+    """Build one column: images (n, in_channels, height, width) -> logits (n, num_classes).
 
-
-def resnext_cifar(
-    config: CifarConfig,
-    *,
-    num_classes: int = 10,
-    in_channels: int = 3,
-    input_size: tuple[int, int] = (32, 32),  # noqa: ARG001 -- any size will do
-) -> nn.Sequential:
-    """One column of CIFAR: images (n, in_channels, height, width) -> logits (n, num_classes)."""
-    return from_table(CIFAR, config, num_classes=num_classes, in_channels=in_channels)
-
-
-def torchvision_names(config: Config) -> NameMap:
-    """What torchvision calls the parameters of the network of one column of TABLE."""
-    return torchvision_stage_names(TABLE, config)
+    The two networks of 29 layers are those of CIFAR, the others those of TABLE.
+    """
+    table = CIFAR if config.startswith("29") else TABLE
+    return from_table(table, config, num_classes=num_classes, in_channels=in_channels)

@@ -22,8 +22,7 @@ from typing import Literal
 from torch import nn
 
 from convscope.errors import RequestError
-from convscope.zoo.parameter_names import NameMap
-from convscope.zoo.residual import Residual, from_table, torchvision_stage_names
+from convscope.zoo.residual import Residual, from_table
 from convscope.zoo.stage_table import Convolution, activation
 
 CIFAR = """
@@ -125,8 +124,3 @@ def wide_resnet(
 ) -> nn.Sequential:
     """One column of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes)."""
     return from_table(TABLE, config, num_classes=num_classes, in_channels=in_channels)
-
-
-def torchvision_names(config: Config) -> NameMap:
-    """What torchvision calls the parameters of the network of one column of TABLE."""
-    return torchvision_stage_names(TABLE, config)

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from convscope.zoo import ZOO, create_model
-from convscope.zoo.resnext import resnext, resnext_cifar
+from convscope.zoo.resnext import resnext
 from tests.reference.network import multiply_adds, on_meta
 from tests.reference.peer import both_answer, renamed, shapes
 
@@ -34,7 +34,7 @@ def test_torchvisions_names_shapes_and_work_are_ours(name, billions):
     ("config", "work"), [("29 (8x64d)", 5_387_266_048), ("29 (16x64d)", 10_688_866_304)]
 )
 def test_networks_of_cifar_have_29_layers_and_the_work_counted_elsewhere(config, work):
-    net, image = on_meta(partial(resnext_cifar, config), (32, 32))
+    net, image = on_meta(partial(resnext, config, num_classes=10), (32, 32))
     layers = [
         name
         for name, layer in net.named_modules()
@@ -46,7 +46,7 @@ def test_networks_of_cifar_have_29_layers_and_the_work_counted_elsewhere(config,
 
 def test_a_group_of_filters_sees_the_maps_of_its_own_path_alone():
     torch.manual_seed(0)
-    block = resnext_cifar("29 (8x64d)", num_classes=2).get_submodule("conv2_2").eval()
+    block = resnext("29 (8x64d)", num_classes=2).get_submodule("conv2_2").eval()
     weights = {name: layer.weight for name, layer in block.named_children() if "conv" in name}
     maps = torch.randn(1, 256, 5, 5)
 

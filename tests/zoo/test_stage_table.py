@@ -14,7 +14,7 @@ from convscope.zoo.resnet import TABLE as RESNET
 from convscope.zoo.resnet import resnet, resnet_cifar
 from convscope.zoo.resnext import CIFAR as RESNEXT_CIFAR
 from convscope.zoo.resnext import TABLE as RESNEXT
-from convscope.zoo.resnext import resnext, resnext_cifar
+from convscope.zoo.resnext import resnext
 from convscope.zoo.stage_table import Row, read_rows
 from convscope.zoo.wide_resnet import CIFAR as WIDE_CIFAR
 from convscope.zoo.wide_resnet import TABLE as WIDE
@@ -48,8 +48,8 @@ def test_rows_are_read_by_column():
         (RESNET_CIFAR, "6n+2", partial(resnet_cifar, 8)),
         (WIDE, "50-2", partial(wide_resnet, "50-2")),
         (WIDE_CIFAR, "6n+4", partial(wide_resnet_cifar, 10, 2)),
-        (RESNEXT, "50 (32x4d)", partial(resnext, "50 (32x4d)")),
-        (RESNEXT_CIFAR, "29 (8x64d)", partial(resnext_cifar, "29 (8x64d)")),
+        (RESNEXT, "50 (32x4d)", partial(resnext, "50 (32x4d)", num_classes=1000)),
+        (RESNEXT_CIFAR, "29 (8x64d)", partial(resnext, "29 (8x64d)", num_classes=10)),
         (DENSENET, "121 (k=32)", partial(densenet, "121 (k=32)")),
         (DENSENET_CIFAR, "plain", partial(densenet_cifar, 10, 4)),
         (DENSENET_CIFAR, "BC", partial(densenet_cifar, 10, 4, bottleneck=True)),
