@@ -1,4 +1,4 @@
-"""The networks, one file per paper, and the one way to build them by name."""
+"""The networks, one file per paper, and how to create them by name."""
 
 import fnmatch
 import inspect
@@ -19,7 +19,7 @@ from convscope.zoo.densenet import densenet, densenet_cifar
 from convscope.zoo.fractalnet import fractalnet
 from convscope.zoo.googlenet import TORCHVISION as GOOGLENET
 from convscope.zoo.googlenet import googlenet, googlenet_bn
-from convscope.zoo.import_model import build_own
+from convscope.zoo.import_model import build_imported
 from convscope.zoo.lenet5 import lenet5
 from convscope.zoo.lenet5_1998 import lenet5_1998
 from convscope.zoo.nin import nin
@@ -58,8 +58,8 @@ class Entry:
 
     Attributes:
         builder: called with num_classes, in_channels and input_size (height, width).
-        num_classes: of the paper's own network.
-        in_channels: of the images that it was designed for.
+        num_classes: number of classes in the paper.
+        in_channels: channels of the images that it was designed for.
         input_size: (height, width) of these images.
         min_size: the smallest height and width that its layers allow.
         torchvision_names: maps torchvision's parameter names to ours; None where torchvision does
@@ -190,7 +190,7 @@ def create_model(
             table, num_classes=num_classes, in_channels=in_channels, input_size=input_size
         )
     if ":" in name:
-        return build_own(
+        return build_imported(
             name, num_classes=num_classes, in_channels=in_channels, input_size=input_size
         )
     entry = get_entry(name)
@@ -223,60 +223,59 @@ def _natural_key(name: str) -> list[str | int]:
 
 
 def _check_stride(name: str) -> None:
-    own = is_table(name) or ":" in name
-    if own or "stride_in_1x1" not in inspect.signature(get_entry(name).builder).parameters:
-        raise RequestError(f"{name} has no option stride_in_1x1; ResNets have. Leave it out.")
+    foreign = is_table(name) or ":" in name
+    if foreign or "stride_in_1x1" not in inspect.signature(get_entry(name).builder).parameters:
+        raise RequestError(f"{name} has no option stride_in_1x1; only ResNets have. Leave it out.")
 
 
 def get_entry(name: str) -> Entry:
-    """The entry of a name. Raises RequestError, with the nearest, for a name that nothing has."""
+    """Look up a network. Raises RequestError, with the nearest name, for an unknown one."""
     if name not in ZOO:
         raise RequestError(
-            f"There is no network named {name!r}.{nearest(name, ZOO)} `convscope models` lists the "
-            f"{len(ZOO)} that there are; a layer table in a .toml file and your own module:attr "
-            "will do too."
+            f"There is no network named {name!r}.{nearest(name, ZOO)} `convscope models` lists all "
+            f"{len(ZOO)}; a layer table in a .toml file and your own module:attr are accepted too."
         )
     return ZOO[name]
 
 
-def _made_by(entry: Entry) -> Callable[..., nn.Module]:
+def _builder_function(entry: Entry) -> Callable[..., nn.Module]:
     """The function behind an entry's builder."""
     return entry.builder.func if isinstance(entry.builder, partial) else entry.builder
 
 
 def paper(name: str) -> str:
-    """What a network was published in: the first sentence of its file.
+    """Name the paper of a network: the first sentence of its module's docstring.
 
     >>> paper("vgg16")
     'VGG, 11 to 19 weight layers: Simonyan & Zisserman, 2014, https://arxiv.org/abs/1409.1556'
     """
-    file = sys.modules[_made_by(get_entry(name)).__module__]
+    file = sys.modules[_builder_function(get_entry(name)).__module__]
     first, _, _ = inspect.cleandoc(file.__doc__ or "").partition("\n\n")
     return " ".join(first.split()).partition(". ")[0].rstrip(".")
 
 
-_RATES: dict[Callable[..., nn.Module], float] = {
-    lenet5_1998: 0.003,  # distances to 84 features, not logits, go into its loss
+_LEARNING_RATES: dict[Callable[..., nn.Module], float] = {
+    lenet5_1998: 0.003,  # its loss takes distances to 84 features, not logits
     alexnet: 0.005,  # the paper: 0.01 for batches of 128
-    vgg: 0.03,  # 0.01 for 256, after deep nets were begun from shallow ones: here they are not
+    vgg: 0.03,  # the paper: 0.01 for 256, with deep networks initialized from shallow ones
     googlenet: 0.01,
     googlenet_bn: 0.01,
-    squeezenet: 0.005,  # 0.04 for 512
-    deepface: 0.005,  # 0.01 for 128
-    fractalnet: 0.01,  # 0.02 for 100
+    squeezenet: 0.005,  # the paper: 0.04 for 512
+    deepface: 0.005,  # the paper: 0.01 for 128
+    fractalnet: 0.01,  # the paper: 0.02 for 100
 }
 
 
 def default_lr(name: str) -> float:
-    """The peak learning rate of SGD with momentum, for batches of 64, with which a network learns.
+    """Return the default peak learning rate of SGD with momentum, for batches of 64.
 
-    After the paper's own, where that is lower than the 0.05 of ResNets on CIFAR (0.1 for 128).
+    It is 0.05, as for ResNets on CIFAR (0.1 for batches of 128), or less where the paper's is.
     """
-    return _RATES.get(_made_by(ZOO[name]), 0.05) if name in ZOO else 0.05
+    return _LEARNING_RATES.get(_builder_function(ZOO[name]), 0.05) if name in ZOO else 0.05
 
 
 def default_input(name: str) -> tuple[int | None, tuple[int, int] | None]:
-    """(channels, (height, width)) of the images that a network was made for, None where unsaid."""
+    """Return (channels, (height, width)) of a network's default input; None for what is unknown."""
     if is_table(name):
         table = read_table(name)
         return table.in_channels, table.input_size

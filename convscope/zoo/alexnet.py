@@ -104,13 +104,13 @@ def _features(
                     maps, cell.filters, cell.size, cell.stride, cell.padding, groups=groups
                 )
                 layers[f"relu{name[-1]}"] = nn.ReLU()
-                maps, size = cell.filters, cell.over(size)
+                maps, size = cell.filters, cell.output_size(size)
             case "norm":
                 layers[name] = LocalResponseNorm(groups=maps // int(text.removeprefix("lrnx")))
             case "pool":
                 cell = pooling(text)
                 layers[name] = nn.MaxPool2d(cell.size, cell.stride)
-                size = cell.over(size)
+                size = cell.output_size(size)
             case "avgpool":
                 size = pooling(text).size, pooling(text).size
                 layers[name] = nn.AdaptiveAvgPool2d(size)

@@ -1,4 +1,4 @@
-"""Parts that more than one paper in the zoo is made of."""
+"""Building blocks that several papers share."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -7,13 +7,13 @@ from torch import Tensor, nn
 
 
 def dense(widths: Sequence[int], *, dropout: float) -> dict[str, nn.Module]:
-    """Dense layers between `widths`: fc1, fc2 ..., each but the last with a ReLU and dropout."""
+    """Stack dense layers between `widths`: fc1, fc2 ..., all but the last with ReLU and dropout."""
     layers: dict[str, nn.Module] = {}
-    for place, (fan_in, fan_out) in enumerate(pairwise(widths), start=1):
-        layers[f"fc{place}"] = nn.Linear(fan_in, fan_out)
-        if place < len(widths) - 1:
-            layers[f"fc{place}_relu"] = nn.ReLU()
-            layers[f"fc{place}_dropout"] = nn.Dropout(dropout)
+    for index, (fan_in, fan_out) in enumerate(pairwise(widths), start=1):
+        layers[f"fc{index}"] = nn.Linear(fan_in, fan_out)
+        if index < len(widths) - 1:
+            layers[f"fc{index}_relu"] = nn.ReLU()
+            layers[f"fc{index}_dropout"] = nn.Dropout(dropout)
     return layers
 
 

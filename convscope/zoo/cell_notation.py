@@ -1,4 +1,4 @@
-"""How tables with a row for each layer are read: AlexNet, Network in Network and SqueezeNet."""
+"""The notation of tables with one row per layer: AlexNet, Network in Network and SqueezeNet."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ CONVOLUTION = re.compile(
 
 @dataclass(frozen=True)
 class Cell:
-    """A layer that slides. `depth` is the maps that a filter sees, None where it sees all."""
+    """A sliding layer. `depth` is the number of input maps of a filter, None for all of them."""
 
     size: int
     stride: int = 1
@@ -22,26 +22,26 @@ class Cell:
     filters: int = 0
     depth: int | None = None
 
-    def over(self, maps: tuple[int, int]) -> tuple[int, int]:
-        """The (height, width) that the layer makes of maps of a (height, width)."""
+    def output_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the (height, width) of the output maps for that of the input maps."""
         height, width = (
-            output_size(side, self.size, stride=self.stride, padding=self.padding) for side in maps
+            output_size(side, self.size, stride=self.stride, padding=self.padding) for side in size
         )
         return height, width
 
 
 def config_column(table: str, name: str) -> dict[str, str]:
-    """The cells of one column by the names of their rows; `.` is a row that the column has not."""
+    """Return the cells of one column by the names of their rows, without the empty ones (`.`)."""
     header, *rows = (line.split() for line in table.strip().splitlines())
-    place = header.index(name)
-    return {row[0]: row[place] for row in rows if row[place] != "."}
+    index = header.index(name)
+    return {row[0]: row[index] for row in rows if row[index] != "."}
 
 
 def convolution(cell: str) -> Cell:
     """Read `256@5x5x48/4+2`: 256 filters of 5x5, each over 48 maps, stride 4, padding 2.
 
-    The depth, the stride of 1 and the padding of 0 may be left out. Raises ValueError, naming the
-    cell, for anything else.
+    The depth, a stride of 1 and a padding of 0 may be left out. Raises ValueError, naming the cell,
+    for any other text.
 
         >>> convolution("256@5x5x48+2")
         Cell(size=5, stride=1, padding=2, filters=256, depth=48)
@@ -54,8 +54,8 @@ def pooling(cell: str) -> Cell:
     return _read(POOLING, cell)
 
 
-def _read(cells: re.Pattern[str], cell: str) -> Cell:
-    found = cells.fullmatch(cell)
-    if found is None:
+def _read(pattern: re.Pattern[str], cell: str) -> Cell:
+    match = pattern.fullmatch(cell)
+    if match is None:
         raise ValueError(f"TABLE has a cell the zoo cannot build: {cell!r}")
-    return Cell(**{name: int(digits) for name, digits in found.groupdict().items() if digits})
+    return Cell(**{name: int(digits) for name, digits in match.groupdict().items() if digits})

@@ -1,4 +1,4 @@
-"""The user's own network, named `module:attr` and imported from where the user is."""
+"""Networks of the user, named `module:attr` and importable from the working directory."""
 
 import importlib
 import inspect
@@ -12,37 +12,42 @@ from torch import nn
 from convscope.errors import RequestError, nearest
 
 
-def build_own(
+def build_imported(
     name: str,
     *,
     num_classes: int | None,
     in_channels: int | None,
     input_size: tuple[int, int] | None,
 ) -> nn.Module:
-    """Import `module:attr` and make a network of it; see `convscope.zoo.create_model`.
+    """Import `module:attr` and build its network; see `convscope.zoo.create_model`.
 
-    Raises RequestError where the module cannot be imported, has no such attribute, or the attribute
-    is neither an `nn.Module` nor makes one.
+    Raises RequestError if the module cannot be imported, has no such attribute, or the attribute
+    neither is an `nn.Module` nor returns one.
     """
     module_name, _, attribute = name.partition(":")
-    found = _attribute(_import(module_name), module_name, attribute)
-    if isinstance(found, nn.Module):
-        return found
-    if not callable(found):
-        raise RequestError(f"{name} is {type(found).__name__}, not a network or what makes one.")
-    words = {"num_classes": num_classes, "in_channels": in_channels, "input_size": input_size}
+    builder = _attribute(_import(module_name), module_name, attribute)
+    if isinstance(builder, nn.Module):
+        return builder
+    if not callable(builder):
+        raise RequestError(
+            f"{name} is of type {type(builder).__name__}: neither an nn.Module nor callable."
+        )
+    arguments = {"num_classes": num_classes, "in_channels": in_channels, "input_size": input_size}
     try:
-        net = found(**_accepted(found, words))
+        net = builder(**_accepted(builder, arguments))
     except Exception as error:
         raise RequestError(f"{name} failed while building: {error!r}.") from error
     if not isinstance(net, nn.Module):
-        raise RequestError(f"{name} made {type(net).__name__}; a torch.nn.Module is needed.")
+        raise RequestError(
+            f"{name} returned an object of type {type(net).__name__}; it must return a "
+            "torch.nn.Module."
+        )
     return net
 
 
 def _import(module_name: str) -> object:
     here = str(Path.cwd())
-    if here not in sys.path:  # as `python -m` has it; the entry point of a console script has not
+    if here not in sys.path:  # `python -m` adds it; a console script's entry point does not
         sys.path.insert(0, here)
     try:
         return importlib.import_module(module_name)
@@ -58,19 +63,21 @@ def _import(module_name: str) -> object:
 
 
 def _attribute(module: object, module_name: str, attribute: str) -> object:
-    found = module
+    value = module
     for part in attribute.split("."):
-        if not hasattr(found, part):
-            hint = nearest(part, dir(found))
+        if not hasattr(value, part):
+            hint = nearest(part, dir(value))
             raise RequestError(f"Module {module_name!r} has no {attribute!r}.{hint}")
-        found = getattr(found, part)
-    return found
+        value = getattr(value, part)
+    return value
 
 
-def _accepted(maker: Callable[..., Any], words: dict[str, Any]) -> dict[str, Any]:
-    """Those of `words` that the signature names and that were asked for."""
+def _accepted(builder: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """Keep the arguments that are set and that the signature has."""
     try:
-        named = inspect.signature(maker).parameters
+        parameters = inspect.signature(builder).parameters
     except ValueError:  # a builtin without a signature
         return {}
-    return {word: value for word, value in words.items() if word in named and value is not None}
+    return {
+        name: value for name, value in arguments.items() if name in parameters and value is not None
+    }

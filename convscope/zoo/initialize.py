@@ -1,14 +1,14 @@
-"""How the papers draw a network's first weights; each network says whose way it takes.
+"""How the papers initialize weights; each network names the scheme that it uses.
 
-Everything here draws from torch's generator and writes in place. Biases become zero, unless said
-otherwise, and batch norm begins as the identity.
+Every function draws from torch's generator and writes in place. Biases are set to zero, and batch
+norm stays at PyTorch's initialization, the identity.
 """
 
 from typing import Literal
 
 from torch import nn
 
-Weighted = nn.Conv2d | nn.Linear
+WeightedLayer = nn.Conv2d | nn.Linear
 
 
 def gaussian(net: nn.Module, std: float) -> None:
@@ -20,10 +20,10 @@ def gaussian(net: nn.Module, std: float) -> None:
 def he(net: nn.Module, *, fan: Literal["fan_in", "fan_out"] = "fan_in", dense: bool = True) -> None:
     """Draw weights from N(0, 2/n), for rectifiers: He et al., 2015, arxiv.org/abs/1502.01852.
 
-    n is the operands of a unit (`fan_in`: k·k·input maps of its group, equation 10) or the units an
-    operand reaches (`fan_out`: k·k·output maps of all groups, equation 14). The authors find both
-    equally good. Without `dense`, dense layers keep their weights as PyTorch draws them, uniform in
-    ±1/sqrt(fan-in): no rectifier follows a classifier.
+    n is the number of inputs of a unit (`fan_in`: k·k·input channels of its group, equation 10) or
+    of units that an input reaches (`fan_out`: k·k·output channels of all groups, equation 14). The
+    authors find both equally good. With `dense=False`, dense layers keep PyTorch's initialization,
+    uniform in ±1/sqrt(fan_in): no rectifier follows a classifier.
     """
     for layer in _weighted(net):
         if dense or isinstance(layer, nn.Conv2d):
@@ -31,13 +31,13 @@ def he(net: nn.Module, *, fan: Literal["fan_in", "fan_out"] = "fan_in", dense: b
 
 
 def glorot(net: nn.Module) -> None:
-    """Draw weights uniformly with variance 2/(fan-in + fan-out): Glorot & Bengio, 2010."""
+    """Draw weights uniformly with variance 2/(fan_in + fan_out): Glorot & Bengio, 2010."""
     for layer in _weighted(net):
         nn.init.xavier_uniform_(layer.weight)
 
 
-def _weighted(net: nn.Module) -> list[Weighted]:
-    """Every convolution and dense layer, its bias set to zero."""
+def _weighted(net: nn.Module) -> list[WeightedLayer]:
+    """Return all convolutions and dense layers, with their biases set to zero."""
     layers = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     for layer in layers:
         bias = layer.get_parameter("bias") if layer.bias is not None else None  # pyright: ignore[reportUnnecessaryComparison]

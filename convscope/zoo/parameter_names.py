@@ -1,16 +1,16 @@
-"""What other libraries call the parameters of a network that the zoo has too."""
+"""Names of parameters in other libraries' versions of a network in the zoo."""
 
 import re
 
 NameMap = tuple[tuple[str, str], ...]
-"""Pairs of a pattern over the beginning of their name and what stands there in ours.
+"""Pairs of a pattern for the start of their name and its replacement in ours.
 
-The first pattern that matches is replaced; a name that none matches is the same in both.
+The first pattern that matches is replaced; a name that matches none is the same in both.
 """
 
 
 def rename_parameter(theirs: str, names: NameMap) -> str:
-    r"""Our name of one of their parameters.
+    r"""Translate one of their parameter names to ours.
 
     >>> ours("layer1.0.conv1.weight", ((r"layer1\.0\.", "conv2_1."),))
     'conv2_1.conv1.weight'
@@ -18,7 +18,7 @@ def rename_parameter(theirs: str, names: NameMap) -> str:
     'fc.bias'
     """
     for pattern, replacement in names:
-        renamed, found = re.subn(rf"\A(?:{pattern})", replacement, theirs)
-        if found:
+        renamed, replaced = re.subn(rf"\A(?:{pattern})", replacement, theirs)
+        if replaced:
             return renamed
     return theirs
