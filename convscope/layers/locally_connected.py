@@ -137,7 +137,7 @@ class LocallyConnected2d(nn.Module):
 
         The batch is innermost, so that the copy moves runs of n numbers instead of single ones.
         """
-        vertical, horizontal = self.padding
+        count, (vertical, horizontal) = len(x), self.padding
         x = F.pad(x.permute(1, 2, 3, 0), (0, 0, horizontal, horizontal, vertical, vertical))
         x = x.contiguous()
         for axis in (0, 1):
@@ -145,7 +145,7 @@ class LocallyConnected2d(nn.Module):
             x = x.unfold(axis + 1, wide, self.stride[axis])[..., :: self.dilation[axis]]
         positions = self.output_size[0] * self.output_size[1]
         taps = self.weight[0, 0, 0].numel()
-        return x.permute(1, 2, 0, 4, 5, 3).reshape(positions * self.groups, taps, len(x))
+        return x.permute(1, 2, 0, 4, 5, 3).reshape(positions * self.groups, taps, count)
 
     def extra_repr(self) -> str:
         return (
