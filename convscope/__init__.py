@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from convscope.summaries.api import summary as summary
     from convscope.training.api import resume as resume
     from convscope.training.api import train as train
+    from convscope.training.callbacks.base import Callback as Callback
     from convscope.weights import load_weights as load_weights
     from convscope.zoo import create_model as create_model
     from convscope.zoo import list_models as list_models
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Callback": "convscope.training.callbacks.base",
     "Card": "convscope.card",
     "ConvscopeError": "convscope.errors",
     "create_model": "convscope.zoo",
@@ -46,6 +48,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Callback",
     "Card",
     "ConvscopeError",
     "create_model",
