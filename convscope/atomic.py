@@ -1,4 +1,4 @@
-"""Files that are whole at every instant: written beside, synced, then renamed over the old one."""
+"""Atomic file writes: to a temporary file, synced, then renamed over the old one."""
 
 import contextlib
 import errno
@@ -8,16 +8,16 @@ from pathlib import Path
 
 from convscope.errors import WorkError
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Replace `path` by `content`, or leave it as it was.
+    """Replace the content of `path`, or leave it unchanged.
 
-    After the return the content is on the disk, its name too. After a crash at any instant `path`
-    holds the old content or the new one, whole.
+    When this returns, the content and its name are on the disk. After a crash at any instant,
+    `path` holds either the complete old content or the complete new content.
 
-    Raises WorkError, naming the path and the reason, where the disk is full or refuses.
+    Raises WorkError, naming the path and the reason, if the disk is full or refuses.
     """
     data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
     temporary: str | None = None
@@ -26,7 +26,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
             prefix=f".{path.name}.", suffix=".tmp", dir=path.parent
         )
         with os.fdopen(handle, "wb") as file:
-            os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101 -- mkstemp lets no one else read
+            os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101 -- mkstemp denies access to others
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -36,8 +36,8 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)  # noqa: PTH108
-        raise WorkError(_told(path, len(data), error)) from error
-    except BaseException:  # ctrl-C between the two names
+        raise WorkError(_describe(path, len(data), error)) from error
+    except BaseException:  # ctrl-C before the rename
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)  # noqa: PTH108
@@ -45,29 +45,29 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete what a killed process left half written; only for who holds the folder's lock."""
+    """Delete temporary files that a killed process left. The caller holds the folder's lock."""
     for leftover in folder.glob(".*.tmp"):
         leftover.unlink(missing_ok=True)
 
 
 def _umask() -> int:
-    now = os.umask(0o022)
-    os.umask(now)
-    return now
+    umask = os.umask(0o022)
+    os.umask(umask)
+    return umask
 
 
-def _told(path: Path, size: int, error: OSError) -> str:
-    kept = "The file that was there is intact" if path.exists() else "Nothing was left half written"
-    if error.errno in _FULL:
+def _describe(path: Path, size: int, error: OSError) -> str:
+    kept = "The old file is unchanged" if path.exists() else "No partial file was left"
+    if error.errno in _DISK_FULL:
         return (
-            f"No space left for {path} ({size / 1e6:,.1f} MB). {kept}; make room on that disk, "
-            "then go on with `convscope resume`."
+            f"No space left for {path} ({size / 1e6:,.1f} MB). {kept}. Free some disk space, then "
+            "continue with `convscope resume`."
         )
     return f"{path} could not be written: {error.strerror or error}. {kept}."
 
 
 def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows cannot open a folder; its rename is already durable enough
+    if os.name == "nt":  # Windows cannot open a folder; there a rename is durable enough
         return
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -1,4 +1,4 @@
-"""Where numbers are computed: the device, the threads of a CPU, and the memory it works in."""
+"""The device, the number of CPU threads, and memory."""
 
 import ctypes
 from collections.abc import Generator
@@ -10,25 +10,25 @@ import torch
 from convscope.errors import RequestError
 
 
-def choose_device(wanted: str) -> torch.device:
-    """The device "auto", "cpu", "cuda" or "mps". Raises RequestError for one that is not there."""
-    have = {
+def choose_device(name: str) -> torch.device:
+    """The device for "auto", "cpu", "cuda" or "mps". Raises RequestError if it is unavailable."""
+    available = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
-    if wanted == "auto":
-        return torch.device(next(name for name in ("cuda", "mps", "cpu") if have[name]))
-    if wanted not in have:
-        raise RequestError(f"There is no device {wanted!r}; known are auto, {', '.join(have)}.")
-    if not have[wanted]:
-        raise RequestError(f"PyTorch finds no {wanted} on this machine. Try `device='auto'`.")
-    return torch.device(wanted)
+    if name == "auto":
+        return torch.device(next(device for device in ("cuda", "mps", "cpu") if available[device]))
+    if name not in available:
+        raise RequestError(f"Unknown device {name!r}. Choose auto, {', '.join(available)}.")
+    if not available[name]:
+        raise RequestError(f"PyTorch finds no {name} device on this machine. Try --device auto.")
+    return torch.device(name)
 
 
 @contextmanager
 def threads_set(threads: int | None) -> Generator[None]:
-    """Compute with so many CPU threads; after, as many as before."""
+    """Compute with `threads` CPU threads; the number before is restored afterwards."""
     before = torch.get_num_threads()
     try:
         if threads is not None:
@@ -56,12 +56,12 @@ def free_memory(root: Path = Path("/")) -> int:
 
 
 def keep_freed_memory() -> bool:
-    """Let this process reuse the memory of a step in the next; whether that could be arranged.
+    """Let this process reuse the memory of one step in the next; False if that is impossible.
 
-    A step frees megabytes of activations. The C library of Linux gives them back to the system,
-    which clears every page before the next step gets it again: some 900 page faults a step for
-    LeNet-5 in batches of 64. The setting lasts as long as the process, so only programs of our
-    own make it, not functions that are called from another's.
+    A step frees megabytes of activations. glibc returns them to the system, which clears every
+    page before the next step gets it again: about 900 page faults per step for LeNet-5 with
+    batches of 64. The setting lasts as long as the process, so only our own programs call this,
+    never a library function.
     """
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
@@ -71,4 +71,4 @@ def keep_freed_memory() -> bool:
 
 
 _MALLOPT = {-3: 32 << 20, -1: 1 << 30, -2: 64 << 20}
-"""M_MMAP_THRESHOLD, at its most; M_TRIM_THRESHOLD; M_TOP_PAD: malloc.h of glibc, in bytes."""
+"""M_MMAP_THRESHOLD (its maximum), M_TRIM_THRESHOLD, M_TOP_PAD of glibc's malloc.h, in bytes."""

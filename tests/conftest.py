@@ -1,4 +1,4 @@
-"""Pictures to train on, and a run to look at, made once."""
+"""Images to train on, and a run to look at, made once."""
 
 import importlib.util
 import os

@@ -1,1 +1,1 @@
-"""Labeled images: where they come from, how they are decoded, split, augmented and fed."""
+"""Labeled images: opened, decoded, split, augmented and loaded in batches."""

@@ -1,7 +1,8 @@
-"""Randomness as a function: the order of an epoch, and what happens to each picture in it.
+"""Reproducible randomness: the order of an epoch, and the augmentation of each image.
 
-Order depends on (seed, epoch); what becomes of a picture on (seed, epoch, index) alone. So neither
-the batch size, nor the number of workers, nor a restart changes what a network is shown.
+The order depends on (seed, epoch) alone, the augmentation of an image on (seed, epoch, index)
+alone. So neither the batch size, nor the number of workers, nor a restart changes what a network
+is trained on.
 """
 
 from typing import Literal
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Augment = Literal["none", "crop", "crop-flip"]
-"""`crop` shifts a picture within a black border; `crop-flip` also mirrors half of them."""
+"""`crop` shifts an image within a black border; `crop-flip` also mirrors half of the images."""
 
 Sampling = Literal["shuffle", "balanced"]
 
@@ -25,33 +26,35 @@ def epoch_order(
     epoch: int,
     sampling: Sampling = "shuffle",
 ) -> NDArray[np.int64]:
-    """The pictures of one epoch, as many as there are `indices`, in the order in which they come.
+    """The indices of one epoch in their order, as many as there are `indices`.
 
-    `shuffle` shows each exactly once. `balanced` shows every class equally often (give or take
-    one): a rare class comes round several times before another picture of it would be a third.
+    `shuffle` has each index exactly once. `balanced` has every class equally often (to within
+    one): the images of a rare class are repeated, each of them equally often (to within one).
     """
     random = np.random.default_rng([seed, epoch])
     if sampling == "shuffle":
         return random.permutation(indices)
-    members = [indices[labels[indices] == label] for label in np.unique(labels[indices])]
-    quota = -(-len(indices) // len(members))
+    classes = [indices[labels[indices] == label] for label in np.unique(labels[indices])]
+    quota = -(-len(indices) // len(classes))
     rounds = [
-        np.concatenate([random.permutation(own) for _ in range(-(-quota // len(own)))])[:quota]
-        for own in members
+        np.concatenate([random.permutation(one) for _ in range(-(-quota // len(one)))])[:quota]
+        for one in classes
     ]
     return random.permutation(np.concatenate(rounds))[: len(indices)]
 
 
-def draws(seed: int, epoch: int, indices: NDArray[np.int64], count: int) -> NDArray[np.uint64]:
-    """`count` independent 64-bit numbers per index, (n, count): SplitMix64 of (seed, epoch, index).
+def random_bits(
+    seed: int, epoch: int, indices: NDArray[np.int64], count: int
+) -> NDArray[np.uint64]:
+    """`count` independent 64-bit numbers per index (n, count): SplitMix64 of (seed, epoch, index).
 
     Steele, Lea & Flood, 2014, "Fast splittable pseudorandom number generators".
     """
     key = _mix(_mix(np.array([seed], np.uint64)) + np.uint64(epoch))
-    own = _mix(key + indices.astype(np.uint64))
-    step = np.uint64(0x9E3779B97F4A7C15)
-    places = np.arange(1, count + 1, dtype=np.uint64) * step
-    return _mix(own[:, None] + places)
+    states = _mix(key + indices.astype(np.uint64))
+    gamma = np.uint64(0x9E3779B97F4A7C15)
+    offsets = np.arange(1, count + 1, dtype=np.uint64) * gamma
+    return _mix(states[:, None] + offsets)
 
 
 def _mix(word: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -60,38 +63,41 @@ def _mix(word: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return word ^ (word >> np.uint64(31))
 
 
-def moves(
+def crop_and_flip_params(
     indices: NDArray[np.int64], *, kind: Augment, padding: int, seed: int, epoch: int
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Where an epoch cuts its window (n, 2), row and column in the padded picture, and which
-    windows it mirrors (n,).
+    """The corner (row, column) of each image's window in the padded image (n, 2), and whether the
+    window is mirrored (n,).
     """
     if kind == "none":
         return np.zeros((len(indices), 2), np.int64), np.zeros(len(indices), bool)
-    numbers = draws(seed, epoch, indices, 3)
-    places = (numbers[:, :2] % np.uint64(2 * padding + 1)).astype(np.int64)
+    numbers = random_bits(seed, epoch, indices, 3)
+    corners = (numbers[:, :2] % np.uint64(2 * padding + 1)).astype(np.int64)
     flip = (numbers[:, 2] >> np.uint64(63)).astype(bool) & (kind == "crop-flip")
-    return places, flip
+    return corners, flip
 
 
 def augment(
     batch: Tensor, indices: NDArray[np.int64], *, kind: Augment, padding: int, seed: int, epoch: int
 ) -> Tensor:
-    """What an epoch makes of a batch of bytes (n, h, w, c); same shape, on the same device.
+    """Augment a batch of bytes (n, h, w, c); the result has the same shape and device.
 
-    `padding` pixels of black are put around each picture, and a window of the old size is cut at
-    one of the (2·padding + 1)² places, each equally likely.
+    Each image gets a black border of `padding` pixels and is cropped to its old size at one of
+    the (2·padding + 1)² positions, all equally likely.
     """
     if kind == "none":
         return batch
-    places, flip = moves(indices, kind=kind, padding=padding, seed=seed, epoch=epoch)
+    corners, flip = crop_and_flip_params(
+        indices, kind=kind, padding=padding, seed=seed, epoch=epoch
+    )
     n, height, width, channels = batch.shape
-    tall, wide = height + 2 * padding, width + 2 * padding
-    padded = batch.new_zeros(n, tall, wide, channels)
+    padded_height, padded_width = height + 2 * padding, width + 2 * padding
+    padded = batch.new_zeros(n, padded_height, padded_width, channels)
     padded[:, padding : padding + height, padding : padding + width] = batch
-    rows = places[:, :1] + np.arange(height)
-    across = np.where(flip[:, None], np.arange(width)[::-1], np.arange(width))
-    columns = places[:, 1:] + across
-    cells = (np.arange(n)[:, None, None] * tall + rows[:, :, None]) * wide + columns[:, None, :]
-    chosen = torch.from_numpy(cells.reshape(-1)).to(batch.device)
-    return padded.view(-1, channels).index_select(0, chosen).view(n, height, width, channels)
+    rows = corners[:, :1] + np.arange(height)
+    steps = np.where(flip[:, None], np.arange(width)[::-1], np.arange(width))
+    columns = corners[:, 1:] + steps
+    first_rows = np.arange(n)[:, None, None] * padded_height
+    cells = (first_rows + rows[:, :, None]) * padded_width + columns[:, None, :]
+    selected = torch.from_numpy(cells.reshape(-1)).to(batch.device)
+    return padded.view(-1, channels).index_select(0, selected).view(n, height, width, channels)

@@ -1,7 +1,7 @@
-"""CIFAR-10 and CIFAR-100 in their binary version: https://www.cs.toronto.edu/~kriz/cifar.html.
+"""CIFAR-10 and CIFAR-100 in the binary version: https://www.cs.toronto.edu/~kriz/cifar.html.
 
-A record of CIFAR-10 is one byte of label and 3,072 of pixels: red, green, blue, each 32 rows of 32.
-CIFAR-100 has two bytes of labels, the coarse and the fine; the fine one is used.
+A record of CIFAR-10 is 1 byte of label and 3,072 bytes of pixels: a red, a green and a blue plane
+of 32 rows of 32. CIFAR-100 has two label bytes, coarse and fine; the fine one is used.
 """
 
 import gzip
@@ -15,18 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.data.dataset import Dataset
-from convscope.data.idx import joined, refuse_labels
+from convscope.data.idx import concat_splits, refuse_labels
 from convscope.errors import RequestError
 
 PIXELS = 3 * 32 * 32
 MAX_FILE = 200_000_000  # bytes; the largest, CIFAR-100's train.bin, has 153,700,000
 CHUNK = 1 << 20
-MAX_MEMBERS = 100  # of the archive, which has 8
+MAX_MEMBERS = 100  # in the archive; the real ones have 8
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The files of one of the two, and how many bytes of labels a record has."""
+    """The files of one of the two data sets, and the number of label bytes in a record."""
 
     name: str
     train: tuple[str, ...]
@@ -61,32 +61,32 @@ LAYOUTS = {
 
 
 def find_cifar(folder: Path) -> str | None:
-    """`"cifar10"` or `"cifar100"` where a folder has the first of its files, else None."""
+    """`"cifar10"` or `"cifar100"` if the folder has the first of its files, else None."""
     return next(
         (name for name, layout in LAYOUTS.items() if (folder / layout.train[0]).is_file()), None
     )
 
 
 def read_cifar_folder(folder: Path, name: str) -> Dataset:
-    """Read the unpacked binary version. Raises RequestError, naming the file, where it is not."""
-    layout, found = LAYOUTS[name], dict[str, bytes]()
+    """Read the unpacked binary version. Raises RequestError, naming the file that is wrong."""
+    layout, contents = LAYOUTS[name], dict[str, bytes]()
     for file in layout.files:
         path = folder / file
         try:
             if path.is_file():
                 _refuse_size(path, path.stat().st_size)
-                found[file] = path.read_bytes()
+                contents[file] = path.read_bytes()
         except OSError as error:
             raise RequestError(f"{path} could not be read: {error.strerror or error}.") from error
-    return _dataset(layout, found, folder)
+    return _dataset(layout, contents, folder)
 
 
 def read_cifar_archive(archive: Path, name: str) -> Dataset:
-    """Read the downloaded `cifar-10-binary.tar.gz` or its sister; nothing is unpacked to disk.
+    """Read the downloaded `cifar-10-binary.tar.gz` or CIFAR-100's; nothing is unpacked to disk.
 
-    Only regular files of the expected names are read, whatever folder they claim to lie in.
+    Only regular files of the expected names are read, whatever folder they are in.
     """
-    layout, found = LAYOUTS[name], dict[str, bytes]()
+    layout, contents = LAYOUTS[name], dict[str, bytes]()
     try:
         with gzip.open(archive) as unzipped, tarfile.open(fileobj=unzipped, mode="r|") as tar:
             for count, member in enumerate(tar):
@@ -96,34 +96,36 @@ def read_cifar_archive(archive: Path, name: str) -> Dataset:
                 file = member.name.rpartition("/")[2]
                 content = tar.extractfile(member) if member.isreg() else None
                 if content is not None and file in layout.files:
-                    found[file] = content.read(MAX_FILE)
-            while unzipped.read(CHUNK):  # to the end, where the checksum is
+                    contents[file] = content.read(MAX_FILE)
+            while unzipped.read(CHUNK):  # the checksum is at the end
                 pass
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise RequestError(
-            f"{archive} could not be read as a .tar.gz ({error}). Get it again."
+            f"{archive} could not be read as a .tar.gz ({error}). Download it again."
         ) from error
-    return _dataset(layout, found, archive)
+    return _dataset(layout, contents, archive)
 
 
 def _refuse_size(where: Path, size: int) -> None:
     if size > MAX_FILE:
-        raise RequestError(f"{where} has or holds a file of {size:,} bytes, too large for CIFAR.")
+        raise RequestError(f"{where}: a file of {size:,} bytes is too large for CIFAR.")
 
 
-def _dataset(layout: Layout, found: Mapping[str, bytes], where: Path) -> Dataset:
-    if missing := [file for file in layout.files if file not in found]:
+def _dataset(layout: Layout, contents: Mapping[str, bytes], where: Path) -> Dataset:
+    if missing := [file for file in layout.files if file not in contents]:
         raise RequestError(
-            f"{where} has no {', '.join(missing)}; the binary version of {layout.name} does."
+            f"{where} lacks {', '.join(missing)} of the binary version of {layout.name}."
         )
-    names = tuple(found[layout.names].decode("utf-8", "replace").split())
+    names = tuple(contents[layout.names].decode("utf-8", "replace").split())
     if len(names) != layout.classes:
-        raise RequestError(f"{where}: {layout.names} has {len(names)} names, not {layout.classes}.")
+        raise RequestError(
+            f"{where}: {layout.names} has {len(names)} names, expected {layout.classes}."
+        )
     train, test = (
-        _join([_records(found[file], layout, f"{where}: {file}") for file in files])
+        _join([_records(contents[file], layout, f"{where}: {file}") for file in files])
         for files in (layout.train, layout.test)
     )
-    return joined(layout.name, names, train, test)
+    return concat_splits(layout.name, names, train, test)
 
 
 def _join(
@@ -139,7 +141,8 @@ def _records(
     size = layout.label_bytes + PIXELS
     if not data or len(data) % size:
         raise RequestError(
-            f"{where} has {len(data):,} bytes, no multiple of a record's {size:,}; it is cut off."
+            f"{where} is truncated: its {len(data):,} bytes are not a multiple of {size:,}, the "
+            "size of a record."
         )
     records = np.frombuffer(data, dtype=np.uint8).reshape(-1, size)
     labels = records[:, layout.label_bytes - 1]

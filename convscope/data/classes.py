@@ -1,4 +1,4 @@
-"""Whether the splits of a source agree about its classes, which are tied by name."""
+"""Checks that the splits of a source have the same classes, matched by name."""
 
 from dataclasses import replace
 
@@ -8,38 +8,37 @@ from convscope.data.dataset import Dataset
 from convscope.errors import RequestError
 
 
-def tie_classes(dataset: Dataset, *, where: str) -> Dataset:
-    """Check that every class can be learned, and warn of those that cannot be measured.
+def check_classes(dataset: Dataset, *, where: str) -> Dataset:
+    """Check that every class has training images; warn of classes that val or test lacks.
 
-    `where` names the source in messages. Raises RequestError for fewer than two classes and for a
-    class that the source has in val or test but not in train (nor among pictures whose split is
-    still open). A class that a given val or test split lacks becomes a warning.
+    `where` names the source in messages. Raises RequestError for fewer than two classes, and for a
+    class of val or test that has no image in train, nor one whose split is still undecided.
     """
     if len(dataset.classes) < 2:
         raise RequestError(
-            f"{where} has one class only, {''.join(dataset.classes)!r}. "
-            "A classifier needs two or more."
+            f"{where} has a single class, {''.join(dataset.classes)!r}. "
+            "A classifier needs at least two."
         )
-    learnable = dataset.counts("train") + dataset.counts("")
+    num_train = dataset.counts("train") + dataset.counts("")
     names = np.array(dataset.classes, dtype=object)
-    if unseen := list(names[learnable == 0]):
+    if missing := list(names[num_train == 0]):
         raise RequestError(
-            f"{where}: no picture of {listed(unseen)} is in train, although val or test has some. "
-            "Classes are matched by name over the splits: is it written differently there?"
+            f"{where}: val or test has images of {quote_names(missing)}, train has none. Classes "
+            "are matched by name: is it spelled differently there?"
         )
     warnings = tuple(
-        f"{where}: {split} has no picture of {listed(list(names[dataset.counts(split) == 0]))}."
+        f"{where}: {split} has no images of {quote_names(list(names[dataset.counts(split) == 0]))}."
         for split in ("val", "test")
         if dataset.counts(split).any() and not dataset.counts(split).all()
     )
     return replace(dataset, warnings=dataset.warnings + warnings)
 
 
-def listed(names: list[str], *, most: int = 5) -> str:
-    """The names quoted, the first few: `'cat', 'dog' and 3 more`.
+def quote_names(names: list[str], *, max_shown: int = 5) -> str:
+    """The first few names in quotes.
 
-    >>> listed(["cat", "dog", "owl"], most=2)
+    >>> quote_names(["cat", "dog", "owl"], max_shown=2)
     "'cat', 'dog' and 1 more"
     """
-    shown = ", ".join(map(repr, names[:most]))
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+    shown = ", ".join(map(repr, names[:max_shown]))
+    return f"{shown} and {len(names) - max_shown} more" if len(names) > max_shown else shown

@@ -1,4 +1,4 @@
-"""One face for every source: pictures, labels, classes, and which split each picture is in."""
+"""A data set of any source: images, labels, classes, and the split of each image."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -13,33 +13,33 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convscope.data.decode import contents, decode
+from convscope.data.decode import decode, read_file
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
 class ImageSource(Protocol):
-    """n pictures, each known by a stable key and decodable by itself."""
+    """n images, each with a stable key, each decoded by itself."""
 
     def __len__(self) -> int: ...
 
     def key(self, index: int) -> str:
-        """The name that identifies a picture: its path below the root, or `train/00017`."""
+        """The key that identifies an image: its path below the root, or `train/00017`."""
         ...
 
     def image(self, index: int) -> Image.Image:
-        """The picture in mode "L" or "RGB", upright. Raises Unreadable with the reason."""
+        """The image in mode "L" or "RGB", upright. Raises UnreadableImage with the reason."""
         ...
 
     def read(self, index: int) -> tuple[Image.Image, bytes]:
-        """`picture`, and 16 bytes that depend on its content alone."""
+        """The image, and a 16-byte digest of its content."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class ArrayImages:
-    """Pictures that lie in memory: bytes (n, height, width) or (n, height, width, 3)."""
+    """Images in memory: bytes (n, height, width) or (n, height, width, 3)."""
 
     pixels: NDArray[np.uint8]
     prefix: str = ""
@@ -59,7 +59,7 @@ class ArrayImages:
 
 @dataclass(frozen=True, eq=False)
 class FileImages:
-    """Pictures that are files: `paths` as posix strings relative to `root`."""
+    """Image files: `paths` are POSIX strings relative to `root`."""
 
     root: Path
     paths: tuple[str, ...]
@@ -77,13 +77,13 @@ class FileImages:
         return decode(self.path(index))
 
     def read(self, index: int) -> tuple[Image.Image, bytes]:
-        content = contents(self.path(index))
+        content = read_file(self.path(index))
         return decode(content), _digest(content)
 
 
 @dataclass(frozen=True, eq=False)
 class ConcatImages:
-    """Several lots of pictures, one after the other: a train file and a test file, say."""
+    """Several sources, one after the other: a train file and a test file, for example."""
 
     parts: tuple[ImageSource, ...]
 
@@ -94,26 +94,26 @@ class ConcatImages:
     def __len__(self) -> int:
         return self.starts[-1]
 
-    def _place(self, index: int) -> tuple[ImageSource, int]:
+    def _locate(self, index: int) -> tuple[ImageSource, int]:
         part = bisect_right(self.starts, index) - 1
         return self.parts[part], index - self.starts[part]
 
     def key(self, index: int) -> str:
-        part, place = self._place(index)
-        return part.key(place)
+        part, offset = self._locate(index)
+        return part.key(offset)
 
     def image(self, index: int) -> Image.Image:
-        part, place = self._place(index)
-        return part.image(place)
+        part, offset = self._locate(index)
+        return part.image(offset)
 
     def read(self, index: int) -> tuple[Image.Image, bytes]:
-        part, place = self._place(index)
-        return part.read(place)
+        part, offset = self._locate(index)
+        return part.read(offset)
 
 
 @dataclass(frozen=True, eq=False)
 class SubsetImages:
-    """Some of other pictures, by index."""
+    """Some images of another source, by index."""
 
     source: ImageSource
     indices: NDArray[np.int64]
@@ -133,16 +133,16 @@ class SubsetImages:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
-    """Labeled pictures.
+    """Labeled images.
 
     Attributes:
-        name: of the source, as a person would say it: "mnist", or the folder's name.
-        classes: their names, in the order that labels count in.
-        pictures: all of them, of every split.
-        labels: (n,) places in `classes`.
-        split: (n,) of "train", "val", "test", or "" where the source does not say.
-        groups: who or what each picture belongs to (a patient, say), or None where unknown.
-        warnings: sentences that whoever uses these data should read.
+        name: of the source: "mnist", or the folder's name.
+        classes: class names; a label is an index into them.
+        images: of all splits.
+        labels: (n,) indices of classes.
+        split: (n,) of "train", "val", "test", or "" where it is undecided.
+        groups: the group of each image (a patient, for example), or None if there are no groups.
+        warnings: sentences for the user.
     """
 
     name: str
@@ -157,11 +157,11 @@ class Dataset:
         return len(self.labels)
 
     def indices(self, split: Split | Literal[""]) -> NDArray[np.int64]:
-        """The indices of one split's pictures, ascending."""
+        """The indices of the images of one split, ascending."""
         return np.flatnonzero(self.split == split)
 
     def counts(self, split: Split | Literal[""]) -> NDArray[np.int64]:
-        """How many pictures each class has in a split."""
+        """The number of images of each class in a split."""
         return np.bincount(self.labels[self.indices(split)], minlength=len(self.classes))
 
     def with_split(self, split: NDArray[np.str_]) -> "Dataset":

@@ -1,4 +1,4 @@
-"""scikit-learn's digits: 1,797 handwritten digits of 8 x 8 pixels, inside its wheel, no network."""
+"""scikit-learn's digits: 1,797 handwritten digits of 8 x 8 pixels, part of its wheel."""
 
 from typing import cast
 
@@ -11,11 +11,11 @@ FloatArray = NDArray[np.float64]
 
 
 def read_digits() -> Dataset:
-    """Read the digits: gray 8 x 8, no split given.
+    """Read the digits: grayscale 8 x 8, without a split.
 
-    A value v of 0..16 becomes the byte round(v · 255 / 16), halves to the even one.
+    A value v in 0..16 becomes the byte round(v · 255 / 16), halves rounded to even.
     """
-    # It takes a second to import.
+    # its import takes a second
     from sklearn.datasets import (  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]
         load_digits,
     )

@@ -1,4 +1,4 @@
-"""Files from the network: fetched once, checked by hash, kept in the user's cache."""
+"""Downloads: each file once, verified by its digest, kept in the user's cache."""
 
 import hashlib
 import os
@@ -12,23 +12,23 @@ from tempfile import TemporaryDirectory
 from convscope.errors import WorkError
 
 DownloadCallback = Callable[[str, int, int | None], None]
-"""Called with a file's name, the bytes so far, and how many there will be where that is known."""
+"""Called with a file's name, the bytes so far, and their total if it is known."""
 
-PAUSES = (0.0, 1.0, 4.0)  # seconds before each try over all mirrors
-TIMEOUT = (10.0, 30.0)  # seconds to connect, and of silence
+PAUSES = (0.0, 1.0, 4.0)  # seconds before each attempt at all mirrors
+TIMEOUT = (10.0, 30.0)  # seconds to connect, and without data
 MAX_BYTES = 2_000_000_000
 CHUNK = 1 << 18
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file in the network.
+    """A file to download.
 
     Attributes:
-        name: what it is called here.
-        md5: its digest; None where the publisher gives none.
-        urls: where it is to be had, best first.
-        sha256: its digest, or as much of its beginning as the publisher gives.
+        name: of the local file.
+        md5: its digest; None if the publisher gives none.
+        urls: of its mirrors, in the order in which they are tried.
+        sha256: its digest, or the first digits of it, as the publisher gives them.
     """
 
     name: str
@@ -38,22 +38,22 @@ class RemoteFile:
 
     @property
     def digests(self) -> Mapping[str, str]:
-        """The beginning of the file's digest by each algorithm that the publisher used."""
+        """The digest, or its first digits, for each algorithm that the publisher uses."""
         known = {"md5": self.md5, "sha256": self.sha256}
         return {algorithm: digest for algorithm, digest in known.items() if digest}
 
 
-def cache_folder() -> Path:
-    """Where downloads are kept: $CONVSCOPE_DATA, or the user's cache."""
-    if chosen := os.environ.get("CONVSCOPE_DATA"):
-        return Path(chosen)
+def cache_dir() -> Path:
+    """The folder of downloads: $CONVSCOPE_DATA, or the user's cache."""
+    if folder := os.environ.get("CONVSCOPE_DATA"):
+        return Path(folder)
     import pooch  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]
 
     return Path(pooch.os_cache("convscope"))
 
 
 def digest_of(path: Path, algorithm: str = "sha256") -> str:
-    """The digest of a file's bytes, in hexadecimal."""
+    """The digest of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(
             file, partial(hashlib.new, algorithm, usedforsecurity=False)
@@ -67,17 +67,17 @@ def fetch(
     progress: DownloadCallback | None = None,
     otherwise: str = "pass `data_dir`",
 ) -> Path:
-    """The path of a file in `folder`, downloaded first unless it is there and right.
+    """Return the path of a file in `folder`; download it unless a valid copy is there.
 
-    A file is written under a temporary name and takes its own only when its digest is right. One
-    whose publisher gives no digest is right as it came: its SHA-256 is noted beside it, so that
-    later damage is seen. Every mirror is tried three times.
+    The file is written under a temporary name and renamed once its digest is verified. If the
+    publisher gives no digest, the SHA-256 of the download is stored beside it, so that later
+    damage is noticed. Every mirror is tried three times.
 
-    Raises WorkError when none gives the file, and when it cannot be written; `otherwise` is what a
-    person can do beside putting the file in its place.
+    Raises WorkError if no mirror has the file or it cannot be written; `otherwise` is an
+    alternative to downloading it by hand, for the message.
     """
     path = folder / remote.name
-    if path.is_file() and _begins(path, remote.digests or _noted(path)):
+    if path.is_file() and _has_digests(path, remote.digests or _stored_digests(path)):
         return path
     reasons: dict[str, str] = {}
     for pause in PAUSES:
@@ -89,47 +89,45 @@ def fetch(
             reasons[url] = reason
     tried = "; ".join(f"{url}: {reason}" for url, reason in reasons.items())
     raise WorkError(
-        f"Could not download {remote.name} ({tried}). Get it by hand from {remote.urls[0]} and put "
-        f"it in {folder}, or {otherwise}."
+        f"Could not download {remote.name} ({tried}). Download it by hand from {remote.urls[0]} "
+        f"into {folder}, or {otherwise}."
     )
 
 
-def _begins(path: Path, digests: Mapping[str, str]) -> bool:
-    """Whether the file's digests begin so; a file of which none is known is right."""
-    return all(
-        digest_of(path, algorithm).startswith(beginning) for algorithm, beginning in digests.items()
-    )
+def _has_digests(path: Path, digests: Mapping[str, str]) -> bool:
+    """Whether the file's digests start with these; true if none is known."""
+    return all(digest_of(path, algorithm).startswith(start) for algorithm, start in digests.items())
 
 
-def _noted(path: Path) -> Mapping[str, str]:
-    """The digest that was noted when the file came."""
-    note = _note(path)
-    return {"sha256": note.read_text("ascii").strip()} if note.is_file() else {}
+def _stored_digests(path: Path) -> Mapping[str, str]:
+    """The digest that was stored when the file was downloaded."""
+    file = _digest_file(path)
+    return {"sha256": file.read_text("ascii").strip()} if file.is_file() else {}
 
 
-def _note(path: Path) -> Path:
+def _digest_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
 
 def _try(url: str, remote: RemoteFile, folder: Path, progress: DownloadCallback) -> str | None:
-    """Download once. None when it worked, else why it did not."""
-    import requests  # noqa: PLC0415  a third of a second
+    """Download once. Returns None on success, else the reason for the failure."""
+    import requests  # noqa: PLC0415  takes 0.3 s
     import urllib3  # noqa: PLC0415
 
     path = folder / remote.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder, prefix=f".{remote.name}.") as beside:
-            came = Path(beside, remote.name)
-            _stream(url, came, partial(progress, remote.name))
-            if not _begins(came, remote.digests):
-                return "what came has the wrong checksum"
-            digest = None if remote.digests else digest_of(came)
-            came.replace(path)
+            download = Path(beside, remote.name)
+            _stream(url, download, partial(progress, remote.name))
+            if not _has_digests(download, remote.digests):
+                return "wrong checksum"
+            digest = None if remote.digests else digest_of(download)
+            download.replace(path)
         if digest is not None:
-            _note(path).write_text(f"{digest}\n", "ascii")
+            _digest_file(path).write_text(f"{digest}\n", "ascii")
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        return _short(error)
+        return _reason(error)
     except OSError as error:
         raise WorkError(
             f"Could not write {remote.name} to {folder}: {error.strerror or error}."
@@ -138,32 +136,32 @@ def _try(url: str, remote: RemoteFile, folder: Path, progress: DownloadCallback)
 
 
 def _no_progress(name: str, done: int, total: int | None) -> None:
-    """Tell nobody."""
+    """Ignore the progress."""
 
 
 def _stream(url: str, target: Path, progress: Callable[[int, int | None], None]) -> None:
     import requests  # noqa: PLC0415
 
-    with requests.get(url, stream=True, timeout=TIMEOUT) as answer, target.open("wb") as file:
-        answer.raise_for_status()
-        length = answer.headers.get("content-length", "")
+    with requests.get(url, stream=True, timeout=TIMEOUT) as response, target.open("wb") as file:
+        response.raise_for_status()
+        length = response.headers.get("content-length", "")
         total = int(length) if length.isdigit() else None
-        # A server's own gzip would be undone by iter_content, and so would a .gz sent as one.
-        for chunk in answer.raw.stream(CHUNK, decode_content=False):
+        # iter_content would decompress a .gz file that is sent with content-encoding gzip.
+        for chunk in response.raw.stream(CHUNK, decode_content=False):
             file.write(chunk)
             progress(file.tell(), total)
             if file.tell() > MAX_BYTES:
-                raise requests.RequestException(f"more than {MAX_BYTES:,} bytes came")
+                raise requests.RequestException(f"more than {MAX_BYTES:,} bytes were sent")
 
 
-def _short(error: Exception) -> str:
-    """The innermost reason: "Connection refused" rather than the chain of what it broke."""
+def _reason(error: Exception) -> str:
+    """The innermost reason: "Connection refused", not the chain of errors that it caused."""
     import requests  # noqa: PLC0415
 
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"status {error.response.status_code}"
     if isinstance(error, requests.Timeout):
-        return "no answer in time"
+        return "no response in time"
     cause: BaseException = error
     while (
         deeper := getattr(cause, "reason", None) or cause.__context__

@@ -1,54 +1,58 @@
-"""The same picture in two splits, or under two labels: what makes an accuracy a lie."""
+"""Duplicates across splits and labels, which make measured accuracies wrong."""
 
 from collections.abc import Sequence
 from itertools import combinations
 
 from convscope.data.dataset import SPLITS, Dataset
 
-SHOWN = 3
+MAX_SHOWN = 3  # pairs
 
 
 def find_duplicates(dataset: Dataset, digests: Sequence[bytes | None]) -> tuple[str, ...]:
-    """Sentences about pictures of equal content in two splits, and about those with two labels.
+    """Warnings about equal images in two splits, and about equal images with two labels.
 
     Args:
-        digests: (n,) as `ImageSource.digest` gives them; None or b"" for what could not be read.
+        digests: (n,) of the images' content; None or b"" for an image that could not be read.
 
     Returns:
-        At most one sentence for each pair of splits and one for labels, with the number of pictures
-        concerned and the keys of the first few pairs.
+        At most one sentence for each pair of splits and one for labels, with the number of images
+        and the keys of the first few pairs.
     """
-    same: dict[bytes, list[int]] = {}
+    by_digest: dict[bytes, list[int]] = {}
     for index, digest in enumerate(digests):
         if digest:
-            same.setdefault(digest, []).append(index)
-    repeated = [indices for indices in same.values() if len(indices) > 1]
+            by_digest.setdefault(digest, []).append(index)
+    repeated = [indices for indices in by_digest.values() if len(indices) > 1]
     sentences: list[str] = []
-    for one, other in combinations(SPLITS, 2):
+    for first, second in combinations(SPLITS, 2):
         pairs = [
-            (here[0], there)
+            (originals[0], copy)
             for indices in repeated
-            if (here := [i for i in indices if dataset.split[i] == one])
-            for there in indices
-            if dataset.split[there] == other
+            if (originals := [i for i in indices if dataset.split[i] == first])
+            for copy in indices
+            if dataset.split[copy] == second
         ]
         if pairs:
-            what = f"{len(pairs):,} pictures of {other} are in {one} too"
+            what = f"{_count(pairs)} of {second} also in {first}"
             sentences.append(_sentence(dataset, what, pairs))
-    twice = [
+    relabeled = [
         (indices[0], i)
         for indices in repeated
         for i in indices
         if dataset.labels[i] != dataset.labels[indices[0]]
     ]
-    if twice:
-        what = f"{len(twice):,} pictures appear with another label too"
-        sentences.append(_sentence(dataset, what, twice))
+    if relabeled:
+        what = f"{_count(relabeled)} also under another label"
+        sentences.append(_sentence(dataset, what, relabeled))
     return tuple(sentences)
+
+
+def _count(pairs: list[tuple[int, int]]) -> str:
+    return f"{len(pairs):,} image{'' if len(pairs) == 1 else 's'}"
 
 
 def _sentence(dataset: Dataset, what: str, pairs: list[tuple[int, int]]) -> str:
     key = dataset.images.key
-    shown = ", ".join(f"{key(one)!r} = {key(other)!r}" for one, other in pairs[:SHOWN])
-    more = f" and {len(pairs) - SHOWN:,} more" if len(pairs) > SHOWN else ""
+    shown = ", ".join(f"{key(i)!r} = {key(j)!r}" for i, j in pairs[:MAX_SHOWN])
+    more = f" and {len(pairs) - MAX_SHOWN:,} more" if len(pairs) > MAX_SHOWN else ""
     return f"{dataset.name}: {what}: {shown}{more}."

@@ -1,7 +1,6 @@
 """EMNIST, digits and letters in six selections: Cohen et al. 2017, https://arxiv.org/abs/1702.05373.
 
-Its IDX files hold every picture transposed, which is undone here, and the labels of `letters`
-count from 1.
+Its IDX files hold every image transposed, which is undone here; the labels of `letters` start at 1.
 """
 
 import zipfile
@@ -18,9 +17,9 @@ from numpy.typing import NDArray
 from convscope.data.dataset import Dataset
 from convscope.data.idx import (
     IdxFiles,
+    check_pair,
+    concat_splits,
     find_idx,
-    joined,
-    paired,
     parse_idx,
     read_pair,
     refuse_labels,
@@ -40,19 +39,19 @@ CLASSES: dict[Selection, str] = {
 }
 FIRST: dict[Selection, int] = {"letters": 1}
 
-MAX_MEMBER = 400_000_000  # bytes of a file within the archive; the largest is 200 million
+MAX_MEMBER = 400_000_000  # bytes of a file in the archive; the largest has 200 million
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 def selection(name: str) -> Selection:
-    """The selection that a source's name means: `emnist-letters` is letters, `emnist` balanced."""
+    """The selection of a source's name: `emnist-letters` is letters, `emnist` is balanced."""
     _, _, part = name.partition("-")
     return cast("Selection", part or "balanced")
 
 
 def find_emnist(folder: Path) -> tuple[Selection, ...]:
-    """The selections whose files lie in a folder."""
+    """The selections whose files are in a folder."""
     return tuple(part for part in get_args(Selection) if _files(folder, part))
 
 
@@ -64,24 +63,22 @@ def read_emnist_folder(folder: Path, part: Selection) -> Dataset:
     """Read the files `emnist-<part>-train-images-idx3-ubyte[.gz]` and their three companions."""
     files = _files(folder, part)
     if files is None or files.test is None:
-        raise RequestError(
-            f"{folder} has not all four files emnist-{part}-...-ubyte[.gz]. Put them there."
-        )
+        raise RequestError(f"{folder} needs all four files emnist-{part}-...-ubyte[.gz].")
     pairs = {"train": files.train, "test": files.test}
     return _dataset(part, lambda which: read_pair(*pairs[which]))
 
 
 def read_emnist_zip(archive: Path, part: Selection) -> Dataset:
-    """Read the four files of one selection out of NIST's `gzip.zip`; nothing is unpacked to disk.
+    """Read the four files of one selection from NIST's `gzip.zip`; nothing is unpacked to disk.
 
-    Raises WorkError where the archive is damaged.
+    Raises WorkError if the archive is damaged.
     """
 
     def read(which: str) -> Pair:
         images, labels = (
             f"gzip/emnist-{part}-{which}-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1")
         )
-        return paired(_member(zipped, images), _member(zipped, labels), images, labels)
+        return check_pair(_member(zipped, images), _member(zipped, labels), images, labels)
 
     try:
         with zipfile.ZipFile(archive) as zipped:
@@ -106,4 +103,4 @@ def _dataset(part: Selection, read: Callable[[str], Pair]) -> Dataset:
         refuse_labels(labels, f"emnist-{part}-{which}", count=len(names), first=first)
         return np.ascontiguousarray(pixels.transpose(0, 2, 1)), labels - np.uint8(first)
 
-    return joined(f"emnist-{part}", names, upright("train"), upright("test"))
+    return concat_splits(f"emnist-{part}", names, upright("train"), upright("test"))

@@ -1,7 +1,7 @@
 """A folder of class folders: ROOT/<class>/** or ROOT/{train,val,test}/<class>/**.
 
-Names are matched in Unicode's NFC, so that `é` of one computer is `é` of another. What begins with
-a dot, and what macOS and Windows leave behind, is passed over.
+Names are normalized to Unicode NFC, so that an `é` written on macOS equals one written on Windows.
+Hidden files and those that macOS and Windows leave behind are ignored.
 """
 
 import os
@@ -12,11 +12,11 @@ from unicodedata import normalize
 
 import numpy as np
 
-from convscope.data.classes import listed, tie_classes
+from convscope.data.classes import check_classes, quote_names
 from convscope.data.dataset import Dataset, FileImages, Split
 from convscope.errors import RequestError, nearest
 
-ENDINGS = frozenset(
+EXTENSIONS = frozenset(
     ["jpg", "jpeg", "jpe", "png", "webp", "bmp", "dib", "tif", "tiff", "gif", "ppm", "pgm", "pbm"]
 )
 SPLIT_FOLDERS: dict[str, Split] = {
@@ -26,62 +26,62 @@ LITTER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 LAYOUT = "Put each class's images in a folder of its own: {root}/<class>/*.jpg."
 SPLIT_LAYOUT = "Put each class's images in a folder of its own: {root}/train/<class>/*.jpg."
 
-Place = tuple[int, int]
-"""Device and inode of a folder: the same whatever name or link led to it."""
+FolderId = tuple[int, int]
+"""Device and inode of a folder, the same by whatever name or link it is reached."""
 
 
 @dataclass
 class _Walk:
-    """What was found: `images` are (key, class, split)."""
+    """What a walk finds: `images` are (key, class, split), `loose` ones lie in no class folder."""
 
     images: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
     classes: set[str] = field(default_factory=set[str])
     ignored: list[str] = field(default_factory=list[str])
     loose: int = 0
-    others: int = 0
+    other_files: int = 0
 
 
 def read_folder(root: Path) -> Dataset:
-    """List the pictures of a folder; none of them is opened.
+    """List the images of a folder without opening them.
 
-    A class is named by its folder, and whatever lies in folders below belongs to it. Links are
-    followed, loops and links to a folder above are not. Keys are posix paths relative to `root`, in
-    sorted order. Where `train` is among the folders of `root`, and holds folders itself, the
-    folders of `root` are splits, in upper or lower case; `valid` and `validation` mean `val`.
+    A class has the name of its folder; images in nested folders belong to it too. Links are
+    followed, except those to a folder above and loops. Keys are POSIX paths relative to `root`,
+    sorted. If one folder of `root` is called `train` and has folders in it, the folders of `root`
+    are splits, in upper or lower case; `valid` and `validation` mean `val`.
 
-    Raises RequestError for a path that is no readable folder, for images that do not lie in class
-    folders, for a class without any image, and for what `tie_classes` refuses.
+    Raises RequestError for a path that is not a readable folder, for images outside class folders,
+    for a class without images, and where `check_classes` does.
     """
-    _refuse_no_folder(root)
+    _require_folder(root)
     walk = _walk(root)
-    _refuse_no_classes(root, walk)
-    pictures = sorted(walk.images)
+    _require_classes(root, walk)
+    images = sorted(walk.images)
     classes = sorted(walk.classes)
-    place = {name: label for label, name in enumerate(classes)}
+    label_of = {name: label for label, name in enumerate(classes)}
     dataset = Dataset(
         name=root.resolve().name or str(root),
         classes=tuple(classes),
-        images=FileImages(root, tuple(key for key, _, _ in pictures)),
-        labels=np.array([place[name] for _, name, _ in pictures], dtype=np.int64),
-        split=np.array([split for _, _, split in pictures], dtype="<U5"),
+        images=FileImages(root, tuple(key for key, _, _ in images)),
+        labels=np.array([label_of[name] for _, name, _ in images], dtype=np.int64),
+        split=np.array([split for _, _, split in images], dtype="<U5"),
         warnings=tuple(_warnings(root, walk)),
     )
-    return tie_classes(dataset, where=str(root))
+    return check_classes(dataset, where=str(root))
 
 
-def _refuse_no_folder(root: Path) -> None:
+def _require_folder(root: Path) -> None:
     try:
         if root.is_dir():
             return
-        there = root.exists()
+        exists = root.exists()
     except PermissionError as error:
-        raise RequestError(f"{root} may not be read: permission denied.") from error
+        raise RequestError(f"{root} cannot be read: permission denied.") from error
     except (OSError, ValueError) as error:
         raise RequestError(f"{str(root)!r} is not a path: {error}.") from error
-    if there:
+    if exists:
         raise RequestError(f"{root} is a file, not a folder of class folders.")
     try:
-        hint = nearest(root.name, os.listdir(root.parent))  # noqa: PTH208  names are wanted
+        hint = nearest(root.name, os.listdir(root.parent))  # noqa: PTH208  names, not paths
     except OSError:
         hint = ""
     raise RequestError(f"{root} does not exist.{hint}")
@@ -91,14 +91,14 @@ def _walk(root: Path) -> _Walk:
     walk = _Walk()
     folders, walk.loose = _entries(root)
     splits = _splits(root, folders)
-    above = {_place(path) for path in (root.resolve(), *root.resolve().parents)}
+    above = {_folder_id(path) for path in (root.resolve(), *root.resolve().parents)}
     if not splits:
         for name in folders:
             _walk_class(root, name, split="", above=above, walk=walk)
     for folder, split in splits.items():
         inner, loose = _entries(root / folder)
         walk.loose += loose
-        below = above | {_place(root / folder)}
+        below = above | {_folder_id(root / folder)}
         for name in inner:
             _walk_class(root, f"{folder}/{name}", split=split, above=below, walk=walk)
     walk.ignored = [name for name in folders if splits and name not in splits]
@@ -106,50 +106,50 @@ def _walk(root: Path) -> _Walk:
 
 
 def _splits(root: Path, folders: Iterable[str]) -> dict[str, Split]:
-    """Which folders are splits; none where the folders are classes."""
+    """The folders that are splits; empty if the folders are classes."""
     splits: dict[str, Split] = {
         name: SPLIT_FOLDERS[name.casefold()] for name in folders if name.casefold() in SPLIT_FOLDERS
     }
     train = [name for name, split in splits.items() if split == "train"]
     if train and _entries(root / train[0])[0]:
         for name, split in splits.items():
-            twins = [other for other in splits if splits[other] == split]
-            if len(twins) > 1:
-                raise RequestError(f"{root} has both {twins[0]!r} and {twins[1]!r}. Keep {name!r}.")
+            same = [other for other in splits if splits[other] == split]
+            if len(same) > 1:
+                raise RequestError(f"{root} has both {same[0]!r} and {same[1]!r}. Keep {name!r}.")
         return splits
     if splits and len(splits) == len(list(folders)):
         raise RequestError(
-            f"{root} has {listed(list(splits))}, but no folder 'train' with class folders in it. "
+            f"{root} has {quote_names(list(splits))}, but no folder 'train' with class folders. "
             + SPLIT_LAYOUT.format(root=root)
         )
     return {}
 
 
-def _walk_class(root: Path, key: str, *, split: str, above: set[Place], walk: _Walk) -> None:
-    """Add the images of one class's folder, of whatever depth, to the walk."""
+def _walk_class(root: Path, key: str, *, split: str, above: set[FolderId], walk: _Walk) -> None:
+    """Add the images of one class's folder, at any depth, to the walk."""
     name = normalize("NFC", key.rpartition("/")[2])
     walk.classes.add(name)
-    seen, pending = set(above), [key]
+    visited, pending = set(above), [key]
     while pending:
         folder = pending.pop()
-        place = _place(root / folder)
-        if place in seen:
+        folder_id = _folder_id(root / folder)
+        if folder_id in visited:
             continue
-        seen.add(place)
+        visited.add(folder_id)
         for entry in _scan(root / folder):
             if _is_folder(entry):
                 pending.append(f"{folder}/{entry.name}")
-            elif _is_picture(entry):
+            elif _is_image(entry):
                 walk.images.append((f"{folder}/{entry.name}", name, split))
             else:
-                walk.others += 1
+                walk.other_files += 1
 
 
 def _entries(folder: Path) -> tuple[list[str], int]:
-    """The folders in a folder, sorted, and how many images lie directly in it."""
+    """The folders in a folder, sorted, and the number of images directly in it."""
     entries = _scan(folder)
     folders = sorted(entry.name for entry in entries if _is_folder(entry))
-    return folders, sum(_is_picture(entry) for entry in entries if not _is_folder(entry))
+    return folders, sum(_is_image(entry) for entry in entries if not _is_folder(entry))
 
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:
@@ -157,14 +157,14 @@ def _scan(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return [e for e in entries if not e.name.startswith(".") and e.name not in LITTER]
     except OSError as error:
-        raise RequestError(f"{folder} may not be listed: {error.strerror or error}.") from error
+        raise RequestError(f"{folder} cannot be listed: {error.strerror or error}.") from error
 
 
-def _place(folder: Path) -> Place:
+def _folder_id(folder: Path) -> FolderId:
     try:
         status = folder.stat()
     except OSError as error:
-        raise RequestError(f"{folder} may not be read: {error.strerror or error}.") from error
+        raise RequestError(f"{folder} cannot be read: {error.strerror or error}.") from error
     return status.st_dev, status.st_ino
 
 
@@ -175,43 +175,43 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _is_picture(entry: os.DirEntry[str]) -> bool:
-    """A file with an image's ending, or a link: where one leads nowhere, loading it says so."""
-    _, dot, ending = entry.name.rpartition(".")
-    if not dot or ending.lower() not in ENDINGS:
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file with an image's extension, or a link; a broken one fails to load."""
+    _, dot, extension = entry.name.rpartition(".")
+    if not dot or extension.lower() not in EXTENSIONS:
         return False
     return entry.is_symlink() or entry.is_file()
 
 
-def _refuse_no_classes(root: Path, walk: _Walk) -> None:
-    found = {name for _, name, _ in walk.images}
-    if not found:
+def _require_classes(root: Path, walk: _Walk) -> None:
+    classes = {name for _, name, _ in walk.images}
+    if not classes:
         if walk.loose:
             raise RequestError(
                 f"{root} has {walk.loose:,} images, but not in class folders. "
                 + LAYOUT.format(root=root)
             )
         raise RequestError(
-            f"{root} has no images in class folders (endings: {', '.join(sorted(ENDINGS))}). "
+            f"{root} has no images in class folders (extensions: {', '.join(sorted(EXTENSIONS))}). "
             + LAYOUT.format(root=root)
         )
-    if empty := sorted(walk.classes - found):
+    if empty := sorted(walk.classes - classes):
         raise RequestError(
-            f"{root} has no image of {listed(empty)}. Remove the folder, or put images into it."
+            f"{root} has no images of {quote_names(empty)}. Remove the folder or put images in."
         )
-    if len(found) == 1:
+    if len(classes) == 1:
         key = walk.images[0][0].split("/")
         inner = root / key[0]
         if not walk.images[0][2] and len(_entries(inner)[0]) > 1:
             raise RequestError(
-                f"{root} has one folder only. Its class folders seem to lie in {inner}: pass that."
+                f"{root} has a single folder. Its class folders seem to be in {inner}: pass that."
             )
 
 
 def _warnings(root: Path, walk: _Walk) -> Iterable[str]:
     if walk.loose:
-        yield f"{root}: {walk.loose:,} images lie beside the class folders and are not used."
-    if walk.others:
-        yield f"{root}: {walk.others:,} files are no images by their endings and are not used."
+        yield f"{root}: ignored images outside the class folders: {walk.loose:,}."
+    if walk.other_files:
+        yield f"{root}: ignored files without an image's extension: {walk.other_files:,}."
     if walk.ignored:
-        yield f"{root}: beside the splits, {listed(walk.ignored)} is not used."
+        yield f"{root}: ignored folders beside the splits: {quote_names(walk.ignored)}."

@@ -1,4 +1,4 @@
-"""Deal whole groups to splits so that every class comes near its share in each."""
+"""Assign complete groups to splits so that every class comes near its share in each."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from convscope.data.dataset import Split
 
 
-def deal_groups(
+def assign_groups(
     labels: NDArray[np.int64],
     groups: NDArray[np.intp],
     order: NDArray[np.uint64],
@@ -14,37 +14,37 @@ def deal_groups(
 ) -> NDArray[np.str_]:
     """The split of each group: (g,) of "train" and the keys of `shares`.
 
-    Greedy, the largest group first and equal ones by `order`: a group goes where it brings the
-    numbers of its classes nearest to their targets, in squares of shares. Then a class that a split
-    lacks is given it, where a group can be spared.
+    Greedy, from the largest group to the smallest, ties by `order`: a group goes to the split where
+    it brings the class shares nearest to their targets (least squares). Then groups move to splits
+    that lack one of their classes, if their old split keeps every class.
 
     Args:
-        labels: (n,) of the pictures.
-        groups: (n,) places in 0..g - 1.
-        order: (g,) decides between equals.
-        shares: of each split but train.
+        labels: (n,) of the images.
+        groups: (n,) group indices, 0..g - 1.
+        order: (g,) breaks ties.
+        shares: of each split except train.
     """
     names: list[Split] = [*shares, "train"]
     sizes = np.zeros((len(order), int(labels.max(initial=0)) + 1))  # (group, class)
     np.add.at(sizes, (groups, labels), 1)
     totals = np.maximum(sizes.sum(axis=0), 1)
-    part = np.array([*shares.values(), 1 - sum(shares.values())])
-    sizes /= totals  # each class weighs the same, however rare
-    need = np.repeat(part[:, None], sizes.shape[1], axis=1)  # (split, class)
-    place = np.zeros(len(order), dtype=np.int64)
+    targets = np.array([*shares.values(), 1 - sum(shares.values())])
+    sizes /= totals  # every class counts the same, however rare
+    need = np.repeat(targets[:, None], sizes.shape[1], axis=1)  # (split, class)
+    assigned = np.zeros(len(order), dtype=np.int64)
     for group in np.lexsort((order, -sizes.sum(axis=1))):
         gain = ((2 * need - sizes[group]) * sizes[group]).sum(axis=1)
-        place[group] = int(np.argmax(gain))
-        need[place[group]] -= sizes[group]
-    _spread(sizes > 0, place, order, len(names))
-    return np.array(names, dtype="<U5")[place]
+        assigned[group] = int(np.argmax(gain))
+        need[assigned[group]] -= sizes[group]
+    _fill_gaps(sizes > 0, assigned, order, len(names))
+    return np.array(names, dtype="<U5")[assigned]
 
 
-def _spread(
-    has: NDArray[np.bool_], place: NDArray[np.int64], order: NDArray[np.uint64], splits: int
+def _fill_gaps(
+    has: NDArray[np.bool_], assigned: NDArray[np.int64], order: NDArray[np.uint64], splits: int
 ) -> None:
-    """Move groups, in place, to splits that lack a class, as long as none is left without one."""
-    numbers = np.stack([has[place == split].sum(axis=0) for split in range(splits)])
+    """Move groups to splits that lack a class, unless their old split would then lack one."""
+    numbers = np.stack([has[assigned == split].sum(axis=0) for split in range(splits)])
     for label in range(has.shape[1]):
         for split in range(splits):
             if numbers[split, label] or not has[:, label].any():
@@ -52,8 +52,8 @@ def _spread(
             for group in sorted(
                 np.flatnonzero(has[:, label]), key=lambda g: (has[g].sum(), order[g])
             ):
-                if (numbers[place[group]] - has[group] > 0)[has[group]].all():
-                    numbers[place[group]] -= has[group]
+                if (numbers[assigned[group]] - has[group] > 0)[has[group]].all():
+                    numbers[assigned[group]] -= has[group]
                     numbers[split] += has[group]
-                    place[group] = split
+                    assigned[group] = split
                     break

@@ -1,11 +1,11 @@
-"""The IDX format of MNIST and its kin, plain or gzipped: http://yann.lecun.com/exdb/mnist/.
+"""The IDX format of MNIST and similar data sets, plain or gzipped: http://yann.lecun.com/exdb/mnist/.
 
-offset      type            what
+offset      type            content
 0           2 bytes         zero
-2           byte            type of the elements: 0x08 is unsigned byte, the only one read here
+2           byte            type of the elements: 0x08 (unsigned byte) is the only one supported
 3           byte            number of dimensions
 4           uint32 each     the dimensions, big-endian
-then        byte each       the elements, the last dimension fastest
+then        byte each       the elements, row-major
 """
 
 import gzip
@@ -35,22 +35,22 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "kmnist": ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
 }  # fmt: skip
 FIRST_LABELS = {"mnist": "5041921314", "fashion-mnist": "9003027255"}
-"""The first labels of the training set, which tell apart what lies under the same names."""
+"""The first labels of the training set, which tell apart data sets with the same file names."""
 
 
 @dataclass(frozen=True)
 class IdxFiles:
-    """The files of one source; `test` is None where there is none."""
+    """The (images, labels) files of one source; `test` is None if there are none."""
 
     train: tuple[Path, Path]
     test: tuple[Path, Path] | None
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
-    """Read one IDX file of bytes, gzipped or not, told by its content.
+    """Read one IDX file of bytes, gzipped or not, as its content says.
 
-    Nothing beyond the size that the header states is ever unpacked. Raises RequestError, naming the
-    file, for whatever is not exactly such a file.
+    Never unpacks more than the header states. Raises RequestError, naming the file, for any other
+    file.
     """
     try:
         with path.open("rb") as file:
@@ -66,15 +66,17 @@ def parse_idx(file: BinaryIO, *, where: str) -> NDArray[np.uint8]:
     try:
         stream = gzip.GzipFile(fileobj=file) if zipped else file
         shape = _header(stream, where)
-        wanted = math.prod(shape)
-        data = _at_most(stream, wanted + 1)
+        expected = math.prod(shape)
+        data = _at_most(stream, expected + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile, struct.error) as error:
-        raise RequestError(f"{where} is cut off or damaged ({error}). Get it again.") from error
-    if len(data) != wanted:
-        fault = "more" if len(data) > wanted else f"{len(data):,}"
         raise RequestError(
-            f"{where} should hold {wanted:,} bytes after its header, for {_times(shape)}, "
-            f"and holds {fault}. Get it again."
+            f"{where} is truncated or damaged ({error}). Download it again."
+        ) from error
+    if len(data) != expected:
+        found = "more" if len(data) > expected else f"{len(data):,}"
+        raise RequestError(
+            f"{where} should have {expected:,} bytes after its header, for {_times(shape)}, but "
+            f"has {found}. Download it again."
         )
     return np.frombuffer(data, dtype=np.uint8).reshape(shape)
 
@@ -82,19 +84,21 @@ def parse_idx(file: BinaryIO, *, where: str) -> NDArray[np.uint8]:
 def _header(stream: BinaryIO | gzip.GzipFile, where: str) -> tuple[int, ...]:
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or not 1 <= magic[3] <= 4:
-        raise RequestError(f"{where} is not an IDX file: it begins with {magic[:4]!r}.")
+        raise RequestError(f"{where} is not an IDX file: it starts with {magic[:4]!r}.")
     if magic[2] != 0x08:
         raise RequestError(
-            f"{where} holds elements of type 0x{magic[2]:02x}; only bytes (0x08) are read."
+            f"{where} has elements of type 0x{magic[2]:02x}; only bytes (0x08) are supported."
         )
     shape = struct.unpack(f">{magic[3]}I", stream.read(4 * magic[3]))
     if math.prod(shape) > MAX_ELEMENTS:
-        raise RequestError(f"{where} claims {_times(shape)} bytes; more than can be read.")
+        raise RequestError(
+            f"{where} claims {_times(shape)} bytes; at most {MAX_ELEMENTS:,} are supported."
+        )
     return shape
 
 
 def _at_most(stream: BinaryIO | gzip.GzipFile, count: int) -> bytes:
-    """Read up to `count` bytes in chunks, so that memory follows the data and not the header."""
+    """Read up to `count` bytes in chunks: memory grows with the data, whatever the header says."""
     chunks = BytesIO()
     while (left := count - chunks.tell()) and (chunk := stream.read(min(CHUNK, left))):
         chunks.write(chunk)
@@ -106,29 +110,29 @@ def _times(shape: tuple[int, ...]) -> str:
 
 
 def find_idx(folder: Path, *, prefix: str = "", test: str = "t10k") -> IdxFiles | None:
-    """The files of a source in a folder, or None where its training images are not there.
+    """The files of a source in a folder; None if the training images are missing.
 
-    Names are `<prefix>train-images-idx3-ubyte`, with `.` for the second `-` in some copies, with or
-    without `.gz`. Raises RequestError where images lack their labels.
+    Names are `<prefix>train-images-idx3-ubyte`, with or without `.gz`; some copies have `.` for the
+    second `-`. Raises RequestError for images without labels.
     """
     pairs: list[tuple[Path, Path] | None] = []
     for part in ("train", test):
         images = _find(folder, f"{prefix}{part}-images", "idx3-ubyte")
         labels = _find(folder, f"{prefix}{part}-labels", "idx1-ubyte")
         if images and not labels:
-            raise RequestError(f"{images} has no {prefix}{part}-labels-idx1-ubyte[.gz] beside it.")
+            raise RequestError(f"{images} needs {prefix}{part}-labels-idx1-ubyte[.gz] beside it.")
         pairs.append((images, labels) if images and labels else None)
     return IdxFiles(pairs[0], pairs[1]) if pairs[0] else None
 
 
-def whose(folder: Path) -> str | None:
-    """Whose files these are: "mnist" or "fashion-mnist" by their labels, or None."""
+def identify(folder: Path) -> str | None:
+    """The source of the files: "mnist" or "fashion-mnist" by their labels, or None."""
     files = find_idx(folder)
     if files is None:
         return None
     try:
         first = "".join(map(str, read_idx(files.train[1])[:10]))
-    except RequestError:  # whoever reads it all will say so
+    except RequestError:  # reported when all is read
         return None
     return next((name for name, labels in FIRST_LABELS.items() if labels == first), None)
 
@@ -139,17 +143,17 @@ def _find(folder: Path, stem: str, kind: str) -> Path | None:
 
 
 def read_idx_folder(folder: Path, name: str, *, classes: tuple[str, ...] = ()) -> Dataset:
-    """Read MNIST or a source in its format: gray pictures, train and (where it is there) test.
+    """Read MNIST or a source in its format: grayscale images, train and, if present, test.
 
     Args:
-        folder: holds the files that `find_idx` looks for.
-        name: "mnist", "fashion-mnist" or "kmnist" decide the names of the classes.
-        classes: their names for any other; numbers where none are given.
+        folder: with the files that `find_idx` looks for.
+        name: of the source; "mnist", "fashion-mnist" and "kmnist" have known class names.
+        classes: class names for any other source; numbers by default.
     """
     files = find_idx(folder)
     if files is None:
         raise RequestError(
-            f"{folder} has no train-images-idx3-ubyte[.gz]. Put the four files of {name} there."
+            f"{folder} has no train-images-idx3-ubyte[.gz]. Put the four files of {name} into it."
         )
     train = read_pair(*files.train)
     test = read_pair(*files.test) if files.test else None
@@ -158,26 +162,29 @@ def read_idx_folder(folder: Path, name: str, *, classes: tuple[str, ...] = ()) -
     for part, pair in ((train, files.train), (test, files.test)):
         if part and pair:
             refuse_labels(part[1], pair[1], count=len(names))
-    return joined(name, names, train, test)
+    return concat_splits(name, names, train, test)
 
 
 def read_pair(images: Path, labels: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Read pictures (n, height, width) and labels (n,) that belong together."""
-    return paired(read_idx(images), read_idx(labels), str(images), str(labels))
+    """Read images (n, height, width) and their labels (n,)."""
+    return check_pair(read_idx(images), read_idx(labels), str(images), str(labels))
 
 
-def paired(
+def check_pair(
     pixels: NDArray[np.uint8], numbers: NDArray[np.uint8], images: str, labels: str
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Check that pictures and labels belong together; the names are those of their files."""
+    """Check that images and labels match; `images` and `labels` are the names of their files."""
     if pixels.ndim != 3 or 0 in pixels.shape:
-        raise RequestError(f"{images} holds {_times(pixels.shape)}, not pictures x height x width.")
+        raise RequestError(
+            f"{images} has shape {_times(pixels.shape)}, expected images x height x width."
+        )
     if numbers.ndim != 1:
-        raise RequestError(f"{labels} holds {_times(numbers.shape)}, not one label a picture.")
+        raise RequestError(
+            f"{labels} has shape {_times(numbers.shape)}, expected one label per image."
+        )
     if len(pixels) != len(numbers):
         raise RequestError(
-            f"{images} has {len(pixels):,} pictures and {labels} {len(numbers):,} labels; "
-            "they do not belong together."
+            f"{images} has {len(pixels):,} images, but {labels} has {len(numbers):,} labels."
         )
     return pixels, numbers
 
@@ -189,18 +196,18 @@ def refuse_labels(
     wrong = np.flatnonzero((numbers < first) | (numbers >= first + count))
     if len(wrong):
         raise RequestError(
-            f"{where}: label {wrong[0]:,} is {numbers[wrong[0]]}; "
-            f"allowed are {first} to {first + count - 1}."
+            f"{where}: label {wrong[0]:,} is {numbers[wrong[0]]}, expected {first} to "
+            f"{first + count - 1}."
         )
 
 
-def joined(
+def concat_splits(
     name: str,
     classes: tuple[str, ...],
     train: tuple[NDArray[np.uint8], NDArray[np.uint8]],
     test: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None,
 ) -> Dataset:
-    """Put a train part and a test part, pictures and labels each, into one data set."""
+    """A data set of a train part and, if given, a test part: (images, labels) each."""
     parts = [("train", train), *([("test", test)] if test else [])]
     return Dataset(
         name=name,

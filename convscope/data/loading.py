@@ -1,13 +1,13 @@
-"""From pictures to batches: every picture is decoded and looked at before training trusts it.
+"""Load images in batches. Every image is decoded and checked before a training starts.
 
-Where the prepared bytes of all pictures fit in memory they are kept there, one copy, and a batch is
-a gather. Where they do not, each batch is decoded by threads while the one before is worked on.
+If the resized bytes of all images fit in memory, they are kept there once, and a batch is a gather.
+If not, threads decode each batch while the one before is in use.
 """
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as WaitedTooLong
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -28,28 +28,28 @@ from convscope.device import free_memory
 from convscope.errors import WorkError
 
 ProgressCallback = Callable[[int, int], None]
-"""Called with how many pictures are done, and of how many."""
+"""Called with the number of images that are done, and their total."""
 
-_CHUNK = 64  # pictures that a thread takes at a time
-_AHEAD = 4  # batches decoded ahead of the one in work
-_SMALL = 0.0015  # seconds a picture, below which threads only fight over the interpreter's lock
-_PATIENCE = 300.0  # seconds to wait for a chunk before saying that the disk does not answer
+_CHUNK = 64  # images per task of a thread
+_PREFETCH = 4  # batches decoded ahead of the one in use
+_FAST = 0.0015  # seconds per image, below which threads only contend for the interpreter's lock
+_TIMEOUT = 300.0  # seconds to wait for a chunk before the disk is taken for gone
 
 
 _T = TypeVar("_T")
 
 
 class BatchSource(Protocol):
-    """The prepared pictures of a data set, by index."""
+    """The resized images of a data set, in batches."""
 
     def batches(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[Tensor]:
-        """For each array of indices its pictures, bytes (n, h, w, c)."""
+        """For each array of indices, yield its images: bytes (n, h, w, c)."""
         ...
 
 
 @dataclass(frozen=True)
 class MemoryBatchSource:
-    """All pictures as one tensor of bytes (n, h, w, c)."""
+    """All images as one tensor of bytes (n, h, w, c)."""
 
     pixels: Tensor
 
@@ -60,45 +60,45 @@ class MemoryBatchSource:
 
 @dataclass(frozen=True)
 class StreamingBatchSource:
-    """Pictures decoded again each time they are asked for, a few batches ahead."""
+    """Images that are decoded again for each batch, a few batches ahead."""
 
     images: ImageSource
     card: Card
     workers: int
 
     def batches(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[Tensor]:
-        coming = iter(batches)
+        remaining = iter(batches)
         with _pool(self.workers) as pool:
-            queue = [self._start(pool, indices) for indices in islice(coming, _AHEAD)]
+            queue = [self._start(pool, indices) for indices in islice(remaining, _PREFETCH)]
             while queue:
                 rows = queue.pop(0)
                 yield torch.from_numpy(np.stack([_wait(row, self.images) for row in rows]))
-                queue += [self._start(pool, indices) for indices in islice(coming, 1)]
+                queue += [self._start(pool, indices) for indices in islice(remaining, 1)]
 
     def _start(
         self, pool: ThreadPoolExecutor, indices: NDArray[np.int64]
     ) -> "list[Future[NDArray[np.uint8]]]":
-        return [pool.submit(self._one, int(index)) for index in indices]
+        return [pool.submit(self._load, int(index)) for index in indices]
 
-    def _one(self, index: int) -> NDArray[np.uint8]:
+    def _load(self, index: int) -> NDArray[np.uint8]:
         try:
             return resize_image(self.images.image(index), self.card)
-        except UnreadableImage as error:  # it was readable when the data were checked
+        except UnreadableImage as error:  # it could be read when the data were checked
             raise WorkError(
-                f"{self.images.key(index)} could be read before training and now {error}. "
-                "Leave the data as they are while a training runs, then resume."
+                f"{self.images.key(index)} could be read before training, but now {error}. "
+                "Restore it, then resume; data must not change during a training."
             ) from error
 
 
 @dataclass(frozen=True)
 class LoadedDataset:
-    """Data ready to feed a network.
+    """A data set whose images are checked and can be loaded.
 
     Attributes:
-        dataset: as it was opened, with the unreadable pictures in no split.
-        batch_source: its pixels.
-        problems: (key, reason) of each picture that could not be read.
-        fingerprint: 32 hex digits that depend on keys, contents and classes, on nothing else.
+        dataset: as opened, except that unreadable images belong to no split.
+        batch_source: the resized images.
+        problems: (key, reason) of each unreadable image.
+        fingerprint: 32 hexadecimal digits that depend on keys, contents, labels and classes only.
     """
 
     dataset: Dataset
@@ -115,81 +115,82 @@ def load_images(
     cache_fraction: float = 0.5,
     on_progress: ProgressCallback = lambda done, total: None,
 ) -> LoadedDataset:
-    """Decode every picture once, completely, and keep the bytes if they take no more than
-    `cache_fraction` of the memory that is free. Nothing is written anywhere.
+    """Decode every image once, and keep all in memory if they take at most `cache_fraction` of the
+    free memory. Nothing is written to disk.
     """
     height, width = card.input_size
-    need = len(dataset) * height * width * card.in_channels
-    keep = need <= cache_fraction * free_memory()
-    whole = _whole(dataset.images, card) if keep else None
-    if whole is not None:
+    num_bytes = len(dataset) * height * width * card.in_channels
+    fits = num_bytes <= cache_fraction * free_memory()
+    pixels = _resize_all(dataset.images, card) if fits else None
+    if pixels is not None:
         return LoadedDataset(
-            dataset, MemoryBatchSource(torch.from_numpy(whole)), (), _fingerprint(dataset, ())
+            dataset, MemoryBatchSource(torch.from_numpy(pixels)), (), _fingerprint(dataset, ())
         )
-    out = np.zeros((len(dataset), height, width, card.in_channels), np.uint8) if keep else None
+    out = np.zeros((len(dataset), height, width, card.in_channels), np.uint8) if fits else None
     digests, problems = _decode_all(dataset.images, card, out, workers, on_progress)
     split = dataset.split.copy()
     split[list(problems)] = ""
-    usable = dataset.with_split(split).with_warnings(
-        find_duplicates(dataset.with_split(split), digests)
-    )
+    readable = dataset.with_split(split)
+    readable = readable.with_warnings(find_duplicates(readable, digests))
     batch_source = (
         StreamingBatchSource(dataset.images, card, workers)
         if out is None
         else MemoryBatchSource(torch.from_numpy(out))
     )
-    named = tuple((dataset.images.key(index), problems[index]) for index in sorted(problems))
-    return LoadedDataset(usable, batch_source, named, _fingerprint(dataset, digests))
+    keyed_problems = tuple(
+        (dataset.images.key(index), problems[index]) for index in sorted(problems)
+    )
+    return LoadedDataset(readable, batch_source, keyed_problems, _fingerprint(dataset, digests))
 
 
-def _whole(pictures: ImageSource, card: Card) -> NDArray[np.uint8] | None:
-    """Pictures that lie in memory already, prepared all at once; None where that cannot be."""
-    match pictures:
+def _resize_all(images: ImageSource, card: Card) -> NDArray[np.uint8] | None:
+    """All images at once, resized, if they are arrays in memory that need no scaling; else None."""
+    match images:
         case ArrayImages():
-            return resize_array(pictures.pixels, card)
+            return resize_array(images.pixels, card)
         case ConcatImages():
-            parts = [_whole(part, card) for part in pictures.parts]
-            found = [part for part in parts if part is not None]
-            return np.concatenate(found) if len(found) == len(parts) else None
+            parts = [_resize_all(part, card) for part in images.parts]
+            resized = [part for part in parts if part is not None]
+            return np.concatenate(resized) if len(resized) == len(parts) else None
         case SubsetImages():
-            all_of_them = _whole(pictures.source, card)
-            return None if all_of_them is None else all_of_them[pictures.indices]
+            source = _resize_all(images.source, card)
+            return None if source is None else source[images.indices]
         case _:
             return None
 
 
-def _arrays(pictures: ImageSource) -> Iterator[NDArray[Any]]:
-    """What decides pictures that lie in memory; nothing where they are files."""
-    match pictures:
+def _arrays(images: ImageSource) -> Iterator[NDArray[Any]]:
+    """The arrays that determine images in memory; none for files."""
+    match images:
         case ArrayImages():
-            yield pictures.pixels
+            yield images.pixels
         case ConcatImages():
-            for part in pictures.parts:
+            for part in images.parts:
                 yield from _arrays(part)
         case SubsetImages():
-            inner = list(_arrays(pictures.source))
-            yield from ([pictures.indices, *inner] if inner else [])
+            inner = list(_arrays(images.source))
+            yield from ([images.indices, *inner] if inner else [])
         case _:
             pass
 
 
 def _decode_all(
-    pictures: ImageSource,
+    images: ImageSource,
     card: Card,
     out: NDArray[np.uint8] | None,
     workers: int,
     on_progress: ProgressCallback,
 ) -> tuple[list[bytes], dict[int, str]]:
-    """The digest of each picture, and the reason for each that cannot be read."""
-    digests = [b""] * len(pictures)
+    """The digest of each image, and the reason why, by index, for each that cannot be read."""
+    digests = [b""] * len(images)
     problems: dict[int, str] = {}
 
     def work(start: int) -> int:
-        indices = range(start, min(start + _CHUNK, len(pictures)))
+        indices = range(start, min(start + _CHUNK, len(images)))
         for index in indices:
             try:
-                picture, digests[index] = pictures.read(index)
-                pixels = resize_image(picture, card)
+                image, digests[index] = images.read(index)
+                pixels = resize_image(image, card)
             except UnreadableImage as error:
                 problems[index] = str(error)
             else:
@@ -197,22 +198,22 @@ def _decode_all(
                     out[index] = pixels
         return len(indices)
 
-    began = time.perf_counter()
+    start_time = time.perf_counter()
     with _pool(1) as pool:
-        done = _wait(pool.submit(work, 0), pictures)
-    small = time.perf_counter() - began < _SMALL * done
-    rest = range(done, len(pictures), _CHUNK)
-    with _pool(1 if small else workers) as pool:
-        on_progress(done, len(pictures))
+        done = _wait(pool.submit(work, 0), images)
+    is_fast = time.perf_counter() - start_time < _FAST * done
+    rest = range(done, len(images), _CHUNK)
+    with _pool(1 if is_fast else workers) as pool:
+        on_progress(done, len(images))
         for start, chunk in [(start, pool.submit(work, start)) for start in rest]:
-            done += _wait(chunk, pictures, start)
-            on_progress(done, len(pictures))
+            done += _wait(chunk, images, start)
+            on_progress(done, len(images))
     return digests, problems
 
 
 @contextmanager
 def _pool(workers: int) -> Generator[ThreadPoolExecutor]:
-    """Threads that nobody waits for at the end: one may hang on a disk that has gone."""
+    """A pool whose threads are not awaited at the end: one may hang on a disk that is gone."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix="convscope-decode")
     try:
         yield pool
@@ -220,26 +221,26 @@ def _pool(workers: int) -> Generator[ThreadPoolExecutor]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _wait(future: "Future[_T]", pictures: ImageSource, start: int = 0) -> _T:
+def _wait(future: "Future[_T]", images: ImageSource, start: int = 0) -> _T:
     try:
-        return future.result(timeout=_PATIENCE)
-    except WaitedTooLong as error:
+        return future.result(timeout=_TIMEOUT)
+    except FutureTimeoutError as error:
         raise WorkError(
-            f"No picture came for {_PATIENCE:.0f} s, near {pictures.key(start)}. "
-            "Is the disk or the network share it lies on still there?"
+            f"No image could be read for {_TIMEOUT:.0f} s, near {images.key(start)}. "
+            "Is its disk or network share still there?"
         ) from error
 
 
 def _fingerprint(dataset: Dataset, digests: Sequence[bytes]) -> str:
-    """One name for the data: files count by their path, pictures in memory by their order."""
-    whole = blake2b(digest_size=16)
-    whole.update("\0".join(dataset.classes).encode("utf-8", "surrogateescape"))
+    """A digest of the data: of files with their paths, of images in memory in their order."""
+    hasher = blake2b(digest_size=16)
+    hasher.update("\0".join(dataset.classes).encode("utf-8", "surrogateescape"))
     pixels = list(_arrays(dataset.images))
     if pixels:
         for array in [dataset.labels.astype("<i8"), *pixels]:
-            whole.update(np.ascontiguousarray(array).data)
-        return whole.hexdigest()
+            hasher.update(np.ascontiguousarray(array).data)
+        return hasher.hexdigest()
     keys = [dataset.images.key(index) for index in range(len(dataset))]
     for key, label, digest in sorted(zip(keys, dataset.labels.tolist(), digests, strict=True)):
-        whole.update(f"{key}\0{label}\0".encode("utf-8", "surrogateescape") + digest)
-    return whole.hexdigest()
+        hasher.update(f"{key}\0{label}\0".encode("utf-8", "surrogateescape") + digest)
+    return hasher.hexdigest()

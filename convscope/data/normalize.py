@@ -1,4 +1,4 @@
-"""The last step before the network: bytes become numbers around zero."""
+"""The last preprocessing step: bytes become floats around zero."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -11,10 +11,10 @@ from convscope.card import Card
 
 
 def normalize(batch: Tensor, card: Card, *, channels_last: bool = True) -> Tensor:
-    """Turn bytes (n, h, w, c) into what the network sees: float32 (n, c, h, w), around zero.
+    """Turn bytes (n, h, w, c) into the network's input: float32 (n, c, h, w), around zero.
 
-    (byte/255 - mean) / std of the card, computed as byte · scale + shift. The memory stays in the
-    order n, h, w, c, which is what PyTorch calls channels_last, unless that is False.
+    (byte/255 - mean) / std of the card, computed as byte · scale + shift. The result has PyTorch's
+    channels_last memory format, or the contiguous one if `channels_last` is False.
     """
     scale, shift = scale_and_shift(card)
     device = batch.device
@@ -25,7 +25,7 @@ def normalize(batch: Tensor, card: Card, *, channels_last: bool = True) -> Tenso
 
 @lru_cache(maxsize=8)
 def scale_and_shift(card: Card) -> tuple[Tensor, Tensor]:
-    """The two numbers per channel that turn a byte into the network's input."""
+    """The scale and the shift of each channel, by which a byte becomes an input of the network."""
     mean, std = np.array(card.mean), np.array(card.std)
     scale, shift = 1 / (255 * std), -mean / std
     return torch.tensor(scale, dtype=torch.float32), torch.tensor(shift, dtype=torch.float32)
@@ -34,8 +34,8 @@ def scale_and_shift(card: Card) -> tuple[Tensor, Tensor]:
 def pixel_statistics(pixels: Iterable[Tensor]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel of bytes (n, h, w, c) scaled to 0..1.
 
-    Counted exactly, in integers. A channel that never changes has the standard deviation 1, so that
-    dividing by it leaves it alone.
+    Counted exactly, in integers. A constant channel has standard deviation 1, so that dividing by
+    it has no effect.
     """
     histogram = None
     for batch in pixels:
@@ -44,7 +44,7 @@ def pixel_statistics(pixels: Iterable[Tensor]) -> tuple[tuple[float, ...], tuple
         )
         histogram = bins if histogram is None else histogram + bins
     if histogram is None:
-        raise ValueError("pixel_statistics needs one batch at least")
+        raise ValueError("pixel_statistics needs at least one batch")
     counts = histogram.double().numpy()
     levels = np.arange(256) / 255
     mean = counts @ levels / counts.sum(1)

@@ -1,4 +1,4 @@
-"""How a picture of any size and color comes to the size and the channels that a card asks for."""
+"""Resize an image, and convert its channels, as a card says."""
 
 from collections.abc import Sequence
 
@@ -8,101 +8,112 @@ from PIL import Image
 
 from convscope.card import Card, ResizeMode
 
-_NEARLY = 0.75  # a picture that fills this much of the network's input is better framed than scaled
+_NEARLY_FILLS = 0.75  # of the input's sides, from which an image is padded rather than scaled
 _RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
-def choose_resize_mode(sizes: Sequence[tuple[int, int]], size: tuple[int, int]) -> ResizeMode:
-    """The rule for pictures of these (height, width), where the user names none.
+def choose_resize_mode(sizes: Sequence[tuple[int, int]], input_size: tuple[int, int]) -> ResizeMode:
+    """The default mode for images of these sizes (height, width).
 
-    Pictures of one size that fit in and nearly fill the input are padded, as 1998 put MNIST's 28x28
-    into 32x32; anything else is scaled to its shorter side and cropped, as ImageNet is.
+    Images of one size that nearly fill the input are padded, as LeNet-5 of 1998 padded 28x28 to
+    32x32; all others are scaled to their shorter side and cropped, as for ImageNet.
     """
-    height, width = size
-    fills = all(
-        _NEARLY * height <= tall <= height and _NEARLY * width <= wide <= width
-        for tall, wide in sizes
+    height, width = input_size
+    nearly_fill = all(
+        _NEARLY_FILLS * height <= image_height <= height
+        and _NEARLY_FILLS * width <= image_width <= width
+        for image_height, image_width in sizes
     )
-    return "pad" if fills and len(set(sizes)) == 1 else "crop"
+    return "pad" if nearly_fill and len(set(sizes)) == 1 else "crop"
 
 
-def resize_image(picture: Image.Image, card: Card) -> NDArray[np.uint8]:
-    """Bytes (height, width, channels) of an upright "L" or "RGB" picture, by the card's rules."""
+def resize_image(image: Image.Image, card: Card) -> NDArray[np.uint8]:
+    """Bytes (height, width, channels) of an upright "L" or "RGB" image, as the card says."""
     mode = "L" if card.in_channels == 1 else "RGB"
-    framed = _framed(picture if picture.mode == mode else picture.convert(mode), card)
-    return np.asarray(framed, dtype=np.uint8).reshape(*card.input_size, card.in_channels)
+    resized = _resize(image if image.mode == mode else image.convert(mode), card)
+    return np.asarray(resized, dtype=np.uint8).reshape(*card.input_size, card.in_channels)
 
 
-def _framed(picture: Image.Image, card: Card) -> Image.Image:
+def _resize(image: Image.Image, card: Card) -> Image.Image:
     height, width = card.input_size
-    if picture.size == (width, height) and card.resize_size is None:
-        return picture
-    across, down = width / picture.width, height / picture.height
+    if image.size == (width, height) and card.resize_size is None:
+        return image
+    scale_x, scale_y = width / image.width, height / image.height
     match card.resize_mode:
         case "stretch":
-            return _scaled(picture, card.input_size, card)
+            return _scale(image, card.input_size, card)
         case "crop":
-            return _scaled(picture, card.input_size, card, _center(picture.size, card))
+            return _scale(image, card.input_size, card, _center_box(image.size, card))
         case "pad":
-            scale = min(1.0, across, down)
+            scale = min(1.0, scale_x, scale_y)
         case "letterbox":
-            scale = min(across, down)
+            scale = min(scale_x, scale_y)
     if scale != 1.0:
-        wide, tall = (max(1, round(side * scale)) for side in picture.size)
-        picture = _scaled(picture, (min(tall, height), min(wide, width)), card)
-    canvas = Image.new(picture.mode, (width, height))
-    canvas.paste(picture, ((width - picture.width) // 2, (height - picture.height) // 2))
+        new_width, new_height = (max(1, round(side * scale)) for side in image.size)
+        image = _scale(image, (min(new_height, height), min(new_width, width)), card)
+    canvas = Image.new(image.mode, (width, height))
+    canvas.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
     return canvas
 
 
-def _center(picture: tuple[int, int], card: Card) -> tuple[float, float, float, float]:
-    """The part of a picture of this (width, height) that `crop` keeps: left, top, right, bottom.
+def _center_box(image_size: tuple[int, int], card: Card) -> tuple[float, float, float, float]:
+    """The box of an image of this (width, height) that `crop` keeps: left, top, right, bottom.
 
-    With `resize` it is what two steps would keep, whole pixels of the scaled picture, rounded as
-    torchvision does it; it is named in the picture's own pixels, so that one step will do.
+    With `resize_size` it is what torchvision's Resize and CenterCrop keep, integer pixels of the
+    scaled image, converted to pixels of the original, so that the image is resampled only once.
     """
-    (height, width), (across, down) = card.input_size, picture
+    (height, width), (image_width, image_height) = card.input_size, image_size
     if card.resize_size is None:
-        wide, tall = min(across, width * down / height), min(down, height * across / width)
-        left, top = (across - wide) / 2, (down - tall) / 2
-        return left, top, left + wide, top + tall
-    wide, tall = (card.resize_size * side // min(picture) for side in picture)
-    left, top = round((wide - width) / 2), round((tall - height) / 2)
+        box_width = min(image_width, width * image_height / height)
+        box_height = min(image_height, height * image_width / width)
+        left, top = (image_width - box_width) / 2, (image_height - box_height) / 2
+        return left, top, left + box_width, top + box_height
+    scaled_width, scaled_height = (
+        card.resize_size * side // min(image_size) for side in image_size
+    )
+    left, top = round((scaled_width - width) / 2), round((scaled_height - height) / 2)
     right, bottom = left + width, top + height
-    return left * across / wide, top * down / tall, right * across / wide, bottom * down / tall
+    return (
+        left * image_width / scaled_width,
+        top * image_height / scaled_height,
+        right * image_width / scaled_width,
+        bottom * image_height / scaled_height,
+    )
 
 
-def _scaled(
-    picture: Image.Image,
+def _scale(
+    image: Image.Image,
     size: tuple[int, int],
     card: Card,
     box: tuple[float, float, float, float] | None = None,
 ) -> Image.Image:
     height, width = size
-    return picture.resize((width, height), _RESAMPLING[card.interpolation], box, reducing_gap=3.0)
+    return image.resize((width, height), _RESAMPLING[card.interpolation], box, reducing_gap=3.0)
 
 
 def resize_array(pixels: NDArray[np.uint8], card: Card) -> NDArray[np.uint8] | None:
-    """`resize_image` for images (n, h, w[, 3]), all at once; None where they need scaling."""
+    """`resize_image` for images (n, h, w[, 3]), all at once; None if they need scaling."""
     height, width = card.input_size
-    tall, wide = pixels.shape[1:3]
-    framed = (
+    image_height, image_width = pixels.shape[1:3]
+    fits = image_height <= height and image_width <= width
+    is_unchanged = (
         card.resize_mode != "stretch"
         and card.resize_size is None
-        and (tall, wide) == (height, width)
+        and (image_height, image_width) == (height, width)
     )
-    if not framed and (card.resize_mode != "pad" or tall > height or wide > width):
+    if not is_unchanged and not (card.resize_mode == "pad" and fits):
         return None
-    gray = pixels.ndim == 3
-    if not gray and card.in_channels == 1:
-        pixels, gray = _luma(pixels), True
+    is_gray = pixels.ndim == 3
+    if not is_gray and card.in_channels == 1:
+        pixels, is_gray = _luma(pixels), True
     out = np.zeros((len(pixels), height, width, card.in_channels), np.uint8)
-    top, left = (height - tall) // 2, (width - wide) // 2
-    out[:, top : top + tall, left : left + wide] = pixels[..., None] if gray else pixels
+    top, left = (height - image_height) // 2, (width - image_width) // 2
+    window = out[:, top : top + image_height, left : left + image_width]
+    window[:] = pixels[..., None] if is_gray else pixels
     return out
 
 
 def _luma(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """ITU-R 601 in Pillow's fixed point, so that an array and a file give the same gray."""
+    """ITU-R 601 luma in Pillow's fixed point, so that arrays and files give equal values."""
     red, green, blue = (pixels[..., band].astype(np.uint32) for band in range(3))
     return ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16).astype(np.uint8)

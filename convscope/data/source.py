@@ -1,4 +1,4 @@
-"""The word DATA: a name out of a list written by hand, or a path."""
+"""Open a data set by name or path."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,28 +8,28 @@ from pathlib import Path
 from convscope.data import cifar, emnist, idx
 from convscope.data.dataset import Dataset
 from convscope.data.digits import read_digits
-from convscope.data.download import DownloadCallback, RemoteFile, cache_folder, fetch
+from convscope.data.download import DownloadCallback, RemoteFile, cache_dir, fetch
 from convscope.data.folder import read_folder
 from convscope.data.table import read_table
 from convscope.data.urls import REMOTE_FILES
 from convscope.errors import ConvscopeError, RequestError, WorkError, nearest
 
 NAMES = {
-    "digits": "1,797 handwritten digits, gray 8 x 8, no download",
-    "mnist": "70,000 handwritten digits, gray 28 x 28, 12 MB",
-    "fashion-mnist": "70,000 pictures of clothes in 10 kinds, gray 28 x 28, 31 MB",
-    "kmnist": "70,000 cursive Japanese characters in 10 kinds, gray 28 x 28, 21 MB",
-    "emnist": "131,600 digits and letters in 47 kinds (EMNIST Balanced), gray 28 x 28, 562 MB",
-    "emnist-byclass": "814,255 digits and letters in 62 kinds, gray 28 x 28, 562 MB",
-    "emnist-bymerge": "814,255 digits and letters in 47 kinds, gray 28 x 28, 562 MB",
-    "emnist-balanced": "131,600 digits and letters in 47 kinds, gray 28 x 28, 562 MB",
-    "emnist-letters": "145,600 letters in 26 kinds, gray 28 x 28, 562 MB",
-    "emnist-digits": "280,000 handwritten digits, gray 28 x 28, 562 MB",
-    "emnist-mnist": "70,000 handwritten digits, as mnist, gray 28 x 28, 562 MB",
+    "digits": "1,797 handwritten digits, grayscale 8 x 8, no download",
+    "mnist": "70,000 handwritten digits, grayscale 28 x 28, 12 MB",
+    "fashion-mnist": "70,000 images of clothing in 10 classes, grayscale 28 x 28, 31 MB",
+    "kmnist": "70,000 cursive Japanese characters in 10 classes, grayscale 28 x 28, 21 MB",
+    "emnist": "131,600 digits and letters in 47 classes (Balanced), grayscale 28 x 28, 562 MB",
+    "emnist-byclass": "814,255 digits and letters in 62 classes, grayscale 28 x 28, 562 MB",
+    "emnist-bymerge": "814,255 digits and letters in 47 classes, grayscale 28 x 28, 562 MB",
+    "emnist-balanced": "131,600 digits and letters in 47 classes, grayscale 28 x 28, 562 MB",
+    "emnist-letters": "145,600 letters in 26 classes, grayscale 28 x 28, 562 MB",
+    "emnist-digits": "280,000 handwritten digits, grayscale 28 x 28, 562 MB",
+    "emnist-mnist": "70,000 handwritten digits, as mnist, grayscale 28 x 28, 562 MB",
     "cifar10": "60,000 photographs of 10 things, color 32 x 32, 170 MB",
     "cifar100": "60,000 photographs of 100 things, color 32 x 32, 169 MB",
 }
-"""The named sources: what each is, and how much is downloaded once."""
+"""The named sources: what each contains, and the size of its download."""
 
 
 Reader = Callable[[], Dataset]
@@ -40,12 +40,12 @@ class Source:
     """How one named source is read.
 
     Attributes:
-        home: the subfolder of the cache that its download goes to; EMNIST has one for all.
+        subfolder: of the cache, for its download; all selections of EMNIST share one.
         remotes: the files to download.
-        find: what reads it out of a folder, as it is downloaded or unpacked; None where it is not.
+        find: a reader for a folder in which the source is, downloaded or unpacked; else None.
     """
 
-    home: str
+    subfolder: str
     remotes: tuple[RemoteFile, ...]
     find: Callable[[Path], Reader | None]
 
@@ -53,15 +53,14 @@ class Source:
 def open_source(
     data: str, *, data_dir: Path | None = None, progress: DownloadCallback | None = None
 ) -> Dataset:
-    """Open what DATA means: a name of NAMES, or the path of a folder or of a CSV.
+    """Open a data set: a name in NAMES, or the path of a folder or a CSV file.
 
-    A name wins over a path of the same spelling; write ./mnist for the folder. A named source is
-    looked for in `data_dir`, in $CONVSCOPE_DATA and in the cache, each itself and its subfolder of
-    that name; only then is it downloaded, into the cache's subfolder. A damaged file there is
-    replaced.
+    A name takes precedence over a path of the same spelling; write ./mnist for the folder. A named
+    source is looked for in `data_dir`, in $CONVSCOPE_DATA and in the cache, in each of them and its
+    subfolder of that name. If it is nowhere, it is downloaded into the cache, where damaged files
+    are replaced.
 
-    Raises RequestError for a word that is neither, and for data that are not as they should be;
-    WorkError when a download fails.
+    Raises RequestError for anything else and for invalid data, WorkError if a download fails.
     """
     try:
         if data == "digits":
@@ -70,26 +69,26 @@ def open_source(
             return _open_named(data, data_dir, progress)
         return _open_path(data)
     except PermissionError as error:
-        raise RequestError(f"{error.filename} may not be read: permission denied.") from error
+        raise RequestError(f"{error.filename} cannot be read: permission denied.") from error
 
 
 def is_here(name: str, *, data_dir: Path | None = None) -> bool:
-    """Whether a named source can be opened without a download: it is found, or brought along."""
+    """Whether a named source can be opened without a download."""
     if name == "digits":
         return True
-    source, _, folders = _places(name, data_dir)
+    source, _, folders = _locations(name, data_dir)
     try:
         return any(source.find(folder) is not None for folder in folders)
-    except (ConvscopeError, OSError):  # what is damaged is downloaded again
+    except (ConvscopeError, OSError):  # damaged files are downloaded again
         return False
 
 
-def _places(name: str, data_dir: Path | None) -> tuple[Source, Path, list[Path]]:
-    """A named source, its home in the cache, and all folders in which it may lie."""
-    source, cache = _source(name), cache_folder()
-    home = cache / source.home
-    tops = [cache] if data_dir is None else [data_dir, cache]
-    return source, home, [place for top in tops for place in (top, top / name, top / source.home)]
+def _locations(name: str, data_dir: Path | None) -> tuple[Source, Path, list[Path]]:
+    """A named source, its folder in the cache, and all folders in which it may be."""
+    source, cache = _source(name), cache_dir()
+    roots = [cache] if data_dir is None else [data_dir, cache]
+    subfolders = ("", name, source.subfolder)
+    return source, cache / source.subfolder, [root / sub for root in roots for sub in subfolders]
 
 
 def _source(name: str) -> Source:
@@ -116,14 +115,14 @@ def _find_cifar(name: str, folder: Path) -> Reader | None:
 
 
 def _find_idx(name: str, folder: Path) -> Reader | None:
-    here = idx.find_idx(folder) is not None and idx.whose(folder) in {name, None}
-    return partial(idx.read_idx_folder, folder, name) if here else None
+    is_here = idx.find_idx(folder) is not None and idx.identify(folder) in {name, None}
+    return partial(idx.read_idx_folder, folder, name) if is_here else None
 
 
 def _open_named(name: str, data_dir: Path | None, progress: DownloadCallback | None) -> Dataset:
     if data_dir is not None and not data_dir.is_dir():
         raise RequestError(f"The data directory {data_dir} does not exist or is not a folder.")
-    source, home, folders = _places(name, data_dir)
+    source, download_dir, folders = _locations(name, data_dir)
     for folder in folders:
         reader = source.find(folder)
         if reader is None:
@@ -131,36 +130,39 @@ def _open_named(name: str, data_dir: Path | None, progress: DownloadCallback | N
         try:
             return reader()
         except ConvscopeError:
-            if folder != home:
+            if folder != download_dir:
                 raise
             break  # a damaged download: fetch replaces it
     for remote in source.remotes:
-        fetch(remote, home, progress=progress)
-    reader = source.find(home)
+        fetch(remote, download_dir, progress=progress)
+    reader = source.find(download_dir)
     if reader is None:
-        raise WorkError(f"{home} does not hold {name} after its download. Delete it and try again.")
+        raise WorkError(
+            f"{download_dir} does not contain {name} after its download. "
+            "Delete the folder and try again."
+        )
     return reader()
 
 
 def _open_path(data: str) -> Dataset:
     try:
         path = Path(data).expanduser()
-        there, is_folder = path.exists(), path.is_dir()
+        exists, is_folder = path.exists(), path.is_dir()
     except PermissionError:
         raise
     except (OSError, ValueError, RuntimeError) as error:
         raise RequestError(f"{data!r} is not a path: {error}.") from error
-    if not data or (not there and "/" not in data and "\\" not in data and "." not in data):
+    if not data or (not exists and "/" not in data and "\\" not in data and "." not in data):
         raise RequestError(
-            f"There is no source and no path {data!r}.{nearest(data.lower(), NAMES)} "
-            f"Sources: {', '.join(NAMES)}; or the path of a folder of class folders, or of a CSV."
+            f"{data!r} is neither a named source nor a path.{nearest(data.lower(), NAMES)} "
+            f"Sources: {', '.join(NAMES)}; or the path of a folder of class folders or a CSV file."
         )
-    if there and not is_folder:
+    if exists and not is_folder:
         return _open_file(path)
-    if path.suffix.lower() in {".csv", ".tsv"} and not there:
+    if path.suffix.lower() in {".csv", ".tsv"} and not exists:
         return read_table(path)
-    if is_folder and (found := _open_known(path)):
-        return found
+    if is_folder and (dataset := _open_known(path)):
+        return dataset
     return read_folder(path)
 
 
@@ -173,22 +175,22 @@ def _open_file(path: Path) -> Dataset:
     if path.suffix.lower() in {".zip", ".gz", ".tgz", ".tar", ".7z", ".rar"}:
         raise RequestError(f"{path} is an archive. Unpack it and pass the folder.")
     raise RequestError(
-        f"{path} is one file. Pass a folder of class folders, or a CSV of paths and labels."
+        f"{path} is a single file. Pass a folder of class folders, or a CSV of paths and labels."
     )
 
 
 def _open_known(folder: Path) -> Dataset | None:
-    """A folder that holds the files of a known format, or None."""
+    """The data set of a folder with files of a known format; None for any other folder."""
     if name := cifar.find_cifar(folder):
         return cifar.read_cifar_folder(folder, name)
     if parts := emnist.find_emnist(folder):
         part, *others = parts
         if others:
             raise RequestError(
-                f"{folder} has EMNIST in several selections ({', '.join(parts)}). Name one and "
+                f"{folder} has several selections of EMNIST ({', '.join(parts)}). Name one and "
                 f"the folder: emnist-{part} and `data_dir={folder}`."
             )
         return emnist.read_emnist_folder(folder, part)
     if idx.find_idx(folder):
-        return idx.read_idx_folder(folder, idx.whose(folder) or folder.resolve().name)
+        return idx.read_idx_folder(folder, idx.identify(folder) or folder.resolve().name)
     return None

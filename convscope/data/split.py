@@ -1,4 +1,4 @@
-"""Which picture trains, which validates, which tests: decided by a hash, stratified by class."""
+"""Train, validation and test splits: decided by a hash, stratified by class."""
 
 import csv
 import io
@@ -9,31 +9,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.data.dataset import SPLITS, Dataset, Split
-from convscope.data.grouping import deal_groups
+from convscope.data.grouping import assign_groups
 from convscope.errors import RequestError
 
 COLUMNS = ("key", "label", "split")
 
 
 def fill_splits(dataset: Dataset, *, val: float = 0.1, test: float = 0.1, seed: int = 0) -> Dataset:
-    """Give every picture a split, carving the ones that the source does not have out of train.
+    """Give every image a split; a split that the source lacks is taken from its training images.
 
-    The pool is what the source calls "train" and what it leaves open. Of each class with n pictures
-    in the pool, round(n · test) go to test unless the source has a test split, round(n · val) to
-    val likewise, the rest to train; each of them gets at least one. Which ones is decided by a hash
-    of (seed, key), so the order in which pictures are listed does not matter. What the source calls
-    val or test stays so.
+    The pool is the source's train split and its undecided images. Of each class with n images in
+    the pool, round(n · test) go to test unless the source has a test split, round(n · val) to val
+    likewise, the rest to train; each split gets at least one. A hash of (seed, key) decides which,
+    so the order of the images does not matter. The source's val and test splits stay as they are.
 
-    Where the dataset has groups, a group goes to one split as a whole, shares are as near as whole
-    groups allow, and an open picture follows its group into a given split. A picture whose group
-    is "" is its own group.
+    If the data set has groups, a group goes to one split, shares are as near as that allows, and an
+    undecided image follows its group into the source's val or test. An image with the group "" is a
+    group of its own.
 
     Args:
         val: share of the pool for validation, 0..0.9; 0 makes no such split.
-        test: likewise; what is carved out must be at most 0.9 together.
-        seed: another one gives another division.
+        test: likewise; the shares must add up to at most 0.9.
+        seed: of the hash.
 
-    Raises RequestError for shares out of range and for a class with fewer pictures (or groups) in
+    Raises RequestError for shares out of range, and for a class with fewer images (or groups) in
     the pool than splits to fill.
     """
     dataset = _follow_groups(dataset)
@@ -45,47 +44,50 @@ def fill_splits(dataset: Dataset, *, val: float = 0.1, test: float = 0.1, seed: 
     _refuse_few(dataset, labels, groups, shares)
     split = dataset.split.astype("<U5")
     if groups is None:
-        split[pool] = _deal(labels, stable_hash(keys, seed), shares)
+        split[pool] = _assign(labels, stable_hash(keys, seed), shares)
     else:
-        names, places = np.unique(groups, return_inverse=True)
+        names, group_indices = np.unique(groups, return_inverse=True)
         order = stable_hash(names.tolist(), seed)
-        split[pool] = deal_groups(labels, places, order, shares)[places]
+        split[pool] = assign_groups(labels, group_indices, order, shares)[group_indices]
     return dataset.with_split(split)
 
 
 def _missing(dataset: Dataset, shares: dict[Split, float]) -> dict[Split, float]:
-    """The shares of the splits that are wanted and that the source does not have."""
-    given = set(dataset.split.tolist())
-    missing: list[Split] = [name for name in shares if shares[name] != 0 and name not in given]
-    wanted: dict[Split, float] = {name: shares[name] for name in missing}
-    if not all(0 < share <= 0.9 for share in wanted.values()) or sum(wanted.values()) > 0.9 + 1e-9:
-        told = " and ".join(f"{name}={share}" for name, share in wanted.items())
-        raise RequestError(f"{told}: each must be in 0..0.9, and their sum at most 0.9.")
-    return wanted
+    """The shares of the splits that are requested and that the source lacks."""
+    existing = set(dataset.split.tolist())
+    names: list[Split] = [name for name in shares if shares[name] != 0 and name not in existing]
+    missing: dict[Split, float] = {name: shares[name] for name in names}
+    if (
+        not all(0 < share <= 0.9 for share in missing.values())
+        or sum(missing.values()) > 0.9 + 1e-9
+    ):
+        given = " and ".join(f"{name}={share}" for name, share in missing.items())
+        raise RequestError(f"{given}: each must be in 0..0.9, and their sum at most 0.9.")
+    return missing
 
 
 def _follow_groups(dataset: Dataset) -> Dataset:
-    """Put open pictures where the source has put others of their group, if not in train."""
+    """Put undecided images into the val or test split in which the source has their group."""
     if dataset.groups is None:
         return dataset
     groups = np.array(dataset.groups, dtype=object)
     split = dataset.split.copy()
-    for given in ("val", "test"):
-        there = set(groups[dataset.split == given].tolist()) - {""}
-        follows = np.array([group in there for group in groups], dtype=bool)
-        split[follows & (dataset.split == "")] = given
+    for name in ("val", "test"):
+        members = set(groups[dataset.split == name].tolist()) - {""}
+        follows = np.array([group in members for group in groups], dtype=bool)
+        split[follows & (dataset.split == "")] = name
     return dataset.with_split(split)
 
 
 def _groups_of(
     dataset: Dataset, pool: NDArray[np.int64], keys: Sequence[str]
 ) -> NDArray[np.object_] | None:
-    """The group of each picture in the pool; None where each is its own."""
+    """The group of each image in the pool; None if the data set has no groups."""
     if dataset.groups is None:
         return None
-    named = [dataset.groups[int(index)] for index in pool]
+    names = [dataset.groups[int(index)] for index in pool]
     return np.array(
-        [f"group {name}" if name else f"key {key}" for name, key in zip(named, keys, strict=True)],
+        [f"group {name}" if name else f"key {key}" for name, key in zip(names, keys, strict=True)],
         dtype=object,
     )
 
@@ -97,42 +99,42 @@ def _refuse_few(
     shares: dict[Split, float],
 ) -> None:
     needed = len(shares) + 1
-    what = "pictures"
+    unit = "images"
     if groups is not None:
-        what = "groups"
+        unit = "groups"
         pairs = set(zip(labels.tolist(), groups.tolist(), strict=True))
         labels = np.array([label for label, _ in pairs], dtype=np.int64)
-    have = np.bincount(labels, minlength=len(dataset.classes))
-    few = np.flatnonzero(have < needed)
+    counts = np.bincount(labels, minlength=len(dataset.classes))
+    few = np.flatnonzero(counts < needed)
     if not len(few):
         return
-    told = ", ".join(f"{dataset.classes[label]!r} ({have[label]})" for label in few[:5])
+    named = ", ".join(f"{dataset.classes[label]!r} ({counts[label]})" for label in few[:5])
     more = f" and {len(few) - 5} more" if len(few) > 5 else ""
     splits = ", ".join(["train", *reversed(shares)])
     raise RequestError(
-        f"{dataset.name} has too few {what} of {told}{more}: at least {needed} of each class are "
-        f"needed to fill {splits}. Add some, leave the class out, or give the splits yourself."
+        f"{dataset.name} has too few {unit} of {named}{more}: each class needs at least {needed} "
+        f"to fill {splits}. Add some, leave out the class, or provide the splits yourself."
     )
 
 
-def _deal(
+def _assign(
     labels: NDArray[np.int64], order: NDArray[np.uint64], shares: dict[Split, float]
 ) -> NDArray[np.str_]:
-    """The split of each picture: in the order of `order`, within its class."""
+    """The split of each image, by its rank in `order` within its class."""
     split = np.full(len(labels), "train", dtype="<U5")
     ranked = np.lexsort((order, labels))
     start = 0
     for count in np.bincount(labels).tolist():
-        place = start
+        stop = start
         for name, size in _sizes(count, shares).items():
-            split[ranked[place : place + size]] = name
-            place += size
+            split[ranked[stop : stop + size]] = name
+            stop += size
         start += count
     return split
 
 
 def _sizes(count: int, shares: dict[Split, float]) -> dict[Split, int]:
-    """How many of a class's `count` pictures go to each split; none is left empty, nor is train."""
+    """How many of the `count` images of a class go to each split; no split, nor train, is empty."""
     if not count:
         return {}
     sizes: dict[Split, int] = {
@@ -156,21 +158,21 @@ def stable_hash(keys: Sequence[str], seed: int) -> NDArray[np.uint64]:
 def write_splits(dataset: Dataset) -> str:
     """The splits as CSV text with the columns key, label, split.
 
-    One line a picture: ends of lines within a key are spelled out. A key that is no valid Unicode
-    (a file's name of other bytes) holds surrogates: use `errors="surrogateescape"` with files.
+    One line per image; line breaks in a key are escaped. A key that is not valid Unicode (a file
+    name of other bytes) has surrogates: open files with `errors="surrogateescape"`.
     """
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
-    rows.writerows(zip(_keys(dataset), _names(dataset), dataset.split.tolist(), strict=True))
+    rows.writerows(zip(_keys(dataset), _class_names(dataset), dataset.split.tolist(), strict=True))
     return text.getvalue()
 
 
 def apply_splits(dataset: Dataset, text: str) -> Dataset:
-    """Give every picture the split that `write_splits` wrote for its key.
+    """Give every image the split that `write_splits` wrote for its key.
 
-    Raises RequestError where text and pictures do not match: unknown keys, missing ones, another
-    label, an unknown split. It tells how many, and the first.
+    Raises RequestError, with the number and the first key, for keys or images without a
+    counterpart, for other labels, and for unknown splits.
     """
     try:
         header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -181,28 +183,32 @@ def apply_splits(dataset: Dataset, text: str) -> Dataset:
     listed_rows = {key: (label, split) for key, label, split in rows}
     keys = _keys(dataset)
     known = set(keys)
-    _refuse(f"pictures of {dataset.name} are not in the list of splits", known - set(listed_rows))
-    _refuse(f"pictures in the list of splits are not in {dataset.name}", set(listed_rows) - known)
-    now = dict(zip(keys, _names(dataset), strict=True))
-    _refuse("pictures have another label now", {k for k in keys if listed_rows[k][0] != now[k]})
-    _refuse("pictures have an unknown split", {k for k in keys if listed_rows[k][1] not in SPLITS})
+    _refuse(
+        f"Images of {dataset.name} that are not in the list of splits", known - set(listed_rows)
+    )
+    _refuse(
+        f"Images in the list of splits that are not in {dataset.name}", set(listed_rows) - known
+    )
+    labels = dict(zip(keys, _class_names(dataset), strict=True))
+    _refuse("Images with another label", {k for k in keys if listed_rows[k][0] != labels[k]})
+    _refuse("Images with an unknown split", {k for k in keys if listed_rows[k][1] not in SPLITS})
     return dataset.with_split(np.array([listed_rows[key][1] for key in keys], dtype="<U5"))
 
 
 def _keys(dataset: Dataset) -> list[str]:
-    """The keys, with ends of lines spelled as they are in Python's strings."""
+    """The keys, with line breaks escaped as in Python strings."""
     keys = map(dataset.images.key, range(len(dataset)))
     return [k.replace("\\", r"\\").replace("\n", r"\n").replace("\r", r"\r") for k in keys]
 
 
-def _names(dataset: Dataset) -> list[str]:
-    """The name of each picture's class."""
+def _class_names(dataset: Dataset) -> list[str]:
+    """The name of each image's class."""
     return [dataset.classes[int(label)] for label in dataset.labels]
 
 
-def _refuse(what: str, keys: set[str]) -> None:
+def _refuse(problem: str, keys: set[str]) -> None:
     if keys:
         raise RequestError(
-            f"{len(keys):,} {what}, the first is {min(keys)!r}. The data have changed since the "
+            f"{problem}: {len(keys):,}, first {min(keys)!r}. The data have changed since the "
             "splits were written."
         )

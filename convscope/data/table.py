@@ -1,4 +1,4 @@
-"""A CSV of paths and labels: `path,label[,split][,group]`."""
+"""A CSV file of paths and labels: `path,label[,split][,group]`."""
 
 import csv
 import io
@@ -8,11 +8,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from convscope.data.classes import tie_classes
+from convscope.data.classes import check_classes
 from convscope.data.dataset import Dataset, FileImages, Split
 from convscope.errors import RequestError, nearest
 
-SPLIT_WORDS: dict[str, Split | str] = {
+SPLIT_NAMES: dict[str, Split | str] = {
     "": "", "train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
 }  # fmt: skip
 REQUIRED = ("path", "label")
@@ -21,7 +21,7 @@ OPTIONAL = ("split", "group")
 
 @dataclass(frozen=True)
 class _Row:
-    """One line: its number in the file, counted from 1 with the header."""
+    """One row; `number` is its line in the file, and the header is line 1."""
 
     number: int
     path: str
@@ -31,46 +31,46 @@ class _Row:
 
 
 def read_table(path: Path) -> Dataset:
-    """Read a table of pictures; none of them is opened.
+    """Read a table of images without opening them.
 
-    The first line names the columns, in any order; `path` and `label` are needed, `split` and
-    `group` are known, others are passed over. Separators are comma, semicolon or tab, as the first
-    line has them; the text is UTF-8. Paths are relative to the table's folder, or absolute. A
-    split is train, val (valid, validation), test, or empty for "decide for me". A line that says
-    again what another said is dropped with a warning.
+    The first line names the columns, in any order; `path` and `label` are required, `split` and
+    `group` optional, others are ignored. The separator is the most frequent of comma, semicolon and
+    tab in the first line; the text is UTF-8. Paths are absolute or relative to the table's folder.
+    A split is train, val (valid, validation) or test; an empty one is decided later. Repeated rows
+    are dropped with a warning.
 
-    Raises RequestError, naming the line, for whatever is not so; for a path with two labels or two
-    splits; for a group in two splits; and when not a single file exists.
+    Raises RequestError, naming the row, for any other content, for a path with two labels, splits
+    or groups, for a group in two splits, and if none of the files exists.
     """
     rows, repeated = _unique(path, list(_rows(path, _text(path))))
     if not rows:
         raise RequestError(f"{path} has no rows below its header.")
-    _refuse_straddling(path, rows)
+    _refuse_split_groups(path, rows)
     if not any(_exists(path.parent / row.path) for row in rows):
         raise RequestError(
-            f"{path}: not one of its {len(rows):,} files exists, the first being "
-            f"{path.parent / rows[0].path}. Paths are relative to the folder of the CSV."
+            f"{path}: none of its {len(rows):,} files exists, the first is "
+            f"{path.parent / rows[0].path}. Paths are relative to the folder of the CSV file."
         )
     rows.sort(key=lambda row: row.path)
     classes = sorted({row.label for row in rows})
-    place = {name: label for label, name in enumerate(classes)}
+    label_of = {name: label for label, name in enumerate(classes)}
     groups = tuple(row.group for row in rows)
     dataset = Dataset(
         name=path.stem,
         classes=tuple(classes),
         images=FileImages(path.parent, tuple(row.path for row in rows)),
-        labels=np.array([place[row.label] for row in rows], dtype=np.int64),
+        labels=np.array([label_of[row.label] for row in rows], dtype=np.int64),
         split=np.array([row.split for row in rows], dtype="<U5"),
         groups=groups if any(groups) else None,
-        warnings=(f"{path}: {repeated:,} rows repeat others.",) if repeated else (),
+        warnings=(f"{path}: repeated rows dropped: {repeated:,}.",) if repeated else (),
     )
-    return tie_classes(dataset, where=str(path))
+    return check_classes(dataset, where=str(path))
 
 
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # too long a name, a forbidden folder
+    except OSError:  # the name is too long, or the folder forbidden
         return False
 
 
@@ -108,7 +108,7 @@ def _columns(path: Path, header: list[str]) -> dict[str, int]:
         if name not in names:
             raise RequestError(
                 f"{path} has no column {name!r} in its first line, {header}."
-                f"{nearest(name, names)} It must name path and label, and may name split and group."
+                f"{nearest(name, names)} It needs path and label; split and group are optional."
             )
     for name in (*REQUIRED, *OPTIONAL):
         if names.count(name) > 1:
@@ -117,44 +117,45 @@ def _columns(path: Path, header: list[str]) -> dict[str, int]:
 
 
 def _row(path: Path, number: int, cells: list[str], columns: dict[str, int]) -> _Row:
-    found = {
-        name: cells[place].strip() if place < len(cells) else "" for name, place in columns.items()
+    values = {
+        name: cells[column].strip() if column < len(cells) else ""
+        for name, column in columns.items()
     }
     for name in REQUIRED:
-        if not found[name] or "\0" in found[name]:
+        if not values[name] or "\0" in values[name]:
             raise RequestError(f"{path}, row {number}: the {name} is empty.")
-    split = SPLIT_WORDS.get(found.get("split", "").lower())
+    split = SPLIT_NAMES.get(values.get("split", "").lower())
     if split is None:
         raise RequestError(
-            f"{path}, row {number}: {found['split']!r} is no split. Allowed: train, val, test, or "
-            "nothing."
+            f"{path}, row {number}: {values['split']!r} is not a split. Allowed: train, val, test, "
+            "or an empty cell."
         )
-    return _Row(number, _key(path, found["path"]), found["label"], split, found.get("group", ""))
+    return _Row(number, _key(path, values["path"]), values["label"], split, values.get("group", ""))
 
 
 def _key(path: Path, text: str) -> str:
-    """The path as the table's folder sees it, so that moving the whole changes no key."""
+    """The path relative to the table's folder, so that moving both changes no key."""
     pure = PurePosixPath(text)
-    home = PurePosixPath(path.parent.absolute())
-    return str(pure.relative_to(home) if pure.is_relative_to(home) else pure)
+    folder = PurePosixPath(path.parent.absolute())
+    return str(pure.relative_to(folder) if pure.is_relative_to(folder) else pure)
 
 
 def _unique(path: Path, rows: list[_Row]) -> tuple[list[_Row], int]:
-    """The rows with each path once, and how many were dropped for saying the same again."""
+    """The rows without repetitions, and the number of those dropped."""
     first: dict[str, _Row] = {}
     for row in rows:
         other = first.setdefault(row.path, row)
-        for what in ("label", "split", "group"):
-            mine, yours = getattr(row, what), getattr(other, what)
-            if mine != yours:
+        for column in ("label", "split", "group"):
+            value, first_value = getattr(row, column), getattr(other, column)
+            if value != first_value:
                 raise RequestError(
                     f"{path}, rows {other.number} and {row.number}: {row.path} is listed with the "
-                    f"{what}s {yours!r} and {mine!r}."
+                    f"{column}s {first_value!r} and {value!r}."
                 )
     return list(first.values()), len(rows) - len(first)
 
 
-def _refuse_straddling(path: Path, rows: list[_Row]) -> None:
+def _refuse_split_groups(path: Path, rows: list[_Row]) -> None:
     first: dict[str, _Row] = {}
     for row in rows:
         if row.group and row.split:
@@ -162,6 +163,5 @@ def _refuse_straddling(path: Path, rows: list[_Row]) -> None:
             if other.split != row.split:
                 raise RequestError(
                     f"{path}, rows {other.number} and {row.number}: group {row.group!r} is in "
-                    f"{other.split} and in {row.split}. What belongs together must not be in two "
-                    "splits."
+                    f"{other.split} and in {row.split}. A group must be in a single split."
                 )

@@ -1,4 +1,4 @@
-"""The files of the named sources in the network, with their publishers' MD5."""
+"""The download URLs of the named sources, with their publishers' MD5 digests."""
 
 from convscope.data.download import RemoteFile
 

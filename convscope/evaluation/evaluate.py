@@ -29,7 +29,7 @@ class EvaluationResult:
 
     Attributes:
         data: the images, in words: "the test split of digits".
-        notes: sentences on classes that are missing, pictures that could not be read, and the like.
+        notes: sentences on classes that are missing, images that could not be read, and the like.
     """
 
     outputs: EvaluationOutputs
@@ -138,7 +138,7 @@ def _chosen(dataset: Dataset, split: str | None) -> tuple[NDArray[np.int64], str
 
 
 def _only(dataset: Dataset, indices: NDArray[np.int64]) -> Dataset:
-    """The data with the chosen pictures alone, called its test split."""
+    """The data with the chosen images alone, called its test split."""
     groups = None if dataset.groups is None else [dataset.groups[index] for index in indices]
     return replace(
         dataset,

@@ -43,7 +43,7 @@ def compute_logits(
     channels_last: bool = True,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> Tensor:
-    """The logits of some pictures, float32 (n, classes), on the CPU. Modes are left as found."""
+    """The logits of some images, float32 (n, classes), on the CPU. Modes are left as found."""
     batches = [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
     logits: list[Tensor] = []
     with inference_mode(net):

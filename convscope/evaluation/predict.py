@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from convscope.card import Card
 from convscope.data.decode import UnreadableImage, decode
-from convscope.data.folder import ENDINGS
+from convscope.data.folder import EXTENSIONS
 from convscope.data.loading import ProgressCallback
 from convscope.data.normalize import normalize
 from convscope.data.resize import resize_image
@@ -135,7 +135,7 @@ def find_images(paths: Sequence[str | Path]) -> list[Path]:
 
 
 def _is_image(path: Path) -> bool:
-    return path.suffix.lower().lstrip(".") in ENDINGS
+    return path.suffix.lower().lstrip(".") in EXTENSIONS
 
 
 def _images_below(folder: Path) -> Iterator[Path]:

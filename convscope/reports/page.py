@@ -32,7 +32,7 @@ def report(
     loaded: LoadedDataset,
     net: nn.Module,
 ) -> str:
-    """The page as text. `told` says in a sentence what was trained; `indices` are the pictures that
+    """The page as text. `told` says in a sentence what was trained; `indices` are the images that
     `test` measured, in its order.
     """
     parts = {
@@ -168,10 +168,10 @@ def _filters(net: nn.Module) -> str:
     )
 
 
-def _png(image: NDArray[np.uint8]) -> str:
-    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+def _png(pixels: NDArray[np.uint8]) -> str:
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     file = io.BytesIO()
-    picture.save(file, "PNG")
+    image.save(file, "PNG")
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from torch import Tensor
 
 from convscope.card import Card
-from convscope.data.download import DownloadCallback, RemoteFile, cache_folder, digest_of, fetch
+from convscope.data.download import DownloadCallback, RemoteFile, cache_dir, digest_of, fetch
 from convscope.errors import RequestError, nearest
 from convscope.runs.folder import Run
 from convscope.weights import timm
@@ -92,5 +92,5 @@ def _remote(url: str) -> RemoteFile:
 
 
 def _downloaded(remote: RemoteFile, progress: DownloadCallback | None) -> Path:
-    folder = cache_folder() / "weights"
+    folder = cache_dir() / "weights"
     return fetch(remote, folder, progress=progress, otherwise="give the path of the file itself")

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def png() -> bytes:
-    """A valid picture of 2 x 2 pixels."""
+    """A valid image of 2 x 2 pixels."""
     stream = io.BytesIO()
     Image.new("RGB", (2, 2), (10, 200, 30)).save(stream, "PNG")
     return stream.getvalue()
@@ -24,7 +24,7 @@ def png() -> bytes:
 
 @pytest.fixture
 def plant(tmp_path: Path, png: bytes) -> Callable[..., Path]:
-    """Write pictures under a root by their keys, and give the root back."""
+    """Write images under a root by their keys, and give the root back."""
 
     def write(*keys: str, root: str = "root") -> Path:
         for key in keys:

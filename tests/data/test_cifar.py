@@ -80,11 +80,11 @@ def test_folder_and_archive_say_the_same(folder: Write, archive: Write, name: st
 def test_red_green_and_blue_stand_where_the_format_says(folder: Write):
     data = read_cifar_folder(folder(files("cifar10")), "cifar10")
     raw = files("cifar10")["data_batch_1.bin"]
-    picture = data.images.image(0)
-    assert (picture.mode, picture.size) == ("RGB", (32, 32))
+    image = data.images.image(0)
+    assert (image.mode, image.size) == ("RGB", (32, 32))
     for row, column in ((0, 0), (0, 1), (1, 0), (31, 31)):
         place = 1 + 32 * row + column
-        assert picture.getpixel((column, row)) == (raw[place], raw[place + 1024], raw[place + 2048])
+        assert image.getpixel((column, row)) == (raw[place], raw[place + 1024], raw[place + 2048])
     assert data.classes == tuple(TEN)
 
 
@@ -97,10 +97,10 @@ def test_the_two_are_told_apart(folder: Write, tmp_path: Path):
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        ({"data_batch_3.bin": b""}, "data_batch_3.bin has 0 bytes"),
-        ({"data_batch_3.bin": bytes(3072)}, "has 3,072 bytes, no multiple of a record's 3,073"),
-        ({"test_batch.bin": record([10], 0)}, "test_batch.bin: label 0 is 10; allowed are 0 to 9"),
-        ({"batches.meta.txt": b"one two"}, "has 2 names, not 10"),
+        ({"data_batch_3.bin": b""}, "data_batch_3.bin is truncated: its 0 bytes"),
+        ({"data_batch_3.bin": bytes(3072)}, "its 3,072 bytes are not a multiple of 3,073"),
+        ({"test_batch.bin": record([10], 0)}, "test_batch.bin: label 0 is 10, expected 0 to 9"),
+        ({"batches.meta.txt": b"one two"}, "has 2 names, expected 10"),
     ],
 )
 def test_wrong_content_is_named(folder: Write, archive: Write, spoil: dict[str, bytes], told: str):
@@ -114,7 +114,7 @@ def test_missing_files_are_named(folder: Write, archive: Write):
     content = files("cifar10")
     del content["data_batch_4.bin"], content["test_batch.bin"]
     for read, where in ((read_cifar_folder, folder), (read_cifar_archive, archive)):
-        with pytest.raises(RequestError, match=r"has no data_batch_4\.bin, test_batch\.bin"):
+        with pytest.raises(RequestError, match=r"lacks data_batch_4\.bin, test_batch\.bin"):
             read(where(content), "cifar10")
 
 
@@ -135,7 +135,7 @@ def test_an_archive_writes_nothing_and_follows_nothing(tmp_path: Path):
     up = tarfile.TarInfo("../../escaped")
     up.size = 3
     path = hostile(tmp_path / "x.tar.gz", up, link, hard, pipe)
-    with pytest.raises(RequestError, match=r"has no train\.bin, test\.bin, fine_label_names\.txt"):
+    with pytest.raises(RequestError, match=r"lacks train\.bin, test\.bin, fine_label_names\.txt"):
         read_cifar_archive(path, "cifar100")
     assert list(tmp_path.iterdir()) == [path]
 

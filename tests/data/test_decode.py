@@ -1,4 +1,4 @@
-"""Decoding against pictures built by hand, by the formats' own specifications."""
+"""Decoding against images built by hand, by the formats' own specifications."""
 
 import io
 import os
@@ -16,16 +16,16 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from convscope.data.decode import MAX_BYTES, MAX_PIXELS, UnreadableImage, contents, decode
+from convscope.data.decode import MAX_BYTES, MAX_PIXELS, UnreadableImage, decode, read_file
 
 RANDOM = np.random.default_rng(20261122)
 COLORS = RANDOM.integers(0, 256, (20, 30, 3), dtype=np.uint8)
 SMOOTH = np.asarray(Image.fromarray(COLORS[:5, :6]).resize((96, 80), Image.Resampling.BICUBIC))
 
 
-def encoded(picture: Image.Image | NDArray[np.generic], form: str, **options: object) -> bytes:
+def encoded(content: Image.Image | NDArray[np.generic], form: str, **options: object) -> bytes:
     stream = io.BytesIO()
-    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    image = content if isinstance(content, Image.Image) else Image.fromarray(content)
     image.save(stream, form, **options)
     return stream.getvalue()
 
@@ -86,10 +86,10 @@ def test_lossy_formats_come_near(form: str):
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_exif_orientation_gives_the_same_upright_picture(form: str, orientation: int):
+def test_every_exif_orientation_gives_the_same_upright_image(form: str, orientation: int):
     upright = np.zeros((32, 48, 3), np.uint8)
     upright[:16, :16], upright[16:, 32:, 0], upright[16:, :16, 2] = 255, 200, 90
-    # What EXIF calls the 0th row and column of the stored picture, undone: a table of numpy's own.
+    # What EXIF calls the 0th row and column of the stored image, undone: a table of numpy's own.
     stored = {
         1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1],
         5: upright.transpose(1, 0, 2), 6: np.rot90(upright), 8: np.rot90(upright, -1),
@@ -229,14 +229,14 @@ def test_other_modes_become_colors(mode: str):
 
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "TIFF"])
-def test_an_animation_is_its_first_picture(form: str):
+def test_an_animation_is_its_first_image(form: str):
     red, blue = (Image.new("RGB", (8, 8), color) for color in ("red", "blue"))
     options = {"lossless": True} if form == "WEBP" else {}
     data = encoded(red, form, save_all=True, append_images=[blue], **options)
     assert (pixels(data) == [255, 0, 0]).all()
 
 
-def test_a_picture_of_one_pixel_is_a_picture():
+def test_an_image_of_one_pixel_is_valid():
     assert pixels(encoded(np.array([[7]], np.uint8), "PNG")).tolist() == [[7]]
 
 
@@ -337,19 +337,19 @@ def test_the_limit_holds_between_pillows_own_two():
     ("data", "reason"),
     [
         (b"", r"is empty \(0 bytes\)"),
-        (bytes(5000), "begins with nothing but zeros"),
+        (bytes(5000), "starts with nothing but zeros"),
         (b"<!DOCTYPE html><html>", "is an HTML page"),
         (b"\n <html lang=en>", "is an HTML page"),
         (b"<?xml version='1.0'?>\n<!-- made by hand --><svg xmlns='...'>", "is an SVG drawing"),
         (b"%PDF-1.7", "is a PDF document"),
         (b"PK\x03\x04....", "is an archive"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0", "is a HEIC or AVIF picture"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "is a HEIC or AVIF image"),
         (bytes(128) + b"DICM", "is a DICOM file"),
         (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
-        (b"<!---->" * 300, "is not an image"),
-        (b" " * 5000, "is not an image"),
-        (b"just words", "is not an image"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is not an image"),
+        (b"<!---->" * 300, "is not a JPEG, PNG, .* image"),
+        (b" " * 5000, "is not a JPEG, PNG, .* image"),
+        (b"just words", "is not a JPEG, PNG, .* image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is not a JPEG, PNG, .* image"),
     ],
 )
 def test_what_is_no_image_is_told_apart(data: bytes, reason: str):
@@ -374,7 +374,7 @@ def test_a_file_of_gigabytes_is_not_even_read(tmp_path: Path):
     with path.open("wb") as file:
         file.truncate(MAX_BYTES + 1)  # sparse: it takes no room
     with pytest.raises(UnreadableImage, match=r"has 1,000,000,001 bytes"):
-        contents(path)
+        read_file(path)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -387,7 +387,7 @@ def test_a_forbidden_file_is_unreadable(tmp_path: Path):
 
 
 WARNED = encoded(SMOOTH, "TIFF").replace(struct.pack("<HH", 256, 3), struct.pack("<HH", 256, 99), 1)
-NOISY = tiff(4, 8, b"abcd")[:-4] + b"\x01"  # a chain to a directory that is cut off
+NOISY = tiff(4, 8, b"abcd")[:-4] + b"\x01"  # a chain to a directory that is truncated
 
 
 def test_pillows_warnings_go_nowhere_and_the_filters_stay(recwarn: pytest.WarningsRecorder):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from convscope.data import download
-from convscope.data.download import RemoteFile, cache_folder, fetch
+from convscope.data.download import RemoteFile, cache_dir, fetch
 from convscope.errors import WorkError
 
 BODY = b"0123456789" * 50_000
@@ -101,7 +101,7 @@ def test_a_length_left_unsaid_and_a_gzip_claimed_do_no_harm(server: Server, tmp_
     ("kind", "reason"),
     [
         ("absent", "status 404"),
-        ("wrong", "what came has the wrong checksum"),
+        ("wrong", "wrong checksum"),
         ("cut", "more expected|cut|Incomplete|400000"),
     ],
 )
@@ -112,8 +112,8 @@ def test_a_failure_says_why_and_leaves_nothing(
         fetch(remote(server.url(kind)), tmp_path)
     told = str(caught.value)
     assert told.startswith("Could not download data.gz")
-    assert f"Get it by hand from {server.url(kind)} and put it in {tmp_path}" in told
-    assert "--data-dir" in told
+    assert f"Download it by hand from {server.url(kind)} into {tmp_path}" in told
+    assert "pass `data_dir`" in told
     assert len(server.asked) == 3
     assert list(tmp_path.iterdir()) == []
 
@@ -146,7 +146,7 @@ def test_more_than_the_limit_is_not_taken(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(download, "MAX_BYTES", 300_000)
-    with pytest.raises(WorkError, match="more than 300,000 bytes came"):
+    with pytest.raises(WorkError, match="more than 300,000 bytes were sent"):
         fetch(remote(server.url("ok")), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -160,9 +160,9 @@ def test_a_folder_that_cannot_be_written_is_told_at_once(server: Server, tmp_pat
 
 def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("CONVSCOPE_DATA", str(tmp_path))
-    assert cache_folder() == tmp_path
+    assert cache_dir() == tmp_path
     monkeypatch.delenv("CONVSCOPE_DATA")
-    assert cache_folder().name == "convscope"
+    assert cache_dir().name == "convscope"
 
 
 @pytest.mark.parametrize("digits", [8, 64])

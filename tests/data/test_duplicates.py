@@ -21,11 +21,11 @@ def digests(data: Dataset) -> list[bytes | None]:
     return [data.images.read(index)[1] for index in range(len(data))]
 
 
-def test_pictures_of_two_splits_are_told_by_both_keys():
+def test_images_in_two_splits_are_reported_with_both_keys():
     data = planted([1, 2, 3, 1, 2, 9], [0] * 6, ["train", "train", "val", "test", "val", "test"])
     assert find_duplicates(data, digests(data)) == (
-        "planted: 1 pictures of val are in train too: '00001' = '00004'.",
-        "planted: 1 pictures of test are in train too: '00000' = '00003'.",
+        "planted: 1 image of val also in train: '00001' = '00004'.",
+        "planted: 1 image of test also in train: '00000' = '00003'.",
     )
 
 
@@ -34,13 +34,13 @@ def test_repeats_within_a_split_are_nobodys_business_unless_labels_differ():
     assert find_duplicates(data, digests(data)) == ()
     data = planted([1, 1, 2], [0, 1, 0], ["train"] * 3)
     (told,) = find_duplicates(data, digests(data))
-    assert told == "planted: 1 pictures appear with another label too: '00000' = '00001'."
+    assert told == "planted: 1 image also under another label: '00000' = '00001'."
 
 
 def test_many_are_counted_and_the_first_shown():
     data = planted(list(range(20)) * 2, [0] * 40, ["train"] * 20 + ["test"] * 20)
     (told,) = find_duplicates(data, digests(data))
-    assert "20 pictures of test are in train too" in told
+    assert "20 images of test also in train" in told
     assert told.endswith("and 17 more.")
 
 

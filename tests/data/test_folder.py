@@ -42,8 +42,8 @@ def test_split_folders_are_splits_tied_by_class_name(plant: Plant, valid: str):
     assert data.labels[data.indices("test")].tolist() == [1]
     assert data.counts("train").tolist() == [1, 1, 1]
     told = " ".join(data.warnings)
-    assert "val has no picture of 'a', 'b'" in told
-    assert "test has no picture of 'a', 'c'" in told
+    assert "val has no images of 'a', 'b'" in told
+    assert "test has no images of 'a', 'c'" in told
 
 
 def test_a_class_may_be_called_train(plant: Plant):
@@ -54,10 +54,10 @@ def test_a_class_may_be_called_train(plant: Plant):
 def test_folders_beside_the_splits_are_named(plant: Plant):
     data = read_folder(plant("train/a/1.png", "train/b/1.png", "extra/a/1.png"))
     assert len(data) == 2
-    assert "'extra' is not used" in data.warnings[0]
+    assert "ignored folders beside the splits: 'extra'" in data.warnings[0]
 
 
-def test_what_is_no_picture_is_counted(plant: Plant):
+def test_what_is_no_image_is_counted(plant: Plant):
     root = plant(
         "a/1.png", "b/1.png", "a/notes.txt", "b/deep/list.csv", "loose.png", "b/.hidden.png"
     )
@@ -68,13 +68,13 @@ def test_what_is_no_picture_is_counted(plant: Plant):
     assert keys(data) == ["a/1.png", "b/1.png"]
     assert data.classes == ("a", "b")
     loose, others = data.warnings
-    assert "1 images lie beside the class folders" in loose
-    assert "2 files are no images" in others
+    assert "ignored images outside the class folders: 1" in loose
+    assert "ignored files without an image's extension: 2" in others
 
 
 def test_loose_images_in_a_split_are_counted(plant: Plant):
     data = read_folder(plant("train/a/1.png", "train/b/1.png", "train/x.png", "test/y.png"))
-    assert "2 images lie beside the class folders" in data.warnings[0]
+    assert "ignored images outside the class folders: 2" in data.warnings[0]
 
 
 def test_every_ending_counts_in_any_case(plant: Plant):
@@ -123,7 +123,7 @@ def test_links_are_followed_and_loops_survived(plant: Plant, tmp_path: Path):
     assert {"b/one.png", "b/two.png"} <= set(keys(data))
 
 
-def test_pipes_are_not_pictures(plant: Plant):
+def test_pipes_are_not_images(plant: Plant):
     root = plant("a/1.png", "b/1.png")
     os.mkfifo(root / "a" / "pipe.png")
     assert len(read_folder(root)) == 2
@@ -149,15 +149,15 @@ def test_class_names_are_one_in_either_unicode_form(plant: Plant):
 @pytest.mark.parametrize(
     ("planted", "told"),
     [
-        (["train/a/1.png", "train/b/1.png", "val/c/1.png"], "no picture of 'c' is in train"),
-        (["a/1.png"], "has one class only, 'a'"),
+        (["train/a/1.png", "train/b/1.png", "val/c/1.png"], "images of 'c', train has none"),
+        (["a/1.png"], "has a single class, 'a'"),
         (["a.png", "b.png"], "has 2 images, but not in class folders. Put each class's images in"),
         (["a/x.txt"], "has no images in class folders"),
         (["train/1.png", "test/2.png"], "no folder 'train' with class folders"),
         (["test/a/1.png", "val/b/1.png"], "no folder 'train' with class folders"),
         (["train/a/1.png", "train/b/1.png", "val/a/1.png", "valid/a/1.png"], "'val' and 'valid'"),
-        (["data/a/1.png", "data/b/1.png"], "Its class folders seem to lie in"),
-        (["a/1.png", "b/1.png", "c/x.txt", "d/y/z.txt"], "has no image of 'c', 'd'"),
+        (["data/a/1.png", "data/b/1.png"], "Its class folders seem to be in"),
+        (["a/1.png", "b/1.png", "c/x.txt", "d/y/z.txt"], "has no images of 'c', 'd'"),
     ],
 )
 def test_a_folder_that_cannot_be_meant_is_explained(plant: Plant, planted: list[str], told: str):
@@ -171,7 +171,7 @@ def test_a_folder_that_cannot_be_meant_is_explained(plant: Plant, planted: list[
 def test_a_class_empty_in_train_is_missing_there(plant: Plant):
     root = plant("train/a/1.png", "train/b/1.png", "val/c/1.png")
     (root / "train" / "c").mkdir()
-    with pytest.raises(RequestError, match="no picture of 'c' is in train"):
+    with pytest.raises(RequestError, match="images of 'c', train has none"):
         read_folder(root)
 
 
@@ -193,7 +193,7 @@ def test_a_forbidden_folder_is_named(plant: Plant):
     root = plant("a/1.png", "b/1.png")
     (root / "a").chmod(0)
     try:
-        with pytest.raises(RequestError, match="may not be listed: Permission denied"):
+        with pytest.raises(RequestError, match="cannot be listed: Permission denied"):
             read_folder(root)
     finally:
         (root / "a").chmod(0o700)
@@ -208,7 +208,7 @@ def test_a_refusal_to_list_is_named(plant: Plant, monkeypatch: pytest.MonkeyPatc
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(RequestError, match="root/a may not be listed: Permission denied"):
+    with pytest.raises(RequestError, match="root/a cannot be listed: Permission denied"):
         read_folder(root)
 
 

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from convscope.data.emnist import find_emnist, read_emnist_folder, read_emnist_zip
-from convscope.data.idx import parse_idx, read_idx, read_idx_folder, whose
+from convscope.data.idx import identify, parse_idx, read_idx, read_idx_folder
 from convscope.errors import RequestError, WorkError
 
 Pack = Callable[[NDArray[np.uint8]], bytes]
@@ -36,13 +36,13 @@ def test_an_array_comes_back(idx: Pack, tmp_path: Path, zipped: bool):  # noqa: 
         (lambda data: b"\0\0\x08\x00" + data[4:], "is not an IDX file"),
         (lambda data: b"\0\0\x08\xff" + data[4:], "is not an IDX file"),
         (lambda data: b"\0\0\x0d" + data[3:], "elements of type 0x0d"),
-        (lambda data: data[:9], "cut off or damaged"),
-        (lambda data: data[:-1], "24 bytes after its header, for 2 x 3 x 4, and holds 23"),
-        (lambda data: data + b"\0", "and holds more"),
+        (lambda data: data[:9], "truncated or damaged"),
+        (lambda data: data[:-1], "24 bytes after its header, for 2 x 3 x 4, but has 23"),
+        (lambda data: data + b"\0", "but has more"),
         (lambda data: data[:4] + struct.pack(">3I", 60_000, 60_000, 3), "claims 60000 x 60000 x 3"),
-        (lambda data: gzip.compress(data)[:-12], "cut off or damaged"),
-        (lambda data: gzip.compress(data)[:-8] + b"\0" * 8, "cut off or damaged"),
-        (lambda data: gzip.compress(data)[:10] + b"\xff" * 9, "cut off or damaged"),
+        (lambda data: gzip.compress(data)[:-12], "truncated or damaged"),
+        (lambda data: gzip.compress(data)[:-8] + b"\0" * 8, "truncated or damaged"),
+        (lambda data: gzip.compress(data)[:10] + b"\xff" * 9, "truncated or damaged"),
     ],
 )  # fmt: skip
 def test_what_is_not_exactly_idx_is_refused(
@@ -59,7 +59,7 @@ def test_what_is_not_exactly_idx_is_refused(
 def test_nothing_is_inflated_beyond_what_the_header_says(idx: Pack):
     bomb = gzip.compress(idx(CUBE) + bytes(200_000_000), 1)
     tracemalloc.start()
-    with pytest.raises(RequestError, match="and holds more"):
+    with pytest.raises(RequestError, match="but has more"):
         parse_idx(io.BytesIO(bomb), where="bomb")
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -70,7 +70,7 @@ def test_a_header_that_promises_much_takes_no_memory(tmp_path: Path):
     lie = tmp_path / "lie"
     lie.write_bytes(struct.pack(">BBBB3I", 0, 0, 8, 3, 1000, 1000, 1000) + b"few")
     tracemalloc.start()
-    with pytest.raises(RequestError, match="and holds 3"):
+    with pytest.raises(RequestError, match="but has 3"):
         read_idx(lie)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -107,24 +107,24 @@ def test_names_of_classes_belong_to_the_source(idx_folder: Write):
 def test_a_folder_that_does_not_fit_together_is_refused(idx_folder: Write, idx: Pack):
     with pytest.raises(RequestError, match="has no train-images-idx3-ubyte"):
         read_idx_folder(idx_folder(names=("a", "b")), "mnist")
-    with pytest.raises(RequestError, match=r"labels.*: label 1 is 10; allowed are 0 to 9"):
+    with pytest.raises(RequestError, match=r"labels.*: label 1 is 10, expected 0 to 9"):
         read_idx_folder(idx_folder(([0, 10], [0])), "mnist")
     folder = idx_folder()
     (folder / "train-labels-idx1-ubyte.gz").write_bytes(idx(np.zeros(3, np.uint8)))
-    with pytest.raises(RequestError, match=r"has 4 pictures and .* 3 labels"):
+    with pytest.raises(RequestError, match=r"has 4 images, but .* 3 labels"):
         read_idx_folder(folder, "mnist")
     (folder / "train-labels-idx1-ubyte.gz").write_bytes(idx(CUBE))
-    with pytest.raises(RequestError, match="not one label a picture"):
+    with pytest.raises(RequestError, match="expected one label per image"):
         read_idx_folder(folder, "mnist")
     (folder / "train-labels-idx1-ubyte.gz").unlink()
-    with pytest.raises(RequestError, match="has no train-labels-idx1-ubyte"):
+    with pytest.raises(RequestError, match="needs train-labels-idx1-ubyte"):
         read_idx_folder(folder, "mnist")
 
 
-def test_pictures_of_no_size_are_refused(idx_folder: Write, idx: Pack):
+def test_images_of_no_size_are_refused(idx_folder: Write, idx: Pack):
     folder = idx_folder()
     (folder / "train-images-idx3-ubyte.gz").write_bytes(idx(np.zeros((4, 0, 5), np.uint8)))
-    with pytest.raises(RequestError, match="not pictures x height x width"):
+    with pytest.raises(RequestError, match="expected images x height x width"):
         read_idx_folder(folder, "mnist")
 
 
@@ -164,7 +164,7 @@ def test_emnist_has_as_many_classes_as_its_paper_says(idx_folder: Write):
 
 def test_letters_do_not_begin_at_zero(idx_folder: Write):
     folder = idx_folder(([0], [1]), names=("emnist-letters-train", "emnist-letters-test"))
-    with pytest.raises(RequestError, match="label 0 is 0; allowed are 1 to 26"):
+    with pytest.raises(RequestError, match="label 0 is 0, expected 1 to 26"):
         read_emnist_folder(folder, "letters")
 
 
@@ -181,7 +181,7 @@ def test_a_damaged_archive_is_named(tmp_path: Path):
 
 def test_the_real_mnist_is_what_its_authors_say(real_mnist: Path):
     data = read_idx_folder(real_mnist, "mnist")
-    assert whose(real_mnist) == "mnist"
+    assert identify(real_mnist) == "mnist"
     assert data.counts("train").tolist() == [
         5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949,
     ]  # fmt: skip

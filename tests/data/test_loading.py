@@ -1,4 +1,4 @@
-"""Feeding from memory and from files is the same; bad pictures are found before training."""
+"""Feeding from memory and from files is the same; bad images are found before training."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from convscope.card import Card
-from convscope.data.augment import augment, draws, epoch_order
+from convscope.data.augment import augment, epoch_order, random_bits
 from convscope.data.dataset import ArrayImages, ConcatImages, Dataset, SubsetImages
 from convscope.data.folder import read_folder
 from convscope.data.loading import MemoryBatchSource, StreamingBatchSource, load_images
@@ -37,37 +37,37 @@ def pixels(n=3, height=6, width=5, channels=3):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_rule_gives_the_cards_shape(rule, size, channels):
     for given_channels in (1, 3):
-        picture = Image.fromarray(pixels(channels=given_channels)[0])
-        assert resize_image(picture, card(size, channels, rule)).shape == (*size, channels)
+        image = Image.fromarray(pixels(channels=given_channels)[0])
+        assert resize_image(image, card(size, channels, rule)).shape == (*size, channels)
 
 
-def test_pad_puts_the_picture_on_black_without_touching_it():
-    picture = pixels()[0]
-    framed = resize_image(Image.fromarray(picture), card((8, 9), rule="pad")).copy()
-    assert np.array_equal(framed[1:7, 2:7], picture)
+def test_pad_puts_the_image_on_black_without_touching_it():
+    image = pixels()[0]
+    framed = resize_image(Image.fromarray(image), card((8, 9), rule="pad")).copy()
+    assert np.array_equal(framed[1:7, 2:7], image)
     framed[1:7, 2:7] = 0
     assert not framed.any()
 
 
 def test_crop_keeps_the_center_and_letterbox_the_whole():
-    picture = np.zeros((10, 30, 3), np.uint8)
-    picture[:, 10:20] = 255
-    assert (resize_image(Image.fromarray(picture), card((10, 10), rule="crop")) == 255).all()
-    boxed = resize_image(Image.fromarray(picture), card((30, 30), rule="letterbox"))
+    image = np.zeros((10, 30, 3), np.uint8)
+    image[:, 10:20] = 255
+    assert (resize_image(Image.fromarray(image), card((10, 10), rule="crop")) == 255).all()
+    boxed = resize_image(Image.fromarray(image), card((30, 30), rule="letterbox"))
     assert not boxed[:10].any()
     assert not boxed[20:].any()
-    assert np.array_equal(boxed[10:20], picture)
+    assert np.array_equal(boxed[10:20], image)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("source", [1, 3])
-def test_arrays_are_fitted_as_their_pictures_are(channels, source):
+def test_arrays_are_fitted_as_their_images_are(channels, source):
     many = pixels(n=20, channels=source)
     wanted = card((8, 9), channels, "pad")
     together = resize_array(many, wanted)
     assert together is not None
-    for one, picture in zip(together, many, strict=True):
-        assert np.array_equal(one, resize_image(Image.fromarray(picture), wanted))
+    for one, image in zip(together, many, strict=True):
+        assert np.array_equal(one, resize_image(Image.fromarray(image), wanted))
     assert resize_array(many, card((8, 9), channels, "crop")) is None
 
 
@@ -78,12 +78,12 @@ def test_the_rule_for_mnist_is_1998s_and_for_photographs_imagenets():
     assert choose_resize_mode([(400, 300)], (32, 32)) == "crop"
 
 
-def dataset(pictures, labels=None):
-    n = len(pictures)
+def dataset(images, labels=None):
+    n = len(images)
     return Dataset(
         name="made",
         classes=("a", "b"),
-        images=pictures,
+        images=images,
         labels=np.zeros(n, np.int64) if labels is None else labels,
         split=np.full(n, "train"),
     )
@@ -104,7 +104,7 @@ def test_memory_and_files_feed_the_same_bytes(image_folder):
     assert kept.fingerprint == streamed.fingerprint
 
 
-def test_bad_pictures_are_listed_and_belong_to_no_split(image_folder):
+def test_bad_images_are_listed_and_belong_to_no_split(image_folder):
     whole = (image_folder / "leaf" / "02.png").read_bytes()
     (image_folder / "leaf" / "02.png").write_bytes(whole[: len(whole) // 2])
     (image_folder / "plum" / "00.png").write_bytes(b"")
@@ -139,7 +139,7 @@ def test_the_fingerprint_of_arrays_does_not_depend_on_how_they_are_fed():
     assert load_images(dataset(swapped), card((6, 5))).fingerprint not in names
 
 
-def test_a_picture_that_goes_bad_while_training_is_named(image_folder):
+def test_an_image_that_goes_bad_while_training_is_named(image_folder):
     from convscope.errors import WorkError  # noqa: PLC0415
 
     loaded = load_images(read_folder(image_folder), card(), cache_fraction=0)
@@ -178,7 +178,7 @@ def test_a_channel_that_never_changes_is_left_alone():
 
 
 @given(st.integers(0, 2**40), st.integers(0, 1000), st.integers(1, 60))
-def test_an_epoch_shows_every_picture_once_in_an_order_of_its_own(seed, epoch, n):
+def test_an_epoch_shows_every_image_once_in_an_order_of_its_own(seed, epoch, n):
     labels = np.arange(n) % 3
     order = epoch_order(np.arange(n) * 2, np.repeat(labels, 2), seed=seed, epoch=epoch)
     assert sorted(order) == list(range(0, 2 * n, 2))
@@ -199,10 +199,10 @@ def test_balanced_sampling_shows_every_class_equally_often():
     labels = np.array([0] * 90 + [1] * 9 + [2] * 3)
     order = epoch_order(np.arange(102), labels, seed=0, epoch=0, sampling="balanced")
     assert np.bincount(labels[order]).tolist() == pytest.approx([34, 34, 34], abs=2)
-    assert np.bincount(order[labels[order] == 2]).max() <= 12  # three pictures share 34 places
+    assert np.bincount(order[labels[order] == 2]).max() <= 12  # three images share 34 places
 
 
-def test_what_becomes_of_a_picture_does_not_depend_on_its_batch():
+def test_what_becomes_of_an_image_does_not_depend_on_its_batch():
     many = torch.from_numpy(pixels(16, 8, 8))
     words = dict(kind="crop-flip", padding=2, seed=3, epoch=5)
     whole = augment(many, np.arange(16), **words)
@@ -211,16 +211,16 @@ def test_what_becomes_of_a_picture_does_not_depend_on_its_batch():
         assert torch.equal(augment(many[piece], piece, **words), whole[piece])
 
 
-def slow_augment(picture, down, across, flip, padding):
+def slow_augment(image, down, across, flip, padding):
     """The same by loops: pad, cut, mirror."""
-    height, width, _ = picture.shape
-    out = np.zeros_like(picture)
+    height, width, _ = image.shape
+    out = np.zeros_like(image)
     for row in range(height):
         for column in range(width):
             source = width - 1 - column if flip else column
             y, x = row + down - padding, source + across - padding
             if 0 <= y < height and 0 <= x < width:
-                out[row, column] = picture[y, x]
+                out[row, column] = image[y, x]
     return out
 
 
@@ -230,19 +230,19 @@ def test_crop_and_flip_are_what_loops_make(kind):
     made = augment(
         torch.from_numpy(many), np.arange(24), kind=kind, padding=padding, seed=1, epoch=2
     )
-    numbers = draws(1, 2, np.arange(24), 3)
+    numbers = random_bits(1, 2, np.arange(24), 3)
     flips = 0
-    for place, picture in enumerate(many):
+    for place, image in enumerate(many):
         down, across = (int(word % np.uint64(7)) for word in numbers[place, :2])
         flip = kind == "crop-flip" and bool(numbers[place, 2] >> np.uint64(63))
         flips += flip
-        expected = slow_augment(picture, down, across, flip, padding)
+        expected = slow_augment(image, down, across, flip, padding)
         assert np.array_equal(made[place].numpy(), expected)
     assert (flips > 0) == (kind == "crop-flip")
 
 
 def test_draws_are_uniform_and_independent():
-    numbers = draws(0, 0, np.arange(100_000), 3)
+    numbers = random_bits(0, 0, np.arange(100_000), 3)
     for column in (numbers % np.uint64(9)).T:
         counts = np.bincount(column.astype(int))
         assert ((counts - 100_000 / 9) ** 2 / (100_000 / 9)).sum() < 30  # chi-square, 8 degrees

@@ -32,14 +32,14 @@ def photograph(height: int, width: int) -> Image.Image:
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
 
-def two_steps(picture: Image.Image, card: Card) -> np.ndarray:
+def two_steps(image: Image.Image, card: Card) -> np.ndarray:
     mode = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC}
-    scaled = v2.Resize(card.resize_size, interpolation=mode[card.interpolation])(picture)
+    scaled = v2.Resize(card.resize_size, interpolation=mode[card.interpolation])(image)
     return np.asarray(v2.CenterCrop(card.input_size)(scaled)).astype(int)
 
 
-def difference(picture: Image.Image, card: Card) -> np.ndarray:
-    return np.abs(resize_image(picture, card).astype(int) - two_steps(picture, card))
+def difference(image: Image.Image, card: Card) -> np.ndarray:
+    return np.abs(resize_image(image, card).astype(int) - two_steps(image, card))
 
 
 # Pillow rounds to bytes between its passes, and which comes first depends on the sizes asked for.
@@ -54,21 +54,21 @@ def test_one_step_is_torchvisions_two_but_for_the_rounding_between_passes(
 
 
 @pytest.mark.parametrize("size", [(1200, 1600), (2448, 3264), (3000, 800)])
-def test_a_large_picture_is_averaged_first_and_stays_within_a_few_levels(size):
+def test_a_large_image_is_averaged_first_and_stays_within_a_few_levels(size):
     off = difference(photograph(*size), IMAGENET)
     assert off.max() <= 6
     assert off.mean() < 0.8
 
 
 def test_the_resize_and_the_interpolation_each_matter():
-    picture = photograph(375, 500)
-    kept = resize_image(picture, IMAGENET).astype(int)
+    image = photograph(375, 500)
+    kept = resize_image(image, IMAGENET).astype(int)
     for other in (
         replace(IMAGENET, resize_size=None),
         replace(IMAGENET, resize_size=257),
         replace(IMAGENET, interpolation="bicubic"),
     ):
-        assert np.abs(kept - resize_image(picture, other)).mean() > 1
+        assert np.abs(kept - resize_image(image, other)).mean() > 1
 
 
 @given(
@@ -76,15 +76,15 @@ def test_the_resize_and_the_interpolation_each_matter():
     st.tuples(st.integers(1, 40), st.integers(1, 40)),
     st.one_of(st.none(), st.integers(0, 20)),
 )
-def test_any_picture_comes_to_the_size(picture, size, more):
+def test_any_image_comes_to_the_size(image, size, more):
     card = replace(
         IMAGENET, input_size=size, resize_size=None if more is None else max(size) + more
     )
-    pixels = np.full((*picture, 3), 77, np.uint8)
+    pixels = np.full((*image, 3), 77, np.uint8)
     assert (resize_image(Image.fromarray(pixels), card) == np.full((*size, 3), 77)).all()
 
 
-def test_pictures_in_memory_that_need_scaling_are_not_taken_as_they_are():
+def test_images_in_memory_that_need_scaling_are_not_taken_as_they_are():
     pixels = np.zeros((2, 224, 224, 3), np.uint8)
     assert resize_array(pixels, IMAGENET) is None
     assert resize_array(pixels, replace(IMAGENET, resize_size=None)) is not None

@@ -64,7 +64,7 @@ def test_the_laws_of_a_division(counts: list[int], val: float, test: float, seed
         for label, count in enumerate(counts):
             have = int(filled.counts(name)[label])
             assert have == 0 if share == 0 else have >= 1
-            # One picture from exact, unless train would be left with none.
+            # One image from exact, unless train would be left with none.
             assert abs(have - count * share) <= 1 or filled.counts("train")[label] == 1
     assert (filled.counts("train") >= 1).all()
     order = list(range(len(data)))
@@ -124,10 +124,11 @@ def test_shares_out_of_range_are_refused(val: float, test: float):
         fill_splits(made([0, 1] * 10), val=val, test=test)
 
 
-def test_a_class_with_too_few_pictures_is_named():
+def test_a_class_with_too_few_images_is_named():
     data = made([0] * 10 + [1] * 2)
     with pytest.raises(
-        RequestError, match=r"too few pictures of 'c1' \(2\): at least 3 .* train, val"
+        RequestError,
+        match=r"too few images of 'c1' \(2\): each class needs at least 3 .* train, val",
     ):
         fill_splits(data)
     assert fill_splits(data, val=0).counts("test").tolist() == [1, 1]
@@ -186,12 +187,12 @@ def test_too_few_groups_are_named():
         fill_splits(made([0] * 9 + [1] * 9, groups=list("abcabcabc") + list("deedededd")))
 
 
-def test_pictures_of_no_group_are_their_own():
+def test_images_of_no_group_are_their_own():
     filled = fill_splits(made([0, 1] * 20, groups=[""] * 40))
     assert filled.counts("val").tolist() == [2, 2]
 
 
-def test_open_pictures_follow_their_group_into_a_given_split():
+def test_open_images_follow_their_group_into_a_given_split():
     split = ["test", "test", ""] + [""] * 40
     groups = ["p", "q", "p", *(f"g{n}" for n in range(40))]
     filled = fill_splits(made([0, 1, 0] + [0, 1] * 20, split=split, groups=groups))
@@ -242,10 +243,16 @@ def test_splits_of_other_data_are_refused():
     assert text.startswith("key,label,split\nk0,c0,")
     third = next(line for line in text.splitlines() if line.startswith("k3,"))
     for changed, told in [
-        (text + "new,c0,train\n", r"1 pictures in the list of splits are not in made, .* 'new'"),
-        (text.replace("k3", "x3"), r"1 pictures of made are not in the list .* 'k3'"),
-        (text.replace(third, "k3,c0,val"), r"1 pictures have another label now, .* 'k3'"),
-        (text.replace(third, "k3,c1,all"), r"1 pictures have an unknown split, .* 'k3'"),
+        (
+            text + "new,c0,train\n",
+            r"Images in the list of splits that are not in made: 1, .* 'new'",
+        ),
+        (
+            text.replace("k3", "x3"),
+            r"Images of made that are not in the list of splits: 1, .* 'k3'",
+        ),
+        (text.replace(third, "k3,c0,val"), r"Images with another label: 1, .* 'k3'"),
+        (text.replace(third, "k3,c1,all"), r"Images with an unknown split: 1, .* 'k3'"),
         ("a,b\n", "needs the columns"),
         ("", "is not CSV"),
         (text + "k,c0\n", "needs the columns"),

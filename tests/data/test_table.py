@@ -15,7 +15,7 @@ Plant = Callable[..., Path]
 
 @pytest.fixture
 def table(plant: Plant) -> Callable[[str | bytes], Path]:
-    """Write a table beside pictures p/0.png to p/5.png."""
+    """Write a table beside images p/0.png to p/5.png."""
     root = plant(*(f"p/{n}.png" for n in range(6)))
 
     def write(text: str | bytes) -> Path:
@@ -50,7 +50,7 @@ def test_a_table_is_read_whatever_the_order_of_its_columns(table: Write):
     assert data.groups == ("y", "x", "z")
     assert data.images.image(0).size == (2, 2)
     assert len(data.warnings) == 1  # val lacks the dog
-    assert "val has no picture of 'dog'" in data.warnings[0]
+    assert "val has no images of 'dog'" in data.warnings[0]
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
@@ -78,16 +78,14 @@ def test_absolute_paths_below_the_table_become_relative(table: Write, tmp_path: 
 
 def test_files_may_be_missing_but_not_all(table: Write):
     assert len(read_table(table("path,label\np/0.png,a\ngone.png,b\n"))) == 2
-    with pytest.raises(
-        RequestError, match=r"not one of its 2 files exists, the first being .*gone"
-    ):
+    with pytest.raises(RequestError, match=r"none of its 2 files exists, the first is .*gone"):
         read_table(table("path,label\ngone.png,a\ngone2.png,b\n"))
 
 
 def test_a_line_said_twice_is_dropped_with_a_warning(table: Write):
     data = read_table(table("path,label\np/0.png,a\np/1.png,b\n./p/0.png,a\n"))
     assert len(data) == 2
-    assert "1 rows repeat others" in data.warnings[0]
+    assert "repeated rows dropped: 1" in data.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -101,15 +99,15 @@ def test_a_line_said_twice_is_dropped_with_a_warning(table: Write):
         ("path,label\np/0.png,a\np/1.png,\n", "row 3: the label is empty"),
         ("path,label\np/0.png,a\np/1.png\n", "row 3: the label is empty"),
         ("path,label\n  ,a\n", "row 2: the path is empty"),
-        ("path,label,split\np/0.png,a,training\n", "row 2: 'training' is no split"),
+        ("path,label,split\np/0.png,a,training\n", "row 2: 'training' is not a split"),
         ("path,label\np/0.png,a\n\np/0.png,b\n", "rows 2 and 4: p/0.png is listed with the labels"),
         ("path,label,split\np/0.png,a,train\np/0.png,a,test\n", "the splits 'train' and 'test'"),
         ("path,label,split,group\np/0.png,a,train,g7\np/1.png,b,val,g7\n", "2 and 3: group 'g7'"),
-        ("path,label\np/0.png,a\n", "has one class only"),
-        ("path,label,split\np/0.png,a,train\np/1.png,b,test\n", "no picture of 'b' is in train"),
+        ("path,label\np/0.png,a\n", "has a single class"),
+        ("path,label,split\np/0.png,a,train\np/1.png,b,test\n", "images of 'b', train has none"),
         ('path,label\n"p/0.png,a\n', "row 2"),
         (b"path,label\np/0.png,\xff\xfe\n", "is not UTF-8"),
-        (f"path,label\n{'x' * 9_000},a\n{'y' * 9_000},b\n", "not one of its 2 files exists"),
+        (f"path,label\n{'x' * 9_000},a\n{'y' * 9_000},b\n", "none of its 2 files exists"),
         (f"path,label\n{'x' * 200_000},a\n", "row 2: field larger than field limit"),
     ],
 )  # fmt: skip

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from convscope.data.augment import moves
+from convscope.data.augment import crop_and_flip_params
 from convscope.data.loading import MemoryBatchSource
 from convscope.data.normalize import scale_and_shift
 from convscope.device import free_memory
@@ -131,7 +131,7 @@ class CompiledExecutor:
             return Images(pixels, first, np.full(len(batch), channels, np.int64))
         augmentation = self.augmentation
         _, height, width, channels = self._padded.shape
-        corner, flip = moves(
+        corner, flip = crop_and_flip_params(
             batch.indices,
             kind=augmentation.kind,
             padding=augmentation.padding,
