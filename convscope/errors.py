@@ -1,30 +1,31 @@
-"""The two ways in which a verb fails: the request was wrong, or the work could not be done."""
+"""Two kinds of failure: the request was wrong, or the work could not be done."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class ConvscopeError(Exception):
-    """A failure told in a sentence or two: the thing's name, what is wrong, what to do.
+    """A failure, explained in a sentence or two: what it is about, what is wrong, what to do.
 
-    `status` is the exit status of the command line.
+    Keyword arguments stand in backticks in the message, as in "`lr` must be above 0"; the command
+    line shows them as flags. `status` is its exit status.
     """
 
     status = 1
 
 
 class RequestError(ConvscopeError):
-    """What was asked for cannot be meant: a path, an option, a name, a set of data."""
+    """The request is invalid: a path, an option, a name, a data set."""
 
     status = 2
 
 
 class WorkError(ConvscopeError):
-    """The request was right and the work failed: a full disk, a loss of NaN, no network."""
+    """The request was valid, but the work failed: a full disk, a loss of NaN, no network."""
 
 
 class Interrupted(ConvscopeError):
-    """A signal asked for the end; what was done is saved."""
+    """A signal ended the work; what was done is saved."""
 
     def __init__(self, message: str, *, signal: int) -> None:
         super().__init__(message)
@@ -32,7 +33,7 @@ class Interrupted(ConvscopeError):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Name what may have been meant: `" Did you mean 'epochs'?"`, or nothing.
+    """Suggest the known word that is closest, or nothing if none is close.
 
     >>> nearest("epoch", ["epochs", "seed"])
     " Did you mean 'epochs'?"

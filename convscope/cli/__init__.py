@@ -24,8 +24,11 @@ COMMANDS = {
 }
 
 
-def make_app() -> App:
-    """The command line as an object; no command is imported yet."""
+def make_app(command: str = "") -> App:
+    """The command line as an object; no command is imported yet.
+
+    The help of `command`, the one that is run, is its docstring.
+    """
     app = App(
         name="convscope",
         version=__version__,
@@ -34,8 +37,9 @@ def make_app() -> App:
         "--debug, any command shows the traceback of an error.",
         help_format="markdown",
     )
-    for name, sentence in COMMANDS.items():
-        app.command(f"convscope.cli.{name}:{name}", name=name, help=sentence)
+    for number, (name, sentence) in enumerate(COMMANDS.items()):
+        about = None if name == command else sentence
+        app.command(f"convscope.cli.{name}:{name}", name=name, help=about, sort_key=number)
     return app
 
 
@@ -71,7 +75,7 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(tokens: list[str]) -> None:
-    app = make_app()
+    app = make_app(tokens[0] if tokens else "")
     if tokens and not tokens[0].startswith("-") and tokens[0] not in COMMANDS:
         raise RequestError(
             f"There is no command {tokens[0]!r}.{nearest(tokens[0], COMMANDS)} "

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from convscope.cli.options import SEVERAL
 from convscope.cli.terminal import console
 from convscope.lab.inspect.store import ModelStore
 from convscope.lab.jobs.jobs import TrainingJobs
@@ -14,13 +15,13 @@ from convscope.zoo.table_file import is_table
 
 def lab(
     *networks: str,
-    image: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
+    image: Annotated[tuple[Path, ...], SEVERAL] = (),
     weights: str | None = None,
     runs: Path = Path("runs"),
-    data: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
+    data: Annotated[tuple[str, ...], SEVERAL] = (),
     host: str = "127.0.0.1",
     port: int = PORT,
-    open: Annotated[bool, Parameter(negative="--no-open")] = True,  # noqa: A002
+    open: Annotated[bool, Parameter(negative="--no-open", show_default=False)] = True,  # noqa: A002
 ) -> None:
     """Open a web page to inspect networks, train, compare runs and learn.
 

@@ -19,8 +19,12 @@ Json = Annotated[
     bool,
     Parameter(
         negative="",
+        show_default=False,
         help="Print one JSON object on standard output, and everything else on standard error.",
     ),
 ]
-Flag = Annotated[bool, Parameter(negative="")]
-"""A switch that is off unless it is given; its help is in the command's docstring."""
+Flag = Annotated[bool, Parameter(negative="", show_default=False)]
+"""A switch that is off by default; its help is in the command's docstring."""
+
+SEVERAL = Parameter(consume_multiple=True, negative="", show_default=False)
+"""An option that takes several values and is empty by default."""

@@ -134,7 +134,7 @@ WRONG = [
     (["train", "--config", "gone.toml"], "gone.toml"),
     (["train", "--config", "bad.toml"], "Did you mean 'epochs'"),
     (["train", "--config", "typed.toml"], "typed.toml: epochs must be an integer"),
-    (["train", "--config", "broken.toml"], "not TOML"),
+    (["train", "--config", "broken.toml"], "not valid TOML"),
     (["train", "--device", "cuda"], "--device auto"),
     (["train", "--out", "full"], "not empty"),
     (["resume", "gone"], "There is no gone"),
