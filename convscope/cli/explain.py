@@ -4,11 +4,11 @@ import shlex
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from convscope.cli.options import SEVERAL, Flag, Json
 from convscope.cli.terminal import console, print_json
 from convscope.errors import RequestError
 from convscope.explanation.api import RecordedImage, explain_recorded, parse_unit, record_image
@@ -25,17 +25,17 @@ def explain(
     *,
     at: str | None = None,
     contrast: str | None = None,
-    trace_back: Annotated[bool, Parameter(negative="")] = False,
+    trace_back: Flag = False,
     depth: int | None = None,
     top: int | None = None,
-    im2col: Annotated[bool, Parameter(negative="")] = False,
-    list_layers: Annotated[bool, Parameter(negative="")] = False,
+    im2col: Flag = False,
+    list_layers: Flag = False,
     weights: str | None = None,
-    grid: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative="")] = (),
-    filter: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")] = (),  # noqa: A002
+    grid: Annotated[tuple[Path, ...], SEVERAL] = (),
+    filter: Annotated[tuple[str, ...], SEVERAL] = (),  # noqa: A002
     stride: int = 1,
     padding: int = 0,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
 ) -> None:
     """Show the exact arithmetic behind one unit of a network on an image.
 
@@ -72,8 +72,6 @@ def explain(
         For --grid: the stride of the filter.
     padding
         For --grid: the number of zeros around the grid.
-    json
-        Print one JSON object on standard output.
     """
     screen = console(json=json)
     if grid:

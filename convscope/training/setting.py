@@ -49,6 +49,8 @@ class Setting:
         )
 
 
+_LONG = 1e15  # from here on a float is shown with an exponent
+
 ENDLESS = 1e9
 """An upper limit from here on only catches typing errors and is not shown."""
 
@@ -59,7 +61,9 @@ def figure(number: float) -> str:
     >>> figure(1_000_000), figure(0.0005)
     ('1,000,000', '0.0005')
     """
-    return f"{int(number):,}" if number == number // 1 else f"{number:g}"
+    if isinstance(number, int):  # which may be too large for a float
+        return f"{number:,}"
+    return f"{number:,.0f}" if number.is_integer() and abs(number) < _LONG else f"{number:g}"
 
 
 _T = TypeVar("_T")
