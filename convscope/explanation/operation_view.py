@@ -27,11 +27,11 @@ class OperationView:
     """An operation with the forward pass that it belongs to."""
 
     operation: Operation
-    passed: ForwardPass
+    forward_pass: ForwardPass
 
     @property
     def result(self) -> Tensor:
-        return result_of(self.passed, self.operation.name)
+        return result_of(self.forward_pass, self.operation.name)
 
     def argument(self, *names: str, default: Any = None) -> Any:
         """The first of these arguments that was passed; a Source stands for a tensor."""
@@ -60,15 +60,15 @@ class OperationView:
         """A parameter or buffer of the layer."""
         path = self.operation.module
         full = f"{path}.{name}" if path else name
-        return Source("state", full, Shape(self.passed.state[full].shape))
+        return Source("state", full, Shape(self.forward_pass.state[full].shape))
 
     def bias(self) -> Source | None:
         return None if self.layer.bias is None else self.parameter("bias")
 
     def tensor(self, source: Source) -> Tensor:
         if source.role == "state":
-            return self.passed.state[source.name].detach()
-        return result_of(self.passed, source.name)
+            return self.forward_pass.state[source.name].detach()
+        return result_of(self.forward_pass, source.name)
 
     def number(self, source: object, at: Index = ()) -> float:
         """One element of a tensor, or a plain number."""
@@ -110,10 +110,10 @@ class OperationView:
         )
 
 
-def result_of(passed: ForwardPass, name: str) -> Tensor:
+def result_of(forward_pass: ForwardPass, name: str) -> Tensor:
     """The result of an operation; raises RequestError if it was not kept."""
     try:
-        return passed.results[name]
+        return forward_pass.results[name]
     except KeyError:
         raise RequestError(
             f"The result of {name} was not kept. Record again without `keep=`, or add {name} to it."

@@ -61,10 +61,10 @@ def record(net: nn.Module, image: Tensor, *, keep: Iterable[str] | None = None) 
 
     with torch.inference_mode(mode=False):
         copy = image.detach().clone()
-    passed = run_once(net, copy, should_keep=should_keep)
-    recording = Recording(passed)
+    forward_pass = run_once(net, copy, should_keep=should_keep)
+    recording = Recording(forward_pass)
     for name in kept or ():
-        known = any(_matches(name, op.module, op.kind) for op in passed.operations)
+        known = any(_matches(name, op.module, op.kind) for op in forward_pass.operations)
         if not known and name != IMAGE:
             raise RequestError(
                 f"There is no module or operation {name!r} to keep.{nearest(name, recording.names)}"
@@ -92,17 +92,17 @@ class RecordedTensor:
         operands: the names of the inputs of the operation.
     """
 
-    def __init__(self, name: str, passed: ForwardPass, operation: Operation | None) -> None:
+    def __init__(self, name: str, forward_pass: ForwardPass, operation: Operation | None) -> None:
         self.name = name
         self.operation = operation
         self.kind = operation.kind if operation else IMAGE
         self.operands = operation.operands if operation else ()
-        self._passed = passed
+        self._forward_pass = forward_pass
 
     @property
     def tensor(self) -> Tensor:
         """The tensor with its batch axis. Raises RequestError if it was not kept."""
-        return result_of(self._passed, self.name).detach()
+        return result_of(self._forward_pass, self.name).detach()
 
     @property
     def squeezed(self) -> Tensor:
@@ -130,26 +130,26 @@ class Recording:
         output: the name of the network's output.
     """
 
-    def __init__(self, passed: ForwardPass) -> None:
-        self.operations = passed.operations
-        self.names = tuple(op.name for op in passed.operations)
-        self.output = passed.output
-        self._passed = passed
-        self._operations = {op.name: op for op in passed.operations}
-        tensors = {**passed.results, **passed.state}
+    def __init__(self, forward_pass: ForwardPass) -> None:
+        self.operations = forward_pass.operations
+        self.names = tuple(op.name for op in forward_pass.operations)
+        self.output = forward_pass.output
+        self._forward_pass = forward_pass
+        self._operations = {op.name: op for op in forward_pass.operations}
+        tensors = {**forward_pass.results, **forward_pass.state}
         self._versions = {name: _version(tensor) for name, tensor in tensors.items()}
 
     def __getitem__(self, name: str) -> RecordedTensor:
         """A result by name, or "image". Raises RequestError for an unknown name."""
-        if name in self._operations or name in self._passed.results:
-            return RecordedTensor(name, self._passed, self._operations.get(name))
+        if name in self._operations or name in self._forward_pass.results:
+            return RecordedTensor(name, self._forward_pass, self._operations.get(name))
         raise RequestError(
             f"There is no {name!r} in this recording.{nearest(name, self.names)} The first of its "
             f"{len(self.names)} names are {', '.join(self.names[:3])}."
         )
 
     def __contains__(self, name: str) -> bool:
-        return name in self._operations or name in self._passed.results
+        return name in self._operations or name in self._forward_pass.results
 
     def __len__(self) -> int:
         return len(self.names)
@@ -187,8 +187,8 @@ class Recording:
     def tensor(self, source: Source) -> Tensor:
         """An input of an operation: a result or a parameter, with all its axes."""
         if source.role == "state":
-            return self._passed.state[source.name].detach()
-        return result_of(self._passed, source.name).detach()
+            return self._forward_pass.state[source.name].detach()
+        return result_of(self._forward_pass, source.name).detach()
 
     def trace_back(
         self,
@@ -228,7 +228,7 @@ class Recording:
         if rule is None:
             return _unsupported(recorded, "convscope has no rule for this operation")
         try:
-            return rule(OperationView(recorded.operation, self._passed), index)
+            return rule(OperationView(recorded.operation, self._forward_pass), index)
         except RequestError:
             raise
         except UnsupportedOperation:
@@ -260,15 +260,15 @@ class Recording:
 
     def _check_unchanged(self) -> None:
         for name, version in self._versions.items():
-            tensor = self._passed.results.get(name)
-            tensor = self._passed.state[name] if tensor is None else tensor
+            tensor = self._forward_pass.results.get(name)
+            tensor = self._forward_pass.state[name] if tensor is None else tensor
             if _version(tensor) != version:
                 raise RequestError(f"{name} was changed after the recording. Record again.")
 
     @cached_property
     def fields(self) -> ReceptiveFields:
         """The receptive fields of the units of every operation."""
-        return ReceptiveFields(self._passed.operations, tuple(self[IMAGE].tensor.shape))
+        return ReceptiveFields(self._forward_pass.operations, tuple(self[IMAGE].tensor.shape))
 
 
 def _unsupported(recorded: RecordedTensor, reason: str) -> Unsupported:
