@@ -3,11 +3,9 @@
 import contextlib
 import json
 import os
-import random
 import shutil
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -19,7 +17,6 @@ from convscope.errors import Interrupted, RequestError, WorkError
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import TensorFile, load_tensors, save_tensors
 from convscope.training.callbacks.base import Callback
-from tests.forked import Forked
 
 # Everything that a state must hold is in use: dropout (random state), momentum (optimizer), plateau
 # (counters), augmentation and order (epoch and place in it), and the best so far.
@@ -266,39 +263,3 @@ def test_a_kill_at_any_write_changes_no_bit(tmp_path, image_folder, monkeypatch,
         assert_same_bits(out, tmp_path / "whole")
         assert (out / "report.html").exists()
     assert last > 12, f"only {last} writes were seen"
-
-
-def states(out: Path) -> set[tuple[str, int]]:
-    """The saved states, each write of one told from the next."""
-    folder = out / "last"
-    found = folder.glob("step-*") if folder.exists() else []
-    return {(path.name, path.stat().st_mtime_ns) for path in found if path.exists()}
-
-
-def kill_and_resume(out: Path, words: list[str], delays: list[float]) -> int:
-    """Train, killed after each delay and resumed each time; how many kills hit."""
-    command = ["train", *words, "--out", out]
-    hits = 0
-    for delay in delays:
-        before = states(out)
-        process = Forked(*command)
-        until = time.monotonic() + 60
-        while states(out) <= before and time.monotonic() < until:
-            time.sleep(0.002)  # until the first save: from here on it trains
-        time.sleep(delay)
-        process.signal(signal.SIGKILL)
-        hits += process.wait() == -signal.SIGKILL
-        command = ["resume", out]
-    return hits
-
-
-@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.slow)])
-def test_kills_at_random_moments_change_no_bit(tmp_path, command, shell, kills):
-    words, whole = ["digits", "--epochs", "12", "--batch-size", "32"], tmp_path / "whole"
-    assert "Test accuracy" in command("train", *words, "--out", whole).stdout
-    dice = random.Random(0)
-    words += ["--checkpoint-seconds", "0"]
-    hits = kill_and_resume(tmp_path / "run", words, [dice.uniform(0, 0.5) for _ in range(kills)])
-    assert hits == kills, "the training ended before it could be killed so often"
-    shell("resume", tmp_path / "run")
-    assert_same_bits(tmp_path / "run", whole)

@@ -1,0 +1,171 @@
+"""A training whose process is killed at any instant resumes to the bits of an uninterrupted one.
+
+Everything that a state must hold is in use, with either engine: dropout, crop-flip, AdamW.
+"""
+
+import os
+import random
+import shutil
+import signal
+import time
+
+import pytest
+from torch import nn
+
+import convscope
+from tests.forked import FORKS, Forked
+from tests.training.small import assert_same_bits
+
+ENGINES = ["torch", "lanes"]
+SETTINGS = dict(
+    model=f"{__name__}:Net",
+    input_size=32,
+    in_channels=1,
+    optimizer="adamw",
+    augment="crop-flip",
+    threads=1,
+)
+SHORT = dict(epochs=2, batch_size=630, checkpoint_seconds=0.0)  # two epochs of two steps each
+
+
+class Net(nn.Sequential):
+    def __init__(self, num_classes: int = 10) -> None:
+        super().__init__(
+            nn.Conv2d(1, 4, 5, stride=2),
+            nn.ReLU(),
+            nn.Dropout(0.3),
+            nn.Flatten(),
+            nn.Linear(4 * 14 * 14, num_classes),
+        )
+
+
+def train(out, **more):
+    return convscope.train("digits", out=out, **SETTINGS, **more)
+
+
+def go_on(out, engine):
+    """Resume, or begin again where the process died before there was a run."""
+    if (out / "config.toml").exists():
+        return convscope.resume(out)
+    return train(out, engine=engine, **SHORT)
+
+
+def die_at(operation, number, out, engine):
+    """In a process of its own: go on, and be killed before a call of os.fsync or os.replace."""
+    real, count = getattr(os, operation), 0
+
+    def counted(*arguments):
+        nonlocal count
+        count += 1
+        if count == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments)
+
+    setattr(os, operation, counted)
+    go_on(out, engine)
+
+
+def is_killed_at(operation, number, out, engine):
+    """Whether a process was killed there; otherwise it came to its end before."""
+    process = FORKS.Process(target=die_at, args=(operation, number, out, engine))
+    process.start()
+    process.join()
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return process.exitcode != 0
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """A short run for each engine. Look, do not write."""
+    runs = {}
+
+    def run(engine):
+        if engine == "lanes":
+            pytest.importorskip("llvmlite")
+        if engine not in runs:
+            runs[engine] = tmp_path_factory.mktemp(engine) / "run"
+            train(runs[engine], engine=engine, **SHORT)
+        return runs[engine]
+
+    return run
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("operation", "number"), [("fsync", 15), ("replace", 4), ("replace", 11)])
+def test_a_kill_at_a_write_changes_no_bit(tmp_path, uninterrupted, engine, operation, number):
+    expected, out = uninterrupted(engine), tmp_path / "run"
+    assert is_killed_at(operation, number, out, engine)
+    go_on(out, engine)
+    assert_same_bits(out, expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("operation", ["fsync", "replace"])
+def test_a_kill_at_each_write_changes_no_bit(tmp_path, uninterrupted, engine, operation):
+    expected, number = uninterrupted(engine), 1
+    while is_killed_at(operation, number, out := tmp_path / str(number), engine):
+        go_on(out, engine)
+        assert_same_bits(out, expected)
+        assert (out / "report.html").exists()
+        number += 1
+    assert number > 12, f"only {number} writes were seen"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_kill_at_each_write_of_a_resume_changes_no_bit(tmp_path, uninterrupted, engine):
+    expected = uninterrupted(engine)
+    assert is_killed_at("replace", 9, tmp_path / "killed", engine)
+    number = 1
+    while True:
+        out = tmp_path / str(number)
+        shutil.copytree(tmp_path / "killed", out)
+        if not is_killed_at("replace", number, out, engine):
+            break
+        go_on(out, engine)
+        assert_same_bits(out, expected)
+        number += 1
+    assert number > 6, f"only {number} writes were seen"
+
+
+def states(out):
+    """The saved states, each write of one told from the next."""
+    folder = out / "last"
+    paths = folder.glob("step-*") if folder.exists() else []
+    return {(path.name, path.stat().st_mtime_ns) for path in paths if path.exists()}
+
+
+def kill_and_resume(out, words, delays):
+    """Train, killed after each delay and resumed each time; the number of kills that hit."""
+    command = ["train", *words, "--out", out]
+    hits = 0
+    for delay in delays:
+        before = states(out)
+        process = Forked(*command)
+        until = time.monotonic() + 60
+        while states(out) <= before and time.monotonic() < until:
+            time.sleep(0.002)  # until the first save: from here on it trains
+        time.sleep(delay)
+        process.signal(signal.SIGKILL)
+        hits += process.wait() == -signal.SIGKILL
+        command = ["resume", out]
+    return hits
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_kills_at_random_moments_change_no_bit(tmp_path, command, shell, engine, kills):
+    if engine == "lanes":
+        pytest.importorskip("llvmlite")
+    settings = {**SETTINGS, "epochs": 16, "batch_size": 16, "engine": engine}
+    flags = [(f"--{name.replace('_', '-')}", value) for name, value in settings.items()]
+    words, expected = ["digits", *(word for flag in flags for word in flag)], tmp_path / "expected"
+    assert "Test accuracy" in command("train", *words, "--out", expected).stdout
+    random_delays = random.Random(0)
+    words += ["--checkpoint-seconds", "0"]
+    delays = [random_delays.uniform(0, 0.4) for _ in range(kills)]
+    hits = kill_and_resume(tmp_path / "run", words, delays)
+    assert hits == kills, "the training ended before it could be killed so often"
+    shell("resume", tmp_path / "run")
+    assert_same_bits(tmp_path / "run", expected)
