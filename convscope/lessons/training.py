@@ -28,10 +28,10 @@ _SEEN = 1e-9  # curvature below which the loss says nothing of a direction
 def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     """A filter of 3x3 after some steps towards another, and the loss of three logits.
 
-    `state` has `image` (of IMAGES), `target` (nine weights), `seed` (0 to 999, what the weights
-    begin as), `step` (0 to 2,000), `rate`, `momentum`, `decay`, `batch` (patches per step, 1 to
-    100), the chosen weight `at` (0 to 8), three `logits` and the `right` class. The answer has the
-    image, both filters and their maps, the `gradient` and `next` step of the chosen weight, the
+    `state` has `image` (of IMAGES), `target` (nine weights), `weights_seed` (0 to 999, for the
+    initial weights), `step` (0 to 2,000), `rate`, `momentum`, `decay`, `batch` (patches per step, 1
+    to 100), the chosen weight `at` (0 to 8), three `logits` and the `right` class. The answer has
+    the image, both filters and their maps, the `gradient` and `next` step of the chosen weight, the
     `curve` of the loss over the whole image as (step, loss), what is known of the `rates`, the step
     at which the loss `diverged`, and the `softmax`.
 
@@ -41,7 +41,7 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     task = Task(
         image=choice(state, "image", IMAGES),
         target=target,
-        seed=integer(state, "seed", 0, 999),
+        seed=integer(state, "weights_seed", 0, 999),
         rate=_above_zero(state, "rate"),
         momentum=number(state, "momentum", 0, 0.999),
         decay=number(state, "decay", 0, 10),

@@ -69,7 +69,7 @@ def test_settings_that_differ_come_first_and_alone(compared: Any) -> None:
     assert {"lr", "seed"} <= {row[0] for row in rows}
     assert all(row[2] != row[3] for row in rows)
     more = compared.get_by_role("button", name="Equal settings")
-    number = int(more.inner_text().split()[2])
+    number = int(more.inner_text().split()[1])
     more.click()
     compared.wait_for_function("() => location.search.includes('open=equal')")
     compared.wait_for_function(

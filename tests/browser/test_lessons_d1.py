@@ -198,7 +198,7 @@ def test_the_filter_slides_over_all_places_pauses_and_stops_when_left(lesson: Op
     assert paused[0] == 4  # the whole map again
     page.get_by_label("Slide the filter, or pause").click()
     page.get_by_role("link", name="An image is a volume →").click()
-    page.wait_for_selector("text=A layer of such filters")
+    page.wait_for_selector("text=A layer of these filters")
     page.wait_for_timeout(1000)
     assert page.url.endswith("/learn/volumes")
 
@@ -248,7 +248,7 @@ def test_the_lectures_760_parameters_stand_whatever_the_side(lesson: Open) -> No
     page.get_by_label("Channels 16").click()
     page.wait_for_selector("text=(5·5·16 + 1)·10 = 4,010 parameters")
     drawn = page.locator(".boxes svg").get_attribute("aria-label")
-    assert drawn == "16@256×256 meets 10 filters of 16@5×5 and becomes 10@256×256"
+    assert drawn == "16@256×256 and 10 filters of 16@5×5 give 10@256×256"
 
 
 def test_what_a_stride_never_reads_is_hatched_and_changes_nothing(lesson: Open) -> None:
@@ -275,7 +275,7 @@ def test_a_frame_of_zeros_is_hatched_and_gives_the_lectures_map(lesson: Open) ->
     page.get_by_label("Padding valid").click()
     wait_for_map(page, correlated(IMAGE, SOBEL))
     assert values(page, "times read")[:3] == [1, 2, 3]
-    assert "A corner is read once, the pixel in the best place 9 times" in page.inner_text(".pair")
+    assert "A corner is read once, a pixel in the middle 9 times" in page.inner_text(".pair")
     page.get_by_label("Padding 5").click()
     page.wait_for_selector("text=see nothing but zeros")
     field(page, "bias", 0, 0).fill("-7")

@@ -100,7 +100,7 @@ def test_vgg_compares_networks_and_stacks_small_filters(learn: Show) -> None:
     page.wait_for_selector("h3:has-text('VGG E')")
     assert "143,667,240" in page.locator(".network-card").nth(1).inner_text()
     page.get_by_label("Layers of 3×3 more").click()
-    page.wait_for_selector("h3:has-text('Three 3×3 on one another see 7×7')")
+    page.wait_for_selector("h3:has-text('Three 3×3 filters stacked see 7×7')")
     page.get_by_label("Channels C").fill("512")
     page.wait_for_selector("text=27·512² = 7,077,888")
     page.wait_for_selector("text=49·512² = 12,845,056")
@@ -140,7 +140,7 @@ def test_an_edited_target_is_learned(learn: Show) -> None:
 def test_a_rate_above_the_limit_diverges_and_says_so(learn: Show) -> None:
     page = learn("training?momentum=0")
     page.get_by_label(re.compile("^Try .*too large")).click()
-    page.wait_for_selector("text=is above it")
+    page.wait_for_selector("text=is above this limit")
     for _ in range(20):
         button = page.get_by_role("button", name="100 steps")
         if button.is_disabled():
@@ -148,14 +148,14 @@ def test_a_rate_above_the_limit_diverges_and_says_so(learn: Show) -> None:
         with page.expect_response(lambda answer: "/api/lessons/training" in answer.url):
             button.click()
         page.wait_for_timeout(50)
-    page.wait_for_selector("text=it was given up")
+    page.wait_for_selector("text=training was stopped")
     assert page.get_by_role("button", name="1 step", exact=True).is_disabled()
 
 
 def test_softmax_follows_the_logits(learn: Show) -> None:
     page = learn("training")
     page.get_by_label("logit of five").fill("3.5")
-    page.get_by_label("right class eight").click()
+    page.get_by_label("true class eight").click()
     logits = torch.tensor([[2, 3.5, -1]], dtype=torch.float64)
     loss = F.cross_entropy(logits, torch.tensor([2])).item()
     page.wait_for_selector(f"strong.cross-entropy:has-text('{loss:.3f}')")
@@ -180,11 +180,11 @@ def test_filters_are_trained_shown_and_removed(learn: Show) -> None:
     assert page.locator(".learned-filters .gone").count() == 6
     assert number(page.inner_text("strong.left")) == left
     page.get_by_role("button", name="Put all back").click()
-    page.wait_for_selector("text=nothing is removed")
+    page.wait_for_selector("text=nothing removed")
     page.get_by_label("Layer second convolution").click()
     page.wait_for_selector('[aria-label="filter 15"]')
     page.get_by_label("filter 15", exact=True).click()
-    page.wait_for_selector("h3:has-text('What excites filter 15 most')")
+    page.wait_for_selector("h3:has-text('What activates filter 15 most')")
     assert page.locator(".patches canvas").first.evaluate("canvas => canvas.width") == 14
 
 

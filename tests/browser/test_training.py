@@ -68,19 +68,19 @@ def test_a_training_is_begun_paused_watched_by_two_and_goes_on_to_its_end(
     form.get_by_role("button", name="Start training").click()
     form.wait_for_url("**/train/steered")
     form.get_by_role("button", name="Pause").click()
-    form.get_by_role("button", name="Go on").wait_for()
+    form.get_by_role("button", name="Resume").wait_for()
     now = json.loads((lab.runs / "steered" / "live" / "now.json").read_text())
     step = int(figure(form, "Step").replace(",", ""))
     assert now["state"] == "paused"
     assert step == now["step"] < 1600
 
     form.reload()
-    form.get_by_role("button", name="Go on").wait_for()
+    form.get_by_role("button", name="Resume").wait_for()
     assert figure(form, "Step") == f"{step:,}"
     other = form.context.new_page()
     other.goto(form.url)
-    other.get_by_role("button", name="Go on").wait_for()
-    form.get_by_role("button", name="Go on").click()
+    other.get_by_role("button", name="Resume").wait_for()
+    form.get_by_role("button", name="Resume").click()
     other.get_by_role("button", name="Pause").wait_for()
 
     for page in (form, other):
@@ -158,7 +158,7 @@ def test_charts_follow_a_training_and_lose_no_extreme(page: Any, fake: Run) -> N
     losses[[17, 4321]] = 7.5, 0.03125
     fake_runs.tell(fake, losses)
     assert "between 0.03125 and 7.500" in label(page, "Loss", "7.500")
-    assert "lowest to the highest loss in each 8 steps" in page.inner_text(".charts")
+    assert "lowest to highest loss of every 8 steps" in page.inner_text(".charts")
     rows = page.request.get(page.url.replace("/train", "/api/runs", 1)).json()
     assert rows["now"]["step"] == 5000
     plot = page.locator('.plot[aria-label^="Loss."]')
@@ -193,10 +193,10 @@ def test_a_wish_is_awaited_until_it_was_heard(page: Any, fake: Run) -> None:
     fake_runs.tell(
         fake, [1.0], state="paused", message="Paused at step 1.", acknowledged=wish["id"]
     )
-    page.get_by_role("button", name="Go on").wait_for()
+    page.get_by_role("button", name="Resume").wait_for()
     assert page.get_by_text("Pausing…").count() == 0
     assert "Paused at step 1." in page.inner_text(".about .lead")
-    assert page.evaluate("document.activeElement.textContent") == "Go on"
+    assert page.evaluate("document.activeElement.textContent") == "Resume"
 
 
 def test_dead_layers_and_vanishing_gradients_are_named(page: Any, fake: Run) -> None:
@@ -211,15 +211,15 @@ def test_dead_layers_and_vanishing_gradients_are_named(page: Any, fake: Run) -> 
     page.wait_for_selector(".layers:visible")
     told = page.locator(".layers .told li").all_inner_texts()
     assert told == [
-        "fourth: no gradient reaches it; it does not learn.",
-        "first: its gradient is 5,000 times smaller than that of third; it vanishes on the way.",
-        "second: 97% of its activations are 0; most of its units say nothing.",
+        "fourth: no gradient reaches it, so it does not learn.",
+        "first: its gradient is 5,000 times smaller than that of third.",
+        "second: 97% of its activations are 0; most units are dead.",
         "third: 62% of its activations are 0.",
     ]
     page.locator(".layers button", has_text="second").click()
     assert "layer=second" in page.url
     page.reload()
-    page.wait_for_selector('.layers [data-layer="second"][aria-pressed="true"]')
+    page.locator(".layers [aria-pressed=true]", has_text="second").wait_for()
 
 
 def test_wrong_images_are_drawn_byte_by_byte(page: Any, fake: Run) -> None:
@@ -235,7 +235,7 @@ def test_wrong_images_are_drawn_byte_by_byte(page: Any, fake: Run) -> None:
     colors = np.array(drawn, dtype=np.uint8).reshape(2, 5, 7, 4)[..., :3]
     np.testing.assert_array_equal(colors, pixels)
     said = page.locator(".wrong figcaption").all_inner_texts()
-    assert said == ["is 4 said 9, 98.70%", "is one said seven, 100%"]
+    assert said == ["true 4 predicted 9 (98.70%)", "true one predicted seven (100%)"]
 
 
 def test_filters_are_drawn_on_one_scale_zero_as_the_paper(page: Any, fake: Run) -> None:
@@ -313,7 +313,7 @@ def test_a_run_that_was_killed_can_be_trained_on(lab: Any, page: Any, digits_run
     (run.path / "live" / "now.json").write_text(json.dumps(old))
     watch(page, run)
     assert page.inner_text(".about .lead").startswith("Interrupted")
-    page.get_by_role("button", name="Train on").click()
+    page.get_by_role("button", name="Resume").click()
     page.get_by_text("Test accuracy", exact=True).wait_for(timeout=60_000)
 
 

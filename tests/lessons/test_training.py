@@ -16,7 +16,7 @@ SOBEL = [1, 0, -1, 2, 0, -2, 1, 0, -1]
 START = {
     "image": "ring",
     "target": SOBEL,
-    "seed": 1,
+    "weights_seed": 1,
     "step": 0,
     "rate": 0.05,
     "momentum": 0.9,
@@ -121,7 +121,7 @@ def test_the_next_step_is_written_out_as_it_will_be(change):
 def test_an_epoch_shows_every_patch_once(batch):
     task = Task("noise", tuple(SOBEL), 3, 1e-12, 0, 0, batch)  # a rate at which nothing moves
     descent = Descent(task, training.patches("noise"))
-    full_gradient = answer(image="noise", seed=3)["gradient"]
+    full_gradient = answer(image="noise", weights_seed=3)["gradient"]
     sums, shown, orders = np.zeros(9), 0, []
     for moment in descent.until(300):
         sums += moment.patches * moment.gradient
@@ -210,12 +210,12 @@ def test_the_curve_is_made_of_the_losses_of_its_steps():
 
 
 def test_the_same_address_tells_the_same_numbers_in_another_process():
-    settings = {"batch": 10, "decay": 0.01, "seed": 5}
+    settings = {"batch": 10, "decay": 0.01, "weights_seed": 5}
     stepwise = [answer(**settings, step=step)["weights"] for step in (0, 1, 11, 111)]
     training._descent.cache_clear()
     assert answer(**settings, step=111)["weights"] == stepwise[-1]
     assert answer(**settings, step=0)["weights"] == stepwise[0]
-    assert answer(**{**settings, "seed": 6})["weights"] != stepwise[0]
+    assert answer(**{**settings, "weights_seed": 6})["weights"] != stepwise[0]
     assert all(abs(weight) <= 1 / 3 for weight in stepwise[0])  # as PyTorch begins a layer
 
 
@@ -270,8 +270,8 @@ def test_logits_of_a_million_do_not_overflow():
         ({"image": "photo"}, "image"),
         ({"target": [1] * 8}, "target"),
         ({"target": [math.nan] * 9}, "target"),
-        ({"seed": 1000}, "seed"),
-        ({"seed": -1}, "seed"),
+        ({"weights_seed": 1000}, "weights_seed"),
+        ({"weights_seed": -1}, "weights_seed"),
         ({"step": 2001}, "step"),
         ({"step": 1.5}, "step"),
         ({"rate": 0}, "rate"),

@@ -1,25 +1,22 @@
-/** One picture from the camera. The camera runs only while the dialog is open. */
+/** A photo from the camera. The camera runs only while the dialog is open. */
 
-import { dialog, el } from "./element.js";
+import { contextOf, dialog, el, messageOf } from "./element.js";
 
+/** @type {Record<string, string>} */
 const WHY = {
   NotAllowedError: "The browser refused the camera. Allow it for this page, or drop a picture instead.",
-  NotFoundError: "No camera was found. Drop a picture instead.",
-  NotReadableError: "Another program holds the camera. Close it and try again.",
+  NotFoundError: "No camera was found. Drop an image instead.",
+  NotReadableError: "Another program is using the camera. Close it and try again.",
 };
 
-/** @param {(title: string, picture: Blob) => void} use */
+/** @param {(title: string, image: Blob) => void} use */
 export async function camera(use) {
   const told = el("p", { class: "caption" }, "Waiting for the camera…");
-  const video = /** @type {HTMLVideoElement} */ (
-    el("video", { class: "seen", muted: true, playsinline: true, hidden: true })
-  );
-  const take = /** @type {HTMLButtonElement} */ (
-    el("button", { class: "pill main", disabled: true }, "Take this picture")
-  );
+  const video = el("video", { class: "seen", muted: true, playsinline: true, hidden: true });
+  const take = el("button", { class: "pill main", disabled: true }, "Take the photo");
   const box = dialog(
-    "Take a picture",
-    el("h3", {}, "Take a picture"),
+    "Take a photo",
+    el("h3", {}, "Take a photo"),
     video,
     told,
     el("div", { class: "row" }, take, el("button", { class: "pill", onclick: () => box.close() }, "Cancel")),
@@ -30,7 +27,7 @@ export async function camera(use) {
   box.addEventListener("close", end);
   try {
     if (!navigator.mediaDevices)
-      throw new Error("Browsers give the camera only to pages on https or localhost. Drop a picture instead.");
+      throw new Error("Browsers give the camera only to pages on https or localhost. Drop an image instead.");
     stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
     if (!box.open) return end();
     video.srcObject = stream;
@@ -40,18 +37,16 @@ export async function camera(use) {
     told.textContent =
       error instanceof DOMException
         ? (WHY[error.name] ?? `The camera does not start: ${error.message}`)
-        : String(error.message);
+        : messageOf(error);
     return;
   }
   video.hidden = false;
-  told.textContent = "The picture stays on this machine.";
+  told.textContent = "The photo stays on this machine.";
   take.disabled = false;
   take.addEventListener("click", () => {
-    const canvas = /** @type {HTMLCanvasElement} */ (
-      el("canvas", { width: video.videoWidth, height: video.videoHeight })
-    );
-    canvas.getContext("2d")?.drawImage(video, 0, 0);
-    canvas.toBlob((picture) => picture && use("from the camera", picture), "image/png");
+    const canvas = el("canvas", { width: video.videoWidth, height: video.videoHeight });
+    contextOf(canvas).drawImage(video, 0, 0);
+    canvas.toBlob((photo) => photo && use("from the camera", photo), "image/png");
     box.close();
   });
 }

@@ -1,5 +1,7 @@
 /** Values to colors. One scale everywhere: orange below zero, paper at zero, blue above. */
 
+import { contextOf } from "./element.js";
+
 const STOPS = ["neg-4", "neg-3", "neg-2", "neg-1", "zero", "pos-1", "pos-2", "pos-3", "pos-4"];
 /** @type {Uint8ClampedArray} */
 let table = new Uint8ClampedArray(0);
@@ -16,7 +18,9 @@ export function readPalette() {
   }
 }
 
+/** @param {string} hex */
 const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+/** @param {number} value @param {number} peak */
 const slot = (value, peak) => 3 * Math.round(256 + 256 * (Math.max(-1, Math.min(1, peak ? value / peak : 0)) || 0));
 
 /**
@@ -48,7 +52,7 @@ export function picture(values, height, width, peak, shown = Infinity) {
     image.data.set(table.subarray(slot(values[i], peak), slot(values[i], peak) + 3), 4 * i);
     image.data[4 * i + 3] = 255;
   }
-  canvas.getContext("2d").putImageData(image, 0, 0);
+  contextOf(canvas).putImageData(image, 0, 0);
   return canvas;
 }
 
@@ -60,4 +64,10 @@ export function peakOf(values) {
     if (size > peak && size < Infinity) peak = size;
   }
   return peak;
+}
+
+/** A color of the theme. @param {string} name @param {number} [alpha] */
+export function hue(name, alpha = 1) {
+  const hex = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  return alpha === 1 ? hex : `rgba(${[1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)).join(",")},${alpha})`;
 }

@@ -1,22 +1,21 @@
 /** Draw an image by hand: a digit for a network of digits, a sketch for others. */
 
-import { dialog, el } from "./element.js";
+/** @import { Network } from "./types.js" */
+
+import { contextOf, dialog, el } from "./element.js";
 
 const SIDE = 280;
 
 /**
- * @param {import("./api.js").Network} net
- * @param {(title: string, picture: Blob) => void} use
+ * @param {Network} net
+ * @param {(title: string, image: Blob) => void} use
  */
 export function draw(net, use) {
-  const [ground, ink] = net.channels === 1 ? ["#000000", "#ffffff"] : ["#ffffff", "#000000"]; // digits are white on black, as in MNIST
-  const canvas = /** @type {HTMLCanvasElement} */ (
-    el("canvas", { class: "board-to-draw", width: SIDE, height: SIDE, "aria-label": "Draw here" })
-  );
-  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  const done = /** @type {HTMLButtonElement} */ (
-    el("button", { class: "pill main", disabled: true, onclick: send }, "Look at this")
-  );
+  const ofDigits = net.channels === 1; // which are white on black, as in MNIST
+  const [ground, ink] = ofDigits ? ["#000000", "#ffffff"] : ["#ffffff", "#000000"];
+  const canvas = el("canvas", { class: "board-to-draw", width: SIDE, height: SIDE, "aria-label": "Draw here" });
+  const pen = contextOf(canvas);
+  const done = el("button", { class: "pill main", disabled: true, onclick: send }, "Use this drawing");
   const clear = () => {
     pen.fillStyle = ground;
     pen.fillRect(0, 0, SIDE, SIDE);
@@ -25,7 +24,7 @@ export function draw(net, use) {
   follow(canvas, pen, () => (done.disabled = false));
   const box = dialog(
     "Draw an image",
-    el("h3", {}, net.channels === 1 ? "Draw a digit, large and in the middle" : "Draw something"),
+    el("h3", {}, ofDigits ? "Draw a digit, large and centered" : "Draw something"),
     canvas,
     el(
       "div",
@@ -36,20 +35,26 @@ export function draw(net, use) {
     ),
   );
   function send() {
-    canvas.toBlob((picture) => picture && use("a drawing", picture));
+    canvas.toBlob((drawing) => drawing && use("a drawing", drawing));
     box.close();
   }
   clear();
-  Object.assign(pen, { lineWidth: net.channels === 1 ? 20 : 6, lineCap: "round", lineJoin: "round", strokeStyle: ink });
+  Object.assign(pen, { lineWidth: ofDigits ? 20 : 6, lineCap: "round", lineJoin: "round", strokeStyle: ink });
 }
 
-/** The pen follows the pointer. */
+/**
+ * The pen follows the pointer.
+ * @param {HTMLCanvasElement} canvas @param {CanvasRenderingContext2D} pen @param {() => void} started
+ */
 function follow(canvas, pen, started) {
+  /** @type {[x: number, y: number] | null} */
   let last = null;
+  /** @param {PointerEvent} event @returns {[x: number, y: number]} */
   const at = (event) => {
     const box = canvas.getBoundingClientRect();
     return [((event.clientX - box.left) / box.width) * SIDE, ((event.clientY - box.top) / box.height) * SIDE];
   };
+  /** @param {PointerEvent} event */
   const stroke = (event) => {
     if (!last) return;
     pen.beginPath();

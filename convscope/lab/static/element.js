@@ -1,12 +1,15 @@
 /** Elements, made in one expression, and sentences for a screen reader. */
 
+/** @import { Child, Properties, Styles } from "./types.js" */
+
 /**
  * Make an element: `el("button", {class: "pill", onclick}, "Play")`. Properties that start with "on" are
  * listeners; null and false properties are left out; null children are left out.
- * @param {string} tag
- * @param {Record<string, any>} [properties]
- * @param {...(Node | string | number | null | undefined)} children
- * @returns {HTMLElement}
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Properties} [properties]
+ * @param {...Child} children
+ * @returns {HTMLElementTagNameMap[Tag]}
  */
 export function el(tag, properties = {}, ...children) {
   return fill(document.createElement(tag), properties, children);
@@ -14,43 +17,66 @@ export function el(tag, properties = {}, ...children) {
 
 /**
  * The same for SVG.
- * @param {string} tag
- * @param {Record<string, any>} [properties]
- * @param {...(Node | string | number | null | undefined)} children
- * @returns {SVGElement}
+ * @template {keyof SVGElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Properties} [properties]
+ * @param {...Child} children
+ * @returns {SVGElementTagNameMap[Tag]}
  */
 export function svg(tag, properties = {}, ...children) {
   return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), properties, children);
 }
 
+/**
+ * @template {HTMLElement | SVGElement} Element
+ * @param {Element} node
+ * @param {Properties} properties
+ * @param {Child[]} children
+ */
 function fill(node, properties, children) {
   for (const [name, value] of Object.entries(properties)) {
     if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (name === "style") for (const [k, v] of Object.entries(value)) node.style.setProperty(k, v);
-    else node.setAttribute(name, value === true ? "" : value);
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
+    else if (name === "style") setStyle(node, /** @type {Styles} */ (value));
+    else node.setAttribute(name, value === true ? "" : String(value));
   }
-  node.append(
-    ...children.filter((c) => c !== null && c !== undefined).map((c) => (typeof c === "number" ? String(c) : c)),
-  );
+  for (const child of children) {
+    if (child !== null && child !== undefined) node.append(typeof child === "number" ? String(child) : child);
+  }
   return node;
+}
+
+/** @param {HTMLElement | SVGElement} node @param {Styles} styles */
+function setStyle(node, styles) {
+  for (const [name, value] of Object.entries(styles)) node.style.setProperty(name, String(value));
 }
 
 /** One of the parts of the page: bar, strip, trail, picture, stage. @param {string} id */
 export const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
+/** The stylesheets that were asked for. @type {Map<string, Promise<void>>} */
+const loading = new Map();
+
 /** Have a stylesheet of /static/style; resolves when it is there. @param {string} name @returns {Promise<void>} */
 export function styles(name) {
-  const href = `/static/style/${name}`;
-  const held = document.head.querySelector(`link[href="${href}"]`);
-  if (held) return /** @type {any} */ (held).ready ?? Promise.resolve();
-  const link = /** @type {any} */ (el("link", { rel: "stylesheet", href }));
-  link.ready = new Promise((resolve) =>
-    ["load", "error"].forEach((name) => link.addEventListener(name, () => resolve())),
-  );
+  const known = loading.get(name);
+  if (known) return known;
+  const link = el("link", { rel: "stylesheet", href: `/static/style/${name}` });
+  /** @type {Promise<void>} */
+  const ready = new Promise((resolve) => {
+    for (const event of ["load", "error"]) link.addEventListener(event, () => resolve());
+  });
+  loading.set(name, ready);
   document.head.append(link);
-  return link.ready;
+  return ready;
 }
+
+/** What draws on a canvas. @param {HTMLCanvasElement} canvas @param {CanvasRenderingContext2DSettings} [settings] */
+export const contextOf = (canvas, settings) =>
+  /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", settings));
+
+/** What an error says. @param {unknown} error */
+export const messageOf = (error) => (error instanceof Error ? error.message : String(error));
 
 /** Tell a screen reader, in a sentence. @param {string} sentence */
 export function say(sentence) {
@@ -60,7 +86,7 @@ export function say(sentence) {
 
 /** A dialog over the page that takes itself away when it is closed. @param {string} label @param {...Node} children */
 export function dialog(label, ...children) {
-  const box = /** @type {HTMLDialogElement} */ (el("dialog", { class: "card", "aria-label": label }, ...children));
+  const box = el("dialog", { class: "card", "aria-label": label }, ...children);
   box.addEventListener("close", () => box.remove());
   box.addEventListener("click", (event) => event.target === box && box.close());
   document.body.append(box);

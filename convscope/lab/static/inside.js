@@ -1,15 +1,17 @@
 /** Look inside: which network and image the address names, the parts around the stage, the three screens. */
 
-import { faces, image as readImage, network, networks, pictureOf } from "./api.js";
+/** @import { FieldEvent, LabImage, Network, State } from "./types.js" */
+
+import { faces, labImage, network, networks, imageAddress } from "./api.js";
 import { el, part } from "./element.js";
-import { keepFocus } from "./focus.js";
+import { replaceChildren } from "./focus.js";
 import { networkScreen, strip } from "./look.js";
 import { imagePane } from "./picture.js";
 import { address, go, read } from "./state.js";
 import { placeName, toEnd, trailBar } from "./trail.js";
 import { another } from "./upload.js";
 
-/** @type {import("./api.js").Network | null} */
+/** @type {Network | null} */
 let current = null;
 let before = { screen: "", trail: "" };
 let leave = () => {}; // what the open screen has to stop
@@ -43,7 +45,7 @@ export async function show(stage, late) {
     current = net;
     if (!state.image && net.images.length) state = correct({ image: net.images[0].id });
     if (!state.image) return stage.replaceChildren(empty(net));
-    const image = await readImage(net.id, state.image);
+    const image = await labImage(net.id, state.image);
     if (late()) return;
     frame(net, image, state);
     const drawn = await screenOf(net, image, state);
@@ -61,7 +63,7 @@ export function elsewhere(image = true) {
     el(
       "button",
       { class: "pill", onclick: () => go({ image: "", layer: "", place: null, trail: [], beside: "" }) },
-      "To the network",
+      "Back to the network",
     ),
     image && current
       ? el("button", { class: "pill main", onclick: () => current && another(current) }, "Another image")
@@ -69,37 +71,38 @@ export function elsewhere(image = true) {
   );
 }
 
-/** Put what was left out into the address, without an entry in the history. */
+/** Put what was left out into the address, without an entry in the history. @param {Partial<State>} change */
 function correct(change) {
   history.replaceState(null, "", address(change));
   return read();
 }
 
+/** @param {Network} net */
 const empty = (net) =>
   el(
     "div",
     { class: "card" },
-    el("p", { class: "lead" }, "No image yet. Drop a picture here, or choose one."),
+    el("p", { class: "lead" }, "No image yet. Drop an image here, or choose one."),
     el("button", { class: "pill main", onclick: () => another(net) }, "Choose an image"),
   );
 
-/** What stays on every screen of a network. */
+/** What stays on every screen of a network. @param {Network} net @param {LabImage} image @param {State} state */
 function frame(net, image, state) {
   const now = imagePane(net, image, state);
   const pane = part("picture");
-  if (pane.firstChild !== now[0]) pane.replaceChildren(...now);
+  if (pane.firstChild !== now[0]) replaceChildren(pane, ...now);
   const key = JSON.stringify([net.id, image.id, state.place, state.trail, state.layer]);
-  if (key !== before.trail) part("trail").replaceChildren(...trailBar(net, state));
+  if (key !== before.trail) replaceChildren(part("trail"), ...trailBar(net, state));
   before.trail = key;
   toEnd(part("trail"));
   const at = state.place ? placeName(net, state.place) : state.layer;
   document.title = [at, net.title, "convscope"].filter(Boolean).join(" · ");
 }
 
-/** @returns {Promise<Node[]>} */
+/** @returns {Promise<Node[]>} @param {Network} net @param {LabImage} image @param {State} state */
 async function screenOf(net, image, state) {
   const drawn = strip(part("strip"), net, state);
-  const front = Promise.all([faces(net.id, image.id), pictureOf(net.id, image.id)]);
+  const front = Promise.all([faces(net.id, image.id), imageAddress(net.id, image.id)]);
   front.then(
     ([found, picture]) => drawn.paint(found, picture),
     () => {},
@@ -114,20 +117,25 @@ async function screenOf(net, image, state) {
   return screen.unitScreen(net, image, state);
 }
 
-/** The new stage, with the focus where it was. */
+/**
+ * The new stage, with the focus where it was.
+ * @param {HTMLElement} stage @param {Network} net @param {State} state @param {Node[]} drawn
+ */
 function settle(stage, net, state, drawn) {
-  const focus = keepFocus();
-  stage.replaceChildren(...drawn);
+  replaceChildren(stage, ...drawn);
   stage.removeAttribute("aria-busy");
-  focus();
   const screen = `${net.id}/${state.layer}/${Boolean(state.place)}`;
   if (before.screen && before.screen !== screen) scrollTo({ top: 0 });
   before.screen = screen;
 }
 
-/** After 0.3 seconds say what is awaited, after 3 why it takes long. */
+/**
+ * After 0.3 seconds say what is awaited, after 3 why it takes long.
+ * @param {HTMLElement} stage @param {State} state @param {() => boolean} late
+ */
 function slowly(stage, state, late) {
   const other = before.screen !== `${state.net}/${state.layer}/${Boolean(state.place)}`;
+  /** @param {string} text */
   const say = (text) => {
     if (late()) return;
     stage.setAttribute("aria-busy", "true");
@@ -136,7 +144,7 @@ function slowly(stage, state, late) {
   const timers = [
     setTimeout(() => say(`Reading ${state.layer || state.net}…`), 300),
     setTimeout(
-      () => say(`Reading ${state.layer || state.net}… The first look runs the network once and keeps every number.`),
+      () => say(`Reading ${state.layer || state.net}… The network runs once, and every number is kept.`),
       3000,
     ),
   ];
@@ -149,7 +157,7 @@ async function find() {
   if (current) search(current);
 }
 
-/** The maps of the layer before or after. */
+/** The maps of the layer before or after. @param {number} step */
 function beside(step) {
   const { layer } = read();
   const rows = current?.rows ?? [];
@@ -164,6 +172,7 @@ function up() {
   else if (layer) go(place ? { place: null } : { layer: "" });
 }
 
+/** @param {string} selector */
 const press = (selector) => /** @type {HTMLElement | null} */ (document.querySelector(selector))?.click();
 
 /** What single keys do here. @type {Record<string, () => void>} */
@@ -193,10 +202,11 @@ export async function tools() {
   ];
 }
 
-/** Which network; nothing where there is no choice. */
+/** Which network; nothing where there is no choice. @param {State} state @param {{id: string, title: string}[]} list */
 function chooser(state, list) {
   const known = list.some(({ id }) => id === state.net);
   if (list.length < 2 && (known || !state.net)) return null;
+  /** @param {FieldEvent} event */
   const to = (event) =>
     go({ net: event.target.value, image: "", layer: "", place: null, trail: [], open: [], beside: "" });
   return el(

@@ -3,12 +3,13 @@
  * order of computation; branches lie above each other; a closed block is one box, and so is a run of blocks
  * that are alike. A vector (1×1) stands upright, on a scale of its own.
  *
- * @typedef {import("./api.js").Row} Row
- * @typedef {{key: string, row: Row, members: Row[], blocks: string[], sources: Box[], fork?: number, column: number, lane: number,
- *   wide: number, high: number, depth: number, x: number, y: number}} Box
+ * @typedef {{key: string, row: Row, members: Row[], blocks: string[], sources: Box[], fork?: number, column: number,
+ *   lane: number, wide: number, high: number, depth: number, x: number, y: number}} Box
  * @typedef {{from: Box, to: Box, skip: boolean, over: Box[]}} Wire
  * @typedef {{boxes: Box[], wires: Wire[], width: number, height: number, pixel: number, channel: number}} Layout
  */
+
+/** @import { Row } from "./types.js" */
 
 export const SLANT = { x: 0.85, y: -0.38 }; // how one unit of depth is drawn
 const LEAST = 5; // nothing is drawn smaller than this
@@ -21,6 +22,7 @@ const LEAST = 5; // nothing is drawn smaller than this
  */
 export function layout(rows, { tall, deep, gap, open, collapse }) {
   const { boxes, owner } = gather(rows, open, collapse);
+  /** @param {boolean} vector */
   const longest = (vector) =>
     Math.max(1, ...rows.filter((r) => (r.shape[1] * r.shape[2] === 1) === vector).map((r) => r.shape[0]));
   const pixel = tall / Math.max(...rows.map((r) => Math.max(r.shape[1], r.shape[2] / 2)));
@@ -65,50 +67,63 @@ export function gather(rows, open, collapse) {
   /** @type {Box[]} */
   const boxes = [];
   const owner = new Map();
-  const empty = { members: [], blocks: [], sources: [], column: 0, lane: 0, wide: 0, high: 0, depth: 0, x: 0, y: 0 };
+  const empty = { column: 0, lane: 0, wide: 0, high: 0, depth: 0, x: 0, y: 0 };
   const looks = new Map();
   for (const r of rows) looks.set(r.block, `${looks.get(r.block) ?? ""};${[r.op, r.shape, r.kernel, r.stride]}`);
+  /** @param {Row} row */
   const alike = (row) => looks.get(row.block);
+  /** Does this block go onto the stack of equal blocks of its stage before it? @param {Box} last @param {Row} row */
+  const stacks = (last, row) =>
+    last.blocks.length > 0 &&
+    row.stage !== "" &&
+    row.stage === last.row.stage &&
+    !open.includes(`${row.stage}.*`) &&
+    alike(last.row) === alike(row);
   for (const row of rows) {
-    const closed = collapse && row.block && !open.includes(row.block);
+    const closed = collapse && row.block !== "" && !open.includes(row.block);
     const last = boxes.at(-1);
-    const run =
-      closed &&
-      last?.blocks.length &&
-      last.row.stage === row.stage &&
-      row.stage &&
-      !open.includes(`${row.stage}.*`) &&
-      alike(last.row) === alike(row);
-    if (closed && (last?.blocks.includes(row.block) || run)) {
-      if (!last.blocks.includes(row.block)) last.blocks = [...last.blocks, row.block];
+    if (last && closed && (last.blocks.includes(row.block) || stacks(last, row))) {
+      if (!last.blocks.includes(row.block)) last.blocks.push(row.block);
       last.row = row;
-    } else boxes.push({ ...empty, key: row.name, row, blocks: closed ? [row.block] : [] });
-    const box = boxes.at(-1);
-    box.members = [...box.members, row];
-    owner.set(row.name, box);
+      last.members.push(row);
+      owner.set(row.name, last);
+    } else {
+      /** @type {Box} */
+      const box = { ...empty, key: row.name, row, members: [row], sources: [], blocks: closed ? [row.block] : [] };
+      boxes.push(box);
+      owner.set(row.name, box);
+    }
   }
   return { boxes, owner };
 }
 
-/** Who feeds whom; a skip passes over at least one column. */
+/**
+ * Who feeds whom; a skip passes over at least one column.
+ * @param {Box[]} boxes @param {Map<string, Box>} owner @returns {Wire[]}
+ */
 function wire(boxes, owner) {
+  /** @type {Wire[]} */
   const wires = [];
   for (const to of boxes) {
-    const sources = new Set(to.members.flatMap((r) => r.inputs).map((name) => owner.get(name)));
-    sources.delete(to);
-    to.sources = [...sources];
+    const sources = to.members.flatMap((row) => row.inputs).map((name) => owner.get(name));
+    to.sources = [...new Set(sources)].filter((box) => box !== undefined).filter((box) => box !== to);
     to.column = Math.max(0, ...to.sources.map((s) => s.column + 1));
     for (const from of to.sources) wires.push({ from, to, skip: false, over: [] });
   }
   return wires;
 }
 
-/** Branches get lanes around the line that they left; what jumps along a lane goes over it. */
+/**
+ * Branches get lanes around the line that they left; what jumps along a lane goes over it.
+ * @param {Box[]} boxes @param {Wire[]} wires
+ */
 function lanes(boxes, wires) {
   const taken = new Set();
+  /** @type {Map<Box, Box[]>} */
   const heads = new Map();
-  for (const box of boxes)
+  for (const box of boxes) {
     if (box.sources.length === 1) heads.set(box.sources[0], [...(heads.get(box.sources[0]) ?? []), box]);
+  }
   for (const box of boxes) {
     const [source] = box.sources;
     const fellows = heads.get(source) ?? [];
@@ -116,7 +131,10 @@ function lanes(boxes, wires) {
       box.lane = box.sources.find((s) => s.fork !== undefined)?.fork ?? Math.max(...box.sources.map((s) => s.lane));
     else if (source) {
       const at = fellows.indexOf(box);
-      box.lane = source.lane + (fellows.length < 2 ? 0 : fellows.length === 2 ? -at : at - (fellows.length - 1) / 2);
+      // Two branches: the first stays on the line, the second goes above it. More are spread around the line.
+      if (fellows.length < 2) box.lane = source.lane;
+      else if (fellows.length === 2) box.lane = source.lane - at;
+      else box.lane = source.lane + at - (fellows.length - 1) / 2;
       box.fork = fellows.length > 1 ? source.lane : source.fork;
     }
     for (let k = 1; taken.has(`${box.column} ${box.lane}`); k++) box.lane += k % 2 ? k : -k;
@@ -128,7 +146,10 @@ function lanes(boxes, wires) {
   }
 }
 
-/** Columns get their width from their widest box, lanes their height from the tallest that has neighbors. */
+/**
+ * Columns get their width from their widest box, lanes their height from the tallest that has neighbors.
+ * @param {Box[]} boxes @param {number} gap
+ */
 function place(boxes, gap) {
   /** @type {Box[][]} */
   const columns = [];

@@ -1,6 +1,9 @@
 /** The first screen: the whole network, drawn and as a table; and the strip that stays above the others. */
 
-import { sheet } from "./api.js";
+/** @import { Face, Network, Row, State } from "./types.js" */
+/** @import { Drawing } from "./network.js" */
+
+import { contactSheet } from "./api.js";
 import { el } from "./element.js";
 import { count } from "./numbers.js";
 import { drawing } from "./network.js";
@@ -11,8 +14,7 @@ import { minimap, viewport } from "./view.js";
 const FOLDED = 40; // rows: more are read as the paper's table is, by blocks
 const SMALL = 12; // rows: fewer have room between them
 
-/** @typedef {import("./api.js").Network} Network @typedef {import("./state.js").State} State */
-/** @type {{key: string, drawn: ReturnType<typeof drawing> | null}} */
+/** @type {{key: string, drawn: Drawing | null}} */
 let kept = { key: "", drawn: null };
 
 /**
@@ -53,8 +55,8 @@ export function strip(place, net, state) {
 /**
  * @param {Network} net
  * @param {State} state
- * @param {ReturnType<typeof drawing>} small  the strip
- * @param {Promise<[Map<string, import("./api.js").Face>, string]>} front  what is painted on the boxes
+ * @param {Drawing} small  the strip
+ * @param {Promise<[Map<string, Face>, string]>} front  what is painted on the boxes
  * @returns {Node[]}
  */
 export function networkScreen(net, state, small, front) {
@@ -65,32 +67,33 @@ export function networkScreen(net, state, small, front) {
       : { tall: 220, deep: 84, gap: 52 };
   const room = innerWidth > 760 ? innerWidth - 392 : innerWidth * 2.4;
   const drawn = drawing(net, state, { ...size, labels: true, collapse, room });
-  let tell = (/** @type {number} */ left, /** @type {number} */ right, /** @type {boolean} */ whole) => {};
-  const view = viewport(drawn, JSON.stringify([net.id, state.open]), (...seen) => tell(...seen));
-  tell = minimap(small, drawn, view.center);
-  const told = el("p", { class: "caption" });
+  /** @type {(left: number, right: number, whole: boolean) => void} */
+  let moveWindow = () => {};
+  const view = viewport(drawn, JSON.stringify([net.id, state.open]), (...seen) => moveWindow(...seen));
+  moveWindow = minimap(small, drawn, view.center);
+  const failure = el("p", { class: "caption" });
   front.then(
     ([faces, picture]) => drawn.paint(faces, picture),
-    (error) => told.replaceChildren(error.message),
+    (error) => failure.replaceChildren(error.message),
   );
   const save = () =>
-    sheet(net.id, state.image).then(
+    contactSheet(net.id, state.image).then(
       (href) => el("a", { href, download: `${net.id}-maps.png` }).click(),
-      (error) => told.replaceChildren(error.message),
+      (error) => failure.replaceChildren(error.message),
     );
   const maps = el(
     "button",
-    { class: "pill", title: "The strongest maps of the lecture's five convolutions, as one picture", onclick: save },
-    "Maps of convolutions 1, 2, 4, 7, 10 as PNG",
+    { class: "pill", title: "The strongest maps of convolutions 1, 2, 4, 7 and 10, as one image", onclick: save },
+    "Save maps as PNG",
   );
   const fold = state.open.length
-    ? el("button", { class: "pill", onclick: () => go({ open: [] }) }, "Fold all blocks")
+    ? el("button", { class: "pill", onclick: () => go({ open: [] }) }, "Collapse all blocks")
     : null;
   const total = net.rows.reduce((sum, row) => sum + row.parameters, 0);
   const lead = [
     `${deep(net.rows)} layers deep, ${count(total)} parameters. Every box is an output volume, to scale;`,
     "on its front, its strongest map for this image; vectors stand upright.",
-    collapse ? "Blocks are folded as in the paper's table: choose a stack to open it." : "",
+    collapse && net.rows.some((row) => row.block) ? "Equal blocks are stacked: choose a stack to open it." : "",
   ].join(" ");
   return [
     el(
@@ -99,12 +102,12 @@ export function networkScreen(net, state, small, front) {
       el("div", {}, el("h2", {}, net.title), el("p", { class: "lead" }, lead)),
       el("div", { class: "row" }, fold, maps),
     ),
-    el("div", { class: "card canvas" }, view.node, told),
+    el("div", { class: "card canvas" }, view.node, failure),
     table(net, state, collapse),
   ];
 }
 
-/** The most layers with weights that lie behind each other: the number in ResNet-18. @param {import("./api.js").Row[]} rows */
+/** The most layers with weights that lie behind each other: the number in ResNet-18. @param {Row[]} rows */
 export function deep(rows) {
   const depth = new Map();
   for (const row of rows)

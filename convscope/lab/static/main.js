@@ -1,19 +1,19 @@
 /** The page: reads the address, draws the bar and the screen that it names. */
 
-import { superseded } from "./api.js";
+/** @import { Screen } from "./types.js" */
+
+import { Refused, superseded } from "./api.js";
 import { readPalette } from "./color.js";
-import { el, part } from "./element.js";
-import { keepFocus } from "./focus.js";
+import { el, messageOf, part } from "./element.js";
+import { replaceChildren } from "./focus.js";
 import * as inside from "./inside.js";
 import { go, redraw, travel } from "./state.js";
 import { listen } from "./upload.js";
 
 /**
- * A screen draws into the stage, and is told when another one comes.
- * @typedef {{show: (stage: HTMLElement, late: () => boolean) => Promise<void>, stop?: () => void,
- *   keys?: Record<string, () => void>, tools?: () => Promise<(Node | null)[]>}} Screen
+ * The first part of the address, the name on its tab, and its screen.
+ * @type {Record<string, [string, () => Screen | Promise<Screen>]>}
  */
-/** The first part of the address, the name on its tab, and its screen. @type {Record<string, [string, () => Screen | Promise<Screen>]>} */
 const SCREENS = {
   look: ["Look inside", () => inside],
   train: ["Train", () => import("./training/screen.js")],
@@ -51,11 +51,11 @@ async function draw() {
     left[name] = location.pathname + location.search;
     document.getElementById("lost")?.remove();
   } catch (error) {
-    if (!late() && !superseded(error)) tell(error, late);
+    if (!late() && !superseded(error)) report(error, late);
   }
 }
 
-/** One screen goes, another comes. */
+/** One screen goes, another comes. @param {Screen} screen @param {string} name */
 function change(screen, name) {
   open?.stop?.();
   if (open) part("stage").replaceChildren();
@@ -65,26 +65,28 @@ function change(screen, name) {
   scrollTo({ top: 0 });
 }
 
-/** Say what went wrong, as it was said to us. */
-function tell(error, late) {
-  if (!error.status && error.status !== 0) console.error(error);
+/** Say what went wrong, in the server's words. @param {unknown} error @param {() => boolean} late */
+function report(error, late) {
+  const status = error instanceof Refused ? error.status : null;
+  if (status === null) console.error(error);
+  const lost = status === 0;
   const stage = part("stage");
-  stage.replaceChildren(
-    el("p", { class: "note", role: "alert", id: error.status === 0 ? "lost" : null }, error.message ?? String(error)),
-  );
+  stage.replaceChildren(el("p", { class: "note", role: "alert", id: lost ? "lost" : null }, messageOf(error)));
   stage.removeAttribute("aria-busy");
-  if (error.status === 0) setTimeout(() => late() || redraw(), 2000);
-  else if (error.status === 404 && named() === "look" && location.pathname.split("/")[3])
-    stage.append(inside.elsewhere());
+  if (lost) setTimeout(() => late() || redraw(), 2000);
+  else if (status === 404 && named() === "look" && location.pathname.split("/")[3]) stage.append(inside.elsewhere());
 }
 
-/** Name, tabs, what the screen puts there, theme. */
+/**
+ * Name, tabs, what the screen puts there, theme.
+ * @param {string} name @param {Screen} screen @param {() => boolean} late
+ */
 async function bar(name, screen, late) {
   const dark = document.documentElement.dataset.theme === "dark";
   const tools = (await screen.tools?.()) ?? [];
   if (late()) return;
-  const focus = keepFocus();
-  part("bar").replaceChildren(
+  replaceChildren(
+    part("bar"),
     el("h1", {}, "conv", el("span", {}, "scope")),
     el(
       "nav",
@@ -94,7 +96,7 @@ async function bar(name, screen, late) {
     el(
       "div",
       { class: "end" },
-      ...tools.filter((one) => one !== null),
+      ...tools.filter((tool) => tool !== null),
       el(
         "button",
         { class: "quiet", "aria-label": "Light or dark", onclick: () => theme(dark ? "light" : "dark") },
@@ -102,10 +104,12 @@ async function bar(name, screen, late) {
       ),
     ),
   );
-  focus();
 }
 
-/** A screen opens where it was left; the open one goes to its beginning. */
+/**
+ * A screen opens where it was left; the open one goes to its beginning.
+ * @param {string} id @param {string} title @param {boolean} current
+ */
 function tab(id, title, current) {
   const to = current ? `/${id}` : (left[id] ?? `/${id}`);
   const act = (/** @type {MouseEvent} */ event) => {
@@ -168,4 +172,4 @@ addEventListener("resize", () => {
   wide = innerWidth > 760;
 });
 draw();
-addEventListener("load", () => setTimeout(() => import("./search.js"), 500)); // so that the first key after / is not lost
+addEventListener("load", () => setTimeout(() => import("./search.js"), 500)); // the first key after / is not lost

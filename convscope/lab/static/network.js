@@ -1,41 +1,46 @@
 /** The drawing of a network: boxes to scale, with the strongest map on the front of each. */
 
+/** @import { Face, Network, Row, State } from "./types.js" */
+/** @import { Box, Layout, Wire } from "./layout.js" */
+
 import { peakOf, picture } from "./color.js";
 import { svg } from "./element.js";
 import { fitted, joins, SLANT } from "./layout.js";
-import { count, several, volume } from "./numbers.js";
+import { several, volume } from "./numbers.js";
 import { go } from "./state.js";
 
 const WORDS = 92; // points under the boxes for names, brackets and the scale
-/** @typedef {import("./layout.js").Box} Box @typedef {import("./layout.js").Layout} Layout */
 
 /**
- * @param {import("./api.js").Network} net
- * @param {import("./state.js").State} state
- * @param {{tall: number, deep: number, gap: number, labels: boolean, collapse: boolean, room: number}} wish
- * @returns {{root: SVGSVGElement, plan: Layout, width: number, height: number, words: number,
+ * @typedef {{root: SVGSVGElement, plan: Layout, width: number, height: number, words: number,
  *   relabel: (zoom: number) => void, lift: (bottom: number, zoom: number) => void,
- *   paint: (faces: Map<string, import("./api.js").Face>, image: string) => void}}
+ *   paint: (faces: Map<string, Face>, image: string) => void}} Drawing
+ */
+
+/**
+ * @param {Network} net
+ * @param {State} state
+ * @param {{tall: number, deep: number, gap: number, labels: boolean, collapse: boolean, room: number}} wish
+ * @returns {Drawing}
  */
 export function drawing(net, state, wish) {
   const plan = fitted(net.rows, { ...wish, open: state.open }, wish.room);
   const [width, height] = [plan.width + (wish.labels ? 48 : 12), plan.height + 12];
-  const root = /** @type {SVGSVGElement} */ (
-    svg("svg", {
-      viewBox: `-6 -4 ${width} ${height}`,
-      width,
-      height,
-      class: "network",
-      role: "group",
-      "aria-label": `${net.title}, ${plan.boxes.length} volumes; left and right arrows go through them`,
-    })
-  );
+  const root = svg("svg", {
+    viewBox: `-6 -4 ${width} ${height}`,
+    width,
+    height,
+    class: "network",
+    role: "group",
+    "aria-label": `${net.title}, ${plan.boxes.length} volumes; left and right arrows go through them`,
+  });
   const groups = plan.boxes.map((box) => volumeBox(state, box));
   const words = svg("g", { class: "words" });
   root.append(...plan.wires.map(line), ...groups, words);
   root.addEventListener("keydown", walk);
   const start = groups.find((g) => g.classList.contains("current")) ?? groups[0];
   start?.setAttribute("tabindex", "0");
+  /** @param {number} zoom */
   const relabel = (zoom) => {
     root.style.setProperty("--zoom", String(zoom));
     const shelf = svg("rect", { class: "shelf", x: -6, y: plan.height + 4, width, height: WORDS / zoom });
@@ -44,19 +49,20 @@ export function drawing(net, state, wish) {
     );
   };
   relabel(1);
+  /** @param {Map<string, Face>} faces @param {string} image */
   const paint = (faces, image) => {
     for (const [i, box] of plan.boxes.entries()) {
       const href = front(faces, image, box.row);
       if (href) groups[i].querySelector(".face")?.setAttribute("href", href);
     }
   };
-  /** The words stay in sight, however far the boxes reach below. */
+  /** The words stay in sight, however far the boxes reach below. @param {number} bottom @param {number} zoom */
   const lift = (bottom, zoom) =>
     words.setAttribute("transform", `translate(0 ${Math.min(0, bottom - plan.height - 4 - WORDS / zoom)})`);
   return { root, plan, width, height, words: wish.labels ? WORDS : 0, relabel, lift, paint };
 }
 
-/** Skips go over the top; the rest goes straight through. */
+/** Skips go over the top; the rest goes straight through. @param {Wire} wire */
 function line({ from, to, skip, over }) {
   const [x1, y1, x2, y2] = [from.x + from.wide, from.y + from.high / 2, to.x, to.y + to.high / 2];
   if (!skip)
@@ -69,6 +75,7 @@ function line({ from, to, skip, over }) {
   });
 }
 
+/** @param {Box} box */
 const joint = (box) => [box.x - 11, box.y + box.high / 2];
 
 /** What a box is, in a sentence. @param {Box} box */
@@ -81,12 +88,13 @@ function title({ row, blocks, members }) {
   return `${which}: ${several(weighted, "layer")} with weights, output ${volume(row.shape)}. Open.`;
 }
 
-/** Where a click on a box leads. @param {Box} box @param {import("./state.js").State} state */
+/** Where a click on a box leads. @param {Box} box @param {State} state */
 export const into = ({ row, blocks }, state) =>
   blocks.length
     ? { open: [...state.open, blocks.length > 1 ? `${row.stage}.*` : blocks[0]], layer: "", place: null, trail: [] }
     : { layer: row.name, place: null, trail: [] };
 
+/** @param {State} state @param {Box} box */
 function volumeBox(state, box) {
   const { row, wide, high, depth, x, y, blocks } = box;
   const [dx, dy] = [depth * SLANT.x, depth * SLANT.y];
@@ -128,7 +136,10 @@ function volumeBox(state, box) {
   return group;
 }
 
-/** What is painted on the front: the pixels, or the strongest map; made once for each theme. */
+/**
+ * What is painted on the front: the pixels, or the strongest map; made once for each theme.
+ * @param {Map<string, Face>} faces @param {string} image @param {Row} row
+ */
 function front(faces, image, row) {
   if (row.op === "image") return image;
   const face = faces.get(row.name);
@@ -138,6 +149,7 @@ function front(faces, image, row) {
   return (face.painted[theme] ??= picture(face.data, face.height, face.width, peakOf(face.data)).toDataURL());
 }
 
+/** @param {number} x @param {number} y @param {number} w @param {number} h @param {number} dx @param {number} dy */
 const outline = (x, y, w, h, dx, dy) =>
   `M${x} ${y} l${dx} ${dy} h${w} v${h} l${-dx} ${-dy} h${-w} z M${x} ${y} h${w} v${h} M${x + w} ${y} l${dx} ${dy}`;
 
@@ -148,7 +160,7 @@ function shortName({ row, blocks }) {
   return group && name.startsWith(`${group}.`) ? name.slice(group.length + 1) : name;
 }
 
-/** Names where they fit, as on a map; a shape is written where it changes. */
+/** Names where they fit, as on a map; a shape is written where it changes. @param {Layout} plan @param {number} zoom */
 function labels(plan, zoom) {
   const y = plan.height + 4 + 14 / zoom;
   let [free, freeSize, shape] = [-Infinity, -Infinity, ""];
@@ -170,8 +182,9 @@ function labels(plan, zoom) {
   return texts;
 }
 
-/** Under the boxes, one bracket for each stage or open block. */
+/** Under the boxes, one bracket for each stage or open block. @param {Layout} plan @param {number} zoom */
 function brackets(plan, zoom) {
+  /** @type {{group: string, from: number, to: number}[]} */
   const spans = [];
   for (const box of plan.boxes) {
     const group = box.row.stage || (box.blocks.length ? "" : box.row.block);
@@ -196,8 +209,9 @@ function brackets(plan, zoom) {
   });
 }
 
-/** As on a map of a country. */
+/** As on a map of a country. @param {Layout} plan @param {number} zoom */
 function scaleBar(plan, zoom) {
+  /** @param {number} most */
   const round = (most) => [1, 2, 4, 8, 16, 32, 64, 128, 256].reduce((best, n) => (n <= most ? n : best), 1);
   const pixels = round(48 / plan.pixel / zoom);
   const channels = round(36 / plan.channel / zoom);
@@ -215,7 +229,7 @@ function scaleBar(plan, zoom) {
 
 /** Left and right go from volume to volume. @param {KeyboardEvent} event */
 function walk(event) {
-  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  const step = /** @type {Record<string, number>} */ ({ ArrowRight: 1, ArrowLeft: -1 })[event.key];
   if (!step) return;
   const boxes = [.../** @type {Element} */ (event.currentTarget).querySelectorAll(".box")];
   const next = /** @type {SVGGElement | undefined} */ (

@@ -1,5 +1,7 @@
-/** How numbers are set: a true minus, a fixed number of decimals in a column, no false digits. */
-
+/**
+ * How numbers are set: a true minus, a fixed number of decimals in a column, no false digits.
+ * @type {Record<string, string>}
+ */
 const WORDS = { nan: "not a number", inf: "∞", "-inf": "−∞" };
 
 /**
@@ -27,7 +29,10 @@ export function decimalsFor(values, digits = 4) {
   return peak === 0 ? 0 : Math.max(0, Math.min(6, digits - 1 - Math.floor(Math.log10(peak))));
 }
 
-/** The shortest text that reads back as the same float32: what is copied, and shown on hover. @param {number | string} value */
+/**
+ * The shortest text that reads back as the same float32: what is copied, and shown on hover.
+ * @param {number | string} value
+ */
 export function whole(value) {
   if (typeof value === "string") return WORDS[value] ?? value;
   for (let digits = 1; digits <= 9; digits++) {
@@ -45,9 +50,10 @@ export const count = (n) => ENGLISH.format(n);
 /** "1 layer", "3 layers" @param {number} n @param {string} word */
 export const several = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
 
-/** 0.99871 -> "99.87%"; never a rounded "100.00%" for what is not certain. @param {number | string} p */
+/** 0.99871 -> "99.87%"; never a rounded "100.00%" for what is not certain. @param {number | string | null} p */
 export function percent(p) {
   if (typeof p === "string") return WORDS[p] ?? p;
+  if (p === null || Number.isNaN(p)) return WORDS.nan;
   if (p > 0.9999) return "> 99.99%";
   if (p < 0.0001) return "< 0.01%";
   return `${(100 * p).toFixed(2)}%`;

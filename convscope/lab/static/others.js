@@ -1,8 +1,11 @@
 /** What is no window: operands one by one, the lines of a formula, and the pixel at the end of every way. */
 
-import { pictureOf, pixel } from "./api.js";
+/** @import { LabImage, Network, Position, Properties, Term, UnitRef } from "./types.js" */
+/** @import { Scene } from "./ledger.js" */
+
+import { imageAddress, pixel } from "./api.js";
 import { cell } from "./color.js";
-import { el } from "./element.js";
+import { contextOf, el } from "./element.js";
 import { fixed, signed, whole } from "./numbers.js";
 import { follow } from "./state.js";
 import { back, bracketed, figure, inCell, spotName, thumb } from "./ledger.js";
@@ -10,34 +13,35 @@ import { number } from "./maps.js";
 
 /**
  * One row for each operand that is written out: value × weight = product where it is weighted.
- * @param {import("./ledger.js").Scene} scene
+ * @param {Scene} scene
  * @returns {Node[]}
  */
 export function listedRows(scene) {
   const { unit } = scene;
   if (!unit.terms.length) return [];
   const layout = layoutOf(scene);
-  const names = layout.weighted
-    ? ["operand", null, unit.op === "norm" ? "scale" : unit.op === "mul" ? "operand" : "weight"]
-    : ["operand"];
+  const second = /** @type {Record<string, string>} */ ({ norm: "scale", mul: "operand" })[unit.op] ?? "weight";
+  const names = layout.weighted ? ["operand", null, second] : ["operand"];
+  const adds = layout.weighted ? "product" : "value";
   const head = el(
     "div",
     { class: "channel one head", style: layout.style },
     el("span", {}, ""),
     ...names.map((name) => el("span", {}, name)),
-    el("span", { class: "sum", style: LAST }, layout.adds ? (layout.weighted ? "product" : "value") : ""),
+    el("span", { class: "sum", style: LAST }, layout.adds ? adds : ""),
   );
   return [head, ...unit.terms.map((term) => listedRow(scene, term, layout))];
 }
 
 const LAST = { "grid-column": "-2 / -1" };
 
+/** @param {Scene} scene */
 function layoutOf({ net, unit }) {
   const weighted = unit.decomposition === "sum" && unit.terms.some((term) => term.weight !== 1 || term.weight_location);
   const named = unit.terms.map(
     (term) =>
-      (term.location ? spotName(net, term.location).length : 0) +
-      (spotOf(net, term.weight_location) ? term.weight_location.length + 2 : 0),
+      (term.place ? spotName(net, term.place).length : 0) +
+      (spotOf(net, term.weight_place) ? (term.weight_place ?? "").length + 2 : 0),
   );
   const pictured = unit.terms.some((term) => term.location && flat(net, term.location) === false);
   const full = document.documentElement.clientWidth;
@@ -54,11 +58,13 @@ function layoutOf({ net, unit }) {
   return { weighted, pictured: pictured && unit.terms.length <= 4, adds: unit.decomposition === "sum", style };
 }
 
+/** @param {Network} net @param {UnitRef} spot */
 const flat = (net, spot) => {
   const shape = net.byName.get(spot.row)?.shape;
   return shape ? shape[1] * shape[2] === 1 : true;
 };
 
+/** @param {Scene} scene @param {Term} term @param {ReturnType<typeof layoutOf>} layout */
 function listedRow(scene, term, layout) {
   const { net, peaks, decimals } = scene;
   const { location: place } = term;
@@ -67,10 +73,10 @@ function listedRow(scene, term, layout) {
   const said = layout.weighted
     ? `${whole(term.value)} × ${bracketed(term.weight)} = ${whole(term.product)}`
     : whole(term.value);
-  const speak = () =>
-    scene.read(
-      `${name}: ${said}${term.weight_location ? `, with ${term.weight_location}` : ""}.${place ? ` Choose ${whole(term.value)} to see what it is made of.` : ""}`,
-    );
+  const weightName = term.weight_place ? `, with ${term.weight_place}` : "";
+  const hint = place ? ` Choose ${whole(term.value)} to see what it is made of.` : "";
+  const speak = () => scene.read(`${name}: ${said}${weightName}.${hint}`);
+  /** @param {number} value @param {number} peak @param {Properties} [properties] @param {"span" | "button"} [tag] */
   const figures = (value, peak, properties = {}, tag = "span") =>
     el(
       "div",
@@ -118,7 +124,10 @@ function listedRow(scene, term, layout) {
   );
 }
 
-/** A weight that is itself the value of a row, as in a product of two volumes. */
+/**
+ * A weight that is itself the value of a row, as in a product of two volumes.
+ * @param {Network} net @param {string | null} text @returns {UnitRef | null}
+ */
 function spotOf(net, text) {
   const [, name, at] = /^(.*)\[([\d,]+)\]$/.exec(text ?? "") ?? [];
   const row = net.rows.find((one) => one.operations.at(-1) === name);
@@ -126,7 +135,10 @@ function spotOf(net, text) {
   return row ? { row: row.name, map, y, x } : null;
 }
 
-/** The lines on the way to a result: mean and variance of a normalization, the logarithm of a softmax. */
+/**
+ * The lines on the way to a result: mean and variance of a normalization, the logarithm of a softmax.
+ * @param {Scene} scene
+ */
 export function lines({ unit, decimals }) {
   return (unit.lines ?? []).map((line) =>
     el(
@@ -147,7 +159,7 @@ const REACH = [3, 4]; // of the neighborhood of a pixel, in rows and columns
 
 /**
  * The end of every way back: the bytes of one pixel, and what the network reads of them.
- * @param {any} net @param {any} image @param {import("./state.js").Place} place
+ * @param {Network} net @param {LabImage} image @param {Position} place
  * @returns {Promise<Node[]>}
  */
 export async function pixelScreen(net, image, place) {
@@ -166,7 +178,7 @@ export async function pixelScreen(net, image, place) {
       { class: "card pixel", style: { "min-width": "0" } },
       heading,
       around,
-      el("p", { class: "lead" }, `This is the image: ${said}. There is nothing behind it.`),
+      el("p", { class: "lead" }, `This is the image itself: ${said}.`),
       ...channels.map((channel) =>
         el(
           "p",
@@ -179,20 +191,25 @@ export async function pixelScreen(net, image, place) {
       el(
         "p",
         { class: "caption" },
-        `The mean and the standard deviation are those of the training images; ${fixed(mine.value, 4)} is the value of image[${place.map},${place.row},${place.col}], which the first layer reads.`,
+        "The mean and the standard deviation are those of the training images; ",
+        `${fixed(mine.value, 4)} is the value of image[${place.map},${place.row},${place.col}], which the first ` +
+          "layer reads.",
       ),
     ),
   ];
 }
 
-/** The picture's own bytes around a pixel, read from the picture that the network sees. */
+/**
+ * The bytes around a pixel, from the image that the network reads.
+ * @param {Network} net @param {LabImage} image @param {Position} place
+ */
 async function neighbors(net, image, place) {
   const [high, wide] = net.size;
   const shown = new Image();
-  shown.src = await pictureOf(net.id, image.id);
+  shown.src = await imageAddress(net.id, image.id);
   await shown.decode();
   const canvas = el("canvas", { width: wide, height: high });
-  const pen = /** @type {HTMLCanvasElement} */ (canvas).getContext("2d", { willReadFrequently: true });
+  const pen = contextOf(canvas, { willReadFrequently: true });
   pen.drawImage(shown, 0, 0);
   const [rows, columns] = REACH.map((reach) => 2 * reach + 1);
   const cells = Array.from({ length: rows * columns }, (_, k) => {

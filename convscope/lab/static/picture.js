@@ -1,22 +1,30 @@
 /** The image, always in sight: what the open unit sees of it, and what the network says about it. */
 
-import { pictureOf, unit } from "./api.js";
+/** @import { LabImage, Network, Position, State } from "./types.js" */
+
+import { imageAddress, unit } from "./api.js";
 import { el, svg } from "./element.js";
 import { percent, sides } from "./numbers.js";
 import { go } from "./state.js";
 import { another } from "./upload.js";
 
+/**
+ * A rectangle of the image, and how large it is before the edges cut it.
+ * @typedef {{x: number, y: number, w: number, h: number, whole: number[], exact: boolean}} Field
+ */
+
 const ANSWERS = 4;
 /** The widths of the bars as they stand, so that they can move to the next ones. @type {Map<string, number>} */
 let bars = new Map();
 /** The pane of one image stays while units are opened in it. */
+/** @type {{key: string, nodes: Node[], over: SVGElement, caption: HTMLElement}} */
 let pane = { key: "", nodes: [], over: svg("svg"), caption: el("p") };
 let turn = 0;
 
 /**
- * @param {import("./api.js").Network} net
- * @param {import("./api.js").Image} image
- * @param {import("./state.js").State} state
+ * @param {Network} net
+ * @param {LabImage} image
+ * @param {State} state
  * @returns {Node[]}
  */
 export function imagePane(net, image, state) {
@@ -26,6 +34,7 @@ export function imagePane(net, image, state) {
   return pane.nodes;
 }
 
+/** @param {Network} net @param {LabImage} image */
 function make(net, image) {
   const [height, width] = net.size;
   const over = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
@@ -63,19 +72,20 @@ function make(net, image) {
   };
 }
 
-/** What the network sees, scaled without smoothing where it is small. */
+/** What the network sees, scaled without smoothing where it is small. @param {Network} net @param {string} id */
 function shown(net, id) {
-  const picture = /** @type {HTMLImageElement} */ (
-    el("img", { alt: "", class: net.size[1] < 120 ? "cells" : null, draggable: "false" })
-  );
-  pictureOf(net.id, id).then(
+  const picture = el("img", { alt: "", class: net.size[1] < 120 ? "cells" : null, draggable: "false" });
+  imageAddress(net.id, id).then(
     (url) => (picture.src = url),
     (error) => (picture.alt = error.message),
   );
   return picture;
 }
 
-/** The likeliest classes; the bars move from what they were for the image before. */
+/**
+ * The likeliest classes; the bars move from what they were for the image before.
+ * @param {Network} net @param {LabImage} image
+ */
 function answers(net, image) {
   const first = image.predictions.slice(0, ANSWERS);
   const long = first.some((answer) => answer.class.length > 4);
@@ -83,7 +93,7 @@ function answers(net, image) {
   bars = new Map(image.predictions.map((answer) => [answer.class, Number(answer.probability) || 0]));
   return el(
     "ol",
-    { class: `classes ${long ? "long" : ""} ${net.warning ? "doubted" : ""}`, "aria-label": "What the network says" },
+    { class: `classes ${long ? "long" : ""} ${net.warning ? "doubted" : ""}`, "aria-label": "Prediction" },
     ...first.map((answer, i) => {
       const fill = el("div", { class: "fill", style: { transform: `scaleX(${before.get(answer.class) ?? 0})` } });
       requestAnimationFrame(() =>
@@ -102,8 +112,8 @@ function answers(net, image) {
 
 /**
  * The rectangle of the image that a unit sees, and how large its field is before the edges cut it.
- * @param {import("./api.js").Network} net @param {string} image @param {import("./state.js").Place} place
- * @returns {Promise<{x: number, y: number, w: number, h: number, whole: number[], exact: boolean} | null>}
+ * @param {Network} net @param {string} image @param {Position} place
+ * @returns {Promise<Field | null>}
  */
 export async function receptiveField(net, image, { layer, map, row, col }) {
   if (layer === "image") return { x: col, y: row, w: 1, h: 1, whole: [1, 1], exact: true };
@@ -120,7 +130,10 @@ export async function receptiveField(net, image, { layer, map, row, col }) {
   };
 }
 
-/** All fields of the trail, nested as a funnel; the last outline becomes the next one. */
+/**
+ * All fields of the trail, nested as a funnel; the last outline becomes the next one.
+ * @param {Network} net @param {LabImage} image @param {State} state
+ */
 async function fields(net, image, state) {
   const mine = ++turn;
   const { over, caption } = pane;
@@ -130,7 +143,7 @@ async function fields(net, image, state) {
   const now = found.at(-1);
   const was = found
     .slice(0, -1)
-    .filter(Boolean)
+    .filter((field) => field !== null && field !== undefined)
     .flatMap((field) => [rect("halo", field), rect("was", field)]);
   const last = now ? [hold(over, "halo now-halo", now), hold(over, "now", now)] : [];
   over.replaceChildren(...was, ...last);
@@ -140,17 +153,18 @@ async function fields(net, image, state) {
   over.setAttribute("aria-label", text);
 }
 
+/** @param {Network} net @param {State} state @param {Field | null | undefined} field */
 function sentence(net, { place }, field) {
   if (!place || field === undefined) return null;
-  if (!field) return "This unit sees no place of the image.";
+  if (!field) return "This unit does not depend on the image.";
   if (place.layer === "image") return `Row ${field.y}, column ${field.x} of ${sides(net.size)} pixels.`;
-  const beyond =
-    field.whole[0] > field.h || field.whole[1] > field.w
-      ? ` Its field of ${sides(field.whole)} reaches over the edge.`
-      : "";
-  return `The unit sees ${field.exact ? "" : "at most "}${sides([field.h, field.w])} of ${sides(net.size)} pixels.${beyond}`;
+  const cut = field.whole[0] > field.h || field.whole[1] > field.w;
+  const beyond = cut ? ` Its receptive field of ${sides(field.whole)} reaches over the edge.` : "";
+  const seen = `${field.exact ? "" : "at most "}${sides([field.h, field.w])}`;
+  return `The unit sees ${seen} of ${sides(net.size)} pixels.${beyond}`;
 }
 
+/** @param {string} kind @param {Field} field */
 function rect(kind, { x, y, w, h }) {
   return svg("rect", {
     class: `field ${kind}`,
@@ -158,10 +172,13 @@ function rect(kind, { x, y, w, h }) {
   });
 }
 
-/** The same element at another place, so that it moves there. */
+/**
+ * The same element at another place, so that it moves there.
+ * @param {SVGElement} over @param {string} kind @param {Field} field
+ */
 function hold(over, kind, field) {
   const [name] = kind.split(" ").slice(-1);
-  const held = over.querySelector(`.${name}`);
+  const held = /** @type {SVGElement | null} */ (over.querySelector(`.${name}`));
   if (!held) return rect(kind, field);
   for (const [k, v] of Object.entries({ x: field.x, y: field.y, width: field.w, height: field.h }))
     held.style.setProperty(k, `${v}px`);

@@ -1,11 +1,15 @@
 /** The map that a unit is part of, and the filter sliding over it. */
 
+/** @import { Position, Row } from "./types.js" */
+/** @import { Scene } from "./ledger.js" */
+
 import { picture } from "./color.js";
 import { el, say } from "./element.js";
 import { legend } from "./maps.js";
 import { count } from "./numbers.js";
 import { read, slideTo } from "./state.js";
 import { back, spotName } from "./ledger.js";
+import { weighted } from "./unit_text.js";
 import { whatIf } from "./whatif.js";
 
 const STOPS = 240; // of one pass over a large map
@@ -21,7 +25,7 @@ export function stop() {
 
 /**
  * A unit is opened: if it is not the one that the filter has just reached, the person went elsewhere.
- * @param {import("./state.js").Place} place @param {any} row
+ * @param {Position} place @param {Row} row
  */
 export function arrive(place, row) {
   if (playing && (playing !== row.name || place.row * row.shape[2] + place.col !== shown)) stop();
@@ -29,7 +33,7 @@ export function arrive(place, row) {
 
 /**
  * Beside the ledger: the output map with the unit outlined, and the way on.
- * @param {import("./ledger.js").Scene} scene
+ * @param {Scene} scene
  * @returns {HTMLElement}
  */
 export function side(scene) {
@@ -37,6 +41,7 @@ export function side(scene) {
   const [maps, height, width] = row.shape;
   const one = height * width === 1;
   const name = one ? `Unit ${place.map} of ${row.name}` : `Map ${place.map} of ${row.name}`;
+  /** @param {number} step @param {string} text @param {string} label */
   const turn = (step, text, label) =>
     el(
       "button",
@@ -80,12 +85,14 @@ export function side(scene) {
   );
 }
 
+/** @param {Partial<Position>} change */
 const move = (change) => {
   stop();
-  slideTo({ place: { ...read().place, ...change } });
+  const { place } = read();
+  if (place) slideTo({ place: { ...place, ...change } });
 };
 
-/** The map, as far as the filter has come; a click or an arrow key moves the unit. */
+/** The map, as far as the filter has come; a click or an arrow key moves the unit. @param {Scene} scene */
 function board(scene) {
   const { row, place } = scene;
   const map = scene.board.of(place.map);
@@ -107,6 +114,7 @@ function board(scene) {
     picture(map.data, high, wide, scene.board.peak, shown + 1),
     el("span", { class: "mark", style }),
   );
+  /** @param {number} y @param {number} x */
   const to = (y, x) => y >= 0 && x >= 0 && y < high && x < wide && move({ row: y, col: x });
   node.addEventListener("click", (event) => {
     const box = node.getBoundingClientRect();
@@ -119,11 +127,14 @@ function board(scene) {
   return node;
 }
 
+/** @param {KeyboardEvent} event @param {Scene} scene @param {(y: number, x: number) => void} to */
 function pressed(event, scene, to) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const { place, row } = scene;
+  /** @type {Record<string, [dy: number, dx: number]>} */
   const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-  const along = place.row * row.shape[2] + place.col + { ".": 1, ",": -1 }[event.key];
+  const along =
+    place.row * row.shape[2] + place.col + /** @type {Record<string, number>} */ ({ ".": 1, ",": -1 })[event.key];
   if (steps[event.key]) to(place.row + steps[event.key][0], place.col + steps[event.key][1]);
   else if (along >= 0) to(Math.floor(along / row.shape[2]), along % row.shape[2]);
   else if (event.key === " ") toggle(scene);
@@ -131,13 +142,14 @@ function pressed(event, scene, to) {
   event.preventDefault();
 }
 
-/** Pause stays at the unit that was reached, with the map whole again. */
+/** Pause stays at the unit that was reached, with the map whole again. @param {Scene} scene */
 function toggle(scene) {
   if (!playing) return play(scene);
   stop();
   slideTo({});
 }
 
+/** @param {Scene} scene */
 function controls(scene) {
   const { row, place } = scene;
   const [, height, width] = row.shape;
@@ -159,7 +171,7 @@ function controls(scene) {
   );
 }
 
-/** Start at the first unit; every step is shown before the next one is asked for. */
+/** Start at the first unit; every step is shown before the next one is asked for. @param {Scene} scene */
 function play(scene) {
   stop();
   [playing, shown] = [scene.row.name, 0];
@@ -169,7 +181,7 @@ function play(scene) {
 /**
  * The screen shows the unit that the filter has reached: wait, then go on. Large maps are passed in strides, and
  * with reduced motion every map is, by rows.
- * @param {import("./ledger.js").Scene} scene
+ * @param {Scene} scene
  */
 export function goOn({ row }) {
   if (!playing) return;
@@ -192,30 +204,35 @@ export function goOn({ row }) {
   );
 }
 
-/** Alone back to the pixels: the operand that contributes most. */
+/** Alone back to the pixels: the operand that contributes most. @param {Scene} scene */
 function onwards(scene) {
   const { unit, net } = scene;
   const { largest } = unit;
-  const words =
-    { maximum: "largest operand", minimum: "smallest operand", identity: "copy", expression: "operand" }[
-      unit.decomposition
-    ] ??
-    (unit.parts.some((part) => part.filter) || unit.terms.some((term) => term.weight !== 1)
-      ? "largest product"
-      : "largest value");
+  if (!largest) return [el("p", { class: "caption" }, "Nothing leads from this number back to the image.")];
+  /** @type {Record<string, string>} */
+  const words = {
+    maximum: "largest operand",
+    minimum: "smallest operand",
+    identity: "copy",
+    expression: "operand",
+    sum: weighted(unit) ? "largest product" : "largest value",
+  };
   const leave = () => {
-    say(`${spotName(net, largest)}`);
+    say(spotName(net, largest));
     stop();
     back(scene, largest);
   };
-  if (!largest)
-    return [el("p", { class: "caption" }, "There is nothing behind this number that leads on to the image.")];
+  const most = unit.decomposition === "sum" && unit.count > 1 ? ", which contributes most" : "";
   return [
-    el("button", { class: "pill main follow", title: "F", onclick: leave }, `← Follow the ${words}`),
+    el(
+      "button",
+      { class: "pill main follow", title: "F", onclick: leave },
+      `← Follow the ${words[unit.decomposition] ?? "largest value"}`,
+    ),
     el(
       "p",
       { class: "caption" },
-      `One step back, to ${spotName(net, largest)}${unit.decomposition === "sum" && unit.count > 1 ? ", which contributes most" : ""}. Again and again it ends at a pixel.`,
+      `One step back, to ${spotName(net, largest)}${most}. Keep following, and you end at a pixel.`,
     ),
   ];
 }

@@ -1,32 +1,33 @@
 /** Find a layer by a part of its name: `/`. */
 
+/** @import { Network, Row } from "./types.js" */
+
 import { dialog, el } from "./element.js";
 import { count, volume } from "./numbers.js";
 import { go } from "./state.js";
 
 const MOST = 40; // lines: more are not read
 
-/** @param {import("./api.js").Network} net */
+/** @param {Network} net */
 export function search(net) {
   if (document.querySelector("dialog")) return;
   const list = el("ul", { class: "found", id: "found", role: "listbox", "aria-label": "Layers found" });
   const told = el("p", { class: "caption", role: "status" });
-  const input = /** @type {HTMLInputElement} */ (
-    el("input", {
-      class: "field-of-text",
-      type: "text",
-      placeholder: "conv2 3×3",
-      autocomplete: "off",
-      spellcheck: "false",
-      autofocus: true,
-      role: "combobox",
-      "aria-expanded": "true",
-      "aria-controls": "found",
-      "aria-label": "Part of a layer's name",
-    })
-  );
+  const input = el("input", {
+    class: "field-of-text",
+    type: "text",
+    placeholder: "conv2 3×3",
+    autocomplete: "off",
+    spellcheck: "false",
+    autofocus: true,
+    role: "combobox",
+    "aria-expanded": "true",
+    "aria-controls": "found",
+    "aria-label": "Part of a layer's name",
+  });
   const box = dialog("Search a layer", input, list, told);
   let [found, at] = [net.rows, 0];
+  /** @param {Row} row */
   const open = (row) => {
     box.close();
     go({ layer: row.name, place: null, trail: [] });
@@ -38,6 +39,7 @@ export function search(net) {
   };
   const show = () => {
     const words = input.value.toLowerCase().replaceAll("x", "×").split(/\s+/).filter(Boolean);
+    /** @param {Row} row */
     const hay = (row) =>
       `${row.name} ${row.type} ${row.kernel?.join("×") ?? ""} ${volume(row.shape)}`.toLowerCase().replaceAll("x", "×");
     found = net.rows.filter((row) => words.every((word) => hay(row).includes(word)));
@@ -55,13 +57,14 @@ export function search(net) {
         ),
     );
     told.textContent = found.length
-      ? `${count(found.length)} of ${count(net.rows.length)} layers${found.length > MOST ? `, the first ${MOST} shown` : ""}`
-      : "No layer has this in its name.";
+      ? `${count(found.length)} of ${count(net.rows.length)} ` +
+        `layers${found.length > MOST ? `, the first ${MOST} shown` : ""}`
+      : "No layer matches.";
     mark();
   };
   input.addEventListener("input", show);
   input.addEventListener("keydown", (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key] ?? 0;
+    const step = /** @type {Record<string, number>} */ ({ ArrowDown: 1, ArrowUp: -1 })[event.key] ?? 0;
     if (event.key === "Enter" && found[at]) open(found[at]);
     if (!step) return;
     event.preventDefault();

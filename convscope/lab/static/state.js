@@ -5,11 +5,9 @@
  *   /look/NETWORK/IMAGE/LAYER                its maps
  *   /look/NETWORK/IMAGE/LAYER/MAP/ROW,COL    one unit
  *   ?rank=QUESTION&with=IMAGE&trail=LAYER:MAP:ROW,COL~...&open=GROUP~...
- *
- * @typedef {{layer: string, map: number, row: number, col: number}} Place
- * @typedef {{net: string, image: string, layer: string, place: Place | null, rank: string, beside: string,
- *   trail: Place[], open: string[]}} State
  */
+
+/** @import { Position, State } from "./types.js" */
 
 /** @returns {State} */
 export function read() {
@@ -23,15 +21,21 @@ export function read() {
     place: at ? { layer, map: Number(map), row, col } : null,
     rank: asked.get("rank") || "strongest",
     beside: asked.get("with") || "",
-    trail: list(asked.get("trail")).map(parsePlace),
-    open: list(asked.get("open")),
+    trail: list("trail").map(parsePosition),
+    open: list("open"),
   };
 }
 
-const list = (text) => (text ? text.split("~") : []);
-const code = encodeURIComponent;
+/** A list of the query, split before it is decoded: a name may hold the sign between two. @param {string} name */
+function list(name) {
+  const [, value = ""] = new RegExp(`[?&]${name}=([^&]*)`).exec(location.search) ?? [];
+  return value.split("~").filter(Boolean).map(plain);
+}
 
-/** An address that somebody has cut short is read as far as it can be. */
+/** @param {string} text */
+const code = (text) => encodeURIComponent(text).replaceAll("~", "%7E");
+
+/** An address that somebody has cut short is read as far as it can be. @param {string} text */
 function plain(text) {
   try {
     return decodeURIComponent(text);
@@ -40,11 +44,13 @@ function plain(text) {
   }
 }
 
-const parsePlace = (text) => {
+/** @param {string} text @returns {Position} */
+const parsePosition = (text) => {
   const [, layer = "", map = "0", row = "0", col = "0"] = /^(.*):(\d+):(\d+),(\d+)$/.exec(text) ?? [];
   return { layer, map: Number(map), row: Number(row), col: Number(col) };
 };
-const placeText = (p) => `${code(p.layer)}:${p.map}:${p.row},${p.col}`;
+/** @param {Position} p */
+const positionText = (p) => `${code(p.layer)}:${p.map}:${p.row},${p.col}`;
 
 /** The address of the current state with some of it changed. @param {Partial<State>} change */
 export function address(change) {
@@ -55,7 +61,7 @@ export function address(change) {
   const asked = [
     s.rank !== "strongest" && `rank=${code(s.rank)}`,
     s.beside && `with=${code(s.beside)}`,
-    s.place && s.trail.length && `trail=${s.trail.map(placeText).join("~")}`,
+    s.place && s.trail.length && `trail=${s.trail.map(positionText).join("~")}`,
     s.open.length && `open=${s.open.map(code).join("~")}`,
   ].filter(Boolean);
   return `${path.join("/")}${asked.length ? `?${asked.join("&")}` : ""}`;
@@ -66,7 +72,10 @@ export function redraw() {
   dispatchEvent(new Event("redraw"));
 }
 
-/** To any address of the page, with an entry in the history unless it replaces the last. @param {string} to @param {{replace?: boolean}} [how] */
+/**
+ * To any address of the page, with an entry in the history unless it replaces the last.
+ * @param {string} to @param {{replace?: boolean}} [how]
+ */
 export function travel(to, { replace = false } = {}) {
   if (replace) history.replaceState(null, "", to);
   else if (to !== location.pathname + location.search) history.pushState(null, "", to);
@@ -79,13 +88,13 @@ export const go = (change) => travel(address(change));
 /** Go there without an entry in the history: for sliding. @param {Partial<State>} change */
 export const slideTo = (change) => travel(address(change), { replace: true });
 
-/** One step back towards the pixels, remembering the way. @param {Place} place */
+/** One step back towards the pixels, remembering the way. @param {Position} place */
 export function follow(place) {
   const { place: from, trail } = read();
   go({ place, layer: place.layer, trail: from ? [...trail, from] : trail });
 }
 
-/** A link that goes there without loading the page again; a new tab stays possible. @param {Partial<State>} change */
+/** A link that goes there without loading the page again; a new tab remains possible. @param {Partial<State>} change */
 export const link = (change) => ({
   href: address(change),
   onclick: (/** @type {MouseEvent} */ event) => {

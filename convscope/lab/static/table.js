@@ -1,5 +1,8 @@
 /** The lecture's table: one line for each row of the network; what the drawing folds is one line here too. */
 
+/** @import { Network, Row, State } from "./types.js" */
+/** @import { Box } from "./layout.js" */
+
 import { el } from "./element.js";
 import { gather } from "./layout.js";
 import { into } from "./network.js";
@@ -21,8 +24,8 @@ const COLUMNS = [
 const NONE = "–";
 
 /**
- * @param {import("./api.js").Network} net
- * @param {import("./state.js").State} state
+ * @param {Network} net
+ * @param {State} state
  * @param {boolean} collapse
  */
 export function table(net, state, collapse) {
@@ -39,8 +42,10 @@ export function table(net, state, collapse) {
   );
 }
 
+/** @param {number} column */
 const numeric = (column) => (column > 1 && column !== 7 ? "n" : null);
 
+/** @param {Network} net @param {State} state @param {Box} box */
 function line(net, state, box) {
   const { row, blocks, members } = box;
   const closed = blocks.length > 0;
@@ -74,9 +79,10 @@ function line(net, state, box) {
   );
 }
 
+/** @param {number[]} size */
 const sides2 = (size) => (size.length > 1 ? sides(size) : String(size[0]));
 
-/** Never more than the image; "up to" where the field is only bounded. */
+/** Never more than the image; "up to" where the field is only bounded. @param {Network} net @param {Row} row */
 function sees(net, row) {
   const { length } = row.receptive_field ?? [];
   if (!length) return NONE;

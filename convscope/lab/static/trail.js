@@ -1,13 +1,15 @@
 /** Where you are, and how you came: network › layer › unit ← unit ← pixel. */
 
+/** @import { Network, Position, State } from "./types.js" */
+
 import { pixel, unit } from "./api.js";
 import { el } from "./element.js";
 import { fixed, whole } from "./numbers.js";
 import { go } from "./state.js";
 
 /**
- * @param {import("./api.js").Network} net
- * @param {import("./state.js").State} state
+ * @param {Network} net
+ * @param {State} state
  * @returns {Node[]}
  */
 export function trailBar(net, state) {
@@ -41,6 +43,7 @@ export function trailBar(net, state) {
   return parts;
 }
 
+/** @param {string} sign */
 const arrow = (sign) => el("span", { class: "arrow", "aria-hidden": "true" }, sign);
 
 /** A long trail shows its end. @param {Element | null} trail */
@@ -49,7 +52,7 @@ export function toEnd(trail) {
   if (trail && last) trail.scrollLeft = last.offsetLeft + last.offsetWidth - trail.clientWidth + 24;
 }
 
-/** conv2[5,3,7]; a unit of a vector is fc2[4]; the end is a pixel. */
+/** conv2[5,3,7]; a unit of a vector is fc2[4]; the end is a pixel. @param {Network} net @param {Position} place */
 export function placeName(net, { layer, map, row, col }) {
   if (layer === "image")
     return `pixel (${row}, ${col})${net.channels > 1 ? ` ${["red", "green", "blue"][map] ?? map}` : ""}`;
@@ -57,9 +60,13 @@ export function placeName(net, { layer, map, row, col }) {
   return h * w === 1 ? `${layer}[${map}]` : `${layer}[${map},${row},${col}]`;
 }
 
-/** The number beside the name, as soon as it is known. */
+/**
+ * The number beside the name, as soon as it is known.
+ * @param {Network} net @param {State} state @param {Position} place
+ */
 function value(net, state, { layer, map, row, col }) {
   const shown = el("span", { class: "value" });
+  /** @param {string} text @param {string} full */
   const write = (text, full) => {
     shown.textContent = text;
     shown.title = full;

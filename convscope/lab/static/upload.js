@@ -1,18 +1,22 @@
 /** Another image: a file, dropped or pasted; drawn by hand; from the camera. */
 
+/** @import { Network } from "./types.js" */
+
 import { give } from "./api.js";
-import { dialog, el, say } from "./element.js";
+import { dialog, el, messageOf, say } from "./element.js";
 import { go } from "./state.js";
 
-/** The ways to give an image, in a dialog. @param {import("./api.js").Network} net */
+/** The ways to give an image, in a dialog. @param {Network} net */
 export function another(net) {
-  const use = (title, picture) => send(net, title, picture);
-  const file = /** @type {HTMLInputElement} */ (el("input", { type: "file", accept: "image/*", hidden: true }));
+  /** @param {string} title @param {Blob} image */
+  const use = (title, image) => send(net, title, image);
+  const file = el("input", { type: "file", accept: "image/*", hidden: true });
   file.addEventListener("change", () => {
     const [chosen] = file.files ?? [];
     box.close();
     if (chosen) use(chosen.name, chosen);
   });
+  /** @param {() => void} act */
   const then = (act) => () => {
     box.close();
     act();
@@ -20,7 +24,7 @@ export function another(net) {
   const box = dialog(
     "Another image",
     el("h3", {}, "Another image"),
-    el("p", { class: "caption" }, "Drop a picture anywhere on the page, or paste one. It stays on this machine."),
+    el("p", { class: "caption" }, "Drop an image anywhere on the page, or paste one. It stays on this machine."),
     file,
     el(
       "div",
@@ -38,18 +42,18 @@ export function another(net) {
 }
 
 /**
- * Give the network the picture and look at it, at the same place as before.
- * @param {import("./api.js").Network} net @param {string} title @param {Blob} picture
+ * Give the network the image and show it, at the same place as before.
+ * @param {Network} net @param {string} title @param {Blob} image
  */
-export async function send(net, title, picture) {
+export async function send(net, title, image) {
   const wait = setTimeout(() => notice(`Reading ${title}: the network runs once and every number is kept.`), 300);
   try {
-    const image = await give(net.id, title, picture);
+    const given = await give(net.id, title, image);
     document.getElementById("notice")?.remove();
-    say(`${image.title} is read.`);
-    go({ image: image.id });
+    say(`${given.title} was read.`);
+    go({ image: given.id });
   } catch (error) {
-    notice(error.message, true);
+    notice(messageOf(error), true);
   } finally {
     clearTimeout(wait);
   }
@@ -58,6 +62,7 @@ export async function send(net, title, picture) {
 /** A sentence over the page, until it is read or replaced. @param {string} sentence @param {boolean} [stays] */
 export function notice(sentence, stays = false) {
   document.getElementById("notice")?.remove();
+  /** @type {HTMLElement} */
   const shown = el(
     "div",
     { class: "notice card", id: "notice", role: stays ? "alert" : "status" },
@@ -67,18 +72,20 @@ export function notice(sentence, stays = false) {
   document.body.append(shown);
 }
 
-/** Dropping and pasting work on the whole page. @param {() => import("./api.js").Network | null} current */
+/** Dropping and pasting work on the whole page. @param {() => Network | null} current */
 export function listen(current) {
+  /** @param {DragEvent} event */
   const files = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+  /** @param {DataTransfer | null} data */
   const take = (data) => {
     const net = current();
     const file = [...(data?.files ?? [])].find((f) => f.type.startsWith("image/"));
     if (!net || !data?.files.length) return false;
     document.querySelector("dialog")?.close();
-    if (file) send(net, file.name || "a pasted picture", file);
+    if (file) send(net, file.name || "a pasted image", file);
     else
       notice(
-        `${data.files[0].name} is no picture. The lab reads JPEG, PNG and what else a browser calls an image.`,
+        `${data.files[0].name} is not an image. The lab reads JPEG, PNG and other formats that browsers show.`,
         true,
       );
     return true;

@@ -1,16 +1,23 @@
 /** What if: the open map with another stride, padding, dilation or window, marked as not the network's. */
 
+/** @import { FieldEvent, Variation } from "./types.js" */
+/** @import { Scene } from "./ledger.js" */
+
 import { variation } from "./api.js";
 import { peakOf, picture } from "./color.js";
 import { el } from "./element.js";
 import { legend } from "./maps.js";
 
-/** Which settings an operation has; a filter's size was learned, a pooling's window may be any. */
+/**
+ * Which settings an operation has; a filter's size was learned, a pooling's window may be any.
+ * @type {Record<string, string[]>}
+ */
 const SETTINGS = {
   conv: ["stride", "padding", "dilation"],
   maxpool: ["kernel", "stride", "padding", "dilation"],
   avgpool: ["kernel", "stride", "padding"],
 };
+/** @type {Record<string, string>} */
 const WORDS = { kernel: "window" };
 const MOST = 64;
 
@@ -18,7 +25,7 @@ const MOST = 64;
 let kept = { of: "", open: false, wish: /** @type {Record<string, number>} */ ({}) };
 
 /**
- * @param {import("./ledger.js").Scene} scene
+ * @param {Scene} scene
  * @returns {HTMLElement | null}  nothing where the operation has no such settings
  */
 export function whatIf({ net, image, row, place }) {
@@ -36,6 +43,7 @@ export function whatIf({ net, image, row, place }) {
     shown.replaceChildren(...(found.data ? drawn(found) : []));
     told.replaceChildren(found.description ?? found.message);
   };
+  /** @type {Record<string, number>} */
   const own = {
     kernel: row.kernel[0],
     stride: row.stride?.[0] ?? 1,
@@ -60,7 +68,9 @@ export function whatIf({ net, image, row, place }) {
   return node;
 }
 
+/** @param {string} name @param {number} own @param {() => void} draw */
 function field(name, own, draw) {
+  /** @param {FieldEvent} event */
   const change = (event) => {
     const value = event.target.valueAsNumber;
     if (!Number.isInteger(value)) return;
@@ -86,6 +96,7 @@ function field(name, own, draw) {
   );
 }
 
+/** @param {Variation} variation */
 function drawn({ shape: [high, wide], data }) {
   const peak = peakOf(data);
   return [

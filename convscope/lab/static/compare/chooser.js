@@ -1,5 +1,7 @@
 /** Which runs and networks are compared: chips that go, and lists to add from. */
 
+/** @import { CompareState } from "../types.js" */
+
 import { el } from "../element.js";
 import { inside } from "../training/list.js";
 
@@ -11,13 +13,14 @@ export const MARKS = ["circle", "square", "diamond", "triangle-up", "x", "star",
 export const letter = (i) => "ABCDEFGH"[i] ?? "?";
 
 /**
- * @param {import("./screen.js").State} state
+ * @param {CompareState} state
  * @param {{name: string, title: string, state: string}[]} runs
  * @param {{name: string}[]} networks
- * @param {(change: Partial<import("./screen.js").State>) => void} go
+ * @param {(change: Partial<CompareState>) => void} go
  */
 export function chooser(state, runs, networks, go) {
   const full = state.runs.length + state.networks.length >= MOST;
+  /** @param {"runs" | "networks"} kind @param {string} name @param {number} i */
   const chip = (kind, name, i) =>
     el(
       "span",
@@ -34,6 +37,7 @@ export function chooser(state, runs, networks, go) {
         "×",
       ),
     );
+  /** @param {"runs" | "networks"} kind @param {string} label @param {{name: string}[]} list */
   const adder = (kind, label, list) => {
     const left = list.filter(({ name }) => !state[kind].includes(name));
     if (!left.length) return null;
@@ -64,7 +68,7 @@ export function chooser(state, runs, networks, go) {
       ...state.networks.map((name, i) => chip("networks", name, i)),
       adder("networks", "Add a network", networks),
     ),
-    full ? el("p", { class: "caption" }, "Eight are compared at most.") : null,
+    full ? el("p", { class: "caption" }, "At most eight can be compared.") : null,
   );
 }
 

@@ -1,5 +1,7 @@
 /** Runs over time, and what they cost against how right they are. */
 
+/** @import { CompareState, ComparedRun, Metric, Series } from "../types.js" */
+
 import { chart } from "../chart.js";
 import { el } from "../element.js";
 import { count } from "../numbers.js";
@@ -7,15 +9,25 @@ import { exactly } from "../training/curves.js";
 import { duration, onAxis, shareOnAxis, short } from "../training/words.js";
 import { DASHES, MARKS, letter } from "./chooser.js";
 
+/** @typedef {"multiply_adds" | "parameters" | "seconds"} Cost */
+
+/** @type {Record<string, { across: string, at: (line: Metric) => number }>} */
 const OVER = {
-  epochs: ["epochs", (line) => line.epoch],
-  steps: ["steps", (line) => line.step],
-  seconds: ["seconds of training", (line) => line.seconds],
+  epochs: { across: "epochs", at: (line) => line.epoch },
+  steps: { across: "steps", at: (line) => line.step },
+  seconds: { across: "seconds of training", at: (line) => line.seconds },
 };
+/** @type {Record<Cost, string>} */
 const COST = { multiply_adds: "multiply-adds for one image", parameters: "parameters", seconds: "seconds of training" };
 const CUT = 16; // letters of a name beside its line
 
-/** One of several, as a row of buttons. */
+/**
+ * One of several, as a row of buttons.
+ * @param {string} label
+ * @param {Record<string, string>} names
+ * @param {string} current
+ * @param {(name: string) => void} choose
+ */
 function choice(label, names, current, choose) {
   const buttons = Object.entries(names).map(([name, text]) =>
     el(
@@ -25,12 +37,15 @@ function choice(label, names, current, choose) {
     ),
   );
   const element = el("div", { class: "row", role: "group", "aria-label": label }, ...buttons);
+  /** @param {string} now */
   const mark = (now) => buttons.forEach((one) => one.setAttribute("aria-pressed", String(one.dataset.name === now)));
   mark(current);
   return { element, mark };
 }
 
+/** @param {ComparedRun} run @param {ComparedRun[]} runs */
 const named = (run, runs) => (runs.filter((other) => other.title === run.title).length > 1 ? run.name : run.title);
+/** @param {ComparedRun} run @param {ComparedRun[]} runs @param {number} i */
 const label = (run, runs, i) => {
   const text = named(run, runs);
   return `${letter(i)} ${text.length > CUT ? `…${text.slice(1 - CUT)}` : text}`;
@@ -38,8 +53,8 @@ const label = (run, runs, i) => {
 
 /**
  * Validation accuracy and loss of each run.
- * @param {(change: any, replace?: boolean) => void} go
- * @param {() => import("./screen.js").State} read
+ * @param {(change: Partial<CompareState>, replace?: boolean) => void} go
+ * @param {() => CompareState} read
  */
 export function curves(go, read) {
   const over = choice("Drawn over", { epochs: "Epochs", steps: "Steps", seconds: "Seconds" }, "epochs", (name) =>
@@ -67,21 +82,27 @@ export function curves(go, read) {
   return {
     element: el("div", { class: "charts" }, accuracy.element, loss.element),
     stop: () => [accuracy, loss].forEach((one) => one.stop()),
+    /** @param {ComparedRun[]} runs @param {CompareState} state */
     draw(runs, state) {
-      const [across, at] = OVER[state.over] ?? OVER.epochs;
+      const { across, at } = OVER[state.over] ?? OVER.epochs;
       over.mark(state.over in OVER ? state.over : "epochs");
       const logarithmic = state.log.includes("loss");
       log.setAttribute("aria-pressed", String(logarithmic));
-      const lines = (get, text) =>
+      /** @param {"val_top1" | "val_loss"} figure @param {(value: number) => string} text */
+      const lines = (figure, text) =>
         runs.map((run, i) => {
-          const evaluated = run.metrics.filter((line) => get(line) !== undefined && get(line) !== null);
+          const evaluated = run.metrics.flatMap((line) => {
+            const value = line[figure];
+            return value === undefined || value === null ? [] : [{ line, value }];
+          });
           return {
             name: `${letter(i)} ${run.name}`,
-            x: evaluated.map(at),
-            y: evaluated.map(get),
+            x: evaluated.map(({ line }) => at(line)),
+            y: evaluated.map(({ value }) => value),
             said: evaluated.map(
-              (line) =>
-                `${letter(i)} ${run.name}\nepoch ${count(line.epoch)}, step ${count(line.step)}, ${duration(line.seconds)}: ${text(get(line))}`,
+              ({ line: { epoch, step, seconds }, value }) =>
+                `${letter(i)} ${run.name}\nepoch ${count(epoch)}, step ${count(step)}, ${duration(seconds)}: ` +
+                `${text(value)}`,
             ),
             color: `run-${i + 1}`,
             dash: DASHES[i],
@@ -91,24 +112,16 @@ export function curves(go, read) {
             short: letter(i),
           };
         });
-      accuracy.draw(
-        lines((line) => line.val_top1, exactly),
-        { across },
-      );
-      loss.draw(
-        lines(
-          (line) => line.val_loss,
-          (v) => short(v, 4),
-        ),
-        { across, log: logarithmic, from: logarithmic ? undefined : 0 },
-      );
+      accuracy.draw(lines("val_top1", exactly), { across });
+      const losses = lines("val_loss", (loss) => short(loss, 4));
+      loss.draw(losses, { across, log: logarithmic, from: logarithmic ? undefined : 0 });
     },
   };
 }
 
 /**
  * Cost on a logarithmic axis against accuracy on test images, with its interval.
- * @param {(change: any, replace?: boolean) => void} go
+ * @param {(change: Partial<CompareState>, replace?: boolean) => void} go
  */
 export function scatter(go) {
   const cost = choice(
@@ -117,8 +130,8 @@ export function scatter(go) {
     "multiply_adds",
     (name) => go({ cost: name }, true),
   );
-  const left = el("p", { class: "caption" });
-  const drawn = chart(
+  const caption = el("p", { class: "caption" });
+  const plot = chart(
     "Cost against test accuracy",
     {
       across: COST.multiply_adds,
@@ -130,36 +143,52 @@ export function scatter(go) {
     },
     { tools: cost.element },
   );
-  drawn.element.append(left);
+  plot.element.append(caption);
   return {
-    element: drawn.element,
-    stop: drawn.stop,
+    element: plot.element,
+    stop: plot.stop,
+    /** @param {ComparedRun[]} runs @param {CompareState} state */
     draw(runs, state) {
-      const kind = state.cost in COST ? state.cost : "multiply_adds";
+      const kind = state.cost in COST ? /** @type {Cost} */ (state.cost) : "multiply_adds";
       cost.mark(kind);
-      const shown = runs.map((run, i) => ({ run, i })).filter(({ run }) => run.test && run[kind]);
-      drawn.draw(
-        shown.map(({ run, i }) => ({
-          name: `${letter(i)} ${run.name}`,
-          x: [run[kind]],
-          y: [run.test.top1],
-          error: { low: [run.test.low], high: [run.test.high] },
-          color: `run-${i + 1}`,
-          marks: MARKS[i],
-          width: 0,
-          label: label(run, runs, i),
-          short: letter(i),
-          said: [
-            `${letter(i)} ${run.name}\n${exactly(run.test.top1)}: ${count(run.test.num_correct)} of ${count(run.test.images)} test images\n95% interval ${exactly(run.test.low)} to ${exactly(run.test.high)}\n${kind === "seconds" ? duration(run[kind]) : `${count(run[kind])} ${COST[kind]}`}`,
-          ],
-        })),
+      const points = runs.map((run, i) => point(run, runs, i, kind));
+      plot.draw(
+        points.filter((series) => series !== null),
         { across: COST[kind] },
       );
-      const missing = runs.map((run, i) => ({ run, i })).filter(({ run }) => !shown.some((one) => one.run === run));
-      const names = missing.map(
-        ({ run, i }) => `${letter(i)} (${run.test ? `no ${COST[kind]} known` : "not tested yet"})`,
+      const missing = runs.flatMap(({ test }, i) =>
+        points[i] ? [] : [`${letter(i)} (${test ? `no ${COST[kind]} known` : "not tested yet"})`],
       );
-      left.textContent = `Bars: 95% intervals.${names.length ? ` Left out: ${names.join(", ")}.` : ""}`;
+      caption.textContent = `Bars: 95% intervals.${missing.length ? ` Left out: ${missing.join(", ")}.` : ""}`;
     },
+  };
+}
+
+/**
+ * A run as one point; null where its test or its cost is not known.
+ * @param {ComparedRun} run @param {ComparedRun[]} runs @param {number} i @param {Cost} kind
+ * @returns {Series | null}
+ */
+function point(run, runs, i, kind) {
+  const { test } = run;
+  const value = run[kind];
+  if (!test || !value) return null;
+  const said = [
+    `${letter(i)} ${run.name}`,
+    `${exactly(test.top1)}: ${count(test.num_correct)} of ${count(test.images)} test images`,
+    `95% interval ${exactly(test.low)} to ${exactly(test.high)}`,
+    kind === "seconds" ? duration(value) : `${count(value)} ${COST[kind]}`,
+  ];
+  return {
+    name: `${letter(i)} ${run.name}`,
+    x: [value],
+    y: [test.top1],
+    error: { low: [test.low], high: [test.high] },
+    color: `run-${i + 1}`,
+    marks: MARKS[i],
+    width: 0,
+    label: label(run, runs, i),
+    short: letter(i),
+    said: [said.join("\n")],
   };
 }

@@ -2,59 +2,25 @@
  * The screen Compare: /compare?runs=A~B&networks=C~D&over=epochs|steps|seconds&cost=COST&log=loss&open=equal
  */
 
-import { ask } from "../api.js";
-import { el, styles } from "../element.js";
+/** @import { CompareState, Comparison } from "../types.js" */
+
+import { Refused, ask } from "../api.js";
+import { el, messageOf, styles } from "../element.js";
+import { replaceChildren } from "../focus.js";
 import { travel } from "../state.js";
 import { isLive } from "../training/words.js";
+import { address, read } from "./address.js";
 import { chooser } from "./chooser.js";
 import { curves, scatter } from "./curves.js";
 import { networkTable, resultTable, settingTable } from "./tables.js";
-
-/**
- * @typedef {{epoch: number, step: number, seconds: number, val_loss?: number, val_top1?: number}} Metric
- * @typedef {{name: string, title: string, state: string, when: string, epochs: number, steps: number, seconds: number | null,
- *   images_per_second: number | null, parameters: number | null, multiply_adds: number | null, val_top1: number | null,
- *   test: {top1: number, low: number, high: number, num_correct: number, images: number} | null, metrics: Metric[],
- *   series: {columns: string[], rows: number[][]} | null}} Run
- * @typedef {{name: string, group: string, help: string, values: any[], differs: boolean}} Setting
- * @typedef {{name: string, title: string, parameters: number, multiply_adds: number | null, layers: number, size: string, memory: number | null}} Network
- * @typedef {{runs: Run[], settings: Setting[], networks: Network[], caveats: string[]}} Answer
- * @typedef {{runs: string[], networks: string[], over: string, cost: string, log: string[], open: string[]}} State
- */
 
 const AGAIN = 3000; // milliseconds between two looks while one of the runs is trained
 /** What can be chosen from, and the charts, while the screen is open. @type {any} */
 let held = null;
 let timer = 0;
 
-/** @returns {State} */
-function read() {
-  const asked = new URLSearchParams(location.search);
-  const list = (name) => [...new Set((asked.get(name) ?? "").split("~").filter(Boolean))];
-  return {
-    runs: list("runs"),
-    networks: list("networks"),
-    over: asked.get("over") ?? "epochs",
-    cost: asked.get("cost") ?? "multiply_adds",
-    log: list("log"),
-    open: list("open"),
-  };
-}
-
-/** @param {Partial<State>} change */
-function go(change, replace = false) {
-  const s = { ...read(), ...change };
-  const several = (name) => s[name].length && `${name}=${s[name].map(encodeURIComponent).join("~")}`;
-  const asked = [
-    several("runs"),
-    several("networks"),
-    s.over !== "epochs" && `over=${s.over}`,
-    s.cost !== "multiply_adds" && `cost=${s.cost}`,
-    several("log"),
-    several("open"),
-  ].filter(Boolean);
-  travel(`/compare${asked.length ? `?${asked.join("&")}` : ""}`, { replace });
-}
+/** @param {Partial<CompareState>} change */
+const go = (change, replace = false) => travel(address({ ...read(), ...change }), { replace });
 
 /** @param {HTMLElement} stage @param {() => boolean} late */
 export async function show(stage, late) {
@@ -67,14 +33,12 @@ export async function show(stage, late) {
     held = { top: el("div", {}), place: el("div", { class: "run" }), key: "" };
     stage.replaceChildren(el("div", { class: "run compare" }, el("h2", {}, "Compare"), held.top, held.place));
   }
-  const focus = keepFocus(held.top);
-  held.top.replaceChildren(chooser(state, list.runs, zoo.networks, go));
-  focus();
+  replaceChildren(held.top, chooser(state, list.runs, zoo.networks, go));
   document.title = "Compare · convscope";
   await draw(state, late);
 }
 
-/** @param {State} state @param {() => boolean} late */
+/** @param {CompareState} state @param {() => boolean} late */
 async function draw(state, late) {
   clearTimeout(timer);
   if (state.runs.length + state.networks.length < 2) {
@@ -84,8 +48,9 @@ async function draw(state, late) {
         "p",
         { class: "lead" },
         state.runs.length + state.networks.length
-          ? "Add one more to compare it with."
-          : "Choose two to eight runs or networks. Runs are compared by their curves, their results and their settings, networks by their sizes.",
+          ? "Add one more to compare."
+          : "Choose two to eight runs or networks. Runs are compared by curves, results and settings, networks by " +
+              "their sizes.",
       ),
     );
   }
@@ -93,28 +58,29 @@ async function draw(state, late) {
     ...state.runs.map((name) => `runs=${encodeURIComponent(name)}`),
     ...state.networks.map((name) => `networks=${encodeURIComponent(name)}`),
   ].join("&");
+  /** @type {Comparison} */
   let answer;
   try {
     answer = await (await ask(`/compare?${query}`)).json();
   } catch (error) {
     if (late()) return;
-    if (error.status === 0 || !error.status) throw error;
+    if (!(error instanceof Refused) || error.status === 0) throw error;
     drop();
-    return held.place.replaceChildren(el("p", { class: "note", role: "alert" }, error.message));
+    return held.place.replaceChildren(el("p", { class: "note", role: "alert" }, messageOf(error)));
   }
   if (late() || !held) return;
   fill(state, answer);
   if (answer.runs.some((run) => isLive(run.state))) timer = setTimeout(() => again(state, late), AGAIN);
 }
 
-/** Look again; what cannot be had just now is had later. */
+/** Look again; what cannot be had just now is had later. @param {CompareState} state @param {() => boolean} late */
 function again(state, late) {
   if (late() || !held) return;
   if (document.hidden) timer = setTimeout(() => again(state, late), AGAIN);
   else draw(state, late).catch(() => (timer = setTimeout(() => again(state, late), AGAIN)));
 }
 
-/** @param {State} state @param {Answer} answer */
+/** @param {CompareState} state @param {Comparison} answer */
 function fill(state, answer) {
   const key = JSON.stringify([state.runs, state.networks]);
   if (held.key !== key) {
@@ -125,31 +91,14 @@ function fill(state, answer) {
   }
   held.told.replaceChildren(...answer.caveats.map((text) => el("li", {}, text)));
   for (const one of held.charts) one.draw(answer.runs, state);
-  const focus = keepFocus(held.tables);
-  const scrolled = [...held.tables.querySelectorAll(".scroll")].map((box) => box.scrollLeft);
-  held.tables.replaceChildren(
-    ...[
-      answer.runs.length ? resultTable(answer.runs) : null,
-      answer.runs.length > 1
-        ? settingTable(answer.runs, answer.settings, state.open.includes("equal"), () =>
-            go({ open: state.open.includes("equal") ? [] : ["equal"] }, true),
-          )
-        : null,
-      answer.networks.length ? networkTable(answer.networks) : null,
-    ].filter((one) => one !== null),
-  );
-  [...held.tables.querySelectorAll(".scroll")].forEach((box, i) => (box.scrollLeft = scrolled[i] ?? 0));
-  focus();
-}
-
-/** The focus stays on what has the same name afterwards. @param {HTMLElement} within */
-function keepFocus(within) {
-  const name = within.contains(document.activeElement) ? document.activeElement?.getAttribute("aria-label") : null;
-  return () =>
-    name &&
-    /** @type {HTMLElement | null} */ (within.querySelector(`[aria-label="${CSS.escape(name)}"]`))?.focus({
-      preventScroll: true,
-    });
+  const equal = state.open.includes("equal");
+  const toggle = () => go({ open: equal ? [] : ["equal"] }, true);
+  const tables = [
+    answer.runs.length ? resultTable(answer.runs) : null,
+    answer.runs.length > 1 ? settingTable(answer.runs, answer.settings, equal, toggle) : null,
+    answer.networks.length ? networkTable(answer.networks) : null,
+  ];
+  replaceChildren(held.tables, ...tables.filter((table) => table !== null));
 }
 
 function drop() {

@@ -1,20 +1,32 @@
 /** Results, settings and sizes, in tables. */
 
+/** @import { Child, ComparedNetwork, ComparedRun, ComparedSetting, SettingValue } from "../types.js" */
+
 import { el } from "../element.js";
-import { count } from "../numbers.js";
+import { count, several } from "../numbers.js";
 import { exactly } from "../training/curves.js";
 import { inside } from "../training/list.js";
 import { duration, inWords, short, when } from "../training/words.js";
 import { letter, swatch } from "./chooser.js";
 
 const NONE = "–";
+/**
+ * @template Value
+ * @param {Value | null | undefined} value @param {(value: Value) => string} text
+ */
 const known = (value, text) => (value === null || value === undefined ? NONE : text(value));
+/** @param {string} title @param {...Child} children */
 const section = (title, ...children) => el("section", { class: "card" }, el("h3", {}, title), ...children);
+/** @param {string} label @param {HTMLElement} table */
 const scroll = (label, table) =>
   el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, table);
 
-/** @param {string} label @param {[string, boolean][]} heads  text, and whether its column holds numbers @param {(Node | string)[][]} rows  the first is the row's name */
+/**
+ * @param {string} label @param {[string, boolean][]} heads  text, and whether its column holds numbers
+ * @param {(Node | string)[][]} rows  the first is the row's name
+ */
 function table(label, heads, rows) {
+  /** @param {number} i */
   const numeric = (i) => (heads[i][1] ? "n" : null);
   return scroll(
     label,
@@ -38,7 +50,7 @@ function table(label, heads, rows) {
   );
 }
 
-/** @param {import("./screen.js").Run[]} runs */
+/** @param {ComparedRun[]} runs */
 export function resultTable(runs) {
   /** @type {[string, boolean][]} */
   const heads = [
@@ -46,14 +58,14 @@ export function resultTable(runs) {
     ["State", false],
     ["Test accuracy", true],
     ["95% interval", true],
-    ["Validation, best", true],
+    ["Best validation", true],
     ["Epochs", true],
     ["Steps", true],
     ["Time", true],
     ["Images per second", true],
     ["Parameters", true],
     ["Multiply-adds", true],
-    ["Begun", false],
+    ["Started", false],
   ];
   return section(
     "Results",
@@ -78,33 +90,32 @@ export function resultTable(runs) {
   );
 }
 
-/** @param {any} value */
+/** @param {SettingValue} value @returns {string} */
 function plain(value) {
   if (value === null || value === undefined || value === "") return NONE;
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (Array.isArray(value)) return value.map(plain).join(", ");
-  if (typeof value === "number")
-    return Number.isInteger(value)
-      ? count(value)
-      : short(value, 6)
-          .replace(/(\.\d*?)0+$/, "$1")
-          .replace(/\.$/, "");
-  return String(value);
+  if (typeof value !== "number") return value;
+  if (Number.isInteger(value)) return count(value);
+  return short(value, 6)
+    .replace(/(\.\d*?)0+$/, "$1")
+    .replace(/\.$/, "");
 }
 
 /**
- * @param {import("./screen.js").Run[]} runs @param {import("./screen.js").Setting[]} settings
+ * @param {ComparedRun[]} runs @param {ComparedSetting[]} settings
  * @param {boolean} whole @param {() => void} toggle
  */
 export function settingTable(runs, settings, whole, toggle) {
-  const differing = settings.filter((one) => one.differs),
-    equal = settings.filter((one) => !one.differs);
+  const differing = settings.filter((setting) => setting.differs);
+  const equal = settings.filter((setting) => !setting.differs);
   /** @type {[string, boolean][]} */
   const heads = [
     ["Setting", false],
     ["Group", false],
     ...runs.map((_, i) => /** @type {[string, boolean]} */ ([letter(i), true])),
   ];
+  /** @param {ComparedSetting} one @returns {(Node | string)[]} */
   const line = (one) => [
     el("span", { title: one.help || null, class: one.differs ? "differs" : null }, one.name.replaceAll("_", " ")),
     one.group,
@@ -112,7 +123,7 @@ export function settingTable(runs, settings, whole, toggle) {
   ];
   return section(
     "Settings",
-    el("p", { class: "caption" }, differing.length ? "What differs comes first." : "Nothing differs."),
+    el("p", { class: "caption" }, differing.length ? "Settings that differ come first." : "No setting differs."),
     differing.length || whole
       ? table("Settings", heads, [...differing, ...(whole ? equal : [])].map(line))
       : el("span", {}),
@@ -120,7 +131,7 @@ export function settingTable(runs, settings, whole, toggle) {
       ? el(
           "button",
           { class: "pill after", "aria-label": "Equal settings", "aria-expanded": String(whole), onclick: toggle },
-          whole ? "Hide what is equal" : `Show the ${count(equal.length)} that are equal`,
+          whole ? "Hide equal settings" : `Show ${several(equal.length, "equal setting")}`,
         )
       : el("span", {}),
   );
@@ -129,13 +140,13 @@ export function settingTable(runs, settings, whole, toggle) {
 /** 25165824 -> "25.2 MB" @param {number} bytes */
 const bytes = (bytes) => (bytes < 1e6 ? `${count(Math.round(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
-/** @param {import("./screen.js").Network[]} networks */
+/** @param {ComparedNetwork[]} networks */
 export function networkTable(networks) {
   /** @type {[string, boolean][]} */
   const heads = [
     ["Network", false],
     ["Image", true],
-    ["Layers with weights", true],
+    ["Weight layers", true],
     ["Parameters", true],
     ["Multiply-adds", true],
     ["Memory of the maps", true],

@@ -4,9 +4,11 @@ import { el } from "../element.js";
 
 /**
  * @param {string} label @param {number} value
- * @param {{low: number, high: number, set: (value: number) => void, letter?: string}} how  `letter` is its name in the formula
+ * @param {{low: number, high: number, set: (value: number) => void, letter?: string}} how
+ *   `letter` is its name in the formula
  */
 export function amount(label, value, { low, high, set, letter = "" }) {
+  /** @param {number} by @param {string} sign @param {string} word */
   const step = (by, sign, word) => {
     const over = value + by < low || value + by > high;
     return el(
@@ -33,7 +35,7 @@ export function amount(label, value, { low, high, set, letter = "" }) {
     input.removeAttribute("aria-invalid");
   };
   const key = (/** @type {KeyboardEvent} */ event) => {
-    const by = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+    const by = /** @type {Record<string, number>} */ ({ ArrowUp: 1, ArrowDown: -1 })[event.key];
     if (!by || value + by < low || value + by > high) return;
     event.preventDefault();
     /** @type {HTMLInputElement} */ (event.target).value = String(value + by);

@@ -1,5 +1,7 @@
 /** One axis of an input as a row of cells, with the windows that stand on it below. */
 
+/** @import { AxisDrawing } from "./types.js" */
+
 import { el, svg } from "../element.js";
 import { count } from "../numbers.js";
 
@@ -8,10 +10,9 @@ const HIGH = 28;
 const LANE = 17;
 const GAP = 48; // where cells are left out
 
-/**
- * @param {{cells: {at: number, kind: "read" | "unread" | "padding"}[], gap: number | null, hidden: number,
- *   windows: {unit: number, from: number, to: number, taps: number[], before: boolean, after: boolean}[]}} drawing
- */
+/** @typedef {AxisDrawing["cells"][number]} AxisCell @typedef {AxisDrawing["windows"][number]} AxisWindow */
+
+/** @param {AxisDrawing} drawing */
 export function axisRow({ cells, gap, hidden, windows }) {
   const digits = Math.max(
     ...cells.map(({ at, kind }) => (kind === "padding" ? 1 : String(at).length)),
@@ -21,9 +22,11 @@ export function axisRow({ cells, gap, hidden, windows }) {
     digits < 4 ? 23 : digits < 5 ? 32 : 40,
     Math.min(44, Math.floor((ROOM - (gap === null ? 0 : GAP)) / cells.length)),
   );
+  /** @param {number} place */
   const left = (place) => place * wide + (gap !== null && place >= gap ? GAP : 0);
   const total = left(cells.length - 1) + wide;
   const middle = gap === null ? 0 : gap * wide + GAP / 2;
+  /** @type {[start: number, end: number][]} */
   const spans = windows.map(({ taps, before, after }) => [
     before ? middle : left(taps[0]),
     after ? middle : left(taps[taps.length - 1]) + wide,
@@ -74,6 +77,7 @@ function stacked(spans) {
   });
 }
 
+/** @param {AxisCell} cell @param {number} x @param {number} wide */
 function cellOf({ at, kind }, x, wide) {
   const text = kind === "padding" ? "0" : String(at);
   return svg(
@@ -90,6 +94,13 @@ function cellOf({ at, kind }, x, wide) {
   );
 }
 
+/**
+ * @param {AxisWindow} window
+ * @param {[start: number, end: number]} span
+ * @param {number} y
+ * @param {(place: number) => number} left
+ * @param {number} wide
+ */
 function windowOf({ unit, from, to, taps }, [start, end], y, left, wide) {
   const mid = y + (LANE - 4) / 2;
   return svg(

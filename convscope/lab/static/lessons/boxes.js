@@ -13,12 +13,14 @@ const NARROW = { tall: 78, deep: 34, gap: 18, words: [64, 84, 66] };
 const volume = ([channels, height, width]) => `${channels}@${height}×${width}`;
 
 /**
- * @param {{input: number[], filter: number[], filters: number, output: number[]}} layer  volumes as (channels, height, width)
+ * @param {{input: number[], filter: number[], filters: number, output: number[]}} layer
+ *   volumes as (channels, height, width)
  * @returns {SVGElement}
  */
 export function layerBoxes({ input, filter, filters, output }) {
   const { tall: most, deep, gap, words: least } = innerWidth > 760 ? WIDE : NARROW;
   const pixel = most / Math.max(input[1], output[1]);
+  /** @param {number[]} shape */
   const size = (shape) => ({
     side: Math.max(LEAST, shape[1] * pixel),
     deep: (shape[0] * deep) / 16,
@@ -36,11 +38,12 @@ export function layerBoxes({ input, filter, filters, output }) {
   const block = { left: at.filters, right: at.filters + columns * pitch.x - 9, top: foot - rows * pitch.y + 9, foot };
   const window = { right: at.from + (from.side + one.side) / 2, top: foot - (from.side + one.side) / 2 };
   const unit = { x: at.to + to.side / 2, y: foot - to.side / 2 };
+  /** @param {number} x @param {string} title @param {string} text */
   const words = (x, title, text) => [
     svg("text", { class: "title", x, y: tall + 18 }, title),
     svg("text", { class: "size", x, y: tall + 35 }, text),
   ];
-  const said = `${volume(input)} meets ${several(filters, "filter")} of ${volume(filter)} and becomes ${volume(output)}`;
+  const said = `${volume(input)} and ${several(filters, "filter")} of ${volume(filter)} give ${volume(output)}`;
   return svg(
     "svg",
     {
@@ -59,7 +62,10 @@ export function layerBoxes({ input, filter, filters, output }) {
     ...box(at.to, foot, to),
     svg("path", {
       class: "ray",
-      d: `M${window.right} ${window.top} L${block.left - 4} ${block.top} M${window.right} ${window.top + one.side} L${block.left - 4} ${block.foot} M${block.right + 4} ${block.top} L${unit.x} ${unit.y} L${block.right + 4} ${block.foot}`,
+      d:
+        `M${window.right} ${window.top} L${block.left - 4} ${block.top} M${window.right} ${window.top + one.side} ` +
+        `L${block.left - 4} ${block.foot} M${block.right + 4} ${block.top} L${unit.x} ${unit.y} ` +
+        `L${block.right + 4} ${block.foot}`,
     }),
     svg("circle", { class: "reads", cx: unit.x, cy: unit.y, r: 3 }),
     ...words(at.from, "Image", volume(input)),
@@ -68,7 +74,10 @@ export function layerBoxes({ input, filter, filters, output }) {
   );
 }
 
-/** One volume standing on `foot`, its channels drawn as slices. */
+/**
+ * One volume standing on `foot`, its channels drawn as slices.
+ * @param {number} x @param {number} foot @param {{side: number, deep: number, channels: number}} volume
+ */
 function box(x, foot, { side, deep, channels }) {
   const [dx, dy, y] = [deep * SLANT.x, deep * SLANT.y, foot - side];
   const cuts =
@@ -83,7 +92,9 @@ function box(x, foot, { side, deep, channels }) {
     }),
     svg("path", {
       class: "edge",
-      d: `M${x} ${y} l${dx} ${dy} h${side} v${side} l${-dx} ${-dy} h${-side} z M${x} ${y} h${side} v${side} M${x + side} ${y} l${dx} ${dy}`,
+      d:
+        `M${x} ${y} l${dx} ${dy} h${side} v${side} l${-dx} ${-dy} h${-side} z M${x} ${y} h${side} v${side} ` +
+        `M${x + side} ${y} l${dx} ${dy}`,
     }),
   ];
 }

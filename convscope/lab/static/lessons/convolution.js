@@ -1,5 +1,7 @@
 /** Lesson: a filter slides over an image of 6×6. */
 
+/** @import { ConvolutionAnswer, Lesson } from "./types.js" */
+
 import { peakOf } from "../color.js";
 import { fixed } from "../numbers.js";
 import {
@@ -21,6 +23,7 @@ import { filled, slide } from "./slide.js";
 const IMAGE = [
   5, 1, 7, 7, 8, 1, 7, 2, 5, 7, 8, 1, 5, 3, 5, 4, 4, 2, 4, 4, 3, 3, 2, 1, 3, 3, 4, 7, 8, 1, 5, 7, 8, 2, 3, 1,
 ];
+/** @type {Record<string, number[]>} */
 const FILTERS = {
   "vertical edges": [1, 0, -1, 2, 0, -2, 1, 0, -1],
   "horizontal edges": [1, 2, 1, 0, 0, 0, -1, -2, -1],
@@ -34,9 +37,12 @@ function edges(kernel) {
   return Array.from({ length: kernel * kernel }, (_, i) => (i % kernel === 0 ? 1 : i % kernel === kernel - 1 ? -1 : 0));
 }
 
-/** @type {import("./screen.js").Lesson} */
+/** @type {Lesson<ConvolutionAnswer>} */
 export const lesson = {
-  lead: "Lay the filter on a patch of the image, multiply cell by cell, and add up: that is one number of the feature map. Change any cell, of the image or of the filter. The first filter answers to edges that stand upright; try to turn it.",
+  lead:
+    "Lay the filter on a patch of the image, multiply cell by cell, and add up: that gives one number of the " +
+    "feature map. Change any cell, of the image or of the filter. The first filter detects vertical edges, the " +
+    "second one horizontal edges.",
   start: { image: IMAGE, kernel: 3, filter: FILTERS["vertical edges"], at: 0 },
 
   fit(state) {
@@ -51,6 +57,7 @@ export const lesson = {
     const kernel = Number(state.kernel);
     const known = Object.keys(FILTERS).find((name) => FILTERS[name].join() === filter.join()) ?? "";
     const decimals = decimalsOf(filter);
+    /** @param {number} i */
     const times = (i) => (told.patch.includes(i) ? `×${fixed(filter[told.patch.indexOf(i)], decimals)}` : null);
     const play = slide("convolution", { at: told.at, count: told.sums.length, set: (at) => set({ at }) });
     return [
@@ -103,10 +110,12 @@ export const lesson = {
         again(() => set({ ...lesson.start })),
       ),
       remark(
-        `The filter has ${formula(told.formula)} places from top to bottom and as many from left to right: that is the size of the map.`,
+        `Along each side of the image the filter has ${formula(told.formula)} positions: that is the side of the map.`,
       ),
       remark(
-        `Networks lay the filter on as it is, which is strictly a cross-correlation; the convolution of mathematics turns it by half a turn first, and would give ${fixed(told.flipped, decimalsOf([told.flipped]))} here.`,
+        "Networks apply the filter as it is, which strictly speaking is a cross-correlation. The convolution of " +
+          "mathematics rotates the filter by 180° first, and would give " +
+          `${fixed(told.flipped, decimalsOf([told.flipped]))} here.`,
       ),
     ];
   },

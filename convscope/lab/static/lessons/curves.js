@@ -39,12 +39,13 @@ export function curveOf(curve, { before, after }, label) {
   );
 }
 
-/** From numbers to places on the screen. */
+/** From numbers to places on the screen. @param {number[]} values @param {number} from @param {number} to */
 function scaled(values, from, to) {
   const [low, high] = [Math.min(...values), Math.max(...values)];
-  return (value) => from + ((value - low) / (high - low || 1)) * (to - from);
+  return (/** @type {number} */ value) => from + ((value - low) / (high - low || 1)) * (to - from);
 }
 
+/** @param {number[]} values */
 const padded = (values) => {
   const room = 0.06 * (Math.max(...values) - Math.min(...values));
   return [...values, Math.max(...values) + room, Math.min(...values) - room];
@@ -52,44 +53,48 @@ const padded = (values) => {
 
 /**
  * Bars below zero, one for what is exactly zero, bars above.
- * @param {{below: number[], zero: number, above: number[]}} counts @param {number} peak  where the bars end @param {string} label
+ * @param {{below: number[], zero: number, above: number[]}} counts
+ * @param {number} peak  where the bars end @param {string} label
  */
 export function histogram({ below, zero, above }, peak, label) {
-  const bars = [...below.map((n) => [n, "under"]), [zero, "nothing"], ...above.map((n) => [n, "over"])];
+  const bars = [
+    ...below.map((n) => ({ n, kind: "under" })),
+    { n: zero, kind: "nothing" },
+    ...above.map((n) => ({ n, kind: "over" })),
+  ];
   const [top, foot, left] = [16, HIGH - 22, 6];
   const wide = (WIDE - 2 * left) / bars.length;
-  const most = Math.max(1, ...bars.map(([n]) => Number(n)));
+  const most = Math.max(1, ...bars.map(({ n }) => n));
+  /** @param {number} n */
   const tall = (n) => (n ? Math.max(1.5, ((foot - top) * n) / most) : 0);
   const width = peak / below.length;
-  const where = (i) =>
-    i === below.length
-      ? "exactly 0"
-      : `${fixed((i < below.length ? i - below.length : i - below.length - 1) * width, 2)} to ${fixed((i < below.length ? i - below.length + 1 : i - below.length) * width, 2)}`;
-  const first = bars.findIndex(([n]) => n === most);
+  /** The interval of a bar; the one in the middle has only what is exactly zero. @param {number} i */
+  const where = (i) => {
+    if (i === below.length) return "exactly 0";
+    const start = i < below.length ? i - below.length : i - below.length - 1;
+    return `${fixed(start * width, 2)} to ${fixed((start + 1) * width, 2)}`;
+  };
+  const first = bars.findIndex(({ n }) => n === most);
+  let anchor = "middle";
+  if (first < 3) anchor = "from";
+  else if (first > bars.length - 4) anchor = "to";
+  const ends = [
+    { x: left, value: -peak, kind: "from" },
+    { x: WIDE / 2, value: 0, kind: "middle" },
+    { x: WIDE - left, value: peak, kind: "to" },
+  ];
   return svg(
     "svg",
     { class: "histogram", viewBox: `0 0 ${WIDE} ${HIGH}`, width: WIDE, height: HIGH, role: "img", "aria-label": label },
-    ...bars.map(([n, kind], i) =>
+    ...bars.map(({ n, kind }, i) =>
       svg(
         "rect",
-        { class: String(kind), x: left + i * wide + 0.5, y: foot - tall(n), width: wide - 1, height: tall(n) },
-        svg("title", {}, `${where(i)}: ${count(Number(n))}`),
+        { class: kind, x: left + i * wide + 0.5, y: foot - tall(n), width: wide - 1, height: tall(n) },
+        svg("title", {}, `${where(i)}: ${count(n)}`),
       ),
     ),
     svg("path", { class: "axis", d: `M${left} ${foot + 0.5}H${WIDE - left}` }),
-    svg(
-      "text",
-      {
-        x: left + (first + 0.5) * wide,
-        y: foot - tall(most) - 7,
-        class: first < 3 ? "from" : first > bars.length - 4 ? "to" : "middle",
-      },
-      count(most),
-    ),
-    ...[
-      [left, -peak, "from"],
-      [WIDE / 2, 0, "middle"],
-      [WIDE - left, peak, "to"],
-    ].map(([x, value, kind]) => svg("text", { x, y: HIGH - 10, class: kind }, fixed(Number(value), value ? 1 : 0))),
+    svg("text", { x: left + (first + 0.5) * wide, y: foot - tall(most) - 7, class: anchor }, count(most)),
+    ...ends.map(({ x, value, kind }) => svg("text", { x, y: HIGH - 10, class: kind }, fixed(value, value ? 1 : 0))),
   );
 }

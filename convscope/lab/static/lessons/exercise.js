@@ -1,18 +1,15 @@
 /** The card beside a lesson: one question, an answer, what becomes of it. Everything is asked of the server. */
 
+/** @import { ExerciseTable, Question, Solution, Verdict } from "./types.js" */
+
 import { ask, post } from "../api.js";
-import { el, styles } from "../element.js";
+import { el, messageOf, styles } from "../element.js";
 import { travel } from "../state.js";
 
 /**
- * @typedef {{title: string, rows: number[][]}} Grid
- * @typedef {{head: string[], rows: string[][]}} Table
- * @typedef {{rows: [string, string, string][], remarks: string[]}} Worked
- * @typedef {{lesson: string, seed: string, number: number, last: number, level: number, levels: number, question: string,
- *   kind: "volume" | "size" | "whole" | "number" | "choice", form: string, choices: string[], grids: Grid[], table: Table | null}} Question
- * @typedef {{right: boolean, counted: boolean, message: string, worked: Worked | null}} Verdict
  * @typedef {{seed: number | string, number: number, answer: string, tries: number,
- *   change: (entries: Record<string, string | number>) => void}} How  `change` puts entries into the address; "" takes one out
+ * change: (entries: Record<string, string | number>) => void}} How
+ *   `change` puts entries into the address; "" takes one out
  */
 
 const GIVEN = 3; // the try that shows the solution, as the server has it
@@ -49,7 +46,7 @@ export function exerciseCard(lesson, how) {
   return root;
 }
 
-/** The way on from an exercise that does not exist. */
+/** The way on from an exercise that does not exist. @param {How} how */
 const again = ({ change }) =>
   el(
     "div",
@@ -73,7 +70,7 @@ function draw(root, question, path, seed, how) {
     "Show the solution",
   );
   const field = question.kind === "choice" ? choices(question, how.answer) : textField(question, how.answer);
-  const tell = (/** @type {Verdict} */ verdict) => {
+  const showVerdict = (/** @type {Verdict} */ verdict) => {
     said.textContent = verdict.message;
     said.classList.toggle("right", verdict.right);
     solution.replaceChildren(...(verdict.worked ? [worked(verdict.worked)] : []));
@@ -84,11 +81,11 @@ function draw(root, question, path, seed, how) {
   const judge = async (/** @type {string} */ answer, /** @type {number} */ tries) => {
     const key = JSON.stringify([path, seed, answer, tries]);
     const verdict = kept.get(key) ?? keep(key, await post(`${path}/answer?${seed}`, { answer, tries }));
-    tell(verdict);
+    showVerdict(verdict);
     return verdict;
   };
-  const refused = (/** @type {Error} */ error) =>
-    tell({ right: false, counted: false, message: error.message, worked: null });
+  const refused = (/** @type {unknown} */ error) =>
+    showVerdict({ right: false, counted: false, message: messageOf(error), worked: null });
   const check = async () => {
     const answer = field.value();
     const tries = answer.trim() ? how.tries + 1 : 0;
@@ -145,18 +142,16 @@ function nextButton(question, how) {
 
 /** A field for numbers and volumes in any spelling. @param {Question} question @param {string} answer */
 function textField(question, answer) {
-  const input = /** @type {HTMLInputElement} */ (
-    el("input", {
-      class: "pill",
-      type: "text",
-      value: answer,
-      placeholder: `for example ${question.form}`,
-      maxlength: 200,
-      autocomplete: "off",
-      spellcheck: "false",
-      "aria-label": "Your answer",
-    })
-  );
+  const input = el("input", {
+    class: "pill",
+    type: "text",
+    value: answer,
+    placeholder: `for example ${question.form}`,
+    maxlength: 200,
+    autocomplete: "off",
+    spellcheck: "false",
+    "aria-label": "Your answer",
+  });
   return { node: input, value: () => input.value };
 }
 
@@ -180,7 +175,11 @@ function choices(question, answer) {
   };
 }
 
-/** The question with its matrices and its table, as in the card and on the sheet. @param {Question} question @returns {HTMLElement[]} */
+/**
+ * The question with its matrices and its table, as in the card and on the sheet.
+ * @param {Question} question
+ * @returns {HTMLElement[]}
+ */
 export function asked(question) {
   const grids = question.grids.map(({ title, rows }) =>
     el(
@@ -213,7 +212,7 @@ export function asked(question) {
   ];
 }
 
-/** @param {Table} table */
+/** @param {ExerciseTable} table */
 const layers = ({ head, rows }) =>
   el(
     "table",
@@ -228,7 +227,7 @@ const layers = ({ head, rows }) =>
     ),
   );
 
-/** A solution: quantity and value, under them the formula with its numbers. @param {Worked} solution */
+/** A solution: quantity and value, under them the formula with its numbers. @param {Solution} solution */
 export const worked = ({ rows, remarks }) =>
   el(
     "div",

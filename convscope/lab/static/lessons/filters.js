@@ -1,5 +1,7 @@
 /** Lesson: what the filters of a trained network have learned, and repeat. */
 
+/** @import { FiltersAnswer, FiltersReady, FiltersTraining, Lesson, LessonState, SetState } from "./types.js" */
+
 import { cell, peakOf, picture } from "../color.js";
 import { el, styles } from "../element.js";
 import { count, fixed, percent } from "../numbers.js";
@@ -9,12 +11,16 @@ import { sideways } from "./sideways.js";
 
 styles("lesson_learning.css");
 
+/** @type {Record<string, string>} */
 const NAMES = { conv1: "first convolution", conv2: "second convolution" };
 const AGAIN = 700; // milliseconds until a training is asked for again
 
-/** @type {import("./screen.js").Lesson} */
+/** @type {Lesson<FiltersAnswer>} */
 export const lesson = {
-  lead: "This LeNet-5 was trained on digits just now. Nobody told its filters what to look for. Some have become edges, and some say what another says already. Remove filters, one and two, and see what the network can do without.",
+  lead:
+    "The lab trains a LeNet-5 on digits. Nobody tells its filters what to look for. Some become edge detectors, " +
+    "and some " +
+    "duplicate others. Remove a filter, then a second one, and see which ones the network can do without.",
   start: { layer: "conv1", filter: 1, digit: 3, removed: [] },
 
   fit: (state) => ({
@@ -39,8 +45,12 @@ export const lesson = {
       el(
         "div",
         { class: "card lesson-card" },
-        filters(told, state, set),
-        el("p", { class: "caption" }, "Under each filter: how many test digits it costs to remove it alone."),
+        filterCards(told, set),
+        el(
+          "p",
+          { class: "caption" },
+          "Under each filter: how many correct test digits are lost when it alone is removed.",
+        ),
         score(told, set),
       ),
       el("div", { class: "pairs-and-patches" }, alike(told), patches(told)),
@@ -48,12 +58,12 @@ export const lesson = {
   },
 };
 
-/** While the network is being trained. */
+/** While the network is being trained. @param {FiltersTraining} training @param {SetState} set */
 function waiting({ step, steps, epochs }, set) {
   const note = el(
     "div",
     { class: "card lesson-card", role: "status" },
-    el("p", {}, "Training a small network on 1,797 digits. It takes some seconds, and only the first time."),
+    el("p", {}, "Training a small network on 1,797 digits. This takes a few seconds, and only the first time."),
     el("progress", { value: step, max: Math.max(1, steps), "aria-label": "Training" }),
     el(
       "p",
@@ -66,6 +76,7 @@ function waiting({ step, steps, epochs }, set) {
   return note;
 }
 
+/** @param {FiltersReady} told @param {LessonState} state @param {SetState} set */
 const digits = (told, state, set) =>
   el(
     "div",
@@ -85,26 +96,31 @@ const digits = (told, state, set) =>
     ),
   );
 
-/** A card for each filter: its slices, its map, what it is worth, and whether it is there. */
-function filters(told, state, set) {
-  const weights = peakOf(told.filters.flatMap((one) => one.slices.flat()));
-  const values = peakOf(told.filters.flatMap((one) => one.map));
-  const toggle = (i) => (told.removed.includes(i) ? told.removed.filter((place) => place !== i) : [...told.removed, i]);
+/**
+ * A card for each filter: its slices, its map, what it is worth, and whether it is there.
+ * @param {FiltersReady} answer @param {SetState} set
+ */
+function filterCards(answer, set) {
+  const weights = peakOf(answer.filters.flatMap((one) => one.slices.flat()));
+  const values = peakOf(answer.filters.flatMap((one) => one.map));
+  /** @param {number} i */
+  const toggle = (i) =>
+    answer.removed.includes(i) ? answer.removed.filter((place) => place !== i) : [...answer.removed, i];
   return el(
     "ul",
-    { class: `learned-filters${told.filters.length > 8 ? " many" : ""}` },
-    ...told.filters.map((one, i) => {
-      const gone = told.removed.includes(i);
-      const lost = told.whole - one.right;
+    { class: `learned-filters${answer.filters.length > 8 ? " many" : ""}` },
+    ...answer.filters.map((one, i) => {
+      const gone = answer.removed.includes(i);
+      const lost = answer.whole - one.right;
       return el(
         "li",
-        { class: `${i === told.chosen ? "chosen" : ""}${gone ? " gone" : ""}` },
+        { class: `${i === answer.chosen ? "chosen" : ""}${gone ? " gone" : ""}` },
         el(
           "button",
           {
             class: "look-at",
             "aria-label": `filter ${i}`,
-            "aria-pressed": String(i === told.chosen),
+            "aria-pressed": String(i === answer.chosen),
             onclick: () => set({ filter: i }),
           },
           el("b", {}, `filter ${i}${one.dead ? ", dead" : ""}`),
@@ -113,7 +129,7 @@ function filters(told, state, set) {
         ),
         el(
           "span",
-          { class: "caption", title: `${one.right} of ${told.tested} read right without filter ${i} alone` },
+          { class: "caption", title: `${one.right} of ${answer.tested} correct without filter ${i} alone` },
           `alone: ${lost < 0 ? `gains ${-lost}` : `costs ${lost}`}`,
         ),
         el(
@@ -131,8 +147,9 @@ function filters(told, state, set) {
   );
 }
 
-/** How many digits are read right with what is left. */
+/** How many digits are read right with what is left. @param {FiltersReady} answer @param {SetState} set */
 function score({ whole, left, tested, removed }, set) {
+  /** @param {number} right */
   const bar = (right) =>
     el("span", { class: "bar-track score" }, el("i", { style: { width: `${(100 * right) / tested}%` } }));
   return el(
@@ -146,19 +163,19 @@ function score({ whole, left, tested, removed }, set) {
         "dd",
         {},
         el("strong", {}, count(whole)),
-        ` of ${count(tested)} test digits right, ${percent(whole / tested)}`,
+        ` of ${count(tested)} test digits correct, ${percent(whole / tested)}`,
         bar(whole),
       ),
     ),
     el(
       "div",
       {},
-      el("dt", {}, removed.length ? `without ${removed.join(", ")}` : "nothing is removed"),
+      el("dt", {}, removed.length ? `without ${removed.join(", ")}` : "nothing removed"),
       el(
         "dd",
         {},
         el("strong", { class: "left" }, count(left)),
-        ` right, ${percent(left / tested)}`,
+        ` correct, ${percent(left / tested)}`,
         removed.length ? `: ${difference(whole - left)} ` : "",
         removed.length ? el("button", { class: "quiet", onclick: () => set({ removed: [] }) }, "Put all back") : null,
         bar(left),
@@ -167,14 +184,19 @@ function score({ whole, left, tested, removed }, set) {
   );
 }
 
-const difference = (lost) =>
-  lost === 0 ? "as many as before" : lost > 0 ? `${count(lost)} fewer` : `${count(-lost)} more`;
+/** @param {number} lost */
+function difference(lost) {
+  if (lost === 0) return "as many as before";
+  return lost > 0 ? `${count(lost)} fewer` : `${count(-lost)} more`;
+}
 
-/** Who goes with whom: above the diagonal the maps, below it the filters. */
+/** Who goes with whom: above the diagonal the maps, below it the filters. @param {FiltersReady} answer */
 function alike({ alike: { correlation, cosine, pairs, correlated, threshold }, pair, chosen, whole, compared }) {
   const size = correlation.length;
   const decimals = size > 8 ? 1 : 2;
+  /** @param {number} i @param {number} k */
   const value = (i, k) => (k > i ? correlation[i][k] : cosine[i][k]);
+  /** @param {number} i @param {"row" | "col"} scope */
   const head = (i, scope) => el("th", { scope, class: i === chosen ? "chosen" : "" }, String(i));
   const grid = el(
     "table",
@@ -198,7 +220,7 @@ function alike({ alike: { correlation, cosine, pairs, correlated, threshold }, p
                   "td",
                   {
                     style: cell(value(i, k), 1.15),
-                    class: k > i && Math.abs(value(i, k)) >= bound ? "twin" : "",
+                    class: k > i && Math.abs(value(i, k)) >= threshold ? "twin" : "",
                     title: `${k > i ? "maps" : "filters"} ${i} and ${k}: ${fixed(value(i, k), 3)}`,
                   },
                   fixed(value(i, k), decimals),
@@ -209,37 +231,47 @@ function alike({ alike: { correlation, cosine, pairs, correlated, threshold }, p
     ),
   );
   const [one, other, both] = pair.without.map((right) => whole - right);
-  const sign = pair.correlation < 0 ? "the other way round" : "together";
-  const best = pairs[0];
+  const together = pair.correlation < 0 ? "opposite to" : "most similar to";
+  const [best] = pairs;
+  const replaceable = both >= 10 && both > 2 * (one + other);
+  let found = `${correlated} pairs are correlated`;
+  if (correlated < 2) found = correlated === 0 ? "No pair is correlated" : "One pair is correlated";
   return el(
     "div",
     { class: "card lesson-card" },
-    el("h3", {}, "Which say the same?"),
+    el("h3", {}, "Which filters are alike?"),
     el(
       "p",
       { class: "caption" },
-      `Above the diagonal: correlation of the maps over ${compared} digits. Below: cosine of the filters. Outlined: correlations of ${threshold} or more, in either direction.`,
+      `Above the diagonal: correlation of the maps over ${compared} digits. Below: cosine similarity of the filters. `,
+      `Outlined: correlated pairs, ${threshold} or more in magnitude.`,
     ),
     sideways("alike", grid),
     remark(
-      `${correlated === 0 ? "No pair correlates so much" : correlated === 1 ? "One pair correlates so much" : `${correlated} pairs correlate so much`}; the closest are ${best.pair.join(" and ")}, whose maps correlate by ${fixed(best.correlation, 2)} while the filters' cosine is ${fixed(best.cosine, 2)}. `,
-      `Filter ${chosen} goes ${sign} with ${pair.nearest} (${fixed(pair.correlation, 2)}). With all filters ${whole} digits are right; without ${chosen}: ${whole - one}, without ${pair.nearest}: ${whole - other}, without both: `,
+      `${found}; the closest are ${best.pair.join(" and ")}: their maps have a correlation of ` +
+        `${fixed(best.correlation, 2)}, `,
+      `their filters a cosine similarity of ${fixed(best.cosine, 2)}. `,
+      `Filter ${chosen} is ${together} ${pair.nearest} (${fixed(pair.correlation, 2)}). With all filters ` +
+        `${whole} digits `,
+      `are correct; without ${chosen}: ${whole - one}, without ${pair.nearest}: ${whole - other}, without both: `,
       el("strong", { class: "both" }, String(whole - both)),
-      both >= 10 && both > 2 * (one + other) ? ": either can stand in for the other, nobody for both." : ".",
+      replaceable ? ": each can replace the other, but nothing replaces both." : ".",
     ),
   );
 }
 
-/** The pieces of digits to which the chosen filter answers most. */
+/** The patches of digits that activate the chosen filter most. @param {FiltersReady} answer */
 function patches({ patches: found, field, chosen, learned }) {
   return el(
     "div",
     { class: "card lesson-card" },
-    el("h3", {}, `What excites filter ${chosen} most`),
+    el("h3", {}, `What activates filter ${chosen} most`),
     el(
       "p",
       { class: "caption" },
-      `The nine pieces of ${field}×${field} pixels with the largest sums, from ${count(learned)} digits that it learned from; one a digit. Black is below zero to the network, so that a dark piece can excite too.`,
+      `The nine patches of ${field}×${field} pixels with the largest sums, from ${count(learned)} training ` +
+        "digits, at most ",
+      "one per digit. Black is below zero for the network, so a dark patch can activate a filter, too.",
     ),
     el(
       "ul",
@@ -247,7 +279,7 @@ function patches({ patches: found, field, chosen, learned }) {
       ...found.map((patch) =>
         el(
           "li",
-          { "aria-label": `piece of a ${patch.digit}, sum ${fixed(patch.value, 2)}` },
+          { "aria-label": `patch of a ${patch.digit}, sum ${fixed(patch.value, 2)}` },
           gray(patch.pixels, field),
           el("span", { class: "caption" }, `${patch.digit}: ${fixed(patch.value, 2)}`),
         ),

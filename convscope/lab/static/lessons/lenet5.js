@@ -1,5 +1,7 @@
 /** Lesson: LeNet-5, volume by volume. */
 
+/** @import { LayerLine, Lenet5Answer, Lesson, LessonState, SetState } from "./types.js" */
+
 import { el, styles } from "../element.js";
 import { count, one, percent, sides, volume } from "../numbers.js";
 import { again, controls, pills, remark, stepper } from "./parts.js";
@@ -10,7 +12,7 @@ import { volumes } from "./volume_row.js";
 styles("lesson_networks.css");
 
 const WAYS = new Map([
-  ["lecture", "as lectures print it"],
+  ["lecture", "as in lectures"],
   ["1998", "of 1998"],
 ]);
 const HEADS = [
@@ -26,9 +28,12 @@ const HEADS = [
   "multiply-adds",
 ];
 
-/** @type {import("./screen.js").Lesson} */
+/** @type {Lesson<Lenet5Answer>} */
 export const lesson = {
-  lead: "Two convolutions with pooling between them, a third that sees all that is left, and two dense layers: a network that reads digits. Choose a volume or a row, and count its parameters yourself before you read the formula.",
+  lead:
+    "Two convolutions, each followed by pooling, a third that reads everything that is left, and two dense layers: " +
+    "a network that reads digits. Choose a volume or a row, and count its parameters yourself before you read the " +
+    "formula.",
   start: { network: "lecture", classes: 10, side: 32, row: 2, column: 0 },
 
   draw(told, state, set) {
@@ -69,7 +74,7 @@ export const lesson = {
   },
 };
 
-/** What another image or another number of classes has changed. */
+/** What another image or another number of classes has changed. @param {Lenet5Answer} answer */
 function changed({ broken, changes, rows }) {
   if (broken) return el("p", { class: "note", role: "status" }, broken);
   if (!changes.length) return null;
@@ -82,13 +87,14 @@ function changed({ broken, changes, rows }) {
   );
   const maps = changes.filter(({ map: [before, now] }) => before.join() !== now.join()).length;
   return remark(
-    `Against 32×32 and ten classes ${maps} of the ${rows.length} volumes differ. `,
+    `Compared with 32×32 and ten classes, ${maps} of the ${rows.length} volumes differ. `,
     told.length
       ? `${told.join(", and ")}; ${same.join(", ")} have as many as before.`
       : "No layer has more parameters or fewer.",
   );
 }
 
+/** @param {LayerLine} row */
 const cells = (row) => [
   row.type,
   row.filters ?? "",
@@ -101,8 +107,9 @@ const cells = (row) => [
   count(row.multiply_adds),
 ];
 
-/** The lecture's table; a row is chosen by its name. */
+/** The lecture's table; a row is chosen by its name. @param {Lenet5Answer} told @param {SetState} set */
 function layers(told, set) {
+  /** @param {number} i */
   const word = (i) => (i === 0 || i === 6 ? "word" : "");
   return el(
     "table",
@@ -153,7 +160,7 @@ function layers(told, set) {
   );
 }
 
-/** The chosen row by its formulas. */
+/** The chosen row by its formulas. @param {Lenet5Answer} answer */
 function worked({ rows, row, worked: lines, connections, parameters, broken }) {
   return el(
     "div",
@@ -192,18 +199,22 @@ function worked({ rows, row, worked: lines, connections, parameters, broken }) {
   );
 }
 
-/** What the formula of a kind of layer says. */
-const reading = ({ kind }) =>
-  ({
-    Conv: "A filter has a weight for each cell under it, in each map below, and one bias. It is the same filter at all places: the size of the map does not matter.",
-    TableConv: "Each filter has a slice only for the maps that the table links to it.",
-    AvgPool: "A mean has no weights. It makes the map a quarter as large.",
-    Subsampling: "The four cells are added up, multiplied by one factor and moved by one bias; both are learned.",
-    Linear: "Every unit has a weight for each number below, and one bias.",
-    RadialBasis: "Each class has a code of +1 and −1; the answer is the distance to it. In 1998 the codes were drawn by hand, as small pictures of the digits.",
-  })[kind] ?? "";
+/** What the formula of a kind of layer says. @param {LayerLine} line */
+const reading = ({ type }) =>
+  /** @type {Record<string, string>} */ ({
+    Conv:
+      "A filter has one weight for each cell of its window in each input map, and one bias. The same filter is " +
+      "used at all positions, so the size of the map does not matter.",
+    TableConv: "Each filter has slices only for the maps that the table links to it.",
+    AvgPool: "Averaging has no weights. The map becomes a quarter as large.",
+    Subsampling: "The four cells are added up, multiplied by a factor, and a bias is added; both are learned.",
+    Linear: "Every unit has a weight for each input, and one bias.",
+    RadialBasis:
+      "Each class has a code of +1s and −1s; the output is the distance to that code. In 1998 the codes were drawn " +
+      "by hand, as small images of the digits.",
+  })[type] ?? "";
 
-/** Where the parameters are. */
+/** Where the parameters are. @param {Lenet5Answer} told @param {SetState} set */
 function shares(told, set) {
   if (told.broken) return null;
   const rows = told.rows.map((row, i) => ({ row, i })).filter(({ row }) => row.parameters);
@@ -229,10 +240,14 @@ function shares(told, set) {
   );
 }
 
-/** Which maps of the first pooling each map of the second convolution sees. */
+/**
+ * Which maps of the first pooling each map of the second convolution sees.
+ * @param {Lenet5Answer} answer @param {LessonState} state @param {SetState} set
+ */
 function linked({ table, rows }, state, set) {
   const pool = rows[1].layer;
   const { links, column, used } = table;
+  /** @param {number} map @param {number} k */
   const on = (map, k) => links[k].includes(map);
   const grid = el(
     "table",
@@ -279,15 +294,18 @@ function linked({ table, rows }, state, set) {
               on(map, k) ? "×" : "",
             ),
           ),
-          el("td", { class: "count" }, `seen ${times} times`),
+          el("td", { class: "count" }, `used ${times} times`),
         ),
       ),
     ),
   );
   const saved =
     state.network === "1998"
-      ? `${table.count} of ${table.pairs} pairs are linked: ${count(table.parameters)} parameters where all pairs would take ${count(table.full)}. No two maps see the same, so they must learn different things.`
-      : `All ${table.pairs} pairs are linked: ${count(table.parameters)} parameters. In 1998 a table linked 60 of them and took ${count(table.chosen)}; choose “of 1998” to see it.`;
+      ? `${table.count} of ${table.pairs} pairs are linked: ${count(table.parameters)} parameters instead of ` +
+        `${count(table.full)} for all pairs. No two maps have the same inputs, so they must learn different ` +
+        "features."
+      : `All ${table.pairs} pairs are linked: ${count(table.parameters)} parameters. In 1998 a table linked 60 of ` +
+        `them, with ${count(table.chosen)} parameters; choose “of 1998” to see it.`;
   return el(
     "div",
     { class: "card" },
@@ -297,7 +315,8 @@ function linked({ table, rows }, state, set) {
       { class: "side-by-side" },
       sideways("links", grid),
       remark(
-        `Map ${column} of ${table.layer} sees the maps ${links[column].join(", ")} of ${pool}: ${table.formula} = ${count(table.own)} parameters. `,
+        `Map ${column} of ${table.layer} sees the maps ${links[column].join(", ")} of ${pool}: ${table.formula} ` +
+          `= ${count(table.own)} parameters. `,
         saved,
       ),
     ),

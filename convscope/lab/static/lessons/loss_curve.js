@@ -16,7 +16,9 @@ export function lossCurve(points, label) {
   const low = Math.floor(Math.min(...logs)),
     high = Math.max(low + 1, Math.ceil(Math.max(...logs)));
   const last = Math.max(10, points.at(-1)?.[0] ?? 0);
+  /** @param {number} step */
   const x = (step) => LEFT + (step / last) * (WIDE - LEFT - ROOM);
+  /** @param {number} log */
   const y = (log) => ROOM + ((high - log) / (high - low)) * (HIGH - ROOM - BELOW);
   const apart = Math.ceil((high - low) / 6);
   const decades = Array.from({ length: Math.floor((high - low) / apart) + 1 }, (_, i) => low + i * apart);
@@ -40,8 +42,10 @@ export function lossCurve(points, label) {
   );
 }
 
+/** @type {Record<string, string>} */
 const HIGHS = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 
 /** −7 -> "10⁻⁷" @param {number} log */
 export const powerOfTen = (log) => `10${[...String(log)].map((sign) => HIGHS[sign]).join("")}`;
+/** @param {number} log */
 const power = (log) => (log >= -3 && log <= 3 ? String(Number((10 ** log).toPrecision(1))) : powerOfTen(log));

@@ -1,4 +1,6 @@
-/** Lesson: from a picture to its feature map, and by bias and activation to its activation map. */
+/** Lesson: from an image to its feature map, and by bias and activation to its activation map. */
+
+/** @import { Lesson, LessonState, MapsAnswer, SetState } from "./types.js" */
 
 import { peakOf } from "../color.js";
 import { el, styles } from "../element.js";
@@ -10,6 +12,7 @@ import { slider } from "./slider.js";
 
 await styles("lesson_figures.css");
 
+/** @type {Record<string, number[]>} */
 const FILTERS = {
   "vertical edges": [1, 0, -1, 2, 0, -2, 1, 0, -1],
   "horizontal edges": [1, 2, 1, 0, 0, 0, -1, -2, -1],
@@ -17,18 +20,23 @@ const FILTERS = {
   mean: Array(9).fill(1 / 9),
   sharpen: [0, -1, 0, -1, 5, -1, 0, -1, 0],
 };
-const WIDTHS = { digit: 7, photograph: 3 }; // screen pixels for each of the picture's
+/** @type {Record<string, number>} */
+const WIDTHS = { digit: 7, photograph: 3 }; // screen pixels for each of the image's
+/** @type {Record<string, string>} */
 const ACTIVATIONS = {
-  ReLU: "What is below zero becomes 0, the rest stays.",
-  "leaky ReLU": "What is below zero shrinks to a tenth, the rest stays: no unit is silent.",
-  tanh: "Large sums flatten out at −1 and 1.",
+  ReLU: "Negative values become 0, the others stay.",
+  "leaky ReLU": "Negative values shrink to a tenth, the others stay: no unit is silent.",
+  tanh: "Large sums saturate at −1 and 1.",
   "scaled tanh": "LeNet-5's 1.7159 · tanh(2/3 · sum): 1 stays 1, and the ends lie at −1.7 and 1.7.",
-  sigmoid: "Everything lies between 0 and 1; a sum of 0 becomes a half, and no unit is silent.",
+  sigmoid: "All values lie between 0 and 1; a sum of 0 becomes 0.5, and no unit is silent.",
 };
 
-/** @type {import("./screen.js").Lesson} */
+/** @type {Lesson<MapsAnswer>} */
 export const lesson = {
-  lead: "Slide one filter over a whole picture: its sums are the feature map. Then add the bias, the same number everywhere, and put each sum through the activation: that is the activation map, which the next layer reads. Choose a unit in any of the pictures, or walk with the arrow keys.",
+  lead:
+    "Slide one filter over a whole image: its sums are the feature map. Then add the bias, the same number " +
+    "everywhere, and apply the activation function to each sum: that is the activation map, which the next layer " +
+    "reads. Choose a unit in any of the images, or move with the arrow keys.",
   start: { picture: "photograph", filter: FILTERS["vertical edges"], bias: 0, activation: "ReLU", at: 1680 },
 
   draw(told, state, set) {
@@ -37,13 +45,13 @@ export const lesson = {
     const known = Object.keys(FILTERS).find((name) => FILTERS[name].join() === filter.join()) ?? "own";
     return [
       controls(
-        pills("Picture", Object.keys(WIDTHS), String(state.picture), (picture) =>
+        pills("Image", Object.keys(WIDTHS), String(state.picture), (picture) =>
           set({ picture, at: picture === "digit" ? 198 : 1680 }),
         ),
         pills("Filter", Object.keys(FILTERS), known, (name) => set({ filter: FILTERS[name] })),
         again(() => set({ ...lesson.start })),
       ),
-      pictures(told, state, set),
+      images(told, state, set),
       controls(
         slider("Bias", Number(state.bias), {
           low: -4,
@@ -60,13 +68,16 @@ export const lesson = {
   },
 };
 
-function pictures(told, state, set) {
+/** @param {MapsAnswer} told @param {LessonState} state @param {SetState} set */
+function images(told, state, set) {
   const { unit, side, map, peak } = told;
   const filter = /** @type {number[]} */ (state.filter);
   const scale = WIDTHS[String(state.picture)] ?? 3;
+  /** @param {number} row @param {number} column */
   const choose = (row, column) => set({ at: row * map + column });
   const place = `row ${unit.row}, column ${unit.column}`;
   const one = { row: unit.row, column: unit.column, size: 1 };
+  /** @param {number[]} values @param {string} label @param {number} value @returns {[HTMLElement, HTMLElement]} */
   const board = (values, label, value) => [
     pixels({
       canvas: colored(values, map, peak),
@@ -85,7 +96,7 @@ function pictures(told, state, set) {
   ];
   return scene(
     figure(
-      "Picture",
+      "Image",
       `${side}×${side}`,
       pixels({
         canvas: gray(told.levels, side),
@@ -93,7 +104,7 @@ function pictures(told, state, set) {
         scale,
         mark: { ...one, size: 3 },
         choose,
-        label: "Picture. Arrow keys move the patch.",
+        label: "Image. Arrow keys move the patch.",
       }),
       el("p", { class: "caption reading" }, "black is 0, white is 1"),
     ),
@@ -117,12 +128,13 @@ function pictures(told, state, set) {
       "p",
       { class: "caption scale-of" },
       peak
-        ? `One scale for both maps: orange from ${fixed(-peak, 2)}, paper at 0, blue up to ${fixed(peak, 2)}.`
+        ? `One scale for both maps, from ${fixed(-peak, 2)} (orange) to ${fixed(peak, 2)} (blue).`
         : "Both maps are 0 everywhere.",
     ),
   );
 }
 
+/** @param {MapsAnswer} told @param {LessonState} state */
 function figures(told, state) {
   const {
     unit,
@@ -148,7 +160,7 @@ function figures(told, state) {
         {},
         el("b", {}, "Sum + bias"),
         " ",
-        el("span", { class: "caption" }, "how many units lie where"),
+        el("span", { class: "caption" }, "how many units have which value"),
       ),
       histogram(before, peak, "Histogram of the sums with bias"),
       el("p", { class: "caption" }, `${share(told.below)} of the units are below 0.`),
@@ -163,7 +175,8 @@ function figures(told, state) {
     remark(
       ACTIVATIONS[name],
       " ",
-      "Try a bias of −1: only strong edges stay. The bias moves the whole histogram, the activation bends it.",
+      "Try a bias of −1: only strong edges remain. The bias shifts the whole histogram, the activation changes " +
+        "its shape.",
     ),
   );
 }

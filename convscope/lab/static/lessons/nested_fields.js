@@ -1,4 +1,4 @@
-/** Small filters on one another: what the one unit on top sees, from the side and from above. */
+/** Stacked small filters: what the one unit on top sees, from the side and from above. */
 
 import { svg } from "../element.js";
 
@@ -14,7 +14,9 @@ const CELL = 26,
 export function fromTheSide(sides, seen) {
   const wide = sides[0] * CELL;
   const high = sides.length * CELL + (sides.length - 1) * RISE + 2 * TOP;
+  /** @param {number} layer */
   const left = (layer) => (wide - sides[layer] * CELL) / 2;
+  /** @param {number} layer */
   const top = (layer) => TOP + (sides.length - 1 - layer) * (CELL + RISE);
   const rays = seen.flatMap((units, k) =>
     units.map(

@@ -4,7 +4,8 @@ import { el } from "../element.js";
 
 /**
  * What is no number within the bounds yet is waited for.
- * @param {string} label @param {number} value @param {{low: number, high: number, whole?: boolean, set: (value: number) => void}} how
+ * @param {string} label @param {number} value
+ * @param {{low: number, high: number, whole?: boolean, set: (value: number) => void}} how
  */
 export function numberField(label, value, { low, high, whole = false, set }) {
   const changed = (/** @type {Event} */ event) => {

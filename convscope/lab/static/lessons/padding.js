@@ -1,4 +1,6 @@
-/** Lesson: a frame of zeros around an image of 6×6. */
+/** Lesson: a border of zeros around an image of 6×6. */
+
+/** @import { Lesson, LessonState, PaddingAnswer, SetState } from "./types.js" */
 
 import { peakOf } from "../color.js";
 import { el } from "../element.js";
@@ -24,16 +26,27 @@ const SIDE = 6;
 const IMAGE = [
   5, 1, 7, 7, 8, 1, 7, 2, 5, 7, 8, 1, 5, 3, 5, 4, 4, 2, 4, 4, 3, 3, 2, 1, 3, 3, 4, 7, 8, 1, 5, 7, 8, 2, 3, 1,
 ];
+/** @type {Record<string, string>} */
 const WORDS = { edges: "vertical edges", sum: "sum" };
 const PADDINGS = ["0", "1", "2", "3", "4", "5", "6", "valid", "same"];
+/** @type {Record<string, number>} */
 const FRAME = { valid: 0, same: 8 }; // "same" makes room for any filter
 
-/** The largest filter that finds a place. @param {string | number | number[]} padding */
+/** How large cells are drawn. @param {number} side @param {number} many @param {number} most */
+function sizeFor(side, many, most) {
+  if (side > most) return "tiny";
+  return side > many ? "small" : undefined;
+}
+
+/** The largest filter that fits. @param {string | number | number[]} padding */
 const largest = (padding) => Math.min(8, SIDE + 2 * (FRAME[String(padding)] ?? Number(padding)));
 
-/** @type {import("./screen.js").Lesson} */
+/** @type {Lesson<PaddingAnswer>} */
 export const lesson = {
-  lead: "Without padding a map is smaller than its image, and the pixels at the edge are read less often than those within: the corner once, the center nine times. A frame of zeros gives the filter room to stand on the edge. “Valid” is no frame; “same” is the frame that keeps the size.",
+  lead:
+    "Without padding a map is smaller than its image, and the pixels at the edge are read less often than those in " +
+    "the middle: the corner once, the center nine times. A border of zeros lets the filter sit on the edge. " +
+    "“Valid” means no padding; “same” is the padding that keeps the size.",
   start: { image: IMAGE, kernel: 3, padding: "1", filter: "edges", bias: 0, at: 0, layers: 6 },
 
   fit: (state) => ({ ...state, kernel: Math.min(Number(state.kernel), largest(state.padding)) }),
@@ -41,9 +54,11 @@ export const lesson = {
   draw(told, state, set) {
     const kernel = Number(state.kernel);
     const image = /** @type {number[]} */ (state.image);
+    /** @param {number} i */
     const place = (i) => (Math.floor(i / told.wide) - told.before) * SIDE + (i % told.wide) - told.before;
-    const size = told.wide > 12 ? "tiny" : told.wide > 8 ? "small" : undefined;
+    const size = sizeFor(told.wide, 8, 12);
     const play = slide("padding", { at: told.at, count: told.sums.length, set: (at) => set({ at }) });
+    /** @param {LessonState} what */
     const change = (what) => set({ ...what, at: 0 });
     const grid = lattice({
       columns: told.wide,
@@ -94,12 +109,12 @@ export const lesson = {
             paint: peakOf(told.sums),
             marked: [told.at],
             choose: (at) => set({ at }),
-            size: told.map > 12 ? "tiny" : told.map > 6 ? "small" : undefined,
+            size: sizeFor(told.map, 6, 12),
           }),
         ),
       ),
       sum(told.terms, told.total, { bias: told.bias || null, most: 18 }),
-      controls(pills("Padding", PADDINGS, state.padding, (padding) => change({ padding }))),
+      controls(pills("Padding", PADDINGS, String(state.padding), (padding) => change({ padding }))),
       controls(
         stepper("Filter size", kernel, {
           low: 1,
@@ -110,16 +125,18 @@ export const lesson = {
         pills(
           "Filter for",
           Object.keys(WORDS),
-          state.filter,
+          String(state.filter),
           (filter) => set({ filter }),
           (name) => WORDS[name],
         ),
         again(() => set({ ...lesson.start })),
       ),
-      remark(el("b", {}, formula(told.formula)), " rows, and as many columns.", told.reason ? same(told) : ""),
+      remark(el("b", {}, formula(told.formula)), " rows and columns.", told.reason ? same(told) : ""),
       told.blind
         ? remark(
-            `${several(told.blind, "window")} of ${count(told.map ** 2)} ${told.blind === 1 ? "sees" : "see"} nothing but zeros. Whatever the image shows, the number there is the bias: ${fixed(told.bias, decimalsOf([told.bias]))}.`,
+            `${several(told.blind, "window")} of ${count(told.map ** 2)} ${told.blind === 1 ? "sees" : "see"} ` +
+              "nothing but zeros. Whatever the image shows, the number there is the bias: " +
+              `${fixed(told.bias, decimalsOf([told.bias]))}.`,
           )
         : null,
       el("div", { class: "pair" }, reading(told, kernel), deep(told, state, set)),
@@ -127,22 +144,24 @@ export const lesson = {
   },
 };
 
-const frameName = ({ before, after, wide }) =>
-  wide === SIDE
-    ? "6×6, no frame"
-    : before === after
-      ? `6×6 in a frame of ${before}: ${wide}×${wide}`
-      : `6×6 with ${before} before, ${after} after: ${wide}×${wide}`;
+/** @param {PaddingAnswer} answer */
+function frameName({ before, after, wide }) {
+  if (wide === SIDE) return "6×6, no padding";
+  const padding = before === after ? `padding ${before}` : `padding ${before} before and ${after} after`;
+  return `6×6, ${padding}: ${wide}×${wide}`;
+}
 
-/** How "same" comes to its frame. */
+/** How "same" gets its padding. @param {PaddingAnswer} answer */
 const same = ({ reason, before, after }) =>
   before === after
-    ? ` “Same” puts ${formula(reason)} on each side.`
-    : ` “Same” would put ${formula(reason)} on each side; a filter of an even size has no middle, so ${before} go before the image and ${after} after it.`;
+    ? ` “Same” pads each side by ${formula(reason)}.`
+    : ` “Same” would pad each side by ${formula(reason)}; a filter of even size has no middle, so ${before} go ` +
+      `before the image and ${after} after it.`;
 
-/** How often each pixel is read. */
+/** How often each pixel is read. @param {PaddingAnswer} answer @param {number} kernel */
 function reading({ counts, reads, blind, before }, kernel) {
-  const times = (n) => (n === 0 ? "never" : n === 1 ? "once" : `${n} times`);
+  /** @param {number} n */
+  const times = (n) => ["never", "once"][n] ?? `${n} times`;
   const corner =
     reads.first === reads.last
       ? `A corner is read ${times(reads.first)}`
@@ -150,10 +169,12 @@ function reading({ counts, reads, blind, before }, kernel) {
   const alike =
     kernel === 1
       ? "A filter of one cell reads every pixel once."
-      : `Every pixel is read ${times(reads.most)}: each cell of the filter comes to stand on each of them.${blind ? " A wider frame than that adds nothing but zeros." : ""}`;
+      : `Every pixel is read ${times(reads.most)}: each cell of the filter covers each of them ` +
+        `once.${blind ? " More padding adds nothing but zeros." : ""}`;
   const said = reads.alike
     ? alike
-    : `${corner}, the pixel in the best place ${times(reads.most)}. What is read less often has less say in the map.${before ? "" : " Give it a frame and compare."}`;
+    : `${corner}, a pixel in the middle ${times(reads.most)}. What is read less often has less influence on the ` +
+      `map.${before ? "" : " Add padding and compare."}`;
   return el(
     "div",
     { class: "card" },
@@ -166,20 +187,23 @@ function reading({ counts, reads, blind, before }, kernel) {
   );
 }
 
-/** The same layer again and again, from an image of 32×32. */
+/**
+ * The same layer, repeated, from an image of 32×32.
+ * @param {PaddingAnswer} told @param {LessonState} state @param {SetState} set
+ */
 function deep(told, state, set) {
   const layers = Number(state.layers);
   const sides = told.deep;
   const scale = Math.min(2.5, 72 / Math.max(...sides));
   const done = sides.length - 1;
   const kernel = Number(state.kernel);
-  const last = sides.at(-1);
-  const how =
-    last === sides[0]
-      ? "The size stays."
-      : last > sides[0]
-        ? "The maps grow: the frame is wider than the filter needs."
-        : `${several(done, "layer")} of ${kernel}×${kernel} ${done === 1 ? "takes" : "take"} ${sides[0] - last} rows and columns away.`;
+  const last = sides[done];
+  let how = "The size stays the same.";
+  if (last > sides[0]) how = "The maps grow: there is more padding than the filter needs.";
+  else if (last < sides[0])
+    how =
+      `${several(done, "layer")} of ${kernel}×${kernel} ${done === 1 ? "removes" : "remove"} ${sides[0] - last} ` +
+      "rows and columns.";
   const end =
     done < layers
       ? ` Layer ${done + 1} does not fit: ${last}×${last} is too small for a filter of ${kernel}×${kernel}.`
@@ -190,7 +214,7 @@ function deep(told, state, set) {
     el(
       "div",
       { class: "row spread" },
-      el("b", {}, "The same layer again and again"),
+      el("b", {}, "The same layer, repeated"),
       stepper("Layers", layers, { low: 1, high: 16, set: (value) => set({ layers: value }) }),
     ),
     el(

@@ -1,27 +1,21 @@
 /** What the lessons are built from: lattices of cells, steppers, choices, sums written out. */
 
+/** @import { Styles } from "../types.js" */
+/** @import { Lattice, WindowOver } from "./types.js" */
+
 import { cell } from "../color.js";
 import { el, svg } from "../element.js";
 import { decimalsFor, fixed } from "../numbers.js";
 
 const MOST = 1e6; // of a number that can be typed; Python refuses more
 
-/** The cell of a lattice that Tab leads to: the one that last had the focus, by the lattice's label. @type {Map<string, number>} */
+/**
+ * The cell of a lattice that Tab leads to: the one that last had the focus, by the lattice's label.
+ * @type {Map<string, number>}
+ */
 const stops = new Map();
 
-/**
- * A grid of numbers. Tab leads to one cell of it, the arrow keys to the others.
- * @typedef {{columns: number, values: (number | null)[], label: string,
- *   edit?: (place: number, value: number) => void,  makes the cells fields
- *   choose?: (place: number) => void,               makes them buttons
- *   paint?: number | null,                          the magnitude of the darkest color; null or left out: no color
- *   marked?: number[], missed?: number[], outside?: number[],   places: under the window, never seen, padding
- *   corner?: (place: number) => string | null,      a small text in the cell's corner
- *   decimals?: number,
- *   first?: number,                                 what the first row and column are counted as; 0 if left out
- *   size?: "small" | "tiny"}} Lattice
- * @param {Lattice} how
- */
+/** A grid of numbers. Tab leads to one cell of it, the arrow keys to the others. @param {Lattice} how */
 export function lattice(how) {
   const { columns, values, label } = how;
   const decimals = how.decimals ?? decimalsOf(values.map((v) => v ?? 0));
@@ -51,6 +45,7 @@ export function lattice(how) {
     return el("span", { class: kind, "data-times": corners[place] }, part);
   });
   const longest = Math.max(0, ...texts.map((text) => text.length), ...corners.map((text) => 0.9 * (text?.length ?? 0)));
+  /** @type {HTMLElement} */
   const node = el(
     "div",
     {
@@ -69,24 +64,39 @@ export function lattice(how) {
   return node;
 }
 
-/** Tab comes back to the cell that has the focus now. */
+/**
+ * Tab comes back to the cell that has the focus now.
+ * @param {HTMLElement} node @param {string} label @param {EventTarget | null} target
+ */
 function stopAt(node, label, target) {
+  if (!(target instanceof Element) || !target.parentElement) return;
   stops.set(label, [...node.children].indexOf(target.parentElement));
   for (const one of node.querySelectorAll("input, button")) one.setAttribute("tabindex", one === target ? "0" : "-1");
 }
 
+/**
+ * @param {Lattice} how
+ * @param {number} place
+ * @param {number | null} value
+ * @param {string} text
+ * @param {string} name
+ * @param {Styles} color
+ * @param {boolean} pressed
+ */
 function inner(how, place, value, text, name, color, pressed) {
-  if (how.edit && value !== null) return field(value, text, name, color, (next) => how.edit(place, next));
-  if (how.choose && value !== null) {
+  const { edit, choose } = how;
+  if (edit && value !== null) return field(value, text, name, color, (next) => edit(place, next));
+  if (choose && value !== null) {
     return el(
       "button",
       {
         class: "cell",
         style: color,
         "aria-label": `${name}: ${text}`,
+        "data-focus": name,
         "aria-pressed": String(pressed),
         title: plain(value),
-        onclick: () => how.choose(place),
+        onclick: () => choose(place),
       },
       text,
     );
@@ -94,7 +104,7 @@ function inner(how, place, value, text, name, color, pressed) {
   return el("span", { class: "cell", style: color, title: value === null ? null : plain(value) }, text);
 }
 
-/** A number in full, with a true minus. */
+/** A number in full, with a true minus. @param {number} value */
 const plain = (value) => String(value).replace("-", "−");
 
 /**
@@ -110,7 +120,14 @@ export function decimalsOf(values) {
   return most;
 }
 
-/** A number that can be typed; what is no number yet is waited for, and left behind it is forgotten. */
+/**
+ * A number that can be typed; what is no number yet is waited for, and left behind it is forgotten.
+ * @param {number} value
+ * @param {string} text
+ * @param {string} name
+ * @param {Styles} color
+ * @param {(value: number) => void} set
+ */
 function field(value, text, name, color, set) {
   let shown = text;
   const changed = (/** @type {Event} */ event) => {
@@ -148,26 +165,39 @@ function field(value, text, name, color, set) {
   });
 }
 
-/** Arrow keys go from cell to cell; in a field ← and → only at its ends. */
+/**
+ * Arrow keys go from cell to cell; in a field ← and → only at its ends.
+ * @param {KeyboardEvent} event @param {number} columns
+ */
 function walk(event, columns) {
-  const by = { ArrowUp: -columns, ArrowDown: columns, ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  const from = event.target.closest(".slot");
+  const by = /** @type {Record<string, number>} */ ({
+    ArrowUp: -columns,
+    ArrowDown: columns,
+    ArrowLeft: -1,
+    ArrowRight: 1,
+  })[event.key];
+  const from = event.target instanceof Element ? event.target.closest(".slot") : null;
   if (!by || !from || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
   const field = event.target instanceof HTMLInputElement ? event.target : null;
   const aside = event.key === "ArrowLeft" || event.key === "ArrowRight";
-  const inside =
-    field &&
-    aside &&
-    !(field.selectionStart === 0 && field.selectionEnd === field.value.length) &&
-    (by < 0 ? field.selectionStart > 0 : field.selectionEnd < field.value.length);
-  if (inside) return;
-  const all = [...from.parentElement.children];
+  if (field && aside && staysInside(field, by)) return;
+  const all = [...(from.parentElement?.children ?? [])];
   const place = all.indexOf(from);
   if (aside && Math.floor(place / columns) !== Math.floor((place + by) / columns)) return;
-  const to = all[place + by]?.querySelector("input, button");
+  const to = /** @type {HTMLElement | null | undefined} */ (all[place + by]?.querySelector("input, button"));
   if (!to) return;
   event.preventDefault();
   to.focus();
+}
+
+/**
+ * Does an arrow key move the caret within this field, and not to the next cell?
+ * @param {HTMLInputElement} field @param {number} by
+ */
+function staysInside({ value, selectionStart, selectionEnd }, by) {
+  const [start, end] = [selectionStart ?? 0, selectionEnd ?? 0];
+  if (start === 0 && end === value.length) return false;
+  return by < 0 ? start > 0 : end < value.length;
 }
 
 /** A list with another number at one place. @param {number[]} list @param {number} place @param {number} value */
@@ -176,14 +206,15 @@ export const put = (list, place, value) => list.map((old, i) => (i === place ? v
 /**
  * A lattice with windows drawn over it.
  * @param {HTMLElement} grid @param {number} side  cells along each axis
- * @param {{row: number, column: number, size: number, kind: "now" | "next" | "start"}[]} windows  the chosen one, one to come, the corner where one begins
+ * @param {WindowOver[]} windows  the chosen one, one to come, the corner where one begins
  */
 export function windowed(grid, side, windows) {
-  const shape = ({ row, column, size, kind }) =>
+  /** @param {WindowOver} window */
+  const shape = ({ row, column, size, kind }, as = String(kind)) =>
     kind === "start"
       ? svg("path", { class: "begin", d: `M${column + 0.06} ${row + 0.34} V${row + 0.06} H${column + 0.34}` })
-      : svg("rect", { class: `frame-of ${kind}`, x: column, y: row, width: size, height: size });
-  const halo = windows.filter((one) => one.kind === "now").map((one) => shape({ ...one, kind: "now halo" }));
+      : svg("rect", { class: `frame-of ${as}`, x: column, y: row, width: size, height: size });
+  const halo = windows.filter(({ kind }) => kind === "now").map((window) => shape(window, "now halo"));
   return el(
     "div",
     { class: "windowed" },
@@ -192,7 +223,7 @@ export function windowed(grid, side, windows) {
       "svg",
       { viewBox: `0 0 ${side} ${side}`, preserveAspectRatio: "none", "aria-hidden": "true" },
       ...halo,
-      ...windows.map(shape),
+      ...windows.map((window) => shape(window)),
     ),
   );
 }
@@ -222,7 +253,8 @@ export const factor = (value, decimals) => (value < 0 ? `(${fixed(value, decimal
 
 /**
  * A sum written out, its result at the end. What is read out is in `data-said`.
- * @param {{value: number, weight: number}[]} terms @param {number} total @param {{bias?: number | null, most?: number}} [how]
+ * @param {{value: number, weight: number}[]} terms @param {number} total
+ * @param {{bias?: number | null, most?: number}} [how]
  */
 export function sum(terms, total, { bias = null, most = 27 } = {}) {
   const [of, by] = [decimalsOf(terms.map((t) => t.value)), decimalsOf(terms.map((t) => t.weight))];
@@ -242,7 +274,12 @@ export function sum(terms, total, { bias = null, most = 27 } = {}) {
   );
 }
 
-/** One of a few values. @param {string} label @param {(string | number)[]} options @param {string | number} value @param {(value: any) => void} set @param {(option: any) => string} [text] */
+/**
+ * One of a few values.
+ * @template {string | number} Option
+ * @param {string} label @param {Option[]} options @param {Option} value
+ * @param {(value: Option) => void} set @param {(option: Option) => string} [text]
+ */
 export const pills = (label, options, value, set, text = String) =>
   el(
     "div",
@@ -262,8 +299,13 @@ export const pills = (label, options, value, set, text = String) =>
     ),
   );
 
-/** A whole number with − and +; at its end a button stays and keeps the focus. @param {string} label @param {number} value @param {{low: number, high: number, set: (value: number) => void}} how */
+/**
+ * A whole number with − and +; at its end a button stays and keeps the focus.
+ * @param {string} label @param {number} value
+ * @param {{low: number, high: number, set: (value: number) => void}} how
+ */
 export function stepper(label, value, { low, high, set }) {
+  /** @param {number} by @param {string} sign @param {string} word */
   const step = (by, sign, word) => {
     const over = value + by < low || value + by > high;
     return el(

@@ -24,6 +24,7 @@ export const colored = (values, side, peak) => picture(values, side, side, peak)
  * @param {Board} board
  */
 export function pixels({ canvas, side, scale, label, mark = null, choose = null }) {
+  /** @param {number} n */
   const share = (n) => `${(100 * n) / side}%`;
   const outline =
     mark &&
@@ -47,10 +48,18 @@ export function pixels({ canvas, side, scale, label, mark = null, choose = null 
   return node;
 }
 
+/**
+ * @param {HTMLElement} node
+ * @param {number} side
+ * @param {{row: number, column: number, size: number}} mark
+ * @param {(row: number, column: number) => void} choose
+ */
 function listen(node, side, mark, choose) {
   const last = side - mark.size;
+  /** @param {number} n */
   const bound = (n) => Math.max(0, Math.min(last, n));
   let [row, column] = [mark.row, mark.column];
+  /** @param {number} y @param {number} x */
   const to = (y, x) => {
     if (bound(y) === row && bound(x) === column) return;
     [row, column] = [bound(y), bound(x)];
@@ -62,6 +71,7 @@ function listen(node, side, mark, choose) {
     event.preventDefault();
     node.focus();
     const box = node.getBoundingClientRect(); // the square stays where it is while its element is replaced
+    /** @param {PointerEvent} pointer */
     const point = ({ clientX, clientY }) =>
       to(
         Math.floor(((clientY - box.top) / box.height) * side - middle),
@@ -74,7 +84,12 @@ function listen(node, side, mark, choose) {
     point(event);
   });
   node.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    const by = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    const by = /** @type {Record<string, number[]>} */ ({
+      ArrowUp: [-1, 0],
+      ArrowDown: [1, 0],
+      ArrowLeft: [0, -1],
+      ArrowRight: [0, 1],
+    })[event.key];
     if (!by || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     to(row + by[0], column + by[1]);

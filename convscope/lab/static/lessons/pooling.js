@@ -1,5 +1,7 @@
 /** Lesson: pooling, what it keeps of a map, and whether it notices a shift. */
 
+/** @import { Lesson, LessonState, PoolingAnswer, SetState } from "./types.js" */
+
 import { peakOf } from "../color.js";
 import { el, styles } from "../element.js";
 import { fixed, several } from "../numbers.js";
@@ -23,26 +25,32 @@ await styles("lesson_figures.css");
 const LECTURE = [
   5, 1, 7, 7, 8, 1, 7, 2, 5, 7, 8, 1, 5, 3, 5, 4, 4, 2, 4, 4, 3, 3, 2, 1, 3, 3, 4, 7, 8, 1, 5, 7, 8, 2, 3, 1,
 ];
+/** @param {number} place */
 const point = (place) => Array.from({ length: 36 }, (_, i) => (i === place ? 9 : 0));
 const WAVE = [
   0, 1, 2, 3, 3, 2, 1, 0, 1, 3, 5, 6, 6, 5, 3, 1, 2, 5, 8, 9, 9, 8, 5, 2, 3, 6, 9, 4, 4, 9, 6, 3, 3, 6, 9, 4, 4, 9, 6,
   3, 2, 5, 8, 9, 9, 8, 5, 2, 1, 3, 5, 6, 6, 5, 3, 1, 0, 1, 2, 3, 3, 2, 1, 0,
 ];
+/** @type {Record<string, { side: number, map: number[], shift?: string }>} */
 const MAPS = {
   "lecture's": { side: 6, map: LECTURE },
   "a point inside a window": { side: 6, map: point(14), shift: "right" },
   "a point at a window's edge": { side: 6, map: point(15), shift: "right" },
   "8×8": { side: 8, map: WAVE },
 };
+/** @type {Record<string, Record<string, number>>} */
 const WINDOWS = {
   "2, stride 2": { window: 2, stride: 2, padding: 0 },
   "AlexNet's 3, stride 2": { window: 3, stride: 2, padding: 0 },
   "3, stride 1, padding 1": { window: 3, stride: 1, padding: 1 },
 };
 
-/** @type {import("./screen.js").Lesson} */
+/** @type {Lesson<PoolingAnswer>} */
 export const lesson = {
-  lead: "Pooling has no weights. It takes one number from each window: the largest, the mean, the smallest, or the root of the sum of squares. The map gets smaller, and where exactly the number stood is forgotten. Change a cell and see when the result notices.",
+  lead:
+    "Pooling has no weights. It takes one number from each window: the largest, the mean, the smallest, or the " +
+    "root of the sum of squares. The map gets smaller, and the exact position of the number is lost. Change a cell " +
+    "and see when the result changes.",
   start: { side: 6, map: LECTURE, kind: "max", window: 2, stride: 2, padding: 0, shift: "right", at: 0 },
 
   fit(state) {
@@ -90,7 +98,10 @@ export const lesson = {
   },
 };
 
-/** The map, what is made of it, and what had a say in that. */
+/**
+ * The map, what it becomes, and which cells count.
+ * @param {PoolingAnswer} told @param {LessonState} state @param {SetState} set
+ */
 function pooled(told, state, set) {
   const map = /** @type {number[]} */ (state.map);
   const [side, peak] = [Number(state.side), peakOf([...map, ...told.pooled])];
@@ -125,7 +136,7 @@ function pooled(told, state, set) {
       }),
     ),
     figure(
-      "Who had a say",
+      "Which cells count",
       "in any window",
       lattice({
         columns: side,
@@ -139,17 +150,18 @@ function pooled(told, state, set) {
   );
 }
 
-/** How the chosen unit came about. */
+/** How the chosen unit came about. @param {PoolingAnswer["unit"]} unit @param {string} kind */
 function one({ values, value, takers, outside }, kind) {
   const digits = decimalsOf(values);
   const result = el("strong", {}, ` = ${fixed(value, decimalsOf([value]))}`);
+  /** @param {(value: number) => string} text */
   const terms = (text) =>
     values.flatMap((v, i) => [i ? " " : "", el("span", { class: "term" }, `${i ? "+ " : ""}${text(v)}`)]);
   const zeros = outside ? ` + ${several(outside, "zero")} of the padding` : "";
   if (kind === "average")
     return ["(", ...terms((v) => factor(v, digits)), zeros, `) / ${values.length + outside}`, result];
   if (kind === "L2") return ["√(", ...terms((v) => `${factor(v, digits)}²`), ")", result];
-  const tied = takers.length > 1 ? ` ${takers.length} cells are tied; each has its say.` : "";
+  const tied = takers.length > 1 ? ` ${takers.length} cells are tied; each of them counts.` : "";
   return [
     `${kind}(`,
     values.map((v) => fixed(v, digits)).join(", "),
@@ -159,49 +171,50 @@ function one({ values, value, takers, outside }, kind) {
   ].filter((part) => part !== null);
 }
 
+/** @param {PoolingAnswer} told @param {LessonState} state */
 function kept(told, state) {
   const cells = Number(state.side) ** 2;
   const all = told.with_say === cells ? "All" : `${told.with_say} of ${cells}`;
   const left =
     told.kept > 1
-      ? `${several(told.units, "number")} are made of ${cells}`
+      ? `${cells} numbers become ${told.units}`
       : `${told.units} of ${cells} numbers are left, ${Number((100 * told.kept).toFixed(1))}%`;
+  const other =
+    /** @type {Record<string, string>} */ ({ max: "smaller", min: "larger" })[String(state.kind)] ?? "other";
   const lost =
-    told.with_say === cells
-      ? ""
-      : ` The hatched ones could be any ${{ max: "smaller", min: "larger" }[String(state.kind)] ?? "other"} number, and nothing behind the pooling would notice.`;
+    told.with_say === cells ? "" : ` The hatched ones could have any ${other} value without changing the result.`;
   const unread = told.unread.length
-    ? ` ${several(told.unread.length, "cell")} ${told.unread.length === 1 ? "lies" : "lie"} in no window: ${formula(told.formula)}.`
+    ? ` ${several(told.unread.length, "cell")} ${told.unread.length === 1 ? "lies" : "lie"} in no window: ` +
+      `${formula(told.formula)}.`
     : "";
-  return `${left}. ${all} cells had a say.${lost}${unread}`;
+  return `${left}. ${all} cells count.${lost}${unread}`;
 }
 
-/** The same map one cell further. */
+/** The same map one cell further. @param {PoolingAnswer} told @param {LessonState} state @param {SetState} set */
 function shifted(told, state, set) {
   const { moved } = told;
   const side = Number(state.side);
   const peak = peakOf([.../** @type {number[]} */ (state.map), ...told.pooled, ...moved.pooled]);
   const most = told.pooled.length;
   const mine = moved.changed.length;
-  const verdict = !moved.changed_cells
-    ? "The moved map is the same map: there is nothing to notice."
-    : mine === 0
-      ? `${several(moved.changed_cells, "cell")} of the map changed, and not one of the ${most} results: what counts is still in its window.`
-      : `${several(moved.changed_cells, "cell")} of the map changed, and ${mine} of the ${most} results (outlined).`;
+  const changed = `${several(moved.changed_cells, "cell")} of the map changed`;
+  let verdict = `${changed}, and ${mine} of the ${most} results (outlined).`;
+  if (!moved.changed_cells) verdict = "The shifted map is the same map: nothing can change.";
+  else if (!mine) verdict = `${changed}, but none of the ${most} results: what counts is still in its window.`;
   return el(
     "section",
-    { class: "card moved", "aria-label": "The map moves by one cell" },
+    { class: "card moved", "aria-label": "The map shifts by one cell" },
     el(
       "div",
       { class: "row spread" },
-      el("h3", {}, "The map moves by one cell"),
+      el("h3", {}, "The map shifts by one cell"),
       pills("To the", ["right", "down", "left", "up"], String(state.shift), (shift) => set({ shift })),
     ),
     el(
       "div",
       { class: "moved-scene" },
       figure(
-        "Map, moved",
+        "Map, shifted",
         "zeros come in",
         lattice({ columns: side, values: moved.map, label: "moved map", size: "small" }),
       ),
@@ -247,7 +260,7 @@ function shifted(told, state, set) {
     remark(
       verdict,
       " ",
-      "Max pooling does not notice a small shift within a window, and does notice one across its border. Try the two single points.",
+      "Max pooling ignores a small shift within a window, but not one across its border. Try the two single points.",
     ),
   );
 }

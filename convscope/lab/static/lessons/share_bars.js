@@ -43,6 +43,7 @@ export function bars(label, heads, rows) {
   );
 }
 
+/** @param {Bar} bar */
 const bar = ({ share, text, title }) =>
   el(
     "td",

@@ -1,5 +1,7 @@
 /** Lesson: a convolutional, a locally connected and a dense layer for the same volumes. */
 
+/** @import { Lesson, LessonState, SetState, SharedLayer, SharedRun, SharingAnswer } from "./types.js" */
+
 import { peakOf } from "../color.js";
 import { el, styles } from "../element.js";
 import { count, fixed, several, volume } from "../numbers.js";
@@ -9,23 +11,29 @@ import { colored, gray, pixels } from "./pixels.js";
 
 await styles("lesson_figures.css");
 
+/** @type {Record<string, Record<string, number>>} */
 const LAYERS = {
   small: { side: 16, channels: 3, filters: 2, kernel: 3 },
   "the lecture's: 3@32×32, 10 of 3×3": { side: 32, channels: 3, filters: 10, kernel: 3 },
   "LeNet-5's first: 1@32×32, 6 of 5×5": { side: 32, channels: 1, filters: 6, kernel: 5 },
 };
+/** @type {Record<string, string>} */
 const IDEAS = {
-  convolutional: "One set of filters for all places.",
-  "locally connected": "The same windows, but filters of its own at every place.",
+  convolutional: "One set of filters for all positions.",
+  "locally connected": "The same windows, but separate filters at every position.",
   dense: "Every unit reads the whole volume.",
 };
 
-/** @type {import("./screen.js").Lesson} */
+/** @type {Lesson<SharingAnswer>} */
 export const lesson = {
-  lead: "Three layers take the same volume and make equally many units of it. They differ in what a unit reads and in who shares its weights. The convolution needs the fewest numbers by far, and it alone treats a shifted picture as the same picture, shifted.",
+  lead:
+    "Three layers take the same volume and produce the same number of units. They differ in what a unit reads and " +
+    "in which units share weights. The convolution needs by far the fewest parameters, and it alone treats a " +
+    "shifted image as the same image, shifted.",
   start: { ...LAYERS.small, run: 0 },
 
   draw(told, state, set) {
+    /** @param {string} name @param {string} label @param {number} low @param {number} high */
     const field = (name, label, low, high) =>
       amount(label, Number(state[name]), { low, high, set: (value) => set({ [name]: value, run: 0 }) });
     const known =
@@ -47,19 +55,27 @@ export const lesson = {
   },
 };
 
+/** @param {SharingAnswer} told @param {LessonState} state @param {SetState} set */
 function counts(told, state, set) {
   const { layers, ran } = told;
+  /** @param {string} name @param {(layer: SharedLayer, index: number) => string | Node} text */
   const row = (name, text) =>
     el("tr", {}, el("th", { scope: "row" }, name), ...layers.map((layer, i) => el("td", {}, text(layer, i))));
-  const timed = ran?.layers.some((one) => one && one.seconds !== null);
-  const time = (layer, i) => (!layer.runs ? "not run" : timed ? milliseconds(ran.layers[i].seconds) : "–");
+  const timed = ran !== null && ran.layers.some((run) => run && run.seconds !== null);
+  /** @param {SharedLayer} layer @param {number} i */
+  const time = (layer, i) => {
+    if (!layer.runs) return "not run";
+    const seconds = ran?.layers[i]?.seconds;
+    return seconds === null || seconds === undefined ? "–" : milliseconds(seconds);
+  };
   return el(
     "section",
     { class: "card counts", "aria-label": "What each layer costs" },
     el(
       "p",
       { class: "sentence" },
-      `${volume([Number(state.channels), Number(state.side), Number(state.side)])} → ${told.output[0]}@${told.output[1]}×${told.output[2]}`,
+      `${volume([Number(state.channels), Number(state.side), Number(state.side)])} → ` +
+        `${told.output[0]}@${told.output[1]}×${told.output[2]}`,
     ),
     el(
       "div",
@@ -85,8 +101,8 @@ function counts(told, state, set) {
           row("weights", (one) => count(one.weights)),
           row("biases", (one) => count(one.biases)),
           row("parameters", (one) => el("strong", {}, count(one.parameters))),
-          row("worked out", (one) => formula(one.formula)),
-          row("against the convolution", (one) => `×${times(one.times)}`),
+          row("calculation", (one) => formula(one.formula)),
+          row("relative to the convolution", (one) => `×${times(one.times)}`),
           row("connections", (one) => count(one.connections)),
           row("multiply-adds", (one) => count(one.multiply_adds)),
           row("memory of the parameters", (one) => memory(one.bytes)),
@@ -101,34 +117,44 @@ function counts(told, state, set) {
       el("p", { class: "caption", "data-said": true }, said(told, timed)),
     ),
     remark(
-      `Convolution and local connection multiply equally often. But the local layer must fetch ${several(layers[1].weights, "weight")} from memory where the convolution uses ${count(layers[0].weights)} again and again.`,
+      "The convolutional and the locally connected layer do equally many multiplications. But the latter must " +
+        `fetch ${several(layers[1].weights, "weight")} from memory, where the convolution reuses ` +
+        `${count(layers[0].weights)}.`,
     ),
   );
 }
 
+/** @param {SharingAnswer} told @param {boolean} timed */
 function said(told, timed) {
   const heavy = told.layers.filter((one) => !one.runs);
   const left = heavy.length ? ` Layers of more than ${count(told.most)} weights are counted, not run.` : "";
-  if (!timed) return `One picture, float32, the median of five passes on the machine of the lab.${left}`;
-  return `One picture, float32, the median of five passes on the machine of the lab, ${several(told.ran.threads, "thread")} of torch.${left}`;
+  const threads = timed && told.ran ? `, ${several(told.ran.threads, "thread")} of torch` : "";
+  return `One image, float32, the median of five passes on the lab's machine${threads}.${left}`;
 }
 
-/** It may take a second. @returns {(event: Event) => void} */
+/**
+ * It may take a second.
+ * @param {SetState} set @returns {(event: MouseEvent & {target: HTMLElement}) => void}
+ */
 const run =
   (set) =>
   ({ target }) => {
-    /** @type {HTMLElement} */ (target).textContent = "Running…";
+    target.textContent = "Running…";
     set({ run: 1 });
   };
 
-/** The picture moves by one pixel: does the output move along? */
+/**
+ * The image shifts by one pixel: does the output shift, too?
+ * @param {SharingAnswer} told @param {LessonState} state @param {SetState} set
+ */
 function shift(told, state, set) {
   const side = Number(state.side);
   const scale = 128 / side;
+  const { ran } = told;
   return el(
     "section",
-    { class: "card shift", "aria-label": "The picture moves by one pixel" },
-    el("h3", {}, "The picture moves one pixel to the right"),
+    { class: "card shift", "aria-label": "The image shifts by one pixel" },
+    el("h3", {}, "The image shifts one pixel to the right"),
     el(
       "div",
       { class: "shift-lead" },
@@ -138,15 +164,13 @@ function shift(told, state, set) {
         pixels({ canvas: gray(told.picture, side), side, scale, label: "The first channel of the input" }),
       ),
       remark(
-        "Each layer sees the picture, then the moved picture. If its second output is its first one, moved, the difference is empty. The first column cannot be compared: what stands there came in from outside. The weights are drawn at random; they are whole numbers, so that nothing is rounded.",
+        "Each layer reads the image, then the shifted image. If its second output is the first one, shifted, the " +
+          "difference is empty. The first column cannot be compared: its values came in from outside. The weights " +
+          "are random integers, so that nothing is rounded.",
       ),
     ),
-    told.ran
-      ? el(
-          "div",
-          { class: "three" },
-          ...told.layers.map((layer, i) => compared(layer, told.ran.layers[i], told.output[1])),
-        )
+    ran
+      ? el("div", { class: "three" }, ...told.layers.map((layer, i) => compared(layer, ran.layers[i], told.output[1])))
       : el(
           "div",
           { class: "row" },
@@ -163,22 +187,25 @@ function shift(told, state, set) {
   );
 }
 
+/** @param {SharedLayer} layer @param {SharedRun | null} one @param {number} side */
 function compared({ name, weights }, one, side) {
   if (!one)
     return el(
       "figure",
       {},
       el("figcaption", {}, el("b", {}, name)),
-      el("p", { class: "caption" }, `${count(weights)} weights are too many to run here.`),
+      el("p", { class: "caption" }, `${count(weights)} weights: too many to run here.`),
     );
   const peak = peakOf([...one.expected, ...one.found]);
   const scale = 84 / side;
+  /** @param {string} title @param {number[]} values */
   const board = (title, values) =>
     figure("", title, pixels({ canvas: colored(values, side, peak), side, scale, label: `${name}: ${title}` }));
   const verdict =
     one.differ === 0
-      ? `0 of ${count(one.units)} units differ: the output moves along, exactly.`
-      : `${count(one.differ)} of ${count(one.units)} units differ, by up to ${count(one.largest)}; the largest output is ${count(one.size)}.`;
+      ? `0 of ${count(one.units)} units differ: the output shifts exactly like the input.`
+      : `${count(one.differ)} of ${count(one.units)} units differ, by up to ${count(one.largest)}; the largest ` +
+        `output is ${count(one.size)}.`;
   return el(
     "figure",
     { class: "compared" },
@@ -186,7 +213,7 @@ function compared({ name, weights }, one, side) {
     el(
       "div",
       { class: "boards" },
-      board("first, moved", one.expected),
+      board("first, shifted", one.expected),
       board("second", one.found),
       board("difference", one.difference),
     ),
@@ -194,11 +221,20 @@ function compared({ name, weights }, one, side) {
   );
 }
 
+/** @param {number} ratio */
 const times = (ratio) => (ratio < 100 ? String(Number(ratio.toFixed(1))) : count(Math.round(ratio)));
-const milliseconds = (seconds) => `${fixed(1000 * seconds, seconds < 1e-3 ? 3 : seconds < 1e-1 ? 2 : 0)} ms`;
 
+/** @param {number} seconds */
+function milliseconds(seconds) {
+  let decimals = 0;
+  if (seconds < 1e-3) decimals = 3;
+  else if (seconds < 1e-1) decimals = 2;
+  return `${fixed(1000 * seconds, decimals)} ms`;
+}
+
+/** @param {number} bytes */
 function memory(bytes) {
-  const [size, unit] =
-    bytes >= 1e9 ? [1e9, "GB"] : bytes >= 1e6 ? [1e6, "MB"] : bytes >= 1e3 ? [1e3, "kB"] : [1, "bytes"];
-  return `${fixed(bytes / size, size === 1 ? 0 : 1)} ${unit}`;
+  if (bytes < 1e3) return `${bytes} bytes`;
+  if (bytes < 1e6) return `${fixed(bytes / 1e3, 1)} kB`;
+  return bytes < 1e9 ? `${fixed(bytes / 1e6, 1)} MB` : `${fixed(bytes / 1e9, 1)} GB`;
 }

@@ -1,5 +1,7 @@
 /** A sheet of exercises to print: questions with room to write, and the solutions on a page of their own. */
 
+/** @import { Question, Sheet } from "./types.js" */
+
 import { ask } from "../api.js";
 import { el, styles } from "../element.js";
 import { travel } from "../state.js";
@@ -8,7 +10,10 @@ import { asked, worked } from "./exercise.js";
 const COUNTS = [4, 8, 12, 20, 30];
 const USUAL = 8;
 
-/** Draw the sheet that the address names: /learn/LESSON/sheet?seed=&count= @param {HTMLElement} stage @param {() => boolean} late */
+/**
+ * Draw the sheet that the address names: /learn/LESSON/sheet?seed=&count=
+ * @param {HTMLElement} stage @param {() => boolean} late
+ */
 export async function show(stage, late) {
   await styles("sheet.css");
   const lesson = decodeURIComponent(location.pathname.split("/")[2] ?? "all");
@@ -44,7 +49,7 @@ function controls(lesson, seed, count) {
         {
           class: "pill",
           "aria-label": "Exercises on the sheet",
-          onchange: (/** @type {any} */ event) => go({ count: event.target.value }),
+          onchange: (event) => go({ count: event.target.value }),
         },
         ...several.map((n) => el("option", { value: n, selected: n === Number(count) }, n)),
       ),
@@ -57,7 +62,7 @@ function controls(lesson, seed, count) {
   );
 }
 
-/** The first pages. */
+/** The first pages. @param {Sheet} told */
 const questions = (told) =>
   el(
     "section",
@@ -89,11 +94,11 @@ const questions = (told) =>
     ),
   );
 
-/** What there is to choose from, with a box to cross. */
+/** What there is to choose from, with a box to cross. @param {Question} question */
 const options = ({ choices }) =>
   choices.length ? el("ul", { class: "boxes-to-cross" }, ...choices.map((choice) => el("li", {}, choice))) : null;
 
-/** The last pages. */
+/** The last pages. @param {Sheet} told */
 const solutions = (told) =>
   el(
     "section",

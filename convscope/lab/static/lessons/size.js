@@ -1,5 +1,7 @@
 /** Lesson: the size of the map by the formula, and the windows that make a wanted size. */
 
+/** @import { Lesson, LessonState, SetState, SizeAnswer } from "./types.js" */
+
 import { el, styles } from "../element.js";
 import { count, several } from "../numbers.js";
 import { amount } from "./amount.js";
@@ -11,6 +13,7 @@ await styles("lesson_figures.css");
 const MOST = 10_000;
 /** Layers to look at: what is set for each; the rest is as in `PLAIN`. */
 const PLAIN = { stride: 1, padding: 0, dilation: 1, rounding: "down" };
+/** @type {Record<string, LessonState>} */
 const LAYERS = {
   "LeNet-5, 32": { size: 32, kernel: 5, wanted: 28 },
   "AlexNet, 227": { size: 227, kernel: 11, stride: 4, wanted: 55 },
@@ -21,12 +24,16 @@ const LAYERS = {
   "stride beyond filter": { size: 13, kernel: 2, stride: 3, wanted: 4 },
 };
 
-/** @type {import("./screen.js").Lesson} */
+/** @type {Lesson<SizeAnswer>} */
 export const lesson = {
-  lead: "How many places are there for the filter along one side? It starts at the left edge of the padded input and moves on by the stride until it no longer fits. Count the steps, and add one for the first place. Height and width follow the same rule, each on its own.",
+  lead:
+    "How many positions does the filter have along one side? It starts at the left edge of the padded input and " +
+    "moves by the stride until it no longer fits. Count the steps, and add one for the first position. Height and " +
+    "width follow the same rule, independently.",
   start: { size: 10, kernel: 3, ...PLAIN, stride: 2, wanted: 5 },
 
   draw(told, state, set) {
+    /** @param {string} name @param {string} label @param {string} letter @param {number} [low] */
     const field = (name, label, letter, low = 1) =>
       amount(label, Number(state[name]), { low, high: MOST, letter, set: (value) => set({ [name]: value }) });
     const known =
@@ -55,7 +62,7 @@ export const lesson = {
   },
 };
 
-/** The formula, and the row of cells. */
+/** The formula, and the row of cells. @param {SizeAnswer} told @param {LessonState} state */
 function output(told, state) {
   const { drawing, unread } = told;
   const letters = "(N − F + 2·P)/S + 1";
@@ -63,7 +70,7 @@ function output(told, state) {
   const shown =
     drawing.gap === null
       ? ""
-      : ` The ${count(drawing.hidden)} cells between the ends are not drawn, nor the windows that neither begin nor end on those that are.`;
+      : ` The ${count(drawing.hidden)} cells in the middle are not drawn, nor are the windows that lie there entirely.`;
   return el(
     "section",
     { class: "card axis-card", "aria-label": "The output size" },
@@ -79,8 +86,8 @@ function output(told, state) {
       [
         unread ? `${capital(told.unread_sentence)}.` : "Every cell is read.",
         told.next_exact === state.size
-          ? "The stride comes out whole."
-          : `The stride comes out whole again at an input of ${count(told.next_exact)}.`,
+          ? "The stride fits exactly."
+          : `The stride fits exactly again at an input of ${count(told.next_exact)}.`,
       ].join(" ") + shown,
     ),
   );
@@ -92,24 +99,29 @@ function bold(text) {
   return [el("span", {}, before), el("strong", {}, number)];
 }
 
+/** @param {string} text */
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
+/** @param {SizeAnswer} told @param {LessonState} state */
 function span(told, state) {
   if (state.dilation === 1) return null;
   return remark(
-    `With dilation ${count(Number(state.dilation))} the cells that the filter reads lie ${count(Number(state.dilation))} apart. So it reaches over D·(F − 1) + 1 = ${count(told.span)} cells with ${several(Number(state.kernel), "weight")}; in the formula F is this reach.`,
+    `With dilation ${count(Number(state.dilation))} the cells that the filter reads are ` +
+      `${count(Number(state.dilation))} apart. So it spans D·(F − 1) + 1 = ${count(told.span)} cells with ` +
+      `${several(Number(state.kernel), "weight")}; in the formula F is this span.`,
   );
 }
 
-/** The question turned round. */
+/** Which windows make a wanted output. @param {SizeAnswer} told @param {LessonState} state @param {SetState} set */
 function inverse(told, state, set) {
   const rows = told.fitting;
+  /** @param {SizeAnswer["fitting"][number]} row */
   const take = (row) => set({ ...PLAIN, kernel: row.kernel, stride: row.stride, padding: row.padding });
   const head = ["Filter", "Stride", "Padding", "Formula", "Never read", ""];
   return el(
     "section",
-    { class: "card inverse", "aria-label": "The other way round" },
-    el("h3", {}, "The other way round"),
+    { class: "card inverse", "aria-label": "The reverse question" },
+    el("h3", {}, "The reverse question"),
     el(
       "div",
       { class: "row" },
@@ -117,7 +129,9 @@ function inverse(told, state, set) {
       el(
         "p",
         { class: "caption", "data-said": true },
-        `${rows.length ? several(rows.length, "window") : "No window"} ${rows.length > 1 ? "make" : "makes"} ${count(Number(state.wanted))} of ${several(Number(state.size), "cell")}. Tried: ${told.tried}, padding up to half the filter.`,
+        `${rows.length ? several(rows.length, "window") : "No window"} ${rows.length > 1 ? "give" : "gives"} an ` +
+          `output of ${count(Number(state.wanted))} for ${several(Number(state.size), "cell")}. Tried: ` +
+          `${told.tried}, padding up to half the filter.`,
       ),
     ),
     rows.length

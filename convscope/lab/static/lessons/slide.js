@@ -16,7 +16,8 @@ export function stop() {
  * The button, and how far the map is filled: `reached` is the last place that is shown. Whoever goes elsewhere
  * meanwhile has stopped it. Where motion is to be reduced a press is one step.
  * @param {string} of  the lesson
- * @param {{at: number, count: number, set: (at: number) => void}} how  the place, how many there are, and how to go to one
+ * @param {{at: number, count: number, set: (at: number) => void}} how
+ *   the place, how many there are, and how to go to one
  */
 export function slide(of, { at, count, set }) {
   clearTimeout(timer);
@@ -24,6 +25,7 @@ export function slide(of, { at, count, set }) {
   if (going.of && (going.of !== of || going.at !== at || calm)) stop();
   if (going.of && at < count - 1) timer = setTimeout(() => to(at + 1), PAUSE);
   else if (going.of) stop();
+  /** @param {number} place */
   const to = (place) => {
     going = { of, at: place };
     set(place);
@@ -55,5 +57,9 @@ export function slide(of, { at, count, set }) {
 /** Is a filter sliding by itself? Then nothing is read out. */
 export const sliding = () => going.of !== "";
 
-/** The map as far as the filter has come. @param {number[]} sums @param {number} reached @returns {(number | null)[]} */
+/**
+ * The map as far as the filter has come.
+ * @param {number[]} sums @param {number} reached
+ * @returns {(number | null)[]}
+ */
 export const filled = (sums, reached) => sums.map((value, place) => (place <= reached ? value : null));

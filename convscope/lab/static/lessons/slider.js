@@ -4,22 +4,22 @@ import { el } from "../element.js";
 
 /**
  * @param {string} label @param {number} value
- * @param {{low: number, high: number, step: number, text: string, set: (value: number) => void}} how  `text` is the value as it is shown
+ * @param {{low: number, high: number, step: number, text: string, set: (value: number) => void}} how
+ *   `text` is the value as it is shown
  */
 export function slider(label, value, { low, high, step, text, set }) {
-  const input = /** @type {HTMLInputElement} */ (
-    el("input", {
-      type: "range",
-      min: low,
-      max: high,
-      step,
-      value,
-      "aria-label": label,
-      "aria-valuetext": text,
-      oninput: () => set(Number(input.value)),
-      onpointerdown: (event) => drag(event, input, { low, high, step, set }),
-    })
-  );
+  /** @type {HTMLInputElement} */
+  const input = el("input", {
+    type: "range",
+    min: low,
+    max: high,
+    step,
+    value,
+    "aria-label": label,
+    "aria-valuetext": text,
+    oninput: () => set(Number(input.value)),
+    onpointerdown: (event) => drag(event, input, { low, high, step, set }),
+  });
   return el(
     "label",
     { class: "row slider" },
@@ -29,7 +29,12 @@ export function slider(label, value, { low, high, step, text, set }) {
   );
 }
 
-/** The window follows the pointer, since the element under it is replaced. */
+/**
+ * The window follows the pointer, since the element under it is replaced.
+ * @param {PointerEvent} event
+ * @param {HTMLInputElement} input
+ * @param {{low: number, high: number, step: number, set: (value: number) => void}} it
+ */
 function drag(event, input, { low, high, step, set }) {
   if (event.button) return;
   event.preventDefault();

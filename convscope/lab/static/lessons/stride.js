@@ -1,5 +1,7 @@
 /** Lesson: the filter takes larger steps. */
 
+/** @import { Lesson, LessonState, StrideAnswer, WindowOver } from "./types.js" */
+
 import { peakOf } from "../color.js";
 import { el } from "../element.js";
 import { count } from "../numbers.js";
@@ -26,11 +28,15 @@ const IMAGE = [
   8, 2, 4, 1, 6, 5, 8, 0, 4, 6, 1, 7, 3, 5, 2, 6, 4, 8, 1, 5, 3, 2, 8, 4, 6, 1, 7, 3, 5, 0, 6, 4, 7, 1, 3, 5, 2, 8, 0,
   4, 7, 3, 3, 8, 2, 4, 6, 0, 5, 7, 1, 2, 3, 6, 7, 1, 5, 8, 2, 6, 4, 3, 5, 7, 1, 4,
 ];
+/** @type {Record<string, string>} */
 const WORDS = { edges: "vertical edges", sum: "sum" };
 
-/** @type {import("./screen.js").Lesson} */
+/** @type {Lesson<StrideAnswer>} */
 export const lesson = {
-  lead: "With stride 2 the filter moves on by two cells instead of one, and the map has about half the rows and columns. It is a cheap way to a smaller map, with a price: what does not fit is not read. Take a stride larger than the filter and look for the gaps.",
+  lead:
+    "With stride 2 the filter moves by two cells at a time, and the map has about half the rows and columns. It is " +
+    "a cheap way to a smaller map, with a price: cells where the filter no longer fits are not read. Choose a " +
+    "stride larger than the filter and look for the gaps.",
   start: { image: IMAGE, side: 6, kernel: 3, stride: 2, filter: "edges", at: 0 },
 
   fit: (state) => ({ ...state, kernel: Math.min(Number(state.kernel), Number(state.side)) }),
@@ -39,9 +45,11 @@ export const lesson = {
     const [side, kernel, stride] = [Number(state.side), Number(state.kernel), Number(state.stride)];
     const image = /** @type {number[]} */ (state.image);
     const size = side > 7 ? "small" : undefined;
+    /** @param {number} place @param {number} value */
     const edit = (place, value) =>
       set({ image: put(image, Math.floor(place / side) * LARGEST + (place % side), value) });
     const play = slide("stride", { at: told.at, count: told.sums.length, set: (at) => set({ at }) });
+    /** @param {LessonState} what */
     const change = (what) => set({ ...what, at: 0 });
     const grid = lattice({
       columns: side,
@@ -93,18 +101,18 @@ export const lesson = {
         pills(
           "Filter for",
           Object.keys(WORDS),
-          state.filter,
+          String(state.filter),
           (filter) => set({ filter }),
           (name) => WORDS[name],
         ),
         again(() => set({ ...lesson.start })),
       ),
-      remark(el("b", {}, formula(told.formula)), " rows, and as many columns."),
+      remark(el("b", {}, formula(told.formula)), " rows and columns."),
       unread(told, side, kernel, stride),
       told.next === side
         ? null
         : remark(
-            `An image of ${told.next}×${told.next} is the next that is used up to its edge.`,
+            `The next image that is read up to its edge has ${told.next}×${told.next} cells.`,
             told.next > LARGEST
               ? ""
               : el(
@@ -117,30 +125,39 @@ export const lesson = {
   },
 };
 
-/** The chosen window, the next one to the right and below, and a corner where each one begins. */
+/**
+ * The chosen window, the next one to the right and below, and a corner where each one begins.
+ * @param {StrideAnswer} answer @param {number} kernel @returns {WindowOver[]}
+ */
 function windows({ starts, at, map }, kernel) {
   const [row, column] = [starts[Math.floor(at / map)], starts[at % map]];
+  /** @param {number} y @param {number} x @param {WindowOver["kind"]} kind @returns {WindowOver} */
+  const over = (y, x, kind) => ({ row: y, column: x, size: kernel, kind });
   const [below, right] = [starts[Math.floor(at / map) + 1], starts[(at % map) + 1]];
   return [
-    ...starts.flatMap((y) => starts.map((x) => ({ row: y, column: x, size: kernel, kind: "start" }))),
-    ...(right === undefined ? [] : [{ row, column: right, size: kernel, kind: "next" }]),
-    ...(below === undefined ? [] : [{ row: below, column, size: kernel, kind: "next" }]),
-    { row, column, size: kernel, kind: "now" },
+    ...starts.flatMap((y) => starts.map((x) => over(y, x, "start"))),
+    ...(right === undefined ? [] : [over(row, right, "next")]),
+    ...(below === undefined ? [] : [over(below, column, "next")]),
+    over(row, column, "now"),
   ];
 }
 
-/** What no window reads, and why. */
+/**
+ * What no window reads, and why.
+ * @param {StrideAnswer} told @param {number} side @param {number} kernel @param {number} stride
+ */
 function unread(told, side, kernel, stride) {
   if (!told.unread.length)
     return remark(
-      `Every cell is read${stride === kernel && kernel > 1 ? ", and each only once: the windows stand side by side" : ""}.`,
+      `Every cell is read${stride === kernel && kernel > 1 ? ", each exactly once: the windows do not overlap" : ""}.`,
     );
   const sentence = told.sentence[0].toUpperCase() + told.sentence.slice(1);
   const why =
     stride > kernel && told.map > 1
-      ? " The step is longer than the filter, so there are gaps between the windows."
-      : " One more step would carry the filter over the edge.";
+      ? " The stride is larger than the filter, so there are gaps between the windows."
+      : " One more step would move the filter over the edge.";
   return remark(
-    `${sentence}: ${count(told.unread.length)} of ${count(side * side)} cells, hatched. Change one of them, and nothing happens to the map.${why}`,
+    `${sentence}: ${count(told.unread.length)} of ${count(side * side)} cells, hatched. Change one of them: the ` +
+      `map stays the same.${why}`,
   );
 }

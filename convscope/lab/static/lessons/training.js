@@ -1,5 +1,7 @@
 /** Lesson: a filter learns what another filter does. */
 
+/** @import { Lesson, LessonState, SetState, TrainingAnswer } from "./types.js" */
+
 import { peakOf, picture } from "../color.js";
 import { el, styles } from "../element.js";
 import { count, decimalsFor, fixed, percent, several } from "../numbers.js";
@@ -10,22 +12,27 @@ import { sideways } from "./sideways.js";
 
 styles("lesson_learning.css");
 
+/** @type {Record<string, number[]>} */
 const TARGETS = {
   "vertical edges": [1, 0, -1, 2, 0, -2, 1, 0, -1],
   "horizontal edges": [1, 2, 1, 0, 0, 0, -1, -2, -1],
   "a point": [0, -1, 0, -1, 4, -1, 0, -1, 0],
   mean: [1, 1, 1, 1, 1, 1, 1, 1, 1],
 };
+/** @type {Record<string, string>} */
 const IMAGES = { ring: "a ring", noise: "noise", stripes: "stripes", gray: "one gray" };
 const CLASSES = ["three", "five", "eight"];
 
-/** @type {import("./screen.js").Lesson} */
+/** @type {Lesson<TrainingAnswer>} */
 export const lesson = {
-  lead: "A filter with random weights is to make the same map of the image as the target filter. The loss says how far it is: the mean squared difference of the maps. The gradient says for each weight where the loss rises; a step goes the other way.",
+  lead:
+    "A filter with random weights learns to make the same map of the image as the target filter. The loss says how " +
+    "far off it is: the mean squared difference of the maps. The gradient says, for each weight, in which " +
+    "direction the loss rises; a step goes the other way.",
   start: {
     image: "ring",
     target: TARGETS["vertical edges"],
-    seed: 1,
+    weights_seed: 1,
     step: 0,
     rate: 0.05,
     momentum: 0.9,
@@ -37,6 +44,7 @@ export const lesson = {
   },
 
   draw(told, state, set) {
+    /** @param {number} by */
     const step = (by) =>
       el(
         "button",
@@ -56,13 +64,13 @@ export const lesson = {
           step(1),
           step(10),
           step(100),
-          el(
-            "button",
-            { class: "pill", disabled: told.step === 0, onclick: () => set({ step: 0 }) },
-            "Back to the start",
-          ),
+          el("button", { class: "pill", disabled: told.step === 0, onclick: () => set({ step: 0 }) }, "Reset"),
         ),
-        stepper("Random start", Number(state.seed), { low: 0, high: 999, set: (seed) => set({ seed }) }),
+        stepper("Random seed", Number(state.weights_seed), {
+          low: 0,
+          high: 999,
+          set: (weights_seed) => set({ weights_seed }),
+        }),
         again(() => set({ ...lesson.start })),
         el(
           "span",
@@ -90,15 +98,21 @@ function number(value) {
   return fixed(value, Math.min(6, decimalsFor([value])));
 }
 
+/** @param {number} value */
 const brackets = (value) => (value < 0 ? `(${number(value)})` : number(value));
 
-/** The image, both filters, the gradient; under them the maps and the curve. */
+/**
+ * The image, both filters, the gradient; under them the maps and the curve.
+ * @param {TrainingAnswer} told @param {LessonState} state @param {SetState} set
+ */
 function figures(told, state, set) {
   const target = /** @type {number[]} */ (state.target);
+  /** @param {number} place @param {number} value */
   const put = (place, value) => set({ target: target.map((old, i) => (i === place ? value : old)) });
   const peak = peakOf([...target, ...told.weights]);
   const [wanted, own, apart] = told.maps;
   const shade = peakOf([...wanted, ...own]);
+  /** @param {string} title @param {string} size @param {number[]} values @param {number} side @param {number} most */
   const small = (title, size, values, side, most) =>
     el(
       "figure",
@@ -118,7 +132,7 @@ function figures(told, state, set) {
         "target",
         figure(
           "Target",
-          "what it shall do",
+          "what it should learn",
           lattice({ columns: 3, values: target, label: "target", paint: 1.3 * peak, edit: put }),
         ),
       ),
@@ -126,7 +140,7 @@ function figures(told, state, set) {
         "weights",
         figure(
           "Weights",
-          "what it does",
+          "what it has learned",
           lattice({
             columns: 3,
             values: told.weights,
@@ -169,7 +183,7 @@ function figures(told, state, set) {
           {},
           el("b", {}, "Loss"),
           " ",
-          el("span", { class: "caption" }, "over all 100 places, logarithmic"),
+          el("span", { class: "caption" }, "over all 100 positions, log scale"),
         ),
         lossCurve(
           told.curve,
@@ -180,30 +194,20 @@ function figures(told, state, set) {
   );
 }
 
-/** What the next step makes of the chosen weight. */
+/** What the next step makes of the chosen weight. @param {TrainingAnswer} answer @param {LessonState} state */
 function nextStep({ next }, state) {
-  if (!next) return el("p", { class: "card sentence" }, "There is no next step: the weights are beyond all bounds.");
+  if (!next) return el("p", { class: "card sentence" }, "There is no next step: the weights have diverged.");
+  const patches = next.patches === 1 ? "1 patch" : `${count(next.patches)} patches`;
+  /** @type {[name: string, formula: string, value: number][]} */
   const rows = [
-    [
-      "gradient g",
-      `the mean of 2·(output − target)·pixel over ${several(next.patches, "patch").replace("patchs", "patches")}`,
-      next.gradient,
-    ],
-    ...(Number(state.decay)
-      ? [
-          [
-            "with weight decay",
-            `g + ${state.decay}·w = ${number(next.gradient)} + ${state.decay}×${brackets(next.weight)}`,
-            next.decayed,
-          ],
-        ]
-      : []),
+    ["gradient g", `the mean of 2·(output − target)·pixel over ${patches}`, next.gradient],
+    ...decayed(state, next),
     [
       "velocity v ← momentum·v + g",
       `${state.momentum}×${brackets(next.velocity)} + ${brackets(next.decayed)}`,
       next.after,
     ],
-    ["weight w ← w − rate·v", `${number(next.weight)} − ${state.rate}×${brackets(next.after)}`, next.then],
+    ["weight w ← w − lr·v", `${number(next.weight)} − ${state.rate}×${brackets(next.after)}`, next.then],
   ];
   return el(
     "div",
@@ -219,9 +223,21 @@ function nextStep({ next }, state) {
   );
 }
 
+/**
+ * The line that weight decay adds.
+ * @param {LessonState} state @param {NonNullable<TrainingAnswer["next"]>} next
+ * @returns {[name: string, formula: string, value: number][]}
+ */
+function decayed(state, next) {
+  if (!Number(state.decay)) return [];
+  const formula = `${number(next.gradient)} + ${state.decay}×${brackets(next.weight)}`;
+  return [["with weight decay", `g + ${state.decay}·w = ${formula}`, next.decayed]];
+}
+
+/** @param {TrainingAnswer} told @param {LessonState} state @param {SetState} set */
 function settings(told, state, set) {
   const { offered } = told.rates;
-  const words = ["crawls", "walks", "just holds", "too large"];
+  const words = ["very slow", "good", "at the limit", "too large"];
   const known =
     Object.keys(TARGETS).find((name) => TARGETS[name].join() === /** @type {number[]} */ (state.target).join()) ?? "";
   return el(
@@ -261,41 +277,54 @@ function settings(told, state, set) {
   );
 }
 
-/** What is known of the rate before any step is taken. */
+/**
+ * What is known about the learning rate before any step is taken.
+ * @param {TrainingAnswer} answer @param {LessonState} state
+ */
 function verdict({ rates, diverged, lowest, step, loss }, state) {
   const { limit, largest, smallest, halving, slowest, unseen } = rates;
   const parts = [];
   const batch = Number(state.batch) < 100;
   parts.push(
-    `The loss is a bowl. Where it bends most, its curvature is ${number(largest)}, and a learning rate above 2·(1 + momentum) ÷ ${number(largest)} = ${number(limit)} throws the weights further out with every step. `,
+    `The loss is shaped like a bowl. In its steepest direction the curvature is ${number(largest)}, and with a ` +
+      `learning rate above 2·(1 + momentum) ÷ ${number(largest)} = ${number(limit)} the weights diverge. `,
   );
-  if (diverged !== null) parts.push(`So it went here: after ${several(diverged, "step")} it was given up. `);
-  else if (Number(state.rate) > limit) parts.push(`The rate of ${state.rate} is above it: take some steps and watch. `);
-  else if (halving)
+  if (diverged !== null) parts.push(`That happened here: training was stopped after ${several(diverged, "step")}. `);
+  else if (Number(state.rate) > limit)
+    parts.push(`The learning rate of ${state.rate} is above this limit: take some steps and watch. `);
+  else if (halving) {
+    const steps = halving < 1 ? "less than one step" : several(Math.round(halving), "step");
+    const ratio = count(Math.round(largest / smallest));
+    const valley = smallest < largest / 20 ? `: the bowl is a valley, ${ratio} times steeper across than along` : "";
     parts.push(
-      `Where the error goes slowest, a step leaves ${percent(slowest)} of it, so it halves in ${halving < 1 ? "less than one step" : several(Math.round(halving), "step")}${smallest < largest / 20 ? `: the bowl is a valley, ${count(Math.round(largest / smallest))} times steeper across than along` : ""}. `,
+      `In the slowest direction a step leaves ${percent(slowest)} of the error, so it halves in ${steps}${valley}. `,
     );
+  }
   if (batch)
     parts.push(
-      "With fewer patches per step each step sees another bowl; the path trembles, and the limit may be lower. ",
+      "With fewer patches per step, each step sees a different bowl: the path is noisy, and the limit may be lower. ",
     );
   if (unseen)
     parts.push(
-      `This image tells nothing in ${unseen} of 9 directions: other weights make the same map, so the loss falls although the filter stays another. `,
+      `This image says nothing about ${unseen} of 9 directions: other weights make the same map, so the loss can ` +
+        "fall although the filter stays different from the target. ",
     );
   if (Number(state.decay))
     parts.push(
       `Weight decay pulls towards zero: the weights end where the loss is ${number(lowest)}, not at the target. `,
     );
-  if (diverged === null && step && loss < 1e-8)
-    parts.push("The maps are the same now, to eight decimals of the loss. ");
+  if (diverged === null && step && loss < 1e-8) parts.push("The maps are the same now: the loss is below 10⁻⁸. ");
   return remark(...parts);
 }
 
-/** A real network's loss: three logits, softmax, cross-entropy. */
+/**
+ * A real network's loss: three logits, softmax, cross-entropy.
+ * @param {TrainingAnswer["softmax"]} answer @param {LessonState} state @param {SetState} set
+ */
 function softmax({ largest, powers, sum, shares, loss, gradient }, state, set) {
   const logits = /** @type {number[]} */ (state.logits);
   const right = Number(state.right);
+  /** @param {number} place */
   const field = (place) => {
     const changed = (/** @type {Event} */ event) => {
       const input = /** @type {HTMLInputElement} */ (event.target);
@@ -324,7 +353,7 @@ function softmax({ largest, powers, sum, shares, loss, gradient }, state, set) {
           "button",
           {
             class: "pill",
-            "aria-label": `right class ${name}`,
+            "aria-label": `true class ${name}`,
             "aria-pressed": String(i === right),
             onclick: () => set({ right: i }),
           },
@@ -347,11 +376,13 @@ function softmax({ largest, powers, sum, shares, loss, gradient }, state, set) {
   return el(
     "div",
     { class: "card lesson-card" },
-    el("h3", {}, "And in a network that names classes?"),
+    el("h3", {}, "And in a classifier?"),
     el(
       "p",
       { class: "remark" },
-      "There the last layer gives a logit for each class. Softmax makes shares p of them, and the loss is the cross-entropy: −ln of the right class's share. All else stays as above. Change a logit, choose another right class.",
+      "There the last layer outputs a logit for each class. Softmax turns the logits into probabilities p, and " +
+        "the loss is the cross-entropy: −ln of the true class's probability. Everything else stays as above. " +
+        "Change a logit, or choose another true class.",
     ),
     sideways(
       "softmax",
@@ -364,7 +395,7 @@ function softmax({ largest, powers, sum, shares, loss, gradient }, state, set) {
           el(
             "tr",
             {},
-            ...["right class", "logit z", "e^(z − largest)", "share p", "p − y", "gradient"].map((head) =>
+            ...["true class", "logit z", "e^(z − largest)", "probability p", "p − y", "gradient"].map((head) =>
               el("th", { scope: "col" }, head),
             ),
           ),
@@ -377,7 +408,7 @@ function softmax({ largest, powers, sum, shares, loss, gradient }, state, set) {
       { "aria-live": "polite" },
       `p = e^(z − ${number(largest)}) ÷ ${number(sum)}; the loss is −ln ${number(shares[right])} = `,
       el("strong", { class: "cross-entropy" }, number(loss)),
-      ". The gradient adds up to 0: what one class gains the others lose.",
+      ". The gradients add up to 0: what one class gains, the others lose.",
     ),
   );
 }

@@ -1,4 +1,6 @@
-/** Lesson: AlexNet and VGG, layer by layer, and small filters on one another. */
+/** Lesson: AlexNet and VGG, layer by layer, and small filters, stacked. */
+
+/** @import { Lesson, SetState, ShownNetwork, VggAnswer } from "./types.js" */
 
 import { el, styles } from "../element.js";
 import { count, percent, sides, volume } from "../numbers.js";
@@ -10,6 +12,7 @@ import { sideways } from "./sideways.js";
 
 styles("lesson_networks.css");
 
+/** @type {Record<string, string>} */
 const NAMES = {
   alexnet: "AlexNet",
   towers: "AlexNet, two towers",
@@ -21,12 +24,16 @@ const NAMES = {
 };
 const SMALL = ["no", "one", "two", "three", "four", "five"];
 
-/** @type {import("./screen.js").Lesson} */
+/** @type {Lesson<VggAnswer>} */
 export const lesson = {
-  lead: "AlexNet won the ImageNet contest of 2012; its first filters are 11×11. VGG asked in 2014 what depth does: 3×3 on 3×3, in 11 to 19 layers with weights. Look where the weights are, and where the work is: they are not in the same place.",
+  lead:
+    "AlexNet won the ImageNet challenge in 2012; its first filters are 11×11. In 2014 VGG asked what depth " +
+    "achieves: 3×3 filters only, in 11 to 19 layers with weights. Look at where the weights are and where the " +
+    "computation is: not in the same layers.",
   start: { left: "alexnet", right: "D", deep: 2, channels: 64 },
 
   draw(told, state, set) {
+    /** @param {"left" | "right"} side @param {string} word */
     const choose = (side, word) =>
       pills(
         word,
@@ -48,23 +55,34 @@ export const lesson = {
   },
 };
 
-/** 37,752,832 -> "37.8 M" */
+/** 37,752,832 -> "37.8 M" @param {number} n */
 function short(n) {
   const [size, unit] = n >= 1e9 ? [1e9, " G"] : n >= 1e6 ? [1e6, " M"] : n >= 1e3 ? [1e3, " k"] : [1, ""];
   return size === 1 ? String(n) : `${(n / size).toPrecision(3)}${unit}`;
 }
+/** @param {number} n */
 const bytes = (n) => `${short(n)}B`;
 
-/** One network: its totals, a sentence, and bars on the scale that both share. */
+/**
+ * One network: its totals, a sentence, and bars on the scale that both share.
+ * @param {ShownNetwork} network @param {VggAnswer["most"]} most @param {number} place
+ */
 function one(network, most, place) {
   const { rows, peaks } = network;
+  /**
+   * @param {ShownNetwork["rows"][number]} row
+   * @param {"parameters" | "multiply_adds" | "bytes"} what
+   * @param {string} unit
+   */
   const bar = (row, what, unit) => ({
     share: row[what] / most[what],
     text: row[what] ? `${short(row[what])}${unit}` : "",
     title: `${count(row[what])} ${what.replaceAll("_", "-")}`,
   });
+  /** @param {{layers: string[], share: number}} peak */
   const named = ({ layers, share }) =>
-    `${layers[0]}${layers.length > 1 ? ` and ${SMALL[layers.length - 1] ?? layers.length - 1} like it` : ""}, ${percent(share)}${layers.length > 1 ? " each" : ""}`;
+    `${layers[0]}${layers.length > 1 ? ` and ${SMALL[layers.length - 1] ?? layers.length - 1} like it` : ""}, ` +
+    `${percent(share)}${layers.length > 1 ? " each" : ""}`;
   return el(
     "div",
     { class: "card network-card" },
@@ -117,12 +135,21 @@ function one(network, most, place) {
   );
 }
 
+/** @param {VggAnswer["first"]} answer */
 const first = ({ filters, kernel, stride, formula, side, alone, towers, apart }) =>
-  `AlexNet begins with ${filters} filters of ${kernel}×${kernel} at stride ${stride}: ${formula}, so that after one layer only ${side}×${side} places are left, and all later layers are cheap. It was trained in two towers, one on each of two graphics cards: the filters of ${apart.slice(0, -1).join(", ")} and ${apart.at(-1)} see only the maps on their own card, which makes ${count(alone)} parameters ${count(towers)}. Lectures print the first number, the paper has the second network.`;
+  `AlexNet begins with ${filters} filters of ${kernel}×${kernel} at stride ${stride}: ${formula}, so after one ` +
+  `layer only ${side}×${side} positions are left, and all later layers are cheap. It was trained in two towers, ` +
+  `one on each of two GPUs: the filters of ${apart.slice(0, -1).join(", ")} and ${apart.at(-1)} see only the ` +
+  `maps on their own GPU, which reduces ${count(alone)} parameters to ${count(towers)}. Lectures quote the first ` +
+  "number; the paper describes the second network.";
 
-/** Filters of 3×3 on one another, against the one that sees as much. */
+/**
+ * Stacked filters of 3×3, against the one that sees as much.
+ * @param {VggAnswer["stack"]} told @param {SetState} set
+ */
 function stack(told, set) {
   const { deep, channels, side, sides: seen, small, large, small_factor, large_factor, ratio } = told;
+  /** @param {string} name @param {string} formula @param {number} value @param {number} share */
   const line = (name, formula, value, share) =>
     el(
       "div",
@@ -145,8 +172,8 @@ function stack(told, set) {
       "h3",
       {},
       deep === 1
-        ? "One 3×3 is where it begins"
-        : `${SMALL[deep][0].toUpperCase()}${SMALL[deep].slice(1)} 3×3 on one another see ${sides([side, side])}`,
+        ? "A single 3×3 filter"
+        : `${SMALL[deep][0].toUpperCase()}${SMALL[deep].slice(1)} 3×3 filters stacked see ${sides([side, side])}`,
     ),
     controls(
       stepper("Layers of 3×3", deep, { low: 1, high: 5, set: (value) => set({ deep: value }) }),
@@ -185,8 +212,10 @@ function stack(told, set) {
         ),
         remark(
           deep === 1
-            ? "One filter of 3×3 sees 3×3, and costs what it costs. Put a second one on top."
-            : `The small ones see the same ${side}×${side} cells with ${percent(ratio)} of the weights, and ${SMALL[deep]} activations stand where the large one has one: more can be said with less. Every further layer sees two rows and columns more.`,
+            ? "A single 3×3 filter sees 3×3 cells. Stack a second one on top."
+            : `The small filters see the same ${side}×${side} cells with ${percent(ratio)} of the weights, and ` +
+                `have ${SMALL[deep]} activations where the large one has one: more expressive, with fewer weights. ` +
+                "Every further layer sees two more rows and columns.",
         ),
       ),
     ),

@@ -3,7 +3,7 @@
 import { svg } from "../element.js";
 import { volume } from "../numbers.js";
 
-/** @typedef {{name: string, shape: number[], chosen: boolean, choose: (() => void) | null}} Box */
+/** @typedef {{name: string, shape: number[], chosen: boolean, choose: (() => void) | null}} VolumeBox */
 
 const SLANT = { x: 0.6, y: 0.42 }; // how far the box goes back, for each point of depth
 const FRONT = 124; // points of the largest side
@@ -16,9 +16,10 @@ const GAP = 18,
 
 /**
  * Sides have one scale, depths another, vectors a third; nothing is drawn under 4 points.
- * @param {string} label @param {Box[]} boxes
+ * @param {string} label @param {VolumeBox[]} boxes
  */
 export function volumes(label, boxes) {
+  /** @param {number[]} shape */
   const flat = (shape) => (shape[1] ?? 1) === 1 && (shape[2] ?? 1) === 1;
   const side = FRONT / Math.max(...boxes.map(({ shape }) => Math.max(shape[1] ?? 1, shape[2] ?? 1)));
   const long = LONG / Math.max(LONG, ...boxes.map(({ shape }) => (flat(shape) ? shape[0] : 0)));
@@ -50,9 +51,17 @@ export function volumes(label, boxes) {
   );
 }
 
+/**
+ * @param {{box: VolumeBox, wide: number, high: number, deep: number}} sized
+ * @param {number} at
+ * @param {number} left
+ * @param {number} bottom
+ * @param {number} taken
+ */
 function drawn({ box, wide, high, deep }, at, left, bottom, taken) {
   const [dx, dy] = [deep * SLANT.x, -deep * SLANT.y];
   const [x, y] = [left, bottom - high];
+  /** @param {...([number, number])} pairs */
   const points = (...pairs) => pairs.map((pair) => pair.join(",")).join(" ");
   const act = box.choose;
   const said = `${box.name}, ${volume(box.shape)}`;

@@ -1,5 +1,7 @@
 /** Lesson: a filter has a slice for each channel, and makes one map. */
 
+/** @import { Lesson, LessonState, SetState, VolumesAnswer } from "./types.js" */
+
 import { peakOf } from "../color.js";
 import { el } from "../element.js";
 import { fixed, several, volume } from "../numbers.js";
@@ -27,9 +29,12 @@ const IMAGE = [
 ];
 const FILTER = [1, 0, -1, 1, 0, -1, 1, 0, -1, -1, 0, 1, -1, 0, 1, -1, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0];
 
-/** @type {import("./screen.js").Lesson} */
+/** @type {Lesson<VolumesAnswer>} */
 export const lesson = {
-  lead: "A color image is three slices: how much red, green and blue there is at each pixel. The filter has a slice for each of them, with weights of its own. Each slice meets its channel; the three sums and the bias are added to one number. So a filter makes one map, however many channels it reads.",
+  lead:
+    "A color image has three channels: how much red, green and blue there is at each pixel. The filter has a slice " +
+    "for each channel, with its own weights. Each slice is multiplied with its channel; the three sums and the " +
+    "bias add up to one number. So a filter makes one map, however many channels it reads.",
   start: {
     image: IMAGE,
     filter: FILTER,
@@ -52,7 +57,7 @@ export const lesson = {
         el(
           "div",
           { class: "beside" },
-          figure("What the eye sees", `3@${SIDE}×${SIDE}`, pixels(told)),
+          figure("In color", `3@${SIDE}×${SIDE}`, pixels(told)),
           figure(
             "Feature map",
             `${told.side}×${told.side}`,
@@ -76,7 +81,10 @@ export const lesson = {
   },
 };
 
-/** One row for each color; the column at the right adds up. */
+/**
+ * One row for each color; the column at the right adds up.
+ * @param {VolumesAnswer} told @param {LessonState} state @param {SetState} set
+ */
 function ledger(told, state, set) {
   const [image, filter] = [/** @type {number[]} */ (state.image), /** @type {number[]} */ (state.filter)];
   const decimals = decimalsOf([told.total, told.bias, ...told.parts.map((part) => part.sum)]);
@@ -132,7 +140,7 @@ function ledger(told, state, set) {
   );
 }
 
-/** The pixels in their colors, the patch outlined. */
+/** The pixels in their colors, the patch outlined. @param {VolumesAnswer} told */
 function pixels(told) {
   const cells = told.pixels.map((rgb) =>
     el(
@@ -150,7 +158,7 @@ function pixels(told) {
     {
       class: "lattice small pixels",
       role: "img",
-      "aria-label": "The image in its colors",
+      "aria-label": "The image in color",
       style: { "--n": String(SIDE) },
     },
     ...cells,
@@ -160,28 +168,32 @@ function pixels(told) {
   ]);
 }
 
-/** A whole layer of such filters: boxes to scale, and the formula with its numbers. */
+/**
+ * A whole layer of such filters: boxes to scale, and the formula with its numbers.
+ * @param {VolumesAnswer["layer"]} told @param {LessonState} state @param {SetState} set
+ */
 function layer(told, state, set) {
   const [channels, kernel] = told.filter;
   return [
     el(
       "div",
       { class: "card" },
-      el("b", {}, "A layer of such filters"),
+      el("b", {}, "A layer of these filters"),
       el("div", { class: "boxes" }, layerBoxes(told)),
     ),
     controls(
       stepper("Filters", told.filters, { low: 1, high: 16, set: (filters) => set({ filters }) }),
-      pills("Channels", ["1", "3", "16"], state.channels, (to) => set({ channels: to })),
+      pills("Channels", ["1", "3", "16"], String(state.channels), (to) => set({ channels: to })),
       stepper("Filter size", kernel, { low: 1, high: 7, set: (to) => set({ kernel: to }) }),
       stepper("Padding", Number(state.padding), { low: 0, high: 3, set: (padding) => set({ padding }) }),
-      pills("Image side", ["32", "64", "256"], state.side, (side) => set({ side })),
+      pills("Image side", ["32", "64", "256"], String(state.side), (side) => set({ side })),
     ),
     remark(
-      `A filter has ${kernel}·${kernel}·${channels} = ${several(told.each.weights, "weight")} and 1 bias, together ${told.each.all}. ${told.filters === 1 ? "One filter makes" : `${told.filters} filters make`} `,
+      `A filter has ${kernel}·${kernel}·${channels} = ${several(told.each.weights, "weight")} and 1 bias, ` +
+        `together ${told.each.all}. ${told.filters === 1 ? "One filter makes" : `${told.filters} filters make`} `,
       el("b", {}, `(${kernel}·${kernel}·${channels} + 1)·${told.filters} = ${several(told.parameters, "parameter")}`),
-      ". The side of the image is not in the formula: a larger image needs no more of them.",
+      ". The image side is not in the formula: a larger image needs no more parameters.",
     ),
-    remark(`Each filter makes one map, with ${formula(told.size)} rows and as many columns: ${volume(told.output)}.`),
+    remark(`Each filter makes one map, with ${formula(told.size)} rows and columns: ${volume(told.output)}.`),
   ];
 }

@@ -1,8 +1,7 @@
 /** Bytes and weights drawn to canvases. */
 
-import { hue } from "../chart.js";
-import { picture } from "../color.js";
-import { el } from "../element.js";
+import { hue, picture } from "../color.js";
+import { contextOf, el } from "../element.js";
 
 /**
  * An image of bytes as it is: gray for one channel, color for three.
@@ -10,18 +9,19 @@ import { el } from "../element.js";
  * @param {number} height @param {number} width @param {number} channels
  */
 export function photo(bytes, height, width, channels) {
-  const canvas = /** @type {HTMLCanvasElement} */ (el("canvas", { width, height }));
+  const canvas = el("canvas", { width, height });
   const image = new ImageData(width, height);
   for (let i = 0; i < height * width; i++) {
     for (let j = 0; j < 3; j++) image.data[4 * i + j] = bytes[channels * i + (channels >= 3 ? j : 0)];
     image.data[4 * i + 3] = 255;
   }
-  /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")).putImageData(image, 0, 0);
+  contextOf(canvas).putImageData(image, 0, 0);
   return canvas;
 }
 
 /**
- * All filters of a layer in one canvas, each as many screen pixels as fit. Filters over red, green and blue are drawn in
+ * All filters of a layer in one canvas, each as many screen pixels as fit. Filters over red, green and blue are drawn
+ * in
  * color, zero as gray; others channel beside channel, on the scale of values.
  * @param {Float32Array} weights @param {number[]} shape  filters, channels, height, width
  * @param {number} peak @param {number} most  pixels of the canvas's width
@@ -31,10 +31,8 @@ export function filterSheet(weights, [count, channels, height, width], peak, mos
   const columns = Math.max(1, Math.round(1.25 * Math.sqrt(count / across)));
   const unit = Math.max(1, Math.floor((most / columns - 5) / (across * width)));
   const [wide, high] = [across * width * unit + 5, height * unit + 5];
-  const canvas = /** @type {HTMLCanvasElement} */ (
-    el("canvas", { width: columns * wide, height: Math.ceil(count / columns) * high })
-  );
-  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const canvas = el("canvas", { width: columns * wide, height: Math.ceil(count / columns) * high });
+  const pen = contextOf(canvas);
   pen.imageSmoothingEnabled = false;
   pen.strokeStyle = hue("line");
   for (let k = 0; k < count; k++) {
@@ -57,14 +55,15 @@ export function filterSheet(weights, [count, channels, height, width], peak, mos
   return canvas;
 }
 
+/** @param {Float32Array} weights @param {number} height @param {number} width @param {number} peak */
 function colored(weights, height, width, peak) {
-  const canvas = /** @type {HTMLCanvasElement} */ (el("canvas", { width, height }));
+  const canvas = el("canvas", { width, height });
   const image = new ImageData(width, height);
   for (let i = 0; i < height * width; i++) {
     for (let c = 0; c < 3; c++)
       image.data[4 * i + c] = 127.5 + (peak ? (127.5 * weights[c * height * width + i]) / peak : 0);
     image.data[4 * i + 3] = 255;
   }
-  /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")).putImageData(image, 0, 0);
+  contextOf(canvas).putImageData(image, 0, 0);
   return canvas;
 }

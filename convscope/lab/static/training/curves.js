@@ -1,16 +1,25 @@
 /** The four curves of a training, over its steps. */
 
+/** @import { Metric, Run, Series, StepTable } from "../types.js" */
+
 import { chart } from "../chart.js";
 import { el } from "../element.js";
 import { count, percent } from "../numbers.js";
 import { onAxis, shareOnAxis, short } from "./words.js";
 
-const STEPS = { across: "steps", empty: "The first steps are under way." };
+/**
+ * The columns of the table of steps by name.
+ * @typedef {"loss" | "loss_low" | "low_at" | "loss_high" | "high_at" | "top1" | "lr" | "images_per_second"} Measured
+ * @typedef {{first: number[], last: number[]} & Record<Measured, (number | null)[]>} Columns
+ */
+
+const STEPS = { across: "steps", empty: "Waiting for the first steps." };
 
 /**
  * @param {{isLog: (name: string) => boolean, setLog: (name: string, log: boolean) => void}} axes
  */
 export function curves({ isLog, setLog }) {
+  /** @param {string} name @param {string} kind */
   const button = (name, kind) => {
     const log = () => isLog(name);
     const node = el(
@@ -38,7 +47,7 @@ export function curves({ isLog, setLog }) {
   const accuracy = chart(
     "Accuracy",
     { ...STEPS, text: shareOnAxis, to: 1, height: 240 },
-    { note: "Line: training images, before each step, a mean over neighbors. Dots: validation images." },
+    { note: "Line: training images, running mean. Dots: validation images." },
   );
   const rate = chart(
     "Learning rate",
@@ -48,14 +57,14 @@ export function curves({ isLog, setLog }) {
   const speed = chart(
     "Throughput",
     { ...STEPS, text: onAxis, from: 0, height: 160 },
-    { note: "Images per second in the steps, a mean over neighbors." },
+    { note: "Images per second, running mean." },
   );
   const all = [loss, accuracy, rate, speed];
   return {
     element: el("div", { class: "charts" }, ...all.map((one) => one.element)),
     again: () => all.forEach((one) => one.again()),
     stop: () => all.forEach((one) => one.stop()),
-    /** @param {import("./feed.js").Told} told */
+    /** @param {Run} told */
     draw(told) {
       const steps = table(told);
       const near = reach(steps.last.length);
@@ -79,33 +88,34 @@ export function curves({ isLog, setLog }) {
   };
 }
 
-/** The columns of the steps by name. @returns {Record<string, (number | null)[]>} */
-function table({ columns, rows }) {
-  const made = {
-    first: [],
-    last: [],
-    loss: [],
-    loss_low: [],
-    low_at: [],
-    loss_high: [],
-    high_at: [],
-    top1: [],
-    lr: [],
-    images_per_second: [],
-  };
-  columns.forEach((name, i) => (made[name] = rows.map((row) => row[i])));
-  return made;
-}
+const EMPTY = {
+  first: [],
+  last: [],
+  loss: [],
+  loss_low: [],
+  low_at: [],
+  loss_high: [],
+  high_at: [],
+  top1: [],
+  lr: [],
+  images_per_second: [],
+};
 
-/** Over how many neighbors on either side a line is drawn. */
+/** The columns of the steps by name. @param {StepTable} table @returns {Columns} */
+const table = ({ columns, rows }) => ({
+  ...EMPTY,
+  ...Object.fromEntries(columns.map((name, i) => [name, rows.map((row) => row[i])])),
+});
+
+/** Over how many neighbors on either side a line is drawn. @param {number} length */
 const reach = (length) => Math.min(12, Math.floor(length / 24));
 
+/** @param {number} width @param {number} near */
 function wording(width, near) {
-  const each = width === 1 ? "each step" : `each ${count(width)} steps`;
-  const line = near ? `their mean over ${2 * near + 1} neighbors` : "their mean";
+  const line = near ? `their running mean over ${2 * near + 1} points` : "their mean";
   return width === 1
-    ? `Thin line: the loss of ${each}. Thick line: ${line}. Dots: validation images.`
-    : `Band: from the lowest to the highest loss in ${each}. Line: ${line}. Dots: validation images.`;
+    ? `Thin line: the loss of each step. Thick line: ${line}. Dots: validation images.`
+    : `Band: lowest to highest loss of every ${count(width)} steps. Line: ${line}. Dots: validation images.`;
 }
 
 /** A mean over neighbors, fewer at the ends. @param {(number | null)[]} values @param {number} near */
@@ -117,17 +127,20 @@ export function smooth(values, near) {
   });
 }
 
+/** @param {Columns} steps @param {number} i */
 const span = (steps, i) =>
   steps.first[i] === steps.last[i]
     ? `step ${count(steps.last[i])}`
     : `steps ${count(steps.first[i])} to ${count(steps.last[i])}`;
 
+/** @param {Columns} steps @param {Metric[]} evaluated @param {number} near @returns {Series[]} */
 function lossLines(steps, evaluated, near) {
   const said = steps.last.map((_, i) => {
     const mean = `${span(steps, i)}: ${short(steps.loss[i], 4)}`;
-    return steps.first[i] === steps.last[i]
-      ? mean
-      : `${mean} on average\nlowest ${short(steps.loss_low[i], 4)} at step ${count(steps.low_at[i])}\nhighest ${short(steps.loss_high[i], 4)} at step ${count(steps.high_at[i])}`;
+    if (steps.first[i] === steps.last[i]) return mean;
+    const lowest = `lowest ${short(steps.loss_low[i], 4)} at step ${count(steps.low_at[i] ?? 0)}`;
+    const highest = `highest ${short(steps.loss_high[i], 4)} at step ${count(steps.high_at[i] ?? 0)}`;
+    return `${mean} on average\n${lowest}\n${highest}`;
   });
   return [
     { name: "training", x: steps.last, y: smooth(steps.loss, near), said, low: steps.loss_low, high: steps.loss_high },
@@ -143,15 +156,14 @@ function lossLines(steps, evaluated, near) {
   ];
 }
 
+/** @param {Columns} steps @param {Metric[]} evaluated @param {number} near @returns {Series[]} */
 function accuracyLines(steps, evaluated, near) {
   return [
     {
       name: "training",
       x: steps.last,
       y: smooth(steps.top1, near),
-      said: steps.last.map(
-        (_, i) => `${span(steps, i)}: ${steps.top1[i] === null ? "–" : exactly(steps.top1[i])} of the training images`,
-      ),
+      said: steps.last.map((_, i) => `${span(steps, i)}: ${exactly(steps.top1[i])} of the training images`),
     },
     {
       name: "validation",
@@ -165,9 +177,19 @@ function accuracyLines(steps, evaluated, near) {
   ];
 }
 
-/** A share that was counted may well be all or nothing. @param {number} share */
-export const exactly = (share) => (share === 1 ? "100%" : share === 0 ? "0%" : percent(share));
+/** A share that was counted may well be all or nothing. @param {number | null | undefined} share */
+export function exactly(share) {
+  if (share === null || share === undefined) return "–";
+  if (share === 1) return "100%";
+  return share === 0 ? "0%" : percent(share);
+}
 
+/**
+ * @param {string} name
+ * @param {Columns} steps
+ * @param {(number | null)[]} y
+ * @param {(value: number | null, index: number) => string} text
+ */
 const plain = (name, steps, y, text) => ({
   name,
   x: steps.last,

@@ -2,31 +2,26 @@
  * What the server tells of one run, kept up to date. The server sends whole tables, or their end: nothing here grows
  * without a bound.
  *
- * @typedef {{state: string, message: string, description: string, step: number, steps: number | null, epoch: number, epochs: number | null,
- *   batches: number, progress: number, seconds: number, seconds_left: number | null, images_per_second: number | null, lr: number,
- *   loss: number | null, top1: number | null, saved_step: number, acknowledged: number}} Now
- * @typedef {{epoch: number, step: number, seconds: number, lr: number, train_loss: number, train_top1: number, val_loss?: number,
- *   val_top1?: number, best?: boolean}} Metric
- * @typedef {{images: number, top1: number, top1_interval: number[], loss: number}} Test
- * @typedef {{name: string, title: string, state: string, now: Now | null, test: Test | null, log: string[], message: string,
- *   settings?: Record<string, any>, metrics: Metric[], width: number, columns: string[], rows: number[][]}} Told
  * @typedef {"state" | "steps" | "evaluation" | "look" | "filters" | "wrong" | "lost"} What
  */
+
+/** @import { Run } from "../types.js" */
 
 import { Refused, ask, streamAddress } from "../api.js";
 
 const AGAIN = 2000; // milliseconds after which a closed stream is opened anew
 const GONE =
-  "The lab does not answer. The training goes on without it. Start the lab again with `convscope lab`; this page will go on where it is.";
+  "The lab does not answer. The training goes on without it. Start the lab again with `convscope lab`; this page " +
+  "will then continue.";
 
 /**
  * @param {string} run
- * @param {(what: What, told: Told) => void} heard
+ * @param {(what: What, told: Run) => void} heard
  */
 export async function feed(run, heard) {
   const path = `/runs/${encodeURIComponent(run)}`;
   const read = async () => (await ask(path)).json();
-  /** @type {Told} */
+  /** @type {Run} */
   const told = { width: 1, columns: [], rows: [], ...(await read()) };
   /** @type {EventSource | null} */
   let stream = null;

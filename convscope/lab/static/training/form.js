@@ -1,20 +1,22 @@
-/** The form that starts a training. Only what was changed is sent; it stands in the address, so nothing typed is lost. */
+/**
+ * The form that starts a training. Only what was changed is sent; it stands in the address, so nothing typed is lost.
+ */
+
+/** @import { Choice, FormSchema, Setting, SettingGroup } from "../types.js" */
 
 import { post } from "../api.js";
-import { el } from "../element.js";
+import { el, messageOf } from "../element.js";
 import { several } from "../numbers.js";
 import { redraw, travel } from "../state.js";
 
 /**
- * @typedef {{name: string, help: string, kind: string, choices: (string | number)[], default: any, low: number | null, high: number | null}} Setting
- * @typedef {{sources: {name: string, description: string, needs_download: boolean}[], networks: {name: string, description?: string}[],
- *   groups: {name: string, settings: Setting[]}[], local_data: {name: string, description: string}[]}} Choices
  * @typedef {{setting: Setting, element: HTMLElement, input: HTMLInputElement | HTMLSelectElement}} Field
  */
 
 const PAUSE = 400; // milliseconds without a key
 const LENGTHS = ["epochs", "steps", "max_minutes"];
 const USUAL = ["batch_size", "lr", "optimizer", "augment"];
+/** @type {Record<string, string>} */
 const NAMES = {
   epochs: "number of epochs",
   steps: "number of steps",
@@ -34,12 +36,14 @@ const title = (name) => {
   const text = NAMES[name] ?? name.replaceAll("_", " ");
   return text[0].toUpperCase() + text.slice(1);
 };
-/** A default as it is typed. @param {any} value */
-const typed = (value) =>
-  value === null || value === undefined ? "" : Array.isArray(value) ? value.join(", ") : String(value);
+/** A default as it is typed. @param {unknown} value */
+function typed(value) {
+  if (value === null || value === undefined) return "";
+  return Array.isArray(value) ? value.join(", ") : String(value);
+}
 
 /**
- * @param {Choices} choices
+ * @param {FormSchema} choices
  * @param {(sentence: string) => void} tellNext  what the next page says first
  */
 export function form(choices, tellNext) {
@@ -58,58 +62,51 @@ export function form(choices, tellNext) {
     choices.networks,
     asked.get("model") ?? all.find(({ name }) => name === "model")?.default,
   );
-  const name = /** @type {HTMLInputElement} */ (
-    el("input", {
-      class: "text",
-      id: "set-name",
-      value: asked.get("name") ?? "",
-      autocomplete: "off",
-      spellcheck: "false",
-      "aria-describedby": "help-name",
-    })
-  );
+  const name = el("input", {
+    class: "text",
+    id: "set-name",
+    value: asked.get("name") ?? "",
+    autocomplete: "off",
+    spellcheck: "false",
+    "aria-describedby": "help-name",
+  });
   const refusal = el("p", { class: "note", role: "alert", hidden: true });
   const changed = el("p", { class: "caption changed" });
-  const go = /** @type {HTMLButtonElement} */ (el("button", { class: "pill main", type: "submit" }, "Start training"));
+  const go = el("button", { class: "pill main", type: "submit" }, "Start training");
   const length = lengths(fields, LENGTHS.find((one) => asked.has(one)) ?? "epochs");
   const top = ["data", "model", ...LENGTHS, ...USUAL];
-  const folded = choices.groups
-    .map((group) =>
-      fold(
-        group,
-        group.settings.filter((setting) => !top.includes(setting.name)).map((setting) => fields.get(setting.name)),
-      ),
-    )
-    .filter(Boolean);
-  const element = /** @type {HTMLFormElement} */ (
+  const folded = choices.groups.flatMap((group) => {
+    const shown = group.settings.filter((setting) => !top.includes(setting.name));
+    return fold(
+      group,
+      shown.flatMap((setting) => fields.get(setting.name) ?? []),
+    );
+  });
+  const element = el(
+    "form",
+    { class: "card start", novalidate: true, "aria-label": "Start a training" },
+    el("h3", {}, "Start a training"),
+    el("div", { class: "two" }, data.element, model.element),
+    el("div", { class: "usual" }, length.element, ...USUAL.map((one) => fields.get(one)?.element)),
+    ...folded.map((one) => one.element),
     el(
-      "form",
-      { class: "card start", novalidate: true, "aria-label": "Start a training" },
-      el("h3", {}, "Start a training"),
-      el("div", { class: "two" }, data.element, model.element),
-      el("div", { class: "usual" }, length.element, ...USUAL.map((one) => fields.get(one)?.element)),
-      ...folded.map((one) => one.element),
-      el(
-        "div",
-        { class: "setting" },
-        el("label", { for: "set-name" }, "Name of the run"),
-        name,
-        el(
-          "p",
-          { class: "caption", id: "help-name" },
-          "Letters, digits, - and _; left empty, the date, the network and the data make it.",
-        ),
-      ),
-      refusal,
-      el("div", { class: "row" }, go, changed),
-    )
+      "div",
+      { class: "setting" },
+      el("label", { for: "set-name" }, "Name of the run"),
+      name,
+      el("p", { class: "caption", id: "help-name" }, "Letters, digits, - and _. Default: date, network and data."),
+    ),
+    refusal,
+    el("div", { class: "row" }, go, changed),
   );
 
   let timer = 0;
 
   /** What differs from the defaults, as it is sent. */
   function settings() {
-    const sent = model.value() === all.find((one) => one.name === "model")?.default ? {} : { model: model.value() };
+    /** @type {Record<string, unknown>} */
+    const sent = {};
+    if (model.value() !== all.find((setting) => setting.name === "model")?.default) sent.model = model.value();
     for (const [key, one] of fields) {
       if (LENGTHS.includes(key) && key !== length.chosen()) continue;
       const text = textOf(one);
@@ -138,6 +135,7 @@ export function form(choices, tellNext) {
     for (const bad of element.querySelectorAll("[aria-invalid]")) bad.removeAttribute("aria-invalid");
   }
 
+  /** @param {SubmitEvent} event */
   async function start(event) {
     event.preventDefault();
     [refusal.hidden, go.disabled] = [true, true];
@@ -150,9 +148,9 @@ export function form(choices, tellNext) {
       tellNext(message ?? "");
       travel(`/train/${encodeURIComponent(run)}`);
     } catch (error) {
-      refusal.textContent = error.message;
+      refusal.textContent = messageOf(error);
       [refusal.hidden, go.disabled] = [false, false];
-      point(error.message, fields, name);
+      point(messageOf(error), fields, name);
     }
   }
 
@@ -162,7 +160,10 @@ export function form(choices, tellNext) {
   return element;
 }
 
-/** A field that the refusal names gets the focus. */
+/**
+ * A field that the refusal names gets the focus.
+ * @param {string} sentence @param {Map<string, Field>} fields @param {HTMLInputElement} name
+ */
 function point(sentence, fields, name) {
   const words = sentence.replaceAll("-", "_");
   const found = [...fields].find(
@@ -177,11 +178,16 @@ function point(sentence, fields, name) {
   input.focus();
 }
 
+/** @param {Field} field */
 const textOf = ({ input, setting }) =>
   setting.kind === "switch" ? String(/** @type {HTMLInputElement} */ (input).checked) : input.value.trim();
 
-/** What was typed as its kind; what cannot be read goes as it is, and the server says what it expects. */
+/**
+ * What was typed as its kind; what cannot be read goes as it is, and the server says what it expects.
+ * @param {Setting} setting @param {string} text
+ */
 function valueOf({ kind, choices }, text) {
+  /** @param {string} word */
   const number = (word) => (word !== "" && Number.isFinite(Number(word)) ? Number(word) : word);
   if (kind === "number" || kind === "whole") return number(text);
   if (kind === "switch") return text === "true";
@@ -196,25 +202,10 @@ function valueOf({ kind, choices }, text) {
 
 /** @param {Setting} setting @param {string | null} given @returns {Field} */
 function field(setting, given) {
-  const { name, help, kind, default: usual } = setting;
+  const { name, help } = setting;
   const id = `set-${name}`;
-  const start = given ?? typed(usual);
-  const input = /** @type {HTMLInputElement | HTMLSelectElement} */ (
-    kind === "choice"
-      ? select(id, setting, start)
-      : kind === "switch"
-        ? el("input", { type: "checkbox", id, checked: start === "true", "aria-describedby": `help-${name}` })
-        : el("input", {
-            class: "text",
-            id,
-            value: start,
-            placeholder: usual === null ? "automatic" : null,
-            inputmode: kind === "text" ? null : "decimal",
-            autocomplete: "off",
-            spellcheck: "false",
-            "aria-describedby": `help-${name}`,
-          })
-  );
+  const start = given ?? typed(setting.default);
+  const input = inputOf(setting, id, start);
   const element = el(
     "div",
     { class: "setting" },
@@ -225,6 +216,25 @@ function field(setting, given) {
   return { setting, element, input };
 }
 
+/** @param {Setting} setting @param {string} id @param {string} start @returns {HTMLInputElement | HTMLSelectElement} */
+function inputOf(setting, id, start) {
+  const describedBy = { "aria-describedby": `help-${setting.name}` };
+  if (setting.kind === "choice") return select(id, setting, start);
+  if (setting.kind === "switch")
+    return el("input", { type: "checkbox", id, checked: start === "true", ...describedBy });
+  return el("input", {
+    class: "text",
+    id,
+    value: start,
+    placeholder: setting.default === null ? "automatic" : null,
+    inputmode: setting.kind === "text" ? null : "decimal",
+    autocomplete: "off",
+    spellcheck: "false",
+    ...describedBy,
+  });
+}
+
+/** @param {string} id @param {Setting} setting @param {string} start */
 function select(id, { name, choices, default: usual }, start) {
   const all = usual === null ? ["", ...choices] : choices;
   return el(
@@ -240,7 +250,10 @@ function select(id, { name, choices, default: usual }, start) {
   );
 }
 
-/** Data or network: a list, and a sentence on what is chosen. */
+/**
+ * Data or network: a list, and a sentence on what is chosen.
+ * @param {string} name @param {string} label @param {Choice[]} list @param {unknown} given
+ */
 function picker(name, label, list, given) {
   const id = `set-${name}`;
   const sentence = el("p", { class: "caption", id: `help-${name}` });
@@ -264,14 +277,11 @@ function picker(name, label, list, given) {
   };
 }
 
-/** Epochs, steps or minutes: one of them says how long. */
+/** Epochs, steps or minutes: one of them says how long. @param {Map<string, Field>} fields @param {string} first */
 function lengths(fields, first) {
   let now = first;
-  const boxes = LENGTHS.map(
-    (name) =>
-      /** @type {HTMLInputElement} */ (
-        el("input", { type: "radio", name: "length", id: `by-${name}`, value: name, checked: name === now })
-      ),
+  const boxes = LENGTHS.map((name) =>
+    el("input", { type: "radio", name: "length", id: `by-${name}`, value: name, checked: name === now }),
   );
   const shown = LENGTHS.map((name) => fields.get(name)?.element);
   const choose = () => {
@@ -294,9 +304,12 @@ function lengths(fields, first) {
   return { element, chosen: () => now };
 }
 
-/** A group of settings, closed until it is wanted or has something changed. */
+/**
+ * A group of settings, closed until it is wanted or has something changed.
+ * @param {SettingGroup} group @param {Field[]} inside
+ */
 function fold(group, inside) {
-  if (!inside.length) return null;
+  if (!inside.length) return [];
   const tally = el("span", { class: "caption" });
   const names = inside.map((one) => one.setting.name);
   const asked = new URLSearchParams(location.search);
@@ -306,9 +319,10 @@ function fold(group, inside) {
     el("summary", {}, group.name, " ", tally),
     el("div", { class: "settings" }, ...inside.map((one) => one.element)),
   );
+  /** @param {string[]} changed */
   const count = (changed) => {
     const n = names.filter((name) => changed.includes(name)).length;
     tally.textContent = n ? `${n} of ${several(names.length, "setting")} changed` : several(names.length, "setting");
   };
-  return { element, count };
+  return [{ element, count }];
 }

@@ -1,52 +1,63 @@
 /** The top of a run's page: what it is, how it stands, what can be asked of it, its figures. */
 
+/** @import { LiveState, Metric, Run } from "../types.js" */
+
 import { post } from "../api.js";
-import { el, say } from "../element.js";
+import { el, messageOf, say } from "../element.js";
 import { count } from "../numbers.js";
 import { travel } from "../state.js";
+import { replaceChildren } from "../focus.js";
 import { exactly } from "./curves.js";
 import { duration, inWords, isLive, short } from "./words.js";
 
-const WAIT = { pause: "Pausing…", resume: "Going on…", save: "Saving…", stop: "Stopping…" };
+/** @typedef {"pause" | "resume" | "save" | "stop"} Command */
+/**
+ * A command that was sent and is not acknowledged yet.
+ * @typedef {{command: Command, id: number, since: number}} Pending
+ */
+
+/** @type {Record<Command, string>} */
+const WAIT = { pause: "Pausing…", resume: "Resuming…", save: "Saving…", stop: "Stopping…" };
 const PATIENCE = 8000; // milliseconds after which it is said that no answer has come
 
 /**
  * @param {string} run
- * @param {{resumed: () => void, note: string}} how  what happens after "Train on"; a sentence to begin with
+ * @param {{resumed: () => void, note: string}} how  what happens after "Resume"; a sentence to begin with
  */
 export function head(run, { resumed, note }) {
   const path = `/runs/${encodeURIComponent(run)}`;
-  const title = el("h2", {}),
-    lead = el("p", { class: "lead" }),
-    acts = el("div", { class: "row acts" });
+  const title = el("h2", {});
+  const lead = el("p", { class: "lead" });
+  const actions = el("div", { class: "row acts" });
   const lost = el("p", { class: "note lost", role: "alert", hidden: true });
   const refusal = el("p", { class: "note", role: "alert", hidden: !note }, note);
-  const bar = /** @type {HTMLProgressElement} */ (el("progress", { max: 1, "aria-label": "How far the training is" }));
+  const bar = el("progress", { max: 1, "aria-label": "How far the training is" });
   const figures = el("dl", { class: "facts" });
-  /** @type {{command: string, id: number, since: number} | null} */
+  /** @type {Pending | null} */
   let pending = null;
-  let key = "",
-    state = "";
-  /** @type {import("./feed.js").Told} */
-  let told;
+  let key = "";
+  let state = "";
+  /** @type {Run} */
+  let shown;
 
-  /** Do what a button says; a refusal is shown below. */
+  /** Do what a button says; a refusal is shown below. @param {() => Promise<void>} work */
   const act = (work) => async () => {
     refusal.hidden = true;
     try {
       await work();
     } catch (error) {
-      refusal.textContent = error.message;
+      refusal.textContent = messageOf(error);
       refusal.hidden = false;
     }
-    draw(told);
+    draw(shown);
   };
-  const command = (name) =>
+  /** @param {Command} command */
+  const send = (command) =>
     act(async () => {
-      pending = { command: name, id: Infinity, since: performance.now() };
-      draw(told);
+      pending = { command, id: Infinity, since: performance.now() };
+      draw(shown);
       try {
-        const { id } = await post(`${path}/commands`, { command: name });
+        const { id } = await post(`${path}/commands`, { command });
         pending.id = id;
       } catch (error) {
         pending = null;
@@ -60,63 +71,62 @@ export function head(run, { resumed, note }) {
     resumed();
   });
   const lookInside = act(async () => travel(`/look/${encodeURIComponent((await post(`${path}/open`, {})).network)}`));
-  const button = (text, work, main = false) => ({ text, work, main });
+  /** @param {string} text @param {string} name @param {() => void} work @param {boolean} [main] */
+  const button = (text, name, work, main = false) =>
+    el(
+      "button",
+      {
+        class: main ? "pill main" : "pill",
+        "data-focus": name,
+        "aria-disabled": pending ? "true" : null,
+        onclick: pending ? null : work,
+      },
+      text,
+    );
 
   function buttons() {
-    const { metrics, now } = told;
-    const running = ["training", "evaluating"].includes(state),
-      paused = state === "paused";
-    const some = metrics.length > 0;
-    return [
-      paused && button("Go on", command("resume"), true),
-      running && button("Pause", command("pause")),
-      (running || paused) && button("Save", command("save")),
-      (running || paused) && button("Stop", command("stop")),
-      (["stopped", "interrupted"].includes(state) || (state === "failed" && now && now.saved_step > 0)) &&
-        button("Train on", resume, !some || state !== "done"),
-      some && button("Compare", () => travel(`/compare?runs=${encodeURIComponent(run)}`)),
-      some && button("Look inside", lookInside, state === "done"),
-    ].filter(Boolean);
+    const { metrics, now } = shown;
+    const running = ["training", "evaluating"].includes(state);
+    const paused = state === "paused";
+    const canResume = ["stopped", "interrupted"].includes(state) || (state === "failed" && (now?.saved_step ?? 0) > 0);
+    const evaluated = metrics.length > 0;
+    const list = [];
+    // Pause and Resume, Stop and Resume take each other's place, and with it the focus.
+    if (paused) list.push(button("Resume", "pause", send("resume"), true));
+    if (running) list.push(button("Pause", "pause", send("pause")));
+    if (running || paused) list.push(button("Save", "save", send("save")), button("Stop", "stop", send("stop")));
+    if (canResume) list.push(button("Resume", "stop", resume, true));
+    if (evaluated) {
+      const compare = () => travel(`/compare?runs=${encodeURIComponent(run)}`);
+      list.push(button("Compare", "compare", compare), button("Look inside", "look", lookInside, state === "done"));
+    }
+    return list;
   }
 
+  /** @param {Run} now */
   function draw(now) {
-    told = now;
-    if (told.state !== state && state) say(`${inWords(told.state)}. ${told.message}`);
-    state = told.state;
-    if (pending && (!isLive(state) || (told.now?.acknowledged ?? 0) >= pending.id)) pending = null;
-    title.textContent = told.title;
-    patch(lead, sentences(run, told, pending));
-    const list = buttons();
-    const wanted = JSON.stringify([list.map((b) => [b.text, b.main]), pending?.command]);
+    shown = now;
+    if (shown.state !== state && state) say(`${inWords(shown.state)}. ${shown.message}`);
+    state = shown.state;
+    if (pending && (!isLive(state) || (shown.now?.acknowledged ?? 0) >= pending.id)) pending = null;
+    title.textContent = shown.title;
+    patch(lead, sentences(run, shown, pending));
+    const wanted = JSON.stringify([state, shown.metrics.length > 0, shown.now?.saved_step === 0, pending?.command]);
     if (wanted !== key) {
-      const had = document.activeElement?.parentElement === acts ? document.activeElement.textContent : null;
-      acts.replaceChildren(
-        ...list.map((b) =>
-          el(
-            "button",
-            {
-              class: b.main ? "pill main" : "pill",
-              "aria-disabled": pending ? "true" : null,
-              onclick: pending ? null : b.work,
-            },
-            b.text,
-          ),
-        ),
-        ...(pending ? [el("span", { class: "caption", role: "status" }, WAIT[pending.command])] : []),
-      );
-      if (had !== null) keepFocus(acts, had);
+      const waiting = pending ? [el("span", { class: "caption", role: "status" }, WAIT[pending.command])] : [];
+      replaceChildren(actions, ...buttons(), ...waiting);
     }
     key = wanted;
-    bar.hidden = !told.now || told.now.progress === undefined || state === "done";
-    if (told.now) bar.value = told.now.progress;
-    patch(figures, facts(told));
+    bar.hidden = !shown.now || shown.now.progress === undefined || state === "done";
+    if (shown.now) bar.value = shown.now.progress;
+    patch(figures, facts(shown));
   }
 
   return {
     element: el(
       "div",
       { class: "about" },
-      el("div", { class: "row spread" }, el("div", {}, title, lead), acts),
+      el("div", { class: "row spread" }, el("div", {}, title, lead), actions),
       refusal,
       lost,
       bar,
@@ -138,21 +148,10 @@ function patch(parent, children) {
   children.forEach((child, i) => child.textContent !== before[i].textContent && before[i].replaceWith(child));
 }
 
-/** The button that had the focus, or the one that took its place. */
-function keepFocus(acts, text) {
-  const all = /** @type {HTMLButtonElement[]} */ ([...acts.querySelectorAll("button")]);
-  const other = { Pause: "Go on", "Go on": "Pause", Stop: "Train on", "Train on": "Pause" }[text];
-  (all.find((b) => b.textContent === text) ?? all.find((b) => b.textContent === other) ?? all[0])?.focus({
-    preventScroll: true,
-  });
-}
-
-/** How it stands, and what is trained on what. */
+/** How it stands, and what is trained on what. @param {string} run @param {Run} run @param {Pending | null} pending */
 function sentences(run, { state, message, now }, pending) {
-  const late =
-    pending && performance.now() - pending.since > PATIENCE
-      ? "It has not answered yet. It looks for commands between two steps."
-      : "";
+  const waited = pending && performance.now() - pending.since > PATIENCE;
+  const late = waited ? "It has not answered yet: commands are read between steps." : "";
   const word = message.startsWith(inWords(state)) ? "" : `${inWords(state)}. `;
   return [
     el("b", {}, word),
@@ -162,6 +161,7 @@ function sentences(run, { state, message, now }, pending) {
   ];
 }
 
+/** @param {string} label @param {string} value @param {...(string | false | null | undefined)} notes */
 const fact = (label, value, ...notes) =>
   el(
     "div",
@@ -170,7 +170,7 @@ const fact = (label, value, ...notes) =>
     el("dd", {}, el("b", {}, value), el("span", { class: "caption" }, notes.filter(Boolean).join("; "))),
   );
 
-/** @param {import("./feed.js").Told} told */
+/** @param {Run} run */
 function facts({ now, metrics, test, state }) {
   const evaluated = metrics.filter((line) => line.val_top1 !== undefined);
   const last = evaluated.at(-1);
@@ -206,13 +206,15 @@ function facts({ now, metrics, test, state }) {
       "Step",
       count(now?.step ?? metrics.at(-1)?.step ?? 0),
       now?.steps ? `of ${count(now.steps)}` : "",
-      now?.epochs ? `epoch ${count(now.epoch)} of ${count(now.epochs)}` : now ? `epoch ${count(now.epoch)}` : "",
+      now && `epoch ${count(now.epoch)}${now.epochs ? ` of ${count(now.epochs)}` : ""}`,
       now?.saved_step ? `saved at ${count(now.saved_step)}` : "",
     ),
-  ].filter(Boolean);
+  ].filter((fact) => fact !== null);
 }
 
+/** @param {LiveState | null} now @param {boolean} live @param {Metric[]} metrics */
 function time(now, live, metrics) {
-  if (!now) return metrics.length ? duration(metrics.at(-1).seconds) : "–";
+  const last = metrics.at(-1);
+  if (!now) return last ? duration(last.seconds) : "–";
   return live && now.seconds_left !== null ? duration(now.seconds_left) : duration(now.seconds);
 }

@@ -1,46 +1,52 @@
 /**
  * Activations and gradients, layer by layer: what stands out in words, a table, the history of the gradients.
- *
- * @typedef {{name: string, kind: string, shape: number[], activation: {mean: number | null, std: number | null, zeros: number | null, largest: number | null},
- *   gradient: number | null, weight: number | null, update: number | null}} Layer
- * @typedef {{step: number, layers: Layer[], history: {step: number, layers: Record<string, {gradient: number | null, std: number | null, zeros: number | null}>}[]}} Look
  */
+
+/** @import { LayerStat, LayerStats } from "../types.js" */
 
 import { ask } from "../api.js";
 import { chart } from "../chart.js";
 import { el } from "../element.js";
+import { replaceChildren } from "../focus.js";
 import { count, several, volume } from "../numbers.js";
 import { latest } from "./pictures.js";
 import { onAxis, short } from "./words.js";
 
-const MANY = 0.5,
-  DEAD = 0.9; // shares of activations that are 0
+const MANY = 0.5; // share of activations that are 0, and
+const DEAD = 0.9; // the share from which a layer is called dead
 const FAINT = 1000; // times smaller than the largest gradient of a layer
 const HARD = 0.1; // a step's change, as a share of the weights
-const LINES = 8,
-  ROWS = 16,
-  TOLD = 6;
+const LINES = 8;
+const ROWS = 16;
+const MOST = 6; // remarks
+
+/**
+ * @typedef {{chosen: () => string, choose: (name: string) => void, whole: () => boolean,
+ *   setWhole: (all: boolean) => void}} LayersState
+ */
 
 /**
  * @param {string} run
- * @param {{chosen: () => string, choose: (name: string) => void, whole: () => boolean, setWhole: (all: boolean) => void}} state
- * @param {(look: any) => void} looked  told of each look
+ * @param {LayersState} state  what the address holds
+ * @param {(look: LayerStats) => void} looked  told of each look
  */
 export function layers(run, state, looked) {
-  const told = el("ul", { class: "told" }),
-    body = el("div", {
-      class: "scroll",
-      tabindex: 0,
-      role: "region",
-      "aria-label": "Table of activations and gradients",
-    });
+  const told = el("ul", { class: "told" });
+  const body = el("div", {
+    class: "scroll",
+    tabindex: 0,
+    role: "region",
+    "aria-label": "Table of activations and gradients",
+  });
   const more = el("button", { class: "pill" });
   const note = el("p", { class: "caption" });
   const history = chart(
     "Gradients over the steps",
-    { across: "steps", text: onAxis, log: true, height: 260, empty: "The first look comes within a few seconds." },
+    { across: "steps", text: onAxis, log: true, height: 260, empty: "The first figures come within a few seconds." },
     {
-      note: "Root mean square of each layer's gradient, on a logarithmic axis. A layer's name in the table chooses its line.",
+      note:
+        "Root mean square of each layer's gradient, on a logarithmic axis. A layer's name in the table chooses its " +
+        "line.",
     },
   );
   const element = el(
@@ -50,7 +56,8 @@ export function layers(run, state, looked) {
     told,
     el("div", { class: "pairs" }, el("div", {}, body, el("div", { class: "row" }, more, note)), history.element),
   );
-  let look = /** @type {Look | null} */ (null);
+  /** @type {LayerStats | null} */
+  let look = null;
   more.addEventListener("click", () => {
     state.setWhole(!state.whole());
     draw();
@@ -64,30 +71,24 @@ export function layers(run, state, looked) {
     const learned = look.layers.filter((layer) => layer.weight !== null || layer.gradient !== null);
     const listed = state.whole() ? look.layers : learned.slice(0, ROWS);
     const top = body.scrollTop;
-    const had = document.activeElement?.getAttribute("data-layer");
-    body.replaceChildren(
-      table(listed, look.layers, state.chosen(), (name) => {
-        state.choose(name === state.chosen() ? "" : name);
-        draw();
-      }),
-    );
+    const lines = table(listed, look.layers, state.chosen(), (name) => {
+      state.choose(name === state.chosen() ? "" : name);
+      draw();
+    });
+    replaceChildren(body, lines);
     body.scrollTop = top;
-    if (had)
-      /** @type {HTMLElement | null} */ (body.querySelector(`[data-layer="${CSS.escape(had)}"]`))?.focus({
-        preventScroll: true,
-      });
     more.hidden = look.layers.length === learned.length && learned.length <= ROWS;
     more.textContent = state.whole()
       ? "Show the layers with weights"
       : `Show all ${several(look.layers.length, "layer")}`;
     note.textContent = `At step ${count(look.step)}, over at most 32 images of the batch.`;
-    history.draw(lines(look, learned, state.chosen()));
+    history.draw(gradients(look, learned, state.chosen()));
   }
 
   const reader = latest(async () => {
     look = await (await ask(`/runs/${encodeURIComponent(run)}/look`, { cache: "no-store" })).json();
     draw();
-    looked(look);
+    if (look) looked(look);
   });
   return {
     element,
@@ -103,60 +104,67 @@ export function layers(run, state, looked) {
   };
 }
 
-/** What stands out, most pressing first. @param {Layer[]} all */
+/** What stands out, most pressing first. @param {LayerStat[]} all */
 export function remarks(all) {
   const learned = all.filter((layer) => layer.weight !== null);
   const largest = learned.reduce(
-    (most, layer) =>
-      layer.gradient !== null && layer.gradient > most.gradient ? { name: layer.name, gradient: layer.gradient } : most,
+    (most, { name, gradient }) => (gradient !== null && gradient > most.gradient ? { name, gradient } : most),
     { name: "", gradient: 0 },
   );
-  const faint = learned.filter((layer) => layer.gradient && layer.gradient * FAINT < largest.gradient);
   const found = [
-    ...learned
-      .filter((layer) => layer.gradient === 0)
-      .map((layer) => `${layer.name}: no gradient reaches it; it does not learn.`),
-    ...faint.map(
-      (layer) =>
-        `${layer.name}: its gradient is ${times(largest.gradient / layer.gradient)} times smaller than that of ${largest.name}; it vanishes on the way.`,
+    ...learned.flatMap(({ name, gradient }) =>
+      gradient === 0 ? [`${name}: no gradient reaches it, so it does not learn.`] : [],
     ),
-    ...learned
-      .filter((layer) => layer.update !== null && layer.update > HARD)
-      .map(
-        (layer) =>
-          `${layer.name}: a step changes its weights by ${share(layer.update)} of their size; a smaller learning rate may be better.`,
-      ),
-    ...all
-      .filter((layer) => (layer.activation.zeros ?? 0) >= DEAD)
-      .map(
-        (layer) =>
-          `${layer.name}: ${share(layer.activation.zeros)} of its activations are 0; most of its units say nothing.`,
-      ),
-    ...all
-      .filter((layer) => (layer.activation.zeros ?? 0) >= MANY && (layer.activation.zeros ?? 0) < DEAD)
-      .map((layer) => `${layer.name}: ${share(layer.activation.zeros)} of its activations are 0.`),
+    ...learned.flatMap(({ name, gradient }) =>
+      gradient && gradient * FAINT < largest.gradient
+        ? [`${name}: its gradient is ${times(largest.gradient / gradient)} times smaller than that of ${largest.name}.`]
+        : [],
+    ),
+    ...learned.flatMap(({ name, update }) =>
+      update !== null && update > HARD
+        ? [`${name}: one step changes its weights by ${share(update)} of their size; try a smaller learning rate.`]
+        : [],
+    ),
+    ...all.flatMap(({ name, activation: { zeros } }) =>
+      zeros !== null && zeros >= DEAD
+        ? [`${name}: ${share(zeros)} of its activations are 0; most units are dead.`]
+        : [],
+    ),
+    ...all.flatMap(({ name, activation: { zeros } }) =>
+      zeros !== null && zeros >= MANY && zeros < DEAD ? [`${name}: ${share(zeros)} of its activations are 0.`] : [],
+    ),
   ];
   if (!found.length) return ["Nothing stands out: no layer is dead, no gradient vanishes."];
-  return found.length > TOLD
-    ? [
-        ...found.slice(0, TOLD - 1),
-        `${several(found.length - TOLD + 1, "remark")} of the same kinds on other layers; the table has them.`,
-      ]
-    : found;
+  if (found.length <= MOST) return found;
+  const more = found.length - MOST + 1;
+  return [...found.slice(0, MOST - 1), `${several(more, "similar remark")} on other layers; see the table.`];
 }
 
+/** @param {number} ratio */
 const times = (ratio) => count(Number(ratio.toPrecision(2)));
+/** @param {number} part */
 const share = (part) => (part === 1 ? "100%" : `${Math.min(99, Math.round(100 * part))}%`);
 
-/** The largest and the smallest of a column above zero: what its bars run between. */
+/**
+ * The largest and the smallest of a column above zero: what its bars run between.
+ * @param {LayerStat[]} all @param {(layer: LayerStat) => number | null} get
+ * @returns {[low: number, high: number]}
+ */
 function scale(all, get) {
-  const known = all.map(get).filter((v) => v !== null && v > 0);
+  const known = all
+    .map(get)
+    .filter((v) => v !== null)
+    .filter((v) => v > 0);
   return [known.reduce((a, b) => Math.min(a, b), Infinity), known.reduce((a, b) => Math.max(a, b), 0)];
 }
 
-/** A figure with a bar on a logarithmic scale. */
+/**
+ * A figure with a bar on a logarithmic scale.
+ * @param {number | null} value @param {[low: number, high: number]} range
+ */
 function barred(value, [low, high]) {
-  const part = value && value > 0 ? 0.06 + 0.94 * (high > low ? Math.log(value / low) / Math.log(high / low) : 1) : 0;
+  let part = 0;
+  if (value && value > 0) part = high > low ? 0.06 + (0.94 * Math.log(value / low)) / Math.log(high / low) : 1;
   return el(
     "td",
     { class: "n" },
@@ -169,7 +177,11 @@ function barred(value, [low, high]) {
   );
 }
 
+/**
+ * @param {LayerStat[]} listed @param {LayerStat[]} all @param {string} chosen @param {(name: string) => void} choose
+ */
 function table(listed, all, chosen, choose) {
+  /** @type {[name: string, get: (layer: LayerStat) => number | null][]} */
   const columns = [
     ["Activations (std)", (l) => l.activation.std],
     ["Gradient", (l) => l.gradient],
@@ -211,7 +223,6 @@ function table(listed, all, chosen, choose) {
               "button",
               {
                 class: "plain",
-                "data-layer": layer.name,
                 "aria-pressed": String(layer.name === chosen),
                 title: layer.kind,
                 onclick: () => choose(layer.name),
@@ -228,8 +239,11 @@ function table(listed, all, chosen, choose) {
   );
 }
 
-/** At most eight lines: the chosen layer, and others spread evenly from the first to the last. */
-function lines({ history }, learned, chosen) {
+/**
+ * At most eight lines: the chosen layer, and others spread evenly from the first to the last.
+ * @param {LayerStats} stats @param {LayerStat[]} learned @param {string} chosen
+ */
+function gradients({ history }, learned, chosen) {
   const n = Math.min(LINES, learned.length);
   const spread = Array.from(
     { length: n },
@@ -239,6 +253,7 @@ function lines({ history }, learned, chosen) {
   const steps = history.map(({ step }) => step);
   return drawn.map(({ name }, i) => {
     const y = history.map((at) => at.layers[name]?.gradient ?? null);
+    const tint = name === chosen ? "accent" : "line-2";
     return {
       name,
       x: steps,
@@ -247,7 +262,7 @@ function lines({ history }, learned, chosen) {
       marks: steps.length < 12 ? "circle" : undefined,
       label: name.length > 20 ? `…${name.slice(-18)}` : name,
       short: name.length > 9 ? `…${name.slice(-8)}` : name,
-      color: chosen ? (name === chosen ? "accent" : "line-2") : `run-${(i % 8) + 1}`,
+      color: chosen ? tint : `run-${(i % 8) + 1}`,
       width: name === chosen ? 3 : 1.5,
       dash: ["solid", "dash", "dot", "dashdot"][i % 4],
     };

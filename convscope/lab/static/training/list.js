@@ -1,5 +1,7 @@
 /** The runs, newest first, and the form that starts another. */
 
+/** @import { RunSummary } from "../types.js" */
+
 import { ask } from "../api.js";
 import { el } from "../element.js";
 import { count } from "../numbers.js";
@@ -7,8 +9,6 @@ import { travel } from "../state.js";
 import { exactly } from "./curves.js";
 import { form } from "./form.js";
 import { inWords, isLive, when } from "./words.js";
-
-/** @typedef {{name: string, title: string, state: string, when: string, epochs: number, steps: number, val_top1: number | null, test_top1: number | null, parameters: number | null}} Run */
 
 const AGAIN = 2000; // milliseconds between two looks while something is trained
 const SHOWN = 30;
@@ -23,7 +23,7 @@ export const inside = (to) => ({
   },
 });
 
-/** @returns {Promise<Run[]>} */
+/** @returns {Promise<RunSummary[]>} */
 export const runs = async () => (await (await ask("/runs")).json()).runs;
 
 /** @param {(sentence: string) => void} tellNext */
@@ -35,6 +35,7 @@ export async function listPage(tellNext) {
     told = "",
     whole = false;
 
+  /** @param {RunSummary[]} list */
   function draw(list) {
     const text = JSON.stringify([list, whole]);
     if (text !== told)
@@ -67,11 +68,13 @@ export async function listPage(tellNext) {
   };
 }
 
-/** @param {Run[]} list @param {number} total @param {() => void} more */
+/** @param {RunSummary[]} list @param {number} total @param {() => void} more */
 function table(list, total, more) {
   if (!list.length)
     return [el("p", { class: "lead" }, "No run yet. ", el("code", {}, "convscope train"), " makes one in seconds.")];
+  /** @param {number | null | undefined} v */
   const share = (v) => (v === null || v === undefined ? "–" : exactly(v));
+  /** @param {RunSummary} run */
   const line = (run) =>
     el(
       "tr",
@@ -86,7 +89,7 @@ function table(list, total, more) {
       el("td", { class: "n" }, run.parameters === null || run.parameters === undefined ? "–" : count(run.parameters)),
       el("td", {}, when(run.when)),
     );
-  const heads = ["Run", "What", "State", "Validation", "Test", "Epochs", "Steps", "Parameters", "Begun"];
+  const heads = ["Run", "Model and data", "State", "Validation", "Test", "Epochs", "Steps", "Parameters", "Started"];
   const finished = list
     .filter((run) => run.val_top1 !== null)
     .slice(0, 2)

@@ -1,5 +1,7 @@
 /** What a training shows in pictures: filters as they form, the most wrong images, the batch as the network sees it. */
 
+/** @import { Child, FilterSnapshots, LayerStats, WrongImages } from "../types.js" */
+
 import { ask } from "../api.js";
 import { peakOf } from "../color.js";
 import { el } from "../element.js";
@@ -8,6 +10,11 @@ import { filterSheet, photo } from "./canvas.js";
 import { exactly } from "./curves.js";
 import { short } from "./words.js";
 
+/**
+ * The size of images that lie one behind the other.
+ * @typedef {{count: number, height: number, width: number, channels: number}} Tiles
+ */
+
 const code = encodeURIComponent;
 
 /**
@@ -15,9 +22,9 @@ const code = encodeURIComponent;
  * @param {() => Promise<void>} read
  */
 export function latest(read) {
-  let busy = false,
-    again = false,
-    ended = false;
+  let busy = false;
+  let again = false;
+  let ended = false;
   async function ask() {
     if (ended) return;
     if (busy || document.hidden) return void (again = true);
@@ -41,23 +48,29 @@ export function latest(read) {
   };
 }
 
-/** Facts and the bytes that belong to them; null where they are of different moments. */
+/**
+ * Facts and the bytes that belong to them; null where they are of different moments.
+ * @template Facts
+ * @param {string} run @param {string} name @param {string} bytes @param {(facts: Facts) => number} size
+ */
 async function pair(run, name, bytes, size) {
   const path = `/runs/${code(run)}`;
+  /** @type {Facts} */
   const facts = await (await ask(`${path}/${name}`, { cache: "no-store" })).json();
   const data = await (await ask(`${path}/${bytes}`, { cache: "no-store" })).arrayBuffer();
   return data.byteLength === size(facts) ? { facts, data } : null;
 }
 
+/** @param {string} title @param {...Child} children */
 const section = (title, ...children) =>
   el("section", { class: "card", hidden: true }, el("h3", {}, title), ...children);
 
 /** @param {string} run */
 export function filters(run) {
-  const row = el("div", { class: "forming" }),
-    note = el("p", { class: "caption" });
+  const row = el("div", { class: "forming" });
+  const note = el("p", { class: "caption" });
   const element = section("First-layer filters as they form", row, note);
-  let held = /** @type {{layer: string, steps: number[], shape: number[], weights: Float32Array} | null} */ (null);
+  let held = /** @type {(FilterSnapshots & {weights: Float32Array}) | null} */ (null);
   function draw() {
     if (!held) return;
     const { steps, shape, weights, layer } = held;
@@ -74,7 +87,10 @@ export function filters(run) {
         ),
       ),
     );
-    note.textContent = `${count(shape[0])} filters of ${layer}, ${shape.slice(1).join("×")}. ${shape[1] === 3 ? "Red, green and blue weights as colors; gray is 0" : "Orange below 0, blue above"}, the darkest ±${short(peak, 3)}, one scale for all steps.`;
+    const scale = shape[1] === 3 ? "Red, green and blue weights as colors; gray is 0" : "Orange below 0, blue above";
+    note.textContent =
+      `${count(shape[0])} filters of ${layer}, ${shape.slice(1).join("×")}. ${scale}, the darkest ` +
+      `±${short(peak, 3)}, one scale for all steps.`;
     element.hidden = false;
   }
   const reader = latest(async () => {
@@ -82,7 +98,7 @@ export function filters(run) {
       run,
       "filters",
       "filters.bin",
-      ({ steps, shape }) => 4 * steps.length * shape.reduce((a, b) => a * b, 1),
+      (/** @type {FilterSnapshots} */ { steps, shape }) => 4 * steps.length * shape.reduce((a, b) => a * b, 1),
     );
     if (!found) return;
     held = { ...found.facts, weights: new Float32Array(found.data) };
@@ -91,7 +107,9 @@ export function filters(run) {
   return { element, ask: reader.ask, again: draw, stop: reader.stop };
 }
 
+/** @param {Tiles} facts */
 const tiles = (facts) => facts.count * facts.height * facts.width * facts.channels;
+/** @param {Tiles} facts @param {ArrayBuffer} data @param {number} i */
 const tile = (facts, data, i) =>
   photo(
     new Uint8Array(data).subarray(i * facts.height * facts.width * facts.channels),
@@ -102,11 +120,11 @@ const tile = (facts, data, i) =>
 
 /** @param {string} run */
 export function wrong(run) {
-  const row = el("div", { class: "wrong" }),
-    note = el("p", { class: "caption" });
-  const element = section("Most wrong now", row, note);
+  const row = el("div", { class: "wrong" });
+  const note = el("p", { class: "caption" });
+  const element = section("Highest losses", row, note);
   const reader = latest(async () => {
-    const found = await pair(run, "wrong", "wrong.bin", tiles);
+    const found = await pair(run, "wrong", "wrong.bin", (/** @type {WrongImages} */ facts) => tiles(facts));
     if (!found) return;
     const { facts, data } = found;
     row.replaceChildren(
@@ -118,8 +136,8 @@ export function wrong(run) {
           el(
             "figcaption",
             { class: "caption" },
-            el("b", {}, `is ${one.is}`),
-            ` said ${one.said}, ${exactly(one.probability)}`,
+            el("b", {}, `true ${one.is}`),
+            ` predicted ${one.said} (${exactly(one.probability)})`,
           ),
         ),
       ),
@@ -132,11 +150,13 @@ export function wrong(run) {
 
 /** The batch, drawn for facts that were read already. @param {string} run */
 export function batch(run) {
-  const row = el("div", { class: "wrong many" }),
-    note = el("p", { class: "caption" });
+  const row = el("div", { class: "wrong many" });
+  const note = el("p", { class: "caption" });
   const element = section("The batch as the network sees it", row, note);
-  let wanted = /** @type {any} */ (null);
+  /** @type {LayerStats | null} */
+  let wanted = null;
   const reader = latest(async () => {
+    if (!wanted) return;
     const facts = { ...wanted.batch, labels: wanted.labels, step: wanted.step };
     const data = await (await ask(`/runs/${code(run)}/batch.bin`, { cache: "no-store" })).arrayBuffer();
     if (data.byteLength !== tiles(facts)) return;
@@ -150,7 +170,7 @@ export function batch(run) {
   });
   return {
     element,
-    ask: (/** @type {any} */ look) => {
+    ask: (/** @type {LayerStats} */ look) => {
       wanted = look;
       reader.ask();
     },

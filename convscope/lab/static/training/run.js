@@ -1,5 +1,7 @@
 /** The page of one run: told by the server as it happens. */
 
+/** @import { Run } from "../types.js" */
+
 import { el } from "../element.js";
 import { travel } from "../state.js";
 import { curves } from "./curves.js";
@@ -10,6 +12,7 @@ import { batch, filters, wrong } from "./pictures.js";
 
 /** What is open, chosen and logarithmic stands in the address. */
 const asked = () => new URLSearchParams(location.search);
+/** @param {string} name */
 const listOf = (name) => (asked().get(name) ?? "").split("~").filter(Boolean);
 
 /** Change one word of the query, in place. @param {string} name @param {string} value */
@@ -21,6 +24,7 @@ function put(name, value) {
   travel(location.pathname + (text ? `?${text}` : ""), { replace: true });
 }
 
+/** @param {string} name @param {string} word @param {boolean} on */
 const toggle = (name, word, on) =>
   put(name, [...listOf(name).filter((one) => one !== word), ...(on ? [word] : [])].join("~"));
 
@@ -58,7 +62,7 @@ export async function runPage(run, note) {
     el(
       "details",
       { class: "card log", open: listOf("open").includes("log") },
-      el("summary", {}, "The last lines of its log"),
+      el("summary", {}, "Last lines of the log"),
       lines,
     )
   );
@@ -75,7 +79,7 @@ export async function runPage(run, note) {
     log,
   );
 
-  /** @param {import("./feed.js").What} what @param {import("./feed.js").Told} told */
+  /** @param {import("./feed.js").What} what @param {Run} told */
   function heard(what, told) {
     if (what === "lost") return top.lose(source.lost());
     if (what === "state") {

@@ -34,6 +34,7 @@ export async function show(stage, late) {
   );
   try {
     await Promise.all([styles("training.css"), styles("chart.css")]);
+    /** @type {Page} */
     const page = run ? await runPage(run, note) : await listPage((sentence) => (note = sentence));
     if (late()) return page.stop();
     note = "";

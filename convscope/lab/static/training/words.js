@@ -30,9 +30,13 @@ export function duration(seconds) {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
+/** @type {Record<string, string>} */
 const RAISED = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 
-/** 0.0000042 -> "4.2·10⁻⁶"; numbers of everyday size as they are. @param {number | null | undefined} value @param {number} digits */
+/**
+ * 0.0000042 -> "4.2·10⁻⁶"; numbers of everyday size as they are.
+ * @param {number | null | undefined} value @param {number} digits
+ */
 export function short(value, digits = 2) {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
@@ -42,7 +46,9 @@ export function short(value, digits = 2) {
   let power = Math.floor(Math.log10(size));
   let front = (size / 10 ** power).toFixed(digits - 1);
   if (front.startsWith("10")) [front, power] = ["1", power + 1];
-  return `${value < 0 ? "−" : ""}${Number(front) === 1 ? "" : `${Number(front)}·`}10${[...String(power)].map((c) => RAISED[c]).join("")}`;
+  const digitsBefore = Number(front) === 1 ? "" : `${Number(front)}·`;
+  const exponent = [...String(power)].map((sign) => RAISED[sign]).join("");
+  return `${value < 0 ? "−" : ""}${digitsBefore}10${exponent}`;
 }
 
 /** A value on an axis whose ticks are `step` apart. @param {number} value @param {number} step */
@@ -61,6 +67,10 @@ export const shareOnAxis = (value, step) =>
 export function when(iso) {
   const date = new Date(iso);
   if (Number.isNaN(date.getTime())) return iso ?? "";
+  /** @param {number} n */
   const two = (n) => String(n).padStart(2, "0");
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
+  return (
+    `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ` +
+    `${two(date.getHours())}:${two(date.getMinutes())}`
+  );
 }

@@ -1,0 +1,62 @@
+/** A lesson's part of the address: /learn/LESSON?what=differs&from=the&start=... */
+
+/** @import { LessonState } from "./types.js" */
+
+const KEPT = ["seed", "exercise", "answer", "tries"]; // entries of the address that are the exercise's
+
+/**
+ * The state that the address holds; what it lacks is as at the start.
+ * @param {LessonState} start
+ * @returns {LessonState}
+ */
+export function read(start) {
+  const entries = new URLSearchParams(location.search);
+  const state = { ...start };
+  for (const [name, first] of Object.entries(start)) {
+    const text = entries.get(name);
+    if (text === null) continue;
+    if (Array.isArray(first)) state[name] = text.split("_").map(Number);
+    else state[name] = typeof first === "number" ? Number(text) : text;
+  }
+  return state;
+}
+
+/**
+ * The query that holds what differs from the start, and of the query before it what is the exercise's.
+ * @param {LessonState} start @param {LessonState} state @param {string} before
+ */
+export function queryOf(start, state, before) {
+  const query = new URLSearchParams();
+  for (const [name, first] of Object.entries(start)) {
+    if (text(state[name]) !== text(first)) query.set(name, text(state[name]));
+  }
+  for (const [name, value] of new URLSearchParams(before)) if (KEPT.includes(name)) query.set(name, value);
+  return query.toString();
+}
+
+/** @param {LessonState[string]} value */
+const text = (value) => (Array.isArray(value) ? value.join("_") : String(value));
+
+/**
+ * What was changed on a scene, put into the state that the address has reached meanwhile: an answer may still be
+ * on its way when the next cell is typed. Of a list in which one number was changed only that one is taken.
+ * @param {LessonState} drawn  of the scene @param {LessonState} now  of the address @param {LessonState} change
+ * @returns {LessonState}
+ */
+export function merged(drawn, now, change) {
+  const next = { ...now, ...change };
+  for (const [name, list] of Object.entries(change)) {
+    const [old, held] = [drawn[name], now[name]];
+    if (
+      !Array.isArray(list) ||
+      !Array.isArray(old) ||
+      !Array.isArray(held) ||
+      list.length !== old.length ||
+      list.length !== held.length
+    )
+      continue;
+    const places = list.flatMap((value, place) => (value === old[place] ? [] : [place]));
+    if (places.length === 1) next[name] = held.map((value, place) => (place === places[0] ? list[place] : value));
+  }
+  return next;
+}

@@ -1,0 +1,475 @@
+/** What the lab's API answers, and what the page's modules hand to each other. Types only: no browser loads this. */
+
+/** A number as JSON carries it: what is not finite comes as a word. */
+export type JsonNumber = number | "nan" | "inf" | "-inf";
+
+// What is drawn with.
+
+/** What `el` and `svg` take: attributes, listeners by their "on" names, styles. What is null or false is left out. */
+export interface Properties {
+  onclick?: ((event: MouseEvent & { target: HTMLElement }) => unknown) | null;
+  oninput?: (event: FieldEvent) => unknown;
+  onchange?: (event: FieldEvent) => unknown;
+  onfocus?: (event: FieldEvent) => unknown;
+  onblur?: (event: FieldEvent) => unknown;
+  onfocusin?: (event: FocusEvent) => unknown;
+  onkeydown?: ((event: KeyboardEvent) => unknown) | null;
+  onpointerdown?: (event: PointerEvent) => unknown;
+  onpointerover?: (event: PointerEvent) => unknown;
+  onscroll?: (event: Event) => unknown;
+  onsubmit?: (event: SubmitEvent) => unknown;
+  style?: Styles;
+  [attribute: string]: unknown;
+}
+export type FieldEvent = Event & { target: HTMLInputElement };
+export type Styles = Record<string, string | number>;
+export type Child = Node | string | number | null | undefined;
+
+/** One of the screens: it draws into the stage, and is told when another one comes. */
+export interface Screen {
+  show: (stage: HTMLElement, late: () => boolean) => Promise<void>;
+  stop?: () => void;
+  keys?: Record<string, () => void>;
+  tools?: () => Promise<(Node | null)[]>;
+}
+
+/** A line of a chart, or single points. `color` names a CSS variable. */
+export interface Series {
+  name: string;
+  x: number[];
+  y: (number | null)[];
+  /** What is read at each point. */
+  said?: string[];
+  color?: string;
+  /** 0 for points without a line. */
+  width?: number;
+  dash?: string;
+  marks?: string;
+  /** A band around the line. */
+  low?: (number | null)[];
+  high?: (number | null)[];
+  /** Bars at the points. */
+  error?: { low: number[]; high: number[] };
+  /** Left out of what is read to a screen reader. */
+  silent?: boolean;
+  /** The name at the line's end, and a shorter one where there is little room. */
+  label?: string;
+  short?: string;
+}
+
+/** How a chart looks. `text` writes a value, given the distance between two ticks. */
+export interface ChartLook {
+  across: string;
+  text: (value: number, step: number) => string;
+  height?: number;
+  log?: boolean;
+  acrossLog?: boolean;
+  from?: number;
+  to?: number;
+  empty?: string;
+  /** The axis across does not begin at 0. */
+  rangeless?: boolean;
+}
+
+export interface Chart {
+  element: HTMLElement;
+  draw: (lines: Series[], change?: Partial<ChartLook>) => void;
+  again: () => void;
+  stop: () => void;
+}
+
+export interface ChartState {
+  title: string;
+  plot: HTMLElement;
+  none: HTMLElement;
+  look: ChartLook;
+  lines: Series[];
+  /** The point that the keyboard reads. */
+  at: number;
+  width?: number;
+  plotly?: Plotly;
+}
+
+/** What of plotly.js a chart uses. */
+export interface Plotly {
+  react(plot: HTMLElement, traces: object[], layout: object, config: object): Promise<unknown>;
+  purge(plot: HTMLElement): void;
+  Fx: { hover(plot: HTMLElement, point: { xval: number | undefined }): void; unhover(plot: HTMLElement): void };
+}
+
+// The address.
+
+/** A unit as the address names it. */
+export interface Position {
+  layer: string;
+  map: number;
+  row: number;
+  col: number;
+}
+
+/** All that the address of a network's screens says. */
+export interface State {
+  net: string;
+  image: string;
+  layer: string;
+  place: Position | null;
+  rank: string;
+  beside: string;
+  trail: Position[];
+  open: string[];
+}
+
+// A network, an image, and what the one makes of the other.
+
+export interface ImageTitle {
+  id: string;
+  title: string;
+}
+
+/** One line of the network's table: an operation, with the batch norm and the activation behind it. */
+export interface Row {
+  name: string;
+  op: string;
+  type: string;
+  inputs: string[];
+  shape: [channels: number, height: number, width: number];
+  block: string;
+  stage: string;
+  operations: string[];
+  parameters: number;
+  filters: number | null;
+  kernel: number[] | null;
+  stride: number[] | null;
+  padding: number[] | null;
+  activation: string;
+  receptive_field: number[];
+  exact: boolean;
+}
+
+export interface Network {
+  id: string;
+  title: string;
+  warning: string;
+  classes: string[];
+  channels: number;
+  size: [height: number, width: number];
+  images: ImageTitle[];
+  rows: Row[];
+  byName: Map<string, Row>;
+}
+
+/** An image, and what the network says about it. */
+export interface LabImage {
+  id: string;
+  title: string;
+  predictions: { class: string; index: number; probability: JsonNumber }[];
+  note: string;
+}
+
+/** The strongest map of a layer, as bytes. */
+export interface Face {
+  name: string;
+  offset: number;
+  height: number;
+  width: number;
+  scale: number;
+  data: Int8Array;
+  painted?: Record<string, string>;
+}
+
+export interface Volume {
+  shape: number[];
+  data: Float32Array;
+}
+
+/** One map as other settings would make it. */
+export interface Variation extends Volume {
+  description: string;
+}
+
+/** A question's answer: one number for each map. */
+export interface Ranking {
+  rank: string;
+  scores: JsonNumber[] | null;
+  dead: number[];
+  groups: number[][];
+  note: string;
+}
+
+export interface Filters {
+  size: [height: number, width: number];
+  channels: JsonNumber[][];
+}
+
+export interface Pixel {
+  channels: { name: string; byte: number; mean: number; std: number; value: number }[];
+}
+
+// One unit, explained.
+
+/** A unit as the API names it. */
+export interface UnitRef {
+  row: string;
+  map: number;
+  y: number;
+  x: number;
+}
+
+/** One input channel of a windowed sum or extremum: patch × filter = products, and what they add up to. */
+export interface Part {
+  channel: number;
+  row: string;
+  map: number;
+  cells: (UnitRef | null)[][];
+  patch: number[][];
+  filter: number[][] | null;
+  products: number[][];
+  sum: number;
+}
+
+/** One operand that is written out on its own. */
+export interface Term {
+  value: number;
+  weight: number;
+  product: number;
+  place: UnitRef | null;
+  weight_place: string | null;
+}
+
+export interface Line {
+  label: string;
+  text: string;
+  value: number;
+}
+
+export interface Unit {
+  row: string;
+  at: number[];
+  op: string;
+  kind: string;
+  decomposition: "sum" | "maximum" | "minimum" | "identity" | "expression" | "unsupported";
+  formula: string;
+  substituted: string;
+  count: number;
+  positive: number;
+  negative: number;
+  from: string[];
+  size: [height: number, width: number] | null;
+  sums: number[] | null;
+  bars: number[] | null;
+  bar_terms: number;
+  parts: Part[];
+  rest: { count: number; sum: number; largest: number };
+  listed: Term[];
+  left: { count: number; sum: number };
+  lines: Line[];
+  winner: [y: number, x: number] | null;
+  ties: [y: number, x: number][];
+  bias: number | null;
+  divisor: number;
+  exact_value: number;
+  model_value: number;
+  difference: number;
+  tolerance: number;
+  is_within_tolerance: boolean;
+  steps: (Line & { operation: string })[];
+  value: number;
+  receptive_field: { box: number[][]; clipped: (number[] | null)[]; fraction: number; exact: boolean } | null;
+  largest: UnitRef | null;
+}
+
+// Trainings.
+
+/** Where a training is, twice a second. */
+export interface LiveState {
+  state: string;
+  message: string;
+  description: string;
+  step: number;
+  steps: number | null;
+  epoch: number;
+  epochs: number | null;
+  batches: number;
+  progress: number;
+  seconds: number;
+  seconds_left: number | null;
+  images_per_second: number | null;
+  lr: number;
+  loss: number | null;
+  top1: number | null;
+  saved_step: number;
+  acknowledged: number;
+}
+
+/** One evaluation. */
+export interface Metric {
+  epoch: number;
+  step: number;
+  seconds: number;
+  lr: number;
+  train_loss: number;
+  train_top1: number;
+  val_loss?: number;
+  val_top1?: number;
+  best?: boolean;
+}
+
+export interface TestResult {
+  images: number;
+  top1: number;
+  top1_interval: [low: number, high: number];
+  loss: number;
+}
+
+/** Steps in buckets: a table with a name for each column. */
+export interface StepTable {
+  columns: string[];
+  rows: (number | null)[][];
+}
+
+/** A run as its page is told of it; `width` is how many steps a bucket of the table holds. */
+export interface Run extends StepTable {
+  name: string;
+  title: string;
+  state: string;
+  now: LiveState | null;
+  test: TestResult | null;
+  log: string[];
+  message: string;
+  settings?: Record<string, SettingValue>;
+  metrics: Metric[];
+  width: number;
+}
+
+/** A line of the list of runs. */
+export interface RunSummary {
+  name: string;
+  title: string;
+  state: string;
+  when: string;
+  epochs: number | null;
+  steps: number | null;
+  val_top1: number | null;
+  test_top1: number | null;
+  parameters: number | null;
+}
+
+export type SettingValue = number | string | boolean | number[] | null;
+
+/** A setting of a training, as the form shows it. */
+export interface Setting {
+  name: string;
+  help: string;
+  kind: string;
+  choices: (string | number)[];
+  default: SettingValue;
+  low: number | null;
+  high: number | null;
+}
+
+export interface SettingGroup {
+  name: string;
+  settings: Setting[];
+}
+
+/** A source of data or a network that can be chosen. */
+export interface Choice {
+  name: string;
+  description?: string;
+}
+
+/** All that the form offers. */
+export interface FormSchema {
+  sources: (Choice & { needs_download: boolean })[];
+  local_data: Choice[];
+  networks: Choice[];
+  groups: SettingGroup[];
+}
+
+/** The activations and gradients of a step, layer by layer, and the batch that made them. */
+export interface LayerStats {
+  step: number;
+  layers: LayerStat[];
+  history: { step: number; layers: Record<string, { gradient: number | null }> }[];
+  batch: Omit<TileSheet, "labels" | "step">;
+  labels: string[];
+}
+
+export interface LayerStat {
+  name: string;
+  kind: string;
+  shape: number[];
+  activation: { mean: number | null; std: number | null; zeros: number | null };
+  gradient: number | null;
+  weight: number | null;
+  update: number | null;
+}
+
+/** Images of one size, one behind the other in a binary answer. */
+export interface TileSheet {
+  step: number;
+  count: number;
+  height: number;
+  width: number;
+  channels: number;
+  labels: string[];
+}
+
+export interface WrongImages extends Omit<TileSheet, "labels"> {
+  epoch: number;
+  images: { index: number; name: string; is: string; said: string; probability: number; loss: number }[];
+}
+
+/** The first layer's filters at several steps. */
+export interface FilterSnapshots {
+  layer: string;
+  steps: number[];
+  shape: [filters: number, channels: number, height: number, width: number];
+}
+
+// Comparisons.
+
+export interface ComparedRun extends RunSummary {
+  epochs: number;
+  steps: number;
+  seconds: number | null;
+  images_per_second: number | null;
+  multiply_adds: number | null;
+  test: { top1: number; low: number; high: number; num_correct: number; images: number } | null;
+  metrics: Metric[];
+}
+
+export interface ComparedSetting {
+  name: string;
+  group: string;
+  help: string;
+  values: SettingValue[];
+  differs: boolean;
+}
+
+export interface ComparedNetwork {
+  name: string;
+  title: string;
+  parameters: number;
+  multiply_adds: number | null;
+  layers: number;
+  size: string;
+  memory: number | null;
+}
+
+export interface Comparison {
+  runs: ComparedRun[];
+  settings: ComparedSetting[];
+  networks: ComparedNetwork[];
+  caveats: string[];
+}
+
+/** All that the address of the screen Compare says. */
+export interface CompareState {
+  runs: string[];
+  networks: string[];
+  over: string;
+  cost: string;
+  log: string[];
+  open: string[];
+}

@@ -1,0 +1,94 @@
+/** What is said of a unit in words: its value, how it is computed, and what the network itself computed. */
+
+/** @import { Unit } from "./types.js" */
+/** @import { Scene } from "./ledger.js" */
+
+import { el } from "./element.js";
+import { bracketed, figure, spotName } from "./ledger.js";
+import { count, decimalsFor, signed, whole } from "./numbers.js";
+
+/** @type {Record<string, string>} */
+export const LABELS = {
+  maximum: "largest",
+  minimum: "smallest",
+  identity: "value",
+  expression: "result",
+  unsupported: "value",
+};
+
+/** @param {Scene} scene */
+export function heading(scene) {
+  const { net, place, unit, row } = scene;
+  const name = spotName(net, { row: row.name, map: place.map, y: place.row, x: place.col });
+  const last = ["dense", "softmax"].includes(row.op) && net.classes?.length === row.shape[0] && row.shape[1] === 1;
+  const decimals = Math.min(6, Math.max(4, decimalsFor([unit.value], 4)));
+  return el(
+    "div",
+    {},
+    el(
+      "h2",
+      { style: { "overflow-wrap": "anywhere" } },
+      `${name} = `,
+      el("span", { class: "result", title: whole(unit.value) }, figure(unit.value, decimals)),
+    ),
+    el("p", { class: "lead" }, last ? `For class ${net.classes[place.map]}. ` : null, how(scene)),
+  );
+}
+
+/** The calculation in a sentence. @param {Scene} scene */
+function how({ net, unit }) {
+  const n = count(unit.count);
+  const of = unit.from.join(" and ");
+  const [first] = unit.listed;
+  if (unit.decomposition === "maximum" || unit.decomposition === "minimum") {
+    const ties = unit.ties.length ? ` ${unit.ties.length + 1} of them have it.` : "";
+    return `The ${LABELS[unit.decomposition]} of ${n} values of ${of}.${ties}`;
+  }
+  if (unit.decomposition === "identity") {
+    if (!first?.place) return "A constant: nothing is computed.";
+    const joined = unit.op === "concat" ? `; ${unit.from.length} volumes are stacked along the channels here` : "";
+    return `A copy of ${spotName(net, first.place)}: nothing is computed${joined}.`;
+  }
+  if (unit.decomposition === "expression") return `${unit.kind.replaceAll("_", " ")}: ${unit.formula}`;
+  if (unit.decomposition === "unsupported")
+    return `${unit.kind.replaceAll("_", " ")} is an operation that convscope cannot explain; it reads ${of}.`;
+  if (unit.op === "mul" && first?.weight_place)
+    return `The product of two values: ${whole(first.value)} × ${bracketed(first.weight)}.`;
+  if (unit.op === "norm" || unit.count === 1) return `${unit.formula}.`;
+  if (unit.op === "add") return `The sum of ${n} values.`;
+  if (unit.divisor !== 1 && !weighted(unit))
+    return `The mean of ${n} values of ${of}: their sum ÷ ${whole(unit.divisor)}.`;
+  const positive = `the positive ones add up to ${figure(unit.positive, 3, signed)}`;
+  return `${factors(unit)}${n} products: ${positive}, the negative ones to ${figure(unit.negative, 3, signed)}.`;
+}
+
+/** @param {Unit} unit */
+const factors = ({ sums, size, count: n }) =>
+  sums && size && sums.length * size[0] * size[1] === n ? `${count(sums.length)} × ${size.join("×")} = ` : "";
+
+/** The network's own number beside the exact one. @param {Unit} unit */
+export function compared(unit) {
+  const { decomposition, difference, is_within_tolerance: agrees } = unit;
+  const recorded = `The network computed ${whole(unit.model_value)}`;
+  if (decomposition === "unsupported") {
+    const kind = unit.kind.replaceAll("_", " ");
+    return `convscope does not know what ${kind} does, so ${whole(unit.model_value)} is not explained.`;
+  }
+  if (difference === 0) return `${recorded}: the same.`;
+  if (!Number.isFinite(difference))
+    return `${recorded}${agrees ? ", as it must" : ", which is not what the calculation gives"}.`;
+  const away = powers(difference);
+  const allowed = powers(unit.tolerance);
+  const why = agrees
+    ? `the rounding of its arithmetic, which may be up to ${allowed}`
+    : `more than rounding explains, which is at most ${allowed}`;
+  const of = decomposition === "sum" && unit.steps.length ? " for the sum" : "";
+  return `${recorded}${of}, ${away} away: ${why}.`;
+}
+
+/** @param {number} value */
+const powers = (value) => Math.abs(value).toExponential(1).replaceAll("-", "−");
+
+/** Does every operand have a weight of its own? @param {Unit} unit */
+export const weighted = (unit) =>
+  unit.parts.some((part) => part.filter) || unit.listed.some((term) => term.weight !== 1 || term.weight_place !== null);

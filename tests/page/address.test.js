@@ -1,0 +1,73 @@
+/** What the address holds is what was put into it. */
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { visit } from "./browser.js";
+
+const { address, read } = await import("../../convscope/lab/static/state.js");
+const lesson = await import("../../convscope/lab/static/lessons/address.js");
+const compare = await import("../../convscope/lab/static/compare/address.js");
+
+/** @typedef {import("../../convscope/lab/static/types.js").State} State */
+
+/** @type {State} */
+const UNIT = {
+  net: "my run/β",
+  image: "ab12",
+  layer: "layer1.0/conv~1",
+  place: { layer: "layer1.0/conv~1", map: 5, row: 3, col: 7 },
+  rank: "matters",
+  beside: "cd34",
+  trail: [{ layer: "a:b~c", map: 1, row: 2, col: 3 }],
+  open: ["layer1.*", "x&y"],
+};
+
+test("a unit's address reads back as the same state", () => {
+  visit("/look");
+  const to = address(UNIT);
+  visit(to);
+  assert.deepEqual(read(), UNIT);
+});
+
+test("an address has no more in it than its state", () => {
+  visit("/look");
+  assert.equal(address({ net: "lenet5", image: "ab12" }), "/look/lenet5/ab12");
+  assert.equal(address({ net: "lenet5", image: "ab12", layer: "conv1" }), "/look/lenet5/ab12/conv1");
+});
+
+test("an address that was cut short is read as far as it goes", () => {
+  visit("/look/net/image/conv%");
+  assert.deepEqual([read().net, read().image, read().layer, read().place], ["net", "image", "conv%", null]);
+});
+
+test("a lesson's address holds what differs from its start", () => {
+  const start = { kernel: 3, filter: "edges", image: [1, 2, 3] };
+  const query = lesson.queryOf(start, { kernel: 5, filter: "edges", image: [1, -2, 3] }, "?seed=7&old=1");
+  visit(`/learn/convolution?${query}`);
+  assert.deepEqual(lesson.read(start), { kernel: 5, filter: "edges", image: [1, -2, 3] });
+  assert.equal(new URLSearchParams(query).get("seed"), "7"); // the exercise's
+  assert.deepEqual([...new URLSearchParams(query).keys()].sort(), ["image", "kernel", "seed"]);
+});
+
+test("a cell that is typed while an answer is on its way changes only that cell", () => {
+  const drawn = { image: [1, 2, 3], kernel: 3 };
+  const now = { image: [1, 9, 3], kernel: 3 }; // another cell was typed meanwhile
+  assert.deepEqual(lesson.merged(drawn, now, { image: [1, 2, 4] }), { image: [1, 9, 4], kernel: 3 });
+  assert.deepEqual(lesson.merged(drawn, now, { image: [4, 5, 6] }), { image: [4, 5, 6], kernel: 3 });
+});
+
+test("the screen Compare reads back what it wrote", () => {
+  const state = {
+    runs: ["a b", "c&d"],
+    networks: ["vgg16"],
+    over: "steps",
+    cost: "seconds",
+    log: ["loss"],
+    open: ["equal"],
+  };
+  visit(compare.address(state));
+  assert.deepEqual(compare.read(), state);
+  visit("/compare?runs=a~a~");
+  assert.deepEqual(compare.read().runs, ["a"]);
+});
