@@ -377,7 +377,7 @@ export function peaksOf(unit, volumes) {
   /** @param {MatrixKind} kind */
   const all = (kind) => peakOf(unit.parts.flatMap((part) => part[kind]?.flat() ?? []));
   /** @param {"value" | "weight" | "product"} kind */
-  const listed = (kind) => peakOf(unit.listed.map((one) => one[kind]));
+  const listed = (kind) => peakOf(unit.terms.map((one) => one[kind]));
   const patch = Math.max(all("patch"), listed("value"), ...[...volumes].map((v) => v.peak));
   return {
     patch,

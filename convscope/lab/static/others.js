@@ -40,8 +40,8 @@ function layoutOf({ net, unit }) {
   const weighted = unit.decomposition === "sum" && unit.terms.some((term) => term.weight !== 1 || term.weight_location);
   const named = unit.terms.map(
     (term) =>
-      (term.place ? spotName(net, term.place).length : 0) +
-      (spotOf(net, term.weight_place) ? (term.weight_place ?? "").length + 2 : 0),
+      (term.location ? spotName(net, term.location).length : 0) +
+      (spotOf(net, term.weight_location) ? (term.weight_location ?? "").length + 2 : 0),
   );
   const pictured = unit.terms.some((term) => term.location && flat(net, term.location) === false);
   const full = document.documentElement.clientWidth;
@@ -73,7 +73,7 @@ function listedRow(scene, term, layout) {
   const said = layout.weighted
     ? `${whole(term.value)} × ${bracketed(term.weight)} = ${whole(term.product)}`
     : whole(term.value);
-  const weightName = term.weight_place ? `, with ${term.weight_place}` : "";
+  const weightName = term.weight_location ? `, with ${term.weight_location}` : "";
   const hint = place ? ` Choose ${whole(term.value)} to see what it is made of.` : "";
   const speak = () => scene.read(`${name}: ${said}${weightName}.${hint}`);
   /** @param {number} value @param {number} peak @param {Properties} [properties] @param {"span" | "button"} [tag] */

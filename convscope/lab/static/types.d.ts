@@ -232,8 +232,8 @@ export interface Term {
   value: number;
   weight: number;
   product: number;
-  place: UnitRef | null;
-  weight_place: string | null;
+  location: UnitRef | null;
+  weight_location: string | null;
 }
 
 export interface Line {
@@ -253,15 +253,15 @@ export interface Unit {
   count: number;
   positive: number;
   negative: number;
-  from: string[];
+  inputs: string[];
   size: [height: number, width: number] | null;
   sums: number[] | null;
   bars: number[] | null;
   bar_terms: number;
   parts: Part[];
   rest: { count: number; sum: number; largest: number };
-  listed: Term[];
-  left: { count: number; sum: number };
+  terms: Term[];
+  remaining: { count: number; sum: number };
   lines: Line[];
   winner: [y: number, x: number] | null;
   ties: [y: number, x: number][];

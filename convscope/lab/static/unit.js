@@ -130,7 +130,7 @@ function withNumbers(value, key = "") {
  * @param {Network} net @param {LabImage} image @param {Unit} unit @returns {Promise<Map<string, Planes>>}
  */
 async function operands(net, image, unit) {
-  const few = unit.listed.length <= 4 ? unit.listed.map((term) => term.place) : [];
+  const few = unit.terms.length <= 4 ? unit.terms.map((term) => term.location) : [];
   const spots = [...unit.parts, ...few].filter((spot) => spot !== null);
   /** @type {Map<string, Planes>} */
   const volumes = new Map();
@@ -203,7 +203,7 @@ function codes(scene) {
  */
 function order({ net, unit }, spot) {
   const shape = spot && net.byName.get(spot.row)?.shape;
-  if (!shape || unit.from.length !== 1 || shape[0] * shape[1] * shape[2] !== unit.count) return null;
+  if (!shape || unit.inputs.length !== 1 || shape[0] * shape[1] * shape[2] !== unit.count) return null;
   return (spot.map * shape[1] + spot.y) * shape[2] + spot.x;
 }
 
@@ -214,7 +214,7 @@ function rest({ unit, decimals }, more) {
   if (!hidden) return null;
   const known = channels && unit.rest.largest !== undefined;
   const bounded = known ? `none of them more than ${figure(unit.rest.largest, decimals)}; ` : "";
-  const left = channels ? unit.rest.sum : unit.left.sum;
+  const left = channels ? unit.rest.sum : unit.remaining.sum;
   const sum = unit.decomposition === "sum" ? left : null;
   return el(
     "div",

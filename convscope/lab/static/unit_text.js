@@ -38,21 +38,21 @@ export function heading(scene) {
 /** The calculation in a sentence. @param {Scene} scene */
 function how({ net, unit }) {
   const n = count(unit.count);
-  const of = unit.from.join(" and ");
-  const [first] = unit.listed;
+  const of = unit.inputs.join(" and ");
+  const [first] = unit.terms;
   if (unit.decomposition === "maximum" || unit.decomposition === "minimum") {
     const ties = unit.ties.length ? ` ${unit.ties.length + 1} of them have it.` : "";
     return `The ${LABELS[unit.decomposition]} of ${n} values of ${of}.${ties}`;
   }
   if (unit.decomposition === "identity") {
-    if (!first?.place) return "A constant: nothing is computed.";
-    const joined = unit.op === "concat" ? `; ${unit.from.length} volumes are stacked along the channels here` : "";
-    return `A copy of ${spotName(net, first.place)}: nothing is computed${joined}.`;
+    if (!first?.location) return "A constant: nothing is computed.";
+    const joined = unit.op === "concat" ? `; ${unit.inputs.length} volumes are stacked along the channels here` : "";
+    return `A copy of ${spotName(net, first.location)}: nothing is computed${joined}.`;
   }
   if (unit.decomposition === "expression") return `${unit.kind.replaceAll("_", " ")}: ${unit.formula}`;
   if (unit.decomposition === "unsupported")
     return `${unit.kind.replaceAll("_", " ")} is an operation that convscope cannot explain; it reads ${of}.`;
-  if (unit.op === "mul" && first?.weight_place)
+  if (unit.op === "mul" && first?.weight_location)
     return `The product of two values: ${whole(first.value)} × ${bracketed(first.weight)}.`;
   if (unit.op === "norm" || unit.count === 1) return `${unit.formula}.`;
   if (unit.op === "add") return `The sum of ${n} values.`;
@@ -91,4 +91,5 @@ const powers = (value) => Math.abs(value).toExponential(1).replaceAll("-", "−"
 
 /** Does every operand have a weight of its own? @param {Unit} unit */
 export const weighted = (unit) =>
-  unit.parts.some((part) => part.filter) || unit.listed.some((term) => term.weight !== 1 || term.weight_place !== null);
+  unit.parts.some((part) => part.filter) ||
+  unit.terms.some((term) => term.weight !== 1 || term.weight_location !== null);
