@@ -59,5 +59,5 @@ def lab(
         host=host,
         port=port,
         open_page=open,
-        say=lambda sentence: screen.print(sentence, markup=False),
+        write=lambda line: screen.print(line, markup=False),
     )

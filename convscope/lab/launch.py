@@ -1,4 +1,4 @@
-"""The verb `lab`: open the page in which a person looks inside a network."""
+"""Opens the lab: fills its store, finds a port, and serves the page."""
 
 import secrets
 import socket
@@ -16,8 +16,8 @@ from convscope.lab.inspect.store import ModelStore
 from convscope.lab.jobs.jobs import TrainingJobs
 
 PORT = 8600
-_TRIED = 20  # ports, one after another
-_HERE = ("127.0.0.1", "localhost", "::1")
+_MAX_PORTS = 20  # that are tried
+_LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 def fill(
@@ -27,7 +27,7 @@ def fill(
     *,
     weights: str | None = None,
 ) -> None:
-    """Open the networks and show each the images; without any, what scikit-learn brings along."""
+    """Open the networks and show each the images, or sample images if there are none."""
     for subject in subjects:
         model = store.open(subject, weights=weights)
         for path in images:
@@ -38,7 +38,7 @@ def fill(
 
 
 def require_extra() -> None:
-    """Raise RequestError, naming the extra, where what serves the page is not installed."""
+    """Raise RequestError if a package of the extra `lab` is missing."""
     for name in ("fastapi", "plotly", "uvicorn"):
         if find_spec(name) is None:
             raise RequestError(
@@ -46,9 +46,9 @@ def require_extra() -> None:
             )
 
 
-def free_port(host: str, wish: int) -> tuple[socket.socket, int]:
-    """A socket that listens on the wished port, or on the next one that is free."""
-    for port in range(wish, wish + _TRIED):
+def free_port(host: str, first: int) -> tuple[socket.socket, int]:
+    """A socket bound to port `first`, or to the next one that is free."""
+    for port in range(first, first + _MAX_PORTS):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -59,7 +59,8 @@ def free_port(host: str, wish: int) -> tuple[socket.socket, int]:
             continue
         return listening, port
     raise RequestError(
-        f"No port from {wish} to {wish + _TRIED - 1} is free on {host}. Choose another with --port."
+        f"No port from {first} to {first + _MAX_PORTS - 1} is free on {host}. Choose another with "
+        "--port."
     )
 
 
@@ -70,29 +71,32 @@ def serve(
     host: str,
     port: int,
     open_page: bool,
-    say: Callable[[str], None],
+    write: Callable[[str], None],
 ) -> None:
-    """Serve the page until it is interrupted. Beyond this machine an address needs its token."""
+    """Serve the page until an interrupt. An address that other machines reach needs a token.
+
+    `write` prints a line for the person who started the lab.
+    """
     import uvicorn  # noqa: PLC0415 -- of the extra, as is what the server imports
 
     from convscope.lab.server import make_app  # noqa: PLC0415
 
-    listening, found = free_port(host, port)
-    if found != port:
-        say(f"Port {port} is taken, by another lab perhaps; this one listens on {found}.")
-    token = None if host in _HERE else secrets.token_urlsafe(24)
+    listening, used = free_port(host, port)
+    if used != port:
+        write(f"Port {port} is taken, perhaps by another lab; this one listens on {used}.")
+    token = None if host in _LOCAL_HOSTS else secrets.token_urlsafe(24)
     any_name = host in ("0.0.0.0", "::")  # noqa: S104 -- where asked for, with a token
-    names = {host, *(_HERE if host in _HERE else ())}
-    hosts = None if any_name else frozenset(f"{_bracketed(name)}:{found}" for name in names)
-    address = f"http://{socket.gethostname() if any_name else _bracketed(host)}:{found}/"
+    names = {host, *(_LOCAL_HOSTS if host in _LOCAL_HOSTS else ())}
+    hosts = None if any_name else frozenset(f"{_bracketed(name)}:{used}" for name in names)
+    address = f"http://{socket.gethostname() if any_name else _bracketed(host)}:{used}/"
     address += f"?token={token}" if token else ""
-    say(f"The lab is at {address}   (ctrl-C ends it)")
+    write(f"The lab is at {address}   (ctrl-C ends it)")
     if open_page:
         threading.Timer(0.5, webbrowser.open, [address]).start()
     app = make_app(store, jobs, hosts=hosts, token=token)
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
     server = uvicorn.Server(config)
-    # An open stream ends when it hears of the end; else the server would wait for it.
+    # The server waits for open streams, and these end when they see this.
     app.state.ending = lambda: server.should_exit
     server.run(sockets=[listening])
 

@@ -1,4 +1,4 @@
-"""The lab's server: who is let in, how failures are told, and the page itself."""
+"""The lab's server: access control, errors as JSON, and the page itself."""
 
 import hmac
 from collections.abc import Awaitable, Callable
@@ -44,11 +44,11 @@ def make_app(
     hosts: frozenset[str] | None,
     token: str | None = None,
 ) -> FastAPI:
-    """The application over what a shelf holds and over the trainings of a folder.
+    """The application for the models of a store and the trainings of a folder.
 
-    `hosts` are the names, with ports, that a browser may have called it by; a request under any
-    other is refused (None: under none, for a machine that has many names; then give a token), and
-    so is one that another site's page sends. With a `token` every request of the API must carry it.
+    A request is refused if its Host is not one of `hosts` (names with ports; None allows every
+    name, for a machine that has many: then set a token), or if another site's page sent it. With a
+    `token`, every request to the API must carry it.
     """
     app = FastAPI(
         title="convscope lab",
@@ -74,13 +74,13 @@ def _add_pages(app: FastAPI) -> None:
 
     @app.get("/plotly.js", include_in_schema=False)
     def charts() -> FileResponse:
-        """The library of charts, out of its package."""
-        found = find_spec("plotly")
-        if found is None or found.origin is None:
+        """The chart library, from its Python package."""
+        package = find_spec("plotly")
+        if package is None or package.origin is None:
             raise RequestError(
                 "Charts need plotly. Install it with `pip install 'convscope[lab]'`."
             )
-        script = Path(found.origin).parent / "package_data" / "plotly.min.js"
+        script = Path(package.origin).parent / "package_data" / "plotly.min.js"
         return FileResponse(script, headers={"Cache-Control": "private, max-age=86400"})
 
     def page() -> FileResponse:
@@ -93,31 +93,32 @@ def _add_pages(app: FastAPI) -> None:
 
 
 def _guard(app: FastAPI, hosts: frozenset[str] | None, token: str | None) -> None:
-    """Let in who called the lab by its own name, from its own page, with its token."""
+    """Check the Host, the Origin and the token of every request, and add security headers."""
 
     @app.middleware("http")
-    async def check(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-        refused = _refused(request, hosts, token)
-        response = refused or await answer(request)
+    async def check(request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:
+        response = _refusal(request, hosts, token) or await handle(request)
         response.headers.update(_HEADERS)
-        if request.url.path.startswith("/static"):  # else an old module may meet a new one
+        if request.url.path.startswith("/static"):  # old and new scripts must not mix
             response.headers["Cache-Control"] = "no-cache"
         return response
 
 
-def _refused(request: Request, hosts: frozenset[str] | None, token: str | None) -> Response | None:
+def _refusal(request: Request, hosts: frozenset[str] | None, token: str | None) -> Response | None:
     host = request.headers.get("host", "").lower()
     if hosts is not None and host not in hosts:
-        return _message(421, f"This lab is not called {host or 'nothing'}.")
+        return _message(421, f"This lab does not answer to the name {host!r}.")
     origin = request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc.lower() != host:
-        return _message(403, "Another site's page may not ask this lab.")
+        return _message(403, "Pages of other sites have no access to this lab.")
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return _message(403, "Another site's page may not ask this lab.")
+        return _message(403, "Pages of other sites have no access to this lab.")
     if token is not None and request.url.path.startswith("/api"):
-        given = request.headers.get("x-token") or request.query_params.get("token") or ""
-        if not hmac.compare_digest(given.encode(), token.encode()):
-            return _message(401, "Open the lab by the address that it printed; the token is in it.")
+        sent = request.headers.get("x-token") or request.query_params.get("token") or ""
+        if not hmac.compare_digest(sent.encode(), token.encode()):
+            return _message(
+                401, "Open the lab at the address that it printed, which contains the token."
+            )
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > UPLOAD:
         return _message(413, f"The lab reads files of up to {UPLOAD >> 20} MB.")
@@ -129,18 +130,20 @@ def _message(status: int, message: str) -> JSONResponse:
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Let every failure reach the page as a sentence."""
+    """Answer every error with a message as JSON."""
 
     @app.exception_handler(ConvscopeError)
-    async def told(_request: Request, error: ConvscopeError) -> JSONResponse:
+    async def handle_error(_request: Request, error: ConvscopeError) -> JSONResponse:
         return _message(404 if isinstance(error, RequestError) else 500, str(error))
 
     @app.exception_handler(RequestValidationError)
-    async def misread(_request: Request, error: RequestValidationError) -> JSONResponse:
+    async def handle_invalid_request(
+        _request: Request, error: RequestValidationError
+    ) -> JSONResponse:
         first = error.errors()[0]
-        named = [part for part in first["loc"] if isinstance(part, str)]
-        return _message(422, f"{named[-1]}: {first['msg']}.")
+        names = [part for part in first["loc"] if isinstance(part, str)]
+        return _message(422, f"{names[-1]}: {first['msg']}.")
 
     @app.exception_handler(Exception)
-    async def failed(_request: Request, error: Exception) -> JSONResponse:
-        return _message(500, f"This is a fault of the lab ({type(error).__name__}: {error}).")
+    async def handle_unexpected(_request: Request, error: Exception) -> JSONResponse:
+        return _message(500, f"Internal error of the lab ({type(error).__name__}: {error}).")

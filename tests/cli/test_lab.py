@@ -68,8 +68,8 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch):
 def test_an_address_beyond_this_machine_carries_a_token(monkeypatch, tmp_path):
     said, held = [], (verb.ModelStore(), verb.TrainingJobs(tmp_path))
     monkeypatch.setattr("uvicorn.Server.run", lambda self, sockets: sockets[0].close())
-    verb.serve(*held, host="0.0.0.0", port=18650, open_page=False, say=said.append)  # noqa: S104
+    verb.serve(*held, host="0.0.0.0", port=18650, open_page=False, write=said.append)  # noqa: S104
     assert "?token=" in said[-1]
     assert "0.0.0.0" not in said[-1]  # noqa: S104 -- no browser can open that
-    verb.serve(*held, host="127.0.0.1", port=18650, open_page=False, say=said.append)
+    verb.serve(*held, host="127.0.0.1", port=18650, open_page=False, write=said.append)
     assert "token" not in said[-1]

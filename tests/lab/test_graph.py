@@ -22,7 +22,7 @@ def test_every_parameter_that_ran_is_counted_once_and_every_input_is_a_row_above
     net, recording, rows = rows_of(name)
     ran = {path for done in recording.operations for path in done.parameters}
     sizes = {path: p.numel() for path, p in net.named_parameters()}
-    assert sum(row.facts["parameters"] for row in rows) == sum(
+    assert sum(row.columns["parameters"] for row in rows) == sum(
         size for path, size in sizes.items() if path in ran
     )
     above = set[str]()
@@ -39,7 +39,7 @@ def test_what_follows_a_convolution_alone_is_folded_into_its_row():
     found = {row.name: row for row in rows}
     first = found["conv2_1.conv1"]
     assert first.operations == ("conv2_1.conv1", "conv2_1.bn1", "conv2_1.relu1")
-    assert (first.facts["type"], first.facts["activation"]) == ("Conv", "ReLU")
+    assert (first.columns["type"], first.columns["activation"]) == ("Conv", "ReLU")
     assert (first.block, first.stage) == ("conv2_1", "conv2")
     assert found["conv2_1.add"].inputs == ("conv2_1.conv2", "pool1")
     assert found["conv3_1.shortcut.conv"].block == "conv3_1"

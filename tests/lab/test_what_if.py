@@ -70,7 +70,7 @@ def test_a_pooling_may_have_another_window(lenet, settings):
         ("conv2", 99, {}, "0 to 15"),
         ("conv2", 0, {"stride": 0}, "1 or more"),
         ("pool1", 0, {"dilation": 2}, "no dilation"),
-        ("fc1", 0, {"stride": 2}, "slides no filter"),
+        ("fc1", 0, {"stride": 2}, "not a convolution"),
     ],
 )
 def test_what_cannot_be_set_otherwise_is_told(lenet, name, place, settings, told):

@@ -75,17 +75,17 @@ def test_a_sheet_has_as_many_solutions_as_exercises(client):
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        (f"{ONE}?seed=x", "seed 'x' is no whole number"),
-        (f"{ONE}?seed=1.5", "no whole number"),
-        (f"{ONE}?seed=", "no whole number"),
+        (f"{ONE}?seed=x", "seed 'x' is not an integer"),
+        (f"{ONE}?seed=1.5", "not an integer"),
+        (f"{ONE}?seed=", "not an integer"),
         (f"{ONE}?seed={'9' * 5000}", "up to 30 digits"),
         ("/api/lessons/volumes/exercises/0", "from 1 to 999"),
         ("/api/lessons/volumes/exercises/99999999999999999999999", "from 1 to 999"),
-        ("/api/lessons/volumes/exercises/two", "exercise 'two' is no whole number"),
+        ("/api/lessons/volumes/exercises/two", "exercise 'two' is not an integer"),
         ("/api/lessons/volumns/exercises/1", "Did you mean 'volumes'"),
         ("/api/lessons/all/exercises/1", "no lesson 'all'"),
         ("/api/lessons/volumes/sheet?count=61", "1 to 60"),
-        ("/api/lessons/volumes/sheet?count=many", "no whole number"),
+        ("/api/lessons/volumes/sheet?count=many", "not an integer"),
         ("/api/lessons/..%2f..%2fetc/sheet", ""),
     ],
 )

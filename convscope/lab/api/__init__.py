@@ -1,1 +1,1 @@
-"""The routes of the lab, one module for each room of the page."""
+"""The routes of the lab's API, one module for each part of the page."""

@@ -1,4 +1,4 @@
-"""The routes of exercises: a question, what becomes of an answer, a sheet to print."""
+"""The routes of exercises: questions, answers, and worksheets to print."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from convscope.lessons.exercises import LAST, LEVELS, Exercise, check, exercise,
 
 _LESSON = "/api/lessons/{lesson}"
 _DIGITS = 30  # of a seed
-_LINES = 2  # of room to write, and one more for each row of the solution
+_LINES = 2  # of space to write, and one more for each row of the solution
 
 
 class Answer(BaseModel):
-    """What a person typed, and on which try, from 1."""
+    """An answer as typed, and the number of the attempt, from 1."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -24,18 +24,18 @@ class Answer(BaseModel):
 
 
 def add_exercises(app: FastAPI) -> None:
-    """Add what the card beside a lesson and the sheet ask."""
+    """Add the routes of exercises and worksheets."""
 
     @app.get(_LESSON + "/exercises/{number}")
     def question(lesson: str, number: str, seed: str = "1") -> dict[str, Any]:
-        """One question, without its answer."""
+        """One question, without its solution."""
         return question_json(_exercise(lesson, number, seed))
 
     @app.post(_LESSON + "/exercises/{number}/answer")
-    def answer(lesson: str, number: str, given: Answer, seed: str = "1") -> dict[str, Any]:
-        """Whether an answer is right, and where not, which step went wrong."""
+    def answer(lesson: str, number: str, body: Answer, seed: str = "1") -> dict[str, Any]:
+        """Whether an answer is correct; if not, which step went wrong."""
         task = _exercise(lesson, number, seed).task
-        verdict = check(task, given.answer, tries=given.tries)
+        verdict = check(task, body.answer, tries=body.tries)
         return {
             "right": verdict.right,
             "counted": verdict.counted,
@@ -44,48 +44,48 @@ def add_exercises(app: FastAPI) -> None:
         }
 
     @app.get(_LESSON + "/sheet")
-    def printed(lesson: str, seed: str = "1", count: str = "8") -> dict[str, Any]:
-        """Exercises with room to write, and their solutions apart."""
-        found = sheet(lesson, seed=_whole(seed, "seed"), count=_whole(count, "count"))
+    def worksheet(lesson: str, seed: str = "1", count: str = "8") -> dict[str, Any]:
+        """Exercises with space to write, and their solutions."""
+        printed = sheet(lesson, seed=_integer(seed, "seed"), count=_integer(count, "count"))
         return {
-            "title": found.title,
+            "title": printed.title,
             "lesson": lesson,
-            "seed": _whole(seed, "seed"),
+            "seed": _integer(seed, "seed"),
             "exercises": [
-                {**question_json(one), "space": _LINES + len(one.task.worked.rows)}
-                for one in found.exercises
+                {**question_json(item), "space": _LINES + len(item.task.worked.rows)}
+                for item in printed.exercises
             ],
             "solutions": [
-                {"answer": one.task.answer.text, "worked": solution_json(one.task.worked)}
-                for one in found.exercises
+                {"answer": item.task.answer.text, "worked": solution_json(item.task.worked)}
+                for item in printed.exercises
             ],
         }
 
 
 def _exercise(lesson: str, number: str, seed: str) -> Exercise:
-    return exercise(lesson, seed=_whole(seed, "seed"), number=_whole(number, "exercise"))
+    return exercise(lesson, seed=_integer(seed, "seed"), number=_integer(number, "exercise"))
 
 
-def _whole(text: str, name: str) -> int:
-    """A whole number of the address. Raises RequestError for what is none."""
+def _integer(text: str, name: str) -> int:
+    """An integer in the address. Raises RequestError for anything else."""
     digits = text.strip().removeprefix("-")
     if not (digits.isascii() and digits.isdecimal() and len(digits) <= _DIGITS):
         raise RequestError(
-            f"The {name} {text[:40]!r} is no whole number of up to {_DIGITS} digits. Write, for "
+            f"The {name} {text[:40]!r} is not an integer of up to {_DIGITS} digits. Write, for "
             f"example, {name}=7."
         )
     return int(text)
 
 
-def question_json(one: Exercise) -> dict[str, Any]:
-    """What the page shows of an exercise before it is answered."""
-    task = one.task
+def question_json(item: Exercise) -> dict[str, Any]:
+    """An exercise as the page shows it before it is answered."""
+    task = item.task
     return {
-        "lesson": one.lesson,
-        "seed": str(one.seed),  # as text: a number of script is exact to 2^53 only
-        "number": one.number,
+        "lesson": item.lesson,
+        "seed": str(item.seed),  # as text: JavaScript's numbers are exact to 2^53 only
+        "number": item.number,
         "last": LAST,
-        "level": one.level,
+        "level": item.level,
         "levels": len(LEVELS),
         "question": task.question,
         "kind": task.answer.kind,

@@ -8,19 +8,19 @@ from convscope.lessons.course import LESSONS, lesson
 
 
 def add_lessons(app: FastAPI) -> None:
-    """Add what the lessons ask."""
+    """Add the routes of the lessons."""
 
     @app.get("/api/lessons")
     def lessons() -> dict[str, Any]:
-        """The lessons in their order."""
+        """The lessons in order."""
         return {
             "lessons": [
-                {"name": one.name, "title": one.title, "description": one.sentence}
-                for one in LESSONS
+                {"name": item.name, "title": item.title, "description": item.sentence}
+                for item in LESSONS
             ]
         }
 
     @app.post("/api/lessons/{name}")
     def compute(name: str, state: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
-        """The numbers of a lesson for what a person has set."""
+        """The numbers of a lesson for the settings of its controls."""
         return lesson(name).compute(state)

@@ -1,5 +1,6 @@
-"""The rows of the page: what computes, with what is applied to it at once, in order."""
+"""The network's graph as rows of the page: each layer with its batch norm and activation."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,7 +9,7 @@ from typing import Any
 
 from convscope.explanation.recording import Recording
 from convscope.recording import IMAGE, Operation, get_kind
-from convscope.summaries.rows import Row as Summarized
+from convscope.summaries.rows import Row as SummaryRow
 from convscope.summaries.rows import rows_of
 
 Shape = tuple[int, int, int]
@@ -16,17 +17,17 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class GraphRow:
-    """One volume of the drawing: an operation, and those that follow it and have no other operand.
+    """One volume of the drawing: an operation, and those that are applied to its result alone.
 
     Attributes:
         name: of the first operation.
-        op: what it is drawn as.
+        op: how it is drawn.
         operations: the first one, then batch norm, activation and the like; the last gives the
             volume.
-        inputs: the rows that it reads.
+        inputs: the rows whose volumes it reads.
         shape: of the volume as (channels, height, width); a vector is (k, 1, 1).
-        block, stage: the module that it lies in, and the one around that, where these hold more.
-        facts: the lecture's columns.
+        block, stage: the module that it belongs to, and the group of blocks, if they hold several.
+        columns: type, parameters, kernel and so on, for the table.
     """
 
     name: str
@@ -36,7 +37,7 @@ class GraphRow:
     shape: Shape
     block: str
     stage: str
-    facts: Mapping[str, Any]
+    columns: Mapping[str, Any]
 
     @property
     def out(self) -> str:
@@ -52,19 +53,21 @@ class GraphRow:
             "block": self.block,
             "stage": self.stage,
             "operations": self.operations,
-            **self.facts,
+            **self.columns,
         }
 
 
 def graph_rows(recording: Recording, parameters: Mapping[str, int]) -> list[GraphRow]:
-    """The rows of a recorded pass, the image first; `parameters` holds their sizes by name.
+    """The rows of a recorded pass, the image first; `parameters` are numbers of weights by name.
 
-    What only moves numbers, flatten, say, has no row: a row reads what it took through it.
+    An operation that only moves values, such as flatten, has no row: rows read through it.
     """
-    done = [operation for operation in recording.operations if operation.operands]
-    told = {row.layer: row for row in rows_of(done, recording.fields.by_operation, parameters)}
-    readers = Counter(name for operation in done for name in operation.operands)
-    chains, owner = _chains(done, readers)
+    operations = [operation for operation in recording.operations if operation.operands]
+    summary = {
+        row.layer: row for row in rows_of(operations, recording.fields.by_operation, parameters)
+    }
+    readers = Counter(name for operation in operations for name in operation.operands)
+    chains, owner = _chains(operations, readers)
     image = recording[IMAGE].shape
     blocks = _blocks(list(chains))
     rows = [_image_row(image)]
@@ -82,37 +85,35 @@ def graph_rows(recording: Recording, parameters: Mapping[str, int]) -> list[Grap
                 shape=chw_shape(recording[chain[-1].name].shape),
                 block=block,
                 stage=stage,
-                facts=_facts(chain, told),
+                columns=_columns(chain, summary),
             )
         )
     return rows
 
 
 def chw_shape(shape: Sequence[int]) -> Shape:
-    """Any shape as (channels, height, width): a vector stands upright, a matrix has no width."""
-    first, second, *others = (*shape, 1, 1)
-    third = 1
-    for side in others:
-        third *= side
-    return first, second, third
+    """Any shape as (channels, height, width), filled up with 1; further axes go into the width."""
+    channels, height, *others = (*shape, 1, 1)
+    return channels, height, math.prod(others)
 
 
 def _chains(
-    done: Sequence[Operation], readers: Mapping[str, int]
+    operations: Sequence[Operation], readers: Mapping[str, int]
 ) -> tuple[dict[str, list[Operation]], dict[str, str]]:
-    """The operations of each row, and the row that each operation's result is of."""
+    """The operations of each row by its name, and the row that each operation belongs to."""
     chains: dict[str, list[Operation]] = {}
     owner = {IMAGE: IMAGE}
-    for operation in done:
+    for operation in operations:
         first = operation.operands[0]
         row = owner[first]
-        alone = len(set(operation.operands)) == 1 and row != IMAGE
-        applied = alone and get_kind(operation.kind).on_page == "merged" and readers[first] == 1
-        if applied and chains[row][-1].name == first:
+        on_page = get_kind(operation.kind).on_page
+        has_one_operand = len(set(operation.operands)) == 1
+        is_only_reader = has_one_operand and row != IMAGE and readers[first] == 1
+        if is_only_reader and on_page == "merged" and chains[row][-1].name == first:
             chains[row].append(operation)
             owner[operation.name] = row
             continue
-        if len(set(operation.operands)) == 1 and get_kind(operation.kind).on_page == "hidden":
+        if has_one_operand and on_page == "hidden":
             owner[operation.name] = row
             continue
         chains[operation.name] = [operation]
@@ -121,7 +122,7 @@ def _chains(
 
 
 def _image_row(shape: tuple[int, ...]) -> GraphRow:
-    facts = {
+    columns = {
         "type": "image",
         "parameters": 0,
         "filters": None,
@@ -132,11 +133,11 @@ def _image_row(shape: tuple[int, ...]) -> GraphRow:
         "receptive_field": [1, 1],
         "exact": True,
     }
-    return GraphRow(IMAGE, "image", (IMAGE,), (), chw_shape(shape), "", "", facts)
+    return GraphRow(IMAGE, "image", (IMAGE,), (), chw_shape(shape), "", "", columns)
 
 
-def _facts(chain: Sequence[Operation], told: Mapping[str, Summarized]) -> dict[str, Any]:
-    rows = [told[operation.name] for operation in chain if operation.name in told]
+def _columns(chain: Sequence[Operation], summary: Mapping[str, SummaryRow]) -> dict[str, Any]:
+    rows = [summary[operation.name] for operation in chain if operation.name in summary]
     first = rows[0] if rows else None
     kinds = [get_kind(operation.kind) for operation in chain]
     activations = [kind.label for kind in kinds[1:] if kind.in_summary == "activation"]
@@ -154,13 +155,13 @@ def _facts(chain: Sequence[Operation], told: Mapping[str, Summarized]) -> dict[s
 
 
 def _blocks(names: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """For each row its block, the innermost module around it that holds several, and its stage."""
-    holding = Counter(part for name in names for part in _around(name))
-    blocks = {name: next((p for p in _around(name) if holding[p] > 1), "") for name in names}
-    above = {block: _stage(block) for block in set(blocks.values()) if block}
-    several = Counter(above.values())
+    """For each row its block, the innermost module that holds several rows, and its stage."""
+    rows_in = Counter(part for name in names for part in _around(name))
+    blocks = {name: next((p for p in _around(name) if rows_in[p] > 1), "") for name in names}
+    stages = {block: _stage(block) for block in set(blocks.values()) if block}
+    blocks_in = Counter(stages.values())
     return {
-        name: (block, above[block] if block and several[above[block]] > 1 else "")
+        name: (block, stages[block] if block and blocks_in[stages[block]] > 1 else "")
         for name, block in blocks.items()
     }
 
@@ -172,5 +173,5 @@ def _around(name: str) -> list[str]:
 
 
 def _stage(block: str) -> str:
-    """`layer1` of `layer1.0`, `conv2` of `conv2_1`; a block without a number is its own."""
+    """`layer1` of `layer1.0`, `conv2` of `conv2_1`; a block without a number is its own stage."""
     return re.sub(r"[._]\d+$", "", block)

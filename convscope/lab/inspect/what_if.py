@@ -14,14 +14,16 @@ from convscope.explanation.recording import Recording
 from convscope.lab.inspect.graph import GraphRow
 from convscope.recording import Operation, Source
 
+_DEFAULTS: dict[str, Any] = {"stride": 1, "padding": 0, "dilation": 1}
+
 
 @dataclass(frozen=True)
 class MapVariant:
-    """One map as it would be, before what follows it in the row.
+    """One map with other settings, before batch norm and activation.
 
     Attributes:
         map: (h, w), float32.
-        description: what was changed, and how large the map then is.
+        description: what was changed, and the map's size.
     """
 
     map: NDArray[np.float32]
@@ -31,86 +33,87 @@ class MapVariant:
 def what_if(
     recording: Recording,
     row: GraphRow,
-    place: int,
+    index: int,
     *,
     stride: int | None = None,
     padding: int | None = None,
     dilation: int | None = None,
     kernel: int | None = None,
 ) -> MapVariant:
-    """Compute map `place` of a row again with other settings; the network stays as it is.
+    """Compute map `index` of a row again with other settings; the network stays as it is.
 
-    The filter of a convolution has its size; the window of a pooling may have any. Raises
-    RequestError for an operation that has no such settings, and for a window that does not fit.
+    `kernel` is the window of a pooling; a convolution's filter keeps its size. Raises RequestError
+    for an operation that has no such settings, and for a window that does not fit.
     """
     operation = next(o for o in recording.operations if o.name == row.name)
-    if not 0 <= place < row.shape[0]:
+    if not 0 <= index < row.shape[0]:
         raise RequestError(f"{row.name} has the maps 0 to {row.shape[0] - 1}.")
-    wish = {"stride": stride, "padding": padding, "dilation": dilation}
-    changed = {name: value for name, value in wish.items() if value is not None}
+    settings = {"stride": stride, "padding": padding, "dilation": dilation}
+    changed = {name: value for name, value in settings.items() if value is not None}
     if any(value < (name != "padding") for name, value in changed.items()):
-        raise RequestError("A stride and a dilation are 1 or more, a padding 0 or more.")
+        raise RequestError("Stride and dilation must be 1 or more, padding 0 or more.")
     try:
         with torch.no_grad():
             if operation.kind == "conv2d":
-                found = _convolved(recording, operation, place, changed, kernel)
+                result = _convolve(recording, operation, index, changed, kernel)
             elif operation.kind in ("max_pool2d", "avg_pool2d"):
-                found = _pooled(recording, operation, place, changed, kernel)
+                result = _pool(recording, operation, index, changed, kernel)
             else:
-                raise RequestError(f"{row.name} slides no filter that could be set otherwise.")
+                raise RequestError(f"{row.name} is not a convolution or pooling layer.")
     except RuntimeError as error:
         raise RequestError("The window does not fit: it would be larger than the map.") from error
-    height, width = found.shape[-2:]
-    said = [f"{name} {value}" for name, value in changed.items()]
-    said += [f"a window of {kernel}x{kernel}"] if kernel else []
-    own = f"{row.shape[1]}x{row.shape[2]}"
-    description = f"The map of {own}, before what follows it."
-    if said:
-        wish = " and ".join(said)
-        description = f"With {wish} the map would be {height}x{width}; the network's own is {own}."
-    return MapVariant(np.ascontiguousarray(found[0, 0].float().cpu().numpy()), description)
+    description = _describe(row, changed, kernel, result)
+    return MapVariant(np.ascontiguousarray(result[0, 0].float().cpu().numpy()), description)
 
 
-def _convolved(
+def _describe(row: GraphRow, changed: dict[str, int], kernel: int | None, result: Tensor) -> str:
+    height, width = result.shape[-2:]
+    changes = [f"{name} {value}" for name, value in changed.items()]
+    changes += [f"a window of {kernel}x{kernel}"] if kernel else []
+    original = f"{row.shape[1]}x{row.shape[2]}"
+    if not changes:
+        return f"The map of {original}, before batch norm and activation."
+    settings = " and ".join(changes)
+    return f"With {settings} the map would be {height}x{width}; in the network it is {original}."
+
+
+def _convolve(
     recording: Recording,
     operation: Operation,
-    place: int,
+    index: int,
     changed: dict[str, int],
     kernel: int | None,
 ) -> Tensor:
     if kernel is not None:
-        raise RequestError("A filter has its size; its weights were learned for it.")
-    given = operation.arguments
-    groups = given.get("groups", 1)
-    weight = recording.tensor(given["weight"])
+        raise RequestError("The filter size cannot change: the weights were learned for it.")
+    arguments = operation.arguments
+    groups = arguments.get("groups", 1)
+    weight = recording.tensor(arguments["weight"])
     depth = weight.shape[1]
-    first = place // (len(weight) // groups) * depth
-    image = recording.tensor(given["input"])[:, first : first + depth]
-    bias = given.get("bias")
-    own = recording.tensor(bias)[place : place + 1] if isinstance(bias, Source) else None
-    settings = {name: given.get(name, usual) for name, usual in _USUAL.items()}
-    return F.conv2d(image, weight[place : place + 1], own, **{**settings, **changed})
+    first = index // (len(weight) // groups) * depth
+    image = recording.tensor(arguments["input"])[:, first : first + depth]
+    source = arguments.get("bias")
+    bias = recording.tensor(source)[index : index + 1] if isinstance(source, Source) else None
+    settings = {name: arguments.get(name, default) for name, default in _DEFAULTS.items()}
+    return F.conv2d(image, weight[index : index + 1], bias, **{**settings, **changed})
 
 
-_USUAL: dict[str, Any] = {"stride": 1, "padding": 0, "dilation": 1}
-
-
-def _pooled(
+def _pool(
     recording: Recording,
     operation: Operation,
-    place: int,
+    index: int,
     changed: dict[str, int],
     kernel: int | None,
 ) -> Tensor:
-    given = operation.arguments
-    image = recording.tensor(given["input"])[:, place : place + 1]
-    size = kernel or given["kernel_size"]
-    stride = changed.get("stride") or given.get("stride") or given["kernel_size"]
-    padding: Any = changed.get("padding", given.get("padding", 0))
-    ceil = bool(given.get("ceil_mode", False))
+    arguments = operation.arguments
+    image = recording.tensor(arguments["input"])[:, index : index + 1]
+    size = kernel or arguments["kernel_size"]
+    stride = changed.get("stride") or arguments.get("stride") or arguments["kernel_size"]
+    padding: Any = changed.get("padding", arguments.get("padding", 0))
+    ceil = bool(arguments.get("ceil_mode", False))
     if operation.kind == "avg_pool2d":
         if "dilation" in changed:
             raise RequestError("Average pooling has no dilation.")
         return F.avg_pool2d(image, size, stride, padding, ceil_mode=ceil)
-    dilation: Any = changed.get("dilation", given.get("dilation", 1))
+    dilation: Any = changed.get("dilation", arguments.get("dilation", 1))
     return F.max_pool2d(image, size, stride, padding, dilation, ceil_mode=ceil)
