@@ -70,7 +70,7 @@ def lanes_step(net: nn.Module, pixels: Tensor, labels: Tensor, target: Target) -
     scales, classes = np.array([[1 / 128, -1]] * channels, np.float32), labels.numpy()
 
     def step() -> float:
-        return engine.step(images, classes, scales=scales, rate=RATE, momentum=MOMENTUM)[0]
+        return engine.step(images, classes, scales=scales, lr=RATE, momentum=MOMENTUM)[0]
 
     return step
 
@@ -98,7 +98,7 @@ def contenders(name: str, batch: int, *, widths: list[Target], only: list[str]) 
         "eager": lambda: torch_step(twin(), images, labels),
         "channels-last": lambda: torch_step(twin(**channels_last), last, labels, fused=True),
         "compiled": compiled,
-        "keras-jax": lambda: keras_step(net, images, labels, rate=RATE, momentum=MOMENTUM),
+        "keras-jax": lambda: keras_step(net, images, labels, lr=RATE, momentum=MOMENTUM),
     }
     if not HAS_KERAS:
         del made["keras-jax"]

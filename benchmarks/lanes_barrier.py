@@ -46,7 +46,7 @@ from convscope.lanes.frontend import read_network
 from convscope.lanes.graph import Convolution, Node
 from convscope.lanes.ir import Function, Target
 from convscope.lanes.jit import Compiled, compile_module, host_target
-from convscope.lanes.loss import HITS, LOSS
+from convscope.lanes.loss import LOSS, NUM_CORRECT
 from convscope.lanes.plan import make_plan
 from convscope.lanes.step import FIELDS, Rule, write_step
 from convscope.lanes.writing import Code
@@ -96,15 +96,15 @@ class Order(Function):
         pieces = self.value(f"sdiv i64 {self.add(self.batch, lanes - 1)}, {lanes}")
         names = ("images", "steps", "labels", "scales")
         self.feed = ", ".join(f"ptr {self._field(name, 'ptr')}" for name in names)
-        self.rest = f"float {self._field('factor', 'float')}, i32 {self._field('dice', 'i32')}"
+        self.rest = f"float {self._field('factor', 'float')}, i32 {self._field('seed', 'i32')}"
         self.loss = f"ptr {self._field('weights', 'ptr')}, " + ", ".join(
-            f"float {self._field(name, 'float')}" for name in ("smoothing", "all")
+            f"float {self._field(name, 'float')}" for name in ("label_smoothing", "all")
         )
         with self.loop(self._field("gradient"), step=lanes) as i:
             self.store(self.constant(0), self.at(gradients, i), align=4)
         with self.loop(pieces) as piece:
             space = self.at(spaces, self.value(f"mul i64 {piece}, {size}"))
-            for vector in (LOSS, HITS):
+            for vector in (LOSS, NUM_CORRECT):
                 self.store(self.constant(0), self.at(space, 0, vector * lanes))
         for group in groups:
             with self.loop(pieces) as piece:

@@ -84,7 +84,7 @@ class Engine:
         lanes, count = self.target.lanes, self.count
         self.parameters = torch.zeros(count + lanes)
         self.first, self.second = torch.zeros(count + lanes), torch.zeros(count + lanes)
-        self.shares = torch.ones(count + lanes)
+        self.lr_scales = torch.ones(count + lanes)
         self._workspace = -(-vectors * lanes // 1024) * 1024 + 1040
         gradient = -(-(count + lanes) // 16) * 16 + 16
         self._workspaces = aligned(self._workspace * self.most)
@@ -95,7 +95,7 @@ class Engine:
             workspaces=self._workspaces.ctypes.data,
             parameters=self.parameters.data_ptr(),
             gradients=self._gradients.ctypes.data,
-            shares=self.shares.data_ptr(),
+            lr_scales=self.lr_scales.data_ptr(),
             first=self.first.data_ptr(),
             second=self.second.data_ptr(),
             norms=self._norms.ctypes.data,
@@ -130,14 +130,14 @@ class Engine:
         labels: NDArray[np.int64],
         *,
         scales: NDArray[np.float32],
-        rate: float = 0.0,
+        lr: float = 0.0,
         momentum: float = 0.0,
-        decay: float = 0.0,
-        smoothing: float = 0.0,
+        weight_decay: float = 0.0,
+        label_smoothing: float = 0.0,
         weights: NDArray[np.float32] | None = None,
         clip: float = 0.0,
         number: int = 1,
-        dice: int = 0,
+        seed: int = 0,
         threads: int | None = None,
         update: bool = True,
     ) -> tuple[float, int]:
@@ -153,13 +153,13 @@ class Engine:
         self._check(labels, own)
         self._set_context(
             weights=own.ctypes.data,
-            dice=dice & 0x7FFFFFFF,
+            seed=seed & 0x7FFFFFFF,
             factor=1 / float(own[labels].astype(np.float64).sum()),
-            smoothing=smoothing,
+            label_smoothing=label_smoothing,
             all=float(own.astype(np.float64).sum()),
-            rate=rate,
+            lr=lr,
             momentum=momentum,
-            decay=decay,
+            weight_decay=weight_decay,
             clip=clip,
             bias1=1 - 0.9**number,
             bias2=(1 - 0.999**number) ** 0.5,
@@ -176,7 +176,7 @@ class Engine:
         """What the network answers, (n, classes), with nothing dropped; arguments as for `step`."""
         count, lanes = len(images.first), self.target.lanes
         found = np.empty((-(-count // lanes), self.classes, lanes), np.float32)
-        self._set_context(logits=found.ctypes.data, dice=0, factor=1.0)
+        self._set_context(logits=found.ctypes.data, seed=0, factor=1.0)
         self._run(PHASES[3:], images, np.zeros(count, np.int64), scales, threads)
         return found.swapaxes(1, 2).reshape(-1, self.classes)[:count]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from convscope.lanes.ir import Function, Target
 from convscope.lanes.loss import FACTOR, LABELS
 from convscope.lanes.memory import Buffer
-from convscope.lanes.pointwise import DICE, mix
+from convscope.lanes.pointwise import SEED, mix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,13 +20,13 @@ def write_feed(name: str, target: Target, image: Buffer, spec: Bytes) -> Functio
 
     Arguments beside the usual: `%X` the addresses (64 bits) of each image's first pixel, `%D` the
     bytes from a pixel to the one on its right (negative for a mirrored image), `%Y` the classes (64
-    bits), `%N` for each channel a factor and a summand, `%b`, `%B`, `%factor` 1/Σw, `%dice`.
+    bits), `%N` for each channel a factor and a summand, `%b`, `%B`, `%factor` 1/Σw, `%seed`.
 
     Lanes beyond the last image repeat it with the factor 0.
     """
     more = (
         "ptr noalias readonly %X", "ptr noalias readonly %D", "ptr noalias readonly %Y",
-        "ptr noalias readonly %N", "i64 %b", "i64 %B", "float %factor", "i32 %dice",
+        "ptr noalias readonly %N", "i64 %b", "i64 %B", "float %factor", "i32 %seed",
     )  # fmt: skip
     fn = Function(name, target, more)
     places, steps = _images(fn)
@@ -87,10 +87,10 @@ def _images(fn: Function) -> tuple[list[str], list[str]]:
         factor = fn.value(f"select i1 {there}, float %factor, float 0.0")
         factors = fn.value(f"insertelement {v} {factors}, float {factor}, i64 {lane}")
     fn.store(factors, fn.at("%ws", 0, FACTOR * lanes))
-    one = fn.value(f"insertelement {whole} poison, i32 %dice, i64 0")
-    dice = fn.value(f"shufflevector {whole} {one}, {whole} poison, {whole} zeroinitializer")
-    keys = mix(fn, fn.value(f"xor {whole} {mix(fn, numbers)}, {dice}"))
-    for vector, words in ((LABELS, labels), (DICE, keys)):
+    one = fn.value(f"insertelement {whole} poison, i32 %seed, i64 0")
+    seed = fn.value(f"shufflevector {whole} {one}, {whole} poison, {whole} zeroinitializer")
+    keys = mix(fn, fn.value(f"xor {whole} {mix(fn, numbers)}, {seed}"))
+    for vector, words in ((LABELS, labels), (SEED, keys)):
         place = fn.at("%ws", 0, vector * lanes)
         fn.write(f"store {whole} {words}, ptr {place}, align {4 * lanes}")
     return places, steps

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from convscope.lanes.activation import exp
 from convscope.lanes.ir import Function, Target
 
-LOSS, HITS, FACTOR, LABELS = 0, 1, 2, 3
+LOSS, NUM_CORRECT, FACTOR, LABELS = 0, 1, 2, 3
 """Vectors of the workspace: the losses so far, the hits so far, 1/Σw of each image or 0 for a lane
 without one, and the classes."""
 
@@ -20,13 +20,13 @@ class CrossEntropy:
 
 
 def write_loss(name: str, target: Target, spec: CrossEntropy) -> Function:
-    """Arguments beside the usual: `%C` the weights of the classes, `%smoothing`, and `%all`, the
-    sum of these weights.
+    """Arguments beside the usual: `%C` the weights of the classes, `%label_smoothing`, and
+    `%all`, the sum of these weights.
 
     With f = 1/Σw and smoothing ε over K classes the loss of an image of class y is
     (1 - ε)·f·w_y·(-log p_y) + ε/K·f·Σ_c w_c·(-log p_c), as torch has it.
     """
-    fn = Function(name, target, ("ptr noalias readonly %C", "float %smoothing", "float %all"))
+    fn = Function(name, target, ("ptr noalias readonly %C", "float %label_smoothing", "float %all"))
     lanes, v = target.lanes, fn.vector
     labels = _labels(fn)
     factor = fn.load(fn.at("%ws", 0, FACTOR * lanes))
@@ -45,10 +45,10 @@ def write_loss(name: str, target: Target, spec: CrossEntropy) -> Function:
         fn.put(own, fn.select(is_own, x, fn.get(own)))
         fn.put(weight, fn.select(is_own, w, fn.get(weight)))
         fn.put(spread, fn.fma(w, x, fn.get(spread)))
-    smoothing = fn.splat("%smoothing")
-    sharp = fn.do("fmul", factor, fn.do("fsub", fn.constant(1), smoothing))
+    label_smoothing = fn.splat("%label_smoothing")
+    sharp = fn.do("fmul", factor, fn.do("fsub", fn.constant(1), label_smoothing))
     sharp = fn.do("fmul", sharp, fn.get(weight))
-    soft = fn.do("fmul", fn.do("fmul", factor, smoothing), fn.constant(1 / spec.classes))
+    soft = fn.do("fmul", fn.do("fmul", factor, label_smoothing), fn.constant(1 / spec.classes))
     log = fn.value(f"call {v} @llvm.log.v{lanes}f32({v} {fn.get(total)})")
     loss = fn.do("fmul", sharp, fn.do("fsub", log, fn.get(own)))
     everywhere = fn.do("fsub", fn.do("fmul", fn.splat("%all"), log), fn.get(spread))
@@ -115,6 +115,6 @@ def _tally(fn: Function, loss: str, best: str, labels: str, factor: str) -> None
     there = fn.compare("ogt", factor, fn.constant(0))
     hit = fn.value(f"and <{lanes} x i1> {right}, {there}")
     one = fn.select(hit, fn.constant(1), fn.constant(0))
-    for vector, more in ((LOSS, loss), (HITS, one)):
+    for vector, more in ((LOSS, loss), (NUM_CORRECT, one)):
         place = fn.at("%ws", 0, vector * lanes)
         fn.store(fn.do("fadd", fn.load(place), more), place)

@@ -8,7 +8,7 @@ from convscope.lanes.graph import Shape
 from convscope.lanes.ir import Function, Target
 from convscope.lanes.memory import Buffer, View
 
-DICE = 4
+SEED = 4
 """The vector of the workspace that holds each image's number for dropout."""
 
 
@@ -124,13 +124,13 @@ def _kept(fn: Function, drop: Drop, index: str | int) -> str:
     """A mask: the hash of the image's number and the unit's is at least share · 2^32."""
     lanes = fn.target.lanes
     whole = f"<{lanes} x i32>"
-    dice = fn.value(f"load {whole}, ptr {fn.at('%ws', 0, DICE * lanes)}, align {4 * lanes}")
+    seed = fn.value(f"load {whole}, ptr {fn.at('%ws', 0, SEED * lanes)}, align {4 * lanes}")
     low = fn.value(f"trunc i64 {index} to i32") if isinstance(index, str) else str(index)
     first = fn.value(f"insertelement {whole} poison, i32 {low}, i64 0")
     units = fn.value(f"shufflevector {whole} {first}, {whole} poison, {whole} zeroinitializer")
     salt = _whole(lanes, 0x9E3779B9 * (drop.number + 1) & 0xFFFFFFFF)
     mixed = mix(
-        fn, fn.value(f"xor {whole} {mix(fn, fn.value(f'add {whole} {units}, {salt}'))}, {dice}")
+        fn, fn.value(f"xor {whole} {mix(fn, fn.value(f'add {whole} {units}, {salt}'))}, {seed}")
     )
     least = _whole(lanes, min(2**32 - 1, round(drop.share * 2**32)))
     return fn.value(f"icmp uge {whole} {mixed}, {least}")

@@ -7,15 +7,15 @@ from typing import Literal
 
 from convscope.lanes.codegen import Code
 from convscope.lanes.ir import Function, Index, Target, declarations
-from convscope.lanes.loss import HITS, LOSS
+from convscope.lanes.loss import LOSS, NUM_CORRECT
 
 FLOATS = (
-    "factor", "smoothing", "all", "rate", "momentum", "decay", "clip", "bias1", "bias2",
+    "factor", "label_smoothing", "all", "lr", "momentum", "weight_decay", "clip", "bias1", "bias2",
 )  # fmt: skip
 FIELDS = (
     "workspaces", "parameters", "gradients", "images", "steps", "labels", "scales", "weights",
-    "shares", "first", "second", "norms", "logits",  # addresses
-    "batch", "threads", "workspace", "gradient", "count", "dice",  # whole numbers
+    "lr_scales", "first", "second", "norms", "logits",  # addresses
+    "batch", "threads", "workspace", "gradient", "count", "seed",  # whole numbers
     *FLOATS,
 )  # fmt: skip
 """The arguments of a step, each in 8 bytes: addresses, sizes in floats, and numbers."""
@@ -24,12 +24,12 @@ _AT = {name: place for place, name in enumerate(FIELDS)}
 
 @dataclass(frozen=True)
 class Rule:
-    """How the weights move: sgd (`nesterov` or not) or adamw; `shares` where some move slower."""
+    """How the weights move: sgd (`nesterov` or not) or adamw; `lr_scales`: some move slower."""
 
     name: Literal["sgd", "adamw"]
     nesterov: bool = False
     clips: bool = False
-    shares: bool = False
+    lr_scales: bool = False
 
 
 def write_step(code: Code, target: Target, rule: Rule) -> str:
@@ -100,9 +100,9 @@ class _Pass(_Entry):
         feed = "".join(
             f", ptr {self.field(name, 'ptr')}" for name in ("images", "steps", "labels", "scales")
         )
-        factor, dice = self.field("factor", "float"), self.field("dice", "i32")
+        factor, seed = self.field("factor", "float"), self.field("seed", "i32")
         with self.loop(high, start=low) as piece:
-            more = f"{feed}, i64 {piece}, i64 {batch}, float {factor}, i32 {dice}"
+            more = f"{feed}, i64 {piece}, i64 {batch}, float {factor}, i32 {seed}"
             self.call("feed", more=more)
             yield piece
 
@@ -113,14 +113,14 @@ class _Work(_Pass):
     def __init__(self, target: Target, code: Code) -> None:
         super().__init__("work", target)
         lanes = target.lanes
-        for vector in (LOSS, HITS):
+        for vector in (LOSS, NUM_CORRECT):
             self.store(self.constant(0), self.at(self.ws, 0, vector * lanes))
         with self.loop(self.field("gradient"), step=lanes) as i:
             self.store(self.constant(0), self.at(self.gradients, i), align=4)
         self.call(*code.before)
         loss = (
-            f", ptr {self.field('weights', 'ptr')}, float {self.field('smoothing', 'float')}, "
-            f"float {self.field('all', 'float')}"
+            f", ptr {self.field('weights', 'ptr')}, "
+            f"float {self.field('label_smoothing', 'float')}, float {self.field('all', 'float')}"
         )
         with self.fed():
             self.call(*code.forward)
@@ -180,20 +180,22 @@ class _Update(_Entry):
         super().__init__("update", target)
         low, high = self.slice()
         scale = self._scale() if rule.clips else ""
-        rate, decay = (self.splat(self.field(name, "float")) for name in ("rate", "decay"))
+        lr, weight_decay = (
+            self.splat(self.field(name, "float")) for name in ("lr", "weight_decay")
+        )
         weights, gradients = self.field("parameters", "ptr"), self.field("gradients", "ptr")
         with self.loop(high, start=low, step=target.lanes) as i:
             place = self.at(weights, i)
             grad = self.load(self.at(gradients, i), align=4)
             if scale:
                 grad = self.do("fmul", grad, scale)
-            pace = rate
-            if rule.shares:
-                share = self.load(self.at(self.field("shares", "ptr"), i), align=4)
-                pace = self.do("fmul", rate, share)
+            pace = lr
+            if rule.lr_scales:
+                share = self.load(self.at(self.field("lr_scales", "ptr"), i), align=4)
+                pace = self.do("fmul", lr, share)
             weight = self.load(place, align=4)
             move = self._adamw if rule.name == "adamw" else self._sgd
-            self.store(move(rule, i, weight, grad, (pace, decay)), place, align=4)
+            self.store(move(rule, i, weight, grad, (pace, weight_decay)), place, align=4)
 
     def _scale(self) -> str:
         """min(1, clip / (norm + 1e-6)), as clip_grad_norm_ has it."""
@@ -217,22 +219,22 @@ class _Update(_Entry):
     def _sgd(
         self, rule: Rule, i: str | int, weight: str, grad: str, speeds: tuple[str, str]
     ) -> str:
-        rate, decay = speeds
-        grad = self.fma(decay, weight, grad)
+        lr, weight_decay = speeds
+        grad = self.fma(weight_decay, weight, grad)
         momentum = self.splat(self.field("momentum", "float"))
         place = self.at(self.field("first", "ptr"), i)
         speed = self.do("fadd", self.do("fmul", momentum, self.load(place, align=4)), grad)
         self.store(speed, place, align=4)
         if rule.nesterov:
             speed = self.fma(momentum, speed, grad)
-        return self.fma(self.negative(rate), speed, weight)
+        return self.fma(self.negative(lr), speed, weight)
 
     def _adamw(
         self, _rule: Rule, i: str | int, weight: str, grad: str, speeds: tuple[str, str]
     ) -> str:
-        rate, decay = speeds
+        lr, weight_decay = speeds
         v, lanes = self.vector, self.target.lanes
-        kept = self.do("fsub", self.constant(1), self.do("fmul", rate, decay))
+        kept = self.do("fsub", self.constant(1), self.do("fmul", lr, weight_decay))
         weight = self.do("fmul", weight, kept)
         first, second = (self.at(self.field(name, "ptr"), i) for name in ("first", "second"))
         mean = self.load(first, align=4)
@@ -245,5 +247,5 @@ class _Update(_Entry):
         bias1, bias2 = (self.splat(self.field(name, "float")) for name in ("bias1", "bias2"))
         root = self.value(f"call {v} @llvm.sqrt.v{lanes}f32({v} {power})")
         root = self.do("fadd", self.do("fdiv", root, bias2), self.constant(1e-8))
-        pace = self.do("fdiv", rate, bias1)
+        pace = self.do("fdiv", lr, bias1)
         return self.fma(self.negative(pace), self.do("fdiv", mean, root), weight)

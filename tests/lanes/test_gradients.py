@@ -64,23 +64,26 @@ def test_what_is_no_number_reaches_the_loss():
     assert loss != loss  # noqa: PLR0124 -- the mark of what is no number
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_label_smoothing_and_class_weights_are_those_of_torch(smoothing, weighted):
+def test_label_smoothing_and_class_weights_are_those_of_torch(label_smoothing, weighted):
     net, shape = network("dense alone")
     images = batch(shape, 21)
     weights = torch.linspace(0.2, 3, 10) if weighted else None
     loss, wanted = exact(
-        net, images, label_smoothing=smoothing, weight=None if weights is None else weights.double()
+        net,
+        images,
+        label_smoothing=label_smoothing,
+        weight=None if weights is None else weights.double(),
     )
     engine = Engine(copy.deepcopy(net), shape)
-    measured, hits = images.step(
+    measured, num_correct = images.step(
         engine,
-        smoothing=smoothing,
+        label_smoothing=label_smoothing,
         weights=None if weights is None else weights.numpy(),
         update=False,
     )
     assert measured == pytest.approx(loss, rel=1e-5)
     assert distance(engine.gradients(), wanted) < NEAR
     answers = copy.deepcopy(net).double()(images.images).argmax(1)
-    assert hits == int((answers == images.labels).sum())
+    assert num_correct == int((answers == images.labels).sum())

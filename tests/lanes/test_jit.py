@@ -89,7 +89,7 @@ def test_code_from_the_cache_steps_as_code_just_compiled(tmp_path):
     images = batch(shape, 13)
     engines = [Engine(copy.deepcopy(net), shape, threads=2, cache=tmp_path) for _ in range(2)]
     assert [engine.compiled.cached for engine in engines] == [False, True]
-    measured = [images.step(engine, rate=0.1) for engine in engines]
+    measured = [images.step(engine, lr=0.1) for engine in engines]
     assert measured[0] == measured[1]
     assert torch.equal(engines[0].parameters, engines[1].parameters)
 

@@ -36,7 +36,7 @@ def test_nothing_is_dropped(layer):
     images = batch((1, 9, 9), 11)
     wanted = copy.deepcopy(net).double().eval()(images.images)
     engine = Engine(net, (1, 9, 9))
-    images.step(engine, dice=5, update=False)
+    images.step(engine, seed=5, update=False)
     found = logits_of(engine, images)
     torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=2e-6)
 
@@ -47,7 +47,7 @@ def test_asking_between_steps_changes_no_bit():
         net, shape = network("residual")
         engine = Engine(net, shape, threads=2)
         for seed in range(4):
-            batch(shape, 21, seed=seed).step(engine, rate=0.1, momentum=0.9, dice=seed)
+            batch(shape, 21, seed=seed).step(engine, lr=0.1, momentum=0.9, seed=seed)
             if asks:
                 logits_of(engine, batch(shape, 50, seed=9))
         weights.append(engine.parameters.clone())

@@ -105,7 +105,7 @@ def test_with_the_engines_decisions_float64_has_the_engines_gradients(monkeypatc
             some.step(engine, update=False)
             (decided(twin, spread, engine, some) * len(some.labels) / count).backward()
         alone = exact(net, images)[1]
-        images.step(engine, rate=0.05, momentum=0.9)
+        images.step(engine, lr=0.05, momentum=0.9)
         wanted = {name: weight.grad for name, weight in twin.named_parameters()}
         assert distance(engine.gradients(), wanted) < 5e-6
         apart = max(apart, distance(engine.gradients(), alone))

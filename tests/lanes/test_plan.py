@@ -58,8 +58,12 @@ def test_units_and_ring_fill_a_buffer_and_no_two_share_a_place(start, shape, sid
 
 
 def bits(engine, images, **how):
-    loss, hits = images.step(engine, update=False, **how)
-    return loss, hits, torch.cat([g.reshape(-1).clone() for g in engine.gradients().values()])
+    loss, num_correct = images.step(engine, update=False, **how)
+    return (
+        loss,
+        num_correct,
+        torch.cat([g.reshape(-1).clone() for g in engine.gradients().values()]),
+    )
 
 
 def same(one, two):

@@ -17,15 +17,15 @@ from tests.lanes.networks import batch, network
 STEPS = 20
 RULES = {
     "sgd": (
-        Rule("sgd"), dict(momentum=0.9, decay=5e-4), torch.optim.SGD,
+        Rule("sgd"), dict(momentum=0.9, weight_decay=5e-4), torch.optim.SGD,
         dict(momentum=0.9, weight_decay=5e-4),
     ),
     "plain sgd": (Rule("sgd"), {}, torch.optim.SGD, {}),
     "nesterov": (
-        Rule("sgd", nesterov=True), dict(momentum=0.9, decay=1e-3), torch.optim.SGD,
+        Rule("sgd", nesterov=True), dict(momentum=0.9, weight_decay=1e-3), torch.optim.SGD,
         dict(momentum=0.9, weight_decay=1e-3, nesterov=True),
     ),
-    "adamw": (Rule("adamw"), dict(decay=0.01), torch.optim.AdamW, dict(weight_decay=0.01)),
+    "adamw": (Rule("adamw"), dict(weight_decay=0.01), torch.optim.AdamW, dict(weight_decay=0.01)),
     "clipped": (
         Rule("sgd", clips=True), dict(momentum=0.9, clip=0.5), torch.optim.SGD, dict(momentum=0.9),
     ),
@@ -43,12 +43,12 @@ def test_twenty_steps_are_those_of_torch(name):
     net = create_model("lenet5")
     twin = copy.deepcopy(net).double()
     begin = weights_of(net)
-    rate = 0.001 if name == "adamw" else 0.02
-    other = optimizer(twin.parameters(), lr=rate, **theirs)
+    lr = 0.001 if name == "adamw" else 0.02
+    other = optimizer(twin.parameters(), lr=lr, **theirs)
     engine = Engine(net, (1, 32, 32), rule=rule)
     for step in range(STEPS):
         images = batch((1, 32, 32), 32, seed=step)
-        images.step(engine, rate=rate, number=step + 1, **how)
+        images.step(engine, lr=lr, number=step + 1, **how)
         other.zero_grad()
         F.cross_entropy(twin(images.images), images.labels).backward()
         if "clip" in how:
@@ -60,12 +60,12 @@ def test_twenty_steps_are_those_of_torch(name):
 
 def test_a_share_of_the_rate_moves_weights_by_that_share():
     net, shape = network("dense alone")
-    engine = Engine(net, shape, rule=Rule("sgd", shares=True))
-    pieces = engine.state_views(engine.shares)
+    engine = Engine(net, shape, rule=Rule("sgd", lr_scales=True))
+    pieces = engine.state_views(engine.lr_scales)
     for name, piece in pieces.items():
         piece.fill_(1.0 if name == "5.weight" else 0.25)
     before = {name: weight.detach().clone() for name, weight in net.named_parameters()}
-    batch(shape, 16).step(engine, rate=0.1)
+    batch(shape, 16).step(engine, lr=0.1)
     grads = engine.gradients()
     for name, weight in net.named_parameters():
         share = 1.0 if name == "5.weight" else 0.25
@@ -80,7 +80,7 @@ def test_the_same_steps_give_the_same_bits_and_every_thread_count_nearly_the_sam
         net, shape = network("residual")
         engine = Engine(net, shape, threads=3, with_openmp=with_openmp)
         for step in range(3):
-            batch(shape, 29, seed=step).step(engine, rate=0.1, momentum=0.9, threads=threads)
+            batch(shape, 29, seed=step).step(engine, lr=0.1, momentum=0.9, threads=threads)
         weights = weights_of(net)
         if threads in found:
             assert torch.equal(found[threads], weights)
@@ -107,7 +107,7 @@ def test_whole_numbers_are_numbers():
         net, shape = network("dense alone")
         engine = Engine(net, shape, rule=Rule("sgd", clips=True), threads=1)
         for seed in range(2):
-            how = dict(rate=one, momentum=one, decay=one, clip=one, smoothing=one)
+            how = dict(lr=one, momentum=one, weight_decay=one, clip=one, label_smoothing=one)
             batch(shape, 16, seed=seed).step(engine, **how)
         weights.append(weights_of(net))
     assert torch.equal(*weights)
@@ -119,7 +119,7 @@ def test_the_network_sees_what_the_engine_does():
     images = batch(shape, 16)
     before = F.cross_entropy(net(images.images.float()), images.labels).item()
     for _ in range(5):
-        images.step(engine, rate=0.2)
+        images.step(engine, lr=0.2)
     after = F.cross_entropy(net(images.images.float()), images.labels).item()
     assert after < before - 0.1
     net.load_state_dict({name: torch.zeros_like(value) for name, value in net.state_dict().items()})
@@ -139,7 +139,7 @@ def test_dropout_keeps_its_share_and_the_gradient_goes_where_the_values_went(map
     engine = Engine(net, (1, 6, 6))
     images = batch((1, 6, 6), 1)
     images.pixels.fill_(255)
-    images.step(engine, dice=7, update=False)
+    images.step(engine, seed=7, update=False)
     grad = engine.gradients()["3.weight"][0].view(40, 36)  # the dropped inputs times one number
     kept = grad != 0
     share = kept.double().mean().item()
@@ -147,9 +147,9 @@ def test_dropout_keeps_its_share_and_the_gradient_goes_where_the_values_went(map
     if maps:
         assert torch.equal(kept.any(1), kept.all(1))
     assert grad[kept].unique().numel() <= 2  # all enlarged alike, up to rounding
-    images.step(engine, dice=8, update=False)
+    images.step(engine, seed=8, update=False)
     assert not torch.equal(kept, engine.gradients()["3.weight"][0].view(40, 36) != 0)
-    images.step(engine, dice=7, update=False)
+    images.step(engine, seed=7, update=False)
     assert torch.equal(kept, engine.gradients()["3.weight"][0].view(40, 36) != 0)
 
 
@@ -162,7 +162,7 @@ def test_dropout_rolls_for_every_image_and_place_on_its_own():
         images.pixels.fill_(128)  # the value 0
         images.pixels[place] = 255
         images.labels.zero_()
-        images.step(engine, dice=3, update=False)
+        images.step(engine, seed=3, update=False)
         masks.append(engine.gradients()["2.weight"][1] != 0)
     together = torch.stack(masks).double()
     assert abs(together.mean().item() - 0.5) < 0.02

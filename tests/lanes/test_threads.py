@@ -32,10 +32,10 @@ def test_two_engines_in_turn_at_changing_thread_counts_stay_right(with_openmp):
         for given, engine in zip(images, (one, two), strict=True)
     ]
     for _ in range(1000):
-        for engine, given, (loss, hits) in zip((one, two), images, wanted, strict=True):
+        for engine, given, (loss, num_correct) in zip((one, two), images, wanted, strict=True):
             threads = int(random.integers(1, engine.most + 1))
             measured = given.step(engine, threads=threads, update=False)
-            assert measured == (pytest.approx(loss, rel=1e-5), hits)
+            assert measured == (pytest.approx(loss, rel=1e-5), num_correct)
     assert torch.isfinite(one.parameters).all()
 
 
@@ -47,7 +47,7 @@ def test_twenty_steps_have_the_same_bits_each_time(threads, with_openmp):
         net, shape = network("residual")
         engine = Engine(net, shape, threads=3, with_openmp=with_openmp)
         measured = [
-            batch(shape, 29, seed=step).step(engine, rate=0.05, momentum=0.9, threads=threads)
+            batch(shape, 29, seed=step).step(engine, lr=0.05, momentum=0.9, threads=threads)
             for step in range(20)
         ]
         found.append((measured, engine.parameters.clone(), engine.first.clone()))
@@ -61,7 +61,7 @@ def test_both_drivers_have_the_same_bits():
         pytest.skip("torch brings no GNU OpenMP here")
     engines = [tiny(threads=3, with_openmp=driver) for driver in DRIVERS]
     for step in range(5):
-        measured = [batch(shape, 33, seed=step).step(engine, rate=0.1) for engine, shape in engines]
+        measured = [batch(shape, 33, seed=step).step(engine, lr=0.1) for engine, shape in engines]
         assert measured[0] == measured[1]
     assert torch.equal(engines[0][0].parameters, engines[1][0].parameters)
 
@@ -91,13 +91,13 @@ def test_a_team_smaller_than_asked_for_does_the_work_of_all():
     before = torch.get_num_threads()
     engine, shape = tiny(threads=4)
     images = batch(shape, 40)
-    loss, hits = images.step(engine, threads=1, update=False)
+    loss, num_correct = images.step(engine, threads=1, update=False)
     try:
         torch.set_num_threads(1)
         measured = images.step(engine, threads=4, update=False)
     finally:
         torch.set_num_threads(before)
-    assert measured == (pytest.approx(loss, rel=1e-6), hits)
+    assert measured == (pytest.approx(loss, rel=1e-6), num_correct)
 
 
 def test_a_process_that_was_forked_off_is_told_instead_of_waiting_forever(monkeypatch):

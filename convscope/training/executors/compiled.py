@@ -50,7 +50,7 @@ class CompiledExecutor:
         rule = Rule(
             config.optimizer,
             clips=bool(config.clip_grad_norm),
-            shares=config.backbone_lr_scale != 1,
+            lr_scales=config.backbone_lr_scale != 1,
         )
         row = row_bytes(inputs, augmentation, config.cache_fraction)
         self.engine = Engine(network, (card.in_channels, *card.input_size), rule=rule, row=row)
@@ -62,7 +62,7 @@ class CompiledExecutor:
         for name, gradient in self.engine.gradients().items():
             network.get_parameter(name).grad = gradient
         head = head_of(network)
-        for name, scale in self.engine.state_views(self.engine.shares).items():
+        for name, scale in self.engine.state_views(self.engine.lr_scales).items():
             scale.fill_(1.0 if name.rpartition(".")[0] == head else config.backbone_lr_scale)
 
     def _adopt_optimizer_state(self) -> None:
@@ -82,14 +82,14 @@ class CompiledExecutor:
             self._images(batch),
             batch.labels.astype(np.int64),
             scales=self._scales,
-            rate=lr,
+            lr=lr,
             momentum=config.momentum,
-            decay=config.weight_decay,
-            smoothing=config.label_smoothing,
+            weight_decay=config.weight_decay,
+            label_smoothing=config.label_smoothing,
             weights=self._class_weights,
             clip=config.clip_grad_norm,
             number=number,
-            dice=_step_seed(config.seed, number) if self.engine.drops else 0,
+            seed=_step_seed(config.seed, number) if self.engine.drops else 0,
         )
         if not math.isfinite(loss):
             images = self.inputs.normalized(batch.pixels)
