@@ -34,9 +34,14 @@ class ReceptiveField:
     def __str__(self) -> str:
         if any(span is None for span in self.clipped):
             return "Receptive field: padding only, no pixel of the image."
-        spans = [f"{number(start)} to {number(stop - 1)}" for start, stop in self.box]
-        axes = ("rows", "columns") if len(spans) == 2 else [f"axis {n}:" for n in range(len(spans))]
-        named = ", ".join(f"{axis} {span}" for axis, span in zip(axes, spans, strict=True))
+        is_plane = len(self.box) == 2
+        names = ("row", "column") if is_plane else [f"axis {n}:" for n in range(len(self.box))]
+        named = ", ".join(
+            f"{name} {number(start)}"
+            if stop - start == 1
+            else f"{name}{'s' if is_plane else ''} {number(start)} to {number(stop - 1)}"
+            for name, (start, stop) in zip(names, self.box, strict=True)
+        )
         size = "x".join(str(stop - start) for start, stop in self.box)
         inside = "" if self.fraction == 1 else f", {self.fraction:.1%} of it inside the image"
         return f"Receptive field: {'' if self.exact else 'at most '}{named} ({size}{inside})."

@@ -79,14 +79,23 @@ def _parts_of_sum(total: Sum) -> list[tuple[str, str]]:
     has_bias = bool(total.bias or total.bias_location)
     if not has_bias and total.divisor == 1:
         return []
-    count = len(total.terms)
     products = number(exact_sum(total.terms.products.tolist()), digits=9)
-    rows = [(f"sum of {count:,} product{'' if count == 1 else 's'}", products)]
+    rows = [(f"sum of {_count(total)}", products)]
     if has_bias:
         rows.append((f"bias {total.bias_location or ''}".rstrip(), number(total.bias, digits=9)))
     if total.divisor != 1:
         rows.append(("divided by", number(total.divisor)))
     return rows
+
+
+def _count(total: Sum) -> str:
+    count = len(total.terms)
+    noun = "value" if _is_unweighted(total) else "product"
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _is_unweighted(total: Sum) -> bool:
+    return bool(np.all(total.terms.weights == 1))
 
 
 def _sum(total: Sum, top: int) -> list[Block]:
@@ -105,8 +114,8 @@ def _sum(total: Sum, top: int) -> list[Block]:
         negative = number(exact_sum([p for p in products if p < 0]))
         blocks.append(
             Paragraph(
-                f"{len(products):,} products: the positive ones sum to {positive}, the negative "
-                f"ones to {negative}"
+                f"{_count(total)}: the positive ones sum to {positive}, the negative ones to "
+                f"{negative}"
             )
         )
     return blocks
@@ -114,10 +123,10 @@ def _sum(total: Sum, top: int) -> list[Block]:
 
 def _equation(total: Sum) -> str:
     """The sum on one line: `5·1 + 1·0 + 7·(−1) = −2`."""
-    unweighted = bool(np.all(total.terms.weights == 1))
+    is_unweighted = _is_unweighted(total)
     products = [
         parenthesized(term.value, first=not n)
-        if unweighted
+        if is_unweighted
         else f"{parenthesized(term.value, first=not n)}·{parenthesized(term.weight)}"
         for n, term in enumerate(total.terms)
     ]

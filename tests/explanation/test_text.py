@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from convscope.explanation.field import ReceptiveField
 from convscope.explanation.recording import record
 from convscope.explanation.text import im2col_text
 from tests.lecture.test_worked_example import FILTER, IMAGE, numbers
@@ -166,3 +167,32 @@ def test_an_unsupported_operation_names_its_inputs():
     text = str(record(Sorted(), torch.randn(1, 2, 3)).explain("sort", (0, 1, 1)))
     assert "No explanation is available. Inputs: image." in text
     assert "exact value" not in text
+
+
+@pytest.mark.parametrize(
+    ("field", "sentence"),
+    [
+        (
+            ReceptiveField(((0, 32), (0, 28)), ((0, 32), (0, 28)), exact=True),
+            "Receptive field: rows 0 to 31, columns 0 to 27 (32x28).",
+        ),
+        (
+            ReceptiveField(((3, 4), (-2, 2)), ((3, 4), (0, 2)), exact=True),
+            "Receptive field: row 3, columns -2 to 1 (1x4, 50.0% of it inside the image).",
+        ),
+        (
+            ReceptiveField(((0, 8), (0, 8)), ((0, 8), (0, 8)), exact=False),
+            "Receptive field: at most rows 0 to 7, columns 0 to 7 (8x8).",
+        ),
+        (
+            ReceptiveField(((-3, -1), (0, 2)), (None, (0, 2)), exact=True),
+            "Receptive field: padding only, no pixel of the image.",
+        ),
+        (
+            ReceptiveField(((0, 2), (1, 3), (4, 5)), ((0, 2), (1, 3), (4, 5)), exact=True),
+            "Receptive field: axis 0: 0 to 1, axis 1: 1 to 2, axis 2: 4 (2x2x1).",
+        ),
+    ],
+)
+def test_a_receptive_field_is_described_in_a_sentence(field, sentence):
+    assert str(field).replace(MINUS, "-") == sentence
