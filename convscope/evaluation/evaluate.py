@@ -1,4 +1,4 @@
-"""The verb `evaluate`: how good a run's network is on its own test images, or on others."""
+"""`evaluate`: measure the network of a run on its test images, or on other data."""
 
 import math
 import os
@@ -13,11 +13,11 @@ from convscope.card import Card
 from convscope.data.dataset import Dataset, SubsetImages
 from convscope.data.loading import LoadedDataset, ProgressCallback, load_images
 from convscope.data.source import open_source
-from convscope.data.split import apply_splits
 from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError, WorkError
-from convscope.evaluation.measure import EvaluationOutputs, compute_logits, compute_metrics
+from convscope.evaluation.measure import EvaluationOutputs, compute_metrics, compute_outputs
 from convscope.evaluation.metrics import Metrics
+from convscope.runs.data import open_run_data
 from convscope.runs.folder import Run
 from convscope.runs.network import load_network
 from convscope.zoo.check import reads_channels_last
@@ -25,11 +25,12 @@ from convscope.zoo.check import reads_channels_last
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """An evaluation, what it was made on, and what whoever reads it should know.
+    """The result of an evaluation.
 
     Attributes:
-        data: the images, in words: "the test split of digits".
-        notes: sentences on classes that are missing, images that could not be read, and the like.
+        outputs: metrics, and the prediction for each image.
+        data: a description of the images: "the test split of digits".
+        notes: sentences for the user, on missing classes and unreadable images for example.
     """
 
     outputs: EvaluationOutputs
@@ -52,56 +53,58 @@ def evaluate(
     threads: int | None = None,
     on_progress: ProgressCallback = lambda done, total: None,
 ) -> EvaluationResult:
-    """Evaluate the best weights of a run; every image is seen exactly once.
+    """Evaluate the best weights of a run, on every image exactly once.
 
-    Without `data`: the test split that the run set aside. With it: the `split` of those data, the
-    test split if they have one, else all of them; classes are matched by name.
+    Without `data`, on a split of the run's own data, by default the test split. With `data`, on
+    their `split`, by default their test split, or all images if they have none; classes are matched
+    by name.
 
-    Raises RequestError where run and data do not belong together, WorkError for a network whose
-    answers are no numbers.
+    Raises RequestError if run and data do not match, WorkError if the network's outputs are not
+    finite.
     """
     if min(batch_size, 1 if threads is None else threads) < 1:
         raise RequestError("`batch_size` and `threads` must be at least 1.")
     folder = Run.open(run)
     config = folder.read_config()
     net, card = load_network(folder)
-    place = choose_device(device)
+    torch_device = choose_device(device)
     directory = Path(data_dir) if data_dir else None
     if data is None:
-        dataset, indices, words = own_images(folder, config, split or "test", directory)
+        dataset, indices = open_run_data(folder, config, split or "test", directory)
+        description = f"the {split or 'test'} split of {dataset.name}"
     else:
         dataset = match_classes(open_source(data, data_dir=directory), card)
-        indices, words = _chosen(dataset, split)
+        indices, description = _select(dataset, split)
     loaded = load_images(
-        _only(dataset, indices), card, workers=os.cpu_count() or 1, on_progress=on_progress
+        _subset(dataset, indices), card, workers=os.cpu_count() or 1, on_progress=on_progress
     )
-    usable = loaded.dataset.indices("test")
-    notes = _notes(loaded, card, config, own=data is None)
-    if not len(usable):
-        raise RequestError(f"There is no readable image in {words}.")
+    readable = loaded.dataset.indices("test")
+    notes = _notes(loaded, card, config, is_run_data=data is None)
+    if not len(readable):
+        raise RequestError(f"There is no readable image in {description}.")
     with threads_set(threads):
-        net.to(place)
-        logits = compute_logits(
+        net.to(torch_device)
+        network_outputs = compute_outputs(
             net,
             loaded.batch_source,
-            usable,
+            readable,
             card,
             batch_size=batch_size,
-            device=place,
+            device=torch_device,
             channels_last=reads_channels_last(
                 net, in_channels=card.in_channels, input_size=card.input_size
             ),
         )
-    outputs = compute_metrics(logits, loaded.dataset.labels[usable], card)
+    outputs = compute_metrics(network_outputs, loaded.dataset.labels[readable], card)
     if not math.isfinite(outputs.metrics.loss):
         raise WorkError(
-            f"The network of {folder.path} answers with what is no number; its weights are bad."
+            f"The network of {folder.path} has outputs that are not finite: its weights are bad."
         )
-    return EvaluationResult(outputs, words, notes)
+    return EvaluationResult(outputs, description, notes)
 
 
 def match_classes(dataset: Dataset, card: Card) -> Dataset:
-    """The data with their labels counted in the order of the card, matched by name.
+    """The data with labels in the order of the card's classes, matched by name.
 
     Raises RequestError for a class that the network was not trained on.
     """
@@ -111,22 +114,12 @@ def match_classes(dataset: Dataset, card: Card) -> Dataset:
             f"{dataset.name} has classes that the network was not trained on: "
             f"{', '.join(map(repr, unknown))}. It knows {', '.join(card.classes)}."
         )
-    places = np.array([card.classes.index(name) for name in dataset.classes], np.int64)
-    return replace(dataset, classes=card.classes, labels=places[dataset.labels])
+    indices = np.array([card.classes.index(name) for name in dataset.classes], np.int64)
+    return replace(dataset, classes=card.classes, labels=indices[dataset.labels])
 
 
-def own_images(
-    run: Run, config: dict[str, Any], split: str, directory: Path | None
-) -> tuple[Dataset, NDArray[np.int64], str]:
-    """A run's data, the indices of one of its splits, and these in words."""
-    own = Path(config["data_dir"]) if "data_dir" in config else None
-    dataset = open_source(config["data"], data_dir=directory or own)
-    dataset = apply_splits(dataset, run.read("splits.csv"))
-    indices = np.flatnonzero(dataset.split == split)
-    return dataset, indices, f"the {split} split of {dataset.name}"
-
-
-def _chosen(dataset: Dataset, split: str | None) -> tuple[NDArray[np.int64], str]:
+def _select(dataset: Dataset, split: str | None) -> tuple[NDArray[np.int64], str]:
+    """The indices of the images to evaluate, and a description of them."""
     if split is None and not (dataset.split == "test").any():
         return np.arange(len(dataset)), f"all of {dataset.name}"
     indices = np.flatnonzero(dataset.split == (split or "test"))
@@ -137,8 +130,8 @@ def _chosen(dataset: Dataset, split: str | None) -> tuple[NDArray[np.int64], str
     return indices, f"the {split or 'test'} split of {dataset.name}"
 
 
-def _only(dataset: Dataset, indices: NDArray[np.int64]) -> Dataset:
-    """The data with the chosen images alone, called its test split."""
+def _subset(dataset: Dataset, indices: NDArray[np.int64]) -> Dataset:
+    """A data set of the selected images alone, as its test split."""
     groups = None if dataset.groups is None else [dataset.groups[index] for index in indices]
     return replace(
         dataset,
@@ -150,21 +143,21 @@ def _only(dataset: Dataset, indices: NDArray[np.int64]) -> Dataset:
 
 
 def _notes(
-    loaded: LoadedDataset, card: Card, config: dict[str, Any], *, own: bool
+    loaded: LoadedDataset, card: Card, config: dict[str, Any], *, is_run_data: bool
 ) -> tuple[str, ...]:
     counts = loaded.dataset.counts("test")
     missing = [name for name, count in zip(card.classes, counts, strict=True) if not count]
     notes = list(loaded.dataset.warnings)
     if missing:
-        notes.append(f"No images of {', '.join(missing)}: nothing is said of these classes.")
+        notes.append(f"No images of {', '.join(missing)}: these classes are not evaluated.")
     if loaded.problems:
         key, reason = loaded.problems[0]
         notes.append(
-            f"{len(loaded.problems)} images could not be read, {key} for one: it {reason}."
+            f"Images that could not be read: {len(loaded.problems)}, first {key}, which {reason}."
         )
-    if not own and loaded.dataset.name == config.get("dataset", {}).get("name"):
+    if not is_run_data and loaded.dataset.name == config.get("dataset", {}).get("name"):
         notes.append(
-            "These may be images that the network was trained on; without DATA, evaluate uses the "
-            "test split that was set aside."
+            "The network may have been trained on these images. Without DATA, evaluate uses the "
+            "test split, which was set aside."
         )
     return tuple(notes)

@@ -1,4 +1,4 @@
-"""Run a network over images, each exactly once, and count."""
+"""Run a network on images and compute its metrics."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from convscope.inference import inference_mode, probabilities, to_logits
 
 @dataclass(frozen=True)
 class EvaluationOutputs:
-    """Metrics, and what each image got, in the order of the indices that were measured.
+    """Metrics, and the prediction for each image, in the order of the evaluated indices.
 
     Attributes:
-        predicted: (n,) the most probable class.
+        predicted: (n,) index of the most probable class.
         confidence: (n,) its probability.
         losses: (n,) cross-entropy in nats.
     """
@@ -32,7 +32,7 @@ class EvaluationOutputs:
     losses: NDArray[np.float64]
 
 
-def compute_logits(
+def compute_outputs(
     net: nn.Module,
     batch_source: BatchSource,
     indices: NDArray[np.int64],
@@ -43,28 +43,31 @@ def compute_logits(
     channels_last: bool = True,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> Tensor:
-    """The logits of some images, float32 (n, classes), on the CPU. Modes are left as found."""
+    """The network's outputs for the images at `indices`: float32 (n, classes), on the CPU.
+
+    Every module's mode is restored. `on_progress` gets the size of each batch.
+    """
     batches = [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
-    logits: list[Tensor] = []
+    outputs: list[Tensor] = []
     with inference_mode(net):
-        for place, pixels in zip(batches, batch_source.batches(batches), strict=True):
+        for batch, pixels in zip(batches, batch_source.batches(batches), strict=True):
             images = normalize(pixels.to(device), card, channels_last=channels_last)
-            logits.append(net(images).float().cpu())
-            on_progress(len(place))
-    return torch.cat(logits) if logits else torch.empty(0, len(card.classes))
+            outputs.append(net(images).float().cpu())
+            on_progress(len(batch))
+    return torch.cat(outputs) if outputs else torch.empty(0, len(card.classes))
 
 
 def compute_metrics(outputs: Tensor, labels: NDArray[np.int64], card: Card) -> EvaluationOutputs:
-    """Count the answers. Ties go to the class that comes first, in top-1 and in top-5 alike."""
+    """The metrics of a network's outputs (n, classes). Ties go to the first class."""
     targets = torch.from_numpy(labels)
     classes = len(card.classes)
     losses = F.cross_entropy(to_logits(outputs, card).double(), targets, reduction="none").numpy()
     confidence, predicted = probabilities(outputs, card).max(1)
     confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (labels, predicted.numpy()), 1)
-    own = outputs.gather(1, targets[:, None])
-    before = torch.arange(classes) < targets[:, None]
-    rank = ((outputs > own) | ((outputs == own) & before)).sum(1)
+    target_output = outputs.gather(1, targets[:, None])
+    comes_first = torch.arange(classes) < targets[:, None]
+    rank = ((outputs > target_output) | ((outputs == target_output) & comes_first)).sum(1)
     metrics = Metrics(
         classes=card.classes,
         confusion=confusion,

@@ -1,4 +1,4 @@
-"""What follows from the counts of an evaluation."""
+"""Metrics of a classifier, from its confusion matrix."""
 
 import math
 from collections.abc import Mapping
@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 MetricName = Literal["top1", "loss", "f1", "balanced"]
-"""What makes one evaluation better than another: accuracy, cross-entropy (lower is better), the
-mean F1 of the classes, or the mean recall of the classes ("balanced accuracy")."""
+"""Accuracy, cross-entropy (lower is better), the mean F1 of the classes, or their mean recall
+("balanced accuracy")."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metrics:
-    """One evaluation of a network on some images, each seen exactly once.
+    """The metrics of one evaluation, in which every image counts once.
 
     Attributes:
         classes: names, in the order of the rows and columns of `confusion`.
-        confusion: counts (true class, predicted class).
-        loss: mean cross-entropy of all images, in nats.
+        confusion: counts, by true class (row) and predicted class (column).
+        loss: mean cross-entropy, in nats.
         num_correct_top5: images whose true class is among the five most probable; None where
             there are five classes or fewer.
     """
@@ -41,7 +41,7 @@ class Metrics:
 
     @property
     def top1(self) -> float:
-        """The share of images whose most probable class is the true one."""
+        """Accuracy: the share of images whose most probable class is the true one."""
         return self.num_correct / self.num_images
 
     @property
@@ -50,31 +50,31 @@ class Metrics:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95% interval of `top1` if the images were drawn at random."""
+        """The 95% confidence interval of `top1`."""
         return wilson_interval(self.num_correct, self.num_images)
 
     @cached_property
     def support(self) -> NDArray[np.int64]:
-        """Images of each class."""
+        """The number of images of each class."""
         return self.confusion.sum(axis=1)
 
     @cached_property
     def precision(self) -> NDArray[np.float64]:
-        """Of the images called this class, the share that is; 0 where none was."""
-        return _share(np.diag(self.confusion), self.confusion.sum(axis=0))
+        """Of the images predicted as a class, the share that belongs to it; 0 if there are none."""
+        return _ratio(np.diag(self.confusion), self.confusion.sum(axis=0))
 
     @cached_property
     def recall(self) -> NDArray[np.float64]:
-        """Of the images of this class, the share that was called so; 0 where there are none."""
-        return _share(np.diag(self.confusion), self.support)
+        """Of the images of a class, the share predicted as it; 0 if there are none."""
+        return _ratio(np.diag(self.confusion), self.support)
 
     @cached_property
     def f1(self) -> NDArray[np.float64]:
         """The harmonic mean of precision and recall."""
-        return _share(2 * np.diag(self.confusion), self.confusion.sum(axis=0) + self.support)
+        return _ratio(2 * np.diag(self.confusion), self.confusion.sum(axis=0) + self.support)
 
     def value(self, name: MetricName) -> float:
-        """One number to choose by; classes without images do not count in the means."""
+        """One metric as a number; the means leave out classes without images."""
         present = self.support > 0
         match name:
             case "top1":
@@ -87,7 +87,7 @@ class Metrics:
                 return float(self.recall[present].mean())
 
     def to_dict(self) -> Mapping[str, Any]:
-        """The facts as JSON has them."""
+        """The metrics as they are written to JSON."""
         low, high = self.interval
         per_class = [
             dict(name=name, images=int(images), precision=float(p), recall=float(r), f1=float(f))
@@ -110,10 +110,10 @@ class Metrics:
 
 
 def is_better(new: tuple[float, float], old: tuple[float, float], metric: MetricName) -> bool:
-    """Whether one (value of the metric, loss) beats another.
+    """Whether one (value of the metric, loss) is better than another.
 
-    The loss is better when lower, the other metrics when higher; equal values leave it to the loss,
-    for on a few images accuracy often ties.
+    A lower loss is better, and a higher value of any other metric. The loss breaks ties, which are
+    frequent in the accuracy of a few images.
     """
     if metric == "loss" or new[0] == old[0]:
         return new[1] < old[1]
@@ -123,10 +123,10 @@ def is_better(new: tuple[float, float], old: tuple[float, float], metric: Metric
 def wilson_interval(
     num_correct: int, num_images: int, z: float = 1.959963984540054
 ) -> tuple[float, float]:
-    """The interval of a share, 95% unless `z` says otherwise: Wilson, 1927.
+    """Wilson's score interval of a share (1927): 95%, or as `z` says.
 
-    With p = num_correct / n, its center is (p + z²/2n) / (1 + z²/n) and its half-width
-    z / (1 + z²/n) · sqrt(p(1 - p)/n + z²/4n²). Never outside 0..1, and honest near both ends.
+    With p = num_correct / n, the center is (p + z²/2n) / (1 + z²/n) and its half-width
+    z / (1 + z²/n) · sqrt(p(1 - p)/n + z²/4n²), where n is `num_images`. It lies within 0..1.
 
         >>> low, high = wilson_interval(97, 100)
         >>> print(f"{low:.4f} {high:.4f}")
@@ -138,5 +138,5 @@ def wilson_interval(
     return max(0.0, min(center - half, share)), min(1.0, max(center + half, share))
 
 
-def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+def _ratio(counts: NDArray[np.int64], totals: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.divide(counts, totals, out=np.zeros(len(counts)), where=totals > 0)

@@ -1,4 +1,4 @@
-"""The verb `predict`: labels and probabilities for files."""
+"""`predict`: labels and probabilities for image files."""
 
 import glob
 import os
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ from convscope.zoo.check import reads_channels_last
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the network says of one image: its classes by falling probability."""
+    """The prediction for one image; `top_k` are (class, probability), the most probable first."""
 
     path: str
     top_k: tuple[tuple[str, float], ...]
@@ -41,7 +41,7 @@ class Prediction:
         return self.top_k[0][1]
 
     def to_dict(self) -> dict[str, Any]:
-        """The facts as JSON has them."""
+        """The prediction as it is written to JSON."""
         probabilities = dict(self.top_k)
         return dict(
             path=self.path,
@@ -52,7 +52,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Predictions:
+class Predictions(Sequence[Prediction]):
     """A sequence of predictions in the order of the paths.
 
     Attributes:
@@ -66,10 +66,13 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.predictions)
 
-    def __iter__(self) -> Iterator[Prediction]:
-        return iter(self.predictions)
+    @overload
+    def __getitem__(self, index: int) -> Prediction: ...
 
-    def __getitem__(self, index: int) -> Prediction:
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Prediction, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Prediction | tuple[Prediction, ...]:
         return self.predictions[index]
 
 
@@ -83,18 +86,18 @@ def predict(
     threads: int | None = None,
     on_progress: ProgressCallback = lambda done, total: None,
 ) -> Predictions:
-    """Label images: files, folders (all images below them) and globs.
+    """Label images: files, folders (all images below them) and glob patterns.
 
-    `top` is how many classes each answer ranks. An image that cannot be read is listed and does not
-    stop the rest.
+    Each prediction has the `top` most probable classes. Images that cannot be read are listed and
+    do not stop the others.
 
-    Raises RequestError for a path that is not there or holds no image.
+    Raises RequestError for a path that does not exist or has no images.
     """
     if min(top, batch_size, 1 if threads is None else threads) < 1:
         raise RequestError("`top`, `batch_size` and `threads` must be at least 1.")
     net, card = load_network(run)
-    place = choose_device(device)
-    net.to(place)
+    torch_device = choose_device(device)
+    net.to(torch_device)
     channels_last = reads_channels_last(
         net, in_channels=card.in_channels, input_size=card.input_size
     )
@@ -103,35 +106,37 @@ def predict(
     unreadable: list[tuple[str, str]] = []
     done = 0
     with threads_set(threads), torch.inference_mode():
-        for names, pixels, bad in _decoded(files, card, batch_size):
-            unreadable += bad
+        for names, pixels, problems in _load_batches(files, card, batch_size):
+            unreadable += problems
             if names:
-                moved = torch.from_numpy(pixels).to(place)
-                outputs = net(normalize(moved, card, channels_last=channels_last))
+                batch = torch.from_numpy(pixels).to(torch_device)
+                outputs = net(normalize(batch, card, channels_last=channels_last))
                 predictions += _ranked(names, probabilities(outputs, card).cpu().numpy(), card, top)
-            done += len(names) + len(bad)
+            done += len(names) + len(problems)
             on_progress(done, len(files))
     return Predictions(tuple(predictions), tuple(unreadable))
 
 
 def find_images(paths: Sequence[str | Path]) -> list[Path]:
-    """The image files that paths name, each once, in their order; folders are searched, sorted."""
-    found: dict[Path, None] = {}
+    """The image files of some paths, each once, in the order of the paths; folders are sorted."""
+    if not paths:
+        raise RequestError("Pass at least one image file, folder or glob pattern.")
+    files: dict[Path, None] = {}
     for path in map(Path, paths):
         if path.is_dir():
-            below = sorted(_images_below(path))
-            if not below:
+            images = sorted(_images_below(path))
+            if not images:
                 raise RequestError(f"There are no images below {path}.")
-            found |= dict.fromkeys(below)
+            files |= dict.fromkeys(images)
         elif path.exists() or path.is_symlink():
-            found[path] = None
+            files[path] = None
         elif matches := sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 -- any pattern
-            found |= dict.fromkeys(p for p in map(Path, matches) if _is_image(p))
+            files |= dict.fromkeys(p for p in map(Path, matches) if _is_image(p))
         else:
-            raise RequestError(f"There is no {path}. predict takes files, folders and globs.")
-    if not found:
+            raise RequestError(f"{path} does not exist. Pass files, folders or glob patterns.")
+    if not files:
         raise RequestError(f"No images match {', '.join(map(str, paths))}.")
-    return list(found)
+    return list(files)
 
 
 def _is_image(path: Path) -> bool:
@@ -146,12 +151,12 @@ def _images_below(folder: Path) -> Iterator[Path]:
                 yield Path(here, name)
 
 
-def _decoded(
+def _load_batches(
     files: Sequence[Path], card: Card, size: int
 ) -> Iterator[tuple[list[str], NDArray[np.uint8], list[tuple[str, str]]]]:
-    """Per batch: the names that could be read, their bytes (n, h, w, c), the rest and why."""
+    """Per batch: the readable files, their bytes (n, h, w, c), and (file, reason) of the others."""
 
-    def one(path: Path) -> NDArray[np.uint8] | str:
+    def load(path: Path) -> NDArray[np.uint8] | str:
         try:
             return resize_image(decode(path), card)
         except UnreadableImage as error:
@@ -160,13 +165,12 @@ def _decoded(
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="convscope-decode") as pool:
         for start in range(0, len(files), size):
             batch = files[start : start + size]
-            results = list(pool.map(one, batch))
-            rows = [
-                (str(p), r) for p, r in zip(batch, results, strict=True) if not isinstance(r, str)
-            ]
-            bad = [(str(p), r) for p, r in zip(batch, results, strict=True) if isinstance(r, str)]
-            pixels = np.stack([row for _, row in rows]) if rows else np.empty(0, np.uint8)
-            yield [name for name, _ in rows], pixels, bad
+            results = list(pool.map(load, batch))
+            named = list(zip(map(str, batch), results, strict=True))
+            images = {name: image for name, image in named if not isinstance(image, str)}
+            problems = [(name, reason) for name, reason in named if isinstance(reason, str)]
+            pixels = np.stack(list(images.values())) if images else np.empty(0, np.uint8)
+            yield list(images), pixels, problems
 
 
 def _ranked(
@@ -175,7 +179,7 @@ def _ranked(
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
     return [
         Prediction(
-            name, tuple((card.classes[int(place)], float(own[int(place)])) for place in best)
+            name, tuple((card.classes[int(index)], float(row[int(index)])) for index in best)
         )
-        for name, own, best in zip(names, probabilities, order, strict=True)
+        for name, row, best in zip(names, probabilities, order, strict=True)
     ]

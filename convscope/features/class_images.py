@@ -10,7 +10,7 @@ from convscope.data.dataset import Dataset
 from convscope.data.decode import UnreadableImage
 from convscope.data.resize import resize_image
 from convscope.errors import ConvscopeError
-from convscope.evaluation.evaluate import own_images
+from convscope.runs.data import open_run_data
 from convscope.runs.folder import Run
 
 _COUNT = 12
@@ -25,7 +25,7 @@ class ClassImages:
     @cached_property
     def _split(self) -> tuple[Dataset, NDArray[np.int64]] | None:
         try:
-            dataset, indices, _ = own_images(self._run, self._run.read_config(), "train", None)
+            dataset, indices = open_run_data(self._run, self._run.read_config(), "train")
         except ConvscopeError:  # the images may have moved since
             return None
         return dataset, indices

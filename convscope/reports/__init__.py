@@ -1,4 +1,4 @@
-"""The report of a training: one self-contained page, without scripts and without a network."""
+"""The report of a training: one self-contained HTML page, without scripts, readable offline."""
 
 from convscope.reports.page import report
 

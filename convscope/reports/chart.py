@@ -1,4 +1,4 @@
-"""Curves as SVG that follows the page's light and dark colors and can be read without them."""
+"""Line charts as SVG in the page's light and dark colors, readable without color."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,15 +10,15 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 72, 14, 34
 
 
 def curves(title: str, series: Mapping[str, Sequence[float]], *, percent: bool = False) -> str:
-    """An SVG of one line per series, over epochs 1, 2, 3 ...; each line is named at its end.
+    """An SVG with one line per series over epochs 1, 2, 3 ..., each labeled at its end.
 
-    `percent` writes 0.975 as 97.5%. Series without points are left out.
+    `percent` writes 0.975 as 97.5%. Empty series are left out.
     """
-    drawn = {name: values for name, values in series.items() if len(values)}
-    if not drawn:
+    lines = {name: values for name, values in series.items() if len(values)}
+    if not lines:
         return ""
-    epochs = max(len(values) for values in drawn.values())
-    ticks = _ticks(min(map(min, drawn.values())), max(map(max, drawn.values())))
+    epochs = max(len(values) for values in lines.values())
+    ticks = _ticks(min(map(min, lines.values())), max(map(max, lines.values())))
     low, high = ticks[0], ticks[-1]
 
     def x(epoch: int) -> float:
@@ -37,42 +37,42 @@ def curves(title: str, series: Mapping[str, Sequence[float]], *, percent: bool =
         f'<text x="{x(epoch):.1f}" y="{_HEIGHT - 12}" text-anchor="middle">{epoch}</text>'
         for epoch in _epoch_ticks(epochs)
     )
-    ends = _apart([y(values[-1]) for values in drawn.values()])
-    lines: list[str] = []
-    for place, ((name, values), end) in enumerate(zip(drawn.items(), ends, strict=True)):
+    ends = _spread_labels([y(values[-1]) for values in lines.values()])
+    drawn: list[str] = []
+    for number, ((name, values), end) in enumerate(zip(lines.items(), ends, strict=True)):
         points = " ".join(f"{x(e):.1f},{y(v):.1f}" for e, v in enumerate(values, start=1))
         dot = (
             f'<circle cx="{x(1):.1f}" cy="{y(values[0]):.1f}" r="2.5"/>' if len(values) == 1 else ""
         )
-        lines.append(
-            f'<g class="s{place}"><polyline points="{points}"/>{dot}'
+        drawn.append(
+            f'<g class="s{number}"><polyline points="{points}"/>{dot}'
             f'<text x="{x(len(values)) + 6:.1f}" y="{end + 4:.1f}">{escape(name)}</text></g>'
         )
     return (
         f'<figure><figcaption>{escape(title)}</figcaption><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" '
         f'role="img" aria-label="{escape(title)} over {epochs} epochs">'
-        f"{grid}{below}{''.join(lines)}</svg></figure>"
+        f"{grid}{below}{''.join(drawn)}</svg></figure>"
     )
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Three to seven round numbers that enclose the range."""
+    """Three to seven round numbers that span the range."""
     span = high - low or abs(high) or 1.0
     rough = span / 4
     power = 10 ** math.floor(math.log10(rough))
     step = next(power * unit for unit in (1, 2, 2.5, 5, 10) if power * unit >= rough)
     first, last = math.floor(low / step), math.ceil(high / step)
-    return [place * step for place in range(first, max(last, first + 1) + 1)]
+    return [number * step for number in range(first, max(last, first + 1) + 1)]
 
 
 def _number(value: float, ticks: Sequence[float], *, percent: bool) -> str:
     scale = 100 if percent else 1
     step = (ticks[1] - ticks[0]) * scale
-    places = max(
+    decimals = max(
         0,
         math.ceil(-math.log10(step) - 1e-9) + (step * 10 ** -math.floor(math.log10(step)) % 1 > 0),
     )
-    return f"{value * scale:.{places}f}{'%' if percent else ''}"
+    return f"{value * scale:.{decimals}f}{'%' if percent else ''}"
 
 
 def _epoch_ticks(epochs: int) -> list[int]:
@@ -80,10 +80,10 @@ def _epoch_ticks(epochs: int) -> list[int]:
     return sorted({1, *range(step, epochs + 1, step)} - ({step - step + 2} if step > 2 else set()))
 
 
-def _apart(places: Sequence[float], gap: float = 15) -> list[float]:
-    """The places of labels, moved down where two would overlap."""
-    order = sorted(range(len(places)), key=lambda place: places[place])
-    moved = list(places)
+def _spread_labels(positions: Sequence[float], gap: float = 15) -> list[float]:
+    """The positions of labels, moved down where two would overlap."""
+    order = sorted(range(len(positions)), key=lambda index: positions[index])
+    moved = list(positions)
     for above, here in pairwise(order):
         moved[here] = max(moved[here], moved[above] + gap)
     return moved

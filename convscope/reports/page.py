@@ -1,4 +1,4 @@
-"""What a person wants to see when a training has ended, in the order in which they ask."""
+"""The report page: metrics, curves, confusion matrix, worst mistakes, first-layer filters."""
 
 import base64
 import io
@@ -17,23 +17,25 @@ from convscope.evaluation.measure import EvaluationOutputs
 from convscope.evaluation.metrics import Metrics
 from convscope.reports.chart import curves
 
-_WORST = 24  # mistakes that are shown
-_FILTERS = 64  # filters that are shown
-_WIDE = 20  # classes above which the confusion matrix becomes a list
+_MAX_MISTAKES = 24
+_MAX_FILTERS = 64
+_MAX_MATRIX = 20  # classes; with more, the confusion matrix becomes a list
 
 
 def report(
     *,
     title: str,
-    told: str,
+    description: str,
     metrics: Sequence[Mapping[str, Any]],
     test: EvaluationOutputs,
     indices: NDArray[np.int64],
     loaded: LoadedDataset,
     net: nn.Module,
 ) -> str:
-    """The page as text. `told` says in a sentence what was trained; `indices` are the images that
-    `test` measured, in its order.
+    """The page as HTML.
+
+    `description` says in a sentence what was trained; `indices` are the images of `test`, in its
+    order.
     """
     parts = {
         "Training": _training(metrics),
@@ -52,17 +54,17 @@ def report(
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
         f"<title>{escape(title)}</title><style>{style}</style></head>"
-        f"<body><header><h1>{escape(title)}</h1><p>{escape(told)}</p>{_headline(test.metrics)}</header>"
+        f"<body><header><h1>{escape(title)}</h1><p>{escape(description)}</p>{_headline(test.metrics)}</header>"
         f"<main>{body}</main></body></html>\n"
     )
 
 
-def _headline(scores: Metrics) -> str:
-    low, high = scores.interval
+def _headline(metrics: Metrics) -> str:
+    low, high = metrics.interval
     return (
-        f'<p class="headline"><strong>{scores.top1:.2%}</strong> of {scores.num_images:,} test '
-        f"images right; 95% interval {low:.2%} to {high:.2%}. Loss {scores.loss:.4f}, mean F1 "
-        f"{scores.value('f1'):.3f}.</p>"
+        f'<p class="headline"><strong>{metrics.top1:.2%}</strong> of {metrics.num_images:,} test '
+        f"images correct; 95% interval {low:.2%} to {high:.2%}. Loss {metrics.loss:.4f}, mean F1 "
+        f"{metrics.value('f1'):.3f}.</p>"
     )
 
 
@@ -73,20 +75,25 @@ def _training(metrics: Sequence[Mapping[str, Any]]) -> str:
     loss = {"training": column("train_loss"), "validation": column("val_loss")}
     accuracy = {"training": column("train_top1"), "validation": column("val_top1")}
     best = next((line for line in reversed(metrics) if line["best"]), None)
-    told = f"<p>The best weights are those of epoch {best['epoch']}.</p>" if best else ""
+    best_epoch = f"<p>The best weights are those of epoch {best['epoch']}.</p>" if best else ""
     charts = (
         curves("Loss", loss)
         + curves("Accuracy", accuracy, percent=True)
-        + curves("Learning rate", {"rate": column("lr")})
+        + curves("Learning rate", {"learning rate": column("lr")})
     )
-    return f'{told}<div class="charts">{charts}</div>'
+    return f'{best_epoch}<div class="charts">{charts}</div>'
 
 
-def _classes(scores: Metrics) -> str:
+def _classes(metrics: Metrics) -> str:
     rows = "".join(
         f"<tr><th>{escape(name)}</th><td>{n}</td><td>{p:.3f}</td><td>{r:.3f}</td><td>{f:.3f}</td></tr>"
         for name, n, p, r, f in zip(
-            scores.classes, scores.support, scores.precision, scores.recall, scores.f1, strict=True
+            metrics.classes,
+            metrics.support,
+            metrics.precision,
+            metrics.recall,
+            metrics.f1,
+            strict=True,
         )
     )
     return (
@@ -95,35 +102,37 @@ def _classes(scores: Metrics) -> str:
     )
 
 
-def _confusion(scores: Metrics) -> str:
-    counts = scores.confusion
-    if len(scores.classes) > _WIDE:
+def _confusion(metrics: Metrics) -> str:
+    counts = metrics.confusion
+    if len(metrics.classes) > _MAX_MATRIX:
         wrong = counts - np.diag(np.diag(counts))
-        places = [divmod(int(place), len(counts)) for place in np.argsort(-wrong, axis=None)[:30]]
+        cells = [divmod(int(cell), len(counts)) for cell in np.argsort(-wrong, axis=None)[:30]]
         rows = "".join(
-            f"<tr><th>{escape(scores.classes[true])}</th><td>{escape(scores.classes[said])}</td>"
-            f"<td>{wrong[true, said]}</td></tr>"
-            for true, said in places
-            if wrong[true, said]
+            f"<tr><th>{escape(metrics.classes[true])}</th><td>{escape(metrics.classes[predicted])}</td>"
+            f"<td>{wrong[true, predicted]}</td></tr>"
+            for true, predicted in cells
+            if wrong[true, predicted]
         )
         return (
-            '<div class="wide"><table><thead><tr><th>True class</th><td>Called</td><td>Images</td>'
-            f"</tr></thead><tbody>{rows}</tbody></table></div>"
+            '<div class="wide"><table><thead><tr><th>True class</th><td>Predicted</td>'
+            f"<td>Images</td></tr></thead><tbody>{rows}</tbody></table></div>"
         )
-    head = "".join(f'<td class="said"><span>{escape(name)}</span></td>' for name in scores.classes)
+    head = "".join(
+        f'<td class="predicted"><span>{escape(name)}</span></td>' for name in metrics.classes
+    )
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     rows = "".join(
         f"<tr><th>{escape(name)}</th>"
         + "".join(
-            f'<td class="{"hit" if true == said else "miss"}" '
-            f'style="--share:{share[true, said]:.3f}">{counts[true, said] or "·"}</td>'
-            for said in range(len(counts))
+            f'<td class="{"correct" if true == predicted else "wrong"}" '
+            f'style="--share:{share[true, predicted]:.3f}">{counts[true, predicted] or "·"}</td>'
+            for predicted in range(len(counts))
         )
         + "</tr>"
-        for true, name in enumerate(scores.classes)
+        for true, name in enumerate(metrics.classes)
     )
     return (
-        "<p>Rows are the true class, columns what the network called it.</p>"
+        "<p>Rows are true classes, columns predicted ones.</p>"
         f'<div class="wide"><table class="confusion"><thead><tr><th></th>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
@@ -133,38 +142,40 @@ def _mistakes(test: EvaluationOutputs, indices: NDArray[np.int64], loaded: Loade
     dataset = loaded.dataset
     labels = dataset.labels[indices]
     wrong = np.flatnonzero(test.predicted != labels)
-    worst = wrong[np.argsort(-test.losses[wrong], kind="stable")][:_WORST]
+    worst = wrong[np.argsort(-test.losses[wrong], kind="stable")][:_MAX_MISTAKES]
     if not len(worst):
-        return "<p>None: every test image was right.</p>"
+        return "<p>None: every test image was classified correctly.</p>"
     pixels = next(iter(loaded.batch_source.batches([indices[worst]]))).numpy()
     cards = "".join(
         f'<figure class="mistake"><img src="{_png(image)}" alt="">'
-        f"<figcaption><b>{escape(dataset.classes[labels[place]])}</b> called "
-        f"<b>{escape(dataset.classes[test.predicted[place]])}</b> with {test.confidence[place]:.0%}"
-        f"<small>{escape(_printable(dataset.images.key(int(indices[place]))))}</small></figcaption></figure>"
-        for image, place in zip(pixels, worst, strict=True)
+        f"<figcaption><b>{escape(dataset.classes[labels[index]])}</b> predicted as "
+        f"<b>{escape(dataset.classes[test.predicted[index]])}</b> with {test.confidence[index]:.0%}"
+        f"<small>{escape(_printable(dataset.images.key(int(indices[index]))))}</small></figcaption></figure>"
+        for image, index in zip(pixels, worst, strict=True)
     )
-    told = f"<p>{len(wrong)} of {len(labels)} were wrong; the most wrong first.</p>"
-    return f'{told}<div class="gallery">{cards}</div>'
+    summary = f"<p>{len(wrong)} of {len(labels)} were wrong; largest loss first.</p>"
+    return f'{summary}<div class="gallery">{cards}</div>'
 
 
 def _filters(net: nn.Module) -> str:
-    """The first convolution's filters: color where it sees three channels, else gray by sign."""
+    """The filters of the first convolution, in color if it has three input channels."""
     layers = dict[str, nn.Module](net.named_modules())
-    found = [(name, layer) for name, layer in layers.items() if isinstance(layer, nn.Conv2d)]
-    if not found or min(found[0][1].kernel_size) < 2:
+    convs = [(name, layer) for name, layer in layers.items() if isinstance(layer, nn.Conv2d)]
+    if not convs or min(convs[0][1].kernel_size) < 2:
         return ""
-    name, layer = found[0]
-    weights = layer.weight.detach().float().cpu().numpy()[:_FILTERS]
+    name, layer = convs[0]
+    weights = layer.weight.detach().float().cpu().numpy()[:_MAX_FILTERS]
     if weights.shape[1] != 3:
         weights = weights[:, :1]
     largest = np.abs(weights).max() or 1.0
     images = np.round(127.5 + 127.5 * weights / largest).astype(np.uint8).transpose(0, 2, 3, 1)
-    shown = "".join(f'<img src="{_png(image)}" alt="filter {k}">' for k, image in enumerate(images))
+    gallery = "".join(
+        f'<img src="{_png(image)}" alt="filter {k}">' for k, image in enumerate(images)
+    )
     size = "x".join(map(str, layer.kernel_size))
     return (
         f"<p>{escape(name)}: {layer.out_channels} filters of {size}. Mid-gray is zero, white "
-        f'{largest:.3g}, black {-largest:.3g}.</p><div class="filters">{shown}</div>'
+        f'{largest:.3g}, black {-largest:.3g}.</p><div class="filters">{gallery}</div>'
     )
 
 

@@ -1,1 +1,1 @@
-"""The run folder: what is in it, how it is written (atomically) and read back (safely)."""
+"""The run folder: its files, written atomically and read safely."""

@@ -1,4 +1,4 @@
-"""A run: one folder that holds one training, and everything that is done with it afterwards."""
+"""The run folder: one training, and what follows from it."""
 
 import contextlib
 import json
@@ -17,58 +17,60 @@ from convscope.card import Card
 from convscope.errors import RequestError, WorkError
 from convscope.runs.tensor_file import CorruptFileError, TensorFile, load_tensors, save_tensors
 
-_BEFORE_CONFIG = {".lock", "card.json", "network.toml", "splits.csv", "problems.csv"}
-_KEPT = 2  # states in last/: the newest, and the one to fall back on
+_STARTUP_FILES = {".lock", "card.json", "network.toml", "splits.csv", "problems.csv"}
+_KEPT_STATES = 2  # the newest, and one to fall back on
 
 
 @dataclass(frozen=True)
 class Run:
-    """The run folder at `path`. Its files, each replaced as a whole:
+    """The run folder at `path`. Its files are replaced atomically:
 
-    - `config.toml`: every setting, also the defaults, and the versions of everything
-    - `card.json`: what must be known to feed the network
-    - `network.toml`: the network, where it came as a layer table
+    - `config.toml`: every setting, defaults included, and the versions of all software
+    - `card.json`: preprocessing, classes, and where the weights come from
+    - `network.toml`: the network, if it was given as a layer table
     - `model.safetensors`: the best weights so far
-    - `last/step-*.safetensors`: what resume needs, the newest two
-    - `metrics.jsonl`: one line per evaluation; `test.json`: the test, once it was made
+    - `last/step-*.safetensors`: the two newest states, from which training resumes
+    - `metrics.jsonl`: one line per validation; `test.json`: the test result
     - `splits.csv`, `problems.csv`, `log.txt`, `report.html`
-    - `live/`: what a training tells while it runs, see `convscope.runs.live_files.Live`
+    - `live/`: the status of a running training, see `convscope.runs.live_files.Live`
     """
 
     path: Path
 
     @classmethod
     def create(cls, path: Path | None, *, name: str) -> "Run":
-        """Make the folder of a new run: `path`, or a fresh `runs/<date>_<name>`.
+        """Create the folder of a new run: `path`, or a new `runs/<date>_<name>`.
 
-        Raises RequestError where `path` holds something already, WorkError where it cannot be made.
+        Raises RequestError if `path` is not empty, WorkError if it cannot be created.
         """
-        wanted = path or _free(Path("runs") / f"{datetime.now(UTC).astimezone():%Y-%m-%d}_{name}")
+        folder = path or _unused_path(
+            Path("runs") / f"{datetime.now(UTC).astimezone():%Y-%m-%d}_{name}"
+        )
         try:
-            wanted.mkdir(parents=True, exist_ok=True)
-            occupied = not all(_is_startup_file(file) for file in wanted.iterdir())
+            folder.mkdir(parents=True, exist_ok=True)
+            is_occupied = not all(_is_startup_file(file) for file in folder.iterdir())
         except NotADirectoryError as error:
-            raise RequestError(f"{wanted} is a file; `out` must name a folder.") from error
+            raise RequestError(f"{folder} is a file; `out` must name a folder.") from error
         except FileExistsError as error:
-            raise RequestError(f"{wanted} is a file; `out` must name a folder.") from error
+            raise RequestError(f"{folder} is a file; `out` must name a folder.") from error
         except OSError as error:
             raise WorkError(
-                f"{wanted} could not be made: {error.strerror}. Choose `out`."
+                f"{folder} could not be created: {error.strerror}. Choose `out`."
             ) from error
-        if occupied:
+        if is_occupied:
             raise RequestError(
-                f"{wanted} is not empty, and a run is never written over another. Name a new "
-                f"folder with `out`, or go on with `convscope resume {wanted}`."
+                f"{folder} is not empty, and runs are never overwritten. Name a new "
+                f"folder with `out`, or continue with `convscope resume {folder}`."
             )
-        return cls(wanted)
+        return cls(folder)
 
     @classmethod
     def open(cls, path: str | Path) -> "Run":
-        """The run at `path`. Raises RequestError for what is not a run folder."""
+        """The run at `path`. Raises RequestError if it is not a run folder."""
         run = cls(Path(path))
         if not run.path.exists():
             raise RequestError(
-                f"There is no {path}. A run is a folder that `convscope train` made."
+                f"{path} does not exist. A run is a folder that `convscope train` creates."
             )
         if not run.path.is_dir() or not (run.path / "config.toml").exists():
             raise RequestError(f"{path} is not a run folder: it has no config.toml.")
@@ -76,7 +78,7 @@ class Run:
 
     @contextlib.contextmanager
     def locked(self) -> Generator[None]:
-        """Hold the run for writing. Raises WorkError at once where another process writes it."""
+        """Lock the run for writing. Raises WorkError at once if another process has locked it."""
         lock = filelock.FileLock(self.path / ".lock", timeout=0)
         try:
             lock.acquire()
@@ -94,11 +96,11 @@ class Run:
             lock.release()
 
     def discard_if_unstarted(self) -> None:
-        """Remove what a start has made that came to nothing; only for who holds the lock."""
+        """Remove the files of a training that failed to start. The caller holds the lock."""
         if (self.path / "config.toml").exists():
             return
-        with contextlib.suppress(OSError):  # a file that is not ours keeps its folder
-            for name in _BEFORE_CONFIG:
+        with contextlib.suppress(OSError):  # a folder with other files stays
+            for name in _STARTUP_FILES:
                 (self.path / name).unlink(missing_ok=True)
             self.path.rmdir()
             if self.path.parent == Path("runs"):
@@ -109,7 +111,7 @@ class Run:
         write_atomically(self.path / name, content)
 
     def read(self, name: str) -> str:
-        """The text of one file. Raises RequestError where it is missing."""
+        """The text of one file. Raises RequestError if it does not exist."""
         try:
             return (self.path / name).read_text("utf-8", "surrogateescape")
         except FileNotFoundError as error:
@@ -124,7 +126,9 @@ class Run:
         try:
             return tomllib.loads(self.read("config.toml"))
         except tomllib.TOMLDecodeError as error:
-            raise RequestError(f"{self.path / 'config.toml'} is not TOML: {error}.") from error
+            raise RequestError(
+                f"{self.path / 'config.toml'} is not valid TOML: {error}."
+            ) from error
 
     def read_card(self) -> Card:
         return Card.from_json(self.read("card.json"), where=str(self.path / "card.json"))
@@ -138,12 +142,12 @@ class Run:
         return [json.loads(line) for line in self.read("metrics.jsonl").splitlines()]
 
     def read_weights(self) -> TensorFile:
-        """The best weights. Raises RequestError where training has not come so far."""
+        """The best weights. Raises RequestError before the first validation."""
         path = self.path / "model.safetensors"
         if not path.exists():
             raise RequestError(
-                f"{self.path} has no trained weights yet: its training was stopped before the "
-                f"first evaluation. Go on with `convscope resume {self.path}`."
+                f"{self.path} has no weights yet: its training stopped before the first "
+                f"validation. Continue with `convscope resume {self.path}`."
             )
         return load_tensors(path)
 
@@ -151,26 +155,26 @@ class Run:
         save_tensors(self.path / "model.safetensors", stored.tensors, stored.metadata)
 
     def write_state(self, step: int, stored: TensorFile) -> None:
-        """Keep what resume needs; older states go only once this one was read back whole."""
+        """Save the state of a training; older ones are deleted once this one is verified."""
         folder = self.path / "last"
         folder.mkdir(exist_ok=True)
         save_tensors(folder / f"step-{step:09d}.safetensors", stored.tensors, stored.metadata)
-        for older in self._states()[_KEPT:]:
-            older.unlink(missing_ok=True)
+        for old in self._states()[_KEPT_STATES:]:
+            old.unlink(missing_ok=True)
 
     def read_state(self) -> tuple[TensorFile | None, list[str]]:
-        """The newest whole state, None before the first, and what was wrong with any newer one.
+        """The newest valid state, None if there is none yet; and the problems of newer ones.
 
-        Raises WorkError where there are some and none is whole.
+        Raises WorkError if none of the states is valid.
         """
-        passed_over: list[str] = []
+        problems: list[str] = []
         for path in self._states():
             try:
-                return load_tensors(path), passed_over
+                return load_tensors(path), problems
             except CorruptFileError as error:
-                passed_over.append(str(error))
-        if passed_over:
-            raise WorkError(f"{self.path} cannot be resumed. {' '.join(passed_over)}")
+                problems.append(str(error))
+        if problems:
+            raise WorkError(f"{self.path} cannot be resumed. {' '.join(problems)}")
         return None, []
 
     def _states(self) -> list[Path]:
@@ -178,19 +182,19 @@ class Run:
 
 
 def slugify(name: str) -> str:
-    """A name fit to be part of a folder's name."""
+    """A name with `-` for every character that is unsuitable in a folder's name."""
     return "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in name).strip(
         "-."
     )
 
 
 def _is_startup_file(file: Path) -> bool:
-    """Whether a file may be left by a training that was killed before it wrote its config."""
-    return file.name in _BEFORE_CONFIG or (file.name[0] == "." and file.suffix == ".tmp")
+    """Whether a training that was killed before it wrote its config may have left a file."""
+    return file.name in _STARTUP_FILES or (file.name[0] == "." and file.suffix == ".tmp")
 
 
-def _free(path: Path) -> Path:
-    """`path`, or the first of path-2, path-3 ... that is not there."""
+def _unused_path(path: Path) -> Path:
+    """`path`, or the first of path-2, path-3 ... that does not exist."""
     if not path.exists():
         return path
     return next(

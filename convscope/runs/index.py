@@ -1,4 +1,6 @@
-"""What a run folder says of its training; a file is read again only when it has changed."""
+"""Tolerant, cached readers of run folders, for lists of runs: a file is read again only when it
+has changed, and what cannot be read is empty or None.
+"""
 
 import json
 import math
@@ -21,20 +23,20 @@ from convscope.zoo.table_file import is_table
 JsonDict = dict[str, Any]
 Stamp = tuple[int, int]
 
-MOST = 1000
-"""Lines of metrics that are told of one run."""
+MAX_LINES = 1000
+"""Lines of metrics of a run at most."""
 
-_TEST = {"top1", "top1_interval", "images", "confusion"}
-_TAIL = 16384  # bytes of a log that are looked at
+_TEST_KEYS = {"top1", "top1_interval", "images", "confusion"}
+_TAIL = 16384  # bytes at the end of a log that are read
 
 
 def stamp(path: Path) -> Stamp:
-    """Time and size of a file, which change when it does; zeros where there is none."""
+    """Modification time and size of a file; zeros if it does not exist."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return 0, 0
-    return found.st_mtime_ns, found.st_size
+    return status.st_mtime_ns, status.st_size
 
 
 def read_config(path: Path) -> JsonDict:
@@ -55,7 +57,7 @@ def _config(path: Path, _stamp: Stamp) -> JsonDict:
 def read_test(path: Path) -> JsonDict | None:
     """The test result of the run at `path`; None if it was not tested."""
     test = _test(path, stamp(path / "test.json"))
-    return test if test and test.keys() >= _TEST else None
+    return test if test and test.keys() >= _TEST_KEYS else None
 
 
 @lru_cache(maxsize=1024)
@@ -79,7 +81,7 @@ def _now(path: Path, _stamp: Stamp) -> JsonDict | None:
 
 
 def read_metrics(path: Path) -> list[JsonDict]:
-    """The evaluations of the run at `path`; of more than `MOST`, the best and some in between."""
+    """The evaluations of the run at `path`; of more than `MAX_LINES`, the best and some others."""
     return _metrics(path, stamp(path / "metrics.jsonl"))
 
 
@@ -89,7 +91,7 @@ def _metrics(path: Path, _stamp: Stamp) -> list[JsonDict]:
         lines: list[Any] = Run(path).read_metrics()
     except (ConvscopeError, ValueError):
         return []
-    return thinned([finite(line) for line in lines if isinstance(line, dict)])
+    return thin_metrics([finite(line) for line in lines if isinstance(line, dict)])
 
 
 def read_snapshot(path: Path, name: Snapshot) -> TensorFile | None:
@@ -102,18 +104,18 @@ def _snapshot(path: Path, name: Snapshot, _stamp: Stamp) -> TensorFile | None:
     return Live(path).read_snapshot(name)
 
 
-def thinned(lines: Sequence[JsonDict], *, most: int = MOST) -> list[JsonDict]:
-    """At most `most` of the lines: the last, the newest that were the best, others evenly."""
-    if len(lines) <= most:
+def thin_metrics(lines: Sequence[JsonDict], *, max_lines: int = MAX_LINES) -> list[JsonDict]:
+    """At most `max_lines` lines: the newest of the best, and others evenly up to the last."""
+    if len(lines) <= max_lines:
         return list(lines)
-    best = [place for place, line in enumerate(lines) if line.get("best")][-(most // 4) :]
-    left = most - len(best)
-    spread = {round(place * (len(lines) - 1) / (left - 1)) for place in range(left)}
-    return [lines[place] for place in sorted(spread | set(best))]
+    best = [index for index, line in enumerate(lines) if line.get("best")][-(max_lines // 4) :]
+    count = max_lines - len(best)
+    spread = {round(i * (len(lines) - 1) / (count - 1)) for i in range(count)}
+    return [lines[index] for index in sorted(spread | set(best))]
 
 
 def finite(value: Any) -> Any:
-    """JSON's values with None for what is no finite number."""
+    """A JSON value with None for numbers that are not finite."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -124,7 +126,7 @@ def finite(value: Any) -> Any:
 
 
 def last_lines(path: Path, count: int) -> list[str]:
-    """The last lines of a text file that say anything; none where there is no file."""
+    """The last lines of a text file that are not blank; empty if there is no file."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - _TAIL))
@@ -134,8 +136,8 @@ def last_lines(path: Path, count: int) -> list[str]:
     return [line.rstrip() for line in text.splitlines() if line.strip()][-count:]
 
 
-def title_of(config: Mapping[str, Any]) -> str:
-    """`lenet5 on mnist`; empty where the config does not say."""
+def run_title(config: Mapping[str, Any]) -> str:
+    """For example "lenet5 on mnist"; empty if the config names no model."""
     if "model" not in config:
         return ""
     model = str(config["model"])
@@ -145,16 +147,16 @@ def title_of(config: Mapping[str, Any]) -> str:
 
 def num_correct(test: Mapping[str, Any]) -> int:
     """The number of test images classified correctly."""
-    return sum(row[place] for place, row in enumerate(test["confusion"]))
+    return sum(row[index] for index, row in enumerate(test["confusion"]))
 
 
 def best_top1(metrics: Sequence[Mapping[str, Any]]) -> float | None:
-    """The validation accuracy of the best weights so far."""
+    """The validation accuracy of the best weights so far; None before the first validation."""
     return next((line.get("val_top1") for line in reversed(metrics) if line.get("best")), None)
 
 
-def card_of(path: Path) -> Card | None:
-    """The card of the run at `path`, None where there is none to read."""
+def read_card(path: Path) -> Card | None:
+    """The card of the run at `path`; None if it cannot be read."""
     return _card(path, stamp(path / "card.json"))
 
 
@@ -166,22 +168,24 @@ def _card(path: Path, _stamp: Stamp) -> Card | None:
         return None
 
 
-def parameters_of(path: Path) -> int | None:
-    """How many parameters the network of the run at `path` has.
+def count_parameters(path: Path) -> int | None:
+    """The number of parameters of the network of the run at `path`.
 
-    None where that cannot be told, and for a network of the user's own: a list of runs imports
-    nobody's code.
+    None if it is unknown, and for a user's own network, because a list of runs must not import
+    user code.
     """
-    card, model = card_of(path), read_config(path).get("model")
+    card, model = read_card(path), read_config(path).get("model")
     if card is None or not isinstance(model, str) or not (is_table(model) or model in ZOO):
         return None
-    kept = path / "network.toml"
-    source = str(kept) if is_table(model) else model
-    return _counted(source, stamp(kept), len(card.classes), card.in_channels, card.input_size)
+    table = path / "network.toml"
+    source = str(table) if is_table(model) else model
+    return _count_parameters(
+        source, stamp(table), len(card.classes), card.in_channels, card.input_size
+    )
 
 
 @lru_cache(maxsize=256)
-def _counted(
+def _count_parameters(
     model: str, _stamp: Stamp, num_classes: int, in_channels: int, input_size: tuple[int, int]
 ) -> int | None:
     try:

@@ -1,4 +1,4 @@
-"""The trained network of a run: built again as it was, and filled with its best weights."""
+"""The network of a run: built again, with its best weights."""
 
 import sys
 from collections.abc import Generator, Mapping
@@ -21,7 +21,7 @@ _TABLE = "network.toml"
 def load_network(run: str | Path | Run) -> tuple[nn.Module, Card]:
     """The network with its best weights, in eval mode, on the CPU; and its card.
 
-    Raises RequestError where card, weights and network do not belong together.
+    Raises RequestError if card, weights and network do not match.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     card, stored, config = run.read_card(), run.read_weights(), run.read_config()
@@ -32,7 +32,7 @@ def load_network(run: str | Path | Run) -> tuple[nn.Module, Card]:
 
 
 def build_network(model: str, card: Card) -> nn.Module:
-    """An untrained network that takes what the card describes and names its classes."""
+    """An untrained network for the input and the classes of the card."""
     net = create_model(
         model,
         num_classes=len(card.classes),
@@ -50,19 +50,19 @@ def build_network(model: str, card: Card) -> nn.Module:
 
 
 def save_model_source(run: Run, model: str) -> None:
-    """Keep what a network is built from: a layer table is copied into the run as network.toml."""
+    """Copy the layer table of a network, if it has one, into the run as network.toml."""
     if is_table(model):
         run.write(_TABLE, read_table(model).text)
 
 
 def model_source(run: Run, model: str) -> str:
-    """What a run's network is built from: the run's own copy of a layer table, else `model`."""
+    """What the network of a run is built from: the run's copy of a layer table, or `model`."""
     return str(run.path / _TABLE) if is_table(model) else model
 
 
 @contextmanager
 def on_sys_path(config: Mapping[str, Any]) -> Generator[None]:
-    """The folder that a run's `module:attr` was imported from can be imported from again."""
+    """Make the folder importable from which a run's `module:attr` was imported."""
     folder = config.get("network", {}).get("folder")
     if folder is None or folder in sys.path:
         yield
@@ -75,16 +75,16 @@ def on_sys_path(config: Mapping[str, Any]) -> Generator[None]:
 
 
 def load_state(net: nn.Module, weights: Mapping[str, Tensor], *, where: str, card: Card) -> None:
-    """Put weights into a network. Raises RequestError, naming the first that does not fit."""
-    own = net.state_dict()
-    for name in sorted(own.keys() | weights.keys()):
-        here = tuple(own[name].shape) if name in own else "missing"
-        there = tuple(weights[name].shape) if name in weights else "missing"
-        if here != there:
+    """Load weights into a network. Raises RequestError, naming the first that does not fit."""
+    state = net.state_dict()
+    for name in sorted(state.keys() | weights.keys()):
+        expected = tuple(state[name].shape) if name in state else "missing"
+        found = tuple(weights[name].shape) if name in weights else "missing"
+        if expected != found:
             height, width = card.input_size
             raise RequestError(
-                f"{where} does not fit its card: {name} is {there} in the file and {here} in the "
-                f"network for {len(card.classes)} classes and images of "
+                f"{where} does not fit its card: {name} is {found} in the file and {expected} in "
+                f"the network for {len(card.classes)} classes and images of "
                 f"{card.in_channels}x{height}x{width}. Restore the run's card.json and config.toml."
             )
     net.load_state_dict(dict(weights))

@@ -1,55 +1,55 @@
-"""The steps of a training in bounded memory: merged pair by pair, their extremes kept."""
+"""The steps of a training in bounded memory: merged in pairs, with their extremes kept."""
 
 import io
 
 import numpy as np
 from numpy.typing import NDArray
 
-MOST = 1024
-"""Buckets that a series has at most."""
+MAX_BUCKETS = 1024
+"""Buckets of a history at most."""
 
 COLUMNS = (
-    "first",  # number of the bucket's first step, counted from 1
-    "last",  # of its last step so far
-    "steps",  # how many of them were told
-    "loss",  # sum over the steps of the batches' mean losses, in nats
+    "first",  # the first step of the bucket, counted from 1
+    "last",  # its last step so far
+    "steps",  # the number of recorded steps in it
+    "loss",  # sum over the steps of the mean losses of their batches, in nats
     "loss_low",
-    "low_at",  # the step that had it
+    "low_at",  # the step with the lowest loss
     "loss_high",
     "high_at",
     "num_correct",  # images classified correctly, before their step
     "num_images",
     "lr_low",
     "lr_high",
-    "seconds",  # spent in the steps
+    "seconds",  # spent on the steps
 )
-_AT = {name: place for place, name in enumerate(COLUMNS)}
-_SUMS = [_AT[name] for name in ("steps", "loss", "num_correct", "num_images", "seconds")]
+_INDEX = {name: index for index, name in enumerate(COLUMNS)}
+_SUMS = [_INDEX[name] for name in ("steps", "loss", "num_correct", "num_images", "seconds")]
 
 
 class StepHistory:
-    """What every step told, in buckets of equally many steps.
+    """Loss, accuracy, learning rate and time of the steps, in buckets of equally many steps.
 
-    A bucket of width w holds the steps from a multiple of w plus 1 to the next multiple. When there
-    are more than `most`, neighbors are merged and w doubles: memory and the page's work stay the
-    same however long a training lasts, and the lowest and the highest loss stay where they were.
+    A bucket of width w has the steps from a multiple of w plus 1 to the next multiple. When there
+    are more than `max_buckets`, neighbors are merged and w doubles: memory, and the work of drawing
+    the history, stay bounded, and the lowest and the highest loss keep their steps.
 
-        >>> series = StepHistory(most=2)
+        >>> series = StepHistory(max_buckets=2)
         >>> for step, loss in enumerate([3.0, 1.0, 2.0, 4.0, 5.0], 1):
         ...     series.add(step, loss=loss, num_correct=0, num_images=1, lr=0.1, seconds=0.0)
         >>> series.width, series.column("loss_low").tolist(), series.column("high_at").tolist()
         (4, [1.0, 5.0], [4.0, 5.0])
     """
 
-    def __init__(self, *, most: int = MOST) -> None:
-        self.most = most
+    def __init__(self, *, max_buckets: int = MAX_BUCKETS) -> None:
+        self.max_buckets = max_buckets
         self.width = 1
         self.last = 0
-        """The last step that was told; 0 before the first."""
-        self._table = np.zeros((most + 1, len(COLUMNS)))
+        """The last recorded step; 0 before the first."""
+        self._table = np.zeros((max_buckets + 1, len(COLUMNS)))
         self._used = 0
-        self._open: list[float] = []  # the last row while steps are still added to it
-        self._group = -1  # which stretch of `width` steps that row stands for
+        self._open: list[float] = []  # the last row, while steps are added to it
+        self._group = -1  # the number of its bucket
 
     def __len__(self) -> int:
         return self._used
@@ -62,7 +62,7 @@ class StepHistory:
         return self._table[: self._used]
 
     def column(self, name: str) -> NDArray[np.float64]:
-        return self.table[:, _AT[name]]
+        return self.table[:, _INDEX[name]]
 
     def add(
         self,
@@ -74,7 +74,7 @@ class StepHistory:
         lr: float,
         seconds: float,
     ) -> None:
-        """Tell of a step. One that was told before, which a resumed training repeats, is kept."""
+        """Record a step, unless it was recorded before: a resumed training may repeat steps."""
         if step <= self.last:
             return
         self.last = step
@@ -101,14 +101,14 @@ class StepHistory:
             self._table[self._used - 1] = self._open
         self._used += 1
         self._open, self._group = row, group
-        if self._used > self.most:
+        if self._used > self.max_buckets:
             self._table[self._used - 1] = row
-            while self._used > self.most:
+            while self._used > self.max_buckets:
                 self._halve()
             self._reopen()
 
     def _reopen(self) -> None:
-        """Take the last row out of the table, to add to it."""
+        """Copy the last row from the table, to add to it."""
         self._open = self._table[self._used - 1].tolist()
         self._group = (int(self._open[0]) - 1) // self.width
 
@@ -125,24 +125,30 @@ class StepHistory:
 
     def to_bytes(self) -> bytes:
         """The table as an .npy file."""
-        kept = io.BytesIO()
-        np.save(kept, self.table, allow_pickle=False)
-        return kept.getvalue()
+        file = io.BytesIO()
+        np.save(file, self.table, allow_pickle=False)
+        return file.getvalue()
 
     @classmethod
-    def from_bytes(cls, data: bytes, *, most: int = MOST) -> "StepHistory":
-        """What `to_bytes` wrote. Raises ValueError for anything else."""
+    def from_bytes(cls, data: bytes, *, max_buckets: int = MAX_BUCKETS) -> "StepHistory":
+        """The history of `to_bytes`. Raises ValueError for any other content."""
         table = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
         if table.dtype != np.float64 or table.ndim != 2 or table.shape[1] != len(COLUMNS):
-            raise ValueError(f"a table of {table.dtype} and shape {table.shape} is no series")
-        if len(table) > most or not np.isfinite(table).all() or not _ascend(table[:, :2].ravel()):
-            raise ValueError("the table is no series: too long, or its steps are out of order")
-        series = cls(most=most)
+            raise ValueError(
+                f"a table of {table.dtype} and shape {table.shape} is not a step history"
+            )
+        if (
+            len(table) > max_buckets
+            or not np.isfinite(table).all()
+            or not _ascend(table[:, :2].ravel())
+        ):
+            raise ValueError("the table is too long, or its steps are out of order")
+        history = cls(max_buckets=max_buckets)
         if len(table):
-            series._take(table)
-        return series
+            history._adopt(table)
+        return history
 
-    def _take(self, table: NDArray[np.float64]) -> None:
+    def _adopt(self, table: NDArray[np.float64]) -> None:
         self._table[: len(table)] = table
         self._used = len(table)
         widest = int((table[:, 1] - table[:, 0]).max()) + 1
@@ -152,13 +158,13 @@ class StepHistory:
 
 
 def _ascend(steps: NDArray[np.float64]) -> bool:
-    """Whether the ends of buckets (first, last, first, last ...) are steps in their order."""
+    """Whether the first and last steps of buckets (first, last, first, last ...) are in order."""
     gaps = np.diff(steps, prepend=0)
     return bool((gaps[::2] > 0).all() and (gaps[1::2] >= 0).all())
 
 
 def _add(row: list[float], step: list[float]) -> None:
-    """One more step in a bucket; by hand, for it is done at every step of a training."""
+    """Add a step to a bucket; written out by column, because every step of a training does it."""
     row[1] = step[1]
     row[2] += 1
     row[3] += step[3]
@@ -173,18 +179,20 @@ def _add(row: list[float], step: list[float]) -> None:
     row[12] += step[12]
 
 
-def _merged(one: NDArray[np.float64], two: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rows of neighbors made one each; the later ones are `two`."""
-    both = one.copy()
-    both[:, _AT["last"]] = two[:, _AT["last"]]
-    both[:, _SUMS] += two[:, _SUMS]
-    for value, place, better in (
+def _merged(earlier: NDArray[np.float64], later: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Merge neighboring rows."""
+    both = earlier.copy()
+    both[:, _INDEX["last"]] = later[:, _INDEX["last"]]
+    both[:, _SUMS] += later[:, _SUMS]
+    for value, step, is_better in (
         ("loss_low", "low_at", np.less),
         ("loss_high", "high_at", np.greater),
     ):
-        wins = better(two[:, _AT[value]], one[:, _AT[value]])
-        for name in (value, place):
-            both[wins, _AT[name]] = two[wins, _AT[name]]
-    both[:, _AT["lr_low"]] = np.minimum(one[:, _AT["lr_low"]], two[:, _AT["lr_low"]])
-    both[:, _AT["lr_high"]] = np.maximum(one[:, _AT["lr_high"]], two[:, _AT["lr_high"]])
+        wins = is_better(later[:, _INDEX[value]], earlier[:, _INDEX[value]])
+        for name in (value, step):
+            both[wins, _INDEX[name]] = later[wins, _INDEX[name]]
+    both[:, _INDEX["lr_low"]] = np.minimum(earlier[:, _INDEX["lr_low"]], later[:, _INDEX["lr_low"]])
+    both[:, _INDEX["lr_high"]] = np.maximum(
+        earlier[:, _INDEX["lr_high"]], later[:, _INDEX["lr_high"]]
+    )
     return both

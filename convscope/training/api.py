@@ -234,7 +234,7 @@ def _fit_and_test(trainer: Trainer, task: Task, session: Session, began: float) 
     run.write("test.json", json.dumps(test.metrics.to_dict(), indent=1, ensure_ascii=False) + "\n")
     page = report(
         title=run.path.name,
-        told=description,
+        description=description,
         metrics=state.history,
         test=test,
         indices=task.loaded.dataset.indices("test"),

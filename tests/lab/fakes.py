@@ -118,7 +118,7 @@ def tell(path: Path, now: dict[str, Any], *, beat: float = 0.0) -> None:
 
 def series_of(losses: list[float], *, most: int = 1024, first: int = 1) -> StepHistory:
     """Steps from `first` with these losses, 4 images each, 3 of them right, in half a second."""
-    series = StepHistory(most=most)
+    series = StepHistory(max_buckets=most)
     for step, loss in enumerate(losses, first):
         series.add(step, loss=loss, num_correct=3, num_images=4, lr=0.1 / step, seconds=0.5)
     return series

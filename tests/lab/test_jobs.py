@@ -89,7 +89,7 @@ def test_parameters_are_those_of_the_networks_own_size(tmp_path):
     fake_run(tmp_path / "a", model="resnet20_cifar")
     net = create_model("resnet20_cifar", num_classes=10, in_channels=1, input_size=(32, 32))
     expected = sum(weight.numel() for weight in net.parameters())
-    assert index.parameters_of(tmp_path / "a") == expected
+    assert index.count_parameters(tmp_path / "a") == expected
 
 
 def test_a_list_of_runs_imports_nobodys_code(tmp_path, monkeypatch):
@@ -133,7 +133,7 @@ def test_a_file_that_changed_is_read_again(tmp_path):
 
 def test_of_very_many_evaluations_the_best_and_the_last_are_kept():
     lines = [{"epoch": n, "best": n == 77} for n in range(5000)]
-    kept = [one["epoch"] for one in index.thinned(lines, most=100)]
+    kept = [one["epoch"] for one in index.thin_metrics(lines, max_lines=100)]
     assert len(kept) <= 100
     assert {0, 77, 4999} <= set(kept)
     assert kept == sorted(kept)
@@ -509,7 +509,7 @@ def test_a_run_without_weights_is_not_opened(tmp_path):
     fake_run(tmp_path / "a")
     answer = client(TrainingJobs(tmp_path)).post("/api/runs/a/open")
     assert answer.status_code == 404
-    assert "no trained weights yet" in answer.json()["message"]
+    assert "has no weights yet" in answer.json()["message"]
 
 
 def test_looking_at_states_costs_no_lock_twice_in_a_row(tmp_path, monkeypatch):

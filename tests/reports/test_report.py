@@ -42,13 +42,13 @@ def test_the_page_is_whole_and_loads_nothing(digits_run):
     assert not re.search(r"https?://", page)
 
 
-def test_the_page_says_what_the_test_said(digits_run):
+def test_the_page_has_the_test_metrics(digits_run):
     page, scores = (
         (digits_run / "report.html").read_text(),
         convscope.evaluate(digits_run).metrics,
     )
     assert f"{scores.top1:.2%}" in page
-    cells = [int(n) for n in re.findall(r'class="hit"[^>]*>(\d+)<', page)]
+    cells = [int(n) for n in re.findall(r'class="correct"[^>]*>(\d+)<', page)]
     assert cells == np.diag(scores.confusion).tolist()
     assert page.count('class="mistake"') == min(24, scores.num_images - scores.num_correct)
 

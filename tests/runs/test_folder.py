@@ -37,7 +37,7 @@ def test_a_file_is_no_folder(tmp_path):
             Run.create(path, name="x")
 
 
-@pytest.mark.parametrize(("name", "told"), [("gone", "There is no"), (".", "not a run folder")])
+@pytest.mark.parametrize(("name", "told"), [("gone", "does not exist"), (".", "not a run folder")])
 def test_what_is_no_run_is_told(tmp_path, name, told):
     with pytest.raises(RequestError, match=told):
         Run.open(tmp_path / name)

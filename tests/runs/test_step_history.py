@@ -61,7 +61,7 @@ def assert_tells(series, steps, most):
 
 @given(told(), st.integers(1, 9))
 def test_each_bucket_is_what_numpy_makes_of_its_steps(steps, most):
-    series = StepHistory(most=most)
+    series = StepHistory(max_buckets=most)
     for count, one in enumerate(steps, 1):
         tell(series, [one])
         assert_tells(series, steps[:count], most)
@@ -71,9 +71,9 @@ def test_each_bucket_is_what_numpy_makes_of_its_steps(steps, most):
 def test_a_series_that_was_written_and_read_goes_on_and_counts_no_step_twice(steps, most, data):
     kept = data.draw(st.integers(1, len(steps)), label="steps before the end of the process")
     saved = data.draw(st.integers(0, kept), label="steps of the state from which it goes on")
-    before = StepHistory(most=most)
+    before = StepHistory(max_buckets=most)
     tell(before, steps[:kept])
-    series = StepHistory.from_bytes(before.to_bytes(), most=most)
+    series = StepHistory.from_bytes(before.to_bytes(), max_buckets=most)
     assert series.table.tolist() == before.table.tolist()
     tell(series, steps[saved:])
     assert len(series) <= most
@@ -87,7 +87,7 @@ def test_a_series_that_was_written_and_read_goes_on_and_counts_no_step_twice(ste
 
 def test_buckets_are_no_wider_than_they_must_be():
     """Without gaps the width is the least power of two that leaves at most `most` buckets."""
-    series = StepHistory(most=16)
+    series = StepHistory(max_buckets=16)
     for step in range(1, 100_001):
         series.add(step, loss=1.0, num_correct=0, num_images=1, lr=0.1, seconds=0.0)
         least = next(2**power for power in range(30) if -(-step // 2**power) <= 16)

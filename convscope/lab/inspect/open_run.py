@@ -15,8 +15,8 @@ from convscope.data.resize import resize_image
 from convscope.data.samples import sample_images
 from convscope.data.source import NAMES, is_here
 from convscope.errors import ConvscopeError
-from convscope.evaluation.evaluate import own_images
 from convscope.lab.inspect.store import LoadedModel, ModelStore
+from convscope.runs.data import open_run_data
 from convscope.runs.folder import Run
 
 _IMAGES = 3  # of as many classes
@@ -71,7 +71,7 @@ def _images(path: Path, card: Card) -> list[tuple[str, NDArray[np.uint8]]]:
         config = run.read_config()
         if config["data"] in NAMES and not is_here(config["data"]) and "data_dir" not in config:
             return sample_images(card)
-        dataset, indices, _ = own_images(run, config, "val", None)
+        dataset, indices = open_run_data(run, config, "val")
         firsts = np.unique(dataset.labels[indices], return_index=True)[1]
         images: list[tuple[str, NDArray[np.uint8]]] = []
         for index in indices[np.sort(firsts)][:_TRIED]:

@@ -123,7 +123,7 @@ class TrainingJobs:
             "steps": max((now or {}).get("step") or 0, last.get("step", 0)),
             "val_top1": index.best_top1(metrics),
             "test_top1": test and test["top1"],
-            "parameters": index.parameters_of(path),
+            "parameters": index.count_parameters(path),
         }
 
     def view(self, name: str) -> RunView:
@@ -136,7 +136,7 @@ class TrainingJobs:
         requested = self.processes.settings(name)
         if requested:
             requested = {"model": TrainConfig().model, **requested}
-        return index.title_of(index.read_config(path)) or index.title_of(requested) or name
+        return index.run_title(index.read_config(path)) or index.run_title(requested) or name
 
     def details(self, name: str) -> dict[str, Any]:
         """One run's state, message, status, test and last lines of its log."""

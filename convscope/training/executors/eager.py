@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from convscope.evaluation.measure import compute_logits
+from convscope.evaluation.measure import compute_outputs
 from convscope.training.batches import Batch
 from convscope.training.executors import base
 from convscope.training.executors.base import ExecutorName, Inputs
@@ -73,7 +73,7 @@ def torch_logits(
     on_batch: Callable[[int], None],
 ) -> Tensor:
     """The logits (n, classes) of some images by PyTorch, as `Executor.logits`."""
-    return compute_logits(
+    return compute_outputs(
         network,
         inputs.batch_source,
         indices,

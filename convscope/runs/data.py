@@ -1,0 +1,26 @@
+"""The images that a run was trained, validated and tested on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.data.dataset import Dataset, Split
+from convscope.data.source import open_source
+from convscope.data.split import apply_splits
+from convscope.runs.folder import Run
+
+
+def open_run_data(
+    run: Run, config: Mapping[str, Any], split: Split, data_dir: Path | None = None
+) -> tuple[Dataset, NDArray[np.int64]]:
+    """The data set of a run with the run's splits, and the indices of one of them.
+
+    Raises RequestError for data that have changed since the run was trained.
+    """
+    if data_dir is None and "data_dir" in config:
+        data_dir = Path(config["data_dir"])
+    dataset = apply_splits(open_source(config["data"], data_dir=data_dir), run.read("splits.csv"))
+    return dataset, dataset.indices(split)
