@@ -38,17 +38,19 @@ from convscope.training.executors.base import ExecutorName
 from convscope.training.executors.eager import torch_logits
 from convscope.training.nonfinite import StepError
 from convscope.training.prepare import (
-    check_space,
-    config_of,
-    differences,
-    first_card,
-    full_card,
+    describe,
+    finalize_preprocessing,
+    infer_preprocessing,
     load_checked,
-    machine_facts,
-    problems_csv,
-    start_from,
-    told,
+    load_pretrained,
     with_output,
+)
+from convscope.training.run_config import (
+    check_disk_space,
+    environment,
+    environment_changes,
+    problems_csv,
+    run_config,
 )
 from convscope.training.signature import takes_settings
 from convscope.training.trainer import Trainer
@@ -108,16 +110,16 @@ def train_run(
     ):
         weights = _open_weights(config, user)
         start = weights and weights.card
-        card = first_card(dataset, config, user, start)
+        card = infer_preprocessing(dataset, config, user, start)
         loaded = load_checked(dataset, card, config, user)
         num_images = len(loaded.dataset.indices("train"))
         config = config.resolve(num_images, default_lr=default_lr(config.model))
-        card = full_card(card, loaded, config.model, start)
+        card = finalize_preprocessing(card, loaded, config.model, start)
         torch.manual_seed(config.seed)
         network = build_network(config.model, card)
         card = with_output(card, network, user)
         if weights is not None:
-            card, weights = start_from(weights, network, card), None  # frees their memory
+            card, weights = load_pretrained(weights, network, card), None  # frees their memory
         session = Session(run, request, user)
         task = Task.of(network, loaded, card, config, device)
         status = LiveStatus(session.live, request)
@@ -168,7 +170,7 @@ def _reassemble(
         user.message(f"{problem} The checkpoint before it is used.")
     card = run.read_card()
     loaded = _same_data(run, saved, card, config, user)
-    changed = differences(saved["machine"], machine_facts(device))
+    changed = environment_changes(saved["machine"], environment(device))
     if changed:
         user.message(f"Not bit-identical to an uninterrupted run: {', '.join(changed)}.")
     torch.manual_seed(config.seed)
@@ -176,7 +178,7 @@ def _reassemble(
         network = build_network(model_source(run, config.model), card)
     weights = _open_weights(config, user) if stored is None else None
     if weights is not None:  # it was stopped before its first checkpoint
-        start_from(weights, network, card)
+        load_pretrained(weights, network, card)
     task = Task.of(network, loaded, card, config, device)
     return assemble(task, session, status, stored=stored), task
 
@@ -184,13 +186,13 @@ def _reassemble(
 def _write_start(data: str, task: Task, run: Run, *, engine: ExecutorName) -> None:
     """Write what a resume needs beside the checkpoint; config.toml, the last, makes it a run."""
     tensors = task.network.state_dict().values()
-    check_space(run.path, sum(tensor.numel() * tensor.element_size() for tensor in tensors))
+    check_disk_space(run.path, sum(tensor.numel() * tensor.element_size() for tensor in tensors))
     save_model_source(run, task.config.model)
     run.write("card.json", task.card.to_json())
     run.write("splits.csv", write_splits(task.loaded.dataset))
     run.write("problems.csv", problems_csv(task.loaded))
     config = replace(task.config, engine=engine)
-    run.write_config(config_of(data, config, task.loaded, task.inputs.device))
+    run.write_config(run_config(data, config, task.loaded, task.inputs.device))
 
 
 def _same_data(
@@ -222,7 +224,7 @@ def _open_weights(config: TrainConfig, user: CallbackList) -> Weights | None:
 def _fit_and_test(trainer: Trainer, task: Task, session: Session, began: float) -> TrainingResult:
     """Train, test the best weights, once, and write the report."""
     run, state, call = session.run, trainer.state, trainer.callbacks.call
-    description = told(task.config, task.loaded.dataset, task.card, task.network)
+    description = describe(task.config, task.loaded.dataset, task.card, task.network)
     start = RunStart(run.path, task.network, task.card, task.config, description)
     call("on_run_start", start)
     resumed = f"Resuming after step {state.step:,}. " if state.step else ""

@@ -125,9 +125,9 @@ WRONG = [
     (["train", "flat"], "Put each class's images in a folder of its own"),
     (["train", "one"], "one"),
     (["train", "single"], "leaf"),
-    (["train", "unreadable", "--model", "tinyvgg"], "None of the 8 pictures"),
+    (["train", "unreadable", "--model", "tinyvgg"], "None of the 8 images"),
     (["train", "hollow"], "leaf"),
-    (["train", "mixed"], "differ in size and torch.nn:Identity does not say"),
+    (["train", "mixed"], "differ in size, and torch.nn:Identity has no input size"),
     (["train", "--model", "lenet"], "Did you mean 'lenet5'"),
     (["train", "--model", "lenet5", "--input-size", 16], "32x32 or more"),
     (["train", "--model", "nowhere:Net"], "no module 'nowhere'"),
@@ -207,7 +207,7 @@ def test_some_bad_pictures_are_skipped_counted_and_listed(command, tmp_path):
     (root / "leaf" / "00.png").write_bytes(whole[:-40])
     words = ("train", root, "--model", "tinyvgg", "--epochs", 1, "--out", tmp_path / "run")
     told = command(*words).stdout
-    assert "Left out 3 of 62 pictures" in told
+    assert "Left out 3 of 62 images" in told
     with (tmp_path / "run" / "problems.csv").open() as file:
         rows = {row["path"]: row["reason"] for row in csv.DictReader(file)}
     assert rows.keys() == {"apple/bomb.png", "leaf/empty.jpg", "leaf/00.png"}
@@ -215,7 +215,7 @@ def test_some_bad_pictures_are_skipped_counted_and_listed(command, tmp_path):
     refused = command(
         *words[:-1], tmp_path / "other", "--max-corrupt-fraction", 0.01, code=2
     ).stderr
-    assert "3 of the 62 pictures" in refused
+    assert "3 of the 62 images" in refused
     assert not (tmp_path / "other").exists()
 
 

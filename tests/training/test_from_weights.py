@@ -285,7 +285,7 @@ def test_the_run_says_what_it_began_with_and_can_be_run_again(
     watcher = Notes()
     monkeypatch.chdir(source.parent)
     out = train(fishes, source.name, tmp_path / "run", freeze="bn1", callbacks=[watcher])
-    assert f"starts from {source.name}. Layers up to bn1 are held." in watcher.description
+    assert f"Starts from {source.name}. Layers up to bn1 are frozen." in watcher.description
     config = Run.open(out).read_config()
     assert config["weights"] == str(source)
     monkeypatch.chdir(tmp_path)

@@ -1,0 +1,91 @@
+"""What a run folder records of its request and its machine, and the space that it will take."""
+
+import csv
+import io
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from convscope.data.dataset import SPLITS
+from convscope.data.loading import LoadedDataset
+from convscope.data.source import NAMES
+from convscope.errors import WorkError
+from convscope.training.config import TrainConfig
+from convscope.zoo.table_file import is_table
+
+
+def run_config(
+    data: str, config: TrainConfig, loaded: LoadedDataset, device: torch.device
+) -> dict[str, Any]:
+    """The contents of config.toml: the settings, then tables that describe this run.
+
+    Paths are made absolute, so that they are valid from any folder.
+    """
+    packages = ("convscope", "numpy", "pillow", "torch")
+    if config.data_dir is not None:
+        config = replace(config, data_dir=config.data_dir.resolve())
+    if config.weights is not None and (path := Path(config.weights).expanduser()).exists():
+        config = replace(config, weights=str(path.resolve()))
+    if is_table(config.model):
+        config = replace(config, model=str(Path(config.model).resolve()))
+    return {
+        "data": data if data in NAMES else str(Path(data).resolve()),
+        **config.to_dict(),
+        "dataset": {
+            "name": loaded.dataset.name,
+            "fingerprint": loaded.fingerprint,
+            **{split: len(loaded.dataset.indices(split)) for split in SPLITS},
+        },
+        "machine": environment(device),
+        "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
+        "network": {"folder": str(Path.cwd())},
+    }
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """What the bits of a training depend on, besides its settings and its data."""
+    return {
+        "device": device.type,
+        "threads": torch.get_num_threads(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "torch": torch.__version__,
+    }
+
+
+def environment_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two environments, as in "threads was 2 and is 4"."""
+    return [
+        f"{name} was {before[name]} and is {now[name]}"
+        for name in now
+        if before.get(name) != now[name]
+    ]
+
+
+def check_disk_space(folder: Path, network_bytes: int) -> None:
+    """Raise WorkError if the disk cannot hold what a training will write.
+
+    That is the best weights and up to three checkpoints, which include the optimizer's state.
+    """
+    need = 10 * network_bytes + 10_000_000
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise WorkError(
+            f"No space left for the run: {folder} has {free / 1e6:,.0f} MB free, and the training "
+            f"will write about {need / 1e6:,.0f} MB. Free some space, or choose another disk with "
+            "`out`."
+        )
+
+
+def problems_csv(loaded: LoadedDataset) -> str:
+    """The images that could not be read, as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["path", "reason"])
+    writer.writerows(loaded.problems)
+    return text.getvalue()
