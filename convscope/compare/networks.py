@@ -54,7 +54,7 @@ class Comparison:
             note=f"{marks.count('=')} rows the same (=), {marks.count('!')} different (!), "
             f"{marks.count('<')} only in {self.first.name} (<), {marks.count('>')} only in "
             f"{self.second.name} (>).",
-            words=frozenset(("", "layer", self.first.name, self.second.name)),
+            text_columns=frozenset(("", "layer", self.first.name, self.second.name)),
             optional_columns=("multiply-adds", "feature map"),
         )
 
@@ -64,8 +64,8 @@ class Comparison:
             "first": self.first.to_dict(),
             "second": self.second.to_dict(),
             "pairs": [
-                {"mark": mark, "first": one and one.layer, "second": two and two.layer}
-                for mark, one, two in self.pairs
+                {"mark": mark, "first": left and left.layer, "second": right and right.layer}
+                for mark, left, right in self.pairs
             ],
         }
 

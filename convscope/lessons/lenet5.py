@@ -11,7 +11,7 @@ from convscope.geometry import Volume
 from convscope.geometry.cost import Cost, convolution, dense, pooling, sliding
 from convscope.geometry.derivation import derive_convolution, derive_dense, derive_output
 from convscope.lessons.params import choice, integer
-from convscope.summaries.api import summarized, summary
+from convscope.summaries.api import summarize_module, summary
 from convscope.summaries.rows import Row
 from convscope.summaries.table import Summary
 from convscope.zoo import create_model
@@ -77,7 +77,7 @@ def _summary(network: str, classes: int, side: int) -> Summary:
     net = nn.Sequential()
     for layer in kept:
         net.add_module(layer, layers[layer])
-    return summarized(net, name=name, image=(1, side, side))
+    return summarize_module(net, name=name, image=(1, side, side))
 
 
 def _broken(table: Summary) -> str | None:

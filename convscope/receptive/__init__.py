@@ -12,7 +12,7 @@ from convscope.recording.kinds import FieldEffect
 __all__ = ["FieldMap", "receptive_fields"]
 
 
-def receptive_fields(done: Sequence[Operation], image: Sequence[int]) -> dict[str, FieldMap]:
+def receptive_fields(operations: Sequence[Operation], image: Sequence[int]) -> dict[str, FieldMap]:
     """The fields of every operation's units in an image of shape `image` (1, c, h, w), by name.
 
     The field of a graph is the union over its branches, channel by channel. The units of an unknown
@@ -21,7 +21,7 @@ def receptive_fields(done: Sequence[Operation], image: Sequence[int]) -> dict[st
     axes = tuple(AxisField(Field(), Support.image(side)) for side in image[2:])
     space = [((axis, side),) for axis, side in enumerate(image[2:])]
     fields = {IMAGE: FieldMap(axes, (((None, image[0]),), ((None, image[1]),), *space))}
-    for operation in done:
+    for operation in operations:
         operands = [fields[name] for name in operation.operands]
         try:
             result = _follow(operation, operands)
@@ -45,8 +45,8 @@ def _follow(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
 
 def _is_of_first(operation: Operation, effect: FieldEffect) -> bool:
     """Whether only the first argument depends on the image, and not a weight, say."""
-    given = operation.arguments
-    first = given["input"] if "input" in given else next(iter(given.values()), None)
+    arguments = operation.arguments
+    first = arguments["input"] if "input" in arguments else next(iter(arguments.values()), None)
     alone = len(operation.operands) == 1 or effect in _SHAPED_LIKE
     return alone and isinstance(first, Source) and first.name == operation.operands[0]
 

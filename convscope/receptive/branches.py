@@ -21,7 +21,7 @@ from convscope.receptive.field_map import (
 
 def union(several: Iterable[Axes]) -> Axes:
     """The fields of units that depend on all of these."""
-    return reduce(lambda one, two: tuple(map(AxisField.union, one, two)), several)
+    return reduce(lambda left, right: tuple(map(AxisField.union, left, right)), several)
 
 
 def resolve(
@@ -165,7 +165,7 @@ def broadcast(operands: Sequence[FieldMap], shape: Sequence[int]) -> FieldMap:
 def _frame(several: Sequence[Dims], shape: Sequence[int]) -> Dims:
     """The dimensions of the result where operands of these dimensions meet element by element.
 
-    Raises UnknownDependency where one runs along the image otherwise than another.
+    Raises UnknownDependency where operands run along the image in different ways.
     """
     frame: list[tuple[Factor, ...]] = []
     for dim, side in zip(range(-len(shape), 0), shape, strict=True):
@@ -215,11 +215,13 @@ def _flatten_constant(index: BranchIndex, axes: Iterable[int]) -> BranchIndex:
 
 
 def concatenate(several: Sequence[FieldMap], along: int) -> FieldMap:
-    """One after the other along a dimension of channels.
+    """One after the other along a dimension of channels or an axis of the image.
 
-    Raises UnknownDependency where it, or another dimension of one of them, runs along the image.
+    Raises UnknownDependency where the dimensions of the parts do not agree.
     """
     along %= len(several[0].dims)
+    if any(axis is not None and n > 1 for part in several for axis, n in part.dims[along]):
+        return _concatenate_axis(several, along)
     parts = [merge_channels(split_channels(fields, along, 1), along) for fields in several]
     counts = [length(fields.dims[along]) for fields in parts]
     rest = [(*fields.dims[:along], ((None, 1),), *fields.dims[along + 1 :]) for fields in parts]
@@ -235,6 +237,28 @@ def concatenate(several: Sequence[FieldMap], along: int) -> FieldMap:
         branches += [_expanded(axes, sides) for axes in fields.branches or (fields.axes,)]
     index = np.concatenate(indices, axis=len(factor_shape(frame[:along])))
     return resolve(union(_expanded(fields.axes, sides) for fields in parts), dims, branches, index)
+
+
+def _concatenate_axis(several: Sequence[FieldMap], along: int) -> FieldMap:
+    """One after the other along an axis of the image, where all else is equal."""
+    dependent = [part for part in several if not all(axis.is_empty for axis in part.axes)]
+    first, axis = dependent[0], dependent[0].image_axis(along)
+
+    def others(part: FieldMap) -> tuple[Dims, Axes]:
+        dims = (*part.dims[:along], *part.dims[along + 1 :])
+        return dims, (*part.axes[:axis], *part.axes[axis + 1 :])
+
+    for part in dependent:
+        is_alike = part.image_axis(along) == axis and others(part) == others(first)
+        if part.branches or not is_alike:
+            raise UnknownDependency
+    supports = [
+        part.axes[axis].support.take(range(length(part.dims[along])))  # which constants lack
+        for part in several
+    ]
+    joined = AxisField(None, supports[0].cat(supports[1:]))
+    dims = (*first.dims[:along], ((axis, len(joined.support)),), *first.dims[along + 1 :])
+    return FieldMap((*first.axes[:axis], joined, *first.axes[axis + 1 :]), dims)
 
 
 def _expanded(axes: Axes, sides: dict[int, int]) -> Axes:

@@ -111,15 +111,15 @@ class AxisField:
 
     def _field_with(self, other: "AxisField") -> Field | None:
         """A field of one size for all units, where there is one."""
-        one, two = self.field, other.field
-        if one is None or two is None:
+        mine, theirs = self.field, other.field
+        if mine is None or theirs is None:
             return None
         count = max(len(self.support), len(other.support))
-        one = one if len(self.support) == count > 1 else replace(one, jump=0)
-        two = two if len(other.support) == count > 1 else replace(two, jump=0)
-        if one.jump == two.jump:
-            return one.union(two)
-        still, moving = (one, two) if one.jump == 0 else (two, one)
+        mine = mine if len(self.support) == count > 1 else replace(mine, jump=0)
+        theirs = theirs if len(other.support) == count > 1 else replace(theirs, jump=0)
+        if mine.jump == theirs.jump:
+            return mine.union(theirs)
+        still, moving = (mine, theirs) if mine.jump == 0 else (theirs, mine)
         first, end = moving.start, moving.box(count - 1)[1]
         covered = still.start <= first and end <= still.start + still.size
         return still if still.jump == 0 and covered else None

@@ -71,12 +71,12 @@ def matrix_product(operation: Operation, operands: Sequence[FieldMap]) -> FieldM
 
 def attention(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """Attention: a query's row, all keys, and one column of the values."""
-    given = operation.arguments
-    if given.get("is_causal") or given.get("attn_mask") is not None:
+    arguments = operation.arguments
+    if arguments.get("is_causal") or arguments.get("attn_mask") is not None:
         raise UnknownDependency
     parts: list[FieldMap] = []
     for name, dims in (("query", (-1,)), ("key", (-2, -1)), ("value", (-2,))):
-        fields = _fields_of(given[name], operation, operands)
+        fields = _fields_of(arguments[name], operation, operands)
         if fields is not None:
             parts.append(mix(fields, [len(fields.dims) + dim for dim in dims], keep=False))
     return broadcast(parts, operation.shape)
@@ -93,9 +93,9 @@ def _fields_of(
 
 def reduction(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """`mean`, `std`, `logsumexp` and similar over dimensions; or `max` of two tensors."""
-    fields, given = operands[0], operation.arguments
-    dim = given.get("dim", given.get("axis"))
-    if isinstance(dim, Source) or "other" in given:
+    fields, arguments = operands[0], operation.arguments
+    dim = arguments.get("dim", arguments.get("axis"))
+    if isinstance(dim, Source) or "other" in arguments:
         return elementwise(operation, operands)
     if len(operands) > 1:
         raise UnknownDependency
@@ -105,7 +105,7 @@ def reduction(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     mixed = mix(fields, along, keep=False)
     if len(operation.shape) == count:
         return mixed
-    return relayout(mixed, [dim for place, dim in enumerate(mixed.dims) if place not in along])
+    return relayout(mixed, [factors for dim, factors in enumerate(mixed.dims) if dim not in along])
 
 
 def cross_channel(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
@@ -116,17 +116,17 @@ def cross_channel(operation: Operation, operands: Sequence[FieldMap]) -> FieldMa
 
 def normalized(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """Units that each depend on what their statistics are taken over."""
-    fields, given = operands[0], operation.argument_shapes
+    fields, arguments = operands[0], operation.argument_shapes
     count, kind = len(fields.dims), operation.kind
     along: Sequence[int] = ()
     if kind == "group_norm":
-        groups = split_channels(fields, 1, given["num_groups"])
+        groups = split_channels(fields, 1, arguments["num_groups"])
         return merge_channels(mix(groups, range(2, count + 1), keep=True), 1)
     if kind == "layer_norm":
-        along = range(count - len(given["normalized_shape"]), count)
-    elif kind == "instance_norm" and given.get("use_input_stats", True):
+        along = range(count - len(arguments["normalized_shape"]), count)
+    elif kind == "instance_norm" and arguments.get("use_input_stats", True):
         along = range(2, count)
-    elif kind == "batch_norm" and given.get("training"):
+    elif kind == "batch_norm" and arguments.get("training"):
         along = (0, *range(2, count))
     return mix(fields, along, keep=True) if along else fields
 

@@ -74,8 +74,8 @@ def chunk(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
 
 def _start(operation: Operation, side: int) -> int:
     """Where a piece begins."""
-    piece, given = operation.output_index, operation.argument_shapes
-    how: Any = next(given[name] for name in _PIECES if name in given)
+    piece, arguments = operation.output_index, operation.argument_shapes
+    how: Any = next(arguments[name] for name in _PIECES if name in arguments)
     if operation.kind == "chunk":
         return piece * -(-side // how)
     if operation.kind == "split":
@@ -95,17 +95,17 @@ _PIECES = (
 
 def narrow(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """`narrow`: some units in a row."""
-    given, fields = operation.argument_shapes, operands[0]
-    dim = int(given["dim"]) % len(fields.dims)
-    start = int(given["start"]) % length(fields.dims[dim])
-    return take(fields, {dim: range(start, start + int(given["length"]))})
+    arguments, fields = operation.argument_shapes, operands[0]
+    dim = int(arguments["dim"]) % len(fields.dims)
+    start = int(arguments["start"]) % length(fields.dims[dim])
+    return take(fields, {dim: range(start, start + int(arguments["length"]))})
 
 
 def select(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
-    """`select`: one index of a dimension, which the result has no more."""
-    given, fields = operation.argument_shapes, operands[0]
-    dim = int(given["dim"]) % len(fields.dims)
-    index = int(given["index"]) % length(fields.dims[dim])
+    """`select`: one index of a dimension, which the result no longer has."""
+    arguments, fields = operation.argument_shapes, operands[0]
+    dim = int(arguments["dim"]) % len(fields.dims)
+    index = int(arguments["index"]) % length(fields.dims[dim])
     return distribute(take(fields, {dim: range(index, index + 1)}), operation.shape)
 
 
@@ -146,9 +146,9 @@ def _choices(argument: Any, count: int) -> list[Any]:
 
 def write(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """`x[:, :4] = y`: channels in a row get the fields of others."""
-    given = operation.arguments
-    fields, value = fields_of([given["input"], given["value"]], operation, operands)
-    choices = _choices(given["index"], len(operation.shape))
+    arguments = operation.arguments
+    fields, value = fields_of([arguments["input"], arguments["value"]], operation, operands)
+    choices = _choices(arguments["index"], len(operation.shape))
     chosen = [dim for dim, choice in enumerate(choices) if choice != _ALL]
     if not chosen:
         return broadcast([value], operation.shape)
@@ -182,24 +182,24 @@ def _flipped(fields: FieldMap, dims: Sequence[int]) -> FieldMap:
 
 def rot90(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """`rot90`: quarter turns from the first of two dimensions to the second."""
-    given, fields = operation.argument_shapes, operands[0]
-    turns = int(given.get("k", 1)) % 4
-    one, two = (dim % len(fields.dims) for dim in given.get("dims", (0, 1)))
-    fields = _flipped(fields, [(), (two,), (one, two), (one,)][turns])
+    arguments, fields = operation.argument_shapes, operands[0]
+    turns = int(arguments.get("k", 1)) % 4
+    first, second = (dim % len(fields.dims) for dim in arguments.get("dims", (0, 1)))
+    fields = _flipped(fields, [(), (second,), (first, second), (first,)][turns])
     order = list(range(len(fields.dims)))
     if turns % 2:
-        order[one], order[two] = two, one
+        order[first], order[second] = second, first
     return in_order(fields, order)
 
 
 def roll(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """`roll`: shifted around along some dimensions."""
-    given, fields = operation.argument_shapes, operands[0]
-    dims = per_axis(given.get("dims", ()), 1)
+    arguments, fields = operation.argument_shapes, operands[0]
+    dims = per_axis(arguments.get("dims", ()), 1)
     if not dims:  # along the flattened tensor
         raise UnknownDependency
     chosen = dict[int, Sequence[int]]()
-    for dim, shift in zip(dims, per_axis(given["shifts"], 1), strict=True):
+    for dim, shift in zip(dims, per_axis(arguments["shifts"], 1), strict=True):
         side = length(fields.dims[dim])
         chosen[dim % len(fields.dims)] = [(unit - shift) % side for unit in range(side)]
     return take(fields, chosen)
@@ -223,10 +223,10 @@ def repeat(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
 
 def repeat_interleave(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """`repeat_interleave`: copies of each unit beside it."""
-    given, fields = operation.argument_shapes, operands[0]
-    if not isinstance(given.get("dim"), int) or not isinstance(given["repeats"], int):
+    arguments, fields = operation.argument_shapes, operands[0]
+    if not isinstance(arguments.get("dim"), int) or not isinstance(arguments["repeats"], int):
         raise UnknownDependency
-    dim, repeats = given["dim"] % len(fields.dims), given["repeats"]
+    dim, repeats = arguments["dim"] % len(fields.dims), arguments["repeats"]
     side = length(fields.dims[dim])
     return take(fields, {dim: [unit // repeats for unit in range(side * repeats)]})
 
@@ -254,19 +254,19 @@ def pixel_unshuffle(operation: Operation, operands: Sequence[FieldMap]) -> Field
 
 def unfold(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """Patches: `F.unfold` as channels (im2col), `Tensor.unfold` as a last dimension."""
-    given, fields = operation.argument_shapes, operands[0]
-    if "dimension" in given:
-        dim = int(given["dimension"]) % len(fields.dims)
-        step, side = int(given["step"]), operation.shape[dim]
+    arguments, fields = operation.argument_shapes, operands[0]
+    if "dimension" in arguments:
+        dim = int(arguments["dimension"]) % len(fields.dims)
+        step, side = int(arguments["step"]), operation.shape[dim]
         shape = (*operation.shape[:-1], 1)
         pieces = [
             distribute(take(fields, {dim: range(first, first + step * side, step)}), shape)
-            for first in range(int(given["size"]))
+            for first in range(int(arguments["size"]))
         ]
         return concatenate(pieces, -1)
     names = ("kernel_size", "stride", "padding", "dilation")
     usual = {"stride": 1, "padding": 0, "dilation": 1}
-    settings = zip(*(per_axis(given.get(n, usual.get(n)), 2) for n in names), strict=True)
+    settings = zip(*(per_axis(arguments.get(n, usual.get(n)), 2) for n in names), strict=True)
     grids: list[list[range]] = []
     for dim, (kernel, stride, padding, dilation) in enumerate(settings, start=2):
         side = length(fields.dims[dim]) + 2 * padding - dilation * (kernel - 1) - 1
@@ -277,7 +277,7 @@ def unfold(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
 
 
 def _to_channels(fields: FieldMap, grids: Sequence[Sequence[range]]) -> FieldMap:
-    """For each channel, one new channel for each pair of a choice of rows and one of columns."""
+    """For each channel, a new channel for each pair of a grid of rows and one of columns."""
     rows, columns = grids
     pieces = [take(fields, {2: row, 3: column}) for row in rows for column in columns]
     return interleave(concatenate(pieces, 1), len(pieces))
@@ -285,9 +285,9 @@ def _to_channels(fields: FieldMap, grids: Sequence[Sequence[range]]) -> FieldMap
 
 def pad(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """Padding: by a constant along any dimension, or by units of the image itself."""
-    fields, given = operands[0], operation.argument_shapes
-    mode = given.get("mode", "constant")
-    around = given["pad"]
+    fields, arguments = operands[0], operation.argument_shapes
+    mode = arguments.get("mode", "constant")
+    around = arguments["pad"]
     for n, (before, after) in enumerate(zip(around[::2], around[1::2], strict=True), start=1):
         dim = len(fields.dims) - n
         side = length(fields.dims[dim])

@@ -58,13 +58,13 @@ def permute(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
 
 
 def _order(operation: Operation, count: int) -> list[int]:
-    given, order = operation.argument_shapes, list(range(count))
+    arguments, order = operation.argument_shapes, list(range(count))
     match operation.kind:
         case "permute":
-            return [int(dim) % count for dim in given["dims"]]
+            return [int(dim) % count for dim in arguments["dims"]]
         case "movedim" | "moveaxis":
             sources, targets = (
-                [int(dim) % count for dim in per_axis(given[name], 1)]
+                [int(dim) % count for dim in per_axis(arguments[name], 1)]
                 for name in ("source", "destination")
             )
             order = [dim for dim in order if dim not in sources]
@@ -74,12 +74,12 @@ def _order(operation: Operation, count: int) -> list[int]:
         case "T":
             return order[::-1]
         case "mT":
-            one, two = -2, -1
+            first, second = -2, -1
         case "t":
-            one, two = 0, count - 1
+            first, second = 0, count - 1
         case _:
-            one, two = int(given["dim0"]), int(given["dim1"])
-    order[one], order[two] = order[two], order[one]
+            first, second = int(arguments["dim0"]), int(arguments["dim1"])
+    order[first], order[second] = order[second], order[first]
     return order
 
 
@@ -106,10 +106,10 @@ def interleave(fields: FieldMap, groups: int) -> FieldMap:
 
 
 def concatenation(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
-    """Side by side along channels; along an axis of the image only the whole is known."""
-    given = operation.arguments
-    several = fields_of(given["tensors"], operation, operands)
-    dim = int(given.get("dim", given.get("axis", 0)))
+    """Side by side along channels or an axis of the image."""
+    arguments = operation.arguments
+    several = fields_of(arguments["tensors"], operation, operands)
+    dim = int(arguments.get("dim", arguments.get("axis", 0)))
     if operation.kind == "stack":
         dim %= len(operation.shape)
         shape = (*operation.shape[:dim], 1, *operation.shape[dim + 1 :])

@@ -99,29 +99,29 @@ def _filter_channels(
 
 def convolution(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """A filter over all channels of a group."""
-    given = operation.argument_shapes
-    kernel = given["weight"][2:]
+    arguments = operation.argument_shapes
+    kernel = arguments["weight"][2:]
     return _slide(
         operation,
-        _filter_channels(operation, operands[0], len(kernel), given.get("groups", 1)),
+        _filter_channels(operation, operands[0], len(kernel), arguments.get("groups", 1)),
         kernel,
-        stride=given.get("stride", 1),
-        padding=given.get("padding", 0),
-        dilation=given.get("dilation", 1),
+        stride=arguments.get("stride", 1),
+        padding=arguments.get("padding", 0),
+        dilation=arguments.get("dilation", 1),
     )
 
 
 def pool(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """Maximum, average or norm of a window of one map."""
-    given, axes = operation.argument_shapes, int(operation.kind[-2])
-    kernel = per_axis(given["kernel_size"], axes)
+    arguments, axes = operation.argument_shapes, int(operation.kind[-2])
+    kernel = per_axis(arguments["kernel_size"], axes)
     return _slide(
         operation,
         operands[0],
         kernel,
-        stride=given.get("stride") or kernel,
-        padding=given.get("padding", 0),
-        dilation=given.get("dilation", 1),
+        stride=arguments.get("stride") or kernel,
+        padding=arguments.get("padding", 0),
+        dilation=arguments.get("dilation", 1),
     )
 
 
@@ -162,18 +162,18 @@ def _adaptive(output: int) -> Change:
 
 def transposed_convolution(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """A filter that every unit of the input is multiplied with."""
-    given = operation.argument_shapes
-    kernel = given["weight"][2:]
+    arguments = operation.argument_shapes
+    kernel = arguments["weight"][2:]
     count = len(kernel)
     names = ("stride", "padding", "dilation", "output_padding")
-    several = [per_axis(given.get(n, int(n in ("stride", "dilation"))), count) for n in names]
+    several = [per_axis(arguments.get(n, int(n in ("stride", "dilation"))), count) for n in names]
 
     def spreading(size: int, **options: int) -> Change:
         return lambda axis: AxisField(None, axis.support.transposed(size, **options))
 
     return each_axis(
         operation,
-        _filter_channels(operation, operands[0], count, given.get("groups", 1)),
+        _filter_channels(operation, operands[0], count, arguments.get("groups", 1)),
         [
             spreading(size, **dict(zip(names, rest, strict=True)))
             for size, *rest in zip(kernel, *several, strict=True)
@@ -183,12 +183,12 @@ def transposed_convolution(operation: Operation, operands: Sequence[FieldMap]) -
 
 def resize(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     """Interpolation: from the nearest unit, between two (linear) or four (cubic), by area."""
-    given = operation.argument_shapes
-    mode = given.get("mode", "nearest")
-    align = bool(given.get("align_corners"))
+    arguments = operation.argument_shapes
+    mode = arguments.get("mode", "nearest")
+    align = bool(arguments.get("align_corners"))
     sides = operation.shape[2:]
-    scales = per_axis(given.get("scale_factor"), len(sides))
-    if given.get("antialias"):
+    scales = per_axis(arguments.get("scale_factor"), len(sides))
+    if arguments.get("antialias"):
         raise UnknownDependency
 
     def change(output: int, scale: float | None) -> Change:

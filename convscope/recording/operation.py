@@ -1,4 +1,4 @@
-"""What is known of one operation of a forward pass."""
+"""One operation of a forward pass: its name, arguments and operands."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

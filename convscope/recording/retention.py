@@ -99,10 +99,10 @@ def mutated_tensors(
     statistics change in training.
     """
     first = args[0] if args else None
-    changing = _mutates(function)
-    if changing is None or any(kwargs.get(word) for word in _MUTATING_FLAGS):
+    mutates = _mutates(function)
+    if mutates is None or any(kwargs.get(flag) for flag in _MUTATING_FLAGS):
         return None
-    if changing or kwargs.get("inplace"):
+    if mutates or kwargs.get("inplace"):
         return (first,) if isinstance(first, Tensor) else None
     return () if kwargs.get("out") is None else None
 
@@ -117,15 +117,15 @@ def _mutates(function: Callable[..., Any]) -> bool | None:
     name: str | None = overrides.resolve_name(function)
     if name is None or name.startswith(_NATIVE_NORMS) or isinstance(function, OpOverload):
         return None
-    word = name.rpartition(".")[2]
-    if word.startswith("__"):
-        return word == "__setitem__" or word.strip("_") in _IN_PLACE
-    return word.endswith("_")
+    method = name.rpartition(".")[2]
+    if method.startswith("__"):
+        return method == "__setitem__" or method.strip("_") in _IN_PLACE
+    return method.endswith("_")
 
 
 _IN_PLACE = frozenset(
-    f"i{word}"
-    for word in (
+    f"i{operator}"
+    for operator in (
         *("add", "sub", "mul", "matmul", "truediv", "floordiv", "div", "mod", "pow"),
         *("and", "or", "xor", "lshift", "rshift"),
     )

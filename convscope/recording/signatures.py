@@ -18,9 +18,8 @@ def kind_of(function: Callable[..., Any]) -> str:
         function = function.overloadpacket
     name: str | None = overrides.resolve_name(function)
     parts = (name or getattr(function, "__name__", "function")).split(".")
-    word = parts[-2] if parts[-1] == "__get__" else parts[-1]
-    bare = word.strip("_")
-    return _ALIASES.get(bare, bare)
+    kind = (parts[-2] if parts[-1] == "__get__" else parts[-1]).strip("_")
+    return _ALIASES.get(kind, kind)
 
 
 _ALIASES = {alias: kind.name for kind in KINDS.values() for alias in kind.aliases}
@@ -48,8 +47,8 @@ def _named(names: tuple[str, ...], args: tuple[Any, ...]) -> dict[str, Any]:
         rest = args[len(names) - 1 :]
         return {**_named(names[:-1], args[: len(names) - 1]), names[-1][1:]: _unpacked(rest)}
     return {
-        names[place] if place < len(names) else str(place): value
-        for place, value in enumerate(args)
+        names[position] if position < len(names) else str(position): value
+        for position, value in enumerate(args)
     }
 
 

@@ -49,10 +49,10 @@ def summary(
         channels, size = default_input(model)
         in_channels, input_size = in_channels or channels, input_size or size
     height, width = input_size or (_SIDE, _SIDE)
-    return summarized(net, name=name, image=(in_channels or _channels(net), height, width))
+    return summarize_module(net, name=name, image=(in_channels or _channels(net), height, width))
 
 
-def summarized(net: nn.Module, *, name: str, image: tuple[int, int, int]) -> Summary:
+def summarize_module(net: nn.Module, *, name: str, image: tuple[int, int, int]) -> Summary:
     """The summary of a network on the meta device, which is left in eval mode."""
     tensor = torch.zeros(1, *image, device="meta")
     try:
@@ -74,7 +74,7 @@ def _of_run(run: Run) -> Summary:
     name = str(config["model"])
     with on_sys_path(config):
         net = _built(model_source(run, name), len(card.classes), card.in_channels, card.input_size)
-    return summarized(net, name=name, image=(card.in_channels, *card.input_size))
+    return summarize_module(net, name=name, image=(card.in_channels, *card.input_size))
 
 
 def _built(

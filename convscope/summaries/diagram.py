@@ -118,11 +118,11 @@ def _text_width(row: Row) -> float:
 def _box_svg(box: _Box, ground: float) -> str:
     row, x, t, h = box.row, box.left, box.thick, box.height
     slant, top = _SLANT * box.width, ground - box.height
-    words = {"input": row.type == "input", "dense": len(row.map) == 1, "pool": "Pool" in row.type}
-    kind = next((word for word, true in words.items() if true), "conv")
+    styles = {"input": row.type == "input", "dense": len(row.map) == 1, "pool": "Pool" in row.type}
+    style = next((name for name, applies in styles.items() if applies), "conv")
     middle, description = box.middle, _description(row)
     return (
-        f'<g class="{kind}"><title>{escape(f"{row.layer}: {description}")}</title>'
+        f'<g class="{style}"><title>{escape(f"{row.layer}: {description}")}</title>'
         f'<path class="front" d="M{x:.1f} {top:.1f}h{t:.1f}v{h:.1f}h{-t:.1f}z"/>'
         f'<path class="top" d="M{x:.1f} {top:.1f}l{slant:.1f} {-slant:.1f}h{t:.1f}'
         f'l{-slant:.1f} {slant:.1f}z"/>'
@@ -134,12 +134,12 @@ def _box_svg(box: _Box, ground: float) -> str:
 
 
 def _description(row: Row) -> str:
-    words = [row.type, shape(row.map)]
+    parts = [row.type, shape(row.map)]
     if row.kernel:
-        words.append(f"{'x'.join(map(str, row.kernel))} windows")
+        parts.append(f"{'x'.join(map(str, row.kernel))} windows")
     if row.parameters:
-        words.append(f"{row.parameters:,} parameters")
-    return ", ".join(words)
+        parts.append(f"{row.parameters:,} parameters")
+    return ", ".join(parts)
 
 
 def _skips(boxes: Sequence[_Box], rows: Sequence[Row], ground: float) -> list[str]:

@@ -14,7 +14,7 @@ class Table:
         lines: the cells of the rows.
         totals: the cells of the last row, the sums of the others.
         note: a line below the table.
-        words: heads of the columns of text; the others hold numbers, aligned right.
+        text_columns: heads of the columns of text; the others hold numbers, aligned right.
         optional_columns: heads of the columns to leave out first where the table is too wide.
     """
 
@@ -23,7 +23,7 @@ class Table:
     lines: Sequence[Sequence[str]]
     totals: Sequence[str]
     note: str
-    words: frozenset[str]
+    text_columns: frozenset[str]
     optional_columns: Sequence[str] = ()
 
     def to_text(self, *, width: int | None = None) -> str:
@@ -43,7 +43,7 @@ class Table:
         rule = "  ".join("-" * side for side in sides)
         head, *body, total = (
             "  ".join(
-                cell.ljust(side) if column[0] in self.words else cell.rjust(side)
+                cell.ljust(side) if column[0] in self.text_columns else cell.rjust(side)
                 for cell, side, column in zip(line, sides, columns, strict=True)
             ).rstrip()
             for line in zip(*columns, strict=True)
@@ -53,7 +53,7 @@ class Table:
         return "".join(f"{line}\n" for line in parts)
 
     def to_markdown(self) -> str:
-        marks = [":--" if head in self.words else "--:" for head in self.heads]
+        marks = [":--" if head in self.text_columns else "--:" for head in self.heads]
         table = [
             f"| {' | '.join(line)} |" for line in (self.heads, marks, *self.lines, self.totals)
         ]
@@ -61,7 +61,7 @@ class Table:
 
     def to_latex(self) -> str:
         """A tabular of the package booktabs."""
-        columns = "".join("l" if head in self.words else "r" for head in self.heads)
+        columns = "".join("l" if head in self.text_columns else "r" for head in self.heads)
         head, *body, total = (
             " & ".join(map(_latex, line)) + r" \\"
             for line in (self.heads, *self.lines, self.totals)
@@ -84,7 +84,7 @@ class Table:
     def _row(self, tag: str, line: Sequence[str]) -> str:
         cells = zip(self.heads, line, strict=True)
         inner = "".join(
-            f'<{tag} style="text-align:{"left" if head in self.words else "right"};'
+            f'<{tag} style="text-align:{"left" if head in self.text_columns else "right"};'
             f'white-space:nowrap">{escape(cell)}</{tag}>'
             for head, cell in cells
         )

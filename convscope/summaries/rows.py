@@ -143,21 +143,21 @@ def _with_window(row: Row, operation: Operation) -> Row:
     kind = get_kind(operation.kind)
     if kind.drawing == "dense":
         return replace(row, filters=operation.shape[-1])
-    given: Mapping[str, Any] = operation.argument_shapes
+    arguments: Mapping[str, Any] = operation.argument_shapes
     if operation.layer is not None:
-        given = vars(operation.layer)
+        arguments = vars(operation.layer)
     has_filters = kind.drawing == "conv"
     is_function = has_filters and operation.layer is None
-    kernel = given["weight"][2:] if is_function else given.get("kernel_size")
+    kernel = arguments["weight"][2:] if is_function else arguments.get("kernel_size")
     if kernel is None:
         return row
     axes = len(operation.shape) - 2
     usual = 1 if has_filters or kind.field == "unfold" else kernel
-    padding = given.get("padding", 0)
+    padding = arguments.get("padding", 0)
     return replace(
         row,
         filters=operation.shape[1] if has_filters else None,
         kernel=per_axis(tuple(kernel) if is_function else kernel, axes),
-        stride=per_axis(given.get("stride") or usual, axes),
+        stride=per_axis(arguments.get("stride") or usual, axes),
         padding=padding if isinstance(padding, str) else per_axis(padding, axes),
     )

@@ -57,7 +57,7 @@ class Summary:
             totals=["total", *blank, f"{self.parameters:,}", f"{self.multiply_adds:,}", ""],
             note=f"In float32: {size(self.parameters)} of parameters, {size(self.units)} of "
             "feature maps for one image.",
-            words=frozenset(("layer", "type", "activation")),
+            text_columns=frozenset(("layer", "type", "activation")),
             optional_columns=(
                 "type",
                 "multiply-adds",

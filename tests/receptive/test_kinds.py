@@ -9,15 +9,14 @@ from convscope.receptive import receptive_fields
 from convscope.recording import get_kind, operations
 from tests.explanation.cases.case import image_of, randomized
 from tests.explanation.test_operations import CASES
-from tests.receptive.test_branches import boxes_by_gradient, units_of
+from tests.receptive.test_branches import boxes_by_gradient, units_of, written
 
 SHAPE = (1, 2, 6, 7)
 IMAGES = [case for case in CASES if len(case.image) == 3 and case.kind != "cuda"]
 INEXACT = {
     *("conv2d with filters made of the image", "matmul with itself", "view", "reshape", "view_as"),
     *("reshape_as", "repeat_interleave each its own", "getitem mask", "getitem indices"),
-    *("setitem zero", "setitem minus one", "setitem a tensor", "setitem under a mask"),
-    *("cat along 2", "cat along -1", "scaled_dot_product_attention causal"),
+    *("setitem a tensor", "setitem under a mask", "scaled_dot_product_attention causal"),
 }
 
 
@@ -90,6 +89,10 @@ KEYS = {
     "unfold, twice": of(lambda x: x.unfold(2, 2, 1).unfold(3, 2, 1)),
     "hstack": lambda net, x: torch.hstack([x, x + 1]),
     "vstack": lambda net, x: torch.vstack([x, x + 1]),
+    "cat along rows": lambda net, x: torch.cat([x, x.new_zeros(1, 4, 2, 4), x[:, :, :3]], 2),
+    "cat of rows of other widths": lambda net, x: torch.cat([x.roll(1, 2), x.flip(2)], 2),
+    "a row written": lambda net, x: written(x, (slice(None), slice(None), 2), 0.0),
+    "rows written": lambda net, x: written(x, (slice(None), slice(None), slice(1, 3)), x[:, :, 4:]),
     "movedim": of(lambda x: x.movedim(1, -1)),
     "moveaxis": of(lambda x: torch.moveaxis(x, (0, 1), (1, 3))),
     "T": of(lambda x: x[0, 0].T),

@@ -1,4 +1,4 @@
-"""What a row of the table of operation kinds says, and the words that it may say it in."""
+"""A row of the table of operation kinds, and the values that its columns may have."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -134,7 +134,7 @@ class Kind:
 
     Attributes:
         name: torch's name of the function (`conv2d`), or the class of a layer of convscope's.
-        label: its one word in summaries and on the page: the name of torch.nn's layer without the
+        label: what summaries and the page call it: the name of torch.nn's layer without the
             number of axes (`Conv`, `ReLU`), and the function's where torch.nn has no layer (`add`).
         arguments: names of its positional arguments, for functions without a Python signature; one
             that begins with `*` collects the rest.
