@@ -106,7 +106,7 @@ def _cost(row: Row, below: Volume) -> Cost:
     match row.type:
         case "Conv":
             return convolution(below, filters, kernel)
-        case "TableConv":
+        case "SparseConnectionConv":
             return convolution(below, filters, kernel, links=_links())
         case "AvgPool" | "Subsampling":
             return pooling(below, kernel, trainable=row.type == "Subsampling")
@@ -147,7 +147,7 @@ def _formulas(row: Row, below: Volume, cost: Cost) -> dict[str, str]:
             axes = sliding(below, kernel)
             told = {n: formula for n, _, formula in derive_convolution(below, axes, cost).rows}
             return {**told, "parameters": told["parameters"].partition(":")[0]}
-        case "TableConv":
+        case "SparseConnectionConv":
             links = f"{_links()}·{kernel}·{kernel}"
             return {
                 "parameters": f"{links} + {row.filters}",

@@ -50,7 +50,7 @@ def test_buffers_without_a_shape_are_refused(image):
 
 
 def test_a_layer_that_is_called_by_keyword_has_its_operand(image):
-    net = Do(lambda n, x: n.pool(input=x), pool=MinPool2d(2))
+    net = Do(lambda n, x: n.pool(x=x), pool=MinPool2d(2))
     recording = record(net, image)
     assert recording["pool"].operands == ("image",)
     assert recording.explain("pool", (0, 1, 1)).is_within_tolerance

@@ -26,7 +26,6 @@ ROOT = Path(convscope.__file__).parent
 ROWS = [pytest.param(kind, id=kind.name) for kind in KINDS.values()]
 LAYERS = {
     "LRN": "LocalResponseNorm",
-    "TableConv": "SparseConnectionConv2d",
 }  # labels that shorten a name
 
 

@@ -50,7 +50,7 @@ CONVOLUTIONS = (
     ),
     Kind(
         "SparseConnectionConv2d",
-        "TableConv",
+        "SparseConnectionConv",
         rule="connection_table",
         field="sliding_layer",
         multiply_adds="connection_table",

@@ -205,7 +205,7 @@ const reading = ({ type }) =>
     Conv:
       "A filter has one weight for each cell of its window in each input map, and one bias. The same filter is " +
       "used at all positions, so the size of the map does not matter.",
-    TableConv: "Each filter has slices only for the maps that the table links to it.",
+    SparseConnectionConv: "Each filter has slices only for the maps that the table links to it.",
     AvgPool: "Averaging has no weights. The map becomes a quarter as large.",
     Subsampling: "The four cells are added up, multiplied by a factor, and a bias is added; both are learned.",
     Linear: "Every unit has a weight for each input, and one bias.",
