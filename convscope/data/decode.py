@@ -93,7 +93,7 @@ def decode(source: Path | bytes) -> Image.Image:
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a regular file of at most MAX_BYTES. Raises Unreadable."""
+    """The bytes of a regular file of at most MAX_BYTES. Raises UnreadableImage."""
     try:
         status = path.stat()
         if not S_ISREG(status.st_mode):  # opening a FIFO would block forever

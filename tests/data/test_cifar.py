@@ -95,7 +95,7 @@ def test_the_two_are_told_apart(folder: Write, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "message"),
     [
         ({"data_batch_3.bin": b""}, "data_batch_3.bin is truncated: its 0 bytes"),
         ({"data_batch_3.bin": bytes(3072)}, "its 3,072 bytes are not a multiple of 3,073"),
@@ -103,11 +103,13 @@ def test_the_two_are_told_apart(folder: Write, tmp_path: Path):
         ({"batches.meta.txt": b"one two"}, "has 2 names, expected 10"),
     ],
 )
-def test_wrong_content_is_named(folder: Write, archive: Write, spoil: dict[str, bytes], told: str):
+def test_wrong_content_is_named(
+    folder: Write, archive: Write, spoil: dict[str, bytes], message: str
+):
     for read, where in ((read_cifar_folder, folder), (read_cifar_archive, archive)):
         with pytest.raises(RequestError) as caught:
             read(where(files("cifar10") | spoil), "cifar10")
-        assert told in str(caught.value)
+        assert message in str(caught.value)
 
 
 def test_missing_files_are_named(folder: Write, archive: Write):

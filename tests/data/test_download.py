@@ -110,10 +110,10 @@ def test_a_failure_says_why_and_leaves_nothing(
 ):
     with pytest.raises(WorkError, match=reason) as caught:
         fetch(remote(server.url(kind)), tmp_path)
-    told = str(caught.value)
-    assert told.startswith("Could not download data.gz")
-    assert f"Download it by hand from {server.url(kind)} into {tmp_path}" in told
-    assert "pass `data_dir`" in told
+    message = str(caught.value)
+    assert message.startswith("Could not download data.gz")
+    assert f"Download it by hand from {server.url(kind)} into {tmp_path}" in message
+    assert "pass `data_dir`" in message
     assert len(server.asked) == 3
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""Planted duplicates are found, and told by both keys."""
+"""Planted duplicates are found and reported with both keys."""
 
 import numpy as np
 
@@ -33,15 +33,15 @@ def test_repeats_within_a_split_are_nobodys_business_unless_labels_differ():
     data = planted([1, 1, 1], [0, 0, 0], ["train"] * 3)
     assert find_duplicates(data, digests(data)) == ()
     data = planted([1, 1, 2], [0, 1, 0], ["train"] * 3)
-    (told,) = find_duplicates(data, digests(data))
-    assert told == "planted: 1 image also under another label: '00000' = '00001'."
+    (message,) = find_duplicates(data, digests(data))
+    assert message == "planted: 1 image also under another label: '00000' = '00001'."
 
 
 def test_many_are_counted_and_the_first_shown():
     data = planted(list(range(20)) * 2, [0] * 40, ["train"] * 20 + ["test"] * 20)
-    (told,) = find_duplicates(data, digests(data))
-    assert "20 images of test also in train" in told
-    assert told.endswith("and 17 more.")
+    (message,) = find_duplicates(data, digests(data))
+    assert "20 images of test also in train" in message
+    assert message.endswith("and 17 more.")
 
 
 def test_what_could_not_be_read_is_no_duplicate():

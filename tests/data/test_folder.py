@@ -41,9 +41,9 @@ def test_split_folders_are_splits_tied_by_class_name(plant: Plant, valid: str):
     assert data.labels[data.indices("val")].tolist() == [2]
     assert data.labels[data.indices("test")].tolist() == [1]
     assert data.counts("train").tolist() == [1, 1, 1]
-    told = " ".join(data.warnings)
-    assert "val has no images of 'a', 'b'" in told
-    assert "test has no images of 'a', 'c'" in told
+    message = " ".join(data.warnings)
+    assert "val has no images of 'a', 'b'" in message
+    assert "test has no images of 'a', 'c'" in message
 
 
 def test_a_class_may_be_called_train(plant: Plant):
@@ -147,7 +147,7 @@ def test_class_names_are_one_in_either_unicode_form(plant: Plant):
 
 
 @pytest.mark.parametrize(
-    ("planted", "told"),
+    ("planted", "message"),
     [
         (["train/a/1.png", "train/b/1.png", "val/c/1.png"], "images of 'c', train has none"),
         (["a/1.png"], "has a single class, 'a'"),
@@ -160,11 +160,11 @@ def test_class_names_are_one_in_either_unicode_form(plant: Plant):
         (["a/1.png", "b/1.png", "c/x.txt", "d/y/z.txt"], "has no images of 'c', 'd'"),
     ],
 )
-def test_a_folder_that_cannot_be_meant_is_explained(plant: Plant, planted: list[str], told: str):
+def test_an_unsuitable_folder_is_explained(plant: Plant, planted: list[str], message: str):
     root = plant(*planted)
     with pytest.raises(RequestError) as caught:
         read_folder(root)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert str(root) in str(caught.value)
 
 

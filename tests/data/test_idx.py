@@ -29,7 +29,7 @@ def test_an_array_comes_back(idx: Pack, tmp_path: Path, zipped: bool):  # noqa: 
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "message"),
     [
         (lambda data: b"", "is not an IDX file"),
         (lambda data: b"\x89PNG" + data, "is not an IDX file"),
@@ -46,13 +46,13 @@ def test_an_array_comes_back(idx: Pack, tmp_path: Path, zipped: bool):  # noqa: 
     ],
 )  # fmt: skip
 def test_what_is_not_exactly_idx_is_refused(
-    idx: Pack, tmp_path: Path, spoil: Callable[[bytes], bytes], told: str
+    idx: Pack, tmp_path: Path, spoil: Callable[[bytes], bytes], message: str
 ):
     path = tmp_path / "train-images-idx3-ubyte.gz"
     path.write_bytes(spoil(idx(CUBE)))
     with pytest.raises(RequestError) as caught:
         read_idx(path)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert str(path) in str(caught.value)
 
 

@@ -137,7 +137,7 @@ def test_paths_are_told_by_what_they_hold(plant: Plant, idx_folder: Write):
 
 
 @pytest.mark.parametrize(
-    ("word", "told"),
+    ("word", "message"),
     [
         ("mnits", "Did you mean 'mnist'? Sources: digits, mnist, fashion-mnist"),
         ("MNIST", "Did you mean 'mnist'?"),
@@ -152,12 +152,12 @@ def test_paths_are_told_by_what_they_hold(plant: Plant, idx_folder: Write):
     ],
 )
 def test_a_word_that_means_nothing_is_told_its_neighbors(
-    word: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    word: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RequestError) as caught:
         open_source(word)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_single_files_are_explained(plant: Plant):

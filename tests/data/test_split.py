@@ -242,7 +242,7 @@ def test_splits_of_other_data_are_refused():
     text = write_splits(data)
     assert text.startswith("key,label,split\nk0,c0,")
     third = next(line for line in text.splitlines() if line.startswith("k3,"))
-    for changed, told in [
+    for changed, message in [
         (
             text + "new,c0,train\n",
             r"Images in the list of splits that are not in made: 1, .* 'new'",
@@ -258,5 +258,5 @@ def test_splits_of_other_data_are_refused():
         (text + "k,c0\n", "needs the columns"),
         (text + '"k', "is not CSV"),
     ]:
-        with pytest.raises(RequestError, match=told):
+        with pytest.raises(RequestError, match=message):
             apply_splits(data, changed)

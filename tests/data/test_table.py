@@ -89,7 +89,7 @@ def test_a_line_said_twice_is_dropped_with_a_warning(table: Write):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "has no column 'path'"),
         ("file,label\n", "has no column 'path'"),
@@ -111,11 +111,11 @@ def test_a_line_said_twice_is_dropped_with_a_warning(table: Write):
         (f"path,label\n{'x' * 200_000},a\n", "row 2: field larger than field limit"),
     ],
 )  # fmt: skip
-def test_a_wrong_table_is_told_by_its_row(table: Write, text: str | bytes, told: str):
+def test_a_wrong_table_is_reported_with_its_row(table: Write, text: str | bytes, message: str):
     path = table(text)
     with pytest.raises(RequestError) as caught:
         read_table(path)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert str(path) in str(caught.value)
 
 

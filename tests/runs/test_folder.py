@@ -37,9 +37,11 @@ def test_a_file_is_no_folder(tmp_path):
             Run.create(path, name="x")
 
 
-@pytest.mark.parametrize(("name", "told"), [("gone", "does not exist"), (".", "not a run folder")])
-def test_what_is_no_run_is_told(tmp_path, name, told):
-    with pytest.raises(RequestError, match=told):
+@pytest.mark.parametrize(
+    ("name", "message"), [("gone", "does not exist"), (".", "not a run folder")]
+)
+def test_other_folders_are_not_runs(tmp_path, name, message):
+    with pytest.raises(RequestError, match=message):
         Run.open(tmp_path / name)
 
 

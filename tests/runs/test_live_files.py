@@ -1,4 +1,4 @@
-"""What is told is read back whole; what cannot be told or read hurts nobody."""
+"""What is written is read back unchanged; what cannot be written or read raises nothing."""
 
 import errno
 import json
@@ -68,7 +68,7 @@ def test_a_wish_has_a_number_that_grows_and_that_a_page_can_hold(live):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "content",
     [
         {"id": 5, "command": "delete everything"},
         {"id": 5, "command": ["stop"]},
@@ -79,8 +79,8 @@ def test_a_wish_has_a_number_that_grows_and_that_a_page_can_hold(live):
         {"id": 5},
     ],
 )
-def test_an_unknown_wish_is_none(live, told):
-    (live.folder / "command.json").write_text(json.dumps(told))
+def test_an_unknown_command_is_none(live, content):
+    (live.folder / "command.json").write_text(json.dumps(content))
     assert live.read_command() is None
 
 

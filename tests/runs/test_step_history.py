@@ -1,4 +1,4 @@
-"""Whatever the steps and however few the buckets: no extreme and no sum is lost."""
+"""No extreme and no sum is lost, whatever the steps and however few the buckets."""
 
 import io
 import itertools
@@ -12,8 +12,8 @@ from convscope.runs.step_history import COLUMNS, StepHistory
 
 
 @st.composite
-def told(draw):
-    """Steps in their order, with gaps; eighths, whose sums are exact."""
+def step_lists(draw):
+    """Steps in order, with gaps; their numbers are eighths, whose sums are exact."""
     gaps = draw(st.lists(st.integers(1, 4) | st.just(1), min_size=1, max_size=60))
     steps = np.cumsum(gaps)
     eighths = st.integers(0, 40).map(lambda n: n / 8)
@@ -30,17 +30,17 @@ def told(draw):
     ]
 
 
-def tell(series, steps):
-    for one in steps:
-        series.add(one["step"], **{name: one[name] for name in one if name != "step"})
+def record(history, steps):
+    for step in steps:
+        history.add(step["step"], **{name: step[name] for name in step if name != "step"})
 
 
 def bucket_of(steps):
     """A row by numpy, from the steps themselves."""
-    loss, lr = (np.array([one[name] for one in steps]) for name in ("loss", "lr"))
-    numbers = [one["step"] for one in steps]
+    loss, lr = (np.array([step[name] for step in steps]) for name in ("loss", "lr"))
+    numbers = [step["step"] for step in steps]
     sums = {
-        name: sum(one[name] for one in steps) for name in ("num_correct", "num_images", "seconds")
+        name: sum(step[name] for step in steps) for name in ("num_correct", "num_images", "seconds")
     }
     return {
         **dict(first=numbers[0], last=numbers[-1], steps=len(steps), loss=loss.sum()),
@@ -51,48 +51,48 @@ def bucket_of(steps):
     }
 
 
-def assert_tells(series, steps, most):
-    assert 1 <= len(series) <= most
-    assert series.last == steps[-1]["step"]
-    groups = itertools.groupby(steps, lambda one: (one["step"] - 1) // series.width)
+def assert_matches(history, steps, max_buckets):
+    assert 1 <= len(history) <= max_buckets
+    assert history.last == steps[-1]["step"]
+    groups = itertools.groupby(steps, lambda step: (step["step"] - 1) // history.width)
     expected = [bucket_of(list(group)) for _, group in groups]
-    assert series.table.tolist() == [[row[name] for name in COLUMNS] for row in expected]
+    assert history.table.tolist() == [[row[name] for name in COLUMNS] for row in expected]
 
 
-@given(told(), st.integers(1, 9))
-def test_each_bucket_is_what_numpy_makes_of_its_steps(steps, most):
-    series = StepHistory(max_buckets=most)
-    for count, one in enumerate(steps, 1):
-        tell(series, [one])
-        assert_tells(series, steps[:count], most)
+@given(step_lists(), st.integers(1, 9))
+def test_each_bucket_is_what_numpy_makes_of_its_steps(steps, max_buckets):
+    history = StepHistory(max_buckets=max_buckets)
+    for count, step in enumerate(steps, 1):
+        record(history, [step])
+        assert_matches(history, steps[:count], max_buckets)
 
 
-@given(told(), st.integers(1, 9), st.data())
-def test_a_series_that_was_written_and_read_goes_on_and_counts_no_step_twice(steps, most, data):
+@given(step_lists(), st.integers(1, 9), st.data())
+def test_a_history_that_was_read_back_counts_no_step_twice(steps, max_buckets, data):
     kept = data.draw(st.integers(1, len(steps)), label="steps before the end of the process")
     saved = data.draw(st.integers(0, kept), label="steps of the state from which it goes on")
-    before = StepHistory(max_buckets=most)
-    tell(before, steps[:kept])
-    series = StepHistory.from_bytes(before.to_bytes(), max_buckets=most)
-    assert series.table.tolist() == before.table.tolist()
-    tell(series, steps[saved:])
-    assert len(series) <= most
-    whole = bucket_of(steps)
+    before = StepHistory(max_buckets=max_buckets)
+    record(before, steps[:kept])
+    history = StepHistory.from_bytes(before.to_bytes(), max_buckets=max_buckets)
+    assert history.table.tolist() == before.table.tolist()
+    record(history, steps[saved:])
+    assert len(history) <= max_buckets
+    expected = bucket_of(steps)
     for name in ("steps", "loss", "num_correct", "num_images", "seconds"):
-        assert series.column(name).sum() == whole[name]
-    lowest, highest = series.column("loss_low").argmin(), series.column("loss_high").argmax()
-    assert series.column("low_at")[lowest] == whole["low_at"]
-    assert series.column("high_at")[highest] == whole["high_at"]
+        assert history.column(name).sum() == expected[name]
+    lowest, highest = history.column("loss_low").argmin(), history.column("loss_high").argmax()
+    assert history.column("low_at")[lowest] == expected["low_at"]
+    assert history.column("high_at")[highest] == expected["high_at"]
 
 
 def test_buckets_are_no_wider_than_they_must_be():
-    """Without gaps the width is the least power of two that leaves at most `most` buckets."""
-    series = StepHistory(max_buckets=16)
+    """Without gaps the width is the least power of two that leaves at most `max_buckets`."""
+    history = StepHistory(max_buckets=16)
     for step in range(1, 100_001):
-        series.add(step, loss=1.0, num_correct=0, num_images=1, lr=0.1, seconds=0.0)
+        history.add(step, loss=1.0, num_correct=0, num_images=1, lr=0.1, seconds=0.0)
         least = next(2**power for power in range(30) if -(-step // 2**power) <= 16)
-        assert series.width == least
-    assert len(series) == -(-100_000 // series.width)
+        assert history.width == least
+    assert len(history) == -(-100_000 // history.width)
 
 
 def npy(array):
