@@ -30,24 +30,24 @@ def grid(tmp_path_factory):
 def test_the_lectures_grid_gives_the_lectures_numbers(command, grid):
     for column, answer in enumerate((2, -17, -6)):
         words = ("--grid", grid, "--filter", "sobel-x", "--at", f"0,{column}", "--json")
-        facts = json.loads(command("explain", *words).stdout)
-        assert facts["exact_value"] == facts["model_value"] == answer
-        assert facts["num_terms"] == 9
-    said = command("explain", "--grid", grid, grid, grid, "--im2col").stdout
-    assert said.splitlines()[-1] == "wᵀx = 6"
+        payload = json.loads(command("explain", *words).stdout)
+        assert payload["exact_value"] == payload["model_value"] == answer
+        assert payload["num_terms"] == 9
+    output = command("explain", "--grid", grid, grid, grid, "--im2col").stdout
+    assert output.splitlines()[-1] == "wᵀx = 6"
 
 
 def test_explain_prints_the_prediction_and_explains_the_top_1_class(
     command, shell, digits_run, picture
 ):
-    said = shell("explain", digits_run, picture).stdout
-    answer, _, first, *_ = said.splitlines()
-    said_class = answer.removeprefix("Prediction: ").split()[0]
-    assert first.startswith(f"fc2[{said_class}] = ")
-    assert "Next:" in said
+    output = shell("explain", digits_run, picture).stdout
+    answer, _, first, *_ = output.splitlines()
+    predicted = answer.removeprefix("Prediction: ").split()[0]
+    assert first.startswith(f"fc2[{predicted}] = ")
+    assert "Next:" in output
     same = json.loads(command("explain", digits_run, picture, "--json").stdout)
     named = json.loads(
-        command("explain", digits_run, picture, "--at", f"fc2[{said_class}]", "--json").stdout
+        command("explain", digits_run, picture, "--at", f"fc2[{predicted}]", "--json").stdout
     )
     assert same == named
     assert abs(same["difference"]) <= same["tolerance"]
@@ -58,18 +58,18 @@ def test_trace_back_and_contrast(command, digits_run, picture):
     assert walk.splitlines()[0].startswith("fc2[3] = ")
     assert "image[0," in walk
     words = ("--at", "fc2[3]", "--contrast", "5", "--json")
-    facts = json.loads(command("explain", digits_run, picture, *words).stdout)
+    payload = json.loads(command("explain", digits_run, picture, *words).stdout)
     here, there = (
         json.loads(command("explain", digits_run, picture, "--at", f"fc2[{k}]", "--json").stdout)
         for k in (3, 5)
     )
-    assert facts["model_value"] == here["model_value"] - there["model_value"]
+    assert payload["model_value"] == here["model_value"] - there["model_value"]
 
 
 def test_random_weights_are_announced_and_list_layers_lists_operations(command, picture):
-    said = command("explain", "lenet5", picture, "--list-layers").stdout
-    assert said.startswith("Random weights")
-    assert [line.split()[0] for line in said.splitlines()[3:6]] == ["conv1", "tanh1", "pool1"]
+    output = command("explain", "lenet5", picture, "--list-layers").stdout
+    assert output.startswith("Random weights")
+    assert [line.split()[0] for line in output.splitlines()[3:6]] == ["conv1", "tanh1", "pool1"]
     listed = json.loads(command("explain", "lenet5", picture, "--list-layers", "--json").stdout)
     assert listed[0] == {
         "name": "conv1",
@@ -80,7 +80,7 @@ def test_random_weights_are_announced_and_list_layers_lists_operations(command, 
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("lenet5",), "a network and an image"),
         (("lenet5", "PICTURE", "--at", "conv9[0,0,0]"), "Did you mean 'conv"),
@@ -97,14 +97,14 @@ def test_random_weights_are_announced_and_list_layers_lists_operations(command, 
         (("--grid", "GRID", "--at", "4,0"), "0 to 3"),
     ],
 )
-def test_errors_say_what_to_do(command, picture, grid, words, told):
+def test_errors_say_what_to_do(command, picture, grid, words, message):
     given = [{"PICTURE": picture, "GRID": grid}.get(word, word) for word in words]
-    assert told in command("explain", *given, code=2).stderr
+    assert message in command("explain", *given, code=2).stderr
 
 
 def test_python_takes_the_same_arguments(digits_run, picture):
-    one = convscope.explain(digits_run, picture, at="conv2[5,3,7]")
-    assert (one.name, one.at, one.kind) == ("conv2", (5, 3, 7), "conv2d")
+    explanation = convscope.explain(digits_run, picture, at="conv2[5,3,7]")
+    assert (explanation.name, explanation.at, explanation.kind) == ("conv2", (5, 3, 7), "conv2d")
     net, card = convscope.load_network(digits_run)
     torch.set_grad_enabled(True)
     net.train()
@@ -120,7 +120,7 @@ def test_classes_can_be_named(image_folder, tmp_path, command):
         image_folder, model="tinyvgg", input_size=32, epochs=1, out=tmp_path / "run"
     ).run
     picture = next((image_folder / "leaf").iterdir())
-    one = convscope.explain(run, picture, at="fc[plum]")
-    assert one.at == (2,)
-    said = command("explain", run, picture, "--at", "fc[pulm]", code=2).stderr
-    assert "Did you mean 'plum'" in said
+    explanation = convscope.explain(run, picture, at="fc[plum]")
+    assert explanation.at == (2,)
+    output = command("explain", run, picture, "--at", "fc[pulm]", code=2).stderr
+    assert "Did you mean 'plum'" in output

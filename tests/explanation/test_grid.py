@@ -16,9 +16,9 @@ def test_every_unit_matches_the_slow_loop(name, words):
     assert recording["map"].shape == (1, len(expected), len(expected[0]))
     for i, row in enumerate(expected):
         for j, value in enumerate(row):
-            one = recording.explain("map", (0, i, j))
-            assert one.exact_value == pytest.approx(value, abs=1e-12)
-            assert one.is_within_tolerance
+            explanation = recording.explain("map", (0, i, j))
+            assert explanation.exact_value == pytest.approx(value, abs=1e-12)
+            assert explanation.is_within_tolerance
 
 
 def test_the_lectures_filter_has_a_name():
@@ -28,9 +28,9 @@ def test_the_lectures_filter_has_a_name():
 def test_color_is_three_sums_that_add_up():
     grids = [numbers(IMAGE), [[0.0] * 6] * 6, [[1.0] * 6] * 6]
     filters = [numbers(FILTER), numbers(FILTER), [[1.0] * 3] * 3]
-    one = record_grid(grids, filters).explain("map", (0, 0, 1))
-    assert one.channel_sums.tolist() == [-17, 0, 9]
-    assert one.exact_value == -8
+    explanation = record_grid(grids, filters).explain("map", (0, 0, 1))
+    assert explanation.channel_sums.tolist() == [-17, 0, 9]
+    assert explanation.exact_value == -8
 
 
 @pytest.mark.parametrize("mark", [",", ";", "\t", " ", ", "])
@@ -41,7 +41,7 @@ def test_a_grid_is_read_with_any_separator(tmp_path, mark):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (b"1,2\n3\n", "rows of equal length"),
         (b"", "rows of equal length"),
@@ -50,17 +50,17 @@ def test_a_grid_is_read_with_any_separator(tmp_path, mark):
         (None, "cannot be read"),
     ],
 )
-def test_invalid_grids_are_refused_with_their_path(tmp_path, text, told):
+def test_invalid_grids_are_refused_with_their_path(tmp_path, text, message):
     path = tmp_path / "grid.csv"
     if text is not None:
         path.write_bytes(text)
-    with pytest.raises(RequestError, match=told) as error:
+    with pytest.raises(RequestError, match=message) as error:
         read_grid(path)
     assert "grid.csv" in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("grids", "filters", "words", "told"),
+    ("grids", "filters", "words", "message"),
     [
         ([[[1.0, 2.0]]], [[[1.0] * 3]], {}, "does not fit"),
         ([[[1.0]]] * 3, [[[1.0]]] * 2, {}, "2 channels and the grid 3"),
@@ -70,8 +70,8 @@ def test_invalid_grids_are_refused_with_their_path(tmp_path, text, told):
         ([[]], [[[1.0]]], {}, "expected"),
     ],
 )
-def test_impossible_shapes_are_refused(grids, filters, words, told):
-    with pytest.raises(RequestError, match=told):
+def test_impossible_shapes_are_refused(grids, filters, words, message):
+    with pytest.raises(RequestError, match=message):
         record_grid(grids, filters, **words)
 
 

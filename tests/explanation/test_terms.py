@@ -256,7 +256,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "text"),
     [
         (0.0, "0"),
         (2.0, "2"),
@@ -270,17 +270,17 @@ MINUS = "\N{MINUS SIGN}"
         (math.nan, "nan"),
     ],
 )
-def test_numbers_have_a_true_minus_sign(value, told):
-    assert number(value) == told
+def test_numbers_have_a_true_minus_sign(value, text):
+    assert number(value) == text
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_printed_number_is_correct_to_its_digits(value):
     assert float(number(value, digits=17).replace(MINUS, "-")) == value
     assert "-" not in number(value)
-    told = parenthesized(value)
-    assert told.strip("()") == number(value)
-    assert told.startswith("(") == told.endswith(")") == number(value).startswith(MINUS)
+    text = parenthesized(value)
+    assert text.strip("()") == number(value)
+    assert text.startswith("(") == text.endswith(")") == number(value).startswith(MINUS)
 
 
 ALL = [
@@ -304,17 +304,22 @@ ALL = [
 
 @pytest.mark.parametrize("decomposition", ALL, ids=lambda decomposition: decomposition.kind)
 def test_every_decomposition_goes_through_json(decomposition):
-    told = json.loads(json.dumps(to_dict(decomposition), allow_nan=True))
-    assert (told["decomposition"], told["formula"]) == (decomposition.kind, decomposition.formula)
-    assert float(told["exact_value"]) == pytest.approx(
+    payload = json.loads(json.dumps(to_dict(decomposition), allow_nan=True))
+    assert (payload["decomposition"], payload["formula"]) == (
+        decomposition.kind,
+        decomposition.formula,
+    )
+    assert float(payload["exact_value"]) == pytest.approx(
         decomposition.exact_value, rel=0, nan_ok=True
     )
-    assert told["num_terms"] == len(decomposition.terms) == len(told["terms"])
-    for term, one in zip(decomposition.terms, told["terms"], strict=True):
+    assert payload["num_terms"] == len(decomposition.terms) == len(payload["terms"])
+    for term, one in zip(decomposition.terms, payload["terms"], strict=True):
         assert tuple(float(one[name]) for name in ("weight", "value", "product")) == term[:3]
         assert one["location"] == (term.location and [term.location.source, *term.location.at])
         assert one["weight_location"] == (term.weight_location and str(term.weight_location))
-    assert [line["label"] for line in told["lines"]] == [line.label for line in decomposition.lines]
+    assert [line["label"] for line in payload["lines"]] == [
+        line.label for line in decomposition.lines
+    ]
 
 
 def test_json_has_the_fields_of_each_kind():
@@ -326,10 +331,10 @@ def test_json_has_the_fields_of_each_kind():
 
 
 def test_json_keeps_the_largest_terms_in_order():
-    told = to_dict(ALL[0], max_terms=2)
-    assert [term["product"] for term in told["terms"]] == [-4, -3]
-    assert told["num_terms"] == 5
-    assert told["exact_value"] == ALL[0].exact_value
+    payload = to_dict(ALL[0], max_terms=2)
+    assert [term["product"] for term in payload["terms"]] == [-4, -3]
+    assert payload["num_terms"] == 5
+    assert payload["exact_value"] == ALL[0].exact_value
 
 
 def test_unsupported_has_no_terms_and_no_exact_value():

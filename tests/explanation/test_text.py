@@ -80,22 +80,22 @@ def test_the_winner_of_a_window_is_marked_and_named():
 
 
 def test_a_long_sum_is_shortened_and_the_rest_is_its_exact_sum(dense):
-    one = dense.explain("1", (2,))
-    text = one.to_text(top=3)
+    explanation = dense.explain("1", (2,))
+    text = explanation.to_text(top=3)
     (rest,) = [line for line in text.splitlines() if "more terms" in line]
     assert rest.startswith("... 394 more terms, sum ")
-    shown = set(one.terms.largest(6))
-    left = math.fsum(t.product for n, t in enumerate(one.terms) if n not in shown)
+    shown = set(explanation.terms.largest(6))
+    left = math.fsum(t.product for n, t in enumerate(explanation.terms) if n not in shown)
     assert read(rest)[-1] == pytest.approx(left, rel=1e-5)
     assert text.count("1.weight[2,") == 6
 
 
 def test_hidden_channels_are_summed_exactly(deep):
-    one = deep.explain("0", (1, 0, 2))
-    text = one.to_text(top=2)
+    explanation = deep.explain("0", (1, 0, 2))
+    text = explanation.to_text(top=2)
     (rest,) = [line for line in text.splitlines() if "more channels" in line]
     assert rest.startswith("... 28 more channels, sum ")
-    sums = sorted(one.channel_sums, key=abs)[:-2]
+    sums = sorted(explanation.channel_sums, key=abs)[:-2]
     assert read(rest)[-1] == pytest.approx(math.fsum(sums), rel=1e-5)
     assert text.count("products\n") + text.count("products ") >= 2
     assert "·" in text  # the padding above the first row is a dot, no number
@@ -112,22 +112,22 @@ def test_positive_and_negative_products_are_summed_separately(dense):
 def test_three_channels_add_up():
     torch.manual_seed(0)
     recording = record(nn.Sequential(nn.Conv2d(3, 1, 3, bias=False)), torch.randn(3, 4, 4))
-    one = recording.explain("0", (0, 1, 1))
-    assert one.channel_sums.shape == (3,)
-    assert math.fsum(one.channel_sums) == pytest.approx(one.exact_value, rel=1e-14)
-    (line,) = [s for s in str(one).splitlines() if s.startswith("channel by channel")]
+    explanation = recording.explain("0", (0, 1, 1))
+    assert explanation.channel_sums.shape == (3,)
+    assert math.fsum(explanation.channel_sums) == pytest.approx(explanation.exact_value, rel=1e-14)
+    (line,) = [s for s in str(explanation).splitlines() if s.startswith("channel by channel")]
     *parts, whole = read(line)
     assert sum(parts) == pytest.approx(whole, abs=1e-4)
 
 
 def test_im2col_columns_are_the_filter_and_the_window():
-    one = lecture().explain("conv", (0, 0, 1))
-    w, x = one.im2col
+    explanation = lecture().explain("conv", (0, 0, 1))
+    w, x = explanation.im2col
     assert w.tolist() == [1, 0, -1, 2, 0, -2, 1, 0, -1]
     assert x.tolist() == [1, 7, 7, 2, 5, 7, 3, 5, 4]
     assert w @ x == -17
-    assert im2col_text(one.terms).splitlines()[-1] == "wᵀx = -17"
-    assert "... 4 more rows" in im2col_text(one.terms, max_rows=5)
+    assert im2col_text(explanation.terms).splitlines()[-1] == "wᵀx = -17"
+    assert "... 4 more rows" in im2col_text(explanation.terms, max_rows=5)
 
 
 def test_a_notebook_shows_the_same_numbers_and_no_markup_of_names(dense):
@@ -142,17 +142,17 @@ def test_a_notebook_shows_the_same_numbers_and_no_markup_of_names(dense):
     html = record(Odd(), torch.ones(1, 2, 2)).explain("<b>", (0, 0, 0))._repr_html_()
     assert "<b>" not in html
     assert "&lt;b&gt;[0,0,0]" in html
-    one = dense.explain("1", (0,))
-    told = {word for word in re.findall(r">([^<>]+)<", one._repr_html_()) if word.strip()}
-    assert f"{one.exact_value:.9g}".replace("-", MINUS) in told
+    explanation = dense.explain("1", (0,))
+    texts = {word for word in re.findall(r">([^<>]+)<", explanation._repr_html_()) if word.strip()}
+    assert f"{explanation.exact_value:.9g}".replace("-", MINUS) in texts
 
 
 def test_json_is_strict_and_holds_every_term(deep):
-    facts = json.loads(json.dumps(deep.explain("0", (0, 0, 0)).to_dict(), allow_nan=False))
-    assert len(facts["terms"]) == facts["num_terms"] == 270
-    products = [term["product"] for term in facts["terms"]]
-    assert math.fsum([*products, facts["bias"]]) == facts["exact_value"]
-    assert sum(term["location"] is None for term in facts["terms"]) == 30 * 5
+    payload = json.loads(json.dumps(deep.explain("0", (0, 0, 0)).to_dict(), allow_nan=False))
+    assert len(payload["terms"]) == payload["num_terms"] == 270
+    products = [term["product"] for term in payload["terms"]]
+    assert math.fsum([*products, payload["bias"]]) == payload["exact_value"]
+    assert sum(term["location"] is None for term in payload["terms"]) == 30 * 5
     few = deep.explain("0", (0, 0, 0)).to_dict(max_terms=4)
     assert len(few["terms"]) == 4
     nothing = record(nn.Sequential(nn.ReLU()), torch.full((1, 1, 1), math.nan))
