@@ -64,7 +64,7 @@ def fetch(
     remote: RemoteFile,
     folder: Path,
     *,
-    progress: DownloadCallback | None = None,
+    on_progress: DownloadCallback | None = None,
     otherwise: str = "pass `data_dir`",
 ) -> Path:
     """Return the path of a file in `folder`; download it unless a valid copy is there.
@@ -83,7 +83,7 @@ def fetch(
     for pause in PAUSES:
         time.sleep(pause)
         for url in remote.urls:
-            reason = _try(url, remote, folder, progress or _no_progress)
+            reason = _try(url, remote, folder, on_progress or _ignore)
             if reason is None:
                 return path
             reasons[url] = reason
@@ -109,7 +109,7 @@ def _digest_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
 
-def _try(url: str, remote: RemoteFile, folder: Path, progress: DownloadCallback) -> str | None:
+def _try(url: str, remote: RemoteFile, folder: Path, on_progress: DownloadCallback) -> str | None:
     """Download once. Returns None on success, else the reason for the failure."""
     import requests  # noqa: PLC0415  takes 0.3 s
     import urllib3  # noqa: PLC0415
@@ -119,7 +119,7 @@ def _try(url: str, remote: RemoteFile, folder: Path, progress: DownloadCallback)
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder, prefix=f".{remote.name}.") as beside:
             download = Path(beside, remote.name)
-            _stream(url, download, partial(progress, remote.name))
+            _stream(url, download, partial(on_progress, remote.name))
             if not _has_digests(download, remote.digests):
                 return "wrong checksum"
             digest = None if remote.digests else digest_of(download)
@@ -135,11 +135,11 @@ def _try(url: str, remote: RemoteFile, folder: Path, progress: DownloadCallback)
     return None
 
 
-def _no_progress(name: str, done: int, total: int | None) -> None:
+def _ignore(name: str, done: int, total: int | None) -> None:
     """Ignore the progress."""
 
 
-def _stream(url: str, target: Path, progress: Callable[[int, int | None], None]) -> None:
+def _stream(url: str, target: Path, on_progress: Callable[[int, int | None], None]) -> None:
     import requests  # noqa: PLC0415
 
     with requests.get(url, stream=True, timeout=TIMEOUT) as response, target.open("wb") as file:
@@ -149,7 +149,7 @@ def _stream(url: str, target: Path, progress: Callable[[int, int | None], None])
         # iter_content would decompress a .gz file that is sent with content-encoding gzip.
         for chunk in response.raw.stream(CHUNK, decode_content=False):
             file.write(chunk)
-            progress(file.tell(), total)
+            on_progress(file.tell(), total)
             if file.tell() > MAX_BYTES:
                 raise requests.RequestException(f"more than {MAX_BYTES:,} bytes were sent")
 

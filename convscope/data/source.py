@@ -51,7 +51,7 @@ class Source:
 
 
 def open_source(
-    data: str, *, data_dir: Path | None = None, progress: DownloadCallback | None = None
+    data: str, *, data_dir: Path | None = None, on_progress: DownloadCallback | None = None
 ) -> Dataset:
     """Open a data set: a name in NAMES, or the path of a folder or a CSV file.
 
@@ -66,7 +66,7 @@ def open_source(
         if data == "digits":
             return read_digits()
         if data in NAMES:
-            return _open_named(data, data_dir, progress)
+            return _open_named(data, data_dir, on_progress)
         return _open_path(data)
     except PermissionError as error:
         raise RequestError(f"{error.filename} cannot be read: permission denied.") from error
@@ -119,7 +119,7 @@ def _find_idx(name: str, folder: Path) -> Reader | None:
     return partial(idx.read_idx_folder, folder, name) if is_here else None
 
 
-def _open_named(name: str, data_dir: Path | None, progress: DownloadCallback | None) -> Dataset:
+def _open_named(name: str, data_dir: Path | None, on_progress: DownloadCallback | None) -> Dataset:
     if data_dir is not None and not data_dir.is_dir():
         raise RequestError(f"The data directory {data_dir} does not exist or is not a folder.")
     source, download_dir, folders = _locations(name, data_dir)
@@ -134,7 +134,7 @@ def _open_named(name: str, data_dir: Path | None, progress: DownloadCallback | N
                 raise
             break  # a damaged download: fetch replaces it
     for remote in source.remotes:
-        fetch(remote, download_dir, progress=progress)
+        fetch(remote, download_dir, on_progress=on_progress)
     reader = source.find(download_dir)
     if reader is None:
         raise WorkError(

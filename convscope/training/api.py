@@ -98,7 +98,7 @@ def train_run(
     """`train` with its settings in one object."""
     began, user = time.perf_counter(), CallbackList(callbacks)
     device = choose_device(config.device)
-    dataset = open_source(data, data_dir=config.data_dir, progress=user.downloading)
+    dataset = open_source(data, data_dir=config.data_dir, on_progress=user.downloading)
     dataset = fill_splits(dataset, val=config.val, test=config.test, seed=config.split_seed)
     model = Path(config.model).stem if is_table(config.model) else config.model
     run = Run.create(Path(out) if out else None, name=f"{slugify(model)}_{slugify(dataset.name)}")
@@ -218,7 +218,7 @@ def _same_data(
 def _open_weights(config: TrainConfig, user: CallbackList) -> Weights | None:
     if config.weights is None:
         return None
-    return open_weights(config.weights, progress=user.downloading)
+    return open_weights(config.weights, on_progress=user.downloading)
 
 
 def _fit_and_test(trainer: Trainer, task: Task, session: Session, began: float) -> TrainingResult:

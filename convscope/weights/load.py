@@ -16,7 +16,7 @@ from convscope.zoo.check import network_output
 
 
 def load_weights(
-    net: nn.Module, source: str | Path, *, progress: DownloadCallback | None = None
+    net: nn.Module, source: str | Path, *, on_progress: DownloadCallback | None = None
 ) -> Card:
     """Put somebody's weights into a network, and tell how pictures are to be prepared for it.
 
@@ -31,7 +31,7 @@ def load_weights(
     Raises RequestError, naming the parameter or the first names that disagree, where the weights
     are not those of the network; then nothing in it has changed. WorkError for a failed download.
     """
-    weights = open_weights(source, progress=progress)
+    weights = open_weights(source, on_progress=on_progress)
     fitted = adapt_weights(weights, net)
     own = net.state_dict()
     card = weights.card or imagenet_card()

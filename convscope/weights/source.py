@@ -37,7 +37,7 @@ class Weights:
     sha256: str
 
 
-def open_weights(source: str | Path, *, progress: DownloadCallback | None = None) -> Weights:
+def open_weights(source: str | Path, *, on_progress: DownloadCallback | None = None) -> Weights:
     """Read weights from FORMS; what is in the network is downloaded once and kept.
 
     A file that torchvision has released is known by its SHA-256, wherever it lies.
@@ -48,14 +48,14 @@ def open_weights(source: str | Path, *, progress: DownloadCallback | None = None
     kind, _, name = word.partition(":")
     match kind:
         case "torchvision":
-            return _from_file(word, _downloaded(release(name).remote, progress))
+            return _from_file(word, _downloaded(release(name).remote, on_progress))
         case "timm":
             facts, weights = timm.remote_files(name)
-            config = _downloaded(facts, progress)
+            config = _downloaded(facts, on_progress)
             card = timm.card_from_config(config.read_text("utf-8", "replace"), where=str(config))
-            return _from_file(word, _downloaded(weights, progress), card)
+            return _from_file(word, _downloaded(weights, on_progress), card)
         case "http" | "https":
-            return _from_file(word, _downloaded(_remote(word), progress))
+            return _from_file(word, _downloaded(_remote(word), on_progress))
         case _:
             return _from_path(word, Path(source).expanduser())
 
@@ -91,6 +91,8 @@ def _remote(url: str) -> RemoteFile:
     return RemoteFile(f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}", None, (url,))
 
 
-def _downloaded(remote: RemoteFile, progress: DownloadCallback | None) -> Path:
+def _downloaded(remote: RemoteFile, on_progress: DownloadCallback | None) -> Path:
     folder = cache_dir() / "weights"
-    return fetch(remote, folder, progress=progress, otherwise="give the path of the file itself")
+    return fetch(
+        remote, folder, on_progress=on_progress, otherwise="give the path of the file itself"
+    )

@@ -71,7 +71,7 @@ def test_a_file_is_fetched_once(server: Server, tmp_path: Path, capfd: pytest.Ca
     seen: list[tuple[str, int, int | None]] = []
     wanted = remote(server.url("ok"))
     folder = tmp_path / "new" / "cache"
-    path = fetch(wanted, folder, progress=lambda *tick: seen.append(tick))
+    path = fetch(wanted, folder, on_progress=lambda *tick: seen.append(tick))
     assert path == folder / "data.gz"
     assert path.read_bytes() == BODY
     assert seen[-1] == ("data.gz", len(BODY), len(BODY))

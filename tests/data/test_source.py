@@ -22,8 +22,8 @@ def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """An empty cache, and downloads that only say that they were asked for."""
     asked: list[str] = []
 
-    def refuse(remote: RemoteFile, folder: Path, *, progress: object = None) -> Path:
-        assert progress is None
+    def refuse(remote: RemoteFile, folder: Path, *, on_progress: object = None) -> Path:
+        assert on_progress is None
         asked.append(f"{folder.name}/{remote.name}")
         raise WorkError("no network")
 

@@ -144,7 +144,7 @@ def test_resizing_goes_with_the_size_and_the_fit_of_the_weights(tmp_path, fishes
     net = create_model("resnet20_cifar")
     card = imagenet_card(resize=40, crop=32)
     held = Weights("theirs", net.state_dict(), card, "0")
-    monkeypatch.setattr(verb, "open_weights", lambda source, *, progress: held)
+    monkeypatch.setattr(verb, "open_weights", lambda source, *, on_progress: held)
     words = dict(model="resnet20_cifar", steps=1, batch_size=8)
     for more, resize in (
         ({}, 40),

@@ -271,7 +271,7 @@ def test_a_released_file_is_downloaded_once_and_its_digest_is_checked(
         for _ in range(2):
             ours = create_model("squeezenet1_1")
             card = load_weights(
-                ours, "torchvision:squeezenet1_1", progress=lambda *tick: ticks.append(tick)
+                ours, "torchvision:squeezenet1_1", on_progress=lambda *tick: ticks.append(tick)
             )
             assert_same_logits(ours, theirs)
         assert library.asked == [honest]
