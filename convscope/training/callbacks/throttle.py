@@ -6,7 +6,7 @@ MAX_SHARE = 0.02
 
 
 class Throttle:
-    """Says when work is due again: `seconds` after it began, or later if it takes long.
+    """Says when work is due again: `seconds` after its end, or later if it took long.
 
     Work that takes t seconds is due again t / MAX_SHARE seconds after its end at the earliest.
     """
