@@ -27,7 +27,7 @@ class Augmentation:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Batch:
     """The images of one step.
 
