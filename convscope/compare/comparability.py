@@ -1,14 +1,15 @@
 """What must not be compared between runs, and whether their tests show a difference."""
 
-import csv
 import hashlib
-import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from convscope.data.split import read_splits
+from convscope.errors import ConvscopeError
+from convscope.runs.folder import Run
 from convscope.runs.index import Stamp, read_config, stamp
 from convscope.runs.status import ACTIVE
 
@@ -61,11 +62,10 @@ def _unfinished(run: Mapping[str, Any]) -> str:
 def _test_images(path: Path, _stamp: Stamp) -> str | None:
     """A digest of the names of a run's test images."""
     try:
-        text = (path / "splits.csv").read_text("utf-8", "surrogateescape")
-        rows = csv.DictReader(io.StringIO(text, newline=""))
-        keys = sorted(str(row["key"]) for row in rows if row["split"] == "test")
-    except (OSError, csv.Error, KeyError):
+        splits = read_splits(Run(path).read("splits.csv"))
+    except ConvscopeError:
         return None
+    keys = sorted(key for key, (_, split) in splits.items() if split == "test")
     return hashlib.sha256("\0".join(keys).encode("utf-8", "surrogateescape")).hexdigest()
 
 

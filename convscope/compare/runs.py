@@ -7,7 +7,7 @@ from typing import Any
 
 from convscope.compare.comparability import caveats
 from convscope.compare.costs import network_costs, summary_of_run
-from convscope.compare.settings import SettingInfo, setting_rows
+from convscope.compare.settings import setting_rows
 from convscope.errors import RequestError
 from convscope.runs.index import JsonDict, num_correct, read_config, read_metrics, read_test
 from convscope.runs.step_table import COLUMNS, steps_of
@@ -31,12 +31,7 @@ class RunView:
     seconds: float
 
 
-def compare_runs(
-    runs: Sequence[RunView],
-    networks: Mapping[str, str],
-    *,
-    settings: Mapping[str, SettingInfo],
-) -> JsonDict:
+def compare_runs(runs: Sequence[RunView], networks: Mapping[str, str]) -> JsonDict:
     """Compare two to eight runs and networks: results, costs, settings, and caveats.
 
     `networks` maps each network's title to what it is built from. Raises RequestError for fewer or
@@ -47,7 +42,7 @@ def compare_runs(
     configs = [read_config(path) for path in paths]
     return {
         "runs": rows,
-        "settings": setting_rows(configs, settings) if runs else [],
+        "settings": setting_rows(configs) if runs else [],
         "networks": [network_costs(name, model) for name, model in networks.items()],
         "caveats": caveats(rows, paths),
     }

@@ -1,10 +1,11 @@
 """The settings of several runs side by side, those that differ first."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from convscope.runs.index import JsonDict, finite
 from convscope.training.config import TrainConfig
+from convscope.training.setting import settings_of
 
 _FINGERPRINT = 12  # digits that are shown
 _METADATA = (
@@ -25,25 +26,16 @@ _METADATA = (
 """Metadata in a run's config: table, key, and the row's name, group and help."""
 
 
-class SettingInfo(NamedTuple):
-    """What a table of settings shows of one setting beside its values."""
-
-    group: str
-    help: str
-
-
-def setting_rows(
-    configs: Sequence[Mapping[str, Any]], settings: Mapping[str, SettingInfo]
-) -> list[JsonDict]:
+def setting_rows(configs: Sequence[Mapping[str, Any]]) -> list[JsonDict]:
     """A row for each setting, and for metadata of data and machine, with a value per config.
 
     Rows that differ come first. A value is None where it was left open or is unknown.
     """
     defaults = TrainConfig().to_dict()
     rows = [_row("data", "Data", "What was trained on.", [c.get("data") for c in configs])]
-    for name, info in settings.items():
+    for name, field in settings_of(TrainConfig).items():
         values = [config.get(name, defaults.get(name)) if config else None for config in configs]
-        rows.append(_row(name, info.group, info.help, values))
+        rows.append(_row(name, field.setting.group, field.setting.help, values))
     for table, key, name, group, help_text in _METADATA:
         values = [config.get(table, {}).get(key) for config in configs]
         if key == "fingerprint":

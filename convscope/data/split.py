@@ -168,11 +168,10 @@ def write_splits(dataset: Dataset) -> str:
     return text.getvalue()
 
 
-def apply_splits(dataset: Dataset, text: str) -> Dataset:
-    """Give every image the split that `write_splits` wrote for its key.
+def read_splits(text: str) -> dict[str, tuple[str, str]]:
+    """Class name and split by key, as `write_splits` wrote them.
 
-    Raises RequestError, with the number and the first key, for keys or images without a
-    counterpart, for other labels, and for unknown splits.
+    Raises RequestError for text that is not such a CSV.
     """
     try:
         header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -180,7 +179,16 @@ def apply_splits(dataset: Dataset, text: str) -> Dataset:
         raise RequestError(f"The list of splits is not CSV ({error}).") from error
     if tuple(header) != COLUMNS or any(len(row) != 3 for row in rows):
         raise RequestError(f"The list of splits needs the columns {', '.join(COLUMNS)}.")
-    listed_rows = {key: (label, split) for key, label, split in rows}
+    return {key: (label, split) for key, label, split in rows}
+
+
+def apply_splits(dataset: Dataset, text: str) -> Dataset:
+    """Give every image the split that `write_splits` wrote for its key.
+
+    Raises RequestError, with the number and the first key, for keys or images without a
+    counterpart, for other labels, and for unknown splits.
+    """
+    listed_rows = read_splits(text)
     keys = _keys(dataset)
     known = set(keys)
     _refuse(

@@ -1,4 +1,4 @@
-"""Run folders as trainings leave them, without a training; and a lab that serves them."""
+"""Run folders as a training writes them, without a training; and an app that serves them."""
 
 import json
 import time
@@ -29,17 +29,26 @@ def fake_run(
     path: Path,
     *,
     now: dict[str, Any] | None = None,
-    beat: float = 0.0,
+    age: float = 0.0,
     metrics: int = 0,
     test: tuple[int, int] | None = None,
     dataset: dict[str, Any] | None = None,
     data: str = "digits",
-    tested: str = "c",
+    test_image: str = "c",
     **settings: Any,
 ) -> Run:
-    """A run of LeNet-5; `beat` is how many seconds ago it told of itself, `test` hits and images.
+    """A run of LeNet-5.
 
-    `tested` names the picture that was set aside for the test.
+    Args:
+        path: the folder to make.
+        now: fields of its last status, see `write_status`; None for a run that never wrote one.
+        age: seconds since that status.
+        metrics: number of evaluations.
+        test: correct and all images of its test; None before the test.
+        dataset: metadata of the data that differ from the default.
+        data: the setting.
+        test_image: key of the image that was set aside for the test.
+        settings: settings that differ from the default.
     """
     path.mkdir(parents=True)
     run = Run(path)
@@ -59,21 +68,21 @@ def fake_run(
         std=(0.3,),
     )
     run.write("card.json", card.to_json())
-    splits = {"a": "train", "b": "val", "c": "train", "d": "train", tested: "test"}
+    splits = {"a": "train", "b": "val", "c": "train", "d": "train", test_image: "test"}
     lines = "".join(f"{key},0,{split}\n" for key, split in splits.items())
     run.write("splits.csv", f"key,label,split\n{lines}")
     run.write_config(config)
     if metrics:
         run.write_metrics([line(epoch) for epoch in range(1, metrics + 1)])
     if test is not None:
-        run.write("test.json", json.dumps(tested_as(*test)))
+        run.write("test.json", json.dumps(result_of_test(*test)))
     if now is not None:
-        tell(path, now, beat=beat)
+        write_status(path, now, age=age)
     return run
 
 
 def line(epoch: int) -> dict[str, Any]:
-    """An evaluation; the second is the best."""
+    """A line of metrics.jsonl; the second is the best."""
     return {
         "epoch": epoch,
         "step": 10 * epoch,
@@ -88,13 +97,13 @@ def line(epoch: int) -> dict[str, Any]:
     }
 
 
-def tested_as(hits: int, images: int) -> dict[str, Any]:
-    low, high = wilson_interval(hits, images)
+def result_of_test(correct: int, images: int) -> dict[str, Any]:
+    low, high = wilson_interval(correct, images)
     confusion = [[0] * 10 for _ in CLASSES]
-    confusion[3][3], confusion[3][4] = hits, images - hits
+    confusion[3][3], confusion[3][4] = correct, images - correct
     return {
         "images": images,
-        "top1": hits / images,
+        "top1": correct / images,
         "top1_interval": [low, high],
         "loss": 0.1,
         "classes": list(CLASSES),
@@ -102,8 +111,8 @@ def tested_as(hits: int, images: int) -> dict[str, Any]:
     }
 
 
-def tell(path: Path, now: dict[str, Any], *, beat: float = 0.0) -> None:
-    """What a training says of itself, `beat` seconds ago."""
+def write_status(path: Path, now: dict[str, Any], *, age: float = 0.0) -> None:
+    """Write a training's status as of `age` seconds ago."""
     live = Live(path)
     live.folder.mkdir(exist_ok=True)
     fields = {
@@ -111,27 +120,29 @@ def tell(path: Path, now: dict[str, Any], *, beat: float = 0.0) -> None:
         "step": 0,
         "saved_step": 0,
         "acknowledged": 0,
-        "updated_at": time.time() - beat,
+        "updated_at": time.time() - age,
     }
     (live.folder / "now.json").write_text(json.dumps({**fields, **now}))
 
 
-def series_of(losses: list[float], *, most: int = 1024, first: int = 1) -> StepHistory:
-    """Steps from `first` with these losses, 4 images each, 3 of them right, in half a second."""
-    series = StepHistory(max_buckets=most)
+def step_history(losses: list[float], *, most: int = 1024, first: int = 1) -> StepHistory:
+    """Steps from `first` with these losses: 4 images each, 3 of them correct, half a second."""
+    history = StepHistory(max_buckets=most)
     for step, loss in enumerate(losses, first):
-        series.add(step, loss=loss, num_correct=3, num_images=4, lr=0.1 / step, seconds=0.5)
-    return series
+        history.add(step, loss=loss, num_correct=3, num_images=4, lr=0.1 / step, seconds=0.5)
+    return history
 
 
 def lab(jobs: TrainingJobs, store: ModelStore | None = None) -> FastAPI:
-    """The routes of runs alone, behind a guard that lets everybody in."""
+    """An app with the routes of runs and comparisons, without access control."""
     app = FastAPI()
     add_error_handlers(app)
 
     @app.middleware("http")
-    async def on(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-        return await answer(request)
+    async def pass_on(
+        request: Request, handle: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        return await handle(request)
 
     store = store or ModelStore()
     add_runs(app, jobs, store)
@@ -139,11 +150,11 @@ def lab(jobs: TrainingJobs, store: ModelStore | None = None) -> FastAPI:
     return app
 
 
-def wait_for(what: Any, *, seconds: float = 120.0) -> Any:
-    """What a question answers as soon as it is true; nothing where it never was."""
+def wait_for(condition: Any, *, seconds: float = 120.0) -> Any:
+    """The value of `condition()` as soon as it is true; None if it is not within `seconds`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if found := what():
-            return found
+        if value := condition():
+            return value
         time.sleep(0.05)
     return None

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from convscope.lab.jobs.jobs import TrainingJobs
 from convscope.runs.live_files import Live
 from convscope.runs.step_table import COLUMNS
-from tests.lab.fakes import fake_run, lab, series_of
+from tests.lab.fakes import fake_run, lab, step_history
 
 
 def ask(folder, runs=(), networks=(), **given):
@@ -82,7 +82,7 @@ def test_what_cannot_be_compared_is_a_sentence(tmp_path, runs, networks, told):
 
 def test_a_run_is_told_with_all_that_was_measured(tmp_path):
     run = fake_run(tmp_path / "a", metrics=4, test=(1, 4), now={"state": "done"})
-    Live(run.path).write_step_history(series_of([3.0, 2.0]))
+    Live(run.path).write_step_history(step_history([3.0, 2.0]))
     fake_run(tmp_path / "b")
     told, other = ask(tmp_path, ["a", "b"]).json()["runs"]
     assert (told["parameters"], told["multiply_adds"]) == (61_706, 416_520)
@@ -167,7 +167,7 @@ def test_other_data_do_not_compare(tmp_path):
 
 def test_other_test_images_of_the_same_data_do_not_compare(tmp_path):
     fake_run(tmp_path / "a", now=DONE, test=(9, 10))
-    fake_run(tmp_path / "b", now=DONE, test=(9, 10), tested="e")
+    fake_run(tmp_path / "b", now=DONE, test=(9, 10), test_image="e")
     (said,) = sentences(tmp_path, "a", "b")
     assert "tested on different images" in said
 

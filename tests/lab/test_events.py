@@ -30,7 +30,7 @@ from convscope.lab.jobs.jobs import TrainingJobs
 from convscope.runs.live_files import Live
 from convscope.runs.step_table import COLUMNS, steps_of
 from convscope.runs.tensor_file import TensorFile
-from tests.lab.fakes import fake_run, lab, line, series_of, tell, wait_for
+from tests.lab.fakes import fake_run, lab, line, step_history, wait_for, write_status
 
 
 def losses(count, seed=0):
@@ -63,7 +63,7 @@ def test_a_row_tells_of_its_steps_what_a_loop_over_them_finds(tmp_path):
     run = fake_run(tmp_path / "a")
     Live(run.path).folder.mkdir()
     all_losses = losses(100)
-    Live(run.path).write_step_history(series_of(all_losses, most=32))
+    Live(run.path).write_step_history(step_history(all_losses, most=32))
     width, rows = steps_of(run.path)
     assert width == 4
     assert len(rows) == 25
@@ -84,7 +84,7 @@ def test_a_row_tells_of_its_steps_what_a_loop_over_them_finds(tmp_path):
 def test_what_is_no_number_is_null(tmp_path):
     run = fake_run(tmp_path / "a")
     Live(run.path).folder.mkdir()
-    series = series_of([1.0, 2.0])
+    series = step_history([1.0, 2.0])
     series.add(
         3, loss=1.0, num_correct=0, num_images=2, lr=0.1, seconds=0.0
     )  # a clock that stood still
@@ -108,7 +108,7 @@ def test_the_page_holds_the_whole_table_whatever_it_heard_before(parts, most, fi
         listener, page = Listener(TrainingJobs(folder), "a"), Page()
         all_losses = losses(sum(parts))
         for count in np.cumsum(parts):
-            told = series_of(all_losses[:count], most=most, first=first)
+            told = step_history(all_losses[:count], most=most, first=first)
             Live(run.path).write_step_history(told)
             page.hear(listener.poll())
             assert (page.width, page.rows) == steps_of(run.path)
@@ -117,13 +117,13 @@ def test_the_page_holds_the_whole_table_whatever_it_heard_before(parts, most, fi
 def test_only_what_changed_is_told_again(tmp_path):
     run = fake_run(tmp_path / "a", now={"state": "training"}, metrics=1)
     live, all_losses = Live(run.path), losses(31)
-    live.write_step_history(series_of(all_losses[:30]))
+    live.write_step_history(step_history(all_losses[:30]))
     listener = Listener(TrainingJobs(tmp_path), "a")
     assert [name for name, _ in listener.poll()] == ["state", "steps", "evaluation"]
     assert listener.poll() == []
-    tell(run.path, {"state": "training"})  # a heart beat says nothing
+    write_status(run.path, {"state": "training"})  # a heart beat says nothing
     assert listener.poll() == []
-    live.write_step_history(series_of(all_losses))
+    live.write_step_history(step_history(all_losses))
     ((name, told),) = listener.poll()
     assert (name, told["from"], len(told["rows"])) == ("steps", 30, 1)
     run.write_metrics([line(1), line(2)])
@@ -219,7 +219,7 @@ def test_the_training_hears_that_somebody_looks_while_it_lives(tmp_path, monkeyp
     listener.poll()
     assert live.is_watched()
     (live.folder / "watched").unlink()
-    tell(run.path, {"state": "done"})
+    write_status(run.path, {"state": "done"})
     monkeypatch.setattr(events.time, "monotonic", lambda: now + 9)
     listener.poll()
     assert not live.is_watched()
@@ -227,8 +227,8 @@ def test_the_training_hears_that_somebody_looks_while_it_lives(tmp_path, monkeyp
 
 @pytest.mark.parametrize("word", ["done", "stopped", "failed"])
 def test_a_run_that_has_ended_is_told_whole_and_then_its_end(tmp_path, word):
-    run = fake_run(tmp_path / "a", now={"state": word, "message": "So."}, beat=99, metrics=2)
-    Live(run.path).write_step_history(series_of(losses(5)))
+    run = fake_run(tmp_path / "a", now={"state": word, "message": "So."}, age=99, metrics=2)
+    Live(run.path).write_step_history(step_history(losses(5)))
     answer = TestClient(lab(TrainingJobs(tmp_path))).get("/api/runs/a/events")
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.headers["cache-control"] == "no-store"
@@ -343,13 +343,13 @@ def test_a_page_hears_of_a_training_as_it_goes(tmp_path):
         assert answer.status == 200
         name, told = next_event(answer)
         assert (name, told["now"]["step"]) == ("state", 1)
-        Live(run.path).write_step_history(series_of([1.0, 2.0]))
+        Live(run.path).write_step_history(step_history([1.0, 2.0]))
         name, told = next_event(answer)
         assert (name, column(told["rows"], "loss")) == ("steps", [1.0, 2.0])
-        tell(run.path, {"state": "paused", "step": 2, "message": "Waits."})
+        write_status(run.path, {"state": "paused", "step": 2, "message": "Waits."})
         name, told = next_event(answer)
         assert (told["state"], told["message"]) == ("paused", "Waits.")
-        tell(run.path, {"state": "done", "step": 3})
+        write_status(run.path, {"state": "done", "step": 3})
         assert next_event(answer)[1]["state"] == "done"
         assert next_event(answer) == ("end", {})
         assert next_event(answer) is None

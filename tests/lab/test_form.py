@@ -37,11 +37,10 @@ def test_every_setting_is_there_or_said_to_be_left_out(settings):
 
 
 def test_every_setting_shows_the_help_of_its_field(settings):
+    left_out = {one["name"]: one for one in choices.left_out()}
     for field in fields(TrainConfig):
-        expected = field.metadata["setting"].help
-        assert choices.setting_helps()[field.name] == expected
-        if field.name in settings:
-            assert settings[field.name]["help"].startswith(expected)
+        shown = {**settings, **left_out}[field.name]
+        assert shown["help"].startswith(field.metadata["setting"].help)
     assert settings["epochs"]["help"] == "Passes over the training images."
     assert settings["optimizer"]["help"] == "SGD with momentum, or AdamW."
 
@@ -57,7 +56,7 @@ def test_the_groups_are_those_of_the_command_line_in_their_order():
         "Machine",
     ]
     assert "lr" in [one["name"] for one in groups[3]["settings"]]
-    assert choices.setting_group_names()["seed"] == "Machine"
+    assert "seed" in [one["name"] for one in groups[5]["settings"]]
 
 
 def test_defaults_are_those_that_are_used(settings):

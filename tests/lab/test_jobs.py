@@ -29,7 +29,7 @@ from convscope.runs.network import load_network
 from convscope.runs.tensor_file import TensorFile
 from convscope.zoo import create_model
 from tests.forked import FORKS, ForkedPopen
-from tests.lab.fakes import fake_run, lab, line, tell, wait_for
+from tests.lab.fakes import fake_run, lab, line, wait_for, write_status
 
 ENDED = ("done", "failed", "stopped", "interrupted")
 
@@ -159,7 +159,7 @@ def test_a_run_that_never_told_is_done_when_it_was_tested(tmp_path):
 
 @pytest.mark.parametrize("word", ["training", "paused", "evaluating", "testing"])
 def test_silence_is_death_only_where_nobody_holds_the_run(tmp_path, word):
-    run = fake_run(tmp_path / "a", now={"state": word, "saved_step": 1200}, beat=60)
+    run = fake_run(tmp_path / "a", now={"state": word, "saved_step": 1200}, age=60)
     with run.locked():
         assert state_of(TrainingJobs(tmp_path), "a") == word
     jobs = TrainingJobs(tmp_path)
@@ -167,13 +167,13 @@ def test_silence_is_death_only_where_nobody_holds_the_run(tmp_path, word):
     assert told.state == "interrupted"
     assert "1,200" in told.message
     with run.locked():  # who looked holds nothing
-        tell(run.path, {"state": word})
+        write_status(run.path, {"state": word})
         assert state_of(jobs, "a") == word
 
 
 @pytest.mark.parametrize("word", ["done", "stopped", "failed"])
 def test_an_end_stays_an_end(tmp_path, word):
-    fake_run(tmp_path / "a", now={"state": word, "message": "So it is."}, beat=9999)
+    fake_run(tmp_path / "a", now={"state": word, "message": "So it is."}, age=9999)
     assert status_of(TrainingJobs(tmp_path), "a")[:2] == (word, "So it is.")
 
 
@@ -451,14 +451,14 @@ def test_a_killed_training_goes_on_from_the_page(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("_forked")
 def test_a_resume_that_fails_says_why(tmp_path):
-    run = fake_run(tmp_path / "a", now={"state": "stopped", "message": "Before."}, beat=99)
+    run = fake_run(tmp_path / "a", now={"state": "stopped", "message": "Before."}, age=99)
     jobs = TrainingJobs(tmp_path)
     with run.locked():
         jobs.resume("a")
         assert wait_for(lambda: state_of(jobs, "a") == "failed")
     assert "written by another process" in status_of(jobs, "a").message
     assert "written by another process" in TrainingJobs(tmp_path).details("a")["message"]
-    tell(run.path, {"state": "done"})  # what it tells later counts again
+    write_status(run.path, {"state": "done"})  # what it tells later counts again
     assert state_of(jobs, "a") == "done"
 
 
@@ -513,7 +513,7 @@ def test_a_run_without_weights_is_not_opened(tmp_path):
 
 
 def test_looking_at_states_costs_no_lock_twice_in_a_row(tmp_path, monkeypatch):
-    fake_run(tmp_path / "a", now={"state": "training"}, beat=60)
+    fake_run(tmp_path / "a", now={"state": "training"}, age=60)
     jobs = TrainingJobs(tmp_path)
     taken = []
     monkeypatch.setattr(status.filelock.FileLock, "acquire", lambda *_, **__: taken.append(1))

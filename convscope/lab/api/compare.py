@@ -5,16 +5,12 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query
 
 from convscope.compare.runs import check_count, compare_runs
-from convscope.compare.settings import SettingInfo
 from convscope.lab.jobs.form import networks as known_networks
-from convscope.lab.jobs.form import setting_group_names, setting_helps
 from convscope.lab.jobs.jobs import TrainingJobs
 
 
 def add_compare(app: FastAPI, jobs: TrainingJobs) -> None:
     """Add the routes of the screen Compare."""
-    groups = setting_group_names()
-    settings = {name: SettingInfo(groups[name], text) for name, text in setting_helps().items()}
 
     @app.get("/api/compare")
     def compare(
@@ -26,7 +22,7 @@ def add_compare(app: FastAPI, jobs: TrainingJobs) -> None:
         check_count(len(runs) + len(networks))
         views = [jobs.view(name) for name in runs]
         models = {name: jobs.sources.model(name) for name in networks}
-        return compare_runs(views, models, settings=settings)
+        return compare_runs(views, models)
 
     @app.get("/api/zoo")
     def zoo() -> dict[str, Any]:

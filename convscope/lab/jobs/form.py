@@ -61,20 +61,13 @@ def _kind(field: SettingField) -> str:
     return "list" if get_origin(first) is tuple else _KINDS[first]
 
 
-def setting_group_names() -> dict[str, str]:
-    """The group of each setting."""
-    return {name: field.setting.group for name, field in settings_of(TrainConfig).items()}
-
-
-def setting_helps() -> dict[str, str]:
-    """The help of each setting."""
-    return {name: field.setting.help for name, field in settings_of(TrainConfig).items()}
-
-
 def left_out() -> list[dict[str, str]]:
     """The settings that are not set from the page, with what they are and why."""
-    helps = setting_helps()
-    return [{"name": name, "help": helps[name], "why": why} for name, why in LEFT_OUT.items()]
+    settings = settings_of(TrainConfig)
+    return [
+        {"name": name, "help": settings[name].setting.help, "why": why}
+        for name, why in LEFT_OUT.items()
+    ]
 
 
 def sources() -> list[dict[str, Any]]:
