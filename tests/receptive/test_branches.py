@@ -1,4 +1,4 @@
-"""Receptive fields where channels see unlike: each unit's box is what its own gradient touches."""
+"""Receptive fields where channels differ: each unit's box is what its own gradient touches."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ SHAPE = (1, 2, 6, 7)
 
 
 class Cat(nn.Module):
-    """Branches whose results lie side by side along channels."""
+    """Branches whose results are concatenated along channels."""
 
     def __init__(self, *branches):
         super().__init__()
@@ -26,7 +26,7 @@ class Cat(nn.Module):
 
 
 class Behind(nn.Module):
-    """Eight channels of three kinds, the bounds at 2 and 6, and what comes behind them."""
+    """Eight channels of three kinds, bounded at 2 and 6, and a function of them."""
 
     def __init__(self, then, **layers):
         super().__init__()
@@ -179,7 +179,7 @@ NETWORKS = {
 
 
 def boxes_by_gradient(net, image):
-    """For every unit of the answer, in order, (first, end) along both axes, or None."""
+    """For every unit of the output, in order, (first, end) along both axes, or None."""
     slopes = jacobian(net, image).flatten(0, -5).flatten(1, -3).abs().amax(1) > 0
     found = []
     for touched in slopes:
@@ -201,7 +201,7 @@ def units_of(shape):
 
 
 def followed(net, image):
-    """The operation that gave the answer, and what its units see."""
+    """The operation that returned the output, and its receptive fields."""
     done = run_once(net, image, should_keep=lambda module, kind: False)
     (last,) = (one for one in done.operations if one.name == done.output)
     return last, receptive_fields([one for one in done.operations if one.operands], SHAPE)[
@@ -242,7 +242,7 @@ ALIKE = {
 
 
 @pytest.mark.parametrize("name", ALIKE)
-def test_where_all_channels_see_alike_there_are_no_branches(name):
+def test_equal_channels_make_no_branches(name):
     _, seen = followed(*prepared(ALIKE[name]))
     assert (seen.branches, seen.branch_index) == ((), None)
 
@@ -265,7 +265,7 @@ NEIGHBORS = {
 
 
 @pytest.mark.parametrize("name", NEIGHBORS)
-def test_where_neighbors_mix_the_union_stands_and_says_that_it_is_no_more(name):
+def test_where_neighboring_channels_mix_the_field_is_an_upper_bound(name):
     net, image = prepared(NEIGHBORS[name])
     answer, seen = followed(net, image)
     assert not seen.exact
@@ -283,7 +283,7 @@ def test_where_neighbors_mix_the_union_stands_and_says_that_it_is_no_more(name):
         MinPool2d(3, stride=2, padding=1),
     ],
 )
-def test_the_largest_and_where_it_is_see_what_a_mean_sees(layer):
+def test_a_maximum_and_its_index_have_the_field_of_a_mean(layer):
     _, mean = followed(*prepared(behind(nn.AvgPool2d(3, 2, 1))))
     net, image = prepared(behind(layer))
     done = operations(net, image)
@@ -296,7 +296,7 @@ def test_the_largest_and_where_it_is_see_what_a_mean_sees(layer):
             assert seen[one.name].box(at) == mean.box(at)
 
 
-def test_a_batch_norm_that_measures_sees_the_whole_of_its_own_map():
+def test_a_batch_norm_in_training_sees_its_whole_map():
     net, image = prepared(behind(nn.BatchNorm2d(8)).train())
     net.train()
     _, seen = followed(net, image)
@@ -327,7 +327,7 @@ LOST = {
 
 
 @pytest.mark.parametrize("name", LOST)
-def test_what_cannot_be_followed_is_an_upper_bound_and_says_so(name):
+def test_what_cannot_be_followed_is_an_upper_bound(name):
     table = SparseConnectionConv2d(8, [[0, 1], [2, 6]], 3)
     net, image = prepared(Behind(LOST[name], table=table))
     answer, seen = followed(net, image)
@@ -344,7 +344,7 @@ WEIGHED = {
 
 
 @pytest.mark.parametrize("name", WEIGHED)
-def test_a_filter_that_the_image_made_is_not_taken_for_what_it_slides_over(name):
+def test_a_filter_computed_from_the_image_is_not_followed(name):
     net = Behind(WEIGHED[name], own=nn.Parameter(torch.ones(1, 2, 9, 9)))
     _, seen = followed(*prepared(net))
     assert not seen.exact
@@ -365,7 +365,7 @@ def test_indices_in_a_tensor_are_not_taken_for_its_shape():
     assert not seen.exact
 
 
-def test_a_gate_does_not_move_with_what_it_scales():
+def test_a_gate_has_one_field_for_all_positions():
     net = Behind(
         lambda net, x: net.other(x)[:, 5:] * net.other(x)[:, :3].mean((2, 3), keepdim=True)
     )
@@ -374,14 +374,14 @@ def test_a_gate_does_not_move_with_what_it_scales():
     assert {fields.of("mul", at).box for at in units_of((1, 3, 6, 7))} == {((-1, 7), (0, 7))}
 
 
-def test_a_row_that_every_row_takes_stays_where_it_is():
+def test_a_row_added_to_every_row_keeps_its_field():
     net, image = prepared(Behind(lambda net, x: x + x[:, :, :1]))
     fields = ReceptiveFields(operations(net, image), SHAPE)
     assert fields.of("add", (0, 0, 3, 2)).box == ((0, 4), (2, 3))
     assert fields.of("add", (0, 0, 0, 2)).box == ((0, 1), (2, 3))
 
 
-def test_zeros_take_nothing_from_the_field_of_what_they_meet():
+def test_adding_zeros_does_not_change_a_field():
     for then in (
         lambda net, x: torch.zeros_like(x)[:, :1] + net.other(x),
         lambda net, x: net.other(x) + torch.zeros_like(x)[:, :1],
@@ -391,7 +391,7 @@ def test_zeros_take_nothing_from_the_field_of_what_they_meet():
         assert fields.of("add", (0, 0, 0, 2)).box == ((-1, 2), (2, 3))
 
 
-def test_zeros_beside_maps_have_no_field_and_the_maps_have_their_own():
+def test_zeros_beside_maps_have_no_field():
     net, image = prepared(NETWORKS["with zeros"])
     fields = ReceptiveFields(operations(net, image), SHAPE)
     assert fields.of("cat", (0, 1, 3, 3)) is None

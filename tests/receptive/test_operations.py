@@ -106,7 +106,7 @@ SHAPE = (1, 2, 11, 12)
 
 
 def seen_by_gradient(net, at):
-    """(first, end) along each axis of the pixels on which units of the answer depend."""
+    """(first, end) along each axis of the pixels on which units of the output depend."""
     image = torch.rand(SHAPE, dtype=torch.float64, requires_grad=True)
     net(image)[(0, *at)].sum().backward()
     touched = image.grad[0].abs().amax(0) > 0
@@ -130,7 +130,7 @@ def test_every_unit_sees_what_its_gradient_touches(name):
         assert (None if None in box else box) == (None if None in touched else touched), at
 
 
-def test_what_is_not_known_may_see_everything_and_says_so():
+def test_an_unknown_operation_may_depend_on_everything():
     net = nn.Sequential(CONV, Do(lambda x: x.sort(dim=3).values), nn.ReLU())
     done = operations(net.float(), torch.zeros(SHAPE))
     seen = receptive_fields(done, SHAPE)

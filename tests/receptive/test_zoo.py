@@ -48,7 +48,7 @@ def fields(net, shape):
 
 
 @pytest.mark.parametrize(("name", "options", "layer", "size"), PUBLISHED)
-def test_the_fields_are_those_that_were_published(name, options, layer, size):
+def test_fields_have_the_published_sizes(name, options, layer, size):
     with torch.device("meta"):
         net = create_model(name, **options)
     done, seen = fields(net, (1, ZOO[name].in_channels, *ZOO[name].input_size))
@@ -144,13 +144,13 @@ def touched(answer, image):
 
 
 def union(seen, y, x):
-    """What any of the channels sees there."""
+    """The union of all channels' fields there."""
     assert seen.exact
     return tuple(axis.support[at] for axis, at in zip(seen.axes, (y, x), strict=True))
 
 
 def one_of_each_kind(seen, wanted):
-    """A channel of each of three branches at most, where there are any."""
+    """One channel of each of up to three branches."""
     if not wanted or seen.branch_index is None:
         return []
     _, firsts = np.unique(seen.branch_index, return_index=True)

@@ -1,4 +1,4 @@
-"""Networks that do what few do, and all that a recording survives."""
+"""Unusual networks that a recording must handle."""
 
 import contextlib
 import threading
@@ -56,7 +56,7 @@ def test_a_layer_that_is_called_by_keyword_has_its_operand(image):
     assert recording.explain("pool", (0, 1, 1)).is_within_tolerance
 
 
-def test_batch_norm_from_below_moves_nothing(image):
+def test_torch_batch_norm_leaves_running_statistics(image):
     net = Do(
         lambda n, x: torch.batch_norm(
             x, None, None, n.mean, n.var, training, 0.1, 1e-5, cudnn_enabled=False
@@ -70,7 +70,7 @@ def test_batch_norm_from_below_moves_nothing(image):
         assert recording.explain("batch_norm", (1, 2, 3)).is_within_tolerance
 
 
-def test_an_embedding_that_cuts_its_weights_leaves_them_as_they_were():
+def test_an_embedding_with_max_norm_leaves_its_weights():
     net = nn.Sequential(nn.Embedding(4, 3, max_norm=0.1))
     before = net[0].weight.detach().clone()
     record(net, torch.ones(1, 2, 2, dtype=torch.long))
@@ -90,7 +90,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_weights_that_change_on_the_way_are_put_back(change, image):
+def test_weights_that_the_network_changes_are_restored(change, image):
     def forward(net, x):
         change(net.conv.weight)
         return net.conv(x)
@@ -122,7 +122,7 @@ def test_a_recording_outlives_a_change_of_its_networks_numbers(image):
     assert recording.explain("0", (0, 1, 1)).is_within_tolerance
 
 
-def test_a_change_that_hides_is_seen_by_the_difference(image):
+def test_a_later_change_of_weights_shows_as_a_difference(image):
     net = nn.Sequential(conv())
     recording = record(net, image)
     net[0].weight.data.mul_(2)
@@ -212,7 +212,7 @@ def test_the_same_network_may_run_in_another_thread(image):
     assert not failures
 
 
-def test_averages_that_batch_norm_moved_are_what_is_used(image):
+def test_updated_running_statistics_are_the_ones_read(image):
     def forward(net, x):
         return net.norm(x).permute(0, 2, 3, 1) + net.norm.running_mean
 

@@ -24,9 +24,7 @@ from convscope.summaries.counts import FORMULAS
 CURVES, COMPARISONS, LINEAR = activation._CURVES, arithmetic._COMPARISONS, linear._LINEAR
 ROOT = Path(convscope.__file__).parent
 ROWS = [pytest.param(kind, id=kind.name) for kind in KINDS.values()]
-LAYERS = {
-    "LRN": "LocalResponseNorm",
-}  # labels that shorten a name
+LAYERS = {"LRN": "LocalResponseNorm"}  # labels that shorten a layer's name
 
 
 def test_every_rule_has_a_function_and_explains_a_kind():

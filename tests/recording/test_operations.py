@@ -1,4 +1,4 @@
-"""What a forward pass did: names, operands, arguments; and nothing left behind."""
+"""Operations of a forward pass: names, operands, arguments; and no trace left behind."""
 
 import pytest
 import torch
@@ -58,7 +58,7 @@ def test_arguments_have_torchs_names_and_tensors_are_shapes():
     assert viewed.shape == (1, 3, 2)
 
 
-def test_a_leaf_that_does_several_things_gives_its_name_to_the_last():
+def test_a_leaf_module_names_its_last_operation():
     class Norm(nn.LayerNorm):
         def forward(self, x):
             return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
@@ -68,13 +68,13 @@ def test_a_leaf_that_does_several_things_gives_its_name_to_the_last():
     assert done["1.permute"].argument_shapes["dims"] == (0, 2, 3, 1)
 
 
-def test_a_layer_of_the_papers_is_one_operation():
+def test_a_layer_of_convscopes_is_one_operation():
     done = named(nn.Sequential(MinPool2d(2)), 1, 1, 4, 4)
     assert [(one.name, one.kind) for one in done.values()] == [("0", "MinPool2d")]
     assert isinstance(done["0"].layer, MinPool2d)
 
 
-def test_what_the_image_has_no_part_in_is_not_an_operation():
+def test_operations_that_do_not_depend_on_the_image_are_left_out():
     class Scaled(nn.Module):
         def forward(self, x):
             return x * torch.arange(3).view(3, 1, 1).float()

@@ -1,4 +1,4 @@
-"""What `record` promises: every operation, as it was computed, and a network left as it was."""
+"""What `record` promises: every operation as it was computed, and an unchanged network."""
 
 import copy
 import gc
@@ -23,7 +23,7 @@ from convscope.layers import MinPool2d
 
 
 class Do(nn.Module):
-    """Call a function with the network, which has the modules, and what it is given."""
+    """Call a function with the network, which has the modules, and its input."""
 
     def __init__(self, function, **modules):
         super().__init__()
@@ -52,7 +52,7 @@ class Residual(nn.Module):
 
 
 class Branching(nn.Module):
-    """Two branches that are joined by channels; without a module for what has no weights."""
+    """Two branches concatenated along channels; functions instead of modules without weights."""
 
     def __init__(self):
         super().__init__()
@@ -87,13 +87,13 @@ def image():
 
 
 def plain(net, image):
-    """What a copy of the network answers, which nobody looks at."""
+    """The output of a copy of the network that is not recorded."""
     with torch.no_grad():
         return copy.deepcopy(net)(image.clone())
 
 
 def hooked(net, image):
-    """What forward hooks see of leaf modules, in order; the second call of `a` is `a_2`."""
+    """Outputs of leaf modules by forward hooks, in order; the second call of `a` is `a_2`."""
     seen, calls = {}, Counter()
     net = copy.deepcopy(net)
 
@@ -161,7 +161,7 @@ def test_a_functional_network_has_names_and_operands(image):
 
 
 class Interpreter(fx.Interpreter):
-    """Runs a traced network and keeps what every node gives, under the name it should have."""
+    """Runs a traced network and keeps the result of every node under its expected name."""
 
     def __init__(self, traced):
         super().__init__(traced)
@@ -450,7 +450,7 @@ def test_weights_that_are_computed_are_recorded_as_they_were_computed(norm, trai
 
 
 def traces(net):
-    """Everything that a look into a network could leave behind."""
+    """Everything that a recording could leave behind."""
     return (
         [bool(part._forward_hooks or part._forward_pre_hooks) for part in net.modules()],
         [set(part.__dict__) for part in net.modules()],
@@ -659,7 +659,7 @@ def test_what_was_freed_is_not_taken_for_what_came_after_it(image):
 
 
 def memories(recording):
-    """Addresses and sizes of the memory that results lie in."""
+    """Addresses and sizes of the storages of results."""
     found = [recording[name].tensor.untyped_storage() for name in ("image", *recording.names)]
     return {storage.data_ptr(): storage.nbytes() for storage in found}
 

@@ -17,12 +17,12 @@ const WAYS = new Map([
 ]);
 const HEADS = [
   "layer",
-  "kind",
+  "type",
   "filters",
-  "size",
+  "kernel",
   "stride",
   "padding",
-  "map",
+  "feature map",
   "activation",
   "parameters",
   "multiply-adds",
