@@ -3,23 +3,23 @@ Neural Networks", NIPS.
 
 TABLE has three networks of that name, side by side.
 
-- `lecture`: as lectures print it, every filter over all maps below: 62,378,344 parameters. Their
+- `lecture`: as lectures print it, with every filter on all maps below: 62,378,344 parameters. Their
   tables have no response normalization, and neither has this network.
-- `towers`: the paper's, for two GPUs: 60,965,224. A filter of conv2, conv4 and conv5 sees only the
+- `towers`: the paper's, for two GPUs: 60,965,224. A filter of conv2, conv4 and conv5 reads only the
   maps on its own GPU, which the paper writes as the depth of its kernels: `256@5x5x48` are 256
   kernels of 5x5x48. Response normalization, `lrnx48` among the 48 maps of one GPU, follows the ReLU
   (section 3.3).
 - `2014`: torchvision's, after "One weird trick for parallelizing convolutional neural networks",
   https://arxiv.org/abs/1404.5997, one tower without normalization: 61,100,840. It pools adaptively
-  to 6x6, so its dense layers fit any image, and drops out before fc6 and fc7, not after. In that
-  paper conv4 has 384 filters; here it has torchvision's 256.
+  to 6x6, so that its dense layers fit images of any size, and has dropout before fc6 and fc7, not
+  after them. In that paper conv4 has 384 filters; here it has torchvision's 256.
 
-`96@11x11/4+2` is 96 filters of 11x11, stride 4, padding 2, then a ReLU; `3x3/2` is max pooling,
-whose windows overlap; a number is a dense layer, followed by a ReLU but for the last.
+`96@11x11/4+2` is 96 filters of 11x11, stride 4, padding 2, followed by a ReLU; `3x3/2` is max
+pooling with overlapping windows; a number is a dense layer, followed by a ReLU except for the last.
 
-The paper says 224x224; its sizes, 55 and on, come out at 227x227, since (224 - 11)/4 + 1 = 54.25.
-Weights begin in N(0, 0.01²) and biases at the table's `bias` (section 5). The `2014` network begins
-as torchvision's does, by PyTorch's default: uniform in ±1/√fan-in.
+The paper says 224x224, but its sizes (55, ...) need 227x227, since (224 - 11)/4 + 1 = 54.25.
+Weights are initialized from N(0, 0.01²) and biases with the table's `bias` (section 5). The `2014`
+network has PyTorch's default, as in torchvision: uniform in ±1/√fan_in.
 """
 
 from collections import OrderedDict
@@ -74,7 +74,7 @@ def alexnet(
     in_channels: int = 3,
     input_size: tuple[int, int] = (227, 227),
 ) -> nn.Sequential:
-    """One column of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes).
+    """Build one column: images (n, in_channels, height, width) -> logits (n, num_classes).
 
     `input_size` may be anything from 67x67 up, from 63x63 in `2014`: fc6 sees all of the last maps.
     """
@@ -91,22 +91,22 @@ def alexnet(
 
 
 def _features(
-    cells: dict[str, str], maps: int, size: tuple[int, int]
+    cells: dict[str, str], channels: int, size: tuple[int, int]
 ) -> tuple[OrderedDict[str, nn.Module], int]:
-    """The layers below the dense ones, and how many units they leave of maps of a size."""
+    """Build the layers below the dense ones; return them and the number of units they leave."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for name, text in cells.items():
         match name.rstrip("0123456789"):
             case "conv":
                 cell = convolution(text)
-                groups = maps // cell.depth if cell.depth else 1
+                groups = channels // cell.depth if cell.depth else 1
                 layers[name] = nn.Conv2d(
-                    maps, cell.filters, cell.size, cell.stride, cell.padding, groups=groups
+                    channels, cell.filters, cell.size, cell.stride, cell.padding, groups=groups
                 )
                 layers[f"relu{name[-1]}"] = nn.ReLU()
-                maps, size = cell.filters, cell.output_size(size)
+                channels, size = cell.filters, cell.output_size(size)
             case "norm":
-                layers[name] = LocalResponseNorm(groups=maps // int(text.removeprefix("lrnx")))
+                layers[name] = LocalResponseNorm(groups=channels // int(text.removeprefix("lrnx")))
             case "pool":
                 cell = pooling(text)
                 layers[name] = nn.MaxPool2d(cell.size, cell.stride)
@@ -118,7 +118,7 @@ def _features(
                 break
             case _:
                 raise ValueError(f"TABLE has a row the zoo cannot build: {name!r}")
-    return layers, maps * size[0] * size[1]
+    return layers, channels * size[0] * size[1]
 
 
 def _classifier(cells: dict[str, str], width: int, num_classes: int) -> dict[str, nn.Module]:

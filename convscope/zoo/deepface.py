@@ -1,17 +1,18 @@
 """DeepFace: Taigman, Yang, Ranzato & Wolf, 2014, "DeepFace: Closing the Gap to Human-Level
 Performance in Face Verification", CVPR.
 
-TABLE is Figure 2 of the paper in its notation: `32x11x11x3@142x142` is 32 filters of 11x11 over 3
-maps, and the size of the maps that they make of an image of 152x152; `4096d` is a dense layer of as
-many units. C is a convolution, M max pooling, L a locally connected layer, with other filters at
-every place, F dense. The strides are from the text (M2) and from the sizes (L5). The last window of
-M2 reaches over the edge: 142 -> 71. A ReLU follows every layer with weights but the last, and
-dropout the first dense one (section 3.1); the paper does not give its rate, here 0.5.
+TABLE is Figure 2 of the paper in its notation: `32x11x11x3@142x142` is 32 filters of 11x11 on 3
+channels, with the size of their maps for an image of 152x152; `4096d` is a dense layer of 4096
+units. C is a convolution, M max pooling, L a locally connected layer, with different filters at
+every position, and F a dense layer. The strides are from the text (M2) and from the sizes (L5). The
+last window of M2 extends beyond the edge: 142 -> 71. A ReLU follows every layer with weights except
+the last, and dropout the first dense layer (section 3.1); the paper does not give its probability,
+here 0.5.
 
-The text has C3 filters of 9x9x16, which the 32 maps below it exclude. The figure's sizes add up to
-118,923,774 parameters, where its caption says "more than 120 million".
+The text gives C3 filters of 9x9x16, which contradicts the 32 maps below it. The figure's sizes add
+up to 118,923,774 parameters, where its caption says "more than 120 million".
 
-Weights begin in N(0, 0.01²) and biases at 0.5 (section 5.2).
+Weights are initialized from N(0, 0.01²) and biases with 0.5 (section 5.2).
 """
 
 from collections import OrderedDict
@@ -42,34 +43,34 @@ def deepface(
     input_size: tuple[int, int] = (152, 152),
     dropout: float = 0.5,
 ) -> nn.Sequential:
-    """The network of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes).
+    """Build the network: images (n, in_channels, height, width) -> logits (n, num_classes).
 
     `num_classes` replaces the 4030 of the last row, the people in the paper's data. `input_size`
     may be anything from 72x72 up; the locally connected layers have filters for every position, so
     that the network then takes images of this size only.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    maps, size = in_channels, input_size
+    channels, size = in_channels, input_size
     *below, (f7, features, _), (f8, _, _) = (row.split() for row in TABLE.strip().splitlines()[1:])
     for name, cell, step in below:
         filters, kernel = (int(number) for number in cell.split("x")[:2])
         match name[0]:
             case "C":
-                layers[name] = nn.Conv2d(maps, filters, kernel, int(step))
+                layers[name] = nn.Conv2d(channels, filters, kernel, int(step))
             case "M":
                 layers[name] = nn.MaxPool2d(kernel, int(step), ceil_mode=True)
             case "L":
-                layers[name] = LocallyConnected2d(maps, filters, size, kernel, stride=int(step))
+                layers[name] = LocallyConnected2d(channels, filters, size, kernel, stride=int(step))
             case _:
                 raise ValueError(f"TABLE has a row the zoo cannot build: {name!r}")
-        over = partial(output_size, kernel=kernel, stride=int(step), ceil_mode=name[0] == "M")
-        maps, size = filters, (over(size[0]), over(size[1]))
+        output = partial(output_size, kernel=kernel, stride=int(step), ceil_mode=name[0] == "M")
+        channels, size = filters, (output(size[0]), output(size[1]))
         if name[0] != "M":
             layers[f"{name}_relu"] = nn.ReLU()
-    wide = int(features.removesuffix("d"))
+    units = int(features.removesuffix("d"))
     layers["flatten"] = nn.Flatten()
-    layers |= {f7: nn.Linear(maps * size[0] * size[1], wide), f"{f7}_relu": nn.ReLU()}
-    layers |= {f"{f7}_dropout": nn.Dropout(dropout), f8: nn.Linear(wide, num_classes)}
+    layers |= {f7: nn.Linear(channels * size[0] * size[1], units), f"{f7}_relu": nn.ReLU()}
+    layers |= {f"{f7}_dropout": nn.Dropout(dropout), f8: nn.Linear(units, num_classes)}
     net = nn.Sequential(layers)
     for name, parameter in net.named_parameters():
         if name.endswith("weight"):

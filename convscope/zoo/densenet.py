@@ -1,18 +1,18 @@
 """DenseNet: Huang, Liu, van der Maaten & Weinberger, 2017, https://arxiv.org/abs/1608.06993.
 
-TABLE is Table 1 of the paper, the ImageNet networks with their growth rates k, and CIFAR has
-section 3's words on CIFAR ("Implementation Details") in the same notation, that of
-`stage_table.py`, with k for the growth rate and n for the layers of a block. 161 is of the released
-code and torchvision, 264 of the paper's last version.
+TABLE is Table 1 of the paper, the ImageNet networks with their growth rates k. CIFAR has section 3
+on CIFAR ("Implementation Details") in the same notation, that of `stage_table.py`, with k for the
+growth rate and n for the number of layers in a block. 161 is from the released code and
+torchvision, 264 from the paper's last version.
 
-`3x3, k` is batch norm, ReLU and a 3x3 convolution to k maps; under `1x1, 4k` it reads what these
-make (BC's bottleneck). Every such layer sees the maps of all layers before it in its block
-(equation 2). `theta=0.5` is batch norm, ReLU and a 1x1 convolution that leaves half of the maps.
-Batch norm and ReLU follow the last block, and on ImageNet the first convolution; CIFAR's blocks
-follow it at once.
+`3x3, k` is batch norm, ReLU and a 3x3 convolution to k channels; below `1x1, 4k` it reads the
+output of that (BC's bottleneck). Each such layer reads the maps of all layers before it in its
+block (equation 2). `theta=0.5` is batch norm, ReLU and a 1x1 convolution to half of the channels.
+Batch norm and ReLU follow the last block, and on ImageNet the first convolution; on CIFAR the first
+block follows it directly.
 
-Filters begin as in the released code: He et al., 2015, with n the units that an operand reaches
-(`fan_out`), the dense layer as PyTorch draws it, biases at zero.
+Filters are initialized as in the released code: after He et al., 2015, with `fan_out`, the dense
+layer with PyTorch's default, biases with zero.
 """
 
 import re
@@ -86,22 +86,22 @@ TORCHVISION: NameMap = (
     (r"features\.norm5", "bn5"),
     (r"classifier", "fc"),
 )
-"""Its files of weights write `norm.1` where its code has `norm1`: both are read."""
+"""Its weight files have `norm.1` where its code has `norm1`: both are accepted."""
 
 
 class DenseBlock(nn.Module):
-    """Let every layer see the maps of all before it: x_l = layer_l([x_0, x_1, ... x_{l-1}]).
+    """Feed every layer the maps of all layers before it: x_l = layer_l([x_0, x_1, ... x_{l-1}]).
 
-    The brackets are concatenation, x_0 is what comes in (n, maps, height, width), and all the maps
-    together go out: (n, maps + layers · k, height, width).
+    The brackets are concatenation, x_0 is the input (n, channels, height, width), and the output is
+    the concatenation of all of them: (n, channels + layers · k, height, width).
 
     Reference: https://arxiv.org/abs/1608.06993, equation 2.
     """
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
         super().__init__()
-        for place, layer in enumerate(layers, start=1):
-            self.add_module(f"layer{place}", layer)
+        for index, layer in enumerate(layers, start=1):
+            self.add_module(f"layer{index}", layer)
 
     def forward(self, x: Tensor) -> Tensor:
         maps = x
@@ -117,7 +117,7 @@ def densenet(
     in_channels: int = 3,
     input_size: tuple[int, int] = (224, 224),  # noqa: ARG001 -- any size from 29x29 up
 ) -> nn.Sequential:
-    """One column of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes).
+    """Build one column: images (n, in_channels, height, width) -> logits (n, num_classes).
 
     `block2.layer3.conv1` is the 1x1 convolution of the third layer of the second block.
     """
@@ -137,10 +137,10 @@ def densenet_cifar(
     bottleneck: bool = False,
     dropout: float = 0.0,
 ) -> nn.Sequential:
-    """DenseNet (L = depth, k = growth) of CIFAR, or with `bottleneck` DenseNet-BC.
+    """Build the DenseNet (L = depth, k = growth) of CIFAR, or with `bottleneck` DenseNet-BC.
 
     Images (n, in_channels, height, width) -> logits (n, num_classes). `dropout` follows every
-    convolution but the first: 0.2 where the paper trains without augmentation (section 4.2).
+    convolution except the first: 0.2 where the paper trains without augmentation (section 4.2).
 
     Raises RequestError for a depth that is not 3n+4, or 6n+4 with bottlenecks.
     """
@@ -148,7 +148,7 @@ def densenet_cifar(
     layers, left = divmod(depth - 4, 3 * per_layer)
     if left or layers < 1:
         kind = "DenseNet-BC has 6n+4" if bottleneck else "DenseNet has 3n+4"
-        raise RequestError(f"A {kind} layers on CIFAR; {depth} is not of these.")
+        raise RequestError(f"A {kind} layers on CIFAR, which {depth} is not.")
     return _from_table(
         CIFAR,
         "BC" if bottleneck else "plain",
@@ -170,52 +170,54 @@ def _from_table(
     layers_per_block: int = 1,
     dropout: float = 0.0,
 ) -> nn.Sequential:
-    """The network of one column, with k = `growth` and n = `layers_per_block`."""
+    """Build the network of one column, with k = `growth` and n = `layers_per_block`."""
     numbers = re.sub(r", (\d*)k\b", lambda cell: f", {int(cell[1] or 1) * growth}", table)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    maps = in_channels
+    channels = in_channels
     for row in read_rows(numbers, network):
         if row.name.startswith("transition"):
-            layers[row.name], maps = _transition(row.cells, maps, dropout=dropout)
+            layers[row.name], channels = _transition(row.cells, channels, dropout=dropout)
         elif row.stack:
             convolutions = [read_convolution(cell) for cell in row.cells]
             inside: list[nn.Module] = []
             for _ in range(layers_per_block if row.stack == "n" else int(row.stack)):
-                inside.append(_layer(convolutions, maps, dropout=dropout))
-                maps += growth
+                inside.append(_layer(convolutions, channels, dropout=dropout))
+                channels += growth
             layers[row.name] = DenseBlock(inside)
         elif pool := pooling(row.cells[0]):
-            layers |= {**activation(row.name[-1], maps), row.name: pool}
+            layers |= {**activation(row.name[-1], channels), row.name: pool}
         elif row.cells[0].endswith("-d fc"):
-            layers |= {"flatten": nn.Flatten(), row.name: nn.Linear(maps, num_classes)}
+            layers |= {"flatten": nn.Flatten(), row.name: nn.Linear(channels, num_classes)}
         else:
             conv = read_convolution(row.cells[0])
-            layers[row.name] = conv.layer(maps, stride=conv.stride)
-            maps = conv.filters
+            layers[row.name] = conv.layer(channels, stride=conv.stride)
+            channels = conv.filters
     net = nn.Sequential(layers)
     he(net, fan="fan_out", dense=False)
     return net
 
 
-def _layer(convolutions: Sequence[Convolution], maps: int, *, dropout: float) -> nn.Sequential:
-    """BN-ReLU-convolution for each of `convolutions`."""
+def _layer(convolutions: Sequence[Convolution], channels: int, *, dropout: float) -> nn.Sequential:
+    """Build batch norm, ReLU and convolution for each of `convolutions`."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    for place, conv in enumerate(convolutions, start=1):
-        layers |= {**activation(place, maps), f"conv{place}": conv.layer(maps, stride=1)}
+    for index, conv in enumerate(convolutions, start=1):
+        layers |= {**activation(index, channels), f"conv{index}": conv.layer(channels, stride=1)}
         if dropout:
-            layers[f"dropout{place}"] = nn.Dropout(dropout)
-        maps = conv.filters
+            layers[f"dropout{index}"] = nn.Dropout(dropout)
+        channels = conv.filters
     return nn.Sequential(layers)
 
 
-def _transition(cells: Sequence[str], maps: int, *, dropout: float) -> tuple[nn.Sequential, int]:
-    """The layers of `theta=0.5` and a pool, and how many maps they leave."""
+def _transition(
+    cells: Sequence[str], channels: int, *, dropout: float
+) -> tuple[nn.Sequential, int]:
+    """Build `theta=0.5` and a pooling; return them and the number of channels that they leave."""
     theta, pool = re.fullmatch(r"theta=([\d.]+)", cells[0]), pooling(cells[-1])
     if not theta or not pool:
         raise ValueError(f"The table has a transition the zoo cannot build: {cells!r}")
-    left = int(maps * float(theta[1]))
+    left = int(channels * float(theta[1]))
     layers: OrderedDict[str, nn.Module] = OrderedDict(
-        bn=nn.BatchNorm2d(maps), relu=nn.ReLU(), conv=nn.Conv2d(maps, left, 1, bias=False)
+        bn=nn.BatchNorm2d(channels), relu=nn.ReLU(), conv=nn.Conv2d(channels, left, 1, bias=False)
     )
     if dropout:
         layers["dropout"] = nn.Dropout(dropout)

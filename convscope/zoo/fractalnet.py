@@ -6,18 +6,18 @@ dropout. A block of C columns is the fractal f_C of equation 1,
 
     f_1(z) = conv(z),    f_C(z) = join(f_{C-1}(f_{C-1}(z)), conv(z)),
 
-in which joins that follow one another are one, the mean of all columns that end there: column 1 is
-one convolution, column C has 2^(C-1) in a row. 2x2 max pooling follows each block (Figure 1), and a
-dense layer reads all the maps that the last one leaves.
+in which consecutive joins are merged into one, the mean of all columns that end there: column 1 is
+a single convolution, column C has 2^(C-1) in sequence. 2x2 max pooling follows each block (Figure
+1), and a dense layer reads all the maps of the last one.
 
-A convolution is 3x3, with batch norm and ReLU behind it, and dropout before the batch norm as in
-the authors' code. In training, drop-path (section 3) is local in half of the mini-batches: a join
-loses each of its inputs with probability 0.15; and global in the others: one column runs alone
-through the whole network. Weights begin as Glorot & Bengio, 2010, draw them.
+A convolution is 3x3, followed by batch norm and ReLU, with dropout before the batch norm as in the
+authors' code. In training, drop-path (section 3) is local in half of the mini-batches: a join drops
+each of its inputs with probability 0.15; in the other half it is global: a single column of the
+network runs. Weights are initialized after Glorot & Bengio, 2010.
 
-Deviations from the authors' code, where the paper is silent: convolutions have no bias, which the
-batch norm behind would take away again; a block is pooled after its last join, not column by column
-before it; the variance of the weights is Glorot's 2/(fan-in + fan-out), not Caffe's 1/fan-in.
+Deviations from the authors' code, where the paper says nothing: convolutions have no bias, which
+the batch norm would subtract again; a block is pooled after its last join, not column by column
+before it; the variance of the weights is Glorot's 2/(fan_in + fan_out), not Caffe's 1/fan_in.
 """
 
 from collections import OrderedDict
@@ -41,7 +41,7 @@ POOL = 2
 
 
 class Draw(nn.Module):
-    """Decide, once per forward pass, which columns of the whole network run; the input passes."""
+    """Draw once per forward pass which columns of the network run; the identity for its input."""
 
     sampler: DropPathSampler
 
@@ -55,11 +55,11 @@ class Draw(nn.Module):
 
 
 class FractalBlock(nn.Module):
-    """Run columns of convolutions over the same maps and join them where they end.
+    """Run columns of convolutions on the same maps and join them where they end.
 
-    `conv3_2` is the second convolution of column 3, `join4` the join behind the fourth of the
-    longest column. (n, maps, height, width) -> (n, filters, height, width). A column that the
-    sampler does not run is not computed.
+    `conv3_2` is the second convolution of column 3, `join4` the join after the fourth convolution
+    of the longest column. (n, channels, height, width) -> (n, filters, height, width). An inactive
+    column is not computed.
 
     Reference: https://arxiv.org/abs/1605.07648, equation 1 and Figure 1.
     """
@@ -67,19 +67,19 @@ class FractalBlock(nn.Module):
     sampler: DropPathSampler
 
     def __init__(
-        self, maps: int, filters: int, *, sampler: DropPathSampler, dropout: float
+        self, channels: int, filters: int, *, sampler: DropPathSampler, dropout: float
     ) -> None:
         super().__init__()
         self.sampler = sampler
         for row, ending in self._rows():
-            for column, place in ending.items():
-                wide = maps if place == 1 else filters
-                self.add_module(f"conv{column}_{place}", _convolution(wide, filters, dropout))
+            for column, index in ending.items():
+                wide = channels if index == 1 else filters
+                self.add_module(f"conv{column}_{index}", _convolution(wide, filters, dropout))
             if len(ending) > 1:
                 self.add_module(f"join{row}", FractalJoin(tuple(ending), sampler))
 
     def forward(self, x: Tensor) -> Tensor:
-        columns: dict[int, Any]  # None from a join on, where none of its columns runs
+        columns: dict[int, Any]  # None after a join without an active column
         columns = dict.fromkeys(range(1, self.sampler.columns + 1), x)
         for row, ending in self._rows():
             for column, place in ending.items():
@@ -91,7 +91,7 @@ class FractalBlock(nn.Module):
         return columns[self.sampler.columns]
 
     def _rows(self) -> list[tuple[int, dict[int, int]]]:
-        """For each row the columns in which a convolution ends, and its place in the column."""
+        """List the columns with a convolution that ends in each row, and its index in the column."""
         longest = 2 ** (self.sampler.columns - 1)
         spans = {column: longest >> column - 1 for column in range(1, self.sampler.columns + 1)}
         return [
@@ -100,9 +100,9 @@ class FractalBlock(nn.Module):
         ]
 
 
-def _convolution(maps: int, filters: int, dropout: float) -> nn.Sequential:
+def _convolution(channels: int, filters: int, dropout: float) -> nn.Sequential:
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers["conv"] = nn.Conv2d(maps, filters, 3, padding=1, bias=False)
+    layers["conv"] = nn.Conv2d(channels, filters, 3, padding=1, bias=False)
     if dropout:
         layers["dropout"] = nn.Dropout(dropout)
     layers |= {"bn": nn.BatchNorm2d(filters), "relu": nn.ReLU()}
@@ -120,24 +120,23 @@ def fractalnet(
 ) -> nn.Sequential:
     """Build one row of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes).
 
-    With `columns` C there are 5 · 2^(C-1) layers of convolutions, one behind the other. `drop_path`
-    is the probability with which a join loses an input; `net.draw.sampler.only = 3` leaves column 3
-    alone, the plain network that the paper takes out of a trained one. 32x32 is the smallest size
-    that five poolings allow.
+    With C = `columns` the longest path has 5 · 2^(C-1) convolutions. `drop_path` is the probability
+    that a join drops an input; `net.draw.sampler.only = 3` runs column 3 alone, the plain network
+    that the paper extracts from a trained one. 32x32 is the smallest size that five poolings allow.
     """
     table = {name: cells for name, *cells in map(str.split, TABLE.strip().splitlines())}
     sampler = DropPathSampler(columns, drop_prob=drop_path)
     layers: OrderedDict[str, nn.Module] = OrderedDict(draw=Draw(sampler))
-    (height, width), maps = input_size, in_channels
+    (height, width), channels = input_size, in_channels
     for block, wide, dropout in zip(table["block"], table[filters], table["dropout"], strict=True):
         layers[f"block{block}"] = FractalBlock(
-            maps, int(wide), sampler=sampler, dropout=float(dropout)
+            channels, int(wide), sampler=sampler, dropout=float(dropout)
         )
         layers[f"pool{block}"] = nn.MaxPool2d(POOL)
-        maps = int(wide)
+        channels = int(wide)
         height, width = (output_size(side, POOL, stride=POOL) for side in (height, width))
     layers["flatten"] = nn.Flatten()
-    layers["fc"] = nn.Linear(maps * height * width, num_classes)
+    layers["fc"] = nn.Linear(channels * height * width, num_classes)
     net = nn.Sequential(layers)
     glorot(net)
     return net

@@ -1,22 +1,22 @@
 """GoogLeNet: Szegedy, Liu, Jia & others, 2014, https://arxiv.org/abs/1409.4842.
 
-TABLE is Table 1 of the paper without its columns `depth`, `params` and `ops`, `-` where it has
-nothing; `norm` is local response normalization, which only Figure 3 shows, and the softmax belongs
-to the loss. A number of filters is that of one convolution: `#3x3 reduce` is a 1x1 convolution
-before the 3x3, `pool proj` a 1x1 behind 3x3 max pooling. Every convolution has a bias and a ReLU
-(section 5). Pools round up, as the sizes of TABLE have it without padding.
+TABLE is Table 1 of the paper without its columns `depth`, `params` and `ops`, with `-` for empty
+cells; `norm` is local response normalization, which only Figure 3 shows, and the softmax belongs to
+the loss. Each number of filters belongs to one convolution: `#3x3 reduce` is a 1x1 convolution
+before the 3x3, `pool proj` a 1x1 after 3x3 max pooling. Every convolution has a bias and a ReLU
+(section 5). Pooling rounds up, which the sizes of TABLE need without padding.
 
-Two auxiliary classifiers read inception (4a) and (4d) while the network trains (section 5).
+Two auxiliary classifiers read inception (4a) and (4d) in training mode (section 5).
 
-The paper says neither how weights begin nor with which constants it normalizes. Here filters and
-dense layers begin as in He et al., 2015, with n the operands of a unit (`fan_in`), biases at zero:
-drawn as was usual in 2014, the response fades in 22 layers of rectifiers. The constants are
-AlexNet's.
+The paper gives neither the initialization of the weights nor the constants of the normalization.
+Here filters and dense layers are initialized after He et al., 2015, with `fan_in`, biases with
+zero: with the initialization usual in 2014 the signal fades in 22 layers of rectifiers. The
+constants are AlexNet's.
 
-`googlenet_bn` is torchvision's, and no longer the paper's: batch norm (epsilon 0.001) behind every
-convolution and neither biases nor local response normalization, 3x3 filters in place of 5x5, a 2x2
-window in pool4, auxiliary classifiers that average to 4x4 whatever the size of the maps and have
-batch norm too, weights from N(0, 0.01²). What torchvision calls `transform_input` is no part of it.
+`googlenet_bn` is torchvision's, which differs from the paper: batch norm (epsilon 0.001) after
+every convolution, neither biases nor local response normalization, 3x3 filters instead of 5x5, a
+2x2 window in pool4, auxiliary classifiers that pool to 4x4 whatever the size of the maps and have
+batch norm too, weights from N(0, 0.01²). torchvision's `transform_input` is not part of it.
 """
 
 import re
@@ -79,10 +79,11 @@ TORCHVISION: NameMap = (
 
 
 class GoogLeNet(nn.Sequential):
-    """Layers one after the other, with auxiliary classifiers, the children called `aux_`, aside.
+    """Layers in sequence, with auxiliary classifiers, the children named `aux_`, on the side.
 
-    In training mode the auxiliary classifiers read what the layer before them gives, and the answer
-    is `ModelOutput(logits, aux_logits)`; in eval mode they are not run, and it is the logits alone.
+    In training mode the auxiliary classifiers read the output of the layer before them, and the
+    network returns `ModelOutput(logits, aux_logits)`; in eval mode it skips them and returns the
+    logits.
     """
 
     def forward(self, input: Tensor) -> Tensor | ModelOutput:  # noqa: A002 -- as in nn.Sequential
@@ -96,10 +97,10 @@ class GoogLeNet(nn.Sequential):
 
 
 class Inception(nn.Module):
-    """Lay the maps that several branches make of the same input one behind the other.
+    """Concatenate the maps of several branches that read the same input.
 
-    A branch is layers by name, run in their order. (n, maps, height, width) -> (n, maps of all
-    branches, height, width).
+    A branch maps names to layers, which run in that order. (n, channels, height, width) ->
+    (n, channels of all branches, height, width).
 
     Reference: https://arxiv.org/abs/1409.4842, Figure 2(b).
     """
@@ -124,13 +125,13 @@ def googlenet(
     input_size: tuple[int, int] = (224, 224),
     auxiliary: bool = True,
 ) -> GoogLeNet:
-    """The network of the paper: images (n, in_channels, height, width) -> logits (n, num_classes).
+    """Build the paper's: images (n, in_channels, height, width) -> logits (n, num_classes).
 
-    In training mode it answers `convscope.layers.ModelOutput`, with the logits of the `auxiliary`
-    classifiers `aux_4a` and `aux_4d` beside its own. Their dense layers are as wide as `input_size`
-    makes them, and need 79x79 or more; without them 31x31 will do.
+    In training mode it returns `convscope.layers.ModelOutput`, with its logits and those of the
+    `auxiliary` classifiers `aux_4a` and `aux_4d`. Their dense layers depend on `input_size` and
+    need 79x79 or more; without them 31x31 is enough.
 
-    Raises RequestError where `input_size` is too small.
+    Raises RequestError if `input_size` is too small.
     """
     net = _build(num_classes, in_channels, input_size, auxiliary=auxiliary, batch_norm=False)
     he(net)
@@ -146,8 +147,8 @@ def googlenet_bn(
 ) -> GoogLeNet:
     """Build torchvision's: images (n, in_channels, height, width) -> logits (n, num_classes).
 
-    `auxiliary` adds its auxiliary classifiers; the network then answers as `googlenet` does. Any
-    size from 15x15 up will do.
+    `auxiliary` adds its auxiliary classifiers; the network then returns what `googlenet` does.
+    `input_size` may be anything from 15x15 up.
     """
     net = _build(num_classes, in_channels, input_size, auxiliary=auxiliary, batch_norm=True)
     gaussian(net, 0.01)
@@ -162,12 +163,12 @@ def _build(
     auxiliary: bool,
     batch_norm: bool,
 ) -> GoogLeNet:
-    """The rows of TABLE, as the paper has them or, with `batch_norm`, torchvision.
+    """Build the rows of TABLE, as in the paper or, with `batch_norm`, as in torchvision.
 
-    Raises ValueError naming a type that no layer can be made of.
+    Raises ValueError, naming the type, for a row of an unknown type.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    maps, sides = in_channels, list(input_size)
+    channels, sides = in_channels, list(input_size)
     header, *lines = (re.split(r"\s{2,}", line.strip()) for line in TABLE.strip().splitlines())
     for row in (dict(zip(header, line, strict=True)) for line in lines):
         if batch_norm and row["type"] == "norm":
@@ -175,29 +176,31 @@ def _build(
         name, (kind, numbers) = row["layer"], _read_type(row["type"])
         match kind, numbers:
             case "conv", [_, kernel, stride]:
-                layers |= _convolutions(row, maps, kernel, stride, batch_norm=batch_norm)
+                layers |= _convolutions(row, channels, kernel, stride, batch_norm=batch_norm)
                 sides = [output_size(n, kernel, stride=stride, padding=kernel // 2) for n in sides]
             case "max pool", [_, kernel, stride]:
                 window = 2 if batch_norm and name == "pool4" else kernel
                 layers[name] = nn.MaxPool2d(window, stride, ceil_mode=True)
                 sides = [output_size(n, window, stride=stride, ceil_mode=True) for n in sides]
             case "inception", []:
-                layers[name] = _inception(row, maps, batch_norm=batch_norm)
+                layers[name] = _inception(row, channels, batch_norm=batch_norm)
             case _:
-                layers |= _other(row, maps, num_classes)
-        maps = int(row["output"].split("x")[-1])
+                layers |= _other(row, channels, num_classes)
+        channels = int(row["output"].split("x")[-1])
         if auxiliary and name in AUXILIARY:
-            layers[AUXILIARY[name]] = _auxiliary(maps, sides, num_classes, batch_norm=batch_norm)
+            layers[AUXILIARY[name]] = _auxiliary(
+                channels, sides, num_classes, batch_norm=batch_norm
+            )
     return GoogLeNet(layers)
 
 
 def _read_type(cell: str) -> tuple[str, list[int]]:
-    """`3x3/2 max pool` is ("max pool", [3, 3, 2])."""
+    """Split a type: `3x3/2 max pool` gives ("max pool", [3, 3, 2])."""
     return re.sub(r"^[\d/x%]+ ", "", cell), [int(number) for number in re.findall(r"\d+", cell)]
 
 
-def _other(row: Mapping[str, str], maps: int, num_classes: int) -> dict[str, nn.Module]:
-    """The layers of a row that has neither filters nor a window."""
+def _other(row: Mapping[str, str], channels: int, num_classes: int) -> dict[str, nn.Module]:
+    """Build the layers of a row that has neither filters nor a sliding window."""
     match _read_type(row["type"]):
         case "norm", []:
             return {row["layer"]: LocalResponseNorm()}
@@ -206,60 +209,62 @@ def _other(row: Mapping[str, str], maps: int, num_classes: int) -> dict[str, nn.
         case "dropout", [percent]:
             return {row["layer"]: nn.Dropout(percent / 100)}
         case "linear", []:
-            return {"flatten": nn.Flatten(), row["layer"]: nn.Linear(maps, num_classes)}
+            return {"flatten": nn.Flatten(), row["layer"]: nn.Linear(channels, num_classes)}
         case _:
             raise ValueError(f"TABLE has a type the zoo cannot build: {row['type']!r}")
 
 
 def _convolutions(
-    row: Mapping[str, str], maps: int, kernel: int, stride: int, *, batch_norm: bool
+    row: Mapping[str, str], channels: int, kernel: int, stride: int, *, batch_norm: bool
 ) -> dict[str, nn.Module]:
-    """The one convolution of a row of the stem, or two where it is reduced before."""
-    place, filters = row["layer"].removeprefix("conv"), int(row["output"].split("x")[-1])
+    """Build the convolution of a row of the stem, with the one that reduces its input, if any."""
+    suffix, filters = row["layer"].removeprefix("conv"), int(row["output"].split("x")[-1])
     layers: dict[str, nn.Module] = {}
     if row["#3x3 reduce"] != "-":
         reduced = int(row["#3x3 reduce"])
-        layers = _convolution(f"{place}_reduce", maps, reduced, 1, batch_norm=batch_norm)
-        maps = reduced
-    return layers | _convolution(place, maps, filters, kernel, stride=stride, batch_norm=batch_norm)
+        layers = _convolution(f"{suffix}_reduce", channels, reduced, 1, batch_norm=batch_norm)
+        channels = reduced
+    return layers | _convolution(
+        suffix, channels, filters, kernel, stride=stride, batch_norm=batch_norm
+    )
 
 
-def _inception(row: Mapping[str, str], maps: int, *, batch_norm: bool) -> Inception:
+def _inception(row: Mapping[str, str], channels: int, *, batch_norm: bool) -> Inception:
     columns = (key for key in row if key not in ("layer", "type", "output"))
     one, reduce3, three, reduce5, five, projection = (int(row[key]) for key in columns)
     bn = batch_norm
     return Inception(
         [
-            _convolution("_1x1", maps, one, 1, batch_norm=bn),
-            _convolution("_3x3_reduce", maps, reduce3, 1, batch_norm=bn)
+            _convolution("_1x1", channels, one, 1, batch_norm=bn),
+            _convolution("_3x3_reduce", channels, reduce3, 1, batch_norm=bn)
             | _convolution("_3x3", reduce3, three, 3, batch_norm=bn),
-            _convolution("_5x5_reduce", maps, reduce5, 1, batch_norm=bn)
+            _convolution("_5x5_reduce", channels, reduce5, 1, batch_norm=bn)
             | _convolution("_5x5", reduce5, five, 3 if bn else 5, batch_norm=bn),
             {"pool": nn.MaxPool2d(3, 1, padding=1)}
-            | _convolution("_pool_proj", maps, projection, 1, batch_norm=bn),
+            | _convolution("_pool_proj", channels, projection, 1, batch_norm=bn),
         ]
     )
 
 
 def _auxiliary(
-    maps: int, sides: Sequence[int], num_classes: int, *, batch_norm: bool
+    channels: int, sides: Sequence[int], num_classes: int, *, batch_norm: bool
 ) -> nn.Sequential:
-    """Averages of 5x5, 128 1x1 filters, 1024 dense units, dropout of 70%, and the classes."""
+    """Build average pooling of 5x5, 128 1x1 filters, 1024 dense units, dropout and the logits."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["pool"] = nn.AdaptiveAvgPool2d(4) if batch_norm else nn.AvgPool2d(5, 3)
     height, width = (4 if batch_norm else output_size(side, 5, stride=3) for side in sides)
-    layers |= _convolution("", maps, 128, 1, batch_norm=batch_norm)
+    layers |= _convolution("", channels, 128, 1, batch_norm=batch_norm)
     layers["flatten"] = nn.Flatten()
     layers |= dense([128 * height * width, 1024, num_classes], dropout=0.7)
     return nn.Sequential(layers)
 
 
 def _convolution(
-    place: str, maps: int, filters: int, kernel: int, *, stride: int = 1, batch_norm: bool
+    suffix: str, channels: int, filters: int, kernel: int, *, stride: int = 1, batch_norm: bool
 ) -> dict[str, nn.Module]:
-    """A convolution padded to keep the size, with its ReLU, `place` behind their names."""
-    conv = nn.Conv2d(maps, filters, kernel, stride, padding=kernel // 2, bias=not batch_norm)
-    layers: dict[str, nn.Module] = {f"conv{place}": conv}
+    """Build a convolution that keeps the size, and its ReLU; both names end in `suffix`."""
+    conv = nn.Conv2d(channels, filters, kernel, stride, padding=kernel // 2, bias=not batch_norm)
+    layers: dict[str, nn.Module] = {f"conv{suffix}": conv}
     if batch_norm:
-        layers[f"bn{place}"] = nn.BatchNorm2d(filters, eps=0.001)
-    return layers | {f"relu{place}": nn.ReLU()}
+        layers[f"bn{suffix}"] = nn.BatchNorm2d(filters, eps=0.001)
+    return layers | {f"relu{suffix}": nn.ReLU()}

@@ -1,18 +1,18 @@
 """Network in Network: Lin, Chen & Yan, 2014, https://arxiv.org/abs/1312.4400.
 
-A convolution and two of 1x1 after it are one mlpconv layer: a small network that slides. Each is
-followed by a ReLU, the last one too, whose maps are one for each class; their means are the logits.
-The paper prints no sizes. TABLE has those that its authors published:
+A convolution followed by two of 1x1 is one mlpconv layer: a small network that slides. Each is
+followed by a ReLU, even the last one, which has one map per class; their means are the logits. The
+paper prints no sizes. TABLE has those that its authors published:
 
-- `cifar`, the network of the paper's section 4.2, from the settings that the paper refers to,
+- `cifar`, the network of the paper's section 4.2, from the configuration that the paper refers to,
   https://github.com/mavenlin/cuda-convnet/blob/master/NIN/cifar-10_def (a later copy for Caffe has
-  average pooling in pool2, where the paper and these have the maximum): 966,986 parameters;
-- `imagenet`, from Caffe's model zoo, https://gist.github.com/mavenlin/d802a5849de39225bcc6, with
-  dropout in one place only: 7,595,176.
+  average pooling in pool2, where the paper and this file have max pooling): 966,986 parameters;
+- `imagenet`, from Caffe's model zoo, https://gist.github.com/mavenlin/d802a5849de39225bcc6, with a
+  single dropout layer: 7,595,176.
 
 `192@5x5+2` is 192 filters of 5x5, padding 2; `3x3/2` is max pooling with stride 2, whose last
-window may reach over the edge, as theirs do (32 -> 16, 54 -> 27); `0.5` is dropout. Weights begin
-in N(0, std²) with the `std` of their row, biases at zero.
+window may extend beyond the edge, as theirs does (32 -> 16, 54 -> 27); `0.5` is dropout. Weights
+are initialized from N(0, std²) with the `std` of their row, biases with zero.
 """
 
 from collections import OrderedDict
@@ -53,24 +53,24 @@ def nin(
     *,
     num_classes: int,
     in_channels: int = 3,
-    input_size: tuple[int, int] = (224, 224),  # noqa: ARG001 -- a mean takes maps of any size
+    input_size: tuple[int, int] = (224, 224),  # noqa: ARG001 -- any size will do
 ) -> nn.Sequential:
-    """One column of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes).
+    """Build one column: images (n, in_channels, height, width) -> logits (n, num_classes).
 
-    Images may be of any size from 4x4 up, from 39x39 in `imagenet`.
+    Images may have any size from 4x4 up, from 39x39 in `imagenet`.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     std = config_column(TABLE, f"{config}_std")
-    maps = in_channels
+    channels = in_channels
     for name, text in config_column(TABLE, config).items():
         match name[:-1]:
             case "conv" | "cccp":
                 cell = convolution(text.replace("classes", str(num_classes)))
-                conv = nn.Conv2d(maps, cell.filters, cell.size, cell.stride, cell.padding)
+                conv = nn.Conv2d(channels, cell.filters, cell.size, cell.stride, cell.padding)
                 nn.init.normal_(conv.weight, std=float(std[name]))
                 nn.init.zeros_(conv.get_parameter("bias"))
                 layers |= {name: conv, f"{name}_relu": nn.ReLU()}
-                maps = cell.filters
+                channels = cell.filters
             case "pool" if text == "average":
                 layers[name] = nn.AdaptiveAvgPool2d(1)
             case "pool":

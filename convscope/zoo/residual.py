@@ -1,4 +1,4 @@
-"""Residual blocks, and networks of them out of a table."""
+"""Residual blocks, and networks of them that are read from a table."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -15,11 +15,11 @@ Shortcut = Literal["A", "B", "C", "average"]
 
 
 class Residual(nn.Module):
-    """Add to the maps what a branch makes of them: y = after(branch(s) + shortcut(s)).
+    """Add the output of a branch to its input: y = after(branch(s) + shortcut(s)).
 
-    s = before(x). Branch, before and after are layers by name, run in their order; the shortcut is
-    the identity unless one is given. x is (n, maps, height, width), and branch and shortcut must
-    agree on the volume that they make of it.
+    s = before(x). `branch`, `before` and `after` map names to layers, which run in that order; the
+    shortcut defaults to the identity. x is (n, channels, height, width), and branch and shortcut
+    must return the same shape.
 
     Reference: He, Zhang, Ren & Sun, 2015, https://arxiv.org/abs/1512.03385, equations 1 and 2.
     """
@@ -45,7 +45,7 @@ class Residual(nn.Module):
             self.add_module(name, layer)
 
     def extend(self, name: str, layer: nn.Module) -> None:
-        """Let the branch end with one more layer."""
+        """Append a layer to the branch."""
         self.add_module(name, layer)
         self.branch = (*self.branch, name)
 
@@ -56,49 +56,52 @@ class Residual(nn.Module):
 
 
 Block = Callable[[Sequence[Convolution], int, int], Residual]
-"""Makes a block of its convolutions, the number of maps that come in, and the block's stride."""
+"""Builds a block from its convolutions, its number of input channels and its stride."""
 
 
 def post_activation(
     convolutions: Sequence[Convolution],
-    maps: int,
+    channels: int,
     stride: int,
     *,
     stride_in_1x1: bool = False,
     shortcut: Shortcut = "B",
 ) -> Residual:
-    """The block of 2015: convolutions and batch norm, ReLU between them, and one after the sum.
+    """Build the block of 2015: convolutions with batch norm, ReLU between them and after the sum.
 
     The first 3x3 convolution takes the stride or, with `stride_in_1x1`, the first 1x1 one.
     """
     strided = [conv.size for conv in convolutions].index(1 if stride_in_1x1 else 3)
     branch: dict[str, nn.Module] = {}
-    wide = maps
-    for place, conv in enumerate(convolutions):
-        if place:
-            branch[f"relu{place}"] = nn.ReLU()
-        branch[f"conv{place + 1}"] = conv.layer(wide, stride=stride if place == strided else 1)
-        branch[f"bn{place + 1}"] = nn.BatchNorm2d(conv.filters)
-        wide = conv.filters
+    width = channels
+    for index, conv in enumerate(convolutions):
+        if index:
+            branch[f"relu{index}"] = nn.ReLU()
+        branch[f"conv{index + 1}"] = conv.layer(width, stride=stride if index == strided else 1)
+        branch[f"bn{index + 1}"] = nn.BatchNorm2d(conv.filters)
+        width = conv.filters
     return Residual(
-        branch, shortcut=_shortcut(shortcut, maps, wide, stride), after={"relu": nn.ReLU()}
+        branch, shortcut=_shortcut(shortcut, channels, width, stride), after={"relu": nn.ReLU()}
     )
 
 
-def _shortcut(kind: Shortcut, maps: int, filters: int, stride: int) -> nn.Module:
-    """The options of section 3.3: A pads with zeros, B projects where maps change, C everywhere.
+def _shortcut(kind: Shortcut, channels: int, filters: int, stride: int) -> nn.Module:
+    """Build an option of section 3.3: A pads with zeros, B projects on a change, C everywhere.
 
-    At a stride of 2, A takes every second unit; `average` is A with the mean of 2x2 units.
+    B projects where the number of channels or the size changes. With stride 2, A takes every second
+    unit; `average` is A with the mean of 2x2 units.
     """
-    if kind != "C" and maps == filters and stride == 1:
+    if kind != "C" and channels == filters and stride == 1:
         return nn.Identity()
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     if kind in ("B", "C"):
-        layers["conv"] = nn.Conv2d(maps, filters, 1, stride, bias=False)
+        layers["conv"] = nn.Conv2d(channels, filters, 1, stride, bias=False)
         layers["bn"] = nn.BatchNorm2d(filters)
     else:
         layers["pool"] = nn.AvgPool2d(1 if kind == "A" else stride, stride, ceil_mode=True)
-        layers["pad"] = nn.ZeroPad3d((0, 0, 0, 0, 0, filters - maps))  # its third axis is the maps
+        layers["pad"] = nn.ZeroPad3d(
+            (0, 0, 0, 0, 0, filters - channels)
+        )  # its third axis: channels
     return nn.Sequential(layers)
 
 
@@ -112,36 +115,36 @@ def from_table(
     blocks: int = 1,
     preactivation: bool = False,
 ) -> nn.Sequential:
-    """The network of one column: images (n, in_channels, height, width) -> logits (n, num_classes).
+    """Build one column: images (n, in_channels, height, width) -> logits (n, num_classes).
 
-    `conv3_2` is the second block of the row `conv3_x`. The first block of every such row but the
-    first has stride 2. `blocks` is the n of `xn`. Batch norm and ReLU follow conv1, or, where the
-    blocks themselves begin so (`preactivation`), the last block. Filters begin as He et al., 2015,
-    draw them, with n the units that an operand reaches.
+    `conv3_2` is the second block of the row `conv3_x`. The first block of every such row except the
+    first has stride 2. `blocks` is the n of `xn`. Batch norm and ReLU follow conv1, or the last
+    block where the blocks start with them (`preactivation`). Filters are initialized after He et
+    al., 2015, with `fan_out`.
 
-    Raises ValueError naming a cell that no layer can be made of.
+    Raises ValueError, naming the cell, for a cell of an unknown layer.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    maps, stride = in_channels, 1
+    channels, stride = in_channels, 1
     for row in read_rows(table, network):
         if row.stack:
             convolutions = [read_convolution(cell) for cell in row.cells]
-            for place in range(blocks if row.stack == "n" else int(row.stack)):
-                layers[f"{row.name[:-1]}{place + 1}"] = block(convolutions, maps, stride)
-                maps, stride = convolutions[-1].filters, 1
+            for index in range(blocks if row.stack == "n" else int(row.stack)):
+                layers[f"{row.name[:-1]}{index + 1}"] = block(convolutions, channels, stride)
+                channels, stride = convolutions[-1].filters, 1
             stride = 2
         elif pool := pooling(row.cells[0]):
             if preactivation:
-                layers |= activation(row.name[-1], maps)
+                layers |= activation(row.name[-1], channels)
             layers[row.name] = pool
         elif row.cells[0].endswith("-d fc"):
-            layers |= {"flatten": nn.Flatten(), row.name: nn.Linear(maps, num_classes)}
+            layers |= {"flatten": nn.Flatten(), row.name: nn.Linear(channels, num_classes)}
         else:
             conv = read_convolution(row.cells[0])
-            layers[row.name] = conv.layer(maps, stride=conv.stride)
-            maps = conv.filters
+            layers[row.name] = conv.layer(channels, stride=conv.stride)
+            channels = conv.filters
             if not preactivation:
-                layers |= activation(row.name[-1], maps)
+                layers |= activation(row.name[-1], channels)
     net = nn.Sequential(layers)
     he(net, fan="fan_out", dense=False)
     return net
@@ -152,11 +155,11 @@ def torchvision_names(table: str, network: str) -> NameMap:
     pairs: list[tuple[str, str]] = []
     stages = [int(row.stack) for row in read_rows(table, network) if row.stack]
     for stage, blocks in enumerate(stages, start=1):
-        for place in range(blocks):
-            theirs, ours = rf"layer{stage}\.{place}\.", f"conv{stage + 1}_{place + 1}."
+        for index in range(blocks):
+            torchvision, ours = rf"layer{stage}\.{index}\.", f"conv{stage + 1}_{index + 1}."
             pairs += [
-                (rf"{theirs}downsample\.0\.", f"{ours}shortcut.conv."),
-                (rf"{theirs}downsample\.1\.", f"{ours}shortcut.bn."),
-                (theirs, ours),
+                (rf"{torchvision}downsample\.0\.", f"{ours}shortcut.conv."),
+                (rf"{torchvision}downsample\.1\.", f"{ours}shortcut.bn."),
+                (torchvision, ours),
             ]
     return tuple(pairs)

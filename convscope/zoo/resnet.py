@@ -1,9 +1,9 @@
 """ResNet: He, Zhang, Ren & Sun, 2015, https://arxiv.org/abs/1512.03385.
 
-TABLE is Table 1 of the paper, the ImageNet networks; its notation is that of `stage_table.py`. The
-first max pool stands in a row of its own, the last row of the paper in two, and the softmax belongs
-to the loss. CIFAR is the table of section 4.2, with n blocks in each of the three rows, 6n+2 layers
-of weights in all, written in the same way.
+TABLE is Table 1 of the paper, the ImageNet networks, in the notation of `stage_table.py`. The first
+max pooling has a row of its own, the last row of the paper is split in two, and the softmax belongs
+to the loss. CIFAR is the table of section 4.2 in the same notation, with n blocks in each of the
+three rows and 6n+2 layers of weights in total.
 
 Deviations. In a block that halves its maps the 3x3 convolution has the stride of 2, as in
 torchvision and most published weights (ResNet v1.5); the paper's own bottlenecks have it in the
@@ -12,9 +12,9 @@ multiply-adds in 50 layers. Where the maps of an ImageNet network change, the sh
 projection in every column (option B), as in torchvision; the paper also tries option A with 18 and
 34 layers.
 
-Filters begin as in He et al., 2015 (section 3.4), with n the units that an operand reaches
-(`fan_out`), as in Facebook's code for Torch; where the paper is silent, a dense layer begins as
-PyTorch draws it, biases at zero.
+Filters are initialized after He et al., 2015 (section 3.4), with `fan_out` as in Facebook's code
+for Torch; the paper says nothing about the dense layer, which has PyTorch's default, and about
+biases, which are zero.
 """
 
 from functools import partial
@@ -81,7 +81,7 @@ def resnet(
     stride_in_1x1: bool = False,
     shortcut: Shortcut = "B",
 ) -> nn.Sequential:
-    """One column of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes).
+    """Build one column: images (n, in_channels, height, width) -> logits (n, num_classes).
 
     `conv3_2` is the second block of the third row. With `stride_in_1x1` the first
     convolution of a bottleneck takes the stride, else its 3x3 one; `shortcut` is the paper's
@@ -109,10 +109,10 @@ def resnet_cifar(
     input_size: tuple[int, int] = (32, 32),  # noqa: ARG001 -- any size will do
     shortcut: Shortcut = "A",
 ) -> nn.Sequential:
-    """The network of CIFAR with `depth` layers: images (n, in_channels, height, width) -> logits.
+    """Build CIFAR's network with `depth` layers: images (n, in_channels, height, width) -> logits.
 
-    The paper's shortcuts on CIFAR are A: they have no parameters (section 4.2). `average` is A with
-    the mean of 2x2 units in place of every second unit.
+    The paper's shortcuts on CIFAR are A, which has no parameters (section 4.2). `average` is A with
+    the mean of 2x2 units instead of every second unit.
 
     Raises RequestError for a depth that is not 6n+2.
     """

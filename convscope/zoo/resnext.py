@@ -1,14 +1,14 @@
 """ResNeXt: Xie, Girshick, Dollár, Tu & He, 2017, https://arxiv.org/abs/1611.05431.
 
-TABLE has ResNeXt-50 (32x4d) as Table 1 of the paper has it, and the 101 layers of section 5.1 in
-the same way: a block is Figure 3(c), with a 3x3 convolution in C groups, whose width doubles with
-each row. CIFAR has the networks of section 5.3 so. The notation is that of `stage_table.py`. 101
-(32x8d) is torchvision's, not the paper's.
+TABLE has ResNeXt-50 (32x4d) from Table 1 of the paper, and the 101 layers of section 5.1 in the
+same form: a block is Figure 3(c), with a 3x3 convolution in C groups, whose width doubles with each
+row. CIFAR has the networks of section 5.3. The notation is that of `stage_table.py`. 101 (32x8d) is
+torchvision's, not the paper's.
 
-Blocks are activated after the sum, as in the paper and the released code; shortcuts are projections
-where the maps change (section 4), and the 3x3 convolution takes the stride (Table 1). Filters begin
-as in the released code: He et al., 2015, with n the output maps of all groups times k·k
-(`fan_out`), the dense layer as PyTorch draws it, biases at zero.
+The ReLU of a block follows the sum, as in the paper and the released code; shortcuts are
+projections where the number of channels or the size changes (section 4), and the 3x3 convolution
+has the stride (Table 1). Filters are initialized as in the released code: after He et al., 2015,
+with `fan_out` over all groups, the dense layer with PyTorch's default, biases with zero.
 """
 
 from typing import Literal
@@ -72,7 +72,7 @@ def resnext(
 ) -> nn.Sequential:
     """Build one column: images (n, in_channels, height, width) -> logits (n, num_classes).
 
-    The two networks of 29 layers are those of CIFAR, the others those of TABLE.
+    The networks with 29 layers are from CIFAR, the others from TABLE.
     """
     table = CIFAR if config.startswith("29") else TABLE
     return from_table(table, config, num_classes=num_classes, in_channels=in_channels)

@@ -1,17 +1,17 @@
 """SqueezeNet: Iandola et al., 2016, https://arxiv.org/abs/1602.07360.
 
-TABLE is Table 1 of the paper, and beside it version 1.1 as its authors published it,
-https://github.com/forresti/SqueezeNet: a smaller conv1 and earlier pooling, less than half of the
-work. `96@7x7/2` is 96 filters of 7x7, stride 2, then a ReLU; `3x3/2` is max pooling with stride 2,
-whose last window may reach over the edge; `16-64-64` is a fire module of 16 filters of 1x1 in its
-squeeze layer, 64 of 1x1 and 64 of 3x3 in its expand layer; `0.5` is dropout.
+TABLE is Table 1 of the paper, and next to it version 1.1 as its authors published it,
+https://github.com/forresti/SqueezeNet: a smaller conv1 and earlier pooling, at less than half of
+the cost. `96@7x7/2` is 96 filters of 7x7, stride 2, followed by a ReLU; `3x3/2` is max pooling with
+stride 2, whose last window may extend beyond the edge; `16-64-64` is a fire module with 16 filters
+of 1x1 in its squeeze layer, 64 of 1x1 and 64 of 3x3 in its expand layer; `0.5` is dropout.
 
-The table prints 224x224 for the input, but its sizes, 111 and on, are those of the 227x227 that the
-authors trained on; torchvision feeds 224x224. Their file for Caffe pads the 1x1 filters of conv10
-by 1, which the table's 13x13 excludes.
+The table prints 224x224 for the input, but its sizes (111, ...) are those of the 227x227 that the
+authors trained on; torchvision uses 224x224. Their file for Caffe pads the 1x1 filters of conv10
+by 1, which contradicts the table's 13x13.
 
-Weights begin as in the authors' files: uniform with variance 1/fan-in (Caffe's "xavier"), those of
-conv10 in N(0, 0.01²), biases at zero. The paper has no word about them.
+Weights are initialized as in the authors' files: uniform with variance 1/fan_in (Caffe's "xavier"),
+those of conv10 from N(0, 0.01²), biases with zero. The paper does not mention initialization.
 """
 
 from collections import OrderedDict
@@ -49,10 +49,10 @@ TABLE = """
 
 
 class Fire(nn.Module):
-    """Squeeze `maps` to few by 1x1 filters, expand them by 1x1 and 3x3 filters side by side.
+    """Squeeze the channels with 1x1 filters, then expand them with parallel 1x1 and 3x3 filters.
 
-    (n, maps, h, w) -> (n, expand1x1 + expand3x3, h, w). With `bypass` the input is added to the
-    result, which must have as many maps.
+    (n, channels, h, w) -> (n, expand1x1 + expand3x3, h, w). With `bypass` the input is added to the
+    result, which must have as many channels.
 
     Reference: sections 3.2 and 6.
     """
@@ -60,11 +60,11 @@ class Fire(nn.Module):
     bypass: bool
 
     def __init__(
-        self, maps: int, *, squeeze: int, expand1x1: int, expand3x3: int, bypass: bool = False
+        self, channels: int, *, squeeze: int, expand1x1: int, expand3x3: int, bypass: bool = False
     ) -> None:
         super().__init__()
         self.bypass = bypass
-        self.squeeze = nn.Conv2d(maps, squeeze, 1)
+        self.squeeze = nn.Conv2d(channels, squeeze, 1)
         self.squeeze_relu = nn.ReLU()
         self.expand1x1 = nn.Conv2d(squeeze, expand1x1, 1)
         self.expand1x1_relu = nn.ReLU()
@@ -88,25 +88,25 @@ def squeezenet(
     bypass: Bypass = "none",
     num_classes: int = 1000,
     in_channels: int = 3,
-    input_size: tuple[int, int] = (227, 227),  # noqa: ARG001 -- a mean takes maps of any size
+    input_size: tuple[int, int] = (227, 227),  # noqa: ARG001 -- any size will do
 ) -> nn.Sequential:
-    """One column of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes).
+    """Build one column: images (n, in_channels, height, width) -> logits (n, num_classes).
 
-    `bypass="simple"` adds its input to the result of every fire module that keeps the number of
-    maps: fire3, 5, 7 and 9 (figure 2, middle). Images may be of any size from 21x21 up, from 17x17
-    in `1.1`.
+    `bypass="simple"` adds the input to the result of every fire module that keeps the number of
+    channels: fire3, 5, 7 and 9 (figure 2, middle). Images may have any size from 21x21 up, from
+    17x17 in `1.1`.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    maps = in_channels
+    channels = in_channels
     for name, text in config_column(TABLE, config).items():
         match name.rstrip("0123456789"):
             case "conv":
                 cell = convolution(text.replace("classes", str(num_classes)))
-                layers[name] = nn.Conv2d(maps, cell.filters, cell.size, cell.stride)
+                layers[name] = nn.Conv2d(channels, cell.filters, cell.size, cell.stride)
                 layers[f"relu{name.removeprefix('conv')}"] = nn.ReLU()
-                maps = cell.filters
+                channels = cell.filters
             case "fire":
-                layers[name], maps = _fire(text, maps, bypass)
+                layers[name], channels = _fire(text, channels, bypass)
             case "maxpool":
                 cell = pooling(text)
                 layers[name] = nn.MaxPool2d(cell.size, cell.stride, ceil_mode=True)
@@ -122,11 +122,11 @@ def squeezenet(
     return net
 
 
-def _fire(text: str, maps: int, bypass: Bypass) -> tuple[Fire, int]:
-    """The fire module of a cell, and how many maps it makes."""
+def _fire(text: str, channels: int, bypass: Bypass) -> tuple[Fire, int]:
+    """Build the fire module of a cell; return it and its number of output channels."""
     squeeze, small, large = (int(filters) for filters in text.split("-"))
-    added = bypass == "simple" and maps == small + large
-    fire = Fire(maps, squeeze=squeeze, expand1x1=small, expand3x3=large, bypass=added)
+    added = bypass == "simple" and channels == small + large
+    fire = Fire(channels, squeeze=squeeze, expand1x1=small, expand3x3=large, bypass=added)
     return fire, small + large
 
 
@@ -139,11 +139,11 @@ def _initialize(net: nn.Sequential) -> None:
 
 
 def torchvision_names(config: Config) -> NameMap:
-    """torchvision's: `features` counts every layer, also the ReLU of conv1."""
+    """Map torchvision's names: `features` counts all layers, including the ReLU of conv1."""
     rows = [name for name in config_column(TABLE, config) if name.startswith(("maxpool", "fire"))]
     fires = [
-        (rf"features\.{place}\.", f"{name}.")
-        for place, name in enumerate(rows, start=2)
+        (rf"features\.{index}\.", f"{name}.")
+        for index, name in enumerate(rows, start=2)
         if name.startswith("fire")
     ]
     return ((r"features\.0\.", "conv1."), *fires, (r"classifier\.1\.", "conv10."))

@@ -1,16 +1,15 @@
 """Stochastic depth: Huang, Sun, Liu, Sedra & Weinberger, 2016, https://arxiv.org/abs/1603.09382.
 
-The network is ResNet's for CIFAR (section 4): while it trains, block l of L is, on every
-mini-batch, left out with probability 1 - p_l, and only its shortcut remains (equation 2, where b is
-0 or 1):
+The network is ResNet for CIFAR (section 4). In training, block l of L is dropped on each mini-batch
+with probability 1 - p_l, and only its shortcut remains (equation 2, where b is 0 or 1):
 
     H_l = ReLU(b_l f_l(H_{l-1}) + id(H_{l-1})),    p_l = 1 - l/L (1 - p_L),    p_L = 0.5
 
-At the test every block takes part, its branch weighed by p_l (equation 5). Where the maps change,
-id is the mean of 2x2 units and zeros for the new maps (section 4).
+In evaluation every block is active, its branch multiplied by p_l (equation 5). Where the size
+changes, id is the mean of 2x2 units, with zeros for the new channels (section 4).
 
-Deviation: a block that is left out is computed all the same, so that training is not the quarter
-faster that the paper measured, and its batch norm sees every mini-batch.
+Deviation: a dropped block is computed all the same, so training is not a quarter faster, as the
+paper measured, and its batch norm is updated on every mini-batch.
 """
 
 from torch import nn
@@ -28,12 +27,12 @@ def stochastic_depth(
     input_size: tuple[int, int] = (32, 32),
     last: float = 0.5,
 ) -> nn.Sequential:
-    """ResNet for CIFAR with `depth` layers, its blocks left out at random while it trains.
+    """Build ResNet for CIFAR with `depth` layers, whose blocks are dropped at random in training.
 
-    `last` is p_L, the probability with which the last block survives; a block's `drop_path` stands
-    at the end of its branch.
+    `last` is p_L, the survival probability of the last block; a block's `drop_path` is the last
+    layer of its branch.
 
-    Raises RequestError for a depth that is not 6n+2, or a probability outside (0, 1].
+    Raises RequestError for a depth that is not 6n+2 or a probability outside (0, 1].
     """
     net = resnet_cifar(
         depth,

@@ -2,12 +2,11 @@
 
     [conv - relu - conv - relu - pool] x 3, dense
 
-Padding of 1 keeps the size through a convolution and 2x2 max pooling with stride 2 halves it, so
-32x32 becomes 4x4 before the dense layer. Filters begin as He et al. (2015) draw them for
-rectifiers, normal with variance 2/fan-in, biases at zero: with PyTorch's own beginning six
-convolutions in a row hardly start to learn. The first convolution has the lecture's 280 parameters,
-the whole network 6,440 for ten classes. (CNN Explainer's network of the same name has two stages,
-no padding and 64x64 images.)
+A convolution keeps the size with a padding of 1 and 2x2 max pooling with stride 2 halves it, so
+32x32 becomes 4x4 before the dense layer. Filters are initialized after He et al. (2015), normal
+with variance 2/fan_in, biases with zero: with PyTorch's default six convolutions in a row hardly
+start to learn. The first convolution has the lecture's 280 parameters, the network 6,440 for ten
+classes. (CNN Explainer's network of the same name has two stages, no padding and 64x64 images.)
 """
 
 from collections import OrderedDict
@@ -24,21 +23,21 @@ def tinyvgg(
     in_channels: int = 3,
     input_size: tuple[int, int] = (32, 32),
 ) -> nn.Sequential:
-    """The network above: images (n, in_channels, height, width) -> logits (n, num_classes).
+    """Build the network: images (n, in_channels, height, width) -> logits (n, num_classes).
 
     `conv2_1` is the first convolution of the second stage. `input_size` may be anything from 8x8
     up; the dense layer is connected to all of the last maps.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    maps = in_channels
+    channels = in_channels
     for stage in range(1, STAGES + 1):
-        for place in (1, 2):
-            conv = nn.Conv2d(maps, FILTERS, 3, padding=1)
+        for index in (1, 2):
+            conv = nn.Conv2d(channels, FILTERS, 3, padding=1)
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
             nn.init.zeros_(conv.get_parameter("bias"))
-            layers[f"conv{stage}_{place}"] = conv
-            layers[f"relu{stage}_{place}"] = nn.ReLU()
-            maps = FILTERS
+            layers[f"conv{stage}_{index}"] = conv
+            layers[f"relu{stage}_{index}"] = nn.ReLU()
+            channels = FILTERS
         layers[f"pool{stage}"] = nn.MaxPool2d(2)
     height, width = (side // 2**STAGES for side in input_size)
     layers["flatten"] = nn.Flatten()

@@ -1,13 +1,13 @@
 """VGG, 11 to 19 weight layers: Simonyan & Zisserman, 2014, https://arxiv.org/abs/1409.1556.
 
 TABLE is Table 1 of the paper in the paper's own notation. `conv3-64` is a 3x3 convolution to 64
-channels, stride 1, size kept, then a ReLU; `maxpool` halves height and width; `fc-4096` is dense.
-A row of one cell spans every column; `.` is a row its column does not have.
+channels that keeps the size, followed by a ReLU; `maxpool` halves height and width; `fc-4096` is a
+dense layer. A row with one cell spans all columns; `.` means that a column does not have the row.
 
-Weights begin as Glorot & Bengio (2010) draw them, biases at zero. The paper drew those of A from a
-normal distribution and began the deeper networks with A's, and says in section 3.1 that Glorot's
-way makes this needless. Batch normalization is younger than the paper: it stands in the networks of
-that name only, before each ReLU.
+Weights are initialized after Glorot & Bengio (2010), biases with zero. The paper drew those of A
+from a normal distribution and initialized the deeper networks with A's; section 3.1 says that
+Glorot's initialization makes this unnecessary. Batch normalization is younger than the paper: only
+the networks named `_bn` have it, before each ReLU.
 """
 
 from collections import OrderedDict
@@ -52,28 +52,28 @@ TABLE = """
 
 
 def config_column(config: Config) -> list[str]:
-    """The cells of one configuration, top to bottom."""
+    """Return the cells of one configuration, from top to bottom."""
     header, *rows = (line.split() for line in TABLE.strip().splitlines())
-    place = header.index(config)
-    cells = (row[place] if len(row) > 1 else row[0] for row in rows)
+    index = header.index(config)
+    cells = (row[index] if len(row) > 1 else row[0] for row in rows)
     return [cell for cell in cells if cell != "."]
 
 
 def layer_names(config: Config, *, batch_norm: bool) -> list[tuple[str, str]]:
-    """The name of every layer below the dense ones and its cell, counted by stages of a pooling."""
+    """Name every layer below the dense ones, by stage and position; pairs of a name and a cell."""
     layers: list[tuple[str, str]] = []
-    stage, place = 1, 1
+    stage, index = 1, 1
     for cell in config_column(config):
         if cell == "maxpool":
             layers.append((f"pool{stage}", cell))
-            stage, place = stage + 1, 1
+            stage, index = stage + 1, 1
         elif cell == "lrn":
             layers.append((f"lrn{stage}", cell))
         elif not cell.startswith("fc-"):
-            layers.append((f"conv{stage}_{place}", cell))
-            layers += [(f"bn{stage}_{place}", "bn")] * batch_norm
-            layers.append((f"relu{stage}_{place}", "relu"))
-            place += 1
+            layers.append((f"conv{stage}_{index}", cell))
+            layers += [(f"bn{stage}_{index}", "bn")] * batch_norm
+            layers.append((f"relu{stage}_{index}", "relu"))
+            index += 1
     return layers
 
 
@@ -86,23 +86,23 @@ def vgg(
     input_size: tuple[int, int] = (224, 224),
     dropout: float = 0.5,
 ) -> nn.Sequential:
-    """One column of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes).
+    """Build one column: images (n, in_channels, height, width) -> logits (n, num_classes).
 
     `conv3_2` is the second convolution of the third stage. `num_classes` replaces the 1000 of the
     last row; `dropout` follows the first two dense layers, 0.5 in the paper (section 3.1).
     `input_size` may be anything from 32x32 up: fc1 is connected to all of the last maps.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    maps, (height, width) = in_channels, input_size
+    channels, (height, width) = in_channels, input_size
     for name, cell in layer_names(config, batch_norm=batch_norm):
         kind, _, filters = cell.partition("-")
         match kind:
             case "conv1" | "conv3":
                 size = int(kind[-1])
-                layers[name] = nn.Conv2d(maps, int(filters), size, padding=size // 2)
-                maps = int(filters)
+                layers[name] = nn.Conv2d(channels, int(filters), size, padding=size // 2)
+                channels = int(filters)
             case "bn":
-                layers[name] = nn.BatchNorm2d(maps)
+                layers[name] = nn.BatchNorm2d(channels)
             case "relu":
                 layers[name] = nn.ReLU()
             case "lrn":  # section 2.1: its constants are AlexNet's
@@ -116,19 +116,19 @@ def vgg(
     *hidden, _ = (
         int(cell.removeprefix("fc-")) for cell in config_column(config) if cell[:2] == "fc"
     )
-    layers |= dense([maps * height * width, *hidden, num_classes], dropout=dropout)
+    layers |= dense([channels * height * width, *hidden, num_classes], dropout=dropout)
     net = nn.Sequential(layers)
     glorot(net)
     return net
 
 
 def torchvision_names(config: Config, *, batch_norm: bool = False) -> NameMap:
-    """torchvision's: `features` counts every layer, `classifier` three to a dense one."""
+    """Map torchvision's names: `features` counts all layers, `classifier` three per dense layer."""
     features = [
-        (rf"features\.{place}\.", f"{name}.")
-        for place, (name, _) in enumerate(layer_names(config, batch_norm=batch_norm))
+        (rf"features\.{index}\.", f"{name}.")
+        for index, (name, _) in enumerate(layer_names(config, batch_norm=batch_norm))
         if name.startswith(("conv", "bn"))
     ]
     heads = sum(cell.startswith("fc-") for cell in config_column(config))
-    classifier = [(rf"classifier\.{3 * place}\.", f"fc{place + 1}.") for place in range(heads)]
+    classifier = [(rf"classifier\.{3 * index}\.", f"fc{index + 1}.") for index in range(heads)]
     return (*features, *classifier)

@@ -1,17 +1,17 @@
 """Wide ResNet: Zagoruyko & Komodakis, 2016, https://arxiv.org/abs/1605.07146.
 
 CIFAR is Table 1 of the paper in the notation of `stage_table.py`: n blocks in each row, k times as
-wide as ResNet's, 6n+4 layers of weights; WRN-28-10 has n = 4 and k = 10. Its blocks activate before
-they convolve (He et al., 2016, https://arxiv.org/abs/1603.05027). Where the maps change, the
-shortcut is a 1x1 convolution without batch norm, which reads what the first batch norm and ReLU
-give; batch norm and ReLU follow the last block. So has it the released code, and there filters
-begin as in He et al., 2015, with n the units that an operand reaches (`fan_out`), the dense layer
-as PyTorch draws it, biases at zero.
+wide as ResNet's, 6n+4 layers of weights; WRN-28-10 has n = 4 and k = 10. Its blocks are
+pre-activation blocks (He et al., 2016, https://arxiv.org/abs/1603.05027). Where the number of
+channels or the size changes, the shortcut is a 1x1 convolution without batch norm, which reads the
+output of the first batch norm and ReLU; batch norm and ReLU follow the last block. All of this is
+as in the released code, and so is the initialization: filters after He et al., 2015, with
+`fan_out`, the dense layer with PyTorch's default, biases with zero.
 
 TABLE has WRN-50-2 (section 3), ResNet-50 with 3x3 convolutions of twice the width, and 101-2, which
-is torchvision's and not in the paper. These blocks are activated after the sum, shortcuts are
-projections with batch norm where the maps change, and the 3x3 convolution takes the stride: all as
-torchvision has them.
+is torchvision's and not in the paper. As in torchvision, the ReLU of a block follows the sum,
+shortcuts are projections with batch norm where the number of channels or the size changes, and the
+3x3 convolution has the stride.
 """
 
 import re
@@ -77,10 +77,10 @@ def wide_resnet_cifar(
     input_size: tuple[int, int] = (32, 32),  # noqa: ARG001 -- any size will do
     dropout: float = 0.0,
 ) -> nn.Sequential:
-    """WRN-depth-widen: images (n, in_channels, height, width) -> logits (n, num_classes).
+    """Build WRN-depth-widen: images (n, in_channels, height, width) -> logits (n, num_classes).
 
-    `dropout` between the two convolutions of every block is the paper's variant: 0.3 on CIFAR
-    (section 2.4).
+    `dropout` stands between the two convolutions of every block, in the paper's variant 0.3 on
+    CIFAR (section 2.4).
 
     Raises RequestError for a depth that is not 6n+4.
     """
@@ -100,18 +100,18 @@ def wide_resnet_cifar(
 
 
 def pre_activation(
-    convolutions: Sequence[Convolution], maps: int, stride: int, *, dropout: float = 0.0
+    convolutions: Sequence[Convolution], channels: int, stride: int, *, dropout: float = 0.0
 ) -> Residual:
-    """Batch norm, ReLU and 3x3 convolution, twice; the first takes the stride."""
+    """Build batch norm, ReLU and 3x3 convolution, twice; the first one has the stride."""
     first, second = convolutions
-    opening, changes = activation(1, maps), maps != second.filters
-    branch = {"conv1": first.layer(maps, stride=stride), **activation(2, first.filters)}
+    opening, changes = activation(1, channels), channels != second.filters
+    branch = {"conv1": first.layer(channels, stride=stride), **activation(2, first.filters)}
     if dropout:
         branch["dropout"] = nn.Dropout(dropout)
     branch["conv2"] = second.layer(first.filters, stride=1)
     if not changes:
         return Residual(opening | branch)
-    shortcut = nn.Conv2d(maps, second.filters, 1, stride, bias=False)
+    shortcut = nn.Conv2d(channels, second.filters, 1, stride, bias=False)
     return Residual(branch, before=opening, shortcut=shortcut)
 
 
@@ -122,5 +122,5 @@ def wide_resnet(
     in_channels: int = 3,
     input_size: tuple[int, int] = (224, 224),  # noqa: ARG001 -- any size will do
 ) -> nn.Sequential:
-    """One column of TABLE: images (n, in_channels, height, width) -> logits (n, num_classes)."""
+    """Build one column: images (n, in_channels, height, width) -> logits (n, num_classes)."""
     return from_table(TABLE, config, num_classes=num_classes, in_channels=in_channels)

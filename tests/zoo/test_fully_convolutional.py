@@ -125,7 +125,7 @@ def test_adaptive_pooling_to_places_keeps_their_windows():
     converted = fully_convolutional(net, input_size=(10, 12))
     assert (converted[1].kernel_size, converted[1].stride) == ((4, 2), (4, 2))
     assert_same_at_the_native_size(net, converted, images(1, 1, 10, 12))
-    with pytest.raises(RequestError, match="1 makes 2 places of 9"):
+    with pytest.raises(RequestError, match="1 pools 9 units to 2"):
         fully_convolutional(net, input_size=(11, 12))
 
 
@@ -199,7 +199,7 @@ class Backwards(nn.Sequential):
         (
             nn.Sequential(nn.Sequential(LocallyConnected2d(1, 2, (8, 8), 3)), nn.Flatten()),
             (8, 8),
-            "0.0 has other filters at every place",
+            "0.0 has different filters at every position",
         ),
         (
             nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
@@ -209,12 +209,12 @@ class Backwards(nn.Sequential):
         (
             nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.LayerNorm(72), nn.Linear(72, 2)),
             (8, 8),
-            r"2 \(LayerNorm\) has no counterpart that slides",
+            r"2 \(LayerNorm\) cannot slide",
         ),
         (
             nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.BatchNorm1d(72), nn.Linear(72, 2)),
             (8, 8),
-            r"2 \(BatchNorm1d\) has no counterpart",
+            r"2 \(BatchNorm1d\) cannot slide",
         ),
         (
             nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten()),
@@ -224,7 +224,7 @@ class Backwards(nn.Sequential):
         (
             nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(70, 2)),
             None,
-            "No square images leave the 70 units that 2 reads",
+            "No square image leaves the 70 units that 2 reads",
         ),
         (
             nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 2)),
