@@ -91,7 +91,7 @@ class FractalBlock(nn.Module):
         return columns[self.sampler.columns]
 
     def _rows(self) -> list[tuple[int, dict[int, int]]]:
-        """List the columns with a convolution that ends in each row, and its index in the column."""
+        """List the columns with a convolution ending in each row, and its index in the column."""
         longest = 2 ** (self.sampler.columns - 1)
         spans = {column: longest >> column - 1 for column in range(1, self.sampler.columns + 1)}
         return [

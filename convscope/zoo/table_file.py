@@ -1,6 +1,6 @@
-"""A network as a table in a text file: what the file says, row by row.
+"""Read a network from a table of layers in a text file.
 
-    input = "1x32x32"            # channels x height x width; may be left out
+    input = "1x32x32"            # channels x height x width; optional
     layers = \"\"\"
     layer     filters  size  stride  padding  activation
     conv1           6     5       1     same  tanh
@@ -8,7 +8,7 @@
     fc1       classes     .       .        .  .
     \"\"\"
 
-The columns are the lecture's, in any order, and `dilation` and `groups` beside them. The file is
+The columns are the lecture's, in any order, with `dilation` and `groups` in addition. The file is
 TOML; nothing in it is imported or evaluated.
 """
 
@@ -25,7 +25,7 @@ from convscope.errors import RequestError, nearest
 Activation = Literal["relu", "tanh", "scaled-tanh", "sigmoid", "gelu", "silu", "leaky-relu", "none"]
 Pair = tuple[int, int]
 
-# Of each kind of layer: the columns in which it must say something, and those in which it may.
+# The required and the optional columns of each kind of layer.
 _WINDOW = "stride padding activation"
 _KINDS = {
     "conv": ("filters size", f"{_WINDOW} dilation groups"),
@@ -45,23 +45,23 @@ _KINDS = {
 }
 _COLUMNS = ("layer", "filters", "size", "stride", "padding", "dilation", "groups", "activation")
 _KEYS = ("input", "layers")
-_LONGEST = 1_000_000  # bytes; a thousand layers are a tenth of it
+_MAX_BYTES = 1_000_000  # ten times the size of a table with a thousand layers
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One layer of a table; None and () where its row says nothing.
+    """One layer of a table; None where its row has no value.
 
-    `place` names it in errors, `number` counts layers from 1, `rate` is dropout's. What has two
-    axes is (vertical, horizontal).
+    `location` names the row in errors, `number` counts rows from 1, and `dropout` is the
+    probability of a dropout layer. Pairs are (vertical, horizontal).
     """
 
-    place: str
+    location: str
     number: int
     name: str
     kind: str
     filters: int | Literal["classes"] | None
-    rate: float
+    dropout: float
     size: Pair | None
     stride: Pair | None
     padding: Pair | Literal["same"]
@@ -72,7 +72,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """What a file says: its path and text, the input where it names one, and the layers."""
+    """The contents of a file: its path, its text, the input if it names one, and the layers."""
 
     path: str
     text: str
@@ -82,71 +82,73 @@ class Table:
 
 
 def is_table(name: str) -> bool:
-    """Whether a network's name is that of a layer table: a file whose name ends in .toml."""
+    """Tell whether a network's name is the path of a layer table: it ends in .toml."""
     return name.lower().endswith(".toml")
 
 
 def read_table(path: str) -> Table:
-    """Read a layer table. Raises RequestError, naming file and row, for whatever is wrong in it."""
+    """Read a layer table. Raises RequestError, naming file and row, for any error in it."""
     text = _read(path)
     try:
-        words = tomllib.loads(text)
+        data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise RequestError(f"{path} is not TOML: {error}.") from error
-    for word in words:
-        if word not in _KEYS:
+    for key in data:
+        if key not in _KEYS:
             raise RequestError(
-                f"{path} has a key {word!r}; there are input and layers.{nearest(word, _KEYS)}"
+                f"{path} has a key {key!r}; the keys are input and layers.{nearest(key, _KEYS)}"
             )
-    layers = words.get("layers")
+    layers = data.get("layers")
     if not isinstance(layers, str):
         raise RequestError(
             f'{path} has no table of layers: write one as text, layers = """ ... """.'
         )
-    channels, size = _input(path, words["input"]) if "input" in words else (None, None)
+    channels, size = _input(path, data["input"]) if "input" in data else (None, None)
     return Table(path, text, channels, size, tuple(_rows(path, layers)))
 
 
 @contextmanager
-def told_at(place: str) -> Generator[None]:
-    """Put the place before whatever RequestError is raised inside."""
+def errors_at(location: str) -> Generator[None]:
+    """Prefix the message of any RequestError raised inside with a location."""
     try:
         yield
     except RequestError as error:
-        raise RequestError(f"{place}: {error}") from error
+        raise RequestError(f"{location}: {error}") from error
 
 
 def _read(path: str) -> str:
     try:
         with Path(path).open("rb") as file:
-            content = file.read(_LONGEST + 1)
+            content = file.read(_MAX_BYTES + 1)
     except FileNotFoundError as error:
         raise RequestError(
-            f"There is no {path}. A network whose name ends in .toml is a layer table in a file."
+            f"There is no file {path}. A model name ending in .toml is the path of a layer table."
         ) from error
     except OSError as error:
         raise RequestError(f"{path} cannot be read as a layer table: {error.strerror}.") from error
-    if len(content) > _LONGEST:
-        raise RequestError(f"{path} is longer than a layer table can be ({_LONGEST:,} bytes).")
+    if len(content) > _MAX_BYTES:
+        raise RequestError(
+            f"{path} is too long for a layer table (more than {_MAX_BYTES:,} bytes)."
+        )
     try:
-        return content.decode("utf-8-sig")  # some editors begin a file with a mark
+        return content.decode("utf-8-sig")  # some editors start files with a byte order mark
     except UnicodeDecodeError as error:
         raise RequestError(
             f"{path} is not UTF-8 text (byte {error.start:,}). Save it as UTF-8."
         ) from error
 
 
-def _input(path: str, told: object) -> tuple[int, tuple[int, int]]:
-    sides = re.fullmatch(r"(\d{1,6})[x×](\d{1,6})[x×](\d{1,6})", str(told).replace(" ", ""))
+def _input(path: str, value: object) -> tuple[int, tuple[int, int]]:
+    sides = re.fullmatch(r"(\d{1,6})[x×](\d{1,6})[x×](\d{1,6})", str(value).replace(" ", ""))
     channels, height, width = map(int, sides.groups()) if sides else (0, 0, 0)
     if channels not in (1, 3) and width in (1, 3):
         raise RequestError(
-            f"{path}: input is {told!r}, with the channels last. Write them first: "
+            f"{path}: input is {value!r}, with the channels last. Write them first: "
             f'input = "{width}x{channels}x{height}".'
         )
     if channels not in (1, 3) or min(height, width) < 1:
         raise RequestError(
-            f'{path}: input is {told!r}; write channels x height x width, such as "3x32x32", with '
+            f'{path}: input is {value!r}; write channels x height x width, such as "3x32x32", with '
             "1 channel for gray and 3 for color."
         )
     return channels, (height, width)
@@ -154,62 +156,62 @@ def _input(path: str, told: object) -> tuple[int, tuple[int, int]]:
 
 def _rows(path: str, layers: str) -> list[Row]:
     lines = [line.partition("#")[0].split() for line in layers.splitlines()]
-    header, *body = [words for words in lines if words] or [[]]
+    header, *body = [cells for cells in lines if cells] or [[]]
     columns = _header(path, header)
     rows: list[Row] = []
-    for number, words in enumerate(body, start=1):
-        place = f"{path}, row {number} ({words[0]})"
-        with told_at(place):
-            if len(words) != len(columns):
+    for number, cells in enumerate(body, start=1):
+        location = f"{path}, row {number} ({cells[0]})"
+        with errors_at(location):
+            if len(cells) != len(columns):
                 raise RequestError(
-                    f"{len(words)} cells stand under {len(columns)} columns "
-                    f"({' '.join(columns)}). Write . where nothing applies."
+                    f"it has {len(cells)} cells for {len(columns)} columns "
+                    f"({' '.join(columns)}). Write . in empty cells."
                 )
-            if words[0] in (row.name for row in rows):
-                raise RequestError("a row above has this name too; give each layer its own.")
-            told = {
-                column: cell for column, cell in zip(columns, words, strict=True) if cell != "."
+            if cells[0] in (row.name for row in rows):
+                raise RequestError("an earlier row has the same name; give each layer its own.")
+            texts = {
+                column: cell for column, cell in zip(columns, cells, strict=True) if cell != "."
             }
-            rows.append(_row(place, number, words[0], told))
+            rows.append(_row(location, number, cells[0], texts))
     if not rows:
-        raise RequestError(f"{path} has no layers below its row of columns.")
+        raise RequestError(f"{path} has no layers below its column names.")
     return rows
 
 
 def _header(path: str, header: list[str]) -> list[str]:
-    columns = [word.lower() for word in header]
+    columns = [name.lower() for name in header]
     if columns[:1] != ["layer"]:
         raise RequestError(
             f"{path}: the first row of the table must name its columns, as in "
             "`layer filters size stride padding activation`."
         )
-    for place, column in enumerate(columns):
+    for index, column in enumerate(columns):
         if column not in _COLUMNS:
-            hint = nearest(column, _COLUMNS) or f" There are {', '.join(_COLUMNS)}."
+            hint = _hint(column, _COLUMNS)
             raise RequestError(f"{path}: there is no column {column!r}.{hint}")
-        if column in columns[:place]:
-            raise RequestError(f"{path}: the column {column!r} stands there twice.")
+        if column in columns[:index]:
+            raise RequestError(f"{path}: the column {column!r} appears twice.")
     return columns
 
 
-def _row(place: str, number: int, name: str, told: Mapping[str, str]) -> Row:
-    kind, cells = _kind(name), {column: cell.lower() for column, cell in told.items()}
+def _row(location: str, number: int, name: str, texts: Mapping[str, str]) -> Row:
+    kind, cells = _kind(name), {column: cell.lower() for column, cell in texts.items()}
     needed, allowed = (columns.split() for columns in _KINDS[kind])
     for column in cells:
         if column not in ("layer", *needed, *allowed):
-            raise RequestError(f"{kind} has no {column}; write . there.")
+            raise RequestError(f"{kind} takes no {column}; write . there.")
     for column in needed:
         if column not in cells:
-            example = {"filters": "their number, or classes", "size": "3, or 3x5"}[column]
+            example = {"filters": "a number, or classes", "size": "3, or 3x5"}[column]
             raise RequestError(f"{kind} needs {column}: write {example}.")
-    rate = kind == "dropout"
+    is_dropout = kind == "dropout"
     return Row(
-        place=place,
+        location=location,
         number=number,
         name=name,
         kind=kind,
-        filters=None if rate or "filters" not in cells else _filters(cells["filters"]),
-        rate=_rate(cells.get("filters", "0.5")) if rate else 0.0,
+        filters=None if is_dropout or "filters" not in cells else _filters(cells["filters"]),
+        dropout=_probability(cells.get("filters", "0.5")) if is_dropout else 0.0,
         size=_pair("size", cells["size"]) if "size" in cells else None,
         stride=_pair("stride", cells["stride"]) if "stride" in cells else None,
         padding=_padding(cells.get("padding", "0")),
@@ -220,7 +222,7 @@ def _row(place: str, number: int, name: str, told: Mapping[str, str]) -> Row:
 
 
 def _kind(name: str) -> str:
-    """The letters that a layer's name begins with."""
+    """Read the letters at the start of a layer's name."""
     split = re.fullmatch(r"([a-z]+)([0-9_][a-z0-9_]*)?", name, re.ASCII | re.IGNORECASE)
     if split is None:
         raise RequestError("a layer's name is its kind and a number, such as conv1 or conv3_2.")
@@ -233,30 +235,30 @@ def _kind(name: str) -> str:
 def _filters(cell: str) -> int | Literal["classes"]:
     if cell == "classes":
         return cell
-    with _told_as("filters", cell, "must be a number of 1 or more, or classes"):
-        return _whole(cell, least=1)
+    with _cell_errors("filters", cell, "must be a number of 1 or more, or classes"):
+        return _integer(cell, minimum=1)
 
 
-def _rate(cell: str) -> float:
-    with _told_as("filters", cell, "must be the share that is dropped, such as 0.5"):
-        rate = float(cell)
-        if not 0 <= rate < 1:
+def _probability(cell: str) -> float:
+    with _cell_errors("filters", cell, "must be the probability of a drop, such as 0.5"):
+        probability = float(cell)
+        if not 0 <= probability < 1:
             raise ValueError
-        return rate
+        return probability
 
 
 def _padding(cell: str) -> Pair | Literal["same"]:
     if cell == "same":
         return cell
-    return (0, 0) if cell == "valid" else _pair("padding", cell, least=0)
+    return (0, 0) if cell == "valid" else _pair("padding", cell, minimum=0)
 
 
-def _pair(column: str, cell: str, *, least: int = 1, axes: int = 2) -> Pair:
+def _pair(column: str, cell: str, *, minimum: int = 1, axes: int = 2) -> Pair:
     """One number for both axes, or two with an x between: vertical, horizontal."""
-    told = f"must be a number of {least} or more{', or two such as 3x5' if axes == 2 else ''}"
-    words = " (or same, or valid)" if column == "padding" else ""
-    with _told_as(column, cell, told + words):
-        sides = [_whole(side, least=least) for side in re.split("[x×]", cell)]
+    rule = f"must be a number of {minimum} or more{', or two such as 3x5' if axes == 2 else ''}"
+    more = " (or same, or valid)" if column == "padding" else ""
+    with _cell_errors(column, cell, rule + more):
+        sides = [_integer(side, minimum=minimum) for side in re.split("[x×]", cell)]
         if len(sides) > axes:
             raise ValueError
         return sides[0], sides[-1]
@@ -273,19 +275,19 @@ def _activation(cell: str) -> Activation:
     raise RequestError(f"there is no activation {cell!r}.{hint}")
 
 
-def _whole(text: str, *, least: int) -> int:
-    if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < least:
+def _integer(text: str, *, minimum: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < minimum:
         raise ValueError
     return int(text)
 
 
 @contextmanager
-def _told_as(column: str, cell: str, told: str) -> Generator[None]:
+def _cell_errors(column: str, cell: str, rule: str) -> Generator[None]:
     try:
         yield
     except ValueError as error:
-        raise RequestError(f"{column} is {cell!r}; it {told}.") from error
+        raise RequestError(f"{column} is {cell!r}; it {rule}.") from error
 
 
-def _hint(word: str, known: Iterable[str]) -> str:
-    return nearest(word, known) or f" There are {', '.join(known)}."
+def _hint(name: str, known: Iterable[str]) -> str:
+    return nearest(name, known) or f" Known: {', '.join(known)}."

@@ -1,4 +1,4 @@
-"""From the rows of a layer table to a network, each row checked before it takes any memory."""
+"""Build the network of a layer table; each row is checked before it takes any memory."""
 
 import re
 from collections import OrderedDict
@@ -26,7 +26,7 @@ from convscope.layers import (
     Subsampling2d,
 )
 from convscope.zoo.initialize import glorot, he
-from convscope.zoo.table_file import Activation, Pair, Row, Table, told_at
+from convscope.zoo.table_file import Activation, Pair, Row, Table, errors_at
 
 _ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -38,7 +38,7 @@ _ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
     "leaky-relu": nn.LeakyReLU,
 }
 _RECTIFIERS = ("relu", "gelu", "silu", "leaky-relu")
-_MOST = 4_000_000_000  # bytes of all weights, and of one layer's maps: a thousand million numbers
+_MAX_BYTES = 4_000_000_000  # for all weights, and for the maps of one layer: a billion numbers
 
 
 def build_table(
@@ -55,37 +55,37 @@ def build_table(
     the file's. Weights are initialized after He et al. where a rectifier follows, after Glorot &
     Bengio elsewhere, with zero biases; locally connected filters like PyTorch's convolutions.
 
-    Raises RequestError, naming file, row and layer, and a remedy, where a row cannot follow those
-    above it, or the network would take more than 4,000 MB.
+    Raises RequestError, naming file, row, layer and a remedy, if a row cannot follow those above it
+    or the network would take more than 4,000 MB.
     """
     in_channels = table.in_channels if in_channels is None else in_channels
     size = table.input_size if input_size is None else input_size
     if in_channels is None or size is None:
         raise RequestError(
-            f"{table.path} does not say what its input is. Add a line such as "
-            'input = "3x32x32" (channels x height x width), or say channels and size beside it.'
+            f"{table.path} does not state its input. Add a line such as "
+            'input = "3x32x32" (channels x height x width), or give in_channels and input_size.'
         )
-    with told_at(table.path):
+    with errors_at(table.path):
         network = _Network(Volume(in_channels, *size), 10 if num_classes is None else num_classes)
     for row in table.rows:
-        with told_at(row.place):
+        with errors_at(row.location):
             network.add(row)
     last = table.rows[-1]
-    with told_at(last.place):
+    with errors_at(last.location):
         return network.finished(last, checked=num_classes is not None)
 
 
 class _Network:
-    """A network as it grows: its layers, and the volume that the last of them gives."""
+    """A network under construction: its layers, and the output volume of the last one."""
 
-    def __init__(self, volume: Volume, classes: int) -> None:
+    def __init__(self, volume: Volume, num_classes: int) -> None:
         self.layers: OrderedDict[str, nn.Module] = OrderedDict()
         self.volume = volume
-        self.classes = classes
+        self.num_classes = num_classes
         self.weights = 0  # in bytes
-        self.shrunk: list[tuple[Row, Volume]] = []  # rows with a stride, and what each was given
+        self.shrunk: list[tuple[Row, Volume]] = []  # rows with a stride, and their inputs
         self.flattened_by: str | None = None
-        _afford("the input has", 4 * volume.units)
+        _check_memory("the input takes", 4 * volume.units)
 
     def add(self, row: Row) -> None:
         match row.kind:
@@ -94,13 +94,13 @@ class _Network:
             case "flatten":
                 self._flatten(row)
             case "dropout":
-                self._put(row.name, nn.Dropout(row.rate))
+                self._put(row.name, nn.Dropout(row.dropout))
             case "bn":
                 norm = nn.BatchNorm1d if self.flattened_by else nn.BatchNorm2d
                 self._put(row.name, norm(self.volume.channels))
             case _ if self.flattened_by:
                 raise RequestError(
-                    f"it needs maps, and {self.flattened_by} made a vector of them. Put it before "
+                    f"it needs maps, but {self.flattened_by} has flattened them. Move it before "
                     "the dense layers."
                 )
             case "conv" | "local":
@@ -114,24 +114,24 @@ class _Network:
             self._put(name, _ACTIVATIONS[row.activation]())
 
     def finished(self, last: Row, *, checked: bool) -> nn.Sequential:
-        """The network, if it ends with a number per class."""
+        """Return the network, if it ends with one unit per class."""
         if not self.flattened_by:
             if (self.volume.height, self.volume.width) != (1, 1):
                 raise RequestError(
-                    f"the network ends with maps of {_sides(self.volume)}. Let an fc row or a "
-                    "globalpool row follow."
+                    f"the network ends with maps of {_size_text(self.volume)}. Add an fc row or a "
+                    "globalpool row."
                 )
             self._flatten(last)
-        if checked and self.volume.channels != self.classes:
+        if checked and self.volume.channels != self.num_classes:
             raise RequestError(
-                f"the network ends with {self.volume.channels} units, and there are {self.classes} "
-                "classes. Write classes under filters of its last layer."
+                f"the network ends with {self.volume.channels} units, but there are "
+                f"{self.num_classes} classes. Write classes under filters in its last row."
             )
         return nn.Sequential(self.layers)
 
     def _put(self, name: str, layer: nn.Module) -> None:
         if name in self.layers:
-            raise RequestError(f"there is a layer {name} already; choose another name.")
+            raise RequestError(f"there already is a layer {name}; choose another name.")
         self.layers[name] = layer
 
     def _flatten(self, row: Row) -> None:
@@ -140,13 +140,13 @@ class _Network:
         self.flattened_by = f"row {row.number} ({row.name})"
 
     def _filters(self, row: Row) -> int:
-        return row.filters if isinstance(row.filters, int) else self.classes
+        return row.filters if isinstance(row.filters, int) else self.num_classes
 
     def _take(self, cost: Cost) -> None:
-        """Go on to the volume that a layer gives, unless no memory can be meant to hold it."""
+        """Take the output volume of a layer, unless it needs too much memory."""
         self.weights += cost.parameter_bytes
-        _afford("the weights so far have", self.weights)
-        _afford("its maps have", cost.output_bytes)
+        _check_memory("the weights so far take", self.weights)
+        _check_memory("its maps take", cost.output_bytes)
         self.volume = cost.output
 
     def _dense(self, row: Row) -> None:
@@ -155,21 +155,21 @@ class _Network:
         inputs = self.volume.channels
         self._take(dense(self.volume, self._filters(row)))
         layer = nn.Linear(inputs, self.volume.channels)
-        _begin(layer, row)
+        _initialize(layer, row)
         self._put(row.name, layer)
 
     def _convolution(self, row: Row) -> None:
-        given, kernel, stride = self.volume, row.size or (1, 1), row.stride or (1, 1)
-        (top, bottom), (left, right) = around = self._window(row, kernel, stride)
+        volume, kernel, stride = self.volume, row.size or (1, 1), row.stride or (1, 1)
+        (top, bottom), (left, right) = padding_sides = self._window(row, kernel, stride)
         padding = (top, left)
-        if around != ((top, top), (left, left)):  # more on one side than torch's layers can say
+        if padding_sides != ((top, top), (left, left)):  # uneven, unlike torch's
             self._put(f"{row.name}_pad", nn.ZeroPad2d((left, right, top, bottom)))
-            sides = (given.height + top + bottom, given.width + left + right)
-            given, padding = Volume(given.channels, *sides), (0, 0)
+            sides = (volume.height + top + bottom, volume.width + left + right)
+            volume, padding = Volume(volume.channels, *sides), (0, 0)
         count = convolution if row.kind == "conv" else locally_connected
         self._take(
             count(
-                given,
+                volume,
                 self._filters(row),
                 kernel,
                 stride=stride,
@@ -178,14 +178,14 @@ class _Network:
                 groups=row.groups,
             )
         )
-        maps, filters = given.channels, self.volume.channels
+        channels, filters = volume.channels, self.volume.channels
         layer = (
-            nn.Conv2d(maps, filters, kernel, stride, padding, row.dilation, row.groups)
+            nn.Conv2d(channels, filters, kernel, stride, padding, row.dilation, row.groups)
             if row.kind == "conv"
             else LocallyConnected2d(
-                maps,
+                channels,
                 filters,
-                (given.height, given.width),
+                (volume.height, volume.width),
                 kernel,
                 stride=stride,
                 padding=padding,
@@ -193,103 +193,106 @@ class _Network:
                 groups=row.groups,
             )
         )
-        _begin(layer, row)
+        _initialize(layer, row)
         self._put(row.name, layer)
 
     def _normalization(self, row: Row) -> None:
         maps, other = row.size or (5, 5)
         if maps != other:
-            raise RequestError("size of lrn is one number: of the maps that are looked at.")
+            raise RequestError("size of lrn is one number: how many maps it normalizes over.")
         if self.volume.channels % row.groups:
             raise RequestError(f"{row.groups} groups do not divide {self.volume.channels} maps.")
         self._put(row.name, LocalResponseNorm(n=maps, groups=row.groups))
 
     def _pooling(self, row: Row) -> None:
-        maps = self.volume.channels
+        channels = self.volume.channels
         if row.kind == "globalpool":
             self.shrunk.append((row, self.volume))
-            self.volume = Volume(maps, 1, 1)
+            self.volume = Volume(channels, 1, 1)
             self._put(row.name, nn.AdaptiveAvgPool2d(1))
             return
         kernel = row.size or (1, 1)
         stride = row.stride or kernel
-        around = self._window(row, kernel, stride)
-        uneven = [before < after for before, after in around]
-        if any(odd and step == 1 for odd, step in zip(uneven, stride, strict=True)):
+        padding_sides = self._window(row, kernel, stride)
+        uneven = [before < after for before, after in padding_sides]
+        if any(more_after and step == 1 for more_after, step in zip(uneven, stride, strict=True)):
             raise RequestError("an even window at stride 1 cannot keep the size; take an odd size.")
-        padding, cut = (around[0][0], around[1][0]), any(uneven)
-        self._take(pooling(self.volume, kernel, stride=stride, padding=padding, ceil_mode=cut))
+        padding, ceil_mode = (padding_sides[0][0], padding_sides[1][0]), any(uneven)
+        self._take(
+            pooling(self.volume, kernel, stride=stride, padding=padding, ceil_mode=ceil_mode)
+        )
         match row.kind:
             case "subsample" if stride != kernel:
-                raise RequestError("the windows of subsample do not overlap: stride is the size.")
+                raise RequestError("the windows of subsample do not overlap; take stride = size.")
             case "subsample":
-                layer = Subsampling2d(maps, kernel)
+                layer = Subsampling2d(channels, kernel)
             case "avgpool":
-                layer = nn.AvgPool2d(kernel, stride, padding, cut, count_include_pad=False)
+                layer = nn.AvgPool2d(kernel, stride, padding, ceil_mode, count_include_pad=False)
             case "minpool":
-                layer = MinPool2d(kernel, stride=stride, padding=padding, ceil_mode=cut)
+                layer = MinPool2d(kernel, stride=stride, padding=padding, ceil_mode=ceil_mode)
             case _:
-                layer = nn.MaxPool2d(kernel, stride, padding, ceil_mode=cut)
+                layer = nn.MaxPool2d(kernel, stride, padding, ceil_mode=ceil_mode)
         self._put(row.name, layer)
 
     def _window(self, row: Row, kernel: Pair, stride: Pair) -> tuple[Pair, Pair]:
-        """The padding ((top, bottom), (left, right)) with which the window fits the map."""
-        told = (row.padding, row.padding) if row.padding == "same" else row.padding
+        """Return the padding ((top, bottom), (left, right)); raise if the window does not fit."""
+        padding = (row.padding, row.padding) if row.padding == "same" else row.padding
         sides = (self.volume.height, self.volume.width)
-        axes = zip(sides, kernel, stride, told, row.dilation, strict=True)
-        around = [padding_pair(n, k, stride=s, padding=p, dilation=d) for n, k, s, p, d in axes]
-        wide = [effective_kernel(k, dilation=d) for k, d in zip(kernel, row.dilation, strict=True)]
-        if any(w > n + sum(pad) for w, n, pad in zip(wide, sides, around, strict=True)):
-            what = "filter" if row.kind in ("conv", "local") else "window"
-            dilated = f" with dilation {_told(row.dilation)}" if max(row.dilation) > 1 else ""
-            padded = f" with padding {_told((around[0][0], around[1][0]))}" if any(told) else ""
+        axes = zip(sides, kernel, stride, padding, row.dilation, strict=True)
+        pads = [padding_pair(n, k, stride=s, padding=p, dilation=d) for n, k, s, p, d in axes]
+        spans = [effective_kernel(k, dilation=d) for k, d in zip(kernel, row.dilation, strict=True)]
+        if any(w > n + sum(pad) for w, n, pad in zip(spans, sides, pads, strict=True)):
+            noun = "filter" if row.kind in ("conv", "local") else "window"
+            dilated = f" with dilation {_pair_text(row.dilation)}" if max(row.dilation) > 1 else ""
+            padded = f" with padding {_pair_text((pads[0][0], pads[1][0]))}" if any(padding) else ""
+            window = _with_article(f"{kernel[0]}x{kernel[1]}")
             raise RequestError(
-                f"{_a(f'{kernel[0]}x{kernel[1]}')} {what}{dilated} does not fit "
-                f"{_a(_sides(self.volume))} map{padded}; {self._remedies(row, kernel, wide)}."
+                f"{window} {noun}{dilated} does not fit {_with_article(_size_text(self.volume))} "
+                f"map{padded}; {self._remedies(row, kernel, spans)}."
             )
         if max(stride) > 1:
             self.shrunk.append((row, self.volume))
-        return around[0], around[1]
+        return pads[0], pads[1]
 
-    def _remedies(self, row: Row, kernel: Pair, wide: list[int]) -> str:
-        """What could be changed for the window to fit: its padding, or what made the map small."""
+    def _remedies(self, row: Row, kernel: Pair, spans: list[int]) -> str:
+        """Advise what to change for the window to fit: its padding, or what made the map small."""
         sides = (self.volume.height, self.volume.width)
-        lacking = max(ceil((w - n) / 2) for w, n in zip(wide, sides, strict=True))
+        missing = max(ceil((w - n) / 2) for w, n in zip(spans, sides, strict=True))
         remedies: list[str] = []
         if row.kind in ("conv", "local") or (
-            row.kind != "subsample" and lacking <= min(kernel) // 2
+            row.kind != "subsample" and missing <= min(kernel) // 2
         ):
-            remedies.append(f"pad by {lacking}")
-        for above, given in reversed(self.shrunk):
-            if given.height >= wide[0] and given.width >= wide[1]:
+            remedies.append(f"pad by {missing}")
+        for above, volume in reversed(self.shrunk):
+            if volume.height >= spans[0] and volume.width >= spans[1]:
                 pools = above.kind not in ("conv", "local")
-                what = "drop the pooling of" if pools else "take a smaller stride in"
-                remedies.append(f"{what} row {above.number}")
+                advice = "drop the pooling of" if pools else "take a smaller stride in"
+                remedies.append(f"{advice} row {above.number}")
                 break
         return " or ".join(remedies) or "take a larger input"
 
 
-def _begin(layer: nn.Module, row: Row) -> None:
-    """Draw the first weights, by what follows them."""
+def _initialize(layer: nn.Module, row: Row) -> None:
+    """Initialize the weights, by the activation that follows."""
     (he if row.activation in _RECTIFIERS else glorot)(layer)
 
 
-def _afford(what: str, size: int) -> None:
-    if size > _MOST:
+def _check_memory(what: str, size: int) -> None:
+    if size > _MAX_BYTES:
         raise RequestError(
-            f"{what} {size / 1e6:,.0f} MB, and {_MOST / 1e6:,.0f} MB are allowed. Take fewer "
-            "filters, or pool before it."
+            f"{what} {size / 1e6:,.0f} MB, more than the limit of {_MAX_BYTES / 1e6:,.0f} MB. Use "
+            "fewer filters, or pool before it."
         )
 
 
-def _a(size: str) -> str:
-    """A size with its article: a 5x5, an 8x8, an 11x11."""
+def _with_article(size: str) -> str:
+    """Write a size with its article: a 5x5, an 8x8, an 11x11."""
     return f"an {size}" if re.match("8|11x|18x", size) else f"a {size}"
 
 
-def _sides(volume: Volume) -> str:
+def _size_text(volume: Volume) -> str:
     return f"{volume.height}x{volume.width}"
 
 
-def _told(pair: Pair) -> str:
+def _pair_text(pair: Pair) -> str:
     return f"{pair[0]}" if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"

@@ -195,7 +195,7 @@ class Backwards(nn.Sequential):
     [
         (nn.Conv2d(1, 2, 3), None, "A Conv2d cannot be made fully convolutional"),
         (Backwards(nn.Conv2d(1, 2, 3)), None, "A Backwards cannot be made"),
-        (nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()), None, "Without a dense layer the network"),
+        (nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()), None, "The network has no dense layer"),
         (
             nn.Sequential(nn.Sequential(LocallyConnected2d(1, 2, (8, 8), 3)), nn.Flatten()),
             (8, 8),

@@ -255,7 +255,7 @@ def test_what_is_said_in_python_wins_over_the_file(write):
 def test_without_an_input_in_the_file_it_must_be_said(write):
     name = write(f'layers = """{LENET5}"""')
     assert default_input(name) == (None, None)
-    with pytest.raises(RequestError, match=r"net\.toml does not say what its input is"):
+    with pytest.raises(RequestError, match=r"net\.toml does not state its input"):
         create_model(name)
     assert count(create_model(name, in_channels=1, input_size=(32, 32))) == 61_706
 
@@ -267,8 +267,8 @@ def test_without_an_input_in_the_file_it_must_be_said(write):
         ("layers = '''a\nb", "net.toml is not TOML: Expected"),
         ("input = '3x32x32'\nlayers =\n", "(at line 2, column 9)"),
         (f"layers = {'[' * 100_000}", "net.toml is not TOML"),
-        ("#" * 1_000_001, "longer than a layer table can be"),
-        ("layer = ''", "a key 'layer'; there are input and layers. Did you mean 'layers'?"),
+        ("#" * 1_000_001, "too long for a layer table"),
+        ("layer = ''", "a key 'layer'; the keys are input and layers. Did you mean 'layers'?"),
         ("input = '3x32x32'", "net.toml has no table of layers"),
         ("layers = ['conv1']", "net.toml has no table of layers"),
         ("layers = ''", "the first row of the table must name its columns"),
@@ -286,7 +286,7 @@ def test_a_file_that_is_no_table_is_refused(write, content, told):
 
 @pytest.mark.usefixtures("write")
 def test_a_missing_file_and_a_folder_are_told(tmp_path):
-    with pytest.raises(RequestError, match=r"There is no gone\.toml"):
+    with pytest.raises(RequestError, match=r"There is no file gone\.toml"):
         create_model("gone.toml")
     (tmp_path / "nets.toml").mkdir()
     with pytest.raises(RequestError, match=r"nets\.toml cannot be read as a layer table"):
@@ -301,18 +301,18 @@ C = "layer filters size stride padding activation groups\n"
     [
         ("conv1 6 5", "net.toml: the first row of the table must name its columns"),
         ("layer filter\nfc1 5", "no column 'filter'. Did you mean 'filters'?"),
-        ("layer neurons\nfc1 5", "no column 'neurons'. There are layer, filters"),
-        ("layer size size\nfc1 5 5", "the column 'size' stands there twice"),
-        ("layer filters\nfc1 5\nfc2", "row 2 (fc2): 1 cells stand under 2 columns"),
-        ("layer filters\nfc1 5\nfc1 5", "row 2 (fc1): a row above has this name too"),
+        ("layer neurons\nfc1 5", "no column 'neurons'. Known: layer, filters"),
+        ("layer size size\nfc1 5 5", "the column 'size' appears twice"),
+        ("layer filters\nfc1 5\nfc2", "row 2 (fc2): it has 1 cells for 2 columns"),
+        ("layer filters\nfc1 5\nfc1 5", "row 2 (fc1): an earlier row has the same name"),
         ("layer filters\n5conv 5", "row 1 (5conv): a layer's name is its kind and a number"),
         ("layer filters\nfc.1 5", "a layer's name is its kind and a number"),
         ("layer filters\ncnov1 5", "no kind of layer 'cnov'. Did you mean 'conv'?"),
-        ("layer filters\nblob1 5", "no kind of layer 'blob'. There are conv, local, pool"),
-        (f"{C}conv1 . 3 . . . .", "row 1 (conv1): conv needs filters: write their number"),
+        ("layer filters\nblob1 5", "no kind of layer 'blob'. Known: conv, local, pool"),
+        (f"{C}conv1 . 3 . . . .", "row 1 (conv1): conv needs filters: write a number"),
         (f"{C}conv1 8 . . . . .", "row 1 (conv1): conv needs size: write 3, or 3x5"),
-        (f"{C}pool1 8 2 . . . .", "pool has no filters; write . there"),
-        (f"{C}fc1 8 2 . . . .", "fc has no size; write . there"),
+        (f"{C}pool1 8 2 . . . .", "pool takes no filters; write . there"),
+        (f"{C}fc1 8 2 . . . .", "fc takes no size; write . there"),
         (f"{C}conv1 0 3 . . . .", "filters is '0'; it must be a number of 1 or more, or classes"),
         (f"{C}conv1 8 three . . . .", "size is 'three'; it must be a number of 1 or more, or two"),
         (f"{C}conv1 8 3x3x3 . . . .", "size is '3x3x3'"),
@@ -324,14 +324,14 @@ C = "layer filters size stride padding activation groups\n"
         (f"{C}conv1 8 3 . . . .\nlrn1 . . . . . 3", "row 2 (lrn1): 3 groups do not divide 8 maps"),
         (f"{C}lrn1 . 4 . . . .", "row 1 (lrn1): n is 4"),
         (f"{C}lrn1 . 3x5 . . . .", "row 1 (lrn1): size of lrn is one number"),
-        (f"{C}dropout1 1.5 . . . . .", "filters is '1.5'; it must be the share that is dropped"),
-        (f"{C}dropout1 nan . . . . .", "the share that is dropped"),
+        (f"{C}dropout1 1.5 . . . . .", "filters is '1.5'; it must be the probability of a drop"),
+        (f"{C}dropout1 nan . . . . .", "the probability of a drop"),
         (f"{C}fc1 8 . . . leaky_relu .", "no activation 'leaky_relu'. Did you mean 'leaky-relu'?"),
-        (f"{C}fc1 8 . . . maxout .", "no activation 'maxout'. There are relu, tanh"),
+        (f"{C}fc1 8 . . . maxout .", "no activation 'maxout'. Known: relu, tanh"),
         (f"{C}fc1 8 . . . softmax .", "softmax belongs to the loss: write . there"),
         (
             f"{C}fc1 8 . . . .  .\nconv2 8 3 . . . .",
-            "row 2 (conv2): it needs maps, and row 1 (fc1)",
+            "row 2 (conv2): it needs maps, but row 1 (fc1)",
         ),
         (f"{C}fc1 8 . . . .  .\npool2 . 2 . . . .", "row 2 (pool2): it needs maps"),
         (f"{C}conv1 8 3 . . . .", "row 1 (conv1): the network ends with maps of 6x6"),
@@ -414,17 +414,21 @@ def test_each_remedy_that_is_told_works():
 
 def test_a_last_layer_of_another_width_is_refused_where_classes_are_asked_for():
     assert network("layer filters\nfc1 84").get_submodule("fc1").out_features == 84
-    with pytest.raises(RequestError, match=r"row 1 \(fc1\): the network ends with 84 units, and t"):
+    with pytest.raises(RequestError, match=r"row 1 \(fc1\): the network ends with 84 units, but t"):
         network("layer filters\nfc1 84", classes=10)
 
 
 @pytest.mark.parametrize(
     ("layers", "side", "told"),
     [
-        ("\nfc1 999999\nfc2 999999", 8, "row 2 (fc2): the weights so far have 4,000,256 MB"),
-        ("size\nlocal1 9999 9", 999, "row 1 (local1): the weights so far have 3,220,904 MB"),
-        ("size\nconv1 999999 1", 999, "row 1 (conv1): its maps have 3,992,000 MB, and 4,000 MB"),
-        ("\nfc1 10", 999_999, "net.toml: the input has 3,999,992 MB"),
+        ("\nfc1 999999\nfc2 999999", 8, "row 2 (fc2): the weights so far take 4,000,256 MB"),
+        ("size\nlocal1 9999 9", 999, "row 1 (local1): the weights so far take 3,220,904 MB"),
+        (
+            "size\nconv1 999999 1",
+            999,
+            "row 1 (conv1): its maps take 3,992,000 MB, more than the limit of 4,000 MB",
+        ),
+        ("\nfc1 10", 999_999, "net.toml: the input takes 3,999,992 MB"),
     ],
 )
 def test_a_network_beyond_any_memory_is_refused_before_it_takes_some(layers, side, told):
