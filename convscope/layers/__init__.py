@@ -1,4 +1,4 @@
-"""Layers that the papers have and torch.nn has not."""
+"""Layers of the papers that torch.nn does not have."""
 
 from convscope.layers.activation import ScaledTanh
 from convscope.layers.auxiliary import AUXILIARY_WEIGHT, ModelOutput

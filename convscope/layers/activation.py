@@ -5,10 +5,10 @@ from torch import Tensor, nn
 
 
 class ScaledTanh(nn.Module):
-    """Squash every unit: f(x) = A tanh(S x), with A = 1.7159 and S = 2/3.
+    """Apply f(x) = A tanh(S x) elementwise, with A = 1.7159 and S = 2/3.
 
-    The constants make f(1) = 1 and f(-1) = -1, and bend the curve most there, so that units trained
-    towards ±1 neither saturate nor stay linear. Any shape in, the same shape out.
+    With these constants f(1) = 1, f(-1) = -1, and the second derivative is largest there, so units
+    trained towards ±1 neither saturate nor stay linear. Input and output have the same shape.
 
         >>> ScaledTanh()(torch.tensor([-1.0, 0.0, 1.0]))
         tensor([-1.0000,  0.0000,  1.0000])

@@ -1,4 +1,4 @@
-"""One number for both axes of a map, or one for each: how a layer is told its window."""
+"""Arguments that are one number for both axes of a map, or one for each."""
 
 from convscope.errors import RequestError
 
@@ -8,7 +8,7 @@ IntPair = int | tuple[int, int]
 def pair(name: str, value: IntPair, *, minimum: int = 1) -> tuple[int, int]:
     """Read `value` as (vertical, horizontal).
 
-    Raises RequestError where a number is less than `least`.
+    Raises RequestError for a number less than `minimum`.
 
         >>> both("stride", 2)
         (2, 2)

@@ -1,4 +1,4 @@
-"""A convolution in which each output map sees only the input maps that a table links to it."""
+"""A convolution in which each output map is connected to chosen input maps only."""
 
 from collections.abc import Sequence
 
@@ -11,16 +11,16 @@ from convscope.layers.axes import IntPair, pair
 
 
 class SparseConnectionConv2d(nn.Module):
-    """Convolve each output map from its own choice of input maps.
+    """Compute each output map from its own subset of the input maps.
 
     y_o = b_o + Σ_{i in table[o]} w_oi * x_i, where `table[o]` lists the input maps that output map
-    o sees. There is one kernel for each link, in the table's order: `weight` has the shape
-    (links, kernel height, kernel width), and no parameter stands where there is no link.
-    (n, in_channels, h, w) -> (n, len(table), h', w'), sizes as `nn.Conv2d`'s. Parameters begin
-    uniform in ±1/√fan-in of their own map, as `nn.Conv2d`'s do.
+    o is connected to. There is one kernel per connection, in the table's order: `weight` has the
+    shape (connections, kernel height, kernel width), without parameters for missing connections.
+    (n, in_channels, h, w) -> (n, len(table), h', w'), with the sizes of `nn.Conv2d`. Parameters
+    are initialized uniformly in ±1/√fan_in of their map, as in `nn.Conv2d`.
 
     Raises RequestError for a table without rows, or with a row that is empty, repeats a map, or
-    names one that the input has not.
+    names a map that the input does not have.
 
         >>> SparseConnectionConv2d(3, [(0, 1), (1, 2), (0, 1, 2)], 5).weight.shape
         torch.Size([7, 5, 5])
@@ -55,7 +55,7 @@ class SparseConnectionConv2d(nn.Module):
         self.padding = pair("padding", padding, minimum=0)
         self.table = tuple(tuple(row) for row in table)
         self._check_table()
-        pairs = [(out, seen) for out, row in enumerate(self.table) for seen in row]
+        pairs = [(out, source) for out, row in enumerate(self.table) for source in row]
         self.register_buffer("links", torch.tensor(pairs).T.contiguous())
         self.weight = nn.Parameter(torch.empty(len(pairs), *self.kernel_size))
         self.register_parameter("bias", None)
@@ -65,12 +65,12 @@ class SparseConnectionConv2d(nn.Module):
 
     def _check_table(self) -> None:
         if not self.table:
-            raise RequestError("The table has no rows; it needs one for each output map.")
+            raise RequestError("The table has no rows; it needs one per output map.")
         for out, row in enumerate(self.table):
             if not row or len(set(row)) < len(row):
-                what = "lists a map twice" if row else "is empty"
+                problem = "lists a map twice" if row else "is empty"
                 raise RequestError(
-                    f"Row {out} of the table {what}; list each map that the output map sees once."
+                    f"Row {out} of the table {problem}; list each connected input map once."
                 )
             if min(row) < 0 or max(row) >= self.in_channels:
                 raise RequestError(
@@ -78,7 +78,7 @@ class SparseConnectionConv2d(nn.Module):
                 )
 
     def reset_parameters(self) -> None:
-        """Draw all parameters anew, uniform in ±1/√fan-in of the map they belong to."""
+        """Draw all parameters uniformly in ±1/√fan_in of the map they belong to."""
         area = self.kernel_size[0] * self.kernel_size[1]
         fan_in = self.weight.new_tensor([len(row) * area for row in self.table])
         bound = fan_in.rsqrt()
@@ -88,7 +88,7 @@ class SparseConnectionConv2d(nn.Module):
                 self.bias.uniform_(-1, 1).mul_(bound)
 
     def dense_weight(self) -> Tensor:
-        """The filters of the equal `nn.Conv2d`: zero where the table has no link."""
+        """Return the filters of the equivalent `nn.Conv2d`: zero without a connection."""
         shape = (self.out_channels, self.in_channels, *self.kernel_size)
         return self.weight.new_zeros(shape).index_put((self.links[0], self.links[1]), self.weight)
 

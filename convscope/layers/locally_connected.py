@@ -1,4 +1,4 @@
-"""A convolution without weight sharing: every output position has filters of its own."""
+"""A convolution without weight sharing: every output position has its own filters."""
 
 from typing import Self
 
@@ -12,21 +12,21 @@ from convscope.layers.axes import IntPair, pair
 
 
 class LocallyConnected2d(nn.Module):
-    """Slide a window as a convolution does, with other filters and biases at every position.
+    """Slide a window as a convolution does, with different filters and biases at every position.
 
     y[o, u, v] = b[u, v, o] + Σ_{c, i, j} w[u, v, o, c, i, j] · x[c, S·u + D·i - P, S·v + D·j - P]
 
-    with kernel taps (i, j), stride S, dilation D, and padding P of zeros. `weight[u, v]` and
-    `bias[u, v]` are the weight and bias of an `nn.Conv2d` that stands at output position (u, v)
-    alone. Images are (n, in_channels, *input_size), output volumes (n, out_channels, *output_size),
-    both sizes (height, width). Parameters begin as `nn.Conv2d`'s do, uniform in ±1/√fan-in.
+    with kernel taps (i, j), stride S, dilation D, and zero padding P. `weight[u, v]` and
+    `bias[u, v]` are the weight and bias of an `nn.Conv2d` at output position (u, v). Images are
+    (n, in_channels, *input_size), output volumes (n, out_channels, *output_size), with sizes as
+    (height, width). Parameters are initialized as in `nn.Conv2d`, uniformly in ±1/√fan_in.
 
-    One copy lays the patches out by position, the images of the batch side by side; the rest is one
-    batched matrix product, and two in the backward pass. The patches are kept for it: as many
-    numbers as n · positions · in_channels · kernel height · kernel width.
+    The patches are copied once, sorted by position with the images of the batch innermost; the rest
+    is one batched matrix product, and two in the backward pass, which needs the patches: n ·
+    positions · in_channels · kernel height · kernel width numbers.
 
-    Raises RequestError for a window that does not fit, groups that do not divide the channels, and
-    in use for images of another size.
+    Raises RequestError for a window that does not fit, for groups that do not divide the channels,
+    and in `forward` for images of another size.
 
         >>> layer = LocallyConnected2d(3, 10, (32, 32), 3)
         >>> sum(weight.numel() for weight in layer.parameters())  # 30·30·10·(3·3·3 + 1)
@@ -66,8 +66,8 @@ class LocallyConnected2d(nn.Module):
             or in_channels % groups + out_channels % groups
         ):
             raise RequestError(
-                f"{in_channels} input and {out_channels} output channels cannot be parted into "
-                f"{groups} equal groups. Choose groups that divide both."
+                f"{groups} groups do not divide {in_channels} input and {out_channels} output "
+                "channels. Choose a number that divides both."
             )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.input_size = pair("input_size", input_size)
@@ -85,14 +85,14 @@ class LocallyConnected2d(nn.Module):
 
     @classmethod
     def from_convolution(cls, convolution: nn.Conv2d, input_size: tuple[int, int]) -> Self:
-        """Untie a convolution: the same filters at every position, and so the same outputs.
+        """Untie a convolution: the same filters at every position, and thus the same outputs.
 
-        Weights are copied; dtype and device are the convolution's. Summed over positions, this
-        layer's gradient is the convolution's.
+        Weights are copied, with the convolution's dtype and device. The sum of this layer's
+        gradient over positions is the convolution's gradient.
 
-        Raises RequestError where the convolution pads with other than zeros, or unevenly.
+        Raises RequestError if the convolution pads with something other than zeros, or unevenly.
         """
-        with torch.device("meta"):  # no draw: the weights are there already
+        with torch.device("meta"):  # no initialization: the weights exist already
             layer = cls(
                 convolution.in_channels,
                 convolution.out_channels,
@@ -110,7 +110,7 @@ class LocallyConnected2d(nn.Module):
         return layer.train(convolution.training)
 
     def reset_parameters(self) -> None:
-        """Draw all parameters anew, uniform in ±1/√fan-in."""
+        """Draw all parameters uniformly in ±1/√fan_in."""
         bound = self.weight[0, 0, 0].numel() ** -0.5
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
@@ -119,7 +119,7 @@ class LocallyConnected2d(nn.Module):
         if x.shape[1:] != (self.in_channels, *self.input_size):
             raise RequestError(
                 f"The images are {tuple(x.shape)}; this layer has filters for the positions of "
-                f"(n, {self.in_channels}, {self.input_size[0]}, {self.input_size[1]}) alone."
+                f"(n, {self.in_channels}, {self.input_size[0]}, {self.input_size[1]}) only."
             )
         patches = self._patches(x)
         filters = self.weight.reshape(len(patches), -1, patches.shape[1])
@@ -133,7 +133,7 @@ class LocallyConnected2d(nn.Module):
         return units.permute(3, 2, 0, 1).contiguous()
 
     def _patches(self, x: Tensor) -> Tensor:
-        """What each window sees: (positions · groups, taps of a filter, n), in one copy.
+        """Copy the patch under each window: (positions · groups, taps of a filter, n).
 
         The batch is innermost, so that the copy moves runs of n numbers instead of single ones.
         """
@@ -141,8 +141,8 @@ class LocallyConnected2d(nn.Module):
         x = F.pad(x.permute(1, 2, 3, 0), (0, 0, horizontal, horizontal, vertical, vertical))
         x = x.contiguous()
         for axis in (0, 1):
-            wide = effective_kernel(self.kernel_size[axis], dilation=self.dilation[axis])
-            x = x.unfold(axis + 1, wide, self.stride[axis])[..., :: self.dilation[axis]]
+            span = effective_kernel(self.kernel_size[axis], dilation=self.dilation[axis])
+            x = x.unfold(axis + 1, span, self.stride[axis])[..., :: self.dilation[axis]]
         positions = self.output_size[0] * self.output_size[1]
         taps = self.weight[0, 0, 0].numel()
         return x.permute(1, 2, 0, 4, 5, 3).reshape(positions * self.groups, taps, count)
@@ -165,12 +165,12 @@ class LocallyConnected2d(nn.Module):
 
 
 def _contiguous(gradient: Tensor | None) -> Tensor | None:
-    """Lay a gradient out by position; in another layout bmm multiplies one position at a time."""
+    """Make a gradient contiguous; in other layouts bmm multiplies one position at a time."""
     return None if gradient is None else gradient.contiguous()
 
 
 def _even_padding(convolution: nn.Conv2d) -> tuple[int, int]:
-    """What a convolution pads on either side of each axis, where that is zeros and as many."""
+    """Return a convolution's padding of each axis, if it is even on both sides and zeros."""
     if convolution.padding_mode != "zeros":
         raise RequestError(
             f"The convolution pads by {convolution.padding_mode!r}; a locally connected layer pads "
@@ -185,8 +185,8 @@ def _even_padding(convolution: nn.Conv2d) -> tuple[int, int]:
         )
         if (top, left) != (bottom, right):
             raise RequestError(
-                "The convolution keeps the size with an even kernel, so it pads one side more than "
-                "the other. Pad the images before it, and give the convolution padding 0."
+                "The convolution keeps the size with an even kernel, so its padding is uneven. Pad "
+                "the images before it, and use a convolution with padding 0."
             )
         return top, left
     return _pair(convolution.padding)

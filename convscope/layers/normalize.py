@@ -1,4 +1,4 @@
-"""Local response normalization with the letters of its paper."""
+"""Local response normalization in the notation of its paper."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -7,16 +7,16 @@ from convscope.errors import RequestError
 
 
 class LocalResponseNorm(nn.Module):
-    """Divide each unit by a power of the squares at its place in the neighboring maps.
+    """Divide each unit by a power of the squared units at its position in neighboring maps.
 
-    b_i = a_i / (k + α Σ_j a_j²)^β, where j runs over the n maps around i, fewer at the first and
-    last ones. (n, c, h, w) in and out. The defaults are AlexNet's: n 5, k 2, α 1e-4, β 0.75.
+    b_i = a_i / (k + α Σ_j a_j²)^β, where j runs over the n maps around i, fewer at both ends.
+    Input and output are (n, c, h, w). The defaults are AlexNet's: n 5, k 2, α 1e-4, β 0.75.
 
-    α multiplies the sum, as in the paper; `nn.LocalResponseNorm` divides its alpha by n, so it is
-    this layer when its alpha is n·α. With `groups` the maps are cut into as many equal parts, each
-    normalized among its own: AlexNet's towers, where a map has its neighbors on its own GPU.
+    α multiplies the sum, as in the paper; `nn.LocalResponseNorm` divides its alpha by n, so it
+    equals this layer if its alpha is n·α. With `groups` the maps are split into equal parts, each
+    normalized by itself: AlexNet's towers, where a map's neighbors are on the same GPU.
 
-    Raises RequestError for an even n, which has no middle, and in use where `groups` does not
+    Raises RequestError for an even n, which has no middle, and in `forward` if `groups` does not
     divide the number of maps.
 
     Reference: Krizhevsky, Sutskever & Hinton, 2012, section 3.3.
@@ -39,7 +39,7 @@ class LocalResponseNorm(nn.Module):
     ) -> None:
         super().__init__()
         if n < 1 or n % 2 == 0:
-            raise RequestError(f"n is {n}; a map in the middle of n maps needs an odd number.")
+            raise RequestError(f"n is {n}; it must be odd, so that n maps have one in the middle.")
         if groups < 1:
             raise RequestError(f"groups is {groups}; it must be 1 or more.")
         self.n, self.k, self.alpha, self.beta, self.groups = n, k, alpha, beta, groups
@@ -48,11 +48,11 @@ class LocalResponseNorm(nn.Module):
         maps = x.shape[1]
         if maps % self.groups:
             raise RequestError(
-                f"{maps} maps cannot be normalized in {self.groups} equal groups. Choose groups "
-                "that divide the number of maps."
+                f"{self.groups} groups do not divide {maps} maps. Choose a number of groups that "
+                "does."
             )
-        apart = x.reshape(len(x) * self.groups, maps // self.groups, *x.shape[2:])
-        normed = F.local_response_norm(apart, self.n, self.n * self.alpha, self.beta, self.k)
+        grouped = x.reshape(len(x) * self.groups, maps // self.groups, *x.shape[2:])
+        normed = F.local_response_norm(grouped, self.n, self.n * self.alpha, self.beta, self.k)
         return normed.reshape(x.shape)
 
     def extra_repr(self) -> str:

@@ -1,4 +1,4 @@
-"""Pooling that torch.nn has not: by the minimum, and by a sum with trainable gain and bias."""
+"""Pooling that torch.nn does not have: the minimum, and a sum with trainable gain and bias."""
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +11,8 @@ from convscope.layers.axes import IntPair, pair
 class MinPool2d(nn.Module):
     """Keep the smallest unit under each window: y = min x = -max(-x).
 
-    (n, c, h, w) -> (n, c, h', w'), sizes as `nn.MaxPool2d`'s. `stride` is the kernel size where it
-    is None. Padded cells are never the smallest: they count as infinity.
+    (n, c, h, w) -> (n, c, h', w'), with the sizes of `nn.MaxPool2d`. `stride` defaults to the
+    kernel size. Padding counts as infinity, so it is never the minimum.
 
         >>> MinPool2d(2)(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])).item()
         1.0
@@ -41,8 +41,8 @@ class MinPool2d(nn.Module):
         self.ceil_mode = ceil_mode
         if any(2 * pad > size for pad, size in zip(self.padding, self.kernel_size, strict=True)):
             raise RequestError(
-                f"padding is {padding} and kernel_size {kernel_size}: a window could lie in the "
-                "padding alone. Pad by at most half the kernel size."
+                f"padding is {padding} and kernel_size {kernel_size}: a window could cover padding "
+                "only. Pad by at most half the kernel size."
             )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -62,8 +62,8 @@ class Subsampling2d(nn.Module):
 
     y_c = a_c Σ x_c + b_c, over windows that do not overlap, with one a and one b per map: 2c
     parameters. (n, c, h, w) -> (n, c, ⌊h/k⌋, ⌊w/k⌋). The sigmoid or tanh which the paper applies to
-    y is a layer of its own. A fresh layer is average pooling: a = 1/k², b = 0; the paper draws a
-    with all its weights, uniformly in ±2.4/fan-in.
+    y is a separate layer. It is initialized as average pooling: a = 1/k², b = 0; the paper draws a
+    like all its weights, uniformly in ±2.4/fan_in.
 
         >>> sum(weight.numel() for weight in Subsampling2d(6).parameters())  # LeNet-5's S2
         12
@@ -79,14 +79,14 @@ class Subsampling2d(nn.Module):
     def __init__(self, channels: int, kernel_size: IntPair = 2) -> None:
         super().__init__()
         if channels < 1:
-            raise RequestError(f"channels is {channels}; subsampling needs a map or more.")
+            raise RequestError(f"channels is {channels}; it must be 1 or more.")
         self.channels, self.kernel_size = channels, pair("kernel_size", kernel_size)
         self.coefficient = nn.Parameter(torch.empty(channels))
         self.bias = nn.Parameter(torch.empty(channels))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Begin as average pooling."""
+        """Initialize as average pooling."""
         nn.init.constant_(self.coefficient, 1 / (self.kernel_size[0] * self.kernel_size[1]))
         nn.init.zeros_(self.bias)
 

@@ -1,4 +1,4 @@
-"""The output layer of 1998: a class is a picture, and the answer is how far off it is."""
+"""The output layer of 1998: each class has an image, and its score is the distance from it."""
 
 from torch import Tensor, nn
 
@@ -6,17 +6,17 @@ from convscope.errors import RequestError
 
 
 class RadialBasis(nn.Module):
-    """Score each class by the squared distance to its code, with the sign of a logit.
+    """Score each class by the negative squared distance to its code.
 
-    y_i = -Σ_j (x_j - w_ij)², where row i of `codes` (classes, features) is the fixed code w_i of
-    class i: a buffer, no parameter. (n, features) -> (n, classes).
+    y_i = -Σ_j (x_j - w_ij)², where row i of `codes` (num_classes, features) is the fixed code w_i
+    of class i: a buffer, not a parameter. (n, features) -> (n, num_classes).
 
-    Declared: the paper's unit is the distance itself, and the smallest wins. Here it is negative,
-    so that argmax and softmax read it as they read any logits; cross-entropy is then the paper's
-    equation (9) without its constant e^-j. The differences are squared and added as they stand: the
-    expansion |x|² - 2xw + |w|², one matrix product, would lose the digits of a small distance.
+    Deviation: the paper's unit is the distance itself, and the smallest wins. Here it is negative,
+    so that argmax and softmax treat it like any logit; cross-entropy is then the paper's equation
+    (9) without its constant e^-j. The differences are squared and added directly: the expansion
+    |x|² - 2xw + |w|², one matrix product, would lose the digits of a small distance.
 
-    Raises RequestError where `codes` is not a matrix.
+    Raises RequestError if `codes` is not a matrix.
 
         >>> import torch
         >>> RadialBasis(torch.tensor([[1.0, 1.0], [-1.0, 1.0]]))(torch.tensor([[1.0, 1.0]]))
@@ -31,7 +31,7 @@ class RadialBasis(nn.Module):
         super().__init__()
         if codes.ndim != 2:
             raise RequestError(
-                f"codes has the shape {tuple(codes.shape)}; it must be (classes, features)."
+                f"codes has the shape {tuple(codes.shape)}; it must be (num_classes, features)."
             )
         self.register_buffer("codes", codes.detach().clone())
 

@@ -1,4 +1,4 @@
-"""One network on several devices, as AlexNet was trained: half of every layer's maps on each."""
+"""A network on several devices, as AlexNet was trained: each has half of every layer's maps."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from convscope.layers.activation import ScaledTanh
 from convscope.layers.normalize import LocalResponseNorm
 from convscope.layers.pool import MinPool2d
 
-_MAP_BY_MAP = (
+_PER_CHANNEL = (
     nn.AvgPool2d,
     nn.Dropout,
     nn.Flatten,
@@ -25,21 +25,21 @@ _MAP_BY_MAP = (
 
 
 class Towers(nn.Module):
-    """Run a grouped network as towers, each on its own device with its own share of the parameters.
+    """Run a grouped network as towers, each on its own device with its part of the parameters.
 
     With T devices there are T towers, and each computes a T-th of every layer's maps and units. A
-    convolution with T groups sees the maps of its own tower; one without groups, and every dense
-    layer, sees those of all, and only there do the towers exchange what they computed. The answer
-    lies on the first device. It equals the plain network's up to rounding, and so does every
-    gradient; only dropout differs while training, for each tower draws its own mask.
+    convolution with T groups reads the maps of its own tower; one without groups, and every dense
+    layer, reads those of all towers, which exchange their outputs only there. The output is on the
+    first device. It equals the plain network's up to rounding, and so does every gradient; only
+    dropout differs in training, since each tower draws its own mask.
 
-    `net` is left as it is; its parameters are copied. `towers.0.conv2.weight` is what the first
-    tower holds of `conv2.weight`; `plain_state` puts the shares together again. Do not move the
-    whole to one device: each tower must stay on its own. On a CPU the devices may be the same; two
-    GPUs are `("cuda:0", "cuda:1")`, which has not been tried.
+    `net` is unchanged; its parameters are copied. `towers.0.conv2.weight` is the first tower's part
+    of `conv2.weight`; `plain_state` merges the parts. Do not move this module to one device: each
+    tower must stay on its own. On a CPU the devices may be the same; two GPUs are
+    `("cuda:0", "cuda:1")`, which is untested.
 
-    Raises RequestError for a layer that cannot be shared out: of a kind not known here, with
-    another number of groups, or a local response normalization across towers.
+    Raises RequestError for a layer that cannot be split: of an unknown kind, with another number of
+    groups, or a local response normalization across towers.
 
     Reference: Krizhevsky, Sutskever & Hinton, 2012, section 3.2 and figure 2.
     """
@@ -52,32 +52,35 @@ class Towers(nn.Module):
     ) -> None:
         super().__init__()
         if not devices:
-            raise RequestError("There are no devices; name one for each tower.")
+            raise RequestError("devices is empty; name one device per tower.")
         self.devices = tuple(torch.device(device) for device in devices)
         layers = dict(net.named_children())
         self.towers = nn.ModuleList(
             nn.ModuleDict(
-                {name: _share(name, layer, tower, len(devices)) for name, layer in layers.items()}
+                {
+                    name: _split_layer(name, layer, tower, len(devices))
+                    for name, layer in layers.items()
+                }
             ).to(device)
             for tower, device in enumerate(self.devices)
         )
-        self._exchanged = {name: _sees_all(layer) for name, layer in layers.items()}
+        self._needs_all = {name: _reads_all_towers(layer) for name, layer in layers.items()}
         self.train(net.training)
 
     def forward(self, x: Tensor) -> Tensor:
-        shares = list(x.tensor_split(len(self.devices), dim=1))
-        for name, exchanged in self._exchanged.items():
-            if exchanged:
-                whole = {device: _whole(shares, device) for device in set(self.devices)}
-                shares = [whole[device] for device in self.devices]
-            shares = [
-                self.get_submodule(f"towers.{tower}.{name}")(share.to(device))
-                for tower, (share, device) in enumerate(zip(shares, self.devices, strict=True))
+        parts = list(x.tensor_split(len(self.devices), dim=1))
+        for name, needs_all in self._needs_all.items():
+            if needs_all:
+                merged = {device: _merge(parts, device) for device in set(self.devices)}
+                parts = [merged[device] for device in self.devices]
+            parts = [
+                self.get_submodule(f"towers.{tower}.{name}")(part.to(device))
+                for tower, (part, device) in enumerate(zip(parts, self.devices, strict=True))
             ]
-        return _whole(shares, self.devices[0])
+        return _merge(parts, self.devices[0])
 
     def plain_state(self) -> dict[str, Tensor]:
-        """The state dict of the plain network with these parameters, on the first device."""
+        """Return the state dict of the plain network with these parameters, on the first device."""
         states = [tower.state_dict() for tower in self.towers]
         return {
             name: torch.cat([state[name].to(self.devices[0]) for state in states])
@@ -85,51 +88,51 @@ class Towers(nn.Module):
         }
 
     def load_plain_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take the parameters of a plain network: the inverse of `plain_state`."""
-        for place, tower in enumerate(self.towers):
+        """Load the parameters of a plain network: the inverse of `plain_state`."""
+        for index, tower in enumerate(self.towers):
             tower.load_state_dict(
-                {name: _part(whole, place, len(self.devices)) for name, whole in state.items()}
+                {name: _part(tensor, index, len(self.devices)) for name, tensor in state.items()}
             )
 
     def extra_repr(self) -> str:
         return f"devices={tuple(map(str, self.devices))}"
 
 
-def _sees_all(layer: nn.Module) -> bool:
+def _reads_all_towers(layer: nn.Module) -> bool:
     return isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.groups == 1)
 
 
-def _whole(shares: Sequence[Tensor], device: torch.device) -> Tensor:
-    """All towers' maps or units, on one device."""
-    return torch.cat([share.to(device) for share in shares], dim=1)
+def _merge(parts: Sequence[Tensor], device: torch.device) -> Tensor:
+    """Concatenate all towers' maps or units, on one device."""
+    return torch.cat([part.to(device) for part in parts], dim=1)
 
 
-def _part(whole: Tensor, tower: int, towers: int) -> Tensor:
-    """A tower's share of a parameter: its filters or units, which are the first axis."""
-    return whole.tensor_split(towers)[tower]
+def _part(parameter: Tensor, tower: int, towers: int) -> Tensor:
+    """Return a tower's part of a parameter: its filters or units, along the first axis."""
+    return parameter.tensor_split(towers)[tower]
 
 
-def _share(name: str, layer: nn.Module, tower: int, towers: int) -> nn.Module:
-    """The part of a layer that stands in one tower."""
-    share = copy.deepcopy(layer)
-    for key, whole in layer.named_parameters():
-        part = _part(whole.detach(), tower, towers).clone()
-        share.register_parameter(key, nn.Parameter(part, requires_grad=whole.requires_grad))
-    match share:
-        case nn.Conv2d() if share.groups in {1, towers}:
-            share.out_channels = len(share.weight)
-            share.in_channels //= share.groups
-            share.groups = 1
+def _split_layer(name: str, layer: nn.Module, tower: int, towers: int) -> nn.Module:
+    """Return the part of a layer that belongs to one tower."""
+    split = copy.deepcopy(layer)
+    for key, parameter in layer.named_parameters():
+        part = _part(parameter.detach(), tower, towers).clone()
+        split.register_parameter(key, nn.Parameter(part, requires_grad=parameter.requires_grad))
+    match split:
+        case nn.Conv2d() if split.groups in {1, towers}:
+            split.out_channels = len(split.weight)
+            split.in_channels //= split.groups
+            split.groups = 1
         case nn.Linear():
-            share.out_features = len(share.weight)
-        case LocalResponseNorm() if share.groups == towers:
-            share.groups = 1
-        case _ if isinstance(share, _MAP_BY_MAP):
+            split.out_features = len(split.weight)
+        case LocalResponseNorm() if split.groups == towers:
+            split.groups = 1
+        case _ if isinstance(split, _PER_CHANNEL):
             pass
         case _:
             raise RequestError(
-                f"Layer {name}, {layer}, cannot be shared out to {towers} towers. What can: "
+                f"Layer {name}, {layer}, cannot be split into {towers} towers. These can: "
                 f"Linear; Conv2d in 1 or {towers}, LocalResponseNorm in {towers} groups; "
-                f"{', '.join(kind.__name__ for kind in _MAP_BY_MAP)}."
+                f"{', '.join(kind.__name__ for kind in _PER_CHANNEL)}."
             )
-    return share
+    return split

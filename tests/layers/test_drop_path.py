@@ -83,8 +83,8 @@ def test_survival_falls_in_a_line_to_the_last_block():
 @pytest.mark.parametrize(
     ("ask", "told"),
     [
-        (lambda: DropPath(1), "rate is 1"),
-        (lambda: DropPath(-0.1), "rate is -0.1"),
+        (lambda: DropPath(1), "drop_prob is 1"),
+        (lambda: DropPath(-0.1), "drop_prob is -0.1"),
         (lambda: linear_decay(0), "blocks is 0"),
         (lambda: linear_decay(3, last=0), "last is 0"),
         (lambda: linear_decay(3, last=1.5), "last is 1.5"),
@@ -96,4 +96,4 @@ def test_what_cannot_be_meant_is_refused(ask, told):
 
 
 def test_the_layer_prints_what_it_is():
-    assert repr(DropPath(0.25)) == "DropPath(0.25, per='batch', rescale=False)"
+    assert repr(DropPath(0.25)) == "DropPath(0.25, per='batch', scale_by_keep=False)"

@@ -166,8 +166,8 @@ def test_a_copied_network_keeps_one_sampler_of_its_own():
     ("ask", "told"),
     [
         (lambda: DropPathSampler(0), "columns is 0"),
-        (lambda: DropPathSampler(3, drop_prob=1), "rate is 1"),
-        (lambda: DropPathSampler(3, global_prob=1.1), "global_share is 1.1"),
+        (lambda: DropPathSampler(3, drop_prob=1), "drop_prob is 1"),
+        (lambda: DropPathSampler(3, global_prob=1.1), "global_prob is 1.1"),
         (lambda: FractalJoin((), DropPathSampler(3)), "of 1 to 3"),
         (lambda: FractalJoin((3, 4), DropPathSampler(3)), r"\(3, 4\)"),
         (lambda: FractalJoin((0, 1), DropPathSampler(3)), r"\(0, 1\)"),

@@ -149,7 +149,7 @@ def test_untying_draws_no_random_number_and_leaves_the_convolution_alone():
 WRONG = [
     (lambda: LocallyConnected2d(3, 4, (5, 5), 3, groups=2), "3 input and 4 output channels"),
     (lambda: LocallyConnected2d(4, 3, (5, 5), 3, groups=2), "4 input and 3 output channels"),
-    (lambda: LocallyConnected2d(4, 4, (5, 5), 3, groups=0), "0 equal groups"),
+    (lambda: LocallyConnected2d(4, 4, (5, 5), 3, groups=0), "0 groups do not divide 4 input and 4"),
     (lambda: LocallyConnected2d(3, 4, (2, 5), 3), "kernel of 3 does not fit an input of 2"),
     (lambda: LocallyConnected2d(3, 4, (5, 5), 3, stride=(1, 0)), "stride is"),
     (lambda: LocallyConnected2d(3, 4, (5, 5), 3, padding=-1), "padding is -1"),

@@ -60,7 +60,10 @@ def test_an_empty_batch_is_taken():
         (lambda: LocalResponseNorm(n=4), "n is 4"),
         (lambda: LocalResponseNorm(n=-1), "n is -1"),
         (lambda: LocalResponseNorm(groups=0), "groups is 0"),
-        (lambda: LocalResponseNorm(groups=3)(torch.zeros(1, 8, 2, 2)), "8 maps .* 3 equal groups"),
+        (
+            lambda: LocalResponseNorm(groups=3)(torch.zeros(1, 8, 2, 2)),
+            "3 groups do not divide 8 maps",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused(ask, told):

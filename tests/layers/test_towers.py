@@ -103,7 +103,7 @@ def test_maps_cross_only_before_conv3_and_the_dense_layers(monkeypatch):
         crossed.append(shares[0].shape[1])
         return torch.cat(shares, 1).to(device)
 
-    monkeypatch.setattr("convscope.layers.towers._whole", whole)
+    monkeypatch.setattr("convscope.layers.towers._merge", whole)
     towers(images())
     # half the image's channels, then conv2's maps, fc6's inputs, fc6's and fc7's units, the logits
     assert crossed == [2, 16, 64, 256, 256, 4]
@@ -176,7 +176,7 @@ def test_a_layer_that_cannot_be_shared_out_is_refused_by_name(layer, told):
 
 
 def test_no_devices_are_no_towers():
-    with pytest.raises(RequestError, match="no devices"):
+    with pytest.raises(RequestError, match="devices is empty"):
         Towers(small(), ())
 
 
