@@ -3,12 +3,12 @@
 Three conventions hold throughout.
 
 - A multiply-add is one operation, not two; biases are not counted.
-- A connection is one link of one output unit to one operand: to an input by a weight, or to its
-  bias. Both counts take windows whole, also where they stand on padding.
-- A range of cells is (first, end) as in `range` and in slices: `end` is the first cell outside.
+- A connection links one output unit to one operand: to an input by a weight, or to its bias. Both
+  counts include the part of a window that covers padding.
+- A range of cells is (start, stop) as in `range` and in slices: `stop` is the first cell outside.
 
-Volumes are (channels, height, width). One value for two axes means the same for both; a pair is
-(vertical, horizontal).
+Volumes are (channels, height, width). A single value applies to both axes; a pair is (vertical,
+horizontal).
 """
 
 from convscope.geometry.axis import Axis

@@ -1,4 +1,4 @@
-"""One axis of a sliding window, worked out in the formula of the lecture."""
+"""One axis of a sliding window, computed with the formula of the lecture."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,9 +9,9 @@ from convscope.geometry.sizes import Padding
 
 @dataclass(frozen=True)
 class Axis:
-    """A kernel that slides along one axis; the letters are those of `output_size`.
+    """A kernel that slides along one axis, in the notation of `output_size`.
 
-    What does not fit raises RequestError when it is asked for.
+    The properties raise RequestError if the kernel does not fit.
 
         >>> axis = Axis(224, 11, stride=4)
         >>> axis.output, axis.pads, axis.uncovered, axis.next_exact
@@ -45,7 +45,7 @@ class Axis:
 
     @property
     def output(self) -> int:
-        """Windows, and so units."""
+        """Number of windows, which is the number of output units."""
         return sizes.output_size(
             self.size,
             self.kernel,
@@ -69,44 +69,44 @@ class Axis:
 
     @property
     def next_exact(self) -> int:
-        """The smallest input, of this size or larger, in which the stride comes out whole."""
+        """The smallest input of this size or larger for which the stride divides evenly."""
         return (
             self.size + -(self.size - self.effective_kernel + sum(self.padding_pair)) % self.stride
         )
 
     @property
     def formula(self) -> str:
-        """(N - F + P + P')/S + 1 with the numbers put in, and how the quotient was rounded."""
+        """(N - F + P + P')/S + 1 with the numbers filled in, and the rounding of the quotient."""
         before, after = self.padding_pair
         around = f"2·{before}" if before == after else f"{before} + {after}"
         quotient = Fraction(self.size - self.effective_kernel + before + after, self.stride) + 1
         numerator = f"{self.size} - {self.effective_kernel} + {around}"
-        told = f"({numerator})/{self.stride} + 1 {_decimal(quotient)}"
+        text = f"({numerator})/{self.stride} + 1 {_decimal(quotient)}"
         rounded = -(-quotient // 1) if self.ceil_mode else quotient // 1
         if rounded != quotient:
-            told += f", rounded {'up' if self.ceil_mode else 'down'} to {rounded}"
+            text += f", rounded {'up' if self.ceil_mode else 'down'} to {rounded}"
         if rounded != self.output:
-            told += f", less a window that would begin outside: {self.output}"
-        return told
+            text += f", minus a window that would start outside: {self.output}"
+        return text
 
     @property
     def padding_formula(self) -> str:
-        """How "same" comes to its padding: the cells that the windows need beyond the input."""
+        """The padding of "same" with its formula: the cells that windows need beyond the input."""
         if self.stride == 1:
             missing = self.effective_kernel - 1
-            apart = f"{self.dilation}·" if self.dilation > 1 else ""
-            told = f"{apart}({self.kernel} - 1)/2 {_decimal(Fraction(missing, 2))}"
+            factor = f"{self.dilation}·" if self.dilation > 1 else ""
+            text = f"{factor}({self.kernel} - 1)/2 {_decimal(Fraction(missing, 2))}"
         else:
             kernel = self.effective_kernel
             missing = (self.output - 1) * self.stride + kernel - self.size
-            told = f"({self.output} - 1)·{self.stride} + {kernel} - {self.size} = {missing}"
+            text = f"({self.output} - 1)·{self.stride} + {kernel} - {self.size} = {missing}"
         if missing < 0:
-            return f"{told}, so none"
-        return f"{told}, the odd one after" if missing % 2 else told
+            return f"{text}, so none"
+        return f"{text}, the odd one after" if missing % 2 else text
 
 
 def _decimal(number: Fraction) -> str:
-    """The number behind its = or, where two decimals are not enough, its ≈."""
+    """Write a number after = or, if two decimals are not enough, after ≈."""
     rounded = round(number, 2)
     sign = "=" if rounded == number else "≈"
     return f"{sign} {float(rounded):.2f}".rstrip("0").rstrip(".")

@@ -1,4 +1,4 @@
-"""What a layer makes and costs: output volume, parameters, connections, multiply-adds, bytes."""
+"""Output and cost of a layer: volume, parameters, connections, multiply-adds, bytes."""
 
 import math
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from convscope.errors import RequestError
 from convscope.geometry.axis import Axis
 from convscope.geometry.sizes import Padding
 
-_FLOAT = 4  # bytes of a float32
+_FLOAT32_BYTES = 4
 
 MapPadding = int | Literal["same", "valid"] | tuple[Padding, Padding]
-"""Padding of a map: the same for both axes, or (vertical, horizontal), where each may be a pair
-(before, after) in turn."""
+"""Padding of a map: one value for both axes, or (vertical, horizontal), each of which may be a pair
+(before, after)."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Volume:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a layer makes and costs, in the conventions of `convscope.geometry`.
+    """Output and cost of a layer, in the conventions of `convscope.geometry`.
 
     Attributes:
-        output: the volume that it makes.
-        weights: numbers to be learned that multiply an input.
-        biases: numbers to be learned that are added.
+        output: the output volume.
+        weights: number of trainable factors of inputs.
+        biases: number of trainable summands.
         connections: links of all output units to their operands and biases.
-        multiply_adds: products that are added up for all output units.
+        multiply_adds: products that are summed for all output units.
     """
 
     output: Volume
@@ -63,12 +63,12 @@ class Cost:
     @property
     def output_bytes(self) -> int:
         """Memory of the output volume in float32."""
-        return _FLOAT * self.output.units
+        return _FLOAT32_BYTES * self.output.units
 
     @property
     def parameter_bytes(self) -> int:
         """Memory of the parameters in float32."""
-        return _FLOAT * self.parameters
+        return _FLOAT32_BYTES * self.parameters
 
 
 def convolution(
@@ -83,11 +83,11 @@ def convolution(
     links: int | None = None,
     bias: bool = True,
 ) -> Cost:
-    """Count a convolutional layer: K·(F·F·C/G + 1) parameters, whatever the size of the maps.
+    """Compute the cost of a convolution: K·(F·F·C/G + 1) parameters, whatever the map size.
 
-    K is the number of filters, F the kernel size, C the input's channels, G the groups; the 1 is
-    the bias. For a table of chosen connections, as LeNet-5 has in C3, `links` is the number of
-    pairs of an input map and a filter that sees it; all K·C/G pairs where it is None.
+    K is the number of filters, F the kernel size, C the number of input channels, G of groups; the
+    1 is the bias. For a table of chosen connections, as in C3 of LeNet-5, `links` is the number of
+    connected pairs of an input map and a filter; it defaults to all K·C/G pairs.
 
     Raises RequestError for a kernel that does not fit, for groups that do not divide channels and
     filters, and for more links than pairs.
@@ -100,16 +100,16 @@ def convolution(
     output = Volume(filters, axes[0].output, axes[1].output)
     links = pairs if links is None else links
     if not 1 <= links <= pairs:
-        raise RequestError(f"{links} links are impossible: there are {pairs} pairs to choose from.")
+        raise RequestError(f"{links} links are impossible: there are {pairs} pairs.")
     weights = links * math.prod(_pair(kernel))
     biases = filters if bias else 0
-    places = output.height * output.width
+    positions = output.height * output.width
     return Cost(
         output=output,
         weights=weights,
         biases=biases,
-        connections=places * (weights + biases),
-        multiply_adds=places * weights,
+        connections=positions * (weights + biases),
+        multiply_adds=positions * weights,
     )
 
 
@@ -124,10 +124,10 @@ def locally_connected(
     groups: int = 1,
     bias: bool = True,
 ) -> Cost:
-    """Count a convolutional layer that shares no weights: every unit has its own filter and bias.
+    """Compute the cost of a convolution without weight sharing: every unit has its own filter.
 
-    With K filters of kernel size F on C channels, groups G and maps of H·W units, it has
-    H·W·K·(F·F·C/G + 1) parameters, one for each connection.
+    With K filters of kernel size F on C channels in G groups, and maps of H·W units, it has
+    H·W·K·(F·F·C/G + 1) parameters, one per connection.
 
     Raises RequestError as `convolution` does.
 
@@ -154,7 +154,7 @@ def locally_connected(
 
 
 def dense(volume: Volume, units: int, *, bias: bool = True) -> Cost:
-    """Count a fully connected layer: K·(N + 1) parameters for K units on N inputs.
+    """Compute the cost of a fully connected layer: K·(N + 1) parameters for N inputs, K units.
 
     >>> dense(Volume(3, 32, 32), 10).parameters
     30730
@@ -179,14 +179,14 @@ def pooling(
     ceil_mode: bool = False,
     trainable: bool = False,
 ) -> Cost:
-    """Count a pooling layer, map by map; the stride is the kernel size where it is None.
+    """Compute the cost of pooling; the stride defaults to the kernel size.
 
     A unit of F·F cells has F·F connections and no parameters. `trainable` is LeNet-5's subsampling:
-    the sum of the window times one weight of the map, plus one bias of the map, so that a unit has
+    the sum of the window times one weight per map, plus one bias per map, so that a unit has
     F·F + 1 connections and one multiply-add.
 
-    Raises RequestError for a kernel that does not fit, and, as torch does, for a padding of more
-    than half of it.
+    Raises RequestError for a kernel that does not fit and, like torch, for a padding of more than
+    half of it.
 
         >>> pooling(Volume(6, 28, 28), 2, trainable=True).connections
         5880
@@ -195,13 +195,13 @@ def pooling(
     axes = sliding(
         volume, kernel, stride=step, padding=padding, dilation=dilation, ceil_mode=ceil_mode
     )
-    _refuse_wide_padding(axes)
+    _check_padding(axes)
     output = Volume(volume.channels, axes[0].output, axes[1].output)
-    learned = volume.channels if trainable else 0
+    trained = volume.channels if trainable else 0
     return Cost(
         output=output,
-        weights=learned,
-        biases=learned,
+        weights=trained,
+        biases=trained,
         connections=output.units * (math.prod(_pair(kernel)) + (1 if trainable else 0)),
         multiply_adds=output.units if trainable else 0,
     )
@@ -216,15 +216,12 @@ def sliding(
     dilation: int | tuple[int, int] = 1,
     ceil_mode: bool = False,
 ) -> tuple[Axis, Axis]:
-    """Take the two axes of a window apart: the vertical one, the horizontal one."""
-    above, beside = padding if isinstance(padding, tuple) else (padding, padding)
-    tall, wide = _pair(kernel)
-    down, right = _pair(stride)
-    apart, aside = _pair(dilation)
-    return (
-        Axis(volume.height, tall, down, above, apart, ceil_mode),
-        Axis(volume.width, wide, right, beside, aside, ceil_mode),
-    )
+    """Return the vertical and the horizontal axis of a sliding window."""
+    paddings = padding if isinstance(padding, tuple) else (padding, padding)
+    sides = (volume.height, volume.width)
+    arguments = zip(sides, _pair(kernel), _pair(stride), paddings, _pair(dilation), strict=True)
+    vertical, horizontal = (Axis(*axis, ceil_mode) for axis in arguments)
+    return vertical, horizontal
 
 
 def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
@@ -232,19 +229,19 @@ def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
 
 
 def _pairs(volume: Volume, filters: int, groups: int) -> int:
-    """How many pairs of an input map and a filter that sees it there are."""
+    """Count the pairs of an input map and a filter that reads it."""
     for number, name in ((filters, "filters"), (groups, "groups")):
         if number < 1:
-            raise RequestError(f"{number} {name} are impossible: 1 or more are needed.")
+            raise RequestError(f"The number of {name} is {number}; it must be 1 or more.")
     if volume.channels % groups or filters % groups:
         raise RequestError(
-            f"{groups} groups do not divide {volume.channels} channels and {filters} filters; "
-            f"{math.gcd(volume.channels, filters)} would. Choose a number that divides both."
+            f"{groups} groups do not divide {volume.channels} channels and {filters} filters. "
+            f"Choose a number that divides both; {math.gcd(volume.channels, filters)} does."
         )
     return filters * volume.channels // groups
 
 
-def _refuse_wide_padding(axes: tuple[Axis, Axis]) -> None:
+def _check_padding(axes: tuple[Axis, Axis]) -> None:
     for axis in axes:
         padding = max(axis.padding_pair)
         if padding > axis.kernel // 2:

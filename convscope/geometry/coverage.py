@@ -1,10 +1,10 @@
-"""Which cells of an input no window reads."""
+"""Input cells that no window reads."""
 
 from collections.abc import Sequence
 
 from convscope.geometry.sizes import Padding, output_size, padding_pair
 
-_LISTED = 6  # indices told before the rest is only counted
+_LISTED = 6  # indices listed; the rest is only counted
 
 
 def uncovered(
@@ -18,8 +18,8 @@ def uncovered(
 ) -> tuple[int, ...]:
     """List the input cells along one axis, counted from 0, that no window reads.
 
-    They lie at the end where the stride does not fit, between the windows where the stride is
-    larger than the kernel, and between the taps where dilation and stride leave gaps.
+    They are at the end if the stride does not divide evenly, between windows if the stride is
+    larger than the kernel, and between taps if dilation and stride leave gaps.
 
     Raises RequestError as `output_size` does.
 
@@ -30,12 +30,12 @@ def uncovered(
     windows = output_size(
         size, kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
     )
-    read = _repeated(_repeated(1, kernel, dilation), windows, stride) >> before
+    read = _repeat(_repeat(1, kernel, dilation), windows, stride) >> before
     return tuple(cell for cell in range(size) if not read >> cell & 1)
 
 
-def _repeated(bits: int, count: int, step: int) -> int:
-    """A set of cells, one bit for each, `count` times, each time `step` further; by doubling."""
+def _repeat(bits: int, count: int, step: int) -> int:
+    """Unite `count` copies of a set of cells (its bits), `step` cells apart, by doubling."""
     done = 1
     while done < count:
         more = min(done, count - done)
@@ -47,34 +47,33 @@ def _repeated(bits: int, count: int, step: int) -> int:
 def describe_uncovered(
     rows: Sequence[int], columns: Sequence[int], *, height: int, width: int
 ) -> str:
-    """Say in words which rows and columns of a map are never read; "" where all are.
+    """Describe which rows and columns of a map are never read; "" if all are read.
 
-    `rows` and `columns` are what `uncovered` finds along the two axes of a map of `height` and
-    `width`. Long lists are cut, and the rest is counted.
+    `rows` and `columns` are the results of `uncovered` for the axes of a map of `height` and
+    `width`. Long lists are shortened to a count.
 
         >>> tell_uncovered([5], [5], height=6, width=6)
         'the last row and column are never read'
         >>> tell_uncovered([], [2, 5, 6], height=7, width=7)
         'columns 2, 5 and 6 (counted from 0) are never read'
     """
-    placed = [
-        (_place(cells, size), f"{name}s" if len(cells) > 1 else name)
+    parts = [
+        (_location(cells, size), f"{name}s" if len(cells) > 1 else name)
         for cells, size, name in ((rows, height, "row"), (columns, width, "column"))
         if cells
     ]
-    if not placed:
+    if not parts:
         return ""
-    places, nouns = zip(*placed, strict=True)
-    if len(set(places)) == 1:
-        told = places[0].format(" and ".join(nouns))
+    locations, nouns = zip(*parts, strict=True)
+    if len(set(locations)) == 1:
+        text = locations[0].format(" and ".join(nouns))
     else:
-        told = " and ".join(place.format(noun) for place, noun in placed)
-    one = len(rows) + len(columns) == 1
-    return f"{told} {'is' if one else 'are'} never read"
+        text = " and ".join(location.format(noun) for location, noun in parts)
+    return f"{text} {'is' if len(rows) + len(columns) == 1 else 'are'} never read"
 
 
-def _place(cells: Sequence[int], size: int) -> str:
-    """Where the cells are, with a gap for what they are."""
+def _location(cells: Sequence[int], size: int) -> str:
+    """Say where the cells are, with a placeholder for the noun."""
     count = len(cells)
     number = f"{count} " if count > 1 else ""
     if cells[0] == size - count:

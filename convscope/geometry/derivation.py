@@ -1,4 +1,4 @@
-"""Layers worked out as in an exercise: each quantity, its value, the formula with its numbers."""
+"""Layers derived as in an exercise: each quantity, its value, and the formula with numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from convscope.geometry.coverage import describe_uncovered
 from convscope.geometry.inverse import Window
 
 Row = tuple[str, str, str]
-"""A quantity, its value, and the formula with the numbers put in."""
+"""A quantity, its value, and the formula with the numbers filled in."""
 
 
 @dataclass(frozen=True)
 class Derivation:
-    """The solution of an exercise: rows, to be shown in columns, and sentences that remark."""
+    """The solution of an exercise: rows, to be shown in columns, and remarks in sentences."""
 
     rows: tuple[Row, ...]
     remarks: tuple[str, ...] = ()
 
 
 def derive_output(axes: tuple[Axis, Axis], *, channels: int | None = None) -> Derivation:
-    """Work out the size of maps: `axes` are the vertical and the horizontal one.
+    """Derive the output size; `axes` are the vertical and the horizontal one.
 
-    The remarks name the cells that are never read, and the next size at which the stride fits.
+    The remarks name the cells that are never read, and the next size that needs no rounding.
     """
     height, width = (axis.output for axis in axes)
     maps = f"{height}x{width}" + (f"x{channels}" if channels else "")
@@ -34,8 +34,8 @@ def derive_output(axes: tuple[Axis, Axis], *, channels: int | None = None) -> De
         )
         rows += _by_axis("window", "x".join(str(axis.effective_kernel) for axis in axes), spans)
     if any(axis.padding == "same" for axis in axes):
-        told = tuple("{} + {}".format(*axis.padding_pair) for axis in axes)
-        value = told[0] if told[0] == told[1] else " and ".join(told)
+        sums = tuple("{} + {}".format(*axis.padding_pair) for axis in axes)
+        value = sums[0] if sums[0] == sums[1] else " and ".join(sums)
         reasons = (axis.padding_formula if axis.padding == "same" else "as given" for axis in axes)
         rows += _by_axis("padding", value, tuple(reasons))
     return Derivation(rows, _remarks(axes))
@@ -49,7 +49,7 @@ def derive_convolution(
     groups: int = 1,
     local: bool = False,
 ) -> Derivation:
-    """Work out what a convolution costs; with `local`, a locally connected layer."""
+    """Derive the cost of a convolution or, with `local`, of a locally connected layer."""
     maps = derive_output(axes, channels=cost.output.channels)
     area = "·".join(str(axis.kernel) for axis in axes)
     taps = f"{area}·{volume.channels}" + (f"/{groups}" if groups > 1 else "")
@@ -66,7 +66,7 @@ def derive_convolution(
 
 
 def derive_dense(volume: Volume, cost: Cost) -> Derivation:
-    """Work out what a fully connected layer costs."""
+    """Derive the cost of a fully connected layer."""
     units = cost.output.channels
     inputs = f"{volume.height}·{volume.width}·{volume.channels}"
     rows = (
@@ -79,7 +79,7 @@ def derive_dense(volume: Volume, cost: Cost) -> Derivation:
 
 
 def derive_pooling(volume: Volume, axes: tuple[Axis, Axis], cost: Cost) -> Derivation:
-    """Work out pooling, and how many of the values it keeps: 2x2 with stride 2 keeps a quarter."""
+    """Derive pooling, and the share of the values that it keeps: a quarter for 2x2, stride 2."""
     maps = derive_output(axes, channels=volume.channels)
     before, after = volume.units, cost.output.units
     kept = ("values", f"{after:,}", f"{100 * after / before:.3g}% of the {before:,} before")
@@ -90,20 +90,20 @@ def derive_windows(
     volume: Volume,
     windows: Sequence[Window],
 ) -> Derivation:
-    """Show the windows that answer the inverse question, one a row."""
+    """Show the solutions of the inverse problem, one per row."""
     rows: list[Row] = []
     for window in windows:
         axes = sliding(volume, window.kernel, stride=window.stride, padding=window.padding)
         formulas = dict.fromkeys(axis.formula for axis in axes)
         unread = _unread(axes)
-        told = "; ".join([*formulas, unread] if unread else formulas)
+        text = "; ".join([*formulas, unread] if unread else formulas)
         value = f"stride {window.stride}, padding {window.padding}"
-        rows.append((f"kernel {window.kernel}", value, told))
+        rows.append((f"kernel {window.kernel}", value, text))
     return Derivation(tuple(rows))
 
 
 def _by_axis(name: str, value: str, formulas: tuple[str, ...]) -> tuple[Row, ...]:
-    """One row where both axes have the same formula, else one for each."""
+    """Return one row if both axes have the same formula, else one per axis."""
     vertical, horizontal = formulas
     if vertical == horizontal:
         return ((name, value, vertical),)
@@ -133,11 +133,11 @@ def _parameters(formula: str, cost: Cost) -> Row:
 
 
 def _memory(cost: Cost) -> Row:
-    output, parameters = _told_bytes(cost.output_bytes), _told_bytes(cost.parameter_bytes)
+    output, parameters = _format_bytes(cost.output_bytes), _format_bytes(cost.parameter_bytes)
     return "memory", output, f"for the output, {parameters} for the parameters, in float32"
 
 
-def _told_bytes(count: int) -> str:
+def _format_bytes(count: int) -> str:
     for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
         if count >= unit:
             return f"{count / unit:.1f} {name}"

@@ -1,4 +1,4 @@
-"""The receptive field of a chain of layers along one axis, borders not considered."""
+"""The receptive field of a chain of layers along one axis, ignoring borders."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -8,15 +8,15 @@ from convscope.errors import RequestError
 
 @dataclass(frozen=True)
 class Field:
-    """The pixels that the units of a layer look at, along one axis: `Field()` is the image's own.
+    """The receptive fields of a layer's units along one axis; `Field()` is that of the image.
 
-    Unit i looks at the pixels start + i·jump to start + i·jump + size - 1, also where they lie
-    outside the image. What a unit at the border really sees is `Support`'s to say.
+    Unit i reads the pixels start + i·jump to start + i·jump + size - 1, even if they are outside
+    the image. `Support` is exact at the borders.
 
     Attributes:
-        size: pixels that one unit looks at, from the first to the last.
-        jump: pixels between the fields of two neighbors; 0 where all look at the same.
-        start: the first pixel of unit 0, negative where padding reaches over the border.
+        size: pixels of one receptive field, from the first to the last.
+        jump: pixels between the fields of neighboring units; 0 if all units have the same field.
+        start: the first pixel of unit 0, negative if padding extends beyond the border.
 
     Reference: Araujo, Norris & Sim, "Computing Receptive Fields of Convolutional Neural Networks",
     Distill, 2019.
@@ -28,13 +28,13 @@ class Field:
 
     @classmethod
     def covering(cls, length: int) -> Self:
-        """The field of units that all look at an image of `length` pixels: of a dense layer."""
+        """Return the field of units that all read `length` pixels, as in a dense layer."""
         return cls(size=length, jump=0)
 
     def compose(
         self, kernel: int, *, stride: int = 1, padding_before: int = 0, dilation: int = 1
     ) -> "Field":
-        """The field behind a convolution or pooling with `before` cells of padding before it.
+        """Compose with a convolution or pooling that has `padding_before` cells of padding.
 
         With kernel size F, dilation D, stride S and padding P, size r, jump j and start s become
         r + (F - 1)·D·j, j·S and s - P·j.
@@ -49,26 +49,26 @@ class Field:
         )
 
     def union(self, other: "Field") -> "Field":
-        """The field where two branches meet: in the sum of a skip, or in a concatenation.
+        """Return the field where two branches meet, in the sum of a skip or a concatenation.
 
-        Raises RequestError where the jumps differ: the union then has another size at every unit.
+        Raises RequestError if the jumps differ: the union then has a different size at every unit.
         """
         if self.jump != other.jump:
             raise RequestError(
-                f"Branches with jumps of {self.jump} and {other.jump} pixels have no field in "
-                "common; ask for the Support of each unit."
+                f"Branches with jumps of {self.jump} and {other.jump} pixels have no common field; "
+                "use Support instead."
             )
         start = min(self.start, other.start)
-        end = max(self.start + self.size, other.start + other.size)
-        return Field(size=end - start, jump=self.jump, start=start)
+        stop = max(self.start + self.size, other.start + other.size)
+        return Field(size=stop - start, jump=self.jump, start=start)
 
     def box(self, unit: int) -> tuple[int, int]:
-        """The pixels (first, end) that a unit looks at, also outside the image."""
-        first = self.start + unit * self.jump
-        return first, first + self.size
+        """Return the pixels (start, stop) that a unit reads, even outside the image."""
+        start = self.start + unit * self.jump
+        return start, start + self.size
 
     def clipped(self, unit: int, length: int) -> tuple[int, int] | None:
-        """The pixels (first, end) of `box` inside an image of `length` pixels; None without any."""
-        first, end = self.box(unit)
-        first, end = max(first, 0), min(end, length)
-        return (first, end) if first < end else None
+        """Return the part of `box` inside an image of `length` pixels; None if it is empty."""
+        start, stop = self.box(unit)
+        start, stop = max(start, 0), min(stop, length)
+        return (start, stop) if start < stop else None

@@ -1,4 +1,4 @@
-"""The question turned round: which window makes this output from that input."""
+"""The inverse problem: which windows turn this input into that output."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from convscope.geometry.sizes import output_size
 
 @dataclass(frozen=True)
 class Window:
-    """What slides along one axis: `padding` cells lie on each side of the input."""
+    """A window that slides along one axis, with `padding` cells on each side of the input."""
 
     kernel: int
     stride: int
@@ -23,10 +23,10 @@ def solve_for_window(
     kernels: Iterable[int] = range(1, 12),
     strides: Iterable[int] = range(1, 5),
 ) -> list[Window]:
-    """Find every window that makes `output` units from `size` cells along one axis.
+    """Find every window that turns `size` cells into `output` units along one axis.
 
-    Padding goes up to half the kernel: with more, a window could lie wholly in it. The simplest
-    come first: those that leave no cell unread, and then by padding, by kernel, by stride.
+    Padding is at most half the kernel: with more, a window could cover padding only. The simplest
+    windows come first: those that read every cell, then by padding, kernel and stride.
 
     Raises RequestError for a size, kernel or stride below 1.
 
@@ -35,7 +35,7 @@ def solve_for_window(
         >>> fitting(13, 27)
         []
     """
-    found = [
+    windows = [
         Window(kernel, stride, padding)
         for kernel in kernels
         for padding in range(kernel // 2 + 1)
@@ -43,10 +43,10 @@ def solve_for_window(
         for stride in strides
         if output_size(size, kernel, stride=stride, padding=padding) == output
     ]
-    return sorted(found, key=lambda window: _effort(size, window))
+    return sorted(windows, key=lambda window: _complexity(size, window))
 
 
-def _effort(size: int, window: Window) -> tuple[bool, int, int, int]:
+def _complexity(size: int, window: Window) -> tuple[bool, int, int, int]:
     kernel, stride, padding = window.kernel, window.stride, window.padding
     unread = uncovered(size, kernel, stride=stride, padding=padding)
     return bool(unread), padding, kernel, stride

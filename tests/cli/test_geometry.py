@@ -132,9 +132,9 @@ WRONG = [
     ("7x0 --kernel 3", "7x0x1 is impossible"),
     ("9999999 --kernel 3", "numbers go up to 1,000,000"),
     ("7 --kernel 3x3x3", "--kernel cannot be '3x3x3'"),
-    ("7 --kernel 0", "kernel of 0"),
+    ("7 --kernel 0", "kernel is 0"),
     ("7 --kernel 9", "Pad by 1 on each side, or take a kernel of 7 or less"),
-    ("7 --kernel 3 --stride 0", "stride of 0"),
+    ("7 --kernel 3 --stride 0", "stride is 0"),
     ("7 --kernel 3 --stride two", "--stride cannot be 'two'"),
     ("7 --kernel 3 --padding -1", "'-1'"),
     ("7 --kernel 3 --padding full", "'full'"),
@@ -147,9 +147,9 @@ WRONG = [
     ("7 --dense 3 --kernel 3 --stride 2", "--kernel, --stride cannot be combined with --dense"),
     ("7 --dense 3 --pool max", "--pool and --dense exclude each other"),
     ("7 --dense 0", "impossible"),
-    ("7 --kernel 3 --filters 0", "0 filters"),
+    ("7 --kernel 3 --filters 0", "number of filters is 0"),
     ("7x7x3 --kernel 3 --filters 4 --groups 2", "2 groups do not divide"),
-    ("7x7x3 --kernel 3 --filters 4 --groups 0", "0 groups"),
+    ("7x7x3 --kernel 3 --filters 4 --groups 0", "number of groups is 0"),
     ("7 --pool max --kernel 2 --padding 2", "more than half"),
 ]
 

@@ -124,8 +124,8 @@ def test_a_padding_that_torch_refuses_in_pooling_is_refused():
     [
         (lambda: convolution(Volume(3, 8, 8), 4, 3, groups=2), "2 groups do not divide 3"),
         (lambda: convolution(Volume(4, 8, 8), 3, 3, groups=2), "2 groups do not divide 4"),
-        (lambda: convolution(Volume(4, 8, 8), 0, 3), "0 filters"),
-        (lambda: convolution(Volume(4, 8, 8), 2, 3, groups=0), "0 groups"),
+        (lambda: convolution(Volume(4, 8, 8), 0, 3), "number of filters is 0"),
+        (lambda: convolution(Volume(4, 8, 8), 2, 3, groups=0), "number of groups is 0"),
         (lambda: convolution(Volume(4, 8, 8), 2, 3, links=9), "9 links .* 8 pairs"),
         (lambda: convolution(Volume(4, 8, 8), 2, 3, links=0), "0 links"),
         (lambda: convolution(Volume(4, 8, 4), 2, 5), "input of 4"),

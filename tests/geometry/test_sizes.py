@@ -169,13 +169,13 @@ def test_unread_cells_are_told_in_words(unread, words):
 
 
 NONSENSE = [
-    (dict(size=0), "size of 0"),
-    (dict(kernel=0), "kernel of 0"),
-    (dict(stride=0), "stride of 0"),
-    (dict(dilation=-1), "dilation of -1"),
-    (dict(padding=-1), "padding of -1"),
-    (dict(padding=(2, -3)), "padding of -3"),
-    (dict(padding="full"), "no padding 'full'"),
+    (dict(size=0), "size is 0"),
+    (dict(kernel=0), "kernel is 0"),
+    (dict(stride=0), "stride is 0"),
+    (dict(dilation=-1), "dilation is -1"),
+    (dict(padding=-1), "padding is -1"),
+    (dict(padding=(2, -3)), "padding is -3"),
+    (dict(padding="full"), "Unknown padding 'full'"),
 ]
 
 
