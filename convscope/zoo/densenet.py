@@ -148,7 +148,7 @@ def densenet_cifar(
     layers, left = divmod(depth - 4, 3 * per_layer)
     if left or layers < 1:
         kind = "DenseNet-BC has 6n+4" if bottleneck else "DenseNet has 3n+4"
-        raise RequestError(f"A {kind} layers on CIFAR, which {depth} is not.")
+        raise RequestError(f"A {kind} layers on CIFAR; {depth} is not of that form.")
     return _from_table(
         CIFAR,
         "BC" if bottleneck else "plain",
