@@ -5,7 +5,7 @@ from typing import Literal
 
 from convscope.cli.messages import in_flags
 from convscope.cli.options import BatchSize, DataDir, Device, Json, Threads
-from convscope.cli.terminal import console, print_json, scores_tables
+from convscope.cli.terminal import console, print_json, print_metrics
 from convscope.evaluation.evaluate import evaluate as evaluate_run
 
 
@@ -44,11 +44,11 @@ def evaluate(
     )
     for note in result.notes:
         screen.print(in_flags(note), markup=False)
-    scores = result.metrics
+    metrics = result.metrics
     if json:
-        print_json({"run": run, "data": result.data, **scores.to_dict()})
+        print_json({"run": run, "data": result.data, **metrics.to_dict()})
         return
     screen.print(f"{run} on {result.data}", markup=False)
     screen.print()
-    scores_tables(screen, scores)
+    print_metrics(screen, metrics)
     screen.print(f"\nNext:  convscope predict {shlex.quote(run)} IMAGE...", markup=False)

@@ -1,4 +1,4 @@
-"""What a person sees: progress, tables, and the next command that they would want."""
+"""Output for people: progress, tables, and suggestions for the next command."""
 
 import shlex
 import sys
@@ -31,23 +31,23 @@ from convscope.training.events import EpochEnd, FitStart, Message, RunStart, Ste
 from convscope.training.events import Progress as ProgressEvent
 from convscope.training.state import TrainState
 
-_PIPED = 1000  # columns where no person is looking: nothing is wrapped or cut
-_SHOWN = 0.1  # seconds between two drawings of the bar
+_PIPED = 1000  # columns when output is piped: nothing is wrapped or cut
+_REFRESH = 0.1  # seconds between updates of the progress bar
 _CLASSES = 20  # classes up to which a confusion matrix is printed
 
 
 def console(*, json: bool = False) -> Console:
-    """Where words for people go: standard output, or standard error where JSON has the former."""
+    """A console on standard output, or on standard error if JSON goes to standard output."""
     stream = sys.stderr if json else sys.stdout
-    if isinstance(stream, TextIOWrapper):  # a file's name may hold what is no text
+    if isinstance(stream, TextIOWrapper):  # a file name may not be valid text
         stream.reconfigure(errors="backslashreplace")
     width = None if stream.isatty() else _PIPED
     return Console(stderr=json, highlight=False, soft_wrap=True, width=width)
 
 
-def print_json(facts: Mapping[str, Any] | Sequence[Any]) -> None:
-    """One JSON value on standard output."""
-    sys.stdout.write(dumps(facts, ensure_ascii=False) + "\n")
+def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Print one JSON value on standard output."""
+    sys.stdout.write(dumps(value, ensure_ascii=False) + "\n")
 
 
 class TerminalProgress(Callback):
@@ -74,7 +74,7 @@ class TerminalProgress(Callback):
         self.images = 0
         self.rate_from = 0.0
         self.log: TextIO | None = None
-        self.said: list[str] = []
+        self.pending: list[str] = []
 
     def __enter__(self) -> Self:
         self.progress.start()
@@ -97,7 +97,7 @@ class TerminalProgress(Callback):
         self.note(event.text)
 
     def note(self, text: str) -> None:
-        """Print a line, in flags, and keep it in the log."""
+        """Print a line and keep it in the log; keyword arguments are written as flags."""
         text = in_flags(text)
         self.screen.print(escape(text))
         self._keep(text)
@@ -133,7 +133,7 @@ class TerminalProgress(Callback):
     def on_step_end(self, state: TrainState, event: StepEnd) -> None:
         self.images += len(event.batch)
         now = time.perf_counter()
-        if self.training_task is None or now - self.shown_at < _SHOWN:
+        if self.training_task is None or now - self.shown_at < _REFRESH:
             return
         self.shown_at = now
         rate = self.images / (now - self.rate_from)
@@ -160,28 +160,28 @@ class TerminalProgress(Callback):
         self.images, self.rate_from = 0, time.perf_counter()
 
     def _keep(self, text: str) -> None:
-        self.said.append(text)
+        self.pending.append(text)
         if self.log is not None:
-            with suppress(OSError):  # a disk too full for the log may still hold the next state
-                self.log.write("".join(f"{line}\n" for line in self.said))
+            with suppress(OSError):  # a full disk may still hold the next checkpoint
+                self.log.write("".join(f"{line}\n" for line in self.pending))
                 self.log.flush()
-            self.said.clear()
+            self.pending.clear()
 
 
 def print_result(terminal: TerminalProgress, result: TrainingResult, *, json: bool) -> None:
-    """The end of a training: how good, where the run is, what to do next; JSON for machines."""
+    """Print the test accuracy, the run folder and what to do next; with `json`, JSON as well."""
     if json:
-        facts = {
+        output = {
             "run": str(result.run),
             "test": result.test.to_dict(),
             "seconds": result.seconds,
         }
-        print_json(facts)
-    scores, run = result.test, shlex.quote(str(result.run))
-    low, high = scores.interval
+        print_json(output)
+    metrics, run = result.test, shlex.quote(str(result.run))
+    low, high = metrics.interval
     terminal.note(
-        f"\nTest accuracy {scores.top1:.2%} ({scores.num_correct} of {scores.num_images} images; "
-        f"95% interval {low:.2%} to {high:.2%}) in {result.seconds:.1f} s."
+        f"\nTest accuracy {metrics.top1:.2%} ({metrics.num_correct} of {metrics.num_images} "
+        f"images; 95% interval {low:.2%} to {high:.2%}) in {result.seconds:.1f} s."
     )
     terminal.note(f"Run:   {result.run}   (report.html shows curves, confusion, worst mistakes)")
     terminal.note(f"Next:  convscope evaluate {run}")
@@ -189,37 +189,37 @@ def print_result(terminal: TerminalProgress, result: TrainingResult, *, json: bo
     terminal.note("       convscope train PATH/TO/IMAGES   (a folder with one folder per class)")
 
 
-def scores_tables(screen: Console, scores: Metrics) -> None:
-    """Accuracy, the classes, and who was taken for whom."""
-    low, high = scores.interval
+def print_metrics(screen: Console, metrics: Metrics) -> None:
+    """Print accuracy, metrics per class, and the confusion matrix."""
+    low, high = metrics.interval
     screen.print(
-        f"top-1     {scores.top1:.2%}   ({scores.num_correct} of {scores.num_images}; "
+        f"top-1     {metrics.top1:.2%}   ({metrics.num_correct} of {metrics.num_images}; "
         f"95% interval {low:.2%} to {high:.2%})"
     )
-    if scores.top5 is not None:
-        screen.print(f"top-5     {scores.top5:.2%}")
-    screen.print(f"loss      {scores.loss:.4f}")
-    screen.print(f"mean F1   {scores.value('f1'):.4f}")
+    if metrics.top5 is not None:
+        screen.print(f"top-5     {metrics.top5:.2%}")
+    screen.print(f"loss      {metrics.loss:.4f}")
+    screen.print(f"mean F1   {metrics.value('f1'):.4f}")
     screen.print()
     table = Table("class", box=None, pad_edge=False)
     for name in ("images", "precision", "recall", "F1"):
         table.add_column(name, justify="right")
-    for name, images, *shares in zip(
-        scores.classes, scores.support, scores.precision, scores.recall, scores.f1, strict=True
+    for name, images, *values in zip(
+        metrics.classes, metrics.support, metrics.precision, metrics.recall, metrics.f1, strict=True
     ):
-        table.add_row(escape(name), str(images), *(f"{share:.3f}" for share in shares))
+        table.add_row(escape(name), str(images), *(f"{value:.3f}" for value in values))
     screen.print(table)
-    if len(scores.classes) <= _CLASSES:
+    if len(metrics.classes) <= _CLASSES:
         screen.print()
-        _print_confusion(screen, scores)
+        _print_confusion(screen, metrics)
 
 
-def _print_confusion(screen: Console, scores: Metrics) -> None:
+def _print_confusion(screen: Console, metrics: Metrics) -> None:
     table = Table("true \\ predicted", box=None, pad_edge=False)
-    for name in scores.classes:
+    for name in metrics.classes:
         table.add_column(escape(name), justify="right", no_wrap=True, max_width=12)
-    for true, row in enumerate(scores.confusion):
+    for true, row in enumerate(metrics.confusion):
         cells = [str(n) if n else "·" for n in row]
         cells[true] = f"[bold]{row[true]}[/bold]"
-        table.add_row(escape(scores.classes[true]), *cells)
+        table.add_row(escape(metrics.classes[true]), *cells)
     screen.print(table)

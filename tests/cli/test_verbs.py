@@ -137,10 +137,10 @@ WRONG = [
     (["train", "--config", "broken.toml"], "not valid TOML"),
     (["train", "--device", "cuda"], "--device auto"),
     (["train", "--out", "full"], "not empty"),
-    (["resume", "gone"], "There is no gone"),
+    (["resume", "gone"], "gone does not exist"),
     (["resume", "flat"], "not a run folder"),
     (["evaluate", "flat"], "not a run folder"),
-    (["predict", "gone", "x.png"], "There is no gone"),
+    (["predict", "gone", "x.png"], "gone does not exist"),
 ]  # fmt: skip
 
 
