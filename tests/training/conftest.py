@@ -1,4 +1,4 @@
-"""A training that nobody disturbed, and one that tells and hears at every step."""
+"""An undisturbed training, and one that writes and listens at every step."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.training.small import train
 
 @pytest.fixture
 def eager(monkeypatch):
-    """Everything is told and heard at every step, and looked at where somebody watches."""
+    """Status is written and commands are read at every step, layer statistics too if watched."""
     monkeypatch.setattr(Throttle, "is_due", lambda _throttle: True)
 
 

@@ -11,7 +11,7 @@ from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import load_tensors
 from convscope.training.callbacks.base import Callback
 
-WORDS = dict(
+SETTINGS = dict(
     epochs=3,
     lr_schedule="plateau",
     lr_patience=0,
@@ -62,21 +62,21 @@ class Act(Callback):
 
 
 def train(out, model="Net", **more):
-    words = {**WORDS, **more}
+    settings = {**SETTINGS, **more}
     if model in ("Net", "Restless"):
-        words |= dict(input_size=32, in_channels=1)
+        settings |= dict(input_size=32, in_channels=1)
         model = f"{__name__}:{model}"
-    return convscope.train("digits", out=out, model=model, **words)
+    return convscope.train("digits", out=out, model=model, **settings)
 
 
 def state_of(run):
     return load_tensors(max((run / "last").glob("step-*")))
 
 
-def assert_same_bits(one: Path, other: Path):
+def assert_same_bits(first: Path, second: Path):
     for mine, theirs in zip(
-        (state_of(one), load_tensors(one / "model.safetensors")),
-        (state_of(other), load_tensors(other / "model.safetensors")),
+        (state_of(first), load_tensors(first / "model.safetensors")),
+        (state_of(second), load_tensors(second / "model.safetensors")),
         strict=True,
     ):
         assert mine.tensors.keys() == theirs.tensors.keys()
@@ -85,21 +85,21 @@ def assert_same_bits(one: Path, other: Path):
     times = ("seconds", "images_per_second")
     lines = [
         [{k: v for k, v in line.items() if k not in times} for line in Run(run).read_metrics()]
-        for run in (one, other)
+        for run in (first, second)
     ]
     assert lines[0] == lines[1]
-    assert (one / "test.json").read_text() == (other / "test.json").read_text()
+    assert (first / "test.json").read_text() == (second / "test.json").read_text()
 
 
-def spied_states(monkeypatch, then=lambda live, facts: None):
-    """The states that are told, each once in a row; `then` may act on what is told."""
+def spied_states(monkeypatch, then=lambda live, status: None):
+    """The states of the live status, without repetitions; `then` is called after each write."""
     real, states = Live.write_now, []
 
-    def write(live, facts):
-        if not states or states[-1] != facts["state"]:
-            states.append(facts["state"])
-        real(live, facts)
-        then(live, facts)
+    def write(live, status):
+        if not states or states[-1] != status["state"]:
+            states.append(status["state"])
+        real(live, status)
+        then(live, status)
 
     monkeypatch.setattr(Live, "write_now", write)
     return states

@@ -282,10 +282,10 @@ def test_the_run_says_what_it_began_with_and_can_be_run_again(
         def on_run_start(self, event):
             self.description = event.description
 
-    watcher = Notes()
+    act = Notes()
     monkeypatch.chdir(source.parent)
-    out = train(fishes, source.name, tmp_path / "run", freeze="bn1", callbacks=[watcher])
-    assert f"Starts from {source.name}. Layers up to bn1 are frozen." in watcher.description
+    out = train(fishes, source.name, tmp_path / "run", freeze="bn1", callbacks=[act])
+    assert f"Starts from {source.name}. Layers up to bn1 are frozen." in act.description
     config = Run.open(out).read_config()
     assert config["weights"] == str(source)
     monkeypatch.chdir(tmp_path)

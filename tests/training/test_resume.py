@@ -20,7 +20,9 @@ from convscope.training.callbacks.base import Callback
 
 # Everything that a state must hold is in use: dropout (random state), momentum (optimizer), plateau
 # (counters), augmentation and order (epoch and place in it), and the best so far.
-WORDS = dict(epochs=3, lr_schedule="plateau", lr_patience=0, checkpoint_seconds=0.0, batch_size=128)
+SETTINGS = dict(
+    epochs=3, lr_schedule="plateau", lr_patience=0, checkpoint_seconds=0.0, batch_size=128
+)
 
 
 class Net(nn.Sequential):
@@ -56,7 +58,7 @@ class StopAt(Callback):
 
 def train(out, **more):
     return convscope.train(
-        "digits", out=out, model=NET, input_size=32, in_channels=1, **{**WORDS, **more}
+        "digits", out=out, model=NET, input_size=32, in_channels=1, **{**SETTINGS, **more}
     )
 
 
@@ -156,9 +158,9 @@ def test_a_damaged_state_is_passed_over_named_and_changes_no_bit(tmp_path, unbro
     newest = max((out / "last").iterdir())
     newest.write_bytes(newest.read_bytes()[:1000])
     notes = []
-    watcher = Callback()
-    watcher.on_message = lambda event: notes.append(event.text)
-    convscope.resume(out, callbacks=[watcher])
+    act = Callback()
+    act.on_message = lambda event: notes.append(event.text)
+    convscope.resume(out, callbacks=[act])
     assert any(newest.name in note for note in notes)
     assert_same_bits(out, unbroken)
 
@@ -167,9 +169,9 @@ def test_other_threads_are_told(tmp_path, halfway):
     out = tmp_path / "run"
     shutil.copytree(halfway, out)
     notes = []
-    watcher = Callback()
-    watcher.on_message = lambda event: notes.append(event.text)
-    convscope.resume(out, threads=torch.get_num_threads() + 1, callbacks=[watcher])
+    act = Callback()
+    act.on_message = lambda event: notes.append(event.text)
+    convscope.resume(out, threads=torch.get_num_threads() + 1, callbacks=[act])
     assert any("Not bit-identical" in note and "threads" in note for note in notes)
 
 
@@ -185,11 +187,11 @@ def test_other_data_are_refused(tmp_path, image_folder):
             callbacks=[StopAt(1)],
         )
     victim = image_folder / "leaf" / "03.png"
-    whole = victim.read_bytes()
+    uninterrupted = victim.read_bytes()
     victim.write_bytes((image_folder / "plum" / "03.png").read_bytes())
     with pytest.raises(RequestError, match="not those that"):
         convscope.resume(out)
-    victim.write_bytes(whole)
+    victim.write_bytes(uninterrupted)
     (image_folder / "leaf").rename(image_folder / "leaves")
     with pytest.raises(RequestError, match="classes of"):
         convscope.resume(out)
@@ -234,10 +236,10 @@ def test_a_kill_at_any_write_changes_no_bit(tmp_path, image_folder, monkeypatch,
     """Enumerate the writes of a short training; die at the first, the second, the third ..."""
 
     def begin(out):  # two epochs of two steps each
-        words = {**WORDS, "steps": 4, "batch_size": 16}
+        words = {**SETTINGS, "steps": 4, "batch_size": 16}
         convscope.train(image_folder, out=out, model=NET, input_size=32, in_channels=1, **words)
 
-    begin(tmp_path / "whole")
+    begin(tmp_path / "uninterrupted")
     real, count = getattr(os, operation), 0
 
     def counted(*args):
@@ -260,6 +262,6 @@ def test_a_kill_at_any_write_changes_no_bit(tmp_path, image_folder, monkeypatch,
             convscope.resume(out)
         else:  # it died before there was a run; the same command begins again
             begin(out)
-        assert_same_bits(out, tmp_path / "whole")
+        assert_same_bits(out, tmp_path / "uninterrupted")
         assert (out / "report.html").exists()
     assert last > 12, f"only {last} writes were seen"

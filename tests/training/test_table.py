@@ -24,7 +24,7 @@ dropout1      0.2     .  .
 fc1       classes     .  .
 '''
 """
-WORDS = dict(epochs=2, batch_size=128, checkpoint_seconds=0.0)
+SETTINGS = dict(epochs=2, batch_size=128, checkpoint_seconds=0.0)
 
 
 class StopAtThree(Callback):
@@ -67,10 +67,10 @@ def test_a_run_needs_the_file_no_more(table, tmp_path, command):
 
 def test_a_resumed_run_reads_its_own_copy_and_ends_with_the_same_bits(table, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    convscope.train("digits", model="nets/small.toml", out=whole, **WORDS)
+    convscope.train("digits", model="nets/small.toml", out=whole, **SETTINGS)
     with pytest.raises(Interrupted):
         convscope.train(
-            "digits", model="nets/small.toml", out=broken, callbacks=[StopAtThree()], **WORDS
+            "digits", model="nets/small.toml", out=broken, callbacks=[StopAtThree()], **SETTINGS
         )
     table.write_text(TABLE.replace("relu", "tanh"))
     convscope.resume(broken)

@@ -32,12 +32,12 @@ class Notes(Callback):
 
 def test_the_steps_are_those_of_plain_pytorch(tmp_path):
     """SGD on one whole batch, by the textbook and by `train`: equal weights."""
-    watcher = Notes()
+    act = Notes()
     words = dict(
         epochs=5, batch_size=2000, augment="none", lr_schedule="constant", warmup_epochs=0.0, lr=0.1
     )
     run = convscope.train(
-        "digits", out=tmp_path / "run", metric="loss", callbacks=[watcher], **words
+        "digits", out=tmp_path / "run", metric="loss", callbacks=[act], **words
     ).run
     net, card = load_network(run)
 
@@ -64,7 +64,7 @@ def test_the_steps_are_those_of_plain_pytorch(tmp_path):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert [step.loss for step in watcher.steps] == pytest.approx(losses, rel=1e-4)
+    assert [step.loss for step in act.steps] == pytest.approx(losses, rel=1e-4)
     for name, weight in plain.named_parameters():
         assert torch.allclose(weight, net.get_parameter(name), atol=1e-4), name
 
@@ -148,19 +148,19 @@ def test_another_runtime_error_is_not_called_out_of_memory(tmp_path, monkeypatch
 
 
 def test_early_stopping_ends_after_so_many_epochs_without_a_better_one(tmp_path):
-    watcher = Notes()
+    act = Notes()
     run = convscope.train(
         "digits",
         out=tmp_path / "run",
         lr=1e-9,
         warmup_epochs=0.0,
         early_stopping_patience=2,
-        callbacks=[watcher],
+        callbacks=[act],
     ).run
     lines = Run.open(run).read_metrics()
     assert len(lines) < 30
     assert [line["best"] for line in lines[-2:]] == [False, False]
-    assert any("Stopped early" in note for note in watcher.notes)
+    assert any("Stopped early" in note for note in act.notes)
 
 
 @pytest.mark.parametrize("metric", ["top1", "loss", "f1", "balanced"])
@@ -172,9 +172,9 @@ def test_the_best_weights_are_chosen_by_the_metric(tmp_path, metric):
 
 
 def test_steps_and_minutes_end_a_training(tmp_path):
-    watcher = Notes()
-    convscope.train("digits", out=tmp_path / "steps", steps=33, callbacks=[watcher])
-    assert watcher.steps[-1].step == 33
+    act = Notes()
+    convscope.train("digits", out=tmp_path / "steps", steps=33, callbacks=[act])
+    assert act.steps[-1].step == 33
     quick = convscope.train("digits", out=tmp_path / "minutes", max_minutes=0.02)
     assert Run.open(quick.run).read_state()[0].metadata["state"]["seconds"] >= 1.2
 
@@ -214,12 +214,12 @@ def test_clipping_limits_the_norm_of_the_gradient(tmp_path, monkeypatch):
 
 
 def test_gray_pictures_feed_a_color_network_and_the_reverse(tmp_path, image_folder):
-    watcher = Notes()
+    act = Notes()
     gray = convscope.train(
-        str(image_folder), out=tmp_path / "gray", model="lenet5", epochs=1, callbacks=[watcher]
+        str(image_folder), out=tmp_path / "gray", model="lenet5", epochs=1, callbacks=[act]
     )
     assert Run.open(gray.run).read_card().in_channels == 1
-    assert any("made gray" in note for note in watcher.notes)
+    assert any("made gray" in note for note in act.notes)
     color = convscope.train("digits", out=tmp_path / "color", model="tinyvgg", epochs=1)
     assert Run.open(color.run).read_card().in_channels == 3
 

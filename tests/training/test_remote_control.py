@@ -1,4 +1,4 @@
-"""A training does what the lab asks, and ends with the bits of one that nobody disturbed."""
+"""A training carries out the lab's commands, and ends with the bits of an undisturbed one."""
 
 import itertools
 import json
@@ -26,14 +26,14 @@ def test_a_pause_and_a_stop_in_an_evaluation_change_no_bit(
     """In the evaluation after epoch 1 or 2, or between two steps."""
     monkeypatch.setattr(base, "EVALUATION_BATCH", 16)
     when = "training" if step % 10 else "evaluating"
-    wishes = iter(("pause", "resume", "stop"))
+    commands = iter(("pause", "resume", "stop"))
 
-    def wish(live, facts):
-        if facts["step"] in (step, step + 1) and facts["state"] in (when, "paused"):
-            for name in itertools.islice(wishes, 1):
+    def send(live, status):
+        if status["step"] in (step, step + 1) and status["state"] in (when, "paused"):
+            for name in itertools.islice(commands, 1):
                 live.request(name)
 
-    states = spied_states(monkeypatch, wish)
+    states = spied_states(monkeypatch, send)
     out = tmp_path / "run"
     with pytest.raises(Interrupted, match="from the lab") as caught:
         train(out)
@@ -48,7 +48,7 @@ def test_a_pause_and_a_stop_in_an_evaluation_change_no_bit(
 
 
 class Hours:
-    """A clock in whose naps an hour goes by, after which somebody wishes to go on."""
+    """A clock on which every nap takes an hour, after which somebody resumes."""
 
     def __init__(self, live):
         self.live, self.slept = live, 0.0
@@ -69,30 +69,30 @@ class Hours:
 def test_the_hours_of_a_pause_are_not_time_of_training(tmp_path, monkeypatch, length):
     """One pause between two steps, one in an evaluation."""
     live = Live(tmp_path / "run")
-    hours, wishes = Hours(live), iter(["pause"])
+    hours, commands = Hours(live), iter(["pause"])
     monkeypatch.setattr(remote_control, "time", hours)
     monkeypatch.setattr(trainer, "time", hours)
     monkeypatch.setattr(base, "EVALUATION_BATCH", 16)
 
-    def in_evaluation(live, facts):
-        for name in itertools.islice(wishes, facts["state"] == "evaluating"):
+    def in_evaluation(live, status):
+        for name in itertools.islice(commands, status["state"] == "evaluating"):
             live.request(name)
 
     states = spied_states(monkeypatch, in_evaluation)
-    watcher = Act((5, lambda: live.request("pause")))
-    train(tmp_path / "run", callbacks=[watcher], **length)
+    act = Act((5, lambda: live.request("pause")))
+    train(tmp_path / "run", callbacks=[act], **length)
     assert hours.slept >= 7200
-    befores = [one for one, then in itertools.pairwise(states) if then == "paused"]
+    befores = [before for before, state in itertools.pairwise(states) if state == "paused"]
     assert befores == ["training", "evaluating"]
-    assert watcher.steps >= 10, "a training by minutes ended with the pause"
+    assert act.steps >= 10, "a training by minutes ended with the pause"
     assert live.read_now()["seconds"] < 3600
     assert live.read_step_history().column("seconds").sum() < 3600
     assert Run(tmp_path / "run").read_metrics()[0]["seconds"] < 3600
-    assert any("Paused" in note for note in watcher.notes)
+    assert any("Paused" in note for note in act.notes)
 
 
 @pytest.mark.usefixtures("eager")
-def test_wishes_that_are_left_or_unknown_are_not_obeyed(tmp_path, monkeypatch, undisturbed):
+def test_old_and_unknown_commands_are_ignored(tmp_path, monkeypatch, undisturbed):
     out, live = tmp_path / "run", Live(tmp_path / "run")
     with pytest.raises(Interrupted):
         train(out, callbacks=[Act((7, lambda: live.request("stop")))])
@@ -106,12 +106,12 @@ def test_wishes_that_are_left_or_unknown_are_not_obeyed(tmp_path, monkeypatch, u
 
 
 @pytest.mark.usefixtures("eager")
-def test_a_save_is_made_when_it_is_wished(tmp_path):
-    out, seen = tmp_path / "run", []
+def test_a_command_saves(tmp_path):
+    out, results = tmp_path / "run", []
     live = Live(out)
-    wish = (6, lambda: seen.append(live.request("save")))
-    train(out, callbacks=[Act(wish, (8, lambda: seen.append(live.read_now())))])
-    number, now = seen
+    save = (6, lambda: results.append(live.request("save")))
+    train(out, callbacks=[Act(save, (8, lambda: results.append(live.read_now())))])
+    number, now = results
     assert now["saved_step"] == 6
     assert now["acknowledged"] == number
 
@@ -120,7 +120,7 @@ DIGITS = ["digits", "--epochs", "16", "--batch-size", "16", "--checkpoint-second
 
 
 def until(live, true, process):
-    """What is told once it is `true`."""
+    """The status once it is `true`."""
     end = time.monotonic() + 100
     while time.monotonic() < end:
         now = live.read_now()
@@ -132,13 +132,13 @@ def until(live, true, process):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    out = tmp_path_factory.mktemp("whole") / "run"
+def uninterrupted(tmp_path_factory):
+    out = tmp_path_factory.mktemp("uninterrupted") / "run"
     assert Forked("train", *DIGITS, "--out", out).wait() == 0
     return out
 
 
-def test_another_process_pauses_goes_on_saves_and_stops(tmp_path, whole):
+def test_another_process_pauses_goes_on_saves_and_stops(tmp_path, uninterrupted):
     out = tmp_path / "run"
     live, process = Live(out), Forked("train", *DIGITS, "--out", out)
     until(live, lambda now: now["step"] > 20, process)
@@ -163,11 +163,11 @@ def test_another_process_pauses_goes_on_saves_and_stops(tmp_path, whole):
     assert Forked("resume", out).wait() == 0
     assert live.read_now()["state"] == "done"
     assert live.read_step_history().column("steps").sum() == now["steps"]
-    assert_same_bits(out, whole)
+    assert_same_bits(out, uninterrupted)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_signal_in_a_pause_changes_no_bit(tmp_path, whole, number):
+def test_a_signal_in_a_pause_changes_no_bit(tmp_path, uninterrupted, number):
     out = tmp_path / "run"
     live, process = Live(out), Forked("train", *DIGITS, "--out", out)
     until(live, lambda now: now["step"] > 20, process)
@@ -175,7 +175,7 @@ def test_a_signal_in_a_pause_changes_no_bit(tmp_path, whole, number):
     until(live, lambda now: now["state"] == "paused", process)
     process.signal(number)
     assert process.wait() == (143 if number == signal.SIGTERM else -number)
-    state = "stopped" if number == signal.SIGTERM else "paused"  # the dead tell nothing
+    state = "stopped" if number == signal.SIGTERM else "paused"  # a killed process writes nothing
     assert live.read_now()["state"] == state
     assert Forked("resume", out).wait() == 0
-    assert_same_bits(out, whole)
+    assert_same_bits(out, uninterrupted)

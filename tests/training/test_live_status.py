@@ -26,7 +26,7 @@ from tests.training.small import Act, Net, assert_same_bits, spied_states, state
 
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize(
-    "words",
+    "settings",
     [
         dict(),
         dict(model="Restless"),
@@ -36,11 +36,11 @@ from tests.training.small import Act, Net, assert_same_bits, spied_states, state
     ],
     ids=str,
 )
-def test_to_be_watched_changes_no_bit(tmp_path, monkeypatch, words):
-    train(tmp_path / "alone", **words)
+def test_to_be_watched_changes_no_bit(tmp_path, monkeypatch, settings):
+    train(tmp_path / "alone", **settings)
     assert not (tmp_path / "alone/live/look.safetensors").exists()
     monkeypatch.setattr(Live, "is_watched", lambda _live: True)
-    train(tmp_path / "watched", **words)
+    train(tmp_path / "watched", **settings)
     history = Live(tmp_path / "watched").read_snapshot("look").metadata["history"]
     assert [look["step"] for look in history] == list(range(1, 31))
     assert_same_bits(tmp_path / "alone", tmp_path / "watched")
@@ -53,9 +53,9 @@ def test_a_look_that_fails_ends_the_looks_and_not_the_training(tmp_path, monkeyp
 
     monkeypatch.setattr(Live, "is_watched", lambda _live: True)
     monkeypatch.setattr(LayerStats, "capture", fail)
-    watcher = Act()
-    train(tmp_path / "run", callbacks=[watcher])
-    assert [note for note in watcher.notes if "no such thing" in note] == [watcher.notes[1]]
+    act = Act()
+    train(tmp_path / "run", callbacks=[act])
+    assert [note for note in act.notes if "no such thing" in note] == [act.notes[1]]
 
 
 def test_the_series_is_what_the_steps_were(undisturbed):
@@ -149,13 +149,15 @@ def test_the_most_wrong_images_are_those_with_the_largest_losses(tmp_path):
     labels = torch.tensor(digits.labels[val])
     losses = F.cross_entropy(logits, labels, reduction="none")
     worst = losses.argsort(descending=True)[:12]
-    told = stored.metadata["images"]
-    assert [one["index"] for one in told] == [val[place] for place in worst]
-    assert [one["loss"] for one in told] == pytest.approx(losses[worst].tolist(), rel=1e-3)
-    assert [one["is"] for one in told] == [str(labels[place].item()) for place in worst]
-    assert [one["said"] for one in told] == [str(logits[place].argmax().item()) for place in worst]
+    images = stored.metadata["images"]
+    assert [image["index"] for image in images] == [val[place] for place in worst]
+    assert [image["loss"] for image in images] == pytest.approx(losses[worst].tolist(), rel=1e-3)
+    assert [image["is"] for image in images] == [str(labels[place].item()) for place in worst]
+    assert [image["said"] for image in images] == [
+        str(logits[place].argmax().item()) for place in worst
+    ]
     sure = logits.softmax(1).max(1).values[worst]
-    assert [one["probability"] for one in told] == pytest.approx(sure.tolist(), rel=1e-3)
+    assert [image["probability"] for image in images] == pytest.approx(sure.tolist(), rel=1e-3)
     assert np.array_equal(stored.tensors["pixels"].numpy(), pixels[worst.numpy()])
     assert (stored.metadata["step"], stored.metadata["epoch"]) == (30, 3)
 

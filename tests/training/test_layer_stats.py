@@ -71,31 +71,31 @@ def test_a_look_is_what_plain_arithmetic_finds_at_that_step(tmp_path, monkeypatc
     monkeypatch.setattr(Throttle, "is_due", lambda _throttle: True)
     nets, fed, real = [], [], LayerStats.capture
 
-    def spy(looks, images, *rest, **words):
-        nets.append(copy.deepcopy(looks.network))
+    def spy(stats, images, *rest, **settings):
+        nets.append(copy.deepcopy(stats.network))
         fed.append(images.clone())
-        return real(looks, images, *rest, **words)
+        return real(stats, images, *rest, **settings)
 
     monkeypatch.setattr(LayerStats, "capture", spy)
     plain = dict(momentum=0.0, weight_decay=0.0, lr_schedule="constant", warmup_epochs=0.0, lr=0.25)
-    words = dict(
+    settings = dict(
         input_size=32, in_channels=1, batch_size=100, steps=7, backbone_lr_scale=0.5, **plain
     )
-    convscope.train("digits", out=tmp_path / "run", model=f"{NAME}:Net", **words)
-    facts = (look := Live(tmp_path / "run").read_snapshot("look")).metadata
-    assert (facts["step"], len(nets)) == (7, 7)
+    convscope.train("digits", out=tmp_path / "run", model=f"{NAME}:Net", **settings)
+    metadata = (look := Live(tmp_path / "run").read_snapshot("look")).metadata
+    assert (metadata["step"], len(nets)) == (7, 7)
     assert fed[-1].shape == (32, 1, 32, 32)
     gave = by_hand(nets[-1], fed[-1])
-    assert [layer["name"] for layer in facts["layers"]] == list(gave)
-    assert [layer["kind"] for layer in facts["layers"]] == KINDS
+    assert [layer["name"] for layer in metadata["layers"]] == list(gave)
+    assert [layer["kind"] for layer in metadata["layers"]] == KINDS
     before, after = (dict(net.named_parameters()) for net in nets[-2:])
-    for layer, values in zip(facts["layers"], gave.values(), strict=True):
-        name, told = layer["name"], layer["activation"]
+    for layer, values in zip(metadata["layers"], gave.values(), strict=True):
+        name, stats = layer["name"], layer["activation"]
         assert layer["shape"] == [*values.shape[1:]]
-        assert told["mean"] == pytest.approx(values.mean(), abs=1e-5), name
-        assert told["std"] == pytest.approx(values.std(), rel=1e-4), name
-        assert told["zeros"] == pytest.approx((values == 0).mean(), abs=1e-4), name
-        assert told["largest"] == pytest.approx(np.abs(values).max(), rel=1e-4), name
+        assert stats["mean"] == pytest.approx(values.mean(), abs=1e-5), name
+        assert stats["std"] == pytest.approx(values.std(), rel=1e-4), name
+        assert stats["zeros"] == pytest.approx((values == 0).mean(), abs=1e-4), name
+        assert stats["largest"] == pytest.approx(np.abs(values).max(), rel=1e-4), name
         own = [key for key in after if key.rpartition(".")[0] == name]
         if not own:
             assert layer["gradient"] is layer["weight"] is layer["update"] is None
@@ -106,15 +106,15 @@ def test_a_look_is_what_plain_arithmetic_finds_at_that_step(tmp_path, monkeypatc
         assert layer["weight"] == pytest.approx(weight, rel=1e-5)
         assert layer["gradient"] == pytest.approx(moved / rate, rel=1e-3)
         assert layer["update"] == pytest.approx(moved / weight, rel=1e-3)
-    assert 0 < facts["layers"][2]["activation"]["zeros"] < 1
+    assert 0 < metadata["layers"][2]["activation"]["zeros"] < 1
     card = convscope.runs.folder.Run.open(tmp_path / "run").read_card()
-    seen = look.tensors["batch"].double() / 255
-    normal = (seen - card.mean[0]) / card.std[0]
+    captured = look.tensors["batch"].double() / 255
+    normal = (captured - card.mean[0]) / card.std[0]
     assert torch.allclose(normal.permute(0, 3, 1, 2), fed[-1][:16].double(), atol=1e-5)
-    last = facts["history"][-1]
+    last = metadata["history"][-1]
     assert last["step"] == 7
     assert last["layers"]["relu"]["zeros"] == pytest.approx(
-        facts["layers"][2]["activation"]["zeros"], rel=1e-3
+        metadata["layers"][2]["activation"]["zeros"], rel=1e-3
     )
 
 
@@ -124,8 +124,8 @@ def test_the_names_under_the_images_are_those_of_their_classes(tmp_path, monkeyp
 
     root = make_image_folder(tmp_path / "fruit", ("apple", "leaf", "plum"), each=12)
     monkeypatch.setattr(Live, "is_watched", lambda _live: True)
-    words = dict(model="tinyvgg", batch_size=8, epochs=1, optimizer="adamw")
-    convscope.train(str(root), out=tmp_path / "run", **words)
+    settings = dict(model="tinyvgg", batch_size=8, epochs=1, optimizer="adamw")
+    convscope.train(str(root), out=tmp_path / "run", **settings)
     look = Live(tmp_path / "run").read_snapshot("look")
     channel = look.tensors["batch"].float().mean((1, 2)).argmax(1).tolist()
     assert look.metadata["labels"] == [("apple", "leaf", "plum")[place] for place in channel]
@@ -136,9 +136,9 @@ def test_the_largest_is_so_by_its_absolute_value():
     net = nn.Sequential(nn.Linear(1, 2), nn.ReLU())
     net[0].weight.data[:] = torch.tensor([[-3.0], [1.0]])
     net[0].bias.data[:] = 0
-    seen = activations(net, torch.ones(4, 1))
-    assert seen["0"]["activation"] == dict(mean=-1.0, std=2.0, zeros=0.0, largest=3.0)
-    assert seen["1"]["activation"] == dict(mean=0.5, std=0.5, zeros=0.5, largest=1.0)
+    captured = activations(net, torch.ones(4, 1))
+    assert captured["0"]["activation"] == dict(mean=-1.0, std=2.0, zeros=0.0, largest=3.0)
+    assert captured["1"]["activation"] == dict(mean=0.5, std=0.5, zeros=0.5, largest=1.0)
 
 
 def test_a_look_leaves_no_trace():
@@ -148,8 +148,8 @@ def test_a_look_leaves_no_trace():
     images = torch.randn(8, 1, 32, 32)
     F.cross_entropy(net(images), torch.arange(8)).backward()
     kept = {name: value.clone() for name, value in net.state_dict().items()}
-    gradients = {name: one.grad for name, one in net.named_parameters()}
-    copies = {name: None if one is None else one.clone() for name, one in gradients.items()}
+    gradients = {name: weight.grad for name, weight in net.named_parameters()}
+    copies = {name: None if grad is None else grad.clone() for name, grad in gradients.items()}
     modes = [module.training for module in net.modules()]
     random = torch.get_rng_state()
     activations(net, images)
@@ -157,9 +157,9 @@ def test_a_look_leaves_no_trace():
     assert [module.training for module in net.modules()] == modes
     for name, value in net.state_dict().items():
         assert torch.equal(value, kept[name])
-    for name, one in net.named_parameters():
-        assert one.grad is gradients[name]
-        assert one.grad is None or torch.equal(one.grad, copies[name])
+    for name, weight in net.named_parameters():
+        assert weight.grad is gradients[name]
+        assert weight.grad is None or torch.equal(weight.grad, copies[name])
     assert not any(module._forward_hooks for module in net.modules())
 
 
@@ -175,35 +175,35 @@ def test_numbers_that_are_none_are_told_as_none():
     net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
     net[0].weight.data[:] = float("inf")
     net[0].weight.grad = torch.full((2, 2), float("nan"))
-    looks = LayerStats(net, None, step=0)
+    stats = LayerStats(net, None, step=0)
     zeros = torch.zeros(1, 2, 2, 1, dtype=torch.uint8)
-    seen = looks.capture(torch.ones(1, 2), zeros, ["a"], step=1, lr=lambda _name: 0.1)
-    first = seen.metadata["layers"][0]
+    captured = stats.capture(torch.ones(1, 2), zeros, ["a"], step=1, lr=lambda _name: 0.1)
+    first = captured.metadata["layers"][0]
     assert (first["activation"]["largest"], first["weight"], first["gradient"]) == (None,) * 3
-    pack_tensors(seen.tensors, seen.metadata)  # strict JSON
+    pack_tensors(captured.tensors, captured.metadata)  # strict JSON
 
 
-@pytest.mark.parametrize("looks", [HISTORY, 500, 5000])
-def test_a_history_is_bounded_even_and_goes_on(looks):
+@pytest.mark.parametrize("count", [HISTORY, 500, 5000])
+def test_a_history_is_bounded_even_and_goes_on(count):
     net, kept = nn.Sequential(nn.Linear(2, 2)), None
     zeros = torch.zeros(1, 2, 2, 1, dtype=torch.uint8)
     history = LayerStats(net, None, step=0)
-    for step in range(1, looks + 1):
-        if step == looks // 2:
+    for step in range(1, count + 1):
+        if step == count // 2:
             history = LayerStats(net, TensorFile({}, kept.metadata), step=step)
         kept = history.capture(torch.ones(1, 2), zeros, ["a"], step=step, lr=None)
-    steps = np.array([one["step"] for one in kept.metadata["history"]])
-    assert len(steps) == min(looks, HISTORY)
-    assert (steps[0], steps[-1]) == (1, looks)
+    steps = np.array([entry["step"] for entry in kept.metadata["history"]])
+    assert len(steps) == min(count, HISTORY)
+    assert (steps[0], steps[-1]) == (1, count)
     gaps = np.diff(steps)
     assert gaps.min() >= 1
     assert gaps.max() <= 2.5 * gaps.mean()
 
 
 def test_a_resumed_training_forgets_looks_at_steps_that_it_repeats():
-    told = {"history": [{"step": step, "layers": {}} for step in (3, 8, 12)]}
-    looks = LayerStats(nn.Identity(), TensorFile({}, told), step=8)
-    assert [one["step"] for one in looks.history] == [3, 8]
+    saved = {"history": [{"step": step, "layers": {}} for step in (3, 8, 12)]}
+    stats = LayerStats(nn.Identity(), TensorFile({}, saved), step=8)
+    assert [entry["step"] for entry in stats.history] == [3, 8]
 
 
 @pytest.mark.parametrize(

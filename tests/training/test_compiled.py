@@ -26,7 +26,7 @@ from convscope.training.executors.compiled import CompiledExecutor
 
 
 class Narrow(nn.Sequential):
-    """Dropout rolls its dice anew in every step."""
+    """Dropout draws anew in every step."""
 
     def __init__(self, num_classes: int = 10, *, dropout: float = 0.3) -> None:
         super().__init__(
@@ -43,7 +43,7 @@ def sure(num_classes: int = 10) -> nn.Module:
 
 
 def train(out, *, net="Narrow", **more):
-    words = dict(
+    settings = dict(
         epochs=2,
         batch_size=128,
         checkpoint_seconds=0.0,
@@ -51,8 +51,8 @@ def train(out, *, net="Narrow", **more):
         input_size=32,
         in_channels=1,
     )
-    words |= more
-    return convscope.train("digits", out=out, model=f"{__name__}:{net}", **words)
+    settings |= more
+    return convscope.train("digits", out=out, model=f"{__name__}:{net}", **settings)
 
 
 def weights_of(run):
@@ -120,26 +120,26 @@ def test_the_same_training_has_the_same_bits_and_dropout_is_its_own_in_every_ste
 
 @pytest.mark.parametrize("how", [{}, dict(optimizer="adamw")], ids=str)
 def test_stopped_and_resumed_it_has_the_bits_of_an_unbroken_one(tmp_path, how):
-    train(tmp_path / "whole", **how)
+    train(tmp_path / "uninterrupted", **how)
     stop = Act((7, lambda: os.kill(os.getpid(), signal.SIGINT)))
     with pytest.raises(Interrupted):
         train(tmp_path / "broken", callbacks=[stop], **how)
     assert state_of(tmp_path / "broken").metadata["state"]["engine"] == "lanes"
     convscope.resume(tmp_path / "broken")
-    assert_same_bits(tmp_path / "whole", tmp_path / "broken")
+    assert_same_bits(tmp_path / "uninterrupted", tmp_path / "broken")
 
 
 def test_killed_without_a_word_it_has_the_bits_of_an_unbroken_one(tmp_path):
-    train(tmp_path / "whole")
+    train(tmp_path / "uninterrupted")
     code = (
-        "import os, signal; from tests.training import test_narrow; Act = test_narrow.Act;"
+        "import os, signal; from tests.training import test_compiled; Act = test_compiled.Act;"
         "kill = Act((9, lambda: os.kill(os.getpid(), signal.SIGKILL)));"
-        f"test_narrow.train({str(tmp_path / 'killed')!r}, callbacks=[kill])"
+        f"test_compiled.train({str(tmp_path / 'killed')!r}, callbacks=[kill])"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, cwd=Path.cwd())
     assert done.returncode == -signal.SIGKILL
     convscope.resume(tmp_path / "killed")
-    assert_same_bits(tmp_path / "whole", tmp_path / "killed")
+    assert_same_bits(tmp_path / "uninterrupted", tmp_path / "killed")
 
 
 def test_images_read_where_they_lie_are_those_that_torch_crops(tmp_path, monkeypatch):
@@ -153,9 +153,9 @@ def test_images_read_where_they_lie_are_those_that_torch_crops(tmp_path, monkeyp
 
 
 def test_images_that_are_decoded_anew_give_the_same_bits(tmp_path):
-    train(tmp_path / "held", epochs=1)
+    train(tmp_path / "in_memory", epochs=1)
     train(tmp_path / "streamed", epochs=1, cache_fraction=0.0)
-    assert_same_bits(tmp_path / "held", tmp_path / "streamed")
+    assert_same_bits(tmp_path / "in_memory", tmp_path / "streamed")
 
 
 def test_what_the_engine_does_not_cover_is_refused_or_left_to_torch(tmp_path):
@@ -163,20 +163,20 @@ def test_what_the_engine_does_not_cover_is_refused_or_left_to_torch(tmp_path):
     with pytest.raises(RequestError, match="BatchNorm2d"):
         convscope.train("digits", out=tmp_path / "asked", engine="lanes", **model)
     assert not (tmp_path / "asked").exists()
-    watcher = Act()
-    convscope.train("digits", out=tmp_path / "auto", engine="auto", callbacks=[watcher], **model)
-    told = [note for note in watcher.notes if "Using PyTorch" in note]
-    assert len(told) == 1
-    assert "BatchNorm2d" in told[0]
+    act = Act()
+    convscope.train("digits", out=tmp_path / "auto", engine="auto", callbacks=[act], **model)
+    notes = [note for note in act.notes if "Using PyTorch" in note]
+    assert len(notes) == 1
+    assert "BatchNorm2d" in notes[0]
 
 
 @pytest.mark.parametrize(("times", "chosen"), [((1.0, 4.0), "lanes"), ((4.0, 1.0), "torch")])
 def test_auto_takes_the_faster_and_says_by_how_much(tmp_path, monkeypatch, times, chosen):
     monkeypatch.setattr(select, "time_steps", lambda *_: times)
-    watcher = Act()
-    train(tmp_path / "run", engine="auto", epochs=1, callbacks=[watcher])
+    act = Act()
+    train(tmp_path / "run", engine="auto", epochs=1, callbacks=[act])
     assert state_of(tmp_path / "run").metadata["state"]["engine"] == chosen
-    assert any("1.0 ms" in note and "4.0 ms" in note for note in watcher.notes)
+    assert any("1.0 ms" in note and "4.0 ms" in note for note in act.notes)
 
 
 def test_timing_both_changes_no_bit(tmp_path, monkeypatch):
@@ -189,9 +189,9 @@ def test_timing_both_changes_no_bit(tmp_path, monkeypatch):
 
 def test_without_llvmlite_torch_computes_and_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(select, "find_spec", lambda name: None)
-    watcher = Act()
-    train(tmp_path / "run", engine="auto", epochs=1, callbacks=[watcher])
-    assert any("convscope[lanes]" in note for note in watcher.notes)
+    act = Act()
+    train(tmp_path / "run", engine="auto", epochs=1, callbacks=[act])
+    assert any("convscope[lanes]" in note for note in act.notes)
     with pytest.raises(RequestError, match=r"convscope\[lanes\]"):
         train(tmp_path / "asked")
 
@@ -204,18 +204,18 @@ def test_a_resumed_training_keeps_its_engine_and_says_where_it_cannot(tmp_path, 
     convscope.resume(tmp_path / "run")
     assert state_of(tmp_path / "run").metadata["state"]["engine"] == "lanes"
     monkeypatch.setattr(select, "find_spec", lambda name: None)
-    watcher = Act()
-    convscope.resume(tmp_path / "without", callbacks=[watcher])
-    assert any("Not bit-identical" in note for note in watcher.notes)
+    act = Act()
+    convscope.resume(tmp_path / "without", callbacks=[act])
+    assert any("Not bit-identical" in note for note in act.notes)
     assert Run(tmp_path / "without").read_metrics()[-1]["epoch"] == 2
 
 
 @pytest.mark.usefixtures("eager")
 def test_a_look_inside_sees_the_gradients_of_the_engine(tmp_path):
     live = Live(tmp_path / "run")
-    watcher = Act(*((step, live.watch) for step in range(1, 12)))
-    train(tmp_path / "run", callbacks=[watcher])
-    layers = {one["name"]: one for one in live.read_snapshot("look").metadata["layers"]}
+    act = Act(*((step, live.watch) for step in range(1, 12)))
+    train(tmp_path / "run", callbacks=[act])
+    layers = {layer["name"]: layer for layer in live.read_snapshot("look").metadata["layers"]}
     assert layers["0"]["gradient"] > 0
     assert layers["4"]["update"] > 0
 
