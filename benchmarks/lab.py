@@ -1,10 +1,9 @@
-"""How fast the lab answers, from choosing a unit to its arithmetic, and what it holds.
+"""How fast the lab answers a request for a unit's arithmetic, and how much memory it holds.
 
     python benchmarks/lab.py --network resnet50 --units 200 --passes 1000
 
-A request is timed at a client that speaks to the server over 127.0.0.1, as the page does. There is
-no peer that explains a unit; the limits are those of the page's own budget, and what is printed is
-the share of requests within them.
+Requests are timed at a client on 127.0.0.1, as the page sends them. No other program explains a
+unit, so there is no peer; the program prints the share of requests within the page's budget.
 """
 
 import argparse
@@ -30,7 +29,7 @@ from convscope.lab.server import make_app
 
 @contextmanager
 def serving(store: ModelStore):
-    """The lab's server in a thread, on a port of its own."""
+    """The lab's server in a thread; its port."""
     listening, port = free_port("127.0.0.1", 18700)
     app = make_app(store, TrainingJobs(Path("runs")), hosts=frozenset({f"127.0.0.1:{port}"}))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
@@ -57,45 +56,45 @@ def timed(port: int, path: str) -> tuple[float, bytes]:
 
 
 def resident() -> float:
-    """Megabytes that the process holds."""
-    facts = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    line = next(line for line in facts if line.startswith("VmRSS"))
+    """Resident memory of the process in megabytes."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    line = next(line for line in status if line.startswith("VmRSS"))
     return int(line.split()[1]) / 1024
 
 
 def units(store: ModelStore, name: str, count: int) -> None:
     model = store.model(name)
     image = next(iter(model.recorded))
-    dice = random.Random(0)  # noqa: S311 -- units, not secrets
+    rng = random.Random(0)  # noqa: S311 -- units, not secrets
     with serving(store) as port:
-        page = [timed(port, f"/api/networks/{name}/images/{image}/faces")[0] for _ in range(5)]
+        page = [timed(port, f"/api/networks/{name}/images/{image}/thumbnails")[0] for _ in range(5)]
         taken: list[float] = []
         for _ in range(count):
-            row = dice.choice(model.rows[1:])
-            at = ",".join(str(dice.randrange(side)) for side in row.shape)
+            row = rng.choice(model.rows[1:])
+            at = ",".join(str(rng.randrange(side)) for side in row.shape)
             taken.append(
                 timed(port, f"/api/networks/{name}/images/{image}/units/{row.name}/{at}")[0]
             )
         rows = json.loads(timed(port, f"/api/networks/{name}")[1])["rows"]
     within = sum(ms < 40 for ms in taken) / len(taken)
-    print(f"{name}: {len(rows)} rows; all faces {spread(page, '.0f')} ms")
-    print(f"a unit's ledger {spread(taken, '.1f')} ms; {within:.0%} of {count} within 40 ms")
+    print(f"{name}: {len(rows)} rows; all thumbnails {spread(page, '.0f')} ms")
+    print(f"a unit's arithmetic {spread(taken, '.1f')} ms; {within:.0%} of {count} within 40 ms")
     print(f"99th of a hundred: {statistics.quantiles(taken, n=100)[98]:.1f} ms")
 
 
 def passes(store: ModelStore, name: str, count: int) -> None:
-    """What the process holds while images come and go."""
+    """The memory of the process while images are added and dropped."""
     model = store.model(name)
     height, width = model.card.input_size
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     marks: list[tuple[int, float]] = []
     for number in range(1, count + 1):
-        pixels = dice.integers(0, 256, (height, width, model.card.in_channels), dtype=np.uint8)
+        pixels = rng.integers(0, 256, (height, width, model.card.in_channels), dtype=np.uint8)
         store.add(model, f"noise {number}", pixels)
         if number in (count // 10, count // 4, count // 2, count):
             marks.append((number, resident()))
-    told = ", ".join(f"{megabytes:.0f} MB after {number}" for number, megabytes in marks)
-    print(f"{name}: {told}; {len(model.recorded)} passes held")
+    sizes = ", ".join(f"{megabytes:.0f} MB after {number}" for number, megabytes in marks)
+    print(f"{name}: {sizes}; {len(model.recorded)} images kept")
 
 
 def main() -> None:

@@ -59,7 +59,7 @@ class Comparison:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, for machines."""
+        """The comparison as JSON."""
         return {
             "first": self.first.to_dict(),
             "second": self.second.to_dict(),

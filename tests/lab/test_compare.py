@@ -1,4 +1,4 @@
-"""Runs and networks side by side: true costs, what differs, and what does not compare."""
+"""Runs and networks side by side: results, settings that differ, and caveats."""
 
 import copy
 
@@ -17,8 +17,8 @@ from tests.lab.fakes import fake_run, lab, step_history
 
 def ask(folder, runs=(), networks=(), **given):
     known = TrainingJobs(folder, **given)
-    asked = TestClient(lab(known), raise_server_exceptions=False)
-    return asked.get("/api/compare", params={"runs": list(runs), "networks": list(networks)})
+    api = TestClient(lab(known), raise_server_exceptions=False)
+    return api.get("/api/compare", params={"runs": list(runs), "networks": list(networks)})
 
 
 def sentences(folder, *names):
@@ -47,15 +47,15 @@ def test_a_table_that_the_lab_was_given_is_compared_as_it_is_now(tmp_path):
     for classes, parameters in ((10, 61_706), (1000, 61_706 + 990 * 85)):
         path.write_text(TABLE.replace("CLASSES", str(classes)))
         answer = ask(tmp_path, networks=["small.toml", "lenet5"], models=[str(path)])
-        told = answer.json()["networks"][0]
-        assert (told["name"], told["parameters"]) == ("small.toml", parameters)
+        data = answer.json()["networks"][0]
+        assert (data["name"], data["parameters"]) == ("small.toml", parameters)
 
 
 # Refused.
 
 
 @pytest.mark.parametrize(
-    ("runs", "networks", "told"),
+    ("runs", "networks", "message"),
     [
         ([], [], "2 to 8"),
         (["a"], [], "2 to 8"),
@@ -69,29 +69,29 @@ def test_a_table_that_the_lab_was_given_is_compared_as_it_is_now(tmp_path):
         (["a"], ["RUN"], "no network '/"),
     ],
 )
-def test_what_cannot_be_compared_is_a_sentence(tmp_path, runs, networks, told):
+def test_an_invalid_comparison_is_refused_with_a_message(tmp_path, runs, networks, message):
     run = fake_run(tmp_path / "a")
     networks = [name.replace("RUN", str(run.path)) for name in networks]
     answer = ask(tmp_path, runs, networks)
     assert answer.status_code == 404
-    assert told in answer.json()["message"]
+    assert message in answer.json()["message"]
 
 
 # Runs.
 
 
-def test_a_run_is_told_with_all_that_was_measured(tmp_path):
+def test_a_compared_run_has_all_its_results(tmp_path):
     run = fake_run(tmp_path / "a", metrics=4, test=(1, 4), now={"state": "done"})
     Live(run.path).write_step_history(step_history([3.0, 2.0]))
     fake_run(tmp_path / "b")
-    told, other = ask(tmp_path, ["a", "b"]).json()["runs"]
-    assert (told["parameters"], told["multiply_adds"]) == (61_706, 416_520)
-    assert (told["epochs"], told["steps"], told["seconds"]) == (4, 40, 8.0)
-    assert told["val_top1"] == 0.9
-    assert len(told["metrics"]) == 4
+    data, other = ask(tmp_path, ["a", "b"]).json()["runs"]
+    assert (data["parameters"], data["multiply_adds"]) == (61_706, 416_520)
+    assert (data["epochs"], data["steps"], data["seconds"]) == (4, 40, 8.0)
+    assert data["val_top1"] == 0.9
+    assert len(data["metrics"]) == 4
     # 4 epochs of equal length at 100, 300, 100 and 300 images per second: twice 400 in 4 + 4/3 s
-    assert told["images_per_second"] == pytest.approx(800 / (4 + 4 / 3))
-    assert (told["test"]["num_correct"], told["test"]["images"], told["test"]["top1"]) == (
+    assert data["images_per_second"] == pytest.approx(800 / (4 + 4 / 3))
+    assert (data["test"]["num_correct"], data["test"]["images"], data["test"]["top1"]) == (
         1,
         4,
         0.25,
@@ -99,10 +99,10 @@ def test_a_run_is_told_with_all_that_was_measured(tmp_path):
     # Wilson, 1927, by hand for one of four
     z2 = 1.959963984540054**2
     center, root = 1 + z2 / 2, (z2 * (z2 / 4 + 4 * 0.25 * 0.75)) ** 0.5
-    assert told["test"]["low"] == pytest.approx((center - root) / (4 + z2))
-    assert told["test"]["high"] == pytest.approx((center + root) / (4 + z2))
-    assert told["series"]["columns"] == list(COLUMNS)
-    assert [row[2] for row in told["series"]["rows"]] == [3.0, 2.0]
+    assert data["test"]["low"] == pytest.approx((center - root) / (4 + z2))
+    assert data["test"]["high"] == pytest.approx((center + root) / (4 + z2))
+    assert data["series"]["columns"] == list(COLUMNS)
+    assert [row[2] for row in data["series"]["rows"]] == [3.0, 2.0]
     assert other["test"] is other["series"] is other["images_per_second"] is None
 
 
@@ -148,7 +148,7 @@ def test_a_setting_that_an_older_run_does_not_name_is_its_default(tmp_path):
 DONE = {"state": "done"}
 
 
-def test_nothing_is_said_of_runs_that_compare_and_were_not_tested(tmp_path):
+def test_comparable_runs_without_tests_have_no_caveats(tmp_path):
     for name in "ab":
         fake_run(tmp_path / name, now=DONE)
     assert sentences(tmp_path, "a", "b") == []
@@ -190,7 +190,7 @@ def test_a_run_that_is_not_at_its_end_is_named(tmp_path):
     ]
 
 
-def test_intervals_tell_what_tests_can_tell_apart(tmp_path):
+def test_overlapping_intervals_show_no_difference(tmp_path):
     # 95% intervals: 97 of 100 is 91.5 to 99.0, 85 of 100 is 76.7 to 90.7, 92 of 100 is 85.0 to 95.9
     for name, hits in (("high", 97), ("low", 85), ("middle", 92)):
         fake_run(tmp_path / name, now=DONE, test=(hits, 100))

@@ -1,4 +1,4 @@
-"""What a page is told of a run: everything once, what changed, and the end."""
+"""The events of a run: everything once, then what changed, and the end."""
 
 import asyncio
 import http.client
@@ -38,18 +38,18 @@ def losses(count, seed=0):
 
 
 class Page:
-    """What the page holds after some events, by the rules that its address of events promises."""
+    """What a page has after some events, by the rules of the route of events."""
 
     def __init__(self):
         self.width, self.rows, self.held = 0, [], {}
 
-    def hear(self, events):
-        for name, told in events:
+    def receive(self, events):
+        for name, data in events:
             if name == "steps":
-                kept = self.rows[: told["from"]] if told["width"] == self.width else []
-                self.width, self.rows = told["width"], [*kept, *told["rows"]]
+                kept = self.rows[: data["from"]] if data["width"] == self.width else []
+                self.width, self.rows = data["width"], [*kept, *data["rows"]]
             else:
-                self.held[name] = told
+                self.held[name] = data
 
 
 def column(rows, name):
@@ -59,7 +59,7 @@ def column(rows, name):
 # Steps.
 
 
-def test_a_row_tells_of_its_steps_what_a_loop_over_them_finds(tmp_path):
+def test_a_row_summarizes_its_steps_as_a_loop_does(tmp_path):
     run = fake_run(tmp_path / "a")
     Live(run.path).folder.mkdir()
     all_losses = losses(100)
@@ -69,19 +69,19 @@ def test_a_row_tells_of_its_steps_what_a_loop_over_them_finds(tmp_path):
     assert len(rows) == 25
     for place, row in enumerate(rows):
         part = all_losses[4 * place : 4 * place + 4]
-        told = dict(zip(COLUMNS, row, strict=True))
-        assert (told["first"], told["last"]) == (4 * place + 1, 4 * place + 4)
-        assert told["loss"] == pytest.approx(sum(part) / 4, rel=1e-6)
-        assert told["loss_low"] == pytest.approx(min(part), rel=1e-6)
-        assert told["loss_high"] == pytest.approx(max(part), rel=1e-6)
-        assert all_losses[told["low_at"] - 1] == min(part)
-        assert all_losses[told["high_at"] - 1] == max(part)
-        assert told["top1"] == 0.75
-        assert told["lr"] == pytest.approx(0.1 / told["first"], rel=1e-6)
-        assert told["images_per_second"] == 8.0
+        data = dict(zip(COLUMNS, row, strict=True))
+        assert (data["first"], data["last"]) == (4 * place + 1, 4 * place + 4)
+        assert data["loss"] == pytest.approx(sum(part) / 4, rel=1e-6)
+        assert data["loss_low"] == pytest.approx(min(part), rel=1e-6)
+        assert data["loss_high"] == pytest.approx(max(part), rel=1e-6)
+        assert all_losses[data["low_at"] - 1] == min(part)
+        assert all_losses[data["high_at"] - 1] == max(part)
+        assert data["top1"] == 0.75
+        assert data["lr"] == pytest.approx(0.1 / data["first"], rel=1e-6)
+        assert data["images_per_second"] == 8.0
 
 
-def test_what_is_no_number_is_null(tmp_path):
+def test_values_that_are_not_finite_are_null(tmp_path):
     run = fake_run(tmp_path / "a")
     Live(run.path).folder.mkdir()
     series = step_history([1.0, 2.0])
@@ -101,20 +101,20 @@ def test_what_is_no_number_is_null(tmp_path):
     first=st.sampled_from([1, 4, 6]),
 )
 @example(parts=[4, 1], most=4, first=4)  # the table grows wider and its first row stays
-def test_the_page_holds_the_whole_table_whatever_it_heard_before(parts, most, first):
+def test_the_page_has_the_complete_table_after_any_events(parts, most, first):
     with TemporaryDirectory() as name:
         folder = Path(name)
         run = fake_run(folder / "a", now={"state": "training"})
         listener, page = Listener(TrainingJobs(folder), "a"), Page()
         all_losses = losses(sum(parts))
         for count in np.cumsum(parts):
-            told = step_history(all_losses[:count], most=most, first=first)
-            Live(run.path).write_step_history(told)
-            page.hear(listener.poll())
+            data = step_history(all_losses[:count], most=most, first=first)
+            Live(run.path).write_step_history(data)
+            page.receive(listener.poll())
             assert (page.width, page.rows) == steps_of(run.path)
 
 
-def test_only_what_changed_is_told_again(tmp_path):
+def test_only_changes_are_sent_again(tmp_path):
     run = fake_run(tmp_path / "a", now={"state": "training"}, metrics=1)
     live, all_losses = Live(run.path), losses(31)
     live.write_step_history(step_history(all_losses[:30]))
@@ -124,12 +124,12 @@ def test_only_what_changed_is_told_again(tmp_path):
     write_status(run.path, {"state": "training"})  # a heart beat says nothing
     assert listener.poll() == []
     live.write_step_history(step_history(all_losses))
-    ((name, told),) = listener.poll()
-    assert (name, told["from"], len(told["rows"])) == ("steps", 30, 1)
+    ((name, data),) = listener.poll()
+    assert (name, data["from"], len(data["rows"])) == ("steps", 30, 1)
     run.write_metrics([line(1), line(2)])
-    ((name, told),) = listener.poll()
+    ((name, data),) = listener.poll()
     assert name == "evaluation"
-    assert [one["epoch"] for one in told["metrics"]] == [1, 2]
+    assert [one["epoch"] for one in data["metrics"]] == [1, 2]
 
 
 # Pictures.
@@ -154,58 +154,58 @@ def pictured(tmp_path):
     return run, batch, kept
 
 
-def test_a_new_picture_is_told_with_its_step_alone(tmp_path, pictured):
+def test_the_event_of_a_new_snapshot_has_only_its_step(tmp_path, pictured):
     run, batch, _ = pictured
     listener = Listener(TrainingJobs(tmp_path), "a")
-    told = dict(listener.poll())
-    assert told["look"] == {"step": 9}
-    assert told["filters"] == {"steps": [0, 3, 100]}
-    assert told["wrong"] == {"step": 8}
+    data = dict(listener.poll())
+    assert data["look"] == {"step": 9}
+    assert data["filters"] == {"steps": [0, 3, 100]}
+    assert data["wrong"] == {"step": 8}
     picture(run, "look", {"batch": batch[:2]}, {"step": 10})
     assert listener.poll() == [("look", {"step": 10})]
 
 
-def test_pictures_come_as_the_bytes_that_the_training_wrote(tmp_path, pictured):
+def test_snapshots_are_the_bytes_that_the_training_wrote(tmp_path, pictured):
     run, batch, kept = pictured
-    asked = TestClient(lab(TrainingJobs(tmp_path)))
-    look = asked.get("/api/runs/a/look")
+    api = TestClient(lab(TrainingJobs(tmp_path)))
+    look = api.get("/api/runs/a/look")
     size = {"count": 5, "height": 6, "width": 7, "channels": 3}
     assert look.json()["batch"] == size
     assert look.json()["layers"][0]["gradient"] == 0.5
     assert look.headers["cache-control"] == "no-store"
-    wrong = asked.get("/api/runs/a/wrong").json()
+    wrong = api.get("/api/runs/a/wrong").json()
     assert {name: wrong[name] for name in size} == size
     assert (wrong["epoch"], wrong["images"]) == (2, [{"is": "4"}])
     for name in ("batch.bin", "wrong.bin"):
-        answer = asked.get(f"/api/runs/a/{name}")
+        answer = api.get(f"/api/runs/a/{name}")
         assert answer.content == batch.numpy().tobytes()
         assert answer.headers["cache-control"] == "no-store"
-    told = asked.get("/api/runs/a/filters").json()
-    assert (told["layer"], told["steps"], told["shape"]) == ("conv1", [0, 3, 100], [4, 3, 5, 2])
-    found = np.frombuffer(asked.get("/api/runs/a/filters.bin").content, "<f4")
+    data = api.get("/api/runs/a/filters").json()
+    assert (data["layer"], data["steps"], data["shape"]) == ("conv1", [0, 3, 100], [4, 3, 5, 2])
+    found = np.frombuffer(api.get("/api/runs/a/filters.bin").content, "<f4")
     assert np.array_equal(
         found.reshape(3, 4, 3, 5, 2), np.stack([w.numpy() for w in kept.values()])
     )
-    assert told["peak"] == [float(w.abs().max()) for w in kept.values()]
+    assert data["peak"] == [float(w.abs().max()) for w in kept.values()]
     picture(run, "look", {"batch": batch[:2]}, {"step": 10})
-    assert asked.get("/api/runs/a/look").json()["batch"]["count"] == 2
+    assert api.get("/api/runs/a/look").json()["batch"]["count"] == 2
 
 
-def test_a_picture_that_is_not_there_yet_is_said_so(tmp_path):
+def test_a_missing_snapshot_is_a_404_with_a_message(tmp_path):
     run = fake_run(tmp_path / "a", now={"state": "training"})
-    asked = TestClient(lab(TrainingJobs(tmp_path)))
+    api = TestClient(lab(TrainingJobs(tmp_path)))
     for name in ("look", "batch.bin", "wrong", "wrong.bin", "filters", "filters.bin"):
-        answer = asked.get(f"/api/runs/a/{name}")
+        answer = api.get(f"/api/runs/a/{name}")
         assert answer.status_code == 404
         assert answer.json()["message"].endswith(".")
     (run.path / "live" / "look.safetensors").write_bytes(b"half a file")
-    assert asked.get("/api/runs/a/look").status_code == 404
+    assert api.get("/api/runs/a/look").status_code == 404
 
 
 # Who looks, and the end.
 
 
-def test_the_training_hears_that_somebody_looks_while_it_lives(tmp_path, monkeypatch):
+def test_a_listener_marks_an_active_run_as_watched(tmp_path, monkeypatch):
     run = fake_run(tmp_path / "a", now={"state": "training"})
     live, listener = Live(run.path), Listener(TrainingJobs(tmp_path), "a")
     assert not live.is_watched()
@@ -226,7 +226,7 @@ def test_the_training_hears_that_somebody_looks_while_it_lives(tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("word", ["done", "stopped", "failed"])
-def test_a_run_that_has_ended_is_told_whole_and_then_its_end(tmp_path, word):
+def test_an_ended_run_sends_everything_and_then_the_end(tmp_path, word):
     run = fake_run(tmp_path / "a", now={"state": word, "message": "So."}, age=99, metrics=2)
     Live(run.path).write_step_history(step_history(losses(5)))
     answer = TestClient(lab(TrainingJobs(tmp_path))).get("/api/runs/a/events")
@@ -274,7 +274,7 @@ def test_a_stream_ends_when_its_page_goes_and_when_the_server_ends(tmp_path, way
     assert listeners.count == 0
 
 
-def test_a_still_stream_is_kept_open_by_a_comment(tmp_path, monkeypatch):
+def test_a_comment_keeps_an_idle_stream_open(tmp_path, monkeypatch):
     fake_run(tmp_path / "a", now={"state": "training"})
     monkeypatch.setattr(events, "_KEEPALIVE_SECONDS", 0.0)
     monkeypatch.setattr(events, "_POLL_SECONDS", 0.0)
@@ -284,9 +284,9 @@ def test_a_still_stream_is_kept_open_by_a_comment(tmp_path, monkeypatch):
     assert found[1].endswith("\n\n")
 
 
-def test_more_listeners_than_may_are_refused(tmp_path):
+def test_too_many_listeners_are_refused(tmp_path):
     fake_run(tmp_path / "a", now={"state": "training"})
-    listeners = Listeners(most=1)
+    listeners = Listeners(limit=1)
     listeners.check_capacity()
     listeners.count = 1
     with pytest.raises(ConvscopeError, match="1 pages watch"):
@@ -337,33 +337,33 @@ def next_event(answer):
     return None
 
 
-def test_a_page_hears_of_a_training_as_it_goes(tmp_path):
+def test_a_page_receives_events_as_the_training_proceeds(tmp_path):
     run = fake_run(tmp_path / "a", now={"state": "training", "step": 1})
     with served(lab(TrainingJobs(tmp_path))) as port, listening_to(port, "a") as answer:
         assert answer.status == 200
-        name, told = next_event(answer)
-        assert (name, told["now"]["step"]) == ("state", 1)
+        name, data = next_event(answer)
+        assert (name, data["now"]["step"]) == ("state", 1)
         Live(run.path).write_step_history(step_history([1.0, 2.0]))
-        name, told = next_event(answer)
-        assert (name, column(told["rows"], "loss")) == ("steps", [1.0, 2.0])
+        name, data = next_event(answer)
+        assert (name, column(data["rows"], "loss")) == ("steps", [1.0, 2.0])
         write_status(run.path, {"state": "paused", "step": 2, "message": "Waits."})
-        name, told = next_event(answer)
-        assert (told["state"], told["message"]) == ("paused", "Waits.")
+        name, data = next_event(answer)
+        assert (data["state"], data["message"]) == ("paused", "Waits.")
         write_status(run.path, {"state": "done", "step": 3})
         assert next_event(answer)[1]["state"] == "done"
         assert next_event(answer) == ("end", {})
         assert next_event(answer) is None
 
 
-def test_a_server_that_ends_leaves_no_page_waiting(tmp_path):
+def test_streams_end_with_the_server(tmp_path):
     fake_run(tmp_path / "a", now={"state": "training"})
     with served(lab(TrainingJobs(tmp_path))) as port, listening_to(port, "a") as answer:
         assert next_event(answer)[0] == "state"
     # served() has asserted that the server's thread is gone though the page was still there
 
 
-def test_the_place_of_a_page_that_goes_is_free_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(Listeners.__init__, "__kwdefaults__", {"most": 2})
+def test_a_page_that_leaves_frees_its_listener(tmp_path, monkeypatch):
+    monkeypatch.setattr(Listeners.__init__, "__kwdefaults__", {"limit": 2})
     fake_run(tmp_path / "a", now={"state": "training"})
     with served(lab(TrainingJobs(tmp_path))) as port:
         with listening_to(port, "a") as one, listening_to(port, "a") as two:

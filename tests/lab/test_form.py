@@ -29,7 +29,7 @@ def settings():
     return {one["name"]: one for group in groups for one in group["settings"]}
 
 
-def test_every_setting_is_there_or_said_to_be_left_out(settings):
+def test_every_setting_is_in_the_form_or_listed_as_left_out(settings):
     left_out = {one["name"] for one in choices.left_out()}
     assert left_out == {"data_dir"}
     assert set(settings) | left_out == {field.name for field in fields(TrainConfig)}
@@ -60,10 +60,10 @@ def test_the_groups_are_those_of_the_command_line_in_their_order():
 
 
 def test_defaults_are_those_that_are_used(settings):
-    for name, told in settings.items():
+    for name, data in settings.items():
         used = getattr(TrainConfig(), name)
-        assert told["default"] == (list(used) if isinstance(used, tuple) else used)
-        assert told["optional"] == (type(None) in typing.get_args(_hint(name)))
+        assert data["default"] == (list(used) if isinstance(used, tuple) else used)
+        assert data["optional"] == (type(None) in typing.get_args(_hint(name)))
 
 
 def _hint(name):
@@ -71,11 +71,11 @@ def _hint(name):
 
 
 def test_what_may_be_chosen_is_accepted_and_nothing_else(settings):
-    chosen = {name: told for name, told in settings.items() if told["kind"] == "choice"}
+    chosen = {name: data for name, data in settings.items() if data["kind"] == "choice"}
     assert chosen.pop("model")["choices"] == ["net.toml", *ZOO]
     assert len(chosen) >= 8
-    for name, told in chosen.items():
-        for choice in told["choices"]:
+    for name, data in chosen.items():
+        for choice in data["choices"]:
             assert getattr(TrainConfig.from_dict({name: choice}), name) == choice
         with pytest.raises(RequestError):
             TrainConfig.from_dict({name: "something else"})
@@ -85,22 +85,22 @@ SAMPLES = {"number": 0.25, "whole": 3, "text": "a word", "switch": True, "list":
 
 
 def test_a_kind_is_the_type_that_the_setting_takes(settings):
-    for name, told in settings.items():
-        fitting = {told["kind"]} | ({"number"} if told["kind"] == "whole" else set())
-        if told["kind"] == "choice" or name in ("unfreeze_every", "lr_gamma"):
+    for name, data in settings.items():
+        fitting = {data["kind"]} | ({"number"} if data["kind"] == "whole" else set())
+        if data["kind"] == "choice" or name in ("unfreeze_every", "lr_gamma"):
             continue
-        TrainConfig.from_dict({name: SAMPLES[told["kind"]]})
+        TrainConfig.from_dict({name: SAMPLES[data["kind"]]})
         for kind, sample in SAMPLES.items():
-            if kind not in fitting and (told["kind"], kind) != ("number", "whole"):
+            if kind not in fitting and (data["kind"], kind) != ("number", "whole"):
                 with pytest.raises(RequestError):
                     TrainConfig.from_dict({name: sample})
 
 
 def test_limits_are_those_at_which_settings_are_refused(settings):
     limited = 0
-    for name, told in settings.items():
+    for name, data in settings.items():
         for end, beyond in (("low", -math.inf), ("high", math.inf)):
-            limit = told[end]
+            limit = data[end]
             if limit is None or (name, limit) in {
                 ("lr", 0),
                 ("max_minutes", 0),
@@ -110,7 +110,7 @@ def test_limits_are_those_at_which_settings_are_refused(settings):
                 continue
             limited += 1
             extra = {"freeze": "conv1"} if name == "unfreeze_every" else {}
-            whole = told["kind"] == "whole"
+            whole = data["kind"] == "whole"
             TrainConfig.from_dict({name: int(limit) if whole else limit, **extra})
             over = (
                 int(limit) + (1 if beyond > 0 else -1) if whole else math.nextafter(limit, beyond)
@@ -146,11 +146,11 @@ def _write_idx(folder):
 
 def test_the_page_gets_all_of_it_in_one_answer(tmp_path):
     known = TrainingJobs(tmp_path, models=["net.toml"])
-    told = TestClient(lab(known)).get("/api/training/form").json()
-    assert told["groups"] == choices.setting_groups(["net.toml"])
-    names = [one["name"] for one in told["networks"]]
+    data = TestClient(lab(known)).get("/api/training/form").json()
+    assert data["groups"] == choices.setting_groups(["net.toml"])
+    names = [one["name"] for one in data["networks"]]
     assert names == ["net.toml", *ZOO]
-    assert all(one["description"] for one in told["networks"])
-    assert told["local_data"] == []
+    assert all(one["description"] for one in data["networks"])
+    assert data["local_data"] == []
     zoo = TestClient(lab(known)).get("/api/zoo").json()
-    assert zoo["networks"] == told["networks"]
+    assert zoo["networks"] == data["networks"]

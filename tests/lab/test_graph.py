@@ -1,4 +1,4 @@
-"""The rows of the page: every operation once, every parameter once, wired as the network is."""
+"""The rows of the page: every operation and every parameter once, connected as in the network."""
 
 import pytest
 import torch
@@ -47,7 +47,7 @@ def test_what_follows_a_convolution_alone_is_folded_into_its_row():
     assert len(rows) == 32
 
 
-def test_what_only_moves_numbers_has_no_row():
+def test_operations_that_only_move_values_have_no_row():
     _, _, rows = rows_of("lenet5")
     assert [row.name for row in rows] == [
         *("image", "conv1", "pool1", "conv2", "pool2", "conv3", "fc1", "fc2")
@@ -56,7 +56,7 @@ def test_what_only_moves_numbers_has_no_row():
 
 
 @pytest.mark.parametrize(
-    ("shape", "told"), [((7,), (7, 1, 1)), ((4, 5), (4, 5, 1)), ((2, 3, 4, 5), (2, 3, 20))]
+    ("shape", "expected"), [((7,), (7, 1, 1)), ((4, 5), (4, 5, 1)), ((2, 3, 4, 5), (2, 3, 20))]
 )
-def test_any_shape_is_drawn_as_a_volume(shape, told):
-    assert chw_shape(shape) == told
+def test_any_shape_is_drawn_as_a_volume(shape, expected):
+    assert chw_shape(shape) == expected

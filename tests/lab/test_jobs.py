@@ -1,4 +1,4 @@
-"""Trainings of a lab: found, told as they are, begun in processes that outlive it, and steered."""
+"""Trainings of a lab: listed, shown, started in processes that outlive it, and controlled."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def _one_thread(monkeypatch):
 
 @pytest.fixture
 def _forked(monkeypatch):
-    """Start trainings by forking a process that has done the imports: a second less than three."""
+    """Start trainings by forking a process that has done the imports, which takes seconds less."""
     monkeypatch.setattr(processes.subprocess, "Popen", ForkedPopen)
 
 
@@ -61,7 +61,7 @@ def made_at(run, seconds):
     os.utime(run.path / "config.toml", (seconds, seconds))
 
 
-# Found.
+# Listed.
 
 
 def test_the_runs_of_a_folder_are_listed_the_newest_first(tmp_path):
@@ -92,13 +92,13 @@ def test_parameters_are_those_of_the_networks_own_size(tmp_path):
     assert index.count_parameters(tmp_path / "a") == expected
 
 
-def test_a_list_of_runs_imports_nobodys_code(tmp_path, monkeypatch):
+def test_a_list_of_runs_imports_no_user_code(tmp_path, monkeypatch):
     (tmp_path / "trap_of_a_stranger.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(tmp_path)
     fake_run(tmp_path / "a", model="trap_of_a_stranger:net")
-    asked = client(TrainingJobs(tmp_path))
-    assert asked.get("/api/runs").json()["runs"][0]["parameters"] is None
-    assert asked.get("/api/runs/a").status_code == 200
+    api = client(TrainingJobs(tmp_path))
+    assert api.get("/api/runs").json()["runs"][0]["parameters"] is None
+    assert api.get("/api/runs/a").status_code == 200
     assert "trap_of_a_stranger" not in sys.modules
 
 
@@ -119,8 +119,8 @@ def test_a_damaged_run_is_listed_with_what_can_be_read(tmp_path):
     run.write("metrics.jsonl", "{ no JSON")
     run.write("test.json", '{"top1": 1.0}')
     run.write("card.json", "[]")
-    (told,) = client(TrainingJobs(tmp_path)).get("/api/runs").json()["runs"]
-    assert (told["state"], told["val_top1"], told["parameters"]) == ("stopped", None, None)
+    (data,) = client(TrainingJobs(tmp_path)).get("/api/runs").json()["runs"]
+    assert (data["state"], data["val_top1"], data["parameters"]) == ("stopped", None, None)
     assert client(TrainingJobs(tmp_path)).get("/api/runs/a").status_code == 200
 
 
@@ -131,7 +131,7 @@ def test_a_file_that_changed_is_read_again(tmp_path):
     assert len(index.read_metrics(run.path)) == 3
 
 
-def test_of_very_many_evaluations_the_best_and_the_last_are_kept():
+def test_many_evaluations_are_thinned_to_the_best_and_the_last():
     lines = [{"epoch": n, "best": n == 77} for n in range(5000)]
     kept = [one["epoch"] for one in index.thin_metrics(lines, max_lines=100)]
     assert len(kept) <= 100
@@ -140,17 +140,17 @@ def test_of_very_many_evaluations_the_best_and_the_last_are_kept():
     assert max(b - a for a, b in itertools.pairwise(kept)) <= 52
 
 
-def test_the_log_is_told_from_its_end(tmp_path):
+def test_details_show_the_last_lines_of_the_log(tmp_path):
     run = fake_run(tmp_path / "a")
     run.write("log.txt", "".join(f"line {n}\n\n" for n in range(9000)))
     log = TrainingJobs(tmp_path).details("a")["log"]
     assert log == [f"line {n}" for n in range(8980, 9000)]
 
 
-# Told as they are.
+# Status.
 
 
-def test_a_run_that_never_told_is_done_when_it_was_tested(tmp_path):
+def test_a_run_without_a_status_is_done_if_it_was_tested(tmp_path):
     fake_run(tmp_path / "a", test=(3, 4))
     fake_run(tmp_path / "b", metrics=1)
     jobs = TrainingJobs(tmp_path)
@@ -158,39 +158,39 @@ def test_a_run_that_never_told_is_done_when_it_was_tested(tmp_path):
 
 
 @pytest.mark.parametrize("word", ["training", "paused", "evaluating", "testing"])
-def test_silence_is_death_only_where_nobody_holds_the_run(tmp_path, word):
+def test_a_silent_run_is_interrupted_only_if_it_is_not_locked(tmp_path, word):
     run = fake_run(tmp_path / "a", now={"state": word, "saved_step": 1200}, age=60)
     with run.locked():
         assert state_of(TrainingJobs(tmp_path), "a") == word
     jobs = TrainingJobs(tmp_path)
-    told = status_of(jobs, "a")
-    assert told.state == "interrupted"
-    assert "1,200" in told.message
+    found = status_of(jobs, "a")
+    assert found.state == "interrupted"
+    assert "1,200" in found.message
     with run.locked():  # who looked holds nothing
         write_status(run.path, {"state": word})
         assert state_of(jobs, "a") == word
 
 
 @pytest.mark.parametrize("word", ["done", "stopped", "failed"])
-def test_an_end_stays_an_end(tmp_path, word):
+def test_a_final_state_stays(tmp_path, word):
     fake_run(tmp_path / "a", now={"state": word, "message": "So it is."}, age=9999)
     assert status_of(TrainingJobs(tmp_path), "a")[:2] == (word, "So it is.")
 
 
-def test_a_run_that_is_held_and_has_not_told_yet_is_starting(tmp_path):
+def test_a_locked_run_without_a_status_is_starting(tmp_path):
     run = fake_run(tmp_path / "a")
     with run.locked():
         assert state_of(TrainingJobs(tmp_path), "a") == "starting"
 
 
-def test_numbers_that_are_none_reach_the_page_as_null(tmp_path):
+def test_numbers_that_are_not_finite_are_null_in_the_api(tmp_path):
     run = fake_run(tmp_path / "a", now={"state": "failed", "loss": float("nan")})
     run.write("metrics.jsonl", json.dumps({**line(1), "train_loss": float("inf")}) + "\n")
-    told = client(TrainingJobs(tmp_path)).get("/api/runs/a").json()
-    assert told["now"]["loss"] is None
-    assert told["metrics"][0]["train_loss"] is None
-    assert told["settings"]["epochs"] == 30
-    assert "machine" not in told["settings"]
+    data = client(TrainingJobs(tmp_path)).get("/api/runs/a").json()
+    assert data["now"]["loss"] is None
+    assert data["metrics"][0]["train_loss"] is None
+    assert data["settings"]["epochs"] == 30
+    assert "machine" not in data["settings"]
 
 
 # Refused.
@@ -202,17 +202,17 @@ def test_numbers_that_are_none_reach_the_page_as_null(tmp_path):
 def test_no_name_leads_out_of_the_folder(tmp_path, name):
     fake_run(tmp_path / "runs" / "a")
     fake_run(tmp_path / "other" / "a", test=(3, 4))
-    asked = client(TrainingJobs(tmp_path / "runs"))
+    api = client(TrainingJobs(tmp_path / "runs"))
     for way in ("", "/events", "/look", "/batch.bin", "/filters"):
-        answer = asked.get(f"/api/runs/{name}{way}")
+        answer = api.get(f"/api/runs/{name}{way}")
         assert answer.status_code == 404
         assert "top1" not in answer.text
     for way in ("/commands", "/resume", "/open"):
-        assert asked.post(f"/api/runs/{name}{way}", json={"command": "stop"}).status_code == 404
+        assert api.post(f"/api/runs/{name}{way}", json={"command": "stop"}).status_code == 404
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         ({"settings": {"epoch": 3}}, "Did you mean 'epochs'"),
         ({"settings": {"lr": -1}}, "lr must be above 0"),
@@ -239,7 +239,7 @@ def test_no_name_leads_out_of_the_folder(tmp_path, name):
         ({"settings": []}, "valid dictionary"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_before_a_process_is_made(tmp_path, body, told):
+def test_an_invalid_request_is_refused_before_a_process_starts(tmp_path, body, message):
     fake_run(tmp_path / "taken")
     (tmp_path / "plain").mkdir()
     jobs = TrainingJobs(tmp_path)
@@ -247,13 +247,13 @@ def test_what_cannot_be_meant_is_refused_before_a_process_is_made(tmp_path, body
     json_type = {"content-type": "application/json"}
     answer = client(jobs).post("/api/runs", content=text, headers=json_type)
     assert answer.status_code == 422
-    assert told in answer.json()["message"]
+    assert message in answer.json()["message"]
     assert not jobs.processes._own
     assert jobs.processes.pending() == []
 
 
-def test_more_trainings_than_may_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "MOST", 2)
+def test_too_many_trainings_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MAX_RUNNING", 2)
     for name in "ab":
         fake_run(tmp_path / name, now={"state": "training"})
     with pytest.raises(RequestError, match="2 trainings are running"):
@@ -261,24 +261,24 @@ def test_more_trainings_than_may_are_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("word", ["done", "stopped", "failed"])
-def test_what_has_ended_hears_no_wish(tmp_path, word):
+def test_an_ended_run_takes_no_commands(tmp_path, word):
     fake_run(tmp_path / "a", now={"state": word})
     answer = client(TrainingJobs(tmp_path)).post("/api/runs/a/commands", json={"command": "pause"})
     assert answer.status_code == 404
     assert f"a is {word}" in answer.json()["message"]
 
 
-def test_a_wish_reaches_the_run_under_its_number(tmp_path):
+def test_a_command_is_written_with_its_id(tmp_path):
     fake_run(tmp_path / "a", now={"state": "training"})
-    asked = client(TrainingJobs(tmp_path))
-    number = asked.post("/api/runs/a/commands", json={"command": "resume"}).json()["id"]
+    api = client(TrainingJobs(tmp_path))
+    number = api.post("/api/runs/a/commands", json={"command": "resume"}).json()["id"]
     wish = json.loads((tmp_path / "a" / "live" / "command.json").read_text())
     assert wish == {"id": number, "command": "resume"}
-    assert asked.post("/api/runs/a/commands", json={"command": "explode"}).status_code == 422
+    assert api.post("/api/runs/a/commands", json={"command": "explode"}).status_code == 422
 
 
 @pytest.mark.parametrize("word", ["done", "training", "paused"])
-def test_only_what_was_stopped_can_go_on(tmp_path, word):
+def test_only_a_stopped_run_can_be_resumed(tmp_path, word):
     fake_run(tmp_path / "a", now={"state": word})
     jobs = TrainingJobs(tmp_path)
     with pytest.raises(RequestError, match=f"a is {word}"):
@@ -301,9 +301,9 @@ def test_data_are_called_by_their_last_part(tmp_path, image_folder):
         "mnist-2": str(tmp_path / "mnist"),
         "fruit-2": str(other),
     }
-    told = client(jobs).get("/api/training/form").json()["local_data"]
-    assert [one["name"] for one in told] == ["fruit", "mnist-2", "fruit-2"]
-    assert told[2]["description"] == "The folder fruit in there"
+    data = client(jobs).get("/api/training/form").json()["local_data"]
+    assert [one["name"] for one in data] == ["fruit", "mnist-2", "fruit-2"]
+    assert data[2]["description"] == "The folder fruit in there"
 
 
 def test_networks_that_the_lab_was_given_are_called_without_their_folder(tmp_path):
@@ -322,7 +322,7 @@ def test_weights_may_be_those_of_a_run(tmp_path):
     assert jobs.sources.checked_settings(hub, jobs.path) == hub
 
 
-def test_a_new_run_is_called_as_the_verb_calls_it(tmp_path, monkeypatch):
+def test_a_new_run_has_the_name_that_train_would_give_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     by_verb = Run.create(None, name="lenet5_digits").path.name
     jobs = TrainingJobs(tmp_path / "runs")
@@ -336,25 +336,25 @@ def test_a_new_run_is_called_as_the_verb_calls_it(tmp_path, monkeypatch):
     assert name.endswith("_small_my-fruit")
 
 
-# Begun.
+# Started.
 
 
-def test_a_training_from_the_page_is_that_of_the_command_line(tmp_path, command):
+def test_a_training_from_the_page_equals_one_from_the_command_line(tmp_path, command):
     jobs = TrainingJobs(tmp_path / "runs")
-    asked = client(jobs)
+    api = client(jobs)
     body = {"data": "digits", "settings": {"steps": 2, "lr": 0.01}, "name": "page"}
-    assert asked.post("/api/runs", json=body).json() == {"run": "page", "message": ""}
+    assert api.post("/api/runs", json=body).json() == {"run": "page", "message": ""}
     pid = jobs.processes._own["page"].pid
-    assert asked.get("/api/runs/page").json()["state"] == "starting"
-    second = asked.post("/api/runs", json={**body, "name": "other"}).json()
+    assert api.get("/api/runs/page").json()["state"] == "starting"
+    second = api.post("/api/runs", json={**body, "name": "other"}).json()
     assert second["message"] == "page is running too: they slow each other down."
-    assert asked.post("/api/runs", json=body).status_code == 422  # the name is taken at once
+    assert api.post("/api/runs", json=body).status_code == 422  # the name is taken at once
     assert wait_for(lambda: all(state_of(jobs, n) == "done" for n in ("page", "other")))
-    told = asked.get("/api/runs/page").json()
-    assert (told["settings"]["steps"], told["settings"]["lr"]) == (2, 0.01)
-    assert told["title"] == "lenet5 on digits"
-    assert told["metrics"][-1]["step"] == 2
-    assert any(text.startswith("Test accuracy") for text in told["log"])
+    data = api.get("/api/runs/page").json()
+    assert (data["settings"]["steps"], data["settings"]["lr"]) == (2, 0.01)
+    assert data["title"] == "lenet5 on digits"
+    assert data["metrics"][-1]["step"] == 2
+    assert any(text.startswith("Test accuracy") for text in data["log"])
     assert wait_for(lambda: jobs.processes._own["page"].returncode == 0)
     with pytest.raises(ChildProcessError):  # no zombie waits
         os.waitpid(pid, os.WNOHANG)
@@ -386,7 +386,7 @@ def test_a_training_outlives_the_lab_that_started_it(tmp_path):
 
 
 @pytest.mark.usefixtures("_forked")
-def test_what_failed_before_it_began_says_why_also_to_the_next_lab(tmp_path):
+def test_a_training_that_failed_early_says_why_also_in_the_next_lab(tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     jobs = TrainingJobs(tmp_path / "runs", data=[str(empty)])
@@ -394,10 +394,10 @@ def test_what_failed_before_it_began_says_why_also_to_the_next_lab(tmp_path):
     assert wait_for(lambda: state_of(jobs, "a") == "failed")
     assert not (tmp_path / "runs" / "a").exists()
     for other in (jobs, TrainingJobs(tmp_path / "runs")):
-        told = other.details("a")
-        assert told["state"] == "failed"
-        assert str(empty) in told["message"]
-        assert not told["message"].startswith("convscope")
+        data = other.details("a")
+        assert data["state"] == "failed"
+        assert str(empty) in data["message"]
+        assert not data["message"].startswith("convscope")
         assert [one["name"] for one in other.list_runs()] == ["a"]
     with pytest.raises(RequestError, match="never started"):
         jobs.resume("a")
@@ -415,18 +415,18 @@ def test_a_run_that_was_deleted_is_gone(tmp_path):
 
 
 @pytest.mark.usefixtures("_forked")
-def test_a_process_that_was_killed_before_it_spoke_has_failed(tmp_path):
+def test_a_process_killed_before_any_output_has_failed(tmp_path):
     jobs = TrainingJobs(tmp_path)
     jobs.start("digits", {}, name="a")
     jobs.processes._own["a"].kill()
     jobs.processes._own["a"].wait()
-    told = status_of(jobs, "a")
-    assert told.state == "failed"
-    assert told.message == "Its process ended without a message."
+    found = status_of(jobs, "a")
+    assert found.state == "failed"
+    assert found.message == "Its process ended without a message."
 
 
 @pytest.mark.usefixtures("_forked")
-def test_a_killed_training_goes_on_from_the_page(tmp_path, monkeypatch):
+def test_a_killed_training_can_be_resumed_from_the_page(tmp_path, monkeypatch):
     monkeypatch.setattr(status, "_SILENT_SECONDS", 0.3)
     monkeypatch.setattr(status, "_LOCK_SECONDS", 0.0)
     jobs = TrainingJobs(tmp_path)
@@ -480,15 +480,15 @@ def put_weights(run, seed):
 
 def test_a_run_is_opened_once_and_again_for_better_weights(tmp_path, weighted):
     store = ModelStore()
-    asked = client(TrainingJobs(tmp_path / "runs"), store)
-    assert asked.post("/api/runs/a/open").json() == {"network": "a"}
+    api = client(TrainingJobs(tmp_path / "runs"), store)
+    assert api.post("/api/runs/a/open").json() == {"network": "a"}
     first = store.model("a")
     images = [recorded.id for recorded in first.images]
     assert len(images) == 3
-    assert asked.post("/api/runs/a/open").json() == {"network": "a"}
+    assert api.post("/api/runs/a/open").json() == {"network": "a"}
     assert store.model("a") is first
     put_weights(weighted, 1)
-    assert asked.post("/api/runs/a/open").json() == {"network": "a"}
+    assert api.post("/api/runs/a/open").json() == {"network": "a"}
     newer = store.model("a")
     assert list(store.models) == ["a"]
     assert [recorded.id for recorded in newer.images] == images
@@ -497,11 +497,11 @@ def test_a_run_is_opened_once_and_again_for_better_weights(tmp_path, weighted):
     assert not newer.net.conv1.weight.equal(first.net.conv1.weight)
 
 
-def test_a_run_that_the_lab_was_begun_with_is_not_opened_twice(tmp_path, weighted):
+def test_a_run_that_the_lab_was_started_with_is_not_opened_twice(tmp_path, weighted):
     store = ModelStore()
     store.open(weighted.path)
-    asked = client(TrainingJobs(tmp_path / "runs"), store)
-    assert asked.post("/api/runs/a/open").json() == {"network": "a"}
+    api = client(TrainingJobs(tmp_path / "runs"), store)
+    assert api.post("/api/runs/a/open").json() == {"network": "a"}
     assert list(store.models) == ["a"]
 
 
@@ -512,7 +512,7 @@ def test_a_run_without_weights_is_not_opened(tmp_path):
     assert "has no weights yet" in answer.json()["message"]
 
 
-def test_looking_at_states_costs_no_lock_twice_in_a_row(tmp_path, monkeypatch):
+def test_a_lock_is_not_tried_twice_in_a_row(tmp_path, monkeypatch):
     fake_run(tmp_path / "a", now={"state": "training"}, age=60)
     jobs = TrainingJobs(tmp_path)
     taken = []

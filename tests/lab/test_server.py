@@ -1,4 +1,4 @@
-"""The lab's API: what it answers, what it refuses, and what it forgets."""
+"""The lab's API: what it returns, refuses, and drops from memory."""
 
 import io
 import json
@@ -54,26 +54,26 @@ def png(side=40, mode="L"):
     return kept.getvalue()
 
 
-def test_a_network_is_told_with_its_rows_and_images(client):
+def test_a_network_has_rows_and_images(client):
     list_runs = client.get("/api/networks").json()
     assert [one["id"] for one in list_runs["networks"]] == ["lenet5", "resnet20_cifar"]
-    told = client.get("/api/networks/lenet5").json()
-    assert told["classes"] == [str(n) for n in range(10)]
-    assert sum(row["parameters"] for row in told["rows"]) == 61_706
-    assert told["warning"].startswith("Random weights")
-    assert len(told["images"]) == 3
-    assert [row["shape"] for row in told["rows"]][-1] == [10, 1, 1]
+    data = client.get("/api/networks/lenet5").json()
+    assert data["classes"] == [str(n) for n in range(10)]
+    assert sum(row["parameters"] for row in data["rows"]) == 61_706
+    assert data["warning"].startswith("Random weights")
+    assert len(data["images"]) == 3
+    assert [row["shape"] for row in data["rows"]][-1] == [10, 1, 1]
 
 
-def test_an_image_that_is_sent_is_looked_at_and_answered(client):
-    told = client.post("/api/networks/lenet5/images?title=mine", content=png()).json()
-    probabilities = [one["probability"] for one in told["predictions"]]
+def test_an_uploaded_image_is_recorded_and_classified(client):
+    data = client.post("/api/networks/lenet5/images?title=mine", content=png()).json()
+    probabilities = [one["probability"] for one in data["predictions"]]
     assert probabilities == sorted(probabilities, reverse=True)
     assert sum(probabilities) == pytest.approx(1)
-    assert {"id": told["id"], "title": "mine"} in told["images"]
+    assert {"id": data["id"], "title": "mine"} in data["images"]
     again = client.post("/api/networks/lenet5/images?title=other", content=png()).json()
-    assert again["id"] == told["id"]  # the same pixels are the same image
-    picture = client.get(f"/api/networks/lenet5/images/{told['id']}/image.png")
+    assert again["id"] == data["id"]  # the same pixels are the same image
+    picture = client.get(f"/api/networks/lenet5/images/{data['id']}/image.png")
     assert Image.open(io.BytesIO(picture.content)).size == (32, 32)
 
 
@@ -86,7 +86,7 @@ def test_volumes_are_the_recordings_numbers(client, store, image):
     assert torch.equal(torch.tensor(found), expected[[3, 1]])
 
 
-def test_faces_are_the_strongest_maps(client, store, image):
+def test_thumbnails_are_the_strongest_maps(client, store, image):
     data = client.get(f"/api/networks/lenet5/images/{image}/thumbnails").content
     (length,) = struct.unpack("<I", data[:4])
     heads = json.loads(data[4 : 4 + length])
@@ -101,24 +101,24 @@ def test_faces_are_the_strongest_maps(client, store, image):
 
 
 @pytest.mark.parametrize("rank", ["strongest", "distance_from_mean", "importance"])
-def test_questions_rank_every_map(client, image, rank):
-    told = client.get(f"/api/networks/lenet5/images/{image}/scores/conv2?rank={rank}").json()
-    assert len(told["scores"]) == 16
+def test_rankings_score_every_map(client, image, rank):
+    data = client.get(f"/api/networks/lenet5/images/{image}/scores/conv2?rank={rank}").json()
+    assert len(data["scores"]) == 16
 
 
-def test_what_matters_is_gradient_times_activation(client, store, image):
+def test_importance_is_gradient_times_activation(client, store, image):
     """Without an activation behind the last maps it is the share of each map in the logit."""
     model = store.model("lenet5")
-    told = client.get(f"/api/networks/lenet5/images/{image}/scores/fc1?rank=importance").json()
+    data = client.get(f"/api/networks/lenet5/images/{image}/scores/fc1?rank=importance").json()
     recorded = model.image(image)
     logits = recorded.recording["fc2"].squeezed
     weight = model.net.get_submodule("fc2").weight[int(logits.argmax())]
-    if told["scores"] is not None:
+    if data["scores"] is not None:
         expected = (weight * recorded.recording["fc1_tanh"].squeezed).tolist()
-        assert told["scores"] == pytest.approx(expected, rel=1e-4, abs=1e-6)
+        assert data["scores"] == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
-def test_twins_are_maps_that_go_together():
+def test_correlated_maps_are_grouped():
     net = nn.Sequential(nn.Conv2d(1, 4, 1))
     with torch.no_grad():
         net[0].weight.copy_(torch.tensor([1.0, -1, 2, 0]).view(4, 1, 1, 1))
@@ -128,17 +128,17 @@ def test_twins_are_maps_that_go_together():
     recorded = other.add(model, "noise", np.arange(224 * 224, dtype=np.uint8).reshape(224, 224, 1))
     app = make_app(other, TrainingJobs(Path("none")), hosts=frozenset({HOST}))
     with TestClient(app, base_url=f"http://{HOST}") as own:
-        told = own.get(
+        data = own.get(
             f"/api/networks/{model.id}/images/{recorded.id}/scores/0?rank=correlated"
         ).json()
-    assert told["groups"] == [[0, 2]]
-    assert told["dead"] == [3]
+    assert data["groups"] == [[0, 2]]
+    assert data["dead"] == [3]
 
 
 def test_a_unit_is_explained(client, image):
-    told = client.get(f"/api/networks/lenet5/images/{image}/units/conv2/5,3,7?channels=2").json()
-    assert (told["decomposition"], told["count"], len(told["parts"])) == ("sum", 150, 2)
-    assert told["steps"][0]["label"] == "Tanh"
+    data = client.get(f"/api/networks/lenet5/images/{image}/units/conv2/5,3,7?channels=2").json()
+    assert (data["decomposition"], data["count"], len(data["parts"])) == ("sum", 150, 2)
+    assert data["steps"][0]["label"] == "Tanh"
     pixel = client.get(f"/api/networks/lenet5/images/{image}/pixels/3,4").json()["channels"][0]
     assert pixel["value"] == pytest.approx(
         (pixel["byte"] / 255 - pixel["mean"]) / pixel["std"], abs=1e-6
@@ -159,14 +159,14 @@ WRONG = [
 
 
 @pytest.mark.parametrize("path", WRONG)
-def test_what_is_not_there_is_a_sentence(client, image, path):
+def test_an_unknown_name_is_a_404_with_a_message(client, image, path):
     answer = client.get(path.replace("IMAGE", image))
     assert answer.status_code == 404
     assert answer.json()["message"].endswith((".", "?"))
 
 
 @pytest.mark.parametrize("body", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + b"0" * 50])
-def test_what_is_no_image_is_refused(client, body):
+def test_a_file_that_is_no_image_is_refused(client, body):
     answer = client.post("/api/networks/lenet5/images", content=body)
     assert answer.status_code == 404
     assert "image" in answer.json()["message"]
@@ -213,7 +213,7 @@ def test_a_machine_of_many_names_answers_under_each_and_to_no_other_page(store):
         assert client.get("/api/networks", headers=headers).status_code == 403
 
 
-def test_the_page_may_run_nothing_that_is_not_its_own(client):
+def test_the_page_runs_only_its_own_scripts(client):
     policy = client.get("/api/networks").headers["content-security-policy"]
     assert "default-src 'self'" in policy
     assert "unsafe" not in policy
@@ -226,7 +226,7 @@ def test_the_api_has_a_schema(client):
     assert "/api/networks/{net}/images/{image}/units/{row}/{at}" in paths
 
 
-def test_the_oldest_passes_are_forgotten_and_the_page_is_told(monkeypatch):
+def test_the_oldest_images_are_dropped_with_a_message(monkeypatch):
     monkeypatch.setattr(store_module, "_MAX_IMAGES", 3)
     small = ModelStore()
     model = small.open("lenet5")

@@ -1,4 +1,4 @@
-"""The ledger of a unit: it adds up, its places are true, and every step back leads to a row."""
+"""The arithmetic of a unit adds up, and every operand is a unit of a row."""
 
 import json
 import math
@@ -34,7 +34,7 @@ def units(unit_view, each=2):
             yield row, at, unit_view.unit(row.name, at)
 
 
-def test_the_value_is_the_volumes_and_the_ledger_is_strict_json(unit_view):
+def test_the_value_is_the_volumes_and_the_unit_is_strict_json(unit_view):
     for row, (c, y, x), found in units(unit_view):
         assert found["value"] == pytest.approx(float(volume_of(unit_view.recording, row)[c, y, x]))
         assert found["is_within_tolerance"]

@@ -1,4 +1,4 @@
-"""What if: maps with other settings, and the lecture's sheet."""
+"""What if: maps with other settings; and the contact sheet."""
 
 import io
 
@@ -63,7 +63,7 @@ def test_a_pooling_may_have_another_window(lenet, settings):
 
 
 @pytest.mark.parametrize(
-    ("name", "place", "settings", "told"),
+    ("name", "place", "settings", "message"),
     [
         ("conv2", 5, {"kernel": 3}, "learned"),
         ("conv2", 5, {"dilation": 9}, "does not fit"),
@@ -73,9 +73,9 @@ def test_a_pooling_may_have_another_window(lenet, settings):
         ("fc1", 0, {"stride": 2}, "not a convolution"),
     ],
 )
-def test_what_cannot_be_set_otherwise_is_told(lenet, name, place, settings, told):
+def test_a_setting_that_does_not_fit_is_refused(lenet, name, place, settings, message):
     _, recording, _, rows = lenet
-    with pytest.raises(RequestError, match=told):
+    with pytest.raises(RequestError, match=message):
         what_if(recording, rows[name], place, **settings)
 
 

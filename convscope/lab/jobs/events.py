@@ -16,8 +16,8 @@ from convscope.runs.live_files import Live, Snapshot
 from convscope.runs.status import ACTIVE
 from convscope.runs.step_table import COLUMNS, Row, steps_of
 
-MOST = 32
-"""Listeners that a lab has at most."""
+MAX_LISTENERS = 32
+"""The number of pages that can watch trainings at a time."""
 
 Event = tuple[str, dict[str, Any]]
 
@@ -111,17 +111,17 @@ class Listener:
 
 
 class Listeners:
-    """All listeners of a lab, at most `most` at a time."""
+    """All listeners of a lab, at most `limit` at a time."""
 
-    def __init__(self, *, most: int = MOST) -> None:
-        self.most = most
+    def __init__(self, *, limit: int = MAX_LISTENERS) -> None:
+        self.limit = limit
         self.count = 0
 
     def check_capacity(self) -> None:
         """Raise TooManyListeners if there is no room for another."""
-        if self.count >= self.most:
+        if self.count >= self.limit:
             raise TooManyListeners(
-                f"{self.most} pages watch trainings already. Close one, then reload."
+                f"{self.limit} pages watch trainings already. Close one, then reload."
             )
 
     async def stream(
@@ -135,7 +135,7 @@ class Listeners:
 
         Nothing if there is no room for another listener.
         """
-        if self.count >= self.most:
+        if self.count >= self.limit:
             return
         self.count += 1  # in one event loop: no lock is needed
         try:

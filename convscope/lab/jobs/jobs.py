@@ -20,8 +20,8 @@ from convscope.runs.status import ACTIVE, COMMANDABLE, RunStatus, StatusReader
 from convscope.training.config import TABLES, TrainConfig
 from convscope.zoo.table_file import is_table
 
-MOST = 8
-"""Trainings that run at a time."""
+MAX_RUNNING = 8
+"""The number of trainings that can run at a time."""
 
 _LOG_LINES = 20
 _VALID_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -182,8 +182,10 @@ class TrainingJobs:
         """The runs that a process works on. Raises RequestError if no more may be started."""
         states = {name: self.status(name, path).state for name, path in self._paths().items()}
         running = [name for name, state in states.items() if state in ACTIVE]
-        if len(running) >= MOST:
-            raise RequestError(f"{MOST} trainings are running. Stop one, or wait for one to end.")
+        if len(running) >= MAX_RUNNING:
+            raise RequestError(
+                f"{MAX_RUNNING} trainings are running. Stop one, or wait for one to end."
+            )
         return running
 
     def _name(self, name: str | None, model: str, data: str) -> tuple[str, bool]:
