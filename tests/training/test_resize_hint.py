@@ -7,7 +7,7 @@ from PIL import Image
 from convscope.data.dataset import Dataset
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.config import TrainConfig
-from convscope.training.prepare import first_card
+from convscope.training.prepare import infer_preprocessing
 
 
 class BlankImages:
@@ -38,7 +38,7 @@ def messages_for(sizes, **settings):
         split=np.full(len(sizes), ""),
     )
     messages = Messages()
-    first_card(
+    infer_preprocessing(
         dataset, TrainConfig(model="tinyvgg", input_size=16, **settings), CallbackList([messages])
     )
     return messages.texts
