@@ -208,7 +208,7 @@ def test_a_head_of_one_answer_has_no_card_and_is_refused_before_anything_is_writ
     torch.save(Chain().state_dict(), tmp_path / "x.pth")
     ours = Chain(classes=1)
     before = kept(ours)
-    with pytest.raises(RequestError, match="two classes or more"):
+    with pytest.raises(RequestError, match="at least two classes"):
         load_weights(ours, tmp_path / "x.pth")
     assert_untouched(ours, before)
 
