@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from convscope.cli.options import SEVERAL, Flag, Json
+from convscope.cli.options import SEVERAL, Flag, Int, Json, OptionalInt
 from convscope.cli.terminal import console, print_json
 from convscope.errors import RequestError
 from convscope.explanation.api import RecordedImage, explain_recorded, parse_unit, record_image
@@ -26,15 +26,15 @@ def explain(
     at: str | None = None,
     contrast: str | None = None,
     trace_back: Flag = False,
-    depth: int | None = None,
-    top: int | None = None,
+    depth: OptionalInt = None,
+    top: OptionalInt = None,
     im2col: Flag = False,
     list_layers: Flag = False,
     weights: str | None = None,
     grid: Annotated[tuple[Path, ...], SEVERAL] = (),
     filter: Annotated[tuple[str, ...], SEVERAL] = (),  # noqa: A002
-    stride: int = 1,
-    padding: int = 0,
+    stride: Int = 1,
+    padding: Int = 0,
     json: Json = False,
 ) -> None:
     """Show the exact arithmetic behind one unit of a network on an image.

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, get_origin
 
 from cyclopts import Group, Parameter
 
+from convscope.cli.options import INTEGER
 from convscope.training.config import TrainConfig
 from convscope.training.setting import SettingField, figure, settings_of
 
@@ -36,4 +37,6 @@ def _annotated(one: SettingField, group: Group) -> Any:
         shown = " ".join(map(figure, one.default))
         listed = Parameter(consume_multiple=True, negative="", show_default=lambda _value: shown)
         return Annotated[one.type, about, listed]
+    if int in one.members:
+        return Annotated[one.type, INTEGER, about]
     return Annotated[one.type, about]

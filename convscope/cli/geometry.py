@@ -8,7 +8,7 @@ from io import TextIOWrapper
 from json import dumps
 from typing import Any, Literal
 
-from convscope.cli.options import Flag, Json
+from convscope.cli.options import Flag, Json, OptionalInt
 from convscope.errors import RequestError
 from convscope.geometry import (
     Axis,
@@ -50,18 +50,18 @@ def geometry(
     size: str,
     /,
     *,
-    filters: int | None = None,
+    filters: OptionalInt = None,
     kernel: str | None = None,
     stride: str | None = None,
     padding: str | None = None,
     same: Flag = False,
     dilation: str | None = None,
-    groups: int | None = None,
+    groups: OptionalInt = None,
     no_bias: Flag = False,
     local: Flag = False,
     pool: Literal["max", "average", "min"] | None = None,
     ceil: Flag = False,
-    dense: int | None = None,
+    dense: OptionalInt = None,
     to: str | None = None,
     json: Json = False,
 ) -> None:

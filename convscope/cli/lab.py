@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from convscope.cli.options import SEVERAL
+from convscope.cli.options import SEVERAL, Int
 from convscope.cli.terminal import console
 from convscope.lab.inspect.store import ModelStore
 from convscope.lab.jobs.jobs import TrainingJobs
@@ -20,7 +20,7 @@ def lab(
     runs: Path = Path("runs"),
     data: Annotated[tuple[str, ...], SEVERAL] = (),
     host: str = "127.0.0.1",
-    port: int = PORT,
+    port: Int = PORT,
     open: Annotated[bool, Parameter(negative="--no-open", show_default=False)] = True,  # noqa: A002
 ) -> None:
     """Open a web page to inspect networks, train, compare runs and learn.

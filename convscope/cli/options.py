@@ -1,20 +1,34 @@
 """Options that several commands have, each with its help."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
+
+
+def _integer(_hint: Any, tokens: Sequence[Token]) -> int:
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f"{tokens[0].value!r} is not an integer.") from None
+
+
+INTEGER = Parameter(converter=_integer)
+"""For options that are integers: cyclopts alone would round 1.5."""
+Int = Annotated[int, INTEGER]
+OptionalInt = Annotated[int | None, INTEGER]
 
 DataDir = Annotated[
     Path | None,
     Parameter(help="Folder that is searched for named data sets before they are downloaded."),
 ]
-BatchSize = Annotated[int, Parameter(help="Images per forward pass.")]
+BatchSize = Annotated[int, INTEGER, Parameter(help="Images per forward pass.")]
 Device = Annotated[
     Literal["auto", "cpu", "cuda", "mps"],
     Parameter(help="Where to compute; auto takes cuda, else mps, else cpu."),
 ]
-Threads = Annotated[int | None, Parameter(help="CPU threads; by default one per core.")]
+Threads = Annotated[int | None, INTEGER, Parameter(help="CPU threads; by default one per core.")]
 Json = Annotated[
     bool,
     Parameter(

@@ -7,7 +7,7 @@ from typing import Literal
 from rich.markup import escape
 from rich.table import Table
 
-from convscope.cli.options import BatchSize, Device, Flag, Threads
+from convscope.cli.options import BatchSize, Device, Flag, Int, Threads
 from convscope.cli.terminal import console, print_json
 from convscope.errors import WorkError
 from convscope.evaluation.predict import Predictions
@@ -19,7 +19,7 @@ def predict(
     /,
     *images: str,
     format: Literal["table", "json", "csv"] = "table",  # noqa: A002
-    top: int = 3,
+    top: Int = 3,
     batch_size: BatchSize = 64,
     device: Device = "auto",
     threads: Threads = None,

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from convscope.cli.options import Json
+from convscope.cli.options import Json, OptionalInt
 from convscope.cli.terminal import TerminalProgress, console, print_result
 from convscope.device import keep_freed_memory
 from convscope.training.api import resume as resume_run
@@ -12,7 +12,7 @@ def resume(
     run: str,
     /,
     *,
-    threads: int | None = None,
+    threads: OptionalInt = None,
     device: Literal["cpu", "cuda", "mps"] | None = None,
     json: Json = False,
 ) -> None:

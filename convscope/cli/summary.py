@@ -6,7 +6,7 @@ from typing import Literal
 from rich.console import Console
 
 from convscope.atomic import write_atomically
-from convscope.cli.options import Flag, Json
+from convscope.cli.options import Flag, Json, OptionalInt
 from convscope.cli.terminal import console, print_json
 from convscope.compare.networks import Comparison
 from convscope.errors import RequestError
@@ -20,10 +20,10 @@ Format = Literal["text", "markdown", "latex", "html"]
 def summary(
     *models: str,
     compare: Flag = False,
-    num_classes: int | None = None,
-    in_channels: int | None = None,
-    input_size: int | None = None,
-    depth: int | None = None,
+    num_classes: OptionalInt = None,
+    in_channels: OptionalInt = None,
+    input_size: OptionalInt = None,
+    depth: OptionalInt = None,
     svg: Path | None = None,
     format: Format = "text",  # noqa: A002 -- the word of the command line
     json: Json = False,

@@ -75,5 +75,4 @@ def test_shared_options_say_what_the_settings_of_a_training_say():
     for name, option in (
         ("data_dir", options.DataDir), ("device", options.Device), ("threads", options.Threads),
     ):  # fmt: skip
-        [parameter] = option.__metadata__
-        assert parameter.help == helps[name]
+        assert option.__metadata__[-1].help == helps[name]

@@ -116,7 +116,9 @@ def test_help_shows_every_setting_with_its_default(command):
 WRONG = [
     (["trian"], "Did you mean 'train'"),
     (["train", "--epoch", 3], "--epochs"),
-    (["train", "--epochs", "many"], "many"),
+    (["train", "--epochs", "many"], "'many' is not an integer"),
+    (["train", "--seed", "1.5"], "--seed: '1.5' is not an integer"),
+    (["predict", "run", "x.png", "--top", "1.5"], "--top: '1.5' is not an integer"),
     (["train", "--lr-schedule", "linear"], "linear"),
     (["train", "--lr", "-1"], "--lr must be"),
     (["train", "digitz"], "Did you mean 'digits'"),
