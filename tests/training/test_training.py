@@ -219,7 +219,7 @@ def test_gray_pictures_feed_a_color_network_and_the_reverse(tmp_path, image_fold
         str(image_folder), out=tmp_path / "gray", model="lenet5", epochs=1, callbacks=[act]
     )
     assert Run.open(gray.run).read_card().in_channels == 1
-    assert any("made gray" in note for note in act.notes)
+    assert any("converted to grayscale" in note for note in act.notes)
     color = convscope.train("digits", out=tmp_path / "color", model="tinyvgg", epochs=1)
     assert Run.open(color.run).read_card().in_channels == 3
 
