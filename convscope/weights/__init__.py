@@ -1,4 +1,4 @@
-"""Weights of other people: where they lie, how they are called, how a network takes them."""
+"""Pretrained weights: where they come from, their names, and how they fit a network."""
 
 from convscope.weights.load import load_weights
 

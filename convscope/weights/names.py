@@ -1,4 +1,4 @@
-"""Whose names a file of weights uses, and which parameter of a network each of them is."""
+"""Match the parameter names in a file of weights to those of a network."""
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -9,35 +9,35 @@ from convscope.errors import RequestError
 from convscope.zoo import ZOO
 from convscope.zoo.parameter_names import NameMap, rename_parameter
 
-TODAYS: NameMap = (
+CURRENT_NAMES: NameMap = (
     (r"(.*\.denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2."),  # torchvision's files of DenseNet
     (r"pre_logits\.fc1\.", "classifier.0."),  # timm's VGG
     (r"pre_logits\.fc2\.", "classifier.3."),
     (r"head\.fc\.", "classifier.6."),
 )
-"""What torchvision's modules are called today, of names in its old files and in timm's."""
+"""Today's names in torchvision, for names in its old files and in timm's."""
 
 Renaming = Callable[[str], str]
 
-_LATER = "num_batches_tracked"  # batch norm counts since PyTorch 0.4.1; older files lack it
+_OPTIONAL = "num_batches_tracked"  # of batch norm since PyTorch 0.4.1; older files lack it
 _AUXILIARY = re.compile(r"aux", re.IGNORECASE)  # aux1 of torchvision's GoogLeNet
-_SHOWN = 3  # names that an error lists
+_MAX_LISTED = 3  # names in an error
 
 
 @dataclass(frozen=True)
 class Match:
-    """How the names of a file become those of a network.
+    """How the names in a file correspond to those of a network.
 
     Attributes:
-        theirs: what the file calls each parameter, by our name of it.
-        whose: "equal", or whose names they are.
-        missing: names of the network that the file has not.
-        extra: names of the file that the network has not.
-        left_out: auxiliary heads of the file that the network was built without.
+        theirs: the file's name of each parameter, by our name.
+        convention: "equal", or the library and networks whose names they are.
+        missing: names of the network that the file does not have.
+        extra: names of the file that the network does not have.
+        left_out: auxiliary heads of the file that the network does not have.
     """
 
     theirs: Mapping[str, str]
-    whose: str
+    convention: str
     missing: tuple[str, ...]
     extra: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -48,32 +48,34 @@ class Match:
 
 
 def match_names(file: Collection[str], network: Collection[str], *, source: str) -> Match:
-    """Find the names by which every parameter of a network is in a file, and nothing else is.
+    """Find the naming convention by which file and network have the same parameters.
 
     Equal names are tried first, then torchvision's for each network of the zoo.
 
-    Raises RequestError, telling what the names that come closest disagree about.
+    Raises RequestError with the differences of the closest convention.
     """
-    for whose, renaming in _renamings():
+    for convention, renaming in _renamings():
         if all(renaming(name) in network or _AUXILIARY.match(name) for name in file):
-            found = _compare(file, network, whose, renaming)
-            if not found.disagreements:
-                return found
-    compared = (_compare(file, network, whose, renaming) for whose, renaming in _renamings())
+            match = _compare(file, network, convention, renaming)
+            if not match.disagreements:
+                return match
+    compared = (
+        _compare(file, network, convention, renaming) for convention, renaming in _renamings()
+    )
     closest = min(compared, key=lambda match: match.disagreements)
     lacks = f"lacks {_few(closest.missing)}" if closest.missing else ""
     has = f"has {_few(closest.extra)}, unknown to the network" if closest.extra else ""
     raise RequestError(
-        f"{source} holds the weights of another network: by the names that come closest "
-        f"({closest.whose}) it {' and '.join(filter(None, (lacks, has)))}. Build the network that "
-        "these weights are of, or give weights of this one."
+        f"{source} has the weights of another network: by the closest names "
+        f"({closest.convention}) it {' and '.join(filter(None, (lacks, has)))}. Create the network "
+        "of these weights, or give weights of this one."
     )
 
 
 def _renamings() -> Iterator[tuple[str, Renaming]]:
-    """Whose names there are, and what makes ours of one of them."""
+    """Yield the naming conventions, each with the function that translates a name to ours."""
     yield "equal", lambda name: name
-    yield "torchvision's", partial(rename_parameter, names=TODAYS)
+    yield "torchvision's", partial(rename_parameter, names=CURRENT_NAMES)
     tables: dict[NameMap, list[str]] = {}
     for network, entry in ZOO.items():
         if entry.torchvision_names is not None:
@@ -83,20 +85,20 @@ def _renamings() -> Iterator[tuple[str, Renaming]]:
 
 
 def _by_table(table: NameMap, name: str) -> str:
-    return rename_parameter(rename_parameter(name, TODAYS), table)
+    return rename_parameter(rename_parameter(name, CURRENT_NAMES), table)
 
 
 def _compare(
-    file: Collection[str], network: Collection[str], whose: str, renaming: Renaming
+    file: Collection[str], network: Collection[str], convention: str, renaming: Renaming
 ) -> Match:
     renamed = [(renaming(name), name) for name in file]
     theirs = dict(renamed)
-    missing = [name for name in network if name not in theirs and not name.endswith(_LATER)]
+    missing = [name for name in network if name not in theirs and not name.endswith(_OPTIONAL)]
     extra = [name for new, name in renamed if new not in network or theirs[new] != name]
     heads = [name for name in extra if _AUXILIARY.match(name)]
     return Match(
         {name: theirs[name] for name in network if name in theirs},
-        whose,
+        convention,
         tuple(missing),
         tuple(name for name in extra if name not in heads),
         tuple(dict.fromkeys(name.partition(".")[0] for name in heads)),
@@ -104,5 +106,5 @@ def _compare(
 
 
 def _few(names: Collection[str]) -> str:
-    shown, rest = ", ".join([*names][:_SHOWN]), len(names) - _SHOWN
+    shown, rest = ", ".join([*names][:_MAX_LISTED]), len(names) - _MAX_LISTED
     return f"{shown} and {rest} more" if rest > 0 else shown

@@ -1,4 +1,4 @@
-"""A file of weights, of whatever library, to tensors by name; nothing in it is executed."""
+"""Read a file of weights, of any library, as tensors by name; no code in it is executed."""
 
 import struct
 import warnings
@@ -15,25 +15,25 @@ from torch import Tensor
 
 from convscope.errors import RequestError
 
-_WRAPPERS = ("state_dict", "model")  # under which training programs keep weights beside the rest
-_PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and of torch.compile
+_WRAPPERS = ("state_dict", "model")  # keys under which training scripts store weights
+_PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and torch.compile
 
-# What the readers have been seen to raise on damaged bytes.
-_DAMAGED = (
+# Observed exceptions for damaged files.
+_READ_ERRORS = (
     SafetensorError, OSError, RuntimeError, ValueError, LookupError, EOFError, TypeError,
     AttributeError, AssertionError, ArithmeticError, MemoryError, struct.error,
 )  # fmt: skip
 
 
 def read_tensors(path: Path) -> Mapping[str, Tensor]:
-    """The tensors of a state dict in a file, on the CPU, by their names there.
+    """Read the tensors of a state dict from a file, on the CPU, by name.
 
-    A file of safetensors, or one of `torch.save`, told by content and not by name. A dict that
-    holds the state dict as `state_dict` or `model` is opened, and a prefix that wrapping a network
-    puts before every name is taken off.
+    The file is safetensors or from `torch.save`, recognized by its content. A state dict may be
+    nested as `state_dict` or `model`, and a prefix that wrapping a network adds to every name is
+    removed.
 
-    Raises RequestError for a file that is neither, that is damaged, that holds something else, or
-    that asks for code to be run.
+    Raises RequestError for a file that is neither, is damaged, contains something else, or needs to
+    run code.
     """
     try:
         with path.open("rb") as file:
@@ -43,41 +43,42 @@ def read_tensors(path: Path) -> Mapping[str, Tensor]:
     zipped = is_zipfile(path)
     safe = head[8:] == b"{"
     if not (safe or zipped or head[:1] == b"\x80"):
-        raise RequestError(f"{path} holds no weights: it is neither safetensors nor PyTorch's.")
+        raise RequestError(f"{path} has no weights: it is neither safetensors nor a PyTorch file.")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what PyTorch warns of either works or is an error
-            held: object = (
+            warnings.simplefilter("ignore")  # PyTorch warns of what works or fails anyway
+            content: object = (
                 load_file(path)
                 if safe
                 else torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
             )
     except UnpicklingError as error:
         raise RequestError(
-            f"{path} holds more than tensors, and opening it would run code of its own, which is "
-            "never done. Save the state dict alone, best as safetensors, and give that."
+            f"{path} has more than tensors: loading it would run code from the file, which "
+            "convscope never does. Save only the state dict, preferably as safetensors."
         ) from error
-    except _DAMAGED as error:
+    except _READ_ERRORS as error:
         line = str(error).strip().splitlines()[:1]
         raise RequestError(
-            f"{path} is damaged or holds no weights ({''.join(line).rstrip('.')}). Get it again."
+            f"{path} is damaged or has no weights ({''.join(line).rstrip('.')}). Download it again."
         ) from error
-    return _unprefixed(_state_dict(held, path))
+    return _unprefixed(_state_dict(content, path))
 
 
-def _state_dict(held: object, path: Path) -> Mapping[str, Tensor]:
-    """What is held, out of its wrapping. Raises RequestError where it is no state dict."""
-    while isinstance(held, Mapping):
-        found = cast("Mapping[object, object]", held)
-        inner = next((found[w] for w in _WRAPPERS if isinstance(found.get(w), Mapping)), None)
+def _state_dict(content: object, path: Path) -> Mapping[str, Tensor]:
+    """Unwrap a state dict. Raises RequestError if there is none."""
+    while isinstance(content, Mapping):
+        items = cast("Mapping[object, object]", content)
+        inner = next((items[w] for w in _WRAPPERS if isinstance(items.get(w), Mapping)), None)
         if inner is not None:
-            held = inner
+            content = inner
             continue
-        if found and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in found.items()):
-            return cast("Mapping[str, Tensor]", held)
+        if items and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in items.items()):
+            return cast("Mapping[str, Tensor]", content)
         break
     raise RequestError(
-        f"{path} holds no state dict: tensors by name, alone or as one of {', '.join(_WRAPPERS)}."
+        f"{path} has no state dict (tensors by name), neither directly nor as "
+        f"{' or '.join(_WRAPPERS)}."
     )
 
 

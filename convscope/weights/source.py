@@ -1,4 +1,4 @@
-"""Where weights come from: a file, an address, a library's name for them, a run."""
+"""Sources of weights: a file, a URL, a library's model name, a run."""
 
 import hashlib
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ FORMS = "a file, a URL, a run folder, torchvision:NAME or timm:NAME"
 
 @dataclass(frozen=True)
 class Weights:
-    """What a source holds.
+    """The contents of a source of weights.
 
     Attributes:
-        source: the words that named it.
-        tensors: by the names that they have there.
-        card: how pictures came to the network that was trained, and its classes; None where the
-            source does not say.
+        source: as the user named it.
+        tensors: by their names in the source.
+        card: the preprocessing and classes of the trained network; None if the source has no such
+            metadata.
         sha256: of the file.
     """
 
@@ -38,26 +38,26 @@ class Weights:
 
 
 def open_weights(source: str | Path, *, on_progress: DownloadCallback | None = None) -> Weights:
-    """Read weights from FORMS; what is in the network is downloaded once and kept.
+    """Read weights from one of FORMS; downloads are cached.
 
-    A file that torchvision has released is known by its SHA-256, wherever it lies.
+    A file released by torchvision is recognized by its SHA-256, wherever it comes from.
 
-    Raises RequestError for a source that is none, WorkError for a download that failed.
+    Raises RequestError for an unknown source, WorkError for a failed download.
     """
-    word = str(source)
-    kind, _, name = word.partition(":")
+    text = str(source)
+    kind, _, name = text.partition(":")
     match kind:
         case "torchvision":
-            return _from_file(word, _downloaded(release(name).remote, on_progress))
+            return _from_file(text, _downloaded(release(name).remote, on_progress))
         case "timm":
-            facts, weights = timm.remote_files(name)
-            config = _downloaded(facts, on_progress)
+            settings, weights = timm.remote_files(name)
+            config = _downloaded(settings, on_progress)
             card = timm.card_from_config(config.read_text("utf-8", "replace"), where=str(config))
-            return _from_file(word, _downloaded(weights, on_progress), card)
+            return _from_file(text, _downloaded(weights, on_progress), card)
         case "http" | "https":
-            return _from_file(word, _downloaded(_remote(word), on_progress))
+            return _from_file(text, _downloaded(_remote(text), on_progress))
         case _:
-            return _from_path(word, Path(source).expanduser())
+            return _from_path(text, Path(source).expanduser())
 
 
 def _from_path(source: str, path: Path) -> Weights:
@@ -70,7 +70,7 @@ def _from_path(source: str, path: Path) -> Weights:
     if not path.exists():
         known = [] if path.suffix else [f"torchvision:{row.network}" for row in releases()]
         raise RequestError(
-            f"There are no weights {source!r}.{nearest(f'torchvision:{source}', known)} "
+            f"No weights found for {source!r}.{nearest(f'torchvision:{source}', known)} "
             f"Weights come from {FORMS}."
         )
     return _from_file(source, path)
@@ -83,10 +83,10 @@ def _from_file(source: str, path: Path, card: Card | None = None) -> Weights:
 
 
 def _remote(url: str) -> RemoteFile:
-    """A file that nobody vouches for, under a name that tells its address from any other's."""
+    """Describe an unverified file, with a cache name that is unique to its URL."""
     parts = urlsplit(url)
     if not parts.netloc:
-        raise RequestError(f"{url!r} names no host. Weights come from {FORMS}.")
+        raise RequestError(f"{url!r} has no host. Weights come from {FORMS}.")
     name = PurePosixPath(parts.path).name[-100:] or "weights"
     return RemoteFile(f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}", None, (url,))
 

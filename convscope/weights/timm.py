@@ -1,4 +1,4 @@
-"""The weights that timm keeps on Hugging Face, and what it says of each beside them.
+"""The weights that timm publishes on Hugging Face, with their configurations.
 
 Reference: Wightman, "PyTorch Image Models", https://github.com/huggingface/pytorch-image-models
 """
@@ -13,16 +13,16 @@ from convscope.data.download import RemoteFile
 from convscope.errors import RequestError
 
 HOST = "https://huggingface.co/timm/"
-_FITS: dict[str, ResizeMode] = {
+_RESIZE_MODES: dict[str, ResizeMode] = {
     "center": "crop"
 }  # by timm's crop_mode; no network of the zoo has another
-_STRANGE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+_FORMAT_ERRORS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 
 
 def remote_files(name: str) -> tuple[RemoteFile, RemoteFile]:
-    """The configuration and the weights of a model called as timm calls it: resnet18.a1_in1k.
+    """Return the configuration and the weights of a timm model, such as resnet18.a1_in1k.
 
-    Raises RequestError for what can be no such name.
+    Raises RequestError for an invalid name.
     """
     if not re.fullmatch(r"[\w.-]+", name, re.ASCII) or name.startswith("."):
         raise RequestError(f"timm has no model {name!r}. A name looks like resnet18.a1_in1k.")
@@ -34,30 +34,29 @@ def remote_files(name: str) -> tuple[RemoteFile, RemoteFile]:
 
 
 def card_from_config(config: str, *, where: str) -> Card:
-    """The card that a configuration describes.
+    """Return the card that a configuration describes.
 
-    timm scales the shorter side to size / crop_pct, rounded down, and cuts the center out.
+    timm scales the shorter side to size / crop_pct, rounded down, and crops the center.
 
-    Raises RequestError, naming `where`, for a text that is none, and for a way to prepare pictures
-    that a card cannot say.
+    Raises RequestError, naming `where`, for an invalid text and for preprocessing that a card
+    cannot express.
     """
     try:
-        whole: dict[str, Any] = json.loads(config)
-        facts: dict[str, Any] = whole.get("pretrained_cfg", whole)
-        channels, height, width = facts["input_size"]
+        data: dict[str, Any] = json.loads(config)
+        settings: dict[str, Any] = data.get("pretrained_cfg", data)
+        channels, height, width = settings["input_size"]
         return Card(
-            classes=tuple(map(str, range(facts["num_classes"]))),
+            classes=tuple(map(str, range(settings["num_classes"]))),
             input_size=(height, width),
             in_channels=channels,
-            resize_mode=_FITS[facts.get("crop_mode", "center")],
-            resize_size=math.floor(max(height, width) / facts["crop_pct"]),
-            interpolation=facts["interpolation"],
-            mean=tuple(facts["mean"]),
-            std=tuple(facts["std"]),
+            resize_mode=_RESIZE_MODES[settings.get("crop_mode", "center")],
+            resize_size=math.floor(max(height, width) / settings["crop_pct"]),
+            interpolation=settings["interpolation"],
+            mean=tuple(settings["mean"]),
+            std=tuple(settings["std"]),
         )
-    except (RequestError, *_STRANGE) as error:
+    except (RequestError, *_FORMAT_ERRORS) as error:
         raise RequestError(
-            f"{where} is not timm's description of a model, or of none that a card can describe "
-            f"({error!r}). Give the path of the weights, and set `input_size` and "
-            "`resize_mode` yourself."
+            f"{where} is not a timm configuration that a card can express ({error!r}). Give the "
+            "path of the weights, with `input_size` and `resize_mode`."
         ) from error

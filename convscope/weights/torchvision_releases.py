@@ -1,11 +1,10 @@
 """The weights that torchvision has released for networks of the zoo.
 
-TABLE names each as torchvision does. The digits at the end of a file's name begin its SHA-256. The
-shorter side of a picture is scaled to `resize`, bilinearly, and a square of `crop` cut from its
-center. `input` is what its bytes then become: `imagenet` loses the mean and is divided by the
-standard deviation that ImageNet is said to have; `±1` runs from -1 to 1, which is what
-torchvision's GoogLeNet makes of the former inside itself (`transform_input`). The classes are
-ImageNet's 1,000, by their numbers.
+TABLE names each as torchvision does. The digits at the end of a file name are the start of its
+SHA-256. The shorter side of an image is scaled to `resize`, bilinearly, and a square of `crop` is
+cropped from the center. `input` is the normalization: `imagenet` with ImageNet's mean and standard
+deviation, `±1` to the range from -1 to 1, which torchvision's GoogLeNet computes from the former
+(`transform_input`). The classes are ImageNet's 1,000, by number.
 """
 
 from dataclasses import dataclass
@@ -62,7 +61,7 @@ MEAN_AND_STD = {
 
 @dataclass(frozen=True)
 class Release:
-    """One file of weights, and the card of what it was trained for."""
+    """One file of weights, and the card of the network that was trained."""
 
     network: str
     weights: str
@@ -71,18 +70,18 @@ class Release:
 
     @property
     def sha256(self) -> str:
-        """The beginning of its digest."""
+        """The start of the file's digest."""
         return self.file.removesuffix(".pth").rpartition("-")[2]
 
     @property
     def remote(self) -> RemoteFile:
-        """Where it is to be had."""
+        """Where to download the file."""
         return RemoteFile(self.file, None, (HOST + self.file,), sha256=self.sha256)
 
 
 @cache
 def releases() -> tuple[Release, ...]:
-    """Every row of TABLE."""
+    """Return every row of TABLE."""
     rows = [line.split() for line in TABLE.strip().splitlines()[1:]]
     return tuple(
         Release(network, weights, file, imagenet_card(int(resize), int(crop), values))
@@ -91,7 +90,7 @@ def releases() -> tuple[Release, ...]:
 
 
 def imagenet_card(resize: int = 256, crop: int = 224, values: str = "imagenet") -> Card:
-    """The card of a network for ImageNet; by default as nearly all are fed."""
+    """Return the card of an ImageNet network; the defaults are the usual preprocessing."""
     mean, std = MEAN_AND_STD[values]
     return Card(
         classes=tuple(map(str, range(1000))),
@@ -105,9 +104,9 @@ def imagenet_card(resize: int = 256, crop: int = 224, values: str = "imagenet") 
 
 
 def release(name: str) -> Release:
-    """The release called NETWORK, the first there was, or NETWORK.WEIGHTS.
+    """Return the first release of NETWORK, or the release NETWORK.WEIGHTS.
 
-    Raises RequestError, with the nearest name, for one that TABLE has not.
+    Raises RequestError, with the nearest name, for an unknown one.
 
         >>> release("resnet50").file, release("resnet50.IMAGENET1K_V2").file
         ('resnet50-0676ba61.pth', 'resnet50-11ad3fa6.pth')
@@ -116,7 +115,7 @@ def release(name: str) -> Release:
     known = {row.network: row for row in reversed(releases())} | known
     if name not in known:
         raise RequestError(
-            f"torchvision has released no weights {name!r} for a network of the zoo."
+            f"torchvision has no weights {name!r} for a network of the zoo."
             f"{nearest(name, known)} Known: {', '.join(key for key in known if '.' not in key)}; "
             "a later release as resnet50.IMAGENET1K_V2."
         )

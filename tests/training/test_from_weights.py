@@ -122,7 +122,7 @@ def test_pictures_are_prepared_as_the_weights_know_them(tmp_path, source, fishes
     )
     assert card.classes == ("carp", "eel")
     told = card.provenance
-    assert (told["weights"], told["weights_head"]) == (str(source), "as it was built")
+    assert (told["weights"], told["weights_head"]) == (str(source), "initialized")
     assert (told["network"], told["data"]) == (NET, "fish")
 
 
@@ -259,8 +259,8 @@ def test_a_start_killed_before_its_first_state_begins_from_the_weights_again(
     [
         (dict(freeze="conv3"), "Did you mean 'conv2'"),
         (dict(freeze="fc"), "nothing to train"),
-        (dict(weights="no-such-thing"), "There are no weights 'no-such-thing'"),
-        (dict(model="lenet5"), "holds the weights of another network"),
+        (dict(weights="no-such-thing"), "No weights found for 'no-such-thing'"),
+        (dict(model="lenet5"), "has the weights of another network"),
     ],
     ids=str,
 )
@@ -271,7 +271,7 @@ def test_a_request_that_cannot_be_meant_leaves_no_folder(tmp_path, source, fishe
 
 
 def test_a_network_for_color_does_not_start_from_one_for_gray(tmp_path, digits_run, fishes):
-    with pytest.raises(RequestError, match="sees 1 channels and do not fit one that sees 3"):
+    with pytest.raises(RequestError, match="for 1 channels and do not fit a network with 3"):
         train(fishes, digits_run, tmp_path / "run", in_channels=3)
 
 

@@ -71,7 +71,7 @@ def test_torchvisions_weights_give_torchvisions_logits(tmp_path, name, form):
         256,
     )
     told = card.provenance
-    assert (told["weights"], told["weights_head"]) == (str(path), "theirs")
+    assert (told["weights"], told["weights_head"]) == (str(path), "pretrained")
     assert name in told["weights_names"]
     assert "ImageNet's" in told["weights_preprocessing"]
 
@@ -121,7 +121,7 @@ def test_another_number_of_classes_leaves_the_head_as_it_was_built(tmp_path, nam
     before = kept(ours)
     card = load_weights(ours, tmp_path / "x.pth")
     assert card.classes == ("0", "1", "2")
-    assert card.provenance["weights_head"] == "as it was built"
+    assert card.provenance["weights_head"] == "initialized"
     for key, tensor in ours.state_dict().items():
         in_head = key.rpartition(".")[0] in HEADS[name]
         assert torch.equal(tensor, before[key] if in_head else theirs.state_dict()[key]), key
@@ -152,9 +152,9 @@ class Chain(nn.Sequential):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (dict(maps=8), r"first\.weight is \(4, 3, 3, 3\) there and \(8, 3, 3, 3\) here"),
+        (dict(maps=8), r"first\.weight is \(4, 3, 3, 3\) in the weights and \(8, 3, 3, 3\) in"),
         (dict(maps=8, classes=10), r"first\.weight is"),
-        (dict(channels=4), r"first\.weight is \(4, 3, 3, 3\) there and \(4, 4, 3, 3\) here"),
+        (dict(channels=4), r"first\.weight is \(4, 3, 3, 3\) in the weights and \(4, 4, 3, 3\) in"),
     ],
     ids=str,
 )
@@ -200,7 +200,9 @@ def test_a_head_that_sees_other_maps_is_not_left_as_it_was_built(classes):
     """As the dense layers of a VGG do for images of another size."""
     weights = Weights("x", nn.Sequential(nn.Flatten(), nn.Linear(36, 5)).state_dict(), None, "")
     ours = nn.Sequential(nn.Flatten(), nn.Linear(64, classes))
-    with pytest.raises(RequestError, match=r"1\.weight is \(5, 36\) there .*of the same size"):
+    with pytest.raises(
+        RequestError, match=r"1\.weight is \(5, 36\) in the weights .*of the same size"
+    ):
         adapt_weights(weights, ours)
 
 
@@ -223,12 +225,12 @@ def test_a_gray_network_says_of_gray_what_the_color_one_says_of_three_equal_chan
         answers = theirs(gray.repeat(1, 3, 1, 1))
         assert torch.allclose(ours.eval()(gray), answers, rtol=1e-3, atol=1e-4 * answers.std())
     assert (card.in_channels, card.mean, card.std) == (1, (0.449,), (pytest.approx(0.226),))
-    assert card.provenance["weights_input"] == "summed over the colors"
+    assert card.provenance["weights_input"] == "sum over the colors"
 
 
 def test_color_from_gray_is_refused(tmp_path):
     torch.save(Chain(channels=1).state_dict(), tmp_path / "x.pth")
-    with pytest.raises(RequestError, match=r"first\.weight is \(4, 1, 3, 3\) there"):
+    with pytest.raises(RequestError, match=r"first\.weight is \(4, 1, 3, 3\) in the weights"):
         load_weights(Chain(), tmp_path / "x.pth")
 
 
@@ -331,8 +333,8 @@ def test_an_address_is_fetched_once_whole_and_two_of_one_name_are_two(library, t
     [
         ("resnet50", r"Did you mean 'torchvision:resnet50'\? Weights come from"),
         ("torchvision:resnet500", "Did you mean 'resnet50'"),
-        ("no/such/file.pth", "There are no weights 'no/such/file.pth'"),
-        ("https:///x.pth", "names no host"),
+        ("no/such/file.pth", "No weights found for 'no/such/file.pth'"),
+        ("https:///x.pth", "has no host"),
         (".", "not a run folder"),
     ],
 )

@@ -32,15 +32,15 @@ def test_torchvisions_names_are_ours_one_for_one(name):
     assert {ours: own[ours].shape for ours in own} == {
         ours: theirs[their].shape for ours, their in match.theirs.items()
     }
-    assert match.whose.startswith("torchvision's of ")
-    assert name in match.whose
+    assert match.convention.startswith("torchvision's of ")
+    assert name in match.convention
     assert match.left_out == ()
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnext50_32x4d", "wide_resnet50_2", "densenet121"])
 def test_timms_names_are_torchvisions(name):
     match = match_names(names_of(timm.create_model, name), names_of(create_model, name), source="x")
-    assert name in match.whose
+    assert name in match.convention
 
 
 @pytest.mark.parametrize("name", ["vgg11", "vgg16", "vgg19_bn"])
@@ -54,7 +54,7 @@ def test_timms_vgg_has_names_of_its_own(name):
 def test_equal_names_are_taken_as_they_are():
     own = names_of(create_model, "tinyvgg")
     match = match_names(own, own, source="x")
-    assert (match.whose, list(match.theirs)) == ("equal", list(own))
+    assert (match.convention, list(match.theirs)) == ("equal", list(own))
 
 
 def test_torchvisions_own_network_takes_torchvisions_old_and_timms_names():
@@ -100,7 +100,7 @@ def test_what_disagrees_is_named_with_the_names_that_come_closest():
     with pytest.raises(RequestError) as caught:
         match_names(theirs, names_of(create_model, "resnet18"), source="mine.pth")
     told = str(caught.value)
-    assert told.startswith("mine.pth holds the weights of another network")
+    assert told.startswith("mine.pth has the weights of another network")
     assert "layer1.2.conv1.weight" in told
     assert " more, unknown to the network" in told
     assert "torchvision's of resnet" in told
