@@ -24,11 +24,11 @@ const NAMES = {
   lr: "learning rate",
   optimizer: "optimizer",
   augment: "augmentation",
-  val: "validation share",
-  test: "test share",
-  backbone_lr_scale: "learning rate of the body",
-  clip_grad_norm: "clip gradients at",
-  resize_mode: "fit to the size",
+  val: "validation fraction",
+  test: "test fraction",
+  backbone_lr_scale: "backbone learning rate scale",
+  clip_grad_norm: "largest gradient norm",
+  resize_mode: "resize mode",
 };
 
 /** "batch_size" -> "Batch size" @param {string} name */
