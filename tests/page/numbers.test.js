@@ -15,6 +15,7 @@ import {
   volume,
   whole,
 } from "../../convscope/lab/static/numbers.js";
+import { parseNumber } from "../../convscope/lab/static/lessons/number_field.js";
 import { duration, onAxis, shareOnAxis, short, when } from "../../convscope/lab/static/training/words.js";
 
 test("fixed writes a true minus, and no minus before a rounded zero", () => {
@@ -111,4 +112,23 @@ test("when is the local time of an ISO date", () => {
   const date = new Date(2025, 10, 22, 19, 38);
   assert.equal(when(date.toISOString()), "2025-11-22 19:38");
   assert.equal(when("never"), "never");
+});
+
+test("what is typed is a number in any usual spelling, within its bounds", () => {
+  const bounds = { low: -10, high: 1000 };
+  for (const [text, value] of /** @type {[string, number | null][]} */ ([
+    ["3", 3],
+    [" −2,5 ", -2.5],
+    ["1e2", 100],
+    [".5", 0.5],
+    ["-0", 0],
+    ["", null],
+    ["−", null],
+    ["1001", null],
+    ["0x10", null],
+    ["Infinity", null],
+  ]))
+    assert.equal(parseNumber(text, bounds), value, text);
+  assert.equal(parseNumber("1,000", { ...bounds, whole: true }), 1000);
+  assert.equal(parseNumber("2.5", { ...bounds, whole: true }), null);
 });

@@ -1,37 +1,110 @@
-/** A number that is typed under its name. */
+/** Numbers that are typed: fields, alone or between − and +. */
+
+/** @import { Properties } from "../types.js" */
 
 import { el } from "../element.js";
 
+/** @typedef {{low: number, high: number, whole?: boolean}} Bounds */
+/** @typedef {Bounds & {set: (value: number) => void}} Settable */
+
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
 /**
- * What is no number within the bounds yet is waited for.
- * @param {string} label @param {number} value
- * @param {{low: number, high: number, whole?: boolean, set: (value: number) => void}} how
+ * What was typed as a number; null where it is none within the bounds, or none yet. A comma is a decimal point, and in
+ * whole numbers it stands between thousands.
+ * @param {string} text @param {Bounds} bounds
  */
-export function numberField(label, value, { low, high, whole = false, set }) {
-  const changed = (/** @type {Event} */ event) => {
-    const input = /** @type {HTMLInputElement} */ (event.target);
-    const next = Number(input.value.replaceAll("−", "-").replace(",", "."));
-    const sound =
-      input.value.trim() !== "" &&
-      Number.isFinite(next) &&
-      next >= low &&
-      next <= high &&
-      (!whole || Number.isInteger(next));
-    input.setAttribute("aria-invalid", String(!sound));
-    if (sound) set(next);
-  };
-  return el(
+export function parseNumber(text, { low, high, whole = false }) {
+  const plain = text
+    .trim()
+    .replaceAll("−", "-")
+    .replaceAll(",", whole ? "" : ".");
+  if (!NUMBER.test(plain)) return null;
+  const value = Number(plain) + 0; // no −0
+  if (value < low || value > high || (whole && !Number.isInteger(value))) return null;
+  return value;
+}
+
+/**
+ * A field for a number. What is not a number within the bounds is marked and waited for; left behind it is forgotten.
+ * @param {string} label @param {number} value @param {Settable} how @param {Properties} [properties]
+ */
+export function numberInput(label, value, { low, high, whole, set }, properties = {}) {
+  let shown = String(properties.value ?? value).replace("-", "−");
+  let last = value; // that was set: the field is drawn again only once the answer has come
+  return el("input", {
+    value: shown,
+    inputmode: whole ? "numeric" : "decimal",
+    autocomplete: "off",
+    spellcheck: "false",
+    title: `a ${whole ? "whole " : ""}number from ${low.toLocaleString("en")} to ${high.toLocaleString("en")}`,
+    "aria-label": label,
+    oninput: ({ target }) => {
+      const next = parseNumber(target.value, { low, high, whole });
+      target.setAttribute("aria-invalid", String(next === null));
+      if (next === null) return;
+      shown = target.value;
+      if (next === last) return;
+      last = next;
+      set(next);
+    },
+    onblur: ({ target }) => {
+      target.value = shown;
+      target.removeAttribute("aria-invalid");
+    },
+    ...properties,
+  });
+}
+
+/** A field behind its label. @param {string} label @param {number} value @param {Settable} how */
+export const numberField = (label, value, how) =>
+  el(
     "label",
     { class: "row number-field" },
     el("span", { class: "label" }, label),
-    el("input", {
-      class: "field-of-text",
-      value: String(value),
-      inputmode: "decimal",
-      autocomplete: "off",
-      "aria-label": label,
-      title: `${low} to ${high.toLocaleString("en")}`,
-      oninput: changed,
-    }),
+    numberInput(label, value, how, { class: "field-of-text" }),
+  );
+
+/**
+ * A whole number under its label, between − and +; the arrow keys step it, too.
+ * @param {string} label @param {number} value @param {Omit<Settable, "whole"> & {letter?: string}} how
+ *   `letter` is its name in the formula
+ */
+export function wholeNumber(label, value, { low, high, set, letter = "" }) {
+  /** @param {number} by */
+  const isOver = (by) => value + by < low || value + by > high;
+  /** @param {number} by @param {string} sign @param {string} word */
+  const step = (by, sign, word) =>
+    el(
+      "button",
+      {
+        class: "pill",
+        "aria-label": `${label} ${word}`,
+        "aria-disabled": isOver(by) ? "true" : null,
+        onclick: () => isOver(by) || set(value + by),
+      },
+      sign,
+    );
+  const input = numberInput(
+    label,
+    value,
+    { low, high, whole: true, set },
+    {
+      class: "pill",
+      onfocus: ({ target }) => target.select(),
+      onkeydown: (event) => {
+        const by = /** @type {Record<string, number>} */ ({ ArrowUp: 1, ArrowDown: -1 })[event.key];
+        if (!by || isOver(by)) return;
+        event.preventDefault();
+        input.value = String(value + by);
+        set(value + by);
+      },
+    },
+  );
+  return el(
+    "div",
+    { class: "amount", role: "group", "aria-label": label },
+    el("span", { class: "label" }, label, letter ? el("i", {}, ` ${letter}`) : null),
+    el("span", { class: "together" }, step(-1, "−", "less"), input, step(1, "+", "more")),
   );
 }

@@ -6,6 +6,7 @@
 import { cell } from "../color.js";
 import { el, svg } from "../element.js";
 import { decimalsFor, fixed } from "../numbers.js";
+import { numberInput } from "./number_field.js";
 
 const MOST = 1e6; // of a number that can be typed; Python refuses more
 
@@ -129,40 +130,20 @@ export function decimalsOf(values) {
  * @param {(value: number) => void} set
  */
 function field(value, text, name, color, set) {
-  let shown = text;
-  const changed = (/** @type {Event} */ event) => {
-    const input = /** @type {HTMLInputElement} */ (event.target);
-    const typed = input.value.trim().replaceAll("−", "-").replace(",", ".");
-    const next = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(typed) ? Number(typed) : NaN;
-    const sound = Math.abs(next) <= MOST;
-    input.setAttribute("aria-invalid", String(!sound));
-    if (!sound) return;
-    shown = input.value;
-    set(next + 0); // no −0
-  };
-  const entered = (/** @type {Event} */ event) => {
-    const input = /** @type {HTMLInputElement} */ (event.target);
-    if (Number(text.replace("−", "-")) !== value) input.value = plain(value);
-    input.select();
-  };
-  const left = (/** @type {Event} */ event) => {
-    const input = /** @type {HTMLInputElement} */ (event.target);
-    input.value = shown;
-    input.removeAttribute("aria-invalid");
-  };
-  return el("input", {
-    class: "cell",
-    value: text,
-    inputmode: "decimal",
-    autocomplete: "off",
-    spellcheck: "false",
-    style: color,
-    title: `a number from −${MOST.toLocaleString("en")} to ${MOST.toLocaleString("en")}`,
-    "aria-label": name,
-    oninput: changed,
-    onfocus: entered,
-    onblur: left,
-  });
+  return numberInput(
+    name,
+    value,
+    { low: -MOST, high: MOST, set },
+    {
+      class: "cell",
+      value: text,
+      style: color,
+      onfocus: ({ target }) => {
+        if (Number(text.replace("−", "-")) !== value) target.value = plain(value);
+        target.select();
+      },
+    },
+  );
 }
 
 /**

@@ -5,7 +5,7 @@
 import { peakOf } from "../color.js";
 import { el, styles } from "../element.js";
 import { count, fixed, several, volume } from "../numbers.js";
-import { amount } from "./amount.js";
+import { wholeNumber } from "./number_field.js";
 import { again, controls, figure, formula, pills, remark } from "./parts.js";
 import { colored, gray, pixels } from "./pixels.js";
 
@@ -35,7 +35,7 @@ export const lesson = {
   draw(told, state, set) {
     /** @param {string} name @param {string} label @param {number} low @param {number} high */
     const field = (name, label, low, high) =>
-      amount(label, Number(state[name]), { low, high, set: (value) => set({ [name]: value, run: 0 }) });
+      wholeNumber(label, Number(state[name]), { low, high, set: (value) => set({ [name]: value, run: 0 }) });
     const known =
       Object.keys(LAYERS).find((name) =>
         Object.entries(LAYERS[name]).every(([part, value]) => state[part] === value),

@@ -4,8 +4,8 @@
 
 import { el, styles } from "../element.js";
 import { count, several } from "../numbers.js";
-import { amount } from "./amount.js";
 import { axisRow, key } from "./axis_row.js";
+import { wholeNumber } from "./number_field.js";
 import { again, controls, formula, pills, remark } from "./parts.js";
 
 await styles("lesson_figures.css");
@@ -35,7 +35,7 @@ export const lesson = {
   draw(told, state, set) {
     /** @param {string} name @param {string} label @param {string} letter @param {number} [low] */
     const field = (name, label, letter, low = 1) =>
-      amount(label, Number(state[name]), { low, high: MOST, letter, set: (value) => set({ [name]: value }) });
+      wholeNumber(label, Number(state[name]), { low, high: MOST, letter, set: (value) => set({ [name]: value }) });
     const known =
       Object.keys(LAYERS).find((name) =>
         Object.entries({ ...PLAIN, ...LAYERS[name] }).every(
@@ -125,7 +125,7 @@ function inverse(told, state, set) {
     el(
       "div",
       { class: "row" },
-      amount("Wanted output", Number(state.wanted), { low: 1, high: MOST, set: (wanted) => set({ wanted }) }),
+      wholeNumber("Wanted output", Number(state.wanted), { low: 1, high: MOST, set: (wanted) => set({ wanted }) }),
       el(
         "p",
         { class: "caption", "data-said": true },

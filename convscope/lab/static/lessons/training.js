@@ -6,8 +6,8 @@ import { peakOf, picture } from "../color.js";
 import { el, styles } from "../element.js";
 import { count, decimalsFor, fixed, percent, several } from "../numbers.js";
 import { lossCurve, powerOfTen } from "./loss_curve.js";
-import { numberField } from "./number_field.js";
-import { again, controls, figure, lattice, pills, remark, stepper } from "./parts.js";
+import { numberField, numberInput } from "./number_field.js";
+import { again, controls, figure, lattice, pills, put, remark, stepper } from "./parts.js";
 import { sideways } from "./sideways.js";
 
 styles("lesson_learning.css");
@@ -108,7 +108,7 @@ const brackets = (value) => (value < 0 ? `(${number(value)})` : number(value));
 function figures(told, state, set) {
   const target = /** @type {number[]} */ (state.target);
   /** @param {number} place @param {number} value */
-  const put = (place, value) => set({ target: target.map((old, i) => (i === place ? value : old)) });
+  const edit = (place, value) => set({ target: put(target, place, value) });
   const peak = peakOf([...target, ...told.weights]);
   const [wanted, own, apart] = told.maps;
   const shade = peakOf([...wanted, ...own]);
@@ -133,7 +133,7 @@ function figures(told, state, set) {
         figure(
           "Target",
           "what it should learn",
-          lattice({ columns: 3, values: target, label: "target", paint: 1.3 * peak, edit: put }),
+          lattice({ columns: 3, values: target, label: "target", paint: 1.3 * peak, edit }),
         ),
       ),
       sideways(
@@ -326,21 +326,14 @@ function softmax({ largest, powers, sum, shares, loss, gradient }, state, set) {
   const right = Number(state.right);
   /** @param {number} place */
   const field = (place) => {
-    const changed = (/** @type {Event} */ event) => {
-      const input = /** @type {HTMLInputElement} */ (event.target);
-      const value = Number(input.value.replaceAll("−", "-").replace(",", "."));
-      const sound = input.value.trim() !== "" && Number.isFinite(value) && Math.abs(value) <= 1e6;
-      input.setAttribute("aria-invalid", String(!sound));
-      if (sound) set({ logits: logits.map((old, i) => (i === place ? value : old)) });
-    };
-    return el("input", {
-      class: "cell",
-      value: String(logits[place]).replace("-", "−"),
-      inputmode: "decimal",
-      autocomplete: "off",
-      "aria-label": `logit of ${CLASSES[place]}`,
-      oninput: changed,
-    });
+    /** @param {number} value */
+    const change = (value) => set({ logits: put(logits, place, value) });
+    return numberInput(
+      `logit of ${CLASSES[place]}`,
+      logits[place],
+      { low: -1e6, high: 1e6, set: change },
+      { class: "cell" },
+    );
   };
   const rows = CLASSES.map((name, i) =>
     el(
