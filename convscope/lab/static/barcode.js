@@ -52,10 +52,10 @@ function paint(canvas, sums, step) {
   const pen = contextOf(canvas);
   const { peak } = scan(sums);
   const [up, down] = [cell(0.62, 1).background, cell(-0.62, 1).background];
-  for (const [place, sum] of sums.entries()) {
+  for (const [index, sum] of sums.entries()) {
     if (!sum || !Number.isFinite(sum)) continue;
     const high = Math.max((Math.abs(sum) / peak) * HALF, 0.5);
     pen.fillStyle = sum > 0 ? up : down;
-    pen.fillRect(place * step, sum > 0 ? HALF - high : HALF, step > 2 ? step - 2 : 2, high);
+    pen.fillRect(index * step, sum > 0 ? HALF - high : HALF, step > 2 ? step - 2 : 2, high);
   }
 }

@@ -11,14 +11,14 @@ const WHY = {
 
 /** @param {(title: string, image: Blob) => void} use */
 export async function camera(use) {
-  const told = el("p", { class: "caption" }, "Waiting for the camera…");
+  const caption = el("p", { class: "caption" }, "Waiting for the camera…");
   const video = el("video", { class: "seen", muted: true, playsinline: true, hidden: true });
   const take = el("button", { class: "pill main", disabled: true }, "Take the photo");
   const box = dialog(
     "Take a photo",
     el("h3", {}, "Take a photo"),
     video,
-    told,
+    caption,
     el("div", { class: "row" }, take, el("button", { class: "pill", onclick: () => box.close() }, "Cancel")),
   );
   /** @type {MediaStream | undefined} */
@@ -34,14 +34,14 @@ export async function camera(use) {
     await video.play();
   } catch (error) {
     end();
-    told.textContent =
+    caption.textContent =
       error instanceof DOMException
         ? (WHY[error.name] ?? `The camera does not start: ${error.message}`)
         : messageOf(error);
     return;
   }
   video.hidden = false;
-  told.textContent = "The photo stays on this machine.";
+  caption.textContent = "The photo stays on this machine.";
   take.disabled = false;
   take.addEventListener("click", () => {
     const canvas = el("canvas", { width: video.videoWidth, height: video.videoHeight });

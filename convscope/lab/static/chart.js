@@ -62,24 +62,24 @@ export function chart(title, look, { note = "", tools = null, name = "" } = {}) 
   );
   plot.hidden = true;
   /** @type {ChartState} */
-  const held = { title, plot, none, look, lines: [], at: -1 };
-  const pace = paced(() => render(held), element);
-  const observer = new ResizeObserver(() => held.lines.length && plot.clientWidth !== held.width && pace.soon());
+  const state = { title, plot, none, look, lines: [], at: -1 };
+  const pace = paced(() => render(state), element);
+  const observer = new ResizeObserver(() => state.lines.length && plot.clientWidth !== state.width && pace.soon());
   observer.observe(element);
-  plot.addEventListener("keydown", (event) => readPoints(held, event));
-  plot.addEventListener("blur", () => leavePoints(held));
+  plot.addEventListener("keydown", (event) => readPoints(state, event));
+  plot.addEventListener("blur", () => leavePoints(state));
   return {
     element,
     draw(lines, change = {}) {
-      Object.assign(held.look, change);
-      held.lines = lines;
+      Object.assign(state.look, change);
+      state.lines = lines;
       pace.soon();
     },
     again: pace.soon,
     stop() {
       pace.stop();
       observer.disconnect();
-      if (held.plotly) held.plotly.purge(plot);
+      if (state.plotly) state.plotly.purge(plot);
     },
   };
 }
@@ -123,17 +123,17 @@ function paced(act, element) {
   };
 }
 
-/** @returns {Promise<number>} the milliseconds that it took @param {ChartState} held */
-async function render(held) {
-  const { lines, plot, none, look, title } = held;
+/** @returns {Promise<number>} the milliseconds that it took @param {ChartState} state */
+async function render(state) {
+  const { lines, plot, none, look, title } = state;
   const some = lines.some((line) => line.y.some((v) => v !== null));
   [plot.hidden, none.hidden] = [!some, some];
   if (!some) return 0;
   try {
     const [plotly] = await Promise.all([library(), styles("chart.css")]);
     const began = performance.now();
-    held.width = plot.clientWidth;
-    if (!held.width) return 0;
+    state.width = plot.clientWidth;
+    if (!state.width) return 0;
     plot.setAttribute(
       "aria-label",
       `${title}. ${lines
@@ -141,8 +141,8 @@ async function render(held) {
         .map((line) => range(line, look))
         .join("; ")}. The arrow keys read the points.`,
     );
-    await plotly.react(plot, traces(lines), layout(lines, look, held.width), { displayModeBar: false });
-    held.plotly = plotly;
+    await plotly.react(plot, traces(lines), layout(lines, look, state.width), { displayModeBar: false });
+    state.plotly = plotly;
     return performance.now() - began;
   } catch (error) {
     [plot.hidden, none.hidden] = [true, false];
@@ -169,27 +169,27 @@ function range({ name, y, low: lows, high: highs }, { text }) {
 
 /**
  * ← and → go from point to point, Home and End to the ends; each is said.
- * @param {ChartState} held @param {KeyboardEvent} event
+ * @param {ChartState} state @param {KeyboardEvent} event
  */
-function readPoints(held, event) {
-  const line = held.lines.find((one) => one.said && !one.silent);
+function readPoints(state, event) {
+  const line = state.lines.find((one) => one.said && !one.silent);
   if (!line?.said) return;
   const { length } = line.x;
   const to = /** @type {Record<string, number>} */ ({
-    ArrowLeft: held.at - 1,
-    ArrowRight: held.at + 1,
+    ArrowLeft: state.at - 1,
+    ArrowRight: state.at + 1,
     Home: 0,
     End: length - 1,
   })[event.key];
-  if (to === undefined || !length || !held.plotly) return;
+  if (to === undefined || !length || !state.plotly) return;
   event.preventDefault();
-  held.at = Math.max(0, Math.min(length - 1, held.at < 0 && event.key === "ArrowLeft" ? length - 1 : to));
-  held.plotly.Fx.hover(held.plot, { xval: line.x[held.at] });
-  say(line.said[held.at].replaceAll("\n", ", "));
+  state.at = Math.max(0, Math.min(length - 1, state.at < 0 && event.key === "ArrowLeft" ? length - 1 : to));
+  state.plotly.Fx.hover(state.plot, { xval: line.x[state.at] });
+  say(line.said[state.at].replaceAll("\n", ", "));
 }
 
-/** @param {ChartState} held */
-function leavePoints(held) {
-  held.at = -1;
-  held.plotly?.Fx.unhover(held.plot);
+/** @param {ChartState} state */
+function leavePoints(state) {
+  state.at = -1;
+  state.plotly?.Fx.unhover(state.plot);
 }

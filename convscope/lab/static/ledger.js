@@ -222,9 +222,9 @@ function channelName({ shape: [channels] }, map) {
  * @param {Scene} scene @param {string} row @param {number} map @param {(UnitRef | null)[]} spots
  */
 export function thumb(scene, row, map, spots) {
-  const held = scene.volumes.get(row);
-  if (!held) return null;
-  const { data, height, width } = held.of(map);
+  const planes = scene.volumes.get(row);
+  if (!planes) return null;
+  const { data, height, width } = planes.of(map);
   const known = spots.filter((spot) => spot !== null);
   const [ys, xs] = [known.map((p) => p.y), known.map((p) => p.x)];
   const [top, left] = [Math.min(...ys), Math.min(...xs)];
@@ -236,7 +236,12 @@ export function thumb(scene, row, map, spots) {
     width: percent(Math.max(...xs) + 1 - left, width),
     height: percent(Math.max(...ys) + 1 - top, height),
   };
-  return el("span", { class: "thumb" }, picture(data, height, width, held.peak), el("span", { class: "mark", style }));
+  return el(
+    "span",
+    { class: "thumb" },
+    picture(data, height, width, planes.peak),
+    el("span", { class: "mark", style }),
+  );
 }
 /**
  * One of the three matrices of a channel. In the patch every operand is a button.

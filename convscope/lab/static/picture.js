@@ -178,9 +178,9 @@ function rect(kind, { x, y, w, h }) {
  */
 function hold(over, kind, field) {
   const [name] = kind.split(" ").slice(-1);
-  const held = /** @type {SVGElement | null} */ (over.querySelector(`.${name}`));
-  if (!held) return rect(kind, field);
+  const outline = /** @type {SVGElement | null} */ (over.querySelector(`.${name}`));
+  if (!outline) return rect(kind, field);
   for (const [k, v] of Object.entries({ x: field.x, y: field.y, width: field.w, height: field.h }))
-    held.style.setProperty(k, `${v}px`);
-  return held;
+    outline.style.setProperty(k, `${v}px`);
+  return outline;
 }

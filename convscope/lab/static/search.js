@@ -12,7 +12,7 @@ const MOST = 40; // lines: more are not read
 export function search(net) {
   if (document.querySelector("dialog")) return;
   const list = el("ul", { class: "found", id: "found", role: "listbox", "aria-label": "Layers found" });
-  const told = el("p", { class: "caption", role: "status" });
+  const status = el("p", { class: "caption", role: "status" });
   const input = el("input", {
     class: "field-of-text",
     type: "text",
@@ -25,7 +25,7 @@ export function search(net) {
     "aria-controls": "found",
     "aria-label": "Part of a layer's name",
   });
-  const box = dialog("Search a layer", input, list, told);
+  const box = dialog("Search a layer", input, list, status);
   let [found, at] = [net.rows, 0];
   /** @param {Row} row */
   const open = (row) => {
@@ -56,7 +56,7 @@ export function search(net) {
           ),
         ),
     );
-    told.textContent = found.length
+    status.textContent = found.length
       ? `${count(found.length)} of ${count(net.rows.length)} ` +
         `layers${found.length > MOST ? `, the first ${MOST} shown` : ""}`
       : "No layer matches.";

@@ -34,14 +34,14 @@ export function whatIf({ net, image, row, place }) {
   const of = `${net.id}/${row.name}`;
   if (kept.of !== of) kept = { of, open: false, wish: {} };
   const shown = el("div", {});
-  const told = el("p", { class: "caption", role: "status" });
+  const status = el("p", { class: "caption", role: "status" });
   let latest = 0;
   const draw = async () => {
     const asked = ++latest;
     const found = await variation(net.id, image.id, row.name, place.map, kept.wish).catch((error) => error);
     if (asked !== latest) return; // something else was wished meanwhile
     shown.replaceChildren(...(found.data ? drawn(found) : []));
-    told.replaceChildren(found.description ?? found.message);
+    status.replaceChildren(found.description ?? found.message);
   };
   /** @type {Record<string, number>} */
   const own = {
@@ -58,7 +58,7 @@ export function whatIf({ net, image, row, place }) {
     el("p", { class: "caption" }, "The same filter with other settings. This is not what the network does."),
     el("div", { class: "row" }, ...fields),
     shown,
-    told,
+    status,
   );
   node.addEventListener("toggle", () => {
     kept.open = node.open;

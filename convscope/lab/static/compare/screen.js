@@ -15,8 +15,15 @@ import { curves, scatter } from "./curves.js";
 import { networkTable, resultTable, settingTable } from "./tables.js";
 
 const AGAIN = 3000; // milliseconds between two looks while one of the runs is trained
-/** What can be chosen from, and the charts, while the screen is open. @type {any} */
-let held = null;
+/**
+ * The parts of the screen while it is open: what is chosen, and what is compared.
+ * @typedef {ReturnType<typeof curves> | ReturnType<typeof scatter>} Figure
+ * @typedef {{top: HTMLElement, place: HTMLElement, caveats: HTMLElement, tables: HTMLElement, charts: Figure[],
+ *   key: string}} Parts
+ */
+
+/** @type {Parts | null} */
+let parts = null;
 let timer = 0;
 
 /** @param {Partial<CompareState>} change */
@@ -28,22 +35,29 @@ export async function show(stage, late) {
   await Promise.all([styles("training.css"), styles("chart.css"), styles("compare.css")]);
   const [list, zoo] = await Promise.all([ask("/runs"), ask("/zoo")].map(async (answer) => (await answer).json()));
   if (late()) return;
-  if (!held || !held.place.isConnected) {
+  if (!parts || !parts.place.isConnected) {
     stop();
-    held = { top: el("div", {}), place: el("div", { class: "run" }), key: "" };
-    stage.replaceChildren(el("div", { class: "run compare" }, el("h2", {}, "Compare"), held.top, held.place));
+    parts = {
+      top: el("div", {}),
+      place: el("div", { class: "run" }),
+      caveats: el("ul", { class: "told" }),
+      tables: el("div", { class: "run" }),
+      charts: [],
+      key: "",
+    };
+    stage.replaceChildren(el("div", { class: "run compare" }, el("h2", {}, "Compare"), parts.top, parts.place));
   }
-  replaceChildren(held.top, chooser(state, list.runs, zoo.networks, go));
+  replaceChildren(parts.top, chooser(state, list.runs, zoo.networks, go));
   document.title = "Compare · convscope";
-  await draw(state, late);
+  await draw(parts, state, late);
 }
 
-/** @param {CompareState} state @param {() => boolean} late */
-async function draw(state, late) {
+/** @param {Parts} on @param {CompareState} state @param {() => boolean} late */
+async function draw(on, state, late) {
   clearTimeout(timer);
   if (state.runs.length + state.networks.length < 2) {
     drop();
-    return held.place.replaceChildren(
+    return on.place.replaceChildren(
       el(
         "p",
         { class: "lead" },
@@ -66,31 +80,35 @@ async function draw(state, late) {
     if (late()) return;
     if (!(error instanceof Refused) || error.status === 0) throw error;
     drop();
-    return held.place.replaceChildren(el("p", { class: "note", role: "alert" }, messageOf(error)));
+    return on.place.replaceChildren(el("p", { class: "note", role: "alert" }, messageOf(error)));
   }
-  if (late() || !held) return;
-  fill(state, answer);
-  if (answer.runs.some((run) => isLive(run.state))) timer = setTimeout(() => again(state, late), AGAIN);
+  if (late() || on !== parts) return;
+  fill(on, state, answer);
+  if (answer.runs.some((run) => isLive(run.state))) timer = setTimeout(() => again(on, state, late), AGAIN);
 }
 
-/** Look again; what cannot be had just now is had later. @param {CompareState} state @param {() => boolean} late */
-function again(state, late) {
-  if (late() || !held) return;
-  if (document.hidden) timer = setTimeout(() => again(state, late), AGAIN);
-  else draw(state, late).catch(() => (timer = setTimeout(() => again(state, late), AGAIN)));
+/**
+ * Look again; what cannot be had just now is had later.
+ * @param {Parts} on @param {CompareState} state @param {() => boolean} late
+ */
+function again(on, state, late) {
+  if (late() || on !== parts) return;
+  const later = () => (timer = setTimeout(() => again(on, state, late), AGAIN));
+  if (document.hidden) later();
+  else draw(on, state, late).catch(later);
 }
 
-/** @param {CompareState} state @param {Comparison} answer */
-function fill(state, answer) {
+/** @param {Parts} on @param {CompareState} state @param {Comparison} answer */
+function fill(on, state, answer) {
   const key = JSON.stringify([state.runs, state.networks]);
-  if (held.key !== key) {
+  if (on.key !== key) {
     drop();
     const charts = state.runs.length ? [curves(go, read), scatter(go)] : [];
-    held = { ...held, key, charts, told: el("ul", { class: "told" }), tables: el("div", { class: "run" }) };
-    held.place.replaceChildren(held.told, ...charts.map((one) => one.element), held.tables);
+    Object.assign(on, { key, charts });
+    on.place.replaceChildren(on.caveats, ...charts.map((chart) => chart.element), on.tables);
   }
-  held.told.replaceChildren(...answer.caveats.map((text) => el("li", {}, text)));
-  for (const one of held.charts) one.draw(answer.runs, state);
+  on.caveats.replaceChildren(...answer.caveats.map((text) => el("li", {}, text)));
+  for (const one of on.charts) one.draw(answer.runs, state);
   const equal = state.open.includes("equal");
   const toggle = () => go({ open: equal ? [] : ["equal"] }, true);
   const tables = [
@@ -98,16 +116,16 @@ function fill(state, answer) {
     answer.runs.length > 1 ? settingTable(answer.runs, answer.settings, equal, toggle) : null,
     answer.networks.length ? networkTable(answer.networks) : null,
   ];
-  replaceChildren(held.tables, ...tables.filter((table) => table !== null));
+  replaceChildren(on.tables, ...tables.filter((table) => table !== null));
 }
 
 function drop() {
-  for (const one of held?.charts ?? []) one.stop();
-  if (held) Object.assign(held, { key: "", charts: [] });
+  for (const one of parts?.charts ?? []) one.stop();
+  if (parts) Object.assign(parts, { key: "", charts: [] });
 }
 
 export function stop() {
   clearTimeout(timer);
   drop();
-  held = null;
+  parts = null;
 }

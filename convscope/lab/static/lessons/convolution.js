@@ -51,15 +51,15 @@ export const lesson = {
     return fits ? state : { ...state, filter: edges(kernel) };
   },
 
-  draw(told, state, set) {
+  draw(answer, state, set) {
     const image = /** @type {number[]} */ (state.image);
     const filter = /** @type {number[]} */ (state.filter);
     const kernel = Number(state.kernel);
     const known = Object.keys(FILTERS).find((name) => FILTERS[name].join() === filter.join()) ?? "";
     const decimals = decimalsOf(filter);
     /** @param {number} i */
-    const times = (i) => (told.patch.includes(i) ? `×${fixed(filter[told.patch.indexOf(i)], decimals)}` : null);
-    const play = slide("convolution", { at: told.at, count: told.sums.length, set: (at) => set({ at }) });
+    const times = (i) => (answer.patch.includes(i) ? `×${fixed(filter[answer.patch.indexOf(i)], decimals)}` : null);
+    const play = slide("convolution", { at: answer.at, count: answer.sums.length, set: (at) => set({ at }) });
     return [
       scene(
         figure(
@@ -69,7 +69,7 @@ export const lesson = {
             columns: 6,
             values: image,
             label: "image",
-            marked: told.patch,
+            marked: answer.patch,
             corner: times,
             edit: (i, v) => set({ image: put(image, i, v) }),
           }),
@@ -89,18 +89,18 @@ export const lesson = {
         "=",
         figure(
           "Feature map",
-          `${told.side}×${told.side}`,
+          `${answer.side}×${answer.side}`,
           lattice({
-            columns: told.side,
-            values: filled(told.sums, play.reached),
+            columns: answer.side,
+            values: filled(answer.sums, play.reached),
             label: "map",
-            paint: peakOf(told.sums),
-            marked: [told.at],
+            paint: peakOf(answer.sums),
+            marked: [answer.at],
             choose: (at) => set({ at }),
           }),
         ),
       ),
-      sum(told.terms, told.total, { most: 36 }),
+      sum(answer.terms, answer.total, { most: 36 }),
       controls(
         play.button,
         stepper("Filter size", kernel, { low: 1, high: 6, set: (value) => set({ kernel: value, at: 0 }) }),
@@ -110,12 +110,12 @@ export const lesson = {
         again(() => set({ ...lesson.start })),
       ),
       remark(
-        `Along each side of the image the filter has ${formula(told.formula)} positions: that is the side of the map.`,
+        `Along each side of the image the filter has ${formula(answer.formula)} positions: that is the side of the map.`,
       ),
       remark(
         "Networks apply the filter as it is, which strictly speaking is a cross-correlation. The convolution of " +
           "mathematics rotates the filter by 180° first, and would give " +
-          `${fixed(told.flipped, decimalsOf([told.flipped]))} here.`,
+          `${fixed(answer.flipped, decimalsOf([answer.flipped]))} here.`,
       ),
     ];
   },

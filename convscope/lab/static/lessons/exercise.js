@@ -14,10 +14,10 @@ import { travel } from "../state.js";
 
 const GIVEN = 3; // the try that shows the solution, as the server has it
 const MOST = 200; // questions and verdicts that are kept
-/** What the server said, by what it was asked. @type {Map<string, any>} */
+/** What the server said, by what it was asked. @type {Map<string, Question | Verdict>} */
 const kept = new Map();
 
-/** @param {string} key @param {any} value */
+/** @template {Question | Verdict} Kept @param {string} key @param {Kept} value */
 function keep(key, value) {
   kept.set(key, value);
   if (kept.size > MOST) kept.delete(kept.keys().next().value ?? "");
@@ -32,10 +32,10 @@ export function exerciseCard(lesson, how) {
   const root = el("div", { class: "asking" });
   const path = `/lessons/${encodeURIComponent(lesson)}/exercises/${encodeURIComponent(how.number)}`;
   const seed = `seed=${encodeURIComponent(how.seed)}`;
-  const held = kept.get(`${path}?${seed}`);
+  const known = kept.get(`${path}?${seed}`);
   const styled = styles("sheet.css");
-  if (held) {
-    draw(root, held, path, seed, how);
+  if (known) {
+    draw(root, /** @type {Question} */ (known), path, seed, how);
     return root;
   }
   root.append(el("h3", {}, "Exercise"));
@@ -80,7 +80,9 @@ function draw(root, question, path, seed, how) {
   };
   const judge = async (/** @type {string} */ answer, /** @type {number} */ tries) => {
     const key = JSON.stringify([path, seed, answer, tries]);
-    const verdict = kept.get(key) ?? keep(key, await post(`${path}/answer?${seed}`, { answer, tries }));
+    const verdict =
+      /** @type {Verdict | undefined} */ (kept.get(key)) ??
+      keep(key, await post(`${path}/answer?${seed}`, { answer, tries }));
     showVerdict(verdict);
     return verdict;
   };

@@ -28,8 +28,8 @@ export const lesson = {
     removed: /** @type {number[]} */ (state.removed).filter((place) => place < (state.layer === "conv1" ? 6 : 16)),
   }),
 
-  draw(told, state, set) {
-    if (!told.ready) return [waiting(told, set)];
+  draw(answer, state, set) {
+    if (!answer.ready) return [waiting(answer, set)];
     return [
       controls(
         pills(
@@ -39,21 +39,21 @@ export const lesson = {
           (layer) => set({ layer, filter: 0, removed: [] }),
           (name) => NAMES[name],
         ),
-        digits(told, state, set),
+        digits(answer, state, set),
         again(() => set({ ...lesson.start })),
       ),
       el(
         "div",
         { class: "card lesson-card" },
-        filterCards(told, set),
+        filterCards(answer, set),
         el(
           "p",
           { class: "caption" },
           "Under each filter: how many correct test digits are lost when it alone is removed.",
         ),
-        score(told, set),
+        score(answer, set),
       ),
-      el("div", { class: "pairs-and-patches" }, alike(told), patches(told)),
+      el("div", { class: "pairs-and-patches" }, alike(answer), patches(answer)),
     ];
   },
 };
@@ -76,13 +76,13 @@ function waiting({ step, steps, epochs }, set) {
   return note;
 }
 
-/** @param {FiltersReady} told @param {LessonState} state @param {SetState} set */
-const digits = (told, state, set) =>
+/** @param {FiltersReady} answer @param {LessonState} state @param {SetState} set */
+const digits = (answer, state, set) =>
   el(
     "div",
     { class: "row digits", role: "group", "aria-label": "Digit" },
     el("span", { class: "label" }, "Digit"),
-    ...told.digits.map((bytes, i) =>
+    ...answer.digits.map((bytes, i) =>
       el(
         "button",
         {

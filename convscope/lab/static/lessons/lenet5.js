@@ -36,7 +36,7 @@ export const lesson = {
     "formula.",
   start: { network: "lecture", classes: 10, side: 32, row: 2, column: 0 },
 
-  draw(told, state, set) {
+  draw(answer, state, set) {
     return [
       controls(
         pills(
@@ -56,20 +56,20 @@ export const lesson = {
         sideways(
           "volumes",
           volumes("Volumes of LeNet-5, sides to scale", [
-            { name: "image", shape: told.image, chosen: false, choose: null },
-            ...told.rows.map((row, i) => ({
+            { name: "image", shape: answer.image, chosen: false, choose: null },
+            ...answer.rows.map((row, i) => ({
               name: row.layer,
               shape: row.map,
-              chosen: i === told.row,
+              chosen: i === answer.row,
               choose: () => set({ row: i }),
             })),
           ]),
         ),
       ),
-      changed(told),
-      el("div", { class: "card" }, sideways("table", layers(told, set))),
-      el("div", { class: "halves" }, worked(told), shares(told, set)),
-      linked(told, state, set),
+      changed(answer),
+      el("div", { class: "card" }, sideways("table", layers(answer, set))),
+      el("div", { class: "halves" }, worked(answer), shares(answer, set)),
+      linked(answer, state, set),
     ].filter((part) => part !== null);
   },
 };
@@ -82,14 +82,14 @@ function changed({ broken, changes, rows }) {
   const same = rows
     .filter((row) => row.parameters && !moved.some(({ layer }) => layer === row.layer))
     .map((row) => row.layer);
-  const told = moved.map(
+  const sentences = moved.map(
     ({ layer, parameters: [before, now] }) => `${layer} has ${count(now)} parameters instead of ${count(before)}`,
   );
   const maps = changes.filter(({ map: [before, now] }) => before.join() !== now.join()).length;
   return remark(
     `Compared with 32×32 and ten classes, ${maps} of the ${rows.length} volumes differ. `,
-    told.length
-      ? `${told.join(", and ")}; ${same.join(", ")} have as many as before.`
+    sentences.length
+      ? `${sentences.join(", and ")}; ${same.join(", ")} have as many as before.`
       : "No layer has more parameters or fewer.",
   );
 }
@@ -107,8 +107,8 @@ const cells = (row) => [
   count(row.multiply_adds),
 ];
 
-/** The lecture's table; a row is chosen by its name. @param {Lenet5Answer} told @param {SetState} set */
-function layers(told, set) {
+/** The lecture's table; a row is chosen by its name. @param {Lenet5Answer} answer @param {SetState} set */
+function layers(answer, set) {
   /** @param {number} i */
   const word = (i) => (i === 0 || i === 6 ? "word" : "");
   return el(
@@ -122,10 +122,10 @@ function layers(told, set) {
     el(
       "tbody",
       {},
-      ...told.rows.map((row, i) =>
+      ...answer.rows.map((row, i) =>
         el(
           "tr",
-          { class: i === told.row ? "chosen" : "" },
+          { class: i === answer.row ? "chosen" : "" },
           el(
             "th",
             { scope: "row" },
@@ -134,7 +134,7 @@ function layers(told, set) {
               {
                 class: "quiet",
                 "aria-label": `layer ${row.layer}`,
-                "aria-pressed": String(i === told.row),
+                "aria-pressed": String(i === answer.row),
                 onclick: () => set({ row: i }),
               },
               row.layer,
@@ -144,7 +144,7 @@ function layers(told, set) {
         ),
       ),
     ),
-    told.broken
+    answer.broken
       ? null
       : el(
           "tfoot",
@@ -153,8 +153,8 @@ function layers(told, set) {
             "tr",
             {},
             el("th", { scope: "row", colspan: 8 }, "together"),
-            el("td", { class: "parameters" }, count(told.parameters)),
-            el("td", {}, count(told.multiply_adds)),
+            el("td", { class: "parameters" }, count(answer.parameters)),
+            el("td", {}, count(answer.multiply_adds)),
           ),
         ),
   );
@@ -214,10 +214,10 @@ const reading = ({ type }) =>
       "by hand, as small images of the digits.",
   })[type] ?? "";
 
-/** Where the parameters are. @param {Lenet5Answer} told @param {SetState} set */
-function shares(told, set) {
-  if (told.broken) return null;
-  const rows = told.rows.map((row, i) => ({ row, i })).filter(({ row }) => row.parameters);
+/** Where the parameters are. @param {Lenet5Answer} answer @param {SetState} set */
+function shares(answer, set) {
+  if (answer.broken) return null;
+  const rows = answer.rows.map((row, i) => ({ row, i })).filter(({ row }) => row.parameters);
   return el(
     "div",
     { class: "card" },
@@ -227,7 +227,7 @@ function shares(told, set) {
       ["layer", "share of the parameters"],
       rows.map(({ row, i }) => ({
         name: row.layer,
-        chosen: i === told.row,
+        chosen: i === answer.row,
         choose: () => set({ row: i }),
         bars: [{ share: row.share, text: percent(row.share), title: count(row.parameters) }],
       })),
@@ -235,7 +235,7 @@ function shares(told, set) {
     el(
       "p",
       { class: "caption" },
-      `All ${count(told.parameters)} of them fit into ${count(Math.round(told.bytes / 1000))} kB as float32.`,
+      `All ${count(answer.parameters)} of them fit into ${count(Math.round(answer.bytes / 1000))} kB as float32.`,
     ),
   );
 }

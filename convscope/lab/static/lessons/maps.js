@@ -39,8 +39,8 @@ export const lesson = {
     "reads. Choose a unit in any of the images, or move with the arrow keys.",
   start: { picture: "photograph", filter: FILTERS["vertical edges"], bias: 0, activation: "ReLU", at: 1680 },
 
-  draw(told, state, set) {
-    const { unit } = told;
+  draw(answer, state, set) {
+    const { unit } = answer;
     const filter = /** @type {number[]} */ (state.filter);
     const known = Object.keys(FILTERS).find((name) => FILTERS[name].join() === filter.join()) ?? "own";
     return [
@@ -51,7 +51,7 @@ export const lesson = {
         pills("Filter", Object.keys(FILTERS), known, (name) => set({ filter: FILTERS[name] })),
         again(() => set({ ...lesson.start })),
       ),
-      images(told, state, set),
+      images(answer, state, set),
       controls(
         slider("Bias", Number(state.bias), {
           low: -4,
@@ -63,14 +63,14 @@ export const lesson = {
         pills("Activation", Object.keys(ACTIVATIONS), String(state.activation), (activation) => set({ activation })),
       ),
       sum(unit.terms, unit.before, { bias: unit.bias }),
-      figures(told, state),
+      figures(answer, state),
     ];
   },
 };
 
-/** @param {MapsAnswer} told @param {LessonState} state @param {SetState} set */
-function images(told, state, set) {
-  const { unit, side, map, peak } = told;
+/** @param {MapsAnswer} answer @param {LessonState} state @param {SetState} set */
+function images(answer, state, set) {
+  const { unit, side, map, peak } = answer;
   const filter = /** @type {number[]} */ (state.filter);
   const scale = WIDTHS[String(state.picture)] ?? 3;
   /** @param {number} row @param {number} column */
@@ -99,7 +99,7 @@ function images(told, state, set) {
       "Image",
       `${side}×${side}`,
       pixels({
-        canvas: gray(told.levels, side),
+        canvas: gray(answer.levels, side),
         side,
         scale,
         mark: { ...one, size: 3 },
@@ -121,9 +121,9 @@ function images(told, state, set) {
       }),
     ),
     "=",
-    figure("Feature map", `${map}×${map}`, ...board(told.sums, "Feature map", unit.sum)),
+    figure("Feature map", `${map}×${map}`, ...board(answer.sums, "Feature map", unit.sum)),
     "→",
-    figure("Activation map", `${map}×${map}`, ...board(told.after, "Activation map", unit.after)),
+    figure("Activation map", `${map}×${map}`, ...board(answer.after, "Activation map", unit.after)),
     el(
       "p",
       { class: "caption scale-of" },
@@ -134,12 +134,12 @@ function images(told, state, set) {
   );
 }
 
-/** @param {MapsAnswer} told @param {LessonState} state */
-function figures(told, state) {
+/** @param {MapsAnswer} answer @param {LessonState} state */
+function figures(answer, state) {
   const {
     unit,
     histograms: { peak, before, after },
-  } = told;
+  } = answer;
   const name = String(state.activation);
   const equation = `${name} of ${fixed(unit.before, 3)} is ${fixed(unit.after, 3)}`;
   return el(
@@ -149,7 +149,7 @@ function figures(told, state) {
       "figure",
       {},
       el("figcaption", {}, el("b", {}, name), " ", el("span", { class: "caption" }, "sum + bias → unit")),
-      curveOf(told.curve, unit, equation),
+      curveOf(answer.curve, unit, equation),
       el("p", { class: "caption", "data-said": true }, `${equation}.`),
     ),
     el(
@@ -163,14 +163,14 @@ function figures(told, state) {
         el("span", { class: "caption" }, "how many units have which value"),
       ),
       histogram(before, peak, "Histogram of the sums with bias"),
-      el("p", { class: "caption" }, `${share(told.below)} of the units are below 0.`),
+      el("p", { class: "caption" }, `${share(answer.below)} of the units are below 0.`),
     ),
     el(
       "figure",
       {},
       el("figcaption", {}, el("b", {}, "Activation map"), " ", el("span", { class: "caption" }, "the same scale")),
       histogram(after, peak, "Histogram of the activation map"),
-      el("p", { class: "caption", "data-said": true }, `${share(told.zero)} of the units are exactly 0.`),
+      el("p", { class: "caption", "data-said": true }, `${share(answer.zero)} of the units are exactly 0.`),
     ),
     remark(
       ACTIVATIONS[name],

@@ -51,39 +51,39 @@ export const lesson = {
 
   fit: (state) => ({ ...state, kernel: Math.min(Number(state.kernel), largest(state.padding)) }),
 
-  draw(told, state, set) {
+  draw(answer, state, set) {
     const kernel = Number(state.kernel);
     const image = /** @type {number[]} */ (state.image);
     /** @param {number} i */
-    const place = (i) => (Math.floor(i / told.wide) - told.before) * SIDE + (i % told.wide) - told.before;
-    const size = sizeFor(told.wide, 8, 12);
-    const play = slide("padding", { at: told.at, count: told.sums.length, set: (at) => set({ at }) });
+    const place = (i) => (Math.floor(i / answer.wide) - answer.before) * SIDE + (i % answer.wide) - answer.before;
+    const size = sizeFor(answer.wide, 8, 12);
+    const play = slide("padding", { at: answer.at, count: answer.sums.length, set: (at) => set({ at }) });
     /** @param {LessonState} what */
     const change = (what) => set({ ...what, at: 0 });
     const grid = lattice({
-      columns: told.wide,
-      values: told.framed,
+      columns: answer.wide,
+      values: answer.framed,
       label: "image",
-      first: -told.before,
-      outside: told.outside,
-      marked: told.patch,
+      first: -answer.before,
+      outside: answer.outside,
+      marked: answer.patch,
       edit: (i, v) => set({ image: put(image, place(i), v) }),
       size,
     });
-    const [row, column] = [Math.floor(told.at / told.map), told.at % told.map];
+    const [row, column] = [Math.floor(answer.at / answer.map), answer.at % answer.map];
     return [
       scene(
-        figure("Image", frameName(told), windowed(grid, told.wide, [{ row, column, size: kernel, kind: "now" }])),
+        figure("Image", frameName(answer), windowed(grid, answer.wide, [{ row, column, size: kernel, kind: "now" }])),
         "∗",
         figure(
           "Filter",
           `${kernel}×${kernel}`,
           lattice({
             columns: kernel,
-            values: told.filter,
+            values: answer.filter,
             label: "filter",
-            paint: 1.3 * peakOf(told.filter),
-            size: kernel > 5 || told.wide > 14 ? "tiny" : "small",
+            paint: 1.3 * peakOf(answer.filter),
+            size: kernel > 5 || answer.wide > 14 ? "tiny" : "small",
           }),
           el(
             "p",
@@ -101,19 +101,19 @@ export const lesson = {
         "=",
         figure(
           "Feature map",
-          `${told.map}×${told.map}`,
+          `${answer.map}×${answer.map}`,
           lattice({
-            columns: told.map,
-            values: filled(told.sums, play.reached),
+            columns: answer.map,
+            values: filled(answer.sums, play.reached),
             label: "map",
-            paint: peakOf(told.sums),
-            marked: [told.at],
+            paint: peakOf(answer.sums),
+            marked: [answer.at],
             choose: (at) => set({ at }),
-            size: sizeFor(told.map, 6, 12),
+            size: sizeFor(answer.map, 6, 12),
           }),
         ),
       ),
-      sum(told.terms, told.total, { bias: told.bias || null, most: 18 }),
+      sum(answer.terms, answer.total, { bias: answer.bias || null, most: 18 }),
       controls(pills("Padding", PADDINGS, String(state.padding), (padding) => change({ padding }))),
       controls(
         stepper("Filter size", kernel, {
@@ -131,15 +131,15 @@ export const lesson = {
         ),
         again(() => set({ ...lesson.start })),
       ),
-      remark(el("b", {}, formula(told.formula)), " rows and columns.", told.reason ? same(told) : ""),
-      told.blind
+      remark(el("b", {}, formula(answer.formula)), " rows and columns.", answer.reason ? same(answer) : ""),
+      answer.blind
         ? remark(
-            `${several(told.blind, "window")} of ${count(told.map ** 2)} ${told.blind === 1 ? "sees" : "see"} ` +
+            `${several(answer.blind, "window")} of ${count(answer.map ** 2)} ${answer.blind === 1 ? "sees" : "see"} ` +
               "nothing but zeros. Whatever the image shows, the number there is the bias: " +
-              `${fixed(told.bias, decimalsOf([told.bias]))}.`,
+              `${fixed(answer.bias, decimalsOf([answer.bias]))}.`,
           )
         : null,
-      el("div", { class: "pair" }, reading(told, kernel), deep(told, state, set)),
+      el("div", { class: "pair" }, reading(answer, kernel), deep(answer, state, set)),
     ];
   },
 };
@@ -189,11 +189,11 @@ function reading({ counts, reads, blind, before }, kernel) {
 
 /**
  * The same layer, repeated, from an image of 32×32.
- * @param {PaddingAnswer} told @param {LessonState} state @param {SetState} set
+ * @param {PaddingAnswer} answer @param {LessonState} state @param {SetState} set
  */
-function deep(told, state, set) {
+function deep(answer, state, set) {
   const layers = Number(state.layers);
-  const sides = told.deep;
+  const sides = answer.deep;
   const scale = Math.min(2.5, 72 / Math.max(...sides));
   const done = sides.length - 1;
   const kernel = Number(state.kernel);

@@ -63,7 +63,7 @@ export const lesson = {
     };
   },
 
-  draw(told, state, set) {
+  draw(answer, state, set) {
     const [side, window, stride, padding] = [state.side, state.window, state.stride, state.padding].map(Number);
     const held =
       Object.keys(MAPS).find((name) => MAPS[name].map.join() === /** @type {number[]} */ (state.map).join()) ?? "";
@@ -83,30 +83,30 @@ export const lesson = {
         pills("Try", Object.keys(WINDOWS), known, (name) => set(WINDOWS[name])),
         again(() => set({ ...lesson.start })),
       ),
-      pooled(told, state, set),
+      pooled(answer, state, set),
       el(
         "p",
         {
           class: "card sentence",
-          "data-said": `The result is ${fixed(told.unit.value, decimalsOf([told.unit.value]))}.`,
+          "data-said": `The result is ${fixed(answer.unit.value, decimalsOf([answer.unit.value]))}.`,
         },
-        ...one(told.unit, String(state.kind)),
+        ...one(answer.unit, String(state.kind)),
       ),
-      remark(kept(told, state)),
-      shifted(told, state, set),
+      remark(kept(answer, state)),
+      shifted(answer, state, set),
     ];
   },
 };
 
 /**
  * The map, what it becomes, and which cells count.
- * @param {PoolingAnswer} told @param {LessonState} state @param {SetState} set
+ * @param {PoolingAnswer} answer @param {LessonState} state @param {SetState} set
  */
-function pooled(told, state, set) {
+function pooled(answer, state, set) {
   const map = /** @type {number[]} */ (state.map);
-  const [side, peak] = [Number(state.side), peakOf([...map, ...told.pooled])];
-  const small = side === 8 || told.output > 4 ? "small" : undefined;
-  const silent = told.say.flatMap((times, place) => (times ? [] : [place]));
+  const [side, peak] = [Number(state.side), peakOf([...map, ...answer.pooled])];
+  const small = side === 8 || answer.output > 4 ? "small" : undefined;
+  const silent = answer.say.flatMap((times, place) => (times ? [] : [place]));
   return scene(
     figure(
       "Map",
@@ -116,22 +116,22 @@ function pooled(told, state, set) {
         values: map,
         label: "map",
         size: small,
-        marked: told.unit.window,
-        missed: told.unread,
+        marked: answer.unit.window,
+        missed: answer.unread,
         edit: (i, v) => set({ map: put(map, i, v) }),
       }),
     ),
     "→",
     figure(
       "Pooled",
-      `${told.output}×${told.output}`,
+      `${answer.output}×${answer.output}`,
       lattice({
-        columns: told.output,
-        values: told.pooled,
+        columns: answer.output,
+        values: answer.pooled,
         label: "pooled",
         size: small,
         paint: peak,
-        marked: [told.unit.at],
+        marked: [answer.unit.at],
         choose: (at) => set({ at }),
       }),
     ),
@@ -144,7 +144,7 @@ function pooled(told, state, set) {
         label: "say",
         size: small,
         missed: silent,
-        corner: (i) => (told.say[i] > 1 && told.output > 1 ? `${told.say[i]}×` : null),
+        corner: (i) => (answer.say[i] > 1 && answer.output > 1 ? `${answer.say[i]}×` : null),
       }),
     ),
   );
@@ -171,31 +171,31 @@ function one({ values, value, takers, outside }, kind) {
   ].filter((part) => part !== null);
 }
 
-/** @param {PoolingAnswer} told @param {LessonState} state */
-function kept(told, state) {
+/** @param {PoolingAnswer} answer @param {LessonState} state */
+function kept(answer, state) {
   const cells = Number(state.side) ** 2;
-  const all = told.with_say === cells ? "All" : `${told.with_say} of ${cells}`;
+  const all = answer.with_say === cells ? "All" : `${answer.with_say} of ${cells}`;
   const left =
-    told.kept > 1
-      ? `${cells} numbers become ${told.units}`
-      : `${told.units} of ${cells} numbers are left, ${Number((100 * told.kept).toFixed(1))}%`;
+    answer.kept > 1
+      ? `${cells} numbers become ${answer.units}`
+      : `${answer.units} of ${cells} numbers are left, ${Number((100 * answer.kept).toFixed(1))}%`;
   const other =
     /** @type {Record<string, string>} */ ({ max: "smaller", min: "larger" })[String(state.kind)] ?? "other";
   const lost =
-    told.with_say === cells ? "" : ` The hatched ones could have any ${other} value without changing the result.`;
-  const unread = told.unread.length
-    ? ` ${several(told.unread.length, "cell")} ${told.unread.length === 1 ? "lies" : "lie"} in no window: ` +
-      `${formula(told.formula)}.`
+    answer.with_say === cells ? "" : ` The hatched ones could have any ${other} value without changing the result.`;
+  const unread = answer.unread.length
+    ? ` ${several(answer.unread.length, "cell")} ${answer.unread.length === 1 ? "lies" : "lie"} in no window: ` +
+      `${formula(answer.formula)}.`
     : "";
   return `${left}. ${all} cells count.${lost}${unread}`;
 }
 
-/** The same map one cell further. @param {PoolingAnswer} told @param {LessonState} state @param {SetState} set */
-function shifted(told, state, set) {
-  const { moved } = told;
+/** The same map one cell further. @param {PoolingAnswer} answer @param {LessonState} state @param {SetState} set */
+function shifted(answer, state, set) {
+  const { moved } = answer;
   const side = Number(state.side);
-  const peak = peakOf([.../** @type {number[]} */ (state.map), ...told.pooled, ...moved.pooled]);
-  const most = told.pooled.length;
+  const peak = peakOf([.../** @type {number[]} */ (state.map), ...answer.pooled, ...moved.pooled]);
+  const most = answer.pooled.length;
   const mine = moved.changed.length;
   const changed = `${several(moved.changed_cells, "cell")} of the map changed`;
   let verdict = `${changed}, and ${mine} of the ${most} results (outlined).`;
@@ -222,7 +222,7 @@ function shifted(told, state, set) {
         "Pooled",
         "changed cells outlined",
         lattice({
-          columns: told.output,
+          columns: answer.output,
           values: moved.pooled,
           label: "moved pooled",
           size: "small",

@@ -32,7 +32,7 @@ export const lesson = {
     "shifted image as the same image, shifted.",
   start: { ...LAYERS.small, run: 0 },
 
-  draw(told, state, set) {
+  draw(answer, state, set) {
     /** @param {string} name @param {string} label @param {number} low @param {number} high */
     const field = (name, label, low, high) =>
       wholeNumber(label, Number(state[name]), { low, high, set: (value) => set({ [name]: value, run: 0 }) });
@@ -49,15 +49,15 @@ export const lesson = {
         again(() => set({ ...lesson.start })),
       ),
       controls(pills("Try", Object.keys(LAYERS), known, (name) => set({ ...LAYERS[name], run: 0 }))),
-      counts(told, state, set),
-      shift(told, state, set),
+      counts(answer, state, set),
+      shift(answer, state, set),
     ];
   },
 };
 
-/** @param {SharingAnswer} told @param {LessonState} state @param {SetState} set */
-function counts(told, state, set) {
-  const { layers, ran } = told;
+/** @param {SharingAnswer} answer @param {LessonState} state @param {SetState} set */
+function counts(answer, state, set) {
+  const { layers, ran } = answer;
   /** @param {string} name @param {(layer: SharedLayer, index: number) => string | Node} text */
   const row = (name, text) =>
     el("tr", {}, el("th", { scope: "row" }, name), ...layers.map((layer, i) => el("td", {}, text(layer, i))));
@@ -75,7 +75,7 @@ function counts(told, state, set) {
       "p",
       { class: "sentence" },
       `${volume([Number(state.channels), Number(state.side), Number(state.side)])} → ` +
-        `${told.output[0]}@${told.output[1]}×${told.output[2]}`,
+        `${answer.output[0]}@${answer.output[1]}×${answer.output[2]}`,
     ),
     el(
       "div",
@@ -114,7 +114,7 @@ function counts(told, state, set) {
       "div",
       { class: "row" },
       timed ? null : el("button", { class: "pill main", onclick: run(set) }, "Run and time them"),
-      el("p", { class: "caption", "data-said": true }, said(told, timed)),
+      el("p", { class: "caption", "data-said": true }, said(answer, timed)),
     ),
     remark(
       "The convolutional and the locally connected layer do equally many multiplications. But the latter must " +
@@ -124,11 +124,11 @@ function counts(told, state, set) {
   );
 }
 
-/** @param {SharingAnswer} told @param {boolean} timed */
-function said(told, timed) {
-  const heavy = told.layers.filter((one) => !one.runs);
-  const left = heavy.length ? ` Layers of more than ${count(told.most)} weights are counted, not run.` : "";
-  const threads = timed && told.ran ? `, ${several(told.ran.threads, "thread")} of torch` : "";
+/** @param {SharingAnswer} answer @param {boolean} timed */
+function said(answer, timed) {
+  const heavy = answer.layers.filter((one) => !one.runs);
+  const left = heavy.length ? ` Layers of more than ${count(answer.most)} weights are counted, not run.` : "";
+  const threads = timed && answer.ran ? `, ${several(answer.ran.threads, "thread")} of torch` : "";
   return `One image, float32, the median of five passes on the lab's machine${threads}.${left}`;
 }
 
@@ -145,12 +145,12 @@ const run =
 
 /**
  * The image shifts by one pixel: does the output shift, too?
- * @param {SharingAnswer} told @param {LessonState} state @param {SetState} set
+ * @param {SharingAnswer} answer @param {LessonState} state @param {SetState} set
  */
-function shift(told, state, set) {
+function shift(answer, state, set) {
   const side = Number(state.side);
   const scale = 128 / side;
-  const { ran } = told;
+  const { ran } = answer;
   return el(
     "section",
     { class: "card shift", "aria-label": "The image shifts by one pixel" },
@@ -161,7 +161,7 @@ function shift(told, state, set) {
       figure(
         "Input",
         "its first channel",
-        pixels({ canvas: gray(told.picture, side), side, scale, label: "The first channel of the input" }),
+        pixels({ canvas: gray(answer.picture, side), side, scale, label: "The first channel of the input" }),
       ),
       remark(
         "Each layer reads the image, then the shifted image. If its second output is the first one, shifted, the " +
@@ -170,7 +170,11 @@ function shift(told, state, set) {
       ),
     ),
     ran
-      ? el("div", { class: "three" }, ...told.layers.map((layer, i) => compared(layer, ran.layers[i], told.output[1])))
+      ? el(
+          "div",
+          { class: "three" },
+          ...answer.layers.map((layer, i) => compared(layer, ran.layers[i], answer.output[1])),
+        )
       : el(
           "div",
           { class: "row" },
@@ -178,7 +182,7 @@ function shift(told, state, set) {
             "p",
             {},
             `Not run yet: ${several(
-              told.layers.reduce((most, one) => (one.runs ? Math.max(most, one.weights) : most), 0),
+              answer.layers.reduce((most, one) => (one.runs ? Math.max(most, one.weights) : most), 0),
               "weight",
             )} in one layer take a moment.`,
           ),

@@ -20,11 +20,12 @@ export async function show(stage, late) {
   const entries = new URLSearchParams(location.search);
   const [seed, count] = [entries.get("seed") ?? "1", entries.get("count") ?? String(USUAL)];
   const query = new URLSearchParams({ seed, count });
-  const told = await (await ask(`/lessons/${encodeURIComponent(lesson)}/sheet?${query}`)).json();
+  /** @type {Sheet} */
+  const sheet = await (await ask(`/lessons/${encodeURIComponent(lesson)}/sheet?${query}`)).json();
   if (late()) return;
-  document.title = `${told.title}: exercises · convscope`;
+  document.title = `${sheet.title}: exercises · convscope`;
   stage.replaceChildren(
-    el("article", { class: "sheet" }, controls(lesson, seed, count), questions(told), solutions(told)),
+    el("article", { class: "sheet" }, controls(lesson, seed, count), questions(sheet), solutions(sheet)),
   );
 }
 
@@ -62,23 +63,23 @@ function controls(lesson, seed, count) {
   );
 }
 
-/** The first pages. @param {Sheet} told */
-const questions = (told) =>
+/** The first pages. @param {Sheet} sheet */
+const questions = (sheet) =>
   el(
     "section",
     { class: "card paper", "aria-label": "Exercises" },
-    el("h2", {}, told.title),
+    el("h2", {}, sheet.title),
     el(
       "p",
       { class: "caption name" },
       el("span", {}, "Name"),
       el("span", {}, "Date"),
-      el("span", {}, `Sheet ${told.seed}`),
+      el("span", {}, `Sheet ${sheet.seed}`),
     ),
     el(
       "ol",
       {},
-      ...told.exercises.map((one) =>
+      ...sheet.exercises.map((one) =>
         el(
           "li",
           {},
@@ -98,16 +99,18 @@ const questions = (told) =>
 const options = ({ choices }) =>
   choices.length ? el("ul", { class: "boxes-to-cross" }, ...choices.map((choice) => el("li", {}, choice))) : null;
 
-/** The last pages. @param {Sheet} told */
-const solutions = (told) =>
+/** The last pages. @param {Sheet} sheet */
+const solutions = (sheet) =>
   el(
     "section",
     { class: "card paper solutions", "aria-label": "Solutions" },
     el("h2", {}, "Solutions"),
-    el("p", { class: "caption" }, `${told.title}, sheet ${told.seed}`),
+    el("p", { class: "caption" }, `${sheet.title}, sheet ${sheet.seed}`),
     el(
       "ol",
       {},
-      ...told.solutions.map(({ answer, worked: solution }) => el("li", {}, el("strong", {}, answer), worked(solution))),
+      ...sheet.solutions.map(({ answer, worked: solution }) =>
+        el("li", {}, el("strong", {}, answer), worked(solution)),
+      ),
     ),
   );

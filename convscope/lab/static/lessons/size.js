@@ -32,7 +32,7 @@ export const lesson = {
     "width follow the same rule, independently.",
   start: { size: 10, kernel: 3, ...PLAIN, stride: 2, wanted: 5 },
 
-  draw(told, state, set) {
+  draw(answer, state, set) {
     /** @param {string} name @param {string} label @param {string} letter @param {number} [low] */
     const field = (name, label, letter, low = 1) =>
       wholeNumber(label, Number(state[name]), { low, high: MOST, letter, set: (value) => set({ [name]: value }) });
@@ -55,16 +55,16 @@ export const lesson = {
         pills("Try", Object.keys(LAYERS), known, (name) => set({ ...PLAIN, ...LAYERS[name] })),
         again(() => set({ ...lesson.start })),
       ),
-      told.problem ? el("p", { class: "note", "data-said": true }, told.problem) : output(told, state),
-      span(told, state),
-      inverse(told, state, set),
+      answer.problem ? el("p", { class: "note", "data-said": true }, answer.problem) : output(answer, state),
+      span(answer, state),
+      inverse(answer, state, set),
     ];
   },
 };
 
-/** The formula, and the row of cells. @param {SizeAnswer} told @param {LessonState} state */
-function output(told, state) {
-  const { drawing, unread } = told;
+/** The formula, and the row of cells. @param {SizeAnswer} answer @param {LessonState} state */
+function output(answer, state) {
+  const { drawing, unread } = answer;
   const letters = "(N − F + 2·P)/S + 1";
   const padded = drawing.cells.some(({ kind }) => kind === "padding");
   const shown =
@@ -76,18 +76,18 @@ function output(told, state) {
     { class: "card axis-card", "aria-label": "The output size" },
     el(
       "p",
-      { class: "sentence", "data-said": `The output size is ${count(told.output)}.` },
+      { class: "sentence", "data-said": `The output size is ${count(answer.output)}.` },
       el("span", { class: "letters" }, letters, " → "),
-      ...bold(formula(told.formula)),
+      ...bold(formula(answer.formula)),
     ),
     el("div", { class: "scroll" }, axisRow(drawing)),
     key(unread > 0, padded),
     remark(
       [
-        unread ? `${capital(told.unread_sentence)}.` : "Every cell is read.",
-        told.next_exact === state.size
+        unread ? `${capital(answer.unread_sentence)}.` : "Every cell is read.",
+        answer.next_exact === state.size
           ? "The stride fits exactly."
-          : `The stride fits exactly again at an input of ${count(told.next_exact)}.`,
+          : `The stride fits exactly again at an input of ${count(answer.next_exact)}.`,
       ].join(" ") + shown,
     ),
   );
@@ -102,19 +102,19 @@ function bold(text) {
 /** @param {string} text */
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
-/** @param {SizeAnswer} told @param {LessonState} state */
-function span(told, state) {
+/** @param {SizeAnswer} answer @param {LessonState} state */
+function span(answer, state) {
   if (state.dilation === 1) return null;
   return remark(
     `With dilation ${count(Number(state.dilation))} the cells that the filter reads are ` +
-      `${count(Number(state.dilation))} apart. So it spans D·(F − 1) + 1 = ${count(told.span)} cells with ` +
+      `${count(Number(state.dilation))} apart. So it spans D·(F − 1) + 1 = ${count(answer.span)} cells with ` +
       `${several(Number(state.kernel), "weight")}; in the formula F is this span.`,
   );
 }
 
-/** Which windows make a wanted output. @param {SizeAnswer} told @param {LessonState} state @param {SetState} set */
-function inverse(told, state, set) {
-  const rows = told.fitting;
+/** Which windows make a wanted output. @param {SizeAnswer} answer @param {LessonState} state @param {SetState} set */
+function inverse(answer, state, set) {
+  const rows = answer.fitting;
   /** @param {SizeAnswer["fitting"][number]} row */
   const take = (row) => set({ ...PLAIN, kernel: row.kernel, stride: row.stride, padding: row.padding });
   const head = ["Filter", "Stride", "Padding", "Formula", "Never read", ""];
@@ -131,7 +131,7 @@ function inverse(told, state, set) {
         { class: "caption", "data-said": true },
         `${rows.length ? several(rows.length, "window") : "No window"} ${rows.length > 1 ? "give" : "gives"} an ` +
           `output of ${count(Number(state.wanted))} for ${several(Number(state.size), "cell")}. Tried: ` +
-          `${told.tried}, padding up to half the filter.`,
+          `${answer.tried}, padding up to half the filter.`,
       ),
     ),
     rows.length

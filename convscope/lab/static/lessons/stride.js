@@ -41,56 +41,56 @@ export const lesson = {
 
   fit: (state) => ({ ...state, kernel: Math.min(Number(state.kernel), Number(state.side)) }),
 
-  draw(told, state, set) {
+  draw(answer, state, set) {
     const [side, kernel, stride] = [Number(state.side), Number(state.kernel), Number(state.stride)];
     const image = /** @type {number[]} */ (state.image);
     const size = side > 7 ? "small" : undefined;
     /** @param {number} place @param {number} value */
     const edit = (place, value) =>
       set({ image: put(image, Math.floor(place / side) * LARGEST + (place % side), value) });
-    const play = slide("stride", { at: told.at, count: told.sums.length, set: (at) => set({ at }) });
+    const play = slide("stride", { at: answer.at, count: answer.sums.length, set: (at) => set({ at }) });
     /** @param {LessonState} what */
     const change = (what) => set({ ...what, at: 0 });
     const grid = lattice({
       columns: side,
-      values: told.image,
+      values: answer.image,
       label: "image",
-      marked: told.patch,
-      missed: told.unread,
+      marked: answer.patch,
+      missed: answer.unread,
       edit,
       size,
     });
     return [
       scene(
-        figure("Image", `${side}×${side}`, windowed(grid, side, windows(told, kernel))),
+        figure("Image", `${side}×${side}`, windowed(grid, side, windows(answer, kernel))),
         "∗",
         figure(
           "Filter",
           `${kernel}×${kernel}`,
           lattice({
             columns: kernel,
-            values: told.filter,
+            values: answer.filter,
             label: "filter",
-            paint: 1.3 * peakOf(told.filter),
+            paint: 1.3 * peakOf(answer.filter),
             size: kernel > 3 ? "small" : size,
           }),
         ),
         "=",
         figure(
           "Feature map",
-          `${told.map}×${told.map}`,
+          `${answer.map}×${answer.map}`,
           lattice({
-            columns: told.map,
-            values: filled(told.sums, play.reached),
+            columns: answer.map,
+            values: filled(answer.sums, play.reached),
             label: "map",
-            paint: peakOf(told.sums),
-            marked: [told.at],
+            paint: peakOf(answer.sums),
+            marked: [answer.at],
             choose: (at) => set({ at }),
-            size: told.map > 5 ? "small" : undefined,
+            size: answer.map > 5 ? "small" : undefined,
           }),
         ),
       ),
-      sum(told.terms, told.total, { most: 18 }),
+      sum(answer.terms, answer.total, { most: 18 }),
       controls(
         stepper("Stride", stride, { low: 1, high: 8, set: (value) => change({ stride: value }) }),
         stepper("Filter size", kernel, { low: 1, high: side, set: (value) => change({ kernel: value }) }),
@@ -107,18 +107,18 @@ export const lesson = {
         ),
         again(() => set({ ...lesson.start })),
       ),
-      remark(el("b", {}, formula(told.formula)), " rows and columns."),
-      unread(told, side, kernel, stride),
-      told.next === side
+      remark(el("b", {}, formula(answer.formula)), " rows and columns."),
+      unread(answer, side, kernel, stride),
+      answer.next === side
         ? null
         : remark(
-            `The next image that is read up to its edge has ${told.next}×${told.next} cells.`,
-            told.next > LARGEST
+            `The next image that is read up to its edge has ${answer.next}×${answer.next} cells.`,
+            answer.next > LARGEST
               ? ""
               : el(
                   "button",
-                  { class: "pill", onclick: () => change({ side: told.next }) },
-                  `Take ${told.next}×${told.next}`,
+                  { class: "pill", onclick: () => change({ side: answer.next }) },
+                  `Take ${answer.next}×${answer.next}`,
                 ),
           ),
     ];
@@ -144,20 +144,20 @@ function windows({ starts, at, map }, kernel) {
 
 /**
  * What no window reads, and why.
- * @param {StrideAnswer} told @param {number} side @param {number} kernel @param {number} stride
+ * @param {StrideAnswer} answer @param {number} side @param {number} kernel @param {number} stride
  */
-function unread(told, side, kernel, stride) {
-  if (!told.unread.length)
+function unread(answer, side, kernel, stride) {
+  if (!answer.unread.length)
     return remark(
       `Every cell is read${stride === kernel && kernel > 1 ? ", each exactly once: the windows do not overlap" : ""}.`,
     );
-  const sentence = told.sentence[0].toUpperCase() + told.sentence.slice(1);
+  const sentence = answer.sentence[0].toUpperCase() + answer.sentence.slice(1);
   const why =
-    stride > kernel && told.map > 1
+    stride > kernel && answer.map > 1
       ? " The stride is larger than the filter, so there are gaps between the windows."
       : " One more step would move the filter over the edge.";
   return remark(
-    `${sentence}: ${count(told.unread.length)} of ${count(side * side)} cells, hatched. Change one of them: the ` +
+    `${sentence}: ${count(answer.unread.length)} of ${count(side * side)} cells, hatched. Change one of them: the ` +
       `map stays the same.${why}`,
   );
 }

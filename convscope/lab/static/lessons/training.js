@@ -43,20 +43,20 @@ export const lesson = {
     right: 0,
   },
 
-  draw(told, state, set) {
+  draw(answer, state, set) {
     /** @param {number} by */
     const step = (by) =>
       el(
         "button",
         {
           class: `pill${by === 1 ? " main" : ""}`,
-          disabled: told.next === null || told.step + by > told.most,
-          onclick: () => set({ step: told.step + by }),
+          disabled: answer.next === null || answer.step + by > answer.most,
+          onclick: () => set({ step: answer.step + by }),
         },
         `${count(by)} ${by === 1 ? "step" : "steps"}`,
       );
     return [
-      figures(told, state, set),
+      figures(answer, state, set),
       controls(
         el(
           "div",
@@ -64,7 +64,7 @@ export const lesson = {
           step(1),
           step(10),
           step(100),
-          el("button", { class: "pill", disabled: told.step === 0, onclick: () => set({ step: 0 }) }, "Reset"),
+          el("button", { class: "pill", disabled: answer.step === 0, onclick: () => set({ step: 0 }) }, "Reset"),
         ),
         stepper("Random seed", Number(state.weights_seed), {
           low: 0,
@@ -75,15 +75,15 @@ export const lesson = {
         el(
           "span",
           { "aria-live": "polite" },
-          `After ${several(told.step, "step")} the loss is `,
-          el("strong", { class: "loss" }, number(told.loss)),
+          `After ${several(answer.step, "step")} the loss is `,
+          el("strong", { class: "loss" }, number(answer.loss)),
           ".",
         ),
       ),
-      nextStep(told, state),
-      settings(told, state, set),
-      verdict(told, state),
-      softmax(told.softmax, state, set),
+      nextStep(answer, state),
+      settings(answer, state, set),
+      verdict(answer, state),
+      softmax(answer.softmax, state, set),
     ];
   },
 };
@@ -103,14 +103,14 @@ const brackets = (value) => (value < 0 ? `(${number(value)})` : number(value));
 
 /**
  * The image, both filters, the gradient; under them the maps and the curve.
- * @param {TrainingAnswer} told @param {LessonState} state @param {SetState} set
+ * @param {TrainingAnswer} answer @param {LessonState} state @param {SetState} set
  */
-function figures(told, state, set) {
+function figures(answer, state, set) {
   const target = /** @type {number[]} */ (state.target);
   /** @param {number} place @param {number} value */
   const edit = (place, value) => set({ target: put(target, place, value) });
-  const peak = peakOf([...target, ...told.weights]);
-  const [wanted, own, apart] = told.maps;
+  const peak = peakOf([...target, ...answer.weights]);
+  const [wanted, own, apart] = answer.maps;
   const shade = peakOf([...wanted, ...own]);
   /** @param {string} title @param {string} size @param {number[]} values @param {number} side @param {number} most */
   const small = (title, size, values, side, most) =>
@@ -120,14 +120,14 @@ function figures(told, state, set) {
       el("figcaption", {}, el("b", {}, title), " ", el("span", { class: "caption" }, size)),
       picture(values, side, side, most),
     );
-  const decimals = Math.max(2, Math.min(3, decimalsFor(told.weights, 3)));
+  const decimals = Math.max(2, Math.min(3, decimalsFor(answer.weights, 3)));
   return el(
     "div",
     { class: "card lesson-card" },
     el(
       "div",
       { class: "learned" },
-      small("Image", "12×12", told.image, 12, peakOf(told.image)),
+      small("Image", "12×12", answer.image, 12, peakOf(answer.image)),
       sideways(
         "target",
         figure(
@@ -143,7 +143,7 @@ function figures(told, state, set) {
           "what it has learned",
           lattice({
             columns: 3,
-            values: told.weights,
+            values: answer.weights,
             label: "weights",
             paint: 1.3 * peak,
             decimals,
@@ -159,10 +159,10 @@ function figures(told, state, set) {
           "where the loss rises",
           lattice({
             columns: 3,
-            values: told.gradient,
+            values: answer.gradient,
             label: "gradient",
-            paint: peakOf(told.gradient),
-            decimals: Math.min(3, decimalsFor(told.gradient, 3)),
+            paint: peakOf(answer.gradient),
+            decimals: Math.min(3, decimalsFor(answer.gradient, 3)),
             marked: [Number(state.at)],
             choose: (at) => set({ at }),
           }),
@@ -186,8 +186,8 @@ function figures(told, state, set) {
           el("span", { class: "caption" }, "over all 100 positions, log scale"),
         ),
         lossCurve(
-          told.curve,
-          `Loss: ${number(told.curve[0][1])} at first, ${number(told.loss)} after ${several(told.step, "step")}`,
+          answer.curve,
+          `Loss: ${number(answer.curve[0][1])} at first, ${number(answer.loss)} after ${several(answer.step, "step")}`,
         ),
       ),
     ),
@@ -234,9 +234,9 @@ function decayed(state, next) {
   return [["with weight decay", `g + ${state.decay}·w = ${formula}`, next.decayed]];
 }
 
-/** @param {TrainingAnswer} told @param {LessonState} state @param {SetState} set */
-function settings(told, state, set) {
-  const { offered } = told.rates;
+/** @param {TrainingAnswer} answer @param {LessonState} state @param {SetState} set */
+function settings(answer, state, set) {
+  const { offered } = answer.rates;
   const words = ["very slow", "good", "at the limit", "too large"];
   const known =
     Object.keys(TARGETS).find((name) => TARGETS[name].join() === /** @type {number[]} */ (state.target).join()) ?? "";

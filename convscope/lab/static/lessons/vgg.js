@@ -32,7 +32,7 @@ export const lesson = {
     "computation is: not in the same layers.",
   start: { left: "alexnet", right: "D", deep: 2, channels: 64 },
 
-  draw(told, state, set) {
+  draw(answer, state, set) {
     /** @param {"left" | "right"} side @param {string} word */
     const choose = (side, word) =>
       pills(
@@ -48,9 +48,9 @@ export const lesson = {
         choose("right", "Right"),
         again(() => set({ ...lesson.start })),
       ),
-      el("div", { class: "halves" }, ...told.networks.map((network, i) => one(network, told.most, i))),
-      remark(first(told.first)),
-      stack(told.stack, set),
+      el("div", { class: "halves" }, ...answer.networks.map((network, i) => one(network, answer.most, i))),
+      remark(first(answer.first)),
+      stack(answer.stack, set),
     ];
   },
 };
@@ -145,10 +145,10 @@ const first = ({ filters, kernel, stride, formula, side, alone, towers, apart })
 
 /**
  * Stacked filters of 3×3, against the one that sees as much.
- * @param {VggAnswer["stack"]} told @param {SetState} set
+ * @param {VggAnswer["stack"]} answer @param {SetState} set
  */
-function stack(told, set) {
-  const { deep, channels, side, sides: seen, small, large, small_factor, large_factor, ratio } = told;
+function stack(answer, set) {
+  const { deep, channels, side, sides: seen, small, large, small_factor, large_factor, ratio } = answer;
   /** @param {string} name @param {string} formula @param {number} value @param {number} share */
   const line = (name, formula, value, share) =>
     el(
@@ -192,7 +192,7 @@ function stack(told, set) {
         el(
           "div",
           { class: "row nested-row" },
-          figure("From the side", "", fromTheSide(seen, told.seen)),
+          figure("From the side", "", fromTheSide(seen, answer.seen)),
           figure("From above", "", fromAbove(seen)),
         ),
       ),

@@ -47,26 +47,26 @@ export const lesson = {
     padding: 2,
   },
 
-  draw(told, state, set) {
-    const play = slide("volumes", { at: told.at, count: told.sums.length, set: (at) => set({ at }) });
+  draw(answer, state, set) {
+    const play = slide("volumes", { at: answer.at, count: answer.sums.length, set: (at) => set({ at }) });
     return [
       el(
         "div",
         { class: "card scene" },
-        ledger(told, state, set),
+        ledger(answer, state, set),
         el(
           "div",
           { class: "beside" },
-          figure("In color", `3@${SIDE}×${SIDE}`, pixels(told)),
+          figure("In color", `3@${SIDE}×${SIDE}`, pixels(answer)),
           figure(
             "Feature map",
-            `${told.side}×${told.side}`,
+            `${answer.side}×${answer.side}`,
             lattice({
-              columns: told.side,
-              values: filled(told.sums, play.reached),
+              columns: answer.side,
+              values: filled(answer.sums, play.reached),
               label: "map",
-              paint: peakOf(told.sums),
-              marked: [told.at],
+              paint: peakOf(answer.sums),
+              marked: [answer.at],
               choose: (at) => set({ at }),
             }),
           ),
@@ -76,20 +76,20 @@ export const lesson = {
           ),
         ),
       ),
-      ...layer(told.layer, state, set),
+      ...layer(answer.layer, state, set),
     ];
   },
 };
 
 /**
  * One row for each color; the column at the right adds up.
- * @param {VolumesAnswer} told @param {LessonState} state @param {SetState} set
+ * @param {VolumesAnswer} answer @param {LessonState} state @param {SetState} set
  */
-function ledger(told, state, set) {
+function ledger(answer, state, set) {
   const [image, filter] = [/** @type {number[]} */ (state.image), /** @type {number[]} */ (state.filter)];
-  const decimals = decimalsOf([told.total, told.bias, ...told.parts.map((part) => part.sum)]);
+  const decimals = decimalsOf([answer.total, answer.bias, ...answer.parts.map((part) => part.sum)]);
   const [high, peak] = [SIDE * SIDE, peakOf(filter)];
-  const rows = told.parts.flatMap(({ color, sum }, c) => {
+  const rows = answer.parts.flatMap(({ color, sum }, c) => {
     const values = image.slice(c * high, (c + 1) * high);
     const weights = filter.slice(c * KERNEL ** 2, (c + 1) * KERNEL ** 2);
     return [
@@ -100,7 +100,7 @@ function ledger(told, state, set) {
           columns: SIDE,
           values,
           label: color,
-          marked: told.patch,
+          marked: answer.patch,
           size: "small",
           edit: (i, v) => set({ image: put(image, c * high + i, v) }),
         }),
@@ -128,21 +128,25 @@ function ledger(told, state, set) {
     ...rows,
     el("span", { class: "add" }, "bias"),
     el("span", { class: "op" }, "+"),
-    lattice({ columns: 1, values: [told.bias], label: "bias", size: "small", edit: (_, bias) => set({ bias }) }),
+    lattice({ columns: 1, values: [answer.bias], label: "bias", size: "small", edit: (_, bias) => set({ bias }) }),
     el("span", { class: "rule" }),
-    el("span", { class: "add" }, `row ${Math.floor(told.at / told.side)}, column ${told.at % told.side} of the map`),
+    el(
+      "span",
+      { class: "add" },
+      `row ${Math.floor(answer.at / answer.side)}, column ${answer.at % answer.side} of the map`,
+    ),
     el("span", { class: "op" }, "="),
     el(
       "data",
-      { class: "all", "data-said": `The sum is ${fixed(told.total, decimals)}.`, value: told.total },
-      fixed(told.total, decimals),
+      { class: "all", "data-said": `The sum is ${fixed(answer.total, decimals)}.`, value: answer.total },
+      fixed(answer.total, decimals),
     ),
   );
 }
 
-/** The pixels in their colors, the patch outlined. @param {VolumesAnswer} told */
-function pixels(told) {
-  const cells = told.pixels.map((rgb) =>
+/** The pixels in their colors, the patch outlined. @param {VolumesAnswer} answer */
+function pixels(answer) {
+  const cells = answer.pixels.map((rgb) =>
     el(
       "span",
       { class: "slot" },
@@ -164,36 +168,40 @@ function pixels(told) {
     ...cells,
   );
   return windowed(grid, SIDE, [
-    { row: Math.floor(told.at / told.side), column: told.at % told.side, size: KERNEL, kind: "now" },
+    { row: Math.floor(answer.at / answer.side), column: answer.at % answer.side, size: KERNEL, kind: "now" },
   ]);
 }
 
 /**
  * A whole layer of such filters: boxes to scale, and the formula with its numbers.
- * @param {VolumesAnswer["layer"]} told @param {LessonState} state @param {SetState} set
+ * @param {VolumesAnswer["layer"]} answer @param {LessonState} state @param {SetState} set
  */
-function layer(told, state, set) {
-  const [channels, kernel] = told.filter;
+function layer(answer, state, set) {
+  const [channels, kernel] = answer.filter;
   return [
     el(
       "div",
       { class: "card" },
       el("b", {}, "A layer of these filters"),
-      el("div", { class: "boxes" }, layerBoxes(told)),
+      el("div", { class: "boxes" }, layerBoxes(answer)),
     ),
     controls(
-      stepper("Filters", told.filters, { low: 1, high: 16, set: (filters) => set({ filters }) }),
+      stepper("Filters", answer.filters, { low: 1, high: 16, set: (filters) => set({ filters }) }),
       pills("Channels", ["1", "3", "16"], String(state.channels), (to) => set({ channels: to })),
       stepper("Filter size", kernel, { low: 1, high: 7, set: (to) => set({ kernel: to }) }),
       stepper("Padding", Number(state.padding), { low: 0, high: 3, set: (padding) => set({ padding }) }),
       pills("Image side", ["32", "64", "256"], String(state.side), (side) => set({ side })),
     ),
     remark(
-      `A filter has ${kernel}·${kernel}·${channels} = ${several(told.each.weights, "weight")} and 1 bias, ` +
-        `together ${told.each.all}. ${told.filters === 1 ? "One filter makes" : `${told.filters} filters make`} `,
-      el("b", {}, `(${kernel}·${kernel}·${channels} + 1)·${told.filters} = ${several(told.parameters, "parameter")}`),
+      `A filter has ${kernel}·${kernel}·${channels} = ${several(answer.each.weights, "weight")} and 1 bias, ` +
+        `together ${answer.each.all}. ${answer.filters === 1 ? "One filter makes" : `${answer.filters} filters make`} `,
+      el(
+        "b",
+        {},
+        `(${kernel}·${kernel}·${channels} + 1)·${answer.filters} = ${several(answer.parameters, "parameter")}`,
+      ),
       ". The image side is not in the formula: a larger image needs no more parameters.",
     ),
-    remark(`Each filter makes one map, with ${formula(told.size)} rows and columns: ${volume(told.output)}.`),
+    remark(`Each filter makes one map, with ${formula(answer.size)} rows and columns: ${volume(answer.output)}.`),
   ];
 }

@@ -64,12 +64,12 @@ export function curves({ isLog, setLog }) {
     element: el("div", { class: "charts" }, ...all.map((one) => one.element)),
     again: () => all.forEach((one) => one.again()),
     stop: () => all.forEach((one) => one.stop()),
-    /** @param {Run} told */
-    draw(told) {
-      const steps = table(told);
+    /** @param {Run} run */
+    draw(run) {
+      const steps = table(run);
       const near = reach(steps.last.length);
-      note.textContent = wording(told.width, near);
-      const evaluated = told.metrics.filter((line) => line.val_loss !== undefined);
+      note.textContent = wording(run.width, near);
+      const evaluated = run.metrics.filter((line) => line.val_loss !== undefined);
       loss.draw(lossLines(steps, evaluated, near), { log: isLog("loss"), from: isLog("loss") ? undefined : 0 });
       accuracy.draw(accuracyLines(steps, evaluated, near));
       rate.draw([plain("learning rate", steps, steps.lr, (v) => short(v, 3))], {

@@ -5,7 +5,7 @@
  * @typedef {"state" | "steps" | "evaluation" | "look" | "filters" | "wrong" | "lost"} What
  */
 
-/** @import { Run } from "../types.js" */
+/** @import { Run, StepTable } from "../types.js" */
 
 import { Refused, ask, streamAddress } from "../api.js";
 
@@ -16,33 +16,35 @@ const GONE =
 
 /**
  * @param {string} run
- * @param {(what: What, told: Run) => void} heard
+ * @param {(what: What, told: Run) => void} onChange
  */
-export async function feed(run, heard) {
+export async function feed(run, onChange) {
   const path = `/runs/${encodeURIComponent(run)}`;
   const read = async () => (await ask(path)).json();
   /** @type {Run} */
-  const told = { width: 1, columns: [], rows: [], ...(await read()) };
+  const data = { width: 1, columns: [], rows: [], ...(await read()) };
   /** @type {EventSource | null} */
   let stream = null;
-  let timer = 0,
-    ended = false,
-    lost = "";
+  let timer = 0;
+  let ended = false;
+  let lost = "";
 
-  const tell = (/** @type {What} */ what) => !ended && heard(what, told);
+  const notify = (/** @type {What} */ what) => !ended && onChange(what, data);
   const lose = (/** @type {string} */ sentence) => {
     if (lost === sentence) return;
     lost = sentence;
-    tell("lost");
+    notify("lost");
   };
-  /** @type {Record<string, (data: any) => void>} */
   const acts = {
-    state: (data) => Object.assign(told, data),
+    /** @param {Partial<Run>} change */
+    state: (change) => Object.assign(data, change),
+    /** @param {StepTable & {width: number, from: number}} end  of the table, from a row on */
     steps: ({ width, from, columns, rows }) => {
-      const kept = width === told.width ? told.rows.slice(0, from) : [];
-      Object.assign(told, { width, columns, rows: [...kept, ...rows] });
+      const kept = width === data.width ? data.rows.slice(0, from) : [];
+      Object.assign(data, { width, columns, rows: [...kept, ...rows] });
     },
-    evaluation: ({ metrics }) => (told.metrics = metrics),
+    /** @param {Pick<Run, "metrics">} change */
+    evaluation: ({ metrics }) => (data.metrics = metrics),
     look: () => {},
     filters: () => {},
     wrong: () => {},
@@ -60,7 +62,7 @@ export async function feed(run, heard) {
     for (const [name, act] of Object.entries(acts)) {
       stream.addEventListener(name, (event) => {
         act(JSON.parse(/** @type {MessageEvent} */ (event).data));
-        tell(/** @type {What} */ (name));
+        notify(/** @type {What} */ (name));
       });
     }
     stream.addEventListener("end", close);
@@ -90,15 +92,15 @@ export async function feed(run, heard) {
 
   async function refresh() {
     try {
-      Object.assign(told, await read());
-      ["state", "evaluation"].forEach((what) => tell(/** @type {What} */ (what)));
+      Object.assign(data, await read());
+      ["state", "evaluation"].forEach((what) => notify(/** @type {What} */ (what)));
     } catch {
       // What was told last stays.
     }
   }
 
   return {
-    told,
+    data,
     open,
     lost: () => lost,
     stop() {

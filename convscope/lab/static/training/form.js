@@ -44,9 +44,9 @@ function typed(value) {
 
 /**
  * @param {FormSchema} choices
- * @param {(sentence: string) => void} tellNext  what the next page says first
+ * @param {(sentence: string) => void} setNote  what the next page says first
  */
-export function form(choices, tellNext) {
+export function form(choices, setNote) {
   const asked = new URLSearchParams(location.search);
   const all = choices.groups.flatMap((group) => group.settings);
   /** @type {Map<string, Field>} */
@@ -145,7 +145,7 @@ export function form(choices, tellNext) {
         settings: settings(),
         name: name.value.trim() || null,
       });
-      tellNext(message ?? "");
+      setNote(message ?? "");
       travel(`/train/${encodeURIComponent(run)}`);
     } catch (error) {
       refusal.textContent = messageOf(error);
@@ -264,12 +264,12 @@ function picker(name, label, list, given) {
       ...list.map((one) => el("option", { value: one.name, selected: one.name === given }, one.name)),
     )
   );
-  const tell = () => {
+  const describe = () => {
     const one = list.find((other) => other.name === input.value);
     sentence.textContent = one?.description ?? "";
   };
-  input.addEventListener("change", tell);
-  tell();
+  input.addEventListener("change", describe);
+  describe();
   return {
     element: el("div", { class: "setting" }, el("label", { for: id }, label), input, sentence),
     value: () => input.value,

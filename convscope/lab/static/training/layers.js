@@ -28,10 +28,10 @@ const MOST = 6; // remarks
 /**
  * @param {string} run
  * @param {LayersState} state  what the address holds
- * @param {(look: LayerStats) => void} looked  told of each look
+ * @param {(look: LayerStats) => void} onStats  told of each look
  */
-export function layers(run, state, looked) {
-  const told = el("ul", { class: "told" });
+export function layers(run, state, onStats) {
+  const list = el("ul", { class: "told" });
   const body = el("div", {
     class: "scroll",
     tabindex: 0,
@@ -53,7 +53,7 @@ export function layers(run, state, looked) {
     "section",
     { class: "card layers", hidden: true },
     el("h3", {}, "Activations and gradients, layer by layer"),
-    told,
+    list,
     el("div", { class: "pairs" }, el("div", {}, body, el("div", { class: "row" }, more, note)), history.element),
   );
   /** @type {LayerStats | null} */
@@ -67,7 +67,7 @@ export function layers(run, state, looked) {
     if (!look) return;
     element.hidden = false;
     const sentences = remarks(look.layers);
-    told.replaceChildren(...sentences.map((text) => el("li", {}, text)));
+    list.replaceChildren(...sentences.map((text) => el("li", {}, text)));
     const learned = look.layers.filter((layer) => layer.weight !== null || layer.gradient !== null);
     const listed = state.whole() ? look.layers : learned.slice(0, ROWS);
     const top = body.scrollTop;
@@ -88,7 +88,7 @@ export function layers(run, state, looked) {
   const reader = latest(async () => {
     look = await (await ask(`/runs/${encodeURIComponent(run)}/look`, { cache: "no-store" })).json();
     draw();
-    if (look) looked(look);
+    if (look) onStats(look);
   });
   return {
     element,

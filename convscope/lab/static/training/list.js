@@ -26,26 +26,26 @@ export const inside = (to) => ({
 /** @returns {Promise<RunSummary[]>} */
 export const runs = async () => (await (await ask("/runs")).json()).runs;
 
-/** @param {(sentence: string) => void} tellNext */
-export async function listPage(tellNext) {
+/** @param {(sentence: string) => void} setNote */
+export async function listPage(setNote) {
   const [first, choices] = await Promise.all([runs(), ask("/training/form").then((answer) => answer.json())]);
   const place = el("div", {});
-  let timer = 0,
-    ended = false,
-    told = "",
-    whole = false;
+  let timer = 0;
+  let ended = false;
+  let drawn = "";
+  let whole = false;
 
   /** @param {RunSummary[]} list */
   function draw(list) {
     const text = JSON.stringify([list, whole]);
-    if (text !== told)
+    if (text !== drawn)
       place.replaceChildren(
         ...table(whole ? list : list.slice(0, SHOWN), list.length, () => {
           whole = true;
           draw(list);
         }),
       );
-    told = text;
+    drawn = text;
     timer = setTimeout(look, list.some((run) => isLive(run.state)) ? AGAIN : 5 * AGAIN);
   }
 
@@ -59,7 +59,7 @@ export async function listPage(tellNext) {
 
   draw(first);
   return {
-    element: el("div", { class: "run" }, el("h2", {}, "Train"), place, form(choices, tellNext)),
+    element: el("div", { class: "run" }, el("h2", {}, "Train"), place, form(choices, setNote)),
     again: () => {},
     stop: () => {
       ended = true;

@@ -48,13 +48,13 @@ export async function runPage(run, note) {
       (look) => parts.batch.ask(look),
     ),
   };
-  const source = await feed(run, heard);
+  const source = await feed(run, onChange);
   const top = head(run, { note, resumed: () => source.open() });
   const graphs = curves({
     isLog: (name) => listOf("log").includes(name),
     setLog: (name, log) => {
       toggle("log", name, log);
-      graphs.draw(source.told);
+      graphs.draw(source.data);
     },
   });
   const lines = el("pre", { class: "lines", tabindex: 0 });
@@ -79,29 +79,29 @@ export async function runPage(run, note) {
     log,
   );
 
-  /** @param {import("./feed.js").What} what @param {Run} told */
-  function heard(what, told) {
+  /** @param {import("./feed.js").What} what @param {Run} data */
+  function onChange(what, data) {
     if (what === "lost") return top.lose(source.lost());
     if (what === "state") {
-      const text = told.log.join("\n");
+      const text = data.log.join("\n");
       if (lines.textContent !== text) lines.textContent = text;
     }
     if (what === "look") parts.layers.ask();
     else if (what === "filters") parts.filters.ask();
     else if (what === "wrong") parts.wrong.ask();
     else {
-      top.draw(told);
-      if (what !== "state") graphs.draw(told);
+      top.draw(data);
+      if (what !== "state") graphs.draw(data);
     }
   }
 
-  heard("state", source.told);
-  graphs.draw(source.told);
+  onChange("state", source.data);
+  graphs.draw(source.data);
   source.open();
   const all = [graphs, ...Object.values(parts)];
   return {
     element,
-    title: source.told.title,
+    title: source.data.title,
     again: () => all.forEach((one) => one.again()),
     stop: () => [source, ...all].forEach((one) => one.stop()),
   };
