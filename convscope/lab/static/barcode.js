@@ -3,7 +3,7 @@
 import { cell } from "./color.js";
 import { contextOf, el } from "./element.js";
 import { count, signed, whole } from "./numbers.js";
-import { scan } from "./maps.js";
+import { scan } from "./planes.js";
 
 const HALF = 28;
 

@@ -81,7 +81,10 @@ const joint = (box) => [box.x - 11, box.y + box.high / 2];
 /** What a box is, in a sentence. @param {Box} box */
 function title({ row, blocks, members }) {
   if (!blocks.length)
-    return `${row.name}, ${row.type}: ${volume(row.shape)}${row.parameters ? `, ${several(row.parameters, "parameter")}` : ""}`;
+    return (
+      `${row.name}, ${row.type}: ` +
+      `${volume(row.shape)}${row.parameters ? `, ${several(row.parameters, "parameter")}` : ""}`
+    );
   const weighted = members.filter((m) => m.parameters).length;
   const which =
     blocks.length > 1 ? `${blocks.length} blocks that are alike, ${blocks[0]} to ${blocks.at(-1)}` : blocks[0];

@@ -8,8 +8,9 @@ import { cell } from "./color.js";
 import { contextOf, el } from "./element.js";
 import { fixed, signed, whole } from "./numbers.js";
 import { follow } from "./state.js";
-import { back, bracketed, figure, inCell, spotName, thumb } from "./ledger.js";
-import { number } from "./maps.js";
+import { thumb } from "./ledger.js";
+import { back, bracketed, figure, inCell, spotName } from "./matrix.js";
+import { number } from "./planes.js";
 
 /**
  * One row for each operand that is written out: value × weight = product where it is weighted.

@@ -5,10 +5,10 @@
 
 import { picture } from "./color.js";
 import { el, say } from "./element.js";
-import { legend } from "./maps.js";
+import { legend } from "./planes.js";
 import { count } from "./numbers.js";
 import { read, slideTo } from "./state.js";
-import { back, spotName } from "./ledger.js";
+import { back, spotName } from "./matrix.js";
 import { weighted } from "./unit_text.js";
 import { whatIf } from "./whatif.js";
 

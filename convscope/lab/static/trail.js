@@ -20,7 +20,7 @@ export function trailBar(net, state) {
     el(
       "button",
       { "aria-current": state.place ? null : "page", onclick: () => go({ place: null, trail: [] }) },
-      state.layer === "image" ? "image" : `${state.layer} maps`,
+      layerName(net, state.layer),
     ),
   ];
   if (!state.place) return parts;
@@ -50,6 +50,16 @@ const arrow = (sign) => el("span", { class: "arrow", "aria-hidden": "true" }, si
 export function toEnd(trail) {
   const last = /** @type {HTMLElement | null | undefined} */ (trail?.querySelector("[aria-current]"));
   if (trail && last) trail.scrollLeft = last.offsetLeft + last.offsetWidth - trail.clientWidth + 24;
+}
+
+/**
+ * "conv2 maps", "fc1 units", "layer 3 maps" where a layer has only a number.
+ * @param {Network} net @param {string} layer
+ */
+function layerName(net, layer) {
+  if (layer === "image") return "image";
+  const [, high, wide] = net.byName.get(layer)?.shape ?? [0, 2, 2];
+  return `${/^\d+$/.test(layer) ? "layer " : ""}${layer} ${high * wide === 1 ? "units" : "maps"}`;
 }
 
 /** conv2[5,3,7]; a unit of a vector is fc2[4]; the end is a pixel. @param {Network} net @param {Position} place */

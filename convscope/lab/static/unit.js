@@ -2,14 +2,15 @@
 
 /** @import { JsonNumber, LabImage, Network, Position, Row, State, Unit, UnitRef } from "./types.js" */
 /** @import { Scene } from "./ledger.js" */
-/** @import { Planes } from "./maps.js" */
+/** @import { Planes } from "./planes.js" */
 
 import { unit as explain } from "./api.js";
 import { barcode } from "./barcode.js";
 import { el } from "./element.js";
 import { replaceChildren } from "./focus.js";
-import { channelRows, figure, peaksOf } from "./ledger.js";
-import { number, planes } from "./maps.js";
+import { channelRows, peaksOf } from "./ledger.js";
+import { figure } from "./matrix.js";
+import { number, planes } from "./planes.js";
 import { count, decimalsFor, fixed, signed, whole } from "./numbers.js";
 import { lines, listedRows, pixelScreen } from "./others.js";
 import { arrive, goOn, side, stop } from "./play.js";

@@ -4,7 +4,7 @@
 /** @import { Scene } from "./ledger.js" */
 
 import { el } from "./element.js";
-import { bracketed, figure, spotName } from "./ledger.js";
+import { bracketed, figure, spotName } from "./matrix.js";
 import { count, decimalsFor, signed, whole } from "./numbers.js";
 
 /** @type {Record<string, string>} */

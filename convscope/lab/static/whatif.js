@@ -6,7 +6,7 @@
 import { variation } from "./api.js";
 import { peakOf, picture } from "./color.js";
 import { el } from "./element.js";
-import { legend } from "./maps.js";
+import { legend } from "./planes.js";
 
 /**
  * Which settings an operation has; a filter's size was learned, a pooling's window may be any.

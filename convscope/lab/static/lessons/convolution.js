@@ -4,20 +4,8 @@
 
 import { peakOf } from "../color.js";
 import { fixed } from "../numbers.js";
-import {
-  again,
-  controls,
-  decimalsOf,
-  figure,
-  formula,
-  lattice,
-  pills,
-  put,
-  remark,
-  scene,
-  stepper,
-  sum,
-} from "./parts.js";
+import { again, controls, figure, formula, pills, remark, scene, stepper, sum } from "./parts.js";
+import { decimalsOf, lattice, put } from "./lattice.js";
 import { filled, slide } from "./slide.js";
 
 const IMAGE = [
@@ -110,7 +98,8 @@ export const lesson = {
         again(() => set({ ...lesson.start })),
       ),
       remark(
-        `Along each side of the image the filter has ${formula(answer.formula)} positions: that is the side of the map.`,
+        `Along each side of the image the filter has ${formula(answer.formula)} positions: that is the side of ` +
+          "the map.",
       ),
       remark(
         "Networks apply the filter as it is, which strictly speaking is a cross-correlation. The convolution of " +

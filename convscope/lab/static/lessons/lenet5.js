@@ -1,9 +1,10 @@
 /** Lesson: LeNet-5, volume by volume. */
 
-/** @import { LayerLine, Lenet5Answer, Lesson, LessonState, SetState } from "./types.js" */
+/** @import { LayerLine, Lenet5Answer, Lesson, SetState } from "./types.js" */
 
 import { el, styles } from "../element.js";
 import { count, one, percent, sides, volume } from "../numbers.js";
+import { linked } from "./link_grid.js";
 import { again, controls, pills, remark, stepper } from "./parts.js";
 import { bars } from "./share_bars.js";
 import { sideways } from "./sideways.js";
@@ -15,6 +16,7 @@ const WAYS = new Map([
   ["lecture", "as in lectures"],
   ["1998", "of 1998"],
 ]);
+
 const HEADS = [
   "layer",
   "type",
@@ -236,89 +238,6 @@ function shares(answer, set) {
       "p",
       { class: "caption" },
       `All ${count(answer.parameters)} of them fit into ${count(Math.round(answer.bytes / 1000))} kB as float32.`,
-    ),
-  );
-}
-
-/**
- * Which maps of the first pooling each map of the second convolution sees.
- * @param {Lenet5Answer} answer @param {LessonState} state @param {SetState} set
- */
-function linked({ table, rows }, state, set) {
-  const pool = rows[1].layer;
-  const { links, column, used } = table;
-  /** @param {number} map @param {number} k */
-  const on = (map, k) => links[k].includes(map);
-  const grid = el(
-    "table",
-    { class: "link-grid", "aria-label": `Which maps of ${pool} each map of ${table.layer} sees` },
-    el(
-      "thead",
-      {},
-      el(
-        "tr",
-        {},
-        el("th", {}, ""),
-        ...links.map((_, k) =>
-          el(
-            "th",
-            { scope: "col" },
-            el(
-              "button",
-              {
-                "aria-label": `${table.layer} map ${k}`,
-                "aria-pressed": String(k === column),
-                onclick: () => set({ column: k }),
-              },
-              String(k),
-            ),
-          ),
-        ),
-      ),
-    ),
-    el(
-      "tbody",
-      {},
-      ...used.map((times, map) =>
-        el(
-          "tr",
-          {},
-          el("th", { scope: "row" }, `${pool} map ${map}`),
-          ...links.map((_, k) =>
-            el(
-              "td",
-              {
-                class: [on(map, k) && "on", k === column && "chosen"].filter(Boolean).join(" "),
-                "aria-label": on(map, k) ? "linked" : "not linked",
-              },
-              on(map, k) ? "×" : "",
-            ),
-          ),
-          el("td", { class: "count" }, `used ${times} times`),
-        ),
-      ),
-    ),
-  );
-  const saved =
-    state.network === "1998"
-      ? `${table.count} of ${table.pairs} pairs are linked: ${count(table.parameters)} parameters instead of ` +
-        `${count(table.full)} for all pairs. No two maps have the same inputs, so they must learn different ` +
-        "features."
-      : `All ${table.pairs} pairs are linked: ${count(table.parameters)} parameters. In 1998 a table linked 60 of ` +
-        `them, with ${count(table.chosen)} parameters; choose “of 1998” to see it.`;
-  return el(
-    "div",
-    { class: "card" },
-    el("h3", {}, `Which maps does ${table.layer} see?`),
-    el(
-      "div",
-      { class: "side-by-side" },
-      sideways("links", grid),
-      remark(
-        `Map ${column} of ${table.layer} sees the maps ${links[column].join(", ")} of ${pool}: ${table.formula} ` +
-          `= ${count(table.own)} parameters. `,
-        saved,
-      ),
     ),
   );
 }

@@ -6,7 +6,8 @@ import { peakOf } from "../color.js";
 import { el, styles } from "../element.js";
 import { fixed, percent, signed } from "../numbers.js";
 import { curveOf, histogram } from "./curves.js";
-import { again, controls, figure, lattice, pills, put, remark, scene, sum } from "./parts.js";
+import { again, controls, figure, pills, remark, scene, sum } from "./parts.js";
+import { lattice, put } from "./lattice.js";
 import { colored, gray, pixels } from "./pixels.js";
 import { slider } from "./slider.js";
 

@@ -5,21 +5,8 @@
 import { peakOf } from "../color.js";
 import { el } from "../element.js";
 import { count, fixed, several } from "../numbers.js";
-import {
-  again,
-  controls,
-  decimalsOf,
-  figure,
-  formula,
-  lattice,
-  pills,
-  put,
-  remark,
-  scene,
-  stepper,
-  sum,
-  windowed,
-} from "./parts.js";
+import { again, controls, figure, formula, pills, remark, scene, stepper, sum } from "./parts.js";
+import { decimalsOf, lattice, put, windowed } from "./lattice.js";
 import { filled, slide } from "./slide.js";
 
 const SIDE = 6;

@@ -5,20 +5,8 @@
 import { peakOf } from "../color.js";
 import { el, styles } from "../element.js";
 import { fixed, several } from "../numbers.js";
-import {
-  again,
-  controls,
-  decimalsOf,
-  factor,
-  figure,
-  formula,
-  lattice,
-  pills,
-  put,
-  remark,
-  scene,
-  stepper,
-} from "./parts.js";
+import { again, controls, factor, figure, formula, pills, remark, scene, stepper } from "./parts.js";
+import { decimalsOf, lattice, put } from "./lattice.js";
 
 await styles("lesson_figures.css");
 

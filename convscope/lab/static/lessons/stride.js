@@ -5,20 +5,8 @@
 import { peakOf } from "../color.js";
 import { el } from "../element.js";
 import { count } from "../numbers.js";
-import {
-  again,
-  controls,
-  figure,
-  formula,
-  lattice,
-  pills,
-  put,
-  remark,
-  scene,
-  stepper,
-  sum,
-  windowed,
-} from "./parts.js";
+import { again, controls, figure, formula, pills, remark, scene, stepper, sum } from "./parts.js";
+import { lattice, put, windowed } from "./lattice.js";
 import { filled, slide } from "./slide.js";
 
 const LARGEST = 12; // rows and columns of the image, of which the first are taken

@@ -4,11 +4,14 @@
 
 import { peakOf, picture } from "../color.js";
 import { el, styles } from "../element.js";
-import { count, decimalsFor, fixed, percent, several } from "../numbers.js";
-import { lossCurve, powerOfTen } from "./loss_curve.js";
-import { numberField, numberInput } from "./number_field.js";
-import { again, controls, figure, lattice, pills, put, remark, stepper } from "./parts.js";
+import { count, decimalsFor, percent, several } from "../numbers.js";
+import { lossCurve } from "./loss_curve.js";
+import { numberField } from "./number_field.js";
+import { again, controls, figure, pills, remark, stepper } from "./parts.js";
+import { lattice, put } from "./lattice.js";
 import { sideways } from "./sideways.js";
+import { softmax } from "./softmax.js";
+import { brackets, number } from "./training_numbers.js";
 
 styles("lesson_learning.css");
 
@@ -19,9 +22,9 @@ const TARGETS = {
   "a point": [0, -1, 0, -1, 4, -1, 0, -1, 0],
   mean: [1, 1, 1, 1, 1, 1, 1, 1, 1],
 };
+
 /** @type {Record<string, string>} */
 const IMAGES = { ring: "a ring", noise: "noise", stripes: "stripes", gray: "one gray" };
-const CLASSES = ["three", "five", "eight"];
 
 /** @type {Lesson<TrainingAnswer>} */
 export const lesson = {
@@ -87,19 +90,6 @@ export const lesson = {
     ];
   },
 };
-
-/** As many digits as a person reads; a power of ten where there would be only zeros. @param {number} value */
-function number(value) {
-  const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-4 || size >= 1e7)) {
-    const [digits, power] = value.toExponential(2).split("e");
-    return `${digits.replace("-", "−")}·${powerOfTen(Number(power))}`;
-  }
-  return fixed(value, Math.min(6, decimalsFor([value])));
-}
-
-/** @param {number} value */
-const brackets = (value) => (value < 0 ? `(${number(value)})` : number(value));
 
 /**
  * The image, both filters, the gradient; under them the maps and the curve.
@@ -315,93 +305,4 @@ function verdict({ rates, diverged, lowest, step, loss }, state) {
     );
   if (diverged === null && step && loss < 1e-8) parts.push("The maps are the same now: the loss is below 10⁻⁸. ");
   return remark(...parts);
-}
-
-/**
- * A real network's loss: three logits, softmax, cross-entropy.
- * @param {TrainingAnswer["softmax"]} answer @param {LessonState} state @param {SetState} set
- */
-function softmax({ largest, powers, sum, shares, loss, gradient }, state, set) {
-  const logits = /** @type {number[]} */ (state.logits);
-  const right = Number(state.right);
-  /** @param {number} place */
-  const field = (place) => {
-    /** @param {number} value */
-    const change = (value) => set({ logits: put(logits, place, value) });
-    return numberInput(
-      `logit of ${CLASSES[place]}`,
-      logits[place],
-      { low: -1e6, high: 1e6, set: change },
-      { class: "cell" },
-    );
-  };
-  const rows = CLASSES.map((name, i) =>
-    el(
-      "tr",
-      { class: i === right ? "right" : "" },
-      el(
-        "th",
-        { scope: "row" },
-        el(
-          "button",
-          {
-            class: "pill",
-            "aria-label": `true class ${name}`,
-            "aria-pressed": String(i === right),
-            onclick: () => set({ right: i }),
-          },
-          i === right ? `${name} ✓` : name,
-        ),
-      ),
-      el("td", {}, field(i)),
-      el("td", {}, number(powers[i])),
-      el(
-        "td",
-        {},
-        percent(shares[i]),
-        " ",
-        el("span", { class: "bar-track" }, el("i", { style: { width: `${100 * shares[i]}%` } })),
-      ),
-      el("td", {}, `${number(shares[i])} − ${i === right ? 1 : 0}`),
-      el("td", {}, el("strong", {}, number(gradient[i]))),
-    ),
-  );
-  return el(
-    "div",
-    { class: "card lesson-card" },
-    el("h3", {}, "And in a classifier?"),
-    el(
-      "p",
-      { class: "remark" },
-      "There the last layer outputs a logit for each class. Softmax turns the logits into probabilities p, and " +
-        "the loss is the cross-entropy: −ln of the true class's probability. Everything else stays as above. " +
-        "Change a logit, or choose another true class.",
-    ),
-    sideways(
-      "softmax",
-      el(
-        "table",
-        { class: "shares", "aria-label": "Softmax of three logits" },
-        el(
-          "thead",
-          {},
-          el(
-            "tr",
-            {},
-            ...["true class", "logit z", "e^(z − largest)", "probability p", "p − y", "gradient"].map((head) =>
-              el("th", { scope: "col" }, head),
-            ),
-          ),
-        ),
-        el("tbody", {}, ...rows),
-      ),
-    ),
-    el(
-      "p",
-      { "aria-live": "polite" },
-      `p = e^(z − ${number(largest)}) ÷ ${number(sum)}; the loss is −ln ${number(shares[right])} = `,
-      el("strong", { class: "cross-entropy" }, number(loss)),
-      ". The gradients add up to 0: what one class gains, the others lose.",
-    ),
-  );
 }

@@ -5,19 +5,8 @@
 import { peakOf } from "../color.js";
 import { el } from "../element.js";
 import { fixed, several, volume } from "../numbers.js";
-import {
-  again,
-  controls,
-  decimalsOf,
-  figure,
-  formula,
-  lattice,
-  pills,
-  put,
-  remark,
-  stepper,
-  windowed,
-} from "./parts.js";
+import { again, controls, figure, formula, pills, remark, stepper } from "./parts.js";
+import { decimalsOf, lattice, put, windowed } from "./lattice.js";
 import { layerBoxes } from "./boxes.js";
 import { filled, slide } from "./slide.js";
 
