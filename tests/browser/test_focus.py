@@ -110,7 +110,5 @@ def test_an_operand_that_is_followed_leaves_the_focus_on_the_stage(lab: Any, pag
     cell.focus()
     page.keyboard.press("Enter")
     page.wait_for_function("() => location.pathname.split('/')[4] === 'pool1'")
-    page.wait_for_function(
-        "() => document.querySelector('#stage h2').textContent.includes('pool1')"
-    )
+    page.locator("#stage h2", has_text="pool1").wait_for()
     assert page.evaluate("document.querySelector('#stage').contains(document.activeElement)")

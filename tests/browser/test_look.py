@@ -130,7 +130,7 @@ def test_pointing_at_a_cell_lights_its_partners_and_says_the_product(digits: Sho
 
 def test_from_a_class_seven_steps_lead_to_a_byte_of_the_image(lab: Any, digits: Show) -> None:
     page = digits("fc2/3/0,0")
-    open_ = "name => document.querySelector('#stage h2').textContent.startsWith(name)"
+    open_ = "name => document.querySelector('#stage h2')?.textContent.startsWith(name)"
     way = ("fc1", "conv3", "pool2", "conv2", "pool1", "conv1", "image")
     for place in way:
         page.keyboard.press("f")
@@ -164,7 +164,7 @@ def test_a_click_and_the_arrow_keys_move_the_unit(lab: Any, digits: Show) -> Non
         page.keyboard.press(key)
         wait_until_at(page, f"/conv2/5/{y},{x}")
         page.wait_for_function(
-            "name => document.querySelector('#stage h2').textContent.startsWith(name)",
+            "name => document.querySelector('#stage h2')?.textContent.startsWith(name)",
             arg=f"conv2[5,{y},{x}]",
         )
         assert heading(page) == pytest.approx(float(map_[y, x]), abs=1e-5)

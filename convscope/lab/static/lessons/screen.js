@@ -62,6 +62,9 @@ export const link = (to, ...children) =>
     ...children,
   );
 
+/** @param {string} path */
+const lessonOf = (path) => path.split("/")[2];
+
 /** The list of all lessons. */
 const contents = () => [
   el("h2", {}, "The arithmetic of convolutional networks"),
@@ -159,7 +162,8 @@ async function draw(stage, name, lesson, state, late) {
   refused = false;
   /** @param {LessonState} change */
   const set = (change) => {
-    if (shown !== name) return; // a field or a filter that is still at work on a scene that has gone
+    // a field or a filter that is still at work on a scene that has gone
+    if (shown !== name || lessonOf(location.pathname) !== name) return;
     const next = merged(state, refused ? state : read(lesson.start), change);
     write(lesson.start, lesson.fit?.(next) ?? next);
   };

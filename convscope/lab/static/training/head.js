@@ -72,7 +72,10 @@ export function head(run, { resumed, note }) {
   });
   const lookInside = act(async () => travel(`/look/${encodeURIComponent((await post(`${path}/open`, {})).network)}`));
   /** @param {string} text @param {string} name @param {() => void} work @param {boolean} [main] */
-  const button = (text, name, work, main = false) =>
+  const button = (text, name, work, main = false) => ({ text, name, work, main });
+
+  /** @param {ReturnType<typeof button>} button */
+  const toElement = ({ text, name, work, main }) =>
     el(
       "button",
       {
@@ -111,10 +114,11 @@ export function head(run, { resumed, note }) {
     if (pending && (!isLive(state) || (shown.now?.acknowledged ?? 0) >= pending.id)) pending = null;
     title.textContent = shown.title;
     patch(lead, sentences(run, shown, pending));
-    const wanted = JSON.stringify([state, shown.metrics.length > 0, shown.now?.saved_step === 0, pending?.command]);
+    const list = buttons();
+    const wanted = JSON.stringify([list.map(({ text, main }) => [text, main]), pending?.command]);
     if (wanted !== key) {
       const waiting = pending ? [el("span", { class: "caption", role: "status" }, WAIT[pending.command])] : [];
-      replaceChildren(actions, ...buttons(), ...waiting);
+      replaceChildren(actions, ...list.map(toElement), ...waiting);
     }
     key = wanted;
     bar.hidden = !shown.now || shown.now.progress === undefined || state === "done";
