@@ -185,7 +185,7 @@ def test_the_filter_slides_over_the_map_and_fills_it(digits: Show) -> None:
     page.keyboard.press(" ")
     wait_until_at(page, "/pool2/3/1,0")
     page.wait_for_function(
-        "() => document.querySelector('#stage h2').textContent.includes('[3,1,')"
+        "() => document.querySelector('#stage h2')?.textContent.includes('[3,1,')"
     )
     waiting = page.evaluate(clear)
     assert 0 < waiting < 25
@@ -412,6 +412,6 @@ def test_two_quick_presses_are_one_step(digits: Show) -> None:
     page = digits("fc2/3/0,0")
     page.evaluate("for (const _ of [1, 2]) document.querySelector('.follow').click()")
     page.wait_for_function(
-        "() => document.querySelector('#stage h2').textContent.startsWith('fc1')"
+        "() => document.querySelector('#stage h2')?.textContent.startsWith('fc1')"
     )
     assert page.url.endswith("trail=fc2:3:0,0")
