@@ -19,10 +19,9 @@ import { fixed, signed, whole } from "./numbers.js";
 /** @type {MatrixKind[]} */
 const KINDS = ["patch", "filter", "products"];
 
-const WIDEST = 11;
+const WIDEST = 11; // columns of a patch up to which figures are written into it
 
-// columns of a patch up to which figures are written into it
-const TIGHT = 36;
+const TIGHT = 36; // points of a cell below which figures would touch
 
 /**
  * The head and one row for each channel that is written out.

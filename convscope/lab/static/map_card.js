@@ -11,8 +11,7 @@ import { fixed, whole } from "./numbers.js";
 import { number, scan } from "./planes.js";
 import { go } from "./state.js";
 
-// values of a volume up to which all of it is fetched
-const FILTERED = 6;
+const FILTERED = 6; // input channels up to which a filter is drawn
 
 /**
  * One map: its picture, its name, what the question says of it. A click opens the unit under the pointer.

@@ -13,12 +13,10 @@ import { count, several } from "./numbers.js";
 import { legend, number, planes } from "./planes.js";
 import { go } from "./state.js";
 
-const FIRST = { maps: 12, units: 48 };
+const FIRST = { maps: 12, units: 48 }; // cards before "Show the other"
 
-// cards before "Show the other"
-const MORE = 120;
+const MORE = 120; // cards that one press adds: a stage holds 2,000 elements
 
-// input channels up to which a filter is drawn
 let unfolded = { layer: "", cards: 0 };
 
 /**

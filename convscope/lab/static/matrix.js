@@ -8,7 +8,6 @@ import { el } from "./element.js";
 import { decimalsFor, fixed, signed, whole } from "./numbers.js";
 import { follow, read } from "./state.js";
 
-// points of a cell below which figures would touch
 const MARKED = {
   won: "inset 0 0 0 2px var(--accent), inset 0 0 0 3px var(--halo)",
   tied: "inset 0 0 0 2px var(--halo), inset 0 0 0 3px var(--accent)",

@@ -14,8 +14,7 @@ import { fixed, signed, whole } from "./numbers.js";
  * @typedef {{peak: number, lowest: number, strange: number, all: boolean, of: (map: number) => Plane}} Planes
  */
 
-// cards that one press adds: a stage holds 2,000 elements
-const WHOLE = 4_000_000;
+const WHOLE = 4_000_000; // values of a volume up to which all of it is fetched
 
 /**
  * A volume, or these maps of it, and its scale: the largest finite magnitude.

@@ -8,9 +8,7 @@ import { el, svg } from "../element.js";
 import { decimalsFor, fixed } from "../numbers.js";
 import { numberInput } from "./number_field.js";
 
-const MOST = 1e6;
-
-// of a number that can be typed; Python refuses more
+const MOST = 1e6; // of a number that can be typed; Python refuses more
 
 /**
  * The cell of a lattice that Tab leads to: the one that last had the focus, by the lattice's label.

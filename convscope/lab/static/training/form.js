@@ -10,7 +10,7 @@ import { el, messageOf } from "../element.js";
 import { redraw, travel } from "../state.js";
 import { LENGTHS, field, fold, lengths, picker, textOf, title, typed, valueOf } from "./form_fields.js";
 
-const PAUSE = 400;
+const PAUSE = 400; // milliseconds without a key
 
 const USUAL = ["batch_size", "lr", "optimizer", "augment"];
 

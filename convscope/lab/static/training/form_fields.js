@@ -9,7 +9,6 @@ import { several } from "../numbers.js";
  * @typedef {{setting: Setting, element: HTMLElement, input: HTMLInputElement | HTMLSelectElement}} Field
  */
 
-// milliseconds without a key
 export const LENGTHS = ["epochs", "steps", "max_minutes"];
 
 /** @type {Record<string, string>} */
