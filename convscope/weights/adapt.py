@@ -16,7 +16,7 @@ class AdaptedWeights:
 
     Attributes:
         tensors: by our names; without those of a head that keeps its initialization.
-        told: what was adapted, for the card's provenance.
+        report: what was adapted, for the card's provenance.
     """
 
     tensors: Mapping[str, Tensor]

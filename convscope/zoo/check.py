@@ -16,10 +16,10 @@ _TRIALS = 4  # images that must all give probabilities
 def check_network(
     net: nn.Module, *, in_channels: int, input_size: tuple[int, int], num_classes: int, name: str
 ) -> None:
-    """Feed the network one black image and look at the answer. Leaves mode and weights as found.
+    """Run the network on one black image and check its output; mode and weights stay unchanged.
 
-    Raises RequestError, naming the layer at which the image failed, or the shape of an answer that
-    is not (1, num_classes).
+    Raises RequestError with the layer that failed, or with the shape of an output that is not
+    (1, num_classes).
     """
     inside: list[str] = []
     layers = dict[str, nn.Module](net.named_modules())
@@ -43,10 +43,10 @@ def check_network(
         for handle in handles:
             handle.remove()
     if not isinstance(answer, torch.Tensor) or answer.shape != (1, num_classes):
-        told = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
+        output = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
         raise RequestError(
-            f"{name} answers an image of {shape} with {told}; with {num_classes} classes the "
-            f"answer must be logits of shape (1, {num_classes}). Give the builder a `num_classes` "
+            f"{name} maps an image of {shape} to {output}; with {num_classes} classes the "
+            f"output must be logits of shape (1, {num_classes}). Give the builder a `num_classes` "
             "argument, or change its last layer."
         )
 
@@ -90,9 +90,9 @@ def _line(error: Exception) -> str:
 
 
 def reads_channels_last(net: nn.Module, *, in_channels: int, input_size: tuple[int, int]) -> bool:
-    """Whether the network can read images that lie in memory as n, h, w, c, the faster layout.
+    """Tell whether the network accepts images in channels-last memory layout, which is faster.
 
-    A network that reshapes with `view` what a convolution gave cannot.
+    A network that reshapes the output of a convolution with `view` does not.
     """
     weight = next(net.parameters(), torch.empty(0))
     images = torch.zeros(2, *input_size, in_channels, device=weight.device).permute(0, 3, 1, 2)

@@ -73,8 +73,8 @@ class FractalBlock(nn.Module):
         self.sampler = sampler
         for row, ending in self._rows():
             for column, index in ending.items():
-                wide = channels if index == 1 else filters
-                self.add_module(f"conv{column}_{index}", _convolution(wide, filters, dropout))
+                width = channels if index == 1 else filters
+                self.add_module(f"conv{column}_{index}", _convolution(width, filters, dropout))
             if len(ending) > 1:
                 self.add_module(f"join{row}", FractalJoin(tuple(ending), sampler))
 
@@ -82,9 +82,9 @@ class FractalBlock(nn.Module):
         columns: dict[int, Any]  # None after a join without an active column
         columns = dict.fromkeys(range(1, self.sampler.columns + 1), x)
         for row, ending in self._rows():
-            for column, place in ending.items():
+            for column, index in ending.items():
                 if self.sampler.is_active(column):
-                    columns[column] = getattr(self, f"conv{column}_{place}")(columns[column])
+                    columns[column] = getattr(self, f"conv{column}_{index}")(columns[column])
             if len(ending) > 1:
                 joined = getattr(self, f"join{row}")([columns[column] for column in ending])
                 columns |= dict.fromkeys(ending, joined)
@@ -128,12 +128,12 @@ def fractalnet(
     sampler = DropPathSampler(columns, drop_prob=drop_path)
     layers: OrderedDict[str, nn.Module] = OrderedDict(draw=Draw(sampler))
     (height, width), channels = input_size, in_channels
-    for block, wide, dropout in zip(table["block"], table[filters], table["dropout"], strict=True):
+    for block, count, dropout in zip(table["block"], table[filters], table["dropout"], strict=True):
         layers[f"block{block}"] = FractalBlock(
-            channels, int(wide), sampler=sampler, dropout=float(dropout)
+            channels, int(count), sampler=sampler, dropout=float(dropout)
         )
         layers[f"pool{block}"] = nn.MaxPool2d(POOL)
-        channels = int(wide)
+        channels = int(count)
         height, width = (output_size(side, POOL, stride=POOL) for side in (height, width))
     layers["flatten"] = nn.Flatten()
     layers["fc"] = nn.Linear(channels * height * width, num_classes)
