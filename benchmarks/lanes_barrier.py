@@ -41,7 +41,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from convscope.lanes.codegen import write_network
-from convscope.lanes.engine import aligned, offsets_of, places_of
+from convscope.lanes.engine import aligned, layer_offsets, offsets_of
 from convscope.lanes.frontend import read_network
 from convscope.lanes.graph import Convolution, Node
 from convscope.lanes.ir import Function, Target
@@ -135,7 +135,7 @@ class Chain:
         self.flat = torch.cat([*weights, torch.zeros(self.target.lanes)])
         self.code = write_network(
             nodes,
-            places_of(nodes, offsets_of(list(net.parameters()))[0]),
+            layer_offsets(nodes, offsets_of(list(net.parameters()))[0]),
             self.target,
             row=shape[2] * shape[0],
         )

@@ -102,7 +102,7 @@ _EXP = (
 def exp(fn: Function, x: str) -> str:
     """e to the x as Cephes has it: x = n·ln 2 + r, a polynomial of r, and n into the exponent."""
     lanes, v = fn.target.lanes, fn.vector
-    whole = f"<{lanes} x i32>"
+    ints = f"<{lanes} x i32>"
     x = fn.select(fn.compare("olt", x, fn.constant(-87)), fn.constant(-87), x)
     x = fn.select(fn.compare("ogt", x, fn.constant(88)), fn.constant(88), x)
     turns = fn.do("fmul", x, fn.constant(1.44269504088896341))
@@ -112,6 +112,6 @@ def exp(fn: Function, x: str) -> str:
     power = fn.fma(polynomial(fn, r, _EXP), fn.do("fmul", r, r), r)
     power = fn.do("fadd", power, fn.constant(1))
     shift = ", ".join(["i32 23"] * lanes)
-    bits = fn.value(f"shl {whole} {fn.value(f'fptosi {v} {n} to {whole}')}, <{shift}>")
-    held = fn.value(f"bitcast {v} {power} to {whole}")
-    return fn.value(f"bitcast {whole} {fn.value(f'add {whole} {held}, {bits}')} to {v}")
+    bits = fn.value(f"shl {ints} {fn.value(f'fptosi {v} {n} to {ints}')}, <{shift}>")
+    exponent = fn.value(f"bitcast {v} {power} to {ints}")
+    return fn.value(f"bitcast {ints} {fn.value(f'add {ints} {exponent}, {bits}')} to {v}")

@@ -35,7 +35,7 @@ class Back(BackToWeights):
                 ),
             )
         match node:
-            case Convolution() if node.own:
+            case Convolution() if node.local:
                 self._local_back(stage)
             case Convolution():
                 self._weights_back(stage)
@@ -44,50 +44,53 @@ class Back(BackToWeights):
             case Pool():
                 self._pool_back(stage)
             case Sum():
-                for turn, given in enumerate(stage.inputs):
-                    self._pass_back(f"{name}_{turn}", stage, given)
+                for turn, input_value in enumerate(stage.inputs):
+                    self._pass_back(f"{name}_{turn}", stage, input_value)
             case Dropout():
-                given = stage.inputs[0]
-                if self._wants(given):
-                    into, adds = self._into(given)
+                input_value = stage.inputs[0]
+                if self._wants(input_value):
+                    into, adds = self._into(input_value)
                     self._add("backward", self._dropout(name, stage, gradient, into, adds=adds))
             case _:
                 self._pass_back(name, stage, stage.inputs[0])
 
-    def _is_last(self, stage: Stage, given: int) -> bool:
+    def _is_last(self, stage: Stage, input_value: int) -> bool:
         """Whether no other stage adds to an input's gradient after this one."""
-        return min(self.plan.users[given]) == stage.value and stage.inputs.count(given) == 1
+        return (
+            min(self.plan.users[input_value]) == stage.value
+            and stage.inputs.count(input_value) == 1
+        )
 
-    def _finish(self, stage: Stage, given: int, *, adds: bool) -> Epilogue:
-        before = self.plan.stages[given]
-        if before.act is None or not self._is_last(stage, given):
+    def _finish(self, stage: Stage, input_value: int, *, adds: bool) -> Epilogue:
+        before = self.plan.stages[input_value]
+        if before.act is None or not self._is_last(stage, input_value):
             return Epilogue(adds=adds)
-        self.settled.add(given)
-        return Epilogue(adds=adds, act=before.act, results=self.plan.values[given].view)
+        self.settled.add(input_value)
+        return Epilogue(adds=adds, act=before.act, results=self.plan.values[input_value].view)
 
-    def _pass_back(self, name: str, stage: Stage, given: int) -> None:
-        if not self._wants(given):
+    def _pass_back(self, name: str, stage: Stage, input_value: int) -> None:
+        if not self._wants(input_value):
             return
-        into, adds = self._into(given)
+        into, adds = self._into(input_value)
         spec = Pass(source=self.plan.gradients[stage.value].view, dest=into, adds=adds)
         self._add("backward", write_pass(name, self.target, stage.node.shape, spec))
 
     def _pool_back(self, stage: Stage) -> None:
-        node, given = stage.node, stage.inputs[0]
+        node, input_value = stage.node, stage.inputs[0]
         assert isinstance(node, Pool)
-        if not self._wants(given):
+        if not self._wants(input_value):
             return
-        name, before = f"back{stage.value}", self.plan.stages[given]
+        name, before = f"back{stage.value}", self.plan.stages[input_value]
         sides = before.node.shape[1:]
         act = None
         if covers_once(node, (sides[0], sides[1])):
-            into, adds = self._into(given)
-            finish = self._finish(stage, given, adds=adds)
+            into, adds = self._into(input_value)
+            finish = self._finish(stage, input_value, adds=adds)
             act = finish.act
         else:
-            into, adds = self._zeroed(name, given), True
+            into, adds = self._zeroed(name, input_value), True
         spec = PoolBack(
-            source=self.plan.values[given].view,
+            source=self.plan.values[input_value].view,
             dest=self.plan.values[stage.value].view,
             gradient=self.plan.gradients[stage.value].view,
             into=into,
@@ -97,14 +100,14 @@ class Back(BackToWeights):
         self._add("backward", write_pool_back(name, self.target, node, (sides[0], sides[1]), spec))
 
     def _input_back(self, stage: Stage) -> None:
-        node, given = stage.node, stage.inputs[0]
+        node, input_value = stage.node, stage.inputs[0]
         assert isinstance(node, Convolution)
         if node.dense:
             self._dense_back(stage)
             return
-        _, height, width = self.plan.stages[given].node.shape
-        into, adds = self._into(given)
-        finish = self._finish(stage, given, adds=adds)
+        _, height, width = self.plan.stages[input_value].node.shape
+        into, adds = self._into(input_value)
+        finish = self._finish(stage, input_value, adds=adds)
         if ("input", stage.value) in self.plan.tilings:
             self._tiles_back(stage, into, finish)
             return
@@ -161,7 +164,7 @@ class Back(BackToWeights):
             width=right.count,
             rows=rows,
             columns=columns,
-            weights=self.places[node.name][0],
+            weights=self.offsets[node.name][0],
             per_out=taps,
             per_in=ins * taps,
             groups=node.groups,
@@ -173,12 +176,14 @@ class Back(BackToWeights):
 
     def _dense_back(self, stage: Stage) -> None:
         """Every input gathers from all units; rows of inputs take the place of channels."""
-        node, given = stage.node, stage.inputs[0]
+        node, input_value = stage.node, stage.inputs[0]
         assert isinstance(node, Convolution)
-        channels, height, width = self.plan.stages[given].node.shape
-        into, adds = self._into(given)
-        finish = self._finish(stage, given, adds=adds)
-        plain = all(held[given].is_plain for held in (self.plan.gradients, self.plan.values))
+        channels, height, width = self.plan.stages[input_value].node.shape
+        into, adds = self._into(input_value)
+        finish = self._finish(stage, input_value, adds=adds)
+        plain = all(
+            buffer[input_value].is_plain for buffer in (self.plan.gradients, self.plan.values)
+        )
         runs = (
             [(0, channels * height * width, 0, 0)]
             if plain
@@ -199,7 +204,7 @@ class Back(BackToWeights):
                 width=1,
                 rows=((0, 0),),
                 columns=((0, 0),),
-                weights=self.places[node.name][0] + (c * height + y) * width,
+                weights=self.offsets[node.name][0] + (c * height + y) * width,
                 per_out=1,
                 per_in=ins,
                 finish=done,

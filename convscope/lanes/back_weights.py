@@ -19,18 +19,18 @@ class BackToWeights(Writing):
     """Writes what adds to the gradients of weights and biases."""
 
     def _local_back(self, stage: Stage) -> None:
-        node, given = stage.node, stage.inputs[0]
+        node, input_value = stage.node, stage.inputs[0]
         assert isinstance(node, Convolution)
         name = f"back{stage.value}"
-        weights, bias = self.places[node.name]
-        into = self._zeroed(name, given) if self._wants(given) else None
+        weights, bias = self.offsets[node.name]
+        into = self._zeroed(name, input_value) if self._wants(input_value) else None
         self._add(
             "backward",
             write_local_back(
                 name,
                 self.target,
                 node,
-                source=self.plan.values[given].view,
+                source=self.plan.values[input_value].view,
                 gradient=self.plan.gradients[stage.value].view,
                 into=into,
                 weights=weights,
@@ -38,13 +38,15 @@ class BackToWeights(Writing):
             ),
         )
         if into is not None:  # what was written beyond the edges
-            held = self.plan.gradients[given]
-            self._add("backward", *self._halo(f"{name}_ring", held.halo, given, gradient=True))
+            buffer = self.plan.gradients[input_value]
+            self._add(
+                "backward", *self._halo(f"{name}_halo", buffer.halo, input_value, gradient=True)
+            )
 
     def _weights_back(self, stage: Stage) -> None:
         plan, target, node, value = self.plan, self.target, stage.node, stage.value
         assert isinstance(node, Convolution)
-        weights, bias = self.places[node.name]
+        weights, bias = self.offsets[node.name]
         gradient, source = plan.gradients[value], plan.values[stage.inputs[0]]
         name = f"weights{value}"
         outs, height, width = node.shape
@@ -86,7 +88,7 @@ class BackToWeights(Writing):
             tiling=self.plan.tilings[direction],
             source=window_of(node, self.plan.values[stage.inputs[0]].view),
             gradient=self.plan.gradients[stage.value].view,
-            weights=self.places[node.name][0],
+            weights=self.offsets[node.name][0],
             lanes_at=vectors,
             scratch=self.plan.scratch_buffers[direction].start,
         )
@@ -107,7 +109,7 @@ class BackToWeights(Writing):
             height=node.shape[1],
             width=node.shape[2],
             taps=taps,
-            weights=self.places[node.name][0],
+            weights=self.offsets[node.name][0],
             groups=node.groups,
             per_group=node.weight.numel() // node.groups,
             lanes_at=vectors,

@@ -12,7 +12,7 @@ def write_bounds_check(
 ) -> str:
     """A function that answers with the address it is given where that is in a region of floats.
 
-    What is outside is counted in the number `counter`, and diverted to a harmless place.
+    What is outside is counted in the number `counter`, and diverted to a harmless address.
     """
     lines = ["  %found0 = add i1 0, 0"]
     for number, (low, high) in enumerate(regions):

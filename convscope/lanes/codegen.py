@@ -13,7 +13,7 @@ from convscope.lanes.writing import Code
 
 def write_network(
     nodes: Sequence[Node],
-    places: dict[str, tuple[int, int | None]],
+    offsets: dict[str, tuple[int, int | None]],
     target: Target,
     *,
     row: int,
@@ -21,11 +21,11 @@ def write_network(
 ) -> Code:
     """The code of a training step's micro-batches.
 
-    `places` are, by the names of convolutions, where the floats of weight and bias begin; `row` the
-    bytes from one row of an image's bytes to the next; `tiles` as in `make_plan`.
+    `offsets` are, by the names of convolutions, where weight and bias begin, in floats; `row` the bytes
+    from one row of an image's bytes to the next; `tiles` as in `make_plan`.
     """
     plan = make_plan(nodes, lanes=target.lanes, tiles=tiles)
-    return _Network(plan, places, target).write(row)
+    return _Network(plan, offsets, target).write(row)
 
 
 class _Network(Forward, Back):

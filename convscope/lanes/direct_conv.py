@@ -39,14 +39,14 @@ class Epilogue:
     act: ActivationSpec | None = None
     results: View | None = None
 
-    def done(self, fn: Function, total: str, place: str, result: Callable[[View], str]) -> None:
+    def done(self, fn: Function, total: str, address: str, result: Callable[[View], str]) -> None:
         if self.adds:
-            total = fn.do("fadd", total, fn.load(place))
+            total = fn.do("fadd", total, fn.load(address))
         if self.act is not None and self.results is None:
             total = self.act.forward(fn, total)
         elif self.act is not None and self.results is not None:
             total = self.act.backward(fn, result(self.results), total)
-        fn.store(total, place)
+        fn.store(total, address)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class DirectConv:
 
     Counts: `outs` and `ins` of one of `groups`, `height` and `width` of the destination. The weight
     of output o, input i, row tap (_, r), column tap (_, c) is float
-    `weights + o·per_out + i·per_in + r + c` of `factors`, the parameters; `own` adds so many for
+    `weights + o·per_out + i·per_in + r + c` of `factors`, the parameters; `local` adds so many for
     every position, and `per_group` for every group.
     """
 
@@ -72,7 +72,7 @@ class DirectConv:
     per_in: int
     groups: int = 1
     per_group: int = 0
-    own: int = 0
+    local: int = 0
     bias: int | None = None
     own_bias: int = 0
     finish: Epilogue = Epilogue()
@@ -88,7 +88,7 @@ def write_direct_conv(name: str, target: Target, spec: DirectConv) -> Function:
 
 def direct_conv(fn: Function, spec: DirectConv) -> None:
     """Write the sums into a function."""
-    tile_rows, tile_columns = tile(spec.outs, 1 if spec.own else spec.width, fn.target.registers)
+    tile_rows, tile_columns = tile(spec.outs, 1 if spec.local else spec.width, fn.target.registers)
     with fn.loop(spec.groups) as group, fn.loop(spec.height) as y:
         for x, across in _along(fn, spec, tile_columns):
             for o, outs in _over(fn, spec.outs, tile_rows):
@@ -127,8 +127,8 @@ class _Tile:
 
     def write(self) -> None:
         fn, spec, lanes = self.fn, self.spec, self.fn.target.lanes
-        place = fn.add(fn.times(self.y, self._positions()), self.x)
-        sums = self._begin(place)
+        position = fn.add(fn.times(self.y, self._positions()), self.x)
+        sums = self._begin(position)
         source = fn.add(
             fn.times(self.y, spec.source.row * lanes),
             fn.times(self.x, spec.source.pixel * lanes),
@@ -137,7 +137,7 @@ class _Tile:
         weight = fn.add(
             fn.times(self.o, spec.per_out),
             fn.times(self.group, spec.per_group),
-            fn.times(place, spec.own) if spec.own else 0,
+            fn.times(position, spec.local) if spec.local else 0,
         )
         with fn.loop(spec.ins) as i:
             under = fn.add(source, fn.times(i, spec.source.channel * lanes))
@@ -148,20 +148,20 @@ class _Tile:
     def _positions(self) -> int:
         return self.spec.width
 
-    def _begin(self, place: Index) -> list[list[str]]:
+    def _begin(self, position: Index) -> list[list[str]]:
         fn, spec = self.fn, self.spec
-        found: list[list[str]] = []
+        accumulators: list[list[str]] = []
         for j in range(self.outs):
             first = fn.constant(0)
             if spec.bias is not None:
                 at = fn.add(
                     self.o,
                     fn.times(self.group, spec.outs),
-                    fn.times(place, spec.own_bias) if spec.own_bias else 0,
+                    fn.times(position, spec.own_bias) if spec.own_bias else 0,
                 )
                 first = fn.spread(fn.at("%P", at, spec.bias + j))
-            found.append([fn.variable(first=first) for _ in range(self.across)])
-        return found
+            accumulators.append([fn.variable(first=first) for _ in range(self.across)])
+        return accumulators
 
     def _rows(self, sums: list[list[str]], under: Index, by: Index) -> None:
         fn, spec, lanes = self.fn, self.spec, self.fn.target.lanes
@@ -233,9 +233,9 @@ class _Tile:
         dest = self.spec.dest
         for j in range(self.outs):
             for i in range(self.across):
-                place = fn.at(start, 0, (j * dest.channel + i * dest.pixel) * lanes)
+                address = fn.at(start, 0, (j * dest.channel + i * dest.pixel) * lanes)
                 self.spec.finish.done(
-                    fn, fn.get(sums[j][i]), place, lambda view, j=j, i=i: result(view, j, i)
+                    fn, fn.get(sums[j][i]), address, lambda view, j=j, i=i: result(view, j, i)
                 )
 
     def _place(self, view: View) -> str:

@@ -19,7 +19,7 @@ from convscope.lanes.step import FIELDS, FLOATS, Rule, write_step
 from convscope.lanes.threads import PHASES, ThreadPool, openmp, write_teams
 from convscope.lanes.writing import Code
 
-_AT = {name: place for place, name in enumerate(FIELDS)}
+_AT = {name: index for index, name in enumerate(FIELDS)}
 _SGD = Rule("sgd")
 
 
@@ -56,15 +56,15 @@ class Engine:
         begins, self.count = offsets_of([weight for weight, _ in named])
         self.begins = {name: (begins[weight], weight.shape) for weight, name in named}
         code = write_network(
-            nodes, places_of(nodes, begins), self.target, row=self.row, tiles=tiles
+            nodes, layer_offsets(nodes, begins), self.target, row=self.row, tiles=tiles
         )
         self.drops = bool(code.at_rest)
         self._compile(code, rule, cache, with_openmp=with_openmp)
         self._allocate(code.size)
         for weight, _ in named:
-            own = self.parameters[begins[weight] : begins[weight] + weight.numel()]
-            own.copy_(weight.detach().reshape(-1))
-            weight.data = own.view(weight.shape)
+            view = self.parameters[begins[weight] : begins[weight] + weight.numel()]
+            view.copy_(weight.detach().reshape(-1))
+            weight.data = view.view(weight.shape)
 
     def _compile(self, code: Code, rule: Rule, cache: Path | None, *, with_openmp: bool) -> None:
         has_team = with_openmp and openmp() is not None
@@ -149,14 +149,14 @@ class Engine:
         Raises RequestError, before any memory is touched, for labels that are no class and for
         arrays of another kind or size; WorkError where checked code left its memory.
         """
-        own = np.ones(self.classes, np.float32) if weights is None else weights
-        self._check(labels, own)
+        class_weights = np.ones(self.classes, np.float32) if weights is None else weights
+        self._check(labels, class_weights)
         self._set_context(
-            weights=own.ctypes.data,
+            weights=class_weights.ctypes.data,
             seed=seed & 0x7FFFFFFF,
-            factor=1 / float(own[labels].astype(np.float64).sum()),
+            factor=1 / float(class_weights[labels].astype(np.float64).sum()),
             label_smoothing=label_smoothing,
-            all=float(own.astype(np.float64).sum()),
+            all=float(class_weights.astype(np.float64).sum()),
             lr=lr,
             momentum=momentum,
             weight_decay=weight_decay,
@@ -175,10 +175,10 @@ class Engine:
     ) -> NDArray[np.float32]:
         """What the network answers, (n, classes), with nothing dropped; arguments as for `step`."""
         count, lanes = len(images.first), self.target.lanes
-        found = np.empty((-(-count // lanes), self.classes, lanes), np.float32)
-        self._set_context(logits=found.ctypes.data, seed=0, factor=1.0)
+        logits = np.empty((-(-count // lanes), self.classes, lanes), np.float32)
+        self._set_context(logits=logits.ctypes.data, seed=0, factor=1.0)
         self._run(PHASES[3:], images, np.zeros(count, np.int64), scales, threads)
-        return found.swapaxes(1, 2).reshape(-1, self.classes)[:count]
+        return logits.swapaxes(1, 2).reshape(-1, self.classes)[:count]
 
     def _run(
         self,
@@ -192,22 +192,22 @@ class Engine:
         if not is_plain(scales, np.float32, (self.shape[0], 2)) or len(labels) != len(images.first):
             raise RequestError("A batch needs a label for each image, and two numbers a channel.")
         addresses = images.addresses(self.shape, row=self.row)
-        own = min(threads or self.most, self.most)
+        num_threads = min(threads or self.most, self.most)
         self._set_context(
             images=addresses.ctypes.data,
             steps=images.steps.ctypes.data,
             labels=labels.ctypes.data,
             scales=scales.ctypes.data,
             batch=len(labels),
-            threads=own,
+            threads=num_threads,
         )
-        self._pool.run(phases, self._context.ctypes.data, own)
+        self._pool.run(phases, self._context.ctypes.data, num_threads)
         self._complain()
-        return own
+        return num_threads
 
     def _check(self, labels: NDArray[np.int64], weights: NDArray[np.float32]) -> None:
         if not is_plain(labels, np.int64, (len(labels),)):
-            raise RequestError("Labels must be contiguous whole numbers of 64 bits.")
+            raise RequestError("Labels must be contiguous 64-bit integers.")
         if not len(labels) or labels.min() < 0 or labels.max() >= self.classes:
             raise RequestError(f"Labels must be from 0 to {self.classes - 1}.")
         if not is_plain(weights, np.float32, (self.classes,)):
@@ -215,11 +215,11 @@ class Engine:
 
     def _complain(self) -> None:
         """Tell of accesses that checked code diverted; the gradients are wrong then."""
-        found = {name: number.value for name, number in self._outside.items() if number.value}
+        violations = {name: number.value for name, number in self._outside.items() if number.value}
         for number in self._outside.values():
             number.value = 0
-        if found:
-            values = ", ".join(f"{name} ({count} times)" for name, count in found.items())
+        if violations:
+            values = ", ".join(f"{name} ({count} times)" for name, count in violations.items())
             raise WorkError(f"Generated code reached outside of its memory: {values}.")
 
 
@@ -233,7 +233,7 @@ def offsets_of(weights: list[nn.Parameter]) -> tuple[dict[nn.Parameter, int], in
     return begins, count
 
 
-def places_of(
+def layer_offsets(
     nodes: Sequence[Node], begins: dict[nn.Parameter, int]
 ) -> dict[str, tuple[int, int | None]]:
     """Where weights and biases of the convolutions begin, by their names."""
@@ -246,6 +246,6 @@ def places_of(
 
 def aligned(count: int) -> NDArray[np.float32]:
     """Zeros that begin at a multiple of 64 bytes."""
-    whole = np.zeros(count + 16, np.float32)
-    first = -(whole.ctypes.data // 4) % 16
-    return whole[first : first + count]
+    buffer = np.zeros(count + 16, np.float32)
+    first = -(buffer.ctypes.data // 4) % 16
+    return buffer[first : first + count]

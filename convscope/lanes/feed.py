@@ -29,7 +29,7 @@ def write_feed(name: str, target: Target, image: Buffer, spec: Bytes) -> Functio
         "ptr noalias readonly %N", "i64 %b", "i64 %B", "float %factor", "i32 %seed",
     )  # fmt: skip
     fn = Function(name, target, more)
-    places, steps = _images(fn)
+    positions, steps = _images(fn)
     lanes, (channels, height, width) = target.lanes, image.shape
     view = image.view
     scales = [
@@ -38,9 +38,9 @@ def write_feed(name: str, target: Target, image: Buffer, spec: Bytes) -> Functio
     rows = [
         fn.variable(
             "ptr",
-            place,
+            position,
         )
-        for place in places
+        for position in positions
     ]
     with fn.loop(height) as y:
         pixels = [fn.get(row, "ptr") for row in rows]
@@ -62,10 +62,10 @@ def write_feed(name: str, target: Target, image: Buffer, spec: Bytes) -> Functio
 def _images(fn: Function) -> tuple[list[str], list[str]]:
     """Each lane's first pixel and step; its label, factor and random bits go to the workspace."""
     lanes, v = fn.target.lanes, fn.vector
-    whole = f"<{lanes} x i32>"
+    ints = f"<{lanes} x i32>"
     labels = numbers = "zeroinitializer"
     factors = "zeroinitializer"
-    places: list[str] = []
+    positions: list[str] = []
     steps: list[str] = []
     last = fn.value("sub i64 %B, 1")
     for lane in range(lanes):
@@ -78,30 +78,30 @@ def _images(fn: Function) -> tuple[list[str], list[str]]:
             )
             for table in ("%X", "%D", "%Y")
         )
-        places.append(fn.value(f"inttoptr i64 {address} to ptr"))
+        positions.append(fn.value(f"inttoptr i64 {address} to ptr"))
         steps.append(step)
         low = fn.value(f"trunc i64 {label} to i32")
-        labels = fn.value(f"insertelement {whole} {labels}, i32 {low}, i64 {lane}")
+        labels = fn.value(f"insertelement {ints} {labels}, i32 {low}, i64 {lane}")
         number = fn.value(f"trunc i64 {i} to i32")
-        numbers = fn.value(f"insertelement {whole} {numbers}, i32 {number}, i64 {lane}")
+        numbers = fn.value(f"insertelement {ints} {numbers}, i32 {number}, i64 {lane}")
         factor = fn.value(f"select i1 {there}, float %factor, float 0.0")
         factors = fn.value(f"insertelement {v} {factors}, float {factor}, i64 {lane}")
     fn.store(factors, fn.at("%ws", 0, FACTOR * lanes))
-    one = fn.value(f"insertelement {whole} poison, i32 %seed, i64 0")
-    seed = fn.value(f"shufflevector {whole} {one}, {whole} poison, {whole} zeroinitializer")
-    keys = mix(fn, fn.value(f"xor {whole} {mix(fn, numbers)}, {seed}"))
+    one = fn.value(f"insertelement {ints} poison, i32 %seed, i64 0")
+    seed = fn.value(f"shufflevector {ints} {one}, {ints} poison, {ints} zeroinitializer")
+    keys = mix(fn, fn.value(f"xor {ints} {mix(fn, numbers)}, {seed}"))
     for vector, words in ((LABELS, labels), (SEED, keys)):
-        place = fn.at("%ws", 0, vector * lanes)
-        fn.write(f"store {whole} {words}, ptr {place}, align {4 * lanes}")
-    return places, steps
+        position = fn.at("%ws", 0, vector * lanes)
+        fn.write(f"store {ints} {words}, ptr {position}, align {4 * lanes}")
+    return positions, steps
 
 
-def _bytes(fn: Function, places: list[str], channel: int) -> str:
+def _bytes(fn: Function, positions: list[str], channel: int) -> str:
     """A byte of each image, as a float."""
     lanes = fn.target.lanes
-    held = "zeroinitializer"
-    for lane, place in enumerate(places):
-        at = fn.value(f"getelementptr i8, ptr {place}, i64 {channel}") if channel else place
+    pixels = "zeroinitializer"
+    for lane, position in enumerate(positions):
+        at = fn.value(f"getelementptr i8, ptr {position}, i64 {channel}") if channel else position
         byte = fn.value(f"load i8, ptr {at}, align 1")
-        held = fn.value(f"insertelement <{lanes} x i8> {held}, i8 {byte}, i64 {lane}")
-    return fn.value(f"uitofp <{lanes} x i8> {held} to {fn.vector}")
+        pixels = fn.value(f"insertelement <{lanes} x i8> {pixels}, i8 {byte}, i64 {lane}")
+    return fn.value(f"uitofp <{lanes} x i8> {pixels} to {fn.vector}")

@@ -18,8 +18,8 @@ class Forward(Writing):
         name, dest = f"forward{stage.value}", plan.values[stage.value]
         self._touches({"values": (*stage.inputs, stage.value)})
         self._touches_weights(node, stage.value)
-        self._add("forward", *self._halo(f"{name}_ring", dest.halo, stage.value, gradient=False))
-        sources = [plan.values[given].view for given in stage.inputs]
+        self._add("forward", *self._halo(f"{name}_halo", dest.halo, stage.value, gradient=False))
+        sources = [plan.values[input_value].view for input_value in stage.inputs]
         match node:
             case Convolution() if ("forward", stage.value) in plan.tilings:
                 self._tiled(name, stage)
@@ -47,7 +47,7 @@ class Forward(Writing):
     def _convolution(self, stage: Stage) -> DirectConv:
         node = stage.node
         assert isinstance(node, Convolution)
-        weights, bias = self.places[node.name]
+        weights, bias = self.offsets[node.name]
         source = self.plan.values[stage.inputs[0]].view
         groups, outs = node.groups, node.shape[0] // node.groups
         ins = node.weight.shape[-3] if node.weight.dim() > 2 else self._channels(stage)
@@ -69,9 +69,9 @@ class Forward(Writing):
             per_in=taps,
             groups=groups,
             per_group=outs * ins * taps,
-            own=node.shape[0] * ins * taps if node.own else 0,
+            local=node.shape[0] * ins * taps if node.local else 0,
             bias=bias,
-            own_bias=node.shape[0] if node.own else 0,
+            own_bias=node.shape[0] if node.local else 0,
             finish=Epilogue(act=stage.act),
         )
 
@@ -85,7 +85,7 @@ class Forward(Writing):
             dest=self.plan.values[stage.value].view,
             filters=self._filters(direction),
             scratch=self.plan.scratch_buffers[direction].start,
-            bias=self.places[node.name][1],
+            bias=self.offsets[node.name][1],
             finish=Epilogue(act=stage.act),
         )
         self._add("forward", write_conv_forward(name, self.target, spec))

@@ -72,7 +72,7 @@ class _Reader:
         self.net = net
         self.shape = shape
         self.nodes: list[Node] = []
-        self.places: dict[fx.Node, int] = {}
+        self.indices: dict[fx.Node, int] = {}
         self.flat: set[fx.Node] = set()
         self.seen: set[nn.Module] = set()
         self.answer: int | None = None
@@ -108,56 +108,56 @@ class _Reader:
 
     def _check_ends(self) -> None:
         """Whether every volume and every weight takes part in the answer."""
-        read = {place for node in self.nodes for place in node.inputs}
-        for place, node in enumerate(self.nodes):
-            if place not in read and place != self.answer:
+        read = {index for node in self.nodes for index in node.inputs}
+        for index, node in enumerate(self.nodes):
+            if index not in read and index != self.answer:
                 raise Unsupported(f"{node.name} leads nowhere")
         layers = [node for node in self.nodes if isinstance(node, Convolution)]
-        held = {id(weight) for layer in layers for weight in (layer.weight, layer.bias)}
+        known = {id(weight) for layer in layers for weight in (layer.weight, layer.bias)}
         for name, weight in self.net.named_parameters():
-            if id(weight) not in held:
+            if id(weight) not in known:
                 raise Unsupported(f"{name} takes no part in its answer")
         count = sum(1 if layer.bias is None else 2 for layer in layers)
-        if not layers or len(held - {id(None)}) < count:
+        if not layers or len(known - {id(None)}) < count:
             raise Unsupported("layers share their weights" if layers else "it has no weights")
 
     def _end(self, node: fx.Node) -> None:
         (result,) = node.args
         if not isinstance(result, fx.Node):
             raise Unsupported("it answers with more than logits")
-        self.answer = self.places[result]
+        self.answer = self.indices[result]
         if result not in self.flat:
             raise Unsupported("it does not end with one vector of logits")
 
-    def _add(self, node: fx.Node, made: Node, *, in_place: bool = False) -> None:
+    def _add(self, node: fx.Node, dropout: Node, *, in_place: bool = False) -> None:
         """Append a node; done in place, whoever holds what it was made from holds it too."""
-        place = len(self.nodes)
+        index = len(self.nodes)
         if in_place:
-            before = made.inputs[0]
-            self.places = {key: place if at == before else at for key, at in self.places.items()}
-        self.places[node] = place
-        self.nodes.append(made)
+            before = dropout.inputs[0]
+            self.indices = {key: index if at == before else at for key, at in self.indices.items()}
+        self.indices[node] = index
+        self.nodes.append(dropout)
 
-    def _input(self, node: fx.Node, place: int = 0) -> tuple[fx.Node, int, Shape]:
-        given = node.args[place] if len(node.args) > place else node.kwargs.get("input")
-        if not isinstance(given, fx.Node):
+    def _input(self, node: fx.Node, index: int = 0) -> tuple[fx.Node, int, Shape]:
+        argument = node.args[index] if len(node.args) > index else node.kwargs.get("input")
+        if not isinstance(argument, fx.Node):
             raise Unsupported(f"{node.name} has an input that is no volume")
-        return given, self.places[given], self.nodes[self.places[given]].shape
+        return argument, self.indices[argument], self.nodes[self.indices[argument]].shape
 
     def _module(self, node: fx.Node, module: nn.Module) -> None:
-        given, place, shape = self._input(node)
+        argument, index, shape = self._input(node)
         match module:
             case nn.Conv2d() | LocallyConnected2d():
-                self._add(node, convolution(node.name, place, shape, module))
+                self._add(node, convolution(node.name, index, shape, module))
             case nn.Linear():
-                self._dense(node, module, given, place, shape)
+                self._dense(node, module, argument, index, shape)
             case nn.MaxPool2d() | MinPool2d():
                 kind = "max" if isinstance(module, nn.MaxPool2d) else "min"
-                self._add(node, pool(node.name, place, shape, module, kind))
+                self._add(node, pool(node.name, index, shape, module, kind))
             case nn.AvgPool2d():
-                self._add(node, mean_pool(node.name, place, shape, module))
+                self._add(node, mean_pool(node.name, index, shape, module))
             case nn.AdaptiveAvgPool2d():
-                self._add(node, adaptive_pool(node.name, place, shape, module.output_size))
+                self._add(node, adaptive_pool(node.name, index, shape, module.output_size))
             case nn.Dropout() | nn.Dropout2d():
                 self._dropout(node, module)
             case nn.Flatten() if (module.start_dim, module.end_dim) == (1, -1):
@@ -187,20 +187,20 @@ class _Reader:
             raise Unsupported(f"{node.name} is not among its operations")
 
     def _same(self, node: fx.Node, *, flat: bool = False) -> None:
-        given, place, _ = self._input(node)
-        self.places[node] = place
-        if flat or given in self.flat:
+        argument, index, _ = self._input(node)
+        self.indices[node] = index
+        if flat or argument in self.flat:
             self.flat.add(node)
 
     def _activate(
         self, node: fx.Node, kind: str, numbers: tuple[float, ...] = (), *, in_place: bool = False
     ) -> None:
-        given, place, shape = self._input(node)
-        if given in self.flat:
+        argument, index, shape = self._input(node)
+        if argument in self.flat:
             self.flat.add(node)
         self._add(
             node,
-            Activation(name=node.name, inputs=(place,), shape=shape, kind=kind, numbers=numbers),
+            Activation(name=node.name, inputs=(index,), shape=shape, kind=kind, numbers=numbers),
             in_place=in_place,
         )
 
@@ -210,14 +210,14 @@ class _Reader:
             return
         if layer.p == 1:
             raise Unsupported(f"{node.target} drops everything")
-        given, place, shape = self._input(node)
+        argument, index, shape = self._input(node)
         maps = isinstance(layer, nn.Dropout2d)
-        if given in self.flat:
+        if argument in self.flat:
             self.flat.add(node)
             if maps:
                 raise Unsupported(f"{node.target} drops maps where there are none")
-        made = Dropout(name=node.name, inputs=(place,), shape=shape, share=layer.p, maps=maps)
-        self._add(node, made, in_place=layer.inplace)
+        dropout = Dropout(name=node.name, inputs=(index,), shape=shape, share=layer.p, maps=maps)
+        self._add(node, dropout, in_place=layer.inplace)
 
     def _sum(self, node: fx.Node, *, in_place: bool) -> None:
         (one, first, shape), (two, second, other) = self._input(node), self._input(node, 1)
@@ -225,13 +225,13 @@ class _Reader:
             raise Unsupported(f"{node.name} adds volumes of different shapes")
         if one in self.flat:
             self.flat.add(node)
-        made = Sum(name=node.name, inputs=(first, second), shape=shape)
-        self._add(node, made, in_place=in_place)
+        dropout = Sum(name=node.name, inputs=(first, second), shape=shape)
+        self._add(node, dropout, in_place=in_place)
 
     def _dense(
-        self, node: fx.Node, layer: nn.Linear, given: fx.Node, place: int, shape: Shape
+        self, node: fx.Node, layer: nn.Linear, argument: fx.Node, index: int, shape: Shape
     ) -> None:
-        if shape[1:] != (1, 1) and given not in self.flat:
+        if shape[1:] != (1, 1) and argument not in self.flat:
             raise Unsupported(f"{node.target} is dense over the last axis of a map")
         inputs = shape[0] * shape[1] * shape[2]
         if layer.in_features != inputs:
@@ -241,7 +241,7 @@ class _Reader:
             node,
             Convolution(
                 name=node.name,
-                inputs=(place,),
+                inputs=(index,),
                 shape=(layer.out_features, 1, 1),
                 kernel=shape[1:],
                 stride=(1, 1),

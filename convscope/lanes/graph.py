@@ -43,19 +43,19 @@ class Window(Node):
 class Convolution(Window):
     """Also a dense layer, with `dense`: its kernel is as large as its input, and moves nowhere.
 
-    With `own` every position has filters of its own, weights (h', w', k, c, f, f) and biases
+    With `local` every position has filters of its own, weights (h', w', k, c, f, f) and biases
     (h', w', k): a locally connected layer.
     """
 
     weight: nn.Parameter
     bias: nn.Parameter | None
     groups: int = 1
-    own: bool = False
+    local: bool = False
     dense: bool = False
 
     @property
     def multiply_adds(self) -> int:
-        if self.own:
+        if self.local:
             return self.weight.numel()
         return self.weight.numel() * self.shape[1] * self.shape[2]
 

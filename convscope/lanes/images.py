@@ -33,7 +33,7 @@ class Images(NamedTuple):
         for numbers in (self.first, self.steps):
             _refuse_unless(
                 is_plain(numbers, np.int64, (len(self.first),)) and len(numbers) > 0,
-                "Images' places must be contiguous whole numbers of 64 bits, one for each.",
+                "The offsets of images must be contiguous 64-bit integers, one for each.",
             )
         channels, height, width = shape
         across = self.steps * (width - 1)
@@ -41,7 +41,7 @@ class Images(NamedTuple):
         high = self.first + np.maximum(across, 0) + row * (height - 1) + channels
         _refuse_unless(
             low.min() >= 0 and high.max() <= self.pixels.numel(),
-            "An image reaches beyond the memory that was given.",
+            "An image reaches beyond its memory.",
         )
         return self.pixels.data_ptr() + self.first
 

@@ -20,7 +20,7 @@ class Target:
     """What code is written for: `lanes` floats in a vector, `registers` vectors at hand.
 
     With `checked` every access by `load`, `store`, `scalar` or `add_to` is compared with the
-    regions that its function may touch; one that is outside is diverted to a harmless place, and
+    regions that its function may touch; one that is outside is diverted to a harmless address, and
     counted in the number `outside_` and the function's name.
     """
 

@@ -72,14 +72,14 @@ def compile_module(text: str, *, cache: Path | None = None) -> Compiled:
     facts = "\n".join((text, name, features, llvmlite.__version__, str(llvm.llvm_version_info)))
     folder = Path(pooch.os_cache("convscope")) / "lanes" if cache is None else cache
     path = folder / f"{hashlib.sha256(facts.encode()).hexdigest()[:32]}.o"
-    held = _read(path)
-    code = held or _compiled(text, machine)
+    cached = _read(path)
+    code = cached or _compiled(text, machine)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    if held is None:
+    if cached is None:
         _keep(path, code)
-    return Compiled(engine, held is not None)
+    return Compiled(engine, cached is not None)
 
 
 def _compiled(text: str, machine: Any) -> bytes:

@@ -47,7 +47,7 @@ def _pair(value: Any) -> Both:
 
 
 def convolution(
-    name: str, place: int, shape: Shape, layer: nn.Conv2d | LocallyConnected2d
+    name: str, index: int, shape: Shape, layer: nn.Conv2d | LocallyConnected2d
 ) -> Convolution:
     if layer.in_channels != shape[0]:
         raise Unsupported(f"{name} takes {layer.in_channels} channels, not {shape[0]}")
@@ -60,11 +60,11 @@ def convolution(
     padding = (0, 0) if isinstance(layer.padding, str) else _pair(layer.padding)
     kernel, stride = _pair(layer.kernel_size), _pair(layer.stride)
     dilation = _pair(layer.dilation)
-    own = isinstance(layer, LocallyConnected2d)
+    local = isinstance(layer, LocallyConnected2d)
     height, width = _sides(shape, kernel, stride, padding, dilation)
     return Convolution(
         name=name,
-        inputs=(place,),
+        inputs=(index,),
         shape=(layer.out_channels, height, width),
         kernel=kernel,
         stride=stride,
@@ -72,17 +72,17 @@ def convolution(
         dilation=dilation,
         **weights_of(name, layer),
         groups=layer.groups,
-        own=own,
-        dense=not own and kernel == shape[1:] and padding == (0, 0) and layer.groups == 1,
+        local=local,
+        dense=not local and kernel == shape[1:] and padding == (0, 0) and layer.groups == 1,
     )
 
 
-def pool(name: str, place: int, shape: Shape, layer: nn.MaxPool2d | MinPool2d, kind: str) -> Pool:
+def pool(name: str, index: int, shape: Shape, layer: nn.MaxPool2d | MinPool2d, kind: str) -> Pool:
     if isinstance(layer, nn.MaxPool2d) and layer.return_indices:
         raise Unsupported(f"{name} answers with indices")
     return _window_pool(
         name,
-        place,
+        index,
         shape,
         kind=kind,
         kernel=_pair(layer.kernel_size),
@@ -93,10 +93,10 @@ def pool(name: str, place: int, shape: Shape, layer: nn.MaxPool2d | MinPool2d, k
     )
 
 
-def mean_pool(name: str, place: int, shape: Shape, layer: nn.AvgPool2d) -> Pool:
+def mean_pool(name: str, index: int, shape: Shape, layer: nn.AvgPool2d) -> Pool:
     return _window_pool(
         name,
-        place,
+        index,
         shape,
         kind="mean",
         kernel=_pair(layer.kernel_size),
@@ -109,15 +109,15 @@ def mean_pool(name: str, place: int, shape: Shape, layer: nn.AvgPool2d) -> Pool:
     )
 
 
-def adaptive_pool(name: str, place: int, shape: Shape, wanted: Any) -> Pool:
+def adaptive_pool(name: str, index: int, shape: Shape, wanted: Any) -> Pool:
     sides = shape[1:]
-    size = [side or own for side, own in zip(_pair_or_none(wanted), sides, strict=True)]
-    if any(own % side for side, own in zip(size, sides, strict=True)):
+    size = [side or local for side, local in zip(_pair_or_none(wanted), sides, strict=True)]
+    if any(local % side for side, local in zip(size, sides, strict=True)):
         raise Unsupported(f"{name} pools windows of different sizes")
     kernel = (shape[1] // size[0], shape[2] // size[1])
     return _window_pool(
         name,
-        place,
+        index,
         shape,
         kind="mean",
         kernel=kernel,
@@ -135,7 +135,7 @@ def _pair_or_none(value: Any) -> tuple[int | None, int | None]:
 
 def _window_pool(
     name: str,
-    place: int,
+    index: int,
     shape: Shape,
     *,
     kind: str,
@@ -150,7 +150,7 @@ def _window_pool(
     height, width = _sides(shape, kernel, stride, padding, dilation, ceil=ceil)
     return Pool(
         name=name,
-        inputs=(place,),
+        inputs=(index,),
         shape=(shape[0], height, width),
         kernel=kernel,
         stride=stride,

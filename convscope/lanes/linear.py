@@ -30,9 +30,9 @@ def by_columns(fn: Function, matrix: Sequence[Sequence[float]], values: Values) 
     }
     found: list[str | None] = []
     for number, row in enumerate(matrix):
-        places = [k for k in range(len(row)) if k not in _OPPOSITE.values()]
-        terms = [both[k][number % 2] if k in both else values[k] for k in places]
-        found.append(_combined(fn, [row[k] for k in places], terms))
+        positions = [k for k in range(len(row)) if k not in _OPPOSITE.values()]
+        terms = [both[k][number % 2] if k in both else values[k] for k in positions]
+        found.append(_combined(fn, [row[k] for k in positions], terms))
     return found
 
 
@@ -43,12 +43,12 @@ _OPPOSITE = {1: 2, 3: 4}
 def same_up_to_scale(matrix: Sequence[Sequence[float]]) -> list[tuple[int, ...]]:
     """Rows that differ only in the signs of their odd terms, two and two."""
     found: list[tuple[int, ...]] = []
-    place = 0
-    while place < len(matrix):
-        mirrored = tuple(-c if k % 2 else c for k, c in enumerate(matrix[place]))
-        paired = place + 1 < len(matrix) and matrix[place + 1] == mirrored != matrix[place]
-        found.append((place, place + 1) if paired else (place,))
-        place += len(found[-1])
+    position = 0
+    while position < len(matrix):
+        mirrored = tuple(-c if k % 2 else c for k, c in enumerate(matrix[position]))
+        paired = position + 1 < len(matrix) and matrix[position + 1] == mirrored != matrix[position]
+        found.append((position, position + 1) if paired else (position,))
+        position += len(found[-1])
     return found
 
 

@@ -50,10 +50,10 @@ def write_local_back(
 
 
 def _row(
-    fn: Function, node: Convolution, view: View, place: tuple[Index, Index, Index, Index]
+    fn: Function, node: Convolution, view: View, position: tuple[Index, Index, Index, Index]
 ) -> list[str]:
-    """The addresses under a row of the filter; `place` is (channel, y, x, the filter's row)."""
-    lanes, (channel, y, x, r) = fn.target.lanes, place
+    """The addresses under a row of the filter; `position` is (channel, y, x, the filter's row)."""
+    lanes, (channel, y, x, r) = fn.target.lanes, position
     index = fn.add(
         fn.times(channel, view.channel * lanes),
         fn.times(y, node.stride[0] * view.row * lanes),

@@ -56,19 +56,19 @@ def write_loss(name: str, target: Target, spec: CrossEntropy) -> Function:
     _tally(fn, loss, best, labels, factor)
     share = fn.do("fdiv", fn.fma(soft, fn.splat("%all"), sharp), fn.get(total))
     with fn.loop(spec.classes) as c:
-        place = fn.at("%ws", fn.times(c, lanes), spec.gradient * lanes)
-        grad = fn.do("fmul", fn.load(place), share)
+        position = fn.at("%ws", fn.times(c, lanes), spec.gradient * lanes)
+        grad = fn.do("fmul", fn.load(position), share)
         w = fn.spread(fn.at("%C", c))
         grad = fn.fma(fn.negative(soft), w, grad)
         minus = fn.select(_is(fn, labels, c), sharp, fn.constant(0))
-        fn.store(fn.do("fsub", grad, minus), place)
+        fn.store(fn.do("fsub", grad, minus), position)
     return fn
 
 
 def _labels(fn: Function) -> str:
     lanes = fn.target.lanes
-    place = fn.at("%ws", 0, LABELS * lanes)
-    return fn.value(f"load <{lanes} x i32>, ptr {place}, align {4 * lanes}")
+    position = fn.at("%ws", 0, LABELS * lanes)
+    return fn.value(f"load <{lanes} x i32>, ptr {position}, align {4 * lanes}")
 
 
 def _logit(fn: Function, spec: CrossEntropy, c: str | int) -> str:
@@ -82,31 +82,31 @@ def _is(fn: Function, labels: str, c: str | int) -> str:
 
 
 def _everywhere(fn: Function, c: str | int) -> str:
-    whole = f"<{fn.target.lanes} x i32>"
+    ints = f"<{fn.target.lanes} x i32>"
     low = fn.value(f"trunc i64 {c} to i32")
-    one = fn.value(f"insertelement {whole} poison, i32 {low}, i64 0")
-    return fn.value(f"shufflevector {whole} {one}, {whole} poison, {whole} zeroinitializer")
+    one = fn.value(f"insertelement {ints} poison, i32 {low}, i64 0")
+    return fn.value(f"shufflevector {ints} {one}, {ints} poison, {ints} zeroinitializer")
 
 
 def _top(fn: Function, spec: CrossEntropy) -> tuple[str, str]:
     """The largest logit and its class, the first of equals; what is no number is the largest."""
     lanes = fn.target.lanes
-    whole = f"<{lanes} x i32>"
+    ints = f"<{lanes} x i32>"
     top = fn.variable(first=_logit(fn, spec, 0))
-    best = fn.variable(whole, "zeroinitializer")
+    best = fn.variable(ints, "zeroinitializer")
     if spec.classes > 1:
         with fn.loop(spec.classes, start=1) as c:
-            x, held = _logit(fn, spec, c), fn.get(top)
-            wins = fn.compare("ogt", x, held)
+            x, largest = _logit(fn, spec, c), fn.get(top)
+            wins = fn.compare("ogt", x, largest)
             strange = fn.compare("uno", x, x)
             wins = fn.value(f"or <{lanes} x i1> {wins}, {strange}")
-            fn.put(top, fn.select(wins, x, held))
+            fn.put(top, fn.select(wins, x, largest))
             here = _everywhere(fn, c)
             chosen = fn.value(
-                f"select <{lanes} x i1> {wins}, {whole} {here}, {whole} {fn.get(best, whole)}"
+                f"select <{lanes} x i1> {wins}, {ints} {here}, {ints} {fn.get(best, ints)}"
             )
-            fn.put(best, chosen, whole)
-    return fn.get(top), fn.get(best, whole)
+            fn.put(best, chosen, ints)
+    return fn.get(top), fn.get(best, ints)
 
 
 def _tally(fn: Function, loss: str, best: str, labels: str, factor: str) -> None:
@@ -116,5 +116,5 @@ def _tally(fn: Function, loss: str, best: str, labels: str, factor: str) -> None
     hit = fn.value(f"and <{lanes} x i1> {right}, {there}")
     one = fn.select(hit, fn.constant(1), fn.constant(0))
     for vector, more in ((LOSS, loss), (NUM_CORRECT, one)):
-        place = fn.at("%ws", 0, vector * lanes)
-        fn.store(fn.do("fadd", fn.load(place), more), place)
+        position = fn.at("%ws", 0, vector * lanes)
+        fn.store(fn.do("fadd", fn.load(position), more), position)

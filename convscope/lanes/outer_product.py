@@ -59,8 +59,8 @@ def _turn(fn: Function, source: int, count: int, dest: int, tile_columns: int) -
             continue
         step = min(lanes, end - start)
         with fn.loop(end, start=start, step=step) as i:
-            place = fn.at("%ws", fn.times(i, lanes), source * lanes)
-            vectors = [fn.load(fn.at(place, 0, k * lanes)) for k in range(step)]
+            position = fn.at("%ws", fn.times(i, lanes), source * lanes)
+            vectors = [fn.load(fn.at(position, 0, k * lanes)) for k in range(step)]
             vectors += [fn.constant(0)] * (lanes - step)
             turned = fn.at("%ws", i, dest)
             for k, vector in enumerate(transposed(fn, vectors)):

@@ -63,32 +63,32 @@ class Plan:
 
 def stages_of(nodes: Sequence[Node]) -> Plan:
     """Nodes with the activations that alone follow them."""
-    readers: dict[int, list[int]] = {place: [] for place in range(len(nodes))}
-    for place, node in enumerate(nodes):
-        for given in node.inputs:
-            readers[given].append(place)
+    readers: dict[int, list[int]] = {index: [] for index in range(len(nodes))}
+    for index, node in enumerate(nodes):
+        for input_value in node.inputs:
+            readers[input_value].append(index)
     renamed = list(range(len(nodes)))
     stages: dict[int, Stage] = {}
     fused: set[int] = set()
-    for place, node in enumerate(nodes):
-        if place in fused:
+    for index, node in enumerate(nodes):
+        if index in fused:
             continue
-        act, value = None, place
-        following = readers[place]
+        act, value = None, index
+        following = readers[index]
         after = nodes[following[0]] if len(following) == 1 else None
         fuses = isinstance(node, Convolution | Sum)
         if isinstance(after, Activation) and fuses:
             act, value = ActivationSpec(after.kind, after.numbers), following[0]
-            renamed[place] = value
+            renamed[index] = value
             fused.add(value)
         if isinstance(node, Activation):
             act = ActivationSpec(node.kind, node.numbers)
-        inputs = tuple(renamed[given] for given in node.inputs)
+        inputs = tuple(renamed[input_value] for input_value in node.inputs)
         stages[value] = Stage(node, act, inputs, value)
     users: dict[int, list[int]] = {value: [] for value in stages}
     for value, stage in stages.items():
-        for given in stage.inputs:
-            users[given].append(value)
+        for input_value in stage.inputs:
+            users[input_value].append(value)
     return Plan(stages, users)
 
 
@@ -109,10 +109,10 @@ def make_plan(nodes: Sequence[Node], *, lanes: int, tiles: bool = True) -> Plan:
             plan.filters[direction] = start
             start += -(-tiling.filters // lanes)
     buffers, plan.size = _placed(_live_ranges(plan), start)
-    held = {"value": plan.values, "gradient": plan.gradients}
+    volumes = {"value": plan.values, "gradient": plan.gradients}
     for (kind, value), buffer in buffers.items():
-        if kind in held:
-            held[kind][value] = buffer
+        if kind in volumes:
+            volumes[kind][value] = buffer
         else:
             plan.scratch_buffers[kind, value] = buffer
     return plan
@@ -153,16 +153,16 @@ def _tilings(plan: Plan) -> dict[Direction, Tiling]:
         node = stage.node
         if not isinstance(node, Convolution) or not _moves_by_one(node):
             continue
-        given = plan.stages[stage.inputs[0]].node
-        (outs, height, width), ins = node.shape, given.shape[0]
+        input_value = plan.stages[stage.inputs[0]].node
+        (outs, height, width), ins = node.shape, input_value.shape[0]
         products = height * width * node.kernel[0] ** 2
         forward = Tiling(node.kernel[0], height, width, outs, ins, products)
         if forward.cycles < forward.plain_cycles:
             found["forward", value] = forward
         if forward.cycles_for_weights < forward.plain_cycles:
             found["weights", value] = forward
-        back = Tiling(node.kernel[0], *given.shape[1:], ins, outs, products)
-        if back.cycles < back.plain_cycles and not isinstance(given, Image):
+        back = Tiling(node.kernel[0], *input_value.shape[1:], ins, outs, products)
+        if back.cycles < back.plain_cycles and not isinstance(input_value, Image):
             found["input", value] = back
     return found
 
@@ -171,13 +171,13 @@ def _moves_by_one(node: Convolution) -> bool:
     """Whether a convolution can be tiled: square, dense in its maps, without gaps."""
     r = node.kernel[0]
     plain = node.stride == node.dilation == (1, 1) and node.groups == 1
-    return plain and node.kernel == (r, r) and 1 < r < SIDE and not node.own and not node.dense
+    return plain and node.kernel == (r, r) and 1 < r < SIDE and not node.local and not node.dense
 
 
 def _reserve(plan: Plan, value: int, node: Convolution, start: int, lanes: int) -> int:
     """Room that is nobody else's: sums of weight gradients, scratch of dense layers."""
     count = node.weight.numel()
-    if node.own:
+    if node.local:
         return start
     if node.dense:
         plan.scratch[value] = start
@@ -233,9 +233,9 @@ def _gradient_halo(plan: Plan, stage: Stage) -> Halo:
     node, halo = stage.node, Halo()
     for user in plan.users[stage.value]:
         after = plan.stages[user].node
-        if isinstance(after, Convolution) and after.own:
+        if isinstance(after, Convolution) and after.local:
             halo = halo.union(_padding(after, node.shape))
-    if not isinstance(node, Convolution) or node.own or node.dense:
+    if not isinstance(node, Convolution) or node.local or node.dense:
         return halo
     source = plan.stages[stage.inputs[0]].node
     if isinstance(source, Image):

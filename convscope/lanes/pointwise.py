@@ -20,7 +20,7 @@ def _each(
     lanes = target.lanes
     channels, height, width = shape
     with fn.loop(channels) as c, fn.loop(height) as y, fn.loop(width) as x:
-        places = [
+        addresses = [
             fn.at(
                 "%ws",
                 fn.add(
@@ -32,15 +32,15 @@ def _each(
             )
             for view in views
         ]
-        work(fn, places, (c, y, x))
+        work(fn, addresses, (c, y, x))
     return fn
 
 
 def write_activation(
     name: str, target: Target, shape: Shape, act: ActivationSpec, source: View, dest: View
 ) -> Function:
-    def work(fn: Function, places: list[str], _unit: object) -> None:
-        fn.store(act.forward(fn, fn.load(places[0])), places[1])
+    def work(fn: Function, addresses: list[str], _unit: object) -> None:
+        fn.store(act.forward(fn, fn.load(addresses[0])), addresses[1])
 
     return _each(name, target, shape, (source, dest), work)
 
@@ -50,9 +50,9 @@ def write_activation_back(
 ) -> Function:
     """The gradient of the results becomes that of the sums, in its place."""
 
-    def work(fn: Function, places: list[str], _unit: object) -> None:
-        grad = act.backward(fn, fn.load(places[0]), fn.load(places[1]))
-        fn.store(grad, places[1])
+    def work(fn: Function, addresses: list[str], _unit: object) -> None:
+        grad = act.backward(fn, fn.load(addresses[0]), fn.load(addresses[1]))
+        fn.store(grad, addresses[1])
 
     return _each(name, target, shape, (results, gradient), work)
 
@@ -66,9 +66,9 @@ def write_sum(
 ) -> Function:
     """The first two views added into the third."""
 
-    def work(fn: Function, places: list[str], _unit: object) -> None:
-        total = fn.do("fadd", fn.load(places[0]), fn.load(places[1]))
-        fn.store(act.forward(fn, total) if act else total, places[2])
+    def work(fn: Function, addresses: list[str], _unit: object) -> None:
+        total = fn.do("fadd", fn.load(addresses[0]), fn.load(addresses[1]))
+        fn.store(act.forward(fn, total) if act else total, addresses[2])
 
     return _each(name, target, shape, views, work)
 
@@ -85,9 +85,9 @@ class Pass:
 def write_pass(name: str, target: Target, shape: Shape, spec: Pass) -> Function:
     """The gradient of a sum is that of each of its terms."""
 
-    def work(fn: Function, places: list[str], _unit: object) -> None:
-        grad = fn.load(places[0])
-        fn.store(fn.do("fadd", fn.load(places[1]), grad) if spec.adds else grad, places[1])
+    def work(fn: Function, addresses: list[str], _unit: object) -> None:
+        grad = fn.load(addresses[0])
+        fn.store(fn.do("fadd", fn.load(addresses[1]), grad) if spec.adds else grad, addresses[1])
 
     return _each(name, target, shape, (spec.source, spec.dest), work)
 
@@ -107,15 +107,15 @@ def write_dropout(
     """Forward from volume to volume, backward from gradient to gradient: the same mask."""
     scale = 1 / (1 - drop.share)
 
-    def work(fn: Function, places: list[str], unit: tuple[str | int, ...]) -> None:
+    def work(fn: Function, addresses: list[str], unit: tuple[str | int, ...]) -> None:
         c, y, x = unit
         index = fn.times(c, 1 if drop.maps else shape[1] * shape[2])
         if not drop.maps:
             index = fn.add(index, fn.times(y, shape[2]), x)
         kept = _kept(fn, drop, index)
-        value = fn.do("fmul", fn.load(places[0]), fn.constant(scale))
+        value = fn.do("fmul", fn.load(addresses[0]), fn.constant(scale))
         value = fn.select(kept, value, fn.constant(0))
-        fn.store(fn.do("fadd", fn.load(places[1]), value) if adds else value, places[1])
+        fn.store(fn.do("fadd", fn.load(addresses[1]), value) if adds else value, addresses[1])
 
     return _each(name, target, shape, (source, dest), work)
 
@@ -123,32 +123,33 @@ def write_dropout(
 def _kept(fn: Function, drop: Drop, index: str | int) -> str:
     """A mask: the hash of the image's number and the unit's is at least share · 2^32."""
     lanes = fn.target.lanes
-    whole = f"<{lanes} x i32>"
-    seed = fn.value(f"load {whole}, ptr {fn.at('%ws', 0, SEED * lanes)}, align {4 * lanes}")
+    ints = f"<{lanes} x i32>"
+    seed = fn.value(f"load {ints}, ptr {fn.at('%ws', 0, SEED * lanes)}, align {4 * lanes}")
     low = fn.value(f"trunc i64 {index} to i32") if isinstance(index, str) else str(index)
-    first = fn.value(f"insertelement {whole} poison, i32 {low}, i64 0")
-    units = fn.value(f"shufflevector {whole} {first}, {whole} poison, {whole} zeroinitializer")
-    salt = _whole(lanes, 0x9E3779B9 * (drop.number + 1) & 0xFFFFFFFF)
+    first = fn.value(f"insertelement {ints} poison, i32 {low}, i64 0")
+    units = fn.value(f"shufflevector {ints} {first}, {ints} poison, {ints} zeroinitializer")
+    salt = _integers(lanes, 0x9E3779B9 * (drop.number + 1) & 0xFFFFFFFF)
     mixed = mix(
-        fn, fn.value(f"xor {whole} {mix(fn, fn.value(f'add {whole} {units}, {salt}'))}, {seed}")
+        fn,
+        fn.value(f"xor {ints} {mix(fn, fn.value(f'add {ints} {units}, {salt}'))}, {seed}"),
     )
-    least = _whole(lanes, min(2**32 - 1, round(drop.share * 2**32)))
-    return fn.value(f"icmp uge {whole} {mixed}, {least}")
+    least = _integers(lanes, min(2**32 - 1, round(drop.share * 2**32)))
+    return fn.value(f"icmp uge {ints} {mixed}, {least}")
 
 
-def _whole(lanes: int, number: int) -> str:
+def _integers(lanes: int, number: int) -> str:
     return f"<{', '.join([f'i32 {number}'] * lanes)}>"
 
 
 def mix(fn: Function, word: str) -> str:
     """Whole numbers of 32 bits spread over all numbers of 32 bits; Wellons' lowbias32."""
     lanes = fn.target.lanes
-    whole = f"<{lanes} x i32>"
+    ints = f"<{lanes} x i32>"
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B), (16, 0)):
-        shifted = fn.value(f"lshr {whole} {word}, {_whole(lanes, shift)}")
-        word = fn.value(f"xor {whole} {word}, {shifted}")
+        shifted = fn.value(f"lshr {ints} {word}, {_integers(lanes, shift)}")
+        word = fn.value(f"xor {ints} {word}, {shifted}")
         if factor:
-            word = fn.value(f"mul {whole} {word}, {_whole(lanes, factor)}")
+            word = fn.value(f"mul {ints} {word}, {_integers(lanes, factor)}")
     return word
 
 

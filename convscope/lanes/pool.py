@@ -239,9 +239,9 @@ class _Back:
 
     def _give(self, dy: int, dx: int, grad: str, value: str | None = None) -> None:
         fn, spec = self.fn, self.spec
-        place = fn.at(self.into, 0, (dy * spec.into.row + dx * spec.into.pixel) * fn.target.lanes)
+        address = fn.at(self.into, 0, (dy * spec.into.row + dx * spec.into.pixel) * fn.target.lanes)
         if spec.adds:
-            grad = fn.do("fadd", fn.load(place), grad)
+            grad = fn.do("fadd", fn.load(address), grad)
         if spec.act is not None:
             grad = spec.act.backward(fn, value or self._value(dy, dx), grad)
-        fn.store(grad, place)
+        fn.store(grad, address)

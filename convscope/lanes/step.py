@@ -19,7 +19,7 @@ FIELDS = (
     *FLOATS,
 )  # fmt: skip
 """The arguments of a step, each in 8 bytes: addresses, sizes in floats, and numbers."""
-_AT = {name: place for place, name in enumerate(FIELDS)}
+_AT = {name: position for position, name in enumerate(FIELDS)}
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class _Entry(Function):
         self.arguments = ("ptr noalias %ctx", "i64 %thread")
 
     def field(self, name: str, kind: str = "i64") -> str:
-        place = self.value(f"getelementptr i64, ptr %ctx, i64 {_AT[name]}")
-        return self.value(f"load {kind}, ptr {place}, align 8")
+        position = self.value(f"getelementptr i64, ptr %ctx, i64 {_AT[name]}")
+        return self.value(f"load {kind}, ptr {position}, align 8")
 
     def part(self, count: str, thread: str, threads: str) -> str:
         """Where the part of a thread begins."""
@@ -139,10 +139,10 @@ class _Look(_Pass):
         self.call(*code.before)
         with self.fed() as piece:
             self.call(*(code.at_rest.get(name, name) for name in code.forward))
-            place = self.at(logits, self.times(piece, classes * lanes))
+            position = self.at(logits, self.times(piece, classes * lanes))
             with self.loop(classes) as c:
                 found = self.load(self.at(self.ws, self.times(c, lanes), start * lanes))
-                self.store(found, self.at(place, self.times(c, lanes)), align=4)
+                self.store(found, self.at(position, self.times(c, lanes)), align=4)
 
 
 class _Fold(_Entry):
@@ -155,22 +155,22 @@ class _Fold(_Entry):
         threads = self.field("threads")
         square = self.variable(first=self.constant(0))
         with self.loop(high, start=low, step=target.lanes) as i:
-            place = self.at(gradients, i)
-            total = self.variable(first=self.load(place, align=4))
+            position = self.at(gradients, i)
+            total = self.variable(first=self.load(position, align=4))
             with self.loop(threads, start=1) as thread:
                 at = self.value(f"add i64 {i}, {self.value(f'mul i64 {thread}, {size}')}")
                 other = self.load(self.at(gradients, at), align=4)
                 self.put(total, self.do("fadd", self.get(total), other))
-            self.store(self.get(total), place, align=4)
+            self.store(self.get(total), position, align=4)
             if rule.clips:
                 held = self.get(total)
                 self.put(square, self.fma(held, held, self.get(square)))
         if rule.clips:
             whole = self.value(f"fpext float {self.total(self.get(square))} to double")
-            place = self.value(
+            position = self.value(
                 f"getelementptr double, ptr {self.field('norms', 'ptr')}, i64 %thread"
             )
-            self.write(f"store double {whole}, ptr {place}, align 8")
+            self.write(f"store double {whole}, ptr {position}, align 8")
 
 
 class _Update(_Entry):
@@ -185,7 +185,7 @@ class _Update(_Entry):
         )
         weights, gradients = self.field("parameters", "ptr"), self.field("gradients", "ptr")
         with self.loop(high, start=low, step=target.lanes) as i:
-            place = self.at(weights, i)
+            position = self.at(weights, i)
             grad = self.load(self.at(gradients, i), align=4)
             if scale:
                 grad = self.do("fmul", grad, scale)
@@ -193,18 +193,18 @@ class _Update(_Entry):
             if rule.lr_scales:
                 share = self.load(self.at(self.field("lr_scales", "ptr"), i), align=4)
                 pace = self.do("fmul", lr, share)
-            weight = self.load(place, align=4)
+            weight = self.load(position, align=4)
             move = self._adamw if rule.name == "adamw" else self._sgd
-            self.store(move(rule, i, weight, grad, (pace, weight_decay)), place, align=4)
+            self.store(move(rule, i, weight, grad, (pace, weight_decay)), position, align=4)
 
     def _scale(self) -> str:
         """min(1, clip / (norm + 1e-6)), as clip_grad_norm_ has it."""
         total = self.variable("double", "0.0")
         with self.loop(self.field("threads")) as thread:
-            place = self.value(
+            position = self.value(
                 f"getelementptr double, ptr {self.field('norms', 'ptr')}, i64 {thread}"
             )
-            part = self.value(f"load double, ptr {place}, align 8")
+            part = self.value(f"load double, ptr {position}, align 8")
             self.put(
                 total, self.value(f"fadd double {self.get(total, 'double')}, {part}"), "double"
             )
@@ -222,9 +222,9 @@ class _Update(_Entry):
         lr, weight_decay = speeds
         grad = self.fma(weight_decay, weight, grad)
         momentum = self.splat(self.field("momentum", "float"))
-        place = self.at(self.field("first", "ptr"), i)
-        speed = self.do("fadd", self.do("fmul", momentum, self.load(place, align=4)), grad)
-        self.store(speed, place, align=4)
+        position = self.at(self.field("first", "ptr"), i)
+        speed = self.do("fadd", self.do("fmul", momentum, self.load(position, align=4)), grad)
+        self.store(speed, position, align=4)
         if rule.nesterov:
             speed = self.fma(momentum, speed, grad)
         return self.fma(self.negative(lr), speed, weight)

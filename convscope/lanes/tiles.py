@@ -37,19 +37,19 @@ class Cells:
         index = fn.add(fn.times(channel, self.count * lanes), fn.times(tile, lanes))
         return fn.at("%ws", index, self.start * lanes)
 
-    def place(self, fn: Function, corner: str, row: int, column: int) -> str:
+    def position(self, fn: Function, corner: str, row: int, column: int) -> str:
         """The address of a cell of that tile."""
         return fn.at(corner, 0, (row * SIDE + column) * self.apart * fn.target.lanes)
 
     def keep(self, fn: Function, corner: str, row: int, values: Values) -> None:
         """Store a row of cells."""
         for column, value in enumerate(values):
-            fn.store(known(fn, value), self.place(fn, corner, row, column))
+            fn.store(known(fn, value), self.position(fn, corner, row, column))
 
     def level(self, fn: Function, corner: str, matrix: Matrix) -> list[Values]:
         """The rows of cells, each times the matrix."""
         return [
-            by_columns(fn, matrix, [fn.load(self.place(fn, corner, a, b)) for b in range(SIDE)])
+            by_columns(fn, matrix, [fn.load(self.position(fn, corner, a, b)) for b in range(SIDE)])
             for a in range(SIDE)
         ]
 

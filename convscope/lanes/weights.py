@@ -76,7 +76,7 @@ def _channels(
                 taps = [(k * spec.source.channel, k) for k in range(size)]
                 _sums(fn, spec, block, i, taps)
         return
-    every = [(place, order) for order, place in enumerate(spec.taps)]
+    every = [(position, order) for order, position in enumerate(spec.taps)]
     with fn.loop(spec.ins) as i:
         for start, turns, size in blocks(len(every), tile_columns):
             for turn in range(turns):
@@ -133,8 +133,8 @@ def _products(
         return fn.load(fn.at(source, 0, (taps[k][0] + turn * spec.source.pixel) * lanes))
 
     def grad(j: int) -> str:
-        place = j * spec.gradient.channel + turn * spec.gradient.pixel
-        return fn.load(fn.at(gradient, 0, place * lanes))
+        position = j * spec.gradient.channel + turn * spec.gradient.pixel
+        return fn.load(fn.at(gradient, 0, position * lanes))
 
     def add(j: int, k: int, d: str, x: str) -> None:
         fn.put(sums[j][k], fn.fma(d, x, fn.get(sums[j][k])))
@@ -172,11 +172,11 @@ def _keep(
         for (_, order), held in zip(taps, of_output, strict=True):
             further = j * spec.ins * count + order
             if spec.lanes_at is None:
-                place = fn.at("%G", first, spec.weights + further)
-                fn.add_to(place, fn.total(fn.get(held)))
+                position = fn.at("%G", first, spec.weights + further)
+                fn.add_to(position, fn.total(fn.get(held)))
             else:
-                place = fn.at("%ws", fn.times(first, lanes), (spec.lanes_at + further) * lanes)
-                fn.store(fn.do("fadd", fn.load(place), fn.get(held)), place)
+                position = fn.at("%ws", fn.times(first, lanes), (spec.lanes_at + further) * lanes)
+                fn.store(fn.do("fadd", fn.load(position), fn.get(held)), position)
 
 
 def write_fold(name: str, target: Target, *, lanes_at: int, count: int, weights: int) -> Function:
@@ -210,9 +210,9 @@ def write_bias(
                 fn.times(y, gradient.row * lanes),
                 fn.times(x, gradient.pixel * lanes),
             )
-            place = fn.at("%ws", index, gradient.base * lanes)
+            position = fn.at("%ws", index, gradient.base * lanes)
             for turn, held in enumerate(sums):
-                grad = fn.load(fn.at(place, 0, turn * gradient.pixel * lanes))
+                grad = fn.load(fn.at(position, 0, turn * gradient.pixel * lanes))
                 fn.put(held, fn.do("fadd", fn.get(held), grad))
         whole = fn.get(sums[0])
         for held in sums[1:]:

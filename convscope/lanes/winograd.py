@@ -130,9 +130,9 @@ def write_filters(
     width = lanes if ins >= lanes else 1
     with fn.loop(tiling.outs) as o:
         for i in _in_lanes(fn, ins, width):
-            place = fn.at("%P", fn.add(fn.times(o, per_out), fn.times(i, per_in)), weights)
+            position = fn.at("%P", fn.add(fn.times(o, per_out), fn.times(i, per_in)), weights)
             taps = [
-                fn.packed([fn.at(place, 0, k + lane * per_in) for lane in range(width)])
+                fn.packed([fn.at(position, 0, k + lane * per_in) for lane in range(width)])
                 for k in range(count)
             ]
             taps = taps[::-1] if turned else taps
@@ -176,8 +176,8 @@ def _transform_back(fn: Function, spec: ConvForward, block: Block, cells: Cells)
                 for y, unit in enumerate(units):
                     total = known(fn, unit)
                     total = fn.do("fadd", total, bias) if bias else total
-                    place = fn.at(into, 0, (y * dest.row + x * dest.pixel) * lanes)
-                    spec.finish.done(fn, total, place, partial(result, y=y, x=x))
+                    position = fn.at(into, 0, (y * dest.row + x * dest.pixel) * lanes)
+                    spec.finish.done(fn, total, position, partial(result, y=y, x=x))
 
 
 def _filters_back(fn: Function, spec: ConvGradWeights, cells: Cells) -> None:
@@ -194,7 +194,7 @@ def _filters_back(fn: Function, spec: ConvGradWeights, cells: Cells) -> None:
                         fn.at("%G", fn.times(pair, r * r), spec.weights + tap), fn.total(total)
                     )
                 else:
-                    place = fn.at(
+                    position = fn.at(
                         "%ws", fn.times(pair, r * r * lanes), (spec.lanes_at + tap) * lanes
                     )
-                    fn.store(fn.do("fadd", fn.load(place), total), place)
+                    fn.store(fn.do("fadd", fn.load(position), total), position)

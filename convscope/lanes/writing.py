@@ -44,9 +44,9 @@ class Writing:
     """The plan, the code so far, and what the function that is written may touch."""
 
     def __init__(
-        self, plan: Plan, places: dict[str, tuple[int, int | None]], target: Target
+        self, plan: Plan, offsets: dict[str, tuple[int, int | None]], target: Target
     ) -> None:
-        self.plan, self.places, self.target = plan, places, target
+        self.plan, self.offsets, self.target = plan, offsets, target
         self.code = Code(size=plan.size)
         self.written: set[int] = set()  # gradients that hold something
         self.settled: set[int] = set()  # gradients that went through their activation already
@@ -61,12 +61,12 @@ class Writing:
         function.regions = self.regions
         self.code.functions.append(function)
 
-    def _touches(self, places: dict[str, Sequence[int]], *, head: bool = False) -> None:
+    def _touches(self, offsets: dict[str, Sequence[int]], *, head: bool = False) -> None:
         """From now on functions may touch these `values` and `gradients`, and the head."""
         plan, lanes = self.plan, self.target.lanes
-        held = [plan.values[place] for place in places.get("values", ())]
-        held += [plan.gradients[p] for p in places.get("gradients", ()) if p in plan.gradients]
-        vectors = [(buffer.start, buffer.start + buffer.size) for buffer in held]
+        buffer = [plan.values[place] for place in offsets.get("values", ())]
+        buffer += [plan.gradients[p] for p in offsets.get("gradients", ()) if p in plan.gradients]
+        vectors = [(buffer.start, buffer.start + buffer.size) for buffer in buffer]
         vectors += [(0, HEAD)] if head else []
         self.regions = {"%ws": [(low * lanes, high * lanes) for low, high in vectors]}
 
@@ -74,7 +74,7 @@ class Writing:
         """And a convolution's weights and biases, their gradients, and what is reserved for it."""
         if not isinstance(node, Convolution):
             return
-        weights, bias = self.places[node.name]
+        weights, bias = self.offsets[node.name]
         lanes, count = self.target.lanes, node.weight.numel()
         floats = [(weights, weights + count)]
         if bias is not None and node.bias is not None:
@@ -107,7 +107,7 @@ class Writing:
                 f"filters{value}_{kind}",
                 self.target,
                 tiling,
-                weights=self.places[node.name][0],
+                weights=self.offsets[node.name][0],
                 turned=kind == "input",
                 filters=start,
             ),
@@ -118,32 +118,35 @@ class Writing:
         """Zeros for a halo, since its memory is shared with others."""
         if halo.is_empty:
             return []
-        held = (self.plan.gradients if gradient else self.plan.values)[value]
-        return [write_halo(name, self.target, held)]
+        buffer = (self.plan.gradients if gradient else self.plan.values)[value]
+        return [write_halo(name, self.target, buffer)]
 
     def _channels(self, stage: Stage) -> int:
         return self.plan.stages[stage.inputs[0]].node.shape[0]
 
-    def _wants(self, given: int) -> bool:
-        return not isinstance(self.plan.stages[given].node, Image)
+    def _wants(self, source: int) -> bool:
+        return not isinstance(self.plan.stages[source].node, Image)
 
-    def _into(self, given: int) -> tuple[View, bool]:
+    def _into(self, source: int) -> tuple[View, bool]:
         """Where the gradient of an input is written, and whether it is added to what is there."""
-        adds = given in self.written
+        adds = source in self.written
         if not adds:
-            held = self.plan.gradients[given]
-            self._add("backward", *self._halo(f"halo{given}", held.halo, given, gradient=True))
-        self.written.add(given)
-        return self.plan.gradients[given].view, adds
-
-    def _zeroed(self, name: str, given: int) -> View:
-        """An input's gradient, to which everything is added."""
-        into, adds = self._into(given)
-        if not adds:
-            held = self.plan.gradients[given]
+            buffer = self.plan.gradients[source]
             self._add(
                 "backward",
-                write_zeros(f"{name}_zero", self.target, start=held.start, count=held.size),
+                *self._halo(f"halo{source}", buffer.halo, source, gradient=True),
+            )
+        self.written.add(source)
+        return self.plan.gradients[source].view, adds
+
+    def _zeroed(self, name: str, source: int) -> View:
+        """An input's gradient, to which everything is added."""
+        into, adds = self._into(source)
+        if not adds:
+            buffer = self.plan.gradients[source]
+            self._add(
+                "backward",
+                write_zeros(f"{name}_zero", self.target, start=buffer.start, count=buffer.size),
             )
         return into
 

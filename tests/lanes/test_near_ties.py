@@ -83,8 +83,8 @@ def decided(net, spread, engine, images):
         else:
             assert isinstance(stage.node, Pool)
             seen = spread.volume(engine, stage.inputs[0])[:count]
-            kept, places = F.max_pool2d(seen, stage.node.kernel, return_indices=True)
-            x = given.flatten(2).gather(2, places.flatten(2)).view_as(kept)
+            kept, offsets = F.max_pool2d(seen, stage.node.kernel, return_indices=True)
+            x = given.flatten(2).gather(2, offsets.flatten(2)).view_as(kept)
         volumes[value] = x
     return F.cross_entropy(volumes[plan.order[-1]], images.labels)
 

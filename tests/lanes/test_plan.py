@@ -48,13 +48,13 @@ def test_what_lives_at_the_same_step_lies_apart(alive, start):
 def test_units_and_ring_fill_a_buffer_and_no_two_share_a_place(start, shape, sides):
     buffer = Buffer(start, shape, Halo(*sides))
     channels, height, width = shape
-    places = {
+    offsets = {
         buffer.view.at(c, y, x)
         for c in range(channels)
         for y in range(-sides[0], height + sides[2])
         for x in range(-sides[1], width + sides[3])
     }
-    assert places == set(range(start, start + buffer.size))
+    assert offsets == set(range(start, start + buffer.size))
 
 
 def bits(engine, images, **how):
