@@ -21,8 +21,8 @@ def write_network(
 ) -> Code:
     """The code of a training step's micro-batches.
 
-    `offsets` are, by the names of convolutions, where weight and bias begin, in floats; `row` the bytes
-    from one row of an image's bytes to the next; `tiles` as in `make_plan`.
+    `offsets` are, by the names of convolutions, where weight and bias begin, in floats; `row` the
+    bytes from one row of an image's bytes to the next; `tiles` as in `make_plan`.
     """
     plan = make_plan(nodes, lanes=target.lanes, tiles=tiles)
     return _Network(plan, offsets, target).write(row)

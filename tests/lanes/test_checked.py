@@ -48,7 +48,7 @@ def step(name):
 
 
 @pytest.mark.parametrize("name", CONVOLVED)
-def test_a_ring_that_is_too_small_is_caught_where_it_is_read(name, monkeypatch):
+def test_a_halo_that_is_too_small_is_caught_where_it_is_read(name, monkeypatch):
     def change(plan):
         value = next(v for v in plan.order if plan.values[v].halo.bottom)
         halo = plan.values[value].halo
@@ -60,7 +60,7 @@ def test_a_ring_that_is_too_small_is_caught_where_it_is_read(name, monkeypatch):
         go()
 
 
-def test_a_ring_of_a_gradient_that_is_too_small_is_caught(monkeypatch):
+def test_a_halo_of_a_gradient_that_is_too_small_is_caught(monkeypatch):
     def change(plan):
         value = next(v for v, held in plan.gradients.items() if not held.is_plain)
         plan.gradients[value] = replace(plan.gradients[value], halo=Halo())

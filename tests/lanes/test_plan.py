@@ -45,7 +45,7 @@ def test_what_lives_at_the_same_step_lies_apart(alive, start):
 
 
 @given(st.integers(0, 9), st.tuples(*[st.integers(1, 5)] * 3), st.tuples(*[st.integers(0, 2)] * 4))
-def test_units_and_ring_fill_a_buffer_and_no_two_share_a_place(start, shape, sides):
+def test_units_and_halo_fill_a_buffer_and_no_two_share_an_address(start, shape, sides):
     buffer = Buffer(start, shape, Halo(*sides))
     channels, height, width = shape
     offsets = {

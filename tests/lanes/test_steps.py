@@ -189,8 +189,8 @@ def test_classes_that_are_none_are_refused_before_memory_is_touched(labels):
         (lambda given: given._replace(steps=-given.steps), "beyond its memory"),
         (lambda given: given._replace(steps=given.steps + 1), "beyond its memory"),
         (lambda given: given._replace(first=given.first[:-1]), "one for each"),
-        (lambda given: given._replace(steps=given.steps.astype(np.int32)), "64 bits"),
-        (lambda given: given._replace(first=given.first.repeat(2)[::2]), "contiguous whole"),
+        (lambda given: given._replace(steps=given.steps.astype(np.int32)), "64-bit"),
+        (lambda given: given._replace(first=given.first.repeat(2)[::2]), "contiguous 64-bit"),
     ],
 )
 def test_images_that_are_not_all_there_are_refused(change, words):
@@ -221,8 +221,8 @@ def test_labels_of_another_kind_or_number_are_refused():
     net, shape = network("residual")
     engine, images = Engine(net, shape), batch(shape, 9)
     for labels, words in (
-        (images.labels.numpy().astype(np.int32), "64 bits"),
-        (images.labels.numpy().repeat(2)[::2], "64 bits"),
+        (images.labels.numpy().astype(np.int32), "64-bit"),
+        (images.labels.numpy().repeat(2)[::2], "64-bit"),
         (images.labels.numpy()[:-1], "a label for each image"),
     ):
         with pytest.raises(RequestError, match=words):
