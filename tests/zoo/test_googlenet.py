@@ -102,10 +102,10 @@ def test_in_training_the_auxiliary_classifiers_answer_beside_the_main_one():
         )
     answers = net.train()(images)
     assert isinstance(answers, ModelOutput)
-    assert [answer.shape for answer in (answers.logits, *answers.auxiliary)] == [(2, 5)] * 3
-    for place, below in enumerate(("4a", "4d")):
+    assert [answer.shape for answer in (answers.logits, *answers.aux_logits)] == [(2, 5)] * 3
+    for index, below in enumerate(("4a", "4d")):
         assert read[f"aux_{below}"][0] is read[f"inception_{below}"][1]
-        assert read[f"aux_{below}"][1] is answers.auxiliary[place]
+        assert read[f"aux_{below}"][1] is answers.aux_logits[index]
     read.clear()
     assert net.eval()(images).shape == (2, 5)
     assert set(read) == {"inception_4a", "inception_4d"}
@@ -127,7 +127,7 @@ def test_an_auxiliary_classifier_has_the_layers_of_section_5():
     }
     assert head.get_submodule("fc1_dropout").p == 0.7
     assert net.get_submodule("dropout").p == 0.4
-    assert net(image).auxiliary[0].shape == (1, 1000)
+    assert net(image).aux_logits[0].shape == (1, 1000)
 
 
 @pytest.mark.parametrize(("auxiliary", "least"), [(True, 79), (False, 31)])
@@ -169,8 +169,8 @@ def test_auxiliary_logits_are_those_of_torchvision():
             module.p = 0.0
     answers, expected = net.train()(images), theirs.train()(images)
     assert torch.equal(answers.logits, expected.logits)
-    assert torch.equal(answers.auxiliary[0], expected.aux_logits1)
-    assert torch.equal(answers.auxiliary[1], expected.aux_logits2)
+    assert torch.equal(answers.aux_logits[0], expected.aux_logits1)
+    assert torch.equal(answers.aux_logits[1], expected.aux_logits2)
 
 
 def test_weights_begin_as_declared():
