@@ -1,48 +1,57 @@
-"""The folder tree is the architecture: a module imports only from floors below its own."""
+"""The folder tree is the architecture: a module imports only from layers below its own."""
 
-import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import convscope
+from scripts.architecture import (
+    DRAWING,
+    LAYERS,
+    PACKAGE,
+    draw,
+    find_cycle,
+    module_graph,
+    package_graph,
+)
 
-ROOT = Path(convscope.__file__).parent
-FLOORS = [
-    {"errors"},
-    {"card", "atomic", "device", "geometry", "terms"},
-    {"layers", "data", "inference"},
-    {"zoo", "lanes", "recording"},
-    {"runs", "receptive"},  # a run builds its network again, so it knows the zoo
-    {"evaluation", "summaries", "weights"},
-    {"reports", "explanation", "features"},
-    {"training"},  # a validation is an evaluation, and a training ends with a report
-    {"compare", "lessons"},
-    {"lab"},
-    {"cli"},
-]
-FLOOR = {part: height for height, parts in enumerate(FLOORS) for part in parts}
-MODULES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.stem in FLOOR)
+LAYER = {name: height for height, names in enumerate(LAYERS) for name in names}
+MODULES = module_graph()
+PACKAGES = package_graph(MODULES)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_point_downwards(path):
-    here = path.relative_to(ROOT).with_suffix("").parts[0]
-    for node in ast.walk(ast.parse(path.read_text())):
-        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        for name in names:
-            package, _, inner = name.partition(".")
-            if package == "convscope" and inner:
-                there = inner.split(".")[0]
-                assert there == here or FLOOR[there] < FLOOR[here], f"{here} may not know {there}"
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_only_from_layers_below_its_own(package):
+    assert {other for other in PACKAGES[package] if LAYER[other] >= LAYER[package]} == set()
 
 
-def test_every_room_has_a_floor():
-    rooms = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or path.is_dir()}
-    assert rooms - {"__init__", "__main__", "__pycache__"} == set(FLOOR)
+def test_every_package_has_a_layer():
+    names = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert names - {"__init__", "__main__", "__pycache__"} == set(LAYER)
+
+
+def test_no_module_imports_in_a_circle_not_even_inside_functions_or_for_types():
+    assert find_cycle(MODULES) == []
+
+
+def test_cycles_are_found_wherever_they_hide(tmp_path):
+    package = tmp_path / "convscope"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "a.py").write_text("from convscope import b\n")
+    (package / "b.py").write_text("def late():\n    from convscope.c import x\n")
+    (package / "c.py").write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import convscope.a\n"
+    )
+    names = [f"convscope.{letter}" for letter in "abca"]
+    assert find_cycle(module_graph(package)) == names
+    (package / "c.py").write_text("import ast\n")
+    assert find_cycle(module_graph(package)) == []
+
+
+def test_the_drawing_shows_the_imports_as_they_are():
+    assert DRAWING.read_text("utf-8") == draw(PACKAGES), "run scripts/architecture.py"
 
 
 def loaded_after(statement: str) -> set[str]:
@@ -80,7 +89,7 @@ def test_no_function_hides_a_package():
         "assert trainer.Trainer and recorder and callable(convscope.train)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-    packages = {path.name for path in ROOT.iterdir() if path.is_dir()}
+    packages = {path.name for path in PACKAGE.iterdir() if path.is_dir()}
     assert not packages & set(convscope.__all__)
 
 
