@@ -14,7 +14,7 @@ class Axis:
     The properties raise RequestError if the kernel does not fit.
 
         >>> axis = Axis(224, 11, stride=4)
-        >>> axis.output, axis.pads, axis.uncovered, axis.next_exact
+        >>> axis.output, axis.padding_pair, axis.uncovered, axis.next_exact
         (54, (0, 0), (223,), 227)
         >>> axis.formula
         '(224 - 11 + 2·0)/4 + 1 = 54.25, rounded down to 54'

@@ -52,9 +52,9 @@ def describe_uncovered(
     `rows` and `columns` are the results of `uncovered` for the axes of a map of `height` and
     `width`. Long lists are shortened to a count.
 
-        >>> tell_uncovered([5], [5], height=6, width=6)
+        >>> describe_uncovered([5], [5], height=6, width=6)
         'the last row and column are never read'
-        >>> tell_uncovered([], [2, 5, 6], height=7, width=7)
+        >>> describe_uncovered([], [2, 5, 6], height=7, width=7)
         'columns 2, 5 and 6 (counted from 0) are never read'
     """
     parts = [

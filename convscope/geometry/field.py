@@ -39,7 +39,7 @@ class Field:
         With kernel size F, dilation D, stride S and padding P, size r, jump j and start s become
         r + (F - 1)·D·j, j·S and s - P·j.
 
-            >>> Field().through(11, stride=4).through(3, stride=2)
+            >>> Field().compose(11, stride=4).compose(3, stride=2)
             Field(size=19, jump=8, start=0)
         """
         return Field(

@@ -30,9 +30,9 @@ def solve_for_window(
 
     Raises RequestError for a size, kernel or stride below 1.
 
-        >>> fitting(27, 13)[0]
+        >>> solve_for_window(27, 13)[0]
         Window(kernel=3, stride=2, padding=0)
-        >>> fitting(13, 27)
+        >>> solve_for_window(13, 27)
         []
     """
     windows = [

@@ -13,7 +13,7 @@ def effective_kernel(kernel: int, *, dilation: int = 1) -> int:
 
     F is the kernel size, D the dilation: the distance between two taps.
 
-        >>> span(3), span(3, dilation=2)
+        >>> effective_kernel(3), effective_kernel(3, dilation=2)
         (3, 5)
     """
     return dilation * (kernel - 1) + 1
@@ -30,7 +30,7 @@ def padding_pair(
     Raises RequestError for a size, kernel, stride or dilation below 1, and for a padding that is
     negative or unknown.
 
-        >>> pads(7, 3, padding="same"), pads(8, 3, stride=2, padding="same")
+        >>> padding_pair(7, 3, padding="same"), padding_pair(8, 3, stride=2, padding="same")
         ((1, 1), (0, 1))
     """
     numbers = {"size": size, "kernel": kernel, "stride": stride, "dilation": dilation}
@@ -72,7 +72,7 @@ def output_size(
 
         >>> output_size(227, 11, stride=4), output_size(32, 5, padding="same")
         (55, 32)
-        >>> output_size(112, 3, stride=2), output_size(112, 3, stride=2, ceil=True)
+        >>> output_size(112, 3, stride=2), output_size(112, 3, stride=2, ceil_mode=True)
         (55, 56)
     """
     before, after = padding_pair(size, kernel, stride=stride, padding=padding, dilation=dilation)

@@ -61,7 +61,7 @@ class Support:
         may then extend beyond the padding.
 
             >>> image = Support.image(6)
-            >>> conv = image.window(3, stride=2, before=1, after=1)
+            >>> conv = image.window(3, stride=2, padding_before=1, padding_after=1)
             >>> conv[0], conv[2], len(conv)
             ((0, 2), (3, 6), 3)
         """

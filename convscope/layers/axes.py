@@ -10,7 +10,7 @@ def pair(name: str, value: IntPair, *, minimum: int = 1) -> tuple[int, int]:
 
     Raises RequestError for a number less than `minimum`.
 
-        >>> both("stride", 2)
+        >>> pair("stride", 2)
         (2, 2)
     """
     vertical, horizontal = (value, value) if isinstance(value, int) else value

@@ -12,9 +12,9 @@ The first pattern that matches is replaced; a name that matches none is the same
 def rename_parameter(theirs: str, names: NameMap) -> str:
     r"""Translate one of their parameter names to ours.
 
-    >>> ours("layer1.0.conv1.weight", ((r"layer1\.0\.", "conv2_1."),))
+    >>> rename_parameter("layer1.0.conv1.weight", ((r"layer1\.0\.", "conv2_1."),))
     'conv2_1.conv1.weight'
-    >>> ours("fc.bias", ())
+    >>> rename_parameter("fc.bias", ())
     'fc.bias'
     """
     for pattern, replacement in names:
