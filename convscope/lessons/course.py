@@ -10,20 +10,20 @@ from convscope.errors import RequestError, nearest
 
 @dataclass(frozen=True)
 class Lesson:
-    """A lesson: its name in addresses, what it is called, what it is about."""
+    """A lesson: its name in the page's address, its title, and one sentence about it."""
 
     name: str
     title: str
     sentence: str
 
     def compute(self, state: Mapping[str, Any]) -> dict[str, Any]:
-        """The numbers that the lesson shows for what a person has set.
+        """Compute the numbers that the lesson shows for a state of its inputs.
 
-        Raises RequestError for a state that is none of this lesson's.
+        Raises RequestError for an invalid state.
         """
-        room = import_module(f"convscope.lessons.{self.name}")
-        work: Callable[[Mapping[str, Any]], dict[str, Any]] = room.compute
-        return work(state)
+        module = import_module(f"convscope.lessons.{self.name}")
+        compute: Callable[[Mapping[str, Any]], dict[str, Any]] = module.compute
+        return compute(state)
 
 
 LESSONS = tuple(
@@ -42,32 +42,32 @@ LESSONS = tuple(
         (
             "stride",
             "The filter takes larger steps",
-            "What stride skips, and what it never sees.",
+            "What a stride skips, and what it never reads.",
         ),
         (
             "padding",
-            "A frame of zeros",
-            "How the edge keeps its say, and the map its size.",
+            "A border of zeros",
+            "How padding keeps the pixels at the edge, and the size of the map.",
         ),
         (
             "size",
             "How large is the map?",
-            "The formula of the output size, and back from it.",
+            "The formula for the output size, and how to solve it backwards.",
         ),
         (
             "maps",
-            "Feature map, activation map",
-            "What a bias and an activation make of the sums.",
+            "Feature maps and activation maps",
+            "What a bias and an activation function do to the sums.",
         ),
         (
             "pooling",
             "A patch becomes one number",
-            "Maximum, average, minimum, and what they lose.",
+            "Maximum, average, minimum, and what is lost.",
         ),
         (
             "sharing",
-            "One filter for all places",
-            "Convolutional, locally connected, dense: side by side.",
+            "One filter for all positions",
+            "Convolutional, locally connected and dense layers, side by side.",
         ),
         (
             "lenet5",
@@ -77,26 +77,26 @@ LESSONS = tuple(
         (
             "vgg",
             "Deeper and deeper",
-            "AlexNet and VGG: where the weights and the work are.",
+            "AlexNet and VGG: where the weights are, and where the computation is.",
         ),
         (
             "training",
-            "How the weights come about",
+            "How the weights are learned",
             "One step of gradient descent, then a thousand.",
         ),
         (
             "filters",
-            "What filters learn, and repeat",
-            "Edges, blobs, dead filters, and twins.",
+            "What filters learn, and which are redundant",
+            "Edges, blobs, dead filters, and duplicates.",
         ),
     )
 )
 
 
 def lesson(name: str) -> Lesson:
-    """The lesson of that name. Raises RequestError where there is none."""
-    for one in LESSONS:
-        if one.name == name:
-            return one
-    names = [one.name for one in LESSONS]
+    """Return the lesson of that name. Raises RequestError for an unknown name."""
+    for entry in LESSONS:
+        if entry.name == name:
+            return entry
+    names = [entry.name for entry in LESSONS]
     raise RequestError(f"There is no lesson {name!r}.{nearest(name, names)}")

@@ -1,4 +1,4 @@
-"""A filter that is trained to imitate another, step by step, by convscope's own optimizer."""
+"""Train a filter to reproduce the output of another, step by step, with convscope's optimizer."""
 
 import math
 import threading
@@ -15,16 +15,16 @@ from convscope.training.batches import batch_slices
 from convscope.training.config import TrainConfig
 from convscope.training.optimizer import Optimizer
 
-_LOST = 1e12
-"""How many times its first loss, or one, a training may reach before it is given up."""
+_DIVERGED = 1e12
+"""Training has diverged when the loss exceeds this multiple of the initial loss, or of 1."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is learned from what, and how: all that decides every step.
+    """The image, the target filter and the hyperparameters: everything that determines the steps.
 
-    `batch` is the number of patches per step, `seed` what the weights begin as, and the order in
-    which the patches come.
+    `batch` is the number of patches per step; `seed` determines the initial weights and the order
+    of the patches.
     """
 
     image: str
@@ -38,9 +38,9 @@ class Task:
 
 @dataclass(frozen=True)
 class Moment:
-    """After some steps: the weights, their velocity, the loss over all patches.
+    """The state after some steps: the weights, their velocity, the loss over all patches.
 
-    `gradient` is that of the loss over the `patches` patches of the next step.
+    `gradient` is the gradient of the loss over the `patches` patches of the next step.
     """
 
     weights: Array
@@ -51,10 +51,10 @@ class Moment:
 
 
 class Descent:
-    """A training that goes on when more of it is asked for. Its patches are (n, 9).
+    """A training that runs on demand, up to the requested step. Its patches are (n, 9).
 
     Attributes:
-        diverged: the step after which the loss was beyond all bounds, where nothing goes on.
+        diverged: the step after which the loss had diverged and training stopped, or None.
     """
 
     def __init__(self, task: Task, patches: Array) -> None:
@@ -66,12 +66,12 @@ class Descent:
         self._optimizer = Optimizer(
             layer, TrainConfig(momentum=task.momentum, weight_decay=task.decay)
         )
-        # Arrays over the memory of the tensors that the optimizer writes to and reads.
+        # NumPy views of the tensors that the optimizer reads and writes.
         layer.weight.grad = torch.zeros_like(layer.weight)
         self._weights: Array = layer.weight.detach().numpy()[0]
         self._gradient: Array = layer.weight.grad.numpy()[0]
         self._velocity: Array = self._optimizer.state["momentum_buffer"][0].numpy()[0]
-        edge = 1 / math.sqrt(len(self._weights))  # as PyTorch begins a layer
+        edge = 1 / math.sqrt(len(self._weights))  # PyTorch's default initialization
         self._weights[:] = np.random.default_rng(task.seed).uniform(-edge, edge, patches.shape[1])
         self._moments: list[Moment] = []
         self._order: tuple[int, NDArray[np.int64]] = (-1, np.zeros(0, np.int64))
@@ -79,14 +79,14 @@ class Descent:
         self._note()
 
     def until(self, step: int) -> list[Moment]:
-        """The moments up to a step, or up to where the training diverged."""
+        """Return the moments up to a step, or up to where the training diverged."""
         with self._working:
             while len(self._moments) <= step and self.diverged is None:
                 self._go()
             return self._moments
 
     def loss(self, weights: Array) -> float:
-        """The mean squared error over all patches, of any weights."""
+        """Return the mean squared error over all patches for some weights."""
         error = self._patches @ weights - self._wanted
         return float(error @ error) / len(error)
 
@@ -101,7 +101,7 @@ class Descent:
     def _note(self) -> None:
         loss = self.loss(self._weights)
         first = self._moments[0].loss if self._moments else loss
-        if not loss <= _LOST * max(1.0, first):
+        if not loss <= _DIVERGED * max(1.0, first):
             self.diverged = len(self._moments)
         patches, wanted = self._batch(len(self._moments))
         error = patches @ self._weights - wanted
@@ -116,14 +116,14 @@ class Descent:
         )
 
     def _batch(self, step: int) -> tuple[Array, Array]:
-        """The patches of a step: in every epoch all of them, in an order of its own."""
+        """Return the patches of a step; every epoch has all patches, in its own order."""
         count = len(self._patches)
         if self.task.batch >= count:
             return self._patches, self._wanted
         pieces = batch_slices(count, self.task.batch)
-        epoch, place = divmod(step, len(pieces))
+        epoch, index = divmod(step, len(pieces))
         if self._order[0] != epoch:
-            every = np.arange(count)
-            self._order = epoch, epoch_order(every, every, seed=self.task.seed, epoch=epoch)
-        chosen = self._order[1][pieces[place]]
+            indices = np.arange(count)
+            self._order = epoch, epoch_order(indices, indices, seed=self.task.seed, epoch=epoch)
+        chosen = self._order[1][pieces[index]]
         return self._patches[chosen], self._wanted[chosen]

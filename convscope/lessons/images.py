@@ -1,4 +1,4 @@
-"""Real pictures to convolve, from what scikit-learn brings along: no network is needed."""
+"""Real images to convolve, from scikit-learn's data sets: nothing is downloaded."""
 
 from functools import cache
 from typing import Any, cast
@@ -9,14 +9,14 @@ from PIL import Image as Pictures
 
 _DIGIT = 28  # pixels of a side
 _CROP = 64
-_STEP = 24  # pixels of the photograph from one place to the next
+_STEP = 24  # pixels of the photograph from one crop to the next
 _CORNER = (88, 40)  # left and top of the crop, in pixels of the photograph
-_TAKEN = 256  # pixels of the photograph that the crop's side stands for
+_CROP_SIDE = 256  # pixels of the photograph, before scaling
 
 
 @cache
 def gray(name: str) -> NDArray[np.uint8]:
-    """The gray picture of that name: a "digit" of 28x28 or a "photograph" of 64x64."""
+    """Return the grayscale image of that name: a "digit" of 28x28 or a "photograph" of 64x64."""
     if name == "digit":
         levels = cast("NDArray[np.float64]", _datasets().load_digits().images[3])
         small = Pictures.fromarray(np.uint8(np.round(levels * (255 / 16))))
@@ -26,19 +26,19 @@ def gray(name: str) -> NDArray[np.uint8]:
 
 @cache
 def volume(channels: int, side: int) -> NDArray[np.uint8]:
-    """A volume (channels, side, side) of bytes: red, green and blue of one place of a photograph.
+    """Return a volume (channels, side, side) of bytes: red, green, blue of a crop of a photograph.
 
-    The fourth channel is the red of another place, and so on.
+    The fourth channel is the red of another crop, and so on.
     """
-    places = [_taken(_STEP * place, side) for place in range(-(-channels // 3))]
-    planes = [places[channel // 3][:, :, channel % 3] for channel in range(channels)]
+    crops = [_taken(_STEP * crop, side) for crop in range(-(-channels // 3))]
+    planes = [crops[channel // 3][:, :, channel % 3] for channel in range(channels)]
     return np.stack(planes)
 
 
 def _taken(right: int, side: int) -> NDArray[np.uint8]:
-    """A square of the photograph, so many pixels to the right, scaled to (side, side, 3)."""
+    """Crop a square from the photograph, `right` pixels further right; scale to (side, side, 3)."""
     left, top = _CORNER[0] + right, _CORNER[1]
-    square = _photograph().crop((left, top, left + _TAKEN, top + _TAKEN))
+    square = _photograph().crop((left, top, left + _CROP_SIDE, top + _CROP_SIDE))
     return np.asarray(square.resize((side, side), Pictures.Resampling.BOX))
 
 
@@ -48,7 +48,7 @@ def _photograph() -> Pictures.Image:
 
 
 def _datasets() -> Any:
-    # It takes a second to import.
+    # Importing it takes a second.
     from sklearn import datasets  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs]
 
     return datasets

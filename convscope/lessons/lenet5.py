@@ -1,4 +1,4 @@
-"""Lesson: LeNet-5, volume by volume, as lectures have it and as of 1998."""
+"""Lesson: LeNet-5, volume by volume, as taught in lectures and as published in 1998."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -18,27 +18,27 @@ from convscope.zoo import create_model
 from convscope.zoo.lenet5_1998 import connections
 
 NETWORKS = {"lecture": "lenet5", "1998": "lenet5_1998"}
-"""The names of the zoo, by what the page calls the networks."""
+"""The zoo's names, by the page's names of the networks."""
 
 CLASSES, SIDE = 10, 32
-"""What both were made for."""
+"""What both networks were designed for."""
 
-_LAST_WINDOW = ("conv3", "C5")  # what an image below 32x32 leaves nothing for
+_LAST_WINDOW = ("conv3", "C5")  # does not fit images smaller than 32x32
 _TABLE = ("conv2", "C3")  # the layer with the table of connections
 Line = tuple[str, int, str]
 
 
 def compute(state: Mapping[str, Any]) -> dict[str, Any]:
-    """The table of LeNet-5, one row of it worked out, and the connections of its second layer.
+    """Compute the table of LeNet-5, the formulas of one row, and the connections of layer two.
 
-    `state` has `network` ("lecture" or "1998"), `classes` (2 to 100), `side` of the image (28 to
+    `state` has `network` ("lecture" or "1998"), `classes` (2 to 100), the image's `side` (28 to
     64), the chosen `row`, counted from 0, and the chosen `column` of the table of connections (0 to
     15). The answer has the `rows` of `convscope.summary`, their totals, each row's `connections`
-    and `share` of the parameters, the chosen row `worked` out in (quantity, count, formula), the
-    `changes` against 32x32 and ten classes, and the `table`. For an image that is too small the
-    rows end where it no longer fits, and `broken` says so.
+    and `share` of the parameters, the formulas of the chosen row (`worked`: quantity, count,
+    formula), the `changes` from 32x32 and ten classes, and the `table`. If the image is too small,
+    the rows end at the first layer that does not fit, and `broken` says so.
 
-    Raises RequestError for what is none of this.
+    Raises RequestError for an invalid state.
     """
     network = choice(state, "network", tuple(NETWORKS))
     classes, side = integer(state, "classes", 2, 100), integer(state, "side", 28, 64)
@@ -67,7 +67,7 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
 
 @lru_cache(maxsize=128)
 def _summary(network: str, classes: int, side: int) -> Summary:
-    """The summary; below 32x32 that of the layers for which the image suffices."""
+    """Summarize the network; below 32x32, only the layers that the image is large enough for."""
     name = NETWORKS[network]
     if side >= SIDE:
         return summary(name, num_classes=classes, input_size=(side, side))
@@ -85,8 +85,8 @@ def _broken(table: Summary) -> str | None:
         return None
     left = table.rows[-1].map[-1]
     return (
-        f"The next filter is 5×5 and finds only {left}×{left}: the image is too small for LeNet-5. "
-        "The 28×28 digits of MNIST get a frame of 2 zeros on every side, which makes them 32×32."
+        f"The next filter is 5×5, but its input is only {left}×{left}: the image is too small for "
+        "LeNet-5. MNIST's 28×28 digits are padded with 2 zeros on every side, to 32×32."
     )
 
 
@@ -101,7 +101,7 @@ def _volume(shape: tuple[int, ...]) -> Volume:
 
 
 def _cost(row: Row, below: Volume) -> Cost:
-    """What `convscope.geometry` says that a row costs on the volume below it."""
+    """Return the cost of a row, by `convscope.geometry`, given the volume that it reads."""
     filters, (kernel, *_) = row.filters or 0, row.kernel or (0,)
     match row.type:
         case "Conv":
@@ -115,7 +115,7 @@ def _cost(row: Row, below: Volume) -> Cost:
 
 
 def work_out(row: Row, below: Volume) -> list[Line]:
-    """Each quantity of a row, its count, and the formula with the numbers put in."""
+    """Return each quantity of a row, its count, and the formula with the numbers inserted."""
     cost = _cost(row, below)
     lines = _formulas(row, below, cost)
     counts = {"parameters": row.parameters, "connections": cost.connections}
@@ -132,82 +132,83 @@ def work_out(row: Row, below: Volume) -> list[Line]:
 
 
 def _formulas(row: Row, below: Volume, cost: Cost) -> dict[str, str]:
-    """The formula of each quantity, by the kind of the row."""
+    """Return the formula of each quantity, by the type of the row."""
     output, kernel = cost.output, (row.kernel or (0,))[0]
-    places = f"{output.height}·{output.width}"
+    positions = f"{output.height}·{output.width}"
     match row.type:
         case "Linear":
-            told = {name: formula for name, _, formula in derive_dense(below, cost).rows}
-            weights = told["parameters"].partition(":")[0]
-            return {**told, "parameters": weights, "connections": weights}
+            rows = {name: formula for name, _, formula in derive_dense(below, cost).rows}
+            weights = rows["parameters"].partition(":")[0]
+            return {**rows, "parameters": weights, "connections": weights}
         case "RadialBasis":
             fixed = f"nothing to learn: {row.filters} fixed codes of {below.units} numbers"
             return {"parameters": fixed, "connections": f"{row.filters}·{below.units}"}
         case "Conv":
             axes = sliding(below, kernel)
-            told = {n: formula for n, _, formula in derive_convolution(below, axes, cost).rows}
-            return {**told, "parameters": told["parameters"].partition(":")[0]}
+            rows = {n: formula for n, _, formula in derive_convolution(below, axes, cost).rows}
+            return {**rows, "parameters": rows["parameters"].partition(":")[0]}
         case "SparseConnectionConv":
             links = f"{_links()}·{kernel}·{kernel}"
             return {
                 "parameters": f"{links} + {row.filters}",
-                "connections": f"{places}·({links} + {row.filters})",
-                "multiply-adds": f"{places}·{links}",
+                "connections": f"{positions}·({links} + {row.filters})",
+                "multiply-adds": f"{positions}·{links}",
             }
         case "Subsampling":
             return {
                 "parameters": f"{output.channels}·(1 + 1): a factor and a bias for each map",
-                "connections": f"{places}·{output.channels}·({kernel}·{kernel} + 1)",
-                "multiply-adds": f"{places}·{output.channels}",
+                "connections": f"{positions}·{output.channels}·({kernel}·{kernel} + 1)",
+                "multiply-adds": f"{positions}·{output.channels}",
             }
         case _:
             return {
-                "parameters": "nothing to learn: a mean is a mean",
-                "connections": f"{places}·{output.channels}·{kernel}·{kernel}",
+                "parameters": "nothing to learn: averaging has no weights",
+                "connections": f"{positions}·{output.channels}·{kernel}·{kernel}",
             }
 
 
 def _links() -> int:
-    """The pairs of maps that the network of 1998 connects."""
+    """Count the pairs of maps that the network of 1998 connects."""
     return sum(map(len, connections()))
 
 
 def _changes(network: str, table: Summary) -> list[dict[str, Any]]:
-    """The layers that differ from those at 32x32 with ten classes: parameters before and now."""
+    """Return the layers that differ from those at 32x32 with ten classes: (default, current)."""
     first = _summary(network, CLASSES, SIDE)
     return [
         {
             "layer": row.layer,
-            "parameters": (usual.parameters, row.parameters),
-            "map": (usual.map, row.map),
+            "parameters": (default.parameters, row.parameters),
+            "map": (default.map, row.map),
         }
-        for usual, row in zip(first.rows, table.rows, strict=False)
-        if (usual.parameters, usual.map) != (row.parameters, row.map)
+        for default, row in zip(first.rows, table.rows, strict=False)
+        if (default.parameters, default.map) != (row.parameters, row.map)
     ]
 
 
 def _table(network: str, column: int) -> dict[str, Any]:
-    """Which maps of the first pooling each map of the second convolution sees, and what it costs.
+    """Describe which maps of the first pooling each filter of the second convolution reads.
 
-    `links[k]` are the maps that map k sees, `used` says how often each is seen; `parameters` are
-    those of all maps and `own` those of the chosen one, `full` those of a layer without a table.
+    `links[k]` are the maps that filter k reads, `used` says how often each map is read;
+    `parameters` counts those of all filters, `own` those of the chosen one, `full` those of a layer
+    without a table.
     """
     rows = {way: _summary(way, CLASSES, SIDE).rows[2] for way in NETWORKS}
     chosen = rows[network]
     below = _summary(network, CLASSES, SIDE).rows[1].map[0]
     every = [list(range(below)) for _ in range(chosen.filters or 0)]
     links = connections() if network == "1998" else every
-    seen = links[column]
+    inputs = links[column]
     return {
         "layer": _TABLE[network == "1998"],
         "links": links,
         "column": column,
         "count": sum(map(len, links)),
         "pairs": sum(map(len, every)),
-        "used": [sum(place in row for row in links) for place in range(below)],
+        "used": [sum(index in row for row in links) for index in range(below)],
         "parameters": chosen.parameters,
         "full": rows["lecture"].parameters,
         "chosen": rows["1998"].parameters,
-        "own": len(seen) * 25 + 1,
-        "formula": f"{len(seen)}·5·5 + 1",
+        "own": len(inputs) * 25 + 1,
+        "formula": f"{len(inputs)}·5·5 + 1",
     }

@@ -1,4 +1,4 @@
-"""Lesson: a frame of zeros around an image of 6x6."""
+"""Lesson: a border of zeros around a 6x6 image."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,41 +7,49 @@ import numpy as np
 
 from convscope.geometry import Axis, Padding
 from convscope.lessons.params import cells, choice, integer, number
-from convscope.lessons.window import FILTERS, convolved, places, products, ready, under
+from convscope.lessons.window import (
+    FILTERS,
+    convolve,
+    make_filter,
+    products,
+    window_indices,
+    window_values,
+)
 
 SIDE = 6
 """Height and width of the image."""
 PADDINGS = (*map(str, range(7)), "valid", "same")
 DEEP = 32
-"""Height and width of the image that goes through several layers."""
+"""Height and width of the image that passes through several layers."""
 
 
 def compute(state: Mapping[str, Any]) -> dict[str, Any]:
-    """An image in its frame of zeros, the map, and how often each pixel is read.
+    """Pad an image with zeros, compute its map, and count how often each pixel is read.
 
     `state` has `image` (36 numbers), `kernel` (1 to 8), `padding` ("0" to "6", "valid" or "same"),
     `filter` ("edges" or "sum"), `bias`, `at` (one unit of the map, row by row) and `layers` (1 to
-    16). The answer has the cells `before` and `after` the image, the `framed` image with its side
-    `wide` and the cells `outside`; the `filter`'s weights, the map's side `map` and `sums`, the
-    unit `at`, its `patch` of the framed image, `terms` and `total`; how often each pixel is read
-    (`counts`; `reads` says so of the first corner, the last one, and the pixel that is read most),
-    how many units see nothing but zeros (`blind`), the `formula` of the side, the
-    `reason` of the padding where it is "same", and the `deep` sides of an image of 32x32 before and
-    after each of as many `layers` as fit.
+    16). The answer has the number of padding cells `before` and `after` the image, the padded image
+    (`framed`) with its side `wide` and its padding cells (`outside`); the `filter`'s weights, the
+    map's side `map` and `sums`, the unit `at`, its `patch` of the padded image, `terms` and
+    `total`; how often each pixel is read (`counts`; `reads` summarizes the first corner, the last
+    one, and the pixel that is read most often), the number of units that read only zeros (`blind`),
+    the `formula` for the side, the `reason` for the padding if it is "same", and the sides of a
+    32x32 image before and after each of the `layers` that fit (`deep`).
 
-    Raises RequestError for what is none of this, and for a filter that does not fit.
+    Raises RequestError for an invalid state, and for a filter that does not fit.
     """
     kernel = integer(state, "kernel", 1, 8)
     image = np.reshape(cells(state, "image", SIDE**2), (1, SIDE, SIDE))
-    weights = ready(choice(state, "filter", FILTERS), kernel)
+    weights = make_filter(choice(state, "filter", FILTERS), kernel)
     bias = number(state, "bias", -1e6, 1e6)
     padding = _padding(choice(state, "padding", PADDINGS))
     axis = Axis(SIDE, kernel, padding=padding)
     windows = [
-        places(SIDE, kernel, start=unit - axis.padding_pair[0]) for unit in range(axis.output)
+        window_indices(SIDE, kernel, start=unit - axis.padding_pair[0])
+        for unit in range(axis.output)
     ]
     sums = (
-        convolved(image, weights, bias=np.array([bias]), padding=axis.padding_pair).ravel().tolist()
+        convolve(image, weights, bias=np.array([bias]), padding=axis.padding_pair).ravel().tolist()
     )
     at = min(integer(state, "at", 0, 18**2 - 1), len(sums) - 1)
     row, column = divmod(at, axis.output)
@@ -51,7 +59,7 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
         "map": axis.output,
         "sums": sums,
         "at": at,
-        "terms": products(under(image, windows[row], windows[column]), weights),
+        "terms": products(window_values(image, windows[row], windows[column]), weights),
         "bias": bias,
         "total": sums[at],
         **_reading(windows),
@@ -68,7 +76,7 @@ def _padding(word: str) -> Padding:
 
 
 def _frame(image: np.ndarray[Any, Any], axis: Axis, row: int, column: int) -> dict[str, Any]:
-    """The image among its zeros, and the cells of both that one window covers."""
+    """Return the padded image, and the cells of it that one window covers."""
     before, after = axis.padding_pair
     wide = SIDE + before + after
     outside = np.pad(np.zeros_like(image), (before, after), constant_values=1)
@@ -84,7 +92,7 @@ def _frame(image: np.ndarray[Any, Any], axis: Axis, row: int, column: int) -> di
 
 
 def _reading(windows: list[list[int | None]]) -> dict[str, Any]:
-    """How often the windows of both axes read each pixel, and how many of them read none."""
+    """Count how often each pixel is read, and how many windows read no pixel."""
     times = np.array([sum(cell in window for window in windows) for cell in range(SIDE)])
     seeing = sum(any(cell is not None for cell in window) for window in windows)
     counts = np.outer(times, times)
@@ -101,7 +109,7 @@ def _reading(windows: list[list[int | None]]) -> dict[str, Any]:
 
 
 def _deep(kernel: int, padding: Padding, layers: int) -> list[int]:
-    """The side of the image, then of the map behind each layer that still fits."""
+    """Return the side of the image, then of the output of each layer that still fits."""
     sides = [DEEP]
     for _ in range(layers):
         axis = Axis(sides[-1], kernel, padding=padding)

@@ -1,4 +1,4 @@
-"""Read what the page asks a lesson for; whatever is out of bounds is a sentence."""
+"""Read and check the parameters that the page sends to a lesson."""
 
 from collections.abc import Mapping, Sequence
 from reprlib import repr as shortened
@@ -10,7 +10,7 @@ _LARGEST = 1e6  # of a number in a cell
 
 
 def integer(state: Mapping[str, Any], name: str, low: int, high: int) -> int:
-    """A whole number from `low` to `high`. Raises RequestError for anything else."""
+    """Read a whole number from `low` to `high`. Raises RequestError for anything else."""
     value = state.get(name)
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise RequestError(
@@ -20,7 +20,7 @@ def integer(state: Mapping[str, Any], name: str, low: int, high: int) -> int:
 
 
 def number(state: Mapping[str, Any], name: str, low: float, high: float) -> float:
-    """A number from `low` to `high`. Raises RequestError for anything else."""
+    """Read a number from `low` to `high`. Raises RequestError for anything else."""
     value = state.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise RequestError(
@@ -30,7 +30,7 @@ def number(state: Mapping[str, Any], name: str, low: float, high: float) -> floa
 
 
 def choice(state: Mapping[str, Any], name: str, choices: Sequence[str]) -> str:
-    """One of some words. Raises RequestError for another."""
+    """Read one of several strings. Raises RequestError for any other value."""
     value = state.get(name)
     if value not in choices:
         raise RequestError(f"{name} must be one of {', '.join(choices)}, not {_shown(value)}.")
@@ -38,22 +38,22 @@ def choice(state: Mapping[str, Any], name: str, choices: Sequence[str]) -> str:
 
 
 def cells(state: Mapping[str, Any], name: str, count: int) -> list[float]:
-    """`count` finite numbers, row by row. Raises RequestError for more, fewer, or others."""
-    found = state.get(name)
-    values = cast("list[object]", found) if isinstance(found, list) else []
+    """Read `count` finite numbers, row by row. Raises RequestError for anything else."""
+    value = state.get(name)
+    values = cast("list[object]", value) if isinstance(value, list) else []
     if len(values) != count or not all(map(_is_number, values)):
-        numbers = "1 number, not" if count == 1 else f"{count} numbers, none"
-        raise RequestError(f"{name} must be {numbers} beyond {_LARGEST:,.0f} in size.")
+        numbers = "1 number" if count == 1 else f"{count} numbers"
+        raise RequestError(f"{name} must be {numbers} from -{_LARGEST:,.0f} to {_LARGEST:,.0f}.")
     return [float(cast("float", value)) for value in values]
 
 
 def _is_number(value: object) -> bool:
-    """Not beyond the largest, and so neither infinite nor "not a number"."""
+    """Whether it is a number in the valid range, and thus neither infinite nor NaN."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return -_LARGEST <= value <= _LARGEST
 
 
 def _shown(value: object) -> str:
-    """What was given, cut where it is long; JSON has no word for a number that is none."""
+    """Show an invalid value, shortened if it is long; JSON's null stands for NaN, too."""
     return "nothing" if value is None else shortened(value)

@@ -1,4 +1,4 @@
-"""Lesson: pooling makes one number of a patch; what it keeps, and whether it sees a shift."""
+"""Lesson: pooling reduces each window to one number; what it keeps, and what a shift changes."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from convscope.geometry import Axis, Volume, pooling
 from convscope.layers import MinPool2d
 from convscope.lessons.params import cells, choice, integer
-from convscope.lessons.window import places
+from convscope.lessons.window import window_indices
 
 Array = NDArray[np.float64]
 Pool = Callable[[Tensor, int, int, int], Tensor]
@@ -32,8 +32,8 @@ KINDS: Mapping[str, Pool] = {
     ),
     "L2": _l2,
 }
-"""What is made of a window. Padded cells are zeros for the average and L2 (the root of the sum of
-squares); the maximum and the minimum never take one."""
+"""The kinds of pooling. Padding counts as zeros for the average and L2 (the root of the sum of
+squares); the maximum and the minimum ignore it."""
 
 SHIFTS: Mapping[str, tuple[int, int]] = {
     "right": (0, 1),
@@ -41,19 +41,19 @@ SHIFTS: Mapping[str, tuple[int, int]] = {
     "left": (0, -1),
     "up": (-1, 0),
 }
-"""Where to a map is moved, as (rows, columns)."""
+"""The directions of a shift, as (rows, columns)."""
 
 
 def compute(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A map pooled, the cells that have a say in it, and the same after the map has moved a cell.
+    """Pool a map, find the cells that determine the result, and pool it again after a shift.
 
     `state` has `side` (6 or 8), `map` (side·side numbers), `kind`, `window` (1 to side), `stride`
     (1 to side), `padding` (0 to half the window), `shift` (a direction) and `at`, a unit of the
-    result counted row by row. The answer has the result's `output` side, its values `pooled`, the
-    window of the unit `at` and who won in it; `say` counts for each cell the windows that take its
-    value; `moved` is the map after the shift, with what is pooled of it.
+    result counted row by row. The answer has the result's side `output`, its values `pooled`, the
+    window of the unit `at` and the cells that determine it; `say` counts for each cell the windows
+    whose result it determines; `moved` is the map after a shift by one cell, with its result.
 
-    Raises RequestError for what is none of this.
+    Raises RequestError for an invalid state.
     """
     side = int(choice({"side": str(state.get("side"))}, "side", tuple(map(str, SIDES))))
     values = np.reshape(cells(state, "map", side * side), (side, side))
@@ -66,7 +66,7 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     pooled = _pooled(values, kind, axis)
     at = min(integer(state, "at", 0, 4 * max(SIDES) ** 2), pooled.size - 1)
     takers = [_takers(values, kind, axis, unit, pooled) for unit in range(pooled.size)]
-    say = np.bincount([place for unit in takers for place in unit], minlength=side * side)
+    say = np.bincount([index for unit in takers for index in unit], minlength=side * side)
     cost = pooling(Volume(1, side, side), window, stride=axis.stride, padding=axis.padding_pair[0])
     return {
         "output": axis.output,
@@ -88,24 +88,24 @@ def _pooled(values: Array, kind: str, axis: Axis) -> Array:
 
 
 def _under(axis: Axis, unit: int) -> list[int]:
-    """The cells of the map, counted row by row, that lie under a unit's window."""
+    """Return the cells of the map, counted row by row, in a unit's window."""
     rows, columns = (
-        places(axis.size, axis.kernel, start=index * axis.stride - axis.padding_pair[0])
+        window_indices(axis.size, axis.kernel, start=index * axis.stride - axis.padding_pair[0])
         for index in divmod(unit, axis.output)
     )
     return [axis.size * y + x for y in rows for x in columns if y is not None and x is not None]
 
 
 def _takers(values: Array, kind: str, axis: Axis, unit: int, pooled: Array) -> list[int]:
-    """The cells whose values make a unit: all of its window, or those that are its extreme."""
+    """Return the cells that determine a unit: its whole window, or the extreme cells of it."""
     window = _under(axis, unit)
     if kind in {"average", "L2"}:
         return window
-    return [place for place in window if values.flat[place] == pooled.flat[unit]]
+    return [index for index in window if values.flat[index] == pooled.flat[unit]]
 
 
 def _in_unread(axis: Axis) -> list[int]:
-    """The cells of the map that no window reads."""
+    """Return the cells of the map that no window reads."""
     unread, side = set(axis.uncovered), axis.size
     return [y * side + x for y in range(side) for x in range(side) if y in unread or x in unread]
 
@@ -116,16 +116,16 @@ def _unit(values: Array, axis: Axis, at: int, takers: list[int]) -> dict[str, An
         "at": at,
         "window": window,
         "takers": takers,
-        "values": [float(values.flat[place]) for place in window],
+        "values": [float(values.flat[index]) for index in window],
         "outside": axis.kernel**2 - len(window),
     }
 
 
 def _moved(values: Array, kind: str, axis: Axis, direction: str) -> dict[str, Any]:
-    """The map one cell further; what comes in is 0. For each kind, how many units change."""
+    """Shift the map by one cell, filling with zeros; for each kind, count the units that change."""
     moved = _shifted(values, *SHIFTS[direction])
-    found = {name: (_pooled(values, name, axis), _pooled(moved, name, axis)) for name in KINDS}
-    before, after = found[kind]
+    results = {name: (_pooled(values, name, axis), _pooled(moved, name, axis)) for name in KINDS}
+    before, after = results[kind]
     return {
         "map": moved.ravel().tolist(),
         "pooled": after.ravel().tolist(),
@@ -137,7 +137,7 @@ def _moved(values: Array, kind: str, axis: Axis, direction: str) -> dict[str, An
                 "changed": int(np.count_nonzero(old != new)),
                 "largest": float(np.abs(new - old).max()),
             }
-            for name, (old, new) in found.items()
+            for name, (old, new) in results.items()
         ],
     }
 

@@ -1,4 +1,4 @@
-"""Lesson: the same volume into a convolutional, a locally connected and a dense layer."""
+"""Lesson: a convolutional, a locally connected and a dense layer on the same volume."""
 
 import threading
 import time
@@ -20,18 +20,18 @@ from convscope.lessons.images import volume
 from convscope.lessons.params import integer
 
 MOST = 50_000_000
-"""Weights of a layer that is run; of a larger one only the counts are told."""
+"""A layer with more weights than this is counted but not run."""
 
 AT_ONCE = 600_000
-"""Weights, of those layers together that are run, up to which they run without being asked to."""
+"""Up to this many weights in total, the layers run without an explicit request."""
 
 _RUNS = 5
-_HEAVIEST = 3  # magnitude of a weight
-_one_by_one = threading.Lock()
+_MAX_WEIGHT = 3  # magnitude of a weight
+_run_lock = threading.Lock()
 
 
 class Setting(NamedTuple):
-    """The input's sides and channels, the filters and their size."""
+    """The input's side and channels, the number of filters and their size."""
 
     side: int
     channels: int
@@ -40,14 +40,14 @@ class Setting(NamedTuple):
 
 
 def compute(state: Mapping[str, Any]) -> dict[str, Any]:
-    """What three layers with equal output volumes cost, and whether they see a shift as a shift.
+    """Compare three layers with equal output volumes: their cost, and their shift equivariance.
 
-    `state` has `side` (8 to 64), `channels` and `filters` (1 to 16), `kernel` (1 to 7) and `run`, 1
-    where the layers are to be run and timed whatever they weigh. The answer has the `output`
-    volume, the `layers` with their counts, the input's first channel, and `ran`: None, or what came
-    out of each, as `_ran` tells. The counts are those of `convscope.geometry`.
+    `state` has `side` (8 to 64), `channels` and `filters` (1 to 16), `kernel` (1 to 7) and `run`: 1
+    to run and time the layers whatever their size. The answer has the `output` volume, the `layers`
+    with their counts, the input's first channel, and `ran`: None, or the result of `_ran`. The
+    counts come from `convscope.geometry`.
 
-    Raises RequestError for what is none of this.
+    Raises RequestError for an invalid state.
     """
     setting = Setting(
         integer(state, "side", 8, 64),
@@ -55,34 +55,34 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
         integer(state, "filters", 1, 16),
         integer(state, "kernel", 1, 7),
     )
-    asked = integer(state, "run", 0, 1) == 1
-    told = _counted(setting)
-    weights = sum(layer["weights"] for layer in told["layers"] if layer["runs"])
-    if not asked and weights > AT_ONCE:
-        return told | {"ran": None}
-    with _one_by_one:  # one set of weights in memory, and no other's work in the time
-        return told | {"ran": _ran(setting, timed=asked)}
+    requested = integer(state, "run", 0, 1) == 1
+    counts = _counted(setting)
+    weights = sum(layer["weights"] for layer in counts["layers"] if layer["runs"])
+    if not requested and weights > AT_ONCE:
+        return counts | {"ran": None}
+    with _run_lock:  # one set of weights in memory at a time, and undisturbed timings
+        return counts | {"ran": _ran(setting, timed=requested)}
 
 
 @lru_cache(maxsize=64)
 def _counted(setting: Setting) -> dict[str, Any]:
     side, channels, filters, kernel = setting
-    given = Volume(channels, side, side)
-    shared = convolution(given, filters, kernel)
-    local = locally_connected(given, filters, kernel)
-    whole_volume = dense(given, shared.output.units)
+    inputs = Volume(channels, side, side)
+    shared = convolution(inputs, filters, kernel)
+    local = locally_connected(inputs, filters, kernel)
+    fully_connected = dense(inputs, shared.output.units)
     axes = (Axis(side, kernel), Axis(side, kernel))
     rows = (
-        ("convolutional", shared, worked(given, axes, shared)),
-        ("locally connected", local, worked(given, axes, local, local=True)),
-        ("dense", whole_volume, worked_dense(given, whole_volume)),
+        ("convolutional", shared, worked(inputs, axes, shared).rows),
+        ("locally connected", local, worked(inputs, axes, local, local=True).rows),
+        ("dense", fully_connected, worked_dense(inputs, fully_connected).rows),
     )
     return {
         "most": MOST,
         "output": [filters, shared.output.height, shared.output.width],
         "layers": [
-            _layer(name, cost, shared, next(row for row in told.rows if row[0] == "parameters"))
-            for name, cost, told in rows
+            _layer(name, cost, shared, next(line for line in lines if line[0] == "parameters"))
+            for name, cost, lines in rows
         ],
         "picture": volume(channels, side)[0].ravel().tolist(),
     }
@@ -105,16 +105,16 @@ def _layer(name: str, cost: Cost, shared: Cost, row: tuple[str, str, str]) -> di
 
 @lru_cache(maxsize=32)
 def _ran(setting: Setting, *, timed: bool) -> dict[str, Any]:
-    """What each layer makes of the volume, and of the volume moved one pixel to the right.
+    """Run each layer on the volume, and on the volume shifted one pixel to the right.
 
-    A layer sees a shift as a shift where its output for the moved volume is its moved output. The
-    first column has nothing to be compared with: what stood before it came in from outside. The
-    weights are whole numbers, as the bytes of the volume are, so that the sums of a window are
-    exact. `seconds` is the median of five runs of a batch of one in float32.
+    A layer is shift equivariant if its output for the shifted volume is its output, shifted. The
+    first column cannot be compared: its inputs come from outside the image. Weights are integers,
+    like the bytes of the volume, so that all sums are exact. `seconds` is the median of five runs
+    of a batch of one in float32.
     """
     pixels = volume(setting.channels, setting.side).astype(np.float32)
-    given = torch.from_numpy(pixels)[None]
-    moved = _right(given)
+    inputs = torch.from_numpy(pixels)[None]
+    moved = _right(inputs)
     results: list[dict[str, Any] | None] = []
     with torch.inference_mode():
         for make in (_shared, _local, _dense):
@@ -122,34 +122,34 @@ def _ran(setting: Setting, *, timed: bool) -> dict[str, Any]:
             if layer is None:
                 results.append(None)
                 continue
-            told = _compared(_right(layer(given)), layer(moved))
-            seconds = _seconds(layer, given) if timed else None
-            results.append(told | {"seconds": seconds})
+            result = _compared(_right(layer(inputs)), layer(moved))
+            seconds = _seconds(layer, inputs) if timed else None
+            results.append(result | {"seconds": seconds})
     return {"layers": results, "threads": torch.get_num_threads() if timed else None}
 
 
-def _compared(expected: Tensor, found: Tensor) -> dict[str, Any]:
-    """Outputs (1, k, h, w): the first map of both and of their difference, all maps counted."""
-    difference = found - expected
+def _compared(expected: Tensor, actual: Tensor) -> dict[str, Any]:
+    """Compare outputs (1, k, h, w): the first map of each, and the number of units that differ."""
+    difference = actual - expected
     inside = difference[..., 1:]
     return {
-        "expected": _whole(expected),
-        "found": _whole(found),
-        "difference": _whole(difference),
+        "expected": _first_map(expected),
+        "found": _first_map(actual),
+        "difference": _first_map(difference),
         "units": inside.numel(),
         "differ": int(torch.count_nonzero(inside)),
         "largest": float(inside.abs().max()),
-        "size": float(found.abs().max()),
+        "size": float(actual.abs().max()),
         "edge": int(torch.count_nonzero(difference[..., 0])),
     }
 
 
-def _whole(maps: Tensor) -> list[int]:
+def _first_map(maps: Tensor) -> list[int]:
     return cast("list[int]", maps[0, 0].flatten().int().tolist())
 
 
 def _right(maps: Tensor) -> Tensor:
-    """One pixel to the right; zeros come in."""
+    """Shift the maps one pixel to the right; zeros come in."""
     return F.pad(maps, (1, 0))[..., :-1]
 
 
@@ -168,7 +168,7 @@ def _local(setting: Setting) -> nn.Module:
 
 
 def _dense(setting: Setting) -> nn.Module | None:
-    """None where it has more weights than are run."""
+    """Build the dense layer; None if it has too many weights to be run."""
     side, channels, filters, kernel = setting
     out = Axis(side, kernel).output
     inputs, units = channels * side * side, filters * out * out
@@ -182,21 +182,21 @@ def _dense(setting: Setting) -> nn.Module | None:
 
 
 def _drawn(layer: nn.Module) -> nn.Module:
-    """Draw whole numbers from -3 to 3 for the parameters of a layer that has none yet."""
+    """Initialize the parameters of a layer on the meta device with integers from -3 to 3."""
     generator = torch.Generator().manual_seed(0)
     for name, empty in list(layer.named_parameters()):
         drawn = torch.randint(
-            -_HEAVIEST, _HEAVIEST + 1, empty.shape, generator=generator, dtype=torch.float32
+            -_MAX_WEIGHT, _MAX_WEIGHT + 1, empty.shape, generator=generator, dtype=torch.float32
         )
         layer.register_parameter(name, nn.Parameter(drawn, requires_grad=False))
     return layer
 
 
-def _seconds(layer: nn.Module, given: Tensor) -> float:
-    return median(_once(layer, given) for _ in range(_RUNS))
+def _seconds(layer: nn.Module, inputs: Tensor) -> float:
+    return median(_once(layer, inputs) for _ in range(_RUNS))
 
 
-def _once(layer: nn.Module, given: Tensor) -> float:
+def _once(layer: nn.Module, inputs: Tensor) -> float:
     start = time.perf_counter()
-    layer(given)
+    layer(inputs)
     return time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""Lesson: the formula of the output size along one axis, its windows, and the way back."""
+"""Lesson: the formula for the output size along one axis, its windows, and the reverse question."""
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -9,24 +9,24 @@ from convscope.geometry import Axis, describe_uncovered, solve_for_window
 from convscope.lessons.params import choice, integer
 
 LARGEST = 10_000
-"""Of every number that can be set."""
+"""The largest value of every input."""
 
-_DRAWN = 40  # cells of an axis that is drawn whole
-_END = 14  # cells of each end of one that is not
+_DRAWN = 40  # an axis of up to this many cells is drawn completely
+_END = 14  # cells that are drawn at each end of a longer axis
 _KERNELS = range(1, 12)
 _STRIDES = range(1, 5)
 
 
 def compute(state: Mapping[str, Any]) -> dict[str, Any]:
-    """How many windows stand along an axis, which ones, and which other windows make so many.
+    """Compute the windows along an axis, and which other windows produce a desired output size.
 
     `state` has `size`, `kernel`, `stride` and `dilation` (1 to 10,000), `padding` (0 to 10,000),
-    `rounding` ("down" or "up") and `wanted`, an output size. The answer has the `span` of the
-    kernel and, unless there is a `problem` in a sentence, the `output`, its `formula`, the cells
-    that are never read, the smallest input of this size or larger in which the stride comes out
-    whole, and the `drawing`; and in any case what makes the `wanted` size.
+    `rounding` ("down" or "up") and `wanted`, the desired output size. The answer has the `span` of
+    the kernel and, unless there is a `problem` (a sentence), the `output`, its `formula`, the cells
+    that are never read, the smallest input size, this or larger, that needs no rounding, and the
+    `drawing`; and in any case the windows that produce the `wanted` size.
 
-    Raises RequestError for what is none of this.
+    Raises RequestError for an invalid state.
     """
     axis = Axis(
         integer(state, "size", 1, LARGEST),
@@ -36,14 +36,14 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
         integer(state, "dilation", 1, LARGEST),
         choice(state, "rounding", ("down", "up")) == "up",
     )
-    told = {
+    answer = {
         "span": axis.effective_kernel,
         **_inverse(axis.size, integer(state, "wanted", 1, LARGEST)),
     }
     try:
-        return told | {"problem": None, "output": axis.output} | _windows(axis)
+        return answer | {"problem": None, "output": axis.output} | _windows(axis)
     except RequestError as problem:
-        return told | {"problem": str(problem)}
+        return answer | {"problem": str(problem)}
 
 
 @lru_cache(maxsize=256)
@@ -59,15 +59,15 @@ def _windows(axis: Axis) -> dict[str, Any]:
 
 
 def _in_cells(sentence: str) -> str:
-    """What is said of a map's columns, said of the cells of an axis."""
+    """Rewrite a sentence about the columns of a map for the cells of an axis."""
     return sentence.replace("column", "cell")
 
 
 def _drawing(axis: Axis, unread: frozenset[int]) -> dict[str, Any]:
-    """The cells to be drawn, and the windows that begin at the one end or end at the other.
+    """Return the cells to draw, and the windows that start at one end or stop at the other.
 
-    A cell is its index (below 0, or at the size and beyond: padding) and what it is. A window has
-    the places of its taps among the cells, and `before` or `after` where it goes on out of sight.
+    A cell has its index (negative, or the size and beyond: padding) and its kind. A window has the
+    columns of its taps in the drawing, and `before` or `after` if it continues outside of it.
     """
     before, after = axis.padding_pair
     last = (
@@ -76,13 +76,13 @@ def _drawing(axis: Axis, unread: frozenset[int]) -> dict[str, Any]:
     indices = range(-before, max(axis.size + after, last))
     whole_axis = len(indices) <= _DRAWN
     shown = list(indices) if whole_axis else [*indices[:_END], *indices[-_END:]]
-    places = {cell: place for place, cell in enumerate(shown)}
+    columns = {cell: column for column, cell in enumerate(shown)}
     units = range(axis.output) if whole_axis else _at_the_ends(axis, shown)
     return {
         "cells": [{"at": cell, "kind": _kind(cell, axis.size, unread)} for cell in shown],
         "gap": None if whole_axis else _END,
         "hidden": len(indices) - len(shown),
-        "windows": [_window(axis, unit, places) for unit in units],
+        "windows": [_window(axis, unit, columns) for unit in units],
     }
 
 
@@ -93,27 +93,27 @@ def _kind(cell: int, size: int, unread: frozenset[int]) -> str:
 
 
 def _at_the_ends(axis: Axis, shown: list[int]) -> list[int]:
-    """The units whose window begins among the first cells shown or ends among the last."""
+    """Return the units whose window starts in the first cells shown or stops in the last ones."""
     before, _ = axis.padding_pair
     first = range(min(axis.output, -(-_END // axis.stride)))
     beyond = (
         shown[_END] + before - axis.effective_kernel + 1
-    )  # where the first window ends that is seen to
+    )  # start of the first window that stops in the last cells shown
     last = range(max(0, -(-beyond // axis.stride)), axis.output)
     return sorted({*first, *last})
 
 
-def _window(axis: Axis, unit: int, places: Mapping[int, int]) -> dict[str, Any]:
+def _window(axis: Axis, unit: int, columns: Mapping[int, int]) -> dict[str, Any]:
     start = unit * axis.stride - axis.padding_pair[0]
     ends = (start, start + axis.effective_kernel - 1)
-    taps = [places[cell] for cell in places if _is_tap(cell - start, axis)]
+    taps = [columns[cell] for cell in columns if _is_tap(cell - start, axis)]
     return {
         "unit": unit,
         "from": start,
         "to": ends[1],
         "taps": taps,
-        "before": ends[0] not in places,
-        "after": ends[1] not in places,
+        "before": ends[0] not in columns,
+        "after": ends[1] not in columns,
     }
 
 
@@ -123,9 +123,9 @@ def _is_tap(offset: int, axis: Axis) -> bool:
 
 @lru_cache(maxsize=64)
 def _inverse(size: int, wanted: int) -> dict[str, Any]:
-    """The windows of usual kernels and strides that make `wanted` units of `size` cells."""
-    found = solve_for_window(size, wanted, kernels=_KERNELS, strides=_STRIDES)
-    axes = [Axis(size, window.kernel, window.stride, window.padding) for window in found]
+    """Find the windows, of common kernels and strides, that map `size` cells to `wanted` units."""
+    windows = solve_for_window(size, wanted, kernels=_KERNELS, strides=_STRIDES)
+    axes = [Axis(size, window.kernel, window.stride, window.padding) for window in windows]
     return {
         "fitting": [
             {

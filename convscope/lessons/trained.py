@@ -1,4 +1,4 @@
-"""A LeNet-5 that is trained on digits once, in the background, when a lesson first asks for it."""
+"""A LeNet-5 that is trained on digits in the background, when a lesson first needs it."""
 
 import tempfile
 import threading
@@ -24,16 +24,16 @@ from convscope.training.events import FitStart, StepEnd
 from convscope.training.state import TrainState
 
 DATA, EPOCHS = "digits", 16
-"""What is learned, and how often it is gone through."""
+"""The data set, and the number of epochs."""
 
 Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A trained network, and the pictures (n, height, width) with their labels that it knows.
+    """A trained network with its data: images (n, height, width) and labels.
 
-    `train` are those that it learned from, `test` those that it never saw.
+    `train` are those it was trained on, `test` those it has never seen.
     """
 
     net: nn.Module
@@ -43,12 +43,12 @@ class Trained:
 
 
 class BackgroundTraining:
-    """A training that begins when it is first asked for, in a thread of its own.
+    """A training that starts on the first request, in its own thread.
 
-    `prepare` is done with the network before anybody gets it.
+    `prepare` is called with the trained network before it is returned to anyone.
 
     Attributes:
-        step, steps: how many steps are done, and of how many; 0 of 0 before the first.
+        step, steps: the number of steps done, and in total; 0 of 0 before the first.
     """
 
     def __init__(self, prepare: Callable[[Trained], None] = lambda trained: None) -> None:
@@ -60,9 +60,9 @@ class BackgroundTraining:
         self._asking = threading.Lock()
 
     def trained(self) -> Trained | None:
-        """The network once it is trained; None while it is being trained.
+        """Return the network once it is trained; None while it is being trained.
 
-        Raises WorkError for a training that failed; the next call begins another.
+        Raises WorkError for a training that failed; the next call starts another.
         """
         with self._asking:
             if self._fault:
@@ -81,7 +81,7 @@ class BackgroundTraining:
             self._trained = trained
         except ConvscopeError as error:
             self._fault = str(error)
-        except Exception as error:  # noqa: BLE001 -- nobody else would hear of it
+        except Exception as error:  # noqa: BLE001 -- nothing else would report it
             self._fault = f"{type(error).__name__}: {error}."
 
 
@@ -106,12 +106,12 @@ def trained_in(folder: Path, trainee: BackgroundTraining, *, epochs: int = EPOCH
 
 
 def opened(run: Run) -> Trained:
-    """What a run on digits has learned, and from what."""
+    """Load the network of a run on digits, with its data."""
     net, card = load_network(run)
     dataset = apply_splits(open_source(DATA), run.read("splits.csv"))
     pixels = np.stack(
-        [resize_image(dataset.images.image(place), card)[..., 0] for place in range(len(dataset))]
+        [resize_image(dataset.images.image(index), card)[..., 0] for index in range(len(dataset))]
     )
-    parts = [dataset.indices(split) for split in ("train", "test")]
-    learned, unseen = ((pixels[part], dataset.labels[part]) for part in parts)
-    return Trained(net, card, learned, unseen)
+    splits = [dataset.indices(split) for split in ("train", "test")]
+    train, test = ((pixels[split], dataset.labels[split]) for split in splits)
+    return Trained(net, card, train, test)

@@ -1,4 +1,4 @@
-"""Lesson: a filter learns to do what another does, by gradient descent; and softmax's loss."""
+"""Lesson: a filter learns to reproduce another by gradient descent; and the loss of a softmax."""
 
 import math
 from collections.abc import Mapping
@@ -12,30 +12,30 @@ from torch.nn import functional as F
 from convscope.errors import RequestError
 from convscope.lessons.descent import Descent, Task
 from convscope.lessons.params import cells, choice, integer, number
-from convscope.lessons.window import Array, convolved
+from convscope.lessons.window import Array, convolve
 
 SIDE, KERNEL = 12, 3
-"""Of the image, of the filters."""
+"""Side of the image, and of the filters."""
 
 IMAGES = ("noise", "ring", "stripes", "gray")
 MOST = 2000
-"""Steps."""
+"""The largest number of steps."""
 
-_CURVE = 300  # points that are sent of the curve
-_SEEN = 1e-9  # curvature below which the loss says nothing of a direction
+_CURVE = 300  # points of the loss curve
+_FLAT = 1e-9  # a direction of lower curvature is flat
 
 
 def compute(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A filter of 3x3 after some steps towards another, and the loss of three logits.
+    """Train a 3x3 filter towards a target for some steps, and compute the loss of three logits.
 
     `state` has `image` (of IMAGES), `target` (nine weights), `weights_seed` (0 to 999, for the
     initial weights), `step` (0 to 2,000), `rate`, `momentum`, `decay`, `batch` (patches per step, 1
-    to 100), the chosen weight `at` (0 to 8), three `logits` and the `right` class. The answer has
-    the image, both filters and their maps, the `gradient` and `next` step of the chosen weight, the
-    `curve` of the loss over the whole image as (step, loss), what is known of the `rates`, the step
-    at which the loss `diverged`, and the `softmax`.
+    to 100), the chosen weight `at` (0 to 8), three `logits` and the true class (`right`). The
+    answer has the image, both filters and their maps, the `gradient`, the `next` step of the chosen
+    weight, the loss over the whole image as (step, loss) (`curve`), the analysis of learning
+    `rates`, the step at which the loss `diverged`, and the `softmax`.
 
-    Raises RequestError for what is none of this.
+    Raises RequestError for an invalid state.
     """
     target = tuple(cells(state, "target", KERNEL * KERNEL))
     task = Task(
@@ -48,9 +48,9 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
         batch=integer(state, "batch", 1, 100),
     )
     descent = _descent(task)
-    asked = integer(state, "step", 0, MOST)
-    moments = descent.until(asked)
-    step = min(asked, len(moments) - 1)
+    requested = integer(state, "step", 0, MOST)
+    moments = descent.until(requested)
+    step = min(requested, len(moments) - 1)
     now = moments[step]
     pixels, wanted = picture(task.image), np.array(target)
     maps = [_map(pixels, filter_) for filter_ in (wanted, now.weights)]
@@ -62,7 +62,7 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
         "weights": now.weights.tolist(),
         "gradient": now.gradient.tolist(),
         "next": _next(task, descent, step, integer(state, "at", 0, KERNEL * KERNEL - 1)),
-        "maps": [one.tolist() for one in (*maps, maps[1] - maps[0])],
+        "maps": [values.tolist() for values in (*maps, maps[1] - maps[0])],
         "loss": now.loss,
         "lowest": descent.loss(best(task)),
         "curve": [(int(k), moments[int(k)].loss) for k in every],
@@ -75,7 +75,7 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
 def _above_zero(state: Mapping[str, Any], name: str) -> float:
     value = number(state, name, 0, 1000)
     if value == 0:
-        raise RequestError(f"{name} must be above 0: with no {name} nothing moves.")
+        raise RequestError(f"{name} must be greater than 0; otherwise the weights never change.")
     return value
 
 
@@ -86,7 +86,7 @@ def _descent(task: Task) -> Descent:
 
 @lru_cache(maxsize=len(IMAGES))
 def picture(name: str) -> Array:
-    """An image (12, 12) as a network sees it: mean 0 and standard deviation 1, but for `gray`."""
+    """Return an image (12, 12), normalized to mean 0 and standard deviation 1 except `gray`."""
     y, x = np.mgrid[:SIDE, :SIDE].astype(np.float64)
     match name:
         case "noise":
@@ -102,46 +102,46 @@ def picture(name: str) -> Array:
 
 @lru_cache(maxsize=len(IMAGES))
 def patches(image: str) -> Array:
-    """All patches (100, 9) of an image, row by row."""
+    """Return all patches (100, 9) of an image, row by row."""
     unfolded = F.unfold(torch.from_numpy(picture(image))[None, None], KERNEL)
     return unfolded[0].T.contiguous().numpy()
 
 
 def _map(pixels: Array, weights: Array) -> Array:
-    return convolved(pixels[None], weights.reshape(1, 1, KERNEL, KERNEL)).ravel()
+    return convolve(pixels[None], weights.reshape(1, 1, KERNEL, KERNEL)).ravel()
 
 
 @lru_cache(maxsize=len(IMAGES))
 def curvature(image: str) -> Array:
-    """The second derivative (9, 9) of the loss over the whole image: 2/100 · Σ x·xᵀ."""
+    """Return the Hessian (9, 9) of the loss over the whole image: 2/100 · Σ x·xᵀ."""
     rows = patches(image)
     return 2 / len(rows) * rows.T @ rows
 
 
 def best(task: Task) -> Array:
-    """The weights at which the gradient over all patches is zero; of several the smallest."""
-    bend = curvature(task.image)
-    full = bend + task.decay * np.eye(len(bend))
-    return np.linalg.pinv(full, rcond=1e-10, hermitian=True) @ bend @ np.array(task.target)
+    """Return the weights at which the gradient over all patches is zero; the smallest, if many."""
+    hessian = curvature(task.image)
+    full = hessian + task.decay * np.eye(len(hessian))
+    return np.linalg.pinv(full, rcond=1e-10, hermitian=True) @ hessian @ np.array(task.target)
 
 
 def rates(task: Task) -> dict[str, Any]:
-    """What the curvature h of the loss says of the learning rate, all patches taken at once.
+    """Derive the limit of the learning rate from the curvature h of the full-batch loss.
 
-    Along each eigenvector of the curvature a step with momentum μ multiplies the error by a root of
-    z² − (1 + μ − rate·h)·z + μ, the weight decay added to h. It shrinks everywhere for rates below
-    2(1 + μ)/h of the largest h: the `limit`. `slowest` is the factor of the smallest h above zero,
-    `fastest` that of the largest, `halving` the steps in which the slowest direction halves, and
-    `unseen` are the directions in which the loss is flat.
+    Along each eigenvector of the Hessian, a step with momentum μ multiplies the error by a root of
+    z² − (1 + μ − rate·h)·z + μ, where weight decay is added to h. All errors shrink for rates below
+    the `limit`, 2(1 + μ)/h for the largest h. `slowest` is the largest factor of any direction that
+    is not flat, `halving` the number of steps in which that direction's error halves, and `unseen`
+    the number of directions in which the loss is flat.
     """
-    bends = np.linalg.eigvalsh(curvature(task.image))
-    seen = bends[bends > _SEEN] + task.decay
-    limit = 2 * (1 + task.momentum) / float(seen[-1])
-    slowest = max(_factor(task, float(h)) for h in seen)
+    eigenvalues = np.linalg.eigvalsh(curvature(task.image))
+    curved = eigenvalues[eigenvalues > _FLAT] + task.decay
+    limit = 2 * (1 + task.momentum) / float(curved[-1])
+    slowest = max(_factor(task, float(h)) for h in curved)
     return {
-        "largest": float(seen[-1]),
-        "smallest": float(seen[0]),
-        "unseen": int((bends <= _SEEN).sum()),
+        "largest": float(curved[-1]),
+        "smallest": float(curved[0]),
+        "unseen": int((eigenvalues <= _FLAT).sum()),
         "limit": limit,
         "slowest": slowest,
         "halving": math.log(2) / -math.log(slowest) if 0 < slowest < 1 else None,
@@ -149,20 +149,20 @@ def rates(task: Task) -> dict[str, Any]:
     }
 
 
-def _factor(task: Task, bend: float) -> float:
-    """By how much the error along a direction of this curvature is multiplied in a step."""
-    middle = 1 + task.momentum - task.rate * bend
+def _factor(task: Task, h: float) -> float:
+    """Return the factor by which a step multiplies the error in a direction of this curvature."""
+    middle = 1 + task.momentum - task.rate * h
     return float(np.abs(np.roots([1, -middle, task.momentum])).max())
 
 
 def _rounded(value: float, *, up: bool) -> float:
-    """Three digits, away from the limit."""
+    """Round to three significant digits, away from the limit."""
     digit = 10.0 ** (math.floor(math.log10(value)) - 2)
     return float(f"{(math.ceil if up else math.floor)(value / digit) * digit:.3g}")
 
 
 def _next(task: Task, descent: Descent, step: int, at: int) -> dict[str, Any] | None:
-    """The next step of one weight, taken apart; None where there is none."""
+    """Return the next step of one weight, term by term; None if training has diverged."""
     if descent.diverged is not None and step >= descent.diverged:
         return None
     now, then = descent.until(step + 1)[step : step + 2]
@@ -179,15 +179,15 @@ def _next(task: Task, descent: Descent, step: int, at: int) -> dict[str, Any] | 
 
 
 def softmax(logits: list[float], right: int) -> dict[str, Any]:
-    """Shares of the classes, the cross-entropy of the right one, its gradient by the logits."""
+    """Return the class probabilities, the cross-entropy loss, and its gradient by the logits."""
     z = torch.tensor(logits, dtype=torch.float64, requires_grad=True)
     loss = F.cross_entropy(z[None], torch.tensor([right]))
     (gradient,) = torch.autograd.grad(loss, z)
-    raised = (z - z.max()).detach().exp()
+    powers = (z - z.max()).detach().exp()
     return {
         "largest": max(logits),
-        "powers": raised.tolist(),
-        "sum": float(raised.sum()),
+        "powers": powers.tolist(),
+        "sum": float(powers.sum()),
         "shares": z.softmax(0).tolist(),
         "loss": float(loss.detach()),
         "gradient": gradient.tolist(),

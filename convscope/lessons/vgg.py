@@ -1,4 +1,4 @@
-"""Lesson: AlexNet and VGG, where the weights and the work are, and two 3x3 instead of a 5x5."""
+"""Lesson: AlexNet and VGG: weights, computation, and two 3x3 filters instead of a 5x5."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -20,30 +20,30 @@ NETWORKS = {
     "D": "vgg16",
     "E": "vgg19",
 }
-"""The names of the zoo, by what the lesson calls the networks: AlexNets, columns of VGG's table."""
+"""The zoo's names, by the lesson's names: AlexNets, and columns of VGG's table."""
 
 DEEPEST = 5
-"""Small filters that the lesson puts on one another."""
+"""The largest number of stacked small filters."""
 
-_FLOAT = 4  # bytes of a number
+_FLOAT = 4  # bytes of a float32
 
 
 def compute(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Two networks row by row, and a stack of 3x3 filters against the one that sees as much.
+    """Compare two networks row by row, and a stack of 3x3 filters with one large filter.
 
-    `state` has the networks `left` and `right` (of NETWORKS), `deep` (1 to 5 filters of 3x3 on one
-    another) and `channels` (1 to 1,024, of every volume between them). The answer has `networks`,
-    each with its rows, its totals and where most of them is; `most`, the largest value of a row in
-    either, by which bars are drawn; `first`, AlexNet's first layer; and `stack`.
+    `state` has the networks `left` and `right` (of NETWORKS), `deep` (1 to 5 stacked 3x3 filters)
+    and `channels` (1 to 1,024, of every volume between them). The answer has `networks`, each with
+    its rows, its totals and the layers with the largest shares; `most`, the largest value of a row
+    in either, which scales the bars; `first`, AlexNet's first layer; and `stack`.
 
-    Raises RequestError for what is none of this.
+    Raises RequestError for an invalid state.
     """
     pair = [choice(state, side, tuple(NETWORKS)) for side in ("left", "right")]
-    told = [_network(name) for name in pair]
+    networks = [_network(name) for name in pair]
     return {
-        "networks": told,
+        "networks": networks,
         "most": {
-            what: max(row[what] for network in told for row in network["rows"])
+            what: max(row[what] for network in networks for row in network["rows"])
             for what in ("parameters", "multiply_adds", "bytes")
         },
         "first": _first(),
@@ -57,26 +57,26 @@ def _summary(name: str) -> Summary:
 
 
 def _network(name: str) -> dict[str, Any]:
-    """Rows and totals of one network, for one image."""
-    found = _summary(name)
+    """Return the rows and totals of one network, for one image."""
+    table = _summary(name)
     parts = {
-        "parameters": (found.parameters, [row.parameters for row in found.rows]),
-        "multiply_adds": (found.multiply_adds, [row.multiply_adds for row in found.rows]),
-        "bytes": (_FLOAT * found.units, [_FLOAT * row.units for row in found.rows]),
+        "parameters": (table.parameters, [row.parameters for row in table.rows]),
+        "multiply_adds": (table.multiply_adds, [row.multiply_adds for row in table.rows]),
+        "bytes": (_FLOAT * table.units, [_FLOAT * row.units for row in table.rows]),
     }
-    dense = [row for row in found.rows if row.type == "Linear"]
+    dense = [row for row in table.rows if row.type == "Linear"]
     return {
         "name": name,
-        "image": found.input,
-        "rows": [_row(row) for row in found.rows],
+        "image": table.input,
+        "rows": [_row(row) for row in table.rows],
         **{what: total for what, (total, _) in parts.items()},
-        "parameter_bytes": _FLOAT * found.parameters,
-        "weight_layers": sum(row.parameters > 0 for row in found.rows),
+        "parameter_bytes": _FLOAT * table.parameters,
+        "weight_layers": sum(row.parameters > 0 for row in table.rows),
         "peaks": {
-            what: _peak(found.rows, total, values) for what, (total, values) in parts.items()
+            what: _peak(table.rows, total, values) for what, (total, values) in parts.items()
         },
-        "dense_work": sum(row.multiply_adds for row in dense) / found.multiply_adds,
-        "dense_parameters": sum(row.parameters for row in dense) / found.parameters,
+        "dense_work": sum(row.multiply_adds for row in dense) / table.multiply_adds,
+        "dense_parameters": sum(row.parameters for row in dense) / table.parameters,
     }
 
 
@@ -94,14 +94,14 @@ def _row(row: Row) -> dict[str, Any]:
 
 
 def _peak(rows: tuple[Row, ...], total: int, values: list[int]) -> dict[str, Any]:
-    """The layers that have most, as many as there are of equal size, and the share of one."""
+    """Return the layers with the largest value, all of them if tied, and the share of each."""
     most = max(values)
     layers = [row.layer for row, value in zip(rows, values, strict=True) if value == most]
     return {"layers": layers, "share": most / total}
 
 
 def _first() -> dict[str, Any]:
-    """AlexNet's first layer, and what its two towers save."""
+    """Describe AlexNet's first layer, and what its two towers save."""
     alone, towers = _summary("alexnet"), _summary("towers")
     row = alone.rows[0]
     kernel, stride = (row.kernel or (0,))[0], (row.stride or (1,))[0]
@@ -128,10 +128,10 @@ def _first() -> dict[str, Any]:
 
 
 def _stack(deep: int, channels: int) -> dict[str, Any]:
-    """`deep` filters of 3x3 on one another, and the single filter that sees as much.
+    """Compare `deep` stacked 3x3 filters with the single filter of the same receptive field.
 
-    `sides` are how many units of each layer, the image first, the one unit on top looks at;
-    `seen` are, for each layer above the image, the cells below that each of these units reads.
+    `sides` is the side of the top unit's receptive field in each layer, the image first; `seen`
+    are, for each layer above the image, the cells below that each of these units reads.
     """
     fields = [Field()]
     for _ in range(deep):
@@ -157,5 +157,5 @@ def _stack(deep: int, channels: int) -> dict[str, Any]:
 
 
 def _read(layer: Support) -> list[tuple[int, int] | None]:
-    """The cells (first, end) of the layer below that each unit reads."""
+    """Return the cells (start, stop) of the layer below that each unit reads."""
     return [layer[unit] for unit in range(len(layer))]

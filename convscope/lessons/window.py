@@ -1,4 +1,4 @@
-"""Small volumes in float64 under a sliding window: the maps, and what one unit was made of."""
+"""Convolve small volumes in float64, and collect the operands of one unit."""
 
 import numpy as np
 import torch
@@ -8,10 +8,10 @@ from torch.nn import functional as F
 Array = NDArray[np.float64]
 
 FILTERS = ("edges", "sum")
-"""The filters that `ready` knows."""
+"""The names that `make_filter` accepts."""
 
 
-def convolved(
+def convolve(
     volume: Array,
     filters: Array,
     *,
@@ -20,7 +20,7 @@ def convolved(
     padding: int | tuple[int, int] = 0,
     dilation: int = 1,
 ) -> Array:
-    """The maps (k, h', w') of `filters` (k, c, f, f) over `volume` (c, h, w).
+    """Convolve `volume` (c, h, w) with `filters` (k, c, f, f); return the maps (k, h', w').
 
     A pair of paddings is (before, after), the same for rows and columns.
     """
@@ -35,14 +35,14 @@ def convolved(
     return maps[0].numpy()
 
 
-def places(side: int, kernel: int, *, start: int, dilation: int = 1) -> list[int | None]:
-    """The rows (or columns) that a window beginning at `start` covers; None outside the volume."""
+def window_indices(side: int, kernel: int, *, start: int, dilation: int = 1) -> list[int | None]:
+    """Return the rows (or columns) that a window from `start` covers; None outside the volume."""
     taps = (start + tap * dilation for tap in range(kernel))
     return [tap if 0 <= tap < side else None for tap in taps]
 
 
-def under(volume: Array, rows: list[int | None], columns: list[int | None]) -> Array:
-    """The values (c, f, f) that lie under the window; 0 where it stands on padding."""
+def window_values(volume: Array, rows: list[int | None], columns: list[int | None]) -> Array:
+    """Return the values (c, f, f) in the window; 0 for padding."""
     patch = np.zeros((len(volume), len(rows), len(columns)))
     for y, row in enumerate(rows):
         for x, column in enumerate(columns):
@@ -51,12 +51,12 @@ def under(volume: Array, rows: list[int | None], columns: list[int | None]) -> A
     return patch
 
 
-def covered(
+def covered_cells(
     rows: list[int | None], columns: list[int | None], *, side: int, before: int = 0
 ) -> list[int]:
-    """The cells under the window, counted row by row through a grid of `side` columns.
+    """Return the cells in the window, counted row by row in a grid of `side` columns.
 
-    `before` rows and columns of the grid lie before the volume that `rows` and `columns` count.
+    The volume starts `before` rows and columns into the grid.
     """
     return [
         (y + before) * side + x + before
@@ -67,16 +67,16 @@ def covered(
 
 
 def products(values: Array, weights: Array) -> list[dict[str, float]]:
-    """Each value, its weight and their product, in the order of the cells."""
+    """Return each value, its weight and their product, in the order of the cells."""
     pairs = zip(values.ravel().tolist(), weights.ravel().tolist(), strict=True)
     return [{"value": v, "weight": w, "product": v * w} for v, w in pairs]
 
 
-def ready(name: str, kernel: int) -> Array:
-    """A filter (1, 1, kernel, kernel) of `FILTERS`.
+def make_filter(name: str, kernel: int) -> Array:
+    """Return a filter (1, 1, kernel, kernel) of `FILTERS`.
 
-    "edges" is positive in its first column and negative in its last, and for 3x3 the lecture's;
-    "sum" is 1 everywhere. With a single cell both are 1.
+    "edges" is positive in its first column and negative in its last; 3x3 is the lecture's Sobel
+    filter. "sum" is 1 everywhere. A single cell is 1 for both.
     """
     weights = np.ones((kernel, kernel))
     if name == "edges" and kernel > 1:

@@ -72,7 +72,7 @@ def test_lenet5_says_what_another_image_changes_and_which_is_too_small(learn: Sh
     page.get_by_label("Image side 36").click()
     page.wait_for_selector("text=fc1 has 40,404 parameters instead of 10,164")
     page.get_by_label("Image side 28").click()
-    page.wait_for_selector(".note:has-text('finds only 4×4')")
+    page.wait_for_selector(".note:has-text('its input is only 4×4')")
     assert page.locator(".layer-table tbody tr").count() == 4
     assert page.locator(".layer-table tfoot").count() == 0
 

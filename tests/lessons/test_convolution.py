@@ -63,7 +63,7 @@ def test_zeros_give_zeros_and_the_largest_numbers_stay_exact():
         ({"kernel": 7}, "kernel must be a whole number from 1 to 6"),
         ({"image": IMAGE[1:]}, "image must be 36 numbers"),
         ({"filter": [1] * 4}, "filter must be 9 numbers"),
-        ({"filter": [1] * 8 + [1e9]}, "none beyond 1,000,000"),
+        ({"filter": [1] * 8 + [1e9]}, "9 numbers from -1,000,000 to 1,000,000"),
         ({"at": -1}, "at must be"),
         ({"at": 36}, "at must be"),
     ],

@@ -32,6 +32,6 @@ def test_every_lesson_refuses_a_state_that_holds_nothing(one):
 
 
 def test_a_lesson_is_found_by_its_name_and_a_slip_is_guessed():
-    assert lesson("padding").title == "A frame of zeros"
+    assert lesson("padding").title == "A border of zeros"
     with pytest.raises(RequestError, match=r"no lesson 'paddin'\. Did you mean 'padding'"):
         lesson("paddin")

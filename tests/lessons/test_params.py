@@ -49,7 +49,9 @@ def test_cells_are_read_in_their_order():
 
 @pytest.mark.parametrize("values", [[1, 2], [1, 2, 3, 4], [], None, "123", 3, {"0": 1}])
 def test_more_or_fewer_cells_are_refused(values):
-    with pytest.raises(RequestError, match=r"^image must be 3 numbers, none beyond 1,000,000"):
+    with pytest.raises(
+        RequestError, match=r"^image must be 3 numbers from -1,000,000 to 1,000,000\."
+    ):
         cells({"image": values}, "image", 3)
 
 

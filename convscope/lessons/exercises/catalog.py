@@ -52,10 +52,10 @@ _MODULES = (
     filters,
 )
 GENERATORS: dict[str, tuple[Generator, ...]] = {
-    one.name: room.GENERATORS for one, room in zip(LESSONS, _MODULES, strict=True)
+    entry.name: module.GENERATORS for entry, module in zip(LESSONS, _MODULES, strict=True)
 }
 FIXED: dict[str, tuple[Callable[[], Task], ...]] = {
-    one.name: room.FIXED for one, room in zip(LESSONS, _MODULES, strict=True)
+    entry.name: module.FIXED for entry, module in zip(LESSONS, _MODULES, strict=True)
 }
 """The lecture's own exercises: a lesson starts with them, whatever the seed."""
 
@@ -83,8 +83,8 @@ def exercise(name: str, *, seed: int, number: int) -> Exercise:
         raise RequestError(
             f"There is no exercise {number}: they go from 1 to {LAST}. Another seed has others."
         )
-    block, place = divmod(number - 1, _BLOCK)
-    task = _block(name, seed, block)[place]
+    block, index = divmod(number - 1, _BLOCK)
+    task = _block(name, seed, block)[index]
     return Exercise(lesson=name, seed=seed, number=number, level=level_of(number), task=task)
 
 

@@ -140,7 +140,7 @@ def smallest(rng: SeededRandom, level: int) -> Task:
         least = norms.index(min(norms))
         if norms.count(min(norms)) == 1 and len(set(sums)) == len(sums):
             break
-    names = tuple(f"Filter {place}" for place in range(1, several_filters + 1))
+    names = tuple(f"Filter {index}" for index in range(1, several_filters + 1))
     right = choice(names[least])
     totals = zip(names, norms, kernels, strict=True)
     return Task(

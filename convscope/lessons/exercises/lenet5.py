@@ -167,8 +167,8 @@ def total(rng: SeededRandom, level: int) -> Task:
     )
 
 
-def _without(costs: list[Cost], place: int) -> int:
-    return sum(cost.parameters for cost in costs) - costs[place].parameters
+def _without(costs: list[Cost], index: int) -> int:
+    return sum(cost.parameters for cost in costs) - costs[index].parameters
 
 
 FIXED = (

@@ -29,8 +29,8 @@ def activation(rng: SeededRandom, level: int) -> Task:
     right = integer(max(0, total))
     titles = ("Patch", "Filter") if channels == 1 else ("Patch of channel {}", "Filter, slice {}")
     grids = tuple(
-        Grid(title.format(place), rows)
-        for place, pair in enumerate(zip(patches, slices, strict=True))
+        Grid(title.format(index), rows)
+        for index, pair in enumerate(zip(patches, slices, strict=True))
         for title, rows in zip(titles, pair, strict=True)
     )
     last = ("after ReLU", right.text, f"max(0, {figure(total)})")
@@ -66,8 +66,8 @@ def _channel_rows(patches: list[Rows], slices: list[Rows], bias: int) -> list[tu
     """The sum of each channel, then all of them and the bias."""
     sums = [dot(*pair) for pair in zip(patches, slices, strict=True)]
     rows = [
-        (f"channel {place}" if len(sums) > 1 else "sum", figure(one), products(patch, weights))
-        for place, (one, patch, weights) in enumerate(zip(sums, patches, slices, strict=True))
+        (f"channel {index}" if len(sums) > 1 else "sum", figure(one), products(patch, weights))
+        for index, (one, patch, weights) in enumerate(zip(sums, patches, slices, strict=True))
     ]
     text = " + ".join([figure(sums[0]), *(bracketed(one) for one in sums[1:]), bracketed(bias)])
     return [*rows, ("with the bias", figure(sum(sums) + bias), text)]

@@ -62,8 +62,8 @@ def products(patch: Rows, weights: Rows) -> str:
         shown = [(value, weight) for value, weight in shown if value]
     shown = shown or pairs[:1]
     terms = [
-        f"{bracketed(value) if place else figure(value)}×{bracketed(weight)}"
-        for place, (value, weight) in enumerate(shown)
+        f"{bracketed(value) if index else figure(value)}×{bracketed(weight)}"
+        for index, (value, weight) in enumerate(shown)
     ]
     return " + ".join(terms)
 

@@ -32,7 +32,7 @@ def sheet(name: str, *, seed: int, count: int) -> Sheet:
     if name == "all":
         return Sheet(title, tuple(_mixed(seed, count)))
     return Sheet(
-        title, tuple(exercise(name, seed=seed, number=place + 1) for place in range(count))
+        title, tuple(exercise(name, seed=seed, number=index + 1) for index in range(count))
     )
 
 
@@ -43,7 +43,7 @@ def _mixed(seed: int, count: int) -> list[Exercise]:
     chosen = SeededRandom(f"sheet/{seed}").shuffled(names)[:rest]
     order = names * full + [name for name in names if name in chosen]
     steps = max(1, count - 1)
-    numbers = (_EASY + (_HARD - _EASY) * place // steps for place in range(count))
+    numbers = (_EASY + (_HARD - _EASY) * index // steps for index in range(count))
     return [
         exercise(name, seed=seed, number=number)
         for name, number in zip(order, numbers, strict=True)

@@ -41,7 +41,7 @@ def vgg(column: str, *, side: int = 224) -> Net:
     """A column of the paper's table, one row for each layer."""
     rows: list[Row] = []
     for stage, (count, filters) in enumerate(zip(_COLUMNS[column], _FILTERS, strict=True), 1):
-        rows += [Row(f"conv{stage}_{place}", filters, 3, 1, 1) for place in range(1, count + 1)]
+        rows += [Row(f"conv{stage}_{index}", filters, 3, 1, 1) for index in range(1, count + 1)]
         rows.append(Row(f"pool{stage}", 0, 2, 2))
     rows += [Row("fc1", 4096, 0), Row("fc2", 4096, 0), Row("fc3", 1000, 0)]
     return Net(f"VGG-{_LAYERS[column]}", 3, side, tuple(rows))
@@ -118,14 +118,14 @@ def _fields(stack: list[tuple[int, int, str]]) -> list[Field]:
 def _stack(rng: SeededRandom, level: int) -> list[tuple[int, int, str]]:
     """Layers (size, stride, name) that vary more with the level."""
     if level < 2:
-        return [(3, 1, f"conv{place}") for place in range(1, rng.between(2, 8) + 1)]
+        return [(3, 1, f"conv{index}") for index in range(1, rng.between(2, 8) + 1)]
     stack: list[tuple[int, int, str]] = []
     for stage in range(1, level + 1):
         first = stage == 1 and level > 3
-        for place in range(1, rng.between(1, 3) + 1):
-            size = rng.pick((7, 11)) if first and place == 1 else rng.pick((3, 3, 5))
-            stride = rng.pick((2, 4)) if first and place == 1 else 1
-            stack.append((size, stride, f"conv{stage}_{place}"))
+        for index in range(1, rng.between(1, 3) + 1):
+            size = rng.pick((7, 11)) if first and index == 1 else rng.pick((3, 3, 5))
+            stride = rng.pick((2, 4)) if first and index == 1 else 1
+            stack.append((size, stride, f"conv{stage}_{index}"))
         if stage < level:
             stack.append((2 if level < 4 else rng.pick((2, 3)), 2, f"pool{stage}"))
     return stack
