@@ -1,7 +1,7 @@
-"""Exercises: asked by number, checked in many spellings, worked out as on the board.
+"""Exercises: selected by number, checked in many notations, with worked solutions.
 
-`exercise` makes the same question from the same lesson, seed and number, on every machine;
-`check` reads an answer, and says of a wrong one which step went wrong. Nothing here needs torch.
+`exercise` generates the same question from the same lesson, seed and number on every machine;
+`check` reads an answer and explains which step of a wrong one went wrong. Nothing here needs torch.
 """
 
 from convscope.lessons.exercises.catalog import LAST, LEVELS, Exercise, exercise

@@ -1,4 +1,4 @@
-"""The right answer to an exercise, and how it is written."""
+"""The correct answer to an exercise, and how it is written."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,15 +16,15 @@ _FORMS: dict[AnswerKind, tuple[str, str]] = {
     "number": ("0.25 or 1/4", "0.5 or 1/2"),
     "choice": ("", ""),
 }
-_EXACT = 6  # decimals: a right answer with more, or without end, may be rounded
+_EXACT = 6  # decimals: a correct answer with more, or with infinitely many, may be rounded
 
 
 @dataclass(frozen=True)
 class Answer:
     """An exact value: (channels, height, width) of a volume, (height, width) of a size, a number,
-    or the words of a choice.
+    or the text of a choice.
 
-    Two answers are equal where kind and value are.
+    Two answers are equal if their kinds and values are.
     """
 
     kind: AnswerKind
@@ -32,7 +32,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The answer as the page writes it."""
+        """The answer as the page shows it."""
         match self.value:
             case str():
                 return self.value
@@ -55,7 +55,7 @@ class Answer:
 
     @property
     def endless(self) -> bool:
-        """Whether a person may round it, because its decimals are many or have no end."""
+        """Whether it may be rounded, because it has many or infinitely many decimals."""
         if self.kind != "number" or not isinstance(self.value, Fraction):
             return False
         places = decimals(self.value)

@@ -1,4 +1,4 @@
-"""Which questions belong to which lesson, and which of them has which number."""
+"""The generators of each lesson's exercises, and how exercises are numbered."""
 
 import hashlib
 from collections import deque
@@ -26,16 +26,16 @@ from convscope.lessons.exercises.seeded_random import SeededRandom
 from convscope.lessons.exercises.task import Task
 
 LAST = 999
-"""The highest number of an exercise; other seeds give others."""
+"""The highest number of an exercise; another seed gives other exercises."""
 
 LEVELS = (1, 5, 10, 16)
 """The first number of each level."""
 
-_BLOCK = 30  # exercises that follow each other and are all different
-_MAX_DRAWS = 40  # from one kind, before another has its turn
+_BLOCK = 30  # this many consecutive exercises are all different
+_MAX_DRAWS = 40  # from one generator, before the next one is tried
 
 Generator = Callable[[SeededRandom, int], Task]
-"""Makes a question out of chance and a level from 1 to 4."""
+"""Generates a task from a random source and a level from 1 to 4."""
 
 _MODULES = (
     convolution,
@@ -62,7 +62,7 @@ FIXED: dict[str, tuple[Callable[[], Task], ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Exercise:
-    """A task and where it stands: the same for the same lesson, seed and number, everywhere."""
+    """A task with its lesson, seed and number, which determine it on every machine."""
 
     lesson: str
     seed: int
@@ -72,16 +72,16 @@ class Exercise:
 
 
 def exercise(name: str, *, seed: int, number: int) -> Exercise:
-    """Exercise `number` of a lesson, from 1 to LAST; any whole number is a seed.
+    """Return exercise `number` of a lesson, from 1 to LAST; any integer is a seed.
 
-    Difficulty rises with the number. Thirty exercises that follow each other differ.
+    Difficulty rises with the number. Any thirty consecutive exercises are all different.
 
     Raises RequestError for a lesson or a number that does not exist.
     """
     lesson(name)
     if not 1 <= number <= LAST:
         raise RequestError(
-            f"There is no exercise {number}: they go from 1 to {LAST}. Another seed has others."
+            f"There is no exercise {number}. Choose a number from 1 to {LAST}, or another seed."
         )
     block, index = divmod(number - 1, _BLOCK)
     task = _block(name, seed, block)[index]
@@ -90,13 +90,13 @@ def exercise(name: str, *, seed: int, number: int) -> Exercise:
 
 @lru_cache(maxsize=128)
 def _block(name: str, seed: int, block: int) -> tuple[Task, ...]:
-    """Thirty tasks; what they may not repeat stands in this block and in the one before."""
+    """Generate thirty tasks that repeat none of this block or of the block before."""
     before = _block(name, seed, block - 1)[1:] if block else ()
-    asked = deque(map(key_of, before), maxlen=_BLOCK - 1)
+    recent = deque(map(key_of, before), maxlen=_BLOCK - 1)
     tasks: list[Task] = []
     for number in range(block * _BLOCK + 1, (block + 1) * _BLOCK + 1):
-        task = _task(name, seed, number, asked)
-        asked.append(key_of(task))
+        task = _task(name, seed, number, recent)
+        recent.append(key_of(task))
         tasks.append(task)
     return tuple(tasks)
 
@@ -107,12 +107,12 @@ def level_of(number: int) -> int:
 
 
 def key_of(task: Task) -> object:
-    """What makes two questions the same."""
+    """Return a key that is equal for equal questions."""
     return task.question, task.grids, task.table
 
 
-def _task(name: str, seed: int, number: int, asked: deque[object]) -> Task:
-    """The task of that number: of the lecture, or the first draw that was not asked lately."""
+def _task(name: str, seed: int, number: int, recent: deque[object]) -> Task:
+    """Return the task of that number: the lecture's, or the first draw that is not in `recent`."""
     first, kinds = FIXED[name], GENERATORS[name]
     if number <= len(first):
         return first[number - 1]()
@@ -120,7 +120,7 @@ def _task(name: str, seed: int, number: int, asked: deque[object]) -> Task:
     for draw in range(_MAX_DRAWS * len(kinds)):
         make = kinds[(turn + draw // _MAX_DRAWS) % len(kinds)]
         task = make(SeededRandom(f"{name}/{seed}/{number}/{draw}"), level_of(number))
-        if key_of(task) not in asked:
+        if key_of(task) not in recent:
             return task
     raise RequestError(
         f"There is no new exercise {number} for the lesson {name}. Choose another seed."

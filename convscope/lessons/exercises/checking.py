@@ -1,4 +1,4 @@
-"""Is an answer right, and where not, which step went wrong?"""
+"""Check an answer, and find the step that went wrong."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,18 @@ from convscope.lessons.exercises.reading import UnreadableError, read
 from convscope.lessons.exercises.task import Task
 
 SOLUTION_TRY = 3
-"""From this try on, the solution is shown, right or wrong."""
+"""From this try on, the solution is shown even if the answer is wrong."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of an answer.
+    """The result of checking an answer.
 
     Attributes:
-        right: whether it is right.
-        sentence: what a person reads.
-        counted: whether it was an answer at all; what cannot be read is no try.
-        worked: the solution; None before it is found or given away.
+        right: whether it is correct.
+        sentence: the feedback for the student.
+        counted: whether it counts as a try; an unreadable answer does not.
+        worked: the solution; None until the answer is correct or the solution is shown.
     """
 
     right: bool
@@ -29,11 +29,11 @@ class Verdict:
 
 
 def check(task: Task, text: str, *, tries: int = 1) -> Verdict:
-    """Judge what a person typed on try number `tries`, counted from 1.
+    """Check what a student typed on try number `tries`, counted from 1.
 
-    A wrong answer that a known mistake comes to is told that mistake; any other gets the formula
-    in letters. From the third try on the solution comes along; to ask for it is to answer nothing
-    on such a try.
+    A wrong answer that a common mistake leads to is answered with that mistake, any other with the
+    general formula. From the third try on the solution is included; an empty answer on such a try
+    asks for it.
     """
     given_away = tries >= SOLUTION_TRY
     worked = task.worked if given_away else None
@@ -53,7 +53,7 @@ def check(task: Task, text: str, *, tries: int = 1) -> Verdict:
 
 
 def _feedback(task: Task, readings: list[Answer]) -> str:
-    """The step that went wrong, or else the formula."""
+    """Name the step that went wrong, or else the formula."""
     for reading in readings:
         for mistake in task.mistakes:
             if mistake.answer == reading:

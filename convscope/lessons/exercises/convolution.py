@@ -18,8 +18,8 @@ from convscope.lessons.exercises.task import Grid, Task, distinct_mistakes, solu
 from convscope.lessons.exercises.words import figure, sides, tidied, tidy
 
 _HINT = (
-    "Lay the filter on the patch, multiply cell by cell, add up. The unit in row r and column c "
-    "has the patch that begins in row r·S − P and column c·S − P, for stride S and padding P."
+    "Lay the filter on the patch, multiply cell by cell, and add up. The patch of the unit in row "
+    "r and column c starts at row r·S − P and column c·S − P, for stride S and padding P."
 )
 _FILTERS: tuple[Rows, ...] = (
     SOBEL,
@@ -33,7 +33,7 @@ _FILTERS: tuple[Rows, ...] = (
 def one_value(
     image: Rows, weights: Rows, at: tuple[int, int], *, stride: int = 1, padding: int = 0
 ) -> Task:
-    """The value of one cell of the map."""
+    """Ask for the value of one cell of the map."""
     row, column = at
     top, left = row * stride - padding, column * stride - padding
     patch = under(image, top, left, len(weights), len(weights[0]))
@@ -60,7 +60,7 @@ def one_value(
 
 
 def value(rng: SeededRandom, level: int) -> Task:
-    """One sum; images, weights, stride and padding grow with the level."""
+    """Ask for one value; image, weights, stride and padding grow with the level."""
     height = width = 4 if level < 2 else 6
     if level > 2:
         width = rng.between(5, 7)
@@ -77,7 +77,7 @@ def value(rng: SeededRandom, level: int) -> Task:
 
 
 def map_size(rng: SeededRandom, level: int) -> Task:
-    """How large is the map?"""
+    """Ask for the size of the map."""
     layer = replace(draw(rng, level), channels=1, groups=1)
     right = size_of(*layer.size)
     return Task(
@@ -93,7 +93,7 @@ def map_size(rng: SeededRandom, level: int) -> Task:
 
 
 def multiplications(rng: SeededRandom, level: int) -> Task:
-    """How many products does one map take?"""
+    """Ask for the number of multiplications that one map takes."""
     layer = draw(rng, min(level, 3), channels=(1,))
     (height, width), (kernel_height, kernel_width) = layer.size, layer.kernel
     sees = layer.channels
@@ -103,13 +103,12 @@ def multiplications(rng: SeededRandom, level: int) -> Task:
     return Task(
         question=(
             f"{layer.image} is convolved with one filter of size {layer.window}. How many "
-            "multiplications "
-            "does the whole map take, including those with the padding?"
+            "multiplications does the whole map take, including those with the padding?"
         ),
         answer=right,
         hint=(
-            "Each value of the map takes one multiplication for each weight: F·F·C for a filter "
-            "of size F on C maps."
+            "Each value of the map takes one multiplication per weight: F·F·C for a filter of "
+            "size F on C maps."
         ),
         worked=solution(
             ("map", sides(height, width), _formulas(layer)),
@@ -125,7 +124,7 @@ def multiplications(rng: SeededRandom, level: int) -> Task:
                 (integer(height * width), "the weights of the filter are forgotten"),
                 (
                     integer(layer.height * layer.width * kernel_height * kernel_width * sees),
-                    "the size of the input is taken for the size of the map",
+                    "the size of the input is used instead of the size of the map",
                 ),
                 (integer(products + height * width), "the biases are counted too"),
                 (

@@ -1,4 +1,4 @@
-"""Exercises on what filters have learned: pruning, small filters, twins."""
+"""Exercises on redundant filters: pruning, small weights, correlated maps."""
 
 from fractions import Fraction
 
@@ -11,7 +11,7 @@ from convscope.lessons.exercises.words import figure, several, sides
 
 
 def pruned(rng: SeededRandom, level: int) -> Task:
-    """What is left of a layer whose dead filters are taken out?"""
+    """Ask for the number of parameters after pruning some filters."""
     channels, size = rng.pick((1, 3) if level < 2 else (3, 6, 16, 32)), rng.pick((3, 5))
     filters = rng.pick((8, 10, 16) if level < 2 else (16, 32, 64, 96))
     gone = rng.between(1, filters // 2)
@@ -34,17 +34,20 @@ def pruned(rng: SeededRandom, level: int) -> Task:
             right,
             [
                 (integer(left * size * size * channels), "the biases are forgotten"),
-                (integer(gone * (size * size * channels + 1)), "what is pruned is counted"),
+                (integer(gone * (size * size * channels + 1)), "the pruned filters are counted"),
                 (integer(filters * (size * size * channels + 1)), "nothing is removed"),
-                (integer(left * size * size * channels + filters), "the biases of the pruned stay"),
-                (integer(left * (size * size + 1)), "the maps below are forgotten"),
+                (
+                    integer(left * size * size * channels + filters),
+                    "the biases of the pruned filters are kept",
+                ),
+                (integer(left * (size * size + 1)), "the input maps are forgotten"),
             ],
         ),
     )
 
 
 def after(rng: SeededRandom, level: int) -> Task:
-    """What the next layer loses with the filters of this one."""
+    """Ask what the next layer loses, or keeps, when filters of this one are pruned."""
     filters = rng.pick((8, 16) if level < 2 else (16, 32, 64))
     gone, later = rng.between(1, filters // 2), rng.pick((10, 16, 32, 64))
     size = rng.pick((3, 5))
@@ -64,9 +67,8 @@ def after(rng: SeededRandom, level: int) -> Task:
         ),
         answer=right,
         hint=(
-            "Removing a filter removes its map, and with the map the slice of every filter that "
-            "sees it: "
-            "K·(F·F·C + 1) parameters on the C maps that are left."
+            "Removing a filter removes its map, and with the map a slice of every filter that "
+            "reads it: K·(F·F·C + 1) parameters on the C maps that are left."
         ),
         worked=solution(
             ("maps left", str(left), f"{filters} − {gone}"), ("parameters", right.text, formula)
@@ -77,20 +79,20 @@ def after(rng: SeededRandom, level: int) -> Task:
                 (integer(later * (area * filters + 1)), "the second layer is left unchanged"),
                 (integer(later * area * left), "the biases are forgotten"),
                 (integer(later * (area * gone + 1)), "the biases are removed too"),
-                (integer(layer.parameters), "what is left is counted"),
-                (integer(later * area * gone), "what is lost is counted"),
+                (integer(layer.parameters), "the remaining parameters are counted"),
+                (integer(later * area * gone), "the lost parameters are counted"),
                 (
                     integer((later - gone) * (area * filters + 1)),
-                    "filters of the second are pruned",
+                    "filters of the second layer are pruned",
                 ),
-                (integer(area * gone), "only one filter of the second is counted"),
+                (integer(area * gone), "only one filter of the second layer is counted"),
             ],
         ),
     )
 
 
 def both(rng: SeededRandom, level: int) -> Task:
-    """How much two layers lose together."""
+    """Ask how many parameters two layers lose together."""
     channels, size = rng.pick((1, 3)), rng.pick((3, 5))
     filters = rng.pick((8, 16) if level < 3 else (16, 32, 64, 128))
     gone, later = rng.between(1, filters // 2), rng.pick((10, 16, 32))
@@ -107,9 +109,8 @@ def both(rng: SeededRandom, level: int) -> Task:
         ),
         answer=right,
         hint=(
-            "A filter of the first layer takes its bias along, F·F·C + 1; each filter of the "
-            "second loses "
-            "a slice of F·F weights, and keeps its bias."
+            "Removing a filter of the first layer also removes its bias: F·F·C + 1 parameters. "
+            "Each filter of the second layer loses a slice of F·F weights and keeps its bias."
         ),
         worked=solution(
             ("first", figure(first), f"{gone}·({size}·{size}·{channels} + 1)"),
@@ -123,14 +124,14 @@ def both(rng: SeededRandom, level: int) -> Task:
                 (integer(second), "the filters of the first layer are forgotten"),
                 (integer(first - gone + second), "the biases of the first layer are forgotten"),
                 (integer(first + second + later), "the biases of the second layer are counted too"),
-                (integer(first + area * gone), "only one filter of the second loses a slice"),
+                (integer(first + area * gone), "only one filter of the second layer loses a slice"),
             ],
         ),
     )
 
 
 def smallest(rng: SeededRandom, level: int) -> Task:
-    """Which filter is pruned first?"""
+    """Ask which filter is pruned first."""
     several_filters, side = 3 if level < 2 else 4, 2 if level < 3 else 3
     while True:
         kernels = [rng.rows(side, side, -4, 4) for _ in range(several_filters)]
@@ -146,8 +147,7 @@ def smallest(rng: SeededRandom, level: int) -> Task:
     return Task(
         question=(
             "The filter with the smallest weights is pruned first: the one with the smallest sum "
-            "of "
-            "absolute values. Which one is it?"
+            "of absolute values. Which one is it?"
         ),
         answer=right,
         hint="Add the absolute values of each filter's weights.",
@@ -177,13 +177,13 @@ _SAME, _OTHER, _NONE = "+1: duplicates", "−1: one is the other's negative", "0
 
 
 def correlation(rng: SeededRandom, level: int) -> Task:
-    """Are two maps redundant? The correlation of two small ones."""
+    """Ask for the correlation of two small maps."""
     kind = rng.pick((_SAME, _OTHER, _NONE))
     one, other, text = _two_maps(rng, level, kind)
     product = Fraction(covariance(one, other), len(flat(one)))
     right = choice(kind)
     means = " and ".join(figure(_mean(rows)) for rows in (one, other))
-    unlike = "maps with different values are assumed to be unrelated"
+    unlike = "maps with different values are assumed to be uncorrelated"
     mistakes: dict[str, list[CommonMistake]] = {
         _SAME: [(choice(_OTHER), "the sign of the sum is lost"), (choice(_NONE), unlike)],
         _OTHER: [(choice(_SAME), "the sign of the sum is lost"), (choice(_NONE), unlike)],
@@ -196,8 +196,8 @@ def correlation(rng: SeededRandom, level: int) -> Task:
         ),
         answer=right,
         hint=(
-            "+1 where one map is the other times a number above 0, plus a number; −1 where that "
-            "factor is below 0; 0 where the products of the deviations from the means add up to 0."
+            "It is +1 if one map is the other times a positive factor, plus a constant; −1 if the "
+            "factor is negative; 0 if the products of the deviations from the means add up to 0."
         ),
         worked=solution(("means", means, ""), ("sum of products", figure(product), text)),
         mistakes=distinct_mistakes(right, mistakes[kind]),
@@ -207,7 +207,7 @@ def correlation(rng: SeededRandom, level: int) -> Task:
 
 
 def _two_maps(rng: SeededRandom, level: int, kind: str) -> tuple[Rows, Rows, str]:
-    """Two maps that are twins, negatives, or neither, and why."""
+    """Generate two maps with a correlation of +1, −1 or 0, and the reason."""
     height, width = (2, 2) if level < 2 else (2, 3) if level < 3 else (3, 3)
     while True:
         one = rng.rows(height, width, -3, 5)
@@ -230,7 +230,7 @@ def _mean(rows: Rows) -> Fraction:
 
 
 def covariance(one: Rows, other: Rows) -> int:
-    """The sum of the products of the distances to the means, times the number of cells."""
+    """Return the sum of the products of the deviations from the means, times the cell count."""
     first, second = flat(one), flat(other)
     products = sum(a * b for a, b in zip(first, second, strict=True))
     return len(first) * products - sum(first) * sum(second)

@@ -1,4 +1,4 @@
-"""A window that slides over a volume, as the question words it, and the slips of its arithmetic."""
+"""A convolution in the words of a question, and the common mistakes in its arithmetic."""
 
 import math
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ PARAMETER_HINT = (
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """A convolution by its numbers; `kernel` is (height, width)."""
+    """The hyperparameters of a convolution; `kernel` is (height, width)."""
 
     channels: int
     height: int
@@ -76,20 +76,18 @@ class Layer:
         return SIZE_HINT + (DILATED_HINT if self.dilation > 1 else "")
 
     def worked(self, *wanted: str) -> Derivation:
-        """Of the solution as the command line prints it the rows that are wanted."""
-        whole_solution = work_out(self.input, self.axes, self.cost, groups=self.groups)
+        """Return the named rows of the solution that `convscope geometry` prints."""
+        derivation = work_out(self.input, self.axes, self.cost, groups=self.groups)
         rows: list[tuple[str, str, str]] = []
         name = ""
-        for row in tidied(whole_solution).rows:
+        for row in tidied(derivation).rows:
             if row[0] and name == "output" and name in wanted:
                 rows.append(("maps", str(self.filters), "one for each filter"))
             name = row[0] or name
             if name in wanted:
                 rows.append((row[0], self.made.text if row[0] == "output" else row[1], row[2]))
-        remarks = tidied(whole_solution).remarks if "output" in wanted else ()
+        remarks = tidied(derivation).remarks if "output" in wanted else ()
         return Derivation(tuple(rows), remarks)
-
-    # -- in words
 
     @property
     def image(self) -> str:
@@ -104,16 +102,16 @@ class Layer:
 
     @property
     def window(self) -> str:
-        """`3×3, stride 2, padding 1`; what each of the rarer words means stands beside it."""
-        words = [sides(*self.kernel), f"stride {self.stride}"]
-        words.append(f"padding {self.padding} on every side" if self.padding else "no padding")
+        """`3×3, stride 2, padding 1 on every side`; dilation is explained."""
+        parts = [sides(*self.kernel), f"stride {self.stride}"]
+        parts.append(f"padding {self.padding} on every side" if self.padding else "no padding")
         if self.dilation > 1:
-            words.append(f"dilation {self.dilation} (cells {self.dilation} apart are read)")
-        return ", ".join(words)
+            parts.append(f"dilation {self.dilation} (cells {self.dilation} apart are read)")
+        return ", ".join(parts)
 
     @property
     def grouped(self) -> str:
-        """What groups mean, as a sentence of its own; nothing where there are none."""
+        """A sentence that explains the groups; empty if there are none."""
         if self.groups == 1:
             return ""
         text = several(self.channels // self.groups, "map")
@@ -121,7 +119,7 @@ class Layer:
 
 
 def draw(rng: SeededRandom, level: int, *, channels: tuple[int, ...] = (1, 3)) -> Layer:
-    """A layer whose numbers grow with the level: stride, padding, not square, dilation, groups."""
+    """Draw a layer; the level adds stride, padding, rectangular images, dilation and groups."""
     filters = rng.pick((4, 6, 8, 10, 12, 16)) if level < 3 else 4 * rng.between(2, 24)
     while True:
         height = rng.between(6, 32) if level < 2 else rng.between(8, 64 * level)
@@ -155,14 +153,14 @@ def _fits(axis: Axis) -> bool:
 
 
 def size_mistakes(layer: Layer) -> list[tuple[tuple[int, int], str]]:
-    """Sizes (height, width) that wrong steps come to; some may be the right one, by chance."""
+    """Return sizes (height, width) that mistakes lead to; some may be correct by chance."""
     height, width = layer.size
     found = [
         ((height - 1, width - 1), "the + 1 is forgotten"),
         (_rounded_up(layer), "the quotient is rounded up instead of down"),
         (_rounded(layer), "the quotient is rounded to the nearest number instead of down"),
         ((width, height), "height and width are swapped"),
-        ((layer.height, layer.width), "the size of the input is taken"),
+        ((layer.height, layer.width), "the size of the input is given"),
     ]
     for changed, text in (
         (replace(layer, padding=0), "the padding is forgotten"),
@@ -184,7 +182,7 @@ def size_mistakes(layer: Layer) -> list[tuple[tuple[int, int], str]]:
 
 
 def _quotients(layer: Layer) -> list[tuple[int, int]]:
-    """What the formula divides, along each axis, and what it divides by."""
+    """Return the dividend and the divisor of the formula, along each axis."""
     return [
         (axis.size - axis.effective_kernel + sum(axis.padding_pair), axis.stride)
         for axis in layer.axes
@@ -202,19 +200,19 @@ def _rounded(layer: Layer) -> tuple[int, int]:
 
 
 def map_mistakes(layer: Layer) -> list[CommonMistake]:
-    """The sizes of maps that wrong steps come to."""
+    """Return the sizes of maps that mistakes lead to."""
     return [(size_of(*pair), text) for pair, text in size_mistakes(layer)]
 
 
 def volume_mistakes(layer: Layer) -> list[CommonMistake]:
-    """The volumes that wrong steps come to."""
+    """Return the volumes that mistakes lead to."""
     height, width = layer.size
     found: list[CommonMistake] = [
         (volume_of(layer.filters, *pair), text) for pair, text in size_mistakes(layer)
     ]
     channels, filters = layer.channels, layer.filters
-    taken = "the maps of the input are taken for the number of filters"
-    each = "a map is counted for each filter and each map of the input"
+    taken = "the number of input maps is used instead of the number of filters"
+    each = "a map is counted for each pair of a filter and an input map"
     found += [
         (volume_of(channels, height, width), taken),
         (volume_of(channels * filters, height, width), each),
@@ -227,7 +225,7 @@ def volume_mistakes(layer: Layer) -> list[CommonMistake]:
 
 
 def parameter_mistakes(layer: Layer) -> list[CommonMistake]:
-    """The counts of parameters that wrong steps come to."""
+    """Return the numbers of parameters that mistakes lead to."""
     area, filters = math.prod(layer.kernel), layer.filters
     sees = layer.channels // layer.groups
     height, width = layer.size
@@ -235,17 +233,17 @@ def parameter_mistakes(layer: Layer) -> list[CommonMistake]:
     return [
         (integer(filters * area * sees), "the biases are forgotten"),
         (integer(filters * area * sees + 1), "one bias is counted for the whole layer"),
-        (integer(filters * (area + 1)), "the maps of the input are forgotten in the filters"),
-        (integer(filters * area), "the maps of the input and the biases are forgotten"),
+        (integer(filters * (area + 1)), "the input maps are forgotten in the filters"),
+        (integer(filters * area), "the input maps and the biases are forgotten"),
         (integer(filters * sees * (area + 1)), "a bias is counted for each slice of a filter"),
         (integer(area * sees + 1), "only one filter is counted"),
         (
             integer(filters * (area * layer.channels + 1)),
-            "the groups are forgotten: a filter sees only the maps of its group",
+            "the groups are forgotten: a filter reads only the maps of its group",
         ),
         (
             integer(height * width * right),
-            "the weights are counted again at every position, although all positions share them",
+            "the weights are counted once per position, although all positions share them",
         ),
         (
             integer(filters * (sum(layer.kernel) * sees + 1)),

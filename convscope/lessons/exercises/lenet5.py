@@ -1,4 +1,4 @@
-"""Exercises on LeNet-5: its table, layer by layer, and what the 1998 network did differently."""
+"""Exercises on LeNet-5: its table, layer by layer, and the differences of the 1998 network."""
 
 from convscope.geometry import Cost, Volume, convolution, pooling
 from convscope.lessons.exercises.answer import integer
@@ -17,7 +17,7 @@ from convscope.lessons.exercises.words import figure, sides, volume
 
 
 def lenet5(channels: int = 1, side: int = 32, widths: tuple[int, ...] = (6, 16, 120, 84)) -> Net:
-    """The lecture's table, with other filters and images where a level asks for them."""
+    """Return the lecture's table, or a variant with other images and numbers of filters."""
     one, two, three, four = widths
     rows = (
         Row("conv1", one, 5),
@@ -55,7 +55,7 @@ def output(rng: SeededRandom, level: int) -> Task:
 
 
 def subsampling(rng: SeededRandom, level: int) -> Task:
-    """The pooling of 1998, which learns."""
+    """Ask about the pooling of 1998, which has parameters."""
     maps = rng.pick((6, 16) if level < 2 else (6, 8, 10, 12, 16, 20, 24))
     side = rng.pick((28, 10) if level < 2 else (28, 10, 12, 14, 20, 24, 32))
     before = Volume(maps, side, side)
@@ -75,7 +75,7 @@ def subsampling(rng: SeededRandom, level: int) -> Task:
         ),
         answer=right,
         hint=(
-            "Every map has one weight and one bias of its own, whatever its size; every unit has a "
+            "Every map has its own weight and bias, whatever its size; every unit has a "
             "connection to each cell of its window and one to the bias."
         ),
         worked=solution(row),
@@ -84,19 +84,19 @@ def subsampling(rng: SeededRandom, level: int) -> Task:
             [
                 (integer(maps), "the biases are forgotten"),
                 (integer(maps * 5), "a weight is counted for each cell of the window"),
-                (integer(2), "one map is counted"),
-                (integer(cost.parameters), "parameters are counted"),
-                (integer(cost.connections), "connections are counted"),
+                (integer(2), "only one map is counted"),
+                (integer(cost.parameters), "parameters are counted instead of connections"),
+                (integer(cost.connections), "connections are counted instead of parameters"),
                 (integer(half * half * maps * 4), "the connections to the bias are forgotten"),
                 (integer(half * half * 5), "only one map is counted"),
-                (integer(side * side * maps * 5), "the size before pooling is taken"),
+                (integer(side * side * maps * 5), "the size before pooling is used"),
             ],
         ),
     )
 
 
 def linked(rng: SeededRandom, level: int) -> Task:
-    """The layer of 1998 in which a filter sees chosen maps only."""
+    """Ask about the layer of 1998 in which a filter reads only some maps."""
     filters = 16 if level < 2 else rng.pick((8, 10, 12, 16, 20, 24))
     below = 6 if level < 2 else rng.pick((4, 6, 8, 10))
     links = 60 if level < 2 else rng.between(filters * 2, filters * below - 1)
@@ -118,16 +118,16 @@ def linked(rng: SeededRandom, level: int) -> Task:
             [
                 (integer(weights), "the biases are forgotten"),
                 (integer(weights + links), "a bias is counted for each slice"),
-                (integer(filters * (side * side * below + 1)), "every filter is given every map"),
+                (integer(filters * (side * side * below + 1)), "every filter reads every map"),
                 (integer(filters * (side * side + 1)), "one slice is counted for each filter"),
-                (integer(weights + below), "a bias is counted for each map below"),
+                (integer(weights + below), "a bias is counted for each input map"),
             ],
         ),
     )
 
 
 def total(rng: SeededRandom, level: int) -> Task:
-    """Several layers of the table together."""
+    """Ask for the parameters of several layers together."""
     net = _varied(rng, level)
     names = [row.name for row in net.rows if row.filters]
     first = rng.between(0, len(names) - 2)

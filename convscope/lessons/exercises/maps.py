@@ -14,7 +14,7 @@ _HINT = (
 
 
 def activation(rng: SeededRandom, level: int) -> Task:
-    """A unit after bias and ReLU, from its patches."""
+    """Ask for the value of a unit after bias and ReLU."""
     channels = 1 if level < 2 else min(level, 3)
     side = 2 if level < 4 else 3
     silent = rng.between(0, 3) == 0
@@ -54,16 +54,16 @@ def _activation_mistakes(sums: list[int], bias: int) -> list[CommonMistake]:
         (integer(total), "the ReLU is forgotten"),
         (integer(max(0, sum(sums))), "the bias is forgotten"),
         (integer(sum(sums)), "the bias and the ReLU are forgotten"),
-        (integer(max(0, sums[0] + bias)), "only the first channel is taken"),
+        (integer(max(0, sums[0] + bias)), "only the first channel is used"),
         (integer(max(0, sum(sums) + bias * len(sums))), "the bias is added in each channel"),
         (integer(max(0, sum(sums) - bias)), "the bias is subtracted"),
         (integer(sum(max(0, one) for one in sums) + bias), "ReLU is applied before the sum"),
-        (integer(abs(total)), "the absolute value is taken instead of ReLU"),
+        (integer(abs(total)), "the absolute value is used instead of ReLU"),
     ]
 
 
 def _channel_rows(patches: list[Rows], slices: list[Rows], bias: int) -> list[tuple[str, str, str]]:
-    """The sum of each channel, then all of them and the bias."""
+    """Return the sum of each channel, then their sum with the bias."""
     sums = [dot(*pair) for pair in zip(patches, slices, strict=True)]
     rows = [
         (f"channel {index}" if len(sums) > 1 else "sum", figure(one), products(patch, weights))
@@ -74,7 +74,7 @@ def _channel_rows(patches: list[Rows], slices: list[Rows], bias: int) -> list[tu
 
 
 def zeros(rng: SeededRandom, level: int) -> Task:
-    """How many units of a map are silent after ReLU?"""
+    """Ask how many units of a map are 0 after ReLU."""
     height = 2 + min(level, 3)
     width = height + (rng.between(0, 2) if level > 1 else 0)
     sums = rng.rows(height, width, -9, 9)
@@ -85,11 +85,10 @@ def zeros(rng: SeededRandom, level: int) -> Task:
     return Task(
         question=(
             f"These are the sums of a filter at all its positions.{biased} How many units of the "
-            "map "
-            "are 0 after ReLU?"
+            "map are 0 after ReLU?"
         ),
         answer=right,
-        hint="ReLU replaces every value that is not above 0 by 0; the bias is added first.",
+        hint="ReLU replaces every value below 0 by 0; the bias is added first.",
         worked=solution(
             (
                 "units at 0",
@@ -104,7 +103,7 @@ def zeros(rng: SeededRandom, level: int) -> Task:
             [
                 (
                     integer(sum(value + bias < 0 for value in values)),
-                    "a unit that is exactly 0 before ReLU is left out",
+                    "units that are exactly 0 before ReLU are left out",
                 ),
                 (integer(sum(value <= 0 for value in values)), "the bias is forgotten"),
                 (integer(len(values) - len(silent)), "the units above 0 are counted"),
@@ -116,7 +115,7 @@ def zeros(rng: SeededRandom, level: int) -> Task:
 
 
 def units(rng: SeededRandom, level: int) -> Task:
-    """How many values do the maps hold?"""
+    """Ask for the number of units of all maps."""
     layer = draw(rng, level)
     height, width = layer.size
     right = integer(layer.cost.output.units)
@@ -135,9 +134,9 @@ def units(rng: SeededRandom, level: int) -> Task:
                 (integer(height * width * layer.channels), "the maps of the input are counted"),
                 (
                     integer(height * width * layer.filters * layer.channels),
-                    "a map is counted for each filter and each map of the input",
+                    "a map is counted for each pair of a filter and an input map",
                 ),
-                (integer(layer.height * layer.width * layer.filters), "the input's size is taken"),
+                (integer(layer.height * layer.width * layer.filters), "the input's size is used"),
                 (integer((height - 1) * (width - 1) * layer.filters), "the + 1 is forgotten"),
             ],
         ),
@@ -150,7 +149,7 @@ def _product(layer: Layer) -> tuple[str, str, str]:
 
 
 def biased() -> Task:
-    """The lecture's first sum, with a bias."""
+    """Ask for the lecture's first sum, with a bias."""
     patch, weights = ((5, 1, 7), (7, 2, 5), (5, 3, 5)), ((1, 0, -1), (2, 0, -2), (1, 0, -1))
     right = integer(0)
     return Task(
@@ -169,7 +168,7 @@ def biased() -> Task:
                 (integer(-3), "the ReLU is forgotten"),
                 (integer(2), "the bias is forgotten"),
                 (integer(7), "the bias is subtracted"),
-                (integer(3), "the absolute value is taken instead of ReLU"),
+                (integer(3), "the absolute value is used instead of ReLU"),
             ],
         ),
         grids=(Grid("Patch", patch), Grid("Filter", weights)),

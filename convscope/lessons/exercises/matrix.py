@@ -1,4 +1,4 @@
-"""Sums under a window, as they are done by hand, and the slips in them."""
+"""Sums of products in a window, as done by hand, and the common mistakes in them."""
 
 from convscope.lessons.exercises.answer import integer
 from convscope.lessons.exercises.seeded_random import Rows
@@ -19,11 +19,11 @@ SOBEL: Rows = ((1, 0, -1), (2, 0, -2), (1, 0, -1))
 """The lecture's filter: it responds to vertical edges."""
 
 
-_MOST = 9  # products written out with those of zeros
+_MAX_TERMS = 9  # of more products, those with zeros are left out
 
 
 def under(image: Rows, top: int, left: int, height: int, width: int) -> Rows:
-    """The cells of a window; 0 outside of the image."""
+    """Return the cells of a window; 0 outside the image."""
     return tuple(
         tuple(
             image[y][x] if 0 <= y < len(image) and 0 <= x < len(image[0]) else 0
@@ -38,12 +38,12 @@ def flat(rows: Rows) -> list[int]:
 
 
 def dot(one: Rows, other: Rows) -> int:
-    """The sum of the products, cell by cell."""
+    """Return the sum of the products, cell by cell."""
     return sum(a * b for a, b in zip(flat(one), flat(other), strict=True))
 
 
 def turned(rows: Rows) -> Rows:
-    """By half a turn: the filter of the mathematician's convolution."""
+    """Rotate by 180°: the filter of a true convolution."""
     return tuple(tuple(reversed(row)) for row in reversed(rows))
 
 
@@ -52,13 +52,13 @@ def transposed(rows: Rows) -> Rows:
 
 
 def products(patch: Rows, weights: Rows) -> str:
-    """`5×1 + 7×(−1) = −2`; products with a weight of zero are left out.
+    """Write the products, as in `5×1 + 7×(−1)`, without those of zero weights.
 
-    Of many products those of zeros are left out too.
+    If there are many, those of zero values are left out, too.
     """
     pairs = list(zip(flat(patch), flat(weights), strict=True))
     shown = [(value, weight) for value, weight in pairs if weight]
-    if len(shown) > _MOST:
+    if len(shown) > _MAX_TERMS:
         shown = [(value, weight) for value, weight in shown if value]
     shown = shown or pairs[:1]
     terms = [
@@ -71,7 +71,7 @@ def products(patch: Rows, weights: Rows) -> str:
 def cell_mistakes(
     image: Rows, weights: Rows, at: tuple[int, int], *, stride: int = 1, padding: int = 0
 ) -> list[CommonMistake]:
-    """What wrong steps come to for one value of a map; `at` is its (row, column), from 0."""
+    """Return what mistakes lead to for one value of a map; `at` is its (row, column), from 0."""
     size = len(weights), len(weights[0])
     row, column = at
 
@@ -89,13 +89,13 @@ def cell_mistakes(
         (value(row, column, turned(weights)), "the filter is rotated by 180°"),
         (value(column, row), "row and column are swapped"),
         (value(row - 1, column - 1), "row and column are counted from 1"),
-        (value(row, column + 1), "the window stands one place too far to the right"),
-        (value(row + 1, column), "the window stands one place too low"),
+        (value(row, column + 1), "the window is one position too far to the right"),
+        (value(row + 1, column), "the window is one position too low"),
         (value(row, column, positive), "the signs of the weights are forgotten"),
         (value(row, column, ones), "the cells are added without the weights"),
         (value(row, column, step=1), "the stride is forgotten"),
-        (value(row, column - 1), "the window stands one place too far to the left"),
-        (value(row - 1, column), "the window stands one place too high"),
+        (value(row, column - 1), "the window is one position too far to the left"),
+        (value(row - 1, column), "the window is one position too high"),
         (dot(patch, weights) and -dot(patch, weights), "the sign of the sum is lost"),
     ]
     if size[0] == size[1]:

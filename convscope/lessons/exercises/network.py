@@ -1,4 +1,4 @@
-"""Networks as tables of layers, and what can be asked about one of them."""
+"""Networks as tables of layers, and questions about their layers."""
 
 from dataclasses import dataclass
 
@@ -43,7 +43,7 @@ class Net:
 
     @property
     def table(self) -> Table:
-        """The rows as text; padding and groups only where there are any."""
+        """The rows as text; the columns padding and groups only if some row has them."""
         head = ["layer", "filters", "size", "stride"]
         padded = any(row.padding for row in self.rows)
         grouped = any(row.groups > 1 for row in self.rows)
@@ -58,7 +58,7 @@ class Net:
         return Table(tuple(head), tuple(lines))
 
     def before(self, name: str) -> Volume:
-        """What a layer is given."""
+        """Return the input volume of a layer."""
         volume = Volume(self.channels, self.side, self.side)
         for row in self.rows:
             if row.name == name:
@@ -71,13 +71,13 @@ class Net:
 
     @property
     def seen(self) -> str:
-        """The network and its images in words."""
+        """A clause that introduces the network and its images."""
         image = volume(self.channels, self.side, self.side)
         return f"{self.title} reads images of {image}"
 
 
 def cost_of(row: Row, before: Volume) -> Cost:
-    """What a row makes and costs."""
+    """Return the output volume and the cost of a row."""
     if not row.size:
         return dense(before, row.filters)
     if not row.filters:
@@ -93,7 +93,7 @@ def cost_of(row: Row, before: Volume) -> Cost:
 
 
 def ask_parameters(net: Net, name: str) -> Task:
-    """How many parameters has a layer of a network?"""
+    """Ask for the number of parameters of a layer."""
     row, before = net.row(name), net.before(name)
     cost = cost_of(row, before)
     right = integer(cost.parameters)
@@ -114,7 +114,7 @@ def ask_parameters(net: Net, name: str) -> Task:
 
 
 def _parameter_mistakes(row: Row, before: Volume, cost: Cost, image: int) -> list[CommonMistake]:
-    """`image` is how many channels the network's images have."""
+    """Return the numbers that mistakes lead to; `image` is the number of image channels."""
     sees = before.channels // row.groups if row.size else before.units
     area = row.size * row.size or 1
     units = row.filters
@@ -128,22 +128,22 @@ def _parameter_mistakes(row: Row, before: Volume, cost: Cost, image: int) -> lis
         ),
         (
             integer(units * (area * before.channels + 1)) if row.size else None,
-            "the groups are forgotten: a filter sees only the maps of its group",
+            "the groups are forgotten: a filter reads only the maps of its group",
         ),
         (
             integer(cost.connections) if row.size else None,
-            "the weights are counted again at every position, although all positions share them",
+            "the weights are counted once per position, although all positions share them",
         ),
         (
             integer(units * (area * image + 1)) if row.size else None,
-            "the image's channels are taken for the maps below",
+            "the image's channels are used instead of the maps below",
         ),
         (integer(area * sees + 1), "only one filter or unit is counted"),
     ]
 
 
 def worked_of(row: Row, before: Volume) -> Solution:
-    """The whole solution of a row."""
+    """Return the complete solution of a row."""
     cost = cost_of(row, before)
     if not row.size:
         return tidied(derive_dense(before, cost))
@@ -154,18 +154,18 @@ def worked_of(row: Row, before: Volume) -> Solution:
 
 
 def parameters_worked(row: Row, before: Volume) -> Solution:
-    """The row of the solution that counts parameters."""
+    """Return the row of the solution that counts parameters."""
     return Solution(tuple(line for line in worked_of(row, before).rows if line[0] == "parameters"))
 
 
 def made(net: Net, name: str) -> Answer:
-    """The volume behind a layer that is not dense."""
+    """Return the output volume of a layer that is not dense."""
     output = cost_of(net.row(name), net.before(name)).output
     return volume_of(output.channels, output.height, output.width)
 
 
 def ask_volume(net: Net, name: str) -> Task:
-    """Which volume stands behind a layer of a network?"""
+    """Ask for the output volume of a layer of a network."""
     right, before = made(net, name), net.before(name)
     output = cost_of(net.row(name), before).output
     channels, height, width = output.channels, output.height, output.width
@@ -176,10 +176,10 @@ def ask_volume(net: Net, name: str) -> Task:
         for step in steps
     ]
     mistakes: list[CommonMistake] = [
-        (volume_of(before.channels, before.height, before.width), "the layer below is taken"),
-        (volume_of(before.channels, height, width), "the maps below are taken for the filters"),
-        (volume_of(channels, before.height, before.width), "the maps keep the size from below"),
-        (volume_of(channels, height + 1, width + 1), "1 is added twice, or rounded up"),
+        (volume_of(before.channels, before.height, before.width), "the volume below is given"),
+        (volume_of(before.channels, height, width), "the number of maps below is used"),
+        (volume_of(channels, before.height, before.width), "the size of the maps below is used"),
+        (volume_of(channels, height + 1, width + 1), "1 is added twice, or the size is rounded up"),
     ]
     if height > 1:
         mistakes.append((volume_of(channels, height - 1, width - 1), "the + 1 is forgotten"))

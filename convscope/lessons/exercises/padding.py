@@ -1,4 +1,4 @@
-"""Exercises on padding: what it keeps, what it adds, and back from the size."""
+"""Exercises on padding: sizes, values, and the reverse question."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from convscope.lessons.exercises.words import sides, tidy, volume
 
 
 def keeping(rng: SeededRandom, level: int) -> Task:
-    """Which padding keeps the size?"""
+    """Ask which padding keeps the size."""
     kernel = 2 * rng.between(1, 2 + 2 * level) + 1
     dilation = 1 if level < 3 else rng.between(1, level)
     side = rng.between(kernel, 20 + 30 * level)
@@ -28,14 +28,17 @@ def keeping(rng: SeededRandom, level: int) -> Task:
             f"{sides(side, side)}?"
         ),
         answer=right,
-        hint="At stride 1 a padding of D·(F − 1)/2 keeps the size: F of the filter, dilation D.",
+        hint=(
+            "At stride 1 a padding of D·(F − 1)/2 keeps the size, for a filter of size F and "
+            "dilation D."
+        ),
         worked=solution(("padding", right.text, f"{apart}({kernel} − 1)/2")),
         mistakes=distinct_mistakes(
             right,
             [
                 (integer(dilation * (kernel - 1)), "both sides are counted together"),
                 (integer((kernel - 1) // 2), "the dilation is forgotten"),
-                (integer(kernel), "the filter's size is taken"),
+                (integer(kernel), "the filter's size is given"),
                 (integer((dilation * (kernel - 1) + 2) // 2), "half the filter is rounded up"),
                 (integer(1), "one cell is used, which is right only for 3×3"),
                 (integer(0), "the map is assumed to keep the size without padding"),
@@ -45,7 +48,7 @@ def keeping(rng: SeededRandom, level: int) -> Task:
 
 
 def size(rng: SeededRandom, level: int) -> Task:
-    """The size of a map with padding."""
+    """Ask for the size of a map with padding."""
     while True:
         layer = replace(draw(rng, level), channels=1, groups=1)
         most = max(layer.kernel) // 2
@@ -54,7 +57,7 @@ def size(rng: SeededRandom, level: int) -> Task:
 
 
 def which(rng: SeededRandom, level: int) -> Task:
-    """Back from the size to the padding."""
+    """Ask for the padding, given the size."""
     while True:
         kernel = rng.between(3, 5 + 2 * level)
         stride = 1 if level < 2 else rng.between(1, level)
@@ -82,7 +85,7 @@ def which(rng: SeededRandom, level: int) -> Task:
             right,
             [
                 (integer(missing), "both sides are counted together"),
-                (integer((kernel - 1) // 2), "the padding that keeps the size is taken"),
+                (integer((kernel - 1) // 2), "the padding that keeps the size is given"),
                 (integer((missing + stride) // 2), "the + 1 is forgotten"),
                 (integer(abs(made - side)), "the two sizes are subtracted"),
             ],
@@ -91,7 +94,7 @@ def which(rng: SeededRandom, level: int) -> Task:
 
 
 def border(rng: SeededRandom, level: int) -> Task:
-    """One sum whose window stands on padding."""
+    """Ask for a value whose window covers padding."""
     side = 3 + min(level, 3)
     image = rng.rows(side, side + (rng.between(0, 2) if level > 2 else 0), 0, 9)
     kernel = 3 if level < 4 else rng.pick((3, 5))
@@ -105,7 +108,7 @@ def border(rng: SeededRandom, level: int) -> Task:
 
 
 def cells(rng: SeededRandom, level: int) -> Task:
-    """How many values does the image have with its padding?"""
+    """Ask how many values a volume has with its padding."""
     layer = draw(rng, max(level, 2))
     padding = rng.between(1, 1 + level)
     height, width, channels = layer.height, layer.width, layer.channels
@@ -120,7 +123,7 @@ def cells(rng: SeededRandom, level: int) -> Task:
             "How many values does it then have, zeros included?"
         ),
         answer=right,
-        hint="Padding P makes a map of (H + 2P)·(W + 2P): it lies on both sides of each axis.",
+        hint="A map padded by P has (H + 2P)·(W + 2P) cells: both ends of each axis are padded.",
         worked=solution(
             (
                 "each map",
@@ -137,7 +140,7 @@ def cells(rng: SeededRandom, level: int) -> Task:
                 (integer(padded_height * padded_width), "only one map is counted"),
                 (
                     integer(padded_height * padded_width * channels - height * width * channels),
-                    "only zeros count",
+                    "only the zeros are counted",
                 ),
                 (
                     integer(padded_height * padded_width * (channels + 2 * padding)),

@@ -1,4 +1,4 @@
-"""Exercises on pooling: one value, the size, and the share of values that is kept."""
+"""Exercises on pooling: one value, the size, and the fraction of values that is kept."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -23,7 +23,7 @@ _WORDS: dict[Rule, str] = {"max": "the maximum", "average": "the average", "min"
 
 
 def one_value(maps: Rows, rule: Rule, at: tuple[int, int], *, size: int, stride: int) -> Task:
-    """What stands in one cell after pooling?"""
+    """Ask for the value of one cell after pooling."""
     row, column = at
     values = _patch(maps, row * stride, column * stride, size)
     right = number(_RULES[rule](values))
@@ -36,12 +36,11 @@ def one_value(maps: Rows, rule: Rule, at: tuple[int, int], *, size: int, stride:
         question=(
             f"{rule.capitalize()} pooling of {sides(size, size)} with stride {stride}. What is "
             f"the value at row {row}, column {column} of the pooled map? Rows and columns count "
-            "from "
-            f"0.{rounded}"
+            f"from 0.{rounded}"
         ),
         answer=right,
         hint=(
-            "The unit in row r and column c pools the patch that begins in row r·S and column "
+            "The unit in row r and column c pools the patch that starts at row r·S and column "
             f"c·S, for stride S; {rule} pooling takes {_WORDS[rule]} of its cells."
         ),
         worked=solution(
@@ -54,7 +53,7 @@ def one_value(maps: Rows, rule: Rule, at: tuple[int, int], *, size: int, stride:
 
 
 def _patch(maps: Rows, top: int, left: int, size: int) -> list[int]:
-    """The cells of a window; none where it reaches beyond the map."""
+    """Return the cells of a window; none if it extends beyond the map."""
     if not 0 <= top <= len(maps) - size or not 0 <= left <= len(maps[0]) - size:
         return []
     return flat(under(maps, top, left, size, size))
@@ -75,9 +74,9 @@ def _value_mistakes(
         ((left, top), "row and column are swapped"),
         ((top - stride, left - stride), "row and column are counted from 1"),
         (at, "the stride is forgotten"),
-        ((at[0] * size, at[1] * size), "the window's size is taken for the stride"),
-        ((top, left + stride), "the window stands one place too far to the right"),
-        ((top + stride, left), "the window stands one place too low"),
+        ((at[0] * size, at[1] * size), "the window's size is used instead of the stride"),
+        ((top, left + stride), "the window is one step too far to the right"),
+        ((top + stride, left), "the window is one step too low"),
     ):
         cells = _patch(maps, *begin, size)
         found.append((number(_RULES[rule](cells)) if cells else None, text))
@@ -85,7 +84,7 @@ def _value_mistakes(
 
 
 def value(rng: SeededRandom, level: int) -> Task:
-    """One pooled value; windows overlap and need not be 2×2 as the level rises."""
+    """Ask for one pooled value; at higher levels windows overlap and may be 3×3."""
     height = 4 if level < 2 else 6
     width = height if level < 3 else rng.between(5, 7)
     maps = rng.rows(height, width, 0 if level < 2 else -4, 9)
@@ -97,7 +96,7 @@ def value(rng: SeededRandom, level: int) -> Task:
 
 
 def _pool(rng: SeededRandom, level: int) -> tuple[Layer, Cost]:
-    """Pooling as a window that keeps the maps."""
+    """Draw a pooling layer, and compute its cost."""
     drawn = draw(rng, min(level, 3))
     channels = rng.pick((6, 8, 16, 20, 32, 64))
     size = 2 if level < 2 else rng.between(2, min(4, level + 1))
@@ -118,7 +117,7 @@ def _pool(rng: SeededRandom, level: int) -> tuple[Layer, Cost]:
 
 
 def after(rng: SeededRandom, level: int) -> Task:
-    """Which volume is left?"""
+    """Ask for the output volume."""
     layer, cost = _pool(rng, level)
     right = volume_of(layer.channels, cost.output.height, cost.output.width)
     mistakes: list[CommonMistake] = [
@@ -158,7 +157,7 @@ def _worked(layer: Layer, cost: Cost, right: Answer) -> Derivation:
 
 
 def kept(rng: SeededRandom, level: int) -> Task:
-    """What fraction of the values is left?"""
+    """Ask what fraction of the values is left."""
     layer, cost = _pool(rng, level)
     before, left = layer.input.units, cost.output.units
     right = number(Fraction(left, before))
@@ -166,8 +165,7 @@ def kept(rng: SeededRandom, level: int) -> Task:
     return Task(
         question=(
             f"{layer.image} goes through max pooling of {layer.window}. What fraction of the "
-            "values is "
-            "left? Give a fraction, or three digits of a decimal or percentage."
+            "values is left? Give a fraction, or three digits of a decimal or percentage."
         ),
         answer=right,
         hint=(
@@ -182,7 +180,7 @@ def kept(rng: SeededRandom, level: int) -> Task:
             right,
             [
                 (number(side), "one axis is pooled instead of two"),
-                (number(1 - Fraction(left, before)), "the fraction that is lost is taken"),
+                (number(1 - Fraction(left, before)), "the fraction that is lost is given"),
                 (
                     number(Fraction(before, left)),
                     "the number before is divided by the number after",
@@ -194,7 +192,7 @@ def kept(rng: SeededRandom, level: int) -> Task:
 
 
 def lost(rng: SeededRandom, level: int) -> Task:
-    """How many values does a layer of pooling drop?"""
+    """Ask how many values a pooling layer drops."""
     layer, cost = _pool(rng, level)
     before, left = layer.input.units, cost.output.units
     right = integer(before - left)

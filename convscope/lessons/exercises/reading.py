@@ -1,4 +1,4 @@
-"""Reading what a person typed: numbers, volumes, sizes, choices, in many spellings."""
+"""Read what a student typed: numbers, volumes, sizes and choices, in many notations."""
 
 import re
 from dataclasses import dataclass
@@ -22,21 +22,21 @@ _TIMES = re.compile(r"(?<=[0-9\s)])(?:by|[x×*·✕⨯])(?=[\s(]*[0-9])", re.IGN
 
 @dataclass(frozen=True)
 class Reading:
-    """A number, and the unit of its last digit where it was written as a decimal."""
+    """A number, and the unit of its last digit if it was written as a decimal."""
 
     value: Fraction
     unit: Fraction | None = None
 
 
 class UnreadableError(Exception):
-    """The text is no answer of the kind that is asked for; its text says what would be."""
+    """The text is not an answer of the expected kind; the message says what is expected."""
 
 
 def read(text: str, right: Answer, choices: tuple[str, ...]) -> list[Answer]:
-    """Every meaning that the text can have, the likeliest first; the right answer where it is one.
+    """Return all possible readings of the text, the likeliest first.
 
-    The right answer serves to say what kind of answer is meant, and which order of the sides of a
-    volume: height×width×channels, channels@height×width, and any order where two sides are equal.
+    The correct answer determines the expected kind, and which orders of a volume's sides are
+    accepted: height×width×channels, channels@height×width, and any order if two sides are equal.
 
     Raises UnreadableError.
     """
@@ -55,7 +55,7 @@ def read(text: str, right: Answer, choices: tuple[str, ...]) -> list[Answer]:
 
 
 def _after_equals(text: str) -> str:
-    """Of `5·5·3 + 1 = 76` what stands last."""
+    """Return what follows the last equals sign, as in `5·5·3 + 1 = 76`."""
     before, sign, after = text.rpartition("=")
     return after.strip() if sign and before and after.strip() else text
 
@@ -75,7 +75,7 @@ def _expected(right: Answer) -> str:
 
 
 def _read_choice(text: str, choices: tuple[str, ...]) -> Answer:
-    """A choice by its words, or by its letter: a, b, c."""
+    """Read a choice by its text, or by its letter: a, b, c."""
     plain = [_BLANKS.sub(" ", choice.translate(_MINUS)).strip().casefold() for choice in choices]
     word = text.casefold().strip(" .)(")
     if text.casefold() in plain:
@@ -99,9 +99,9 @@ def _read_number(text: str, right: Answer) -> Answer:
 
 
 def _is_rounded(reading: Reading, right: Answer) -> bool:
-    """Whether the decimal is the right number, rounded to as many significant digits as it has.
+    """Whether the decimal is the correct number, rounded to the digits that it has.
 
-    Three at least: -99.6 is -1195/12 to three digits, and -100 is not.
+    It needs at least three significant digits: -99.6 is accepted for -1195/12, -100 is not.
     """
     if reading.unit is None or not isinstance(right.value, Fraction):
         return False
@@ -113,16 +113,16 @@ def _is_rounded(reading: Reading, right: Answer) -> bool:
 
 
 def _exponent(value: Fraction) -> int:
-    """The power of ten of the first significant digit of a number that is not 0."""
+    """Return the power of ten of the first significant digit of a nonzero number."""
     exponent = len(str(abs(value.numerator))) - len(str(value.denominator))
     return exponent if abs(value) >= Fraction(10) ** exponent else exponent - 1
 
 
 def numbers(text: str, *, decimal_comma: bool = False) -> list[Reading]:
-    """All numbers of a text: −3, 1,234, 1 234, .5, 1/4, 25%, 1e3.
+    """Return all numbers in a text: −3, 1,234, 1 234, .5, 1/4, 25%, 1e3.
 
-    A comma before three digits parts thousands, but for a number that begins with 0; other commas
-    are decimal ones where `decimal_comma` is allowed. Raises UnreadableError for what is no number.
+    A comma before three digits separates thousands, unless the number starts with 0; other commas
+    are decimal commas if `decimal_comma` is set. Raises UnreadableError for an invalid number.
     """
     for sign, written in _PARTS.items():
         text = text.replace(sign, written)
@@ -147,7 +147,7 @@ def _reading(above: str, below: str | None, percent: str | None) -> Reading:
 
 
 def _decimal(text: str) -> tuple[Fraction, Fraction]:
-    """The number and the unit of its last digit."""
+    """Return the number and the unit of its last digit."""
     digits, _, power = text.replace(" ", "").lower().partition("e")
     if abs(int(power or 0)) > _POWER:
         raise UnreadableError("This number is too large or too small. Write another.")
@@ -156,7 +156,7 @@ def _decimal(text: str) -> tuple[Fraction, Fraction]:
 
 
 def _read_sides(text: str, right: Answer) -> list[Answer]:
-    """Two or three whole numbers with ×, @, commas or blanks between them."""
+    """Read two or three whole numbers separated by ×, @, commas or spaces."""
     if "@" in text:
         return [_read_at(text, right)]
     found = _integers(text, right)
@@ -187,7 +187,7 @@ def _is_square(right: Answer) -> bool:
 
 
 def _read_at(text: str, right: Answer) -> Answer:
-    """6@28×28 and 28×28@6: the side of the @ with one number is the maps."""
+    """Read 6@28×28 or 28×28@6: the single number is the number of maps."""
     parts = [_integers(part, right, listed=False) for part in text.split("@")]
     parts.sort(key=len)
     if right.kind != "volume" or [len(part) for part in parts] != [1, 2]:
@@ -197,7 +197,7 @@ def _read_at(text: str, right: Answer) -> Answer:
 
 
 def _integers(text: str, right: Answer, *, listed: bool = True) -> list[int]:
-    """Whole numbers; a comma or a blank parts them, but thousands where × or @ does."""
+    """Read whole numbers; commas and spaces separate them, or thousands if there is a × or @."""
     text = _TIMES.sub(" × ", text)
     parts = text.split("×") if "×" in text or not listed else re.split(r"[,;\s]+", text)
     found = [reading for part in parts for reading in numbers(part)]

@@ -1,4 +1,4 @@
-"""Chance that comes out the same on every machine and in every version of Python."""
+"""Random numbers that are the same on every machine and in every version of Python."""
 
 import hashlib
 import random
@@ -9,9 +9,9 @@ T = TypeVar("T")
 
 
 class SeededRandom:
-    """Draws that depend on a text alone.
+    """A random source that is seeded by a text.
 
-    Only `random.Random.random` is promised to stay as it is; all draws here are made of it.
+    Python guarantees reproducibility for `random.Random.random` only; all draws here use it.
     """
 
     def __init__(self, text: str) -> None:
@@ -19,22 +19,22 @@ class SeededRandom:
         self._random = random.Random(int.from_bytes(digest, "big"))  # noqa: S311 -- no secret
 
     def between(self, low: int, high: int) -> int:
-        """A whole number from low to high, both included."""
+        """Return an integer from low to high, both included."""
         return low + int(self._random.random() * (high - low + 1))
 
-    def pick(self, several: Sequence[T]) -> T:
-        """One of several."""
-        return several[self.between(0, len(several) - 1)]
+    def pick(self, items: Sequence[T]) -> T:
+        """Return one of the items."""
+        return items[self.between(0, len(items) - 1)]
 
-    def shuffled(self, several: Sequence[T]) -> list[T]:
-        """All of them in another order."""
-        left, found = list(several), list[T]()
+    def shuffled(self, items: Sequence[T]) -> list[T]:
+        """Return all items in random order."""
+        left, order = list(items), list[T]()
         while left:
-            found.append(left.pop(self.between(0, len(left) - 1)))
-        return found
+            order.append(left.pop(self.between(0, len(left) - 1)))
+        return order
 
     def rows(self, height: int, width: int, low: int, high: int) -> "Rows":
-        """A matrix of whole numbers from low to high."""
+        """Return a matrix of integers from low to high."""
         return tuple(tuple(self.between(low, high) for _ in range(width)) for _ in range(height))
 
 

@@ -1,4 +1,4 @@
-"""Exercises on sharing weights: a convolution, a locally connected layer, a dense one."""
+"""Exercises on weight sharing: convolutional, locally connected and dense layers."""
 
 import math
 
@@ -19,7 +19,7 @@ from convscope.lessons.exercises.words import tidied, volume
 
 
 def _draw(rng: SeededRandom, level: int) -> Layer:
-    """A layer without dilation, small enough to be counted."""
+    """Draw a layer without dilation, and without groups at low levels."""
     while True:
         layer = draw(rng, level)
         if layer.dilation == 1 and (level > 3 or layer.groups == 1):
@@ -31,7 +31,7 @@ def shared(rng: SeededRandom, level: int) -> Task:
 
 
 def ask_local(layer: Layer) -> Task:
-    """How many parameters without sharing?"""
+    """Ask for the number of parameters without weight sharing."""
     cost = locally_connected(
         layer.input,
         layer.filters,
@@ -49,8 +49,7 @@ def ask_local(layer: Layer) -> Task:
     return Task(
         question=(
             f"{layer.image} goes into a locally connected layer of {layer.filters} maps: windows "
-            "of "
-            f"{layer.window}, and each unit has its own filter and bias.{layer.grouped} "
+            f"of {layer.window}, and each unit has its own filter and bias.{layer.grouped} "
             "How many parameters does it have?"
         ),
         answer=right,
@@ -73,11 +72,11 @@ def _local_mistakes(layer: Layer, cost: Cost) -> list[CommonMistake]:
         (integer(height * width * one), "only one map is counted"),
         (
             integer(layer.height * layer.width * layer.filters * one),
-            "the size of the input is taken for the size of the maps",
+            "the size of the input is used instead of the size of the maps",
         ),
         (
             integer(height * width * layer.filters * (area + 1)),
-            "the maps of the input are forgotten in the filters",
+            "the input maps are forgotten in the filters",
         ),
     ]
 
@@ -87,7 +86,7 @@ def local(rng: SeededRandom, level: int) -> Task:
 
 
 def ask_dense(before: Volume, units: int) -> Task:
-    """How many parameters does a dense layer have?"""
+    """Ask for the number of parameters of a dense layer."""
     cost = dense(before, units)
     right, inputs = integer(cost.parameters), before.units
     text = volume(before.channels, before.height, before.width)
@@ -98,7 +97,7 @@ def ask_dense(before: Volume, units: int) -> Task:
             "parameters does it have, biases included?"
         ),
         answer=right,
-        hint="K units on N inputs have K·(N + 1) parameters: a weight for each input, a bias.",
+        hint="K units on N inputs have K·(N + 1) parameters: a weight per input and a bias.",
         worked=solution(*rows),
         mistakes=distinct_mistakes(
             right,
@@ -114,7 +113,7 @@ def ask_dense(before: Volume, units: int) -> Task:
 
 
 def full(rng: SeededRandom, level: int) -> Task:
-    """A dense layer on a volume."""
+    """Ask about a dense layer on a volume."""
     side = rng.between(2, 8 * level)
     width = side if level < 3 else rng.between(2, 8 * level)
     maps = rng.pick((1, 3) if level < 2 else (3, 6, 16, 32, 64))
@@ -122,16 +121,15 @@ def full(rng: SeededRandom, level: int) -> Task:
 
 
 def connections(rng: SeededRandom, level: int) -> Task:
-    """How many connections does a convolution have, though it has few parameters?"""
+    """Ask for the number of connections of a convolution."""
     layer = _draw(rng, level)
     (height, width), cost = layer.size, layer.cost
     right = integer(cost.connections)
     return Task(
         question=(
             f"{layer.image} is convolved with {layer.filters} filters of size "
-            f"{layer.window}.{layer.grouped} How "
-            "many connections does the layer have: links of a unit to an input under its window, "
-            "padding included, or to its bias?"
+            f"{layer.window}.{layer.grouped} How many connections does the layer have: links from "
+            "a unit to an input in its window, padding included, or to its bias?"
         ),
         answer=right,
         hint="Each of the H·W·K units has F·F·C connections to the input and one to its bias.",
@@ -144,11 +142,11 @@ def connections(rng: SeededRandom, level: int) -> Task:
                 (integer(cost.connections // layer.filters), "only one map is counted"),
                 (
                     integer(layer.height * layer.width * cost.parameters),
-                    "the size of the input is taken for the size of the maps",
+                    "the size of the input is used instead of the size of the maps",
                 ),
                 (
                     integer(height * width * layer.filters * (math.prod(layer.kernel) + 1)),
-                    "the maps of the input are forgotten",
+                    "the input maps are forgotten",
                 ),
             ],
         ),
@@ -156,16 +154,15 @@ def connections(rng: SeededRandom, level: int) -> Task:
 
 
 def times(rng: SeededRandom, level: int) -> Task:
-    """How many times as many parameters without sharing?"""
+    """Ask for the factor by which weight sharing reduces the parameters."""
     layer = _draw(rng, level)
     height, width = layer.size
     right = integer(height * width)
     return Task(
         question=(
-            f"{layer.image} is convolved with {layer.filters} filters of size {layer.window}. Were "
-            "the layer "
-            "locally connected, a filter and a bias for every unit, how many times as many "
-            "parameters would it have?"
+            f"{layer.image} is convolved with {layer.filters} filters of size {layer.window}. If "
+            "the layer were locally connected, with a filter and a bias for every unit, how many "
+            "times as many parameters would it have?"
         ),
         answer=right,
         hint=(
@@ -173,7 +170,7 @@ def times(rng: SeededRandom, level: int) -> Task:
             "layer one for each."
         ),
         worked=solution(
-            *layer.worked("output").rows, ("times", right.text, f"{height}·{width} places")
+            *layer.worked("output").rows, ("times", right.text, f"{height}·{width} positions")
         ),
         mistakes=distinct_mistakes(
             right,

@@ -1,4 +1,4 @@
-"""A sheet of exercises to print: questions with room to write, and the solutions apart."""
+"""A worksheet: questions with space for answers, and the solutions on a separate page."""
 
 from dataclasses import dataclass
 
@@ -8,23 +8,23 @@ from convscope.lessons.exercises.catalog import Exercise, exercise
 from convscope.lessons.exercises.seeded_random import SeededRandom
 
 MAX_EXERCISES = 60
-"""Exercises on one sheet."""
+"""The largest number of exercises on one sheet."""
 
-_EASY, _HARD = 3, 18  # numbers of exercises on a sheet of all lessons: of levels 1 to 4
+_EASY, _HARD = 3, 18  # the first and last exercise number on a sheet of all lessons: levels 1 to 4
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Exercises under a title."""
+    """A title and its exercises."""
 
     title: str
     exercises: tuple[Exercise, ...]
 
 
 def sheet(name: str, *, seed: int, count: int) -> Sheet:
-    """The first `count` exercises of a lesson; of all lessons in turn where the name is "all".
+    """Return the first `count` exercises of a lesson, or of all lessons in turn for "all".
 
-    Raises RequestError for a lesson that does not exist, and for a count below 1 or above MOST.
+    Raises RequestError for an unknown lesson, and for a count below 1 or above MAX_EXERCISES.
     """
     title = "Exercises from all lessons" if name == "all" else lesson(name).title
     if not 1 <= count <= MAX_EXERCISES:
@@ -37,8 +37,8 @@ def sheet(name: str, *, seed: int, count: int) -> Sheet:
 
 
 def _mixed(seed: int, count: int) -> list[Exercise]:
-    """Lessons in the order of the course, round after round; harder exercises come later."""
-    names = [one.name for one in LESSONS]
+    """Cycle through the lessons in the order of the course; exercises become harder."""
+    names = [entry.name for entry in LESSONS]
     full, rest = divmod(count, len(names))
     chosen = SeededRandom(f"sheet/{seed}").shuffled(names)[:rest]
     order = names * full + [name for name in names if name in chosen]

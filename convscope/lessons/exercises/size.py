@@ -1,4 +1,4 @@
-"""Exercises on the formula of the output size: forwards, backwards, and twice in a row."""
+"""Exercises on the formula for the output size: forwards, backwards, and for two layers."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ def forwards(rng: SeededRandom, level: int) -> Task:
 
 
 def kernel(rng: SeededRandom, level: int) -> Task:
-    """Back from the size to the window."""
+    """Ask for the size of the filter, given the size of the map."""
     while True:
         size, stride = rng.between(2, 4 + 2 * level), rng.between(1, 1 if level < 2 else level)
         padding = 0 if level < 2 else rng.between(0, size // 2)
@@ -55,7 +55,7 @@ def kernel(rng: SeededRandom, level: int) -> Task:
 
 
 def next_exact(rng: SeededRandom, level: int) -> Task:
-    """At which size does the stride fit?"""
+    """Ask for the next size that needs no rounding."""
     while True:
         size, stride = rng.between(2, 4 + 2 * level), rng.between(2, 2 + level)
         padding = 0 if level < 3 else rng.between(0, size // 2)
@@ -81,18 +81,18 @@ def next_exact(rng: SeededRandom, level: int) -> Task:
         mistakes=distinct_mistakes(
             right,
             [
-                (integer(side - left), "the next smaller image is taken"),
+                (integer(side - left), "the next smaller image is given"),
                 (integer(side + left), "the remainder is added instead of what is missing"),
-                (integer(-(-side // stride) * stride), "a multiple of the stride is taken"),
-                (integer(exact.output), "the rows of the map are taken"),
-                (integer(axis.next_exact + stride), "one size is passed over"),
+                (integer(-(-side // stride) * stride), "a multiple of the stride is given"),
+                (integer(exact.output), "the rows of the map are counted"),
+                (integer(axis.next_exact + stride), "one size is skipped"),
             ],
         ),
     )
 
 
 def twice(rng: SeededRandom, level: int) -> Task:
-    """A convolution, then pooling: which volume?"""
+    """Ask for the output volume of a convolution followed by pooling."""
     while True:
         layer = replace(draw(rng, level), dilation=1, groups=1)
         if min(layer.size) >= 4:
@@ -117,8 +117,8 @@ def twice(rng: SeededRandom, level: int) -> Task:
     return Task(
         question=(
             f"{layer.image} is convolved with {layer.filters} filters of size {layer.window}; then "
-            "comes max "
-            f"pooling of {sides(window, window)} with stride 2. What is the output volume?"
+            f"comes max pooling of {sides(window, window)} with stride 2. What is the output "
+            "volume?"
         ),
         answer=right,
         hint=f"{SIZE_HINT} Take the two layers one after the other; pooling keeps every map.",
@@ -130,7 +130,7 @@ def twice(rng: SeededRandom, level: int) -> Task:
 
 
 def _twice_slips(layer: Layer, pool: Layer) -> list[CommonMistake]:
-    """The second size after a slip in the first."""
+    """Return the volumes that mistakes in either layer lead to."""
     found: list[CommonMistake] = [(layer.made, "the pooling is forgotten")]
     for changed, text in (
         (replace(layer, padding=0), "the padding is forgotten"),

@@ -1,4 +1,4 @@
-"""Exercises on stride: the size of the map, where windows begin, and what is never read."""
+"""Exercises on stride: the size of the map, where windows start, and what is never read."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from convscope.lessons.exercises.words import sides, tidied, tidy
 
 
 def ask_size(layer: Layer) -> Task:
-    """How large is the map?"""
+    """Ask for the size of the map."""
     right = size_of(*layer.size)
     return Task(
         question=(
@@ -26,7 +26,7 @@ def ask_size(layer: Layer) -> Task:
 
 
 def size(rng: SeededRandom, level: int) -> Task:
-    """The size of a map with a stride above 1."""
+    """Ask for the size of a map with a stride above 1."""
     while True:
         layer = replace(draw(rng, level), channels=1, groups=1)
         layer = replace(layer, stride=rng.between(2, 2 + level // 2))
@@ -35,7 +35,7 @@ def size(rng: SeededRandom, level: int) -> Task:
 
 
 def unread(rng: SeededRandom, level: int) -> Task:
-    """How many columns does no window read?"""
+    """Ask how many columns no window reads."""
     some = rng.between(0, 3) > 0
     while True:
         kernel = rng.between(2, 3 + level)
@@ -55,8 +55,8 @@ def unread(rng: SeededRandom, level: int) -> Task:
         ),
         answer=right,
         hint=(
-            "The last window ends where (N − F) mod S columns are left over; where the stride S "
-            "is larger than the window F, S − F columns are skipped between two windows."
+            "(N − F) mod S columns are left over after the last window; if the stride S is larger "
+            "than the window F, S − F columns are skipped between two windows."
         ),
         worked=solution(
             ("windows", str(axis.output), tidy(axis.formula)),
@@ -76,7 +76,7 @@ def unread(rng: SeededRandom, level: int) -> Task:
 
 
 def begins(rng: SeededRandom, level: int) -> Task:
-    """Where does a window begin?"""
+    """Ask where a window starts."""
     while True:
         kernel, stride = rng.between(2, 5 + level), rng.between(2, 2 + level)
         padding = 0 if level < 2 else rng.between(1, kernel // 2)
@@ -94,7 +94,7 @@ def begins(rng: SeededRandom, level: int) -> Task:
             f"unit in column {unit} of the map begin? Columns count from 0; padding lies below 0."
         ),
         answer=right,
-        hint="The window of unit u begins in column u·S − P, for stride S and padding P.",
+        hint="The window of unit u starts in column u·S − P, for stride S and padding P.",
         worked=solution(("column", right.text, f"{unit}·{stride} − {padding}")),
         mistakes=distinct_mistakes(
             right,
@@ -105,9 +105,12 @@ def begins(rng: SeededRandom, level: int) -> Task:
                 (integer(unit * stride + padding), "the padding is added instead of subtracted"),
                 (
                     integer(unit * stride - padding + kernel - 1),
-                    "the window's last column is taken",
+                    "the window's last column is given",
                 ),
-                (integer(unit * kernel - padding), "the window's size is taken for the stride"),
+                (
+                    integer(unit * kernel - padding),
+                    "the window's size is used instead of the stride",
+                ),
                 (integer(unit * stride - padding + 1), "columns are counted from 1"),
             ],
         ),
@@ -115,7 +118,7 @@ def begins(rng: SeededRandom, level: int) -> Task:
 
 
 def which(rng: SeededRandom, level: int) -> Task:
-    """Back from the size to the stride."""
+    """Ask for the stride, given the size."""
     while True:
         kernel, stride = rng.between(2, 3 + 2 * level), rng.between(2, 2 + level)
         padding = 0 if level < 2 else rng.between(0, kernel // 2)
@@ -144,7 +147,7 @@ def which(rng: SeededRandom, level: int) -> Task:
             [
                 (integer(span // made), "the + 1 is forgotten"),
                 (integer(width // made), "the columns before are divided by the columns after"),
-                (integer(stride - 1), "the stride counts the columns between two windows"),
+                (integer(stride - 1), "only the columns between two window starts are counted"),
                 (integer(stride + 1), "the quotient is rounded up"),
             ],
         ),

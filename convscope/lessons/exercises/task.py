@@ -1,4 +1,4 @@
-"""What an exercise asks, what is right, and what typical wrong steps come to."""
+"""A question with its answer, its solution, and what common mistakes lead to."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from convscope.lessons.exercises.answer import Answer
 from convscope.lessons.exercises.seeded_random import Rows
 
 CommonMistake = tuple[Answer | None, str]
-"""What a wrong step comes to (None: nothing that could be written), and the step as a clause."""
+"""The answer that a mistake leads to (None if it leads to none), and the mistake as a clause."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A matrix that belongs to the question."""
+    """A matrix that is part of the question."""
 
     title: str
     rows: Rows
@@ -21,7 +21,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text that belong to the question, as a lecture's table of layers."""
+    """A table that is part of the question, such as a lecture's table of layers."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -37,13 +37,13 @@ class Mistake:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One question with its answer, its solution and the answers of typical wrong steps.
+    """One question with its answer, its solution, and the answers that common mistakes lead to.
 
     Attributes:
-        hint: the formula in letters, each of them defined, without the result.
-        worked: the formula with the numbers put in.
+        hint: the general formula, with every letter defined, without the result.
+        worked: the formula with the numbers inserted.
         mistakes: none equals the answer, no two are equal.
-        choices: what there is to choose from, in the order in which it is shown.
+        choices: the options in the order in which they are shown.
     """
 
     question: str
@@ -57,14 +57,19 @@ class Task:
 
 
 def distinct_mistakes(right: Answer, mistakes: Iterable[CommonMistake]) -> tuple[Mistake, ...]:
-    """Keep the slips that show: those that come to the right answer do not, equal ones are one."""
-    found: dict[Answer, list[str]] = {}
+    """Drop mistakes that lead to the correct answer, and merge those that lead to the same one."""
+    steps_by_answer: dict[Answer, list[str]] = {}
     for answer, step in mistakes:
-        if answer is not None and answer != right and step not in found.setdefault(answer, []):
-            found[answer].append(step)
-    return tuple(Mistake(answer, ", or if ".join(steps)) for answer, steps in found.items())
+        if answer is None or answer == right:
+            continue
+        steps = steps_by_answer.setdefault(answer, [])
+        if step not in steps:
+            steps.append(step)
+    return tuple(
+        Mistake(answer, ", or if ".join(steps)) for answer, steps in steps_by_answer.items()
+    )
 
 
 def solution(*rows: tuple[str, str, str], remarks: Sequence[str] = ()) -> Derivation:
-    """A solution of rows: quantity, value, formula with its numbers."""
+    """Return a solution of rows (quantity, value, formula with its numbers)."""
     return Derivation(rows, tuple(remarks))

@@ -1,4 +1,4 @@
-"""Exercises on training: a step of SGD, steps of an epoch, the learning rate on its way."""
+"""Exercises on training: SGD steps, steps per epoch, learning rate schedules."""
 
 from fractions import Fraction
 
@@ -9,7 +9,7 @@ from convscope.lessons.exercises.words import bracketed, figure, several
 
 
 def _tenths(rng: SeededRandom, low: int, high: int) -> Fraction:
-    """A number of one decimal that is not 0."""
+    """Draw a nonzero number with one decimal."""
     while True:
         value = rng.between(low, high)
         if value:
@@ -17,7 +17,7 @@ def _tenths(rng: SeededRandom, low: int, high: int) -> Fraction:
 
 
 def step(rng: SeededRandom, level: int) -> Task:
-    """The weight after one step; momentum, weight decay and a second step come with the level."""
+    """Ask for a weight after a step; levels add momentum, weight decay and a second step."""
     weight, gradient = _tenths(rng, -20, 20), _tenths(rng, -30, 30)
     rate = Fraction(1, rng.pick((2, 5, 10) if level > 3 else (2, 5, 10, 100)))
     momentum = Fraction(rng.pick((5, 8, 9)), 10) if level > 1 else Fraction(0)
@@ -45,8 +45,10 @@ def step(rng: SeededRandom, level: int) -> Task:
     rows.append(("new w", right.text, _moved(weight, rate, moved)))
     mistakes = _step_slips(weight, rate, moved, pull, momentum * velocity + gradient)
     if momentum:
-        mistakes.append((number(weight - rate * (velocity + pull)), "the old v is not shrunk by m"))
-        mistakes.append((number(weight - rate * momentum * moved), "the new v is shrunk by m"))
+        mistakes.append(
+            (number(weight - rate * (velocity + pull)), "the old v is not multiplied by m")
+        )
+        mistakes.append((number(weight - rate * momentum * moved), "the new v is multiplied by m"))
     return Task(
         question=f"{text} What is w afterwards?",
         answer=right,
@@ -59,19 +61,19 @@ def step(rng: SeededRandom, level: int) -> Task:
 def _step_slips(
     weight: Fraction, rate: Fraction, moved: Fraction, pull: Fraction, plain: Fraction
 ) -> list[CommonMistake]:
-    """`pull` is the new velocity without the old one, `plain` the one without the decay."""
+    """Return what mistakes lead to; `pull` ignores the old velocity, `plain` the weight decay."""
     return [
         (number(weight + rate * moved), "the step goes up the gradient instead of down"),
         (number(weight - moved), "the learning rate is forgotten"),
         (number(weight - rate * pull), "the velocity is forgotten"),
         (number(weight - rate * plain), "the decay is forgotten"),
-        (number(moved), "the velocity is taken for the weight"),
-        (number(rate * moved), "the step is taken for the weight"),
+        (number(moved), "the velocity is given instead of the weight"),
+        (number(rate * moved), "the step is given instead of the weight"),
     ]
 
 
 def _sum_of(*parts: Fraction) -> str:
-    """The new velocity with its numbers put in; what is 0 is left out."""
+    """Write the formula of the new velocity with its numbers, without zero terms."""
     momentum, velocity, gradient, decay, weight = parts
     before = f"{figure(momentum)}·{bracketed(velocity)} + " if momentum else ""
     after = f" + {figure(decay)}·{bracketed(weight)}" if decay else ""
@@ -83,10 +85,10 @@ def _moved(weight: Fraction, rate: Fraction, moved: Fraction) -> str:
 
 
 def steps(rng: SeededRandom, level: int) -> Task:
-    """Steps of an epoch, or of several."""
+    """Ask for the number of steps in some epochs."""
     batch = rng.pick((10, 20, 50, 100) if level < 2 else (16, 32, 48, 64, 128, 256))
-    whole_batches, rest = rng.between(5, 100 * level), rng.between(1, batch - 1)
-    images = batch * whole_batches + (rest if level > 1 else 0)
+    full_batches, rest = rng.between(5, 100 * level), rng.between(1, batch - 1)
+    images = batch * full_batches + (rest if level > 1 else 0)
     epochs = 1 if level < 2 else rng.between(2, 20 * level)
     held = rng.pick((5, 10, 20)) if level > 3 else 0
     if held:
@@ -113,7 +115,7 @@ def steps(rng: SeededRandom, level: int) -> Task:
             right,
             [
                 (integer(trained // batch * epochs), "the last, smaller batch is left out"),
-                (integer(-(-trained * epochs // batch)), "batches reach into the next epoch"),
+                (integer(-(-trained * epochs // batch)), "batches extend into the next epoch"),
                 (integer(-(-images // batch) * epochs), "the validation images are trained on too"),
                 (integer(each), "only one epoch is counted"),
                 (integer(trained * epochs), "every image is counted as a step"),
@@ -124,7 +126,7 @@ def steps(rng: SeededRandom, level: int) -> Task:
 
 
 def last_batch(rng: SeededRandom, level: int) -> Task:
-    """How many images has the last batch?"""
+    """Ask for the size of the last batch of an epoch."""
     batch = rng.pick((10, 20, 50, 100) if level < 2 else (32, 48, 64, 96, 128, 256))
     images = rng.between(2 * batch, 500 * 4**level)
     rest = images % batch
@@ -135,9 +137,9 @@ def last_batch(rng: SeededRandom, level: int) -> Task:
             "images does its last batch have?"
         ),
         answer=right,
-        hint="What is left of the images after all full batches; a full batch if nothing is left.",
+        hint="The images that are left after all full batches; a full batch if none are left.",
         worked=solution(
-            ("whole batches", figure(images // batch), f"{figure(images)}/{batch}, rounded down"),
+            ("full batches", figure(images // batch), f"{figure(images)}/{batch}, rounded down"),
             ("last batch", right.text, f"{figure(images)} − {figure(images // batch)}·{batch}"),
         )
         if rest
@@ -165,7 +167,7 @@ _COSINES = {
 
 
 def rate(rng: SeededRandom, level: int) -> Task:
-    """The learning rate on its way: drops, a warm-up, a half cosine, both."""
+    """Ask for the learning rate: with step decay, warm-up, cosine decay, or both."""
     peak = rng.pick((Fraction(1, 10), Fraction(1, 5), Fraction(2, 5), Fraction(1, 20)))
     match level:
         case 1:
@@ -177,7 +179,7 @@ def rate(rng: SeededRandom, level: int) -> Task:
 
 
 def dropped(rng: SeededRandom, peak: Fraction) -> Task:
-    """The rate is divided after some epochs."""
+    """Ask for the learning rate after some drops."""
     every, by = rng.pick((10, 20, 30)), rng.pick((2, 5, 10))
     epoch = rng.between(every // 2, 4 * every)
     drops = epoch // every
@@ -188,7 +190,10 @@ def dropped(rng: SeededRandom, peak: Fraction) -> Task:
             f"{every} epochs. What is it after {several(epoch, 'whole epoch')}?"
         ),
         answer=right,
-        hint="The rate is peak/b^k after k drops; k is the epochs/every, rounded down.",
+        hint=(
+            "After k drops by a factor b the rate is peak/b^k; k is the number of epochs divided "
+            "by the epochs per drop, rounded down."
+        ),
         worked=solution(
             ("drops", str(drops), f"{epoch}/{every}, rounded down"),
             ("rate", right.text, f"{figure(peak)}/{by}^{drops}"),
@@ -198,7 +203,10 @@ def dropped(rng: SeededRandom, peak: Fraction) -> Task:
             [
                 (number(peak / by ** (drops + 1)), "one drop too many is counted"),
                 (number(peak / by ** max(0, drops - 1)), "one drop too few is counted"),
-                (number(peak / (by * drops)) if drops else None, "the drops are multiplied"),
+                (
+                    number(peak / (by * drops)) if drops else None,
+                    "the factor is multiplied by the number of drops",
+                ),
                 (number(peak), "the drops are forgotten"),
                 (number(peak * by**drops), "the rate is multiplied instead of divided"),
             ],
@@ -207,7 +215,7 @@ def dropped(rng: SeededRandom, peak: Fraction) -> Task:
 
 
 def warmed(rng: SeededRandom, peak: Fraction) -> Task:
-    """The rate rises to its peak."""
+    """Ask for the learning rate during warm-up."""
     long = rng.pick((100, 200, 400, 500))
     at = rng.between(1, 9) * long // 10
     right = number(peak * at / long)
@@ -225,14 +233,14 @@ def warmed(rng: SeededRandom, peak: Fraction) -> Task:
                 (number(peak), "the warm-up is forgotten"),
                 (number(peak * (long - at) / long), "the rate falls instead of rising"),
                 (number(peak / at), "the peak is divided by the steps"),
-                (number(Fraction(at, long)), "the fraction of the warm-up is taken"),
+                (number(Fraction(at, long)), "the fraction of the warm-up is given"),
             ],
         ),
     )
 
 
 def cosine(rng: SeededRandom, peak: Fraction, *, warmup: int) -> Task:
-    """The rate falls along half a cosine, perhaps after a warm-up."""
+    """Ask for the learning rate of a cosine decay, possibly after a warm-up."""
     long = 6 * rng.between(10, 200)
     share = rng.pick(tuple(_COSINES))
     if warmup and rng.between(0, 2) == 0:

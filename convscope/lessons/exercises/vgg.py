@@ -1,4 +1,4 @@
-"""Exercises on AlexNet and VGG: their tables, and what a stack of small filters sees and costs."""
+"""Exercises on AlexNet and VGG: their tables, receptive fields, and stacks of small filters."""
 
 from convscope.geometry import Field
 from convscope.lessons.exercises.answer import integer
@@ -7,7 +7,7 @@ from convscope.lessons.exercises.seeded_random import SeededRandom
 from convscope.lessons.exercises.task import Table, Task, distinct_mistakes, solution
 from convscope.lessons.exercises.words import figure, several, sides
 
-# How many convolutions of 3×3 the five stages of a column have; C's 1×1 are left out.
+# 3×3 convolutions in each of the five stages of a column; C, with its 1×1, is left out.
 _COLUMNS = {
     "A": (1, 1, 2, 2, 2),
     "B": (2, 2, 2, 2, 2),
@@ -19,7 +19,7 @@ _LAYERS = {"A": 11, "B": 13, "D": 16, "E": 19}
 
 
 def alexnet(*, towers: bool = False, side: int = 227) -> Net:
-    """AlexNet with every filter over all maps below, or in two towers as in the paper."""
+    """Return AlexNet, with filters over all maps below, or in two towers as in the paper."""
     half = 2 if towers else 1
     rows = (
         Row("conv1", 96, 11, 4),
@@ -38,7 +38,7 @@ def alexnet(*, towers: bool = False, side: int = 227) -> Net:
 
 
 def vgg(column: str, *, side: int = 224) -> Net:
-    """A column of the paper's table, one row for each layer."""
+    """Return a column of the paper's table, one row per layer."""
     rows: list[Row] = []
     for stage, (count, filters) in enumerate(zip(_COLUMNS[column], _FILTERS, strict=True), 1):
         rows += [Row(f"conv{stage}_{index}", filters, 3, 1, 1) for index in range(1, count + 1)]
@@ -68,7 +68,7 @@ def output(rng: SeededRandom, level: int) -> Task:
 
 
 def field(rng: SeededRandom, level: int) -> Task:
-    """How many pixels does a unit behind a stack see along one axis?"""
+    """Ask for the receptive field of a unit on top of a stack, along one axis."""
     stack = _stack(rng, level)
     fields = _fields(stack)
     right = integer(fields[-1].size)
@@ -86,15 +86,15 @@ def field(rng: SeededRandom, level: int) -> Task:
         ),
         answer=right,
         hint=(
-            "Each layer adds (F − 1)·j to the field, which begins at 1: F is the window's size, j "
-            "the product of the strides of the layers before it."
+            "The receptive field starts at 1, and each layer adds (F − 1)·j: F is the window's "
+            "size, j the product of the strides of the layers before it."
         ),
         worked=solution(*rows),
         mistakes=distinct_mistakes(
             right,
             [
                 (integer(plain), "the strides are forgotten"),
-                (integer(late), "a layer's own stride is counted in its own jump"),
+                (integer(late), "j includes the layer's own stride"),
                 (integer(fields[-1].size - 1), "the first pixel is forgotten"),
                 (integer(plain + len(stack) - 1), "the sizes of the windows are added"),
                 (integer(fields[-2].size), "the last layer is forgotten"),
@@ -108,7 +108,7 @@ def field(rng: SeededRandom, level: int) -> Task:
 
 
 def _fields(stack: list[tuple[int, int, str]]) -> list[Field]:
-    """The field of a pixel, and that behind each layer."""
+    """Return the receptive field of a pixel, and of a unit of each layer."""
     fields = [Field()]
     for size, stride, _ in stack:
         fields.append(fields[-1].compose(size, stride=stride))
@@ -116,7 +116,7 @@ def _fields(stack: list[tuple[int, int, str]]) -> list[Field]:
 
 
 def _stack(rng: SeededRandom, level: int) -> list[tuple[int, int, str]]:
-    """Layers (size, stride, name) that vary more with the level."""
+    """Draw layers (size, stride, name), with more variation at higher levels."""
     if level < 2:
         return [(3, 1, f"conv{index}") for index in range(1, rng.between(2, 8) + 1)]
     stack: list[tuple[int, int, str]] = []
@@ -132,7 +132,7 @@ def _stack(rng: SeededRandom, level: int) -> list[tuple[int, int, str]]:
 
 
 def stacked(rng: SeededRandom, level: int) -> Task:
-    """Small filters in a stack against one large filter."""
+    """Ask about the weights of a stack of small filters, compared with one large filter."""
     layers = rng.between(2, 2 + level)
     maps = rng.pick((8, 10, 16) if level < 2 else (16, 32, 64, 128, 256))
     large = 2 * layers + 1
@@ -141,8 +141,7 @@ def stacked(rng: SeededRandom, level: int) -> Task:
     right = integer(one - stack if saved else stack)
     asked = (
         f"How many fewer weights does the stack have than one layer of {sides(large, large)}, "
-        "which sees "
-        "as much?"
+        "which sees as much?"
         if saved
         else f"How many weights does it have? (One layer of {sides(large, large)} sees as much.)"
     )
@@ -166,11 +165,14 @@ def stacked(rng: SeededRandom, level: int) -> Task:
                     integer(layers * 9 * maps),
                     "only the input maps are counted, not the output maps",
                 ),
-                (integer(9 * maps * maps), "one layer of the stack is counted"),
-                (integer(stack), "the weights of the stack are taken"),
-                (integer(one), "the weights of the large filter are taken"),
+                (integer(9 * maps * maps), "only one layer of the stack is counted"),
+                (integer(stack), "the weights of the stack are given"),
+                (integer(one), "the weights of the large filter are given"),
                 (integer(stack + layers * maps), "the biases are counted"),
-                (integer((large * large - 9) * maps * maps), "one layer of the stack is counted"),
+                (
+                    integer((large * large - 9) * maps * maps),
+                    "only one layer of the stack is counted",
+                ),
             ],
         ),
     )

@@ -1,4 +1,4 @@
-"""Exercises on volumes: what a layer makes, what a filter weighs, what a layer has to learn."""
+"""Exercises on volumes: the output of a layer, the weights of a filter, the parameters."""
 
 import math
 
@@ -16,7 +16,7 @@ from convscope.lessons.exercises.words import figure, several, sides, volume
 
 
 def ask_volume(layer: Layer) -> Task:
-    """Which volume does a layer produce?"""
+    """Ask for the output volume of a layer."""
     return Task(
         question=(
             f"{layer.image} is convolved with {layer.filters} filters of size {layer.window}."
@@ -30,7 +30,7 @@ def ask_volume(layer: Layer) -> Task:
 
 
 def ask_parameters(layer: Layer) -> Task:
-    """How many parameters does a layer have?"""
+    """Ask for the number of parameters of a layer."""
     right = integer(layer.cost.parameters)
     return Task(
         question=(
@@ -53,7 +53,7 @@ def parameters(rng: SeededRandom, level: int) -> Task:
 
 
 def weights(rng: SeededRandom, level: int) -> Task:
-    """How many weights does one filter have, or all of them?"""
+    """Ask for the number of weights of one filter."""
     layer = draw(rng, level, channels=(3, 4, 6))
     area, sees = math.prod(layer.kernel), layer.channels // layer.groups
     right = integer(area * sees)
@@ -75,7 +75,7 @@ def weights(rng: SeededRandom, level: int) -> Task:
             [
                 (
                     integer(area),
-                    "the maps of the input are forgotten: a filter has one slice for each",
+                    "the input maps are forgotten: a filter has one slice for each",
                 ),
                 (integer(area * sees + 1), "the bias is counted too"),
                 (integer(area * sees * layer.filters), "the weights of all filters are counted"),
@@ -94,14 +94,14 @@ def weights(rng: SeededRandom, level: int) -> Task:
 
 
 def filters(rng: SeededRandom, level: int) -> Task:
-    """Back from the parameters to the number of filters."""
+    """Ask for the number of filters, given the number of parameters."""
     layer = draw(rng, min(level, 3), channels=(1, 3, 6))
     one = math.prod(layer.kernel) * layer.channels + 1
     total, right = layer.cost.parameters, integer(layer.filters)
     mistakes = [
         (total // (one - 1), "the biases are forgotten"),
-        (total // (math.prod(layer.kernel) + 1), "the maps of the input are forgotten"),
-        (one, "the parameters of one filter are taken for the number of filters"),
+        (total // (math.prod(layer.kernel) + 1), "the input maps are forgotten"),
+        (one, "the parameters of one filter are given instead of the number of filters"),
     ]
     seen = several(layer.channels, "map")
     taps = "·".join(map(str, (*layer.kernel, layer.channels)))
@@ -111,7 +111,7 @@ def filters(rng: SeededRandom, level: int) -> Task:
             "parameters, including one bias for each filter. How many filters does it have?"
         ),
         answer=right,
-        hint=f"{PARAMETER_HINT} Divide by what one filter has.",
+        hint=f"{PARAMETER_HINT} Divide by the parameters of one filter.",
         worked=solution(
             ("one filter", figure(one), f"{taps} + 1"),
             ("filters", right.text, f"{figure(total)}/{figure(one)}"),

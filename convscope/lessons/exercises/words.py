@@ -1,4 +1,4 @@
-"""Figures and shapes as the page writes them: a true minus, ×, thousands apart."""
+"""Format numbers and shapes for the page: minus sign, ×, thousands separators."""
 
 import re
 from fractions import Fraction
@@ -7,7 +7,7 @@ from convscope.geometry import Derivation
 
 
 def figure(value: int | Fraction) -> str:
-    """An exact number: 1,234, −3, 0.25, or a fraction where its decimals have no end.
+    """Format an exact number: 1,234, −3, 0.25, or a fraction if its decimals are infinite.
 
     >>> figure(61706), figure(Fraction(-1, 4)), figure(Fraction(169, 784))
     ('61,706', '−0.25', '169/784')
@@ -25,7 +25,7 @@ def figure(value: int | Fraction) -> str:
 
 
 def decimals(value: Fraction) -> int | None:
-    """Places after the point that write it exactly; None where none do."""
+    """Return the number of decimals that represent it exactly; None if infinitely many."""
     rest, places = value.denominator, 0
     while 10**places % rest:
         places += 1
@@ -35,7 +35,7 @@ def decimals(value: Fraction) -> int | None:
 
 
 def bracketed(value: int | Fraction) -> str:
-    """The number, in brackets where it is negative: a factor or a summand."""
+    """Format a number as a factor or a summand: in parentheses if it is negative."""
     return f"({figure(value)})" if value < 0 else figure(value)
 
 
@@ -44,17 +44,17 @@ def sides(height: int, width: int) -> str:
 
 
 def volume(channels: int, height: int, width: int) -> str:
-    """6@28×28, as in the LeNet paper."""
+    """Format a volume as 6@28×28, as in the LeNet paper."""
     return f"{channels}@{height}×{width}"
 
 
 def several(number: int, word: str) -> str:
-    """1 filter, 3 filters."""
+    """Format a count with its noun: 1 filter, 3 filters."""
     return f"{number:,} {word}" + ("" if number == 1 else "s")
 
 
 def tidy(text: str) -> str:
-    """What the geometry writes for a terminal, as the page writes it."""
+    """Replace the terminal's x and - in a formula by the page's × and minus sign."""
     text = re.sub(r"(?<=\d)x(?=\d)", "×", text)
     return re.sub(r"(?<![^\s(])-(?=\s|\d)", "\N{MINUS SIGN}", text)
 
