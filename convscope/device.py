@@ -22,7 +22,7 @@ def choose_device(name: str) -> torch.device:
     if name not in available:
         raise RequestError(f"Unknown device {name!r}. Choose auto, {', '.join(available)}.")
     if not available[name]:
-        raise RequestError(f"PyTorch finds no {name} device on this machine. Try --device auto.")
+        raise RequestError(f"PyTorch finds no {name} device on this machine. Try `device='auto'`.")
     return torch.device(name)
 
 
