@@ -13,7 +13,7 @@ from convscope.errors import RequestError
 def test_a_device_that_is_not_there_is_refused():
     assert choose_device("cpu") == torch.device("cpu")
     if not torch.cuda.is_available():
-        with pytest.raises(RequestError, match="finds no cuda device .* Try `device='auto'`"):
+        with pytest.raises(RequestError, match=r"finds no cuda device .* Try `device='auto'`"):
             choose_device("cuda")
     with pytest.raises(RequestError, match="Unknown device 'tpu'"):
         choose_device("tpu")

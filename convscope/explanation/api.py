@@ -61,7 +61,8 @@ def explain_recorded(
     other_name, other = parse_unit(recorded, contrast if "[" in contrast else f"{name}[{contrast}]")
     if other_name != name:
         raise RequestError(
-            f"{at or name} and {contrast} are units of different results; contrast two units of {name}."
+            f"{at or name} and {contrast} are units of different results; contrast two units of "
+            f"{name}."
         )
     return recorded.recording.difference(name, unit, other)
 

@@ -230,7 +230,7 @@ def _fit_and_test(trainer: Trainer, task: Task, session: Session, began: float) 
     resumed = f"Resuming after step {state.step:,}. " if state.step else ""
     session.user.message(f"{resumed}{description}")
     trainer.fit()
-    if state.stop_reason:
+    if state.stop_reason and not trainer.limits.reached(state):
         session.user.message(f"Stopped early: {state.stop_reason}.")
     test = _test(trainer, task, run)
     run.write("test.json", json.dumps(test.metrics.to_dict(), indent=1, ensure_ascii=False) + "\n")

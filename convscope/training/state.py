@@ -26,7 +26,7 @@ class TrainState:
         done: whether training has ended.
         engine: the executor that computes the steps; empty before the first.
         history: one line of metrics per epoch.
-        stop_reason: why a callback asked to stop, if one did. Not saved.
+        stop_reason: why a callback asked to stop, if one did.
         saved_step: the step of the last checkpoint. Not saved.
         paused_seconds: time that counts as no training, since the process started. Not saved.
     """
@@ -45,7 +45,7 @@ class TrainState:
     engine: str = ""
     plateau: Plateau = field(default_factory=Plateau)
     history: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    stop_reason: str = field(default="", metadata={"saved": False})
+    stop_reason: str = ""
     saved_step: int = field(default=0, metadata={"saved": False})
     paused_seconds: float = field(default=0.0, metadata={"saved": False})
 

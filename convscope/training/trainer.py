@@ -126,6 +126,9 @@ class Trainer:
     def _fit_epoch(self) -> None:
         state, call = self.state, self.callbacks.call
         call("on_epoch_start", state, EpochStart(state.epoch + 1))
+        if self._is_over() and state.epoch and not state.batch:  # stopped between two epochs
+            state.done = True
+            return
         began = self._clock()
         for batch in self._remaining_batches():
             lr = self.lr(state)

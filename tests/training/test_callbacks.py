@@ -48,6 +48,16 @@ def test_a_reason_to_stop_is_told_and_the_run_is_done(tmp_path):
     assert (tmp_path / "run" / "test.json").read_text() == before
 
 
+def test_a_stop_at_the_end_of_the_last_epoch_is_not_told_as_early(tmp_path):
+    class StopAtOne(convscope.Callback):
+        def on_epoch_end(self, state, event):
+            state.stop("one is enough")
+
+    notes = Act()
+    train(tmp_path / "run", callbacks=[StopAtOne(), notes], epochs=1)
+    assert not [note for note in notes.notes if "Stopped early" in note]
+
+
 def test_a_failing_callback_is_named_and_the_run_resumes_to_the_same_bits(tmp_path, undisturbed):
     class Broken(convscope.Callback):
         def on_step_end(self, state, event):

@@ -8,9 +8,9 @@ from torch.nn import functional as F
 
 from convscope.card import Card
 from convscope.data.loading import MemoryBatchSource
-from convscope.errors import WorkError
+from convscope.errors import RequestError, WorkError
 from convscope.training.batches import Batch
-from convscope.training.callbacks.base import STAGES, Callback, CallbackError
+from convscope.training.callbacks.base import STAGES, Callback, CallbackError, CallbackList
 from convscope.training.callbacks.early_stopping import EarlyStopping
 from convscope.training.config import TrainConfig
 from convscope.training.executors.base import Inputs
@@ -145,6 +145,40 @@ def test_a_callback_stops_after_the_step_at_which_it_asked():
     assert log.stages[-3:] == ["validated 2.0", "loss 0.25", "fit end low enough"]
 
 
+def test_a_stop_between_two_epochs_adds_no_empty_epoch():
+    class StopAtSecond(Callback):
+        def on_epoch_start(self, state, event):
+            if event.epoch == 2:
+                state.stop("one is enough")
+
+    executor, log = Halving(), Log()
+    state = trainer(StopAtSecond(), log, steps=100, executor=executor).fit()
+    assert (len(executor.seen), state.epoch, len(state.history)) == (2, 1, 1)
+    assert state.done
+    assert log.stages[-2:] == ["epoch 2", "fit end one is enough"]
+
+
+def test_a_training_that_was_asked_to_stop_and_then_killed_makes_no_further_step():
+    class StopAtThird(Callback):
+        def on_step_end(self, state, event):
+            if event.step == 3:
+                state.stop("three are enough")
+
+    class Kill(Callback):
+        def on_evaluation_batch_end(self, state, event):
+            if state.stop_reason:
+                raise KeyboardInterrupt
+
+    broken = trainer(StopAtThird(), Kill(), steps=100, validate=Losses(3.0, 2.0))
+    with pytest.raises(KeyboardInterrupt):
+        broken.fit()
+    state, executor = TrainState(), Halving()
+    state.load_state_dict(broken.state.state_dict())
+    trainer(executor=executor, steps=100, validate=Losses(2.0), state=state).fit()
+    assert executor.seen == []
+    assert (state.step, state.epoch, state.stop_reason) == (3, 2, "three are enough")
+
+
 def test_the_first_reason_to_stop_is_kept():
     state = TrainState()
     state.stop("one")
@@ -175,6 +209,31 @@ def test_a_failing_callback_is_named_with_its_stage(stage):
         trainer(log, Broken()).fit()
     assert isinstance(caught.value.__cause__, KeyError)
     assert log.stages[-1] == "CallbackError"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [(AssertionError(), "AssertionError."), (ValueError("No."), "ValueError: No.")],
+)
+def test_the_error_of_a_callback_ends_as_a_sentence(error, text):
+    class Broken(Callback):
+        def on_step_end(self, state, event):
+            raise error
+
+    with pytest.raises(CallbackError) as caught:
+        trainer(Broken()).fit()
+    assert str(caught.value).endswith(f" raised {text}")
+
+
+def test_what_is_no_callback_is_refused():
+    for given, match in (
+        (Log(), "must be a list of callbacks, not <"),
+        (None, "must be a list of callbacks, not None"),
+        ([Log], r"not the class Log. Did you mean Log\(...\)\?"),
+        ([print], "subclass of convscope.Callback, not <built-in function print>"),
+    ):
+        with pytest.raises(RequestError, match=f"^`callbacks` .*{match}"):
+            CallbackList(given)
 
 
 def test_an_error_of_ours_and_an_interrupt_pass_a_callback_as_they_are():
@@ -243,8 +302,6 @@ def test_a_limit_is_in_steps_or_in_seconds():
 
 
 def test_a_stage_that_is_not_implemented_is_not_called():
-    from convscope.training.callbacks.base import CallbackList  # noqa: PLC0415
-
     callbacks = CallbackList([Callback(), Log()])
     called = {stage: len(methods) for stage, methods in callbacks._methods.items()}
     assert list(called) == list(STAGES)

@@ -1,9 +1,9 @@
 """How to take part in a training: a callback implements the stages that matter to it."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
-from convscope.errors import ConvscopeError, WorkError
+from convscope.errors import ConvscopeError, RequestError, WorkError
 from convscope.training.events import (
     CheckpointEvent,
     EpochEnd,
@@ -86,11 +86,12 @@ class CallbackError(WorkError):
 class CallbackList:
     """Calls, at each stage, the callbacks that implement it.
 
-    Raises CallbackError for what a callback raises that is no ConvscopeError.
+    Raises RequestError for what is no callback, CallbackError for what a callback raises that is no
+    ConvscopeError.
     """
 
     def __init__(self, callbacks: Iterable[Callback] = ()) -> None:
-        self.callbacks = tuple(callbacks)
+        self.callbacks = _checked(callbacks)
         self._methods = {
             stage: [
                 (callback, getattr(callback, stage))
@@ -135,6 +136,25 @@ STAGES = tuple(name for name in vars(Callback) if name.startswith("on_"))
 """The names of all stages, in the order in which they come."""
 
 
+def _checked(callbacks: object) -> tuple[Callback, ...]:
+    if not isinstance(callbacks, Iterable):
+        raise RequestError(f"`callbacks` must be a list of callbacks, not {_described(callbacks)}.")
+    checked: list[Callback] = []
+    for callback in cast("Iterable[object]", callbacks):
+        if not isinstance(callback, Callback):
+            hint = f" Did you mean {callback.__name__}(...)?" if isinstance(callback, type) else ""
+            raise RequestError(
+                "`callbacks` must hold objects of a subclass of convscope.Callback, not "
+                f"{_described(callback)}.{hint}"
+            )
+        checked.append(callback)
+    return tuple(checked)
+
+
+def _described(value: object) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else repr(value)
+
+
 def _implements(callback: Callback, stage: str) -> bool:
     method = getattr(callback, stage)
     return getattr(method, "__func__", method) is not getattr(Callback, stage)
@@ -142,4 +162,5 @@ def _implements(callback: Callback, stage: str) -> bool:
 
 def _failure(callback: Callback, stage: str, error: Exception) -> str:
     name = f"{type(callback).__qualname__}.{stage}".replace("<locals>.", "")
-    return f"The callback {name} raised {type(error).__name__}: {error}."
+    text = str(error).rstrip(".")
+    return f"The callback {name} raised {type(error).__name__}{f': {text}' if text else ''}."
