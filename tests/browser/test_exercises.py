@@ -131,7 +131,7 @@ def test_an_exercise_that_does_not_exist_is_told(page: Any) -> None:
     page.goto("/learn/volumes?exercise=4000")
     page.wait_for_selector(".exercise [role=alert]")
     assert "from 1 to 999" in page.inner_text(".exercise")
-    page.get_by_role("button", name="To the first exercise").click()
+    page.get_by_role("button", name="Back to the first exercise").click()
     page.wait_for_selector(".asking form")
 
 

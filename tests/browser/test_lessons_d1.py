@@ -206,7 +206,7 @@ def test_the_filter_slides_over_all_places_pauses_and_stops_when_left(lesson: Op
 def test_with_reduced_motion_a_press_is_one_step(lesson: Open, page: Any) -> None:
     page.emulate_media(reduced_motion="reduce")
     lesson("convolution")
-    page.get_by_label("Next place of the filter").click()
+    page.get_by_label("Next position of the filter").click()
     page.wait_for_selector("text=2 of 16")
     page.wait_for_timeout(1000)
     assert "2 of 16" in page.inner_text(".controls")
@@ -277,11 +277,11 @@ def test_a_frame_of_zeros_is_hatched_and_gives_the_lectures_map(lesson: Open) ->
     assert values(page, "times read")[:3] == [1, 2, 3]
     assert "A corner is read once, a pixel in the middle 9 times" in page.inner_text(".pair")
     page.get_by_label("Padding 5").click()
-    page.wait_for_selector("text=see nothing but zeros")
+    page.wait_for_selector("text=see only zeros")
     field(page, "bias", 0, 0).fill("-7")
     framed = np.pad(IMAGE, 5)
     wait_for_map(page, np.subtract(correlated(framed, SOBEL), 7))
-    assert "132 windows of 196 see nothing but zeros" in page.inner_text(".scenes")
+    assert "132 windows of 196 see only zeros" in page.inner_text(".scenes")
     assert "the bias: −7" in page.inner_text(".scenes")
 
 

@@ -180,7 +180,7 @@ def test_the_lectures_layer_is_counted_then_run(page: Any) -> None:
         252_000,
         27_657_000,
     ]
-    page.get_by_role("button", name="Run and time them").click()
+    page.get_by_role("button", name="Run and time the layers").click()
     reads(page, ".compared", "0 of 8,700 units differ")
     times = page.locator(".three-layers tr", has_text="time of one pass").locator("td")
     assert all(re.fullmatch(r"[\d.]+ ms", text) for text in times.all_inner_texts())

@@ -60,10 +60,10 @@ def test_lenet5_shows_its_counts_and_works_the_chosen_row_out(learn: Show) -> No
     page.wait_for_selector("h3:has-text('F6, worked out')")
     assert number(page.inner_text(".layer-table tfoot .parameters")) == 60_000
     page.get_by_label("C3 map 8", exact=True).click()
-    page.wait_for_selector("text=Map 8 of C3 sees the maps 2, 3, 4, 5 of S2")
+    page.wait_for_selector("text=Filter 8 of C3 reads the maps 2, 3, 4, 5 of S2")
     assert page.locator(".link-grid td.on").count() == 60
     page.reload()
-    page.wait_for_selector("text=Map 8 of C3 sees the maps 2, 3, 4, 5 of S2")
+    page.wait_for_selector("text=Filter 8 of C3 reads the maps 2, 3, 4, 5 of S2")
     assert page.get_by_label("Network of 1998").get_attribute("aria-pressed") == "true"
 
 
@@ -179,7 +179,7 @@ def test_filters_are_trained_shown_and_removed(learn: Show) -> None:
     page.wait_for_selector(".learned-filters")
     assert page.locator(".learned-filters .gone").count() == 6
     assert number(page.inner_text("strong.left")) == left
-    page.get_by_role("button", name="Put all back").click()
+    page.get_by_role("button", name="Restore all").click()
     page.wait_for_selector("text=nothing removed")
     page.get_by_label("Layer second convolution").click()
     page.wait_for_selector('[aria-label="filter 15"]')

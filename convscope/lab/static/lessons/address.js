@@ -2,10 +2,10 @@
 
 /** @import { LessonState } from "./types.js" */
 
-const KEPT = ["seed", "exercise", "answer", "tries"]; // entries of the address that are the exercise's
+const KEPT = ["seed", "exercise", "answer", "tries"]; // the exercise's entries of the address
 
 /**
- * The state that the address holds; what it lacks is as at the start.
+ * The state in the address, completed by the initial state.
  * @param {LessonState} start
  * @returns {LessonState}
  */
@@ -22,7 +22,7 @@ export function read(start) {
 }
 
 /**
- * The query that holds what differs from the start, and of the query before it what is the exercise's.
+ * A query with what differs from the initial state, and with the exercise's entries of the old query.
  * @param {LessonState} start @param {LessonState} state @param {string} before
  */
 export function queryOf(start, state, before) {
@@ -38,8 +38,8 @@ export function queryOf(start, state, before) {
 const text = (value) => (Array.isArray(value) ? value.join("_") : String(value));
 
 /**
- * What was changed on a scene, put into the state that the address has reached meanwhile: an answer may still be
- * on its way when the next cell is typed. Of a list in which one number was changed only that one is taken.
+ * Merge a change on the scene into the current state of the address: a response may still be
+ * pending when the next cell is typed. If one number of a list was changed, only that one is merged.
  * @param {LessonState} drawn  of the scene @param {LessonState} now  of the address @param {LessonState} change
  * @returns {LessonState}
  */

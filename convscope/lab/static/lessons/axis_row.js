@@ -1,4 +1,4 @@
-/** One axis of an input as a row of cells, with the windows that stand on it below. */
+/** One axis of an input as a row of cells, with its windows below. */
 
 /** @import { AxisDrawing } from "./types.js" */
 
@@ -41,7 +41,7 @@ export function axisRow({ cells, gap, hidden, windows }) {
       width: total + 2,
       height: high + 2,
       role: "img",
-      "aria-label": `${count(cells.length + hidden)} cells and the windows on them`,
+      "aria-label": `${count(cells.length + hidden)} cells and their windows`,
     },
     svg(
       "defs",
@@ -118,7 +118,7 @@ export const key = (unread, padding) =>
   el(
     "p",
     { class: "caption axis-key" },
-    "Under the cells: each window, with the number of the unit that it makes.",
+    "Below the cells: each window, with the index of its unit.",
     unread ? el("span", {}, el("b", { class: "sample unread" }), " never read") : null,
     padding ? el("span", {}, el("b", { class: "sample padding" }, "0"), " padding") : null,
   );

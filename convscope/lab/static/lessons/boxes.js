@@ -1,11 +1,11 @@
-/** A layer as boxes in oblique projection: what it reads, its filters, what it makes; sides and channels to scale. */
+/** A layer as boxes in oblique projection: its input, filters and output; sides and channels to scale. */
 
 import { svg } from "../element.js";
 import { SLANT } from "../layout.js";
 import { several } from "../numbers.js";
 
 const LEAST = 5; // nothing is drawn smaller than this
-/** Points for the largest side and for 16 channels, between the volumes, and for the words below each of them. */
+/** Points for the largest side and for 16 channels, between the volumes, and for the labels below them. */
 const WIDE = { tall: 150, deep: 90, gap: 56, words: [90, 110, 110] };
 const NARROW = { tall: 78, deep: 34, gap: 18, words: [64, 84, 66] };
 

@@ -1,4 +1,4 @@
-/** The curve of an activation with one point on it, and how many units of a map lie where. */
+/** The curve of an activation function with one point on it, and the histogram of a map. */
 
 import { svg } from "../element.js";
 import { count, fixed } from "../numbers.js";

@@ -1,4 +1,4 @@
-/** The card beside a lesson: one question, an answer, what becomes of it. Everything is asked of the server. */
+/** The card next to a lesson: one question, an answer, and feedback, all from the server. */
 
 /** @import { ExerciseTable, Question, Solution, Verdict } from "./types.js" */
 
@@ -9,7 +9,7 @@ import { travel } from "../state.js";
 /**
  * @typedef {{seed: number | string, number: number, answer: string, tries: number,
  * change: (entries: Record<string, string | number>) => void}} How
- *   `change` puts entries into the address; "" takes one out
+ *   `change` sets entries of the address; "" removes one
  */
 
 const GIVEN = 3; // the try that shows the solution, as the server has it
@@ -25,7 +25,7 @@ function keep(key, value) {
 }
 
 /**
- * The exercise that the address names. What is typed goes into the address when it is checked, and nowhere else.
+ * The exercise in the address. An answer is written to the address when it is checked, and nowhere else.
  * @param {string} lesson @param {How} how @returns {HTMLElement}
  */
 export function exerciseCard(lesson, how) {
@@ -54,7 +54,7 @@ const again = ({ change }) =>
     el(
       "button",
       { class: "pill", onclick: () => change({ seed: "", exercise: "", answer: "", tries: "" }) },
-      "To the first exercise",
+      "Back to the first exercise",
     ),
   );
 

@@ -1,4 +1,4 @@
-/** Lesson: what the filters of a trained network have learned, and repeat. */
+/** Lesson: what the filters of a trained network have learned, and which are redundant. */
 
 /** @import { FiltersAnswer, FiltersReady, FiltersTraining, Lesson, LessonState, SetState } from "./types.js" */
 
@@ -49,7 +49,7 @@ export const lesson = {
         el(
           "p",
           { class: "caption" },
-          "Under each filter: how many correct test digits are lost when it alone is removed.",
+          "Below each filter: by how much the number of correct test digits drops when only this filter is removed.",
         ),
         score(answer, set),
       ),
@@ -97,7 +97,7 @@ const digits = (answer, state, set) =>
   );
 
 /**
- * A card for each filter: its slices, its map, what it is worth, and whether it is there.
+ * A card for each filter: its slices, its map, the accuracy without it, and whether it is removed.
  * @param {FiltersReady} answer @param {SetState} set
  */
 function filterCards(answer, set) {
@@ -177,7 +177,7 @@ function score({ whole, left, tested, removed }, set) {
         el("strong", { class: "left" }, count(left)),
         ` correct, ${percent(left / tested)}`,
         removed.length ? `: ${difference(whole - left)} ` : "",
-        removed.length ? el("button", { class: "quiet", onclick: () => set({ removed: [] }) }, "Put all back") : null,
+        removed.length ? el("button", { class: "quiet", onclick: () => set({ removed: [] }) }, "Restore all") : null,
         bar(left),
       ),
     ),
@@ -239,7 +239,7 @@ function alike({ alike: { correlation, cosine, pairs, correlated, threshold }, p
   return el(
     "div",
     { class: "card lesson-card" },
-    el("h3", {}, "Which filters are alike?"),
+    el("h3", {}, "Which filters are similar?"),
     el(
       "p",
       { class: "caption" },

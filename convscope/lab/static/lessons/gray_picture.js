@@ -1,4 +1,4 @@
-/** A gray picture, one canvas pixel for each byte. */
+/** A grayscale image, one canvas pixel per byte. */
 
 /** @param {number[]} bytes @param {number} side */
 export function gray(bytes, side) {

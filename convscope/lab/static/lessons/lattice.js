@@ -1,4 +1,4 @@
-/** A grid of numbers: cells that are typed into, chosen or read, and windows drawn over them. */
+/** A grid of numbers: cells to edit, choose or read, with windows drawn over them. */
 
 /** @import { Styles } from "../types.js" */
 /** @import { Lattice, WindowOver } from "./types.js" */
@@ -11,7 +11,7 @@ import { numberInput } from "./number_field.js";
 const MOST = 1e6; // of a number that can be typed; Python refuses more
 
 /**
- * The cell of a lattice that Tab leads to: the one that last had the focus, by the lattice's label.
+ * The cell of each grid that Tab focuses: the one that last had the focus, by the grid's label.
  * @type {Map<string, number>}
  */
 const stops = new Map();
@@ -66,7 +66,7 @@ export function lattice(how) {
 }
 
 /**
- * Tab comes back to the cell that has the focus now.
+ * Make Tab return to the cell that has the focus now.
  * @param {HTMLElement} node @param {string} label @param {EventTarget | null} target
  */
 function stopAt(node, label, target) {
@@ -109,7 +109,7 @@ function inner(how, place, value, text, name, color, pressed) {
 const plain = (value) => String(value).replace("-", "−");
 
 /**
- * The fewest decimals that say all of these numbers, and no more than two digits of the largest need.
+ * The smallest number of decimals that shows all of these numbers, limited by the largest.
  * @param {number[]} values
  */
 export function decimalsOf(values) {
@@ -122,7 +122,7 @@ export function decimalsOf(values) {
 }
 
 /**
- * A number that can be typed; what is no number yet is waited for, and left behind it is forgotten.
+ * A number field; incomplete input is kept while typing and discarded on blur.
  * @param {number} value
  * @param {string} text
  * @param {string} name
@@ -147,7 +147,7 @@ function field(value, text, name, color, set) {
 }
 
 /**
- * Arrow keys go from cell to cell; in a field ← and → only at its ends.
+ * Move with the arrow keys from cell to cell; in a field ← and → only at its ends.
  * @param {KeyboardEvent} event @param {number} columns
  */
 function walk(event, columns) {
@@ -185,7 +185,7 @@ function staysInside({ value, selectionStart, selectionEnd }, by) {
 export const put = (list, place, value) => list.map((old, i) => (i === place ? value : old));
 
 /**
- * A lattice with windows drawn over it.
+ * A grid with windows drawn over it.
  * @param {HTMLElement} grid @param {number} side  cells along each axis
  * @param {WindowOver[]} windows  the chosen one, one to come, the corner where one begins
  */

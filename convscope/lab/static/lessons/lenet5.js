@@ -13,7 +13,7 @@ import { volumes } from "./volume_row.js";
 styles("lesson_networks.css");
 
 const WAYS = new Map([
-  ["lecture", "as in lectures"],
+  ["lecture", "the lecture's"],
   ["1998", "of 1998"],
 ]);
 
@@ -92,7 +92,7 @@ function changed({ broken, changes, rows }) {
     `Compared with 32×32 and ten classes, ${maps} of the ${rows.length} volumes differ. `,
     sentences.length
       ? `${sentences.join(", and ")}; ${same.join(", ")} have as many as before.`
-      : "No layer has more parameters or fewer.",
+      : "No layer has more or fewer parameters.",
   );
 }
 
@@ -109,7 +109,7 @@ const cells = (row) => [
   count(row.multiply_adds),
 ];
 
-/** The lecture's table; a row is chosen by its name. @param {Lenet5Answer} answer @param {SetState} set */
+/** The lecture's table; click a row's name to choose it. @param {Lenet5Answer} answer @param {SetState} set */
 function layers(answer, set) {
   /** @param {number} i */
   const word = (i) => (i === 0 || i === 6 ? "word" : "");
@@ -208,7 +208,7 @@ const reading = ({ type }) =>
       "A filter has one weight for each cell of its window in each input map, and one bias. The same filter is " +
       "used at all positions, so the size of the map does not matter.",
     SparseConnectionConv: "Each filter has slices only for the maps that the table links to it.",
-    AvgPool: "Averaging has no weights. The map becomes a quarter as large.",
+    AvgPool: "Averaging has no weights. It reduces the map to a quarter of its units.",
     Subsampling: "The four cells are added up, multiplied by a factor, and a bias is added; both are learned.",
     Linear: "Every unit has a weight for each input, and one bias.",
     RadialBasis:

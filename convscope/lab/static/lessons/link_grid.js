@@ -1,4 +1,4 @@
-/** Which maps of the first pooling each map of the second convolution sees. */
+/** Which maps of the first pooling each filter of the second convolution reads. */
 
 /** @import { Lenet5Answer, LessonState, SetState } from "./types.js" */
 
@@ -8,7 +8,7 @@ import { remark } from "./parts.js";
 import { sideways } from "./sideways.js";
 
 /**
- * Which maps of the first pooling each map of the second convolution sees.
+ * Which maps of the first pooling each filter of the second convolution reads.
  * @param {Lenet5Answer} answer @param {LessonState} state @param {SetState} set
  */
 export function linked({ table, rows }, state, set) {
@@ -18,7 +18,7 @@ export function linked({ table, rows }, state, set) {
   const on = (map, k) => links[k].includes(map);
   const grid = el(
     "table",
-    { class: "link-grid", "aria-label": `Which maps of ${pool} each map of ${table.layer} sees` },
+    { class: "link-grid", "aria-label": `Which maps of ${pool} each filter of ${table.layer} reads` },
     el(
       "thead",
       {},
@@ -76,13 +76,13 @@ export function linked({ table, rows }, state, set) {
   return el(
     "div",
     { class: "card" },
-    el("h3", {}, `Which maps does ${table.layer} see?`),
+    el("h3", {}, `Which maps does ${table.layer} read?`),
     el(
       "div",
       { class: "side-by-side" },
       sideways("links", grid),
       remark(
-        `Map ${column} of ${table.layer} sees the maps ${links[column].join(", ")} of ${pool}: ${table.formula} ` +
+        `Filter ${column} of ${table.layer} reads the maps ${links[column].join(", ")} of ${pool}: ${table.formula} ` +
           `= ${count(table.own)} parameters. `,
         saved,
       ),

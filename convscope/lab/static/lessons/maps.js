@@ -1,4 +1,4 @@
-/** Lesson: from an image to its feature map, and by bias and activation to its activation map. */
+/** Lesson: from an image to its feature map, and through bias and activation function to its activation map. */
 
 /** @import { Lesson, LessonState, MapsAnswer, SetState } from "./types.js" */
 
@@ -25,11 +25,11 @@ const FILTERS = {
 const WIDTHS = { digit: 7, photograph: 3 }; // screen pixels for each of the image's
 /** @type {Record<string, string>} */
 const ACTIVATIONS = {
-  ReLU: "Negative values become 0, the others stay.",
-  "leaky ReLU": "Negative values shrink to a tenth, the others stay: no unit is silent.",
+  ReLU: "Negative values become 0; the others are unchanged.",
+  "leaky ReLU": "Negative values shrink to a tenth; the others are unchanged. No unit dies.",
   tanh: "Large sums saturate at −1 and 1.",
-  "scaled tanh": "LeNet-5's 1.7159 · tanh(2/3 · sum): 1 stays 1, and the ends lie at −1.7 and 1.7.",
-  sigmoid: "All values lie between 0 and 1; a sum of 0 becomes 0.5, and no unit is silent.",
+  "scaled tanh": "LeNet-5's 1.7159 · tanh(2/3 · sum): 1 stays 1, and large sums saturate at −1.7 and 1.7.",
+  sigmoid: "All values lie between 0 and 1; a sum of 0 becomes 0.5, and no unit is exactly 0.",
 };
 
 /** @type {Lesson<MapsAnswer>} */
@@ -161,7 +161,7 @@ function figures(answer, state) {
         {},
         el("b", {}, "Sum + bias"),
         " ",
-        el("span", { class: "caption" }, "how many units have which value"),
+        el("span", { class: "caption" }, "number of units by value"),
       ),
       histogram(before, peak, "Histogram of the sums with bias"),
       el("p", { class: "caption" }, `${share(answer.below)} of the units are below 0.`),

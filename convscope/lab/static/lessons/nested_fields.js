@@ -1,4 +1,4 @@
-/** Stacked small filters: what the one unit on top sees, from the side and from above. */
+/** Stacked small filters: the receptive field of the top unit, from the side and from above. */
 
 import { svg } from "../element.js";
 

@@ -1,4 +1,4 @@
-/** Numbers that are typed: fields, alone or between − and +. */
+/** Number inputs: fields, alone or between − and +. */
 
 /** @import { Properties } from "../types.js" */
 
@@ -10,8 +10,8 @@ import { el } from "../element.js";
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 /**
- * What was typed as a number; null where it is none within the bounds, or none yet. A comma is a decimal point, and in
- * whole numbers it stands between thousands.
+ * Parse a number; null if it is invalid, incomplete or out of bounds. A comma is a decimal point, and in
+ * whole numbers a thousands separator.
  * @param {string} text @param {Bounds} bounds
  */
 export function parseNumber(text, { low, high, whole = false }) {
@@ -26,7 +26,7 @@ export function parseNumber(text, { low, high, whole = false }) {
 }
 
 /**
- * A field for a number. What is not a number within the bounds is marked and waited for; left behind it is forgotten.
+ * A number field. Invalid input is marked while typing and discarded on blur.
  * @param {string} label @param {number} value @param {Settable} how @param {Properties} [properties]
  */
 export function numberInput(label, value, { low, high, whole, set }, properties = {}) {
@@ -66,7 +66,7 @@ export const numberField = (label, value, how) =>
   );
 
 /**
- * A whole number under its label, between − and +; the arrow keys step it, too.
+ * A labeled whole number between − and +; the arrow keys change it, too.
  * @param {string} label @param {number} value @param {Omit<Settable, "whole"> & {letter?: string}} how
  *   `letter` is its name in the formula
  */

@@ -17,7 +17,7 @@ const IMAGE = [
 const WORDS = { edges: "vertical edges", sum: "sum" };
 const PADDINGS = ["0", "1", "2", "3", "4", "5", "6", "valid", "same"];
 /** @type {Record<string, number>} */
-const FRAME = { valid: 0, same: 8 }; // "same" makes room for any filter
+const FRAME = { valid: 0, same: 8 }; // large enough for "same" with any filter
 
 /** How large cells are drawn. @param {number} side @param {number} many @param {number} most */
 function sizeFor(side, many, most) {
@@ -122,7 +122,7 @@ export const lesson = {
       answer.blind
         ? remark(
             `${several(answer.blind, "window")} of ${count(answer.map ** 2)} ${answer.blind === 1 ? "sees" : "see"} ` +
-              "nothing but zeros. Whatever the image shows, the number there is the bias: " +
+              "only zeros. Whatever the image shows, the value there is the bias: " +
               `${fixed(answer.bias, decimalsOf([answer.bias]))}.`,
           )
         : null,
@@ -138,7 +138,7 @@ function frameName({ before, after, wide }) {
   return `6×6, ${padding}: ${wide}×${wide}`;
 }
 
-/** How "same" gets its padding. @param {PaddingAnswer} answer */
+/** How the padding of "same" is computed. @param {PaddingAnswer} answer */
 const same = ({ reason, before, after }) =>
   before === after
     ? ` “Same” pads each side by ${formula(reason)}.`

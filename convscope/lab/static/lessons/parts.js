@@ -1,4 +1,4 @@
-/** What the lessons are built from: lattices of cells, steppers, choices, sums written out. */
+/** Building blocks of the lessons: grids of cells, steppers, choices, written-out sums. */
 
 import { el } from "../element.js";
 import { fixed } from "../numbers.js";
@@ -14,7 +14,7 @@ export const figure = (title, size, grid, ...more) =>
     ...more,
   );
 
-/** Figures and the signs between them, in a card. @param {...(Node | string | null)} parts */
+/** Numbers and the signs between them, in a card. @param {...(Node | string | null)} parts */
 export const scene = (...parts) =>
   el(
     "div",
@@ -24,11 +24,11 @@ export const scene = (...parts) =>
       .map((one) => (typeof one === "string" ? el("span", { class: "op" }, one) : one)),
   );
 
-/** A product's factor; what is below zero stands in parentheses. @param {number} value @param {number} decimals */
+/** A factor of a product; negative numbers are in parentheses. @param {number} value @param {number} decimals */
 export const factor = (value, decimals) => (value < 0 ? `(${fixed(value, decimals)})` : fixed(value, decimals));
 
 /**
- * A sum written out, its result at the end. What is read out is in `data-said`.
+ * A written-out sum with its result. `data-said` is announced to screen readers.
  * @param {{value: number, weight: number}[]} terms @param {number} total
  * @param {{bias?: number | null, most?: number}} [how]
  */
@@ -76,7 +76,7 @@ export const pills = (label, options, value, set, text = String) =>
   );
 
 /**
- * A whole number with − and +; at its end a button stays and keeps the focus.
+ * A whole number with − and +; at a limit the button remains and keeps the focus.
  * @param {string} label @param {number} value
  * @param {{low: number, high: number, set: (value: number) => void}} how
  */
@@ -105,14 +105,14 @@ export function stepper(label, value, { low, high, set }) {
   );
 }
 
-/** What can be set, in a row under the scene. @param {...(Node | null)} parts */
+/** The controls, in a row below the scene. @param {...(Node | null)} parts */
 export const controls = (...parts) => el("div", { class: "row controls" }, ...parts.filter((one) => one !== null));
 
 /** Everything as at the start. @param {() => void} act */
 export const again = (act) => el("button", { class: "quiet", onclick: act }, "Start again");
 
-/** A remark under a scene, read out when it changes. @param {...(Node | string)} parts */
+/** A remark below a scene, announced when it changes. @param {...(Node | string)} parts */
 export const remark = (...parts) => el("p", { class: "remark", "data-said": true }, ...parts);
 
-/** A formula of Python's in the page's signs. @param {string} text */
+/** A formula from Python with the page's × and minus sign. @param {string} text */
 export const formula = (text) => text.replaceAll("-", "−").replace(/(\d)x(?=\d)/g, "$1×");

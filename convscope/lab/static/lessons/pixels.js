@@ -1,4 +1,4 @@
-/** Pictures and maps as pixels, with one place of them outlined. */
+/** Images and maps as pixels, with one position outlined. */
 
 import { picture } from "../color.js";
 import { el } from "../element.js";
@@ -17,7 +17,7 @@ export function gray(levels, side) {
 export const colored = (values, side, peak) => picture(values, side, side, peak);
 
 /**
- * A square of pixels. With `choose` a click, a drag or the arrow keys choose a place.
+ * A square of pixels. With `choose`, clicking, dragging or the arrow keys choose a position.
  * @typedef {{canvas: HTMLCanvasElement, side: number, scale: number, label: string,
  *   mark?: {row: number, column: number, size: number} | null,
  *   choose?: ((row: number, column: number) => void) | null}} Board   `scale`: screen pixels for each of its own

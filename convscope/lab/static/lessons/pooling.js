@@ -87,7 +87,7 @@ export const lesson = {
 };
 
 /**
- * The map, what it becomes, and which cells count.
+ * The map, the pooled map, and which cells determine it.
  * @param {PoolingAnswer} answer @param {LessonState} state @param {SetState} set
  */
 function pooled(answer, state, set) {
@@ -124,7 +124,7 @@ function pooled(answer, state, set) {
       }),
     ),
     figure(
-      "Which cells count",
+      "Which cells matter",
       "in any window",
       lattice({
         columns: side,
@@ -172,7 +172,7 @@ function kept(answer, state) {
   const lost =
     answer.with_say === cells ? "" : ` The hatched ones could have any ${other} value without changing the result.`;
   const unread = answer.unread.length
-    ? ` ${several(answer.unread.length, "cell")} ${answer.unread.length === 1 ? "lies" : "lie"} in no window: ` +
+    ? ` ${several(answer.unread.length, "cell")} ${answer.unread.length === 1 ? "is" : "are"} in no window: ` +
       `${formula(answer.formula)}.`
     : "";
   return `${left}. ${all} cells count.${lost}${unread}`;
@@ -188,7 +188,8 @@ function shifted(answer, state, set) {
   const changed = `${several(moved.changed_cells, "cell")} of the map changed`;
   let verdict = `${changed}, and ${mine} of the ${most} results (outlined).`;
   if (!moved.changed_cells) verdict = "The shifted map is the same map: nothing can change.";
-  else if (!mine) verdict = `${changed}, but none of the ${most} results: what counts is still in its window.`;
+  else if (!mine)
+    verdict = `${changed}, but none of the ${most} results: the cells that matter are still in their windows.`;
   return el(
     "section",
     { class: "card moved", "aria-label": "The map shifts by one cell" },
@@ -203,7 +204,7 @@ function shifted(answer, state, set) {
       { class: "moved-scene" },
       figure(
         "Map, shifted",
-        "zeros come in",
+        "zeros shift in",
         lattice({ columns: side, values: moved.map, label: "moved map", size: "small" }),
       ),
       figure(

@@ -1,4 +1,4 @@
-/** Learn: the list of lessons, and the shell around one: title, scene, exercise, the way on. */
+/** Learn: the list of lessons, and the frame around one: title, scene, exercise, navigation. */
 
 /** @import { Lesson, LessonState, LessonTitle } from "./types.js" */
 
@@ -14,7 +14,7 @@ import { sliding, stop as halt } from "./slide.js";
 let course = [];
 /** @type {AbortController | null} */
 let asked = null;
-let shown = ""; // the lesson that stands on the stage
+let shown = ""; // the lesson that is shown
 let refused = false; // Python did not take what the address asks for: the scene is of an older state
 
 export function stop() {
@@ -93,7 +93,7 @@ const contents = () => [
 ];
 
 /**
- * One lesson: what does not change, then the scene for the state in the address.
+ * One lesson: the fixed parts, then the scene for the state in the address.
  * @param {HTMLElement} stage @param {() => boolean} late @param {number} place  in the course
  */
 async function openLesson(stage, late, place) {
@@ -162,7 +162,7 @@ async function draw(stage, name, lesson, state, late) {
   refused = false;
   /** @param {LessonState} change */
   const set = (change) => {
-    // a field or a filter that is still at work on a scene that has gone
+    // a field or an animation that belongs to a scene that is gone
     if (shown !== name || lessonOf(location.pathname) !== name) return;
     const next = merged(state, refused ? state : read(lesson.start), change);
     write(lesson.start, lesson.fit?.(next) ?? next);
@@ -185,7 +185,7 @@ const spoken = (scenes) =>
   );
 
 /**
- * What Python refuses stands over the last scene that was right.
+ * Show Python's error above the last valid scene.
  * @param {HTMLElement} stage @param {string} sentence @param {() => void} act
  */
 function refuse(stage, sentence, act) {
@@ -204,7 +204,7 @@ function refuse(stage, sentence, act) {
 }
 
 /**
- * The exercise beside the lesson; drawn again only when its part of the address has changed.
+ * The exercise next to the lesson; redrawn only when its part of the address changes.
  * @param {HTMLElement} stage @param {string} name
  */
 function exercise(stage, name) {
@@ -229,7 +229,7 @@ function exercise(stage, name) {
 }
 
 /**
- * Put a state into the address, without an entry in the history.
+ * Write a state to the address, without a history entry.
  * @param {LessonState} start @param {LessonState} state
  */
 function write(start, state) {

@@ -1,4 +1,4 @@
-/** Bars under one another: how large each part is. */
+/** Stacked bars: the size of each part. */
 
 import { el } from "../element.js";
 

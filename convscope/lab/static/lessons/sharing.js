@@ -113,11 +113,11 @@ function counts(answer, state, set) {
     el(
       "div",
       { class: "row" },
-      timed ? null : el("button", { class: "pill main", onclick: run(set) }, "Run and time them"),
+      timed ? null : el("button", { class: "pill main", onclick: run(set) }, "Run and time the layers"),
       el("p", { class: "caption", "data-said": true }, said(answer, timed)),
     ),
     remark(
-      "The convolutional and the locally connected layer do equally many multiplications. But the latter must " +
+      "The convolutional and the locally connected layer do the same number of multiplications. But the latter must " +
         `fetch ${several(layers[1].weights, "weight")} from memory, where the convolution reuses ` +
         `${count(layers[0].weights)}.`,
     ),
@@ -129,7 +129,7 @@ function said(answer, timed) {
   const heavy = answer.layers.filter((one) => !one.runs);
   const left = heavy.length ? ` Layers of more than ${count(answer.most)} weights are counted, not run.` : "";
   const threads = timed && answer.ran ? `, ${several(answer.ran.threads, "thread")} of torch` : "";
-  return `One image, float32, the median of five passes on the lab's machine${threads}.${left}`;
+  return `One image, float32, the median of five runs on the lab's machine${threads}.${left}`;
 }
 
 /**
@@ -165,7 +165,7 @@ function shift(answer, state, set) {
       ),
       remark(
         "Each layer reads the image, then the shifted image. If its second output is the first one, shifted, the " +
-          "difference is empty. The first column cannot be compared: its values came in from outside. The weights " +
+          "difference is zero. The first column cannot be compared: its values come from outside. The weights " +
           "are random integers, so that nothing is rounded.",
       ),
     ),

@@ -1,4 +1,4 @@
-/** A sheet of exercises to print: questions with room to write, and the solutions on a page of their own. */
+/** A worksheet to print: questions with space for answers, and the solutions on a separate page. */
 
 /** @import { Question, Sheet } from "./types.js" */
 

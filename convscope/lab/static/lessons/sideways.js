@@ -1,4 +1,4 @@
-/** What is wider than the page scrolls within itself, and stays where it was when it is drawn again. */
+/** Content wider than the page scrolls horizontally and keeps its position when it is redrawn. */
 
 import { el } from "../element.js";
 

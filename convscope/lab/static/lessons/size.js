@@ -1,4 +1,4 @@
-/** Lesson: the size of the map by the formula, and the windows that make a wanted size. */
+/** Lesson: the size of the map by the formula, and the windows that produce a desired size. */
 
 /** @import { Lesson, LessonState, SetState, SizeAnswer } from "./types.js" */
 
@@ -11,7 +11,7 @@ import { again, controls, formula, pills, remark } from "./parts.js";
 await styles("lesson_figures.css");
 
 const MOST = 10_000;
-/** Layers to look at: what is set for each; the rest is as in `PLAIN`. */
+/** Example layers: what differs from `PLAIN`. */
 const PLAIN = { stride: 1, padding: 0, dilation: 1, rounding: "down" };
 /** @type {Record<string, LessonState>} */
 const LAYERS = {
@@ -137,7 +137,12 @@ function inverse(answer, state, set) {
     rows.length
       ? el(
           "div",
-          { class: "scroll listed", tabindex: 0, role: "region", "aria-label": "Windows that make the wanted output" },
+          {
+            class: "scroll listed",
+            tabindex: 0,
+            role: "region",
+            "aria-label": "Windows that produce the desired output size",
+          },
           el(
             "table",
             { class: "figures" },

@@ -1,23 +1,23 @@
-/** A button that slides the filter over all its places, one step after another. */
+/** A button that slides the filter over all positions, step by step. */
 
 import { el } from "../element.js";
 
 const PAUSE = 650; // ms at each place, long enough to read a sum
 let timer = 0;
-let going = { of: "", at: -1 }; // what slides, and the place that it is on its way to or has reached
+let going = { of: "", at: -1 }; // what slides, and the position that it moves to or has reached
 
-/** Leave nothing running. */
+/** Stop the animation. */
 export function stop() {
   clearTimeout(timer);
   going = { of: "", at: -1 };
 }
 
 /**
- * The button, and how far the map is filled: `reached` is the last place that is shown. Whoever goes elsewhere
- * meanwhile has stopped it. Where motion is to be reduced a press is one step.
+ * The button, and how far the map is filled: `reached` is the last position shown. Navigating elsewhere
+ * stops it. If reduced motion is preferred, a press is one step.
  * @param {string} of  the lesson
  * @param {{at: number, count: number, set: (at: number) => void}} how
- *   the place, how many there are, and how to go to one
+ *   the position, their number, and a function that moves to one
  */
 export function slide(of, { at, count, set }) {
   clearTimeout(timer);
@@ -37,12 +37,12 @@ export function slide(of, { at, count, set }) {
     stop();
     return set(at);
   };
-  const text = calm ? "Next place" : playing ? "❚❚ Pause" : "▶ Slide the filter";
+  const text = calm ? "Next position" : playing ? "❚❚ Pause" : "▶ Slide the filter";
   const button = el(
     "button",
     {
       class: "pill slide",
-      "aria-label": calm ? "Next place of the filter" : "Slide the filter, or pause",
+      "aria-label": calm ? "Next position of the filter" : "Slide the filter, or pause",
       "aria-pressed": calm ? null : String(playing),
       onclick: pressed,
     },
@@ -54,11 +54,11 @@ export function slide(of, { at, count, set }) {
   };
 }
 
-/** Is a filter sliding by itself? Then nothing is read out. */
+/** Whether the animation runs; then nothing is announced. */
 export const sliding = () => going.of !== "";
 
 /**
- * The map as far as the filter has come.
+ * The map, filled up to the filter's position.
  * @param {number[]} sums @param {number} reached
  * @returns {(number | null)[]}
  */

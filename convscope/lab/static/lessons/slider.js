@@ -1,11 +1,11 @@
-/** A slider that can be dragged although the scene around it is drawn again with every step. */
+/** A slider that can be dragged while the scene around it is redrawn. */
 
 import { el } from "../element.js";
 
 /**
  * @param {string} label @param {number} value
  * @param {{low: number, high: number, step: number, text: string, set: (value: number) => void}} how
- *   `text` is the value as it is shown
+ *   `text` is the displayed value
  */
 export function slider(label, value, { low, high, step, text, set }) {
   /** @type {HTMLInputElement} */

@@ -1,4 +1,4 @@
-/** A real network's loss: three logits, softmax, cross-entropy. */
+/** The loss of a classifier: three logits, softmax, cross-entropy. */
 
 /** @import { LessonState, SetState, TrainingAnswer } from "./types.js" */
 
@@ -12,7 +12,7 @@ import { number } from "./training_numbers.js";
 const CLASSES = ["three", "five", "eight"];
 
 /**
- * A real network's loss: three logits, softmax, cross-entropy.
+ * The loss of a classifier: three logits, softmax, cross-entropy.
  * @param {TrainingAnswer["softmax"]} answer @param {LessonState} state @param {SetState} set
  */
 export function softmax({ largest, powers, sum, shares, loss, gradient }, state, set) {

@@ -114,7 +114,7 @@ export const lesson = {
 };
 
 /**
- * The chosen window, the next one to the right and below, and a corner where each one begins.
+ * The chosen window, the next ones to the right and below, and a mark where each one starts.
  * @param {StrideAnswer} answer @param {number} kernel @returns {WindowOver[]}
  */
 function windows({ starts, at, map }, kernel) {
@@ -131,7 +131,7 @@ function windows({ starts, at, map }, kernel) {
 }
 
 /**
- * What no window reads, and why.
+ * Which cells no window reads, and why.
  * @param {StrideAnswer} answer @param {number} side @param {number} kernel @param {number} stride
  */
 function unread(answer, side, kernel, stride) {

@@ -1,4 +1,4 @@
-/** Lesson: a filter learns what another filter does. */
+/** Lesson: a filter learns to reproduce another filter. */
 
 /** @import { Lesson, LessonState, SetState, TrainingAnswer } from "./types.js" */
 
@@ -92,7 +92,7 @@ export const lesson = {
 };
 
 /**
- * The image, both filters, the gradient; under them the maps and the curve.
+ * The image, both filters and the gradient; below them the maps and the loss curve.
  * @param {TrainingAnswer} answer @param {LessonState} state @param {SetState} set
  */
 function figures(answer, state, set) {
@@ -122,7 +122,7 @@ function figures(answer, state, set) {
         "target",
         figure(
           "Target",
-          "what it should learn",
+          "to be learned",
           lattice({ columns: 3, values: target, label: "target", paint: 1.3 * peak, edit }),
         ),
       ),
@@ -130,7 +130,7 @@ function figures(answer, state, set) {
         "weights",
         figure(
           "Weights",
-          "what it has learned",
+          "learned so far",
           lattice({
             columns: 3,
             values: answer.weights,
@@ -268,7 +268,7 @@ function settings(answer, state, set) {
 }
 
 /**
- * What is known about the learning rate before any step is taken.
+ * What the curvature says about the learning rate.
  * @param {TrainingAnswer} answer @param {LessonState} state
  */
 function verdict({ rates, diverged, lowest, step, loss }, state) {
@@ -296,8 +296,8 @@ function verdict({ rates, diverged, lowest, step, loss }, state) {
     );
   if (unseen)
     parts.push(
-      `This image says nothing about ${unseen} of 9 directions: other weights make the same map, so the loss can ` +
-        "fall although the filter stays different from the target. ",
+      `For this image, the loss is flat in ${unseen} of 9 directions: other weights make the same map, so the loss ` +
+        "can fall although the filter stays different from the target. ",
     );
   if (Number(state.decay))
     parts.push(

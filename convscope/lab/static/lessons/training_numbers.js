@@ -1,4 +1,4 @@
-/** Numbers of the lesson on training, as a person reads them. */
+/** Number formats of the lesson on training. */
 
 import { decimalsFor, fixed } from "../numbers.js";
 import { powerOfTen } from "./loss_curve.js";

@@ -64,7 +64,7 @@ function short(n) {
 const bytes = (n) => `${short(n)}B`;
 
 /**
- * One network: its totals, a sentence, and bars on the scale that both share.
+ * One network: its totals, a sentence, and bars on a common scale.
  * @param {ShownNetwork} network @param {VggAnswer["most"]} most @param {number} place
  */
 function one(network, most, place) {
@@ -144,7 +144,7 @@ const first = ({ filters, kernel, stride, formula, side, alone, towers, apart })
   "number; the paper describes the second network.";
 
 /**
- * Stacked filters of 3×3, against the one that sees as much.
+ * Stacked 3×3 filters, compared with one filter of the same receptive field.
  * @param {VggAnswer["stack"]} answer @param {SetState} set
  */
 function stack(answer, set) {

@@ -15,7 +15,7 @@ const GAP = 18,
   SLOT = 76;
 
 /**
- * Sides have one scale, depths another, vectors a third; nothing is drawn under 4 points.
+ * Sides, depths and vectors each have their own scale; nothing is drawn smaller than 4 points.
  * @param {string} label @param {VolumeBox[]} boxes
  */
 export function volumes(label, boxes) {

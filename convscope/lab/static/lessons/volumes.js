@@ -1,4 +1,4 @@
-/** Lesson: a filter has a slice for each channel, and makes one map. */
+/** Lesson: a filter has a slice for each channel, and produces one map. */
 
 /** @import { Lesson, LessonState, SetState, VolumesAnswer } from "./types.js" */
 
@@ -71,7 +71,7 @@ export const lesson = {
 };
 
 /**
- * One row for each color; the column at the right adds up.
+ * One row for each color; the column on the right adds up.
  * @param {VolumesAnswer} answer @param {LessonState} state @param {SetState} set
  */
 function ledger(answer, state, set) {
@@ -162,7 +162,7 @@ function pixels(answer) {
 }
 
 /**
- * A whole layer of such filters: boxes to scale, and the formula with its numbers.
+ * A layer of such filters: boxes to scale, and the formula with its numbers.
  * @param {VolumesAnswer["layer"]} answer @param {LessonState} state @param {SetState} set
  */
 function layer(answer, state, set) {
@@ -189,7 +189,7 @@ function layer(answer, state, set) {
         {},
         `(${kernel}·${kernel}·${channels} + 1)·${answer.filters} = ${several(answer.parameters, "parameter")}`,
       ),
-      ". The image side is not in the formula: a larger image needs no more parameters.",
+      ". The image size is not in the formula: a larger image needs no more parameters.",
     ),
     remark(`Each filter makes one map, with ${formula(answer.size)} rows and columns: ${volume(answer.output)}.`),
   ];
