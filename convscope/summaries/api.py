@@ -14,7 +14,7 @@ from convscope.runs.folder import Run
 from convscope.runs.network import model_source, on_sys_path
 from convscope.summaries.rows import rows_of
 from convscope.summaries.table import Summary
-from convscope.zoo import create_model, default_input
+from convscope.zoo import check_arguments, create_model, default_input
 
 _SIDE = 224  # default height and width of the image for a user's own network
 
@@ -39,6 +39,7 @@ def summary(
         >>> table.parameters, table.multiply_adds
         (61706, 416520)
     """
+    check_arguments(num_classes=num_classes, in_channels=in_channels, input_size=input_size)
     name = model if isinstance(model, str) else type(model).__name__
     if isinstance(model, nn.Module):
         net = _on_meta(model)

@@ -43,6 +43,7 @@ from convscope.zoo.wide_resnet import wide_resnet, wide_resnet_cifar
 __all__ = [
     "ZOO",
     "Entry",
+    "check_arguments",
     "create_model",
     "default_input",
     "default_lr",
@@ -176,12 +177,13 @@ def create_model(
     arguments that its signature has, or a ready `nn.Module`. With `stride_in_1x1` the first 1x1
     convolution of a ResNet's bottleneck takes the stride, as in the paper; without it the 3x3 one.
 
-    Raises RequestError for an unknown name, an input too small, `stride_in_1x1` for a network
-    without bottlenecks, and whatever goes wrong while `module:attr` is imported.
+    Raises RequestError for an unknown name, a number below 1, an input too small, `stride_in_1x1`
+    for a network without bottlenecks, and whatever goes wrong while `module:attr` is imported.
 
         >>> sum(weight.numel() for weight in create_model("lenet5").parameters())
         61706
     """
+    check_arguments(num_classes=num_classes, in_channels=in_channels, input_size=input_size)
     if stride_in_1x1:
         _check_stride(name)
     if is_table(name):
@@ -206,6 +208,23 @@ def create_model(
         in_channels=entry.in_channels if in_channels is None else in_channels,
         input_size=size,
     )
+
+
+def check_arguments(
+    *, num_classes: int | None, in_channels: int | None, input_size: object | None
+) -> None:
+    """Raise RequestError for numbers below 1 and for a size that is not (height, width)."""
+    for argument, number in (("num_classes", num_classes), ("in_channels", in_channels)):
+        if number is not None and number < 1:
+            raise RequestError(f"`{argument}` must be at least 1, not {number}.")
+    match input_size:
+        case None:
+            return
+        case (int(height), int(width)):
+            if min(height, width) < 1:
+                raise RequestError(f"`input_size` must be 1x1 or more, not {height}x{width}.")
+        case _:
+            raise RequestError(f"`input_size` must be (height, width), not {input_size!r}.")
 
 
 def list_models(pattern: str = "") -> list[str]:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+import convscope
 from convscope.errors import RequestError
 from convscope.zoo import ZOO, create_model, default_lr, list_models
 from convscope.zoo.check import check_network, reads_channels_last
@@ -193,3 +194,18 @@ def test_a_network_that_views_its_maps_gets_the_layout_that_it_can_read():
         input_size=(8, 8),
     )
     assert reads_channels_last(create_model("tinyvgg"), in_channels=3, input_size=(32, 32))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (dict(num_classes=0), "`num_classes` must be at least 1, not 0"),
+        (dict(in_channels=-1), "`in_channels` must be at least 1, not -1"),
+        (dict(input_size=64), r"`input_size` must be \(height, width\), not 64"),
+        (dict(input_size=(64, 0)), "`input_size` must be 1x1 or more, not 64x0"),
+    ],
+)
+def test_numbers_that_make_no_network_are_refused(given, message):
+    for function in (convscope.create_model, convscope.summary):
+        with pytest.raises(RequestError, match=message):
+            function("resnet18", **given)
