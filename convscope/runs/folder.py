@@ -162,6 +162,10 @@ class Run:
         for old in self._states()[_KEPT_STATES:]:
             old.unlink(missing_ok=True)
 
+    def has_state(self) -> bool:
+        """Whether a state was saved."""
+        return bool(self._states())
+
     def read_state(self) -> tuple[TensorFile | None, list[str]]:
         """The newest valid state, None if there is none yet; and the problems of newer ones.
 

@@ -141,6 +141,8 @@ def resume(
     With the same machine and threads the result has the same bits as one that was never stopped;
     otherwise a message says why not. Callbacks are not saved: pass them again.
     """
+    if threads is not None and threads < 1:
+        raise RequestError(f"`threads` must be at least 1, not {threads}.")
     began, user, folder = time.perf_counter(), CallbackList(callbacks), Run.open(run)
     saved = folder.read_config()
     config = TrainConfig.from_dict(
@@ -263,11 +265,12 @@ def _test(trainer: Trainer, task: Task, run: Run) -> EvaluationOutputs:
 
 @contextlib.contextmanager
 def _naming_checkpoint(run: Run) -> Generator[None]:
-    """Where a step or a callback failed, say that the run can be resumed."""
+    """Where a step or a callback failed, say what is kept."""
     try:
         yield
     except (StepError, CallbackError) as error:
-        raise WorkError(f"{error} The last good state is kept in {run.path}.") from error
+        kept = f" The last good state is kept in {run.path}." if run.has_state() else ""
+        raise WorkError(f"{error}{kept}") from error
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import convscope
-from convscope.errors import WorkError
+from convscope.errors import RequestError, WorkError
 from convscope.runs.folder import Run
 from tests.training.small import Act, assert_same_bits, train
 
@@ -73,6 +73,21 @@ def test_a_failing_callback_is_named_and_the_run_resumes_to_the_same_bits(tmp_pa
     assert Run(out).read_state()[0].metadata["state"]["step"] == 16
     convscope.resume(out)
     assert_same_bits(out, undisturbed)
+
+
+def test_a_callback_that_fails_before_the_first_checkpoint_promises_no_state(tmp_path):
+    class Broken(convscope.Callback):
+        def on_fit_start(self, state, event):
+            raise ValueError("no")
+
+    with pytest.raises(WorkError, match=r"on_fit_start raised ValueError: no\.$"):
+        train(tmp_path / "run", callbacks=[Broken()], epochs=1)
+    convscope.resume(tmp_path / "run")
+
+
+def test_resume_refuses_a_number_of_threads_that_is_none(tmp_path):
+    with pytest.raises(RequestError, match="`threads` must be at least 1, not 0"):
+        convscope.resume(tmp_path, threads=0)
 
 
 def test_events_carry_the_run_the_network_and_what_each_image_got(tmp_path):
