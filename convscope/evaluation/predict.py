@@ -78,7 +78,7 @@ class Predictions(Sequence[Prediction]):
 
 def predict(
     run: str | Path,
-    paths: Sequence[str | Path],
+    paths: str | Path | Sequence[str | Path],
     *,
     top: int = 5,
     batch_size: int = 64,
@@ -86,7 +86,7 @@ def predict(
     threads: int | None = None,
     on_progress: ProgressCallback = lambda done, total: None,
 ) -> Predictions:
-    """Label images: files, folders (all images below them) and glob patterns.
+    """Label images: files, folders (all images below them) and glob patterns, one or several.
 
     Each prediction has the `top` most probable classes. Images that cannot be read are listed and
     do not stop the others.
@@ -101,7 +101,7 @@ def predict(
     channels_last = reads_channels_last(
         net, in_channels=card.in_channels, input_size=card.input_size
     )
-    files = find_images(paths)
+    files = find_images([paths] if isinstance(paths, str | Path) else paths)
     predictions: list[Prediction] = []
     unreadable: list[tuple[str, str]] = []
     done = 0

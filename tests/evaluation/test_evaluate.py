@@ -92,6 +92,7 @@ def test_a_run_without_weights_says_how_to_go_on(digits_run, tmp_path):
 
 def test_predict_agrees_with_evaluate_file_by_file(digits_run, digit_files):
     found = convscope.predict(digits_run, [digit_files], top=10)
+    assert convscope.predict(digits_run, str(digit_files), top=10) == found
     assert len(found) == 200
     hits = sum(answer.label == answer.path.split("/")[-2] for answer in found)
     assert hits == convscope.evaluate(digits_run, str(digit_files)).metrics.num_correct
