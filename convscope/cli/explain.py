@@ -96,6 +96,8 @@ def explain(
     if list_layers:
         _print_operations(screen, recorded, json=json)
         return
+    if trace_back and contrast is not None:
+        raise RequestError("--trace-back follows one unit; leave out --contrast.")
     if trace_back:
         name, unit = parse_unit(recorded, at)
         tree = recorded.recording.trace_back(name, unit, depth=depth, top=top or 1)
