@@ -1,4 +1,4 @@
-"""Output for people: progress, tables, and suggestions for the next command."""
+"""Terminal output: progress, tables, and suggestions for the next command."""
 
 import shlex
 import sys

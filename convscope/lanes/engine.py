@@ -190,7 +190,9 @@ class Engine:
     ) -> int:
         """Run phases on a batch; how many threads did."""
         if not is_plain(scales, np.float32, (self.shape[0], 2)) or len(labels) != len(images.first):
-            raise RequestError("A batch needs a label for each image, and two numbers a channel.")
+            raise RequestError(
+                "A batch needs one label per image, and a scale and a shift per channel."
+            )
         addresses = images.addresses(self.shape, row=self.row)
         num_threads = min(threads or self.most, self.most)
         self._set_context(
@@ -211,16 +213,16 @@ class Engine:
         if not len(labels) or labels.min() < 0 or labels.max() >= self.classes:
             raise RequestError(f"Labels must be from 0 to {self.classes - 1}.")
         if not is_plain(weights, np.float32, (self.classes,)):
-            raise RequestError(f"Classes have {self.classes} weights, float32.")
+            raise RequestError(f"Class weights must be {self.classes} contiguous float32 numbers.")
 
     def _complain(self) -> None:
-        """Tell of accesses that checked code diverted; the gradients are wrong then."""
+        """Raise an error if checked code had to redirect accesses; gradients are wrong then."""
         violations = {name: number.value for name, number in self._outside.items() if number.value}
         for number in self._outside.values():
             number.value = 0
         if violations:
             values = ", ".join(f"{name} ({count} times)" for name, count in violations.items())
-            raise WorkError(f"Generated code reached outside of its memory: {values}.")
+            raise WorkError(f"Generated code accessed memory out of bounds: {values}.")
 
 
 def offsets_of(weights: list[nn.Parameter]) -> tuple[dict[nn.Parameter, int], int]:

@@ -41,7 +41,7 @@ class Images(NamedTuple):
         high = self.first + np.maximum(across, 0) + row * (height - 1) + channels
         _refuse_unless(
             low.min() >= 0 and high.max() <= self.pixels.numel(),
-            "An image reaches beyond its memory.",
+            "An image extends beyond its memory.",
         )
         return self.pixels.data_ptr() + self.first
 

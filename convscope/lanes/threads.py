@@ -91,7 +91,7 @@ class ThreadPool:
         """
         if os.getpid() != self._process:
             raise WorkError(
-                "An engine works in the process that made it; start workers by spawning."
+                "The engine works only in the process that created it, not after a fork."
             )
         for phase in phases:
             if threads == 1:

@@ -1,4 +1,4 @@
-"""The files by which a running training and whoever watches it talk: the run's folder `live/`.
+"""The files through which a running training and the lab communicate: the run's folder `live/`.
 
 Each is replaced atomically but not synced to disk: after a crash they may be old or missing, and
 nothing but the page that shows them needs them.

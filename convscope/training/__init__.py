@@ -1,1 +1,1 @@
-"""Training: settings, the loop, its schedules, and the state from which it goes on."""
+"""Training: settings, the training loop, schedules, and the state to resume from."""

@@ -147,7 +147,7 @@ def assemble(
 
 
 def limits_of(config: TrainConfig, batches: int) -> Limits:
-    """When a training with so many batches per epoch ends."""
+    """Compute when training ends, given the number of batches per epoch."""
     if config.max_minutes is not None:
         return Limits(seconds=60 * config.max_minutes)
     return Limits(steps=config.epochs * batches if config.steps is None else config.steps)
@@ -174,7 +174,7 @@ def _lr(task: Task, limits: Limits, batches: int) -> Callable[[TrainState], floa
 
 
 def _rules(task: Task, session: Session, freezing: LayerFreezing) -> Sequence[Callback]:
-    """The callbacks that decide how training goes on; the user's see what they decided."""
+    """Return the callbacks that control training; they run before the user's callbacks."""
     config = task.config
 
     def save_weights(state: TrainState) -> None:

@@ -1,4 +1,4 @@
-"""What callbacks are told: one frozen record per stage."""
+"""The events that callbacks receive: one frozen record per stage."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from convscope.training.limits import Limits
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A sentence for people: a choice that was made, a warning, what happened.
+    """A message for the user: a choice that was made, a warning, a result.
 
     Attributes:
         text: one or two sentences, or several lines; no markup.
@@ -28,13 +28,13 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Work before the first step has come some way.
+    """The progress of work before the first step.
 
     Attributes:
         activity: "downloading", in bytes, or "decoding", in images.
         name: the file that is downloaded; empty for decoding.
         done: bytes or images so far.
-        total: bytes or images in all; None where a server does not say.
+        total: bytes or images in all; None if unknown.
     """
 
     activity: Literal["downloading", "decoding"]
@@ -50,8 +50,8 @@ class RunStart:
     Attributes:
         path: the run folder.
         network: as it will be trained, on its device. Do not change its weights.
-        card: what the network is fed, and its classes.
-        config: every setting; nothing is left open.
+        card: the network's preprocessing and classes.
+        config: every setting, fully resolved.
         description: what is trained on what, in a sentence.
     """
 
@@ -68,9 +68,9 @@ class FitStart:
 
     Attributes:
         step: steps that are done already, above 0 when a training is resumed.
-        limits: when training ends; `limits.steps` is None where time decides.
+        limits: when training ends; `limits.steps` is None if time is the limit.
         batches_per_epoch: steps of one epoch, at least 1.
-        save_checkpoint: saves everything that a resume needs, at once. May be called from
+        save_checkpoint: immediately saves everything that a resume needs. May be called from
             `on_step_end` and `on_evaluation_batch_end`.
     """
 
@@ -82,7 +82,7 @@ class FitStart:
 
 @dataclass(frozen=True, slots=True)
 class EpochStart:
-    """An epoch begins, or goes on after a resume.
+    """An epoch starts, or continues after a resume.
 
     Attributes:
         epoch: from 1.
@@ -100,9 +100,9 @@ class StepEnd:
         epoch: from 1.
         batch: the images of the step, their labels and pixels.
         loss: mean loss of the batch before the step, in nats.
-        num_correct: images of the batch whose top-1 prediction was right before the step.
+        num_correct: images of the batch whose top-1 prediction was correct before the step.
         lr: the learning rate of the step.
-        seconds: the time that the step took, with loading its batch.
+        seconds: the time that the step took, including loading its batch.
     """
 
     step: int
@@ -119,8 +119,8 @@ class EvaluationStart:
     """The network is about to be evaluated.
 
     Attributes:
-        split: "val" after an epoch, with the weights as they are; "test" once, at the end of the
-            run, with the best weights.
+        split: "val" after an epoch, with the current weights; "test" once, at the end of the run,
+            with the best weights.
         num_images: in the split.
     """
 
@@ -150,8 +150,8 @@ class ValidationEnd:
         epoch: from 1.
         metrics: `loss` (mean cross-entropy in nats), `top1`, `f1` and `balanced` (macro F1 and mean
             recall, from 0 to 1).
-        outputs: what each validation image got, in the order of the validation split; None where
-            the validation function does not say.
+        outputs: of each validation image, in the order of the validation split; None if the
+            validation function does not return them.
     """
 
     step: int
@@ -167,9 +167,9 @@ class EpochEnd:
     Attributes:
         epoch: from 1.
         step: steps done.
-        metrics: `lr` of the step to come, `train_loss`, `train_top1`, `images_per_second`,
-            `seconds` and, where images are set aside for it, `val_loss`, `val_top1`, `val_f1`,
-            `val_balanced`; and `best`, whether no epoch before was better. Losses are means in
+        metrics: `lr` of the next step, `train_loss`, `train_top1`, `images_per_second`,
+            `seconds` and, if there are validation images, `val_loss`, `val_top1`, `val_f1`,
+            `val_balanced`; and `best`, whether this is the best epoch so far. Losses are means in
             nats, the others from 0 to 1.
     """
 
@@ -180,12 +180,12 @@ class EpochEnd:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointEvent:
-    """The state is consistent and is saved now; the place to save what a callback adds to it.
+    """The state is consistent and is saved now; callbacks may save their own files with it.
 
     Attributes:
         step: steps done.
         epoch: epochs done.
-        lr: learning rate of the step to come.
+        lr: learning rate of the next step.
     """
 
     step: int
@@ -195,12 +195,12 @@ class CheckpointEvent:
 
 @dataclass(frozen=True, slots=True)
 class FitEnd:
-    """The loop has ended as it should; the test is still to come.
+    """The loop has ended normally; the test follows.
 
     Attributes:
         step: steps done.
-        epoch: epochs done, the last one perhaps in part.
-        stop_reason: what the callback said that asked to stop; empty otherwise.
+        epoch: epochs done; the last one may be incomplete.
+        stop_reason: the reason given by the callback that stopped training; empty otherwise.
     """
 
     step: int
@@ -210,10 +210,10 @@ class FitEnd:
 
 @dataclass(frozen=True, slots=True)
 class ExceptionEvent:
-    """The loop is left by an exception, which is raised again afterwards.
+    """An exception ends the loop; it is raised again afterwards.
 
     Attributes:
-        error: KeyboardInterrupt and SystemExit too.
+        error: the exception, including KeyboardInterrupt and SystemExit.
     """
 
     error: BaseException
@@ -226,7 +226,7 @@ class RunEnd:
     Attributes:
         path: the run folder.
         test: the scores of the best weights on the test images.
-        seconds: from the start of this process's work to its end.
+        seconds: duration of the work of this process.
     """
 
     path: Path

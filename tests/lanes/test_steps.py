@@ -204,10 +204,10 @@ def test_images_that_are_not_all_there_are_refused(change, words):
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        (dict(scales=np.ones((3, 2))), "two numbers a channel"),
-        (dict(scales=np.ones((2, 2), np.float32)), "two numbers a channel"),
-        (dict(weights=np.ones(9, np.float32)), "10 weights"),
-        (dict(weights=np.ones(10)), "10 weights"),
+        (dict(scales=np.ones((3, 2))), "a scale and a shift per channel"),
+        (dict(scales=np.ones((2, 2), np.float32)), "a scale and a shift per channel"),
+        (dict(weights=np.ones(9, np.float32)), "10 contiguous float32"),
+        (dict(weights=np.ones(10)), "10 contiguous float32"),
     ],
     ids=str,
 )

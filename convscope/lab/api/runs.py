@@ -79,7 +79,7 @@ def _add_list(app: FastAPI, jobs: TrainingJobs) -> None:
 
     @app.post("/api/runs", response_model=None)
     def start(body: Start) -> dict[str, str] | JSONResponse:
-        """Start a training in its own process, which goes on when the lab ends."""
+        """Start a training in its own process, which continues when the lab ends."""
         try:
             name, message = jobs.start(body.data, body.settings, name=body.name)
         except RequestError as error:

@@ -24,11 +24,11 @@ from convscope.training.state import TrainState
 
 
 class Callback:
-    """Called at every stage of a training, in the order of the list that it stands in.
+    """Base class of callbacks, which are called at the stages of training in the order of the list.
 
     Implement the stages that you need. `state.stop(reason)` ends the training after the current
-    step. Weights and optimizer are not to be changed, and random numbers not to be drawn from
-    torch's global generator, or the training is no longer reproducible.
+    step. Do not change weights or the optimizer, and do not draw random numbers from torch's
+    global generator; training would no longer be reproducible.
 
         >>> class StopAtLoss(Callback):
         ...     def on_step_end(self, state, event):
@@ -37,10 +37,10 @@ class Callback:
     """
 
     def on_message(self, event: Message) -> None:
-        """Something should be read by people."""
+        """There is a message for the user."""
 
     def on_progress(self, event: Progress) -> None:
-        """A download or the decoding of the images has come some way."""
+        """A download or the decoding of images has progressed."""
 
     def on_run_start(self, event: RunStart) -> None:
         """The run folder exists and the network is built."""
@@ -73,7 +73,7 @@ class Callback:
         """After the last step and its validation; not after an exception."""
 
     def on_exception(self, state: TrainState, event: ExceptionEvent) -> None:
-        """The loop is left by an exception."""
+        """An exception ends the training loop."""
 
     def on_run_end(self, event: RunEnd) -> None:
         """The best weights are tested and the report is written."""
@@ -86,8 +86,8 @@ class CallbackError(WorkError):
 class CallbackList:
     """Calls, at each stage, the callbacks that implement it.
 
-    Raises RequestError for what is no callback, CallbackError for what a callback raises that is no
-    ConvscopeError.
+    Raises RequestError for an object that is not a callback, and CallbackError for an exception in
+    a callback that is not a ConvscopeError.
     """
 
     def __init__(self, callbacks: Iterable[Callback] = ()) -> None:
@@ -120,7 +120,7 @@ class CallbackList:
                 error.add_note(_failure(callback, "on_exception", failure))
 
     def message(self, text: str) -> None:
-        """Say something to people."""
+        """Send a message to the user."""
         self.call("on_message", Message(text))
 
     def downloading(self, name: str, done: int, total: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Where a training is, for whoever watches it: `live/now.json`."""
+"""Write the live status of a training for the lab: `live/now.json`."""
 
 import time
 from collections import deque

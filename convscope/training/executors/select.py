@@ -98,7 +98,7 @@ def select_executor(
     state: TrainState,
     notify: Callable[[str], None],
 ) -> Executor:
-    """The executor that the setting `engine` asks for; people are told what was chosen and why.
+    """Select the executor by the setting `engine`, and report the choice and its reason.
 
     A resumed training keeps the executor that it began with, if possible. Raises RequestError where
     the compiled engine was asked for by name and is not possible.
