@@ -153,8 +153,8 @@ def test_the_users_own_is_called_with_the_words_that_it_knows():
     [
         ("mynet:Net", "no module 'mynet'"),
         ("mynets:Nets", "Did you mean 'Net'"),
-        ("mynets:number", "is int"),
-        ("mynets:makes_a_number", "made int"),
+        ("mynets:number", "is of type int"),
+        ("mynets:makes_a_number", "returned an object of type int"),
         ("mynets:broken", "no weights at hand"),
     ],
 )
