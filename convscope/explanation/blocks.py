@@ -1,4 +1,4 @@
-"""What an explanation shows people: paragraphs, matrices and tables; each format renders these."""
+"""The blocks of an explanation: paragraphs, matrices and tables; each format renders these."""
 
 from dataclasses import dataclass
 

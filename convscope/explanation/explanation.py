@@ -125,7 +125,7 @@ class Explanation:
         return largest if main is None else [main, *(n for n in largest if n != main)]
 
     def blocks(self, *, top: int = 4) -> list[Block]:
-        """The explanation for people; the `top` largest channels or terms are written out."""
+        """The explanation as text; the `top` largest channels or terms are written out."""
         inputs = f" of {', '.join(self.operands)}" if self.operands else ""
         title = self.formula.partition(" = ")[0] if self.kind == "difference" else self.location
         blocks: list[Block] = [

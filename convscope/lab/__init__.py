@@ -1,1 +1,1 @@
-"""The page in which a person looks inside a network: Python computes, the page shows."""
+"""The lab: a web page to inspect networks, train and learn. Python computes, the page displays."""

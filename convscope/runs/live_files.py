@@ -33,7 +33,7 @@ class Live:
     - `filters.safetensors`: the first convolution's filters at a few steps
     - `wrong.safetensors`: the validation images with the largest losses at the last validation
     - `command.json`: the last command to the training, `{id, command}`
-    - `watched`: touched by whoever watches
+    - `watched`: touched while the page shows the run
 
     Methods that read return None for a file that cannot be read; methods that write do nothing
     where the disk refuses, except `request`.
@@ -101,7 +101,7 @@ class Live:
         return None if command is None or not isinstance(number, int) else (number, command)
 
     def watch(self) -> None:
-        """Say that somebody watches, so that the training records more for a few seconds."""
+        """Signal that the run is being watched; the training records more for a few seconds."""
         with contextlib.suppress(OSError):
             (self.folder / "watched").touch()
 

@@ -1,4 +1,4 @@
-"""Numbers as text for people."""
+"""Format numbers for reading."""
 
 
 def number(value: float, *, digits: int = 6) -> str:

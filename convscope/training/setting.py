@@ -56,7 +56,7 @@ ENDLESS = 1e9
 
 
 def figure(number: float) -> str:
-    """A number for people.
+    """Format a number for messages.
 
     >>> figure(1_000_000), figure(0.0005)
     ('1,000,000', '0.0005')

@@ -147,8 +147,9 @@ def densenet_cifar(
     per_layer = 2 if bottleneck else 1
     layers, left = divmod(depth - 4, 3 * per_layer)
     if left or layers < 1:
-        kind = "DenseNet-BC has 6n+4" if bottleneck else "DenseNet has 3n+4"
-        raise RequestError(f"A {kind} layers on CIFAR; {depth} is not of that form.")
+        form = "DenseNet-BC for CIFAR has 6n+4" if bottleneck else "DenseNet for CIFAR has 3n+4"
+        examples = "10, 16, 22" if bottleneck else "7, 10, 13"
+        raise RequestError(f"A {form} layers: {examples} ..., not {depth}.")
     return _from_table(
         CIFAR,
         "BC" if bottleneck else "plain",

@@ -223,7 +223,7 @@ def test_labels_of_another_kind_or_number_are_refused():
     for labels, words in (
         (images.labels.numpy().astype(np.int32), "64-bit"),
         (images.labels.numpy().repeat(2)[::2], "64-bit"),
-        (images.labels.numpy()[:-1], "a label for each image"),
+        (images.labels.numpy()[:-1], "one label per image"),
     ):
         with pytest.raises(RequestError, match=words):
             engine.step(images.given, labels, scales=images.scales)

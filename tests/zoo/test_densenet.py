@@ -93,7 +93,7 @@ def test_the_layers_stand_in_the_papers_order():
 
 @pytest.mark.parametrize(("bottleneck", "rule"), [(False, r"3n\+4"), (True, r"6n\+4")])
 def test_a_depth_that_the_table_cannot_have_is_refused(bottleneck, rule):
-    with pytest.raises(RequestError, match=f"{rule} .*; 41 is"):
+    with pytest.raises(RequestError, match=rf"{rule} .*not 41\."):
         densenet_cifar(41, 12, bottleneck=bottleneck)
 
 

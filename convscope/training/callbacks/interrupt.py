@@ -19,10 +19,10 @@ from convscope.training.state import TrainState
 
 
 class StopRequest:
-    """Whether somebody asked to stop, and by which signal.
+    """Whether a stop was requested, and by which signal.
 
     Attributes:
-        signal: the number of the signal; None if nobody asked.
+        signal: the number of the signal; None if no stop was requested.
         deferred: whether a signal waits for a safe point. Before there is anything to save, it
             stops the process at once.
         from_lab: whether the lab asked, which counts as SIGTERM.
