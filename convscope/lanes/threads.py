@@ -91,7 +91,8 @@ class ThreadPool:
         """
         if os.getpid() != self._process:
             raise WorkError(
-                "The engine works only in the process that created it, not after a fork."
+                "The engine works only in the process that created it. Start workers with spawn, "
+                "not fork."
             )
         for phase in phases:
             if threads == 1:

@@ -105,5 +105,5 @@ def test_a_process_that_was_forked_off_is_told_instead_of_waiting_forever(monkey
     images = batch(shape, 9)
     images.step(engine)
     monkeypatch.setattr(module.os, "getpid", lambda: -1)
-    with pytest.raises(WorkError, match="spawning"):
+    with pytest.raises(WorkError, match="spawn"):
         images.step(engine)
