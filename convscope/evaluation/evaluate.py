@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.card import Card
-from convscope.data.dataset import Dataset, SubsetImages
+from convscope.data.dataset import SPLITS, Dataset, SubsetImages
 from convscope.data.loading import LoadedDataset, ProgressCallback, load_images
 from convscope.data.source import open_source
 from convscope.device import choose_device, threads_set
@@ -64,6 +64,10 @@ def evaluate(
     """
     if min(batch_size, 1 if threads is None else threads) < 1:
         raise RequestError("`batch_size` and `threads` must be at least 1.")
+    if split not in (None, *SPLITS):
+        raise RequestError(
+            f"`split` must be {', '.join(map(repr, SPLITS))} or None, not {split!r}."
+        )
     folder = Run.open(run)
     config = folder.read_config()
     net, card = load_network(folder)

@@ -111,6 +111,11 @@ def test_predict_takes_globs_and_lists_what_it_cannot_read(digits_run, digit_fil
     assert {path.split("/")[-1] for path, _ in found.unreadable} == {"broken.png", "page.jpg"}
 
 
+def test_evaluate_names_the_splits_that_there_are(digits_run):
+    with pytest.raises(RequestError, match="^`split` must be 'train', 'val', 'test' or None, not "):
+        convscope.evaluate(digits_run, split="validation")
+
+
 def test_predict_names_a_path_that_is_not_there(digits_run, tmp_path):
     with pytest.raises(RequestError, match=r"gone\.png"):
         convscope.predict(digits_run, [tmp_path / "gone.png"])
