@@ -112,7 +112,7 @@ def test_predict_takes_globs_and_lists_what_it_cannot_read(digits_run, digit_fil
 
 
 def test_evaluate_names_the_splits_that_there_are(digits_run):
-    with pytest.raises(RequestError, match="^`split` must be 'train', 'val', 'test' or None, not "):
+    with pytest.raises(RequestError, match="must be 'train', 'val', 'test' or None"):
         convscope.evaluate(digits_run, split="validation")
 
 

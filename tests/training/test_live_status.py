@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +181,15 @@ def test_the_states_of_a_training_come_in_their_order(tmp_path, monkeypatch):
 
 def full(path, _data):
     raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_training_that_exits_says_that_it_stopped(tmp_path):
+    with pytest.raises(SystemExit):
+        train(tmp_path / "run", callbacks=[Act((2, sys.exit))])
+    now = Live(tmp_path / "run").read_now()
+    assert (now["state"], now["step"]) == ("stopped", 2)
+    assert now["message"] == "Stopped at once; the state after step 0 is saved."
 
 
 @pytest.mark.usefixtures("eager")

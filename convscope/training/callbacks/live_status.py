@@ -72,7 +72,7 @@ class LiveStatus(Callback):
             after = f"after step {self._state.saved_step:,}" if self._state else "before resuming"
             self.write("stopped", f"Stopped{by} {after}; everything is saved.")
             raise
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):  # a closed pipe exits, too
             after = f"after step {self._state.saved_step:,}" if self._state else "before"
             self.write("stopped", f"Stopped at once; the state {after} is saved.")
             raise
