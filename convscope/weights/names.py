@@ -68,7 +68,7 @@ def match_names(file: Collection[str], network: Collection[str], *, source: str)
     raise RequestError(
         f"{source} has the weights of another network: by the closest names "
         f"({closest.convention}) it {' and '.join(filter(None, (lacks, has)))}. Create the network "
-        "of these weights, or give weights of this one."
+        "that these weights belong to, or choose weights of this network."
     )
 
 

@@ -46,7 +46,7 @@ def read_tensors(path: Path) -> Mapping[str, Tensor]:
         raise RequestError(f"{path} has no weights: it is neither safetensors nor a PyTorch file.")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyTorch warns of what works or fails anyway
+            warnings.simplefilter("ignore")  # about files that load, or fail to, in any case
             content: object = (
                 load_file(path)
                 if safe

@@ -117,6 +117,6 @@ def release(name: str) -> Release:
         raise RequestError(
             f"torchvision has no weights {name!r} for a network of the zoo."
             f"{nearest(name, known)} Known: {', '.join(key for key in known if '.' not in key)}; "
-            "a later release as resnet50.IMAGENET1K_V2."
+            "name a later release as in resnet50.IMAGENET1K_V2."
         )
     return known[name]

@@ -36,7 +36,7 @@ def contact_sheet(
     layers = [row for row in rows if row.op == "conv" and row.shape[1] > 1]
     chosen = [(n, layers[n - 1]) for n in convolutions if 1 <= n <= len(layers)]
     if not chosen:
-        raise RequestError("This network has none of these convolutions with maps.")
+        raise RequestError("This network has none of the requested convolutions.")
     line_height = _SIDE + _TEXT + _GAP
     size = maps * (_SIDE + _GAP) + _GAP, (len(chosen) + 1) * line_height
     sheet = Image.new("RGB", size, "white")
