@@ -246,6 +246,9 @@ def test_an_error_of_ours_and_an_interrupt_pass_a_callback_as_they_are():
         with pytest.raises(type(error)) as caught:
             trainer(Raises()).fit()
         assert caught.value is error
+        if isinstance(error, WorkError):
+            [note] = error.__notes__
+            assert note.endswith("Raises.on_step_end.")
 
 
 def test_a_failure_in_on_exception_is_a_note_on_the_first_error():

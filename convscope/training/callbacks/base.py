@@ -87,7 +87,8 @@ class CallbackList:
     """Calls, at each stage, the callbacks that implement it.
 
     Raises RequestError for an object that is not a callback, and CallbackError for an exception in
-    a callback that is not a ConvscopeError.
+    a callback that is not a ConvscopeError. A ConvscopeError from a user's callback gets a note
+    that names the callback.
     """
 
     def __init__(self, callbacks: Iterable[Callback] = ()) -> None:
@@ -106,7 +107,9 @@ class CallbackList:
         for callback, method in self._methods[stage]:
             try:
                 method(*arguments)
-            except ConvscopeError:
+            except ConvscopeError as error:
+                if not type(callback).__module__.startswith("convscope."):
+                    error.add_note(f"Raised by the callback {_title(callback, stage)}.")
                 raise
             except Exception as error:
                 raise CallbackError(_failure(callback, stage, error)) from error
@@ -161,6 +164,10 @@ def _implements(callback: Callback, stage: str) -> bool:
 
 
 def _failure(callback: Callback, stage: str, error: Exception) -> str:
-    name = f"{type(callback).__qualname__}.{stage}".replace("<locals>.", "")
+    name, kind = _title(callback, stage), type(error).__name__
     text = str(error).rstrip(".")
-    return f"The callback {name} raised {type(error).__name__}{f': {text}' if text else ''}."
+    return f"The callback {name} raised {kind}{f': {text}' if text else ''}."
+
+
+def _title(callback: Callback, stage: str) -> str:
+    return f"{type(callback).__qualname__}.{stage}".replace("<locals>.", "")
