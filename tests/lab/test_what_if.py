@@ -84,7 +84,7 @@ def test_the_sheet_shows_the_strongest_maps_of_the_convolutions_that_there_are(l
     pixels = np.zeros((32, 32, 1), np.uint8)
     sheet = Image.open(io.BytesIO(contact_sheet(recording, rows, pixels)))
     assert sheet.height == 3 * (128 + 22 + 8)  # the image, convolutions 1 and 2; conv3 is a vector
-    with pytest.raises(RequestError, match="none of these"):
+    with pytest.raises(RequestError, match="none of the requested convolutions"):
         contact_sheet(recording, rows, pixels, convolutions=[9])
 
 

@@ -232,7 +232,7 @@ def test_what_is_no_callback_is_refused():
         ([Log], r"not the class Log. Did you mean Log\(...\)\?"),
         ([print], "subclass of convscope.Callback, not <built-in function print>"),
     ):
-        with pytest.raises(RequestError, match=f"^`callbacks` .*{match}"):
+        with pytest.raises(RequestError, match=f"^callbacks .*{match}"):
             CallbackList(given)
 
 

@@ -141,13 +141,13 @@ STAGES = tuple(name for name in vars(Callback) if name.startswith("on_"))
 
 def _checked(callbacks: object) -> tuple[Callback, ...]:
     if not isinstance(callbacks, Iterable):
-        raise RequestError(f"`callbacks` must be a list of callbacks, not {_described(callbacks)}.")
+        raise RequestError(f"callbacks must be a list of callbacks, not {_described(callbacks)}.")
     checked: list[Callback] = []
     for callback in cast("Iterable[object]", callbacks):
         if not isinstance(callback, Callback):
             hint = f" Did you mean {callback.__name__}(...)?" if isinstance(callback, type) else ""
             raise RequestError(
-                "`callbacks` must hold objects of a subclass of convscope.Callback, not "
+                "callbacks must hold objects of a subclass of convscope.Callback, not "
                 f"{_described(callback)}.{hint}"
             )
         checked.append(callback)
