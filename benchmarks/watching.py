@@ -101,8 +101,10 @@ def pages(runs: Path, chromium: str | None) -> Generator[Watching]:
         subprocess.Popen(
             [sys.executable, "-m", "convscope", *words], stdout=subprocess.DEVNULL
         ) as lab,
+        contextlib.ExitStack() as ending,
         sync_playwright() as play,
     ):
+        ending.callback(lab.terminate)  # also where the browser does not start
         arguments = ["--no-sandbox", "--disable-gpu"]
         browser = play.chromium.launch(executable_path=chromium, args=arguments)
         _wait_for(f"http://127.0.0.1:{port}/train")
@@ -121,7 +123,6 @@ def pages(runs: Path, chromium: str | None) -> Generator[Watching]:
             yield open_page
         finally:
             browser.close()
-            lab.terminate()
 
 
 def _wait_for(address: str) -> None:
