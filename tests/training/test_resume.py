@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 import convscope
 from convscope.errors import Interrupted, RequestError, WorkError
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import TensorFile, load_tensors, save_tensors
 from convscope.training.callbacks.base import Callback
+from tests.training.small import Net
 
 # Everything that a state must hold is in use: dropout (random state), momentum (optimizer), plateau
 # (counters), augmentation and order (epoch and place in it), and the best so far.
@@ -25,19 +25,7 @@ SETTINGS = dict(
 )
 
 
-class Net(nn.Sequential):
-    def __init__(self, num_classes: int = 10) -> None:
-        super().__init__(
-            nn.Conv2d(1, 4, 5, stride=2),
-            nn.BatchNorm2d(4),
-            nn.ReLU(),
-            nn.Dropout(0.5),
-            nn.Flatten(),
-            nn.Linear(4 * 14 * 14, num_classes),
-        )
-
-
-NET = f"{__name__}:Net"
+NET = f"{Net.__module__}:Net"
 
 
 @pytest.fixture(autouse=True)
