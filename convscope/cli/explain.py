@@ -116,7 +116,7 @@ def explain(
 def _print_prediction(screen: Console, recorded: RecordedImage) -> None:
     """The most probable classes, if the network returns one number for each class."""
     classes = recorded.card.classes
-    output = recorded.recording[recorded.recording.output].squeezed
+    output = recorded.recording[recorded.recording.output].value
     if output.ndim != 1 or len(output) != len(classes) or recorded.warning:
         return
     probs = probabilities(output, recorded.card)

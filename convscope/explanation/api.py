@@ -90,7 +90,7 @@ def parse_unit(recorded: RecordedImage, text: str | None) -> tuple[str, tuple[in
     if match is None:
         raise RequestError(f"{text!r} names no unit. Write LAYER[channel,row,column] or LAYER[k].")
     name, index = match[1] or recording.output, match[2]
-    values = recording[name].squeezed
+    values = recording[name].value
     if index is None:
         return name, _argmax(values)
     classes = recorded.card.classes

@@ -63,7 +63,7 @@ def _subtract(a: Explanation, b: Explanation) -> Sum:
             Line("second", str(b.location), b.exact_value),
         ),
         roundings=1,
-        magnitude=(a.tolerance + b.tolerance) / a.epsilon if a.epsilon else 0.0,
+        magnitude=(a.rounding_bound + b.rounding_bound) / a.epsilon if a.epsilon else 0.0,
     )
     if not _same_operands(x.terms, y.terms):
         return listed

@@ -73,14 +73,14 @@ class Explanation:
         return 0.0 if self.model_value == self.exact_value else self.model_value - self.exact_value
 
     @property
-    def tolerance(self) -> float:
+    def rounding_bound(self) -> float:
         """How large the difference may be by rounding alone; 0 where the values must be equal.
 
         For a sum of n terms it is n·ε·Σ|terms|.
         """
         if not math.isfinite(self.exact_value):
             return 0.0
-        return self.decomposition.tolerance(self.epsilon)
+        return self.decomposition.rounding_bound(self.epsilon)
 
     @property
     def is_within_tolerance(self) -> bool:
@@ -89,7 +89,7 @@ class Explanation:
             both_nan = math.isnan(self.exact_value) and math.isnan(self.model_value)
             equal = both_nan or self.exact_value == self.model_value
             return self.decomposition.kind != "unsupported" and equal
-        return abs(self.difference) <= self.tolerance + _SMALLEST_NORMAL
+        return abs(self.difference) <= self.rounding_bound + _SMALLEST_NORMAL
 
     @cached_property
     def patch(self) -> Floats | None:
@@ -136,7 +136,7 @@ class Explanation:
                 self.decomposition,
                 model_value=self.model_value,
                 difference=self.difference,
-                tolerance=self.tolerance,
+                rounding_bound=self.rounding_bound,
                 is_within_tolerance=self.is_within_tolerance,
             ),
         ]
@@ -168,7 +168,7 @@ class Explanation:
             **to_dict(self.decomposition, max_terms=max_terms),
             "model_value": json_number(self.model_value),
             "difference": json_number(self.difference),
-            "tolerance": self.tolerance,
+            "rounding_bound": self.rounding_bound,
             "operands": self.operands,
             "receptive_field": None if field is None else field.to_dict(),
         }

@@ -52,7 +52,7 @@ def totals(
     *,
     model_value: float,
     difference: float,
-    tolerance: float,
+    rounding_bound: float,
     is_within_tolerance: bool,
 ) -> Table:
     """What adds up to the exact value, line by line, and the value that the network computed."""
@@ -63,15 +63,15 @@ def totals(
     if decomposition.kind == "unsupported":
         return Table((), (*rows, computed))
     exact = ("exact value", number(decomposition.exact_value, digits=9))
-    note = _note(tolerance, is_within_tolerance=is_within_tolerance)
+    note = _note(rounding_bound, is_within_tolerance=is_within_tolerance)
     compared = (f"difference{note}", number(difference, digits=3))
     return Table((), (*rows, exact, computed, compared))
 
 
-def _note(tolerance: float, *, is_within_tolerance: bool) -> str:
-    if not tolerance:
+def _note(rounding_bound: float, *, is_within_tolerance: bool) -> str:
+    if not rounding_bound:
         return "" if is_within_tolerance else " (must be 0)"
-    limit = number(tolerance, digits=2)
+    limit = number(rounding_bound, digits=2)
     return f" (rounding{', ' if is_within_tolerance else ' explains '}at most {limit})"
 
 

@@ -105,7 +105,7 @@ class RecordedTensor:
         return result_of(self._forward_pass, self.name).detach()
 
     @property
-    def squeezed(self) -> Tensor:
+    def value(self) -> Tensor:
         """The tensor without its batch axis. Raises RequestError if it was not kept."""
         tensor = self.tensor
         return tensor[0] if tensor.ndim and len(tensor) == 1 else tensor

@@ -1,7 +1,7 @@
 """How a value decomposes: a sum, an extremum, an identity, an expression, or unsupported.
 
-Every decomposition has `terms`, a `formula`, an `exact_value`, and a `tolerance`: how far a network
-that rounds at each step may be from the exact value.
+Every decomposition has `terms`, a `formula`, an `exact_value`, and a `rounding_bound`: how far a
+network that rounds at each step may be from the exact value.
 """
 
 import math
@@ -30,7 +30,7 @@ class Sum:
     Attributes:
         formula: in the notation of the documentation.
         lines: intermediate results that lead to the weights or the bias, in order.
-        roundings, magnitude: the tolerance is roundings · ε · magnitude; by default the number of
+        roundings, magnitude: the bound is roundings · ε · magnitude; by default the number of
             terms, and the sum of their magnitudes.
         errors: the rounding errors of the products; None for float32 numbers, whose products are
             exact in float64.
@@ -54,7 +54,7 @@ class Sum:
             exact_sum([*self.terms.products.tolist(), *lacking, self.bias]), self.divisor
         )
 
-    def tolerance(self, epsilon: float) -> float:
+    def rounding_bound(self, epsilon: float) -> float:
         """How far a calculation with the machine epsilon `epsilon` may be from the exact value."""
         count = self.roundings or len(self.terms) + 2
         size = float(np.abs(self.terms.products).sum()) + abs(self.bias)
@@ -100,7 +100,7 @@ class Extremum:
     def exact_value(self) -> float:
         return float(self.terms.values[self.winner])
 
-    def tolerance(self, epsilon: float) -> float:  # noqa: ARG002 -- every decomposition has a tolerance
+    def rounding_bound(self, epsilon: float) -> float:  # noqa: ARG002 -- all have it
         return 0.0
 
 
@@ -118,7 +118,7 @@ class Identity:
     def exact_value(self) -> float:
         return float(self.terms.values[0]) if len(self.terms) else self.constant
 
-    def tolerance(self, epsilon: float) -> float:  # noqa: ARG002
+    def rounding_bound(self, epsilon: float) -> float:  # noqa: ARG002
         return 0.0
 
 
@@ -144,7 +144,7 @@ class Expression:
     main: int = 0
     kind = "expression"
 
-    def tolerance(self, epsilon: float) -> float:
+    def rounding_bound(self, epsilon: float) -> float:
         if not self.roundings:
             return 0.0
         return self.roundings * epsilon * max(self.magnitude, abs(self.exact_value))
@@ -164,7 +164,7 @@ class Unsupported:
     def terms(self) -> Terms:
         return Terms()
 
-    def tolerance(self, epsilon: float) -> float:  # noqa: ARG002
+    def rounding_bound(self, epsilon: float) -> float:  # noqa: ARG002
         return math.nan
 
 

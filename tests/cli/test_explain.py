@@ -50,7 +50,7 @@ def test_explain_prints_the_prediction_and_explains_the_top_1_class(
         command("explain", digits_run, picture, "--at", f"fc2[{predicted}]", "--json").stdout
     )
     assert same == named
-    assert abs(same["difference"]) <= same["tolerance"]
+    assert abs(same["difference"]) <= same["rounding_bound"]
 
 
 def test_trace_back_and_contrast(command, digits_run, picture):

@@ -25,7 +25,7 @@ def test_a_join_is_the_mean_of_the_columns_that_were_kept(seed):
         explanation = recording.explain("join", at)
         assert explanation.is_within_tolerance
         gains = [term.value / image[0][at].item() for term in explanation.terms]
-        mean = recording["join"].squeezed[at].item() / image[0][at].item()
+        mean = recording["join"].value[at].item() / image[0][at].item()
         assert sum(gains) / len(gains) == pytest.approx(mean, rel=1e-6)
         for term, gain in zip(explanation.terms, gains, strict=True):
             assert recording[term.location.source].kind in {columns[round(gain)], "relu"}
@@ -38,6 +38,6 @@ def test_dropout_shows_its_mask():
     for k, i, j in itertools.product(range(6), range(4), range(5)):
         (term,) = recording.explain("0", (k, i, j)).terms
         masks.add((k, term.weight))
-        assert term.weight == (2.0 if recording["0"].squeezed[k, i, j] else 0.0)
+        assert term.weight == (2.0 if recording["0"].value[k, i, j] else 0.0)
     assert len(masks) == 6
     assert {mask for _, mask in masks} == {0.0, 2.0}

@@ -118,7 +118,7 @@ def kinds_unknown(recording, each=3):
                 unknown.add(explanation.kind)
                 continue
             to_the_bit = decomposition.kind in ("maximum", "minimum", "identity")
-            allowed = 0 if to_the_bit else explanation.tolerance + SMALLEST_NORMAL
+            allowed = 0 if to_the_bit else explanation.rounding_bound + SMALLEST_NORMAL
             same = (
                 decomposition.exact_value == model_value
                 or np.isnan([decomposition.exact_value, model_value]).all()
@@ -236,7 +236,7 @@ def test_tracing_back_terms_ends_at_the_image(library, name, options, side):
                 break
             term = terms[int(random.choice(ways))]
             here, at = term.location
-            assert term.value == recording[here].squeezed[at]
+            assert term.value == recording[here].value[at]
             if here == "image":
                 break
             explanation = recording.explain(here, at)
@@ -336,7 +336,7 @@ def test_writes_through_a_view_appear_in_the_tensor():
     net, image = everything(), picture(12)
     recording = record(net, image)
     place = recording.names.index("chunk")
-    before, after = recording["setitem_2"].squeezed, recording["chunk"].squeezed
+    before, after = recording["setitem_2"].value, recording["chunk"].value
     assert torch.equal(after[3], 2 * before[3])
     assert torch.equal(after[:3], before[:3])
     explanation = recording.explain(recording["chunk"].operands[0], (3, 6, 7))

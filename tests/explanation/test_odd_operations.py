@@ -33,9 +33,9 @@ def test_integers_and_booleans_are_copied_too():
         for at in units_of(found.shape):
             explanation = recording.explain(found.name, at)
             assert explanation.decomposition.kind == "identity", explanation.formula
-            assert explanation.exact_value == found.squeezed[at].item()
+            assert explanation.exact_value == found.value[at].item()
             (term,) = explanation.terms
-            assert recording[term.location.source].squeezed[term.location.at].item() == term.value
+            assert recording[term.location.source].value[term.location.at].item() == term.value
 
 
 def test_results_of_data_dependent_size_are_explained_too():
@@ -103,7 +103,7 @@ class OwnFunction(torch.autograd.Function):
 
 def test_operations_inside_a_custom_autograd_function_are_explained():
     recording = record(nn.Sequential(Net(OwnFunction.apply), nn.ReLU()), image_of((2, 3)))
-    values = recording["1"].squeezed
+    values = recording["1"].value
     for at in itertools.product(range(1), range(2), range(3)):
         explanation = recording.explain("1", at)
         assert explanation.is_within_tolerance

@@ -116,7 +116,7 @@ def test_every_unit_matches_the_definition(case):
     for at in units_of(found.shape):
         explanation = recording.explain(found.name, at)
         assert explanation.decomposition.kind == case.decomposition, explanation.formula
-        assert explanation.model_value == found.squeezed[at].item()
+        assert explanation.model_value == found.value[at].item()
         assert explanation.is_within_tolerance, (
             at,
             explanation.exact_value,
@@ -127,7 +127,7 @@ def test_every_unit_matches_the_definition(case):
         numbers_at_hand = np.abs([*explanation.terms.values, explanation.exact_value, 1.0])
         most = numbers_at_hand[np.isfinite(numbers_at_hand)].max()
         allowed = (4000 + len(explanation.terms) ** 2) * explanation.epsilon * most
-        assert explanation.tolerance <= allowed, "so wide that anything agrees"
+        assert explanation.rounding_bound <= allowed, "so wide that anything agrees"
 
 
 def assert_is(decomposition, total, expected):
@@ -148,7 +148,7 @@ def test_generated_values_have_no_terms(kind):
         explanation = recording.explain(found.name, at)
         assert explanation.decomposition.kind == "identity"
         assert len(explanation.terms) == 0
-        model_value = found.squeezed[at].item()
+        model_value = found.value[at].item()
         assert explanation.exact_value == model_value or math.isnan(model_value)
         assert explanation.receptive_field is None
 

@@ -41,7 +41,7 @@ def test_a_trace_ends_at_a_pixel_and_follows_the_largest_contribution(lenet):
         if one.decomposition.kind == "sum":
             assert abs(child.contribution) == pytest.approx(largest, rel=1e-12)
     (pixel,) = tree.pixels
-    assert pixel.value == lenet["image"].squeezed[pixel.location.at].item()
+    assert pixel.value == lenet["image"].value[pixel.location.at].item()
 
 
 def test_shown_and_hidden_terms_add_up_to_the_unit(lenet):
@@ -109,7 +109,7 @@ def test_behind_a_softmax_it_is_the_difference_of_the_logits():
     torch.manual_seed(0)
     net = nn.Sequential(nn.Flatten(), nn.Linear(9, 4), nn.Softmax(1))
     recording = record(net, torch.randn(1, 3, 3))
-    probabilities = recording["2"].squeezed.double()
+    probabilities = recording["2"].value.double()
     difference = recording.difference("2", 1, 2)
     assert difference.name == "1"
     ratio = math.log(probabilities[1] / probabilities[2])
@@ -122,7 +122,7 @@ def test_the_difference_of_sums_over_other_operands_lists_both():
     net = nn.Sequential(nn.Conv2d(1, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     recording = record(net, torch.randn(1, 4, 4))
     difference = recording.difference("2", 0, 2)
-    maps = recording["0"].squeezed.double()
+    maps = recording["0"].value.double()
     assert difference.exact_value == pytest.approx(
         (maps[0].mean() - maps[2].mean()).item(), rel=1e-12
     )
@@ -134,6 +134,6 @@ def test_the_difference_of_units_that_are_no_sums_has_two_terms():
     recording = record(nn.Sequential(nn.Tanh()), torch.tensor([[[0.5, -2.0]]]))
     difference = recording.difference("0", (0, 0, 0), (0, 0, 1))
     assert [term.product for term in difference.terms] == [
-        recording["0"].squeezed[0, 0, 0].item(),
-        -recording["0"].squeezed[0, 0, 1].item(),
+        recording["0"].value[0, 0, 0].item(),
+        -recording["0"].value[0, 0, 1].item(),
     ]

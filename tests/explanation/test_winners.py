@@ -33,7 +33,7 @@ def test_the_winner_is_the_first_unit_and_ties_are_named(layer, rows, winner, ti
     assert explanation.terms[winner].location is not None
     assert explanation.top_terms[0] == winner
     assert explanation.is_within_tolerance
-    assert explanation.tolerance == 0
+    assert explanation.rounding_bound == 0
 
 
 def test_ties_of_two_operands_are_named():

@@ -97,8 +97,8 @@ def wrong(explanation):
     if kind in ("maximum", "minimum", "identity") and exact != explanation.model_value:
         return f"is {explanation.model_value!r}, and its {kind} {exact!r}"
     distance = abs(explanation.exact_value - explanation.model_value)
-    if not distance <= explanation.tolerance + SMALLEST_NORMAL:
-        return f"is {distance} from its total, and not {explanation.tolerance}"
+    if not distance <= explanation.rounding_bound + SMALLEST_NORMAL:
+        return f"is {distance} from its total, and not {explanation.rounding_bound}"
     return None if explanation.is_within_tolerance else "does not agree"
 
 

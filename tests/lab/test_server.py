@@ -82,7 +82,7 @@ def test_volumes_are_the_recordings_numbers(client, store, image):
     answer = client.get(f"/api/networks/lenet5/images/{image}/volumes/conv2?maps=3,1")
     assert answer.headers["x-shape"] == "2,10,10"
     found = np.frombuffer(answer.content, "<f4").reshape(2, 10, 10)
-    expected = recorded.recording["tanh2"].squeezed
+    expected = recorded.recording["tanh2"].value
     assert torch.equal(torch.tensor(found), expected[[3, 1]])
 
 
@@ -92,7 +92,7 @@ def test_thumbnails_are_the_strongest_maps(client, store, image):
     heads = json.loads(data[4 : 4 + length])
     body = np.frombuffer(data[4 + length :], np.int8)
     recorded = store.model("lenet5").image(image)
-    volume = recorded.recording["tanh1"].squeezed.numpy()
+    volume = recorded.recording["tanh1"].value.numpy()
     (head,) = [one for one in heads if one["name"] == "conv1"]
     strongest = volume[np.abs(volume).mean((1, 2)).argmax()]
     size = head["height"] * head["width"]
@@ -111,10 +111,10 @@ def test_importance_is_gradient_times_activation(client, store, image):
     model = store.model("lenet5")
     data = client.get(f"/api/networks/lenet5/images/{image}/scores/fc1?rank=importance").json()
     recorded = model.image(image)
-    logits = recorded.recording["fc2"].squeezed
+    logits = recorded.recording["fc2"].value
     weight = model.net.get_submodule("fc2").weight[int(logits.argmax())]
     if data["scores"] is not None:
-        expected = (weight * recorded.recording["fc1_tanh"].squeezed).tolist()
+        expected = (weight * recorded.recording["fc1_tanh"].value).tolist()
         assert data["scores"] == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 

@@ -46,7 +46,7 @@ def test_a_map_with_other_settings_is_torchs(lenet, settings):
 
 def test_the_groups_of_a_filter_are_its_own():
     net, recording, _, rows = looked("alexnet_towers")
-    own = recording["conv2"].squeezed[200]
+    own = recording["conv2"].value[200]
     found = what_if(recording, rows["conv2"], 200)
     assert np.allclose(found.map, own.numpy(), atol=1e-5)
     assert net.get_submodule("conv2").groups == 2

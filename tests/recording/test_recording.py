@@ -611,7 +611,7 @@ def test_results_and_operands_are_kept_of_what_was_asked_for(keep, kept, image):
             assert torch.equal(recording[name].tensor, whole[name].tensor), name
         else:
             with pytest.raises(RequestError, match="not kept"):
-                _ = recording[name].squeezed
+                _ = recording[name].value
             with pytest.raises(RequestError, match="not kept"):
                 recording.explain(name, (0,) * len(recording[name].shape))
 

@@ -33,7 +33,7 @@ _MAX_MAPS = 2048  # that are compared with each other
 
 def volume_of(recording: Recording, row: GraphRow, maps: Sequence[int] | None = None) -> Floats:
     """A row's volume, or some of its maps, as float32 (c, h, w)."""
-    volume = recording[row.out].squeezed.reshape(row.shape)
+    volume = recording[row.out].value.reshape(row.shape)
     if maps is not None:
         if any(not 0 <= index < len(volume) for index in maps):
             raise RequestError(f"{row.name} has the maps 0 to {len(volume) - 1}.")

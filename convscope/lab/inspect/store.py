@@ -89,7 +89,7 @@ class LoadedModel:
 
     def predictions(self, image: RecordedImage) -> list[dict[str, Any]]:
         """The classes with their probabilities, the most probable first; empty without any."""
-        output = image.recording[image.recording.output].squeezed
+        output = image.recording[image.recording.output].value
         if output.shape != (len(self.card.classes),):
             return []
         shares = probabilities(output, self.card)
@@ -133,7 +133,7 @@ class LoadedModel:
             raise RequestError(f"The image has {height} rows and {width} columns.")
         scale, shift = scale_and_shift(self.card)
         names = ("gray",) if self.card.in_channels == 1 else ("red", "green", "blue")
-        values = image.recording["image"].squeezed
+        values = image.recording["image"].value
         return {
             "channels": [
                 {

@@ -234,7 +234,7 @@ def _values(explanation: Explanation) -> Mapping[str, Any]:
         "exact_value": json_number(explanation.exact_value),
         "model_value": json_number(explanation.model_value),
         "difference": json_number(explanation.difference),
-        "tolerance": json_number(explanation.tolerance),
+        "rounding_bound": json_number(explanation.rounding_bound),
         "is_within_tolerance": explanation.is_within_tolerance,
         "bias": bias,
         "divisor": json_number(divisor),

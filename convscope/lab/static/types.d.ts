@@ -270,7 +270,7 @@ export interface Unit {
   exact_value: number;
   model_value: number;
   difference: number;
-  tolerance: number;
+  rounding_bound: number;
   is_within_tolerance: boolean;
   steps: (Line & { operation: string })[];
   value: number;

@@ -78,7 +78,7 @@ export function compared(unit) {
   if (!Number.isFinite(difference))
     return `${recorded}${agrees ? ", as it must" : ", which is not what the calculation gives"}.`;
   const away = powers(difference);
-  const allowed = powers(unit.tolerance);
+  const allowed = powers(unit.rounding_bound);
   const why = agrees
     ? `the rounding of its arithmetic, which may be up to ${allowed}`
     : `more than rounding explains, which is at most ${allowed}`;

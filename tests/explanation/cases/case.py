@@ -81,7 +81,7 @@ def units_of(shape):
 def value_at(recording, net, location):
     """The number at a location, from the recording or the network."""
     if location.source in recording:
-        return recording[location.source].squeezed[location.at].item()
+        return recording[location.source].value[location.at].item()
     state = {**dict(net.named_parameters()), **dict(net.named_buffers())}
     name = location.source.removeprefix("net.")  # the network inside a Flat
     return state[name][location.at].item()
