@@ -75,13 +75,19 @@ Names = tuple[list[Operation], Mapping[int | str, str]]
 
 
 def name_operations(
-    raw: Sequence[RawOperation], parents: Container[str], *, constants: int
+    raw: Sequence[RawOperation],
+    parents: Container[str],
+    outputs: Mapping[int, int],
+    *,
+    constants: int,
 ) -> Names:
     """Operations with names, and all names by number, those of constants too.
 
-    `parents` are the paths of modules that consist of others.
+    `parents` are the paths of modules that consist of others, `outputs` the numbers of what calls
+    of modules returned, where they computed it themselves.
     """
-    names: dict[int | str, str] = {IMAGE_NUMBER: IMAGE, **dict(enumerate(_names(raw, parents)))}
+    named = _names(raw, parents, outputs)
+    names: dict[int | str, str] = {IMAGE_NUMBER: IMAGE, **dict(enumerate(named))}
     for constant in range(1, constants + 1):
         names[IMAGE_NUMBER - constant] = f"constant_{constant}"
     dependent = {IMAGE_NUMBER}
@@ -94,9 +100,12 @@ def name_operations(
     return operations, names
 
 
-def _names(raw: Sequence[RawOperation], parents: Container[str]) -> Iterator[str]:
-    """A name for every operation. The last one inside a leaf module has the module's own."""
+def _names(
+    raw: Sequence[RawOperation], parents: Container[str], outputs: Mapping[int, int]
+) -> Iterator[str]:
+    """A name for every operation. The output of a leaf module has the module's own."""
     last = {op.call: number for number, op in enumerate(raw) if not op.output_index}
+    last.update(outputs)
     counts: dict[str, int] = {}
     used = set[str]()
     for number, op in enumerate(raw):

@@ -1,7 +1,7 @@
 """Run a network once and record every operation: what it computed, from what, and where."""
 
 import weakref
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from threading import get_ident
 from typing import Any, cast
@@ -17,6 +17,7 @@ from torch.utils.hooks import RemovableHandle
 
 from convscope.recording.kinds import INPLACE_UPDATE
 from convscope.recording.operation import IMAGE, map_nested, tensors_in
+from convscope.recording.parts import PARTS
 from convscope.recording.raw_operation import (
     IMAGE_NUMBER,
     ForwardPass,
@@ -74,6 +75,8 @@ class _Recorder(TorchFunctionMode):
         self.mutations = MutationTracker(self._before_mutation)
         self.stack: list[tuple[str, int]] = []
         self.calls = 0
+        self.outputs: dict[int, int] = {}  # by the call of a module: what computed its output
+        self.entered = set[str]()
         self.thread = get_ident()  # the hooks are global: other threads call them too
         self.opaque_depth = 0  # how many nested layers of convscope's are running
         self.constants = 0
@@ -119,6 +122,7 @@ class _Recorder(TorchFunctionMode):
             return
         self.calls += 1
         self.stack.append((self.paths[id(module)], self.calls))
+        self.entered.add(self.paths[id(module)])
         self.opaque_depth += _is_opaque(module)
 
     def _leave(self, module: nn.Module, _inputs: object, output: object) -> None:
@@ -129,7 +133,13 @@ class _Recorder(TorchFunctionMode):
                 args, tensors = self.layer_inputs
                 self._record(type(module).__name__, output, module, args, {}, tensors, layer=module)
             self.opaque_depth -= 1
-        self.stack.pop()
+        _, call = self.stack.pop()
+        first = next(tensors_in(output), None)
+        number = None if first is None else self._number(first)
+        if first is not None and number is not None and number >= 0:
+            is_own = self.operations[number].call == call
+            if is_own and not self._is_stale(first, number):
+                self.outputs[call] = number
 
     def __torch_function__(
         self,
@@ -143,6 +153,9 @@ class _Recorder(TorchFunctionMode):
             return func(*args, **kwargs)
         if self.opaque_depth:
             return self._call(func, args, kwargs)
+        if func in PARTS:
+            with self:
+                return PARTS[func](*args, **kwargs)
         kind = kind_of(func)
         (args_, kwargs_), tensors = self._references(kind, (args, kwargs))
         output = self._call(func, args, kwargs)
@@ -248,8 +261,9 @@ class _Recorder(TorchFunctionMode):
 
     def finish(self, output: object) -> ForwardPass:
         """Everything that was recorded, with names."""
-        parents = {path for path, module in self.modules.items() if _has_parts(module)}
-        operations, names = name_operations(self.operations, parents, constants=self.constants)
+        operations, names = name_operations(
+            self.operations, _parents(self.entered), self.outputs, constants=self.constants
+        )
         numbers = [self._number(tensor) for tensor in tensors_in(output)]
         known = [names[number] for number in numbers if number is not None]
         last = operations[-1].name if operations else IMAGE
@@ -259,9 +273,15 @@ class _Recorder(TorchFunctionMode):
         )
 
 
-def _has_parts(module: nn.Module) -> bool:
-    """Whether a module consists of others; one that computes its parameters does not count."""
-    return any(name != "parametrizations" for name, _ in module.named_children())
+def _parents(paths: Iterable[str]) -> set[str]:
+    """The paths of modules of which parts ran; what computes their parameters does not count."""
+    return {
+        path[:end]
+        for path in paths
+        if "parametrizations" not in path.split(".")
+        for end, letter in enumerate(path)
+        if letter == "."
+    }
 
 
 def _is_opaque(module: nn.Module) -> bool:

@@ -48,14 +48,6 @@ def _attention(operation: Operation) -> int:
     return pairs * (query[-1] + value[-1])
 
 
-def _multi_head_attention(operation: Operation) -> int:
-    """Projections of queries, keys and values, attention, and the projection of its result."""
-    query, key, value = (operation.argument_shapes[name] for name in ("query", "key", "value"))
-    queries, keys, width = math.prod(query[:-1]), math.prod(key[:-1]), query[-1]
-    projections = 2 * queries * width + keys * (key[-1] + value[-1])
-    return width * (projections + 2 * queries * key[0])
-
-
 def _locally_connected(operation: Operation) -> int:
     """Every weight is used once."""
     layer: Any = operation.layer
@@ -79,7 +71,6 @@ FORMULAS: dict[MultiplyAdds, Callable[[Operation], int]] = {
     "linear": _linear,
     "matrix_product": _matrices,
     "attention": _attention,
-    "multi_head_attention": _multi_head_attention,
     "locally_connected": _locally_connected,
     "connection_table": _connection_table,
     "subsampling": _subsampling,

@@ -13,8 +13,6 @@ from tests.conftest import TORCHVISION
 
 SMALLEST_NORMAL = 2.0**-126  # below it float32 loses digits
 
-ATTENTION = {"multi_head_attention_forward"}
-
 # (library, network, options, side, kinds that are unknown). As small as the layers take.
 EVALUATED = [
     ("torchvision", "resnet50", {}, 32, set()),
@@ -32,7 +30,7 @@ EVALUATED = [
     ("torchvision", "regnet_y_400mf", {}, 32, set()),
     ("torchvision", "convnext_tiny", {}, 32, set()),
     ("torchvision", "lraspp_mobilenet_v3_large", {"weights_backbone": None}, 32, set()),
-    ("torchvision", "vit_b_16", {"image_size": 32}, 32, ATTENTION),
+    ("torchvision", "vit_b_16", {"image_size": 32}, 32, set()),
     ("torchvision", "swin_t", {}, 32, set()),
     ("timm", "convnext_atto", {}, 32, set()),
     ("timm", "convnextv2_atto", {}, 32, set()),

@@ -50,6 +50,7 @@ DRAWS = {
     "bernoulli": lambda x: torch.full((1, 2), 0.5).bernoulli_(0.5),
     "uniform": lambda x: torch.zeros(1, 2).uniform_(),
     "normal": lambda x: torch.zeros(1, 2).normal_(),
+    "exponential": lambda x: torch.zeros(1, 2).exponential_(),
     "empty": lambda x: torch.empty(1, 2),
     "zeros": lambda x: torch.zeros(1, 2),
     "ones": lambda x: torch.ones(1, 2),

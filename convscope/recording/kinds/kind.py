@@ -98,7 +98,6 @@ MultiplyAdds = Literal[
     "linear",
     "locally_connected",
     "matrix_product",
-    "multi_head_attention",
     "subsampling",
     "transposed_convolution",
 ]

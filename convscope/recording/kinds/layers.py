@@ -84,12 +84,6 @@ PRODUCTS = (
         field="attention",
         multiply_adds="attention",
     ),
-    Kind(
-        "multi_head_attention_forward",
-        "MultiheadAttention",
-        arguments=("query", "key", "value"),
-        multiply_adds="multi_head_attention",
-    ),
 )
 
 POOLING = (

@@ -137,7 +137,8 @@ JOINS = (
 )
 
 NEW = (
-    *(_new(n, n) for n in ("rand", "randn", "randint", "randperm", "uniform", "zeros", "ones")),
+    *(_new(n, n) for n in ("rand", "randn", "randint", "randperm", "uniform", "exponential")),
+    *(_new(n, n) for n in ("zeros", "ones")),
     *(_new(n, n) for n in ("empty", "full", "arange", "linspace", "eye", "tensor", "zero", "fill")),
     *(_new(f"{n}_like", f"{n}_like") for n in ("zeros", "ones", "empty", "full", "rand", "randn")),
     *(_new(f"new_{n}", f"new_{n}") for n in ("empty", "zeros", "ones", "full", "tensor")),
