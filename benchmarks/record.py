@@ -1,9 +1,10 @@
 """Time and memory of `record`, beside a plain forward pass and other ways to record one.
 
     python benchmarks/record.py --rounds 10
+    python benchmarks/record.py --rounds 5 --models resnet18 vgg11 densenet121
 
-torchvision's ResNet-50 with random weights on one image, in eval mode, without gradients. The
-contenders take turns, in rotating order:
+Networks of torchvision, ResNet-50 by default, with random weights on one image, in eval mode,
+without gradients. The contenders take turns, in rotating order:
 
     plain        the network alone, nothing is kept
     hooks        a forward hook on every module that keeps a reference to its output; values that
@@ -14,9 +15,9 @@ contenders take turns, in rotating order:
 
 Every contender has its own copy of the network; outputs must be equal before anything is timed. A
 round runs each contender `--steps` times and takes the mean; what was kept is freed between runs,
-off the clock. Memory is measured separately, each contender once in a process of its own: the
-storages that it keeps (each counted once, without the network's own) and the growth of the
-process's peak memory, as reported by Linux.
+off the clock. Ratios are taken within a round. Memory is measured separately, each contender once
+in a process of its own: the storages that it keeps (each counted once, without the network's own)
+and the growth of the process's peak memory, as reported by Linux.
 """
 
 import argparse
@@ -35,7 +36,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
+import torchvision_operators  # noqa: F401 -- before torchvision is imported
 from rounds import machine, rotated, spread
 from torch import Tensor, nn
 
@@ -116,9 +117,14 @@ CONTENDERS = {
 }
 
 
-def network() -> tuple[nn.Module, Tensor]:
+def network(model: str) -> tuple[nn.Module, Tensor]:
+    from torchvision import models  # noqa: PLC0415 -- its operators have to be declared first
+
     torch.manual_seed(0)
-    return torchvision.models.resnet50(weights=None).eval(), torch.randn(1, 3, 224, 224)
+    options = {"init_weights": False} if model in ("googlenet", "inception_v3") else {}
+    net = models.get_model(model, weights=None, **options).eval()
+    side = 299 if model == "inception_v3" else 224
+    return net, torch.randn(1, 3, side, side)
 
 
 def kept_bytes(tensors: Iterable[Tensor], net: nn.Module) -> int:
@@ -144,10 +150,10 @@ def reset_peak() -> None:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
-def measure_memory(name: str) -> None:
+def measure_memory(name: str, model: str) -> None:
     """Print the memory that one run of a contender keeps, and the growth of the peak."""
     contender = CONTENDERS[name]
-    net, image = network()
+    net, image = network(model)
     with contender.around():
         reset_peak()
         before = peak()
@@ -156,8 +162,9 @@ def measure_memory(name: str) -> None:
     print(json.dumps({"kept": kept_bytes(contender.tensors(output), net), "growth": growth}))
 
 
-def memory_of(name: str, threads: int) -> dict[str, float]:
-    command = [sys.executable, __file__, "--memory-of", name, "--threads", str(threads)]
+def memory_of(name: str, model: str, threads: int) -> dict[str, float]:
+    command = [sys.executable, __file__, "--memory-of", name, "--models", model]
+    command += ["--threads", str(threads)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -174,35 +181,49 @@ def timed(contender: Contender, net: nn.Module, image: Tensor, steps: int) -> fl
     return 1000 * seconds / steps
 
 
-def main(rounds: int, steps: int, threads: int) -> None:
-    has_torchlens = importlib.util.find_spec("torchlens") is not None
-    names = [name for name in CONTENDERS if name != "torchlens" or has_torchlens]
-    net, image = network()
+def times_of(model: str, names: list[str], rounds: int, steps: int) -> dict[str, list[float]]:
+    """Milliseconds per run of each contender in each round."""
+    net, image = network(model)
     nets = {name: copy.deepcopy(net) for name in names}
+    expected = plain(net, image)
     for name in names:
         contender = CONTENDERS[name]
         with contender.around():
             output = contender.tensors(contender.run(nets[name], image))[-1]
-        torch.testing.assert_close(output, plain(net, image), rtol=0, atol=0)
+        torch.testing.assert_close(output, expected, rtol=0, atol=0)
     times: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(rounds):
         for name in rotated(names, turn):
             times[name].append(timed(CONTENDERS[name], nets[name], image, steps))
+    return times
+
+
+def print_table(model: str, times: dict[str, list[float]], threads: int) -> None:
+    head = f"{'ms':26}{'times plain':20}{'times record':20}"
+    print(f"\n{model:11}{head}{'kept MiB':>10}{'peak +MiB':>12}")
+    for name, milliseconds in times.items():
+        ratios = [
+            spread([ms / base for ms, base in zip(milliseconds, times[peer], strict=True)])
+            for peer in ("plain", "record")
+        ]
+        size = memory_of(name, model, threads)
+        kept, growth = size["kept"] / MEBIBYTE, size["growth"] / MEBIBYTE
+        columns = f"{spread(milliseconds, '.1f'):26}{ratios[0]:20}{ratios[1]:20}"
+        print(f"{name:11}{columns}{kept:10.1f}{growth:12.1f}", flush=True)
+
+
+def main(models: list[str], rounds: int, steps: int, threads: int) -> None:
+    has_torchlens = importlib.util.find_spec("torchlens") is not None
+    names = [name for name in CONTENDERS if name != "torchlens" or has_torchlens]
     peer = (
         f"torchlens {version('torchlens')}"
         if has_torchlens
         else "torchlens is not installed: skipped"
     )
     print(f"{machine()}; torchvision {version('torchvision')}; {peer}")
-    print(f"{rounds} rounds of {steps} runs, {threads} threads; ms a run: median [min-max]\n")
-    print(f"{'':11}{'ms':26}{'times plain':20}{'kept MiB':>10}{'peak +MiB':>16}")
-    for name, milliseconds in times.items():
-        ratio = [ms / base for ms, base in zip(milliseconds, times["plain"], strict=True)]
-        size = memory_of(name, threads)
-        kept, growth = size["kept"] / MEBIBYTE, size["growth"] / MEBIBYTE
-        print(
-            f"{name:11}{spread(milliseconds, '.1f'):26}{spread(ratio):20}{kept:10.1f}{growth:16.1f}"
-        )
+    print(f"{rounds} rounds of {steps} runs, {threads} threads; ms a run: median [min-max]")
+    for model in models:
+        print_table(model, times_of(model, names, rounds, steps), threads)
     print(f"\nClaim: record takes at most {CLAIM} times as long as plain.")
 
 
@@ -211,10 +232,11 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--models", nargs="+", default=["resnet50"], help="names of torchvision's")
     parser.add_argument("--memory-of", choices=CONTENDERS, help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     if args.memory_of:
-        measure_memory(args.memory_of)
+        measure_memory(args.memory_of, args.models[0])
     else:
-        main(args.rounds, args.steps, args.threads)
+        main(args.models, args.rounds, args.steps, args.threads)

@@ -1,6 +1,5 @@
 """Images to train on, and a run to look at, made once."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -9,28 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
+import benchmarks.torchvision_operators  # noqa: F401 -- before torchvision is imported
 import convscope
 from tests.forked import Forked
 
-
-def _declare_missing_operators() -> torch.library.Library | None:
-    """Declare the compiled operators that torchvision's Python names and no test calls.
-
-    Its wheel for CUDA cannot load them where torch is the build for CPUs.
-    """
-    if importlib.util.find_spec("torchvision") is None or torch.cuda.is_available():
-        return None
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    for operator in ("nms", "qnms"):
-        if not hasattr(torch.ops.torchvision, operator):
-            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    return library
-
-
-TORCHVISION = _declare_missing_operators()  # a library that is collected takes its operators along
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

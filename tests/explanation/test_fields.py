@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.torchvision_operators import TORCHVISION
 from convscope.explanation.recording import record
 from convscope.zoo import create_model
-from tests.conftest import TORCHVISION
 from tests.receptive.test_zoo import positive
 
 

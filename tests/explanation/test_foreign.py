@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.torchvision_operators import TORCHVISION
 from convscope.explanation.recording import record
-from tests.conftest import TORCHVISION
 
 SMALLEST_NORMAL = 2.0**-126  # below it float32 loses digits
 
