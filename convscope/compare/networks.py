@@ -6,7 +6,7 @@ from typing import Any
 
 from convscope.summaries.markup import Table, format_count, shape, square
 from convscope.summaries.rows import Row
-from convscope.summaries.table import Summary
+from convscope.summaries.table import Summary, multiply_adds_cell
 
 _COUNTS = ("feature map", "parameters", "multiply-adds")
 
@@ -42,7 +42,7 @@ class Comparison:
         """The pairs as strings, to be written as text, Markdown, LaTeX or HTML."""
         both = (self.first, self.second)
         marks = [mark for mark, _, _ in self.pairs]
-        totals = [["", "", format_count(n.parameters), format_count(n.multiply_adds)] for n in both]
+        totals = [["", "", format_count(n.parameters), n.cost] for n in both]
         return Table(
             title=f"{self.first.title}  |  {self.second.title}",
             heads=("", "layer", self.first.name, *_COUNTS, self.second.name, *_COUNTS),
@@ -94,5 +94,5 @@ def _cells(row: Row | None) -> list[str]:
         ", ".join(parts),
         shape(row.map),
         format_count(row.parameters),
-        format_count(row.multiply_adds),
+        multiply_adds_cell(row),
     ]

@@ -1,112 +1,165 @@
 """`summary`: the lecture's table of any network, from a name, a run or a module."""
 
-import copy
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from convscope.errors import RequestError
-from convscope.receptive import receptive_fields
-from convscope.recording import operations
 from convscope.runs.folder import Run
 from convscope.runs.network import model_source, on_sys_path
+from convscope.summaries.image import (
+    InputSize,
+    Requested,
+    batch_of_one,
+    candidates,
+    for_builder,
+    requested,
+)
 from convscope.summaries.rows import rows_of
+from convscope.summaries.run import Network, Shapes, network_of, run_for_shapes
 from convscope.summaries.table import Summary
 from convscope.zoo import check_arguments, create_model, default_input
-
-_SIDE = 224  # default height and width of the image for a user's own network
 
 
 def summary(
     model: str | Path | nn.Module,
+    input_size: InputSize | None = None,
     *,
+    input_data: Tensor | None = None,
+    input: InputSize | Tensor | None = None,  # noqa: A002 -- the word of many a summary
     num_classes: int | None = None,
     in_channels: int | None = None,
-    input_size: tuple[int, int] | None = None,
 ) -> Summary:
     """Summarize a network as the lecture's table: layers, maps, parameters, receptive fields.
 
     `model` is a name of the zoo, `module:attr`, a table file, a run folder or a module. It runs
-    once, in eval mode, on meta tensors, which have shapes and no memory.
-    `in_channels` and `input_size` (height, width) default to those of the zoo or the run; for
-    another network to the channels of its first convolution, and 224x224.
+    once, in eval mode, on the meta device, which has shapes and no memory; on noise on the CPU
+    where it cannot run there, and the note below the table says so. A module is left as it was.
 
-    Raises RequestError if `model` is not a network or cannot take such an image.
+    `input_size` is the side of a square image, (height, width), (channels, height, width) or
+    (batch, channels, height, width); for networks of 1D or 3D convolutions, with one axis less or
+    more. Rows are for one image, whatever the batch. `input_data` is an image, or a batch;
+    `input` may be either. What is left open has the zoo's or the run's default; for another
+    network the size is 224x224, and the channels are the first number that it takes of those of
+    its first convolution, 3, 1, and what may become those where pixels move to channels first.
+
+    Raises RequestError if `model` is not a network that takes an image, or takes no such image.
 
         >>> table = summary("lenet5")
         >>> table.parameters, table.multiply_adds
         (61706, 416520)
     """
-    check_arguments(num_classes=num_classes, in_channels=in_channels, input_size=input_size)
-    name = model if isinstance(model, str) else type(model).__name__
+    check_arguments(num_classes=num_classes, in_channels=in_channels, input_size=None)
+    asked = requested(input_size=input_size, input_data=input_data, either=input)
     if isinstance(model, nn.Module):
-        net = _on_meta(model)
-    elif isinstance(model, Path) or Path(model).is_dir():
+        if num_classes is not None:
+            raise RequestError("A network that is built has its classes; leave out `num_classes`.")
+        net = _eager(model)
+        return _summarized(network_of(net, type(net).__name__), net, asked, in_channels)
+    if not isinstance(model, str):
+        _check_path(model)
+    if isinstance(model, Path) or Path(model).is_dir():
+        if not asked.is_open or num_classes or in_channels:
+            raise RequestError(
+                f"{model} is a run, whose classes and image are known; leave out `num_classes`, "
+                "`in_channels` and `input_size`."
+            )
         return _of_run(Run.open(model))
-    else:
-        net = _built(model, num_classes, in_channels, input_size)
-        channels, size = default_input(model)
-        in_channels, input_size = in_channels or channels, input_size or size
-    height, width = input_size or (_SIDE, _SIDE)
-    return summarize_module(net, name=name, image=(in_channels or _channels(net), height, width))
+    return _of_name(model, asked, num_classes, in_channels)
 
 
-def summarize_module(net: nn.Module, *, name: str, image: tuple[int, int, int]) -> Summary:
-    """The summary of a network on the meta device, which is left in eval mode."""
-    tensor = torch.zeros(1, *image, device="meta")
-    try:
-        done = operations(net.eval(), tensor)
-    except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        size = "x".join(map(str, (*image[1:], image[0])))
-        raise RequestError(
-            f"{name} cannot take an image of {size} ({reason}). Choose another with `input_size` "
-            "and `in_channels`."
-        ) from error
-    fields = receptive_fields(done, tuple(tensor.shape))
-    counts = {parameter: tensor.numel() for parameter, tensor in net.named_parameters()}
-    return Summary(name, image, tuple(rows_of(done, fields, counts)))
+def summarize_module(net: nn.Module, *, name: str, image: tuple[int, ...]) -> Summary:
+    """The summary of a network on the meta device, for an image of shape (c, h, w)."""
+    return _table(name, run_for_shapes(network_of(net, name), [image]))
+
+
+def _summarized(
+    network: Network, net: nn.Module, asked: Requested, in_channels: int | None
+) -> Summary:
+    shapes = candidates(net, asked, in_channels, name=network.name)
+    return _table(network.name, run_for_shapes(network, shapes, batch_of_one(net, asked.data)))
+
+
+def _table(name: str, shown: Shapes) -> Summary:
+    rows = rows_of(
+        shown.operations, shown.fields, shown.parameters, complex_results=shown.complex_results
+    )
+    return Summary(name, shown.image, tuple(rows), shown.note)
+
+
+def _of_name(
+    model: str, asked: Requested, num_classes: int | None, in_channels: int | None
+) -> Summary:
+    in_channels, size = for_builder(asked, in_channels)
+    build = partial(
+        create_model, model, num_classes=num_classes, in_channels=in_channels, input_size=size
+    )
+    network, net = _built(model, build)
+    channels, usual = default_input(model)
+    if asked.is_open and usual:
+        asked = Requested(usual)
+    return _summarized(network, net, asked, in_channels or channels)
 
 
 def _of_run(run: Run) -> Summary:
     card, config = run.read_card(), run.read_config()
     name = str(config["model"])
-    with on_sys_path(config):
-        net = _built(model_source(run, name), len(card.classes), card.in_channels, card.input_size)
-    return summarize_module(net, name=name, image=(card.in_channels, *card.input_size))
-
-
-def _built(
-    model: str, num_classes: int | None, in_channels: int | None, input_size: tuple[int, int] | None
-) -> nn.Module:
-    """A network on the meta device; a user's own is built in memory first where it must be."""
-    with suppress(RequestError), torch.device("meta"):
-        return _on_meta(
-            create_model(
-                model, num_classes=num_classes, in_channels=in_channels, input_size=input_size
-            )
-        )
-    return _on_meta(
-        create_model(model, num_classes=num_classes, in_channels=in_channels, input_size=input_size)
+    build = partial(
+        create_model,
+        model_source(run, name),
+        num_classes=len(card.classes),
+        in_channels=card.in_channels,
+        input_size=card.input_size,
     )
+    with on_sys_path(config):
+        network, _ = _built(name, build)
+        return _table(name, run_for_shapes(network, [(card.in_channels, *card.input_size)]))
 
 
-def _on_meta(net: nn.Module) -> nn.Module:
-    """A copy whose parameters and buffers have shapes but no memory."""
-    state: list[Tensor] = [*net.parameters(), *net.buffers()]
-    memo = {
-        id(t): nn.Parameter(t.detach().to("meta"), t.requires_grad)
-        if isinstance(t, nn.Parameter)
-        else t.to("meta")
-        for t in state
-    }
-    return copy.deepcopy(net, memo)
+def _built(name: str, build: Callable[[], nn.Module]) -> tuple[Network, nn.Module]:
+    """A network that is built on the meta device, and in memory only where it must be."""
+
+    def real() -> nn.Module:
+        with torch.random.fork_rng(devices=()):
+            return build()
+
+    with suppress(RequestError):
+        with torch.device("meta"):
+            net = real()
+        network = network_of(net, name)
+        if network.on_meta is not None:
+            return replace(network, real=lambda: network_of(real(), name).real()), net
+    net = real()
+    return network_of(net, name), net
 
 
-def _channels(net: nn.Module) -> int:
-    """The input channels of the first convolution; 3 where there is none."""
-    firsts = (layer for layer in net.modules() if isinstance(layer, nn.Conv2d))
-    first = next(firsts, None)
-    return first.in_channels if first else 3
+def _eager(net: nn.Module) -> nn.Module:
+    """The network inside `torch.compile` and `DataParallel`, with the names of its author."""
+    while isinstance(inner := getattr(net, _INNER.get(type(net).__name__, ""), None), nn.Module):
+        net = inner
+    return net
+
+
+_INNER = {
+    "OptimizedModule": "_orig_mod",
+    "DataParallel": "module",
+    "DistributedDataParallel": "module",
+}
+"""Where the classes of torch that wrap a network keep it."""
+
+
+def _check_path(model: object) -> None:
+    if isinstance(model, Path):
+        return
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        name = model.__name__
+        raise RequestError(f"{name} is a class, not a network. Give an instance: {name}(...).")
+    raise RequestError(
+        "`model` must be a torch.nn.Module, the name of a network, or the path of a run, not of "
+        f"type {type(model).__name__}."
+    )

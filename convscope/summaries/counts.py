@@ -1,22 +1,31 @@
 """What one operation costs: multiply-adds by the one convention of `convscope.geometry`."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from convscope.recording import Operation, get_kind
+from convscope.recording import Operation, Shape, Source, get_kind
 from convscope.recording.kinds import MultiplyAdds
+from convscope.recording.operation import sources_in
+from convscope.summaries.einsum import contraction_cost
 
 
-def multiply_adds(operation: Operation) -> int:
+def multiply_adds(operation: Operation, *, is_complex: bool = False) -> int | None:
     """Count the products that are added up, for one image; biases and additions are not counted.
 
-    Convolutional, locally connected and dense layers, trainable subsampling, matrix products and
-    attention multiply and add; all other operations count as zero.
+    Convolutional, locally connected and dense layers, trainable subsampling, products of matrices,
+    recurrent layers and attention multiply and add; the other kinds of the table count as zero. A
+    product of complex numbers (`is_complex`) is four of real ones. None for a kind that the table
+    does not know, and where the arguments are not as expected.
     """
     formula = get_kind(operation.kind).multiply_adds
-    is_counted = operation.output_index > 0  # with the first of several tensors
-    return FORMULAS[formula](operation) if formula and not is_counted else 0
+    if formula is None or operation.output_index > 0:  # counted with the first of several tensors
+        return 0
+    try:
+        count = FORMULAS[formula](operation)
+    except Exception:  # noqa: BLE001 -- third-party networks may call torch in any way
+        return None
+    return 4 * count if count and is_complex else count
 
 
 def _convolution(operation: Operation) -> int:
@@ -36,8 +45,54 @@ def _linear(operation: Operation) -> int:
 
 
 def _matrices(operation: Operation) -> int:
-    """The rows of the left matrix are as long as the sums."""
-    return math.prod(operation.shape) * operation.argument_shapes["input"][-1]
+    """The rows of the left factor are as long as the sums."""
+    return math.prod(operation.shape) * _left(operation)[-1]
+
+
+def _left(operation: Operation) -> Shape:
+    """The shape of the left factor, which some functions call by a name of their own."""
+    shapes = operation.argument_shapes
+    names = ("mat1", "batch1", "mat", "vec1", "input")
+    return next(shapes[name] for name in names if name in shapes)
+
+
+def _sum_of_products(operation: Operation) -> int:
+    """A sum over the first axis too, as `addbmm` has it."""
+    return _matrices(operation) * _left(operation)[0]
+
+
+def _contraction(operation: Operation) -> int:
+    """Of two tensors over the same axes: those count twice in the shapes, and not in the result."""
+    left, right = (source.shape for source in sources_in(operation.call.args)[:2])
+    return math.isqrt(math.prod((*left, *right, *operation.shape)))
+
+
+def _einsum(operation: Operation) -> int:
+    equation = operation.call.args[0]
+    return contraction_cost(equation, [s.shape for s in sources_in(operation.call.args[1:])])
+
+
+def _bilinear(operation: Operation) -> int:
+    """Every unit adds up one product for each pair of inputs."""
+    return math.prod(operation.shape) * math.prod(operation.argument_shapes["weight"][1:])
+
+
+def _recurrent(operation: Operation) -> int:
+    """Every step multiplies all matrices; `call.args` ends with the weights and the settings."""
+    first, *others = operation.call.args
+    weights: Any = next(arg for arg in reversed(others) if isinstance(arg, list | tuple))
+    return _steps(first, sources_in(weights))
+
+
+def _recurrent_cell(operation: Operation) -> int:
+    first, _, *others = operation.call.args
+    return _steps(first, sources_in(others))
+
+
+def _steps(inputs: Source, weights: Sequence[Source]) -> int:
+    """All weights of matrices are used for each input vector."""
+    vectors = math.prod(inputs.shape[:-1])
+    return vectors * sum(math.prod(weight.shape) for weight in weights if len(weight.shape) > 1)
 
 
 def _attention(operation: Operation) -> int:
@@ -65,14 +120,25 @@ def _subsampling(operation: Operation) -> int:
     return math.prod(operation.shape)
 
 
-FORMULAS: dict[MultiplyAdds, Callable[[Operation], int]] = {
+def _unknown(_operation: Operation) -> None:
+    """It multiplies and adds, as a Fourier transform does, but how often is not known."""
+
+
+FORMULAS: dict[MultiplyAdds, Callable[[Operation], int | None]] = {
     "convolution": _convolution,
     "transposed_convolution": _transposed,
     "linear": _linear,
     "matrix_product": _matrices,
+    "sum_of_matrix_products": _sum_of_products,
+    "contraction": _contraction,
+    "einsum": _einsum,
+    "bilinear": _bilinear,
+    "recurrent": _recurrent,
+    "recurrent_cell": _recurrent_cell,
     "attention": _attention,
     "locally_connected": _locally_connected,
     "connection_table": _connection_table,
     "subsampling": _subsampling,
+    "unknown": _unknown,
 }
 """By their names in the table of operation kinds."""

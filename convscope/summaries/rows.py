@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from convscope.receptive import FieldMap
 from convscope.receptive.windows import per_axis
 from convscope.recording import Operation, get_kind
 from convscope.summaries.counts import multiply_adds
+from convscope.summaries.usage import follow_parameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +24,10 @@ class Row:
         kernel, stride, padding: of a window, (vertical, horizontal).
         map: shape of the result without the batch: (channels, height, width), or (units,).
         activation: the activation function that follows, where nothing else reads its operand.
-        parameters: those that no row above has counted.
-        multiply_adds: for one image.
+        parameters: those that no row above has counted, also where something was computed of them
+            first, as in weight standardization.
+        multiply_adds: for one image; those that are known.
+        is_counted: False where there may be more multiply-adds than those.
         units: values computed for one image.
         receptive_field: height and width of a unit's, also where it reaches over the border.
         exact: False where the receptive field is only an upper bound.
@@ -41,6 +44,7 @@ class Row:
     activation: str | None = None
     parameters: int = 0
     multiply_adds: int = 0
+    is_counted: bool = True
     units: int = 0
     receptive_field: tuple[int, ...] = ()
     exact: bool = True
@@ -51,36 +55,44 @@ def rows_of(
     operations: Sequence[Operation],
     fields: Mapping[str, FieldMap],
     parameters: Mapping[str, int],
+    *,
+    complex_results: Collection[str] = (),
 ) -> list[Row]:
     """The rows of one forward pass; `parameters` has the number of elements of each parameter.
 
+    `operations` are all of the pass, also those that do not depend on the image: a parameter that
+    passes through them belongs to the row that uses what they returned. `complex_results` names the
+    operations that returned complex numbers.
+
     What neither computes nor pools has no row: dropout, flatten, reshapes. An activation function
-    stands in the row of what it acts on. Parameters that no operation used come last, one row for
+    stands in the row of what it acts on. Parameters of which no row made use come last, one row for
     each of the network's children that has any, so that the column adds up to the total.
     """
+    used = follow_parameters(operations)
     uncounted = dict(parameters)
-    readers = Counter(operand for operation in operations for operand in operation.operands)
+    readers = Counter(operand for operation in used for operand in operation.operands)
     rows: dict[str, Row] = {}
     row_of: dict[str, str] = {}  # from an operation to the row that stands for its result
-    for operation in operations:
-        if operation.output_index and not readers[operation.name]:
+    for name, operands, names, operation in used:
+        if operation.output_index and not readers[name]:
             continue  # as attention's weights, or the indices of pooling
         kind = get_kind(operation.kind)
-        inputs = tuple(dict.fromkeys(row_of.get(o, o) for o in operation.operands))
-        if kind.in_summary == "hidden" and len(inputs) == 1:
-            row_of[operation.name] = inputs[0]
+        inputs = tuple(dict.fromkeys(row_of.get(o, o) for o in operands))
+        count = sum(uncounted.pop(name, 0) for name in names)
+        if kind.in_summary == "hidden" and len(inputs) == 1 and not count:
+            row_of[name] = inputs[0]
             continue
         above = rows.get(inputs[0])
-        count = sum(uncounted.pop(name, 0) for name in operation.parameters)
-        is_activation = kind.in_summary == "activation" and readers[operation.operands[0]] == 1
+        is_activation = kind.in_summary == "activation" and readers[operands[0]] == 1
         if is_activation and above and above.activation is None:
             rows[above.layer] = replace(
                 above, activation=kind.label, parameters=above.parameters + count
             )
-            row_of[operation.name] = above.layer
+            row_of[name] = above.layer
             continue
-        rows[operation.name] = _row(operation, fields[operation.name], count, inputs)
-    return [*rows.values(), *_unused(uncounted)]
+        row = _row(operation, fields[name], count, inputs)
+        rows[name] = _with_multiply_adds(row, operation, is_complex=name in complex_results)
+    return [*rows.values(), *_unused(uncounted, operations)]
 
 
 def _row(operation: Operation, fields: FieldMap, parameters: int, inputs: tuple[str, ...]) -> Row:
@@ -89,7 +101,6 @@ def _row(operation: Operation, fields: FieldMap, parameters: int, inputs: tuple[
         type=get_kind(operation.kind).label,
         map=operation.shape[1:],
         parameters=parameters,
-        multiply_adds=multiply_adds(operation),
         units=math.prod(operation.shape[1:]),
         receptive_field=fields.size,
         exact=fields.exact,
@@ -98,16 +109,32 @@ def _row(operation: Operation, fields: FieldMap, parameters: int, inputs: tuple[
     return _with_window(row, operation)
 
 
-def _unused(uncounted: Mapping[str, int]) -> list[Row]:
-    """A row for the parameters of each child that no operation used."""
-    counts = Counter[str]()
+def _with_multiply_adds(row: Row, operation: Operation, *, is_complex: bool) -> Row:
+    count = multiply_adds(operation, is_complex=is_complex)
+    return replace(row, multiply_adds=count or 0, is_counted=count is not None)
+
+
+def _unused(uncounted: Mapping[str, int], operations: Iterable[Operation]) -> list[Row]:
+    """A row for the parameters of each child that no operation used.
+
+    The type is `not used` where operations read some of them, but nothing of the image met those.
+    """
+    read = {name for operation in operations for name in operation.parameters}
+    counts, types = Counter[str](), dict[str, str]()
     for name, count in uncounted.items():
-        counts[name.partition(".")[0]] += count
+        child = name.partition(".")[0]
+        counts[child] += count
+        if name in read:
+            types[child] = NOT_USED
     return [
-        Row(layer=child, type="not run", map=(), parameters=count)
+        Row(layer=child, type=types.get(child, NOT_RUN), map=(), parameters=count)
         for child, count in counts.items()
         if count
     ]
+
+
+NOT_RUN, NOT_USED = "not run", "not used"
+"""Types of rows that hold parameters which take no part in the pass."""
 
 
 def collapse(rows: Iterable[Row], depth: int) -> list[Row]:
@@ -120,7 +147,7 @@ def collapse(rows: Iterable[Row], depth: int) -> list[Row]:
 
 
 def _collapsed(name: str, members: Sequence[Row], block_of: Mapping[str, str]) -> Row:
-    run = [row for row in members if row.type != "not run"] or members
+    run = [row for row in members if row.map] or members
     last, inputs = run[-1], [block_of.get(i, i) for row in members for i in row.inputs]
     if len(members) == 1:
         return replace(last, layer=name, inputs=tuple(inputs))
@@ -131,6 +158,7 @@ def _collapsed(name: str, members: Sequence[Row], block_of: Mapping[str, str]) -
         activation=last.activation,
         parameters=sum(row.parameters for row in members),
         multiply_adds=sum(row.multiply_adds for row in members),
+        is_counted=all(row.is_counted for row in members),
         units=sum(row.units for row in members),
         receptive_field=last.receptive_field,
         exact=last.exact,

@@ -21,13 +21,15 @@ class Summary:
 
     Attributes:
         name: what the network is called.
-        input: shape of the image, (channels, height, width).
+        input: shape of the image, (channels, height, width), or as many axes as it has.
         rows: one per layer, in the order in which they run.
+        note: a sentence on how the network was run; empty for a run on the meta device.
     """
 
     name: str
-    input: tuple[int, int, int]
+    input: tuple[int, ...]
     rows: tuple[Row, ...] = field(repr=False)
+    note: str = ""
 
     @property
     def parameters(self) -> int:
@@ -36,6 +38,11 @@ class Summary:
     @property
     def multiply_adds(self) -> int:
         return sum(row.multiply_adds for row in self.rows)
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether `multiply_adds` are all; False where the cost of an operation is not known."""
+        return all(row.is_counted for row in self.rows)
 
     @property
     def units(self) -> int:
@@ -54,9 +61,8 @@ class Summary:
             title=self.title,
             heads=_HEADS,
             lines=[_cells(row) for row in self.rows],
-            totals=["total", *blank, f"{self.parameters:,}", f"{self.multiply_adds:,}", ""],
-            note=f"In float32: {size(self.parameters)} of parameters, {size(self.units)} of "
-            "feature maps for one image.",
+            totals=["total", *blank, f"{self.parameters:,}", self.cost, ""],
+            note=" ".join(filter(None, (self._sizes, self._uncounted, self.note))),
             text_columns=frozenset(("layer", "type", "activation")),
             optional_columns=(
                 "type",
@@ -67,6 +73,25 @@ class Summary:
                 "stride",
             ),
         )
+
+    @property
+    def cost(self) -> str:
+        """The multiply-adds in words: `at least 1,000` where not all could be counted."""
+        return f"{'' if self.is_counted else 'at least '}{self.multiply_adds:,}"
+
+    @property
+    def _sizes(self) -> str:
+        return (
+            f"In float32: {size(self.parameters)} of parameters, {size(self.units)} of feature "
+            "maps for one image."
+        )
+
+    @property
+    def _uncounted(self) -> str:
+        names = [row.layer for row in self.rows if not row.is_counted]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        listed = ", ".join(names[:3]) + more
+        return listed and f"Multiply-adds are at least those shown; not counted: {listed}."
 
     def collapse(self, depth: int) -> "Summary":
         """The same with one row for each module `depth` levels below the network."""
@@ -84,7 +109,9 @@ class Summary:
             "rows": [asdict(row) for row in self.rows],
             "parameters": self.parameters,
             "multiply_adds": self.multiply_adds,
+            "is_counted": self.is_counted,
             "units": self.units,
+            "note": self.note,
         }
 
     def __str__(self) -> str:
@@ -92,6 +119,12 @@ class Summary:
 
     def _repr_html_(self) -> str:
         return self.table.to_html()
+
+
+def multiply_adds_cell(row: Row) -> str:
+    """The count; `?` where it is not known, `at least 1,000` where there may be more."""
+    count = format_count(row.multiply_adds)
+    return count if row.is_counted else f"at least {count}" if count else "?"
 
 
 def _cells(row: Row) -> list[str]:
@@ -106,6 +139,6 @@ def _cells(row: Row) -> list[str]:
         shape(row.map),
         row.activation or "",
         format_count(row.parameters),
-        format_count(row.multiply_adds),
+        multiply_adds_cell(row),
         ("" if row.exact else "<=") + square(row.receptive_field),
     ]

@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 import convscope
 from convscope.compare.networks import Comparison
@@ -86,37 +85,6 @@ def test_multiply_adds_of_the_papers_strides(name, giga):
     assert round(convscope.summary(net).multiply_adds / 1e9, 3) == giga
 
 
-class Apply(nn.Module):
-    """A function of the image as a matrix of 24 rows of 8, and of parameters."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-        self.weight, self.bias = nn.Parameter(torch.ones(8, 5)), nn.Parameter(torch.ones(24, 5))
-        self.attention = nn.MultiheadAttention(8, 2)
-
-    def forward(self, x):
-        return self.function(self, x.flatten(0, 2))
-
-
-PRODUCTS = {
-    "mm": lambda net, x: torch.mm(x, net.weight),
-    "addmm": lambda net, x: torch.addmm(net.bias, x, net.weight),
-    "baddbmm": lambda net, x: torch.baddbmm(net.bias, x[None], net.weight[None]),
-    "attention": lambda net, x: net.attention(x, x[:6], x[:6])[0],
-    "attention, with a batch": lambda net, x: net.attention(*[x.view(12, 2, 8)] * 3)[0],
-}
-
-
-@pytest.mark.parametrize("name", PRODUCTS)
-def test_products_of_matrices_count_as_torchs_own_counter_has_them(name):
-    net = Apply(PRODUCTS[name]).eval()
-    with FlopCounterMode(display=False) as counter:
-        net(torch.ones(1, 3, 8, 8))
-    found = convscope.summary(net, input_size=(8, 8)).multiply_adds
-    assert 2 * found == counter.get_total_flops() > 0
-
-
 def test_the_lectures_table_of_lenet5():
     rows = {row.layer: row for row in convscope.summary("lenet5").rows}
     assert list(rows) == ["conv1", "pool1", "conv2", "pool2", "conv3", "fc1", "fc2"]
@@ -174,8 +142,8 @@ def test_an_activation_has_its_own_row_if_its_operand_is_read_elsewhere():
 
 
 def test_a_second_result_that_nothing_reads_has_no_row():
-    found = convscope.summary(Apply(PRODUCTS["attention"]), input_size=(8, 8))
-    assert [row.type for row in found.rows if row.map] == ["MultiheadAttention"]
+    pool = nn.MaxPool2d(2, return_indices=True)
+    assert [row.type for row in convscope.summary(pool, input_size=(8, 8)).rows] == ["MaxPool"]
 
 
 def test_the_network_is_left_as_it_was_and_nothing_is_computed():

@@ -64,7 +64,8 @@ def graph_rows(recording: Recording, parameters: Mapping[str, int]) -> list[Grap
     """
     operations = [operation for operation in recording.operations if operation.operands]
     summary = {
-        row.layer: row for row in rows_of(operations, recording.fields.by_operation, parameters)
+        row.layer: row
+        for row in rows_of(recording.operations, recording.fields.by_operation, parameters)
     }
     readers = Counter(name for operation in operations for name in operation.operands)
     chains, owner = _chains(operations, readers)

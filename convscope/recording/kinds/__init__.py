@@ -2,7 +2,7 @@
 
 Recording, receptive fields, summaries, explanations and the page all read this table, and no other
 list of kinds exists. A kind that is not in it is still recorded: its values are shown, its units
-may depend on everything, and its label is its own name.
+may depend on everything, its cost is unknown, and its label is its own name.
 """
 
 from collections.abc import Mapping
@@ -36,4 +36,4 @@ def get_kind(name: str) -> Kind:
     >>> get_kind("conv2d").label, get_kind("add").label, get_kind("sort").label
     ('Conv', 'add', 'sort')
     """
-    return KINDS.get(name) or Kind(name, label=name)
+    return KINDS.get(name) or Kind(name, label=name, multiply_adds="unknown")

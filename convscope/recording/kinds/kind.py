@@ -93,15 +93,23 @@ operations whose units may depend on everything that any operand depends on."""
 
 MultiplyAdds = Literal[
     "attention",
+    "bilinear",
     "connection_table",
+    "contraction",
     "convolution",
+    "einsum",
     "linear",
     "locally_connected",
     "matrix_product",
+    "recurrent",
+    "recurrent_cell",
     "subsampling",
+    "sum_of_matrix_products",
     "transposed_convolution",
+    "unknown",
 ]
-"""Formulas that count multiply-adds; `summaries/counts.py` has the functions."""
+"""Formulas that count multiply-adds; `summaries/counts.py` has the functions. `unknown` is for
+operations that may cost any number of them."""
 
 Drawing = Literal[
     "activation",

@@ -75,7 +75,14 @@ PRODUCTS = (
     _product("mv", "mv", arguments=_PAIR),
     _product("addmm", "addmm", arguments=_BIAS_AND_PAIR),
     _product("baddbmm", "baddbmm", arguments=_BIAS_AND_PAIR),
-    Kind("einsum", "einsum", rule="linear_map"),
+    _product("dot", "dot", arguments=("input",), aliases=("vdot",), rule=None, field="full_field"),
+    _product("inner", "inner", arguments=_PAIR, rule=None, field="full_field"),
+    _product("addmv", "addmv", arguments=("input", "mat", "vec"), rule=None, field="full_field"),
+    Kind("addbmm", "addbmm", _BIAS_AND_PAIR, multiply_adds="sum_of_matrix_products"),
+    Kind("tensordot", "tensordot", multiply_adds="contraction"),
+    Kind("bilinear", "Bilinear", ("input1", "input2", "weight", "bias"), multiply_adds="bilinear"),
+    Kind("einsum", "einsum", rule="linear_map", multiply_adds="einsum"),
+    Kind("cdist", "cdist", multiply_adds="unknown"),
     Kind(
         "scaled_dot_product_attention",
         "attention",
@@ -83,6 +90,26 @@ PRODUCTS = (
         rule="linear_map",
         field="attention",
         multiply_adds="attention",
+    ),
+)
+
+RECURRENT = (
+    *(
+        Kind(name, label, multiply_adds="recurrent")
+        for name, label in (("lstm", "LSTM"), ("gru", "GRU"))
+    ),
+    *(
+        Kind(f"rnn_{activation}", "RNN", multiply_adds="recurrent")
+        for activation in ("tanh", "relu")
+    ),
+    *(
+        Kind(f"{name}_cell", label, multiply_adds="recurrent_cell")
+        for name, label in (
+            ("lstm", "LSTMCell"),
+            ("gru", "GRUCell"),
+            ("rnn_tanh", "RNNCell"),
+            ("rnn_relu", "RNNCell"),
+        )
     ),
 )
 
@@ -211,4 +238,4 @@ NORMALIZATION = (
     _norm("normalize", "normalize", rule="normalize", field="normalized_along"),
 )
 
-LAYERS = (*CONVOLUTIONS, *PRODUCTS, *POOLING, *REDUCTIONS, *NORMALIZATION)
+LAYERS = (*CONVOLUTIONS, *PRODUCTS, *RECURRENT, *POOLING, *REDUCTIONS, *NORMALIZATION)

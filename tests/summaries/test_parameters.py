@@ -1,0 +1,148 @@
+"""Every parameter stands in the row of the operation on the image that makes use of it."""
+
+import copy
+import warnings
+
+import pytest
+import torch
+from torch import nn
+from torch.ao.quantization import default_qat_qconfig
+from torch.nn import functional as F
+from torch.nn.utils import parametrizations, prune
+
+import convscope
+
+
+class StandardizedConv(nn.Conv2d):
+    def forward(self, x):
+        weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        weight = weight / weight.std((1, 2, 3), keepdim=True)
+        return self._conv_forward(x, weight, self.bias)
+
+
+def quantization_aware(layer):
+    layer.qconfig = default_qat_qconfig
+    return torch.ao.nn.qat.Conv2d.from_float(layer)
+
+
+def pruned(layer):
+    return prune.random_unstructured(layer, "weight", amount=0.5)
+
+
+LAYERS = {
+    "weight standardization": lambda: StandardizedConv(3, 4, 3),
+    "weight_norm": lambda: parametrizations.weight_norm(nn.Conv2d(3, 4, 3)),
+    "spectral_norm": lambda: parametrizations.spectral_norm(nn.Conv2d(3, 4, 3)),
+    "orthogonal": lambda: parametrizations.orthogonal(nn.Conv2d(3, 4, 3)),
+    "weight_norm as hooks": lambda: nn.utils.weight_norm(nn.Conv2d(3, 4, 3)),
+    "spectral_norm as hooks": lambda: nn.utils.spectral_norm(nn.Conv2d(3, 4, 3)),
+    "quantization-aware": lambda: quantization_aware(nn.Conv2d(3, 4, 3)),
+    "pruned": lambda: pruned(nn.Conv2d(3, 4, 3)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_parameters_of_a_computed_weight_belong_to_its_convolution(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = nn.Sequential(LAYERS[name](), nn.ReLU())
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    names = [set(vars(module)) for module in net.modules()]
+    (row,) = convscope.summary(net, input_size=8).rows
+    assert (row.type, row.activation) == ("Conv", "ReLU")
+    assert row.parameters == sum(weight.numel() for weight in net.parameters())
+    assert [set(vars(module)) for module in net.modules()] == names
+    assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+
+
+class Tokens(nn.Module):
+    """A class token, resized positions, a table of biases, scales, and leftovers."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 8, 4, 4)
+        self.token = nn.Parameter(torch.zeros(1, 1, 8))
+        self.positions = nn.Parameter(torch.zeros(1, 8, 3, 3))
+        self.table = nn.Parameter(torch.zeros(7))
+        self.halves = nn.ParameterList([nn.Parameter(torch.ones(4)) for _ in range(2)])
+        self.scales = nn.ParameterDict({"gamma": nn.Parameter(torch.ones(8))})
+        self.register_buffer("index", torch.arange(5) + 1)
+        self.temperature = nn.Parameter(torch.zeros(2))
+        self.spare = nn.Linear(3, 3)
+
+    def forward(self, x):
+        tokens = self.patches(x)
+        positions = F.interpolate(self.positions, size=tokens.shape[2:], mode="bilinear")
+        tokens = (tokens + positions.to(tokens)).flatten(2).transpose(1, 2)
+        token = self.token.expand(x.shape[0], -1, -1).type_as(tokens)
+        tokens = torch.cat((token + torch.zeros_like(tokens[:, :1]), tokens), 1)
+        scores = (tokens @ tokens.mT) + self.table[self.index].view(1, -1, 1)
+        tokens = scores.softmax(-1) @ tokens * torch.cat(list(self.halves))
+        self.temperature.exp()
+        return F.layer_norm(tokens, (8,), self.scales["gamma"].view(8) * 2)
+
+
+def test_parameters_belong_to_the_first_operation_on_the_image_that_reads_what_became_of_them():
+    net = Tokens()
+    rows = {row.layer: row for row in convscope.summary(net, input_size=8).rows}
+    counts = {name: row.parameters for name, row in rows.items() if row.parameters}
+    assert counts == {
+        "patches": 3 * 16 * 8 + 8,
+        "add": 72,
+        "cat": 8,
+        "add_3": 7,
+        "mul": 8,
+        "layer_norm": 8,
+        "temperature": 2,
+        "spare": 12,
+    }
+    assert rows["add"].inputs == ("patches",)
+    assert rows["cat"].inputs == ("add",)
+    assert (rows["temperature"].type, rows["spare"].type) == ("not used", "not run")
+    assert sum(counts.values()) == sum(weight.numel() for weight in net.parameters())
+
+
+def test_layers_that_share_a_weight_count_it_where_it_is_read_first():
+    net = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1))
+    net[0].weight = net[2].weight = net[1].weight
+    assert [row.parameters for row in convscope.summary(net, input_size=4).rows] == [12, 3, 3]
+
+
+def test_an_operation_without_a_row_gets_one_where_it_reads_a_parameter():
+    class Gather(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(1, 3, 4, 4))
+
+        def forward(self, x):
+            index = x.flatten(1).argmax(1)
+            return self.weight.flatten(1)[:, index]
+
+    rows = convscope.summary(Gather(), input_size=4).rows
+    assert [(row.layer, row.parameters) for row in rows] == [("argmax", 0), ("getitem", 48)]
+
+
+def test_what_the_image_lends_only_its_shape_has_no_row_and_costs_nothing():
+    class Constant(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(5, 3))
+
+        def forward(self, x):
+            return x * (self.weight @ self.weight.T).view(-1)[:1].expand_as(x)
+
+    (row,) = convscope.summary(Constant(), input_size=4).rows
+    assert (row.layer, row.parameters, row.multiply_adds) == ("mul", 15, 0)
+    assert row.inputs == ("image",)
+
+
+def test_a_copy_with_hooks_runs_as_the_network_does():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = nn.Sequential(nn.utils.weight_norm(nn.Conv2d(3, 4, 3)))
+    net(torch.zeros(1, 3, 8, 8))
+    assert not net[0].weight.is_leaf
+    with pytest.raises(RuntimeError, match="graph leaves"):
+        copy.deepcopy(net)
+    assert convscope.summary(net, input_size=8).parameters == 4 + 4 * 27 + 4
+    assert net[0].weight.grad_fn is not None
