@@ -19,7 +19,7 @@ Index = tuple[int, ...]
 
 
 class UnsupportedOperation(Exception):
-    """A rule does not support the arguments of an operation."""
+    """A rule does not support the arguments of an operation; the message may say why."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,14 @@ class OperationView:
     @property
     def result(self) -> Tensor:
         return result_of(self.forward_pass, self.operation.name)
+
+    def of_output(self, index: int) -> "OperationView":
+        """Another tensor that the same call returned; calls record all of theirs in a row."""
+        operations = self.forward_pass.operations
+        here = next(n for n, other in enumerate(operations) if other is self.operation)
+        return OperationView(
+            operations[here + index - self.operation.output_index], self.forward_pass
+        )
 
     def argument(self, *names: str, default: Any = None) -> Any:
         """The first of these arguments that was passed; a Source stands for a tensor."""

@@ -231,8 +231,9 @@ class Recording:
             return rule(OperationView(recorded.operation, self._forward_pass), index)
         except RequestError:
             raise
-        except UnsupportedOperation:
-            return _unsupported(recorded, "convscope has no rule for these arguments")
+        except UnsupportedOperation as reason:
+            why = str(reason) or "convscope has no rule for these arguments"
+            return _unsupported(recorded, why)
         except Exception as error:  # noqa: BLE001 -- must never raise for third-party models
             return _unsupported(recorded, f"its rule failed ({type(error).__name__}: {error})")
 

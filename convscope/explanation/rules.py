@@ -9,6 +9,7 @@ from convscope.explanation import (
     linear,
     normalization,
     pooling,
+    recurrent,
     shape_ops,
     windows,
 )
@@ -27,6 +28,8 @@ FUNCTIONS: dict[Rule, Explain] = {
     "dense": dense.dense,
     "matrix_product": dense.matrix_product,
     "radial_basis": dense.radial_basis,
+    "recurrent": recurrent.recurrent,
+    "recurrent_cell": recurrent.recurrent_cell,
     "max_pool": pooling.max_pool,
     "avg_pool": pooling.avg_pool,
     "adaptive_avg_pool": pooling.adaptive_avg_pool,

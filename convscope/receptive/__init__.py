@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from convscope.geometry import Field, Support
-from convscope.receptive import mixing, selection, shapes, windows
+from convscope.receptive import mixing, recurrence, selection, shapes, windows
 from convscope.receptive.field_map import AxisField, FieldMap, UnknownDependency, length
 from convscope.recording import IMAGE, Operation, Source, get_kind
 from convscope.recording.kinds import FieldEffect
@@ -62,6 +62,8 @@ EFFECTS: dict[FieldEffect, Effect] = {
     "matrix_product": mixing.matrix_product,
     "attention": mixing.attention,
     "reduction": mixing.reduction,
+    "recurrent": recurrence.recurrent,
+    "recurrent_cell": recurrence.recurrent_cell,
     "cross_channel": mixing.cross_channel,
     "normalized": mixing.normalized,
     "normalized_along": mixing.normalized_along,
@@ -96,7 +98,7 @@ EFFECTS: dict[FieldEffect, Effect] = {
 _SEVERAL: frozenset[FieldEffect] = frozenset(
     (
         *("elementwise", "no_dependency", "full_field", "matrix_product", "attention"),
-        *("reduction", "concatenation", "copy", "write"),
+        *("reduction", "recurrent_cell", "concatenation", "copy", "write"),
     )
 )
 """Effects of operations that may take several tensors that depend on the image."""

@@ -57,7 +57,7 @@ def matrix_product(operation: Operation, operands: Sequence[FieldMap]) -> FieldM
     shapes = [source.shape for source in sources[:2] if isinstance(source, Source)]
     if len(shapes) < 2 or not all(shapes):
         raise UnknownDependency
-    left, right, bias = (_fields_of(source, operation, operands) for source in sources)
+    left, right, bias = (fields_of_argument(source, operation, operands) for source in sources)
     parts = [] if bias is None else [bias]
     for fields, shape, dim in ((left, shapes[1], -1), (right, shapes[0], -2)):
         if fields is not None:
@@ -76,13 +76,13 @@ def attention(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
         raise UnknownDependency
     parts: list[FieldMap] = []
     for name, dims in (("query", (-1,)), ("key", (-2, -1)), ("value", (-2,))):
-        fields = _fields_of(arguments[name], operation, operands)
+        fields = fields_of_argument(arguments[name], operation, operands)
         if fields is not None:
             parts.append(mix(fields, [len(fields.dims) + dim for dim in dims], keep=False))
     return broadcast(parts, operation.shape)
 
 
-def _fields_of(
+def fields_of_argument(
     source: object, operation: Operation, operands: Sequence[FieldMap]
 ) -> FieldMap | None:
     """The fields of an argument; None where it does not depend on the image."""

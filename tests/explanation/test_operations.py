@@ -26,6 +26,7 @@ from tests.explanation.cases.matrices import MATRICES
 from tests.explanation.cases.movement import CASTS, MOVES
 from tests.explanation.cases.normalization import NORMALIZATION
 from tests.explanation.cases.pooling import POOLING
+from tests.explanation.cases.recurrent import RECURRENT
 from tests.explanation.cases.windows import ODD_WINDOWS, OWN_WINDOWS, WINDOWS
 
 NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
@@ -40,7 +41,7 @@ CASES = [
         *ACTIVATIONS,
         *ARITHMETIC,
     ),
-    *(*MOVES, *CASTS, *LINEAR),
+    *(*MOVES, *CASTS, *LINEAR, *RECURRENT),
 ]
 DRAWS = {
     "rand": lambda x: torch.rand(1, 2),
@@ -102,6 +103,7 @@ def record_case(case, dtype=torch.float32):
 
 
 @NOISY
+@pytest.mark.filterwarnings("ignore:LSTM with projections")
 @pytest.mark.parametrize(
     "case",
     [pytest.param(case, marks=NEEDS_GPU if case.kind == "cuda" else ()) for case in CASES],

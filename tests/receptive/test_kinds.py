@@ -40,6 +40,16 @@ def of(function):
     return lambda net, x: function(x)
 
 
+def rows_through(kind, x, **options):
+    """A recurrent layer along the columns of one row; the others are a batch of one each."""
+    layer = kind(4, 3, batch_first=True, dtype=x.dtype, **options)
+    return layer(x[0].permute(1, 2, 0))
+
+
+def cell_of(kind, x, states):
+    return kind(4, 3, dtype=x.dtype)(x[:, :, 0, 0], states)
+
+
 KEYS = {
     "tanhshrink": of(F.tanhshrink),
     "hardshrink": of(F.hardshrink),
@@ -129,6 +139,25 @@ KEYS = {
     "addmm, bias of the image": lambda net, x: torch.addmm(x[0, 0, :, :3], x[0, 1], net.weight),
     "baddbmm": lambda net, x: torch.baddbmm(net.bias, x[0], net.weight.expand(4, 4, 3)),
     "attention": lambda net, x: F.scaled_dot_product_attention(x[0, :, :, :3], net.bias, x[0]),
+    "lstm": of(lambda x: rows_through(nn.LSTM, x)[0] * 1),
+    "lstm, steps first": of(
+        lambda x: nn.LSTM(4, 3, 2, dtype=x.dtype)(x[0].permute(1, 2, 0))[0] * 1
+    ),
+    "lstm, both ways": of(lambda x: rows_through(nn.LSTM, x, bidirectional=True)[0] * 1),
+    "lstm, last hidden state": of(lambda x: rows_through(nn.LSTM, x)[1][0] * 1),
+    "lstm, last cell states": of(
+        lambda x: rows_through(nn.LSTM, x, num_layers=2, bidirectional=True)[1][1] * 1
+    ),
+    "gru": of(lambda x: rows_through(nn.GRU, x)[0] * 1),
+    "gru, layers both ways": of(
+        lambda x: rows_through(nn.GRU, x, num_layers=2, bidirectional=True)[0] * 1
+    ),
+    "rnn": of(lambda x: rows_through(nn.RNN, x)[0] * 1),
+    "lstm cell": of(lambda x: cell_of(nn.LSTMCell, x, (x[:, :3, 2, 1], x[:, 1:, 3, 2]))[0] * 1),
+    "lstm cell, its state": of(
+        lambda x: cell_of(nn.LSTMCell, x, (x[:, :3, 2, 1], x[:, 1:, 3, 2]))[1] * 1
+    ),
+    "gru cell": of(lambda x: cell_of(nn.GRUCell, x, x[:, :3, 2, 1]) * 1),
     "attention, values": lambda net, x: F.scaled_dot_product_attention(
         net.weight, net.weight, x[0, :, 0]
     ),

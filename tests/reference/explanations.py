@@ -278,6 +278,36 @@ def attention(query, key, value, *, causal=False):
     return filled((*lead, many, value.shape[-1]), unit)
 
 
+def recurrent_step(cell, x, h, c, weights):
+    """The hidden and the cell state after one step, as lists; weights as torch lays them out."""
+    w, u, b, d, *last = weights
+    rows = range(len(w))
+    of_x = [math.fsum([*(w[r][m] * x[m] for m in range(len(x))), b[r]]) for r in rows]
+    of_h = [math.fsum([*(u[r][m] * h[m] for m in range(len(h))), d[r]]) for r in rows]
+
+    def sigmoid(number):
+        return (1 + math.tanh(number / 2)) / 2
+
+    if cell == "gru":
+        size, new = len(h), []
+        for k in range(size):
+            r, z = (sigmoid(of_x[k + n * size] + of_h[k + n * size]) for n in (0, 1))
+            n = math.tanh(of_x[k + 2 * size] + r * of_h[k + 2 * size])
+            new.append(n + z * (h[k] - n))
+        return new, None
+    if cell != "lstm":
+        sums = [one + two for one, two in zip(of_x, of_h, strict=True)]
+        return [math.tanh(s) if "tanh" in cell else (s + abs(s)) / 2 for s in sums], None
+    size, new, states = len(c), [], []
+    for k in range(size):
+        i, f, g, o = (of_x[k + n * size] + of_h[k + n * size] for n in range(4))
+        states.append(sigmoid(f) * c[k] + sigmoid(i) * math.tanh(g))
+        new.append(sigmoid(o) * math.tanh(states[-1]))
+    if last:
+        new = [math.fsum(row[m] * new[m] for m in range(size)) for row in last[0]]
+    return new, states
+
+
 def folded(columns, shape, *, kernel):
     """Patches (n, c·kh·kw, positions), one step apart, added up where they overlap."""
     n, channels, height, width = shape

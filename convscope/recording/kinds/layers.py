@@ -36,6 +36,23 @@ _product = partial(
 _adaptive = partial(Kind, field="adaptive_pool")
 _reduction = partial(Kind, field="reduction", arguments=("input", "dim", "keepdim"))
 _norm = partial(Kind, field="normalized", drawing="norm")
+_recurrent = partial(
+    Kind,
+    arguments=(
+        *("input", "hx", "params", "has_biases", "num_layers"),
+        *("dropout", "train", "bidirectional", "batch_first"),
+    ),
+    rule="recurrent",
+    field="recurrent",
+    multiply_adds="recurrent",
+)
+_cell = partial(
+    Kind,
+    arguments=("input", "hx", "w_ih", "w_hh", "b_ih", "b_hh"),
+    rule="recurrent_cell",
+    field="recurrent_cell",
+    multiply_adds="recurrent_cell",
+)
 
 CONVOLUTIONS = (
     *(_convolution(f"conv{n}d") for n in _AXES),
@@ -94,23 +111,10 @@ PRODUCTS = (
 )
 
 RECURRENT = (
-    *(
-        Kind(name, label, multiply_adds="recurrent")
-        for name, label in (("lstm", "LSTM"), ("gru", "GRU"))
-    ),
-    *(
-        Kind(f"rnn_{activation}", "RNN", multiply_adds="recurrent")
-        for activation in ("tanh", "relu")
-    ),
-    *(
-        Kind(f"{name}_cell", label, multiply_adds="recurrent_cell")
-        for name, label in (
-            ("lstm", "LSTMCell"),
-            ("gru", "GRUCell"),
-            ("rnn_tanh", "RNNCell"),
-            ("rnn_relu", "RNNCell"),
-        )
-    ),
+    *(_recurrent(name, label) for name, label in (("lstm", "LSTM"), ("gru", "GRU"))),
+    *(_recurrent(f"rnn_{activation}", "RNN") for activation in ("tanh", "relu")),
+    *(_cell(f"{name}_cell", label) for name, label in (("lstm", "LSTMCell"), ("gru", "GRUCell"))),
+    *(_cell(f"rnn_{activation}_cell", "RNNCell") for activation in ("tanh", "relu")),
 )
 
 POOLING = (
