@@ -35,7 +35,7 @@ def sweep_network(
     for stage, check in (
         ("units", lambda: check_units(recording, sample, findings)),
         ("traces", lambda: check_traces(recording, random, findings)),
-        ("costs", lambda: check_costs(net, image, findings)),
+        ("costs", lambda: check_costs(net, image, recording.operations, findings)),
         ("fields", lambda: check_fields(net, image, random, findings, units=4 * units)),
     ):
         begins(stage)

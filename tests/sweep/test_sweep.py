@@ -38,7 +38,7 @@ def checks_with_faults(net):
     check_output(recording, net, IMAGE, findings)
     check_units(recording, sampled_units(recording, random, 2), findings)
     check_traces(recording, random, findings)
-    check_costs(net, IMAGE, findings)
+    check_costs(net, IMAGE, recording.operations, findings)
     check_fields(net, IMAGE, random, findings, units=4)
     assert findings.figures["operations with a field"] == len(recording)
     return {fault.check for fault in findings.faults}
@@ -102,8 +102,8 @@ def test_an_output_that_differs_from_a_plain_run_is_found():
 
 @pytest.mark.parametrize("column", ["parameters", "multiply_adds"])
 def test_a_summary_that_counts_too_little_is_found(monkeypatch, column):
-    def too_little(net, **options):
-        table = convscope.summary(net, **options)
+    def too_little(net, size):
+        table = convscope.summary(net, size)
         return replace(table, rows=(replace(table.rows[0], **{column: 1}), *table.rows[1:]))
 
     monkeypatch.setattr("tests.sweep.costs.summary", too_little)
