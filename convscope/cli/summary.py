@@ -22,7 +22,7 @@ def summary(
     compare: Flag = False,
     num_classes: OptionalInt = None,
     in_channels: OptionalInt = None,
-    input_size: OptionalInt = None,
+    input_size: str | None = None,
     depth: OptionalInt = None,
     svg: Path | None = None,
     format: Format = "text",  # noqa: A002 -- the word of the command line
@@ -42,7 +42,8 @@ def summary(
     in_channels
         Input channels; by default the network's own.
     input_size
-        Input height and width in pixels; by default the network's own.
+        Side of a square image, as 224, or HEIGHTxWIDTH, CHANNELSxHEIGHTxWIDTH or
+        BATCHxCHANNELSxHEIGHTxWIDTH; by default the network's own.
     depth
         Show modules nested deeper than this many levels as one row.
     svg
@@ -58,14 +59,9 @@ def summary(
         )
     if depth is not None and depth < 1:
         raise RequestError(f"--depth must be at least 1, not {depth}.")
+    size = _size(input_size)
     summaries = [
-        summarize(
-            model,
-            num_classes=num_classes,
-            in_channels=in_channels,
-            input_size=(input_size, input_size) if input_size is not None else None,
-        )
-        for model in models
+        summarize(model, size, num_classes=num_classes, in_channels=in_channels) for model in models
     ]
     if depth:
         summaries = [each.collapse(depth) for each in summaries]
@@ -83,6 +79,18 @@ def summary(
         screen.print(f"The volumes are drawn to scale in {svg}.", markup=False)
     if format == "text" and not compare:
         screen.print(f"\nNext:  {_next(models[0], depth, svg, summaries[0])}", markup=False)
+
+
+def _size(text: str | None) -> int | tuple[int, ...] | None:
+    """224 or (3, 224, 224), of `224` or `3x224x224`, the form of layer tables."""
+    if text is None:
+        return None
+    sides = text.lower().replace(",", "x").split("x")
+    if not all(side.strip().isdecimal() for side in sides):
+        raise RequestError(
+            f"--input-size must be a number of pixels or sides as 3x224x224, not {text!r}."
+        )
+    return int(text) if len(sides) == 1 else tuple(map(int, sides))
 
 
 def _show(screen: Console, table: Table, form: Format) -> None:

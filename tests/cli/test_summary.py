@@ -22,6 +22,13 @@ def test_a_module_of_the_users_is_told(command, tmp_path):
     assert facts["rows"][0]["map"] == [2, 7, 7]
 
 
+@pytest.mark.parametrize("size", ["9", "9x9", "1x9x9", "2x1x9x9", "9X9"])
+def test_a_size_is_typed_in_every_form(command, tmp_path, size):
+    (tmp_path / "mine.py").write_text("from torch import nn\nnet = nn.Conv2d(1, 2, 3)\n")
+    done = command("summary", "mine:net", "--input-size", size, "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["input"] == [1, 9, 9]
+
+
 def test_a_table_file_is_told(command, tmp_path):
     (tmp_path / "net.toml").write_text(
         'input = "1x12x12"\nlayers = """\nlayer  filters  size\nconv1  4  3\nfc1  classes  .\n"""\n'
@@ -51,6 +58,8 @@ def test_other_forms_are_printed_bare(command, form, begins):
         (["lenet5", "vgg16"], "takes one network, not 2"),
         (["lenet5", "--compare"], "takes two networks, not 1"),
         (["lenet5", "--depth", "0"], "--depth must be at least 1"),
+        (["lenet5", "--input-size", "big"], "sides as 3x224x224, not 'big'"),
+        (["lenet5", "--input-size", "1x1x1x1x1"], "--input-size must be (height, width)"),
         (["--compare", "vgg11", "vgg13", "--svg", "x.svg"], "leave out --compare"),
     ],
 )
