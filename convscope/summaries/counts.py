@@ -80,8 +80,8 @@ def _bilinear(operation: Operation) -> int:
 def _recurrent(operation: Operation) -> int:
     """Every step multiplies all matrices; `call.args` ends with the weights and the settings."""
     first, *others = operation.call.args
-    weights: Any = next(arg for arg in reversed(others) if isinstance(arg, list | tuple))
-    return _steps(first, sources_in(weights))
+    weights = [value for value in map(sources_in, others) if len(value) > 1][-1]
+    return _steps(first, weights)
 
 
 def _recurrent_cell(operation: Operation) -> int:

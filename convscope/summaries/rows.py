@@ -10,7 +10,7 @@ from convscope.receptive import FieldMap
 from convscope.receptive.windows import per_axis
 from convscope.recording import Operation, get_kind
 from convscope.summaries.counts import multiply_adds
-from convscope.summaries.usage import follow_parameters
+from convscope.summaries.usage import Step, steps_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,8 @@ class Row:
         activation: the activation function that follows, where nothing else reads its operand.
         parameters: those that no row above has counted, also where something was computed of them
             first, as in weight standardization.
-        multiply_adds: for one image; those that are known.
+        multiply_adds: of a pass on one image, those of what was computed of parameters first
+            included; those that are known.
         is_counted: False where there may be more multiply-adds than those.
         units: values computed for one image.
         receptive_field: height and width of a unit's, also where it reaches over the border.
@@ -60,58 +61,67 @@ def rows_of(
 ) -> list[Row]:
     """The rows of one forward pass; `parameters` has the number of elements of each parameter.
 
-    `operations` are all of the pass, also those that do not depend on the image: a parameter that
-    passes through them belongs to the row that uses what they returned. `complex_results` names the
-    operations that returned complex numbers.
+    `operations` are all of the pass, also those that do not depend on the image: they belong to the
+    row that uses what they returned, with their parameters and multiply-adds. `complex_results`
+    names the operations that returned complex numbers.
 
     What neither computes nor pools has no row: dropout, flatten, reshapes. An activation function
     stands in the row of what it acts on. Parameters of which no row made use come last, one row for
     each of the network's children that has any, so that the column adds up to the total.
     """
-    used = follow_parameters(operations)
+    steps = steps_of(operations)
     uncounted = dict(parameters)
-    readers = Counter(operand for operation in used for operand in operation.operands)
+    readers = Counter(operand for step in steps for operand in step.operands)
     rows: dict[str, Row] = {}
     row_of: dict[str, str] = {}  # from an operation to the row that stands for its result
-    for name, operands, names, operation in used:
+    for step in steps:
+        operation, name = step.operation, step.operation.name
         if operation.output_index and not readers[name]:
             continue  # as attention's weights, or the indices of pooling
         kind = get_kind(operation.kind)
-        inputs = tuple(dict.fromkeys(row_of.get(o, o) for o in operands))
-        count = sum(uncounted.pop(name, 0) for name in names)
-        if kind.in_summary == "hidden" and len(inputs) == 1 and not count:
+        inputs = tuple(dict.fromkeys(row_of.get(o, o) for o in step.operands))
+        count = sum(uncounted.pop(parameter, 0) for parameter in step.parameters)
+        cost, is_counted = _cost(step, complex_results)
+        is_free = not count and not cost and is_counted
+        if kind.in_summary == "hidden" and len(inputs) == 1 and is_free:
             row_of[name] = inputs[0]
             continue
         above = rows.get(inputs[0])
-        is_activation = kind.in_summary == "activation" and readers[operands[0]] == 1
+        is_activation = kind.in_summary == "activation" and readers[step.operands[0]] == 1
         if is_activation and above and above.activation is None:
-            rows[above.layer] = replace(
-                above, activation=kind.label, parameters=above.parameters + count
-            )
+            row = replace(above, activation=kind.label)
             row_of[name] = above.layer
-            continue
-        row = _row(operation, fields[name], count, inputs)
-        rows[name] = _with_multiply_adds(row, operation, is_complex=name in complex_results)
+        else:
+            row = _row(operation, fields[name], inputs)
+        rows[row.layer] = replace(
+            row,
+            parameters=row.parameters + count,
+            multiply_adds=row.multiply_adds + cost,
+            is_counted=row.is_counted and is_counted,
+        )
     return [*rows.values(), *_unused(uncounted, operations)]
 
 
-def _row(operation: Operation, fields: FieldMap, parameters: int, inputs: tuple[str, ...]) -> Row:
+def _cost(step: Step, complex_results: Collection[str]) -> tuple[int, bool]:
+    """The multiply-adds that are known, and whether those are all."""
+    counts = [
+        multiply_adds(operation, is_complex=operation.name in complex_results)
+        for operation in (step.operation, *step.prepared)
+    ]
+    return sum(count or 0 for count in counts), None not in counts
+
+
+def _row(operation: Operation, fields: FieldMap, inputs: tuple[str, ...]) -> Row:
     row = Row(
         layer=operation.name,
         type=get_kind(operation.kind).label,
         map=operation.shape[1:],
-        parameters=parameters,
         units=math.prod(operation.shape[1:]),
         receptive_field=fields.size,
         exact=fields.exact,
         inputs=inputs,
     )
     return _with_window(row, operation)
-
-
-def _with_multiply_adds(row: Row, operation: Operation, *, is_complex: bool) -> Row:
-    count = multiply_adds(operation, is_complex=is_complex)
-    return replace(row, multiply_adds=count or 0, is_counted=count is not None)
 
 
 def _unused(uncounted: Mapping[str, int], operations: Iterable[Operation]) -> list[Row]:

@@ -1,4 +1,4 @@
-"""Which parameters an operation on the image makes use of, directly or through other operations."""
+"""Which operations work on the image, and which prepare what those use: weights, positions."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -7,44 +7,52 @@ from convscope.recording import IMAGE, Operation, Source, get_kind
 from convscope.recording.operation import sources_in
 
 
-class Used(NamedTuple):
-    """An operation that depends on the values of the image.
+class Step(NamedTuple):
+    """An operation that depends on the values of the image, and what was prepared for it.
 
     Attributes:
-        name: its name.
+        operation: the operation.
         operands: those of its operands that depend on the values of the image.
-        parameters: names of the parameters that it read, and of those that its other arguments were
-            computed from.
-        operation: the operation itself.
+        prepared: operations that do not, and of whose results it is the first to make use.
     """
 
-    name: str
-    operands: tuple[str, ...]
-    parameters: tuple[str, ...]
     operation: Operation
+    operands: tuple[str, ...]
+    prepared: tuple[Operation, ...]
+
+    @property
+    def parameters(self) -> list[str]:
+        """The names of the parameters that were read for it."""
+        return [name for done in (self.operation, *self.prepared) for name in done.parameters]
 
 
-def follow_parameters(operations: Iterable[Operation]) -> list[Used]:
-    """The operations that depend on the values of the image, with the parameters that they use.
+def steps_of(operations: Iterable[Operation]) -> list[Step]:
+    """The operations that depend on the values of the image.
 
     What is computed from parameters alone (a standardized weight, a position table that is
-    resized) belongs to the first operation on the image that reads it. A parameter that only takes
-    its shape or type from the image (`expand_as`, `zeros_like`) does not depend on its values.
+    resized) belongs to the first operation on the image that reads it. What only takes its shape or
+    type from the image (`expand_as`, `zeros_like`) does not depend on its values.
     """
     depends = {IMAGE}
-    origins: dict[str, tuple[str, ...]] = {}  # of results that do not depend on the image
-    used: list[Used] = []
+    waiting: dict[str, dict[str, Operation]] = {}  # what each result was prepared by, in order
+    claimed = set[str]()
+    steps: list[Step] = []
     for operation in operations:
         sources = sources_in((operation.call.args, dict(operation.call.kwargs)))
-        passed = [name for source in sources for name in origins.get(source.name, ())]
-        names = tuple(dict.fromkeys((*operation.parameters, *passed)))
+        prepared = {
+            name: done
+            for source in sources
+            for name, done in waiting.get(source.name, {}).items()
+            if name not in claimed
+        }
         operands = tuple(name for name in operation.operands if name in depends)
         if operands and not _takes_shape_alone(operation, sources, operands):
             depends.add(operation.name)
-            used.append(Used(operation.name, operands, names, operation))
+            claimed.update(prepared)
+            steps.append(Step(operation, operands, tuple(prepared.values())))
         else:
-            origins[operation.name] = names
-    return used
+            waiting[operation.name] = {**prepared, operation.name: operation}
+    return steps
 
 
 def _takes_shape_alone(

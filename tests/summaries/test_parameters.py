@@ -122,7 +122,7 @@ def test_an_operation_without_a_row_gets_one_where_it_reads_a_parameter():
     assert [(row.layer, row.parameters) for row in rows] == [("argmax", 0), ("getitem", 48)]
 
 
-def test_what_the_image_lends_only_its_shape_has_no_row_and_costs_nothing():
+def test_what_takes_only_its_shape_from_the_image_has_no_row():
     class Constant(nn.Module):
         def __init__(self):
             super().__init__()
@@ -132,8 +132,7 @@ def test_what_the_image_lends_only_its_shape_has_no_row_and_costs_nothing():
             return x * (self.weight @ self.weight.T).view(-1)[:1].expand_as(x)
 
     (row,) = convscope.summary(Constant(), input_size=4).rows
-    assert (row.layer, row.parameters, row.multiply_adds) == ("mul", 15, 0)
-    assert row.inputs == ("image",)
+    assert (row.layer, row.parameters, row.inputs) == ("mul", 15, ("image",))
 
 
 def test_a_copy_with_hooks_runs_as_the_network_does():
@@ -146,3 +145,31 @@ def test_a_copy_with_hooks_runs_as_the_network_does():
         copy.deepcopy(net)
     assert convscope.summary(net, input_size=8).parameters == 4 + 4 * 27 + 4
     assert net[0].weight.grad_fn is not None
+
+
+class SharedBias(nn.Module):
+    """A bias that a layer computes from constants, once or twice, and adds twice."""
+
+    def __init__(self, times):
+        super().__init__()
+        self.times = times
+        self.mlp = nn.Sequential(nn.Linear(2, 5), nn.ReLU(), nn.Linear(5, 16))
+        self.register_buffer("points", torch.ones(3, 2))
+
+    def forward(self, x):
+        first = self.mlp(self.points).view(3, 4, 4)
+        return x + first + (first if self.times == 1 else self.mlp(self.points).view(3, 4, 4))
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_is_computed_from_parameters_alone_costs_in_the_row_that_first_uses_it(times):
+    once = 3 * (2 * 5 + 5 * 16)
+    first, second = convscope.summary(SharedBias(times), input_size=4).rows
+    assert (first.parameters, second.parameters) == (15 + 96, 0)
+    assert (first.multiply_adds, second.multiply_adds) == (once, once * (times - 1))
+
+
+def test_an_unknown_cost_of_a_weight_is_an_unknown_cost_of_its_layer():
+    net = parametrizations.orthogonal(nn.Linear(4, 4), orthogonal_map="matrix_exp")
+    (row,) = convscope.summary(net, (1, 4)).rows
+    assert (row.type, row.multiply_adds, row.is_counted) == ("Linear", 16 + 64, False)
