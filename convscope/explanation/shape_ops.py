@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
 
 from convscope.explanation.operation_view import Index, OperationView, UnsupportedOperation
-from convscope.recording import Source
+from convscope.recording import Operation, Source
+from convscope.recording.aten import argument_names
 from convscope.recording.operation import map_nested, sources_in
 from convscope.terms import Expression, Identity, Terms, number
 
@@ -37,9 +39,9 @@ def move(op: OperationView, at: Index) -> Identity:
         first = firsts[source.name]
         end = first + tensor.numel()
         ids = torch.arange(first, end, dtype=torch.float64, device=tensor.device)
-        return ids.reshape(tensor.shape)
+        return ids.resize_(tensor.shape)  # no view, which `detach_` refuses
 
-    args, kwargs = _with_constant(operation.kind, operation.call.args, dict(operation.call.kwargs))
+    args, kwargs = _with_constant(operation)
     args, kwargs = map_nested((args, kwargs), numbered, of=Source)
     with torch.no_grad():
         output: Any = operation.call.function(*args, **kwargs)
@@ -63,27 +65,23 @@ _INDEX_ARGUMENTS = {
 }
 """Arguments that hold indices or masks; their elements are not copied."""
 
-_CONSTANTS = {"pad": ("value", 3), "masked_fill": ("value", 2), "setitem": ("value", 2)}
-"""Operations that write a constant: the name and the position of that argument."""
+_CONSTANTS = {"pad": 3, "masked_fill": 2, "setitem": 2}
+"""Operations that write a constant, their argument `value`, and its position."""
 
 
-def _with_constant(
-    kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _with_constant(operation: Operation) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments with a marker in place of the constant."""
-    if kind not in _CONSTANTS:
+    args, kwargs = operation.call.args, dict(operation.call.kwargs)
+    position = _CONSTANTS.get(operation.kind)
+    if isinstance(operation.call.function, OpOverload):
+        names = argument_names(operation.call.function)
+        position = names.index("value") if "value" in names else None
+    is_copied = operation.arguments.get("mode", "constant") != "constant"  # as `reflect` does
+    if position is None or is_copied or isinstance(operation.arguments.get("value"), Source):
         return args, kwargs
-    name, position = _CONSTANTS[kind]
     if position < len(args):
-        value = args[position]
-        value = value if isinstance(value, Source) else float(_CONSTANT)
-        return (*args[:position], value, *args[position + 1 :]), kwargs
-    is_constant = kwargs.get("mode", args[2] if len(args) > 2 else "constant") == "constant"
-    if kind == "pad" and not is_constant:
-        return args, kwargs
-    if isinstance(kwargs.get(name), Source):
-        return args, kwargs
-    return args, {**kwargs, name: float(_CONSTANT)}
+        return (*args[:position], float(_CONSTANT), *args[position + 1 :]), kwargs
+    return args, {**kwargs, "value": float(_CONSTANT)}
 
 
 def _constant(op: OperationView, element: int) -> float:

@@ -79,8 +79,7 @@ class Operation:
         """
         if self.layer is not None:
             return {str(position): value for position, value in enumerate(self.call.args)}
-        names = name_arguments(self.kind, self.call.function, self.call.args)
-        return {**names, **self.call.kwargs}
+        return name_arguments(self.kind, self.call.function, self.call.args, self.call.kwargs)
 
     @cached_property
     def argument_shapes(self) -> Mapping[str, Any]:

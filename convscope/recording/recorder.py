@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch._ops import OpOverload, OpOverloadPacket
 from torch.nn.modules.module import (
     register_module_forward_hook,
     register_module_forward_pre_hook,
@@ -15,6 +16,7 @@ from torch.nn.modules.module import (
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
+from convscope.recording.aten import form_of, overload_of
 from convscope.recording.kinds import INPLACE_UPDATE
 from convscope.recording.operation import IMAGE, map_nested, tensors_in
 from convscope.recording.parts import PARTS
@@ -56,6 +58,7 @@ def run_once(net: nn.Module, image: Tensor, *, should_keep: ShouldKeep) -> Forwa
             recorder,
         ):
             output = net(image)
+        recorder.catch_up_with(output)
     finally:
         recorder.state.restore(recorder.retained.before_mutation)
     return recorder.finish(output)
@@ -156,13 +159,17 @@ class _Recorder(TorchFunctionMode):
         if func in PARTS:
             with self:
                 return PARTS[func](*args, **kwargs)
-        kind = kind_of(func)
+        if isinstance(func, OpOverloadPacket):
+            func = overload_of(func, args, kwargs)
+        kind = kind_of(func, args, kwargs)
         (args_, kwargs_), tensors = self._references(kind, (args, kwargs))
         output = self._call(func, args, kwargs)
         if isinstance(output, Tensor):
             self._record(kind, output, func, args_, kwargs_, tensors)
             return output
         outputs = list(tensors_in(output))
+        if isinstance(func, OpOverload):
+            outputs = outputs[: form_of(func, args, kwargs).results]
         if func is _SET_DATA:
             outputs = [args[0]]
         elif self.written and not outputs:  # `x[0] = 1` returns nothing; it changed x
@@ -258,6 +265,10 @@ class _Recorder(TorchFunctionMode):
                 kind, path, call, layer, function, args, kwargs, tensors, shape, output_index
             )
         )
+
+    def catch_up_with(self, output: object) -> None:
+        """Record what was written to the network's output through other tensors."""
+        self._references("", output)
 
     def finish(self, output: object) -> ForwardPass:
         """Everything that was recorded, with names."""

@@ -1,6 +1,6 @@
 """Names of torch's functions and of their arguments."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
@@ -8,14 +8,19 @@ import torch
 from torch import overrides
 from torch._ops import OpOverload
 
+from convscope.recording.aten import form_of, name_arguments_of
 from convscope.recording.kinds import KINDS, get_kind
 
 
-@cache
-def kind_of(function: Callable[..., Any]) -> str:
+def kind_of(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
     """`conv2d`, `add` for `torch.Tensor.__iadd__`, `T` for the property of that name."""
     if isinstance(function, OpOverload):
-        function = function.overloadpacket
+        return form_of(function, args, kwargs).kind
+    return _kind_of(function)
+
+
+@cache
+def _kind_of(function: Callable[..., Any]) -> str:
     name: str | None = overrides.resolve_name(function)
     parts = (name or getattr(function, "__name__", "function")).split(".")
     kind = (parts[-2] if parts[-1] == "__get__" else parts[-1]).strip("_")
@@ -36,10 +41,12 @@ NATIVE: dict[Callable[..., Any], tuple[str, ...]] = {
 
 
 def name_arguments(
-    kind: str, function: Callable[..., Any], args: tuple[Any, ...]
+    kind: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Positional arguments of a function by name, or by position (`1`) where none is known."""
-    return _named(NATIVE.get(function) or get_kind(kind).arguments, args)
+    """The arguments of a function by name, or by position (`1`) where none is known."""
+    if isinstance(function, OpOverload):
+        return name_arguments_of(function, args, kwargs)
+    return {**_named(NATIVE.get(function) or get_kind(kind).arguments, args), **kwargs}
 
 
 def _named(names: tuple[str, ...], args: tuple[Any, ...]) -> dict[str, Any]:
