@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -65,12 +65,6 @@ _CURVES = {
         lambda x, s: min(max(x, s["min_val"]), s["max_val"]),
         "min(max({min_val}, x), {max_val})",
         (("min_val", -1.0), ("max_val", 1.0)),
-        exact=True,
-    ),
-    "clamp": _Curve(
-        lambda x, s: min(max(x, s["min"]), s["max"]),
-        "min(max({min}, x), {max})",
-        (("min", -math.inf), ("max", math.inf)),
         exact=True,
     ),
     "threshold": _Curve(
@@ -183,18 +177,6 @@ def prelu(op: OperationView, at: Index) -> Expression:
     slope = op.number(slopes, (0,) * len(slopes.shape) if is_shared else (at[1],))
     formula = f"x if x > 0 else {parenthesized(slope)}·x"
     return _function(op, at, lambda x: x if x > 0 else slope * x, formula, absolute=False)
-
-
-def power(op: OperationView, at: Index) -> Expression:
-    """y = x^p."""
-    exponent = op.argument("exponent", "1")
-    if isinstance(exponent, Source):
-        raise UnsupportedOperation
-    formula = f"x^{number(exponent)}"
-    linear = _function(op, at, lambda x: x, formula, absolute=False)
-    with np.errstate(all="ignore"):  # NaN^0 is 1, as in torch
-        total = float(np.power(linear.terms.values[0], exponent))
-    return replace(linear, exact_value=total)
 
 
 def _function(

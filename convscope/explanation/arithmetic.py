@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from convscope.explanation.functions import rounded_quotient
 from convscope.explanation.operation_view import (
     Index,
     OperationView,
@@ -90,7 +91,7 @@ def divide(op: OperationView, at: Index) -> Sum | Expression:
     """y = x / z."""
     x, z = _operands(op)
     if op.argument("rounding_mode") is not None:
-        raise UnsupportedOperation
+        return rounded_quotient(op, at)
     if op.operation.kind == "rdiv":
         x, z = z, x
     if isinstance(x, Source) and not isinstance(z, Source):
@@ -131,7 +132,7 @@ def comparison(op: OperationView, at: Index) -> Expression:
     operands = _operands(op)
     sign, holds = _COMPARISONS[op.operation.kind]
     groups = [_terms_of(op, source, at) for source in operands if isinstance(source, Source)]
-    x, z = (_value(op, operand, at) for operand in operands)
+    x, z = (_as_compared(op, operand, at, operands) for operand in operands)
     return Expression(
         terms=Terms(*groups),
         formula=f"y = 1 if x {sign} z else 0",
@@ -139,6 +140,17 @@ def comparison(op: OperationView, at: Index) -> Expression:
         exact_value=float(holds(x, z)),
         roundings=0,
     )
+
+
+def _as_compared(
+    op: OperationView, operand: object, at: Index, operands: tuple[object, object]
+) -> float:
+    """An operand of a comparison; torch rounds a number to the type of the tensor."""
+    if isinstance(operand, Source):
+        return _value(op, operand, at)
+    (tensor,) = (op.tensor(other) for other in operands if isinstance(other, Source))
+    dtype = torch.result_type(tensor, op.number(operand))
+    return float(torch.tensor(operand, dtype=dtype))
 
 
 def generated(op: OperationView, at: Index) -> Identity:

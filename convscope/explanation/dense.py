@@ -1,11 +1,12 @@
 """Dense layers, matrix products, and the radial basis functions of LeNet-5 (1998)."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from convscope.explanation.operation_view import (
     Index,
     OperationView,
-    UnsupportedOperation,
     broadcast_index,
     gather,
     index_grid,
@@ -33,10 +34,8 @@ def dense(op: OperationView, at: Index) -> Sum:
 
 
 def matrix_product(op: OperationView, at: Index) -> Sum:
-    """y[i,j] = Σ x[i,m] · w[m,j] with any batch dimensions, and the addend of `baddbmm`."""
+    """y[i,j] = Σ x[i,m] · w[m,j] with any batch dimensions; `addmm` is α·Σ x·w + β·b."""
     left, right = op.source("input"), op.source("other", "mat2", "1")
-    if any(op.argument(name, default=1) != 1 for name in ("alpha", "beta")):
-        raise UnsupportedOperation
     rows, columns = len(left.shape) > 1, len(right.shape) > 1
     *batch, i, j = (*at[: len(at) - rows - columns], *_ends(at, rows=rows, columns=columns))
     inner = range(left.shape[-1])
@@ -47,9 +46,49 @@ def matrix_product(op: OperationView, at: Index) -> Sum:
     if left.name not in op.operation.operands and right.name in op.operation.operands:
         left, operands, right, weights = right, weights, left, operands
     terms = weighted_terms(op, left, operands, right, weights, shape=(len(inner),))
-    bias = op.argument("bias")
-    bias_at = broadcast_index(bias.shape, at) if isinstance(bias, Source) else ()
-    return sum_of_products(op, terms, "y[i,j] = Σ x[i,m] · w[m,j]", bias=bias, at=bias_at)
+    return _with_addend(op, at, terms, "y[i,j] = Σ x[i,m] · w[m,j]")
+
+
+def summed_products(op: OperationView, at: Index) -> Sum:
+    """y[i,j] = β·b[i,j] + α·Σ x[n,i,m] · w[n,m,j] over n and m: `addbmm`."""
+    left, right = op.source("input"), op.source("other")
+    several, inner = range(left.shape[0]), range(left.shape[-1])
+    operands = index_grid(several, [at[0]], inner)
+    weights = index_grid(several, inner, [at[1]])
+    if left.name not in op.operation.operands and right.name in op.operation.operands:
+        left, operands, right, weights = right, weights, left, operands
+    terms = weighted_terms(op, left, operands, right, weights, shape=(len(several), len(inner)))
+    return _with_addend(op, at, terms, "y[i,j] = Σ x[n,i,m] · w[n,m,j]")
+
+
+def outer_product(op: OperationView, at: Index) -> Sum:
+    """y[i,j] = x[i]·w[j], and of `addr` β·b[i,j] + α·x[i]·w[j]."""
+    left, right = op.source("input"), op.source("other")
+    operands, weights = (np.array([[n]], dtype=np.int64) for n in at)
+    if left.name not in op.operation.operands and right.name in op.operation.operands:
+        left, operands, right, weights = right, weights, left, operands
+    terms = weighted_terms(op, left, operands, right, weights, shape=())
+    return _with_addend(op, at, terms, "y[i,j] = x[i]·w[j]")
+
+
+def _with_addend(op: OperationView, at: Index, terms: Terms, formula: str) -> Sum:
+    """The sum of these products times α, plus the addend times β.
+
+    An addend of weights is the bias; one that depends on the image, or that is scaled, is a term.
+    """
+    addend = op.argument("bias")
+    alpha, beta = op.argument("alpha", default=1), op.argument("beta", default=1)
+    if alpha != 1:
+        scaled = (replace(g, weights=alpha * g.weights, weight_source=None) for g in terms.groups)
+        terms, formula = Terms(*scaled), formula.replace("= ", "= α·", 1)
+    if not isinstance(addend, Source) or not beta:  # torch ignores even NaN then
+        return sum_of_products(op, terms, formula)
+    place = broadcast_index(addend.shape, at)
+    if beta == 1 and addend.name not in op.operation.operands:
+        return sum_of_products(op, terms, formula, bias=addend, at=place)
+    added = op.terms_of(addend, [place], weights=beta)
+    formula += " + b" if beta == 1 else " + β·b"
+    return sum_of_products(op, Terms(*terms.groups, added), formula)
 
 
 def _ends(at: Index, *, rows: bool, columns: bool) -> tuple[int, int]:

@@ -3,13 +3,13 @@
 import math
 
 import numpy as np
+import torch
 
 from convscope.explanation.operation_view import (
     Index,
     OperationView,
     UnsupportedOperation,
     index_grid,
-    reduced_indices,
 )
 from convscope.terms import (
     Expression,
@@ -20,7 +20,6 @@ from convscope.terms import (
     exact_sum,
     number,
     parenthesized,
-    quotient,
 )
 
 
@@ -65,6 +64,32 @@ def layer_norm(op: OperationView, at: Index) -> Sum:
     width = len(op.argument("normalized_shape", "1"))
     members = index_grid(*([n] for n in at[:-width]), *map(range, source.shape[-width:]))
     return _of_members(op, at, op.terms_of(source, members).values, at[-width:], at[-width:])
+
+
+def rms_norm(op: OperationView, at: Index) -> Sum:
+    """y = γ·x / √(Σ x² / n + ε) over the last dimensions; ε is the machine epsilon by default."""
+    source, gains = op.input(), op.argument("weight")
+    width = len(op.argument("normalized_shape", "1"))
+    members = index_grid(*([n] for n in at[:-width]), *map(range, source.shape[-width:]))
+    values = op.terms_of(source, members).values
+    with np.errstate(all="ignore"):
+        mean_square = exact_sum(np.square(values).tolist()) / len(values)
+    eps = op.argument("eps", default=torch.finfo(op.tensor(source).dtype).eps)
+    gain = 1.0 if gains is None else op.number(gains, at[-width:])
+    scale = gain / math.sqrt(mean_square + eps)
+    return Sum(
+        terms=Terms(op.terms_of(source, [at], weights=scale)),
+        formula="y = scale·x",
+        lines=(
+            Line("mean square", f"of {len(values):,} units, Σ x² / n", mean_square),
+            Line(
+                "scale",
+                f"γ / √(Σ x² / n + ε) = {number(gain)} / √({number(mean_square)} + {eps:g})",
+                scale,
+            ),
+        ),
+        roundings=8 + len(values),
+    )
 
 
 def _of_members(op: OperationView, at: Index, members: Floats, gain: Index, bias: Index) -> Sum:
@@ -203,44 +228,3 @@ def softmax(op: OperationView, at: Index) -> Expression:
         magnitude=abs(x) + abs(top) + 1 if logarithm else 0.0,
         main=at[dim],
     )
-
-
-def norm(op: OperationView, at: Index) -> Expression:
-    """y = √Σ x² over the given dimensions."""
-    if op.argument("p", "ord", default=2) not in (2, "fro"):
-        raise UnsupportedOperation
-    terms, squares = _squares(op, at, op.argument("dim"))
-    return Expression(
-        terms=terms,
-        formula="y = √Σ x²",
-        substituted=f"√{number(squares)}",
-        exact_value=math.sqrt(squares),
-        roundings=8 + len(terms),
-    )
-
-
-def normalize(op: OperationView, at: Index) -> Expression:
-    """y = x / max(√Σ x², ε) along one dimension."""
-    dim = op.argument("dim", default=1)
-    if op.argument("p", default=2) != 2 or not isinstance(dim, int):
-        raise UnsupportedOperation
-    terms, squares = _squares(op, at, dim)
-    norm = max(math.sqrt(squares), op.argument("eps", default=1e-12))
-    main = at[dim % len(at)]
-    x = float(terms.values[main])
-    return Expression(
-        terms=terms,
-        formula="y = x / √Σ x²",
-        substituted=f"{number(x)} / {number(norm)}",
-        exact_value=quotient(x, norm),
-        lines=(Line("length", f"√Σ x² over {len(terms)}", norm),),
-        roundings=8 + len(terms),
-        main=main,
-    )
-
-
-def _squares(op: OperationView, at: Index, dims: object) -> tuple[Terms, float]:
-    """The units along some dimensions and the sum of their squares."""
-    group = op.terms_of(op.input(), reduced_indices(op.input().shape, at, dims))
-    terms = Terms(group, product=lambda _weight, value: np.square(value))
-    return terms, exact_sum(terms.products.tolist())

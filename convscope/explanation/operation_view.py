@@ -174,9 +174,12 @@ def reduced_indices(shape: Sequence[int], at: Index, dims: object) -> Integers:
     The result may keep the reduced dimensions with length 1, or drop them.
     """
     ndim = len(shape)
-    if dims == () or 0 in shape or isinstance(dims, Source):
+    if 0 in shape:
+        raise UnsupportedOperation("it has no units to combine")
+    if not isinstance(dims, int | tuple | list | None) or isinstance(dims, Source):
         raise UnsupportedOperation
-    reduced = range(ndim) if dims is None else [dim % ndim for dim in per_axis(dims, 1)]
+    several: tuple[int, ...] = () if dims is None else per_axis(dims, 1)
+    reduced = [dim % ndim for dim in several] if several else range(ndim)
     remaining = list(at)
     axes: list[Sequence[int]] = []
     for dim, side in enumerate(shape):

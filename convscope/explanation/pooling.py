@@ -5,7 +5,6 @@ from typing import Literal
 
 import numpy as np
 
-from convscope.explanation.arithmetic import maximum
 from convscope.explanation.operation_view import (
     Index,
     OperationView,
@@ -16,7 +15,6 @@ from convscope.explanation.operation_view import (
 )
 from convscope.explanation.products import sum_of_products
 from convscope.receptive.windows import per_axis
-from convscope.recording import Source
 from convscope.terms import Extremum, Integers, Sum, Terms
 
 
@@ -135,19 +133,15 @@ def adaptive_max_pool(op: OperationView, at: Index) -> Extremum:
     return Extremum(which="maximum", terms=_adaptive(op, at), formula="y[c,i,j] = max x[c, ...]")
 
 
-def reduction(op: OperationView, at: Index) -> Sum | Extremum:
-    """`mean`, `sum`, `amax`, `amin`, `max` and `min` over dimensions."""
-    kind, source = op.operation.kind, op.input()
-    dims = op.argument("dim", "axis")
-    if isinstance(dims, Source) or isinstance(op.argument("other"), Source):
-        return maximum(op, at)
-    if op.operation.output_index or not (dims is None or isinstance(dims, int | tuple | list)):
-        raise UnsupportedOperation
-    terms = Terms(op.terms_of(source, reduced_indices(source.shape, at, dims)))
-    if kind in ("mean", "sum"):
-        return _mean(terms, len(terms)) if kind == "mean" else sum_of_products(op, terms, "y = Σ x")
-    which = "maximum" if "max" in kind else "minimum"
-    return Extremum(which=which, terms=terms, formula=f"y = {which[:3]} x")
+def reduction(op: OperationView, at: Index) -> Sum:
+    """`mean` and `sum` over dimensions."""
+    source = op.input()
+    terms = Terms(
+        op.terms_of(source, reduced_indices(source.shape, at, op.argument("dim", "axis")))
+    )
+    if op.operation.kind == "mean":
+        return _mean(terms, len(terms))
+    return sum_of_products(op, terms, "y = Σ x")
 
 
 def subsampling(op: OperationView, at: Index) -> Sum:

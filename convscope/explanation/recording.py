@@ -294,6 +294,7 @@ def _is_constant(decomposition: Decomposition) -> bool:
 
 
 _INPUT = "input"
+_NO_RULE = "convscope has no rule for these arguments"
 
 
 def _version(tensor: Tensor) -> int:

@@ -107,8 +107,8 @@ class Support:
         ]
         return Support(
             self.pixels,
-            tuple(min(self.starts[cut]) for cut in cuts),
-            tuple(max(self.stops[cut]) for cut in cuts),
+            tuple(min(self.starts[cut], default=self.pixels) for cut in cuts),
+            tuple(max(self.stops[cut], default=0) for cut in cuts),
         )
 
     def all(self) -> "Support":

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from convscope.geometry import Field, Support
-from convscope.receptive import mixing, recurrence, selection, shapes, windows
+from convscope.receptive import along, mixing, recurrence, selection, shapes, windows
 from convscope.receptive.field_map import AxisField, FieldMap, UnknownDependency, length
 from convscope.recording import IMAGE, Operation, Source, get_kind
 from convscope.recording.kinds import FieldEffect
@@ -67,6 +67,10 @@ EFFECTS: dict[FieldEffect, Effect] = {
     "cross_channel": mixing.cross_channel,
     "normalized": mixing.normalized,
     "normalized_along": mixing.normalized_along,
+    "mixed_along": along.mixed_along,
+    "cumulative": along.cumulative,
+    "halves": along.halves,
+    "paired_reduction": along.paired_reduction,
     "convolution": windows.convolution,
     "transposed_convolution": windows.transposed_convolution,
     "pool": windows.pool,
@@ -98,7 +102,7 @@ EFFECTS: dict[FieldEffect, Effect] = {
 _SEVERAL: frozenset[FieldEffect] = frozenset(
     (
         *("elementwise", "no_dependency", "full_field", "matrix_product", "attention"),
-        *("reduction", "recurrent_cell", "concatenation", "copy", "write"),
+        *("reduction", "paired_reduction", "recurrent_cell", "concatenation", "copy", "write"),
     )
 )
 """Effects of operations that may take several tensors that depend on the image."""

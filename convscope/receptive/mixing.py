@@ -100,6 +100,8 @@ def reduction(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     if len(operands) > 1:
         raise UnknownDependency
     count = len(fields.dims)
+    if dim is None and operation.kind == "kthvalue":
+        dim = -1
     everywhere = dim is None or isinstance(dim, bool)  # `std(False)`: without Bessel's correction
     along = range(count) if everywhere else [d % count for d in per_axis(dim, 1)]
     mixed = mix(fields, along, keep=False)
@@ -122,7 +124,7 @@ def normalized(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
     if kind == "group_norm":
         groups = split_channels(fields, 1, arguments["num_groups"])
         return merge_channels(mix(groups, range(2, count + 1), keep=True), 1)
-    if kind == "layer_norm":
+    if kind in ("layer_norm", "rms_norm"):
         along = range(count - len(arguments["normalized_shape"]), count)
     elif kind == "instance_norm" and arguments.get("use_input_stats", True):
         along = range(2, count)

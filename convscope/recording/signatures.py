@@ -35,6 +35,7 @@ NATIVE: dict[Callable[..., Any], tuple[str, ...]] = {
     torch.batch_norm: (*_STATISTICS, "momentum", "eps"),
     torch.Tensor.where: ("input", "condition", "other"),
     torch.instance_norm: (*_STATISTICS[:5], "use_input_stats", "momentum", "eps"),
+    torch.linalg.norm: ("input", "ord", "dim", "keepdim"),
     torch.Tensor.unfold: ("input", "dimension", "size", "step"),
 }
 """Functions whose arguments differ from those of another function of the same kind."""

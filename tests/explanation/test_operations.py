@@ -21,12 +21,15 @@ from tests.explanation.cases.case import (
     randomized,
     units_of,
 )
+from tests.explanation.cases.functions import FUNCTIONS
 from tests.explanation.cases.linear import LINEAR
 from tests.explanation.cases.matrices import MATRICES
 from tests.explanation.cases.movement import CASTS, MOVES
 from tests.explanation.cases.normalization import NORMALIZATION
+from tests.explanation.cases.order import ORDER
 from tests.explanation.cases.pooling import POOLING
 from tests.explanation.cases.recurrent import RECURRENT
+from tests.explanation.cases.statistics import STATISTICS
 from tests.explanation.cases.windows import ODD_WINDOWS, OWN_WINDOWS, WINDOWS
 
 NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
@@ -40,6 +43,9 @@ CASES = [
         *NORMALIZATION,
         *ACTIVATIONS,
         *ARITHMETIC,
+        *FUNCTIONS,
+        *ORDER,
+        *STATISTICS,
     ),
     *(*MOVES, *CASTS, *LINEAR, *RECURRENT),
 ]
@@ -76,7 +82,7 @@ DRAWS = {
 }
 ELSEWHERE = {"inplace_update", *DRAWS}  # by WRITES, and what has no operand
 
-NOISY = pytest.mark.filterwarnings("ignore:Using padding='same'")
+NOISY = pytest.mark.filterwarnings("ignore:Using padding='same'", "ignore:.*chain_matmul")
 
 
 class Flat(nn.Module):
@@ -166,7 +172,10 @@ SUMS = [
     for case in (*WINDOWS, *OWN_WINDOWS, *ODD_WINDOWS, *MATRICES, *ARITHMETIC)
     if case.decomposition == "sum"
 ]
-NOT_PRODUCTS = {"RadialBasis", "div", "DropPath", "FractalJoin", "SparseConnectionConv2d"}
+NOT_PRODUCTS = {
+    *("RadialBasis", "div", "DropPath", "FractalJoin", "SparseConnectionConv2d"),
+    *("addcdiv", "lerp"),
+}
 EXACT = [c for c in SUMS if c.kind not in NOT_PRODUCTS and "dropout" not in c.kind]
 
 

@@ -70,6 +70,21 @@ KEYS = {
     "logsumexp": of(lambda x: x.logsumexp(1)),
     "logsumexp, rows": of(lambda x: torch.logsumexp(x, dim=(2,), keepdim=True)),
     "prod": of(lambda x: x.prod(3)),
+    "var_mean": of(lambda x: torch.var_mean(x, (1, 3))[0]),
+    "var_mean, the mean": of(lambda x: torch.var_mean(x, 2, keepdim=True)[1]),
+    "cumsum": of(lambda x: x.cumsum(2)),
+    "cumprod": of(lambda x: x.cumprod(-1)),
+    "logcumsumexp": of(lambda x: x.logcumsumexp(3)),
+    "cumsum of channels": of(lambda x: x.cumsum(1)),
+    "glu": of(lambda x: F.glu(x, 1)),
+    "glu along the image": of(lambda x: F.glu(x, 2)),
+    "rms_norm": of(lambda x: F.rms_norm(x, x.shape[-1:])),
+    "cosine_similarity": of(lambda x: F.cosine_similarity(x, x.flip(2))),
+    "cosine_similarity with weights": lambda net, x: F.cosine_similarity(
+        net.vector[:, None, None], x
+    ),
+    "pairwise_distance": of(lambda x: F.pairwise_distance(x, 2 * x.flip(2), keepdim=True)),
+    "lerp": lambda net, x: x.lerp(x.roll(1, 2), 0.25),
     "norm": of(lambda x: x.norm(dim=(2, 3))),
     "norm, all": of(torch.norm),
     "vector_norm": of(lambda x: torch.linalg.vector_norm(x, 2, 1)),
@@ -190,7 +205,7 @@ def test_every_unit_sees_what_its_gradient_touches(name):
         assert (None if None in box else box) == touched, at
 
 
-@pytest.mark.filterwarnings("ignore:Using padding='same'")
+@pytest.mark.filterwarnings("ignore:Using padding='same'", "ignore:.*chain_matmul")
 @pytest.mark.parametrize("case", IMAGES, ids=str)
 def test_no_unit_depends_on_pixels_outside_its_field(case):
     net = randomized(case.build()).double()

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 import convscope
 from convscope import layers
-from convscope.explanation import activation, arithmetic, linear, shape_ops
+from convscope.explanation import activation, arithmetic, functions, linear, shape_ops
 from convscope.explanation.rules import FUNCTIONS
 from convscope.receptive import EFFECTS
 from convscope.recording import KINDS, get_kind
@@ -22,6 +22,7 @@ from convscope.recording.kinds import Drawing, FieldEffect, MultiplyAdds, Rule
 from convscope.summaries.counts import FORMULAS
 
 CURVES, COMPARISONS, LINEAR = activation._CURVES, arithmetic._COMPARISONS, linear._LINEAR
+EVALUATED = functions.KINDS_OF_FUNCTIONS
 ROOT = Path(convscope.__file__).parent
 ROWS = [pytest.param(kind, id=kind.name) for kind in KINDS.values()]
 LAYERS = {"LRN": "LocalResponseNorm"}  # labels that shorten a layer's name
@@ -38,7 +39,12 @@ def test_every_effect_on_fields_has_a_function_and_a_kind():
 
 @pytest.mark.parametrize(
     ("rule", "details"),
-    [("curve", CURVES), ("comparison", COMPARISONS), ("linear_map", LINEAR)],
+    [
+        ("curve", CURVES),
+        ("comparison", COMPARISONS),
+        ("linear_map", LINEAR),
+        ("function", EVALUATED),
+    ],
 )
 def test_a_rule_for_several_kinds_knows_each_of_them(rule, details):
     assert {kind.name for kind in KINDS.values() if kind.rule == rule} == set(details)
@@ -64,7 +70,7 @@ def test_a_label_is_the_name_of_a_layer_or_of_the_function(kind):
 
 def packets_of(name):
     """What torch declares by the name."""
-    names = (name, f"linalg_{name}")
+    names = (name, f"linalg_{name}", f"special_{name}")
     return [getattr(torch.ops.aten, n) for n in names if hasattr(torch.ops.aten, n)]
 
 
@@ -100,6 +106,10 @@ OURS = {
     "self": "input",
     "mat2": "other",
     "vec": "other",
+    "vec1": "mat1",
+    "vec2": "other",
+    "mat": "mat1",
+    "tensor": "other",
     "batch1": "mat1",
     "batch2": "other",
     "train": "training",
@@ -107,10 +117,11 @@ OURS = {
     "sizes": "shape",
     "sections": "indices_or_sections",
 }
-OPERATORS = {"getitem", "setitem"}
+OPERATORS = {"getitem", "setitem", "rpow", "rmod", "rfloordiv"}
 LISTS = {  # what a rule needs to know of each of its kinds, and lists of other things
     "explanation/activation.py": CURVES,
     "explanation/arithmetic.py": COMPARISONS,
+    "explanation/functions.py": EVALUATED,
     "explanation/linear.py": LINEAR,
     "explanation/shape_ops.py": (*shape_ops._INDEX_ARGUMENTS, *shape_ops._CONSTANTS),
     "recording/retention.py": ("add", "sub", "mul", "matmul", "div", "pow"),  # of Python's `+=`
@@ -157,5 +168,5 @@ PLAIN = {"other", "activation"}  # boxes that the page words by their labels
 
 
 def test_a_kind_without_a_row_is_still_a_kind():
-    kind = get_kind("sort")
-    assert (kind.label, kind.rule, kind.field) == ("sort", None, "full_field")
+    kind = get_kind("qr")
+    assert (kind.label, kind.rule, kind.field) == ("qr", None, "full_field")

@@ -12,6 +12,7 @@ from convscope.recording.kinds.elementwise import ELEMENTWISE
 from convscope.recording.kinds.kind import Drawing, FieldEffect, Kind, MultiplyAdds, Rule
 from convscope.recording.kinds.layers import LAYERS
 from convscope.recording.kinds.movement import INPLACE_UPDATE, MOVEMENT
+from convscope.recording.kinds.reductions import REDUCTIONS
 
 __all__ = [
     "INPLACE_UPDATE",
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
-    {kind.name: kind for kind in (*LAYERS, *ELEMENTWISE, *MOVEMENT)}
+    {kind.name: kind for kind in (*LAYERS, *REDUCTIONS, *ELEMENTWISE, *MOVEMENT)}
 )
 """Every row, by name."""
 
@@ -33,7 +34,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 def get_kind(name: str) -> Kind:
     """The row of a kind; a row of defaults where the table has none.
 
-    >>> get_kind("conv2d").label, get_kind("add").label, get_kind("sort").label
-    ('Conv', 'add', 'sort')
+    >>> get_kind("conv2d").label, get_kind("add").label, get_kind("qr").label
+    ('Conv', 'add', 'qr')
     """
     return KINDS.get(name) or Kind(name, label=name, multiply_adds="unknown")

@@ -10,7 +10,7 @@ _TRANSPOSED = (*_CONVOLUTION[:5], "output_padding", "groups", "dilation")
 _WINDOW = ("input", "kernel_size", "stride", "padding")
 _AVERAGE = (*_WINDOW, "ceil_mode", "count_include_pad")
 _PAIR = ("input", "other")
-_BIAS_AND_PAIR = ("bias", "input", "other")
+_ADDEND_AND_PAIR = ("bias", "input", "other")
 
 _convolution = partial(
     Kind,
@@ -33,8 +33,8 @@ _transposed = partial(
 _product = partial(
     Kind, rule="matrix_product", field="matrix_product", multiply_adds="matrix_product"
 )
+_map = partial(Kind, rule="linear_map")
 _adaptive = partial(Kind, field="adaptive_pool")
-_reduction = partial(Kind, field="reduction", arguments=("input", "dim", "keepdim"))
 _norm = partial(Kind, field="normalized", drawing="norm")
 _recurrent = partial(
     Kind,
@@ -90,16 +90,47 @@ PRODUCTS = (
     _product("bmm", "bmm", arguments=_PAIR),
     _product("mm", "mm", arguments=_PAIR, aliases=("spmm",)),
     _product("mv", "mv", arguments=_PAIR),
-    _product("addmm", "addmm", arguments=_BIAS_AND_PAIR),
-    _product("baddbmm", "baddbmm", arguments=_BIAS_AND_PAIR),
-    _product("dot", "dot", arguments=("input",), aliases=("vdot",), rule=None, field="full_field"),
-    _product("inner", "inner", arguments=_PAIR, rule=None, field="full_field"),
-    _product("addmv", "addmv", arguments=("input", "mat", "vec"), rule=None, field="full_field"),
-    Kind("addbmm", "addbmm", _BIAS_AND_PAIR, multiply_adds="sum_of_matrix_products"),
-    Kind("tensordot", "tensordot", multiply_adds="contraction"),
-    Kind("bilinear", "Bilinear", ("input1", "input2", "weight", "bias"), multiply_adds="bilinear"),
+    *(_product(name, name, arguments=_ADDEND_AND_PAIR) for name in ("addmm", "baddbmm", "addmv")),
+    _product(
+        "addbmm",
+        "addbmm",
+        arguments=_ADDEND_AND_PAIR,
+        rule="summed_products",
+        field="full_field",
+        multiply_adds="sum_of_matrix_products",
+    ),
+    Kind("addr", "addr", arguments=_ADDEND_AND_PAIR, rule="outer_product"),
+    Kind("outer", "outer", arguments=_PAIR, aliases=("ger",), rule="outer_product"),
+    *(
+        _map(name, name, arguments=_PAIR, multiply_adds="matrix_product")
+        for name in ("dot", "vdot", "inner")
+    ),
+    *(_map(name, name, arguments=_PAIR) for name in ("kron", "cross")),
+    _map("tensordot", "tensordot", arguments=("a", "b", "dims"), multiply_adds="contraction"),
+    _map("chain_matmul", "chain_matmul", arguments=("*matrices",), multiply_adds="unknown"),
+    _map("multi_dot", "multi_dot", arguments=("tensors",), multiply_adds="unknown"),
+    _map(
+        "bilinear",
+        "Bilinear",
+        arguments=("input1", "input2", "weight", "bias"),
+        multiply_adds="bilinear",
+    ),
+    Kind(
+        "cosine_similarity",
+        "CosineSimilarity",
+        arguments=("x1", "x2", "dim", "eps"),
+        rule="cosine_similarity",
+        field="paired_reduction",
+    ),
+    Kind(
+        "pairwise_distance",
+        "PairwiseDistance",
+        arguments=("x1", "x2", "p", "eps", "keepdim"),
+        rule="pairwise_distance",
+        field="paired_reduction",
+    ),
+    Kind("cdist", "cdist", arguments=("x1", "x2", "p"), rule="cdist", multiply_adds="unknown"),
     Kind("einsum", "einsum", rule="linear_map", multiply_adds="einsum"),
-    Kind("cdist", "cdist", multiply_adds="unknown"),
     Kind(
         "scaled_dot_product_attention",
         "attention",
@@ -182,25 +213,6 @@ POOLING = (
     Kind("grid_sample", "grid_sample", rule="linear_map"),
 )
 
-REDUCTIONS = (
-    _reduction("mean", "mean", rule="reduction", drawing="mean"),
-    _reduction("sum", "sum", rule="reduction"),
-    _reduction("amax", "amax", rule="reduction"),
-    _reduction("amin", "amin", rule="reduction"),
-    _reduction("max", "max", rule="reduction"),
-    _reduction("min", "min", rule="reduction"),
-    _reduction("prod", "prod"),
-    _reduction("logsumexp", "logsumexp"),
-    _reduction("argmax", "argmax"),
-    _reduction("argmin", "argmin"),
-    _reduction("std", "std", arguments=("input", "dim", "unbiased", "keepdim")),
-    _reduction("var", "var", arguments=("input", "dim", "unbiased", "keepdim")),
-    _reduction("norm", "norm", arguments=("input", "p", "dim", "keepdim"), rule="norm"),
-    _reduction(
-        "vector_norm", "vector_norm", arguments=("input", "ord", "dim", "keepdim"), rule="norm"
-    ),
-)
-
 NORMALIZATION = (
     _norm(
         "batch_norm",
@@ -224,6 +236,12 @@ NORMALIZATION = (
         arguments=("input", "num_groups", "weight", "bias", "eps"),
         rule="group_norm",
     ),
+    _norm(
+        "rms_norm",
+        "RMSNorm",
+        arguments=("input", "normalized_shape", "weight", "eps"),
+        rule="rms_norm",
+    ),
     _norm("instance_norm", "InstanceNorm", rule="instance_norm"),
     Kind(
         "local_response_norm",
@@ -240,6 +258,7 @@ NORMALIZATION = (
         drawing="norm",
     ),
     _norm("normalize", "normalize", rule="normalize", field="normalized_along"),
+    Kind("glu", "GLU", arguments=("input", "dim"), rule="gated_linear_unit", field="halves"),
 )
 
-LAYERS = (*CONVOLUTIONS, *PRODUCTS, *RECURRENT, *POOLING, *REDUCTIONS, *NORMALIZATION)
+LAYERS = (*CONVOLUTIONS, *PRODUCTS, *RECURRENT, *POOLING, *NORMALIZATION)

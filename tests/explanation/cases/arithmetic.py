@@ -1,7 +1,5 @@
 """Arithmetic of tensors, choices among them, dropout and joins, against numpy."""
 
-import math
-
 import numpy as np
 import torch
 from torch import nn
@@ -25,6 +23,14 @@ def plain(kind, of, expected, decomposition="sum", words="", **shapes):
 
 def dropped_or(factor):
     return lambda x, _net, y: np.where(y == 0, 0.0, x * factor)
+
+
+def saturated_or(x, _net, y):
+    """a·x + b or a·α + b, whichever is nearer, where the result has mean 0 and variance 1 again."""
+    alpha, p = -1.0507009873554805 * 1.6732632423543772, 0.5
+    a = ((1 - p) * (1 + p * alpha**2)) ** -0.5
+    kept, dropped = a * x - p * a * alpha, a * alpha - p * a * alpha
+    return np.where(abs(y - dropped) < 1e-5, dropped, kept)
 
 
 def three_columns(only=None):
@@ -97,39 +103,41 @@ ARITHMETIC = [
         a=(3, 1, 1),
         b=(5, 1),
     ),
+    plain(
+        "addcdiv",
+        lambda x, a, b: torch.addcdiv(a, x, b, value=0.5),
+        lambda x, a, b: a + 0.5 * x / b,
+        a=(3, 1, 1),
+        b=(5, 1),
+    ),
+    plain("lerp", lambda x, z: x.lerp(z, 0.25), lambda x, z: 0.75 * x + 0.25 * z, z=(5, 1)),
+    plain(
+        "lerp",
+        torch.lerp,
+        lambda x, z, w: x * (1 - w) + z * w,
+        words="weights",
+        z=(3, 5, 6),
+        w=(6,),
+    ),
+    plain(
+        "glu",
+        lambda x: F.glu(x, 3),
+        lambda x: x[..., :3] / (1 + np.exp(-x[..., 3:])),
+        "expression",
+    ),
     plain("gt", lambda x, z: x.gt(z), lambda x, z: x > z, "expression", z=(5, 1)),
+    plain(
+        "ge",
+        lambda x: torch.greater_equal(x * 0 + 0.7, 0.7),
+        lambda x: x * 0 + 1,
+        "expression",
+        "a number that float32 rounds",
+    ),
     plain("ge", lambda x: x >= 0.25, lambda x: x >= 0.25, "expression"),
     plain("lt", lambda x: x < 0.25, lambda x: x < 0.25, "expression"),
     plain("le", lambda x, z: x.le(z), lambda x, z: x <= z, "expression", z=(6,)),
     plain("eq", lambda x: x == x.flip(3), lambda x: x == x[..., ::-1], "expression"),
     plain("ne", lambda x: x != x.flip(2), lambda x: x != x[:, :, ::-1], "expression"),
-    plain("norm", lambda x: x.norm(), lambda x: math.sqrt((x * x).sum()), "expression"),
-    plain(
-        "vector_norm",
-        lambda x: torch.linalg.vector_norm(x, dim=1),
-        lambda x: np.sqrt((x * x).sum(1)),
-        "expression",
-    ),
-    plain(
-        "norm",
-        lambda x: x.norm(p=2, dim=(2, 3), keepdim=True),
-        lambda x: np.sqrt((x * x).sum((2, 3), keepdims=True)),
-        "expression",
-        "of maps",
-    ),
-    plain(
-        "normalize",
-        F.normalize,
-        lambda x: x / np.sqrt((x * x).sum(1, keepdims=True)),
-        "expression",
-    ),
-    plain(
-        "normalize",
-        lambda x: F.normalize(x, dim=-1, eps=100.0),
-        lambda x: x / 100,
-        "expression",
-        "that is short",
-    ),
     plain("maximum", torch.maximum, np.maximum, "maximum", other=(5, 1)),
     plain("minimum", torch.minimum, np.minimum, "minimum", other=(6,)),
     plain("max", torch.max, np.maximum, "maximum", "of two tensors", z=(5, 1)),
@@ -182,6 +190,21 @@ ARITHMETIC = [
         "sum",
         dropped_or(2.0),
         (6, 2, 3),
+    ),
+    Case("alpha_dropout", lambda: nn.AlphaDropout(0.5), "sum", saturated_or),
+    Case(
+        "alpha_dropout",
+        lambda: nn.AlphaDropout(0.5).eval(),
+        "identity",
+        lambda x, _net, _y: x,
+        words="as it is",
+    ),
+    Case("feature_alpha_dropout", lambda: nn.FeatureAlphaDropout(0.5), "sum", saturated_or),
+    Case(
+        "rrelu",
+        lambda: nn.RReLU(0.1, 0.4).eval(),
+        "expression",
+        lambda x, _net, _y: np.where(x < 0, 0.25 * x, x),
     ),
     Case("DropPath", lambda: DropPath(0.25).eval(), "sum", lambda x, _net, _y: 0.75 * x),
     Case(

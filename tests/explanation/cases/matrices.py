@@ -1,5 +1,6 @@
 """Products of matrices, against slow loops."""
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -160,6 +161,63 @@ MATRICES = [
         words="one",
         b=(1, 4, 3),
         w=(1, 6, 3),
+    ),
+    product(
+        "addmm",
+        lambda x, b, w: torch.addmm(b, x[0, 1], w, beta=0.5, alpha=-2),
+        lambda x, b, w, shape: -2 * reference.matrix_product(x[0, 1], w, shape) + b / 2,
+        words="alpha and beta",
+        b=(4, 3),
+        w=(6, 3),
+    ),
+    product(
+        "addmm",
+        lambda x, w: torch.addmm(x[0, 0, :, :3], x[0, 1], w),
+        lambda x, w, shape: reference.matrix_product(x[0, 1], w, shape) + x[0, 0, :, :3],
+        words="added to the image",
+        w=(6, 3),
+    ),
+    product(
+        "baddbmm",
+        lambda x, w: torch.baddbmm(x[0] * float("nan"), x[0], w, beta=0),
+        lambda x, w, shape: reference.matrix_product(x[0], w, shape),
+        words="added to nothing",
+        w=(2, 6, 6),
+    ),
+    product(
+        "addmv",
+        lambda x, b, w: torch.addmv(b, x[0, 1], w, alpha=2),
+        lambda x, b, w, shape: 2 * reference.matrix_product(x[0, 1], w, shape) + b,
+        b=(4,),
+        w=(6,),
+    ),
+    product(
+        "addbmm",
+        lambda x, b, w: torch.addbmm(b, x[0], w),
+        lambda x, b, w, shape: sum(reference.matrix_product(x[0], w, (2, *shape))) + b,
+        b=(4, 3),
+        w=(2, 6, 3),
+    ),
+    product(
+        "addbmm",
+        lambda x, b, w: torch.addbmm(b, w, x[0], beta=0.5, alpha=2),
+        lambda x, b, w, shape: 2 * sum(reference.matrix_product(w, x[0], (2, *shape))) + b / 2,
+        words="weights first",
+        b=(3, 6),
+        w=(2, 3, 4),
+    ),
+    product(
+        "addr",
+        lambda x, b, w: torch.addr(b, x[0, 0, 0], w, beta=0.5, alpha=3),
+        lambda x, b, w, shape: b / 2 + 3 * np.outer(x[0, 0, 0], w),
+        b=(6, 3),
+        w=(3,),
+    ),
+    product(
+        "outer",
+        lambda x, w: torch.outer(w, x[0, 0, 0]),
+        lambda x, w, shape: np.outer(w, x[0, 0, 0]),
+        w=(3,),
     ),
     Case(
         "RadialBasis",

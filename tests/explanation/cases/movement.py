@@ -383,6 +383,12 @@ CASTS = [
     cast("half", lambda x: x.half(), lambda x: x.astype(np.float16)),
     cast("bfloat16", lambda x: x.bfloat16(), as_bfloat16),
     cast("type", lambda x: x.type(torch.float64)),
+    cast("bool", lambda x: x.relu().bool(), lambda x: x > 0),
+    cast("char", lambda x: (9 * x).char(), lambda x: np.trunc(9 * x)),
+    cast("byte", lambda x: (9 * x.abs()).byte(), lambda x: np.trunc(9 * np.abs(x))),
+    cast("short", lambda x: (9 * x).short(), lambda x: np.trunc(9 * x)),
+    cast("int", lambda x: (9 * x).int(), lambda x: np.trunc(9 * x)),
+    cast("long", lambda x: (9 * x).long(), lambda x: np.trunc(9 * x)),
     cast(
         "type_as",
         lambda x: x.type_as(torch.zeros(1, dtype=torch.float16)),
