@@ -8,23 +8,24 @@ import numpy as np
 from convscope.explanation.operation_view import (
     Index,
     OperationView,
-    UnsupportedOperation,
     in_bounds,
     index_grid,
     reduced_indices,
 )
 from convscope.explanation.products import sum_of_products
+from convscope.explanation.winner import largest_or_index
 from convscope.receptive.windows import per_axis
-from convscope.terms import Extremum, Integers, Sum, Terms
+from convscope.terms import Expression, Extremum, Integers, Sum, Terms
 
 
-def max_pool(op: OperationView, at: Index) -> Extremum:
-    """y[c,i,j] = max x[c, S·i + D·u - P, S·j + D·v - P]; the padding never wins."""
-    if op.operation.output_index:
-        raise UnsupportedOperation  # the second result holds the indices of the maxima
+def max_pool(op: OperationView, at: Index) -> Extremum | Expression:
+    """y[c,i,j] = max x[c, S·i + D·u - P, S·j + D·v - P]; the padding never wins.
+
+    The second result, if there is one, holds the flat index of each maximum in its map.
+    """
     count = int(op.operation.kind[-2])
     kernel = per_axis(op.argument("kernel_size"), count)
-    return _extremum(
+    largest = _extremum(
         op,
         at,
         kernel,
@@ -32,6 +33,7 @@ def max_pool(op: OperationView, at: Index) -> Extremum:
         paddings=per_axis(op.argument("padding", default=0), count),
         dilations=per_axis(op.argument("dilation", default=1), count),
     )
+    return largest_or_index(op, at, largest)
 
 
 def min_pool(op: OperationView, at: Index) -> Extremum:
@@ -64,12 +66,14 @@ def _extremum(
     ]
     return Extremum(
         which=which,
-        terms=_window(op, at, rows, fill=-np.inf if which == "maximum" else np.inf),
+        terms=window_terms(op, at, rows, fill=-np.inf if which == "maximum" else np.inf),
         formula=f"y[c,i,j] = {which[:3]} x[c, ...] under the window",
     )
 
 
-def _window(op: OperationView, at: Index, rows: Sequence[Integers], *, fill: float = 0.0) -> Terms:
+def window_terms(
+    op: OperationView, at: Index, rows: Sequence[Integers], *, fill: float = 0.0
+) -> Terms:
     """The operands under a window of one feature map."""
     source = op.input()
     operands = index_grid(*([n] for n in at[: -len(rows)]), *rows)
@@ -98,7 +102,7 @@ def avg_pool(op: OperationView, at: Index) -> Sum:
             at[-count:], kernel, strides, paddings, sides, strict=True
         )
     ]
-    terms = _window(op, at, rows)
+    terms = window_terms(op, at, rows)
     divisor = op.argument("divisor_override") or len(terms)
     if not op.argument("divisor_override") and not op.argument("count_include_pad", default=True):
         group = terms.groups[0]
@@ -117,7 +121,7 @@ def _adaptive(op: OperationView, at: Index) -> Terms:
         np.arange(n * side // out, -(-(n + 1) * side // out))
         for n, side, out in zip(at[-count:], source.shape[-count:], result[-count:], strict=True)
     ]
-    return _window(op, at, rows)
+    return window_terms(op, at, rows)
 
 
 def adaptive_avg_pool(op: OperationView, at: Index) -> Sum:
@@ -126,11 +130,14 @@ def adaptive_avg_pool(op: OperationView, at: Index) -> Sum:
     return _mean(terms, len(terms))
 
 
-def adaptive_max_pool(op: OperationView, at: Index) -> Extremum:
-    """y[c,i,j] = max x over rows floor(i·h/h') to ceil((i+1)·h/h') - 1, columns alike."""
-    if op.operation.output_index:
-        raise UnsupportedOperation
-    return Extremum(which="maximum", terms=_adaptive(op, at), formula="y[c,i,j] = max x[c, ...]")
+def adaptive_max_pool(op: OperationView, at: Index) -> Extremum | Expression:
+    """y[c,i,j] = max x over rows floor(i·h/h') to ceil((i+1)·h/h') - 1, columns alike.
+
+    The second result, if there is one, holds the flat index of each maximum in its map.
+    """
+    formula = "y[c,i,j] = max x[c, ...]"
+    largest = Extremum(which="maximum", terms=_adaptive(op, at), formula=formula)
+    return largest_or_index(op, at, largest)
 
 
 def reduction(op: OperationView, at: Index) -> Sum:

@@ -75,6 +75,7 @@ EFFECTS: dict[FieldEffect, Effect] = {
     "transposed_convolution": windows.transposed_convolution,
     "pool": windows.pool,
     "adaptive_pool": windows.adaptive_pool,
+    "fractional_pool": windows.fractional_pool,
     "sliding_layer": windows.sliding_layer,
     "resize": windows.resize,
     "reshape": shapes.reshape,

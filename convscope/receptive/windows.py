@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
 from typing import Any, cast
@@ -158,6 +159,30 @@ def _adaptive(output: int) -> Change:
         return axis.window(size, stride=size, before=0, after=0, dilation=1, output=output)
 
     return change
+
+
+def fractional_pool(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+    """Windows that begin where chance decided: all units that each of them may reach."""
+    arguments, count = operation.argument_shapes, int(operation.kind[-2])
+    kernel = per_axis(arguments["kernel_size"], count)
+
+    def change(size: int, output: int) -> Change:
+        def reach(axis: AxisField) -> AxisField:
+            side = len(axis.support)
+            step = Fraction(side - size, max(output - 1, 1))
+            firsts = [math.floor(n * step) - 1 for n in range(output - 1)] + [side - size - 1]
+            around = [
+                axis.support.take(
+                    [first + tap if 0 <= first + tap < side else -1 for first in firsts]
+                )
+                for tap in range(size + 3)
+            ]
+            return AxisField(None, reduce(Support.union, around))
+
+        return reach
+
+    changes = [change(*pair) for pair in zip(kernel, operation.shape[-count:], strict=True)]
+    return replace(each_axis(operation, operands[0], changes), exact=False)
 
 
 def transposed_convolution(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:

@@ -5,6 +5,7 @@ Arrays in, an array of the shape that is asked for out; sums are rounded once, b
 
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 
@@ -97,6 +98,63 @@ def _under(x, place, kernel, stride, padding, dilation):
 
 def extreme_pool(x, shape, *, kernel, stride, padding, dilation, of=max):
     return filled(shape, lambda place: of(_under(x, place, kernel, stride, padding, dilation)))
+
+
+def index_of_largest(x, shape, *, kernel, stride, padding, dilation):
+    """The place of the first maximum under each window, counted through the whole map."""
+
+    def unit(place):
+        n, c, *out = place
+        best = None
+        for tap in places(kernel):
+            at = _reached(out, tap, stride, padding, dilation)
+            if inside(at, x.shape[2:]) and (best is None or x[(n, c, *at)] > x[(n, c, *best)]):
+                best = at
+        return list(places(x.shape[2:])).index(best)
+
+    return filled(shape, unit)
+
+
+def fractional_pool(x, samples, shape, *, kernel):
+    """The maximum of windows at ⌊(i + s)·a⌋ - ⌊s·a⌋, the last at the end; s for each axis."""
+
+    def first(out, side, count, size, s):
+        if out == count - 1:
+            return side - size
+        step = Fraction(side - size, count - 1)
+        return math.floor((out + s) * step) - math.floor(s * step)
+
+    def unit(place):
+        n, c, *out = place
+        starts = [
+            first(*axis, Fraction(s))
+            for *axis, s in zip(out, x.shape[2:], shape[2:], kernel, samples[c], strict=True)
+        ]
+        return max(
+            x[(n, c, *(s + t for s, t in zip(starts, tap, strict=True)))] for tap in places(kernel)
+        )
+
+    return filled(shape, unit)
+
+
+def unpooled(x, indices, shape):
+    """Every unit of x is written where its index says; the rest is 0."""
+    y = np.zeros(shape)
+    for n, c, *at in places(x.shape):
+        y[n, c].reshape(-1)[int(indices[(n, c, *at)])] = x[(n, c, *at)]
+    return y
+
+
+def power_pool(x, shape, *, power, kernel, stride):
+    """The p-norm of a window; one over the border counts as if its mean went on."""
+    ones, none = (1,) * len(kernel), (0,) * len(kernel)
+
+    def unit(place):
+        units = _under(x, place, kernel, stride, none, ones)
+        total = math.fsum(one**power for one in units) / len(units) * math.prod(kernel)
+        return total ** (1 / power)
+
+    return filled(shape, unit)
 
 
 def average_pool(x, shape, *, kernel, stride, padding, include=True, override=None):

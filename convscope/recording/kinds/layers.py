@@ -34,7 +34,7 @@ _product = partial(
     Kind, rule="matrix_product", field="matrix_product", multiply_adds="matrix_product"
 )
 _map = partial(Kind, rule="linear_map")
-_adaptive = partial(Kind, field="adaptive_pool")
+_adaptive = partial(Kind, arguments=("input", "output_size"), field="adaptive_pool")
 _norm = partial(Kind, field="normalized", drawing="norm")
 _recurrent = partial(
     Kind,
@@ -177,6 +177,7 @@ POOLING = (
             f"lp_pool{n}d",
             "LPPool",
             arguments=("input", "norm_type", "kernel_size", "stride", "ceil_mode"),
+            rule="lp_pool",
             field="pool",
         )
         for n in _AXES
@@ -197,6 +198,26 @@ POOLING = (
             "AdaptiveAvgPool",
             rule="adaptive_avg_pool",
             drawing="avgpool",
+        )
+        for n in _AXES
+    ),
+    *(
+        Kind(
+            f"fractional_max_pool{n}d",
+            "FractionalMaxPool",
+            arguments=("input", "kernel_size", "output_size", "random_samples"),
+            rule="fractional_max_pool",
+            field="fractional_pool",
+            drawing="maxpool",
+        )
+        for n in (2, 3)
+    ),
+    *(
+        Kind(
+            f"max_unpool{n}d",
+            "MaxUnpool",
+            arguments=("input", "indices", "kernel_size", "stride", "padding", "output_size"),
+            rule="max_unpool",
         )
         for n in _AXES
     ),

@@ -68,8 +68,167 @@ def pooled(kind, build, expected, image=(3, 5, 6), words=""):
     return Case(kind, build, decomposition, expected, image, words)
 
 
+def index_of(kernel, stride=None, padding=0, dilation=1, count=2):
+    return lambda x, _net, y: reference.index_of_largest(
+        x,
+        y.shape,
+        kernel=both(kernel, count),
+        stride=both(kernel if stride is None else stride, count),
+        padding=both(padding, count),
+        dilation=both(dilation, count),
+    )
+
+
+def index_of_each_quarter(x, _net, y):
+    """Of adaptive pooling to a size that divides."""
+    kernel = [side // out for side, out in zip(x.shape[2:], y.shape[2:], strict=True)]
+    return index_of(kernel)(x, None, y)
+
+
+def at_random(kernel):
+    def expected(x, net, y):
+        samples = net.s.detach().double().numpy()[0]
+        order = samples[:, ::-1] if len(kernel) == 2 else samples  # columns before rows
+        return reference.fractional_pool(x, order, y.shape, kernel=kernel)
+
+    return expected
+
+
+def powers(power, kernel, stride=None, count=2):
+    return lambda x, _net, y: reference.power_pool(
+        x,
+        y.shape,
+        power=power,
+        kernel=both(kernel, count),
+        stride=both(stride or kernel, count),
+    )
+
+
+def random_samples(*shape):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(3))
+
+
+def unpooled_by(pool):
+    """Of what is pooled first, with indices."""
+
+    def expected(x, _net, y):
+        units, indices = pool(torch.from_numpy(x))
+        return reference.unpooled(units.numpy(), indices.numpy(), y.shape)
+
+    return expected
+
+
 EVERY = (0, 1, 2, 3)
+BY_INDEX = [
+    Case(
+        "max_pool2d",
+        lambda: Net(lambda x: F.max_pool2d(x, 2, return_indices=True)[1]),
+        "expression",
+        index_of(2),
+        words="indices",
+    ),
+    Case(
+        "max_pool2d",
+        lambda: Net(lambda x: F.max_pool2d(x, 3, 2, 1, return_indices=True)[1]),
+        "expression",
+        index_of(3, 2, 1),
+        (2, 6, 7),
+        words="indices, padding",
+    ),
+    Case(
+        "max_pool1d",
+        lambda: Net(lambda x: F.max_pool1d(x, 3, 1, 1, return_indices=True)[1]),
+        "expression",
+        index_of(3, 1, 1, count=1),
+        (3, 8),
+        words="indices",
+    ),
+    Case(
+        "max_pool3d",
+        lambda: Net(lambda x: F.max_pool3d(x, 2, dilation=(1, 2, 1), return_indices=True)[1]),
+        "expression",
+        index_of(2, dilation=(1, 2, 1), count=3),
+        (2, 3, 4, 5),
+        words="indices, dilation",
+    ),
+    Case(
+        "adaptive_max_pool2d",
+        lambda: Net(lambda x: F.adaptive_max_pool2d(x, (2, 3), return_indices=True)[1]),
+        "expression",
+        index_of_each_quarter,
+        (2, 4, 6),
+        words="indices",
+    ),
+    Case(
+        "fractional_max_pool2d",
+        lambda: Net(
+            lambda x, s: F.fractional_max_pool2d(x, (2, 3), (4, 3), _random_samples=s.detach()),
+            s=random_samples(1, 3, 2),
+        ),
+        "maximum",
+        at_random((2, 3)),
+        (3, 7, 9),
+    ),
+    Case(
+        "fractional_max_pool3d",
+        lambda: Net(
+            lambda x, s: F.fractional_max_pool3d(x, 2, (2, 3, 4), _random_samples=s.detach()),
+            s=random_samples(1, 2, 3),
+        ),
+        "maximum",
+        at_random((2, 2, 2)),
+        (2, 4, 6, 7),
+    ),
+    Case(
+        "max_unpool2d",
+        lambda: Net(lambda x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2)),
+        "identity",
+        unpooled_by(lambda x: F.max_pool2d(x, 2, return_indices=True)),
+        (3, 4, 6),
+    ),
+    Case(
+        "max_unpool2d",
+        lambda: Net(
+            lambda x: F.max_unpool2d(
+                *F.max_pool2d(x, 3, 2, 1, return_indices=True), 3, 2, 1, x.shape[2:]
+            )
+        ),
+        "identity",
+        unpooled_by(lambda x: F.max_pool2d(x, 3, 2, 1, return_indices=True)),
+        words="overlapping, to a size",
+    ),
+    Case(
+        "max_unpool1d",
+        lambda: Net(lambda x: F.max_unpool1d(*F.max_pool1d(x, 2, return_indices=True), 2)),
+        "identity",
+        unpooled_by(lambda x: F.max_pool1d(x, 2, return_indices=True)),
+        (3, 8),
+    ),
+    Case(
+        "max_unpool3d",
+        lambda: Net(lambda x: F.max_unpool3d(*F.max_pool3d(x, 2, return_indices=True), 2)),
+        "identity",
+        unpooled_by(lambda x: F.max_pool3d(x, 2, return_indices=True)),
+        (2, 2, 4, 6),
+    ),
+    Case(
+        "lp_pool2d",
+        lambda: Net(lambda x: F.lp_pool2d(x, 2, (2, 3), ceil_mode=True)),
+        "expression",
+        powers(2, (2, 3)),
+        (2, 5, 7),
+    ),
+    Case("lp_pool1d", lambda: nn.LPPool1d(4, 3, 1), "expression", powers(4, 3, 1, count=1), (3, 8)),
+    Case(
+        "lp_pool3d",
+        lambda: Net(lambda x: F.lp_pool3d(x.abs(), 1.5, 2)),
+        "expression",
+        lambda x, net, y: powers(1.5, 2, count=3)(abs(x), net, y),
+        (2, 2, 4, 5),
+    ),
+]
 POOLING = [
+    *BY_INDEX,
     pooled("max_pool2d", lambda: nn.MaxPool2d(2), largest(2)),
     pooled("max_pool2d", lambda: nn.MaxPool2d(3, 2), largest(3, 2), (2, 7, 9), "overlapping"),
     pooled(
