@@ -17,7 +17,7 @@ DRAWING = ROOT / "docs" / "architecture.svg"
 
 LAYERS = (
     ("errors",),
-    ("card", "atomic", "device", "geometry", "terms"),
+    ("card", "atomic", "device", "geometry", "gradients", "terms"),
     ("layers", "data", "inference"),
     ("zoo", "lanes", "recording"),
     ("runs", "receptive"),  # a run builds its network again, so it knows the zoo

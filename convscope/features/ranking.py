@@ -8,6 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from convscope.gradients import contiguous_gradients
+
 Volume = NDArray[np.float32]
 Scores = NDArray[np.float32]
 
@@ -56,7 +58,7 @@ def gradient_times_activation(net: nn.Module, image: Tensor, operation: str) -> 
             scores = net(image.clone())
             top = scores.flatten()[int(scores.argmax())]
             activation = outputs[call - 1]
-            (gradient,) = torch.autograd.grad(top, activation)
+            (gradient,) = torch.autograd.grad(contiguous_gradients(top), activation)
     except (RuntimeError, AttributeError, IndexError):
         return None
     finally:

@@ -1,5 +1,7 @@
 """Scores of maps against autograd and plain loops."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,12 @@ from convscope.features.ranking import (
     gradient_times_activation,
     mean_magnitude,
 )
+from tests.reference.gradients import finite_differences
+
+
+class Transposed(nn.Module):
+    def forward(self, x):
+        return x.transpose(1, 2)
 
 
 class Twice(nn.Module):
@@ -39,6 +47,25 @@ def test_gradient_times_activation_of_a_module_that_is_called_twice_is_that_call
     found = gradient_times_activation(net, image, name)
     assert torch.allclose(found, activation.grad * activation.detach(), rtol=1e-4, atol=1e-6)
     assert not net.relu._forward_hooks
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm2d, nn.InstanceNorm2d])
+def test_gradient_times_activation_is_the_slope_also_of_one_image_read_as_tokens(norm):
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        OrderedDict(
+            conv=nn.Conv2d(1, 3, 3),
+            norm=norm(3, affine=True),
+            tokens=nn.Flatten(2),
+            head=nn.Sequential(Transposed(), nn.LayerNorm(3), nn.Linear(3, 4)),
+        )
+    )
+    nn.init.normal_(net.norm.weight)
+    net, image = net.double().eval(), torch.randn(1, 1, 6, 5, dtype=torch.float64)
+    maps = net.conv(image).detach()
+    slope = finite_differences(lambda x: net[1:](x).max(), maps.clone())
+    found = gradient_times_activation(net, image, "conv")
+    assert torch.allclose(found, slope * maps, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", ["mean", "nothing", "relu_3"])

@@ -7,6 +7,7 @@ from torch.autograd.functional import jacobian
 from torch.nn import functional as F
 
 from convscope.explanation.field import ReceptiveFields
+from convscope.gradients import contiguous_gradients
 from convscope.layers import LocalResponseNorm, MinPool2d, SparseConnectionConv2d
 from convscope.receptive import receptive_fields
 from convscope.recording import operations, run_once
@@ -180,7 +181,8 @@ NETWORKS = {
 
 def boxes_by_gradient(net, image):
     """For every unit of the output, in order, (first, end) along both axes, or None."""
-    slopes = jacobian(net, image).flatten(0, -5).flatten(1, -3).abs().amax(1) > 0
+    slopes = jacobian(lambda x: contiguous_gradients(net(x)), image)
+    slopes = slopes.flatten(0, -5).flatten(1, -3).abs().amax(1) > 0
     found = []
     for touched in slopes:
         places = [touched.any(1 - axis).nonzero().flatten().tolist() for axis in (0, 1)]

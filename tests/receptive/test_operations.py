@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from convscope.gradients import contiguous_gradients
 from convscope.layers import LocallyConnected2d
 from convscope.receptive import receptive_fields
 from convscope.recording import operations
@@ -108,7 +109,7 @@ SHAPE = (1, 2, 11, 12)
 def seen_by_gradient(net, at):
     """(first, end) along each axis of the pixels on which units of the output depend."""
     image = torch.rand(SHAPE, dtype=torch.float64, requires_grad=True)
-    net(image)[(0, *at)].sum().backward()
+    contiguous_gradients(net(image)[(0, *at)].sum()).backward()
     touched = image.grad[0].abs().amax(0) > 0
     places = [touched.any(1 - axis).nonzero().flatten() for axis in (0, 1)]
     return tuple((int(p[0]), int(p[-1]) + 1) if len(p) else None for p in places)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from convscope import layers
+from convscope.gradients import contiguous_gradients
 from convscope.receptive import receptive_fields
 from convscope.recording import operations
 from convscope.zoo import ZOO, create_model
@@ -137,7 +138,7 @@ def test_units_see_what_their_gradient_touches(name):
 
 
 def touched(answer, image):
-    (gradient,) = torch.autograd.grad(answer, image, retain_graph=True)
+    (gradient,) = torch.autograd.grad(contiguous_gradients(answer), image, retain_graph=True)
     pixels = gradient[0].abs().amax(0) > 0
     places = [pixels.any(1 - axis).nonzero().flatten() for axis in (0, 1)]
     return tuple((int(p[0]), int(p[-1]) + 1) for p in places)

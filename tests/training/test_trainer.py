@@ -1,5 +1,7 @@
 """The loop against arithmetic by hand: no network, no files, no process."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -20,6 +22,7 @@ from convscope.training.loss import CrossEntropy
 from convscope.training.optimizer import Optimizer
 from convscope.training.state import TrainState
 from convscope.training.trainer import Trainer, Validation
+from tests.reference.gradients import finite_differences
 
 
 class Halving:
@@ -323,6 +326,52 @@ class Tensors:
 
     def __call__(self, epoch, start=0):
         yield from [Batch(np.arange(10), self.labels, epoch, lambda: self.pixels)][start:]
+
+
+class Tokens(nn.Module):
+    """Maps behind a normalization, read as tokens."""
+
+    def __init__(self, norm):
+        super().__init__()
+        self.convolution, self.norm = nn.Conv2d(1, 3, 2, bias=False), norm
+        self.head = nn.Sequential(nn.LayerNorm(3), nn.Linear(3, 2))
+
+    def forward(self, images):
+        maps = self.norm(self.convolution(images))
+        return self.head(maps.flatten(2).permute(2, 0, 1)).square().mean(0)
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm2d, nn.InstanceNorm2d])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_step_goes_down_the_slope_also_with_one_image_read_as_tokens(count, norm):
+    torch.manual_seed(0)
+    network = Tokens(norm(3, affine=True))
+    for weight in network.parameters():
+        nn.init.normal_(weight)
+    exact = deepcopy(network).double()
+    card = Card(
+        classes=("even", "odd"),
+        input_size=(4, 4),
+        in_channels=1,
+        resize_mode="stretch",
+        mean=(0.5,),
+        std=(0.25,),
+    )
+    inputs = Inputs(None, card, torch.device("cpu"))
+    optimizer = Optimizer(network, TrainConfig(momentum=0.0, weight_decay=0.0))
+    executor = EagerExecutor(network, optimizer, inputs, CrossEntropy(card))
+    pixels, labels = torch.randint(0, 256, (count, 4, 4, 1), dtype=torch.uint8), np.arange(count)
+    before = [weight.detach().clone() for weight in network.parameters()]
+    executor.step(TrainState(), Batch(labels, labels, 0, lambda: pixels), 0.01)
+
+    images = inputs.normalized(pixels).double()
+
+    def loss(_):
+        return F.cross_entropy(exact(images), torch.from_numpy(labels))
+
+    for weight, old, subject in zip(network.parameters(), before, exact.parameters(), strict=True):
+        slope = finite_differences(loss, subject.detach())
+        assert torch.allclose((old - weight).double() / 0.01, slope, rtol=1e-2, atol=1e-3)
 
 
 def test_a_tiny_network_and_ten_tensors_train_as_plain_pytorch_does():

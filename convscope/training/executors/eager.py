@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convscope.evaluation.measure import compute_outputs
+from convscope.gradients import contiguous_gradients
 from convscope.training.batches import Batch
 from convscope.training.executors import base
 from convscope.training.executors.base import ExecutorName, Inputs
@@ -54,7 +55,7 @@ class EagerExecutor:
                     f"The loss is {value}", self.network, images, state=state, lr=lr
                 )
             self.optimizer.zero_grad()
-            loss.backward()
+            contiguous_gradients(loss).backward()
             if self.clip_grad_norm:
                 nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_grad_norm)
             self.optimizer.step(lr)
