@@ -22,7 +22,8 @@ class Row:
         type: what it does: the name of torch.nn's layer, or of the function.
         filters: filters of a convolution, units of a dense layer.
         kernel, stride, padding: of a window, (vertical, horizontal).
-        map: shape of the result without the batch: (channels, height, width), or (units,).
+        map: shape of the result without the batch: (channels, height, width), or (units,); all axes
+            where the first is not the batch, as behind windows of tokens.
         activation: the activation function that follows, where nothing else reads its operand.
         parameters: those that no row above has counted, also where something was computed of them
             first, as in weight standardization.
@@ -115,13 +116,16 @@ def _row(operation: Operation, fields: FieldMap, inputs: tuple[str, ...]) -> Row
     row = Row(
         layer=operation.name,
         type=get_kind(operation.kind).label,
-        map=operation.shape[1:],
-        units=math.prod(operation.shape[1:]),
+        map=operation.shape[1:] if operation.shape[:1] == (1,) else operation.shape,
+        units=math.prod(operation.shape),
         receptive_field=fields.size,
         exact=fields.exact,
         inputs=inputs,
     )
-    return _with_window(row, operation)
+    try:
+        return _with_window(row, operation)
+    except Exception:  # noqa: BLE001 -- third-party networks may call torch in any way
+        return row
 
 
 def _unused(uncounted: Mapping[str, int], operations: Iterable[Operation]) -> list[Row]:

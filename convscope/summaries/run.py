@@ -157,9 +157,9 @@ def _has_lazy_layers(net: nn.Module) -> bool:
 
 def _check_forward(net: nn.Module, name: str) -> None:
     """Raise RequestError if `forward` is missing, or takes more than the image."""
-    if type(net).forward is nn.Module.forward:
+    if inspect.getattr_static(net, "forward", None) is nn.Module.forward:
         raise RequestError(f"{name} has no forward, so it cannot run. Give a network that has one.")
-    with suppress(TypeError, ValueError):  # a signature that Python does not know
+    with suppress(TypeError, ValueError, AttributeError):  # a signature that Python does not know
         needed = [
             parameter.name
             for parameter in inspect.signature(net.forward).parameters.values()

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from convscope.errors import RequestError
 from convscope.summaries import diagram
 from convscope.summaries.markup import Table, format_count, shape, size, square
 from convscope.summaries.rows import Row, collapse
@@ -98,7 +99,12 @@ class Summary:
         return replace(self, rows=tuple(collapse(self.rows, depth)))
 
     def to_svg(self) -> str:
-        """The volumes, drawn to scale."""
+        """The volumes, drawn to scale. Raises RequestError for images of three axes of space."""
+        if len(self.input) > 3:
+            raise RequestError(
+                f"{self.name} takes images of {len(self.input) - 1} axes of space, and a drawing "
+                "has room for 2. Leave out `svg`."
+            )
         return diagram.svg(self.title, self.input, self.rows)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """How a network is run for its summary: on the meta device where it can be, and left as it was."""
 
+import contextlib
+import warnings
 from dataclasses import dataclass
 
 import pytest
 import torch
 from torch import nn
+from torch.ao import quantization
 
 import convscope
-from convscope.errors import RequestError
+from convscope.errors import ConvscopeError, RequestError
 
 
 class Forward(nn.Module):
@@ -190,3 +193,19 @@ def test_the_names_are_those_of_the_network_inside_a_wrapper():
     assert convscope.summary(nn.DataParallel(net), 8) == inside
     assert convscope.summary(torch.compile(net, backend="eager"), 8) == inside
     assert inside.name == "Sequential"
+
+
+def test_scripted_and_quantized_networks_are_summarized_or_refused_in_a_sentence():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = nn.Sequential(
+            quantization.QuantStub(), nn.Conv2d(3, 4, 3), quantization.DeQuantStub()
+        )
+        net.qconfig = quantization.get_default_qconfig("fbgemm")
+        prepared = quantization.prepare(net.eval())
+        prepared(torch.ones(1, 3, 8, 8))
+        converted = quantization.convert(prepared)
+        scripted = torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()))
+    assert "at least" in str(convscope.summary(converted, 8))
+    with contextlib.suppress(ConvscopeError):
+        assert convscope.summary(scripted, 8).parameters == 112

@@ -254,6 +254,37 @@ def test_the_drawing_is_to_scale():
     assert tall["fc1"] == pytest.approx(4.096 * tall["fc3"], rel=0.01)
 
 
+def test_every_form_shows_networks_of_one_and_three_axes():
+    one = nn.Sequential(
+        nn.Conv1d(2, 4, 3, stride=2), nn.MaxPool1d(2), nn.Flatten(), nn.Linear(12, 5)
+    )
+    three = nn.Sequential(nn.Conv3d(2, 4, (1, 3, 3), padding=(0, 1, 1)), nn.AvgPool3d(2))
+    line, space = convscope.summary(one, 15), convscope.summary(three, (6, 8, 10))
+    assert (line.title, space.title) == ("Sequential on 15x2", "Sequential on 6x8x10x2")
+    assert "| 0 | Conv | 4 | 3 | 2 | 0 | 7x4 |  | 28 | 168 | 3 |" in line.table.to_markdown()
+    row = "0 & Conv & 4 & 1x3x3 & 1 & 0x1x1 & 6x8x10x4 &  & 76 & 34,560 & 1x3x3"
+    assert row in space.table.to_latex()
+    assert "<td" in space._repr_html_()
+    assert "3x4x5x4" in space._repr_html_()
+    picture = ET.fromstring(line.to_svg())  # noqa: S314 -- our own
+    heights = [
+        float(re.search(r"v([\d.]+)", group.find("{*}path").get("d")).group(1))
+        for group in picture.findall("{*}g")[:3]
+    ]
+    assert heights == pytest.approx([180, 180 * 7 / 15, 180 * 3 / 15], abs=0.1)
+    with pytest.raises(RequestError, match="3 axes of space, and a drawing has room for 2"):
+        space.to_svg()
+
+
+def test_units_are_counted_where_the_batch_axis_holds_windows():
+    class Windows(nn.Module):
+        def forward(self, x):
+            return x.unfold(2, 4, 4).permute(2, 0, 1, 4, 3).flatten(0, 1) * 2
+
+    *_, row = convscope.summary(Windows(), (3, 8, 8)).rows
+    assert (row.map, row.units) == ((2, 3, 4, 8), 192)
+
+
 def test_the_drawing_shows_skip_connections():
     class Skip(nn.Module):
         def __init__(self):
