@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,10 @@ class _Curve:
         of: the function; `exact` if it only selects a value and rounds nothing.
         formula: in x and the names of the parameters.
         parameters: torch's names of the arguments, and their defaults.
-        absolute: the tolerance is relative to x, 1 or the result, whichever is largest; otherwise
+        absolute: the error is relative to x, 1 or the result, whichever is largest; otherwise
             relative to the result.
+        rounded: the magnitudes of intermediate results that torch rounds to the type of the result,
+            added up, by x and the result.
     """
 
     of: Callable[[float, Parameters], float]
@@ -33,6 +35,11 @@ class _Curve:
     parameters: tuple[tuple[str, Any], ...] = ()
     exact: bool = False
     absolute: bool = True
+    rounded: Callable[[float, float], float] = lambda _x, _y: 0.0
+
+
+def _once_more(_x: float, y: float) -> float:
+    return abs(y)
 
 
 def _sigmoid(x: float) -> float:
@@ -103,8 +110,12 @@ _CURVES = {
         "ln(1 + e^({beta}·x)) / {beta}",
         (("beta", 1.0), ("threshold", 20.0)),
     ),
-    "softsign": _Curve(lambda x, _: x / (1 + abs(x)), "x / (1 + |x|)", absolute=False),
-    "tanhshrink": _Curve(lambda x, _: x - math.tanh(x), "x − tanh(x)"),
+    "softsign": _Curve(
+        lambda x, _: x / (1 + abs(x)), "x / (1 + |x|)", absolute=False, rounded=_once_more
+    ),
+    "tanhshrink": _Curve(
+        lambda x, _: x - math.tanh(x), "x − tanh(x)", rounded=lambda x, _: abs(math.tanh(x))
+    ),
     "hardshrink": _Curve(
         lambda x, s: x if abs(x) > s["lambd"] else 0.0,
         "x if |x| > {lambd} else 0",
@@ -121,12 +132,15 @@ _CURVES = {
     "log1p": _Curve(lambda x, _: float(np.log1p(np.float64(x))), "ln(1 + x)"),
     "sqrt": _Curve(lambda x, _: math.sqrt(x), "√x", absolute=False),
     "rsqrt": _Curve(
-        lambda x, _: quotient(1, float(np.sqrt(np.float64(x)))), "1 / √x", absolute=False
+        lambda x, _: quotient(1, float(np.sqrt(np.float64(x)))),
+        "1 / √x",
+        absolute=False,
+        rounded=_once_more,
     ),
     "reciprocal": _Curve(lambda x, _: quotient(1, x), "1 / x", absolute=False),
     "square": _Curve(lambda x, _: x * x, "x²", absolute=False),
     "abs": _Curve(lambda x, _: abs(x), "|x|", exact=True),
-    "erf": _Curve(lambda x, _: math.erf(x), "erf(x)", absolute=False),
+    "erf": _Curve(lambda x, _: math.erf(x), "erf(x)"),
     "sin": _Curve(lambda x, _: math.sin(x), "sin(x)"),
     "cos": _Curve(lambda x, _: math.cos(x), "cos(x)"),
 }
@@ -153,9 +167,10 @@ def curve(op: OperationView, at: Index) -> Expression:
     formula = function.formula.format(**shown)
     if parameters.get("approximate") == "tanh":
         formula = "x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))"
-    return _function(
+    y = _function(
         op, at, lambda x: function.of(x, parameters), formula, function.exact, function.absolute
     )
+    return replace(y, rounded=function.rounded(float(y.terms.values[0]), y.exact_value))
 
 
 def _rounded(op: OperationView, value: float) -> float:
@@ -167,7 +182,8 @@ def scaled_tanh(op: OperationView, at: Index) -> Expression:
     """y = A·tanh(S·x)."""
     layer = op.layer
     formula = f"{number(layer.amplitude)}·tanh({number(layer.slope)}·x)"
-    return _function(op, at, lambda x: layer.amplitude * math.tanh(layer.slope * x), formula)
+    y = _function(op, at, lambda x: layer.amplitude * math.tanh(layer.slope * x), formula)
+    return replace(y, rounded=2 * abs(y.exact_value))
 
 
 def prelu(op: OperationView, at: Index) -> Expression:
@@ -200,6 +216,7 @@ def _function(
         exact_value=total,
         roundings=0 if exact else 8,
         magnitude=max(abs(x), 1.0) if absolute else 0.0,
+        rounded=0.0,
     )
 
 

@@ -3,6 +3,7 @@
 import itertools
 import math
 import operator
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -63,7 +64,20 @@ def add(op: OperationView, at: Index) -> Sum:
     groups = [_terms_of(op, s, at, weight) for s, weight in weighted if isinstance(s, Source)]
     numbers = [weight * op.number(s) for s, weight in weighted if not isinstance(s, Source)]
     total = sum_of_products(op, Terms(*groups), "y = x − z" if sign < 0 else "y = x + z")
-    return replace(total, bias=math.fsum(numbers))
+    return replace(total, bias=math.fsum(numbers), rounded=_rounded_addends(op, at, weighted))
+
+
+def _rounded_addends(
+    op: OperationView, at: Index, weighted: Sequence[tuple[object, float]]
+) -> float:
+    """The magnitudes of what may be rounded before it is added: a number; α, and then α·z."""
+    rounded = 0.0
+    for operand, weight in weighted:
+        if not isinstance(operand, Source):
+            rounded += abs(weight * op.number(operand))
+        elif abs(weight) != 1:
+            rounded += 2 * abs(weight * _value(op, operand, at))
+    return rounded
 
 
 def multiply(op: OperationView, at: Index) -> Sum:
@@ -103,6 +117,7 @@ def divide(op: OperationView, at: Index) -> Sum | Expression:
         formula="y = x / z",
         substituted=f"{number(numerator)} / {parenthesized(denominator)}",
         exact_value=quotient(numerator, denominator),
+        rounded=0.0 if isinstance(x, Source) else 2 * abs(quotient(numerator, denominator)),
         main=0,
     )
 
@@ -216,7 +231,9 @@ def _masked(op: OperationView, at: Index, factor: float) -> Sum:
     dropped = not float(op.result[at])
     terms = Terms(op.terms_of(op.input(), [at], weights=0.0 if dropped else factor))
     line = Line("mask", "dropped" if dropped else "kept", 0.0 if dropped else factor)
-    return Sum(terms=terms, formula="y = m·x", lines=(line,), roundings=3)
+    return Sum(
+        terms=terms, formula="y = m·x", lines=(line,), rounded=float(np.abs(terms.products).sum())
+    )
 
 
 def fractal_join(op: OperationView, at: Index) -> Sum:
@@ -229,5 +246,6 @@ def fractal_join(op: OperationView, at: Index) -> Sum:
             mean = sum(rest, first) / count if rest else first
             if torch.equal(mean, op.result):
                 terms = Terms(*(op.terms_of(source, [at]) for source in chosen))
-                return Sum(terms=terms, formula="y = Σ x / n", divisor=count)
+                partial_sums = float(np.abs(terms.values).sum())  # each of them at most n · mean
+                return Sum(terms=terms, formula="y = Σ x / n", divisor=count, rounded=partial_sums)
     raise UnsupportedOperation

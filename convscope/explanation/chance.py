@@ -26,13 +26,15 @@ def alpha_dropout(op: OperationView, at: Index) -> Sum | Identity:
     recorded = float(op.result[at])
     is_dropped = abs(recorded - dropped) < abs(recorded - kept) or rate == 1
     weight = 0.0 if is_dropped else scale
+    size = abs(scale * float(terms.values[0])) + abs(scale * _SATURATION) + abs(shift)
     return Sum(
         terms=Terms(op.terms_of(op.input(), [at], weights=weight)),
         formula="y = a·α + b" if is_dropped else "y = a·x + b",
         bias=dropped if is_dropped else shift,
         lines=(Line("mask", "dropped" if is_dropped else "kept", weight),),
         roundings=8,
-        magnitude=abs(scale * float(terms.values[0])) + abs(scale * _SATURATION) + abs(shift),
+        magnitude=size,
+        rounded=4 * size,
     )
 
 

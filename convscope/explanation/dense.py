@@ -58,7 +58,9 @@ def summed_products(op: OperationView, at: Index) -> Sum:
     if left.name not in op.operation.operands and right.name in op.operation.operands:
         left, operands, right, weights = right, weights, left, operands
     terms = weighted_terms(op, left, operands, right, weights, shape=(len(several), len(inner)))
-    return _with_addend(op, at, terms, "y[i,j] = Σ x[n,i,m] · w[n,m,j]")
+    total = _with_addend(op, at, terms, "y[i,j] = Σ x[n,i,m] · w[n,m,j]")
+    size = float(np.abs(total.terms.products).sum()) + abs(total.bias)
+    return replace(total, rounded=(len(several) + 1) * size)  # the products of every n are added
 
 
 def outer_product(op: OperationView, at: Index) -> Sum:
@@ -68,7 +70,8 @@ def outer_product(op: OperationView, at: Index) -> Sum:
     if left.name not in op.operation.operands and right.name in op.operation.operands:
         left, operands, right, weights = right, weights, left, operands
     terms = weighted_terms(op, left, operands, right, weights, shape=())
-    return _with_addend(op, at, terms, "y[i,j] = x[i]·w[j]")
+    total = _with_addend(op, at, terms, "y[i,j] = x[i]·w[j]")
+    return replace(total, rounded=3 * float(np.abs(total.terms.products).sum()) + abs(total.bias))
 
 
 def _with_addend(op: OperationView, at: Index, terms: Terms, formula: str) -> Sum:
@@ -110,4 +113,10 @@ def radial_basis(op: OperationView, at: Index) -> Sum:
         shape=(len(inner),),
     )
     terms = Terms(group, product=lambda weight, value: -np.square(value - weight))
-    return Sum(terms=terms, formula="y[k] = −Σ (x[m] − w[k,m])²", roundings=len(inner) + 4)
+    size = float(np.abs(terms.products).sum())
+    return Sum(
+        terms=terms,
+        formula="y[k] = −Σ (x[m] − w[k,m])²",
+        roundings=len(inner) + 4,
+        rounded=3 * size,  # the differences, which are squared, and the squares
+    )

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from convscope.explanation.explanation import Explanation
-from convscope.terms import Floats, Identity, Line, Location, Sum, TermGroup, Terms
+from convscope.terms import Floats, Identity, Line, Location, Precision, Sum, TermGroup, Terms
 
 
 def difference(
@@ -25,7 +25,7 @@ def difference(
         kind="difference",
         decomposition=_subtract(a, b),
         model_value=a.model_value - b.model_value,
-        epsilon=a.epsilon,
+        precision=_IN_FLOAT64,
         operands=tuple(dict.fromkeys((*a.operands, *b.operands))),
         receptive_field=a.receptive_field,
     )
@@ -51,7 +51,8 @@ def _subtract(a: Explanation, b: Explanation) -> Sum:
     x, y = a.decomposition, b.decomposition
     formula = f"{a.location} − {b.location}"
     if not (isinstance(x, Sum) and isinstance(y, Sum) and x.divisor == y.divisor):
-        return Sum(terms=Terms(_single(a, 1.0), _single(b, -1.0)), formula=formula)
+        terms = Terms(_single(a, 1.0), _single(b, -1.0))
+        return Sum(terms=terms, formula=formula)
     negated = (replace(group, weights=-group.weights) for group in y.terms.groups)
     listed = Sum(
         terms=Terms(*x.terms.groups, *negated),
@@ -62,8 +63,7 @@ def _subtract(a: Explanation, b: Explanation) -> Sum:
             Line("first", str(a.location), a.exact_value),
             Line("second", str(b.location), b.exact_value),
         ),
-        roundings=1,
-        magnitude=(a.rounding_bound + b.rounding_bound) / a.epsilon if a.epsilon else 0.0,
+        error=a.rounding_bound + b.rounding_bound,
     )
     if not _same_operands(x.terms, y.terms):
         return listed
@@ -78,6 +78,10 @@ def _subtract(a: Explanation, b: Explanation) -> Sum:
         formula=f"{formula} = Σ (w − w')·x + (b − b')",
         errors=errors,
     )
+
+
+_IN_FLOAT64 = Precision(unit=2.0**-53, sums=2.0**-53)
+"""How the two values are subtracted here, whatever the network rounds to."""
 
 
 def _single(explanation: Explanation, sign: float) -> TermGroup:

@@ -33,6 +33,7 @@ def normalize(op: OperationView, at: Index) -> Expression:
         exact_value=quotient(x, divisor),
         lines=(Line("length", f"of {len(length.terms):,} units", length.exact_value),),
         roundings=8 + len(length.terms),
+        rounded=abs(quotient(x, divisor)),  # the length
         main=main,
     )
 
@@ -60,6 +61,7 @@ def cosine_similarity(op: OperationView, at: Index) -> Sum:
             for source, length in zip((x, z), lengths, strict=True)
         ),
         roundings=12 + 2 * len(group),
+        rounded=4 * float(np.abs(group.weights * group.values).sum()) / math.prod(lengths),
     )
 
 
@@ -103,7 +105,8 @@ def cdist(op: OperationView, at: Index) -> Expression:
     squares = exact_sum(np.square(distance.terms.values).tolist())
     error = distance.roundings * torch.finfo(op.result.dtype).eps * squares
     size = max(distance.exact_value, math.sqrt(error))
-    return replace(distance, magnitude=distance.magnitude + quotient(squares, size))
+    magnitude = distance.magnitude + quotient(squares, size)
+    return replace(distance, magnitude=magnitude, rounded=None)
 
 
 _FEW_ROWS = 25
@@ -135,4 +138,5 @@ def _distance(
         formula=formula,
         roundings=8 + len(terms),
         magnitude=both.exact_value + largest,
+        rounded=3 * both.exact_value,  # the differences, twice where ε is added, and the norm
     )

@@ -17,6 +17,7 @@ from convscope.terms import (
     Extremum,
     Floats,
     Location,
+    Precision,
     Sum,
     Terms,
     exact_sum,
@@ -35,7 +36,7 @@ class Explanation:
         kind: of the operation: `conv2d`, `batch_norm`, `add`.
         decomposition: the terms of the value and how they combine.
         model_value: the value that the network computed.
-        epsilon: the machine epsilon of the network's numbers: 2^-23 for float32.
+        precision: how the operation rounded.
         operands: the operations whose results are the inputs.
         receptive_field: None for a value that does not depend on the image, such as padding.
     """
@@ -45,7 +46,7 @@ class Explanation:
     kind: str
     decomposition: Decomposition
     model_value: float
-    epsilon: float
+    precision: Precision
     operands: tuple[str, ...]
     receptive_field: ReceptiveField | None
 
@@ -74,13 +75,15 @@ class Explanation:
 
     @property
     def rounding_bound(self) -> float:
-        """How large the difference may be by rounding alone; 0 where the values must be equal.
+        """How large the difference may be by rounding alone; 0 where the values must be equal,
+        infinite where the result, or an intermediate result, exceeds the range of its type.
 
-        For a sum of n terms it is n·ε·Σ|terms|.
+        For a sum of n terms it is n·u·Σ|terms| with the unit roundoff u of float32, or of float64
+        for a float64 network, and the rounding of the result to the network's type.
         """
         if not math.isfinite(self.exact_value):
             return 0.0
-        return self.decomposition.rounding_bound(self.epsilon)
+        return self.decomposition.rounding_bound(self.precision)
 
     @property
     def is_within_tolerance(self) -> bool:
@@ -89,7 +92,8 @@ class Explanation:
             both_nan = math.isnan(self.exact_value) and math.isnan(self.model_value)
             equal = both_nan or self.exact_value == self.model_value
             return self.decomposition.kind != "unsupported" and equal
-        return abs(self.difference) <= self.rounding_bound + _SMALLEST_NORMAL
+        bound = self.rounding_bound
+        return math.isinf(bound) or abs(self.difference) <= bound
 
     @cached_property
     def patch(self) -> Floats | None:
@@ -168,12 +172,10 @@ class Explanation:
             **to_dict(self.decomposition, max_terms=max_terms),
             "model_value": json_number(self.model_value),
             "difference": json_number(self.difference),
-            "rounding_bound": self.rounding_bound,
+            "rounding_bound": json_number(self.rounding_bound),
             "operands": self.operands,
             "receptive_field": None if field is None else field.to_dict(),
         }
 
 
 _TOO_FAR = "Rounding does not explain this: were parameters changed after the recording?"
-_SMALLEST_NORMAL = 2.0**-126
-"""Below it float32 loses precision, so that smaller differences mean nothing."""

@@ -154,6 +154,7 @@ def _apply(op: OperationView, at: Index, known: _Function) -> Expression:
         exact_value=value,
         roundings=0 if known.exact else 8,
         magnitude=max(largest, 1.0) if known.absolute else 0.0,
+        rounded=abs(value) if op.operation.kind == "pow" else None,  # x·x is, of x·x·x
         main=int(chosen[0]) if known.exact and len(chosen) else 0,
     )
 

@@ -71,6 +71,8 @@ def totals(
 def _note(rounding_bound: float, *, is_within_tolerance: bool) -> str:
     if not rounding_bound:
         return "" if is_within_tolerance else " (must be 0)"
+    if math.isinf(rounding_bound):
+        return " (overflow)"
     limit = number(rounding_bound, digits=2)
     return f" (rounding{', ' if is_within_tolerance else ' explains '}at most {limit})"
 

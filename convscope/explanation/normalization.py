@@ -1,6 +1,7 @@
 """Normalization by running statistics, the image's own statistics, or neighboring channels."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -36,7 +37,8 @@ def batch_norm(op: OperationView, at: Index) -> Sum:
     )
     if batch_statistics:
         members = index_grid(range(source.shape[0]), [at[1]], *map(range, source.shape[2:]))
-        return _of_members(op, at, op.terms_of(source, members).values, c, c)
+        total = _of_members(op, at, op.terms_of(source, members).values, c, c)
+        return _with_rounded_statistics(total)
     eps = op.argument("eps", default=1e-5)
     return _folded(op, at, op.number(mean, c), op.number(variance, c), eps, affine=(c, c))
 
@@ -46,7 +48,15 @@ def instance_norm(op: OperationView, at: Index) -> Sum:
     if not op.argument("use_input_stats", default=True):
         return batch_norm(op, at)
     members = index_grid([at[0]], [at[1]], *map(range, op.input().shape[2:]))
-    return _of_members(op, at, op.terms_of(op.input(), members).values, at[1:2], at[1:2])
+    total = _of_members(op, at, op.terms_of(op.input(), members).values, at[1:2], at[1:2])
+    return _with_rounded_statistics(total)
+
+
+def _with_rounded_statistics(total: Sum) -> Sum:
+    """A batch norm whose mean and scale are rounded to the type of the result before their use."""
+    term, mean = total.terms[0], total.lines[0].value
+    size = abs(term.product) + abs(mean * term.weight) + abs(total.bias)
+    return replace(total, rounded=2 * size)
 
 
 def group_norm(op: OperationView, at: Index) -> Sum:
@@ -67,14 +77,18 @@ def layer_norm(op: OperationView, at: Index) -> Sum:
 
 
 def rms_norm(op: OperationView, at: Index) -> Sum:
-    """y = γ·x / √(Σ x² / n + ε) over the last dimensions; ε is the machine epsilon by default."""
+    """y = γ·x / √(Σ x² / n + ε) over the last dimensions; ε is the machine epsilon by default.
+
+    It is that of float32 also for 16-bit numbers, which torch casts to float32 first.
+    """
     source, gains = op.input(), op.argument("weight")
     width = len(op.argument("normalized_shape", "1"))
     members = index_grid(*([n] for n in at[:-width]), *map(range, source.shape[-width:]))
     values = op.terms_of(source, members).values
     with np.errstate(all="ignore"):
         mean_square = exact_sum(np.square(values).tolist()) / len(values)
-    eps = op.argument("eps", default=torch.finfo(op.tensor(source).dtype).eps)
+    computed = torch.promote_types(op.tensor(source).dtype, torch.float32)
+    eps = op.argument("eps", default=torch.finfo(computed).eps)
     gain = 1.0 if gains is None else op.number(gains, at[-width:])
     scale = gain / math.sqrt(mean_square + eps)
     return Sum(
@@ -89,6 +103,7 @@ def rms_norm(op: OperationView, at: Index) -> Sum:
             ),
         ),
         roundings=8 + len(values),
+        rounded=0.0 if gains is None else abs(scale * op.number(source, at)),  # before the gain
     )
 
 
@@ -192,6 +207,7 @@ def _response(
             Line("denominator", f"(k + α·Σ a²)^{number(beta)}", base**beta),
         ),
         roundings=16 + len(channels),
+        rounded=6 * abs(a / base**beta),  # a chain of operations of torch
         main=center,
     )
 
@@ -226,5 +242,6 @@ def softmax(op: OperationView, at: Index) -> Expression:
         lines=(Line("logarithm of the sum", f"ln Σ e^x_j over {len(indices)}", log_sum),),
         roundings=8 + len(indices) + math.ceil(min(distance, 1e6)),
         magnitude=abs(x) + abs(top) + 1 if logarithm else 0.0,
+        rounded=2.0 if logarithm else 2 * abs(total),  # the powers and their sum may be
         main=at[dim],
     )

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.errors import RequestError
+from convscope.explanation.precision import is_product
 from convscope.receptive.windows import per_axis
-from convscope.recording import ForwardPass, Operation, Shape, Source
+from convscope.recording import ForwardPass, Operation, Shape, Source, get_kind
+from convscope.recording.operation import sources_in
 from convscope.terms import Floats, Integers, Location, TermGroup
 
 Index = tuple[int, ...]
@@ -74,9 +76,29 @@ class OperationView:
         return None if self.layer.bias is None else self.parameter("bias")
 
     def tensor(self, source: Source) -> Tensor:
+        """An operand as the operation reads it: autocast and an argument `dtype` cast it first."""
+        tensor = self._uncast(source)
+        return tensor.to(self.result.dtype) if self._casts(tensor) else tensor
+
+    def _uncast(self, source: Source) -> Tensor:
         if source.role == "state":
             return self.forward_pass.state[source.name].detach()
         return result_of(self.forward_pass, source.name)
+
+    def _casts(self, tensor: Tensor) -> bool:
+        dtype = self.result.dtype
+        if not tensor.is_floating_point() or tensor.dtype.itemsize <= dtype.itemsize:
+            return False
+        kind = self.operation.kind
+        given = self.operation.arguments.get("dtype") == dtype and get_kind(kind).rule != "cast"
+        return given or (dtype.is_floating_point and is_product(kind))
+
+    def note_of_casts(self) -> str:
+        """What a formula says of operands that were cast; nothing where none was."""
+        sources = sources_in(dict(self.operation.arguments))
+        if not any(map(self._casts, map(self._uncast, sources))):
+            return ""
+        return f", operands cast to {str(self.result.dtype).removeprefix('torch.')}"
 
     def number(self, source: object, at: Index = ()) -> float:
         """One element of a tensor, or a plain number."""

@@ -1,6 +1,7 @@
 """Pooling and reductions: the maximum, minimum, mean or learned sum of a window of units."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -127,7 +128,10 @@ def _adaptive(op: OperationView, at: Index) -> Terms:
 def adaptive_avg_pool(op: OperationView, at: Index) -> Sum:
     """y[c,i,j] = Σ x / n over rows floor(i·h/h') to ceil((i+1)·h/h') - 1, columns alike."""
     terms = _adaptive(op, at)
-    return _mean(terms, len(terms))
+    mean = _mean(terms, len(terms))
+    if op.operation.kind != "adaptive_avg_pool3d":
+        return mean
+    return replace(mean, rounded=float(np.abs(terms.values).sum()))  # every partial sum
 
 
 def adaptive_max_pool(op: OperationView, at: Index) -> Extremum | Expression:
@@ -167,4 +171,5 @@ def subsampling(op: OperationView, at: Index) -> Sum:
         weight=(gain, np.full((len(operands), 1), c)),
         shape=tuple(layer.kernel_size),
     )
-    return sum_of_products(op, Terms(group), "y[c,i,j] = a[c] · Σ x[c, ...]", bias=bias, at=(c,))
+    total = sum_of_products(op, Terms(group), "y[c,i,j] = a[c] · Σ x[c, ...]", bias=bias, at=(c,))
+    return replace(total, rounded=abs(total.exact_value - total.bias))  # the sum of the window

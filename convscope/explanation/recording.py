@@ -18,6 +18,7 @@ from convscope.explanation.operation_view import (
     UnsupportedOperation,
     result_of,
 )
+from convscope.explanation.precision import Settings
 from convscope.explanation.rules import RULES
 from convscope.explanation.trace import Trace, trace
 from convscope.recording import IMAGE, ForwardPass, Operation, Source, run_once
@@ -135,6 +136,7 @@ class Recording:
         self.names = tuple(op.name for op in forward_pass.operations)
         self.output = forward_pass.output
         self._forward_pass = forward_pass
+        self._settings = Settings()
         self._operations = {op.name: op for op in forward_pass.operations}
         tensors = {**forward_pass.results, **forward_pass.state}
         self._versions = {name: _version(tensor) for name, tensor in tensors.items()}
@@ -179,7 +181,7 @@ class Recording:
             kind=recorded.kind,
             decomposition=decomposition,
             model_value=model_value,
-            epsilon=torch.finfo(tensor.dtype).eps if tensor.is_floating_point() else 0.0,
+            precision=self._settings.precision(recorded.kind, tensor),
             operands=recorded.operands,
             receptive_field=None if _is_constant(decomposition) else self.fields.of(name, index),
         )

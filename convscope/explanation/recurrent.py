@@ -45,7 +45,7 @@ def recurrent_cell(op: OperationView, at: Index) -> Expression:
     unit = cell_state(steps, k) if op.operation.output_index else hidden(steps, k)
     operands = (x, unit.by_x), (h, unit.by_h), (c, unit.by_c)
     groups = [_group(op, source, [row], weights) for source, weights in operands]
-    return _expression(unit, steps, [group for group in groups if group is not None])
+    return _expression(unit, [group for group in groups if group is not None])
 
 
 def recurrent(op: OperationView, at: Index) -> Expression:
@@ -63,8 +63,8 @@ def recurrent(op: OperationView, at: Index) -> Expression:
     )
     unit = (cell_state if op.operation.output_index == 2 else hidden)(steps, place.k)
     if sequence.layers > 1:
-        return _expression(unit, steps, [_by_sequence(op, sequence, at, place)])
-    return _expression(unit, steps, sequence.operands(place, unit))
+        return _expression(unit, [_by_sequence(op, sequence, at, place)])
+    return _expression(unit, sequence.operands(place, unit))
 
 
 def _states(op: OperationView) -> tuple[Source, Source | None]:
@@ -73,7 +73,7 @@ def _states(op: OperationView) -> tuple[Source, Source | None]:
     return (states, None) if isinstance(states, Source) else (states[0], states[1])
 
 
-def _expression(unit: Unit, steps: Steps, groups: list[TermGroup]) -> Expression:
+def _expression(unit: Unit, groups: list[TermGroup]) -> Expression:
     terms = Terms(*groups)
     return Expression(
         terms=terms,
@@ -82,7 +82,8 @@ def _expression(unit: Unit, steps: Steps, groups: list[TermGroup]) -> Expression
         lines=unit.lines,
         exact_value=unit.value,
         roundings=1,
-        magnitude=unit.error / steps.epsilon,
+        error=unit.error,
+        rounded=0.0,
         main=next(iter(terms.largest(1)), 0),
     )
 

@@ -3,6 +3,7 @@
 To find which element a unit copies, the operation runs on tensors whose elements are numbered.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from convscope.terms import Expression, Identity, Terms, number
 _ZERO, _CONSTANT = 0, -1  # numbers of no element: the zeros of padding, and a constant argument
 
 
-def move(op: OperationView, at: Index) -> Identity:
+def move(op: OperationView, at: Index) -> Identity | Expression:
     """y = x, copied from elsewhere."""
     operation = op.operation
     if any(isinstance(value, torch.dtype) for value in operation.call.args):
@@ -51,7 +52,11 @@ def move(op: OperationView, at: Index) -> Identity:
         return Identity(terms=Terms(), formula="y = a constant", constant=_constant(op, element))
     source = next(s for s in reversed(list(dict.fromkeys(sources))) if firsts[s.name] <= element)
     index = np.unravel_index(element - firsts[source.name], source.shape) if source.shape else ()
-    return Identity(terms=Terms(op.terms_of(source, [tuple(map(int, index))])), formula="y = x")
+    at = tuple(map(int, index))
+    copied = _as_result(op, source, at)
+    if copied.exact_value == copied.terms[0].value or math.isnan(copied.exact_value):
+        return Identity(terms=copied.terms, formula="y = x")
+    return copied  # written to a tensor of another type
 
 
 _INDEX_ARGUMENTS = {
@@ -94,10 +99,15 @@ def _constant(op: OperationView, element: int) -> float:
 
 def cast(op: OperationView, at: Index) -> Identity | Expression:
     """y = x, rounded if the type differs."""
+    copied = _as_result(op, op.input(), at)
+    if op.tensor(op.input()).dtype == op.result.dtype:
+        return Identity(terms=copied.terms, formula="y = x")
+    return copied
+
+
+def _as_result(op: OperationView, source: Source, at: Index) -> Expression:
     dtype = op.result.dtype
-    terms = Terms(op.terms_of(op.input(), [at]))
-    if op.tensor(op.input()).dtype == dtype:
-        return Identity(terms=terms, formula="y = x")
+    terms = Terms(op.terms_of(source, [at]))
     name = str(dtype).removeprefix("torch.")
     x = float(terms.values[0])
     return Expression(
@@ -105,6 +115,7 @@ def cast(op: OperationView, at: Index) -> Identity | Expression:
         formula=f"y = x as {name}",
         substituted=f"{number(x)} as {name}",
         exact_value=float(torch.tensor(x, dtype=torch.float64).to(dtype)),
+        roundings=0,
     )
 
 

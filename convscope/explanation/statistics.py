@@ -183,6 +183,7 @@ def length_of(group: TermGroup, order: float, values: Floats | None = None) -> E
         substituted=f"√{number(total)}" if order == 2 else number(total),
         exact_value=value,
         roundings=0 if infinite or order == 0 else 8 + len(terms),
+        rounded=0.0,
         main=int(sizes.argmin()) if order < 0 else _largest(terms),
     )
 

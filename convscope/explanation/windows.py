@@ -1,10 +1,13 @@
 """Operations that slide a window of weights: convolutions and similar."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+import torch
 
 from convscope.explanation.operation_view import Index, OperationView, index_grid
+from convscope.explanation.precision import uses_onednn
 from convscope.explanation.products import sum_of_products, weighted_terms
 from convscope.geometry import padding_pair
 from convscope.receptive.windows import per_axis
@@ -63,7 +66,33 @@ def transposed_convolution(op: OperationView, at: Index) -> Sum:
     ]
     taps, indices = ",".join(_TAPS[len(kernel)]), ",".join(_INDICES[len(kernel)])
     formula = f"y[k,{indices}] = Σ w[c,k,{taps}] · x[c, {', '.join(positions)}]"
-    return sum_of_products(op, terms, formula, bias=op.argument("bias"), at=(k,))
+    total = sum_of_products(op, terms, formula, bias=op.argument("bias"), at=(k,))
+    return replace(total, rounded=_rounded_taps(op, total)) if _rounds_taps(op) else total
+
+
+def _rounds_taps(op: OperationView) -> bool:
+    """Whether the sum of each tap over the channels is rounded before these sums are added.
+
+    On CPUs, PyTorch does so for 16-bit numbers where oneDNN does not compute the operation.
+    """
+    dtype = op.result.dtype
+    if dtype.itemsize > 2 or not op.result.is_cpu:
+        return False
+    strides, extra = (
+        per_axis(op.argument(name, default=default), len(op.operation.shape) - 2)
+        for name, default in (("stride", 1), ("output_padding", 0))
+    )
+    is_regular = all(pad < stride for pad, stride in zip(extra, strides, strict=True))
+    return not (is_regular and uses_onednn(dtype))
+
+
+def _rounded_taps(op: OperationView, total: Sum) -> float:
+    """The magnitudes of the sums of all taps, and of what is added up from them in any order."""
+    channels = total.terms.groups[0].shape[0]
+    taps = np.abs(total.terms.products.reshape(channels, -1).sum(0))
+    count = np.count_nonzero(taps)
+    smallest = torch.finfo(op.result.dtype).smallest_normal
+    return float((count + 1) * taps.sum()) + abs(total.bias) + count * smallest
 
 
 def locally_connected(op: OperationView, at: Index) -> Sum:

@@ -17,6 +17,7 @@ from convscope.terms.decomposition import (
 )
 from convscope.terms.exact import Floats, exact_sum, product_errors, quotient
 from convscope.terms.numerals import fixed, number, parenthesized
+from convscope.terms.rounding import Precision
 from convscope.terms.term import Integers, Location, Term, TermGroup, Terms
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Integers",
     "Line",
     "Location",
+    "Precision",
     "Sum",
     "Term",
     "TermGroup",

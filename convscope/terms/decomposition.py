@@ -1,7 +1,7 @@
 """How a value decomposes: a sum, an extremum, an identity, an expression, or unsupported.
 
 Every decomposition has `terms`, a `formula`, an `exact_value`, and a `rounding_bound`: how far a
-network that rounds at each step may be from the exact value.
+network that rounds may be from the exact value.
 """
 
 import math
@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from convscope.terms.exact import Floats, exact_sum, quotient
+from convscope.terms.rounding import Precision
 from convscope.terms.term import Location, Term, Terms
 
 
@@ -30,8 +31,11 @@ class Sum:
     Attributes:
         formula: in the notation of the documentation.
         lines: intermediate results that lead to the weights or the bias, in order.
-        roundings, magnitude: the bound is roundings · ε · magnitude; by default the number of
-            terms, and the sum of their magnitudes.
+        roundings, magnitude: see `Precision.bound`; by default enough for a sum of the terms in any
+            order, and the sum of their magnitudes.
+        rounded: the magnitudes of all intermediate results that are rounded to the type of the
+            result, added up.
+        error: how far the value may be off before it is rounded, in addition.
         errors: the rounding errors of the products; None for float32 numbers, whose products are
             exact in float64.
     """
@@ -42,8 +46,10 @@ class Sum:
     bias_location: Location | None = None
     divisor: float = 1.0
     lines: tuple[Line, ...] = ()
-    roundings: int = 0
-    magnitude: float = 0.0
+    roundings: int | None = None
+    magnitude: float | None = None
+    rounded: float = 0.0
+    error: float = 0.0
     errors: Floats | None = None
     kind = "sum"
 
@@ -54,11 +60,33 @@ class Sum:
             exact_sum([*self.terms.products.tolist(), *lacking, self.bias]), self.divisor
         )
 
-    def rounding_bound(self, epsilon: float) -> float:
-        """How far a calculation with the machine epsilon `epsilon` may be from the exact value."""
-        count = self.roundings or len(self.terms) + 2
-        size = float(np.abs(self.terms.products).sum()) + abs(self.bias)
-        return count * epsilon * (self.magnitude or quotient(size, abs(self.divisor)))
+    def rounding_bound(self, precision: Precision) -> float:
+        """How far a network that sums in any order may be from the exact value.
+
+        The sum of any of the terms lies between the sum N of the negative and the sum P of the
+        positive ones, so each of n additions adds at most u · max(P, |N|) / (1 - n·u) to the error.
+        Products, division, and rounding the exact value to float64 add u · Σ|terms| each.
+
+        Reference: Higham, 2002, "Accuracy and Stability of Numerical Algorithms", section 4.2: the
+        error of a sum in any order is at most u times the sum of the magnitudes of its partial
+        sums. Where n·u is not small: Jeannerod and Rump, 2013, "Improved error bounds for inner
+        products in floating-point arithmetic", n · u · Σ|terms| in any order.
+        """
+        products, divisor = self.terms.products, abs(self.divisor)
+        smaller = np.minimum(np.abs(self.terms.weights), np.abs(self.terms.values))
+        flushed = float(np.abs(products[smaller < precision.normal]).sum())
+        positive = float(products[products > 0].sum()) + max(self.bias, 0.0)
+        negative = float(-products[products < 0].sum()) + max(-self.bias, 0.0)
+        size = quotient(positive + negative, divisor)
+        count = len(products)
+        roundings = count + 3 if self.roundings is None else self.roundings
+        summed = roundings * (size if self.magnitude is None else self.magnitude)
+        if self.roundings is None and count * precision.sums < 0.5:
+            largest = quotient(max(positive, negative), divisor)
+            summed = min(summed, count * largest / (1 - count * precision.sums) + 3 * size)
+        error = self.error + precision.sums * summed + precision.factors * size
+        error += roundings * precision.normal + quotient(flushed, divisor)
+        return precision.bound(self.exact_value, error, rounded=self.rounded, reached=size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +128,7 @@ class Extremum:
     def exact_value(self) -> float:
         return float(self.terms.values[self.winner])
 
-    def rounding_bound(self, epsilon: float) -> float:  # noqa: ARG002 -- all have it
+    def rounding_bound(self, precision: Precision) -> float:  # noqa: ARG002 -- all have it
         return 0.0
 
 
@@ -118,7 +146,7 @@ class Identity:
     def exact_value(self) -> float:
         return float(self.terms.values[0]) if len(self.terms) else self.constant
 
-    def rounding_bound(self, epsilon: float) -> float:  # noqa: ARG002
+    def rounding_bound(self, precision: Precision) -> float:  # noqa: ARG002
         return 0.0
 
 
@@ -130,7 +158,8 @@ class Expression:
         terms: the operands; the product of a term is its contribution, where that is defined.
         substituted: the formula with the numbers substituted.
         exact_value: the value of the formula, in float64.
-        roundings, magnitude: as for a Sum; 0 roundings if the formula only selects a value.
+        roundings, magnitude, rounded, error: as for a Sum, but by default every rounding is one to
+            the type of the result; 0 roundings if the value is the same bit for bit.
         main: the index of the term that the formula transforms.
     """
 
@@ -141,13 +170,18 @@ class Expression:
     lines: tuple[Line, ...] = ()
     roundings: int = 4
     magnitude: float = 0.0
+    rounded: float | None = None
+    error: float = 0.0
     main: int = 0
     kind = "expression"
 
-    def rounding_bound(self, epsilon: float) -> float:
+    def rounding_bound(self, precision: Precision) -> float:
         if not self.roundings:
             return 0.0
-        return self.roundings * epsilon * max(self.magnitude, abs(self.exact_value))
+        size = max(self.magnitude, abs(self.exact_value))
+        error = self.error + self.roundings * (precision.sums * size + precision.normal)
+        rounded = self.roundings * size if self.rounded is None else self.rounded
+        return precision.bound(self.exact_value, error, rounded=rounded, reached=size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +198,7 @@ class Unsupported:
     def terms(self) -> Terms:
         return Terms()
 
-    def rounding_bound(self, epsilon: float) -> float:  # noqa: ARG002
+    def rounding_bound(self, precision: Precision) -> float:  # noqa: ARG002
         return math.nan
 
 

@@ -135,7 +135,7 @@ def test_every_unit_matches_the_definition(case):
         assert_locations_are_true(explanation, recording, net)
         numbers_at_hand = np.abs([*explanation.terms.values, explanation.exact_value, 1.0])
         most = numbers_at_hand[np.isfinite(numbers_at_hand)].max()
-        allowed = (4000 + len(explanation.terms) ** 2) * explanation.epsilon * most
+        allowed = (4000 + len(explanation.terms) ** 2) * explanation.precision.unit * most
         assert explanation.rounding_bound <= allowed, "so wide that anything agrees"
 
 
@@ -190,7 +190,7 @@ def test_the_exact_value_is_the_sum_rounded_once(case, dtype):
         whole = sum(Fraction(t.weight) * Fraction(t.value) for t in explanation.terms)
         assert explanation.exact_value == float(whole + Fraction(explanation.decomposition.bias))
         assert explanation.is_within_tolerance
-        assert explanation.epsilon == torch.finfo(dtype).eps
+        assert explanation.precision.unit == torch.finfo(dtype).eps / 2
 
 
 def test_bfloat16_rounding_is_large_and_within_tolerance():

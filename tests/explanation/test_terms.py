@@ -17,6 +17,7 @@ from convscope.terms import (
     Identity,
     Line,
     Location,
+    Precision,
     Sum,
     Term,
     TermGroup,
@@ -29,6 +30,7 @@ from convscope.terms import (
     to_dict,
 )
 
+FLOAT32 = Precision(unit=2.0**-24, sums=2.0**-24)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, width=32)
 SOBER = st.floats(min_value=-1e100, max_value=1e100).filter(lambda x: abs(x) > 1e-100 or x == 0)
 
@@ -199,16 +201,17 @@ def test_the_order_of_a_sum_does_not_matter(numbers, dice: random.Random):
 def test_a_divisor_divides_the_sum_and_its_tolerance(divisor):
     decomposition = Sum(terms=Terms(part([1.0, 2.0], 4.0)), formula="", bias=-2.0, divisor=divisor)
     assert decomposition.exact_value == 10 / divisor
-    assert decomposition.rounding_bound(1.0) == pytest.approx(4 * (4 + 8 + 2) / abs(divisor))
+    bound = decomposition.rounding_bound(Precision(unit=2.0**-60, sums=2.0**-30))
+    assert bound == pytest.approx((2 * 12 + 3 * 14) / abs(divisor) * 2.0**-30)
 
 
 def test_the_tolerance_is_relative_to_magnitudes_and_scales_with_epsilon():
     terms = Terms(part([1e6, -1e6]))
     assert Sum(terms=terms, formula="").exact_value == 0
-    assert Sum(terms=terms, formula="").rounding_bound(2.0**-23) == pytest.approx(
-        4 * 2e6 * 2.0**-23
-    )
-    assert Sum(terms=terms, formula="", roundings=7, magnitude=3.0).rounding_bound(0.5) == 10.5
+    bound = Sum(terms=terms, formula="").rounding_bound(FLOAT32)
+    assert bound == pytest.approx((2 * 1e6 + 3 * 2e6) * 2.0**-24)  # two additions, three others
+    given = Sum(terms=terms, formula="", roundings=7, magnitude=3.0)
+    assert given.rounding_bound(FLOAT32) == pytest.approx(21 * 2.0**-24)
 
 
 VALUES = st.lists(st.sampled_from([-2.0, -0.0, 0.0, 1.5, 3.0, math.inf, -math.inf]), min_size=1)
@@ -221,7 +224,7 @@ def test_an_extremum_matches_python_and_its_winner_is_the_first(values):
         assert decomposition.exact_value == of(values)
         assert decomposition.winner == values.index(of(values))
         assert decomposition.ties == [n for n, x in enumerate(values) if x == of(values)][1:]
-        assert (decomposition.kind, decomposition.rounding_bound(0.5)) == (which, 0)
+        assert (decomposition.kind, decomposition.rounding_bound(FLOAT32)) == (which, 0)
 
 
 def test_nan_wins_over_every_number():
@@ -242,7 +245,7 @@ def test_padding_never_wins(which, fill):
 def test_an_identity_is_its_term_or_a_constant():
     assert Identity(terms=Terms(part([0.1])), formula="").exact_value == 0.1
     assert Identity(terms=Terms(), formula="", constant=-3.0).exact_value == -3
-    assert Identity(terms=Terms(), formula="").rounding_bound(0.5) == 0
+    assert Identity(terms=Terms(), formula="").rounding_bound(FLOAT32) == 0
 
 
 @pytest.mark.parametrize("total", [0.0, math.inf, -math.inf, 6.0])
@@ -251,7 +254,7 @@ def test_an_expression_that_only_selects_has_zero_tolerance(total):
     decomposition = Expression(
         terms=terms, formula="", substituted="", exact_value=total, roundings=0, magnitude=math.inf
     )
-    assert decomposition.rounding_bound(2.0**-23) == 0
+    assert decomposition.rounding_bound(FLOAT32) == 0
 
 
 MINUS = "\N{MINUS SIGN}"
@@ -343,4 +346,4 @@ def test_unsupported_has_no_terms_and_no_exact_value():
     decomposition = ALL[-1]
     assert len(decomposition.terms) == 0
     assert math.isnan(decomposition.exact_value)
-    assert math.isnan(decomposition.rounding_bound(0.5))
+    assert math.isnan(decomposition.rounding_bound(FLOAT32))

@@ -55,9 +55,9 @@ image[0]     conv.weight[0,0]     products
 5  3  5      1  0  -1              5  0   -5
 
 5·1 + 1·0 + 7·(-1) + 7·2 + 2·0 + 5·(-2) + 5·1 + 3·0 + 5·(-1) = 2
-  exact value                           2
-  model value                           2
-  difference (rounding, at most 6e-05)  0
+  exact value                             2
+  model value                             2
+  difference (rounding, at most 2.1e-05)  0
 Receptive field: rows 0 to 2, columns 0 to 2 (3x3).
 """
     assert str(lecture().explain("conv", (0, 0, 0))).replace(MINUS, "-") == expected

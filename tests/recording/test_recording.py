@@ -345,7 +345,7 @@ def test_double_networks_stay_double(image):
     for path, value in hooked(net, image.double()).items():
         assert recording[path].tensor.dtype == torch.float64
         assert torch.equal(recording[path].tensor, value), path
-    assert recording.explain("0", (0, 1, 1)).epsilon == 2.0**-52
+    assert recording.explain("0", (0, 1, 1)).precision.unit == 2.0**-53
 
 
 def drawing(_net, x):
