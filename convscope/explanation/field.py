@@ -1,9 +1,11 @@
 """The receptive fields of units."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from torch import Tensor
 
 from convscope.receptive import receptive_fields
 from convscope.recording import Operation
@@ -58,20 +60,22 @@ class ReceptiveField:
 class ReceptiveFields:
     """The receptive fields of all units of one pass over an image of shape (1, c, h, w)."""
 
-    def __init__(self, operations: Sequence[Operation], image: Sequence[int]) -> None:
+    def __init__(
+        self,
+        operations: Sequence[Operation],
+        image: Sequence[int],
+        values: Mapping[str, Tensor] | None = None,
+    ) -> None:
         dependent = [operation for operation in operations if operation.operands]
-        self.by_operation = receptive_fields(dependent, image) if len(image) > 2 else {}
+        self.by_operation = receptive_fields(dependent, image, values) if len(image) > 2 else {}
 
     def of(self, name: str, at: Sequence[int]) -> ReceptiveField | None:
         """The field of the unit `at`, an index with the batch axis; None if it has none."""
         fields = self.by_operation.get(name)
-        if fields is None or len(at) != len(fields.dims):
+        if fields is None or len(at) != len(fields.shape):
             return None
-        axes, clipped = fields.axes_at(at), fields.box(at)
-        if all(axis.is_empty for axis in axes):
+        outside, clipped = fields.box_without_borders(at), fields.box(at)
+        if outside is None:
             return None
-        box = tuple(
-            axis.field.box(unit) if axis.field else span or (0, 0)
-            for axis, unit, span in zip(axes, fields.units(at), clipped, strict=True)
-        )
+        box = tuple(span or inside or (0, 0) for span, inside in zip(outside, clipped, strict=True))
         return ReceptiveField(box, clipped, fields.exact)

@@ -271,7 +271,9 @@ class Recording:
     @cached_property
     def fields(self) -> ReceptiveFields:
         """The receptive fields of the units of every operation."""
-        return ReceptiveFields(self._forward_pass.operations, tuple(self[IMAGE].tensor.shape))
+        done = self._forward_pass
+        values = {**done.state, **done.results}
+        return ReceptiveFields(done.operations, tuple(self[IMAGE].tensor.shape), values)
 
 
 def _unsupported(recorded: RecordedTensor, reason: str) -> Unsupported:

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch._ops import OpOverload
 
 from convscope.explanation.operation_view import Index, OperationView, UnsupportedOperation
-from convscope.recording import Operation, Source
-from convscope.recording.aten import argument_names
+from convscope.receptive.copying import INDEX_ARGUMENTS, with_constant
+from convscope.recording import Source
 from convscope.recording.operation import map_nested, sources_in
 from convscope.terms import Expression, Identity, Terms, number
 
@@ -25,7 +24,7 @@ def move(op: OperationView, at: Index) -> Identity | Expression:
     operation = op.operation
     if any(isinstance(value, torch.dtype) for value in operation.call.args):
         raise UnsupportedOperation  # the same bytes reinterpreted as another type
-    indices = sources_in([op.argument(name) for name in _INDEX_ARGUMENTS.get(operation.kind, ())])
+    indices = sources_in([op.argument(name) for name in INDEX_ARGUMENTS.get(operation.kind, ())])
     sources = [s for s in sources_in(dict(operation.arguments)) if s not in indices]
     firsts: dict[str, int] = {}
     count = 1
@@ -42,7 +41,7 @@ def move(op: OperationView, at: Index) -> Identity | Expression:
         ids = torch.arange(first, end, dtype=torch.float64, device=tensor.device)
         return ids.resize_(tensor.shape)  # no view, which `detach_` refuses
 
-    args, kwargs = _with_constant(operation)
+    args, kwargs = with_constant(operation, _CONSTANT)
     args, kwargs = map_nested((args, kwargs), numbered, of=Source)
     with torch.no_grad():
         output: Any = operation.call.function(*args, **kwargs)
@@ -57,36 +56,6 @@ def move(op: OperationView, at: Index) -> Identity | Expression:
     if copied.exact_value == copied.terms[0].value or math.isnan(copied.exact_value):
         return Identity(terms=copied.terms, formula="y = x")
     return copied  # written to a tensor of another type
-
-
-_INDEX_ARGUMENTS = {
-    "getitem": ("index",),
-    "setitem": ("index",),
-    "gather": ("index", "2"),
-    "index_select": ("index", "2"),
-    "take_along_dim": ("indices", "1"),
-    "masked_fill": ("mask", "1"),
-    "repeat_interleave": ("repeats", "1"),
-}
-"""Arguments that hold indices or masks; their elements are not copied."""
-
-_CONSTANTS = {"pad": 3, "masked_fill": 2, "setitem": 2}
-"""Operations that write a constant, their argument `value`, and its position."""
-
-
-def _with_constant(operation: Operation) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments with a marker in place of the constant."""
-    args, kwargs = operation.call.args, dict(operation.call.kwargs)
-    position = _CONSTANTS.get(operation.kind)
-    if isinstance(operation.call.function, OpOverload):
-        names = argument_names(operation.call.function)
-        position = names.index("value") if "value" in names else None
-    is_copied = operation.arguments.get("mode", "constant") != "constant"  # as `reflect` does
-    if position is None or is_copied or isinstance(operation.arguments.get("value"), Source):
-        return args, kwargs
-    if position < len(args):
-        return (*args[:position], float(_CONSTANT), *args[position + 1 :]), kwargs
-    return args, {**kwargs, "value": float(_CONSTANT)}
 
 
 def _constant(op: OperationView, element: int) -> float:

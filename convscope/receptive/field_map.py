@@ -3,233 +3,172 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convscope.geometry import Field, Support
+from convscope.receptive.axis_field import AxisField, Change, Pixels, Run
 
-Factor = tuple[int | None, int]
-"""A part of a dimension of a result: the axis of the image that it runs along, if any, and its
-length."""
-
-Dims = tuple[tuple[Factor, ...], ...]
-
-BranchIndex = NDArray[np.intp]
+Box = tuple[tuple[int, int] | None, ...]
+"""The pixels (first, end) along each axis of the image; None where there is none."""
 
 
 class UnknownDependency(Exception):
     """The units of an operation depend on their operands in a way that convscope cannot follow."""
 
 
-@dataclass(frozen=True)
-class AxisField:
-    """The receptive fields of units along one axis of the image.
-
-    Attributes:
-        field: size, jump and start, ignoring borders; None where units differ in more than their
-            position, as behind adaptive windows.
-        support: the pixels inside the image that each unit depends on.
-    """
-
-    field: Field | None
-    support: Support
-
-    @property
-    def size(self) -> int:
-        """Pixels of a unit's field; of the largest, where units differ."""
-        if self.field is not None:
-            return self.field.size
-        ends = zip(self.support.starts, self.support.stops, strict=True)
-        return max(0, *(end - first for first, end in ends))
-
-    def window(
-        self, kernel: int, *, stride: int, before: int, after: int, dilation: int, output: int
-    ) -> "AxisField":
-        """Behind a window that slides along the axis."""
-        field = self.field and self.field.compose(
-            kernel, stride=stride, padding_before=before, dilation=dilation
-        )
-        support = self.support.window(
-            kernel,
-            stride=stride,
-            padding_before=before,
-            padding_after=after,
-            dilation=dilation,
-            output=output,
-        )
-        return AxisField(field, support)
-
-    def all(self) -> "AxisField":
-        """One unit that depends on whatever any unit here depends on."""
-        return AxisField(self.field and self.field.compose(len(self.support)), self.support.all())
-
-    def spread(self) -> "AxisField":
-        """As many units as here, each of which depends on whatever any of them depends on."""
-        return self.all().expanded(len(self.support))
-
-    def expanded(self, length: int) -> "AxisField":
-        """A single unit as `length` equal ones."""
-        if len(self.support) == length:
-            return self
-        if len(self.support) > 1:
-            raise UnknownDependency
-        field = self.field and replace(self.field, jump=0)
-        return AxisField(field, self.support.take([0] * length))
-
-    def take(self, indices: Sequence[int]) -> "AxisField":
-        """The units at these indices; one outside depends on nothing.
-
-        Only a range with a step above 0 keeps a field of one size and jump.
-        """
-        support = self.support.take(indices)
-        if self.field is None or not isinstance(indices, range) or indices.step < 1:
-            return AxisField(None, support)
-        field = Field(
-            size=self.field.size,
-            jump=self.field.jump * indices.step,
-            start=self.field.start + self.field.jump * indices.start,
-        )
-        return AxisField(field, support)
-
-    def empty(self) -> "AxisField":
-        """One unit that depends on no pixel."""
-        return AxisField(None, self.support.take([-1]))
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no unit depends on any pixel, and there is no field either."""
-        return self.field is None and max(self.support.stops, default=0) == 0
-
-    def union(self, other: "AxisField") -> "AxisField":
-        """Where two operands meet; a single unit meets every unit of the other."""
-        if other.is_empty and len(other.support) <= len(self.support):
-            return self
-        if self.is_empty and len(self.support) <= len(other.support):
-            return other
-        return AxisField(self._field_with(other), self.support.union(other.support))
-
-    def _field_with(self, other: "AxisField") -> Field | None:
-        """A field of one size for all units, where there is one."""
-        mine, theirs = self.field, other.field
-        if mine is None or theirs is None:
-            return None
-        count = max(len(self.support), len(other.support))
-        mine = mine if len(self.support) == count > 1 else replace(mine, jump=0)
-        theirs = theirs if len(other.support) == count > 1 else replace(theirs, jump=0)
-        if mine.jump == theirs.jump:
-            return mine.union(theirs)
-        still, moving = (mine, theirs) if mine.jump == 0 else (theirs, mine)
-        first, end = moving.start, moving.box(count - 1)[1]
-        covered = still.start <= first and end <= still.start + still.size
-        return still if still.jump == 0 and covered else None
-
-
-Axes = tuple[AxisField, ...]
-
-
 @dataclass(frozen=True, eq=False)
 class FieldMap:
     """The receptive fields of all units of one operation's result.
 
-    Channels may differ: behind a concatenation they come from several branches.
+    The field of a unit is the smallest box that holds every pixel on which the unit depends. A unit
+    depends on everything that its formula reads, also where a weight happens to be 0.
 
     Attributes:
-        axes: one per axis of the image: vertical, horizontal. Where channels differ, the union over
-            all of them, which is what a layer that mixes them depends on.
-        dims: one per dimension of the result, the batch included: the factors that an index along
-            it counts through, the last one fastest.
-        exact: False where an operation is unknown, so that its units are assumed to depend on
-            everything that any of its operands depends on.
-        branches: where channels differ, the fields of each branch.
-        branch_index: the branch of each unit, with an axis for every factor of `dims` in order, of
-            length 1 for those that run along the image; None where there are no branches.
+        axes: one per axis of the image: vertical, horizontal.
+        shape: of the result, the batch included.
+        exact: False where the boxes may be larger than that, behind an operation that is unknown.
     """
 
-    axes: Axes
-    dims: Dims
+    axes: tuple[AxisField, ...]
+    shape: tuple[int, ...]
     exact: bool = True
-    branches: tuple[Axes, ...] = ()
-    branch_index: BranchIndex | None = None
+
+    @classmethod
+    def image(cls, shape: Sequence[int]) -> "FieldMap":
+        """Of an image of shape (1, c, h, w)."""
+        sides = enumerate(shape[2:], start=2)
+        return cls(
+            tuple(AxisField.image(side, dim, len(shape)) for dim, side in sides), tuple(shape)
+        )
+
+    def without_pixels(self, shape: Sequence[int]) -> "FieldMap":
+        """Of a tensor that does not depend on the same image."""
+        empty = (AxisField.empty(axis.pixels, len(shape)) for axis in self.axes)
+        return FieldMap(tuple(empty), tuple(shape))
 
     @property
     def size(self) -> tuple[int, ...]:
         """(height, width) of a unit's receptive field, also where it reaches over the border.
 
-        Of the largest, where channels differ.
+        Of the largest, where units differ.
         """
-        sizes = (tuple(axis.size for axis in axes) for axes in self.branches or (self.axes,))
-        return max(sizes, key=math.prod)
+        several = [_lengths(axis) for axis in self.axes]
+        if math.prod(np.broadcast_shapes(*(sizes.shape for sizes in several))) > _MANY:
+            return tuple(int(sizes.max()) for sizes in several)
+        areas = reduce(np.multiply, several)
+        at = np.unravel_index(int(areas.argmax()), areas.shape)
+        return tuple(int(np.broadcast_to(sizes, areas.shape)[at]) for sizes in several)
 
-    def box(self, at: Sequence[int]) -> tuple[tuple[int, int] | None, ...]:
-        """The pixels (first, end) along each axis that the unit `at`, (c, y, x) or (k,), sees."""
-        pairs = zip(self.axes_at(at), self.units(at), strict=True)
-        return tuple(axis.support[unit] for axis, unit in pairs)
+    def box(self, at: Sequence[int]) -> Box:
+        """The pixels that the unit `at`, (c, y, x) or (k,), sees. The batch may be left out."""
+        found = [(_at(axis.first, at), _at(axis.end, at)) for axis in self.axes]
+        if all(first < end for first, end in found):
+            return tuple(found)
+        outside = self.box_without_borders(at)
+        clipped = [
+            (max(span[0], 0), min(span[1], axis.pixels)) if span else (0, 0)
+            for span, axis in zip(outside or (None,) * len(found), self.axes, strict=True)
+        ]
+        if all(first < end for first, end in clipped):  # a window between pixels
+            return (None,) * len(found)
+        return tuple((first, end) if first < end else None for first, end in clipped)
 
-    def axes_at(self, at: Sequence[int]) -> Axes:
-        """The fields of the channel of the unit `at`."""
-        if self.branch_index is None:
-            return self.axes
-        sides = self.branch_index.shape
-        indices = zip(self._factor_indices(at), sides, strict=True)
-        return self.branches[int(self.branch_index[tuple(i if n > 1 else 0 for i, n in indices)])]
+    def box_without_borders(self, at: Sequence[int]) -> Box | None:
+        """The same for an image without borders; None along an axis where that is unknown.
 
-    def units(self, at: Sequence[int]) -> tuple[int, ...]:
-        """The index along each axis of the image of the unit `at`, (c, y, x) or (k,)."""
-        units = [0] * len(self.axes)
-        factors = (factor for dim in self.dims for factor in dim)
-        for (axis, _), index in zip(factors, self._factor_indices(at), strict=True):
-            if axis is not None:
-                units[axis] = index
-        return tuple(units)
+        None for a unit that depends on no pixel of an image of any size.
+        """
+        spans = list[tuple[int, int] | None]()
+        for axis in self.axes:
+            if axis.start is None or axis.stop is None:
+                spans.append(None)
+                continue
+            spans.append((_at(axis.start, at), _at(axis.stop, at)))
+        return None if any(span and span[0] > span[1] for span in spans) else tuple(spans)
 
-    def _factor_indices(self, at: Sequence[int]) -> list[int]:
-        """The index along each factor. The batch may be left out of `at`."""
-        indices: list[int] = []
-        padded = (*(0,) * (len(self.dims) - len(at)), *at)
-        for index, dim in zip(reversed(padded), reversed(self.dims), strict=True):
-            left = index
-            for _, length in reversed(dim):
-                indices.append(left % length)
-                left //= length
-        return indices[::-1]
-
-    def image_axis(self, dim: int) -> int:
-        """The axis of the image that a dimension runs along; raises UnknownDependency if none."""
-        (axis, _), *others = self.dims[dim]
-        if others or axis is None:
-            raise UnknownDependency
-        return axis
-
-    def map_axes(
-        self, change: Callable[[Axes], Axes], dims: Sequence[tuple[Factor, ...]]
+    def map(
+        self, change: Callable[[AxisField], AxisField], shape: Iterable[int] | None = None
     ) -> "FieldMap":
-        """The same change of every branch; `dims` may differ in lengths along the image only."""
-        branches = tuple(change(axes) for axes in self.branches)
-        return replace(self, axes=change(self.axes), dims=tuple(dims), branches=branches)
+        """The same change along every axis of the image."""
+        shape = self.shape if shape is None else tuple(shape)
+        return FieldMap(tuple(map(change, self.axes)), shape, self.exact)
 
-    def merged(self) -> "FieldMap":
-        """The union instead of the branches, which is too large for some of the units."""
-        exact = self.exact and not self.branches
-        return replace(self, branches=(), branch_index=None, exact=exact)
+    def moved(
+        self,
+        move: Change,
+        shape: Iterable[int] | None = None,
+        run: Callable[[Run], Run | None] = lambda run: run,
+    ) -> "FieldMap":
+        """The units in other places."""
+        return self.map(lambda axis: axis.moved(move, axis.run and run(axis.run)), shape)
+
+    def mixed(self, dims: Iterable[int], *, keep: bool = False) -> "FieldMap":
+        """Unite the fields along some dimensions, each of which then has length 1.
+
+        With `keep` there are as many units as before, all of which have the united field.
+        """
+        along = [dim % len(self.shape) for dim in dims]
+        shape = [1 if n in along and not keep else side for n, side in enumerate(self.shape)]
+        return self.map(lambda axis: axis.mixed(along), shape)
+
+    def without(self, dims: Iterable[int]) -> "FieldMap":
+        """Drop dimensions of length 1."""
+        dropped = sorted(dim % len(self.shape) for dim in dims)
+        left = [n for n in range(len(self.shape)) if n not in dropped]
+
+        def drop(numbers: Pixels) -> Pixels:
+            return numbers.squeeze(tuple(dropped))
+
+        return self.moved(
+            drop,
+            (self.shape[n] for n in left),
+            lambda run: (left.index(run[0]), run[1]) if run[0] in left else None,
+        )
+
+    def aligned(self, ndim: int) -> "FieldMap":
+        """With as many dimensions as a result in which it is broadcast."""
+        more = ndim - len(self.shape)
+        if not more:
+            return self
+        return self.moved(
+            lambda numbers: numbers.reshape((1,) * more + numbers.shape),
+            (1,) * more + self.shape,
+            lambda run: (run[0] + more, run[1]),
+        )
+
+    def in_shape(self, shape: Sequence[int]) -> "FieldMap":
+        """Broadcast to a shape; raises UnknownDependency where that is not possible."""
+        fields = self.aligned(len(shape))
+        if any(own not in (1, side) for own, side in zip(fields.shape, shape, strict=True)):
+            raise UnknownDependency
+        return fields if fields.shape == tuple(shape) else replace(fields, shape=tuple(shape))
 
 
-def length(dim: Iterable[Factor]) -> int:
-    """How many units a dimension has."""
-    return math.prod(count for _, count in dim)
+def broadcast(several: Iterable[FieldMap], shape: Sequence[int]) -> FieldMap:
+    """The union where operands meet element by element, broadcast to a shape."""
+    aligned = [fields.in_shape(shape) for fields in several]
+    axes = zip(*(fields.axes for fields in aligned), strict=True)
+    return FieldMap(tuple(reduce(AxisField.union, axis) for axis in axes), tuple(shape))
 
 
-def factor_shape(dims: Dims) -> tuple[int, ...]:
-    """The shape of `branch_index`."""
-    return tuple(1 if axis is not None else count for dim in dims for axis, count in dim)
+def _at(numbers: Pixels, at: Sequence[int]) -> int:
+    padded = (*(0,) * (numbers.ndim - len(at)), *at)
+    indices = zip(numbers.shape, padded, strict=True)
+    return int(numbers[tuple(0 if side == 1 else index for side, index in indices)])
 
 
-def union_or_all(axes: Iterable[AxisField]) -> AxisField:
-    """The union of axes of any lengths; all units of each together, where lengths differ."""
-    several = list(axes)
-    if len({len(axis.support) for axis in several}) > 1:
-        several = [axis.all() for axis in several]
-    union = several[0]
-    for axis in several[1:]:
-        union = union.union(axis)
-    return union
+def _lengths(axis: AxisField) -> Pixels:
+    """Pixels of each unit, of one of those along which they do not differ."""
+    if axis.start is None or axis.stop is None:
+        lengths = axis.end - axis.first
+    elif axis.run is None:
+        lengths = axis.stop - axis.start
+    else:
+        one = (slice(None),) * axis.run[0] + (slice(1),)
+        lengths = axis.stop[one] - axis.start[one]
+    return np.maximum(lengths, 0)
+
+
+_MANY = 2_000_000
+"""Units of different fields, beyond which the largest is sought along each axis by itself."""

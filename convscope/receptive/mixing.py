@@ -1,139 +1,127 @@
 """Operations that mix units: element by element, over whole dimensions, or in unknown ways."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from convscope.receptive.branches import (
-    broadcast,
-    merge_channels,
-    mix,
-    no_pixels,
-    relayout,
-    repeat_unit,
-    split_channels,
-)
-from convscope.receptive.field_map import FieldMap, UnknownDependency, length, union_or_all
+import numpy as np
+
+from convscope.receptive.axis_field import Pixels, repeated
+from convscope.receptive.field_map import FieldMap, UnknownDependency, broadcast
+from convscope.receptive.inputs import Inputs
 from convscope.receptive.windows import per_axis
-from convscope.recording import Operation, Source
+from convscope.recording import Source
 
 
-def full_field(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+def full_field(inputs: Inputs) -> FieldMap:
     """Units that may each depend on everything that any operand depends on."""
-    axes = (union_or_all(axes).all() for axes in zip(*(o.axes for o in operands), strict=True))
-    return FieldMap(tuple(axes), tuple(((None, n),) for n in operation.shape), exact=False)
+    parts = [fields.mixed(range(len(fields.shape))) for fields in inputs.operands]
+    numbers = [fields.without(range(len(fields.shape))) for fields in parts]
+    return replace(broadcast(numbers, inputs.operation.shape), exact=False)
 
 
-def elementwise(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+def elementwise(inputs: Inputs) -> FieldMap:
     """Element by element: the union of the operands, broadcast."""
-    first = operands[0]
-    if len(operands) == 1 and tuple(map(length, first.dims)) == operation.shape:
-        return first
-    return broadcast(operands, operation.shape)
+    operands, shape = inputs.operands, inputs.operation.shape
+    if len(operands) == 1 and operands[0].shape == shape:
+        return operands[0]
+    return broadcast(operands, shape)
 
 
-def first_operand(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+def first_operand(inputs: Inputs) -> FieldMap:
     """`expand_as`, `type_as`: of the other tensor only the shape or type counts."""
-    return elementwise(operation, operands[:1])
+    return inputs.first.in_shape(inputs.operation.shape)
 
 
-def no_dependency(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+def no_dependency(inputs: Inputs) -> FieldMap:
     """New tensors that take only a shape from an old one: `zeros_like` and similar."""
-    if len(operands) > 1:  # as `fill` with a tensor
+    arguments = inputs.operation.arguments
+    first = next(iter(arguments.values()), None)
+    others = [source for source in inputs.operation.operands if not _is(first, source)]
+    if others:
         raise UnknownDependency
-    return no_pixels(operation.shape, operands[0])
+    return inputs.without_pixels(inputs.operation.shape)
 
 
-def dense(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
-    """Units that each depend on the whole last dimension."""
-    last = len(operands[0].dims) - 1
-    mixed = mix(operands[0], [last], keep=False)
-    if len(operation.shape) == last:  # a single unit, without an axis
-        return relayout(mixed, mixed.dims[:-1])
-    return repeat_unit(mixed, last, operation.shape[-1])
+def _is(source: object, name: str) -> bool:
+    return isinstance(source, Source) and source.name == name
 
 
-def matrix_product(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
-    """Products of matrices and vectors: rows of the first, columns of the second, and a bias."""
-    sources = [operation.arguments.get(name) for name in ("input", "other", "bias")]
-    shapes = [source.shape for source in sources[:2] if isinstance(source, Source)]
-    if len(shapes) < 2 or not all(shapes):
-        raise UnknownDependency
-    left, right, bias = (fields_of_argument(source, operation, operands) for source in sources)
-    parts = [] if bias is None else [bias]
-    for fields, shape, dim in ((left, shapes[1], -1), (right, shapes[0], -2)):
-        if fields is not None:
-            summed = max(len(fields.dims) + dim, 0)
-            mixed = mix(fields, [summed], keep=False)
-            if len(shape) == 1 or len(fields.dims) == 1:  # a vector's sum leaves no dimension
-                mixed = relayout(mixed, [*mixed.dims[:summed], *mixed.dims[summed + 1 :]])
-            parts.append(mixed)
-    return broadcast(parts, operation.shape)
+def fill(inputs: Inputs) -> FieldMap:
+    """`fill_`, `full_like`: what is written over no longer counts, but the value does."""
+    arguments = list(inputs.operation.arguments.values())
+    written = [source for source in arguments[1:] if inputs.is_dependent(source)]
+    return inputs.of(written[0] if written else None).in_shape(inputs.operation.shape)
 
 
-def attention(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
-    """Attention: a query's row, all keys, and one column of the values."""
-    arguments = operation.arguments
-    if arguments.get("is_causal") or arguments.get("attn_mask") is not None:
-        raise UnknownDependency
-    parts: list[FieldMap] = []
-    for name, dims in (("query", (-1,)), ("key", (-2, -1)), ("value", (-2,))):
-        fields = fields_of_argument(arguments[name], operation, operands)
-        if fields is not None:
-            parts.append(mix(fields, [len(fields.dims) + dim for dim in dims], keep=False))
-    return broadcast(parts, operation.shape)
+def dense(inputs: Inputs) -> FieldMap:
+    """Units that each depend on the whole last dimension, and on one row of the weights."""
+    operation = inputs.operation
+    source = operation.arguments.get("input", next(iter(operation.arguments.values()), None))
+    mixed, shape = inputs.of(source).mixed([-1]), operation.shape
+    if len(shape) < len(mixed.shape):  # a single unit, without an axis
+        mixed = mixed.without([-1])
+    seen = replace(mixed, shape=shape)
+    if len(operation.operands) == 1 and inputs.is_dependent(source):
+        return seen
+    weight, bias = (inputs.of(operation.arguments.get(name)) for name in ("weight", "bias"))
+    if weight.shape:
+        weight = weight.mixed([-1]).without([-1])
+    return broadcast([seen, weight, bias], shape)
 
 
-def fields_of_argument(
-    source: object, operation: Operation, operands: Sequence[FieldMap]
-) -> FieldMap | None:
-    """The fields of an argument; None where it does not depend on the image."""
-    if not isinstance(source, Source) or source.role != "result":
-        return None
-    return dict(zip(operation.operands, operands, strict=True)).get(source.name)
-
-
-def reduction(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+def reduction(inputs: Inputs) -> FieldMap:
     """`mean`, `std`, `logsumexp` and similar over dimensions; or `max` of two tensors."""
-    fields, arguments = operands[0], operation.arguments
+    fields, arguments = inputs.first, inputs.operation.arguments
     dim = arguments.get("dim", arguments.get("axis"))
     if isinstance(dim, Source) or "other" in arguments:
-        return elementwise(operation, operands)
-    if len(operands) > 1:
+        return elementwise(inputs)
+    if len(inputs.operation.operands) > 1:
         raise UnknownDependency
-    count = len(fields.dims)
-    if dim is None and operation.kind == "kthvalue":
+    count = len(fields.shape)
+    if dim is None and inputs.operation.kind == "kthvalue":
         dim = -1
-    everywhere = dim is None or isinstance(dim, bool)  # `std(False)`: without Bessel's correction
-    along = range(count) if everywhere else [d % count for d in per_axis(dim, 1)]
-    mixed = mix(fields, along, keep=False)
-    if len(operation.shape) == count:
-        return mixed
-    return relayout(mixed, [factors for dim, factors in enumerate(mixed.dims) if dim not in along])
+    is_everywhere = dim is None or isinstance(dim, bool)  # `std(False)`: no Bessel's correction
+    dims = range(count) if is_everywhere else per_axis(dim, 1)
+    along = [d % count for d in dims] or range(count)
+    mixed = fields.mixed(along)
+    return mixed if len(inputs.operation.shape) == count else mixed.without(along)
 
 
-def cross_channel(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
-    """Units that depend on neighboring channels; the union of all channels where they differ."""
-    del operation
-    return operands[0].merged()
-
-
-def normalized(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+def normalized(inputs: Inputs) -> FieldMap:
     """Units that each depend on what their statistics are taken over."""
-    fields, arguments = operands[0], operation.argument_shapes
-    count, kind = len(fields.dims), operation.kind
+    fields, settings, kind = inputs.first, inputs.settings, inputs.operation.kind
+    count = len(fields.shape)
     along: Sequence[int] = ()
     if kind == "group_norm":
-        groups = split_channels(fields, 1, arguments["num_groups"])
-        return merge_channels(mix(groups, range(2, count + 1), keep=True), 1)
-    if kind in ("layer_norm", "rms_norm"):
-        along = range(count - len(arguments["normalized_shape"]), count)
-    elif kind == "instance_norm" and arguments.get("use_input_stats", True):
+        return _of_groups(fields, int(settings["num_groups"]))
+    if "normalized_shape" in settings:
+        along = range(count - len(settings["normalized_shape"]), count)
+    elif kind == "instance_norm" and settings.get("use_input_stats", True):
         along = range(2, count)
-    elif kind == "batch_norm" and arguments.get("training"):
+    elif kind == "batch_norm" and settings.get("training"):
         along = (0, *range(2, count))
-    return mix(fields, along, keep=True) if along else fields
+    return fields.mixed(along, keep=True) if along else fields
 
 
-def normalized_along(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+def _of_groups(fields: FieldMap, groups: int) -> FieldMap:
+    """Units that each depend on all units of their group of channels."""
+    mixed = fields.mixed(range(2, len(fields.shape)), keep=True)
+    each = fields.shape[1] // groups
+
+    def mix(choose: np.ufunc, numbers: Pixels) -> Pixels:
+        if numbers.shape[1] == 1:
+            return numbers
+        split = (numbers.shape[0], groups, each, *numbers.shape[2:])
+        return repeated(choose.reduce(numbers.reshape(split), axis=2), 1, each)
+
+    return mixed.map(
+        lambda axis: axis.changed(
+            lambda low: mix(np.minimum, low), lambda high: mix(np.maximum, high), axis.run
+        )
+    )
+
+
+def normalized_along(inputs: Inputs) -> FieldMap:
     """Units that each depend on whole dimensions: softmax, division by the length."""
-    dims = per_axis(operation.argument_shapes.get("dim", 1), 1)
-    return mix(operands[0], [dim % len(operation.shape) for dim in dims], keep=True)
+    dims = inputs.settings.get("dim", 1)
+    return inputs.first.mixed(per_axis(dims, 1), keep=True)

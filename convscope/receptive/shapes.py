@@ -1,70 +1,104 @@
 """Operations that keep every unit: they reshape, reorder, join and spread."""
 
-import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeGuard
 
 import numpy as np
 
-from convscope.receptive.branches import (
-    broadcast,
-    concatenate,
-    merge_channels,
-    no_pixels,
-    relayout,
-    split_channels,
+from convscope.receptive.axis_field import (
+    AxisField,
+    Pixels,
+    Run,
+    common_run,
+    squeezed,
 )
-from convscope.receptive.field_map import Factor, FieldMap, UnknownDependency, length
+from convscope.receptive.field_map import FieldMap, UnknownDependency
+from convscope.receptive.inputs import Inputs
 from convscope.receptive.windows import per_axis
-from convscope.recording import Operation, Source
+
+Groups = list[tuple[range, range]]
+"""Dimensions of one shape and those of another with as many units in the same order."""
 
 
-def reshape(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+def reshape(inputs: Inputs) -> FieldMap:
     """The same units in the same order, in other dimensions."""
-    return distribute(operands[0], operation.shape)
+    return reshaped(
+        inputs.of(next(iter(inputs.operation.arguments.values()))), inputs.operation.shape
+    )
 
 
-def distribute(fields: FieldMap, shape: Sequence[int]) -> FieldMap:
-    """Distribute the factors of the dimensions over those of another shape, in order."""
-    if tuple(map(length, fields.dims)) == tuple(shape):
+def reshaped(fields: FieldMap, shape: Sequence[int]) -> FieldMap:
+    """The same units in the same order, in other dimensions."""
+    old, new = fields.shape, tuple(shape)
+    if old == new:
         return fields
-    factors: list[Factor] = []
-    for axis, count in (factor for dim in fields.dims for factor in dim if factor[1] != 1):
-        if factors and axis is None and factors[-1][0] is None:
-            count *= factors.pop()[1]  # noqa: PLW2901 -- channels by channels are channels
-        factors.append((axis, count))
-    if math.prod(count for _, count in factors) != math.prod(shape):
-        raise UnknownDependency
-    dims: list[tuple[Factor, ...]] = []
-    for side in shape:
-        dim: list[Factor] = []
-        left = side
-        while left > 1:
-            axis, count = factors.pop(0)
-            common = math.gcd(left, count)
-            if common != count:  # only channels may be cut in pieces
-                if axis is not None or common == 1:
-                    raise UnknownDependency
-                factors.insert(0, (axis, count // common))
-            dim.append((axis, common))
-            left //= common
-        dims.append(tuple(dim) or ((None, 1),))
-    return relayout(fields, dims)
+    if 0 in old:
+        return fields.without_pixels(new)
+    groups = _groups(old, new)
+
+    def move(numbers: Pixels) -> Pixels:
+        return _reshaped(numbers, old, new, groups)
+
+    def run_of(run: Run) -> Run | None:
+        for one, other in groups:
+            if run[0] in one:
+                kept = [dim for dim in other if new[dim] == old[run[0]]]
+                is_alone = all(old[dim] == 1 for dim in one if dim != run[0])
+                return (kept[0], run[1]) if kept and is_alone else None
+        return None
+
+    return fields.moved(move, new, run_of)
 
 
-def permute(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+def _groups(old: Sequence[int], new: Sequence[int]) -> Groups:
+    """The smallest groups of dimensions with as many units in both shapes."""
+    groups: Groups = []
+    i = j = 0
+    while i < len(old) or j < len(new):
+        starts = i, j
+        sides = [1, 1]
+        if i < len(old):
+            sides[0], i = old[i], i + 1
+        if j < len(new):
+            sides[1], j = new[j], j + 1
+        while sides[0] != sides[1]:
+            if sides[0] < sides[1]:
+                sides[0], i = sides[0] * old[i], i + 1
+            else:
+                sides[1], j = sides[1] * new[j], j + 1
+        groups.append((range(starts[0], i), range(starts[1], j)))
+    return groups
+
+
+def _reshaped(numbers: Pixels, old: Sequence[int], new: Sequence[int], groups: Groups) -> Pixels:
+    expanded, shape = list[int](), list[int]()
+    has_grown = False
+    for one, other in groups:
+        own = [numbers.shape[dim] for dim in one]
+        if max(own, default=1) == 1:
+            expanded += own
+            shape += [1] * len(other)
+            continue
+        expanded += [old[dim] for dim in one]
+        shape += [new[dim] for dim in other]
+        has_grown = has_grown or sum(old[d] > 1 for d in one) + sum(new[d] > 1 for d in other) > 2
+    moved = np.broadcast_to(numbers, expanded).reshape(shape)
+    return squeezed(moved) if has_grown else moved
+
+
+def permute(inputs: Inputs) -> FieldMap:
     """Dimensions in another order."""
-    return in_order(operands[0], _order(operation, len(operands[0].dims)))
+    return in_order(inputs.first, _order(inputs, len(inputs.first.shape)))
 
 
-def _order(operation: Operation, count: int) -> list[int]:
-    arguments, order = operation.argument_shapes, list(range(count))
-    match operation.kind:
+def _order(inputs: Inputs, count: int) -> list[int]:
+    settings, order = inputs.settings, list(range(count))
+    match inputs.operation.kind:
         case "permute":
-            return [int(dim) % count for dim in arguments["dims"]]
+            return [int(dim) % count for dim in settings["dims"]]
         case "movedim" | "moveaxis":
             sources, targets = (
-                [int(dim) % count for dim in per_axis(arguments[name], 1)]
+                [int(dim) % count for dim in per_axis(settings[name], 1)]
                 for name in ("source", "destination")
             )
             order = [dim for dim in order if dim not in sources]
@@ -78,65 +112,94 @@ def _order(operation: Operation, count: int) -> list[int]:
         case "t":
             first, second = 0, count - 1
         case _:
-            first, second = int(arguments["dim0"]), int(arguments["dim1"])
+            names = [("dim0", "axis0"), ("dim1", "axis1")]
+            first, second = (
+                int(next(settings[name] for name in several if name in settings))
+                for several in names
+            )
     order[first], order[second] = order[second], order[first]
     return order
 
 
 def in_order(fields: FieldMap, order: Sequence[int]) -> FieldMap:
     """The dimensions in this order."""
-    dims = tuple(fields.dims[dim] for dim in order)
-    if fields.branch_index is None:
-        return FieldMap(fields.axes, dims, fields.exact)
-    starts = np.cumsum([0, *map(len, fields.dims)]).tolist()
-    factors = [n for dim in order for n in range(starts[dim], starts[dim + 1])]
-    index = fields.branch_index.transpose(factors)
-    return FieldMap(fields.axes, dims, fields.exact, fields.branches, index)
+    return fields.moved(
+        lambda numbers: numbers.transpose(order),
+        (fields.shape[dim] for dim in order),
+        lambda run: (order.index(run[0]), run[1]),
+    )
 
 
-def channel_shuffle(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+def channel_shuffle(inputs: Inputs) -> FieldMap:
     """Channels of groups in turn: the first of each group, then the second of each."""
-    return interleave(operands[0], int(operation.argument_shapes["groups"]))
+    fields, groups = inputs.first, int(inputs.settings["groups"])
+    batch, channels, *rest = fields.shape
+    split = reshaped(fields, (batch, groups, channels // groups, *rest))
+    turned = in_order(split, [0, 2, 1, *range(3, len(split.shape))])
+    return reshaped(turned, fields.shape)
 
 
-def interleave(fields: FieldMap, groups: int) -> FieldMap:
-    """The first channel of each group, then the second of each, and so on."""
-    split = split_channels(fields, 1, groups)
-    return merge_channels(in_order(split, [0, 2, 1, *range(3, len(split.dims))]), 1)
-
-
-def concatenation(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
-    """Side by side along channels or an axis of the image."""
+def concatenation(inputs: Inputs) -> FieldMap:
+    """One after the other along any dimension."""
+    operation = inputs.operation
     arguments = operation.arguments
-    several = fields_of(arguments["tensors"], operation, operands)
+    several = [inputs.of(source) for source in arguments["tensors"]]
     dim = int(arguments.get("dim", arguments.get("axis", 0)))
+    shape = operation.shape
     if operation.kind == "stack":
-        dim %= len(operation.shape)
-        shape = (*operation.shape[:dim], 1, *operation.shape[dim + 1 :])
-        several = [distribute(fields, shape) for fields in several]
+        dim %= len(shape)
+        several = [reshaped(part, (*shape[:dim], 1, *shape[dim + 1 :])) for part in several]
     elif operation.kind == "hstack":
-        dim = min(1, len(operation.shape) - 1)
+        dim = min(1, len(shape) - 1)
     elif operation.kind == "vstack":
-        several = [
-            fields if len(fields.dims) > 1 else distribute(fields, (1, *map(length, fields.dims)))
-            for fields in several
+        several = [part.aligned(max(2, len(part.shape))) for part in several]
+    elif operation.kind == "cat":  # which takes an empty vector among other tensors
+        several = [part for part in several if part.shape != (0,)] or several
+    return joined(several, dim % len(shape))
+
+
+def joined(several: Sequence[FieldMap], dim: int) -> FieldMap:
+    """One after the other along a dimension."""
+    first = several[0]
+    lengths = [part.shape[dim] for part in several]
+    others = {(*part.shape[:dim], *part.shape[dim + 1 :]) for part in several}
+    if len(others) > 1:
+        raise UnknownDependency
+    axes = [
+        _joined_axis(axes, dim, lengths) for axes in zip(*(p.axes for p in several), strict=True)
+    ]
+    return FieldMap(tuple(axes), (*first.shape[:dim], sum(lengths), *first.shape[dim + 1 :]))
+
+
+def _joined_axis(axes: Sequence[AxisField], dim: int, lengths: Sequence[int]) -> AxisField:
+    def join(several: Sequence[Pixels]) -> Pixels:
+        if several[0].shape[dim] == 1 and all(one is several[0] for one in several[1:]):
+            return several[0]
+        sides = np.broadcast_shapes(
+            *((*one.shape[:dim], 1, *one.shape[dim + 1 :]) for one in several)
+        )
+        parts = [
+            np.broadcast_to(one, (*sides[:dim], length, *sides[dim + 1 :]))
+            for one, length in zip(several, lengths, strict=True)
         ]
-    return concatenate(several, dim)
+        return squeezed(np.concatenate(parts, dim))
+
+    starts, stops = [axis.start for axis in axes], [axis.stop for axis in axes]
+    run = common_run(axes)
+    return AxisField(
+        axes[0].pixels,
+        join([axis.first for axis in axes]),
+        join([axis.end for axis in axes]),
+        join(starts) if _are_known(starts) else None,
+        join(stops) if _are_known(stops) else None,
+        run if run is None or run[0] != dim else None,
+    )
 
 
-def copy(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+def _are_known(several: list[Pixels | None]) -> TypeGuard[list[Pixels]]:
+    return all(one is not None for one in several)
+
+
+def copy(inputs: Inputs) -> FieldMap:
     """`copy_`: what is written over no longer counts."""
-    return broadcast(fields_of([operation.arguments["src"]], operation, operands), operation.shape)
-
-
-def fields_of(
-    sources: Sequence[Any], operation: Operation, operands: Sequence[FieldMap]
-) -> list[FieldMap]:
-    """The fields of several arguments; of no pixels where one does not depend on the image."""
-    known = dict(zip(operation.operands, operands, strict=True))
-    several: list[FieldMap] = []
-    for source in sources:
-        is_known = isinstance(source, Source) and source.role == "result" and source.name in known
-        shape = source.shape if isinstance(source, Source) else ()
-        several.append(known[source.name] if is_known else no_pixels(shape, operands[0]))
-    return several
+    return inputs.of(inputs.operation.arguments["src"]).in_shape(inputs.operation.shape)

@@ -1,21 +1,19 @@
-"""Operations that slide a window: convolution, pooling, unfolding."""
+"""Operations that slide a window: convolution, pooling."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from functools import reduce
 from typing import Any, cast
 
 import numpy as np
 
-from convscope.geometry import Support, padding_pair
-from convscope.receptive.branches import merge_channels, mix, repeat_unit, split_channels
-from convscope.receptive.field_map import Axes, AxisField, FieldMap, UnknownDependency, length
-from convscope.recording import Operation
-
-Change = Callable[[AxisField], AxisField]
-"""What an operation does to the fields along one axis of the image."""
+from convscope.geometry import effective_kernel, padding_pair
+from convscope.receptive.axis_field import AxisField, Pixels, repeated, squeezed, taken, whole
+from convscope.receptive.field_map import FieldMap, UnknownDependency, broadcast
+from convscope.receptive.inputs import Inputs
+from convscope.receptive.ranges import shared_out, united
+from convscope.receptive.window import Window
 
 
 def per_axis(value: Any, axes: int) -> tuple[Any, ...]:
@@ -26,225 +24,220 @@ def per_axis(value: Any, axes: int) -> tuple[Any, ...]:
     return (value,) * axes
 
 
-def each_axis(operation: Operation, fields: FieldMap, changes: Sequence[Change]) -> FieldMap:
-    """Change the fields along each of the last dimensions, map by map.
-
-    Along a dimension of channels only the union over all of them is known.
-    """
-    count = len(changes)
-    along = [_axis_of(fields, dim) for dim in range(-count, 0)]
-    for dim, axis, change in zip(range(-count, 0), along, changes, strict=True):
-        if axis is None:  # the window slides along channels, and so mixes them
-            over = change(AxisField(None, Support.image(length(fields.dims[dim])))).support
-            if any(over[unit] is None for unit in range(len(over))):
-                raise UnknownDependency
-            fields = fields.merged()
-    by_axis = dict(zip(along, changes, strict=True))
-
-    def changed(axes: Axes) -> Axes:
-        return tuple(by_axis[n](axis) if n in by_axis else axis for n, axis in enumerate(axes))
-
-    last = (((axis, n),) for axis, n in zip(along, operation.shape[-count:], strict=True))
-    return fields.map_axes(changed, (*fields.dims[:-count], *last))
-
-
-def _axis_of(fields: FieldMap, dim: int) -> int | None:
-    is_of_channels = all(axis is None for axis, _ in fields.dims[dim])
-    return None if is_of_channels else fields.image_axis(dim)
-
-
-def _slide(
-    operation: Operation,
+def slide(
     fields: FieldMap,
     kernel: Sequence[int],
+    output: Sequence[int],
     *,
     stride: object = 1,
     padding: object = 0,
     dilation: object = 1,
 ) -> FieldMap:
-    """Windows that slide along the last dimensions, in every map."""
+    """Windows that slide along the last dimensions, which then have the lengths `output`."""
     count = len(kernel)
     settings = zip(
+        range(len(fields.shape) - count, len(fields.shape)),
         kernel,
         per_axis(stride, count),
         per_axis(padding, count),
         per_axis(dilation, count),
-        operation.shape[-count:],
+        output,
         strict=True,
     )
-
-    def sliding(size: int, step: int, around: Any, apart: int, output: int) -> Change:
-        def change(axis: AxisField) -> AxisField:
-            before, after = padding_pair(
-                len(axis.support), size, stride=step, padding=around, dilation=apart
-            )
-            return axis.window(
-                size, stride=step, before=before, after=after, dilation=apart, output=output
-            )
-
-        return change
-
-    return each_axis(operation, fields, [sliding(*setting) for setting in settings])
+    for dim, size, step, around, apart, windows in settings:
+        length = int(fields.shape[dim])
+        pair = padding_pair(length, size, stride=step, padding=around, dilation=apart)
+        window = Window(length, size, step, pair[0], apart, windows)
+        shape = (*fields.shape[:dim], windows, *fields.shape[dim + 1 :])
+        fields = fields.map(lambda axis, dim=dim, w=window: w.slide(axis, dim), shape)
+    return fields
 
 
-def _filter_channels(
-    operation: Operation, fields: FieldMap, axes: int, groups: int = 1
-) -> FieldMap:
+def filter_channels(fields: FieldMap, dim: int, filters: int, groups: int = 1) -> FieldMap:
     """Filters: every channel of the result depends on all channels of its group."""
-    dim, filters = len(fields.dims) - axes - 1, operation.shape[-axes - 1]
+    shape = (*fields.shape[:dim], filters, *fields.shape[dim + 1 :])
     if groups == 1:
-        return repeat_unit(mix(fields, [dim], keep=False), dim, filters)
-    mixed = mix(split_channels(fields, dim, groups), [dim + 1], keep=False)
-    return merge_channels(repeat_unit(mixed, dim + 1, filters // groups), dim)
+        return replace(fields.mixed([dim]), shape=shape)
+    each, rest = divmod(fields.shape[dim], groups)
+    if rest:
+        raise UnknownDependency
+
+    def mix(choose: np.ufunc, numbers: Pixels) -> Pixels:
+        if numbers.shape[dim] == 1:
+            return numbers
+        split = (*numbers.shape[:dim], groups, each, *numbers.shape[dim + 1 :])
+        mixed = choose.reduce(numbers.reshape(split), axis=dim + 1)
+        return squeezed(repeated(mixed, dim, filters // groups))
+
+    return fields.map(
+        lambda axis: axis.changed(
+            lambda low: mix(np.minimum, low), lambda high: mix(np.maximum, high), axis.run
+        ),
+        shape,
+    )
 
 
-def convolution(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+def _filters(inputs: Inputs, axes: int) -> list[FieldMap]:
+    """The fields of filters and biases that depend on the image, as those of channels."""
+    parts = list[FieldMap]()
+    for name in ("weight", "bias"):
+        source = inputs.operation.arguments.get(name)
+        if inputs.is_dependent(source):
+            fields = inputs.of(source)
+            fields = fields.mixed(range(1, len(fields.shape)))
+            fields = fields.without(range(1, len(fields.shape)))
+            units = fields.moved(
+                lambda numbers: numbers.reshape((*numbers.shape, *(1,) * axes)),
+                (*fields.shape, *(1,) * axes),
+            )
+            parts.append(units)
+    return parts
+
+
+def convolution(inputs: Inputs) -> FieldMap:
     """A filter over all channels of a group."""
-    arguments = operation.argument_shapes
-    kernel = arguments["weight"][2:]
-    return _slide(
-        operation,
-        _filter_channels(operation, operands[0], len(kernel), arguments.get("groups", 1)),
+    settings, operation = inputs.settings, inputs.operation
+    filters, _, *kernel = settings["weight"]
+    fields = inputs.of(operation.arguments["input"])
+    dim = len(fields.shape) - len(kernel) - 1
+    seen = slide(
+        filter_channels(fields, dim, filters, settings.get("groups", 1)),
         kernel,
-        stride=arguments.get("stride", 1),
-        padding=arguments.get("padding", 0),
-        dilation=arguments.get("dilation", 1),
+        operation.shape[-len(kernel) :],
+        stride=settings.get("stride", 1),
+        padding=settings.get("padding", 0),
+        dilation=settings.get("dilation", 1),
     )
+    own = _filters(inputs, len(kernel))
+    return broadcast([seen, *own], operation.shape) if own else seen
 
 
-def pool(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+def transposed_convolution(inputs: Inputs) -> FieldMap:
+    """A filter that every unit of the input is multiplied with."""
+    settings, operation, fields = inputs.settings, inputs.operation, inputs.first
+    if len(operation.operands) > 1 or inputs.is_dependent(operation.arguments["weight"]):
+        raise UnknownDependency
+    kernel = settings["weight"][2:]
+    count = len(kernel)
+    dim = len(fields.shape) - count - 1
+    fields = filter_channels(fields, dim, operation.shape[dim], settings.get("groups", 1))
+    names = ("stride", "padding", "dilation")
+    several = [per_axis(settings.get(n, int(n != "padding")), count) for n in names]
+    sides = operation.shape[-count:]
+    for own, (size, step, around, apart, side) in enumerate(
+        zip(kernel, *several, sides, strict=True), start=dim + 1
+    ):
+        fields = _transposed(fields, own, size, step, around, apart, side)
+    return fields
+
+
+def _transposed(
+    fields: FieldMap, dim: int, kernel: int, stride: int, padding: int, dilation: int, output: int
+) -> FieldMap:
+    """A convolution at stride 1 over units at a distance of `stride`, with empty cells between."""
+    length = fields.shape[dim]
+    spread = (length - 1) * stride + 1
+    before = effective_kernel(kernel, dilation=dilation) - 1 - padding
+    window = Window(spread, kernel, 1, max(before, 0), dilation, output)
+    shape = (*fields.shape[:dim], output, *fields.shape[dim + 1 :])
+    ahead = (slice(None),) * dim
+
+    def spread_out(numbers: Pixels, empty: int) -> Pixels:
+        cells = np.full((*numbers.shape[:dim], spread, *numbers.shape[dim + 1 :]), empty)
+        cells[*ahead, slice(None, None, stride)] = whole(numbers, dim, length)
+        return cells[*ahead, slice(max(-before, 0), None)].astype(np.int32)
+
+    def change(axis: AxisField) -> AxisField:
+        first, end = spread_out(axis.first, axis.pixels), spread_out(axis.end, 0)
+        wide = AxisField(axis.pixels, first, end, None, None)
+        return window.slide(wide, dim).moved(squeezed)
+
+    window.length -= max(-before, 0)
+    return fields.map(change, shape)
+
+
+def pool(inputs: Inputs) -> FieldMap:
     """Maximum, average or norm of a window of one map."""
-    arguments, axes = operation.argument_shapes, int(operation.kind[-2])
-    kernel = per_axis(arguments["kernel_size"], axes)
-    return _slide(
-        operation,
-        operands[0],
+    settings, axes = inputs.settings, int(inputs.operation.kind[-2])
+    kernel = per_axis(settings["kernel_size"], axes)
+    return slide(
+        inputs.first,
         kernel,
-        stride=arguments.get("stride") or kernel,
-        padding=arguments.get("padding", 0),
-        dilation=arguments.get("dilation", 1),
+        inputs.operation.shape[-axes:],
+        stride=settings.get("stride") or kernel,
+        padding=settings.get("padding", 0),
+        dilation=settings.get("dilation", 1),
     )
 
 
-def sliding_layer(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
+def sliding_layer(inputs: Inputs) -> FieldMap:
     """A layer of convscope's that slides a window; its attributes are those of torch's layers."""
+    operation, fields = inputs.operation, inputs.first
     layer: Any = operation.layer
-    fields = operands[0]
     if operation.kind == "LocallyConnected2d":
-        fields = _filter_channels(operation, fields, 2)
-    elif operation.kind == "SparseConnectionConv2d":  # a filter takes some of the maps
-        fields = _filter_channels(operation, fields.merged(), 2)
-    return _slide(
-        operation,
+        fields = filter_channels(fields, len(fields.shape) - 3, operation.shape[-3])
+    elif operation.kind == "SparseConnectionConv2d":
+        fields = _of_some_maps(fields, layer.table)
+    return slide(
         fields,
         per_axis(layer.kernel_size, 2),
+        operation.shape[-2:],
         stride=getattr(layer, "stride", layer.kernel_size),
         padding=getattr(layer, "padding", 0),
         dilation=getattr(layer, "dilation", 1),
     )
 
 
-def adaptive_pool(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
-    """Windows that share the map out as evenly as possible."""
-    count = int(operation.kind[-2])
-    changes = [_adaptive(output) for output in operation.shape[-count:]]
-    return each_axis(operation, operands[0], changes)
+def _of_some_maps(fields: FieldMap, table: Sequence[Sequence[int]]) -> FieldMap:
+    """Filters that each take the maps of one row of a table."""
+    dim = len(fields.shape) - 3
 
+    def mix(choose: np.ufunc, numbers: Pixels) -> Pixels:
+        rows = [choose.reduce(taken(numbers, dim, row), axis=dim, keepdims=True) for row in table]
+        return squeezed(np.concatenate(rows, dim))
 
-def _adaptive(output: int) -> Change:
-    def change(axis: AxisField) -> AxisField:
-        size, rest = divmod(len(axis.support), output)
-        if rest:
-            return AxisField(None, axis.support.adaptive(output))
-        return axis.window(size, stride=size, before=0, after=0, dilation=1, output=output)
-
-    return change
-
-
-def fractional_pool(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
-    """Windows that begin where chance decided: all units that each of them may reach."""
-    arguments, count = operation.argument_shapes, int(operation.kind[-2])
-    kernel = per_axis(arguments["kernel_size"], count)
-
-    def change(size: int, output: int) -> Change:
-        def reach(axis: AxisField) -> AxisField:
-            side = len(axis.support)
-            step = Fraction(side - size, max(output - 1, 1))
-            firsts = [math.floor(n * step) - 1 for n in range(output - 1)] + [side - size - 1]
-            around = [
-                axis.support.take(
-                    [first + tap if 0 <= first + tap < side else -1 for first in firsts]
-                )
-                for tap in range(size + 3)
-            ]
-            return AxisField(None, reduce(Support.union, around))
-
-        return reach
-
-    changes = [change(*pair) for pair in zip(kernel, operation.shape[-count:], strict=True)]
-    return replace(each_axis(operation, operands[0], changes), exact=False)
-
-
-def transposed_convolution(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
-    """A filter that every unit of the input is multiplied with."""
-    arguments = operation.argument_shapes
-    kernel = arguments["weight"][2:]
-    count = len(kernel)
-    names = ("stride", "padding", "dilation", "output_padding")
-    several = [per_axis(arguments.get(n, int(n in ("stride", "dilation"))), count) for n in names]
-
-    def spreading(size: int, **options: int) -> Change:
-        return lambda axis: AxisField(None, axis.support.transposed(size, **options))
-
-    return each_axis(
-        operation,
-        _filter_channels(operation, operands[0], count, arguments.get("groups", 1)),
-        [
-            spreading(size, **dict(zip(names, rest, strict=True)))
-            for size, *rest in zip(kernel, *several, strict=True)
-        ],
+    return fields.map(
+        lambda axis: axis.changed(
+            lambda low: mix(np.minimum, low), lambda high: mix(np.maximum, high), axis.run
+        ),
+        (*fields.shape[:dim], len(table), *fields.shape[dim + 1 :]),
     )
 
 
-def resize(operation: Operation, operands: Sequence[FieldMap]) -> FieldMap:
-    """Interpolation: from the nearest unit, between two (linear) or four (cubic), by area."""
-    arguments = operation.argument_shapes
-    mode = arguments.get("mode", "nearest")
-    align = bool(arguments.get("align_corners"))
-    sides = operation.shape[2:]
-    scales = per_axis(arguments.get("scale_factor"), len(sides))
-    if arguments.get("antialias"):
-        raise UnknownDependency
-
-    def change(output: int, scale: float | None) -> Change:
-        def interpolate(axis: AxisField) -> AxisField:
-            count = len(axis.support)
-            if scale is not None and count * scale != output:  # torch then steps by 1 / scale
-                raise UnknownDependency
-            if mode == "area":
-                return _adaptive(output)(axis)
-            taps = [_taps(mode, unit, count, output, align=align) for unit in range(output)]
-            supports = [axis.support.take(units) for units in zip(*taps, strict=True)]
-            return AxisField(None, reduce(Support.union, supports))
-
-        return interpolate
-
-    pairs = zip(sides, scales, strict=True)
-    return each_axis(operation, operands[0], [change(side, scale) for side, scale in pairs])
+def adaptive_pool(inputs: Inputs) -> FieldMap:
+    """Windows that share the map out as evenly as possible."""
+    fields, shape = inputs.first, inputs.operation.shape
+    for dim in range(-int(inputs.operation.kind[-2]), 0):
+        fields = shared_out(fields, dim % len(shape), shape[dim])
+    return fields
 
 
-def _taps(mode: str, unit: int, count: int, output: int, *, align: bool) -> tuple[int, ...]:
-    """The units along one axis that a unit of the result is interpolated from."""
-    if mode.startswith("nearest"):  # in float32, as torch has it
-        center = np.float32(0.5 if mode == "nearest-exact" else 0)
-        position = (np.float32(unit) + center) * (np.float32(count) / np.float32(output))
-        return (min(int(position), count - 1),)
-    half = Fraction(0 if align else 1, 2)
-    step = Fraction(count - 1, max(output - 1, 1)) if align else Fraction(count, output)
-    position = (unit + half) * step - half
-    if mode != "bicubic":
-        position = max(position, Fraction())
-    first = math.floor(position)
-    reach = {"linear": (0, 1), "bilinear": (0, 1), "bicubic": (-1, 0, 1, 2)}[mode]
-    offsets = reach if position > first else (0,) * len(reach)
-    return tuple(min(max(first + offset, 0), count - 1) for offset in offsets)
+def fractional_pool(inputs: Inputs) -> FieldMap:
+    """Windows that begin where chance decided: all units that each of them may reach."""
+    fields, shape, count = inputs.first, inputs.operation.shape, int(inputs.operation.kind[-2])
+    sizes = per_axis(inputs.settings["kernel_size"], count)
+    for dim, size in zip(range(-count, 0), sizes, strict=True):
+        side, output = fields.shape[dim], shape[dim]
+        step = Fraction(side - size, max(output - 1, 1))
+        firsts = [math.floor(n * step) - 1 for n in range(output - 1)] + [side - size - 1]
+        starts = np.asarray(firsts, dtype=np.intp)
+        stops = np.minimum(starts + size + 3, side)
+        fields = united(fields, dim % len(shape), np.maximum(starts, 0), stops)
+    return replace(fields, exact=False)
+
+
+def cross_channel(inputs: Inputs) -> FieldMap:
+    """Units that depend on neighboring channels: those whose squares normalize it."""
+    fields, layer = inputs.first, inputs.operation.layer
+    if layer is None:
+        return _of_neighbors(fields, int(inputs.settings["size"]), fields.shape[1])
+    return _of_neighbors(fields, cast("Any", layer).n, fields.shape[1] // cast("Any", layer).groups)
+
+
+def _of_neighbors(fields: FieldMap, size: int, channels: int) -> FieldMap:
+    """Each channel with size // 2 before it and the rest behind, within parts of `channels`."""
+    units = np.arange(fields.shape[1])
+    parts = units // channels * channels
+    starts = np.maximum(units - size // 2, parts)
+    stops = np.minimum(units + (size - 1) // 2 + 1, parts + channels)
+    return united(fields, 1, starts, stops)

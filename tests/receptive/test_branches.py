@@ -211,9 +211,8 @@ def followed(net, image):
     ]
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_every_unit_of_every_channel_sees_what_its_gradient_touches(name):
-    net, image = prepared(NETWORKS[name])
+def sees_exactly(net):
+    net, image = prepared(net)
     answer, seen = followed(net, image)
     assert answer.shape == tuple(net(image).shape)
     assert seen.exact
@@ -223,15 +222,21 @@ def test_every_unit_of_every_channel_sees_what_its_gradient_touches(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_axes_are_the_union_over_all_channels(name):
+def test_every_unit_of_every_channel_sees_what_its_gradient_touches(name):
+    sees_exactly(NETWORKS[name])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_mixes_all_units_sees_the_union_of_their_fields(name):
     net, image = prepared(NETWORKS[name])
     by_gradient = [box for box in boxes_by_gradient(net, image) if box]
     _, seen = followed(net, image)
-    for axis, one in enumerate(seen.axes):
-        found = [one.support[unit] for unit in range(len(one.support))]
-        known = [box for box in found if box]
-        assert min(first for first, _ in known) == min(box[axis][0] for box in by_gradient)
-        assert max(end for _, end in known) == max(box[axis][1] for box in by_gradient)
+    mixed = seen.mixed(range(len(seen.shape)))
+    assert mixed.shape == (1,) * len(seen.shape)
+    assert mixed.box((0,)) == tuple(
+        (min(first for first, _ in spans), max(end for _, end in spans))
+        for spans in zip(*by_gradient, strict=True)
+    )
 
 
 ALIKE = {
@@ -243,17 +248,22 @@ ALIKE = {
 }
 
 
+ENDS = ("first", "end", "start", "stop")
+
+
 @pytest.mark.parametrize("name", ALIKE)
-def test_equal_channels_make_no_branches(name):
+def test_fields_of_equal_channels_are_kept_once(name):
     _, seen = followed(*prepared(ALIKE[name]))
-    assert (seen.branches, seen.branch_index) == ((), None)
+    channels = range(len(seen.shape) - 2)
+    ends = [getattr(axis, end) for axis in seen.axes for end in ENDS]
+    assert {end.shape[dim] for end in ends for dim in channels} == {1}
 
 
 def test_the_size_is_that_of_the_largest_branch_not_of_their_union():
     wide = Cat(nn.Conv2d(2, 1, (1, 5), padding=(0, 2)), nn.Conv2d(2, 1, (3, 3), padding=1))
     _, seen = followed(*prepared(wide))
     assert seen.size == (3, 3)
-    assert [axis.size for axis in seen.axes] == [3, 5]
+    assert seen.mixed([1]).size == (3, 5)
 
 
 NEIGHBORS = {
@@ -267,14 +277,8 @@ NEIGHBORS = {
 
 
 @pytest.mark.parametrize("name", NEIGHBORS)
-def test_where_neighboring_channels_mix_the_field_is_an_upper_bound(name):
-    net, image = prepared(NEIGHBORS[name])
-    answer, seen = followed(net, image)
-    assert not seen.exact
-    assert seen.branches == ()
-    for at, touched in zip(units_of(answer.shape), boxes_by_gradient(net, image), strict=True):
-        for (first, end), (one, two) in zip(seen.box(at), touched, strict=True):
-            assert first <= one < two <= end, at
+def test_where_neighboring_channels_mix_each_has_the_union_of_its_neighbors(name):
+    sees_exactly(NEIGHBORS[name])
 
 
 @pytest.mark.parametrize(
@@ -312,7 +316,7 @@ def crossed(x):
     return rows[..., None] + rows[:, :, None]
 
 
-LOST = {
+CROSSED = {
     "kinds that meet places": lambda net, x: (
         F.avg_pool2d(net.stem(x), 3).flatten(1)
         + torch.cat([net.stem(x).mean((2, 3)), net.other(x).mean((2, 3))] * 2, 1)
@@ -328,15 +332,10 @@ LOST = {
 }
 
 
-@pytest.mark.parametrize("name", LOST)
-def test_what_cannot_be_followed_is_an_upper_bound(name):
+@pytest.mark.parametrize("name", CROSSED)
+def test_fields_are_exact_where_units_meet_in_any_way(name):
     table = SparseConnectionConv2d(8, [[0, 1], [2, 6]], 3)
-    net, image = prepared(Behind(LOST[name], table=table))
-    answer, seen = followed(net, image)
-    assert not seen.exact
-    for at, touched in zip(units_of(answer.shape), boxes_by_gradient(net, image), strict=True):
-        for (first, end), (one, two) in zip(seen.box(at), touched, strict=True):
-            assert first <= one < two <= end, at
+    sees_exactly(Behind(CROSSED[name], table=table))
 
 
 WEIGHED = {
@@ -346,19 +345,17 @@ WEIGHED = {
 
 
 @pytest.mark.parametrize("name", WEIGHED)
-def test_a_filter_computed_from_the_image_is_not_followed(name):
-    net = Behind(WEIGHED[name], own=nn.Parameter(torch.ones(1, 2, 9, 9)))
-    _, seen = followed(*prepared(net))
-    assert not seen.exact
-    assert seen.box((0, 0, 0)) == ((0, 6), (0, 7))
+def test_a_filter_computed_from_the_image_counts(name):
+    sees_exactly(Behind(WEIGHED[name], own=nn.Parameter(torch.ones(1, 2, 9, 9))))
 
 
-def test_a_window_over_padding_alone_beside_channels_is_not_followed():
-    net = Behind(
-        lambda net, x: net.conv(x.mean((2, 3)).view(1, 2, 1, 1)), conv=nn.Conv2d(2, 1, 1, padding=1)
+def test_a_window_over_padding_alone_beside_channels_sees_nothing():
+    sees_exactly(
+        Behind(
+            lambda net, x: net.conv(x.mean((2, 3)).view(1, 2, 1, 1)),
+            conv=nn.Conv2d(2, 1, 1, padding=1),
+        )
     )
-    _, seen = followed(*prepared(net))
-    assert not seen.exact
 
 
 def test_indices_in_a_tensor_are_not_taken_for_its_shape():

@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 import convscope
 from convscope import layers
-from convscope.explanation import activation, arithmetic, functions, linear, shape_ops
+from convscope.explanation import activation, arithmetic, functions, linear
 from convscope.explanation.rules import FUNCTIONS
-from convscope.receptive import EFFECTS
+from convscope.receptive import EFFECTS, copying
 from convscope.recording import KINDS, get_kind
 from convscope.recording.kinds import Drawing, FieldEffect, MultiplyAdds, Rule
 from convscope.summaries.counts import FORMULAS
@@ -123,7 +123,7 @@ LISTS = {  # what a rule needs to know of each of its kinds, and lists of other 
     "explanation/arithmetic.py": COMPARISONS,
     "explanation/functions.py": EVALUATED,
     "explanation/linear.py": LINEAR,
-    "explanation/shape_ops.py": (*shape_ops._INDEX_ARGUMENTS, *shape_ops._CONSTANTS),
+    "receptive/copying.py": (*copying.INDEX_ARGUMENTS, *copying.CONSTANT_ARGUMENTS),
     "recording/retention.py": ("add", "sub", "mul", "matmul", "div", "pow"),  # of Python's `+=`
     "training/callbacks/layer_stats.py": ("mean", "std", "zeros"),  # statistics
 }
@@ -149,7 +149,7 @@ def test_no_other_list_of_kinds_exists():
 
 
 def test_arguments_that_movements_treat_apart_are_those_of_movements():
-    kinds = {*shape_ops._INDEX_ARGUMENTS, *shape_ops._CONSTANTS}
+    kinds = {*copying.INDEX_ARGUMENTS, *copying.CONSTANT_ARGUMENTS}
     assert {KINDS[name].rule for name in kinds} == {"move"}
 
 

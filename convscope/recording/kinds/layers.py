@@ -130,7 +130,7 @@ PRODUCTS = (
         field="paired_reduction",
     ),
     Kind("cdist", "cdist", arguments=("x1", "x2", "p"), rule="cdist", multiply_adds="unknown"),
-    Kind("einsum", "einsum", rule="linear_map", multiply_adds="einsum"),
+    Kind("einsum", "einsum", rule="linear_map", field="einsum", multiply_adds="einsum"),
     Kind(
         "scaled_dot_product_attention",
         "attention",
@@ -267,6 +267,7 @@ NORMALIZATION = (
     Kind(
         "local_response_norm",
         "LRN",
+        arguments=("input", "size", "alpha", "beta", "k"),
         rule="local_response_norm",
         field="cross_channel",
         drawing="norm",

@@ -67,10 +67,15 @@ PARTS = (
     _move("unbind", "unbind", arguments=("input", "dim"), field="chunk"),
     _move("narrow", "narrow", arguments=("input", "dim", "start", "length"), field="narrow"),
     _move("select", "select", arguments=("input", "dim", "index"), field="select"),
-    _move("diagonal", "diagonal"),
-    _move("index_select", "index_select", arguments=("input", "dim", "index")),
-    _move("gather", "gather", arguments=("input", "dim", "index")),
-    _move("take_along_dim", "take_along_dim", arguments=("input", "indices", "dim")),
+    _move("diagonal", "diagonal", field="move"),
+    _move("index_select", "index_select", arguments=("input", "dim", "index"), field="move"),
+    _move("gather", "gather", arguments=("input", "dim", "index"), field="move"),
+    _move(
+        "take_along_dim",
+        "take_along_dim",
+        arguments=("input", "indices", "dim"),
+        field="move",
+    ),
 )
 
 ORDER = (
@@ -87,8 +92,8 @@ ORDER = (
         arguments=("input", "repeats", "dim"),
         field="repeat_interleave",
     ),
-    _move("tril", "tril", field="elementwise"),
-    _move("triu", "triu", field="elementwise"),
+    _move("tril", "tril", field="move"),
+    _move("triu", "triu", field="move"),
     _move("pad", "pad", arguments=("input", "pad", "mode", "value"), field="pad"),
     _layer(
         "channel_shuffle", "ChannelShuffle", arguments=("input", "groups"), field="channel_shuffle"
@@ -139,9 +144,12 @@ JOINS = (
 NEW = (
     *(_new(n, n) for n in ("rand", "randn", "randint", "randperm", "uniform", "exponential")),
     *(_new(n, n) for n in ("zeros", "ones")),
-    *(_new(n, n) for n in ("empty", "full", "arange", "linspace", "eye", "tensor", "zero", "fill")),
-    *(_new(f"{n}_like", f"{n}_like") for n in ("zeros", "ones", "empty", "full", "rand", "randn")),
-    *(_new(f"new_{n}", f"new_{n}") for n in ("empty", "zeros", "ones", "full", "tensor")),
+    *(_new(n, n) for n in ("empty", "eye", "zero")),
+    *(_new(n, n, field="full_field") for n in ("full", "arange", "linspace", "tensor")),
+    _new("fill", "fill", field="fill"),
+    *(_new(n, n, field="fill") for n in ("full_like", "new_full")),
+    *(_new(f"{n}_like", f"{n}_like") for n in ("zeros", "ones", "empty", "rand", "randn")),
+    *(_new(f"new_{n}", f"new_{n}") for n in ("empty", "zeros", "ones", "tensor")),
     Kind("bernoulli", "bernoulli", rule="generated"),  # from probabilities
     Kind("normal", "normal", rule="generated"),  # from means
 )
