@@ -26,6 +26,8 @@ def resize(inputs: Inputs) -> FieldMap:
     scales = per_axis(settings.get("scale_factor"), count)
     sizes = per_axis(size, count)
     dtype = _dtype(inputs)
+    if settings.get("antialias") and fields.shape[-1] == 1 < fields.shape[-2]:
+        raise UnknownDependency
     for axis in range(count):
         dim = axis + 2
         if mode == "area":
@@ -71,15 +73,21 @@ def _taps(
     antialias: bool,  # noqa: FBT001
     dtype: torch.dtype,
 ) -> Taps:
-    """The units that are not weighted by 0, by torch's interpolation of one unit at a time."""
+    """The units that are not weighted by 0, by torch's interpolation of one unit at a time.
+
+    The other axes have two cells, because torch 2.13 takes a column of one pixel's width from its
+    first row alone where it is antialiased.
+    """
     own, count = axis
     sides, ones = [1] * count, [1.0] * count
     sides[own] = length
     image = torch.eye(length, dtype=dtype).reshape(1, length, *sides)
+    wide = [side if n == own else 2 for n, side in enumerate(sides)]
+    image = image.expand(1, length, *wide).contiguous()
     sizes: list[int] | None = None
     scales: list[float] | None = None
     if scale is None:
-        sizes = [1] * count
+        sizes = [2] * count
         sizes[own] = size if size is not None else length
     else:
         scales = ones
@@ -94,5 +102,6 @@ def _taps(
         recompute_scale_factor=recompute,
         **options,
     )
-    read = (weights.reshape(length, -1) != 0).numpy()
+    line = weights.movedim(own + 2, 2).flatten(3)[0, :, :, 0]
+    read = (line != 0).numpy()
     return read.argmax(0), length - read[::-1].argmax(0)
