@@ -133,7 +133,8 @@ def _built(name: str, build: Callable[[], nn.Module]) -> tuple[Network, nn.Modul
             net = real()
         network = network_of(net, name)
         if network.on_meta is not None:
-            return replace(network, real=lambda: network_of(real(), name).real()), net
+            in_memory = replace(network, real=lambda: network_of(real(), name).real())
+            return replace(in_memory, is_without_values=False), net
     net = real()
     return network_of(net, name), net
 

@@ -14,7 +14,8 @@ InputSize = SupportsIndex | Sequence[SupportsIndex]
 axis in front; of other networks, as many axes as their convolutions have."""
 
 Shape = tuple[int, ...]
-_SIDE = {1: 224, 2: 224, 3: 64}  # default length of each axis, by the number of axes
+_SPACES: dict[int, list[Shape]] = {1: [(224,)], 2: [(224, 224)], 3: [(64,) * 3, (16, 224, 224)]}
+"""What is tried where no size is given, by the number of axes: volumes, then videos."""
 
 
 class Requested(NamedTuple):
@@ -119,7 +120,7 @@ def candidates(
     channels, space = _split(asked.size, axes, name)
     channels = _agreed(in_channels, channels)
     tried = [channels] if channels else _channels(first.in_channels if first else 0)
-    shapes = [(count, *(space or (_SIDE[axes],) * axes)) for count in tried]
+    shapes = [(n, *sides) for sides in ([space] if space else _SPACES[axes]) for n in tried]
     stated = [] if space else _stated(net, channels)
     return [*vectors, *stated, *shapes]
 

@@ -27,12 +27,14 @@ class Network:
         on_meta: the network on the meta device; None where it cannot be there.
         real: returns the network with values in memory: a new one, or one that stays as it is.
         reason: why it cannot be on the meta device.
+        is_without_values: whether the network itself is on the meta device and has no values.
     """
 
     name: str
     on_meta: nn.Module | None
     real: Callable[[], nn.Module]
     reason: str = ""
+    is_without_values: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,9 @@ def network_of(net: nn.Module, name: str) -> Network:
             return copy_to(net, "cpu")
         return net
 
+    is_without_values = any(value.is_meta for value in net.parameters())
     try:
-        return Network(name, copy_to(net, "meta"), real)
+        return Network(name, copy_to(net, "meta"), real, is_without_values=is_without_values)
     except Exception as error:  # noqa: BLE001 -- a user's module may raise anything
         return Network(name, None, real, first_line(error))
 
@@ -87,21 +90,22 @@ def run_for_shapes(network: Network, shapes: Sequence[Shape], data: Tensor | Non
                 return _run(net, _image(shape, data, dtype, device="meta"))
             except Exception as error:  # noqa: BLE001 -- a user's module may raise anything
                 reasons.setdefault(shape, first_line(error))
-    failure = Exception("it is on another device")
-    for shape in shapes:
+    failure: Exception | None = None
+    for shape in [] if network.is_without_values else shapes:
         net = network.real()
         note = _LAZY if _has_lazy_layers(net) else _ON_CPU
         for dtype in _dtypes(net):
             try:
                 shown = _run(net, _image(shape, data, dtype, device="cpu"))
             except Exception as error:  # noqa: BLE001 -- a user's module may raise anything
-                failure = failure if failure.__traceback__ else error
+                failure = failure or error
             else:
                 reason = reasons.get(shape) or network.reason
                 return replace(shown, note=note.format(name=network.name, reason=reason))
     size = "x".join(map(str, (*shapes[0][1:], *shapes[0][:1])))
+    reason = first_line(failure) if failure else reasons.get(shapes[0], network.reason)
     raise RequestError(
-        f"{network.name} cannot take an image of {size} ({first_line(failure)}). Choose another "
+        f"{network.name} cannot take an image of {size} ({reason}). Choose another "
         "with `input_size` and `in_channels`."
     ) from failure
 

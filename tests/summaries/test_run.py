@@ -77,6 +77,14 @@ def test_a_network_that_fails_everywhere_is_refused_with_its_own_reason():
         convscope.summary(Forward(fail), 8)
 
 
+def test_a_network_on_the_meta_device_is_refused_with_the_reason_of_that_device():
+    with torch.device("meta"):
+        net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(7, 2))
+    assert convscope.summary(net[0], 8).parameters == 112
+    with pytest.raises(RequestError, match=r"an image of 8x8x3 \(a and b must have same reduction"):
+        convscope.summary(net, 8)
+
+
 def test_lazy_layers_take_their_shapes_in_a_copy():
     net = nn.Sequential(nn.LazyConv2d(4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(2))
     found = convscope.summary(net, 8)
