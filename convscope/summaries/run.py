@@ -91,7 +91,7 @@ def run_for_shapes(network: Network, shapes: Sequence[Shape], data: Tensor | Non
             except Exception as error:  # noqa: BLE001 -- a user's module may raise anything
                 reasons.setdefault(shape, first_line(error))
     failure: Exception | None = None
-    for shape in [] if network.is_without_values else shapes:
+    for shape in shapes[:0] if network.is_without_values else shapes:
         net = network.real()
         note = _LAZY if _has_lazy_layers(net) else _ON_CPU
         for dtype in _dtypes(net):

@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 import torch
-from torch import nn
+from torch import nn, overrides
 from torch.nn import functional as F
 
 import convscope
@@ -18,7 +18,8 @@ from convscope.explanation import activation, arithmetic, functions, linear
 from convscope.explanation.rules import FUNCTIONS
 from convscope.receptive import EFFECTS, copying
 from convscope.recording import KINDS, get_kind
-from convscope.recording.kinds import Drawing, FieldEffect, MultiplyAdds, Rule
+from convscope.recording.kinds import WITHOUT_PRODUCTS, Drawing, FieldEffect, MultiplyAdds, Rule
+from convscope.recording.signatures import _kind_of
 from convscope.summaries.counts import FORMULAS
 
 CURVES, COMPARISONS, LINEAR = activation._CURVES, arithmetic._COMPARISONS, linear._LINEAR
@@ -165,6 +166,14 @@ def test_the_page_draws_or_words_every_kind_of_drawing(drawing):
 
 
 PLAIN = {"other", "activation"}  # boxes that the page words by their labels
+
+
+def test_functions_without_products_are_functions_of_torchs():
+    functions = overrides.get_overridable_functions().values()
+    known = {_kind_of(function) for several in functions for function in several}
+    assert known | {"pack_padded_sequence"} >= WITHOUT_PRODUCTS
+    assert get_kind("argwhere").multiply_adds is None
+    assert get_kind("cholesky").multiply_adds == "unknown"
 
 
 def test_a_kind_without_a_row_is_still_a_kind():

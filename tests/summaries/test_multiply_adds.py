@@ -160,6 +160,11 @@ def test_the_total_is_at_least_what_could_be_counted(name):
     assert (whole.is_counted, whole.multiply_adds) == (False, found.multiply_adds)
 
 
+def test_functions_without_products_leave_the_total_exact():
+    net = Apply(lambda net, x: torch.view_as_real(torch.complex(x, x)).any(0))
+    assert convscope.summary(net, input_size=8).cost == "0"
+
+
 def test_arguments_that_are_not_as_expected_leave_the_count_open():
     (done,) = operations(nn.Conv2d(3, 4, 3), torch.zeros(1, 3, 5, 5))
     assert multiply_adds(done) == 9 * 4 * 27

@@ -2,7 +2,8 @@
 
 Recording, receptive fields, summaries, explanations and the page all read this table, and no other
 list of kinds exists. A kind that is not in it is still recorded: its values are shown, its units
-may depend on everything, its cost is unknown, and its label is its own name.
+may depend on everything, its label is its own name, and its cost is unknown unless it is known to
+add up no products.
 """
 
 from collections.abc import Mapping
@@ -13,10 +14,12 @@ from convscope.recording.kinds.kind import Drawing, FieldEffect, Kind, MultiplyA
 from convscope.recording.kinds.layers import LAYERS
 from convscope.recording.kinds.movement import INPLACE_UPDATE, MOVEMENT
 from convscope.recording.kinds.reductions import REDUCTIONS
+from convscope.recording.kinds.without_products import WITHOUT_PRODUCTS
 
 __all__ = [
     "INPLACE_UPDATE",
     "KINDS",
+    "WITHOUT_PRODUCTS",
     "Drawing",
     "FieldEffect",
     "Kind",
@@ -37,4 +40,5 @@ def get_kind(name: str) -> Kind:
     >>> get_kind("conv2d").label, get_kind("add").label, get_kind("qr").label
     ('Conv', 'add', 'qr')
     """
-    return KINDS.get(name) or Kind(name, label=name, multiply_adds="unknown")
+    cost = None if name in WITHOUT_PRODUCTS else "unknown"
+    return KINDS.get(name) or Kind(name, label=name, multiply_adds=cost)
