@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from convscope.explanation.recording import Recording, record
+from convscope.gradients import contiguous_gradients
 from convscope.recording.operation import tensors_in
 from tests.sweep.faults import Findings
 from tests.sweep.units import Units
@@ -144,7 +145,11 @@ def gradients_of(
         if result is not None:
             whole = (*(0,) * (result.ndim - len(at)), *at)
             (gradient,) = torch.autograd.grad(
-                result[whole], leaf, retain_graph=True, allow_unused=True, materialize_grads=True
+                contiguous_gradients(result[whole]),
+                leaf,
+                retain_graph=True,
+                allow_unused=True,
+                materialize_grads=True,
             )
         yield (name, at), gradient
 
@@ -166,11 +171,7 @@ def _covers(box: Any, touched: Box) -> bool:
 
 
 class _Keeper(TorchFunctionMode):
-    """Keeps results that equal given values, with their history for autograd.
-
-    On the CPU, torch 2.13's gradient through batch norm is wrong for one image where the gradient
-    from above is not contiguous, so it is made contiguous there.
-    """
+    """Keeps results that equal given values, with their history for autograd."""
 
     def __init__(self, values: Mapping[str, Tensor]) -> None:
         super().__init__()
@@ -182,8 +183,6 @@ class _Keeper(TorchFunctionMode):
         for tensor in tensors_in(output):
             if not tensor.requires_grad:
                 continue
-            if "batch_norm" in getattr(func, "__name__", ""):
-                tensor.register_hook(lambda gradient: gradient.contiguous())
             equal = [name for name, value in self.wanted.items() if _equal(tensor, value)]
             for name in equal:
                 del self.wanted[name]
