@@ -65,6 +65,7 @@ PARTS = (
         field="chunk",
     ),
     _move("unbind", "unbind", arguments=("input", "dim"), field="chunk"),
+    _move("meshgrid", "meshgrid", arguments=("*tensors",)),
     _move("narrow", "narrow", arguments=("input", "dim", "start", "length"), field="narrow"),
     _move("select", "select", arguments=("input", "dim", "index"), field="select"),
     _move("diagonal", "diagonal", field="move"),

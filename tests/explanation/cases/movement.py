@@ -198,6 +198,11 @@ MOVES = [
     move("split", lambda x: torch.split(x, [1, 2, 1], 1)[1], lambda x: x[:, 1:3], words="sizes"),
     move("tensor_split", lambda x: x.tensor_split(3, 1)[2], lambda x: x[:, 3:]),
     move("unbind", lambda x: x.unbind(2)[1], lambda x: x[:, :, 1]),
+    move(
+        "meshgrid",
+        lambda x: torch.meshgrid(x[0, 0, 0], x[0, 1, :, 0], indexing="xy")[1],
+        lambda x: np.meshgrid(x[0, 0, 0], x[0, 1, :, 0])[1],
+    ),
     move("narrow", lambda x: x.narrow(3, 2, 3), lambda x: x[..., 2:5]),
     move("select", lambda x: x.select(2, 1), lambda x: x[:, :, 1]),
     move(
