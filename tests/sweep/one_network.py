@@ -1,5 +1,6 @@
 """All checks of one network."""
 
+import copy
 import zlib
 from collections.abc import Callable
 
@@ -21,6 +22,7 @@ def sweep_network(
     findings, random = Findings(), np.random.default_rng([seed, zlib.crc32(row.name.encode())])
     begins("building")
     net, image = build(row, seed=seed)
+    fresh = copy.deepcopy(net)  # for some networks keep what they computed once
     begins("recording")
     before = facts_of(net)
     try:
@@ -35,8 +37,8 @@ def sweep_network(
     for stage, check in (
         ("units", lambda: check_units(recording, sample, findings)),
         ("traces", lambda: check_traces(recording, random, findings)),
-        ("costs", lambda: check_costs(net, image, recording.operations, findings)),
-        ("fields", lambda: check_fields(net, image, random, findings, units=4 * units)),
+        ("costs", lambda: check_costs(copy.deepcopy(fresh), image, recording.operations, findings)),
+        ("fields", lambda: check_fields(fresh, image, random, findings, units=4 * units)),
     ):
         begins(stage)
         try:
