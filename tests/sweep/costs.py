@@ -69,10 +69,13 @@ def _compare(table: Summary, expected: int, constant: int, findings: Findings) -
 def _run(net: nn.Module, image: Tensor) -> tuple[set[int], int]:
     """The storages that a pass reads, and torch's count of its floating-point operations.
 
-    Attention runs as its products, for torch does not count every kernel of it.
+    Attention and recurrent layers run as their products, for torch does not count every kernel of
+    them. Its counter cannot run without gradients where a parameter that has one is passed around.
     """
     reads, counter = _Reads(), FlopCounterMode(display=False)
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter, reads:
+    as_products = sdpa_kernel(SDPBackend.MATH), torch.backends.mkldnn.flags(enabled=False)
+    net.requires_grad_(requires_grad=False)
+    with torch.no_grad(), as_products[0], as_products[1], counter, reads:
         net(image.clone())
     return reads.storages, counter.get_total_flops()
 
