@@ -87,7 +87,11 @@ def _summarized(
 
 def _table(name: str, shown: Shapes) -> Summary:
     rows = rows_of(
-        shown.operations, shown.fields, shown.parameters, complex_results=shown.complex_results
+        shown.operations,
+        shown.fields,
+        shown.parameters,
+        complex_results=shown.complex_results,
+        unrecorded=shown.unrecorded,
     )
     return Summary(name, shown.image, tuple(rows), shown.note)
 

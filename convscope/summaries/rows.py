@@ -10,7 +10,7 @@ from convscope.receptive import FieldMap
 from convscope.receptive.windows import per_axis
 from convscope.recording import Operation, get_kind
 from convscope.summaries.counts import multiply_adds
-from convscope.summaries.usage import Step, steps_of
+from convscope.summaries.usage import steps_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,18 +59,20 @@ def rows_of(
     parameters: Mapping[str, int],
     *,
     complex_results: Collection[str] = (),
+    unrecorded: Collection[str] = (),
 ) -> list[Row]:
     """The rows of one forward pass; `parameters` has the number of elements of each parameter.
 
     `operations` are all of the pass, also those that do not depend on the image: they belong to the
     row that uses what they returned, with their parameters and multiply-adds. `complex_results`
-    names the operations that returned complex numbers.
+    names the operations that returned complex numbers, `unrecorded` the parameters that were read
+    where operations are not recorded, as in TorchScript.
 
     What neither computes nor pools has no row: dropout, flatten, reshapes. An activation function
     stands in the row of what it acts on. Parameters of which no row made use come last, one row for
     each of the network's children that has any, so that the column adds up to the total.
     """
-    steps = steps_of(operations)
+    steps, rest = steps_of(operations)
     uncounted = dict(parameters)
     readers = Counter(operand for step in steps for operand in step.operands)
     rows: dict[str, Row] = {}
@@ -82,7 +84,7 @@ def rows_of(
         kind = get_kind(operation.kind)
         inputs = tuple(dict.fromkeys(row_of.get(o, o) for o in step.operands))
         count = sum(uncounted.pop(parameter, 0) for parameter in step.parameters)
-        cost, is_counted = _cost(step, complex_results)
+        cost, is_counted = _cost((operation, *step.prepared), complex_results)
         is_free = not count and not cost and is_counted
         if kind.in_summary == "hidden" and len(inputs) == 1 and is_free:
             row_of[name] = inputs[0]
@@ -100,14 +102,16 @@ def rows_of(
             multiply_adds=row.multiply_adds + cost,
             is_counted=row.is_counted and is_counted,
         )
-    return [*rows.values(), *_unused(uncounted, operations)]
+    costs = [(done, *_cost([done], complex_results)) for done in rest]
+    read = {name for done in rest for name in done.parameters}
+    return [*rows.values(), *_leftovers(uncounted, read, unrecorded, costs)]
 
 
-def _cost(step: Step, complex_results: Collection[str]) -> tuple[int, bool]:
+def _cost(operations: Iterable[Operation], complex_results: Collection[str]) -> tuple[int, bool]:
     """The multiply-adds that are known, and whether those are all."""
     counts = [
         multiply_adds(operation, is_complex=operation.name in complex_results)
-        for operation in (step.operation, *step.prepared)
+        for operation in operations
     ]
     return sum(count or 0 for count in counts), None not in counts
 
@@ -118,7 +122,7 @@ def _row(operation: Operation, fields: FieldMap, inputs: tuple[str, ...]) -> Row
         type=get_kind(operation.kind).label,
         map=operation.shape[1:] if operation.shape[:1] == (1,) else operation.shape,
         units=math.prod(operation.shape),
-        receptive_field=fields.size,
+        receptive_field=fields.size if fields.axes else (),
         exact=fields.exact,
         inputs=inputs,
     )
@@ -128,27 +132,39 @@ def _row(operation: Operation, fields: FieldMap, inputs: tuple[str, ...]) -> Row
         return row
 
 
-def _unused(uncounted: Mapping[str, int], operations: Iterable[Operation]) -> list[Row]:
-    """A row for the parameters of each child that no operation used.
-
-    The type is `not used` where operations read some of them, but nothing of the image met those.
-    """
-    read = {name for operation in operations for name in operation.parameters}
-    counts, types = Counter[str](), dict[str, str]()
-    for name, count in uncounted.items():
+def _leftovers(
+    parameters: Mapping[str, int],
+    read: Collection[str],
+    unrecorded: Collection[str],
+    costs: Iterable[tuple[Operation, int, bool]],
+) -> list[Row]:
+    """A row for each child of the network with parameters, or operations, that no row has."""
+    rows: dict[str, Row] = {}
+    for name, count in parameters.items():
         child = name.partition(".")[0]
-        counts[child] += count
-        if name in read:
-            types[child] = NOT_USED
-    return [
-        Row(layer=child, type=types.get(child, NOT_RUN), map=(), parameters=count)
-        for child, count in counts.items()
-        if count
-    ]
+        row = rows.get(child, Row(layer=child, type=NOT_RUN, map=()))
+        kind = NOT_RECORDED if name in unrecorded else NOT_USED if name in read else row.type
+        rows[child] = replace(
+            row,
+            type=kind,
+            parameters=row.parameters + count,
+            is_counted=row.is_counted and name not in unrecorded,
+        )
+    for operation, cost, is_counted in costs:
+        child = operation.name.partition(".")[0]
+        row = rows.get(child, Row(layer=child, type=NOT_USED, map=()))
+        rows[child] = replace(
+            row,
+            multiply_adds=row.multiply_adds + cost,
+            is_counted=row.is_counted and is_counted,
+        )
+    return [row for row in rows.values() if row.parameters or row.multiply_adds]
 
 
-NOT_RUN, NOT_USED = "not run", "not used"
-"""Types of rows that hold parameters which take no part in the pass."""
+NOT_RUN, NOT_USED, NOT_RECORDED = "not run", "not used", "not recorded"
+"""Types of rows that hold what is in no other row: parameters that nothing read; those, and
+operations, of which the image met nothing; parameters that were read where no operation is
+recorded."""
 
 
 def collapse(rows: Iterable[Row], depth: int) -> list[Row]:

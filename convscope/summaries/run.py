@@ -16,6 +16,7 @@ from convscope.receptive import FieldMap, receptive_fields
 from convscope.recording import Operation, run_once
 from convscope.summaries.copying import copy_to
 from convscope.summaries.image import Shape
+from convscope.summaries.reads import tensors_read
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Shapes:
         fields: the receptive fields of those that depend on the image.
         parameters: the number of elements of each parameter.
         complex_results: names of the operations that returned complex numbers.
+        unrecorded: names of parameters that were read, but by no recorded operation.
         note: a sentence on how the network was run; empty if on the meta device.
     """
 
@@ -55,6 +57,7 @@ class Shapes:
     fields: Mapping[str, FieldMap]
     parameters: Mapping[str, int]
     complex_results: Collection[str]
+    unrecorded: Collection[str]
     note: str = ""
 
 
@@ -124,6 +127,9 @@ def _run(net: nn.Module, image: Tensor) -> Shapes:
             with torch.inference_mode(mode=False), torch.no_grad():
                 net(image)
         recorded = run_once(net, image, should_keep=lambda module, kind: True)
+        seen = {name for operation in recorded.operations for name in operation.parameters}
+        unseen = {n: p for n, p in net.named_parameters() if n not in seen and not is_lazy(p)}
+        unrecorded = tensors_read(net, image, unseen) if unseen else ()
     dependent = [operation for operation in recorded.operations if operation.operands]
     return Shapes(
         image=tuple(image.shape[1:]),
@@ -134,6 +140,7 @@ def _run(net: nn.Module, image: Tensor) -> Shapes:
             for name, parameter in net.named_parameters()
         },
         complex_results={n for n, result in recorded.results.items() if result.is_complex()},
+        unrecorded=unrecorded,
     )
 
 

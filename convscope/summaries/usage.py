@@ -26,8 +26,8 @@ class Step(NamedTuple):
         return [name for done in (self.operation, *self.prepared) for name in done.parameters]
 
 
-def steps_of(operations: Iterable[Operation]) -> list[Step]:
-    """The operations that depend on the values of the image.
+def steps_of(operations: Iterable[Operation]) -> tuple[list[Step], list[Operation]]:
+    """The operations that depend on the values of the image; those that were prepared for nothing.
 
     What is computed from parameters alone (a standardized weight, a position table that is
     resized) belongs to the first operation on the image that reads it. What only takes its shape or
@@ -52,7 +52,7 @@ def steps_of(operations: Iterable[Operation]) -> list[Step]:
             steps.append(Step(operation, operands, tuple(prepared.values())))
         else:
             waiting[operation.name] = {**prepared, operation.name: operation}
-    return steps
+    return steps, [waiting[name][name] for name in waiting if name not in claimed]
 
 
 def _takes_shape_alone(

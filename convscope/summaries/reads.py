@@ -1,0 +1,45 @@
+"""Which tensors a pass reads, also where no operation is recorded: TorchScript, `vmap`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from convscope.recording import run_once
+from convscope.recording.operation import tensors_in
+from convscope.recording.retention import storage_id
+
+
+def tensors_read(net: nn.Module, image: Tensor, tensors: Mapping[str, Tensor]) -> set[str]:
+    """The names of those of `tensors` that an operation takes; the network is left as it was."""
+    reads = _Reads()
+    with reads:
+        run_once(net, image, should_keep=lambda module, kind: False)
+    return {name for name, tensor in tensors.items() if storage_id(tensor) in reads.storages}
+
+
+class _Reads(TorchDispatchMode):
+    """Notes the storage of every tensor that an operation takes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.storages = set[int]()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here, and the import that keeps the compiler out takes seconds."""
+        return False
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is not torch.ops.aten.detach.default:  # as recording itself does
+            self.storages.update(storage_id(t) for t in tensors_in((args, kwargs)))
+        return func(*args, **kwargs)
