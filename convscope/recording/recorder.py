@@ -20,6 +20,7 @@ from convscope.recording.aten import form_of, overload_of
 from convscope.recording.kinds import INPLACE_UPDATE
 from convscope.recording.operation import IMAGE, map_nested, tensors_in
 from convscope.recording.parts import PARTS
+from convscope.recording.programs import Program, as_program
 from convscope.recording.raw_operation import (
     IMAGE_NUMBER,
     ForwardPass,
@@ -77,6 +78,7 @@ class _Recorder(TorchFunctionMode):
         self.state = ModelState(self.modules)
         self.mutations = MutationTracker(self._before_mutation)
         self.stack: list[tuple[str, int]] = []
+        self.programs: list[tuple[str, Program | None]] = []  # of the modules in the stack
         self.calls = 0
         self.outputs: dict[int, int] = {}  # by the call of a module: what computed its output
         self.entered = set[str]()
@@ -125,6 +127,7 @@ class _Recorder(TorchFunctionMode):
             return
         self.calls += 1
         self.stack.append((self.paths[id(module)], self.calls))
+        self.programs.append((self.paths[id(module)], as_program(module)))
         self.entered.add(self.paths[id(module)])
         self.opaque_depth += _is_opaque(module)
 
@@ -137,6 +140,7 @@ class _Recorder(TorchFunctionMode):
                 self._record(type(module).__name__, output, module, args, {}, tensors, layer=module)
             self.opaque_depth -= 1
         _, call = self.stack.pop()
+        self.programs.pop()
         first = next(tensors_in(output), None)
         number = None if first is None else self._number(first)
         if first is not None and number is not None and number >= 0:
@@ -161,6 +165,8 @@ class _Recorder(TorchFunctionMode):
                 return PARTS[func](*args, **kwargs)
         if isinstance(func, OpOverloadPacket):
             func = overload_of(func, args, kwargs)
+        if isinstance(func, OpOverload) and self.programs:
+            self._follow_program(func)
         kind = kind_of(func, args, kwargs)
         (args_, kwargs_), tensors = self._references(kind, (args, kwargs))
         output = self._call(func, args, kwargs)
@@ -177,6 +183,19 @@ class _Recorder(TorchFunctionMode):
         for index, tensor in enumerate(outputs):
             self._record(kind, tensor, func, args_, kwargs_, tensors, output_index=index)
         return output
+
+    def _follow_program(self, function: OpOverload) -> None:
+        """An exported program runs an operator: enter the module that called it originally."""
+        prefix, program = self.programs[-1]
+        caller = program and program.caller_of(function)
+        if program is None or caller is None:
+            return
+        path = ".".join(filter(None, (prefix, caller[0])))
+        if caller[1] not in program.calls:
+            self.calls += 1
+            program.calls[caller[1]] = self.calls
+            self.entered.add(path)
+        self.stack[-1] = path, program.calls[caller[1]]
 
     def _call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         written = mutated_tensors(func, args, kwargs)

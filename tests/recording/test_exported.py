@@ -112,3 +112,32 @@ def test_arguments_of_operators_are_those_of_the_functions(form):
     for at in units_of(recording[recording.output].shape):
         assert recording.explain(recording.output, at).is_within_tolerance
         assert recording.explain(norm.name, at).is_within_tolerance
+
+
+class Block(nn.Module):
+    """A convolution that is called twice, activations in place, and functions."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+        self.norm = nn.BatchNorm2d(3)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        y = self.conv(self.relu(self.norm(self.conv(x))))
+        y += x
+        return self.relu(y).flatten(1)
+
+
+@QUIET
+def test_an_exported_network_has_the_names_of_the_original():
+    net = nn.Sequential(Block(), nn.Linear(48, 2)).eval()
+    image = image_of((3, 4, 4))
+    names = record(net, image).names
+    assert names[:3] == ("0.conv", "0.norm", "0.relu")
+    program, decomposed = exported(net, image)
+    assert record(program, image).names == names
+    inner = nn.Sequential(program, nn.ReLU())
+    assert record(inner, image).names == (*(f"0.{name}" for name in names), "1")
+    layers = {"0.conv", "0.norm", "0.relu", "0.conv_2", "0.add", "0.relu_2", "1"}
+    assert layers <= set(record(decomposed, image).names)
