@@ -100,19 +100,22 @@ def tensors_in(values: object) -> Iterator[Tensor]:
 
 def map_nested(value: Any, function: Callable[[Any], Any], *, of: type = Tensor) -> Any:
     """`value` with every item of a type in nested lists, tuples and dicts replaced."""
-    if type(value) in _PLAIN:
+    kind = cast("Any", type(value))
+    if kind in _PLAIN:
         return value
     if isinstance(value, of):
         return function(value)
-    rebuild = _REBUILD.get(type(value))
-    return value if rebuild is None else rebuild(value, lambda v: map_nested(v, function, of=of))
+    if kind is tuple or kind is list:
+        items = [v if type(v) in _PLAIN else map_nested(v, function, of=of) for v in value]
+        return items if kind is list else tuple(items)
+    if kind is dict:
+        return {
+            key: v if type(v) in _PLAIN else map_nested(v, function, of=of)
+            for key, v in value.items()
+        }
+    return value
 
 
-_REBUILD: dict[type, Callable[[Any, Callable[[Any], Any]], Any]] = {
-    tuple: lambda value, function: tuple([function(item) for item in value]),
-    list: lambda value, function: [function(item) for item in value],
-    dict: lambda value, function: {key: function(item) for key, item in value.items()},
-}
 _PLAIN = frozenset({int, float, bool, str, type(None)})
 
 

@@ -18,6 +18,7 @@ from torch.utils.hooks import RemovableHandle
 
 from convscope.recording.aten import form_of, overload_of
 from convscope.recording.kinds import INPLACE_UPDATE
+from convscope.recording.model_state import ModelState
 from convscope.recording.operation import IMAGE, map_nested, tensors_in
 from convscope.recording.parts import PARTS
 from convscope.recording.programs import Program, as_program
@@ -30,10 +31,8 @@ from convscope.recording.raw_operation import (
     name_operations,
 )
 from convscope.recording.retention import (
-    ModelState,
     MutationTracker,
     RetainedTensors,
-    mutated_tensors,
     preserve_rng,
     storage_id,
 )
@@ -56,6 +55,7 @@ def run_once(net: nn.Module, image: Tensor, *, should_keep: ShouldKeep) -> Forwa
             torch.no_grad(),
             preserve_rng(recorder.state.tensors.values()),
             recorder.following_modules(),
+            recorder.mutations,
             recorder,
         ):
             output = net(image)
@@ -89,6 +89,7 @@ class _Recorder(TorchFunctionMode):
         # By id, which is unique only while the tensor lives: the tensor, and what returned it.
         self.sources: dict[int, tuple[weakref.ref[Tensor], int]] = {}
         self.writers: dict[int, list[Write]] = {}  # by the storage that they wrote to
+        self.last_write, self.state_was_written = -1, False
         self.written = set[int]()  # storages that the running operation wrote to
         self._register(image, IMAGE_NUMBER)
         self.retained.retain(IMAGE_NUMBER, image)
@@ -111,9 +112,12 @@ class _Recorder(TorchFunctionMode):
 
     def _before_mutation(self, tensor: Tensor) -> None:
         """A tensor is about to be written to."""
+        self._keep_as_it_is(tensor)
+        self.written.add(storage_id(tensor))
+
+    def _keep_as_it_is(self, tensor: Tensor) -> None:
         self.retained.before_mutation(tensor)
         self.state.before_mutation(tensor)
-        self.written.add(storage_id(tensor))
 
     def _before_layer(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -159,7 +163,7 @@ class _Recorder(TorchFunctionMode):
         if func in _METADATA:
             return func(*args, **kwargs)
         if self.opaque_depth:
-            return self._call(func, args, kwargs)
+            return func(*args, **kwargs)
         if func in PARTS:
             with self:
                 return PARTS[func](*args, **kwargs)
@@ -169,20 +173,33 @@ class _Recorder(TorchFunctionMode):
             self._follow_program(func)
         kind = kind_of(func, args, kwargs)
         (args_, kwargs_), tensors = self._references(kind, (args, kwargs))
-        output = self._call(func, args, kwargs)
+        if func in _RAW_MEMORY:
+            self._keep_as_it_is(args[0])
+        output = cast("object", func(*args, **kwargs))
         if isinstance(output, Tensor):
             self._record(kind, output, func, args_, kwargs_, tensors)
             return output
-        outputs = list(tensors_in(output))
-        if isinstance(func, OpOverload):
-            outputs = outputs[: form_of(func, args, kwargs).results]
-        if func is _SET_DATA:
-            outputs = [args[0]]
-        elif self.written and not outputs:  # `x[0] = 1` returns nothing; it changed x
-            outputs = [t for t in tensors_in((args, kwargs)) if storage_id(t) in self.written][:1]
+        outputs = self._outputs(func, args, kwargs, output)
         for index, tensor in enumerate(outputs):
             self._record(kind, tensor, func, args_, kwargs_, tensors, output_index=index)
         return output
+
+    def _outputs(
+        self,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        output: object,
+    ) -> list[Tensor]:
+        """What a call returned or, where it returned nothing, what it changed."""
+        outputs = list(tensors_in(output))
+        if isinstance(func, OpOverload):
+            return outputs[: form_of(func, args, kwargs).results]
+        if func == _SET_DATA:  # which is not one object
+            return [args[0]]
+        if self.written and not outputs:  # `x[0] = 1` returns nothing; it changed x
+            return [t for t in tensors_in((args, kwargs)) if storage_id(t) in self.written][:1]
+        return outputs
 
     def _follow_program(self, function: OpOverload) -> None:
         """An exported program runs an operator: enter the module that called it originally."""
@@ -197,15 +214,6 @@ class _Recorder(TorchFunctionMode):
             self.entered.add(path)
         self.stack[-1] = path, program.calls[caller[1]]
 
-    def _call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        written = mutated_tensors(func, args, kwargs)
-        if written is None:
-            with self.mutations:
-                return func(*args, **kwargs)
-        for tensor in written:
-            self._before_mutation(tensor)
-        return func(*args, **kwargs)
-
     def _references(self, kind: str, values: Any) -> tuple[Any, list[TensorRef]]:
         """The arguments of an operation with a TensorRef for each tensor; retain those to keep."""
         keep = self.should_keep(self.stack[-1][0] if self.stack else "", kind)
@@ -217,7 +225,7 @@ class _Recorder(TorchFunctionMode):
             if number is None and name is None:
                 self.constants += 1
                 number = self._register(tensor, IMAGE_NUMBER - self.constants)
-            elif self.writers and self._is_stale(tensor, number):
+            elif self._is_stale(tensor, number):
                 number = self._catch_up(tensor, number, name)
             if keep and number is not None:
                 self.retained.retain(number, tensor)
@@ -229,6 +237,9 @@ class _Recorder(TorchFunctionMode):
         return map_nested(values, reference), tensors
 
     def _is_stale(self, tensor: Tensor, number: int | None) -> bool:
+        """Whether a tensor was written to since; without a number, a parameter or buffer."""
+        if not self.state_was_written if number is None else number >= self.last_write:
+            return False
         writers = self.writers.get(storage_id(tensor))
         return bool(writers) and (number is None or writers[-1].number > number)
 
@@ -276,6 +287,8 @@ class _Recorder(TorchFunctionMode):
                 continue
             write = Write(number, tuple(output.shape), *layout)
             self.writers.setdefault(storage, []).append(write)
+            self.last_write = number
+            self.state_was_written |= storage in self.state
         if self.should_keep(path, kind):
             self.retained.retain(number, output)
         shape = tuple(output.shape)
@@ -320,7 +333,15 @@ def _is_opaque(module: nn.Module) -> bool:
 
 
 _SET_DATA: Any = cast("Any", Tensor.data).__set__
-_METADATA = frozenset(
-    [getattr(Tensor, name).__get__ for name in ("shape", "device", "dtype", "ndim", "is_cuda")]
+_RAW_MEMORY: frozenset[Any] = frozenset(
+    (Tensor.numpy, Tensor.__array__, Tensor.data_ptr, Tensor.__dlpack__)
+)
+"""What gives others the memory of a tensor, who may write to it unseen."""
+_METADATA: frozenset[Any] = frozenset(
+    (
+        *(getattr(Tensor, n).__get__ for n in ("shape", "device", "dtype", "ndim", "is_cuda")),
+        *(getattr(Tensor, n) for n in ("size", "stride", "dim", "storage_offset")),
+        Tensor.untyped_storage,
+    )
 )
 """What reads metadata of a tensor and computes nothing."""

@@ -173,16 +173,6 @@ def test_sparse_matrices_are_recorded_on(is_buffer, image):
     assert torch.equal(recording[recording.output].tensor, image[0, 0])
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_a_script_inside_is_a_constant_to_what_follows(image):
-    script = torch.jit.script(nn.Sequential(conv(), nn.ReLU()))
-    recording = record(Do(lambda n, x: n.script(x * 2) + 1, script=script), image)
-    with torch.no_grad():
-        assert torch.equal(recording["add"].tensor, script(image * 2) + 1)
-    assert recording["add"].operands == ()
-    assert recording.explain("add", (0, 0, 0)).is_within_tolerance
-
-
 def test_a_layer_with_a_computed_weight_has_its_own_name(image):
     recording = record(nn.Sequential(weight_norm(conv()), nn.ReLU()), image)
     assert recording.names[-2:] == ("0", "1")

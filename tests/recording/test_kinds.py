@@ -125,7 +125,6 @@ LISTS = {  # what a rule needs to know of each of its kinds, and lists of other 
     "explanation/functions.py": EVALUATED,
     "explanation/linear.py": LINEAR,
     "receptive/copying.py": (*copying.INDEX_ARGUMENTS, *copying.CONSTANT_ARGUMENTS),
-    "recording/retention.py": ("add", "sub", "mul", "matmul", "div", "pow"),  # of Python's `+=`
     "training/callbacks/layer_stats.py": ("mean", "std", "zeros"),  # statistics
 }
 

@@ -1,0 +1,169 @@
+"""What a network keeps between two passes, which a recording leaves as it was."""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from convscope.recording.retention import storage_id
+
+
+class ModelState:
+    """Parameters, buffers and attributes of a network's modules, which are restored after the pass.
+
+    What a module binds to a name is bound again, and what it holds in lists and dicts is put back;
+    a tensor that the pass writes to gets its numbers, shape and memory back.
+
+    Attributes:
+        names: of parameters and buffers, by the id of the tensor.
+        tensors: parameters and buffers by name, as aliases that keep their shape and memory.
+    """
+
+    def __init__(self, modules: Mapping[str, nn.Module]) -> None:
+        named: dict[str, Tensor] = {}
+        self._containers: dict[int, tuple[Any, Any]] = {}  # by id: each with a copy
+        self._attributes: list[dict[str, Any]] = []  # of each module
+        live: dict[int, Tensor] = {}
+        for path, module in modules.items():
+            prefix = f"{path}." if path else ""
+            for name, tensor in _own_tensors(module):
+                named[f"{prefix}{name}"] = tensor
+            if not isinstance(module, torch.jit.ScriptModule):  # which Python cannot change
+                live.update((id(tensor), tensor) for tensor in self._attributes_of(module))
+        live.update((id(tensor), tensor) for tensor in named.values())
+        self.names = {id(tensor): name for name, tensor in reversed(named.items())}
+        self._gradients = [(tensor, tensor.grad) for tensor in named.values() if tensor.is_leaf]
+        live.update((id(grad), grad) for _, grad in self._gradients if grad is not None)
+        self._live = {key: (t, t.detach(), t.requires_grad) for key, t in live.items()}
+        self.tensors = {name: self._live[id(tensor)][1] for name, tensor in named.items()}
+        self._saved: dict[int, tuple[Tensor, torch.UntypedStorage]] = {}
+        self._versions: list[Any] = []
+
+    def _attributes_of(self, module: nn.Module) -> Iterator[Tensor]:
+        """Every tensor that a module's own attributes hold, in lists and dicts too."""
+        attributes = vars(module)
+        self._copy(attributes)
+        self._attributes.append(attributes)
+        for name, value in attributes.items():
+            if name in _BINDINGS:
+                self._copy(value)
+            elif name in _HOOKS:
+                if value:
+                    self._copy(value)
+            elif name not in _OF_EVERY_MODULE:
+                yield from self._held(value)
+
+    def _held(self, value: Any) -> Iterator[Tensor]:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, _CONTAINERS) and id(value) not in self._containers:
+            if not isinstance(value, tuple):
+                self._copy(value)
+            held = cast("Any", value)
+            for item in held.values() if isinstance(value, dict) else held:
+                yield from self._held(item)
+
+    def _copy(self, container: Any) -> None:
+        self._containers[id(container)] = container, container.copy()
+
+    @cached_property
+    def _by_storage(self) -> dict[int, Tensor]:
+        return {storage_id(alias): alias for _, alias, _ in self._live.values()}
+
+    def __contains__(self, storage: int) -> bool:
+        """Whether a tensor that the network keeps lies in this storage."""
+        return storage in self._by_storage
+
+    def before_mutation(self, tensor: Tensor) -> None:
+        """Save the numbers of what the network keeps in the storage of this tensor."""
+        storage = storage_id(tensor)
+        if storage in self._by_storage and storage not in self._saved and storage >= 0:
+            kept = self._by_storage[storage]
+            self._saved[storage] = kept, tensor.untyped_storage().clone()
+            if not kept.is_inference():
+                self._versions.append(_preserved_version(kept))
+
+    def restore(self, announce: Callable[[Tensor], None]) -> None:
+        """Undo every change; each tensor is announced before its numbers change back."""
+        self._restore_bindings()
+        for tensor, gradient in self._gradients:
+            if tensor.grad is not gradient:
+                tensor.grad = gradient
+        self._restore_numbers(announce)
+        for tensor, alias, requires_grad in self._live.values():
+            if not _is_in_place(tensor, alias):
+                tensor.data = alias
+            if tensor.requires_grad != requires_grad:
+                tensor.requires_grad_(requires_grad)
+        for version in self._versions:  # nothing has changed, so autograd need not know
+            version.__exit__()
+
+    def _restore_bindings(self) -> None:
+        for container, before in self._containers.values():
+            _put_back(container, before)
+        for attributes in self._attributes:
+            for name in _HOOKS:
+                if attributes[name] and id(attributes[name]) not in self._containers:
+                    attributes[name].clear()
+
+    def _restore_numbers(self, announce: Callable[[Tensor], None]) -> None:
+        for alias, numbers in self._saved.values():
+            announce(alias)
+            storage = alias.untyped_storage()
+            if storage.nbytes() != numbers.nbytes():
+                storage.resize_(numbers.nbytes())
+            storage.copy_(numbers)
+
+
+def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Parameters and buffers of the module itself, also one that it has under several names."""
+    if isinstance(module, torch.jit.ScriptModule):  # which binds them out of Python's reach
+        yield from module.named_parameters(recurse=False)
+        yield from module.named_buffers(recurse=False)
+        return
+    for tensors in (vars(module)["_parameters"], vars(module)["_buffers"]):
+        for name, tensor in cast("dict[str, Tensor | None]", tensors).items():
+            if tensor is not None:
+                yield name, tensor
+
+
+def _is_in_place(tensor: Tensor, alias: Tensor) -> bool:
+    """Whether a tensor still has its memory and layout."""
+    is_plain = tensor.layout == torch.strided and not tensor.is_nested and not tensor.is_meta
+    if is_plain and alias.device == tensor.device:
+        return tensor.is_set_to(alias) and tensor.dtype == alias.dtype
+    return storage_id(tensor) == storage_id(alias) and tensor.shape == alias.shape
+
+
+def _put_back(container: Any, before: Any) -> None:
+    """Give a list, dict or set the content that it had."""
+    if isinstance(container, dict):
+        now = cast("dict[Any, Any]", container)
+        if list(now) != list(before) or _ids(now.values()) != _ids(before.values()):
+            now.clear()
+            now.update(before)
+    elif isinstance(container, set):
+        container.intersection_update(before)
+        container.update(before)
+    elif _ids(container) != _ids(before):
+        container.clear()
+        container.extend(before)
+
+
+def _ids(items: Iterable[Any]) -> list[int]:
+    return list(map(id, items))
+
+
+def _preserved_version(tensor: Tensor) -> Any:
+    """Restores a tensor's version counter on exit."""
+    return torch.autograd._unsafe_preserve_version_counter(tensor)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+
+
+_CONTAINERS = (dict, list, tuple, set, deque)
+_BINDINGS = frozenset(("_parameters", "_buffers", "_modules"))
+_HOOKS = tuple(name for name, value in vars(nn.Module()).items() if isinstance(value, OrderedDict))
+_OF_EVERY_MODULE = frozenset(vars(nn.Module())) - _BINDINGS
+"""Attributes of `nn.Module` itself: hooks and flags."""
