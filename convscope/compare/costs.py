@@ -16,7 +16,9 @@ def network_costs(name: str, model: str) -> JsonDict:
     """The costs of the network that `model` names, trained or not, under the title `name`.
 
     `layers` counts the layers that multiply weights: convolutional, locally connected and dense
-    ones, and projections on shortcuts. `memory` is the bytes of all maps of one image in float32.
+    ones, and projections on shortcuts. `is_counted` is False where the cost of an operation is not
+    known, so that there may be more multiply-adds. `memory` is the bytes of all maps of one image
+    in float32.
     """
     table = _summary(model, stamp(Path(model)))
     return {
@@ -24,6 +26,7 @@ def network_costs(name: str, model: str) -> JsonDict:
         "title": name,
         "parameters": table.parameters,
         "multiply_adds": table.multiply_adds,
+        "is_counted": table.is_counted,
         "layers": sum(row.parameters > 0 and row.multiply_adds > 0 for row in table.rows),
         "size": "×".join(map(str, table.input)),
         "memory": _BYTES * table.units,

@@ -64,6 +64,7 @@ def _run_row(run: RunView) -> JsonDict:
         "images_per_second": _mean_speed(metrics),
         "parameters": table.parameters if table else run.row["parameters"],
         "multiply_adds": table.multiply_adds if table else None,
+        "is_counted": table.is_counted if table else None,
         "test": _test_row(read_test(run.path)),
         "metrics": metrics,
         "series": steps and {"columns": COLUMNS, "rows": steps[1]},

@@ -86,6 +86,7 @@ def test_a_compared_run_has_all_its_results(tmp_path):
     fake_run(tmp_path / "b")
     data, other = ask(tmp_path, ["a", "b"]).json()["runs"]
     assert (data["parameters"], data["multiply_adds"]) == (61_706, 416_520)
+    assert data["is_counted"] is True
     assert (data["epochs"], data["steps"], data["seconds"]) == (4, 40, 8.0)
     assert data["val_top1"] == 0.9
     assert len(data["metrics"]) == 4

@@ -435,6 +435,7 @@ export interface ComparedRun extends RunSummary {
   seconds: number | null;
   images_per_second: number | null;
   multiply_adds: number | null;
+  is_counted: boolean | null;
   test: { top1: number; low: number; high: number; num_correct: number; images: number } | null;
   metrics: Metric[];
 }
@@ -452,6 +453,7 @@ export interface ComparedNetwork {
   title: string;
   parameters: number;
   multiply_adds: number | null;
+  is_counted: boolean | null;
   layers: number;
   size: string;
   memory: number | null;

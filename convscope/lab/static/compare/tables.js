@@ -83,11 +83,16 @@ export function resultTable(runs) {
         known(run.seconds, duration),
         known(run.images_per_second, (v) => count(Math.round(v))),
         known(run.parameters, count),
-        known(run.multiply_adds, count),
+        known(run.multiply_adds, (n) => atLeast(n, run.is_counted)),
         when(run.when),
       ]),
     ),
   );
+}
+
+/** @param {number} multiplyAdds @param {boolean | null} isCounted whether those are all @returns {string} */
+function atLeast(multiplyAdds, isCounted) {
+  return `${isCounted === false ? "at least " : ""}${count(multiplyAdds)}`;
 }
 
 /** @param {SettingValue} value @returns {string} */
@@ -161,7 +166,7 @@ export function networkTable(networks) {
         net.size,
         count(net.layers),
         count(net.parameters),
-        known(net.multiply_adds, count),
+        known(net.multiply_adds, (n) => atLeast(n, net.is_counted)),
         known(net.memory, bytes),
       ]),
     ),
