@@ -157,6 +157,19 @@ def comparison(op: OperationView, at: Index) -> Expression:
     )
 
 
+def one_hot(op: OperationView, at: Index) -> Expression:
+    """y[..., k] = 1 if x = k, else 0."""
+    source, (*place, k) = op.input(), at
+    x = op.number(source, tuple(place))
+    return Expression(
+        terms=Terms(op.terms_of(source, [tuple(place)])),
+        formula=f"y = 1 if x = {k} else 0",
+        substituted=f"{number(x)} = {k}",
+        exact_value=float(x == k),
+        roundings=0,
+    )
+
+
 def _as_compared(
     op: OperationView, operand: object, at: Index, operands: tuple[object, object]
 ) -> float:

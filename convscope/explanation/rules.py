@@ -88,6 +88,7 @@ FUNCTIONS: dict[Rule, Explain] = {
     "addcmul": arithmetic.addcmul,
     "maximum": arithmetic.maximum,
     "comparison": arithmetic.comparison,
+    "one_hot": arithmetic.one_hot,
     "where": arithmetic.where,
     "generated": arithmetic.generated,
     "dropout": arithmetic.dropout,

@@ -153,6 +153,7 @@ ARITHMETIC = (
     _comparison("le", "le", aliases=("less_equal",)),
     _comparison("eq", "eq"),
     _comparison("ne", "ne", aliases=("not_equal",)),
+    Kind("one_hot", "one_hot", arguments=("input", "num_classes"), rule="one_hot"),
 )
 
 DROPOUT = (

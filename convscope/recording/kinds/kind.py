@@ -48,6 +48,7 @@ Rule = Literal[
     "negate",
     "norm",
     "normalize",
+    "one_hot",
     "order_statistic",
     "outer_product",
     "overwrite",

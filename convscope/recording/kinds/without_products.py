@@ -4,7 +4,7 @@ So a summary can count what a network costs although it cannot explain all of it
 """
 
 _CHOICES = (
-    *("embedding", "embedding_bag", "one_hot", "nonzero", "argwhere", "masked_select", "take"),
+    *("embedding", "embedding_bag", "nonzero", "argwhere", "masked_select", "take"),
     *("index_add", "index_copy", "index_fill", "index_put", "index_reduce", "put"),
     *("scatter", "scatter_add", "scatter_reduce", "masked_scatter", "diagonal_scatter"),
     *("select_scatter", "slice_scatter", "unique", "unique_consecutive", "bucketize"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from tests.explanation.cases.case import Case, Net
 
@@ -45,6 +46,11 @@ ORDER = [
     ),
     order("amin", lambda x: x.amin(2, keepdim=True), lambda x: x.min(2, keepdims=True), "minimum"),
     order("argmax", torch.argmax, lambda x: x.argmax()),
+    order(
+        "one_hot",
+        lambda x: F.one_hot(x[0].argmax(0), 4),
+        lambda x: np.eye(4)[x[0].argmax(0)],
+    ),
     order("argmax", lambda x: x.argmax(-2), lambda x: x.argmax(2), words="of rows"),
     order("argmin", lambda x: x.argmin(1, keepdim=True), lambda x: x.argmin(1)[:, None]),
     order("aminmax", lambda x: x.aminmax(dim=1)[0], lambda x: x.min(1), "minimum"),
