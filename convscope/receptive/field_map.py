@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
@@ -142,7 +142,13 @@ class FieldMap:
         fields = self.aligned(len(shape))
         if any(own not in (1, side) for own, side in zip(fields.shape, shape, strict=True)):
             raise UnknownDependency
-        return fields if fields.shape == tuple(shape) else replace(fields, shape=tuple(shape))
+        if fields.shape == tuple(shape):
+            return fields
+
+        def run_of(run: Run) -> Run | None:
+            return run if fields.shape[run[0]] == shape[run[0]] else None
+
+        return fields.moved(lambda numbers: numbers, shape, run_of)
 
 
 def broadcast(several: Iterable[FieldMap], shape: Sequence[int]) -> FieldMap:

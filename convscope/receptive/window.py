@@ -64,7 +64,7 @@ class Window:
         if axis.start is None or axis.stop is None or jump is None:
             return None, None, None
         if isinstance(jump, int) and not jump:
-            return axis.start, axis.stop, axis.run
+            return taken(axis.start, dim, [0]), taken(axis.stop, dim, [0]), axis.run
         reach = (self.kernel - 1) * self.dilation * jump
         step = jump * self.stride
         positions = np.arange(self.count, dtype=np.int32).reshape(

@@ -397,3 +397,27 @@ def test_zeros_beside_maps_have_no_field():
     assert fields.of("cat", (0, 2, 3, 3)).box == ((3, 4), (3, 4))
     assert fields.of("cat", (0, 4, 0, 3)).box == ((-1, 2), (2, 5))
     assert fields.of("cat", (0, 4, 0, 3)).clipped == ((0, 2), (2, 5))
+
+
+def test_a_map_of_one_unit_does_not_move_with_the_map_that_it_gates():
+    def gated(net, x):
+        one = F.avg_pool2d(net.other(x), (3, 7))[:, :, :1]
+        return F.avg_pool2d(F.avg_pool2d(net.other(x), 3) * one, (2, 1), 1, (1, 0))
+
+    net, image = prepared(Behind(gated))
+    *_, last = operations(net, image)
+    field = ReceptiveFields(operations(net, image), SHAPE).of(last.name, (0, 0, 2, 0))
+    assert field.box == field.clipped == ((0, 6), (0, 7))
+    sees_exactly(Behind(gated))
+
+
+def test_a_gate_of_the_whole_image_may_be_pooled_and_flattened():
+    conv = nn.Conv2d(2, 4, 3, stride=2, padding=1)
+    sees_exactly(
+        Behind(
+            lambda net, x: F.adaptive_avg_pool2d(
+                net.conv(x) * net.conv(x).mean((2, 3), keepdim=True), 1
+            ).flatten(1),
+            conv=conv,
+        )
+    )
