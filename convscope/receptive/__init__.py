@@ -8,6 +8,7 @@ from torch import Tensor
 from convscope.receptive import (
     along,
     copying,
+    folding,
     mixing,
     padding,
     products,
@@ -16,6 +17,7 @@ from convscope.receptive import (
     selection,
     shapes,
     windows,
+    writing,
 )
 from convscope.receptive.field_map import FieldMap, UnknownDependency
 from convscope.receptive.inputs import Inputs
@@ -73,7 +75,7 @@ EFFECTS: dict[FieldEffect, Effect] = {
     "elementwise": mixing.elementwise,
     "first_operand": mixing.first_operand,
     "no_dependency": mixing.no_dependency,
-    "fill": mixing.fill,
+    "fill": writing.fill,
     "full_field": mixing.full_field,
     "dense": mixing.dense,
     "reduction": mixing.reduction,
@@ -100,7 +102,11 @@ EFFECTS: dict[FieldEffect, Effect] = {
     "permute": shapes.permute,
     "channel_shuffle": shapes.channel_shuffle,
     "concatenation": shapes.concatenation,
-    "copy": shapes.copy,
+    "choice": writing.choice,
+    "overwrite": writing.overwrite,
+    "fold": folding.fold,
+    "sample": resizing.sample,
+    "copy": writing.copy,
     "chunk": selection.chunk,
     "narrow": selection.narrow,
     "select": selection.select,
@@ -121,7 +127,16 @@ EFFECTS: dict[FieldEffect, Effect] = {
 
 _SEVERAL: frozenset[FieldEffect] = frozenset(
     (
-        *("elementwise", "no_dependency", "fill", "full_field", "dense", "matrix_product"),
+        *(
+            "elementwise",
+            "choice",
+            "overwrite",
+            "no_dependency",
+            "fill",
+            "full_field",
+            "dense",
+            "matrix_product",
+        ),
         *("einsum", "attention", "recurrent_cell", "convolution"),
         *("reduction", "paired_reduction", "concatenation", "copy", "index", "move", "write"),
     )

@@ -46,13 +46,6 @@ def _is(source: object, name: str) -> bool:
     return isinstance(source, Source) and source.name == name
 
 
-def fill(inputs: Inputs) -> FieldMap:
-    """`fill_`, `full_like`: what is written over no longer counts, but the value does."""
-    arguments = list(inputs.operation.arguments.values())
-    written = [source for source in arguments[1:] if inputs.is_dependent(source)]
-    return inputs.of(written[0] if written else None).in_shape(inputs.operation.shape)
-
-
 def dense(inputs: Inputs) -> FieldMap:
     """Units that each depend on the whole last dimension, and on one row of the weights."""
     operation = inputs.operation
@@ -122,6 +115,13 @@ def _of_groups(fields: FieldMap, groups: int) -> FieldMap:
 
 
 def normalized_along(inputs: Inputs) -> FieldMap:
-    """Units that each depend on whole dimensions: softmax, division by the length."""
-    dims = inputs.settings.get("dim", 1)
-    return inputs.first.mixed(per_axis(dims, 1), keep=True)
+    """Units that each depend on whole dimensions: softmax, division by the length.
+
+    Under a mask of -inf the weights that a softmax makes 0 are still counted, so that the fields
+    may be too large.
+    """
+    dims = per_axis(inputs.settings.get("dim", 1), 1)
+    mixed = inputs.first.mixed(dims, keep=True)
+    scores = inputs.values.get(inputs.operation.operands[0])
+    is_masked = scores is not None and not scores.is_complex() and bool(scores.isneginf().any())
+    return replace(mixed, exact=False) if is_masked else mixed

@@ -1,16 +1,19 @@
-"""Interpolation: units that are copied, averaged or blended from their neighbors."""
+"""Interpolation and sampling: units that are copied, averaged or blended from their neighbors."""
 
+import itertools
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional as F
 
+from convscope.receptive.axis_field import AxisField, Pixels, squeezed
 from convscope.receptive.field_map import FieldMap, UnknownDependency
 from convscope.receptive.inputs import Inputs
-from convscope.receptive.ranges import shared_out, united
+from convscope.receptive.ranges import Choose, shared_out, united
 from convscope.receptive.windows import per_axis
 
 Taps = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -102,6 +105,59 @@ def _taps(
         recompute_scale_factor=recompute,
         **options,
     )
-    line = weights.movedim(own + 2, 2).flatten(3)[0, :, :, 0]
-    read = (line != 0).numpy()
-    return read.argmax(0), length - read[::-1].argmax(0)
+    line = weights.movedim(own + 2, -1)[(0, slice(None), *[0] * (count - 1))]
+    return _range_of(line)
+
+
+def _range_of(weights: Tensor) -> Taps:
+    """The first cell (cells, ...) that is not weighted by 0, and the one after the last."""
+    read: NDArray[np.bool_] = (weights != 0).numpy()
+    starts: NDArray[np.intp] = read.argmax(0)
+    stops: NDArray[np.intp] = len(read) - read[::-1].argmax(0)
+    return starts, np.where(read.any(0), stops, starts)
+
+
+def sample(inputs: Inputs) -> FieldMap:
+    """`grid_sample` at constant places, whose weights torch itself is asked for along each axis."""
+    settings, fields, shape = inputs.settings, inputs.first, inputs.operation.shape
+    grid = inputs.value(inputs.operation.arguments["grid"])
+    if len(grid) > 1 or inputs.operation.operands[0] != inputs.operation.arguments["input"].name:
+        raise UnknownDependency
+    mode, outside = (settings.get(name) for name in ("mode", "padding_mode"))
+    align = settings.get("align_corners")
+    ranges = [
+        _read(grid, axis, side, (mode or "bilinear", outside or "zeros", align))
+        for axis, side in enumerate(fields.shape[2:])
+    ]
+    taps = [range(int((stops - starts).max())) for starts, stops in ranges]
+    is_read = np.all([stops > starts for starts, stops in ranges], axis=0)
+
+    def mix(choose: Choose, numbers: Pixels, empty: int) -> Pixels:
+        mixed = np.full((1, 1, *shape[2:]), empty, np.int32)
+        for offsets in itertools.product(*taps):
+            places = [
+                np.zeros_like(starts) if side == 1 else np.clip(starts + n, 0, stops - 1)
+                for n, (starts, stops), side in zip(offsets, ranges, numbers.shape[2:], strict=True)
+            ]
+            mixed = choose(mixed, numbers[:, :, *places])
+        return squeezed(np.where(is_read, mixed, empty))
+
+    def change(axis: AxisField) -> AxisField:
+        first = mix(np.minimum, axis.first, axis.pixels)
+        return AxisField(axis.pixels, first, mix(np.maximum, axis.end, 0), None, None)
+
+    return fields.map(change, shape)
+
+
+def _read(grid: Tensor, axis: int, side: int, settings: tuple[str, str, bool | None]) -> Taps:
+    """The range of cells along one axis that each place of a grid is not weighted by 0 from."""
+    count = grid.shape[-1]
+    mode, outside, align = settings
+    places = torch.zeros_like(grid)
+    places[..., count - 1 - axis] = grid[..., count - 1 - axis]
+    sides = [side if n == axis else 3 for n in range(count)]
+    eye = torch.eye(side, dtype=grid.dtype).reshape(
+        1, side, *(side if n == axis else 1 for n in range(count))
+    )
+    weights = F.grid_sample(eye.expand(1, side, *sides), places, mode, outside, align)
+    return _range_of(weights[0])

@@ -198,8 +198,3 @@ def _joined_axis(axes: Sequence[AxisField], dim: int, lengths: Sequence[int]) ->
 
 def _are_known(several: list[Pixels | None]) -> TypeGuard[list[Pixels]]:
     return all(one is not None for one in several)
-
-
-def copy(inputs: Inputs) -> FieldMap:
-    """`copy_`: what is written over no longer counts."""
-    return inputs.of(inputs.operation.arguments["src"]).in_shape(inputs.operation.shape)

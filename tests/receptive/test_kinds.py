@@ -45,6 +45,19 @@ def cell_of(kind, x, states):
     return kind(4, 3, dtype=x.dtype)(x[:, :, 0, 0], states)
 
 
+def attended(x, **masks):
+    tokens = x[0]  # each channel by itself
+    return F.scaled_dot_product_attention(tokens, tokens, tokens, **masks)
+
+
+def added_to_rows(x, rows):
+    x[:, :, 3:5].add_(rows)
+    return x
+
+
+DIAGONAL = torch.ones(6, 6).tril(1).triu(-1).bool()
+GRID = torch.linspace(-1.3, 1.2, 40, dtype=torch.float64).sin().reshape(1, 5, 4, 2) * 1.2
+
 KEYS = {
     "tanhshrink": of(F.tanhshrink),
     "hardshrink": of(F.hardshrink),
@@ -142,6 +155,100 @@ KEYS = {
     "interpolate, nearest-exact": of(lambda x: F.interpolate(x, (5, 6), mode="nearest-exact")),
     "interpolate, area": of(lambda x: F.interpolate(x, (4, 3), mode="area")),
     "interpolate, linear": of(lambda x: F.interpolate(x[:, :, 2], 9, mode="linear")),
+    **{
+        f"interpolate, {mode} by {factor}": of(
+            lambda x, mode=mode, factor=factor: F.interpolate(x, scale_factor=factor, mode=mode)
+        )
+        for mode in ("nearest", "nearest-exact", "bilinear", "bicubic", "area")
+        for factor in (3.1, 1.34, 0.7, (1.5, 2.2))
+    },
+    **{
+        f"interpolate, {mode} by {factor}, {name}": of(
+            lambda x, mode=mode, factor=factor, name=name: F.interpolate(
+                x, scale_factor=factor, mode=mode, **{name: True}
+            )
+        )
+        for mode in ("bilinear", "bicubic")
+        for factor in (1.34, 0.5)
+        for name in ("align_corners", "antialias", "recompute_scale_factor")
+    },
+    "interpolate, nearest in one axis": of(lambda x: F.interpolate(x[:, :, 2], scale_factor=3.1)),
+    "interpolate, trilinear": of(
+        lambda x: F.interpolate(
+            x[:, :, None].expand(-1, -1, 3, -1, -1), (4, 9, 3), mode="trilinear"
+        )
+    ),
+    "tensor_split, from the end": of(lambda x: x.tensor_split((2, -1), 2)[2]),
+    "tensor_split, the last": of(lambda x: torch.tensor_split(x, (-2,), dim=3)[1]),
+    "tensor_split, beyond the end": of(lambda x: x.tensor_split((4, 20), 2)[1]),
+    "tensor_split, before the start": of(lambda x: x.tensor_split((-20, 4), 2)[1]),
+    "fill_": of(lambda x: torch.zeros_like(x[0]).fill_(x[0, 1, 2, 3])),
+    "fill, of what was there before": of(lambda x: torch.fill(x, x[0, 0, 2, 1])),
+    "zero_": of(lambda x: x.clone().zero_() + x[:, :1]),
+    "view that cuts an axis": of(lambda x: x.view(1, 4, 3, 2, 2, 2)),
+    "reshape in general position": of(lambda x: x.reshape(1, 8, 3, 4)),
+    "tokens beside a class token": lambda net, x: torch.cat(
+        [net.vector[:1, None].expand(1, 1, 4), x.flatten(2).transpose(1, 2)], 1
+    ),
+    "windows": of(
+        lambda x: (
+            x.permute(0, 2, 3, 1)
+            .roll((-1, -1), (1, 2))
+            .view(1, 2, 3, 2, 2, 4)
+            .permute(0, 1, 3, 2, 4, 5)
+            .reshape(4, 6, 4)
+        )
+    ),
+    "heads of queries, keys and values": of(
+        lambda x: x.flatten(2).transpose(1, 2).view(1, 24, 2, 2).permute(2, 0, 1, 3)[1]
+    ),
+    "roll without dims": of(lambda x: x.roll(5)),
+    "repeat_interleave, each its own": of(
+        lambda x: x.repeat_interleave(torch.tensor([1, 0, 2, 1, 1, 3]), 2)
+    ),
+    "index of tensors": of(lambda x: x[:, :, torch.tensor([1, 3]), torch.tensor([[2], [0]])]),
+    "mask": of(lambda x: x[:, :, torch.ones(6, 4).triu(1).bool()]),
+    "index_select": of(lambda x: x.index_select(2, torch.tensor([5, 0, 0]))),
+    "gather": of(lambda x: x.gather(2, (torch.arange(96) * 5 % 6).view(1, 4, 6, 4))),
+    "take_along_dim": of(lambda x: x.take_along_dim(torch.tensor([[[[3], [1]]]]), 2)),
+    "diagonal": of(lambda x: x.diagonal(1, 2, 3)),
+    "triu": of(lambda x: x.triu()),
+    "masked_fill": of(lambda x: x.masked_fill(torch.ones(6, 4).triu().bool(), -5.0)),
+    "where, under a constant": of(lambda x: torch.where(torch.arange(4) > 1, x, x.flip(3))),
+    "where, a number": of(lambda x: torch.where(torch.arange(4) > 1, x, 2.0)),
+    "steps written": lambda net, x: written(
+        x, (slice(None), slice(None), slice(0, 6, 2), slice(1, 4, 2)), x[:, :, 3:, :2] * 2
+    ),
+    "written through a view": lambda net, x: added_to_rows(x.clone(), x[:, :, :2]),
+    "fold": of(lambda x: F.fold(F.unfold(x, 3, padding=1, stride=2), (6, 4), 3, 1, 1, 2)),
+    "fold, dilated": of(
+        lambda x: F.fold(F.unfold(x, 2, dilation=2), (6, 4), kernel_size=2, dilation=2)
+    ),
+    **{
+        f"grid_sample, {mode}, {outside}": of(
+            lambda x, mode=mode, outside=outside: F.grid_sample(
+                x, GRID, mode=mode, padding_mode=outside, align_corners=False
+            )
+        )
+        for mode in ("bilinear", "nearest", "bicubic")
+        for outside in ("zeros", "border", "reflection")
+    },
+    "einsum": of(lambda x: torch.einsum("bchw,bdhw->bcd", x, x * 2)),
+    "einsum with an ellipsis": lambda net, x: torch.einsum("...w,cw->c...", x[0], net.weight.T),
+    "a sequence of tokens convolved": lambda net, x: F.conv1d(
+        x.flatten(2), net.weight.T[:, :, None].expand(3, 4, 3), padding=1
+    ),
+    "attention, causal": of(
+        lambda x: attended(x, is_causal=True)[:, 1:]
+    ),  # the first sees itself alone
+    "attention under a mask": of(lambda x: attended(x, attn_mask=DIAGONAL)),
+    "attention under a mask of -inf": of(lambda x: attended(x, attn_mask=DIAGONAL.double().log())),
+    "attention under a mask of -100": of(
+        lambda x: attended(x, attn_mask=DIAGONAL.double() * 100 - 100)
+    ),
+    "attention under a mask of the image": of(
+        lambda x: attended(x[..., :3], attn_mask=x[0, :, :, 3:] + torch.zeros(6))
+    ),
     "mv": lambda net, x: x[0, 0] @ net.vector,
     "vector by matrix": lambda net, x: x[0, 0, 1] @ net.weight,
     "matrix by vector of the image": lambda net, x: net.weight.T @ x[0, 0, 1],

@@ -231,7 +231,13 @@ POOLING = (
         drawing="avgpool",
     ),
     Kind("interpolate", "Upsample", rule="linear_map", field="resize"),
-    Kind("grid_sample", "grid_sample", rule="linear_map"),
+    Kind(
+        "grid_sample",
+        "grid_sample",
+        arguments=("input", "grid", "mode", "padding_mode", "align_corners"),
+        rule="linear_map",
+        field="sample",
+    ),
 )
 
 NORMALIZATION = (

@@ -123,7 +123,13 @@ ORDER = (
         arguments=("input", "kernel_size", "dilation", "padding", "stride"),
         field="unfold",
     ),
-    Kind("fold", "Fold", rule="linear_map"),
+    Kind(
+        "fold",
+        "Fold",
+        arguments=("input", "output_size", "kernel_size", "dilation", "padding", "stride"),
+        rule="linear_map",
+        field="fold",
+    ),
 )
 
 JOINS = (
@@ -139,7 +145,7 @@ JOINS = (
     _join("vstack", "vstack", arguments=("tensors",)),
     Kind("setitem", "setitem", arguments=("input", "index", "value"), rule="move", field="write"),
     Kind("copy", "copy", arguments=("input", "src"), rule="move", field="copy"),
-    Kind(INPLACE_UPDATE, INPLACE_UPDATE, rule="overwrite"),
+    Kind(INPLACE_UPDATE, INPLACE_UPDATE, rule="overwrite", field="overwrite"),
 )
 
 NEW = (
