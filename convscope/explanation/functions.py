@@ -60,6 +60,7 @@ _FUNCTIONS = {
     "ceil": _selection("⌈{x}⌉"),
     "trunc": _selection("{x} without its fraction"),
     "round": _selection("{x} rounded, halves to the even neighbor"),
+    "angle": _one("0 if {x} ≥ 0, else π"),
     "frac": _selection("the fraction of {x}"),
     "isnan": _selection("1 if {x} is NaN, else 0"),
     "isinf": _selection("1 if {x} is infinite, else 0"),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import RequestError, nearest
+from convscope.explanation.complex_numbers import explain_complex, involves_complex, real_view
 from convscope.explanation.difference import difference
 from convscope.explanation.explanation import Explanation
 from convscope.explanation.field import ReceptiveFields
@@ -19,9 +20,10 @@ from convscope.explanation.operation_view import (
     result_of,
 )
 from convscope.explanation.precision import Settings
+from convscope.explanation.recorded_tensor import RecordedTensor
 from convscope.explanation.rules import RULES
 from convscope.explanation.trace import Trace, trace
-from convscope.recording import IMAGE, ForwardPass, Operation, Source, run_once
+from convscope.recording import IMAGE, ForwardPass, Source, run_once
 from convscope.terms import Decomposition, Extremum, Identity, Location, Terms, Unsupported
 
 
@@ -84,44 +86,6 @@ def _matches(name: str, module: str, kind: str) -> bool:
     return in_submodule or bool({name, unnumbered} & {module, operation})
 
 
-class RecordedTensor:
-    """A tensor of a recording: the result of an operation, or the image.
-
-    Attributes:
-        name: in the recording.
-        kind: of the operation, `conv2d`; "image" for the image.
-        operands: the names of the inputs of the operation.
-    """
-
-    def __init__(self, name: str, forward_pass: ForwardPass, operation: Operation | None) -> None:
-        self.name = name
-        self.operation = operation
-        self.kind = operation.kind if operation else IMAGE
-        self.operands = operation.operands if operation else ()
-        self._forward_pass = forward_pass
-
-    @property
-    def tensor(self) -> Tensor:
-        """The tensor with its batch axis. Raises RequestError if it was not kept."""
-        return result_of(self._forward_pass, self.name).detach()
-
-    @property
-    def value(self) -> Tensor:
-        """The tensor without its batch axis. Raises RequestError if it was not kept."""
-        tensor = self.tensor
-        return tensor[0] if tensor.ndim and len(tensor) == 1 else tensor
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Without the batch axis: (c, h, w) for feature maps."""
-        shape = self.operation.shape if self.operation else tuple(self.tensor.shape)
-        return shape[1:] if shape and shape[0] == 1 else shape
-
-    def __repr__(self) -> str:
-        inputs = f" of {', '.join(self.operands)}" if self.operands else ""
-        return f"<{self.name}: {self.kind}{inputs}, {'x'.join(map(str, self.shape))}>"
-
-
 class Recording:
     """The graph of named operations of one forward pass; `record` returns it.
 
@@ -162,17 +126,17 @@ class Recording:
     def explain(self, name: str, at: int | Sequence[int] = ()) -> Explanation:
         """The arithmetic behind the unit `at`, (c, y, x) or (k,), of a result.
 
+        Of complex numbers the last index is the part: 0 the real one, 1 the imaginary one.
+
         Raises RequestError for an unknown name, an index out of range, a result that was not kept,
         and if parameters were changed after the recording.
         """
         recorded = self[name]
         index = self._index(recorded, at)
         self._check_unchanged()
-        tensor = recorded.tensor
-        if tensor.is_complex():
-            decomposition, model_value = _unsupported(recorded, "complex numbers"), math.nan
-        else:
-            decomposition, model_value = self._decompose(recorded, index), float(tensor[index])
+        tensor = real_view(recorded.tensor)
+        element = index[:-1] if recorded.is_complex else index
+        decomposition, model_value = self._decompose(recorded, index), float(tensor[index])
         if not _verify(decomposition, model_value):
             decomposition = _unsupported(recorded, "its rule does not give the recorded value")
         return Explanation(
@@ -183,7 +147,7 @@ class Recording:
             model_value=model_value,
             precision=self._settings.precision(recorded.kind, tensor),
             operands=recorded.operands,
-            receptive_field=None if _is_constant(decomposition) else self.fields.of(name, index),
+            receptive_field=None if _is_constant(decomposition) else self.fields.of(name, element),
         )
 
     def tensor(self, source: Source) -> Tensor:
@@ -224,13 +188,14 @@ class Recording:
 
     def _decompose(self, recorded: RecordedTensor, index: Index) -> Decomposition:
         if recorded.operation is None:
-            value = float(recorded.tensor[index])
+            value = float(real_view(recorded.tensor)[index])
             return Identity(terms=Terms(), formula=_INPUT, constant=value)
         rule = RULES.get(recorded.kind)
         if rule is None:
             return _unsupported(recorded, "convscope has no rule for this operation")
         try:
-            return rule(OperationView(recorded.operation, self._forward_pass), index)
+            view = OperationView(recorded.operation, self._forward_pass)
+            return explain_complex(view, index) if involves_complex(view) else rule(view, index)
         except RequestError:
             raise
         except UnsupportedOperation as reason:
@@ -258,7 +223,7 @@ class Recording:
                 f"{unit}. Valid indices: {ranges}."
             )
         operation = recorded.operation
-        ndim = len(operation.shape if operation else recorded.tensor.shape)
+        ndim = len(operation.shape if operation else recorded.tensor.shape) + recorded.is_complex
         return (0,) * (ndim - len(shape)) + index
 
     def _check_unchanged(self) -> None:

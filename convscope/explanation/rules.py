@@ -7,6 +7,7 @@ from convscope.explanation import (
     arithmetic,
     blends,
     chance,
+    complex_numbers,
     dense,
     distances,
     functions,
@@ -98,6 +99,9 @@ FUNCTIONS: dict[Rule, Explain] = {
     "cast": shape_ops.cast,
     "overwrite": shape_ops.overwrite,
     "linear_map": linear.linear_map,
+    "complex_map": complex_numbers.linear_in_parts,
+    "polar": complex_numbers.polar,
+    "fourier_transform": complex_numbers.linear_in_parts,
 }
 """By the rule's name in the table of operation kinds."""
 

@@ -83,6 +83,7 @@ EFFECTS: dict[FieldEffect, Effect] = {
     "normalized_along": mixing.normalized_along,
     "mixed_along": along.mixed_along,
     "cumulative": along.cumulative,
+    "complex_parts": along.complex_parts,
     "halves": along.halves,
     "paired_reduction": along.paired_reduction,
     "matrix_product": products.matrix_product,
@@ -138,7 +139,16 @@ _SEVERAL: frozenset[FieldEffect] = frozenset(
             "matrix_product",
         ),
         *("einsum", "attention", "recurrent_cell", "convolution"),
-        *("reduction", "paired_reduction", "concatenation", "copy", "index", "move", "write"),
+        *(
+            "complex_parts",
+            "reduction",
+            "paired_reduction",
+            "concatenation",
+            "copy",
+            "index",
+            "move",
+            "write",
+        ),
     )
 )
 """Effects of operations that may take several tensors that depend on the image."""

@@ -13,7 +13,10 @@ from convscope.receptive.windows import per_axis
 
 def mixed_along(inputs: Inputs) -> FieldMap:
     """Units that each depend on whole dimensions, whose lengths may change, as in `topk`."""
-    default = 0 if inputs.operation.kind == "msort" else -1
+    kind, count = inputs.operation.kind, len(inputs.first.shape)
+    default: int | range = 0 if kind == "msort" else -1
+    if kind[-1] in "2n":  # Fourier transforms of planes or of all dimensions
+        default = range(-2 if kind[-1] == "2" else -count, 0)
     dims = per_axis(inputs.settings.get("dim", default), 1)
     return replace(inputs.first.mixed(dims), shape=inputs.operation.shape)
 
@@ -41,6 +44,33 @@ def accumulated(fields: FieldMap, dim: int, *, reverse: bool = False) -> FieldMa
         )
 
     return fields.map(change)
+
+
+def complex_parts(inputs: Inputs) -> FieldMap:
+    """Complex numbers as pairs of real ones, or the reverse.
+
+    Where the two parts have other fields, only the union of both is known.
+    """
+    fields, shape = inputs.first, inputs.operation.shape
+    match inputs.operation.kind:
+        case "view_as_real":
+            return fields.moved(lambda numbers: numbers[..., None], shape)
+        case "view_as_complex":
+            united = fields.mixed([-1]).without([-1])
+            is_same = all(axis.first.shape[-1] == axis.end.shape[-1] == 1 for axis in fields.axes)
+        case _:
+            united = broadcast(inputs.operands, shape)
+            is_same = all(_are_equal(united, part) for part in inputs.operands)
+    return united if is_same else replace(united, exact=False)
+
+
+def _are_equal(one: FieldMap, other: FieldMap) -> bool:
+    """Whether all units of both see the same pixels."""
+    return all(
+        bool((mine == theirs).all())
+        for axis, same in zip(one.axes, other.axes, strict=True)
+        for mine, theirs in ((axis.first, same.first), (axis.end, same.end))
+    )
 
 
 def halves(inputs: Inputs) -> FieldMap:

@@ -107,7 +107,7 @@ def _order(inputs: Inputs, count: int) -> list[int]:
             return order
         case "T":
             return order[::-1]
-        case "mT":
+        case "mT" | "mH" | "H" | "adjoint":
             first, second = -2, -1
         case "t":
             first, second = 0, count - 1

@@ -1,5 +1,7 @@
 """Receptive fields through one operation: each unit's box is what its gradient touches."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -87,6 +89,13 @@ KEYS = {
     "glu": of(lambda x: F.glu(x, 1)),
     "glu along the image": of(lambda x: F.glu(x, 2)),
     "rms_norm": of(lambda x: F.rms_norm(x, x.shape[-1:])),
+    "fft": of(lambda x: torch.fft.fft(x).abs()),
+    "fft of channels": of(lambda x: torch.fft.fft(x, dim=1).abs()),
+    "rfft2": of(lambda x: torch.fft.rfft2(x).abs()),
+    "rfftn of rows and channels": of(lambda x: torch.fft.rfftn(x, dim=(1, 2)).abs()),
+    "fftn": of(lambda x: torch.fft.fftn(x).abs()),
+    "view_as_real": of(lambda x: torch.view_as_real(torch.complex(x, 2 * x))),
+    "view_as_complex": of(lambda x: torch.view_as_complex(torch.stack([x, 2 * x], -1)).abs()),
     "cosine_similarity": of(lambda x: F.cosine_similarity(x, x.flip(2))),
     "cosine_similarity with weights": lambda net, x: F.cosine_similarity(
         net.vector[:, None, None], x
@@ -311,6 +320,10 @@ def test_every_unit_sees_what_its_gradient_touches(name):
         assert (None if None in box else box) == touched, at
 
 
+def both_parts(y):
+    return y.real + math.pi * y.imag if y.is_complex() else y
+
+
 @pytest.mark.filterwarnings("ignore:Using padding='same'", "ignore:.*chain_matmul")
 @pytest.mark.parametrize("case", IMAGES, ids=str)
 def test_no_unit_depends_on_pixels_outside_its_field(case):
@@ -318,7 +331,8 @@ def test_no_unit_depends_on_pixels_outside_its_field(case):
     image = image_of(case.image, dtype=torch.float64)
     last, fields = followed(net, image)
     if net(image).requires_grad and net(image).shape == last.shape and last.shape:
-        for at, touched in zip(units_of(last.shape), boxes_by_gradient(net, image), strict=True):
+        boxes = boxes_by_gradient(lambda x: both_parts(net(x)), image)
+        for at, touched in zip(units_of(last.shape), boxes, strict=True):
             if touched is not None:
                 for (first, end), (one, two) in zip(fields.box(at), touched, strict=True):
                     assert first <= one < two <= end, at

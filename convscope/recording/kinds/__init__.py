@@ -14,6 +14,7 @@ from convscope.recording.kinds.kind import Drawing, FieldEffect, Kind, MultiplyA
 from convscope.recording.kinds.layers import LAYERS
 from convscope.recording.kinds.movement import INPLACE_UPDATE, MOVEMENT
 from convscope.recording.kinds.reductions import REDUCTIONS
+from convscope.recording.kinds.spectra import SPECTRA
 from convscope.recording.kinds.without_products import WITHOUT_PRODUCTS
 
 __all__ = [
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
-    {kind.name: kind for kind in (*LAYERS, *REDUCTIONS, *ELEMENTWISE, *MOVEMENT)}
+    {kind.name: kind for kind in (*LAYERS, *REDUCTIONS, *SPECTRA, *ELEMENTWISE, *MOVEMENT)}
 )
 """Every row, by name."""
 

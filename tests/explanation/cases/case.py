@@ -50,7 +50,10 @@ class Case:
 
 
 def numbers(tensor):
-    return None if tensor is None else tensor.detach().double().numpy()
+    if tensor is None:
+        return None
+    wide = torch.complex128 if tensor.is_complex() else torch.float64
+    return tensor.detach().to(wide).numpy()
 
 
 def randomized(net, seed=0):
