@@ -37,6 +37,7 @@ from convscope.recording.retention import (
     storage_id,
 )
 from convscope.recording.signatures import kind_of
+from convscope.recording.wrappers import eager, modules_by_path, unwrapped
 
 ShouldKeep = Callable[[str, str], bool]
 """Whether to keep the result of an operation, given the module that called it and its kind."""
@@ -48,9 +49,11 @@ def run_once(net: nn.Module, image: Tensor, *, should_keep: ShouldKeep) -> Forwa
     Keeps the image, the results that `should_keep` asks for, and what those were computed from. The
     network may write to the image, so pass a copy.
     """
+    net = unwrapped(net)
     recorder = _Recorder(net, image, should_keep)
     try:
         with (
+            eager(net),
             torch.inference_mode(mode=False),
             torch.no_grad(),
             preserve_rng(recorder.state.tensors.values()),
@@ -70,7 +73,7 @@ class _Recorder(TorchFunctionMode):
 
     def __init__(self, net: nn.Module, image: Tensor, should_keep: ShouldKeep) -> None:
         super().__init__()
-        self.modules = dict[str, nn.Module](net.named_modules())
+        self.modules = modules_by_path(net)
         self.paths = {id(module): path for path, module in self.modules.items()}
         self.should_keep = should_keep
         self.operations: list[RawOperation] = []
