@@ -36,10 +36,9 @@ def calculation(decomposition: Decomposition, *, top: int) -> list[Block]:
             return _extremum(decomposition, top)
         case Identity():
             location = decomposition.terms[0].location if len(decomposition.terms) else None
-            value = number(decomposition.exact_value)
-            return [
-                Paragraph(f"{value}, {f'copied from {location}' if location else 'a constant'}")
-            ]
+            if location is None:
+                return []  # the formula says what it is
+            return [Paragraph(f"{number(decomposition.exact_value)}, copied from {location}")]
         case Expression():
             return _expression(decomposition, top)
         case _:

@@ -12,7 +12,7 @@ from convscope.errors import RequestError, nearest
 from convscope.explanation.complex_numbers import explain_complex, involves_complex, real_view
 from convscope.explanation.difference import difference
 from convscope.explanation.explanation import Explanation
-from convscope.explanation.field import ReceptiveFields
+from convscope.explanation.field import ReceptiveField, ReceptiveFields
 from convscope.explanation.operation_view import (
     Index,
     OperationView,
@@ -24,7 +24,7 @@ from convscope.explanation.recorded_tensor import RecordedTensor
 from convscope.explanation.rules import RULES
 from convscope.explanation.trace import Trace, trace
 from convscope.recording import IMAGE, ForwardPass, Source, run_once
-from convscope.terms import Decomposition, Extremum, Identity, Location, Terms, Unsupported
+from convscope.terms import Decomposition, Extremum, Identity, Location, Terms
 
 
 def record(net: nn.Module, image: Tensor, *, keep: Iterable[str] | None = None) -> "Recording":
@@ -106,8 +106,11 @@ class Recording:
         self._versions = {name: _version(tensor) for name, tensor in tensors.items()}
 
     def __getitem__(self, name: str) -> RecordedTensor:
-        """A result by name, or "image". Raises RequestError for an unknown name."""
-        if name in self._operations or name in self._forward_pass.results:
+        """A result, parameter, buffer or constant by its name, or "image".
+
+        Raises RequestError for an unknown name.
+        """
+        if name in self:
             return RecordedTensor(name, self._forward_pass, self._operations.get(name))
         raise RequestError(
             f"There is no {name!r} in this recording.{nearest(name, self.names)} The first of its "
@@ -115,7 +118,8 @@ class Recording:
         )
 
     def __contains__(self, name: str) -> bool:
-        return name in self._operations or name in self._forward_pass.results
+        known = self._operations, self._forward_pass.results, self._forward_pass.state
+        return any(name in names for names in known)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -126,19 +130,20 @@ class Recording:
     def explain(self, name: str, at: int | Sequence[int] = ()) -> Explanation:
         """The arithmetic behind the unit `at`, (c, y, x) or (k,), of a result.
 
+        An element of the image, of a parameter, a buffer or a constant is explained by itself.
         Of complex numbers the last index is the part: 0 the real one, 1 the imaginary one.
 
         Raises RequestError for an unknown name, an index out of range, a result that was not kept,
         and if parameters were changed after the recording.
         """
         recorded = self[name]
-        index = self._index(recorded, at)
+        index = recorded.index(at)
         self._check_unchanged()
         tensor = real_view(recorded.tensor)
         element = index[:-1] if recorded.is_complex else index
         decomposition, model_value = self._decompose(recorded, index), float(tensor[index])
         if not _verify(decomposition, model_value):
-            decomposition = _unsupported(recorded, "its rule does not give the recorded value")
+            decomposition = recorded.unsupported("its rule does not give the recorded value")
         return Explanation(
             name=name,
             at=index[1:] if len(index) > len(recorded.shape) else index,
@@ -147,8 +152,17 @@ class Recording:
             model_value=model_value,
             precision=self._settings.precision(recorded.kind, tensor),
             operands=recorded.operands,
-            receptive_field=None if _is_constant(decomposition) else self.fields.of(name, element),
+            receptive_field=self._field(recorded, decomposition, element),
         )
+
+    def _field(
+        self, recorded: RecordedTensor, decomposition: Decomposition, index: Index
+    ) -> ReceptiveField | None:
+        """None for a unit that depends on no operand, such as padding. A pixel sees itself."""
+        is_constant = isinstance(decomposition, Identity) and not len(decomposition.terms)
+        if is_constant and recorded.name != IMAGE:
+            return None
+        return self.fields.of(recorded.name, index)
 
     def tensor(self, source: Source) -> Tensor:
         """An input of an operation: a result or a parameter, with all its axes."""
@@ -166,8 +180,8 @@ class Recording:
     ) -> Trace:
         """Trace a unit back through its `top` largest contributions, `depth` operations deep.
 
-        Without `depth` down to the pixels. Raises RequestError as `explain` does, and for a tree
-        that grows too large.
+        Without `depth` down to pixels, parameters, buffers and constants. Raises RequestError as
+        `explain` does, and for a tree that grows too large.
         """
         self.explain(name, at)
         index = (at,) if isinstance(at, int) else tuple(at)
@@ -189,10 +203,10 @@ class Recording:
     def _decompose(self, recorded: RecordedTensor, index: Index) -> Decomposition:
         if recorded.operation is None:
             value = float(real_view(recorded.tensor)[index])
-            return Identity(terms=Terms(), formula=_INPUT, constant=value)
+            return Identity(terms=Terms(), formula=recorded.description, constant=value)
         rule = RULES.get(recorded.kind)
         if rule is None:
-            return _unsupported(recorded, "convscope has no rule for this operation")
+            return recorded.unsupported("convscope has no rule for this operation")
         try:
             view = OperationView(recorded.operation, self._forward_pass)
             return explain_complex(view, index) if involves_complex(view) else rule(view, index)
@@ -200,31 +214,9 @@ class Recording:
             raise
         except UnsupportedOperation as reason:
             why = str(reason) or "convscope has no rule for these arguments"
-            return _unsupported(recorded, why)
+            return recorded.unsupported(why)
         except Exception as error:  # noqa: BLE001 -- must never raise for third-party models
-            return _unsupported(recorded, f"its rule failed ({type(error).__name__}: {error})")
-
-    def _index(self, recorded: RecordedTensor, at: int | Sequence[int]) -> Index:
-        """The index with the batch axis, if the result has one."""
-        index = (at,) if isinstance(at, int) else tuple(int(n) for n in at)
-        shape = recorded.shape
-        is_valid = len(index) == len(shape) and all(
-            0 <= n < side for n, side in zip(index, shape, strict=True)
-        )
-        if not is_valid:
-            unit = f"[{','.join(map(str, index))}]"
-            if not shape:
-                raise RequestError(
-                    f"{recorded.name} is a single number, so there is no unit {unit}."
-                )
-            ranges = ", ".join(f"0 to {side - 1}" for side in shape)
-            raise RequestError(
-                f"{recorded.name} has the shape {'x'.join(map(str, shape))}, so there is no unit "
-                f"{unit}. Valid indices: {ranges}."
-            )
-        operation = recorded.operation
-        ndim = len(operation.shape if operation else recorded.tensor.shape) + recorded.is_complex
-        return (0,) * (ndim - len(shape)) + index
+            return recorded.unsupported(f"its rule failed ({type(error).__name__}: {error})")
 
     def _check_unchanged(self) -> None:
         for name, version in self._versions.items():
@@ -241,10 +233,6 @@ class Recording:
         return ReceptiveFields(done.operations, tuple(self[IMAGE].tensor.shape), values)
 
 
-def _unsupported(recorded: RecordedTensor, reason: str) -> Unsupported:
-    return Unsupported(operands=recorded.operands, formula=f"{recorded.kind}: {reason}")
-
-
 def _verify(decomposition: Decomposition, model_value: float) -> bool:
     """Whether a decomposition that claims bit-for-bit equality is equal."""
     if not isinstance(decomposition, Identity | Extremum):
@@ -253,16 +241,6 @@ def _verify(decomposition: Decomposition, model_value: float) -> bool:
     return exact == model_value or (math.isnan(exact) and math.isnan(model_value))
 
 
-def _is_constant(decomposition: Decomposition) -> bool:
-    """Whether a unit depends on no operand, such as padding. A pixel depends on itself."""
-    return (
-        isinstance(decomposition, Identity)
-        and not len(decomposition.terms)
-        and decomposition.formula != _INPUT
-    )
-
-
-_INPUT = "input"
 _NO_RULE = "convscope has no rule for these arguments"
 
 

@@ -1,4 +1,4 @@
-"""Trace a value back: its largest contributions, and theirs, down to the pixels."""
+"""Trace a value back: its largest contributions, and theirs, down to pixels and parameters."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +17,8 @@ class Trace:
     """A unit, and the largest contributions to it, each with its own.
 
     Attributes:
-        location, value, kind: of the unit.
+        location, value, kind: of the unit; a branch ends where the kind is "image", "parameter",
+            "buffer" or "constant", or where the network generated the number.
         weight, contribution: its weight in the parent unit, and the product; 1 and the value at the
             root.
         children: the operands that contribute most, the largest first.
@@ -42,7 +43,7 @@ class Trace:
 
     @property
     def pixels(self) -> list["Trace"]:
-        """The pixels at which the tree ends."""
+        """The pixels at which branches of the tree end."""
         return [node for node in self if node.location.source == IMAGE]
 
     def to_dict(self) -> dict[str, Any]:

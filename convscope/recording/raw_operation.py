@@ -1,6 +1,6 @@
 """What is recorded of operations while a network runs, and the names that they get in the end."""
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,12 +63,15 @@ class ForwardPass:
             only the values are known.
         state: the network's parameters and buffers, by name.
         output: the name of the network's output.
+        parameters, buffers: which of the names of `state` are what.
     """
 
     operations: tuple[Operation, ...]
     results: Mapping[str, Tensor]
     state: Mapping[str, Tensor]
     output: str
+    parameters: frozenset[str] = frozenset()
+    buffers: frozenset[str] = frozenset()
 
 
 Names = tuple[list[Operation], Mapping[int | str, str]]
@@ -80,13 +83,14 @@ def name_operations(
     outputs: Mapping[int, int],
     *,
     constants: int,
+    taken: Iterable[str] = (),
 ) -> Names:
     """Operations with names, and all names by number, those of constants too.
 
     `parents` are the paths of modules that consist of others, `outputs` the numbers of what calls
-    of modules returned, where they computed it themselves.
+    of modules returned, where they computed it themselves. No operation has a name that is `taken`.
     """
-    named = _names(raw, parents, outputs)
+    named = _names(raw, parents, outputs, {IMAGE, *taken})
     names: dict[int | str, str] = {IMAGE_NUMBER: IMAGE, **dict(enumerate(named))}
     for constant in range(1, constants + 1):
         names[IMAGE_NUMBER - constant] = f"constant_{constant}"
@@ -101,19 +105,21 @@ def name_operations(
 
 
 def _names(
-    raw: Sequence[RawOperation], parents: Container[str], outputs: Mapping[int, int]
+    raw: Sequence[RawOperation],
+    parents: Container[str],
+    outputs: Mapping[int, int],
+    used: set[str],
 ) -> Iterator[str]:
     """A name for every operation. The output of a leaf module has the module's own."""
     last = {op.call: number for number, op in enumerate(raw) if not op.output_index}
     last.update(outputs)
     counts: dict[str, int] = {}
-    used = set[str]()
     for number, op in enumerate(raw):
         is_output = op.module and op.module not in parents and last[op.call] == number
         base = op.module if is_output else f"{op.module}.{op.kind}".lstrip(".")
         counts[base] = counts.get(base, 0) + 1
         name = base if counts[base] == 1 else f"{base}_{counts[base]}"
-        while name in used:  # as where a module is called `relu_2`
+        while name in used:  # as where a module is called `relu_2`, or a buffer `mean`
             counts[base] += 1
             name = f"{base}_{counts[base]}"
         used.add(name)

@@ -308,14 +308,31 @@ class _Recorder(TorchFunctionMode):
     def finish(self, output: object) -> ForwardPass:
         """Everything that was recorded, with names."""
         operations, names = name_operations(
-            self.operations, _parents(self.entered), self.outputs, constants=self.constants
+            self.operations,
+            _parents(self.entered),
+            self.outputs,
+            constants=self.constants,
+            taken=self.state.tensors,
         )
         numbers = [self._number(tensor) for tensor in tensors_in(output)]
         known = [names[number] for number in numbers if number is not None]
         last = operations[-1].name if operations else IMAGE
         results = {names[number]: tensor for number, tensor in self.retained.tensors.items()}
         return ForwardPass(
-            tuple(operations), results, self.state.tensors, known[0] if known else last
+            tuple(operations),
+            results,
+            self.state.tensors,
+            known[0] if known else last,
+            parameters=self._own(nn.Module.named_parameters),
+            buffers=self._own(nn.Module.named_buffers),
+        )
+
+    def _own(self, named: Callable[..., Iterable[tuple[str, Tensor]]]) -> frozenset[str]:
+        """The names of the parameters or of the buffers of all modules."""
+        return frozenset(
+            f"{path}.{name}" if path else name
+            for path, module in self.modules.items()
+            for name, _ in named(module, recurse=False)
         )
 
 
