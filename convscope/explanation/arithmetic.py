@@ -126,7 +126,7 @@ def addcmul(op: OperationView, at: Index) -> Sum:
     """y = x + v·a·b."""
     base, *factors = (op.source(name) for name in ("input", "tensor1", "tensor2"))
     scale = op.number(op.argument("value", default=1))
-    first, second = factors
+    first, second = sorted(factors, key=lambda factor: factor.name not in op.operation.operands)
     weight = scale * op.number(second, broadcast_index(second.shape, at))
     product = op.terms_of(first, [broadcast_index(first.shape, at)], weights=weight)
     return Sum(terms=Terms(_terms_of(op, base, at), product), formula="y = x + v·a·b", roundings=6)

@@ -114,9 +114,12 @@ class Explanation:
     @property
     def channel_sums(self) -> Floats | None:
         """The exact sum of the products of each channel; with the bias they add up to the value."""
-        if not isinstance(self.decomposition, Sum) or self.patch is None or self.patch.ndim < 3:
+        planes = self.terms.planes_shape
+        if not isinstance(self.decomposition, Sum) or planes is None:
             return None
-        products = self.terms.products.reshape(len(self.patch), -1)
+        if len(self.terms.groups[0].shape) == self.terms.groups[0].window:
+            return None  # the window of one map
+        products = self.terms.products.reshape(planes[0], -1)
         return np.array([exact_sum(row.tolist()) for row in products]) / self.decomposition.divisor
 
     @property

@@ -36,12 +36,12 @@ class ReceptiveField:
     def __str__(self) -> str:
         if any(span is None for span in self.clipped):
             return "Receptive field: padding only, no pixel of the image."
-        is_plane = len(self.box) == 2
-        names = ("row", "column") if is_plane else [f"axis {n}:" for n in range(len(self.box))]
+        count = len(self.box)
+        names = ("plane", "row", "column")[-count:] if 1 < count < 4 else ("position",) * count
         named = ", ".join(
             f"{name} {number(start)}"
             if stop - start == 1
-            else f"{name}{'s' if is_plane else ''} {number(start)} to {number(stop - 1)}"
+            else f"{name}s {number(start)} to {number(stop - 1)}"
             for name, (start, stop) in zip(names, self.box, strict=True)
         )
         size = "x".join(str(stop - start) for start, stop in self.box)

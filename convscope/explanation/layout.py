@@ -3,28 +3,20 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convscope.explanation.blocks import Block, Matrix, Paragraph, Row, Table
+from convscope.explanation.blocks import Block, Paragraph, Table
+from convscope.explanation.window_layout import MAX_EQUATION, channels, winners
 from convscope.terms import (
     Decomposition,
     Expression,
     Extremum,
-    Floats,
     Identity,
-    Integers,
     Location,
     Sum,
-    TermGroup,
-    Terms,
     exact_sum,
-    fixed,
     number,
     parenthesized,
 )
-
-_MAX_EQUATION = 9  # terms of a sum that is written on one line
-_MAX_CELLS = 121  # of a patch that is drawn: the 11x11 of AlexNet
 
 
 def calculation(decomposition: Decomposition, *, top: int) -> list[Block]:
@@ -100,14 +92,12 @@ def _is_unweighted(total: Sum) -> bool:
 
 
 def _sum(total: Sum, top: int) -> list[Block]:
-    patches = _patches(total.terms)
-    fits_one_line = len(total.terms) <= _MAX_EQUATION
-    blocks: list[Block] = []
-    if patches is not None:
-        blocks += _channels(total, patches, top)
+    fits_one_line = len(total.terms) <= MAX_EQUATION
+    blocks = channels(total, top)
+    is_window = bool(blocks)
     if fits_one_line:
         blocks.append(Paragraph(_equation(total)))
-    if patches is None:
+    if not is_window:
         blocks += _largest_terms(total, top)
     if not fits_one_line:
         products = total.terms.products.tolist()
@@ -150,73 +140,6 @@ def _expression(expression: Expression, top: int) -> list[Block]:
     return [equation, Paragraph(f"x = {number(term.value)}, from {term.location}")]
 
 
-def _patches(terms: Terms) -> Floats | None:
-    """The patch as (channels, height, width); None where there is none, or too large a one."""
-    patch = terms.patch
-    if patch is None or patch.ndim not in (2, 3) or len(terms.groups) != 1:
-        return None
-    patches = patch if patch.ndim == 3 else patch[None]
-    return patches if 1 < patches[0].size <= _MAX_CELLS else None
-
-
-def _channels(total: Sum, patches: Floats, top: int) -> list[Block]:
-    """Patch times filter for the channels with the largest sums; one sum for all others."""
-    products = total.terms.products.reshape(patches.shape)
-    weights = total.terms.weights.reshape(patches.shape)
-    sums = [exact_sum(channel.ravel().tolist()) for channel in products]
-    order = sorted(range(len(sums)), key=lambda c: -abs(sums[c]))
-    group = total.terms.groups[0]
-    blocks: list[Block] = []
-    for c in order[:top]:
-        first = c * patches[0].size
-        padding = _padding(group, first, patches[0].shape)
-        matrices = [Matrix(_title(group.source, group.at[first], 1), _cells(patches[c], padding))]
-        if group.weight_source is not None and group.weight_indices is not None:
-            leading = len(group.weight_indices[first]) - patches[0].ndim
-            title = _title(group.weight_source, group.weight_indices[first], leading)
-            matrices.append(Matrix(title, _cells(weights[c])))
-            matrices.append(Matrix("products", _cells(products[c], padding)))
-        operators = ("×", "=")[: len(matrices) - 1]
-        blocks.append(Row(tuple(matrices), operators, f"sum {number(sums[c])}"))
-    others = order[top:]
-    if others:
-        rest = exact_sum([product for c in others for product in products[c].ravel().tolist()])
-        blocks.append(Paragraph(f"... {len(others):,} more channels, sum {number(rest)}"))
-    if 1 < len(sums) <= _MAX_EQUATION:
-        added = " + ".join(parenthesized(value, first=not n) for n, value in enumerate(sums))
-        blocks.append(Paragraph(f"channel by channel: {added} = {number(exact_sum(sums))}"))
-    return blocks
-
-
-def _title(source: str, at: Integers, leading: int) -> str:
-    """The leading indices that all cells of a matrix share: `conv2.weight[3,0]`."""
-    shared = at[:leading] if len(at) > 2 else at[:0]
-    return str(Location(source, tuple(shared.tolist())))
-
-
-def _padding(group: TermGroup, first: int, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
-    if group.inside is None:
-        return None
-    return ~group.inside[first : first + math.prod(shape)].reshape(shape)
-
-
-def _cells(matrix: Floats, padding: NDArray[np.bool_] | None = None) -> tuple[tuple[str, ...], ...]:
-    """The numbers of a matrix with aligned decimal points; a dot for a cell of the padding."""
-    hidden = np.zeros(matrix.shape, bool) if padding is None else padding
-    visible = np.abs(matrix[~hidden & np.isfinite(matrix)])
-    largest = float(visible.max()) if visible.size else 0.0
-    integers = bool(np.all(visible == np.round(visible))) and largest < 1e6
-    decimals = 0 if integers or not largest else max(2, 1 - math.floor(math.log10(largest)))
-    exponents = largest >= 1e6 or decimals > 8
-    return tuple(
-        tuple(
-            "·" if is_padding else number(x, digits=3) if exponents else fixed(x, decimals)
-            for x, is_padding in zip(values, mask, strict=True)
-        )
-        for values, mask in zip(matrix.tolist(), hidden.tolist(), strict=True)
-    )
-
-
 def _largest_terms(decomposition: Sum | Expression, top: int) -> list[Block]:
     """The largest terms with their locations, and the number and sum of all others."""
     terms = decomposition.terms
@@ -254,12 +177,4 @@ def _extremum(extremum: Extremum, top: int) -> list[Block]:
     tied += f" and {len(ties) - top} more" if len(ties) > top else ""
     winner = terms[extremum.winner].location
     sentence = Paragraph(f"the {extremum.which} of {len(terms)}: {value} at {winner}{tied}")
-    patches = _patches(terms)
-    if patches is None:
-        return [sentence]
-    group = terms.groups[0]
-    padding = _padding(group, 0, patches[0].shape)
-    rows, columns = np.unravel_index([extremum.winner, *extremum.ties], patches[0].shape)
-    marked = frozenset(zip(rows.tolist(), columns.tolist(), strict=True))
-    matrix = Matrix(_title(group.source, group.at[0], 1), _cells(patches[0], padding), marked)
-    return [Row((matrix,), (), f"{extremum.which} {value}"), sentence]
+    return [*winners(extremum), sentence]

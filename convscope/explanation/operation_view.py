@@ -121,6 +121,7 @@ class OperationView:
         fill: float = 0.0,
         weight: tuple[Source, Integers] | None = None,
         shape: tuple[int, ...] = (),
+        window: int = 0,
     ) -> TermGroup:
         """Terms whose values are the elements of a tensor at the indices `at`, (n, dimensions)."""
         indices = np.asarray(at, dtype=np.int64).reshape(len(at), -1)
@@ -137,6 +138,7 @@ class OperationView:
             None if weight is None else weight[0].name,
             None if weight is None else weight[1][:, batch_axes(weight[0]) :],
             shape,
+            window,
         )
 
 

@@ -81,7 +81,12 @@ def window_terms(
     shape = tuple(map(len, rows))
     return Terms(
         op.terms_of(
-            source, operands, inside=in_bounds(operands, source.shape), fill=fill, shape=shape
+            source,
+            operands,
+            inside=in_bounds(operands, source.shape),
+            fill=fill,
+            shape=shape,
+            window=len(shape),
         )
     )
 
@@ -170,6 +175,7 @@ def subsampling(op: OperationView, at: Index) -> Sum:
         weights=op.number(gain, (c,)),
         weight=(gain, np.full((len(operands), 1), c)),
         shape=tuple(layer.kernel_size),
+        window=2,
     )
     total = sum_of_products(op, Terms(group), "y[c,i,j] = a[c] · Σ x[c, ...]", bias=bias, at=(c,))
     return replace(total, rounded=abs(total.exact_value - total.bias))  # the sum of the window

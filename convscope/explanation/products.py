@@ -52,5 +52,6 @@ def weighted_terms(
             inside=in_bounds(operands, source.shape),
             weight=(filters, weights),
             shape=shape,
+            window=len(shape) - 1,
         )
     )

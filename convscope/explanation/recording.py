@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import cached_property
 
 import torch
@@ -30,8 +31,9 @@ from convscope.terms import Decomposition, Extremum, Identity, Location, Terms
 def record(net: nn.Module, image: Tensor, *, keep: Iterable[str] | None = None) -> "Recording":
     """Run a network once on an image and keep every operation with its operands and result.
 
-    `image` is (c, h, w), (h, w) of one channel, or a batch of one. The network runs unchanged, in
-    its current mode and on its device. The recording follows what actually runs: control flow,
+    `image` is (c, h, w), (h, w) of one channel, or a batch of one; for a network of other input, a
+    batch of one signal (1, c, t) or volume (1, c, d, h, w). The network runs unchanged, in its
+    current mode and on its device. The recording follows what actually runs: control flow,
     functional calls, in-place operations, modules called more than once. Parameters, buffers,
     modes, random state and gradients are left untouched, even if the network raises.
 
@@ -47,9 +49,8 @@ def record(net: nn.Module, image: Tensor, *, keep: Iterable[str] | None = None) 
         >>> recording.names, recording.explain("1", (0, 1, 0)).exact_value
         (('0', '1'), 9.0)
     """
-    if image.ndim in (2, 3):
-        image = image.reshape(1, *(1,) * (3 - image.ndim), *image.shape)
-    if image.ndim < 2 or len(image) != 1 or not image.numel():
+    readings = _readings(image)
+    if not readings or not image.numel():
         raise RequestError(
             f"The image has the shape {tuple(image.shape)}; record takes one image, (c, h, w) or "
             "(1, c, h, w)."
@@ -62,9 +63,7 @@ def record(net: nn.Module, image: Tensor, *, keep: Iterable[str] | None = None) 
     def should_keep(module: str, kind: str) -> bool:
         return kept is None or any(_matches(name, module, kind) for name in kept)
 
-    with torch.inference_mode(mode=False):
-        copy = image.detach().clone()
-    forward_pass = run_once(net, copy, should_keep=should_keep)
+    forward_pass = _run(net, readings, should_keep)
     recording = Recording(forward_pass)
     for name in kept or ():
         known = any(_matches(name, op.module, op.kind) for op in forward_pass.operations)
@@ -73,6 +72,32 @@ def record(net: nn.Module, image: Tensor, *, keep: Iterable[str] | None = None) 
                 f"There is no module or operation {name!r} to keep.{nearest(name, recording.names)}"
             )
     return recording
+
+
+def _readings(image: Tensor) -> list[Tensor]:
+    """The batches of one that a tensor may stand for, an image first."""
+    as_image = image.reshape(1, *(1,) * (3 - image.ndim), *image.shape)
+    if image.ndim == 2:
+        return [as_image, image[None], *([image] if len(image) == 1 else [])]
+    if image.ndim == 3:
+        return [as_image, *([image] if len(image) == 1 else [])]
+    return [image] if image.ndim > 3 and len(image) == 1 else []
+
+
+def _run(
+    net: nn.Module, readings: Sequence[Tensor], should_keep: Callable[[str, str], bool]
+) -> ForwardPass:
+    """One pass on the first of these that the network takes."""
+    first, *others = readings
+    with torch.inference_mode(mode=False):
+        copy = first.detach().clone()
+    try:
+        return run_once(net, copy, should_keep=should_keep)
+    except Exception:
+        for other in others:
+            with suppress(Exception):
+                return _run(net, [other], should_keep)
+        raise
 
 
 def _matches(name: str, module: str, kind: str) -> bool:

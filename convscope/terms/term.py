@@ -1,5 +1,6 @@
 """The operands of a value: values, weights, products, and where each lies."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, overload
@@ -56,6 +57,8 @@ class TermGroup:
         inside: (n,), False for padding; None where all are inside.
         weight_source, weight_indices: the same for the weights; None where they have no location.
         shape: of the patch that the values form, usually (channels, height, width); () for none.
+        window: how many of its last axes are positions under a sliding window; channels may come
+            before. 0 where the patch is no window, as in a dense layer.
     """
 
     source: str
@@ -66,6 +69,7 @@ class TermGroup:
     weight_source: str | None = None
     weight_indices: Integers | None = None
     shape: tuple[int, ...] = ()
+    window: int = 0
 
     def __len__(self) -> int:
         return len(self.values)
@@ -136,6 +140,18 @@ class Terms(Sequence[Term]):
         if all(group.weight_source is None for group in self.groups):
             return None
         return self._in_patch_shape(self.weights)
+
+    @property
+    def planes_shape(self) -> tuple[int, int, int, int] | None:
+        """The shape of the patch as (channels, planes, rows, columns); None if it is no window.
+
+        A window along one axis is a row, one along three axes a stack of planes.
+        """
+        if len(self.groups) != 1 or not self.groups[0].shape or not self.groups[0].window:
+            return None
+        shape, axes = self.groups[0].shape, self.groups[0].window
+        planes, rows, columns = (*(1,) * (3 - axes), *shape[-axes:])
+        return math.prod(shape[:-axes]), planes, rows, columns
 
     def _in_patch_shape(self, column: Floats) -> Floats | None:
         if not self.groups:

@@ -190,7 +190,15 @@ def test_an_unsupported_operation_names_its_inputs():
         ),
         (
             ReceptiveField(((0, 2), (1, 3), (4, 5)), ((0, 2), (1, 3), (4, 5)), exact=True),
-            "Receptive field: axis 0: 0 to 1, axis 1: 1 to 2, axis 2: 4 (2x2x1).",
+            "Receptive field: planes 0 to 1, rows 1 to 2, column 4 (2x2x1).",
+        ),
+        (
+            ReceptiveField(((-1, 2),), ((0, 2),), exact=True),
+            "Receptive field: positions -1 to 1 (3, 66.7% of it inside the image).",
+        ),
+        (
+            ReceptiveField(((3, 4),), ((3, 4),), exact=True),
+            "Receptive field: position 3 (1).",
         ),
     ],
 )

@@ -137,3 +137,109 @@ def test_the_difference_of_units_that_are_no_sums_has_two_terms():
         recording["0"].value[0, 0, 0].item(),
         -recording["0"].value[0, 0, 1].item(),
     ]
+
+
+class Ended(nn.Module):
+    """A network in which what does not depend on the image contributes most."""
+
+    def __init__(self, of, **tensors):
+        super().__init__()
+        self.of, self.conv = of, nn.Conv2d(3, 4, 3)
+        for name, tensor in tensors.items():
+            if name.startswith("buffer"):
+                self.register_buffer(name, tensor)
+            elif name.startswith("plain"):
+                setattr(self, name, tensor)
+            else:
+                self.register_parameter(name, nn.Parameter(tensor))
+
+    def forward(self, x):
+        return self.of(self, self.conv(x))
+
+
+def first_of_tokens(net, x):
+    tokens = x.flatten(2).transpose(1, 2)
+    return torch.cat((net.cls.expand(len(x), -1, -1), tokens), 1)[:, 0]
+
+
+LARGE = 50 + torch.arange(144.0).reshape(1, 4, 6, 6)
+ENDS = {
+    "a learned position": (lambda net, x: x + net.pos, {"pos": LARGE}, (1, 2, 3), "pos[0,1,2,3]"),
+    "a position for all channels": (
+        lambda net, x: x + net.pos,
+        {"pos": LARGE[0, :1]},
+        (1, 2, 3),
+        "pos[0,2,3]",
+    ),
+    "a class token": (first_of_tokens, {"cls": LARGE[:, :1, 0, :4]}, (2,), "cls[0,0,2]"),
+    "a maximum": (
+        lambda net, x: torch.maximum(x, net.bound),
+        {"bound": LARGE[0, :, :1, :1]},
+        (3, 0, 5),
+        "bound[3,0,0]",
+    ),
+    "reshaped": (
+        lambda net, x: x + net.pos.reshape(4, 36).t().reshape(1, 6, 6, 4).permute(0, 3, 1, 2),
+        {"pos": LARGE},
+        (1, 2, 3),
+        "pos[0,1,2,3]",
+    ),
+    "scaled": (lambda net, x: x + 2 * net.pos, {"pos": LARGE}, (0, 1, 1), "pos[0,0,1,1]"),
+    "a layer scale": (
+        lambda net, x: torch.addcmul(net.shift, x, net.gamma),
+        {"gamma": torch.full((4, 1, 1), 1e-6), "shift": LARGE[0, :, :1, :1]},
+        (2, 0, 0),
+        "shift[2,0,0]",
+    ),
+    "a buffer": (lambda net, x: x + net.buffer, {"buffer": LARGE[0]}, (0, 1, 1), "buffer[0,1,1]"),
+    "a tensor": (lambda net, x: x + net.plain, {"plain": LARGE}, (3, 1, 1), "constant_1[3,1,1]"),
+    "an operation of the same name": (
+        lambda net, x: x.mean((2, 3)) + net.mean,
+        {"mean": LARGE[0, :, 0, 0]},
+        (1,),
+        "mean[1]",
+    ),
+}
+KINDS = {"a buffer": "buffer", "a tensor": "constant"}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_trace_ends_at_the_parameter_that_contributes_most(name):
+    of, tensors, at, expected = ENDS[name]
+    torch.manual_seed(0)
+    recording = record(Ended(of, **tensors), torch.randn(3, 8, 8))
+    tree = recording.trace_back(recording.output, at)
+    end = list(tree)[-1]
+    assert str(end.location) == expected
+    assert end.kind == KINDS.get(name, "parameter")
+    assert end.children == ()
+    assert tree.pixels == []
+    assert end.value == recording[end.location.source].value[end.location.at].item()
+    (line,) = [one for one in str(tree).splitlines() if f"{expected} = " in one]
+    assert line.endswith(f"   {end.kind}")
+    assert json.loads(json.dumps(tree.to_dict(), allow_nan=False))["children"]
+
+
+def test_a_tree_holds_parameters_beside_pixels():
+    torch.manual_seed(0)
+    net = Ended(lambda net, x: x + net.pos, pos=torch.randn(1, 4, 6, 6))
+    recording = record(net, torch.randn(3, 8, 8))
+    nodes = list(recording.trace_back("add", (1, 2, 3), top=2))
+    assert {node.kind for node in nodes if not node.children} == {"parameter", "image"}
+
+
+def test_parameters_are_looked_up_by_name_with_all_their_axes():
+    net = Ended(lambda net, x: x + net.pos, pos=LARGE)
+    recording = record(net, torch.randn(3, 8, 8))
+    assert "pos" in recording
+    assert recording["pos"].kind == "parameter"
+    assert recording["pos"].shape == (1, 4, 6, 6)
+    assert recording["conv.weight"].value.equal(net.conv.weight)
+    explanation = recording.explain("pos", (0, 1, 2, 3))
+    assert explanation.exact_value == explanation.model_value == LARGE[0, 1, 2, 3]
+    assert explanation.receptive_field is None
+    assert "a parameter of the network" in str(explanation)
+    difference = recording.difference("pos", (0, 1, 2, 3), (0, 0, 0, 0))
+    assert difference.exact_value == LARGE[0, 1, 2, 3] - LARGE[0, 0, 0, 0]
+    with pytest.raises(RequestError, match="pos has the shape 1x4x6x6"):
+        recording.explain("pos", (1, 2, 3))
