@@ -14,8 +14,12 @@ InputSize = SupportsIndex | Sequence[SupportsIndex]
 axis in front; of other networks, as many axes as their convolutions have."""
 
 Shape = tuple[int, ...]
-_SPACES: dict[int, list[Shape]] = {1: [(224,)], 2: [(224, 224)], 3: [(64,) * 3, (16, 224, 224)]}
-"""What is tried where no size is given, by the number of axes: volumes, then videos."""
+_SPACES: dict[int, list[Shape]] = {
+    1: [(224,), (16_000,)],  # then a second of sound
+    2: [(224, 224)],
+    3: [(64, 64, 64), (16, 224, 224)],  # then a video
+}
+"""What is tried where no size is given, by the number of axes."""
 
 
 class Requested(NamedTuple):

@@ -1,4 +1,4 @@
-"""Which tensors a pass reads, also where no operation is recorded: TorchScript, `vmap`."""
+"""Which tensors a pass reads, also where no operation can be recorded."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -66,7 +66,7 @@ def rows_of(
     `operations` are all of the pass, also those that do not depend on the image: they belong to the
     row that uses what they returned, with their parameters and multiply-adds. `complex_results`
     names the operations that returned complex numbers, `unrecorded` the parameters that were read
-    where operations are not recorded, as in TorchScript.
+    where operations cannot be recorded.
 
     What neither computes nor pools has no row: dropout, flatten, reshapes. An activation function
     stands in the row of what it acts on. Parameters of which no row made use come last, one row for

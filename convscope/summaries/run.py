@@ -188,5 +188,7 @@ _VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, on one line and without a period."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    """What an error says, on one line and without a period; of TorchScript's, which end with it."""
+    lines = (str(error).strip() or type(error).__name__).splitlines()
+    line = lines[-1] if lines[0].endswith("in the TorchScript interpreter.") else lines[0]
+    return line.removeprefix("RuntimeError: ").rstrip(".")

@@ -108,6 +108,13 @@ def test_channels_that_are_not_given_are_tried(function, first, channels):
     assert found.title == f"SpaceToDepth on 16x16x{channels}"
 
 
+def test_a_second_of_sound_and_a_video_are_tried_where_the_first_size_is_too_small():
+    sound = nn.Sequential(nn.Conv1d(1, 2, 400, 160), nn.Conv1d(2, 2, 3))
+    video = nn.Sequential(nn.Conv3d(3, 2, 1), nn.AvgPool3d((2, 112, 112)))
+    assert convscope.summary(sound).input == (1, 16_000)
+    assert convscope.summary(video).input == (3, 16, 224, 224)
+
+
 def test_the_size_that_a_network_of_timm_states_is_tried_first():
     net = nn.Sequential(nn.Conv2d(3, 4, 3))
     net.pretrained_cfg = {"input_size": (3, 40, 50)}

@@ -175,32 +175,43 @@ def test_an_unknown_cost_of_a_weight_is_an_unknown_cost_of_its_layer():
     assert (row.type, row.multiply_adds, row.is_counted) == ("Linear", 16 + 64, False)
 
 
-class Scripted(nn.Module):
-    """A part that TorchScript runs, between a convolution and one that works on its result."""
+class Hidden(nn.Module):
+    """A convolution that nothing may intercept, between two others."""
 
     def __init__(self):
         super().__init__()
         self.first, self.last = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 1)
-        self.middle = torch.jit.script(nn.Sequential(nn.Conv2d(4, 4, 3), nn.ReLU()))
-        self.spare = nn.Linear(2, 2)
+        self.middle, self.spare = nn.Conv2d(4, 4, 3), nn.Linear(2, 2)
 
     def forward(self, x):
-        return self.last(self.middle(self.first(x)))
+        x = self.first(x)
+        with torch._C.DisableTorchFunction():
+            x = self.middle(x)
+        return self.last(x)
 
 
 def test_parameters_that_were_read_are_not_called_not_run_where_no_operation_is_recorded():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        net = Scripted()
+    net = Hidden()
     found = convscope.summary(net, input_size=8)
     rows = {row.layer: (row.type, row.parameters, row.is_counted) for row in found.rows}
     assert rows["first"] == ("Conv", 112, True)
     assert rows["middle"] == ("not recorded", 148, False)
     assert rows["spare"] == ("not run", 6, True)
     assert found.parameters == sum(weight.numel() for weight in net.parameters())
-    assert found.multiply_adds == 36 * 112 - 36 * 4 + 16 * 4 * 2
+    assert found.multiply_adds == 36 * 4 * 27 + 16 * 2 * 4
     assert "at least" in str(found)
     assert "not counted: middle" in str(found)
+
+
+def test_parameters_of_a_scripted_part_are_counted():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        middle = torch.jit.script(nn.Sequential(nn.Conv2d(4, 4, 3), nn.ReLU()))
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), middle, nn.Conv2d(4, 2, 1))
+    found = convscope.summary(net, input_size=8)
+    assert found.parameters == sum(weight.numel() for weight in net.parameters())
+    assert found.multiply_adds == 36 * 4 * 27 + 16 * 4 * 36 + 16 * 2 * 4
+    assert not any(row.type.startswith("not ") for row in found.rows)
 
 
 def test_what_no_operation_on_the_image_uses_still_costs():
