@@ -42,7 +42,8 @@ def receptive_fields(
     for operation in operations:
         inputs = Inputs(operation, fields, values or {})
         try:
-            result = _follow(inputs)
+            has_units = 0 not in operation.shape
+            result = _follow(inputs) if has_units else inputs.without_pixels(operation.shape)
         except Exception:  # noqa: BLE001 -- third-party networks may call torch in any way
             result = mixing.full_field(inputs)
         exact = result.exact and all(operand.exact for operand in inputs.operands)

@@ -46,7 +46,8 @@ def _padded(fields: FieldMap, dim: int, units: range) -> FieldMap:
     if count == fields.shape[dim]:
         return fields
     window = Window(fields.shape[dim], 1, 1, before, 1, count)
-    is_of_image = any(axis.jump(dim, fields.shape[dim]) != 0 for axis in fields.axes)
+    jumps = [axis.jump(dim, fields.shape[dim]) for axis in fields.axes]
+    is_of_image = any(jump is None or np.any(jump) for jump in jumps)
 
     def change(axis: AxisField) -> AxisField:
         seen = window.slide(axis, dim)

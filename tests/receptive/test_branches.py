@@ -141,6 +141,9 @@ NETWORKS = {
         conv=nn.Conv2d(10, 5, 3, padding=1, groups=5),
     ),
     "with zeros": Behind(lambda net, x: torch.cat([torch.zeros_like(x), net.stem(x)], 1)),
+    "padded beside its mirror image": Behind(
+        lambda net, x: F.pad(torch.cat([net.stem(x), net.stem(x).flip(2)], 1), (0, 0, 1, 2))
+    ),
     "stack": Behind(lambda net, x: torch.stack([net.stem(x), net.other(x)], 2).flatten(1, 2)),
     "stack of kinds": Behind(lambda net, x: torch.stack(net.other(x).split((4, 4), 1), dim=-1)),
     "unbind": Behind(lambda net, x: net.stem(x).unbind(1)[2]),

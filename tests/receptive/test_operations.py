@@ -137,3 +137,12 @@ def test_an_unknown_operation_may_depend_on_everything():
     seen = receptive_fields(done, SHAPE)
     assert [seen[one.name].exact for one in done] == [True, False, False, False]  # qr gives two
     assert seen[done[-1].name].box((0, 0, 0)) == ((0, 11), (0, 12))
+
+
+def test_a_result_without_units_has_no_pixels_and_no_effect_where_it_is_joined():
+    net = Do(lambda x: torch.cat([x[:, :, 4:4], F.relu(x[:, :, :0]), x], 2))
+    done = operations(net, torch.zeros(SHAPE))
+    seen = receptive_fields(done, SHAPE)
+    assert [fields.shape[2] for fields in seen.values()] == [11, 0, 0, 0, 11]
+    assert seen["cat"].exact
+    assert seen["cat"].box((1, 3, 4)) == ((3, 4), (4, 5))
