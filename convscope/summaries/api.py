@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import RequestError
+from convscope.recording.wrappers import unwrapped
 from convscope.runs.folder import Run
 from convscope.runs.network import model_source, on_sys_path
 from convscope.summaries.image import (
@@ -59,7 +60,7 @@ def summary(
     if isinstance(model, nn.Module):
         if num_classes is not None:
             raise RequestError("A network that is built has its classes; leave out `num_classes`.")
-        net = _eager(model)
+        net = unwrapped(model)
         return _summarized(network_of(net, type(net).__name__), net, asked, in_channels)
     if not isinstance(model, str):
         _check_path(model)
@@ -141,21 +142,6 @@ def _built(name: str, build: Callable[[], nn.Module]) -> tuple[Network, nn.Modul
             return replace(in_memory, is_without_values=False), net
     net = real()
     return network_of(net, name), net
-
-
-def _eager(net: nn.Module) -> nn.Module:
-    """The network inside `torch.compile` and `DataParallel`, with the names of its author."""
-    while isinstance(inner := getattr(net, _INNER.get(type(net).__name__, ""), None), nn.Module):
-        net = inner
-    return net
-
-
-_INNER = {
-    "OptimizedModule": "_orig_mod",
-    "DataParallel": "module",
-    "DistributedDataParallel": "module",
-}
-"""Where the classes of torch that wrap a network keep it."""
 
 
 def _check_path(model: object) -> None:

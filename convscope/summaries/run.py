@@ -14,6 +14,7 @@ from convscope.errors import RequestError
 from convscope.inference import inference_mode
 from convscope.receptive import FieldMap, receptive_fields
 from convscope.recording import Operation, run_once
+from convscope.recording.wrappers import modules_by_path
 from convscope.summaries.copying import copy_to
 from convscope.summaries.image import Shape
 from convscope.summaries.reads import tensors_read
@@ -127,8 +128,9 @@ def _run(net: nn.Module, image: Tensor) -> Shapes:
             with torch.inference_mode(mode=False), torch.no_grad():
                 net(image)
         recorded = run_once(net, image, should_keep=lambda module, kind: True)
+        parameters = _parameters(net)
         seen = {name for operation in recorded.operations for name in operation.parameters}
-        unseen = {n: p for n, p in net.named_parameters() if n not in seen and not is_lazy(p)}
+        unseen = {n: p for n, p in parameters.items() if n not in seen and not is_lazy(p)}
         unrecorded = tensors_read(net, image, unseen) if unseen else ()
     dependent = [operation for operation in recorded.operations if operation.operands]
     return Shapes(
@@ -137,11 +139,21 @@ def _run(net: nn.Module, image: Tensor) -> Shapes:
         fields=receptive_fields(dependent, tuple(image.shape)),
         parameters={
             name: 0 if is_lazy(parameter) else parameter.numel()
-            for name, parameter in net.named_parameters()
+            for name, parameter in parameters.items()
         },
         complex_results={n for n, result in recorded.results.items() if result.is_complex()},
         unrecorded=unrecorded,
     )
+
+
+def _parameters(net: nn.Module) -> dict[str, nn.Parameter]:
+    """Every parameter once, by the name that recording gives it, without those of wrappers."""
+    names = {
+        parameter: f"{path}.{name}" if path else name
+        for path, module in reversed(modules_by_path(net).items())
+        for name, parameter in module.named_parameters(recurse=False)
+    }
+    return {name: parameter for parameter, name in reversed(names.items())}
 
 
 def _image(shape: Shape, data: Tensor | None, dtype: torch.dtype, *, device: str) -> Tensor:

@@ -217,3 +217,10 @@ def test_scripted_and_quantized_networks_are_summarized_or_refused_in_a_sentence
     assert "at least" in str(convscope.summary(converted, 8))
     with contextlib.suppress(ConvscopeError):
         assert convscope.summary(scripted, 8).parameters == 112
+
+
+def test_wrapped_layers_have_the_parameters_of_what_is_inside():
+    conv = torch.compile(nn.Conv2d(3, 4, 3), backend="eager")
+    net = nn.Sequential(conv, nn.DataParallel(nn.Conv2d(4, 2, 1)), nn.ReLU())
+    rows = convscope.summary(net, 8).rows
+    assert [(row.layer, row.parameters) for row in rows] == [("0", 112), ("1", 10)]
