@@ -1,6 +1,7 @@
 """One operation of a recording with access to its tensors: what the rules of explanation read."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +83,7 @@ class OperationView:
 
     def _uncast(self, source: Source) -> Tensor:
         if source.role == "state":
-            return self.forward_pass.state[source.name].detach()
+            return readable(self.forward_pass.state[source.name].detach())
         return result_of(self.forward_pass, source.name)
 
     def _casts(self, tensor: Tensor) -> bool:
@@ -99,6 +100,11 @@ class OperationView:
         if not any(map(self._casts, map(self._uncast, sources))):
             return ""
         return f", operands cast to {str(self.result.dtype).removeprefix('torch.')}"
+
+    def stored(self, name: str) -> Tensor:
+        """A result as it was stored, quantized where it is."""
+        result_of(self.forward_pass, name)
+        return self.forward_pass.results[name]
 
     def number(self, source: object, at: Index = ()) -> float:
         """One element of a tensor, or a plain number."""
@@ -143,13 +149,36 @@ class OperationView:
 
 
 def result_of(forward_pass: ForwardPass, name: str) -> Tensor:
-    """The result of an operation; raises RequestError if it was not kept."""
+    """The result of an operation, of a quantized one the numbers that its integers stand for.
+
+    Raises RequestError if it was not kept.
+    """
     try:
-        return forward_pass.results[name]
+        return readable(forward_pass.results[name])
     except KeyError:
         raise RequestError(
             f"The result of {name} was not kept. Record again without `keep=`, or add {name} to it."
         ) from None
+
+
+def readable(tensor: Tensor) -> Tensor:
+    """A plain tensor of the same numbers: of a quantized one, those that its integers stand for.
+
+    Raises UnsupportedOperation for a type of tensor that does not tell its numbers.
+    """
+    kind: Any = type(tensor)
+    if tensor.is_quantized:
+        return tensor.dequantize()
+    if kind.__torch_dispatch__ is _PLAIN.__torch_dispatch__:
+        return tensor
+    with suppress(Exception):  # whatever a third party's type does
+        plain = tensor.dequantize()
+        if type(plain) is Tensor:
+            return plain
+    raise UnsupportedOperation(f"tensors of the type {kind.__name__} do not tell their numbers")
+
+
+_PLAIN: Any = Tensor
 
 
 def batch_axes(source: Source) -> int:

@@ -6,7 +6,12 @@ from torch import Tensor
 
 from convscope.errors import RequestError
 from convscope.explanation.complex_numbers import real_view
-from convscope.explanation.operation_view import Index, result_of
+from convscope.explanation.operation_view import (
+    Index,
+    UnsupportedOperation,
+    readable,
+    result_of,
+)
 from convscope.recording import IMAGE, ForwardPass, Operation
 from convscope.terms import Unsupported
 
@@ -29,10 +34,16 @@ class RecordedTensor:
 
     @property
     def tensor(self) -> Tensor:
-        """The tensor with its batch axis. Raises RequestError if it was not kept."""
-        if self._is_state:
-            return self._forward_pass.state[self.name].detach()
-        return result_of(self._forward_pass, self.name).detach()
+        """The tensor with its batch axis; of a quantized one, the numbers that it stands for.
+
+        Raises RequestError if it was not kept, or is of a type that does not tell its numbers.
+        """
+        try:
+            if self._is_state:
+                return readable(self._forward_pass.state[self.name].detach())
+            return result_of(self._forward_pass, self.name).detach()
+        except UnsupportedOperation as reason:
+            raise RequestError(f"{self.name} cannot be shown: {reason}.") from reason
 
     @property
     def _is_state(self) -> bool:

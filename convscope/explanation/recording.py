@@ -21,6 +21,7 @@ from convscope.explanation.operation_view import (
     result_of,
 )
 from convscope.explanation.precision import Settings
+from convscope.explanation.quantized import requantized
 from convscope.explanation.recorded_tensor import RecordedTensor
 from convscope.explanation.rules import RULES
 from convscope.explanation.trace import Trace, trace
@@ -234,7 +235,9 @@ class Recording:
             return recorded.unsupported("convscope has no rule for this operation")
         try:
             view = OperationView(recorded.operation, self._forward_pass)
-            return explain_complex(view, index) if involves_complex(view) else rule(view, index)
+            if involves_complex(view):
+                return explain_complex(view, index)
+            return requantized(view, index, rule(view, index))
         except RequestError:
             raise
         except UnsupportedOperation as reason:

@@ -93,6 +93,7 @@ EFFECTS: dict[FieldEffect, Effect] = {
     "recurrent": recurrence.recurrent,
     "recurrent_cell": recurrence.recurrent_cell,
     "convolution": windows.convolution,
+    "quantized_convolution": windows.quantized_convolution,
     "transposed_convolution": windows.transposed_convolution,
     "pool": windows.pool,
     "adaptive_pool": windows.adaptive_pool,

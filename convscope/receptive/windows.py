@@ -156,6 +156,26 @@ def _transposed(
     return fields.map(change, shape)
 
 
+def quantized_convolution(inputs: Inputs) -> FieldMap:
+    """A filter whose weights and settings are packed together."""
+    operation, fields = inputs.operation, inputs.first
+    packed: Any = operation.call.args[1]
+    axes = len(operation.shape) - 2
+    kernel = tuple(packed.unpack()[0].shape[-axes:])
+    stride, padding, dilation = (
+        list(setting)[-axes:] for setting in (packed.stride(), packed.padding(), packed.dilation())
+    )
+    dim = len(fields.shape) - axes - 1
+    return slide(
+        filter_channels(fields, dim, operation.shape[dim], int(packed.groups())),
+        kernel,
+        operation.shape[-axes:],
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+    )
+
+
 def pool(inputs: Inputs) -> FieldMap:
     """Maximum, average or norm of a window of one map."""
     settings, axes = inputs.settings, int(inputs.operation.kind[-2])

@@ -196,6 +196,7 @@ _SYNONYMS = {
     "indices": ("indices_or_sections",),
     "axis0": ("dim0",),
     "axis1": ("dim1",),
+    "qx": ("tensors",),
 }
 """Aten's names of arguments that a row of the table may have under another name."""
 
@@ -278,6 +279,12 @@ _FORMS: dict[str, Form] = {
     "cudnn_batch_norm": Form("batch_norm", {"epsilon": "eps"}, results=1),
     "native_dropout": Form("dropout", results=1),
     "log_sigmoid_forward": Form("logsigmoid", results=1),
+    **{
+        f"fake_quantize_per_{part}_affine_cachemask": Form(
+            f"fake_quantize_per_{part}_affine", results=1
+        )
+        for part in ("tensor", "channel")
+    },
     "_scaled_dot_product_flash_attention_for_cpu": _ATTENTION,
     "_scaled_dot_product_flash_attention": _ATTENTION,
     "_scaled_dot_product_efficient_attention": _ATTENTION,

@@ -103,6 +103,12 @@ def _attention(operation: Operation) -> int:
     return pairs * (query[-1] + value[-1])
 
 
+def _packed(operation: Operation) -> int:
+    """A quantized layer, whose weights are packed with its settings."""
+    packed: Any = operation.call.args[1]
+    return math.prod(operation.shape) * math.prod(packed.unpack()[0].shape[1:])
+
+
 def _locally_connected(operation: Operation) -> int:
     """Every weight is used once."""
     layer: Any = operation.layer
@@ -136,6 +142,7 @@ FORMULAS: dict[MultiplyAdds, Callable[[Operation], int | None]] = {
     "recurrent": _recurrent,
     "recurrent_cell": _recurrent_cell,
     "attention": _attention,
+    "packed": _packed,
     "locally_connected": _locally_connected,
     "connection_table": _connection_table,
     "subsampling": _subsampling,

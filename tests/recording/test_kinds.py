@@ -71,8 +71,10 @@ def test_a_label_is_the_name_of_a_layer_or_of_the_function(kind):
 
 def packets_of(name):
     """What torch declares by the name."""
-    names = (name, f"linalg_{name}", f"special_{name}", f"fft_{name}")
-    return [getattr(torch.ops.aten, n) for n in names if hasattr(torch.ops.aten, n)]
+    home, _, bare = name.rpartition("::")
+    operators = getattr(torch.ops, home or "aten")
+    names = (bare, f"linalg_{bare}", f"special_{bare}", f"fft_{bare}", f"_{bare}")
+    return [getattr(operators, n) for n in names if hasattr(operators, n)]
 
 
 def functions_of(name):
@@ -114,6 +116,7 @@ OURS = {
     "batch1": "mat1",
     "batch2": "other",
     "train": "training",
+    "qx": "tensors",
     "size": "shape",
     "sizes": "shape",
     "sections": "indices_or_sections",

@@ -13,6 +13,7 @@ from convscope.recording.kinds.elementwise import ELEMENTWISE
 from convscope.recording.kinds.kind import Drawing, FieldEffect, Kind, MultiplyAdds, Rule
 from convscope.recording.kinds.layers import LAYERS
 from convscope.recording.kinds.movement import INPLACE_UPDATE, MOVEMENT
+from convscope.recording.kinds.quantized import QUANTIZED
 from convscope.recording.kinds.reductions import REDUCTIONS
 from convscope.recording.kinds.spectra import SPECTRA
 from convscope.recording.kinds.without_products import WITHOUT_PRODUCTS
@@ -30,7 +31,10 @@ __all__ = [
 ]
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
-    {kind.name: kind for kind in (*LAYERS, *REDUCTIONS, *SPECTRA, *ELEMENTWISE, *MOVEMENT)}
+    {
+        kind.name: kind
+        for kind in (*LAYERS, *REDUCTIONS, *SPECTRA, *ELEMENTWISE, *MOVEMENT, *QUANTIZED)
+    }
 )
 """Every row, by name."""
 
