@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import RequestError
+from convscope.receptive import receptive_fields
 from convscope.recording.wrappers import unwrapped
 from convscope.runs.folder import Run
 from convscope.runs.network import model_source, on_sys_path
@@ -32,7 +33,7 @@ def summary(
     input_size: InputSize | None = None,
     *,
     input_data: Tensor | None = None,
-    input: InputSize | Tensor | None = None,  # noqa: A002 -- the word of many a summary
+    input: InputSize | Tensor | None = None,  # noqa: A002 -- the input, in either form
     num_classes: int | None = None,
     in_channels: int | None = None,
 ) -> Summary:
@@ -59,7 +60,10 @@ def summary(
     asked = requested(input_size=input_size, input_data=input_data, either=input)
     if isinstance(model, nn.Module):
         if num_classes is not None:
-            raise RequestError("A network that is built has its classes; leave out `num_classes`.")
+            raise RequestError(
+                "A network that is already built has its number of classes; leave out "
+                "`num_classes`."
+            )
         net = unwrapped(model)
         return _summarized(network_of(net, type(net).__name__), net, asked, in_channels)
     if not isinstance(model, str):
@@ -87,9 +91,10 @@ def _summarized(
 
 
 def _table(name: str, shown: Shapes) -> Summary:
+    dependent = [operation for operation in shown.operations if operation.operands]
     rows = rows_of(
         shown.operations,
-        shown.fields,
+        receptive_fields(dependent, (1, *shown.image)),
         shown.parameters,
         complex_results=shown.complex_results,
         unrecorded=shown.unrecorded,

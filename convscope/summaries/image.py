@@ -70,7 +70,7 @@ def _side(side: object, value: object) -> int:
     if isinstance(side, bool) or not isinstance(side, SupportsIndex):
         return _refuse(value)
     if index(side) < 1:
-        raise RequestError(f"`input_size` must consist of numbers from 1, not {value!r}.")
+        raise RequestError(f"`input_size` must consist of numbers of at least 1, not {value!r}.")
     return index(side)
 
 

@@ -12,7 +12,6 @@ from torch.nn.parameter import is_lazy
 
 from convscope.errors import RequestError
 from convscope.inference import inference_mode
-from convscope.receptive import FieldMap, receptive_fields
 from convscope.recording import Operation, run_once
 from convscope.recording.wrappers import modules_by_path
 from convscope.summaries.copying import copy_to
@@ -46,7 +45,6 @@ class Shapes:
     Attributes:
         image: the shape of the image, without the batch axis.
         operations: all operations of the pass.
-        fields: the receptive fields of those that depend on the image.
         parameters: the number of elements of each parameter.
         complex_results: names of the operations that returned complex numbers.
         unrecorded: names of parameters that were read, but by no recorded operation.
@@ -55,7 +53,6 @@ class Shapes:
 
     image: Shape
     operations: Sequence[Operation]
-    fields: Mapping[str, FieldMap]
     parameters: Mapping[str, int]
     complex_results: Collection[str]
     unrecorded: Collection[str]
@@ -132,11 +129,9 @@ def _run(net: nn.Module, image: Tensor) -> Shapes:
         seen = {name for operation in recorded.operations for name in operation.parameters}
         unseen = {n: p for n, p in parameters.items() if n not in seen and not is_lazy(p)}
         unrecorded = tensors_read(net, image, unseen) if unseen else ()
-    dependent = [operation for operation in recorded.operations if operation.operands]
     return Shapes(
         image=tuple(image.shape[1:]),
         operations=recorded.operations,
-        fields=receptive_fields(dependent, tuple(image.shape)),
         parameters={
             name: 0 if is_lazy(parameter) else parameter.numel()
             for name, parameter in parameters.items()

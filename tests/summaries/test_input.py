@@ -140,7 +140,7 @@ def test_a_network_without_convolutions_takes_a_vector_or_an_image():
         ({"input_size": (8, 2.5)}, r"not \(8, 2.5\)"),
         ({"input_size": True}, "not True"),
         ({"input_size": ()}, r"not \(\)"),
-        ({"input_size": (0, 8)}, "numbers from 1"),
+        ({"input_size": (0, 8)}, "numbers of at least 1"),
         ({"input_size": (1, 1, 3, 8, 8)}, "Conv2d takes images of 2 axes, so `input_size` must be"),
         ({"input_size": (8,)}, r"\(height, width\), \(channels, height, width\)"),
         ({"input_size": (3, 8, 8), "in_channels": 2}, "3 channels and `in_channels` 2"),

@@ -178,15 +178,24 @@ def test_arguments_that_are_not_as_expected_leave_the_count_open():
         ("ij,jk->ik", [(3, 5), (5, 7)], 3 * 5 * 7),
         ("ij,jk", [(3, 5), (5, 7)], 3 * 5 * 7),
         ("ij,kl->i", [(3, 5), (2, 7)], 0),
-        ("ii,i->", [(5, 5), (5,)], 5),
+        ("ij,jk->ik", [(3, 1), (5, 7)], 0),
+        ("iij,jk->ik", [(3, 3, 5), (5, 7)], 3 * 5 * 7),
         ("i...,i...->...", [(4, 2, 3), (4, 3)], 4 * 2 * 3),
+        ("...ij,...jk", [(2, 3, 5), (2, 5, 7)], 2 * 3 * 5 * 7),
+        ("...,...", [(4, 3), (4, 3)], 0),
         ("bi,bi->bi", [(4, 2), (4, 2)], 0),
         ("ij->j", [(4, 2)], 0),
         ("ij,jk,kl,lm->im", [(2, 3), (3, 5), (5, 7), (7, 11)], 2 * 3 * 5 + 2 * 5 * 7 + 2 * 7 * 11),
     ],
 )
 def test_an_einsum_costs_what_its_pairs_cost(equation, shapes, expected):
-    assert contraction_cost(equation, shapes) == expected
+    with FlopCounterMode(display=False) as counter:
+        torch.einsum(equation, *[torch.ones(shape) for shape in shapes])
+    assert contraction_cost(equation, shapes) == expected == counter.get_total_flops() // 2
+
+
+def test_an_einsum_without_a_result_but_a_number_is_counted_as_its_products():
+    assert contraction_cost("ii,i->", [(5, 5), (5,)]) == 5
 
 
 def test_an_einsum_is_counted_by_the_path_of_opt_einsum_where_torch_takes_that(monkeypatch):
