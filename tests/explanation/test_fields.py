@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from benchmarks.torchvision_operators import TORCHVISION
 from convscope.explanation.recording import record
+from convscope.gradients import contiguous_gradients
 from convscope.zoo import create_model
 from tests.receptive.test_zoo import positive
 
@@ -39,7 +40,8 @@ def grown(net, image):
 
 def touched(answer, at, image):
     """Height and width of the pixels that a unit has a gradient by; None where there is none."""
-    (gradient,) = torch.autograd.grad(answer[(0, *at)], image, retain_graph=True)
+    unit = contiguous_gradients(answer[(0, *at)])
+    (gradient,) = torch.autograd.grad(unit, image, retain_graph=True)
     pixels = gradient[0].abs().amax(0) > 0
     places = [pixels.any(1 - axis).nonzero().flatten().tolist() for axis in (0, 1)]
     return tuple((found[0], found[-1] + 1) for found in places) if places[0] else None
