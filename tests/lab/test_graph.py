@@ -56,7 +56,14 @@ def test_operations_that_only_move_values_have_no_row():
 
 
 @pytest.mark.parametrize(
-    ("shape", "expected"), [((7,), (7, 1, 1)), ((4, 5), (4, 5, 1)), ((2, 3, 4, 5), (2, 3, 20))]
+    ("shape", "expected"),
+    [
+        ((), (1, 1, 1)),
+        ((7,), (7, 1, 1)),
+        ((4, 5), (4, 1, 5)),
+        ((2, 3, 4), (2, 3, 4)),
+        ((2, 3, 4, 5), (2, 12, 5)),
+    ],
 )
 def test_any_shape_is_drawn_as_a_volume(shape, expected):
     assert chw_shape(shape) == expected

@@ -7,6 +7,8 @@ import random
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import nn
 
 from convscope import create_model, record
 from convscope.errors import RequestError
@@ -114,3 +116,65 @@ def test_a_unit_that_is_not_there_is_refused(unit_view):
     row = list(unit_view.rows.values())[1]
     with pytest.raises(RequestError, match="there is no unit"):
         unit_view.unit(row.name, [row.shape[0], 0, 0])
+
+
+class Axes(nn.Module):
+    """A network of images that reads them as signals, or as volumes of planes, on the way."""
+
+    def __init__(self, count):
+        super().__init__()
+        self.count = count
+        self.stem = nn.Conv2d(3, 4, 2, stride=2)
+        self.conv = (nn.Conv1d, nn.Conv3d)[count // 3](4 if count == 1 else 1, 2, 3, padding=1)
+        self.pos = nn.Parameter(torch.full((2, 1), 9.0) if count == 1 else torch.ones(2, 1, 1, 1))
+        self.fc = nn.Linear(2, 3)
+
+    def forward(self, x):
+        x = self.stem(x)
+        x = x.flatten(2) if self.count == 1 else x.unsqueeze(1)
+        x = (F.max_pool1d if self.count == 1 else F.max_pool3d)(self.conv(x), 2)
+        return self.fc((x + self.pos).flatten(2).mean(2))
+
+
+@pytest.fixture(scope="module", params=[1, 3], ids=["signals", "volumes"])
+def odd_view(request):
+    torch.manual_seed(0)
+    recording = record(Axes(request.param), torch.randn(3, 8, 8))
+    return UnitView(recording, graph_rows(recording, {}))
+
+
+def test_every_unit_along_one_or_three_axes_is_that_of_the_volume(odd_view):
+    kinds = set()
+    for row, view in ((row, odd_view) for row in list(odd_view.rows.values())[1:]):
+        volume = volume_of(view.recording, row)
+        for at in np.ndindex(*row.shape):
+            found = view.unit(row.name, at)
+            assert found["value"] == pytest.approx(float(volume[at]))
+            for part in found["parts"]:
+                for cells, values in zip(part["cells"], part["patch"], strict=True):
+                    for place, value in zip(cells, values, strict=True):
+                        if place is not None:
+                            source = volume_of(view.recording, view.rows[place["row"]])
+                            assert source[place["map"], place["y"], place["x"]] == value
+                        else:
+                            assert value in (0.0, "-inf")
+            if found["winner"]:
+                y, x = found["winner"]
+                assert found["parts"][0]["patch"][y][x] == found["exact_value"]
+            if found["window"]:
+                kinds.add(tuple(found["window"]))
+    assert {(3,), (2,)} <= kinds or {(3, 3, 3), (2, 2, 2)} <= kinds
+
+
+def test_a_row_of_other_axes_has_its_own_shape(odd_view):
+    row = odd_view.rows["conv"]
+    assert row.to_dict()["axes"] in ((2, 16), (2, 4, 4, 4))
+    assert row.shape in ((2, 1, 16), (2, 16, 4))
+
+
+def test_a_parameter_that_contributes_most_is_named(odd_view):
+    if odd_view.recording["conv"].value.ndim != 2:
+        return
+    found = odd_view.unit("add", (1, 0, 3))
+    assert (found["largest"], found["ends_at"]) == (None, "pos[1,0], a parameter")
+    assert {term["source"] for term in found["terms"]} == {None, "pos[1,0], a parameter"}

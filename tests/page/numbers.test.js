@@ -82,6 +82,9 @@ test("shapes are written as in the LeNet paper", () => {
   assert.equal(volume([6, 28, 28]), "6@28×28");
   assert.equal(volume([84]), "84");
   assert.equal(volume([84, 1, 1]), "84");
+  assert.equal(volume([4, 16]), "4@16");
+  assert.equal(volume([4, 2, 8, 9]), "4@2×8×9");
+  assert.equal(volume([]), "1");
   assert.equal(sides([5, 3]), "5×3");
   assert.equal(one([2, 2]), "2");
   assert.equal(one([1, 2]), "1×2");

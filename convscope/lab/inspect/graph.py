@@ -26,6 +26,7 @@ class GraphRow:
             volume.
         inputs: the rows whose volumes it reads.
         shape: of the volume as (channels, height, width); a vector is (k, 1, 1).
+        axes: the shape of the result itself.
         block, stage: the module that it belongs to, and the group of blocks, if they hold several.
         columns: type, parameters, kernel and so on, for the table.
     """
@@ -35,6 +36,7 @@ class GraphRow:
     operations: tuple[str, ...]
     inputs: tuple[str, ...]
     shape: Shape
+    axes: tuple[int, ...]
     block: str
     stage: str
     columns: Mapping[str, Any]
@@ -50,6 +52,7 @@ class GraphRow:
             "op": self.op,
             "inputs": self.inputs,
             "shape": self.shape,
+            "axes": self.axes,
             "block": self.block,
             "stage": self.stage,
             "operations": self.operations,
@@ -84,6 +87,7 @@ def graph_rows(recording: Recording, parameters: Mapping[str, int]) -> list[Grap
                 operations=tuple(operation.name for operation in chain),
                 inputs=inputs,
                 shape=chw_shape(recording[chain[-1].name].shape),
+                axes=recording[chain[-1].name].shape,
                 block=block,
                 stage=stage,
                 columns=_columns(chain, summary),
@@ -93,9 +97,12 @@ def graph_rows(recording: Recording, parameters: Mapping[str, int]) -> list[Grap
 
 
 def chw_shape(shape: Sequence[int]) -> Shape:
-    """Any shape as (channels, height, width), filled up with 1; further axes go into the width."""
-    channels, height, *others = (*shape, 1, 1)
-    return channels, height, math.prod(others)
+    """Any shape as (channels, height, width).
+
+    A signal is a row; the planes of more than three axes stand below each other.
+    """
+    channels, *heights, width = (*shape, 1, 1)[:2] if len(shape) < 2 else shape
+    return channels, math.prod(heights), width
 
 
 def _chains(
@@ -134,7 +141,7 @@ def _image_row(shape: tuple[int, ...]) -> GraphRow:
         "receptive_field": [1, 1],
         "exact": True,
     }
-    return GraphRow(IMAGE, "image", (IMAGE,), (), chw_shape(shape), "", "", columns)
+    return GraphRow(IMAGE, "image", (IMAGE,), (), chw_shape(shape), tuple(shape), "", "", columns)
 
 
 def _columns(chain: Sequence[Operation], summary: Mapping[str, SummaryRow]) -> dict[str, Any]:

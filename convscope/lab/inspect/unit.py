@@ -54,7 +54,7 @@ class UnitView:
             "value": json_number((after or [first])[-1].model_value),
             "steps": [_step(explanation) for explanation in after],
             "receptive_field": _receptive_field(first),
-            "largest": self._largest(first),
+            **self._largest(first),
             **_formula(first),
             **_values(first),
         }
@@ -68,29 +68,40 @@ class UnitView:
         shape = self.recording[operation].shape
         c, y, x = at
         if len(shape) < 3:
-            return (c, y)[: len(shape)]
-        if len(shape) == 3:
-            return c, y, x
-        return (c, y, *(int(index) for index in np.unravel_index(x, shape[2:])))
+            return (c, x)[: len(shape)]
+        return (c, *(int(index) for index in np.unravel_index(y, shape[1:-1])), x)
 
     def locate(self, location: Location | None) -> dict[str, Any] | None:
         """An operand's unit and row, found through operations that only move values."""
+        found = self._origin(location)
+        if found is None or found.source not in self._row_of_output:
+            return None
+        c, y, x = chw_index(found.at, self.recording[found.source].shape)
+        return {"row": self._row_of_output[found.source], "map": c, "y": y, "x": x}
+
+    def name_source(self, location: Location | None) -> str | None:
+        """What an operand without a row is: `pos[0,1,4,2], a parameter`."""
+        found = self._origin(location)
+        if found is None or found.source in self._row_of_output:
+            return None
+        kind = self.recording[found.source].kind
+        return f"{found}, a {kind}" if kind in ("parameter", "buffer") else f"{found}, a constant"
+
+    def _origin(self, location: Location | None) -> Location | None:
+        """Where a value was computed or comes from, before operations that only move it."""
         while location is not None and location.source not in self._row_of_output:
-            if location.source not in self.recording:
-                return None
             explanation = self.recording.explain(location.source, location.at)
             if not isinstance(explanation.decomposition, Identity) or not len(explanation.terms):
-                return None
+                return location
             location = explanation.terms[0].location
-        if location is None:
-            return None
-        c, y, x = chw_index(location.at, self.recording[location.source].shape)
-        return {"row": self._row_of_output[location.source], "map": c, "y": y, "x": x}
+        return location
 
-    def _largest(self, explanation: Explanation) -> dict[str, Any] | None:
+    def _largest(self, explanation: Explanation) -> Mapping[str, Any]:
+        """The unit that contributes most, or the name of what is no unit of a row."""
         for n in explanation.top_terms[:1]:
-            return self.locate(explanation.terms[n].location)
-        return None
+            location = explanation.terms[n].location
+            return {"largest": self.locate(location), "ends_at": self.name_source(location)}
+        return {"largest": None, "ends_at": None}
 
     def _channels(
         self, explanation: Explanation, patches: Floats, count: int, skip: int
@@ -98,6 +109,7 @@ class UnitView:
         """Patch, filter and products of the channels with the largest sums."""
         decomposition = explanation.decomposition
         products = explanation.terms.products.reshape(len(patches), -1)
+        group = explanation.terms.groups[0]
         divisor = decomposition.divisor if isinstance(decomposition, Sum) else 1.0
         sums = [exact_sum(row.tolist()) / divisor for row in products]
         winners: list[list[int]] = []
@@ -111,6 +123,7 @@ class UnitView:
         remaining = exact_sum([p for c in others for p in products[c].tolist()])
         return {
             "size": list(patches.shape[1:]),
+            "window": list(group.shape[-group.window :]),
             "sums": [json_number(value) for value in sums],
             "parts": [
                 self._channel(explanation, c, patches[c], sums[c])
@@ -160,7 +173,9 @@ class UnitView:
                     "weight": json_number(term.weight),
                     "product": json_number(term.product),
                     "location": self.locate(term.location),
+                    "source": self.name_source(term.location),
                     "weight_location": term.weight_location and str(term.weight_location),
+                    "weight_spot": self.locate(term.weight_location),
                 }
                 for term in (terms[n] for n in chosen)
             ],
@@ -170,6 +185,7 @@ class UnitView:
 
 _NO_CHANNELS: Mapping[str, Any] = {
     "size": None,
+    "window": None,
     "sums": None,
     "parts": [],
     "rest": {"count": 0, "sum": 0.0, "largest": 0.0},
@@ -181,20 +197,19 @@ _NO_TERMS: Mapping[str, Any] = {"terms": [], "remaining": {"count": 0, "sum": 0.
 
 def chw_index(at: Sequence[int], shape: Sequence[int]) -> tuple[int, int, int]:
     """An index in a result as (map, y, x) of its volume, see `chw_shape`."""
-    if len(at) <= 3:
-        c, y, x = (*at, 0, 0, 0)[:3]
-        return c, y, x
-    return at[0], at[1], int(np.ravel_multi_index(tuple(at[2:]), tuple(shape[2:])))
+    if len(at) < 3:
+        c, x = (*at, 0, 0)[:2]
+        return c, 0, x
+    return at[0], int(np.ravel_multi_index(tuple(at[1:-1]), tuple(shape[1:-1]))), at[-1]
 
 
 def _patches(explanation: Explanation) -> Floats | None:
-    """The patch as (channels, height, width); None for one that cannot be drawn."""
-    patch = explanation.patch
-    if patch is None or patch.ndim not in (2, 3):
+    """The patch as (channels, height, width), planes below each other; None if it is not drawn."""
+    shape = explanation.terms.planes_shape
+    if shape is None or not isinstance(explanation.decomposition, Sum | Extremum):
         return None
-    if not isinstance(explanation.decomposition, Sum | Extremum):
-        return None
-    patches = patch if patch.ndim == 3 else patch[None]
+    channels, planes, rows, columns = shape
+    patches = explanation.terms.values.reshape(channels, planes * rows, columns)
     return patches if patches[0].size <= _MAX_CELLS else None
 
 

@@ -59,7 +59,9 @@ def what_if(
             elif operation.kind in ("max_pool2d", "avg_pool2d"):
                 result = _pool(recording, operation, index, changed, kernel)
             else:
-                raise RequestError(f"{row.name} is not a convolution or pooling layer.")
+                raise RequestError(
+                    f"{row.name} is not a convolution or pooling layer of two dimensions."
+                )
     except RuntimeError as error:
         raise RequestError("The window does not fit: it would be larger than the map.") from error
     description = _describe(row, changed, kernel, result)

@@ -157,7 +157,7 @@ function title(scene, part, one, open, toggle) {
       title: open ? "" : "Show the figures",
     },
     name,
-    thumb(scene, part.row, part.map, part.cells.flat()),
+    thumb(scene, part.row, part.map, part.cells.flat(), planesOf(scene.unit)),
   );
 }
 
@@ -167,31 +167,38 @@ function channelName({ shape: [channels] }, map) {
   return channels === 3 ? ["red", "green", "blue"][map] : `channel ${map}`;
 }
 
+/** How many planes a window has. @param {Unit} unit */
+const planesOf = ({ window: sides }) => (sides?.length === 3 ? sides[0] : 1);
+
 /**
- * The operand's map, with what is read of it outlined.
+ * The operand's map, with what is read of it outlined, plane by plane.
  * @param {Scene} scene @param {string} row @param {number} map @param {(UnitRef | null)[]} spots
+ * @param {number} [count] of planes
  */
-export function thumb(scene, row, map, spots) {
+export function thumb(scene, row, map, spots, count = 1) {
   const planes = scene.volumes.get(row);
   if (!planes) return null;
   const { data, height, width } = planes.of(map);
-  const known = spots.filter((spot) => spot !== null);
-  const [ys, xs] = [known.map((p) => p.y), known.map((p) => p.x)];
-  const [top, left] = [Math.min(...ys), Math.min(...xs)];
   /** @param {number} n @param {number} of */
   const percent = (n, of) => `${(100 * n) / of}%`;
-  const style = {
-    left: percent(left, width),
-    top: percent(top, height),
-    width: percent(Math.max(...xs) + 1 - left, width),
-    height: percent(Math.max(...ys) + 1 - top, height),
-  };
-  return el(
-    "span",
-    { class: "thumb" },
-    picture(data, height, width, planes.peak),
-    el("span", { class: "mark", style }),
-  );
+  const marks = Array.from({ length: count }, (_, plane) => {
+    const each = spots.length / count;
+    const known = spots
+      .slice(plane * each, (plane + 1) * each)
+      .filter((spot) => spot !== null)
+      .filter((spot) => spot.row === row && spot.map === map);
+    if (!known.length) return null;
+    const [ys, xs] = [known.map((p) => p.y), known.map((p) => p.x)];
+    const [top, left] = [Math.min(...ys), Math.min(...xs)];
+    const style = {
+      left: percent(left, width),
+      top: percent(top, height),
+      width: percent(Math.max(...xs) + 1 - left, width),
+      height: percent(Math.max(...ys) + 1 - top, height),
+    };
+    return el("span", { class: "mark", style });
+  });
+  return el("span", { class: "thumb" }, picture(data, height, width, planes.peak), ...marks);
 }
 
 /** The scales of a ledger's three columns. @param {Unit} unit @param {Iterable<{peak: number}>} volumes */

@@ -37,14 +37,14 @@ export const QUESTIONS = {
  */
 export function sentence(row, net) {
   const [image] = net.rows;
-  if (row.op === "image") return `What the network reads: ${volume(row.shape)}, every byte normalized.`;
+  if (row.op === "image") return `What the network reads: ${volume(row.axes)}, every byte normalized.`;
   const [high, wide] = row.receptive_field.map((size, axis) => Math.min(size, image.shape[axis + 1]));
   const sees = row.receptive_field.length
     ? ` Each unit sees ${row.exact ? "" : "at most "}${high}×${wide ?? 1} pixels.`
     : "";
   const after = row.activation ? `, then ${row.activation}` : "";
   const learned = row.parameters ? `${count(row.parameters)} parameters.` : "Nothing to learn.";
-  return `${what(row, net)} → ${volume(row.shape)}${after}.${sees} ${learned}`;
+  return `${what(row, net)} → ${volume(row.axes)}${after}.${sees} ${learned}`;
 }
 
 /** What the operation does, and to what. @param {Row} row @param {Network} net */

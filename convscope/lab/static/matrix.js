@@ -46,10 +46,21 @@ export const bracketed = (v) => (v < 0 ? `(${whole(v)})` : whole(v));
 /** A place of the API as a place of the address. @param {UnitRef} spot */
 const toPlace = (spot) => ({ layer: spot.row, map: spot.map, row: spot.y, col: spot.x });
 
-/** conv2[5,3,7]; a unit of a vector is fc2[4]; the end is a pixel. @param {Network} net @param {UnitRef} spot */
-export function spotName(net, spot) {
-  const [, h, w] = net.byName.get(spot.row)?.shape ?? [0, 1, 1];
-  return h * w === 1 ? `${spot.row}[${spot.map}]` : `${spot.row}[${spot.map},${spot.y},${spot.x}]`;
+/**
+ * conv2[5,3,7]; a unit of a vector is fc2[4], of a signal conv1[2,9], of a volume with planes conv3[5,1,3,7].
+ * @param {Network} net @param {UnitRef} spot
+ */
+export function spotName(net, { row: name, map, y, x }) {
+  const row = net.byName.get(name);
+  const [, h, w] = row?.shape ?? [0, 1, 1];
+  if (h * w === 1) return `${name}[${map}]`;
+  const index = [x];
+  let rest = y; // planes stand below each other
+  for (const side of (row?.axes ?? []).slice(1, -1).reverse()) {
+    index.unshift(rest % side);
+    rest = Math.floor(rest / side);
+  }
+  return `${name}[${[map, ...index].join(",")}]`;
 }
 
 /**
@@ -79,6 +90,7 @@ export function matrix(scene, part, kind, wide) {
     const outside = kind === "patch" && !spot;
     const style = outside ? {} : paint(value, peak);
     if (kind === "patch") mark(unit, k, columns, style);
+    if (beginsPlane(unit, k, columns)) style["margin-top"] = "4px";
     const text = outside ? padding(unit) : inCell(value, peak, most);
     const shown = { class: `cell ${outside ? "outside" : ""}`, "data-k": k, style };
     if (kind !== "patch" || !wide || !spot) return el("span", shown, wide ? text : null);
@@ -107,6 +119,13 @@ export function matrix(scene, part, kind, wide) {
   if (kind === "patch" && wide) grid.addEventListener("keydown", (event) => roam(event, cells, columns));
   return grid;
 }
+
+/**
+ * Whether a cell is in the first row of a plane, but not of the first: of a window with three axes.
+ * @param {Unit} unit @param {number} k @param {number} columns
+ */
+const beginsPlane = ({ window: sides }, k, columns) =>
+  sides?.length === 3 && k >= columns && Math.floor(k / columns) % sides[1] === 0;
 
 /** How many decimals a cell has room for. @param {number} wide */
 function decimalsIn(wide) {

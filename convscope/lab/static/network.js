@@ -83,12 +83,12 @@ function title({ row, blocks, members }) {
   if (!blocks.length)
     return (
       `${row.name}, ${row.type}: ` +
-      `${volume(row.shape)}${row.parameters ? `, ${several(row.parameters, "parameter")}` : ""}`
+      `${volume(row.axes)}${row.parameters ? `, ${several(row.parameters, "parameter")}` : ""}`
     );
   const weighted = members.filter((m) => m.parameters).length;
   const which =
     blocks.length > 1 ? `${blocks.length} blocks that are alike, ${blocks[0]} to ${blocks.at(-1)}` : blocks[0];
-  return `${which}: ${several(weighted, "layer")} with weights, output ${volume(row.shape)}. Open.`;
+  return `${which}: ${several(weighted, "layer")} with weights, output ${volume(row.axes)}. Open.`;
 }
 
 /** Where a click on a box leads. @param {Box} box @param {State} state */
@@ -171,7 +171,7 @@ function labels(plan, zoom) {
   for (const box of plan.boxes.filter((b) => b.lane === 0)) {
     const { x } = box;
     const name = shortName(box);
-    const size = volume(box.row.shape);
+    const size = volume(box.row.axes);
     if (x >= free) {
       texts.push(svg("text", { x, y, class: "name" }, name));
       free = x + (name.length * 7 + 8) / zoom;

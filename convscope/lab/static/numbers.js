@@ -60,10 +60,11 @@ export function percent(p) {
 }
 
 /** [6, 28, 28] -> "6@28×28", the notation of the LeNet paper; a vector is "84". @param {number[]} shape */
-export const volume = ([c, h = 1, w = 1]) => (h === 1 && w === 1 ? String(c) : `${c}@${h}×${w}`);
+export const volume = ([c = 1, ...sides]) =>
+  sides.every((side) => side === 1) ? String(c) : `${c}@${sides.join("×")}`;
 
 /** [5, 5] -> "5×5" @param {number[]} sides */
-export const sides = ([h, w]) => `${h}×${w}`;
+export const sides = (sides) => sides.join("×");
 
 /** [2, 2] -> "2", [1, 2] -> "1×2" @param {number[]} pair */
 export const one = (pair) => (pair.every((v) => v === pair[0]) ? String(pair[0]) : pair.join("×"));

@@ -41,8 +41,8 @@ function layoutOf({ net, unit }) {
   const weighted = unit.decomposition === "sum" && unit.terms.some((term) => term.weight !== 1 || term.weight_location);
   const named = unit.terms.map(
     (term) =>
-      (term.location ? spotName(net, term.location).length : 0) +
-      (spotOf(net, term.weight_location) ? (term.weight_location ?? "").length + 2 : 0),
+      (term.location ? spotName(net, term.location) : (term.source ?? "")).length +
+      (term.weight_spot ? (term.weight_location ?? "").length + 2 : 0),
   );
   const pictured = unit.terms.some((term) => term.location && flat(net, term.location) === false);
   const full = document.documentElement.clientWidth;
@@ -69,8 +69,8 @@ const flat = (net, spot) => {
 function listedRow(scene, term, layout) {
   const { net, peaks, decimals } = scene;
   const { location: place } = term;
-  const other = spotOf(net, term.weight_location);
-  const name = (place ? spotName(net, place) : "a constant") + (other ? ` × ${spotName(net, other)}` : "");
+  const other = term.weight_spot;
+  const name = (place ? spotName(net, place) : (term.source ?? "a constant")) + (other ? ` × ${spotName(net, other)}` : "");
   const said = layout.weighted
     ? `${whole(term.value)} × ${bracketed(term.weight)} = ${whole(term.product)}`
     : whole(term.value);
@@ -123,17 +123,6 @@ function listedRow(scene, term, layout) {
       layout.adds ? figure(term.product, decimals, signed) : "",
     ),
   );
-}
-
-/**
- * A weight that is itself the value of a row, as in a product of two volumes.
- * @param {Network} net @param {string | null} text @returns {UnitRef | null}
- */
-function spotOf(net, text) {
-  const [, name, at] = /^(.*)\[([\d,]+)\]$/.exec(text ?? "") ?? [];
-  const row = net.rows.find((one) => one.operations.at(-1) === name);
-  const [map, y = 0, x = 0] = at?.split(",").map(Number) ?? [];
-  return row ? { row: row.name, map, y, x } : null;
 }
 
 /**

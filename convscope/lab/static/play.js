@@ -207,7 +207,9 @@ export function goOn({ row }) {
 /** Alone back to the pixels: the operand that contributes most. @param {Scene} scene */
 function onwards(scene) {
   const { unit, net } = scene;
-  const { largest } = unit;
+  const { largest, ends_at: end } = unit;
+  if (!largest && end)
+    return [el("p", { class: "caption" }, `What contributes most is ${end}: the way back ends there.`)];
   if (!largest) return [el("p", { class: "caption" }, "Nothing leads from this number back to the image.")];
   /** @type {Record<string, string>} */
   const words = {

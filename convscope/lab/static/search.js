@@ -41,7 +41,7 @@ export function search(net) {
     const words = input.value.toLowerCase().replaceAll("x", "×").split(/\s+/).filter(Boolean);
     /** @param {Row} row */
     const hay = (row) =>
-      `${row.name} ${row.type} ${row.kernel?.join("×") ?? ""} ${volume(row.shape)}`.toLowerCase().replaceAll("x", "×");
+      `${row.name} ${row.type} ${row.kernel?.join("×") ?? ""} ${volume(row.axes)}`.toLowerCase().replaceAll("x", "×");
     found = net.rows.filter((row) => words.every((word) => hay(row).includes(word)));
     at = 0;
     list.replaceChildren(
@@ -52,7 +52,7 @@ export function search(net) {
             "li",
             { id: `found-${i}`, role: "option", onclick: () => open(row) },
             el("b", {}, row.name),
-            el("span", { class: "caption" }, `${row.type}, ${volume(row.shape)}`),
+            el("span", { class: "caption" }, `${row.type}, ${volume(row.axes)}`),
           ),
         ),
     );

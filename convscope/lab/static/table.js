@@ -59,14 +59,14 @@ function line(net, state, box) {
     ? [NONE, NONE, NONE, NONE]
     : [
         row.filters ? count(row.filters) : NONE,
-        row.kernel?.length ? sides2(row.kernel) : NONE,
+        row.kernel?.length ? sides(row.kernel) : NONE,
         row.stride?.length ? one(row.stride) : NONE,
         row.padding?.length ? one(row.padding) : NONE,
       ];
   const cells = [
     kind,
     ...own,
-    volume(row.shape),
+    volume(row.axes),
     row.activation || NONE,
     params ? count(params) : NONE,
     sees(net, row),
@@ -79,13 +79,10 @@ function line(net, state, box) {
   );
 }
 
-/** @param {number[]} size */
-const sides2 = (size) => (size.length > 1 ? sides(size) : String(size[0]));
-
 /** Never more than the image; "up to" where the field is only bounded. @param {Network} net @param {Row} row */
 function sees(net, row) {
   const { length } = row.receptive_field ?? [];
   if (!length) return NONE;
   const seen = row.receptive_field.map((side, i) => Math.min(side, net.size[net.size.length - length + i] ?? side));
-  return `${row.exact ? "" : "up to "}${sides2(seen)} px`;
+  return `${row.exact ? "" : "up to "}${sides(seen)} px`;
 }

@@ -4,6 +4,7 @@
 
 import { pixel, unit } from "./api.js";
 import { el } from "./element.js";
+import { spotName } from "./matrix.js";
 import { fixed, whole } from "./numbers.js";
 import { go } from "./state.js";
 
@@ -66,8 +67,7 @@ function layerName(net, layer) {
 export function placeName(net, { layer, map, row, col }) {
   if (layer === "image")
     return `pixel (${row}, ${col})${net.channels > 1 ? ` ${["red", "green", "blue"][map] ?? map}` : ""}`;
-  const [, h, w] = net.byName.get(layer)?.shape ?? [0, 2, 2];
-  return h * w === 1 ? `${layer}[${map}]` : `${layer}[${map},${row},${col}]`;
+  return spotName(net, { row: layer, map, y: row, x: col });
 }
 
 /**

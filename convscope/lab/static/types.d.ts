@@ -133,6 +133,7 @@ export interface Row {
   type: string;
   inputs: string[];
   shape: [channels: number, height: number, width: number];
+  axes: number[];
   block: string;
   stage: string;
   operations: string[];
@@ -233,7 +234,9 @@ export interface Term {
   weight: number;
   product: number;
   location: UnitRef | null;
+  source: string | null;
   weight_location: string | null;
+  weight_spot: UnitRef | null;
 }
 
 export interface Line {
@@ -255,6 +258,7 @@ export interface Unit {
   negative: number;
   inputs: string[];
   size: [height: number, width: number] | null;
+  window: number[] | null;
   sums: number[] | null;
   bars: number[] | null;
   bar_terms: number;
@@ -276,6 +280,7 @@ export interface Unit {
   value: number;
   receptive_field: { box: number[][]; clipped: (number[] | null)[]; fraction: number; exact: boolean } | null;
   largest: UnitRef | null;
+  ends_at: string | null;
 }
 
 // Trainings.

@@ -111,6 +111,8 @@ const PLAIN = new Set([
   "substituted",
   "inputs",
   "weight_location",
+  "source",
+  "ends_at",
   "name",
 ]);
 

@@ -45,7 +45,8 @@ function how({ net, unit }) {
     return `The ${LABELS[unit.decomposition]} of ${n} values of ${of}.${ties}`;
   }
   if (unit.decomposition === "identity") {
-    if (!first?.location) return "A constant: nothing is computed.";
+    if (!first?.location)
+      return first?.source ? `A copy of ${first.source}: nothing is computed.` : "A constant: nothing is computed.";
     const joined = unit.op === "concat" ? `; ${unit.inputs.length} volumes are stacked along the channels here` : "";
     return `A copy of ${spotName(net, first.location)}: nothing is computed${joined}.`;
   }
@@ -63,8 +64,10 @@ function how({ net, unit }) {
 }
 
 /** @param {Unit} unit */
-const factors = ({ sums, size, count: n }) =>
-  sums && size && sums.length * size[0] * size[1] === n ? `${count(sums.length)} × ${size.join("×")} = ` : "";
+const factors = ({ sums, size, window: sides, count: n }) =>
+  sums && size && sides && sums.length * size[0] * size[1] === n
+    ? `${count(sums.length)} × ${sides.join("×")} = `
+    : "";
 
 /** The network's own number beside the exact one. @param {Unit} unit */
 export function compared(unit) {
@@ -75,6 +78,7 @@ export function compared(unit) {
     return `convscope does not know what ${kind} does, so ${whole(unit.model_value)} is not explained.`;
   }
   if (difference === 0) return `${recorded}: the same.`;
+  if (agrees && unit.rounding_bound === Infinity) return `${recorded}: a number left the range of its type.`;
   if (!Number.isFinite(difference))
     return `${recorded}${agrees ? ", as it must" : ", which is not what the calculation gives"}.`;
   const away = powers(difference);

@@ -30,7 +30,7 @@ let kept = { of: "", open: false, wish: /** @type {Record<string, number>} */ ({
  */
 export function whatIf({ net, image, row, place }) {
   const names = SETTINGS[row.op];
-  if (!names || !row.kernel || row.shape[1] * row.shape[2] === 1) return null;
+  if (!names || row.kernel?.length !== 2 || row.shape[1] * row.shape[2] === 1) return null;
   const of = `${net.id}/${row.name}`;
   if (kept.of !== of) kept = { of, open: false, wish: {} };
   const shown = el("div", {});
