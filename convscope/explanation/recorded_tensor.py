@@ -21,7 +21,8 @@ class RecordedTensor:
 
     Attributes:
         name: in the recording; of a parameter or buffer, its path.
-        kind: of the operation, `conv2d`; otherwise "image", "parameter", "buffer" or "constant".
+        kind: of the operation, `conv2d`; otherwise "image", "parameter", "buffer", "constant" or
+            "constant of unknown origin".
         operands: the names of the inputs of the operation.
     """
 
@@ -118,6 +119,8 @@ def _kind(name: str, forward_pass: ForwardPass) -> str:
         return IMAGE
     if name in forward_pass.parameters:
         return "parameter"
+    if name in forward_pass.unknown:
+        return "constant of unknown origin"
     return "buffer" if name in forward_pass.buffers else "constant"
 
 
@@ -126,4 +129,6 @@ _DESCRIPTIONS = {
     "parameter": "a parameter of the network",
     "buffer": "a buffer of the network",
     "constant": "a tensor of which only the values are known",
+    "constant of unknown origin": "it appeared while the network ran, but no operation of torch "
+    "returned it (numpy, another thread or an extension made it); it may depend on the whole image",
 }

@@ -229,6 +229,8 @@ class Recording:
     def _decompose(self, recorded: RecordedTensor, index: Index) -> Decomposition:
         if recorded.operation is None:
             value = float(real_view(recorded.tensor)[index])
+            if recorded.name in self._forward_pass.unknown:
+                return recorded.unsupported(recorded.description)
             return Identity(terms=Terms(), formula=recorded.description, constant=value)
         rule = RULES.get(recorded.kind)
         if rule is None:

@@ -23,6 +23,7 @@ from convscope.receptive.field_map import FieldMap, UnknownDependency
 from convscope.receptive.inputs import Inputs
 from convscope.recording import IMAGE, Operation, Source, get_kind
 from convscope.recording.kinds import FieldEffect
+from convscope.recording.operation import sources_in
 
 __all__ = ["FieldMap", "receptive_fields"]
 
@@ -40,6 +41,7 @@ def receptive_fields(
     """
     fields = {IMAGE: FieldMap.image(image)}
     for operation in operations:
+        _add_unknown(fields, operation)
         inputs = Inputs(operation, fields, values or {})
         try:
             has_units = 0 not in operation.shape
@@ -49,6 +51,14 @@ def receptive_fields(
         exact = result.exact and all(operand.exact for operand in inputs.operands)
         fields[operation.name] = result if result.exact == exact else replace(result, exact=exact)
     return fields
+
+
+def _add_unknown(fields: dict[str, FieldMap], operation: Operation) -> None:
+    """Units of unknown origin may depend on the whole image."""
+    shapes = {source.name: source.shape for source in sources_in(dict(operation.arguments))}
+    for name in operation.operands:
+        if name not in fields:
+            fields[name] = mixing.anything(fields[IMAGE], shapes.get(name, ()))
 
 
 def _follow(inputs: Inputs) -> FieldMap:

@@ -43,7 +43,7 @@ class Inputs:
         """Whether an argument depends on the image."""
         return (
             isinstance(source, Source)
-            and source.role == "result"
+            and source.role in ("result", "unknown")
             and source.name in self.operation.operands
         )
 

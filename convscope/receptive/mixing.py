@@ -19,6 +19,12 @@ def full_field(inputs: Inputs) -> FieldMap:
     return replace(broadcast(numbers, inputs.operation.shape), exact=False)
 
 
+def anything(image: FieldMap, shape: Sequence[int]) -> FieldMap:
+    """Units that may each depend on every pixel of an image."""
+    pixels = image.mixed(range(len(image.shape))).without(range(len(image.shape)))
+    return replace(broadcast([pixels], shape), exact=False)
+
+
 def elementwise(inputs: Inputs) -> FieldMap:
     """Element by element: the union of the operands, broadcast."""
     operands, shape = inputs.operands, inputs.operation.shape

@@ -19,21 +19,27 @@ class ModelState:
 
     Attributes:
         names: of parameters and buffers, by the id of the tensor.
+        parameters: the names of parameters.
         tensors: parameters and buffers by name, as aliases that keep their shape and memory.
     """
 
     def __init__(self, modules: Mapping[str, nn.Module]) -> None:
         named: dict[str, Tensor] = {}
+        parameters = set[str]()
         self._containers: dict[int, tuple[Any, Any]] = {}  # by id: each with a copy
         self._attributes: list[dict[str, Any]] = []  # of each module
         live: dict[int, Tensor] = {}
         for path, module in modules.items():
             prefix = f"{path}." if path else ""
-            for name, tensor in _own_tensors(module):
+            for name, tensor, is_parameter in _own_tensors(module):
                 named[f"{prefix}{name}"] = tensor
-            if not isinstance(module, torch.jit.ScriptModule):  # which Python cannot change
-                live.update((id(tensor), tensor) for tensor in self._attributes_of(module))
+                if is_parameter:
+                    parameters.add(f"{prefix}{name}")
+            is_script = isinstance(module, torch.jit.ScriptModule)  # which Python cannot change
+            held = _script_constants(module) if is_script else self._attributes_of(module)
+            live.update((id(tensor), tensor) for tensor in held)
         live.update((id(tensor), tensor) for tensor in named.values())
+        self.parameters = frozenset(parameters)
         self.names = {id(tensor): name for name, tensor in reversed(named.items())}
         self._gradients = [(tensor, tensor.grad) for tensor in named.values() if tensor.is_leaf]
         live.update((id(grad), grad) for _, grad in self._gradients if grad is not None)
@@ -77,6 +83,10 @@ class ModelState:
         """Whether a tensor that the network keeps lies in this storage."""
         return storage in self._by_storage
 
+    def holds(self, tensor: Tensor) -> bool:
+        """Whether the network keeps a tensor, or one that shares its memory."""
+        return id(tensor) in self._live or storage_id(tensor) in self._by_storage
+
     def before_mutation(self, tensor: Tensor) -> None:
         """Save the numbers of what the network keeps in the storage of this tensor."""
         storage = storage_id(tensor)
@@ -118,16 +128,28 @@ class ModelState:
             storage.copy_(numbers)
 
 
-def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Parameters and buffers of the module itself, also one that it has under several names."""
+def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor, bool]]:
+    """Parameters and buffers of the module itself, and which of the two each is."""
     if isinstance(module, torch.jit.ScriptModule):  # which binds them out of Python's reach
-        yield from module.named_parameters(recurse=False)
-        yield from module.named_buffers(recurse=False)
-        return
-    for tensors in (vars(module)["_parameters"], vars(module)["_buffers"]):
+        held = (
+            dict(module.named_parameters(recurse=False)),
+            dict(module.named_buffers(recurse=False)),
+        )
+    else:
+        held = vars(module)["_parameters"], vars(module)["_buffers"]
+    for tensors, is_parameter in zip(held, (True, False), strict=True):
         for name, tensor in cast("dict[str, Tensor | None]", tensors).items():
             if tensor is not None:
-                yield name, tensor
+                yield name, tensor, is_parameter
+
+
+def _script_constants(module: nn.Module) -> Iterator[Tensor]:
+    """The tensors in the code of a script."""
+    graph: Any = getattr(module, "graph", None)
+    for node in () if graph is None else graph.findAllNodes("prim::Constant"):
+        value = node.output().toIValue() if node.hasAttribute("value") else None
+        if isinstance(value, Tensor):
+            yield value
 
 
 def _is_in_place(tensor: Tensor, alias: Tensor) -> bool:

@@ -24,12 +24,13 @@ class Source(NamedTuple):
 
     Attributes:
         role: a result (or the image), a parameter or buffer, or a constant: a tensor of which only
-            the values are known.
+            the values are known. `unknown` is one that appeared during the pass and may depend on
+            the image: numpy, another thread or an extension made it.
         name: of the operation, or IMAGE; of the parameter or buffer; `constant_1`.
         shape: of the tensor.
     """
 
-    role: Literal["result", "state", "constant"]
+    role: Literal["result", "state", "constant", "unknown"]
     name: str
     shape: Shape
 
@@ -54,7 +55,7 @@ class Operation:
         module: the path of the module that called it; empty for the network itself.
         layer: that module, where the operation is a whole layer of convscope's.
         operands: names of the operations whose results it read and that depend on the image, in
-            order, or IMAGE.
+            order, or IMAGE; also of constants whose origin is unknown.
         parameters: names of the parameters and buffers that it read, by argument.
         call: the function; for a layer of convscope's, the layer.
         shape: of the tensor that it returned, with the batch axis.

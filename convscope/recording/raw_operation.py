@@ -61,6 +61,8 @@ class ForwardPass:
         operations: all, also those that do not depend on the image.
         results: results of operations by name; the image as IMAGE. Also constants: tensors of which
             only the values are known.
+        unknown: the names of constants whose origin is unknown: what numpy, another thread or an
+            extension made of them, they may depend on the image.
         state: the network's parameters and buffers, by name.
         output: the name of the network's output.
         parameters, buffers: which of the names of `state` are what.
@@ -72,6 +74,7 @@ class ForwardPass:
     output: str
     parameters: frozenset[str] = frozenset()
     buffers: frozenset[str] = frozenset()
+    unknown: frozenset[str] = frozenset()
 
 
 Names = tuple[list[Operation], Mapping[int | str, str]]
@@ -83,24 +86,26 @@ def name_operations(
     outputs: Mapping[int, int],
     *,
     constants: int,
+    unknown: Container[int | str] = (),
     taken: Iterable[str] = (),
 ) -> Names:
     """Operations with names, and all names by number, those of constants too.
 
     `parents` are the paths of modules that consist of others, `outputs` the numbers of what calls
-    of modules returned, where they computed it themselves. No operation has a name that is `taken`.
+    of modules returned, where they computed it themselves, `unknown` those of constants that may
+    depend on the image. No operation has a name that is `taken`.
     """
     named = _names(raw, parents, outputs, {IMAGE, *taken})
     names: dict[int | str, str] = {IMAGE_NUMBER: IMAGE, **dict(enumerate(named))}
     for constant in range(1, constants + 1):
         names[IMAGE_NUMBER - constant] = f"constant_{constant}"
-    dependent = {IMAGE_NUMBER}
+    dependent = {IMAGE_NUMBER, *(number for number in names if number in unknown)}
     operations: list[Operation] = []
     for number, operation in enumerate(raw):
         operands = [ref.source for ref in operation.tensors if ref.source in dependent]
         if operands:
             dependent.add(number)
-        operations.append(_operation(operation, number, operands, names))
+        operations.append(_operation(operation, number, operands, names, unknown))
     return operations, names
 
 
@@ -127,13 +132,18 @@ def _names(
 
 
 def _operation(
-    raw: RawOperation, number: int, operands: Sequence[int | str], names: Mapping[int | str, str]
+    raw: RawOperation,
+    number: int,
+    operands: Sequence[int | str],
+    names: Mapping[int | str, str],
+    unknown: Container[int | str],
 ) -> Operation:
     def source(tensor: TensorRef) -> Source:
         shape = Shape(tensor.shape)
         if isinstance(tensor.source, str):
             return Source("state", tensor.source, shape)
         role = "constant" if tensor.source < IMAGE_NUMBER else "result"
+        role = "unknown" if tensor.source in unknown else role
         return Source(role, names[tensor.source], shape)
 
     parameters = [ref.source for ref in raw.tensors if isinstance(ref.source, str)]

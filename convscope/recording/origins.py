@@ -1,0 +1,107 @@
+"""Tensors that no recorded operation returned: constants, or of unknown origin.
+
+A tensor that is older than the pass, or made from a list or an array before any number of the image
+was read, is a constant. Any other may hold what numpy, another thread, a transform of functorch or
+an extension computed from the image.
+"""
+
+import gc
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from convscope.recording.operation import tensors_in
+
+
+class Origins:
+    """Watches a pass for tensors that appear, and for numbers that are read out of tensors.
+
+    Attributes:
+        is_read: whether numbers that depend on the image were read.
+        numbers: those that were read one by one.
+    """
+
+    def __init__(self) -> None:
+        self.is_read = False
+        self.numbers = set[float]()
+        self._collected = False
+
+    @contextmanager
+    def watching(self) -> Generator[None]:
+        """Keep what is created in the block apart: all of it is of the youngest generation."""
+        was_enabled = gc.isenabled()
+        gc.collect(0)
+        gc.disable()
+        gc.callbacks.append(self._notice)
+        try:
+            yield
+        finally:
+            gc.callbacks.remove(self._notice)
+            if was_enabled:
+                gc.enable()
+
+    def _notice(self, _phase: str, _info: dict[str, int]) -> None:
+        self._collected = True
+
+    def is_older(self, tensor: Tensor) -> bool:
+        """Whether a tensor existed before the block; False if that is unknown."""
+        return not self._collected and all(item is not tensor for item in gc.get_objects(0))
+
+    def is_made_from_numbers(self, function: Callable[..., Any]) -> bool:
+        """Whether a function makes a tensor from a list or an array."""
+        return function in _FROM_NUMBERS
+
+    def has_numbers_alone(
+        self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> bool:
+        """Whether a call makes a tensor from a list or an array, in which there is no tensor."""
+        given = (*args, *kwargs.values())
+        numbers = given[function is Tensor.new_tensor :]
+        return function in _FROM_NUMBERS and next(tensors_in(numbers), None) is None
+
+    def gives_memory(self, function: Callable[..., Any]) -> bool:
+        """Whether a function lets others write to a tensor unseen."""
+        return function in _GIVING_MEMORY
+
+    def after(self, function: Callable[..., Any], output: object) -> None:
+        """A function of a tensor that depends on the image has run."""
+        if function in _READING:
+            self.is_read = True
+            self.numbers.update(number for number in _numbers_in(output) if number % 1)
+
+    def read_numbers_in(self, values: object) -> list[float]:
+        """The numbers among arguments that were read out of a tensor."""
+        return [n for n in _numbers_in(values) if n in self.numbers] if self.numbers else []
+
+
+def _numbers_in(values: object) -> Iterator[float]:
+    if type(values) is float:
+        yield values
+    elif isinstance(values, Mapping):
+        yield from _numbers_in(list(cast("Mapping[str, object]", values).values()))
+    elif isinstance(values, list | tuple):
+        for value in cast("list[object]", values):
+            yield from _numbers_in(value)
+
+
+_FROM_NUMBERS: frozenset[Any] = frozenset(
+    (
+        *(torch.tensor, torch.as_tensor, torch.asarray, torch.from_numpy, torch.frombuffer),
+        *(Tensor.new_tensor, torch.scalar_tensor),
+        *(torch.ops.aten.lift_fresh.default, torch.ops.aten.lift_fresh_copy.default),
+    )
+)
+_GIVING_MEMORY: frozenset[Any] = frozenset(
+    (Tensor.numpy, Tensor.__array__, Tensor.data_ptr, Tensor.__dlpack__)
+)
+_READING: frozenset[Any] = frozenset(
+    (
+        *(Tensor.item, Tensor.tolist, torch.ops.aten._local_scalar_dense.default),  # noqa: SLF001
+        *(Tensor.__float__, Tensor.__int__, Tensor.__index__, Tensor.__complex__),
+        *_GIVING_MEMORY,
+    )
+)
+"""What reads the numbers of a tensor; `bool` only decides what runs."""
