@@ -26,7 +26,7 @@ from convscope.explanation.recorded_tensor import RecordedTensor
 from convscope.explanation.rules import RULES
 from convscope.explanation.trace import Trace, trace
 from convscope.recording import IMAGE, ForwardPass, Source, run_once
-from convscope.terms import Decomposition, Extremum, Identity, Location, Terms
+from convscope.terms import Decomposition, Extremum, Identity, Location, Terms, Unsupported
 
 
 def record(net: nn.Module, image: Tensor, *, keep: Iterable[str] | None = None) -> "Recording":
@@ -226,12 +226,16 @@ class Recording:
     def _explain_location(self, location: Location) -> Explanation:
         return self.explain(location.source, location.at)
 
+    def _source(self, recorded: RecordedTensor, index: Index) -> Identity | Unsupported:
+        """A number that no operation computed."""
+        if recorded.name in self._forward_pass.unknown:
+            return recorded.unsupported(recorded.description)
+        value = float(real_view(recorded.tensor)[index])
+        return Identity(terms=Terms(), formula=recorded.description, constant=value)
+
     def _decompose(self, recorded: RecordedTensor, index: Index) -> Decomposition:
         if recorded.operation is None:
-            value = float(real_view(recorded.tensor)[index])
-            if recorded.name in self._forward_pass.unknown:
-                return recorded.unsupported(recorded.description)
-            return Identity(terms=Terms(), formula=recorded.description, constant=value)
+            return self._source(recorded, index)
         rule = RULES.get(recorded.kind)
         if rule is None:
             return recorded.unsupported("convscope has no rule for this operation")
