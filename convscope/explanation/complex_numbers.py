@@ -67,7 +67,7 @@ def explain_complex(op: OperationView, at: Index) -> Decomposition:
         return _move(op, at)
     if kind.rule in _LINEAR_RULES:
         return linear_in_parts(op, at)
-    if kind.field == "elementwise":
+    if kind.field == "elementwise" or kind.rule == "where":
         return _evaluated(op, at)
     raise UnsupportedOperation("convscope has no rule for this operation on complex numbers")
 

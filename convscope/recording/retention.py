@@ -35,7 +35,7 @@ class RetainedTensors:
         numbers = self._sharing.pop(storage_id(tensor), ())
         if not numbers:
             return
-        if storage_id(tensor) < 0:
+        if storage_id(tensor) < 0 or tensor.is_quantized:
             self.tensors |= {number: self.tensors[number].clone() for number in numbers}
             return
         kept = tensor.untyped_storage().clone()
@@ -82,7 +82,8 @@ def _written(
     func: Any, mutated: frozenset[str], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Iterator[Tensor]:
     given = {**dict(zip(argument_names(func), args, strict=False)), **kwargs}
-    if mutated != _STATISTICS or given.get("training", True):
+    is_left_alone = "inplace" in argument_names(func) and not given.get("inplace")
+    if not is_left_alone and (mutated != _STATISTICS or given.get("training", True)):
         yield from tensors_in([given.get(name) for name in mutated])
 
 
@@ -96,7 +97,8 @@ _MUTATED: dict[int, frozenset[str]] = {}
 def _mutated_arguments(function: Any) -> frozenset[str]:
     """The names of the arguments that an operator mutates.
 
-    Batch norms update their running statistics in training, and not all of them declare it.
+    Batch norms update their running statistics in training, and not all of them declare it; nor do
+    operators of quantized tensors that take `inplace` declare what they write to.
     """
     arguments = function._schema.arguments  # noqa: SLF001 -- there is no other way
     written = frozenset[str](
@@ -106,6 +108,8 @@ def _mutated_arguments(function: Any) -> frozenset[str]:
     is_norm = names >= _STATISTICS and (not written or written == _STATISTICS)
     if is_norm and not function.overloadpacket.__name__.endswith(_WITHOUT_TRAINING):
         return _STATISTICS
+    if "inplace" in names and not written:
+        return frozenset((arguments[0].name,))
     return written
 
 

@@ -196,6 +196,34 @@ def test_a_number_halfway_between_two_may_go_either_way():
     assert all(recording.explain("0", (0, 0, n)).is_within_tolerance for n in range(4))
 
 
+def in_place(x):
+    y = torch.quantize_per_tensor(x, 0.1, 20, torch.quint8)
+    return nn.ReLU(inplace=True)(y).dequantize()
+
+
+def in_place_by_an_operator(x):
+    y = torch.quantize_per_tensor(x, 0.1, 20, torch.quint8)
+    return nnq.ReLU6(inplace=True)(y).dequantize()
+
+
+def through_a_view(x):
+    y = torch.quantize_per_tensor(x, 0.1, 20, torch.quint8)
+    y[:, 0].relu_()
+    return y.dequantize()
+
+
+@pytest.mark.parametrize("function", [in_place, in_place_by_an_operator, through_a_view])
+def test_quantized_numbers_are_kept_as_they_were_before_they_are_overwritten(function):
+    class Overwriting(nn.Module):
+        def forward(self, x):
+            return function(x)
+
+    recording = record(Overwriting(), IMAGE)
+    before = torch.quantize_per_tensor(IMAGE, 0.1, 20, torch.quint8).dequantize()
+    assert torch.equal(recording["quantize_per_tensor"].tensor, before)
+    assert_explained(recording, unknown={"quantized::relu6"})
+
+
 class Packed(torch.Tensor):
     """Weights that are kept as integers, as libraries that quantize by tensor types do it."""
 

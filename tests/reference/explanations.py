@@ -316,21 +316,27 @@ def sampled(x, grid):
     return filled((n, channels, *grid.shape[1:3]), unit)
 
 
-def attention(query, key, value, *, causal=False):
-    """Σ softmax(q·k / √d) v over the places, of one batch and head after another."""
+def attention(query, key, value, *, causal=False, seen=None, added=None, scale=None):
+    """Σ softmax(q·k·s + m) v over the places, of one batch and head after another.
+
+    `seen` says which places a query sees, `added` is m, and s is 1 / √d unless it is given.
+    """
     *lead, many, depth = query.shape
+    scale = 1 / math.sqrt(depth) if scale is None else scale
 
     def unit(place):
         *b, i, e = place
-        seen = range(i + 1 if causal else key.shape[-2])
+        places_seen = range(i + 1 if causal else key.shape[-2])
+        places_seen = [j for j in places_seen if seen is None or seen[i][j]]
         scores = [
-            math.fsum(query[(*b, i, m)] * key[(*b, j, m)] for m in range(depth)) / math.sqrt(depth)
-            for j in seen
+            math.fsum(query[(*b, i, m)] * key[(*b, j, m)] for m in range(depth)) * scale
+            + (0.0 if added is None else added[i][j])
+            for j in places_seen
         ]
         powers = [math.exp(score - max(scores)) for score in scores]
         whole = math.fsum(powers)
         return math.fsum(
-            power / whole * value[(*b, j, e)] for power, j in zip(powers, seen, strict=True)
+            power / whole * value[(*b, j, e)] for power, j in zip(powers, places_seen, strict=True)
         )
 
     return filled((*lead, many, value.shape[-1]), unit)

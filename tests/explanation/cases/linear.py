@@ -26,7 +26,58 @@ def scaled_up(build, mode, *, corners=False, words=""):
 GRID = torch.stack(
     [random_tensor(4, 3, seed=3).tanh() * 1.3, random_tensor(4, 3, seed=4).tanh() * 1.3], -1
 )[None]
+SEEN = torch.tensor([[n % (3 + m) < 2 for n in range(5)] for m in range(4)])
+ADDED = random_tensor(4, 5, seed=8).masked_fill(~SEEN.flip(0), -math.inf)
+
+
+def attended(words, of, **settings):
+    """Two heads of four queries each, and of five keys."""
+    return product(
+        "scaled_dot_product_attention",
+        of,
+        lambda x, k, v, shape: reference.attention(x, k, v, **settings).reshape(shape),
+        (2, 4, 6),
+        words=words,
+        k=(1, 2, 5, 6),
+        v=(1, 2, 5, 3),
+    )
+
+
+ATTENTION = [
+    attended(
+        "a mask",
+        lambda x, k, v: F.scaled_dot_product_attention(x, k, v, attn_mask=SEEN),
+        seen=SEEN.tolist(),
+    ),
+    attended(
+        "a mask that is added",
+        lambda x, k, v: F.scaled_dot_product_attention(x, k, v, ADDED),
+        added=ADDED.double().tolist(),
+    ),
+    attended(
+        "a scale",
+        lambda x, k, v: F.scaled_dot_product_attention(x, k, v, scale=1.5),
+        scale=1.5,
+    ),
+    attended(
+        "causal, more keys than queries",
+        lambda x, k, v: F.scaled_dot_product_attention(x, k, v, is_causal=True),
+        causal=True,
+    ),
+    product(
+        "scaled_dot_product_attention",
+        lambda x, k, v: F.scaled_dot_product_attention(x, k, v, enable_gqa=True),
+        lambda x, k, v, shape: reference.attention(
+            x, k.repeat(2, axis=1), v.repeat(2, axis=1)
+        ).reshape(shape),
+        (4, 4, 6),
+        words="two heads of queries for each of keys",
+        k=(1, 2, 5, 6),
+        v=(1, 2, 5, 3),
+    ),
+]
 LINEAR = [
+    *ATTENTION,
     scaled_up(lambda: nn.Upsample(scale_factor=2), "nearest"),
     scaled_up(lambda: nn.Upsample(size=(7, 3)), "nearest", words="nearest, to a size"),
     scaled_up(lambda: nn.Upsample((7, 8), mode="bilinear"), "bilinear"),
