@@ -9,7 +9,7 @@ _CHOICES = (
     *("scatter", "scatter_add", "scatter_reduce", "masked_scatter", "diagonal_scatter"),
     *("select_scatter", "slice_scatter", "unique", "unique_consecutive", "bucketize"),
     *("searchsorted", "isin", "bincount", "histc", "multinomial", "pack_padded_sequence"),
-    "pad_packed_sequence",
+    *("pad_packed_sequence", "set"),
 )
 _SHAPES = (
     *("as_strided", "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_tensors"),
