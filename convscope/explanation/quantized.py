@@ -5,7 +5,7 @@ reaches, either neighbor is right.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -176,6 +176,28 @@ def arithmetic(op: OperationView, at: Index) -> Expression:
         formula=f"y = {written}, rounded to s·(q − z)",
         lines=(line,),
     )
+
+
+_CURVES: dict[str, tuple[str, Callable[[float, float], float]]] = {
+    "quantized::relu6": ("min(max(0, x), 6)", lambda x, _slope: min(max(x, 0.0), 6.0)),
+    "quantized::hardswish": (
+        "x·min(max(0, x + 3), 6) / 6",
+        lambda x, _slope: x * min(max(x + 3, 0), 6) / 6,
+    ),
+    "quantized::leaky_relu": ("x if x > 0 else a·x", lambda x, slope: x if x > 0 else slope * x),
+    "quantized::sigmoid": ("1 / (1 + e^−x)", lambda x, _slope: 0.5 * (1 + math.tanh(x / 2))),
+}
+
+
+def curve(op: OperationView, at: Index) -> Expression:
+    """y = f(x), rounded to the grid of the result; its second argument may be a slope."""
+    formula, function = _CURVES[op.operation.kind]
+    terms = Terms(op.terms_of(given_at(op, 0), [at]))
+    slope = given_at(op, 1)
+    value = function(float(terms.values[0]), float(slope or 0.0))
+    grid = Grid.of(op.stored(op.operation.name), at)
+    formula = f"y = {formula}, rounded to s·(q − z)"
+    return on_grid(grid, value, EPSILON * abs(value), terms=terms, formula=formula)
 
 
 def concatenation(op: OperationView, at: Index) -> Expression:

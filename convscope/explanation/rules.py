@@ -46,6 +46,7 @@ FUNCTIONS: dict[Rule, Explain] = {
     "quantized_arithmetic": quantized.arithmetic,
     "quantized_concatenation": quantized.concatenation,
     "quantized_convolution": quantized_layers.convolution,
+    "quantized_curve": quantized.curve,
     "quantized_dense": quantized_layers.dense,
     "dynamic_dense": quantized_layers.dynamic_dense,
     "fake_quantize": fake_quantize.fake_quantize,

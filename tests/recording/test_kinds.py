@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 import convscope
 from convscope import layers
-from convscope.explanation import activation, arithmetic, functions, linear
+from convscope.explanation import activation, arithmetic, functions, linear, quantized
 from convscope.explanation.rules import FUNCTIONS
 from convscope.receptive import EFFECTS, copying
 from convscope.recording import KINDS, get_kind
@@ -23,6 +23,7 @@ from convscope.recording.signatures import _kind_of
 from convscope.summaries.counts import FORMULAS
 
 CURVES, COMPARISONS, LINEAR = activation._CURVES, arithmetic._COMPARISONS, linear._LINEAR
+BENT = quantized._CURVES
 EVALUATED = functions.KINDS_OF_FUNCTIONS
 ROOT = Path(convscope.__file__).parent
 ROWS = [pytest.param(kind, id=kind.name) for kind in KINDS.values()]
@@ -45,6 +46,7 @@ def test_every_effect_on_fields_has_a_function_and_a_kind():
         ("comparison", COMPARISONS),
         ("linear_map", LINEAR),
         ("function", EVALUATED),
+        ("quantized_curve", BENT),
     ],
 )
 def test_a_rule_for_several_kinds_knows_each_of_them(rule, details):
@@ -127,6 +129,7 @@ LISTS = {  # what a rule needs to know of each of its kinds, and lists of other 
     "explanation/arithmetic.py": COMPARISONS,
     "explanation/functions.py": EVALUATED,
     "explanation/linear.py": LINEAR,
+    "explanation/quantized.py": BENT,
     "receptive/copying.py": (*copying.INDEX_ARGUMENTS, *copying.CONSTANT_ARGUMENTS),
     "training/callbacks/layer_stats.py": ("mean", "std", "zeros"),  # statistics
 }

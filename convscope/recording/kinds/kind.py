@@ -67,6 +67,7 @@ Rule = Literal[
     "quantized_arithmetic",
     "quantized_concatenation",
     "quantized_convolution",
+    "quantized_curve",
     "quantized_dense",
     "radial_basis",
     "recurrent",

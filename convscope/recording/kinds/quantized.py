@@ -32,6 +32,15 @@ QUANTIZED = (
         for relu in _RELU
     ),
     *(
+        Kind(f"quantized::{name}", label, rule="quantized_curve", field="elementwise")
+        for name, label in (
+            ("relu6", "ReLU6"),
+            ("hardswish", "Hardswish"),
+            ("leaky_relu", "LeakyReLU"),
+            ("sigmoid", "Sigmoid"),
+        )
+    ),
+    *(
         Kind(
             f"quantized::cat{relu}",
             f"quantized::cat{relu}",

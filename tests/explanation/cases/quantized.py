@@ -191,6 +191,35 @@ def joined(*, relu=False):
     )
 
 
+def bent():
+    """Functions of quantized numbers; that of `relu6` stays on the grid of x."""
+    functions = {
+        "relu6": (lambda x: OPS.relu6(quantized(x)), lambda x: np.clip(x, 0, 6), (STEP, ZERO)),
+        "hardswish": (
+            lambda x: OPS.hardswish(quantized(x), OUT, OUT_ZERO),
+            lambda x: x * np.clip(x + 3, 0, 6) / 6,
+            (OUT, OUT_ZERO),
+        ),
+        "leaky_relu": (
+            lambda x: OPS.leaky_relu(quantized(x), 0.3, False, OUT, OUT_ZERO),  # noqa: FBT003
+            lambda x: np.maximum(x, 0) + 0.3 * np.minimum(x, 0),
+            (OUT, OUT_ZERO),
+        ),
+        "sigmoid": (
+            lambda x: OPS.sigmoid(quantized(x), OUT, OUT_ZERO),
+            lambda x: 1 / (1 + np.exp(-x)),
+            (OUT, OUT_ZERO),
+        ),
+    }
+    for name, (of, function, grid) in functions.items():
+        yield Case(
+            f"quantized::{name}",
+            lambda of=of: Net(of),
+            "expression",
+            lambda x, _net, _y, f=function, grid=grid: on_grid(f(on_grid(x, STEP, ZERO)), *grid),
+        )
+
+
 SCALES = torch.tensor([0.05, 0.1, 0.2])
 ZEROS = torch.tensor([3, 0, -7], dtype=torch.int32)
 
@@ -277,6 +306,7 @@ QUANTIZED = [
     *with_number("add", 0.42, lambda x: x + STEP * np.rint(0.42 / STEP)),
     *with_number("mul", 0.5, lambda x: x * 0.5),
     *(joined(relu=relu) for relu in (False, True)),
+    *bent(),
     fake(
         "fake_quantize_per_tensor_affine",
         lambda x: torch.fake_quantize_per_tensor_affine(x, 0.05, 30, 0, 63),
