@@ -45,7 +45,7 @@ def _element(op: OperationView, value: Any, at: Index) -> float:
 def _zero_point(op: OperationView, zero: float) -> int:
     """A learned one is rounded to an integer in the range."""
     low, high = float(op.argument("quant_min")), float(op.argument("quant_max"))
-    return int(min(max(zero + 0.5, low), high)) if "learnable" in op.operation.kind else int(zero)
+    return int(min(max(round(zero), low), high)) if "learnable" in op.operation.kind else int(zero)
 
 
 def _observed(op: OperationView) -> tuple[torch.Tensor, torch.Tensor]:

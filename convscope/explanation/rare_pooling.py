@@ -30,16 +30,16 @@ def fractional_max_pool(op: OperationView, at: Index) -> Extremum | Expression:
     """
     count = int(op.operation.kind[-2])
     drawn = op.tensor(op.source("random_samples")).reshape(-1, op.input().shape[-1 - count], count)
-    samples = drawn[at[0] if len(at) > count + 1 else 0, at[-1 - count]].numpy()
+    samples = drawn[at[0] if len(at) > count + 1 else 0, at[-1 - count]]
     kernel = per_axis(op.argument("kernel_size"), count)
-    order = samples[::-1] if count == 2 else samples  # columns before rows, or planes first
+    order = samples.flip(0) if count == 2 else samples  # columns before rows, or planes first
     sides, outputs = op.input().shape[-count:], op.operation.shape[-count:]
     rows: list[Integers] = []
     axes = zip(at[-count:], sides, outputs, kernel, order, strict=True)
     for n, side, output, size, sample in axes:
         first = side - size
         if n < output - 1:
-            step = samples.dtype.type(side - size) / samples.dtype.type(output - 1)
+            step = samples.new_tensor(side - size) / samples.new_tensor(output - 1)
             first = int((n + sample) * step) - int(sample * step)
         rows.append(np.arange(first, first + size))
     formula = "y[c,i,j] = max x[c, ...] under a window that begins where chance decided"

@@ -54,8 +54,8 @@ def test_convolutions_stay_within_their_bounds_with_and_without_onednn(case):
 def assert_within(case, dtype):
     try:
         _, _, recording = record_case(case, dtype)
-    except NotImplementedError:
-        pytest.skip("PyTorch has no kernel for this type on the CPU")
+    except RuntimeError:
+        pytest.skip("PyTorch cannot compute it with this type on the CPU")
     for at in units_of(recording[recording.output].shape)[:6]:
         explanation = recording.explain(recording.output, at)
         assert explanation.decomposition.kind != "unsupported", explanation.formula

@@ -60,7 +60,7 @@ function how({ net, unit }) {
   if (unit.divisor !== 1 && !weighted(unit))
     return `The mean of ${n} values of ${of}: their sum ÷ ${whole(unit.divisor)}.`;
   const positive = `the positive ones add up to ${figure(unit.positive, 3, signed)}`;
-  return `${factors(unit)}${n} products: ${positive}, the negative ones to ${figure(unit.negative, 3, signed)}.`;
+  return `${factors(unit)}${n} ${weighted(unit) ? "products" : "values"}: ${positive}, the negative ones to ${figure(unit.negative, 3, signed)}.`;
 }
 
 /** @param {Unit} unit */
