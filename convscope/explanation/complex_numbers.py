@@ -76,7 +76,7 @@ _LINEAR_RULES: frozenset[Rule | None] = frozenset(
     (
         *("add", "addcmul", "lerp", "multiply", "negate", "reduction", "running_sum", "cast"),
         *("convolution", "transposed_convolution", "dense", "matrix_product", "summed_products"),
-        *("outer_product", "linear_map", "complex_map", "fourier_transform"),
+        *("outer_product", "linear_map", "joint_linear_map", "fourier_transform"),
         *("avg_pool", "adaptive_avg_pool"),
     )
 )
@@ -104,14 +104,16 @@ def linear_in_parts(op: OperationView, at: Index) -> Sum | Identity:
     A sum is linear in all of its operands together, a product in one of them.
     """
     sources = _sources(op)
-    chosen = range(len(sources))
-    if get_kind(op.operation.kind).rule not in ("add", "complex_map"):
+    chosen = [n for n, one in enumerate(sources) if _has_fractions(op.tensor(one))]
+    if get_kind(op.operation.kind).rule not in ("add", "joint_linear_map"):
         dependent = (n for n, one in enumerate(sources) if one.name in op.operation.operands)
-        chosen = range(first := next(dependent, 0), first + 1)
-    several, constant = _differentiate(op, at, list(chosen))
+        chosen = [next(dependent, 0)]
+    several, constant = _differentiate(op, at, chosen)
     is_fourier = get_kind(op.operation.kind).rule == "fourier_transform"
     groups = [_group(op, one, is_fourier=is_fourier) for one in several]
     terms = Terms(*(group for group in groups if len(group)))
+    if not len(terms) and not is_fourier:
+        return Identity(terms=terms, formula="y = a constant", constant=constant)
     if len(terms) == 1 and terms.weights[0] == 1 and not constant:
         return Identity(terms=terms, formula="y = x")
     count = sum(int((one.sizes > 0).sum()) for one in several)

@@ -157,3 +157,38 @@ def _unsorted(op: OperationView, at: Index, ranked: Floats) -> int:
 
 def _is_index(op: OperationView) -> bool:
     return op.operation.kind == "argsort" or op.operation.output_index == 1
+
+
+def truth(op: OperationView, at: Index) -> Expression:
+    """y = 1 if any x, or all of them, differ from 0; else 0."""
+    terms = Terms(op.terms_of(op.input(), _indices(op, at)))
+    holds = terms.values != 0
+    is_any = op.operation.kind == "any"
+    count = int(holds.sum())
+    decisive = holds if is_any else ~holds
+    return Expression(
+        terms=terms,
+        formula=f"y = 1 if {'any x differs' if is_any else 'all x differ'} from 0, else 0",
+        substituted=f"{count:,} of {len(terms):,} differ from 0",
+        exact_value=float(holds.any() if is_any else holds.all()),
+        roundings=0,
+        main=int(decisive.argmax()),
+    )
+
+
+def count_nonzero(op: OperationView, at: Index) -> Expression:
+    """y = how many x differ from 0."""
+    group = op.terms_of(op.input(), _indices(op, at))
+    holds = (group.values != 0).astype(float)
+    return Expression(
+        terms=Terms(group, product=lambda _weight, _value: holds),
+        formula="y = how many x differ from 0",
+        substituted=f"{int(holds.sum()):,} of {len(holds):,}",
+        exact_value=float(holds.sum()),
+        roundings=0,
+        main=int(holds.argmax()),
+    )
+
+
+def _indices(op: OperationView, at: Index) -> Integers:
+    return reduced_indices(op.input().shape, at, op.argument("dim", "axis"))

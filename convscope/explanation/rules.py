@@ -94,6 +94,8 @@ FUNCTIONS: dict[Rule, Explain] = {
     "function": functions.function,
     "extremum": order.extremum,
     "running_extremum": order.running_extremum,
+    "truth": order.truth,
+    "count_nonzero": order.count_nonzero,
     "order_statistic": order.order_statistic,
     "add": arithmetic.add,
     "multiply": arithmetic.multiply,
@@ -112,7 +114,7 @@ FUNCTIONS: dict[Rule, Explain] = {
     "cast": shape_ops.cast,
     "overwrite": shape_ops.overwrite,
     "linear_map": linear.linear_map,
-    "complex_map": complex_numbers.linear_in_parts,
+    "joint_linear_map": complex_numbers.linear_in_parts,
     "polar": complex_numbers.polar,
     "fourier_transform": complex_numbers.linear_in_parts,
 }

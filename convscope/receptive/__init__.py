@@ -95,6 +95,7 @@ EFFECTS: dict[FieldEffect, Effect] = {
     "mixed_along": along.mixed_along,
     "cumulative": along.cumulative,
     "complex_parts": along.complex_parts,
+    "embedding": along.embedding,
     "halves": along.halves,
     "paired_reduction": along.paired_reduction,
     "matrix_product": products.matrix_product,

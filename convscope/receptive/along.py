@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from convscope.receptive.axis_field import AxisField, Pixels
-from convscope.receptive.field_map import FieldMap, broadcast
+from convscope.receptive.field_map import FieldMap, UnknownDependency, broadcast
 from convscope.receptive.inputs import Inputs
 from convscope.receptive.selection import take
 from convscope.receptive.windows import per_axis
@@ -71,6 +71,14 @@ def _are_equal(one: FieldMap, other: FieldMap) -> bool:
         for axis, same in zip(one.axes, other.axes, strict=True)
         for mine, theirs in ((axis.first, same.first), (axis.end, same.end))
     )
+
+
+def embedding(inputs: Inputs) -> FieldMap:
+    """`embedding`: a row of weights for every index."""
+    index, weight = (inputs.operation.arguments.get(name) for name in ("input", "weight"))
+    if inputs.is_dependent(weight):
+        raise UnknownDependency
+    return inputs.of(index).moved(lambda numbers: numbers[..., None], inputs.operation.shape)
 
 
 def halves(inputs: Inputs) -> FieldMap:

@@ -65,10 +65,18 @@ INDEX_ARGUMENTS = {
     "take_along_dim": ("indices", "1"),
     "masked_fill": ("mask", "1"),
     "repeat_interleave": ("repeats", "1"),
+    "embedding": ("input", "indices"),
+    "take": ("index",),
+    "masked_select": ("mask",),
+    "scatter": ("index",),
+    "index_copy": ("index",),
+    "index_fill": ("index",),
+    "index_put": ("indices",),
+    "masked_scatter": ("mask",),
 }
 """Arguments that hold indices or masks; their elements are not copied."""
 
-CONSTANT_ARGUMENTS = {"pad": 3, "masked_fill": 2, "setitem": 2}
+CONSTANT_ARGUMENTS = {"pad": 3, "masked_fill": 2, "setitem": 2, "scatter": 3, "index_fill": 3}
 """Operations that write a constant, their argument `value`, and its position."""
 
 

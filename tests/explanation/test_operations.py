@@ -22,6 +22,7 @@ from tests.explanation.cases.case import (
     randomized,
     units_of,
 )
+from tests.explanation.cases.choices import CHOICES
 from tests.explanation.cases.functions import FUNCTIONS
 from tests.explanation.cases.linear import LINEAR
 from tests.explanation.cases.matrices import MATRICES
@@ -50,7 +51,7 @@ CASES = [
         *ORDER,
         *STATISTICS,
     ),
-    *(*MOVES, *CASTS, *LINEAR, *RECURRENT, *SPECTRA, *QUANTIZED, *ROUNDED),
+    *(*MOVES, *CASTS, *LINEAR, *CHOICES, *RECURRENT, *SPECTRA, *QUANTIZED, *ROUNDED),
 ]
 DRAWS = {
     "rand": lambda x: torch.rand(1, 2),

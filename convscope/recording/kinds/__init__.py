@@ -9,6 +9,7 @@ add up no products.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from convscope.recording.kinds.choices import SCATTERED
 from convscope.recording.kinds.elementwise import ELEMENTWISE
 from convscope.recording.kinds.kind import Drawing, FieldEffect, Kind, MultiplyAdds, Rule
 from convscope.recording.kinds.layers import LAYERS
@@ -33,7 +34,10 @@ __all__ = [
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         kind.name: kind
-        for kind in (*LAYERS, *REDUCTIONS, *SPECTRA, *ELEMENTWISE, *MOVEMENT, *QUANTIZED)
+        for kind in (
+            *(*LAYERS, *REDUCTIONS, *SPECTRA, *ELEMENTWISE, *MOVEMENT),
+            *(*SCATTERED, *QUANTIZED),
+        )
     }
 )
 """Every row, by name."""

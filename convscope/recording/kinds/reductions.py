@@ -33,6 +33,9 @@ SUMS = (
 )
 
 EXTREMA = (
+    _reduction("any", "any", rule="truth"),
+    _reduction("all", "all", rule="truth"),
+    _reduction("count_nonzero", "count_nonzero", arguments=("input", "dim"), rule="count_nonzero"),
     *(_extremum(name, name) for name in ("max", "min", "amax", "amin", "argmax", "argmin")),
     _extremum("aminmax", "aminmax", arguments=("input",)),
     *(_running(name, name, rule="running_extremum") for name in ("cummax", "cummin")),

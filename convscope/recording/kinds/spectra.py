@@ -12,7 +12,7 @@ _STFT = (
 )
 
 _transform = partial(Kind, rule="fourier_transform", field="mixed_along", multiply_adds="unknown")
-_part = partial(Kind, arguments=("input",), rule="complex_map", field="elementwise")
+_part = partial(Kind, arguments=("input",), rule="joint_linear_map", field="elementwise")
 
 TRANSFORMS = (
     *(

@@ -58,6 +58,19 @@ def inverse_of_erf(y):
     return low
 
 
+def slope_of_lgamma(x):
+    """By the recurrence and the asymptotic series."""
+    shift = sum(1 / (x + k) for k in range(20))
+    x += 20
+    series = 1 / (12 * x**2) - 1 / (120 * x**4) + 1 / (252 * x**6) - 1 / (240 * x**8)
+    return math.log(x) - 1 / (2 * x) - series - shift
+
+
+def bessel(x):
+    """By its power series."""
+    return math.fsum((x / 2) ** (2 * k) / math.factorial(k) ** 2 for k in range(40))
+
+
 def float32(value):
     return float(np.float32(value))
 
@@ -90,6 +103,8 @@ WHOLE = [
     of_odd("isnan", torch.isnan, math.isnan),
     of_odd("isinf", torch.isinf, math.isinf),
     of_odd("isfinite", torch.isfinite, math.isfinite),
+    of_odd("isposinf", torch.isposinf, lambda x: x == math.inf),
+    of_odd("isneginf", torch.isneginf, lambda x: x == -math.inf),
     of_odd("nan_to_num", lambda x: torch.nan_to_num(x, -0.5, posinf=1.0), finite),
     of_odd("logical_not", torch.logical_not, lambda x: x == 0),
 ]
@@ -168,6 +183,16 @@ CHOICES = [
         lambda x, z: 1.0 if x > 0 else z,
         z=OTHER,
     ),
+    of_odd(
+        "fmax",
+        lambda x: torch.fmax(x, torch.ones_like(x)),
+        lambda x: 1.0 if math.isnan(x) else max(x, 1.0),
+    ),
+    of_odd(
+        "fmin",
+        lambda x: torch.fmin(x, torch.ones_like(x)),
+        lambda x: 1.0 if math.isnan(x) else min(x, 1.0),
+    ),
     function("copysign", torch.copysign, math.copysign, z=OTHER),
 ]
 
@@ -190,6 +215,8 @@ SMOOTH = [
     of_unit("erfinv", torch.erfinv, inverse_of_erf),
     function("sinc", torch.sinc, lambda x: math.sin(math.pi * x) / (math.pi * x)),
     of_positive("lgamma", torch.lgamma, math.lgamma),
+    of_positive("digamma", torch.digamma, slope_of_lgamma),
+    function("i0", torch.special.i0, bessel),
     function("deg2rad", torch.deg2rad, math.radians),
     function("rad2deg", torch.rad2deg, math.degrees),
     function("ndtr", torch.special.ndtr, lambda x: math.erfc(-x / math.sqrt(2)) / 2),
@@ -214,6 +241,7 @@ OF_TWO = [
     function(
         "logaddexp", torch.logaddexp, lambda x, z: math.log(math.exp(x) + math.exp(z)), z=OTHER
     ),
+    function("logaddexp2", torch.logaddexp2, lambda x, z: math.log2(2.0**x + 2.0**z), z=OTHER),
     function(
         "xlogy", lambda x, z: torch.xlogy(x, z.abs()), lambda x, z: x * math.log(abs(z)), z=OTHER
     ),

@@ -117,4 +117,8 @@ ORDER = [
         words="index",
     ),
     order("nanmedian", lambda x: x.nanmedian(2)[0], lambda x: ranked(x, 2, 2), "identity"),
+    order("any", lambda x: (x > 1).any(1), lambda x: (x > 1).any(1)),
+    order("any", lambda x: x.relu().any(), lambda x: (x > 0).any(), words="of numbers"),
+    order("all", lambda x: (x > -1).all(2, keepdim=True), lambda x: (x > -1).all(2, keepdims=True)),
+    order("count_nonzero", lambda x: x.relu().count_nonzero(3), lambda x: (x > 0).sum(3)),
 ]
