@@ -190,7 +190,7 @@ def gather(tensor: Tensor, at: Integers) -> Floats:
     """The elements at indices (n, dimensions), as float64."""
     if tensor.is_complex():
         raise UnsupportedOperation
-    cells = tensor.detach()
+    cells = tensor.detach().resolve_neg()  # as the imaginary part of a conjugate
     if not cells.is_cpu or cells.dtype not in _IN_NUMPY:
         columns = tuple(torch.from_numpy(at.T.copy()).to(cells.device))
         return (cells[columns] if cells.ndim else cells.expand(len(at))).double().cpu().numpy()

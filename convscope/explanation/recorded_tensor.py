@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from convscope.errors import RequestError
-from convscope.explanation.complex_numbers import real_view
+from convscope.explanation.complex_sums import real_view
 from convscope.explanation.operation_view import (
     Index,
     UnsupportedOperation,

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import RequestError, nearest
-from convscope.explanation.complex_numbers import explain_complex, involves_complex, real_view
+from convscope.explanation.complex_numbers import explain_complex, involves_complex
+from convscope.explanation.complex_sums import real_view
 from convscope.explanation.difference import difference
 from convscope.explanation.explanation import Explanation
 from convscope.explanation.field import ReceptiveField, ReceptiveFields

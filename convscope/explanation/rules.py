@@ -8,6 +8,7 @@ from convscope.explanation import (
     blends,
     chance,
     complex_numbers,
+    complex_sums,
     dense,
     distances,
     fake_quantize,
@@ -114,9 +115,9 @@ FUNCTIONS: dict[Rule, Explain] = {
     "cast": shape_ops.cast,
     "overwrite": shape_ops.overwrite,
     "linear_map": linear.linear_map,
-    "joint_linear_map": complex_numbers.linear_in_parts,
+    "joint_linear_map": complex_sums.linear_in_parts,
     "polar": complex_numbers.polar,
-    "fourier_transform": complex_numbers.linear_in_parts,
+    "fourier_transform": complex_sums.linear_in_parts,
 }
 """By the rule's name in the table of operation kinds."""
 

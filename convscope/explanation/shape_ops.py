@@ -24,6 +24,8 @@ def move(op: OperationView, at: Index) -> Identity | Expression:
     operation = op.operation
     if any(isinstance(value, torch.dtype) for value in operation.call.args):
         raise UnsupportedOperation  # the same bytes reinterpreted as another type
+    if op.argument("accumulate", "reduce"):
+        raise UnsupportedOperation  # adds to what is there
     indices = sources_in([op.argument(name) for name in INDEX_ARGUMENTS.get(operation.kind, ())])
     sources = [s for s in sources_in(dict(operation.arguments)) if s not in indices]
     firsts: dict[str, int] = {}

@@ -1,5 +1,6 @@
 """Operations along whole dimensions whose results have as many units, fewer or more."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,8 +18,25 @@ def mixed_along(inputs: Inputs) -> FieldMap:
     default: int | range = 0 if kind == "msort" else -1
     if kind[-1] in "2n":  # Fourier transforms of planes or of all dimensions
         default = range(-2 if kind[-1] == "2" else -count, 0)
-    dims = per_axis(inputs.settings.get("dim", default), 1)
-    return replace(inputs.first.mixed(dims), shape=inputs.operation.shape)
+    dims = [int(dim) % count for dim in per_axis(inputs.settings.get("dim", default), 1)]
+    fields = take(inputs.first, _read_by_transform(inputs, dims))
+    return replace(fields.mixed(dims), shape=inputs.operation.shape)
+
+
+def _read_by_transform(inputs: Inputs, dims: Sequence[int]) -> dict[int, range]:
+    """What a Fourier transform to another length reads along each dimension: the first units.
+
+    A transform to real numbers reads half of them, and one more, along the last.
+    """
+    lengths = inputs.settings.get("s", inputs.settings.get("n"))
+    if lengths is None:
+        return {}
+    several = [int(length) for length in per_axis(lengths, 1)]
+    if inputs.operation.kind.startswith(("irfft", "hfft")):
+        several[-1] = several[-1] // 2 + 1
+    shape = inputs.first.shape
+    pairs = zip(dims[-len(several) :], several, strict=True)
+    return {dim: range(min(length, shape[dim])) for dim, length in pairs if length > 0}
 
 
 def cumulative(inputs: Inputs) -> FieldMap:
@@ -75,8 +93,9 @@ def _are_equal(one: FieldMap, other: FieldMap) -> bool:
 
 def embedding(inputs: Inputs) -> FieldMap:
     """`embedding`: a row of weights for every index."""
-    index, weight = (inputs.operation.arguments.get(name) for name in ("input", "weight"))
-    if inputs.is_dependent(weight):
+    arguments = inputs.operation.arguments
+    index = arguments.get("input", arguments.get("indices"))
+    if inputs.is_dependent(arguments.get("weight")):
         raise UnknownDependency
     return inputs.of(index).moved(lambda numbers: numbers[..., None], inputs.operation.shape)
 

@@ -190,6 +190,7 @@ _SYNONYMS = {
     "train": ("training",),
     "mat2": ("other",),
     "vec": ("other",),
+    "vec2": ("other",),
     "tensor": ("other",),
     "split_sizes": ("split_size",),
     "sections": ("indices_or_sections",),
@@ -201,7 +202,7 @@ _SYNONYMS = {
 """Aten's names of arguments that a row of the table may have under another name."""
 
 _KINDS = {
-    "linalg_vector_norm": "vector_norm",
+    **{f"linalg_{n}": n for n in ("vector_norm", "matrix_norm", "norm", "multi_dot", "cross")},
     "log_sigmoid": "logsigmoid",
     "numpy_T": "T",
     "im2col": "unfold",
@@ -222,7 +223,11 @@ _KINDS = {
 """Kinds of torch's functions whose operators have another name and nothing else that differs."""
 
 _ALIASES = {alias: kind.name for kind in KINDS.values() for alias in kind.aliases}
-_SUM = {"self": "bias", "mat1": "input", "mat2": "other", "batch1": "input", "batch2": "other"}
+_SUM = {
+    "self": "bias",
+    **dict.fromkeys(("mat1", "batch1", "mat", "vec1"), "input"),
+    **dict.fromkeys(("mat2", "batch2", "vec", "vec2"), "other"),
+}
 _ATTENTION = Form("scaled_dot_product_attention", results=1)
 _BATCH_NORM = Form("batch_norm", results=1)
 
@@ -255,8 +260,7 @@ _FORMS: dict[str, Form] = {
         for n in (1, 2, 3)
     },
     "constant_pad_nd": Form("pad", settings={"mode": "constant"}),
-    "addmm": Form("addmm", _SUM),
-    "baddbmm": Form("baddbmm", _SUM),
+    **{kind: Form(kind, _SUM) for kind, row in KINDS.items() if row.arguments[:1] == ("bias",)},
     "slice": Form("getitem", change=_slice),
     "index": Form("getitem", change=_index),
     "_unsafe_index": Form("getitem", change=_index),

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from convscope.explanation.activation import CURVES
-from convscope.explanation.complex_numbers import real_view
+from convscope.explanation.complex_sums import real_view
 from convscope.explanation.recording import record
 from convscope.explanation.rules import RULES
 from tests.explanation.cases.activations import ACTIVATIONS, ANYWHERE

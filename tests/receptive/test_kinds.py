@@ -99,6 +99,8 @@ KEYS = {
     "fft of channels": of(lambda x: torch.fft.fft(x, dim=1).abs()),
     "rfft2": of(lambda x: torch.fft.rfft2(x).abs()),
     "rfftn of rows and channels": of(lambda x: torch.fft.rfftn(x, dim=(1, 2)).abs()),
+    "fft to a shorter length": of(lambda x: torch.fft.fft(x, 2, dim=2).abs()),
+    "irfft2 to a smaller size": of(lambda x: torch.fft.irfft2(x + 0j, (5, 3))),
     "fftn": of(lambda x: torch.fft.fftn(x).abs()),
     "view_as_real": of(lambda x: torch.view_as_real(torch.complex(x, 2 * x))),
     "view_as_complex": of(lambda x: torch.view_as_complex(torch.stack([x, 2 * x], -1)).abs()),

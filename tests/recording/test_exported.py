@@ -75,6 +75,7 @@ def assert_within_bound(explanation):
 
 
 def field_of(recording, unit, at):
+    at = at[:-1] if unit.is_complex else at  # without the part
     return recording.fields.of(unit.name, (0,) * (len(unit.tensor.shape) - len(at)) + at)
 
 

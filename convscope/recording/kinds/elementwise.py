@@ -139,7 +139,7 @@ ARITHMETIC = (
         rule="divide",
     ),
     _plain("rdiv", "div", aliases=("rtruediv",), rule="divide"),
-    _plain("neg", "neg", aliases=("negative",), rule="negate"),
+    _plain("neg", "neg", aliases=("negative", "neg_view"), rule="negate"),
     _plain("addcmul", "addcmul", arguments=("input", "tensor1", "tensor2"), rule="addcmul"),
     _plain("addcdiv", "addcdiv", arguments=("input", "tensor1", "tensor2"), rule="addcdiv"),
     _plain("lerp", "lerp", arguments=("input", "end", "weight"), rule="lerp"),

@@ -187,6 +187,12 @@ ARITHMETIC = [
         "expression",
         "complex",
     ),
+    of_turned(
+        "add",
+        lambda x: x.conj().imag + 1,
+        lambda x: 1 - x.imag,
+        words="a conjugate's imaginary part",
+    ),
     of_turned("neg", lambda x: -x, np.negative, words="complex"),
 ]
 
