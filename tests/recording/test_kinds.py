@@ -127,10 +127,12 @@ OPERATORS = {"getitem", "setitem", "rpow", "rmod", "rfloordiv"}
 LISTS = {  # what a rule needs to know of each of its kinds, and lists of other things
     "explanation/activation.py": CURVES,
     "explanation/arithmetic.py": COMPARISONS,
+    "explanation/complex_numbers.py": ("abs", "angle", "polar"),  # unlike those of real numbers
     "explanation/functions.py": EVALUATED,
     "explanation/linear.py": LINEAR,
     "explanation/quantized.py": BENT,
     "receptive/copying.py": (*copying.INDEX_ARGUMENTS, *copying.CONSTANT_ARGUMENTS),
+    "recording/aten.py": ("vector_norm", "matrix_norm", "norm", "multi_dot", "cross"),  # of linalg
     "training/callbacks/layer_stats.py": ("mean", "std", "zeros"),  # statistics
 }
 
