@@ -27,28 +27,25 @@ class Origins:
     def __init__(self) -> None:
         self.is_read = False
         self.numbers = set[float]()
-        self._collected = False
+        self._is_watching = False
 
     @contextmanager
     def watching(self) -> Generator[None]:
-        """Keep what is created in the block apart: all of it is of the youngest generation."""
-        was_enabled = gc.isenabled()
-        gc.collect(0)
-        gc.disable()
-        gc.callbacks.append(self._notice)
+        """Keep what is created in the block apart from all that exists before."""
+        if gc.get_freeze_count():  # someone keeps theirs apart, so what is new is unknown
+            yield
+            return
+        gc.freeze()
+        self._is_watching = True
         try:
             yield
         finally:
-            gc.callbacks.remove(self._notice)
-            if was_enabled:
-                gc.enable()
-
-    def _notice(self, _phase: str, _info: dict[str, int]) -> None:
-        self._collected = True
+            self._is_watching = False
+            gc.unfreeze()
 
     def is_older(self, tensor: Tensor) -> bool:
         """Whether a tensor existed before the block; False if that is unknown."""
-        return not self._collected and all(item is not tensor for item in gc.get_objects(0))
+        return self._is_watching and all(item is not tensor for item in gc.get_objects())
 
     def is_made_from_numbers(self, function: Callable[..., Any]) -> bool:
         """Whether a function makes a tensor from a list or an array."""
