@@ -243,3 +243,13 @@ def test_parameters_are_looked_up_by_name_with_all_their_axes():
     assert difference.exact_value == LARGE[0, 1, 2, 3] - LARGE[0, 0, 0, 0]
     with pytest.raises(RequestError, match="pos has the shape 1x4x6x6"):
         recording.explain("pos", (1, 2, 3))
+
+
+def test_a_constant_of_unknown_origin_says_so():
+    def through_numpy(_net, x):
+        return x + torch.from_numpy(x.numpy() * 100)
+
+    recording = record(Ended(through_numpy), torch.randn(3, 8, 8))
+    end = list(recording.trace_back(recording.output, (1, 2, 3)))[-1]
+    assert end.kind == "constant of unknown origin"
+    assert "of unknown origin" in str(recording.explain(end.location.source, end.location.at))

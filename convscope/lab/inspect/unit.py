@@ -85,7 +85,8 @@ class UnitView:
         if found is None or found.source in self._row_of_output:
             return None
         kind = self.recording[found.source].kind
-        return f"{found}, a {kind}" if kind in ("parameter", "buffer") else f"{found}, a constant"
+        named = kind.startswith(("parameter", "buffer", "constant"))
+        return f"{found}, a {kind if named else 'constant'}"
 
     def _origin(self, location: Location | None) -> Location | None:
         """Where a value was computed or comes from, before operations that only move it."""
