@@ -1,6 +1,6 @@
 """What a network keeps between two passes, which a recording leaves as it was."""
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, cast
@@ -53,13 +53,14 @@ class ModelState:
         attributes = vars(module)
         self._copy(attributes)
         self._attributes.append(attributes)
+        for name in _COLLECTIONS:
+            if attributes.get(name):  # an empty one needs no copy to be emptied again
+                self._copy(attributes[name])
         for name, value in attributes.items():
-            if name in _BINDINGS:
-                self._copy(value)
-            elif name in _HOOKS:
-                if value:
-                    self._copy(value)
-            elif name not in _OF_EVERY_MODULE:
+            kind = cast("Any", type(value))
+            if kind in _PLAIN or name in _OF_EVERY_MODULE:
+                continue
+            if kind is not tuple or not _PLAIN.issuperset(map(type, value)):
                 yield from self._held(value)
 
     def _held(self, value: Any) -> Iterator[Tensor]:
@@ -115,8 +116,8 @@ class ModelState:
         for container, before in self._containers.values():
             _put_back(container, before)
         for attributes in self._attributes:
-            for name in _HOOKS:
-                if attributes[name] and id(attributes[name]) not in self._containers:
+            for name in _COLLECTIONS:
+                if attributes.get(name) and id(attributes[name]) not in self._containers:
                     attributes[name].clear()
 
     def _restore_numbers(self, announce: Callable[[Tensor], None]) -> None:
@@ -185,7 +186,8 @@ def _preserved_version(tensor: Tensor) -> Any:
 
 
 _CONTAINERS = (dict, list, tuple, set, deque)
-_BINDINGS = frozenset(("_parameters", "_buffers", "_modules"))
-_HOOKS = tuple(name for name, value in vars(nn.Module()).items() if isinstance(value, OrderedDict))
-_OF_EVERY_MODULE = frozenset(vars(nn.Module())) - _BINDINGS
-"""Attributes of `nn.Module` itself: hooks and flags."""
+_PLAIN = frozenset((bool, int, float, str, type(None)))
+_OF_EVERY_MODULE = frozenset(vars(nn.Module()))
+"""Attributes of `nn.Module` itself."""
+_COLLECTIONS = tuple(n for n, held in vars(nn.Module()).items() if isinstance(held, dict | set))
+"""Those that hold parameters, buffers, modules and hooks."""
