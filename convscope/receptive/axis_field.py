@@ -134,8 +134,9 @@ def squeezed(numbers: Pixels) -> Pixels:
     """With length 1 along every dimension in which all are equal."""
     for dim, side in enumerate(numbers.shape):
         if side > 1:
-            one = numbers[(slice(None),) * dim + (slice(1),)]
-            if (numbers == one).all():
+            ahead = (slice(None),) * dim
+            one, last = numbers[(*ahead, slice(1))], numbers[(*ahead, slice(-1, None))]
+            if (one == last).all() and (numbers == one).all():
                 numbers = one
     return np.ascontiguousarray(numbers)
 
