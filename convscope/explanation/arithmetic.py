@@ -18,6 +18,7 @@ from convscope.explanation.operation_view import (
 )
 from convscope.explanation.products import sum_of_products
 from convscope.recording import Source
+from convscope.recording.operation import sources_in
 from convscope.terms import (
     Expression,
     Extremum,
@@ -182,7 +183,10 @@ def _as_compared(
 
 
 def generated(op: OperationView, at: Index) -> Identity:
-    """A random number or a constant that the network generated."""
+    """A random number or a constant that the network generated; a unit where `fill_` takes one."""
+    for source in sources_in(list(op.operation.arguments.values())[1:]):
+        if source.name in op.operation.operands and not source.shape:
+            return Identity(terms=Terms(op.terms_of(source, [()])), formula="y = x")
     return Identity(
         terms=Terms(), formula="y = a random number or a constant", constant=float(op.result[at])
     )

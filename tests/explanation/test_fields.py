@@ -394,6 +394,26 @@ def test_values_independent_of_the_image_have_no_receptive_field():
     assert recording.explain("add", (1, 0, 1)).receptive_field.box == ((0, 1), (1, 2))
 
 
+FILLED = {
+    "fill_": lambda x: torch.zeros(1, 3).fill_(x[0, 0, 2, 3]),
+    "fill": lambda x: torch.fill(x, x[0, 0, 2, 3]),
+    "a view": lambda x: torch.zeros(1, 3)[:, 1:].fill_(x[0, 0, 2, 3]),
+}
+
+
+@pytest.mark.parametrize("name", FILLED)
+def test_what_is_filled_with_a_unit_is_explained_by_it_and_has_its_field(name):
+    class Filled(nn.Module):
+        def forward(self, x):
+            return FILLED[name](x)
+
+    recording = record(Filled(), torch.rand(1, 4, 5))
+    unit = recording.explain("fill", (0,) * len(recording["fill"].shape))
+    assert unit.exact_value == unit.model_value == float(recording["image"].value[0, 2, 3])
+    assert recording.explain(unit.terms[0].location.source, ()).exact_value == unit.exact_value
+    assert unit.receptive_field.box == ((2, 3), (3, 4))
+
+
 @pytest.mark.parametrize("behind", [nn.Identity(), nn.ReLU(), nn.AvgPool2d(2)])
 def test_a_concatenated_constant_has_no_receptive_field(behind):
     class Placed(nn.Module):
