@@ -1,6 +1,7 @@
 """The summary's parameters and multiply-adds beside what torch itself counts."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -73,11 +74,22 @@ def _run(net: nn.Module, image: Tensor) -> tuple[set[int], int]:
     them. Its counter cannot run without gradients where a parameter that has one is passed around.
     """
     reads, counter = _Reads(), FlopCounterMode(display=False)
-    as_products = sdpa_kernel(SDPBackend.MATH), torch.backends.mkldnn.flags(enabled=False)
     net.requires_grad_(requires_grad=False)
-    with torch.no_grad(), as_products[0], as_products[1], counter, reads:
+    with torch.no_grad(), _as_products(), counter, reads:
         net(image.clone())
     return reads.storages, counter.get_total_flops()
+
+
+@contextmanager
+def _as_products() -> Generator[None]:
+    """Switch off the kernels of attention and recurrence that compute everything in one."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(value=False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH), torch.backends.mkldnn.flags(enabled=False):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 class _Reads(TorchDispatchMode):
