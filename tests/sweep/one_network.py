@@ -37,7 +37,7 @@ def sweep_network(
     for stage, check in (
         ("units", lambda: check_units(recording, sample, findings)),
         ("traces", lambda: check_traces(recording, random, findings)),
-        ("costs", lambda: check_costs(copy.deepcopy(fresh), image, recording.operations, findings)),
+        ("costs", lambda: check_costs(copy.deepcopy(fresh), image, findings)),
         ("fields", lambda: check_fields(fresh, image, random, findings, units=4 * units)),
     ):
         begins(stage)

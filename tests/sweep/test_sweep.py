@@ -38,7 +38,7 @@ def checks_with_faults(net):
     check_output(recording, net, IMAGE, findings)
     check_units(recording, sampled_units(recording, random, 2), findings)
     check_traces(recording, random, findings)
-    check_costs(net, IMAGE, recording.operations, findings)
+    check_costs(net, IMAGE, findings)
     check_fields(net, IMAGE, random, findings, units=4)
     assert findings.figures["operations with a field"] == len(recording)
     return {fault.check for fault in findings.faults}
@@ -61,39 +61,42 @@ def test_an_operation_without_a_rule_is_found(monkeypatch):
 
 
 def test_a_field_that_is_too_small_is_found(monkeypatch):
-    monkeypatch.setitem(
-        receptive.EFFECTS,
-        "convolution",
-        lambda operation, fields: replace(
-            fields[0], dims=(((None, 1),), ((None, 4),), *fields[0].dims[2:])
-        ),
-    )
-    assert checks_with_faults(network()) == {"field"}
+    elementwise = receptive.EFFECTS["elementwise"]
+    monkeypatch.setitem(receptive.EFFECTS, "convolution", elementwise)
+    assert checks_with_faults(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1))) == {"field"}
 
 
-class Counting(nn.Module):
-    """Counts its calls, which a plain run does too."""
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda net: net[0].weight.data.mul_(2),
+        lambda net: net[1].running_mean.add_(1),
+        lambda net: net[2].train(),
+        lambda net: net[2].register_forward_hook(print),
+        lambda net: net[0].weight.requires_grad_(requires_grad=False),
+        lambda net: setattr(net[0], "calls", 1),
+        lambda net: torch.rand(1),
+    ],
+    ids=("parameter", "buffer", "mode", "hook", "requires_grad", "attribute", "random state"),
+)
+def test_whatever_has_changed_is_found(change):
+    net, findings = network(), Findings()
+    before = facts_of(net)
+    check_unchanged(before, net, findings)
+    assert findings.faults == []
+    change(net)
+    check_unchanged(before, net, findings)
+    assert [fault.check for fault in findings.faults] == ["trace left"]
+
+
+class Drifting(nn.Module):
+    """Computes something else each time."""
 
     calls = 0
 
-    def __init__(self):
-        super().__init__()
-        self.calls = 0
-
     def forward(self, x):
-        self.calls += 1
-        return x * 2
-
-
-def test_an_attribute_that_has_changed_is_found():
-    assert checks_with_faults(network(Counting())) == {"trace left"}
-
-
-class Drifting(Counting):
-    """Computes something else each time."""
-
-    def forward(self, x):
-        return super().forward(x) + self.calls
+        Drifting.calls += 1
+        return x + self.calls
 
 
 def test_an_output_that_differs_from_a_plain_run_is_found():
