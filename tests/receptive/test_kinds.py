@@ -1,6 +1,7 @@
 """Receptive fields through one operation: each unit's box is what its gradient touches."""
 
 import math
+from functools import cache
 
 import pytest
 import torch
@@ -43,14 +44,24 @@ def of(function):
     return lambda net, x: function(x)
 
 
+@cache
+def built(kind, **options):
+    """A layer; each is a part of the network that is recorded, so that its weights are known."""
+    LAYERS.append(kind(4, 3, dtype=torch.float64, **options))
+    return LAYERS[-1]
+
+
+LAYERS = []
+
+
 def rows_through(kind, x, **options):
     """A recurrent layer along the columns of one row; the others are a batch of one each."""
-    layer = kind(4, 3, batch_first=True, dtype=x.dtype, **options)
+    layer = built(kind, batch_first=True, **options)
     return layer(x[0].permute(1, 2, 0))
 
 
 def cell_of(kind, x, states):
-    return kind(4, 3, dtype=x.dtype)(x[:, :, 0, 0], states)
+    return built(kind)(x[:, :, 0, 0], states)
 
 
 def attended(x, **masks):
@@ -274,9 +285,7 @@ KEYS = {
     "baddbmm": lambda net, x: torch.baddbmm(net.bias, x[0], net.weight.expand(4, 4, 3)),
     "attention": lambda net, x: F.scaled_dot_product_attention(x[0, :, :, :3], net.bias, x[0]),
     "lstm": of(lambda x: rows_through(nn.LSTM, x)[0] * 1),
-    "lstm, steps first": of(
-        lambda x: nn.LSTM(4, 3, 2, dtype=x.dtype)(x[0].permute(1, 2, 0))[0] * 1
-    ),
+    "lstm, steps first": of(lambda x: built(nn.LSTM, num_layers=2)(x[0].permute(1, 2, 0))[0] * 1),
     "lstm, both ways": of(lambda x: rows_through(nn.LSTM, x, bidirectional=True)[0] * 1),
     "lstm, last hidden state": of(lambda x: rows_through(nn.LSTM, x)[1][0] * 1),
     "lstm, last cell states": of(
@@ -308,6 +317,8 @@ def prepared(function):
 
 def followed(net, image):
     """The last operation and its receptive fields, where everything was kept."""
+    net(image)
+    net.built = nn.ModuleList(LAYERS)
     done = run_once(net, image, should_keep=lambda module, kind: True)
     (last,) = (one for one in done.operations if one.name == done.output)
     dependent = [one for one in done.operations if one.operands]
