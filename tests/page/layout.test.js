@@ -26,6 +26,7 @@ const row = (name, shape, inputs, more = {}) => ({
   stride: [1, 1],
   padding: [1, 1],
   activation: "",
+  axes: [],
   receptive_field: [],
   exact: true,
   ...more,

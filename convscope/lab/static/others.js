@@ -70,7 +70,8 @@ function listedRow(scene, term, layout) {
   const { net, peaks, decimals } = scene;
   const { location: place } = term;
   const other = term.weight_spot;
-  const name = (place ? spotName(net, place) : (term.source ?? "a constant")) + (other ? ` × ${spotName(net, other)}` : "");
+  const name =
+    (place ? spotName(net, place) : (term.source ?? "a constant")) + (other ? ` × ${spotName(net, other)}` : "");
   const said = layout.weighted
     ? `${whole(term.value)} × ${bracketed(term.weight)} = ${whole(term.product)}`
     : whole(term.value);

@@ -63,14 +63,7 @@ function line(net, state, box) {
         row.stride?.length ? one(row.stride) : NONE,
         row.padding?.length ? one(row.padding) : NONE,
       ];
-  const cells = [
-    kind,
-    ...own,
-    volume(row.axes),
-    row.activation || NONE,
-    params ? count(params) : NONE,
-    sees(net, row),
-  ];
+  const cells = [kind, ...own, volume(row.axes), row.activation || NONE, params ? count(params) : NONE, sees(net, row)];
   return el(
     "tr",
     { class: closed ? "closed" : null },

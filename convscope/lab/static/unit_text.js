@@ -65,9 +65,7 @@ function how({ net, unit }) {
 
 /** @param {Unit} unit */
 const factors = ({ sums, size, window: sides, count: n }) =>
-  sums && size && sides && sums.length * size[0] * size[1] === n
-    ? `${count(sums.length)} × ${sides.join("×")} = `
-    : "";
+  sums && size && sides && sums.length * size[0] * size[1] === n ? `${count(sums.length)} × ${sides.join("×")} = ` : "";
 
 /** The network's own number beside the exact one. @param {Unit} unit */
 export function compared(unit) {
