@@ -35,7 +35,8 @@ def record(net: nn.Module, image: Tensor, *, keep: Iterable[str] | None = None) 
 
     `image` is (c, h, w), (h, w) of one channel, or a batch of one; for a network of other input, a
     batch of one signal (1, c, t) or volume (1, c, d, h, w). The network runs unchanged, in its
-    current mode and on its device. The recording follows what actually runs: control flow,
+    current mode, on its device and in the type of its parameters, float16 for example, which the
+    image takes on. The recording follows what actually runs: control flow,
     functional calls, in-place operations, modules called more than once. Parameters, buffers,
     modes, random state and gradients are left untouched, even if the network raises.
 
@@ -92,7 +93,7 @@ def _run(
     """One pass on the first of these that the network takes."""
     first, *others = readings
     with torch.inference_mode(mode=False):
-        copy = first.detach().clone()
+        copy = _like_parameters(net, first.detach().clone())
     try:
         return run_once(net, copy, should_keep=should_keep)
     except Exception:
@@ -100,6 +101,16 @@ def _run(
             with suppress(Exception):
                 return _run(net, [other], should_keep)
         raise
+
+
+def _like_parameters(net: nn.Module, image: Tensor) -> Tensor:
+    """The image on the device and in the type of the parameters, where they have one."""
+    parameters = [p for p in net.parameters() if p.is_floating_point()]
+    kinds = {(p.device, p.dtype) for p in parameters}
+    is_autocast = any(map(torch.is_autocast_enabled, ("cpu", "cuda")))  # which may change types
+    if len(kinds) != 1 or is_autocast or not image.is_floating_point():
+        return image
+    return image.to(*kinds.pop())
 
 
 def _matches(name: str, module: str, kind: str) -> bool:

@@ -763,3 +763,21 @@ def test_a_name_or_an_index_that_is_not_there_is_told(image):
     assert "mean" in recording
     assert "min" not in recording
     assert len(recording) == 6
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_the_image_takes_on_the_type_of_the_parameters(dtype):
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).to(dtype)
+    image = torch.rand(3, 6, 6)
+    recording = record(net, image)
+    assert recording["image"].tensor.dtype == recording["1"].tensor.dtype == dtype
+    assert torch.equal(recording["image"].value, image.to(dtype))
+    assert recording.explain("0", (1, 2, 2)).is_within_tolerance
+    assert image.dtype == torch.float32
+
+
+def test_under_autocast_the_image_keeps_its_type():
+    image = torch.rand(3, 6, 6, dtype=torch.bfloat16)
+    with torch.autocast("cpu", torch.bfloat16):
+        recording = record(nn.Conv2d(3, 4, 3), image)
+    assert recording["image"].tensor.dtype == torch.bfloat16
