@@ -20,6 +20,10 @@ def tensors_read(net: nn.Module, image: Tensor, tensors: Mapping[str, Tensor]) -
     return {name for name, tensor in tensors.items() if storage_id(tensor) in reads.storages}
 
 
+_OF_RECORDING = frozenset({torch.ops.aten.detach.default, torch.ops.aten.is_set_to.default})
+"""What recording itself calls: to keep a tensor, and to see that it was left in place."""
+
+
 class _Reads(TorchDispatchMode):
     """Notes the storage of every tensor that an operation takes."""
 
@@ -40,6 +44,6 @@ class _Reads(TorchDispatchMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if func is not torch.ops.aten.detach.default:  # as recording itself does
+        if func not in _OF_RECORDING:
             self.storages.update(storage_id(t) for t in tensors_in((args, kwargs)))
         return func(*args, **kwargs)

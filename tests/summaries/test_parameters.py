@@ -51,6 +51,7 @@ def test_parameters_of_a_computed_weight_belong_to_its_convolution(name):
     (row,) = convscope.summary(net, input_size=8).rows
     assert (row.type, row.activation) == ("Conv", "ReLU")
     assert row.parameters == sum(weight.numel() for weight in net.parameters())
+    assert row.is_counted == (name != "orthogonal")
     assert [set(vars(module)) for module in net.modules()] == names
     assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
 
@@ -201,6 +202,26 @@ def test_parameters_that_were_read_are_not_called_not_run_where_no_operation_is_
     assert found.multiply_adds == 36 * 4 * 27 + 16 * 2 * 4
     assert "at least" in str(found)
     assert "not counted: middle" in str(found)
+
+
+class Branches(nn.Module):
+    """A branch on a value, which cannot run on the meta device."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.other = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1)
+
+    def forward(self, x):
+        return self.one(x) if x.abs().sum() >= 0 else self.other(x)
+
+
+def test_the_branch_that_was_not_taken_is_not_run_also_where_a_network_runs_for_real():
+    found = convscope.summary(Branches(), input_size=8)
+    assert "ran for real" in str(found)
+    types = {row.layer: row.type for row in found.rows}
+    assert (types["one"], types["other"]) == ("Conv", "not run")
+    assert found.is_counted
+    assert found.multiply_adds == 8 * 8 * 3 * 4
 
 
 def test_parameters_of_a_scripted_part_are_counted():
