@@ -15,7 +15,17 @@ from convscope.explanation.operation_view import (
 )
 from convscope.explanation.statistics import length_of
 from convscope.recording import Source
-from convscope.terms import Expression, Integers, Line, Sum, Terms, exact_sum, number, quotient
+from convscope.terms import (
+    Expression,
+    Integers,
+    Line,
+    Sum,
+    Terms,
+    exact_sum,
+    number,
+    parenthesized,
+    quotient,
+)
 
 
 def normalize(op: OperationView, at: Index) -> Expression:
@@ -34,6 +44,26 @@ def normalize(op: OperationView, at: Index) -> Expression:
         lines=(Line("length", f"of {len(length.terms):,} units", length.exact_value),),
         roundings=8 + len(length.terms),
         rounded=abs(quotient(x, divisor)),  # the length
+        main=main,
+    )
+
+
+def weight_norm(op: OperationView, at: Index) -> Expression:
+    """w = g·v / ‖v‖, the length over all dimensions but one, or over all for dimension -1."""
+    v, g, kept = op.source("v"), op.source("g"), op.argument("dim", default=0)
+    dims = [dim for dim in range(len(v.shape)) if dim != kept]
+    indices = reduced_indices(v.shape, at, dims)
+    length = length_of(op.terms_of(v, indices), 2.0)
+    main = int((indices == np.array(at)).all(axis=1).argmax())
+    x, gain = float(length.terms.values[main]), op.number(g, broadcast_index(g.shape, at))
+    return replace(
+        length,
+        formula="w = g·v / ‖v‖",
+        substituted=f"{number(gain)}·{parenthesized(x)} / {number(length.exact_value)}",
+        exact_value=quotient(gain * x, length.exact_value),
+        lines=(Line("length", f"of {len(length.terms):,} weights", length.exact_value),),
+        roundings=8 + len(length.terms),
+        rounded=2 * abs(quotient(gain * x, length.exact_value)),  # the length, the quotient
         main=main,
     )
 

@@ -76,6 +76,7 @@ FUNCTIONS: dict[Rule, Explain] = {
     "product": statistics.product,
     "log_sum_exp": statistics.log_sum_exp,
     "normalize": distances.normalize,
+    "weight_norm": distances.weight_norm,
     "cosine_similarity": distances.cosine_similarity,
     "pairwise_distance": distances.pairwise_distance,
     "cdist": distances.cdist,

@@ -87,6 +87,7 @@ Rule = Literal[
     "transposed_convolution",
     "truth",
     "variance",
+    "weight_norm",
     "where",
 ]
 """Names of the rules that explain a unit; `explanation/rules.py` has their functions."""

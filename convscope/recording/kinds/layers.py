@@ -286,6 +286,7 @@ NORMALIZATION = (
         drawing="norm",
     ),
     _norm("normalize", "normalize", rule="normalize", field="normalized_along"),
+    Kind("weight_norm", "weight_norm", arguments=("v", "g", "dim"), rule="weight_norm"),
     Kind("glu", "GLU", arguments=("input", "dim"), rule="gated_linear_unit", field="halves"),
 )
 

@@ -85,6 +85,21 @@ DIRECTIONS = [
         "of maps",
     ),
     plain(
+        "weight_norm",
+        lambda x, v: torch._weight_norm(v, x[0, :1, :, :1], 1),
+        lambda x, v: v / np.sqrt((v * v).sum((0, 2), keepdims=True)) * x[0, :1, :, :1],
+        "expression",
+        v=(3, 5, 2),
+    ),
+    plain(
+        "weight_norm",
+        lambda x, v: torch._weight_norm(v, x[0, 0, 0, 0], -1),
+        lambda x, v: v / np.sqrt((v * v).sum()) * x[0, 0, 0, 0],
+        "expression",
+        "over all dimensions",
+        v=(3, 5, 2),
+    ),
+    plain(
         "cosine_similarity",
         F.cosine_similarity,
         lambda x, z: (x * z).sum(1) / lengths(x, 2, 1) / lengths(z + 0 * x, 2, 1),
