@@ -14,6 +14,7 @@ from convscope.explanation.operation_view import (
     reduced_indices,
 )
 from convscope.explanation.products import sum_of_products
+from convscope.explanation.windows import INDICES
 from convscope.explanation.winner import largest_or_index
 from convscope.receptive.windows import per_axis
 from convscope.terms import Expression, Extremum, Integers, Sum, Terms
@@ -68,7 +69,7 @@ def _extremum(
     return Extremum(
         which=which,
         terms=window_terms(op, at, rows, fill=-np.inf if which == "maximum" else np.inf),
-        formula=f"y[c,i,j] = {which[:3]} x[c, ...] under the window",
+        formula=f"y[c,{INDICES[len(kernel)]}] = {which[:3]} x[c, ...] under the window",
     )
 
 
@@ -144,7 +145,7 @@ def adaptive_max_pool(op: OperationView, at: Index) -> Extremum | Expression:
 
     The second result, if there is one, holds the flat index of each maximum in its map.
     """
-    formula = "y[c,i,j] = max x[c, ...]"
+    formula = f"y[c,{INDICES[int(op.operation.kind[-2])]}] = max x[c, ...]"
     largest = Extremum(which="maximum", terms=_adaptive(op, at), formula=formula)
     return largest_or_index(op, at, largest)
 

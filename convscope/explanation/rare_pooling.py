@@ -7,6 +7,7 @@ import torch
 
 from convscope.explanation.operation_view import Index, OperationView
 from convscope.explanation.pooling import window_terms
+from convscope.explanation.windows import INDICES
 from convscope.explanation.winner import largest_or_index
 from convscope.receptive.windows import per_axis
 from convscope.terms import (
@@ -42,7 +43,8 @@ def fractional_max_pool(op: OperationView, at: Index) -> Extremum | Expression:
             step = samples.new_tensor(side - size) / samples.new_tensor(output - 1)
             first = int((n + sample) * step) - int(sample * step)
         rows.append(np.arange(first, first + size))
-    formula = "y[c,i,j] = max x[c, ...] under a window that begins where chance decided"
+    y = f"y[c,{INDICES[count]}]"
+    formula = f"{y} = max x[c, ...] under a window that begins where chance decided"
     return largest_or_index(
         op, at, Extremum(which="maximum", terms=window_terms(op, at, rows), formula=formula)
     )
@@ -85,7 +87,7 @@ def lp_pool(op: OperationView, at: Index) -> Expression:
     exponent = number(power)
     return Expression(
         terms=terms,
-        formula=f"y[c,i,j] = ({factor}Σ x^{exponent})^(1/{exponent})",
+        formula=f"y[c,{INDICES[count]}] = ({factor}Σ x^{exponent})^(1/{exponent})",
         substituted=f"{parenthesized(total, first=True)}^(1/{exponent})",
         exact_value=exact,
         roundings=8,

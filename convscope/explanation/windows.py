@@ -13,7 +13,8 @@ from convscope.geometry import padding_pair
 from convscope.receptive.windows import per_axis
 from convscope.terms import Integers, Sum
 
-_INDICES = {1: "j", 2: "ij", 3: "tij"}
+INDICES = {1: "j", 2: "i,j", 3: "t,i,j"}
+"""The letters of a position along one, two and three axes."""
 _TAPS = {1: "v", 2: "uv", 3: "suv"}
 
 
@@ -34,7 +35,7 @@ def convolution(op: OperationView, at: Index) -> Sum:
     terms = weighted_terms(op, source, operands, filters, weights, shape=tuple(filters.shape[1:]))
     channel = f"{first} + c" if groups > 1 else "c"
     positions = [_input_index(*letters) for letters in zip(_letters(kernel), window, strict=True)]
-    formula = f"y[k,{','.join(_INDICES[len(kernel)])}] = Σ w[k,c,{','.join(_TAPS[len(kernel)])}] · "
+    formula = f"y[k,{INDICES[len(kernel)]}] = Σ w[k,c,{','.join(_TAPS[len(kernel)])}] · "
     formula += f"x[{', '.join([channel, *positions])}]"
     return sum_of_products(op, terms, formula, bias=op.argument("bias"), at=(k,))
 
@@ -61,10 +62,10 @@ def transposed_convolution(op: OperationView, at: Index) -> Sum:
     )
     terms = weighted_terms(op, source, operands, filters, weights, shape=(depth, *kernel))
     positions = [
-        f"({letter} + {pad} − {dilation}{tap}) / {stride}"
+        _divided(f"{letter}{f' + {pad}' if pad else ''} − {_times(dilation, tap)}", stride)
         for (letter, tap), (stride, pad, dilation) in zip(_letters(kernel), window, strict=True)
     ]
-    taps, indices = ",".join(_TAPS[len(kernel)]), ",".join(_INDICES[len(kernel)])
+    taps, indices = ",".join(_TAPS[len(kernel)]), INDICES[len(kernel)]
     formula = f"y[k,{indices}] = Σ w[c,k,{taps}] · x[c, {', '.join(positions)}]"
     total = sum_of_products(op, terms, formula, bias=op.argument("bias"), at=(k,))
     return replace(total, rounded=_rounded_taps(op, total)) if _rounds_taps(op) else total
@@ -156,12 +157,19 @@ def _window(
 
 
 def _letters(kernel: Sequence[int]) -> list[tuple[str, str]]:
-    return list(zip(_INDICES[len(kernel)], _TAPS[len(kernel)], strict=True))
+    return list(zip(INDICES[len(kernel)].split(","), _TAPS[len(kernel)], strict=True))
 
 
 def _input_index(letters: tuple[str, str], window: tuple[int, int, int]) -> str:
     """The index of the input under a tap: `2i + u − 3`."""
     (letter, tap), (stride, pad, dilation) = letters, window
-    position = letter if stride == 1 else f"{stride}{letter}"
-    offset = tap if dilation == 1 else f"{dilation}{tap}"
-    return f"{position} + {offset} − {pad}" if pad else f"{position} + {offset}"
+    position = f"{_times(stride, letter)} + {_times(dilation, tap)}"
+    return f"{position} − {pad}" if pad else position
+
+
+def _divided(position: str, stride: int) -> str:
+    return position if stride == 1 else f"({position}) / {stride}"
+
+
+def _times(factor: int, letter: str) -> str:
+    return letter if factor == 1 else f"{factor}{letter}"

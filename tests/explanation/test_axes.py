@@ -168,6 +168,30 @@ def test_a_window_along_three_axes_is_a_plane_for_each_step():
     assert "padding     0.weight[0,0,0]     products" in before
 
 
+@pytest.mark.parametrize(
+    ("layer", "formula"),
+    [
+        (nn.MaxPool1d(2), "y[c,j] = max x[c, ...] under the window"),
+        (nn.MaxPool3d(2), "y[c,t,i,j] = max x[c, ...] under the window"),
+        (nn.AdaptiveMaxPool1d(2), "y[c,j] = max x[c, ...]"),
+        (nn.AdaptiveMaxPool3d(2), "y[c,t,i,j] = max x[c, ...]"),
+        (nn.LPPool1d(2, 2), "y[c,j] = (Σ x^2)^(1/2)"),
+        (nn.LPPool3d(2, 2), "y[c,t,i,j] = (Σ x^2)^(1/2)"),
+        (nn.Conv1d(1, 1, 2), "y[k,j] = Σ w[k,c,v] · x[c, j + v] + b"),
+        (nn.ConvTranspose1d(1, 1, 2), "y[k,j] = Σ w[c,k,v] · x[c, j − v] + b"),
+        (
+            nn.ConvTranspose1d(1, 1, 3, 2, 1, dilation=2),
+            "y[k,j] = Σ w[c,k,v] · x[c, (j + 1 − 2v) / 2] + b",
+        ),
+    ],
+    ids=lambda value: None if isinstance(value, str) else str(value),
+)
+def test_a_formula_has_as_many_letters_as_a_layer_has_axes(layer, formula):
+    count = 3 if "3d" in type(layer).__name__ else 1
+    recording = record(nn.Sequential(layer), torch.ones(1, 1, *[4] * count))
+    assert recording.explain("0", (0,) * (count + 1)).formula == formula
+
+
 @pytest.mark.parametrize("plane", [0, 1, 2])
 def test_the_winner_is_marked_in_its_plane(plane):
     image = torch.zeros(1, 1, 3, 3, 3)
