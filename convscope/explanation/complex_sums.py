@@ -56,13 +56,19 @@ def linear_in_parts(op: OperationView, at: Index) -> Sum | Identity:
         return Identity(terms=terms, formula="y = x")
     count = sum(int((one.sizes > 0).sum()) for one in several)
     magnitude = sum(float((one.sizes * one.amounts).sum()) for one in several) + abs(constant)
+    is_complex = op.result.is_complex() or any(op.tensor(one).is_complex() for one in sources)
     return Sum(
         terms=terms,
-        formula="y = Σ w·x over real and imaginary parts",
+        formula="y = Σ w·x over real and imaginary parts" if is_complex else "y = Σ w·x",
         bias=constant,
         roundings=8 + 4 * math.ceil(math.log2(count + 1)) if is_fourier else 8 + 2 * count,
         magnitude=magnitude if math.isfinite(magnitude) else 0.0,
+        rounded=count * magnitude if op.operation.kind in _ADDED_ONE_BY_ONE else 0.0,
     )
+
+
+_ADDED_ONE_BY_ONE = frozenset({"index_add", "scatter_add"})
+"""Every partial sum is rounded to the type of the result."""
 
 
 def _differentiate(

@@ -33,7 +33,8 @@ def normalize(op: OperationView, at: Index) -> Expression:
     dims, order = op.argument("dim", default=1), op.argument("p", default=2.0)
     indices = reduced_indices(op.input().shape, at, dims)
     length = length_of(op.terms_of(op.input(), indices), float(order))
-    divisor = max(length.exact_value, op.argument("eps", default=1e-12))
+    eps = torch.tensor(op.argument("eps", default=1e-12), dtype=op.result.dtype)  # 0 in float16
+    divisor = max(length.exact_value, eps.item())
     main = int((indices == np.array(at)).all(axis=1).argmax())
     x = float(length.terms.values[main])
     return replace(
@@ -44,6 +45,7 @@ def normalize(op: OperationView, at: Index) -> Expression:
         lines=(Line("length", f"of {len(length.terms):,} units", length.exact_value),),
         roundings=8 + len(length.terms),
         rounded=abs(quotient(x, divisor)),  # the length
+        error=abs(quotient(x, divisor)) * quotient(op.spacing, divisor) if x else 0.0,  # subnormal
         main=main,
     )
 

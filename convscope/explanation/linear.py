@@ -99,7 +99,8 @@ def _of_sampling(op: OperationView, _total: Sum, _at: Index) -> float:
 def _of_attention(op: OperationView, total: Sum, at: Index) -> float:
     """The weights w and their sum; and queries, keys and scores, whose exponentials they are.
 
-    Errors δ of the scores change a weight by w · (δ - Σ w·δ).
+    Errors δ of the scores change a weight by w · (δ - Σ w·δ). On CPUs, the scores of 16-bit numbers
+    are computed in float32, and rounded nowhere; their weights may be.
     """
     query, key = (op.tensor(op.source(name)).double().abs() for name in ("query", "key"))
     if query.shape[:-2] != key.shape[:-2]:  # fewer heads of keys than of queries
@@ -111,7 +112,18 @@ def _of_attention(op: OperationView, total: Sum, at: Index) -> float:
     if isinstance(mask, Source) and op.tensor(mask).is_floating_point():
         scores = scores + float(op.tensor(mask).nan_to_num(0, 0, 0).abs().max())
     mean = float((scores * total.terms.weights).sum())
+    if _has_float32_scores(op):
+        own = torch.finfo(op.result.dtype)
+        unit = (query.shape[-1] + 16) * torch.finfo(torch.float32).eps / own.eps
+        rounded = float(((1 + unit * (scores + mean)) * np.abs(total.terms.products)).sum())
+        return rounded + len(keys) * float(np.abs(total.terms.values).max()) * own.smallest_normal
     return float(((2 + 3 * (scores + mean)) * np.abs(total.terms.products)).sum())
+
+
+def _has_float32_scores(op: OperationView) -> bool:
+    """Whether attention in 16 bits computes its scores in float32, as PyTorch does from 2.5 on."""
+    allowed = getattr(torch.backends.cuda, "fp16_bf16_reduction_math_sdp_allowed", lambda: True)
+    return op.result.is_cpu and op.result.dtype.itemsize < 4 and not allowed()
 
 
 def _of_partial_sums(_op: OperationView, total: Sum, _at: Index) -> float:

@@ -38,7 +38,7 @@ def batch_norm(op: OperationView, at: Index) -> Sum:
     if batch_statistics:
         members = index_grid(range(source.shape[0]), [at[1]], *map(range, source.shape[2:]))
         total = _of_members(op, at, op.terms_of(source, members).values, c, c)
-        return _with_rounded_statistics(total)
+        return _with_rounded_statistics(op, total)
     eps = op.argument("eps", default=1e-5)
     return _folded(op, at, op.number(mean, c), op.number(variance, c), eps, affine=(c, c))
 
@@ -49,14 +49,14 @@ def instance_norm(op: OperationView, at: Index) -> Sum:
         return batch_norm(op, at)
     members = index_grid([at[0]], [at[1]], *map(range, op.input().shape[2:]))
     total = _of_members(op, at, op.terms_of(op.input(), members).values, at[1:2], at[1:2])
-    return _with_rounded_statistics(total)
+    return _with_rounded_statistics(op, total)
 
 
-def _with_rounded_statistics(total: Sum) -> Sum:
+def _with_rounded_statistics(op: OperationView, total: Sum) -> Sum:
     """A batch norm whose mean and scale are rounded to the type of the result before their use."""
     term, mean = total.terms[0], total.lines[0].value
     size = abs(term.product) + abs(mean * term.weight) + abs(total.bias)
-    return replace(total, rounded=2 * size)
+    return replace(total, rounded=2 * size, error=abs(term.weight) * op.spacing)
 
 
 def group_norm(op: OperationView, at: Index) -> Sum:

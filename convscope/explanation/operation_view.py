@@ -106,6 +106,12 @@ class OperationView:
         result_of(self.forward_pass, name)
         return self.forward_pass.results[name]
 
+    @property
+    def spacing(self) -> float:
+        """The distance between the subnormal numbers of the type of the result."""
+        numbers = torch.finfo(self.result.dtype)
+        return numbers.smallest_normal * numbers.eps
+
     def number(self, source: object, at: Index = ()) -> float:
         """One element of a tensor, or a plain number."""
         if isinstance(source, Source):

@@ -73,14 +73,15 @@ def lp_pool(op: OperationView, at: Index) -> Expression:
         np.arange(n * stride, min(n * stride + size, side))
         for n, size, stride, side in zip(at[-count:], kernel, strides, sides, strict=True)
     ]
-    epsilon = torch.finfo(op.result.dtype).eps
+    numbers = torch.finfo(op.result.dtype)
     power = float(op.argument("norm_type"))
     window = window_terms(op, at, rows)
     terms = Terms(*window.groups, product=lambda _weights, values: np.power(values, power))
     missing = math.prod(kernel) / len(terms)
     with np.errstate(all="ignore"):
         total, size = (float(of.sum()) * missing for of in (terms.products, np.abs(terms.products)))
-        near = np.abs(total) + np.array([-1, 0, 1]) * (len(terms) + 8) * epsilon * size
+        error = (len(terms) + 8) * (numbers.eps / 2 * size + op.spacing)
+        near = np.abs(total) + np.array([-1, 0, 1]) * error
         low, value, high = np.power(np.maximum(near, 0), 1 / power).tolist()
         exact = float(np.power(np.float64(total), 1 / power))
     factor = "" if missing == 1 else f"{number(missing)}·"
@@ -91,6 +92,7 @@ def lp_pool(op: OperationView, at: Index) -> Expression:
         substituted=f"{parenthesized(total, first=True)}^(1/{exponent})",
         exact_value=exact,
         roundings=8,
-        magnitude=max(high - value, value - low) / epsilon + high,
+        magnitude=high,
+        error=max(high - value, value - low) if near[2] <= numbers.max else math.inf,
         main=next(iter(terms.largest(1)), 0),
     )

@@ -53,6 +53,7 @@ def variance(op: OperationView, at: Index) -> Expression | Sum:
         exact_value=root if is_root else spread,
         lines=(Line("mean", f"μ of {count:,} units", mean),),
         roundings=8 + count,
+        rounded=0.0,  # torch sums float16 and bfloat16 in float32 or float64
         magnitude=root / 2 + largest if is_root else spread + 2 * largest * root,
         main=_largest(terms),
     )

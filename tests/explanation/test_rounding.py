@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from convscope.explanation.recording import record
 from convscope.terms import Expression, Precision, Sum, TermGroup, Terms
@@ -81,6 +82,17 @@ def alternating(shape):
     return numbers
 
 
+def triple(x, w):
+    """Queries, keys and values, with scores up to millions."""
+    x = x.clamp(-1000, 1000)
+    return x, x * w, x.flip(2)
+
+
+def mathematical_attention(*tensors):
+    with sdpa_kernel(SDPBackend.MATH):
+        return F.scaled_dot_product_attention(*tensors)
+
+
 DRAWS = {
     "random": torch.randn,
     "positive": torch.rand,
@@ -115,6 +127,32 @@ OPERATIONS = {
     "batch_norm": (lambda x, w: F.batch_norm(x, w[:8], w[8:].abs() + 1), (8, 3, 3), 16),
     "layer_norm": (lambda x, w: F.layer_norm(x, (64,), w[:64], w[64:]), (2, 3, 64), 128),
     "group_norm": (lambda x, _: F.group_norm(x, 2), (8, 4, 4), 1),
+    "instance_norm": (lambda x, _: F.instance_norm(x), (8, 4, 4), 1),
+    "normalize": (lambda x, _: F.normalize(x, dim=1), (8, 4, 4), 1),
+    "lp_pool2d": (lambda x, _: F.lp_pool2d(x.abs(), 2.0, 2), (8, 4, 4), 1),
+    "var": (lambda x, _: x.var((2, 3)), (8, 9, 9), 1),
+    "std": (lambda x, _: x.std(1), (64, 3, 3), 1),
+    "index_add": (lambda x, w: x[..., :2].index_add(3, w.gt(0).long(), x), (4, 4, 40), 40),
+    "index_add, alpha": (
+        lambda x, w: x[..., :2].index_add(3, w.gt(0).long(), x, alpha=0.3),
+        (4, 4, 40),
+        40,
+    ),
+    "scatter_add": (
+        lambda x, w: x[..., :2].scatter_add(3, w.gt(0).long().expand_as(x), x),
+        (4, 4, 40),
+        40,
+    ),
+    "attention": (
+        lambda x, w: F.scaled_dot_product_attention(*triple(x, w)),
+        (2, 40, 16),
+        16,
+    ),
+    "attention by the mathematical formula": (
+        lambda x, w: mathematical_attention(*triple(x, w)),
+        (2, 40, 16),
+        16,
+    ),
 }
 
 
@@ -154,6 +192,9 @@ NETWORKS = {
     "avg_pool2d": lambda: nn.AvgPool2d(3),
     "mean": lambda: nn.AdaptiveAvgPool2d(1),
     "bilinear": lambda: nn.Upsample(scale_factor=2, mode="bilinear"),
+    "var": lambda: Net(lambda x: x.var(1)),
+    "std": lambda: Net(lambda x: x.std((2, 3))),
+    "attention": lambda: Net(lambda x: F.scaled_dot_product_attention(4 * x, 4 * x, x)),
 }
 
 
