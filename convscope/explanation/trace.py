@@ -7,7 +7,7 @@ from typing import Any
 from convscope.errors import RequestError
 from convscope.explanation.explanation import Explanation
 from convscope.recording import IMAGE
-from convscope.terms import Location, Sum, exact_sum, json_number, number
+from convscope.terms import Location, Sum, exact_sum, json_number, number, quotient
 
 _MAX_UNITS = 20_000  # of one tree: seconds of work, and more than anyone reads
 
@@ -109,8 +109,8 @@ def trace(
         children = [
             visit(
                 term.location,
-                term.weight / divisor,
-                term.product / divisor if is_sum else term.value,
+                quotient(term.weight, divisor),
+                quotient(term.product, divisor) if is_sum else term.value,
                 None if depth is None else depth - 1,
             )
             for term in (terms[n] for n in chosen)
@@ -119,7 +119,8 @@ def trace(
         others: list[float] = []
         if is_sum and depth != 0:
             shown = set(chosen)
-            others = [p / divisor for n, p in enumerate(terms.products.tolist()) if n not in shown]
+            products = enumerate(terms.products.tolist())
+            others = [quotient(p, divisor) for n, p in products if n not in shown]
         return Trace(
             location=location,
             value=explanation.model_value,
@@ -128,7 +129,7 @@ def trace(
             contribution=explanation.model_value if contribution is None else contribution,
             children=tuple(children),
             others=(len(others), exact_sum(others)),
-            bias=decomposition.bias / divisor if is_sum and depth != 0 else 0.0,
+            bias=quotient(decomposition.bias, divisor) if is_sum and depth != 0 else 0.0,
         )
 
     return visit(location, 1.0, None, depth)

@@ -253,3 +253,10 @@ def test_a_constant_of_unknown_origin_says_so():
     end = list(recording.trace_back(recording.output, (1, 2, 3)))[-1]
     assert end.kind == "constant of unknown origin"
     assert "of unknown origin" in str(recording.explain(end.location.source, end.location.at))
+
+
+def test_a_trace_passes_through_a_division_by_zero():
+    net = nn.Hardtanh()
+    net.forward = lambda x: torch.nan_to_num(x / 0.0)
+    tree = record(net, torch.ones(1, 2, 2)).trace_back("nan_to_num", (0, 0, 0))
+    assert [node.contribution for node in tree][1:] == [math.inf, math.inf]
