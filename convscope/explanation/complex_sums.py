@@ -43,7 +43,8 @@ def linear_in_parts(op: OperationView, at: Index) -> Sum | Identity:
     """
     sources = sources_of(op)
     chosen = [n for n, one in enumerate(sources) if has_fractions(op.tensor(one))]
-    if get_kind(op.operation.kind).rule not in ("add", "joint_linear_map"):
+    is_joint = get_kind(op.operation.kind).rule in ("add", "joint_linear_map")
+    if not is_joint and not op.argument("accumulate"):
         dependent = (n for n, one in enumerate(sources) if one.name in op.operation.operands)
         chosen = [next(dependent, 0)]
     several, constant = _differentiate(op, at, chosen)
@@ -78,9 +79,10 @@ def _differentiate(
     sources = sources_of(op)
     variables = {n: real_view(op.tensor(sources[n]).detach()).double() for n in positions}
     zeros = {n: torch.zeros_like(x).requires_grad_() for n, x in variables.items()}
+    written = {n: x.clone() for n, x in zeros.items()}  # no leaves, which no one may write to
     place, part = (at[:-1], at[-1]) if op.result.is_complex() else (at, 0)
     with torch.enable_grad():
-        answer = real_view(call_in_float64(op, zeros))[place]
+        answer = real_view(call_in_float64(op, written))[place]
         parts = [answer] if answer.ndim == 0 else list(answer)
         gradients = [
             torch.autograd.grad(

@@ -158,7 +158,6 @@ _LINEAR = {
     "grid_sample": "input",
     "scaled_dot_product_attention": "value",
     "fold": "input",
-    "diff": "input",
     "cross": None,
     "einsum": None,
     "bilinear": None,

@@ -10,22 +10,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from convscope.explanation.complex_sums import linear_in_parts
 from convscope.explanation.operation_view import Index, OperationView, UnsupportedOperation
 from convscope.receptive.copying import INDEX_ARGUMENTS, with_constant
 from convscope.recording import Source
 from convscope.recording.operation import map_nested, sources_in
-from convscope.terms import Expression, Identity, Terms, number
+from convscope.terms import Expression, Identity, Sum, Terms, number
 
 _ZERO, _CONSTANT = 0, -1  # numbers of no element: the zeros of padding, and a constant argument
 
 
-def move(op: OperationView, at: Index) -> Identity | Expression:
+def move(op: OperationView, at: Index) -> Identity | Expression | Sum:
     """y = x, copied from elsewhere."""
     operation = op.operation
     if any(isinstance(value, torch.dtype) for value in operation.call.args):
         raise UnsupportedOperation  # the same bytes reinterpreted as another type
-    if op.argument("accumulate", "reduce"):
-        raise UnsupportedOperation  # adds to what is there
+    if op.argument("accumulate"):
+        return linear_in_parts(op, at)
+    if op.argument("reduce"):
+        raise UnsupportedOperation  # combines with what is there
     indices = sources_in([op.argument(name) for name in INDEX_ARGUMENTS.get(operation.kind, ())])
     sources = [s for s in sources_in(dict(operation.arguments)) if s not in indices]
     firsts: dict[str, int] = {}

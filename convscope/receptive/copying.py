@@ -24,9 +24,12 @@ _MOST = 50_000_000
 def move(inputs: Inputs) -> FieldMap:
     """The fields of units move as their values do.
 
-    Raises UnknownDependency for indices that depend on the image, or whose values were not kept.
+    Raises UnknownDependency for indices that depend on the image, or whose values were not kept,
+    and where units are added to others.
     """
     operation = inputs.operation
+    if operation.arguments.get("accumulate") or operation.arguments.get("reduce"):
+        raise UnknownDependency
     names = INDEX_ARGUMENTS.get(operation.kind, ())
     indices = sources_in([operation.arguments.get(name) for name in names])
     moving = [s for s in sources_in(dict(operation.arguments)) if s not in indices]

@@ -26,7 +26,12 @@ SUMS = (
         "vector_norm", "vector_norm", arguments=("input", "ord", "dim", "keepdim"), rule="norm"
     ),
     Kind("matrix_norm", "matrix_norm", arguments=("input", "ord", "dim", "keepdim"), rule="norm"),
-    Kind("diff", "diff", arguments=("input", "n", "dim"), rule="linear_map"),
+    Kind(
+        "diff",
+        "diff",
+        arguments=("input", "n", "dim", "prepend", "append"),
+        rule="joint_linear_map",
+    ),
     _running("cumsum", "cumsum", rule="running_sum"),
     _running("cumprod", "cumprod", rule="running_product"),
     _running("logcumsumexp", "logcumsumexp", rule="running_log_sum_exp"),
