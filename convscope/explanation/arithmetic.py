@@ -18,7 +18,7 @@ from convscope.explanation.operation_view import (
 )
 from convscope.explanation.products import sum_of_products
 from convscope.recording import Source
-from convscope.recording.operation import sources_in
+from convscope.recording.operation import Shape, sources_in
 from convscope.terms import (
     Expression,
     Extremum,
@@ -187,6 +187,9 @@ def generated(op: OperationView, at: Index) -> Identity:
     for source in sources_in(list(op.operation.arguments.values())[1:]):
         if source.name in op.operation.operands and not source.shape:
             return Identity(terms=Terms(op.terms_of(source, [()])), formula="y = x")
+    for name in op.operation.numbers:
+        number = Source("unknown", name, Shape(()))
+        return Identity(terms=Terms(op.terms_of(number, [()])), formula="y = x")
     return Identity(
         terms=Terms(), formula="y = a random number or a constant", constant=float(op.result[at])
     )

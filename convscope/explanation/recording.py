@@ -198,7 +198,8 @@ class Recording:
     ) -> ReceptiveField | None:
         """None for a unit that depends on no operand, such as padding. A pixel sees itself."""
         is_constant = isinstance(decomposition, Identity) and not len(decomposition.terms)
-        if is_constant and recorded.name != IMAGE:
+        operation = self._operations.get(recorded.name)
+        if is_constant and recorded.name != IMAGE and not (operation and operation.numbers):
             return None
         return self.fields.of(recorded.name, index)
 

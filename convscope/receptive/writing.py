@@ -61,7 +61,9 @@ def fill(inputs: Inputs) -> FieldMap:
     """`fill_`, `full_like`: what is written over no longer counts, but the value does."""
     arguments = list(inputs.operation.arguments.values())
     written = [source for source in arguments[1:] if inputs.is_dependent(source)]
-    return inputs.of(written[0] if written else None).in_shape(inputs.operation.shape)
+    numbers = [inputs.known[name] for name in inputs.operation.numbers]
+    value = numbers[0] if numbers and not written else inputs.of(next(iter(written), None))
+    return value.in_shape(inputs.operation.shape)
 
 
 def overwrite(inputs: Inputs) -> FieldMap:

@@ -83,6 +83,12 @@ class Operation:
         return name_arguments(self.kind, self.call.function, self.call.args, self.call.kwargs)
 
     @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """The operands that stand for numbers of unknown origin among the arguments."""
+        named = {source.name for source in sources_in(dict(self.arguments))}
+        return tuple(name for name in self.operands if name not in named)
+
+    @cached_property
     def argument_shapes(self) -> Mapping[str, Any]:
         """The same with a Shape in place of each tensor."""
         return map_nested(dict(self.arguments), lambda source: source.shape, of=Source)

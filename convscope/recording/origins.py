@@ -70,8 +70,13 @@ class Origins:
             self.numbers.update(number for number in _numbers_in(output) if number % 1)
 
     def read_numbers_in(self, values: object) -> list[float]:
-        """The numbers among arguments that were read out of a tensor."""
-        return [n for n in _numbers_in(values) if n in self.numbers] if self.numbers else []
+        """The numbers among arguments that were read out of a tensor, or computed from such ones.
+
+        People write few digits; a number of many may be computed.
+        """
+        if not self.numbers:
+            return []
+        return [n for n in _numbers_in(values) if n in self.numbers or len(repr(n)) > _WRITTEN]
 
 
 def _numbers_in(values: object) -> Iterator[float]:
@@ -83,6 +88,8 @@ def _numbers_in(values: object) -> Iterator[float]:
         for value in cast("list[object]", values):
             yield from _numbers_in(value)
 
+
+_WRITTEN = 12  # characters of a number that someone wrote, at most
 
 _FROM_NUMBERS: frozenset[Any] = frozenset(
     (

@@ -14,6 +14,7 @@ from torch.nn.modules.module import (
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
+from convscope.errors import RequestError
 from convscope.recording.aten import form_of, overload_of
 from convscope.recording.kinds import INPLACE_UPDATE
 from convscope.recording.model_state import ModelState
@@ -185,7 +186,7 @@ class _Recorder(TorchFunctionMode):
         if isinstance(output, Tensor):
             return [output]
         outputs = list(tensors_in(output))
-        if isinstance(func, OpOverload):
+        if isinstance(func, OpOverload) and outputs:
             return outputs[: form_of(func, args, kwargs).results]
         if func == _SET_DATA:  # which is not one object
             return [args[0]]
@@ -252,6 +253,8 @@ class _Recorder(TorchFunctionMode):
         layer: nn.Module | None = None,
         output_index: int = 0,
     ) -> None:
+        if output.is_nested and output.layout == torch.strided:
+            raise RequestError(f"{kind} makes a nested tensor, which record cannot follow.")
         path, call = self.calls.running
         number = self.sources.register(output, len(self.operations), tensors)
         if self.should_keep(path, kind):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch._ops import HigherOrderOperator
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from convscope.recording.aten import argument_names
@@ -58,6 +59,8 @@ class MutationTracker(TorchDispatchMode):
         """Nothing is compiled here, and the import that keeps the compiler out takes seconds."""
         return False
 
+    supports_higher_order_operators = True  # as `torch.cond`, which then runs one of its branches
+
     def __init__(self, announce: Callable[[Tensor], None]) -> None:
         super().__init__()
         self.announce = announce
@@ -100,6 +103,8 @@ def _mutated_arguments(function: Any) -> frozenset[str]:
     Batch norms update their running statistics in training, and not all of them declare it; nor do
     operators of quantized tensors that take `inplace` declare what they write to.
     """
+    if isinstance(function, HigherOrderOperator):  # what it runs follows
+        return frozenset()
     arguments = function._schema.arguments  # noqa: SLF001 -- there is no other way
     written = frozenset[str](
         a.name for a in arguments if a.alias_info is not None and a.alias_info.is_write
@@ -132,9 +137,9 @@ def preserve_rng(tensors: Iterable[Tensor]) -> Generator[None]:
 def storage_id(tensor: Tensor) -> int:
     """A number that identifies a tensor's storage while it is in use, also on the meta device.
 
-    Negative for a tensor without a single storage, a sparse one, for example.
+    Negative for a tensor without a single storage, as a sparse or nested one.
     """
     try:
         return tensor.untyped_storage()._cdata  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-    except NotImplementedError:
+    except (NotImplementedError, RuntimeError):
         return -id(tensor)

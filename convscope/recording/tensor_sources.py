@@ -4,7 +4,8 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, UntypedStorage
 
 from convscope.recording.model_state import ModelState
 from convscope.recording.origins import Origins
@@ -31,7 +32,8 @@ class TensorSources:
         self._numbers: dict[int, tuple[weakref.ref[Tensor], int]] = {}
         self._writers: dict[int, list[Write]] = {}  # by the storage that they wrote to
         self._last_write, self._state_was_written = -1, False
-        self._exposed = set[int]()  # storages that others may write to unseen
+        # The content of storages that others may write to unseen, as torch left it.
+        self._exposed: dict[int, UntypedStorage] = {}
 
     def number(self, tensor: Tensor) -> int | None:
         known = self._numbers.get(id(tensor))
@@ -43,6 +45,8 @@ class TensorSources:
         if self.depends(tensors):
             self._dependent.add(number)
         for storage in self.written:
+            if storage in self._exposed and storage == storage_id(tensor):
+                self.expose(tensor)
             if storage == storage_id(tensor):
                 layout = int(tensor.storage_offset()), tensor.stride()
             elif storage in self._state:  # as batch norm's averages
@@ -61,7 +65,8 @@ class TensorSources:
 
     def expose(self, tensor: Tensor) -> None:
         """Others get the memory of a tensor."""
-        self._exposed.add(storage_id(tensor))
+        if storage_id(tensor) >= 0:
+            self._exposed[storage_id(tensor)] = tensor.untyped_storage().clone()
 
     def is_constant(self, tensor: Tensor, function: Callable[..., Any]) -> bool:
         """Whether the image has no part in a tensor that no operation returned."""
@@ -71,8 +76,11 @@ class TensorSources:
 
     def may_be_changed(self, tensor: Tensor, number: int | None) -> bool:
         """Whether a tensor may have got numbers of the image from others, through its memory."""
-        is_exposed = self._exposed and self._origins.is_read and number not in self._dependent
-        return bool(is_exposed) and storage_id(tensor) in self._exposed
+        if not self._exposed or storage_id(tensor) not in self._exposed or number in self.unknown:
+            return False
+        if self._origins.is_read and number not in self._dependent:
+            return True
+        return not _has_content(tensor, self._exposed[storage_id(tensor)])
 
     def new_constant(self, tensor: Tensor, *, is_known: bool) -> int:
         self.constants += 1
@@ -101,3 +109,12 @@ class TensorSources:
         layout = tensor.storage_offset(), tensor.stride()
         old = TensorRef(source, tuple(tensor.shape))
         return [old, *(w.tensor for w in writes)], {"layout": layout, "written_layouts": layouts}
+
+
+def _has_content(tensor: Tensor, content: UntypedStorage) -> bool:
+    """Whether the memory of a tensor has this content."""
+    now = tensor.untyped_storage()
+    if now.nbytes() != content.nbytes():
+        return False
+    empty = torch.empty(0, dtype=torch.uint8, device=tensor.device)
+    return torch.equal(*(torch.empty_like(empty).set_(one) for one in (now, content)))

@@ -218,3 +218,18 @@ def test_a_failing_layer_leaves_no_hook_behind(image):
         record(net, image)
     assert not any(m._forward_pre_hooks or m._forward_hooks for m in net.modules())
     assert record(net[:2], image).explain("1", (0, 1, 1)).is_within_tolerance
+
+
+def test_one_branch_of_a_condition_runs(image):
+    net = Do(lambda _, x: torch.cond(x.sum() > 1e9, torch.sin, torch.cos, (x,)))
+    recording = record(net, image)
+    assert torch.equal(recording[recording.output].tensor, image.cos())
+
+
+def test_nested_tensors_are_refused_in_a_sentence(image):
+    net = Do(lambda _, x: torch.nested.as_nested_tensor([x[0, 0], x[0, 1]]).to_padded_tensor(0.0))
+    with (
+        pytest.warns(UserWarning, match="nested tensors is in prototype"),
+        pytest.raises(RequestError, match="nested tensor, which record cannot follow"),
+    ):
+        record(net, image)

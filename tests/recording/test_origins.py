@@ -56,6 +56,9 @@ UNKNOWN = {
     "a list": lambda _, x: torch.tensor(x.tolist()),
     "a list for a method": lambda _, x: x.new_tensor(x[0, 0].tolist()),
     "a number": lambda _, x: torch.tensor(x.sum().item()),
+    "a number to fill with": lambda _, x: torch.full((4, 4), x.mean().item()),
+    "a number computed from one": lambda _, x: torch.ones(4, 4) * (x.mean().item() * 2 + 1),
+    "a number that fills a tensor": lambda _, x: torch.zeros(4, 4).fill_(x.mean().item() * 2),
     "a number among arguments": lambda _, x: torch.full((4, 4), 1.0) * float(x.sum()),
     "DLPack": lambda _, x: torch.from_dlpack(x),
     "vmap": lambda _, x: torch.vmap(lambda row: row.sum(0))(x),
@@ -130,6 +133,47 @@ def test_functions_of_ones_own_are_followed(image):
     assert recording.names == ("convscope_tests::twice", "add")
     assert recording["convscope_tests::twice"].operands == ("image",)
     assert not recording.explain("add", (0, 0, 0)).receptive_field.exact
+
+
+def test_what_numpy_writes_to_a_result_is_of_unknown_origin(image):
+    def overwrite(_, x):
+        y = x * 1
+        y.numpy()[0, 0, 0, 0] = 7
+        return y * 2
+
+    recording = record(Do(overwrite), image)
+    explanation = recording.explain("mul_2", (0, 0, 0))
+    assert explanation.exact_value == explanation.model_value == 14
+    assert not explanation.receptive_field.exact
+    assert recording.explain("mul", (0, 0, 0)).is_within_tolerance
+
+
+def test_a_look_at_memory_changes_nothing(image):
+    def look(_, x):
+        y = x * 1
+        y.numpy()
+        return y * 2
+
+    assert record(Do(look), image).explain("mul_2", (0, 0, 0)).receptive_field.exact
+
+
+@torch.library.custom_op("convscope_tests::double_it", mutates_args=("x",))
+def double_it(x: torch.Tensor) -> None:
+    x.mul_(2)
+
+
+def test_what_an_operator_of_ones_own_writes_to_is_its_result(image):
+    def write(n, x):
+        y = n.conv(x)
+        double_it(y)
+        return y + 1
+
+    recording = record(Do(write, conv=nn.Conv2d(3, 2, 1)), image)
+    assert recording.explain("conv", (0, 0, 0)).is_within_tolerance
+    explanation = recording.explain("add", (0, 0, 0))
+    assert explanation.is_within_tolerance
+    assert explanation.terms[0].location.source == "convscope_tests::double_it"
+    assert not explanation.receptive_field.exact
 
 
 def test_a_checkpointed_part_is_recorded_as_it_is(image):
