@@ -59,6 +59,7 @@ def test_keywords_become_flags_and_other_quotations_stay():
 
 def test_every_keyword_that_a_message_names_is_a_flag():
     known = set().union(*map(flags_of, COMMANDS)) | {"--debug", "--help"}
+    known |= {"--input", "--input-data"}  # tensors, which only Python has
     found = set()
     for path in Path(convscope.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

