@@ -441,3 +441,31 @@ def test_behind_an_unsupported_operation_a_receptive_field_is_the_image_and_inex
     field = recording.explain(recording.output, (1, 2, 3)).receptive_field
     assert not field.exact
     assert field.clipped == ((0, 4), (0, 5))
+
+
+INDEX = torch.tensor([0, 2, 0, 1])
+ADDING = {
+    "index_put, by position": lambda x: torch.zeros(4, 4).index_put((INDEX,), x[0, 0], True),  # noqa: FBT003
+    "index_put": lambda x: torch.zeros(4, 4).index_put((INDEX,), x[0, 0], accumulate=True),
+    "scatter": lambda x: torch.ones(4, 4).scatter(
+        0, INDEX[:, None].expand(4, 4), x[0, 0], reduce="add"
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The reduce argument of torch.scatter")
+@pytest.mark.parametrize("function", ADDING.values(), ids=ADDING)
+def test_what_is_added_to_the_same_unit_is_all_seen_by_it(function):
+    image = torch.rand(1, 1, 4, 4)
+    recording = record(Whole(function), image)
+    x = image.clone().requires_grad_()
+    for at in ((0, 1), (1, 2), (2, 3)):
+        field = recording.explain(recording.output, at).receptive_field
+        summed = torch.zeros(4, 4).index_add(0, INDEX, x[0, 0])  # the same, which has a gradient
+        (gradient,) = torch.autograd.grad(summed[at], x)
+        for (start, stop), lines in zip(
+            field.clipped, (gradient[0, 0].any(1), gradient[0, 0].any(0)), strict=True
+        ):
+            touched = lines.nonzero().flatten().tolist()
+            assert start <= min(touched)
+            assert max(touched) < stop

@@ -85,7 +85,8 @@ def assert_same_field(functional, other, at):
     if functional[functional.output].kind == other[other.output].kind:
         if one is None or two is None or (one.exact and two.exact):
             assert one == two
-    elif one is not None and two is not None and one.exact:
+    elif one is not None and one.exact:
+        assert two is not None, "it has a field"
         for outer, inner in zip(two.clipped, one.clipped, strict=True):
             assert inner is None or (outer[0] <= inner[0] and inner[1] <= outer[1])
 

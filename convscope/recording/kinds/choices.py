@@ -19,7 +19,7 @@ CHOICES = (
     _move("scatter", "scatter", arguments=("input", "dim", "index", "value")),
     _move("index_copy", "index_copy", arguments=("input", "dim", "index", "source")),
     _move("index_fill", "index_fill", arguments=("input", "dim", "index", "value")),
-    _move("index_put", "index_put", arguments=("input", "indices", "values")),
+    _move("index_put", "index_put", arguments=("input", "indices", "values", "accumulate")),
     _move("masked_scatter", "masked_scatter", arguments=("input", "mask", "source")),
     *(_move(f"{n}_scatter", f"{n}_scatter") for n in ("slice", "select", "diagonal")),
     *(_move(name, name) for name in ("diag", "diag_embed", "diagflat", "block_diag")),
