@@ -200,6 +200,26 @@ def curve(op: OperationView, at: Index) -> Expression:
     return on_grid(grid, value, EPSILON * abs(value), terms=terms, formula=formula)
 
 
+def norm(op: OperationView, at: Index) -> Expression:
+    """y = scale·x + shift, as in a batch norm by running statistics, rounded to s·(q - z)."""
+    x, gain, bias, mean, variance = (
+        op.number(given_at(op, n), at if n == 0 else at[1:2]) if given_at(op, n) else default
+        for n, default in enumerate((0.0, 1.0, 0.0, 0.0, 1.0))
+    )
+    scale = gain / math.sqrt(variance + given_at(op, 5))
+    shift = bias - mean * scale
+    value = scale * x + shift
+    written = f"{parenthesized(scale)}·{parenthesized(x)} + {parenthesized(shift)}"
+    return on_grid(
+        grid_of_result(op, at),
+        value,
+        8 * EPSILON * (abs(scale) * (abs(x) + abs(mean)) + abs(bias)),
+        terms=Terms(op.terms_of(given_at(op, 0), [at], weights=scale)),
+        formula="y = scale·x + shift, rounded to s·(q − z)",
+        lines=(Line("scale·x + shift", written, value),),
+    )
+
+
 def concatenation(op: OperationView, at: Index) -> Expression:
     """y = x, rounded to the grid of the whole."""
     dim = int(op.argument("dim", default=0)) % len(at)

@@ -51,7 +51,7 @@ def convolution(op: OperationView, at: Index) -> Expression:
         _integer_sum(op, operands, weight, filters[k].reshape(-1), k),
         shape=tuple(filters.shape[1:]),
     )
-    return _layer(op, at, whole, weight, None if bias is None else float(bias[k]), k)
+    return _layer(op, at, whole, weight, None if bias is None else bias[k].item(), k)
 
 
 def dense(op: OperationView, at: Index) -> Expression:
@@ -61,7 +61,7 @@ def dense(op: OperationView, at: Index) -> Expression:
     *batch, k = at
     operands = index_grid(*([n] for n in batch), range(weight.shape[1]))
     whole = _integer_sum(op, operands, weight, weight.int_repr()[k], k)
-    return _layer(op, at, whole, weight, None if bias is None else float(bias[k]), k)
+    return _layer(op, at, whole, weight, None if bias is None else bias[k].item(), k)
 
 
 def dynamic_dense(op: OperationView, at: Index) -> Expression:
@@ -77,7 +77,7 @@ def dynamic_dense(op: OperationView, at: Index) -> Expression:
     group = _integer_sum(op, operands, weight, weight.int_repr()[k], k)
     whole = np.array([of_x.nearest(value) - of_x.zero for value in group.values.tolist()])
     weights = np.rint(group.weights / of_w.scale)
-    total, shift = int(whole @ weights), 0.0 if bias is None else float(bias[k])
+    total, shift = int(whole @ weights), 0.0 if bias is None else bias[k].item()
     value = of_x.scale * of_w.scale * total + shift
     slack = sum(
         of_x.slack(one, 0.0) * abs(w)

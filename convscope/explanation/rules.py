@@ -48,6 +48,7 @@ FUNCTIONS: dict[Rule, Explain] = {
     "quantized_concatenation": quantized.concatenation,
     "quantized_convolution": quantized_layers.convolution,
     "quantized_curve": quantized.curve,
+    "quantized_norm": quantized.norm,
     "quantized_dense": quantized_layers.dense,
     "dynamic_dense": quantized_layers.dynamic_dense,
     "fake_quantize": fake_quantize.fake_quantize,

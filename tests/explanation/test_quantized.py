@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -277,3 +278,18 @@ def test_weights_of_a_type_that_does_not_are_refused_in_a_sentence():
     explanation = recording.explain("0", (1, 2, 3))
     assert explanation.formula == ("linear: tensors of the type Silent do not tell their numbers")
     assert recording.trace_back("1", (1, 2, 3)).kind == "relu"
+
+
+def test_a_bias_that_requires_gradients_is_explained_without_a_warning(engine):
+    del engine
+    net = nn.Sequential(quantization.QuantStub(), nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).eval()
+    net.qconfig = quantization.get_default_qconfig(torch.backends.quantized.engine)
+    prepared = quantization.prepare(net)
+    prepared(IMAGE)
+    recording = record(quantization.convert(prepared), IMAGE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name in recording.names:
+            explanation = recording.explain(name, (1, 2, 3))
+            assert explanation.is_within_tolerance, str(explanation)
+            assert explanation.receptive_field.exact

@@ -70,6 +70,7 @@ Rule = Literal[
     "quantized_convolution",
     "quantized_curve",
     "quantized_dense",
+    "quantized_norm",
     "radial_basis",
     "recurrent",
     "recurrent_cell",

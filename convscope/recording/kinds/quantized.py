@@ -32,6 +32,11 @@ QUANTIZED = (
         for relu in _RELU
     ),
     *(
+        Kind(f"quantized::{name}{relu}", "BatchNorm", rule="quantized_norm", field="elementwise")
+        for name in ("batch_norm2d", "batch_norm3d")
+        for relu in _RELU
+    ),
+    *(
         Kind(f"quantized::{name}", label, rule="quantized_curve", field="elementwise")
         for name, label in (
             ("relu6", "ReLU6"),

@@ -367,7 +367,33 @@ QUANTIZED = [
     ),
 ]
 # What other kinds make of quantized numbers is rounded to the grid of the result.
+
+
+def normalized(axes, *, relu=False):
+    """A batch norm that was not folded into a convolution: 3 channels, each with its numbers."""
+    gain, bias, mean = (torch.tensor(n) for n in ((0.7, -1.3, 2.1), (0.4, 0.1, -0.9), (0.2, 1, -1)))
+    variance, eps = torch.tensor((0.5, 1.5, 2.5)), 1e-3
+    name = f"batch_norm{axes}d{'_relu' * relu}"
+
+    def forward(x):
+        x = quantized(x if axes == 2 else x[:, :, None])
+        return getattr(OPS, name)(x, gain, bias, mean, variance, eps, OUT, OUT_ZERO)
+
+    def expected(x, _net, y):
+        shape = (1, -1, *(1,) * axes)
+        of = [n.double().numpy().reshape(shape) for n in (gain, bias, mean, variance)]
+        value = on_grid(x.reshape(y.shape), STEP, ZERO)
+        value = of[0] * (value - of[2]) / np.sqrt(of[3] + eps) + of[1]
+        return on_grid(value, OUT, OUT_ZERO, OUT_ZERO if relu else 0)
+
+    return Case(f"quantized::{name}", lambda: Net(forward), "expression", expected)
+
+
+NORMALIZED = [normalized(axes, relu=relu) for axes in (2, 3) for relu in (False, True)]
+
+
 ROUNDED = [
+    *NORMALIZED,
     Case(
         "adaptive_avg_pool2d",
         lambda: Net(lambda x: F.adaptive_avg_pool2d(quantized(x), 1)),
