@@ -160,7 +160,7 @@ def _folded(
             ),
             Line(
                 "shift",
-                f"β − μ·scale = {number(bias)} − {parenthesized(mean)}·{number(scale)}",
+                f"β − μ·scale = {number(bias)} − {parenthesized(mean)}·{parenthesized(scale)}",
                 shift,
             ),
         ),

@@ -20,6 +20,7 @@ from convscope.terms import (
     Terms,
     exact_sum,
     number,
+    parenthesized,
     quotient,
 )
 
@@ -134,9 +135,9 @@ def log_sum_exp_of(group: TermGroup, formula: str) -> Expression:
     return Expression(
         terms=terms,
         formula=formula,
-        substituted=f"ln {number(total)} + {number(shift)}",
+        substituted=f"ln {number(total)} + {parenthesized(shift)}",
         exact_value=math.nan if math.isnan(total) else value,
-        lines=(Line("sum", f"Σ e^(x − {number(shift)}) of {len(group):,} units", total),),
+        lines=(Line("sum", f"Σ e^(x − {parenthesized(shift)}) of {len(group):,} units", total),),
         roundings=8 + len(group),
         magnitude=abs(top) + 1 if math.isfinite(top) else 0.0,
         main=_largest(terms),

@@ -13,6 +13,7 @@ from convscope.explanation.field import ReceptiveField
 from convscope.explanation.recording import record
 from convscope.explanation.text import im2col_text
 from tests.lecture.test_worked_example import FILTER, IMAGE, numbers
+from tests.recording.test_recording import Do
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -204,3 +205,13 @@ def test_an_unsupported_operation_names_its_inputs():
 )
 def test_a_receptive_field_is_described_in_a_sentence(field, sentence):
     assert str(field).replace(MINUS, "-") == sentence
+
+
+def test_negative_numbers_behind_a_sign_are_in_parentheses():
+    image = torch.full((1, 1, 1, 3), -2.0)
+    written = str(record(Do(lambda _, x: x.logsumexp(3)), image).explain("logsumexp", (0, 0)))
+    assert "ln 3 + (−2)" in written
+    assert "e^(x − (−2))" in written
+    norm = nn.BatchNorm2d(1, eps=0.0).eval()
+    norm.weight.data.fill_(-3.0)
+    assert "− 0·(−3)" in str(record(norm, image).explain("batch_norm", (0, 0, 1)))
