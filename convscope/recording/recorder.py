@@ -64,6 +64,13 @@ def run_once(net: nn.Module, image: Tensor, *, should_keep: ShouldKeep) -> Forwa
         ):
             output = net(image)
         recorder.catch_up_with(output)
+    except RuntimeError as error:
+        if "update to inference tensor" in str(error):
+            raise RequestError(
+                "The network writes to tensors that were made in torch.inference_mode(), which "
+                "nothing can do elsewhere. Call eval() first, or make the network outside of it."
+            ) from error
+        raise
     finally:
         recorder.state.restore(recorder.retained.before_mutation)
     return recorder.finish(output)

@@ -233,3 +233,11 @@ def test_nested_tensors_are_refused_in_a_sentence(image):
         pytest.raises(RequestError, match="nested tensor, which record cannot follow"),
     ):
         record(net, image)
+
+
+def test_a_network_that_writes_to_inference_tensors_is_refused_in_a_sentence(image):
+    with torch.inference_mode():
+        net = nn.Sequential(nn.BatchNorm2d(3))
+    assert record(net.eval(), image).explain("0", (0, 1, 1)).is_within_tolerance
+    with pytest.raises(RequestError, match=r"made in torch\.inference_mode\(\).* Call eval\(\)"):
+        record(net.train(), image)
