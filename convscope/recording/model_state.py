@@ -1,8 +1,9 @@
 """What a network keeps between two passes, which a recording leaves as it was."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
+from operator import is_
 from typing import Any, cast
 
 import torch
@@ -53,14 +54,14 @@ class ModelState:
         attributes = vars(module)
         self._copy(attributes)
         self._attributes.append(attributes)
-        for name in _COLLECTIONS:
-            if attributes.get(name):  # an empty one needs no copy to be emptied again
-                self._copy(attributes[name])
-        for name, value in attributes.items():
-            kind = cast("Any", type(value))
-            if kind in _PLAIN or name in _OF_EVERY_MODULE:
-                continue
-            if kind is not tuple or not _PLAIN.issuperset(map(type, value)):
+        for collection in _filled(attributes):  # an empty one needs no copy to be emptied again
+            self._copy(collection)
+        for name in [name for name in attributes if name not in _OF_EVERY_MODULE]:
+            value = attributes[name]
+            is_plain = type(value) in _PLAIN or (
+                type(value) is tuple and _PLAIN.issuperset(map(type, value))
+            )
+            if not is_plain:
                 yield from self._held(value)
 
     def _held(self, value: Any) -> Iterator[Tensor]:
@@ -116,9 +117,9 @@ class ModelState:
         for container, before in self._containers.values():
             _put_back(container, before)
         for attributes in self._attributes:
-            for name in _COLLECTIONS:
-                if attributes.get(name) and id(attributes[name]) not in self._containers:
-                    attributes[name].clear()
+            for collection in _filled(attributes):
+                if id(collection) not in self._containers:
+                    collection.clear()
 
     def _restore_numbers(self, announce: Callable[[Tensor], None]) -> None:
         for alias, numbers in self._saved.values():
@@ -127,6 +128,11 @@ class ModelState:
             if storage.nbytes() != numbers.nbytes():
                 storage.resize_(numbers.nbytes())
             storage.copy_(numbers)
+
+
+def _filled(attributes: dict[str, Any]) -> Iterator[Any]:
+    """What a module has of parameters, buffers, modules and hooks, without what is empty."""
+    return filter(None, map(attributes.get, _COLLECTIONS))
 
 
 def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor, bool]]:
@@ -138,10 +144,13 @@ def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor, bool]]:
         )
     else:
         held = vars(module)["_parameters"], vars(module)["_buffers"]
-    for tensors, is_parameter in zip(held, (True, False), strict=True):
-        for name, tensor in cast("dict[str, Tensor | None]", tensors).items():
-            if tensor is not None:
-                yield name, tensor, is_parameter
+    parameters, buffers = cast("tuple[dict[str, Tensor | None], ...]", held)
+    for name, tensor in parameters.items():
+        if tensor is not None:
+            yield name, tensor, True
+    for name, tensor in buffers.items():
+        if tensor is not None:
+            yield name, tensor, False
 
 
 def _script_constants(module: nn.Module) -> Iterator[Tensor]:
@@ -165,19 +174,20 @@ def _put_back(container: Any, before: Any) -> None:
     """Give a list, dict or set the content that it had."""
     if isinstance(container, dict):
         now = cast("dict[Any, Any]", container)
-        if list(now) != list(before) or _ids(now.values()) != _ids(before.values()):
+        if not _are_same(now, before) or not _are_same(now.values(), before.values()):
             now.clear()
             now.update(before)
     elif isinstance(container, set):
         container.intersection_update(before)
         container.update(before)
-    elif _ids(container) != _ids(before):
+    elif not _are_same(container, before):
         container.clear()
         container.extend(before)
 
 
-def _ids(items: Iterable[Any]) -> list[int]:
-    return list(map(id, items))
+def _are_same(these: Collection[Any], those: Collection[Any]) -> bool:
+    """Whether two collections hold the same objects in the same order."""
+    return len(these) == len(those) and all(map(is_, these, those))
 
 
 def _preserved_version(tensor: Tensor) -> Any:

@@ -57,10 +57,12 @@ class ModuleCalls:
 
     def parents(self) -> set[str]:
         """The paths of modules of which parts ran; what computes their parameters is no part."""
-        return {
-            path[:end]
-            for path in self._entered
-            if "parametrizations" not in path.split(".")
-            for end, letter in enumerate(path)
-            if letter == "."
-        }
+        parents = set[str]()
+        for path in self._entered:
+            if "parametrizations" in path.split("."):
+                continue
+            parent = path.rpartition(".")[0]
+            while parent and parent not in parents:
+                parents.add(parent)
+                parent = parent.rpartition(".")[0]
+        return parents

@@ -107,20 +107,22 @@ def tensors_in(values: object) -> Iterator[Tensor]:
 
 def map_nested(value: Any, function: Callable[[Any], Any], *, of: type = Tensor) -> Any:
     """`value` with every item of a type in nested lists, tuples and dicts replaced."""
-    kind = cast("Any", type(value))
-    if kind in _PLAIN:
-        return value
     if isinstance(value, of):
         return function(value)
-    if kind is tuple or kind is list:
-        items = [v if type(v) in _PLAIN else map_nested(v, function, of=of) for v in value]
-        return items if kind is list else tuple(items)
+    kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind is dict:
-        return {
-            key: v if type(v) in _PLAIN else map_nested(v, function, of=of)
-            for key, v in value.items()
-        }
-    return value
+        return {key: map_nested(item, function, of=of) for key, item in value.items()}
+    if (kind is not tuple and kind is not list) or (kind is tuple and _are_plain(value)):
+        return value
+    items = [  # without a call for what is most frequent
+        v if type(v) in _PLAIN else function(v) if type(v) is of else map_nested(v, function, of=of)
+        for v in value
+    ]
+    return items if kind is list else tuple(items)
+
+
+def _are_plain(values: Sequence[object]) -> bool:
+    return _PLAIN.issuperset(map(type, values))
 
 
 _PLAIN = frozenset({int, float, bool, str, type(None)})

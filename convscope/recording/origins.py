@@ -63,11 +63,14 @@ class Origins:
         """Whether a function lets others write to a tensor unseen."""
         return function in _GIVING_MEMORY
 
-    def after(self, function: Callable[..., Any], output: object) -> None:
-        """A function of a tensor that depends on the image has run."""
-        if function in _READING:
-            self.is_read = True
-            self.numbers.update(number for number in _numbers_in(output) if number % 1)
+    def reads(self, function: Callable[..., Any]) -> bool:
+        """Whether a function reads the numbers of a tensor."""
+        return function in _READING
+
+    def after(self, output: object) -> None:
+        """Numbers of a tensor that depends on the image were read."""
+        self.is_read = True
+        self.numbers.update(number for number in _numbers_in(output) if number % 1)
 
     def read_numbers_in(self, values: object) -> list[float]:
         """The numbers among arguments that were read out of a tensor, or computed from such ones.

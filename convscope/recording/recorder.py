@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +15,14 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
 from convscope.errors import RequestError
-from convscope.recording.aten import form_of, overload_of
+from convscope.recording.aten import overload_of
 from convscope.recording.kinds import INPLACE_UPDATE
 from convscope.recording.model_state import ModelState
 from convscope.recording.module_calls import ModuleCalls
+from convscope.recording.mutations import MutationTracker, may_write
 from convscope.recording.operation import IMAGE, map_nested, tensors_in
 from convscope.recording.origins import Origins
+from convscope.recording.outputs import METADATA, outputs_of
 from convscope.recording.parts import PARTS
 from convscope.recording.raw_operation import (
     IMAGE_NUMBER,
@@ -29,12 +31,7 @@ from convscope.recording.raw_operation import (
     TensorRef,
     name_operations,
 )
-from convscope.recording.retention import (
-    MutationTracker,
-    RetainedTensors,
-    preserve_rng,
-    storage_id,
-)
+from convscope.recording.retention import RetainedTensors, preserve_rng
 from convscope.recording.signatures import kind_of
 from convscope.recording.tensor_sources import TensorSources
 from convscope.recording.wrappers import eager, modules_by_path, unwrapped
@@ -86,13 +83,15 @@ class _Recorder(TorchFunctionMode):
         self.operations: list[RawOperation] = []
         self.retained = RetainedTensors()
         self.state = ModelState(self.modules)
-        self.mutations = MutationTracker(self._before_mutation)
         self.calls = ModuleCalls(self.modules)
         self.outputs: dict[int, int] = {}  # by the call of a module: what computed its output
         self.opaque_depth = 0  # how many nested layers of convscope's are running
         self.layer_inputs: tuple[Any, list[TensorRef]] = ((), [])  # of the running layer of ours
         self.origins = Origins()
         self.sources = TensorSources(self.state, self.origins)
+        self.mutations = MutationTracker(
+            self.retained.before_mutation, self.state.before_mutation, self.sources.before_mutation
+        )
         self.sources.register(image, IMAGE_NUMBER, [])
         self.retained.retain(IMAGE_NUMBER, image)
 
@@ -111,15 +110,6 @@ class _Recorder(TorchFunctionMode):
         finally:
             for handle in (enter, leave, *layers):
                 handle.remove()
-
-    def _before_mutation(self, tensor: Tensor) -> None:
-        """A tensor is about to be written to."""
-        self._keep_as_it_is(tensor)
-        self.sources.written.add(storage_id(tensor))
-
-    def _keep_as_it_is(self, tensor: Tensor) -> None:
-        self.retained.before_mutation(tensor)
-        self.state.before_mutation(tensor)
 
     def _before_layer(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -143,7 +133,7 @@ class _Recorder(TorchFunctionMode):
                 self._record(type(module).__name__, output, module, args, {}, tensors, layer=module)
             self.opaque_depth -= 1
         call = self.calls.leave()
-        first = next(tensors_in(output), None)
+        first = output if isinstance(output, Tensor) else next(tensors_in(output), None)
         number = None if first is None else self.sources.number(first)
         if first is not None and number is not None and number >= 0:
             is_own = self.operations[number].call == call
@@ -158,11 +148,28 @@ class _Recorder(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         kwargs = dict(kwargs or {})
-        if func in _METADATA or self.opaque_depth:
+        if func in METADATA or self.opaque_depth:
             return func(*args, **kwargs)
         if func in PARTS:
             with self:
                 return PARTS[func](*args, **kwargs)
+        is_paused = self.mutations.pause()
+        try:
+            return self._run(func, types, args, kwargs, is_paused=is_paused)
+        finally:
+            if is_paused:
+                self.mutations.resume()
+
+    def _run(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        is_paused: bool,
+    ) -> Any:
+        """Run and record a function; `types` are the classes that run functions by themselves."""
         if isinstance(func, OpOverloadPacket):
             func = overload_of(func, args, kwargs)
         if isinstance(func, OpOverload):
@@ -170,38 +177,21 @@ class _Recorder(TorchFunctionMode):
         kind = kind_of(func, args, kwargs)
         (args_, kwargs_), tensors = self._references(kind, func, (args, kwargs))
         if self.origins.gives_memory(func):
-            self._keep_as_it_is(args[0])
+            self.retained.before_mutation(args[0])
+            self.state.before_mutation(args[0])
             self.sources.expose(args[0])
-        output = cast("object", func(*args, **kwargs))
+        is_seen = is_paused and (types or may_write(func, args, kwargs))
+        run = self.mutations.see if is_seen else _unseen
+        output: Any = run(func, args, kwargs)
         if self.origins.is_read and self.origins.has_numbers_alone(func, args, kwargs):
             return output  # numbers of unknown origin
-        if self.sources.depends(tensors):
-            self.origins.after(func, output)
-        for index, tensor in enumerate(self._outputs(func, args, kwargs, output)):
+        if self.origins.reads(func) and self.sources.depends(tensors):
+            self.origins.after(output)
+        outputs = outputs_of(func, args, kwargs, output, self.sources.written)
+        for index, tensor in enumerate(outputs):
             if tensors or tensor.numel():  # not what a script's batch norm reserves for training
                 self._record(kind, tensor, func, args_, kwargs_, tensors, output_index=index)
         return output
-
-    def _outputs(
-        self,
-        func: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        output: object,
-    ) -> list[Tensor]:
-        """What a call returned or, where it returned nothing, what it changed."""
-        if isinstance(output, Tensor):
-            return [output]
-        outputs = list(tensors_in(output))
-        if isinstance(func, OpOverload) and outputs:
-            return outputs[: form_of(func, args, kwargs).results]
-        if func == _SET_DATA:  # which is not one object
-            return [args[0]]
-        if self.sources.written and not outputs:  # `x[0] = 1` returns nothing; it changed x
-            return [t for t in tensors_in((args, kwargs)) if storage_id(t) in self.sources.written][
-                :1
-            ]
-        return outputs
 
     def _references(
         self, kind: str, function: Callable[..., Any], values: Any
@@ -209,11 +199,11 @@ class _Recorder(TorchFunctionMode):
         """The arguments of an operation with a TensorRef for each tensor; retain those to keep."""
         keep = self.should_keep(self.calls.running[0], kind)
         tensors: list[TensorRef] = []
-        sources = self.sources
+        sources, names = self.sources, self.state.names
 
         def reference(tensor: Tensor) -> TensorRef:
-            number = self.sources.number(tensor)
-            name = self.state.names.get(id(tensor))
+            number = sources.number(tensor)
+            name = names.get(id(tensor))
             if number is None and name is None:
                 number = self._constant(tensor, is_known=sources.is_constant(tensor, function))
             elif sources.is_stale(tensor, number):
@@ -307,12 +297,5 @@ def _is_opaque(module: nn.Module) -> bool:
     return type(module).__module__.startswith("convscope.layers.")
 
 
-_SET_DATA: Any = cast("Any", Tensor.data).__set__
-_METADATA: frozenset[Any] = frozenset(
-    (
-        *(getattr(Tensor, n).__get__ for n in ("shape", "device", "dtype", "ndim", "is_cuda")),
-        *(getattr(Tensor, n) for n in ("size", "stride", "dim", "storage_offset")),
-        Tensor.untyped_storage,
-    )
-)
-"""What reads metadata of a tensor and computes nothing."""
+def _unseen(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    return function(*args, **kwargs)

@@ -1,18 +1,12 @@
 """The tensors of a pass as they were when they were recorded, whatever overwrites them later."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from random import getstate, setstate
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch._ops import HigherOrderOperator
-from torch.utils._python_dispatch import TorchDispatchMode
-
-from convscope.recording.aten import argument_names
-from convscope.recording.operation import tensors_in
 
 
 class RetainedTensors:
@@ -46,79 +40,6 @@ class RetainedTensors:
             empty = torch.empty(0, dtype=old.dtype, device=old.device)
             self.tensors[number] = empty.set_(kept, *layout)
         self._sharing[storage_id(self.tensors[numbers[0]])] = list(numbers)
-
-
-class MutationTracker(TorchDispatchMode):
-    """Announces every tensor that is about to be mutated, just before it is.
-
-    It sees every operator that runs, whichever function, module or script runs it.
-    """
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here, and the import that keeps the compiler out takes seconds."""
-        return False
-
-    supports_higher_order_operators = True  # as `torch.cond`, which then runs one of its branches
-
-    def __init__(self, announce: Callable[[Tensor], None]) -> None:
-        super().__init__()
-        self.announce = announce
-
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        mutated = _MUTATED.get(id(func))
-        if mutated is None:  # hashing an operator takes longer than looking for its id
-            mutated = _MUTATED[id(func)] = _mutated_arguments(func)
-        if mutated:
-            for tensor in _written(func, mutated, args, kwargs or {}):
-                self.announce(tensor)
-        return func(*args, **kwargs) if kwargs else func(*args)
-
-
-def _written(
-    func: Any, mutated: frozenset[str], args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> Iterator[Tensor]:
-    given = {**dict(zip(argument_names(func), args, strict=False)), **kwargs}
-    is_left_alone = "inplace" in argument_names(func) and not given.get("inplace")
-    if not is_left_alone and (mutated != _STATISTICS or given.get("training", True)):
-        yield from tensors_in([given.get(name) for name in mutated])
-
-
-_STATISTICS = frozenset(("running_mean", "running_var"))
-
-
-_MUTATED: dict[int, frozenset[str]] = {}
-"""The arguments that operators mutate, by their ids, which live as long as torch does."""
-
-
-def _mutated_arguments(function: Any) -> frozenset[str]:
-    """The names of the arguments that an operator mutates.
-
-    Batch norms update their running statistics in training, and not all of them declare it; nor do
-    operators of quantized tensors that take `inplace` declare what they write to.
-    """
-    if isinstance(function, HigherOrderOperator):  # what it runs follows
-        return frozenset()
-    arguments = function._schema.arguments  # noqa: SLF001 -- there is no other way
-    written = frozenset[str](
-        a.name for a in arguments if a.alias_info is not None and a.alias_info.is_write
-    )
-    names = {argument.name for argument in arguments}
-    is_norm = names >= _STATISTICS and (not written or written == _STATISTICS)
-    if is_norm and not function.overloadpacket.__name__.endswith(_WITHOUT_TRAINING):
-        return _STATISTICS
-    if "inplace" in names and not written:
-        return frozenset((arguments[0].name,))
-    return written
-
-
-_WITHOUT_TRAINING = ("_no_training", "_no_update", "_backward")
 
 
 @contextmanager

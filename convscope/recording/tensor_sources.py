@@ -35,6 +35,10 @@ class TensorSources:
         # The content of storages that others may write to unseen, as torch left it.
         self._exposed: dict[int, UntypedStorage] = {}
 
+    def before_mutation(self, tensor: Tensor) -> None:
+        """The running operation is about to write to a tensor."""
+        self.written.add(storage_id(tensor))
+
     def number(self, tensor: Tensor) -> int | None:
         known = self._numbers.get(id(tensor))
         return known[1] if known and known[0]() is tensor else None
