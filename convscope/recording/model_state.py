@@ -115,7 +115,8 @@ class ModelState:
 
     def _restore_bindings(self) -> None:
         for container, before in self._containers.values():
-            _put_back(container, before)
+            if type(container) is not dict or not _are_same_items(container, before):
+                _put_back(container, before)
         for attributes in self._attributes:
             for collection in _filled(attributes):
                 if id(collection) not in self._containers:
@@ -165,7 +166,7 @@ def _script_constants(module: nn.Module) -> Iterator[Tensor]:
 def _is_in_place(tensor: Tensor, alias: Tensor) -> bool:
     """Whether a tensor still has its memory and layout."""
     is_plain = tensor.layout == torch.strided and not tensor.is_nested and not tensor.is_meta
-    if is_plain and alias.device == tensor.device:
+    if is_plain and ((tensor.is_cpu and alias.is_cpu) or alias.device == tensor.device):
         return tensor.is_set_to(alias) and tensor.dtype == alias.dtype
     return storage_id(tensor) == storage_id(alias) and tensor.shape == alias.shape
 
@@ -174,7 +175,7 @@ def _put_back(container: Any, before: Any) -> None:
     """Give a list, dict or set the content that it had."""
     if isinstance(container, dict):
         now = cast("dict[Any, Any]", container)
-        if not _are_same(now, before) or not _are_same(now.values(), before.values()):
+        if not _are_same_items(now, before):
             now.clear()
             now.update(before)
     elif isinstance(container, set):
@@ -183,6 +184,12 @@ def _put_back(container: Any, before: Any) -> None:
     elif not _are_same(container, before):
         container.clear()
         container.extend(before)
+
+
+def _are_same_items(this: dict[Any, Any], that: dict[Any, Any]) -> bool:
+    """Whether two dicts hold the same objects under the same keys in the same order."""
+    is_as_long = len(this) == len(that)
+    return is_as_long and all(map(is_, this, that)) and all(map(is_, this.values(), that.values()))
 
 
 def _are_same(these: Collection[Any], those: Collection[Any]) -> bool:

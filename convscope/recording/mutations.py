@@ -40,12 +40,13 @@ class MutationTracker(TorchDispatchMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        mutated = _MUTATED.get(id(func))
-        if mutated is None:  # hashing an operator takes longer than looking for its id
-            mutated = _MUTATED[id(func)] = _mutated_arguments(func)
+        known = _MUTATED.get(id(func))
+        if known is None:  # hashing an operator takes longer than looking for its id
+            known = _MUTATED[id(func)] = _mutated_arguments(func), argument_names(func)
+        mutated, names = known
         if mutated:
             with _NotIntercepted():
-                for tensor in _written(func, mutated, args, kwargs or {}):
+                for tensor in _written(mutated, names, args, kwargs or {}):
                     for announce in self.listeners:
                         announce(tensor)
         return func(*args, **kwargs) if kwargs else func(*args)
@@ -109,10 +110,10 @@ def _has_out(operator: Any) -> bool:
 
 
 def _written(
-    func: Any, mutated: frozenset[str], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    mutated: frozenset[str], names: Sequence[str], args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Iterator[Tensor]:
-    given = {**dict(zip(argument_names(func), args, strict=False)), **kwargs}
-    is_left_alone = "inplace" in argument_names(func) and not given.get("inplace")
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    is_left_alone = "inplace" in names and not given.get("inplace")
     if not is_left_alone and (mutated != _STATISTICS or given.get("training", True)):
         yield from tensors_in([given.get(name) for name in mutated])
 
@@ -120,8 +121,9 @@ def _written(
 _STATISTICS = frozenset(("running_mean", "running_var"))
 
 
-_MUTATED: dict[int, frozenset[str]] = {}
-"""The arguments that operators mutate, by their ids, which live as long as torch does."""
+_MUTATED: dict[int, tuple[frozenset[str], tuple[str, ...]]] = {}
+"""The arguments that operators mutate, and all that they have, by the ids of operators, which live
+as long as torch does."""
 
 
 def _mutated_arguments(function: Any) -> frozenset[str]:

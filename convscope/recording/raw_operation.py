@@ -139,24 +139,25 @@ def _operation(
     unknown: Container[int | str],
 ) -> Operation:
     def source(tensor: TensorRef) -> Source:
-        shape = Shape(tensor.shape)
-        if isinstance(tensor.source, str):
-            return Source("state", tensor.source, shape)
-        role = "constant" if tensor.source < IMAGE_NUMBER else "result"
-        role = "unknown" if tensor.source in unknown else role
-        return Source(role, names[tensor.source], shape)
+        origin, shape = tensor.source, Shape(tensor.shape)
+        if isinstance(origin, str):
+            return Source("state", origin, shape)
+        if origin >= IMAGE_NUMBER:
+            return Source("result", names[origin], shape)
+        return Source("unknown" if origin in unknown else "constant", names[origin], shape)
 
     parameters = [ref.source for ref in raw.tensors if isinstance(ref.source, str)]
     if raw.layer is not None:
         path = f"{raw.module}." if raw.module else ""
         parameters = [f"{path}{name}" for name, _ in raw.layer.named_parameters(recurse=False)]
-    args, kwargs = map_nested((raw.args, raw.kwargs), source, of=TensorRef)
+    args = map_nested(raw.args, source, of=TensorRef)
+    kwargs: dict[str, Any] = map_nested(raw.kwargs, source, of=TensorRef)
     return Operation(
         name=names[number],
         kind=raw.kind,
         module=raw.module,
         layer=raw.layer,
-        operands=tuple(names[number] for number in operands),
+        operands=tuple([names[number] for number in operands]),
         parameters=tuple(parameters),
         call=Call(raw.function, args, kwargs),
         shape=raw.shape,

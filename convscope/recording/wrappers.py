@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Any, cast
 
 import torch
@@ -73,10 +74,16 @@ def _compile_nothing(stack: ExitStack) -> None:
 
 def _attribute_of(module: nn.Module) -> str | None:
     """The attribute in which a wrapper has its network; None for any other module."""
-    if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+    attribute = _attribute_of_class(type(module))
+    is_there = attribute != "_orig_mod" or attribute in vars(module)["_modules"]
+    return attribute if is_there else None
+
+
+@cache
+def _attribute_of_class(kind: type[nn.Module]) -> str | None:
+    if issubclass(kind, nn.DataParallel | nn.parallel.DistributedDataParallel):
         return "module"
-    is_compiled = type(module).__module__ == "torch._dynamo.eval_frame"
-    return "_orig_mod" if is_compiled and "_orig_mod" in vars(module)["_modules"] else None
+    return "_orig_mod" if kind.__module__ == "torch._dynamo.eval_frame" else None
 
 
 @contextmanager
