@@ -42,7 +42,8 @@ class MutationTracker(TorchDispatchMode):
     ) -> Any:
         known = _MUTATED.get(id(func))
         if known is None:  # hashing an operator takes longer than looking for its id
-            known = _MUTATED[id(func)] = _mutated_arguments(func), argument_names(func)
+            mutated = _mutated_arguments(func)
+            known = _MUTATED[id(func)] = mutated, argument_names(func) if mutated else ()
         mutated, names = known
         if mutated:
             with _NotIntercepted():
