@@ -180,7 +180,8 @@ class _Recorder(TorchFunctionMode):
             self.retained.before_mutation(args[0])
             self.state.before_mutation(args[0])
             self.sources.expose(args[0])
-        is_seen = is_paused and (types or may_write(func, args, kwargs))
+        is_plain = not types or types == (Tensor,)
+        is_seen = is_paused and (not is_plain or may_write(func, args, kwargs))
         run = self.mutations.see if is_seen else _unseen
         output: Any = run(func, args, kwargs)
         if self.origins.is_read and self.origins.has_numbers_alone(func, args, kwargs):
