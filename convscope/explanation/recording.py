@@ -140,8 +140,12 @@ class Recording:
         self._forward_pass = forward_pass
         self._settings = Settings()
         self._operations = {op.name: op for op in forward_pass.operations}
-        tensors = {**forward_pass.results, **forward_pass.state}
-        self._versions = {name: _version(tensor) for name, tensor in tensors.items()}
+        tensors = {**forward_pass.state, **forward_pass.results}
+        self._versions = [
+            (name, tensor, tensor._version)  # noqa: SLF001
+            for name, tensor in tensors.items()
+            if not tensor.is_inference()  # which has no count of its changes
+        ]
 
     def __getitem__(self, name: str) -> RecordedTensor:
         """A result, parameter, buffer or constant by its name, or "image".
@@ -266,10 +270,8 @@ class Recording:
             return recorded.unsupported(f"its rule failed ({type(error).__name__}: {error})")
 
     def _check_unchanged(self) -> None:
-        for name, version in self._versions.items():
-            tensor = self._forward_pass.results.get(name)
-            tensor = self._forward_pass.state[name] if tensor is None else tensor
-            if _version(tensor) != version:
+        for name, tensor, version in self._versions:
+            if tensor._version != version:  # noqa: SLF001 -- torch's count of changes in place
                 raise RequestError(f"{name} was changed after the recording. Record again.")
 
     @cached_property
@@ -289,8 +291,3 @@ def _verify(decomposition: Decomposition, model_value: float) -> bool:
 
 
 _NO_RULE = "convscope has no rule for these arguments"
-
-
-def _version(tensor: Tensor) -> int:
-    """Torch's count of in-place changes to a tensor; inference tensors have none."""
-    return -1 if tensor.is_inference() else tensor._version  # noqa: SLF001
