@@ -86,6 +86,11 @@ _push: Any = _C._push_on_torch_dispatch_stack  # noqa: SLF001
 """What entering and leaving a mode does, without asking each time which others are entered."""
 
 
+def unseen(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Call a function as it is, while the tracker is paused."""
+    return function(*args, **kwargs)
+
+
 def may_write(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
     """Whether a function of torch may write to its arguments, if these are plain tensors."""
     if function is F.batch_norm:

@@ -19,7 +19,7 @@ from convscope.recording.aten import overload_of
 from convscope.recording.kinds import INPLACE_UPDATE
 from convscope.recording.model_state import ModelState
 from convscope.recording.module_calls import ModuleCalls
-from convscope.recording.mutations import MutationTracker, may_write
+from convscope.recording.mutations import MutationTracker, may_write, unseen
 from convscope.recording.operation import IMAGE, map_nested, tensors_in
 from convscope.recording.origins import Origins
 from convscope.recording.outputs import METADATA, outputs_of
@@ -182,7 +182,7 @@ class _Recorder(TorchFunctionMode):
             self.sources.expose(args[0])
         is_plain = not types or types == (Tensor,)
         is_seen = is_paused and (not is_plain or may_write(func, args, kwargs))
-        run = self.mutations.see if is_seen else _unseen
+        run = self.mutations.see if is_seen else unseen
         output: Any = run(func, args, kwargs)
         if self.origins.is_read and self.origins.has_numbers_alone(func, args, kwargs):
             return output  # numbers of unknown origin
@@ -296,7 +296,3 @@ class _Recorder(TorchFunctionMode):
 def _is_opaque(module: nn.Module) -> bool:
     """Whether a module counts as one operation: layers of convscope's that torch.nn lacks."""
     return type(module).__module__.startswith("convscope.layers.")
-
-
-def _unseen(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    return function(*args, **kwargs)
