@@ -14,7 +14,7 @@ from convscope.errors import RequestError
 from convscope.explanation.api import RecordedImage, explain_recorded, parse_unit, record_image
 from convscope.explanation.explanation import Explanation
 from convscope.explanation.grid import find_filter, read_grid, record_grid
-from convscope.explanation.text import im2col_text
+from convscope.explanation.rendering.text import im2col_text
 from convscope.inference import probabilities
 
 

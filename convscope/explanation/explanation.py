@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from convscope.explanation.blocks import Block, Paragraph
 from convscope.explanation.field import ReceptiveField
-from convscope.explanation.html import to_html
-from convscope.explanation.layout import calculation, totals
-from convscope.explanation.text import to_text
+from convscope.explanation.rendering.blocks import Block, Paragraph
+from convscope.explanation.rendering.html import to_html
+from convscope.explanation.rendering.layout import calculation, totals
+from convscope.explanation.rendering.text import to_text
 from convscope.terms import (
     Decomposition,
     Extremum,

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from convscope.errors import RequestError
-from convscope.explanation.complex_sums import real_view
-from convscope.explanation.operation_view import (
+from convscope.explanation.rules.complex_sums import real_view
+from convscope.explanation.rules.operation_view import (
     Index,
     UnsupportedOperation,
     readable,

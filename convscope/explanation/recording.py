@@ -10,21 +10,21 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import RequestError, nearest
-from convscope.explanation.complex_numbers import explain_complex, involves_complex
-from convscope.explanation.complex_sums import real_view
 from convscope.explanation.difference import difference
 from convscope.explanation.explanation import Explanation
 from convscope.explanation.field import ReceptiveField, ReceptiveFields
-from convscope.explanation.operation_view import (
+from convscope.explanation.recorded_tensor import RecordedTensor
+from convscope.explanation.rules import RULES
+from convscope.explanation.rules.complex_numbers import explain_complex, involves_complex
+from convscope.explanation.rules.complex_sums import real_view
+from convscope.explanation.rules.operation_view import (
     Index,
     OperationView,
     UnsupportedOperation,
     result_of,
 )
-from convscope.explanation.precision import Settings
-from convscope.explanation.quantized import requantized
-from convscope.explanation.recorded_tensor import RecordedTensor
-from convscope.explanation.rules import RULES
+from convscope.explanation.rules.precision import Settings
+from convscope.explanation.rules.quantized import requantized
 from convscope.explanation.trace import Trace, trace
 from convscope.recording import IMAGE, ForwardPass, Source, run_once
 from convscope.terms import Decomposition, Extremum, Identity, Location, Terms, Unsupported

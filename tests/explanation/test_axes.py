@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from convscope.explanation.recording import record
-from convscope.explanation.text import im2col_text
+from convscope.explanation.rendering.text import im2col_text
 
 
 class Signal(nn.Module):

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from convscope.explanation.activation import CURVES
-from convscope.explanation.complex_sums import real_view
 from convscope.explanation.recording import record
 from convscope.explanation.rules import RULES
+from convscope.explanation.rules.activation import CURVES
+from convscope.explanation.rules.complex_sums import real_view
 from tests.explanation.cases.activations import ACTIVATIONS, ANYWHERE
 from tests.explanation.cases.arithmetic import ARITHMETIC
 from tests.explanation.cases.case import (

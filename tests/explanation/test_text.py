@@ -11,7 +11,7 @@ from torch import nn
 
 from convscope.explanation.field import ReceptiveField
 from convscope.explanation.recording import record
-from convscope.explanation.text import im2col_text
+from convscope.explanation.rendering.text import im2col_text
 from tests.lecture.test_worked_example import FILTER, IMAGE, numbers
 from tests.recording.test_recording import Do
 

@@ -14,8 +14,14 @@ from torch.nn import functional as F
 
 import convscope
 from convscope import layers
-from convscope.explanation import activation, arithmetic, functions, linear, quantized
-from convscope.explanation.rules import FUNCTIONS
+from convscope.explanation.rules import (
+    FUNCTIONS,
+    activation,
+    arithmetic,
+    functions,
+    linear,
+    quantized,
+)
 from convscope.receptive import EFFECTS, copying
 from convscope.recording import KINDS, get_kind
 from convscope.recording.kinds import WITHOUT_PRODUCTS, Drawing, FieldEffect, MultiplyAdds, Rule
@@ -125,12 +131,12 @@ OURS = {
 }
 OPERATORS = {"getitem", "setitem", "rpow", "rmod", "rfloordiv"}
 LISTS = {  # what a rule needs to know of each of its kinds, and lists of other things
-    "explanation/activation.py": CURVES,
-    "explanation/arithmetic.py": COMPARISONS,
-    "explanation/complex_numbers.py": ("abs", "angle", "polar"),  # unlike those of real numbers
-    "explanation/functions.py": EVALUATED,
-    "explanation/linear.py": LINEAR,
-    "explanation/quantized.py": BENT,
+    "explanation/rules/activation.py": CURVES,
+    "explanation/rules/arithmetic.py": COMPARISONS,
+    "explanation/rules/complex_numbers.py": ("abs", "angle", "polar"),  # of complex ones
+    "explanation/rules/functions.py": EVALUATED,
+    "explanation/rules/linear.py": LINEAR,
+    "explanation/rules/quantized.py": BENT,
     "receptive/copying.py": (*copying.INDEX_ARGUMENTS, *copying.CONSTANT_ARGUMENTS),
     "recording/aten.py": ("vector_norm", "matrix_norm", "norm", "multi_dot", "cross"),  # of linalg
     "training/callbacks/layer_stats.py": ("mean", "std", "zeros"),  # statistics

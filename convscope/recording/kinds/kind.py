@@ -91,7 +91,7 @@ Rule = Literal[
     "weight_norm",
     "where",
 ]
-"""Names of the rules that explain a unit; `explanation/rules.py` has their functions."""
+"""Names of the rules that explain a unit; `explanation/rules/` has their functions."""
 
 FieldEffect = Literal[
     "adaptive_pool",

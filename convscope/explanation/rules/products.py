@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from convscope.explanation.operation_view import Index, OperationView, gather, in_bounds
-from convscope.explanation.precision import CONVOLUTIONS
+from convscope.explanation.rules.operation_view import Index, OperationView, gather, in_bounds
+from convscope.explanation.rules.precision import CONVOLUTIONS
 from convscope.recording import Source, get_kind
 from convscope.terms import Integers, Sum, Terms, product_errors
 

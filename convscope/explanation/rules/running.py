@@ -1,9 +1,9 @@
 """Running sums, products and logarithms of sums along one dimension."""
 
-from convscope.explanation.operation_view import Index, OperationView
-from convscope.explanation.order import up_to
-from convscope.explanation.products import sum_of_products
-from convscope.explanation.statistics import log_sum_exp_of, product_of
+from convscope.explanation.rules.operation_view import Index, OperationView
+from convscope.explanation.rules.order import up_to
+from convscope.explanation.rules.products import sum_of_products
+from convscope.explanation.rules.statistics import log_sum_exp_of, product_of
 from convscope.terms import Expression, Sum, Terms
 
 

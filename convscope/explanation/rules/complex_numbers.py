@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.explanation.complex_sums import (
+from convscope.explanation.rules.complex_sums import (
     call_in_float64,
     has_fractions,
     linear_in_parts,
@@ -21,7 +21,7 @@ from convscope.explanation.complex_sums import (
     terms_of_parts,
     widened,
 )
-from convscope.explanation.operation_view import (
+from convscope.explanation.rules.operation_view import (
     Index,
     OperationView,
     UnsupportedOperation,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from convscope.explanation.operation_view import Index, OperationView, UnsupportedOperation
+from convscope.explanation.rules.operation_view import Index, OperationView, UnsupportedOperation
 from convscope.recording import Source
 from convscope.terms import Expression, Terms, number, parenthesized, quotient
 

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import torch
 
-from convscope.explanation.operation_view import Index, OperationView
-from convscope.explanation.pooling import window_terms
-from convscope.explanation.windows import INDICES
-from convscope.explanation.winner import largest_or_index
+from convscope.explanation.rules.operation_view import Index, OperationView
+from convscope.explanation.rules.pooling import window_terms
+from convscope.explanation.rules.windows import INDICES
+from convscope.explanation.rules.winner import largest_or_index
 from convscope.receptive.windows import per_axis
 from convscope.terms import (
     Expression,

@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 
-from convscope.explanation.operation_view import Index, OperationView, UnsupportedOperation
-from convscope.explanation.quantized import Grid, on_grid
+from convscope.explanation.rules.operation_view import Index, OperationView, UnsupportedOperation
+from convscope.explanation.rules.quantized import Grid, on_grid
 from convscope.recording import Source
 from convscope.recording.operation import map_nested
 from convscope.terms import Expression, Identity, Terms

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from convscope.explanation.blocks import Block, Paragraph, Table
-from convscope.explanation.window_layout import MAX_EQUATION, channels, winners
+from convscope.explanation.rendering.blocks import Block, Paragraph, Table
+from convscope.explanation.rendering.window_layout import MAX_EQUATION, channels, winners
 from convscope.terms import (
     Decomposition,
     Expression,

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from convscope.explanation.operation_view import (
+from convscope.explanation.rules.operation_view import (
     Index,
     OperationView,
     UnsupportedOperation,

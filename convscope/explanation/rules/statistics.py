@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from convscope.explanation.operation_view import (
+from convscope.explanation.rules.operation_view import (
     Index,
     OperationView,
     UnsupportedOperation,

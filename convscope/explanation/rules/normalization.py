@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from convscope.explanation.operation_view import (
+from convscope.explanation.rules.operation_view import (
     Index,
     OperationView,
     UnsupportedOperation,

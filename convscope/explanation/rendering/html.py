@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from convscope.explanation.blocks import Block, Matrix, Paragraph, Row, Table
+from convscope.explanation.rendering.blocks import Block, Matrix, Paragraph, Row, Table
 
 _TABLE = "border-collapse:collapse;font-size:12px;line-height:1.4"
 _CELL = "padding:1px 5px;text-align:right;font-variant-numeric:tabular-nums;border:1px solid #8884"

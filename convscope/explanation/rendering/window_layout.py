@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.explanation.blocks import Block, Matrix, Paragraph, Row
+from convscope.explanation.rendering.blocks import Block, Matrix, Paragraph, Row
 from convscope.terms import (
     Extremum,
     Floats,

@@ -6,16 +6,16 @@ from typing import Literal
 
 import numpy as np
 
-from convscope.explanation.operation_view import (
+from convscope.explanation.rules.operation_view import (
     Index,
     OperationView,
     in_bounds,
     index_grid,
     reduced_indices,
 )
-from convscope.explanation.products import sum_of_products
-from convscope.explanation.windows import INDICES
-from convscope.explanation.winner import largest_or_index
+from convscope.explanation.rules.products import sum_of_products
+from convscope.explanation.rules.windows import INDICES
+from convscope.explanation.rules.winner import largest_or_index
 from convscope.receptive.windows import per_axis
 from convscope.terms import Expression, Extremum, Integers, Sum, Terms
 

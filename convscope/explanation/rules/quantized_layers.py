@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.explanation.operation_view import (
+from convscope.explanation.rules.operation_view import (
     Index,
     OperationView,
     UnsupportedOperation,
     in_bounds,
     index_grid,
 )
-from convscope.explanation.quantized import Grid, given_at, grid_of_result, on_grid
+from convscope.explanation.rules.quantized import Grid, given_at, grid_of_result, on_grid
 from convscope.terms import (
     Expression,
     Integers,

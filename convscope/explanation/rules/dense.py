@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from convscope.explanation.operation_view import (
+from convscope.explanation.rules.operation_view import (
     Index,
     OperationView,
     broadcast_index,
     gather,
     index_grid,
 )
-from convscope.explanation.products import sum_of_products, weighted_terms
+from convscope.explanation.rules.products import sum_of_products, weighted_terms
 from convscope.recording import Source
 from convscope.terms import Sum, Terms
 

@@ -1,8 +1,8 @@
-"""Which function explains which kind of operation."""
+"""The rules of explanation, one function each, and which of them explains which kind."""
 
 from collections.abc import Callable
 
-from convscope.explanation import (
+from convscope.explanation.rules import (
     activation,
     arithmetic,
     blends,
@@ -26,7 +26,7 @@ from convscope.explanation import (
     statistics,
     windows,
 )
-from convscope.explanation.operation_view import Index, OperationView
+from convscope.explanation.rules.operation_view import Index, OperationView
 from convscope.recording import KINDS
 from convscope.recording.kinds import Rule
 from convscope.terms import Decomposition

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from convscope.explanation.operation_view import Index, OperationView
+from convscope.explanation.rules.operation_view import Index, OperationView
 from convscope.terms import Expression, Extremum, Terms
 
 

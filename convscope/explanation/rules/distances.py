@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from convscope.explanation.operation_view import (
+from convscope.explanation.rules.operation_view import (
     Index,
     OperationView,
     broadcast_index,
     index_grid,
     reduced_indices,
 )
-from convscope.explanation.statistics import length_of
+from convscope.explanation.rules.statistics import length_of
 from convscope.recording import Source
 from convscope.terms import (
     Expression,

@@ -2,7 +2,7 @@
 
 import math
 
-from convscope.explanation.operation_view import Index, OperationView
+from convscope.explanation.rules.operation_view import Index, OperationView
 from convscope.terms import Expression, Identity, Line, Sum, Terms, number, parenthesized
 
 _SATURATION = -1.7580993408473766

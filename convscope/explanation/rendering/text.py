@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from convscope.explanation.blocks import Block, Matrix, Paragraph, Row, Table
+from convscope.explanation.rendering.blocks import Block, Matrix, Paragraph, Row, Table
 from convscope.terms import Terms
 
 

@@ -4,8 +4,8 @@ from typing import Literal
 
 import numpy as np
 
-from convscope.explanation.arithmetic import maximum
-from convscope.explanation.operation_view import (
+from convscope.explanation.rules.arithmetic import maximum
+from convscope.explanation.rules.operation_view import (
     Index,
     OperationView,
     UnsupportedOperation,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.explanation.operation_view import Index, OperationView, batch_axes, gather
+from convscope.explanation.rules.operation_view import Index, OperationView, batch_axes, gather
 from convscope.recording import Source, get_kind
 from convscope.recording.operation import map_nested, sources_in
 from convscope.terms import Floats, Identity, Integers, Sum, TermGroup, Terms

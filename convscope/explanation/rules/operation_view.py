@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.errors import RequestError
-from convscope.explanation.precision import is_product
+from convscope.explanation.rules.precision import is_product
 from convscope.receptive.windows import per_axis
 from convscope.recording import ForwardPass, Operation, Shape, Source, get_kind
 from convscope.recording.operation import sources_in

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.explanation.gates import Steps, Unit, Weights, cell_state, hidden
-from convscope.explanation.operation_view import (
+from convscope.explanation.rules.gates import Steps, Unit, Weights, cell_state, hidden
+from convscope.explanation.rules.operation_view import (
     Index,
     OperationView,
     UnsupportedOperation,

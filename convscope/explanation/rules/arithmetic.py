@@ -9,14 +9,14 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from convscope.explanation.functions import rounded_quotient
-from convscope.explanation.operation_view import (
+from convscope.explanation.rules.functions import rounded_quotient
+from convscope.explanation.rules.operation_view import (
     Index,
     OperationView,
     UnsupportedOperation,
     broadcast_index,
 )
-from convscope.explanation.products import sum_of_products
+from convscope.explanation.rules.products import sum_of_products
 from convscope.recording import Source
 from convscope.recording.operation import Shape, sources_in
 from convscope.terms import (

@@ -2,7 +2,7 @@
 
 import math
 
-from convscope.explanation.operation_view import (
+from convscope.explanation.rules.operation_view import (
     Index,
     OperationView,
     UnsupportedOperation,

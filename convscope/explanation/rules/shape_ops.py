@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convscope.explanation.complex_sums import linear_in_parts
-from convscope.explanation.operation_view import Index, OperationView, UnsupportedOperation
+from convscope.explanation.rules.complex_sums import linear_in_parts
+from convscope.explanation.rules.operation_view import Index, OperationView, UnsupportedOperation
 from convscope.receptive.copying import INDEX_ARGUMENTS, with_constant
 from convscope.recording import Source
 from convscope.recording.operation import map_nested, sources_in

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from convscope.explanation.operation_view import Index, OperationView, UnsupportedOperation
+from convscope.explanation.rules.operation_view import Index, OperationView, UnsupportedOperation
 from convscope.recording import Source
 from convscope.recording.operation import map_nested, sources_in
 from convscope.terms import Sum, Terms

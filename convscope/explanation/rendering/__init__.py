@@ -1,0 +1,1 @@
+"""An explanation as blocks, and blocks as text or HTML."""
