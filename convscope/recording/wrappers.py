@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from threading import RLock
 from typing import Any, cast
 
 import torch
@@ -42,8 +43,7 @@ def modules_by_path(net: nn.Module) -> dict[str, nn.Module]:
 @contextmanager
 def eager(net: nn.Module) -> Generator[None]:
     """Compile nothing and use one device while the block runs."""
-    with ExitStack() as stack:
-        _compile_nothing(stack)
+    with _NOTHING_COMPILED, ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         for module in net.modules():
             attribute = _attribute_of(module)
@@ -55,21 +55,50 @@ def eager(net: nn.Module) -> Generator[None]:
         yield
 
 
-def _compile_nothing(stack: ExitStack) -> None:
-    """Run compiled functions as they were before; those that the network compiles itself, too."""
-    if "torch._dynamo" in sys.modules:
-        stack.enter_context(torch.compiler.set_stance("force_eager"))
-        return
-    compile_ = cast("Any", torch.compile)  # which imports the compiler; that takes seconds
+class _NothingCompiled:
+    """While it is entered, compiled functions run as they were before, in every thread.
 
-    def compiled(*args: Any, **kwargs: Any) -> Any:
-        torch.compile = compile_
-        function: Any = compile_(*args, **kwargs)
-        stack.enter_context(torch.compiler.set_stance("force_eager"))
-        return function
+    What torch has for it is one setting of the process, so that the first recording changes it and
+    the last one, of those that run at the same time, changes it back.
+    """
 
-    stack.callback(setattr, torch, "compile", compile_)
-    torch.compile = cast("Any", compiled)
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._running = 0
+        self._undo = ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._running += 1
+            if self._running == 1:
+                self._start()
+
+    def __exit__(self, *_error: object) -> None:
+        with self._lock:
+            self._running -= 1
+            if not self._running:
+                self._undo.close()
+
+    def _start(self) -> None:
+        if "torch._dynamo" in sys.modules:
+            self._undo.enter_context(torch.compiler.set_stance("force_eager"))
+            return
+        compile_ = cast("Any", torch.compile)  # which imports the compiler; that takes seconds
+
+        def compiled(*args: Any, **kwargs: Any) -> Any:
+            """What the network compiles itself."""
+            function: Any = compile_(*args, **kwargs)
+            with self._lock:
+                if torch.compile is compiled:
+                    torch.compile = compile_
+                    self._undo.enter_context(torch.compiler.set_stance("force_eager"))
+            return function
+
+        self._undo.callback(setattr, torch, "compile", compile_)
+        torch.compile = cast("Any", compiled)
+
+
+_NOTHING_COMPILED = _NothingCompiled()
 
 
 def _attribute_of(module: nn.Module) -> str | None:

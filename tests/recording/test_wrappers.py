@@ -1,5 +1,7 @@
 """Wrapped networks are recorded as what is inside, and nothing is compiled."""
 
+import threading
+
 import pytest
 import torch
 from torch import nn
@@ -82,3 +84,26 @@ def test_a_keyword_names_a_module_inside_a_wrapper(image):
     net = inside(nn.DataParallel(small()))
     recording = record(net, image, keep=["part.1"])
     assert recording["part.1"].tensor is not None
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method`")
+def test_recordings_in_several_threads_leave_the_compiler_as_it_was(image):
+    before, first, second = torch.compile, threading.Event(), threading.Event()
+
+    def begins(_, x):
+        first.set()
+        second.wait(10)  # so that it ends before the second one, which began after it
+        return x + 1
+
+    def goes_on(_, x):
+        second.set()
+        thread.join(10)
+        return torch.compile(torch.relu, backend=refuse)(x)
+
+    thread = threading.Thread(target=lambda: record(Do(begins), image))
+    thread.start()
+    first.wait(10)
+    assert record(Do(goes_on), image).names == ("relu",)
+    assert torch.compile is before
+    with pytest.raises(Exception, match="would have been compiled"):
+        torch.compile(lambda x: x * 3, backend=refuse)(image)
