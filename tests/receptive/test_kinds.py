@@ -269,6 +269,9 @@ KEYS = {
     "attention, causal": of(
         lambda x: attended(x, is_causal=True)[:, 1:]
     ),  # the first sees itself alone
+    "attention, causal by position": of(
+        lambda x: F.scaled_dot_product_attention(x[0], x[0], x[0], None, 0.0, True)[:, 1:]  # noqa: FBT003
+    ),
     "attention under a mask": of(lambda x: attended(x, attn_mask=DIAGONAL)),
     "attention under a mask of -inf": of(lambda x: attended(x, attn_mask=DIAGONAL.double().log())),
     "attention under a mask of -100": of(

@@ -134,7 +134,7 @@ PRODUCTS = (
     Kind(
         "scaled_dot_product_attention",
         "attention",
-        arguments=("query", "key", "value", "attn_mask", "dropout_p"),
+        arguments=("query", "key", "value", "attn_mask", "dropout_p", "is_causal"),
         rule="linear_map",
         field="attention",
         multiply_adds="attention",
