@@ -30,7 +30,7 @@ from tests.explanation.cases.movement import CASTS, MOVES
 from tests.explanation.cases.normalization import NORMALIZATION
 from tests.explanation.cases.order import ORDER
 from tests.explanation.cases.pooling import POOLING
-from tests.explanation.cases.quantized import QUANTIZED, ROUNDED
+from tests.explanation.cases.quantized import NORMALIZED, QUANTIZED, ROUNDED
 from tests.explanation.cases.recurrent import RECURRENT
 from tests.explanation.cases.spectra import SPECTRA
 from tests.explanation.cases.statistics import STATISTICS
@@ -51,7 +51,7 @@ CASES = [
         *ORDER,
         *STATISTICS,
     ),
-    *(*MOVES, *CASTS, *LINEAR, *CHOICES, *RECURRENT, *SPECTRA, *QUANTIZED, *ROUNDED),
+    *(*MOVES, *CASTS, *LINEAR, *CHOICES, *RECURRENT, *SPECTRA, *QUANTIZED, *NORMALIZED, *ROUNDED),
 ]
 DRAWS = {
     "rand": lambda x: torch.rand(1, 2),

@@ -11,12 +11,12 @@ from torch.nn import functional as F
 from convscope.receptive import receptive_fields
 from convscope.recording import get_kind, run_once
 from tests.explanation.cases.case import image_of, randomized
-from tests.explanation.cases.quantized import QUANTIZED, ROUNDED
+from tests.explanation.cases.quantized import NORMALIZED, QUANTIZED, ROUNDED
 from tests.explanation.test_operations import CASES
 from tests.receptive.test_branches import boxes_by_gradient, units_of, written
 
 SHAPE = (1, 2, 6, 7)
-NO_GRADIENT = (*QUANTIZED, *ROUNDED)
+NO_GRADIENT = (*QUANTIZED, *NORMALIZED, *ROUNDED)
 IMAGES = [
     case
     for case in CASES

@@ -393,7 +393,6 @@ NORMALIZED = [normalized(axes, relu=relu) for axes in (2, 3) for relu in (False,
 
 
 ROUNDED = [
-    *NORMALIZED,
     Case(
         "adaptive_avg_pool2d",
         lambda: Net(lambda x: F.adaptive_avg_pool2d(quantized(x), 1)),
