@@ -17,10 +17,10 @@ def _not_intercepted(function: _Function) -> _Function:
     """The same function, which calls its parts without offering itself first."""
     if not isinstance(function, FunctionType):
         raise TypeError(function)
-    told = {name: _never for name in vars(F) if name.startswith("has_torch_function")}
+    answers = {name: _never for name in vars(F) if name.startswith("has_torch_function")}
     copy = FunctionType(
         function.__code__,
-        {**function.__globals__, **told},
+        {**function.__globals__, **answers},
         function.__name__,
         function.__defaults__,
         function.__closure__,

@@ -1,6 +1,5 @@
 """Other operations that are linear in one input: the weights are its derivatives, in float64."""
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from convscope.explanation.rules.complex_sums import call_in_float64, sources_of
 from convscope.explanation.rules.operation_view import Index, OperationView, UnsupportedOperation
 from convscope.recording import Source
 from convscope.recording.operation import map_nested, sources_in
@@ -23,24 +23,12 @@ def linear_map(op: OperationView, at: Index) -> Sum:
     operation = op.operation
     if op.argument("dropout_p"):
         raise UnsupportedOperation("it drew random numbers, which are not recorded")
-    sources = sources_in((operation.call.args, dict(operation.call.kwargs)))
+    sources = sources_of(op)
     variable = _position(op, sources)
     source = sources[variable]
     x = op.tensor(source).detach().double().requires_grad_()
-    numbers = itertools.count()
-
-    def in_float64(other: Source) -> torch.Tensor:
-        if next(numbers) == variable:
-            return x
-        tensor = op.tensor(other).detach()
-        return tensor.double() if tensor.is_floating_point() else tensor
-
-    args, kwargs = map_nested(
-        (operation.call.args, dict(operation.call.kwargs)), in_float64, of=Source
-    )
     with torch.enable_grad():
-        answer = operation.call.function(*args, **kwargs)
-        answer = answer if isinstance(answer, torch.Tensor) else answer[operation.output_index]
+        answer = call_in_float64(op, {variable: x})
         (weights,) = torch.autograd.grad(answer[at], x)
     indices = weights.nonzero().cpu().numpy()
     if not len(indices):
