@@ -5,6 +5,7 @@ Hidden files and those that macOS and Windows leave behind are ignored.
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,20 +15,23 @@ import numpy as np
 
 from convscope.data.classes import check_classes, quote_names
 from convscope.data.dataset import Dataset, FileImages, Split
+from convscope.data.walk import (
+    EXTENSIONS,
+    FolderId,
+    describe_left_out,
+    folder_id,
+    is_folder,
+    is_image,
+    list_folder,
+    walk_images,
+)
 from convscope.errors import RequestError, nearest
 
-EXTENSIONS = frozenset(
-    ["jpg", "jpeg", "jpe", "png", "webp", "bmp", "dib", "tif", "tiff", "gif", "ppm", "pgm", "pbm"]
-)
 SPLIT_FOLDERS: dict[str, Split] = {
     "train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
 }  # fmt: skip
-LITTER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 LAYOUT = "Put each class's images in a folder of its own: {root}/<class>/*.jpg."
 SPLIT_LAYOUT = "Put each class's images in a folder of its own: {root}/train/<class>/*.jpg."
-
-FolderId = tuple[int, int]
-"""Device and inode of a folder, the same by whatever name or link it is reached."""
 
 
 @dataclass
@@ -38,7 +42,7 @@ class _Walk:
     classes: set[str] = field(default_factory=set[str])
     ignored: list[str] = field(default_factory=list[str])
     loose: int = 0
-    other_files: int = 0
+    left_out: Counter[str] = field(default_factory=Counter[str])
 
 
 def read_folder(root: Path) -> Dataset:
@@ -91,14 +95,14 @@ def _walk(root: Path) -> _Walk:
     walk = _Walk()
     folders, walk.loose = _entries(root)
     splits = _splits(root, folders)
-    above = {_folder_id(path) for path in (root.resolve(), *root.resolve().parents)}
+    above = {folder_id(path) for path in (root.resolve(), *root.resolve().parents)}
     if not splits:
         for name in folders:
             _walk_class(root, name, split="", above=above, walk=walk)
     for folder, split in splits.items():
         inner, loose = _entries(root / folder)
         walk.loose += loose
-        below = above | {_folder_id(root / folder)}
+        below = above | {folder_id(root / folder)}
         for name in inner:
             _walk_class(root, f"{folder}/{name}", split=split, above=below, walk=walk)
     walk.ignored = [name for name in folders if splits and name not in splits]
@@ -129,58 +133,16 @@ def _walk_class(root: Path, key: str, *, split: str, above: set[FolderId], walk:
     """Add the images of one class's folder, at any depth, to the walk."""
     name = normalize("NFC", key.rpartition("/")[2])
     walk.classes.add(name)
-    visited, pending = set(above), [key]
-    while pending:
-        folder = pending.pop()
-        folder_id = _folder_id(root / folder)
-        if folder_id in visited:
-            continue
-        visited.add(folder_id)
-        for entry in _scan(root / folder):
-            if _is_folder(entry):
-                pending.append(f"{folder}/{entry.name}")
-            elif _is_image(entry):
-                walk.images.append((f"{folder}/{entry.name}", name, split))
-            else:
-                walk.other_files += 1
+    found = walk_images(root / key, above=above)
+    walk.images += [(f"{key}/{inner}", name, split) for inner in found.keys]
+    walk.left_out += found.left_out
 
 
 def _entries(folder: Path) -> tuple[list[str], int]:
     """The folders in a folder, sorted, and the number of images directly in it."""
-    entries = _scan(folder)
-    folders = sorted(entry.name for entry in entries if _is_folder(entry))
-    return folders, sum(_is_image(entry) for entry in entries if not _is_folder(entry))
-
-
-def _scan(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return [e for e in entries if not e.name.startswith(".") and e.name not in LITTER]
-    except OSError as error:
-        raise RequestError(f"{folder} cannot be listed: {error.strerror or error}.") from error
-
-
-def _folder_id(folder: Path) -> FolderId:
-    try:
-        status = folder.stat()
-    except OSError as error:
-        raise RequestError(f"{folder} cannot be read: {error.strerror or error}.") from error
-    return status.st_dev, status.st_ino
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
-
-
-def _is_image(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a file with an image's extension, or a link; a broken one fails to load."""
-    _, dot, extension = entry.name.rpartition(".")
-    if not dot or extension.lower() not in EXTENSIONS:
-        return False
-    return entry.is_symlink() or entry.is_file()
+    entries = list_folder(folder)
+    folders = sorted(entry.name for entry in entries if is_folder(entry))
+    return folders, sum(is_image(entry) for entry in entries if not is_folder(entry))
 
 
 def _require_classes(root: Path, walk: _Walk) -> None:
@@ -211,7 +173,8 @@ def _require_classes(root: Path, walk: _Walk) -> None:
 def _warnings(root: Path, walk: _Walk) -> Iterable[str]:
     if walk.loose:
         yield f"{root}: ignored images outside the class folders: {walk.loose:,}."
-    if walk.other_files:
-        yield f"{root}: ignored files without an image's extension: {walk.other_files:,}."
+    if walk.left_out:
+        others = describe_left_out(walk.left_out)
+        yield f"{root}: ignored files without an image's ending: {others}."
     if walk.ignored:
         yield f"{root}: ignored folders beside the splits: {quote_names(walk.ignored)}."

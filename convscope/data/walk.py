@@ -1,0 +1,133 @@
+"""Find the images below a folder: one walk for training and prediction.
+
+Links are followed, except loops. Hidden entries and what operating systems, network drives and
+notebooks leave behind are passed over.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from convscope.errors import RequestError
+
+EXTENSIONS = frozenset(
+    ["jpg", "jpeg", "jpe", "png", "webp", "bmp", "dib", "tif", "tiff", "gif", "ppm", "pgm", "pbm"]
+)
+LITTER = frozenset({
+    "__macosx", "__pycache__", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir",
+    "#recycle", "$recycle.bin", "system volume information", "lost+found",
+})  # fmt: skip
+"""Names, in lower case, that are passed over like hidden ones."""
+
+MAX_SHOWN = 6  # endings
+
+FolderId = tuple[int, int]
+"""Device and inode of a folder, the same by whatever name or link it is reached."""
+
+
+@dataclass
+class FoundImages:
+    """What a walk finds.
+
+    Attributes:
+        keys: POSIX paths of the images relative to the folder of the walk.
+        left_out: how many other files there are of each ending: `.txt`, or "" for none.
+    """
+
+    keys: list[str] = field(default_factory=list[str])
+    left_out: Counter[str] = field(default_factory=Counter[str])
+
+
+def walk_images(folder: Path, *, above: Iterable[FolderId] = ()) -> FoundImages:
+    """All images at any depth below a folder, by their endings, sorted, without opening them.
+
+    A folder that is reached by several names counts once; links to the folders above it, and to
+    those in `above`, are not followed. A broken link is listed, and fails when it is read.
+
+    Raises RequestError for a folder that cannot be listed.
+    """
+    found = FoundImages()
+    visited, pending = {*above, *folders_above(folder)}, [""]
+    while pending:
+        key = pending.pop()
+        here = folder / key if key else folder
+        if (identity := folder_id(here)) in visited:
+            continue
+        visited.add(identity)
+        for entry in list_folder(here):
+            inner = f"{key}/{entry.name}" if key else entry.name
+            if is_folder(entry):
+                pending.append(inner)
+            elif is_image(entry):
+                found.keys.append(inner)
+            else:
+                found.left_out[ending(entry.name)] += 1
+    found.keys.sort()
+    return found
+
+
+def describe_left_out(left_out: Counter[str]) -> str:
+    """How many files there are of each ending, the most frequent first.
+
+    >>> describe_left_out(Counter({".txt": 12, "": 1}))
+    '12 .txt, 1 without an ending'
+    """
+    shown = [
+        f"{count:,} {name or 'without an ending'}"
+        for name, count in left_out.most_common(MAX_SHOWN)
+    ]
+    if rest := left_out.total() - sum(count for _, count in left_out.most_common(MAX_SHOWN)):
+        shown.append(f"{rest:,} others")
+    return ", ".join(shown)
+
+
+def ending(name: str) -> str:
+    """The ending of a file's name in lower case, with its dot; "" if it has none.
+
+    >>> ending("scan.DCM"), ending("README")
+    ('.dcm', '')
+    """
+    stem, dot, extension = name.rpartition(".")
+    return f".{extension.lower()}" if dot and stem else ""
+
+
+def list_folder(folder: Path) -> list[os.DirEntry[str]]:
+    """The entries of a folder without hidden ones and litter. Raises RequestError."""
+    try:
+        with os.scandir(folder) as entries:
+            return [
+                e for e in entries if not e.name.startswith(".") and e.name.lower() not in LITTER
+            ]
+    except OSError as error:
+        raise RequestError(f"{folder} cannot be listed: {error.strerror or error}.") from error
+
+
+def folders_above(folder: Path) -> set[FolderId]:
+    """The folders that a folder lies in."""
+    return {folder_id(path) for path in folder.resolve().parents}
+
+
+def folder_id(folder: Path) -> FolderId:
+    """Identify a folder by what it is, not by its name. Raises RequestError."""
+    try:
+        status = folder.stat()
+    except OSError as error:
+        raise RequestError(f"{folder} cannot be read: {error.strerror or error}.") from error
+    return status.st_dev, status.st_ino
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def is_image(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file with an image's ending, or a link; a broken one fails to load."""
+    if ending(entry.name).removeprefix(".") not in EXTENSIONS:
+        return False
+    return entry.is_symlink() or entry.is_file()
