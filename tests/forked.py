@@ -1,6 +1,6 @@
 """The command line in processes of their own that begin at once.
 
-A process that imports torch and scikit-learn works for three seconds before it reads a word. Here
+A process that imports torch works for seconds before it reads a word. Here
 one process imports them, and each command is forked from it: with its own memory, folder,
 environment, output and signals, and with an end of its own.
 """
@@ -26,7 +26,7 @@ FORKS = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "sp
 FORKS.set_forkserver_preload(
     [
         *(f"convscope.cli.{verb}" for verb in COMMANDS),
-        *("sklearn.datasets", "pooch", "llvmlite.binding", "PIL.PngImagePlugin", "torch._dynamo"),
+        *("llvmlite.binding", "PIL.PngImagePlugin", "torch._dynamo"),
     ]
 )
 

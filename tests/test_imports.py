@@ -79,7 +79,7 @@ def test_help_and_version_import_neither_torch_nor_numpy():
     for option in ("--help", "--version"):
         run = f"sys.argv = ['convscope', '{option}']; from convscope.cli import main\ntry: main()"
         loaded = loaded_after(f"exec({run!r} + chr(10) + 'except SystemExit: pass')")
-        assert not loaded & {"torch", "numpy", "PIL", "sklearn"}
+        assert not loaded & {"torch", "numpy", "PIL"}
 
 
 def test_no_function_hides_a_package():

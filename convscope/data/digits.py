@@ -1,31 +1,35 @@
-"""scikit-learn's digits: 1,797 handwritten digits of 8 x 8 pixels, part of its wheel."""
+"""1,797 handwritten digits of 8 x 8 pixels, part of the package: nothing is downloaded.
 
-from typing import cast
+Source and license: `bundled/SOURCES.md`.
+"""
+
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convscope.data.dataset import ArrayImages, Dataset
 
-FloatArray = NDArray[np.float64]
+_FILE = Path(__file__).parent / "bundled" / "digits.npz"
 
 
 def read_digits() -> Dataset:
-    """Read the digits: grayscale 8 x 8, without a split.
-
-    A value v in 0..16 becomes the byte round(v · 255 / 16), halves rounded to even.
-    """
-    # its import takes a second
-    from sklearn.datasets import (  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]
-        load_digits,
-    )
-
-    rows, labels = cast("tuple[FloatArray, FloatArray]", load_digits(return_X_y=True))
-    pixels = np.rint(rows.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    """Read the digits: grayscale 8 x 8, without a split."""
+    pixels, labels = digit_images()
     return Dataset(
         name="digits",
         classes=tuple("0123456789"),
         images=ArrayImages(pixels, "digits/"),
-        labels=labels.astype(np.int64),
+        labels=labels,
         split=np.full(len(labels), "", dtype="<U5"),
     )
+
+
+def digit_images() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return the pixels (1797, 8, 8) and the labels (1797,).
+
+    A count v in 0..16 becomes the byte round(v · 255 / 16), halves rounded to even.
+    """
+    with np.load(_FILE, allow_pickle=False) as file:
+        pixels = np.rint(file["counts"] * (255 / 16)).astype(np.uint8)
+        return pixels, file["labels"].astype(np.int64)

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from platformdirs import user_cache_path
+
 from convscope.errors import WorkError
 
 DownloadCallback = Callable[[str, int, int | None], None]
@@ -47,9 +49,7 @@ def cache_dir() -> Path:
     """The folder of downloads: $CONVSCOPE_DATA, or the user's cache."""
     if folder := os.environ.get("CONVSCOPE_DATA"):
         return Path(folder)
-    import pooch  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]
-
-    return Path(pooch.os_cache("convscope"))
+    return user_cache_path("convscope")
 
 
 def digest_of(path: Path, algorithm: str = "sha256") -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import llvmlite  # pyright: ignore[reportMissingTypeStubs]
 import llvmlite.binding as llvm  # pyright: ignore[reportMissingTypeStubs]
-import pooch  # pyright: ignore[reportMissingTypeStubs]
+from platformdirs import user_cache_path
 
 from convscope.lanes.ir import Target
 
@@ -70,7 +70,7 @@ def compile_module(text: str, *, cache: Path | None = None) -> Compiled:
         cpu=name, features=features, opt=3, jit=True
     )
     facts = "\n".join((text, name, features, llvmlite.__version__, str(llvm.llvm_version_info)))
-    folder = Path(pooch.os_cache("convscope")) / "lanes" if cache is None else cache
+    folder = user_cache_path("convscope") / "lanes" if cache is None else cache
     path = folder / f"{hashlib.sha256(facts.encode()).hexdigest()[:32]}.o"
     cached = _read(path)
     code = cached or _compiled(text, machine)

@@ -1,11 +1,13 @@
-"""Real images to convolve, from scikit-learn's data sets: nothing is downloaded."""
+"""Real images to convolve, part of the package: nothing is downloaded."""
 
 from functools import cache
-from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pictures
+
+from convscope.data.digits import digit_images
+from convscope.data.samples import photograph
 
 _DIGIT = 28  # pixels of a side
 _CROP = 64
@@ -18,8 +20,7 @@ _CROP_SIDE = 256  # pixels of the photograph, before scaling
 def gray(name: str) -> NDArray[np.uint8]:
     """Return the grayscale image of that name: a "digit" of 28x28 or a "photograph" of 64x64."""
     if name == "digit":
-        levels = cast("NDArray[np.float64]", _datasets().load_digits().images[3])
-        small = Pictures.fromarray(np.uint8(np.round(levels * (255 / 16))))
+        small = Pictures.fromarray(digit_images()[0][3])
         return np.asarray(small.resize((_DIGIT, _DIGIT), Pictures.Resampling.BICUBIC))
     return np.asarray(Pictures.fromarray(_taken(0, _CROP)).convert("L"))
 
@@ -44,11 +45,4 @@ def _taken(right: int, side: int) -> NDArray[np.uint8]:
 
 @cache
 def _photograph() -> Pictures.Image:
-    return Pictures.fromarray(_datasets().load_sample_image("china.jpg"))
-
-
-def _datasets() -> Any:
-    # Importing it takes a second.
-    from sklearn import datasets  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs]
-
-    return datasets
+    return photograph("palace")
