@@ -16,6 +16,8 @@ def evaluate(
     *,
     split: Literal["train", "val", "test"] | None = None,
     data_dir: DataDir = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
     batch_size: BatchSize = 256,
     device: Device = "auto",
     threads: Threads = None,
@@ -31,6 +33,10 @@ def evaluate(
         The data to evaluate on, as for train; by default the run's own test images.
     split
         The split of the data; by default the test split, or all images if there is none.
+    image_column
+        Column of a CSV file that names the images; by default the one whose header says so.
+    label_column
+        Column of a CSV file with the classes; by default the one whose header says so.
     """
     screen = console(json=json)
     result = evaluate_run(
@@ -38,6 +44,8 @@ def evaluate(
         data,
         split=split,
         data_dir=data_dir,
+        image_column=image_column,
+        label_column=label_column,
         batch_size=batch_size,
         device=device,
         threads=threads,

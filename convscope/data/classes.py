@@ -1,5 +1,6 @@
 """Checks that the splits of a source have the same classes, matched by name."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -32,6 +33,14 @@ def check_classes(dataset: Dataset, *, where: str) -> Dataset:
         if dataset.counts(split).any() and not dataset.counts(split).all()
     )
     return replace(dataset, warnings=dataset.warnings + warnings)
+
+
+def order_classes(dataset: Dataset, classes: Sequence[str]) -> Dataset:
+    """The data with its classes in the order of a run's, if they are the same classes."""
+    if dataset.classes == tuple(classes) or set(dataset.classes) != set(classes):
+        return dataset
+    indices = np.array([classes.index(name) for name in dataset.classes], np.int64)
+    return replace(dataset, classes=tuple(classes), labels=indices[dataset.labels])
 
 
 def quote_names(names: list[str], *, max_shown: int = 5) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 
 from convscope.data.classes import check_classes, quote_names
 from convscope.data.dataset import Dataset, FileImages, Split
+from convscope.data.group_pattern import groups_by_pattern
 from convscope.data.walk import (
     EXTENSIONS,
     FolderId,
@@ -45,7 +46,7 @@ class _Walk:
     left_out: Counter[str] = field(default_factory=Counter[str])
 
 
-def read_folder(root: Path) -> Dataset:
+def read_folder(root: Path, *, group_pattern: str | None = None) -> Dataset:
     """List the images of a folder without opening them.
 
     A class has the name of its folder; images in nested folders belong to it too. Links are
@@ -62,13 +63,18 @@ def read_folder(root: Path) -> Dataset:
     images = sorted(walk.images)
     classes = sorted(walk.classes)
     label_of = {name: label for label, name in enumerate(classes)}
+    keys = tuple(key for key, _, _ in images)
+    groups, notes = None, ()
+    if group_pattern is not None:
+        groups, notes = groups_by_pattern(keys, group_pattern, where=str(root))
     dataset = Dataset(
         name=root.resolve().name or str(root),
         classes=tuple(classes),
-        images=FileImages(root, tuple(key for key, _, _ in images)),
+        images=FileImages(root, keys),
         labels=np.array([label_of[name] for _, name, _ in images], dtype=np.int64),
         split=np.array([split for _, _, split in images], dtype="<U5"),
-        warnings=tuple(_warnings(root, walk)),
+        groups=groups,
+        warnings=(*_warnings(root, walk), *notes),
     )
     return check_classes(dataset, where=str(root))
 

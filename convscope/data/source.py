@@ -1,6 +1,6 @@
 """Open a data set by name or path."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from convscope.data.dataset import Dataset
 from convscope.data.digits import read_digits
 from convscope.data.download import DownloadCallback, RemoteFile, cache_dir, fetch
 from convscope.data.folder import read_folder
+from convscope.data.options import INDEPENDENT, DataOptions
 from convscope.data.table import read_table
 from convscope.data.urls import REMOTE_FILES
 from convscope.errors import ConvscopeError, RequestError, WorkError, nearest
@@ -51,23 +52,38 @@ class Source:
 
 
 def open_source(
-    data: str, *, data_dir: Path | None = None, on_progress: DownloadCallback | None = None
+    data: str,
+    *,
+    data_dir: Path | None = None,
+    on_progress: DownloadCallback | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    group_column: str | None = None,
+    group_pattern: str | None = None,
 ) -> Dataset:
     """Open a data set: a name in NAMES, or the path of a folder or a CSV file.
 
     A name takes precedence over a path of the same spelling; write ./mnist for the folder. A named
     source is looked for in `data_dir`, in $CONVSCOPE_DATA and in the cache, in each of them and its
     subfolder of that name. If it is nowhere, it is downloaded into the cache, where damaged files
-    are replaced.
+    are replaced. The last four say how a folder or a table is read, see `DataOptions`.
 
     Raises RequestError for anything else and for invalid data, WorkError if a download fails.
     """
+    options: DataOptions = {
+        "image_column": image_column,
+        "label_column": label_column,
+        "group_column": group_column,
+        "group_pattern": group_pattern,
+    }
     try:
+        if data in NAMES:
+            _refuse_options(data, options, options)
         if data == "digits":
             return read_digits()
         if data in NAMES:
             return _open_named(data, data_dir, on_progress)
-        return _open_path(data)
+        return _open_path(data, options)
     except PermissionError as error:
         raise RequestError(f"{error.filename} cannot be read: permission denied.") from error
 
@@ -144,7 +160,7 @@ def _open_named(name: str, data_dir: Path | None, on_progress: DownloadCallback 
     return reader()
 
 
-def _open_path(data: str) -> Dataset:
+def _open_path(data: str, options: DataOptions) -> Dataset:
     try:
         path = Path(data).expanduser()
         exists, is_folder = path.exists(), path.is_dir()
@@ -158,17 +174,29 @@ def _open_path(data: str) -> Dataset:
             f"Sources: {', '.join(NAMES)}; or the path of a folder of class folders or a CSV file."
         )
     if exists and not is_folder:
-        return _open_file(path)
+        return _open_file(path, options)
     if path.suffix.lower() in {".csv", ".tsv"} and not exists:
-        return read_table(path)
+        return read_table(path, **options)
+    _refuse_options(str(path), options, ("image_column", "label_column", "group_column"))
     if is_folder and (dataset := _open_known(path)):
+        _refuse_options(str(path), options, options)
         return dataset
-    return read_folder(path)
+    return read_folder(path, group_pattern=options.get("group_pattern"))
 
 
-def _open_file(path: Path) -> Dataset:
+def _refuse_options(data: str, options: DataOptions, names: Iterable[str]) -> None:
+    """Raise RequestError if one of these options is given, for these data cannot obey it."""
+    for name in names:
+        if options.get(name) not in (None, INDEPENDENT):
+            what = (
+                "a folder of class folders or a table" if name == "group_pattern" else "a CSV file"
+            )
+            raise RequestError(f"`{name}` is for {what}, and {data} is not one.")
+
+
+def _open_file(path: Path, options: DataOptions) -> Dataset:
     if path.suffix.lower() in {".csv", ".tsv", ".txt"}:
-        return read_table(path)
+        return read_table(path, **options)
     for name, layout in cifar.LAYOUTS.items():
         if path.name == REMOTE_FILES[layout.name][0].name:
             return cifar.read_cifar_archive(path, name)

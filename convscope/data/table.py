@@ -10,6 +10,7 @@ import numpy as np
 
 from convscope.data.classes import check_classes
 from convscope.data.dataset import Dataset, FileImages, Split
+from convscope.data.group_pattern import groups_by_pattern
 from convscope.errors import RequestError, nearest
 
 SPLIT_NAMES: dict[str, Split | str] = {
@@ -30,7 +31,14 @@ class _Row:
     group: str
 
 
-def read_table(path: Path) -> Dataset:
+def read_table(
+    path: Path,
+    *,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    group_column: str | None = None,
+    group_pattern: str | None = None,
+) -> Dataset:
     """Read a table of images without opening them.
 
     The first line names the columns, in any order; `path` and `label` are required, `split` and
@@ -42,7 +50,8 @@ def read_table(path: Path) -> Dataset:
     Raises RequestError, naming the row, for any other content, for a path with two labels, splits
     or groups, for a group in two splits, and if none of the files exists.
     """
-    rows, repeated = _unique(path, list(_rows(path, _text(path))))
+    wanted = {"path": image_column, "label": label_column, "group": group_column}
+    rows, repeated = _unique(path, list(_rows(path, _text(path), wanted)))
     if not rows:
         raise RequestError(f"{path} has no rows below its header.")
     _refuse_split_groups(path, rows)
@@ -54,7 +63,10 @@ def read_table(path: Path) -> Dataset:
     rows.sort(key=lambda row: row.path)
     classes = sorted({row.label for row in rows})
     label_of = {name: label for label, name in enumerate(classes)}
-    groups = tuple(row.group for row in rows)
+    groups, notes = tuple(row.group for row in rows), ()
+    if group_pattern is not None:
+        keys = [row.path for row in rows]
+        groups, notes = groups_by_pattern(keys, group_pattern, where=str(path))
     dataset = Dataset(
         name=path.stem,
         classes=tuple(classes),
@@ -62,7 +74,7 @@ def read_table(path: Path) -> Dataset:
         labels=np.array([label_of[row.label] for row in rows], dtype=np.int64),
         split=np.array([row.split for row in rows], dtype="<U5"),
         groups=groups if any(groups) else None,
-        warnings=(f"{path}: repeated rows dropped: {repeated:,}.",) if repeated else (),
+        warnings=(*notes, *([f"{path}: repeated rows dropped: {repeated:,}."] if repeated else [])),
     )
     return check_classes(dataset, where=str(path))
 
@@ -88,13 +100,13 @@ def _text(path: Path) -> str:
         raise RequestError(f"{path} could not be read: {error.strerror or error}.") from error
 
 
-def _rows(path: Path, text: str) -> Iterator[_Row]:
+def _rows(path: Path, text: str, wanted: dict[str, str | None]) -> Iterator[_Row]:
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         header = next(reader, list[str]())
-        columns = _columns(path, header)
+        columns = _columns(path, header, wanted)
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 yield _row(path, reader.line_num, cells, columns)
@@ -102,8 +114,11 @@ def _rows(path: Path, text: str) -> Iterator[_Row]:
         raise RequestError(f"{path}, row {reader.line_num}: {error}.") from error
 
 
-def _columns(path: Path, header: list[str]) -> dict[str, int]:
+def _columns(path: Path, header: list[str], wanted: dict[str, str | None]) -> dict[str, int]:
     names = [name.strip().lower() for name in header]
+    for name, column in wanted.items():
+        if column and column.strip().lower() in names:
+            names[names.index(column.strip().lower())] = name
     for name in REQUIRED:
         if name not in names:
             raise RequestError(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from convscope.card import Card
 from convscope.data.dataset import SPLITS, Dataset, SubsetImages
 from convscope.data.loading import LoadedDataset, ProgressCallback, load_images
+from convscope.data.options import INDEPENDENT
 from convscope.data.source import open_source
 from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError, WorkError
@@ -48,6 +49,8 @@ def evaluate(
     *,
     split: Literal["train", "val", "test"] | None = None,
     data_dir: str | Path | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
     batch_size: int = 256,
     device: str = "auto",
     threads: int | None = None,
@@ -57,7 +60,7 @@ def evaluate(
 
     Without `data`, on a split of the run's own data, by default the test split. With `data`, on
     their `split`, by default their test split, or all images if they have none; classes are matched
-    by name.
+    by name. `image_column` and `label_column` name those of a CSV file, where its header does not.
 
     Raises RequestError if run and data do not match, WorkError if the network's outputs are not
     finite.
@@ -77,7 +80,14 @@ def evaluate(
         dataset, indices = open_run_data(folder, config, split or "test", directory)
         description = f"the {split or 'test'} split of {dataset.name}"
     else:
-        dataset = match_classes(open_source(data, data_dir=directory), card)
+        dataset = open_source(
+            data,
+            data_dir=directory,
+            image_column=image_column,
+            label_column=label_column,
+            group_column=INDEPENDENT,
+        )
+        dataset = match_classes(dataset, card)
         indices, description = _select(dataset, split)
     loaded = load_images(
         _subset(dataset, indices), card, workers=os.cpu_count() or 1, on_progress=on_progress

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convscope.data.classes import order_classes
 from convscope.data.dataset import Dataset, Split
+from convscope.data.options import saved_options
 from convscope.data.source import open_source
 from convscope.data.split import apply_splits
 from convscope.runs.folder import Run
@@ -22,5 +24,7 @@ def open_run_data(
     """
     if data_dir is None and "data_dir" in config:
         data_dir = Path(config["data_dir"])
-    dataset = apply_splits(open_source(config["data"], data_dir=data_dir), run.read("splits.csv"))
+    dataset = open_source(config["data"], data_dir=data_dir, **saved_options(config))
+    dataset = order_classes(dataset, run.read_card().classes)
+    dataset = apply_splits(dataset, run.read("splits.csv"))
     return dataset, dataset.indices(split)

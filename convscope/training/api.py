@@ -12,7 +12,9 @@ from typing import Any
 import torch
 
 from convscope.card import Card
+from convscope.data.classes import order_classes
 from convscope.data.loading import LoadedDataset
+from convscope.data.options import saved_options
 from convscope.data.source import open_source
 from convscope.data.split import apply_splits, fill_splits, write_splits
 from convscope.device import choose_device, threads_set
@@ -98,7 +100,9 @@ def train_run(
     """`train` with its settings in one object."""
     began, user = time.perf_counter(), CallbackList(callbacks)
     device = choose_device(config.device)
-    dataset = open_source(data, data_dir=config.data_dir, on_progress=user.downloading)
+    dataset = open_source(
+        data, data_dir=config.data_dir, on_progress=user.downloading, **config.data_options()
+    )
     dataset = fill_splits(dataset, val=config.val, test=config.test, seed=config.split_seed)
     model = Path(config.model).stem if is_table(config.model) else config.model
     run = Run.create(Path(out) if out else None, name=f"{slugify(model)}_{slugify(dataset.name)}")
@@ -201,7 +205,8 @@ def _same_data(
     run: Run, saved: dict[str, Any], card: Card, config: TrainConfig, user: CallbackList
 ) -> LoadedDataset:
     """The data of a run, as they were. Raises RequestError where they have changed."""
-    dataset = open_source(saved["data"], data_dir=config.data_dir)
+    dataset = open_source(saved["data"], data_dir=config.data_dir, **saved_options(saved))
+    dataset = order_classes(dataset, card.classes)
     if dataset.classes != card.classes:
         raise RequestError(
             f"The classes of {saved['data']} are {', '.join(dataset.classes)} and the run was "

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from convscope.card import ResizeMode
 from convscope.data.augment import Augment, Sampling
+from convscope.data.options import DataOptions
 from convscope.errors import RequestError, nearest
 from convscope.evaluation.metrics import MetricName
 from convscope.training.setting import figure, setting, settings_of
@@ -48,6 +49,16 @@ class TrainConfig:
         help="Fraction of the images held out for testing, if the data has no test split.")
     split_seed: int = setting(0, DATA, low=0, high=_SEED,
         help="Random seed of these splits.")
+    image_column: str | None = setting(None, DATA,
+        help="Column of a CSV file that names the images; by default the one whose header says so.")
+    label_column: str | None = setting(None, DATA,
+        help="Column of a CSV file with the classes; by default the one whose header says so.")
+    group_column: str | None = setting(None, DATA,
+        help="Column of a CSV file that says which images belong together, of one patient for "
+        "example, and are never divided over splits; none if all are independent.")
+    group_pattern: str | None = setting(None, DATA,
+        help="Regular expression that finds an image's group in its file name, or, with a /, in "
+        r"its path: (\d+)_(left|right) keeps both eyes of a patient in one split.")
     resize_mode: Literal["auto"] | ResizeMode = setting("auto", DATA,
         help="How images are brought to the network's input size; auto decides by their sizes.")
     max_corrupt_fraction: float = setting(0.05, DATA, low=0, high=1,
@@ -171,6 +182,15 @@ class TrainConfig:
             lr=lr if self.lr is None else self.lr,
             crop_padding=padding if self.crop_padding is None else self.crop_padding,
         )
+
+    def data_options(self) -> DataOptions:
+        """The settings that say how a folder or a table is read."""
+        return {
+            "image_column": self.image_column,
+            "label_column": self.label_column,
+            "group_column": self.group_column,
+            "group_pattern": self.group_pattern,
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as TOML writes them: lists for tuples, no paths; None is left out."""
