@@ -68,9 +68,18 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Import a verb when it is first used, so that `import convscope` costs nothing."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'convscope' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    message = f"module 'convscope' has no attribute {name!r}."
+    if name.startswith("_"):
+        raise AttributeError(message)
+    synonyms = import_module("convscope.synonyms")  # an import by `from` would ask here first
+    ours = synonyms.attribute(name)
+    if ours is None or ours not in _HOME:
+        raise AttributeError(message + import_module("convscope.errors").nearest(name, _HOME))
+    if name in synonyms.names.WORKING:
+        return getattr(import_module(_HOME[ours]), ours)
+    raise AttributeError(f"{message} It is convscope.{ours} here.")
 
 
 def __dir__() -> list[str]:

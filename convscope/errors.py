@@ -33,12 +33,15 @@ class Interrupted(ConvscopeError):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Suggest the known word that is closest, or nothing if none is close.
+    """Suggest the known word that is closest in spelling, or nothing if none is close.
+
+    Case and the hyphens before a flag do not count.
 
     >>> nearest("epoch", ["epochs", "seed"])
     " Did you mean 'epochs'?"
     >>> nearest("zebra", ["epochs", "seed"])
     ''
     """
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
+    bare = {one.lstrip("-").casefold(): one for one in known}
+    close = difflib.get_close_matches(word.lstrip("-").casefold(), list(bare), n=1)
+    return f" Did you mean {bare[close[0]]!r}?" if close else ""

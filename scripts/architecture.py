@@ -17,6 +17,7 @@ DRAWING = ROOT / "docs" / "architecture.svg"
 
 LAYERS = (
     ("errors",),
+    ("synonyms",),
     ("card", "atomic", "device", "geometry", "gradients", "terms"),
     ("layers", "data", "inference"),
     ("zoo", "lanes", "recording"),

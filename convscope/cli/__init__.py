@@ -7,8 +7,8 @@ from typing import NoReturn
 
 from cyclopts import App, CycloptsError
 
-from convscope import __version__
-from convscope.cli.messages import in_flags, renamed_flag
+from convscope import __version__, synonyms
+from convscope.cli.messages import in_flags, parse_error
 from convscope.errors import ConvscopeError, RequestError, nearest
 
 COMMANDS = {
@@ -51,7 +51,7 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
     try:
         _run(tokens)
     except CycloptsError as error:
-        _print_error(renamed_flag(tokens) or _with_help(error, tokens))
+        _print_error(parse_error(error))
         sys.exit(2)
     except ConvscopeError as error:
         if debug:
@@ -75,22 +75,60 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(tokens: list[str]) -> None:
-    app = make_app(tokens[0] if tokens else "")
-    if tokens and not tokens[0].startswith("-") and tokens[0] not in COMMANDS:
-        raise RequestError(
-            f"There is no command {tokens[0]!r}.{nearest(tokens[0], COMMANDS)} "
-            f"Commands: {', '.join(COMMANDS)}."
-        )
-    if tokens and tokens[0] == "train":
+    tokens = _with_command(tokens)
+    command = tokens[0] if tokens else ""
+    app = make_app(command)
+    if command in COMMANDS:
+        tokens = [command, *_in_our_words(app, command, tokens[1:])]
+    if command == "train":
         from convscope.cli.config import take_config  # noqa: PLC0415
 
         tokens, app.config = take_config(tokens)
     app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
 
 
-def _with_help(error: CycloptsError, tokens: Sequence[str]) -> str:
-    command = f"convscope {tokens[0]}" if tokens and tokens[0] in COMMANDS else "convscope"
-    return f"{' '.join(str(error).split())} See `{command} --help`."
+def _with_command(tokens: list[str]) -> list[str]:
+    """The command by our name; RequestError where it is none. `help train` is `train --help`."""
+    match tokens:
+        case ["help", *others]:
+            return [*_with_command(others[:1]), "--help"]
+        case ["version", *_]:
+            return ["--version"]
+        case [str(name), *others] if not name.startswith("-") and name not in COMMANDS:
+            if found := synonyms.command(name):
+                return [found, *others]
+            raise RequestError(
+                f"There is no command {name!r}.{nearest(name, COMMANDS)} "
+                f"Commands: {', '.join(COMMANDS)}."
+            )
+        case _:
+            return tokens
+
+
+def _in_our_words(app: App, command: str, tokens: list[str]) -> list[str]:
+    """What follows a command, with our flags and values; notes are printed."""
+    if {"--help", "-h"} & set(tokens):
+        return ["--help"]
+    from convscope.cli import arguments  # noqa: PLC0415 -- not for --help and --version
+
+    collection = app[command].assemble_argument_collection()
+    exact = {name for argument in collection for name in argument.names if name.startswith("-")}
+
+    def owner(flag: str) -> str | None:
+        others = (name for name in COMMANDS if name != command)
+        return next((name for name in others if flag in _flags(app, name)), None)
+
+    translated, notes = arguments.translate(
+        command, tokens, arguments.options_of(collection), exact | {"--version"}, owner
+    )
+    for note in notes:
+        _print_error(in_flags(note))
+    return translated
+
+
+def _flags(app: App, command: str) -> set[str]:
+    collection = app[command].assemble_argument_collection()
+    return {name for argument in collection for name in argument.names}
 
 
 def _print_error(message: str) -> None:

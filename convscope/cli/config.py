@@ -7,6 +7,7 @@ from typing import Any
 
 from cyclopts.config import Dict
 
+from convscope import synonyms
 from convscope.errors import RequestError, nearest
 
 
@@ -32,8 +33,9 @@ def take_config(tokens: Sequence[str]) -> tuple[list[str], tuple[Dict, ...]]:
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The settings of a TOML file, checked by name and type."""
+    """The settings of a TOML file by our names, checked by name and type."""
     from convscope.training.config import TABLES, TrainConfig  # noqa: PLC0415 -- imports torch
+    from convscope.training.setting import settings_of  # noqa: PLC0415
 
     try:
         content = tomllib.loads(path.read_text("utf-8"))
@@ -50,6 +52,10 @@ def read_settings(path: Path) -> dict[str, Any]:
                 f"{nearest(name, TABLES)}"
             )
     settings = {name: value for name, value in content.items() if name not in TABLES}
+    try:
+        settings, _ = synonyms.translate(settings, {"data", *settings_of(TrainConfig)})
+    except RequestError as error:
+        raise RequestError(f"{path}: {str(error).replace('`', '')}") from error
     data = settings.pop("data", None)
     if data is not None and not isinstance(data, str):
         raise RequestError(f"{path}: data must be text, not {data!r}.")

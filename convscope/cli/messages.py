@@ -1,39 +1,15 @@
-"""Messages in the words of the command line: keyword arguments as flags, old flags by new names."""
+"""Messages in the words of the command line: keywords as flags, and what does not parse."""
 
 import re
-from collections.abc import Sequence
+from typing import Literal, get_args, get_origin
 
-RENAMED = {
-    "train": {
-        "--body-lr": "--backbone-lr-scale",
-        "--channels": "--in-channels",
-        "--clip": "--clip-grad-norm",
-        "--drop-at": "--lr-milestones",
-        "--drop-by": "--lr-gamma, the factor itself: 0.1 for what was 10",
-        "--early-stop": "--early-stopping-patience",
-        "--fit": "--resize-mode",
-        "--max-unreadable": "--max-corrupt-fraction",
-        "--memory-share": "--cache-fraction",
-        "--minutes": "--max-minutes",
-        "--optimiser": "--optimizer",
-        "--patience": "--lr-patience",
-        "--save-seconds": "--checkpoint-seconds",
-        "--schedule": "--lr-schedule",
-        "--size": "--input-size",
-        "--warmup": "--warmup-epochs",
-    },
-    "summary": {
-        "--channels": "--in-channels",
-        "--classes": "--num-classes",
-        "--size": "--input-size",
-    },
-    "explain": {
-        "--columns": "--im2col",
-        "--instead-of": "--contrast",
-        "--names": "--list-layers",
-    },
-}
-"""Flags that have other names now, by command."""
+from cyclopts import (
+    CoercionError,
+    CycloptsError,
+    MissingArgumentError,
+    RepeatArgumentError,
+    UnusedCliTokensError,
+)
 
 _KEYWORD = re.compile(r"`([a-z][a-z0-9_]*)(?:=([^`]+))?`")
 
@@ -53,14 +29,48 @@ def in_flags(message: str) -> str:
     return _KEYWORD.sub(flag, message)
 
 
-def renamed_flag(tokens: Sequence[str]) -> str | None:
-    """The hint for the first flag of a command line that has another name now, if there is one.
+def parse_error(error: CycloptsError) -> str:
+    """What is wrong with a command line that does not parse, and where its help is."""
+    command = error.command_chain[0] if error.command_chain else ""
+    return f"{_problem(error, command)} See `{f'convscope {command}'.strip()} --help`."
 
-    >>> renamed_flag(["train", "--clip=1"])
-    '--clip is now --clip-grad-norm.'
-    """
-    command, *others = tokens or [""]
-    for flag in (token.partition("=")[0] for token in others):
-        if new := RENAMED.get(command, {}).get(flag):
-            return f"{flag} is now {new}."
-    return None
+
+def _problem(error: CycloptsError, command: str) -> str:
+    name = error.argument.name if error.argument else ""
+    match error:
+        case CoercionError() if error.token is not None:
+            return f"{error.token.keyword or name}: {_expected(error, error.token.value)}"
+        case MissingArgumentError() if name.startswith("-"):
+            return f"{name} needs a value."
+        case MissingArgumentError():
+            return f"{command} needs {name}."
+        case RepeatArgumentError():
+            return f"{error.token.keyword or name} is given twice; give it once."
+        case UnusedCliTokensError():
+            left = " ".join(map(repr, error.unused_tokens or ()))
+            return (
+                f"{left} is too much: {command} takes no more values without a flag. Quote a path "
+                "that has spaces."
+            )
+        case _:
+            return " ".join(str(error).split())
+
+
+def _expected(error: CoercionError, text: str) -> str:
+    """What a value should have been, as in "'ten' is not a number."."""
+    if error.msg:
+        return " ".join(str(error.msg).split())
+    hint = error.target_type or (error.argument.hint if error.argument else None)
+    choices = [
+        choice
+        for member in (hint, *get_args(hint))
+        if get_origin(member) is Literal
+        for choice in get_args(member)
+    ]
+    if choices:
+        return f"{text!r} is not one of {', '.join(map(str, choices))}."
+    if re.fullmatch(r"-?\d+,\d+", text):
+        return f"{text!r} is not a number; write {text.replace(',', '.')}, with a point."
+    if text.endswith("%") and text[:-1].replace(".", "").isdigit():
+        return f"{text!r} is not a number; write {float(text[:-1]) / 100:g}."
+    return f"{text!r} is not a number."

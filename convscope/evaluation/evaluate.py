@@ -21,6 +21,7 @@ from convscope.evaluation.metrics import Metrics
 from convscope.runs.data import open_run_data
 from convscope.runs.folder import Run
 from convscope.runs.network import load_network
+from convscope.synonyms import takes_synonyms
 from convscope.zoo.check import reads_channels_last
 
 
@@ -43,6 +44,7 @@ class EvaluationResult:
         return self.outputs.metrics
 
 
+@takes_synonyms
 def evaluate(
     run: str | Path,
     data: str | None = None,

@@ -22,6 +22,7 @@ from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError
 from convscope.inference import probabilities
 from convscope.runs.network import load_network
+from convscope.synonyms import takes_synonyms
 from convscope.zoo.check import reads_channels_last
 
 
@@ -76,6 +77,7 @@ class Predictions(Sequence[Prediction]):
         return self.predictions[index]
 
 
+@takes_synonyms
 def predict(
     run: str | Path,
     paths: str | Path | Sequence[str | Path],

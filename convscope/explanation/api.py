@@ -13,6 +13,7 @@ from convscope.explanation.explanation import Explanation
 from convscope.explanation.loading import open_network, preprocess, read_pixels
 from convscope.explanation.recording import Recording, record
 from convscope.inference import inference_mode
+from convscope.synonyms import takes_synonyms
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class RecordedImage:
     warning: str
 
 
+@takes_synonyms
 def explain(
     model: str | Path | nn.Module,
     image: str | Path | Tensor,

@@ -25,9 +25,11 @@ from convscope.summaries.image import (
 from convscope.summaries.rows import rows_of
 from convscope.summaries.run import Network, Shapes, network_of, run_for_shapes
 from convscope.summaries.table import Summary
+from convscope.synonyms import takes_synonyms
 from convscope.zoo import check_arguments, create_model, default_input
 
 
+@takes_synonyms
 def summary(
     model: str | Path | nn.Module,
     input_size: InputSize | None = None,

@@ -11,6 +11,7 @@ from functools import partial
 from torch import nn
 
 from convscope.errors import RequestError, nearest
+from convscope.synonyms import takes_synonyms
 from convscope.zoo.alexnet import TORCHVISION as ALEXNET
 from convscope.zoo.alexnet import alexnet
 from convscope.zoo.deepface import deepface
@@ -162,6 +163,7 @@ ZOO: dict[str, Entry] = {
 }
 
 
+@takes_synonyms
 def create_model(
     name: str,
     *,

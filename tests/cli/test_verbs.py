@@ -115,7 +115,7 @@ def test_help_shows_every_setting_with_its_default(command):
 
 WRONG = [
     (["trian"], "Did you mean 'train'"),
-    (["train", "--epoch", 3], "--epochs"),
+    (["train", "--epohcs", 3], "Did you mean '--epochs'?"),
     (["train", "--epochs", "many"], "'many' is not an integer"),
     (["train", "--seed", "1.5"], "--seed: '1.5' is not an integer"),
     (["predict", "run", "x.png", "--top", "1.5"], "--top: '1.5' is not an integer"),
@@ -134,7 +134,7 @@ WRONG = [
     (["train", "--model", "lenet5", "--input-size", 16], "32x32 or more"),
     (["train", "--model", "nowhere:Net"], "no module 'nowhere'"),
     (["train", "--config", "gone.toml"], "gone.toml"),
-    (["train", "--config", "bad.toml"], "Did you mean 'epochs'"),
+    (["train", "--config", "bad.toml"], "bad.toml: Unknown setting 'epohcs'. Did you mean"),
     (["train", "--config", "typed.toml"], "typed.toml: epochs must be an integer"),
     (["train", "--config", "broken.toml"], "not valid TOML"),
     (["train", "--device", "cuda"], "--device auto"),
@@ -165,7 +165,7 @@ def wrong_place(tmp_path_factory):
         path.unlink()
     shutil.copytree(here / "whole", here / "mixed")
     Image.new("RGB", (5, 5)).save(here / "mixed" / "leaf" / "00.png")
-    (here / "bad.toml").write_text("epoch = 3\n")
+    (here / "bad.toml").write_text("epohcs = 3\n")
     (here / "typed.toml").write_text('epochs = "three"\n')
     (here / "broken.toml").write_text("epochs = = 3\n")
     (here / "full").mkdir()

@@ -1,0 +1,248 @@
+"""What other programs have and convscope has not, or has elsewhere: a sentence for each.
+
+Our own options stand in backticks, as in every message; names are compared without case, hyphens
+and underscores.
+"""
+
+SENTENCES = {
+    "Pretrained weights are named: `weights='torchvision:resnet50'`, timm:NAME, a file, a URL or "
+    "a run folder.": "pretrained use_pretrained imagenet transfer transfer_learning finetune "
+    "fine_tune",
+    "Training computes in 32-bit floating point, without mixed precision.": "amp fp16 bf16 half "
+    "tf32 amp_dtype model_dtype dtype mixed_precision precision fp16_full_eval bf16_full_eval "
+    "native_amp apex_amp loss_scale int8 quantize",
+    "`augment` has random crops and horizontal flips; images are not mixed. `label_smoothing` "
+    "softens the labels.": "mixup cutmix mixup_alpha cutmix_alpha mixup_prob mixup_switch_prob "
+    "mixup_mode mixup_off_epoch cutmix_minmax cutout mosaic close_mosaic copy_paste "
+    "copy_paste_mode",
+    "Augmentation is chosen by `augment`: none, crop (random crops) or crop-flip (crops and "
+    "horizontal flips).": "hflip fliplr flip horizontal_flip random_flip auto_augment autoaugment "
+    "aa randaugment rand_augment trivialaugment trivial_augment ra_magnitude ra_sampler ra_reps "
+    "augmix_severity augmix random_erase random_erasing erasing reprob remode recount resplit "
+    "color_jitter colorjitter color_jitter_prob jitter hsv_h hsv_s hsv_v bgr degrees rotation "
+    "rotate random_rotation translate scale ratio shear perspective zoom brightness saturation "
+    "grayscale_prob gaussian_blur_prob blur aug_repeats aug_splits train_crop_mode multi_scale "
+    "train_transform transforms train_interpolation train_img_sizes train_size_probs "
+    "train_size_schedule train_size_schedule_spread train_size_random_mix train_batch_sizes "
+    "variable_batch_loss_scale",
+    "Images are flipped horizontally only (`augment='crop-flip'`), never upside down.": "vflip "
+    "flipud vertical_flip",
+    "No moving average of the weights is kept; the weights of the epoch that is best by `metric` "
+    "are.": "ema model_ema ema_decay use_ema model_ema_steps model_ema_decay model_ema_force_cpu "
+    "model_ema_warmup swa swa_lr use_swa",
+    "A training runs in one process on one device; `device` chooses it.": "world_size dist_url "
+    "dist_backend dist_bn local_rank rank nodes num_nodes nproc_per_node multi_gpu distributed "
+    "multiprocessing_distributed sync_bn syncbn split_bn no_ddp_bb ddp ddp_backend "
+    "ddp_find_unused_parameters ddp_bucket_cap_mb ddp_broadcast_buffers ddp_static_graph "
+    "ddp_timeout fsdp fsdp_config deepspeed strategy parallelism_config accelerator_config "
+    "synchronize_step average_tokens_across_devices save_on_each_node log_on_each_node "
+    "data_parallel eval_use_gather_object tpu",
+    "Dropout is a part of the network: choose a network that has it, or write it as a row of a "
+    "layer table.": "dropout drop drop_rate dropout_rate drop_path drop_path_rate drop_connect "
+    "drop_block stochastic_depth_prob",
+    "`freeze` takes the name of a layer: it and all layers before it are frozen.": "freeze_layers "
+    "freeze_backbone freeze_until freeze_at freeze_encoder freeze_features unfreeze trainable "
+    "feature_extract",
+    "The best and the newest weights are kept; the state is saved every `checkpoint_seconds`.":
+    "save save_period save_steps save_strategy save_freq save_every save_interval "
+    "save_total_limit save_best save_best_only save_last save_model save_only_model "
+    "checkpoint_hist recovery_interval enable_jit_checkpoint load_best_model_at_end keep_best "
+    "nosave checkpoint_every restore_best_weights",
+    "An interrupted training goes on by the command `convscope resume RUN`, in Python "
+    "convscope.resume(run).": "resume resume_from_checkpoint resume_from start_epoch "
+    "initial_epoch no_resume_opt resume_path auto_resume continue last_epoch ignore_data_skip "
+    "restore_callback_states_from_checkpoint",
+    "A trained network is measured by `convscope evaluate RUN`, and answers by `convscope predict "
+    "RUN IMAGE`; train itself measures the test images once, at the end.": "evaluate eval do_eval "
+    "do_predict do_train test_only eval_only validate val_only test_mode inference mode task",
+    "A folder with train, val and test inside is split as it says; DATA is that folder.":
+    "val_dir val_data validation_dir validation_data val_path test_dir test_data test_path "
+    "train_split val_images valid_dir",
+    "All images are used; for a shorter training, set `steps` or `max_minutes`.":
+    "max_train_samples max_eval_samples fraction train_num_samples val_num_samples "
+    "limit_train_batches subset max_samples num_samples epoch_repeats fast_dev_run "
+    "overfit_batches",
+    "`max_minutes` limits the training, in minutes.": "time max_time max_hours time_limit hours "
+    "timeout",
+    "An epoch is one pass over all training images; for another length, set `steps`, the batches "
+    "in all.": "steps_per_epoch train_steps_per_epoch train_batches_per_epoch validation_steps "
+    "steps_per_execution",
+    "Validation follows every epoch, on all validation images.": "val_interval eval_strategy "
+    "eval_steps eval_delay eval_on_start validation_freq evaluation_strategy val_freq eval_freq "
+    "check_val_every_n_epoch val_check_interval eval_interval",
+    "The batch size is the same in training and validation: `batch_size`.":
+    "validation_batch_size vb auto_find_batch_size",
+    "Gradients are not accumulated; each step takes `batch_size` images.": "grad_accum_steps "
+    "gradient_accumulation_steps accumulate accumulate_grad_batches accum_iter nbs grad_accum "
+    "gradient_accumulation eval_accumulation_steps",
+    "There are two optimizers, sgd with `momentum` and adamw, whose other constants are "
+    "PyTorch's; Nesterov's momentum is not used.": "opt_eps opt_betas betas beta1 beta2 "
+    "adam_beta1 adam_beta2 adam_epsilon eps epsilon nesterov dampening amsgrad rho alpha "
+    "opt_kwargs optim_args optim_target_modules adam rmsprop adagrad lamb lion",
+    "The rate is `lr`, given as it is: no `lr` is worked out from a base by the batch size if you "
+    "set it.": "lr_base lr_base_size lr_base_scale base_lr blr scale_lr auto_scale_lr lr_scale "
+    "linear_scaling",
+    "`lr_schedule` fixes where the rate ends: cosine goes down to 0.": "lrf min_lr lr_min "
+    "final_lr eta_min end_lr lr_end cosine_end lr_noise lr_noise_pct lr_noise_std lr_cycle_mul "
+    "lr_cycle_decay lr_cycle_limit lr_k_decay cooldown_epochs sched_on_updates "
+    "lr_scheduler_kwargs t_max min_learning_rate t_0 t_mult lr_range_test lr_find auto_lr_find",
+    "The rate rises linearly from 0 within `warmup_epochs`, which may be a fraction such as "
+    "0.5.": "warmup_lr warmup_steps warmup_ratio warmup_momentum warmup_bias_lr warmup_prefix "
+    "lr_warmup_method lr_warmup_decay num_warmup_steps warmup_iters warmup_iterations "
+    "warmup_factor warmup_proportion lr_warmup_steps",
+    "`lr_schedule='step'` multiplies the rate by `lr_gamma` at `lr_milestones`, which are "
+    "fractions of the training, such as 0.5 0.75.": "decay_milestones lr_step_size step_size "
+    "decay_epochs lr_decay_epochs lr_step lr_drop_epochs drop_every lr_decay_steps step_lr",
+    "It meant the inverse: for 10, write `lr_gamma=0.1`, the factor itself.": "drop_by",
+    "`weight_decay` holds for all weights alike.": "norm_weight_decay bias_weight_decay "
+    "transformer_embedding_decay no_weight_decay l1 l1_reg layer_decay_no_opt_scale "
+    "filter_bias_and_bn",
+    "It could be the decay of the weights or of the rate: `weight_decay` or `lr_gamma`.": "decay "
+    "reg regularization",
+    "`backbone_lr_scale` multiplies the rate of all layers but the last.": "backbone_lr "
+    "layer_decay layer_decay_min_scale head_lr encoder_lr lr_backbone discriminative_lr "
+    "differential_lr head_lr_mult",
+    "Gradients are limited by the norm of all together: `clip_grad_norm`.": "clip_mode clipvalue "
+    "clip_value agc",
+    "The loss is cross-entropy; `label_smoothing` and `class_weights` change it.": "loss loss_fn "
+    "loss_function criterion jsd_loss bce_loss bce_sum bce_target_thresh bce_pos_weight focal "
+    "focal_loss focal_gamma cls cls_pw weighted_metrics auto_scale_loss prediction_loss_only "
+    "task_loss_weight",
+    "For classes of different sizes there are `class_weights='balanced'` and "
+    "`sampling='balanced'`.": "sample_weight sample_weights imbalanced balance imbalance "
+    "class_balance rebalance weighted_sampling loss_weight",
+    "Networks are trained on labels alone, without a teacher.": "distill_model dis kd_model_name "
+    "kd_distill_type kd_loss_type distill_loss_weight kd_temperature kd_student_feature_dim "
+    "kd_teacher_feature_dim kd_token_distill_type teacher teacher_model distillation",
+    "The images are shuffled in every epoch; `sampling` has another order.": "shuffle no_shuffle",
+    "`seed` sets weights, order and augmentation, `split_seed` the splits.": "data_seed "
+    "worker_seeding",
+    "The same settings, machine and number of threads give the same bits; `seed` chooses other "
+    "ones.": "deterministic full_determinism use_deterministic_algorithms reproducible "
+    "cudnn_benchmark benchmark deterministic_algorithms",
+    "Decoded images stay in memory as far as `cache_fraction` of the free memory allows, and are "
+    "decoded ahead of their use.": "cache cache_dataset pin_mem pin_memory no_pin_memory prefetch "
+    "prefetch_factor persistent_workers no_prefetcher use_multi_epochs_loader "
+    "dataloader_pin_memory dataloader_persistent_workers dataloader_prefetch_factor "
+    "dataloader_multiprocessing_context dataloader_in_order cache_images ram_cache cache_mode",
+    "The last, smaller batch of an epoch is always trained on.": "drop_last dataloader_drop_last",
+    "`input_size` is the size that the network gets, and `resize_mode` how images are brought to "
+    "it.": "resize rect crop_pct interpolation val_resize_size val_crop_size resize_size "
+    "center_crop crop keep_aspect_ratio image_interpolation use_v2 antialias",
+    "The number of classes is that of the data.": "num_classes classes nc num_labels n_classes "
+    "single_cls",
+    "The classes are named by the folders or by the labels of the CSV file.": "class_map "
+    "label_names labels label_map class_names_file target_key label_column_name labels_file",
+    "Images are read from folders and CSV files.": "input_key input_img_mode dataset_config_name "
+    "dataset_trust_remote_code trust_remote_code image_column_name remove_unused_columns "
+    "length_column_name batch_format x y dataset_format",
+    "Named data sets are downloaded when they are needed; `data_dir` is a folder that has them.":
+    "dataset_download download cache_dir data_cache no_download",
+    "Options of a network are written in your own function, module:attr, or in a layer table.":
+    "model_kwargs model_args gp global_pool head_init_scale head_init_bias bn_momentum bn_eps "
+    "bn_tf use_bn batch_norm hidden_size num_layers activation act cls_remap dnn width_mult "
+    "fast_norm fuser torchscript jit scripting device_modules attn num_heads patch_size "
+    "config_name",
+    "Memory is laid out by what runs the steps, `engine`.": "channels_last memory_format "
+    "grad_checkpointing gradient_checkpointing gradient_checkpointing_kwargs "
+    "activation_checkpointing activation_checkpointing_kwargs torch_empty_cache_steps "
+    "skip_memory_metrics",
+    "`engine` chooses what runs the steps, and `compile` is torch.compile.": "jit_compile "
+    "run_eagerly torch_compile_backend torch_compile_mode torchcompile_mode backend executor "
+    "use_liger_kernel liger_kernel_config",
+    "Loss and accuracy of each epoch are printed and kept in metrics.jsonl of the run folder; "
+    "report.html shows the curves.": "verbose quiet silent v q log_interval log_freq log_every "
+    "log_every_n_steps print_freq print_every logging_steps logging_strategy logging_first_step "
+    "logging_dir logging_nan_inf_filter log_level log_level_replica logger report_to wandb "
+    "log_wandb wandb_project wandb_entity wandb_tags wandb_resume_id wandb_name use_wandb "
+    "tensorboard tb mlflow comet disable_tqdm no_progress progress progress_bar "
+    "enable_progress_bar plots plot save_plots save_images show csv_log history profile "
+    "debug_mode include_num_input_tokens_seen trackio_space_id trackio_bucket_id "
+    "trackio_static_space_id profiler",
+    "Accuracy, F1, balanced accuracy and loss are always measured; `metric` says which one "
+    "chooses the best weights.": "metrics include_for_metrics batch_eval_metrics compute_metrics "
+    "greater_is_better eval_do_concat_batches monitor_mode",
+    "A training never overwrites another; `out` names a new run folder.": "exist_ok overwrite "
+    "overwrite_output_dir force resume_or_overwrite clean",
+    "A run is a folder on this machine; copy it to share it.": "push_to_hub hub_token "
+    "hub_private_repo hub_model_id hub_strategy hub_always_push hub_revision token use_auth_token "
+    "model_revision upload",
+    "Callbacks are objects: in Python, convscope.train takes a list of convscope.Callback.":
+    "callbacks callback plugins hooks",
+    "Predictions are for one view of each image.": "tta num_crops ten_crop n_crops",
+    "convscope classifies whole images; it finds no objects in them.": "conf iou max_det nms "
+    "agnostic_nms box dfl pose kobj rle angle dlog dgrad dlam overlap_mask mask_ratio "
+    "retina_masks vid_stride stream_buffer tracker save_frames save_crop show_labels show_conf "
+    "show_boxes line_width save_txt save_conf save_json embed visualize",
+    "There is no export; model.safetensors of a run holds the weights, and convscope.load(run) "
+    "gives the network to torch.onnx.": "export onnx simplify opset workspace dynamic optimize "
+    "tflite coreml",
+    "It belongs to other kinds of networks.": "use_cache neftune_noise_alpha naflex_loader "
+    "naflex_train_seq_lens naflex_max_seq_len naflex_patch_sizes naflex_patch_size_probs "
+    "naflex_loss_scale naflex_patchify_channels_first feature_extractor_name image_processor_name "
+    "ignore_mismatched_sizes",
+}  # fmt: skip
+"""By the sentence: the settings of a training that it answers."""
+
+OF_COMMANDS = {
+    "evaluate": {
+        "All metrics are printed, and --json prints them for programs.": "metrics metric f1 "
+        "accuracy confusion confusion_matrix report verbose plots save_json output out o "
+        "per_class",
+        "The images are prepared as they were in the training.": "imgsz img_size image_size size "
+        "input_size mean std resize crop_pct interpolation augment channels in_channels",
+    },
+    "predict": {
+        "The answers are printed; write them to a file with `> answers.csv`.": "output out o save "
+        "save_txt output_dir save_dir save_json output_file save_csv save_conf project name "
+        "exist_ok",
+        "Every image gets its most probable classes with their probabilities; `top` says how "
+        "many.": "conf threshold min_conf confidence conf_thres probabilities probs proba",
+        "The images are prepared as they were in the training.": "imgsz img_size image_size size "
+        "input_size mean std resize crop_pct interpolation augment channels in_channels",
+    },
+    "explain": {
+        "`at` takes a class too, as in fc[cat], where fc is the last layer; without it, the most "
+        "probable class is explained.": "class label category target_class class_index class_idx "
+        "cls target_category",
+        "explain shows the exact arithmetic of a unit; maps over a whole image are in the lab, "
+        "`convscope lab`.": "method gradcam grad_cam saliency lrp shap lime integrated_gradients "
+        "heatmap attribution cam visualize output save show plot out o colormap",
+        "`depth` says how far `trace_back` goes.": "steps levels max_depth",
+    },
+    "summary": {
+        "The table is printed; write it to a file with `> table.md` behind `format='markdown'`.":
+        "output out o save save_to",
+        "The table has all of its columns: size, stride, maps, parameters, multiply-adds, "
+        "receptive field.": "col_names columns verbose row_settings col_width params flops macs "
+        "receptive_field mult_adds show_input show_weights memory",
+        "One image goes through the network.": "batch_size batch batch_dim b bs",
+    },
+    "lab": {
+        "The page is for this machine alone, unless `host` says otherwise; then the printed URL "
+        "has a token.": "share public token auth password share_url",
+        "It runs until Ctrl+C.": "reload debug_server daemon background detach workers",
+    },
+    "geometry": {
+        "Every filter and unit has a bias, unless `no_bias` is set.": "bias use_bias",
+        "A depthwise convolution has as many `groups` as channels.": "depthwise separable",
+        "The number of channels belongs to the size, as in 32x32x3.": "in_channels channels "
+        "in_chans depth input_channels",
+        "One image is counted.": "batch batch_size b",
+    },
+    "resume": {
+        "A training goes on with its own settings, in its own folder.": "out output output_dir "
+        "model lr learning_rate batch_size batch data weights optimizer",
+    },
+    "models": {
+    },
+    "train": {
+    },
+}  # fmt: skip
+"""By command and sentence: what the other commands are asked for."""
+
+WITHOUT_EFFECT = {
+    "Images are decoded by threads of this process, as many as help; `threads` is for the "
+    "computation.": "workers num_workers j dataloader_num_workers nw n_workers loader_workers",
+}  # fmt: skip
+"""What is accepted and changes nothing, with the sentence that says so."""

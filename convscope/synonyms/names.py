@@ -1,0 +1,92 @@
+"""What other programs call commands, networks and functions."""
+
+COMMANDS = {
+    "train": "fit learn finetune fine_tune fine-tune training start",
+    "resume": "continue restart go_on",
+    "evaluate": "val test eval validate validation score assess measure",
+    "predict": "infer inference classify apply label prediction predictions",
+    "summary": "info describe inspect print architecture summarize summarise table layers "
+    "torchinfo",
+    "explain": "why trace visualize visualise gradcam attribution saliency interpret",
+    "lab": "ui gui web app dashboard page browser webui studio",
+    "models": "list ls zoo networks list_models list-models architectures nets",
+    "geometry": "calc calculate compute shape shapes conv convolution size output",
+}  # fmt: skip
+
+COMMANDS_ELSEWHERE = {
+    "There is no export; model.safetensors of a run holds the weights, and convscope.load(run) "
+    "gives the network to torch.onnx.": "export convert onnx",
+    "convscope is no server of predictions; `convscope predict RUN IMAGE...` answers, and "
+    "`convscope lab` opens a page for people.": "serve server deploy api",
+    "Times are not measured; `convscope summary NAME` counts parameters and multiply-adds.":
+    "benchmark bench profile speed",
+    "Settings are not searched for; every training writes metrics.jsonl, and `convscope lab` "
+    "compares runs.": "tune sweep search hpo optimize",
+    "convscope classifies whole images; it finds no objects in them.": "detect segment pose obb "
+    "track",
+    "Data sets are downloaded when `convscope train NAME` needs them.": "download fetch data "
+    "datasets",
+    "Runs are folders; `convscope lab` lists and compares them.": "runs compare history",
+    "`convscope train DATA` starts a training, and its run folder is what the other commands "
+    "take.": "run go exec main",
+    "Settings come from flags or a file: `convscope train --config FILE`.": "config settings cfg "
+    "init",
+    "`convscope --version` prints the version.": "checks env about",
+}  # fmt: skip
+
+MODELS = {
+    "lenet5": "lenet le_net lenet5_modern",
+    "alexnet": "alex",
+    "alexnet_2014": "alexnet_torchvision one_weird_trick",
+    "alexnet_towers": "alexnet_grouped alexnet_2gpu",
+    "vgg16": "vgg16d vgg_d",
+    "vgg19": "vgg19e vgg_e",
+    "vgg11": "vgg11a vgg_a",
+    "vgg13": "vgg13b vgg_b",
+    "vgg16_c": "vgg_c",
+    "googlenet": "inception inception_v1 inceptionv1 googlelenet",
+    "googlenet_bn": "bn_inception",
+    "resnet20_cifar": "resnet20 cifar_resnet20",
+    "resnet32_cifar": "resnet32 cifar_resnet32",
+    "resnet44_cifar": "resnet44 cifar_resnet44",
+    "resnet56_cifar": "resnet56 cifar_resnet56",
+    "resnet110_cifar": "resnet110 cifar_resnet110",
+    "resnet1202_cifar": "resnet1202 cifar_resnet1202",
+    "resnet110_stochastic_depth": "stochastic_depth stochastic_depth_110",
+    "wide_resnet50_2": "wide_resnet50 wideresnet50 wrn50_2 wide_resnet_50",
+    "wide_resnet101_2": "wide_resnet101 wideresnet101 wrn101_2 wide_resnet_101",
+    "wrn28_10": "wide_resnet28_10 wideresnet28_10 wide_resnet_28_10 wrn",
+    "wrn16_8": "wide_resnet16_8 wideresnet16_8",
+    "wrn40_4": "wide_resnet40_4 wideresnet40_4",
+    "resnext50_32x4d": "resnext50",
+    "resnext101_32x8d": "resnext101",
+    "resnext29_8x64d": "resnext29",
+    "densenet121": "densenet",
+    "densenet40_12": "densenet40 densenet_cifar",
+    "densenet100_12_bc": "densenet_bc_100_12 densenetbc100_12 densenet_bc",
+    "densenet190_40_bc": "densenet_bc_190_40 densenetbc190_40",
+    "squeezenet1_0": "squeezenet squeezenet_v1.0 squeeze_net",
+    "squeezenet1_1": "squeezenet_v1.1",
+    "fractalnet20": "fractalnet fractal_net",
+    "nin_imagenet": "nin network_in_network",
+    "tinyvgg": "tiny_vgg vgg_tiny cnn_explainer",
+    "deepface": "deep_face",
+}  # fmt: skip
+
+ATTRIBUTES = {
+    "create_model": "build get_model make_model build_model model",
+    "load": "load_network load_model load_run from_pretrained restore",
+    "train": "fit learn finetune fine_tune",
+    "resume": "continue_training restart",
+    "evaluate": "val test eval validate score",
+    "predict": "infer inference classify",
+    "explain": "why trace interpret",
+    "summary": "info describe summarize summarise",
+    "list_models": "models zoo networks available_models model_names",
+    "record": "trace_network hook capture",
+    "load_weights": "load_state_dict load_checkpoint",
+}  # fmt: skip
+"""Functions of the package `convscope`."""
+
+WORKING = ("build", "load_network")
+"""Earlier names of functions, which still work; the others are named in the error."""

@@ -1,0 +1,226 @@
+"""What other programs, and people, call our options; options, settings and keywords alike.
+
+Written by hand, in any spelling: case, hyphens and underscores do not count.
+"""
+
+SYNONYMS = {
+    "data": "data_path dataset dataset_name dataset_dir dataset_path data_root root root_dir "
+    "train_dir train_data train_data_dir training_data input_dir images_dir image_dir "
+    "image_folder folder source input d",
+    "out": "output_dir output outdir out_dir output_path output_folder o save_dir save_path "
+    "save_to log_dir logdir run_dir run_folder result_dir results_dir results checkpoint_dir "
+    "ckpt_dir dest destination target_dir model_dir",
+    "config": "cfg config_file config_path conf yaml toml c",
+    "val": "validation_split val_split train_val_split val_size val_fraction val_ratio "
+    "validation_size validation_fraction validation_ratio validation valid_pct valid_split "
+    "valid_size dev_split",
+    "test": "test_size test_split test_fraction test_ratio",
+    "split_seed": "split_random_state",
+    "resize_mode": "resize_method fit image_fit",
+    "max_corrupt_fraction": "max_unreadable max_corrupt",
+    "augment": "augmentation augmentations data_augmentation aug augs",
+    "crop_padding": "random_crop_padding padding pad",
+    "model": "arch architecture a network net model_name model_name_or_path backbone_name "
+    "base_model model_type variant m",
+    "input_size": "size img_size image_size imgsz imgsize im_size imsz img_sz img resolution res "
+    "target_size input_shape input_dim train_crop_size crop_size input "
+    "input_resolution",
+    "in_channels": "channels in_chans in_channel num_channels n_channels input_channels ch "
+    "num_input_channels image_channels",
+    "weights": "initial_checkpoint pretrained_path pretrained_weights checkpoint checkpoint_path "
+    "ckpt ckpt_path load load_from load_weights weights_path weight init_weights state_dict "
+    "finetune_from pretrained_checkpoint w",
+    "epochs": "num_epochs n_epochs nb_epochs max_epochs num_train_epochs epoch total_epochs "
+    "training_epochs n_epoch ep e",
+    "steps": "max_steps num_steps n_steps iterations iters max_iter max_iters num_iterations "
+    "total_steps train_steps max_train_steps num_train_steps",
+    "max_minutes": "minutes time_limit_minutes max_time_minutes",
+    "early_stopping_patience": "early_stop early_stopping es_patience stop_patience patience",
+    "metric": "metric_for_best_model eval_metric monitor best_metric selection_metric",
+    "optimizer": "optim opt optimiser solver optimizer_name",
+    "lr": "learning_rate lr0 initial_lr init_lr initial_learning_rate base_learning_rate "
+    "learning_rate_init max_lr peak_lr eta eta0",
+    "backbone_lr_scale": "body_lr backbone_lr_mult backbone_lr_multiplier lr_mult",
+    "momentum": "sgd_momentum mom mu",
+    "weight_decay": "wd l2 l2_reg weightdecay l2_regularization l2_penalty",
+    "lr_schedule": "lr_scheduler scheduler sched lr_scheduler_type schedule lr_policy "
+    "schedule_type learning_rate_schedule lr_sched",
+    "warmup_epochs": "warmup lr_warmup_epochs warm_up warm_up_epochs num_warmup_epochs wu",
+    "lr_gamma": "gamma decay_rate dr lr_decay lr_decay_factor lr_factor lr_drop_factor factor",
+    "lr_milestones": "drop_at milestones lr_steps lr_drops",
+    "lr_patience": "patience_epochs plateau_patience lr_scheduler_patience reduce_lr_patience",
+    "clip_grad_norm": "clip clip_grad max_grad_norm grad_clip gradient_clip gradient_clip_val "
+    "clip_norm clipnorm global_clipnorm grad_clip_norm gradient_clipping",
+    "batch_size": "batch b bs batchsize per_device_train_batch_size train_batch_size "
+    "per_device_eval_batch_size eval_batch_size val_batch_size test_batch_size mini_batch "
+    "minibatch mini_batch_size",
+    "label_smoothing": "smoothing label_smoothing_factor ls smooth label_smooth",
+    "class_weights": "class_weight weighted_loss loss_weights",
+    "sampling": "sampler oversample train_sampling_strategy",
+    "seed": "random_seed random_state manual_seed rng_seed rng",
+    "device": "gpu gpus gpu_id gpu_ids device_id devices accelerator cuda_device",
+    "threads": "num_threads n_threads cpus num_cpus n_jobs torch_threads cpu_threads",
+    "cache_fraction": "memory_share cache_memory",
+    "checkpoint_seconds": "save_seconds checkpoint_every_seconds save_interval_seconds",
+    "compile": "torchcompile torch_compile",
+    "run": "run_path run_dir run_folder model checkpoint ckpt weights network net experiment "
+    "resume_from_checkpoint resume from m",
+    "num_classes": "classes n_classes nc num_labels output_classes outputs num_outputs k",
+    "depth": "max_depth levels d",
+    "format": "output_format fmt output_type to f",
+    "svg": "draw plot figure save_svg image_file",
+    "compare": "diff versus vs side_by_side",
+    "split": "subset part set partition",
+    "top": "topk top_k k num_top n",
+    "images": "image source input inputs files img imgs input_dir data pictures image_path",
+    "image": "img input source picture file image_path images photo input_image i",
+    "at": "unit neuron layer node target target_layer position location where module",
+    "contrast": "instead_of versus vs against compare_to compare why_not counterfactual",
+    "trace_back": "trace backtrace traceback backward back",
+    "im2col": "columns cols matrix unfold",
+    "list_layers": "names layers list list_units layer_names units show_layers operations l",
+    "filter": "kernel filters mask",
+    "grid": "csv matrix numbers",
+    "models": "model network net arch name",
+    "networks": "model models network net run arch",
+    "runs": "logdir log_dir run_dir runs_dir dir",
+    "host": "bind listen address ip hostname interface",
+    "port": "p",
+    "open": "browser open_browser",
+    "size": "input input_size img_size image_size shape volume input_shape map",
+    "kernel": "kernel_size filter_size window window_size pool_size k ksize f",
+    "filters": "num_filters n_filters out_channels output_channels feature_maps maps n",
+    "stride": "strides step subsample s",
+    "padding": "pad pads border p",
+    "dilation": "dilation_rate dilations atrous d",
+    "groups": "group g cardinality",
+    "ceil": "ceil_mode round_up",
+    "pool": "pooling pool_type",
+    "dense": "linear fc units neurons fully_connected full out_features",
+    "to": "output output_size output_shape target solve goal want result",
+    "local": "locally_connected",
+}  # fmt: skip
+"""By our name; a synonym may belong to several, of which a command has one."""
+
+PRESETS = {
+    "cos_lr": ("lr_schedule", "cosine"),
+    "cosine": ("lr_schedule", "cosine"),
+    "onecycle": ("lr_schedule", "one-cycle"),
+    "no_aug": ("augment", "none"),
+    "no_augment": ("augment", "none"),
+    "no_augmentation": ("augment", "none"),
+    "balanced": ("sampling", "balanced"),
+    "balanced_sampling": ("sampling", "balanced"),
+    "weighted_sampler": ("sampling", "balanced"),
+    "balance_classes": ("sampling", "balanced"),
+    "grayscale": ("in_channels", "1"),
+    "greyscale": ("in_channels", "1"),
+    "gray": ("in_channels", "1"),
+    "grey": ("in_channels", "1"),
+    "rgb": ("in_channels", "3"),
+    "color": ("in_channels", "3"),
+    "colour": ("in_channels", "3"),
+    "adamw": ("optimizer", "adamw"),
+    "sgd": ("optimizer", "sgd"),
+    "no_val": ("val", "0"),
+    "no_validation": ("val", "0"),
+    "use_cpu": ("device", "cpu"),
+    "cpu": ("device", "cpu"),
+    "no_cuda": ("device", "cpu"),
+    "no_gpu": ("device", "cpu"),
+    "cuda": ("device", "cuda"),
+    "use_cuda": ("device", "cuda"),
+    "use_gpu": ("device", "cuda"),
+    "mps": ("device", "mps"),
+    "csv": ("format", "csv"),
+    "markdown": ("format", "markdown"),
+    "md": ("format", "markdown"),
+    "latex": ("format", "latex"),
+    "html": ("format", "html"),
+    "valid": ("padding", "valid"),
+    "max_pool": ("pool", "max"),
+    "max": ("pool", "max"),
+    "avg_pool": ("pool", "average"),
+    "avg": ("pool", "average"),
+}
+"""Switches without a value that set one of our options to this."""
+
+VALUES = {
+    "lr_schedule": {
+        "cosine": "cos cosine_annealing cosineannealinglr cosine_lr cosinelr cosine_decay",
+        "step": "steplr multistep multisteplr multi_step piecewise",
+        "plateau": "reducelronplateau reduce_lr_on_plateau reduce_on_plateau",
+        "one-cycle": "onecycle onecyclelr 1cycle one_cycle_lr",
+        "constant": "none fixed constantlr constant_with_warmup flat off",
+    },
+    "optimizer": {
+        "sgd": "momentum sgd_momentum",
+        "adamw": "adamw_torch adamw_torch_fused",
+    },
+    "augment": {
+        "none": "off no false",
+        "crop-flip": "cropflip crop_and_flip flip_crop crop,flip",
+    },
+    "metric": {
+        "top1": "accuracy acc acc1 acc@1 val_acc val_accuracy top_1 eval_accuracy",
+        "loss": "val_loss eval_loss validation_loss cross_entropy",
+        "f1": "f1_macro macro_f1 f1_score val_f1 mean_f1",
+        "balanced": "balanced_accuracy balanced_acc mean_recall uar",
+    },
+    "sampling": {
+        "shuffle": "random uniform",
+        "balanced": "weighted class_balanced oversample",
+    },
+    "class_weights": {
+        "none": "off no false",
+        "balanced": "auto true inverse",
+    },
+    "resize_mode": {
+        "pad": "padding zero_pad",
+        "crop": "center_crop centre_crop",
+        "stretch": "squash squish warp resize",
+        "letterbox": "letter_box fit keep_aspect",
+    },
+    "pool": {
+        "average": "avg mean",
+        "max": "maximum maxpool",
+        "min": "minimum",
+    },
+    "format": {
+        "markdown": "md",
+        "latex": "tex",
+        "text": "txt plain",
+        "html": "htm",
+    },
+    "split": {
+        "val": "validation valid dev eval validate",
+        "test": "testing tests",
+        "train": "training",
+    },
+}  # fmt: skip
+"""What is said for the values of an option; our own spelling in another case is understood too."""
+
+VALUE_SENTENCES = {
+    "optimizer": {
+        "It is adamw with `weight_decay=0`.": "adam adam_torch",
+        "Choose sgd or adamw; none is chosen by itself.": "auto default",
+        "sgd has its own momentum here, `momentum`, but not Nesterov's.": "nesterov nag "
+        "sgd_nesterov",
+    },
+    "lr_schedule": {
+        "Choose cosine, which falls to 0 too, along half a wave.": "linear polynomial poly "
+        "linearlr polynomiallr",
+        "Choose step, which multiplies the rate by `lr_gamma` at `lr_milestones`.": "exponential "
+        "exp exponentiallr exponential_decay",
+        "Choose cosine; it does not start again.": "cosine_with_restarts "
+        "cosineannealingwarmrestarts cosine_restarts sgdr cyclic cycliclr",
+    },
+    "augment": {
+        "Say which: crop, random crops, or crop-flip, with horizontal flips.": "true yes on auto "
+        "default",
+        "There are crop, random crops, and crop-flip, with horizontal flips.": "flip hflip "
+        "randaugment autoaugment augmix trivialaugment trivialaugmentwide mixup cutmix rand "
+        "imagenet ra ta_wide",
+    },
+}  # fmt: skip
+"""What is said of values that convscope has not."""
