@@ -21,10 +21,10 @@ import numpy as np
 import uvicorn
 from rounds import machine, spread
 
-from convscope.lab.inspect.store import ModelStore
-from convscope.lab.jobs.jobs import TrainingJobs
-from convscope.lab.launch import fill, free_port
-from convscope.lab.server import make_app
+from convscope.webapp.inspect.store import ModelStore
+from convscope.webapp.jobs.jobs import TrainingJobs
+from convscope.webapp.launch import fill, free_port
+from convscope.webapp.server import make_app
 
 
 @contextmanager

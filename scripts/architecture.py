@@ -18,7 +18,7 @@ DRAWING = ROOT / "docs" / "architecture.svg"
 LAYERS = (
     ("errors",),
     ("synonyms",),
-    ("card", "atomic", "device", "geometry", "gradients", "terms"),
+    ("card", "atomic", "device", "arithmetic", "gradients", "terms"),
     ("layers", "data", "inference"),
     ("zoo", "lanes", "recording"),
     ("runs", "receptive"),  # a run builds its network again, so it knows the zoo
@@ -26,7 +26,7 @@ LAYERS = (
     ("reports", "explanation", "features"),
     ("training",),  # a validation is an evaluation, and a training ends with a report
     ("compare", "lessons"),
-    ("lab",),
+    ("webapp",),
     ("cli",),
 )
 """Packages and single modules, lowest layer first: each imports only from layers below its own."""

@@ -82,5 +82,5 @@ def test_the_wheel_has_every_file_of_the_package_and_no_test():
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert packed == files
-    wanted = ("data/bundled/digits.npz", "data/bundled/SOURCES.md", "lab/static/index.html")
+    wanted = ("data/bundled/digits.npz", "data/bundled/SOURCES.md", "webapp/static/index.html")
     assert {f"convscope/{name}" for name in wanted} <= files

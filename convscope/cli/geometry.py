@@ -8,9 +8,7 @@ from io import TextIOWrapper
 from json import dumps
 from typing import Any, Literal
 
-from convscope.cli.options import Flag, Json, OptionalInt
-from convscope.errors import RequestError
-from convscope.geometry import (
+from convscope.arithmetic import (
     Axis,
     Cost,
     Derivation,
@@ -28,7 +26,9 @@ from convscope.geometry import (
     sliding,
     solve_for_window,
 )
-from convscope.geometry import dense as dense_layer
+from convscope.arithmetic import dense as dense_layer
+from convscope.cli.options import Flag, Json, OptionalInt
+from convscope.errors import RequestError
 
 Result = dict[str, Any]
 

@@ -7,9 +7,9 @@ from cyclopts import Parameter
 
 from convscope.cli.options import SEVERAL, Int
 from convscope.cli.terminal import console
-from convscope.lab.inspect.store import ModelStore
-from convscope.lab.jobs.jobs import TrainingJobs
-from convscope.lab.launch import PORT, fill, require_extra, serve
+from convscope.webapp.inspect.store import ModelStore
+from convscope.webapp.jobs.jobs import TrainingJobs
+from convscope.webapp.launch import PORT, fill, require_extra, serve
 from convscope.zoo.table_file import is_table
 
 

@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from convscope.arithmetic import Field
 from convscope.card import Card
 from convscope.data.normalize import normalize
 from convscope.features.similarity import Matrix, correlation, cosine_similarity
-from convscope.geometry import Field
 from convscope.inference import inference_mode
 
 COMPARED = 100

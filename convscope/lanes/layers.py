@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from torch import nn
 
-from convscope.geometry import output_size
+from convscope.arithmetic import output_size
 from convscope.lanes.graph import Both, Convolution, Pool, Shape
 from convscope.layers import LocallyConnected2d, MinPool2d, ScaledTanh
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from convscope.arithmetic import effective_kernel, output_size, same_padding
 from convscope.errors import RequestError
-from convscope.geometry import effective_kernel, output_size, same_padding
 from convscope.layers.axes import IntPair, pair
 
 

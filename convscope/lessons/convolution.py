@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from convscope.geometry import Axis
+from convscope.arithmetic import Axis
 from convscope.lessons.params import cells, integer
 from convscope.lessons.window import (
     convolve,

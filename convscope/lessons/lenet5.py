@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from convscope.geometry import Volume
-from convscope.geometry.cost import Cost, convolution, dense, pooling, sliding
-from convscope.geometry.derivation import derive_convolution, derive_dense, derive_output
+from convscope.arithmetic import Volume
+from convscope.arithmetic.cost import Cost, convolution, dense, pooling, sliding
+from convscope.arithmetic.derivation import derive_convolution, derive_dense, derive_output
 from convscope.lessons.params import choice, integer
 from convscope.summaries.api import summarize_module, summary
 from convscope.summaries.rows import Row
@@ -101,7 +101,7 @@ def _volume(shape: tuple[int, ...]) -> Volume:
 
 
 def _cost(row: Row, below: Volume) -> Cost:
-    """Return the cost of a row, by `convscope.geometry`, given the volume that it reads."""
+    """Return the cost of a row, by `convscope.arithmetic`, given the volume that it reads."""
     filters, (kernel, *_) = row.filters or 0, row.kernel or (0,)
     match row.type:
         case "Conv":

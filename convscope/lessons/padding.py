@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from convscope.geometry import Axis, Padding
+from convscope.arithmetic import Axis, Padding
 from convscope.lessons.params import cells, choice, integer, number
 from convscope.lessons.window import (
     FILTERS,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from convscope.geometry import Axis, Volume, pooling
+from convscope.arithmetic import Axis, Volume, pooling
 from convscope.layers import MinPool2d
 from convscope.lessons.params import cells, choice, integer
 from convscope.lessons.window import window_indices

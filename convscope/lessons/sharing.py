@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from convscope.geometry import Axis, Cost, Volume, convolution, dense, locally_connected
-from convscope.geometry import derive_convolution as worked
-from convscope.geometry import derive_dense as worked_dense
+from convscope.arithmetic import Axis, Cost, Volume, convolution, dense, locally_connected
+from convscope.arithmetic import derive_convolution as worked
+from convscope.arithmetic import derive_dense as worked_dense
 from convscope.layers import LocallyConnected2d
 from convscope.lessons.images import volume
 from convscope.lessons.params import integer
@@ -45,7 +45,7 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     `state` has `side` (8 to 64), `channels` and `filters` (1 to 16), `kernel` (1 to 7) and `run`: 1
     to run and time the layers whatever their size. The answer has the `output` volume, the `layers`
     with their counts, the input's first channel, and `ran`: None, or the result of `_ran`. The
-    counts come from `convscope.geometry`.
+    counts come from `convscope.arithmetic`.
 
     Raises RequestError for an invalid state.
     """

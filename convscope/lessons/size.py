@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from convscope.arithmetic import Axis, describe_uncovered, solve_for_window
 from convscope.errors import RequestError
-from convscope.geometry import Axis, describe_uncovered, solve_for_window
 from convscope.lessons.params import choice, integer
 
 LARGEST = 10_000

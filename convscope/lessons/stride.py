@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from convscope.geometry import Axis, describe_uncovered
+from convscope.arithmetic import Axis, describe_uncovered
 from convscope.lessons.params import cells, choice, integer
 from convscope.lessons.window import (
     FILTERS,

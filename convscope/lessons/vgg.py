@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from convscope.geometry import Axis, Field, Support, Volume
-from convscope.geometry.cost import convolution
+from convscope.arithmetic import Axis, Field, Support, Volume
+from convscope.arithmetic.cost import convolution
 from convscope.lessons.params import choice, integer
 from convscope.summaries.api import summary
 from convscope.summaries.rows import Row

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from convscope.geometry import Volume, convolution, derive_convolution, sliding
+from convscope.arithmetic import Volume, convolution, derive_convolution, sliding
 from convscope.lessons.params import cells, choice, integer, number
 from convscope.lessons.window import (
     convolve,

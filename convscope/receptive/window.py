@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from convscope.geometry import effective_kernel
+from convscope.arithmetic import effective_kernel
 from convscope.receptive.axis_field import AxisField, Pixels, Run, squeezed, taken, whole
 
 

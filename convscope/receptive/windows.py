@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from convscope.geometry import effective_kernel, padding_pair
+from convscope.arithmetic import effective_kernel, padding_pair
 from convscope.receptive.axis_field import AxisField, Pixels, repeated, squeezed, taken, whole
 from convscope.receptive.field_map import FieldMap, UnknownDependency, broadcast
 from convscope.receptive.inputs import Inputs

@@ -1,4 +1,4 @@
-"""What one operation costs: multiply-adds by the one convention of `convscope.geometry`."""
+"""What one operation costs: multiply-adds by the one convention of `convscope.arithmetic`."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from convscope.geometry import output_size
+from convscope.arithmetic import output_size
 
 POOLING = re.compile(r"(?P<size>\d+)x(?P=size)(/(?P<stride>\d+))?")
 CONVOLUTION = re.compile(

@@ -20,7 +20,7 @@ from functools import partial
 
 from torch import nn
 
-from convscope.geometry import output_size
+from convscope.arithmetic import output_size
 from convscope.layers import LocallyConnected2d
 
 TABLE = """

@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from convscope.geometry import output_size
+from convscope.arithmetic import output_size
 from convscope.layers import DropPathSampler, FractalJoin
 from convscope.zoo.initialize import glorot
 

@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from convscope.geometry import output_size
+from convscope.arithmetic import output_size
 from convscope.layers import LocalResponseNorm, ModelOutput
 from convscope.zoo.blocks import dense, run_layers
 from convscope.zoo.initialize import gaussian, he

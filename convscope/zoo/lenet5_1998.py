@@ -22,7 +22,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from convscope.geometry import output_size
+from convscope.arithmetic import output_size
 from convscope.layers import RadialBasis, ScaledTanh, SparseConnectionConv2d, Subsampling2d
 
 TABLE = """

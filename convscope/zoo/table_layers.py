@@ -7,8 +7,7 @@ from math import ceil
 
 from torch import nn
 
-from convscope.errors import RequestError
-from convscope.geometry import (
+from convscope.arithmetic import (
     Cost,
     Volume,
     convolution,
@@ -18,6 +17,7 @@ from convscope.geometry import (
     padding_pair,
     pooling,
 )
+from convscope.errors import RequestError
 from convscope.layers import (
     LocallyConnected2d,
     LocalResponseNorm,

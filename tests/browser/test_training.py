@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convscope.lab.jobs.form import LEFT_OUT
 from convscope.runs.folder import Run
 from convscope.training.config import TrainConfig
+from convscope.webapp.jobs.form import LEFT_OUT
 from tests.browser import fake_runs
 
 NARROW = {"width": 390, "height": 844}

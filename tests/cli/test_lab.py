@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 
 from convscope.errors import RequestError
-from convscope.lab import launch as verb
+from convscope.webapp import launch as verb
 
 
 def test_it_serves_the_page_on_the_next_free_port_and_ends_by_ctrl_c():

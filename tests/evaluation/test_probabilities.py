@@ -12,9 +12,9 @@ import convscope
 from convscope.card import Card
 from convscope.cli import make_app
 from convscope.inference import probabilities, to_logits
-from convscope.lab.inspect.store import ModelStore
 from convscope.runs.folder import Run
 from convscope.training.callbacks.base import Callback
+from convscope.webapp.inspect.store import ModelStore
 
 NETS = """
 from torch import nn

@@ -6,9 +6,9 @@ import torch
 import convscope
 from convscope.data.digits import read_digits
 from convscope.data.resize import resize_image
-from convscope.lab.inspect.maps import rank_maps, volume_of
-from convscope.lab.inspect.store import ModelStore
 from convscope.runs.folder import Run
+from convscope.webapp.inspect.maps import rank_maps, volume_of
+from convscope.webapp.inspect.store import ModelStore
 
 
 def test_maps_are_compared_with_training_images_of_the_class_that_is_answered(digits_run):

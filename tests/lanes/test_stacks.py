@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from convscope.geometry import effective_kernel, output_size
+from convscope.arithmetic import effective_kernel, output_size
 from convscope.lanes.engine import Engine
 from convscope.lanes.ir import Target
 from convscope.lanes.jit import host_target

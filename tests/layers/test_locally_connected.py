@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from convscope.arithmetic import Volume, locally_connected
 from convscope.errors import RequestError
-from convscope.geometry import Volume, locally_connected
 from convscope.layers import LocallyConnected2d
 from tests.reference import layers as reference
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from convscope.geometry import Volume, convolution, dense, pooling
+from convscope.arithmetic import Volume, convolution, dense, pooling
 
 # layer, filters, kernel, stride, padding, groups of the two towers
 CONVOLUTIONS = [

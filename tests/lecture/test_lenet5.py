@@ -2,7 +2,7 @@
 
 import pytest
 
-from convscope.geometry import Volume, convolution, dense, pooling
+from convscope.arithmetic import Volume, convolution, dense, pooling
 
 IMAGE = Volume(1, 32, 32)
 

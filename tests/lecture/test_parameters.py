@@ -2,7 +2,7 @@
 
 import pytest
 
-from convscope.geometry import (
+from convscope.arithmetic import (
     Volume,
     convolution,
     dense,

@@ -1,6 +1,6 @@
 """Where the lecture's slides and the arithmetic disagree, the arithmetic, and why."""
 
-from convscope.geometry import Axis, Volume, convolution, dense, output_size, pooling
+from convscope.arithmetic import Axis, Volume, convolution, dense, output_size, pooling
 
 
 def test_the_slides_34848_for_alexnets_first_layer_are_its_weights_without_its_biases():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from convscope.geometry import Volume, convolution, dense, pooling
+from convscope.arithmetic import Volume, convolution, dense, pooling
 
 # Kernel sizes of each stage's convolutions: Table 1 of the paper.
 CONFIGS = {

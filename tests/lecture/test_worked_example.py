@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from convscope.geometry import Volume, convolution, pooling
+from convscope.arithmetic import Volume, convolution, pooling
 from tests.reference.geometry import correlate, pool
 
 IMAGE = """

@@ -10,7 +10,7 @@ from convscope.errors import RequestError
 from convscope.lessons.course import LESSONS, lesson
 
 ROOT = Path(convscope.lessons.__file__).parent
-PAGE = ROOT.parent / "lab/static/lessons"
+PAGE = ROOT.parent / "webapp/static/lessons"
 
 
 def test_the_course_has_twelve_lessons_with_names_and_titles_of_their_own():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from convscope.geometry import Derivation
+from convscope.arithmetic import Derivation
 from convscope.lessons.exercises import check, exercise
 from convscope.lessons.exercises.answer import Answer, choice, integer, number, size_of, volume_of
 from convscope.lessons.exercises.task import Task

@@ -8,8 +8,8 @@ pytest.importorskip("httpx")
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from convscope.lab.api.exercises import add_exercises
-from convscope.lab.server import add_error_handlers
+from convscope.webapp.api.exercises import add_exercises
+from convscope.webapp.server import add_error_handlers
 
 ONE = "/api/lessons/volumes/exercises/2"
 

@@ -5,11 +5,11 @@ import test from "node:test";
 
 import { visit } from "./browser.js";
 
-const { address, read } = await import("../../convscope/lab/static/state.js");
-const lesson = await import("../../convscope/lab/static/lessons/address.js");
-const compare = await import("../../convscope/lab/static/compare/address.js");
+const { address, read } = await import("../../convscope/webapp/static/state.js");
+const lesson = await import("../../convscope/webapp/static/lessons/address.js");
+const compare = await import("../../convscope/webapp/static/compare/address.js");
 
-/** @typedef {import("../../convscope/lab/static/types.js").State} State */
+/** @typedef {import("../../convscope/webapp/static/types.js").State} State */
 
 /** @type {State} */
 const UNIT = {

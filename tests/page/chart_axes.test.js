@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { decades, extent, limits, ticks } from "../../convscope/lab/static/chart_axes.js";
+import { decades, extent, limits, ticks } from "../../convscope/webapp/static/chart_axes.js";
 
 test("ticks are multiples of a round step within the range, as many as fit", () => {
   for (const [low, high] of [

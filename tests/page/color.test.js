@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 
-import { cell, peakOf, readPalette } from "../../convscope/lab/static/color.js";
+import { cell, peakOf, readPalette } from "../../convscope/webapp/static/color.js";
 import { paint } from "./browser.js";
 
-const tokens = readFileSync(new URL("../../convscope/lab/static/style/tokens.css", import.meta.url), "utf8");
+const tokens = readFileSync(new URL("../../convscope/webapp/static/style/tokens.css", import.meta.url), "utf8");
 const blocks = tokens.split("}").filter((block) => block.includes("--zero:"));
 
 /** @param {string} block */

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { SLANT, fitted, gather, layout } from "../../convscope/lab/static/layout.js";
+import { SLANT, fitted, gather, layout } from "../../convscope/webapp/static/layout.js";
 
-/** @typedef {import("../../convscope/lab/static/types.js").Row} Row */
+/** @typedef {import("../../convscope/webapp/static/types.js").Row} Row */
 
 /**
  * @param {string} name @param {[number, number, number]} shape @param {string[]} inputs @param {Partial<Row>} [more]

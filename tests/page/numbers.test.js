@@ -14,9 +14,9 @@ import {
   signed,
   volume,
   whole,
-} from "../../convscope/lab/static/numbers.js";
-import { parseNumber } from "../../convscope/lab/static/lessons/number_field.js";
-import { duration, onAxis, shareOnAxis, short, when } from "../../convscope/lab/static/training/words.js";
+} from "../../convscope/webapp/static/numbers.js";
+import { parseNumber } from "../../convscope/webapp/static/lessons/number_field.js";
+import { duration, onAxis, shareOnAxis, short, when } from "../../convscope/webapp/static/training/words.js";
 
 test("fixed writes a true minus, and no minus before a rounded zero", () => {
   assert.equal(fixed(-1.25, 1), "−1.3");

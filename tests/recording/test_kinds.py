@@ -174,7 +174,7 @@ def test_every_formula_of_multiply_adds_has_a_function_and_a_kind():
 
 @pytest.mark.parametrize("drawing", get_args(Drawing))
 def test_the_page_draws_or_words_every_kind_of_drawing(drawing):
-    scripts = "\n".join(path.read_text() for path in (ROOT / "lab" / "static").glob("*.js"))
+    scripts = "\n".join(path.read_text() for path in (ROOT / "webapp" / "static").glob("*.js"))
     assert drawing in PLAIN or re.search(rf"""["']{drawing}["']|\b{drawing}:""", scripts)
 
 

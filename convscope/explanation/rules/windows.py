@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from convscope.arithmetic import padding_pair
 from convscope.explanation.rules.operation_view import Index, OperationView, index_grid
 from convscope.explanation.rules.precision import uses_onednn
 from convscope.explanation.rules.products import sum_of_products, weighted_terms
-from convscope.geometry import padding_pair
 from convscope.receptive.windows import per_axis
 from convscope.terms import Integers, Sum
 

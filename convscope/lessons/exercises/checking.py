@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from convscope.geometry import Derivation
+from convscope.arithmetic import Derivation
 from convscope.lessons.exercises.answer import Answer
 from convscope.lessons.exercises.reading import UnreadableError, read
 from convscope.lessons.exercises.task import Task

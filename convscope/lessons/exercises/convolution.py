@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from convscope.geometry import derive_output
+from convscope.arithmetic import derive_output
 from convscope.lessons.exercises.answer import integer, size_of
 from convscope.lessons.exercises.layer import Layer, draw, map_mistakes
 from convscope.lessons.exercises.matrix import (

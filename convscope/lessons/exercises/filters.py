@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from convscope.geometry import Volume, convolution
+from convscope.arithmetic import Volume, convolution
 from convscope.lessons.exercises.answer import choice, integer
 from convscope.lessons.exercises.matrix import flat
 from convscope.lessons.exercises.seeded_random import Rows, SeededRandom

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass, replace
 
-from convscope.geometry import Axis, Cost, Derivation, Volume, convolution, sliding
-from convscope.geometry import derive_convolution as work_out
+from convscope.arithmetic import Axis, Cost, Derivation, Volume, convolution, sliding
+from convscope.arithmetic import derive_convolution as work_out
 from convscope.lessons.exercises.answer import Answer, integer, size_of, volume_of
 from convscope.lessons.exercises.seeded_random import SeededRandom
 from convscope.lessons.exercises.task import CommonMistake

@@ -1,6 +1,6 @@
 """Exercises on LeNet-5: its table, layer by layer, and the differences of the 1998 network."""
 
-from convscope.geometry import Cost, Volume, convolution, pooling
+from convscope.arithmetic import Cost, Volume, convolution, pooling
 from convscope.lessons.exercises.answer import integer
 from convscope.lessons.exercises.layer import PARAMETER_HINT
 from convscope.lessons.exercises.network import (

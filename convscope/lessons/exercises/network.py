@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from convscope.geometry import (
+from convscope.arithmetic import (
     Cost,
     Volume,
     convolution,
@@ -13,7 +13,7 @@ from convscope.geometry import (
     pooling,
     sliding,
 )
-from convscope.geometry import Derivation as Solution
+from convscope.arithmetic import Derivation as Solution
 from convscope.lessons.exercises.answer import Answer, integer, volume_of
 from convscope.lessons.exercises.layer import PARAMETER_HINT, SIZE_HINT
 from convscope.lessons.exercises.task import CommonMistake, Table, Task, distinct_mistakes, solution

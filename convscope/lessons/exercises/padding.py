@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from convscope.geometry import Axis, output_size, same_padding
+from convscope.arithmetic import Axis, output_size, same_padding
 from convscope.lessons.exercises.answer import integer
 from convscope.lessons.exercises.convolution import one_value
 from convscope.lessons.exercises.layer import SIZE_HINT, Layer, draw

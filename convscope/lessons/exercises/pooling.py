@@ -4,7 +4,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Literal
 
-from convscope.geometry import Cost, Derivation, derive_pooling, pooling
+from convscope.arithmetic import Cost, Derivation, derive_pooling, pooling
 from convscope.lessons.exercises.answer import Answer, integer, number, volume_of
 from convscope.lessons.exercises.layer import SIZE_HINT, Layer, draw, volume_mistakes
 from convscope.lessons.exercises.matrix import LECTURE, flat, under

@@ -2,7 +2,7 @@
 
 import math
 
-from convscope.geometry import (
+from convscope.arithmetic import (
     Cost,
     Volume,
     dense,

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from convscope.geometry import Axis, derive_output, output_size
+from convscope.arithmetic import Axis, derive_output, output_size
 from convscope.lessons.exercises.answer import integer, volume_of
 from convscope.lessons.exercises.layer import SIZE_HINT, Layer, draw, size_mistakes
 from convscope.lessons.exercises.seeded_random import SeededRandom

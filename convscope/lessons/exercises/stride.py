@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from convscope.geometry import Axis, derive_output, output_size, uncovered
+from convscope.arithmetic import Axis, derive_output, output_size, uncovered
 from convscope.lessons.exercises.answer import integer, size_of
 from convscope.lessons.exercises.layer import SIZE_HINT, Layer, draw, map_mistakes
 from convscope.lessons.exercises.seeded_random import SeededRandom

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from convscope.geometry import Derivation
+from convscope.arithmetic import Derivation
 from convscope.lessons.exercises.answer import Answer
 from convscope.lessons.exercises.seeded_random import Rows
 

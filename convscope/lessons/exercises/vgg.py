@@ -1,6 +1,6 @@
 """Exercises on AlexNet and VGG: their tables, receptive fields, and stacks of small filters."""
 
-from convscope.geometry import Field
+from convscope.arithmetic import Field
 from convscope.lessons.exercises.answer import integer
 from convscope.lessons.exercises.network import Net, Row, ask_parameters, ask_volume
 from convscope.lessons.exercises.seeded_random import SeededRandom

@@ -3,7 +3,7 @@
 import re
 from fractions import Fraction
 
-from convscope.geometry import Derivation
+from convscope.arithmetic import Derivation
 
 
 def figure(value: int | Fraction) -> str:

@@ -1,0 +1,194 @@
+"""The routes of the screens Network, Maps and Unit: networks, images, maps, units."""
+
+import io
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from numpy.typing import NDArray
+from PIL import Image
+
+from convscope.errors import RequestError
+from convscope.webapp.api.responses import KEEP, binary, parse_integers
+from convscope.webapp.inspect.contact_sheet import contact_sheet
+from convscope.webapp.inspect.maps import filter_weights, rank_maps, thumbnails, volume_of
+from convscope.webapp.inspect.store import LoadedModel, ModelStore, RecordedImage
+from convscope.webapp.inspect.what_if import what_if
+
+UPLOAD = 32 << 20  # bytes of an image that is sent
+_API = "/api/networks/{net}"
+_IMAGE = _API + "/images/{image}"
+
+
+def add_inspect(app: FastAPI, store: ModelStore) -> None:
+    """Add the routes of the screens Network, Maps and Unit."""
+    _add_networks(app, store)
+    _add_images(app, store)
+    _add_volumes(app, store)
+    _add_drawings(app, store)
+
+
+def _add_networks(app: FastAPI, store: ModelStore) -> None:
+    @app.get("/api/networks")
+    def networks() -> dict[str, Any]:
+        """The networks that are open."""
+        models = [{"id": model.id, "title": model.title} for model in store.models.values()]
+        return {"networks": models, "first": models[0]["id"] if models else None}
+
+    @app.get(_API)
+    def network(net: str) -> dict[str, Any]:
+        """One network: its card, its images, and its layers as rows."""
+        model = store.model(net)
+        return {
+            "id": model.id,
+            "title": model.title,
+            "warning": model.warning,
+            "classes": model.card.classes,
+            "channels": model.card.in_channels,
+            "size": model.card.input_size,
+            "images": _image_list(model),
+            "rows": [row.to_dict() for row in model.rows],
+        }
+
+
+def _add_images(app: FastAPI, store: ModelStore) -> None:
+    @app.post(_API + "/images")
+    async def add(net: str, request: Request, title: str = "an image") -> dict[str, Any]:
+        """Show the network an image, a file's bytes: at most 32 MB, and 100 million pixels."""
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > UPLOAD:
+                raise RequestError(f"The lab reads files of up to {UPLOAD >> 20} MB.")
+        model = store.model(net)
+        recorded = await run_in_threadpool(store.add, model, title[:80], bytes(body))
+        return _details(model, recorded)
+
+    @app.get(_IMAGE)
+    def image(net: str, image: str) -> dict[str, Any]:
+        """What the network predicts for an image."""
+        model = store.model(net)
+        return _details(model, model.image(image))
+
+    @app.get(_IMAGE + "/image.png")
+    def image_png(net: str, image: str) -> Response:
+        """The image as the network sees it, before its bytes are normalized."""
+        pixels = store.model(net).image(image).pixels
+        file = io.BytesIO()
+        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, "PNG")
+        return Response(file.getvalue(), media_type="image/png", headers=KEEP)
+
+    @app.get(_IMAGE + "/pixels/{y},{x}")
+    def pixel(net: str, image: str, y: int, x: int) -> dict[str, Any]:
+        """A pixel's bytes and the input values: (byte / 255 - mean) / std."""
+        model = store.model(net)
+        return model.pixel(model.image(image), y, x)
+
+
+def _details(model: LoadedModel, image: RecordedImage) -> dict[str, Any]:
+    return {
+        "id": image.id,
+        "title": image.title,
+        "predictions": model.predictions(image),
+        "images": _image_list(model),
+        "note": "",
+    }
+
+
+def _image_list(model: LoadedModel) -> list[dict[str, str]]:
+    return [{"id": image.id, "title": image.title} for image in model.images]
+
+
+def _add_volumes(app: FastAPI, store: ModelStore) -> None:
+    @app.get(_IMAGE + "/thumbnails")
+    def map_thumbnails(net: str, image: str) -> Response:
+        """Binary: uint32 length of a JSON header, the header, then each row's map as int8."""
+        model = store.model(net)
+        return binary(thumbnails(model.image(image).recording, model.rows))
+
+    @app.get(_IMAGE + "/volumes/{row}")
+    def volume(net: str, image: str, row: str, maps: str | None = None) -> Response:
+        """Binary: float32 little-endian; the header X-Shape says "c,h,w"."""
+        model = store.model(net)
+        indices = None if maps is None else parse_integers(maps)
+        values = volume_of(model.image(image).recording, model.row(row), indices)
+        shape = ",".join(map(str, values.shape))
+        return binary(values.astype("<f4").tobytes(), {"X-Shape": shape})
+
+    @app.get(_IMAGE + "/scores/{row}")
+    def scores(net: str, image: str, row: str, rank: str = "strongest") -> dict[str, Any]:
+        """The maps of a row ranked: strongest, distance_from_mean, importance, correlated."""
+        model = store.model(net)
+        recorded, layer = model.image(image), model.row(row)
+
+        def mean() -> tuple[NDArray[np.float32] | None, str]:
+            return model.mean_volume(recorded, layer)
+
+        return rank_maps(rank, recorded.recording, layer, model.net, mean).to_dict()
+
+    @app.get(_IMAGE + "/filters/{row}/{index}")
+    def filters(net: str, image: str, row: str, index: int) -> dict[str, Any]:  # noqa: ARG001
+        """One filter, channel by channel, if it has at most six."""
+        model = store.model(net)
+        return filter_weights(model.net, model.row(row), index)
+
+    @app.get(_IMAGE + "/units/{row}/{at}")
+    def unit(
+        net: str,
+        image: str,
+        row: str,
+        at: str,
+        channels: Annotated[int, Query(ge=1, le=64)] = 4,
+        skip: Annotated[int, Query(ge=0)] = 0,
+    ) -> dict[str, Any]:
+        """The arithmetic of the unit `c,y,x`: operands, products, sums, and what follows."""
+        model = store.model(net)
+        index = parse_integers(at)
+        if len(index) != 3:
+            raise RequestError(f"{at!r} is not a unit; write channel,row,column.")
+        units = model.image(image).units
+        return units.unit(model.row(row).name, index, channels=channels, skip=skip)
+
+
+def _add_drawings(app: FastAPI, store: ModelStore) -> None:
+    @app.get(_IMAGE + "/sheet.png")
+    def sheet(net: str, image: str, convolutions: str = "1,2,4,7,10") -> Response:
+        """A contact sheet: the strongest maps of some convolutions."""
+        model = store.model(net)
+        recorded = model.image(image)
+        png = contact_sheet(
+            recorded.recording,
+            model.rows,
+            recorded.pixels,
+            convolutions=parse_integers(convolutions),
+        )
+        return Response(png, media_type="image/png")
+
+    @app.get(_IMAGE + "/what-if/{row}/{index}")
+    def what_if_map(
+        net: str,
+        image: str,
+        row: str,
+        index: int,
+        stride: Annotated[int | None, Query(ge=1, le=64)] = None,
+        padding: Annotated[int | None, Query(ge=0, le=64)] = None,
+        dilation: Annotated[int | None, Query(ge=1, le=64)] = None,
+        kernel: Annotated[int | None, Query(ge=1, le=64)] = None,
+    ) -> Response:
+        """Binary: a map as other settings would make it; X-Shape "h,w", X-Description."""
+        model = store.model(net)
+        variant = what_if(
+            model.image(image).recording,
+            model.row(row),
+            index,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            kernel=kernel,
+        )
+        headers = {
+            "X-Shape": ",".join(map(str, variant.map.shape)),
+            "X-Description": variant.description,
+        }
+        return binary(variant.map.astype("<f4").tobytes(), headers)

@@ -1,0 +1,192 @@
+"""The routes of the screen Train: the form, the runs, their events and snapshots, commands."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict
+
+from convscope.errors import RequestError
+from convscope.runs import index
+from convscope.runs.live_files import Command, Snapshot
+from convscope.runs.tensor_file import TensorFile
+from convscope.webapp.api.responses import binary
+from convscope.webapp.inspect.open_run import RunOpener
+from convscope.webapp.inspect.store import ModelStore
+from convscope.webapp.jobs.events import Listener, Listeners, TooManyListeners
+from convscope.webapp.jobs.form import left_out, networks, setting_groups, sources
+from convscope.webapp.jobs.jobs import TrainingJobs
+
+_RUN = "/api/runs/{run}"
+_FRESH = {"Cache-Control": "no-store"}
+_MISSING = {
+    "look": "There are no layer statistics yet; they come while a page shows the training.",
+    "filters": "There are no filters: the network has no convolution, or its training is older.",
+    "wrong": "There are no misclassified images yet: the first validation has not ended.",
+}
+
+
+class Start(BaseModel):
+    """The data and settings of a new training, and its name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    data: str = "digits"
+    settings: dict[str, Any] = {}
+    name: str | None = None
+
+
+class CommandBody(BaseModel):
+    """A command to a training."""
+
+    command: Command
+
+
+def add_runs(app: FastAPI, jobs: TrainingJobs, store: ModelStore) -> None:
+    """Add the routes of the screen Train.
+
+    `app.state.ending` may be set to a function that returns whether the server ends: streams end
+    with it.
+    """
+    app.state.ending = lambda: False
+    _add_list(app, jobs)
+    _add_run(app, jobs)
+    _add_events(app, jobs)
+    _add_snapshots(app, jobs)
+    _add_commands(app, jobs, store)
+
+
+def _add_list(app: FastAPI, jobs: TrainingJobs) -> None:
+    @app.get("/api/training/form")
+    def training_form() -> dict[str, Any]:
+        """The data, networks and settings to choose from."""
+        models = list(jobs.sources.models)
+        return {
+            "sources": sources(),
+            "local_data": jobs.sources.local_data_rows(jobs.paths().values()),
+            "networks": networks(models),
+            "groups": setting_groups(models),
+            "left_out": left_out(),
+        }
+
+    @app.get("/api/runs")
+    def runs() -> dict[str, Any]:
+        """The runs, the newest first."""
+        return {"runs": jobs.list_runs()}
+
+    @app.post("/api/runs", response_model=None)
+    def start(body: Start) -> dict[str, str] | JSONResponse:
+        """Start a training in its own process, which continues when the lab ends."""
+        try:
+            name, message = jobs.start(body.data, body.settings, name=body.name)
+        except RequestError as error:
+            return JSONResponse({"message": str(error)}, status_code=422)
+        return {"run": name, "message": message}
+
+
+def _add_run(app: FastAPI, jobs: TrainingJobs) -> None:
+    @app.get(_RUN)
+    def run(run: str) -> dict[str, Any]:
+        """One run: its state, evaluations, settings, and the last lines of its log."""
+        details = jobs.details(run)
+        metrics = index.read_metrics(jobs.path(run))
+        return {**details, "metrics": metrics, "settings": index.finite(jobs.settings(run))}
+
+
+def _add_events(app: FastAPI, jobs: TrainingJobs) -> None:
+    listeners = Listeners()
+
+    @app.get(_RUN + "/events", response_model=None)
+    async def events(run: str, request: Request) -> Response:
+        """Server-sent events: state, steps, evaluation, look, filters, wrong, end."""
+        try:
+            listeners.check_capacity()
+        except TooManyListeners as error:
+            return JSONResponse({"message": str(error)}, status_code=503)
+        listener = await run_in_threadpool(Listener, jobs, run)
+        stream = listeners.stream(
+            listener, is_gone=request.is_disconnected, is_ending=app.state.ending
+        )
+        headers = {**_FRESH, "X-Accel-Buffering": "no"}
+        return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+
+def _add_snapshots(app: FastAPI, jobs: TrainingJobs) -> None:
+    def read(run: str, name: Snapshot) -> TensorFile:
+        snapshot = index.read_snapshot(jobs.path(run), name)
+        if snapshot is None:
+            raise RequestError(_MISSING[name])
+        return snapshot
+
+    @app.get(_RUN + "/look")
+    def look(run: str) -> JSONResponse:
+        """Activations and gradients layer by layer, and the shape of the batch."""
+        snapshot = read(run, "look")
+        batch = snapshot.tensors["batch"]
+        return _fresh({**snapshot.metadata, "batch": _image_shape(batch.shape)})
+
+    @app.get(_RUN + "/batch.bin")
+    def batch(run: str) -> Response:
+        """Binary: the images of that batch, bytes, (count, height, width, channels)."""
+        return _bytes(read(run, "look").tensors["batch"].numpy())
+
+    @app.get(_RUN + "/wrong")
+    def wrong(run: str) -> JSONResponse:
+        """The validation images with the largest losses at the last evaluation."""
+        snapshot = read(run, "wrong")
+        return _fresh({**snapshot.metadata, **_image_shape(snapshot.tensors["pixels"].shape)})
+
+    @app.get(_RUN + "/wrong.bin")
+    def wrong_pixels(run: str) -> Response:
+        """Binary: these images, bytes, (count, height, width, channels)."""
+        return _bytes(read(run, "wrong").tensors["pixels"].numpy())
+
+    @app.get(_RUN + "/filters")
+    def filters(run: str) -> JSONResponse:
+        """The first convolution's filters: their steps, shape, and largest weight at each step."""
+        snapshot = read(run, "filters")
+        weights = [snapshot.tensors[str(step)] for step in snapshot.metadata["steps"]]
+        peaks = [float(filters.abs().max()) for filters in weights]
+        return _fresh({**snapshot.metadata, "shape": list(weights[0].shape), "peak": peaks})
+
+    @app.get(_RUN + "/filters.bin")
+    def filter_weights(run: str) -> Response:
+        """Binary: float32 little-endian, (steps, filters, channels, height, width)."""
+        snapshot = read(run, "filters")
+        weights = [snapshot.tensors[str(step)].numpy() for step in snapshot.metadata["steps"]]
+        return _bytes(np.stack(weights).astype("<f4"))
+
+
+def _fresh(data: Mapping[str, Any]) -> JSONResponse:
+    return JSONResponse(index.finite(data), headers=_FRESH)
+
+
+def _image_shape(shape: tuple[int, ...]) -> dict[str, int]:
+    return dict(zip(("count", "height", "width", "channels"), shape, strict=True))
+
+
+def _bytes(values: np.ndarray[Any, Any]) -> Response:
+    shape = ",".join(map(str, values.shape))
+    return binary(np.ascontiguousarray(values).tobytes(), {**_FRESH, "X-Shape": shape})
+
+
+def _add_commands(app: FastAPI, jobs: TrainingJobs, store: ModelStore) -> None:
+    opener = RunOpener(store)
+
+    @app.post(_RUN + "/commands")
+    def command(run: str, body: CommandBody) -> dict[str, int]:
+        """Ask the training to pause, resume, save or stop; `now.acknowledged` shows when it has."""
+        return {"id": jobs.request(run, body.command)}
+
+    @app.post(_RUN + "/resume")
+    def resume(run: str) -> dict[str, str]:
+        """Resume a run that was stopped or interrupted."""
+        return {"run": run, "message": jobs.resume(run)}
+
+    @app.post(_RUN + "/open")
+    def open_(run: str) -> dict[str, str]:
+        """Open the run's best weights as a network to inspect, with images."""
+        return {"network": opener.open(jobs.path(run)).id}

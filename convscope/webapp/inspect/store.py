@@ -1,0 +1,226 @@
+"""The models open in a lab and their recorded images: bounded, the least recently used dropped."""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from convscope.card import Card
+from convscope.data.normalize import scale_and_shift
+from convscope.errors import RequestError
+from convscope.explanation.loading import open_network, preprocess, read_pixels
+from convscope.explanation.recording import Recording, record
+from convscope.features.class_images import ClassImages
+from convscope.inference import inference_mode, probabilities
+from convscope.runs.folder import Run
+from convscope.webapp.inspect.graph import GraphRow, graph_rows
+from convscope.webapp.inspect.maps import volume_of
+from convscope.webapp.inspect.unit import UnitView
+
+_MAX_IMAGES = 64  # recorded at a time, over all models
+_MAX_BYTES = 1 << 30  # of their results
+
+
+@dataclass(frozen=True)
+class RecordedImage:
+    """A model's forward pass over one image; `number` counts them in order of arrival."""
+
+    id: str
+    title: str
+    number: int
+    pixels: NDArray[np.uint8]
+    recording: Recording
+    units: UnitView
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of the results."""
+        results = (self.recording[name].tensor for name in self.recording.names)
+        return sum(tensor.numel() * tensor.element_size() for tensor in results)
+
+
+@dataclass
+class LoadedModel:
+    """A network that the page can inspect, and the images recorded with it."""
+
+    id: str
+    title: str
+    net: nn.Module
+    card: Card
+    warning: str
+    class_images: ClassImages | None = None
+    recorded: OrderedDict[str, RecordedImage] = field(
+        default_factory=OrderedDict[str, RecordedImage]
+    )
+
+    @property
+    def rows(self) -> list[GraphRow]:
+        """The rows of the graph; none before the first image was recorded."""
+        for image in self.recorded.values():
+            return list(image.units.rows.values())
+        return []
+
+    @property
+    def images(self) -> list[RecordedImage]:
+        """The recorded images in order of arrival."""
+        return sorted(self.recorded.values(), key=lambda image: image.number)
+
+    def row(self, name: str) -> GraphRow:
+        """The row of a layer. Raises RequestError for an unknown name."""
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise RequestError(f"There is no layer {name!r} in {self.title}.")
+
+    def image(self, image_id: str) -> RecordedImage:
+        """A recorded image. Raises RequestError for one that was dropped."""
+        try:
+            self.recorded.move_to_end(image_id)
+            return self.recorded[image_id]
+        except KeyError:
+            raise RequestError("This image is gone from the lab's memory. Drop it again.") from None
+
+    def predictions(self, image: RecordedImage) -> list[dict[str, Any]]:
+        """The classes with their probabilities, the most probable first; empty without any."""
+        output = image.recording[image.recording.output].value
+        if output.shape != (len(self.card.classes),):
+            return []
+        shares = probabilities(output, self.card)
+        order = [int(index) for index in shares.argsort(descending=True)]
+        return [
+            {"class": self.card.classes[k], "index": k, "probability": float(shares[k])}
+            for k in order
+        ]
+
+    def mean_volume(
+        self, image: RecordedImage, row: GraphRow
+    ) -> tuple[NDArray[np.float32] | None, str]:
+        """The mean of a row's volume over images to compare with, and a description of these.
+
+        For a run they are training images of the predicted class. For another network, and where
+        the run's images are gone, they are the other recorded images; None if there are none.
+        """
+        predictions = self.predictions(image)
+        pixels: list[NDArray[np.uint8]] = []
+        if self.class_images and predictions:
+            pixels = self.class_images.of(predictions[0]["index"])
+        if pixels:
+            volumes = [self._volume(preprocess(one, self.card), row) for one in pixels]
+            label = predictions[0]["class"]
+            what = f"the mean of {len(pixels)} training images of class {label}"
+            return np.mean(volumes, axis=0), what
+        others = [volume_of(other.recording, row) for other in self.images if other is not image]
+        if not others:
+            return None, "There is no other image to compare with. Add one."
+        what = f"the mean of {len(others)} other image{'s' if len(others) > 1 else ''} here"
+        return np.mean(others, axis=0), what
+
+    def _volume(self, input_image: Tensor, row: GraphRow) -> NDArray[np.float32]:
+        with inference_mode(self.net):
+            return volume_of(record(self.net, input_image, keep=[row.out]), row)
+
+    def pixel(self, image: RecordedImage, y: int, x: int) -> dict[str, Any]:
+        """The bytes of a pixel, and how the network's input values follow from them."""
+        height, width = image.pixels.shape[:2]
+        if not (0 <= y < height and 0 <= x < width):
+            raise RequestError(f"The image has {height} rows and {width} columns.")
+        scale, shift = scale_and_shift(self.card)
+        names = ("gray",) if self.card.in_channels == 1 else ("red", "green", "blue")
+        values = image.recording["image"].value
+        return {
+            "channels": [
+                {
+                    "name": name,
+                    "byte": int(image.pixels[y, x, c]),
+                    "mean": self.card.mean[c],
+                    "std": self.card.std[c],
+                    "scale": float(scale[c]),
+                    "shift": float(shift[c]),
+                    "value": float(values[c, y, x]),
+                }
+                for c, name in enumerate(names)
+            ]
+        }
+
+
+class ModelStore:
+    """The models that are open in a lab."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self.models: dict[str, LoadedModel] = {}
+        self._writing = threading.Lock()
+
+    def open(self, subject: str | Path | nn.Module, *, weights: str | None = None) -> LoadedModel:
+        """Add a model: a run, a name of the zoo, a layer table, `module:attr`, or a module."""
+        net, card, warning = open_network(subject, weights=weights)
+        title = type(subject).__name__ if isinstance(subject, nn.Module) else Path(subject).name
+        class_images = None
+        if not isinstance(subject, nn.Module) and Path(subject).is_dir():
+            class_images = ClassImages(Run.open(subject), card)
+        with self._writing:
+            model_id, count = title, 2
+            while model_id in self.models:
+                model_id, count = f"{title}-{count}", count + 1
+            model = LoadedModel(model_id, title, net, card, warning, class_images)
+            self.models[model_id] = model
+        return model
+
+    def model(self, model_id: str) -> LoadedModel:
+        """An open model. Raises RequestError for an unknown id."""
+        try:
+            return self.models[model_id]
+        except KeyError:
+            known = ", ".join(self.models)
+            raise RequestError(
+                f"No network {model_id!r} is open here. Open networks: {known}."
+            ) from None
+
+    def add(
+        self, model: LoadedModel, title: str, data: Path | bytes | NDArray[np.uint8]
+    ) -> RecordedImage:
+        """Record a model's pass over an image: a file, its bytes, or pixels of the card's size.
+
+        Drops the least recently used images where memory needs it. Raises RequestError for data
+        that are no image, and for an image that the network does not accept.
+        """
+        pixels = read_pixels(data, model.card) if isinstance(data, Path | bytes) else data
+        digest = hashlib.sha256(pixels.tobytes() + str(pixels.shape).encode()).hexdigest()
+        image_id = digest[:16]
+        with self._writing:
+            if image_id not in model.recorded:
+                model.recorded[image_id] = self._record(model, image_id, title, pixels)
+                self._drop()
+        return model.recorded[image_id]
+
+    def _record(
+        self, model: LoadedModel, image_id: str, title: str, pixels: NDArray[np.uint8]
+    ) -> RecordedImage:
+        try:
+            with inference_mode(model.net):
+                recording = record(model.net, preprocess(pixels, model.card))
+        except RuntimeError as error:
+            first = str(error).strip().splitlines()[0].rstrip(".")
+            raise RequestError(f"{model.title} does not accept this image ({first}).") from error
+        sizes = {name: weight.numel() for name, weight in model.net.named_parameters()}
+        units = UnitView(recording, graph_rows(recording, sizes))
+        self._count += 1
+        return RecordedImage(image_id, title, self._count, pixels, recording, units)
+
+    def _drop(self) -> None:
+        """Drop the least recently used images; each model keeps its last."""
+        while True:
+            held = [(m, image) for m in [*self.models.values()] for image in m.recorded.values()]
+            size = sum(image.size for _, image in held)
+            droppable = [(m, image) for m, image in held if len(m.recorded) > 1]
+            if (len(held) <= _MAX_IMAGES and size <= _MAX_BYTES) or not droppable:
+                return
+            model, image = droppable[0]
+            del model.recorded[image.id]

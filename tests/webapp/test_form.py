@@ -1,0 +1,156 @@
+"""The form of a training says of every setting what the settings themselves say."""
+
+import gzip
+import math
+import struct
+import typing
+from dataclasses import fields
+
+import pytest
+
+from convscope.data.source import NAMES
+from convscope.errors import RequestError
+from convscope.training.config import TrainConfig
+from convscope.webapp.jobs import form as choices
+from convscope.zoo import ZOO
+
+pytest.importorskip("fastapi")
+pytest.importorskip("httpx")
+
+from starlette.testclient import TestClient
+
+from convscope.webapp.jobs.jobs import TrainingJobs
+from tests.webapp.fakes import lab
+
+
+@pytest.fixture(scope="module")
+def settings():
+    groups = choices.setting_groups(["net.toml"])
+    return {one["name"]: one for group in groups for one in group["settings"]}
+
+
+def test_every_setting_is_in_the_form_or_listed_as_left_out(settings):
+    left_out = {one["name"] for one in choices.left_out()}
+    assert left_out == {"data_dir"}
+    assert set(settings) | left_out == {field.name for field in fields(TrainConfig)}
+    assert not set(settings) & left_out
+
+
+def test_every_setting_shows_the_help_of_its_field(settings):
+    left_out = {one["name"]: one for one in choices.left_out()}
+    for field in fields(TrainConfig):
+        shown = {**settings, **left_out}[field.name]
+        assert shown["help"].startswith(field.metadata["setting"].help)
+    assert settings["epochs"]["help"] == "Passes over the training images."
+    assert settings["optimizer"]["help"] == "SGD with momentum, or AdamW."
+
+
+def test_the_groups_are_those_of_the_command_line_in_their_order():
+    groups = choices.setting_groups()
+    assert [group["name"] for group in groups] == [
+        "Data",
+        "Network",
+        "Length",
+        "Optimizer and learning rate",
+        "Loss and sampling",
+        "Machine",
+    ]
+    assert "lr" in [one["name"] for one in groups[3]["settings"]]
+    assert "seed" in [one["name"] for one in groups[5]["settings"]]
+
+
+def test_defaults_are_those_that_are_used(settings):
+    for name, data in settings.items():
+        used = getattr(TrainConfig(), name)
+        assert data["default"] == (list(used) if isinstance(used, tuple) else used)
+        assert data["optional"] == (type(None) in typing.get_args(_hint(name)))
+
+
+def _hint(name):
+    return typing.get_type_hints(TrainConfig)[name]
+
+
+def test_what_may_be_chosen_is_accepted_and_nothing_else(settings):
+    chosen = {name: data for name, data in settings.items() if data["kind"] == "choice"}
+    assert chosen.pop("model")["choices"] == ["net.toml", *ZOO]
+    assert len(chosen) >= 8
+    for name, data in chosen.items():
+        for choice in data["choices"]:
+            assert getattr(TrainConfig.from_dict({name: choice}), name) == choice
+        with pytest.raises(RequestError):
+            TrainConfig.from_dict({name: "something else"})
+
+
+SAMPLES = {"number": 0.25, "whole": 3, "text": "a word", "switch": True, "list": [0.25, 0.5]}
+
+
+def test_a_kind_is_the_type_that_the_setting_takes(settings):
+    for name, data in settings.items():
+        fitting = {data["kind"]} | ({"number"} if data["kind"] == "whole" else set())
+        if data["kind"] == "choice" or name in ("unfreeze_every", "lr_gamma"):
+            continue
+        TrainConfig.from_dict({name: SAMPLES[data["kind"]]})
+        for kind, sample in SAMPLES.items():
+            if kind not in fitting and (data["kind"], kind) != ("number", "whole"):
+                with pytest.raises(RequestError):
+                    TrainConfig.from_dict({name: sample})
+
+
+def test_limits_are_those_at_which_settings_are_refused(settings):
+    limited = 0
+    for name, data in settings.items():
+        for end, beyond in (("low", -math.inf), ("high", math.inf)):
+            limit = data[end]
+            if limit is None or (name, limit) in {
+                ("lr", 0),
+                ("max_minutes", 0),
+                ("lr_gamma", 0),
+                ("val", 0),
+            }:
+                continue
+            limited += 1
+            extra = {"freeze": "conv1"} if name == "unfreeze_every" else {}
+            whole = data["kind"] == "whole"
+            TrainConfig.from_dict({name: int(limit) if whole else limit, **extra})
+            over = (
+                int(limit) + (1 if beyond > 0 else -1) if whole else math.nextafter(limit, beyond)
+            )
+            with pytest.raises(RequestError, match="must be"):
+                TrainConfig.from_dict({name: over, **extra})
+    assert limited >= 30
+
+
+def test_every_source_says_whether_it_is_here(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONVSCOPE_DATA", str(tmp_path))
+    before = {one["name"]: one for one in choices.sources()}
+    assert list(before) == list(NAMES)
+    assert not before["digits"]["needs_download"]
+    assert before["digits"]["description"].endswith("already here")
+    assert before["mnist"]["needs_download"]
+    assert "12 MB" in before["mnist"]["description"]
+    _write_idx(tmp_path / "mnist")
+    after = {one["name"]: one for one in choices.sources()}
+    assert not after["mnist"]["needs_download"]
+    assert after["cifar10"]["needs_download"]
+    assert "MB" not in after["mnist"]["description"]
+    assert not any("MB" in one["description"] for one in (before["digits"], after["mnist"]))
+
+
+def _write_idx(folder):
+    folder.mkdir()
+    images = struct.pack(">HBB3I", 0, 8, 3, 2, 28, 28) + bytes(2 * 28 * 28)
+    labels = struct.pack(">HBBI", 0, 8, 1, 2) + bytes(2)
+    (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(images))
+    (folder / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
+
+
+def test_the_page_gets_all_of_it_in_one_answer(tmp_path):
+    known = TrainingJobs(tmp_path, models=["net.toml"])
+    data = TestClient(lab(known)).get("/api/training/form").json()
+    assert data["groups"] == choices.setting_groups(["net.toml"])
+    names = [one["name"] for one in data["networks"]]
+    assert names == ["net.toml", *ZOO]
+    assert all(one["description"] for one in data["networks"])
+    assert data["local_data"] == []
+    zoo = TestClient(lab(known)).get("/api/zoo").json()
+    assert zoo["networks"] == data["networks"]
