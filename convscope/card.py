@@ -10,6 +10,8 @@ from convscope.errors import RequestError
 
 VERSION = 1
 
+_HIGH_BYTES = (0, 0xFFFF)  # the value range of cards that state none
+
 ResizeMode = Literal["pad", "crop", "letterbox", "stretch"]
 """How an image is brought to the network's input size. All but `stretch` keep the aspect ratio.
 
@@ -43,6 +45,9 @@ class Card:
         mean: per channel, subtracted from bytes scaled to 0..1.
         std: per channel, by which the difference is divided.
         output: whether the network returns logits or probabilities.
+        value_range: the values of images of more than 8 bits that become black and white, as
+            (0, 4095) for 12 bits; None: each image's own. A card without it was written when 16
+            bits kept their high byte.
         provenance: where the weights come from: network, data, fingerprint, convscope's version.
     """
 
@@ -55,6 +60,7 @@ class Card:
     resize_size: int | None = None
     interpolation: Interpolation = "bilinear"
     output: NetworkOutput = "logits"
+    value_range: tuple[int, int] | None = None
     to_gray: Literal["luma-601"] = "luma-601"
     to_color: Literal["repeat"] = "repeat"
     provenance: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
@@ -85,6 +91,10 @@ class Card:
                 self.output not in get_args(NetworkOutput),
                 f"has output={self.output!r}; allowed: {get_args(NetworkOutput)}",
             ),
+            (
+                self.value_range is not None and self.value_range[0] >= self.value_range[1],
+                f"has the impossible value_range {self.value_range}",
+            ),
             (self.to_gray != "luma-601", f"has to_gray={self.to_gray!r}; allowed: 'luma-601'"),
             (self.to_color != "repeat", f"has to_color={self.to_color!r}; allowed: 'repeat'"),
             (len(self.mean) != self.in_channels, f"needs one mean per channel, not {self.mean}"),
@@ -113,6 +123,10 @@ class Card:
             version = fields.pop("version")
             for name in ("classes", "input_size", "mean", "std"):
                 fields[name] = tuple(fields[name])
+            fields.setdefault("value_range", _HIGH_BYTES)
+            if fields["value_range"] is not None:
+                low, high = fields["value_range"]
+                fields["value_range"] = int(low), int(high)
             card = cls(**fields)
         except RequestError as error:
             raise RequestError(f"{where}: {error}") from error

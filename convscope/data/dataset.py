@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convscope.data.decode import decode, read_file
+from convscope.data.decode import decode_image, read_file
+from convscope.data.depth import DecodedImage
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -28,11 +29,11 @@ class ImageSource(Protocol):
         """The key that identifies an image: its path below the root, or `train/00017`."""
         ...
 
-    def image(self, index: int) -> Image.Image:
-        """The image in mode "L" or "RGB", upright. Raises UnreadableImage with the reason."""
+    def image(self, index: int) -> DecodedImage:
+        """The image, upright. Raises UnreadableImage with the reason."""
         ...
 
-    def read(self, index: int) -> tuple[Image.Image, bytes]:
+    def read(self, index: int) -> tuple[DecodedImage, bytes]:
         """The image, and a 16-byte digest of its content."""
         ...
 
@@ -73,12 +74,12 @@ class FileImages:
     def path(self, index: int) -> Path:
         return self.root / self.paths[index]
 
-    def image(self, index: int) -> Image.Image:
-        return decode(self.path(index))
+    def image(self, index: int) -> DecodedImage:
+        return decode_image(self.path(index))
 
-    def read(self, index: int) -> tuple[Image.Image, bytes]:
+    def read(self, index: int) -> tuple[DecodedImage, bytes]:
         content = read_file(self.path(index))
-        return decode(content), _digest(content)
+        return decode_image(content), _digest(content)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,11 +103,11 @@ class ConcatImages:
         part, offset = self._locate(index)
         return part.key(offset)
 
-    def image(self, index: int) -> Image.Image:
+    def image(self, index: int) -> DecodedImage:
         part, offset = self._locate(index)
         return part.image(offset)
 
-    def read(self, index: int) -> tuple[Image.Image, bytes]:
+    def read(self, index: int) -> tuple[DecodedImage, bytes]:
         part, offset = self._locate(index)
         return part.read(offset)
 
@@ -124,10 +125,10 @@ class SubsetImages:
     def key(self, index: int) -> str:
         return self.source.key(int(self.indices[index]))
 
-    def image(self, index: int) -> Image.Image:
+    def image(self, index: int) -> DecodedImage:
         return self.source.image(int(self.indices[index]))
 
-    def read(self, index: int) -> tuple[Image.Image, bytes]:
+    def read(self, index: int) -> tuple[DecodedImage, bytes]:
         return self.source.read(int(self.indices[index]))
 
 

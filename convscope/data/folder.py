@@ -15,9 +15,9 @@ import numpy as np
 
 from convscope.data.classes import check_classes, quote_names
 from convscope.data.dataset import Dataset, FileImages, Split
+from convscope.data.formats import EXTENSIONS
 from convscope.data.group_pattern import groups_by_pattern
 from convscope.data.walk import (
-    EXTENSIONS,
     FolderId,
     describe_left_out,
     folder_id,

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.card import Card, ResizeMode
+from convscope.data.depth import DecodedImage, to_bytes
 
 _NEARLY_FILLS = 0.75  # of the input's sides, from which an image is padded rather than scaled
 _RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
@@ -27,8 +28,12 @@ def choose_resize_mode(sizes: Sequence[tuple[int, int]], input_size: tuple[int, 
     return "pad" if nearly_fill and len(set(sizes)) == 1 else "crop"
 
 
-def resize_image(image: Image.Image, card: Card) -> NDArray[np.uint8]:
-    """Bytes (height, width, channels) of an upright "L" or "RGB" image, as the card says."""
+def resize_image(decoded: DecodedImage, card: Card) -> NDArray[np.uint8]:
+    """Bytes (height, width, channels) of an upright image, as the card says.
+
+    Raises UnreadableImage for a deep image with values outside the card's range.
+    """
+    image = to_bytes(decoded, card.value_range)
     mode = "L" if card.in_channels == 1 else "RGB"
     resized = _resize(image if image.mode == mode else image.convert(mode), card)
     return np.asarray(resized, dtype=np.uint8).reshape(*card.input_size, card.in_channels)

@@ -10,11 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from convscope.data.formats import EXTENSIONS
 from convscope.errors import RequestError
 
-EXTENSIONS = frozenset(
-    ["jpg", "jpeg", "jpe", "png", "webp", "bmp", "dib", "tif", "tiff", "gif", "ppm", "pgm", "pbm"]
-)
 LITTER = frozenset({
     "__macosx", "__pycache__", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir",
     "#recycle", "$recycle.bin", "system volume information", "lost+found",

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from convscope.card import Card
-from convscope.data.decode import UnreadableImage, decode
-from convscope.data.folder import EXTENSIONS
+from convscope.data.decode import UnreadableImage, decode_image
+from convscope.data.formats import EXTENSIONS
 from convscope.data.loading import ProgressCallback
 from convscope.data.normalize import normalize
 from convscope.data.resize import resize_image
@@ -160,7 +160,7 @@ def _load_batches(
 
     def load(path: Path) -> NDArray[np.uint8] | str:
         try:
-            return resize_image(decode(path), card)
+            return resize_image(decode_image(path), card)
         except UnreadableImage as error:
             return str(error)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convscope.card import Card
-from convscope.data.decode import UnreadableImage, decode
+from convscope.data.decode import UnreadableImage, decode_image
 from convscope.data.normalize import normalize
 from convscope.data.resize import resize_image
 from convscope.errors import RequestError
@@ -28,7 +28,7 @@ def read_pixels(image: Path | bytes, card: Card) -> NDArray[np.uint8]:
     Raises RequestError for a file that is not an image.
     """
     try:
-        return resize_image(decode(image), card)
+        return resize_image(decode_image(image), card)
     except UnreadableImage as error:
         named = image if isinstance(image, Path) else "The file"
         raise RequestError(f"{named} {str(error).rstrip('.')}. Give an image file.") from error

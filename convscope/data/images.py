@@ -1,0 +1,207 @@
+"""What people hand over as an image: a path, a file's content, a PIL image, an array, a tensor.
+
+- Arrays are (height, width), or with 1, 3 or 4 channels last; tensors with channels first, as in
+  PyTorch. A fourth channel is alpha.
+- Bytes are 0..255, floats 0..1, booleans black and white. Other integers are deep images, scaled as
+  16-bit files are; see `depth`.
+- Everything else is as for files: the EXIF orientation of a PIL image is applied, transparency is
+  composited on white.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from convscope.data.decode import (
+    READER_ERRORS,
+    decode_image,
+    quiet_pillow,
+    reason_of,
+    refuse_size,
+    upright_image,
+)
+from convscope.data.depth import DecodedImage, DeepImage
+from convscope.data.pixels import convert_pixels, to_l_or_rgb
+from convscope.data.unreadable import UnreadableImage
+from convscope.errors import RequestError
+
+ImageLike = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any] | torch.Tensor
+"""One image, as people have it; a str is the path of a file, bytes are the content of one."""
+
+KINDS = "a path, a PIL image, an array (height, width[, channels]) or a tensor (channels, h, w)"
+_TOLERANCE = 1e-3  # by which floats may leave 0..1, as resampled ones do by rounding
+
+
+def open_image(image: ImageLike) -> DecodedImage:
+    """Decode an image, whatever it is: upright, on white, mode "L" or "RGB", or deep.
+
+    The image that is handed over is not changed. Raises UnreadableImage, whose message is a
+    predicate, for all that is wrong.
+    """
+    match image:
+        case str() | os.PathLike():
+            return decode_image(Path(image))
+        case bytes():
+            return decode_image(image)
+        case Image.Image():
+            return _from_pil(image)
+        case torch.Tensor():
+            return _from_tensor(image)
+        case _:
+            return _from_object(image)
+
+
+def _from_object(image: Any) -> DecodedImage:
+    """From an array, of any library, or an open file."""
+    if callable(read := getattr(image, "read", None)) and isinstance(content := read(), bytes):
+        return decode_image(content)
+    if isinstance(image, bytearray | memoryview):
+        return decode_image(bytes(image))
+    if hasattr(image, "__array__"):  # of NumPy, JAX, TensorFlow, Keras
+        return _from_array(np.asarray(image))
+    raise UnreadableImage(f"is of type {type(image).__name__}, not an image; pass {KINDS}")
+
+
+def list_images(images: ImageLike | Iterable[ImageLike]) -> list[ImageLike]:
+    """One image or many as a list: a str is one path; an array of 4 dimensions is many images.
+
+    Lists, tuples, generators, arrays and pandas Series of images are many; they may be mixed. The
+    images themselves are not looked at. Raises RequestError for what has no images to list.
+    """
+    if isinstance(images, dict | set | frozenset):
+        raise RequestError(
+            f"`images` is a {type(images).__name__}. Pass {KINDS}, or a list of these."
+        )
+    if _is_many(images):
+        listed: list[ImageLike] = []
+        for item in cast("Iterable[Any]", images):
+            is_batch = getattr(item, "ndim", 0) == 4
+            listed += list(item) if is_batch else [item]
+        return listed
+    return [cast("ImageLike", images)]
+
+
+def _is_many(images: Any) -> bool:
+    if isinstance(images, np.ndarray) and images.dtype.kind in "OUST":
+        return images.ndim > 0
+    if isinstance(images, np.ndarray | torch.Tensor):
+        return images.ndim == 4
+    if isinstance(images, str | os.PathLike | bytes | bytearray | memoryview | Image.Image):
+        return False
+    if hasattr(images, "read"):
+        return False
+    return isinstance(images, Iterable)
+
+
+def name_image(image: ImageLike, index: int) -> str:
+    """The path of an image that has one, else "image 0"."""
+    if isinstance(image, str | os.PathLike):
+        return os.fspath(image)
+    name = getattr(image, "filename", None) or getattr(image, "name", None)
+    return str(name) if isinstance(name, str | os.PathLike) and str(name) else f"image {index}"
+
+
+def _from_pil(image: Image.Image) -> DecodedImage:
+    refuse_size(image.width * image.height)
+    try:
+        with quiet_pillow():
+            tile = getattr(image, "tile", None)
+            rawmode = tile[0][3] if tile else None
+            copy = image.copy()  # reads the file of an image that is still lazy
+            transparent = copy.info.get("transparency")
+            if isinstance(transparent, int) and rawmode in ("L;2", "L;4"):
+                copy.info["transparency"] = transparent * (85 if rawmode == "L;2" else 17)
+            copy.format = image.format
+            is_deep = copy.mode == "F" or copy.mode.startswith("I")
+            return upright_image(image, convert_pixels(copy) if is_deep else to_l_or_rgb(copy))
+    except READER_ERRORS as error:
+        raise reason_of(error) from error
+
+
+def _from_tensor(tensor: torch.Tensor) -> DecodedImage:
+    """From (h, w) or (c, h, w)."""
+    if tensor.ndim == 3:
+        channels, _, last = tensor.shape
+        if channels not in (1, 3, 4) and last in (1, 3, 4):
+            raise UnreadableImage(
+                f"is a tensor of shape {_shape(tensor)}; tensors have channels first: "
+                "tensor.permute(2, 0, 1)"
+            )
+        if channels not in (1, 3, 4):
+            raise UnreadableImage(_wrong_channels(tensor, channels))
+        tensor = tensor.permute(1, 2, 0)
+    elif tensor.ndim != 2:
+        raise UnreadableImage(_wrong_shape(tensor))
+    values = tensor.detach().cpu()
+    if values.is_floating_point():
+        values = values.to(torch.float64)
+    return _from_array(values.numpy(force=True))
+
+
+def _from_array(array: NDArray[Any]) -> DecodedImage:
+    """From (h, w), (h, w, 1), (h, w, 3) or (h, w, 4)."""
+    _check_shape(array)
+    pixels = array[..., 0] if array.shape[2:] == (1,) else array
+    if array.dtype.kind == "b":
+        pixels = pixels.astype(np.uint8) * np.uint8(255)
+    elif array.dtype.kind == "f":
+        pixels = _bytes_of_floats(pixels)
+    elif array.dtype.kind not in "ui":
+        raise UnreadableImage(f"has elements of type {array.dtype}; numbers are expected")
+    if pixels.dtype == np.uint8:
+        return to_l_or_rgb(Image.fromarray(np.ascontiguousarray(pixels)))
+    if pixels.shape[2:] == (4,):
+        raise UnreadableImage(
+            f"has an alpha channel of {array.dtype}; pass the color alone, or bytes"
+        )
+    return DeepImage(pixels.astype(pixels.dtype.newbyteorder("=")))
+
+
+def _check_shape(array: NDArray[Any]) -> None:
+    if array.ndim == 3:
+        first, _, channels = array.shape
+        if channels not in (1, 3, 4) and first in (1, 3, 4):
+            raise UnreadableImage(
+                f"is an array of shape {_shape(array)}; arrays have channels last: "
+                "array.transpose(1, 2, 0)"
+            )
+        if channels not in (1, 3, 4):
+            raise UnreadableImage(_wrong_channels(array, channels))
+    elif array.ndim != 2:
+        raise UnreadableImage(_wrong_shape(array))
+    refuse_size(array.shape[0] * array.shape[1])
+
+
+def _bytes_of_floats(values: NDArray[Any]) -> NDArray[np.uint8]:
+    if not np.isfinite(values).all():
+        raise UnreadableImage("has values that are not finite (NaN or infinite)")
+    low, high = float(values.min()), float(values.max())
+    if low < -_TOLERANCE or high > 1 + _TOLERANCE:
+        remedy = (
+            "divide by 255, or convert to uint8"
+            if low >= 0 and high <= 255
+            else "undo its normalization, so that black is 0 and white is 1"
+        )
+        raise UnreadableImage(
+            f"has floats from {low:g} to {high:g}, where 0 to 1 is expected: {remedy}"
+        )
+    return np.rint(np.clip(values.astype(np.float64), 0, 1) * 255).astype(np.uint8)
+
+
+def _shape(values: Any) -> str:
+    return "x".join(map(str, values.shape)) or "()"
+
+
+def _wrong_channels(values: Any, channels: int) -> str:
+    return f"has shape {_shape(values)}: {channels} channels, where 1, 3 or 4 (alpha) are expected"
+
+
+def _wrong_shape(values: Any) -> str:
+    what = "a batch, not one image" if values.ndim == 4 else "not an image"
+    return f"has shape {_shape(values)}, which is {what}; pass (height, width) and channels"
