@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from convscope.evaluation.predict import predict as predict
     from convscope.explanation.api import explain as explain
     from convscope.explanation.recording import record as record
+    from convscope.runs.network import load as load
     from convscope.runs.network import load_network as load_network
     from convscope.summaries.api import summary as summary
     from convscope.training.api import resume as resume
@@ -38,6 +39,7 @@ _HOME = {
     "explain": "convscope.explanation.api",
     "fully_convolutional": "convscope.zoo.fully_convolutional",
     "list_models": "convscope.zoo",
+    "load": "convscope.runs.network",
     "load_network": "convscope.runs.network",
     "load_weights": "convscope.weights",
     "predict": "convscope.evaluation.predict",
@@ -56,6 +58,7 @@ __all__ = [
     "explain",
     "fully_convolutional",
     "list_models",
+    "load",
     "load_network",
     "load_weights",
     "predict",

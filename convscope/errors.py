@@ -20,6 +20,10 @@ class RequestError(ConvscopeError):
     status = 2
 
 
+class NetworkError(RequestError):
+    """Somebody's network failed in its own code, or returned what cannot be used."""
+
+
 class WorkError(ConvscopeError):
     """The request was valid, but the work failed: a full disk, a loss of NaN, no network."""
 

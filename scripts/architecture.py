@@ -18,11 +18,13 @@ DRAWING = ROOT / "docs" / "architecture.svg"
 LAYERS = (
     ("errors",),
     ("synonyms",),
-    ("card", "atomic", "device", "arithmetic", "gradients", "terms"),
+    ("card", "atomic", "device", "forward", "arithmetic", "gradients", "terms"),
     ("layers", "data", "inference"),
     ("zoo", "lanes", "recording"),
     ("runs", "receptive"),  # a run builds its network again, so it knows the zoo
-    ("evaluation", "summaries", "weights"),
+    ("weights",),
+    ("models",),  # a network with its card: from a run, from weights, or as it is
+    ("evaluation", "summaries"),
     ("reports", "explanation", "features"),
     ("training",),  # a validation is an evaluation, and a training ends with a report
     ("compare", "lessons"),

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from convscope.card import Card
 from convscope.errors import RequestError, nearest
 from convscope.explanation.explanation import Explanation
-from convscope.explanation.loading import open_network, preprocess, read_pixels
+from convscope.explanation.loading import preprocess, read_pixels
 from convscope.explanation.recording import Recording, record
 from convscope.inference import inference_mode
+from convscope.models import ModelLike, open_model
 from convscope.synonyms import takes_synonyms
 
 
@@ -23,16 +24,18 @@ class RecordedImage:
     Attributes:
         card: how the image was preprocessed, and the names of the classes.
         warning: a caveat for the reader; empty if there is none.
+        note: what was assumed of the image; empty if nothing was.
     """
 
     recording: Recording
     card: Card
     warning: str
+    note: str = ""
 
 
 @takes_synonyms
 def explain(
-    model: str | Path | nn.Module,
+    model: ModelLike,
     image: str | Path | Tensor,
     *,
     at: str | None = None,
@@ -70,15 +73,16 @@ def explain_recorded(
 
 
 def record_image(
-    model: str | Path | nn.Module, image: str | Path | Tensor, *, weights: str | None = None
+    model: ModelLike, image: str | Path | Tensor, *, weights: str | None = None
 ) -> RecordedImage:
     """Record a network's pass on an image, in eval mode; see `explain`."""
-    net, card, warning = open_network(model, weights=weights)
+    opened = open_model(model, weights=weights)
+    card = opened.card
     if not isinstance(image, Tensor):
         image = preprocess(read_pixels(Path(image), card), card)
-    with inference_mode(net):
-        recording = record(net, image)
-    return RecordedImage(recording, card, warning)
+    with inference_mode(opened.net):
+        recording = record(opened.net, image)
+    return RecordedImage(recording, card, opened.warning, opened.note)
 
 
 def parse_unit(recorded: RecordedImage, text: str | None) -> tuple[str, tuple[int, ...]]:

@@ -1,52 +1,170 @@
 """The network of a run: built again, with its best weights."""
 
+import copy
 import sys
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from weakref import WeakValueDictionary
 
+import torch
 from torch import Tensor, nn
 
 from convscope.card import Card
 from convscope.errors import RequestError
+from convscope.forward import like_parameters, main_output
+from convscope.inference import inference_mode
 from convscope.runs.folder import Run
-from convscope.zoo import create_model
+from convscope.zoo import Creation, create_model
 from convscope.zoo.check import check_network
 from convscope.zoo.table_file import is_table, read_table
 
 _TABLE = "network.toml"
+HANDED_OVER = "object:"
+"""How the model of a run begins that was an object and cannot be built again by a name."""
+
+_objects: WeakValueDictionary[Path, nn.Module] = WeakValueDictionary()
+"""Networks that were trained as objects, by the folder of the run, as long as they live."""
 
 
-def load_network(run: str | Path | Run) -> tuple[nn.Module, Card]:
-    """The network with its best weights, in eval mode, on the CPU; and its card.
+def load(run: object, *, model: nn.Module | None = None) -> tuple[nn.Module, Card]:
+    """The network of a run with its best weights, in eval mode, on the CPU; and its card.
+
+    `run` is a folder, or what `train` returns. `model` is needed only for a run of a network that
+    was handed over as an object and that no name builds again: one of the same architecture, of
+    which a copy is returned.
 
     Raises RequestError if card, weights and network do not match.
     """
-    run = run if isinstance(run, Run) else Run.open(run)
-    card, stored, config = run.read_card(), run.read_weights(), run.read_config()
-    with on_sys_path(config):
-        net = build_network(model_source(run, str(config["model"])), card)
-    load_state(net, stored.tensors, where=str(run.path / "model.safetensors"), card=card)
+    folder = as_run(run)
+    card, stored, config = folder.read_card(), folder.read_weights(), folder.read_config()
+    net = rebuild(folder, config, card) if model is None else copy.deepcopy(model)
+    load_state(net, stored.tensors, where=str(folder.path / "model.safetensors"), card=card)
+    vars(net)["card"] = card  # how to prepare its images, for `record` and `explain`
     return net.eval(), card
 
 
-def build_network(model: str, card: Card) -> nn.Module:
-    """An untrained network for the input and the classes of the card."""
-    net = create_model(
-        model,
-        num_classes=len(card.classes),
-        in_channels=card.in_channels,
-        input_size=card.input_size,
+load_network = load
+"""The older name of `load`."""
+
+
+def as_run(run: object) -> Run:
+    """A run from its path, or from an object that has it as `run`. Raises RequestError."""
+    found = getattr(run, "run", run)
+    if isinstance(found, Run):
+        return found
+    if isinstance(found, str | Path):
+        return Run.open(found)
+    raise RequestError(
+        "`run` must be the path of a run folder, or what `train` returns, not of type "
+        f"{type(run).__name__}."
     )
+
+
+def rebuild(run: Run, config: Mapping[str, Any], card: Card) -> nn.Module:
+    """The network of a run without its weights. Raises RequestError where nothing builds it."""
+    source = str(config["model"])
+    if source.startswith(HANDED_OVER):
+        net = _objects.get(run.path.resolve())
+        if net is None:
+            raise RequestError(
+                f"{run.path} was trained with a network that was handed over as an object of class "
+                f"{source.removeprefix(HANDED_OVER)}, and no name builds it again. Pass one of the "
+                "same architecture: `convscope.load(run, model=net)`. A run that was trained with "
+                "module:attr, a function that builds it, needs nothing else."
+            )
+        return copy.deepcopy(net)
+    with on_sys_path(config):
+        return build_network(model_source(run, source), card)
+
+
+def build_network(model: str | nn.Module, card: Card) -> nn.Module:
+    """A network for the input and the classes of the card: untrained, or the module itself."""
+    if isinstance(model, nn.Module):
+        net, name = model, model_name(model)
+    else:
+        net, name = _created(model, card), model
     check_network(
         net,
         in_channels=card.in_channels,
         input_size=card.input_size,
         num_classes=len(card.classes),
-        name=model,
+        name=name,
     )
     return net
+
+
+def _created(model: str, card: Card) -> nn.Module:
+    return create_model(
+        model,
+        num_classes=len(card.classes),
+        in_channels=card.in_channels,
+        input_size=card.input_size,
+    )
+
+
+def model_name(model: object) -> str:
+    """What to call a model in a message: its name, or the class of an object."""
+    creation = getattr(model, "creation", None)
+    if isinstance(creation, Creation):
+        return creation.model
+    return type(model).__name__ if isinstance(model, nn.Module) else str(model)
+
+
+def source_of(net: nn.Module, card: Card) -> str:
+    """A text that builds a network of this architecture again, as `model` takes it.
+
+    It is found by trial: how `create_model` made it, its architecture in timm, or its class as
+    module:attr. Where none of them gives a network that prints and computes the same with the same
+    weights, it is HANDED_OVER and the class.
+    """
+    creation = getattr(net, "creation", None)
+    config: Any = getattr(net, "pretrained_cfg", None)
+    kind = type(net)
+    candidates = [
+        creation.model if isinstance(creation, Creation) else None,
+        f"timm:{config['architecture']}" if _has(config, "architecture") else None,
+        f"{kind.__module__}:{kind.__qualname__}" if "<locals>" not in kind.__qualname__ else None,
+    ]
+    for source in candidates:
+        if source is not None and _builds(source, net, card):
+            return source
+    return f"{HANDED_OVER}{kind.__name__}"
+
+
+def _has(config: object, key: str) -> bool:
+    return isinstance(config, Mapping) and bool(cast("Mapping[str, object]", config).get(key))
+
+
+def _builds(source: str, net: nn.Module, card: Card) -> bool:
+    """Whether a source builds a network that computes the same with the same weights."""
+    with suppress(Exception), torch.random.fork_rng(devices=()):
+        built = _created(source, card)
+        if built is net or type(built) is not type(net) or repr(built) != repr(net):
+            return False
+        if _shapes(built) != _shapes(net):
+            return False
+        built.load_state_dict(net.state_dict())
+        noise = torch.Generator().manual_seed(0)
+        image = torch.randn(1, card.in_channels, *card.input_size, generator=noise)
+        outputs: list[Tensor] = []
+        for each in (built.to(next(net.parameters()).device), net):
+            with inference_mode(each):
+                output = main_output(each(like_parameters(each, image)), len(card.classes))
+            outputs += [] if output is None else [output]
+        return len(outputs) == 2 and torch.equal(*outputs)
+    return False
+
+
+def _shapes(net: nn.Module) -> dict[str, object]:
+    state: dict[str, Any] = net.state_dict()
+    return {name: getattr(value, "shape", None) for name, value in state.items()}
+
+
+def remember_object(run: Run, net: nn.Module) -> None:
+    """Keep a network that was handed over for `load` in this process, while it lives."""
+    _objects[run.path.resolve()] = net
 
 
 def save_model_source(run: Run, model: str) -> None:

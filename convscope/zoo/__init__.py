@@ -3,46 +3,30 @@
 import fnmatch
 import inspect
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 
 from torch import nn
 
 from convscope.errors import RequestError, nearest
 from convscope.synonyms import takes_synonyms
-from convscope.zoo.alexnet import TORCHVISION as ALEXNET
-from convscope.zoo.alexnet import alexnet
-from convscope.zoo.deepface import deepface
-from convscope.zoo.densenet import TORCHVISION as DENSENET
-from convscope.zoo.densenet import densenet, densenet_cifar
-from convscope.zoo.fractalnet import fractalnet
-from convscope.zoo.googlenet import TORCHVISION as GOOGLENET
-from convscope.zoo.googlenet import googlenet, googlenet_bn
-from convscope.zoo.import_model import build_imported
-from convscope.zoo.lenet5 import lenet5
-from convscope.zoo.lenet5_1998 import lenet5_1998
-from convscope.zoo.nin import nin
-from convscope.zoo.parameter_names import NameMap
-from convscope.zoo.residual import torchvision_names as names_of
-from convscope.zoo.resnet import TABLE as RESNET
-from convscope.zoo.resnet import resnet, resnet_cifar
-from convscope.zoo.resnext import TABLE as RESNEXT
-from convscope.zoo.resnext import resnext
-from convscope.zoo.squeezenet import squeezenet
-from convscope.zoo.squeezenet import torchvision_names as squeezenet_names
-from convscope.zoo.stochastic_depth import stochastic_depth
+from convscope.zoo.entries import ZOO, Entry, default_lr, paper
+from convscope.zoo.import_model import build_imported, imported
+from convscope.zoo.libraries import (
+    build_from_library,
+    check_library_model,
+    libraries_with,
+    library_of,
+    library_preprocessing,
+)
 from convscope.zoo.table_file import is_table, read_table
 from convscope.zoo.table_layers import build_table
-from convscope.zoo.tinyvgg import tinyvgg
-from convscope.zoo.vgg import torchvision_names as vgg_names
-from convscope.zoo.vgg import vgg
-from convscope.zoo.wide_resnet import TABLE as WIDE_RESNET
-from convscope.zoo.wide_resnet import wide_resnet, wide_resnet_cifar
 
 __all__ = [
     "ZOO",
+    "Creation",
     "Entry",
     "check_arguments",
     "create_model",
@@ -51,132 +35,36 @@ __all__ = [
     "get_entry",
     "list_models",
     "paper",
+    "resolve_model",
 ]
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A network of the zoo.
+class Creation:
+    """How a network was created; `create_model` leaves it on the network as `creation`."""
 
-    Attributes:
-        builder: called with num_classes, in_channels and input_size (height, width).
-        num_classes: number of classes in the paper.
-        in_channels: channels of the images that it was designed for.
-        input_size: (height, width) of these images.
-        min_size: the smallest height and width that its layers allow.
-        torchvision_names: maps torchvision's parameter names to ours; None where torchvision does
-            not have the network.
-    """
-
-    builder: Callable[..., nn.Module]
-    num_classes: int
-    in_channels: int
-    input_size: tuple[int, int]
-    min_size: int
-    torchvision_names: NameMap | None = None
-
-
-ZOO: dict[str, Entry] = {
-    "lenet5": Entry(lenet5, 10, 1, (32, 32), 32),
-    "lenet5_1998": Entry(lenet5_1998, 10, 1, (32, 32), 32),
-    "tinyvgg": Entry(tinyvgg, 10, 3, (32, 32), 8),
-    "alexnet": Entry(alexnet, 1000, 3, (227, 227), 67),
-    "alexnet_towers": Entry(partial(alexnet, "towers"), 1000, 3, (227, 227), 67),
-    "alexnet_2014": Entry(partial(alexnet, "2014"), 1000, 3, (224, 224), 63, ALEXNET),
-    "vgg11": Entry(partial(vgg, "A"), 1000, 3, (224, 224), 32, vgg_names("A")),
-    "vgg11_bn": Entry(
-        partial(vgg, "A", batch_norm=True), 1000, 3, (224, 224), 32, vgg_names("A", batch_norm=True)
-    ),
-    "vgg11_lrn": Entry(partial(vgg, "A-LRN"), 1000, 3, (224, 224), 32),
-    "vgg11_lrn_bn": Entry(partial(vgg, "A-LRN", batch_norm=True), 1000, 3, (224, 224), 32),
-    "vgg13": Entry(partial(vgg, "B"), 1000, 3, (224, 224), 32, vgg_names("B")),
-    "vgg13_bn": Entry(
-        partial(vgg, "B", batch_norm=True), 1000, 3, (224, 224), 32, vgg_names("B", batch_norm=True)
-    ),
-    "vgg16_c": Entry(partial(vgg, "C"), 1000, 3, (224, 224), 32),
-    "vgg16_c_bn": Entry(partial(vgg, "C", batch_norm=True), 1000, 3, (224, 224), 32),
-    "vgg16": Entry(partial(vgg, "D"), 1000, 3, (224, 224), 32, vgg_names("D")),
-    "vgg16_bn": Entry(
-        partial(vgg, "D", batch_norm=True), 1000, 3, (224, 224), 32, vgg_names("D", batch_norm=True)
-    ),
-    "vgg19": Entry(partial(vgg, "E"), 1000, 3, (224, 224), 32, vgg_names("E")),
-    "vgg19_bn": Entry(
-        partial(vgg, "E", batch_norm=True), 1000, 3, (224, 224), 32, vgg_names("E", batch_norm=True)
-    ),
-    "nin_cifar": Entry(partial(nin, "cifar"), 10, 3, (32, 32), 4),
-    "nin_imagenet": Entry(partial(nin, "imagenet"), 1000, 3, (224, 224), 39),
-    "googlenet": Entry(googlenet, 1000, 3, (224, 224), 79),
-    "googlenet_bn": Entry(googlenet_bn, 1000, 3, (224, 224), 15, GOOGLENET),
-    "resnet18": Entry(partial(resnet, 18), 1000, 3, (224, 224), 1, names_of(RESNET, "18-layer")),
-    "resnet34": Entry(partial(resnet, 34), 1000, 3, (224, 224), 1, names_of(RESNET, "34-layer")),
-    "resnet50": Entry(partial(resnet, 50), 1000, 3, (224, 224), 1, names_of(RESNET, "50-layer")),
-    "resnet101": Entry(partial(resnet, 101), 1000, 3, (224, 224), 1, names_of(RESNET, "101-layer")),
-    "resnet152": Entry(partial(resnet, 152), 1000, 3, (224, 224), 1, names_of(RESNET, "152-layer")),
-    "resnet20_cifar": Entry(partial(resnet_cifar, 20), 10, 3, (32, 32), 1),
-    "resnet32_cifar": Entry(partial(resnet_cifar, 32), 10, 3, (32, 32), 1),
-    "resnet44_cifar": Entry(partial(resnet_cifar, 44), 10, 3, (32, 32), 1),
-    "resnet56_cifar": Entry(partial(resnet_cifar, 56), 10, 3, (32, 32), 1),
-    "resnet110_cifar": Entry(partial(resnet_cifar, 110), 10, 3, (32, 32), 1),
-    "resnet1202_cifar": Entry(partial(resnet_cifar, 1202), 10, 3, (32, 32), 1),
-    "resnet110_stochastic_depth": Entry(partial(stochastic_depth, 110), 10, 3, (32, 32), 1),
-    "wrn16_8": Entry(partial(wide_resnet_cifar, 16, 8), 10, 3, (32, 32), 1),
-    "wrn28_10": Entry(partial(wide_resnet_cifar, 28, 10), 10, 3, (32, 32), 1),
-    "wrn40_4": Entry(partial(wide_resnet_cifar, 40, 4), 10, 3, (32, 32), 1),
-    "wide_resnet50_2": Entry(
-        partial(wide_resnet, "50-2"), 1000, 3, (224, 224), 1, names_of(WIDE_RESNET, "50-2")
-    ),
-    "wide_resnet101_2": Entry(
-        partial(wide_resnet, "101-2"), 1000, 3, (224, 224), 1, names_of(WIDE_RESNET, "101-2")
-    ),
-    "resnext50_32x4d": Entry(
-        partial(resnext, "50 (32x4d)"), 1000, 3, (224, 224), 1, names_of(RESNEXT, "50 (32x4d)")
-    ),
-    "resnext101_32x8d": Entry(
-        partial(resnext, "101 (32x8d)"), 1000, 3, (224, 224), 1, names_of(RESNEXT, "101 (32x8d)")
-    ),
-    "resnext101_64x4d": Entry(
-        partial(resnext, "101 (64x4d)"), 1000, 3, (224, 224), 1, names_of(RESNEXT, "101 (64x4d)")
-    ),
-    "resnext29_8x64d": Entry(partial(resnext, "29 (8x64d)"), 10, 3, (32, 32), 1),
-    "resnext29_16x64d": Entry(partial(resnext, "29 (16x64d)"), 10, 3, (32, 32), 1),
-    "densenet121": Entry(partial(densenet, "121 (k=32)"), 1000, 3, (224, 224), 29, DENSENET),
-    "densenet161": Entry(partial(densenet, "161 (k=48)"), 1000, 3, (224, 224), 29, DENSENET),
-    "densenet169": Entry(partial(densenet, "169 (k=32)"), 1000, 3, (224, 224), 29, DENSENET),
-    "densenet201": Entry(partial(densenet, "201 (k=32)"), 1000, 3, (224, 224), 29, DENSENET),
-    "densenet40_12": Entry(partial(densenet_cifar, 40, 12), 10, 3, (32, 32), 4),
-    "densenet100_12": Entry(partial(densenet_cifar, 100, 12), 10, 3, (32, 32), 4),
-    "densenet100_12_bc": Entry(
-        partial(densenet_cifar, 100, 12, bottleneck=True), 10, 3, (32, 32), 4
-    ),
-    "densenet190_40_bc": Entry(
-        partial(densenet_cifar, 190, 40, bottleneck=True), 10, 3, (32, 32), 4
-    ),
-    "fractalnet20": Entry(partial(fractalnet, "wide", columns=3), 10, 3, (32, 32), 32),
-    "fractalnet40": Entry(partial(fractalnet, "narrow", columns=4), 100, 3, (32, 32), 32),
-    "squeezenet1_0": Entry(
-        partial(squeezenet, "1.0"), 1000, 3, (227, 227), 21, squeezenet_names("1.0")
-    ),
-    "squeezenet1_1": Entry(
-        partial(squeezenet, "1.1"), 1000, 3, (227, 227), 17, squeezenet_names("1.1")
-    ),
-    "deepface": Entry(deepface, 4030, 3, (152, 152), 72),
-}
+    model: str
+    num_classes: int | None
+    in_channels: int | None
+    input_size: tuple[int, int] | None
 
 
 @takes_synonyms
 def create_model(
-    name: str,
+    name: str | Path,
     *,
     num_classes: int | None = None,
     in_channels: int | None = None,
-    input_size: tuple[int, int] | None = None,
+    input_size: int | tuple[int, int] | None = None,
     stride_in_1x1: bool = False,
 ) -> nn.Module:
-    """Create a network from a name of the zoo, a layer table `file.toml`, or `module:attr`.
+    """Create a network from a name of the zoo, a layer table `file.toml`, `module:attr`, or a name
+    of a library: `timm:resnet18`, `torchvision:resnet18`.
 
-    `num_classes`, `in_channels` and `input_size` (height, width) default to those of the paper or
-    of the layer table. `module:attr` is a class or function, called with those of the three
-    arguments that its signature has, or a ready `nn.Module`. With `stride_in_1x1` the first 1x1
+    `num_classes`, `in_channels` and `input_size`, (height, width) or one side of a square, default
+    to those of the paper, the layer table or the library. `module:attr` is a class or function,
+    called with those of the three arguments that it takes (`n_classes`, `in_chans`, `img_size` and
+    other usual names of them too), or a ready `nn.Module`. With `stride_in_1x1` the first 1x1
     convolution of a ResNet's bottleneck takes the stride, as in the paper; without it the 3x3 one.
 
     Raises RequestError for an unknown name, a number below 1, an input too small, `stride_in_1x1`
@@ -185,20 +73,32 @@ def create_model(
         >>> sum(weight.numel() for weight in create_model("lenet5").parameters())
         61706
     """
-    check_arguments(num_classes=num_classes, in_channels=in_channels, input_size=input_size)
+    size = (input_size, input_size) if isinstance(input_size, int) else input_size
+    check_arguments(num_classes=num_classes, in_channels=in_channels, input_size=size)
+    name = _spelled(str(name))
     if stride_in_1x1:
         _check_stride(name)
+    creation = Creation(name, num_classes, in_channels, size)
+    net = _build(creation, stride_in_1x1=stride_in_1x1)
+    if not (":" in name and library_of(name) is None):  # which may be an object of the user's
+        vars(net)["creation"] = creation
+    return net
+
+
+def _build(creation: Creation, *, stride_in_1x1: bool) -> nn.Module:
+    name, size = creation.model, creation.input_size
+    num_classes, in_channels = creation.num_classes, creation.in_channels
+    build: Callable[..., nn.Module] | None = None
     if is_table(name):
-        table = read_table(name)
-        return build_table(
-            table, num_classes=num_classes, in_channels=in_channels, input_size=input_size
-        )
-    if ":" in name:
-        return build_imported(
-            name, num_classes=num_classes, in_channels=in_channels, input_size=input_size
-        )
+        build = partial(build_table, read_table(name))
+    elif (library := library_of(name)) is not None:
+        build = partial(build_from_library, *library)
+    elif ":" in name:
+        build = partial(build_imported, name)
+    if build is not None:
+        return build(num_classes=num_classes, in_channels=in_channels, input_size=size)
     entry = get_entry(name)
-    size = input_size or entry.input_size
+    size = size or entry.input_size
     if min(size) < entry.min_size:
         raise RequestError(
             f"{name} cannot take images of {size[0]}x{size[1]}: its layers need "
@@ -251,48 +151,77 @@ def _check_stride(name: str) -> None:
 
 def get_entry(name: str) -> Entry:
     """Look up a network. Raises RequestError, with the nearest name, for an unknown one."""
-    if name not in ZOO:
+    known = _spelled(name)
+    if known in ZOO:
+        return ZOO[known]
+    elsewhere = [f"{library}:{name}" for library in libraries_with(name)]
+    if elsewhere:
+        library = elsewhere[0].partition(":")[0]
         raise RequestError(
-            f"There is no network named {name!r}.{nearest(name, ZOO)} `convscope models` lists all "
-            f"{len(ZOO)}; a layer table in a .toml file and your own module:attr are accepted too."
+            f"The zoo has no network named {name!r}, but {library} has: write "
+            f"{' or '.join(elsewhere)}."
         )
-    return ZOO[name]
+    hint = _family(name) or nearest(name, ZOO)
+    raise RequestError(
+        f"There is no network named {name!r}.{hint} `convscope models` lists all {len(ZOO)}; a "
+        "layer table in a .toml file, your own module:attr, timm:NAME and torchvision:NAME are "
+        "accepted too."
+    )
 
 
-def _builder_function(entry: Entry) -> Callable[..., nn.Module]:
-    """The function behind an entry's builder."""
-    return entry.builder.func if isinstance(entry.builder, partial) else entry.builder
+def _family(name: str) -> str:
+    """Names that begin alike: of "resnet", resnet18 and so on; else where large families are."""
+    plain = _plain(name)
+    alike = [known for known in list_models() if plain and _plain(known).startswith(plain)]
+    if alike:
+        return f" Did you mean {', '.join(map(repr, alike[:4]))}?"
+    if plain.startswith(_ELSEWHERE):
+        return (
+            f" timm and torchvision have networks like it: timm:{name} "
+            "(`pip install 'convscope[timm]'`)."
+        )
+    return ""
 
 
-def paper(name: str) -> str:
-    """Name the paper of a network: the first sentence of its module's docstring.
+_ELSEWHERE = (
+    "beit", "coat", "convit", "convmixer", "convnext", "deit", "dla", "dpn", "efficientnet",
+    "ghostnet", "hrnet", "inception", "maxvit", "mixer", "mnasnet", "mobilenet", "mobilevit",
+    "nfnet", "regnet", "resnest", "senet", "shufflenet", "swin", "vit", "xception",
+)  # fmt: skip
+"""Families of networks that the zoo lacks and these libraries have."""
 
-    >>> paper("vgg16")
-    'VGG, 11 to 19 weight layers: Simonyan & Zisserman, 2014, https://arxiv.org/abs/1409.1556'
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+@cache
+def _names() -> dict[str, str]:
+    return {_plain(name): name for name in ZOO}
+
+
+def _spelled(name: str) -> str:
+    """A name as the zoo spells it: ResNet-18 is resnet18; any other text as it is."""
+    is_name = name not in ZOO and ":" not in name and not is_table(name)
+    return _names().get(_plain(name), name) if is_name else name
+
+
+def resolve_model(model: str) -> str:
+    """A model as it is written in a run: names as the zoo spells them.
+
+    Looks up the name, reads the table, imports `module:attr`; builds nothing, so it takes no time.
+    Raises RequestError for what cannot be found.
     """
-    file = sys.modules[_builder_function(get_entry(name)).__module__]
-    first, _, _ = inspect.cleandoc(file.__doc__ or "").partition("\n\n")
-    return " ".join(first.split()).partition(". ")[0].rstrip(".")
-
-
-_LEARNING_RATES: dict[Callable[..., nn.Module], float] = {
-    lenet5_1998: 0.003,  # its loss takes distances to 84 features, not logits
-    alexnet: 0.005,  # the paper: 0.01 for batches of 128
-    vgg: 0.03,  # the paper: 0.01 for 256, with deep networks initialized from shallow ones
-    googlenet: 0.01,
-    googlenet_bn: 0.01,
-    squeezenet: 0.005,  # the paper: 0.04 for 512
-    deepface: 0.005,  # the paper: 0.01 for 128
-    fractalnet: 0.01,  # the paper: 0.02 for 100
-}
-
-
-def default_lr(name: str) -> float:
-    """Return the default peak learning rate of SGD with momentum, for batches of 64.
-
-    It is 0.05, as for ResNets on CIFAR (0.1 for batches of 128), or less where the paper's is.
-    """
-    return _LEARNING_RATES.get(_builder_function(ZOO[name]), 0.05) if name in ZOO else 0.05
+    if is_table(model):
+        read_table(model)
+    elif (library := library_of(model)) is not None:
+        check_library_model(*library)
+    elif ":" in model:
+        imported(model)
+    else:
+        get_entry(model)
+        return _spelled(model)
+    return model
 
 
 def default_input(name: str) -> tuple[int | None, tuple[int, int] | None]:
@@ -300,5 +229,8 @@ def default_input(name: str) -> tuple[int | None, tuple[int, int] | None]:
     if is_table(name):
         table = read_table(name)
         return table.in_channels, table.input_size
-    entry = ZOO.get(name)
+    if (library := library_of(name)) is not None:
+        stated = library_preprocessing(*library)
+        return (stated.in_channels, stated.input_size) if stated else (3, None)
+    entry = ZOO.get(_spelled(name))
     return (entry.in_channels, entry.input_size) if entry else (None, None)

@@ -1,7 +1,6 @@
 """Networks of the user, named `module:attr` and importable from the working directory."""
 
 import importlib
-import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,9 @@ from typing import Any
 
 from torch import nn
 
-from convscope.errors import RequestError, nearest
+from convscope.errors import NetworkError, RequestError, nearest
+from convscope.forward import first_line
+from convscope.zoo.builder_call import call_builder
 
 
 def build_imported(
@@ -24,31 +25,40 @@ def build_imported(
     Raises RequestError if the module cannot be imported, has no such attribute, or the attribute
     neither is an `nn.Module` nor returns one.
     """
-    module_name, _, attribute = name.partition(":")
-    builder = _attribute(_import(module_name), module_name, attribute)
+    builder = imported(name)
     if isinstance(builder, nn.Module):
         return builder
+    return call_builder(
+        builder, name, num_classes=num_classes, in_channels=in_channels, input_size=input_size
+    )
+
+
+def imported(name: str) -> nn.Module | Callable[..., Any]:
+    """What `module:attr` names: a network, or what builds one. Raises RequestError."""
+    module_name, _, attribute = name.partition(":")
+    if not module_name or not attribute:
+        raise RequestError(
+            f"{name!r} is not of the form module:attr, as in `mynets:Net` for the class Net of "
+            "mynets.py."
+        )
+    builder = _attribute(_import(module_name), module_name, attribute)
     if not callable(builder):
         raise RequestError(
             f"{name} is of type {type(builder).__name__}: neither an nn.Module nor callable."
         )
-    arguments = {"num_classes": num_classes, "in_channels": in_channels, "input_size": input_size}
-    try:
-        net = builder(**_accepted(builder, arguments))
-    except Exception as error:
-        raise RequestError(f"{name} failed while building: {error!r}.") from error
-    if not isinstance(net, nn.Module):
-        raise RequestError(
-            f"{name} returned an object of type {type(net).__name__}; it must return a "
-            "torch.nn.Module."
-        )
-    return net
+    return builder
 
 
 def _import(module_name: str) -> object:
     here = str(Path.cwd())
     if here not in sys.path:  # `python -m` adds it; a console script's entry point does not
         sys.path.insert(0, here)
+    if module_name.endswith(".py") or "/" in module_name or "\\" in module_name:
+        dotted = module_name.removesuffix(".py").replace("\\", "/").strip("./").replace("/", ".")
+        raise RequestError(
+            f"{module_name!r} is a path; `model` takes a module's name, as Python imports it: "
+            f"{dotted}:ATTR, from the folder that {dotted.partition('.')[0]} is in."
+        )
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -56,10 +66,18 @@ def _import(module_name: str) -> object:
             raise RequestError(f"Importing {module_name} failed: {error}.") from error
         raise RequestError(
             f"There is no module {module_name!r}, in {here} or installed. `model` takes a name of "
-            "the zoo or module:attr."
+            "the zoo, timm:NAME, torchvision:NAME or module:attr."
+        ) from error
+    except SystemExit as error:
+        raise NetworkError(
+            f"Importing {module_name} ended the program (SystemExit: {error}): put what it runs "
+            "under `if __name__ == '__main__':`."
         ) from error
     except Exception as error:  # a user's module may raise anything
-        raise RequestError(f"Importing {module_name} failed: {error!r}.") from error
+        raise NetworkError(
+            f"Importing {module_name} failed: {type(error).__name__}: {first_line(error)}. The "
+            "error is in that module's own code."
+        ) from error
 
 
 def _attribute(module: object, module_name: str, attribute: str) -> object:
@@ -70,14 +88,3 @@ def _attribute(module: object, module_name: str, attribute: str) -> object:
             raise RequestError(f"Module {module_name!r} has no {attribute!r}.{hint}")
         value = getattr(value, part)
     return value
-
-
-def _accepted(builder: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
-    """Keep the arguments that are set and that the signature has."""
-    try:
-        parameters = inspect.signature(builder).parameters
-    except ValueError:  # a builtin without a signature
-        return {}
-    return {
-        name: value for name, value in arguments.items() if name in parameters and value is not None
-    }

@@ -19,7 +19,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from convscope.card import Card
-from convscope.explanation.loading import open_network, preprocess, read_pixels
+from convscope.explanation.loading import preprocess, read_pixels
+from convscope.models import open_model
 
 ROOT = Path(__file__).resolve().parents[2]
 _NEEDED = ("playwright", "fastapi", "uvicorn")
@@ -163,7 +164,8 @@ def _subjects(run: Path, folder: Path) -> tuple[Subject, Subject]:
     exec(_ODD, scope)  # noqa: S102 -- the text above
     several = []
     for subject in (run, scope["net"]):
-        net, card, _ = open_network(subject)
+        opened = open_model(subject)
+        net, card = opened.net, opened.card
         several.append(Subject(net, card, preprocess(read_pixels(folder / "one.png", card), card)))
     return several[0], several[1]
 

@@ -9,7 +9,7 @@ from torch import nn
 
 import convscope
 from convscope.errors import RequestError
-from convscope.zoo import ZOO, create_model, default_lr, list_models
+from convscope.zoo import ZOO, create_model, default_lr, list_models, resolve_model
 from convscope.zoo.check import check_network, reads_channels_last
 
 # 1,202 layers, whose shapes alone take half a minute.
@@ -170,7 +170,7 @@ def test_a_network_that_cannot_take_the_images_is_refused_by_layer():
 
 
 def test_a_network_with_other_outputs_is_refused():
-    with pytest.raises(RequestError, match=r"\(1, 10\); with 3 classes"):
+    with pytest.raises(RequestError, match=r"\(1, 10\) for an image; with 3 classes"):
         check_network(
             create_model("lenet5"), in_channels=1, input_size=(32, 32), num_classes=3, name="lenet5"
         )
@@ -213,6 +213,48 @@ def test_numbers_that_make_no_network_are_refused(given, message):
             function("resnet18", **given)
 
 
-def test_a_network_is_made_for_a_height_and_a_width():
-    with pytest.raises(RequestError, match=r"`input_size` must be \(height, width\), not 64"):
-        convscope.create_model("resnet18", input_size=64)
+def test_a_network_is_made_for_a_height_and_a_width_or_one_side_of_a_square():
+    shapes = [
+        {
+            name: weight.shape
+            for name, weight in create_model("lenet5", input_size=s).named_parameters()
+        }
+        for s in (48, (48, 48), (32, 32))
+    ]
+    assert shapes[0] == shapes[1] != shapes[2]
+    with pytest.raises(RequestError, match=r"`input_size` must be \(height, width\), not \('a', 3"):
+        convscope.create_model("resnet18", input_size=("a", 3))
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("ResNet-18", "resnet18"),
+        ("VGG16_BN", "vgg16_bn"),
+        ("LeNet-5", "lenet5"),
+        ("wrn-28-10", "wrn28_10"),
+        ("resnext50-32x4d", "resnext50_32x4d"),
+    ],
+)
+def test_a_name_is_found_however_it_is_spelled(typed, name):
+    assert resolve_model(typed) == name
+
+
+def test_no_two_names_of_the_zoo_differ_by_spelling_alone():
+    plain = {"".join(filter(str.isalnum, name)).lower() for name in ZOO}
+    assert len(plain) == len(ZOO)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("resnt50", "Did you mean 'resnet50'"),
+        ("vgg", "Did you mean 'vgg11', 'vgg11_bn', "),
+        ("efficientnet_b0", "write timm:efficientnet_b0 or torchvision:efficientnet_b0"),
+        ("resnet26", "timm has: write timm:resnet26"),
+        ("mobilenet", r"timm and torchvision have networks like it: timm:mobilenet"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_where_its_like_is(typed, said):
+    with pytest.raises(RequestError, match=said):
+        resolve_model(typed)

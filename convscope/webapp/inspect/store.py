@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from convscope.card import Card
 from convscope.data.normalize import scale_and_shift
 from convscope.errors import RequestError
-from convscope.explanation.loading import open_network, preprocess, read_pixels
+from convscope.explanation.loading import preprocess, read_pixels
 from convscope.explanation.recording import Recording, record
 from convscope.features.class_images import ClassImages
 from convscope.inference import inference_mode, probabilities
-from convscope.runs.folder import Run
+from convscope.models import ModelLike, open_model
 from convscope.webapp.inspect.graph import GraphRow, graph_rows
 from convscope.webapp.inspect.maps import volume_of
 from convscope.webapp.inspect.unit import UnitView
@@ -158,18 +158,17 @@ class ModelStore:
         self.models: dict[str, LoadedModel] = {}
         self._writing = threading.Lock()
 
-    def open(self, subject: str | Path | nn.Module, *, weights: str | None = None) -> LoadedModel:
-        """Add a model: a run, a name of the zoo, a layer table, `module:attr`, or a module."""
-        net, card, warning = open_network(subject, weights=weights)
-        title = type(subject).__name__ if isinstance(subject, nn.Module) else Path(subject).name
-        class_images = None
-        if not isinstance(subject, nn.Module) and Path(subject).is_dir():
-            class_images = ClassImages(Run.open(subject), card)
+    def open(self, subject: ModelLike, *, weights: str | None = None) -> LoadedModel:
+        """Add a model, whatever it is; see `convscope.models.open_model`."""
+        opened = open_model(subject, weights=weights)
+        title, card = opened.name, opened.card
+        class_images = ClassImages(opened.run, card) if opened.run else None
         with self._writing:
             model_id, count = title, 2
             while model_id in self.models:
                 model_id, count = f"{title}-{count}", count + 1
-            model = LoadedModel(model_id, title, net, card, warning, class_images)
+            caution = opened.warning or opened.note
+            model = LoadedModel(model_id, title, opened.net, card, caution, class_images)
             self.models[model_id] = model
         return model
 

@@ -1,0 +1,266 @@
+"""Open whatever a person names or hands over as a network, with the card of its images."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from convscope.card import Card
+from convscope.errors import RequestError
+from convscope.forward import like_parameters, main_output
+from convscope.inference import inference_mode
+from convscope.recording.wrappers import unwrapped
+from convscope.runs.folder import Run
+from convscope.runs.network import as_run, load, model_name
+from convscope.weights import load_weights
+from convscope.weights.adapt import first_conv_weight, num_outputs
+from convscope.weights.load import with_channels
+from convscope.weights.torchvision_releases import imagenet_card
+from convscope.zoo import ZOO, Creation, create_model, default_input
+from convscope.zoo.check import USUAL_SIZES, network_output
+from convscope.zoo.libraries import (
+    Preprocessing,
+    library_of,
+    library_preprocessing,
+    timm_preprocessing,
+)
+from convscope.zoo.table_file import is_table
+
+ModelLike = str | Path | nn.Module | Run
+"""A run, a name of the zoo, a layer table, `module:attr`, `timm:NAME`, `torchvision:NAME`, or a
+network itself; also an object that has a run as `run`, such as what `train` returns."""
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A network with its card.
+
+    Attributes:
+        name: what to call it.
+        run: its run; None if it is not of one.
+        warning: a caveat for the reader: its weights are random. Empty if there is none.
+        note: what was assumed of its images; empty if nothing was.
+    """
+
+    name: str
+    net: nn.Module
+    card: Card
+    run: Run | None = None
+    warning: str = ""
+    note: str = ""
+
+
+def open_model(
+    model: object,
+    *,
+    weights: str | Path | None = None,
+    card: Card | None = None,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    input_size: int | tuple[int, int] | None = None,
+) -> OpenedModel:
+    """Open a model; see `ModelLike`.
+
+    A run has its best weights; a network by name has random ones unless `weights` names others.
+    Both are in eval mode. A module is returned as it is. The card is, in this order: `card`; that
+    of the run or the weights; that which `convscope.load` and `load_weights` left on a module; what
+    timm or torchvision state of the network. Where there is none of them, pixels are scaled to
+    0..1, or as ImageNet's for names of the zoo, and `note` says so.
+
+    Raises RequestError for what is none of these, and for arguments that do not belong to it.
+    """
+    built = {"num_classes": num_classes, "in_channels": in_channels, "input_size": input_size}
+    fixed = [f"`{name}`" for name, value in built.items() if value is not None]
+    run = find_run(model)
+    if run is not None:
+        if weights:
+            raise RequestError("A run has its own weights; leave out `weights`.")
+        if fixed:
+            raise RequestError(
+                f"{run.path} is a run, whose classes and images are known; leave out "
+                f"{' and '.join(fixed)}."
+            )
+        net, own = load(run)
+        return OpenedModel(run.path.name, net, card or own, run)
+    size = (input_size, input_size) if isinstance(input_size, int) else input_size
+    if isinstance(model, nn.Module):
+        if weights:
+            raise RequestError(
+                "Load the weights into the network first: `card = convscope.load_weights(net, "
+                f"{str(weights)!r})`; then leave out `weights`."
+            )
+        if num_classes is not None or in_channels is not None:
+            raise RequestError(
+                "A network that is already built has its classes and channels; leave out "
+                "`num_classes` and `in_channels`."
+            )
+        return _of_module(unwrapped(model), card, size)
+    if not isinstance(model, str | Path):
+        raise RequestError(_not_a_model(model))
+    return _of_name(str(model), weights, card, num_classes, in_channels, size)
+
+
+def find_run(model: object) -> Run | None:
+    """The run that a model is; None if it is something else. Raises RequestError for no run."""
+    if isinstance(model, Run) or (hasattr(model, "run") and not isinstance(model, nn.Module)):
+        return as_run(model)
+    if not isinstance(model, str | Path) or is_table(str(model)):
+        return None
+    path = Path(model).expanduser()
+    is_run = path.is_dir() and (str(model) not in ZOO or (path / "config.toml").exists())
+    is_missing = isinstance(model, Path) or str(model).startswith(("/", "./", "../", "~"))
+    if is_run or (is_missing and ":" not in path.name and str(model) not in ZOO):
+        return Run.open(path)
+    return None
+
+
+def _not_a_model(model: object) -> str:
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        name = model.__name__
+        return f"{name} is a class, not a network. Give an instance: {name}(...)."
+    return (
+        "`model` must be a torch.nn.Module, the name of a network, or the path of a run, not of "
+        f"type {type(model).__name__}."
+    )
+
+
+def _of_name(
+    name: str,
+    weights: str | Path | None,
+    card: Card | None,
+    num_classes: int | None,
+    in_channels: int | None,
+    input_size: tuple[int, int] | None,
+) -> OpenedModel:
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        net = create_model(
+            name, num_classes=num_classes, in_channels=in_channels, input_size=input_size
+        ).eval()
+    title = Path(name).name if is_table(name) else name
+    if weights:
+        own = load_weights(net, weights)
+        return OpenedModel(title, net, card or _resized(own, input_size))
+    library = library_of(name)
+    if ":" in name and library is None:
+        opened = _of_module(net, card, input_size, name=name)
+        return replace(opened, note=f"{_UNLOADED.format(name=name)} {opened.note}".strip())
+    if card is not None:
+        return OpenedModel(title, net, card, warning=_RANDOM)
+    stated = library_preprocessing(*library) if library else None
+    size = input_size or default_input(name)[1]
+    if stated is not None:
+        channels = num_input_channels(net)
+        own = stated_card(stated, _num_classes(net), channels=channels, input_size=input_size)
+    else:
+        own = with_channels(imagenet_card(), num_input_channels(net))
+        own = replace(own, classes=_numbers(_num_classes(net)), resize_size=None)
+        own = replace(own, input_size=size or own.input_size)
+    return OpenedModel(title, net, own, warning=_RANDOM)
+
+
+_RANDOM = (
+    "Random weights: this network's predictions mean nothing yet. Its shapes and its arithmetic "
+    "are real."
+)
+_UNLOADED = "No weights were loaded into {name}; it has those that its code gives it."
+
+
+def _of_module(
+    net: nn.Module, card: Card | None, input_size: tuple[int, int] | None, *, name: str = ""
+) -> OpenedModel:
+    name = name or model_name(net)
+    if card is not None:
+        return OpenedModel(name, net, card)
+    left = getattr(net, "card", None)
+    if isinstance(left, Card):
+        return OpenedModel(name, net, _resized(left, input_size))
+    channels = num_input_channels(net)
+    stated = timm_preprocessing(getattr(net, "pretrained_cfg", None))
+    if stated is not None:
+        own = stated_card(stated, _num_classes(net), channels=channels, input_size=input_size)
+        return OpenedModel(name, net, own)
+    size, output = _trial(net, channels, [input_size] if input_size else _sizes(net))
+    classes = output.shape[1] if output is not None and output.ndim == 2 else _num_classes(net)
+    own = Card(
+        classes=_numbers(classes),
+        input_size=size,
+        in_channels=channels,
+        resize_mode="crop",
+        mean=(0.0,) * channels,
+        std=(1.0,) * channels,
+        output=network_output(net, in_channels=channels, input_size=size, num_classes=classes),
+    )
+    note = (
+        f"No preprocessing is known for {name}: images are cropped to {size[0]}x{size[1]}, and "
+        "their pixels scaled to 0..1."
+    )
+    return OpenedModel(name, net, own, note=note)
+
+
+def _sizes(net: nn.Module) -> list[tuple[int, int]]:
+    """The sizes that a network may be made for: its own if it is of the zoo, else usual ones."""
+    creation = getattr(net, "creation", None)
+    if isinstance(creation, Creation):
+        own = creation.input_size or default_input(creation.model)[1]
+        return [own] if own else USUAL_SIZES
+    return USUAL_SIZES
+
+
+def _trial(
+    net: nn.Module, channels: int, sizes: list[tuple[int, int]]
+) -> tuple[tuple[int, int], Tensor | None]:
+    """The first of the sizes that a network takes, and its logits; else the first, and None."""
+    for size in sizes if len(sizes) > 1 else ():
+        try:
+            with torch.random.fork_rng(devices=()), inference_mode(net):
+                output = net(like_parameters(net, torch.zeros(1, channels, *size)))
+        except Exception:  # noqa: BLE001, S112 -- somebody's network may raise anything
+            continue
+        return size, main_output(output)
+    return sizes[0], None
+
+
+def stated_card(
+    stated: Preprocessing,
+    num_classes: int,
+    *,
+    channels: int | None = None,
+    input_size: tuple[int, int] | None = None,
+) -> Card:
+    """The card of what a library states, with numbers as class names; of another size, rescaled."""
+    size = input_size or stated.input_size
+    card = Card(
+        classes=_numbers(num_classes),
+        input_size=size,
+        in_channels=1 if stated.in_channels == 1 else 3,
+        resize_mode="crop",
+        resize_size=stated.resize_size if size == stated.input_size else None,
+        interpolation=stated.interpolation,
+        mean=stated.mean,
+        std=stated.std,
+    )
+    return with_channels(card, channels or card.in_channels)
+
+
+def _resized(card: Card, input_size: tuple[int, int] | None) -> Card:
+    if input_size is None or input_size == card.input_size:
+        return card
+    return replace(card, input_size=input_size, resize_size=None)
+
+
+def num_input_channels(net: nn.Module) -> Literal[1, 3]:
+    """1 for a network whose first convolution takes gray images, else 3."""
+    state = net.state_dict()
+    filters = first_conv_weight(state)
+    return 1 if filters and state[filters].shape[1] == 1 else 3
+
+
+def _num_classes(net: nn.Module) -> int:
+    return num_outputs(net.state_dict())
+
+
+def _numbers(count: int) -> tuple[str, ...]:
+    return tuple(map(str, range(max(count, 2))))

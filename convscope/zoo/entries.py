@@ -1,0 +1,180 @@
+"""The table of networks, one line for each name, and what is known of each."""
+
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from torch import nn
+
+from convscope.zoo.alexnet import TORCHVISION as ALEXNET
+from convscope.zoo.alexnet import alexnet
+from convscope.zoo.deepface import deepface
+from convscope.zoo.densenet import TORCHVISION as DENSENET
+from convscope.zoo.densenet import densenet, densenet_cifar
+from convscope.zoo.fractalnet import fractalnet
+from convscope.zoo.googlenet import TORCHVISION as GOOGLENET
+from convscope.zoo.googlenet import googlenet, googlenet_bn
+from convscope.zoo.lenet5 import lenet5
+from convscope.zoo.lenet5_1998 import lenet5_1998
+from convscope.zoo.nin import nin
+from convscope.zoo.parameter_names import NameMap
+from convscope.zoo.residual import torchvision_names as names_of
+from convscope.zoo.resnet import TABLE as RESNET
+from convscope.zoo.resnet import resnet, resnet_cifar
+from convscope.zoo.resnext import TABLE as RESNEXT
+from convscope.zoo.resnext import resnext
+from convscope.zoo.squeezenet import squeezenet
+from convscope.zoo.squeezenet import torchvision_names as squeezenet_names
+from convscope.zoo.stochastic_depth import stochastic_depth
+from convscope.zoo.tinyvgg import tinyvgg
+from convscope.zoo.vgg import torchvision_names as vgg_names
+from convscope.zoo.vgg import vgg
+from convscope.zoo.wide_resnet import TABLE as WIDE_RESNET
+from convscope.zoo.wide_resnet import wide_resnet, wide_resnet_cifar
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network of the zoo.
+
+    Attributes:
+        builder: called with num_classes, in_channels and input_size (height, width).
+        num_classes: number of classes in the paper.
+        in_channels: channels of the images that it was designed for.
+        input_size: (height, width) of these images.
+        min_size: the smallest height and width that its layers allow.
+        torchvision_names: maps torchvision's parameter names to ours; None where torchvision does
+            not have the network.
+    """
+
+    builder: Callable[..., nn.Module]
+    num_classes: int
+    in_channels: int
+    input_size: tuple[int, int]
+    min_size: int
+    torchvision_names: NameMap | None = None
+
+
+ZOO: dict[str, Entry] = {
+    "lenet5": Entry(lenet5, 10, 1, (32, 32), 32),
+    "lenet5_1998": Entry(lenet5_1998, 10, 1, (32, 32), 32),
+    "tinyvgg": Entry(tinyvgg, 10, 3, (32, 32), 8),
+    "alexnet": Entry(alexnet, 1000, 3, (227, 227), 67),
+    "alexnet_towers": Entry(partial(alexnet, "towers"), 1000, 3, (227, 227), 67),
+    "alexnet_2014": Entry(partial(alexnet, "2014"), 1000, 3, (224, 224), 63, ALEXNET),
+    "vgg11": Entry(partial(vgg, "A"), 1000, 3, (224, 224), 32, vgg_names("A")),
+    "vgg11_bn": Entry(
+        partial(vgg, "A", batch_norm=True), 1000, 3, (224, 224), 32, vgg_names("A", batch_norm=True)
+    ),
+    "vgg11_lrn": Entry(partial(vgg, "A-LRN"), 1000, 3, (224, 224), 32),
+    "vgg11_lrn_bn": Entry(partial(vgg, "A-LRN", batch_norm=True), 1000, 3, (224, 224), 32),
+    "vgg13": Entry(partial(vgg, "B"), 1000, 3, (224, 224), 32, vgg_names("B")),
+    "vgg13_bn": Entry(
+        partial(vgg, "B", batch_norm=True), 1000, 3, (224, 224), 32, vgg_names("B", batch_norm=True)
+    ),
+    "vgg16_c": Entry(partial(vgg, "C"), 1000, 3, (224, 224), 32),
+    "vgg16_c_bn": Entry(partial(vgg, "C", batch_norm=True), 1000, 3, (224, 224), 32),
+    "vgg16": Entry(partial(vgg, "D"), 1000, 3, (224, 224), 32, vgg_names("D")),
+    "vgg16_bn": Entry(
+        partial(vgg, "D", batch_norm=True), 1000, 3, (224, 224), 32, vgg_names("D", batch_norm=True)
+    ),
+    "vgg19": Entry(partial(vgg, "E"), 1000, 3, (224, 224), 32, vgg_names("E")),
+    "vgg19_bn": Entry(
+        partial(vgg, "E", batch_norm=True), 1000, 3, (224, 224), 32, vgg_names("E", batch_norm=True)
+    ),
+    "nin_cifar": Entry(partial(nin, "cifar"), 10, 3, (32, 32), 4),
+    "nin_imagenet": Entry(partial(nin, "imagenet"), 1000, 3, (224, 224), 39),
+    "googlenet": Entry(googlenet, 1000, 3, (224, 224), 79),
+    "googlenet_bn": Entry(googlenet_bn, 1000, 3, (224, 224), 15, GOOGLENET),
+    "resnet18": Entry(partial(resnet, 18), 1000, 3, (224, 224), 1, names_of(RESNET, "18-layer")),
+    "resnet34": Entry(partial(resnet, 34), 1000, 3, (224, 224), 1, names_of(RESNET, "34-layer")),
+    "resnet50": Entry(partial(resnet, 50), 1000, 3, (224, 224), 1, names_of(RESNET, "50-layer")),
+    "resnet101": Entry(partial(resnet, 101), 1000, 3, (224, 224), 1, names_of(RESNET, "101-layer")),
+    "resnet152": Entry(partial(resnet, 152), 1000, 3, (224, 224), 1, names_of(RESNET, "152-layer")),
+    "resnet20_cifar": Entry(partial(resnet_cifar, 20), 10, 3, (32, 32), 1),
+    "resnet32_cifar": Entry(partial(resnet_cifar, 32), 10, 3, (32, 32), 1),
+    "resnet44_cifar": Entry(partial(resnet_cifar, 44), 10, 3, (32, 32), 1),
+    "resnet56_cifar": Entry(partial(resnet_cifar, 56), 10, 3, (32, 32), 1),
+    "resnet110_cifar": Entry(partial(resnet_cifar, 110), 10, 3, (32, 32), 1),
+    "resnet1202_cifar": Entry(partial(resnet_cifar, 1202), 10, 3, (32, 32), 1),
+    "resnet110_stochastic_depth": Entry(partial(stochastic_depth, 110), 10, 3, (32, 32), 1),
+    "wrn16_8": Entry(partial(wide_resnet_cifar, 16, 8), 10, 3, (32, 32), 1),
+    "wrn28_10": Entry(partial(wide_resnet_cifar, 28, 10), 10, 3, (32, 32), 1),
+    "wrn40_4": Entry(partial(wide_resnet_cifar, 40, 4), 10, 3, (32, 32), 1),
+    "wide_resnet50_2": Entry(
+        partial(wide_resnet, "50-2"), 1000, 3, (224, 224), 1, names_of(WIDE_RESNET, "50-2")
+    ),
+    "wide_resnet101_2": Entry(
+        partial(wide_resnet, "101-2"), 1000, 3, (224, 224), 1, names_of(WIDE_RESNET, "101-2")
+    ),
+    "resnext50_32x4d": Entry(
+        partial(resnext, "50 (32x4d)"), 1000, 3, (224, 224), 1, names_of(RESNEXT, "50 (32x4d)")
+    ),
+    "resnext101_32x8d": Entry(
+        partial(resnext, "101 (32x8d)"), 1000, 3, (224, 224), 1, names_of(RESNEXT, "101 (32x8d)")
+    ),
+    "resnext101_64x4d": Entry(
+        partial(resnext, "101 (64x4d)"), 1000, 3, (224, 224), 1, names_of(RESNEXT, "101 (64x4d)")
+    ),
+    "resnext29_8x64d": Entry(partial(resnext, "29 (8x64d)"), 10, 3, (32, 32), 1),
+    "resnext29_16x64d": Entry(partial(resnext, "29 (16x64d)"), 10, 3, (32, 32), 1),
+    "densenet121": Entry(partial(densenet, "121 (k=32)"), 1000, 3, (224, 224), 29, DENSENET),
+    "densenet161": Entry(partial(densenet, "161 (k=48)"), 1000, 3, (224, 224), 29, DENSENET),
+    "densenet169": Entry(partial(densenet, "169 (k=32)"), 1000, 3, (224, 224), 29, DENSENET),
+    "densenet201": Entry(partial(densenet, "201 (k=32)"), 1000, 3, (224, 224), 29, DENSENET),
+    "densenet40_12": Entry(partial(densenet_cifar, 40, 12), 10, 3, (32, 32), 4),
+    "densenet100_12": Entry(partial(densenet_cifar, 100, 12), 10, 3, (32, 32), 4),
+    "densenet100_12_bc": Entry(
+        partial(densenet_cifar, 100, 12, bottleneck=True), 10, 3, (32, 32), 4
+    ),
+    "densenet190_40_bc": Entry(
+        partial(densenet_cifar, 190, 40, bottleneck=True), 10, 3, (32, 32), 4
+    ),
+    "fractalnet20": Entry(partial(fractalnet, "wide", columns=3), 10, 3, (32, 32), 32),
+    "fractalnet40": Entry(partial(fractalnet, "narrow", columns=4), 100, 3, (32, 32), 32),
+    "squeezenet1_0": Entry(
+        partial(squeezenet, "1.0"), 1000, 3, (227, 227), 21, squeezenet_names("1.0")
+    ),
+    "squeezenet1_1": Entry(
+        partial(squeezenet, "1.1"), 1000, 3, (227, 227), 17, squeezenet_names("1.1")
+    ),
+    "deepface": Entry(deepface, 4030, 3, (152, 152), 72),
+}
+
+
+def _builder_function(entry: Entry) -> Callable[..., nn.Module]:
+    """The function behind an entry's builder."""
+    return entry.builder.func if isinstance(entry.builder, partial) else entry.builder
+
+
+def paper(name: str) -> str:
+    """Name the paper of a network: the first sentence of its module's docstring.
+
+    >>> paper("vgg16")
+    'VGG, 11 to 19 weight layers: Simonyan & Zisserman, 2014, https://arxiv.org/abs/1409.1556'
+    """
+    file = sys.modules[_builder_function(ZOO[name]).__module__]
+    first, _, _ = inspect.cleandoc(file.__doc__ or "").partition("\n\n")
+    return " ".join(first.split()).partition(". ")[0].rstrip(".")
+
+
+_LEARNING_RATES: dict[Callable[..., nn.Module], float] = {
+    lenet5_1998: 0.003,  # its loss takes distances to 84 features, not logits
+    alexnet: 0.005,  # the paper: 0.01 for batches of 128
+    vgg: 0.03,  # the paper: 0.01 for 256, with deep networks initialized from shallow ones
+    googlenet: 0.01,
+    googlenet_bn: 0.01,
+    squeezenet: 0.005,  # the paper: 0.04 for 512
+    deepface: 0.005,  # the paper: 0.01 for 128
+    fractalnet: 0.01,  # the paper: 0.02 for 100
+}
+
+
+def default_lr(name: str) -> float:
+    """Return the default peak learning rate of SGD with momentum, for batches of 64.
+
+    It is 0.05, as for ResNets on CIFAR (0.1 for batches of 128), or less where the paper's is.
+    """
+    return _LEARNING_RATES.get(_builder_function(ZOO[name]), 0.05) if name in ZOO else 0.05
