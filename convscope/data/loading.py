@@ -159,19 +159,20 @@ def _resize_all(images: ImageSource, card: Card) -> NDArray[np.uint8] | None:
             return None
 
 
-def _arrays(images: ImageSource) -> Iterator[NDArray[Any]]:
-    """The arrays that determine images in memory; none for files."""
+def _arrays(images: ImageSource) -> list[NDArray[Any]] | None:
+    """The arrays that determine images in memory; None if any image is not in one."""
     match images:
         case ArrayImages():
-            yield images.pixels
+            return [images.pixels]
         case ConcatImages():
-            for part in images.parts:
-                yield from _arrays(part)
+            parts = [_arrays(part) for part in images.parts]
+            known = [part for part in parts if part is not None]
+            return [array for part in known for array in part] if len(known) == len(parts) else None
         case SubsetImages():
-            inner = list(_arrays(images.source))
-            yield from ([images.indices, *inner] if inner else [])
+            inner = _arrays(images.source)
+            return None if inner is None else [images.indices, *inner]
         case _:
-            pass
+            return None
 
 
 def _decode_all(
@@ -235,8 +236,8 @@ def _fingerprint(dataset: Dataset, digests: Sequence[bytes]) -> str:
     """A digest of the data: of files with their paths, of images in memory in their order."""
     hasher = blake2b(digest_size=16)
     hasher.update("\0".join(dataset.classes).encode("utf-8", "surrogateescape"))
-    pixels = list(_arrays(dataset.images))
-    if pixels:
+    pixels = _arrays(dataset.images)
+    if pixels is not None:
         for array in [dataset.labels.astype("<i8"), *pixels]:
             hasher.update(np.ascontiguousarray(array).data)
         return hasher.hexdigest()

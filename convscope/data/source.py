@@ -1,11 +1,13 @@
 """Open a data set by name or path."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 from convscope.data import cifar, emnist, idx
+from convscope.data.classes import check_classes
 from convscope.data.dataset import Dataset
 from convscope.data.digits import read_digits
 from convscope.data.download import DownloadCallback, RemoteFile, cache_dir, fetch
@@ -33,6 +35,23 @@ NAMES = {
 """The named sources: what each contains, and the size of its download."""
 
 
+class IndexedData(Protocol):
+    """What hands out items by index: a data set of PyTorch or of Hugging Face."""
+
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+
+class BatchedData(Protocol):
+    """A DataLoader, of which only the data set is used."""
+
+    @property
+    def dataset(self) -> IndexedData: ...
+
+
+DataLike = str | Path | Mapping[str, Any] | Sequence[Any] | IndexedData | BatchedData
+"""What is taken as data: a name, a path, (images, labels), a data set of PyTorch or Hugging Face,
+or a dictionary of splits of these."""
+
 Reader = Callable[[], Dataset]
 
 
@@ -52,7 +71,7 @@ class Source:
 
 
 def open_source(
-    data: str,
+    data: DataLike,
     *,
     data_dir: Path | None = None,
     on_progress: DownloadCallback | None = None,
@@ -60,8 +79,13 @@ def open_source(
     label_column: str | None = None,
     group_column: str | None = None,
     group_pattern: str | None = None,
+    class_names: Sequence[str] | None = None,
+    default_names: Sequence[str] | None = None,
 ) -> Dataset:
-    """Open a data set: a name in NAMES, or the path of a folder or a CSV file.
+    """Open a data set: a name in NAMES, the path of a folder or a CSV file, or an object.
+
+    An object is (images, labels), a torch Dataset or DataLoader, a Hugging Face data set, or a
+    dictionary of splits of these; `class_names` names its integer labels, see `ObjectReader`.
 
     A name takes precedence over a path of the same spelling; write ./mnist for the folder. A named
     source is looked for in `data_dir`, in $CONVSCOPE_DATA and in the cache, in each of them and its
@@ -76,6 +100,18 @@ def open_source(
         "group_column": group_column,
         "group_pattern": group_pattern,
     }
+    if not isinstance(data, str | Path):
+        from convscope.data.objects import ObjectReader, describe_data  # noqa: PLC0415  need torch
+
+        _refuse_options(describe_data(data), options, ("group_column", "group_pattern"))
+        reader = ObjectReader(class_names=class_names, default_names=default_names, options=options)
+        dataset = reader.read(data)
+        return check_classes(dataset, where=dataset.name)
+    data = str(data)
+    if data.startswith("<") and data.endswith(">"):  # from `describe_data`
+        raise RequestError(
+            f"The data {data} were handed over in Python and are not kept. Pass them as `data`."
+        )
     try:
         if data in NAMES:
             _refuse_options(data, options, options)

@@ -13,7 +13,7 @@ from convscope.card import Card
 from convscope.data.dataset import SPLITS, Dataset, SubsetImages
 from convscope.data.loading import LoadedDataset, ProgressCallback, load_images
 from convscope.data.options import INDEPENDENT
-from convscope.data.source import open_source
+from convscope.data.source import DataLike, open_source
 from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError, WorkError
 from convscope.evaluation.measure import EvaluationOutputs, compute_metrics, compute_outputs
@@ -47,7 +47,7 @@ class EvaluationResult:
 @takes_synonyms
 def evaluate(
     run: str | Path,
-    data: str | None = None,
+    data: DataLike | None = None,
     *,
     split: Literal["train", "val", "test"] | None = None,
     data_dir: str | Path | None = None,
@@ -88,6 +88,7 @@ def evaluate(
             image_column=image_column,
             label_column=label_column,
             group_column=INDEPENDENT,
+            default_names=card.classes,
         )
         dataset = match_classes(dataset, card)
         indices, description = _select(dataset, split)

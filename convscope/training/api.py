@@ -15,7 +15,7 @@ from convscope.card import Card
 from convscope.data.classes import order_classes
 from convscope.data.loading import LoadedDataset
 from convscope.data.options import saved_options
-from convscope.data.source import open_source
+from convscope.data.source import DataLike, open_source
 from convscope.data.split import apply_splits, fill_splits, write_splits
 from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError, WorkError
@@ -72,7 +72,7 @@ class TrainingResult:
 
 @takes_settings(TrainConfig)
 def train(
-    data: str = "digits",
+    data: DataLike = "digits",
     *,
     out: str | Path | None = None,
     callbacks: Sequence[Callback] = (),
@@ -80,7 +80,8 @@ def train(
 ) -> TrainingResult:
     """Train a network on labeled images and test it once, with the best weights, at the end.
 
-    `data` is a named data set, a folder or a CSV file; `out` is the run folder to create;
+    `data` is a named data set, a folder, a CSV file, (images, labels), a torch Dataset or a Hugging
+    Face data set, or a dictionary of splits of these; `out` is the run folder to create;
     `callbacks` are called at every stage, see `convscope.Callback`; `settings` are the fields of
     `TrainConfig`, which the command line has as flags.
 
@@ -91,7 +92,7 @@ def train(
 
 
 def train_run(
-    data: str,
+    data: DataLike,
     config: TrainConfig,
     *,
     out: str | Path | None = None,
@@ -189,7 +190,7 @@ def _reassemble(
     return assemble(task, session, status, stored=stored), task
 
 
-def _write_start(data: str, task: Task, run: Run, *, engine: ExecutorName) -> None:
+def _write_start(data: DataLike, task: Task, run: Run, *, engine: ExecutorName) -> None:
     """Write what a resume needs beside the checkpoint; config.toml, the last, makes it a run."""
     tensors = task.network.state_dict().values()
     check_disk_space(run.path, sum(tensor.numel() * tensor.element_size() for tensor in tensors))

@@ -14,14 +14,15 @@ import torch
 
 from convscope.data.dataset import SPLITS
 from convscope.data.loading import LoadedDataset
-from convscope.data.source import NAMES
+from convscope.data.objects import describe_data
+from convscope.data.source import NAMES, DataLike
 from convscope.errors import WorkError
 from convscope.training.config import TrainConfig
 from convscope.zoo.table_file import is_table
 
 
 def run_config(
-    data: str, config: TrainConfig, loaded: LoadedDataset, device: torch.device
+    data: DataLike, config: TrainConfig, loaded: LoadedDataset, device: torch.device
 ) -> dict[str, Any]:
     """The contents of config.toml: the settings, then tables that describe this run.
 
@@ -35,7 +36,7 @@ def run_config(
     if is_table(config.model):
         config = replace(config, model=str(Path(config.model).resolve()))
     return {
-        "data": data if data in NAMES else str(Path(data).resolve()),
+        "data": _recorded(data),
         **config.to_dict(),
         "dataset": {
             "name": loaded.dataset.name,
@@ -46,6 +47,13 @@ def run_config(
         "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
         "network": {"folder": str(Path.cwd())},
     }
+
+
+def _recorded(data: DataLike) -> str:
+    """A name, an absolute path, or a description of data that were handed over as an object."""
+    if not isinstance(data, str | Path):
+        return describe_data(data)
+    return str(data) if data in NAMES else str(Path(data).resolve())
 
 
 def environment(device: torch.device) -> dict[str, Any]:

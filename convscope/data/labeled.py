@@ -1,0 +1,145 @@
+"""Labeled images of one split, and several of them as one data set."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.data.classes import quote_names
+from convscope.data.dataset import ConcatImages, Dataset, ImageSource, Split
+from convscope.data.depth import DecodedImage
+from convscope.data.labels import Labels, name_labels
+from convscope.errors import RequestError
+
+
+@dataclass(frozen=True, eq=False)
+class LabeledImages:
+    """Images with labels, as one object had them.
+
+    Attributes:
+        name: of the object.
+        labels: (n,) integers, which are indices into `class_names` where there are any, or names.
+        class_names: the names that the object has for its classes, in its order.
+        notes: sentences for the user.
+    """
+
+    name: str
+    images: ImageSource
+    labels: Labels
+    class_names: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.images) != len(self.labels):
+            raise RequestError(
+                f"{self.name} has {len(self.images):,} images and {len(self.labels):,} labels."
+            )
+        if not len(self.images):
+            raise RequestError(f"{self.name} has no images.")
+
+
+@dataclass(frozen=True, eq=False)
+class NumberedImages:
+    """Images of another source under keys of their positions: `train/00017`."""
+
+    source: ImageSource
+    prefix: str
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def key(self, index: int) -> str:
+        return f"{self.prefix}{index:05d}"
+
+    def image(self, index: int) -> DecodedImage:
+        return self.source.image(index)
+
+    def read(self, index: int) -> tuple[DecodedImage, bytes]:
+        return self.source.read(index)
+
+
+def merge(
+    parts: Mapping[Split | Literal[""], LabeledImages],
+    *,
+    class_names: Sequence[str] | None = None,
+    default_names: Sequence[str] | None = None,
+) -> Dataset:
+    """One data set of the images of some splits; the split "" is undecided.
+
+    The classes are `class_names`, else the names that the parts have, else the labels themselves:
+    strings sorted, integers by value. A class without any image is left out.
+
+    Args:
+        class_names: name integer labels; of strings they say the order.
+        default_names: names for integers that have none, unless they look like integers.
+    """
+    name = next(iter(parts.values())).name
+    named, order, notes = _named(parts, class_names, default_names)
+    present = {label for labels in named for label in labels.tolist()}
+    if absent := [label for label in order if label not in present]:
+        notes.append(f"{name}: no images of {quote_names(absent)}; these classes are left out.")
+    classes = tuple(label for label in order if label in present)
+    index = {label: number for number, label in enumerate(classes)}
+    labels = [index[label] for part in named for label in part.tolist()]
+    split = [split for split, part in parts.items() for _ in range(len(part.labels))]
+    sources = tuple(part.images for part in parts.values())
+    images = sources[0] if len(sources) == 1 else ConcatImages(sources)
+    return Dataset(
+        name=name,
+        classes=classes,
+        images=_unique(images),
+        labels=np.array(labels, dtype=np.int64),
+        split=np.array(split, dtype="<U5"),
+        warnings=tuple(dict.fromkeys([n for p in parts.values() for n in p.notes] + notes)),
+    )
+
+
+def _named(
+    parts: Mapping[Split | Literal[""], LabeledImages],
+    class_names: Sequence[str] | None,
+    default_names: Sequence[str] | None,
+) -> tuple[list[NDArray[np.str_]], list[str], list[str]]:
+    """The class name of each label, by part; the names in their order; and notes."""
+    if class_names is not None:
+        names = check_class_names(class_names)
+        return [name_labels(p.labels, names, where=p.name) for p in parts.values()], names, []
+    known = [p.class_names or () for p in parts.values()]
+    if all(known):
+        named = [
+            name_labels(part.labels, names, where=part.name)
+            for part, names in zip(parts.values(), known, strict=True)
+        ]
+        return named, list(dict.fromkeys(name for names in known for name in names)), []
+    are_numbers = all(part.labels.dtype.kind == "i" for part in parts.values())
+    if are_numbers and default_names and not any(name.isdecimal() for name in default_names):
+        names = list(default_names)
+        note = f"Labels are taken as indices of the classes: 0 is {names[0]}, 1 is {names[1]}"
+        return (
+            [name_labels(p.labels, names, where=p.name) for p in parts.values()],
+            names,
+            [f"{note}{' ...' if len(names) > 2 else ''}."],
+        )
+    values = np.concatenate([part.labels for part in parts.values()])
+    order = [str(value) for value in np.unique(values).tolist()]
+    return [part.labels.astype(np.str_) for part in parts.values()], order, []
+
+
+def check_class_names(class_names: Sequence[str]) -> list[str]:
+    """The names as a list. Raises RequestError for one string and for repeated names."""
+    if isinstance(class_names, str):
+        raise RequestError(
+            f"`class_names` must be a list of names, one per class, not {class_names!r}."
+        )
+    names = [str(name) for name in class_names]
+    if repeated := [name for name, count in Counter(names).items() if count > 1]:
+        raise RequestError(f"`class_names` has {repeated[0]!r} twice.")
+    return names
+
+
+def _unique(images: ImageSource) -> ImageSource:
+    """The images, under keys of their positions if two have the same key."""
+    keys = {images.key(index) for index in range(len(images))}
+    return images if len(keys) == len(images) else NumberedImages(images, "")

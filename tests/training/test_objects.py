@@ -1,0 +1,41 @@
+"""A training on data that were handed over as objects, and what its run knows of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import convscope
+from convscope.errors import RequestError
+
+
+@pytest.fixture(scope="module")
+def arrays() -> tuple[np.ndarray, np.ndarray]:
+    """Color images of 8x8 in three classes, which differ in their channels."""
+    labels = np.arange(30) % 3
+    images = np.random.default_rng(0).integers(0, 60, (30, 8, 8, 3), dtype=np.uint8)
+    images[np.arange(30), :, :, labels] += 150
+    return images, labels
+
+
+@pytest.fixture(scope="module")
+def run(arrays, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "arrays"
+    settings = {"model": "tinyvgg", "input_size": 8, "epochs": 1, "engine": "torch"}
+    return convscope.train(arrays, out=out, **settings).run
+
+
+def test_a_run_says_that_its_data_were_handed_over(run):
+    assert (run / "config.toml").read_text().startswith('data = "<arrays>"')
+    for verb in (convscope.evaluate, convscope.resume):
+        with pytest.raises(RequestError, match="handed over in Python and are not kept"):
+            verb(run)
+
+
+def test_a_run_is_evaluated_on_objects_of_any_kind(run, arrays):
+    images, labels = arrays
+    found = convscope.evaluate(run, (images, labels)).metrics
+    assert found.num_images == 30
+    assert np.array_equal(
+        found.confusion, convscope.evaluate(run, (images / 255, labels)).metrics.confusion
+    )
