@@ -166,8 +166,8 @@ def _note_frames(image: Image.Image) -> None:
             )
         if 0 in tags.get(EXTRA_SAMPLES, ()):
             channels = len(tags.get(BITS, ()))
-            used = "red, green and blue" if channels > 3 else "the first"
-            image.info["note"] = f"has {channels} channels, of which {used} are used"
+            used = "red, green and blue are" if channels > 3 else "the first is"
+            image.info["note"] = f"has {channels} channels, of which {used} used"
     elif image.format != "MPO" and _is_animated(image):
         image.info["note"] = "is an animation, of which the first frame is used"
 

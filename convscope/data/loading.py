@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import islice
 from typing import Any, Protocol, TypeVar
@@ -22,8 +22,10 @@ from torch import Tensor
 from convscope.card import Card
 from convscope.data.dataset import ArrayImages, ConcatImages, Dataset, ImageSource, SubsetImages
 from convscope.data.decode import UnreadableImage
+from convscope.data.depth import ValueRange
 from convscope.data.duplicates import find_duplicates
 from convscope.data.resize import resize_array, resize_image
+from convscope.data.survey import ImageSurvey
 from convscope.device import free_memory
 from convscope.errors import WorkError
 
@@ -99,12 +101,15 @@ class LoadedDataset:
         batch_source: the resized images.
         problems: (key, reason) of each unreadable image.
         fingerprint: 32 hexadecimal digits that depend on keys, contents, labels and classes only.
+        value_range: by which images of more than 8 bits were scaled: the card's, else that of all
+            of them; None if there are none.
     """
 
     dataset: Dataset
     batch_source: BatchSource
     problems: tuple[tuple[str, str], ...]
     fingerprint: str
+    value_range: ValueRange | None = None
 
 
 def load_images(
@@ -117,6 +122,9 @@ def load_images(
 ) -> LoadedDataset:
     """Decode every image once, and keep all in memory if they take at most `cache_fraction` of the
     free memory. Nothing is written to disk.
+
+    If the card has no value range, it is that of all images of more than 8 bits; those that would
+    have another one by themselves are decoded a second time.
     """
     height, width = card.input_size
     num_bytes = len(dataset) * height * width * card.in_channels
@@ -127,11 +135,19 @@ def load_images(
             dataset, MemoryBatchSource(torch.from_numpy(pixels)), (), _fingerprint(dataset, ())
         )
     out = np.zeros((len(dataset), height, width, card.in_channels), np.uint8) if fits else None
-    digests, problems = _decode_all(dataset.images, card, out, workers, on_progress)
+    survey = ImageSurvey()
+    digests, problems = _decode_all(dataset.images, card, out, workers, on_progress, survey)
+    warnings = [*survey.describe_notes(dataset.images.key)]
+    if card.value_range is None and survey.value_range is not None:
+        card = replace(card, value_range=survey.value_range)
+        warnings += survey.describe_depth(dataset.images.key)
+        if out is not None:
+            for index in survey.unlike(survey.value_range):
+                out[index] = resize_image(dataset.images.image(index), card)
     split = dataset.split.copy()
     split[list(problems)] = ""
     readable = dataset.with_split(split)
-    readable = readable.with_warnings(find_duplicates(readable, digests))
+    readable = readable.with_warnings([*find_duplicates(readable, digests), *warnings])
     batch_source = (
         StreamingBatchSource(dataset.images, card, workers)
         if out is None
@@ -140,7 +156,8 @@ def load_images(
     keyed_problems = tuple(
         (dataset.images.key(index), problems[index]) for index in sorted(problems)
     )
-    return LoadedDataset(readable, batch_source, keyed_problems, _fingerprint(dataset, digests))
+    fingerprint = _fingerprint(dataset, digests)
+    return LoadedDataset(readable, batch_source, keyed_problems, fingerprint, card.value_range)
 
 
 def _resize_all(images: ImageSource, card: Card) -> NDArray[np.uint8] | None:
@@ -181,6 +198,7 @@ def _decode_all(
     out: NDArray[np.uint8] | None,
     workers: int,
     on_progress: ProgressCallback,
+    survey: ImageSurvey,
 ) -> tuple[list[bytes], dict[int, str]]:
     """The digest of each image, and the reason why, by index, for each that cannot be read."""
     digests = [b""] * len(images)
@@ -192,6 +210,7 @@ def _decode_all(
             try:
                 image, digests[index] = images.read(index)
                 pixels = resize_image(image, card)
+                survey.add(index, image)
             except UnreadableImage as error:
                 problems[index] = str(error)
             else:

@@ -79,8 +79,13 @@ def _wide_color(
 ) -> NDArray[np.uint16] | None:
     """Color, or gray with alpha, of 16 bits: (h, w, channels); None for any other image."""
     tags = _tags(image)
-    if tags.get(PLANAR) == SEPARATE and codec == "raw" and set(tags.get(BITS, ())) == {16}:
-        return _planes(image, content)
+    if tags.get(PLANAR) == SEPARATE and tags.get(BITS, ())[1:] and 16 in tags[BITS]:
+        if codec == "raw" and STRIP_OFFSETS in tags:
+            return _planes(image, content)
+        raise UnreadableImage(
+            "is a TIFF with 16 bits and one plane per channel, which Pillow misreads; save it with "
+            "its channels interleaved"
+        )
     if rawmode == "LA;16B":  # four bytes, read as four channels
         pairs = _load_as(content, "RGBA")
         return _joined(pairs[..., 0::2], pairs[..., 1::2])

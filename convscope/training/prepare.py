@@ -180,7 +180,7 @@ def _check_problems(
 def finalize_preprocessing(
     card: Card, loaded: LoadedDataset, model: str, pretrained: Card | None = None
 ) -> Card:
-    """The card with mean and std of the training images, and its provenance.
+    """The card with mean, std and value range of the images, and its provenance.
 
     With pretrained weights, mean and std are theirs already; see `infer_preprocessing`.
     """
@@ -191,7 +191,7 @@ def finalize_preprocessing(
         "convscope": version("convscope"),
     }
     mean, std = (card.mean, card.std) if pretrained else _statistics(loaded)
-    return replace(card, mean=mean, std=std, provenance=provenance)
+    return replace(card, mean=mean, std=std, value_range=loaded.value_range, provenance=provenance)
 
 
 def _statistics(loaded: LoadedDataset) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -1,0 +1,86 @@
+"""What the first reading of all images shows: the range of deep ones, and what to say of others."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from statistics import median
+
+from convscope.data.depth import DecodedImage, DeepImage, ValueRange, union_range
+
+_DARK = 16  # times that most deep images are darker than their range, from which this is said
+
+
+@dataclass(frozen=True)
+class _Depth:
+    """The range of a deep image by itself, whether its file declares it, and its extremes."""
+
+    value_range: ValueRange
+    is_declared: bool
+    extremes: ValueRange
+
+
+@dataclass
+class ImageSurvey:
+    """Collects what images tell, by index, from any thread."""
+
+    depths: dict[int, _Depth] = field(default_factory=dict[int, _Depth])
+    notes: dict[int, str] = field(default_factory=dict[int, str])
+
+    def add(self, index: int, image: DecodedImage) -> None:
+        if isinstance(image, DeepImage):
+            is_declared = image.declared is not None
+            self.depths[index] = _Depth(image.value_range, is_declared, image.extremes)
+            note = image.note
+        else:
+            note = image.info.get("note", "")
+        if note:
+            self.notes[index] = note
+
+    @property
+    def value_range(self) -> ValueRange | None:
+        """The range that all deep images share; None if there are none."""
+        if not self.depths:
+            return None
+        return union_range(depth.value_range for depth in self.depths.values())
+
+    def unlike(self, value_range: ValueRange) -> list[int]:
+        """The deep images whose range by themselves is another one."""
+        return [i for i, depth in self.depths.items() if depth.value_range != value_range]
+
+    def describe_notes(self, key: Callable[[int], str]) -> Iterator[str]:
+        """A sentence for each kind of note; `key` names an image."""
+        indices: dict[str, list[int]] = defaultdict(list)
+        for index, note in sorted(self.notes.items()):
+            indices[note].append(index)
+        for note, noted in indices.items():
+            if len(noted) == 1:
+                yield f"{key(noted[0])} {note}."
+            else:
+                yield f"{len(noted):,} images are like {key(noted[0])}, which {note}."
+
+    def describe_depth(self, key: Callable[[int], str]) -> Iterator[str]:
+        """Sentences on the range that deep images are scaled by; `key` names an image."""
+        if (value_range := self.value_range) is None:
+            return
+        low, high = value_range
+        brightest = max(self.depths, key=lambda index: self.depths[index].extremes[1])
+        count, largest = len(self.depths), self.depths[brightest].extremes[1]
+        subject = "One image has" if count == 1 else f"{count:,} images have"
+        yield (
+            f"{subject} more than 8 bits per channel. The range {low:,} to {high:,} becomes black "
+            f"to white (the largest value is {largest:,}); the card keeps it."
+        )
+        other = [i for i in self.unlike(value_range) if self.depths[i].is_declared]
+        if other:
+            start, stop = self.depths[other[0]].value_range
+            yield (
+                f"{len(other):,} of them declare another range, as {key(other[0])} {start:,} to "
+                f"{stop:,}: they become darker than they are meant. Save all with one range."
+            )
+        usual = median(depth.extremes[1] for depth in self.depths.values())
+        if (usual - low) * _DARK < high - low:
+            yield (
+                f"They are almost black: half of them reach at most {usual:,.0f} of {high:,}; "
+                f"{key(brightest)} reaches {largest:,}. If that comes from a few damaged pixels or "
+                "images of another depth, mend or remove these."
+            )
