@@ -39,7 +39,7 @@ def fill(
 
 def require_extra() -> None:
     """Raise RequestError if a package of the extra `lab` is missing."""
-    for name in ("fastapi", "plotly", "uvicorn"):
+    for name in ("fastapi", "uvicorn"):
         if find_spec(name) is None:
             raise RequestError(
                 f"The lab needs {name}. Install it with `pip install 'convscope[lab]'`."

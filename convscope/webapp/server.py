@@ -2,7 +2,6 @@
 
 import hmac
 from collections.abc import Awaitable, Callable
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -71,17 +70,6 @@ def make_app(
 
 def _add_pages(app: FastAPI) -> None:
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
-
-    @app.get("/plotly.js", include_in_schema=False)
-    def charts() -> FileResponse:
-        """The chart library, from its Python package."""
-        package = find_spec("plotly")
-        if package is None or package.origin is None:
-            raise RequestError(
-                "Charts need plotly. Install it with `pip install 'convscope[lab]'`."
-            )
-        script = Path(package.origin).parent / "package_data" / "plotly.min.js"
-        return FileResponse(script, headers={"Cache-Control": "private, max-age=86400"})
 
     def page() -> FileResponse:
         return FileResponse(_STATIC / "index.html", headers={"Cache-Control": "no-cache"})

@@ -85,12 +85,12 @@ def test_curves_are_drawn_over_epochs_steps_or_seconds(compared: Any) -> None:
     for name, last in (("Epochs", "6"), ("Steps", "200"), ("Seconds", None)):
         compared.get_by_role("button", name=f"Drawn over: {name}").click()
         unit = "seconds of training" if name == "Seconds" else name.lower()
-        title = compared.locator(".compare .chart").first.locator(".xtitle")
+        title = compared.locator(".compare .chart").first.locator(".title-x")
         compared.wait_for_function(
-            "(unit) => document.querySelector('.compare .xtitle')?.textContent === unit", arg=unit
+            "(unit) => document.querySelector('.compare .title-x')?.textContent === unit", arg=unit
         )
         assert title.text_content() == unit
-        ticks = compared.locator(".compare .chart").first.locator(".xtick text")
+        ticks = compared.locator(".compare .chart").first.locator(".tick-x text")
         if last is not None:
             assert ticks.all_text_contents()[-1] == last
     assert "over=seconds" in compared.url
@@ -101,13 +101,13 @@ def test_curves_are_drawn_over_epochs_steps_or_seconds(compared: Any) -> None:
 
 
 def test_each_run_has_its_letter_color_and_dashes(compared: Any) -> None:
-    compared.wait_for_selector(".compare .chart .scatterlayer .js-line")
-    lines = compared.locator(".compare .chart").first.locator(".js-line")
+    compared.wait_for_selector(".compare .chart .line")
+    lines = compared.locator(".compare .chart").first.locator(".line")
     styles = lines.evaluate_all(
         "all => all.map((one) => [one.style.stroke, one.style.strokeDasharray])"
     )
     assert len({color for color, _ in styles}) == len({dash for _, dash in styles}) == 2
-    said = compared.locator(".compare .chart").first.locator(".annotation-text").all_text_contents()
+    said = compared.locator(".compare .chart").first.locator(".end").all_text_contents()
     assert sorted(text[0] for text in said) == ["A", "B"]
 
 
@@ -176,5 +176,5 @@ def test_a_narrow_page_does_not_scroll_sideways(
     page.set_viewport_size(NARROW)
     page.emulate_media(color_scheme=theme)
     page.goto(f"/compare?runs={'~'.join(pair)}&networks=resnet18")
-    page.wait_for_selector(".compare .plot .main-svg")
+    page.wait_for_selector(".compare .plot svg")
     assert page.evaluate("document.documentElement.scrollWidth") == NARROW["width"]

@@ -175,6 +175,23 @@ def test_charts_follow_a_training_and_lose_no_extreme(page: Any, fake: Run) -> N
     assert f"{mean:.3f} on average" in said
 
 
+def test_the_pointer_reads_the_points_of_a_chart(page: Any, fake: Run) -> None:
+    losses = np.full(400, 1.25)
+    losses[200] = 7.5
+    fake_runs.tell(fake, losses)
+    watch(page, fake)
+    label(page, "Loss", "7.500")
+    plot = page.locator('.plot[aria-label^="Loss."]')
+    tip = plot.locator(".tip")
+    assert not tip.is_visible()
+    grid = plot.locator(".grid").first.bounding_box()  # from step 0 to step 400
+    page.mouse.move(grid["x"] + grid["width"] * 201 / 400, grid["y"] - 20)
+    assert tip.inner_text() == "step 201: 7.500"
+    assert plot.locator(".read .dot").count() == 1
+    page.mouse.move(0, 0)
+    assert not tip.is_visible()
+
+
 def test_time_and_progress_are_told_in_words(page: Any, fake: Run) -> None:
     watch(page, fake)
     assert figure(page, "Time left") == "1 h 2 min"
@@ -294,8 +311,8 @@ def test_open_parts_and_logarithmic_axes_stay_after_a_reload(page: Any, fake: Ru
     page.wait_for_selector(".log[open]")
     pressed = page.get_by_role("button", name="Loss on a logarithmic axis")
     assert pressed.get_attribute("aria-pressed") == "true"
-    page.wait_for_selector(".chart .plot .main-svg")
-    ticks = page.locator(".chart").first.locator(".ytick text").all_text_contents()
+    page.wait_for_selector(".chart .plot svg")
+    ticks = page.locator(".chart").first.locator(".tick-y text").all_text_contents()
     assert ticks == ["0.5", "1", "2"]
 
 
@@ -334,7 +351,7 @@ def test_tab_reaches_every_control(page: Any, fake: Run) -> None:
     fake_runs.show_layers(fake, {"only": {"zeros": 0.0, "gradient": 0.1}})
     watch(page, fake)
     page.wait_for_selector(".layers:visible")
-    page.wait_for_selector(".plot .main-svg")
+    page.wait_for_selector(".plot svg")
     wanted = page.evaluate(
         "[...document.querySelectorAll('#stage button, #stage a, #stage summary')]"
         ".filter((one) => one.checkVisibility() && !one.disabled).length"

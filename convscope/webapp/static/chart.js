@@ -1,47 +1,20 @@
 /**
- * Charts by plotly.js, which is loaded once, here, and only where a chart is shown. They are drawn at most once
- * a second, never in a hidden tab, and nothing in them moves by itself.
+ * Charts that are drawn while a training writes: at most once a second, never in a hidden tab, and nothing in them
+ * moves by itself.
  */
 
-/** @import { Chart, ChartLook, ChartState, Plotly, Series } from "./types.js" */
+/** @import { Chart, ChartLook, ChartState, Series } from "./types.js" */
 
 import { extent } from "./chart_axes.js";
-import { layout, traces } from "./chart_figure.js";
-import { el, messageOf, say, styles } from "./element.js";
+import { figure } from "./chart_figure.js";
+import { pointed, readAt, readNothing } from "./chart_reading.js";
+import { el, say, styles } from "./element.js";
 
 // Milliseconds between two drawings: as many, and as many times the last one's duration up to the most. A training
 // needs the processor more.
 const BETWEEN = 1000;
 const SHARE = 10;
 const MOST = 2000;
-/** @type {Promise<Plotly> | null} */
-let loading = null;
-
-/**
- * What plotly adds rules to the page by, unless it finds it there: its own rules, and those of its maps. The page's
- * policy
- * forbids both; chart.css has what is needed.
- */
-const RULES = ["plotly.js-style-global", "9f215cf04c5486422605d13261cb87401f4e7763b6296af81e98efbc0130da53"];
-
-function library() {
-  loading ??= new Promise((resolve, reject) => {
-    document.head.append(
-      ...RULES.filter((id) => !document.getElementById(id)).map((id) => el("link", { id, class: "no-inline-styles" })),
-    );
-    const script = el("script", { src: "/plotly.js" });
-    script.addEventListener("load", () =>
-      resolve(/** @type {Window & {Plotly: Plotly}} */ (/** @type {unknown} */ (window)).Plotly),
-    );
-    script.addEventListener("error", () =>
-      reject(new Error("The library of charts could not be loaded. Load the page again.")),
-    );
-    document.head.append(script);
-  });
-  loading.catch(() => (loading = null));
-  return loading;
-}
-
 /**
  * A chart with its heading. `draw` may be called as often as there is something new.
  * @param {string} title
@@ -62,12 +35,16 @@ export function chart(title, look, { note = "", tools = null, name = "" } = {}) 
   );
   plot.hidden = true;
   /** @type {ChartState} */
-  const state = { title, plot, none, look, lines: [], at: -1 };
+  const state = { title, plot, none, look, lines: [], at: -1, tip: el("div", { class: "tip", hidden: true }) };
   const pace = paced(() => render(state), element);
   const observer = new ResizeObserver(() => state.lines.length && plot.clientWidth !== state.width && pace.soon());
   observer.observe(element);
   plot.addEventListener("keydown", (event) => readPoints(state, event));
   plot.addEventListener("blur", () => leavePoints(state));
+  for (const kind of /** @type {const} */ (["pointermove", "pointerdown"])) {
+    plot.addEventListener(kind, (event) => pointed(state, event));
+  }
+  plot.addEventListener("pointerleave", () => leavePoints(state));
   return {
     element,
     draw(lines, change = {}) {
@@ -79,7 +56,6 @@ export function chart(title, look, { note = "", tools = null, name = "" } = {}) 
     stop() {
       pace.stop();
       observer.disconnect();
-      if (state.plotly) state.plotly.purge(plot);
     },
   };
 }
@@ -129,26 +105,16 @@ async function render(state) {
   const some = lines.some((line) => line.y.some((v) => v !== null));
   [plot.hidden, none.hidden] = [!some, some];
   if (!some) return 0;
-  try {
-    const [plotly] = await Promise.all([library(), styles("chart.css")]);
-    const began = performance.now();
-    state.width = plot.clientWidth;
-    if (!state.width) return 0;
-    plot.setAttribute(
-      "aria-label",
-      `${title}. ${lines
-        .filter((line) => !line.silent)
-        .map((line) => range(line, look))
-        .join("; ")}. The arrow keys read the points.`,
-    );
-    await plotly.react(plot, traces(lines), layout(lines, look, state.width), { displayModeBar: false });
-    state.plotly = plotly;
-    return performance.now() - began;
-  } catch (error) {
-    [plot.hidden, none.hidden] = [true, false];
-    none.textContent = messageOf(error);
-    return 0;
-  }
+  await styles("chart.css");
+  const began = performance.now();
+  state.width = plot.clientWidth;
+  if (!state.width) return 0;
+  const told = lines.filter((line) => !line.silent).map((line) => range(line, look));
+  plot.setAttribute("aria-label", `${title}. ${told.join("; ")}. The arrow keys read the points.`);
+  state.drawing = figure(lines, look, state.width);
+  plot.replaceChildren(state.drawing.element, state.tip);
+  readAt(state, state.reading ?? []);
+  return performance.now() - began;
 }
 
 /**
@@ -181,15 +147,15 @@ function readPoints(state, event) {
     Home: 0,
     End: length - 1,
   })[event.key];
-  if (to === undefined || !length || !state.plotly) return;
+  if (to === undefined || !length || !state.drawing) return;
   event.preventDefault();
   state.at = Math.max(0, Math.min(length - 1, state.at < 0 && event.key === "ArrowLeft" ? length - 1 : to));
-  state.plotly.Fx.hover(state.plot, { xval: line.x[state.at] });
+  readAt(state, [{ line: state.lines.indexOf(line), at: state.at }]);
   say(line.said[state.at].replaceAll("\n", ", "));
 }
 
 /** @param {ChartState} state */
 function leavePoints(state) {
   state.at = -1;
-  state.plotly?.Fx.unhover(state.plot);
+  readNothing(state);
 }

@@ -82,19 +82,52 @@ export interface ChartState {
   title: string;
   plot: HTMLElement;
   none: HTMLElement;
+  /** The words beside the points that are read. */
+  tip: HTMLElement;
   look: ChartLook;
   lines: Series[];
   /** The point that the keyboard reads. */
   at: number;
+  /** The points whose words are shown. */
+  reading?: ReadPoint[];
   width?: number;
-  plotly?: Plotly;
+  drawing?: Drawing;
 }
 
-/** What of plotly.js a chart uses. */
-export interface Plotly {
-  react(plot: HTMLElement, traces: object[], layout: object, config: object): Promise<unknown>;
-  purge(plot: HTMLElement): void;
-  Fx: { hover(plot: HTMLElement, point: { xval: number | undefined }): void; unhover(plot: HTMLElement): void };
+/** A point of a chart: the index of its line, and its own. */
+export interface ReadPoint {
+  line: number;
+  at: number;
+}
+
+/** A chart as it is drawn: `overlay` is for what is read, `points` are those of each line. */
+export interface Drawing {
+  element: SVGElement;
+  overlay: SVGElement;
+  points: (ChartPoint | null)[][];
+  across: ChartScale;
+  up: ChartScale;
+}
+
+/** An axis: the values at its ends, and the pixels where these stand. */
+export interface ChartScale {
+  low: number;
+  high: number;
+  log: boolean;
+  from: number;
+  to: number;
+}
+
+export interface ChartPoint {
+  x: number;
+  y: number;
+}
+
+/** A column of a band. */
+export interface ChartSpan {
+  x: number;
+  low: number;
+  high: number;
 }
 
 // The address.
