@@ -15,8 +15,9 @@ from convscope.recording.wrappers import unwrapped
 from convscope.runs.folder import Run
 from convscope.runs.network import as_run, load, model_name
 from convscope.weights import load_weights
-from convscope.weights.adapt import first_conv_weight, num_outputs
-from convscope.weights.load import with_channels
+from convscope.weights.adapt import first_conv_weight
+from convscope.weights.head import num_outputs
+from convscope.weights.preprocessing import with_channels
 from convscope.weights.torchvision_releases import imagenet_card
 from convscope.zoo import ZOO, Creation, create_model, default_input
 from convscope.zoo.check import USUAL_SIZES, network_output

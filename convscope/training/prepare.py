@@ -19,7 +19,7 @@ from convscope.errors import RequestError
 from convscope.training.callbacks.base import CallbackList
 from convscope.training.config import TrainConfig
 from convscope.weights.adapt import adapt_weights
-from convscope.weights.load import with_channels
+from convscope.weights.preprocessing import with_channels
 from convscope.weights.source import Weights
 from convscope.zoo import default_input
 from convscope.zoo.check import network_output
@@ -220,11 +220,11 @@ def with_output(card: Card, net: nn.Module, callbacks: CallbackList) -> Card:
 
 
 def load_pretrained(weights: Weights, network: nn.Module, card: Card) -> Card:
-    """Load weights into a network; the card that is returned says so.
+    """Load weights into a network, its head by class name; the card that is returned says so.
 
     Raises RequestError, with nothing changed, if they do not match.
     """
-    adapted = adapt_weights(weights, network)
+    adapted = adapt_weights(weights, network, classes=card.classes)
     adapted.load_into(network)
     return replace(card, provenance={**card.provenance, **adapted.report})
 
@@ -240,5 +240,12 @@ def describe(config: TrainConfig, dataset: Dataset, card: Card, network: nn.Modu
     return (
         f"{config.model} ({parameters:,} parameters, {card.in_channels}x{card.input_size[0]}x"
         f"{card.input_size[1]}) on {dataset.name}: {len(card.classes)} classes; "
-        f"{splits}.{start}{frozen}"
+        f"{splits}.{start}{frozen}{_start_details(card)}"
     )
+
+
+def _start_details(card: Card) -> str:
+    """What became of the head of pretrained weights, and what lies beside them in their file."""
+    head, beside = (card.provenance.get(f"weights_{key}") for key in ("head", "beside"))
+    sentences = (f"Head {head}." if head else "", f"{beside}." if beside else "")
+    return "".join(f" {sentence}" for sentence in sentences if sentence)

@@ -1,61 +1,104 @@
 """`load_weights`: load pretrained weights into a network, and return their preprocessing."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
+from typing import Any
 
 from torch import nn
 
-from convscope.card import Card
+from convscope.card import Card, ResizeMode
 from convscope.data.download import DownloadCallback
 from convscope.errors import RequestError
-from convscope.weights.adapt import adapt_weights, first_conv_weight, num_outputs
-from convscope.weights.source import open_weights
-from convscope.weights.torchvision_releases import imagenet_card
+from convscope.weights.adapt import AdaptedWeights, adapt_weights, first_conv_weight
+from convscope.weights.class_names import parse_class_names
+from convscope.weights.head import num_outputs
+from convscope.weights.preprocessing import (
+    InputSettings,
+    PerChannel,
+    assumed_card,
+    describe,
+    with_channels,
+)
+from convscope.weights.source import Weights, WeightsSource, open_weights
 from convscope.zoo.check import network_output
+
+ClassNamesLike = str | Path | Sequence[str] | Mapping[Any, Any]
+"""What `class_names` takes; see `convscope.weights.class_names.parse_class_names`."""
 
 
 def load_weights(
-    net: nn.Module, source: str | Path, *, on_progress: DownloadCallback | None = None
+    net: nn.Module,
+    source: WeightsSource,
+    *,
+    class_names: ClassNamesLike | None = None,
+    input_size: int | tuple[int, int] | None = None,
+    resize_mode: ResizeMode | None = None,
+    mean: PerChannel | None = None,
+    std: PerChannel | None = None,
+    on_progress: DownloadCallback | None = None,
 ) -> Card:
     """Load pretrained weights into a network, and return the card with their preprocessing.
 
     `source` is a file (safetensors or `torch.save`'s, from which no code is executed), a URL, a run
-    folder, `torchvision:NAME` (also `torchvision:resnet50.IMAGENET1K_V2`) or `timm:NAME`. Parameter
-    names may be the network's own or torchvision's; `convscope.weights.adapt.adapt_weights` says
-    which differences in shape are accepted.
+    folder or what `train` returned, `torchvision:NAME` (also `torchvision:resnet50.IMAGENET1K_V2`),
+    `timm:NAME`, a state dict in memory, or a network of the same kind. The weights may lie anywhere
+    in a checkpoint, behind any prefix; where several fit, `FILE#PLACE` names one (`x.pth#ema`).
+    Parameter names may be the network's own or torchvision's;
+    `convscope.weights.adapt.adapt_weights` says which differences in shape are accepted.
 
-    The card's provenance records what was adapted. Its classes are numbers if nothing better is
-    known. Without preprocessing metadata, ImageNet's is assumed and recorded.
+    The card's provenance records what was adapted, where in the file the weights lay, and whether
+    averaged weights (EMA) lie beside them. Its classes are `class_names` (a list, names with commas
+    between them, a file), those that the source knows, or numbers. `input_size`, `resize_mode`,
+    `mean` and `std` are taken instead of the source's. Where neither says, ImageNet's are assumed
+    and recorded.
 
     Raises RequestError, naming the parameter or the first names that differ, if the weights do not
     fit the network, which is then unchanged; WorkError for a failed download.
     """
+    preprocessing = InputSettings(
+        input_size=input_size, resize_mode=resize_mode, mean=mean, std=std
+    )
     weights = open_weights(source, on_progress=on_progress)
     adapted = adapt_weights(weights, net)
-    state = net.state_dict()
-    card = weights.card or imagenet_card()
-    filters = first_conv_weight(state)
-    card = with_channels(card, state[filters].shape[1] if filters else card.in_channels)
-    if len(card.classes) != num_outputs(state):
-        card = replace(card, classes=tuple(map(str, range(num_outputs(state)))))
-    assumed = {} if weights.card else {"weights_preprocessing": "assumed: ImageNet's"}
-    card = replace(card, provenance={**card.provenance, **adapted.report, **assumed})
+    names = None if class_names is None else parse_class_names(class_names)
+    card = card_of(weights, adapted, net, preprocessing, class_names=names)
     adapted.load_into(net)
     output = network_output(net, in_channels=card.in_channels, input_size=card.input_size)
     return replace(card, output=output)
 
 
-def with_channels(card: Card, channels: int) -> Card:
-    """Return the card for another number of channels: gray has the average of the colors.
+def card_of(
+    weights: Weights,
+    adapted: AdaptedWeights,
+    net: nn.Module,
+    preprocessing: InputSettings,
+    *,
+    class_names: Sequence[str] | None = None,
+    size: tuple[int, int] | None = None,
+) -> Card:
+    """The card of a network with these weights; `size` is the network's own, if it is known.
 
-    Raises RequestError for any other change.
+    Raises RequestError if channels or the number of names do not fit the network.
     """
-    if channels == card.in_channels:
-        return card
-    if (channels, card.in_channels) != (1, 3):
+    state = net.state_dict()
+    filters = first_conv_weight(state)
+    channels = state[filters].shape[1] if filters else 3
+    card = weights.card or assumed_card(3, size)
+    card = with_channels(card, channels) if filters else card
+    outputs = num_outputs(state)
+    if class_names is not None and len(class_names) != outputs:
         raise RequestError(
-            f"The weights are for {card.in_channels} channels and do not fit a network with "
-            f"{channels}. Create it with {card.in_channels} channels."
+            f"`class_names` has {len(class_names)} names, and the network has {outputs} outputs. "
+            "Name each output, in their order."
         )
-    return replace(card, in_channels=1, mean=(fmean(card.mean),), std=(fmean(card.std),))
+    known = weights.names_of(outputs) if adapted.num_outputs == outputs else None
+    card = replace(card, classes=class_names or known or tuple(map(str, range(outputs))))
+    is_assumed = weights.card is None
+    card = preprocessing.applied(card)
+    provenance = {**card.provenance, **adapted.report}
+    if is_assumed:
+        provenance["weights_preprocessing"] = f"assumed, as ImageNet's: {describe(card)}".replace(
+            "`", ""
+        )
+    return replace(card, provenance=provenance)

@@ -20,7 +20,9 @@ CURRENT_NAMES: NameMap = (
 Renaming = Callable[[str], str]
 
 _OPTIONAL = "num_batches_tracked"  # of batch norm since PyTorch 0.4.1; older files lack it
-_AUXILIARY = re.compile(r"aux", re.IGNORECASE)  # aux1 of torchvision's GoogLeNet
+_LEFT_OUT = re.compile(
+    r"aux|(criterion|loss|loss_fn|loss_func)\.|(n_averaged|epoch|step|best_acc\d*)\Z", re.IGNORECASE
+)  # aux1 of torchvision's GoogLeNet; what trainers keep beside the network's own
 _MAX_LISTED = 3  # names in an error
 
 
@@ -33,7 +35,7 @@ class Match:
         convention: "equal", or the library and networks whose names they are.
         missing: names of the network that the file does not have.
         extra: names of the file that the network does not have.
-        left_out: auxiliary heads of the file that the network does not have.
+        left_out: auxiliary heads, losses and counters of the file that the network does not have.
     """
 
     theirs: Mapping[str, str]
@@ -50,24 +52,37 @@ class Match:
 def match_names(file: Collection[str], network: Collection[str], *, source: str) -> Match:
     """Find the naming convention by which file and network have the same parameters.
 
-    Equal names are tried first, then torchvision's for each network of the zoo.
-
     Raises RequestError with the differences of the closest convention.
     """
+    match = closest_match(file, network)
+    if match.disagreements:
+        raise RequestError(mismatch(match, source))
+    return match
+
+
+def closest_match(file: Collection[str], network: Collection[str]) -> Match:
+    """The match by the naming convention with the fewest differences.
+
+    Equal names are tried first, then torchvision's for each network of the zoo.
+    """
     for convention, renaming in _renamings():
-        if all(renaming(name) in network or _AUXILIARY.match(name) for name in file):
+        if all(renaming(name) in network or _LEFT_OUT.match(name) for name in file):
             match = _compare(file, network, convention, renaming)
             if not match.disagreements:
                 return match
     compared = (
         _compare(file, network, convention, renaming) for convention, renaming in _renamings()
     )
-    closest = min(compared, key=lambda match: match.disagreements)
-    lacks = f"lacks {_few(closest.missing)}" if closest.missing else ""
-    has = f"has {_few(closest.extra)}, unknown to the network" if closest.extra else ""
-    raise RequestError(
+    return min(compared, key=lambda match: match.disagreements)
+
+
+def mismatch(match: Match, source: str) -> str:
+    """What differs, for an error."""
+    lacks = f"lacks {_few(match.missing)}" if match.missing else ""
+    has = f"has {_few(match.extra)}, unknown to the network" if match.extra else ""
+    return (
         f"{source} has the weights of another network: by the closest names "
-        f"({closest.convention}) it {' and '.join(filter(None, (lacks, has)))}. Create the network "
+        f"({match.convention}) it {' and '.join(filter(None, (lacks, has)))}. Create the network "
         "that these weights belong to, or choose weights of this network."
     )
 
@@ -95,7 +110,7 @@ def _compare(
     theirs = dict(renamed)
     missing = [name for name in network if name not in theirs and not name.endswith(_OPTIONAL)]
     extra = [name for new, name in renamed if new not in network or theirs[new] != name]
-    heads = [name for name in extra if _AUXILIARY.match(name)]
+    heads = [name for name in extra if _LEFT_OUT.match(name)]
     return Match(
         {name: theirs[name] for name in network if name in theirs},
         convention,

@@ -1,22 +1,19 @@
-"""Read a file of weights, of any library, as tensors by name; no code in it is executed."""
+"""Read a file of weights, of any library; no code in it is executed."""
 
+import re
 import struct
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import cast
-from zipfile import is_zipfile
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
-from torch import Tensor
 
 from convscope.errors import RequestError
-
-_WRAPPERS = ("state_dict", "model")  # keys under which training scripts store weights
-_PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and torch.compile
+from convscope.weights.contents import Contents, contents_of
+from convscope.weights.file_kind import file_format, read_index
+from convscope.weights.safe_globals import safe_globals
 
 # Observed exceptions for damaged files.
 _READ_ERRORS = (
@@ -24,66 +21,102 @@ _READ_ERRORS = (
     AttributeError, AssertionError, ArithmeticError, MemoryError, struct.error,
 )  # fmt: skip
 
+_GLOBAL = re.compile(r"GLOBAL (\S+) (?:was not|whose)|unrecognized function (.+)|but got (.+)")
 
-def read_tensors(path: Path) -> Mapping[str, Tensor]:
-    """Read the tensors of a state dict from a file, on the CPU, by name.
 
-    The file is safetensors or from `torch.save`, recognized by its content. A state dict may be
-    nested as `state_dict` or `model`, and a prefix that wrapping a network adds to every name is
-    removed.
+def read_contents(path: Path) -> Contents:
+    """Read every tensor of a file, on the CPU, and the class names that lie beside them.
 
-    Raises RequestError for a file that is neither, is damaged, contains something else, or needs to
-    run code.
+    The file is safetensors, from `torch.save`, or the index of a model in several files; recognized
+    by its content, whatever its name.
+
+    Raises RequestError for a file that is none of these, is damaged, contains something else, or
+    needs to run code.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(9)
+        kind = file_format(path)
     except OSError as error:
         raise RequestError(f"{path} cannot be read: {error.strerror}.") from error
-    zipped = is_zipfile(path)
-    safe = head[8:] == b"{"
-    if not (safe or zipped or head[:1] == b"\x80"):
-        raise RequestError(f"{path} has no weights: it is neither safetensors nor a PyTorch file.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about files that load, or fail to, in any case
-            content: object = (
-                load_file(path)
-                if safe
-                else torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
-            )
-    except UnpicklingError as error:
+    match kind:
+        case "index":
+            return _read_shards(path)
+        case "safetensors" | "zip" | "pickle":
+            contents = contents_of(_read(path, kind))
+        case sentence:
+            raise RequestError(f"{path} {sentence}.")
+    if not contents.tensors:
         raise RequestError(
-            f"{path} has more than tensors: loading it would run code from the file, which "
-            "convscope never does. Save only the state dict, preferably as safetensors."
-        ) from error
+            f"{path} has no state dict (tensors by name): {contents.description}. Save the "
+            "network's with `torch.save(net.state_dict(), 'weights.pth')`."
+        )
+    return contents
+
+
+def _read(path: Path, kind: str) -> object:
+    try:
+        with warnings.catch_warnings(), torch.serialization.safe_globals(safe_globals()):  # pyright: ignore[reportArgumentType]
+            warnings.simplefilter("ignore")  # about files that load, or fail to, in any case
+            if kind == "safetensors":
+                return load_file(path)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=kind == "zip")
+    except UnpicklingError as error:
+        raise RequestError(_refusal(path, str(error))) from error
     except _READ_ERRORS as error:
         line = str(error).strip().splitlines()[:1]
         raise RequestError(
             f"{path} is damaged or has no weights ({''.join(line).rstrip('.')}). Download it again."
         ) from error
-    return _unprefixed(_state_dict(content, path))
 
 
-def _state_dict(content: object, path: Path) -> Mapping[str, Tensor]:
-    """Unwrap a state dict. Raises RequestError if there is none."""
-    while isinstance(content, Mapping):
-        items = cast("Mapping[object, object]", content)
-        inner = next((items[w] for w in _WRAPPERS if isinstance(items.get(w), Mapping)), None)
-        if inner is not None:
-            content = inner
-            continue
-        if items and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in items.items()):
-            return cast("Mapping[str, Tensor]", content)
-        break
-    raise RequestError(
-        f"{path} has no state dict (tensors by name), neither directly nor as "
-        f"{' or '.join(_WRAPPERS)}."
+def _read_shards(path: Path) -> Contents:
+    """Read a model that is spread over several files."""
+    files = read_index(path)
+    parts: dict[str, Contents] = {}
+    for file in dict.fromkeys(files.values()):
+        part = path.parent / file
+        if Path(file).name != file or not part.is_file():
+            raise RequestError(f"{path} lists {file}, which is not beside it. Put it there.")
+        parts[file] = read_contents(part)
+    lost = [name for name, file in files.items() if name not in parts[file].tensors]
+    if lost:
+        raise RequestError(f"{files[lost[0]]} lacks {lost[0]}, which {path} lists.")
+    tensors = {name: parts[file].tensors[name] for name, file in files.items()}
+    return Contents(tensors, dict.fromkeys(tensors, ""), (), "")
+
+
+def _refusal(path: Path, message: str) -> str:
+    """Say why a file is not loaded, and how its weights are saved so that it is."""
+    if "Unsupported operand" in message:
+        return (
+            f"{path} was pickled by a protocol that cannot be read without running it. Where you "
+            f"trust it, save it again: `torch.save(torch.load('{path}', weights_only=False), "
+            "'weights.pth')`."
+        )
+    found = _GLOBAL.search(message)
+    name = next((group for group in found.groups() if group), "") if found else ""
+    unsafe = {name, *_unsafe_globals(path)}
+    why = (
+        "loading it would run code from the file, which convscope never does. Where you trust it, "
+        "save only the state dict: "
+    )
+    if any(".modules." in one or one.startswith(("__main__.", "torch.nn.")) for one in unsafe):
+        net = f"torch.load('{path}', weights_only=False)"
+        if any(one.startswith(("ultralytics.", "models.yolo")) for one in unsafe):
+            net += "['model']"
+        return (
+            f"{path} has more than tensors: a whole network ({name}), and {why}"
+            f"`torch.save({net}.state_dict(), 'weights.pth')`."
+        )
+    named = f" ({name.strip()})" if name else ""
+    return (
+        f"{path} has more than tensors{named}, and {why}`torch.save(net.state_dict(), "
+        "'weights.pth')`."
     )
 
 
-def _unprefixed(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    for prefix in _PREFIXES:
-        if all(name.startswith(prefix) for name in tensors):
-            tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-    return tensors
+def _unsafe_globals(path: Path) -> list[str]:
+    """The globals of a zipped file that are not on the list; none for an old file."""
+    try:
+        return torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except Exception:  # noqa: BLE001 -- only a message depends on it
+        return []

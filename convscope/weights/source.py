@@ -1,22 +1,43 @@
-"""Sources of weights: a file, a URL, a library's model name, a run."""
+"""Sources of weights: a file, a URL, a library's model name, a run, a state dict in memory."""
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
+from typing import Protocol
+from urllib.parse import urldefrag, urlsplit
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from convscope.card import Card
 from convscope.data.download import DownloadCallback, RemoteFile, cache_dir, digest_of, fetch
 from convscope.errors import RequestError, nearest
 from convscope.runs.folder import Run
 from convscope.weights import timm
-from convscope.weights.read import read_tensors
+from convscope.weights.contents import ClassNames, contents_of
+from convscope.weights.imagenet_names import imagenet_names
+from convscope.weights.read import read_contents
 from convscope.weights.torchvision_releases import release, releases
 
 FORMS = "a file, a URL, a run folder, torchvision:NAME or timm:NAME"
+IN_MEMORY = "a state dict in memory"
+_HUB_FILES = (
+    "model.safetensors",
+    "pytorch_model.bin",
+    "model.safetensors.index.json",
+    "pytorch_model.bin.index.json",
+)  # of a folder as the Hugging Face hub has it
+
+
+class HasRun(Protocol):
+    """What has a run folder, as the result of `convscope.train`."""
+
+    @property
+    def run(self) -> Path: ...
+
+
+WeightsSource = str | Path | Run | HasRun | Mapping[str, object] | nn.Module
 
 
 @dataclass(frozen=True)
@@ -25,48 +46,127 @@ class Weights:
 
     Attributes:
         source: as the user named it.
-        tensors: by their names in the source.
+        tensors: by their paths in the source.
         card: the preprocessing and classes of the trained network; None if the source has no such
             metadata.
         sha256: of the file.
+        class_lists: lists of class names that the source has, or the one that the user gives.
+        containers: the path of the dict in which each tensor lies.
+        choice: where in the source the weights lie, if the user says so.
+        is_named: whether the user gave the class names.
     """
 
     source: str
     tensors: Mapping[str, Tensor]
     card: Card | None
     sha256: str
+    class_lists: tuple[ClassNames, ...] = ()
+    containers: Mapping[str, str] = field(default_factory=dict[str, str])
+    choice: str = ""
+    is_named: bool = False
+
+    def names_of(self, outputs: int) -> ClassNames | None:
+        """The names of so many outputs; None if they are not known, or more than one list fits.
+
+        Raises RequestError if the user gave another number of names.
+        """
+        if self.is_named and len(self.class_lists[0]) != outputs:
+            raise RequestError(
+                f"`class_names` has {len(self.class_lists[0])} names, and {self.source} has "
+                f"{outputs} outputs. Name each output, in their order."
+            )
+        fitting = {names for names in self.class_lists if len(names) == outputs}
+        return fitting.pop() if len(fitting) == 1 else None
+
+    def named(self, class_names: ClassNames | None) -> "Weights":
+        """The same with the class names that the user gives, if any."""
+        if class_names is None:
+            return self
+        return replace(self, class_lists=(class_names,), is_named=True)
 
 
-def open_weights(source: str | Path, *, on_progress: DownloadCallback | None = None) -> Weights:
-    """Read weights from one of FORMS; downloads are cached.
+def open_weights(source: WeightsSource, *, on_progress: DownloadCallback | None = None) -> Weights:
+    """Read weights from one of FORMS, a run, a state dict in memory, or a network; downloads are
+    cached.
 
-    A file released by torchvision is recognized by its SHA-256, wherever it comes from.
+    `FILE#PLACE` takes the weights at one place of a checkpoint that has several, as `x.pth#ema`. A
+    file released by torchvision is recognized by its SHA-256, wherever it comes from.
 
     Raises RequestError for an unknown source, WorkError for a failed download.
     """
+    if isinstance(source, Run):
+        return _from_run(str(source.path), source.path)
+    if isinstance(source, nn.Module):
+        return _from_memory(source.state_dict())
+    if isinstance(source, Mapping):
+        return _from_memory(source)
+    if not isinstance(source, str | Path):
+        run: object = getattr(source, "run", None)
+        if not isinstance(run, str | Path):
+            raise RequestError(
+                f"`weights` must be {FORMS}, a state dict or a network, not "
+                f"{type(source).__name__}."
+            )
+        return _from_run(str(run), Path(run))
     text = str(source)
-    kind, _, name = text.partition(":")
+    kind, _, rest = text.partition(":")
+    if kind not in ("torchvision", "timm", "http", "https"):
+        path, choice = _split_path(text)
+        return replace(_from_path(text, path), choice=choice)
+    choice = urldefrag(text).fragment
+    name = urldefrag(rest).url if kind in ("torchvision", "timm") else urldefrag(text).url
     match kind:
         case "torchvision":
-            return _from_file(text, _downloaded(release(name).remote, on_progress))
+            opened = _from_file(text, _downloaded(release(name).remote, on_progress))
         case "timm":
-            settings, weights = timm.remote_files(name)
-            config = _downloaded(settings, on_progress)
-            card = timm.card_from_config(config.read_text("utf-8", "replace"), where=str(config))
-            return _from_file(text, _downloaded(weights, on_progress), card)
-        case "http" | "https":
-            return _from_file(text, _downloaded(_remote(text), on_progress))
+            opened = _from_timm(text, name, on_progress)
         case _:
-            return _from_path(text, Path(source).expanduser())
+            opened = _from_file(text, _downloaded(_remote(name), on_progress))
+    return replace(opened, choice=choice)
+
+
+def _split_path(text: str) -> tuple[Path, str]:
+    """A path, and the place in the file that may follow it behind a #."""
+    whole = Path(text).expanduser()
+    before, mark, choice = text.rpartition("#")
+    if not mark or whole.exists() or not Path(before).expanduser().exists():
+        return whole, ""
+    return Path(before).expanduser(), choice
+
+
+def _from_memory(state: Mapping[str, object]) -> Weights:
+    contents = contents_of(state)
+    if not contents.tensors:
+        raise RequestError(
+            f"The dict has no state dict (tensors by name): {contents.description}. Pass "
+            "`net.state_dict()`."
+        )
+    tensors = {n: t if t.is_meta else t.cpu() for n, t in contents.tensors.items()}
+    digest = hashlib.sha256()
+    for name, tensor in tensors.items():
+        digest.update(name.encode())
+        if not (tensor.is_meta or tensor.is_quantized or tensor.layout is not torch.strided):
+            values = tensor.contiguous().reshape(-1).view(torch.uint8)
+            digest.update(values.numpy().tobytes())
+    return Weights(
+        IN_MEMORY,
+        tensors,
+        None,
+        digest.hexdigest(),
+        contents.class_names,
+        contents.containers,
+    )
 
 
 def _from_path(source: str, path: Path) -> Weights:
     if path.name == "model.safetensors" and (path.parent / "config.toml").exists():
         path = path.parent
     if path.is_dir():
-        run = Run.open(path)
-        tensors, card = run.read_weights().tensors, run.read_card()
-        return Weights(source, tensors, card, digest_of(run.path / "model.safetensors"))
+        if not (path / "config.toml").exists():
+            for name in _HUB_FILES:
+                if (path / name).is_file():
+                    return _from_file(source, path / name)
+        return _from_run(source, path)
     if not path.exists():
         known = [] if path.suffix else [f"torchvision:{row.network}" for row in releases()]
         raise RequestError(
@@ -76,10 +176,58 @@ def _from_path(source: str, path: Path) -> Weights:
     return _from_file(source, path)
 
 
-def _from_file(source: str, path: Path, card: Card | None = None) -> Weights:
-    tensors, digest = read_tensors(path), digest_of(path)
+def _from_run(source: str, path: Path) -> Weights:
+    run = Run.open(path)
+    tensors, card = run.read_weights().tensors, run.read_card()
+    digest = digest_of(run.path / "model.safetensors")
+    return Weights(source, tensors, card, digest, (card.classes,))
+
+
+def _from_file(source: str, path: Path) -> Weights:
+    contents, digest = read_contents(path), digest_of(path)
     known = [row.card for row in releases() if digest.startswith(row.sha256)]
-    return Weights(source, tensors, card or next(iter(known), None), digest)
+    opened = Weights(
+        source,
+        contents.tensors,
+        next(iter(known), None),
+        digest,
+        contents.class_names,
+        contents.containers,
+    )
+    config = path.parent / "config.json"
+    if known:
+        return _with_imagenet_names(opened)
+    if path.name in _HUB_FILES and config.is_file():
+        return _with_config(opened, config)
+    return opened
+
+
+def _from_timm(source: str, name: str, on_progress: DownloadCallback | None) -> Weights:
+    settings, weights = timm.remote_files(name)
+    config = _downloaded(settings, on_progress)
+    timm.card_from_config(config.read_text("utf-8", "replace"), where=str(config))
+    return _with_config(_from_file(source, _downloaded(weights, on_progress)), config)
+
+
+def _with_config(weights: Weights, config: Path) -> Weights:
+    """The weights with the card of timm's configuration, if the file is one."""
+    text = config.read_text("utf-8", "replace")
+    if not timm.is_config(text):
+        return weights
+    card = timm.card_from_config(text, where=str(config))
+    names = timm.names_from_config(text)
+    weights = replace(weights, card=card)
+    if names is None:
+        return _with_imagenet_names(weights) if len(card.classes) == 1000 else weights
+    return replace(weights, card=replace(card, classes=names), class_lists=(names,))
+
+
+def _with_imagenet_names(weights: Weights) -> Weights:
+    """The weights with ImageNet's class names, where a library that has them is installed."""
+    names = imagenet_names()
+    if names is None or weights.card is None:
+        return weights
+    return replace(weights, card=replace(weights.card, classes=names), class_lists=(names,))
 
 
 def _remote(url: str) -> RemoteFile:

@@ -11,6 +11,7 @@ from typing import Any
 from convscope.card import Card, ResizeMode
 from convscope.data.download import RemoteFile
 from convscope.errors import RequestError
+from convscope.weights.contents import class_names_in
 
 HOST = "https://huggingface.co/timm/"
 _RESIZE_MODES: dict[str, ResizeMode] = {
@@ -31,6 +32,31 @@ def remote_files(name: str) -> tuple[RemoteFile, RemoteFile]:
         RemoteFile(f"timm-{name}.json", None, (f"{where}config.json",)),
         RemoteFile(f"timm-{name}.safetensors", None, (f"{where}model.safetensors",)),
     )
+
+
+def is_config(text: str) -> bool:
+    """Whether a text is a configuration of timm's, and not another library's."""
+    try:
+        data: Any = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(data, dict) and bool({"pretrained_cfg", "input_size"} & {*data})
+
+
+def names_from_config(config: str) -> tuple[str, ...] | None:
+    """The class names in a configuration; None if it has none, or not one for each class.
+
+    >>> names_from_config('{"num_classes": 2, "label_names": ["cat", "dog"]}')
+    ('cat', 'dog')
+    """
+    data: dict[str, Any] = json.loads(config)
+    settings: dict[str, Any] = data.get("pretrained_cfg") or data
+    count = settings.get("num_classes", data.get("num_classes"))
+    for key in ("label_names", "labels"):
+        names = class_names_in(settings.get(key, data.get(key)))
+        if names is not None and len(names) == count:
+            return names
+    return None
 
 
 def card_from_config(config: str, *, where: str) -> Card:

@@ -9,13 +9,13 @@ import torch
 from safetensors.torch import save_file
 
 from convscope.errors import RequestError
-from convscope.weights.read import read_tensors
+from convscope.weights.read import read_contents
 
 TENSORS = {"conv.weight": torch.arange(6.0).reshape(1, 2, 1, 3), "conv.bias": torch.ones(1)}
 
 
 def assert_read(path: Path) -> None:
-    found = read_tensors(path)
+    found = read_contents(path).tensors
     assert found.keys() == TENSORS.keys()
     assert all(torch.equal(found[name], tensor) for name, tensor in TENSORS.items())
 
@@ -26,28 +26,6 @@ def test_the_content_tells_the_format_whatever_the_name(tmp_path):
     save_file(TENSORS, tmp_path / "safe.pth")
     for path in tmp_path.iterdir():
         assert_read(path)
-
-
-@pytest.mark.parametrize(
-    "wrap",
-    [
-        lambda tensors: {"state_dict": tensors, "epoch": 3, "optimizer": {"lr": 0.1}},
-        lambda tensors: {"model": tensors},
-        lambda tensors: {"model": {"state_dict": tensors}},
-        lambda tensors: {f"module.{name}": tensor for name, tensor in tensors.items()},
-        lambda tensors: {f"module._orig_mod.{name}": tensor for name, tensor in tensors.items()},
-        lambda tensors: {name: torch.nn.Parameter(tensor) for name, tensor in tensors.items()},
-    ],
-    ids=["state_dict", "model", "both", "module", "compiled", "parameters"],
-)
-def test_a_wrapping_is_undone(tmp_path, wrap):
-    torch.save(wrap(TENSORS), tmp_path / "x.pth")
-    assert_read(tmp_path / "x.pth")
-
-
-def test_a_prefix_that_only_some_names_have_is_a_name(tmp_path):
-    torch.save({"module.weight": torch.ones(1), "weight": torch.ones(1)}, tmp_path / "x.pth")
-    assert read_tensors(tmp_path / "x.pth").keys() == {"module.weight", "weight"}
 
 
 class Payload:
@@ -65,11 +43,13 @@ def test_code_in_a_file_is_not_run(tmp_path, zipped):
     trap, path = tmp_path / "was-run", tmp_path / "x.pth"
     held = {"weight": torch.ones(1), "extra": Payload(trap)}
     torch.save(held, path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(RequestError, match=r"x\.pth has more than tensors.*never does"):
-        read_tensors(path)
+    with pytest.raises(
+        RequestError, match=r"x\.pth has more than tensors \(\w+\.mkdir\), and .*never does"
+    ):
+        read_contents(path)
     path.write_bytes(pickle.dumps(Payload(trap)))
     with pytest.raises(RequestError, match=r"x\.pth"):
-        read_tensors(path)
+        read_contents(path)
     assert not trap.exists()
     pickle.loads(pickle.dumps(Payload(trap)))  # noqa: S301 -- the trap works
     assert trap.exists()
@@ -77,22 +57,15 @@ def test_code_in_a_file_is_not_run(tmp_path, zipped):
 
 def test_a_whole_network_is_refused(tmp_path):
     torch.save(torch.nn.Linear(1, 1), tmp_path / "x.pth")
-    with pytest.raises(RequestError, match="Save only the state dict"):
-        read_tensors(tmp_path / "x.pth")
+    with pytest.raises(RequestError, match=r"a whole network.*torch\.save\(torch\.load"):
+        read_contents(tmp_path / "x.pth")
 
 
-@pytest.mark.parametrize("held", [{}, [torch.ones(1)], {"lr": 0.1}, {1: torch.ones(1)}, 3])
+@pytest.mark.parametrize("held", [{}, {"lr": 0.1}, ["a"], 3])
 def test_what_is_no_state_dict_is_refused(tmp_path, held):
     torch.save(held, tmp_path / "x.pth")
     with pytest.raises(RequestError, match=r"x\.pth has no state dict"):
-        read_tensors(tmp_path / "x.pth")
-
-
-@pytest.mark.parametrize("content", [b"", b"<html>gone</html>", b"\x89PNG\r\n", b"PK"])
-def test_what_is_no_file_of_weights_is_refused(tmp_path, content):
-    (tmp_path / "x.pth").write_bytes(content)
-    with pytest.raises(RequestError, match="neither safetensors nor a PyTorch file"):
-        read_tensors(tmp_path / "x.pth")
+        read_contents(tmp_path / "x.pth")
 
 
 @pytest.mark.parametrize("kind", ["safe", "zipped", "old"])
@@ -107,9 +80,9 @@ def test_a_file_cut_off_anywhere_is_refused(tmp_path, kind):
     for length in range(0, len(whole) - 1, max(1, len(whole) // 60)):
         path.write_bytes(whole[:length])
         with pytest.raises(RequestError, match="x "):
-            read_tensors(path)
+            read_contents(path)
 
 
 def test_a_folder_is_no_file(tmp_path):
     with pytest.raises(RequestError, match="cannot be read"):
-        read_tensors(tmp_path)
+        read_contents(tmp_path)

@@ -1,0 +1,97 @@
+"""`class_names`: the names of a network's outputs, from a list, a file, or a line of text."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from convscope.errors import RequestError
+from convscope.weights.contents import ClassNames, class_names_in
+from convscope.weights.imagenet_names import HOW_TO_GET, imagenet_names
+
+_FORMS = (
+    "names with commas between them, a text file with one name per line, a JSON file with a list, "
+    "{name: index} or {index: name}, or imagenet"
+)
+
+
+def parse_class_names(value: str | Path | Sequence[str] | Mapping[Any, Any]) -> ClassNames:
+    """Class names in the order of the outputs.
+
+    A text is one of the forms of the command line: names with commas between them, `imagenet`, or
+    the path of a file with one name per line or of JSON. Torchvision's `dataset.class_to_idx` and
+    Keras's `{"0": ["n01440764", "tench"]}` are understood too.
+
+    Raises RequestError for anything else, for fewer than two names, and for one name twice.
+
+    >>> parse_class_names("cat, dog")
+    ('cat', 'dog')
+    >>> parse_class_names({"dog": 1, "cat": 0})
+    ('cat', 'dog')
+    """
+    if isinstance(value, Mapping):
+        return _checked(_from_dict(dict(value)), "`class_names`")
+    if not isinstance(value, str | Path):
+        return _checked([str(name) for name in value], "`class_names`")
+    if str(value) == "imagenet":
+        names = imagenet_names()
+        if names is None:
+            raise RequestError(f"{HOW_TO_GET}. Neither is installed here.")
+        return names
+    path = Path(value).expanduser()
+    if path.is_file():
+        return _checked(_from_file(path), str(path))
+    if "," not in str(value):
+        raise RequestError(f"`class_names` names no file {str(value)!r}. Give {_FORMS}.")
+    [row] = csv.reader([str(value)], skipinitialspace=True)
+    return _checked([name.strip() for name in row], "`class_names`")
+
+
+def _from_file(path: Path) -> list[str]:
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"{path} cannot be read as class names: {error}.") from error
+    if not text.lstrip().startswith(("[", "{")):
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    try:
+        data: object = json.loads(text)
+    except ValueError as error:
+        raise RequestError(f"{path} is not valid JSON: {error}.") from error
+    if isinstance(data, dict):
+        return _from_dict(cast("dict[Any, Any]", data), where=str(path))
+    return [str(name) for name in cast("list[Any]", data)]
+
+
+def _from_dict(names: dict[Any, Any], where: str = "`class_names`") -> list[str]:
+    found = class_names_in({key: _last(value) for key, value in names.items()})
+    if found is None:
+        raise RequestError(
+            f"{where} is neither {{name: index}} nor {{index: name}} with the indices 0 to "
+            f"{len(names) - 1}, each once."
+        )
+    return list(found)
+
+
+def _last(value: object) -> object:
+    """The name in Keras's [synset, name]; anything else as it is."""
+    match value:
+        case [str(), str(name)]:
+            return name
+        case _:
+            return value
+
+
+def _checked(names: Sequence[str], where: str) -> ClassNames:
+    twice = [name for index, name in enumerate(names) if name in names[:index]]
+    if len(names) < 2 or twice or not all(names):
+        problem = (
+            f"has {twice[0]!r} twice"
+            if twice
+            else "has an empty name"
+            if not all(names)
+            else f"has {len(names)} name{'' if len(names) == 1 else 's'}; it needs two or more"
+        )
+        raise RequestError(f"{where} {problem}. Give {_FORMS}.")
+    return tuple(names)

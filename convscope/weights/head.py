@@ -1,0 +1,50 @@
+"""The head of a network: its last layer, whose rows belong to the classes."""
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+State = Mapping[str, Tensor]
+
+
+def head_layers(state: State) -> tuple[str, ...]:
+    """The last layer with a matrix or filters, and what follows it, as batch norm may.
+
+    >>> import torch
+    >>> names = ("conv.weight", "conv.bias", "fc.weight", "fc.bias")
+    >>> head_layers({name: torch.ones(2, 2) for name in names})
+    ('fc',)
+    """
+    layers: dict[str, bool] = {}
+    for name, tensor in state.items():
+        layer = layer_of(name)
+        layers[layer] = layers.get(layer, False) or tensor.dim() > 1
+    names = list(layers)
+    last = max((index for index, name in enumerate(names) if layers[name]), default=0)
+    return tuple(names[last:])
+
+
+def num_outputs(state: State) -> int:
+    """Return the number of outputs of the last layer with weights."""
+    return state[last_parameter(state)].shape[0]
+
+
+def last_parameter(state: State) -> str:
+    """Return a parameter of the last layer with any; skip batch norm's counter, a scalar."""
+    return next(name for name, tensor in reversed(list(state.items())) if tensor.dim())
+
+
+def layer_of(name: str) -> str:
+    """The layer of a parameter: the path without the last word."""
+    return name.rpartition(".")[0]
+
+
+def rows_by_class(
+    theirs: Tensor, ours: Tensor, names: Sequence[str], classes: Sequence[str]
+) -> Tensor:
+    """`ours` with the rows of the classes that `names`, those of the rows of `theirs`, have too."""
+    known = [name for name in classes if name in names]
+    rows = ours.clone()
+    source = [names.index(name) for name in known]
+    rows[[classes.index(name) for name in known]] = theirs[source].to(ours.dtype)
+    return rows
