@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from convscope.training.api import resume as resume
     from convscope.training.api import train as train
     from convscope.training.callbacks.base import Callback as Callback
+    from convscope.webapp.lab import lab as lab
     from convscope.weights import load_weights as load_weights
     from convscope.zoo import create_model as create_model
     from convscope.zoo import list_models as list_models
@@ -38,6 +39,7 @@ _HOME = {
     "evaluate": "convscope.evaluation.evaluate",
     "explain": "convscope.explanation.api",
     "fully_convolutional": "convscope.zoo.fully_convolutional",
+    "lab": "convscope.webapp.lab",
     "list_models": "convscope.zoo",
     "load": "convscope.runs.network",
     "load_network": "convscope.runs.network",
@@ -57,6 +59,7 @@ __all__ = [
     "evaluate",
     "explain",
     "fully_convolutional",
+    "lab",
     "list_models",
     "load",
     "load_network",

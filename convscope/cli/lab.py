@@ -7,10 +7,8 @@ from cyclopts import Parameter
 
 from convscope.cli.options import SEVERAL, Int
 from convscope.cli.terminal import console
-from convscope.webapp.inspect.store import ModelStore
-from convscope.webapp.jobs.jobs import TrainingJobs
-from convscope.webapp.launch import PORT, fill, require_extra, serve
-from convscope.zoo.table_file import is_table
+from convscope.webapp.lab import make_server
+from convscope.webapp.launch import PORT, open_in_browser
 
 
 def lab(
@@ -47,17 +45,13 @@ def lab(
     open
         Open the page in the browser.
     """
-    require_extra()
     screen = console()
-    store = ModelStore()
-    fill(store, networks or ("lenet5",), image, weights=weights)
-    own = [Path(name) for name in networks if Path(name).is_dir()]
-    models = [name for name in networks if is_table(name) or ":" in name]
-    serve(
-        store,
-        TrainingJobs(runs, runs=own, data=data, models=models),
-        host=host,
-        port=port,
-        open_page=open,
-        write=lambda line: screen.print(line, markup=False),
+    server = make_server(
+        networks, images=image, weights=weights, runs=runs, data=data, host=host, port=port
     )
+    if server.port != port:
+        screen.print(f"Port {port} is taken, perhaps by another lab; this one is on {server.port}.")
+    screen.print(f"The lab is at {server.address}   (ctrl-C ends it)", markup=False)
+    if open:
+        open_in_browser(server.address)
+    server.run()

@@ -4,7 +4,7 @@ import secrets
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -64,41 +64,49 @@ def free_port(host: str, first: int) -> tuple[socket.socket, int]:
     )
 
 
-def serve(
-    store: ModelStore,
-    jobs: TrainingJobs,
-    *,
-    host: str,
-    port: int,
-    open_page: bool,
-    write: Callable[[str], None],
-) -> None:
-    """Serve the page until an interrupt. An address that other machines reach needs a token.
+class Server:
+    """The page on a port of its own, not yet served. An address for other machines needs a token.
 
-    `write` prints a line for the person who started the lab.
+    Attributes:
+        address: the page's URL, with the token if there is one.
+        port: the port it listens on, `first_port` or the next one that is free.
     """
-    import uvicorn  # noqa: PLC0415 -- of the extra, as is what the server imports
 
-    from convscope.webapp.server import make_app  # noqa: PLC0415
+    def __init__(self, store: ModelStore, jobs: TrainingJobs, *, host: str, first_port: int):
+        import uvicorn  # noqa: PLC0415 -- of the extra, as is what the server imports
 
-    listening, used = free_port(host, port)
-    if used != port:
-        write(f"Port {port} is taken, perhaps by another lab; this one listens on {used}.")
-    token = None if host in _LOCAL_HOSTS else secrets.token_urlsafe(24)
-    any_name = host in ("0.0.0.0", "::")  # noqa: S104 -- where asked for, with a token
-    names = {host, *(_LOCAL_HOSTS if host in _LOCAL_HOSTS else ())}
-    hosts = None if any_name else frozenset(f"{_bracketed(name)}:{used}" for name in names)
-    address = f"http://{socket.gethostname() if any_name else _bracketed(host)}:{used}/"
-    address += f"?token={token}" if token else ""
-    write(f"The lab is at {address}   (ctrl-C ends it)")
-    if open_page:
-        threading.Timer(0.5, webbrowser.open, [address]).start()
-    app = make_app(store, jobs, hosts=hosts, token=token)
-    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
-    server = uvicorn.Server(config)
-    # The server waits for open streams, and these end when they see this.
-    app.state.ending = lambda: server.should_exit
-    server.run(sockets=[listening])
+        from convscope.webapp.server import make_app  # noqa: PLC0415
+
+        self._listening, self.port = free_port(host, first_port)
+        self._listening.listen()  # a request that comes before `run` waits
+        token = None if host in _LOCAL_HOSTS else secrets.token_urlsafe(24)
+        any_name = host in ("0.0.0.0", "::")  # noqa: S104 -- where asked for, with a token
+        names = {host, *(_LOCAL_HOSTS if host in _LOCAL_HOSTS else ())}
+        hosts = None if any_name else frozenset(f"{_bracketed(name)}:{self.port}" for name in names)
+        name = socket.gethostname() if any_name else _bracketed(host)
+        self.address = f"http://{name}:{self.port}/" + (f"?token={token}" if token else "")
+        app = make_app(store, jobs, hosts=hosts, token=token)
+        config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
+        self._server = uvicorn.Server(config)
+        # The server waits for open streams, and these end when they see this.
+        app.state.ending = lambda: self._server.should_exit
+
+    def run(self) -> None:
+        """Serve until `stop` or, in the main thread, an interrupt."""
+        self._server.run(sockets=[self._listening])
+
+    def stop(self) -> None:
+        """Let `run` return once open requests are answered."""
+        self._server.should_exit = True
+
+    def close(self) -> None:
+        """Give the port back, of a server that does not run."""
+        self._listening.close()
+
+
+def open_in_browser(address: str) -> None:
+    """Open a page half a second from now, when it is served."""
+    threading.Timer(0.5, webbrowser.open, [address]).start()
 
 
 def _bracketed(host: str) -> str:

@@ -1,0 +1,127 @@
+"""`convscope.lab`: the page, opened from Python."""
+
+import html
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from torch import nn
+
+from convscope.errors import RequestError
+from convscope.webapp.inspect.store import ModelStore
+from convscope.webapp.jobs.jobs import TrainingJobs
+from convscope.webapp.launch import PORT, Server, fill, open_in_browser, require_extra
+from convscope.zoo.table_file import is_table
+
+_END_SECONDS = 30.0  # for open requests
+
+
+class Lab:
+    """The page while it is served, in a thread of this process.
+
+    It ends with the process, by `close()`, or at the end of a `with` block.
+
+    Attributes:
+        address: the page's URL.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.address = server.address
+        self._server = server
+        self._thread = threading.Thread(target=server.run, name="convscope-lab", daemon=True)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Serve until an interrupt (Ctrl-C), as the command line does."""
+        try:
+            while self._thread.is_alive():
+                self._thread.join(timeout=0.5)  # on Windows a longer wait cannot be interrupted
+        except KeyboardInterrupt:
+            self.close()
+
+    def close(self) -> None:
+        """Stop serving. Trainings that the page started go on."""
+        self._server.stop()
+        self._thread.join(timeout=_END_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"The lab is at {self.address}   (close() ends it)"
+
+    def _repr_html_(self) -> str:
+        address = html.escape(self.address)
+        return f'The lab is at <a href="{address}" target="_blank">{address}</a>'
+
+
+def lab(
+    *networks: str | Path | nn.Module,
+    image: str | Path | Sequence[str | Path] = (),
+    weights: str | None = None,
+    runs: str | Path = "runs",
+    data: str | Sequence[str] = (),
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    open: bool = True,  # noqa: A002 -- the command line's word
+) -> Lab:
+    """Open a web page to inspect networks, train, compare runs and learn.
+
+    Returns at once; the page is served in a thread until `close()`. A script that should stay calls
+    `wait()`.
+
+    Args:
+        networks: run folders, names, layer tables, `module:attr`, or any `nn.Module`; by default
+            lenet5.
+        image: files to start with; by default a few samples.
+        weights: pretrained weights for named networks, as in `train`.
+        runs: the folder whose runs the page lists and where it creates new ones.
+        data: folders or CSV files of labeled images that the page can train on, in addition to
+            the named data sets.
+        host: the address to listen on; one that other machines reach needs a token, which is part
+            of `address`.
+        port: the port to listen on; if it is in use, the next free one.
+        open: open the page in the browser.
+
+    Raises RequestError for a network or an image that cannot be opened, and if the extra `lab` is
+    not installed.
+    """
+    images = [image] if isinstance(image, str | Path) else image
+    sources = [data] if isinstance(data, str) else data
+    server = make_server(
+        networks, images=images, weights=weights, runs=runs, data=sources, host=host, port=port
+    )
+    if open:
+        open_in_browser(server.address)
+    return Lab(server)
+
+
+def make_server(
+    networks: Sequence[str | Path | nn.Module],
+    *,
+    images: Sequence[str | Path],
+    weights: str | None,
+    runs: str | Path,
+    data: Sequence[str],
+    host: str,
+    port: int,
+) -> Server:
+    """Open the networks on the images, and prepare the page; see `lab`."""
+    require_extra()
+    if not 0 < port < 65536:
+        raise RequestError(f"`port` must be between 1 and 65,535, not {port}.")
+    subjects = [str(one) if isinstance(one, Path) else one for one in networks] or ["lenet5"]
+    store = ModelStore()
+    fill(store, subjects, [Path(image) for image in images], weights=weights)
+    names = [name for name in subjects if isinstance(name, str)]
+    jobs = TrainingJobs(
+        Path(runs),
+        runs=[Path(name) for name in names if Path(name).is_dir()],
+        data=data,
+        models=[name for name in names if is_table(name) or ":" in name],
+    )
+    return Server(store, jobs, host=host, first_port=port)
