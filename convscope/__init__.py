@@ -10,6 +10,8 @@ Every verb of the command line is a function here, with the same words and the s
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from convscope.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from convscope.card import Card as Card
     from convscope.errors import ConvscopeError as ConvscopeError
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from convscope.zoo import list_models as list_models
     from convscope.zoo.fully_convolutional import fully_convolutional as fully_convolutional
 
-__version__ = "0.1.0"
 
 _HOME = {
     "Callback": "convscope.training.callbacks.base",

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "convscope"
 DRAWING = ROOT / "docs" / "architecture.svg"
 
 LAYERS = (
-    ("errors",),
+    ("errors", "version"),
     ("synonyms",),
     ("card", "atomic", "device", "forward", "arithmetic", "gradients", "terms"),
     ("layers", "data", "inference"),

@@ -7,9 +7,10 @@ from typing import NoReturn
 
 from cyclopts import App, CycloptsError
 
-from convscope import __version__, synonyms
+from convscope import synonyms
 from convscope.cli.messages import in_flags, parse_error
 from convscope.errors import ConvscopeError, RequestError, nearest
+from convscope.version import __version__
 
 COMMANDS = {
     "train": "Train a network on labeled images.",

@@ -10,8 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
-from convscope import __version__
 from convscope.errors import ConvscopeError, RequestError
+from convscope.version import __version__
 from convscope.webapp.api.compare import add_compare
 from convscope.webapp.api.exercises import add_exercises
 from convscope.webapp.api.inspect import UPLOAD, add_inspect
