@@ -8,8 +8,8 @@ from torch import Tensor
 
 from convscope.data.dataset import ArrayImages, FileImages, ImageSource
 from convscope.data.items import ItemImages, NumberedKeys, pixel_range_of
+from convscope.data.label_arrays import read_labels
 from convscope.data.labeled import LabeledImages
-from convscope.data.labels import read_labels
 from convscope.data.pixel_arrays import PixelRange, as_array, channels_last, without_alpha
 from convscope.errors import RequestError
 

@@ -9,12 +9,15 @@ from convscope.data.dataset import Dataset
 from convscope.errors import RequestError
 
 
-def check_classes(dataset: Dataset, *, where: str) -> Dataset:
+def check_classes(dataset: Dataset, *, where: str, for_training: bool = True) -> Dataset:
     """Check that every class has training images; warn of classes that val or test lacks.
 
+    Data that are not `for_training` may have any classes in any split, and nothing is checked.
     `where` names the source in messages. Raises RequestError for fewer than two classes, and for a
     class of val or test that has no image in train, nor one whose split is still undecided.
     """
+    if not for_training:
+        return dataset
     if len(dataset.classes) < 2:
         raise RequestError(
             f"{where} has a single class, {''.join(dataset.classes)!r}. "

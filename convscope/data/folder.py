@@ -46,7 +46,9 @@ class _Walk:
     left_out: Counter[str] = field(default_factory=Counter[str])
 
 
-def read_folder(root: Path, *, group_pattern: str | None = None) -> Dataset:
+def read_folder(
+    root: Path, *, group_pattern: str | None = None, for_training: bool = True
+) -> Dataset:
     """List the images of a folder without opening them.
 
     A class has the name of its folder; images in nested folders belong to it too. Links are
@@ -76,7 +78,7 @@ def read_folder(root: Path, *, group_pattern: str | None = None) -> Dataset:
         groups=groups,
         warnings=(*_warnings(root, walk), *notes),
     )
-    return check_classes(dataset, where=str(root))
+    return check_classes(dataset, where=str(root), for_training=for_training)
 
 
 def _require_folder(root: Path) -> None:

@@ -6,8 +6,8 @@ from typing import Any, cast
 import numpy as np
 
 from convscope.data.items import ItemImages, NumberedKeys, pixel_range_of
+from convscope.data.label_arrays import read_labels
 from convscope.data.labeled import LabeledImages
-from convscope.data.labels import read_labels
 from convscope.errors import RequestError
 
 _LABEL_COLUMNS = frozenset(["label", "labels", "class", "category", "target", "y", "class_name"])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from convscope.data.classes import quote_names
 from convscope.data.dataset import ConcatImages, Dataset, ImageSource, Split
 from convscope.data.depth import DecodedImage
-from convscope.data.labels import Labels, name_labels
+from convscope.data.label_arrays import Labels, name_labels
 from convscope.errors import RequestError
 
 

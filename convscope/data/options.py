@@ -19,12 +19,15 @@ class DataOptions(TypedDict, total=False):
         group_pattern: a regular expression that is searched in the files' names, or, if it has a
             `/`, in their paths below the folder. Its group `group`, else its first one, else what
             it matches names the group of an image.
+        for_training: whether every class needs training images, and there must be at least two;
+            True by default.
     """
 
     image_column: str | None
     label_column: str | None
     group_column: str | None
     group_pattern: str | None
+    for_training: bool
 
 
 def saved_options(config: Mapping[str, Any]) -> DataOptions:

@@ -81,6 +81,7 @@ def open_source(
     group_pattern: str | None = None,
     class_names: Sequence[str] | None = None,
     default_names: Sequence[str] | None = None,
+    for_training: bool = True,
 ) -> Dataset:
     """Open a data set: a name in NAMES, the path of a folder or a CSV file, or an object.
 
@@ -99,6 +100,7 @@ def open_source(
         "label_column": label_column,
         "group_column": group_column,
         "group_pattern": group_pattern,
+        "for_training": for_training,
     }
     if not isinstance(data, str | Path):
         from convscope.data.objects import ObjectReader, describe_data  # noqa: PLC0415  need torch
@@ -106,7 +108,7 @@ def open_source(
         _refuse_options(describe_data(data), options, ("group_column", "group_pattern"))
         reader = ObjectReader(class_names=class_names, default_names=default_names, options=options)
         dataset = reader.read(data)
-        return check_classes(dataset, where=dataset.name)
+        return check_classes(dataset, where=dataset.name, for_training=for_training)
     data = str(data)
     if data.startswith("<") and data.endswith(">"):  # from `describe_data`
         raise RequestError(
@@ -217,13 +219,17 @@ def _open_path(data: str, options: DataOptions) -> Dataset:
     if is_folder and (dataset := _open_known(path)):
         _refuse_options(str(path), options, options)
         return dataset
-    return read_folder(path, group_pattern=options.get("group_pattern"))
+    return read_folder(
+        path,
+        group_pattern=options.get("group_pattern"),
+        for_training=options.get("for_training", True),
+    )
 
 
 def _refuse_options(data: str, options: DataOptions, names: Iterable[str]) -> None:
     """Raise RequestError if one of these options is given, for these data cannot obey it."""
     for name in names:
-        if options.get(name) not in (None, INDEPENDENT):
+        if options.get(name) not in (None, INDEPENDENT, True, False):
             what = (
                 "a folder of class folders or a table" if name == "group_pattern" else "a CSV file"
             )

@@ -38,6 +38,7 @@ def read_table(
     label_column: str | None = None,
     group_column: str | None = None,
     group_pattern: str | None = None,
+    for_training: bool = True,
 ) -> Dataset:
     """Read a table of images without opening them.
 
@@ -76,7 +77,7 @@ def read_table(
         groups=groups if any(groups) else None,
         warnings=(*notes, *([f"{path}: repeated rows dropped: {repeated:,}."] if repeated else [])),
     )
-    return check_classes(dataset, where=str(path))
+    return check_classes(dataset, where=str(path), for_training=for_training)
 
 
 def _exists(path: Path) -> bool:

@@ -13,8 +13,8 @@ from torch.utils.data import ConcatDataset, IterableDataset, Subset, TensorDatas
 
 from convscope.data.arrays import read_arrays
 from convscope.data.items import ItemImages, NumberedKeys, pixel_range_of
+from convscope.data.label_arrays import read_labels
 from convscope.data.labeled import LabeledImages
-from convscope.data.labels import read_labels
 from convscope.data.pixel_arrays import PixelRange, as_array
 from convscope.errors import RequestError
 

@@ -89,6 +89,7 @@ def evaluate(
             label_column=label_column,
             group_column=INDEPENDENT,
             default_names=card.classes,
+            for_training=False,
         )
         dataset = match_classes(dataset, card)
         indices, description = _select(dataset, split)

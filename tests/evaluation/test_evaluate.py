@@ -66,6 +66,23 @@ def test_missing_classes_are_told_and_their_order_does_not_matter(
         assert np.array_equal(found.metrics.confusion[place], whole.confusion[place])
 
 
+@pytest.mark.parametrize("kind", ["folder", "table", "arrays"])
+def test_images_of_one_class_alone_are_evaluated(digits_run, digit_files, tmp_path, kind):
+    data = tmp_path / "one"
+    shutil.copytree(digit_files / "3", data / "3")
+    files = sorted((data / "3").iterdir())
+    if kind == "table":
+        rows = "".join(f"3/{file.name},3\n" for file in files)
+        (data / "list.csv").write_text(f"path,label\n{rows}")
+        data /= "list.csv"
+    if kind == "arrays":
+        data = [np.asarray(Image.open(file)) for file in files], ["3"] * len(files)
+    whole = convscope.evaluate(digits_run, str(digit_files)).metrics
+    found = convscope.evaluate(digits_run, data)
+    assert np.array_equal(found.metrics.confusion[3], whole.confusion[3])
+    assert found.metrics.num_images == len(files)
+
+
 def test_a_class_that_the_network_does_not_know_is_refused(digits_run, digit_files, tmp_path):
     shutil.copytree(digit_files, tmp_path / "more")
     (tmp_path / "more" / "3").rename(tmp_path / "more" / "three")
