@@ -1,5 +1,6 @@
 """Checks that the splits of a source have the same classes, matched by name."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,12 +13,17 @@ from convscope.errors import RequestError
 def check_classes(dataset: Dataset, *, where: str, for_training: bool = True) -> Dataset:
     """Check that every class has training images; warn of classes that val or test lacks.
 
-    Data that are not `for_training` may have any classes in any split, and nothing is checked.
-    `where` names the source in messages. Raises RequestError for fewer than two classes, and for a
-    class of val or test that has no image in train, nor one whose split is still undecided.
+    A class of val or test that is spelled alike one of train (`Cat` and `cat`) is that one, which a
+    warning says; so does one about classes of train that are spelled alike. Data that are not
+    `for_training` may have any classes in any split, and nothing is checked. `where` names the
+    source in messages.
+
+    Raises RequestError for fewer than two classes, and for a class of val or test that has no image
+    in train, nor one whose split is still undecided.
     """
     if not for_training:
         return dataset
+    dataset = _tied_to_train(dataset, where)
     if len(dataset.classes) < 2:
         raise RequestError(
             f"{where} has a single class, {''.join(dataset.classes)!r}. "
@@ -35,7 +41,63 @@ def check_classes(dataset: Dataset, *, where: str, for_training: bool = True) ->
         for split in ("val", "test")
         if dataset.counts(split).any() and not dataset.counts(split).all()
     )
-    return replace(dataset, warnings=dataset.warnings + warnings)
+    return replace(dataset, warnings=(*dataset.warnings, *warnings, *_alike(dataset, where)))
+
+
+def alike(name: str) -> str:
+    """A class name without what people spell differently: case, and what divides words.
+
+    >>> alike("No_Tumor") == alike("no tumor")
+    True
+    """
+    return re.sub(r"[\s_-]+", " ", name.casefold()).strip()
+
+
+def tie_names(names: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    """For each name that is not known: the only known one that is spelled alike, if there is one.
+
+    >>> tie_names(["cat", "Dog", "cow"], ["Cat", "Dog"])
+    {'cat': 'Cat'}
+    """
+    taken = set(names) & set(known)
+    ties: dict[str, str] = {}
+    for name in names:
+        same = [other for other in known if alike(other) == alike(name)]
+        if name not in known and len(same) == 1 and same[0] not in taken:
+            ties[name] = same[0]
+            taken.add(same[0])
+    return ties
+
+
+def _tied_to_train(dataset: Dataset, where: str) -> Dataset:
+    """The data with classes of val and test renamed to those of train that are spelled alike."""
+    num_train = dataset.counts("train") + dataset.counts("")
+    known = [name for name, count in zip(dataset.classes, num_train, strict=True) if count]
+    same = {name: [k for k in known if alike(k) == alike(name)] for name in dataset.classes}
+    ties = {n: k[0] for n, k in same.items() if n not in known and len(k) == 1}
+    if not ties:
+        return dataset
+    classes = tuple(name for name in dataset.classes if name not in ties)
+    indices = np.array([classes.index(ties.get(name, name)) for name in dataset.classes], np.int64)
+    said = ", ".join(f"{name!r} as {other!r}" for name, other in list(ties.items())[:5])
+    return replace(
+        dataset,
+        classes=classes,
+        labels=indices[dataset.labels],
+        warnings=(*dataset.warnings, f"{where}: classes of val or test taken: {said}."),
+    )
+
+
+def _alike(dataset: Dataset, where: str) -> tuple[str, ...]:
+    """A warning about classes whose names differ only in case, spaces, underscores or hyphens."""
+    by_name: dict[str, list[str]] = {}
+    for name in dataset.classes:
+        by_name.setdefault(alike(name), []).append(name)
+    several = [" and ".join(map(repr, names)) for names in by_name.values() if len(names) > 1]
+    if not several:
+        return ()
+    shown = "; ".join(several[:3])
+    return (f"{where}: {shown} are trained as different classes. Rename one if they are the same.",)
 
 
 def order_classes(dataset: Dataset, classes: Sequence[str]) -> Dataset:

@@ -129,3 +129,18 @@ def is_image(entry: os.DirEntry[str]) -> bool:
     if ending(entry.name).removeprefix(".") not in EXTENSIONS:
         return False
     return entry.is_symlink() or entry.is_file()
+
+
+def has_images(folder: Path) -> bool:
+    """Whether there is an image at any depth below a folder, by its ending."""
+    visited, pending = folders_above(folder), [folder]
+    while pending:
+        here = pending.pop()
+        if (identity := folder_id(here)) in visited:
+            continue
+        visited.add(identity)
+        entries = list_folder(here)
+        if any(is_image(entry) for entry in entries if not is_folder(entry)):
+            return True
+        pending += [here / entry.name for entry in entries if is_folder(entry)]
+    return False

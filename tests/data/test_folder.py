@@ -73,8 +73,9 @@ def test_what_is_no_image_is_counted(plant: Plant):
 
 
 def test_loose_images_in_a_split_are_counted(plant: Plant):
-    data = read_folder(plant("train/a/1.png", "train/b/1.png", "train/x.png", "test/y.png"))
-    assert "ignored images outside the class folders: 2" in data.warnings[0]
+    data = read_folder(plant("train/a/1.png", "train/b/1.png", "train/x.png", "val/y.png"))
+    assert "ignored images outside the class folders: 1" in data.warnings[0]
+    assert "val has no class folders, so its images have no labels and are not" in data.warnings[1]
 
 
 def test_every_ending_counts_in_any_case(plant: Plant):
@@ -88,7 +89,7 @@ def test_every_ending_counts_in_any_case(plant: Plant):
 def test_the_order_does_not_depend_on_the_file_system(
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ):
-    root = plant(*(f"{c}/{d}/{n}.png" for c in "abc" for d in "xy" for n in range(9)))
+    root = plant(*(f"{c}/{c}{d}/{n}.png" for c in "abc" for d in "xy" for n in range(9)))
     once, scandir = keys(read_folder(root)), os.scandir
 
     class Otherwise:
@@ -156,7 +157,8 @@ def test_class_names_are_one_in_either_unicode_form(plant: Plant):
         (["train/1.png", "test/2.png"], "no folder 'train' with class folders"),
         (["test/a/1.png", "val/b/1.png"], "no folder 'train' with class folders"),
         (["train/a/1.png", "train/b/1.png", "val/a/1.png", "valid/a/1.png"], "'val' and 'valid'"),
-        (["data/a/1.png", "data/b/1.png"], "Its class folders seem to be in"),
+        (["train/1.png", "test/2.png", "more/3.png"], "no folder 'train' with class folders"),
+        (["data/a/1.png"], "has a single class, 'a'"),
         (["a/1.png", "b/1.png", "c/x.txt", "d/y/z.txt"], "has no images of 'c', 'd'"),
     ],
 )
