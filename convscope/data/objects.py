@@ -12,7 +12,6 @@ from torch.utils.data import Dataset as TorchDataset
 
 from convscope.data.arrays import read_arrays
 from convscope.data.dataset import SPLITS, Dataset, Split
-from convscope.data.folder import SPLIT_FOLDERS
 from convscope.data.hugging_face import (
     hugging_face_name,
     is_hugging_face,
@@ -20,6 +19,7 @@ from convscope.data.hugging_face import (
 )
 from convscope.data.labeled import LabeledImages, merge
 from convscope.data.options import DataOptions
+from convscope.data.split_names import split_of
 from convscope.data.torch_dataset import dataset_name, read_torch_dataset
 from convscope.errors import RequestError
 
@@ -169,7 +169,7 @@ def _named_splits(data: Mapping[Any, Any]) -> dict[SplitName, Any]:
         raise RequestError(_unknown(data))
     splits: dict[SplitName, Any] = {}
     for key, value in data.items():
-        split = SPLIT_FOLDERS.get(str(key).casefold())
+        split = split_of(str(key))
         if split is None:
             raise RequestError(
                 f"{key!r} is not the name of a split. A dictionary of data needs the keys "
