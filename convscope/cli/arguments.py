@@ -1,6 +1,7 @@
 """A command line in other people's words, translated into ours before it is parsed."""
 
 import re
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -11,6 +12,9 @@ from cyclopts import ArgumentCollection
 
 from convscope import synonyms
 from convscope.errors import RequestError, nearest
+
+_TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+"""What other programs write behind a switch."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +104,12 @@ class _Translation:
     later: dict[int, str] = field(default_factory=dict[int, str])
     out_parts: dict[str, str] = field(default_factory=dict[str, str])
     typed: list[str] = field(default_factory=list[str])
+    by_position: bool = False
 
     def take(self, token: str, remaining: list[str]) -> None:
         """Translate one token, with the value that follows it."""
         if not _is_flag(token):
+            self.by_position = True
             self.tokens.append(token)
             return
         name, equals, attached = token.partition("=")
@@ -129,7 +135,10 @@ class _Translation:
         elif meaning.value is not None:
             self.tokens += [self.options[meaning.name].flag, meaning.value]
         else:
-            self._place(meaning.name, self.options[meaning.name], following, attached=bool(equals))
+            option = self.options[meaning.name]
+            if option.is_switch and not equals and remaining and remaining[0].lower() in _TRUTHS:
+                equals, attached = "=", remaining.pop(0)
+            self._place(meaning.name, option, following, attached=bool(equals))
 
     def _option(self, flag: str) -> Option | None:
         return next((each for each in self.options.values() if each.flag == flag), None)
@@ -173,9 +182,10 @@ class _Translation:
             self.tokens += [option.flag, value]
 
     def _switch(self, option: Option, text: str | None) -> None:
-        if text is None or text.lower() in {"true", "yes", "on", "1"}:
+        truth = True if text is None else _TRUTHS.get(text.lower())
+        if truth:
             self.tokens.append(option.flag)
-        elif text.lower() not in {"false", "no", "off", "0"}:
+        elif truth is None:
             raise RequestError(f"{option.flag} takes no value, not {text!r}.")
 
     def finish(self) -> list[str]:
@@ -184,6 +194,8 @@ class _Translation:
         synonyms.check_patience(self.typed, schedule)
         if self.out_parts:
             self._put_out_together()
+        if self.command == "train":
+            self._check_data()
         later = [value for _, value in sorted(self.later.items())]
         return [*self.first, *self.tokens, *later]
 
@@ -194,6 +206,16 @@ class _Translation:
             if token.startswith(f"{flag}="):
                 return token.partition("=")[2]
         return None
+
+    def _check_data(self) -> None:
+        """Refuse --data-dir alone, which elsewhere is the data and here only says where it lies."""
+        folder = self._value_of("--data-dir")
+        named = any(self._value_of(flag) for flag in ("--data", "--config"))
+        if folder is not None and not self.by_position and not named:
+            raise RequestError(
+                "--data-dir is where named data sets are searched, and none is named. To train on "
+                f"the images in {folder}: `convscope train {shlex.quote(folder)}`."
+            )
 
     def _put_out_together(self) -> None:
         """--project P --name N, and --out P --name N, are the run folder P/N."""

@@ -5,9 +5,10 @@ and underscores.
 """
 
 SENTENCES = {
+    "The test images are measured once, at the end; `convscope evaluate RUN` takes other splits, "
+    "too.": "split eval_split",
     "Pretrained weights are named: `weights='torchvision:resnet50'`, timm:NAME, a file, a URL or "
-    "a run folder.": "pretrained use_pretrained imagenet transfer transfer_learning finetune "
-    "fine_tune",
+    "a run folder.": "pretrained use_pretrained imagenet transfer transfer_learning finetune",
     "Training computes in 32-bit floating point, without mixed precision.": "amp fp16 bf16 half "
     "tf32 amp_dtype model_dtype dtype mixed_precision precision fp16_full_eval bf16_full_eval "
     "native_amp apex_amp loss_scale int8 quantize",
@@ -16,23 +17,22 @@ SENTENCES = {
     "mixup_mode mixup_off_epoch cutmix_minmax cutout mosaic close_mosaic copy_paste "
     "copy_paste_mode",
     "Augmentation is chosen by `augment`: none, crop (random crops) or crop-flip (crops and "
-    "horizontal flips).": "hflip fliplr flip horizontal_flip random_flip auto_augment autoaugment "
-    "aa randaugment rand_augment trivialaugment trivial_augment ra_magnitude ra_sampler ra_reps "
-    "augmix_severity augmix random_erase random_erasing erasing reprob remode recount resplit "
-    "color_jitter colorjitter color_jitter_prob jitter hsv_h hsv_s hsv_v bgr degrees rotation "
-    "rotate random_rotation translate scale ratio shear perspective zoom brightness saturation "
-    "grayscale_prob gaussian_blur_prob blur aug_repeats aug_splits train_crop_mode multi_scale "
-    "train_transform transforms train_interpolation train_img_sizes train_size_probs "
-    "train_size_schedule train_size_schedule_spread train_size_random_mix train_batch_sizes "
-    "variable_batch_loss_scale",
+    "horizontal flips).": "hflip fliplr flip horizontal_flip random_flip auto_augment aa "
+    "randaugment trivialaugment ra_magnitude ra_sampler ra_reps augmix_severity augmix "
+    "random_erase random_erasing erasing reprob remode recount resplit color_jitter "
+    "color_jitter_prob jitter hsv_h hsv_s hsv_v bgr degrees rotation rotate random_rotation "
+    "translate scale ratio shear perspective zoom brightness saturation grayscale_prob "
+    "gaussian_blur_prob blur aug_repeats aug_splits train_crop_mode multi_scale train_transform "
+    "transforms train_interpolation train_img_sizes train_size_probs train_size_schedule "
+    "train_size_schedule_spread train_size_random_mix train_batch_sizes variable_batch_loss_scale",
     "Images are flipped horizontally only (`augment='crop-flip'`), never upside down.": "vflip "
     "flipud vertical_flip",
     "No moving average of the weights is kept; the weights of the epoch that is best by `metric` "
     "are.": "ema model_ema ema_decay use_ema model_ema_steps model_ema_decay model_ema_force_cpu "
-    "model_ema_warmup swa swa_lr use_swa",
+    "model_ema_warmup swa swa_lr use_swa ema_momentum",
     "A training runs in one process on one device; `device` chooses it.": "world_size dist_url "
     "dist_backend dist_bn local_rank rank nodes num_nodes nproc_per_node multi_gpu distributed "
-    "multiprocessing_distributed sync_bn syncbn split_bn no_ddp_bb ddp ddp_backend "
+    "multiprocessing_distributed sync_bn split_bn no_ddp_bb ddp ddp_backend "
     "ddp_find_unused_parameters ddp_bucket_cap_mb ddp_broadcast_buffers ddp_static_graph "
     "ddp_timeout fsdp fsdp_config deepspeed strategy parallelism_config accelerator_config "
     "synchronize_step average_tokens_across_devices save_on_each_node log_on_each_node "
@@ -103,7 +103,7 @@ SENTENCES = {
     "layer_decay layer_decay_min_scale head_lr encoder_lr lr_backbone discriminative_lr "
     "differential_lr head_lr_mult",
     "Gradients are limited by the norm of all together: `clip_grad_norm`.": "clip_mode clipvalue "
-    "clip_value agc",
+    "agc",
     "The loss is cross-entropy; `label_smoothing` and `class_weights` change it.": "loss loss_fn "
     "loss_function criterion jsd_loss bce_loss bce_sum bce_target_thresh bce_pos_weight focal "
     "focal_loss focal_gamma cls cls_pw weighted_metrics auto_scale_loss prediction_loss_only "
@@ -148,8 +148,8 @@ SENTENCES = {
     "activation_checkpointing activation_checkpointing_kwargs torch_empty_cache_steps "
     "skip_memory_metrics",
     "`engine` chooses what runs the steps, and `compile` is torch.compile.": "jit_compile "
-    "run_eagerly torch_compile_backend torch_compile_mode torchcompile_mode backend executor "
-    "use_liger_kernel liger_kernel_config",
+    "run_eagerly torch_compile_backend torch_compile_mode backend executor use_liger_kernel "
+    "liger_kernel_config",
     "Loss and accuracy of each epoch are printed and kept in metrics.jsonl of the run folder; "
     "report.html shows the curves.": "verbose quiet silent v q log_interval log_freq log_every "
     "log_every_n_steps print_freq print_every logging_steps logging_strategy logging_first_step "
@@ -206,8 +206,8 @@ OF_COMMANDS = {
         "probable class is explained.": "class label category target_class class_index class_idx "
         "cls target_category",
         "explain shows the exact arithmetic of a unit; maps over a whole image are in the lab, "
-        "`convscope lab`.": "method gradcam grad_cam saliency lrp shap lime integrated_gradients "
-        "heatmap attribution cam visualize output save show plot out o colormap",
+        "`convscope lab`.": "method gradcam saliency lrp shap lime integrated_gradients heatmap "
+        "attribution cam visualize output save show plot out o colormap",
         "`depth` says how far `trace_back` goes.": "steps levels max_depth",
     },
     "summary": {

@@ -1,7 +1,7 @@
 """What other programs call commands, networks and functions."""
 
 COMMANDS = {
-    "train": "fit learn finetune fine_tune fine-tune training start",
+    "train": "fit learn finetune training start",
     "resume": "continue restart go_on",
     "evaluate": "val test eval validate validation score assess measure",
     "predict": "infer inference classify apply label prediction predictions",
@@ -9,7 +9,7 @@ COMMANDS = {
     "torchinfo",
     "explain": "why trace visualize visualise gradcam attribution saliency interpret",
     "lab": "ui gui web app dashboard page browser webui studio",
-    "models": "list ls zoo networks list_models list-models architectures nets",
+    "models": "list ls zoo networks list_models architectures nets",
     "geometry": "calc calculate compute shape shapes conv convolution size output",
 }  # fmt: skip
 
@@ -35,7 +35,7 @@ COMMANDS_ELSEWHERE = {
 }  # fmt: skip
 
 MODELS = {
-    "lenet5": "lenet le_net lenet5_modern",
+    "lenet5": "lenet lenet5_modern",
     "alexnet": "alex",
     "alexnet_2014": "alexnet_torchvision one_weird_trick",
     "alexnet_towers": "alexnet_grouped alexnet_2gpu",
@@ -44,7 +44,7 @@ MODELS = {
     "vgg11": "vgg11a vgg_a",
     "vgg13": "vgg13b vgg_b",
     "vgg16_c": "vgg_c",
-    "googlenet": "inception inception_v1 inceptionv1 googlelenet",
+    "googlenet": "inception inception_v1 googlelenet",
     "googlenet_bn": "bn_inception",
     "resnet20_cifar": "resnet20 cifar_resnet20",
     "resnet32_cifar": "resnet32 cifar_resnet32",
@@ -53,30 +53,30 @@ MODELS = {
     "resnet110_cifar": "resnet110 cifar_resnet110",
     "resnet1202_cifar": "resnet1202 cifar_resnet1202",
     "resnet110_stochastic_depth": "stochastic_depth stochastic_depth_110",
-    "wide_resnet50_2": "wide_resnet50 wideresnet50 wrn50_2 wide_resnet_50",
-    "wide_resnet101_2": "wide_resnet101 wideresnet101 wrn101_2 wide_resnet_101",
-    "wrn28_10": "wide_resnet28_10 wideresnet28_10 wide_resnet_28_10 wrn",
-    "wrn16_8": "wide_resnet16_8 wideresnet16_8",
-    "wrn40_4": "wide_resnet40_4 wideresnet40_4",
+    "wide_resnet50_2": "wide_resnet50 wrn50_2",
+    "wide_resnet101_2": "wide_resnet101 wrn101_2",
+    "wrn28_10": "wide_resnet28_10 wrn",
+    "wrn16_8": "wide_resnet16_8",
+    "wrn40_4": "wide_resnet40_4",
     "resnext50_32x4d": "resnext50",
     "resnext101_32x8d": "resnext101",
     "resnext29_8x64d": "resnext29",
     "densenet121": "densenet",
     "densenet40_12": "densenet40 densenet_cifar",
-    "densenet100_12_bc": "densenet_bc_100_12 densenetbc100_12 densenet_bc",
-    "densenet190_40_bc": "densenet_bc_190_40 densenetbc190_40",
-    "squeezenet1_0": "squeezenet squeezenet_v1.0 squeeze_net",
+    "densenet100_12_bc": "densenet_bc_100_12 densenet_bc",
+    "densenet190_40_bc": "densenet_bc_190_40",
+    "squeezenet1_0": "squeezenet squeezenet_v1.0",
     "squeezenet1_1": "squeezenet_v1.1",
-    "fractalnet20": "fractalnet fractal_net",
+    "fractalnet20": "fractalnet",
     "nin_imagenet": "nin network_in_network",
-    "tinyvgg": "tiny_vgg vgg_tiny cnn_explainer",
-    "deepface": "deep_face",
+    "tinyvgg": "vgg_tiny cnn_explainer",
+    "deepface": "",
 }  # fmt: skip
 
 ATTRIBUTES = {
     "create_model": "build get_model make_model build_model model",
     "load": "load_network load_model load_run from_pretrained restore",
-    "train": "fit learn finetune fine_tune",
+    "train": "fit learn finetune",
     "resume": "continue_training restart",
     "evaluate": "val test eval validate score",
     "predict": "infer inference classify",
