@@ -1,6 +1,7 @@
 """The device, the number of CPU threads, and memory."""
 
 import ctypes
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,20 +11,52 @@ import torch
 from convscope.errors import RequestError
 
 
+def parse_device(name: str) -> tuple[str, int | None]:
+    """The kind and the number of "auto", "cpu", "mps", "cuda", "gpu", "1" or "cuda:1".
+
+    Raises RequestError for what is none of these.
+
+        >>> parse_device("auto"), parse_device("1"), parse_device("cuda:0")
+        (('auto', None), ('cuda', 1), ('cuda', 0))
+    """
+    word = str(name).strip().lower()
+    if "," in word:
+        raise RequestError(f"The work is done on one device, not on {word}. Choose one of them.")
+    found = re.fullmatch(r"(auto|cpu)|(cuda|gpu|mps)?:?(\d+)|(cuda|gpu|mps)", word)
+    if not found:
+        raise RequestError(
+            f"Unknown device {name!r}. Choose auto, cpu, cuda, mps, or a GPU's number, as cuda:1."
+        )
+    plain, kind, number, alone = found.groups()
+    return plain or kind or alone or "cuda", None if number is None else int(number)
+
+
 def choose_device(name: str) -> torch.device:
-    """The device for "auto", "cpu", "cuda" or "mps". Raises RequestError if it is unavailable."""
+    """The device for "auto", "cpu", "mps", "cuda", "gpu", or the number of a GPU, as 1 or "cuda:1".
+
+    "auto" is cuda, else mps, else cpu; "gpu" is cuda, else mps.
+
+    Raises RequestError for an unknown name and for a device that is not there.
+    """
+    kind, number = parse_device(name)
     available = {
-        "cpu": True,
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
+        "cpu": True,
     }
-    if name == "auto":
-        return torch.device(next(device for device in ("cuda", "mps", "cpu") if available[device]))
-    if name not in available:
-        raise RequestError(f"Unknown device {name!r}. Choose auto, {', '.join(available)}.")
-    if not available[name]:
-        raise RequestError(f"PyTorch finds no {name} device on this machine. Try `device='auto'`.")
-    return torch.device(name)
+    if kind in {"auto", "gpu"}:
+        known = ("cuda", "mps", "cpu") if kind == "auto" else ("cuda", "mps")
+        kind = next((device for device in known if available[device]), "cuda")
+    if not available[kind]:
+        raise RequestError(f"PyTorch finds no {kind} device on this machine. Try `device='auto'`.")
+    if number is None:
+        return torch.device(kind)
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if number >= count:
+        raise RequestError(
+            f"There is no device {kind}:{number}; PyTorch finds {count}, counted from {kind}:0."
+        )
+    return torch.device(kind, number)
 
 
 @contextmanager

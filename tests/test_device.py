@@ -19,6 +19,41 @@ def test_a_device_that_is_not_there_is_refused():
         choose_device("tpu")
 
 
+@pytest.mark.parametrize(
+    ("name", "device"),
+    [
+        ("auto", "cuda"), ("cuda", "cuda"), ("gpu", "cuda"), ("GPU", "cuda"), ("0", "cuda:0"),
+        ("1", "cuda:1"), ("cuda:1", "cuda:1"), ("gpu:1", "cuda:1"), (" CPU", "cpu"), (1, "cuda:1"),
+        (torch.device("cuda:1"), "cuda:1"),
+    ],
+)  # fmt: skip
+def test_a_gpu_is_chosen_by_its_number(monkeypatch, name, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert str(choose_device(name)) == device
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("2", "There is no device cuda:2; PyTorch finds 2"), ("cuda:7", "no device cuda:7"),
+        ("0,1", "on one device, not on 0,1"), ("cuda:", "Unknown device"), ("-1", "Unknown device"),
+        ("cuda:x", "Unknown device 'cuda:x'"), ("npu:0", "Unknown device 'npu:0'"),
+    ],
+)  # fmt: skip
+def test_a_device_that_cannot_be_meant_is_refused(monkeypatch, name, message):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(RequestError, match=message):
+        choose_device(name)
+
+
+def test_gpu_is_mps_where_there_is_no_cuda(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert [choose_device(name).type for name in ("auto", "gpu")] == ["mps", "mps"]
+
+
 def test_threads_are_given_back_after_a_failure_too():
     before = torch.get_num_threads()
     seen = []

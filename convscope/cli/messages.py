@@ -13,6 +13,9 @@ from cyclopts import (
 
 _KEYWORD = re.compile(r"`([a-z][a-z0-9_]*)(?:=([^`]+))?`")
 
+_BY_POSITION = ("images", "networks", "run")
+"""Keywords that are no flags on the command line; its help has them in capitals."""
+
 
 def in_flags(message: str) -> str:
     """A message whose keyword arguments, which stand in backticks, are written as flags.
@@ -23,6 +26,8 @@ def in_flags(message: str) -> str:
 
     def flag(match: re.Match[str]) -> str:
         name, value = match.groups()
+        if name in _BY_POSITION:
+            return name.upper()
         spelled = f"--{name.replace('_', '-')}"
         return spelled if value is None else f"{spelled} {value.strip(chr(39))}"
 

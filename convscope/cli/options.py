@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
 
@@ -25,8 +25,11 @@ DataDir = Annotated[
 ]
 BatchSize = Annotated[int, INTEGER, Parameter(help="Images per forward pass.")]
 Device = Annotated[
-    Literal["auto", "cpu", "cuda", "mps"],
-    Parameter(help="Where to compute; auto takes cuda, else mps, else cpu."),
+    str,
+    Parameter(
+        help="Where to compute: cpu, cuda, mps, or a GPU's number, as cuda:1; auto takes cuda, "
+        "else mps, else cpu."
+    ),
 ]
 Threads = Annotated[int | None, INTEGER, Parameter(help="CPU threads; by default one per core.")]
 Json = Annotated[

@@ -1,7 +1,5 @@
 """`convscope resume`."""
 
-from typing import Literal
-
 from convscope.cli.options import Json, OptionalInt
 from convscope.cli.terminal import TerminalProgress, console, print_result
 from convscope.device import keep_freed_memory
@@ -13,7 +11,7 @@ def resume(
     /,
     *,
     threads: OptionalInt = None,
-    device: Literal["cpu", "cuda", "mps"] | None = None,
+    device: str | None = None,
     json: Json = False,
 ) -> None:
     """Resume an interrupted training exactly where it stopped, whatever stopped it.

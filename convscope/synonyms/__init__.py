@@ -126,6 +126,8 @@ def value(option: str, given: object) -> object:
     >>> value("lr_schedule", "CosineAnnealingLR"), value("optimizer", "SGD"), value("lr", 0.1)
     ('cosine', 'sgd', 0.1)
     """
+    if option == "device":  # 0 and torch.device("cuda:0") as well
+        return str(given)
     if not isinstance(given, str):
         return given
     word = key(given)

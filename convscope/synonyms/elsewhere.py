@@ -208,7 +208,7 @@ OF_COMMANDS = {
         "explain shows the exact arithmetic of a unit; maps over a whole image are in the lab, "
         "`convscope lab`.": "method gradcam saliency lrp shap lime integrated_gradients heatmap "
         "attribution cam visualize output save show plot out o colormap",
-        "`depth` says how far `trace_back` goes.": "steps levels max_depth",
+        "`depth` says how far `trace_back` goes.": "steps hops",
     },
     "summary": {
         "The table is printed; write it to a file with `> table.md` behind `format='markdown'`.":
@@ -232,7 +232,7 @@ OF_COMMANDS = {
     },
     "resume": {
         "A training goes on with its own settings, in its own folder.": "out output output_dir "
-        "model lr learning_rate batch_size batch data weights optimizer",
+        "model lr learning_rate batch_size batch data optimizer",
     },
     "models": {
     },

@@ -10,7 +10,7 @@ SYNONYMS = {
     "out": "output_dir output outdir out_dir output_path output_folder o save_dir save_path "
     "save_to log_dir logdir run_dir run_folder result_dir results_dir results checkpoint_dir "
     "ckpt_dir dest destination target_dir model_dir",
-    "config": "cfg config_file config_path conf yaml toml c",
+    "config": "cfg config_file config_path yaml toml c",
     "val": "validation_split val_split train_val_split val_size val_fraction val_ratio "
     "validation_size validation_fraction validation_ratio validation valid_pct valid_split "
     "valid_size dev_split",

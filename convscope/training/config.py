@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, cast
 from convscope.card import ResizeMode
 from convscope.data.augment import Augment, Sampling
 from convscope.data.options import DataOptions
+from convscope.device import parse_device
 from convscope.errors import RequestError, nearest
 from convscope.evaluation.metrics import MetricName
 from convscope.training.setting import figure, setting, settings_of
@@ -131,8 +132,9 @@ class TrainConfig:
 
     seed: int = setting(0, MACHINE, low=0, high=_SEED,
         help="Random seed of initial weights, image order, augmentation and dropout.")
-    device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", MACHINE,
-        help="Where to compute; auto takes cuda, else mps, else cpu.")
+    device: str = setting("auto", MACHINE,
+        help="Where to compute: cpu, cuda, mps, or a GPU's number, as cuda:1; auto takes cuda, "
+        "else mps, else cpu.")
     threads: int | None = setting(None, MACHINE, low=1, high=4096,
         help="CPU threads; by default one per core.")
     cache_fraction: float = setting(0.5, MACHINE, low=0, high=1,
@@ -149,6 +151,7 @@ class TrainConfig:
     # fmt: on
 
     def __post_init__(self) -> None:
+        parse_device(self.device)
         for name, field in settings_of(TrainConfig).items():
             value = getattr(self, name)
             if value is not None and field.is_number and not field.setting.allows(value):

@@ -59,7 +59,7 @@ def _recorded(data: DataLike) -> str:
 def environment(device: torch.device) -> dict[str, Any]:
     """What the bits of a training depend on, besides its settings and its data."""
     return {
-        "device": device.type,
+        "device": str(device),
         "threads": torch.get_num_threads(),
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "torch": torch.__version__,

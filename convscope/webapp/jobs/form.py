@@ -50,6 +50,8 @@ def setting_groups(models: Sequence[str] = ()) -> list[dict[str, Any]]:
         }
         if name == "model":
             described |= {"kind": "choice", "choices": [*models, *ZOO]}
+        if name == "device":
+            described |= {"kind": "choice", "choices": ["auto", "cpu", "cuda", "mps"]}
         groups.setdefault(setting.group, []).append(described)
     return [{"name": name, "settings": settings} for name, settings in groups.items()]
 
