@@ -10,8 +10,8 @@ from rich.table import Table
 from convscope.cli.options import BatchSize, Device, Flag, Int, Threads
 from convscope.cli.terminal import console, print_json
 from convscope.errors import WorkError
-from convscope.evaluation.predict import Predictions
 from convscope.evaluation.predict import predict as predict_images
+from convscope.evaluation.predictions import Predictions
 
 
 def predict(
@@ -56,6 +56,8 @@ def predict(
             _print_csv(predictions)
         case "table":
             _print_table(predictions)
+    for note in predictions.notes:
+        console(json=True).print(note, markup=False)
     if predictions.unreadable:
         errors = console(json=True)
         for path, reason in predictions.unreadable:

@@ -113,6 +113,11 @@ def to_bytes(image: DecodedImage, value_range: ValueRange | None = None) -> Imag
     return image if isinstance(image, Image.Image) else image.to_bytes(value_range)
 
 
+def note_of(image: DecodedImage) -> str:
+    """What is to say of an image, as a predicate: "is an animation, ..."; "" for most."""
+    return image.note if isinstance(image, DeepImage) else image.info.get("note", "")
+
+
 def enclosing_range(low: int, high: int) -> ValueRange:
     """The range between powers of two that holds `low` to `high`.
 

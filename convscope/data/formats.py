@@ -167,6 +167,23 @@ def describe_unidentified(head: bytes) -> str:
     return f"is not a {FORMAT_NAMES} image, or its header is damaged"
 
 
+_IMAGE_STARTS = (
+    b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"qoif", b"DDS ", *_TIFF_STARTS,
+    *_JPEG2000_STARTS,
+)  # fmt: skip
+
+
+def starts_like_image(head: bytes) -> bool:
+    """Whether a file without an ending begins with the signature of a format that is read."""
+    return (
+        head.startswith(_IMAGE_STARTS)
+        or (head.startswith(b"RIFF") and head[8:12] == b"WEBP")
+        or (head[4:8] == b"ftyp" and b"avif" in head[8:])
+        or (head.startswith(b"BM") and head[6:10] == bytes(4))
+        or re.match(rb"P[1-6]\s+[\d#]", head) is not None
+    )
+
+
 def looks_like_tga(head: bytes) -> bool:
     """Whether a file may be TGA, which has no signature: every byte of the header is possible."""
     return (

@@ -84,6 +84,8 @@ def list_images(images: ImageLike | Iterable[ImageLike]) -> list[ImageLike]:
             is_batch = getattr(item, "ndim", 0) == 4
             listed += list(item) if is_batch else [item]
         return listed
+    if images is None or isinstance(images, int | float | complex):
+        raise RequestError(f"`images` is {images!r}. Pass {KINDS}, or a list of these.")
     return [cast("ImageLike", images)]
 
 
@@ -199,7 +201,10 @@ def _shape(values: Any) -> str:
 
 
 def _wrong_channels(values: Any, channels: int) -> str:
-    return f"has shape {_shape(values)}: {channels} channels, where 1, 3 or 4 (alpha) are expected"
+    return (
+        f"has shape {_shape(values)}: {channels} channels, where 1, 3 or 4 (alpha) are expected; "
+        "pass many images as a list"
+    )
 
 
 def _wrong_shape(values: Any) -> str:

@@ -25,7 +25,7 @@ from convscope.data.decode import UnreadableImage
 from convscope.data.depth import ValueRange
 from convscope.data.duplicates import find_duplicates
 from convscope.data.resize import resize_array, resize_image
-from convscope.data.survey import ImageSurvey
+from convscope.data.survey import ImageSurvey, describe_notes
 from convscope.device import free_memory
 from convscope.errors import WorkError
 
@@ -137,7 +137,8 @@ def load_images(
     out = np.zeros((len(dataset), height, width, card.in_channels), np.uint8) if fits else None
     survey = ImageSurvey()
     digests, problems = _decode_all(dataset.images, card, out, workers, on_progress, survey)
-    warnings = [*survey.describe_notes(dataset.images.key)]
+    notes = {dataset.images.key(index): note for index, note in sorted(survey.notes.items())}
+    warnings = [*describe_notes(notes)]
     if card.value_range is None and survey.value_range is not None:
         card = replace(card, value_range=survey.value_range)
         warnings += survey.describe_depth(dataset.images.key)

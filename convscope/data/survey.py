@@ -1,11 +1,11 @@
 """What the first reading of all images shows: the range of deep ones, and what to say of others."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
-from convscope.data.depth import DecodedImage, DeepImage, ValueRange, union_range
+from convscope.data.depth import DecodedImage, DeepImage, ValueRange, note_of, union_range
 
 _DARK = 16  # times that most deep images are darker than their range, from which this is said
 
@@ -30,10 +30,7 @@ class ImageSurvey:
         if isinstance(image, DeepImage):
             is_declared = image.declared is not None
             self.depths[index] = _Depth(image.value_range, is_declared, image.extremes)
-            note = image.note
-        else:
-            note = image.info.get("note", "")
-        if note:
+        if note := note_of(image):
             self.notes[index] = note
 
     @property
@@ -46,17 +43,6 @@ class ImageSurvey:
     def unlike(self, value_range: ValueRange) -> list[int]:
         """The deep images whose range by themselves is another one."""
         return [i for i, depth in self.depths.items() if depth.value_range != value_range]
-
-    def describe_notes(self, key: Callable[[int], str]) -> Iterator[str]:
-        """A sentence for each kind of note; `key` names an image."""
-        indices: dict[str, list[int]] = defaultdict(list)
-        for index, note in sorted(self.notes.items()):
-            indices[note].append(index)
-        for note, noted in indices.items():
-            if len(noted) == 1:
-                yield f"{key(noted[0])} {note}."
-            else:
-                yield f"{len(noted):,} images are like {key(noted[0])}, which {note}."
 
     def describe_depth(self, key: Callable[[int], str]) -> Iterator[str]:
         """Sentences on the range that deep images are scaled by; `key` names an image."""
@@ -84,3 +70,15 @@ class ImageSurvey:
                 f"{key(brightest)} reaches {largest:,}. If that comes from a few damaged pixels or "
                 "images of another depth, mend or remove these."
             )
+
+
+def describe_notes(notes: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each kind of note, from the notes of images by their names."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for name, note in notes.items():
+        names[note].append(name)
+    for note, noted in names.items():
+        if len(noted) == 1:
+            yield f"{noted[0]} {note}."
+        else:
+            yield f"{len(noted):,} images are like {noted[0]}, which {note}."

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from convscope.data.formats import EXTENSIONS
+from convscope.data.formats import EXTENSIONS, starts_like_image
 from convscope.errors import RequestError
 
 LITTER = frozenset({
@@ -39,7 +39,8 @@ class FoundImages:
 
 
 def walk_images(folder: Path, *, above: Iterable[FolderId] = ()) -> FoundImages:
-    """All images at any depth below a folder, by their endings, sorted, without opening them.
+    """All images at any depth below a folder, by their endings, sorted; only files without an
+    ending are looked into.
 
     A folder that is reached by several names counts once; links to the folders above it, and to
     those in `above`, are not followed. A broken link is listed, and fails when it is read.
@@ -125,10 +126,26 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def is_image(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a file with an image's ending, or a link; a broken one fails to load."""
-    if ending(entry.name).removeprefix(".") not in EXTENSIONS:
+    """Whether it is a file with an image's ending, or a link; a broken one fails to load.
+
+    A file without an ending is an image if it begins as one.
+    """
+    if ending(entry.name).removeprefix(".") in EXTENSIONS:
+        return entry.is_symlink() or entry.is_file()
+    return not ending(entry.name) and is_image_path(Path(entry.path))
+
+
+def is_image_path(path: Path) -> bool:
+    """`is_image` for a path."""
+    try:
+        if ending(path.name).removeprefix(".") in EXTENSIONS:
+            return path.is_symlink() or path.is_file()
+        if ending(path.name) or not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return starts_like_image(file.read(32))
+    except OSError:  # it may not be read; a file with an ending fails when it is loaded
         return False
-    return entry.is_symlink() or entry.is_file()
 
 
 def has_images(folder: Path) -> bool:

@@ -72,7 +72,8 @@ SYNONYMS = {
     "compare": "diff versus vs side_by_side",
     "split": "subset part set partition",
     "top": "topk top_k k num_top n",
-    "images": "image source input inputs files img imgs input_dir data pictures image_path",
+    "images": "image source input inputs files img imgs input_dir data pictures path paths "
+    "image_path",
     "image": "img input source picture file image_path images photo input_image i",
     "at": "unit neuron layer node target target_layer position location where module",
     "contrast": "instead_of versus vs against compare_to compare why_not counterfactual",

@@ -10,7 +10,8 @@ Plant = Callable[..., Path]
 
 
 def test_images_are_found_at_any_depth_sorted_and_the_rest_counted_by_ending(plant: Plant):
-    root = plant("b.PNG", "a/z/1.jpg", "a/notes.txt", "a/b.TXT", "README", ".hidden.png")
+    root = plant("b.PNG", "a/z/1.jpg", "a/notes.txt", "a/b.TXT", ".hidden.png")
+    (root / "README").write_text("Two images.")
     (root / ".gitkeep").touch()
     found = walk_images(root)
     assert found.keys == ["a/z/1.jpg", "b.PNG"]
