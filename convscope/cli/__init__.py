@@ -14,7 +14,7 @@ from convscope.version import __version__
 
 COMMANDS = {
     "train": "Train a network on labeled images.",
-    "resume": "Resume an interrupted training exactly where it stopped.",
+    "resume": "Resume a training exactly where it stopped, or train it for longer.",
     "evaluate": "Measure the accuracy of a trained network.",
     "predict": "Classify images with a trained network.",
     "summary": "Print a network's layers, shapes and parameters as the lecture's table.",
@@ -82,9 +82,9 @@ def _run(tokens: list[str]) -> None:
     if command in COMMANDS:
         tokens = [command, *_in_our_words(app, command, tokens[1:])]
     if command == "train":
-        from convscope.cli.config import take_config  # noqa: PLC0415
+        from convscope.cli.config import read_config_flag  # noqa: PLC0415
 
-        tokens, app.config = take_config(tokens)
+        app.config = read_config_flag(tokens)
     app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
 
 

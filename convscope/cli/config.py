@@ -11,9 +11,8 @@ from convscope import synonyms
 from convscope.errors import RequestError, nearest
 
 
-def take_config(tokens: Sequence[str]) -> tuple[list[str], tuple[Dict, ...]]:
-    """Take `--config FILE` out of a command line and read the file; RequestError if it is wrong."""
-    rest: list[str] = []
+def read_config_flag(tokens: Sequence[str]) -> tuple[Dict, ...]:
+    """Read the file that `--config FILE` names, if it is given; RequestError if it is wrong."""
     files: list[str] = []
     remaining = iter(tokens)
     for word in remaining:
@@ -21,13 +20,11 @@ def take_config(tokens: Sequence[str]) -> tuple[list[str], tuple[Dict, ...]]:
             files.append(next(remaining, ""))
         elif word.startswith("--config="):
             files.append(word.removeprefix("--config="))
-        else:
-            rest.append(word)
     if len(files) > 1:
         raise RequestError("--config can be given only once.")
     if files == [""]:
         raise RequestError("--config needs a TOML file.")
-    return rest, tuple(
+    return tuple(
         Dict(read_settings(Path(file)), use_commands_as_keys=False, source=file) for file in files
     )
 
@@ -37,14 +34,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     from convscope.training.config import TABLES, TrainConfig  # noqa: PLC0415 -- imports torch
     from convscope.training.setting import settings_of  # noqa: PLC0415
 
-    try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise RequestError(f"There is no file {path} to read settings from.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"{path} cannot be read: {error}.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise RequestError(f"{path} is not valid TOML: {error}.") from error
+    content = _read_toml(path)
     for name, value in content.items():
         if isinstance(value, dict) and name not in TABLES:
             raise RequestError(
@@ -62,3 +52,20 @@ def read_settings(path: Path) -> dict[str, Any]:
     values = TrainConfig.from_dict(settings, source=str(path)).to_dict()
     checked = {name: values[name] for name in settings}
     return checked if data is None else {"data": data, **checked}
+
+
+def settings_of_run(path: Path | None) -> dict[str, Any]:
+    """The settings of a file if it is a run's config.toml, which lists all; else nothing."""
+    content = {} if path is None else _read_toml(path)
+    return content if "versions" in content else {}
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise RequestError(f"There is no file {path} to read settings from.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"{path} cannot be read: {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise RequestError(f"{path} is not valid TOML: {error}.") from error

@@ -1,5 +1,6 @@
 """The settings of a training as flags."""
 
+from collections.abc import Mapping
 from dataclasses import field, make_dataclass
 from typing import Annotated, Any, Literal, get_origin
 
@@ -8,6 +9,8 @@ from cyclopts import Group, Parameter
 from convscope.cli.options import INTEGER
 from convscope.training.config import TrainConfig
 from convscope.training.setting import SettingField, figure, settings_of
+
+_GIVEN = "_given"
 
 
 def make_flags() -> type[TrainConfig]:
@@ -24,8 +27,30 @@ def make_flags() -> type[TrainConfig]:
         bases=(TrainConfig,),
         frozen=True,
         kw_only=True,
-        namespace={"__module__": __name__},
+        namespace={"__module__": __name__, "__new__": _new},
     )
+
+
+def _new(cls: type[TrainConfig], **given: Any) -> TrainConfig:
+    """Flags that know which of them a command line or a file gave."""
+    flags = object.__new__(cls)
+    object.__setattr__(flags, _GIVEN, given)
+    return flags
+
+
+def given_settings(flags: TrainConfig, file: Mapping[str, Any]) -> set[str]:
+    """The settings that a person gave, on the command line or in a file that is no run's config.
+
+    A run's config.toml lists every setting: `file` are its values, which no person gave.
+    """
+    given: Mapping[str, Any] = vars(flags).get(_GIVEN, {})
+    values = flags.to_dict()
+    return {name for name in given if name not in file or file[name] != values.get(name)}
+
+
+def config_of(flags: TrainConfig) -> TrainConfig:
+    """The settings alone."""
+    return TrainConfig(**{name: getattr(flags, name) for name in settings_of(TrainConfig)})
 
 
 def _annotated(one: SettingField, group: Group) -> Any:

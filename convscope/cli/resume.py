@@ -1,31 +1,64 @@
 """`convscope resume`."""
 
+from functools import partial
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from convscope.cli.options import Json, OptionalInt
-from convscope.cli.terminal import TerminalProgress, console, print_result
+from convscope.cli.terminal import print_result, training_progress
 from convscope.device import keep_freed_memory
-from convscope.training.api import resume as resume_run
+from convscope.runs.folder import Run
+from convscope.training.longer import with_length
+from convscope.training.resumption import resume_run
+
+_LENGTH = Parameter(group="Length")
 
 
 def resume(
     run: str,
     /,
     *,
+    epochs: Annotated[OptionalInt, _LENGTH] = None,
+    steps: Annotated[OptionalInt, _LENGTH] = None,
+    max_minutes: Annotated[float | None, _LENGTH] = None,
+    data: str | None = None,
     threads: OptionalInt = None,
     device: str | None = None,
     json: Json = False,
 ) -> None:
-    """Resume an interrupted training exactly where it stopped, whatever stopped it.
+    """Resume a training exactly where it stopped, or train it for longer.
+
+    With another length, a run goes on from where it is as a training of that length: the learning
+    rate schedule stretches, so a rate that had come down rises again. The best weights so far are
+    kept until there are better ones, and the test is made anew.
 
     Parameters
     ----------
     run
         A run folder.
+    epochs
+        Passes over the training images in all, counted from the start of the run.
+    steps
+        Batches to train on in all, instead of epochs.
+    max_minutes
+        Minutes to train for in all, instead of epochs.
+    data
+        Where the data are now, if they were moved.
     threads
         CPU threads; by default as before. Another number gives results that differ in rounding.
     device
         Where to compute; by default as before.
     """
     keep_freed_memory()
-    with TerminalProgress(console(json=json)) as terminal:
-        result = resume_run(run, threads=threads, device=device, callbacks=[terminal])
-        print_result(terminal, result, json=json)
+    with training_progress(json=json) as terminal:
+        result = resume_run(
+            run,
+            partial(with_length, epochs=epochs, steps=steps, max_minutes=max_minutes),
+            data=data,
+            threads=threads,
+            device=device,
+            callbacks=[terminal],
+        )
+        trained_on = str(Run(result.run).read_config().get("data", ""))
+        print_result(terminal, result, json=json, data=trained_on)

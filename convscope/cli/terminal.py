@@ -1,38 +1,23 @@
 """Terminal output: progress, tables, and suggestions for the next command."""
 
-import shlex
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from io import TextIOWrapper
 from json import dumps
-from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from convscope.cli.messages import in_flags
+from convscope.data.source import NAMES
 from convscope.evaluation.metrics import Metrics
-from convscope.training.api import TrainingResult
-from convscope.training.callbacks.base import Callback
-from convscope.training.events import EpochEnd, FitStart, Message, RunStart, StepEnd
-from convscope.training.events import Progress as ProgressEvent
-from convscope.training.state import TrainState
+from convscope.runs.folder import quoted
+from convscope.training.callbacks.terminal_progress import TerminalProgress
+from convscope.training.result import TrainingResult
 
 _PIPED = 1000  # columns when output is piped: nothing is wrapped or cut
-_REFRESH = 0.1  # seconds between updates of the progress bar
 _CLASSES = 20  # classes up to which a confusion matrix is printed
 
 
@@ -50,125 +35,14 @@ def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
     sys.stdout.write(dumps(value, ensure_ascii=False) + "\n")
 
 
-class TerminalProgress(Callback):
-    """Shows the progress of a training, and keeps what it printed in the run's log.txt."""
-
-    def __init__(self, screen: Console) -> None:
-        self.screen = screen
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[details]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=screen,
-            transient=True,
-            disable=not screen.is_terminal,
-        )
-        self.preparing: TaskID | None = None
-        self.training_task: TaskID | None = None
-        self.epochs = ""
-        self.shown_at = 0.0
-        self.images = 0
-        self.rate_from = 0.0
-        self.log: TextIO | None = None
-        self.pending: list[str] = []
-
-    def __enter__(self) -> Self:
-        self.progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.progress.stop()
-        if error is not None and self.log is not None:
-            self._keep(in_flags(str(error)))
-        if self.log is not None:
-            with suppress(OSError):
-                self.log.close()
-
-    def on_message(self, event: Message) -> None:
-        self.note(event.text)
-
-    def note(self, text: str) -> None:
-        """Print a line and keep it in the log; keyword arguments are written as flags."""
-        text = in_flags(text)
-        self.screen.print(escape(text))
-        self._keep(text)
-
-    def on_progress(self, event: ProgressEvent) -> None:
-        if event.activity == "downloading":
-            total = None if event.total is None else event.total / 1e6
-            self._preparing(f"Downloading {event.name} (MB)", event.done / 1e6, total)
-        else:
-            self._preparing("Reading images", event.done, event.total)
-
-    def _preparing(self, what: str, done: float, total: float | None) -> None:
-        if self.preparing is None:
-            self.preparing = self.progress.add_task(what, total=total, details="")
-        self.progress.update(self.preparing, description=what, completed=done, total=total)
-        if done == total:
-            self.progress.remove_task(self.preparing)
-            self.preparing = None
-
-    def on_run_start(self, event: RunStart) -> None:
-        path = event.path / "log.txt"
-        self.log = path.open("a", encoding="utf-8", errors="replace")
-
-    def on_fit_start(self, state: TrainState, event: FitStart) -> None:
-        del state
-        steps = event.limits.steps
-        self.epochs = f"/{-(-steps // event.batches_per_epoch)}" if steps else ""
-        self.training_task = self.progress.add_task(
-            "Training", total=steps, completed=event.step, details=""
-        )
-        self.rate_from = time.perf_counter()
-
-    def on_step_end(self, state: TrainState, event: StepEnd) -> None:
-        self.images += len(event.batch)
-        now = time.perf_counter()
-        if self.training_task is None or now - self.shown_at < _REFRESH:
-            return
-        self.shown_at = now
-        rate = self.images / (now - self.rate_from)
-        loss, accuracy = state.mean_loss, state.accuracy
-        self.progress.update(
-            self.training_task,
-            completed=event.step,
-            description=f"Epoch {event.epoch}{self.epochs}",
-            details=f"loss {loss:.4f}  accuracy {accuracy:.1%}  {rate:,.0f} images/s",
-        )
-
-    def on_epoch_end(self, state: TrainState, event: EpochEnd) -> None:
-        del state
-        line = event.metrics
-        validation = (
-            f"   validation loss {line['val_loss']:.4f}, accuracy {line['val_top1']:.2%}"
-            if "val_loss" in line
-            else ""
-        )
-        self.note(
-            f"epoch {line['epoch']:>3}{self.epochs}   loss {line['train_loss']:.4f}, accuracy "
-            f"{line['train_top1']:.2%}{validation}{'   best' if line['best'] else ''}"
-        )
-        self.images, self.rate_from = 0, time.perf_counter()
-
-    def _keep(self, text: str) -> None:
-        self.pending.append(text)
-        if self.log is not None:
-            with suppress(OSError):  # a full disk may still hold the next checkpoint
-                self.log.write("".join(f"{line}\n" for line in self.pending))
-                self.log.flush()
-            self.pending.clear()
+def training_progress(*, json: bool) -> TerminalProgress:
+    """The progress of a training, with keyword arguments as flags."""
+    return TerminalProgress(console(json=json), spell=in_flags)
 
 
-def print_result(terminal: TerminalProgress, result: TrainingResult, *, json: bool) -> None:
+def print_result(
+    terminal: TerminalProgress, result: TrainingResult, *, json: bool, data: str
+) -> None:
     """Print the test accuracy, the run folder and what to do next; with `json`, JSON as well."""
     if json:
         output = {
@@ -177,16 +51,22 @@ def print_result(terminal: TerminalProgress, result: TrainingResult, *, json: bo
             "seconds": result.seconds,
         }
         print_json(output)
-    metrics, run = result.test, shlex.quote(str(result.run))
+    metrics, run = result.test, quoted(result.run)
     low, high = metrics.interval
     terminal.note(
         f"\nTest accuracy {metrics.top1:.2%} ({metrics.num_correct} of {metrics.num_images} "
         f"images; 95% interval {low:.2%} to {high:.2%}) in {result.seconds:.1f} s."
     )
-    terminal.note(f"Run:   {result.run}   (report.html shows curves, confusion, worst mistakes)")
-    terminal.note(f"Next:  convscope evaluate {run}")
-    terminal.note(f"       convscope predict {run} IMAGE...")
-    terminal.note("       convscope train PATH/TO/IMAGES   (a folder with one folder per class)")
+    terminal.note(f"Run:   {run}   (report.html shows curves, confusion, worst mistakes)")
+    next_steps = [
+        f"convscope predict {run} IMAGE...",
+        f"convscope explain {run} IMAGE   (the arithmetic behind the answer)",
+        f"convscope lab {run}   (a page to look inside)",
+    ]
+    if data in NAMES:
+        next_steps.append("convscope train PATH/TO/IMAGES   (a folder with one folder per class)")
+    for number, step in enumerate(next_steps):
+        terminal.note(f"{'       ' if number else 'Next:  '}{step}")
 
 
 def print_metrics(screen: Console, metrics: Metrics) -> None:

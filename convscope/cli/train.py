@@ -5,12 +5,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from convscope.cli.flags import make_flags
+from convscope.cli.config import settings_of_run
+from convscope.cli.flags import config_of, given_settings, make_flags
 from convscope.cli.options import Json
-from convscope.cli.terminal import TerminalProgress, console, print_result
+from convscope.cli.terminal import print_result, training_progress
 from convscope.device import keep_freed_memory
-from convscope.training.api import train_run
 from convscope.training.config import TrainConfig
+from convscope.training.start import train_run
 
 
 def train(
@@ -18,7 +19,7 @@ def train(
     *,
     settings: TrainConfig = TrainConfig(),  # noqa: B008 -- frozen
     out: Path | None = None,
-    config: Path | None = None,  # noqa: ARG001 -- read before the command line is; here for --help
+    config: Path | None = None,
     json: Json = False,
 ) -> None:
     """Train a network on labeled images and test it.
@@ -35,9 +36,10 @@ def train(
         A TOML file of settings, such as a run's config.toml; flags override it.
     """
     keep_freed_memory()
-    with TerminalProgress(console(json=json)) as terminal:
-        result = train_run(data, TrainConfig(**vars(settings)), out=out, callbacks=[terminal])
-        print_result(terminal, result, json=json)
+    given = given_settings(settings, settings_of_run(config))
+    with training_progress(json=json) as terminal:
+        result = train_run(data, config_of(settings), given=given, out=out, callbacks=[terminal])
+        print_result(terminal, result, json=json, data=data)
 
 
 train.__annotations__["settings"] = Annotated[make_flags(), Parameter(name="*")]

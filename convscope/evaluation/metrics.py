@@ -1,5 +1,6 @@
 """Metrics of a classifier, from its confusion matrix."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -73,6 +74,19 @@ class Metrics:
         """The harmonic mean of precision and recall."""
         return _ratio(2 * np.diag(self.confusion), self.confusion.sum(axis=0) + self.support)
 
+    @property
+    def per_class(self) -> list[dict[str, Any]]:
+        """A row for each class, with its name, images, precision, recall and F1.
+
+        `pandas.DataFrame(metrics.per_class)` takes it as it is.
+        """
+        return [
+            dict(name=name, images=int(images), precision=float(p), recall=float(r), f1=float(f))
+            for name, images, p, r, f in zip(
+                self.classes, self.support, self.precision, self.recall, self.f1, strict=True
+            )
+        ]
+
     def value(self, name: MetricName) -> float:
         """One metric as a number; the means leave out classes without images."""
         present = self.support > 0
@@ -89,12 +103,6 @@ class Metrics:
     def to_dict(self) -> Mapping[str, Any]:
         """The metrics as they are written to JSON."""
         low, high = self.interval
-        per_class = [
-            dict(name=name, images=int(images), precision=float(p), recall=float(r), f1=float(f))
-            for name, images, p, r, f in zip(
-                self.classes, self.support, self.precision, self.recall, self.f1, strict=True
-            )
-        ]
         return {
             "images": self.num_images,
             "top1": self.top1,
@@ -104,9 +112,25 @@ class Metrics:
             "f1": self.value("f1"),
             "balanced": self.value("balanced"),
             "classes": list(self.classes),
-            "per_class": per_class,
+            "per_class": self.per_class,
             "confusion": self.confusion.tolist(),
         }
+
+    def to_json(self) -> str:
+        """The metrics as a file holds them."""
+        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Metrics":
+        """The metrics that `to_dict` wrote."""
+        confusion = np.array(values["confusion"], np.int64)
+        top5 = values.get("top5")
+        return cls(
+            classes=tuple(values["classes"]),
+            confusion=confusion,
+            loss=float(values["loss"]),
+            num_correct_top5=None if top5 is None else round(top5 * int(confusion.sum())),
+        )
 
 
 def is_better(new: tuple[float, float], old: tuple[float, float], metric: MetricName) -> bool:

@@ -17,10 +17,10 @@ from convscope.data.split import apply_splits
 from convscope.errors import ConvscopeError, WorkError
 from convscope.runs.folder import Run
 from convscope.runs.network import load_network
-from convscope.training.api import train_run
 from convscope.training.callbacks.base import Callback
 from convscope.training.config import TrainConfig
 from convscope.training.events import FitStart, StepEnd
+from convscope.training.start import train_run
 from convscope.training.state import TrainState
 
 DATA, EPOCHS = "digits", 16

@@ -2,21 +2,115 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
+from pathlib import Path
+
+from convscope.errors import RequestError
 
 _WIDTH, _HEIGHT = 400, 230
+_GAP = 16  # between charts in one file
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 72, 14, 34
 
 
+STYLE = """
+.convscope-charts { display: flex; flex-wrap: wrap; gap: 16px; }
+.convscope-charts figure { flex: 1 1 300px; max-width: 460px; margin: 0; }
+.convscope-charts figcaption { font-size: 13px; opacity: 0.75; }
+.convscope-charts svg { width: 100%; height: auto; display: block; }
+.convscope-chart text { font: 12px system-ui, sans-serif; fill: currentColor; opacity: 0.75; }
+.convscope-chart .grid { stroke: currentColor; opacity: 0.15; }
+.convscope-chart polyline { fill: none; stroke-width: 2; stroke-linejoin: round; }
+.convscope-chart .s0 polyline { stroke: #3b82f6; }
+.convscope-chart .s0 :is(text, circle) { fill: #3b82f6; opacity: 1; }
+.convscope-chart .s1 polyline { stroke: #ea6a2a; stroke-dasharray: 6 3; }
+.convscope-chart .s1 :is(text, circle) { fill: #ea6a2a; opacity: 1; }
+"""
+"""For charts outside of the report: they take the text color of the page around them."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart: a line per series over epochs 1, 2, 3 ..., each labeled at its end.
+
+    Attributes:
+        percent: whether 0.975 is written as 97.5%.
+    """
+
+    title: str
+    series: Mapping[str, Sequence[float]]
+    percent: bool = False
+
+
+class Charts:
+    """Charts side by side. A notebook shows them; `save` writes them to a file."""
+
+    def __init__(self, *charts: Chart) -> None:
+        self.charts = [chart for chart in charts if any(map(len, chart.series.values()))]
+
+    @property
+    def html(self) -> str:
+        """The charts for a page that has `STYLE`."""
+        figures = "".join(
+            curves(chart.title, chart.series, percent=chart.percent) for chart in self.charts
+        )
+        return f'<div class="convscope-charts convscope-chart">{figures}</div>'
+
+    @property
+    def svg(self) -> str:
+        """The charts as one SVG file, on white."""
+        parts = "".join(
+            f'<g transform="translate({number * (_WIDTH + _GAP)} 0)"><text x="{_LEFT}" y="16">'
+            f'{escape(chart.title)}</text><g transform="translate(0 18)">'
+            f"{_drawing(chart.series, percent=chart.percent)}</g></g>"
+            for number, chart in enumerate(self.charts)
+        )
+        width, height = len(self.charts) * (_WIDTH + _GAP), _HEIGHT + 20
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+            f'width="{width}" height="{height}" class="convscope-chart"><style>{STYLE}</style>'
+            f'<rect width="{width}" height="{height}" fill="#fff"/>{parts}</svg>\n'
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the charts to an SVG file, which browsers, Word and Inkscape open.
+
+        Raises RequestError for another ending than .svg.
+        """
+        if Path(path).suffix.lower() != ".svg":
+            raise RequestError(
+                f"{path}: charts are saved as SVG; name a file that ends in .svg. For others "
+                "plot `result.history` with matplotlib."
+            )
+        Path(path).write_text(self.svg, "utf-8")
+
+    def _repr_html_(self) -> str:
+        return f"<style>{STYLE}</style>{self.html}"
+
+    def __repr__(self) -> str:
+        titles = ", ".join(chart.title for chart in self.charts)
+        return f"Charts of {titles}: a notebook shows them, .save('curves.svg') writes them"
+
+
 def curves(title: str, series: Mapping[str, Sequence[float]], *, percent: bool = False) -> str:
-    """An SVG with one line per series over epochs 1, 2, 3 ..., each labeled at its end.
+    """A figure with an SVG of one line per series over epochs 1, 2, 3 ...
 
     `percent` writes 0.975 as 97.5%. Empty series are left out.
     """
-    lines = {name: values for name, values in series.items() if len(values)}
-    if not lines:
+    epochs = max(map(len, series.values()), default=0)
+    if not epochs:
         return ""
+    return (
+        f'<figure><figcaption>{escape(title)}</figcaption><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" '
+        f'role="img" aria-label="{escape(title)} over {epochs} epochs">'
+        f"{_drawing(series, percent=percent)}</svg></figure>"
+    )
+
+
+def _drawing(series: Mapping[str, Sequence[float]], *, percent: bool) -> str:
+    """What is inside of the SVG."""
+    lines = {name: values for name, values in series.items() if len(values)}
     epochs = max(len(values) for values in lines.values())
     ticks = _ticks(min(map(min, lines.values())), max(map(max, lines.values())))
     low, high = ticks[0], ticks[-1]
@@ -48,11 +142,7 @@ def curves(title: str, series: Mapping[str, Sequence[float]], *, percent: bool =
             f'<g class="s{number}"><polyline points="{points}"/>{dot}'
             f'<text x="{x(len(values)) + 6:.1f}" y="{end + 4:.1f}">{escape(name)}</text></g>'
         )
-    return (
-        f'<figure><figcaption>{escape(title)}</figcaption><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" '
-        f'role="img" aria-label="{escape(title)} over {epochs} epochs">'
-        f"{grid}{below}{''.join(drawn)}</svg></figure>"
-    )
+    return f"{grid}{below}{''.join(drawn)}"
 
 
 def _ticks(low: float, high: float) -> list[float]:

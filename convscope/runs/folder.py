@@ -2,10 +2,14 @@
 
 import contextlib
 import json
+import os
+import shlex
+import subprocess
 import tomllib
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +64,12 @@ class Run:
         if is_occupied:
             raise RequestError(
                 f"{folder} is not empty, and runs are never overwritten. Name a new "
-                f"folder with `out`, or continue with `convscope resume {folder}`."
+                f"folder with `out`, or continue with `convscope resume {quoted(folder)}`."
             )
         return cls(folder)
 
     @classmethod
-    def open(cls, path: str | Path) -> "Run":
+    def open(cls, path: str | PathLike[str]) -> "Run":
         """The run at `path`. Raises RequestError if it is not a run folder."""
         run = cls(Path(path))
         if not run.path.exists():
@@ -110,6 +114,13 @@ class Run:
         """Replace one file of the folder, atomically."""
         write_atomically(self.path / name, content)
 
+    def remove(self, name: str) -> None:
+        """Remove one file of the folder, if it is there."""
+        try:
+            (self.path / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise WorkError(f"{self.path / name} cannot be removed: {error.strerror}.") from error
+
     def read(self, name: str) -> str:
         """The text of one file. Raises RequestError if it does not exist."""
         try:
@@ -147,7 +158,7 @@ class Run:
         if not path.exists():
             raise RequestError(
                 f"{self.path} has no weights yet: its training stopped before the first "
-                f"validation. Continue with `convscope resume {self.path}`."
+                f"validation. Continue with `convscope resume {quoted(self.path)}`."
             )
         return load_tensors(path)
 
@@ -183,6 +194,15 @@ class Run:
 
     def _states(self) -> list[Path]:
         return sorted((self.path / "last").glob("step-*.safetensors"), reverse=True)
+
+
+def quoted(path: Path) -> str:
+    """A path as one word of a command line, to be copied: with quotes where it has spaces.
+
+    >>> quoted(Path("runs/a")), quoted(Path("my runs/a"))
+    ('runs/a', "'my runs/a'")
+    """
+    return subprocess.list2cmdline([str(path)]) if os.name == "nt" else shlex.quote(str(path))
 
 
 def slugify(name: str) -> str:

@@ -12,6 +12,7 @@ from torch import nn
 from convscope.card import Card
 from convscope.data.loading import LoadedDataset
 from convscope.evaluation.measure import compute_metrics
+from convscope.evaluation.metrics import Metrics
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import TensorFile
@@ -159,15 +160,21 @@ def _criterion(task: Task) -> CrossEntropy:
     return CrossEntropy(task.card, weights, task.config.label_smoothing)
 
 
-def _lr(task: Task, limits: Limits, batches: int) -> Callable[[TrainState], float]:
-    config = task.config
-    schedule = Schedule(
+def schedule_of(config: TrainConfig, limits: Limits, batches: int) -> Schedule:
+    """The learning rate over a training, given the number of batches per epoch."""
+    share = 1 / limits.steps if limits.steps else 0.0
+    return Schedule(
         name=config.lr_schedule,
         peak=decided(config.lr),
-        warmup=min(1.0, config.warmup_epochs * batches / limits.steps if limits.steps else 0.0),
+        warmup=min(1.0, decided(config.warmup_epochs) * batches * share),
         gamma=config.lr_gamma,
         milestones=config.lr_milestones,
+        step=share,
     )
+
+
+def _lr(task: Task, limits: Limits, batches: int) -> Callable[[TrainState], float]:
+    schedule = schedule_of(task.config, limits, batches)
     return lambda state: schedule.lr(
         limits.progress(state), num_reductions=state.plateau.num_reductions
     )
@@ -177,7 +184,9 @@ def _rules(task: Task, session: Session, freezing: LayerFreezing) -> Sequence[Ca
     """Return the callbacks that control training; they run before the user's callbacks."""
     config = task.config
 
-    def save_weights(state: TrainState) -> None:
+    def save_weights(state: TrainState, validation: Metrics | None) -> None:
+        if validation is not None:
+            session.run.write("validation.json", validation.to_json())
         metadata: dict[str, Any] = {
             "network": task.card.provenance.get("network", config.model),
             "classes": list(task.card.classes),

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
+from convscope import synonyms
 from convscope.card import ResizeMode
 from convscope.data.augment import Augment, Sampling
 from convscope.data.options import DataOptions
@@ -24,7 +25,7 @@ OPTIMIZER = "Optimizer and learning rate"
 LOSS = "Loss and sampling"
 MACHINE = "Machine"
 
-TABLES = ("dataset", "machine", "network", "versions")
+TABLES = ("dataset", "lengthened", "machine", "network", "versions")
 """Tables of a run's config.toml that describe the run and set nothing."""
 
 _SEED = 2**63 - 1
@@ -67,6 +68,7 @@ class TrainConfig:
     augment: Augment = setting("crop", DATA,
         help="Augmentation of the training images: random crops, or crops and horizontal flips.")
     crop_padding: int | None = setting(None, DATA, low=0, high=1000,
+        only_if={"augment": ("crop", "crop-flip")}, off=0,
         help="Width in pixels of the black border added before a random crop; by default 2 for "
         "crop, 4 for crop-flip.")
 
@@ -86,6 +88,7 @@ class TrainConfig:
         "0 for never.")
 
     epochs: int = setting(30, LENGTH, low=1, high=_MANY,
+        only_if={"steps": (None,), "max_minutes": (None,)},
         help="Passes over the training images.")
     steps: int | None = setting(None, LENGTH, low=1, high=10**12,
         help="Number of batches to train on, instead of epochs.")
@@ -105,18 +108,25 @@ class TrainConfig:
     backbone_lr_scale: float = setting(1.0, OPTIMIZER, low=0, high=1,
         help="Scale of the learning rate for all layers but the last.")
     momentum: float = setting(0.9, OPTIMIZER, low=0, high=1,
+        only_if={"optimizer": ("sgd",)},
         help="Momentum of SGD.")
     weight_decay: float = setting(0.0005, OPTIMIZER, low=0, high=1e6,
         help="Weight decay: an L2 penalty for sgd, decoupled for adamw.")
     lr_schedule: ScheduleName = setting("cosine", OPTIMIZER,
         help="Learning rate schedule; plateau lowers the rate when the validation loss stalls.")
-    warmup_epochs: float = setting(1.0, OPTIMIZER, low=0, high=_MANY,
-        help="Epochs in which the learning rate rises linearly from 0 to its peak.")
+    warmup_epochs: float | None = setting(None, OPTIMIZER, low=0, high=_MANY,
+        only_if={"max_minutes": (None,), "lr_schedule": ("plateau", "step", "cosine", "constant")},
+        off=0,
+        help="Epochs in which the learning rate rises linearly from 0 to its peak; by default 1, "
+        "or a fifth of a training of less than 5 epochs. one-cycle has a rise of its own.")
     lr_gamma: float = setting(0.1, OPTIMIZER, above=0, high=1,
+        only_if={"lr_schedule": ("step", "plateau")},
         help="Factor by which the schedules step and plateau multiply the learning rate.")
     lr_milestones: tuple[float, ...] = setting((0.5, 0.75), OPTIMIZER,
+        only_if={"lr_schedule": ("step",)},
         help="Fractions of the training after which the schedule step lowers the learning rate.")
     lr_patience: int = setting(3, OPTIMIZER, low=0, high=_MANY,
+        only_if={"lr_schedule": ("plateau",)},
         help="Epochs without a better validation loss that the schedule plateau waits for.")
     clip_grad_norm: float = setting(0.0, OPTIMIZER, low=0, high=1e12,
         help="Largest norm of the gradient of all weights together; 0 for no clipping.")
@@ -163,14 +173,14 @@ class TrainConfig:
             raise RequestError("`steps` and `max_minutes` exclude each other; choose one.")
         if self.unfreeze_every and self.freeze is None:
             raise RequestError("`unfreeze_every` needs `freeze`, the last of the frozen layers.")
-        if self.val == 0 and (self.lr_schedule == "plateau" or self.early_stopping_patience):
+        if self.class_weights == "balanced" and self.sampling == "balanced":
             raise RequestError(
-                "`lr_schedule='plateau'` and `early_stopping_patience` need validation images, and "
-                "`val=0` holds out none."
+                "`class_weights='balanced'` and `sampling='balanced'` together would count rare "
+                "classes twice; choose one."
             )
 
     def resolve(self, num_train_images: int, *, default_lr: float = 0.05) -> "TrainConfig":
-        """Decide what was left open: batch size, learning rate and the padding of crops.
+        """Decide what was left open: batch size, learning rate, warm-up and the padding of crops.
 
         `default_lr` is the network's own learning rate for SGD with batches of 64; it is scaled in
         proportion to the batch: Goyal et al., 2017, "Accurate, large minibatch SGD", section 2.1.
@@ -179,11 +189,17 @@ class TrainConfig:
         batch_size = self.batch_size or min(64, small)
         lr = {"sgd": default_lr * batch_size / 64, "adamw": 0.001}[self.optimizer]
         padding = {"none": 0, "crop": 2, "crop-flip": 4}[self.augment]
+        epochs = self.epochs if self.steps is None else self.steps * batch_size / num_train_images
+        if self.lr_schedule == "one-cycle" or self.max_minutes is not None:
+            warmup_epochs = 0.0
+        else:
+            warmup_epochs = min(1.0, epochs / 5)
         return replace(
             self,
             batch_size=batch_size,
             lr=lr if self.lr is None else self.lr,
             crop_padding=padding if self.crop_padding is None else self.crop_padding,
+            warmup_epochs=warmup_epochs if self.warmup_epochs is None else self.warmup_epochs,
         )
 
     def data_options(self) -> DataOptions:
@@ -206,10 +222,13 @@ class TrainConfig:
 
         Errors name `source`, the file or form that the values come from.
 
+        Names and values of other programs are taken, too: see `convscope.synonyms`.
+
         Raises RequestError for an unknown name, with the nearest known one, and for a value of the
         wrong type.
         """
         try:
+            values, _ = synonyms.translate(values, settings_of(TrainConfig))
             return cls(**{name: _converted(name, value) for name, value in values.items()})
         except RequestError as error:
             if not source:

@@ -36,7 +36,7 @@ def run_config(
     if is_table(config.model):
         config = replace(config, model=str(Path(config.model).resolve()))
     return {
-        "data": _recorded(data),
+        "data": recorded_data(data),
         **config.to_dict(),
         "dataset": {
             "name": loaded.dataset.name,
@@ -49,7 +49,7 @@ def run_config(
     }
 
 
-def _recorded(data: DataLike) -> str:
+def recorded_data(data: DataLike) -> str:
     """A name, an absolute path, or a description of data that were handed over as an object."""
     if not isinstance(data, str | Path):
         return describe_data(data)

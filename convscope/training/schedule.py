@@ -44,6 +44,8 @@ class Schedule:
         peak: the highest rate.
         warmup: the share of the training in which the rate rises linearly from 0.
         gamma, milestones: what `plateau` and `step` multiply by, and where `step` does.
+        step: one step's share of the training, so that `one-cycle` ends with the last step; 0 where
+            time is the limit and the last step is not known.
     """
 
     name: ScheduleName
@@ -51,16 +53,20 @@ class Schedule:
     warmup: float
     gamma: float
     milestones: tuple[float, ...]
+    step: float = 0.0
 
     def lr(self, progress: float, *, num_reductions: int = 0) -> float:  # noqa: PLR0911 -- one per rule
         """The learning rate at `progress`, after `num_reductions` of a plateau.
 
         With t counted after the warm-up:
         `cosine` peak · (1 + cos πt) / 2 (Loshchilov & Hutter, 2016, without restarts);
-        `one-cycle` from peak/25 up along a half cosine until t = 0.3, then down to peak/250,000
-        (Smith & Topin, 2017; momentum, which they lower meanwhile, stays as it is);
+        `one-cycle`, which knows no warm-up, from peak/25 up along a half cosine in 30% of the
+        steps, then down to peak/250,000 at the last (Smith & Topin, 2017; the rates are those of
+        PyTorch's OneCycleLR; momentum, which they lower meanwhile, stays as it is);
         `step` peak · gamma^k after k of the milestones; `plateau` peak · gamma^num_reductions.
         """
+        if self.name == "one-cycle":
+            return self.peak * self._one_cycle(progress)
         if progress < self.warmup:
             return self.peak * progress / self.warmup
         if self.warmup >= 1:
@@ -75,10 +81,14 @@ class Schedule:
                 return self.peak * self.gamma**num_reductions
             case "step":
                 return self.peak * self.gamma ** sum(progress >= start for start in self.milestones)
-            case "one-cycle" if t < _RISE:
-                return self.peak * (1 + (_START - 1) * _half_cosine(t / _RISE))
-            case "one-cycle":
-                return self.peak * (_END + (1 - _END) * _half_cosine((t - _RISE) / (1 - _RISE)))
+
+    def _one_cycle(self, progress: float) -> float:
+        """The share of the peak: the last step of either phase has the phase's last rate."""
+        peak_at, end = max(0.0, _RISE - self.step), 1 - self.step
+        if progress < peak_at:
+            return 1 + (_START - 1) * _half_cosine(progress / peak_at)
+        t = min(1.0, (progress - peak_at) / (end - peak_at)) if end > peak_at else 0.0
+        return _END + (1 - _END) * _half_cosine(t)
 
 
 def _half_cosine(t: float) -> float:

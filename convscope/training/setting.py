@@ -2,6 +2,7 @@
 
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,9 @@ class Setting:
         help: one or two sentences for command line, forms and docstrings alike.
         low, high: smallest and largest value.
         above: value that must be exceeded.
+        only_if: other settings, by name, with the values with which this one has an effect; see
+            `convscope.training.effects`.
+        off: the value that says what holds anyway where the setting has no effect.
     """
 
     group: str
@@ -24,6 +28,8 @@ class Setting:
     low: float | None = None
     high: float | None = None
     above: float | None = None
+    only_if: Mapping[str, tuple[Any, ...]] = field(default_factory=dict[str, tuple[Any, ...]])
+    off: float | None = None
 
     def allows(self, value: float) -> bool:
         """Whether a value is in range; NaN never is in a range."""
@@ -77,9 +83,11 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     above: float | None = None,
+    only_if: Mapping[str, tuple[Any, ...]] | None = None,
+    off: float | None = None,
 ) -> _T:
     """A dataclass field with a `Setting`; typed like `dataclasses.field`."""
-    note = Setting(group, help, low=low, high=high, above=above)
+    note = Setting(group, help, low=low, high=high, above=above, only_if=only_if or {}, off=off)
     return field(default=default, metadata={"setting": note})
 
 

@@ -176,7 +176,9 @@ class Trainer:
         return () if self._is_over() else self.batches(self.state.epoch, self.state.batch)
 
     def _is_over(self) -> bool:
-        return bool(self.state.stop_reason) or self.limits.reached(self.state)
+        """Whether no step is to follow. A stop that was asked for before any step waits for one."""
+        state = self.state
+        return bool(state.stop_reason and state.step) or self.limits.reached(state)
 
     def _clock(self) -> float:
         """Seconds that count as training."""

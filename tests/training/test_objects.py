@@ -1,5 +1,7 @@
 """A training on data that were handed over as objects, and what its run knows of them."""
 
+import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +29,20 @@ def run(arrays, tmp_path_factory) -> Path:
 
 def test_a_run_says_that_its_data_were_handed_over(run):
     assert (run / "config.toml").read_text().startswith('data = "<arrays>"')
-    for verb in (convscope.evaluate, convscope.resume):
-        with pytest.raises(RequestError, match="handed over in Python and are not kept"):
+    for verb in (convscope.evaluate, partial(convscope.resume, epochs=2)):
+        with pytest.raises(RequestError, match="handed over in Python and are not kept") as caught:
             verb(run)
+        assert "moved" not in str(caught.value)
+
+
+def test_a_run_goes_on_with_the_same_objects_and_no_others(run, arrays, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(run, out)
+    images, labels = arrays
+    with pytest.raises(RequestError, match="are not those that"):
+        convscope.resume(out, epochs=2, data=(images[::-1], labels))
+    assert len(convscope.resume(out, epochs=2, data=arrays).history) == 2
+    assert (out / "config.toml").read_text().startswith('data = "<arrays>"')
 
 
 def test_a_run_is_evaluated_on_objects_of_any_kind(run, arrays):

@@ -1,5 +1,7 @@
 """Learning rates against PyTorch's own schedulers, step by step."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -16,11 +18,11 @@ def ours(name, *, warmup=0.0, milestones=(0.5, 0.75)):
     return Schedule(name=name, peak=0.4, warmup=warmup, gamma=0.1, milestones=milestones)
 
 
-def rates(make_scheduler):
+def rates(make_scheduler, steps=STEPS):
     """The rate at each step of one of PyTorch's schedulers."""
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.4)
     scheduler, seen = make_scheduler(optimizer), []
-    for _ in range(STEPS):
+    for _ in range(steps):
         seen.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         scheduler.step()
@@ -40,14 +42,18 @@ def test_rates_are_those_of_pytorch(name):
     assert mine == pytest.approx(rates(PEERS[name]), rel=1e-6)
 
 
-def test_one_cycle_is_pytorchs_at_the_same_share_of_its_phases():
-    # PyTorch has its peak at step 0.3 · total - 1 and its end at total - 1; ours at 0.3 and 1.
-    theirs = rates(lambda o: peers.OneCycleLR(o, 0.4, STEPS, cycle_momentum=False))
-    peak = 0.3 * STEPS - 1
-    for step in range(STEPS):
-        rising = step <= peak
-        t = step / peak * 0.3 if rising else 0.3 + 0.7 * (step - peak) / (STEPS - 1 - peak)
-        assert ours("one-cycle").lr(t) == pytest.approx(theirs[step], rel=1e-6, abs=1e-9)
+@pytest.mark.parametrize("steps", [4, 5, 10, 30, 200])
+def test_one_cycle_is_pytorchs_at_every_step_also_in_short_trainings(steps):
+    schedule = replace(ours("one-cycle"), step=1 / steps)
+    theirs = rates(lambda o: peers.OneCycleLR(o, 0.4, steps, cycle_momentum=False), steps)
+    mine = [schedule.lr(step / steps) for step in range(steps)]
+    assert mine == pytest.approx(theirs, rel=1e-6, abs=1e-12)
+    assert mine[-1] == pytest.approx(0.4 / 250_000)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_one_cycle_of_hardly_any_steps_begins_at_the_peak(steps):
+    assert replace(ours("one-cycle"), step=1 / steps).lr(0) == pytest.approx(0.4)
 
 
 @given(st.lists(st.floats(0.01, 10), min_size=1, max_size=40), st.integers(0, 5))

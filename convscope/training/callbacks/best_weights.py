@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from convscope.evaluation.metrics import MetricName, is_better
+from convscope.evaluation.metrics import MetricName, Metrics, is_better
 from convscope.training.callbacks.base import Callback
-from convscope.training.events import EpochEnd
+from convscope.training.events import EpochEnd, ValidationEnd
 from convscope.training.state import TrainState
 
 
@@ -15,12 +15,18 @@ class BestWeights(Callback):
     aside for validation, the last weights count as the best. The history gets a column `best`.
 
     Args:
-        save: writes the weights as they are.
+        save: writes the weights as they are, with the scores of their validation.
     """
 
-    def __init__(self, *, metric: MetricName, save: Callable[[TrainState], None]) -> None:
+    def __init__(
+        self, *, metric: MetricName, save: Callable[[TrainState, Metrics | None], None]
+    ) -> None:
         self.metric: MetricName = metric
         self.save = save
+        self._validation: Metrics | None = None
+
+    def on_validation_end(self, state: TrainState, event: ValidationEnd) -> None:
+        self._validation = event.outputs and event.outputs.metrics
 
     def on_epoch_end(self, state: TrainState, event: EpochEnd) -> None:
         line = event.metrics
@@ -32,6 +38,6 @@ class BestWeights(Callback):
         state.history[-1]["best"] = is_best
         if is_best:
             state.best, state.epochs_without_improvement = value, 0
-            self.save(state)
+            self.save(state, self._validation)
         else:
             state.epochs_without_improvement += 1

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 from convscope.errors import Interrupted
+from convscope.runs.folder import quoted
 from convscope.training.callbacks.base import Callback
 from convscope.training.events import (
     CheckpointEvent,
@@ -90,6 +91,7 @@ class Interrupt(Callback):
             self._start.save_checkpoint()
         raise Interrupted(
             f"Stopped{' from the lab' if self.request.from_lab else ''} after step {state.step}; "
-            f"everything is saved in {self.path}. Continue with `convscope resume {self.path}`.",
+            f"everything is saved in {self.path}. Continue with "
+            f"`convscope resume {quoted(self.path)}`.",
             signal=number,
         )

@@ -1,0 +1,73 @@
+"""What a training says in lines: messages, one line per epoch, kept in the run's log.txt."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TextIO
+
+from convscope.training.callbacks.base import Callback
+from convscope.training.events import EpochEnd, FitStart, Message, RunStart
+from convscope.training.state import TrainState
+
+
+class RunLog(Callback):
+    """Writes the lines of a training to log.txt, and passes each on to `show`.
+
+    Args:
+        show: shows a line to the user.
+        spell: puts a message into the words of the face that shows it: keywords stay as they are,
+            or become flags.
+    """
+
+    def __init__(self, show: Callable[[str], None], *, spell: Callable[[str], str] = str) -> None:
+        self.show, self.spell = show, spell
+        self.epochs = ""
+        self._file: TextIO | None = None
+        self._pending: list[str] = []
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Close the log, after the error that ended the training, if there was one."""
+        if self._file is None:
+            return
+        if error is not None:
+            self.keep(self.spell(str(error)))
+        with suppress(OSError):
+            self._file.close()
+        self._file = None
+
+    def note(self, text: str) -> None:
+        """Show a line and keep it."""
+        text = self.spell(text)
+        self.show(text)
+        self.keep(text)
+
+    def keep(self, text: str) -> None:
+        """Keep a line in log.txt, as soon as there is a run."""
+        self._pending.append(text)
+        if self._file is not None:
+            with suppress(OSError):  # a full disk may still hold the next checkpoint
+                self._file.write("".join(f"{line}\n" for line in self._pending))
+                self._file.flush()
+            self._pending.clear()
+
+    def on_message(self, event: Message) -> None:
+        self.note(event.text)
+
+    def on_run_start(self, event: RunStart) -> None:
+        path = event.path / "log.txt"
+        self._file = path.open("a", encoding="utf-8", errors="replace")
+
+    def on_fit_start(self, state: TrainState, event: FitStart) -> None:
+        steps = event.limits.steps
+        self.epochs = f"/{-(-steps // event.batches_per_epoch)}" if steps else ""
+
+    def on_epoch_end(self, state: TrainState, event: EpochEnd) -> None:
+        line = event.metrics
+        validation = (
+            f"   validation loss {line['val_loss']:.4f}, accuracy {line['val_top1']:.2%}"
+            if "val_loss" in line
+            else ""
+        )
+        self.note(
+            f"epoch {line['epoch']:>3}{self.epochs}   loss {line['train_loss']:.4f}, accuracy "
+            f"{line['train_top1']:.2%}{validation}{'   best' if line['best'] else ''}"
+        )

@@ -1,0 +1,111 @@
+"""The progress of a training in a terminal: a bar, and a line per epoch above it."""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from convscope.training.callbacks.base import Callback
+from convscope.training.callbacks.run_log import RunLog
+from convscope.training.callbacks.speed import Speed
+from convscope.training.events import EpochEnd, FitStart, Message, RunStart, StepEnd
+from convscope.training.events import Progress as ProgressEvent
+from convscope.training.state import TrainState
+
+
+class TerminalProgress(Callback):
+    """Shows the progress of a training, and keeps what it printed in the run's log.txt.
+
+    Where the console is no terminal, there is no bar, and the lines are plain.
+    """
+
+    def __init__(self, screen: Console, *, spell: Callable[[str], str] = str) -> None:
+        self.screen = screen
+        self.log = RunLog(lambda line: screen.print(escape(line)), spell=spell)
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[details]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=screen,
+            transient=True,
+            disable=not screen.is_terminal,
+        )
+        self.preparing: TaskID | None = None
+        self.training: TaskID | None = None
+        self.speed = Speed()
+
+    def __enter__(self) -> Self:
+        if self.screen.is_terminal:  # elsewhere it would end with an empty line
+            self.progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.screen.is_terminal:
+            self.progress.stop()
+        self.log.close(error)
+
+    def note(self, text: str) -> None:
+        """Print a line and keep it in the log."""
+        self.log.note(text)
+
+    def on_message(self, event: Message) -> None:
+        self.log.on_message(event)
+
+    def on_progress(self, event: ProgressEvent) -> None:
+        if event.activity == "downloading":
+            total = None if event.total is None else event.total / 1e6
+            self._preparing(f"Downloading {event.name} (MB)", event.done / 1e6, total)
+        else:
+            self._preparing("Reading images", event.done, event.total)
+
+    def _preparing(self, what: str, done: float, total: float | None) -> None:
+        if self.preparing is None:
+            self.preparing = self.progress.add_task(what, total=total, details="")
+        self.progress.update(self.preparing, description=what, completed=done, total=total)
+        if done == total:
+            self.progress.remove_task(self.preparing)
+            self.preparing = None
+
+    def on_run_start(self, event: RunStart) -> None:
+        self.log.on_run_start(event)
+
+    def on_fit_start(self, state: TrainState, event: FitStart) -> None:
+        self.log.on_fit_start(state, event)
+        steps = event.limits.steps
+        self.training = self.progress.add_task(
+            "Training", total=steps, completed=event.step, details=""
+        )
+        self.speed.restart()
+
+    def on_step_end(self, state: TrainState, event: StepEnd) -> None:
+        if self.training is not None and self.speed.is_due(event):
+            self.progress.update(
+                self.training,
+                completed=event.step,
+                description=f"Epoch {event.epoch}{self.log.epochs}",
+                details=self.speed.details(state),
+            )
+
+    def on_epoch_end(self, state: TrainState, event: EpochEnd) -> None:
+        self.log.on_epoch_end(state, event)
+        self.speed.restart()

@@ -1,0 +1,84 @@
+"""What new and resumed trainings share: the loop, the test of the best weights, the report."""
+
+import contextlib
+import time
+from collections.abc import Generator
+from dataclasses import replace
+from functools import partial
+
+import torch
+
+from convscope.device import threads_set
+from convscope.errors import WorkError
+from convscope.evaluation.measure import EvaluationOutputs, compute_metrics
+from convscope.reports import report
+from convscope.runs.folder import Run
+from convscope.runs.network import load_state
+from convscope.training.assemble import Session, Task
+from convscope.training.callbacks.base import CallbackError
+from convscope.training.callbacks.early_stopping import stop_message
+from convscope.training.config import TrainConfig
+from convscope.training.events import EvaluationStart, RunEnd, RunStart
+from convscope.training.executors.eager import torch_logits
+from convscope.training.nonfinite import StepError
+from convscope.training.prepare import describe
+from convscope.training.result import TrainingResult
+from convscope.training.trainer import Trainer
+
+
+def fit_and_test(trainer: Trainer, task: Task, session: Session, began: float) -> TrainingResult:
+    """Train, test the best weights, once, and write the report."""
+    run, state, call = session.run, trainer.state, trainer.callbacks.call
+    description = describe(task.config, task.loaded.dataset, task.card, task.network)
+    start = RunStart(run.path, task.network, task.card, task.config, description)
+    call("on_run_start", start)
+    resumed = f"Resuming after step {state.step:,}. " if state.step else ""
+    session.user.message(f"{resumed}{description}")
+    trainer.fit()
+    if state.stop_reason and not trainer.limits.reached(state):
+        session.user.message(stop_message(state, task.config))
+    test = _test(trainer, task, run)
+    run.write("test.json", test.metrics.to_json())
+    page = report(
+        title=run.path.name,
+        description=description,
+        metrics=state.history,
+        test=test,
+        indices=task.loaded.dataset.indices("test"),
+        loaded=task.loaded,
+        net=task.network,
+    )
+    run.write("report.html", page)
+    read = TrainingResult.read(run, seconds=time.perf_counter() - began)
+    result = replace(read, test=test.metrics)
+    call("on_run_end", RunEnd(run.path, test.metrics, result.seconds))
+    return result
+
+
+def _test(trainer: Trainer, task: Task, run: Run) -> EvaluationOutputs:
+    """Test the best weights by PyTorch, for `convscope evaluate` has to find the same bits."""
+    weights, dataset = run.read_weights().tensors, task.loaded.dataset
+    load_state(task.network, weights, where=str(run.path / "model.safetensors"), card=task.card)
+    indices = dataset.indices("test")
+    start = EvaluationStart("test", len(indices))
+    trainer.callbacks.call("on_evaluation_start", trainer.state, start)
+    on_batch = partial(trainer.report_batch, "test")
+    logits = torch_logits(task.network, task.inputs, indices, on_batch)
+    return compute_metrics(logits, dataset.labels[indices], task.card)
+
+
+@contextlib.contextmanager
+def naming_checkpoint(run: Run) -> Generator[None]:
+    """Where a step or a callback failed, say what is kept."""
+    try:
+        yield
+    except (StepError, CallbackError) as error:
+        kept = f" The last good state is kept in {run.path}." if run.has_state() else ""
+        raise WorkError(f"{error}{kept}") from error
+
+
+@contextlib.contextmanager
+def restored(config: TrainConfig) -> Generator[None]:
+    """Threads and random state as they were, whatever happens in between."""
+    with torch.random.fork_rng(), threads_set(config.threads):
+        yield

@@ -1,0 +1,75 @@
+"""The settings of `convscope.train` as type checkers and editors see them.
+
+These are the fields of `TrainConfig`, whose defaults, ranges and helps stand there; a test compares
+the two. What a call may write in more ways than a file is wider here: see `WIDER`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+from convscope.card import ResizeMode
+from convscope.data.augment import Augment, Sampling
+from convscope.evaluation.metrics import MetricName
+from convscope.training.config import Optimizer, ScheduleName
+
+WIDER: dict[Any, Any] = {
+    Path: str | Path,
+    tuple[float, ...]: Sequence[float],
+}
+"""What a keyword takes in place of the type of its field."""
+
+
+class TrainSettings(TypedDict, total=False):
+    """The keyword arguments of `convscope.train` that are settings."""
+
+    data_dir: str | Path | None
+    val: float
+    test: float
+    split_seed: int
+    image_column: str | None
+    label_column: str | None
+    group_column: str | None
+    group_pattern: str | None
+    resize_mode: Literal["auto"] | ResizeMode
+    max_corrupt_fraction: float
+    augment: Augment
+    crop_padding: int | None
+
+    model: str
+    input_size: int | None
+    in_channels: Literal[1, 3] | None
+    weights: str | None
+    freeze: str | None
+    unfreeze_every: int
+
+    epochs: int
+    steps: int | None
+    max_minutes: float | None
+    early_stopping_patience: int
+    metric: MetricName
+
+    optimizer: Optimizer
+    lr: float | None
+    backbone_lr_scale: float
+    momentum: float
+    weight_decay: float
+    lr_schedule: ScheduleName
+    warmup_epochs: float | None
+    lr_gamma: float
+    lr_milestones: Sequence[float]
+    lr_patience: int
+    clip_grad_norm: float
+
+    batch_size: int | None
+    label_smoothing: float
+    class_weights: Literal["none", "balanced"]
+    sampling: Sampling
+
+    seed: int
+    device: str
+    threads: int | None
+    cache_fraction: float
+    checkpoint_seconds: float
+    engine: Literal["auto", "torch", "lanes"]
+    compile: bool

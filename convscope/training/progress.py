@@ -1,0 +1,53 @@
+"""Which display shows the progress of a training that a program or a notebook started."""
+
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from convscope.training.callbacks.base import Callback
+from convscope.training.callbacks.notebook_progress import NotebookProgress
+
+if TYPE_CHECKING:
+    from convscope.training.callbacks.terminal_progress import TerminalProgress
+
+_PIPED = 1000  # columns where the output is no terminal: nothing is wrapped or cut
+
+
+@contextmanager
+def watched(*, progress: bool) -> Generator[Sequence[Callback]]:
+    """The callbacks that show a training: below a notebook's cell, or on standard error."""
+    if not progress:
+        yield []
+        return
+    display = NotebookProgress(_Shown) if is_notebook() else terminal_progress()
+    with display:
+        yield [display]
+
+
+def is_notebook() -> bool:
+    """Whether this process is the kernel of a notebook, such as Jupyter's, VS Code's or Colab's."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
+
+
+def terminal_progress() -> "TerminalProgress":
+    """A bar where standard error is a terminal, else plain lines."""
+    from rich.console import Console  # noqa: PLC0415 -- not needed without progress
+
+    from convscope.training.callbacks.terminal_progress import TerminalProgress  # noqa: PLC0415
+
+    width = None if sys.stderr.isatty() else _PIPED
+    return TerminalProgress(Console(stderr=True, highlight=False, soft_wrap=True, width=width))
+
+
+class _Shown:
+    """HTML below a cell."""
+
+    def __init__(self, html: str) -> None:
+        self._display = import_module("IPython.display")
+        self._handle = self._display.display(self._display.HTML(html), display_id=True)
+
+    def update(self, html: str) -> None:
+        self._handle.update(self._display.HTML(html))

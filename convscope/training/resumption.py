@@ -1,0 +1,179 @@
+"""Going on with a training: where it stopped, or for longer than it was to take."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from os import PathLike
+from typing import Any
+
+import torch
+
+from convscope.card import Card
+from convscope.data.classes import order_classes
+from convscope.data.loading import LoadedDataset
+from convscope.data.options import saved_options
+from convscope.data.source import DataLike, open_source
+from convscope.data.split import apply_splits
+from convscope.device import choose_device
+from convscope.errors import RequestError
+from convscope.runs.folder import Run
+from convscope.runs.network import build_network, model_source, on_sys_path
+from convscope.runs.tensor_file import TensorFile
+from convscope.training import longer
+from convscope.training.assemble import Session, Task, assemble
+from convscope.training.callbacks.base import Callback, CallbackList
+from convscope.training.callbacks.checkpoint import VERSION
+from convscope.training.callbacks.interrupt import handle_signals
+from convscope.training.callbacks.live_status import LiveStatus
+from convscope.training.config import TABLES, TrainConfig
+from convscope.training.finish import fit_and_test, naming_checkpoint, restored
+from convscope.training.prepare import load_checked, load_pretrained
+from convscope.training.result import TrainingResult
+from convscope.training.run_config import environment, environment_changes, recorded_data
+from convscope.training.start import opened_weights
+from convscope.training.trainer import Trainer
+
+_WRITTEN_AT_THE_END = ("test.json", "report.html")
+
+
+def resume_run(
+    run: str | PathLike[str],
+    change: Callable[[TrainConfig], TrainConfig] = lambda config: config,
+    *,
+    data: DataLike | None = None,
+    threads: int | None = None,
+    device: str | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> TrainingResult:
+    """`convscope.resume`; `change` sets another length, see `longer.with_length`."""
+    if threads is not None and threads < 1:
+        raise RequestError(f"`threads` must be at least 1, not {threads}.")
+    began, user, folder = time.perf_counter(), CallbackList(callbacks), Run.open(run)
+    saved = folder.read_config()
+    before = TrainConfig.from_dict(
+        {name: value for name, value in saved.items() if name not in ("data", *TABLES)},
+        source=str(folder.path / "config.toml"),
+    )
+    config = change(before)
+    chosen = choose_device(device or saved["machine"]["device"])
+    running = replace(config, threads=threads or saved["machine"]["threads"])
+    with restored(running), handle_signals() as request, folder.locked():
+        stored = _stored(folder, user)
+        if config == before and _is_finished(folder, saved, stored):
+            user.message(_finished(folder, before))
+            return TrainingResult.read(folder, seconds=time.perf_counter() - began)
+        session = Session(folder, request, user)
+        with LiveStatus(session.live, request).session() as status, naming_checkpoint(folder):
+            trainer, task = _reassemble(session, status, saved, running, chosen, stored, data)
+            if config != before:
+                longer.check_longer(config, trainer.limits, trainer.state)
+                saved = longer.config_of_longer(saved, before, config, trainer.state)
+            if data is not None:
+                saved = {**saved, "data": recorded_data(data)}
+            folder.write_config(saved)
+            if config != before or longer.is_at_its_old_end(saved, trainer.state):
+                _begin_again(session, trainer, config, was_done=trainer.state.done)
+            return fit_and_test(trainer, task, session, began)
+
+
+def _stored(run: Run, user: CallbackList) -> TensorFile | None:
+    """The last intact state; None if the run was stopped before its first checkpoint."""
+    stored, skipped = run.read_state()
+    for problem in skipped:
+        user.message(f"{problem} The checkpoint before it is used.")
+    return stored
+
+
+def _is_finished(run: Run, saved: dict[str, Any], stored: TensorFile | None) -> bool:
+    """Whether a run has come to its end, and has all that is written then."""
+    if stored is None or not all(
+        (run.path / name).exists() for name in ("test.json", "report.html")
+    ):
+        return False
+    state = stored.metadata.get("state", {})
+    at_its_old_end = saved.get(longer.TABLE, {}).get("step") == state.get("step")
+    return stored.metadata.get("version") == VERSION and state["done"] and not at_its_old_end
+
+
+def _finished(run: Run, config: TrainConfig) -> str:
+    """What is said of a run that is finished, and how to go on."""
+    name = next(name for name in reversed(longer.LENGTHS) if getattr(config, name) is not None)
+    return (
+        f"{run.path} is finished: it was trained for {longer.length(config)} and tested. To train "
+        "it for longer, resume it with a larger total, such as "
+        f"`{name}={2 * getattr(config, name)}`."
+    )
+
+
+def _begin_again(
+    session: Session, trainer: Trainer, config: TrainConfig, *, was_done: bool
+) -> None:
+    """Go on after the end of a shorter training; its test is no longer that of the run."""
+    state = trainer.state
+    if was_done:
+        longer.go_on(state)
+        for name in _WRITTEN_AT_THE_END:
+            session.run.remove(name)
+    session.user.message(longer.sentence(config, state, lr=trainer.lr(state)))
+
+
+def _reassemble(
+    session: Session,
+    status: LiveStatus,
+    saved: dict[str, Any],
+    config: TrainConfig,
+    device: torch.device,
+    stored: TensorFile | None,
+    data: DataLike | None,
+) -> tuple[Trainer, Task]:
+    """The trainer of a run, in the state that is stored."""
+    run, user = session.run, session.user
+    card = run.read_card()
+    loaded = _same_data(run, saved, card, config, user, data)
+    changed = environment_changes(saved["machine"], environment(device))
+    if changed:
+        user.message(f"Not bit-identical to an uninterrupted run: {', '.join(changed)}.")
+    torch.manual_seed(config.seed)
+    with on_sys_path(saved):
+        network = build_network(model_source(run, config.model), card)
+    weights = opened_weights(config, user) if stored is None else None
+    if weights is not None:  # it was stopped before its first checkpoint
+        load_pretrained(weights, network, card)
+    task = Task.of(network, loaded, card, config, device)
+    return assemble(task, session, status, stored=stored), task
+
+
+def _same_data(
+    run: Run,
+    saved: dict[str, Any],
+    card: Card,
+    config: TrainConfig,
+    user: CallbackList,
+    data: DataLike | None,
+) -> LoadedDataset:
+    """The data of a run, as they were. Raises RequestError where they have changed."""
+    source = saved["data"] if data is None else data
+    name = source if isinstance(source, str) else recorded_data(source)
+    try:
+        dataset = open_source(source, data_dir=config.data_dir, **saved_options(saved))
+    except RequestError as error:
+        if data is not None or str(source).startswith("<"):  # handed over in Python
+            raise
+        raise RequestError(
+            f"The data of {run.path} cannot be opened. {error} If they were moved, say where they "
+            "are now with `data`."
+        ) from error
+    dataset = order_classes(dataset, card.classes)
+    if dataset.classes != card.classes:
+        raise RequestError(
+            f"The classes of {name} are {', '.join(dataset.classes)} and the run was "
+            f"trained on {', '.join(card.classes)}. Restore the data, or start a new run."
+        )
+    dataset = apply_splits(dataset, run.read("splits.csv"))
+    loaded = load_checked(dataset, card, config, user)
+    if loaded.fingerprint != saved["dataset"]["fingerprint"]:
+        raise RequestError(
+            f"The images of {name} are not those that {run.path} was trained on. "
+            "Restore them, or start a new run."
+        )
+    return loaded

@@ -1,0 +1,125 @@
+"""Starting a training: from a request to a run folder with a tested network."""
+
+import contextlib
+import time
+from collections.abc import Collection, Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from convscope.data.dataset import Dataset
+from convscope.data.source import DataLike, open_source
+from convscope.data.split import fill_splits, write_splits
+from convscope.device import choose_device
+from convscope.runs.folder import Run, slugify
+from convscope.runs.network import build_network, save_model_source
+from convscope.training.assemble import Session, Task, assemble
+from convscope.training.callbacks.base import Callback, CallbackList
+from convscope.training.callbacks.early_stopping import warning
+from convscope.training.callbacks.interrupt import handle_signals
+from convscope.training.callbacks.live_status import LiveStatus
+from convscope.training.config import TrainConfig
+from convscope.training.effects import check_validation, without_effect, without_effect_on
+from convscope.training.executors.base import ExecutorName
+from convscope.training.finish import fit_and_test, naming_checkpoint, restored
+from convscope.training.prepare import (
+    finalize_preprocessing,
+    infer_preprocessing,
+    load_checked,
+    load_pretrained,
+    with_output,
+)
+from convscope.training.result import TrainingResult
+from convscope.training.run_config import check_disk_space, problems_csv, run_config
+from convscope.weights.source import Weights, open_weights
+from convscope.zoo import default_lr
+from convscope.zoo.table_file import is_table
+
+
+def train_run(
+    data: DataLike,
+    config: TrainConfig,
+    *,
+    given: Collection[str] = (),
+    out: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> TrainingResult:
+    """`convscope.train` with its settings in one object; `given` are those that a person set."""
+    began, user = time.perf_counter(), CallbackList(callbacks)
+    device = choose_device(config.device)
+    dataset = _dataset(data, config, given, user)
+    model = Path(config.model).stem if is_table(config.model) else config.model
+    run = Run.create(Path(out) if out else None, name=f"{slugify(model)}_{slugify(dataset.name)}")
+    with (
+        restored(config),
+        handle_signals() as request,
+        run.locked(),
+        _discarded_unless_begun(run),
+    ):
+        weights = opened_weights(config, user)
+        start = weights and weights.card
+        card = infer_preprocessing(dataset, config, user, start)
+        loaded = load_checked(dataset, card, config, user)
+        num_images = len(loaded.dataset.indices("train"))
+        config = config.resolve(num_images, default_lr=default_lr(config.model))
+        card = finalize_preprocessing(card, loaded, config.model, start)
+        torch.manual_seed(config.seed)
+        network = build_network(config.model, card)
+        card = with_output(card, network, user)
+        if weights is not None:
+            card, weights = load_pretrained(weights, network, card), None  # frees their memory
+        session = Session(run, request, user)
+        task = Task.of(network, loaded, card, config, device)
+        status = LiveStatus(session.live, request)
+        trainer = assemble(task, session, status)
+        _write_start(data, task, run, engine=trainer.executor.name)
+        with status.session(), naming_checkpoint(run):
+            return fit_and_test(trainer, task, session, began)
+
+
+def _dataset(
+    data: DataLike, config: TrainConfig, given: Collection[str], user: CallbackList
+) -> Dataset:
+    """The data with its splits; what the user should know about the settings is told."""
+    opened = open_source(
+        data, data_dir=config.data_dir, on_progress=user.downloading, **config.data_options()
+    )
+    dataset = fill_splits(opened, val=config.val, test=config.test, seed=config.split_seed)
+    for sentence in (
+        *without_effect(config, given),
+        *without_effect_on(opened, data, given),
+        *check_validation(config, dataset, given),
+        warning(config),
+    ):
+        if sentence:
+            user.message(sentence)
+    return dataset
+
+
+def opened_weights(config: TrainConfig, user: CallbackList) -> Weights | None:
+    """The pretrained weights that the settings name."""
+    if config.weights is None:
+        return None
+    return open_weights(config.weights, on_progress=user.downloading)
+
+
+def _write_start(data: DataLike, task: Task, run: Run, *, engine: ExecutorName) -> None:
+    """Write what a resume needs beside the checkpoint; config.toml, the last, makes it a run."""
+    tensors = task.network.state_dict().values()
+    check_disk_space(run.path, sum(tensor.numel() * tensor.element_size() for tensor in tensors))
+    save_model_source(run, task.config.model)
+    run.write("card.json", task.card.to_json())
+    run.write("splits.csv", write_splits(task.loaded.dataset))
+    run.write("problems.csv", problems_csv(task.loaded))
+    config = replace(task.config, engine=engine)
+    run.write_config(run_config(data, config, task.loaded, task.inputs.device))
+
+
+@contextlib.contextmanager
+def _discarded_unless_begun(run: Run) -> Generator[None]:
+    """A request that is refused leaves no folder behind."""
+    try:
+        yield
+    finally:
+        run.discard_if_unstarted()
