@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from convscope.explanation.api import explain as explain
     from convscope.explanation.recording import record as record
     from convscope.runs.network import load as load
-    from convscope.runs.network import load_network as load_network
     from convscope.summaries.api import summary as summary
     from convscope.training.api import resume as resume
     from convscope.training.api import train as train
@@ -43,7 +42,6 @@ _HOME = {
     "lab": "convscope.webapp.lab",
     "list_models": "convscope.zoo",
     "load": "convscope.runs.network",
-    "load_network": "convscope.runs.network",
     "load_weights": "convscope.weights",
     "predict": "convscope.evaluation.predict",
     "record": "convscope.explanation.recording",
@@ -63,7 +61,6 @@ __all__ = [
     "lab",
     "list_models",
     "load",
-    "load_network",
     "load_weights",
     "predict",
     "record",

@@ -31,15 +31,21 @@ def main_output(output: object, num_classes: int | None = None) -> Tensor | None
         >>> main_output((torch.zeros(2, 9), torch.ones(2, 3)), 3).sum()
         tensor(6.)
     """
+    main = main_tensor(output, num_classes)
+    return None if main is None else _without_ones(main)
+
+
+def main_tensor(output: object, num_classes: int | None = None) -> Tensor | None:
+    """The same as the network returned it, with its trailing axes of size 1."""
     if isinstance(output, Tensor):
-        return _without_ones(output)
+        return output
     names = cast("Mapping[str, object]", output) if isinstance(output, Mapping) else None
     for name in LOGITS:
         value = names.get(name) if names is not None else getattr(output, name, None)
         if isinstance(value, Tensor):
-            return _without_ones(value)
-    tensors = [_without_ones(value) for value in _values(output) if isinstance(value, Tensor)]
-    fitting = [tensor for tensor in tensors if tensor.ndim == 2 and tensor.shape[1] == num_classes]
+            return value
+    tensors = [value for value in _values(output) if isinstance(value, Tensor)]
+    fitting = [tensor for tensor in tensors if _fits(tensor, num_classes)]
     if fitting and (names is None or len(fitting) == 1):
         return fitting[0]
     return tensors[0] if len(tensors) == 1 else None
@@ -48,8 +54,12 @@ def main_output(output: object, num_classes: int | None = None) -> Tensor | None
 def num_outputs(output: object, num_classes: int) -> int:
     """How many tensors of shape (n, num_classes) a network returned."""
     values = (output,) if isinstance(output, Tensor) else _values(output)
-    tensors = [_without_ones(value) for value in values if isinstance(value, Tensor)]
-    return sum(tensor.ndim == 2 and tensor.shape[1] == num_classes for tensor in tensors)
+    return sum(_fits(value, num_classes) for value in values if isinstance(value, Tensor))
+
+
+def _fits(tensor: Tensor, num_classes: int | None) -> bool:
+    tensor = _without_ones(tensor)
+    return tensor.ndim == 2 and tensor.shape[1] == num_classes
 
 
 def logits_of(output: object, num_images: int, num_classes: int, *, name: str) -> Tensor:

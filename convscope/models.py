@@ -43,6 +43,7 @@ class OpenedModel:
         run: its run; None if it is not of one.
         warning: a caveat for the reader: its weights are random. Empty if there is none.
         note: what was assumed of its images; empty if nothing was.
+        origin: where its weights come from, if that is its own code; else empty.
     """
 
     name: str
@@ -51,6 +52,7 @@ class OpenedModel:
     run: Run | None = None
     warning: str = ""
     note: str = ""
+    origin: str = ""
 
 
 def open_model(
@@ -61,6 +63,7 @@ def open_model(
     num_classes: int | None = None,
     in_channels: int | None = None,
     input_size: int | tuple[int, int] | None = None,
+    image_size: tuple[int, int] | None = None,
 ) -> OpenedModel:
     """Open a model; see `ModelLike`.
 
@@ -68,7 +71,9 @@ def open_model(
     Both are in eval mode. A module is returned as it is. The card is, in this order: `card`; that
     of the run or the weights; that which `convscope.load` and `load_weights` left on a module; what
     timm or torchvision state of the network. Where there is none of them, pixels are scaled to
-    0..1, or as ImageNet's for names of the zoo, and `note` says so.
+    0..1, or as ImageNet's for names of the zoo, and `note` says so. A module of which no input size
+    is known gets images of `image_size`, (height, width), as they are, if it takes them; else of
+    the first usual size that it takes.
 
     Raises RequestError for what is none of these, and for arguments that do not belong to it.
     """
@@ -97,10 +102,15 @@ def open_model(
                 "A network that is already built has its classes and channels; leave out "
                 "`num_classes` and `in_channels`."
             )
-        return _of_module(unwrapped(model), card, size)
+        return _of_module(unwrapped(model), card, size, image_size=image_size)
     if not isinstance(model, str | Path):
         raise RequestError(_not_a_model(model))
-    return _of_name(str(model), weights, card, num_classes, in_channels, size)
+    opened = _of_name(str(model), weights, card, num_classes, in_channels, size)
+    is_own = ":" in str(model) and library_of(str(model)) is None
+    if not is_own:
+        return opened
+    own = _of_module(opened.net, card, size, name=str(model), image_size=image_size)
+    return replace(own, origin=f"No weights were loaded into {model}; it has those of its code.")
 
 
 def find_run(model: object) -> Run | None:
@@ -145,9 +155,6 @@ def _of_name(
         own = load_weights(net, weights)
         return OpenedModel(title, net, card or _resized(own, input_size))
     library = library_of(name)
-    if ":" in name and library is None:
-        opened = _of_module(net, card, input_size, name=name)
-        return replace(opened, note=f"{_UNLOADED.format(name=name)} {opened.note}".strip())
     if card is not None:
         return OpenedModel(title, net, card, warning=_RANDOM)
     stated = library_preprocessing(*library) if library else None
@@ -166,11 +173,15 @@ _RANDOM = (
     "Random weights: this network's predictions mean nothing yet. Its shapes and its arithmetic "
     "are real."
 )
-_UNLOADED = "No weights were loaded into {name}; it has those that its code gives it."
 
 
 def _of_module(
-    net: nn.Module, card: Card | None, input_size: tuple[int, int] | None, *, name: str = ""
+    net: nn.Module,
+    card: Card | None,
+    input_size: tuple[int, int] | None,
+    *,
+    name: str = "",
+    image_size: tuple[int, int] | None = None,
 ) -> OpenedModel:
     name = name or model_name(net)
     if card is not None:
@@ -183,7 +194,8 @@ def _of_module(
     if stated is not None:
         own = stated_card(stated, _num_classes(net), channels=channels, input_size=input_size)
         return OpenedModel(name, net, own)
-    size, output = _trial(net, channels, [input_size] if input_size else _sizes(net))
+    sizes = [input_size] if input_size else _sizes(net, image_size)
+    size, output = _trial(net, channels, sizes)
     classes = output.shape[1] if output is not None and output.ndim == 2 else _num_classes(net)
     own = Card(
         classes=_numbers(classes),
@@ -194,20 +206,26 @@ def _of_module(
         std=(1.0,) * channels,
         output=network_output(net, in_channels=channels, input_size=size, num_classes=classes),
     )
-    note = (
-        f"No preprocessing is known for {name}: images are cropped to {size[0]}x{size[1]}, and "
-        "their pixels scaled to 0..1."
-    )
+    resized = "" if size == image_size else f"images are cropped to {size[0]}x{size[1]}, and their "
+    note = f"No preprocessing is known for {name}: {resized}pixels are scaled to 0..1."
     return OpenedModel(name, net, own, note=note)
 
 
-def _sizes(net: nn.Module) -> list[tuple[int, int]]:
-    """The sizes that a network may be made for: its own if it is of the zoo, else usual ones."""
+def _sizes(net: nn.Module, image_size: tuple[int, int] | None) -> list[tuple[int, int]]:
+    """The sizes that a network may be made for: its own if it is of the zoo, else usual ones.
+
+    First among the latter is that of the image, unless it is large enough to fill the memory.
+    """
     creation = getattr(net, "creation", None)
     if isinstance(creation, Creation):
         own = creation.input_size or default_input(creation.model)[1]
-        return [own] if own else USUAL_SIZES
-    return USUAL_SIZES
+        if own:
+            return [own]
+    first = [image_size] if image_size and max(image_size) <= _LARGEST else []
+    return [*first, *USUAL_SIZES]
+
+
+_LARGEST = 512  # pixels along a side of an image that a network gets as it is
 
 
 def _trial(

@@ -2,15 +2,14 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from convscope.card import Card
+from convscope.data.images import ImageLike
 from convscope.errors import RequestError, nearest
 from convscope.explanation.explanation import Explanation
-from convscope.explanation.loading import preprocess, read_pixels
 from convscope.explanation.recording import Recording, record
 from convscope.inference import inference_mode
 from convscope.models import ModelLike, open_model
@@ -36,24 +35,42 @@ class RecordedImage:
 @takes_synonyms
 def explain(
     model: ModelLike,
-    image: str | Path | Tensor,
+    image: ImageLike,
     *,
     at: str | None = None,
     contrast: str | None = None,
     weights: str | None = None,
+    card: Card | None = None,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    input_size: int | tuple[int, int] | None = None,
 ) -> Explanation:
-    """The arithmetic of one unit of a run folder, a model of the zoo, `module:attr` or a module.
+    """The arithmetic of one unit of a network on an image.
+
+    `model` is a run, a name of the zoo, a layer table, `module:attr`, `timm:NAME`,
+    `torchvision:NAME` or a `torch.nn.Module`; `weights` are for one that is named, and so are
+    `num_classes`, `in_channels` and `input_size`, with which it is built.
 
     `at` names the unit: `conv3_2[12,5,7]` by channel, row and column, `fc3[7]` by index,
     `fc3[cataract]` by class; by default the top-1 class. With `contrast`, another class or unit of
     the same result, the difference of the two is explained.
 
-    `image` is a file, which is preprocessed as the network's card says, or a tensor (c, h, w),
-    which is used unchanged.
+    `image` is a path, a PIL image or an array (h, w[, c]), which is prepared as the network's card
+    says, or as `card` does; or a tensor (c, h, w), which is what the network is fed.
 
-    Raises RequestError for an unknown network, image, layer, class or unit.
+    Raises RequestError for an unknown network, image, layer, class or unit; NetworkError where the
+    network fails.
     """
-    return explain_recorded(record_image(model, image, weights=weights), at, contrast=contrast)
+    recorded = record_image(
+        model,
+        image,
+        weights=weights,
+        card=card,
+        num_classes=num_classes,
+        in_channels=in_channels,
+        input_size=input_size,
+    )
+    return explain_recorded(recorded, at, contrast=contrast)
 
 
 def explain_recorded(
@@ -73,16 +90,30 @@ def explain_recorded(
 
 
 def record_image(
-    model: ModelLike, image: str | Path | Tensor, *, weights: str | None = None
+    model: ModelLike,
+    image: ImageLike,
+    *,
+    weights: str | None = None,
+    card: Card | None = None,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    input_size: int | tuple[int, int] | None = None,
 ) -> RecordedImage:
     """Record a network's pass on an image, in eval mode; see `explain`."""
-    opened = open_model(model, weights=weights)
-    card = opened.card
-    if not isinstance(image, Tensor):
-        image = preprocess(read_pixels(Path(image), card), card)
+    opened = open_model(
+        model,
+        weights=weights,
+        card=card,
+        num_classes=num_classes,
+        in_channels=in_channels,
+        input_size=input_size,
+    )
+    is_assumed = opened.note and input_size is None  # then an image may keep its own size
+    known, classes = None if is_assumed else opened.card, len(opened.card.classes)
     with inference_mode(opened.net):
-        recording = record(opened.net, image)
-    return RecordedImage(recording, card, opened.warning, opened.note)
+        recording = record(opened.net, image, card=known, num_classes=classes)
+    note = " ".join(filter(None, (opened.origin, recording.note)))
+    return RecordedImage(recording, opened.card, opened.warning, note)
 
 
 def parse_unit(recorded: RecordedImage, text: str | None) -> tuple[str, tuple[int, ...]]:

@@ -2,17 +2,18 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-import torch
 from torch import Tensor, nn
 
+from convscope.card import Card
+from convscope.data.images import ImageLike
 from convscope.errors import RequestError, nearest
 from convscope.explanation.difference import difference
 from convscope.explanation.explanation import Explanation
 from convscope.explanation.field import ReceptiveField, ReceptiveFields
+from convscope.explanation.network_input import check_module, run_on_image
 from convscope.explanation.recorded_tensor import RecordedTensor
 from convscope.explanation.rules import RULES
 from convscope.explanation.rules.complex_numbers import explain_complex, involves_complex
@@ -26,25 +27,38 @@ from convscope.explanation.rules.operation_view import (
 from convscope.explanation.rules.precision import Settings
 from convscope.explanation.rules.quantized import requantized
 from convscope.explanation.trace import Trace, trace
-from convscope.recording import IMAGE, ForwardPass, Source, run_once
+from convscope.recording import IMAGE, ForwardPass, Source
 from convscope.terms import Decomposition, Extremum, Identity, Location, Terms, Unsupported
 
 
-def record(net: nn.Module, image: Tensor, *, keep: Iterable[str] | None = None) -> "Recording":
+def record(
+    net: nn.Module,
+    image: ImageLike,
+    *,
+    card: Card | None = None,
+    keep: Iterable[str] | None = None,
+    num_classes: int | None = None,
+) -> "Recording":
     """Run a network once on an image and keep every operation with its operands and result.
 
-    `image` is (c, h, w), (h, w) of one channel, or a batch of one; for a network of other input, a
-    batch of one signal (1, c, t) or volume (1, c, d, h, w). The network runs unchanged, in its
-    current mode, on its device and in the type of its parameters, float16 for example, which the
-    image takes on. The recording follows what actually runs: control flow,
-    functional calls, in-place operations, modules called more than once. Parameters, buffers,
-    modes, random state and gradients are left untouched, even if the network raises.
+    `image` is a path, a PIL image, an array (h, w[, c]), or a tensor (c, h, w), (h, w) of one
+    channel or a batch of one; for a network of other input, a batch of one signal (1, c, t) or
+    volume (1, c, d, h, w). A tensor of numbers with fractions is what the network is fed. Anything
+    else is an image, which is prepared as `card` says; without it, as
+    `convscope.models.open_model` assumes, and the recording's `note` says what that was.
+
+    The network runs unchanged, in its current mode, on its device and in the type of its
+    parameters, float16 for example, which the image takes on. The recording follows what actually
+    runs: control flow, functional calls, in-place operations, modules called more than once.
+    Parameters, buffers, modes, random state and gradients are left untouched, even if the network
+    raises. Of several results, `output` is the one that `convscope.forward.main_output` names, for
+    a network of `num_classes` classes.
 
     Each result is stored once. To save memory, `keep` names the modules ("layer4") or operations
     ("layer1.0.add") whose results and operands are kept; all others are recorded by name only.
 
-    Raises RequestError for an image of another shape and for an unknown name in `keep`, and
-    whatever the network raises.
+    Raises RequestError for what is no image and for an unknown name in `keep`; NetworkError, with
+    the layer, for whatever the network raises.
 
         >>> net = nn.Sequential(nn.Conv2d(1, 1, 3, bias=False), nn.ReLU())
         >>> _ = nn.init.ones_(net[0].weight)
@@ -52,22 +66,16 @@ def record(net: nn.Module, image: Tensor, *, keep: Iterable[str] | None = None) 
         >>> recording.names, recording.explain("1", (0, 1, 0)).exact_value
         (('0', '1'), 9.0)
     """
-    readings = _readings(image)
-    if not readings or not image.numel():
-        raise RequestError(
-            f"The image has the shape {tuple(image.shape)}; record takes one image, (c, h, w) or "
-            "(1, c, h, w)."
-        )
+    check_module(net)
     kept = (keep,) if isinstance(keep, str) else None if keep is None else tuple(keep)
-    for name, tensor in (*net.named_parameters(), *net.named_buffers()):
-        if nn.parameter.is_lazy(tensor):
-            raise RequestError(f"{name} is uninitialized (lazy); run the network once first.")
 
     def should_keep(module: str, kind: str) -> bool:
         return kept is None or any(_matches(name, module, kind) for name in kept)
 
-    forward_pass = _run(net, readings, should_keep)
-    recording = Recording(forward_pass)
+    forward_pass, note = run_on_image(
+        net, image, card, should_keep=should_keep, num_classes=num_classes
+    )
+    recording = Recording(forward_pass, note)
     for name in kept or ():
         known = any(_matches(name, op.module, op.kind) for op in forward_pass.operations)
         if not known and name != IMAGE:
@@ -75,42 +83,6 @@ def record(net: nn.Module, image: Tensor, *, keep: Iterable[str] | None = None) 
                 f"There is no module or operation {name!r} to keep.{nearest(name, recording.names)}"
             )
     return recording
-
-
-def _readings(image: Tensor) -> list[Tensor]:
-    """The batches of one that a tensor may stand for, an image first."""
-    as_image = image.reshape(1, *(1,) * (3 - image.ndim), *image.shape)
-    if image.ndim == 2:
-        return [as_image, image[None], *([image] if len(image) == 1 else [])]
-    if image.ndim == 3:
-        return [as_image, *([image] if len(image) == 1 else [])]
-    return [image] if image.ndim > 3 and len(image) == 1 else []
-
-
-def _run(
-    net: nn.Module, readings: Sequence[Tensor], should_keep: Callable[[str, str], bool]
-) -> ForwardPass:
-    """One pass on the first of these that the network takes."""
-    first, *others = readings
-    with torch.inference_mode(mode=False):
-        copy = _like_parameters(net, first.detach().clone())
-    try:
-        return run_once(net, copy, should_keep=should_keep)
-    except Exception:
-        for other in others:
-            with suppress(Exception):
-                return _run(net, [other], should_keep)
-        raise
-
-
-def _like_parameters(net: nn.Module, image: Tensor) -> Tensor:
-    """The image on the device and in the type of the parameters, where they have one."""
-    parameters = [p for p in net.parameters() if p.is_floating_point()]
-    kinds = {(p.device, p.dtype) for p in parameters}
-    is_autocast = any(map(torch.is_autocast_enabled, ("cpu", "cuda")))  # which may change types
-    if len(kinds) != 1 or is_autocast or not image.is_floating_point():
-        return image
-    return image.to(*kinds.pop())
 
 
 def _matches(name: str, module: str, kind: str) -> bool:
@@ -131,12 +103,14 @@ class Recording:
         operations: in order of execution.
         names: of the operations, in the same order.
         output: the name of the network's output.
+        note: what was assumed of the image; empty if nothing was.
     """
 
-    def __init__(self, forward_pass: ForwardPass) -> None:
+    def __init__(self, forward_pass: ForwardPass, note: str = "") -> None:
         self.operations = forward_pass.operations
         self.names = tuple(op.name for op in forward_pass.operations)
         self.output = forward_pass.output
+        self.note = note
         self._forward_pass = forward_pass
         self._settings = Settings()
         self._operations = {op.name: op for op in forward_pass.operations}
@@ -167,7 +141,8 @@ class Recording:
         return len(self.names)
 
     def __repr__(self) -> str:
-        return f"<Recording of {len(self)} operations, output {self.output}>"
+        note = f"; {self.note}" if self.note else ""
+        return f"<Recording of {len(self)} operations, output {self.output}{note}>"
 
     def explain(self, name: str, at: int | Sequence[int] = ()) -> Explanation:
         """The arithmetic behind the unit `at`, (c, y, x) or (k,), of a result.

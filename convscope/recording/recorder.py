@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
 from convscope.errors import RequestError
+from convscope.forward import main_tensor
 from convscope.recording.aten import overload_of
 from convscope.recording.kinds import INPLACE_UPDATE
 from convscope.recording.model_state import ModelState
@@ -40,11 +41,14 @@ ShouldKeep = Callable[[str, str], bool]
 """Whether to keep the result of an operation, given the module that called it and its kind."""
 
 
-def run_once(net: nn.Module, image: Tensor, *, should_keep: ShouldKeep) -> ForwardPass:
+def run_once(
+    net: nn.Module, image: Tensor, *, should_keep: ShouldKeep, num_classes: int | None = None
+) -> ForwardPass:
     """Run the network as it is on `image` (1, c, h, w), without gradients; leave it as it was.
 
     Keeps the image, the results that `should_keep` asks for, and what those were computed from. The
-    network may write to the image, so pass a copy.
+    network may write to the image, so pass a copy. Of several results, the output is the one that
+    `convscope.forward.main_output` names.
     """
     net = unwrapped(net)
     recorder = _Recorder(net, image, should_keep)
@@ -70,7 +74,7 @@ def run_once(net: nn.Module, image: Tensor, *, should_keep: ShouldKeep) -> Forwa
         raise
     finally:
         recorder.state.restore(recorder.retained.before_mutation)
-    return recorder.finish(output)
+    return recorder.finish(output, num_classes)
 
 
 class _Recorder(TorchFunctionMode):
@@ -268,8 +272,10 @@ class _Recorder(TorchFunctionMode):
         """Record what was written to the network's output through other tensors."""
         self._references("", tensors_in, output)
 
-    def finish(self, output: object) -> ForwardPass:
+    def finish(self, output: object, num_classes: int | None) -> ForwardPass:
         """Everything that was recorded, with names."""
+        main = main_tensor(output, num_classes)
+        outputs = tensors_in(output) if main is None else [main, *tensors_in(output)]
         operations, names = name_operations(
             self.operations,
             self.calls.parents(),
@@ -278,7 +284,7 @@ class _Recorder(TorchFunctionMode):
             unknown=self.sources.unknown,
             taken=self.state.tensors,
         )
-        numbers = [self.sources.number(tensor) for tensor in tensors_in(output)]
+        numbers = [self.sources.number(tensor) for tensor in outputs]
         known = [names[number] for number in numbers if number is not None]
         last = operations[-1].name if operations else IMAGE
         results = {names[number]: tensor for number, tensor in self.retained.tensors.items()}

@@ -5,11 +5,12 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 from torch import nn
 
+from convscope import synonyms
 from convscope.errors import RequestError, nearest
 from convscope.synonyms import takes_synonyms
 from convscope.zoo.entries import ZOO, Entry, default_lr, paper
@@ -195,15 +196,10 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-@cache
-def _names() -> dict[str, str]:
-    return {_plain(name): name for name in ZOO}
-
-
 def _spelled(name: str) -> str:
-    """A name as the zoo spells it: ResNet-18 is resnet18; any other text as it is."""
+    """A name as the zoo has it: ResNet-18 is resnet18, lenet is lenet5; other text as it is."""
     is_name = name not in ZOO and ":" not in name and not is_table(name)
-    return _names().get(_plain(name), name) if is_name else name
+    return (synonyms.model(name, ZOO) or name) if is_name else name
 
 
 def resolve_model(model: str) -> str:

@@ -109,7 +109,7 @@ def check_training(
     targets = torch.zeros(batch_size, dtype=torch.int64, device=images.device)
     shape = f"{in_channels}x{input_size[0]}x{input_size[1]}"
     doing = f"in training mode, for {batch_size} image{'s' if batch_size > 1 else ''} of {shape}"
-    with _unchanged(net):
+    with unchanged(net):
         net.train()
         try:
             output = net(images)
@@ -158,7 +158,7 @@ _LOW = (torch.float16, torch.bfloat16)
 
 
 @contextmanager
-def _unchanged(net: nn.Module) -> Generator[None]:
+def unchanged(net: nn.Module) -> Generator[None]:
     """Modes, buffers, gradients and the random state as before, whatever happens inside."""
     modes = {module: module.training for module in net.modules()}
     buffers = [(buffer, buffer.clone()) for buffer in net.buffers()]
@@ -193,7 +193,7 @@ def network_output(
     """
     random = torch.Generator().manual_seed(0)
     try:
-        with _unchanged(net), inference_mode(net):
+        with unchanged(net), inference_mode(net):
             for _ in range(_TRIALS):
                 image = torch.randn(1, in_channels, *input_size, generator=random)
                 output = main_output(net(like_parameters(net, image)), num_classes)

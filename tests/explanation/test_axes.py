@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from convscope.errors import NetworkError
 from convscope.explanation.recording import record
 from convscope.explanation.rendering.text import im2col_text
 
@@ -227,5 +228,5 @@ def test_a_signal_may_come_without_its_batch_axis(build):
 
 
 def test_a_network_that_takes_no_reading_of_the_image_raises_what_it_says_of_an_image():
-    with pytest.raises(RuntimeError, match=r"\[1, 1, 5, 9\] to have 2 channels"):
+    with pytest.raises(NetworkError, match=r"\[1, 1, 5, 9\] to have 2 channels"):
         record(nn.Conv2d(2, 3, 3), torch.randn(1, 5, 9))

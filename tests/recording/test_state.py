@@ -9,6 +9,7 @@ from torch import nn
 from torch.ao import quantization
 from torch.ao.quantization import quantize_fx
 
+from convscope.errors import NetworkError
 from convscope.explanation.recording import record
 from tests.recording.test_recording import Do
 
@@ -124,7 +125,7 @@ def test_it_is_put_back_where_the_network_fails(change, image):
 
     net = holder(fail).eval()
     before = all_of(net)
-    with pytest.raises(ValueError, match="of its own"):
+    with pytest.raises(NetworkError, match="ValueError: a failure of its own"):
         record(net, image)
     assert all_of(net) == before
 

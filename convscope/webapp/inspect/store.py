@@ -167,7 +167,7 @@ class ModelStore:
             model_id, count = title, 2
             while model_id in self.models:
                 model_id, count = f"{title}-{count}", count + 1
-            caution = opened.warning or opened.note
+            caution = opened.warning or f"{opened.origin} {opened.note}".strip()
             model = LoadedModel(model_id, title, opened.net, card, caution, class_images)
             self.models[model_id] = model
         return model
