@@ -1,12 +1,12 @@
 """Checks that the splits of a source have the same classes, matched by name."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from convscope.data.dataset import Dataset
+from convscope.data.spellings import alike
 from convscope.errors import RequestError
 
 
@@ -42,31 +42,6 @@ def check_classes(dataset: Dataset, *, where: str, for_training: bool = True) ->
         if dataset.counts(split).any() and not dataset.counts(split).all()
     )
     return replace(dataset, warnings=(*dataset.warnings, *warnings, *_alike(dataset, where)))
-
-
-def alike(name: str) -> str:
-    """A class name without what people spell differently: case, and what divides words.
-
-    >>> alike("No_Tumor") == alike("no tumor")
-    True
-    """
-    return re.sub(r"[\s_-]+", " ", name.casefold()).strip()
-
-
-def tie_names(names: Sequence[str], known: Sequence[str]) -> dict[str, str]:
-    """For each name that is not known: the only known one that is spelled alike, if there is one.
-
-    >>> tie_names(["cat", "Dog", "cow"], ["Cat", "Dog"])
-    {'cat': 'Cat'}
-    """
-    taken = set(names) & set(known)
-    ties: dict[str, str] = {}
-    for name in names:
-        same = [other for other in known if alike(other) == alike(name)]
-        if name not in known and len(same) == 1 and same[0] not in taken:
-            ties[name] = same[0]
-            taken.add(same[0])
-    return ties
 
 
 def _tied_to_train(dataset: Dataset, where: str) -> Dataset:

@@ -2,10 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from unicodedata import category, normalize
 
-from convscope.data.classes import quote_names
+MAX_SHOWN = 8  # names
 
 _INTEGRAL = re.compile(r"([+-]?\d+)\.0*")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
@@ -27,14 +27,15 @@ def merge_spellings(
     for label in counts:
         spellings.setdefault(_integral(tidy(label)) if integral else tidy(label), []).append(label)
     merged = {
-        label: same if len(found) > 1 or numeric else found[0]
+        label: same if len(found) > 1 else found[0]
         for same, found in spellings.items()
         for label in found
     }
     several = [name for found in spellings.values() if len(found) > 1 for name in found]
     if not several:
         return merged, ()
-    return merged, (f"{where}: taken as the same class: {quote_names(sorted(several))}.",)
+    shown = ", ".join(map(repr, sorted(several)[:MAX_SHOWN]))
+    return merged, (f"{where}: taken as the same class: {shown}.",)
 
 
 def tidy(label: str) -> str:
@@ -48,6 +49,31 @@ def tidy(label: str) -> str:
     while len(text) > 2 and _QUOTES.get(text[0]) == text[-1]:
         text = text[1:-1].strip()
     return text or label
+
+
+def alike(name: str) -> str:
+    """A class name without what people spell differently: case, what divides words, `3` and `3.0`.
+
+    >>> alike("No_Tumor") == alike("no tumor")
+    True
+    """
+    return re.sub(r"(?<=.)[\s_-]+", " ", _integral(tidy(name)).casefold()).strip()
+
+
+def tie_names(names: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    """For each name that is not known: the only known one that is spelled alike, if there is one.
+
+    >>> tie_names(["cat", "Dog", "cow"], ["Cat", "Dog"])
+    {'cat': 'Cat'}
+    """
+    taken = set(names) & set(known)
+    ties: dict[str, str] = {}
+    for name in names:
+        same = [other for other in known if alike(other) == alike(name)]
+        if name not in known and len(same) == 1 and same[0] not in taken:
+            ties[name] = same[0]
+            taken.add(same[0])
+    return ties
 
 
 def in_order(classes: Iterable[str]) -> list[str]:

@@ -1,33 +1,40 @@
-"""A CSV file of paths and labels: `path,label[,split][,group]`."""
+"""A CSV file of paths and labels: `path,label[,split][,group]`, or by other names."""
 
-import csv
-import io
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from convscope.data.classes import check_classes
+from convscope.data.column_names import is_known
+from convscope.data.columns import NO, Columns, find_columns
+from convscope.data.csv_rows import Row, Sheet, read_sheet
 from convscope.data.dataset import Dataset, FileImages, Split
+from convscope.data.file_finder import FileFinder
+from convscope.data.formats import EXTENSIONS
+from convscope.data.group_columns import refuse_unasked_groups
 from convscope.data.group_pattern import groups_by_pattern
-from convscope.errors import RequestError, nearest
+from convscope.data.one_hot import class_of
+from convscope.data.options import DataOptions
+from convscope.data.spellings import in_order, merge_spellings
+from convscope.data.split_names import split_of
+from convscope.data.walk import ending
+from convscope.errors import RequestError
 
-SPLIT_NAMES: dict[str, Split | str] = {
-    "": "", "train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
-}  # fmt: skip
-REQUIRED = ("path", "label")
-OPTIONAL = ("split", "group")
+MISSING = frozenset({"", "nan", "null", "<na>", "#n/a"})
+"""Labels, in lower case, that say that there is none."""
 
 
 @dataclass(frozen=True)
-class _Row:
-    """One row; `number` is its line in the file, and the header is line 1."""
+class _Image:
+    """One row; `number` is its line in the file."""
 
     number: int
     path: str
     label: str
-    split: str
+    split: Split | str
     group: str
 
 
@@ -42,42 +49,161 @@ def read_table(
 ) -> Dataset:
     """Read a table of images without opening them.
 
-    The first line names the columns, in any order; `path` and `label` are required, `split` and
-    `group` optional, others are ignored. The separator is the most frequent of comma, semicolon and
-    tab in the first line; the text is UTF-8. Paths are absolute or relative to the table's folder.
-    A split is train, val (valid, validation) or test; an empty one is decided later. Repeated rows
-    are dropped with a warning.
+    The first line names the columns, in any order; `find_columns` says which are taken. Paths are
+    absolute or relative to the table's folder; `FileFinder` says where others are looked for. Of
+    a one-hot table, the headers are the classes. A split is train, val or test in any of the
+    spellings of `split_of`; an empty one is decided later. Repeated rows are dropped with a
+    warning. Labels that are surely the same are one class, see `merge_spellings`; if all are
+    numbers, they are sorted by value.
 
     Raises RequestError, naming the row, for any other content, for a path with two labels, splits
-    or groups, for a group in two splits, and if none of the files exists.
+    or groups, for a group in two splits, for a column of patients or the like that no option speaks
+    of, and if none of the files exists.
     """
-    wanted = {"path": image_column, "label": label_column, "group": group_column}
-    rows, repeated = _unique(path, list(_rows(path, _text(path), wanted)))
-    if not rows:
-        raise RequestError(f"{path} has no rows below its header.")
-    _refuse_split_groups(path, rows)
-    if not any(_exists(path.parent / row.path) for row in rows):
-        raise RequestError(
-            f"{path}: none of its {len(rows):,} files exists, the first is "
-            f"{path.parent / rows[0].path}. Paths are relative to the folder of the CSV file."
+    options: DataOptions = {
+        "image_column": image_column,
+        "label_column": label_column,
+        "group_column": group_column,
+        "group_pattern": group_pattern,
+    }
+    if group_column is not None and group_pattern is not None:
+        raise RequestError("`group_column` and `group_pattern` exclude each other; choose one.")
+    sheet = read_sheet(path, lambda row: _is_header(path, row, options))
+    finder: list[FileFinder] = []
+
+    def finds(text: str) -> bool:
+        if not finder:
+            finder.append(FileFinder(path.parent, ()))
+        return finder[0].find(text) is not None
+
+    columns = find_columns(sheet, options, finds)
+    refuse_unasked_groups(sheet, columns, options)
+    images, notes = _images(sheet, columns)
+    dataset = _dataset(path, images, (*columns.notes, *notes), group_pattern)
+    return check_classes(dataset, where=str(path), for_training=for_training)
+
+
+def _is_header(path: Path, row: Row, options: DataOptions) -> bool:
+    """Whether the first row names the columns: it has usual names, or no image in it."""
+    cells = [cell.strip() for cell in row.cells]
+    if {options.get("image_column"), options.get("label_column")} & {*cells}:
+        return True
+    if any(_is_image(path.parent, cell) for cell in cells):
+        return False
+    return any(map(is_known, cells)) or not any(cell.isdecimal() for cell in cells)
+
+
+def _is_image(folder: Path, cell: str) -> bool:
+    name = cell.replace("\\", "/")
+    if ending(name.rpartition("/")[2]).removeprefix(".") in EXTENSIONS:
+        return True
+    try:
+        return bool(cell) and (folder / name).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _images(sheet: Sheet, columns: Columns) -> tuple[list[_Image], tuple[str, ...]]:
+    """The rows as images, and sentences about where files were found and labels merged."""
+    texts = sheet.column(columns.image)
+    _refuse_empty(sheet, texts, "path", frozenset({""}))
+    if any("\0" in text for text in texts):
+        raise RequestError(f"{sheet.path}: a path has a zero byte in it.")
+    if columns.label is None:
+        names = [sheet.header[column] for column in columns.one_hot]
+        labels = [names[class_of([r.cell(c) for c in columns.one_hot])] for r in sheet.rows]
+    else:
+        labels = sheet.column(columns.label)
+    _refuse_empty(sheet, labels, "label", MISSING)
+    merged, notes = merge_spellings(labels, where=str(sheet.path), numeric=True)
+    keys, found = FileFinder(sheet.path.parent, texts).locate(texts)
+    images = [
+        _Image(
+            row.number,
+            str(PurePosixPath(key)),
+            merged[label],
+            _split(sheet, columns, row),
+            "" if columns.group is None else row.cell(columns.group),
         )
+        for row, key, label in zip(sheet.rows, keys, labels, strict=True)
+    ]
+    doubtful = Counter(label for label in labels if label.casefold() in {"none", "na", "n/a", "?"})
+    shown = ", ".join(f"{label!r} ({count:,})" for label, count in doubtful.items())
+    return images, (*found, *notes, *([f"a class for itself is {shown}"] if doubtful else []))
+
+
+def _refuse_empty(sheet: Sheet, cells: Sequence[str], what: str, empty: frozenset[str]) -> None:
+    """Raise RequestError for cells that say nothing, naming the first rows."""
+    rows = [
+        str(row.number)
+        for row, cell in zip(sheet.rows, cells, strict=True)
+        if cell.casefold() in empty
+    ]
+    if len(rows) == 1:
+        raise RequestError(f"{sheet.path}, row {rows[0]}: the {what} is empty.")
+    if rows:
+        more = f" and {len(rows) - 5:,} more" if len(rows) > 5 else ""
+        raise RequestError(
+            f"{sheet.path}: the {what} is empty in {len(rows):,} of {len(cells):,} rows, "
+            f"{', '.join(rows[:5])}{more}. Fill in or delete these rows."
+        )
+
+
+def _split(sheet: Sheet, columns: Columns, row: Row) -> Split | str:
+    if columns.split is None:
+        return ""
+    cell = row.cell(columns.split)
+    if columns.flagged:
+        is_no = cell.casefold() in NO
+        if columns.flagged == "train":
+            return "" if is_no else "train"
+        return "train" if is_no else columns.flagged
+    split = split_of(cell) if cell else ""
+    if split is None:
+        raise RequestError(
+            f"{sheet.path}, row {row.number}: {cell!r} is not a split. Allowed: train, val, test, "
+            "or an empty cell."
+        )
+    return split
+
+
+def _dataset(
+    path: Path, images: list[_Image], notes: Sequence[str], group_pattern: str | None
+) -> Dataset:
+    rows, repeated = _unique(path, images)
+    _refuse_split_groups(path, rows)
+    _require_files(path, rows)
     rows.sort(key=lambda row: row.path)
-    classes = sorted({row.label for row in rows})
+    classes = in_order({row.label for row in rows})
     label_of = {name: label for label, name in enumerate(classes)}
-    groups, notes = tuple(row.group for row in rows), ()
+    groups, said = tuple(row.group for row in rows), ()
     if group_pattern is not None:
         keys = [row.path for row in rows]
-        groups, notes = groups_by_pattern(keys, group_pattern, where=str(path))
-    dataset = Dataset(
+        groups, said = groups_by_pattern(keys, group_pattern, where=str(path))
+    sentences = [note if note.startswith(str(path)) else f"{path}: {note}." for note in notes]
+    if repeated:
+        sentences.append(f"{path}: repeated rows dropped: {repeated:,}.")
+    return Dataset(
         name=path.stem,
         classes=tuple(classes),
         images=FileImages(path.parent, tuple(row.path for row in rows)),
         labels=np.array([label_of[row.label] for row in rows], dtype=np.int64),
         split=np.array([row.split for row in rows], dtype="<U5"),
         groups=groups if any(groups) else None,
-        warnings=(*notes, *([f"{path}: repeated rows dropped: {repeated:,}."] if repeated else [])),
+        warnings=(*sentences, *said),
     )
-    return check_classes(dataset, where=str(path), for_training=for_training)
+
+
+def _require_files(path: Path, rows: list[_Image]) -> None:
+    """Raise RequestError if no file exists, and tell where they were looked for."""
+    if any(_exists(path.parent / row.path) for row in rows):
+        return
+    windows = " It seems to be a path of another machine." if rows[0].path[1:2] == ":" else ""
+    raise RequestError(
+        f"{path}: none of its {len(rows):,} files exists, the first is "
+        f"{path.parent / rows[0].path}. Paths are relative to the folder of the CSV file, and no "
+        f"file below it has such a name.{windows} Put the CSV file beside the images."
+    )
 
 
 def _exists(path: Path) -> bool:
@@ -87,92 +213,27 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _text(path: Path) -> str:
-    try:
-        if path.exists() and not path.is_file():
-            raise RequestError(f"{path} is not a regular file.")
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        hint = nearest(path.name, [p.name for p in path.parent.glob("*")])
-        raise RequestError(f"{path} does not exist.{hint}") from error
-    except UnicodeDecodeError as error:
-        raise RequestError(f"{path} is not UTF-8 text ({error}). Save it as UTF-8.") from error
-    except OSError as error:
-        raise RequestError(f"{path} could not be read: {error.strerror or error}.") from error
-
-
-def _rows(path: Path, text: str, wanted: dict[str, str | None]) -> Iterator[_Row]:
-    first = text.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        header = next(reader, list[str]())
-        columns = _columns(path, header, wanted)
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield _row(path, reader.line_num, cells, columns)
-    except csv.Error as error:
-        raise RequestError(f"{path}, row {reader.line_num}: {error}.") from error
-
-
-def _columns(path: Path, header: list[str], wanted: dict[str, str | None]) -> dict[str, int]:
-    names = [name.strip().lower() for name in header]
-    for name, column in wanted.items():
-        if column and column.strip().lower() in names:
-            names[names.index(column.strip().lower())] = name
-    for name in REQUIRED:
-        if name not in names:
-            raise RequestError(
-                f"{path} has no column {name!r} in its first line, {header}."
-                f"{nearest(name, names)} It needs path and label; split and group are optional."
-            )
-    for name in (*REQUIRED, *OPTIONAL):
-        if names.count(name) > 1:
-            raise RequestError(f"{path} has the column {name!r} twice.")
-    return {name: names.index(name) for name in (*REQUIRED, *OPTIONAL) if name in names}
-
-
-def _row(path: Path, number: int, cells: list[str], columns: dict[str, int]) -> _Row:
-    values = {
-        name: cells[column].strip() if column < len(cells) else ""
-        for name, column in columns.items()
-    }
-    for name in REQUIRED:
-        if not values[name] or "\0" in values[name]:
-            raise RequestError(f"{path}, row {number}: the {name} is empty.")
-    split = SPLIT_NAMES.get(values.get("split", "").lower())
-    if split is None:
-        raise RequestError(
-            f"{path}, row {number}: {values['split']!r} is not a split. Allowed: train, val, test, "
-            "or an empty cell."
-        )
-    return _Row(number, _key(path, values["path"]), values["label"], split, values.get("group", ""))
-
-
-def _key(path: Path, text: str) -> str:
-    """The path relative to the table's folder, so that moving both changes no key."""
-    pure = PurePosixPath(text)
-    folder = PurePosixPath(path.parent.absolute())
-    return str(pure.relative_to(folder) if pure.is_relative_to(folder) else pure)
-
-
-def _unique(path: Path, rows: list[_Row]) -> tuple[list[_Row], int]:
+def _unique(path: Path, rows: list[_Image]) -> tuple[list[_Image], int]:
     """The rows without repetitions, and the number of those dropped."""
-    first: dict[str, _Row] = {}
+    first: dict[str, _Image] = {}
+    problems: list[str] = []
     for row in rows:
         other = first.setdefault(row.path, row)
         for column in ("label", "split", "group"):
             value, first_value = getattr(row, column), getattr(other, column)
             if value != first_value:
-                raise RequestError(
+                problems.append(
                     f"{path}, rows {other.number} and {row.number}: {row.path} is listed with the "
-                    f"{column}s {first_value!r} and {value!r}."
+                    f"{column}s {first_value!r} and {value!r}"
                 )
+    if problems:
+        more = f", and {len(problems) - 1:,} more such rows" if len(problems) > 1 else ""
+        raise RequestError(f"{problems[0]}{more}. An image has one label, split and group.")
     return list(first.values()), len(rows) - len(first)
 
 
-def _refuse_split_groups(path: Path, rows: list[_Row]) -> None:
-    first: dict[str, _Row] = {}
+def _refuse_split_groups(path: Path, rows: list[_Image]) -> None:
+    first: dict[str, _Image] = {}
     for row in rows:
         if row.group and row.split:
             other = first.setdefault(row.group, row)

@@ -38,18 +38,21 @@ class FoundImages:
     left_out: Counter[str] = field(default_factory=Counter[str])
 
 
-def walk_images(folder: Path, *, above: Iterable[FolderId] = ()) -> FoundImages:
+def walk_images(
+    folder: Path, *, above: Iterable[FolderId] = (), limit: float = float("inf")
+) -> FoundImages:
     """All images at any depth below a folder, by their endings, sorted; only files without an
     ending are looked into.
 
     A folder that is reached by several names counts once; links to the folders above it, and to
-    those in `above`, are not followed. A broken link is listed, and fails when it is read.
+    those in `above`, are not followed. A broken link is listed, and fails when it is read. The walk
+    ends after the folder in which it has seen `limit` files.
 
     Raises RequestError for a folder that cannot be listed.
     """
     found = FoundImages()
     visited, pending = {*above, *folders_above(folder)}, [""]
-    while pending:
+    while pending and len(found.keys) + found.left_out.total() < limit:
         key = pending.pop()
         here = folder / key if key else folder
         if (identity := folder_id(here)) in visited:

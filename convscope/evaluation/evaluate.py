@@ -14,6 +14,7 @@ from convscope.data.dataset import SPLITS, Dataset, SubsetImages
 from convscope.data.loading import LoadedDataset, ProgressCallback, load_images
 from convscope.data.options import INDEPENDENT
 from convscope.data.source import DataLike, open_source
+from convscope.data.spellings import tie_names
 from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError, WorkError
 from convscope.evaluation.measure import EvaluationOutputs, compute_metrics, compute_outputs
@@ -124,15 +125,22 @@ def evaluate(
 def match_classes(dataset: Dataset, card: Card) -> Dataset:
     """The data with labels in the order of the card's classes, matched by name.
 
+    A class that is spelled alike one of the card is that one, which a warning says.
+
     Raises RequestError for a class that the network was not trained on.
     """
-    unknown = [name for name in dataset.classes if name not in card.classes]
+    ties = tie_names(dataset.classes, card.classes)
+    if ties:
+        said = ", ".join(f"{name!r} as {known!r}" for name, known in ties.items())
+        dataset = dataset.with_warnings([f"{dataset.name}: classes taken: {said}."])
+    names = [ties.get(name, name) for name in dataset.classes]
+    unknown = [name for name in names if name not in card.classes]
     if unknown:
         raise RequestError(
             f"{dataset.name} has classes that the network was not trained on: "
             f"{', '.join(map(repr, unknown))}. It knows {', '.join(card.classes)}."
         )
-    indices = np.array([card.classes.index(name) for name in dataset.classes], np.int64)
+    indices = np.array([card.classes.index(name) for name in names], np.int64)
     return replace(dataset, classes=card.classes, labels=indices[dataset.labels])
 
 

@@ -49,8 +49,9 @@ def test_a_table_is_read_whatever_the_order_of_its_columns(table: Write):
     assert data.split.tolist() == ["val", "train", ""]
     assert data.groups == ("y", "x", "z")
     assert data.images.image(0).size == (2, 2)
-    assert len(data.warnings) == 1  # val lacks the dog
-    assert "val has no images of 'dog'" in data.warnings[0]
+    unused, incomplete = data.warnings
+    assert "unused columns: age" in unused
+    assert "val has no images of 'dog'" in incomplete
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
@@ -91,15 +92,24 @@ def test_a_line_said_twice_is_dropped_with_a_warning(table: Write):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "has no column 'path'"),
-        ("file,label\n", "has no column 'path'"),
-        ("path,lable\np/0.png,a", "has no column 'label' in its first line, ['path', 'lable']. D"),
-        ("path,label,label\n", "has the column 'label' twice"),
+        ("", "has no rows"),
+        ("file,label\n", "has no rows below its header"),
+        ("path,age,lable\np/0.png,3,a\np/1.png,4,b", "labels may be in 'age', 'lable'. Say which"),
+        ("path\np/0.png\np/1.png", "has no column of labels ('path'). Call it label"),
+        ("age,label\n3,a\n4,b", "has no column of image files ('age', 'label'). Call it path"),
+        ("path,label,label\np/0.png,a,b", "has the column 'label' twice"),
+        ("path,label\np/0.png,nan\np/1.png,a\np/2.png,\n", "is empty in 2 of 3 rows, 2, 4. Fill"),
+        ("path,label\np/0.png,a\np/0, 1.png,b\n", "row 3 has 3 cells, and the first row has 2: "),
+        ("image,file,y\np/0.png,p/0.png,a\np/1.png,p/2.png,b", "images may be in"),
+        ("path,target,category\np/0.png,a,x\np/1.png,b,x", "labels may be in 'target', "),
+        ("path,label\np/0.png,a\np/1.png,b\np/0.png,b\np/1.png,a", ", and 1 more such rows"),
+        ("image,MEL,NV\np/0.png,1,1\np/1.png,0,1", "2 columns of 0 and 1, but not one 1 in each"),
+        (b"PK\3\4 and so on", "is an Excel file or an archive"),
         ("path,label\n", "has no rows"),
         ("path,label\np/0.png,a\np/1.png,\n", "row 3: the label is empty"),
         ("path,label\np/0.png,a\np/1.png\n", "row 3: the label is empty"),
         ("path,label\n  ,a\n", "row 2: the path is empty"),
-        ("path,label,split\np/0.png,a,training\n", "row 2: 'training' is not a split"),
+        ("path,label,split\np/0.png,a,tomorrow\n", "row 2: 'tomorrow' is not a split"),
         ("path,label\np/0.png,a\n\np/0.png,b\n", "rows 2 and 4: p/0.png is listed with the labels"),
         ("path,label,split\np/0.png,a,train\np/0.png,a,test\n", "the splits 'train' and 'test'"),
         ("path,label,split,group\np/0.png,a,train,g7\np/1.png,b,val,g7\n", "2 and 3: group 'g7'"),

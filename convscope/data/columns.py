@@ -1,0 +1,265 @@
+"""Which columns of a table are the images, the labels, the splits and the groups."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from convscope.data.classes import quote_names
+from convscope.data.column_names import (
+    FILES,
+    FLAGS,
+    GROUPS,
+    IMAGES,
+    LABELS,
+    PATHS,
+    SPLITS,
+    THINGS,
+    names_a_group,
+    plain,
+)  # fmt: skip
+from convscope.data.csv_rows import Sheet
+from convscope.data.formats import EXTENSIONS
+from convscope.data.one_hot import is_one_hot, one_hot_columns
+from convscope.data.options import INDEPENDENT, DataOptions
+from convscope.data.split_names import split_of
+from convscope.data.walk import ending
+from convscope.errors import RequestError, nearest
+
+Finds = Callable[[str], object]
+"""Tells whether a cell names an image file."""
+
+_SAMPLE = 50  # rows that are looked at to tell what a column is
+
+
+@dataclass
+class Columns:
+    """The columns of a table, by number from 0.
+
+    Attributes:
+        label: None if there are the columns of a one-hot table instead.
+        one_hot: columns of 0 and 1, each headed by its class.
+        split: None if there is none; `flagged` is the split of its rows with yes, "" if it names
+            splits.
+        group: None if there is none.
+        notes: sentences about what was decided.
+    """
+
+    image: int
+    label: int | None
+    one_hot: list[int]
+    split: int | None = None
+    flagged: str = ""
+    group: int | None = None
+    notes: list[str] = field(default_factory=list[str])
+
+
+def find_columns(sheet: Sheet, options: DataOptions, finds: Finds) -> Columns:
+    """Find the columns by the options, by their headers, and where these say nothing by what is in
+    them. `finds` tells whether a cell names an image file.
+
+    Raises RequestError where it is not plain which column is meant.
+    """
+    split, flagged = _split_column(sheet)
+    group = _group_column(sheet, options.get("group_column"))
+    image = _image_column(sheet, options.get("image_column"), finds)
+    label, one_hot = _label_column(sheet, options.get("label_column"), {image, split, group})
+    columns = Columns(image, label, one_hot, split, flagged, group)
+    if not sheet.has_header:
+        columns.notes.append(
+            f"it has no header: images are in column {image + 1}, labels in {_said(label)}"
+        )
+    elif label is not None and plain(sheet.header[label]) not in LABELS | THINGS:
+        columns.notes.append(f"its labels are taken from the column {_name(sheet, label)!r}")
+    elif one_hot:
+        names = quote_names([sheet.header[i] for i in one_hot], max_shown=4)
+        columns.notes.append(f"the classes are its columns of 0 and 1: {names}")
+    used = {image, label, split, group, *one_hot}
+    if unused := [_name(sheet, i) for i in range(len(sheet.header)) if i not in used]:
+        columns.notes.append(f"unused columns: {', '.join(unused)}")
+    return columns
+
+
+def _said(label: int | None) -> str:
+    return "the others" if label is None else f"column {label + 1}"
+
+
+def _name(sheet: Sheet, column: int) -> str:
+    return sheet.header[column] or f"column {column + 1}"
+
+
+def _sample(sheet: Sheet, column: int) -> list[str]:
+    return [cell for cell in sheet.column(column)[:_SAMPLE] if cell]
+
+
+def _named(sheet: Sheet, option: str, wish: str) -> int:
+    """The column that an option names, by header or by number from 1."""
+    for same in (str, str.casefold, plain):
+        found = [
+            i for i, name in enumerate(sheet.header) if name and same(name) == same(wish.strip())
+        ]
+        if len(found) > 1:
+            raise RequestError(f"{sheet.path} has the column {wish!r} twice.")
+        if found:
+            return found[0]
+    if wish.strip().isdecimal() and 1 <= int(wish) <= len(sheet.header):
+        return int(wish) - 1
+    known = ", ".join(name for name in sheet.header if name) or "it has no header, so give a number"
+    raise RequestError(
+        f"`{option}='{wish}'`: {sheet.path} has no such column.{nearest(wish, sheet.header)} "
+        f"Columns: {known}."
+    )
+
+
+def _exact(sheet: Sheet, name: str) -> int | None:
+    """The column whose header is just this word, in upper or lower case."""
+    found = [i for i, header in enumerate(sheet.header) if header.casefold() == name]
+    if len(found) > 1:
+        raise RequestError(f"{sheet.path} has the column {name!r} twice.")
+    return found[0] if found else None
+
+
+def _image_column(sheet: Sheet, wish: str | None, finds: Finds) -> int:
+    if wish is not None:
+        return _named(sheet, "image_column", wish)
+    if (exact := _exact(sheet, "path")) is not None:
+        return exact
+    named = [i for i, header in enumerate(sheet.header) if plain(header) in IMAGES]
+    candidates = named or list(range(len(sheet.header)))
+
+    def share(column: int, test: Finds) -> float:
+        cells = _sample(sheet, column)
+        return sum(bool(test(cell)) for cell in cells) / max(1, len(cells))
+
+    by_ending = [i for i in candidates if share(i, _has_ending) > 0.5]
+    if len(by_ending) == 1 or (len(named) == 1 and not by_ending):
+        return (by_ending or named)[0]
+
+    def names_image(cell: str) -> bool:
+        return bool(named or not cell.isdecimal()) and bool(finds(cell))
+
+    found = [i for i in (by_ending or candidates) if share(i, names_image) > 0.5]
+    if len(found) == 1:
+        return found[0]
+    for names in (PATHS, FILES):
+        if (
+            len(best := [i for i in found or by_ending or named if plain(sheet.header[i]) in names])
+            == 1
+        ):
+            return best[0]
+    if several := found or by_ending or named:
+        shown = quote_names([_name(sheet, i) for i in several])
+        first = _name(sheet, several[0])
+        raise RequestError(
+            f"{sheet.path}: images may be in {shown}. Say which: `image_column='{first}'`."
+        )
+    header = ", ".join(map(repr, sheet.header)) if sheet.has_header else "there is no header"
+    raise RequestError(
+        f"{sheet.path} has no column of image files ({header}). Call it path, or name it with "
+        "`image_column`."
+    )
+
+
+def _has_ending(cell: str) -> bool:
+    return ending(cell.replace("\\", "/").rpartition("/")[2]).removeprefix(".") in EXTENSIONS
+
+
+def _label_column(
+    sheet: Sheet, wish: str | None, taken: set[int | None]
+) -> tuple[int | None, list[int]]:
+    """The column of the labels, or the columns of a one-hot table."""
+    if wish is not None:
+        return _named(sheet, "label_column", wish), []
+    if (exact := _exact(sheet, "label")) is not None:
+        return exact, []
+    rest = [i for i in range(len(sheet.header)) if i not in taken]
+    named = [i for i in rest if plain(sheet.header[i]) in LABELS]
+    one_hot = one_hot_columns(sheet, rest)
+    if not named and is_one_hot(sheet, one_hot):
+        return None, one_hot
+    named = named or [i for i in rest if plain(sheet.header[i]) in THINGS]
+    others = [i for i in rest if _may_be_labels(sheet, i)]
+    candidates = _without_copies(sheet, named) or (others if len(others) == 1 else [])
+    if len(candidates) == 1:
+        return candidates[0], []
+    _refuse_labels(sheet, candidates, others, one_hot)
+    raise AssertionError  # it has raised
+
+
+def _may_be_labels(sheet: Sheet, column: int) -> bool:
+    """Whether a column that no header explains may be the labels: it is no index and no group."""
+    header = sheet.header[column]
+    if not header:
+        return not sheet.has_header
+    return names_a_group(header) is None and plain(header) not in IMAGES | SPLITS | FLAGS.keys()
+
+
+def _without_copies(sheet: Sheet, columns: Sequence[int]) -> list[int]:
+    """The columns without those that say the same by other words: a number and a name."""
+    kept: list[int] = []
+    for column in sorted(columns, key=lambda i: (all(map(_is_number, _sample(sheet, i))), i)):
+        cells = sheet.column(column)
+        if not any(_say_the_same(cells, sheet.column(other)) for other in kept):
+            kept.append(column)
+    return kept
+
+
+def _say_the_same(first: list[str], second: list[str]) -> bool:
+    pairs = set(zip(first, second, strict=True))
+    return len(pairs) == len(set(first)) == len(set(second))
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse_labels(
+    sheet: Sheet, named: Sequence[int], others: Sequence[int], one_hot: Sequence[int]
+) -> None:
+    """Raise RequestError for a table whose column of labels is not plain."""
+    if not named and len(one_hot) > 1 and len(one_hot) == len(others):
+        raise RequestError(
+            f"{sheet.path} has {len(one_hot)} columns of 0 and 1, but not one 1 in each row. A "
+            "network here tells one class per image: leave such rows out, or add a column label."
+        )
+    if choice := named or others:
+        shown = quote_names([_name(sheet, i) for i in choice])
+        first = _name(sheet, choice[0])
+        raise RequestError(
+            f"{sheet.path}: labels may be in {shown}. Say which: `label_column='{first}'`."
+        )
+    header = ", ".join(map(repr, sheet.header)) if sheet.has_header else "there is no header"
+    raise RequestError(
+        f"{sheet.path} has no column of labels ({header}). Call it label, or name it with "
+        "`label_column`."
+    )
+
+
+def _split_column(sheet: Sheet) -> tuple[int | None, str]:
+    """The column of the splits, and, if it says yes and no, the split of yes."""
+    if (exact := _exact(sheet, "split")) is not None:
+        return exact, ""
+    for column, header in enumerate(sheet.header):
+        name, cells = plain(header), set(sheet.column(column))
+        if name in SPLITS and all(not cell or split_of(cell) for cell in cells) and any(cells):
+            return column, ""
+        if name in FLAGS and {cell.casefold() for cell in cells} <= YES | NO:
+            return column, FLAGS[name]
+    return None, ""
+
+
+YES = frozenset({"1", "1.0", "true", "yes", "y", "t"})
+NO = frozenset({"0", "0.0", "false", "no", "n", "f", ""})
+
+
+def _group_column(sheet: Sheet, wish: str | None) -> int | None:
+    if wish == INDEPENDENT:
+        return None
+    if wish is not None:
+        return _named(sheet, "group_column", wish)
+    if (exact := _exact(sheet, "group")) is not None:
+        return exact
+    found = [i for i, header in enumerate(sheet.header) if plain(header) in GROUPS]
+    return found[0] if len(found) == 1 else None
