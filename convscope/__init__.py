@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from convscope.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from convscope.arithmetic import geometry as geometry
     from convscope.card import Card as Card
     from convscope.errors import ConvscopeError as ConvscopeError
     from convscope.evaluation.evaluate import evaluate as evaluate
@@ -39,6 +40,7 @@ _HOME = {
     "evaluate": "convscope.evaluation.evaluate",
     "explain": "convscope.explanation.api",
     "fully_convolutional": "convscope.zoo.fully_convolutional",
+    "geometry": "convscope.arithmetic",
     "lab": "convscope.webapp.lab",
     "list_models": "convscope.zoo",
     "load": "convscope.runs.network",
@@ -58,6 +60,7 @@ __all__ = [
     "evaluate",
     "explain",
     "fully_convolutional",
+    "geometry",
     "lab",
     "list_models",
     "load",

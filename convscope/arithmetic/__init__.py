@@ -32,6 +32,8 @@ from convscope.arithmetic.derivation import (
     derive_windows,
 )
 from convscope.arithmetic.field import Field
+from convscope.arithmetic.geometry import Geometry as Geometry
+from convscope.arithmetic.geometry import geometry as geometry
 from convscope.arithmetic.inverse import Window, solve_for_window
 from convscope.arithmetic.sizes import (
     Padding,

@@ -69,9 +69,11 @@ def derive_dense(volume: Volume, cost: Cost) -> Derivation:
     """Derive the cost of a fully connected layer."""
     units = cost.output.channels
     inputs = f"{volume.height}·{volume.width}·{volume.channels}"
+    operands = f"{units}·({inputs} + 1)" if cost.biases else f"{units}·{inputs}"
     rows = (
         ("output", f"{units:,}", ""),
-        _parameters(f"{units}·({inputs} + 1)" if cost.biases else f"{units}·{inputs}", cost),
+        _parameters(operands, cost),
+        ("connections", f"{cost.connections:,}", operands),
         ("multiply-adds", f"{cost.multiply_adds:,}", f"{units}·{inputs}"),
         _memory(cost),
     )

@@ -22,14 +22,19 @@ def in_flags(message: str) -> str:
 
     >>> in_flags("`batch_size` must be at least 1. Choose `engine='torch'`.")
     '--batch-size must be at least 1. Choose --engine torch.'
+    >>> in_flags("`bias=False` excludes `same=True`.")
+    '--no-bias excludes --same.'
     """
 
     def flag(match: re.Match[str]) -> str:
         name, value = match.groups()
         if name in _BY_POSITION:
             return name.upper()
-        spelled = f"--{name.replace('_', '-')}"
-        return spelled if value is None else f"{spelled} {value.strip(chr(39))}"
+        dashed = name.replace("_", "-")
+        spelled = f"--no-{dashed}" if value == "False" else f"--{dashed}"
+        if value in {None, "False", "True"}:
+            return spelled
+        return f"{spelled} {str(value).strip(chr(39))}"
 
     return _KEYWORD.sub(flag, message)
 

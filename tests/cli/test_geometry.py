@@ -8,6 +8,7 @@ import pytest
 from cyclopts import App, CycloptsError
 
 from convscope.cli.geometry import geometry
+from convscope.cli.messages import in_flags
 from convscope.errors import RequestError
 
 
@@ -58,8 +59,8 @@ EXERCISES = [
     ("6x6 --kernel 3 --stride 2", ["output   2x2", "The last row and column are never read."]),
     ("27 --to 13", ["kernel 3    stride 2, padding 0   (27 - 3 + 2·0)/2 + 1 = 13\n"]),
     ("27x31 --to 13x15", ["(27 - 3 + 2·0)/2 + 1 = 13; (31 - 3 + 2·0)/2 + 1 = 15\n"]),
-    ("13 --to 27", ["No window of kernel up to 11, stride up to 4 produces 27x27 from 13x13."]),
-    ("13 --to 27 --kernel 3 --padding 1", ["No window of kernel 3, stride up to 4, padding 1 "]),
+    ("13 --to 27", ["No window produces 27x27 from 13x13. Tried: kernel up to 11, stride up to 4"]),
+    ("13 --to 27 --kernel 3 --padding 1", ["Tried: kernel 3, stride up to 4, padding 1; --stride"]),
     ("55x55x96 --pool max --kernel 3 --stride 2", ["output   27x27x96 "]),
     ("28x28x6 --pool average --kernel 2", ["14x14x6 ", "25% of the 4,704 before"]),
     ("112x112x64 --pool max --kernel 3 --stride 2 --ceil", ["55.5, rounded up to 56"]),
@@ -156,8 +157,9 @@ WRONG = [
 
 @pytest.mark.parametrize(("words", "told"), WRONG, ids=lambda value: str(value)[:60])
 def test_a_wrong_request_is_refused_in_words_with_status_2(ask, words, told):
-    with pytest.raises(RequestError, match=told) as refused:
+    with pytest.raises(RequestError) as refused:
         ask(words)
+    assert told in in_flags(str(refused.value))
     assert refused.value.status == 2
 
 
