@@ -1,5 +1,6 @@
 """Open whatever a person names or hands over as a network, with the card of its images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -14,10 +15,11 @@ from convscope.inference import inference_mode
 from convscope.recording.wrappers import unwrapped
 from convscope.runs.folder import Run
 from convscope.runs.network import as_run, load, model_name
-from convscope.weights import load_weights
 from convscope.weights.adapt import first_conv_weight
+from convscope.weights.build import build_with_weights
 from convscope.weights.head import num_outputs
-from convscope.weights.preprocessing import with_channels
+from convscope.weights.preprocessing import InputSettings, with_channels
+from convscope.weights.source import WeightsSource
 from convscope.weights.torchvision_releases import imagenet_card
 from convscope.zoo import ZOO, Creation, create_model, default_input
 from convscope.zoo.check import USUAL_SIZES, network_output
@@ -58,12 +60,14 @@ class OpenedModel:
 def open_model(
     model: object,
     *,
-    weights: str | Path | None = None,
+    weights: WeightsSource | None = None,
     card: Card | None = None,
     num_classes: int | None = None,
     in_channels: int | None = None,
     input_size: int | tuple[int, int] | None = None,
     image_size: tuple[int, int] | None = None,
+    settings: InputSettings | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> OpenedModel:
     """Open a model; see `ModelLike`.
 
@@ -95,7 +99,7 @@ def open_model(
         if weights:
             raise RequestError(
                 "Load the weights into the network first: `card = convscope.load_weights(net, "
-                f"{str(weights)!r})`; then leave out `weights`."
+                "weights)`; then leave out `weights`."
             )
         if num_classes is not None or in_channels is not None:
             raise RequestError(
@@ -105,7 +109,12 @@ def open_model(
         return _of_module(unwrapped(model), card, size, image_size=image_size)
     if not isinstance(model, str | Path):
         raise RequestError(_not_a_model(model))
-    opened = _of_name(str(model), weights, card, num_classes, in_channels, size)
+    if weights is not None:
+        chosen = replace(settings or InputSettings(), input_size=size)
+        return _with_weights(
+            str(model), weights, card, num_classes, in_channels, chosen, class_names
+        )
+    opened = _of_name(str(model), card, num_classes, in_channels, size)
     is_own = ":" in str(model) and library_of(str(model)) is None
     if not is_own:
         return opened
@@ -137,9 +146,32 @@ def _not_a_model(model: object) -> str:
     )
 
 
+def _with_weights(
+    name: str,
+    weights: WeightsSource,
+    card: Card | None,
+    num_classes: int | None,
+    in_channels: int | None,
+    settings: InputSettings,
+    class_names: Sequence[str] | None,
+) -> OpenedModel:
+    library = library_of(name)
+    stated = library_preprocessing(*library) if library else None
+    built = build_with_weights(
+        name,
+        weights,
+        settings=settings,
+        class_names=class_names,
+        num_classes=num_classes,
+        in_channels=in_channels,
+        assumed=stated and stated_card(stated, 2),
+    )
+    title = Path(name).name if is_table(name) else name
+    return OpenedModel(title, built.net, card or built.card, warning=built.warning, note=built.note)
+
+
 def _of_name(
     name: str,
-    weights: str | Path | None,
     card: Card | None,
     num_classes: int | None,
     in_channels: int | None,
@@ -151,9 +183,6 @@ def _of_name(
             name, num_classes=num_classes, in_channels=in_channels, input_size=input_size
         ).eval()
     title = Path(name).name if is_table(name) else name
-    if weights:
-        own = load_weights(net, weights)
-        return OpenedModel(title, net, card or _resized(own, input_size))
     library = library_of(name)
     if card is not None:
         return OpenedModel(title, net, card, warning=_RANDOM)

@@ -4,7 +4,19 @@ import shlex
 from typing import Literal
 
 from convscope.cli.messages import in_flags
-from convscope.cli.options import BatchSize, DataDir, Device, Json, Threads
+from convscope.cli.options import (
+    BatchSize,
+    ClassNames,
+    DataDir,
+    Device,
+    InputSize,
+    Json,
+    Mean,
+    PretrainedWeights,
+    ResizeModeOption,
+    Std,
+    Threads,
+)
 from convscope.cli.terminal import console, print_json, print_metrics
 from convscope.evaluation.evaluate import evaluate as evaluate_run
 
@@ -18,6 +30,12 @@ def evaluate(
     data_dir: DataDir = None,
     image_column: str | None = None,
     label_column: str | None = None,
+    weights: PretrainedWeights = None,
+    class_names: ClassNames = None,
+    input_size: InputSize = None,
+    resize_mode: ResizeModeOption = None,
+    mean: Mean = None,
+    std: Std = None,
     batch_size: BatchSize = 256,
     device: Device = "auto",
     threads: Threads = None,
@@ -28,7 +46,7 @@ def evaluate(
     Parameters
     ----------
     run
-        A run folder.
+        A run folder; with --weights a network's name, layer table, or module:attr.
     data
         The data to evaluate on, as for train; by default the run's own test images.
     split
@@ -46,6 +64,12 @@ def evaluate(
         data_dir=data_dir,
         image_column=image_column,
         label_column=label_column,
+        weights=weights,
+        class_names=class_names,
+        input_size=input_size,
+        resize_mode=resize_mode,
+        mean=mean,
+        std=std,
         batch_size=batch_size,
         device=device,
         threads=threads,

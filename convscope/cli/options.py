@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
 
+from convscope.card import ResizeMode
+
 
 def _integer(_hint: Any, tokens: Sequence[Token]) -> int:
     try:
@@ -18,6 +20,29 @@ INTEGER = Parameter(converter=_integer)
 """For options that are integers: cyclopts alone would round 1.5."""
 Int = Annotated[int, INTEGER]
 OptionalInt = Annotated[int | None, INTEGER]
+
+
+def _numbers(_hint: Any, tokens: Sequence[Token]) -> tuple[float, ...]:
+    words = [word for token in tokens for word in token.value.replace(",", " ").split()]
+    try:
+        return tuple(map(float, words))
+    except ValueError:
+        wrong = next(word for word in words if not _is_number(word))
+        raise ValueError(
+            f"{wrong!r} is not a number. Put commas between numbers: 0.485,0.456,0.406."
+        ) from None
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+NUMBERS = Parameter(converter=_numbers, consume_multiple=True, negative="", show_default=False)
+"""For one number or several, with commas or spaces between them."""
 
 DataDir = Annotated[
     Path | None,
@@ -42,6 +67,42 @@ Json = Annotated[
 ]
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 """A switch that is off by default; its help is in the command's docstring."""
+
+PretrainedWeights = Annotated[
+    str | None,
+    Parameter(
+        help="For a network that is not a run: torchvision:resnet50, timm:NAME, a file, a URL, a "
+        "run; FILE#PLACE for one of several sets of weights in a file."
+    ),
+]
+ClassNames = Annotated[
+    str | None,
+    Parameter(
+        help="Names of the weights' outputs, in order, if the weights have none: cat,dog or a text "
+        "or JSON file, or imagenet."
+    ),
+]
+InputSize = Annotated[
+    int | None,
+    INTEGER,
+    Parameter(help="With --weights: input height and width in pixels, if not the weights' own."),
+]
+ResizeModeOption = Annotated[
+    ResizeMode | None,
+    Parameter(help="With --weights: how images are brought to that size."),
+]
+Mean = Annotated[
+    tuple[float, ...] | None,
+    NUMBERS,
+    Parameter(
+        help="With --weights: mean per channel of pixels scaled to 0..1, as 0.485,0.456,0.406."
+    ),
+]
+Std = Annotated[
+    tuple[float, ...] | None,
+    NUMBERS,
+    Parameter(help="With --weights: standard deviation per channel of pixels scaled to 0..1."),
+]
 
 SEVERAL = Parameter(consume_multiple=True, negative="", show_default=False)
 """An option that takes several values and is empty by default."""

@@ -7,7 +7,20 @@ from typing import Literal
 from rich.markup import escape
 from rich.table import Table
 
-from convscope.cli.options import BatchSize, Device, Flag, Int, Threads
+from convscope.cli.messages import in_flags
+from convscope.cli.options import (
+    BatchSize,
+    ClassNames,
+    Device,
+    Flag,
+    InputSize,
+    Int,
+    Mean,
+    PretrainedWeights,
+    ResizeModeOption,
+    Std,
+    Threads,
+)
 from convscope.cli.terminal import console, print_json
 from convscope.errors import WorkError
 from convscope.evaluation.predict import predict as predict_images
@@ -19,6 +32,12 @@ def predict(
     /,
     *images: str,
     format: Literal["table", "json", "csv"] = "table",  # noqa: A002
+    weights: PretrainedWeights = None,
+    class_names: ClassNames = None,
+    input_size: InputSize = None,
+    resize_mode: ResizeModeOption = None,
+    mean: Mean = None,
+    std: Std = None,
     top: Int = 3,
     batch_size: BatchSize = 64,
     device: Device = "auto",
@@ -30,7 +49,7 @@ def predict(
     Parameters
     ----------
     run
-        A run folder.
+        A run folder; with --weights a network's name, layer table, or module:attr.
     images
         Image files, folders (with all images inside), or globs.
     format
@@ -41,7 +60,18 @@ def predict(
         The same as --format json.
     """
     predictions = predict_images(
-        run, images, top=top, batch_size=batch_size, device=device, threads=threads
+        run,
+        images,
+        weights=weights,
+        class_names=class_names,
+        input_size=input_size,
+        resize_mode=resize_mode,
+        mean=mean,
+        std=std,
+        top=top,
+        batch_size=batch_size,
+        device=device,
+        threads=threads,
     )
     match "json" if json else format:
         case "json":
@@ -57,7 +87,7 @@ def predict(
         case "table":
             _print_table(predictions)
     for note in predictions.notes:
-        console(json=True).print(note, markup=False)
+        console(json=True).print(in_flags(note), markup=False)
     if predictions.unreadable:
         errors = console(json=True)
         for path, reason in predictions.unreadable:

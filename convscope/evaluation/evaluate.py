@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.card import Card
+from convscope.card import Card, ResizeMode
 from convscope.data.dataset import SPLITS, Dataset, SubsetImages
 from convscope.data.loading import LoadedDataset, ProgressCallback, load_images
 from convscope.data.options import INDEPENDENT
@@ -19,10 +19,13 @@ from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError, WorkError
 from convscope.evaluation.measure import EvaluationOutputs, compute_metrics, compute_outputs
 from convscope.evaluation.metrics import Metrics
+from convscope.evaluation.opening import open_trained
+from convscope.models import ModelLike
 from convscope.runs.data import open_run_data
-from convscope.runs.folder import Run
-from convscope.runs.network import load_network
 from convscope.synonyms import takes_synonyms
+from convscope.weights.class_names import ClassNamesLike
+from convscope.weights.preprocessing import InputSettings, PerChannel
+from convscope.weights.source import WeightsSource
 from convscope.zoo.check import reads_channels_last
 
 
@@ -47,13 +50,19 @@ class EvaluationResult:
 
 @takes_synonyms
 def evaluate(
-    run: str | Path,
+    run: ModelLike,
     data: DataLike | None = None,
     *,
     split: Literal["train", "val", "test"] | None = None,
     data_dir: str | Path | None = None,
     image_column: str | None = None,
     label_column: str | None = None,
+    weights: WeightsSource | None = None,
+    class_names: ClassNamesLike | None = None,
+    input_size: int | tuple[int, int] | None = None,
+    resize_mode: ResizeMode | None = None,
+    mean: PerChannel | None = None,
+    std: PerChannel | None = None,
     batch_size: int = 256,
     device: str = "auto",
     threads: int | None = None,
@@ -65,6 +74,10 @@ def evaluate(
     their `split`, by default their test split, or all images if they have none; classes are matched
     by name. `image_column` and `label_column` name those of a CSV file, where its header does not.
 
+    `run` may also be a network: a name with `weights`, or a module that has them. Then `data` is
+    needed, and `class_names`, `input_size`, `resize_mode`, `mean` and `std` are what the weights
+    do not say themselves.
+
     Raises RequestError if run and data do not match, WorkError if the network's outputs are not
     finite.
     """
@@ -74,12 +87,17 @@ def evaluate(
         raise RequestError(
             f"`split` must be {', '.join(map(repr, SPLITS))} or None, not {split!r}."
         )
-    folder = Run.open(run)
-    config = folder.read_config()
-    net, card = load_network(folder)
+    settings = InputSettings(input_size=input_size, resize_mode=resize_mode, mean=mean, std=std)
+    opened = open_trained(run, weights=weights, class_names=class_names, settings=settings)
+    net, card, folder = opened.net, opened.card, opened.run
+    config = folder.read_config() if folder else {}
     torch_device = choose_device(device)
     directory = Path(data_dir) if data_dir else None
     if data is None:
+        if folder is None:
+            raise RequestError(
+                f"{opened.name} is not a run, and has no test images of its own. Name the data."
+            )
         dataset, indices = open_run_data(folder, config, split or "test", directory)
         description = f"the {split or 'test'} split of {dataset.name}"
     else:
@@ -99,6 +117,7 @@ def evaluate(
     )
     readable = loaded.dataset.indices("test")
     notes = _notes(loaded, card, config, is_run_data=data is None)
+    notes = (opened.note, *notes) if opened.note else notes
     if not len(readable):
         raise RequestError(f"There is no readable image in {description}.")
     with threads_set(threads):
@@ -117,7 +136,8 @@ def evaluate(
     outputs = compute_metrics(network_outputs, loaded.dataset.labels[readable], card)
     if not math.isfinite(outputs.metrics.loss):
         raise WorkError(
-            f"The network of {folder.path} has outputs that are not finite: its weights are bad."
+            f"The network of {folder.path if folder else opened.name} has outputs that are not "
+            "finite: its weights are bad."
         )
     return EvaluationResult(outputs, description, notes)
 

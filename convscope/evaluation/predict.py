@@ -5,14 +5,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from convscope.card import Card
+from convscope.card import Card, ResizeMode
 from convscope.data.depth import note_of, to_bytes
 from convscope.data.image_files import find_image_files
 from convscope.data.images import ImageLike, list_images, name_image, open_image
@@ -24,6 +23,7 @@ from convscope.data.unreadable import UnreadableImage
 from convscope.data.walk import describe_left_out
 from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError
+from convscope.evaluation.opening import open_trained
 from convscope.evaluation.predictions import (
     THUMBNAILS,
     Prediction,
@@ -31,16 +31,25 @@ from convscope.evaluation.predictions import (
     thumbnail,
 )
 from convscope.inference import probabilities
-from convscope.runs.network import load_network
+from convscope.models import ModelLike
 from convscope.synonyms import takes_synonyms
+from convscope.weights.class_names import ClassNamesLike
+from convscope.weights.preprocessing import InputSettings, PerChannel
+from convscope.weights.source import WeightsSource
 from convscope.zoo.check import reads_channels_last
 
 
 @takes_synonyms
 def predict(
-    run: str | Path,
+    run: ModelLike,
     images: ImageLike | Iterable[ImageLike],
     *,
+    weights: WeightsSource | None = None,
+    class_names: ClassNamesLike | None = None,
+    input_size: int | tuple[int, int] | None = None,
+    resize_mode: ResizeMode | None = None,
+    mean: PerChannel | None = None,
+    std: PerChannel | None = None,
     top: int = 5,
     batch_size: int = 64,
     device: str = "auto",
@@ -53,17 +62,24 @@ def predict(
     Each prediction has the `top` most probable classes. Images that cannot be read are listed and
     do not stop the others.
 
+    `run` may also be a network: a name with `weights` (`torchvision:resnet50`, a file), or a module
+    that has them. Then `class_names`, `input_size`, `resize_mode`, `mean` and `std` are what the
+    weights do not say themselves.
+
     Raises RequestError for a path that does not exist or has no images.
     """
     if min(top, batch_size, 1 if threads is None else threads) < 1:
         raise RequestError("`top`, `batch_size` and `threads` must be at least 1.")
-    net, card = load_network(run)
+    settings = InputSettings(input_size=input_size, resize_mode=resize_mode, mean=mean, std=std)
+    opened = open_trained(run, weights=weights, class_names=class_names, settings=settings)
+    net, card = opened.net, opened.card
     torch_device = choose_device(device)
     net.to(torch_device)
     channels_last = reads_channels_last(
         net, in_channels=card.in_channels, input_size=card.input_size
     )
     listed, notes = find_images(images)
+    notes = [opened.note, *notes] if opened.note else notes
     predictions: list[Prediction] = []
     unreadable: list[tuple[str, str]] = []
     thumbnails: list[Image.Image] = []

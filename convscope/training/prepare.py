@@ -235,7 +235,7 @@ def describe(config: TrainConfig, dataset: Dataset, card: Card, network: nn.Modu
     splits = ", ".join(
         f"{len(dataset.indices(split)):,} for {name}" for split, name in _SPLIT_NAMES
     )
-    start = f" Starts from {config.weights}." if config.weights else ""
+    start = f" It starts from {config.weights}." if config.weights else ""
     frozen = f" Layers up to {config.freeze} are frozen." if config.freeze else ""
     return (
         f"{config.model} ({parameters:,} parameters, {card.in_channels}x{card.input_size[0]}x"
@@ -247,5 +247,5 @@ def describe(config: TrainConfig, dataset: Dataset, card: Card, network: nn.Modu
 def _start_details(card: Card) -> str:
     """What became of the head of pretrained weights, and what lies beside them in their file."""
     head, beside = (card.provenance.get(f"weights_{key}") for key in ("head", "beside"))
-    sentences = (f"Head {head}." if head else "", f"{beside}." if beside else "")
+    sentences = (f"Head: {head}." if head else "", f"{beside}." if beside else "")
     return "".join(f" {sentence}" for sentence in sentences if sentence)

@@ -10,13 +10,16 @@ from convscope.errors import RequestError
 from convscope.weights.contents import ClassNames, class_names_in
 from convscope.weights.imagenet_names import HOW_TO_GET, imagenet_names
 
+ClassNamesLike = str | Path | Sequence[str] | Mapping[Any, Any]
+"""What `class_names` takes; see `parse_class_names`."""
+
 _FORMS = (
     "names with commas between them, a text file with one name per line, a JSON file with a list, "
     "{name: index} or {index: name}, or imagenet"
 )
 
 
-def parse_class_names(value: str | Path | Sequence[str] | Mapping[Any, Any]) -> ClassNames:
+def parse_class_names(value: ClassNamesLike) -> ClassNames:
     """Class names in the order of the outputs.
 
     A text is one of the forms of the command line: names with commas between them, `imagenet`, or

@@ -1,17 +1,16 @@
 """`load_weights`: load pretrained weights into a network, and return their preprocessing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 from torch import nn
 
 from convscope.card import Card, ResizeMode
 from convscope.data.download import DownloadCallback
 from convscope.errors import RequestError
+from convscope.recording.wrappers import unwrapped
 from convscope.weights.adapt import AdaptedWeights, adapt_weights, first_conv_weight
-from convscope.weights.class_names import parse_class_names
+from convscope.weights.class_names import ClassNamesLike, parse_class_names
 from convscope.weights.head import num_outputs
 from convscope.weights.preprocessing import (
     InputSettings,
@@ -22,9 +21,6 @@ from convscope.weights.preprocessing import (
 )
 from convscope.weights.source import Weights, WeightsSource, open_weights
 from convscope.zoo.check import network_output
-
-ClassNamesLike = str | Path | Sequence[str] | Mapping[Any, Any]
-"""What `class_names` takes; see `convscope.weights.class_names.parse_class_names`."""
 
 
 def load_weights(
@@ -51,7 +47,7 @@ def load_weights(
     averaged weights (EMA) lie beside them. Its classes are `class_names` (a list, names with commas
     between them, a file), those that the source knows, or numbers. `input_size`, `resize_mode`,
     `mean` and `std` are taken instead of the source's. Where neither says, ImageNet's are assumed
-    and recorded.
+    and recorded. The card is left on the network, for `record` and `explain`.
 
     Raises RequestError, naming the parameter or the first names that differ, if the weights do not
     fit the network, which is then unchanged; WorkError for a failed download.
@@ -65,7 +61,9 @@ def load_weights(
     card = card_of(weights, adapted, net, preprocessing, class_names=names)
     adapted.load_into(net)
     output = network_output(net, in_channels=card.in_channels, input_size=card.input_size)
-    return replace(card, output=output)
+    card = replace(card, output=output)
+    vars(unwrapped(net))["card"] = card  # how to prepare its images, for `record` and `explain`
+    return card
 
 
 def card_of(

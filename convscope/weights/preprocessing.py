@@ -1,7 +1,7 @@
 """How images are prepared for weights: what their source says, what is assumed, what is set."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from statistics import fmean
 from typing import Literal, get_args
 
@@ -36,6 +36,11 @@ class InputSettings:
                 f"`resize_mode` must be {', '.join(map(repr, get_args(ResizeMode)))}, not "
                 f"{self.resize_mode!r}."
             )
+
+    @property
+    def names(self) -> list[str]:
+        """The names of what is set."""
+        return [one.name for one in fields(self) if getattr(self, one.name) is not None]
 
     @property
     def size(self) -> tuple[int, int] | None:

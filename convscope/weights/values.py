@@ -16,7 +16,9 @@ def checked(name: str, theirs: Tensor, ours: Tensor, *, source: str) -> Tensor:
     if ours.is_meta:
         return theirs
     if theirs.is_meta:
-        raise RequestError(f"{source}: {name} has a shape and no values; it was saved on `meta`.")
+        raise RequestError(
+            f"{source}: {name} has a shape and no values; it was saved on the meta device."
+        )
     differs = theirs.is_quantized or _kind(theirs.dtype) != _kind(ours.dtype)
     if differs and not (_kind(ours.dtype) == "integers" and _is_integral(theirs)):
         raise RequestError(

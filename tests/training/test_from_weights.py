@@ -285,7 +285,7 @@ def test_the_run_says_what_it_began_with_and_can_be_run_again(
     act = Notes()
     monkeypatch.chdir(source.parent)
     out = train(fishes, source.name, tmp_path / "run", freeze="bn1", callbacks=[act])
-    assert f"Starts from {source.name}. Layers up to bn1 are frozen." in act.description
+    assert f"It starts from {source.name}. Layers up to bn1 are frozen." in act.description
     config = Run.open(out).read_config()
     assert config["weights"] == str(source)
     monkeypatch.chdir(tmp_path)

@@ -1,0 +1,68 @@
+"""Open a trained network: a run, or a model with weights and what is known of its images."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from convscope.card import Card
+from convscope.errors import RequestError
+from convscope.models import OpenedModel, find_run, open_model
+from convscope.weights.class_names import ClassNamesLike, parse_class_names
+from convscope.weights.preprocessing import InputSettings
+from convscope.weights.source import WeightsSource
+from convscope.weights.torchvision_releases import releases
+
+
+def open_trained(
+    model: object,
+    *,
+    weights: WeightsSource | None = None,
+    class_names: ClassNamesLike | None = None,
+    settings: InputSettings | None = None,
+) -> OpenedModel:
+    """Open a model whose predictions mean something.
+
+    `class_names` and `settings` are for networks and weights that say nothing of their classes and
+    images; a run knows its own.
+
+    Raises RequestError for random weights, and for names or numbers that do not fit the network.
+    """
+    settings = settings or InputSettings()
+    names = None if class_names is None else parse_class_names(class_names)
+    stated = [f"`{name}`" for name in settings.names] + ["`class_names`"] * (names is not None)
+    run = find_run(model)
+    if run is not None and stated:
+        raise RequestError(
+            f"{run.path} is a run, whose classes and images are known; leave out "
+            f"{' and '.join(stated)}."
+        )
+    opened = open_model(
+        model, weights=weights, input_size=settings.size, settings=settings, class_names=names
+    )
+    if opened.warning:
+        raise RequestError(_untrained(opened, model, has_weights=weights is not None))
+    if run is None and weights is None:
+        card = settings.applied(opened.card)
+        return replace(opened, card=card if names is None else _named(card, names))
+    return opened
+
+
+def _named(card: Card, names: Sequence[str]) -> Card:
+    if len(names) != len(card.classes):
+        raise RequestError(
+            f"`class_names` has {len(names)} names, and the network has {len(card.classes)} "
+            "outputs. Name each output, in their order."
+        )
+    return replace(card, classes=tuple(names))
+
+
+def _untrained(opened: OpenedModel, model: object, *, has_weights: bool) -> str:
+    if has_weights:
+        return f"{opened.warning} Train it first: `convscope.train(..., weights=...)`."
+    text = str(model)
+    named = [text] if text.startswith(("torchvision:", "timm:")) else []
+    released = named or [f"torchvision:{row.network}" for row in releases() if row.network == text]
+    such = f", or those of {released[0]}" if released else ""
+    return (
+        f"{opened.name} has random weights, and its predictions would mean nothing. Name others "
+        f"with `weights`: a file, a URL, a run{such}."
+    )
