@@ -73,7 +73,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
+def _find(name: str) -> object:
     """Import a verb when it is first used, so that `import convscope` costs nothing."""
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
@@ -87,6 +87,10 @@ def __getattr__(name: str) -> object:
     if name in synonyms.names.WORKING:
         return getattr(import_module(_HOME[ours]), ours)
     raise AttributeError(f"{message} It is convscope.{ours} here.")
+
+
+if not TYPE_CHECKING:  # type checkers know the names above, and refuse others
+    __getattr__ = _find
 
 
 def __dir__() -> list[str]:
