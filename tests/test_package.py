@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import convscope
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -84,3 +86,23 @@ def test_the_wheel_has_every_file_of_the_package_and_no_test():
     assert packed == files
     wanted = ("data/bundled/digits.npz", "data/bundled/SOURCES.md", "webapp/static/index.html")
     assert {f"convscope/{name}" for name in wanted} <= files
+
+
+def test_the_citation_names_this_version_license_and_repository():
+    text = (ROOT / "CITATION.cff").read_text("utf-8")
+    told = dict(re.findall(r"^([\w-]+): (\S.*)$", text, re.MULTILINE))
+    assert told["version"] == convscope.__version__
+    assert told["license"] == "Apache-2.0"
+    assert told["repository-code"] == PROJECT["urls"]["Repository"]
+
+
+def test_the_workflows_find_the_commands_of_the_readme():
+    text = (ROOT / ".github" / "workflows" / "tests.yml").read_text("utf-8")
+    assert "bash .ci/run" in text
+    blocks = re.findall(r"^```(sh|bat)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    posix, windows, tests = blocks[:3]
+    assert [posix[0], windows[0], tests[0]] == ["sh", "bat", "sh"]
+    assert posix[1].endswith("convscope train\n")
+    assert windows[1].endswith("convscope train\n")
+    assert tests[1].endswith("scripts/check && scripts/test\n")
+    assert "'" not in windows[1]  # the Command Prompt takes it for a letter
