@@ -45,6 +45,8 @@ Unreadable = UnreadableImage
 """The earlier name, which programs outside use."""
 
 MAX_PIXELS = 100_000_000
+SLOW_FORMATS = frozenset(["QOI"])  # Pillow reads them in Python, 10 microseconds a pixel
+MAX_SLOW_PIXELS = 4_000_000
 MAX_BYTES = 1_000_000_000  # more than MAX_PIXELS of 16-bit RGBA take without compression
 
 # What Pillow's readers have been seen to raise on malformed files. `Exception` would also swallow
@@ -91,7 +93,8 @@ def decode_image(source: Path | bytes) -> DecodedImage:
     _refuse_zero_tail(data)
     try:
         with quiet_pillow(), _open(data) as image:
-            refuse_size(image.width * image.height)
+            is_slow = image.format in SLOW_FORMATS
+            refuse_size(image.width * image.height, MAX_SLOW_PIXELS if is_slow else MAX_PIXELS)
             if is_camera_raw(image):
                 raise UnreadableImage(CAMERA_RAW)
             _note_frames(image)
@@ -147,11 +150,12 @@ def _refuse_zero_tail(data: bytes) -> None:
         raise UnreadableImage("is truncated: it ends in zeros")
 
 
-def refuse_size(pixels: int) -> None:
+def refuse_size(pixels: int, limit: int = MAX_PIXELS) -> None:
+    """Raise UnreadableImage for no pixels at all, or more than the limit."""
     if pixels < 1:
         raise UnreadableImage("has no pixels")
-    if pixels > MAX_PIXELS:
-        raise UnreadableImage(f"has {pixels:,} pixels; more than {MAX_PIXELS:,} are refused")
+    if pixels > limit:
+        raise UnreadableImage(f"has {pixels:,} pixels; more than {limit:,} are refused")
 
 
 def _note_frames(image: Image.Image) -> None:

@@ -1,5 +1,6 @@
 """Decoding against images built by hand, by the formats' own specifications."""
 
+import gzip
 import io
 import os
 import struct
@@ -70,21 +71,25 @@ def tiff(width: int, bits: int, data: bytes, *, photometric: int = 1, form: int 
 
 @pytest.mark.parametrize(
     ("form", "options"),
-    [("PNG", {}), ("BMP", {}), ("TIFF", {}), ("PPM", {}), ("WEBP", {"lossless": True})],
-)
+    [
+        ("PNG", {}), ("BMP", {}), ("TIFF", {}), ("PPM", {}), ("WEBP", {"lossless": True}),
+        ("JPEG2000", {}), ("QOI", {}), ("TGA", {}), ("TGA", {"compression": "tga_rle"}),
+        ("PCX", {}), ("SGI", {}), ("DDS", {}), ("ICO", {"sizes": [(30, 20)]}),
+    ],
+)  # fmt: skip
 def test_lossless_formats_give_back_every_pixel(form: str, options: dict[str, bool]):
     image = decode(encoded(COLORS, form, **options))
     assert image.mode == "RGB"
     assert (np.asarray(image) == COLORS).all()
 
 
-@pytest.mark.parametrize("form", ["JPEG", "MPO", "WEBP"])
+@pytest.mark.parametrize("form", ["JPEG", "MPO", "WEBP", "AVIF"])
 def test_lossy_formats_come_near(form: str):
     far = np.abs(pixels(encoded(SMOOTH, form, quality=95)).astype(int) - SMOOTH)
     assert far.mean() < 4
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_exif_orientation_gives_the_same_upright_image(form: str, orientation: int):
     upright = np.zeros((32, 48, 3), np.uint8)
@@ -97,10 +102,14 @@ def test_every_exif_orientation_gives_the_same_upright_image(form: str, orientat
     }[orientation]  # fmt: skip
     exif = Image.Exif()
     exif[0x0112] = orientation
-    options = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}.get(form, {})
+    options = {
+        "JPEG": {"quality": 100, "subsampling": 0},
+        "AVIF": {"quality": 100, "subsampling": "4:4:4"},
+        "WEBP": {"lossless": True},
+    }.get(form, {})
     data = encoded(np.ascontiguousarray(stored), form, exif=exif, **options)
     far = np.abs(pixels(data).astype(int) - upright)
-    assert far.max() <= (3 if form == "JPEG" else 0)
+    assert far.max() <= (3 if form in ("JPEG", "AVIF") else 0)
 
 
 def test_an_orientation_of_nonsense_says_nothing():
@@ -269,9 +278,23 @@ SAMPLES = {
     "ppm": encoded(SMOOTH, "PPM"),
     "tiff": encoded(SMOOTH, "TIFF"),
     "tiff lzw": encoded(SMOOTH, "TIFF", compression="tiff_lzw"),
+    "avif": encoded(SMOOTH, "AVIF"),
+    "jpeg 2000": encoded(SMOOTH, "JPEG2000", quality_layers=[20], irreversible=True),
+    "qoi": encoded(COLORS[:9, :9], "QOI"),
+    "tga": encoded(SMOOTH, "TGA"),
     "tiff deflate": encoded(SMOOTH, "TIFF", compression="tiff_adobe_deflate"),
 }
-TRAILER = {"png": 24, "palette": 24, "gif": 2}  # checksums and what says "end", behind the data
+TRAILER = {
+    "png": 24,
+    "palette": 24,
+    "gif": 2,
+    "qoi": 8,
+    "tga": 26,
+}  # checksums and what says "end", behind the data
+
+
+FLIPS = {"avif": 50, "qoi": 50}
+"""Where fewer are tried: libavif scales to whatever size a header claims, QOI is read in Python."""
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -296,7 +319,7 @@ def test_a_jpeg_filled_up_with_zeros_is_refused():
 @pytest.mark.parametrize("name", SAMPLES)
 def test_random_flips_raise_nothing_but_unreadable(name: str):
     random = np.random.default_rng(len(name))
-    for turn in range(1000):
+    for turn in range(FLIPS.get(name, 1000)):
         data = bytearray(SAMPLES[name])
         end = min(len(data), 200) if turn % 2 else len(data)  # headers are where the danger is
         for place in random.integers(0, end, random.integers(1, 6)):
@@ -328,6 +351,12 @@ def test_a_bomb_is_refused_from_its_header(form: str, data: bytes):
     assert most < 1_000_000
 
 
+def test_a_format_that_is_read_slowly_has_a_lower_limit():
+    header = b"qoif" + struct.pack(">IIBB", 3000, 3000, 3, 0)
+    with pytest.raises(UnreadableImage, match=r"9,000,000 pixels; more than 4,000,000 are refused"):
+        decode(header + b"\xfd" * 200)
+
+
 def test_the_limit_holds_between_pillows_own_two():
     for width in (10_001, 15_000):  # Pillow warns from 89 million pixels, and refuses from 179
         with pytest.raises(UnreadableImage, match=f"has {width * 10_000:,} pixels"):
@@ -346,6 +375,23 @@ def test_the_limit_holds_between_pillows_own_two():
         (b"%PDF-1.7", "is a PDF document"),
         (b"PK\x03\x04....", "is an archive"),
         (b"\0\0\0\x18ftypheic\0\0\0\0", "is a HEIC photo"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heic", "is a HEIC photo"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1", "is a raw photo"),
+        (b"II*\0\x10\0\0\0CR\2\0", "is a raw photo"),
+        (b"FUJIFILMCCD-RAW 0201", "is a raw photo"),
+        (b"\0\0\0\x18ftypisom\0\0\2\0", "is a video; .*ffmpeg"),
+        (b"\0\0\0\x14ftypqt  \0\0\0\0", "is a video"),
+        (b"RIFF\1\2\3\4AVI LIST", "is a video"),
+        (b"\x1aE\xdf\xa3\1\0", "is a video"),
+        (b"\xff\n\xfa\x1f", "is a JPEG XL image; .*djxl"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n\0", "is a JPEG XL image"),
+        (b"8BPS\0\1", "is a Photoshop document"),
+        (b"\x93NUMPY\1\0v\0{'descr'", "is a NumPy array; load it with numpy.load"),
+        (b"\x89HDF\r\n\x1a\n", "is a file of arrays"),
+        (b"SIMPLE  =                    T", "is a FITS image"),
+        (b"\x5c\1\0\0" + bytes(340) + b"n+1\0", "is a NIfTI volume"),
+        (gzip.compress(b"\x5c\1\0\0" + bytes(340) + b"n+1\0"), "is a NIfTI volume"),
+        (gzip.compress(bytes(999)), "is an archive"),
         (bytes(128) + b"DICM", "is a DICOM file"),
         (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
         (b"<!---->" * 300, "is a text file, not a JPEG, PNG, .* image"),
@@ -358,6 +404,50 @@ def test_the_limit_holds_between_pillows_own_two():
 def test_what_is_no_image_is_told_apart(data: bytes, reason: str):
     with pytest.raises(UnreadableImage, match=reason):
         decode(data)
+
+
+def camera_raw(*tags: tuple[int, int, int, int]) -> bytes:
+    """A TIFF as cameras write it: a small preview, and where the raw data are."""
+    small = [
+        (256, 4, 1, 2), (257, 4, 1, 1), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1),
+        (273, 4, 1, 8), (277, 3, 1, 1), (278, 4, 1, 1), (279, 4, 1, 2),
+    ]  # fmt: skip
+    fields = sorted([*small, *tags])
+    entries = b"".join(struct.pack("<HHII", *entry) for entry in fields)
+    start = b"II*\0" + struct.pack("<I", 10) + b"\5\6"
+    return start + struct.pack("<H", len(fields)) + entries + bytes(4)
+
+
+def test_the_preview_in_a_raw_photo_is_not_taken_for_the_photo():
+    decode(camera_raw())
+    for tags in ([(50706, 1, 4, 0x401)], [(254, 4, 1, 1), (330, 4, 1, 8)]):  # DNG, NEF
+        with pytest.raises(UnreadableImage, match="is a raw photo of a camera"):
+            decode(camera_raw(*tags))
+
+
+def test_pages_of_a_tiff_are_counted_but_for_previews():
+    gray = Image.fromarray(COLORS[..., 0])
+    pages = encoded(gray, "TIFF", save_all=True, append_images=[gray, gray])
+    with pytest.raises(UnreadableImage, match="has 3 pages, which may be channels"):
+        decode(pages)
+    small = gray.resize((3, 2))
+    small.encoderinfo = {"tiffinfo": {254: 1}}
+    with_preview = encoded(gray, "TIFF", save_all=True, append_images=[small])
+    assert Image.open(io.BytesIO(with_preview)).n_frames == 2
+    assert (pixels(with_preview) == COLORS[..., 0]).all()
+
+
+def test_a_tiff_that_pillow_cannot_lay_out_is_told_as_that():
+    half = tiff(2, 16, np.array([0, 1], "<f2").tobytes(), form=3)
+    with pytest.raises(UnreadableImage, match="is a TIFF whose channels or bits Pillow does not"):
+        decode(half)
+
+
+def test_a_phones_second_picture_is_no_animation():
+    red, blue = (Image.new("RGB", (8, 8), color) for color in ("red", "blue"))
+    image = decode(encoded(red, "MPO", save_all=True, append_images=[blue]))
+    assert "note" not in image.info
+    assert np.abs(np.asarray(image).astype(int) - [254, 0, 0]).max() <= 1
 
 
 def test_only_regular_files_are_opened(tmp_path: Path):
