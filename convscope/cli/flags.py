@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_origin
 
 from cyclopts import Group, Parameter
 
-from convscope.cli.options import INTEGER
+from convscope.cli.options import INTEGER, NUMBERS
 from convscope.training.config import TrainConfig
 from convscope.training.setting import SettingField, figure, settings_of
 
@@ -58,6 +58,8 @@ def _annotated(one: SettingField, group: Group) -> Any:
     if one.choices:  # a union of Literals as one, which help lists as one
         hint = Literal[one.choices]
         return Annotated[hint | None if one.optional else hint, about]
+    if one.optional and any(get_origin(member) is tuple for member in one.members):
+        return Annotated[one.type, about, NUMBERS]
     if get_origin(one.type) is tuple:
         shown = " ".join(map(figure, one.default))
         listed = Parameter(consume_multiple=True, negative="", show_default=lambda _value: shown)

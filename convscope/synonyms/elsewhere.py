@@ -189,8 +189,8 @@ OF_COMMANDS = {
         "All metrics are printed, and --json prints them for programs.": "metrics metric f1 "
         "accuracy confusion confusion_matrix report verbose plots save_json output out o "
         "per_class",
-        "The images are prepared as they were in the training.": "imgsz img_size image_size size "
-        "input_size mean std resize crop_pct interpolation augment channels in_channels",
+        "The images are prepared as they were in the training.": "resize crop_pct interpolation "
+        "augment channels in_channels",
     },
     "predict": {
         "The answers are printed; write them to a file with `> answers.csv`.": "output out o save "
@@ -198,8 +198,8 @@ OF_COMMANDS = {
         "exist_ok",
         "Every image gets its most probable classes with their probabilities; `top` says how "
         "many.": "conf threshold min_conf confidence conf_thres probabilities probs proba",
-        "The images are prepared as they were in the training.": "imgsz img_size image_size size "
-        "input_size mean std resize crop_pct interpolation augment channels in_channels",
+        "The images are prepared as they were in the training.": "resize crop_pct interpolation "
+        "augment channels in_channels",
     },
     "explain": {
         "`at` takes a class too, as in fc[cat], where fc is the last layer; without it, the most "

@@ -30,8 +30,7 @@ SYNONYMS = {
     "weights": "initial_checkpoint pretrained_path pretrained_weights checkpoint checkpoint_path "
     "ckpt ckpt_path load load_from load_weights weights_path weight init_weights state_dict "
     "finetune_from pretrained_checkpoint w",
-    "class_names": "class_labels class_list class_map classnames categories label_names labels "
-    "names names_file label_map",
+    "class_names": "class_labels classnames",
     "mean": "img_mean image_mean pixel_mean norm_mean normalize_mean",
     "std": "img_std image_std pixel_std norm_std normalize_std standard_deviation",
     "epochs": "num_epochs n_epochs nb_epochs max_epochs num_train_epochs epoch total_epochs "

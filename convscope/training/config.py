@@ -79,8 +79,18 @@ class TrainConfig:
     in_channels: Literal[1, 3] | None = setting(None, NETWORK,
         help="Input channels, 1 for grayscale or 3 for color; by default the network's own.")
     weights: str | None = setting(None, NETWORK,
-        help="Pretrained weights: a file, a URL, a run folder, torchvision:NAME or timm:NAME. "
-        "Images are preprocessed as they were for these weights, unless you set it otherwise.")
+        help="Pretrained weights: a file, a URL, a run folder, torchvision:NAME or timm:NAME; "
+        "FILE#PLACE for one of several sets of weights in a file. Images are preprocessed as they "
+        "were for these weights, unless you set it otherwise.")
+    class_names: str | None = setting(None, NETWORK,
+        help="Class names of the weights' outputs, in order, where the weights have none: names "
+        "with commas, a text or JSON file, or imagenet. The head is matched by class name.")
+    mean: tuple[float, ...] | None = setting(None, NETWORK,
+        help="Mean per channel of pixels scaled to 0..1, which is subtracted; by default that of "
+        "the weights, or of the training images.")
+    std: tuple[float, ...] | None = setting(None, NETWORK,
+        help="Standard deviation per channel, by which pixels are divided; by default that of the "
+        "weights, or of the training images.")
     freeze: str | None = setting(None, NETWORK,
         help="Freeze all layers up to and including this one.")
     unfreeze_every: int = setting(0, NETWORK, low=0, high=_MANY,
@@ -171,6 +181,10 @@ class TrainConfig:
             raise RequestError(f"`lr_milestones` must be between 0 and 1, not {given}.")
         if self.steps is not None and self.max_minutes is not None:
             raise RequestError("`steps` and `max_minutes` exclude each other; choose one.")
+        if self.class_names is not None and self.weights is None:
+            raise RequestError(
+                "`class_names` are those of `weights`; images have theirs from folders or labels."
+            )
         if self.unfreeze_every and self.freeze is None:
             raise RequestError("`unfreeze_every` needs `freeze`, the last of the frozen layers.")
         if self.class_weights == "balanced" and self.sampling == "balanced":
@@ -236,10 +250,33 @@ class TrainConfig:
             raise RequestError(f"{source}: {str(error).replace('`', '')}") from error
 
 
+def _weights_in_text(value: object) -> object:
+    from convscope.weights.source import path_of  # noqa: PLC0415 -- imports torch
+
+    return path_of(value)
+
+
+def _names_in_text(value: object) -> object:
+    from convscope.weights.class_names import to_text  # noqa: PLC0415 -- imports torch
+
+    return to_text(value)
+
+
+_IN_PYTHON = {
+    "weights": _weights_in_text,
+    "class_names": _names_in_text,
+    "mean": lambda value: [value] if isinstance(value, int | float) else value,
+    "std": lambda value: [value] if isinstance(value, int | float) else value,
+}
+"""Settings that Python takes in more forms than a file: each as a file has it."""
+
+
 def _converted(name: str, value: object) -> Any:
     known = settings_of(TrainConfig)
     if name not in known:
         raise RequestError(f"Unknown setting {name!r}.{nearest(name, known)}")
+    if value is not None and name in _IN_PYTHON:
+        value = _IN_PYTHON[name](value)
     if not known[name].accepts(value):
         raise RequestError(f"`{name}` must be {known[name].type_name}, not {value!r}.")
     return known[name].convert(value)

@@ -12,12 +12,23 @@ from convscope.card import ResizeMode
 from convscope.data.augment import Augment, Sampling
 from convscope.evaluation.metrics import MetricName
 from convscope.training.config import Optimizer, ScheduleName
+from convscope.weights.class_names import ClassNamesLike
+from convscope.weights.preprocessing import PerChannel
+from convscope.weights.source import WeightsSource
 
 WIDER: dict[Any, Any] = {
     Path: str | Path,
     tuple[float, ...]: Sequence[float],
 }
 """What a keyword takes in place of the type of its field."""
+
+WIDER_BY_NAME: dict[str, Any] = {
+    "weights": WeightsSource,
+    "class_names": ClassNamesLike,
+    "mean": PerChannel,
+    "std": PerChannel,
+}
+"""The same for single keywords."""
 
 
 class TrainSettings(TypedDict, total=False):
@@ -39,7 +50,10 @@ class TrainSettings(TypedDict, total=False):
     model: str
     input_size: int | None
     in_channels: Literal[1, 3] | None
-    weights: str | None
+    weights: WeightsSource | None
+    class_names: ClassNamesLike | None
+    mean: PerChannel | None
+    std: PerChannel | None
     freeze: str | None
     unfreeze_every: int
 

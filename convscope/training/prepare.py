@@ -19,7 +19,7 @@ from convscope.errors import RequestError
 from convscope.training.callbacks.base import CallbackList
 from convscope.training.config import TrainConfig
 from convscope.weights.adapt import adapt_weights
-from convscope.weights.preprocessing import with_channels
+from convscope.weights.preprocessing import per_channel, with_channels
 from convscope.weights.source import Weights
 from convscope.zoo import default_input
 from convscope.zoo.check import network_output
@@ -65,6 +65,8 @@ def infer_preprocessing(
             "its own. Choose one with `input_size`, in pixels."
         )
     channels = config.in_channels or default_channels or (1 if is_gray else 3)
+    for name, value in (("mean", config.mean), ("std", config.std)):
+        per_channel(name, value, channels)  # before all images are read
     _warn_of_losses(sizes, input_size, to_gray=channels == 1 and not is_gray, callbacks=callbacks)
     if config.resize_mode != "auto":
         resize_mode = config.resize_mode
@@ -178,20 +180,32 @@ def _check_problems(
 
 
 def finalize_preprocessing(
-    card: Card, loaded: LoadedDataset, model: str, pretrained: Card | None = None
+    card: Card, loaded: LoadedDataset, config: TrainConfig, pretrained: Card | None = None
 ) -> Card:
     """The card with mean, std and value range of the images, and its provenance.
 
-    With pretrained weights, mean and std are theirs already; see `infer_preprocessing`.
+    With pretrained weights, mean and std are theirs already; see `infer_preprocessing`. Those that
+    are set win.
     """
+    means = per_channel("mean", config.mean, card.in_channels)
+    stds = per_channel("std", config.std, card.in_channels)
     provenance = {
-        "network": model,
+        "network": config.model,
         "data": loaded.dataset.name,
         "fingerprint": loaded.fingerprint,
         "convscope": version("convscope"),
     }
-    mean, std = (card.mean, card.std) if pretrained else _statistics(loaded)
-    return replace(card, mean=mean, std=std, value_range=loaded.value_range, provenance=provenance)
+    if pretrained or (means and stds):
+        mean, std = card.mean, card.std
+    else:
+        mean, std = _statistics(loaded)
+    return replace(
+        card,
+        mean=means or mean,
+        std=stds or std,
+        value_range=loaded.value_range,
+        provenance=provenance,
+    )
 
 
 def _statistics(loaded: LoadedDataset) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -226,7 +240,10 @@ def load_pretrained(weights: Weights, network: nn.Module, card: Card) -> Card:
     """
     adapted = adapt_weights(weights, network, classes=card.classes)
     adapted.load_into(network)
-    return replace(card, provenance={**card.provenance, **adapted.report})
+    report = dict(adapted.report)
+    if weights.card is None:
+        report["weights_preprocessing"] = "not stated: images are prepared by the training images"
+    return replace(card, provenance={**card.provenance, **report})
 
 
 def describe(config: TrainConfig, dataset: Dataset, card: Card, network: nn.Module) -> str:
@@ -244,8 +261,18 @@ def describe(config: TrainConfig, dataset: Dataset, card: Card, network: nn.Modu
     )
 
 
+_NOT_STATED = (
+    "The weights do not say how images are prepared, so the training images decide; `input_size`, "
+    "`resize_mode`, `mean` and `std` say it."
+)
+
+
 def _start_details(card: Card) -> str:
     """What became of the head of pretrained weights, and what lies beside them in their file."""
-    head, beside = (card.provenance.get(f"weights_{key}") for key in ("head", "beside"))
-    sentences = (f"Head: {head}." if head else "", f"{beside}." if beside else "")
+    stated = card.provenance
+    sentences = (
+        f"Head: {stated['weights_head']}." if "weights_head" in stated else "",
+        f"{stated['weights_beside']}." if "weights_beside" in stated else "",
+        _NOT_STATED if "weights_preprocessing" in stated else "",
+    )
     return "".join(f" {sentence}" for sentence in sentences if sentence)

@@ -32,6 +32,7 @@ from convscope.training.prepare import (
 )
 from convscope.training.result import TrainingResult
 from convscope.training.run_config import check_disk_space, problems_csv, run_config
+from convscope.weights.class_names import parse_class_names
 from convscope.weights.source import Weights, open_weights
 from convscope.zoo import default_lr
 from convscope.zoo.table_file import is_table
@@ -63,7 +64,7 @@ def train_run(
         loaded = load_checked(dataset, card, config, user)
         num_images = len(loaded.dataset.indices("train"))
         config = config.resolve(num_images, default_lr=default_lr(config.model))
-        card = finalize_preprocessing(card, loaded, config.model, start)
+        card = finalize_preprocessing(card, loaded, config, start)
         torch.manual_seed(config.seed)
         network = build_network(config.model, card)
         card = with_output(card, network, user)
@@ -101,7 +102,9 @@ def opened_weights(config: TrainConfig, user: CallbackList) -> Weights | None:
     """The pretrained weights that the settings name."""
     if config.weights is None:
         return None
-    return open_weights(config.weights, on_progress=user.downloading)
+    weights = open_weights(config.weights, on_progress=user.downloading)
+    names = None if config.class_names is None else parse_class_names(config.class_names)
+    return weights.named(names)
 
 
 def _write_start(data: DataLike, task: Task, run: Run, *, engine: ExecutorName) -> None:

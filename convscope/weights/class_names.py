@@ -1,6 +1,7 @@
 """`class_names`: the names of a network's outputs, from a list, a file, or a line of text."""
 
 import csv
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -49,6 +50,17 @@ def parse_class_names(value: ClassNamesLike) -> ClassNames:
         raise RequestError(f"`class_names` names no file {str(value)!r}. Give {_FORMS}.")
     [row] = csv.reader([str(value)], skipinitialspace=True)
     return _checked([name.strip() for name in row], "`class_names`")
+
+
+def to_text(value: object) -> object:
+    """Class names as one line of text, from a list or dict; anything else as it is."""
+    if isinstance(value, Path):
+        return str(value)
+    if not isinstance(value, Mapping | list | tuple):
+        return value
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(parse_class_names(cast("Sequence[str]", value)))
+    return line.getvalue()
 
 
 def _from_file(path: Path) -> list[str]:

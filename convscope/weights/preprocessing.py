@@ -62,9 +62,7 @@ class InputSettings:
         )
 
 
-def per_channel(
-    name: Literal["mean", "std"], value: PerChannel | None, channels: int
-) -> tuple[float, ...] | None:
+def per_channel(name: str, value: PerChannel | None, channels: int) -> tuple[float, ...] | None:
     """A mean or standard deviation with one number for each channel; None if it is not set.
 
     Raises RequestError for another count, for numbers of bytes instead of 0..1, and for a standard

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Protocol, cast
 from urllib.parse import urldefrag, urlsplit
 
 import torch
@@ -14,6 +14,7 @@ from convscope.card import Card
 from convscope.data.download import DownloadCallback, RemoteFile, cache_dir, digest_of, fetch
 from convscope.errors import RequestError, nearest
 from convscope.runs.folder import Run
+from convscope.runs.tensor_file import save_tensors
 from convscope.weights import timm
 from convscope.weights.contents import ClassNames, contents_of
 from convscope.weights.imagenet_names import imagenet_names
@@ -123,6 +124,28 @@ def open_weights(source: WeightsSource, *, on_progress: DownloadCallback | None 
         case _:
             opened = _from_file(text, _downloaded(_remote(name), on_progress))
     return replace(opened, choice=choice)
+
+
+def path_of(source: object) -> object:
+    """A source as text: a run's path, or that of a file to which weights in memory are written.
+
+    The file lies in the cache, by its content, so that a run can be repeated and resumed. Anything
+    that is no source is returned as it is.
+    """
+    if isinstance(source, str):
+        return source
+    if isinstance(source, Path | Run):
+        return str(source.path if isinstance(source, Run) else source)
+    if isinstance(getattr(source, "run", None), str | Path):
+        return str(source.run)  # pyright: ignore[reportAttributeAccessIssue]
+    if not isinstance(source, Mapping | nn.Module):
+        return source
+    weights = open_weights(cast("WeightsSource", source))
+    path = cache_dir() / "weights" / f"memory-{weights.sha256[:16]}.safetensors"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_tensors(path, weights.tensors, {})
+    return str(path)
 
 
 def _split_path(text: str) -> tuple[Path, str]:

@@ -319,3 +319,80 @@ def test_a_network_with_auxiliary_classifiers_trains(tmp_path, monkeypatch):
     trained = convscope.train("data", model="aux:Net", input_size=32, epochs=5, out="run")
     assert trained.test.top1 == 1.0
     assert convscope.evaluate("run").metrics.top1 == 1.0
+
+
+class Notes(Callback):
+    description = ""
+
+    def on_run_start(self, event):
+        self.description = event.description
+
+
+def rows(run: Path) -> torch.Tensor:
+    return tensors(run)["fc.weight"]
+
+
+STILL = dict(steps=1, lr=1e-12, warmup_epochs=0.0, weight_decay=0.0)
+
+
+@pytest.fixture
+def overlap(tmp_path):
+    """Two classes that the source knows, in other places, and a new one."""
+    return str(make_image_folder(tmp_path / "other", ("leaf", "mango", "plum"), each=12))
+
+
+def test_a_class_that_the_weights_know_keeps_its_row_wherever_it_stands(tmp_path, source, overlap):
+    notes = Notes()
+    out = train(overlap, source, tmp_path / "run", **STILL, callbacks=[notes])
+    old, new = Run.open(source).read_weights().tensors["fc.weight"], rows(out)
+    assert torch.allclose(new[0], old[1], atol=1e-9)
+    assert torch.allclose(new[2], old[2], atol=1e-9)
+    assert not torch.allclose(new[1], old[0], atol=1e-3)
+    assert Run.open(out).read_card().provenance["weights_head"] == (
+        "2 of 3 classes by name: leaf, plum"
+    )
+    assert "Head: 2 of 3 classes by name: leaf, plum." in notes.description
+
+
+def test_without_class_names_the_head_starts_fresh_and_with_them_it_is_matched(
+    tmp_path, source, overlap
+):
+    state = Run.open(source).read_weights().tensors
+    torch.save({"state_dict": dict(state)}, tmp_path / "x.pth")
+    words = dict(**STILL, input_size=32, in_channels=3)
+    notes = Notes()
+    fresh = train(overlap, tmp_path / "x.pth", tmp_path / "a", **words, callbacks=[notes])
+    old = state["fc.weight"]
+    assert not any(torch.allclose(row, one, atol=1e-3) for row in rows(fresh) for one in old)
+    assert "Head: initialized: the weights have no class names; `class_na" in notes.description
+    assert "do not say how images are prepared" in notes.description
+    names = ["apple", "leaf", "plum"]
+    matched = train(overlap, tmp_path / "x.pth", tmp_path / "b", **words, class_names=names)
+    assert torch.allclose(rows(matched)[0], state["fc.weight"][1], atol=1e-9)
+    assert Run.open(matched).read_config()["class_names"] == "apple,leaf,plum"
+    with pytest.raises(RequestError, match=r"`class_names` has 2 names, and .* has 3 outputs"):
+        train(overlap, tmp_path / "x.pth", tmp_path / "c", **words, class_names="apple,leaf")
+
+
+def test_mean_and_std_can_be_said(tmp_path, source, fishes):
+    run = train(fishes, source, tmp_path / "run", **STILL, mean=0.5, std=(0.1, 0.2, 0.3))
+    card = Run.open(run).read_card()
+    assert (card.mean, card.std) == ((0.5, 0.5, 0.5), (0.1, 0.2, 0.3))
+    with pytest.raises(RequestError, match="`std` has 2 numbers"):
+        train(fishes, source, tmp_path / "other", std=(0.1, 0.2))
+    with pytest.raises(RequestError, match="`class_names` are those of `weights`"):
+        convscope.train(fishes, out=tmp_path / "third", class_names="a,b")
+
+
+def test_weights_may_be_a_run_what_train_returned_a_state_dict_or_a_network(
+    tmp_path, source, fishes, monkeypatch
+):
+    monkeypatch.setenv("CONVSCOPE_DATA", str(tmp_path / "cache"))
+    net, _ = convscope.load(source)
+    kept = net.state_dict()
+    for index, weights in enumerate((source, Run.open(source), kept, {"model": kept}, net)):
+        words = dict(model=NET, **STILL, batch_size=8, input_size=32, in_channels=3)
+        result = convscope.train(fishes, out=tmp_path / str(index), weights=weights, **words)
+        assert torch.allclose(tensors(result.run)["conv1.weight"], kept["conv1.weight"], atol=1e-9)
+    again = convscope.train(fishes, out=tmp_path / "again", weights=result, **words)
+    assert Run.open(again.run).read_config()["weights"] == str(result.run)

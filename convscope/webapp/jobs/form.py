@@ -12,6 +12,9 @@ from convscope.zoo import ZOO, paper
 
 LEFT_OUT = {
     "data_dir": "It is a folder on this machine; set CONVSCOPE_DATA before you start the lab.",
+    "class_names": "For weights from a file, which the page does not name.",
+    "mean": "For weights from a file, which the page does not name.",
+    "std": "For weights from a file, which the page does not name.",
 }
 """Settings that are not set from the page, and why."""
 
