@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Literal, overload
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from convscope.data.images import ImageLike
 from convscope.errors import RequestError, nearest
 from convscope.explanation.explanation import Explanation
 from convscope.explanation.recording import Recording, record
+from convscope.explanation.trace import Trace
 from convscope.inference import inference_mode
 from convscope.models import ModelLike, open_model
 from convscope.synonyms import takes_synonyms
@@ -32,6 +34,39 @@ class RecordedImage:
     note: str = ""
 
 
+@overload
+def explain(
+    model: ModelLike,
+    image: ImageLike,
+    *,
+    at: str | None = None,
+    contrast: str | None = None,
+    trace_back: Literal[False] = False,
+    weights: str | None = None,
+    card: Card | None = None,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    input_size: int | tuple[int, int] | None = None,
+) -> Explanation: ...
+
+
+@overload
+def explain(
+    model: ModelLike,
+    image: ImageLike,
+    *,
+    at: str | None = None,
+    trace_back: Literal[True],
+    depth: int | None = None,
+    top: int = 1,
+    weights: str | None = None,
+    card: Card | None = None,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    input_size: int | tuple[int, int] | None = None,
+) -> Trace: ...
+
+
 @takes_synonyms
 def explain(
     model: ModelLike,
@@ -39,12 +74,15 @@ def explain(
     *,
     at: str | None = None,
     contrast: str | None = None,
+    trace_back: bool = False,
+    depth: int | None = None,
+    top: int = 1,
     weights: str | None = None,
     card: Card | None = None,
     num_classes: int | None = None,
     in_channels: int | None = None,
     input_size: int | tuple[int, int] | None = None,
-) -> Explanation:
+) -> Explanation | Trace:
     """The arithmetic of one unit of a network on an image.
 
     `model` is a run, a name of the zoo, a layer table, `module:attr`, `timm:NAME`,
@@ -53,7 +91,8 @@ def explain(
 
     `at` names the unit: `conv3_2[12,5,7]` by channel, row and column, `fc3[7]` by index,
     `fc3[cataract]` by class; by default the top-1 class. With `contrast`, another class or unit of
-    the same result, the difference of the two is explained.
+    the same result, the difference of the two is explained. With `trace_back`, the unit's `top`
+    largest contributions are followed back, and theirs, `depth` operations or to the pixels.
 
     `image` is a path, a PIL image or an array (h, w[, c]), which is prepared as the network's card
     says, or as `card` does; or a tensor (c, h, w), which is what the network is fed.
@@ -70,7 +109,12 @@ def explain(
         in_channels=in_channels,
         input_size=input_size,
     )
-    return explain_recorded(recorded, at, contrast=contrast)
+    if not trace_back:
+        return explain_recorded(recorded, at, contrast=contrast)
+    if contrast is not None:
+        raise RequestError("`trace_back` follows one unit; leave out `contrast`.")
+    name, unit = parse_unit(recorded, at)
+    return recorded.recording.trace_back(name, unit, depth=depth, top=top)
 
 
 def explain_recorded(

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+import convscope
 from convscope import create_model
 from convscope.errors import RequestError
 from convscope.explanation.recording import record
@@ -260,3 +261,12 @@ def test_a_trace_passes_through_a_division_by_zero():
     net.forward = lambda x: torch.nan_to_num(x / 0.0)
     tree = record(net, torch.ones(1, 2, 2)).trace_back("nan_to_num", (0, 0, 0))
     assert [node.contribution for node in tree][1:] == [math.inf, math.inf]
+
+
+def test_explain_traces_back_as_the_command_line_does():
+    torch.manual_seed(0)
+    net, image = create_model("lenet5").eval(), torch.rand(1, 32, 32)
+    trace = convscope.explain(net, image, at="conv2[3,4,5]", trace_back=True, top=2)
+    assert str(trace) == str(record(net, image).trace_back("conv2", (3, 4, 5), top=2))
+    with pytest.raises(RequestError, match="`trace_back` follows one unit"):
+        convscope.explain(net, image, trace_back=True, contrast="3")
