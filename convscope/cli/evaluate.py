@@ -1,7 +1,11 @@
 """`convscope evaluate`."""
 
 import shlex
+from pathlib import Path
 from typing import Literal
+
+from rich.markup import escape
+from rich.table import Table
 
 from convscope.cli.messages import in_flags
 from convscope.cli.options import (
@@ -9,6 +13,7 @@ from convscope.cli.options import (
     ClassNames,
     DataDir,
     Device,
+    Flag,
     InputSize,
     Json,
     Mean,
@@ -17,8 +22,9 @@ from convscope.cli.options import (
     Std,
     Threads,
 )
-from convscope.cli.terminal import console, print_json, print_metrics
+from convscope.cli.terminal import console, print_json
 from convscope.evaluation.evaluate import evaluate as evaluate_run
+from convscope.evaluation.tables import Rows, class_table, confusion_table, headline
 
 
 def evaluate(
@@ -27,6 +33,8 @@ def evaluate(
     /,
     *,
     split: Literal["train", "val", "test"] | None = None,
+    exclude_trained: Flag = False,
+    csv: Path | None = None,
     data_dir: DataDir = None,
     image_column: str | None = None,
     label_column: str | None = None,
@@ -43,6 +51,8 @@ def evaluate(
 ) -> None:
     """Evaluate a trained network: accuracy, loss, metrics per class, and the confusion matrix.
 
+    With DATA, it says how many of these images the run was trained on.
+
     Parameters
     ----------
     run
@@ -51,6 +61,10 @@ def evaluate(
         The data to evaluate on, as for train; by default the run's own test images.
     split
         The split of the data; by default the test split, or all images if there is none.
+    exclude_trained
+        Leave out images that the run was trained or validated on, recognized by their content.
+    csv
+        File for the answer for each image: its path, class, prediction and probabilities.
     image_column
         Column of a CSV file that names the images; by default the one whose header says so.
     label_column
@@ -61,6 +75,8 @@ def evaluate(
         run,
         data,
         split=split,
+        exclude_trained=exclude_trained,
+        csv=csv,
         data_dir=data_dir,
         image_column=image_column,
         label_column=label_column,
@@ -76,11 +92,32 @@ def evaluate(
     )
     for note in result.notes:
         screen.print(in_flags(note), markup=False)
-    metrics = result.metrics
     if json:
-        print_json({"run": run, "data": result.data, **metrics.to_dict()})
+        print_json({**result.to_dict(), "run": run})
         return
     screen.print(f"{run} on {result.data}", markup=False)
     screen.print()
-    print_metrics(screen, metrics)
-    screen.print(f"\nNext:  convscope predict {shlex.quote(run)} IMAGE...", markup=False)
+    for name, value in headline(result.metrics):
+        screen.print(f"{name:<9} {value}", markup=False)
+    screen.print()
+    screen.print(_table(class_table(result.metrics)))
+    if confusion := confusion_table(result.metrics):
+        screen.print()
+        screen.print(_table(confusion, is_confusion=True))
+    if csv is not None:
+        screen.print(f"\nWrote the answer for each image to {csv}.", markup=False)
+    if weights is None:
+        screen.print(f"\nNext:  convscope predict {shlex.quote(run)} IMAGE...", markup=False)
+
+
+def _table(rows: Rows, *, is_confusion: bool = False) -> Table:
+    """A table for the terminal; in a confusion matrix, correct counts are bold."""
+    header, *body = rows
+    table = Table(escape(header[0]), box=None, pad_edge=False)
+    for name in header[1:]:
+        table.add_column(escape(name), justify="right", no_wrap=True, max_width=12)
+    for name, *cells in body:
+        is_bold = [is_confusion and column == name for column in header[1:]]
+        shown = [f"[bold]{c}[/bold]" if bold else c for c, bold in zip(cells, is_bold, strict=True)]
+        table.add_row(escape(name), *shown)
+    return table

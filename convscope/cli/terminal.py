@@ -7,18 +7,14 @@ from json import dumps
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from convscope.cli.messages import in_flags
 from convscope.data.source import NAMES
-from convscope.evaluation.metrics import Metrics
 from convscope.runs.folder import quoted
 from convscope.training.callbacks.terminal_progress import TerminalProgress
 from convscope.training.result import TrainingResult
 
 _PIPED = 1000  # columns when output is piped: nothing is wrapped or cut
-_CLASSES = 20  # classes up to which a confusion matrix is printed
 
 
 def console(*, json: bool = False) -> Console:
@@ -67,39 +63,3 @@ def print_result(
         next_steps.append("convscope train PATH/TO/IMAGES   (a folder with one folder per class)")
     for number, step in enumerate(next_steps):
         terminal.note(f"{'       ' if number else 'Next:  '}{step}")
-
-
-def print_metrics(screen: Console, metrics: Metrics) -> None:
-    """Print accuracy, metrics per class, and the confusion matrix."""
-    low, high = metrics.interval
-    screen.print(
-        f"top-1     {metrics.top1:.2%}   ({metrics.num_correct} of {metrics.num_images}; "
-        f"95% interval {low:.2%} to {high:.2%})"
-    )
-    if metrics.top5 is not None:
-        screen.print(f"top-5     {metrics.top5:.2%}")
-    screen.print(f"loss      {metrics.loss:.4f}")
-    screen.print(f"mean F1   {metrics.value('f1'):.4f}")
-    screen.print()
-    table = Table("class", box=None, pad_edge=False)
-    for name in ("images", "precision", "recall", "F1"):
-        table.add_column(name, justify="right")
-    for name, images, *values in zip(
-        metrics.classes, metrics.support, metrics.precision, metrics.recall, metrics.f1, strict=True
-    ):
-        table.add_row(escape(name), str(images), *(f"{value:.3f}" for value in values))
-    screen.print(table)
-    if len(metrics.classes) <= _CLASSES:
-        screen.print()
-        _print_confusion(screen, metrics)
-
-
-def _print_confusion(screen: Console, metrics: Metrics) -> None:
-    table = Table("true \\ predicted", box=None, pad_edge=False)
-    for name in metrics.classes:
-        table.add_column(escape(name), justify="right", no_wrap=True, max_width=12)
-    for true, row in enumerate(metrics.confusion):
-        cells = [str(n) if n else "·" for n in row]
-        cells[true] = f"[bold]{row[true]}[/bold]"
-        table.add_row(escape(metrics.classes[true]), *cells)
-    screen.print(table)

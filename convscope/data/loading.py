@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import islice
 from typing import Any, Protocol, TypeVar
@@ -24,6 +24,7 @@ from convscope.data.dataset import ArrayImages, ConcatImages, Dataset, ImageSour
 from convscope.data.decode import UnreadableImage
 from convscope.data.depth import ValueRange
 from convscope.data.duplicates import find_duplicates
+from convscope.data.input_digests import SIZE, digest_input, digest_inputs
 from convscope.data.resize import resize_array, resize_image
 from convscope.data.survey import ImageSurvey, describe_notes
 from convscope.device import free_memory
@@ -103,12 +104,14 @@ class LoadedDataset:
         fingerprint: 32 hexadecimal digits that depend on keys, contents, labels and classes only.
         value_range: by which images of more than 8 bits were scaled: the card's, else that of all
             of them; None if there are none.
+        input_digests: (n, 8) of the resized images; of no meaning for unreadable ones.
     """
 
     dataset: Dataset
     batch_source: BatchSource
     problems: tuple[tuple[str, str], ...]
     fingerprint: str
+    input_digests: NDArray[np.uint8] = field(repr=False)
     value_range: ValueRange | None = None
 
 
@@ -131,20 +134,22 @@ def load_images(
     fits = num_bytes <= cache_fraction * free_memory()
     pixels = _resize_all(dataset.images, card) if fits else None
     if pixels is not None:
-        return LoadedDataset(
-            dataset, MemoryBatchSource(torch.from_numpy(pixels)), (), _fingerprint(dataset, ())
-        )
+        source, inputs = MemoryBatchSource(torch.from_numpy(pixels)), digest_inputs(pixels)
+        return LoadedDataset(dataset, source, (), _fingerprint(dataset, ()), inputs)
     out = np.zeros((len(dataset), height, width, card.in_channels), np.uint8) if fits else None
     survey = ImageSurvey()
-    digests, problems = _decode_all(dataset.images, card, out, workers, on_progress, survey)
+    inputs = np.zeros((len(dataset), SIZE), np.uint8)
+    digests, problems = _decode_all(dataset.images, card, out, inputs, workers, on_progress, survey)
     notes = {dataset.images.key(index): note for index, note in sorted(survey.notes.items())}
     warnings = [*describe_notes(notes)]
     if card.value_range is None and survey.value_range is not None:
         card = replace(card, value_range=survey.value_range)
         warnings += survey.describe_depth(dataset.images.key)
-        if out is not None:
-            for index in survey.unlike(survey.value_range):
-                out[index] = resize_image(dataset.images.image(index), card)
+        for index in survey.unlike(survey.value_range):
+            resized = resize_image(dataset.images.image(index), card)
+            inputs[index] = digest_input(resized)
+            if out is not None:
+                out[index] = resized
     split = dataset.split.copy()
     split[list(problems)] = ""
     readable = dataset.with_split(split)
@@ -158,7 +163,9 @@ def load_images(
         (dataset.images.key(index), problems[index]) for index in sorted(problems)
     )
     fingerprint = _fingerprint(dataset, digests)
-    return LoadedDataset(readable, batch_source, keyed_problems, fingerprint, card.value_range)
+    return LoadedDataset(
+        readable, batch_source, keyed_problems, fingerprint, inputs, card.value_range
+    )
 
 
 def _resize_all(images: ImageSource, card: Card) -> NDArray[np.uint8] | None:
@@ -197,11 +204,15 @@ def _decode_all(
     images: ImageSource,
     card: Card,
     out: NDArray[np.uint8] | None,
+    inputs: NDArray[np.uint8],
     workers: int,
     on_progress: ProgressCallback,
     survey: ImageSurvey,
 ) -> tuple[list[bytes], dict[int, str]]:
-    """The digest of each image, and the reason why, by index, for each that cannot be read."""
+    """The digest of each image, and the reason why, by index, for each that cannot be read.
+
+    The resized images are written to `out`, their digests to `inputs`.
+    """
     digests = [b""] * len(images)
     problems: dict[int, str] = {}
 
@@ -215,6 +226,7 @@ def _decode_all(
             except UnreadableImage as error:
                 problems[index] = str(error)
             else:
+                inputs[index] = digest_input(pixels)
                 if out is not None:
                     out[index] = pixels
         return len(indices)

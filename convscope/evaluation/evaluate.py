@@ -1,27 +1,32 @@
-"""`evaluate`: measure the network of a run on its test images, or on other data."""
+"""`evaluate`: measure a trained network on the test images of its run, or on other data."""
 
 import math
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from convscope.card import Card, ResizeMode
-from convscope.data.dataset import SPLITS, Dataset, SubsetImages
+from convscope.data.classes import quote_names
+from convscope.data.dataset import SPLITS, Split
 from convscope.data.loading import LoadedDataset, ProgressCallback, load_images
-from convscope.data.options import INDEPENDENT
-from convscope.data.source import DataLike, open_source
-from convscope.data.spellings import tie_names
+from convscope.data.source import DataLike
 from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError, WorkError
-from convscope.evaluation.measure import EvaluationOutputs, compute_metrics, compute_outputs
-from convscope.evaluation.metrics import Metrics
+from convscope.evaluation.measure import compute_metrics, compute_outputs
 from convscope.evaluation.opening import open_trained
-from convscope.models import ModelLike
-from convscope.runs.data import open_run_data
+from convscope.evaluation.overlap import find_overlap
+from convscope.evaluation.result import EvaluationResult
+from convscope.evaluation.selection import (
+    DataRequest,
+    Selection,
+    select_images,
+    select_run_images,
+)
+from convscope.models import ModelLike, OpenedModel
 from convscope.synonyms import takes_synonyms
 from convscope.weights.class_names import ClassNamesLike
 from convscope.weights.preprocessing import InputSettings, PerChannel
@@ -29,56 +34,44 @@ from convscope.weights.source import WeightsSource
 from convscope.zoo.check import reads_channels_last
 
 
-@dataclass(frozen=True)
-class EvaluationResult:
-    """The result of an evaluation.
-
-    Attributes:
-        outputs: metrics, and the prediction for each image.
-        data: a description of the images: "the test split of digits".
-        notes: sentences for the user, on missing classes and unreadable images for example.
-    """
-
-    outputs: EvaluationOutputs
-    data: str
-    notes: tuple[str, ...]
-
-    @property
-    def metrics(self) -> Metrics:
-        return self.outputs.metrics
-
-
 @takes_synonyms
 def evaluate(
     run: ModelLike,
     data: DataLike | None = None,
     *,
-    split: Literal["train", "val", "test"] | None = None,
-    data_dir: str | Path | None = None,
-    image_column: str | None = None,
-    label_column: str | None = None,
+    split: Split | None = None,
+    exclude_trained: bool = False,
+    csv: str | Path | None = None,
     weights: WeightsSource | None = None,
+    card: Card | None = None,
     class_names: ClassNamesLike | None = None,
     input_size: int | tuple[int, int] | None = None,
     resize_mode: ResizeMode | None = None,
     mean: PerChannel | None = None,
     std: PerChannel | None = None,
+    data_dir: str | Path | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
     batch_size: int = 256,
     device: str = "auto",
     threads: int | None = None,
     on_progress: ProgressCallback = lambda done, total: None,
 ) -> EvaluationResult:
-    """Evaluate the best weights of a run, on every image exactly once.
+    """Evaluate the best weights of a run, or any trained network, on every image exactly once.
 
     Without `data`, on a split of the run's own data, by default the test split. With `data`, on
     their `split`, by default their test split, or all images if they have none; classes are matched
-    by name. `image_column` and `label_column` name those of a CSV file, where its header does not.
+    by name. `exclude_trained` leaves out images that the run was trained or validated on, which are
+    recognized by their content. `csv` is a file to write the answer for each image to.
 
     `run` may also be a network: a name with `weights`, or a module that has them. Then `data` is
-    needed, and `class_names`, `input_size`, `resize_mode`, `mean` and `std` are what the weights
-    do not say themselves.
+    needed, and `class_names`, `input_size`, `resize_mode`, `mean` and `std`, or a `card` with all
+    of these, are what the weights do not say themselves.
 
-    Raises RequestError if run and data do not match, WorkError if the network's outputs are not
+    `image_column` and `label_column` name columns of a CSV file or of a Hugging Face data set,
+    where it is not plain which they are.
+
+    Raises RequestError if network and data do not match, WorkError if the network's outputs are not
     finite.
     """
     if min(batch_size, 1 if threads is None else threads) < 1:
@@ -87,45 +80,78 @@ def evaluate(
         raise RequestError(
             f"`split` must be {', '.join(map(repr, SPLITS))} or None, not {split!r}."
         )
-    settings = InputSettings(input_size=input_size, resize_mode=resize_mode, mean=mean, std=std)
-    opened = open_trained(run, weights=weights, class_names=class_names, settings=settings)
-    net, card, folder = opened.net, opened.card, opened.run
-    config = folder.read_config() if folder else {}
-    torch_device = choose_device(device)
-    directory = Path(data_dir) if data_dir else None
-    if data is None:
-        if folder is None:
-            raise RequestError(
-                f"{opened.name} is not a run, and has no test images of its own. Name the data."
-            )
-        dataset, indices = open_run_data(folder, config, split or "test", directory)
-        description = f"the {split or 'test'} split of {dataset.name}"
-    else:
-        dataset = open_source(
-            data,
-            data_dir=directory,
-            image_column=image_column,
-            label_column=label_column,
-            group_column=INDEPENDENT,
-            default_names=card.classes,
-            for_training=False,
-        )
-        dataset = match_classes(dataset, card)
-        indices, description = _select(dataset, split)
-    loaded = load_images(
-        _subset(dataset, indices), card, workers=os.cpu_count() or 1, on_progress=on_progress
+    if csv is not None and not Path(csv).expanduser().parent.is_dir():
+        raise RequestError(f"`csv`: the folder of {csv} does not exist.")
+    request = DataRequest(
+        split=split,
+        data_dir=Path(data_dir) if data_dir else None,
+        image_column=image_column,
+        label_column=label_column,
     )
-    readable = loaded.dataset.indices("test")
-    notes = _notes(loaded, card, config, is_run_data=data is None)
-    notes = (opened.note, *notes) if opened.note else notes
-    if not len(readable):
-        raise RequestError(f"There is no readable image in {description}.")
+    settings = InputSettings(input_size=input_size, resize_mode=resize_mode, mean=mean, std=std)
+    opened = open_trained(
+        run, weights=weights, card=card, class_names=class_names, settings=settings
+    )
+    selection = _select(opened, data, request)
+    loaded = load_images(
+        selection.dataset, opened.card, workers=os.cpu_count() or 1, on_progress=on_progress
+    )
+    if not len(loaded.dataset.indices("test")):
+        raise RequestError(f"There is no readable image in {selection.description}.")
+    asked = exclude_trained or data is not None or split in (None, "test")
+    overlap = find_overlap(
+        opened.run if asked else None, loaded, exclude=exclude_trained, is_run_data=data is None
+    )
+    loaded = overlap.loaded
+    indices = loaded.dataset.indices("test")
+    network_outputs = _run(opened, loaded, indices, batch_size, device, threads)
+    labels = loaded.dataset.labels[indices]
+    outputs = compute_metrics(network_outputs, labels, opened.card)
+    if not math.isfinite(outputs.metrics.loss):
+        raise WorkError(
+            f"The network of {_name(opened)} has outputs that are not finite: its weights are bad."
+        )
+    result = EvaluationResult(
+        outputs,
+        selection.description,
+        notes=(*_notes(opened, loaded), *([overlap.note] if overlap.note else [])),
+        paths=tuple(loaded.dataset.images.key(int(index)) for index in indices),
+        labels=labels,
+        model=_name(opened),
+        in_training=overlap.in_training,
+        in_validation=overlap.in_validation,
+    )
+    if csv is not None:
+        result.write_csv(Path(csv).expanduser())
+    return result
+
+
+def _select(opened: OpenedModel, data: DataLike | None, request: DataRequest) -> Selection:
+    if data is not None:
+        return select_images(request, opened.card, data)
+    if opened.run is None:
+        raise RequestError(
+            f"{opened.name} is not a run, and has no test images of its own. Name the data."
+        )
+    return select_run_images(opened.run, opened.run.read_config(), request)
+
+
+def _run(
+    opened: OpenedModel,
+    loaded: LoadedDataset,
+    indices: NDArray[np.int64],
+    batch_size: int,
+    device: str,
+    threads: int | None,
+) -> Tensor:
+    """The network's outputs for the images at `indices`."""
+    net, card, torch_device = opened.net, opened.card, choose_device(device)
     with threads_set(threads):
         net.to(torch_device)
-        network_outputs = compute_outputs(
+        return compute_outputs(
             net,
             loaded.batch_source,
-            readable,
+            indices,
             card,
             batch_size=batch_size,
             device=torch_device,
@@ -133,77 +159,29 @@ def evaluate(
                 net, in_channels=card.in_channels, input_size=card.input_size
             ),
         )
-    outputs = compute_metrics(network_outputs, loaded.dataset.labels[readable], card)
-    if not math.isfinite(outputs.metrics.loss):
-        raise WorkError(
-            f"The network of {folder.path if folder else opened.name} has outputs that are not "
-            "finite: its weights are bad."
-        )
-    return EvaluationResult(outputs, description, notes)
 
 
-def match_classes(dataset: Dataset, card: Card) -> Dataset:
-    """The data with labels in the order of the card's classes, matched by name.
-
-    A class that is spelled alike one of the card is that one, which a warning says.
-
-    Raises RequestError for a class that the network was not trained on.
-    """
-    ties = tie_names(dataset.classes, card.classes)
-    if ties:
-        said = ", ".join(f"{name!r} as {known!r}" for name, known in ties.items())
-        dataset = dataset.with_warnings([f"{dataset.name}: classes taken: {said}."])
-    names = [ties.get(name, name) for name in dataset.classes]
-    unknown = [name for name in names if name not in card.classes]
-    if unknown:
-        raise RequestError(
-            f"{dataset.name} has classes that the network was not trained on: "
-            f"{', '.join(map(repr, unknown))}. It knows {', '.join(card.classes)}."
-        )
-    indices = np.array([card.classes.index(name) for name in names], np.int64)
-    return replace(dataset, classes=card.classes, labels=indices[dataset.labels])
+def _name(opened: OpenedModel) -> str:
+    return opened.name if opened.run is None else str(opened.run.path)
 
 
-def _select(dataset: Dataset, split: str | None) -> tuple[NDArray[np.int64], str]:
-    """The indices of the images to evaluate, and a description of them."""
-    if split is None and not (dataset.split == "test").any():
-        return np.arange(len(dataset)), f"all of {dataset.name}"
-    indices = np.flatnonzero(dataset.split == (split or "test"))
-    if not len(indices):
-        raise RequestError(
-            f"{dataset.name} has no {split} split. Leave out `split` to use all of it."
-        )
-    return indices, f"the {split or 'test'} split of {dataset.name}"
-
-
-def _subset(dataset: Dataset, indices: NDArray[np.int64]) -> Dataset:
-    """A data set of the selected images alone, as its test split."""
-    groups = None if dataset.groups is None else [dataset.groups[index] for index in indices]
-    return replace(
-        dataset,
-        images=SubsetImages(dataset.images, indices),
-        labels=dataset.labels[indices],
-        split=np.full(len(indices), "test"),
-        groups=groups,
-    )
-
-
-def _notes(
-    loaded: LoadedDataset, card: Card, config: dict[str, Any], *, is_run_data: bool
-) -> tuple[str, ...]:
+def _notes(opened: OpenedModel, loaded: LoadedDataset) -> Iterator[str]:
+    if opened.note:
+        yield opened.note
+    yield from loaded.dataset.warnings
+    classes = opened.card.classes
     counts = loaded.dataset.counts("test")
-    missing = [name for name, count in zip(card.classes, counts, strict=True) if not count]
-    notes = list(loaded.dataset.warnings)
-    if missing:
-        notes.append(f"No images of {', '.join(missing)}: these classes are not evaluated.")
+    names = [name for name, count in zip(classes, counts, strict=True) if count]
+    missing = [name for name, count in zip(classes, counts, strict=True) if not count]
+    if len(names) == 1:
+        yield (
+            f"All images are of {names[0]!r}: accuracy is its recall, and precision and F1, which "
+            "need images of other classes, are left out."
+        )
+    elif missing:
+        yield f"There are no images of {quote_names(missing)}; nothing is said of them."
     if loaded.problems:
         key, reason = loaded.problems[0]
-        notes.append(
+        yield (
             f"Images that could not be read: {len(loaded.problems)}, first {key}, which {reason}."
         )
-    if not is_run_data and loaded.dataset.name == config.get("dataset", {}).get("name"):
-        notes.append(
-            "The network may have been trained on these images. Without DATA, evaluate uses the "
-            "test split, which was set aside."
-        )
-    return tuple(notes)

@@ -24,12 +24,14 @@ class EvaluationOutputs:
         predicted: (n,) index of the most probable class.
         confidence: (n,) its probability.
         losses: (n,) cross-entropy in nats.
+        probabilities: (n, classes).
     """
 
     metrics: Metrics
     predicted: NDArray[np.int64]
     confidence: NDArray[np.float64]
     losses: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
 
 
 def compute_outputs(
@@ -62,7 +64,8 @@ def compute_metrics(outputs: Tensor, labels: NDArray[np.int64], card: Card) -> E
     targets = torch.from_numpy(labels)
     classes = len(card.classes)
     losses = F.cross_entropy(to_logits(outputs, card).double(), targets, reduction="none").numpy()
-    confidence, predicted = probabilities(outputs, card).max(1)
+    shares = probabilities(outputs, card)
+    confidence, predicted = shares.max(1)
     confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (labels, predicted.numpy()), 1)
     target_output = outputs.gather(1, targets[:, None])
@@ -74,4 +77,4 @@ def compute_metrics(outputs: Tensor, labels: NDArray[np.int64], card: Card) -> E
         loss=float(losses.mean()),
         num_correct_top5=int((rank < 5).sum()) if classes > 5 else None,
     )
-    return EvaluationOutputs(metrics, predicted.numpy(), confidence.numpy(), losses)
+    return EvaluationOutputs(metrics, predicted.numpy(), confidence.numpy(), losses, shares.numpy())

@@ -74,31 +74,49 @@ class Metrics:
         """The harmonic mean of precision and recall."""
         return _ratio(2 * np.diag(self.confusion), self.confusion.sum(axis=0) + self.support)
 
+    @cached_property
+    def is_seen(self) -> NDArray[np.bool_]:
+        """Whether each class is the truth or the prediction of some image."""
+        return (self.support > 0) | (self.confusion.sum(axis=0) > 0)
+
+    @property
+    def is_of_one_class(self) -> bool:
+        """Whether all images are of one class, so that precision and F1 say nothing."""
+        return int((self.support > 0).sum()) == 1
+
     @property
     def per_class(self) -> list[dict[str, Any]]:
-        """A row for each class, with its name, images, precision, recall and F1.
+        """A row for each class that has images: its name, images, precision, recall and F1.
 
-        `pandas.DataFrame(metrics.per_class)` takes it as it is.
+        `pandas.DataFrame(metrics.per_class)` takes it as it is. Of one class alone, precision and
+        F1 are left out.
         """
         return [
-            dict(name=name, images=int(images), precision=float(p), recall=float(r), f1=float(f))
-            for name, images, p, r, f in zip(
-                self.classes, self.support, self.precision, self.recall, self.f1, strict=True
-            )
+            {
+                "name": self.classes[index],
+                "images": int(self.support[index]),
+                **({} if self.is_of_one_class else {"precision": float(self.precision[index])}),
+                "recall": float(self.recall[index]),
+                **({} if self.is_of_one_class else {"f1": float(self.f1[index])}),
+            }
+            for index in np.flatnonzero(self.support)
         ]
 
     def value(self, name: MetricName) -> float:
-        """One metric as a number; the means leave out classes without images."""
-        present = self.support > 0
+        """One metric as a number.
+
+        The mean F1 is over the classes that are the truth or the prediction of some image, the mean
+        recall over those of which there are images, both as in scikit-learn.
+        """
         match name:
             case "top1":
                 return self.top1
             case "loss":
                 return self.loss
             case "f1":
-                return float(self.f1[present].mean())
+                return float(self.f1[self.is_seen].mean())
             case "balanced":
-                return float(self.recall[present].mean())
+                return float(self.recall[self.support > 0].mean())
 
     def to_dict(self) -> Mapping[str, Any]:
         """The metrics as they are written to JSON."""
@@ -109,7 +127,7 @@ class Metrics:
             "top1_interval": [low, high],
             **({} if self.top5 is None else {"top5": self.top5}),
             "loss": self.loss,
-            "f1": self.value("f1"),
+            **({} if self.is_of_one_class else {"f1": self.value("f1")}),
             "balanced": self.value("balanced"),
             "classes": list(self.classes),
             "per_class": self.per_class,

@@ -16,19 +16,21 @@ def open_trained(
     model: object,
     *,
     weights: WeightsSource | None = None,
+    card: Card | None = None,
     class_names: ClassNamesLike | None = None,
     settings: InputSettings | None = None,
 ) -> OpenedModel:
     """Open a model whose predictions mean something.
 
-    `class_names` and `settings` are for networks and weights that say nothing of their classes and
-    images; a run knows its own.
+    `card`, `class_names` and `settings` are for networks and weights that say nothing of their
+    classes and images; a run knows its own.
 
     Raises RequestError for random weights, and for names or numbers that do not fit the network.
     """
     settings = settings or InputSettings()
     names = None if class_names is None else parse_class_names(class_names)
     stated = [f"`{name}`" for name in settings.names] + ["`class_names`"] * (names is not None)
+    stated += ["`card`"] * (card is not None)
     run = find_run(model)
     if run is not None and stated:
         raise RequestError(
@@ -36,13 +38,18 @@ def open_trained(
             f"{' and '.join(stated)}."
         )
     opened = open_model(
-        model, weights=weights, input_size=settings.size, settings=settings, class_names=names
+        model,
+        weights=weights,
+        card=card,
+        input_size=settings.size,
+        settings=settings,
+        class_names=names,
     )
     if opened.warning:
         raise RequestError(_untrained(opened, model, has_weights=weights is not None))
     if run is None and weights is None:
-        card = settings.applied(opened.card)
-        return replace(opened, card=card if names is None else _named(card, names))
+        applied = settings.applied(opened.card)
+        return replace(opened, card=applied if names is None else _named(applied, names))
     return opened
 
 

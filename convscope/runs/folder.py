@@ -21,7 +21,9 @@ from convscope.card import Card
 from convscope.errors import RequestError, WorkError
 from convscope.runs.tensor_file import CorruptFileError, TensorFile, load_tensors, save_tensors
 
-_STARTUP_FILES = {".lock", "card.json", "network.toml", "splits.csv", "problems.csv"}
+_STARTUP_FILES = {
+    ".lock", "card.json", "network.toml", "splits.csv", "images.safetensors", "problems.csv",
+}  # fmt: skip
 _KEPT_STATES = 2  # the newest, and one to fall back on
 
 
@@ -36,6 +38,7 @@ class Run:
     - `last/step-*.safetensors`: the two newest states, from which training resumes
     - `metrics.jsonl`: one line per validation; `test.json`: the test result
     - `splits.csv`, `problems.csv`, `log.txt`, `report.html`
+    - `images.safetensors`: digests of the images, by which `evaluate` recognizes them
     - `live/`: the status of a running training, see `convscope.runs.live_files.Live`
     """
 

@@ -14,6 +14,7 @@ from convscope.data.split import fill_splits, write_splits
 from convscope.device import choose_device
 from convscope.runs.folder import Run, slugify
 from convscope.runs.network import build_network, save_model_source
+from convscope.runs.trained_images import write_trained_images
 from convscope.training.assemble import Session, Task, assemble
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.callbacks.early_stopping import warning
@@ -114,6 +115,7 @@ def _write_start(data: DataLike, task: Task, run: Run, *, engine: ExecutorName) 
     save_model_source(run, task.config.model)
     run.write("card.json", task.card.to_json())
     run.write("splits.csv", write_splits(task.loaded.dataset))
+    write_trained_images(run, task.loaded)
     run.write("problems.csv", problems_csv(task.loaded))
     config = replace(task.config, engine=engine)
     run.write_config(run_config(data, config, task.loaded, task.inputs.device))

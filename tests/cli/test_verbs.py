@@ -30,8 +30,9 @@ def test_train_tells_what_it_did_and_what_comes_next(shell, tmp_path):
     assert "epoch   1/3" in log
     held = {path.name for path in (tmp_path / "here").iterdir()}
     assert held == {
-        ".lock", "card.json", "config.toml", "last", "live", "log.txt", "metrics.jsonl",
-        "model.safetensors", "problems.csv", "report.html", "splits.csv", "test.json",
+        ".lock", "card.json", "config.toml", "images.safetensors", "last", "live", "log.txt",
+        "metrics.jsonl", "model.safetensors", "problems.csv", "report.html", "splits.csv",
+        "test.json",
     }  # fmt: skip
 
 

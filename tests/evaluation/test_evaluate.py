@@ -61,7 +61,8 @@ def test_missing_classes_are_told_and_their_order_does_not_matter(
     for name in ("3", "8"):
         shutil.copytree(digit_files / name, tmp_path / "some" / name)
     found = convscope.evaluate(digits_run, str(tmp_path / "some"))
-    assert any("No images of 0, 1, 2, 4" in note for note in found.notes)
+    assert any("no images of '0', '1', '2', '4', '5' and 3 more" in note for note in found.notes)
+    assert [row["name"] for row in found.per_class] == ["3", "8"]
     for place in (3, 8):
         assert np.array_equal(found.metrics.confusion[place], whole.confusion[place])
 
@@ -81,6 +82,10 @@ def test_images_of_one_class_alone_are_evaluated(digits_run, digit_files, tmp_pa
     found = convscope.evaluate(digits_run, data)
     assert np.array_equal(found.metrics.confusion[3], whole.confusion[3])
     assert found.metrics.num_images == len(files)
+    assert found.per_class == [dict(name="3", images=len(files), recall=found.top1)]
+    assert "precision and F1" in found.notes[0]
+    assert "f1" not in found.to_dict()
+    assert "mean F1" not in str(found)
 
 
 def test_a_class_that_the_network_does_not_know_is_refused(digits_run, digit_files, tmp_path):
@@ -88,6 +93,51 @@ def test_a_class_that_the_network_does_not_know_is_refused(digits_run, digit_fil
     (tmp_path / "more" / "3").rename(tmp_path / "more" / "three")
     with pytest.raises(RequestError, match="'three'"):
         convscope.evaluate(digits_run, str(tmp_path / "more"))
+
+
+def test_classes_that_are_only_spelled_differently_are_matched_and_said(
+    digits_run, digit_files, tmp_path
+):
+    shutil.copytree(digit_files, tmp_path / "spaced")
+    card = json.loads((digits_run / "card.json").read_text())
+    names = [f"Digit_{name}" for name in card["classes"]]
+    shutil.copytree(digits_run, tmp_path / "run")
+    (tmp_path / "run" / "card.json").write_text(json.dumps({**card, "classes": names}))
+    for name in card["classes"]:
+        (tmp_path / "spaced" / name).rename(tmp_path / "spaced" / f"digit {name}")
+    found = convscope.evaluate(tmp_path / "run", tmp_path / "spaced")
+    whole = convscope.evaluate(digits_run, digit_files)
+    assert np.array_equal(found.metrics.confusion, whole.metrics.confusion)
+    assert "'digit 0' as 'Digit_0'" in found.notes[0]
+
+
+def test_integer_labels_are_indices_of_the_classes_where_these_are_not_numbers(
+    digits_run, digit_files, tmp_path
+):
+    images = [np.asarray(Image.open(path)) for path in sorted(digit_files.rglob("*.png"))]
+    labels = [int(path.parent.name) for path in sorted(digit_files.rglob("*.png"))]
+    whole = convscope.evaluate(digits_run, (images, labels))
+    card = json.loads((digits_run / "card.json").read_text())
+    letters = list("abcdefghij")
+    shutil.copytree(digits_run, tmp_path / "run")
+    (tmp_path / "run" / "card.json").write_text(json.dumps({**card, "classes": letters}))
+    found = convscope.evaluate(tmp_path / "run", (images, labels))
+    assert np.array_equal(found.metrics.confusion, whole.metrics.confusion)
+    assert "0 is a, 1 is b ..." in found.notes[0]
+
+
+def test_a_network_in_memory_is_evaluated_on_data(digits_run, digit_files):
+    net, card = convscope.load(digits_run)
+    whole = convscope.evaluate(digits_run, digit_files).metrics
+    for found in (
+        convscope.evaluate(net, digit_files),
+        convscope.evaluate(net, digit_files, card=card),
+        convscope.evaluate("lenet5", digit_files, weights=digits_run),
+    ):
+        assert np.array_equal(found.metrics.confusion, whole.confusion)
+        assert found.in_training is None
+    with pytest.raises(RequestError, match="not a run, and has no test images of its own"):
+        convscope.evaluate(net)
 
 
 def test_a_card_that_does_not_fit_the_weights_is_refused(digits_run, tmp_path):

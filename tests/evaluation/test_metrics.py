@@ -53,6 +53,15 @@ def test_counts_are_those_of_scikit_learn(classes):
     assert scores.loss == pytest.approx(loss)
 
 
+def test_means_are_over_the_classes_that_scikit_learn_takes():
+    labels, answers = np.array([0, 0, 1]), np.array([0, 2, 1])
+    logits = torch.eye(4)[answers] * 9
+    scores = compute_metrics(logits, labels, card(4)).metrics
+    assert scores.value("f1") == pytest.approx(0.5556, abs=1e-4)
+    assert scores.value("f1") == pytest.approx(metrics.f1_score(labels, answers, average="macro"))
+    assert scores.value("balanced") == pytest.approx(0.75)
+
+
 def test_top5_is_that_of_scikit_learn_without_ties_and_absent_up_to_five_classes():
     logits, labels = answers(12)
     logits = logits + torch.rand(logits.shape, generator=torch.Generator().manual_seed(1)) / 100

@@ -1,0 +1,192 @@
+"""What `evaluate` returns: metrics, tables, and the answer for each image."""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.atomic import write_atomically
+from convscope.errors import WorkError
+from convscope.evaluation.measure import EvaluationOutputs
+from convscope.evaluation.metrics import Metrics
+from convscope.evaluation.tables import Rows, as_text, class_table, confusion_table, headline
+
+_ALL_PROBABILITIES = 100  # classes up to which each image's row has the probability of every class
+_TOP = 5  # most probable classes in the rows of networks with more
+
+
+@dataclass(frozen=True, repr=False)
+class EvaluationResult:
+    """The result of an evaluation. In a notebook it is shown as tables.
+
+    Attributes:
+        outputs: metrics, and the prediction for each image.
+        data: a description of the images: "the test split of digits".
+        notes: sentences for the user, on missing classes and unreadable images for example.
+        paths: of each image, or its key: `train/00017`.
+        labels: (n,) the true class of each image, an index into `metrics.classes`.
+        model: the run or the network.
+        in_training: how many of the images the run was trained on, by their content; None if it is
+            not known.
+        in_validation: likewise, of those that are not in training.
+    """
+
+    outputs: EvaluationOutputs
+    data: str
+    notes: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    labels: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    model: str = ""
+    in_training: int | None = None
+    in_validation: int | None = None
+
+    @property
+    def metrics(self) -> Metrics:
+        return self.outputs.metrics
+
+    @property
+    def top1(self) -> float:
+        """Accuracy."""
+        return self.metrics.top1
+
+    @property
+    def top5(self) -> float | None:
+        """The share of images whose class is among the five most probable; None for few classes."""
+        return self.metrics.top5
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy, in nats."""
+        return self.metrics.loss
+
+    @property
+    def per_class(self) -> list[dict[str, Any]]:
+        """A row for each class that has images: `pandas.DataFrame` takes it as it is."""
+        return self.metrics.per_class
+
+    @property
+    def confusion(self) -> dict[str, dict[str, int]]:
+        """Counts by true class, then by predicted class, of the classes that occur.
+
+        `pandas.DataFrame(result.confusion).T` has the true classes as rows.
+        """
+        metrics = self.metrics
+        names, columns = metrics.classes, np.flatnonzero(metrics.is_seen)
+        return {
+            names[row]: {names[column]: int(metrics.confusion[row, column]) for column in columns}
+            for row in np.flatnonzero(metrics.support)
+        }
+
+    @property
+    def per_image(self) -> list[dict[str, Any]]:
+        """A row for each image: path, label, predicted, correct, probability, loss, and `p_<class>`
+        for each class; of more than 100 classes the five most probable, `top_2` and `p_2` ...
+        """
+        return [self._row(index) for index in range(len(self.labels))]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """`per_image`."""
+        return self.per_image
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result without its images, as it is written to JSON."""
+        counts = {"in_training": self.in_training, "in_validation": self.in_validation}
+        known = {name: count for name, count in counts.items() if count is not None}
+        return {"run": self.model, "data": self.data, **known, **self.metrics.to_dict()}
+
+    def write_csv(self, path: str | Path) -> None:
+        """Write `per_image` to a file. Raises WorkError if it cannot be written."""
+        text = io.StringIO()
+        rows = self.per_image
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(map(_rounded, rows))
+        try:
+            write_atomically(Path(path), text.getvalue().encode("utf-8", "surrogateescape"))
+        except OSError as error:
+            raise WorkError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+    def _row(self, index: int) -> dict[str, Any]:
+        outputs, classes = self.outputs, self.metrics.classes
+        label, predicted = int(self.labels[index]), int(outputs.predicted[index])
+        shares = outputs.probabilities[index]
+        row: dict[str, Any] = {
+            "path": self.paths[index],
+            "label": classes[label],
+            "predicted": classes[predicted],
+            "correct": label == predicted,
+            "probability": float(outputs.confidence[index]),
+            "loss": float(outputs.losses[index]),
+        }
+        if len(classes) <= _ALL_PROBABILITIES:
+            return row | {f"p_{name}": float(p) for name, p in zip(classes, shares, strict=True)}
+        for rank, best in enumerate(np.argsort(-shares, kind="stable")[1:_TOP], start=2):
+            row |= {f"top_{rank}": classes[best], f"p_{rank}": float(shares[best])}
+        return row
+
+    def __repr__(self) -> str:
+        return (
+            f"EvaluationResult(data={self.data!r}, top1={self.top1:.4f}, loss={self.loss:.4f}, "
+            f"images={self.metrics.num_images})"
+        )
+
+    def __str__(self) -> str:
+        lines = "\n".join(f"{name:<9} {value}" for name, value in headline(self.metrics))
+        tables = [class_table(self.metrics), confusion_table(self.metrics)]
+        blocks = [self._title(), *self.notes, lines, *(as_text(t) for t in tables if t)]
+        return "\n\n".join(blocks)
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        lines = "".join(
+            f"<tr><th style='{_LEFT}'>{name}</th><td style='{_LEFT}'>{escape(value)}</td></tr>"
+            for name, value in headline(self.metrics)
+        )
+        confusion = confusion_table(self.metrics)
+        return (
+            f"<div><p><b>{escape(self._title())}</b></p>{notes}<table>{lines}</table>"
+            f"<div style='display:flex;flex-wrap:wrap;gap:2em;align-items:flex-start'>"
+            f"{_html_table(class_table(self.metrics))}"
+            f"{_html_table(confusion) if confusion else ''}</div></div>"
+        )
+
+    def _title(self) -> str:
+        return f"{self.model} on {self.data}" if self.model else self.data
+
+
+_LEFT = "text-align:left;padding:2px 12px 2px 0"
+_RIGHT = "text-align:right;padding:2px 8px"
+_SHOWN = 100  # classes in a notebook
+
+
+def _html_table(rows: Rows) -> str:
+    """A table in the colors of the notebook, light or dark."""
+    header, *body = rows
+    head = "".join(
+        f"<th style='{_RIGHT if column else _LEFT}'>{escape(cell)}</th>"
+        for column, cell in enumerate(header)
+    )
+    lines = "".join(
+        "<tr>"
+        + "".join(
+            f"<td style='{_RIGHT if column else _LEFT}'>{escape(cell)}</td>"
+            for column, cell in enumerate(row)
+        )
+        + "</tr>"
+        for row in body[:_SHOWN]
+    )
+    more = f"<p>and {len(body) - _SHOWN} more classes</p>" if len(body) > _SHOWN else ""
+    return f"<div><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>{more}</div>"
+
+
+def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers to six digits, which CSV files are easier to read with."""
+    return {
+        name: f"{value:.6g}" if isinstance(value, float) else value for name, value in row.items()
+    }

@@ -1,0 +1,103 @@
+"""The images to evaluate on: a split of a run's own data, or of other data, by class name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.card import Card
+from convscope.data.classes import quote_names
+from convscope.data.dataset import Dataset, Split, SubsetImages
+from convscope.data.options import INDEPENDENT
+from convscope.data.source import DataLike, open_source
+from convscope.data.spellings import tie_names
+from convscope.errors import RequestError
+from convscope.runs.data import open_run_data
+from convscope.runs.folder import Run
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Images to evaluate, as the test split of `dataset`, and a description of them."""
+
+    dataset: Dataset
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRequest:
+    """The arguments of `evaluate` that say which images are meant."""
+
+    split: Split | None
+    data_dir: Path | None
+    image_column: str | None
+    label_column: str | None
+
+
+def select_run_images(run: Run, config: Mapping[str, Any], request: DataRequest) -> Selection:
+    """A split of a run's own data."""
+    split = request.split or "test"
+    dataset, indices = open_run_data(run, config, split, request.data_dir)
+    if not len(indices):
+        raise RequestError(f"The data of {run.path} have no {split} split.")
+    return Selection(_subset(dataset, indices), f"the {split} split of {dataset.name}")
+
+
+def select_images(request: DataRequest, card: Card, data: DataLike) -> Selection:
+    """The requested split of other data, by default the test split, or all if there is none."""
+    dataset = open_source(
+        data,
+        data_dir=request.data_dir,
+        image_column=request.image_column,
+        label_column=request.label_column,
+        group_column=INDEPENDENT,
+        default_names=card.classes,
+        for_training=False,
+    )
+    dataset = match_classes(dataset, card)
+    split = request.split
+    if split is None and not (dataset.split == "test").any():
+        everything = np.arange(len(dataset))
+        return Selection(_subset(dataset, everything), f"all of {dataset.name}")
+    indices = np.flatnonzero(dataset.split == (split or "test"))
+    if not len(indices):
+        raise RequestError(
+            f"{dataset.name} has no {split} split. Leave out `split` to use all of it."
+        )
+    return Selection(_subset(dataset, indices), f"the {split or 'test'} split of {dataset.name}")
+
+
+def match_classes(dataset: Dataset, card: Card) -> Dataset:
+    """The data with labels in the order of the card's classes, matched by name.
+
+    Names that differ only in case or in what divides words are matched, which a warning says.
+    Raises RequestError for a class that the network was not trained on.
+    """
+    ties = tie_names(dataset.classes, card.classes)
+    names = [ties.get(name, name) for name in dataset.classes]
+    if unknown := [name for name in names if name not in card.classes]:
+        raise RequestError(
+            f"{dataset.name} has classes that the network was not trained on: "
+            f"{quote_names(unknown)}. It knows {quote_names(list(card.classes), max_shown=20)}. "
+            "Rename them, or leave their images out."
+        )
+    indices = np.array([card.classes.index(name) for name in names], np.int64)
+    said = ", ".join(f"{name!r} as {other!r}" for name, other in list(ties.items())[:5])
+    warnings = [f"{dataset.name}: classes taken: {said}."] if ties else []
+    matched = replace(dataset, classes=card.classes, labels=indices[dataset.labels])
+    return matched.with_warnings(warnings)
+
+
+def _subset(dataset: Dataset, indices: NDArray[np.int64]) -> Dataset:
+    """A data set of the selected images alone, as its test split."""
+    groups = None if dataset.groups is None else [dataset.groups[index] for index in indices]
+    return replace(
+        dataset,
+        images=SubsetImages(dataset.images, indices),
+        labels=dataset.labels[indices],
+        split=np.full(len(indices), "test", dtype="<U5"),
+        groups=groups,
+    )

@@ -1,0 +1,53 @@
+"""Which images a run was trained and validated on, by content: `images.safetensors`."""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from convscope.data.dataset import SPLITS, Split
+from convscope.data.loading import LoadedDataset
+from convscope.runs.folder import Run
+from convscope.runs.tensor_file import load_tensors, save_tensors
+
+IMAGES = "images.safetensors"
+"""Digests of the images of each split, as the network got them; see `input_digests`."""
+
+
+def write_trained_images(run: Run, loaded: LoadedDataset) -> None:
+    """Write the digests of all images of a training, by split."""
+    digests = {
+        split: torch.from_numpy(loaded.input_digests[loaded.dataset.indices(split)])
+        for split in SPLITS
+    }
+    save_tensors(run.path / IMAGES, digests, {})
+
+
+@dataclass(frozen=True)
+class TrainedImages:
+    """The digests of a run's images."""
+
+    digests: dict[Split, AbstractSet[bytes]]
+
+    def split_of(self, digests: NDArray[np.uint8]) -> NDArray[np.str_]:
+        """(n,) of "train", "val" or "" for the digests (n, 8) of images; train comes first."""
+
+        def find(digest: bytes) -> Literal["train", "val", ""]:
+            if digest in self.digests["train"]:
+                return "train"
+            return "val" if digest in self.digests["val"] else ""
+
+        return np.array([find(row.tobytes()) for row in digests], dtype="<U5")
+
+
+def read_trained_images(run: Run) -> TrainedImages | None:
+    """The images of a run; None for a run of an earlier version, which does not have them."""
+    if not (run.path / IMAGES).exists():
+        return None
+    tensors = load_tensors(run.path / IMAGES).tensors
+    return TrainedImages(
+        {split: {row.tobytes() for row in tensors[split].numpy()} for split in SPLITS}
+    )
