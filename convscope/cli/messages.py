@@ -1,6 +1,7 @@
 """Messages in the words of the command line: keywords as flags, and what does not parse."""
 
 import re
+import shlex
 from typing import Literal, get_args, get_origin
 
 from cyclopts import (
@@ -34,7 +35,7 @@ def in_flags(message: str) -> str:
         spelled = f"--no-{dashed}" if value == "False" else f"--{dashed}"
         if value in {None, "False", "True"}:
             return spelled
-        return f"{spelled} {str(value).strip(chr(39))}"
+        return f"{spelled} {shlex.quote(str(value).strip(chr(39)))}"
 
     return _KEYWORD.sub(flag, message)
 

@@ -13,7 +13,7 @@ from convscope.data.digits import read_digits
 from convscope.data.download import DownloadCallback, RemoteFile, cache_dir, fetch
 from convscope.data.folder import read_folder
 from convscope.data.options import INDEPENDENT, DataOptions
-from convscope.data.table import read_table
+from convscope.data.table import NOT_CSV, SAVE_AS_CSV, read_table
 from convscope.data.urls import REMOTE_FILES
 from convscope.errors import ConvscopeError, RequestError, WorkError, nearest
 
@@ -244,6 +244,8 @@ def _open_file(path: Path, options: DataOptions) -> Dataset:
             return cifar.read_cifar_archive(path, name)
     if path.suffix.lower() in {".zip", ".gz", ".tgz", ".tar", ".7z", ".rar"}:
         raise RequestError(f"{path} is an archive. Unpack it and pass the folder.")
+    if other := NOT_CSV.get(path.suffix.lower()):
+        raise RequestError(f"{path} is {other}; a table is read from a CSV file. {SAVE_AS_CSV}")
     raise RequestError(
         f"{path} is a single file. Pass a folder of class folders, or a CSV of paths and labels."
     )

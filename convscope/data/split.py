@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.data.dataset import SPLITS, Dataset, Split
+from convscope.data.group_hints import divided_groups, suggest_groups
 from convscope.data.grouping import assign_groups
 from convscope.errors import RequestError
 
@@ -25,7 +26,8 @@ def fill_splits(dataset: Dataset, *, val: float = 0.1, test: float = 0.1, seed: 
 
     If the data set has groups, a group goes to one split, shares are as near as that allows, and an
     undecided image follows its group into the source's val or test. An image with the group "" is a
-    group of its own.
+    group of its own. Warnings tell of groups that the source itself has divided, and of file names
+    that seem to show groups where none were given.
 
     Args:
         val: share of the pool for validation, 0..0.9; 0 makes no such split.
@@ -49,7 +51,8 @@ def fill_splits(dataset: Dataset, *, val: float = 0.1, test: float = 0.1, seed: 
         names, group_indices = np.unique(groups, return_inverse=True)
         order = stable_hash(names.tolist(), seed)
         split[pool] = assign_groups(labels, group_indices, order, shares)[group_indices]
-    return dataset.with_split(split)
+    filled = dataset.with_split(split)
+    return filled.with_warnings([*divided_groups(filled), *suggest_groups(filled)])
 
 
 def _missing(dataset: Dataset, shares: dict[Split, float]) -> dict[Split, float]:

@@ -26,6 +26,19 @@ from convscope.errors import RequestError
 MISSING = frozenset({"", "nan", "null", "<na>", "#n/a"})
 """Labels, in lower case, that say that there is none."""
 
+NOT_CSV = {
+    ".xlsx": "an Excel file", ".xls": "an Excel file", ".xlsm": "an Excel file",
+    ".ods": "a spreadsheet", ".numbers": "a spreadsheet", ".parquet": "a Parquet file",
+    ".feather": "a Feather file", ".json": "a JSON file", ".jsonl": "a JSON file",
+    ".pkl": "a pickle", ".sqlite": "a database", ".db": "a database", ".h5": "an HDF5 file",
+    ".hdf5": "an HDF5 file", ".mat": "a MATLAB file", ".npz": "a NumPy file",
+    ".npy": "a NumPy file", ".xml": "an XML file", ".yaml": "a YAML file", ".yml": "a YAML file",
+}  # fmt: skip
+"""What other files with labels are, by their endings."""
+SAVE_AS_CSV = (
+    "Save it as CSV with the columns path and label (spreadsheets: Save As; pandas: to_csv)."
+)
+
 
 @dataclass(frozen=True)
 class _Image:

@@ -7,6 +7,7 @@ import pytest
 
 from convscope.data.column_names import names_a_group
 from convscope.data.dataset import Dataset
+from convscope.data.source import open_source
 from convscope.data.table import read_table
 from convscope.errors import RequestError
 
@@ -227,3 +228,12 @@ def test_a_patient_of_each_image_is_noted_and_a_number_of_the_class_is_no_group(
 def test_a_class_called_none_is_said(opened: Open):
     data = opened("path,label\ncat/0.png,None\ncat/1.png,a\n")
     assert "a class for itself is 'None' (1)" in data.warnings[0]
+
+
+@pytest.mark.parametrize("name", ["labels.xlsx", "labels.parquet", "labels.json", "labels.ods"])
+def test_tables_of_other_kinds_are_told_what_to_save(tmp_path: Path, name: str):
+    (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(
+        RequestError, match=r"is an? [\w ]+; a table is read from a CSV file\. Save it"
+    ):
+        open_source(str(tmp_path / name))
