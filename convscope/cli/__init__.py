@@ -8,6 +8,7 @@ from typing import NoReturn
 from cyclopts import App, CycloptsError
 
 from convscope import synonyms
+from convscope.cli.broken_torch import broken_torch
 from convscope.cli.messages import in_flags, parse_error
 from convscope.errors import ConvscopeError, RequestError, nearest
 from convscope.version import __version__
@@ -69,7 +70,8 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
         if debug:
             raise
         _print_error(
-            f"{type(error).__name__}: {error}. This is a bug in convscope; --debug shows where."
+            broken_torch(error)
+            or f"{type(error).__name__}: {error}. This is a bug in convscope; --debug shows where."
         )
         sys.exit(1)
     sys.exit(0)
