@@ -79,8 +79,8 @@ def logits_of(output: object, num_images: int, num_classes: int, *, name: str) -
 def _remedy(logits: Tensor | None, num_classes: int) -> str:
     if logits is None:
         return " Return the logits alone, or first, or as `logits` of a dict."
-    size = logits.shape[-1] if logits.ndim else 1
-    if logits.ndim <= 2 and size == 1 and num_classes == 2:
+    is_one = logits.ndim == 1 or (logits.ndim == 2 and logits.shape[1] == 1)
+    if is_one and num_classes == 2:
         return (
             " One number for two classes, for a sigmoid, is not supported: let the last layer "
             "have two outputs."
@@ -139,7 +139,8 @@ def where_raised(error: BaseException, net: nn.Module) -> str:
     paths = {id(module): path for path, module in dict[str, nn.Module](net.named_modules()).items()}
     layer, line = "", ""
     for frame, number in traceback.walk_tb(error.__traceback__):
-        module: Any = frame.f_locals.get("self")
+        first = frame.f_code.co_varnames[:1]  # which most people call self
+        module: Any = frame.f_locals.get(first[0]) if first else None
         if id(module) in paths and isinstance(module, nn.Module):
             layer = paths[id(module)] or layer
             file = Path(frame.f_code.co_filename)

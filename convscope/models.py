@@ -215,14 +215,10 @@ def _of_module(
     name = name or model_name(net)
     if card is not None:
         return OpenedModel(name, net, card)
-    left = getattr(net, "card", None)
-    if isinstance(left, Card):
-        return OpenedModel(name, net, _resized(left, input_size))
+    known = card_of(net, input_size)
+    if known is not None:
+        return OpenedModel(name, net, known)
     channels = num_input_channels(net)
-    stated = timm_preprocessing(getattr(net, "pretrained_cfg", None))
-    if stated is not None:
-        own = stated_card(stated, _num_classes(net), channels=channels, input_size=input_size)
-        return OpenedModel(name, net, own)
     sizes = [input_size] if input_size else _sizes(net, image_size)
     size, output = _trial(net, channels, sizes)
     classes = output.shape[1] if output is not None and output.ndim == 2 else _num_classes(net)
@@ -238,6 +234,18 @@ def _of_module(
     resized = "" if size == image_size else f"images are cropped to {size[0]}x{size[1]}, and their "
     note = f"No preprocessing is known for {name}: {resized}pixels are scaled to 0..1."
     return OpenedModel(name, net, own, note=note)
+
+
+def card_of(net: nn.Module, input_size: tuple[int, int] | None = None) -> Card | None:
+    """The card that a network carries, or that timm states of one of its own; else None."""
+    left = getattr(net, "card", None)
+    if isinstance(left, Card):
+        return _resized(left, input_size)
+    stated = timm_preprocessing(getattr(net, "pretrained_cfg", None))
+    if stated is None:
+        return None
+    channels = num_input_channels(net)
+    return stated_card(stated, _num_classes(net), channels=channels, input_size=input_size)
 
 
 def _sizes(net: nn.Module, image_size: tuple[int, int] | None) -> list[tuple[int, int]]:

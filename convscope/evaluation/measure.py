@@ -13,6 +13,7 @@ from convscope.card import Card
 from convscope.data.loading import BatchSource
 from convscope.data.normalize import normalize
 from convscope.evaluation.metrics import Metrics
+from convscope.forward import call_network
 from convscope.inference import inference_mode, probabilities, to_logits
 
 
@@ -54,7 +55,7 @@ def compute_outputs(
     with inference_mode(net):
         for batch, pixels in zip(batches, batch_source.batches(batches), strict=True):
             images = normalize(pixels.to(device), card, channels_last=channels_last)
-            outputs.append(net(images).float().cpu())
+            outputs.append(call_network(net, images, len(card.classes)).float().cpu())
             on_progress(len(batch))
     return torch.cat(outputs) if outputs else torch.empty(0, len(card.classes))
 

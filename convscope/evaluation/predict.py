@@ -30,6 +30,7 @@ from convscope.evaluation.predictions import (
     Predictions,
     thumbnail,
 )
+from convscope.forward import call_network
 from convscope.inference import probabilities
 from convscope.models import ModelLike
 from convscope.synonyms import takes_synonyms
@@ -92,7 +93,8 @@ def predict(
             noted |= {image.name: image.note for image in batch if image.note}
             if batch:
                 pixels = torch.from_numpy(np.stack([image.pixels for image in batch]))
-                outputs = net(normalize(pixels.to(torch_device), card, channels_last=channels_last))
+                fed = normalize(pixels.to(torch_device), card, channels_last=channels_last)
+                outputs = call_network(net, fed, len(card.classes))
                 scores = probabilities(outputs, card).cpu().numpy()
                 predictions += _ranked([image.name for image in batch], scores, card, top)
             done += len(batch) + len(problems)

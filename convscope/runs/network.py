@@ -75,8 +75,17 @@ def rebuild(run: Run, config: Mapping[str, Any], card: Card) -> nn.Module:
                 "module:attr, a function that builds it, needs nothing else."
             )
         return copy.deepcopy(net)
-    with on_sys_path(config):
-        return build_network(model_source(run, source), card)
+    try:
+        with on_sys_path(config):
+            return build_network(model_source(run, source), card)
+    except RequestError as error:
+        if not source.startswith("__main__:"):
+            raise
+        raise RequestError(
+            f"{run.path} was trained by a script or notebook with its own class {source[9:]}, "
+            "which is not here. Put the class into a module and train with module:attr, or load "
+            "the run where the class is defined."
+        ) from error
 
 
 def build_network(model: str | nn.Module, card: Card) -> nn.Module:

@@ -6,6 +6,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Unpack
 
+from torch import nn
+
 from convscope import synonyms
 from convscope.data.source import DataLike
 from convscope.errors import RequestError
@@ -38,7 +40,8 @@ def train(
     Face data set, or a dictionary of splits of these; `out` is the run folder to create;
     `callbacks` are called at every stage, see `convscope.Callback`; `progress` shows a bar and a
     line per epoch, in a notebook below the cell, elsewhere on standard error; `settings` are the
-    fields of `TrainConfig`, which the command line has as flags.
+    fields of `TrainConfig`, which the command line has as flags. `model` may also be a
+    `torch.nn.Module`, which is trained in place.
 
     Raises RequestError for an invalid request, WorkError for work that failed, Interrupted when a
     signal asked to stop.
@@ -48,12 +51,20 @@ def train(
         if name in given and value is not default:
             raise RequestError(f"`{name}` is given twice, once by another name.")
     data, out = given.pop("data", data), given.pop("out", out)
+    module = given.get("model")
+    if isinstance(module, nn.Module):
+        given["model"] = type(module).__name__
     config = TrainConfig.from_dict(given)
     with watched(progress=progress) as watchers:
         for note in notes:
             CallbackList(watchers).message(note)
         return train_run(
-            data, config, given=given.keys(), out=out, callbacks=[*callbacks, *watchers]
+            data,
+            config,
+            given=given.keys(),
+            out=out,
+            callbacks=[*callbacks, *watchers],
+            module=module if isinstance(module, nn.Module) else None,
         )
 
 

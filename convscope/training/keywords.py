@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from torch import nn
+
 from convscope.card import ResizeMode
 from convscope.data.augment import Augment, Sampling
 from convscope.evaluation.metrics import MetricName
@@ -23,6 +25,7 @@ WIDER: dict[Any, Any] = {
 """What a keyword takes in place of the type of its field."""
 
 WIDER_BY_NAME: dict[str, Any] = {
+    "model": str | nn.Module,
     "weights": WeightsSource,
     "class_names": ClassNamesLike,
     "mean": PerChannel,
@@ -47,7 +50,7 @@ class TrainSettings(TypedDict, total=False):
     augment: Augment
     crop_padding: int | None
 
-    model: str
+    model: str | nn.Module
     input_size: int | None
     in_channels: Literal[1, 3] | None
     weights: WeightsSource | None

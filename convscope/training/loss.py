@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from convscope.card import Card
+from convscope.forward import logits_of
 from convscope.inference import to_logits
 from convscope.layers import AUXILIARY_WEIGHT, ModelOutput
 
@@ -31,12 +32,17 @@ class CrossEntropy:
     weights: Tensor | None = None
     label_smoothing: float = 0.0
 
-    def __call__(self, output: Tensor | ModelOutput, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, output: object, targets: Tensor) -> tuple[Tensor, Tensor]:
         """The loss, and the logits (n, classes) of the main classifier.
 
-        The loss of each auxiliary classifier is added, times AUXILIARY_WEIGHT.
+        The loss of each auxiliary classifier of ours is added, times AUXILIARY_WEIGHT. Raises
+        NetworkError for an output without logits; see `convscope.forward.main_output`.
         """
-        main, auxiliary = output if isinstance(output, ModelOutput) else (output, ())
+        auxiliary: tuple[Tensor, ...] = ()
+        if isinstance(output, ModelOutput):
+            main, auxiliary = output
+        else:
+            main = logits_of(output, len(targets), len(self.card.classes), name="The network")
         loss, logits = self._of(main, targets)
         for other in auxiliary:
             loss = loss + AUXILIARY_WEIGHT * self._of(other, targets)[0]

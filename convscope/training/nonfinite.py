@@ -49,6 +49,12 @@ def nonfinite_error(
 ) -> StepError:
     """The error to raise for a NaN or an infinity; `images` are those that the network was fed."""
     layer = first_nonfinite_layer(network, images)
+    if state.step == 0 and images is not None:
+        where = f", first in {layer}" if layer != "the loss" else ""
+        return StepError(
+            f"{what} at the first step, before any weight has changed: the network itself returns "
+            f"it{where}. Look for a division by zero, a logarithm or a root in its code."
+        )
     return StepError(
         f"{what} at step {state.step + 1} (epoch {state.epoch + 1}, learning rate {lr:g})"
         f"{f', first in {layer}' if layer else ''}. Train again with a smaller `lr`, or "

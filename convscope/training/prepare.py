@@ -21,7 +21,6 @@ from convscope.training.config import TrainConfig
 from convscope.weights.adapt import adapt_weights
 from convscope.weights.preprocessing import per_channel, with_channels
 from convscope.weights.source import Weights
-from convscope.zoo import default_input
 from convscope.zoo.check import network_output
 
 _SAMPLED = 32  # images whose size and mode decide about resizing and channels
@@ -39,19 +38,20 @@ def infer_preprocessing(
     config: TrainConfig,
     callbacks: CallbackList,
     pretrained: Card | None = None,
+    *,
+    default: tuple[int | None, tuple[int, int] | None] = (None, None),
 ) -> Card:
     """The card except for mean and std, which need all images; see `finalize_preprocessing`.
 
     `pretrained` is the card of the weights to start from: its preprocessing, including mean and
-    std, is used unless the settings override it.
+    std, is used unless the settings override it. `default` are the network's own channels and
+    (height, width), where they are known.
 
     Raises RequestError if neither settings nor network nor images determine an input size.
     """
     sizes, is_gray = _sample(dataset)
     default_channels, default_size = (
-        (pretrained.in_channels, pretrained.input_size)
-        if pretrained
-        else default_input(config.model)
+        (pretrained.in_channels, pretrained.input_size) if pretrained else default
     )
     if config.input_size is not None:
         input_size = (config.input_size, config.input_size)
@@ -218,7 +218,12 @@ def _statistics(loaded: LoadedDataset) -> tuple[tuple[float, ...], tuple[float, 
 
 def with_output(card: Card, net: nn.Module, callbacks: CallbackList) -> Card:
     """The card with what the network returns; a message warns if that is probabilities."""
-    output = network_output(net, in_channels=card.in_channels, input_size=card.input_size)
+    output = network_output(
+        net,
+        in_channels=card.in_channels,
+        input_size=card.input_size,
+        num_classes=len(card.classes),
+    )
     if output == "probabilities":
         classes = len(card.classes)
         largest = math.e / (math.e + classes - 1)

@@ -17,7 +17,7 @@ from convscope.data.split import apply_splits
 from convscope.device import choose_device
 from convscope.errors import RequestError
 from convscope.runs.folder import Run
-from convscope.runs.network import build_network, model_source, on_sys_path
+from convscope.runs.network import rebuild
 from convscope.runs.tensor_file import TensorFile
 from convscope.training import longer
 from convscope.training.assemble import Session, Task, assemble
@@ -134,8 +134,7 @@ def _reassemble(
     if changed:
         user.message(f"Not bit-identical to an uninterrupted run: {', '.join(changed)}.")
     torch.manual_seed(config.seed)
-    with on_sys_path(saved):
-        network = build_network(model_source(run, config.model), card)
+    network = rebuild(run, saved, card)
     weights = opened_weights(config, user) if stored is None else None
     if weights is not None:  # it was stopped before its first checkpoint
         load_pretrained(weights, network, card)

@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from convscope.data.dataset import Dataset
 from convscope.data.source import DataLike, open_source
 from convscope.data.split import fill_splits, write_splits
 from convscope.device import choose_device
 from convscope.runs.folder import Run, slugify
-from convscope.runs.network import build_network, save_model_source
+from convscope.runs.network import save_model_source
 from convscope.runs.trained_images import write_trained_images
 from convscope.training.assemble import Session, Task, assemble
 from convscope.training.callbacks.base import Callback, CallbackList
@@ -24,6 +25,7 @@ from convscope.training.config import TrainConfig
 from convscope.training.effects import check_validation, without_effect, without_effect_on
 from convscope.training.executors.base import ExecutorName
 from convscope.training.finish import fit_and_test, naming_checkpoint, restored
+from convscope.training.network import RequestedNetwork
 from convscope.training.prepare import (
     finalize_preprocessing,
     infer_preprocessing,
@@ -46,9 +48,15 @@ def train_run(
     given: Collection[str] = (),
     out: str | Path | None = None,
     callbacks: Sequence[Callback] = (),
+    module: nn.Module | None = None,
 ) -> TrainingResult:
-    """`convscope.train` with its settings in one object; `given` are those that a person set."""
+    """`convscope.train` with its settings in one object; `given` are those that a person set.
+
+    `module` is the network itself, where it was handed over in place of a name.
+    """
     began, user = time.perf_counter(), CallbackList(callbacks)
+    requested = RequestedNetwork.of(config.model, module)  # before any data is opened
+    config = replace(config, model=requested.model)
     device = choose_device(config.device)
     dataset = _dataset(data, config, given, user)
     model = Path(config.model).stem if is_table(config.model) else config.model
@@ -60,14 +68,15 @@ def train_run(
         _discarded_unless_begun(run),
     ):
         weights = opened_weights(config, user)
-        start = weights and weights.card
-        card = infer_preprocessing(dataset, config, user, start)
+        start = (weights.card if weights else None) or requested.card(user)
+        card = infer_preprocessing(dataset, config, user, start, default=requested.default_input)
         loaded = load_checked(dataset, card, config, user)
         num_images = len(loaded.dataset.indices("train"))
         config = config.resolve(num_images, default_lr=default_lr(config.model))
         card = finalize_preprocessing(card, loaded, config, start)
         torch.manual_seed(config.seed)
-        network = build_network(config.model, card)
+        network, config = requested.build(card, config)
+        requested.check(network, card, config, num_images, user)
         card = with_output(card, network, user)
         if weights is not None:
             card, weights = load_pretrained(weights, network, card), None  # frees their memory
@@ -76,6 +85,7 @@ def train_run(
         status = LiveStatus(session.live, request)
         trainer = assemble(task, session, status)
         _write_start(data, task, run, engine=trainer.executor.name)
+        requested.remember(run, config, user)
         with status.session(), naming_checkpoint(run):
             return fit_and_test(trainer, task, session, began)
 

@@ -70,8 +70,9 @@ def _only_batch(net: nn.Module, image: Tensor) -> int | None:
     """The only batch size that a network takes, of a few that are tried."""
     for size in _BATCHES:
         with suppress(Exception), inference_mode(net):
-            net(like_parameters(net, image.expand(size, -1, -1, -1)))
-            return size
+            output = main_output(net(like_parameters(net, image.expand(size, -1, -1, -1))))
+            if output is not None and output.shape[:1] == (size,):
+                return size
     return None
 
 

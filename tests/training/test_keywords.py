@@ -29,7 +29,7 @@ def test_the_keywords_are_the_settings_in_their_order_with_their_types():
             inner for member in field.members for inner in members(WIDER.get(member, member))
         }
         if name in WIDER_BY_NAME:
-            expected = members(WIDER_BY_NAME[name]) | {types.NoneType}
+            expected = members(WIDER_BY_NAME[name]) | (expected & {types.NoneType})
         assert members(hints[name]) == expected, name
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convscope.evaluation.measure import compute_outputs
+from convscope.forward import like_parameters, network_error
 from convscope.gradients import contiguous_gradients
 from convscope.training.batches import Batch
 from convscope.training.executors import base
@@ -48,20 +49,43 @@ class EagerExecutor:
         targets = torch.from_numpy(batch.labels).to(self.inputs.device)
         try:
             images = self.inputs.normalized(batch.pixels)
-            loss, logits = self.criterion(self.forward(images), targets)
+            loss, logits = self.criterion(self._output(images), targets)
             value = loss.item()
             if not math.isfinite(value):
                 raise nonfinite_error(
                     f"The loss is {value}", self.network, images, state=state, lr=lr
                 )
             self.optimizer.zero_grad()
-            contiguous_gradients(loss).backward()
+            self._backward(loss)
             if self.clip_grad_norm:
                 nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_grad_norm)
             self.optimizer.step(lr)
         except (RuntimeError, MemoryError) as error:
             raise explained(error, len(batch)) from error
         return value, int((logits.detach().argmax(1) == targets).sum())
+
+    def _output(self, images: Tensor) -> object:
+        """What the network returns. Raises NetworkError where it fails by itself."""
+        try:
+            return self.forward(like_parameters(self.network, images))
+        except Exception as error:
+            reason = explained(error, len(images))
+            if reason is not error:
+                raise reason from error
+            shape = "x".join(map(str, images.shape[1:]))
+            doing = f"in training mode, for {len(images)} images of {shape}"
+            raise network_error(error, self.network, name="The network", doing=doing) from error
+
+    def _backward(self, loss: Tensor) -> None:
+        """The gradients. Raises NetworkError where autograd cannot compute them."""
+        try:
+            contiguous_gradients(loss).backward()
+        except RuntimeError as error:
+            reason = explained(error, 2)
+            if reason is not error:
+                raise
+            doing = "in the backward pass"
+            raise network_error(error, self.network, name="The network", doing=doing) from error
 
     def logits(self, indices: NDArray[np.int64], on_batch: Callable[[int], None]) -> Tensor:
         return torch_logits(self.network, self.inputs, indices, on_batch)
