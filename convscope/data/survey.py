@@ -51,10 +51,10 @@ class ImageSurvey:
         low, high = value_range
         brightest = max(self.depths, key=lambda index: self.depths[index].extremes[1])
         count, largest = len(self.depths), self.depths[brightest].extremes[1]
-        subject = "One image has" if count == 1 else f"{count:,} images have"
+        subject = "One image is" if count == 1 else f"{count:,} images are"
         yield (
-            f"{subject} more than 8 bits per channel. The range {low:,} to {high:,} becomes black "
-            f"to white (the largest value is {largest:,}); the card keeps it."
+            f"{subject} stored with more than 8 bits per channel. The range {low:,} to {high:,} "
+            f"becomes black to white (the largest value is {largest:,}); the card keeps it."
         )
         other = [i for i in self.unlike(value_range) if self.depths[i].is_declared]
         if other:

@@ -23,7 +23,9 @@ def read_pixels(image: Path | bytes, card: Card) -> NDArray[np.uint8]:
         return resize_image(decode_image(image), card)
     except UnreadableImage as error:
         named = image if isinstance(image, Path) else "The file"
-        raise RequestError(f"{named} {str(error).rstrip('.')}. Give an image file.") from error
+        reason = str(error).rstrip(".")
+        remedy = "" if ";" in reason else " Give an image file."
+        raise RequestError(f"{named} {reason}.{remedy}") from error
 
 
 def preprocess(pixels: NDArray[np.uint8], card: Card) -> Tensor:

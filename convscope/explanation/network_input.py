@@ -13,7 +13,7 @@ from torch.nn.modules.conv import _ConvNd as Convolution  # pyright: ignore[repo
 from torch.nn.parameter import is_lazy
 
 from convscope.card import Card
-from convscope.data.depth import DeepImage
+from convscope.data.depth import DeepImage, note_of
 from convscope.data.images import ImageLike, open_image
 from convscope.data.resize import resize_image
 from convscope.data.unreadable import UnreadableImage
@@ -173,7 +173,10 @@ def _prepared(net: nn.Module, image: object, card: Card | None) -> NetworkInput:
     array = decoded.pixels if isinstance(decoded, DeepImage) else np.asarray(decoded)
     height, width = array.shape[:2]
     opened = open_model(net, card=card, image_size=(height, width))
-    return NetworkInput([preprocess(resize_image(decoded, opened.card), opened.card)], opened.note)
+    pixels = resize_image(decoded, opened.card)
+    seen = f"The image {note}." if (note := note_of(decoded)) else ""
+    notes = " ".join(filter(None, (opened.note, seen)))
+    return NetworkInput([preprocess(pixels, opened.card)], notes)
 
 
 def _remedy(net: nn.Module, image: Tensor) -> str:

@@ -205,7 +205,9 @@ def test_all_deep_images_of_a_data_set_share_one_range(deep_folder: Path, cache_
     assert loaded.value_range == (0, 4095)
     (batch,) = loaded.batch_source.batches([np.arange(4)])
     assert batch[:, 0, 0, 0].tolist() == [60 >> 4, 200 >> 4, 4000 >> 4, 77]
-    assert any("3 images have more than 8 bits" in text for text in loaded.dataset.warnings)
+    assert any(
+        "3 images are stored with more than 8 bits" in text for text in loaded.dataset.warnings
+    )
     again = load_images(read_folder(deep_folder), card(loaded.value_range))
     assert not any("8 bits" in text for text in again.dataset.warnings)
     (same,) = again.batch_source.batches([np.arange(4)])
