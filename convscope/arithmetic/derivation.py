@@ -85,7 +85,10 @@ def derive_pooling(volume: Volume, axes: tuple[Axis, Axis], cost: Cost) -> Deriv
     maps = derive_output(axes, channels=volume.channels)
     before, after = volume.units, cost.output.units
     kept = ("values", f"{after:,}", f"{100 * after / before:.3g}% of the {before:,} before")
-    return Derivation((*maps.rows, kept), maps.remarks)
+    output = "·".join(map(str, (cost.output.height, cost.output.width, cost.output.channels)))
+    window = "·".join(str(axis.kernel) for axis in axes)
+    links = ("connections", f"{cost.connections:,}", f"{output}·{window}")
+    return Derivation((*maps.rows, kept, links), maps.remarks)
 
 
 def derive_windows(

@@ -1,19 +1,21 @@
 """`convscope explain`."""
 
-import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from convscope.cli.messages import quote
 from convscope.cli.options import SEVERAL, Flag, Int, Json, OptionalInt
 from convscope.cli.terminal import console, print_json
 from convscope.errors import RequestError
 from convscope.explanation.api import RecordedImage, explain_recorded, parse_unit, record_image
 from convscope.explanation.explanation import Explanation
-from convscope.explanation.grid import find_filter, read_grid, record_grid
+from convscope.explanation.grid import find_filter, map_text, read_grid, record_grid
+from convscope.explanation.recording import Recording
 from convscope.explanation.rendering.text import im2col_text
 from convscope.inference import probabilities
 
@@ -47,9 +49,11 @@ def explain(
         An image file.
     at
         The unit: conv3_2[12,5,7] by channel, row, column; fc3[7]; fc3[cataract] by class. Default:
-        the top-1 class. A layer without an index means its unit with the largest value.
+        the top-1 class. A layer without an index means its unit with the largest value. A number is
+        always an index; a class that is called by a number stands in quotes: "fc3['7']".
     contrast
-        Another class or unit: explain the difference, why one and not the other.
+        Another class or unit: explain the difference, why one and not the other. A number is an
+        index, as in --at.
     trace_back
         Trace the largest contributions back to the pixels.
     depth
@@ -75,17 +79,21 @@ def explain(
     """
     screen = console(json=json)
     if grid:
-        if model is not None:
-            raise RequestError("--grid takes no network and no image; leave them out.")
+        unused = {
+            "a network": model, "--contrast": contrast, "--trace-back": trace_back,
+            "--depth": depth, "--list-layers": list_layers, "--weights": weights,
+        }  # fmt: skip
+        if found := [name for name, value in unused.items() if value]:
+            raise RequestError(f"--grid explains one unit of a map; leave out {', '.join(found)}.")
         recording = record_grid(
             [read_grid(path) for path in grid],
             [find_filter(name) for name in filter or ("sobel-x",)],
             stride=stride,
             padding=padding,
         )
-        explanation = recording.explain("map", _grid_unit(at))
-        _print_explanation(screen, explanation, top=top, im2col=im2col, json=json)
+        _explain_grid(screen, recording, _grid_unit(at), top=top, im2col=im2col, json=json)
         return
+    _refuse_grid_options(filter, stride, padding)
     if model is None or image is None:
         raise RequestError(
             "explain takes a network and an image. Example: `convscope explain RUN photo.jpg`."
@@ -108,9 +116,35 @@ def explain(
         return
     explanation = explain_recorded(recorded, at, contrast=contrast)
     _print_prediction(screen, recorded)
+    _print_class(screen, recorded, explanation)
     _print_explanation(screen, explanation, top=top, im2col=im2col, json=json)
     if not json:
-        _print_next(screen, (model, str(image)), explanation, recorded)
+        subject = [model, str(image), *(["--weights", weights] if weights else [])]
+        _print_next(screen, subject, explanation, recorded)
+
+
+def _refuse_grid_options(filters: Sequence[str], stride: int, padding: int) -> None:
+    if filters or stride != 1 or padding:
+        raise RequestError("--filter, --stride and --padding belong to --grid, a file of numbers.")
+
+
+def _explain_grid(
+    screen: Console,
+    recording: Recording,
+    unit: tuple[int, int, int],
+    *,
+    top: int | None,
+    im2col: bool,
+    json: bool,
+) -> None:
+    """The whole map with the unit marked, and the unit's arithmetic."""
+    explanation = recording.explain("map", unit)
+    values = cast("list[list[float]]", recording["map"].tensor[0, 0].tolist())
+    if json:
+        print_json(explanation.to_dict(max_terms=top) | {"map": values})
+        return
+    screen.print(map_text(values, unit[1:]), markup=False)
+    _print_explanation(screen, explanation, top=top, im2col=im2col, json=False)
 
 
 def _print_prediction(screen: Console, recorded: RecordedImage) -> None:
@@ -124,6 +158,16 @@ def _print_prediction(screen: Console, recorded: RecordedImage) -> None:
     first, *others = (f"{classes[k]} ({float(probs[k]):.1%})" for k in top)
     runners_up = f"; then {', '.join(others)}" if others else ""
     screen.print(f"Prediction: {first}{runners_up}\n", markup=False)
+
+
+def _print_class(screen: Console, recorded: RecordedImage, explanation: Explanation) -> None:
+    """The class of the unit that is explained, where its index alone does not say it."""
+    classes, location = recorded.card.classes, explanation.location
+    shape = recorded.recording[recorded.recording.output].value.shape
+    if location.source == recorded.recording.output and shape == (len(classes),):
+        name = classes[location.at[-1]]
+        if name != str(location.at[-1]):
+            screen.print(f"{location} is the class {name!r}.\n", markup=False)
 
 
 def _print_explanation(
@@ -164,12 +208,13 @@ def _print_operations(screen: Console, recorded: RecordedImage, *, json: bool) -
 
 
 def _print_next(
-    screen: Console, subject: tuple[str, str], explanation: Explanation, recorded: RecordedImage
+    screen: Console, subject: Sequence[str], explanation: Explanation, recorded: RecordedImage
 ) -> None:
     """Commands that explain the largest contribution, and trace this unit back."""
     locations = [explanation.terms[n].location for n in explanation.top_terms[:1]]
     location = locations[0] if locations else None
-    command = f"convscope explain {' '.join(map(shlex.quote, subject))}"
+    command = f"convscope explain {' '.join(map(quote, subject))}"
     if location is not None and location.source in recorded.recording.names:
-        screen.print(f"\nNext:  {command} --at '{location}'", markup=False)
-        screen.print(f"       {command} --at '{explanation.location}' --trace-back", markup=False)
+        screen.print(f"\nNext:  {command} --at {quote(str(location))}", markup=False)
+        unit = quote(str(explanation.location))
+        screen.print(f"       {command} --at {unit} --trace-back", markup=False)

@@ -1,5 +1,6 @@
 """Messages in the words of the command line: keywords as flags, and what does not parse."""
 
+import os
 import re
 import shlex
 from typing import Literal, get_args, get_origin
@@ -38,6 +39,13 @@ def in_flags(message: str) -> str:
         return f"{spelled} {shlex.quote(str(value).strip(chr(39)))}"
 
     return _KEYWORD.sub(flag, message)
+
+
+def quote(text: str) -> str:
+    """A word as a shell takes it: of POSIX, and on Windows of cmd.exe and PowerShell."""
+    if os.name != "nt":
+        return shlex.quote(text)
+    return f'"{text}"' if re.search(r"[^\w.:\\/-]", text) else text
 
 
 def parse_error(error: CycloptsError) -> str:

@@ -53,7 +53,8 @@ def predict(
     images
         Image files, folders (with all images inside), or globs.
     format
-        A table for people; csv or json for programs.
+        A table for people; csv or json for programs. A row of CSV has path, label, probability,
+        then label_2, probability_2 and so on.
     top
         Number of most probable classes to show per image.
     json
@@ -97,10 +98,17 @@ def predict(
 
 
 def _print_csv(predictions: Predictions) -> None:
+    """A row an image: label and probability, then label_2, probability_2 and so on."""
+    count = max((len(prediction.top_k) for prediction in predictions), default=1)
+    ranks = ["", *(f"_{rank}" for rank in range(2, count + 1))]
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["path", "label", "probability"])
+    writer.writerow(["path", *(f"{name}{rank}" for rank in ranks for name in _CELLS)])
     for prediction in predictions:
-        writer.writerow([prediction.path, prediction.label, f"{prediction.probability:.6f}"])
+        cells = [(name, f"{probability:.6f}") for name, probability in prediction.top_k]
+        writer.writerow([prediction.path, *(cell for pair in cells for cell in pair)])
+
+
+_CELLS = ("label", "probability")
 
 
 def _print_table(predictions: Predictions) -> None:

@@ -33,6 +33,24 @@ class RecordedImage:
     warning: str
     note: str = ""
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the recorded results, "" for the network's output."""
+        return frozenset((*self.recording.names, "image", ""))
+
+    def class_index(self, name: str, text: str) -> int | None:
+        """The index of the class that a text names, if the result `name` has one unit a class.
+
+        The name may stand in quotes, and has to where it is a number.
+        """
+        classes = self.card.classes
+        if self.recording[name].value.shape != (len(classes),):
+            return None
+        quoted = re.fullmatch("'(.*)'|\"(.*)\"", text.strip(), re.DOTALL)
+        names = [text, text.strip()] if not text.strip().isdecimal() else []
+        names += [quoted[1] or quoted[2] or ""] if quoted else []
+        return next((classes.index(each) for each in names if each in classes), None)
+
 
 @overload
 def explain(
@@ -124,7 +142,9 @@ def explain_recorded(
     name, unit = parse_unit(recorded, at)
     if contrast is None:
         return recorded.recording.explain(name, unit)
-    other_name, other = parse_unit(recorded, contrast if "[" in contrast else f"{name}[{contrast}]")
+    written = _UNIT.fullmatch(contrast.strip())
+    is_unit = written is not None and written[2] is not None and written[1] in recorded.names
+    other_name, other = parse_unit(recorded, contrast if is_unit else f"{name}[{contrast}]")
     if other_name != name:
         raise RequestError(
             f"{at or name} and {contrast} are units of different results; contrast two units of "
@@ -160,28 +180,37 @@ def record_image(
     return RecordedImage(recording, opened.card, opened.warning, note)
 
 
+_UNIT = re.compile(r"([^\[\]]*)(?:\[(.*)\])?", re.DOTALL)
+"""A result, and its unit in brackets."""
+
+
 def parse_unit(recorded: RecordedImage, text: str | None) -> tuple[str, tuple[int, ...]]:
     """The result and the index that a text names: `conv3[1,2,3]`, `fc3[cataract]`, `fc3`.
 
-    The default name is the network's output, the default unit the one with the largest value.
-    Raises RequestError.
+    Numbers in brackets are an index, as explanations print it, also where a class is called by a
+    number; that class stands in quotes, as in `fc3['7']`. The default name is the network's output,
+    the default unit the one with the largest value; a class or a number alone is a unit of the
+    output. Raises RequestError.
     """
     recording = recorded.recording
-    match = re.fullmatch(r"([^\[\]]*)(?:\[(.*)\])?", (text or recording.output).strip())
+    asked = (text or recording.output).strip()
+    match = _UNIT.fullmatch(asked)
+    if match is None or (match[1] and match[1] not in recorded.names):
+        is_class = asked.isdecimal() or recorded.class_index(recording.output, asked) is not None
+        match = _UNIT.fullmatch(f"{recording.output}[{asked}]") if is_class else match
     if match is None:
         raise RequestError(f"{text!r} names no unit. Write LAYER[channel,row,column] or LAYER[k].")
     name, index = match[1] or recording.output, match[2]
     values = recording[name].value
     if index is None:
         return name, _argmax(values)
-    classes = recorded.card.classes
-    if index in classes and values.shape == (len(classes),):
-        return name, (classes.index(index),)
-    if re.fullmatch(r"\s*\d+(\s*,\s*\d+)*\s*", index):
+    if re.fullmatch(r"\s*\d+(\s*,\s*\d+)*\s*", index) and index.count(",") < max(1, values.ndim):
         return name, tuple(int(number) for number in index.split(","))
+    if (number := recorded.class_index(name, index)) is not None:
+        return name, (number,)
     raise RequestError(
-        f"{name} has no unit {index!r}.{nearest(index, classes)} Give an index: {name} has the "
-        f"shape {'x'.join(map(str, values.shape))}."
+        f"{name} has no unit {index!r}.{nearest(index, recorded.card.classes)} Give an index: "
+        f"{name} has the shape {'x'.join(map(str, values.shape))}."
     )
 
 

@@ -114,6 +114,28 @@ def find_filter(name: str) -> list[list[float]]:
     )
 
 
+def map_text(values: Sequence[Sequence[float]], unit: Sequence[int]) -> str:
+    """A feature map as text, with the unit (row, column) in brackets.
+
+    >>> print(map_text([[2, -17], [3, -6.5]], (1, 0)), end="")
+    map (2x2):
+      2   −17
+     [3] −6.5
+    <BLANKLINE>
+    """
+    cells = [[f"{value:g}".replace("-", "−") for value in row] for row in values]
+    width = max(len(cell) for row in cells for cell in row)
+    lines = [f"map ({len(cells)}x{len(cells[0])}):"]
+    for i, row in enumerate(cells):
+        marked = ["[]" if (i, j) == tuple(unit) else "  " for j in range(len(row))]
+        line = "".join(
+            f"{mark[0]:>{width - len(cell) + 1}}{cell}{mark[1]}"
+            for cell, mark in zip(row, marked, strict=True)
+        )
+        lines.append(f"  {line}".rstrip())
+    return "\n".join(lines) + "\n"
+
+
 def _to_tensor(name: str, grids: Sequence[Sequence[Sequence[float]]]) -> Tensor:
     try:
         tensor = torch.tensor(grids, dtype=torch.float64)

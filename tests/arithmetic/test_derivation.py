@@ -112,7 +112,10 @@ def test_memory_is_told_in_decimal_units():
 def test_pooling_tells_what_share_of_the_values_it_keeps():
     volume = Volume(6, 28, 28)
     worked = derive_pooling(volume, sliding(volume, 2, stride=2), pooling(volume, 2))
-    assert worked.rows[-1] == ("values", "1,176", "25% of the 4,704 before")
+    assert worked.rows[-2:] == (
+        ("values", "1,176", "25% of the 4,704 before"),
+        ("connections", "4,704", "14·14·6·2·2"),
+    )
     assert worked.remarks == ()
 
 

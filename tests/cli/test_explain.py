@@ -1,13 +1,18 @@
 """`convscope explain`: runs, networks of the zoo, the lecture's grids, and wrong requests."""
 
 import json
+import re
+import shlex
+from dataclasses import replace
 
 import pytest
 import torch
 from PIL import Image
 
 import convscope
+from convscope.cli import explain as cli_explain
 from convscope.errors import RequestError
+from convscope.explanation.api import explain_recorded, parse_unit, record_image
 from tests.lecture.test_worked_example import IMAGE, numbers
 
 
@@ -94,7 +99,7 @@ def test_random_weights_are_announced_and_list_layers_lists_operations(command, 
         (("lenet5", "nowhere.png"), "nowhere.png does not exist"),
         (("lenet6", "PICTURE"), "lenet5"),
         (("--grid", "none.csv"), "none.csv cannot be read"),
-        (("lenet5", "PICTURE", "--grid", "GRID"), "takes no network"),
+        (("lenet5", "PICTURE", "--grid", "GRID"), "leave out a network"),
         (("--grid", "GRID", "--at", "here"), "ROW,COLUMN"),
         (("--grid", "GRID", "--at", "4,0"), "0 to 3"),
     ],
@@ -126,3 +131,75 @@ def test_classes_can_be_named(image_folder, tmp_path, command):
     assert explanation.at == (2,)
     output = command("explain", run, picture, "--at", "fc[pulm]", code=2).stderr
     assert "Did you mean 'plum'" in output
+
+
+ODD = [
+    ("9", "8", "7", "6", "5", "4", "3", "2", "1", "0"),
+    ("0", "1", "10", "2", "3", "4", "5", "6", "7", "8"),
+    ("a[b]", "[3]", "1,2", "x y", "it's", '"q"', "'3'", "3", "", "ü€"),
+    ("$HOME", "`ls`", "a;b", "--at", "fc2", "conv1", "fc2[3]", "\\", "a\nb", " cat "),
+    ("conv1[0,0,0]", "*", "~", "#3", "%PATH%", "&", "|", "!", "1.5", "-1"),
+]
+
+
+@pytest.mark.parametrize("classes", ODD, ids=["falling", "sorted", "brackets", "shell", "units"])
+def test_the_printed_unit_and_the_proposed_one_are_the_same_whatever_classes_are_called(
+    digits_run, picture, tmp_path, monkeypatch, capsys, classes
+):
+    opened = record_image(digits_run, picture)
+    named = replace(opened, card=replace(opened.card, classes=classes))
+    monkeypatch.setattr(cli_explain, "record_image", lambda *_args, **_options: named)
+
+    def printed(*words):
+        cli_explain.explain("my run", tmp_path / "an image.png", **options(words))
+        return capsys.readouterr().out.splitlines()
+
+    def options(words):
+        flags = dict(zip(words[::2], words[1::2], strict=False))
+        return {"at": flags.get("--at"), "trace_back": "--trace-back" in words}
+
+    for k, name in enumerate(classes):
+        unit, text = f"fc2[{k}]", printed("--at", f"fc2[{k}]")
+        assert any(line.startswith(f"{unit} = ") for line in text)
+        assert "\n".join(text).count(f"{unit} is the class {name!r}.") == (name != str(k))
+        for line in (line for line in text if "convscope explain" in line):
+            program, command, run, image, *words = shlex.split(line.removeprefix("Next:"))
+            assert (program, command, run) == ("convscope", "explain", "my run")
+            assert image == str(tmp_path / "an image.png")
+            named_unit = words[1]
+            assert any(row.startswith(f"{named_unit} = ") for row in printed(*words))
+            assert named_unit == unit or named_unit.startswith("fc1_tanh[")
+        by_name = f'"{name}"' if name.strip().isdecimal() else name
+        assert parse_unit(named, f"fc2[{by_name}]") == ("fc2", (k,))
+        contrast = explain_recorded(named, "fc2[4]", contrast=f"fc2[{by_name}]")
+        assert str(contrast.to_dict()).count(f"fc2[{k}]") or k == 4
+
+
+def test_a_number_is_an_index_and_a_class_of_that_name_stands_in_quotes(digits_run, picture):
+    opened = record_image(digits_run, picture)
+    named = replace(opened, card=replace(opened.card, classes=ODD[1]))
+    assert parse_unit(named, "fc2[2]") == parse_unit(named, "2") == ("fc2", (2,))
+    assert parse_unit(named, "fc2['2']") == parse_unit(named, '"2"') == ("fc2", (3,))
+    with pytest.raises(RequestError, match=r"names no|no unit|There is no"):
+        parse_unit(named, "fc2['11']")
+
+
+def test_the_grid_is_printed_as_a_whole_map_with_the_unit_marked(command, grid):
+    lines = command("explain", "--grid", grid, "--at", "1,2").stdout.splitlines()
+    assert lines[0] == "map (4x4):"
+    rows = [[int(n) for n in re.findall(r"-?\d+", line.replace("−", "-"))] for line in lines[1:5]]
+    assert rows == [[2, -17, -6, 20], [3, -6, 0, 12], [1, -3, -1, 12], [-4, -2, -2, 15]]
+    assert next(line for line in lines if "[0]" in line) == lines[2]
+    payload = json.loads(command("explain", "--grid", grid, "--padding", 1, "--json").stdout)
+    assert payload["map"][0] == [-4, -2, -17, -5, 18, 24]
+    assert payload["map"][-1] == [-17, -7, 6, 6, 8, 14]
+
+
+@pytest.mark.parametrize("words", [("--contrast", 3), ("--trace-back",), ("--list-layers",)])
+def test_what_belongs_to_networks_is_refused_for_a_grid(command, grid, words):
+    assert f"leave out {words[0]}" in command("explain", "--grid", grid, *words, code=2).stderr
+
+
+def test_what_belongs_to_grids_is_refused_for_a_network(command, digits_run, picture):
+    error = command("explain", digits_run, picture, "--filter", "mean", code=2).stderr
+    assert "belong to --grid" in error

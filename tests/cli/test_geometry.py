@@ -61,7 +61,7 @@ EXERCISES = [
     ("27x31 --to 13x15", ["(27 - 3 + 2·0)/2 + 1 = 13; (31 - 3 + 2·0)/2 + 1 = 15\n"]),
     ("13 --to 27", ["No window produces 27x27 from 13x13. Tried: kernel up to 11, stride up to 4"]),
     ("13 --to 27 --kernel 3 --padding 1", ["Tried: kernel 3, stride up to 4, padding 1; --stride"]),
-    ("55x55x96 --pool max --kernel 3 --stride 2", ["output   27x27x96 "]),
+    ("55x55x96 --pool max --kernel 3 --stride 2", ["output        27x27x96 ", "27·27·96·3·3\n"]),
     ("28x28x6 --pool average --kernel 2", ["14x14x6 ", "25% of the 4,704 before"]),
     ("112x112x64 --pool max --kernel 3 --stride 2 --ceil", ["55.5, rounded up to 56"]),
     ("9x9 --kernel 3 --dilation 2", ["output   5x5", "window   5x5   2·(3 - 1) + 1 = 5"]),
@@ -83,6 +83,10 @@ def test_only_the_first_answers_are_shown_and_the_rest_is_counted(ask):
     found = json.loads(ask("64 --to 32 --json"))["windows"]
     assert len(lines) == 11
     assert lines[-1].startswith(f"{len(found) - 10} more; narrow")
+
+
+def test_a_fully_connected_layer_has_as_many_connections_as_parameters(ask):
+    assert "connections     10,164   84·(1·1·120 + 1)\n" in ask("1x1x120 --dense 84")
 
 
 def test_what_is_given_narrows_the_inverse_question(ask):

@@ -72,7 +72,16 @@ def test_predict_answers_as_a_table_as_csv_and_as_json(command, shell, digits_ru
             io.StringIO(command("predict", digits_run, tmp_path, "--format", "csv").stdout)
         )
     )
+    assert list(rows[0]) == [
+        "path", "label", "probability", "label_2", "probability_2", "label_3", "probability_3",
+    ]  # fmt: skip
+    words = ("predict", digits_run, tmp_path, "--format", "csv", "--top")
+    (four,) = csv.reader(command(*words, 4).stdout.splitlines()[1:])
     facts = json.loads(command("predict", digits_run, tmp_path, "--json", "--top", 10).stdout)
+    ranked = list(facts["predictions"][0]["probabilities"].items())
+    assert four[1::2] == [name for name, _ in ranked[:4]]
+    assert four[2::2] == [f"{probability:.6f}" for _, probability in ranked[:4]]
+    assert command(*words, 1).stdout.splitlines()[0] == "path,label,probability"
     (answer,) = facts["predictions"]
     assert rows[0]["label"] == answer["label"]
     assert len(answer["probabilities"]) == 10
