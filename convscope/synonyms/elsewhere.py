@@ -132,10 +132,10 @@ SENTENCES = {
     "The number of classes is that of the data.": "num_classes classes nc num_labels n_classes "
     "single_cls",
     "The classes are named by the folders or by the labels of the CSV file.": "class_map "
-    "label_names labels label_map class_names_file target_key label_column_name labels_file",
-    "Images are read from folders and CSV files.": "input_key input_img_mode dataset_config_name "
-    "dataset_trust_remote_code trust_remote_code image_column_name remove_unused_columns "
-    "length_column_name batch_format x y dataset_format",
+    "label_names labels label_map class_names_file labels_file",
+    "Images are read from folders and CSV files.": "input_img_mode dataset_config_name "
+    "dataset_trust_remote_code trust_remote_code remove_unused_columns length_column_name "
+    "batch_format x y dataset_format",
     "Named data sets are downloaded when they are needed; `data_dir` is a folder that has them.":
     "dataset_download download cache_dir data_cache no_download",
     "Options of a network are written in your own function, module:attr, or in a layer table.":
@@ -231,8 +231,8 @@ OF_COMMANDS = {
         "One image is counted.": "batch batch_size b",
     },
     "resume": {
-        "A training goes on with its own settings, in its own folder.": "out output output_dir "
-        "model lr learning_rate batch_size batch data optimizer",
+        "A training goes on with its own settings, in its own folder.": "out output output_dir lr "
+        "learning_rate batch_size batch optimizer",
     },
     "models": {
     },

@@ -16,6 +16,17 @@ SYNONYMS = {
     "valid_size dev_split",
     "test": "test_size test_split test_fraction test_ratio",
     "split_seed": "split_random_state",
+    "image_column": "image_column_name image_col path_column path_col file_column filename_column "
+    "x_col input_key",
+    "label_column": "label_column_name label_col target_column target_col class_column y_col "
+    "target_key",
+    "group_column": "group_col patient_column patient_id patient_id_column subject_column groups "
+    "group_by",
+    "group_pattern": "group_regex patient_pattern group_re",
+    "class_names": "class_labels class_list class_map classnames categories label_names labels "
+    "names names_file label_map",
+    "mean": "img_mean image_mean pixel_mean norm_mean normalize_mean",
+    "std": "img_std image_std pixel_std norm_std normalize_std standard_deviation",
     "resize_mode": "resize_method fit image_fit",
     "max_corrupt_fraction": "max_unreadable max_corrupt",
     "augment": "augmentation augmentations data_augmentation aug augs",
@@ -23,16 +34,12 @@ SYNONYMS = {
     "model": "arch architecture a network net model_name model_name_or_path backbone_name "
     "base_model model_type variant m",
     "input_size": "size img_size image_size imgsz imgsize im_size imsz img_sz img resolution res "
-    "target_size input_shape input_dim train_crop_size crop_size input "
-    "input_resolution",
+    "target_size input_shape input_dim train_crop_size crop_size input input_resolution",
     "in_channels": "channels in_chans in_channel num_channels n_channels input_channels ch "
     "num_input_channels image_channels",
     "weights": "initial_checkpoint pretrained_path pretrained_weights checkpoint checkpoint_path "
     "ckpt ckpt_path load load_from load_weights weights_path weight init_weights state_dict "
     "finetune_from pretrained_checkpoint w",
-    "class_names": "class_labels classnames",
-    "mean": "img_mean image_mean pixel_mean norm_mean normalize_mean",
-    "std": "img_std image_std pixel_std norm_std normalize_std standard_deviation",
     "epochs": "num_epochs n_epochs nb_epochs max_epochs num_train_epochs epoch total_epochs "
     "training_epochs n_epoch ep e",
     "steps": "max_steps num_steps n_steps iterations iters max_iter max_iters num_iterations "

@@ -161,7 +161,11 @@ test r photos                              = evaluate r photos
 eval r                                     = evaluate r
 validate --model r --data photos           = evaluate r photos
 evaluate --run r --batch 8                 = evaluate r --batch-size 8
-evaluate --checkpoint r --split validation = evaluate r --split val
+evaluate --run r --split validation        = evaluate r --split val
+evaluate --checkpoint r                    ! --checkpoint could be --weights or RUN.
+evaluate r --image-mean 0.5,0.5,0.5        = evaluate r --mean 0.5,0.5,0.5
+predict resnet18 a.png --class-map n.txt   = predict resnet18 a.png --class-names n.txt
+train t.csv --x-col file --y-col kind      = train t.csv --image-column file --label-column kind
 evaluate r --dataset photos --workers 2    = evaluate r photos
 infer r a.png                              = predict r a.png
 classify r a.png b.png                     = predict r a.png b.png
@@ -227,7 +231,8 @@ train --top 3                              ! --top belongs to `convscope predict
 train --foo                                ! There is no --foo. `convscope train --help` lists
 train --epohcs 3                           ! Did you mean '--epochs'?
 evaluate r --epochs 3                      ! --epochs belongs to `convscope train`
-evaluate r --imgsz 64                      ! prepared as they were in the training
+evaluate r --imgsz 64                      = evaluate r --input-size 64
+evaluate r --channels 1                    ! prepared as they were in the training
 predict r a.png --conf 0.5                 ! --top says how many
 predict r a.png --output a.csv             ! write them to a file with
 explain r a.png --gradcam                  ! `convscope lab`
@@ -320,7 +325,9 @@ def test_translated_flags_end_in_the_settings_of_a_training(tmp_path, monkeypatc
     _, bound, _ = APP.parse_args(["train", *words], exit_on_error=False, print_error=False)
     assert bound.arguments["data"] == "photos"
     assert bound.arguments["out"] == Path("runs/first")
-    assert TrainConfig(**vars(bound.arguments["settings"])) == TrainConfig(
+    settings = vars(bound.arguments["settings"])
+    known = {name: settings[name] for name in settings_of(TrainConfig)}
+    assert TrainConfig(**known) == TrainConfig(
         lr=0.1, batch_size=8, input_size=64, weight_decay=0.1, optimizer="sgd", lr_schedule="step",
         lr_milestones=(0.3, 0.6), in_channels=1, warmup_epochs=0, early_stopping_patience=5,
         device="0", epochs=3,
