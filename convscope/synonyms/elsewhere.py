@@ -131,8 +131,8 @@ SENTENCES = {
     "center_crop crop keep_aspect_ratio image_interpolation use_v2 antialias",
     "The number of classes is that of the data.": "num_classes classes nc num_labels n_classes "
     "single_cls",
-    "The classes are named by the folders or by the labels of the CSV file.": "class_map "
-    "label_names labels label_map class_names_file labels_file",
+    "The classes are named by the folders or by the labels of the CSV file.": "labels_file "
+    "class_names_path",
     "Images are read from folders and CSV files.": "input_img_mode dataset_config_name "
     "dataset_trust_remote_code trust_remote_code remove_unused_columns length_column_name "
     "batch_format x y dataset_format",
