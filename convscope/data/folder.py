@@ -52,7 +52,7 @@ def read_folder(
     for a class without images, and where `find_layout` and `check_classes` do.
     """
     _require_folder(root)
-    layout = find_layout(root)
+    layout = find_layout(root, for_training=for_training)
     images = _collect(root, layout)
     _require_classes(root, layout, images)
     merged, notes = merge_spellings([name for _, name, _ in images.found], where=str(root))

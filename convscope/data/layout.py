@@ -66,12 +66,14 @@ class Layout:
     notes: list[str] = field(default_factory=list[str])
 
 
-def find_layout(root: Path) -> Layout:
+def find_layout(root: Path, *, for_training: bool = True) -> Layout:
     """Decide what the folders of a root are.
 
     A folder that is the only one is opened. Folders are splits if their names say so and the train
     split has folders in it; each folder in them is a class. Folders that hold only such splits are
     classes, too. All other folders are classes.
+
+    Data that are not `for_training` need no train split.
 
     Raises RequestError for two folders of one split, for splits without a train split or without
     class folders, and for folders that all hold the same folders, or are called like folds.
@@ -82,7 +84,7 @@ def find_layout(root: Path) -> Layout:
     layout.bare = [base]
     if base:
         layout.notes.append(f"{root}: its images are in {root / base}.")
-    splits = _confirmed(root, base, names)
+    splits = _confirmed(root, base, names, for_training=for_training)
     if splits:
         _lay_out_splits(root, base, splits, layout)
         if others := [name for name in names if name not in splits]:
@@ -105,10 +107,12 @@ def find_layout(root: Path) -> Layout:
     return layout
 
 
-def _confirmed(root: Path, base: str, names: list[str]) -> dict[str, Split]:
+def _confirmed(root: Path, base: str, names: list[str], *, for_training: bool) -> dict[str, Split]:
     """The folders that are splits; empty if the folders are classes. Raises RequestError."""
     splits, here = find_splits(names), root / base
     train = [name for name, split in splits.items() if split == "train"]
+    if not train and not for_training and all(_entries(here / name)[0] for name in splits):
+        return splits
     if not train or not _entries(here / train[0])[0]:
         if splits and (len(splits) == len(names) or (train and len(set(splits.values())) > 1)):
             hint = hint_for_flat_images(here, [here / name for name in splits])

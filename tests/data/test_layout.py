@@ -173,3 +173,12 @@ def test_classes_in_file_names_are_told_with_what_to_do(plant: Plant, folder: st
     with pytest.raises(RequestError) as caught:
         read_folder(plant(*(f"{folder}IMG_{n}.png" for n in range(3)), root="plain"))
     assert "begin with" not in str(caught.value)
+
+
+def test_data_to_evaluate_on_need_no_train_split(plant: Plant):
+    root = plant(*images("Test", "valid"))
+    data = read_folder(root, for_training=False)
+    assert data.classes == CLASSES
+    assert splits(data) == {"test": 2, "val": 2}
+    with pytest.raises(RequestError, match="but no folder 'train'"):
+        read_folder(root)
