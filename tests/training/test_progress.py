@@ -70,6 +70,7 @@ def test_a_notebook_shows_one_cell_output_with_a_row_per_epoch(
     assert re.findall(r"<td>(\d/2)</td>", last) == ["1/2", "2/2"]
     assert f"{result.history[-1]['val_loss']:.4f}" in last
     assert f"Test accuracy {result.test.top1:.2%}" in last
+    assert last.index("tinyvgg (") < last.index("<table>") < last.index("Test accuracy")
     assert 'class="bar"' not in last
     assert any('class="bar"' in version for version in versions)
     assert "epoch   2/2" in (result.run / "log.txt").read_text()

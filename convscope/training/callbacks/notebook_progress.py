@@ -54,6 +54,7 @@ class NotebookProgress(Callback):
         self._show = show
         self._display: Display | None = None
         self._messages: list[str] = []
+        self._told = 0  # messages before the first epoch, which stand above the table
         self._rows: list[dict[str, Any]] = []
         self._activity = ""
         self._share: float | None = None
@@ -92,6 +93,7 @@ class NotebookProgress(Callback):
     def on_fit_start(self, state: TrainState, event: FitStart) -> None:
         self.log.on_fit_start(state, event)
         self._start, self._rows = event, [*state.history]
+        self._told = len(self._messages)
         self._activity, self._share = "Training", event.limits.progress(state)
         self.speed.restart()
         self._update()
@@ -134,7 +136,10 @@ class NotebookProgress(Callback):
     @property
     def html(self) -> str:
         """What stands below the cell: messages, the epochs, and what is going on."""
-        messages = "".join(f"<p>{escape(line.strip())}</p>" for line in self._messages)
+        before, after = (
+            "".join(f"<p>{escape(line.strip())}</p>" for line in lines)
+            for lines in (self._messages[: self._told], self._messages[self._told :])
+        )
         bar = (
             ""
             if self._share is None
@@ -142,8 +147,8 @@ class NotebookProgress(Callback):
         )
         activity = f"<p>{escape(self._activity)}</p>" if self._activity else ""
         return (
-            f'<div class="convscope-progress"><style>{_STYLE}</style>{messages}{self._table()}'
-            f"{activity}{bar}</div>"
+            f'<div class="convscope-progress"><style>{_STYLE}</style>{before}{self._table()}'
+            f"{after}{activity}{bar}</div>"
         )
 
     def _table(self) -> str:
