@@ -9,6 +9,7 @@ from cyclopts.config import Dict
 
 from convscope import synonyms
 from convscope.errors import RequestError, nearest
+from convscope.training.setting import SettingField, settings_of
 
 
 def read_config_flag(tokens: Sequence[str]) -> tuple[Dict, ...]:
@@ -32,7 +33,6 @@ def read_config_flag(tokens: Sequence[str]) -> tuple[Dict, ...]:
 def read_settings(path: Path) -> dict[str, Any]:
     """The settings of a TOML file by our names, checked by name and type."""
     from convscope.training.config import TABLES, TrainConfig  # noqa: PLC0415 -- imports torch
-    from convscope.training.setting import settings_of  # noqa: PLC0415
 
     content = _read_toml(path)
     for name, value in content.items():
@@ -50,8 +50,14 @@ def read_settings(path: Path) -> dict[str, Any]:
     if data is not None and not isinstance(data, str):
         raise RequestError(f"{path}: data must be text, not {data!r}.")
     values = TrainConfig.from_dict(settings, source=str(path)).to_dict()
-    checked = {name: values[name] for name in settings}
+    known = settings_of(TrainConfig)
+    checked = {name: _as_flag(known[name], values[name]) for name in settings}
     return checked if data is None else {"data": data, **checked}
+
+
+def _as_flag(field: SettingField, value: Any) -> Any:
+    """A value as the command line would have it, where that is not as TOML has it."""
+    return "x".join(map(str, value)) if field.is_size and isinstance(value, list) else value
 
 
 def settings_of_run(path: Path | None) -> dict[str, Any]:

@@ -1,14 +1,23 @@
 """The settings of a training as flags."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field, make_dataclass
+from functools import partial
 from typing import Annotated, Any, Literal, get_origin
 
-from cyclopts import Group, Parameter
+from cyclopts import Group, Parameter, Token
 
 from convscope.cli.options import INTEGER, NUMBERS
 from convscope.training.config import TrainConfig
 from convscope.training.setting import SettingField, figure, settings_of
+
+
+def _size(one: SettingField, _hint: Any, tokens: Sequence[Token]) -> Any:
+    text = tokens[0].value
+    if one.accepts(text):
+        return one.convert(text)
+    raise ValueError(f"{text!r} is no size in pixels, such as 224 or 224x160.")
+
 
 _GIVEN = "_given"
 
@@ -58,6 +67,9 @@ def _annotated(one: SettingField, group: Group) -> Any:
     if one.choices:  # a union of Literals as one, which help lists as one
         hint = Literal[one.choices]
         return Annotated[hint | None if one.optional else hint, about]
+    if one.is_size:
+        sized = Parameter(converter=partial(_size, one), n_tokens=1, negative="", metavar="SIZE")
+        return Annotated[one.type, about, sized]
     if one.optional and any(get_origin(member) is tuple for member in one.members):
         return Annotated[one.type, about, NUMBERS]
     if get_origin(one.type) is tuple:

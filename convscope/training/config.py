@@ -74,8 +74,8 @@ class TrainConfig:
 
     model: str = setting("lenet5", NETWORK,
         help="A network's name, a layer table such as net.toml, or your own code as module:attr.")
-    input_size: int | None = setting(None, NETWORK, low=1, high=100_000,
-        help="Input height and width in pixels; by default the network's own.")
+    input_size: int | tuple[int, int] | None = setting(None, NETWORK, low=1, high=100_000,
+        help="Input size in pixels, one number or HEIGHTxWIDTH; by default the network's own.")
     in_channels: Literal[1, 3] | None = setting(None, NETWORK,
         help="Input channels, 1 for grayscale or 3 for color; by default the network's own.")
     weights: str | None = setting(None, NETWORK,
@@ -173,9 +173,10 @@ class TrainConfig:
     def __post_init__(self) -> None:
         parse_device(self.device)
         for name, field in settings_of(TrainConfig).items():
-            value = getattr(self, name)
-            if value is not None and field.is_number and not field.setting.allows(value):
-                raise RequestError(f"`{name}` must be {field.setting.range}, not {figure(value)}.")
+            for number in field.numbers(getattr(self, name)):
+                if not field.setting.allows(number):
+                    limits = field.setting.range
+                    raise RequestError(f"`{name}` must be {limits}, not {figure(number)}.")
         if not all(0 < milestone < 1 for milestone in self.lr_milestones):
             given = ", ".join(map(figure, self.lr_milestones))
             raise RequestError(f"`lr_milestones` must be between 0 and 1, not {given}.")

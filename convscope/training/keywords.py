@@ -51,7 +51,7 @@ class TrainSettings(TypedDict, total=False):
     crop_padding: int | None
 
     model: str | nn.Module
-    input_size: int | None
+    input_size: int | tuple[int, int] | None
     in_channels: Literal[1, 3] | None
     weights: WeightsSource | None
     class_names: ClassNamesLike | None

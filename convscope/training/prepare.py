@@ -54,7 +54,8 @@ def infer_preprocessing(
         (pretrained.in_channels, pretrained.input_size) if pretrained else default
     )
     if config.input_size is not None:
-        input_size = (config.input_size, config.input_size)
+        side = config.input_size
+        input_size = (side, side) if isinstance(side, int) else side
     elif default_size is not None:
         input_size = default_size
     elif len(set(sizes)) == 1:

@@ -1,8 +1,9 @@
 """What a setting says about itself, in its field's metadata: help, group, range."""
 
+import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -121,11 +122,24 @@ class SettingField:
         )
 
     @property
+    def is_size(self) -> bool:
+        """Whether it is one side in pixels, or (height, width)."""
+        return tuple[int, int] in self.members
+
+    @property
     def is_number(self) -> bool:
         return not self.choices and (int in self.members or float in self.members)
 
+    def numbers(self, value: Any) -> Sequence[float]:
+        """The numbers of a value that have a range: none for what is no number."""
+        if value is None or not self.is_number:
+            return ()
+        return typing.cast("tuple[int, int]", value) if isinstance(value, tuple) else (value,)
+
     def accepts(self, value: object) -> bool:
         """Whether a value, as Python or TOML has it, is of this type; True is not an integer."""
+        if self.is_size and isinstance(value, str):
+            return _SIZE.fullmatch(value) is not None
         return any(_is_a(value, member) for member in self.members)
 
     def convert(self, value: Any) -> Any:
@@ -134,6 +148,8 @@ class SettingField:
             return value
         if Path in self.members:
             return Path(value)
+        if self.is_size:
+            return _size(value)
         if isinstance(value, list):
             return tuple(float(item) for item in typing.cast("list[float]", value))
         return float(value) if float in self.members else value
@@ -143,6 +159,8 @@ class SettingField:
         """The type in words, as in "must be an integer"."""
         if self.choices:
             return " or ".join(repr(choice) for choice in self.choices)
+        if self.is_size:
+            return "a number of pixels, or height and width as (224, 160) or '224x160'"
         [member] = (member for member in self.members if member is not types.NoneType)
         return "a list of numbers" if get_origin(member) is tuple else _TYPE_NAMES[member]
 
@@ -156,6 +174,18 @@ def settings_of(cls: type) -> dict[str, SettingField]:
         for one in fields(cls)
         if "setting" in one.metadata
     }
+
+
+_SIZE = re.compile(r"\s*(\d{1,9})\s*(?:[x,\u00d7]\s*(\d{1,9})\s*)?")
+
+
+def _size(value: Any) -> int | tuple[int, int]:
+    """One side for a square, else (height, width)."""
+    if isinstance(value, str):
+        sides = [int(side) for side in _SIZE.fullmatch(value).groups() if side]  # pyright: ignore[reportOptionalMemberAccess]
+    else:
+        sides = [value] if isinstance(value, int) else [*value]
+    return sides[0] if len({*sides}) == 1 else (sides[0], sides[1])
 
 
 _TYPE_NAMES = {
@@ -176,6 +206,11 @@ def _members(hint: Any) -> list[Any]:
 def _is_a(value: Any, kind: Any) -> bool:
     if get_origin(kind) is Literal:
         return any(value == choice and type(value) is type(choice) for choice in get_args(kind))
+    if kind == tuple[int, int]:
+        sides: Any = value
+        return (
+            isinstance(value, list | tuple) and [_is_a(side, int) for side in sides] == [True] * 2
+        )
     if get_origin(kind) is tuple:
         return isinstance(value, list | tuple) and all(
             _is_a(item, float) for item in typing.cast("list[object]", value)

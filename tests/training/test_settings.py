@@ -95,6 +95,41 @@ def test_a_wrong_setting_is_refused_by_its_keyword(values, message):
         TrainConfig.from_dict(values)
 
 
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [
+        (64, 64),
+        ((64, 48), (64, 48)),
+        ([64, 48], (64, 48)),
+        ("64x48", (64, 48)),
+        ("64, 48", (64, 48)),
+        ((64, 64), 64),
+        ("64", 64),
+        (None, None),
+    ],
+)
+def test_an_input_size_is_one_side_or_two(given, size):
+    config = TrainConfig.from_dict({"input_size": given})
+    assert config.input_size == size
+    assert TrainConfig.from_dict(tomllib.loads(tomli_w.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize("given", [(64,), (1, 2, 3), "64x", (64.0, 48), True, (0, 3), "0", -1])
+def test_a_wrong_input_size_is_refused(given):
+    with pytest.raises(RequestError, match="`input_size` must be"):
+        TrainConfig.from_dict({"input_size": given})
+
+
+def test_the_command_line_takes_two_sides_and_so_does_a_file(tmp_path, command):
+    words = ("train", "--model", "tinyvgg", "--steps", 1, "--engine", "torch")
+    first = command(*words, "--input-size", "16x12", "--out", tmp_path / "a")
+    assert "3x16x12" in first.stdout
+    config = tmp_path / "a" / "config.toml"
+    assert "3x16x12" in command("train", "--config", config, "--out", tmp_path / "b").stdout
+    refused = command(*words, "--input-size", "16x", code=2).stderr
+    assert "'16x' is no size in pixels, such as 224 or 224x160" in refused
+
+
 def test_an_error_in_a_file_names_the_file_and_the_key():
     with pytest.raises(RequestError, match=r"^net\.toml: lr must be above 0"):
         TrainConfig.from_dict({"lr": 0}, source="net.toml")
