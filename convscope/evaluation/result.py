@@ -150,7 +150,7 @@ class EvaluationResult:
         )
         confusion = confusion_table(self.metrics)
         return (
-            f"<div><p><b>{escape(self._title())}</b></p>{notes}<table>{lines}</table>"
+            f"<div><p><b>{escape(self._title())}</b></p>{notes}<table {_STYLE}>{lines}</table>"
             f"<div style='display:flex;flex-wrap:wrap;gap:2em;align-items:flex-start'>"
             f"{_html_table(class_table(self.metrics))}"
             f"{_html_table(confusion) if confusion else ''}</div></div>"
@@ -162,6 +162,7 @@ class EvaluationResult:
 
 _LEFT = "text-align:left;padding:2px 12px 2px 0"
 _RIGHT = "text-align:right;padding:2px 8px"
+_STYLE = "style='color:inherit;font:inherit'"  # tables of pages without a doctype do not inherit
 _SHOWN = 100  # classes in a notebook
 
 
@@ -182,7 +183,8 @@ def _html_table(rows: Rows) -> str:
         for row in body[:_SHOWN]
     )
     more = f"<p>and {len(body) - _SHOWN} more classes</p>" if len(body) > _SHOWN else ""
-    return f"<div><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>{more}</div>"
+    table = f"<table {_STYLE}><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+    return f"<div>{table}{more}</div>"
 
 
 def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -84,7 +84,8 @@ class TrainConfig:
         "were for these weights, unless you set it otherwise.")
     class_names: str | None = setting(None, NETWORK,
         help="Class names of the weights' outputs, in order, where the weights have none: names "
-        "with commas, a text or JSON file, or imagenet. The head is matched by class name.")
+        "with commas, a text or JSON file, or imagenet. The head is matched by class name. Without "
+        "weights, in Python: of the integer labels of data that are not named.")
     mean: tuple[float, ...] | None = setting(None, NETWORK,
         help="Mean per channel of pixels scaled to 0..1, which is subtracted; by default that of "
         "the weights, or of the training images.")
@@ -182,10 +183,6 @@ class TrainConfig:
             raise RequestError(f"`lr_milestones` must be between 0 and 1, not {given}.")
         if self.steps is not None and self.max_minutes is not None:
             raise RequestError("`steps` and `max_minutes` exclude each other; choose one.")
-        if self.class_names is not None and self.weights is None:
-            raise RequestError(
-                "`class_names` are those of `weights`; images have theirs from folders or labels."
-            )
         if self.unfreeze_every and self.freeze is None:
             raise RequestError("`unfreeze_every` needs `freeze`, the last of the frozen layers.")
         if self.class_weights == "balanced" and self.sampling == "balanced":

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,7 +31,7 @@ from convscope.training.finish import fit_and_test, naming_checkpoint, restored
 from convscope.training.prepare import load_checked, load_pretrained
 from convscope.training.result import TrainingResult
 from convscope.training.run_config import environment, environment_changes, recorded_data
-from convscope.training.start import opened_weights
+from convscope.training.start import label_names, opened_weights
 from convscope.training.trainer import Trainer
 
 _WRITTEN_AT_THE_END = ("test.json", "report.html")
@@ -154,7 +155,12 @@ def _same_data(
     source = saved["data"] if data is None else data
     name = source if isinstance(source, str) else recorded_data(source)
     try:
-        dataset = open_source(source, data_dir=config.data_dir, **saved_options(saved))
+        dataset = open_source(
+            source,
+            data_dir=config.data_dir,
+            class_names=None if isinstance(source, str | Path) else label_names(config, source),
+            **saved_options(saved),
+        )
     except RequestError as error:
         if data is not None or str(source).startswith("<"):  # handed over in Python
             raise

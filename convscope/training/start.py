@@ -13,6 +13,7 @@ from convscope.data.dataset import Dataset
 from convscope.data.source import DataLike, open_source
 from convscope.data.split import fill_splits, write_splits
 from convscope.device import choose_device
+from convscope.errors import RequestError
 from convscope.runs.folder import Run, slugify
 from convscope.runs.network import save_model_source
 from convscope.runs.trained_images import write_trained_images
@@ -95,7 +96,11 @@ def _dataset(
 ) -> Dataset:
     """The data with its splits; what the user should know about the settings is told."""
     opened = open_source(
-        data, data_dir=config.data_dir, on_progress=user.downloading, **config.data_options()
+        data,
+        data_dir=config.data_dir,
+        class_names=label_names(config, data),
+        on_progress=user.downloading,
+        **config.data_options(),
     )
     dataset = fill_splits(opened, val=config.val, test=config.test, seed=config.split_seed)
     for sentence in (
@@ -107,6 +112,21 @@ def _dataset(
         if sentence:
             user.message(sentence)
     return dataset
+
+
+def label_names(config: TrainConfig, data: DataLike) -> Sequence[str] | None:
+    """The names of integer labels; with `weights`, `class_names` are those of its outputs.
+
+    Raises RequestError for names of data that have their own.
+    """
+    if config.class_names is None or config.weights is not None:
+        return None
+    if isinstance(data, str | Path):
+        raise RequestError(
+            "`class_names` are those of `weights`, or of labels that are handed over in Python; "
+            "the images of a folder or a CSV file have theirs."
+        )
+    return parse_class_names(config.class_names)
 
 
 def opened_weights(config: TrainConfig, user: CallbackList) -> Weights | None:

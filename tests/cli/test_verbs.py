@@ -32,7 +32,7 @@ def test_train_tells_what_it_did_and_what_comes_next(shell, tmp_path):
     assert held == {
         ".lock", "card.json", "config.toml", "images.safetensors", "last", "live", "log.txt",
         "metrics.jsonl", "model.safetensors", "problems.csv", "report.html", "splits.csv",
-        "test.json",
+        "test.json", "validation.json",
     }  # fmt: skip
 
 

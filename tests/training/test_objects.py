@@ -52,3 +52,22 @@ def test_a_run_is_evaluated_on_objects_of_any_kind(run, arrays):
     assert np.array_equal(
         found.confusion, convscope.evaluate(run, (images / 255, labels)).metrics.confusion
     )
+
+
+def test_class_names_name_integer_labels(arrays, tmp_path):
+    names, settings = ["red", "green", "blue"], {"model": "tinyvgg", "input_size": 8, "epochs": 1}
+    result = convscope.train(
+        arrays, out=tmp_path / "run", class_names=names, engine="torch", **settings
+    )
+    assert result.test.classes == tuple(names)
+    found = convscope.evaluate(result, arrays)
+    assert found.metrics.classes == tuple(names)
+    assert "0 is red, 1 is green ..." in found.notes[0]
+    longer = convscope.resume(result, data=arrays, epochs=2)
+    assert longer.test.classes == tuple(names)
+    assert len(longer.history) == 2
+
+
+def test_class_names_of_a_folder_are_refused(image_folder):
+    with pytest.raises(RequestError, match="or of labels that are handed over in Python"):
+        convscope.train(image_folder, class_names=["a", "b", "c"])
