@@ -1,7 +1,7 @@
 """The settings of a training: each one's type, default, range and help."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
@@ -260,11 +260,15 @@ def _names_in_text(value: object) -> object:
     return to_text(value)
 
 
-_IN_PYTHON = {
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, int | float) else value
+
+
+_IN_PYTHON: dict[str, Callable[[object], object]] = {
     "weights": _weights_in_text,
     "class_names": _names_in_text,
-    "mean": lambda value: [value] if isinstance(value, int | float) else value,
-    "std": lambda value: [value] if isinstance(value, int | float) else value,
+    "mean": _as_list,
+    "std": _as_list,
 }
 """Settings that Python takes in more forms than a file: each as a file has it."""
 
