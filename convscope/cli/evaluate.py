@@ -1,13 +1,12 @@
 """`convscope evaluate`."""
 
-import shlex
 from pathlib import Path
 from typing import Literal
 
 from rich.markup import escape
 from rich.table import Table
 
-from convscope.cli.messages import in_flags
+from convscope.cli.messages import in_flags, quote
 from convscope.cli.options import (
     BatchSize,
     ClassNames,
@@ -107,7 +106,7 @@ def evaluate(
     if csv is not None:
         screen.print(f"\nWrote the answer for each image to {csv}.", markup=False)
     if weights is None:
-        screen.print(f"\nNext:  convscope predict {shlex.quote(run)} IMAGE...", markup=False)
+        screen.print(f"\nNext:  convscope predict {quote(run)} IMAGE...", markup=False)
 
 
 def _table(rows: Rows, *, is_confusion: bool = False) -> Table:

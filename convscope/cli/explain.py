@@ -93,7 +93,7 @@ def explain(
         )
         _explain_grid(screen, recording, _grid_unit(at), top=top, im2col=im2col, json=json)
         return
-    _refuse_grid_options(filter, stride, padding)
+    _refuse_what_has_no_effect(filter, stride, padding, depth=None if trace_back else depth)
     if model is None or image is None:
         raise RequestError(
             "explain takes a network and an image. Example: `convscope explain RUN photo.jpg`."
@@ -123,7 +123,11 @@ def explain(
         _print_next(screen, subject, explanation, recorded)
 
 
-def _refuse_grid_options(filters: Sequence[str], stride: int, padding: int) -> None:
+def _refuse_what_has_no_effect(
+    filters: Sequence[str], stride: int, padding: int, *, depth: int | None
+) -> None:
+    if depth is not None:
+        raise RequestError("--depth belongs to --trace-back: how many operations it goes back.")
     if filters or stride != 1 or padding:
         raise RequestError("--filter, --stride and --padding belong to --grid, a file of numbers.")
 

@@ -203,3 +203,5 @@ def test_what_belongs_to_networks_is_refused_for_a_grid(command, grid, words):
 def test_what_belongs_to_grids_is_refused_for_a_network(command, digits_run, picture):
     error = command("explain", digits_run, picture, "--filter", "mean", code=2).stderr
     assert "belong to --grid" in error
+    error = command("explain", digits_run, picture, "--depth", 2, code=2).stderr
+    assert "--depth belongs to --trace-back" in error
