@@ -108,7 +108,7 @@ def open_model(
             )
         return _of_module(unwrapped(model), card, size, image_size=image_size)
     if not isinstance(model, str | Path):
-        raise RequestError(_not_a_model(model))
+        raise RequestError(not_a_model(model))
     if weights is not None:
         chosen = replace(settings or InputSettings(), input_size=size)
         return _with_weights(
@@ -136,7 +136,8 @@ def find_run(model: object) -> Run | None:
     return None
 
 
-def _not_a_model(model: object) -> str:
+def not_a_model(model: object) -> str:
+    """What to say of an object that is no model."""
     if isinstance(model, type) and issubclass(model, nn.Module):
         name = model.__name__
         return f"{name} is a class, not a network. Give an instance: {name}(...)."

@@ -33,6 +33,9 @@ def explain(
     im2col: Flag = False,
     list_layers: Flag = False,
     weights: str | None = None,
+    num_classes: OptionalInt = None,
+    in_channels: OptionalInt = None,
+    input_size: OptionalInt = None,
     grid: Annotated[tuple[Path, ...], SEVERAL] = (),
     filter: Annotated[tuple[str, ...], SEVERAL] = (),  # noqa: A002
     stride: Int = 1,
@@ -67,6 +70,12 @@ def explain(
         List the operations, by the names that --at takes.
     weights
         For a model of the zoo, as in train: torchvision:resnet50, a file, a URL.
+    num_classes
+        Outputs of a network that is named; by default its own.
+    in_channels
+        Input channels of a network that is named; by default its own.
+    input_size
+        Side of the square that the image is brought to, in pixels; by default the network's own.
     grid
         CSV files of numbers, one for each channel, instead of a network and an image.
     filter
@@ -98,9 +107,15 @@ def explain(
         raise RequestError(
             "explain takes a network and an image. Example: `convscope explain RUN photo.jpg`."
         )
-    recorded = record_image(model, image, weights=weights)
-    if recorded.warning:
-        screen.print(f"{recorded.warning}\n", markup=False)
+    recorded = record_image(
+        model,
+        image,
+        weights=weights,
+        num_classes=num_classes,
+        in_channels=in_channels,
+        input_size=input_size,
+    )
+    screen.print("".join(f"{text}\n\n" for text in recorded.cautions), end="", markup=False)
     if list_layers:
         _print_operations(screen, recorded, json=json)
         return

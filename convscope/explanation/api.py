@@ -34,6 +34,11 @@ class RecordedImage:
     note: str = ""
 
     @property
+    def cautions(self) -> list[str]:
+        """What the reader is told before anything else."""
+        return [text for text in (self.warning, self.note) if text]
+
+    @property
     def names(self) -> frozenset[str]:
         """The names of the recorded results, "" for the network's output."""
         return frozenset((*self.recording.names, "image", ""))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import RequestError
+from convscope.models import ModelLike, find_run, not_a_model
 from convscope.receptive import receptive_fields
 from convscope.recording.wrappers import unwrapped
 from convscope.runs.folder import Run
@@ -31,7 +32,7 @@ from convscope.zoo import check_arguments, create_model, default_input
 
 @takes_synonyms
 def summary(
-    model: str | Path | nn.Module,
+    model: ModelLike,
     input_size: InputSize | None = None,
     *,
     input_data: Tensor | None = None,
@@ -41,16 +42,19 @@ def summary(
 ) -> Summary:
     """Summarize a network as the lecture's table: layers, maps, parameters, receptive fields.
 
-    `model` is a name of the zoo, `module:attr`, a table file, a run folder or a module. It runs
-    once, in eval mode, on the meta device, which has shapes and no memory; on noise on the CPU
-    where it cannot run there, and the note below the table says so. A module is left as it was.
+    `model` is a name of the zoo, a table file, `module:attr`, `timm:NAME`, `torchvision:NAME`, a
+    run, or a module. It runs once, in eval mode, on the meta device, which has shapes and no
+    memory; on noise on the CPU where it cannot run there, and the note below the table says so. A
+    module is left as it was.
 
     `input_size` is the side of a square image, (height, width), (channels, height, width) or
     (batch, channels, height, width); for networks of 1D or 3D convolutions, with one axis less or
     more. Rows are for one image, whatever the batch. `input_data` is an image, or a batch;
-    `input` may be either. What is left open has the zoo's or the run's default; for another
-    network the size is 224x224, and the channels are the first number that it takes of those of
-    its first convolution, 3, 1, and what may become those where pixels move to channels first.
+    `input` may be either. What is left open has the zoo's, the library's or the run's default, also
+    for a module that was made there. For another network the size is 224x224, or the first of
+    32x32, 28x28 and 64x64 that it takes if it does not take that; the channels are the first number
+    that it takes of those of its first convolution, 3, 1, and what may become those where pixels
+    move to channels first.
 
     Raises RequestError if `model` is not a network that takes an image, or takes no such image.
 
@@ -68,16 +72,17 @@ def summary(
             )
         net = unwrapped(model)
         return _summarized(network_of(net, type(net).__name__), net, asked, in_channels)
-    if not isinstance(model, str):
-        _check_path(model)
-    if isinstance(model, Path) or Path(model).is_dir():
+    run = find_run(model)
+    if run is not None:
         if not asked.is_open or num_classes or in_channels:
             raise RequestError(
-                f"{model} is a run, whose classes and image are known; leave out `num_classes`, "
+                f"{run.path} is a run, whose classes and image are known; leave out `num_classes`, "
                 "`in_channels` and `input_size`."
             )
-        return _of_run(Run.open(model))
-    return _of_name(model, asked, num_classes, in_channels)
+        return _of_run(run)
+    if not isinstance(model, str | Path):
+        raise RequestError(not_a_model(model))
+    return _of_name(str(model), asked, num_classes, in_channels)
 
 
 def summarize_module(net: nn.Module, *, name: str, image: tuple[int, ...]) -> Summary:
@@ -149,15 +154,3 @@ def _built(name: str, build: Callable[[], nn.Module]) -> tuple[Network, nn.Modul
             return replace(in_memory, is_without_values=False), net
     net = real()
     return network_of(net, name), net
-
-
-def _check_path(model: object) -> None:
-    if isinstance(model, Path):
-        return
-    if isinstance(model, type) and issubclass(model, nn.Module):
-        name = model.__name__
-        raise RequestError(f"{name} is a class, not a network. Give an instance: {name}(...).")
-    raise RequestError(
-        "`model` must be a torch.nn.Module, the name of a network, or the path of a run, not of "
-        f"type {type(model).__name__}."
-    )

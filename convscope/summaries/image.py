@@ -7,7 +7,9 @@ from typing import Any, NamedTuple, Never, SupportsIndex, cast
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd as Convolution  # pyright: ignore[reportPrivateUsage]
 
+from convscope.card import Card
 from convscope.errors import RequestError
+from convscope.zoo import Creation, default_input
 
 InputSize = SupportsIndex | Sequence[SupportsIndex]
 """A side of a square image, (height, width), (channels, height, width), or the same with a batch
@@ -16,7 +18,7 @@ axis in front; of other networks, as many axes as their convolutions have."""
 Shape = tuple[int, ...]
 _SPACES: dict[int, list[Shape]] = {
     1: [(224,), (16_000,)],  # then a second of sound
-    2: [(224, 224)],
+    2: [(224, 224), (32, 32), (28, 28), (64, 64)],
     3: [(64, 64, 64), (16, 224, 224)],  # then a video
 }
 """What is tried where no size is given, by the number of axes."""
@@ -172,7 +174,16 @@ def _channels(of_first: int) -> list[int]:
 
 
 def _stated(net: nn.Module, channels: int | None) -> list[Shape]:
-    """The shape that a network of timm's states, if it has so many channels."""
+    """The shape that a network is known to be made for, if it has so many channels."""
+    card = getattr(net, "card", None)
+    if isinstance(card, Card):
+        known = [(card.in_channels, *card.input_size)]
+        return known if channels in (None, card.in_channels) else []
+    creation = getattr(net, "creation", None)
+    if isinstance(creation, Creation):
+        of_first, size = default_input(creation.model)
+        size, count = creation.input_size or size, channels or creation.in_channels or of_first
+        return [(count, *size)] if size and count else []
     config: Any = getattr(net, "pretrained_cfg", None)
     stated = config.get("input_size") if hasattr(config, "get") else None
     return [tuple(stated)] if stated and channels in (None, stated[0]) else []

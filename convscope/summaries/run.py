@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from convscope.errors import RequestError
+from convscope.forward import first_line, where_raised
 from convscope.inference import inference_mode
 from convscope.recording import Operation, run_once
 from convscope.recording.wrappers import modules_by_path
@@ -92,6 +93,7 @@ def run_for_shapes(network: Network, shapes: Sequence[Shape], data: Tensor | Non
             except Exception as error:  # noqa: BLE001 -- a user's module may raise anything
                 reasons.setdefault(shape, first_line(error))
     failure: Exception | None = None
+    where = ""
     for shape in shapes[:0] if network.is_without_values else shapes:
         net = network.real()
         note = _LAZY if _has_lazy_layers(net) else _ON_CPU
@@ -99,14 +101,16 @@ def run_for_shapes(network: Network, shapes: Sequence[Shape], data: Tensor | Non
             try:
                 shown = _run(net, _image(shape, data, dtype, device="cpu"))
             except Exception as error:  # noqa: BLE001 -- a user's module may raise anything
+                where = where or where_raised(error, net)
                 failure = failure or error
             else:
                 reason = reasons.get(shape) or network.reason
                 return replace(shown, note=note.format(name=network.name, reason=reason))
     size = "x".join(map(str, (*shapes[0][1:], *shapes[0][:1])))
     reason = first_line(failure) if failure else reasons.get(shapes[0], network.reason)
+    failed = f": it failed{where}" if where else ""
     raise RequestError(
-        f"{network.name} cannot take an image of {size} ({reason}). Choose another "
+        f"{network.name} cannot take an image of {size}{failed} ({reason}). Choose another "
         "with `input_size` and `in_channels`."
     ) from failure
 
@@ -192,10 +196,3 @@ def _check_forward(net: nn.Module, name: str) -> None:
 
 
 _VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, on one line and without a period; of TorchScript's, which end with it."""
-    lines = (str(error).strip() or type(error).__name__).splitlines()
-    line = lines[-1] if lines[0].endswith("in the TorchScript interpreter.") else lines[0]
-    return line.removeprefix("RuntimeError: ").rstrip(".")

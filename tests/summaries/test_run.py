@@ -73,7 +73,9 @@ def test_a_network_that_fails_everywhere_is_refused_with_its_own_reason():
     def fail(_net, _x):
         raise ValueError("the moon is full")
 
-    with pytest.raises(RequestError, match=r"Forward cannot take an image of 8x8x3 \(the moon is"):
+    with pytest.raises(
+        RequestError, match=r"image of 8x8x3: it failed in its forward .* \(the moon is"
+    ):
         convscope.summary(Forward(fail), 8)
 
 
