@@ -74,9 +74,10 @@ def list_images(images: ImageLike | Iterable[ImageLike]) -> list[ImageLike]:
     Lists, tuples, generators, arrays and pandas Series of images are many; they may be mixed. The
     images themselves are not looked at. Raises RequestError for what has no images to list.
     """
-    if isinstance(images, dict | set | frozenset):
+    handed: Any = images
+    if isinstance(handed, dict | set | frozenset):
         raise RequestError(
-            f"`images` is a {type(images).__name__}. Pass {KINDS}, or a list of these."
+            f"`images` is a {type(handed).__name__}. Pass {KINDS}, or a list of these."
         )
     if _is_many(images):
         listed: list[ImageLike] = []
@@ -84,8 +85,8 @@ def list_images(images: ImageLike | Iterable[ImageLike]) -> list[ImageLike]:
             is_batch = getattr(item, "ndim", 0) == 4
             listed += list(item) if is_batch else [item]
         return listed
-    if images is None or isinstance(images, int | float | complex):
-        raise RequestError(f"`images` is {images!r}. Pass {KINDS}, or a list of these.")
+    if handed is None or isinstance(handed, int | float | complex):
+        raise RequestError(f"`images` is {handed!r}. Pass {KINDS}, or a list of these.")
     return [cast("ImageLike", images)]
 
 

@@ -83,8 +83,8 @@ def _wide_color(
         if codec == "raw" and STRIP_OFFSETS in tags:
             return _planes(image, content)
         raise UnreadableImage(
-            "is a TIFF with 16 bits and one plane per channel, which Pillow misreads; save it with "
-            "its channels interleaved"
+            "is a TIFF with 16 bits and one plane per channel, of which Pillow does not read all "
+            "bits; save it with its channels interleaved"
         )
     if rawmode == "LA;16B":  # four bytes, read as four channels
         pairs = _load_as(content, "RGBA")
