@@ -84,7 +84,11 @@ def build(num_classes=10):
 def desk_template(tmp_path_factory: pytest.TempPathFactory, digits_run: Path) -> Path:
     """A folder with what the pages speak of: photographs, a run, a network."""
     desk = tmp_path_factory.mktemp("desk")
-    make_image_folder(desk / "fundus", ("cataract", "glaucoma", "normal"), each=12)
+    for number, name in enumerate(("cataract", "glaucoma", "normal"), 1):
+        make_image_folder(desk / "fundus", (name,), each=12)
+        for image in sorted((desk / "fundus" / name).iterdir()):
+            patient, eye = divmod(int(image.stem), 2)
+            image.rename(image.with_stem(f"{number}{patient:02d}_{('left', 'right')[eye]}"))
     shutil.copytree(desk / "fundus" / "normal", desk / "some" / "folder")
     random = np.random.default_rng(1)
     Image.fromarray(random.integers(0, 255, (40, 48, 3), dtype=np.uint8)).save(desk / "photo.jpg")
