@@ -75,6 +75,7 @@ def resume(
     steps: int | None = None,
     max_minutes: float | None = None,
     data: DataLike | None = None,
+    model: nn.Module | None = None,
     threads: int | None = None,
     device: str | None = None,
     callbacks: Sequence[Callback] = (),
@@ -91,13 +92,16 @@ def resume(
     stretches, so that a learning rate that had come down rises again. The best weights so far
     remain until there are better ones, the test is made anew.
 
-    `data` is where the same images are now, if they were moved or handed over in Python.
+    `data` is where the same images are now, if they were moved or handed over in Python; `model`
+    is a network of the same architecture, for a run of one that no name builds again; it is
+    trained in place.
     """
     with watched(progress=progress) as watchers:
         return resume_run(
             run,
             partial(with_length, epochs=epochs, steps=steps, max_minutes=max_minutes),
             data=data,
+            model=model,
             threads=threads,
             device=device,
             callbacks=[*callbacks, *watchers],

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from convscope.card import Card
 from convscope.data.classes import order_classes
@@ -18,7 +19,7 @@ from convscope.data.split import apply_splits
 from convscope.device import choose_device
 from convscope.errors import RequestError
 from convscope.runs.folder import Run
-from convscope.runs.network import rebuild
+from convscope.runs.network import build_network, rebuild
 from convscope.runs.tensor_file import TensorFile
 from convscope.training import longer
 from convscope.training.assemble import Session, Task, assemble
@@ -42,6 +43,7 @@ def resume_run(
     change: Callable[[TrainConfig], TrainConfig] = lambda config: config,
     *,
     data: DataLike | None = None,
+    model: nn.Module | None = None,
     threads: int | None = None,
     device: str | None = None,
     callbacks: Sequence[Callback] = (),
@@ -65,7 +67,9 @@ def resume_run(
             return TrainingResult.read(folder, seconds=time.perf_counter() - began)
         session = Session(folder, request, user)
         with LiveStatus(session.live, request).session() as status, naming_checkpoint(folder):
-            trainer, task = _reassemble(session, status, saved, running, chosen, stored, data)
+            trainer, task = _reassemble(
+                session, status, saved, running, chosen, stored, data, model
+            )
             if config != before:
                 longer.check_longer(config, trainer.limits, trainer.state)
                 saved = longer.config_of_longer(saved, before, config, trainer.state)
@@ -126,6 +130,7 @@ def _reassemble(
     device: torch.device,
     stored: TensorFile | None,
     data: DataLike | None,
+    model: nn.Module | None,
 ) -> tuple[Trainer, Task]:
     """The trainer of a run, in the state that is stored."""
     run, user = session.run, session.user
@@ -135,7 +140,7 @@ def _reassemble(
     if changed:
         user.message(f"Not bit-identical to an uninterrupted run: {', '.join(changed)}.")
     torch.manual_seed(config.seed)
-    network = rebuild(run, saved, card)
+    network = rebuild(run, saved, card) if model is None else build_network(model, card)
     weights = opened_weights(config, user) if stored is None else None
     if weights is not None:  # it was stopped before its first checkpoint
         load_pretrained(weights, network, card)

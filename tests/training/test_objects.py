@@ -1,14 +1,17 @@
 """A training on data that were handed over as objects, and what its run knows of them."""
 
+import gc
 import shutil
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 import convscope
-from convscope.errors import RequestError
+from convscope.errors import RequestError, WorkError
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +74,25 @@ def test_class_names_name_integer_labels(arrays, tmp_path):
 def test_class_names_of_a_folder_are_refused(image_folder):
     with pytest.raises(RequestError, match="or of labels that are handed over in Python"):
         convscope.train(image_folder, class_names=["a", "b", "c"])
+
+
+def test_a_run_of_a_network_that_no_name_builds_goes_on_with_one_like_it(arrays, tmp_path):
+    class Own(nn.Sequential):
+        def __init__(self):
+            super().__init__(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 3))
+
+    settings = {"epochs": 1, "engine": "torch", "progress": False, "lr_schedule": "constant"}
+    out = convscope.train(arrays, model=Own(), out=tmp_path / "run", **settings).run
+    del settings
+    gc.collect()
+    with pytest.raises(RequestError, match="no name builds it again"):
+        convscope.resume(out, epochs=2, data=arrays)
+    net = Own()
+    result = convscope.resume(out, epochs=2, data=arrays, model=net, progress=False)
+    assert len(result.history) == 2
+    best = convscope.load(out, model=Own())[0].state_dict()
+    assert all(torch.equal(value, best[name]) for name, value in net.state_dict().items())
+    with pytest.raises(WorkError, match="of another network"):
+        convscope.resume(
+            out, epochs=3, data=arrays, model=nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
+        )
