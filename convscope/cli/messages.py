@@ -13,6 +13,8 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
+from convscope.synonyms.names import COMMANDS
+
 _KEYWORD = re.compile(r"`([a-z][a-z0-9_]*)(?:=([^`]+))?`")
 
 _BY_POSITION = ("images", "networks", "run")
@@ -32,6 +34,8 @@ def in_flags(message: str) -> str:
         name, value = match.groups()
         if name in _BY_POSITION:
             return name.upper()
+        if name in COMMANDS:  # of Python
+            return f"`convscope {name}`"
         dashed = name.replace("_", "-")
         spelled = f"--no-{dashed}" if value == "False" else f"--{dashed}"
         if value in {None, "False", "True"}:
