@@ -9,7 +9,7 @@ from functools import partial
 import torch
 
 from convscope.device import threads_set
-from convscope.errors import WorkError
+from convscope.errors import NetworkError, WorkError
 from convscope.evaluation.measure import EvaluationOutputs, compute_metrics
 from convscope.reports import report
 from convscope.runs.folder import Run
@@ -69,12 +69,17 @@ def _test(trainer: Trainer, task: Task, run: Run) -> EvaluationOutputs:
 
 @contextlib.contextmanager
 def naming_checkpoint(run: Run) -> Generator[None]:
-    """Where a step or a callback failed, say what is kept."""
+    """Where a step, a callback or somebody's network failed, say what is kept."""
     try:
         yield
     except (StepError, CallbackError) as error:
-        kept = f" The last good state is kept in {run.path}." if run.has_state() else ""
-        raise WorkError(f"{error}{kept}") from error
+        raise WorkError(f"{error}{_kept(run)}") from error
+    except NetworkError as error:
+        raise NetworkError(f"{error}{_kept(run)}") from error
+
+
+def _kept(run: Run) -> str:
+    return f" The last good state is kept in {run.path}." if run.has_state() else ""
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import torch
 
 import convscope
 from convscope.errors import NetworkError, RequestError, WorkError
+from convscope.runs.folder import Run
 
 OWN = """
 import torch
@@ -74,6 +75,13 @@ class NormAtTheEnd(nn.Module):
         self.fc, self.norm = nn.Linear(64, num_classes), nn.BatchNorm1d(num_classes)
     def forward(self, x):
         return self.norm(self.fc(x.flatten(1)))
+class FailsLater(Net):
+    steps = 0
+    def forward(self, x):
+        if self.training:
+            FailsLater.steps += 1
+            assert FailsLater.steps < 7
+        return self.logits(x)
 def frozen(num_classes):
     return Net(num_classes).requires_grad_(False)
 def half(num_classes):
@@ -139,6 +147,12 @@ def test_its_failure_is_told_as_its_own(name, error, said):
 def test_a_failure_at_a_later_batch_is_told_with_the_batch():
     with pytest.raises(NetworkError, match=r"for 9 images of 1x8x8.*an odd batch of 9"):
         train("foreign:OddBatch", batch_size=9, val=0.1, test=0.12)  # of 32 images
+
+
+def test_a_failure_after_a_checkpoint_says_what_is_kept():
+    with pytest.raises(NetworkError, match=r"AssertionError.* The last good state is kept in run"):
+        train("foreign:FailsLater", epochs=3)  # its seventh step is in the second epoch
+    assert Run.open("run").has_state()
 
 
 def test_a_last_batch_of_one_image_is_refused_where_batch_norm_needs_two():

@@ -239,6 +239,7 @@ def test_a_run_gives_its_weights_and_its_own_card(digits_run):
     for source in (digits_run, str(digits_run), digits_run / "model.safetensors"):
         net = create_model("lenet5")
         card = load_weights(net, source)
+        assert vars(net)["card"] == card
         assert replace(card, provenance=own.provenance) == own
         assert card.provenance.items() > own.provenance.items()
         stored = Run.open(digits_run).read_weights().tensors
