@@ -37,14 +37,16 @@ SPLITS = frozenset({
 })  # fmt: skip
 FLAGS = {
     "istest": "test", "isval": "val", "isvalid": "val", "isvalidation": "val", "istrain": "train",
+    "istraining": "train", "istrainingimage": "train",
 }  # fmt: skip
-"""Headers of columns of yes and no, and the split of those with yes."""
+"""Headers of columns of yes and no, and the split of those with yes; what is not train is test."""
 
 GROUPS = frozenset({"group", "groups", "groupid", "groupname"})
 _MEMBERS = frozenset({
     "patient", "patients", "subject", "case", "study", "person", "participant", "individual",
     "donor", "animal", "mouse", "lesion", "specimen", "family", "pid", "mrn", "exam", "series",
-    "client", "proband", "volunteer",
+    "client", "proband", "volunteer", "video", "clip", "session", "sequence", "slide", "wsi",
+    "burst", "visit",
 })  # fmt: skip
 _ATTRIBUTES = frozenset({
     "age", "sex", "gender", "race", "weight", "height", "date", "time", "type", "status",

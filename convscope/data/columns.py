@@ -175,13 +175,26 @@ def _label_column(
     one_hot = one_hot_columns(sheet, rest)
     if not named and is_one_hot(sheet, one_hot):
         return None, one_hot
-    named = named or [i for i in rest if plain(sheet.header[i]) in THINGS]
+    things = [i for i in rest if plain(sheet.header[i]) in THINGS]
+    named = named or [i for i in things if not _is_one_of_scores(sheet, i, rest)]
     others = [i for i in rest if _may_be_labels(sheet, i)]
     candidates = _without_copies(sheet, named) or (others if len(others) == 1 else [])
     if len(candidates) == 1:
         return candidates[0], []
     _refuse_labels(sheet, candidates, others, one_hot)
     raise AssertionError  # it has raised
+
+
+def _is_one_of_scores(sheet: Sheet, column: int, others: Sequence[int]) -> bool:
+    """Whether a column and another are numbers from 0 to 1: both are classes, no labels."""
+    return sum(i == column or _has_shares(sheet, i) for i in others) > 1 and _has_shares(
+        sheet, column
+    )
+
+
+def _has_shares(sheet: Sheet, column: int) -> bool:
+    cells = _sample(sheet, column)
+    return bool(cells) and all(_is_number(cell) and 0 <= float(cell) <= 1 for cell in cells)
 
 
 def _may_be_labels(sheet: Sheet, column: int) -> bool:
@@ -243,7 +256,8 @@ def _split_column(sheet: Sheet) -> tuple[int | None, str]:
         return exact, ""
     for column, header in enumerate(sheet.header):
         name, cells = plain(header), set(sheet.column(column))
-        if name in SPLITS and all(not cell or split_of(cell) for cell in cells) and any(cells):
+        splits = {split_of(cell) for cell in cells if cell}
+        if name in SPLITS and splits and ("train" in splits or None not in splits):
             return column, ""
         if name in FLAGS and {cell.casefold() for cell in cells} <= YES | NO:
             return column, FLAGS[name]

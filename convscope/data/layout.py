@@ -144,6 +144,7 @@ def _lay_out_splits(root: Path, base: str, splits: dict[str, Split], layout: Lay
         key = _unwrap(root, _join(base, folder))
         names, loose = _entries(root / key)
         if split == "train":
+            _refuse_folders_of_classes(root / key, {n: _entries(root / key / n) for n in names})
             known = {name.casefold() for name in names}
         elif _is_unlabeled(names, known):
             name = _join(base, folder)

@@ -52,12 +52,13 @@ def tidy(label: str) -> str:
 
 
 def alike(name: str) -> str:
-    """A class name without what people spell differently: case, what divides words, `3` and `3.0`.
+    """A class name without what people spell differently: case, what divides words, `3` and `03.0`.
 
     >>> alike("No_Tumor") == alike("no tumor")
     True
     """
-    return re.sub(r"(?<=.)[\s_-]+", " ", _integral(tidy(name)).casefold()).strip()
+    text = re.sub(r"(?<=.)[\s_-]+", " ", _integral(tidy(name)).casefold()).strip()
+    return re.sub(r"^0+(?=\d+$)", "", text)
 
 
 def tie_names(names: Sequence[str], known: Sequence[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from convscope.data.dataset import Split
 _WORDS = {
     "train": ("train", "training", "trn", "trainval"),
     "val": ("val", "valid", "validation", "validate", "dev", "development"),
-    "test": ("test", "testing", "tst", "holdout", "heldout"),
+    "test": ("test", "tests", "testing", "tst", "holdout", "heldout"),
     "eval": ("eval", "evaluation"),  # of validation or test, by what there is beside it
 }
 _SHORT = {"tr": "train", "va": "val", "vl": "val", "te": "test", "ts": "test"}
@@ -27,6 +27,8 @@ def split_of(name: str) -> Split | None:
     >>> split_of("Training set"), split_of("VALID"), split_of("held-out"), split_of("cat")
     ('train', 'val', 'test', None)
     """
+    if short := _SHORT.get(name.strip().casefold()):
+        return _split(short, {short})
     kind, rest = _parse(name)
     return None if kind is None or rest else _split(kind, {kind})
 

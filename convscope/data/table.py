@@ -1,6 +1,5 @@
 """A CSV file of paths and labels: `path,label[,split][,group]`, or by other names."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,6 +11,7 @@ from convscope.data.column_names import is_known
 from convscope.data.columns import NO, Columns, find_columns
 from convscope.data.csv_rows import Row, Sheet, read_sheet
 from convscope.data.dataset import Dataset, FileImages, Split
+from convscope.data.doubtful_labels import doubts_about
 from convscope.data.file_finder import FileFinder
 from convscope.data.formats import EXTENSIONS
 from convscope.data.group_columns import refuse_unasked_groups
@@ -140,9 +140,7 @@ def _images(sheet: Sheet, columns: Columns) -> tuple[list[_Image], tuple[str, ..
         )
         for row, key, label in zip(sheet.rows, keys, labels, strict=True)
     ]
-    doubtful = Counter(label for label in labels if label.casefold() in {"none", "na", "n/a", "?"})
-    shown = ", ".join(f"{label!r} ({count:,})" for label, count in doubtful.items())
-    return images, (*found, *notes, *([f"a class for itself is {shown}"] if doubtful else []))
+    return images, (*found, *notes, *doubts_about(labels))
 
 
 def _refuse_empty(sheet: Sheet, cells: Sequence[str], what: str, empty: frozenset[str]) -> None:
@@ -168,9 +166,8 @@ def _split(sheet: Sheet, columns: Columns, row: Row) -> Split | str:
     cell = row.cell(columns.split)
     if columns.flagged:
         is_no = cell.casefold() in NO
-        if columns.flagged == "train":
-            return "" if is_no else "train"
-        return "train" if is_no else columns.flagged
+        yes, no = ("train", "test") if columns.flagged == "train" else (columns.flagged, "train")
+        return no if is_no else yes
     split = split_of(cell) if cell else ""
     if split is None:
         raise RequestError(

@@ -69,8 +69,9 @@ def predict(
 
     Raises RequestError for a path that does not exist or has no images.
     """
-    if min(top, batch_size, 1 if threads is None else threads) < 1:
-        raise RequestError("`top`, `batch_size` and `threads` must be at least 1.")
+    counts = (top, batch_size, 1 if threads is None else threads)
+    if not all(isinstance(count, int) and count >= 1 for count in counts):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise RequestError("`top`, `batch_size` and `threads` must be integers, at least 1.")
     settings = InputSettings(input_size=input_size, resize_mode=resize_mode, mean=mean, std=std)
     opened = open_trained(run, weights=weights, class_names=class_names, settings=settings)
     net, card = opened.net, opened.card

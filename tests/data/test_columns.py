@@ -176,6 +176,8 @@ def test_a_one_hot_table_is_understood(opened: Open):
     [
         ("subset", ["Training", "TRAIN", "test", "validation"], ["train", "train", "test", "val"]),
         ("is_test", ["0", "1", "0", "0"], ["train", "test", "train", "train"]),
+        ("is_train", ["1", "0", "1", "1"], ["train", "test", "train", "train"]),
+        ("split", ["tr", "te", "tr", "tr"], ["train", "test", "train", "train"]),
         ("is_valid", ["False", "True", "False", "False"], ["train", "val", "train", "train"]),
         ("fold", ["0", "1", "2", "3"], [""] * 4),
     ],
@@ -196,7 +198,8 @@ def test_splits_are_read_from_columns_by_other_names(
         ("patient", "member"), ("patient_id", "member"), ("PatientID", "member"),
         ("patientid", "member"), ("Patient ID", "member"), ("Subject", "member"),
         ("case_no", "member"), ("StudyInstanceUID", "member"), ("person", "member"),
-        ("lesion_id", "member"), ("camera_id", "id"), ("id", "id"), ("Patient Age", None),
+        ("video", "member"), ("lesion_id", "member"), ("camera_id", "id"), ("id", "id"),
+        ("Patient Age", None),
         ("image_id", None), ("class_id", None), ("covid", None), ("age", None), ("cases", None),
     ],
 )  # fmt: skip
@@ -223,6 +226,40 @@ def test_a_patient_of_each_image_is_noted_and_a_number_of_the_class_is_no_group(
     data = opened(text)
     assert data.groups is None
     assert any("patient is another in each row" in warning for warning in data.warnings)
+
+
+@pytest.mark.parametrize("rows", [["1,1", "0,1", "1,0"], ["1,0", "0,0", "0,1"], [".9,.1", "0,1"]])
+def test_columns_of_several_classes_are_not_taken_for_labels(opened: Open, rows: list[str]):
+    lines = [f"{path},{row}" for path, row in zip(FOUR, rows, strict=False)]
+    with pytest.raises(RequestError, match=r"columns of 0 and 1, but not one|labels may be in"):
+        opened("\n".join(["image,cat,dog", *lines]))
+
+
+def test_a_word_that_is_no_split_among_splits_is_told_with_its_row(opened: Open):
+    text = "path,label,Usage\ncat/0.png,cat,Training\ndog/2.png,dog,PublicTest\n"
+    with pytest.raises(RequestError, match="row 3: 'PublicTest' is not a split"):
+        opened(text)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (["mass|effusion", "mass"], "'mass|effusion' look like several in one"),
+        (['"a, b"', "b"], "'a, b' look like several in one"),
+        (["0.25", "7"], "'0.25' look like measurements"),
+        (["1", "01"], "'01' and '1' are trained as different classes"),
+    ],
+)
+def test_labels_that_may_be_no_classes_are_said(opened: Open, labels: list[str], said: str):
+    data = opened(f"path,label\ncat/0.png,{labels[0]}\ncat/1.png,{labels[1]}\n")
+    assert any(said in warning for warning in data.warnings)
+    assert len(data.classes) == 2
+
+
+def test_usual_labels_are_not_doubted(opened: Open):
+    rows = "cat/0.png,1.0\ncat/1.png,2.0\n", 'cat/0.png,"lab, black"\ncat/1.png,"lab, white"\n'
+    for text in rows:
+        assert not opened(f"path,label\n{text}").warnings
 
 
 def test_a_class_called_none_is_said(opened: Open):

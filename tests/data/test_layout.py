@@ -27,6 +27,7 @@ def splits(data: Dataset) -> Counter[str]:
     [
         ("Training", "Testing"),
         ("training_set", "test_set"),
+        ("training", "tests"),
         ("seg_train/seg_train", "seg_test/seg_test"),
         ("fundus_train", "fundus_test"),
         ("data/train", "data/test"),
@@ -89,6 +90,10 @@ def test_classes_may_hold_the_splits(plant: Plant):
         (("entrainement", "essai"), "look like splits, folds or sites"),
         (("2019", "2020", "2021"), "look like splits, folds or sites"),
         (("A/train", "B/train"), "look like"),
+        (
+            ("train/images", "train/masks", "test/images", "test/masks"),
+            "'images', 'masks' all hold",
+        ),
     ],
 )
 def test_folders_that_all_hold_the_same_folders_are_asked_about(

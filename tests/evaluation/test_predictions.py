@@ -57,6 +57,12 @@ def test_no_image_at_all_is_refused(digits_run: Path):
             convscope.predict(digits_run, nothing)  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.parametrize("top", ["three", 0, 1.5])
+def test_how_many_answers_is_an_integer(digits_run: Path, digit: Path, top: int):
+    with pytest.raises(RequestError, match=r"`top`.* must be integers"):
+        convscope.predict(digits_run, digit, top=top)
+
+
 def test_predictions_are_rows_for_tables_and_can_be_read(digits_run: Path, digit: Path):
     found = convscope.predict(digits_run, [digit, digit.read_bytes(), None], top=2)  # pyright: ignore[reportArgumentType]
     rows = found.to_dicts()
