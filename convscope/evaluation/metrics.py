@@ -10,14 +10,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from convscope.evaluation.tables import metrics_html, metrics_text
+
 MetricName = Literal["top1", "loss", "f1", "balanced"]
 """Accuracy, cross-entropy (lower is better), the mean F1 of the classes, or their mean recall
 ("balanced accuracy")."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Metrics:
     """The metrics of one evaluation, in which every image counts once.
+
+    `print` shows them as tables, and so does a notebook.
 
     Attributes:
         classes: names, in the order of the rows and columns of `confusion`.
@@ -117,6 +121,15 @@ class Metrics:
                 return float(self.f1[self.is_seen].mean())
             case "balanced":
                 return float(self.recall[self.support > 0].mean())
+
+    def __repr__(self) -> str:
+        return f"Metrics(top1={self.top1:.4f}, loss={self.loss:.4f}, images={self.num_images})"
+
+    def __str__(self) -> str:
+        return metrics_text(self)
+
+    def _repr_html_(self) -> str:
+        return f"<div>{metrics_html(self)}</div>"
 
     def to_dict(self) -> Mapping[str, Any]:
         """The metrics as they are written to JSON."""

@@ -15,7 +15,7 @@ from convscope.atomic import write_atomically
 from convscope.errors import WorkError
 from convscope.evaluation.measure import EvaluationOutputs
 from convscope.evaluation.metrics import Metrics
-from convscope.evaluation.tables import Rows, as_text, class_table, confusion_table, headline
+from convscope.evaluation.tables import metrics_html, metrics_text
 
 _ALL_PROBABILITIES = 100  # classes up to which each image's row has the probability of every class
 _TOP = 5  # most probable classes in the rows of networks with more
@@ -137,54 +137,15 @@ class EvaluationResult:
         )
 
     def __str__(self) -> str:
-        lines = "\n".join(f"{name:<9} {value}" for name, value in headline(self.metrics))
-        tables = [class_table(self.metrics), confusion_table(self.metrics)]
-        blocks = [self._title(), *self.notes, lines, *(as_text(t) for t in tables if t)]
-        return "\n\n".join(blocks)
+        return "\n\n".join([self._title(), *self.notes, metrics_text(self.metrics)])
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
-        lines = "".join(
-            f"<tr><th style='{_LEFT}'>{name}</th><td style='{_LEFT}'>{escape(value)}</td></tr>"
-            for name, value in headline(self.metrics)
-        )
-        confusion = confusion_table(self.metrics)
-        return (
-            f"<div><p><b>{escape(self._title())}</b></p>{notes}<table {_STYLE}>{lines}</table>"
-            f"<div style='display:flex;flex-wrap:wrap;gap:2em;align-items:flex-start'>"
-            f"{_html_table(class_table(self.metrics))}"
-            f"{_html_table(confusion) if confusion else ''}</div></div>"
-        )
+        title = f"<p><b>{escape(self._title())}</b></p>"
+        return f"<div>{title}{notes}{metrics_html(self.metrics)}</div>"
 
     def _title(self) -> str:
         return f"{self.model} on {self.data}" if self.model else self.data
-
-
-_LEFT = "text-align:left;padding:2px 12px 2px 0"
-_RIGHT = "text-align:right;padding:2px 8px"
-_STYLE = "style='color:inherit;font:inherit'"  # tables of pages without a doctype do not inherit
-_SHOWN = 100  # classes in a notebook
-
-
-def _html_table(rows: Rows) -> str:
-    """A table in the colors of the notebook, light or dark."""
-    header, *body = rows
-    head = "".join(
-        f"<th style='{_RIGHT if column else _LEFT}'>{escape(cell)}</th>"
-        for column, cell in enumerate(header)
-    )
-    lines = "".join(
-        "<tr>"
-        + "".join(
-            f"<td style='{_RIGHT if column else _LEFT}'>{escape(cell)}</td>"
-            for column, cell in enumerate(row)
-        )
-        + "</tr>"
-        for row in body[:_SHOWN]
-    )
-    more = f"<p>and {len(body) - _SHOWN} more classes</p>" if len(body) > _SHOWN else ""
-    table = f"<table {_STYLE}><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
-    return f"<div>{table}{more}</div>"
 
 
 def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,17 +1,44 @@
 """The tables of an evaluation, as rows of text: for the terminal, for `print`, for notebooks."""
 
 from collections.abc import Sequence
+from html import escape
+from typing import Any, Literal, Protocol
 
 import numpy as np
-
-from convscope.evaluation.metrics import Metrics
+from numpy.typing import NDArray
 
 MAX_CONFUSION = 20  # classes up to which a confusion matrix is shown
 
 Rows = list[list[str]]
 
 
-def headline(metrics: Metrics) -> list[tuple[str, str]]:
+class Measured(Protocol):
+    """What the tables show of `convscope.evaluation.metrics.Metrics`, which says what it is."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def confusion(self) -> NDArray[np.int64]: ...
+    @property
+    def loss(self) -> float: ...
+    @property
+    def num_images(self) -> int: ...
+    @property
+    def num_correct(self) -> int: ...
+    @property
+    def top1(self) -> float: ...
+    @property
+    def top5(self) -> float | None: ...
+    @property
+    def interval(self) -> tuple[float, float]: ...
+    @property
+    def is_of_one_class(self) -> bool: ...
+    @property
+    def per_class(self) -> Sequence[dict[str, Any]]: ...
+    def value(self, name: Literal["f1"]) -> float: ...
+
+
+def headline(metrics: Measured) -> list[tuple[str, str]]:
     """The names and values of the metrics of all images, with what they are over."""
     low, high = metrics.interval
     counts = f"{metrics.num_correct} of {metrics.num_images}"
@@ -24,7 +51,7 @@ def headline(metrics: Metrics) -> list[tuple[str, str]]:
     return lines
 
 
-def class_table(metrics: Metrics) -> Rows:
+def class_table(metrics: Measured) -> Rows:
     """A header and a row for each class that has images."""
     scores = ("recall",) if metrics.is_of_one_class else ("precision", "recall", "f1")
     header = ["class", "images", *(name.replace("f1", "F1") for name in scores)]
@@ -37,18 +64,18 @@ def class_table(metrics: Metrics) -> Rows:
     ]
 
 
-def confusion_table(metrics: Metrics) -> Rows | None:
+def confusion_table(metrics: Measured) -> Rows | None:
     """A header and a row for each class that has images; None if there are too many classes.
 
     The columns are the classes that are the truth or the prediction of some image. A zero is a dot.
     """
-    rows, columns = np.flatnonzero(metrics.support), np.flatnonzero(metrics.is_seen)
+    rows, columns = np.flatnonzero(metrics.confusion.sum(axis=1)), _seen(metrics)
     if len(columns) > MAX_CONFUSION:
         return None
     names = metrics.classes
-    header = ["true \\ predicted", *(names[column] for column in columns)]
+    header = ["true \\ predicted", *(names[int(column)] for column in columns)]
     counts = metrics.confusion
-    return [header, *([names[r], *(str(counts[r, c] or "·") for c in columns)] for r in rows)]
+    return [header, *([names[int(r)], *(str(counts[r, c] or "·") for c in columns)] for r in rows)]
 
 
 def as_text(rows: Sequence[Sequence[str]]) -> str:
@@ -63,7 +90,61 @@ def as_text(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _over(metrics: Metrics) -> str:
+def metrics_text(metrics: Measured) -> str:
+    """The headline and the tables as text."""
+    lines = "\n".join(f"{name:<9} {value}" for name, value in headline(metrics))
+    tables = [class_table(metrics), confusion_table(metrics)]
+    return "\n\n".join([lines, *(as_text(table) for table in tables if table)])
+
+
+def metrics_html(metrics: Measured) -> str:
+    """The headline and the tables for a notebook."""
+    lines = "".join(
+        f"<tr><th style='{_LEFT}'>{name}</th><td style='{_LEFT}'>{escape(value)}</td></tr>"
+        for name, value in headline(metrics)
+    )
+    confusion = confusion_table(metrics)
+    return (
+        f"<table {_STYLE}>{lines}</table>"
+        f"<div style='display:flex;flex-wrap:wrap;gap:2em;align-items:flex-start'>"
+        f"{_html_table(class_table(metrics))}"
+        f"{_html_table(confusion) if confusion else ''}</div>"
+    )
+
+
+def _over(metrics: Measured) -> str:
     """Over which classes the mean F1 is, where it is not all of them."""
-    count, total = int(metrics.is_seen.sum()), len(metrics.classes)
+    count, total = len(_seen(metrics)), len(metrics.classes)
     return "" if count == total else f"   (over the {count} classes that occur, of {total})"
+
+
+def _seen(metrics: Measured) -> NDArray[np.intp]:
+    """The classes that are the truth or the prediction of some image."""
+    return np.flatnonzero(metrics.confusion.sum(axis=0) + metrics.confusion.sum(axis=1))
+
+
+_LEFT = "text-align:left;padding:2px 12px 2px 0"
+_RIGHT = "text-align:right;padding:2px 8px"
+_STYLE = "style='color:inherit;font:inherit'"  # tables of pages without a doctype do not inherit
+_SHOWN = 100  # classes in a notebook
+
+
+def _html_table(rows: Rows) -> str:
+    """A table in the colors of the notebook, light or dark."""
+    header, *body = rows
+    head = "".join(
+        f"<th style='{_RIGHT if column else _LEFT}'>{escape(cell)}</th>"
+        for column, cell in enumerate(header)
+    )
+    lines = "".join(
+        "<tr>"
+        + "".join(
+            f"<td style='{_RIGHT if column else _LEFT}'>{escape(cell)}</td>"
+            for column, cell in enumerate(row)
+        )
+        + "</tr>"
+        for row in body[:_SHOWN]
+    )
+    more = f"<p>and {len(body) - _SHOWN} more classes</p>" if len(body) > _SHOWN else ""
+    table = f"<table {_STYLE}><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+    return f"<div>{table}{more}</div>"

@@ -27,7 +27,7 @@ from convscope.terms import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """How the value of one unit is computed.
 
@@ -133,10 +133,8 @@ class Explanation:
 
     def blocks(self, *, top: int = 4) -> list[Block]:
         """The explanation as text; the `top` largest channels or terms are written out."""
-        inputs = f" of {', '.join(self.operands)}" if self.operands else ""
-        title = self.formula.partition(" = ")[0] if self.kind == "difference" else self.location
         blocks: list[Block] = [
-            Paragraph(f"{title} = {number(self.model_value)}   ({self.kind}{inputs})"),
+            Paragraph(self._title()),
             Paragraph(self.formula),
             *calculation(self.decomposition, top=top),
             totals(
@@ -153,6 +151,11 @@ class Explanation:
             blocks.append(Paragraph(str(self.receptive_field)))
         return blocks
 
+    def _title(self) -> str:
+        inputs = f" of {', '.join(self.operands)}" if self.operands else ""
+        unit = self.formula.partition(" = ")[0] if self.kind == "difference" else self.location
+        return f"{unit} = {number(self.model_value)}   ({self.kind}{inputs})"
+
     def to_text(self, *, top: int = 4) -> str:
         return to_text(self.blocks(top=top))
 
@@ -161,6 +164,9 @@ class Explanation:
 
     def __str__(self) -> str:
         return self.to_text()
+
+    def __repr__(self) -> str:
+        return f"<Explanation of {self._title()}>"
 
     def _repr_html_(self) -> str:
         return self.to_html()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from convscope.errors import RequestError
@@ -12,9 +13,9 @@ from convscope.terms import Location, Sum, exact_sum, json_number, number, quoti
 _MAX_UNITS = 20_000  # of one tree: seconds of work, and more than anyone reads
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trace:
-    """A unit, and the largest contributions to it, each with its own.
+    """A unit, and the largest contributions to it, each with its own. It is printed as a tree.
 
     Attributes:
         location, value, kind: of the unit; a branch ends where the kind is "image", "parameter",
@@ -60,6 +61,13 @@ class Trace:
 
     def __str__(self) -> str:
         return "".join(f"{line}\n" for line in self._lines("", ""))
+
+    def __repr__(self) -> str:
+        return str(self).rstrip()
+
+    def _repr_html_(self) -> str:
+        style = "white-space:pre;overflow-x:auto;line-height:1.3"
+        return f"<pre style='{style}'>{escape(repr(self))}</pre>"
 
     def _lines(self, first: str, rest: str) -> Iterator[str]:
         """The tree as lines; `first` is the prefix of the first line, `rest` of all others."""

@@ -83,6 +83,13 @@ def test_it_is_shown_in_one_line_or_as_aligned_tables():
     assert "true \\ predicted  a  b<  c\na                 1   ·  1\n" in text
 
 
+def test_the_metrics_alone_are_shown_as_the_same_tables():
+    metrics = THREE.metrics
+    assert str(THREE).endswith(f"\n\n{metrics}")
+    assert THREE._repr_html_().endswith(metrics._repr_html_().removeprefix("<div>"))
+    assert repr(metrics).startswith(f"Metrics(top1={THREE.top1:.4f}, loss=")
+
+
 def test_the_html_is_well_formed_and_escaped_and_sets_no_colors():
     page = THREE._repr_html_()
     assert "b&lt;" in page

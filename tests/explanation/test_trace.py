@@ -2,6 +2,7 @@
 
 import json
 import math
+from html import unescape
 
 import pytest
 import torch
@@ -82,7 +83,13 @@ def test_depth_counts_operations_and_huge_trees_are_refused(lenet):
 
 
 def test_the_printed_tree_includes_hidden_terms(lenet):
-    text = str(lenet.trace_back("fc2", 0, depth=1, top=2))
+    tree = lenet.trace_back("fc2", 0, depth=1, top=2)
+    text = str(tree)
+    assert repr(tree) == text.rstrip()
+    assert unescape(tree._repr_html_()).count("\n") == text.rstrip().count("\n")
+    assert text.splitlines()[1] in unescape(tree._repr_html_())
+    heading = str(lenet.explain("fc2", 0)).splitlines()[0]
+    assert repr(lenet.explain("fc2", 0)) == f"<Explanation of {heading}>"
     first, *rest = text.splitlines()
     assert first.startswith("fc2[0] = ")
     assert [line[:2] for line in rest] == ["├─", "├─", "├─", "└─"]
