@@ -1,7 +1,6 @@
 """A command line in other people's words, translated into ours before it is parsed."""
 
 import re
-import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -11,6 +10,7 @@ from typing import get_args, get_origin
 from cyclopts import ArgumentCollection
 
 from convscope import synonyms
+from convscope.cli.messages import quote
 from convscope.errors import RequestError, nearest
 
 _TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -214,7 +214,7 @@ class _Translation:
         if folder is not None and not self.by_position and not named:
             raise RequestError(
                 "--data-dir is where named data sets are searched, and none is named. To train on "
-                f"the images in {folder}: `convscope train {shlex.quote(folder)}`."
+                f"the images in {folder}: `convscope train {quote(folder)}`."
             )
 
     def _put_out_together(self) -> None:

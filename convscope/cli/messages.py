@@ -40,7 +40,7 @@ def in_flags(message: str) -> str:
         spelled = f"--no-{dashed}" if value == "False" else f"--{dashed}"
         if value in {None, "False", "True"}:
             return spelled
-        return f"{spelled} {shlex.quote(str(value).strip(chr(39)))}"
+        return f"{spelled} {quote(str(value).strip(chr(39)))}"
 
     return _KEYWORD.sub(flag, message)
 

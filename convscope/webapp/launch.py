@@ -42,7 +42,7 @@ def require_extra() -> None:
     for name in ("fastapi", "uvicorn"):
         if find_spec(name) is None:
             raise RequestError(
-                f"The lab needs {name}. Install it with `pip install 'convscope[lab]'`."
+                f'The lab needs {name}. Install it with `pip install "convscope[lab]"`.'
             )
 
 

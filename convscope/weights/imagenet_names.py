@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 HOW_TO_GET = (
-    "ImageNet's class names come with torchvision or timm: `pip install 'convscope[torchvision]'` "
-    "or `pip install 'convscope[timm]'`"
+    "ImageNet's class names come with torchvision or timm: "
+    '`pip install "convscope[torchvision]"` or `pip install "convscope[timm]"`'
 )
 
 

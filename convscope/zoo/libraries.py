@@ -186,7 +186,7 @@ def check_library_model(library: str, name: str) -> None:
 @cache
 def _import(library: str) -> Any:
     if find_spec(library) is None:
-        raise RequestError(f"{library} is not installed: `pip install 'convscope[{library}]'`.")
+        raise RequestError(f'{library} is not installed: `pip install "convscope[{library}]"`.')
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)

@@ -3,11 +3,12 @@
 import ast
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import convscope
-from convscope.cli import COMMANDS, make_app, options
+from convscope.cli import COMMANDS, make_app, messages, options
 from convscope.cli.messages import in_flags
 from convscope.training.config import TrainConfig
 from convscope.training.setting import settings_of
@@ -45,6 +46,25 @@ def test_keywords_become_flags_and_other_quotations_stay():
     assert in_flags(message) == (
         "--lr-schedule plateau needs --val; run `convscope resume a_b` or `pip install x`."
     )
+
+
+def test_on_windows_a_proposed_value_stands_in_double_quotes(monkeypatch):
+    message = r"Set `group_pattern='(\d+)_(left|right)'`."
+    assert in_flags(message) == r"Set --group-pattern '(\d+)_(left|right)'."
+    monkeypatch.setattr(messages, "os", SimpleNamespace(name="nt"))
+    assert in_flags(message) == r'Set --group-pattern "(\d+)_(left|right)".'
+
+
+def test_no_command_of_the_pages_has_single_quotes_outside_of_posix_blocks():
+    root = Path(__file__).resolve().parents[2]
+    pages = [root / "README.md", *(root / "docs").rglob("*.md")]
+    commands = re.compile(r"^(?:convscope|pip) .*'|`(?:pip install|--[a-z-]+) '", re.MULTILINE)
+    quoted = [
+        f"{page.name}: {found[0]}"
+        for page in pages
+        for found in commands.finditer(re.sub(r" #.*", "", page.read_text("utf-8")))
+    ]
+    assert quoted == []  # cmd.exe passes them on as part of the word
 
 
 def test_every_keyword_that_a_message_names_is_a_flag():

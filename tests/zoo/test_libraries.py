@@ -75,7 +75,7 @@ def test_a_missing_library_is_named_with_its_extra(monkeypatch):
     monkeypatch.setattr(libraries, "find_spec", lambda name: None)
     libraries._import.cache_clear()
     with pytest.raises(
-        RequestError, match=r"timm is not installed: `pip install 'convscope\[timm\]'`"
+        RequestError, match=r'timm is not installed: `pip install "convscope\[timm\]"`'
     ):
         create_model("timm:resnet18")
 

@@ -23,7 +23,7 @@ _MAX_WEIGHTS = 2_000_000  # of a network that is compiled
 _MAX_MULTIPLY_ADDS = 60_000_000  # for one image
 _TIMED = 0.15  # seconds in which both executors are timed
 _MIN_TURNS = 4  # steps that each makes at least
-_MISSING = "llvmlite is not installed: `pip install 'convscope[lanes]'`"
+_MISSING = 'llvmlite is not installed: `pip install "convscope[lanes]"`'
 _EXPECTED = ("the device is cuda", "the device is mps", "`compile` was asked for")
 
 
