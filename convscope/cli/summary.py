@@ -14,6 +14,8 @@ from convscope.summaries.api import summary as summarize
 from convscope.summaries.markup import Table
 from convscope.summaries.table import Summary
 
+_COLORS = (1, 3)  # channels of an image whose size is written with them last, as lectures do
+
 Format = Literal["text", "markdown", "latex", "html"]
 
 
@@ -42,8 +44,8 @@ def summary(
     in_channels
         Input channels; by default the network's own.
     input_size
-        Side of a square image, as 224, or HEIGHTxWIDTH, CHANNELSxHEIGHTxWIDTH or
-        BATCHxCHANNELSxHEIGHTxWIDTH; by default the network's own.
+        Side of a square image, as 224, or HEIGHTxWIDTH, CHANNELSxHEIGHTxWIDTH,
+        HEIGHTxWIDTHxCHANNELS or BATCHxCHANNELSxHEIGHTxWIDTH; by default the network's own.
     depth
         Show modules nested deeper than this many levels as one row.
     svg
@@ -82,7 +84,7 @@ def summary(
 
 
 def _size(text: str | None) -> int | tuple[int, ...] | None:
-    """224 or (3, 224, 224), of `224` or `3x224x224`, the form of layer tables."""
+    """224 or (3, 224, 224), of `224`, `3x224x224`, the form of layer tables, or `224x224x3`."""
     if text is None:
         return None
     sides = text.lower().replace(",", "x").split("x")
@@ -90,7 +92,12 @@ def _size(text: str | None) -> int | tuple[int, ...] | None:
         raise RequestError(
             f"--input-size must be a number of pixels or sides as 3x224x224, not {text!r}."
         )
-    return int(text) if len(sides) == 1 else tuple(map(int, sides))
+    if len(sides) == 1:
+        return int(text)
+    size = tuple(map(int, sides))
+    if len(size) == 3 and size[2] in _COLORS and min(size[:2]) > max(_COLORS):
+        return size[2], size[0], size[1]
+    return size
 
 
 def _show(screen: Console, table: Table, form: Format) -> None:

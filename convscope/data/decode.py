@@ -24,7 +24,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_ISDIR, S_ISREG
 from typing import Any, cast
 
 from PIL import Image
@@ -118,6 +118,8 @@ def read_file(path: Path) -> bytes:
     """The bytes of a regular file of at most MAX_BYTES. Raises UnreadableImage."""
     try:
         status = path.stat()
+        if S_ISDIR(status.st_mode):
+            raise UnreadableImage("is a folder, and one image is wanted")
         if not S_ISREG(status.st_mode):  # opening a FIFO would block forever
             raise UnreadableImage("is not a regular file")
         if status.st_size > MAX_BYTES:

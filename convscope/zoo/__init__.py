@@ -103,7 +103,8 @@ def _build(creation: Creation, *, stride_in_1x1: bool) -> nn.Module:
     if min(size) < entry.min_size:
         raise RequestError(
             f"{name} cannot take images of {size[0]}x{size[1]}: its layers need "
-            f"{entry.min_size}x{entry.min_size} or more. Choose a larger size."
+            f"{entry.min_size}x{entry.min_size} or more. Set a larger `input_size`, "
+            "or choose a network for small images, such as tinyvgg."
         )
     builder = partial(entry.builder, stride_in_1x1=True) if stride_in_1x1 else entry.builder
     return builder(
@@ -179,7 +180,7 @@ def _family(name: str) -> str:
     if plain.startswith(_ELSEWHERE):
         return (
             f" timm and torchvision have networks like it: timm:{name} "
-            "(`pip install 'convscope[timm]'`)."
+            '(`pip install "convscope[timm]"`).'
         )
     return ""
 

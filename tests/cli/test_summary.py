@@ -22,7 +22,7 @@ def test_a_module_of_the_users_is_told(command, tmp_path):
     assert facts["rows"][0]["map"] == [2, 7, 7]
 
 
-@pytest.mark.parametrize("size", ["9", "9x9", "1x9x9", "2x1x9x9", "9X9"])
+@pytest.mark.parametrize("size", ["9", "9x9", "1x9x9", "2x1x9x9", "9X9", "9x9x1"])
 def test_a_size_is_typed_in_every_form(command, tmp_path, size):
     (tmp_path / "mine.py").write_text("from torch import nn\nnet = nn.Conv2d(1, 2, 3)\n")
     done = command("summary", "mine:net", "--input-size", size, "--json", cwd=tmp_path)

@@ -452,7 +452,9 @@ def test_a_phones_second_picture_is_no_animation():
 
 def test_only_regular_files_are_opened(tmp_path: Path):
     os.mkfifo(tmp_path / "fifo.png")
-    for path in (tmp_path, tmp_path / "fifo.png", Path("/dev/zero")):
+    with pytest.raises(UnreadableImage, match="is a folder, and one image is wanted"):
+        decode(tmp_path)
+    for path in (tmp_path / "fifo.png", Path("/dev/zero")):
         with pytest.raises(UnreadableImage, match="is not a regular file"):
             decode(path)
     with pytest.raises(UnreadableImage, match="does not exist"):
