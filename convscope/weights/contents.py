@@ -1,5 +1,6 @@
 """What lies in a checkpoint: every tensor by its path, and lists of class names beside them."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -13,18 +14,10 @@ from convscope.errors import RequestError
 from convscope.weights.safe_globals import Inert, NumpyArray
 
 _MOST_DEEP = 32
-_CLASS_KEYS = {
-    "categories",
-    "class_names",
-    "class_to_idx",
-    "classes",
-    "id2label",
-    "idx_to_class",
-    "label2id",
-    "label_names",
-    "labels",
-    "names",
-}  # under which training scripts keep them; in any case, CLASSES of mmpretrain too
+_CLASS_KEYS = re.compile(
+    r"(names|(class|label|category)(names?|list)|class(es)?|labels?|categories|vocab"
+    r"|(id|idx|index)(to|2)(class(es)?|label|name)s?|(class(es)?|label|name)(to|2)(id|idx|index))"
+)  # under which training scripts keep them, without case and underscores; CLASSES of mmpretrain too
 
 ClassNames = tuple[str, ...]
 
@@ -57,8 +50,8 @@ def contents_of(content: object) -> Contents:
     containers: dict[str, str] = {}
     names: dict[ClassNames, None] = {}
     for path, value in _walk(content, (), set()):
-        if path and path[-1].lower() in _CLASS_KEYS and (found := class_names_in(value)):
-            names[found] = None
+        if path and _CLASS_KEYS.fullmatch(path[-1].lower().replace("_", "")):
+            names |= dict.fromkeys(filter(None, [class_names_in(value)]))
         tensor = _as_tensor(value)
         if tensor is None or not path:
             continue
