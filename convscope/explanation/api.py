@@ -1,8 +1,10 @@
 """`explain`: the arithmetic of one unit of a run's network, or of any other, on an image."""
 
+import operator
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, overload
+from typing import Any, Literal, SupportsIndex, cast, overload
 
 import torch
 from torch import Tensor
@@ -57,13 +59,17 @@ class RecordedImage:
         return next((classes.index(each) for each in names if each in classes), None)
 
 
+UnitLike = str | int | tuple[str, int | Sequence[int]]
+"""A unit: as text, a class by its index, or the name of a layer and an index."""
+
+
 @overload
 def explain(
     model: ModelLike,
     image: ImageLike,
     *,
-    at: str | None = None,
-    contrast: str | None = None,
+    at: UnitLike | None = None,
+    contrast: UnitLike | None = None,
     trace_back: Literal[False] = False,
     weights: str | None = None,
     card: Card | None = None,
@@ -78,7 +84,7 @@ def explain(
     model: ModelLike,
     image: ImageLike,
     *,
-    at: str | None = None,
+    at: UnitLike | None = None,
     trace_back: Literal[True],
     depth: int | None = None,
     top: int = 1,
@@ -95,8 +101,8 @@ def explain(
     model: ModelLike,
     image: ImageLike,
     *,
-    at: str | None = None,
-    contrast: str | None = None,
+    at: UnitLike | None = None,
+    contrast: UnitLike | None = None,
     trace_back: bool = False,
     depth: int | None = None,
     top: int = 1,
@@ -113,9 +119,10 @@ def explain(
     `num_classes`, `in_channels` and `input_size`, with which it is built.
 
     `at` names the unit: `conv3_2[12,5,7]` by channel, row and column, `fc3[7]` by index,
-    `fc3[cataract]` by class; by default the top-1 class. With `contrast`, another class or unit of
-    the same result, the difference of the two is explained. With `trace_back`, the unit's `top`
-    largest contributions are followed back, and theirs, `depth` operations or to the pixels.
+    `fc3[cataract]` by class, also `("conv3_2", (12, 5, 7))`; by default the top-1 class. With
+    `contrast`, another class or unit of the same result, the difference of the two is explained.
+    With `trace_back`, the unit's `top` largest contributions are followed back, and theirs, `depth`
+    operations or to the pixels.
 
     `image` is a path, a PIL image or an array (h, w[, c]), which is prepared as the network's card
     says, or as `card` does; or a tensor (c, h, w), which is what the network is fed.
@@ -141,19 +148,20 @@ def explain(
 
 
 def explain_recorded(
-    recorded: RecordedImage, at: str | None, *, contrast: str | None = None
+    recorded: RecordedImage, at: UnitLike | None, *, contrast: UnitLike | None = None
 ) -> Explanation:
     """The same for a pass that is already recorded."""
     name, unit = parse_unit(recorded, at)
     if contrast is None:
         return recorded.recording.explain(name, unit)
+    contrast = _written(contrast, "contrast")
     written = _UNIT.fullmatch(contrast.strip())
     is_unit = written is not None and written[2] is not None and written[1] in recorded.names
     other_name, other = parse_unit(recorded, contrast if is_unit else f"{name}[{contrast}]")
     if other_name != name:
         raise RequestError(
-            f"{at or name} and {contrast} are units of different results; contrast two units of "
-            f"{name}."
+            f"{name if at is None else at} and {contrast} are units of different results; contrast "
+            f"two units of {name}."
         )
     return recorded.recording.difference(name, unit, other)
 
@@ -189,8 +197,25 @@ _UNIT = re.compile(r"([^\[\]]*)(?:\[(.*)\])?", re.DOTALL)
 """A result, and its unit in brackets."""
 
 
-def parse_unit(recorded: RecordedImage, text: str | None) -> tuple[str, tuple[int, ...]]:
-    """The result and the index that a text names: `conv3[1,2,3]`, `fc3[cataract]`, `fc3`.
+def _written(unit: object, argument: str) -> str:
+    """A unit as text: `("conv3_2", (12, 5, 7))` is `conv3_2[12,5,7]`, `7` is `7`."""
+    match unit:
+        case str():
+            return unit
+        case (str(name), at):
+            numbers: Any = at if isinstance(at, tuple | list) else (at,)
+            return f"{name}[{','.join(map(str, numbers))}]"
+        case _ if hasattr(unit, "__index__") and not isinstance(unit, bool):
+            return str(operator.index(cast("SupportsIndex", unit)))
+        case _:
+            raise RequestError(
+                f"`{argument}` must be text such as 'conv1[5,3,7]' or 'fc3[cat]', the index of a "
+                f"class, or (layer, index), not {unit!r}."
+            )
+
+
+def parse_unit(recorded: RecordedImage, unit: UnitLike | None) -> tuple[str, tuple[int, ...]]:
+    """The result and the index that a unit names: `conv3[1,2,3]`, `fc3[cataract]`, `fc3`.
 
     Numbers in brackets are an index, as explanations print it, also where a class is called by a
     number; that class stands in quotes, as in `fc3['7']`. The default name is the network's output,
@@ -198,6 +223,7 @@ def parse_unit(recorded: RecordedImage, text: str | None) -> tuple[str, tuple[in
     output. Raises RequestError.
     """
     recording = recorded.recording
+    text = recording.output if unit is None else _written(unit, "at")
     asked = (text or recording.output).strip()
     match = _UNIT.fullmatch(asked)
     if match is None or (match[1] and match[1] not in recorded.names):

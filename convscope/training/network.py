@@ -111,10 +111,15 @@ class RequestedNetwork:
                 f"its batch norm. Choose another batch size: `batch_size={other}`."
             ) from error
 
-    def remember(self, run: Run, config: TrainConfig, callbacks: CallbackList) -> None:
-        """Keep a network that was handed over for `load`, and say where no name builds it."""
+    def remember(self, run: Run, card: Card, config: TrainConfig, callbacks: CallbackList) -> None:
+        """Keep a network that was handed over for `load`, and say where no name builds it.
+
+        The card is left on it, so that `predict`, `evaluate` and `explain` prepare its images as
+        this training did.
+        """
         if self.module is None:
             return
+        vars(self.module)["card"] = card
         remember_object(run, self.module)
         if config.model.startswith(HANDED_OVER):
             callbacks.message(

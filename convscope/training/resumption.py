@@ -18,6 +18,7 @@ from convscope.data.source import DataLike, open_source
 from convscope.data.split import apply_splits
 from convscope.device import choose_device
 from convscope.errors import RequestError
+from convscope.recording.wrappers import unwrapped
 from convscope.runs.folder import Run
 from convscope.runs.network import build_network, rebuild
 from convscope.runs.tensor_file import TensorFile
@@ -141,6 +142,7 @@ def _reassemble(
         user.message(f"Not bit-identical to an uninterrupted run: {', '.join(changed)}.")
     torch.manual_seed(config.seed)
     network = rebuild(run, saved, card) if model is None else build_network(model, card)
+    vars(unwrapped(network))["card"] = card  # as `train` leaves it on a network
     weights = opened_weights(config, user) if stored is None else None
     if weights is not None:  # it was stopped before its first checkpoint
         load_pretrained(weights, network, card)

@@ -86,7 +86,7 @@ def train_run(
         status = LiveStatus(session.live, request)
         trainer = assemble(task, session, status)
         _write_start(data, task, run, engine=trainer.executor.name)
-        requested.remember(run, config, user)
+        requested.remember(run, card, config, user)
         with status.session(), naming_checkpoint(run):
             return fit_and_test(trainer, task, session, began)
 

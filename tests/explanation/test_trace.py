@@ -4,6 +4,7 @@ import json
 import math
 from html import unescape
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -268,6 +269,23 @@ def test_a_trace_passes_through_a_division_by_zero():
     net.forward = lambda x: torch.nan_to_num(x / 0.0)
     tree = record(net, torch.ones(1, 2, 2)).trace_back("nan_to_num", (0, 0, 0))
     assert [node.contribution for node in tree][1:] == [math.inf, math.inf]
+
+
+def test_explain_takes_a_unit_as_text_as_an_index_and_as_a_pair():
+    net, image = create_model("lenet5").eval(), torch.rand(1, 32, 32)
+
+    def explained(**unit):
+        return convscope.explain(net, image, **unit).location
+
+    assert explained(at=7) == explained(at=np.int64(7)) == explained(at=("fc2", 7)) == ("fc2", (7,))
+    assert explained(at=("conv2", (3, 4, 5))) == explained(at="conv2[3,4,5]")
+    for contrast in (3, "3", "fc2[3]", ("fc2", [3])):
+        text = str(convscope.explain(net, image, at=8, contrast=contrast))
+        assert text.startswith("fc2[8] − fc2[3] = ")
+    with pytest.raises(RequestError, match=r"`at` must be text such as .* not 0\.5"):
+        explained(at=0.5)
+    with pytest.raises(RequestError, match="`contrast` must be text"):
+        explained(contrast=net)
 
 
 def test_explain_traces_back_as_the_command_line_does():
