@@ -193,5 +193,7 @@ def _unknown(data: Any) -> str:
             f"The data are one array of shape {tuple(data.shape)}, without labels. "
             "Pass (images, labels)."
         )
+    if data is None:
+        return f"`data` is None. Pass {TAKEN}."
     kind = f"{type(data).__module__.partition('.')[0]}.{type(data).__name__}"
     return f"A {kind} is not taken as data. Pass {TAKEN}."

@@ -5,11 +5,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convscope import synonyms
 from convscope.evaluation.tables import metrics_html, metrics_text
 
 MetricName = Literal["top1", "loss", "f1", "balanced"]
@@ -121,6 +122,11 @@ class Metrics:
                 return float(self.f1[self.is_seen].mean())
             case "balanced":
                 return float(self.recall[self.support > 0].mean())
+
+    if not TYPE_CHECKING:  # type checkers know the attributes, and refuse others
+
+        def __getattr__(self, name: str) -> object:
+            raise synonyms.missing_attribute(self, name)
 
     def __repr__(self) -> str:
         return f"Metrics(top1={self.top1:.4f}, loss={self.loss:.4f}, images={self.num_images})"

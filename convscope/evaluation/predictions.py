@@ -5,9 +5,11 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from PIL import Image
+
+from convscope import synonyms
 
 THUMBNAILS = 20  # images that a notebook shows
 THUMBNAIL = 48  # pixels of their longer side
@@ -50,6 +52,11 @@ class Prediction:
             row |= {f"label{suffix}": label, f"probability{suffix}": probability}
         return row
 
+    if not TYPE_CHECKING:  # type checkers know the attributes, and refuse others
+
+        def __getattr__(self, name: str) -> object:
+            raise synonyms.missing_attribute(self, name)
+
     def __str__(self) -> str:
         listed = ", ".join(f"{name} {probability:.1%}" for name, probability in self.top_k)
         return f"{self.path}: {listed}"
@@ -81,6 +88,9 @@ class Predictions(Sequence[Prediction]):
     def __getitem__(self, index: slice) -> tuple[Prediction, ...]: ...
 
     def __getitem__(self, index: int | slice) -> Prediction | tuple[Prediction, ...]:
+        if not self.predictions and self.unreadable and isinstance(index, int):
+            path, reason = self.unreadable[0]
+            raise IndexError(f"There is no prediction: {path} {reason}.")
         return self.predictions[index]
 
     @property

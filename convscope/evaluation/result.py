@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convscope import synonyms
 from convscope.atomic import write_atomically
 from convscope.errors import WorkError
 from convscope.evaluation.measure import EvaluationOutputs
@@ -129,6 +130,11 @@ class EvaluationResult:
         for rank, best in enumerate(np.argsort(-shares, kind="stable")[1:_TOP], start=2):
             row |= {f"top_{rank}": classes[best], f"p_{rank}": float(shares[best])}
         return row
+
+    if not TYPE_CHECKING:  # type checkers know the attributes, and refuse others
+
+        def __getattr__(self, name: str) -> object:
+            raise synonyms.missing_attribute(self, name)
 
     def __repr__(self) -> str:
         return (

@@ -4,7 +4,7 @@ import operator
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, SupportsIndex, cast, overload
+from typing import Literal, SupportsIndex, cast, overload
 
 import torch
 from torch import Tensor
@@ -199,19 +199,19 @@ _UNIT = re.compile(r"([^\[\]]*)(?:\[(.*)\])?", re.DOTALL)
 
 def _written(unit: object, argument: str) -> str:
     """A unit as text: `("conv3_2", (12, 5, 7))` is `conv3_2[12,5,7]`, `7` is `7`."""
-    match unit:
-        case str():
-            return unit
-        case (str(name), at):
-            numbers: Any = at if isinstance(at, tuple | list) else (at,)
-            return f"{name}[{','.join(map(str, numbers))}]"
-        case _ if hasattr(unit, "__index__") and not isinstance(unit, bool):
-            return str(operator.index(cast("SupportsIndex", unit)))
-        case _:
-            raise RequestError(
-                f"`{argument}` must be text such as 'conv1[5,3,7]' or 'fc3[cat]', the index of a "
-                f"class, or (layer, index), not {unit!r}."
-            )
+    if isinstance(unit, str):
+        return unit
+    if hasattr(unit, "__index__") and not isinstance(unit, bool):
+        return str(operator.index(cast("SupportsIndex", unit)))
+    pair = cast("tuple[object, ...]", unit) if isinstance(unit, tuple) else ()
+    if len(pair) == 2 and isinstance(pair[0], str):
+        at = pair[1]
+        numbers = cast("Sequence[object]", at) if isinstance(at, tuple | list) else (at,)
+        return f"{pair[0]}[{','.join(map(str, numbers))}]"
+    raise RequestError(
+        f"`{argument}` must be text such as 'conv1[5,3,7]' or 'fc3[cat]', the index of a class, or "
+        f"(layer, index), not {unit!r}."
+    )
 
 
 def parse_unit(recorded: RecordedImage, unit: UnitLike | None) -> tuple[str, tuple[int, ...]]:

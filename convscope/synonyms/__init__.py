@@ -57,6 +57,7 @@ _COMMANDS = _inverted(names.COMMANDS)
 _COMMANDS_ELSEWHERE = _inverted(names.COMMANDS_ELSEWHERE)
 _MODELS = _inverted(names.MODELS)
 _ATTRIBUTES = _inverted(names.ATTRIBUTES)
+_RESULTS = {kind: _inverted(table) for kind, table in names.RESULTS.items()}
 
 PARTS_OF_OUT = {
     key(name): part
@@ -213,6 +214,26 @@ def model(name: str, known: Iterable[str]) -> str | None:
 def attribute(name: str) -> str | None:
     """The function of the package that a name means; None if nobody knows."""
     return next(iter(_ATTRIBUTES.get(key(name), ())), None)
+
+
+def of_result(result: object, name: str) -> str:
+    """The sentence on what a missing attribute of a result is called; empty if nobody knows.
+
+    >>> of_result("no result", "accuracy")
+    ''
+    """
+    found = _RESULTS.get(type(result).__name__, {}).get(key(name), ())
+    return f" It is `{found[0]}` here." if found else ""
+
+
+def missing_attribute(result: object, name: str) -> AttributeError:
+    """The error for an attribute that a result does not have."""
+    kind = type(result).__name__
+    return AttributeError(
+        f"{kind!r} object has no attribute {name!r}.{of_result(result, name)}",
+        name=name,
+        obj=result,
+    )
 
 
 _P = ParamSpec("_P")

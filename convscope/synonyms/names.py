@@ -88,5 +88,40 @@ ATTRIBUTES = {
 }  # fmt: skip
 """Functions of the package `convscope`."""
 
+RESULTS = {
+    "TrainingResult": {
+        "test.top1": "accuracy acc test_accuracy test_acc top1 score",
+        "validation.top1": "val_accuracy val_acc val_top1 best_val_accuracy",
+        "validation": "val val_metrics",
+        "test": "metrics",
+        "run": "path run_dir folder save_dir output_dir run_folder dir",
+        "history.best": "best_epoch best",
+    },
+    "Metrics": {
+        "top1": "accuracy acc",
+        "confusion": "confusion_matrix cm",
+        "per_class": "classification_report report",
+    },
+    "EvaluationResult": {
+        "top1": "accuracy acc",
+        "confusion": "confusion_matrix cm",
+        "per_class": "classification_report report",
+        "per_image": "predictions",
+    },
+    "Prediction": {
+        "label": "class_name name category prediction",
+        "probability": "confidence conf score prob top1conf",
+        "top_k": "probs probabilities scores top5 classes",
+    },
+    "History": {
+        "train_loss": "loss training_loss",
+        "val_loss": "validation_loss",
+        "train_top1": "accuracy acc train_accuracy train_acc",
+        "val_top1": "val_accuracy val_acc validation_accuracy",
+        "lr": "learning_rate",
+    },
+}  # fmt: skip
+"""Attributes of what the functions return, and columns of a history."""
+
 WORKING = ("build", "load_network")
 """Earlier names of functions, which still work; the others are named in the error."""

@@ -52,6 +52,11 @@ def train(
             raise RequestError(f"`{name}` is given twice, once by another name.")
     data, out = given.pop("data", data), given.pop("out", out)
     module = given.get("model")
+    if isinstance(module, type):
+        raise RequestError(
+            f"`model` is the class {module.__name__}. Pass a network, {module.__name__}(...), or a "
+            "name."
+        )
     if isinstance(module, nn.Module):
         given["model"] = type(module).__name__
     config = TrainConfig.from_dict(given)

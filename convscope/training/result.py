@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any, cast, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
+from convscope import synonyms
 from convscope.evaluation.metrics import Metrics
 from convscope.reports.chart import STYLE, Chart, Charts
 from convscope.runs.folder import Run
@@ -39,7 +40,8 @@ class History(Sequence[Mapping[str, Any]]):
         if not isinstance(index, str):
             return self._rows[index]
         if index not in self.columns:
-            raise KeyError(f"{index}; the columns are {', '.join(self.columns)}")
+            known = f"{synonyms.of_result(self, index)} The columns are {', '.join(self.columns)}."
+            raise KeyError(f"There is no {index!r}.{known}")
         return [row.get(index) for row in self._rows]
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -143,6 +145,11 @@ class TrainingResult:
             Chart("Accuracy", lines(training="train_top1", validation="val_top1"), percent=True),
             Chart("Learning rate", lines(rate="lr")),
         )
+
+    if not TYPE_CHECKING:  # type checkers know the attributes, and refuse others
+
+        def __getattr__(self, name: str) -> object:
+            raise synonyms.missing_attribute(self, name)
 
     def __fspath__(self) -> str:
         """The run folder: a result is taken wherever a path is."""

@@ -51,6 +51,14 @@ def test_a_folder_says_what_it_leaves_out_and_what_it_uses_in_part(
     assert animations.startswith(f"2 images are like {tmp_path / 'a.gif'}, which is an animation")
 
 
+def test_where_no_image_could_be_read_the_first_prediction_is_missed_with_the_reason(digits_run):
+    found = convscope.predict(digits_run, np.zeros((3, 9, 9), np.uint8))
+    with pytest.raises(IndexError, match=r"no prediction: image 0 .* channels last"):
+        found[0]
+    assert list(found) == []
+    assert found[:1] == ()
+
+
 def test_no_image_at_all_is_refused(digits_run: Path):
     for nothing in ([], "", {"a": 1}, 7):
         with pytest.raises(RequestError):

@@ -167,6 +167,11 @@ def test_an_unknown_name_is_told_before_any_data_is_opened():
         convscope.train("no such folder", model="resnt50")
 
 
+def test_a_class_is_told_from_a_network():
+    with pytest.raises(RequestError, match=r"`model` is the class Linear. Pass a network"):
+        convscope.train((IMAGES, LABELS), model=torch.nn.Linear)
+
+
 def test_a_module_is_trained_in_place_and_loads_again():
     import foreign  # noqa: PLC0415 -- which the fixture wrote
 

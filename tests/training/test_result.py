@@ -1,8 +1,10 @@
 """What a training returns is an object with what one wants next."""
 
+import copy
 import json
 import shutil
 import xml.etree.ElementTree as ET
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 import convscope
 from convscope.errors import RequestError
 from convscope.evaluation.metrics import Metrics
+from convscope.evaluation.predictions import Prediction
 from convscope.reports.chart import Chart, Charts
 from convscope.runs.folder import Run
 from convscope.training.result import History, TrainingResult
@@ -19,6 +22,25 @@ from convscope.training.result import History, TrainingResult
 @pytest.fixture(scope="module")
 def result(digits_run):
     return TrainingResult.read(Run(digits_run), seconds=1.5)
+
+
+def test_other_programs_names_of_a_result_are_answered_with_ours(result):
+    for thing, name, ours in (
+        (result, "accuracy", "test.top1"),
+        (result, "path", "run"),
+        (result.test, "confusion_matrix", "confusion"),
+        (Prediction("a.png", (("cat", 0.5),)), "confidence", "probability"),
+    ):
+        with pytest.raises(AttributeError, match=f"no attribute '{name}'. It is `{ours}` here"):
+            getattr(thing, name)
+        assert attrgetter(ours)(thing) is not None
+    with pytest.raises(AttributeError, match=r"no attribute 'nothing'\.$"):
+        result.nothing  # noqa: B018
+    with pytest.raises(
+        KeyError, match=r"no 'val_accuracy'. It is `val_top1` here. The columns are"
+    ):
+        result.history["val_accuracy"]
+    assert copy.deepcopy(result.test).top1 == result.test.top1
 
 
 def test_train_returns_what_the_run_holds(tmp_path, image_folder):
@@ -71,7 +93,9 @@ def test_a_history_is_rows_and_columns(result):
     assert history.to_dict()["lr"] == history["lr"]
     assert [row["epoch"] for row in history[:2]] == [1, 2]
     assert history.best["val_top1"] == max(history["val_top1"])
-    with pytest.raises(KeyError, match="val_acc; the columns are epoch, step"):
+    with pytest.raises(
+        KeyError, match=r"no 'val_acc'. It is `val_top1` here. The columns are epoch, step"
+    ):
         history["val_acc"]
 
 
