@@ -130,7 +130,7 @@ SENTENCES = {
     "it.": "resize rect crop_pct interpolation val_resize_size val_crop_size resize_size "
     "center_crop crop keep_aspect_ratio image_interpolation use_v2 antialias",
     "The number of classes is that of the data.": "num_classes classes nc num_labels n_classes "
-    "single_cls",
+    "nb_classes single_cls",
     "The classes are named by the folders or by the labels of the CSV file.": "labels_file "
     "class_names_path",
     "Images are read from folders and CSV files.": "input_img_mode dataset_config_name "

@@ -75,7 +75,8 @@ SYNONYMS = {
     "compile": "torchcompile torch_compile",
     "run": "run_path run_dir run_folder model checkpoint ckpt weights network net experiment "
     "resume_from_checkpoint resume from m",
-    "num_classes": "classes n_classes nc num_labels output_classes outputs num_outputs k",
+    "num_classes": "classes n_classes nb_classes nc num_labels output_classes outputs "
+    "num_outputs k",
     "depth": "max_depth levels d",
     "format": "output_format fmt output_type to f",
     "svg": "draw plot figure save_svg image_file",

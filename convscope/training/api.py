@@ -73,6 +73,7 @@ def train(
         )
 
 
+@synonyms.takes_synonyms
 def resume(
     run: str | PathLike[str],
     *,

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -138,12 +140,14 @@ class SettingField:
 
     def accepts(self, value: object) -> bool:
         """Whether a value, as Python or TOML has it, is of this type; True is not an integer."""
+        value = _plain(value)
         if self.is_size and isinstance(value, str):
             return _SIZE.fullmatch(value) is not None
         return any(_is_a(value, member) for member in self.members)
 
     def convert(self, value: Any) -> Any:
         """An accepted value in the field's own type: paths, floats, tuples."""
+        value = _plain(value)
         if value is None or value in self.choices:
             return value
         if Path in self.members:
@@ -195,6 +199,15 @@ _TYPE_NAMES = {
     bool: "true or false",
     Path: "a path",
 }
+
+
+def _plain(value: Any) -> Any:
+    """A value with Python's numbers in place of numpy's."""
+    if isinstance(value, list | tuple):
+        items = [_plain(item) for item in typing.cast("Sequence[object]", value)]
+        return tuple(items) if isinstance(value, tuple) else items
+    scalar: Any = value
+    return scalar.item() if isinstance(value, np.generic) else scalar
 
 
 def _members(hint: Any) -> list[Any]:

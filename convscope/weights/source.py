@@ -191,11 +191,9 @@ def _from_path(source: str, path: Path) -> Weights:
                     return _from_file(source, path / name)
         return _from_run(source, path)
     if not path.exists():
-        known = [] if path.suffix else [f"torchvision:{row.network}" for row in releases()]
-        raise RequestError(
-            f"No weights found for {source!r}.{nearest(f'torchvision:{source}', known)} "
-            f"Weights come from {FORMS}."
-        )
+        known = [] if path.suffix else [row.network for row in releases()]
+        hint = nearest(source, known).replace("'", "'torchvision:", 1)
+        raise RequestError(f"No weights found for {source!r}.{hint} Weights come from {FORMS}.")
     return _from_file(source, path)
 
 

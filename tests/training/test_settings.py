@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tomli_w
 
@@ -105,6 +106,7 @@ def test_a_wrong_setting_is_refused_by_its_keyword(values, message):
         ("64, 48", (64, 48)),
         ((64, 64), 64),
         ("64", 64),
+        ((np.int64(64), np.int32(48)), (64, 48)),
         (None, None),
     ],
 )
@@ -112,6 +114,14 @@ def test_an_input_size_is_one_side_or_two(given, size):
     config = TrainConfig.from_dict({"input_size": given})
     assert config.input_size == size
     assert TrainConfig.from_dict(tomllib.loads(tomli_w.dumps(config.to_dict()))) == config
+
+
+def test_numbers_of_numpy_are_numbers():
+    config = TrainConfig.from_dict({"epochs": np.int64(3), "lr": np.float32(0.5)})
+    assert (config.epochs, config.lr) == (3, 0.5)
+    assert (type(config.epochs), type(config.lr)) == (int, float)
+    with pytest.raises(RequestError, match="`epochs` must be an integer"):
+        TrainConfig.from_dict({"epochs": np.float64(3)})
 
 
 @pytest.mark.parametrize("given", [(64,), (1, 2, 3), "64x", (64.0, 48), True, (0, 3), "0", -1])

@@ -335,6 +335,8 @@ def test_an_address_is_fetched_once_whole_and_two_of_one_name_are_two(library, t
         ("resnet50", r"Did you mean 'torchvision:resnet50'\? Weights come from"),
         ("torchvision:resnet500", "Did you mean 'resnet50'"),
         ("no/such/file.pth", "No weights found for 'no/such/file.pth'"),
+        ("resnet-18", "Did you mean 'torchvision:resnet18'"),
+        ("DEFAULT", "'DEFAULT'. Weights come from"),
         ("https:///x.pth", "has no host"),
         (".", "not a run folder"),
     ],
