@@ -144,7 +144,7 @@ def where_raised(error: BaseException, net: nn.Module) -> str:
         if id(module) in paths and isinstance(module, nn.Module):
             layer = paths[id(module)] or layer
             file = Path(frame.f_code.co_filename)
-            if _TORCH not in file.parents and not file.name.startswith("<"):
+            if not {_TORCH, _RUNNERS}.intersection(file.parents) and not file.name.startswith("<"):
                 line = f" ({file.name}, line {number})"
     return f" at layer {layer}{line}" if layer else f" in its forward{line}" if line else ""
 
@@ -165,6 +165,7 @@ def _advice(error: Exception) -> str:
     return "The error is in the network's own code."
 
 
+_RUNNERS = Path(__file__).parent  # ours, which call the network and are no part of it
 _CUDA = ("CUDA", "NVIDIA", "same device", "cuda")
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+import convscope
 from convscope.errors import NetworkError
 from convscope.forward import call_network, logits_of, main_output, where_raised
 
@@ -90,6 +91,12 @@ def test_a_failure_is_named_by_layer_line_and_words():
         call_network(Fails(), torch.zeros(2, 3, 8, 8), 3, name="mine")
     with pytest.raises(NetworkError, match=r"in its forward .*: AssertionError: made for 32\."):
         call_network(Asserts(), torch.zeros(2, 3, 8, 8), 3)
+
+
+def test_a_failure_of_plain_layers_names_no_file_of_ours():
+    net = nn.Sequential(nn.Conv1d(3, 4, 3))
+    with pytest.raises(NetworkError, match=r"for an image of 3x8x8 at layer 0: RuntimeError"):
+        convscope.record(net, torch.rand(3, 8, 8))
 
 
 def test_an_error_from_elsewhere_is_at_no_layer():
