@@ -87,10 +87,12 @@ class ForkedPopen:
         stdout: BinaryIO,
         stderr: int,
         start_new_session: bool,
+        creationflags: int,
     ) -> None:
         assert command[:3] == [sys.executable, "-m", "convscope"]
         assert (stdin, stderr) == (subprocess.DEVNULL, subprocess.STDOUT)
         assert start_new_session
+        assert not creationflags  # which only Windows has
         given = (command[3:], str(Path.cwd()), dict(os.environ), _Shared(stdout.fileno()))
         self._process = FORKS.Process(target=_run, args=given, daemon=True)
         self._process.start()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -124,8 +125,8 @@ class _Translation:
         if part and "out" in self.options and name not in self.exact:
             self.out_parts[part] = following() or ""
             return
-        if name in self.exact and self._option(name) is None:  # --help, --no-open
-            self.tokens.append(token)
+        if as_it_is := self._without_option(token, name):
+            self.tokens.append(as_it_is)
             return
         meaning = self._meaning(name)
         if meaning.note:
@@ -142,6 +143,19 @@ class _Translation:
 
     def _option(self, flag: str) -> Option | None:
         return next((each for each in self.options.values() if each.flag == flag), None)
+
+    def _without_option(self, token: str, name: str) -> str | None:
+        """--help and --no-open as they are, and --no-browser, by another name, as --no-open."""
+        if name in self.exact:
+            return token if self._option(name) is None else None
+        if not name.startswith("--no-"):
+            return None
+        with suppress(RequestError):
+            meaning = synonyms.meaning(name.replace("--no-", "--", 1), self.options, self.command)
+            if meaning is not None and meaning.name and meaning.value is None:
+                flag = self.options[meaning.name].flag.replace("--", "--no-", 1)
+                return flag if flag in self.exact else None
+        return None
 
     def _meaning(self, name: str) -> synonyms.Meaning:
         if name in self.exact:

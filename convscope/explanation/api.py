@@ -193,6 +193,7 @@ def record_image(
     return RecordedImage(recording, opened.card, opened.warning, note)
 
 
+_SHOWN = 10  # classes in a message
 _UNIT = re.compile(r"([^\[\]]*)(?:\[(.*)\])?", re.DOTALL)
 """A result, and its unit in brackets."""
 
@@ -239,9 +240,14 @@ def parse_unit(recorded: RecordedImage, unit: UnitLike | None) -> tuple[str, tup
         return name, tuple(int(number) for number in index.split(","))
     if (number := recorded.class_index(name, index)) is not None:
         return name, (number,)
+    classes = recorded.card.classes
+    hint = nearest(index, classes)
+    if not hint and name == recording.output and values.shape == (len(classes),):
+        others = f" and {len(classes) - _SHOWN:,} more" if len(classes) > _SHOWN else ""
+        hint = f" Its units are the classes {', '.join(map(repr, classes[:_SHOWN]))}{others}."
     raise RequestError(
-        f"{name} has no unit {index!r}.{nearest(index, recorded.card.classes)} Give an index: "
-        f"{name} has the shape {'x'.join(map(str, values.shape))}."
+        f"{name} has no unit {index!r}.{hint} Give an index: {name} has the shape "
+        f"{'x'.join(map(str, values.shape))}."
     )
 
 

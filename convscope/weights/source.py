@@ -23,6 +23,7 @@ from convscope.weights.torchvision_releases import release, releases
 
 FORMS = "a file, a URL, a run folder, torchvision:NAME or timm:NAME"
 IN_MEMORY = "a state dict in memory"
+_WITHOUT_NETWORK = ("imagenet", "pretrained", "default", "imagenet1k_v1", "imagenet1k_v2", "true")
 _HUB_FILES = (
     "model.safetensors",
     "pytorch_model.bin",
@@ -191,6 +192,11 @@ def _from_path(source: str, path: Path) -> Weights:
                     return _from_file(source, path / name)
         return _from_run(source, path)
     if not path.exists():
+        if source.lower() in _WITHOUT_NETWORK:
+            raise RequestError(
+                f"`weights={source}` does not say of which network. Name it, as in "
+                "`weights=torchvision:resnet18` or `weights=timm:resnet18`."
+            )
         known = [] if path.suffix else [row.network for row in releases()]
         hint = nearest(source, known).replace("'", "'torchvision:", 1)
         raise RequestError(f"No weights found for {source!r}.{hint} Weights come from {FORMS}.")

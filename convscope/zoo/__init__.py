@@ -163,11 +163,24 @@ def get_entry(name: str) -> Entry:
             f"The zoo has no network named {name!r}, but {library} has: write "
             f"{' or '.join(elsewhere)}."
         )
+    if re.search(r"[/\\]", name):
+        _refuse_path(Path(name))
     hint = _family(name) or nearest(name, ZOO)
     raise RequestError(
         f"There is no network named {name!r}.{hint} `convscope models` lists all {len(ZOO)}; a "
         "layer table in a .toml file, your own module:attr, timm:NAME and torchvision:NAME are "
         "accepted too."
+    )
+
+
+def _refuse_path(path: Path) -> None:
+    if path.is_file():
+        raise RequestError(
+            f"{path} is a file, not a network. The run folder or the name of a network comes first."
+        )
+    beside = [each.name for each in path.parent.glob("*")]
+    raise RequestError(
+        f"There is no run folder {path}, nor a network of that name.{nearest(path.name, beside)}"
     )
 
 

@@ -182,6 +182,8 @@ def test_a_number_is_an_index_and_a_class_of_that_name_stands_in_quotes(digits_r
     assert parse_unit(named, "fc2['2']") == parse_unit(named, '"2"') == ("fc2", (3,))
     with pytest.raises(RequestError, match=r"names no|no unit|There is no"):
         parse_unit(named, "fc2['11']")
+    with pytest.raises(RequestError, match="Its units are the classes '0', '1', "):
+        parse_unit(opened, "fc2[bird]")
 
 
 def test_the_grid_is_printed_as_a_whole_map_with_the_unit_marked(command, grid):

@@ -57,6 +57,7 @@ def read(url):
 
 def test_what_cannot_be_looked_into_is_told(command):
     assert "lenet5" in command("lab", "lenet6", "--no-open", code=2).stderr
+    assert "lenet5" in command("lab", "lenet6", "--no-browser", code=2).stderr  # as Jupyter says
     told = command("lab", "lenet5", "--image", "none.png", "--no-open", code=2).stderr
     assert "none.png" in told
 

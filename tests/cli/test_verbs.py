@@ -295,3 +295,16 @@ def test_a_full_disk_in_the_middle_is_told_and_the_run_can_go_on(tmp_path):
     assert "Traceback" not in done.stderr
     assert not list((tmp_path / "run").rglob("*.tmp"))
     assert convscope.resume(tmp_path / "run").test.top1 > 0.8
+
+
+def test_what_is_no_run_is_told_as_that(command, tmp_path):
+    (tmp_path / "runs" / "eyes").mkdir(parents=True)
+    (tmp_path / "eye.png").touch()
+    (tmp_path / "runs" / "eye.png").touch()
+    told = command("evaluate", "runs/eyed", cwd=tmp_path, code=2).stderr
+    assert told.startswith(
+        "convscope: There is no run folder runs/eyed, nor a network of that name."
+    )
+    assert "Did you mean 'eyes'?" in told
+    told = command("predict", "runs/eye.png", "eye.png", cwd=tmp_path, code=2).stderr
+    assert "runs/eye.png is a file, not a network." in told

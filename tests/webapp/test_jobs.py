@@ -61,6 +61,22 @@ def made_at(run, seconds):
     os.utime(run.path / "config.toml", (seconds, seconds))
 
 
+def test_on_windows_a_training_has_no_console_whose_ctrl_c_would_end_it(tmp_path, monkeypatch):
+    started = []
+
+    class Started:
+        def __init__(self, _words, **options):
+            started.append(options["creationflags"])
+
+        def wait(self):
+            return 0
+
+    monkeypatch.setattr(processes.subprocess, "Popen", Started)
+    monkeypatch.setattr(processes.subprocess, "DETACHED_PROCESS", 8, raising=False)
+    processes.Processes(tmp_path).start("run", ["train"])
+    assert started == [8]
+
+
 # Listed.
 
 

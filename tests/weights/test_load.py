@@ -333,6 +333,7 @@ def test_an_address_is_fetched_once_whole_and_two_of_one_name_are_two(library, t
     ("source", "told"),
     [
         ("resnet50", r"Did you mean 'torchvision:resnet50'\? Weights come from"),
+        ("imagenet", "`weights=imagenet` does not say of which network"),
         ("torchvision:resnet500", "Did you mean 'resnet50'"),
         ("no/such/file.pth", "No weights found for 'no/such/file.pth'"),
         ("resnet-18", "Did you mean 'torchvision:resnet18'"),

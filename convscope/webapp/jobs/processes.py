@@ -89,6 +89,7 @@ class Processes:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
+                    creationflags=getattr(subprocess, "DETACHED_PROCESS", 0),
                 )
         except OSError as error:
             raise WorkError(f"{name} could not be started: {error.strerror}.") from error

@@ -9,7 +9,9 @@ import { several } from "../numbers.js";
  * @typedef {{setting: Setting, element: HTMLElement, input: HTMLInputElement | HTMLSelectElement}} Field
  */
 
-export const LENGTHS = ["epochs", "steps", "max_minutes"];
+/** @type {Record<string, string>} */
+const CHOICES = { epochs: "Epochs", steps: "Steps", max_minutes: "Minutes" };
+export const LENGTHS = Object.keys(CHOICES);
 
 /** @type {Record<string, string>} */
 const NAMES = {
@@ -154,11 +156,7 @@ export function lengths(fields, first) {
     "fieldset",
     { class: "length" },
     el("legend", { class: "caption" }, "How long"),
-    el(
-      "div",
-      { class: "row" },
-      ...boxes.map((box) => el("label", { for: box.id }, box, box.value[0].toUpperCase() + box.value.slice(1))),
-    ),
+    el("div", { class: "row" }, ...boxes.map((box) => el("label", { for: box.id }, box, CHOICES[box.value]))),
     ...shown,
   );
   return { element, chosen: () => now };
