@@ -337,7 +337,7 @@ def test_an_address_is_fetched_once_whole_and_two_of_one_name_are_two(library, t
         ("torchvision:resnet500", "Did you mean 'resnet50'"),
         ("no/such/file.pth", "No weights found for 'no/such/file.pth'"),
         ("resnet-18", "Did you mean 'torchvision:resnet18'"),
-        ("DEFAULT", "'DEFAULT'. Weights come from"),
+        ("DEFAULT", "`weights=DEFAULT` does not say of which network"),
         ("https:///x.pth", "has no host"),
         (".", "not a run folder"),
     ],
