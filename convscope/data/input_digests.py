@@ -13,7 +13,7 @@ SIZE = 8  # bytes
 
 def digest_input(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(SIZE,) bytes for one image (h, w, c)."""
-    content = np.ascontiguousarray(pixels)
+    content = np.ascontiguousarray(pixels).data
     return np.frombuffer(blake2b(content, digest_size=SIZE).digest(), np.uint8)
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from convscope import lab
+from convscope import webapp
 
-TOKENS = Path(lab.__file__).parent / "static" / "style" / "tokens.css"
+TOKENS = Path(webapp.__file__).parent / "static" / "style" / "tokens.css"
 TEXTS = [
     *((ink, ground) for ink in ("ink", "ink-2", "accent") for ground in ("ground", "paper")),
     ("on-accent", "accent"),
