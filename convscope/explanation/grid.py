@@ -119,9 +119,8 @@ def map_text(values: Sequence[Sequence[float]], unit: Sequence[int]) -> str:
 
     >>> print(map_text([[2, -17], [3, -6.5]], (1, 0)), end="")
     map (2x2):
-      2   −17
-     [3] −6.5
-    <BLANKLINE>
+          2   −17
+         [3] −6.5
     """
     cells = [[f"{value:g}".replace("-", "−") for value in row] for row in values]
     width = max(len(cell) for row in cells for cell in row)

@@ -60,6 +60,7 @@ def record(
     Raises RequestError for what is no image and for an unknown name in `keep`; NetworkError, with
     the layer, for whatever the network raises.
 
+        >>> import torch
         >>> net = nn.Sequential(nn.Conv2d(1, 1, 3, bias=False), nn.ReLU())
         >>> _ = nn.init.ones_(net[0].weight)
         >>> recording = record(net, torch.ones(1, 4, 4))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from convscope.errors import NetworkError
 from convscope.explanation.recording import record
 from convscope.terms import Expression, Precision, Sum, TermGroup, Terms
 from tests.explanation.cases.case import Net, image_of, randomized, units_of
@@ -55,7 +56,7 @@ def test_convolutions_stay_within_their_bounds_with_and_without_onednn(case):
 def assert_within(case, dtype):
     try:
         _, _, recording = record_case(case, dtype)
-    except RuntimeError:
+    except (RuntimeError, NetworkError):
         pytest.skip("PyTorch cannot compute it with this type on the CPU")
     for at in units_of(recording[recording.output].shape)[:6]:
         explanation = recording.explain(recording.output, at)
