@@ -140,7 +140,7 @@ WRONG = [
     (["train", "unreadable", "--model", "tinyvgg"], "None of the 8 images"),
     (["train", "hollow"], "leaf"),
     (["train", "mixed"], "differ in size, and torch.nn:Identity has no input size"),
-    (["train", "--model", "lenet"], "Did you mean 'lenet5'"),
+    (["train", "--model", "lenet6"], "Did you mean 'lenet5'"),
     (["train", "--model", "lenet5", "--input-size", 16], "32x32 or more"),
     (["train", "--model", "nowhere:Net"], "no module 'nowhere'"),
     (["train", "--config", "gone.toml"], "gone.toml"),

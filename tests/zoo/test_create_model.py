@@ -89,7 +89,7 @@ def test_rates_are_those_of_the_papers_for_batches_of_64():
 
 def test_a_misspelt_name_is_answered_with_the_nearest():
     with pytest.raises(RequestError, match="Did you mean 'lenet5'"):
-        create_model("lenet")
+        create_model("lenet6")
 
 
 def test_models_are_listed_by_a_pattern_in_natural_order():
