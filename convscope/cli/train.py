@@ -13,11 +13,13 @@ from convscope.device import keep_freed_memory
 from convscope.training.config import TrainConfig
 from convscope.training.start import train_run
 
+_FLAGS = make_flags()
+
 
 def train(
     data: str = "digits",
     *,
-    settings: TrainConfig = TrainConfig(),  # noqa: B008 -- frozen
+    settings: TrainConfig = _FLAGS(),  # noqa: B008 -- frozen
     out: Path | None = None,
     config: Path | None = None,
     json: Json = False,
@@ -42,4 +44,4 @@ def train(
         print_result(terminal, result, json=json, data=data)
 
 
-train.__annotations__["settings"] = Annotated[make_flags(), Parameter(name="*")]
+train.__annotations__["settings"] = Annotated[_FLAGS, Parameter(name="*")]

@@ -152,7 +152,7 @@ WRONG = [
     (["resume", "gone"], "gone does not exist"),
     (["resume", "flat"], "not a run folder"),
     (["evaluate", "flat"], "not a run folder"),
-    (["predict", "gone", "x.png"], "gone does not exist"),
+    (["predict", "gone", "x.png"], "no network named 'gone'"),
 ]  # fmt: skip
 
 

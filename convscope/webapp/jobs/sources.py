@@ -8,6 +8,7 @@ from convscope.data.source import NAMES
 from convscope.errors import RequestError, nearest
 from convscope.runs.index import read_config
 from convscope.training.config import TrainConfig
+from convscope.training.setting import settings_of
 from convscope.webapp.jobs.form import LEFT_OUT
 from convscope.zoo import ZOO
 from convscope.zoo.table_file import is_table
@@ -72,10 +73,14 @@ class DataSources:
     ) -> dict[str, Any]:
         """The settings that are set, as TOML has them, with paths in place of names.
 
-        `run_path` finds the folder of a run. Raises RequestError for an invalid setting.
+        `run_path` finds the folder of a run. Raises RequestError for an invalid setting, also for
+        a synonym of one: a page must not name by another word what is checked by its own.
         """
         chosen = {name: value for name, value in settings.items() if value is not None}
+        known = settings_of(TrainConfig)
         for name in chosen:
+            if name not in known:
+                raise RequestError(f"Unknown setting {name!r}.{nearest(name, known)}")
             if name in LEFT_OUT:
                 raise RequestError(f"{name} cannot be set from the page. {LEFT_OUT[name]}")
         model, weights = chosen.get("model"), chosen.get("weights")
