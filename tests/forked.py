@@ -27,6 +27,7 @@ FORKS.set_forkserver_preload(
     [
         *(f"convscope.cli.{verb}" for verb in COMMANDS),
         *("llvmlite.binding", "PIL.PngImagePlugin", "torch._dynamo"),
+        *("benchmarks.torchvision_operators", "timm"),
     ]
 )
 
