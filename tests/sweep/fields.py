@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from convscope.errors import NetworkError
 from convscope.explanation.recording import Recording, record
 from convscope.gradients import contiguous_gradients
 from convscope.recording.operation import tensors_in
@@ -45,7 +46,7 @@ def _in_double(
     double, pixels = copy.deepcopy(single).double(), image.double()
     try:
         return double, pixels, record(double, pixels)
-    except (RuntimeError, TypeError):  # as where a layer computes in float32 whatever comes in
+    except NetworkError:  # as where a layer computes in float32 whatever comes in
         findings.figures["networks whose fields were checked in float32"] += 1
         return single, image, record(single, image)
 
