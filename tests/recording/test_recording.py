@@ -473,7 +473,7 @@ def refuse(_net, x):
 
 FAILING = {
     "a function": (Do(refuse), Refused),
-    "a module": (nn.Conv2d(5, 1, 1), RuntimeError),
+    "a module": (nn.Conv2d(5, 1, 1), NetworkError),
     "a layer of the papers": (MinPool2d(99), Exception),
 }
 
