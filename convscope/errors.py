@@ -1,6 +1,9 @@
 """Two kinds of failure: the request was wrong, or the work could not be done."""
 
 import difflib
+import os
+import re
+import shlex
 from collections.abc import Iterable
 
 
@@ -34,6 +37,20 @@ class Interrupted(ConvscopeError):
     def __init__(self, message: str, *, signal: int) -> None:
         super().__init__(message)
         self.status = 128 + signal
+
+
+def shell_word(value: str | os.PathLike[str]) -> str:
+    """A path or a text as one word of a command line, to be copied: in quotes where it needs them.
+
+    On Windows, they are those that both cmd.exe and PowerShell understand.
+
+    >>> shell_word("runs/a"), shell_word("my runs/a")
+    ('runs/a', "'my runs/a'")
+    """
+    text = os.fspath(value)
+    if os.name != "nt":
+        return shlex.quote(text)
+    return f'"{text}"' if re.search(r"[^\w.:\\/-]", text) else text
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

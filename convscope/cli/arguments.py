@@ -11,11 +11,14 @@ from typing import get_args, get_origin
 from cyclopts import ArgumentCollection
 
 from convscope import synonyms
-from convscope.cli.messages import quote
-from convscope.errors import RequestError, nearest
+from convscope.errors import RequestError, nearest, shell_word
 
 _TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 """What other programs write behind a switch."""
+
+
+_NEGATIVE = "--no-"
+"""What a flag begins with that switches its option off."""
 
 
 @dataclass(frozen=True)
@@ -148,12 +151,12 @@ class _Translation:
         """--help and --no-open as they are, and --no-browser, by another name, as --no-open."""
         if name in self.exact:
             return token if self._option(name) is None else None
-        if not name.startswith("--no-"):
+        if not name.startswith(_NEGATIVE):
             return None
         with suppress(RequestError):
-            meaning = synonyms.meaning(name.replace("--no-", "--", 1), self.options, self.command)
+            meaning = synonyms.meaning(name.removeprefix(_NEGATIVE), self.options, self.command)
             if meaning is not None and meaning.name and meaning.value is None:
-                flag = self.options[meaning.name].flag.replace("--", "--no-", 1)
+                flag = _NEGATIVE + self.options[meaning.name].flag.removeprefix("--")
                 return flag if flag in self.exact else None
         return None
 
@@ -228,7 +231,7 @@ class _Translation:
         if folder is not None and not self.by_position and not named:
             raise RequestError(
                 "--data-dir is where named data sets are searched, and none is named. To train on "
-                f"the images in {folder}: `convscope train {quote(folder)}`."
+                f"the images in {folder}: `convscope train {shell_word(folder)}`."
             )
 
     def _put_out_together(self) -> None:

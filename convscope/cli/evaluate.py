@@ -6,7 +6,7 @@ from typing import Literal
 from rich.markup import escape
 from rich.table import Table
 
-from convscope.cli.messages import in_flags, quote
+from convscope.cli.messages import in_flags
 from convscope.cli.options import (
     BatchSize,
     ClassNames,
@@ -22,6 +22,7 @@ from convscope.cli.options import (
     Threads,
 )
 from convscope.cli.terminal import console, print_json
+from convscope.errors import shell_word
 from convscope.evaluation.evaluate import evaluate as evaluate_run
 from convscope.evaluation.tables import Rows, class_table, confusion_table, headline
 
@@ -106,7 +107,7 @@ def evaluate(
     if csv is not None:
         screen.print(f"\nWrote the answer for each image to {csv}.", markup=False)
     if weights is None:
-        screen.print(f"\nNext:  convscope predict {quote(run)} IMAGE...", markup=False)
+        screen.print(f"\nNext:  convscope predict {shell_word(run)} IMAGE...", markup=False)
 
 
 def _table(rows: Rows, *, is_confusion: bool = False) -> Table:

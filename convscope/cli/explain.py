@@ -8,10 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from convscope.cli.messages import quote
 from convscope.cli.options import SEVERAL, Flag, Int, Json, OptionalInt
 from convscope.cli.terminal import console, print_json
-from convscope.errors import RequestError
+from convscope.errors import RequestError, shell_word
 from convscope.explanation.api import RecordedImage, explain_recorded, parse_unit, record_image
 from convscope.explanation.explanation import Explanation
 from convscope.explanation.grid import find_filter, map_text, read_grid, record_grid
@@ -232,8 +231,8 @@ def _print_next(
     """Commands that explain the largest contribution, and trace this unit back."""
     locations = [explanation.terms[n].location for n in explanation.top_terms[:1]]
     location = locations[0] if locations else None
-    command = f"convscope explain {' '.join(map(quote, subject))}"
+    command = f"convscope explain {' '.join(map(shell_word, subject))}"
     if location is not None and location.source in recorded.recording.names:
-        screen.print(f"\nNext:  {command} --at {quote(str(location))}", markup=False)
-        unit = quote(str(explanation.location))
+        screen.print(f"\nNext:  {command} --at {shell_word(str(location))}", markup=False)
+        unit = shell_word(str(explanation.location))
         screen.print(f"       {command} --at {unit} --trace-back", markup=False)

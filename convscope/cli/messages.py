@@ -1,8 +1,6 @@
 """Messages in the words of the command line: keywords as flags, and what does not parse."""
 
-import os
 import re
-import shlex
 from typing import Literal, get_args, get_origin
 
 from cyclopts import (
@@ -13,6 +11,7 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
+from convscope.errors import shell_word
 from convscope.synonyms.names import COMMANDS
 
 _KEYWORD = re.compile(r"`([a-z][a-z0-9_]*)(?:=([^`]+))?`")
@@ -40,16 +39,9 @@ def in_flags(message: str) -> str:
         spelled = f"--no-{dashed}" if value == "False" else f"--{dashed}"
         if value in {None, "False", "True"}:
             return spelled
-        return f"{spelled} {quote(str(value).strip(chr(39)))}"
+        return f"{spelled} {shell_word(str(value).strip(chr(39)))}"
 
     return _KEYWORD.sub(flag, message)
-
-
-def quote(text: str) -> str:
-    """A word as a shell takes it: of POSIX, and on Windows of cmd.exe and PowerShell."""
-    if os.name != "nt":
-        return shlex.quote(text)
-    return f'"{text}"' if re.search(r"[^\w.:\\/-]", text) else text
 
 
 def parse_error(error: CycloptsError) -> str:

@@ -6,11 +6,10 @@ from typing import Literal
 from rich.console import Console
 
 from convscope.atomic import write_atomically
-from convscope.cli.messages import quote
 from convscope.cli.options import Flag, Json, OptionalInt
 from convscope.cli.terminal import console, print_json
 from convscope.compare.networks import Comparison
-from convscope.errors import RequestError
+from convscope.errors import RequestError, shell_word
 from convscope.summaries.api import summary as summarize
 from convscope.summaries.markup import Table
 from convscope.summaries.table import Summary
@@ -116,7 +115,7 @@ def _show(screen: Console, table: Table, form: Format) -> None:
 
 
 def _next(model: str, depth: int | None, svg: Path | None, summary: Summary) -> str:
-    model = quote(model)
+    model = shell_word(model)
     if depth is None and any("." in row.layer for row in summary.rows):
         return f"convscope summary {model} --depth 1   (one row per block)"
     if svg is None:

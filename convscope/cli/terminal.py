@@ -10,7 +10,7 @@ from rich.console import Console
 
 from convscope.cli.messages import in_flags
 from convscope.data.source import NAMES
-from convscope.runs.folder import quoted
+from convscope.errors import shell_word
 from convscope.training.callbacks.terminal_progress import TerminalProgress
 from convscope.training.result import TrainingResult
 
@@ -47,7 +47,7 @@ def print_result(
             "seconds": result.seconds,
         }
         print_json(output)
-    metrics, run = result.test, quoted(result.run)
+    metrics, run = result.test, shell_word(result.run)
     low, high = metrics.interval
     terminal.note(
         f"\nTest accuracy {metrics.top1:.2%} ({metrics.num_correct} of {metrics.num_images} "

@@ -2,9 +2,6 @@
 
 import contextlib
 import json
-import os
-import shlex
-import subprocess
 import tomllib
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +15,7 @@ import tomli_w
 
 from convscope.atomic import remove_leftovers, write_atomically
 from convscope.card import Card
-from convscope.errors import RequestError, WorkError
+from convscope.errors import RequestError, WorkError, shell_word
 from convscope.runs.tensor_file import CorruptFileError, TensorFile, load_tensors, save_tensors
 
 _STARTUP_FILES = {
@@ -67,7 +64,7 @@ class Run:
         if is_occupied:
             raise RequestError(
                 f"{folder} is not empty, and runs are never overwritten. Name a new "
-                f"folder with `out`, or continue with `convscope resume {quoted(folder)}`."
+                f"folder with `out`, or continue with `convscope resume {shell_word(folder)}`."
             )
         return cls(folder)
 
@@ -161,7 +158,7 @@ class Run:
         if not path.exists():
             raise RequestError(
                 f"{self.path} has no weights yet: its training stopped before the first "
-                f"validation. Continue with `convscope resume {quoted(self.path)}`."
+                f"validation. Continue with `convscope resume {shell_word(self.path)}`."
             )
         return load_tensors(path)
 
@@ -197,15 +194,6 @@ class Run:
 
     def _states(self) -> list[Path]:
         return sorted((self.path / "last").glob("step-*.safetensors"), reverse=True)
-
-
-def quoted(path: Path) -> str:
-    """A path as one word of a command line, to be copied: with quotes where it has spaces.
-
-    >>> quoted(Path("runs/a")), quoted(Path("my runs/a"))
-    ('runs/a', "'my runs/a'")
-    """
-    return subprocess.list2cmdline([str(path)]) if os.name == "nt" else shlex.quote(str(path))
 
 
 def slugify(name: str) -> str:

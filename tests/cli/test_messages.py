@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 import convscope
-from convscope.cli import COMMANDS, make_app, messages, options
+from convscope import errors
+from convscope.cli import COMMANDS, make_app, options
 from convscope.cli.messages import in_flags
 from convscope.training.config import TrainConfig
 from convscope.training.setting import settings_of
@@ -51,7 +52,7 @@ def test_keywords_become_flags_and_other_quotations_stay():
 def test_on_windows_a_proposed_value_stands_in_double_quotes(monkeypatch):
     message = r"Set `group_pattern='(\d+)_(left|right)'`."
     assert in_flags(message) == r"Set --group-pattern '(\d+)_(left|right)'."
-    monkeypatch.setattr(messages, "os", SimpleNamespace(name="nt"))
+    monkeypatch.setattr(errors, "os", SimpleNamespace(name="nt", fspath=str))
     assert in_flags(message) == r'Set --group-pattern "(\d+)_(left|right)".'
 
 

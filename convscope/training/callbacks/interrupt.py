@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from convscope.errors import Interrupted
-from convscope.runs.folder import quoted
+from convscope.errors import Interrupted, shell_word
 from convscope.training.callbacks.base import Callback
 from convscope.training.events import (
     CheckpointEvent,
@@ -92,6 +91,6 @@ class Interrupt(Callback):
         raise Interrupted(
             f"Stopped{' from the lab' if self.request.from_lab else ''} after step {state.step}; "
             f"everything is saved in {self.path}. Continue with "
-            f"`convscope resume {quoted(self.path)}`.",
+            f"`convscope resume {shell_word(self.path)}`.",
             signal=number,
         )
