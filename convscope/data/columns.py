@@ -139,23 +139,12 @@ def _image_column(sheet: Sheet, wish: str | None, finds: Finds) -> int:
     found = [i for i in (by_ending or candidates) if share(i, names_image) > 0.5]
     if len(found) == 1:
         return found[0]
+    choice = found or by_ending or named
     for names in (PATHS, FILES):
-        if (
-            len(best := [i for i in found or by_ending or named if plain(sheet.header[i]) in names])
-            == 1
-        ):
+        best = [i for i in choice if plain(sheet.header[i]) in names]
+        if len(best) == 1:
             return best[0]
-    if several := found or by_ending or named:
-        shown = quote_names([_name(sheet, i) for i in several])
-        first = _name(sheet, several[0])
-        raise RequestError(
-            f"{sheet.path}: images may be in {shown}. Say which: `image_column='{first}'`."
-        )
-    header = ", ".join(map(repr, sheet.header)) if sheet.has_header else "there is no header"
-    raise RequestError(
-        f"{sheet.path} has no column of image files ({header}). Call it path, or name it with "
-        "`image_column`."
-    )
+    raise _column_error(sheet, "image_column", choice)
 
 
 def _has_ending(cell: str) -> bool:
@@ -181,8 +170,7 @@ def _label_column(
     candidates = _without_copies(sheet, named) or (others if len(others) == 1 else [])
     if len(candidates) == 1:
         return candidates[0], []
-    _refuse_labels(sheet, candidates, others, one_hot)
-    raise AssertionError  # it has raised
+    raise _label_error(sheet, candidates, others, one_hot)
 
 
 def _is_one_of_scores(sheet: Sheet, column: int, others: Sequence[int]) -> bool:
@@ -228,25 +216,38 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _refuse_labels(
+def _label_error(
     sheet: Sheet, named: Sequence[int], others: Sequence[int], one_hot: Sequence[int]
-) -> None:
-    """Raise RequestError for a table whose column of labels is not plain."""
+) -> RequestError:
+    """What to raise for a table whose column of labels is not plain."""
     if not named and len(one_hot) > 1 and len(one_hot) == len(others):
-        raise RequestError(
+        return RequestError(
             f"{sheet.path} has {len(one_hot)} columns of 0 and 1, but not one 1 in each row. A "
             "network here tells one class per image: leave such rows out, or add a column label."
         )
-    if choice := named or others:
-        shown = quote_names([_name(sheet, i) for i in choice])
-        first = _name(sheet, choice[0])
-        raise RequestError(
-            f"{sheet.path}: labels may be in {shown}. Say which: `label_column='{first}'`."
+    return _column_error(sheet, "label_column", named or others)
+
+
+_MEANT = {
+    "image_column": ("images", "image files", "path"),
+    "label_column": ("labels", "labels", "label"),
+}
+"""What an option names: two words for it, and the header that needs no option."""
+
+
+def _column_error(sheet: Sheet, option: str, candidates: Sequence[int]) -> RequestError:
+    """What to raise where several columns may be meant, or none is."""
+    what, cells, usual = _MEANT[option]
+    if candidates:
+        names = [_name(sheet, i) for i in candidates]
+        return RequestError(
+            f"{sheet.path}: {what} may be in {quote_names(names)}. Say which: "
+            f"`{option}='{names[0]}'`."
         )
     header = ", ".join(map(repr, sheet.header)) if sheet.has_header else "there is no header"
-    raise RequestError(
-        f"{sheet.path} has no column of labels ({header}). Call it label, or name it with "
-        "`label_column`."
+    return RequestError(
+        f"{sheet.path} has no column of {cells} ({header}). Call it {usual}, or name it with "
+        f"`{option}`."
     )
 
 

@@ -13,13 +13,11 @@ SIZE = 8  # bytes
 
 def digest_input(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(SIZE,) bytes for one image (h, w, c)."""
-    content = np.ascontiguousarray(pixels).data
-    return np.frombuffer(blake2b(content, digest_size=SIZE).digest(), np.uint8)
+    return digest_inputs(pixels[None])[0]
 
 
 def digest_inputs(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(n, SIZE) bytes for images (n, h, w, c)."""
-    digests = np.empty((len(pixels), SIZE), np.uint8)
-    for index, image in enumerate(pixels):
-        digests[index] = digest_input(image)
-    return digests
+    rows = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
+    digests = b"".join(blake2b(row.data, digest_size=SIZE).digest() for row in rows)
+    return np.frombuffer(digests, np.uint8).reshape(-1, SIZE)

@@ -92,9 +92,7 @@ def _stored(run: Run, user: CallbackList) -> TensorFile | None:
 
 def _is_finished(run: Run, saved: dict[str, Any], stored: TensorFile | None) -> bool:
     """Whether a run has come to its end, and has all that is written then."""
-    if stored is None or not all(
-        (run.path / name).exists() for name in ("test.json", "report.html")
-    ):
+    if stored is None or not all((run.path / name).exists() for name in _WRITTEN_AT_THE_END):
         return False
     state = stored.metadata.get("state", {})
     at_its_old_end = saved.get(longer.TABLE, {}).get("step") == state.get("step")
