@@ -35,6 +35,7 @@ ImageLike = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any] | torch.
 """One image, as people have it; a str is the path of a file, bytes are the content of one."""
 
 KINDS = "a path, a PIL image, an array (height, width[, channels]) or a tensor (channels, h, w)"
+_CHANNELS = (1, 3, 4)
 _TOLERANCE = 1e-3  # by which floats may leave 0..1, as resampled ones do by rounding
 
 
@@ -129,18 +130,8 @@ def _from_pil(image: Image.Image) -> DecodedImage:
 
 def _from_tensor(tensor: torch.Tensor) -> DecodedImage:
     """From (h, w) or (c, h, w)."""
-    if tensor.ndim == 3:
-        channels, _, last = tensor.shape
-        if channels not in (1, 3, 4) and last in (1, 3, 4):
-            raise UnreadableImage(
-                f"is a tensor of shape {_shape(tensor)}; tensors have channels first: "
-                "tensor.permute(2, 0, 1)"
-            )
-        if channels not in (1, 3, 4):
-            raise UnreadableImage(_wrong_channels(tensor, channels))
-        tensor = tensor.permute(1, 2, 0)
-    elif tensor.ndim != 2:
-        raise UnreadableImage(_wrong_shape(tensor))
+    _check_shape(tensor, kind="a tensor", channels_at=0, remedy="tensor.permute(2, 0, 1)")
+    tensor = tensor.permute(1, 2, 0) if tensor.ndim == 3 else tensor
     values = tensor.detach().cpu()
     if values.is_floating_point():
         values = values.to(torch.float64)
@@ -149,7 +140,8 @@ def _from_tensor(tensor: torch.Tensor) -> DecodedImage:
 
 def _from_array(array: NDArray[Any]) -> DecodedImage:
     """From (h, w), (h, w, 1), (h, w, 3) or (h, w, 4)."""
-    _check_shape(array)
+    _check_shape(array, kind="an array", channels_at=-1, remedy="array.transpose(1, 2, 0)")
+    refuse_size(array.shape[0] * array.shape[1])
     pixels = array[..., 0] if array.shape[2:] == (1,) else array
     if array.dtype.kind == "b":
         pixels = pixels.astype(np.uint8) * np.uint8(255)
@@ -166,19 +158,28 @@ def _from_array(array: NDArray[Any]) -> DecodedImage:
     return DeepImage(pixels.astype(pixels.dtype.newbyteorder("=")))
 
 
-def _check_shape(array: NDArray[Any]) -> None:
-    if array.ndim == 3:
-        first, _, channels = array.shape
-        if channels not in (1, 3, 4) and first in (1, 3, 4):
-            raise UnreadableImage(
-                f"is an array of shape {_shape(array)}; arrays have channels last: "
-                "array.transpose(1, 2, 0)"
-            )
-        if channels not in (1, 3, 4):
-            raise UnreadableImage(_wrong_channels(array, channels))
-    elif array.ndim != 2:
-        raise UnreadableImage(_wrong_shape(array))
-    refuse_size(array.shape[0] * array.shape[1])
+def _check_shape(values: Any, *, kind: str, channels_at: int, remedy: str) -> None:
+    """Raise UnreadableImage for all but (h, w) and 1, 3 or 4 channels first (0) or last (-1)."""
+    if values.ndim not in (2, 3):
+        what = "a batch, not one image" if values.ndim == 4 else "not an image"
+        raise UnreadableImage(
+            f"has shape {_shape(values)}, which is {what}; pass (height, width) and channels"
+        )
+    if values.ndim == 2:
+        return
+    channels, other_end = values.shape[channels_at], values.shape[-1 - channels_at]
+    if channels in _CHANNELS:
+        return
+    if other_end in _CHANNELS:
+        where = "first" if channels_at == 0 else "last"
+        raise UnreadableImage(
+            f"is {kind} of shape {_shape(values)}; {kind.split()[1]}s have channels {where}: "
+            f"{remedy}"
+        )
+    raise UnreadableImage(
+        f"has shape {_shape(values)}: {channels} channels, where 1, 3 or 4 (alpha) are expected; "
+        "pass many images as a list"
+    )
 
 
 def _bytes_of_floats(values: NDArray[Any]) -> NDArray[np.uint8]:
@@ -199,15 +200,3 @@ def _bytes_of_floats(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _shape(values: Any) -> str:
     return "x".join(map(str, values.shape)) or "()"
-
-
-def _wrong_channels(values: Any, channels: int) -> str:
-    return (
-        f"has shape {_shape(values)}: {channels} channels, where 1, 3 or 4 (alpha) are expected; "
-        "pass many images as a list"
-    )
-
-
-def _wrong_shape(values: Any) -> str:
-    what = "a batch, not one image" if values.ndim == 4 else "not an image"
-    return f"has shape {_shape(values)}, which is {what}; pass (height, width) and channels"
