@@ -67,7 +67,8 @@ class Odd(nn.Module):
 torch.manual_seed(3)
 net = Odd().eval()
 with torch.no_grad():
-    net.stem.weight[2], net.stem.bias[2] = 0, -1  # a map that is dead on every image
+    net.stem.bias.fill_(0.1)
+    net.stem.weight[2], net.stem.bias[2] = 0, -1  # the one map that is dead on every image
 """
 
 

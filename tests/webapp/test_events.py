@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -256,7 +257,9 @@ def run_stream(listeners, listener, *, gone=lambda: False, ending=lambda: False,
                 break
         return found
 
-    return asyncio.run(gather())
+    # In a thread of its own, for Playwright keeps an event loop in the one that runs the tests.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, gather()).result()
 
 
 @pytest.mark.parametrize("way", ["gone", "ending"])
