@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
 
 from convscope.card import Card, ResizeMode
 from convscope.data.depth import note_of, to_bytes
@@ -116,6 +118,11 @@ class _Loaded:
 
 def find_images(images: ImageLike | Iterable[ImageLike]) -> tuple[list[ImageLike], list[str]]:
     """All images that are meant, in order: each file once, folders sorted; and notes on others."""
+    if isinstance(images, TorchDataset | DataLoader):
+        raise RequestError(
+            "`predict` takes images; with labels: `evaluate(run, dataset).per_image`. Without them: "
+            "`predict(run, [image for image, _ in dataset])`."
+        )
     listed = list_images(images)
     if not listed:
         raise RequestError("Pass at least one image: a file, folder, glob pattern, or an array.")

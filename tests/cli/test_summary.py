@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from convscope.zoo import ZOO
+
 
 def test_the_table_is_printed_and_the_drawing_written(shell, tmp_path):
     done = shell("summary", "lenet5", "--svg", tmp_path / "volumes.svg")
@@ -74,3 +76,11 @@ def test_every_network_is_listed_below_its_paper(command, shell):
     assert {line.split()[0] for line in lines if " classes" in line} == set(facts)
     assert facts["resnet50"]["input_size"] == [224, 224]
     assert all(fact["paper"] for fact in facts.values())
+
+
+def test_networks_are_listed_by_a_pattern_or_a_part_of_their_name(command):
+    nin = json.loads(command("models", "nin*", "--json").stdout)
+    assert set(nin) == {name for name in ZOO if name.startswith("nin")}
+    wide = json.loads(command("models", "wide", "--json").stdout)
+    assert set(wide) == {name for name in ZOO if "wide" in name}
+    assert "'efficient'" in command("models", "efficient", code=2).stderr

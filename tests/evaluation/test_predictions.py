@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils.data import TensorDataset
 
 import convscope
 from convscope.errors import RequestError
@@ -90,3 +91,9 @@ def test_a_page_of_many_predictions_is_short_and_escaped():
     assert "... and 980 more." in many._repr_html_()
     assert "dog 25.0%" in many._repr_html_()
     assert len(str(many).splitlines()) == 21
+
+
+def test_a_data_set_is_pointed_to_evaluate(digits_run: Path):
+    labeled = TensorDataset(torch.zeros(2, 1, 32, 32), torch.zeros(2))
+    with pytest.raises(RequestError, match=r"evaluate\(run, dataset\)"):
+        convscope.predict(digits_run, labeled)
