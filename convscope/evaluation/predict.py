@@ -120,8 +120,8 @@ def find_images(images: ImageLike | Iterable[ImageLike]) -> tuple[list[ImageLike
     """All images that are meant, in order: each file once, folders sorted; and notes on others."""
     if isinstance(images, TorchDataset | DataLoader):
         raise RequestError(
-            "`predict` takes images; with labels: `evaluate(run, dataset).per_image`. Without them: "
-            "`predict(run, [image for image, _ in dataset])`."
+            "`predict` takes images. For a data set with labels there is `evaluate(run, "
+            "dataset).per_image`; else `predict(run, [image for image, _ in dataset])`."
         )
     listed = list_images(images)
     if not listed:

@@ -235,8 +235,8 @@ OF_COMMANDS = {
         "learning_rate batch_size batch optimizer",
     },
     "models": {
-        "All networks are listed, paper by paper; in Python, convscope.list_models('vgg*') takes a "
-        "pattern.": "filter pattern search grep name query find",
+        'A pattern stands by itself: `convscope models "vgg*"`.':
+            "filter pattern search grep name query find",
     },
     "train": {
     },

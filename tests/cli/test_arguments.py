@@ -239,7 +239,7 @@ explain r a.png --gradcam                  ! `convscope lab`
 explain r a.png --class cat                ! --at takes a class too
 summary lenet5 --batch-size 4              ! One image goes through
 geometry 28 -k 3 --bias                    ! unless --no-bias is set
-models --filter vgg                        ! convscope.list_models('vgg*') takes a pattern
+models --filter vgg                        ! A pattern stands by itself: `convscope models "vgg*"`
 resume r --lr 0.1                          ! its own settings
 lab --share                                ! --host says otherwise
 export r                                   ! torch.onnx
