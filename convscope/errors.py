@@ -6,15 +6,21 @@ import re
 import shlex
 from collections.abc import Iterable
 
+from convscope.words import visible
+
 
 class ConvscopeError(Exception):
     """A failure, explained in a sentence or two: what it is about, what is wrong, what to do.
 
     Keyword arguments stand in backticks in the message, as in "`lr` must be above 0"; the command
-    line shows them as flags. `status` is its exit status.
+    line shows them as flags. What a name in it could command a terminal to do is written out.
+    `status` is its exit status.
     """
 
     status = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(visible(message))
 
 
 class RequestError(ConvscopeError):
@@ -40,17 +46,30 @@ class Interrupted(ConvscopeError):
 
 
 def shell_word(value: str | os.PathLike[str]) -> str:
-    """A path or a text as one word of a command line, to be copied: in quotes where it needs them.
+    r"""A path or a text as one word of a command line, to be copied: in quotes where it needs them.
 
-    On Windows, they are those that both cmd.exe and PowerShell understand.
+    Control characters, and bytes that are not UTF-8, are written as bash and zsh read them. On
+    Windows, the quotes are those that both cmd.exe and PowerShell understand.
 
-    >>> shell_word("runs/a"), shell_word("my runs/a")
-    ('runs/a', "'my runs/a'")
+    >>> shell_word("runs/a"), shell_word("my runs/a"), shell_word("it's\n")
+    ('runs/a', "'my runs/a'", "$'it\\'s\\x0a'")
     """
     text = os.fspath(value)
-    if os.name != "nt":
+    if os.name == "nt":
+        return f'"{text}"' if re.search(r"[^\w.:\\/-]", text) else text
+    if visible(text) == text:
         return shlex.quote(text)
-    return f'"{text}"' if re.search(r"[^\w.:\\/-]", text) else text
+    return f"$'{''.join(map(_in_dollar_quotes, text))}'"
+
+
+def _in_dollar_quotes(letter: str) -> str:
+    if letter in "\\'":
+        return f"\\{letter}"
+    if visible(letter) == letter:
+        return letter
+    is_byte = "\udc80" <= letter <= "\udcff"
+    code = letter.encode("utf-8", "surrogateescape" if is_byte else "surrogatepass")
+    return "".join(rf"\x{byte:02x}" for byte in code)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

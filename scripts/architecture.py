@@ -16,7 +16,8 @@ PACKAGE = ROOT / "convscope"
 DRAWING = ROOT / "docs" / "architecture.svg"
 
 LAYERS = (
-    ("errors", "version"),
+    ("words", "version"),
+    ("errors",),
     ("synonyms",),
     ("card", "atomic", "device", "forward", "arithmetic", "gradients", "terms"),
     ("layers", "data", "inference"),

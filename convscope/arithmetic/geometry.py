@@ -1,6 +1,5 @@
 """`geometry`: one layer's output size, parameters and multiply-adds, with their formulas."""
 
-import html
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from convscope.arithmetic.derivation import (
 from convscope.arithmetic.inverse import Window, solve_for_window
 from convscope.arithmetic.request import Sides, read_number, read_padding, read_pair, read_volume
 from convscope.errors import RequestError
+from convscope.words import escape_html
 
 _SHOWN = 10  # windows that are written out
 _LARGEST_KERNEL = 11  # that the inverse problem tries
@@ -99,10 +99,10 @@ class Geometry:
     def _repr_html_(self) -> str:
         rows = "".join(
             "<tr>"
-            + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row)
+            + "".join(f"<td style='text-align:left'>{escape_html(cell)}</td>" for cell in row)
             for row in self.derivation.rows
         )
-        remarks = "".join(f"<p>{html.escape(remark)}</p>" for remark in self.derivation.remarks)
+        remarks = "".join(f"<p>{escape_html(remark)}</p>" for remark in self.derivation.remarks)
         return f"<table>{rows}</table>{remarks}"
 
 

@@ -12,6 +12,7 @@ from convscope.cli.broken_torch import broken_torch
 from convscope.cli.messages import in_flags, parse_error
 from convscope.errors import ConvscopeError, RequestError, nearest
 from convscope.version import __version__
+from convscope.words import visible
 
 COMMANDS = {
     "train": "Train a network on labeled images.",
@@ -136,4 +137,4 @@ def _flags(app: App, command: str) -> set[str]:
 
 def _print_error(message: str) -> None:
     program = Path(sys.argv[0]).name if sys.argv[0].endswith("convscope") else "convscope"
-    print(f"{program}: {message}", file=sys.stderr)  # noqa: T201
+    print(visible(f"{program}: {message}"), file=sys.stderr)  # noqa: T201

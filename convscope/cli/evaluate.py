@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Literal
 
-from rich.markup import escape
 from rich.table import Table
 
 from convscope.cli.messages import in_flags
@@ -21,10 +20,11 @@ from convscope.cli.options import (
     Std,
     Threads,
 )
-from convscope.cli.terminal import console, print_json
+from convscope.cli.terminal import print_json
 from convscope.errors import shell_word
 from convscope.evaluation.evaluate import evaluate as evaluate_run
 from convscope.evaluation.tables import Rows, class_table, confusion_table, headline
+from convscope.words.screen import Screen, cell
 
 
 def evaluate(
@@ -70,7 +70,7 @@ def evaluate(
     label_column
         Column of a CSV file with the classes; by default the one whose header says so.
     """
-    screen = console(json=json)
+    screen = Screen(stderr=json)
     result = evaluate_run(
         run,
         data,
@@ -91,33 +91,35 @@ def evaluate(
         threads=threads,
     )
     for note in result.notes:
-        screen.print(in_flags(note), markup=False)
+        screen.say(in_flags(note))
     if json:
         print_json({**result.to_dict(), "run": run})
         return
-    screen.print(f"{run} on {result.data}", markup=False)
-    screen.print()
+    screen.say(f"{run} on {result.data}")
+    screen.say()
     for name, value in headline(result.metrics):
-        screen.print(f"{name:<9} {value}", markup=False)
-    screen.print()
+        screen.say(f"{name:<9} {value}")
+    screen.say()
     screen.print(_table(class_table(result.metrics)))
     if confusion := confusion_table(result.metrics):
-        screen.print()
+        screen.say()
         screen.print(_table(confusion, is_confusion=True))
     if csv is not None:
-        screen.print(f"\nWrote the answer for each image to {csv}.", markup=False)
+        screen.say()
+        screen.say(f"Wrote the answer for each image to {csv}.")
     if weights is None:
-        screen.print(f"\nNext:  convscope predict {shell_word(run)} IMAGE...", markup=False)
+        screen.say()
+        screen.say(f"Next:  convscope predict {shell_word(run)} IMAGE...")
 
 
 def _table(rows: Rows, *, is_confusion: bool = False) -> Table:
     """A table for the terminal; in a confusion matrix, correct counts are bold."""
     header, *body = rows
-    table = Table(escape(header[0]), box=None, pad_edge=False)
+    table = Table(cell(header[0]), box=None, pad_edge=False)
     for name in header[1:]:
-        table.add_column(escape(name), justify="right", no_wrap=True, max_width=12)
+        table.add_column(cell(name), justify="right", no_wrap=True, max_width=12)
     for name, *cells in body:
         is_bold = [is_confusion and column == name for column in header[1:]]
         shown = [f"[bold]{c}[/bold]" if bold else c for c, bold in zip(cells, is_bold, strict=True)]
-        table.add_row(escape(name), *shown)
+        table.add_row(cell(name), *shown)
     return table

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, cast
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from convscope.cli.options import SEVERAL, Flag, Int, Json, OptionalInt
-from convscope.cli.terminal import console, print_json
+from convscope.cli.terminal import print_json
 from convscope.errors import RequestError, shell_word
 from convscope.explanation.api import RecordedImage, explain_recorded, parse_unit, record_image
 from convscope.explanation.explanation import Explanation
@@ -17,6 +15,7 @@ from convscope.explanation.grid import find_filter, map_text, read_grid, record_
 from convscope.explanation.recording import Recording
 from convscope.explanation.rendering.text import im2col_text
 from convscope.inference import probabilities
+from convscope.words.screen import Screen, cell
 
 
 def explain(
@@ -85,7 +84,7 @@ def explain(
     padding
         For --grid: the number of zeros around the grid.
     """
-    screen = console(json=json)
+    screen = Screen(stderr=json)
     if grid:
         unused = {
             "a network": model, "--contrast": contrast, "--trace-back": trace_back,
@@ -114,7 +113,9 @@ def explain(
         in_channels=in_channels,
         input_size=input_size,
     )
-    screen.print("".join(f"{text}\n\n" for text in recorded.cautions), end="", markup=False)
+    for text in recorded.cautions:
+        screen.say(text)
+        screen.say()
     if list_layers:
         _print_operations(screen, recorded, json=json)
         return
@@ -126,7 +127,7 @@ def explain(
         if json:
             print_json(tree.to_dict())
         else:
-            screen.print(str(tree), markup=False, end="")
+            screen.show(str(tree))
         return
     explanation = explain_recorded(recorded, at, contrast=contrast)
     _print_prediction(screen, recorded)
@@ -147,7 +148,7 @@ def _refuse_what_has_no_effect(
 
 
 def _explain_grid(
-    screen: Console,
+    screen: Screen,
     recording: Recording,
     unit: tuple[int, int, int],
     *,
@@ -161,11 +162,11 @@ def _explain_grid(
     if json:
         print_json(explanation.to_dict(max_terms=top) | {"map": values})
         return
-    screen.print(map_text(values, unit[1:]), markup=False)
+    screen.show(map_text(values, unit[1:]) + "\n")
     _print_explanation(screen, explanation, top=top, im2col=im2col, json=False)
 
 
-def _print_prediction(screen: Console, recorded: RecordedImage) -> None:
+def _print_prediction(screen: Screen, recorded: RecordedImage) -> None:
     """The most probable classes, if the network returns one number for each class."""
     classes = recorded.card.classes
     output = recorded.recording[recorded.recording.output].value
@@ -175,28 +176,30 @@ def _print_prediction(screen: Console, recorded: RecordedImage) -> None:
     top = [int(k) for k in probs.argsort(descending=True)[:3]]
     first, *others = (f"{classes[k]} ({float(probs[k]):.1%})" for k in top)
     runners_up = f"; then {', '.join(others)}" if others else ""
-    screen.print(f"Prediction: {first}{runners_up}\n", markup=False)
+    screen.say(f"Prediction: {first}{runners_up}")
+    screen.say()
 
 
-def _print_class(screen: Console, recorded: RecordedImage, explanation: Explanation) -> None:
+def _print_class(screen: Screen, recorded: RecordedImage, explanation: Explanation) -> None:
     """The class of the unit that is explained, where its index alone does not say it."""
     classes, location = recorded.card.classes, explanation.location
     shape = recorded.recording[recorded.recording.output].value.shape
     if location.source == recorded.recording.output and shape == (len(classes),):
         name = classes[location.at[-1]]
         if name != str(location.at[-1]):
-            screen.print(f"{location} is the class {name!r}.\n", markup=False)
+            screen.say(f"{location} is the class {name!r}.")
+            screen.say()
 
 
 def _print_explanation(
-    screen: Console, explanation: Explanation, *, top: int | None, im2col: bool, json: bool
+    screen: Screen, explanation: Explanation, *, top: int | None, im2col: bool, json: bool
 ) -> None:
     if json:
         print_json(explanation.to_dict(max_terms=top))
     elif im2col:
-        screen.print(im2col_text(explanation.terms, max_rows=top or 64), markup=False, end="")
+        screen.show(im2col_text(explanation.terms, max_rows=top or 64))
     else:
-        screen.print(explanation.to_text(top=4 if top is None else top), markup=False, end="")
+        screen.show(explanation.to_text(top=4 if top is None else top))
 
 
 def _grid_unit(at: str | None) -> tuple[int, int, int]:
@@ -207,7 +210,7 @@ def _grid_unit(at: str | None) -> tuple[int, int, int]:
     return 0, row, column
 
 
-def _print_operations(screen: Console, recorded: RecordedImage, *, json: bool) -> None:
+def _print_operations(screen: Screen, recorded: RecordedImage, *, json: bool) -> None:
     """The operations in order, with their kind, shape and inputs."""
     operations = [recorded.recording[name] for name in recorded.recording.names]
     if json:
@@ -221,18 +224,19 @@ def _print_operations(screen: Console, recorded: RecordedImage, *, json: bool) -
     table = Table("operation", "kind", "shape", "inputs", box=None, pad_edge=False)
     for op in operations:
         shape = "x".join(map(str, op.shape))
-        table.add_row(*map(escape, (op.name, op.kind, shape, ", ".join(op.operands))))
+        table.add_row(*map(cell, (op.name, op.kind, shape, ", ".join(op.operands))))
     screen.print(table)
 
 
 def _print_next(
-    screen: Console, subject: Sequence[str], explanation: Explanation, recorded: RecordedImage
+    screen: Screen, subject: Sequence[str], explanation: Explanation, recorded: RecordedImage
 ) -> None:
     """Commands that explain the largest contribution, and trace this unit back."""
     locations = [explanation.terms[n].location for n in explanation.top_terms[:1]]
     location = locations[0] if locations else None
     command = f"convscope explain {' '.join(map(shell_word, subject))}"
     if location is not None and location.source in recorded.recording.names:
-        screen.print(f"\nNext:  {command} --at {shell_word(str(location))}", markup=False)
+        screen.say()
+        screen.say(f"Next:  {command} --at {shell_word(str(location))}")
         unit = shell_word(str(explanation.location))
-        screen.print(f"       {command} --at {unit} --trace-back", markup=False)
+        screen.say(f"       {command} --at {unit} --trace-back")

@@ -6,9 +6,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from convscope.cli.options import SEVERAL, Int
-from convscope.cli.terminal import console
 from convscope.webapp.lab import make_server
 from convscope.webapp.launch import PORT, open_in_browser
+from convscope.words.screen import Screen
 
 
 def lab(
@@ -45,13 +45,13 @@ def lab(
     open
         Open the page in the browser.
     """
-    screen = console()
+    screen = Screen()
     server = make_server(
         networks, images=image, weights=weights, runs=runs, data=data, host=host, port=port
     )
     if server.port != port:
-        screen.print(f"Port {port} is taken, perhaps by another lab; this one is on {server.port}.")
-    screen.print(f"The lab is at {server.address}   (ctrl-C ends it)", markup=False)
+        screen.say(f"Port {port} is taken, perhaps by another lab; this one is on {server.port}.")
+    screen.say(f"The lab is at {server.address}   (ctrl-C ends it)")
     if open:
         open_in_browser(server.address)
     server.run()

@@ -3,8 +3,9 @@
 from itertools import groupby
 
 from convscope.cli.options import Json
-from convscope.cli.terminal import console, print_json
+from convscope.cli.terminal import print_json
 from convscope.errors import RequestError
+from convscope.words.screen import Screen
 from convscope.zoo import ZOO, list_models, paper
 
 
@@ -34,20 +35,17 @@ def models(pattern: str = "", /, *, json: Json = False) -> None:
             }
         )
         return
-    screen = console()
+    screen = Screen()
     width = max(map(len, entries))
     for title, names in groupby(entries, paper):
         screen.print(f"[bold]{title}[/bold]")
         for name in names:
             entry = entries[name]
             size = f"{entry.input_size[0]}x{entry.input_size[1]}x{entry.in_channels}"
-            screen.print(
+            screen.say(
                 f"  {name:{width}}  {size:>9}, at least {entry.min_size}x{entry.min_size}; "
-                f"{entry.num_classes:,} classes",
-                markup=False,
+                f"{entry.num_classes:,} classes"
             )
-        screen.print()
-    screen.print(
-        "Next:  convscope summary NAME           (its layers, parameters, receptive fields)"
-    )
-    screen.print("       convscope train DATA --model NAME")
+        screen.say()
+    screen.say("Next:  convscope summary NAME           (its layers, parameters, receptive fields)")
+    screen.say("       convscope train DATA --model NAME")

@@ -1,10 +1,8 @@
 """`convscope predict`."""
 
-import csv
 import sys
 from typing import Literal
 
-from rich.markup import escape
 from rich.table import Table
 
 from convscope.cli.messages import in_flags
@@ -21,10 +19,12 @@ from convscope.cli.options import (
     Std,
     Threads,
 )
-from convscope.cli.terminal import console, print_json
+from convscope.cli.terminal import print_json
 from convscope.errors import WorkError
 from convscope.evaluation.predict import predict as predict_images
 from convscope.evaluation.predictions import Predictions
+from convscope.words.csv_text import to_csv
+from convscope.words.screen import Screen, cell
 
 
 def predict(
@@ -87,25 +87,24 @@ def predict(
             _print_csv(predictions)
         case "table":
             _print_table(predictions)
+    errors = Screen(stderr=True)
     for note in predictions.notes:
-        console(json=True).print(in_flags(note), markup=False)
-    if predictions.unreadable:
-        errors = console(json=True)
-        for path, reason in predictions.unreadable:
-            errors.print(f"{path} {reason}", markup=False)
-        if not predictions:
-            raise WorkError(f"None of the {len(predictions.unreadable)} images could be read.")
+        errors.say(in_flags(note))
+    for path, reason in predictions.unreadable:
+        errors.say(f"{path} {reason}")
+    if predictions.unreadable and not predictions:
+        raise WorkError(f"None of the {len(predictions.unreadable)} images could be read.")
 
 
 def _print_csv(predictions: Predictions) -> None:
     """A row an image: label and probability, then label_2, probability_2 and so on."""
     count = max((len(prediction.top_k) for prediction in predictions), default=1)
     ranks = ["", *(f"_{rank}" for rank in range(2, count + 1))]
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["path", *(f"{name}{rank}" for rank in ranks for name in _CELLS)])
+    rows = [["path", *(f"{name}{rank}" for rank in ranks for name in _CELLS)]]
     for prediction in predictions:
-        cells = [(name, f"{probability:.6f}") for name, probability in prediction.top_k]
-        writer.writerow([prediction.path, *(cell for pair in cells for cell in pair)])
+        pairs = [(name, f"{probability:.6f}") for name, probability in prediction.top_k]
+        rows.append([prediction.path, *(one for pair in pairs for one in pair)])
+    sys.stdout.write(to_csv(rows))
 
 
 _CELLS = ("label", "probability")
@@ -122,5 +121,5 @@ def _print_table(predictions: Predictions) -> None:
         cells = [prediction.path, prediction.label, f"{prediction.probability:.1%}"]
         if count > 1:
             cells.append(", ".join(others))
-        table.add_row(*map(escape, cells))
-    console().print(table)
+        table.add_row(*map(cell, cells))
+    Screen().print(table)

@@ -3,16 +3,15 @@
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
-
 from convscope.atomic import write_atomically
 from convscope.cli.options import Flag, Json, OptionalInt
-from convscope.cli.terminal import console, print_json
+from convscope.cli.terminal import print_json
 from convscope.compare.networks import Comparison
 from convscope.errors import RequestError, shell_word
 from convscope.summaries.api import summary as summarize
 from convscope.summaries.markup import Table
 from convscope.summaries.table import Summary
+from convscope.words.screen import Screen
 
 _COLORS = (1, 3)  # channels of an image whose size is written with them last, as lectures do
 
@@ -75,12 +74,13 @@ def summary(
     if json:
         print_json(shown.to_dict())
         return
-    screen = console()
+    screen = Screen()
     _show(screen, shown.table, format)
     if svg:
-        screen.print(f"The volumes are drawn to scale in {svg}.", markup=False)
+        screen.say(f"The volumes are drawn to scale in {svg}.")
     if format == "text" and not compare:
-        screen.print(f"\nNext:  {_next(models[0], depth, svg, summaries[0])}", markup=False)
+        screen.say()
+        screen.say(f"Next:  {_next(models[0], depth, svg, summaries[0])}")
 
 
 def _size(text: str | None) -> int | tuple[int, ...] | None:
@@ -100,7 +100,7 @@ def _size(text: str | None) -> int | tuple[int, ...] | None:
     return size
 
 
-def _show(screen: Console, table: Table, form: Format) -> None:
+def _show(screen: Screen, table: Table, form: Format) -> None:
     """Print a table; columns that do not fit the terminal are left out."""
     match form:
         case "text":
@@ -111,7 +111,7 @@ def _show(screen: Console, table: Table, form: Format) -> None:
             written = table.to_latex()
         case "html":
             written = table.to_html()
-    screen.print(written, markup=False, soft_wrap=True, end="")
+    screen.show(written)
 
 
 def _next(model: str, depth: int | None, svg: Path | None, summary: Summary) -> str:

@@ -2,38 +2,25 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from io import TextIOWrapper
-from json import dumps
 from typing import Any
-
-from rich.console import Console
 
 from convscope.cli.messages import in_flags
 from convscope.data.source import NAMES
 from convscope.errors import shell_word
 from convscope.training.callbacks.terminal_progress import TerminalProgress
 from convscope.training.result import TrainingResult
-
-_PIPED = 1000  # columns when output is piped: nothing is wrapped or cut
-
-
-def console(*, json: bool = False) -> Console:
-    """A console on standard output, or on standard error if JSON goes to standard output."""
-    stream = sys.stderr if json else sys.stdout
-    if isinstance(stream, TextIOWrapper):  # a file name may not be valid text
-        stream.reconfigure(errors="backslashreplace")
-    width = None if stream.isatty() else _PIPED
-    return Console(stderr=json, highlight=False, soft_wrap=True, width=width)
+from convscope.words.json_text import to_json
+from convscope.words.screen import Screen
 
 
 def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
     """Print one JSON value on standard output."""
-    sys.stdout.write(dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.write(to_json(value) + "\n")
 
 
 def training_progress(*, json: bool) -> TerminalProgress:
     """The progress of a training, with keyword arguments as flags."""
-    return TerminalProgress(console(json=json), spell=in_flags)
+    return TerminalProgress(Screen(stderr=json), spell=in_flags)
 
 
 def print_result(
@@ -49,8 +36,9 @@ def print_result(
         print_json(output)
     metrics, run = result.test, shell_word(result.run)
     low, high = metrics.interval
+    terminal.note("")
     terminal.note(
-        f"\nTest accuracy {metrics.top1:.2%} ({metrics.num_correct} of {metrics.num_images} "
+        f"Test accuracy {metrics.top1:.2%} ({metrics.num_correct} of {metrics.num_images} "
         f"images; 95% interval {low:.2%} to {high:.2%}) in {result.seconds:.1f} s."
     )
     terminal.note(f"Run:   {run}   (report.html shows curves, confusion, worst mistakes)")

@@ -220,8 +220,7 @@ def reason_of(error: BaseException) -> UnreadableImage:
 
 def _error_text(error: BaseException) -> str:
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    line = " ".join(str(text).split())[:150]
-    return "".join(letter if letter.isprintable() else "?" for letter in line)
+    return " ".join(str(text).split())[:150]
 
 
 def upright_image(original: Image.Image, converted: DecodedImage) -> DecodedImage:

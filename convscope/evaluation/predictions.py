@@ -4,12 +4,12 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import escape
 from typing import TYPE_CHECKING, Any, overload
 
 from PIL import Image
 
 from convscope import synonyms
+from convscope.words import escape_html, visible
 
 THUMBNAILS = 20  # images that a notebook shows
 THUMBNAIL = 48  # pixels of their longer side
@@ -59,7 +59,7 @@ class Prediction:
 
     def __str__(self) -> str:
         listed = ", ".join(f"{name} {probability:.1%}" for name, probability in self.top_k)
-        return f"{self.path}: {listed}"
+        return visible(f"{self.path}: {listed}")
 
 
 @dataclass(frozen=True, repr=False)
@@ -106,10 +106,10 @@ class Predictions(Sequence[Prediction]):
         lines = [*map(str, self.predictions[:_PRINTED])]
         if (rest := len(self) - _PRINTED) > 0:
             lines.append(f"... and {rest:,} more")
-        lines += [f"{path} {reason}" for path, reason in self.unreadable[:_PRINTED]]
+        lines += [visible(f"{path} {reason}") for path, reason in self.unreadable[:_PRINTED]]
         if (rest := len(self.unreadable) - _PRINTED) > 0:
             lines.append(f"... and {rest:,} more that could not be read")
-        return "\n".join([*lines, *self.notes]) or "no predictions"
+        return "\n".join([*lines, *map(visible, self.notes)]) or "no predictions"
 
     def __repr__(self) -> str:
         bad = f", {len(self.unreadable):,} unreadable" if self.unreadable else ""
@@ -123,7 +123,7 @@ class Predictions(Sequence[Prediction]):
         rest = len(self) - THUMBNAILS
         others = [f"... and {rest:,} more."] if rest > 0 else []
         others += [f"{path} {reason}." for path, reason in self.unreadable[:_PRINTED]]
-        below = "".join(f"<div>{escape(text)}</div>" for text in [*others, *self.notes])
+        below = "".join(f"<div>{escape_html(text)}</div>" for text in [*others, *self.notes])
         head = "<th></th><th>image</th><th>label</th><th>probability</th><th></th>"
         return f"<div><table><tr>{head}</tr>{rows}</table>{below}</div>"
 
@@ -139,7 +139,9 @@ def _row(prediction: Prediction, small: Image.Image | None) -> str:
     others = ", ".join(f"{name} {value:.1%}" for name, value in prediction.top_k[1:])
     cells = (prediction.path, prediction.label, f"{prediction.probability:.1%}", others)
     picture = "" if small is None else f'<img alt="" src="{_data_uri(small)}">'
-    return f"<tr><td>{picture}</td>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+    return (
+        f"<tr><td>{picture}</td>{''.join(f'<td>{escape_html(cell)}</td>' for cell in cells)}</tr>"
+    )
 
 
 def _data_uri(image: Image.Image) -> str:

@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from convscope.errors import WorkError
 from convscope.evaluation.measure import EvaluationOutputs
 from convscope.evaluation.metrics import Metrics
 from convscope.evaluation.tables import metrics_html, metrics_text
+from convscope.words import escape_html, visible
 
 _ALL_PROBABILITIES = 100  # classes up to which each image's row has the probability of every class
 _TOP = 5  # most probable classes in the rows of networks with more
@@ -143,11 +143,13 @@ class EvaluationResult:
         )
 
     def __str__(self) -> str:
-        return "\n\n".join([self._title(), *self.notes, metrics_text(self.metrics)])
+        return "\n\n".join(
+            [*map(visible, (self._title(), *self.notes)), metrics_text(self.metrics)]
+        )
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
-        title = f"<p><b>{escape(self._title())}</b></p>"
+        notes = "".join(f"<p>{escape_html(note)}</p>" for note in self.notes)
+        title = f"<p><b>{escape_html(self._title())}</b></p>"
         return f"<div>{title}{notes}{metrics_html(self.metrics)}</div>"
 
     def _title(self) -> str:

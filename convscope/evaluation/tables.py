@@ -1,11 +1,13 @@
 """The tables of an evaluation, as rows of text: for the terminal, for `print`, for notebooks."""
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from convscope.words import escape_html
+from convscope.words.aligned import aligned
 
 MAX_CONFUSION = 20  # classes up to which a confusion matrix is shown
 
@@ -80,14 +82,8 @@ def confusion_table(metrics: Measured) -> Rows | None:
 
 def as_text(rows: Sequence[Sequence[str]]) -> str:
     """The rows with their columns aligned, the first to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if column else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
+    columns = [aligned(cells, right=n > 0) for n, cells in enumerate(zip(*rows, strict=True))]
+    return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))
 
 
 def metrics_text(metrics: Measured) -> str:
@@ -100,7 +96,7 @@ def metrics_text(metrics: Measured) -> str:
 def metrics_html(metrics: Measured) -> str:
     """The headline and the tables for a notebook."""
     lines = "".join(
-        f"<tr><th style='{_LEFT}'>{name}</th><td style='{_LEFT}'>{escape(value)}</td></tr>"
+        f"<tr><th style='{_LEFT}'>{name}</th><td style='{_LEFT}'>{escape_html(value)}</td></tr>"
         for name, value in headline(metrics)
     )
     confusion = confusion_table(metrics)
@@ -133,13 +129,13 @@ def _html_table(rows: Rows) -> str:
     """A table in the colors of the notebook, light or dark."""
     header, *body = rows
     head = "".join(
-        f"<th style='{_RIGHT if column else _LEFT}'>{escape(cell)}</th>"
+        f"<th style='{_RIGHT if column else _LEFT}'>{escape_html(cell)}</th>"
         for column, cell in enumerate(header)
     )
     lines = "".join(
         "<tr>"
         + "".join(
-            f"<td style='{_RIGHT if column else _LEFT}'>{escape(cell)}</td>"
+            f"<td style='{_RIGHT if column else _LEFT}'>{escape_html(cell)}</td>"
             for column, cell in enumerate(row)
         )
         + "</tr>"

@@ -25,6 +25,7 @@ from convscope.terms import (
     number,
     to_dict,
 )
+from convscope.words import visible
 
 
 @dataclass(frozen=True, repr=False)
@@ -166,7 +167,7 @@ class Explanation:
         return self.to_text()
 
     def __repr__(self) -> str:
-        return f"<Explanation of {self._title()}>"
+        return f"<Explanation of {visible(self._title())}>"
 
     def _repr_html_(self) -> str:
         return self.to_html()

@@ -14,6 +14,7 @@ from convscope.explanation.rules.operation_view import (
 )
 from convscope.recording import IMAGE, ForwardPass, Operation
 from convscope.terms import Unsupported
+from convscope.words import visible
 
 
 class RecordedTensor:
@@ -87,7 +88,7 @@ class RecordedTensor:
 
     def __repr__(self) -> str:
         inputs = f" of {', '.join(self.operands)}" if self.operands else ""
-        return f"<{self.name}: {self.kind}{inputs}, {'x'.join(map(str, self.shape))}>"
+        return visible(f"<{self.name}: {self.kind}{inputs}, {'x'.join(map(str, self.shape))}>")
 
     def index(self, at: int | Sequence[int]) -> Index:
         """The index of a unit with the batch axis, if there is one.

@@ -29,6 +29,7 @@ from convscope.explanation.rules.quantized import requantized
 from convscope.explanation.trace import Trace, trace
 from convscope.recording import IMAGE, ForwardPass, Source
 from convscope.terms import Decomposition, Extremum, Identity, Location, Terms, Unsupported
+from convscope.words import visible
 
 
 def record(
@@ -143,7 +144,7 @@ class Recording:
 
     def __repr__(self) -> str:
         note = f"; {self.note}" if self.note else ""
-        return f"<Recording of {len(self)} operations, output {self.output}{note}>"
+        return visible(f"<Recording of {len(self)} operations, output {self.output}{note}>")
 
     def explain(self, name: str, at: int | Sequence[int] = ()) -> Explanation:
         """The arithmetic behind the unit `at`, (c, y, x) or (k,), of a result.

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from convscope.errors import RequestError
 from convscope.explanation.explanation import Explanation
 from convscope.recording import IMAGE
 from convscope.terms import Location, Sum, exact_sum, json_number, number, quotient
+from convscope.words import escape_html, visible
 
 _MAX_UNITS = 20_000  # of one tree: seconds of work, and more than anyone reads
 
@@ -67,14 +67,15 @@ class Trace:
 
     def _repr_html_(self) -> str:
         style = "white-space:pre;overflow-x:auto;line-height:1.3"
-        return f"<pre style='{style}'>{escape(repr(self))}</pre>"
+        lines = "\n".join(map(escape_html, repr(self).split("\n")))
+        return f"<pre style='{style}'>{lines}</pre>"
 
     def _lines(self, first: str, rest: str) -> Iterator[str]:
         """The tree as lines; `first` is the prefix of the first line, `rest` of all others."""
         product = ""
         if self.contribution != self.value:
             product = f" (× {number(self.weight)} = {number(self.contribution)})"
-        yield f"{first}{self.location} = {number(self.value)}{product}   {self.kind}"
+        yield f"{first}{visible(self.location)} = {number(self.value)}{product}   {self.kind}"
         branches: list[Trace | str] = list(self.children)
         count, total = self.others
         if count:

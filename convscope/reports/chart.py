@@ -3,11 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from itertools import pairwise
 from pathlib import Path
 
 from convscope.errors import RequestError
+from convscope.words import escape_html
 
 _WIDTH, _HEIGHT = 400, 230
 _GAP = 16  # between charts in one file
@@ -62,7 +62,7 @@ class Charts:
         """The charts as one SVG file, on white."""
         parts = "".join(
             f'<g transform="translate({number * (_WIDTH + _GAP)} 0)"><text x="{_LEFT}" y="16">'
-            f'{escape(chart.title)}</text><g transform="translate(0 18)">'
+            f'{escape_html(chart.title)}</text><g transform="translate(0 18)">'
             f"{_drawing(chart.series, percent=chart.percent)}</g></g>"
             for number, chart in enumerate(self.charts)
         )
@@ -102,8 +102,9 @@ def curves(title: str, series: Mapping[str, Sequence[float]], *, percent: bool =
     if not epochs:
         return ""
     return (
-        f'<figure><figcaption>{escape(title)}</figcaption><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" '
-        f'role="img" aria-label="{escape(title)} over {epochs} epochs">'
+        f"<figure><figcaption>{escape_html(title)}</figcaption>"
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+        f'aria-label="{escape_html(title)} over {epochs} epochs">'
         f"{_drawing(series, percent=percent)}</svg></figure>"
     )
 
@@ -140,7 +141,7 @@ def _drawing(series: Mapping[str, Sequence[float]], *, percent: bool) -> str:
         )
         drawn.append(
             f'<g class="s{number}"><polyline points="{points}"/>{dot}'
-            f'<text x="{x(len(values)) + 6:.1f}" y="{end + 4:.1f}">{escape(name)}</text></g>'
+            f'<text x="{x(len(values)) + 6:.1f}" y="{end + 4:.1f}">{escape_html(name)}</text></g>'
         )
     return f"{grid}{below}{''.join(drawn)}"
 

@@ -3,7 +3,6 @@
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from html import escape
 from importlib.resources import files
 from typing import Any
 
@@ -16,6 +15,7 @@ from convscope.data.loading import LoadedDataset
 from convscope.evaluation.measure import EvaluationOutputs
 from convscope.evaluation.metrics import Metrics
 from convscope.reports.chart import curves
+from convscope.words import escape_html
 
 _MAX_MISTAKES = 24
 _MAX_FILTERS = 64
@@ -53,8 +53,8 @@ def report(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
-        f"<title>{escape(title)}</title><style>{style}</style></head>"
-        f"<body><header><h1>{escape(title)}</h1><p>{escape(description)}</p>{_headline(test.metrics)}</header>"
+        f"<title>{escape_html(title)}</title><style>{style}</style></head>"
+        f"<body><header><h1>{escape_html(title)}</h1><p>{escape_html(description)}</p>{_headline(test.metrics)}</header>"
         f"<main>{body}</main></body></html>\n"
     )
 
@@ -86,7 +86,7 @@ def _training(metrics: Sequence[Mapping[str, Any]]) -> str:
 
 def _classes(metrics: Metrics) -> str:
     rows = "".join(
-        f"<tr><th>{escape(name)}</th><td>{n}</td><td>{p:.3f}</td><td>{r:.3f}</td><td>{f:.3f}</td></tr>"
+        f"<tr><th>{escape_html(name)}</th><td>{n}</td><td>{p:.3f}</td><td>{r:.3f}</td><td>{f:.3f}</td></tr>"
         for name, n, p, r, f in zip(
             metrics.classes,
             metrics.support,
@@ -108,7 +108,7 @@ def _confusion(metrics: Metrics) -> str:
         wrong = counts - np.diag(np.diag(counts))
         cells = [divmod(int(cell), len(counts)) for cell in np.argsort(-wrong, axis=None)[:30]]
         rows = "".join(
-            f"<tr><th>{escape(metrics.classes[true])}</th><td>{escape(metrics.classes[predicted])}</td>"
+            f"<tr><th>{escape_html(metrics.classes[true])}</th><td>{escape_html(metrics.classes[predicted])}</td>"
             f"<td>{wrong[true, predicted]}</td></tr>"
             for true, predicted in cells
             if wrong[true, predicted]
@@ -118,11 +118,11 @@ def _confusion(metrics: Metrics) -> str:
             f"<td>Images</td></tr></thead><tbody>{rows}</tbody></table></div>"
         )
     head = "".join(
-        f'<td class="predicted"><span>{escape(name)}</span></td>' for name in metrics.classes
+        f'<td class="predicted"><span>{escape_html(name)}</span></td>' for name in metrics.classes
     )
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     rows = "".join(
-        f"<tr><th>{escape(name)}</th>"
+        f"<tr><th>{escape_html(name)}</th>"
         + "".join(
             f'<td class="{"correct" if true == predicted else "wrong"}" '
             f'style="--share:{share[true, predicted]:.3f}">{counts[true, predicted] or "·"}</td>'
@@ -148,9 +148,10 @@ def _mistakes(test: EvaluationOutputs, indices: NDArray[np.int64], loaded: Loade
     pixels = next(iter(loaded.batch_source.batches([indices[worst]]))).numpy()
     cards = "".join(
         f'<figure class="mistake"><img src="{_png(image)}" alt="">'
-        f"<figcaption><b>{escape(dataset.classes[labels[index]])}</b> predicted as "
-        f"<b>{escape(dataset.classes[test.predicted[index]])}</b> with {test.confidence[index]:.0%}"
-        f"<small>{escape(_printable(dataset.images.key(int(indices[index]))))}</small></figcaption></figure>"
+        f"<figcaption><b>{escape_html(dataset.classes[labels[index]])}</b> predicted as "
+        f"<b>{escape_html(dataset.classes[test.predicted[index]])}</b> with "
+        f"{test.confidence[index]:.0%}<small>{escape_html(dataset.images.key(int(indices[index])))}"
+        "</small></figcaption></figure>"
         for image, index in zip(pixels, worst, strict=True)
     )
     summary = f"<p>{len(wrong)} of {len(labels)} were wrong; largest loss first.</p>"
@@ -174,7 +175,7 @@ def _filters(net: nn.Module) -> str:
     )
     size = "x".join(map(str, layer.kernel_size))
     return (
-        f"<p>{escape(name)}: {layer.out_channels} filters of {size}. Mid-gray is zero, white "
+        f"<p>{escape_html(name)}: {layer.out_channels} filters of {size}. Mid-gray is zero, white "
         f'{largest:.3g}, black {-largest:.3g}.</p><div class="filters">{gallery}</div>'
     )
 
@@ -184,7 +185,3 @@ def _png(pixels: NDArray[np.uint8]) -> str:
     file = io.BytesIO()
     image.save(file, "PNG")
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
-def _printable(key: str) -> str:
-    return key.encode("utf-8", "replace").decode()

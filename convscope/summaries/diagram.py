@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 from convscope.summaries.markup import shape
 from convscope.summaries.rows import Row
+from convscope.words import escape_html
 
 _TALLEST = 180.0  # px of the largest height or width of a map
 _THICKEST = 90.0  # px of the map with the most channels
@@ -67,12 +67,12 @@ def svg(title: str, image: Sequence[int], rows: Sequence[Row]) -> str:
     width, height = boxes[-1].right + _GAP, ground + _MARGIN
     begin = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(title)}">'
+        f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape_html(title)}">'
     )
     parts = [
         begin,
         f"<style>{_STYLE}</style>",
-        f'<text class="title" x="{_GAP / 2:.0f}" y="24">{escape(title)}</text>',
+        f'<text class="title" x="{_GAP / 2:.0f}" y="24">{escape_html(title)}</text>',
         f'<text class="scales faint" x="{_GAP / 2:.0f}" y="42">{_SCALES}</text>',
         *_skips(boxes, rows, ground),
         *(_box_svg(box, ground) for box in boxes),
@@ -122,13 +122,13 @@ def _box_svg(box: _Box, ground: float) -> str:
     style = next((name for name, applies in styles.items() if applies), "conv")
     middle, description = box.middle, _description(row)
     return (
-        f'<g class="{style}"><title>{escape(f"{row.layer}: {description}")}</title>'
+        f'<g class="{style}"><title>{escape_html(f"{row.layer}: {description}")}</title>'
         f'<path class="front" d="M{x:.1f} {top:.1f}h{t:.1f}v{h:.1f}h{-t:.1f}z"/>'
         f'<path class="top" d="M{x:.1f} {top:.1f}l{slant:.1f} {-slant:.1f}h{t:.1f}'
         f'l{-slant:.1f} {slant:.1f}z"/>'
         f'<path class="side" d="M{x + t:.1f} {top:.1f}l{slant:.1f} {-slant:.1f}v{h:.1f}'
         f'l{-slant:.1f} {slant:.1f}z"/>'
-        f'<text x="{middle:.1f}" y="{ground + 18:.1f}">{escape(row.layer)}</text>'
+        f'<text x="{middle:.1f}" y="{ground + 18:.1f}">{escape_html(row.layer)}</text>'
         f'<text class="faint" x="{middle:.1f}" y="{ground + 33:.1f}">{shape(row.map)}</text></g>'
     )
 

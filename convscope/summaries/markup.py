@@ -1,8 +1,13 @@
 """A table of strings as text, Markdown, LaTeX and HTML."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+
+from rich.cells import cell_len
+
+from convscope.words import escape_html, visible
+from convscope.words.aligned import aligned
 
 
 @dataclass(frozen=True)
@@ -39,25 +44,22 @@ class Table:
                 break
             left_out.append(head)
             columns = [column for column in columns if column[0] != head]
-        sides = [max(map(len, column)) for column in columns]
-        rule = "  ".join("-" * side for side in sides)
-        head, *body, total = (
-            "  ".join(
-                cell.ljust(side) if column[0] in self.text_columns else cell.rjust(side)
-                for cell, side, column in zip(line, sides, columns, strict=True)
-            ).rstrip()
-            for line in zip(*columns, strict=True)
-        )
+        shown = [aligned(column, right=column[0] not in self.text_columns) for column in columns]
+        rule = "  ".join("-" * cell_len(column[0]) for column in shown)
+        head, *body, total = ("  ".join(line).rstrip() for line in zip(*shown, strict=True))
         missing = [f"Left out to fit: {', '.join(left_out)}."] if left_out else []
-        parts = [self.title, "", head, rule, *body, rule, total, "", self.note, *missing]
+        title, note = visible(self.title), visible(self.note)
+        parts = [title, "", head, rule, *body, rule, total, "", note, *missing]
         return "".join(f"{line}\n" for line in parts)
 
     def to_markdown(self) -> str:
+        """A table of GitHub's Markdown."""
         marks = [":--" if head in self.text_columns else "--:" for head in self.heads]
         table = [
-            f"| {' | '.join(line)} |" for line in (self.heads, marks, *self.lines, self.totals)
+            f"| {' | '.join(map(_markdown, line))} |"
+            for line in (self.heads, marks, *self.lines, self.totals)
         ]
-        return "\n".join([f"**{self.title}**", "", *table, "", self.note, ""])
+        return "\n".join([f"**{_markdown(self.title)}**", "", *table, "", _markdown(self.note), ""])
 
     def to_latex(self) -> str:
         """A tabular of the package booktabs."""
@@ -69,14 +71,14 @@ class Table:
         begin, end = rf"\begin{{tabular}}{{{columns}}}", r"\end{tabular}"
         note = rf"\multicolumn{{{len(columns)}}}{{l}}{{{_latex(self.note)}}}"
         rows = [r"\toprule", head, r"\midrule", *body, r"\midrule", total, r"\bottomrule"]
-        return "\n".join([f"% {self.title}", begin, *rows, note, end, ""])
+        return "\n".join([f"% {visible(self.title)}", begin, *rows, note, end, ""])
 
     def to_html(self) -> str:
         """A table that inherits the colors of the page or notebook around it."""
         rows = "".join(self._row("td", line) for line in self.lines)
         return (
             '<table style="font-variant-numeric:tabular-nums"><caption style="text-align:left">'
-            f"<b>{escape(self.title)}</b><br/>{escape(self.note)}</caption>"
+            f"<b>{escape_html(self.title)}</b><br/>{escape_html(self.note)}</caption>"
             f"<thead>{self._row('th', self.heads)}</thead><tbody>{rows}</tbody>"
             f"<tfoot>{self._row('th', self.totals)}</tfoot></table>\n"
         )
@@ -85,7 +87,7 @@ class Table:
         cells = zip(self.heads, line, strict=True)
         inner = "".join(
             f'<{tag} style="text-align:{"left" if head in self.text_columns else "right"};'
-            f'white-space:nowrap">{escape(cell)}</{tag}>'
+            f'white-space:nowrap">{escape_html(cell)}</{tag}>'
             for head, cell in cells
         )
         return f"<tr>{inner}</tr>"
@@ -117,10 +119,21 @@ def size(numbers: int) -> str:
 
 
 def _wide(columns: Sequence[Sequence[str]]) -> int:
-    return sum(max(map(len, column)) + 2 for column in columns) - 2
+    return sum(cell_len(aligned(column)[0]) + 2 for column in columns) - 2
 
 
 def _latex(cell: str) -> str:
-    for sign in r"&%$#_{}":
-        cell = cell.replace(sign, rf"\{sign}")
-    return cell.replace("<=", r"$\le$").replace("<", r"$<$").replace(">", r"$>$")
+    return visible(cell).replace("<=", "≤").translate(_LATEX)
+
+
+def _markdown(cell: str) -> str:
+    return _MARKDOWN.sub(r"\\\1", visible(cell))
+
+
+_LATEX = str.maketrans(
+    {sign: rf"\{sign}" for sign in "&%$#_{}"}
+    | {"≤": r"$\le$", "<": r"$<$", ">": r"$>$", "^": r"\^{}", "~": r"\~{}"}
+    | {"\\": r"\textbackslash{}"}
+)
+_MARKDOWN = re.compile(r"([\\`*\[|]|<(?=[A-Za-z/!?]))")
+"""What begins a code, emphasis, link, cell or tag."""

@@ -20,7 +20,7 @@ class Message:
     """A message for the user: a choice that was made, a warning, a result.
 
     Attributes:
-        text: one or two sentences, or several lines; no markup.
+        text: one or two sentences on one line, without markup and control characters.
     """
 
     text: str

@@ -12,8 +12,6 @@ from convscope.training.callbacks.notebook_progress import NotebookProgress
 if TYPE_CHECKING:
     from convscope.training.callbacks.terminal_progress import TerminalProgress
 
-_PIPED = 1000  # columns where the output is no terminal: nothing is wrapped or cut
-
 
 @contextmanager
 def watched(*, progress: bool) -> Generator[Sequence[Callback]]:
@@ -34,12 +32,12 @@ def is_notebook() -> bool:
 
 def terminal_progress() -> "TerminalProgress":
     """A bar where standard error is a terminal, else plain lines."""
-    from rich.console import Console  # noqa: PLC0415 -- not needed without progress
+    from convscope.training.callbacks.terminal_progress import (  # noqa: PLC0415 -- loads rich
+        TerminalProgress,
+    )
+    from convscope.words.screen import Screen  # noqa: PLC0415
 
-    from convscope.training.callbacks.terminal_progress import TerminalProgress  # noqa: PLC0415
-
-    width = None if sys.stderr.isatty() else _PIPED
-    return TerminalProgress(Console(stderr=True, highlight=False, soft_wrap=True, width=width))
+    return TerminalProgress(Screen(stderr=True))
 
 
 class _Shown:

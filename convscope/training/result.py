@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, overload
 
@@ -11,6 +10,7 @@ from convscope import synonyms
 from convscope.evaluation.metrics import Metrics
 from convscope.reports.chart import STYLE, Chart, Charts
 from convscope.runs.folder import Run
+from convscope.words import escape_html, visible
 
 _SHOWN = ("epoch", "lr", "train_loss", "train_top1", "val_loss", "val_top1")
 _FRACTIONS = ("train_top1", "val_top1")
@@ -161,8 +161,8 @@ class TrainingResult:
         epochs = f"{len(self.history)} epochs" if len(self.history) != 1 else "1 epoch"
         kept = f", the best is epoch {best['epoch']}" if best and len(self.history) > 1 else ""
         return (
-            f"{self.run}: test accuracy {test.top1:.2%} ({test.num_correct} of {test.num_images} "
-            f"images; 95% interval {low:.2%} to {high:.2%}); {epochs}{kept}"
+            f"{visible(self.run)}: test accuracy {test.top1:.2%} ({test.num_correct} of "
+            f"{test.num_images} images; 95% interval {low:.2%} to {high:.2%}); {epochs}{kept}"
         )
 
     def _repr_html_(self) -> str:
@@ -171,7 +171,7 @@ class TrainingResult:
         best = self.history.best
         kept = f" The weights of epoch {best['epoch']} were kept." if best else ""
         rows = "".join(
-            f"<tr><th>{escape(name)}</th><td>{images}</td><td>{precision:.3f}</td>"
+            f"<tr><th>{escape_html(name)}</th><td>{images}</td><td>{precision:.3f}</td>"
             f"<td>{recall:.3f}</td><td>{f1:.3f}</td></tr>"
             for name, images, precision, recall, f1 in zip(
                 test.classes, test.support, test.precision, test.recall, test.f1, strict=True
@@ -181,7 +181,7 @@ class TrainingResult:
             f'<div class="convscope-result"><style>{STYLE}</style>'
             f"<p><strong>{test.top1:.2%}</strong> of {test.num_images:,} test images correct (95% "
             f"interval {low:.2%} to {high:.2%}); loss {test.loss:.4f}.{kept}<br>"
-            f"<code>{escape(str(self.run))}</code></p>{self.plot().html}"
+            f"<code>{escape_html(str(self.run))}</code></p>{self.plot().html}"
             "<details><summary>Scores per class</summary><table><thead><tr><th>class</th>"
             "<th>images</th><th>precision</th><th>recall</th><th>F1</th></tr></thead>"
             f"<tbody>{rows}</tbody></table></details></div>"

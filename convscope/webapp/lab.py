@@ -1,6 +1,5 @@
 """`convscope.lab`: the page, opened from Python."""
 
-import html
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from convscope.errors import RequestError
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
 from convscope.webapp.launch import PORT, Server, fill, open_in_browser, require_extra
+from convscope.words import escape_html
 from convscope.zoo.table_file import is_table
 
 _END_SECONDS = 30.0  # for open requests
@@ -55,7 +55,7 @@ class Lab:
         return f"The lab is at {self.address}   (close() ends it)"
 
     def _repr_html_(self) -> str:
-        address = html.escape(self.address)
+        address = escape_html(self.address)
         return f'The lab is at <a href="{address}" target="_blank">{address}</a>'
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from convscope.explanation.rendering.blocks import Block, Matrix, Paragraph, Row, Table
 from convscope.terms import Terms
+from convscope.words import visible
+from convscope.words.aligned import aligned
 
 
 def to_text(blocks: Sequence[Block]) -> str:
@@ -23,7 +25,7 @@ def im2col_text(terms: Terms, *, max_rows: int = 32) -> str:
 def _lines(block: Block) -> list[str]:
     match block:
         case Paragraph():
-            return [block.text]
+            return [visible(block.text)]
         case Row():
             return _row(block)
         case Table():
@@ -39,7 +41,7 @@ def _row(row: Row) -> list[str]:
         parts = [drawn[0][n]]
         for sign, matrix in zip(row.operators, drawn[1:], strict=True):
             parts += [sign if n == middle else " " * len(sign), matrix[n]]
-        end = f"   {row.result}" if n == middle else ""
+        end = f"   {visible(row.result)}" if n == middle else ""
         lines.append("  ".join(parts).rstrip() + end)
     return ["", *lines, ""]
 
@@ -53,25 +55,14 @@ def _matrix(matrix: Matrix) -> list[str]:
         ]
         for y, row in enumerate(matrix.cells)
     ]
-    widths = _widths(list(zip(*cells, strict=True)))
-    rows = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in cells]
-    side = max(len(matrix.title), *map(len, rows))
-    return [matrix.title.ljust(side), *(row.ljust(side) for row in rows)]
+    columns = [aligned(column, right=True) for column in zip(*cells, strict=True)]
+    return aligned([matrix.title, *map("  ".join, zip(*columns, strict=True))])
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Columns of names are left-aligned, columns of numbers right-aligned."""
-    lines = [header, *rows] if header else list(rows)
-    widths = _widths(list(zip(*lines, strict=True)))
-    return [
-        "  "
-        + "  ".join(
-            cell.ljust(w) if n in (0, 3) else cell.rjust(w)
-            for n, (cell, w) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
+    lines = [header, *rows] if header else rows
+    columns = [
+        aligned(column, right=n not in (0, 3)) for n, column in enumerate(zip(*lines, strict=True))
     ]
-
-
-def _widths(columns: Sequence[Sequence[str]]) -> list[int]:
-    return [max(map(len, column), default=0) for column in columns]
+    return ["  " + "  ".join(line).rstrip() for line in zip(*columns, strict=True)]

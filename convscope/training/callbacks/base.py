@@ -21,6 +21,7 @@ from convscope.training.events import (
     ValidationEnd,
 )
 from convscope.training.state import TrainState
+from convscope.words import visible
 
 
 class Callback:
@@ -124,7 +125,7 @@ class CallbackList:
 
     def message(self, text: str) -> None:
         """Send a message to the user."""
-        self.call("on_message", Message(text))
+        self.call("on_message", Message(visible(text)))
 
     def downloading(self, name: str, done: int, total: int | None) -> None:
         """Report how many bytes of a file have come."""

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from html import escape
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -12,6 +11,7 @@ from convscope.training.callbacks.speed import Speed, seconds_left
 from convscope.training.events import EpochEnd, FitStart, Message, RunEnd, RunStart, StepEnd
 from convscope.training.events import Progress as ProgressEvent
 from convscope.training.state import TrainState
+from convscope.words import escape_html
 
 _REFRESH = 0.25  # seconds between two updates, each of which a server passes on
 _STYLE = """
@@ -137,7 +137,7 @@ class NotebookProgress(Callback):
     def html(self) -> str:
         """What stands below the cell: messages, the epochs, and what is going on."""
         before, after = (
-            "".join(f"<p>{escape(line.strip())}</p>" for line in lines)
+            "".join(f"<p>{escape_html(line.strip())}</p>" for line in lines)
             for lines in (self._messages[: self._told], self._messages[self._told :])
         )
         bar = (
@@ -145,7 +145,7 @@ class NotebookProgress(Callback):
             if self._share is None
             else f'<div class="bar"><div style="width:{self._share:.1%}"></div></div>'
         )
-        activity = f"<p>{escape(self._activity)}</p>" if self._activity else ""
+        activity = f"<p>{escape_html(self._activity)}</p>" if self._activity else ""
         return (
             f'<div class="convscope-progress"><style>{_STYLE}</style>{before}{self._table()}'
             f"{after}{activity}{bar}</div>"

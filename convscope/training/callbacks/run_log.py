@@ -7,6 +7,7 @@ from typing import TextIO
 from convscope.training.callbacks.base import Callback
 from convscope.training.events import EpochEnd, FitStart, Message, RunStart
 from convscope.training.state import TrainState
+from convscope.words import visible
 
 
 class RunLog(Callback):
@@ -45,7 +46,7 @@ class RunLog(Callback):
         self._pending.append(text)
         if self._file is not None:
             with suppress(OSError):  # a full disk may still hold the next checkpoint
-                self._file.write("".join(f"{line}\n" for line in self._pending))
+                self._file.write("".join(f"{visible(line)}\n" for line in self._pending))
                 self._file.flush()
             self._pending.clear()
 

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -22,6 +20,7 @@ from convscope.training.callbacks.speed import Speed
 from convscope.training.events import EpochEnd, FitStart, Message, RunStart, StepEnd
 from convscope.training.events import Progress as ProgressEvent
 from convscope.training.state import TrainState
+from convscope.words.screen import Screen, cell
 
 
 class TerminalProgress(Callback):
@@ -30,9 +29,9 @@ class TerminalProgress(Callback):
     Where the console is no terminal, there is no bar, and the lines are plain.
     """
 
-    def __init__(self, screen: Console, *, spell: Callable[[str], str] = str) -> None:
+    def __init__(self, screen: Screen, *, spell: Callable[[str], str] = str) -> None:
         self.screen = screen
-        self.log = RunLog(lambda line: screen.print(escape(line)), spell=spell)
+        self.log = RunLog(screen.say, spell=spell)
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -74,7 +73,7 @@ class TerminalProgress(Callback):
     def on_progress(self, event: ProgressEvent) -> None:
         if event.activity == "downloading":
             total = None if event.total is None else event.total / 1e6
-            self._preparing(f"Downloading {event.name} (MB)", event.done / 1e6, total)
+            self._preparing(f"Downloading {cell(event.name)} (MB)", event.done / 1e6, total)
         else:
             self._preparing("Reading images", event.done, event.total)
 
