@@ -4,7 +4,9 @@ import contextlib
 import errno
 import os
 import tempfile
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import BinaryIO
 
 from convscope.errors import WorkError
 
@@ -12,14 +14,27 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Replace the content of `path`, or leave it unchanged.
+    """Replace the content of `path`, or leave it unchanged; see `replacing`."""
+    data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    with replacing(path, size=len(data)) as file:
+        file.write(data)
 
-    When this returns, the content and its name are on the disk. After a crash at any instant,
-    `path` holds either the complete old content or the complete new content.
+
+@contextlib.contextmanager
+def replacing(
+    path: Path, *, size: int, check: Callable[[Path], None] | None = None
+) -> Generator[BinaryIO]:
+    """Yield a file to write the new content of `path` to; if anything fails, `path` is unchanged.
+
+    When the block has ended, the content and its name are on the disk. After a crash at any
+    instant, `path` holds either the complete old content or the complete new content.
+
+    Args:
+        size: how many bytes will be written, for the message where the disk is full.
+        check: called with the synced temporary file before it takes the name; raises to refuse it.
 
     Raises WorkError, naming the path and the reason, if the disk is full or refuses.
     """
-    data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
     temporary: str | None = None
     try:
         handle, temporary = tempfile.mkstemp(
@@ -27,20 +42,19 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         )
         with os.fdopen(handle, "wb") as file:
             os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101 -- mkstemp denies access to others
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
+        if check is not None:
+            check(Path(temporary))
         os.replace(temporary, path)  # noqa: PTH105 -- the guarantee is os.replace's
         _sync_folder(path.parent)
-    except OSError as error:
+    except BaseException as error:  # ctrl-C before the rename, too
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)  # noqa: PTH108
-        raise WorkError(_describe(path, len(data), error)) from error
-    except BaseException:  # ctrl-C before the rename
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)  # noqa: PTH108
+        if isinstance(error, OSError):
+            raise WorkError(_describe(path, size, error)) from error
         raise
 
 

@@ -1,12 +1,16 @@
 """What was stored comes back bit for bit, or is refused."""
 
+import hashlib
+import json
 import random
 
 import pytest
 import torch
+from safetensors.torch import load_file, save
 
 from convscope.errors import WorkError
-from convscope.runs.tensor_file import CorruptFileError, load_tensors, save_tensors
+from convscope.runs import tensor_file
+from convscope.runs.tensor_file import CorruptFileError, load_tensors, pack_tensors, save_tensors
 
 TENSORS = {
     "weight": torch.arange(24.0).reshape(2, 3, 2, 2).to(memory_format=torch.channels_last),
@@ -32,6 +36,124 @@ def test_shared_memory_is_stored_twice_rather_than_refused(tmp_path):
     tied = torch.ones(3)
     save_tensors(tmp_path / "x.safetensors", {"a": tied, "b": tied}, {})
     assert load_tensors(tmp_path / "x.safetensors").tensors.keys() == {"a", "b"}
+
+
+COMPLEX = torch.tensor([1 + 2j, 3 - 4j], dtype=torch.complex64)
+UNUSUAL = {
+    "transposed": torch.arange(35.0).reshape(5, 7).t(),
+    "expanded": torch.tensor([2.5]).expand(6, 3),
+    "every third": torch.arange(30, dtype=torch.int16)[2::3],
+    "one of a column": torch.arange(12.0).reshape(4, 3)[1:2, 2:3],
+    "conjugated": COMPLEX.conj(),
+    "negated": COMPLEX.conj().imag,
+    "bools": torch.tensor([[True, False]]),
+    "a parameter": torch.nn.Parameter(torch.ones(2, 2)),
+    "größe": torch.tensor([5], dtype=torch.uint64),
+}
+
+
+@pytest.mark.parametrize("chunk", [16, 40, 4 << 20])
+def test_the_bytes_are_those_of_the_library(monkeypatch, tmp_path, chunk):
+    monkeypatch.setattr(tensor_file, "_CHUNK", chunk)
+    tensors, facts = {**TENSORS, **UNUSUAL}, {"b": [1, None], "a": "\udcff ✓"}
+    packed = pack_tensors(tensors, facts)
+    text = json.loads(packed[8 : 8 + int.from_bytes(packed[:8], "little")])["__metadata__"]
+    plain = {
+        name: tensor.detach().resolve_conj().resolve_neg().contiguous().clone()
+        for name, tensor in tensors.items()
+    }
+    assert packed == save(plain, text)
+    save_tensors(tmp_path / "x.safetensors", tensors, facts)
+    assert (tmp_path / "x.safetensors").read_bytes() == packed
+    assert load_tensors(tmp_path / "x.safetensors").metadata == facts
+    for name, tensor in load_file(tmp_path / "x.safetensors").items():
+        assert torch.equal(tensor, plain[name])
+        assert torch.equal(load_tensors(tmp_path / "x.safetensors").tensors[name], plain[name])
+
+
+def test_equal_content_gives_equal_bytes_in_whatever_order_it_comes():
+    names = [f"layer{number}" for number in range(50)]
+    tensors = {name: torch.full((2,), float(number)) for number, name in enumerate(names)}
+    facts = dict.fromkeys(names, 1)
+    backwards = dict(reversed(tensors.items())), dict(reversed(facts.items()))
+    assert pack_tensors(tensors, facts) == pack_tensors(*backwards)
+
+
+def test_files_of_earlier_versions_are_read_and_their_damage_is_found(tmp_path):
+    path, text = tmp_path / "x.safetensors", json.dumps({"step": 3})
+    weight = torch.arange(6.0).reshape(2, 3)
+    digest = hashlib.sha256(text.encode() + b"w torch.float32 (2, 3)\n" + weight.numpy().tobytes())
+    path.write_bytes(save({"w": weight}, {"metadata": text, "sha256": digest.hexdigest()}))
+    stored = load_tensors(path)
+    assert stored.metadata == {"step": 3}
+    assert torch.equal(stored.tensors["w"], weight)
+    path.write_bytes(path.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(CorruptFileError, match="its digest does not match"):
+        load_tensors(path)
+
+
+def test_what_the_disk_altered_replaces_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "x.safetensors"
+    save_tensors(path, TENSORS, {"step": 1})
+    real = tensor_file._write
+
+    def write(file, header, tensors):
+        real(file, header, tensors)
+        file.seek(-1, 2)
+        file.write(b"\x00")  # it was 255
+
+    monkeypatch.setattr(tensor_file, "_write", write)
+    with pytest.raises(CorruptFileError, match=r"x\.safetensors could not be saved"):
+        save_tensors(path, TENSORS, {"step": 2})
+    assert load_tensors(path).metadata == {"step": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+def _file(table, data=b""):
+    header = json.dumps(table).encode()
+    return len(header).to_bytes(8, "little") + header + data
+
+
+FACTS_KEY = {"__metadata__": {"convscope": '{"digest":"","metadata":{}}'}}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        _file({"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, b"1234"),
+        _file({**FACTS_KEY, "w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}, b"1234"),
+        _file({**FACTS_KEY, "w": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}}, b"1234"),
+        _file({**FACTS_KEY, "w": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}, b"1234"),
+        _file({**FACTS_KEY, "w": {"dtype": "Q7", "shape": [1], "data_offsets": [0, 4]}}, b"1234"),
+        _file({**FACTS_KEY, "w": {"dtype": "F32", "shape": [0, 2**62], "data_offsets": [0, 0]}}),
+        _file({**FACTS_KEY, "w": {"dtype": "F32", "shape": [0] * 999, "data_offsets": [0, 0]}}),
+        _file({**FACTS_KEY, "w": 5}),
+        _file({**FACTS_KEY}, b"1234"),
+        _file({"__metadata__": {"convscope": "[]"}}),
+        _file([]),
+        _file("text"),
+        b"\xff" * 7 + b"\x7f{}",
+    ],
+)
+def test_a_header_that_cannot_be_is_refused(tmp_path, content):
+    (tmp_path / "x.safetensors").write_bytes(content)
+    with pytest.raises(CorruptFileError, match="damaged"):
+        load_tensors(tmp_path / "x.safetensors")
+
+
+def test_a_name_that_stands_twice_is_refused(tmp_path):
+    path = tmp_path / "x.safetensors"
+    save_tensors(path, {"a": torch.ones(1), "b": torch.ones(1)}, {})
+    path.write_bytes(path.read_bytes().replace(b'"b"', b'"a"'))
+    with pytest.raises(CorruptFileError, match="a name stands twice"):
+        load_tensors(path)
+
+
+def test_what_the_format_cannot_hold_is_named(tmp_path):
+    with pytest.raises(WorkError, match=r"spin cannot be saved: .*complex128"):
+        save_tensors(
+            tmp_path / "x.safetensors", {"spin": torch.zeros(2, dtype=torch.complex128)}, {}
+        )
 
 
 def test_fifty_corruptions_are_all_found(tmp_path):

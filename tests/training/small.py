@@ -1,5 +1,6 @@
 """A small training with everything that a state must hold in use, and what tests do with it."""
 
+import hashlib
 from pathlib import Path
 
 import torch
@@ -73,7 +74,13 @@ def state_of(run):
     return load_tensors(max((run / "last").glob("step-*")))
 
 
+def digest_of_weights(run: Path) -> str:
+    """What `sha256sum` says of the file."""
+    return hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest()
+
+
 def assert_same_bits(first: Path, second: Path):
+    assert digest_of_weights(first) == digest_of_weights(second)
     for mine, theirs in zip(
         (state_of(first), load_tensors(first / "model.safetensors")),
         (state_of(second), load_tensors(second / "model.safetensors")),

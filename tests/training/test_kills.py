@@ -91,6 +91,13 @@ def uninterrupted(tmp_path_factory):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_two_processes_write_equal_files(tmp_path, uninterrupted, engine):
+    expected, out = uninterrupted(engine), tmp_path / "elsewhere" / "run"
+    assert not is_killed_at("fsync", 1_000_000, out, engine)
+    assert_same_bits(out, expected)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(("operation", "number"), [("fsync", 15), ("replace", 4), ("replace", 11)])
 def test_a_kill_at_a_write_changes_no_bit(tmp_path, uninterrupted, engine, operation, number):
     expected, out = uninterrupted(engine), tmp_path / "run"
