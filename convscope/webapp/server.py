@@ -1,38 +1,58 @@
 """The lab's server: access control, errors as JSON, and the page itself."""
 
-import hmac
-from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
 
 from convscope.errors import ConvscopeError, RequestError
 from convscope.version import __version__
 from convscope.webapp.api.compare import add_compare
 from convscope.webapp.api.exercises import add_exercises
-from convscope.webapp.api.inspect import UPLOAD, add_inspect
+from convscope.webapp.api.inspect import add_inspect, takes_file
 from convscope.webapp.api.lessons import add_lessons
 from convscope.webapp.api.runs import add_runs
+from convscope.webapp.guard import Guard
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
+from convscope.webapp.limits import LIMITS, Limits
 
 _STATIC = Path(__file__).parent / "static"
 _SCREENS = ("look", "train", "compare", "learn")
-_POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; object-src 'none'; "
-    "base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
-)
-_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+
+
+_NOT_HERE: dict[int, str] = {
+    HTTPStatus.NOT_FOUND: "There is nothing for {}.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "{} is not possible here.",
+}
+
+
+class Message(BaseModel):
+    """What a refused request is answered with: what is wrong, and what to do."""
+
+    message: str
+
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "The request is malformed."},
+    401: {"description": "The token is missing."},
+    403: {"description": "A page of another site sent the request."},
+    404: {"description": "There is nothing of this name, or it has no such part."},
+    408: {"description": "The request came too slowly."},
+    413: {"description": "The body is too long."},
+    414: {"description": "The address is too long."},
+    415: {"description": "The body is encoded."},
+    421: {"description": "The lab does not answer to this Host."},
+    422: {"description": "A value is invalid."},
+    431: {"description": "The header is too long."},
+    500: {"description": "The work could not be done."},
+    503: {"description": "The lab is busy."},
 }
 
 
@@ -42,12 +62,12 @@ def make_app(
     *,
     hosts: frozenset[str] | None,
     token: str | None = None,
+    limits: Limits = LIMITS,
 ) -> FastAPI:
     """The application for the models of a store and the trainings of a folder.
 
-    A request is refused if its Host is not one of `hosts` (names with ports; None allows every
-    name, for a machine that has many: then set a token), or if another site's page sent it. With a
-    `token`, every request to the API must carry it.
+    `hosts` and `token` say which requests are refused, see `check_access`: a machine that has many
+    names answers to each (None), and then needs a token.
     """
     app = FastAPI(
         title="convscope lab",
@@ -55,9 +75,10 @@ def make_app(
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        responses={status: {"model": Message, **words} for status, words in _REFUSALS.items()},
     )
     app.state.store = store
-    _guard(app, hosts, token)
+    app.add_middleware(Guard, hosts=hosts, token=token, takes_file=takes_file, limits=limits)
     add_error_handlers(app)
     add_inspect(app, store)
     add_runs(app, jobs, store)
@@ -74,43 +95,9 @@ def _add_pages(app: FastAPI) -> None:
     def page() -> FileResponse:
         return FileResponse(_STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
-    app.add_api_route("/", page, include_in_schema=False)
-    for screen in _SCREENS:
-        for path in (f"/{screen}", f"/{screen}/{{place:path}}"):
-            app.add_api_route(path, page, include_in_schema=False)
-
-
-def _guard(app: FastAPI, hosts: frozenset[str] | None, token: str | None) -> None:
-    """Check the Host, the Origin and the token of every request, and add security headers."""
-
-    @app.middleware("http")
-    async def check(request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = _refusal(request, hosts, token) or await handle(request)
-        response.headers.update(_HEADERS)
-        if request.url.path.startswith("/static"):  # old and new scripts must not mix
-            response.headers["Cache-Control"] = "no-cache"
-        return response
-
-
-def _refusal(request: Request, hosts: frozenset[str] | None, token: str | None) -> Response | None:
-    host = request.headers.get("host", "").lower()
-    if hosts is not None and host not in hosts:
-        return _message(421, f"This lab does not answer to the name {host!r}.")
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != host:
-        return _message(403, "Pages of other sites have no access to this lab.")
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return _message(403, "Pages of other sites have no access to this lab.")
-    if token is not None and request.url.path.startswith("/api"):
-        sent = request.headers.get("x-token") or request.query_params.get("token") or ""
-        if not hmac.compare_digest(sent.encode(), token.encode()):
-            return _message(
-                401, "Open the lab at the address that it printed, which contains the token."
-            )
-    length = request.headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > UPLOAD:
-        return _message(413, f"The lab reads files of up to {UPLOAD >> 20} MB.")
-    return None
+    screens = [path for name in _SCREENS for path in (f"/{name}", f"/{name}/{{place:path}}")]
+    for path in ("/", *screens):
+        app.add_api_route(path, page, methods=["GET", "HEAD"], include_in_schema=False)
 
 
 def _message(status: int, message: str) -> JSONResponse:
@@ -132,6 +119,8 @@ def add_error_handlers(app: FastAPI) -> None:
         names = [part for part in first["loc"] if isinstance(part, str)]
         return _message(422, f"{names[-1]}: {first['msg']}.")
 
-    @app.exception_handler(Exception)
-    async def handle_unexpected(_request: Request, error: Exception) -> JSONResponse:
-        return _message(500, f"Internal error of the lab ({type(error).__name__}: {error}).")
+    @app.exception_handler(HTTPException)
+    async def handle_refusal(request: Request, error: HTTPException) -> JSONResponse:
+        what = f"{request.method} {request.url.path[:200]}"
+        message = _NOT_HERE.get(error.status_code, error.detail).format(what)
+        return JSONResponse({"message": message}, error.status_code, error.headers)

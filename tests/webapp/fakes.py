@@ -2,11 +2,10 @@
 
 import json
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 
 from convscope.card import Card
 from convscope.evaluation.metrics import wilson_interval
@@ -16,6 +15,7 @@ from convscope.runs.step_history import StepHistory
 from convscope.training.config import TrainConfig
 from convscope.webapp.api.compare import add_compare
 from convscope.webapp.api.runs import add_runs
+from convscope.webapp.guard import Guard
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
 from convscope.webapp.server import add_error_handlers
@@ -137,13 +137,7 @@ def lab(jobs: TrainingJobs, store: ModelStore | None = None) -> FastAPI:
     """An app with the routes of runs and comparisons, without access control."""
     app = FastAPI()
     add_error_handlers(app)
-
-    @app.middleware("http")
-    async def pass_on(
-        request: Request, handle: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        return await handle(request)
-
+    app.add_middleware(Guard, hosts=None)
     store = store or ModelStore()
     add_runs(app, jobs, store)
     add_compare(app, jobs)

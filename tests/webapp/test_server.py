@@ -19,8 +19,6 @@ pytest.importorskip("httpx")
 
 from starlette.testclient import TestClient
 
-from convscope.webapp import server
-from convscope.webapp.api import inspect
 from convscope.webapp.inspect import store as store_module
 from convscope.webapp.jobs.jobs import TrainingJobs
 from convscope.webapp.server import make_app
@@ -170,15 +168,6 @@ def test_a_file_that_is_no_image_is_refused(client, body):
     answer = client.post("/api/networks/lenet5/images", content=body)
     assert answer.status_code == 404
     assert "image" in answer.json()["message"]
-
-
-def test_uploads_are_bounded_before_anything_is_decoded(client, monkeypatch):
-    for module in (server, inspect):
-        monkeypatch.setattr(module, "UPLOAD", 100)
-    assert client.post("/api/networks/lenet5/images", content=b"0" * 101).status_code == 413
-    chunks = (b"0" * 60 for _ in range(3))  # of no declared length
-    answer = client.post("/api/networks/lenet5/images", content=chunks)
-    assert "up to" in answer.json()["message"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The routes of the screens Network, Maps and Unit: networks, images, maps, units."""
 
 import io
+import re
 from typing import Annotated, Any
 
 import numpy as np
@@ -16,9 +17,9 @@ from convscope.webapp.inspect.maps import filter_weights, rank_maps, thumbnails,
 from convscope.webapp.inspect.store import LoadedModel, ModelStore, RecordedImage
 from convscope.webapp.inspect.what_if import what_if
 
-UPLOAD = 32 << 20  # bytes of an image that is sent
 _API = "/api/networks/{net}"
 _IMAGE = _API + "/images/{image}"
+_IMAGES = re.compile(r"/api/networks/[^/]+/images")
 
 
 def add_inspect(app: FastAPI, store: ModelStore) -> None:
@@ -27,6 +28,11 @@ def add_inspect(app: FastAPI, store: ModelStore) -> None:
     _add_images(app, store)
     _add_volumes(app, store)
     _add_drawings(app, store)
+
+
+def takes_file(method: str, path: str) -> bool:
+    """Whether a request's body is a file."""
+    return method == "POST" and _IMAGES.fullmatch(path) is not None
 
 
 def _add_networks(app: FastAPI, store: ModelStore) -> None:
@@ -56,13 +62,8 @@ def _add_images(app: FastAPI, store: ModelStore) -> None:
     @app.post(_API + "/images")
     async def add(net: str, request: Request, title: str = "an image") -> dict[str, Any]:
         """Show the network an image, a file's bytes: at most 32 MB, and 100 million pixels."""
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > UPLOAD:
-                raise RequestError(f"The lab reads files of up to {UPLOAD >> 20} MB.")
         model = store.model(net)
-        recorded = await run_in_threadpool(store.add, model, title[:80], bytes(body))
+        recorded = await run_in_threadpool(store.add, model, title[:80], await request.body())
         return _details(model, recorded)
 
     @app.get(_IMAGE)
