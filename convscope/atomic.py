@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from convscope.errors import WorkError
+from convscope.regular_files import check_regular
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -37,6 +38,8 @@ def replacing(
     """
     temporary: str | None = None
     try:
+        if path.exists():
+            check_regular(path)  # as root, /dev/null would become a file
         handle, temporary = tempfile.mkstemp(
             prefix=f".{path.name}.", suffix=".tmp", dir=path.parent
         )

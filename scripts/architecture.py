@@ -16,7 +16,7 @@ PACKAGE = ROOT / "convscope"
 DRAWING = ROOT / "docs" / "architecture.svg"
 
 LAYERS = (
-    ("words", "version"),
+    ("words", "version", "regular_files"),
     ("errors",),
     ("synonyms",),
     ("card", "atomic", "device", "forward", "arithmetic", "gradients", "terms"),

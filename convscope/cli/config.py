@@ -9,6 +9,7 @@ from cyclopts.config import Dict
 
 from convscope import synonyms
 from convscope.errors import RequestError, nearest
+from convscope.regular_files import read_regular
 from convscope.training.setting import SettingField, settings_of
 
 
@@ -68,7 +69,7 @@ def settings_of_run(path: Path | None) -> dict[str, Any]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(read_regular(path).decode("utf-8"))
     except FileNotFoundError as error:
         raise RequestError(f"There is no file {path} to read settings from.") from error
     except (OSError, UnicodeDecodeError) as error:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from convscope.data.dataset import Dataset
 from convscope.data.idx import concat_splits, refuse_labels
 from convscope.errors import RequestError
+from convscope.regular_files import open_regular, read_regular
 
 PIXELS = 3 * 32 * 32
 MAX_FILE = 200_000_000  # bytes; the largest, CIFAR-100's train.bin, has 153,700,000
@@ -75,7 +76,7 @@ def read_cifar_folder(folder: Path, name: str) -> Dataset:
         try:
             if path.is_file():
                 _refuse_size(path, path.stat().st_size)
-                contents[file] = path.read_bytes()
+                contents[file] = read_regular(path)
         except OSError as error:
             raise RequestError(f"{path} could not be read: {error.strerror or error}.") from error
     return _dataset(layout, contents, folder)
@@ -88,7 +89,11 @@ def read_cifar_archive(archive: Path, name: str) -> Dataset:
     """
     layout, contents = LAYOUTS[name], dict[str, bytes]()
     try:
-        with gzip.open(archive) as unzipped, tarfile.open(fileobj=unzipped, mode="r|") as tar:
+        with (
+            open_regular(archive) as zipped,
+            gzip.open(zipped) as unzipped,
+            tarfile.open(fileobj=unzipped, mode="r|") as tar,
+        ):
             for count, member in enumerate(tar):
                 _refuse_size(archive, member.size)
                 if count >= MAX_MEMBERS:

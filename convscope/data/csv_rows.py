@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convscope.errors import RequestError, nearest
+from convscope.regular_files import read_regular
 
 DELIMITERS = ",;\t|"
 MAX_SHOWN = 60  # characters of a row in a message
@@ -81,9 +82,7 @@ def _too_long(path: Path, row: Row, width: int) -> RequestError:
 
 def _text(path: Path) -> str:
     try:
-        if path.exists() and not path.is_file():
-            raise RequestError(f"{path} is not a regular file.")
-        content = path.read_bytes()
+        content = read_regular(path)
     except FileNotFoundError as error:
         hint = nearest(path.name, [p.name for p in path.parent.glob("*")])
         raise RequestError(f"{path} does not exist.{hint}") from error

@@ -24,7 +24,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from stat import S_ISDIR, S_ISREG
 from typing import Any, cast
 
 from PIL import Image
@@ -40,6 +39,7 @@ from convscope.data.formats import (
 )
 from convscope.data.pixels import BITS, EXTRA_SAMPLES, convert_pixels
 from convscope.data.unreadable import UnreadableImage
+from convscope.regular_files import NotRegularError, TooLargeError, read_regular
 
 Unreadable = UnreadableImage
 """The earlier name, which programs outside use."""
@@ -117,16 +117,15 @@ def _open(data: bytes) -> Image.Image:
 def read_file(path: Path) -> bytes:
     """The bytes of a regular file of at most MAX_BYTES. Raises UnreadableImage."""
     try:
-        status = path.stat()
-        if S_ISDIR(status.st_mode):
-            raise UnreadableImage("is a folder, and one image is wanted")
-        if not S_ISREG(status.st_mode):  # opening a FIFO would block forever
-            raise UnreadableImage("is not a regular file")
-        if status.st_size > MAX_BYTES:
-            raise UnreadableImage(
-                f"has {status.st_size:,} bytes; more than {MAX_BYTES:,} are refused"
-            )
-        return path.read_bytes()
+        return read_regular(path, limit=MAX_BYTES)
+    except IsADirectoryError as error:
+        raise UnreadableImage("is a folder, and one image is wanted") from error
+    except NotRegularError as error:
+        raise UnreadableImage(f"is {error.kind}, not a file") from error
+    except TooLargeError as error:
+        raise UnreadableImage(
+            f"has {error.size:,} bytes; more than {MAX_BYTES:,} are refused"
+        ) from error
     except FileNotFoundError as error:
         raise UnreadableImage("does not exist") from error
     except PermissionError as error:

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from platformdirs import user_cache_path
 
 from convscope.errors import WorkError
+from convscope.regular_files import open_regular
 
 DownloadCallback = Callable[[str, int, int | None], None]
 """Called with a file's name, the bytes so far, and their total if it is known."""
@@ -54,7 +55,7 @@ def cache_dir() -> Path:
 
 def digest_of(path: Path, algorithm: str = "sha256") -> str:
     """The digest of a file, in hexadecimal."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(
             file, partial(hashlib.new, algorithm, usedforsecurity=False)
         ).hexdigest()

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from convscope.data.dataset import ArrayImages, ConcatImages, Dataset
 from convscope.errors import RequestError
+from convscope.regular_files import open_regular
 
 MAX_ELEMENTS = 2_000_000_000  # EMNIST ByClass, the largest known, has 547 million
 CHUNK = 1 << 20
@@ -53,7 +54,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     file.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return parse_idx(file, where=str(path))
     except OSError as error:
         raise RequestError(f"{path} could not be read: {error.strerror or error}.") from error

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from convscope.data.formats import EXTENSIONS, starts_like_image
 from convscope.errors import RequestError
+from convscope.regular_files import open_regular
 
 LITTER = frozenset({
     "__macosx", "__pycache__", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir",
@@ -145,7 +146,7 @@ def is_image_path(path: Path) -> bool:
             return path.is_symlink() or path.is_file()
         if ending(path.name) or not path.is_file():
             return False
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return starts_like_image(file.read(32))
     except OSError:  # it may not be read; a file with an ending fails when it is loaded
         return False

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from convscope.errors import RequestError, nearest
 from convscope.explanation.recording import Recording, record
+from convscope.regular_files import read_regular
 
 FILTERS = {
     "sobel-x": [[1, 0, -1], [2, 0, -2], [1, 0, -1]],
@@ -75,7 +76,7 @@ def read_grid(path: str | Path) -> list[list[float]]:
     lengths.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = read_regular(path).decode("utf-8-sig")
     except OSError as error:
         raise RequestError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:

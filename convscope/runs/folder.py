@@ -16,6 +16,7 @@ import tomli_w
 from convscope.atomic import remove_leftovers, write_atomically
 from convscope.card import Card
 from convscope.errors import RequestError, WorkError, shell_word
+from convscope.regular_files import read_regular
 from convscope.runs.tensor_file import CorruptFileError, TensorFile, load_tensors, save_tensors
 
 _STARTUP_FILES = {
@@ -124,7 +125,7 @@ class Run:
     def read(self, name: str) -> str:
         """The text of one file. Raises RequestError if it does not exist."""
         try:
-            return (self.path / name).read_text("utf-8", "surrogateescape")
+            return read_regular(self.path / name).decode("utf-8", "surrogateescape")
         except FileNotFoundError as error:
             raise RequestError(f"{self.path} has no {name}.") from error
         except OSError as error:

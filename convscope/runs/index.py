@@ -14,6 +14,7 @@ import torch
 
 from convscope.card import Card
 from convscope.errors import ConvscopeError
+from convscope.regular_files import open_regular
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live, Snapshot
 from convscope.runs.tensor_file import TensorFile
@@ -128,7 +129,7 @@ def finite(value: Any) -> Any:
 def last_lines(path: Path, count: int) -> list[str]:
     """The last lines of a text file that are not blank; empty if there is no file."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             file.seek(max(0, file.seek(0, 2) - _TAIL))
             text = file.read().decode("utf-8", "replace")
     except OSError:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from convscope.atomic import remove_leftovers
+from convscope.regular_files import read_regular
 from convscope.runs.step_history import StepHistory
 from convscope.runs.tensor_file import CorruptFileError, TensorFile, load_tensors, pack_tensors
 
@@ -112,7 +113,7 @@ class Live:
 
     def _read(self, name: str) -> bytes | None:
         with contextlib.suppress(OSError):
-            return (self.folder / name).read_bytes()
+            return read_regular(self.folder / name)
         return None
 
     def _read_json(self, name: str) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from convscope.atomic import replacing
 from convscope.errors import WorkError
+from convscope.regular_files import open_regular
 
 _START = b'{"__metadata__":{"convscope":"{\\"digest\\":\\"'
 _PLACE = 8 + len(_START)  # of the digest in the file
@@ -80,7 +81,7 @@ def pack_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> 
 def load_tensors(path: Path) -> TensorFile:
     """Read a file of `save_tensors`. Raises CorruptFileError, naming the path, for any other."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return _read(file)
     except FileNotFoundError as error:
         raise CorruptFileError(f"{path} does not exist.") from error

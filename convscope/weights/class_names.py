@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from convscope.errors import RequestError
+from convscope.regular_files import read_regular
 from convscope.weights.contents import ClassNames, class_names_in
 from convscope.weights.imagenet_names import HOW_TO_GET, imagenet_names
 
@@ -65,7 +66,7 @@ def to_text(value: object) -> object:
 
 def _from_file(path: Path) -> list[str]:
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_regular(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"{path} cannot be read as class names: {error}.") from error
     if not text.lstrip().startswith(("[", "{")):

@@ -6,6 +6,8 @@ import zipfile
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from convscope.regular_files import open_regular, read_regular
+
 Format = Literal["safetensors", "zip", "pickle", "index"]
 """How weights can be read: `zip` and `pickle` are new and old files of `torch.save`; `index` lists
 the files that one model is spread over."""
@@ -56,7 +58,7 @@ def file_format(path: Path) -> Format | str:
 
     Raises OSError if it cannot be read.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         head = file.read(512)
     if head[8:9] == b"{":
         return "safetensors"
@@ -136,7 +138,7 @@ def _some(names: list[str]) -> str:
 def read_index(path: Path) -> dict[str, str]:
     """The file of each tensor, from the index of a model in several files; empty for other JSON."""
     try:
-        data: Any = json.loads(path.read_text("utf-8"))
+        data: Any = json.loads(read_regular(path).decode("utf-8"))
     except (ValueError, RecursionError):
         return {}
     files: Any = cast("dict[str, Any]", data).get("weight_map") if isinstance(data, dict) else None

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from convscope.card import Card
 from convscope.data.download import DownloadCallback, RemoteFile, cache_dir, digest_of, fetch
 from convscope.errors import RequestError, nearest
+from convscope.regular_files import read_regular
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import save_tensors
 from convscope.weights import timm
@@ -232,13 +233,13 @@ def _from_file(source: str, path: Path) -> Weights:
 def _from_timm(source: str, name: str, on_progress: DownloadCallback | None) -> Weights:
     settings, weights = timm.remote_files(name)
     config = _downloaded(settings, on_progress)
-    timm.card_from_config(config.read_text("utf-8", "replace"), where=str(config))
+    timm.card_from_config(read_regular(config).decode("utf-8", "replace"), where=str(config))
     return _with_config(_from_file(source, _downloaded(weights, on_progress)), config)
 
 
 def _with_config(weights: Weights, config: Path) -> Weights:
     """The weights with the card of timm's configuration, if the file is one."""
-    text = config.read_text("utf-8", "replace")
+    text = read_regular(config).decode("utf-8", "replace")
     if not timm.is_config(text):
         return weights
     card = timm.card_from_config(text, where=str(config))

@@ -17,10 +17,10 @@ import tomllib
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, cast, get_args
 
 from convscope.errors import RequestError, nearest
+from convscope.regular_files import open_regular
 
 Activation = Literal["relu", "tanh", "scaled-tanh", "sigmoid", "gelu", "silu", "leaky-relu", "none"]
 Pair = tuple[int, int]
@@ -118,7 +118,7 @@ def errors_at(location: str) -> Generator[None]:
 
 def _read(path: str) -> str:
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(_MAX_BYTES + 1)
     except FileNotFoundError as error:
         raise RequestError(
