@@ -17,7 +17,7 @@ DRAWING = ROOT / "docs" / "architecture.svg"
 
 LAYERS = (
     ("words", "version", "regular_files"),
-    ("errors",),
+    ("errors", "signals"),
     ("synonyms",),
     ("card", "atomic", "device", "forward", "arithmetic", "gradients", "terms"),
     ("layers", "data", "inference"),

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import convscope
-from convscope.cli import COMMANDS, main
+from convscope.__main__ import main
+from convscope.cli import COMMANDS
 
 FORKS = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
 FORKS.set_forkserver_preload(
@@ -33,17 +34,21 @@ FORKS.set_forkserver_preload(
 
 
 class Forked:
-    """`convscope WORDS` at work in `cwd`, in a session of its own."""
+    """`convscope WORDS` at work in `cwd`, in a session of its own; `prepare` is called first."""
 
     def __init__(
-        self, *words: object, cwd: Path | None = None, env: Mapping[str, str] | None = None
+        self,
+        *words: object,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        prepare: Callable[[], None] | None = None,
     ) -> None:
         self._said = Path(tempfile.mkdtemp(prefix="convscope-"))
         weakref.finalize(self, shutil.rmtree, self._said, ignore_errors=True)
         place, said = str(cwd or Path.cwd()), (str(self._said / "out"), str(self._said / "err"))
         for path in said:
             Path(path).touch()
-        given = (list(map(str, words)), place, dict(env or os.environ), said)
+        given = (list(map(str, words)), place, dict(env or os.environ), said, prepare)
         self._process = FORKS.Process(target=_run, args=given, daemon=True)
         self._process.start()
         self.pid = self._process.pid
@@ -125,7 +130,11 @@ def _received(file: Any) -> int:
 
 
 def _run(
-    words: list[str], place: str, environment: Mapping[str, str], said: tuple[str, str] | int
+    words: list[str],
+    place: str,
+    environment: Mapping[str, str],
+    said: tuple[str, str] | int,
+    prepare: Callable[[], None] | None = None,
 ) -> None:
     """Be `python -m convscope WORDS` from where its imports are done."""
     if hasattr(os, "setsid"):
@@ -143,4 +152,6 @@ def _run(
     sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
     sys.argv = [str(Path(convscope.__file__).with_name("__main__.py")), *words]
     sys.path.insert(0, place)
+    if prepare is not None:
+        prepare()
     main()

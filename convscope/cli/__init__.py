@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from cyclopts import App, CycloptsError
@@ -11,8 +10,8 @@ from convscope import synonyms
 from convscope.cli.broken_torch import broken_torch
 from convscope.cli.messages import in_flags, parse_error
 from convscope.errors import ConvscopeError, RequestError, nearest
+from convscope.signals import exit_with, print_error
 from convscope.version import __version__
-from convscope.words import visible
 
 COMMANDS = {
     "train": "Train a network on labeled images.",
@@ -53,28 +52,26 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
     tokens = [word for word in tokens if word != "--debug"]
     try:
         _run(tokens)
+        sys.stdout.flush()
     except CycloptsError as error:
-        _print_error(parse_error(error))
-        sys.exit(2)
+        exit_with(2, parse_error(error))
     except ConvscopeError as error:
         if debug:
             raise
-        _print_error(in_flags(str(error)))
-        sys.exit(error.status)
+        exit_with(error.status, in_flags(str(error)))
     except KeyboardInterrupt:
-        _print_error("Interrupted.")
-        sys.exit(130)
+        exit_with(130, "Interrupted by SIGINT.")
     except BrokenPipeError:  # the reader of a pipe has gone; Python would complain at exit
         sys.stderr.close()
         sys.exit(1)
     except Exception as error:
         if debug:
             raise
-        _print_error(
+        exit_with(
+            1,
             broken_torch(error)
-            or f"{type(error).__name__}: {error}. This is a bug in convscope; --debug shows where."
+            or f"{type(error).__name__}: {error}. This is a bug in convscope; --debug shows where.",
         )
-        sys.exit(1)
     sys.exit(0)
 
 
@@ -126,15 +123,10 @@ def _in_our_words(app: App, command: str, tokens: list[str]) -> list[str]:
         command, tokens, arguments.options_of(collection), exact | {"--version"}, owner
     )
     for note in notes:
-        _print_error(in_flags(note))
+        print_error(in_flags(note))
     return translated
 
 
 def _flags(app: App, command: str) -> set[str]:
     collection = app[command].assemble_argument_collection()
     return {name for argument in collection for name in argument.names}
-
-
-def _print_error(message: str) -> None:
-    program = Path(sys.argv[0]).name if sys.argv[0].endswith("convscope") else "convscope"
-    print(visible(f"{program}: {message}"), file=sys.stderr)  # noqa: T201

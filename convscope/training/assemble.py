@@ -216,6 +216,6 @@ def _recorders(
         RemoteControl(status, notify),
         LayerStatsWriter(live, task.network, task.inputs, task.config, notify),
         status,
-        Interrupt(session.request, run.path),
         Checkpoint(run, task.network, optimizer, seconds=task.config.checkpoint_seconds),
+        Interrupt(session.request),
     ]

@@ -62,6 +62,7 @@ def resume_run(
     chosen = choose_device(device or saved["machine"]["device"])
     running = replace(config, threads=threads or saved["machine"]["threads"])
     with restored(running), handle_signals() as request, folder.locked():
+        request.run = folder
         stored = _stored(folder, user)
         if config == before and _is_finished(folder, saved, stored):
             user.message(_finished(folder, before))

@@ -17,6 +17,7 @@ from convscope.errors import RequestError
 from convscope.runs.folder import Run, slugify
 from convscope.runs.network import save_model_source
 from convscope.runs.trained_images import write_trained_images
+from convscope.signals import undone_by_exit
 from convscope.training.assemble import Session, Task, assemble
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.callbacks.early_stopping import warning
@@ -68,6 +69,7 @@ def train_run(
         run.locked(),
         _discarded_unless_begun(run),
     ):
+        request.run = run
         weights = opened_weights(config, user)
         start = (weights.card if weights else None) or requested.card(user)
         card = infer_preprocessing(dataset, config, user, start, default=requested.default_input)
@@ -155,6 +157,7 @@ def _write_start(data: DataLike, task: Task, run: Run, *, engine: ExecutorName) 
 def _discarded_unless_begun(run: Run) -> Generator[None]:
     """A request that is refused leaves no folder behind."""
     try:
-        yield
+        with undone_by_exit(run.discard_if_unstarted):
+            yield
     finally:
         run.discard_if_unstarted()

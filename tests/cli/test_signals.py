@@ -1,0 +1,283 @@
+"""Signals at any moment: the status of the first, one sentence, nothing half written.
+
+A process sends them to itself at a chosen call, so that every moment is met.
+"""
+
+import contextlib
+import itertools
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from importlib import import_module
+
+import pytest
+from PIL import Image
+
+import convscope
+from convscope.training.callbacks import interrupt
+from tests.forked import Forked
+from tests.training.small import assert_same_bits
+
+INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+PAIRS = [(INT, INT), (TERM, INT), (INT, TERM), (TERM, TERM), (HUP, HUP)]
+WORDS = ["train", "--epochs", 2, "--batch-size", 630, "--threads", 1, "--checkpoint-seconds", 0]
+
+MOMENTS = {
+    "opening the data": ("convscope.training.start:open_source", 1),
+    "reading images": ("convscope.training.prepare:load_images", 1),
+    "building the network": ("convscope.training.start:assemble", 1),
+    "writing the start": ("convscope.runs.folder:Run.write", 2),
+    "between the start and the first save": ("convscope.training.finish:describe", 1),
+    "before the first save": ("convscope.training.callbacks.checkpoint:pack", 1),
+    "in the first save": ("convscope.runs.folder:save_tensors", 1),
+    "in a step": ("convscope.training.executors.eager:EagerExecutor.step", 2),
+    "in a later save": ("convscope.runs.folder:save_tensors", 3),
+    "in a validation": ("convscope.training.assemble:compute_metrics", 1),
+    "before the test": ("convscope.training.finish:load_state", 1),
+    "in the test": ("convscope.training.finish:compute_metrics", 1),
+    "in the report": ("convscope.training.finish:report", 1),
+    "writing the report": ("convscope.training.finish:TrainingResult.read", 1),
+    "telling the result": ("convscope.cli.train:print_result", 1),
+}
+
+
+def in_place_of(place, number, act):
+    """Call `act` before call `number` of a function `module:name`."""
+    module, _, name = place.partition(":")
+    *owners, name = name.split(".")
+    owner = import_module(module)
+    for one in owners:
+        owner = getattr(owner, one)
+    real, count = getattr(owner, name), itertools.count(1)
+    is_bound = isinstance(vars(owner).get(name), classmethod | staticmethod)
+
+    def counted(*words, **more):
+        if next(count) == number:
+            act()
+        return real(*words, **more)
+
+    setattr(owner, name, staticmethod(counted) if is_bound else counted)
+
+
+def send(signals):
+    for number in signals:
+        os.kill(os.getpid(), number)
+
+
+def prepare(moments, *, echo=0.0):
+    """In the process: send signals at each of the moments `(place, number, signals)`."""
+    interrupt.ECHO_SECONDS = echo
+    for place, number, signals in moments:
+        in_place_of(place, number, partial(send, signals))
+
+
+def ended(*words, moments, echo=0.0, cwd=None):
+    """A command that sends itself signals, once it has ended."""
+    process = Forked(*words, cwd=cwd, prepare=partial(prepare, moments, echo=echo))
+    process.wait(120)
+    return process
+
+
+def check_last_words(process, first):
+    assert process.poll() == 128 + first, process.stderr + process.stdout
+    assert process.stderr.startswith("convscope: ")
+    assert process.stderr.count("\n") == 1, process.stderr
+    assert process.stderr.endswith(".\n") or process.stderr.endswith("`.\n")
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole") / "run"
+    done = ended(*WORDS, "--engine", "torch", "--out", out, moments=[])
+    assert done.poll() == 0, done.stderr
+    return out
+
+
+def check_can_go_on(out, words, expected):
+    """Nothing is half written, and the run comes to the bits of one that was not disturbed."""
+    assert not list(out.parent.rglob("*.tmp"))
+    if (out / "config.toml").exists():
+        convscope.resume(out, progress=False)
+    else:
+        assert not out.exists()
+        assert ended(*words, moments=[]).poll() == 0
+    assert_same_bits(out, expected)
+    assert (out / "report.html").exists()
+
+
+def check_moment(tmp_path, expected, moment, pair):
+    place, number = MOMENTS[moment]
+    words = [*WORDS, "--engine", "torch", "--out", tmp_path / "run"]
+    process = ended(*words, moments=[(place, number, pair)])
+    check_last_words(process, pair[0])
+    check_can_go_on(tmp_path / "run", words, expected)
+
+
+@pytest.mark.parametrize(
+    ("moment", "pair"), [(moment, PAIRS[n % len(PAIRS)]) for n, moment in enumerate(MOMENTS)]
+)
+def test_two_signals_at_any_moment(tmp_path, expected, moment, pair):
+    check_moment(tmp_path, expected, moment, pair)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("pair", PAIRS)
+def test_every_pair_of_signals_at_any_moment(tmp_path, expected, moment, pair):
+    check_moment(tmp_path, expected, moment, pair)
+
+
+def test_what_a_program_passes_on_twice_is_one_signal(tmp_path):
+    """As `timeout` does. The stop waits for its safe point, where everything is saved."""
+    words = [*WORDS[:-1], 100, "--engine", "torch", "--out", tmp_path / "run"]
+    step, number = MOMENTS["in a step"]
+    process = ended(*words, moments=[(step, number, (TERM, TERM, INT))], echo=60.0)
+    check_last_words(process, TERM)
+    assert "after step 2; everything is saved" in process.stderr
+
+
+def test_a_signal_after_the_last_safe_point_is_told_of_a_complete_run(tmp_path, expected):
+    words = [*WORDS, "--engine", "torch", "--out", tmp_path / "run"]
+    process = ended(*words, moments=[(*MOMENTS["in the report"], [INT])])
+    check_last_words(process, INT)
+    assert "is complete" in process.stderr
+    assert_same_bits(tmp_path / "run", expected)
+    assert (tmp_path / "run/report.html").exists()
+
+
+@pytest.mark.parametrize("moment", ["opening the data", "reading images", "writing the start"])
+def test_a_second_signal_while_the_first_is_carried_out_is_silent(tmp_path, moment):
+    out = tmp_path / "run"
+    moments = [(*MOMENTS[moment], [INT]), ("convscope.signals:_line", 1, [TERM])]
+    check_last_words(ended(*WORDS, "--out", out, moments=moments), INT)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["signals:print_error", "runs.folder:Run.write_state", "runs.live_files:Live.write_now"],
+)
+def test_a_second_signal_while_training_stops(tmp_path, expected, place):
+    words = [*WORDS, "--engine", "torch", "--out", tmp_path / "run"]
+    number = 1 if "signals" in place else 3
+    moments = [(*MOMENTS["in a step"], [TERM]), (f"convscope.{place}", number, [INT])]
+    check_last_words(ended(*words, moments=moments), TERM)
+    check_can_go_on(tmp_path / "run", words, expected)
+
+
+@pytest.mark.parametrize("place", ["cli.resume:resume_run", "training.resumption:rebuild"])
+def test_a_signal_while_a_resume_begins(tmp_path, expected, place):
+    words = [*WORDS, "--engine", "torch", "--out", tmp_path / "run"]
+    check_last_words(ended(*words, moments=[(*MOMENTS["in a later save"], [INT, INT])]), INT)
+    again = ended("resume", tmp_path / "run", moments=[(f"convscope.{place}", 1, [TERM])])
+    check_last_words(again, TERM)
+    check_can_go_on(tmp_path / "run", words, expected)
+
+
+VERBS = {
+    "evaluate": "evaluate_run",
+    "predict": "predict_images",
+    "explain": "explain_recorded",
+    "summary": "summarize",
+    "models": "list_models",
+    "geometry": "compute",
+    "lab": "make_server",
+}
+
+
+def words_of(verb, run):
+    picture = run.parent / "picture.png"
+    if not picture.exists():
+        Image.new("L", (28, 28)).save(picture)
+    return [
+        verb,
+        *{
+            "evaluate": [run],
+            "predict": [run, picture],
+            "explain": [run, picture],
+            "summary": ["lenet5"],
+            "models": [],
+            "geometry": [7, "--kernel", 3],
+            "lab": ["lenet5", "--no-open"],
+        }[verb],
+    ]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_ctrl_c_ends_every_other_verb_in_a_sentence(expected, verb):
+    place = f"convscope.cli.{verb}:{VERBS[verb]}"
+    process = ended(*words_of(verb, expected), moments=[(place, 1, [INT])])
+    check_last_words(process, INT)
+    assert process.stderr == "convscope: Interrupted by SIGINT.\n"
+
+
+AT_IMPORT = """
+import os, sys
+from importlib.abc import MetaPathFinder
+
+class Interrupting(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == {name!r}:
+            os.kill(os.getpid(), {number})
+
+sys.meta_path.insert(0, Interrupting())
+sys.argv = ["convscope", "train", "--out", {out!r}]
+from convscope.__main__ import main
+main()
+"""
+IMPORTED = ["cyclopts", "convscope.cli.train", "torch", "torch._C", "torch.utils._pytree"]
+
+
+def check_at_import(tmp_path, name, number):
+    code = AT_IMPORT.format(name=name, number=int(number), out=str(tmp_path / "run"))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 128 + number, done.stderr
+    assert done.stderr == f"convscope: Interrupted by {number.name}.\n"
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("name", "number"), [("cyclopts", INT), ("torch._C", TERM)])
+def test_a_signal_during_an_import_ends_in_a_sentence(tmp_path, name, number):
+    check_at_import(tmp_path, name, number)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", IMPORTED)
+@pytest.mark.parametrize("number", [INT, TERM, HUP])
+def test_every_signal_during_imports_ends_in_a_sentence(tmp_path, name, number):
+    check_at_import(tmp_path, name, number)
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "convscope", "geometry", "7", "--kernel", "3"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(40))
+def test_two_signals_at_random_moments_of_a_real_process(tmp_path, expected, seed):
+    random_numbers = random.Random(seed)
+    words = [*map(str, WORDS), "--engine", "torch", "--out", str(tmp_path / "run")]
+    command = [sys.executable, "-m", "convscope", *words]
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, **pipes) as process:
+        first, second = random_numbers.choice(PAIRS)
+        time.sleep(0.3 + random_numbers.uniform(0, 8))
+        process.send_signal(first)
+        time.sleep(random_numbers.choice([0, 0.01, 0.2, 1.2]))
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(second)
+        stdout, stderr = process.communicate(timeout=120)
+    assert "Traceback" not in stderr + stdout
+    if process.returncode:
+        assert process.returncode == 128 + first
+        assert stderr.count("\n") == 1, stderr
+    check_can_go_on(tmp_path / "run", words, expected)
