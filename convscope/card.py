@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from convscope.errors import RequestError
 
@@ -109,17 +109,28 @@ class Card:
             if is_wrong:
                 raise RequestError(f"The card {problem}.")
 
+    def to_dict(self) -> dict[str, Any]:
+        """The card as values of JSON, with a version."""
+        return {"version": VERSION, **asdict(self), "provenance": dict(self.provenance)}
+
     def to_json(self) -> str:
         """The card as strict JSON with a version, one field per line."""
-        fields = asdict(self)
-        fields["provenance"] = dict(self.provenance)
-        return json.dumps({"version": VERSION, **fields}, indent=1, ensure_ascii=False) + "\n"
+        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str, *, where: str = "card.json") -> "Card":
         """Parse a card. Raises RequestError, naming `where`, for any other text."""
         try:
-            fields: dict[str, Any] = json.loads(text)
+            fields: Any = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise RequestError(f"{where} is not a valid card ({error}).") from error
+        return cls.from_dict(fields, where=where)
+
+    @classmethod
+    def from_dict(cls, content: object, *, where: str = "card.json") -> "Card":
+        """The card of `to_dict`. Raises RequestError, naming `where`, for anything else."""
+        try:
+            fields: dict[str, Any] = dict(cast("Mapping[str, Any]", content))
             version = fields.pop("version")
             for name in ("classes", "input_size", "mean", "std"):
                 fields[name] = tuple(fields[name])

@@ -14,7 +14,7 @@ from convscope.forward import like_parameters, main_output
 from convscope.inference import inference_mode
 from convscope.recording.wrappers import unwrapped
 from convscope.runs.folder import Run
-from convscope.runs.network import as_run, load, model_name
+from convscope.runs.network import as_run, load_best, model_name
 from convscope.weights.adapt import first_conv_weight
 from convscope.weights.build import build_with_weights
 from convscope.weights.head import num_outputs
@@ -44,7 +44,8 @@ class OpenedModel:
         name: what to call it.
         run: its run; None if it is not of one.
         warning: a caveat for the reader: its weights are random. Empty if there is none.
-        note: what was assumed of its images; empty if nothing was.
+        note: what was assumed of its images, or cannot be checked; empty if there is nothing.
+        is_assumed: whether its preprocessing was assumed.
         origin: where its weights come from, if that is its own code; else empty.
     """
 
@@ -54,6 +55,7 @@ class OpenedModel:
     run: Run | None = None
     warning: str = ""
     note: str = ""
+    is_assumed: bool = False
     origin: str = ""
 
 
@@ -92,8 +94,8 @@ def open_model(
                 f"{run.path} is a run, whose classes and images are known; leave out "
                 f"{' and '.join(fixed)}."
             )
-        net, own = load(run)
-        return OpenedModel(run.path.name, net, card or own, run)
+        net, own = load_best(run)
+        return OpenedModel(run.path.name, net, card or own, run, note=run.card_note)
     size = (input_size, input_size) if isinstance(input_size, int) else input_size
     if isinstance(model, nn.Module):
         if weights:
@@ -168,7 +170,14 @@ def _with_weights(
         assumed=stated and stated_card(stated, 2),
     )
     title = Path(name).name if is_table(name) else name
-    return OpenedModel(title, built.net, card or built.card, warning=built.warning, note=built.note)
+    return OpenedModel(
+        title,
+        built.net,
+        card or built.card,
+        warning=built.warning,
+        note=built.note,
+        is_assumed=built.is_assumed,
+    )
 
 
 def _of_name(
@@ -234,7 +243,7 @@ def _of_module(
     )
     resized = "" if size == image_size else f"images are cropped to {size[0]}x{size[1]}, and their "
     note = f"No preprocessing is known for {name}: {resized}pixels are scaled to 0..1."
-    return OpenedModel(name, net, own, note=note)
+    return OpenedModel(name, net, own, note=note, is_assumed=True)
 
 
 def card_of(net: nn.Module, input_size: tuple[int, int] | None = None) -> Card | None:

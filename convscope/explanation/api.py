@@ -185,11 +185,12 @@ def record_image(
         in_channels=in_channels,
         input_size=input_size,
     )
-    is_assumed = opened.note and input_size is None  # then an image may keep its own size
+    is_assumed = opened.is_assumed and input_size is None  # then an image may keep its own size
     known, classes = None if is_assumed else opened.card, len(opened.card.classes)
     with inference_mode(opened.net):
         recording = record(opened.net, image, card=known, num_classes=classes)
-    note = " ".join(filter(None, (opened.origin, recording.note)))
+    known_note = "" if opened.is_assumed else opened.note
+    note = " ".join(filter(None, (opened.origin, known_note, recording.note)))
     return RecordedImage(recording, opened.card, opened.warning, note)
 
 

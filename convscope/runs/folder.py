@@ -17,11 +17,19 @@ from convscope.atomic import remove_leftovers, write_atomically
 from convscope.card import Card
 from convscope.errors import RequestError, WorkError, shell_word
 from convscope.regular_files import read_regular
-from convscope.runs.tensor_file import CorruptFileError, TensorFile, load_tensors, save_tensors
+from convscope.runs.bound_card import UNBOUND, bound_to, card_in, check_bound
+from convscope.runs.tensor_file import (
+    CorruptFileError,
+    TensorFile,
+    load_tensors,
+    read_metadata,
+    save_tensors,
+)
 
 _STARTUP_FILES = {
     ".lock", "card.json", "network.toml", "splits.csv", "images.safetensors", "problems.csv",
 }  # fmt: skip
+_CARD = "card.json"
 _KEPT_STATES = 2  # the newest, and one to fall back on
 
 
@@ -143,7 +151,28 @@ class Run:
             ) from error
 
     def read_card(self) -> Card:
-        return Card.from_json(self.read("card.json"), where=str(self.path / "card.json"))
+        """The card, the same as in the weights and in the newest state; theirs if it was deleted.
+
+        Raises RequestError, naming what differs, for a card that was changed.
+        """
+        source = self.path / _CARD
+        held = {path: read_metadata(path) for path in self._bound_files()}
+        cards = [card_in(metadata, where=path) for path, metadata in held.items()]
+        known = next(filter(None, cards), None)
+        if known is not None and not source.exists():
+            return known
+        card = Card.from_json(self.read(_CARD), where=str(source))
+        for path, metadata in held.items():
+            check_bound(card, metadata, where=path, source=source)
+        return card if known is None else known
+
+    @property
+    def card_note(self) -> str:
+        """A sentence that says that nothing binds the card to the weights; empty where it is."""
+        for path in self._bound_files():
+            if card_in(read_metadata(path), where=path) is None:
+                return UNBOUND.format(path=path)
+        return ""
 
     def write_metrics(self, lines: Sequence[Mapping[str, Any]]) -> None:
         self.write("metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
@@ -161,16 +190,19 @@ class Run:
                 f"{self.path} has no weights yet: its training stopped before the first "
                 f"validation. Continue with `convscope resume {shell_word(self.path)}`."
             )
-        return load_tensors(path)
+        return self._load_bound(path)
 
-    def write_weights(self, stored: TensorFile) -> None:
-        save_tensors(self.path / "model.safetensors", stored.tensors, stored.metadata)
+    def write_weights(self, stored: TensorFile, card: Card) -> None:
+        """Replace the best weights. `card` is bound to them, see `read_card`."""
+        metadata = bound_to(card, stored.metadata)
+        save_tensors(self.path / "model.safetensors", stored.tensors, metadata)
 
-    def write_state(self, step: int, stored: TensorFile) -> None:
-        """Save the state of a training; older ones are deleted once this one is verified."""
+    def write_state(self, step: int, stored: TensorFile, card: Card) -> None:
+        """Save the state of a training, with its card; older ones go once this one is verified."""
         folder = self.path / "last"
         folder.mkdir(exist_ok=True)
-        save_tensors(folder / f"step-{step:09d}.safetensors", stored.tensors, stored.metadata)
+        metadata = bound_to(card, stored.metadata)
+        save_tensors(folder / f"step-{step:09d}.safetensors", stored.tensors, metadata)
         for old in self._states()[_KEPT_STATES:]:
             old.unlink(missing_ok=True)
 
@@ -181,17 +213,30 @@ class Run:
     def read_state(self) -> tuple[TensorFile | None, list[str]]:
         """The newest valid state, None if there is none yet; and the problems of newer ones.
 
-        Raises WorkError if none of the states is valid.
+        Raises WorkError if none of the states is valid, RequestError for one of another card.
         """
         problems: list[str] = []
         for path in self._states():
             try:
-                return load_tensors(path), problems
+                return self._load_bound(path), problems
             except CorruptFileError as error:
                 problems.append(str(error))
         if problems:
             raise WorkError(f"{self.path} cannot be resumed. {' '.join(problems)}")
         return None, []
+
+    def _load_bound(self, path: Path) -> TensorFile:
+        """A file of tensors, of which the card is checked."""
+        stored, source = load_tensors(path), self.path / _CARD
+        if source.exists():
+            card = Card.from_json(self.read(_CARD), where=str(source))
+            check_bound(card, stored.metadata, where=path, source=source)
+        return stored
+
+    def _bound_files(self) -> list[Path]:
+        """The files with tensors that belong to the card: the best weights, the newest state."""
+        files = [self.path / "model.safetensors", *self._states()[:1]]
+        return [path for path in files if path.is_file()]
 
     def _states(self) -> list[Path]:
         return sorted((self.path / "last").glob("step-*.safetensors"), reverse=True)

@@ -2,6 +2,7 @@
 
 import copy
 import sys
+import warnings
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,9 +36,17 @@ def load(run: object, *, model: nn.Module | None = None) -> tuple[nn.Module, Car
     was handed over as an object and that no name builds again: one of the same architecture, of
     which a copy is returned.
 
-    Raises RequestError if card, weights and network do not match.
+    Raises RequestError if card, weights and network do not match. Warns of a run of an earlier
+    version, whose weights do not hold their card.
     """
     folder = as_run(run)
+    if note := folder.card_note:
+        warnings.warn(note, stacklevel=2)
+    return load_best(folder, model=model)
+
+
+def load_best(folder: Run, *, model: nn.Module | None = None) -> tuple[nn.Module, Card]:
+    """`load`, without its warning; see `Run.card_note`."""
     card, stored, config = folder.read_card(), folder.read_weights(), folder.read_config()
     net = rebuild(folder, config, card) if model is None else copy.deepcopy(model)
     load_state(net, stored.tensors, where=str(folder.path / "model.safetensors"), card=card)

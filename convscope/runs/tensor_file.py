@@ -38,6 +38,7 @@ _DTYPES = {
     torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
 }  # fmt: skip
 """In the order in which the library writes them: the largest elements first, so all are aligned."""
+_DAMAGES = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _BY_NAME = {name: dtype for dtype, name in _DTYPES.items()}
 
 
@@ -87,10 +88,24 @@ def load_tensors(path: Path) -> TensorFile:
         raise CorruptFileError(f"{path} does not exist.") from error
     except _WrongDigestError as error:
         raise CorruptFileError(f"{path} is damaged: its digest does not match.") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except _DAMAGES as error:
         raise CorruptFileError(
             f"{path} is damaged or was not written by convscope ({error})."
         ) from error
+
+
+def read_metadata(path: Path) -> Mapping[str, Any]:
+    """The metadata of a file, without its tensors; empty for a file that is damaged.
+
+    Their digest is not checked: that takes reading all of it, which `load_tensors` does.
+    """
+    try:
+        with path.open("rb") as file:
+            texts = _read_table(file)[1].pop("__metadata__")
+        content: Any = json.loads(texts.get("convscope", "{}"))
+        return {**(content["metadata"] if content else json.loads(texts["metadata"]))}
+    except _DAMAGES:
+        return {}
 
 
 class _WrongDigestError(Exception):
@@ -178,15 +193,23 @@ def _verify(path: Path, written: Path) -> None:
         )
 
 
-def _read(file: io.BufferedReader) -> TensorFile:
-    """Read and check a file. Raises ValueError and its like for one of another format."""
+def _read_table(file: io.BufferedReader) -> tuple[bytes, dict[str, Any], int]:
+    """The beginning of a file, the header in it, and the bytes that follow.
+
+    Raises ValueError and its like for a file of another format.
+    """
     start = file.read(8)
     size = int.from_bytes(start, "little")
     space = os.fstat(file.fileno()).st_size - 8 - size
     if len(start) < 8 or size > _MAX_HEADER or space < 0:
         raise ValueError("it does not begin as a safetensors file")
     start += file.read(size)
-    table: Any = json.loads(start[8:].decode(), object_pairs_hook=_without_duplicates)
+    return start, json.loads(start[8:].decode(), object_pairs_hook=_without_duplicates), space
+
+
+def _read(file: io.BufferedReader) -> TensorFile:
+    """Read and check a file. Raises ValueError and its like for one of another format."""
+    start, table, space = _read_table(file)
     texts = table.pop("__metadata__")
     hasher = _hash_of_start(start)
     tensors = dict(_read_tensors(file, table, space, hasher))
@@ -245,4 +268,4 @@ def _earlier(tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> TensorF
             hasher.update(_bytes_of(tensor))
     if hasher.hexdigest() != texts["sha256"]:
         raise _WrongDigestError
-    return TensorFile(tensors, json.loads(text))
+    return TensorFile(tensors, {**json.loads(text)})

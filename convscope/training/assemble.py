@@ -189,11 +189,11 @@ def _rules(task: Task, session: Session, freezing: LayerFreezing) -> Sequence[Ca
             session.run.write("validation.json", validation.to_json())
         metadata: dict[str, Any] = {
             "network": task.card.provenance.get("network", config.model),
-            "classes": list(task.card.classes),
             "step": state.step,
             "epoch": state.epoch,
         }
-        session.run.write_weights(TensorFile(dict(task.network.state_dict()), metadata))
+        stored = TensorFile(dict(task.network.state_dict()), metadata)
+        session.run.write_weights(stored, task.card)
 
     rules: list[Callback] = [freezing, BestWeights(metric=config.metric, save=save_weights)]
     if config.lr_schedule == "plateau":
@@ -216,6 +216,12 @@ def _recorders(
         RemoteControl(status, notify),
         LayerStatsWriter(live, task.network, task.inputs, task.config, notify),
         status,
-        Checkpoint(run, task.network, optimizer, seconds=task.config.checkpoint_seconds),
+        Checkpoint(
+            run,
+            task.network,
+            optimizer,
+            task.card,
+            seconds=task.config.checkpoint_seconds,
+        ),
         Interrupt(session.request),
     ]

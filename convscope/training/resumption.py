@@ -135,6 +135,8 @@ def _reassemble(
     """The trainer of a run, in the state that is stored."""
     run, user = session.run, session.user
     card = run.read_card()
+    if run.card_note:
+        user.message(run.card_note)
     loaded = _same_data(run, saved, card, config, user, data)
     changed = environment_changes(saved["machine"], environment(device))
     if changed:

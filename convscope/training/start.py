@@ -136,6 +136,8 @@ def opened_weights(config: TrainConfig, user: CallbackList) -> Weights | None:
     if config.weights is None:
         return None
     weights = open_weights(config.weights, on_progress=user.downloading)
+    if weights.note:
+        user.message(weights.note)
     names = None if config.class_names is None else parse_class_names(config.class_names)
     return weights.named(names)
 

@@ -27,12 +27,14 @@ class BuiltNetwork:
         card: its preprocessing and classes.
         note: what was assumed, and which other weights lie in the source; may be empty.
         warning: that its head is random; empty if it is not.
+        is_assumed: whether its preprocessing was assumed.
     """
 
     net: nn.Module
     card: Card
     note: str
     warning: str
+    is_assumed: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,9 @@ def build_with_weights(
             f"The last layer of {name} has random weights, for those of {weights.source} {lacks}: "
             "its predictions mean nothing yet."
         )
-    note = _note(weights, card, is_assumed=known is None, beside=adapted.notes)
-    return BuiltNetwork(net, replace(card, output=output), note, warning)
+    is_assumed = known is None
+    note = _note(weights, card, is_assumed=is_assumed, beside=adapted.notes)
+    return BuiltNetwork(net, replace(card, output=output), note, warning, is_assumed)
 
 
 def _fitting(form: _Form, weights: Weights) -> tuple[nn.Module, AdaptedWeights]:
@@ -137,7 +140,7 @@ def _other_channels(
 
 def _note(weights: Weights, card: Card, *, is_assumed: bool, beside: Sequence[str]) -> str:
     """What was assumed of the images and the classes, and how to say otherwise."""
-    sentences = [*beside]
+    sentences = [*beside, *filter(None, [weights.note])]
     if is_assumed:
         sentences.append(
             f"{weights.source} says nothing of its preprocessing; assumed: {describe(card)}. "

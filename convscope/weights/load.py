@@ -1,5 +1,6 @@
 """`load_weights`: load pretrained weights into a network, and return their preprocessing."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -56,6 +57,8 @@ def load_weights(
         input_size=input_size, resize_mode=resize_mode, mean=mean, std=std
     )
     weights = open_weights(source, on_progress=on_progress)
+    if weights.note:
+        warnings.warn(weights.note, stacklevel=2)
     adapted = adapt_weights(weights, net)
     names = None if class_names is None else parse_class_names(class_names)
     card = card_of(weights, adapted, net, preprocessing, class_names=names)

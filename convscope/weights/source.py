@@ -57,6 +57,7 @@ class Weights:
         containers: the path of the dict in which each tensor lies.
         choice: where in the source the weights lie, if the user says so.
         is_named: whether the user gave the class names.
+        note: what a user should know of the source, in a sentence; empty if nothing.
     """
 
     source: str
@@ -67,6 +68,7 @@ class Weights:
     containers: Mapping[str, str] = field(default_factory=dict[str, str])
     choice: str = ""
     is_named: bool = False
+    note: str = ""
 
     def names_of(self, outputs: int) -> ClassNames | None:
         """The names of so many outputs; None if they are not known, or more than one list fits.
@@ -208,7 +210,7 @@ def _from_run(source: str, path: Path) -> Weights:
     run = Run.open(path)
     tensors, card = run.read_weights().tensors, run.read_card()
     digest = digest_of(run.path / "model.safetensors")
-    return Weights(source, tensors, card, digest, (card.classes,))
+    return Weights(source, tensors, card, digest, (card.classes,), note=run.card_note)
 
 
 def _from_file(source: str, path: Path) -> Weights:

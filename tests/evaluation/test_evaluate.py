@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 
 import convscope
 from convscope.errors import RequestError
+from tests.cards import write_card
 
 
 @pytest.fixture(scope="module")
@@ -99,11 +100,9 @@ def test_classes_that_are_only_spelled_differently_are_matched_and_said(
     digits_run, digit_files, tmp_path
 ):
     shutil.copytree(digit_files, tmp_path / "spaced")
-    card = json.loads((digits_run / "card.json").read_text())
-    names = [f"Digit_{name}" for name in card["classes"]]
     shutil.copytree(digits_run, tmp_path / "run")
-    (tmp_path / "run" / "card.json").write_text(json.dumps({**card, "classes": names}))
-    for name in card["classes"]:
+    write_card(tmp_path / "run", classes=tuple(f"Digit_{name}" for name in "0123456789"))
+    for name in "0123456789":
         (tmp_path / "spaced" / name).rename(tmp_path / "spaced" / f"digit {name}")
     found = convscope.evaluate(tmp_path / "run", tmp_path / "spaced")
     whole = convscope.evaluate(digits_run, digit_files)
@@ -117,10 +116,8 @@ def test_integer_labels_are_indices_of_the_classes_where_these_are_not_numbers(
     images = [np.asarray(Image.open(path)) for path in sorted(digit_files.rglob("*.png"))]
     labels = [int(path.parent.name) for path in sorted(digit_files.rglob("*.png"))]
     whole = convscope.evaluate(digits_run, (images, labels))
-    card = json.loads((digits_run / "card.json").read_text())
-    letters = list("abcdefghij")
     shutil.copytree(digits_run, tmp_path / "run")
-    (tmp_path / "run" / "card.json").write_text(json.dumps({**card, "classes": letters}))
+    write_card(tmp_path / "run", classes=tuple("abcdefghij"))
     found = convscope.evaluate(tmp_path / "run", (images, labels))
     assert np.array_equal(found.metrics.confusion, whole.metrics.confusion)
     assert "0 is a, 1 is b ..." in found.notes[0]
@@ -143,8 +140,7 @@ def test_a_network_in_memory_is_evaluated_on_data(digits_run, digit_files):
 def test_a_card_that_does_not_fit_the_weights_is_refused(digits_run, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(digits_run, run)
-    card = (run / "card.json").read_text()
-    (run / "card.json").write_text(card.replace('  "9"\n', '  "9",\n  "ten"\n'))
+    write_card(run, classes=(*"0123456789", "ten"))
     with pytest.raises(RequestError, match=r"does not fit its card: fc2\.bias is \(10,\)"):
         convscope.evaluate(run)
 

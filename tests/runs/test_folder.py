@@ -7,9 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from convscope.card import Card
 from convscope.errors import RequestError, WorkError
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import TensorFile
+
+CARD = Card(
+    classes=("a", "b"), input_size=(2, 2), in_channels=1, resize_mode="pad", mean=(0.0,), std=(1.0,)
+)
 
 
 def state(value):
@@ -50,20 +55,20 @@ def test_the_newest_two_states_are_kept_and_foreign_files_are_not_touched(tmp_pa
     (tmp_path / "last").mkdir()
     (tmp_path / "last" / "notes.txt").write_text("mine")
     for step in (5, 10, 200, 1000):
-        run.write_state(step, state(step))
+        run.write_state(step, state(step), CARD)
     names = sorted(path.name for path in (tmp_path / "last").iterdir())
     assert names == ["notes.txt", "step-000000200.safetensors", "step-000001000.safetensors"]
-    assert run.read_state()[0].metadata == {"step": 1000}
+    assert run.read_state()[0].metadata["step"] == 1000
 
 
 def test_a_damaged_state_gives_way_to_the_one_before_and_is_named(tmp_path):
     run = Run(tmp_path)
-    run.write_state(1, state(1))
-    run.write_state(2, state(2))
+    run.write_state(1, state(1), CARD)
+    run.write_state(2, state(2), CARD)
     newest = tmp_path / "last" / "step-000000002.safetensors"
     newest.write_bytes(newest.read_bytes()[:-3])
     stored, passed_over = run.read_state()
-    assert stored.metadata == {"step": 1}
+    assert stored.metadata["step"] == 1
     assert len(passed_over) == 1
     assert str(newest) in passed_over[0]
 
@@ -71,7 +76,7 @@ def test_a_damaged_state_gives_way_to_the_one_before_and_is_named(tmp_path):
 def test_with_no_whole_state_the_work_fails_and_with_none_there_is_none(tmp_path):
     run = Run(tmp_path)
     assert run.read_state() == (None, [])
-    run.write_state(1, state(1))
+    run.write_state(1, state(1), CARD)
     (tmp_path / "last" / "step-000000001.safetensors").write_bytes(b"")
     with pytest.raises(WorkError, match="cannot be resumed"):
         run.read_state()

@@ -494,7 +494,7 @@ def weighted(tmp_path):
 def put_weights(run, seed):
     torch.manual_seed(seed)
     net = create_model("lenet5", num_classes=10, in_channels=1, input_size=(32, 32))
-    run.write_weights(TensorFile(dict(net.state_dict()), {"step": seed}))
+    run.write_weights(TensorFile(dict(net.state_dict()), {"step": seed}), run.read_card())
 
 
 def test_a_run_is_opened_once_and_again_for_better_weights(tmp_path, weighted):

@@ -5,6 +5,7 @@ import time
 import torch
 from torch import Tensor, nn
 
+from convscope.card import Card
 from convscope.errors import WorkError
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import TensorFile
@@ -25,9 +26,16 @@ class Checkpoint(Callback):
     """
 
     def __init__(
-        self, run: Run, network: nn.Module, optimizer: Optimizer, *, seconds: float
+        self,
+        run: Run,
+        network: nn.Module,
+        optimizer: Optimizer,
+        card: Card,
+        *,
+        seconds: float,
     ) -> None:
-        self.run, self.network, self.optimizer, self.seconds = run, network, optimizer, seconds
+        self.run, self.network, self.optimizer = run, network, optimizer
+        self.card, self.seconds = card, seconds
         self._start: FitStart | None = None
         self._saved_at = 0.0
         self._last: tuple[int, int, bool] | None = None
@@ -51,7 +59,7 @@ class Checkpoint(Callback):
             raise nonfinite_error(
                 "A weight is not finite", self.network, None, state=state, lr=event.lr
             )
-        self.run.write_state(state.step, pack(self.network, self.optimizer, state))
+        self.run.write_state(state.step, pack(self.network, self.optimizer, state), self.card)
         state.saved_step, self._last = state.step, now
         self._saved_at = time.monotonic()
 

@@ -1,0 +1,86 @@
+"""The card that a file of weights holds: by it a card.json that was changed is noticed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, cast
+
+from convscope.card import Card
+from convscope.errors import RequestError
+
+_KEY = "card"
+_CLASSES = "classes"  # all that files of earlier versions hold of their card
+_FEW = 6  # values that a message lists
+
+UNBOUND = (
+    "{path} is of an earlier version and holds no card, so nothing would show that the input size, "
+    "mean or std in card.json were changed since the training."
+)
+
+
+def bound_to(card: Card, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata of a file of tensors that belongs to this card, and to no other."""
+    return {**metadata, _KEY: card.to_dict()}
+
+
+def card_in(metadata: Mapping[str, Any], *, where: Path) -> Card | None:
+    """The card in the metadata of a file; None for a file of an earlier version.
+
+    Raises RequestError, naming `where`, for a card that cannot be read.
+    """
+    held = metadata.get(_KEY)
+    return None if held is None else Card.from_dict(held, where=f"The card in {where}")
+
+
+def check_bound(card: Card, metadata: Mapping[str, Any], *, where: Path, source: Path) -> None:
+    """Check that `card`, from the file `source`, is the one of the tensors in the file `where`.
+
+    Raises RequestError, naming every field that differs, with both values.
+    """
+    held = card_in(metadata, where=where)
+    if held is None:
+        names = metadata.get(_CLASSES)
+        differences = [] if names is None else [*_difference(_CLASSES, card.classes, tuple(names))]
+    else:
+        differences = [*_differences(card, held)]
+    if not differences:
+        return
+    found = "; ".join(
+        f"{name} is {one} there and {other} in {where.name}" for name, one, other in differences
+    )
+    remedy = "" if held is None else f", or delete it: then the card in {where.name} counts"
+    raise RequestError(
+        f"{source} is not the card that {where} was trained with: {found}. Weights mean something "
+        "with their own card alone, so its classes and preprocessing cannot be changed after "
+        f"training. Restore {source.name}{remedy}. Other classes need a new training."
+    )
+
+
+_Difference = tuple[str, str, str]  # of a field: its name, and both values
+
+
+def _differences(one: Card, other: Card) -> Iterator[_Difference]:
+    for each in fields(Card):
+        mine, theirs = getattr(one, each.name), getattr(other, each.name)
+        if each.name != "provenance":
+            yield from _difference(each.name, mine, theirs)
+            continue
+        for key in sorted({*map(str, mine), *map(str, theirs)}):
+            yield from _difference(f"{each.name}.{key}", mine.get(key), theirs.get(key))
+
+
+def _difference(name: str, one: object, other: object) -> Iterator[_Difference]:
+    """The two values of a field where they differ; of long lists the first entry that does."""
+    if one == other:
+        return
+    if not (isinstance(one, tuple) and isinstance(other, tuple)):
+        yield name, repr(one), repr(other)
+        return
+    left, right = list(cast("Sequence[object]", one)), list(cast("Sequence[object]", other))
+    if max(len(left), len(right)) <= _FEW:
+        yield name, repr(left), repr(right)
+    elif len(left) != len(right):
+        yield f"the number of {name}", str(len(left)), str(len(right))
+    else:
+        place = next(n for n, pair in enumerate(zip(left, right, strict=True)) if len({*pair}) > 1)
+        yield f"{name}[{place}]", repr(left[place]), repr(right[place])
