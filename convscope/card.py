@@ -1,16 +1,25 @@
 """The card of a network: how its input is preprocessed, and what its outputs mean."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 from convscope.errors import RequestError
+from convscope.strict import checked, parse_json
 
 VERSION = 1
 
 _HIGH_BYTES = (0, 0xFFFF)  # the value range of cards that state none
+
+MAX_SIDE, MAX_PIXELS = 100_000, 2**24
+"""The largest side of a network's input, and its largest area: that of 4096x4096."""
+
+_SIZES = f"sides of 1 to {MAX_SIDE:,}, at most {MAX_PIXELS:,} pixels"
+
+MAX_MEAN = 1000.0
+MIN_STD, MAX_STD = 1e-6, 1000.0
+_MAX_VALUE = 2**53  # of a value range: what a float holds exactly
 
 ResizeMode = Literal["pad", "crop", "letterbox", "stretch"]
 """How an image is brought to the network's input size. All but `stretch` keep the aspect ratio.
@@ -34,16 +43,17 @@ class Card:
 
     Attributes:
         classes: class names, in the order of the network's outputs.
-        input_size: (height, width) of the network's input, in pixels.
+        input_size: (height, width) of the network's input, in pixels: each at most MAX_SIDE, their
+            product at most MAX_PIXELS.
         in_channels: 1 (grayscale) or 3 (red, green, blue).
         to_gray: color to grayscale by ITU-R 601 luma: 0.299 R + 0.587 G + 0.114 B.
         to_color: grayscale to color by repeating the channel three times.
         resize_mode: how an image of another size is brought to `input_size`.
         resize_size: the shorter side to which `crop` scales before it crops, as ImageNet's 256
-            before 224; None: scale no more than needed.
+            before 224, at most MAX_SIDE; None: scale no more than needed.
         interpolation: for scaling.
-        mean: per channel, subtracted from bytes scaled to 0..1.
-        std: per channel, by which the difference is divided.
+        mean: per channel, subtracted from bytes scaled to 0..1; within -MAX_MEAN..MAX_MEAN.
+        std: per channel, by which the difference is divided; within MIN_STD..MAX_STD.
         output: whether the network returns logits or probabilities.
         value_range: the values of images of more than 8 bits that become black and white, as
             (0, 4095) for 12 bits; None: each image's own. A card without it was written when 16
@@ -69,7 +79,10 @@ class Card:
         problems = [
             (len(self.classes) < 2, f"needs at least two classes, not {list(self.classes)}"),
             (len(set(self.classes)) < len(self.classes), "has two classes of one name"),
-            (min(self.input_size) < 1, f"has the impossible input_size {self.input_size}"),
+            (
+                not _is_possible(self.input_size),
+                f"has the impossible input_size {self.input_size}; allowed: {_SIZES}",
+            ),
             (self.in_channels not in (1, 3), f"has in_channels={self.in_channels}; allowed: 1, 3"),
             (
                 self.resize_mode not in get_args(ResizeMode),
@@ -92,7 +105,12 @@ class Card:
                 f"has output={self.output!r}; allowed: {get_args(NetworkOutput)}",
             ),
             (
-                self.value_range is not None and self.value_range[0] >= self.value_range[1],
+                self.resize_size is not None and self.resize_size > MAX_SIDE,
+                f"has the impossible resize_size {self.resize_size}; allowed: up to {MAX_SIDE:,}",
+            ),
+            (
+                self.value_range is not None
+                and not -_MAX_VALUE <= self.value_range[0] < self.value_range[1] <= _MAX_VALUE,
                 f"has the impossible value_range {self.value_range}",
             ),
             (self.to_gray != "luma-601", f"has to_gray={self.to_gray!r}; allowed: 'luma-601'"),
@@ -100,10 +118,13 @@ class Card:
             (len(self.mean) != self.in_channels, f"needs one mean per channel, not {self.mean}"),
             (len(self.std) != self.in_channels, f"needs one std per channel, not {self.std}"),
             (
-                not all(map(math.isfinite, (*self.mean, *self.std))),
-                "has a mean or std that is not finite",
+                not all(abs(mean) <= MAX_MEAN for mean in self.mean),
+                f"needs every mean from {-MAX_MEAN:g} to {MAX_MEAN:g}, not {self.mean}",
             ),
-            (min(self.std, default=1) <= 0, f"needs every std above zero, not {self.std}"),
+            (
+                not all(MIN_STD <= std <= MAX_STD for std in self.std),
+                f"needs every std above zero, from {MIN_STD:g} to {MAX_STD:g}, not {self.std}",
+            ),
         ]
         for is_wrong, problem in problems:
             if is_wrong:
@@ -120,31 +141,30 @@ class Card:
     @classmethod
     def from_json(cls, text: str, *, where: str = "card.json") -> "Card":
         """Parse a card. Raises RequestError, naming `where`, for any other text."""
-        try:
-            fields: Any = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise RequestError(f"{where} is not a valid card ({error}).") from error
-        return cls.from_dict(fields, where=where)
+        return cls.from_dict(parse_json(text, where=where), where=where)
 
     @classmethod
     def from_dict(cls, content: object, *, where: str = "card.json") -> "Card":
-        """The card of `to_dict`. Raises RequestError, naming `where`, for anything else."""
-        try:
-            fields: dict[str, Any] = dict(cast("Mapping[str, Any]", content))
-            version = fields.pop("version")
-            for name in ("classes", "input_size", "mean", "std"):
-                fields[name] = tuple(fields[name])
-            fields.setdefault("value_range", _HIGH_BYTES)
-            if fields["value_range"] is not None:
-                low, high = fields["value_range"]
-                fields["value_range"] = int(low), int(high)
-            card = cls(**fields)
-        except RequestError as error:
-            raise RequestError(f"{where}: {error}") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RequestError(f"{where} is not a valid card ({error}).") from error
+        """The card of `to_dict`: each field of its type and in its range, and no others.
+
+        Raises RequestError, naming `where`, for anything else.
+        """
+        values: dict[str, Any] = checked(content, _Versioned, where=where)
+        version = values.pop("version")
         if version != VERSION:
             raise RequestError(
                 f"{where} has version {version}; this convscope reads {VERSION}. Update convscope."
             )
-        return card
+        fields = checked({"value_range": _HIGH_BYTES, **values}, cls, where=where, closed=True)
+        try:
+            return cls(**fields)
+        except RequestError as error:
+            raise RequestError(f"{where}: {error}") from error
+
+
+class _Versioned(TypedDict):
+    version: int
+
+
+def _is_possible(size: tuple[int, int]) -> bool:
+    return all(1 <= side <= MAX_SIDE for side in size) and size[0] * size[1] <= MAX_PIXELS

@@ -18,7 +18,7 @@ DRAWING = ROOT / "docs" / "architecture.svg"
 LAYERS = (
     ("words", "version", "regular_files"),
     ("errors", "signals"),
-    ("synonyms",),
+    ("synonyms", "strict"),
     ("card", "atomic", "device", "forward", "arithmetic", "gradients", "terms"),
     ("layers", "data", "inference"),
     ("zoo", "lanes", "recording"),

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from convscope.runs.index import JsonDict, finite
+from convscope.runs.index import JsonDict
+from convscope.strict import finite
 from convscope.training.config import TrainConfig
 from convscope.training.setting import settings_of
 

@@ -12,6 +12,7 @@ from convscope.data.dataset import SPLITS, Dataset, Split
 from convscope.data.group_hints import divided_groups, suggest_groups
 from convscope.data.grouping import assign_groups
 from convscope.errors import RequestError
+from convscope.strict import shown
 
 COLUMNS = ("key", "label", "split")
 
@@ -171,38 +172,46 @@ def write_splits(dataset: Dataset) -> str:
     return text.getvalue()
 
 
-def read_splits(text: str) -> dict[str, tuple[str, str]]:
+def read_splits(text: str, *, where: str = "The list of splits") -> dict[str, tuple[str, str]]:
     """Class name and split by key, as `write_splits` wrote them.
 
-    Raises RequestError for text that is not such a CSV.
+    Raises RequestError, naming `where` and the line, for text that is not such a CSV, for a key
+    that comes twice, and for a split that is none.
     """
     try:
         header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     except (csv.Error, ValueError) as error:
-        raise RequestError(f"The list of splits is not CSV ({error}).") from error
-    if tuple(header) != COLUMNS or any(len(row) != 3 for row in rows):
-        raise RequestError(f"The list of splits needs the columns {', '.join(COLUMNS)}.")
-    return {key: (label, split) for key, label, split in rows}
+        raise RequestError(f"{where} is not CSV ({error}).") from error
+    if tuple(header) != COLUMNS:
+        raise RequestError(f"{where} must have the columns {', '.join(COLUMNS)}, and no others.")
+    listed: dict[str, tuple[str, str]] = {}
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(COLUMNS):
+            raise RequestError(f"{where}, row {number} has {len(row)} cells, not {len(COLUMNS)}.")
+        key, label, name = row
+        if name not in SPLITS:
+            allowed = ", ".join(SPLITS)
+            raise RequestError(f"{where}, row {number}: split is {shown(name)}, not {allowed}.")
+        if key in listed:
+            raise RequestError(f"{where}, row {number} has {shown(key)} a second time.")
+        listed[key] = label, name
+    return listed
 
 
-def apply_splits(dataset: Dataset, text: str) -> Dataset:
+def apply_splits(dataset: Dataset, text: str, *, where: str = "splits.csv") -> Dataset:
     """Give every image the split that `write_splits` wrote for its key.
 
     Raises RequestError, with the number and the first key, for keys or images without a
-    counterpart, for other labels, and for unknown splits.
+    counterpart, for other labels, and for a text that is damaged; see `read_splits`.
     """
-    listed_rows = read_splits(text)
+    listed_rows = read_splits(text, where=where)
     keys = _keys(dataset)
     known = set(keys)
-    _refuse(
-        f"Images of {dataset.name} that are not in the list of splits", known - set(listed_rows)
-    )
-    _refuse(
-        f"Images in the list of splits that are not in {dataset.name}", set(listed_rows) - known
-    )
+    _refuse(f"Images of {dataset.name} that are not in {where}", known - set(listed_rows))
+    _refuse(f"Images in {where} that are not in {dataset.name}", set(listed_rows) - known)
     labels = dict(zip(keys, _class_names(dataset), strict=True))
-    _refuse("Images with another label", {k for k in keys if listed_rows[k][0] != labels[k]})
-    _refuse("Images with an unknown split", {k for k in keys if listed_rows[k][1] not in SPLITS})
+    other = {k for k in keys if listed_rows[k][0] != labels[k]}
+    _refuse(f"Images of {dataset.name} with another label than in {where}", other)
     return dataset.with_split(np.array([listed_rows[key][1] for key in keys], dtype="<U5"))
 
 
@@ -220,6 +229,6 @@ def _class_names(dataset: Dataset) -> list[str]:
 def _refuse(problem: str, keys: set[str]) -> None:
     if keys:
         raise RequestError(
-            f"{problem}: {len(keys):,}, first {min(keys)!r}. The data have changed since the "
-            "splits were written."
+            f"{problem}: {len(keys):,}, first {shown(min(keys))}. The data, or the list, have "
+            "changed since the splits were written."
         )

@@ -10,6 +10,7 @@ from convscope.errors import RequestError
 from convscope.words import escape_html
 
 _WIDTH, _HEIGHT = 400, 230
+_SMALLEST = 1e-300  # span of values whose ticks can be told apart
 _GAP = 16  # between charts in one file
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 72, 14, 34
 
@@ -34,12 +35,14 @@ STYLE = """
 class Chart:
     """One chart: a line per series over epochs 1, 2, 3 ..., each labeled at its end.
 
+    Values that are None or not finite are left out.
+
     Attributes:
         percent: whether 0.975 is written as 97.5%.
     """
 
     title: str
-    series: Mapping[str, Sequence[float]]
+    series: Mapping[str, Sequence[float | None]]
     percent: bool = False
 
 
@@ -47,7 +50,7 @@ class Charts:
     """Charts side by side. A notebook shows them; `save` writes them to a file."""
 
     def __init__(self, *charts: Chart) -> None:
-        self.charts = [chart for chart in charts if any(map(len, chart.series.values()))]
+        self.charts = [chart for chart in charts if _points(chart.series)]
 
     @property
     def html(self) -> str:
@@ -93,13 +96,15 @@ class Charts:
         return f"Charts of {titles}: a notebook shows them, .save('curves.svg') writes them"
 
 
-def curves(title: str, series: Mapping[str, Sequence[float]], *, percent: bool = False) -> str:
+def curves(
+    title: str, series: Mapping[str, Sequence[float | None]], *, percent: bool = False
+) -> str:
     """A figure with an SVG of one line per series over epochs 1, 2, 3 ...
 
     `percent` writes 0.975 as 97.5%. Empty series are left out.
     """
     epochs = max(map(len, series.values()), default=0)
-    if not epochs:
+    if not _points(series):
         return ""
     return (
         f"<figure><figcaption>{escape_html(title)}</figcaption>"
@@ -109,11 +114,21 @@ def curves(title: str, series: Mapping[str, Sequence[float]], *, percent: bool =
     )
 
 
-def _drawing(series: Mapping[str, Sequence[float]], *, percent: bool) -> str:
+def _points(series: Mapping[str, Sequence[float | None]]) -> dict[str, list[tuple[int, float]]]:
+    """Epoch and value of the points of each series that can be drawn; no empty series."""
+    points = {
+        name: [(e, v) for e, v in enumerate(values, 1) if v is not None and math.isfinite(v)]
+        for name, values in series.items()
+    }
+    return {name: line for name, line in points.items() if line}
+
+
+def _drawing(series: Mapping[str, Sequence[float | None]], *, percent: bool) -> str:
     """What is inside of the SVG."""
-    lines = {name: values for name, values in series.items() if len(values)}
-    epochs = max(len(values) for values in lines.values())
-    ticks = _ticks(min(map(min, lines.values())), max(map(max, lines.values())))
+    lines = _points(series)
+    epochs = max(epoch for points in lines.values() for epoch, _ in points)
+    values = [value for points in lines.values() for _, value in points]
+    ticks = _ticks(min(values), max(values))
     low, high = ticks[0], ticks[-1]
 
     def x(epoch: int) -> float:
@@ -132,24 +147,23 @@ def _drawing(series: Mapping[str, Sequence[float]], *, percent: bool) -> str:
         f'<text x="{x(epoch):.1f}" y="{_HEIGHT - 12}" text-anchor="middle">{epoch}</text>'
         for epoch in _epoch_ticks(epochs)
     )
-    ends = _spread_labels([y(values[-1]) for values in lines.values()])
+    ends = _spread_labels([y(line[-1][1]) for line in lines.values()])
     drawn: list[str] = []
-    for number, ((name, values), end) in enumerate(zip(lines.items(), ends, strict=True)):
-        points = " ".join(f"{x(e):.1f},{y(v):.1f}" for e, v in enumerate(values, start=1))
-        dot = (
-            f'<circle cx="{x(1):.1f}" cy="{y(values[0]):.1f}" r="2.5"/>' if len(values) == 1 else ""
-        )
+    for number, ((name, line), end) in enumerate(zip(lines.items(), ends, strict=True)):
+        points = " ".join(f"{x(e):.1f},{y(v):.1f}" for e, v in line)
+        at, value = line[-1]
+        dot = f'<circle cx="{x(at):.1f}" cy="{y(value):.1f}" r="2.5"/>' if len(line) == 1 else ""
         drawn.append(
             f'<g class="s{number}"><polyline points="{points}"/>{dot}'
-            f'<text x="{x(len(values)) + 6:.1f}" y="{end + 4:.1f}">{escape_html(name)}</text></g>'
+            f'<text x="{x(at) + 6:.1f}" y="{end + 4:.1f}">{escape_html(name)}</text></g>'
         )
     return f"{grid}{below}{''.join(drawn)}"
 
 
 def _ticks(low: float, high: float) -> list[float]:
     """Three to seven round numbers that span the range."""
-    span = high - low or abs(high) or 1.0
-    rough = span / 4
+    largest = max(abs(low), abs(high))
+    rough = max(high - low, 1e-9 * largest, _SMALLEST) / 4 if high > low else (largest or 1.0) / 4
     power = 10 ** math.floor(math.log10(rough))
     step = next(power * unit for unit in (1, 2, 2.5, 5, 10) if power * unit >= rough)
     first, last = math.floor(low / step), math.ceil(high / step)

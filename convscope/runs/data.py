@@ -26,5 +26,5 @@ def open_run_data(
         data_dir = Path(config["data_dir"])
     dataset = open_source(config["data"], data_dir=data_dir, **saved_options(config))
     dataset = order_classes(dataset, run.read_card().classes)
-    dataset = apply_splits(dataset, run.read("splits.csv"))
+    dataset = apply_splits(dataset, run.read("splits.csv"), where=str(run.path / "splits.csv"))
     return dataset, dataset.indices(split)

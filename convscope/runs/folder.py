@@ -2,13 +2,12 @@
 
 import contextlib
 import json
-import tomllib
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import filelock
 import tomli_w
@@ -18,6 +17,7 @@ from convscope.card import Card
 from convscope.errors import RequestError, WorkError, shell_word
 from convscope.regular_files import read_regular
 from convscope.runs.bound_card import UNBOUND, bound_to, card_in, check_bound
+from convscope.runs.forms import MetricsLine, RunConfig, checked_scores
 from convscope.runs.tensor_file import (
     CorruptFileError,
     TensorFile,
@@ -25,6 +25,7 @@ from convscope.runs.tensor_file import (
     read_metadata,
     save_tensors,
 )
+from convscope.strict import checked, finite, parse_json, parse_toml
 
 _STARTUP_FILES = {
     ".lock", "card.json", "network.toml", "splits.csv", "images.safetensors", "problems.csv",
@@ -143,12 +144,12 @@ class Run:
         self.write("config.toml", tomli_w.dumps(config))
 
     def read_config(self) -> dict[str, Any]:
-        try:
-            return tomllib.loads(self.read("config.toml"))
-        except tomllib.TOMLDecodeError as error:
-            raise RequestError(
-                f"{self.path / 'config.toml'} is not valid TOML: {error}."
-            ) from error
+        """The contents of config.toml: settings as they are, the rest as `RunConfig` says.
+
+        Raises RequestError, naming file and key, for any other content.
+        """
+        where = str(self.path / "config.toml")
+        return checked(parse_toml(self.read("config.toml"), where=where), RunConfig, where=where)
 
     def read_card(self) -> Card:
         """The card, the same as in the weights and in the newest state; theirs if it was deleted.
@@ -175,12 +176,26 @@ class Run:
         return ""
 
     def write_metrics(self, lines: Sequence[Mapping[str, Any]]) -> None:
-        self.write("metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+        self.write("metrics.jsonl", "".join(json.dumps(finite(line)) + "\n" for line in lines))
 
     def read_metrics(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl; none before the first validation.
+
+        Raises RequestError, naming file, line and key, for any other content.
+        """
         if not (self.path / "metrics.jsonl").exists():
             return []
-        return [json.loads(line) for line in self.read("metrics.jsonl").splitlines()]
+        lines = self.read("metrics.jsonl").removesuffix("\n").split("\n")
+        places = [f"{self.path / 'metrics.jsonl'}, line {n}" for n in range(1, len(lines) + 1)]
+        return [
+            checked(parse_json(line, where=place), MetricsLine, where=place)
+            for place, line in zip(places, lines, strict=True)
+        ]
+
+    def read_scores(self, name: Literal["test.json", "validation.json"]) -> dict[str, Any]:
+        """The scores of the best weights. Raises RequestError, naming file and key, if damaged."""
+        where = str(self.path / name)
+        return checked_scores(parse_json(self.read(name), where=where), where=where)
 
     def read_weights(self) -> TensorFile:
         """The best weights. Raises RequestError before the first validation."""

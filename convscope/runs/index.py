@@ -3,12 +3,11 @@ has changed, and what cannot be read is empty or None.
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
@@ -18,6 +17,7 @@ from convscope.regular_files import open_regular
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live, Snapshot
 from convscope.runs.tensor_file import TensorFile
+from convscope.strict import finite
 from convscope.zoo import ZOO, create_model
 from convscope.zoo.table_file import is_table
 
@@ -27,7 +27,6 @@ Stamp = tuple[int, int]
 MAX_LINES = 1000
 """Lines of metrics of a run at most."""
 
-_TEST_KEYS = {"top1", "top1_interval", "images", "confusion"}
 _TAIL = 16384  # bytes at the end of a log that are read
 
 
@@ -57,15 +56,13 @@ def _config(path: Path, _stamp: Stamp) -> JsonDict:
 
 def read_test(path: Path) -> JsonDict | None:
     """The test result of the run at `path`; None if it was not tested."""
-    test = _test(path, stamp(path / "test.json"))
-    return test if test and test.keys() >= _TEST_KEYS else None
+    return _test(path, stamp(path / "test.json"))
 
 
 @lru_cache(maxsize=1024)
 def _test(path: Path, _stamp: Stamp) -> JsonDict | None:
-    with suppress(ConvscopeError, ValueError):
-        test = finite(json.loads(Run(path).read("test.json")))
-        return cast("JsonDict", test) if isinstance(test, dict) else None
+    with suppress(ConvscopeError):
+        return Run(path).read_scores("test.json")
     return None
 
 
@@ -76,9 +73,7 @@ def read_now(path: Path) -> JsonDict | None:
 
 @lru_cache(maxsize=1024)
 def _now(path: Path, _stamp: Stamp) -> JsonDict | None:
-    now = finite(Live(path).read_now())
-    is_dated = now is not None and isinstance(now.get("updated_at"), int | float)
-    return now if is_dated else None
+    return Live(path).read_now()
 
 
 def read_metrics(path: Path) -> list[JsonDict]:
@@ -89,10 +84,9 @@ def read_metrics(path: Path) -> list[JsonDict]:
 @lru_cache(maxsize=256)
 def _metrics(path: Path, _stamp: Stamp) -> list[JsonDict]:
     try:
-        lines: list[Any] = Run(path).read_metrics()
-    except (ConvscopeError, ValueError):
+        return thin_metrics(finite(Run(path).read_metrics()))
+    except ConvscopeError:
         return []
-    return thin_metrics([finite(line) for line in lines if isinstance(line, dict)])
 
 
 def read_snapshot(path: Path, name: Snapshot) -> TensorFile | None:
@@ -113,17 +107,6 @@ def thin_metrics(lines: Sequence[JsonDict], *, max_lines: int = MAX_LINES) -> li
     count = max_lines - len(best)
     spread = {round(i * (len(lines) - 1) / (count - 1)) for i in range(count)}
     return [lines[index] for index in sorted(spread | set(best))]
-
-
-def finite(value: Any) -> Any:
-    """A JSON value with None for numbers that are not finite."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(k): finite(v) for k, v in cast("Mapping[object, object]", value).items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in cast("Sequence[object]", value)]
-    return value
 
 
 def last_lines(path: Path, count: int) -> list[str]:

@@ -11,16 +11,24 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, TypedDict
 
 from convscope.atomic import remove_leftovers
+from convscope.errors import RequestError
 from convscope.regular_files import read_regular
+from convscope.runs.forms import Status
 from convscope.runs.step_history import StepHistory
 from convscope.runs.tensor_file import CorruptFileError, TensorFile, load_tensors, pack_tensors
+from convscope.strict import Count, checked, finite, parse_json
 
 Command = Literal["pause", "resume", "save", "stop"]
 Snapshot = Literal["look", "filters", "wrong"]
 _WATCHED = 5.0  # seconds for which one touch of `watched` counts
+
+
+class _CommandFile(TypedDict):
+    id: Count
+    command: Command
 
 
 @dataclass(frozen=True)
@@ -54,11 +62,11 @@ class Live:
             remove_leftovers(self.folder)
 
     def write_now(self, status: dict[str, Any]) -> None:
-        self._write("now.json", json.dumps({**status, "updated_at": time.time()}).encode())
+        self._write("now.json", json.dumps(finite({**status, "updated_at": time.time()})).encode())
 
     def read_now(self) -> dict[str, Any] | None:
-        """Where the training is; None if it never wrote its status."""
-        return self._read_json("now.json")
+        """Where the training is, see `Status`; None if it never wrote its status."""
+        return self._read_json("now.json", Status)
 
     def write_step_history(self, series: StepHistory) -> None:
         self._write("steps.npy", series.to_bytes())
@@ -96,10 +104,8 @@ class Live:
 
     def read_command(self) -> tuple[int, Command] | None:
         """The id and name of the last command; None if there is none or it is unknown."""
-        data = self._read_json("command.json") or {}
-        number, name = data.get("id"), data.get("command")
-        command = next((known for known in get_args(Command) if known == name), None)
-        return None if command is None or not isinstance(number, int) else (number, command)
+        data = self._read_json("command.json", _CommandFile)
+        return None if data is None else (data["id"], data["command"])
 
     def watch(self) -> None:
         """Signal that the run is being watched; the training records more for a few seconds."""
@@ -116,11 +122,10 @@ class Live:
             return read_regular(self.folder / name)
         return None
 
-    def _read_json(self, name: str) -> dict[str, Any] | None:
+    def _read_json(self, name: str, form: type) -> dict[str, Any] | None:
         data = self._read(name)
-        with contextlib.suppress(ValueError):
-            value: object = json.loads(data or b"null")
-            return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+        with contextlib.suppress(RequestError, UnicodeDecodeError):
+            return checked(parse_json((data or b"").decode(), where=name), form, where=name)
         return None
 
     def _write(self, name: str, data: bytes) -> None:

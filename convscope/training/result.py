@@ -1,10 +1,9 @@
 """What a training returns: the run, its history, and its scores."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from convscope import synonyms
 from convscope.evaluation.metrics import Metrics
@@ -188,7 +187,7 @@ class TrainingResult:
         )
 
 
-def _read_metrics(run: Run, name: str) -> Metrics | None:
+def _read_metrics(run: Run, name: Literal["test.json", "validation.json"]) -> Metrics | None:
     if not (run.path / name).exists():
         return None
-    return Metrics.from_dict(cast("dict[str, Any]", json.loads(run.read(name))))
+    return Metrics.from_dict(run.read_scores(name))

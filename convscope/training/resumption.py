@@ -182,7 +182,7 @@ def _same_data(
             f"The classes of {name} are {', '.join(dataset.classes)} and the run was "
             f"trained on {', '.join(card.classes)}. Restore the data, or start a new run."
         )
-    dataset = apply_splits(dataset, run.read("splits.csv"))
+    dataset = apply_splits(dataset, run.read("splits.csv"), where=str(run.path / "splits.csv"))
     loaded = load_checked(dataset, card, config, user)
     if loaded.fingerprint != saved["dataset"]["fingerprint"]:
         raise RequestError(

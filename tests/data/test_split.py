@@ -245,17 +245,21 @@ def test_splits_of_other_data_are_refused():
     for changed, message in [
         (
             text + "new,c0,train\n",
-            r"Images in the list of splits that are not in made: 1, .* 'new'",
+            r"Images in splits.csv that are not in made: 1, .* 'new'",
         ),
         (
             text.replace("k3", "x3"),
-            r"Images of made that are not in the list of splits: 1, .* 'k3'",
+            r"Images of made that are not in splits.csv: 1, .* 'k3'",
         ),
-        (text.replace(third, "k3,c0,val"), r"Images with another label: 1, .* 'k3'"),
-        (text.replace(third, "k3,c1,all"), r"Images with an unknown split: 1, .* 'k3'"),
-        ("a,b\n", "needs the columns"),
+        (text.replace(third, "k3,c0,val"), r"with another label than in splits.csv: 1, .* 'k3'"),
+        (
+            text.replace(third, "k3,c1,all"),
+            r"splits.csv, row 5: split is 'all', not train, val, test",
+        ),
+        ("a,b\n", "must have the columns"),
         ("", "is not CSV"),
-        (text + "k,c0\n", "needs the columns"),
+        (text + "k,c0\n", "row 12 has 2 cells, not 3"),
+        (text + third + "\n", "row 12 has 'k3' a second time"),
         (text + '"k', "is not CSV"),
     ]:
         with pytest.raises(RequestError, match=message):

@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 from convscope.errors import RequestError
 from convscope.runs import index, status
 from convscope.runs.folder import Run
+from convscope.runs.live_files import Live
 from convscope.runs.network import load_network
 from convscope.runs.tensor_file import TensorFile
 from convscope.webapp.inspect.store import ModelStore
@@ -200,8 +201,9 @@ def test_a_locked_run_without_a_status_is_starting(tmp_path):
 
 
 def test_numbers_that_are_not_finite_are_null_in_the_api(tmp_path):
-    run = fake_run(tmp_path / "a", now={"state": "failed", "loss": float("nan")})
-    run.write("metrics.jsonl", json.dumps({**line(1), "train_loss": float("inf")}) + "\n")
+    run = fake_run(tmp_path / "a", now={})
+    Live(run.path).write_now({"state": "failed", "loss": float("nan")})
+    run.write_metrics([{**line(1), "train_loss": float("inf")}])
     data = client(TrainingJobs(tmp_path)).get("/api/runs/a").json()
     assert data["now"]["loss"] is None
     assert data["metrics"][0]["train_loss"] is None

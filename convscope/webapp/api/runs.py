@@ -13,6 +13,7 @@ from convscope.errors import RequestError
 from convscope.runs import index
 from convscope.runs.live_files import Command, Snapshot
 from convscope.runs.tensor_file import TensorFile
+from convscope.strict import finite
 from convscope.webapp.api.responses import binary
 from convscope.webapp.inspect.open_run import RunOpener
 from convscope.webapp.inspect.store import ModelStore
@@ -93,7 +94,7 @@ def _add_run(app: FastAPI, jobs: TrainingJobs) -> None:
         """One run: its state, evaluations, settings, and the last lines of its log."""
         details = jobs.details(run)
         metrics = index.read_metrics(jobs.path(run))
-        return {**details, "metrics": metrics, "settings": index.finite(jobs.settings(run))}
+        return {**details, "metrics": metrics, "settings": finite(jobs.settings(run))}
 
 
 def _add_events(app: FastAPI, jobs: TrainingJobs) -> None:
@@ -161,7 +162,7 @@ def _add_snapshots(app: FastAPI, jobs: TrainingJobs) -> None:
 
 
 def _fresh(data: Mapping[str, Any]) -> JSONResponse:
-    return JSONResponse(index.finite(data), headers=_FRESH)
+    return JSONResponse(finite(data), headers=_FRESH)
 
 
 def _image_shape(shape: tuple[int, ...]) -> dict[str, int]:

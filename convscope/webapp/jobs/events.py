@@ -10,10 +10,11 @@ from typing import Any
 from fastapi.concurrency import run_in_threadpool
 
 from convscope.errors import WorkError
-from convscope.runs.index import Stamp, finite, read_metrics, read_snapshot, stamp
+from convscope.runs.index import Stamp, read_metrics, read_snapshot, stamp
 from convscope.runs.live_files import Live, Snapshot
 from convscope.runs.status import ACTIVE
 from convscope.runs.step_table import COLUMNS, Row, steps_of
+from convscope.strict import finite
 from convscope.webapp.jobs.jobs import TrainingJobs
 
 MAX_LISTENERS = 32

@@ -1,0 +1,138 @@
+"""The forms of the files of a run folder: which keys each has, of which type, in which range.
+
+Settings in config.toml are listed in `convscope.training.config`; here are those that are read
+without a training.
+"""
+
+from typing import Annotated, Any, Required, TypedDict
+
+from convscope.errors import RequestError
+from convscope.strict import Between, Count, Share, Text, checked
+
+Seconds = Annotated[float, Between(0, 1e12)]
+
+_ROUNDING = 1e-9
+
+
+class DatasetTable(TypedDict, total=False):
+    """The data of a run: what they are called, and their digest, see `LoadedDataset`."""
+
+    name: Required[str]
+    fingerprint: Required[Text]
+    splits: Text
+    train: Count
+    val: Count
+    test: Count
+
+
+class MachineTable(TypedDict, total=False):
+    """What the bits of a training depend on."""
+
+    device: Required[Text]
+    threads: Required[Annotated[int, Between(1, 4096)]]
+    cpu: str
+    torch: str
+
+
+class NetworkTable(TypedDict, total=False):
+    """Where a network of the user's own comes from."""
+
+    folder: str
+
+
+class LongerTable(TypedDict):
+    """From which step on a finished run was trained for longer."""
+
+    step: Count
+    before: str
+
+
+class RunConfig(TypedDict, total=False):
+    """config.toml. Other keys are settings, which `TrainConfig` checks when they are used."""
+
+    data: Required[Text]
+    model: Required[Text]
+    data_dir: Text
+    image_column: str
+    label_column: str
+    metric: str
+    dataset: Required[DatasetTable]
+    machine: Required[MachineTable]
+    versions: dict[str, str]
+    network: NetworkTable
+    lengthened: LongerTable
+
+
+class MetricsLine(TypedDict, total=False):
+    """A line of metrics.jsonl, see `convscope.training.events.EpochEnd`."""
+
+    epoch: Required[Count]
+    step: Required[Count]
+    best: Required[bool]
+    seconds: Seconds
+    lr: float
+    images_per_second: Annotated[float, Between(0)]
+    train_loss: float | None
+    train_top1: Share
+    val_loss: float | None
+    val_top1: Share
+    val_top5: Share | None
+    val_f1: Share
+    val_balanced: Share
+
+
+class Scores(TypedDict, total=False):
+    """test.json and validation.json: what follows from the confusion matrix, and the loss."""
+
+    images: Required[Annotated[int, Between(1, 2**53)]]
+    top1: Required[Share]
+    top1_interval: Required[tuple[Share, Share]]
+    top5: Share | None
+    loss: Required[float]
+    f1: Share
+    balanced: Share
+    classes: Required[Annotated[list[str], Between(1)]]
+    confusion: Required[list[list[Count]]]
+    per_class: list[dict[str, Any]]
+
+
+class Status(TypedDict, total=False):
+    """live/now.json, see `convscope.training.callbacks.live_status`."""
+
+    updated_at: Required[Seconds]
+    state: str
+    message: str
+    description: str
+    step: Count | None
+    steps: Count | None
+    epoch: Count | None
+    epochs: Count | None
+    batches: Count | None
+    saved_step: Count | None
+    acknowledged: Count
+    progress: Share | None
+    seconds: Seconds | None
+    seconds_left: Seconds | None
+    images_per_second: float | None
+    lr: float | None
+    loss: float | None
+    top1: Share | None
+
+
+def checked_scores(values: object, *, where: str) -> dict[str, Any]:
+    """Scores whose counts agree with their confusion matrix; RequestError for others."""
+    scores: dict[str, Any] = checked(values, Scores, where=where)
+    confusion: list[list[int]] = scores["confusion"]
+    size = len(scores["classes"])
+    if len(confusion) != size or any(len(row) != size for row in confusion):
+        raise RequestError(f"{where}: confusion must have {size} rows and columns, one per class.")
+    images, correct = sum(map(sum, confusion)), sum(row[i] for i, row in enumerate(confusion))
+    if scores["images"] != images:
+        raise RequestError(
+            f"{where}: images is {scores['images']:,}, but confusion counts {images:,}."
+        )
+    if abs(scores["top1"] - correct / images) > _ROUNDING:
+        raise RequestError(
+            f"{where}: top1 is {scores['top1']}, but confusion has {correct:,} of {images:,} right."
+        )
+    return scores
