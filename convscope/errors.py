@@ -33,6 +33,17 @@ class NetworkError(RequestError):
     """Somebody's network failed in its own code, or returned what cannot be used."""
 
 
+class ConsentError(RequestError):
+    """A run would execute code, or fetch a file, and nobody has allowed that.
+
+    `trust` says whether `trust=True` would allow it, `own` what `model` would name instead.
+    """
+
+    def __init__(self, message: str, *, trust: bool = False, own: str = "") -> None:
+        super().__init__(message)
+        self.trust, self.own = trust, own
+
+
 class WorkError(ConvscopeError):
     """The request was valid, but the work failed: a full disk, a loss of NaN, no network."""
 

@@ -14,7 +14,8 @@ from convscope.forward import like_parameters, main_output
 from convscope.inference import inference_mode
 from convscope.recording.wrappers import unwrapped
 from convscope.runs.folder import Run
-from convscope.runs.network import as_run, load_best, model_name
+from convscope.runs.network import as_run, load_run, model_name
+from convscope.runs.own_code import NO_CONSENT, Consent, is_own_code
 from convscope.weights.adapt import first_conv_weight
 from convscope.weights.build import build_with_weights
 from convscope.weights.head import num_outputs
@@ -70,8 +71,11 @@ def open_model(
     image_size: tuple[int, int] | None = None,
     settings: InputSettings | None = None,
     class_names: Sequence[str] | None = None,
+    consent: Consent = NO_CONSENT,
 ) -> OpenedModel:
     """Open a model; see `ModelLike`.
+
+    `consent` says what of its own code a run may have imported.
 
     A run has its best weights; a network by name has random ones unless `weights` names others.
     Both are in eval mode. A module is returned as it is. The card is, in this order: `card`; that
@@ -94,8 +98,8 @@ def open_model(
                 f"{run.path} is a run, whose classes and images are known; leave out "
                 f"{' and '.join(fixed)}."
             )
-        net, own = load_best(run)
-        return OpenedModel(run.path.name, net, card or own, run, note=run.card_note)
+        net, own, note = load_run(run, consent)
+        return OpenedModel(run.path.name, net, card or own, run, note=note)
     size = (input_size, input_size) if isinstance(input_size, int) else input_size
     if isinstance(model, nn.Module):
         if weights:
@@ -117,8 +121,7 @@ def open_model(
             str(model), weights, card, num_classes, in_channels, chosen, class_names
         )
     opened = _of_name(str(model), card, num_classes, in_channels, size)
-    is_own = ":" in str(model) and library_of(str(model)) is None
-    if not is_own:
+    if not is_own_code(str(model)):
         return opened
     own = _of_module(opened.net, card, size, name=str(model), image_size=image_size)
     return replace(own, origin=f"No weights were loaded into {model}; it has those of its code.")

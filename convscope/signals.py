@@ -67,10 +67,10 @@ class ExitBySignal:
         """From now on, every signal ends the process with this status and sentence."""
         self._status, self._sentence = status, sentence
 
-    def say(self, sentence: str) -> None:
+    def say(self, sentence: str, *lines: str) -> None:
         """Write the last sentence of the process; a signal that comes later writes no other."""
         self._is_ending = True
-        print_error(sentence)
+        print_error(sentence, *lines)
         self._has_spoken = True
 
 
@@ -96,20 +96,24 @@ def ending_signals() -> list[signal.Signals]:
     ]
 
 
-def exit_with(status: int, sentence: str) -> NoReturn:
-    """Write the last sentence of the command line on standard error, and end it."""
+def exit_with(status: int, sentence: str, *lines: str) -> NoReturn:
+    """Write the last sentence of the command line on standard error, and end it.
+
+    `lines` are commands to copy, below it.
+    """
     handler = signal.getsignal(signal.SIGINT)
     if isinstance(handler, ExitBySignal):
-        handler.say(sentence)
+        handler.say(sentence, *lines)
     else:
-        print_error(sentence)
+        print_error(sentence, *lines)
     sys.exit(status)
 
 
-def print_error(sentence: str) -> None:
-    """Write a sentence on standard error."""
+def print_error(sentence: str, *lines: str) -> None:
+    """Write a sentence on standard error, and lines below it."""
     with contextlib.suppress(OSError):
-        print(_line(sentence), end="", file=sys.stderr)  # noqa: T201
+        below = "".join(f"  {visible(line)}\n" for line in lines)
+        print(_line(sentence) + below, end="", file=sys.stderr)  # noqa: T201
 
 
 def _line(sentence: str) -> str:

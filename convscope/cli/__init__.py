@@ -1,5 +1,6 @@
 """The command line: one module per command, imported when the command is run."""
 
+import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -9,7 +10,7 @@ from cyclopts import App, CycloptsError
 from convscope import synonyms
 from convscope.cli.broken_torch import broken_torch
 from convscope.cli.messages import in_flags, parse_error
-from convscope.errors import ConvscopeError, RequestError, nearest
+from convscope.errors import ConsentError, ConvscopeError, RequestError, nearest, shell_word
 from convscope.signals import exit_with, print_error
 from convscope.version import __version__
 
@@ -58,7 +59,8 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
     except ConvscopeError as error:
         if debug:
             raise
-        exit_with(error.status, in_flags(str(error)))
+        remedies = _remedies(error, tokens) if isinstance(error, ConsentError) else []
+        exit_with(error.status, in_flags(str(error)), *remedies)
     except KeyboardInterrupt:
         exit_with(130, "Interrupted by SIGINT.")
     except BrokenPipeError:  # the reader of a pipe has gone; Python would complain at exit
@@ -130,3 +132,11 @@ def _in_our_words(app: App, command: str, tokens: list[str]) -> list[str]:
 def _flags(app: App, command: str) -> set[str]:
     collection = app[command].assemble_argument_collection()
     return {name for argument in collection for name in argument.names}
+
+
+def _remedies(error: ConsentError, tokens: Sequence[str]) -> list[str]:
+    """The same command with what would allow it, to be copied."""
+    command = " ".join(map(shell_word, ("convscope", *tokens)))
+    is_plain = re.fullmatch(r"[\w.]+:[\w.]+", error.own) is not None
+    flags = (["--trust"] * error.trust, ["--model", error.own] * is_plain)
+    return [f"{command} {' '.join(words)}" for words in flags if words]

@@ -211,6 +211,8 @@ class _Translation:
         synonyms.check_patience(self.typed, schedule)
         if self.out_parts:
             self._put_out_together()
+        if {"run", "models"} & self.options.keys() and self._option("--model"):
+            self._take_model_for_run()
         if self.command == "train":
             self._check_data()
         later = [value for _, value in sorted(self.later.items())]
@@ -223,6 +225,19 @@ class _Translation:
             if token.startswith(f"{flag}="):
                 return token.partition("=")[2]
         return None
+
+    def _take_model_for_run(self) -> None:
+        """Without a run folder, --model is what to look at, as elsewhere; beside one, its code."""
+        model = self._value_of("--model")
+        given = (*self.first, *self.tokens)
+        if model and not any(Path(token, "config.toml").is_file() for token in given):
+            self._remove("--model")
+            self.first.append(model)
+
+    def _remove(self, flag: str) -> None:
+        """Take a flag with its value out of the tokens."""
+        position = next(n for n, token in enumerate(self.tokens) if token.partition("=")[0] == flag)
+        del self.tokens[position : position + (2 if self.tokens[position] == flag else 1)]
 
     def _check_data(self) -> None:
         """Refuse --data-dir alone, which elsewhere is the data and here only says where it lies."""
@@ -244,6 +259,5 @@ class _Translation:
         out = self._value_of("--out")
         parent = self.out_parts.get("project") or out or "runs"
         if out is not None:
-            position = next(n for n, token in enumerate(self.tokens) if token.startswith("--out"))
-            del self.tokens[position : position + (2 if self.tokens[position] == "--out" else 1)]
+            self._remove("--out")
         self.tokens += ["--out", str(Path(parent, name))]

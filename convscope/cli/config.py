@@ -8,7 +8,7 @@ from typing import Any
 from cyclopts.config import Dict
 
 from convscope import synonyms
-from convscope.errors import RequestError, nearest
+from convscope.errors import ConsentError, RequestError, nearest
 from convscope.regular_files import read_regular
 from convscope.training.setting import SettingField, settings_of
 
@@ -26,9 +26,23 @@ def read_config_flag(tokens: Sequence[str]) -> tuple[Dict, ...]:
         raise RequestError("--config can be given only once.")
     if files == [""]:
         raise RequestError("--config needs a TOML file.")
-    return tuple(
-        Dict(read_settings(Path(file)), use_commands_as_keys=False, source=file) for file in files
-    )
+    is_named = any(word == "--model" or word.startswith("--model=") for word in tokens)
+    found = [(file, read_settings(Path(file))) for file in files]
+    for file, settings in found:
+        _check_model(file, settings.get("model"), is_named=is_named)
+    return tuple(Dict(settings, use_commands_as_keys=False, source=f) for f, settings in found)
+
+
+def _check_model(file: str, model: object, *, is_named: bool) -> None:
+    """Refuse code that a file names and the command line does not. Raises ConsentError."""
+    from convscope.runs.own_code import is_own_code  # noqa: PLC0415 -- imports torch
+
+    if isinstance(model, str) and is_own_code(model) and not is_named:
+        raise ConsentError(
+            f"{file} names code, {model}, and a file executes nothing by itself: if that is your "
+            f"code, name it here too: `model={model}`.",
+            own=model,
+        )
 
 
 def read_settings(path: Path) -> dict[str, Any]:

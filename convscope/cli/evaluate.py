@@ -15,10 +15,12 @@ from convscope.cli.options import (
     InputSize,
     Json,
     Mean,
+    OwnCode,
     PretrainedWeights,
     ResizeModeOption,
     Std,
     Threads,
+    Trust,
 )
 from convscope.cli.terminal import print_json
 from convscope.errors import shell_word
@@ -38,6 +40,8 @@ def evaluate(
     data_dir: DataDir = None,
     image_column: str | None = None,
     label_column: str | None = None,
+    model: OwnCode = None,
+    trust: Trust = False,
     weights: PretrainedWeights = None,
     class_names: ClassNames = None,
     input_size: InputSize = None,
@@ -80,6 +84,8 @@ def evaluate(
         data_dir=data_dir,
         image_column=image_column,
         label_column=label_column,
+        model=model,
+        trust=trust,
         weights=weights,
         class_names=class_names,
         input_size=input_size,

@@ -6,7 +6,7 @@ from typing import Annotated, cast
 
 from rich.table import Table
 
-from convscope.cli.options import SEVERAL, Flag, Int, Json, OptionalInt
+from convscope.cli.options import SEVERAL, Flag, Int, Json, OptionalInt, OwnCode, Trust
 from convscope.cli.terminal import print_json
 from convscope.errors import RequestError, shell_word
 from convscope.explanation.api import RecordedImage, explain_recorded, parse_unit, record_image
@@ -15,11 +15,12 @@ from convscope.explanation.grid import find_filter, map_text, read_grid, record_
 from convscope.explanation.recording import Recording
 from convscope.explanation.rendering.text import im2col_text
 from convscope.inference import probabilities
+from convscope.runs.own_code import Consent
 from convscope.words.screen import Screen, cell
 
 
 def explain(
-    model: str | None = None,
+    run: str | None = None,
     image: Path | None = None,
     /,
     *,
@@ -30,6 +31,8 @@ def explain(
     top: OptionalInt = None,
     im2col: Flag = False,
     list_layers: Flag = False,
+    model: OwnCode = None,
+    trust: Trust = False,
     weights: str | None = None,
     num_classes: OptionalInt = None,
     in_channels: OptionalInt = None,
@@ -44,7 +47,7 @@ def explain(
 
     Parameters
     ----------
-    model
+    run
         A run folder, a model of the zoo, a layer table or module:attr.
     image
         An image file.
@@ -87,7 +90,7 @@ def explain(
     screen = Screen(stderr=json)
     if grid:
         unused = {
-            "a network": model, "--contrast": contrast, "--trace-back": trace_back,
+            "a network": run, "--contrast": contrast, "--trace-back": trace_back,
             "--depth": depth, "--list-layers": list_layers, "--weights": weights,
         }  # fmt: skip
         if found := [name for name, value in unused.items() if value]:
@@ -101,17 +104,18 @@ def explain(
         _explain_grid(screen, recording, _grid_unit(at), top=top, im2col=im2col, json=json)
         return
     _refuse_what_has_no_effect(filter, stride, padding, depth=None if trace_back else depth)
-    if model is None or image is None:
+    if run is None or image is None:
         raise RequestError(
             "explain takes a network and an image. Example: `convscope explain RUN photo.jpg`."
         )
     recorded = record_image(
-        model,
+        run,
         image,
         weights=weights,
         num_classes=num_classes,
         in_channels=in_channels,
         input_size=input_size,
+        consent=Consent(model, trust),
     )
     for text in recorded.cautions:
         screen.say(text)
@@ -134,7 +138,8 @@ def explain(
     _print_class(screen, recorded, explanation)
     _print_explanation(screen, explanation, top=top, im2col=im2col, json=json)
     if not json:
-        subject = [model, str(image), *(["--weights", weights] if weights else [])]
+        subject = [run, str(image), *(["--weights", weights] if weights else [])]
+        subject += [*(["--model", model] if model else []), *(["--trust"] if trust else [])]
         _print_next(screen, subject, explanation, recorded)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from convscope.cli.options import SEVERAL, Int
+from convscope.cli.options import SEVERAL, Int, Trust
 from convscope.webapp.lab import make_server
 from convscope.webapp.launch import PORT, open_in_browser
 from convscope.words.screen import Screen
@@ -15,6 +15,7 @@ def lab(
     *networks: str,
     image: Annotated[tuple[Path, ...], SEVERAL] = (),
     weights: str | None = None,
+    trust: Trust = False,
     runs: Path = Path("runs"),
     data: Annotated[tuple[str, ...], SEVERAL] = (),
     host: str = "127.0.0.1",
@@ -47,7 +48,14 @@ def lab(
     """
     screen = Screen()
     server = make_server(
-        networks, images=image, weights=weights, runs=runs, data=data, host=host, port=port
+        networks,
+        trust=trust,
+        images=image,
+        weights=weights,
+        runs=runs,
+        data=data,
+        host=host,
+        port=port,
     )
     if server.port != port:
         screen.say(f"Port {port} is taken, perhaps by another lab; this one is on {server.port}.")

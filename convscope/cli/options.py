@@ -68,6 +68,21 @@ Json = Annotated[
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 """A switch that is off by default; its help is in the command's docstring."""
 
+OwnCode = Annotated[
+    str | None,
+    Parameter(
+        name="--model",
+        help="For a run of a network of your own: the code that builds it, as module:attr.",
+    ),
+]
+Trust = Annotated[
+    bool,
+    Parameter(
+        negative="",
+        show_default=False,
+        help="Let a run import the code of its own that it recorded, as long as it is unchanged.",
+    ),
+]
 PretrainedWeights = Annotated[
     str | None,
     Parameter(

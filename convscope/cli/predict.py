@@ -14,10 +14,12 @@ from convscope.cli.options import (
     InputSize,
     Int,
     Mean,
+    OwnCode,
     PretrainedWeights,
     ResizeModeOption,
     Std,
     Threads,
+    Trust,
 )
 from convscope.cli.terminal import print_json
 from convscope.errors import WorkError
@@ -32,6 +34,8 @@ def predict(
     /,
     *images: str,
     format: Literal["table", "json", "csv"] = "table",  # noqa: A002
+    model: OwnCode = None,
+    trust: Trust = False,
     weights: PretrainedWeights = None,
     class_names: ClassNames = None,
     input_size: InputSize = None,
@@ -63,6 +67,8 @@ def predict(
     predictions = predict_images(
         run,
         images,
+        model=model,
+        trust=trust,
         weights=weights,
         class_names=class_names,
         input_size=input_size,

@@ -5,14 +5,16 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from convscope.cli.options import Json, OptionalInt
+from convscope.cli.options import Json, OptionalInt, OwnCode, Trust
 from convscope.cli.terminal import print_result, training_progress
 from convscope.device import keep_freed_memory
 from convscope.runs.folder import Run
+from convscope.runs.own_code import Consent
 from convscope.training.longer import with_length
 from convscope.training.resumption import resume_run
 
 _LENGTH = Parameter(group="Length")
+_OF_THE_LAB = Parameter(name="--trust-signed", negative="", show=False)
 
 
 def resume(
@@ -23,6 +25,9 @@ def resume(
     steps: Annotated[OptionalInt, _LENGTH] = None,
     max_minutes: Annotated[float | None, _LENGTH] = None,
     data: str | None = None,
+    model: OwnCode = None,
+    trust: Trust = False,
+    signed: Annotated[bool, _OF_THE_LAB] = False,
     threads: OptionalInt = None,
     device: str | None = None,
     json: Json = False,
@@ -56,6 +61,7 @@ def resume(
             run,
             partial(with_length, epochs=epochs, steps=steps, max_minutes=max_minutes),
             data=data,
+            consent=Consent(model, trust, signed),
             threads=threads,
             device=device,
             callbacks=[terminal],

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Literal
 
 from convscope.atomic import write_atomically
-from convscope.cli.options import Flag, Json, OptionalInt
+from convscope.cli.options import Flag, Json, OptionalInt, OwnCode, Trust
 from convscope.cli.terminal import print_json
 from convscope.compare.networks import Comparison
 from convscope.errors import RequestError, shell_word
-from convscope.summaries.api import summary as summarize
+from convscope.runs.own_code import Consent
+from convscope.summaries.api import summarize_any
 from convscope.summaries.markup import Table
 from convscope.summaries.table import Summary
 from convscope.words.screen import Screen
@@ -24,6 +25,8 @@ def summary(
     num_classes: OptionalInt = None,
     in_channels: OptionalInt = None,
     input_size: str | None = None,
+    model: OwnCode = None,
+    trust: Trust = False,
     depth: OptionalInt = None,
     svg: Path | None = None,
     format: Format = "text",  # noqa: A002 -- the word of the command line
@@ -61,8 +64,12 @@ def summary(
     if depth is not None and depth < 1:
         raise RequestError(f"--depth must be at least 1, not {depth}.")
     size = _size(input_size)
+    if model is not None and compare:
+        raise RequestError("--model is for one run; --trust holds for both.")
+    consent = Consent(model, trust)
     summaries = [
-        summarize(model, size, num_classes=num_classes, in_channels=in_channels) for model in models
+        summarize_any(each, size, num_classes=num_classes, in_channels=in_channels, consent=consent)
+        for each in models
     ]
     if depth:
         summaries = [each.collapse(depth) for each in summaries]

@@ -1,12 +1,13 @@
 """What a network costs: parameters, multiply-adds and memory."""
 
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from convscope.errors import ConvscopeError
+from convscope.errors import ConsentError, ConvscopeError
+from convscope.runs.folder import Run
 from convscope.runs.index import JsonDict, Stamp, stamp
-from convscope.summaries.api import summary
+from convscope.runs.own_code import NO_CONSENT, Consent
+from convscope.summaries.api import summarize_run, summary
 from convscope.summaries.table import Summary
 
 _BYTES = 4  # of a float32
@@ -38,13 +39,23 @@ def _summary(model: str, _stamp: Stamp) -> Summary:
     return summary(model)
 
 
-def summary_of_run(path: Path) -> Summary | None:
+def summary_of_run(path: Path, consent: Consent = NO_CONSENT) -> Summary | None:
     """The summary of a run's network, which needs no weights; None if it cannot be built."""
-    return _summary_of_run(path, stamp(path / "config.toml"))
+    found = _summary_of_run(path, consent, stamp(path / "config.toml"))
+    return found if isinstance(found, Summary) else None
+
+
+def closed_network(path: Path, consent: Consent = NO_CONSENT) -> str:
+    """Why the network of a run is not built: its code is not allowed. Else empty."""
+    found = _summary_of_run(path, consent, stamp(path / "config.toml"))
+    return found if isinstance(found, str) else ""
 
 
 @lru_cache(maxsize=64)
-def _summary_of_run(path: Path, _stamp: Stamp) -> Summary | None:
-    with suppress(ConvscopeError, OSError, KeyError):
-        return summary(path)
-    return None
+def _summary_of_run(path: Path, consent: Consent, _stamp: Stamp) -> Summary | str | None:
+    try:
+        return summarize_run(Run(path), consent)
+    except ConsentError as error:
+        return f"The costs of {path.name} are unknown. {error}"
+    except (ConvscopeError, OSError, KeyError):
+        return None

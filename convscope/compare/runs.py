@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from convscope.compare.comparability import caveats
-from convscope.compare.costs import network_costs, summary_of_run
+from convscope.compare.costs import closed_network, network_costs, summary_of_run
 from convscope.compare.settings import setting_rows
 from convscope.errors import RequestError
 from convscope.runs.index import JsonDict, num_correct, read_config, read_metrics, read_test
+from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.runs.step_table import COLUMNS, steps_of
 
 FEWEST, MOST = 2, 8
@@ -24,11 +25,13 @@ class RunView:
         path: its folder.
         row: what a list of runs shows of it: name, title, state, epochs, parameters and so on.
         seconds: how long it has trained, as far as its status says.
+        consent: what of its own code it may have imported.
     """
 
     path: Path
     row: Mapping[str, Any]
     seconds: float
+    consent: Consent = NO_CONSENT
 
 
 def compare_runs(runs: Sequence[RunView], networks: Mapping[str, str]) -> JsonDict:
@@ -39,12 +42,13 @@ def compare_runs(runs: Sequence[RunView], networks: Mapping[str, str]) -> JsonDi
     """
     check_count(len(runs) + len(networks))
     rows, paths = [_run_row(run) for run in runs], [run.path for run in runs]
+    closed = [sentence for run in runs if (sentence := closed_network(run.path, run.consent))]
     configs = [read_config(path) for path in paths]
     return {
         "runs": rows,
         "settings": setting_rows(configs) if runs else [],
         "networks": [network_costs(name, model) for name, model in networks.items()],
-        "caveats": caveats(rows, paths),
+        "caveats": [*caveats(rows, paths), *closed],
     }
 
 
@@ -57,7 +61,7 @@ def check_count(count: int) -> None:
 def _run_row(run: RunView) -> JsonDict:
     metrics, steps = read_metrics(run.path), steps_of(run.path)
     last = metrics[-1] if metrics else {}
-    table = summary_of_run(run.path)
+    table = summary_of_run(run.path, run.consent)
     return {
         **run.row,
         "seconds": max(run.seconds, last.get("seconds") or 0.0),

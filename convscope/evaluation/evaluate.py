@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from convscope.card import Card, ResizeMode
 from convscope.data.classes import quote_names
@@ -27,6 +27,7 @@ from convscope.evaluation.selection import (
     select_run_images,
 )
 from convscope.models import ModelLike, OpenedModel
+from convscope.runs.own_code import Consent
 from convscope.synonyms import takes_synonyms
 from convscope.weights.class_names import ClassNamesLike
 from convscope.weights.preprocessing import InputSettings, PerChannel
@@ -42,6 +43,8 @@ def evaluate(
     split: Split | None = None,
     exclude_trained: bool = False,
     csv: str | Path | None = None,
+    model: str | nn.Module | None = None,
+    trust: bool = False,
     weights: WeightsSource | None = None,
     card: Card | None = None,
     class_names: ClassNamesLike | None = None,
@@ -63,6 +66,8 @@ def evaluate(
     their `split`, by default their test split, or all images if they have none; classes are matched
     by name. `exclude_trained` leaves out images that the run was trained or validated on, which are
     recognized by their content. `csv` is a file to write the answer for each image to.
+
+    A run of a network of your own needs `model`, that code again, or `trust`: see `convscope.load`.
 
     `run` may also be a network: a name with `weights`, or a module that has them. Then `data` is
     needed, and `class_names`, `input_size`, `resize_mode`, `mean` and `std`, or a `card` with all
@@ -90,7 +95,12 @@ def evaluate(
     )
     settings = InputSettings(input_size=input_size, resize_mode=resize_mode, mean=mean, std=std)
     opened = open_trained(
-        run, weights=weights, card=card, class_names=class_names, settings=settings
+        run,
+        weights=weights,
+        card=card,
+        class_names=class_names,
+        settings=settings,
+        consent=Consent(model, trust),
     )
     selection = _select(opened, data, request)
     loaded = load_images(

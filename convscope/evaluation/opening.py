@@ -6,6 +6,7 @@ from dataclasses import replace
 from convscope.card import Card
 from convscope.errors import RequestError
 from convscope.models import OpenedModel, find_run, open_model
+from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.weights.class_names import ClassNamesLike, parse_class_names
 from convscope.weights.preprocessing import InputSettings
 from convscope.weights.source import WeightsSource
@@ -19,6 +20,7 @@ def open_trained(
     card: Card | None = None,
     class_names: ClassNamesLike | None = None,
     settings: InputSettings | None = None,
+    consent: Consent = NO_CONSENT,
 ) -> OpenedModel:
     """Open a model whose predictions mean something.
 
@@ -44,6 +46,7 @@ def open_trained(
         input_size=settings.size,
         settings=settings,
         class_names=names,
+        consent=consent,
     )
     if opened.warning:
         raise RequestError(_untrained(opened, model, has_weights=weights is not None))

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import nn
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
@@ -35,6 +36,7 @@ from convscope.evaluation.predictions import (
 from convscope.forward import call_network
 from convscope.inference import probabilities
 from convscope.models import ModelLike
+from convscope.runs.own_code import Consent
 from convscope.synonyms import takes_synonyms
 from convscope.weights.class_names import ClassNamesLike
 from convscope.weights.preprocessing import InputSettings, PerChannel
@@ -47,6 +49,8 @@ def predict(
     run: ModelLike,
     images: ImageLike | Iterable[ImageLike],
     *,
+    model: str | nn.Module | None = None,
+    trust: bool = False,
     weights: WeightsSource | None = None,
     class_names: ClassNamesLike | None = None,
     input_size: int | tuple[int, int] | None = None,
@@ -65,6 +69,8 @@ def predict(
     Each prediction has the `top` most probable classes. Images that cannot be read are listed and
     do not stop the others.
 
+    A run of a network of your own needs `model`, that code again, or `trust`: see `convscope.load`.
+
     `run` may also be a network: a name with `weights` (`torchvision:resnet50`, a file), or a module
     that has them. Then `class_names`, `input_size`, `resize_mode`, `mean` and `std` are what the
     weights do not say themselves.
@@ -75,7 +81,13 @@ def predict(
     if not all(isinstance(count, int) and count >= 1 for count in counts):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RequestError("`top`, `batch_size` and `threads` must be integers, at least 1.")
     settings = InputSettings(input_size=input_size, resize_mode=resize_mode, mean=mean, std=std)
-    opened = open_trained(run, weights=weights, class_names=class_names, settings=settings)
+    opened = open_trained(
+        run,
+        weights=weights,
+        class_names=class_names,
+        settings=settings,
+        consent=Consent(model, trust),
+    )
     net, card = opened.net, opened.card
     torch_device = choose_device(device)
     net.to(torch_device)

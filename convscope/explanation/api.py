@@ -17,6 +17,7 @@ from convscope.explanation.recording import Recording, record
 from convscope.explanation.trace import Trace
 from convscope.inference import inference_mode
 from convscope.models import ModelLike, open_model
+from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.synonyms import takes_synonyms
 
 
@@ -76,6 +77,7 @@ def explain(
     num_classes: int | None = None,
     in_channels: int | None = None,
     input_size: int | tuple[int, int] | None = None,
+    trust: bool = False,
 ) -> Explanation: ...
 
 
@@ -93,6 +95,7 @@ def explain(
     num_classes: int | None = None,
     in_channels: int | None = None,
     input_size: int | tuple[int, int] | None = None,
+    trust: bool = False,
 ) -> Trace: ...
 
 
@@ -111,12 +114,14 @@ def explain(
     num_classes: int | None = None,
     in_channels: int | None = None,
     input_size: int | tuple[int, int] | None = None,
+    trust: bool = False,
 ) -> Explanation | Trace:
     """The arithmetic of one unit of a network on an image.
 
     `model` is a run, a name of the zoo, a layer table, `module:attr`, `timm:NAME`,
     `torchvision:NAME` or a `torch.nn.Module`; `weights` are for one that is named, and so are
-    `num_classes`, `in_channels` and `input_size`, with which it is built.
+    `num_classes`, `in_channels` and `input_size`, with which it is built. `trust` allows the code
+    of its own that a run recorded, see `convscope.load`.
 
     `at` names the unit: `conv3_2[12,5,7]` by channel, row and column, `fc3[7]` by index,
     `fc3[cataract]` by class, also `("conv3_2", (12, 5, 7))`; by default the top-1 class. With
@@ -138,6 +143,7 @@ def explain(
         num_classes=num_classes,
         in_channels=in_channels,
         input_size=input_size,
+        consent=Consent(trust=trust),
     )
     if not trace_back:
         return explain_recorded(recorded, at, contrast=contrast)
@@ -175,6 +181,7 @@ def record_image(
     num_classes: int | None = None,
     in_channels: int | None = None,
     input_size: int | tuple[int, int] | None = None,
+    consent: Consent = NO_CONSENT,
 ) -> RecordedImage:
     """Record a network's pass on an image, in eval mode; see `explain`."""
     opened = open_model(
@@ -184,6 +191,7 @@ def record_image(
         num_classes=num_classes,
         in_channels=in_channels,
         input_size=input_size,
+        consent=consent,
     )
     is_assumed = opened.is_assumed and input_size is None  # then an image may keep its own size
     known, classes = None if is_assumed else opened.card, len(opened.card.classes)

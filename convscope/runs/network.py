@@ -1,10 +1,10 @@
 """The network of a run: built again, with its best weights."""
 
 import copy
-import sys
 import warnings
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from weakref import WeakValueDictionary
@@ -17,41 +17,54 @@ from convscope.errors import RequestError
 from convscope.forward import like_parameters, main_output
 from convscope.inference import inference_mode
 from convscope.runs.folder import Run
+from convscope.runs.own_code import (
+    HANDED_OVER,
+    NO_CONSENT,
+    Consent,
+    allowed,
+    naming,
+    raise_no_name,
+)
 from convscope.zoo import Creation, create_model
 from convscope.zoo.check import check_network
 from convscope.zoo.table_file import is_table, read_table
 
 _TABLE = "network.toml"
-HANDED_OVER = "object:"
-"""How the model of a run begins that was an object and cannot be built again by a name."""
-
 _objects: WeakValueDictionary[Path, nn.Module] = WeakValueDictionary()
 """Networks that were trained as objects, by the folder of the run, as long as they live."""
 
 
-def load(run: object, *, model: nn.Module | None = None) -> tuple[nn.Module, Card]:
+def load(
+    run: object, *, model: str | nn.Module | None = None, trust: bool = False
+) -> tuple[nn.Module, Card]:
     """The network of a run with its best weights, in eval mode, on the CPU; and its card.
 
-    `run` is a folder, or what `train` returns. `model` is needed only for a run of a network that
-    was handed over as an object and that no name builds again: one of the same architecture, of
-    which a copy is returned.
+    `run` is a folder, or what `train` returns. A run executes nothing by itself. If it was trained
+    with code of its own, `model` is needed: that code, as module:attr, or a network of the same
+    architecture, of which a copy is returned; or `trust`, which allows the code that the run
+    recorded, as long as it is unchanged. Neither is needed where this process trained the run.
 
-    Raises RequestError if card, weights and network do not match. Warns of a run of an earlier
-    version, whose weights do not hold their card.
+    Raises RequestError if card, weights and network do not match, ConsentError for code that
+    nobody has allowed. Warns of a run of an earlier version, whose weights do not hold their card,
+    and of code whose source has changed.
     """
-    folder = as_run(run)
-    if note := folder.card_note:
+    net, card, note = load_run(as_run(run), Consent(model, trust))
+    if note:
         warnings.warn(note, stacklevel=2)
-    return load_best(folder, model=model)
+    return net, card
 
 
-def load_best(folder: Run, *, model: nn.Module | None = None) -> tuple[nn.Module, Card]:
-    """`load`, without its warning; see `Run.card_note`."""
-    card, stored, config = folder.read_card(), folder.read_weights(), folder.read_config()
-    net = rebuild(folder, config, card) if model is None else copy.deepcopy(model)
-    load_state(net, stored.tensors, where=str(folder.path / "model.safetensors"), card=card)
+def load_run(run: Run, consent: Consent = NO_CONSENT) -> tuple[nn.Module, Card, str]:
+    """`load` of a run, with a note in place of its warnings."""
+    card, stored, config = run.read_card(), run.read_weights(), run.read_config()
+    if isinstance(consent.model, nn.Module):
+        net, note = copy.deepcopy(consent.model), ""
+    else:
+        net, note = rebuild(run, config, card, consent)
+    note = " ".join(filter(None, (run.card_note, note)))
+    load_state(net, stored.tensors, where=str(run.path / "model.safetensors"), card=card)
     vars(net)["card"] = card  # how to prepare its images, for `record` and `explain`
-    return net.eval(), card
+    return net.eval(), card, note
 
 
 load_network = load
@@ -71,30 +84,37 @@ def as_run(run: object) -> Run:
     )
 
 
-def rebuild(run: Run, config: Mapping[str, Any], card: Card) -> nn.Module:
-    """The network of a run without its weights. Raises RequestError where nothing builds it."""
-    source = str(config["model"])
-    if source.startswith(HANDED_OVER):
-        net = _objects.get(run.path.resolve())
-        if net is None:
-            raise RequestError(
-                f"{run.path} was trained with a network that was handed over as an object of class "
-                f"{source.removeprefix(HANDED_OVER)}, and no name builds it again. Pass one of the "
-                "same architecture: `convscope.load(run, model=net)`. A run that was trained with "
-                "module:attr, a function that builds it, needs nothing else."
-            )
-        return copy.deepcopy(net)
-    try:
-        with on_sys_path(config):
-            return build_network(model_source(run, source), card)
-    except RequestError as error:
-        if not source.startswith("__main__:"):
-            raise
-        raise RequestError(
-            f"{run.path} was trained by a script or notebook with its own class {source[9:]}, "
-            "which is not here. Put the class into a module and train with module:attr, or load "
-            "the run where the class is defined."
-        ) from error
+def rebuild(
+    run: Run, config: Mapping[str, Any], card: Card, consent: Consent = NO_CONSENT
+) -> tuple[nn.Module, str]:
+    """The network of a run without its weights, and a note; see `load_run`.
+
+    A network that `consent` hands over is returned itself. Raises ConsentError for code that it
+    does not allow, RequestError where nothing builds the network.
+    """
+    with builder_of(run, config, card, consent) as (build, notes):
+        net = build()
+    return net, " ".join(notes)
+
+
+@contextmanager
+def builder_of(
+    run: Run, config: Mapping[str, Any], card: Card, consent: Consent = NO_CONSENT
+) -> Generator[tuple[Callable[[], nn.Module], list[str]]]:
+    """What builds the network of a run, for as long as the block lasts, and notes after it."""
+    model, source = consent.model, str(config["model"])
+    if isinstance(model, nn.Module):
+        yield partial(build_network, model, card), []
+    elif model is not None:
+        with naming(run, config, model) as notes:
+            yield partial(build_network, model, card), notes
+    elif (net := _objects.get(run.path.resolve())) is not None and source.startswith(HANDED_OVER):
+        yield partial(copy.deepcopy, net), []
+    elif source.startswith(HANDED_OVER):
+        raise_no_name(run, source)
+    else:
+        with allowed(run, config, consent):
+            yield partial(build_network, model_source(run, source), card), []
 
 
 def build_network(model: str | nn.Module, card: Card) -> nn.Module:
@@ -194,20 +214,6 @@ def save_model_source(run: Run, model: str) -> None:
 def model_source(run: Run, model: str) -> str:
     """What the network of a run is built from: the run's copy of a layer table, or `model`."""
     return str(run.path / _TABLE) if is_table(model) else model
-
-
-@contextmanager
-def on_sys_path(config: Mapping[str, Any]) -> Generator[None]:
-    """Make the folder importable from which a run's `module:attr` was imported."""
-    folder = config.get("network", {}).get("folder")
-    if folder is None or folder in sys.path:
-        yield
-        return
-    sys.path.append(folder)
-    try:
-        yield
-    finally:
-        sys.path.remove(folder)
 
 
 def load_state(net: nn.Module, weights: Mapping[str, Tensor], *, where: str, card: Card) -> None:

@@ -14,7 +14,8 @@ from convscope.models import ModelLike, find_run, not_a_model
 from convscope.receptive import receptive_fields
 from convscope.recording.wrappers import unwrapped
 from convscope.runs.folder import Run
-from convscope.runs.network import model_source, on_sys_path
+from convscope.runs.network import builder_of
+from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.summaries.image import (
     InputSize,
     Requested,
@@ -39,6 +40,7 @@ def summary(
     input: InputSize | Tensor | None = None,  # noqa: A002 -- the input, in either form
     num_classes: int | None = None,
     in_channels: int | None = None,
+    trust: bool = False,
 ) -> Summary:
     """Summarize a network as the lecture's table: layers, maps, parameters, receptive fields.
 
@@ -56,14 +58,38 @@ def summary(
     that it takes of those of its first convolution, 3, 1, and what may become those where pixels
     move to channels first.
 
+    `trust` allows the code of its own that a run recorded, see `convscope.load`.
+
     Raises RequestError if `model` is not a network that takes an image, or takes no such image.
 
         >>> table = summary("lenet5")
         >>> table.parameters, table.multiply_adds
         (61706, 416520)
     """
+    return summarize_any(
+        model,
+        input_size,
+        input_data=input_data,
+        either=input,
+        num_classes=num_classes,
+        in_channels=in_channels,
+        consent=Consent(trust=trust),
+    )
+
+
+def summarize_any(
+    model: ModelLike,
+    input_size: InputSize | None = None,
+    *,
+    input_data: Tensor | None = None,
+    either: InputSize | Tensor | None = None,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    consent: Consent = NO_CONSENT,
+) -> Summary:
+    """`summary`, with what a run may have imported."""
     check_arguments(num_classes=num_classes, in_channels=in_channels, input_size=None)
-    asked = requested(input_size=input_size, input_data=input_data, either=input)
+    asked = requested(input_size=input_size, input_data=input_data, either=either)
     if isinstance(model, nn.Module):
         if num_classes is not None:
             raise RequestError(
@@ -79,7 +105,7 @@ def summary(
                 f"{run.path} is a run, whose classes and image are known; leave out `num_classes`, "
                 "`in_channels` and `input_size`."
             )
-        return _of_run(run)
+        return summarize_run(run, consent)
     if not isinstance(model, str | Path):
         raise RequestError(not_a_model(model))
     return _of_name(str(model), asked, num_classes, in_channels)
@@ -123,19 +149,14 @@ def _of_name(
     return _summarized(network, net, asked, in_channels or channels)
 
 
-def _of_run(run: Run) -> Summary:
+def summarize_run(run: Run, consent: Consent = NO_CONSENT) -> Summary:
+    """The summary of a run's network, which needs no weights. Raises ConsentError."""
     card, config = run.read_card(), run.read_config()
     name = str(config["model"])
-    build = partial(
-        create_model,
-        model_source(run, name),
-        num_classes=len(card.classes),
-        in_channels=card.in_channels,
-        input_size=card.input_size,
-    )
-    with on_sys_path(config):
+    with builder_of(run, config, card, consent) as (build, notes):
         network, _ = _built(name, build)
-        return _table(name, run_for_shapes(network, [(card.in_channels, *card.input_size)]))
+        table = _table(name, run_for_shapes(network, [(card.in_channels, *card.input_size)]))
+    return replace(table, note=" ".join(filter(None, (table.note, *notes))))
 
 
 def _built(name: str, build: Callable[[], nn.Module]) -> tuple[Network, nn.Module]:

@@ -81,6 +81,8 @@ def meaning(name: str, known: Collection[str], command: str = "train") -> Meanin
         if key(option) == word:
             return Meaning(option)
     found = [option for option in _NAMES.get(word, ()) if option in known]
+    if {"run", "model"} <= {*found}:  # what is looked at; `model` itself is the code of a run
+        found.remove("model")
     if len(found) > 1:
         raise RequestError(f"{_said(name)} could be {' or '.join(f'`{one}`' for one in found)}.")
     if found:
@@ -243,6 +245,8 @@ _R = TypeVar("_R")
 def takes_synonyms(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Decorate a function so that it takes its keyword arguments by synonyms, too.
 
+    A call without a `run` means it by `model`, as elsewhere.
+
     For type checkers the function is as before: they refuse what is not in its signature.
     """
     known = {
@@ -260,7 +264,13 @@ def takes_synonyms(function: Callable[_P, _R]) -> Callable[_P, _R]:
                     f"{function.__name__}() got an unexpected keyword argument {name!r}."
                     f"{nearest(name, known)}"
                 )
-            return cast("Callable[..., _R]", function)(*args, **translated)
+            kwargs = cast("Any", translated)
+        if not args and {"run", "model"} <= known.keys() and "model" in kwargs:
+            values = {**kwargs}
+            values.setdefault("run", values["model"])
+            if values["run"] is values["model"]:
+                del values["model"]
+            return cast("Callable[..., _R]", function)(**values)
         return function(*args, **kwargs)
 
     return call

@@ -11,6 +11,7 @@ from torch import nn
 from convscope import synonyms
 from convscope.data.source import DataLike
 from convscope.errors import RequestError
+from convscope.runs.own_code import Consent
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.config import TrainConfig
 from convscope.training.keywords import TrainSettings
@@ -81,7 +82,8 @@ def resume(
     steps: int | None = None,
     max_minutes: float | None = None,
     data: DataLike | None = None,
-    model: nn.Module | None = None,
+    model: str | nn.Module | None = None,
+    trust: bool = False,
     threads: int | None = None,
     device: str | None = None,
     callbacks: Sequence[Callback] = (),
@@ -99,15 +101,17 @@ def resume(
     remain until there are better ones, the test is made anew.
 
     `data` is where the same images are now, if they were moved or handed over in Python; `model`
-    is a network of the same architecture, for a run of one that no name builds again; it is
-    trained in place.
+    is, for a run of a network of your own, that code again, module:attr, or a network of the same
+    architecture, which is trained in place; `trust` allows the code that the run recorded, as long
+    as it is unchanged, see `convscope.load`; and the weights to start from, if there is no
+    checkpoint yet.
     """
     with watched(progress=progress) as watchers:
         return resume_run(
             run,
             partial(with_length, epochs=epochs, steps=steps, max_minutes=max_minutes),
             data=data,
-            model=model,
+            consent=Consent(model, trust),
             threads=threads,
             device=device,
             callbacks=[*callbacks, *watchers],

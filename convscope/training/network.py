@@ -11,12 +11,12 @@ from convscope.models import card_of, num_input_channels, stated_card
 from convscope.recording.wrappers import unwrapped
 from convscope.runs.folder import Run
 from convscope.runs.network import (
-    HANDED_OVER,
     build_network,
     model_name,
     remember_object,
     source_of,
 )
+from convscope.runs.own_code import HANDED_OVER, remember_named
 from convscope.training.callbacks.base import CallbackList
 from convscope.training.config import TrainConfig, decided
 from convscope.zoo import Creation, default_input, resolve_model
@@ -40,7 +40,9 @@ class RequestedNetwork:
     def of(cls, model: str, module: nn.Module | None) -> "RequestedNetwork":
         """Look a model up. Raises RequestError, at once, for a name that nobody has."""
         if module is None:
-            return cls(resolve_model(model))
+            known = resolve_model(model)
+            remember_named(known)
+            return cls(known)
         inside = unwrapped(module)
         return cls(model_name(inside), inside)
 
@@ -77,7 +79,9 @@ class RequestedNetwork:
         if self.module is None:
             return build_network(self.model, card), config
         network = build_network(self.module, card)
-        return network, replace(config, model=source_of(network, card))
+        source = source_of(network, card)
+        remember_named(source)
+        return network, replace(config, model=source)
 
     def check(
         self,

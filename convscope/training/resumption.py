@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from convscope.card import Card
 from convscope.data.classes import order_classes
@@ -19,8 +18,10 @@ from convscope.data.split import apply_splits
 from convscope.device import choose_device
 from convscope.errors import RequestError
 from convscope.recording.wrappers import unwrapped
+from convscope.runs import own_code
 from convscope.runs.folder import Run
-from convscope.runs.network import build_network, rebuild
+from convscope.runs.network import rebuild
+from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.runs.tensor_file import TensorFile
 from convscope.training import longer
 from convscope.training.assemble import Session, Task, assemble
@@ -44,7 +45,7 @@ def resume_run(
     change: Callable[[TrainConfig], TrainConfig] = lambda config: config,
     *,
     data: DataLike | None = None,
-    model: nn.Module | None = None,
+    consent: Consent = NO_CONSENT,
     threads: int | None = None,
     device: str | None = None,
     callbacks: Sequence[Callback] = (),
@@ -70,13 +71,15 @@ def resume_run(
         session = Session(folder, request, user)
         with LiveStatus(session.live, request).session() as status, naming_checkpoint(folder):
             trainer, task = _reassemble(
-                session, status, saved, running, chosen, stored, data, model
+                session, status, saved, running, chosen, stored, data, consent
             )
             if config != before:
                 longer.check_longer(config, trainer.limits, trainer.state)
                 saved = longer.config_of_longer(saved, before, config, trainer.state)
             if data is not None:
                 saved = {**saved, "data": recorded_data(data)}
+            if isinstance(consent.model, str):
+                saved = own_code.renamed(saved, consent.model)
             folder.write_config(saved)
             if config != before or longer.is_at_its_old_end(saved, trainer.state):
                 _begin_again(session, trainer, config, was_done=trainer.state.done)
@@ -130,7 +133,7 @@ def _reassemble(
     device: torch.device,
     stored: TensorFile | None,
     data: DataLike | None,
-    model: nn.Module | None,
+    consent: Consent,
 ) -> tuple[Trainer, Task]:
     """The trainer of a run, in the state that is stored."""
     run, user = session.run, session.user
@@ -142,8 +145,12 @@ def _reassemble(
     if changed:
         user.message(f"Not bit-identical to an uninterrupted run: {', '.join(changed)}.")
     torch.manual_seed(config.seed)
-    network = rebuild(run, saved, card) if model is None else build_network(model, card)
+    network, note = rebuild(run, saved, card, consent)
+    if note:
+        user.message(note)
     vars(unwrapped(network))["card"] = card  # as `train` leaves it on a network
+    if stored is None and config.weights is not None:
+        own_code.check_weights(run, saved, consent)
     weights = opened_weights(config, user) if stored is None else None
     if weights is not None:  # it was stopped before its first checkpoint
         load_pretrained(weights, network, card)

@@ -17,6 +17,7 @@ from convscope.data.loading import LoadedDataset
 from convscope.data.objects import describe_data
 from convscope.data.source import NAMES, DataLike
 from convscope.errors import WorkError
+from convscope.runs import own_code
 from convscope.training.config import TrainConfig
 from convscope.zoo.table_file import is_table
 
@@ -45,7 +46,7 @@ def run_config(
         },
         "machine": environment(device),
         "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
-        "network": {"folder": str(Path.cwd())},
+        "network": own_code.record(config.model, config.weights),
     }
 
 

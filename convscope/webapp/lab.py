@@ -8,6 +8,7 @@ from typing import Self
 from torch import nn
 
 from convscope.errors import RequestError
+from convscope.models import find_run
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
 from convscope.webapp.launch import PORT, Server, fill, open_in_browser, require_extra
@@ -63,6 +64,7 @@ def lab(
     *networks: str | Path | nn.Module,
     image: str | Path | Sequence[str | Path] = (),
     weights: str | None = None,
+    trust: bool = False,
     runs: str | Path = "runs",
     data: str | Sequence[str] = (),
     host: str = "127.0.0.1",
@@ -79,6 +81,9 @@ def lab(
             lenet5.
         image: files to start with; by default a few samples.
         weights: pretrained weights for named networks, as in `train`.
+        trust: whether the runs among `networks` may import the code of their own that they
+            recorded, see `convscope.load`; of other runs, the page opens networks of own code only
+            where this user made them on this machine.
         runs: the folder whose runs the page lists and where it creates new ones.
         data: folders or CSV files of labeled images that the page can train on, in addition to
             the named data sets.
@@ -93,7 +98,14 @@ def lab(
     images = [image] if isinstance(image, str | Path) else image
     sources = [data] if isinstance(data, str) else data
     server = make_server(
-        networks, images=images, weights=weights, runs=runs, data=sources, host=host, port=port
+        networks,
+        images=images,
+        weights=weights,
+        trust=trust,
+        runs=runs,
+        data=sources,
+        host=host,
+        port=port,
     )
     if open:
         open_in_browser(server.address)
@@ -105,6 +117,7 @@ def make_server(
     *,
     images: Sequence[str | Path],
     weights: str | None,
+    trust: bool,
     runs: str | Path,
     data: Sequence[str],
     host: str,
@@ -116,12 +129,14 @@ def make_server(
         raise RequestError(f"`port` must be between 1 and 65,535, not {port}.")
     subjects = [str(one) if isinstance(one, Path) else one for one in networks] or ["lenet5"]
     store = ModelStore()
-    fill(store, subjects, [Path(image) for image in images], weights=weights)
+    fill(store, subjects, [Path(image) for image in images], weights=weights, trust=trust)
     names = [name for name in subjects if isinstance(name, str)]
+    folders = [Path(name).expanduser() for name in names if find_run(name) is not None]
     jobs = TrainingJobs(
         Path(runs),
-        runs=[Path(name) for name in names if Path(name).is_dir()],
+        runs=folders,
+        trusted=folders if trust else [],
         data=data,
-        models=[name for name in names if is_table(name) or ":" in name],
+        models=[name for name in names if is_table(name) or (":" in name and not find_run(name))],
     )
     return Server(store, jobs, host=host, first_port=port)

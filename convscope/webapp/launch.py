@@ -13,6 +13,7 @@ from torch import nn
 
 from convscope.data.samples import sample_images
 from convscope.errors import RequestError
+from convscope.runs.own_code import Consent
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
 
@@ -29,10 +30,11 @@ def fill(
     images: Sequence[Path],
     *,
     weights: str | None = None,
+    trust: bool = False,
 ) -> None:
     """Open the networks and show each the images, or sample images if there are none."""
     for subject in subjects:
-        model = store.open(subject, weights=weights)
+        model = store.open(subject, weights=weights, consent=Consent(trust=trust))
         for path in images:
             store.add(model, path.name, path)
         if not images:

@@ -8,9 +8,10 @@ from typing import Any
 
 from torch import nn
 
-from convscope.errors import NetworkError, RequestError, nearest
+from convscope.errors import ConsentError, NetworkError, RequestError, nearest
 from convscope.forward import first_line
 from convscope.zoo.builder_call import call_builder
+from convscope.zoo.module_sources import imports_recorded
 
 
 def build_imported(
@@ -51,7 +52,7 @@ def imported(name: str) -> nn.Module | Callable[..., Any]:
 
 def _import(module_name: str) -> object:
     here = str(Path.cwd())
-    if here not in sys.path:  # `python -m` adds it; a console script's entry point does not
+    if here not in sys.path and not imports_recorded():
         sys.path.insert(0, here)
     if module_name.endswith(".py") or "/" in module_name or "\\" in module_name:
         dotted = module_name.removesuffix(".py").replace("\\", "/").strip("./").replace("/", ".")
@@ -68,6 +69,8 @@ def _import(module_name: str) -> object:
             f"There is no module {module_name!r}, in {here} or installed. `model` takes a name of "
             "the zoo, timm:NAME, torchvision:NAME or module:attr."
         ) from error
+    except ConsentError:
+        raise
     except SystemExit as error:
         raise NetworkError(
             f"Importing {module_name} ended the program (SystemExit: {error}): put what it runs "

@@ -190,4 +190,4 @@ def _add_commands(app: FastAPI, jobs: TrainingJobs, store: ModelStore) -> None:
     @app.post(_RUN + "/open")
     def open_(run: str) -> dict[str, str]:
         """Open the run's best weights as a network to inspect, with images."""
-        return {"network": opener.open(jobs.path(run)).id}
+        return {"network": opener.open(path := jobs.path(run), jobs.consent(path)).id}

@@ -17,6 +17,7 @@ from convscope.data.source import NAMES, is_here
 from convscope.errors import ConvscopeError
 from convscope.runs.data import open_run_data
 from convscope.runs.folder import Run
+from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.webapp.inspect.store import LoadedModel, ModelStore
 
 _IMAGES = 3  # of as many classes
@@ -31,12 +32,12 @@ class RunOpener:
         self._opened: dict[Path, LoadedModel] = {}
         self._opening = threading.Lock()
 
-    def open(self, path: Path) -> LoadedModel:
+    def open(self, path: Path, consent: Consent = NO_CONSENT) -> LoadedModel:
         """The model in the store with the best weights of the run at `path`.
 
         A model that has these weights is not opened again. One that was opened with older weights
         is replaced under its id, and keeps its images. Raises RequestError if the run has no
-        weights yet.
+        weights yet, ConsentError for code that `consent` does not allow.
         """
         weights = Run.open(path).read_weights().tensors
         with self._opening:
@@ -44,7 +45,7 @@ class RunOpener:
                 if model.title == path.name and _has_weights(model, weights):
                     return model
             older = self._opened.get(path)
-            model = self._store.open(path)
+            model = self._store.open(path, consent=consent)
             if older is not None and self._store.models.get(older.id) is older:
                 self._replace(older, model)
             self._opened[path] = model

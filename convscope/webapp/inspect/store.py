@@ -20,6 +20,7 @@ from convscope.explanation.recording import Recording, record
 from convscope.features.class_images import ClassImages
 from convscope.inference import inference_mode, probabilities
 from convscope.models import ModelLike, open_model
+from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.webapp.inspect.graph import GraphRow, graph_rows
 from convscope.webapp.inspect.maps import volume_of
 from convscope.webapp.inspect.unit import UnitView
@@ -158,9 +159,11 @@ class ModelStore:
         self.models: dict[str, LoadedModel] = {}
         self._writing = threading.Lock()
 
-    def open(self, subject: ModelLike, *, weights: str | None = None) -> LoadedModel:
+    def open(
+        self, subject: ModelLike, *, weights: str | None = None, consent: Consent = NO_CONSENT
+    ) -> LoadedModel:
         """Add a model, whatever it is; see `convscope.models.open_model`."""
-        opened = open_model(subject, weights=weights)
+        opened = open_model(subject, weights=weights, consent=consent)
         title, card = opened.name, opened.card
         class_images = ClassImages(opened.run, card) if opened.run else None
         with self._writing:

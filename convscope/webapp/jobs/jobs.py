@@ -14,6 +14,7 @@ from convscope.errors import RequestError, WorkError, nearest
 from convscope.runs import index
 from convscope.runs.folder import Run, slugify
 from convscope.runs.live_files import Command, Live
+from convscope.runs.own_code import Consent, is_own_code
 from convscope.runs.status import ACTIVE, COMMANDABLE, RunStatus, StatusReader
 from convscope.training.config import TABLES, TrainConfig
 from convscope.webapp.jobs.processes import Processes
@@ -31,8 +32,9 @@ class TrainingJobs:
     """The runs of a folder, and other runs that were named when the lab was started.
 
     `data` are folders and CSVs that the page can train on, beside the named data sets; `models` are
-    networks beside the zoo's: layer tables and `module:attr`. A run is called by the name of its
-    folder, a second one of the same name NAME-2: no request carries a path.
+    networks beside the zoo's: layer tables and `module:attr`. The code of their own that `trusted`
+    runs recorded may be imported; of others, only where this user made them. A run is called by
+    the name of its folder, a second one of the same name NAME-2: no request carries a path.
     """
 
     def __init__(
@@ -40,12 +42,14 @@ class TrainingJobs:
         folder: Path,
         *,
         runs: Sequence[Path] = (),
+        trusted: Sequence[Path] = (),
         data: Sequence[str] = (),
         models: Sequence[str] = (),
     ) -> None:
         self.folder = folder.resolve()
         self.processes = Processes(self.folder)
         self.sources = DataSources(data, models)
+        self._trusted = {path.resolve() for path in trusted}
         self._elsewhere: dict[str, Path] = {}
         self._writing = threading.Lock()
         self._statuses = StatusReader()
@@ -81,6 +85,10 @@ class TrainingJobs:
         if name not in paths:
             raise RequestError(f"There is no run {name!r} in this lab.{nearest(name, paths)}")
         return paths[name]
+
+    def consent(self, path: Path) -> Consent:
+        """What the code of a run's network may do: what was said when the lab was started."""
+        return Consent(trust=path.resolve() in self._trusted, signed=True)
 
     def _started_at(self, name: str, path: Path) -> float:
         """When a run was started, in seconds of unix time."""
@@ -130,7 +138,8 @@ class TrainingJobs:
         """A run to compare with others."""
         path = self.path(name)
         now = self.status(name, path).now or {}
-        return RunView(path, self._summary(name, path), now.get("seconds") or 0.0)
+        seconds = now.get("seconds") or 0.0
+        return RunView(path, self._summary(name, path), seconds, self.consent(path))
 
     def _title(self, name: str, path: Path) -> str:
         requested = self.processes.settings(name)
@@ -175,7 +184,9 @@ class TrainingJobs:
             run, is_retry = self._name(name, str(config.get("model", TrainConfig().model)), path)
             self.processes.reserve(run, {"data": path, **config}, is_retry=is_retry)
             file, out = self.processes.config(run), self.folder / run
-            self.processes.start(run, ["train", "--config", str(file), "--out", str(out)])
+            own = str(config.get("model", ""))
+            named = ["--model", own] if is_own_code(own) else []
+            self.processes.start(run, ["train", "--config", str(file), *named, "--out", str(out)])
         return run, _slowdown_warning(running)
 
     def _running(self) -> list[str]:
@@ -230,7 +241,8 @@ class TrainingJobs:
             if not (path / "config.toml").exists():
                 raise RequestError(f"{name} never started; start it again.")
             running = self._running()
-            self.processes.start(name, ["resume", str(path)])
+            trust = "--trust" if self.consent(path).trust else "--trust-signed"
+            self.processes.start(name, ["resume", str(path), trust])
         return _slowdown_warning(running)
 
     def request(self, name: str, command: Command) -> int:
