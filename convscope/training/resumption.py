@@ -29,8 +29,9 @@ from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.callbacks.checkpoint import VERSION
 from convscope.training.callbacks.interrupt import handle_signals
 from convscope.training.callbacks.live_status import LiveStatus
-from convscope.training.config import TABLES, TrainConfig
+from convscope.training.config import TrainConfig
 from convscope.training.finish import fit_and_test, naming_checkpoint, restored
+from convscope.training.made_with import restore_metrics, settings_in, unchanged_settings
 from convscope.training.prepare import load_checked, load_pretrained
 from convscope.training.result import TrainingResult
 from convscope.training.run_config import environment, environment_changes, recorded_data
@@ -55,16 +56,16 @@ def resume_run(
         raise RequestError(f"`threads` must be at least 1, not {threads}.")
     began, user, folder = time.perf_counter(), CallbackList(callbacks), Run.open(run)
     saved = folder.read_config()
-    before = TrainConfig.from_dict(
-        {name: value for name, value in saved.items() if name not in ("data", *TABLES)},
-        source=str(folder.path / "config.toml"),
-    )
-    config = change(before)
+    now = settings_in(saved, source=str(folder.path / "config.toml"))
+    config = change(now)
     chosen = choose_device(device or saved["machine"]["device"])
     running = replace(config, threads=threads or saved["machine"]["threads"])
     with restored(running), handle_signals() as request, folder.locked():
         request.run = folder
         stored = _stored(folder, user)
+        before = now if stored is None else unchanged_settings(folder, saved, stored)
+        if stored is not None and (restored_metrics := restore_metrics(folder, stored)):
+            user.message(restored_metrics)
         if config == before and _is_finished(folder, saved, stored):
             user.message(_finished(folder, before))
             return TrainingResult.read(folder, seconds=time.perf_counter() - began)

@@ -1,6 +1,8 @@
 """Saving everything that a resume needs, and restoring it."""
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +13,7 @@ from convscope.runs.folder import Run
 from convscope.runs.tensor_file import TensorFile
 from convscope.training.callbacks.base import Callback
 from convscope.training.events import CheckpointEvent, EpochEnd, FitEnd, FitStart, StepEnd
+from convscope.training.made_with import KEY, made_with
 from convscope.training.nonfinite import nonfinite_error
 from convscope.training.optimizer import Optimizer
 from convscope.training.state import TrainState
@@ -37,11 +40,12 @@ class Checkpoint(Callback):
         self.run, self.network, self.optimizer = run, network, optimizer
         self.card, self.seconds = card, seconds
         self._start: FitStart | None = None
+        self._made_with: Mapping[str, Any] = {}
         self._saved_at = 0.0
         self._last: tuple[int, int, bool] | None = None
 
     def on_fit_start(self, state: TrainState, event: FitStart) -> None:
-        self._start = event
+        self._start, self._made_with = event, made_with(self.run)
         event.save_checkpoint()
 
     def on_step_end(self, state: TrainState, event: StepEnd) -> None:
@@ -59,7 +63,8 @@ class Checkpoint(Callback):
             raise nonfinite_error(
                 "A weight is not finite", self.network, None, state=state, lr=event.lr
             )
-        self.run.write_state(state.step, pack(self.network, self.optimizer, state), self.card)
+        stored = pack(self.network, self.optimizer, state, made_with=self._made_with)
+        self.run.write_state(state.step, stored, self.card)
         state.saved_step, self._last = state.step, now
         self._saved_at = time.monotonic()
 
@@ -78,15 +83,18 @@ class MetricsLog(Callback):
         self.run.write_metrics(state.history)
 
 
-def pack(network: nn.Module, optimizer: Optimizer, state: TrainState) -> TensorFile:
-    """Everything that decides the next step's bits."""
+def pack(
+    network: nn.Module, optimizer: Optimizer, state: TrainState, *, made_with: Mapping[str, Any]
+) -> TensorFile:
+    """Everything that decides the next step's bits, and what it was made with."""
     tensors: dict[str, Tensor] = {f"model/{k}": v for k, v in network.state_dict().items()}
     tensors["random/cpu"] = torch.get_rng_state()
     if torch.cuda.is_initialized():
         tensors["random/cuda"] = torch.cuda.get_rng_state()
     for name, values in optimizer.state.items():
         tensors |= {f"optimizer/{index}/{name}": value for index, value in enumerate(values)}
-    return TensorFile(tensors, {"version": VERSION, "state": state.state_dict()})
+    metadata = {"version": VERSION, "state": state.state_dict(), KEY: made_with}
+    return TensorFile(tensors, metadata)
 
 
 def unpack(stored: TensorFile, network: nn.Module, optimizer: Optimizer) -> TrainState:
