@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from convscope.data.dataset import Dataset
-from convscope.data.spellings import alike
+from convscope.data.spellings import alike, match_names
 from convscope.errors import RequestError
 
 
@@ -75,12 +75,30 @@ def _alike(dataset: Dataset, where: str) -> tuple[str, ...]:
     return (f"{where}: {shown} are trained as different classes. Rename one if they are the same.",)
 
 
-def order_classes(dataset: Dataset, classes: Sequence[str]) -> Dataset:
-    """The data with its classes in the order of a run's, if they are the same classes."""
-    if dataset.classes == tuple(classes) or set(dataset.classes) != set(classes):
+def match_classes(dataset: Dataset, classes: Sequence[str]) -> Dataset:
+    """The data with labels that are indices of `classes`, those of a network's outputs, by name.
+
+    Training, resuming and evaluating tie labels to outputs here alone, and the head of pretrained
+    weights is tied by the same `match_names`. Names that differ only in case or in what divides
+    words are the same, which a warning says. Raises RequestError for a class that is not among
+    `classes`.
+    """
+    if dataset.classes == tuple(classes):
         return dataset
-    indices = np.array([classes.index(name) for name in dataset.classes], np.int64)
-    return replace(dataset, classes=tuple(classes), labels=indices[dataset.labels])
+    matches = match_names(dataset.classes, classes)
+    indices = [index for index in matches if index is not None]
+    if len(indices) < len(matches):
+        unknown = [n for n, index in zip(dataset.classes, matches, strict=True) if index is None]
+        raise RequestError(
+            f"{dataset.name} has classes that the network was not trained on: "
+            f"{quote_names(unknown)}. It knows {quote_names([*classes], max_shown=20)}. "
+            "Rename them, or leave their images out."
+        )
+    pairs = zip(dataset.classes, indices, strict=True)
+    ties = [f"{n!r} as {classes[index]!r}" for n, index in pairs if n != classes[index]]
+    said = [f"{dataset.name}: classes taken: {', '.join(ties[:5])}."] if ties else []
+    labels = np.array(indices, np.int64)[dataset.labels]
+    return replace(dataset, classes=tuple(classes), labels=labels).with_warnings(said)
 
 
 def quote_names(names: list[str], *, max_shown: int = 5) -> str:

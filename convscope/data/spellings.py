@@ -61,20 +61,26 @@ def alike(name: str) -> str:
     return re.sub(r"^0+(?=\d+$)", "", text)
 
 
-def tie_names(names: Sequence[str], known: Sequence[str]) -> dict[str, str]:
-    """For each name that is not known: the only known one that is spelled alike, if there is one.
+def match_names(names: Sequence[str], known: Sequence[str]) -> list[int | None]:
+    """For each class name its index in `known`: of itself, else of the only one spelled alike.
 
-    >>> tie_names(["cat", "Dog", "cow"], ["Cat", "Dog"])
-    {'cat': 'Cat'}
+    Two names never have one index. None stands for a name that is not among them.
+
+    >>> match_names(["cat", "Dog", "cow"], ["Dog", "Cat"])
+    [1, 0, None]
     """
-    taken = set(names) & set(known)
-    ties: dict[str, str] = {}
-    for name in names:
-        same = [other for other in known if alike(other) == alike(name)]
-        if name not in known and len(same) == 1 and same[0] not in taken:
-            ties[name] = same[0]
-            taken.add(same[0])
-    return ties
+    places = {name: index for index, name in enumerate(known)}
+    found = [places.get(name) for name in names]
+    if None not in found:
+        return found
+    spelled: dict[str, list[int]] = {}
+    for name, index in places.items():
+        spelled.setdefault(alike(name), []).append(index)
+    for number, name in enumerate(names):
+        same = spelled.get(alike(name), []) if found[number] is None else []
+        if len(same) == 1 and same[0] not in found:
+            found[number] = same[0]
+    return found
 
 
 def in_order(classes: Iterable[str]) -> list[str]:

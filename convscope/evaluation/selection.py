@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.card import Card
-from convscope.data.classes import quote_names
+from convscope.data.classes import match_classes
 from convscope.data.dataset import Dataset, Split, SubsetImages
 from convscope.data.options import INDEPENDENT
 from convscope.data.source import DataLike, open_source
-from convscope.data.spellings import tie_names
 from convscope.errors import RequestError
 from convscope.runs.data import open_run_data
 from convscope.runs.folder import Run
@@ -57,7 +56,7 @@ def select_images(request: DataRequest, card: Card, data: DataLike) -> Selection
         default_names=card.classes,
         for_training=False,
     )
-    dataset = match_classes(dataset, card)
+    dataset = match_classes(dataset, card.classes)
     split = request.split
     if split is None and not (dataset.split == "test").any():
         everything = np.arange(len(dataset))
@@ -68,27 +67,6 @@ def select_images(request: DataRequest, card: Card, data: DataLike) -> Selection
             f"{dataset.name} has no {split} split. Leave out `split` to use all of it."
         )
     return Selection(_subset(dataset, indices), f"the {split or 'test'} split of {dataset.name}")
-
-
-def match_classes(dataset: Dataset, card: Card) -> Dataset:
-    """The data with labels in the order of the card's classes, matched by name.
-
-    Names that differ only in case or in what divides words are matched, which a warning says.
-    Raises RequestError for a class that the network was not trained on.
-    """
-    ties = tie_names(dataset.classes, card.classes)
-    names = [ties.get(name, name) for name in dataset.classes]
-    if unknown := [name for name in names if name not in card.classes]:
-        raise RequestError(
-            f"{dataset.name} has classes that the network was not trained on: "
-            f"{quote_names(unknown)}. It knows {quote_names(list(card.classes), max_shown=20)}. "
-            "Rename them, or leave their images out."
-        )
-    indices = np.array([card.classes.index(name) for name in names], np.int64)
-    said = ", ".join(f"{name!r} as {other!r}" for name, other in list(ties.items())[:5])
-    warnings = [f"{dataset.name}: classes taken: {said}."] if ties else []
-    matched = replace(dataset, classes=card.classes, labels=indices[dataset.labels])
-    return matched.with_warnings(warnings)
 
 
 def _subset(dataset: Dataset, indices: NDArray[np.int64]) -> Dataset:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.data.classes import order_classes
+from convscope.data.classes import match_classes
 from convscope.data.dataset import Dataset, Split
 from convscope.data.options import saved_options
 from convscope.data.source import open_source
@@ -25,6 +25,6 @@ def open_run_data(
     if data_dir is None and "data_dir" in config:
         data_dir = Path(config["data_dir"])
     dataset = open_source(config["data"], data_dir=data_dir, **saved_options(config))
-    dataset = order_classes(dataset, run.read_card().classes)
+    dataset = match_classes(dataset, run.read_card().classes)
     dataset = apply_splits(dataset, run.read("splits.csv"), where=str(run.path / "splits.csv"))
     return dataset, dataset.indices(split)

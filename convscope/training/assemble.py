@@ -1,7 +1,7 @@
 """Putting a trainer together: from data, a network and settings to everything that `fit` needs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from convscope.card import Card
+from convscope.data.classes import match_classes
 from convscope.data.loading import LoadedDataset
 from convscope.evaluation.measure import compute_metrics
 from convscope.evaluation.metrics import Metrics
@@ -79,6 +80,7 @@ class Task:
         )
         layout = torch.channels_last if channels_last else torch.contiguous_format
         network.to(memory_format=layout)  # pyright: ignore[reportCallIssue]
+        loaded = replace(loaded, dataset=match_classes(loaded.dataset, card.classes))
         return cls(
             network, loaded, card, config, Inputs(loaded.batch_source, card, device, channels_last)
         )

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from convscope.card import Card
-from convscope.data.classes import order_classes
+from convscope.data.classes import match_classes
 from convscope.data.loading import LoadedDataset
 from convscope.data.options import saved_options
 from convscope.data.source import DataLike, open_source
@@ -184,12 +184,7 @@ def _same_data(
             f"The data of {run.path} cannot be opened. {error} If they were moved, say where they "
             "are now with `data`."
         ) from error
-    dataset = order_classes(dataset, card.classes)
-    if dataset.classes != card.classes:
-        raise RequestError(
-            f"The classes of {name} are {', '.join(dataset.classes)} and the run was "
-            f"trained on {', '.join(card.classes)}. Restore the data, or start a new run."
-        )
+    dataset = match_classes(dataset, card.classes)
     dataset = apply_splits(dataset, run.read("splits.csv"), where=str(run.path / "splits.csv"))
     loaded = load_checked(dataset, card, config, user)
     if loaded.fingerprint != saved["dataset"]["fingerprint"]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from convscope.data.spellings import match_names
 from convscope.errors import RequestError
 from convscope.weights.candidates import Candidate, choose, find_candidates, plain_name
 from convscope.weights.head import (
@@ -185,11 +186,12 @@ def _match_head(
         return _without(tensors, heads), f"initialized{reason}"
     if tuple(theirs) == tuple(ours):
         return dict(tensors), "pretrained"
-    known = [name for name in ours if name in theirs]
+    places = match_names(ours, theirs)
+    known = [name for name, place in zip(ours, places, strict=True) if place is not None]
     if not known:
         return _without(tensors, heads), "initialized"
     rows = {
-        name: rows_by_class(tensor, state[name], theirs, ours)
+        name: rows_by_class(tensor, state[name], places)
         for name, tensor in tensors.items()
         if layer_of(name) in heads and tensor.shape[:1] == (len(theirs),)
     }

@@ -39,12 +39,10 @@ def layer_of(name: str) -> str:
     return name.rpartition(".")[0]
 
 
-def rows_by_class(
-    theirs: Tensor, ours: Tensor, names: Sequence[str], classes: Sequence[str]
-) -> Tensor:
-    """`ours` with the rows of the classes that `names`, those of the rows of `theirs`, have too."""
-    known = [name for name in classes if name in names]
-    rows = ours.clone()
-    source = [names.index(name) for name in known]
-    rows[[classes.index(name) for name in known]] = theirs[source].to(ours.dtype)
-    return rows
+def rows_by_class(theirs: Tensor, ours: Tensor, rows: Sequence[int | None]) -> Tensor:
+    """`ours` with rows of `theirs`: `rows` has the index of each there, None for one to keep."""
+    found = ours.clone()
+    for place, index in enumerate(rows):
+        if index is not None:
+            found[place] = theirs[index].to(ours.dtype)
+    return found

@@ -182,7 +182,7 @@ def test_other_data_are_refused(tmp_path, image_folder):
         convscope.resume(out)
     victim.write_bytes(uninterrupted)
     (image_folder / "leaf").rename(image_folder / "leaves")
-    with pytest.raises(RequestError, match="classes of"):
+    with pytest.raises(RequestError, match="classes that the network was not trained on: 'leaves'"):
         convscope.resume(out)
     (image_folder / "leaves").rename(image_folder / "leaf")
     assert convscope.resume(out).test.num_images == 6
