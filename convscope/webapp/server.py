@@ -2,13 +2,11 @@
 
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from convscope.errors import ConvscopeError, RequestError
@@ -33,26 +31,27 @@ _NOT_HERE: dict[int, str] = {
 }
 
 
-class Message(BaseModel):
-    """What a refused request is answered with: what is wrong, and what to do."""
-
-    message: str
-
-
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "The request is malformed."},
-    401: {"description": "The token is missing."},
-    403: {"description": "A page of another site sent the request."},
-    404: {"description": "There is nothing of this name, or it has no such part."},
-    408: {"description": "The request came too slowly."},
-    413: {"description": "The body is too long."},
-    414: {"description": "The address is too long."},
-    415: {"description": "The body is encoded."},
-    421: {"description": "The lab does not answer to this Host."},
-    422: {"description": "A value is invalid."},
-    431: {"description": "The header is too long."},
-    500: {"description": "The work could not be done."},
-    503: {"description": "The lab is busy."},
+_MESSAGE = {  # what is wrong, and what to do
+    "type": "object",
+    "properties": {"message": {"type": "string"}},
+    "required": ["message"],
+    "additionalProperties": False,
+}
+_REFUSALS = {
+    400: "The request is malformed.",
+    401: "The token is missing.",
+    403: "A page of another site sent the request.",
+    404: "There is nothing of this name, or it has no such part.",
+    405: "The address has no such method.",
+    408: "The request came too slowly.",
+    413: "The body is too long.",
+    414: "The address is too long.",
+    415: "The body is encoded.",
+    421: "The lab does not answer to this Host.",
+    422: "A value is invalid.",
+    431: "The header is too long.",
+    500: "The work could not be done.",
+    503: "The lab is busy.",
 }
 
 
@@ -75,7 +74,10 @@ def make_app(
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
-        responses={status: {"model": Message, **words} for status, words in _REFUSALS.items()},
+        responses={
+            status: {"description": words, "content": {"application/json": {"schema": _MESSAGE}}}
+            for status, words in _REFUSALS.items()
+        },
     )
     app.state.store = store
     app.add_middleware(Guard, hosts=hosts, token=token, takes_file=takes_file, limits=limits)

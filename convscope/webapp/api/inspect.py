@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.errors import RequestError
-from convscope.webapp.api.responses import KEEP, binary, parse_integers
+from convscope.webapp.api.responses import KEEP, Binary, Png, binary, parse_integers
 from convscope.webapp.inspect.contact_sheet import contact_sheet
 from convscope.webapp.inspect.maps import filter_weights, rank_maps, thumbnails, volume_of
 from convscope.webapp.inspect.store import LoadedModel, ModelStore, RecordedImage
@@ -19,6 +19,10 @@ from convscope.webapp.inspect.what_if import what_if
 
 _API = "/api/networks/{net}"
 _IMAGE = _API + "/images/{image}"
+_FILE = {
+    "required": True,
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+}
 _IMAGES = re.compile(r"/api/networks/[^/]+/images")
 
 
@@ -59,7 +63,7 @@ def _add_networks(app: FastAPI, store: ModelStore) -> None:
 
 
 def _add_images(app: FastAPI, store: ModelStore) -> None:
-    @app.post(_API + "/images")
+    @app.post(_API + "/images", openapi_extra={"requestBody": _FILE})
     async def add(net: str, request: Request, title: str = "an image") -> dict[str, Any]:
         """Show the network an image, a file's bytes: at most 32 MB, and 100 million pixels."""
         model = store.model(net)
@@ -72,13 +76,13 @@ def _add_images(app: FastAPI, store: ModelStore) -> None:
         model = store.model(net)
         return _details(model, model.image(image))
 
-    @app.get(_IMAGE + "/image.png")
+    @app.get(_IMAGE + "/image.png", response_class=Png)
     def image_png(net: str, image: str) -> Response:
         """The image as the network sees it, before its bytes are normalized."""
         pixels = store.model(net).image(image).pixels
         file = io.BytesIO()
         Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, "PNG")
-        return Response(file.getvalue(), media_type="image/png", headers=KEEP)
+        return Png(file.getvalue(), headers=KEEP)
 
     @app.get(_IMAGE + "/pixels/{y},{x}")
     def pixel(net: str, image: str, y: int, x: int) -> dict[str, Any]:
@@ -102,13 +106,13 @@ def _image_list(model: LoadedModel) -> list[dict[str, str]]:
 
 
 def _add_volumes(app: FastAPI, store: ModelStore) -> None:
-    @app.get(_IMAGE + "/thumbnails")
+    @app.get(_IMAGE + "/thumbnails", response_class=Binary)
     def map_thumbnails(net: str, image: str) -> Response:
         """Binary: uint32 length of a JSON header, the header, then each row's map as int8."""
         model = store.model(net)
         return binary(thumbnails(model.image(image).recording, model.rows))
 
-    @app.get(_IMAGE + "/volumes/{row}")
+    @app.get(_IMAGE + "/volumes/{row}", response_class=Binary)
     def volume(net: str, image: str, row: str, maps: str | None = None) -> Response:
         """Binary: float32 little-endian; the header X-Shape says "c,h,w"."""
         model = store.model(net)
@@ -153,7 +157,7 @@ def _add_volumes(app: FastAPI, store: ModelStore) -> None:
 
 
 def _add_drawings(app: FastAPI, store: ModelStore) -> None:
-    @app.get(_IMAGE + "/sheet.png")
+    @app.get(_IMAGE + "/sheet.png", response_class=Png)
     def sheet(net: str, image: str, convolutions: str = "1,2,4,7,10") -> Response:
         """A contact sheet: the strongest maps of some convolutions."""
         model = store.model(net)
@@ -164,9 +168,9 @@ def _add_drawings(app: FastAPI, store: ModelStore) -> None:
             recorded.pixels,
             convolutions=parse_integers(convolutions),
         )
-        return Response(png, media_type="image/png")
+        return Png(png)
 
-    @app.get(_IMAGE + "/what-if/{row}/{index}")
+    @app.get(_IMAGE + "/what-if/{row}/{index}", response_class=Binary)
     def what_if_map(
         net: str,
         image: str,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from fastapi import Response
+from fastapi.responses import StreamingResponse
 
 from convscope.errors import RequestError
 
@@ -10,11 +11,27 @@ KEEP = {"Cache-Control": "private, max-age=3600"}
 """Headers of a response that never changes under its address."""
 
 
-def binary(data: bytes, headers: Mapping[str, str] | None = None) -> Response:
+class Png(Response):
+    """An image."""
+
+    media_type = "image/png"
+
+
+class Binary(Response):
+    """Numbers; the route says how they are laid out."""
+
+    media_type = "application/octet-stream"
+
+
+class Events(StreamingResponse):
+    """Server-sent events."""
+
+    media_type = "text/event-stream"
+
+
+def binary(data: bytes, headers: Mapping[str, str] | None = None) -> Binary:
     """Bytes that the browser may cache, unless the headers say otherwise."""
-    return Response(
-        data, media_type="application/octet-stream", headers={**KEEP, **(headers or {})}
-    )
+    return Binary(data, headers={**KEEP, **(headers or {})})
 
 
 def parse_integers(text: str) -> list[int]:

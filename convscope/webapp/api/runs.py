@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from convscope.errors import RequestError
@@ -14,7 +14,7 @@ from convscope.runs import index
 from convscope.runs.live_files import Command, Snapshot
 from convscope.runs.tensor_file import TensorFile
 from convscope.strict import finite
-from convscope.webapp.api.responses import binary
+from convscope.webapp.api.responses import Binary, Events, binary
 from convscope.webapp.inspect.open_run import RunOpener
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.events import Listener, Listeners, TooManyListeners
@@ -23,6 +23,17 @@ from convscope.webapp.jobs.jobs import TrainingJobs
 
 _RUN = "/api/runs/{run}"
 _FRESH = {"Cache-Control": "no-store"}
+_EVENTS = {
+    "content": {
+        "text/event-stream": {
+            "schema": {
+                "type": "object",
+                "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+                "required": ["event", "data"],
+            }
+        }
+    }
+}
 _MISSING = {
     "look": "There are no layer statistics yet; they come while a page shows the training.",
     "filters": "There are no filters: the network has no convolution, or its training is older.",
@@ -100,7 +111,7 @@ def _add_run(app: FastAPI, jobs: TrainingJobs) -> None:
 def _add_events(app: FastAPI, jobs: TrainingJobs) -> None:
     listeners = Listeners()
 
-    @app.get(_RUN + "/events", response_model=None)
+    @app.get(_RUN + "/events", response_class=Events, responses={200: _EVENTS})
     async def events(run: str, request: Request) -> Response:
         """Server-sent events: state, steps, evaluation, look, filters, wrong, end."""
         try:
@@ -112,7 +123,7 @@ def _add_events(app: FastAPI, jobs: TrainingJobs) -> None:
             listener, is_gone=request.is_disconnected, is_ending=app.state.ending
         )
         headers = {**_FRESH, "X-Accel-Buffering": "no"}
-        return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+        return Events(stream, headers=headers)
 
 
 def _add_snapshots(app: FastAPI, jobs: TrainingJobs) -> None:
@@ -129,7 +140,7 @@ def _add_snapshots(app: FastAPI, jobs: TrainingJobs) -> None:
         batch = snapshot.tensors["batch"]
         return _fresh({**snapshot.metadata, "batch": _image_shape(batch.shape)})
 
-    @app.get(_RUN + "/batch.bin")
+    @app.get(_RUN + "/batch.bin", response_class=Binary)
     def batch(run: str) -> Response:
         """Binary: the images of that batch, bytes, (count, height, width, channels)."""
         return _bytes(read(run, "look").tensors["batch"].numpy())
@@ -140,7 +151,7 @@ def _add_snapshots(app: FastAPI, jobs: TrainingJobs) -> None:
         snapshot = read(run, "wrong")
         return _fresh({**snapshot.metadata, **_image_shape(snapshot.tensors["pixels"].shape)})
 
-    @app.get(_RUN + "/wrong.bin")
+    @app.get(_RUN + "/wrong.bin", response_class=Binary)
     def wrong_pixels(run: str) -> Response:
         """Binary: these images, bytes, (count, height, width, channels)."""
         return _bytes(read(run, "wrong").tensors["pixels"].numpy())
@@ -153,7 +164,7 @@ def _add_snapshots(app: FastAPI, jobs: TrainingJobs) -> None:
         peaks = [float(filters.abs().max()) for filters in weights]
         return _fresh({**snapshot.metadata, "shape": list(weights[0].shape), "peak": peaks})
 
-    @app.get(_RUN + "/filters.bin")
+    @app.get(_RUN + "/filters.bin", response_class=Binary)
     def filter_weights(run: str) -> Response:
         """Binary: float32 little-endian, (steps, filters, channels, height, width)."""
         snapshot = read(run, "filters")

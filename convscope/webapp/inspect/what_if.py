@@ -45,7 +45,7 @@ def what_if(
     `kernel` is the window of a pooling; a convolution's filter keeps its size. Raises RequestError
     for an operation that has no such settings, and for a window that does not fit.
     """
-    operation = next(o for o in recording.operations if o.name == row.name)
+    operation = next((o for o in recording.operations if o.name == row.name), None)
     if not 0 <= index < row.shape[0]:
         raise RequestError(f"{row.name} has the maps 0 to {row.shape[0] - 1}.")
     settings = {"stride": stride, "padding": padding, "dilation": dilation}
@@ -54,9 +54,9 @@ def what_if(
         raise RequestError("Stride and dilation must be 1 or more, padding 0 or more.")
     try:
         with torch.no_grad():
-            if operation.kind == "conv2d":
+            if operation is not None and operation.kind == "conv2d":
                 result = _convolve(recording, operation, index, changed, kernel)
-            elif operation.kind in ("max_pool2d", "avg_pool2d"):
+            elif operation is not None and operation.kind in ("max_pool2d", "avg_pool2d"):
                 result = _pool(recording, operation, index, changed, kernel)
             else:
                 raise RequestError(
