@@ -1,12 +1,12 @@
 """The card of a network: how its input is preprocessed, and what its outputs mean."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypedDict, get_args
 
 from convscope.errors import RequestError
 from convscope.strict import checked, parse_json
+from convscope.words.json_text import to_json
 
 VERSION = 1
 
@@ -136,7 +136,7 @@ class Card:
 
     def to_json(self) -> str:
         """The card as strict JSON with a version, one field per line."""
-        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
+        return to_json(self.to_dict(), indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str, *, where: str = "card.json") -> "Card":

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, is_typeddict
 
 from convscope.errors import RequestError
+from convscope.words.json_text import originals
 
 MAX_DEPTH = 20
 """Levels of nesting at most; files of convscope have five."""
@@ -48,14 +49,14 @@ Share = Annotated[float, Between(0, 1)]
 
 
 def parse_json(text: str, *, where: str) -> Any:
-    """The value of a JSON text.
+    """The value of a JSON text, with the names that `to_json` escaped as they were.
 
     Raises RequestError, naming `where`, for what is no JSON, a key that comes twice, NaN and
     infinity, integers of thousands of digits, text that is no Unicode, and more than MAX_DEPTH
     levels.
     """
     parse = partial(json.loads, object_pairs_hook=_unique, parse_constant=_refuse_constant)
-    return _parsed(parse, text, where, "JSON")
+    return originals(_parsed(parse, text, where, "JSON"))
 
 
 def parse_toml(text: str, *, where: str) -> dict[str, Any]:
@@ -255,17 +256,6 @@ def _plain_in_words(form: Any) -> str:
         count = f"{len(args)} " if origin is tuple and args[1:] != (...,) else ""
         return f"a list of {count}{kind}"
     return _WORDS.get(form, "a table")
-
-
-def finite(value: Any) -> Any:
-    """A JSON value with None for numbers that are not finite."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(k): finite(v) for k, v in typing.cast("Mapping[object, object]", value).items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in typing.cast("Sequence[object]", value)]
-    return value
 
 
 _shorten = reprlib.Repr()

@@ -2,12 +2,12 @@
 
 import sys
 from io import TextIOWrapper
-from json import dumps
 from typing import Literal
 
 from convscope.arithmetic import geometry as compute
 from convscope.cli.messages import in_flags
 from convscope.cli.options import Flag, Json, OptionalInt
+from convscope.words.json_text import to_json
 
 
 def geometry(
@@ -86,4 +86,4 @@ def geometry(
     )
     if isinstance(sys.stdout, TextIOWrapper):  # the dot of a product is not ASCII
         sys.stdout.reconfigure(errors="backslashreplace")
-    sys.stdout.write((dumps(worked.to_dict()) if json else in_flags(str(worked))) + "\n")
+    sys.stdout.write((to_json(worked.to_dict()) if json else in_flags(str(worked))) + "\n")

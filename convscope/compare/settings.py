@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convscope.runs.index import JsonDict
-from convscope.strict import finite
 from convscope.training.config import TrainConfig
 from convscope.training.setting import settings_of
 
@@ -47,5 +46,5 @@ def setting_rows(configs: Sequence[Mapping[str, Any]]) -> list[JsonDict]:
 
 def _row(name: str, group: str, help_text: str, values: Sequence[Any]) -> JsonDict:
     differs = any(value != values[0] for value in values)
-    values = [finite(value) for value in values]
-    return {"name": name, "group": group, "help": help_text, "values": values, "differs": differs}
+    row: JsonDict = {"name": name, "group": group, "help": help_text}
+    return {**row, "values": list(values), "differs": differs}

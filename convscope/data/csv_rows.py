@@ -9,6 +9,7 @@ from pathlib import Path
 
 from convscope.errors import RequestError, nearest
 from convscope.regular_files import read_regular
+from convscope.words.csv_text import from_cell
 
 DELIMITERS = ",;\t|"
 MAX_SHOWN = 60  # characters of a row in a message
@@ -49,6 +50,7 @@ def read_sheet(path: Path, is_header: Callable[[Row], bool]) -> Sheet:
 
     The separator is the comma, semicolon, tab or bar that divides the first line into most cells;
     a line `sep=;` before says it. Text is UTF-8, or UTF-16 with its mark. Empty lines are skipped.
+    Cells that convscope wrote give their names back: see `convscope.words.csv_text`.
 
     Raises RequestError for another text, for a file without rows, and, naming the row, for one that
     has more cells than the first.
@@ -108,13 +110,13 @@ def _rows(path: Path, text: str) -> Iterator[Row]:
     if delimiter == " ":
         for number, line in enumerate(text.splitlines(), 1):
             if line.strip():
-                yield Row(number, tuple(line.strip().rsplit(maxsplit=1)))
+                yield Row(number, tuple(map(from_cell, line.strip().rsplit(maxsplit=1))))
         return
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                yield Row(reader.line_num + skipped, tuple(cells))
+                yield Row(reader.line_num + skipped, tuple(map(from_cell, cells)))
     except csv.Error as error:
         raise RequestError(f"{path}, row {reader.line_num + skipped}: {error}.") from error
 

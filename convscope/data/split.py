@@ -13,6 +13,7 @@ from convscope.data.group_hints import divided_groups, suggest_groups
 from convscope.data.grouping import assign_groups
 from convscope.errors import RequestError
 from convscope.strict import shown
+from convscope.words.csv_text import from_cell, to_csv
 
 COLUMNS = ("key", "label", "split")
 
@@ -162,14 +163,10 @@ def stable_hash(keys: Sequence[str], seed: int) -> NDArray[np.uint64]:
 def write_splits(dataset: Dataset) -> str:
     """The splits as CSV text with the columns key, label, split.
 
-    One line per image; line breaks in a key are escaped. A key that is not valid Unicode (a file
-    name of other bytes) has surrogates: open files with `errors="surrogateescape"`.
+    One line per image; `convscope.words.csv_text` says how names are written.
     """
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    rows.writerows(zip(_keys(dataset), _class_names(dataset), dataset.split.tolist(), strict=True))
-    return text.getvalue()
+    rows = zip(_keys(dataset), _class_names(dataset), dataset.split.tolist(), strict=True)
+    return to_csv([COLUMNS, *rows])
 
 
 def read_splits(text: str, *, where: str = "The list of splits") -> dict[str, tuple[str, str]]:
@@ -188,7 +185,7 @@ def read_splits(text: str, *, where: str = "The list of splits") -> dict[str, tu
     for number, row in enumerate(rows, start=2):
         if len(row) != len(COLUMNS):
             raise RequestError(f"{where}, row {number} has {len(row)} cells, not {len(COLUMNS)}.")
-        key, label, name = row
+        key, label, name = map(from_cell, row)
         if name not in SPLITS:
             allowed = ", ".join(SPLITS)
             raise RequestError(f"{where}, row {number}: split is {shown(name)}, not {allowed}.")
@@ -205,7 +202,7 @@ def apply_splits(dataset: Dataset, text: str, *, where: str = "splits.csv") -> D
     counterpart, for other labels, and for a text that is damaged; see `read_splits`.
     """
     listed_rows = read_splits(text, where=where)
-    keys = _keys(dataset)
+    keys = [key if key in listed_rows else _as_before(key) for key in _keys(dataset)]
     known = set(keys)
     _refuse(f"Images of {dataset.name} that are not in {where}", known - set(listed_rows))
     _refuse(f"Images in {where} that are not in {dataset.name}", set(listed_rows) - known)
@@ -216,9 +213,12 @@ def apply_splits(dataset: Dataset, text: str, *, where: str = "splits.csv") -> D
 
 
 def _keys(dataset: Dataset) -> list[str]:
-    """The keys, with line breaks escaped as in Python strings."""
-    keys = map(dataset.images.key, range(len(dataset)))
-    return [k.replace("\\", r"\\").replace("\n", r"\n").replace("\r", r"\r") for k in keys]
+    return [dataset.images.key(index) for index in range(len(dataset))]
+
+
+def _as_before(key: str) -> str:
+    """A key as runs of convscope 0.1 list it: with line breaks escaped as in Python strings."""
+    return key.replace("\\", r"\\").replace("\n", r"\n").replace("\r", r"\r")
 
 
 def _class_names(dataset: Dataset) -> list[str]:

@@ -1,6 +1,5 @@
 """Metrics of a classifier, from its confusion matrix."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from convscope import synonyms
 from convscope.evaluation.tables import metrics_html, metrics_text
+from convscope.words.json_text import to_json
 
 MetricName = Literal["top1", "loss", "f1", "balanced"]
 """Accuracy, cross-entropy (lower is better), the mean F1 of the classes, or their mean recall
@@ -155,7 +155,7 @@ class Metrics:
 
     def to_json(self) -> str:
         """The metrics as a file holds them."""
-        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
+        return to_json(self.to_dict(), indent=1) + "\n"
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Metrics":

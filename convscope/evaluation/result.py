@@ -1,8 +1,5 @@
 """What `evaluate` returns: metrics, tables, and the answer for each image."""
 
-import csv
-import io
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +14,7 @@ from convscope.evaluation.measure import EvaluationOutputs
 from convscope.evaluation.metrics import Metrics
 from convscope.evaluation.tables import metrics_html, metrics_text
 from convscope.words import escape_html, visible
+from convscope.words.csv_text import to_csv
 
 _ALL_PROBABILITIES = 100  # classes up to which each image's row has the probability of every class
 _TOP = 5  # most probable classes in the rows of networks with more
@@ -102,14 +100,14 @@ class EvaluationResult:
         return {"run": self.model, "data": self.data, **known, **self.metrics.to_dict()}
 
     def write_csv(self, path: str | Path) -> None:
-        """Write `per_image` to a file. Raises WorkError if it cannot be written."""
-        text = io.StringIO()
+        """Write `per_image` to a file. Raises WorkError if it cannot be written.
+
+        `convscope.words.csv_text` says how names are written.
+        """
         rows = self.per_image
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(map(_rounded, rows))
+        lines = ([_rounded(value) for value in row.values()] for row in rows)
         try:
-            write_atomically(Path(path), text.getvalue().encode("utf-8", "surrogateescape"))
+            write_atomically(Path(path), to_csv([[*rows[0]], *lines]))
         except OSError as error:
             raise WorkError(f"{path} cannot be written: {error.strerror or error}.") from error
 
@@ -156,8 +154,6 @@ class EvaluationResult:
         return f"{self.model} on {self.data}" if self.model else self.data
 
 
-def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:
+def _rounded(value: object) -> object:
     """Numbers to six digits, which CSV files are easier to read with."""
-    return {
-        name: f"{value:.6g}" if isinstance(value, float) else value for name, value in row.items()
-    }
+    return f"{value:.6g}" if isinstance(value, float) else value

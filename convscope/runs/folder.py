@@ -1,7 +1,6 @@
 """The run folder: one training, and what follows from it."""
 
 import contextlib
-import json
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +24,8 @@ from convscope.runs.tensor_file import (
     read_metadata,
     save_tensors,
 )
-from convscope.strict import checked, finite, parse_json, parse_toml
+from convscope.strict import checked, parse_json, parse_toml
+from convscope.words.json_text import to_json
 
 _STARTUP_FILES = {
     ".lock", "card.json", "network.toml", "splits.csv", "images.safetensors", "problems.csv",
@@ -176,7 +176,7 @@ class Run:
         return ""
 
     def write_metrics(self, lines: Sequence[Mapping[str, Any]]) -> None:
-        self.write("metrics.jsonl", "".join(json.dumps(finite(line)) + "\n" for line in lines))
+        self.write("metrics.jsonl", "".join(to_json(line) + "\n" for line in lines))
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl; none before the first validation.

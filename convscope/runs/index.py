@@ -2,7 +2,6 @@
 has changed, and what cannot be read is empty or None.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -17,7 +16,6 @@ from convscope.regular_files import open_regular
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live, Snapshot
 from convscope.runs.tensor_file import TensorFile
-from convscope.strict import finite
 from convscope.zoo import ZOO, create_model
 from convscope.zoo.table_file import is_table
 
@@ -47,11 +45,9 @@ def read_config(path: Path) -> JsonDict:
 @lru_cache(maxsize=1024)
 def _config(path: Path, _stamp: Stamp) -> JsonDict:
     try:
-        config = Run(path).read_config()
-        json.dumps(config, default=str, ensure_ascii=False).encode()  # else no page can show it
-    except (ConvscopeError, ValueError):
+        return Run(path).read_config()
+    except ConvscopeError:
         return {}
-    return config
 
 
 def read_test(path: Path) -> JsonDict | None:
@@ -84,7 +80,7 @@ def read_metrics(path: Path) -> list[JsonDict]:
 @lru_cache(maxsize=256)
 def _metrics(path: Path, _stamp: Stamp) -> list[JsonDict]:
     try:
-        return thin_metrics(finite(Run(path).read_metrics()))
+        return thin_metrics(Run(path).read_metrics())
     except ConvscopeError:
         return []
 

@@ -5,7 +5,6 @@ nothing but the page that shows them needs them.
 """
 
 import contextlib
-import json
 import os
 import threading
 import time
@@ -19,7 +18,8 @@ from convscope.regular_files import read_regular
 from convscope.runs.forms import Status
 from convscope.runs.step_history import StepHistory
 from convscope.runs.tensor_file import CorruptFileError, TensorFile, load_tensors, pack_tensors
-from convscope.strict import Count, checked, finite, parse_json
+from convscope.strict import Count, checked, parse_json
+from convscope.words.json_text import to_json
 
 Command = Literal["pause", "resume", "save", "stop"]
 Snapshot = Literal["look", "filters", "wrong"]
@@ -62,7 +62,7 @@ class Live:
             remove_leftovers(self.folder)
 
     def write_now(self, status: dict[str, Any]) -> None:
-        self._write("now.json", json.dumps(finite({**status, "updated_at": time.time()})).encode())
+        self._write("now.json", to_json({**status, "updated_at": time.time()}).encode())
 
     def read_now(self) -> dict[str, Any] | None:
         """Where the training is, see `Status`; None if it never wrote its status."""
@@ -99,7 +99,7 @@ class Live:
         Raises OSError where the run cannot be written.
         """
         number = time.time_ns() // 1000  # an exact integer in JavaScript too
-        self._replace("command.json", json.dumps({"id": number, "command": command}).encode())
+        self._replace("command.json", to_json({"id": number, "command": command}).encode())
         return number
 
     def read_command(self) -> tuple[int, Command] | None:

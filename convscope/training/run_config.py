@@ -1,7 +1,5 @@
 """What a run folder records of its request and its machine, and the space that it will take."""
 
-import csv
-import io
 import platform
 import shutil
 from collections.abc import Mapping
@@ -19,6 +17,7 @@ from convscope.data.source import NAMES, DataLike
 from convscope.errors import WorkError
 from convscope.runs import own_code
 from convscope.training.config import TrainConfig
+from convscope.words.csv_text import to_csv
 from convscope.zoo.table_file import is_table
 
 
@@ -93,8 +92,4 @@ def check_disk_space(folder: Path, network_bytes: int) -> None:
 
 def problems_csv(loaded: LoadedDataset) -> str:
     """The images that could not be read, as CSV."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "reason"])
-    writer.writerows(loaded.problems)
-    return text.getvalue()
+    return to_csv([("path", "reason"), *loaded.problems])

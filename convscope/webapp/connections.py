@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import json
 import logging
 import math
 import socket
@@ -15,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from convscope.webapp.guard import HEADERS
 from convscope.webapp.limits import LIMITS, Limits
+from convscope.words.json_text import to_json
 
 try:
     import resource
@@ -127,7 +127,7 @@ class Connection(H11Protocol):
     def _refuse(self, status: int, message: str) -> None:
         """Answer before there is a request, or in place of its answer, and close."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            body = json.dumps({"message": message}).encode()
+            body = to_json({"message": message}).encode()
             fields = {
                 **HEADERS,
                 "Content-Type": "application/json",

@@ -1,7 +1,6 @@
 """The middleware in front of every route: access, bounds on bodies and work, security headers."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +17,7 @@ from convscope.webapp.access import (
 )
 from convscope.webapp.body import Disconnected, check_json, check_length, read_body
 from convscope.webapp.limits import LIMITS, Limits
+from convscope.words.json_text import to_json
 
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; object-src 'none'; "
@@ -172,7 +172,7 @@ class _Answer:
 
     async def refuse(self, refusal: Refusal, receive: Receive, *, linger: float) -> None:
         """Send a refusal; end the connection if the body was not read."""
-        body = json.dumps({"message": refusal.message}, ensure_ascii=False).encode()
+        body = to_json({"message": refusal.message}).encode()
         fields = {
             "content-type": "application/json",
             "content-length": str(len(body)),

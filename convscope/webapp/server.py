@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
@@ -15,6 +15,7 @@ from convscope.webapp.api.compare import add_compare
 from convscope.webapp.api.exercises import add_exercises
 from convscope.webapp.api.inspect import add_inspect, takes_file
 from convscope.webapp.api.lessons import add_lessons
+from convscope.webapp.api.responses import JSONResponse
 from convscope.webapp.api.runs import add_runs
 from convscope.webapp.guard import Guard
 from convscope.webapp.inspect.store import ModelStore
@@ -74,6 +75,7 @@ def make_app(
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        default_response_class=JSONResponse,
         responses={
             status: {"description": words, "content": {"application/json": {"schema": _MESSAGE}}}
             for status, words in _REFUSALS.items()

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from convscope.words.escapes import escape_controls, unescape
 
 _NUMBER = r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?\s*(?:[,;|]|$)"
-_START = r"((?:^|[,;|])\s*)"
+_START = r"((?:^|[,;|])[\s\"]*)"
 _FORMULA = rf"('*[=@\uff1d\uff0b\uff0d\uff20]|'*[+-](?!{_NUMBER}))"
 _UNMARKED, _MARKED = re.compile(_START + _FORMULA), re.compile(f"{_START}'{_FORMULA}")
 

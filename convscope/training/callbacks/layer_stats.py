@@ -14,7 +14,7 @@ from convscope.inference import inference_mode
 from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import TensorFile
 from convscope.training.callbacks.base import Callback
-from convscope.training.callbacks.snapshots import least_informative, printable
+from convscope.training.callbacks.snapshots import least_informative
 from convscope.training.callbacks.throttle import Throttle
 from convscope.training.config import TrainConfig
 from convscope.training.events import FitStart, StepEnd
@@ -68,7 +68,7 @@ class LayerStatsWriter(Callback):
 
     def _write(self, stats: "LayerStats", event: StepEnd) -> None:
         pixels, classes = event.batch.pixels, self.inputs.card.classes
-        labels = [printable(classes[label]) for label in event.batch.labels[:SHOWN]]
+        labels: list[str] = [classes[label] for label in event.batch.labels[:SHOWN]]
         try:
             captured = stats.capture(
                 self.inputs.normalized(pixels[:IMAGES]),
@@ -79,7 +79,7 @@ class LayerStatsWriter(Callback):
             )
         except Exception as error:  # noqa: BLE001 -- statistics must not end a training
             self.stats = None
-            self.notify(f"No layer statistics for this network: {printable(str(error))}")
+            self.notify(f"No layer statistics for this network: {error}")
             return
         self.live.write_snapshot("look", captured)
 

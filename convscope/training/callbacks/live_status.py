@@ -10,7 +10,6 @@ from convscope.errors import Interrupted
 from convscope.runs.live_files import Live
 from convscope.training.callbacks.base import Callback
 from convscope.training.callbacks.interrupt import StopRequest
-from convscope.training.callbacks.snapshots import printable
 from convscope.training.callbacks.step_recorder import StepRecorder
 from convscope.training.callbacks.throttle import Throttle
 from convscope.training.events import (
@@ -23,6 +22,7 @@ from convscope.training.events import (
     ValidationEnd,
 )
 from convscope.training.state import TrainState
+from convscope.words import visible
 
 Phase = Literal["training", "paused", "evaluating", "testing", "done", "stopped", "failed"]
 
@@ -79,11 +79,11 @@ class LiveStatus(Callback):
         except Exception as error:
             message = str(error) or type(error).__name__
             path = self.live.path
-            self.write("failed", printable(message.replace(str(path), path.name)))
+            self.write("failed", visible(message.replace(str(path), path.name)))
             raise
 
     def on_run_start(self, event: RunStart) -> None:
-        self._values["description"] = printable(event.description)
+        self._values["description"] = visible(event.description)
 
     def on_fit_start(self, state: TrainState, event: FitStart) -> None:
         self._state, self._start = state, event

@@ -154,17 +154,12 @@ def top_losses(
     images = [
         {
             "index": int(indices[row]),
-            "name": printable(dataset.images.key(int(indices[row]))),
-            "is": printable(dataset.classes[dataset.labels[indices[row]]]),
-            "said": printable(dataset.classes[outputs.predicted[row]]),
+            "name": dataset.images.key(int(indices[row])),
+            "is": dataset.classes[dataset.labels[indices[row]]],
+            "said": dataset.classes[outputs.predicted[row]],
             "probability": float(outputs.confidence[row]),
             "loss": float(outputs.losses[row]),
         }
         for row in worst
     ]
     return TensorFile({"pixels": pixels}, {"step": step, "epoch": epoch, "images": images})
-
-
-def printable(name: str) -> str:
-    """A name that can be written as text, even where a file's name is not valid text."""
-    return name.encode("utf-8", "backslashreplace").decode()

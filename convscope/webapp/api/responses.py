@@ -1,14 +1,23 @@
 """Responses and parameters that several routes share."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from fastapi import Response
+from fastapi import Response, responses
 from fastapi.responses import StreamingResponse
 
 from convscope.errors import RequestError
+from convscope.words.json_text import to_json
 
 KEEP = {"Cache-Control": "private, max-age=3600"}
 """Headers of a response that never changes under its address."""
+
+
+class JSONResponse(responses.JSONResponse):
+    """Strict JSON: what is not finite is null, and any name of a file can be sent."""
+
+    def render(self, content: Any) -> bytes:
+        return to_json(content).encode()
 
 
 class Png(Response):

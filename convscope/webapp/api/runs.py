@@ -6,15 +6,13 @@ from typing import Any
 import numpy as np
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from convscope.errors import RequestError
 from convscope.runs import index
 from convscope.runs.live_files import Command, Snapshot
 from convscope.runs.tensor_file import TensorFile
-from convscope.strict import finite
-from convscope.webapp.api.responses import Binary, Events, binary
+from convscope.webapp.api.responses import Binary, Events, JSONResponse, binary
 from convscope.webapp.inspect.open_run import RunOpener
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.events import Listener, Listeners, TooManyListeners
@@ -105,7 +103,7 @@ def _add_run(app: FastAPI, jobs: TrainingJobs) -> None:
         """One run: its state, evaluations, settings, and the last lines of its log."""
         details = jobs.details(run)
         metrics = index.read_metrics(jobs.path(run))
-        return {**details, "metrics": metrics, "settings": finite(jobs.settings(run))}
+        return {**details, "metrics": metrics, "settings": jobs.settings(run)}
 
 
 def _add_events(app: FastAPI, jobs: TrainingJobs) -> None:
@@ -173,7 +171,7 @@ def _add_snapshots(app: FastAPI, jobs: TrainingJobs) -> None:
 
 
 def _fresh(data: Mapping[str, Any]) -> JSONResponse:
-    return JSONResponse(finite(data), headers=_FRESH)
+    return JSONResponse(data, headers=_FRESH)
 
 
 def _image_shape(shape: tuple[int, ...]) -> dict[str, int]:

@@ -1,6 +1,5 @@
 """What the page draws of a volume: thumbnails, maps, filters, and maps ranked by a question."""
 
-import json
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from convscope.features.ranking import (
 from convscope.features.similarity import correlated_groups
 from convscope.terms import json_number
 from convscope.webapp.inspect.graph import GraphRow
+from convscope.words.json_text import to_json
 
 Rank = Literal["strongest", "distance_from_mean", "importance", "correlated"]
 Floats = NDArray[np.float32]
@@ -60,7 +60,7 @@ def thumbnails(recording: Recording, rows: Sequence[GraphRow]) -> bytes:
             }
         )
         body += np.clip(np.round(levels), -127, 127).astype(np.int8).tobytes()
-    header = json.dumps(headers).encode()
+    header = to_json(headers).encode()
     return struct.pack("<I", len(header)) + header + bytes(body)
 
 

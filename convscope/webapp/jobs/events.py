@@ -1,7 +1,6 @@
 """The events that a page receives while it watches a run: server-sent events."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
@@ -14,8 +13,8 @@ from convscope.runs.index import Stamp, read_metrics, read_snapshot, stamp
 from convscope.runs.live_files import Live, Snapshot
 from convscope.runs.status import ACTIVE
 from convscope.runs.step_table import COLUMNS, Row, steps_of
-from convscope.strict import finite
 from convscope.webapp.jobs.jobs import TrainingJobs
+from convscope.words.json_text import to_json
 
 MAX_LISTENERS = 32
 """The number of pages that can watch trainings at a time."""
@@ -159,4 +158,4 @@ class Listeners:
 def encode_event(event: Event) -> str:
     """An event in the format of server-sent events."""
     name, data = event
-    return f"event: {name}\ndata: {json.dumps(finite(data), ensure_ascii=False)}\n\n"
+    return f"event: {name}\ndata: {to_json(data)}\n\n"
