@@ -3,15 +3,31 @@
 import contextlib
 import errno
 import os
-import tempfile
+import secrets
 from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from convscope.errors import WorkError
 from convscope.regular_files import check_regular
+from convscope.signals import undone_by_exit
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_REMEDIES = {
+    errno.ENOSPC: "Free some disk space",
+    errno.EDQUOT: "Free some space of your quota, or have it raised",
+    errno.EFBIG: "Raise the limit on the size of files (`ulimit -f`)",
+    errno.EACCES: "Make {folder} writable for you",
+    errno.EPERM: "Make {folder} writable for you",
+    errno.EROFS: "Make the file system of {folder} writable, or choose another",
+    errno.EIO: "Check the disk before you trust what is on it",
+    errno.ENOENT: "{folder} was removed; restore it",
+}
+
+
+class WriteError(WorkError):
+    """A file that the disk refused to take."""
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -34,53 +50,46 @@ def replacing(
         size: how many bytes will be written, for the message where the disk is full.
         check: called with the synced temporary file before it takes the name; raises to refuse it.
 
-    Raises WorkError, naming the path and the reason, if the disk is full or refuses.
+    Raises WriteError, naming the path, the reason and what to do, if the disk is full or refuses.
     """
-    temporary: str | None = None
-    try:
-        if path.exists():
-            check_regular(path)  # as root, /dev/null would become a file
-        handle, temporary = tempfile.mkstemp(
-            prefix=f".{path.name}.", suffix=".tmp", dir=path.parent
-        )
-        with os.fdopen(handle, "wb") as file:
-            os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101 -- mkstemp denies access to others
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if check is not None:
-            check(Path(temporary))
-        os.replace(temporary, path)  # noqa: PTH105 -- the guarantee is os.replace's
-        _sync_folder(path.parent)
-    except BaseException as error:  # ctrl-C before the rename, too
-        if temporary is not None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    is_replaced = False
+    with undone_by_exit(partial(temporary.unlink, missing_ok=True)):
+        try:
+            if path.exists():
+                check_regular(path)  # as root, /dev/null would become a file
+            with temporary.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            if check is not None:
+                check(temporary)
+            os.replace(temporary, path)  # noqa: PTH105 -- the guarantee is os.replace's
+            is_replaced = True
+            _sync_folder(path.parent)
+        except BaseException as error:  # ctrl-C before the rename, too
             with contextlib.suppress(OSError):
-                os.unlink(temporary)  # noqa: PTH108
-        if isinstance(error, OSError):
-            raise WorkError(_describe(path, size, error)) from error
-        raise
+                temporary.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise WriteError(_describe(path, size, error, is_replaced)) from error
+            raise
 
 
 def remove_leftovers(folder: Path) -> None:
     """Delete temporary files that a killed process left. The caller holds the folder's lock."""
     for leftover in folder.glob(".*.tmp"):
-        leftover.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            leftover.unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    umask = os.umask(0o022)
-    os.umask(umask)
-    return umask
-
-
-def _describe(path: Path, size: int, error: OSError) -> str:
+def _describe(path: Path, size: int, error: OSError, is_replaced: bool) -> str:  # noqa: FBT001
     kept = "The old file is unchanged" if path.exists() else "No partial file was left"
+    if is_replaced:
+        kept = "It has its new content, which a power failure may undo"
+    remedy = _REMEDIES.get(error.errno or 0, "Check the disk").format(folder=path.parent)
     if error.errno in _DISK_FULL:
-        return (
-            f"No space left for {path} ({size / 1e6:,.1f} MB). {kept}. Free some disk space, then "
-            "continue with `convscope resume`."
-        )
-    return f"{path} could not be written: {error.strerror or error}. {kept}."
+        return f"No space left for {path} ({size / 1e6:,.1f} MB). {kept}. {remedy}."
+    return f"{path} could not be written: {error.strerror or error}. {kept}. {remedy}."
 
 
 def _sync_folder(folder: Path) -> None:

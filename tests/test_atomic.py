@@ -1,13 +1,16 @@
 """At every instant the old file or the new one, whole; proven by failing each operation in turn."""
 
 import errno
+import itertools
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from convscope.atomic import remove_leftovers, write_atomically
+from convscope.atomic import WriteError, remove_leftovers, write_atomically
 from convscope.errors import WorkError
 
 OPERATIONS = ["write", "fsync", "replace"]
@@ -20,10 +23,10 @@ def fail_at(monkeypatch, operation, number):
         raise OSError(number, os.strerror(number))
 
     if operation == "write":
-        real = os.fdopen
+        real = Path.open
 
-        def fdopen(handle, mode):
-            file = real(handle, mode, buffering=0)
+        def opened(path, mode):
+            file = real(path, mode)
 
             class Refusing:
                 def __enter__(self):
@@ -36,7 +39,7 @@ def fail_at(monkeypatch, operation, number):
 
             return Refusing()
 
-        monkeypatch.setattr(os, "fdopen", fdopen)
+        monkeypatch.setattr(Path, "open", opened)
     else:
         monkeypatch.setattr(os, operation, refuse)
 
@@ -110,3 +113,35 @@ def test_a_file_size_limit_is_told_and_loses_nothing(tmp_path):
     assert "No space left" in done.stdout
     assert path.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "Free some disk space"),
+        (errno.EDQUOT, "quota"),
+        (errno.EFBIG, "ulimit -f"),
+        (errno.EACCES, "writable for you"),
+        (errno.EROFS, "Make the file system of"),
+        (errno.EIO, "Check the disk"),
+    ],
+)
+def test_each_refusal_has_its_remedy(tmp_path, monkeypatch, number, remedy):
+    fail_at(monkeypatch, "replace", number)
+    with pytest.raises(WriteError, match=re.escape(remedy)):
+        write_atomically(tmp_path / "file", "new")
+
+
+def test_a_folder_that_cannot_be_synced_is_not_told_as_unchanged(tmp_path, monkeypatch):
+    path, real, count = tmp_path / "file", os.fsync, itertools.count(1)
+    write_atomically(path, "old")
+
+    def fsync(handle):
+        if next(count) == 2:  # the folder's
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(WriteError, match="It has its new content, which a power failure may undo"):
+        write_atomically(path, "new")
+    assert path.read_text() == "new"

@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 
 from platformdirs import user_cache_path
 
 from convscope.errors import WorkError
 from convscope.regular_files import open_regular
+from convscope.signals import undone_by_exit
 
 DownloadCallback = Callable[[str, int, int | None], None]
 """Called with a file's name, the bytes so far, and their total if it is known."""
@@ -118,7 +120,10 @@ def _try(url: str, remote: RemoteFile, folder: Path, on_progress: DownloadCallba
     path = folder / remote.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder, prefix=f".{remote.name}.") as beside:
+        with (
+            TemporaryDirectory(dir=folder, prefix=f".{remote.name}.") as beside,
+            undone_by_exit(partial(rmtree, beside)),
+        ):
             download = Path(beside, remote.name)
             _stream(url, download, partial(on_progress, remote.name))
             if not _has_digests(download, remote.digests):

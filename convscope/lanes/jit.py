@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import llvmlite.binding as llvm  # pyright: ignore[reportMissingTypeStubs]
 from platformdirs import user_cache_path
 
 from convscope.lanes.ir import Target
+from convscope.signals import undone_by_exit
 
 _READY: list[bool] = []
 
@@ -107,9 +109,10 @@ def _keep(path: Path, code: bytes) -> None:
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(hashlib.sha256(code).digest() + code)
-            os.replace(temporary, path)  # noqa: PTH105 -- replaces also on Windows
-        except OSError:
-            os.unlink(temporary)  # noqa: PTH108
+        with undone_by_exit(partial(os.unlink, temporary)):
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(hashlib.sha256(code).digest() + code)
+                os.replace(temporary, path)  # noqa: PTH105 -- replaces also on Windows
+            except OSError:
+                os.unlink(temporary)  # noqa: PTH108

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import filelock
 import tomli_w
 
-from convscope.atomic import remove_leftovers, write_atomically
+from convscope.atomic import WriteError, remove_leftovers, write_atomically
 from convscope.card import Card
 from convscope.errors import RequestError, WorkError, shell_word
 from convscope.regular_files import read_regular
@@ -215,11 +215,15 @@ class Run:
     def write_state(self, step: int, stored: TensorFile, card: Card) -> None:
         """Save the state of a training, with its card; older ones go once this one is verified."""
         folder = self.path / "last"
-        folder.mkdir(exist_ok=True)
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise WriteError(f"{folder} could not be created: {error.strerror}.") from error
         metadata = bound_to(card, stored.metadata)
         save_tensors(folder / f"step-{step:09d}.safetensors", stored.tensors, metadata)
         for old in self._states()[_KEPT_STATES:]:
-            old.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # one more that is kept loses nothing
+                old.unlink(missing_ok=True)
 
     def has_state(self) -> bool:
         """Whether a state was saved."""

@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
@@ -18,6 +19,7 @@ from convscope.regular_files import read_regular
 from convscope.runs.forms import Status
 from convscope.runs.step_history import StepHistory
 from convscope.runs.tensor_file import CorruptFileError, TensorFile, load_tensors, pack_tensors
+from convscope.signals import undone_by_exit
 from convscope.strict import Count, checked, parse_json
 from convscope.words.json_text import to_json
 
@@ -135,9 +137,10 @@ class Live:
 
     def _replace(self, name: str, data: bytes) -> None:
         temporary = self.folder / f".{name}.{os.getpid()}-{threading.get_ident()}.tmp"
-        try:
-            temporary.write_bytes(data)
-            os.replace(temporary, self.folder / name)  # noqa: PTH105 -- the guarantee is os.replace's
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+        with undone_by_exit(partial(temporary.unlink, missing_ok=True)):
+            try:
+                temporary.write_bytes(data)
+                os.replace(temporary, self.folder / name)  # noqa: PTH105 -- the guarantee is os.replace's
+            except OSError:
+                temporary.unlink(missing_ok=True)
+                raise

@@ -8,8 +8,9 @@ from functools import partial
 
 import torch
 
+from convscope.atomic import WriteError
 from convscope.device import threads_set
-from convscope.errors import NetworkError, WorkError
+from convscope.errors import NetworkError, WorkError, shell_word
 from convscope.evaluation.measure import EvaluationOutputs, compute_metrics
 from convscope.reports import report
 from convscope.runs.folder import Run
@@ -76,6 +77,10 @@ def naming_checkpoint(run: Run) -> Generator[None]:
         raise WorkError(f"{error}{_kept(run)}") from error
     except NetworkError as error:
         raise NetworkError(f"{error}{_kept(run)}") from error
+    except WriteError as error:
+        raise WorkError(
+            f"{error}{_kept(run)} Continue with `convscope resume {shell_word(run.path)}`."
+        ) from error
 
 
 def _kept(run: Run) -> str:

@@ -281,3 +281,40 @@ def test_two_signals_at_random_moments_of_a_real_process(tmp_path, expected, see
         assert process.returncode == 128 + first
         assert stderr.count("\n") == 1, stderr
     check_can_go_on(tmp_path / "run", words, expected)
+
+
+@pytest.mark.parametrize(
+    ("operation", "number"), [("replace", 3), ("fsync", 11), ("fsync", 14), ("replace", 9)]
+)
+def test_two_signals_inside_a_write(tmp_path, expected, operation, number):
+    check_write(tmp_path, expected, operation, number)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operation", ["replace", "fsync", "unlink"])
+def test_two_signals_inside_each_write(tmp_path, expected, operation):
+    ends, number = [], 1
+    while not ends or ends[-1] != 0:
+        ends.append(check_write(tmp_path / str(number), expected, operation, number))
+        number += 1
+    assert len(ends) > {"replace": 12, "fsync": 12, "unlink": 2}[operation]
+
+
+def check_write(folder, expected, operation, number):
+    """Both signals before call `number` of a function of os; the exit status."""
+    pair = PAIRS[number % len(PAIRS)]
+    words = [*WORDS, "--engine", "torch", "--out", folder / "run"]
+    folder.mkdir(exist_ok=True)
+    process = ended(*words, moments=[(f"os:{operation}", number, pair)])
+    if process.poll():
+        check_last_words(process, pair[0])
+    check_can_go_on(folder / "run", words, expected)
+    return process.poll()
+
+
+def test_two_signals_inside_a_write_of_a_file_that_was_asked_for(tmp_path):
+    out = tmp_path / "net.svg"
+    for operation in ("fsync", "replace"):
+        process = ended("summary", "lenet5", "--svg", out, moments=[(f"os:{operation}", 1, [INT])])
+        check_last_words(process, INT)
+        assert not [*tmp_path.iterdir()]
