@@ -1,5 +1,7 @@
 """`convscope` and `python -m convscope`: the command line."""
 
+import os
+import sys
 from typing import NoReturn
 
 from convscope.signals import exit_on_signals
@@ -13,5 +15,16 @@ def main() -> NoReturn:
     run()
 
 
+def _leave_current_folder() -> None:
+    """Take the current folder off the path, where `python -m` puts it first; `convscope` does not.
+
+    It stays where convscope itself lies in it. What is named as module:attr puts it back.
+    """
+    here = os.getcwd()  # noqa: PTH109 -- nothing more is imported before
+    if not sys.flags.safe_path and sys.path[:1] == [here] and not __file__.startswith(here):
+        del sys.path[0]
+
+
 if __name__ == "__main__":
+    _leave_current_folder()
     main()

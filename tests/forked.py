@@ -95,6 +95,7 @@ class ForkedPopen:
         start_new_session: bool,
         creationflags: int,
     ) -> None:
+        command = [word for word in command if word != "-P"]
         assert command[:3] == [sys.executable, "-m", "convscope"]
         assert (stdin, stderr) == (subprocess.DEVNULL, subprocess.STDOUT)
         assert start_new_session

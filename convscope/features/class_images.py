@@ -10,7 +10,7 @@ from convscope.data.dataset import Dataset
 from convscope.data.decode import UnreadableImage
 from convscope.data.resize import resize_image
 from convscope.errors import ConvscopeError
-from convscope.runs.data import open_run_data
+from convscope.runs.data import is_data_here, open_run_data
 from convscope.runs.folder import Run
 
 _COUNT = 12
@@ -25,10 +25,10 @@ class ClassImages:
     @cached_property
     def _split(self) -> tuple[Dataset, NDArray[np.int64]] | None:
         try:
-            dataset, indices = open_run_data(self._run, self._run.read_config(), "train")
+            config = self._run.read_config()
+            return open_run_data(self._run, config, "train") if is_data_here(config) else None
         except ConvscopeError:  # the images may have moved since
             return None
-        return dataset, indices
 
     def of(self, label: int) -> list[NDArray[np.uint8]]:
         """Up to 12 images of a class, resized as the card says; empty where they are gone."""

@@ -10,9 +10,17 @@ from numpy.typing import NDArray
 from convscope.data.classes import match_classes
 from convscope.data.dataset import Dataset, Split
 from convscope.data.options import saved_options
-from convscope.data.source import open_source
+from convscope.data.source import NAMES, is_here, open_source
 from convscope.data.split import apply_splits
 from convscope.runs.folder import Run
+
+
+def is_data_here(config: Mapping[str, Any]) -> bool:
+    """Whether the data of a run can be opened without a download."""
+    name, folder = config.get("data"), config.get("data_dir")
+    if not isinstance(name, str) or name not in NAMES:
+        return True
+    return is_here(name, data_dir=Path(folder) if isinstance(folder, str) else None)
 
 
 def open_run_data(

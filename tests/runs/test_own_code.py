@@ -24,6 +24,7 @@ from convscope.runs.own_code import Consent
 from convscope.webapp.inspect.open_run import RunOpener
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
+from convscope.webapp.jobs.processes import Processes
 from convscope.webapp.lab import make_server
 
 NETS = """
@@ -400,12 +401,54 @@ def test_the_command_line_says_what_to_type(place, command, trained):
     command("predict", place.run, image, "--model", "mynets:Net", cwd=trained.root)
 
 
+def test_modules_in_the_current_folder_are_not_taken_for_libraries(tmp_path, shell):
+    for name in ("cyclopts", "rich", "torch", "timm"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    shell("models", "lenet*", cwd=tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
 # -- the lab
 
 
 @pytest.fixture
 def jobs(place):
     return TrainingJobs(place.run.parent)
+
+
+def test_a_resume_from_the_page_may_what_the_lab_may(place, jobs, monkeypatch):
+    monkeypatch.setattr(Processes, "start", lambda self, name, words: started.append(words))
+    started = []
+    (place.run / "test.json").unlink()
+    shutil.rmtree(place.run / "live")
+    jobs.resume("run")
+    TrainingJobs(place.run.parent, trusted=[place.run]).resume("run")
+    path = str(place.run)
+    assert started == [["resume", path, "--trust-signed"], ["resume", path, "--trust"]]
+
+
+def test_a_signature_is_consent_where_the_lab_asks_for_it(place, command):
+    place.config(network={"signature": ""})
+    done = command("resume", place.run, "--steps", 3, "--trust-signed", code=2)
+    assert "only if you made them" in done.stderr
+    assert not place.ran
+
+
+def test_a_page_names_no_code(jobs):
+    for model in ("mynets:Net", "timm:resnet18", "os:getcwd"):
+        with pytest.raises(RequestError, match="This lab has no network"):
+            jobs.start("digits", {"model": model})
+    with pytest.raises(RequestError):
+        jobs.start("digits", {"network": "mynets:Net"})
+
+
+def test_the_page_trains_code_of_the_command_line(place, monkeypatch):
+    started = []
+    monkeypatch.setattr(Processes, "start", lambda self, name, words: started.append(words))
+    TrainingJobs(place.root / "made", models=["mynets:Net"]).start(
+        "digits", {"model": "mynets:Net"}
+    )
+    assert started[0][3:5] == ["--model", "mynets:Net"]
 
 
 def opened(jobs, place):
@@ -569,6 +612,14 @@ def test_weights_that_a_run_names_are_not_fetched_by_it(place):
     place.config(model="lenet5", weights="https://127.0.0.1:9/w.safetensors")
     with pytest.raises(ConsentError, match=r"would start from the weights https://127.0.0.1:9"):
         convscope.resume(place.run, progress=False)
+
+
+def test_the_lab_downloads_no_data_that_a_run_names(place, jobs, monkeypatch):
+    monkeypatch.setenv("CONVSCOPE_DATA", str(place.root / "empty"))
+    monkeypatch.setattr("convscope.data.source.fetch", lambda *_, **__: pytest.fail("a download"))
+    place.config(data="mnist", data_dir=str(place.root))
+    model = opened(jobs, place)
+    assert model.class_images.of(0) == []
 
 
 @pytest.mark.parametrize("verb", VERBS)

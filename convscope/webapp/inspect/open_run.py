@@ -13,9 +13,8 @@ from convscope.card import Card
 from convscope.data.decode import UnreadableImage
 from convscope.data.resize import resize_image
 from convscope.data.samples import sample_images
-from convscope.data.source import NAMES, is_here
 from convscope.errors import ConvscopeError
-from convscope.runs.data import open_run_data
+from convscope.runs.data import is_data_here, open_run_data
 from convscope.runs.folder import Run
 from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.webapp.inspect.store import LoadedModel, ModelStore
@@ -70,7 +69,7 @@ def _images(path: Path, card: Card) -> list[tuple[str, NDArray[np.uint8]]]:
     run = Run.open(path)
     with suppress(ConvscopeError, OSError):
         config = run.read_config()
-        if config["data"] in NAMES and not is_here(config["data"]) and "data_dir" not in config:
+        if not is_data_here(config):
             return sample_images(card)
         dataset, indices = open_run_data(run, config, "val")
         firsts = np.unique(dataset.labels[indices], return_index=True)[1]

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import tomli_w
 
+import convscope
 from convscope.errors import RequestError, WorkError
 from convscope.runs.index import last_lines
 
@@ -84,7 +85,7 @@ class Processes:
             with self._log(name).open("wb") as log:
                 _lock(log)
                 process = subprocess.Popen(  # noqa: S603 -- our own command; no shell
-                    [sys.executable, "-m", "convscope", *arguments],
+                    [sys.executable, *_safe_path(), "-m", "convscope", *arguments],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -123,6 +124,11 @@ class Processes:
 
     def _log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
+
+
+def _safe_path() -> list[str]:
+    """The flag that keeps the current folder off the path, unless convscope itself lies there."""
+    return [] if Path(convscope.__file__).parents[1] == Path.cwd() else ["-P"]
 
 
 def _lock(file: BinaryIO) -> None:
