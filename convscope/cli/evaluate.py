@@ -115,7 +115,8 @@ def evaluate(
         screen.say(f"Wrote the answer for each image to {csv}.")
     if weights is None:
         screen.say()
-        screen.say(f"Next:  convscope predict {shell_word(run)} IMAGE...")
+        consent = " --trust" if trust else f" --model {shell_word(model)}" if model else ""
+        screen.say(f"Next:  convscope predict {shell_word(run)} IMAGE...{consent}")
 
 
 def _table(rows: Rows, *, is_confusion: bool = False) -> Table:

@@ -7,6 +7,8 @@ from typing import Any
 from convscope.cli.messages import in_flags
 from convscope.data.source import NAMES
 from convscope.errors import shell_word
+from convscope.runs.folder import Run
+from convscope.runs.own_code import is_own_code
 from convscope.training.callbacks.terminal_progress import TerminalProgress
 from convscope.training.result import TrainingResult
 from convscope.words.json_text import to_json
@@ -35,6 +37,8 @@ def print_result(
         }
         print_json(output)
     metrics, run = result.test, shell_word(result.run)
+    is_own = is_own_code(str(Run(result.run).read_config().get("model", "")))
+    trust = " --trust" if is_own else ""
     low, high = metrics.interval
     terminal.note("")
     terminal.note(
@@ -43,9 +47,9 @@ def print_result(
     )
     terminal.note(f"Run:   {run}   (report.html shows curves, confusion, worst mistakes)")
     next_steps = [
-        f"convscope predict {run} IMAGE...",
-        f"convscope explain {run} IMAGE   (the arithmetic behind the answer)",
-        f"convscope lab {run}   (a page to look inside)",
+        f"convscope predict {run} IMAGE...{trust}",
+        f"convscope explain {run} IMAGE{trust}   (the arithmetic behind the answer)",
+        f"convscope lab {run}{trust}   (a page to look inside)",
     ]
     if data in NAMES:
         next_steps.append("convscope train PATH/TO/IMAGES   (a folder with one folder per class)")

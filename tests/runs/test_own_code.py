@@ -382,7 +382,8 @@ def test_a_settings_file_names_no_code(place, command):
     assert "names code, mynets:Net" in done.stderr
     assert done.stderr.endswith("--out again --model mynets:Net\n")
     assert not place.ran
-    command(*words, "--model", "mynets:Net", cwd=Path.cwd())
+    done = command(*words, "--model", "mynets:Net", cwd=Path.cwd())
+    assert "predict again IMAGE... --trust" in done.stdout + done.stderr
 
 
 def test_the_command_line_says_what_to_type(place, command, trained):
@@ -398,6 +399,8 @@ def test_the_command_line_says_what_to_type(place, command, trained):
     assert not place.ran
     command("predict", place.run, image, "--trust")
     assert place.ran
+    done = command("evaluate", place.run, "--trust")
+    assert done.stdout.rstrip().endswith("--trust")
     command("predict", place.run, image, "--model", "mynets:Net", cwd=trained.root)
 
 

@@ -11,7 +11,6 @@ from typing import Any, BinaryIO
 
 import tomli_w
 
-import convscope
 from convscope.errors import RequestError, WorkError
 from convscope.runs.index import last_lines
 
@@ -128,7 +127,7 @@ class Processes:
 
 def _safe_path() -> list[str]:
     """The flag that keeps the current folder off the path, unless convscope itself lies there."""
-    return [] if Path(convscope.__file__).parents[1] == Path.cwd() else ["-P"]
+    return [] if Path(__file__).parents[3] == Path.cwd() else ["-P"]
 
 
 def _lock(file: BinaryIO) -> None:
