@@ -19,7 +19,7 @@ LAYERS = (
     ("words", "version", "regular_files"),
     ("errors", "signals"),
     ("synonyms", "strict"),
-    ("card", "atomic", "device", "forward", "arithmetic", "gradients", "terms"),
+    ("card", "atomic", "device", "finite", "forward", "arithmetic", "gradients", "terms"),
     ("layers", "data", "inference"),
     ("zoo", "lanes", "recording"),
     ("runs", "receptive"),  # a run builds its network again, so it knows the zoo

@@ -21,6 +21,7 @@ from convscope.runs.tensor_file import (
     CorruptFileError,
     TensorFile,
     load_tensors,
+    open_tensors,
     read_metadata,
     save_tensors,
 )
@@ -205,7 +206,7 @@ class Run:
                 f"{self.path} has no weights yet: its training stopped before the first "
                 f"validation. Continue with `convscope resume {shell_word(self.path)}`."
             )
-        return self._load_bound(path)
+        return self._bound(path, load_tensors(path))
 
     def write_weights(self, stored: TensorFile, card: Card) -> None:
         """Replace the best weights. `card` is bound to them, see `read_card`."""
@@ -232,21 +233,23 @@ class Run:
     def read_state(self) -> tuple[TensorFile | None, list[str]]:
         """The newest valid state, None if there is none yet; and the problems of newer ones.
 
+        Its tensors are read one by one when they are asked for: the caller holds the lock.
+
         Raises WorkError if none of the states is valid, RequestError for one of another card.
         """
         problems: list[str] = []
         for path in self._states():
             try:
-                return self._load_bound(path), problems
+                return self._bound(path, open_tensors(path)), problems
             except CorruptFileError as error:
                 problems.append(str(error))
         if problems:
             raise WorkError(f"{self.path} cannot be resumed. {' '.join(problems)}")
         return None, []
 
-    def _load_bound(self, path: Path) -> TensorFile:
+    def _bound(self, path: Path, stored: TensorFile) -> TensorFile:
         """A file of tensors, of which the card is checked."""
-        stored, source = load_tensors(path), self.path / _CARD
+        source = self.path / _CARD
         if source.exists():
             card = Card.from_json(self.read(_CARD), where=str(source))
             check_bound(card, stored.metadata, where=path, source=source)

@@ -58,8 +58,9 @@ def fit_and_test(trainer: Trainer, task: Task, session: Session, began: float) -
 
 def _test(trainer: Trainer, task: Task, run: Run) -> EvaluationOutputs:
     """Test the best weights by PyTorch, for `convscope evaluate` has to find the same bits."""
-    weights, dataset = run.read_weights().tensors, task.loaded.dataset
-    load_state(task.network, weights, where=str(run.path / "model.safetensors"), card=task.card)
+    dataset, where = task.loaded.dataset, str(run.path / "model.safetensors")
+    task.network.zero_grad()  # their memory is needed for the weights of the file
+    load_state(task.network, run.read_weights().tensors, where=where, card=task.card)
     indices = dataset.indices("test")
     start = EvaluationStart("test", len(indices))
     trainer.callbacks.call("on_evaluation_start", trainer.state, start)

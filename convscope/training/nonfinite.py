@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from convscope.errors import WorkError
+from convscope.finite import is_finite
 from convscope.training.state import TrainState
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
@@ -19,7 +20,7 @@ class StepError(WorkError):
 def first_nonfinite_layer(network: nn.Module, images: Tensor | None) -> str:
     """Name the first weight that is not finite, else the first layer whose output is not."""
     for name, weight in network.named_parameters():
-        if not bool(weight.isfinite().all()):
+        if not is_finite(weight):
             return name
     if images is None:
         return ""
@@ -40,7 +41,7 @@ def first_nonfinite_layer(network: nn.Module, images: Tensor | None) -> str:
 def _check_output(
     name: str, nonfinite: list[str], _layer: nn.Module, _inputs: object, output: object
 ) -> None:
-    if isinstance(output, Tensor) and not bool(output.isfinite().all()):
+    if isinstance(output, Tensor) and not is_finite(output):
         nonfinite.append(name)
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from convscope.errors import RequestError
+from convscope.finite import is_finite
 
 
 def checked(name: str, theirs: Tensor, ours: Tensor, *, source: str) -> Tensor:
@@ -32,12 +33,9 @@ def checked(name: str, theirs: Tensor, ours: Tensor, *, source: str) -> Tensor:
 
 
 def _check_finite(name: str, values: Tensor, source: str) -> None:
-    if not (values.is_floating_point() or values.is_complex()):
-        return
-    if values.is_floating_point() and values.element_size() == 1:
-        values = values.float()  # float8 has few operators
-    bad = values.numel() - int(torch.isfinite(values).sum())
-    if bad:
+    if not is_finite(values):
+        values = values.float() if values.element_size() == 1 else values  # float8: few operators
+        bad = values.numel() - int(torch.isfinite(values).sum())
         kind = "NaN" if bool(torch.isnan(values).any()) else "infinite"
         raise RequestError(
             f"{source}: {name} has {bad} of {values.numel()} values that are not finite ({kind}). "

@@ -9,8 +9,16 @@ import torch
 from safetensors.torch import load_file, save
 
 from convscope.errors import WorkError
-from convscope.runs import tensor_file
-from convscope.runs.tensor_file import CorruptFileError, load_tensors, pack_tensors, save_tensors
+from convscope.runs import tensor_file, tensor_layout
+from convscope.runs.tensor_file import (
+    CorruptFileError,
+    load_tensors,
+    open_tensors,
+    pack_tensors,
+    save_tensors,
+)
+from tests.forked import FORKS
+from tests.limits import limit_memory, needs_limits
 
 TENSORS = {
     "weight": torch.arange(24.0).reshape(2, 3, 2, 2).to(memory_format=torch.channels_last),
@@ -54,7 +62,7 @@ UNUSUAL = {
 
 @pytest.mark.parametrize("chunk", [16, 40, 4 << 20])
 def test_the_bytes_are_those_of_the_library(monkeypatch, tmp_path, chunk):
-    monkeypatch.setattr(tensor_file, "_CHUNK", chunk)
+    monkeypatch.setattr(tensor_layout, "CHUNK", chunk)
     tensors, facts = {**TENSORS, **UNUSUAL}, {"b": [1, None], "a": "\udcff ✓"}
     packed = pack_tensors(tensors, facts)
     text = json.loads(packed[8 : 8 + int.from_bytes(packed[:8], "little")])["__metadata__"]
@@ -197,3 +205,59 @@ def test_a_missing_file_is_named(tmp_path):
 def test_infinity_is_not_strict_json(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         save_tensors(tmp_path / "x.safetensors", {}, {"best": float("inf")})
+
+
+def test_an_opened_file_gives_each_tensor_when_it_is_asked_for(tmp_path):
+    save_tensors(tmp_path / "x.safetensors", TENSORS, FACTS)
+    opened = open_tensors(tmp_path / "x.safetensors")
+    assert opened.metadata == FACTS
+    assert opened.tensors.keys() == TENSORS.keys()
+    for name, tensor in TENSORS.items():
+        assert torch.equal(opened.tensors[name], tensor)
+    with pytest.raises(KeyError):
+        opened.tensors["another"]
+
+
+@pytest.mark.parametrize("content", ["other values", "another header", "nothing"])
+def test_an_opened_file_that_is_replaced_is_not_mixed_with_the_other(tmp_path, content):
+    path = tmp_path / "x.safetensors"
+    save_tensors(path, TENSORS, FACTS)
+    opened = open_tensors(path)
+    if content == "nothing":
+        path.unlink()
+    else:
+        more = {"more": torch.ones(1)} if content == "another header" else {}
+        save_tensors(path, {**{name: tensor + 1 for name, tensor in TENSORS.items()}, **more}, {})
+    with pytest.raises(CorruptFileError, match=str(path)):
+        opened.tensors["weight"]
+
+
+def test_an_opened_file_is_checked_first(tmp_path):
+    path = tmp_path / "x.safetensors"
+    save_tensors(path, TENSORS, FACTS)
+    path.write_bytes(path.read_bytes()[:-1] + b"\x00")
+    with pytest.raises(CorruptFileError, match="its digest does not match"):
+        open_tensors(path)
+
+
+MEGABYTES = 1 << 20
+
+
+def save_and_open(path):
+    """In a process of its own: 240 MB of tensors, with 24 MB to spare beside them."""
+    tensors = {f"layer{number}": torch.ones(10 * MEGABYTES) for number in range(4)}
+    tensors["transposed"] = torch.ones(4 * MEGABYTES, 5).t()
+    limit_memory(24 * MEGABYTES)
+    save_tensors(path, tensors, {})
+    opened = open_tensors(path)
+    assert opened.tensors.keys() == tensors.keys()
+    tensors.clear()
+    assert opened.tensors["layer1"].sum() == 10 * MEGABYTES
+
+
+@needs_limits
+def test_saving_takes_a_tenth_of_the_state_beside_it(tmp_path):
+    process = FORKS.Process(target=save_and_open, args=(tmp_path / "x.safetensors",))
+    process.start()
+    process.join()
+    assert process.exitcode == 0

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from convscope.card import Card
 from convscope.errors import WorkError
+from convscope.finite import is_finite
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import TensorFile
 from convscope.training.callbacks.base import Callback
@@ -59,7 +60,7 @@ class Checkpoint(Callback):
         now = state.step, state.epoch, state.done
         if now == self._last:  # after the end the network holds the best weights, to be tested
             return
-        if not all(bool(weight.isfinite().all()) for weight in self.network.parameters()):
+        if not all(map(is_finite, self.network.parameters())):
             raise nonfinite_error(
                 "A weight is not finite", self.network, None, state=state, lr=event.lr
             )
@@ -100,6 +101,8 @@ def pack(
 def unpack(stored: TensorFile, network: nn.Module, optimizer: Optimizer) -> TrainState:
     """Put everything back where `pack` took it from, in the memory layout that it had.
 
+    Of what is stored, the weights are in memory at a time, then one tensor of the optimizer.
+
     Raises WorkError for a state of another version or another network.
     """
     if stored.metadata.get("version") != VERSION:
@@ -107,9 +110,8 @@ def unpack(stored: TensorFile, network: nn.Module, optimizer: Optimizer) -> Trai
             f"The checkpoint has version {stored.metadata.get('version')}; this convscope reads "
             f"{VERSION}. Resume with the convscope that config.toml names."
         )
-    weights = {k.removeprefix("model/"): v for k, v in stored.tensors.items() if k[:6] == "model/"}
     try:
-        network.load_state_dict(weights)
+        network.load_state_dict(_weights_in(stored))
         for name, values in optimizer.state.items():
             for index, value in enumerate(values):
                 value.copy_(stored.tensors[f"optimizer/{index}/{name}"])
@@ -122,3 +124,8 @@ def unpack(stored: TensorFile, network: nn.Module, optimizer: Optimizer) -> Trai
     state.load_state_dict(stored.metadata["state"])
     state.saved_step = state.step
     return state
+
+
+def _weights_in(stored: TensorFile) -> dict[str, Tensor]:
+    names = [name for name in stored.tensors if name.startswith("model/")]
+    return {name.removeprefix("model/"): stored.tensors[name] for name in names}
