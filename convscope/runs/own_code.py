@@ -33,8 +33,8 @@ from convscope.zoo.table_file import is_table
 HANDED_OVER = "object:"
 """How the model of a run begins that was an object and cannot be built again by a name."""
 
-_named: set[str] = set()
-"""What callers of this process named as `model`, and so allowed."""
+_named: dict[str, Sources | None] = {}
+"""What callers of this process named as `model`, and so allowed; and what it was made of then."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,9 @@ def is_own_code(model: str) -> bool:
 
 
 def remember_named(model: str) -> None:
-    """Note that a caller of this process has named this code."""
-    _named.add(model)
+    """Note that a caller of this process has named this code, which is imported."""
+    if is_own_code(model):
+        _named[model] = sources_of(model.partition(":")[0])
 
 
 def record(model: str, weights: str | None) -> dict[str, Any]:
@@ -139,14 +140,22 @@ def allowed(run: Run, config: Mapping[str, Any], consent: Consent) -> Generator[
             yield
         return
     sources = recorded_sources(config)
-    may = consent.trust or model in _named or (consent.signed and is_signed(config))
+    may = consent.trust or _is_named(model, sources) or (consent.signed and is_signed(config))
     if not may or sources is None or module == "__main__":
         raise _refusal(run, config, consent)
-    is_fixed = not consent.trust and model not in _named
-    folder = _found(run, sources, [sources.folder] if is_fixed else _folders(sources))
+    folders = _folders(sources) if consent.trust else [sources.folder]
+    folder = _found(run, sources, folders)
     _check_loaded(run, sources, folder)
     with importing(outside=run.path, sources=sources, folder=folder):
         yield
+
+
+def _is_named(model: str, sources: Sources | None) -> bool:
+    """Whether a run recorded the very file that a caller of this process named."""
+    named = _named.get(model)
+    if named is None or sources is None:
+        return False
+    return (named.folder, named.main) == (sources.folder, sources.main)
 
 
 @contextmanager

@@ -188,7 +188,20 @@ class _Finder(MetaPathFinder):
                     f"Importing {name} would run {place}, which lies inside the run {self._run}: "
                     "nothing is imported from there. Move it out of the run, once you have read it."
                 )
+            if self._is_unrecorded(name, Path(place)):
+                raise ConsentError(
+                    f"Importing {name} would run {place}, which {self._run} did not record: "
+                    "`trust` does not cover it. If this is your own code, name it with `model`."
+                )
         return spec
+
+    def _is_unrecorded(self, name: str, place: Path) -> bool:
+        """Whether a module lies beside the recorded ones, and is none of them."""
+        top = name.partition(".")[0]
+        if self._folder is None or top == "convscope" or name in self._files:
+            return False
+        is_namespace = any(each.startswith(f"{name}.") for each in self._files)
+        return not is_namespace and place.is_relative_to(self._folder) and not is_installed(place)
 
     def _recorded(self, name: str) -> ModuleSpec | None:
         if self._folder is None or name not in self._files:

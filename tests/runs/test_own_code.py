@@ -49,7 +49,7 @@ def conv(channels):
 """
 IMAGE = np.zeros((32, 32), np.uint8)
 TRAINING = dict(input_size=32, in_channels=1, steps=2, batch_size=64, threads=1, engine="torch")
-OWN = ("mynets", "parts", "mypackage", "mypackage.nets")
+OWN = ("mynets", "parts", "mypackage", "mypackage.nets", "mypackage.parts")
 
 
 class Place:
@@ -80,7 +80,7 @@ class Place:
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     """A process that has named no code, and has imported none of it."""
-    monkeypatch.setattr(own_code, "_named", set())
+    monkeypatch.setattr(own_code, "_named", {})
     monkeypatch.setattr(sys, "path", [*sys.path])
     before = list(sys.meta_path)
     yield
@@ -303,6 +303,48 @@ def test_trust_covers_the_recorded_modules_alone(place):
     assert not place.ran
 
 
+PACKAGES = {
+    "package": ("mypackage/__init__.py", "mypackage/parts.py", "mypackage/nets.py"),
+    "namespace": ("mypackage/parts.py", "mypackage/nets.py"),
+}
+
+
+@pytest.fixture(params=PACKAGES)
+def package(request, place):
+    """A place whose code lies in a package."""
+    for file in PACKAGES[request.param]:
+        path = Path.cwd() / "code" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nets = NETS.format(marker=str(place.marker), package="mypackage.")
+        path.write_text({"nets.py": nets, "parts.py": PARTS, "__init__.py": ""}[path.name])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [*sys.path])
+        patch.chdir("code")
+        model, out = "mypackage.nets:Net", place.root / "packaged"
+        convscope.train("digits", model=model, out=out, progress=False, **TRAINING)
+    forget()
+    own_code._named.clear()
+    place.marker.unlink()
+    return Place(Path.cwd() / "code", out, place.marker)
+
+
+def test_a_module_of_a_package_is_found_with_its_parents(package):
+    with pytest.raises(ConsentError, match=r"code/mypackage/nets\.py"):
+        convscope.load(package.run)
+    assert "mypackage" not in sys.modules
+    convscope.load(package.run, trust=True)
+    assert package.ran
+
+
+def test_trust_covers_no_other_module_of_a_package(package):
+    files = Run(package.run).read_config()["network"]["files"]
+    kept = [each for each in files if each["module"] != "mypackage.parts"]
+    package.config(network={"files": kept})
+    with pytest.raises(ConsentError, match=r"mypackage/parts.py, which .* did not record"):
+        convscope.load(package.run, trust=True)
+    assert not package.ran
+
+
 def test_another_module_of_that_name_is_not_taken_for_it(place):
     place.write(Path.cwd(), "# another\n")
     sys.path.insert(0, str(Path.cwd()))
@@ -362,6 +404,18 @@ def test_who_has_trained_in_this_process_has_named_the_code(place):
     result = convscope.train("digits", model="mynets:Net", out="own", progress=False, **TRAINING)
     convscope.load(result)
     convscope.evaluate(result.run)
+
+
+def test_the_name_alone_of_code_that_was_named_allows_nothing(place):
+    place.write(Path.cwd(), "# mine\n")
+    convscope.train("digits", model="mynets:Net", out="own", progress=False, **TRAINING)
+    forget()
+    place.marker.unlink()
+    sys.path.remove(str(Path.cwd()))
+    with pytest.raises(ConsentError, match="code of its own"):
+        convscope.load(place.run)
+    assert not place.ran
+    convscope.load("own")
 
 
 def test_a_resume_with_other_code_records_it(place):
