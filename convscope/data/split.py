@@ -170,7 +170,7 @@ def write_splits(dataset: Dataset) -> str:
 
 
 def read_splits(text: str, *, where: str = "The list of splits") -> dict[str, tuple[str, str]]:
-    """Class name and split by key, as `write_splits` wrote them.
+    """Class name and split by key, as `write_splits` wrote them; "" for an unreadable image.
 
     Raises RequestError, naming `where` and the line, for text that is not such a CSV, for a key
     that comes twice, and for a split that is none.
@@ -186,7 +186,7 @@ def read_splits(text: str, *, where: str = "The list of splits") -> dict[str, tu
         if len(row) != len(COLUMNS):
             raise RequestError(f"{where}, row {number} has {len(row)} cells, not {len(COLUMNS)}.")
         key, label, name = map(from_cell, row)
-        if name not in SPLITS:
+        if name not in (*SPLITS, ""):
             allowed = ", ".join(SPLITS)
             raise RequestError(f"{where}, row {number}: split is {shown(name)}, not {allowed}.")
         if key in listed:

@@ -94,10 +94,12 @@ class RequestedNetwork:
         """Try a step of somebody else's network, and one of a single image where the last is one.
 
         Raises NetworkError with the layer where it fails in training mode; RequestError where
-        nothing can be trained, or where a batch of one image cannot.
+        nothing can be trained, or where a batch of one image cannot, and for a weight that cannot
+        be saved under its name.
         """
         batch_size = decided(config.batch_size)
         if self.module is not None or ":" in self.model:
+            _check_names(network)
             size = min(2, batch_size, num_images)
             note = _tried(network, card, self.model, size if size > 1 else 2)
             if note:
@@ -130,6 +132,17 @@ class RequestedNetwork:
                 f"No name builds {self.model} again, so later `convscope.load(run, model=net)` "
                 "needs a network of the same architecture. With module:attr it does not."
             )
+
+
+def _check_names(network: nn.Module) -> None:
+    for name in network.state_dict():
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise RequestError(
+                f"The weight {name!r} cannot be saved: its name is not valid Unicode. Rename the "
+                "layer."
+            ) from error
 
 
 def _tried(network: nn.Module, card: Card, name: str, batch_size: int) -> str:

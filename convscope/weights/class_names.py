@@ -49,8 +49,13 @@ def parse_class_names(value: ClassNamesLike) -> ClassNames:
         return _checked(_from_file(path), str(path))
     if "," not in str(value):
         raise RequestError(f"`class_names` names no file {str(value)!r}. Give {_FORMS}.")
-    [row] = csv.reader([str(value)], skipinitialspace=True)
-    return _checked([name.strip() for name in row], "`class_names`")
+    try:
+        lines = list(csv.reader(io.StringIO(str(value), newline=""), skipinitialspace=True))
+    except csv.Error as error:
+        raise RequestError(f"`class_names`: {error}. Give {_FORMS}.") from error
+    if len(lines) != 1:
+        raise RequestError(f"`class_names` has {len(lines)} lines, not one. Give {_FORMS}.")
+    return _checked([name.strip() for name in lines[0]], "`class_names`")
 
 
 def to_text(value: object) -> object:

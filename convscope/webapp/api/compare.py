@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query
 
 from convscope.compare.runs import check_count, compare_runs
+from convscope.webapp.api.responses import Name
 from convscope.webapp.jobs.form import networks as known_networks
 from convscope.webapp.jobs.jobs import TrainingJobs
 
@@ -14,7 +15,7 @@ def add_compare(app: FastAPI, jobs: TrainingJobs) -> None:
 
     @app.get("/api/compare")
     def compare(
-        runs: Annotated[list[str], Query()] = [],  # noqa: B006 -- FastAPI copies it
+        runs: Annotated[list[Name], Query()] = [],  # noqa: B006 -- FastAPI copies it
         networks: Annotated[list[str], Query()] = [],  # noqa: B006
     ) -> dict[str, Any]:
         """Two to eight runs and networks: results, costs, settings, and caveats."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.errors import RequestError
-from convscope.webapp.api.responses import KEEP, Binary, Png, binary, parse_integers
+from convscope.webapp.api.responses import KEEP, Binary, Name, Png, binary, parse_integers
 from convscope.webapp.inspect.contact_sheet import contact_sheet
 from convscope.webapp.inspect.maps import filter_weights, rank_maps, thumbnails, volume_of
 from convscope.webapp.inspect.store import LoadedModel, ModelStore, RecordedImage
@@ -47,7 +47,7 @@ def _add_networks(app: FastAPI, store: ModelStore) -> None:
         return {"networks": models, "first": models[0]["id"] if models else None}
 
     @app.get(_API)
-    def network(net: str) -> dict[str, Any]:
+    def network(net: Name) -> dict[str, Any]:
         """One network: its card, its images, and its layers as rows."""
         model = store.model(net)
         return {
@@ -64,20 +64,20 @@ def _add_networks(app: FastAPI, store: ModelStore) -> None:
 
 def _add_images(app: FastAPI, store: ModelStore) -> None:
     @app.post(_API + "/images", openapi_extra={"requestBody": _FILE})
-    async def add(net: str, request: Request, title: str = "an image") -> dict[str, Any]:
+    async def add(net: Name, request: Request, title: str = "an image") -> dict[str, Any]:
         """Show the network an image, a file's bytes: at most 32 MB, and 100 million pixels."""
         model = store.model(net)
         recorded = await run_in_threadpool(store.add, model, title[:80], await request.body())
         return _details(model, recorded)
 
     @app.get(_IMAGE)
-    def image(net: str, image: str) -> dict[str, Any]:
+    def image(net: Name, image: str) -> dict[str, Any]:
         """What the network predicts for an image."""
         model = store.model(net)
         return _details(model, model.image(image))
 
     @app.get(_IMAGE + "/image.png", response_class=Png)
-    def image_png(net: str, image: str) -> Response:
+    def image_png(net: Name, image: str) -> Response:
         """The image as the network sees it, before its bytes are normalized."""
         pixels = store.model(net).image(image).pixels
         file = io.BytesIO()
@@ -85,7 +85,7 @@ def _add_images(app: FastAPI, store: ModelStore) -> None:
         return Png(file.getvalue(), headers=KEEP)
 
     @app.get(_IMAGE + "/pixels/{y},{x}")
-    def pixel(net: str, image: str, y: int, x: int) -> dict[str, Any]:
+    def pixel(net: Name, image: str, y: int, x: int) -> dict[str, Any]:
         """A pixel's bytes and the input values: (byte / 255 - mean) / std."""
         model = store.model(net)
         return model.pixel(model.image(image), y, x)
@@ -107,13 +107,13 @@ def _image_list(model: LoadedModel) -> list[dict[str, str]]:
 
 def _add_volumes(app: FastAPI, store: ModelStore) -> None:
     @app.get(_IMAGE + "/thumbnails", response_class=Binary)
-    def map_thumbnails(net: str, image: str) -> Response:
+    def map_thumbnails(net: Name, image: str) -> Response:
         """Binary: uint32 length of a JSON header, the header, then each row's map as int8."""
         model = store.model(net)
         return binary(thumbnails(model.image(image).recording, model.rows))
 
     @app.get(_IMAGE + "/volumes/{row}", response_class=Binary)
-    def volume(net: str, image: str, row: str, maps: str | None = None) -> Response:
+    def volume(net: Name, image: str, row: Name, maps: str | None = None) -> Response:
         """Binary: float32 little-endian; the header X-Shape says "c,h,w"."""
         model = store.model(net)
         indices = None if maps is None else parse_integers(maps)
@@ -122,7 +122,7 @@ def _add_volumes(app: FastAPI, store: ModelStore) -> None:
         return binary(values.astype("<f4").tobytes(), {"X-Shape": shape})
 
     @app.get(_IMAGE + "/scores/{row}")
-    def scores(net: str, image: str, row: str, rank: str = "strongest") -> dict[str, Any]:
+    def scores(net: Name, image: str, row: Name, rank: str = "strongest") -> dict[str, Any]:
         """The maps of a row ranked: strongest, distance_from_mean, importance, correlated."""
         model = store.model(net)
         recorded, layer = model.image(image), model.row(row)
@@ -133,16 +133,16 @@ def _add_volumes(app: FastAPI, store: ModelStore) -> None:
         return rank_maps(rank, recorded.recording, layer, model.net, mean).to_dict()
 
     @app.get(_IMAGE + "/filters/{row}/{index}")
-    def filters(net: str, image: str, row: str, index: int) -> dict[str, Any]:  # noqa: ARG001
+    def filters(net: Name, image: str, row: Name, index: int) -> dict[str, Any]:  # noqa: ARG001
         """One filter, channel by channel, if it has at most six."""
         model = store.model(net)
         return filter_weights(model.net, model.row(row), index)
 
     @app.get(_IMAGE + "/units/{row}/{at}")
     def unit(
-        net: str,
+        net: Name,
         image: str,
-        row: str,
+        row: Name,
         at: str,
         channels: Annotated[int, Query(ge=1, le=64)] = 4,
         skip: Annotated[int, Query(ge=0)] = 0,
@@ -158,7 +158,7 @@ def _add_volumes(app: FastAPI, store: ModelStore) -> None:
 
 def _add_drawings(app: FastAPI, store: ModelStore) -> None:
     @app.get(_IMAGE + "/sheet.png", response_class=Png)
-    def sheet(net: str, image: str, convolutions: str = "1,2,4,7,10") -> Response:
+    def sheet(net: Name, image: str, convolutions: str = "1,2,4,7,10") -> Response:
         """A contact sheet: the strongest maps of some convolutions."""
         model = store.model(net)
         recorded = model.image(image)
@@ -172,9 +172,9 @@ def _add_drawings(app: FastAPI, store: ModelStore) -> None:
 
     @app.get(_IMAGE + "/what-if/{row}/{index}", response_class=Binary)
     def what_if_map(
-        net: str,
+        net: Name,
         image: str,
-        row: str,
+        row: Name,
         index: int,
         stride: Annotated[int | None, Query(ge=1, le=64)] = None,
         padding: Annotated[int | None, Query(ge=0, le=64)] = None,

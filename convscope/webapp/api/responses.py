@@ -1,16 +1,21 @@
 """Responses and parameters that several routes share."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import Response, responses
 from fastapi.responses import StreamingResponse
+from pydantic import AfterValidator
 
 from convscope.errors import RequestError
+from convscope.words.escapes import unescape
 from convscope.words.json_text import to_json
 
 KEEP = {"Cache-Control": "private, max-age=3600"}
 """Headers of a response that never changes under its address."""
+
+Name = Annotated[str, AfterValidator(unescape)]
+"""A name in an address, as the page has it from `JSONResponse`."""
 
 
 class JSONResponse(responses.JSONResponse):

@@ -12,7 +12,7 @@ from convscope.errors import RequestError
 from convscope.runs import index
 from convscope.runs.live_files import Command, Snapshot
 from convscope.runs.tensor_file import TensorFile
-from convscope.webapp.api.responses import Binary, Events, JSONResponse, binary
+from convscope.webapp.api.responses import Binary, Events, JSONResponse, Name, binary
 from convscope.webapp.inspect.open_run import RunOpener
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.events import Listener, Listeners, TooManyListeners
@@ -99,7 +99,7 @@ def _add_list(app: FastAPI, jobs: TrainingJobs) -> None:
 
 def _add_run(app: FastAPI, jobs: TrainingJobs) -> None:
     @app.get(_RUN)
-    def run(run: str) -> dict[str, Any]:
+    def run(run: Name) -> dict[str, Any]:
         """One run: its state, evaluations, settings, and the last lines of its log."""
         details = jobs.details(run)
         metrics = index.read_metrics(jobs.path(run))
@@ -110,7 +110,7 @@ def _add_events(app: FastAPI, jobs: TrainingJobs) -> None:
     listeners = Listeners()
 
     @app.get(_RUN + "/events", response_class=Events, responses={200: _EVENTS})
-    async def events(run: str, request: Request) -> Response:
+    async def events(run: Name, request: Request) -> Response:
         """Server-sent events: state, steps, evaluation, look, filters, wrong, end."""
         try:
             listeners.check_capacity()
@@ -125,37 +125,37 @@ def _add_events(app: FastAPI, jobs: TrainingJobs) -> None:
 
 
 def _add_snapshots(app: FastAPI, jobs: TrainingJobs) -> None:
-    def read(run: str, name: Snapshot) -> TensorFile:
+    def read(run: Name, name: Snapshot) -> TensorFile:
         snapshot = index.read_snapshot(jobs.path(run), name)
         if snapshot is None:
             raise RequestError(_MISSING[name])
         return snapshot
 
     @app.get(_RUN + "/look")
-    def look(run: str) -> JSONResponse:
+    def look(run: Name) -> JSONResponse:
         """Activations and gradients layer by layer, and the shape of the batch."""
         snapshot = read(run, "look")
         batch = snapshot.tensors["batch"]
         return _fresh({**snapshot.metadata, "batch": _image_shape(batch.shape)})
 
     @app.get(_RUN + "/batch.bin", response_class=Binary)
-    def batch(run: str) -> Response:
+    def batch(run: Name) -> Response:
         """Binary: the images of that batch, bytes, (count, height, width, channels)."""
         return _bytes(read(run, "look").tensors["batch"].numpy())
 
     @app.get(_RUN + "/wrong")
-    def wrong(run: str) -> JSONResponse:
+    def wrong(run: Name) -> JSONResponse:
         """The validation images with the largest losses at the last evaluation."""
         snapshot = read(run, "wrong")
         return _fresh({**snapshot.metadata, **_image_shape(snapshot.tensors["pixels"].shape)})
 
     @app.get(_RUN + "/wrong.bin", response_class=Binary)
-    def wrong_pixels(run: str) -> Response:
+    def wrong_pixels(run: Name) -> Response:
         """Binary: these images, bytes, (count, height, width, channels)."""
         return _bytes(read(run, "wrong").tensors["pixels"].numpy())
 
     @app.get(_RUN + "/filters")
-    def filters(run: str) -> JSONResponse:
+    def filters(run: Name) -> JSONResponse:
         """The first convolution's filters: their steps, shape, and largest weight at each step."""
         snapshot = read(run, "filters")
         weights = [snapshot.tensors[str(step)] for step in snapshot.metadata["steps"]]
@@ -163,7 +163,7 @@ def _add_snapshots(app: FastAPI, jobs: TrainingJobs) -> None:
         return _fresh({**snapshot.metadata, "shape": list(weights[0].shape), "peak": peaks})
 
     @app.get(_RUN + "/filters.bin", response_class=Binary)
-    def filter_weights(run: str) -> Response:
+    def filter_weights(run: Name) -> Response:
         """Binary: float32 little-endian, (steps, filters, channels, height, width)."""
         snapshot = read(run, "filters")
         weights = [snapshot.tensors[str(step)].numpy() for step in snapshot.metadata["steps"]]
@@ -187,16 +187,16 @@ def _add_commands(app: FastAPI, jobs: TrainingJobs, store: ModelStore) -> None:
     opener = RunOpener(store)
 
     @app.post(_RUN + "/commands")
-    def command(run: str, body: CommandBody) -> dict[str, int]:
+    def command(run: Name, body: CommandBody) -> dict[str, int]:
         """Ask the training to pause, resume, save or stop; `now.acknowledged` shows when it has."""
         return {"id": jobs.request(run, body.command)}
 
     @app.post(_RUN + "/resume")
-    def resume(run: str) -> dict[str, str]:
+    def resume(run: Name) -> dict[str, str]:
         """Resume a run that was stopped or interrupted."""
         return {"run": run, "message": jobs.resume(run)}
 
     @app.post(_RUN + "/open")
-    def open_(run: str) -> dict[str, str]:
+    def open_(run: Name) -> dict[str, str]:
         """Open the run's best weights as a network to inspect, with images."""
         return {"network": opener.open(path := jobs.path(run), jobs.consent(path)).id}
