@@ -2,19 +2,14 @@
 
 import asyncio
 import json
-import math
 from collections.abc import Callable
-from typing import Any, Never
 
 from starlette.types import Receive
 
+from convscope.errors import RequestError
+from convscope.strict import parse_json
 from convscope.webapp.access import Refusal
 from convscope.webapp.limits import Limits
-
-MAX_DEPTH = 32
-"""How deep lists and objects of a JSON body may be nested."""
-
-_DIGITS = 20  # of an integer; 2^64 has as many
 
 
 class Disconnected(Exception):
@@ -63,50 +58,13 @@ def check_length(length: int, limit: int) -> None:
 
 
 def check_json(body: bytes) -> None:
-    """Raise Refusal for JSON that is not strict, or has values that nothing here computes with.
-
-    Those are numbers that are not finite or have more than 20 digits, text that is no Unicode, and
-    lists and objects nested more than `MAX_DEPTH` deep.
-    """
+    """Raise Refusal for JSON that `convscope.strict` refuses, and numbers that are too large."""
     try:
-        data = json.loads(
-            body, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_bounded
-        )
-        json.dumps(data, ensure_ascii=False).encode()
-        _check_depth(data)
+        data = parse_json(body.decode(), where="The body")
+        json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
+    except RequestError as error:
+        raise Refusal(422, str(error)) from None
     except UnicodeError:
         raise Refusal(422, "A text in the body is not valid Unicode.") from None
-    except RecursionError:
-        raise Refusal(422, f"The JSON is nested more than {MAX_DEPTH} deep.") from None
-    except ValueError as error:
-        raise Refusal(422, f"The body is not valid JSON ({error}).") from None
-
-
-def _refuse_constant(name: str) -> Never:
-    raise ValueError(f"{name} is not a number")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:_DIGITS]} is too large")
-    return value
-
-
-def _bounded(text: str) -> int:
-    if len(text.lstrip("-")) > _DIGITS:
-        raise ValueError(f"an integer of more than {_DIGITS} digits")
-    return int(text)
-
-
-def _check_depth(data: Any) -> None:
-    level = [data]
-    for _ in range(MAX_DEPTH + 1):
-        level = [
-            child
-            for item in level
-            if isinstance(item, dict | list)
-            for child in (item.values() if isinstance(item, dict) else item)
-        ]
-    if level:
-        raise RecursionError
+    except ValueError:
+        raise Refusal(422, "A number in the body is too large.") from None

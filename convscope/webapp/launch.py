@@ -66,7 +66,7 @@ def free_port(host: str, first: int) -> tuple[socket.socket, int]:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((host, port))
-        except (OSError, ValueError) as error:
+        except (OSError, TypeError, ValueError) as error:
             listening.close()
             if getattr(error, "errno", None) != errno.EADDRINUSE:
                 raise RequestError(_why_not_bound(host, port, error)) from error

@@ -14,6 +14,8 @@ import time
 from contextlib import ExitStack, closing, contextmanager, suppress
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
@@ -191,6 +193,21 @@ def test_what_is_no_request_is_answered_with_the_security_headers(lab, kind, cap
     for name, value in HEADERS.items():
         assert f"{name}: {value}".lower().encode() in head.lower()
     assert capfd.readouterr().err == ""
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(
+    kind=st.sampled_from(sorted(RAW | SLOW)),
+    edits=st.lists(st.tuples(st.integers(0, 150), st.binary(max_size=4)), min_size=1, max_size=4),
+)
+def test_any_bytes_are_answered_with_a_refusal_an_answer_or_nothing(lab, kind, edits):
+    data = (RAW | SLOW)[kind][:2000].replace(b"HOST", f"127.0.0.1:{lab}".encode())
+    for place, inserted in edits:
+        data = data[:place] + inserted + data[place + 1 :]
+    connection = connect(lab, data)
+    connection.shutdown(socket.SHUT_WR)
+    for code in re.findall(rb"HTTP/1.1 (\d+)", received(connection)):
+        assert int(code) < 500
 
 
 def test_an_upload_that_is_aborted_leaves_no_traceback(lab, capfd, caplog):
