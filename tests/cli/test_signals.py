@@ -70,6 +70,7 @@ def send(signals):
 
 def prepare(moments, *, echo=0.0):
     """In the process: send signals at each of the moments `(place, number, signals)`."""
+    signal.signal(HUP, signal.SIG_DFL)  # these tests may run under nohup, which ignores it
     interrupt.ECHO_SECONDS = echo
     for place, number, signals in moments:
         in_place_of(place, number, partial(send, signals))
@@ -216,7 +217,7 @@ def test_ctrl_c_ends_every_other_verb_in_a_sentence(expected, verb):
 
 
 AT_IMPORT = """
-import os, sys
+import os, signal, sys
 from importlib.abc import MetaPathFinder
 
 class Interrupting(MetaPathFinder):
@@ -224,6 +225,7 @@ class Interrupting(MetaPathFinder):
         if name == {name!r}:
             os.kill(os.getpid(), {number})
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 sys.meta_path.insert(0, Interrupting())
 sys.argv = ["convscope", "train", "--out", {out!r}]
 from convscope.__main__ import main
