@@ -101,7 +101,7 @@ def _is_finished(run: Run, saved: dict[str, Any], stored: TensorFile | None) -> 
         return False
     state = stored.metadata.get("state", {})
     at_its_old_end = saved.get(longer.TABLE, {}).get("step") == state.get("step")
-    return stored.metadata.get("version") == VERSION and state["done"] and not at_its_old_end
+    return stored.metadata.get("version") == VERSION and state.get("done") and not at_its_old_end
 
 
 def _finished(run: Run, config: TrainConfig) -> str:

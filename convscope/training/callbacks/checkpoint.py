@@ -103,7 +103,7 @@ def unpack(stored: TensorFile, network: nn.Module, optimizer: Optimizer) -> Trai
 
     Of what is stored, the weights are in memory at a time, then one tensor of the optimizer.
 
-    Raises WorkError for a state of another version or another network.
+    Raises WorkError for a state of another version, of another network, or that lacks anything.
     """
     if stored.metadata.get("version") != VERSION:
         raise WorkError(
@@ -117,11 +117,14 @@ def unpack(stored: TensorFile, network: nn.Module, optimizer: Optimizer) -> Trai
                 value.copy_(stored.tensors[f"optimizer/{index}/{name}"])
     except (RuntimeError, KeyError) as error:
         raise WorkError(f"The checkpoint is of another network: {error}") from error
-    torch.set_rng_state(stored.tensors["random/cpu"])
-    if "random/cuda" in stored.tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(stored.tensors["random/cuda"])
-    state = TrainState()
-    state.load_state_dict(stored.metadata["state"])
+    try:
+        torch.set_rng_state(stored.tensors["random/cpu"])
+        if "random/cuda" in stored.tensors and torch.cuda.is_available():
+            torch.cuda.set_rng_state(stored.tensors["random/cuda"])
+        state = TrainState()
+        state.load_state_dict(stored.metadata["state"])
+    except KeyError as error:
+        raise WorkError(f"The checkpoint is incomplete: it has no {error}.") from error
     state.saved_step = state.step
     return state
 
