@@ -143,6 +143,7 @@ class Dataset:
         labels: (n,) indices of classes.
         split: (n,) of "train", "val", "test", or "" where it is undecided.
         groups: the group of each image (a patient, for example), or None if there are no groups.
+        has_published_splits: whether its publisher divided it, as MNIST's did.
         warnings: sentences for the user.
     """
 
@@ -152,6 +153,7 @@ class Dataset:
     labels: NDArray[np.int64]
     split: NDArray[np.str_]
     groups: Sequence[str] | None = None
+    has_published_splits: bool = False
     warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:

@@ -163,7 +163,7 @@ def read_idx_folder(folder: Path, name: str, *, classes: tuple[str, ...] = ()) -
     for part, pair in ((train, files.train), (test, files.test)):
         if part and pair:
             refuse_labels(part[1], pair[1], count=len(names))
-    return concat_splits(name, names, train, test)
+    return concat_splits(name, names, train, test, are_published=name in CLASSES)
 
 
 def read_pair(images: Path, labels: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -207,6 +207,8 @@ def concat_splits(
     classes: tuple[str, ...],
     train: tuple[NDArray[np.uint8], NDArray[np.uint8]],
     test: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None,
+    *,
+    are_published: bool = True,
 ) -> Dataset:
     """A data set of a train part and, if given, a test part: (images, labels) each."""
     parts = [("train", train), *([("test", test)] if test else [])]
@@ -216,4 +218,5 @@ def concat_splits(
         images=ConcatImages(tuple(ArrayImages(pixels, f"{part}/") for part, (pixels, _) in parts)),
         labels=np.concatenate([labels for _, (_, labels) in parts]).astype(np.int64),
         split=np.repeat([part for part, _ in parts], [len(labels) for _, (_, labels) in parts]),
+        has_published_splits=are_published,
     )

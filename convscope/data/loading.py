@@ -23,8 +23,7 @@ from convscope.card import Card
 from convscope.data.dataset import ArrayImages, ConcatImages, Dataset, ImageSource, SubsetImages
 from convscope.data.decode import UnreadableImage
 from convscope.data.depth import ValueRange
-from convscope.data.duplicates import find_duplicates
-from convscope.data.input_digests import SIZE, digest_input, digest_inputs
+from convscope.data.pixel_digests import SIZE, digest_image, digests_in_memory
 from convscope.data.resize import resize_array, resize_image
 from convscope.data.survey import ImageSurvey, describe_notes
 from convscope.device import free_memory
@@ -104,14 +103,15 @@ class LoadedDataset:
         fingerprint: 32 hexadecimal digits that depend on keys, contents, labels and classes only.
         value_range: by which images of more than 8 bits were scaled: the card's, else that of all
             of them; None if there are none.
-        input_digests: (n, 8) of the resized images; of no meaning for unreadable ones.
+        pixel_digests: (n, 16) of the decoded images, see `pixel_digests`; zeros for unreadable
+            ones.
     """
 
     dataset: Dataset
     batch_source: BatchSource
     problems: tuple[tuple[str, str], ...]
     fingerprint: str
-    input_digests: NDArray[np.uint8] = field(repr=False)
+    pixel_digests: NDArray[np.uint8] = field(repr=False)
     value_range: ValueRange | None = None
 
 
@@ -134,26 +134,27 @@ def load_images(
     fits = num_bytes <= cache_fraction * free_memory()
     pixels = _resize_all(dataset.images, card) if fits else None
     if pixels is not None:
-        source, inputs = MemoryBatchSource(torch.from_numpy(pixels)), digest_inputs(pixels)
-        return LoadedDataset(dataset, source, (), _fingerprint(dataset, ()), inputs)
+        source, pixel_digests = torch.from_numpy(pixels), digests_in_memory(dataset.images)
+        fingerprint = _fingerprint(dataset, ())
+        return LoadedDataset(dataset, MemoryBatchSource(source), (), fingerprint, pixel_digests)
     out = np.zeros((len(dataset), height, width, card.in_channels), np.uint8) if fits else None
     survey = ImageSurvey()
-    inputs = np.zeros((len(dataset), SIZE), np.uint8)
-    digests, problems = _decode_all(dataset.images, card, out, inputs, workers, on_progress, survey)
+    pixel_digests = np.zeros((len(dataset), SIZE), np.uint8)
+    digests, problems = _decode_all(
+        dataset.images, card, out, pixel_digests, workers, on_progress, survey
+    )
     notes = {dataset.images.key(index): note for index, note in sorted(survey.notes.items())}
     warnings = [*describe_notes(notes)]
     if card.value_range is None and survey.value_range is not None:
         card = replace(card, value_range=survey.value_range)
         warnings += survey.describe_depth(dataset.images.key)
-        for index in survey.unlike(survey.value_range):
-            resized = resize_image(dataset.images.image(index), card)
-            inputs[index] = digest_input(resized)
-            if out is not None:
-                out[index] = resized
+        if out is not None:
+            for index in survey.unlike(survey.value_range):
+                out[index] = resize_image(dataset.images.image(index), card)
     split = dataset.split.copy()
     split[list(problems)] = ""
     readable = dataset.with_split(split)
-    readable = readable.with_warnings([*find_duplicates(readable, digests), *warnings])
+    readable = readable.with_warnings(warnings)
     batch_source = (
         StreamingBatchSource(dataset.images, card, workers)
         if out is None
@@ -164,7 +165,7 @@ def load_images(
     )
     fingerprint = _fingerprint(dataset, digests)
     return LoadedDataset(
-        readable, batch_source, keyed_problems, fingerprint, inputs, card.value_range
+        readable, batch_source, keyed_problems, fingerprint, pixel_digests, card.value_range
     )
 
 
@@ -204,14 +205,14 @@ def _decode_all(
     images: ImageSource,
     card: Card,
     out: NDArray[np.uint8] | None,
-    inputs: NDArray[np.uint8],
+    pixel_digests: NDArray[np.uint8],
     workers: int,
     on_progress: ProgressCallback,
     survey: ImageSurvey,
 ) -> tuple[list[bytes], dict[int, str]]:
-    """The digest of each image, and the reason why, by index, for each that cannot be read.
+    """The digest of each image's file, and the reason why, by index, for each that cannot be read.
 
-    The resized images are written to `out`, their digests to `inputs`.
+    The resized images are written to `out`, the digests of all pixels to `pixel_digests`.
     """
     digests = [b""] * len(images)
     problems: dict[int, str] = {}
@@ -226,7 +227,7 @@ def _decode_all(
             except UnreadableImage as error:
                 problems[index] = str(error)
             else:
-                inputs[index] = digest_input(pixels)
+                pixel_digests[index] = digest_image(image)
                 if out is not None:
                     out[index] = pixels
         return len(indices)

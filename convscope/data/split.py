@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,14 @@ from convscope.words.csv_text import from_cell, to_csv
 COLUMNS = ("key", "label", "split")
 
 
-def fill_splits(dataset: Dataset, *, val: float = 0.1, test: float = 0.1, seed: int = 0) -> Dataset:
+def fill_splits(
+    dataset: Dataset,
+    *,
+    val: float = 0.1,
+    test: float = 0.1,
+    seed: int = 0,
+    copies: Sequence[Sequence[int]] = (),
+) -> Dataset:
     """Give every image a split; a split that the source lacks is taken from its training images.
 
     The pool is the source's train split and its undecided images. Of each class with n images in
@@ -28,27 +36,34 @@ def fill_splits(dataset: Dataset, *, val: float = 0.1, test: float = 0.1, seed: 
 
     If the data set has groups, a group goes to one split, shares are as near as that allows, and an
     undecided image follows its group into the source's val or test. An image with the group "" is a
-    group of its own. Warnings tell of groups that the source itself has divided, and of file names
-    that seem to show groups where none were given.
+    group of its own. `copies` are kept together likewise: they count as one image, and follow one
+    of them that the source has in val or test. Warnings tell of groups that the source itself has
+    divided, and of file names that seem to show groups where none were given.
 
     Args:
         val: share of the pool for validation, 0..0.9; 0 makes no such split.
         test: likewise; the shares must add up to at most 0.9.
         seed: of the hash.
+        copies: indices of equal images.
 
     Raises RequestError for shares out of range, and for a class with fewer images (or groups) in
     the pool than splits to fill.
     """
-    dataset = _follow_groups(dataset)
+    dataset = _follow_copies(_follow_groups(dataset), copies)
     shares = _missing(dataset, {"test": test, "val": val})
     pool = np.flatnonzero((dataset.split == "train") | (dataset.split == ""))
     keys = [dataset.images.key(int(index)) for index in pool]
-    groups = _groups_of(dataset, pool, keys)
+    leaders = _leaders(pool, keys, copies)
+    groups = _groups_of(dataset, pool, keys, leaders)
     labels = dataset.labels[pool]
-    _refuse_few(dataset, labels, groups, shares)
+    _refuse_few(dataset, labels, leaders if groups is None else groups, shares)
     split = dataset.split.astype("<U5")
     if groups is None:
-        split[pool] = _assign(labels, stable_hash(keys, seed), shares)
+        alone = np.unique(leaders)
+        split[pool[alone]] = _assign(
+            labels[alone], stable_hash([keys[index] for index in alone], seed), shares
+        )
+        split[pool] = split[pool][leaders]
     else:
         names, group_indices = np.unique(groups, return_inverse=True)
         order = stable_hash(names.tolist(), seed)
@@ -84,31 +99,68 @@ def _follow_groups(dataset: Dataset) -> Dataset:
     return dataset.with_split(split)
 
 
+def _follow_copies(dataset: Dataset, copies: Sequence[Sequence[int]]) -> Dataset:
+    """Put undecided images into the val or test split in which the source has a copy of them."""
+    split = dataset.split.copy()
+    for indices in copies:
+        for name in ("val", "test"):
+            if (dataset.split[indices] == name).any():
+                split[[index for index in indices if not dataset.split[index]]] = name
+    return dataset.with_split(split)
+
+
+def _leaders(
+    pool: NDArray[np.int64], keys: Sequence[str], copies: Sequence[Sequence[int]]
+) -> NDArray[np.int64]:
+    """For each image of the pool, the position of its copy with the first key, or its own."""
+    leaders = np.arange(len(pool))
+    positions = {int(index): position for position, index in enumerate(pool)} if copies else {}
+    for indices in copies:
+        inside = [positions[index] for index in indices if index in positions]
+        leaders[inside] = min(inside, key=lambda position: keys[position], default=0)
+    return leaders
+
+
 def _groups_of(
-    dataset: Dataset, pool: NDArray[np.int64], keys: Sequence[str]
+    dataset: Dataset, pool: NDArray[np.int64], keys: Sequence[str], leaders: NDArray[np.int64]
 ) -> NDArray[np.object_] | None:
-    """The group of each image in the pool; None if the data set has no groups."""
+    """The group of each image in the pool; None if the data set has no groups.
+
+    Groups with copies of one image are one.
+    """
     if dataset.groups is None:
         return None
     names = [dataset.groups[int(index)] for index in pool]
-    return np.array(
-        [f"group {name}" if name else f"key {key}" for name, key in zip(names, keys, strict=True)],
-        dtype=object,
-    )
+    groups = [
+        f"group {name}" if name else f"key {key}" for name, key in zip(names, keys, strict=True)
+    ]
+    joined = {group: group for group in groups}
+
+    def root(group: str) -> str:
+        while joined[group] != group:
+            group = joined[group]
+        return group
+
+    for position in np.flatnonzero(leaders != np.arange(len(leaders))):
+        pair = root(groups[position]), root(groups[leaders[position]])
+        joined[max(pair)] = min(pair)
+    return np.array([root(group) for group in groups], dtype=object)
 
 
 def _refuse_few(
     dataset: Dataset,
     labels: NDArray[np.int64],
-    groups: NDArray[np.object_] | None,
+    units: NDArray[Any],
     shares: dict[Split, float],
 ) -> None:
+    """Refuse a class with fewer units, groups or different images, than there are splits."""
     needed = len(shares) + 1
-    unit = "images"
-    if groups is not None:
+    if dataset.groups is not None:
         unit = "groups"
-        pairs = set(zip(labels.tolist(), groups.tolist(), strict=True))
-        labels = np.array([label for label, _ in pairs], dtype=np.int64)
+    else:
+        unit = "images" if len(np.unique(units)) == len(units) else "different images"
+    pairs = set(zip(labels.tolist(), units.tolist(), strict=True))
+    labels = np.array([label for label, _ in pairs], dtype=np.int64)
     counts = np.bincount(labels, minlength=len(dataset.classes))
     few = np.flatnonzero(counts < needed)
     if not len(few):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from convscope.card import Card, ResizeMode
 from convscope.data.classes import quote_names
 from convscope.data.dataset import SPLITS, Split
+from convscope.data.duplicates import find_duplicates
 from convscope.data.loading import LoadedDataset, ProgressCallback, load_images
 from convscope.data.source import DataLike
 from convscope.device import choose_device, threads_set
@@ -179,6 +180,7 @@ def _notes(opened: OpenedModel, loaded: LoadedDataset) -> Iterator[str]:
     if opened.note:
         yield opened.note
     yield from loaded.dataset.warnings
+    yield from find_duplicates(loaded.dataset, loaded.pixel_digests).describe_relabeled()
     classes = opened.card.classes
     counts = loaded.dataset.counts("test")
     names = [name for name, count in zip(classes, counts, strict=True) if count]

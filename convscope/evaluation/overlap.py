@@ -11,7 +11,8 @@ from convscope.runs.trained_images import read_trained_images
 
 _UNKNOWN = (
     "The network may have been trained on these images: its run is of an earlier version, and does "
-    "not list them by content. Without DATA, evaluate uses the test split, which was set aside."
+    "not list them by their pixels. Without DATA, evaluate uses the test split, which was set "
+    "aside."
 )
 
 
@@ -50,7 +51,7 @@ def find_overlap(
         is_said = run is not None and not is_run_data
         return Overlap(loaded, _UNKNOWN if is_said else "")
     indices = loaded.dataset.indices("test")
-    origin = known.split_of(loaded.input_digests[indices])
+    origin = known.split_of(loaded.pixel_digests[indices])
     train, val = (int((origin == split).sum()) for split in ("train", "val"))
     if not train and not val:
         return Overlap(loaded, "", 0, 0)

@@ -14,16 +14,18 @@ from convscope.runs.folder import Run
 from convscope.runs.tensor_file import load_tensors, save_tensors
 
 IMAGES = "images.safetensors"
-"""Digests of the images of each split, as the network got them; see `input_digests`."""
+"""Digests of the images of each split, see `convscope.data.pixel_digests`."""
+
+_OF_PIXELS = {"digest": "pixels"}
 
 
 def write_trained_images(run: Run, loaded: LoadedDataset) -> None:
     """Write the digests of all images of a training, by split."""
     digests = {
-        split: torch.from_numpy(loaded.input_digests[loaded.dataset.indices(split)])
+        split: torch.from_numpy(loaded.pixel_digests[loaded.dataset.indices(split)])
         for split in SPLITS
     }
-    save_tensors(run.path / IMAGES, digests, {})
+    save_tensors(run.path / IMAGES, digests, _OF_PIXELS)
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class TrainedImages:
     digests: dict[Split, AbstractSet[bytes]]
 
     def split_of(self, digests: NDArray[np.uint8]) -> NDArray[np.str_]:
-        """(n,) of "train", "val" or "" for the digests (n, 8) of images; train comes first."""
+        """(n,) of "train", "val" or "" for the digests (n, 16) of images; train comes first."""
 
         def find(digest: bytes) -> Literal["train", "val", ""]:
             if digest in self.digests["train"]:
@@ -44,10 +46,14 @@ class TrainedImages:
 
 
 def read_trained_images(run: Run) -> TrainedImages | None:
-    """The images of a run; None for a run of an earlier version, which does not have them."""
+    """The images of a run; None for a run of an earlier version, which does not have them, or by
+    their pixels as they were resized for its network, which say nothing of other images.
+    """
     if not (run.path / IMAGES).exists():
         return None
-    tensors = load_tensors(run.path / IMAGES).tensors
+    stored = load_tensors(run.path / IMAGES)
+    if stored.metadata != _OF_PIXELS:
+        return None
     return TrainedImages(
-        {split: {row.tobytes() for row in tensors[split].numpy()} for split in SPLITS}
+        {split: {row.tobytes() for row in stored.tensors[split].numpy()} for split in SPLITS}
     )

@@ -28,6 +28,7 @@ SYNONYMS = {
     "mean": "img_mean image_mean pixel_mean norm_mean normalize_mean",
     "std": "img_std image_std pixel_std norm_std normalize_std standard_deviation",
     "resize_mode": "resize_method fit image_fit",
+    "duplicates": "duplicate_images on_duplicates",
     "max_corrupt_fraction": "max_unreadable max_corrupt",
     "augment": "augmentation augmentations data_augmentation aug augs",
     "crop_padding": "random_crop_padding padding pad",
@@ -125,6 +126,8 @@ PRESETS = {
     "balanced_sampling": ("sampling", "balanced"),
     "weighted_sampler": ("sampling", "balanced"),
     "balance_classes": ("sampling", "balanced"),
+    "allow_duplicates": ("duplicates", "allow"),
+    "drop_duplicates": ("duplicates", "drop"),
     "grayscale": ("in_channels", "1"),
     "greyscale": ("in_channels", "1"),
     "gray": ("in_channels", "1"),
@@ -192,6 +195,11 @@ VALUES = {
         "crop": "center_crop centre_crop",
         "stretch": "squash squish warp resize",
         "letterbox": "letter_box fit keep_aspect",
+    },
+    "duplicates": {
+        "error": "raise stop refuse fail",
+        "drop": "remove leave_out exclude",
+        "allow": "ignore keep warn",
     },
     "pool": {
         "average": "avg mean",

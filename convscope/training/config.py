@@ -65,6 +65,10 @@ class TrainConfig:
         help="How images are brought to the network's input size; auto decides by their sizes.")
     max_corrupt_fraction: float = setting(0.05, DATA, low=0, high=1,
         help="Largest fraction of unreadable images with which training still starts.")
+    duplicates: Literal["error", "drop", "allow"] = setting("error", DATA,
+        help="Images with equal pixels in two of the data's own splits: stop; drop them from the "
+        "split that is trained on, or validated on if the other is the test; or allow them. Splits "
+        "that convscope makes keep them together.")
     augment: Augment = setting("crop", DATA,
         help="Augmentation of the training images: random crops, or crops and horizontal flips.")
     crop_padding: int | None = setting(None, DATA, low=0, high=1000,

@@ -47,6 +47,7 @@ class TrainSettings(TypedDict, total=False):
     group_pattern: str | None
     resize_mode: Literal["auto"] | ResizeMode
     max_corrupt_fraction: float
+    duplicates: Literal["error", "drop", "allow"]
     augment: Augment
     crop_padding: int | None
 

@@ -24,6 +24,7 @@ from convscope.training.callbacks.early_stopping import warning
 from convscope.training.callbacks.interrupt import handle_signals
 from convscope.training.callbacks.live_status import LiveStatus
 from convscope.training.config import TrainConfig
+from convscope.training.duplicates import settle_duplicates
 from convscope.training.effects import check_validation, without_effect, without_effect_on
 from convscope.training.executors.base import ExecutorName
 from convscope.training.finish import fit_and_test, naming_checkpoint, restored
@@ -60,7 +61,8 @@ def train_run(
     requested = RequestedNetwork.of(config.model, module)  # before any data is opened
     config = replace(config, model=requested.model)
     device = choose_device(config.device)
-    dataset = _dataset(data, config, given, user)
+    opened = _opened(data, config, user)
+    dataset = _with_splits(opened, data, config, given, user)
     model = Path(config.model).stem if is_table(config.model) else config.model
     run = Run.create(Path(out) if out else None, name=f"{slugify(model)}_{slugify(dataset.name)}")
     with (
@@ -74,6 +76,7 @@ def train_run(
         start = (weights.card if weights else None) or requested.card(user)
         card = infer_preprocessing(dataset, config, user, start, default=requested.default_input)
         loaded = load_checked(dataset, card, config, user)
+        loaded = settle_duplicates(opened, loaded, config, user)
         num_images = len(loaded.dataset.indices("train"))
         config = config.resolve(num_images, default_lr=default_lr(config.model))
         card = finalize_preprocessing(card, loaded, config, start)
@@ -93,17 +96,21 @@ def train_run(
             return fit_and_test(trainer, task, session, began)
 
 
-def _dataset(
-    data: DataLike, config: TrainConfig, given: Collection[str], user: CallbackList
-) -> Dataset:
-    """The data with its splits; what the user should know about the settings is told."""
-    opened = open_source(
+def _opened(data: DataLike, config: TrainConfig, user: CallbackList) -> Dataset:
+    """The data with the splits of its source."""
+    return open_source(
         data,
         data_dir=config.data_dir,
         class_names=label_names(config, data),
         on_progress=user.downloading,
         **config.data_options(),
     )
+
+
+def _with_splits(
+    opened: Dataset, data: DataLike, config: TrainConfig, given: Collection[str], user: CallbackList
+) -> Dataset:
+    """The data with all splits; what the user should know about the settings is told."""
     dataset = fill_splits(opened, val=config.val, test=config.test, seed=config.split_seed)
     for sentence in (
         *without_effect(config, given),

@@ -28,6 +28,7 @@ OTHER = {
     "group_pattern": "(.)",
     "resize_mode": "stretch",
     "max_corrupt_fraction": 0.5,
+    "duplicates": "allow",
     "augment": "crop-flip",
     "crop_padding": 3,
     "model": "lenet5",
