@@ -208,10 +208,10 @@ class _Finder(MetaPathFinder):
             return None
         recorded = self._files[name]
         path = self._folder / recorded.file
-        if sha256_of(path) != recorded.sha256:
-            raise changed(path, self._run, name)
         loader: SourceFileLoader | ExtensionFileLoader
         if path.name.endswith(tuple(EXTENSION_SUFFIXES)):
+            if sha256_of(path) != recorded.sha256:
+                raise changed(path, self._run, name)
             loader = ExtensionFileLoader(name, str(path))
         else:
             loader = _Verified(name, str(path), recorded.sha256, self._run)
@@ -245,9 +245,10 @@ class _Verified(SourceFileLoader):
         self._sha256, self._run = sha256, run
 
     def get_code(self, fullname: str) -> CodeType:
-        source = Path(self.path).read_bytes()
+        path = Path(self.path)
+        source = path.read_bytes() if path.is_file() else b""
         if hashlib.sha256(source).hexdigest() != self._sha256:
-            raise changed(Path(self.path), self._run, fullname)
+            raise changed(path, self._run, fullname)
         return self.source_to_code(source, self.path)
 
 

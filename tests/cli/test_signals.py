@@ -183,7 +183,7 @@ VERBS = {
     "evaluate": "evaluate_run",
     "predict": "predict_images",
     "explain": "explain_recorded",
-    "summary": "summarize",
+    "summary": "summarize_any",
     "models": "list_models",
     "geometry": "compute",
     "lab": "make_server",

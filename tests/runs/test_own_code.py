@@ -7,6 +7,7 @@ import shutil
 import socket
 import sys
 import tomllib
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import numpy as np
@@ -271,6 +272,28 @@ def test_recorded_code_is_found_where_it_is_now(place):
     place.config(network={"folder": "/moved"})
     convscope.load(place.run, trust=True)
     assert sys.modules["mynets"].__file__ == str(Path.cwd() / "mynets.py")
+
+
+def test_the_place_with_the_recorded_source_is_taken(place):
+    place.write(Path.cwd())
+    place.write(place.root / "changed", "# changed\n")
+    place.config(network={"folder": str(place.root / "changed")})
+    convscope.load(place.run, trust=True)
+    assert sys.modules["mynets"].__file__ == str(Path.cwd() / "mynets.py")
+
+
+def test_compiled_modules_are_compared_too(place):
+    place.write(Path.cwd())
+    file = "parts" + EXTENSION_SUFFIXES[0]
+    Path("parts.py").rename(file)
+    files = [
+        {**each, "file": file} if each["module"] == "parts" else each
+        for each in Run(place.run).read_config()["network"]["files"]
+    ]
+    place.config(network={"folder": str(Path.cwd()), "files": files})
+    Path(file).write_bytes(b"other")
+    with pytest.raises(ConsentError, match=r"parts.*not the source"):
+        convscope.load(place.run, trust=True)
 
 
 def test_code_that_is_not_found_is_told_with_where_it_was(place):

@@ -252,10 +252,10 @@ def test_data_that_were_moved_are_named_and_their_place_is_kept(tmp_path, run, f
 
 
 def test_the_command_line_trains_longer(run, command):
-    told = command("resume", run).stdout
+    told = command("resume", run, "--trust").stdout
     assert "such as --epochs 4." in told
-    shown = command("resume", run, "--epochs", 3).stdout
+    shown = command("resume", run, "--epochs", 3, "--trust").stdout
     assert "From step 4 on, this is a training of 3 epochs: with --lr-schedule cosine" in shown
     assert "epoch   3/3" in shown
-    refused = command("resume", run, "--epochs", 3, "--steps", 9, code=2)
+    refused = command("resume", run, "--epochs", 3, "--steps", 9, "--trust", code=2)
     assert "--epochs and --steps exclude each other" in refused.stderr
