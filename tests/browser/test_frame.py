@@ -120,3 +120,12 @@ def test_what_another_stride_would_make_is_drawn_and_is_not_the_networks(
         "() => { const c = document.querySelector('.whatif canvas'); return [c.height, c.width]; }"
     )
     assert size == list(wanted)
+
+
+def test_elements_write_out_what_commands_or_turns_text(page: Any):
+    page.goto("/look")
+    made = page.evaluate(
+        "import('/static/element.js').then(({ el }) =>"
+        r" el('p', { title: '\u202ea', 'data-name': '\u202eb' }, 'x\u001b[1m<b>\u2028').outerHTML)"
+    )
+    assert made == r'<p title="\u202ea" data-name="' + '\u202eb">' + r"x\x1b[1m&lt;b&gt;\u2028</p>"

@@ -1,6 +1,6 @@
 /** A photo from the camera. The camera runs only while the dialog is open. */
 
-import { contextOf, dialog, el, messageOf } from "./element.js";
+import { contextOf, dialog, el, messageOf, write } from "./element.js";
 
 /** @type {Record<string, string>} */
 const WHY = {
@@ -34,14 +34,16 @@ export async function camera(use) {
     await video.play();
   } catch (error) {
     end();
-    caption.textContent =
+    write(
+      caption,
       error instanceof DOMException
         ? (WHY[error.name] ?? `The camera does not start: ${error.message}`)
-        : messageOf(error);
+        : messageOf(error),
+    );
     return;
   }
   video.hidden = false;
-  caption.textContent = "The photo stays on this machine.";
+  write(caption, "The photo stays on this machine.");
   take.disabled = false;
   take.addEventListener("click", () => {
     const canvas = el("canvas", { width: video.videoWidth, height: video.videoHeight });

@@ -9,6 +9,7 @@ import { extent } from "./chart_axes.js";
 import { figure } from "./chart_figure.js";
 import { pointed, readAt, readNothing } from "./chart_reading.js";
 import { el, say, styles } from "./element.js";
+import { visible } from "./words.js";
 
 // Milliseconds between two drawings: as many, and as many times the last one's duration up to the most. A training
 // needs the processor more.
@@ -110,7 +111,7 @@ async function render(state) {
   state.width = plot.clientWidth;
   if (!state.width) return 0;
   const told = lines.filter((line) => !line.silent).map((line) => range(line, look));
-  plot.setAttribute("aria-label", `${title}. ${told.join("; ")}. The arrow keys read the points.`);
+  plot.setAttribute("aria-label", visible(`${title}. ${told.join("; ")}. The arrow keys read the points.`));
   state.drawing = figure(lines, look, state.width);
   plot.replaceChildren(state.drawing.element, state.tip);
   readAt(state, state.reading ?? []);

@@ -1,6 +1,11 @@
 /** Elements, made in one expression, and sentences for a screen reader. */
 
+import { visible } from "./words.js";
+
 /** @import { Child, Properties, Styles } from "./types.js" */
+
+/** Attributes that are read, or read out; others are data of the page. */
+const READ = new Set(["title", "aria-label", "alt", "placeholder"]);
 
 /**
  * Make an element: `el("button", {class: "pill", onclick}, "Play")`. Properties that start with "on" are
@@ -38,10 +43,10 @@ function fill(node, properties, children) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
     else if (name === "style") setStyle(node, /** @type {Styles} */ (value));
-    else node.setAttribute(name, value === true ? "" : String(value));
+    else node.setAttribute(name, value === true ? "" : READ.has(name) ? visible(String(value)) : String(value));
   }
   for (const child of children) {
-    if (child !== null && child !== undefined) node.append(typeof child === "number" ? String(child) : child);
+    if (child !== null && child !== undefined) node.append(child instanceof Node ? child : visible(String(child)));
   }
   return node;
 }
@@ -81,7 +86,17 @@ export const messageOf = (error) => (error instanceof Error ? error.message : St
 /** Tell a screen reader, in a sentence. @param {string} sentence */
 export function say(sentence) {
   const said = document.getElementById("said");
-  if (said) said.textContent = sentence;
+  if (said) write(said, sentence);
+}
+
+/** Put text into an element. @param {Element} node @param {string} text */
+export function write(node, text) {
+  node.textContent = visible(text);
+}
+
+/** Name the page in the browser's tab. @param {string} text */
+export function entitle(text) {
+  document.title = visible(text);
 }
 
 /** A dialog over the page that takes itself away when it is closed. @param {string} label @param {...Node} children */

@@ -3,7 +3,7 @@
 /** @import { FieldEvent, LabImage, Network, State } from "./types.js" */
 
 import { faces, labImage, network, networks, imageAddress } from "./api.js";
-import { el, part } from "./element.js";
+import { el, entitle, part } from "./element.js";
 import { replaceChildren } from "./focus.js";
 import { networkScreen, strip } from "./look.js";
 import { imagePane } from "./picture.js";
@@ -96,7 +96,7 @@ function frame(net, image, state) {
   before.trail = key;
   toEnd(part("trail"));
   const at = state.place ? placeName(net, state.place) : state.layer;
-  document.title = [at, net.title, "convscope"].filter(Boolean).join(" · ");
+  entitle([at, net.title, "convscope"].filter(Boolean).join(" · "));
 }
 
 /** @returns {Promise<Node[]>} @param {Network} net @param {LabImage} image @param {State} state */

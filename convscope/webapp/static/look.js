@@ -4,7 +4,7 @@
 /** @import { Drawing } from "./network.js" */
 
 import { contactSheet } from "./api.js";
-import { el } from "./element.js";
+import { el, write } from "./element.js";
 import { count } from "./numbers.js";
 import { drawing } from "./network.js";
 import { go } from "./state.js";
@@ -74,12 +74,12 @@ export function networkScreen(net, state, small, front) {
   const failure = el("p", { class: "caption" });
   front.then(
     ([faces, picture]) => drawn.paint(faces, picture),
-    (error) => failure.replaceChildren(error.message),
+    (error) => write(failure, error.message),
   );
   const save = () =>
     contactSheet(net.id, state.image).then(
       (href) => el("a", { href, download: `${net.id}-maps.png` }).click(),
-      (error) => failure.replaceChildren(error.message),
+      (error) => write(failure, error.message),
     );
   const maps = el(
     "button",

@@ -4,7 +4,7 @@
 
 import { Refused, superseded } from "./api.js";
 import { readPalette } from "./color.js";
-import { el, messageOf, part } from "./element.js";
+import { el, entitle, messageOf, part } from "./element.js";
 import { replaceChildren } from "./focus.js";
 import * as inside from "./inside.js";
 import { go, redraw, travel } from "./state.js";
@@ -61,7 +61,7 @@ function change(screen, name) {
   if (open) part("stage").replaceChildren();
   open = screen;
   document.body.dataset.screen = name;
-  document.title = name === "look" ? "convscope lab" : `${SCREENS[name][0]} · convscope`;
+  entitle(name === "look" ? "convscope lab" : `${SCREENS[name][0]} · convscope`);
   scrollTo({ top: 0 });
 }
 

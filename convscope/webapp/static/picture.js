@@ -3,10 +3,11 @@
 /** @import { LabImage, Network, Position, State } from "./types.js" */
 
 import { imageAddress, unit } from "./api.js";
-import { el, svg } from "./element.js";
+import { el, svg, write } from "./element.js";
 import { percent, sides } from "./numbers.js";
 import { go } from "./state.js";
 import { another } from "./upload.js";
+import { visible } from "./words.js";
 
 /**
  * A rectangle of the image, and how large it is before the edges cut it.
@@ -149,8 +150,8 @@ async function fields(net, image, state) {
   over.replaceChildren(...was, ...last);
   const size = `${net.size[1]}×${net.size[0]}`;
   const text = sentence(net, state, now) ?? `${image.title}, ${size}.`;
-  caption.textContent = text;
-  over.setAttribute("aria-label", text);
+  write(caption, text);
+  over.setAttribute("aria-label", visible(text));
 }
 
 /** @param {Network} net @param {State} state @param {Field | null | undefined} field */

@@ -2,7 +2,7 @@
 
 /** @import { Network, Row } from "./types.js" */
 
-import { dialog, el } from "./element.js";
+import { dialog, el, write } from "./element.js";
 import { count, volume } from "./numbers.js";
 import { go } from "./state.js";
 
@@ -56,10 +56,13 @@ export function search(net) {
           ),
         ),
     );
-    status.textContent = found.length
-      ? `${count(found.length)} of ${count(net.rows.length)} ` +
-        `layers${found.length > MOST ? `, the first ${MOST} shown` : ""}`
-      : "No layer matches.";
+    write(
+      status,
+      found.length
+        ? `${count(found.length)} of ${count(net.rows.length)} ` +
+            `layers${found.length > MOST ? `, the first ${MOST} shown` : ""}`
+        : "No layer matches.",
+    );
     mark();
   };
   input.addEventListener("input", show);

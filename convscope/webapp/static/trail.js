@@ -3,7 +3,7 @@
 /** @import { Network, Position, State } from "./types.js" */
 
 import { pixel, unit } from "./api.js";
-import { el } from "./element.js";
+import { el, write } from "./element.js";
 import { spotName } from "./matrix.js";
 import { fixed, whole } from "./numbers.js";
 import { go } from "./state.js";
@@ -77,17 +77,17 @@ export function placeName(net, { layer, map, row, col }) {
 function value(net, state, { layer, map, row, col }) {
   const shown = el("span", { class: "value" });
   /** @param {string} text @param {string} full */
-  const write = (text, full) => {
-    shown.textContent = text;
+  const put = (text, full) => {
+    write(shown, text);
     shown.title = full;
     toEnd(shown.closest(".trail"));
   };
   const asked =
     layer === "image"
       ? pixel(net.id, state.image, row, col).then(({ channels }) =>
-          write(String(channels[map]?.byte ?? ""), `${channels[map]?.byte} of 255`),
+          put(String(channels[map]?.byte ?? ""), `${channels[map]?.byte} of 255`),
         )
-      : unit(net.id, state.image, layer, [map, row, col]).then((u) => write(fixed(u.value, 3), whole(u.value)));
-  asked.catch(() => write("", "")); // the stage says what is wrong
+      : unit(net.id, state.image, layer, [map, row, col]).then((u) => put(fixed(u.value, 3), whole(u.value)));
+  asked.catch(() => put("", "")); // the stage says what is wrong
   return shown;
 }

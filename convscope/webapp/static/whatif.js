@@ -5,7 +5,7 @@
 
 import { variation } from "./api.js";
 import { peakOf, picture } from "./color.js";
-import { el } from "./element.js";
+import { el, write } from "./element.js";
 import { legend } from "./planes.js";
 
 /**
@@ -41,7 +41,7 @@ export function whatIf({ net, image, row, place }) {
     const found = await variation(net.id, image.id, row.name, place.map, kept.wish).catch((error) => error);
     if (asked !== latest) return; // something else was wished meanwhile
     shown.replaceChildren(...(found.data ? drawn(found) : []));
-    status.replaceChildren(found.description ?? found.message);
+    write(status, found.description ?? found.message);
   };
   /** @type {Record<string, number>} */
   const own = {

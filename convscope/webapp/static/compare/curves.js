@@ -3,7 +3,7 @@
 /** @import { CompareState, ComparedRun, Metric, Series } from "../types.js" */
 
 import { chart } from "../chart.js";
-import { el } from "../element.js";
+import { el, write } from "../element.js";
 import { count } from "../numbers.js";
 import { exactly } from "../training/curves.js";
 import { duration, onAxis, shareOnAxis, short } from "../training/words.js";
@@ -159,7 +159,7 @@ export function scatter(go) {
       const missing = runs.flatMap(({ test }, i) =>
         points[i] ? [] : [`${letter(i)} (${test ? `no ${COST[kind]} known` : "not tested yet"})`],
       );
-      caption.textContent = `Bars: 95% intervals.${missing.length ? ` Left out: ${missing.join(", ")}.` : ""}`;
+      write(caption, `Bars: 95% intervals.${missing.length ? ` Left out: ${missing.join(", ")}.` : ""}`);
     },
   };
 }

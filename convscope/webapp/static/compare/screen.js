@@ -5,7 +5,7 @@
 /** @import { CompareState, Comparison } from "../types.js" */
 
 import { Refused, ask } from "../api.js";
-import { el, messageOf, styles } from "../element.js";
+import { el, entitle, messageOf, styles } from "../element.js";
 import { replaceChildren } from "../focus.js";
 import { travel } from "../state.js";
 import { isLive } from "../training/words.js";
@@ -48,7 +48,7 @@ export async function show(stage, late) {
     stage.replaceChildren(el("div", { class: "run compare" }, el("h2", {}, "Compare"), parts.top, parts.place));
   }
   replaceChildren(parts.top, chooser(state, list.runs, zoo.networks, go));
-  document.title = "Compare · convscope";
+  entitle("Compare · convscope");
   await draw(parts, state, late);
 }
 

@@ -3,7 +3,7 @@
 /** @import { ExerciseTable, Question, Solution, Verdict } from "./types.js" */
 
 import { ask, post } from "../api.js";
-import { el, messageOf, styles } from "../element.js";
+import { el, messageOf, styles, write } from "../element.js";
 import { travel } from "../state.js";
 
 /**
@@ -71,7 +71,7 @@ function draw(root, question, path, seed, how) {
   );
   const field = question.kind === "choice" ? choices(question, how.answer) : textField(question, how.answer);
   const showVerdict = (/** @type {Verdict} */ verdict) => {
-    said.textContent = verdict.message;
+    write(said, verdict.message);
     said.classList.toggle("right", verdict.right);
     solution.replaceChildren(...(verdict.worked ? [worked(verdict.worked)] : []));
     next.classList.toggle("main", verdict.right);

@@ -3,7 +3,7 @@
 /** @import { Lesson, LessonState, LessonTitle } from "./types.js" */
 
 import { Refused, ask, post, superseded } from "../api.js";
-import { el, say, styles } from "../element.js";
+import { el, entitle, say, styles } from "../element.js";
 import { replaceChildren } from "../focus.js";
 import { travel } from "../state.js";
 import { merged, queryOf, read } from "./address.js";
@@ -35,7 +35,7 @@ export async function show(stage, late) {
   }
   if (!name) {
     shown = "";
-    document.title = "Learn · convscope";
+    entitle("Learn · convscope");
     return replaceChildren(stage, ...contents());
   }
   const place = course.findIndex((one) => one.name === name);
@@ -101,7 +101,7 @@ async function openLesson(stage, late, place) {
   /** @type {{lesson: Lesson<unknown>}} */
   const { lesson } = await import(`./${name}.js`);
   if (late()) return;
-  document.title = `${title} · convscope`;
+  entitle(`${title} · convscope`);
   if (shown !== name || !stage.querySelector(".lesson")) {
     halt();
     stage.replaceChildren(frame(place, lesson));

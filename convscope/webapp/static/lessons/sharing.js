@@ -3,7 +3,7 @@
 /** @import { Lesson, LessonState, SetState, SharedLayer, SharedRun, SharingAnswer } from "./types.js" */
 
 import { peakOf } from "../color.js";
-import { el, styles } from "../element.js";
+import { el, styles, write } from "../element.js";
 import { count, fixed, several, volume } from "../numbers.js";
 import { wholeNumber } from "./number_field.js";
 import { again, controls, figure, formula, pills, remark } from "./parts.js";
@@ -139,7 +139,7 @@ function said(answer, timed) {
 const run =
   (set) =>
   ({ target }) => {
-    target.textContent = "Running…";
+    write(target, "Running…");
     set({ run: 1 });
   };
 

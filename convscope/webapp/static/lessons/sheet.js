@@ -3,7 +3,7 @@
 /** @import { Question, Sheet } from "./types.js" */
 
 import { ask } from "../api.js";
-import { el, styles } from "../element.js";
+import { el, entitle, styles } from "../element.js";
 import { travel } from "../state.js";
 import { asked, worked } from "./exercise.js";
 
@@ -23,7 +23,7 @@ export async function show(stage, late) {
   /** @type {Sheet} */
   const sheet = await (await ask(`/lessons/${encodeURIComponent(lesson)}/sheet?${query}`)).json();
   if (late()) return;
-  document.title = `${sheet.title}: exercises · convscope`;
+  entitle(`${sheet.title}: exercises · convscope`);
   stage.replaceChildren(
     el("article", { class: "sheet" }, controls(lesson, seed, count), questions(sheet), solutions(sheet)),
   );

@@ -3,7 +3,7 @@
 /** @import { Metric, Run, Series, StepTable } from "../types.js" */
 
 import { chart } from "../chart.js";
-import { el } from "../element.js";
+import { el, write } from "../element.js";
 import { count, percent } from "../numbers.js";
 import { onAxis, shareOnAxis, short } from "./words.js";
 
@@ -68,7 +68,7 @@ export function curves({ isLog, setLog }) {
     draw(run) {
       const steps = table(run);
       const near = reach(steps.last.length);
-      note.textContent = wording(run.width, near);
+      write(note, wording(run.width, near));
       const evaluated = run.metrics.filter((line) => line.val_loss !== undefined);
       loss.draw(lossLines(steps, evaluated, near), { log: isLog("loss"), from: isLog("loss") ? undefined : 0 });
       accuracy.draw(accuracyLines(steps, evaluated, near));

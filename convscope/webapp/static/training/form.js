@@ -6,7 +6,7 @@
 /** @import { Field } from "./form_fields.js" */
 
 import { post } from "../api.js";
-import { el, messageOf } from "../element.js";
+import { el, messageOf, write } from "../element.js";
 import { redraw, travel } from "../state.js";
 import { LENGTHS, field, fold, lengths, picker, textOf, title, typed, valueOf } from "./form_fields.js";
 
@@ -99,9 +99,12 @@ export function form(choices, setNote) {
     clearTimeout(timer);
     timer = setTimeout(() => element.isConnected && redraw(), PAUSE); // so that the page knows where it was left
     const names = Object.keys(now).filter((key) => key !== "model");
-    changed.textContent = names.length
-      ? `Changed: ${names.map((key) => `${title(key).toLowerCase()} ${typed(now[key])}`).join(", ")}.`
-      : "All settings are at their defaults.";
+    write(
+      changed,
+      names.length
+        ? `Changed: ${names.map((key) => `${title(key).toLowerCase()} ${typed(now[key])}`).join(", ")}.`
+        : "All settings are at their defaults.",
+    );
     folded.forEach((one) => one.count(names));
     for (const [key, one] of fields) one.element.classList.toggle("is-changed", names.includes(key));
     for (const bad of element.querySelectorAll("[aria-invalid]")) bad.removeAttribute("aria-invalid");
@@ -120,7 +123,7 @@ export function form(choices, setNote) {
       setNote(message ?? "");
       travel(`/train/${encodeURIComponent(run)}`);
     } catch (error) {
-      refusal.textContent = messageOf(error);
+      write(refusal, messageOf(error));
       [refusal.hidden, go.disabled] = [false, false];
       point(messageOf(error), fields, name);
     }

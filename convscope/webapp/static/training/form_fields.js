@@ -2,7 +2,7 @@
 
 /** @import { Choice, Setting, SettingGroup } from "../types.js" */
 
-import { el } from "../element.js";
+import { el, write } from "../element.js";
 import { several } from "../numbers.js";
 
 /**
@@ -128,7 +128,7 @@ export function picker(name, label, list, given) {
   );
   const describe = () => {
     const one = list.find((other) => other.name === input.value);
-    sentence.textContent = one?.description ?? "";
+    write(sentence, one?.description ?? "");
   };
   input.addEventListener("change", describe);
   describe();
@@ -180,7 +180,7 @@ export function fold(group, inside) {
   /** @param {string[]} changed */
   const count = (changed) => {
     const n = names.filter((name) => changed.includes(name)).length;
-    tally.textContent = n ? `${n} of ${several(names.length, "setting")} changed` : several(names.length, "setting");
+    write(tally, n ? `${n} of ${several(names.length, "setting")} changed` : several(names.length, "setting"));
   };
   return [{ element, count }];
 }

@@ -3,7 +3,7 @@
 /** @import { LiveState, Metric, Run } from "../types.js" */
 
 import { post } from "../api.js";
-import { el, messageOf, say } from "../element.js";
+import { el, messageOf, say, write } from "../element.js";
 import { count } from "../numbers.js";
 import { travel } from "../state.js";
 import { replaceChildren } from "../focus.js";
@@ -46,7 +46,7 @@ export function head(run, { resumed, note }) {
     try {
       await work();
     } catch (error) {
-      refusal.textContent = messageOf(error);
+      write(refusal, messageOf(error));
       refusal.hidden = false;
     }
     draw(shown);
@@ -66,7 +66,7 @@ export function head(run, { resumed, note }) {
     });
   const resume = act(async () => {
     const { message } = await post(`${path}/resume`, {});
-    refusal.textContent = message ?? "";
+    write(refusal, message ?? "");
     refusal.hidden = !message;
     resumed();
   });
@@ -112,7 +112,7 @@ export function head(run, { resumed, note }) {
     if (shown.state !== state && state) say(`${inWords(shown.state)}. ${shown.message}`);
     state = shown.state;
     if (pending && (!isLive(state) || (shown.now?.acknowledged ?? 0) >= pending.id)) pending = null;
-    title.textContent = shown.title;
+    write(title, shown.title);
     patch(lead, sentences(run, shown, pending));
     const list = buttons();
     const wanted = JSON.stringify([list.map(({ text, main }) => [text, main]), pending?.command]);
@@ -140,7 +140,7 @@ export function head(run, { resumed, note }) {
     /** Why nothing new is told, or nothing. @param {string} sentence */
     lose(sentence) {
       lost.hidden = !sentence;
-      lost.textContent = sentence;
+      write(lost, sentence);
     },
   };
 }

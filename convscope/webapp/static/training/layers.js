@@ -6,7 +6,7 @@
 
 import { ask } from "../api.js";
 import { chart } from "../chart.js";
-import { el } from "../element.js";
+import { el, write } from "../element.js";
 import { replaceChildren } from "../focus.js";
 import { count, several, volume } from "../numbers.js";
 import { latest } from "./pictures.js";
@@ -78,10 +78,8 @@ export function layers(run, state, onStats) {
     replaceChildren(body, lines);
     body.scrollTop = top;
     more.hidden = look.layers.length === learned.length && learned.length <= ROWS;
-    more.textContent = state.whole()
-      ? "Show the layers with weights"
-      : `Show all ${several(look.layers.length, "layer")}`;
-    note.textContent = `At step ${count(look.step)}, over at most 32 images of the batch.`;
+    write(more, state.whole() ? "Show the layers with weights" : `Show all ${several(look.layers.length, "layer")}`);
+    write(note, `At step ${count(look.step)}, over at most 32 images of the batch.`);
     history.draw(gradients(look, learned, state.chosen()));
   }
 

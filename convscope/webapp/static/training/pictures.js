@@ -4,7 +4,7 @@
 
 import { ask } from "../api.js";
 import { peakOf } from "../color.js";
-import { el } from "../element.js";
+import { el, write } from "../element.js";
 import { count } from "../numbers.js";
 import { filterSheet, photo } from "./canvas.js";
 import { exactly } from "./curves.js";
@@ -88,9 +88,11 @@ export function filters(run) {
       ),
     );
     const scale = shape[1] === 3 ? "Red, green and blue weights as colors; gray is 0" : "Orange below 0, blue above";
-    note.textContent =
+    write(
+      note,
       `${count(shape[0])} filters of ${layer}, ${shape.slice(1).join("×")}. ${scale}, the darkest ` +
-      `±${short(peak, 3)}, one scale for all steps.`;
+        `±${short(peak, 3)}, one scale for all steps.`,
+    );
     element.hidden = false;
   }
   const reader = latest(async () => {
@@ -142,7 +144,7 @@ export function wrong(run) {
         ),
       ),
     );
-    note.textContent = `The validation images with the largest loss after epoch ${count(facts.epoch)}.`;
+    write(note, `The validation images with the largest loss after epoch ${count(facts.epoch)}.`);
     element.hidden = !facts.images.length;
   });
   return { element, ask: reader.ask, again: () => {}, stop: reader.stop };
@@ -165,7 +167,7 @@ export function batch(run) {
         el("figure", {}, tile(facts, data, i), el("figcaption", { class: "caption" }, facts.labels[i] ?? "")),
       ),
     );
-    note.textContent = `Images of step ${count(facts.step)} after augmentation, before normalization.`;
+    write(note, `Images of step ${count(facts.step)} after augmentation, before normalization.`);
     element.hidden = !facts.count;
   });
   return {

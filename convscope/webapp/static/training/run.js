@@ -2,7 +2,7 @@
 
 /** @import { Run } from "../types.js" */
 
-import { el } from "../element.js";
+import { el, write } from "../element.js";
 import { travel } from "../state.js";
 import { curves } from "./curves.js";
 import { feed } from "./feed.js";
@@ -84,7 +84,7 @@ export async function runPage(run, note) {
     if (what === "lost") return top.lose(source.lost());
     if (what === "state") {
       const text = data.log.join("\n");
-      if (lines.textContent !== text) lines.textContent = text;
+      if (lines.textContent !== text) write(lines, text);
     }
     if (what === "look") parts.layers.ask();
     else if (what === "filters") parts.filters.ask();

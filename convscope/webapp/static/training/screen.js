@@ -5,7 +5,7 @@
  *   /train/RUN    one run, as it goes; ?log=CHART~...&layer=LAYER&open=PART~...
  */
 
-import { el, styles } from "../element.js";
+import { el, entitle, styles } from "../element.js";
 import { listPage } from "./list.js";
 import { runPage } from "./run.js";
 
@@ -41,7 +41,7 @@ export async function show(stage, late) {
     stop();
     open = { run, page };
     stage.replaceChildren(page.element);
-    document.title = [run && (page.title ?? run), "Train", "convscope"].filter(Boolean).join(" · ");
+    entitle([run && (page.title ?? run), "Train", "convscope"].filter(Boolean).join(" · "));
   } finally {
     clearTimeout(wait);
   }
