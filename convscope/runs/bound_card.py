@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,6 +10,7 @@ from convscope.card import Card
 from convscope.errors import RequestError
 
 _KEY = "card"
+_DIGESTS = {"splits.csv": "splits_sha256", "network.toml": "layers_sha256"}
 _CLASSES = "classes"  # all that files of earlier versions hold of their card
 _FEW = 6  # values that a message lists
 
@@ -54,6 +56,36 @@ def check_bound(card: Card, metadata: Mapping[str, Any], *, where: Path, source:
         "with their own card alone, so its classes and preprocessing cannot be changed after "
         f"training. Restore {source.name}{remedy}. Other classes need a new training."
     )
+
+
+def digest_of_text(text: str) -> str:
+    """SHA-256 of a text as a file has it."""
+    return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def provenance_of(*, splits: str, layers: str | None) -> dict[str, str]:
+    """What a card's provenance says of the text of splits.csv and network.toml."""
+    texts = {"splits.csv": splits, "network.toml": layers}
+    return {_DIGESTS[name]: digest_of_text(t) for name, t in texts.items() if t is not None}
+
+
+def names_digest(card: Card, name: str) -> bool:
+    """Whether a card says what the file of that name contains."""
+    return _DIGESTS[name] in card.provenance
+
+
+def check_text(card: Card, text: str, *, source: Path) -> str:
+    """The text of splits.csv or network.toml, if it is what the card's provenance says.
+
+    Raises RequestError for another text; that of an earlier version is not known.
+    """
+    known = card.provenance.get(_DIGESTS[source.name])
+    if known is not None and known != digest_of_text(text):
+        raise RequestError(
+            f"{source} is not the one that the run was trained with: its content has changed. "
+            "Restore it, or start a new run."
+        )
+    return text
 
 
 _Difference = tuple[str, str, str]  # of a field: its name, and both values

@@ -33,6 +33,8 @@ def open_run_data(
     if data_dir is None and "data_dir" in config:
         data_dir = Path(config["data_dir"])
     dataset = open_source(config["data"], data_dir=data_dir, **saved_options(config))
-    dataset = match_classes(dataset, run.read_card().classes)
-    dataset = apply_splits(dataset, run.read("splits.csv"), where=str(run.path / "splits.csv"))
+    card = run.read_card()
+    dataset = match_classes(dataset, card.classes)
+    splits = run.read_bound("splits.csv", card)
+    dataset = apply_splits(dataset, splits, where=str(run.path / "splits.csv"))
     return dataset, dataset.indices(split)

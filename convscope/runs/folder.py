@@ -15,7 +15,14 @@ from convscope.atomic import WriteError, remove_leftovers, write_atomically
 from convscope.card import Card
 from convscope.errors import RequestError, WorkError, shell_word
 from convscope.regular_files import read_regular
-from convscope.runs.bound_card import UNBOUND, bound_to, card_in, check_bound
+from convscope.runs.bound_card import (
+    UNBOUND,
+    bound_to,
+    card_in,
+    check_bound,
+    check_text,
+    names_digest,
+)
 from convscope.runs.forms import MetricsLine, RunConfig, checked_scores
 from convscope.runs.tensor_file import (
     CorruptFileError,
@@ -31,7 +38,7 @@ from convscope.words.json_text import to_json
 _STARTUP_FILES = {
     ".lock", "card.json", "network.toml", "splits.csv", "images.safetensors", "problems.csv",
 }  # fmt: skip
-_CARD = "card.json"
+_CARD, _LAYERS = "card.json", "network.toml"
 _KEPT_STATES = 2  # the newest, and one to fall back on
 
 
@@ -155,8 +162,15 @@ class Run:
     def read_card(self) -> Card:
         """The card, the same as in the weights and in the newest state; theirs if it was deleted.
 
-        Raises RequestError, naming what differs, for a card that was changed.
+        Raises RequestError, naming what differs, for a card that was changed, and for another
+        network.toml than that of the training.
         """
+        card = self._known_card()
+        if names_digest(card, _LAYERS):
+            self.read_bound(_LAYERS, card)
+        return card
+
+    def _known_card(self) -> Card:
         source = self.path / _CARD
         held = {path: read_metadata(path) for path in self._bound_files()}
         cards = [card_in(metadata, where=path) for path, metadata in held.items()]
@@ -167,6 +181,13 @@ class Run:
         for path, metadata in held.items():
             check_bound(card, metadata, where=path, source=source)
         return card if known is None else known
+
+    def read_bound(self, name: str, card: Card) -> str:
+        """The text of a file whose digest is in the card: splits.csv or network.toml.
+
+        Raises RequestError for a file that has changed since the training.
+        """
+        return check_text(card, self.read(name), source=self.path / name)
 
     @property
     def card_note(self) -> str:

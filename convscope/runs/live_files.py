@@ -17,6 +17,7 @@ from convscope.atomic import remove_leftovers
 from convscope.errors import RequestError
 from convscope.regular_files import read_regular
 from convscope.runs.forms import Status
+from convscope.runs.snapshot_forms import Snapshot, checked_snapshot
 from convscope.runs.step_history import StepHistory
 from convscope.runs.tensor_file import CorruptFileError, TensorFile, load_tensors, pack_tensors
 from convscope.signals import undone_by_exit
@@ -24,7 +25,6 @@ from convscope.strict import Count, checked, parse_json
 from convscope.words.json_text import to_json
 
 Command = Literal["pause", "resume", "save", "stop"]
-Snapshot = Literal["look", "filters", "wrong"]
 _WATCHED = 5.0  # seconds for which one touch of `watched` counts
 
 
@@ -84,10 +84,10 @@ class Live:
         self._write(f"{name}.safetensors", pack_tensors(stored.tensors, stored.metadata))
 
     def read_snapshot(self, name: Snapshot) -> TensorFile | None:
-        try:
-            return load_tensors(self.folder / f"{name}.safetensors")
-        except (CorruptFileError, OSError):
-            return None
+        path = self.folder / f"{name}.safetensors"
+        with contextlib.suppress(CorruptFileError, RequestError, OSError):
+            return checked_snapshot(name, load_tensors(path), where=str(path))
+        return None
 
     def changed(self, name: str) -> int:
         """A number that changes when the file does; 0 if there is no such file."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from convscope.data.dataset import SPLITS, Split
 from convscope.data.loading import LoadedDataset
+from convscope.errors import RequestError
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import load_tensors, save_tensors
 
@@ -48,12 +49,18 @@ class TrainedImages:
 def read_trained_images(run: Run) -> TrainedImages | None:
     """The images of a run; None for a run of an earlier version, which does not have them, or by
     their pixels as they were resized for its network, which say nothing of other images.
+
+    Raises RequestError for a file of other tensors, CorruptFileError for a damaged one.
     """
     if not (run.path / IMAGES).exists():
         return None
     stored = load_tensors(run.path / IMAGES)
     if stored.metadata != _OF_PIXELS:
         return None
+    for split in SPLITS:
+        found = stored.tensors.get(split)
+        if found is None or found.dtype != torch.uint8 or found.ndim != 2:
+            raise RequestError(f"{run.path / IMAGES} has no digests of the {split} images.")
     return TrainedImages(
         {split: {row.tobytes() for row in stored.tensors[split].numpy()} for split in SPLITS}
     )

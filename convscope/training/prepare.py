@@ -15,13 +15,16 @@ from convscope.data.decode import UnreadableImage
 from convscope.data.loading import LoadedDataset, MemoryBatchSource, load_images
 from convscope.data.normalize import pixel_statistics
 from convscope.data.resize import choose_resize_mode
+from convscope.data.split import write_splits
 from convscope.errors import RequestError
+from convscope.runs.bound_card import provenance_of
 from convscope.training.callbacks.base import CallbackList
 from convscope.training.config import TrainConfig
 from convscope.weights.adapt import adapt_weights
 from convscope.weights.preprocessing import per_channel, with_channels
 from convscope.weights.source import Weights
 from convscope.zoo.check import network_output
+from convscope.zoo.table_file import is_table, read_table
 
 _SAMPLED = 32  # images whose size and mode decide about resizing and channels
 _STATISTICS_IMAGES = 2048  # training images for mean and std if not all are in memory
@@ -183,7 +186,8 @@ def _check_problems(
 def finalize_preprocessing(
     card: Card, loaded: LoadedDataset, config: TrainConfig, pretrained: Card | None = None
 ) -> Card:
-    """The card with mean, std and value range of the images, and its provenance.
+    """The card with mean, std and value range of the images, and its provenance,
+    which has the digests of splits.csv and network.toml.
 
     With pretrained weights, mean and std are theirs already; see `infer_preprocessing`. Those that
     are set win.
@@ -195,6 +199,10 @@ def finalize_preprocessing(
         "data": loaded.dataset.name,
         "fingerprint": loaded.fingerprint,
         "convscope": version("convscope"),
+        **provenance_of(
+            splits=write_splits(loaded.dataset),
+            layers=read_table(config.model).text if is_table(config.model) else None,
+        ),
     }
     if pretrained or (means and stds):
         mean, std = card.mean, card.std

@@ -185,7 +185,8 @@ def _same_data(
             "are now with `data`."
         ) from error
     dataset = match_classes(dataset, card.classes)
-    dataset = apply_splits(dataset, run.read("splits.csv"), where=str(run.path / "splits.csv"))
+    splits = run.read_bound("splits.csv", card)
+    dataset = apply_splits(dataset, splits, where=str(run.path / "splits.csv"))
     loaded = load_checked(dataset, card, config, user)
     if loaded.fingerprint != saved["dataset"]["fingerprint"]:
         raise RequestError(

@@ -115,7 +115,7 @@ def unpack(stored: TensorFile, network: nn.Module, optimizer: Optimizer) -> Trai
         for name, values in optimizer.state.items():
             for index, value in enumerate(values):
                 value.copy_(stored.tensors[f"optimizer/{index}/{name}"])
-    except (RuntimeError, KeyError) as error:
+    except (RuntimeError, KeyError, TypeError) as error:
         raise WorkError(f"The checkpoint is of another network: {error}") from error
     try:
         torch.set_rng_state(stored.tensors["random/cpu"])
@@ -125,6 +125,8 @@ def unpack(stored: TensorFile, network: nn.Module, optimizer: Optimizer) -> Trai
         state.load_state_dict(stored.metadata["state"])
     except KeyError as error:
         raise WorkError(f"The checkpoint is incomplete: it has no {error}.") from error
+    except (RuntimeError, TypeError) as error:
+        raise WorkError(f"The checkpoint has no random state: {error}") from error
     state.saved_step = state.step
     return state
 
