@@ -207,7 +207,8 @@ class Run:
         """
         if not (self.path / "metrics.jsonl").exists():
             return []
-        lines = self.read("metrics.jsonl").removesuffix("\n").split("\n")
+        text = self.read("metrics.jsonl")
+        lines = text.removesuffix("\n").split("\n") if text else []
         places = [f"{self.path / 'metrics.jsonl'}, line {n}" for n in range(1, len(lines) + 1)]
         return [
             checked(parse_json(line, where=place), MetricsLine, where=place)

@@ -38,7 +38,7 @@ class StatusReader:
         if now is None:
             return self._without_status(path)
         state = str(now.get("state"))
-        is_silent = time.time() - now["updated_at"] > _SILENT_SECONDS
+        is_silent = abs(time.time() - now["updated_at"]) > _SILENT_SECONDS
         if state in COMMANDABLE and is_silent and not self._is_locked(path):
             saved = f", after step {now['saved_step']:,}" if now.get("saved_step") else ""
             message = "Its process was killed. It can be resumed from the last checkpoint"

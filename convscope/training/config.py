@@ -13,6 +13,7 @@ from convscope.data.options import DataOptions
 from convscope.device import parse_device
 from convscope.errors import RequestError, nearest
 from convscope.evaluation.metrics import MetricName
+from convscope.strict import shown
 from convscope.training.setting import figure, setting, settings_of
 
 Optimizer = Literal["sgd", "adamw"]
@@ -284,7 +285,7 @@ def _converted(name: str, value: object) -> Any:
     if value is not None and name in _IN_PYTHON:
         value = _IN_PYTHON[name](value)
     if not known[name].accepts(value):
-        raise RequestError(f"`{name}` must be {known[name].type_name}, not {value!r}.")
+        raise RequestError(f"`{name}` must be {known[name].type_name}, not {shown(value)}.")
     return known[name].convert(value)
 
 

@@ -70,7 +70,7 @@ def restore_metrics(run: Run, stored: TensorFile) -> str:
     try:
         if run.read_metrics()[: len(history)] == history:
             return ""
-    except ValueError:  # no JSON
+    except RequestError:  # it is damaged
         pass
     run.write_metrics(history)
     return (

@@ -1,7 +1,7 @@
 """Going on with a training: where it stopped, or for longer than it was to take."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -26,7 +26,7 @@ from convscope.runs.tensor_file import TensorFile
 from convscope.training import longer
 from convscope.training.assemble import Session, Task, assemble
 from convscope.training.callbacks.base import Callback, CallbackList
-from convscope.training.callbacks.checkpoint import VERSION
+from convscope.training.callbacks.checkpoint import check_metadata
 from convscope.training.callbacks.interrupt import handle_signals
 from convscope.training.callbacks.live_status import LiveStatus
 from convscope.training.config import TrainConfig
@@ -37,6 +37,7 @@ from convscope.training.result import TrainingResult
 from convscope.training.run_config import environment, environment_changes, recorded_data
 from convscope.training.start import label_names, opened_weights
 from convscope.training.trainer import Trainer
+from convscope.zoo.table_file import errors_at
 
 _WRITTEN_AT_THE_END = ("test.json", "report.html")
 
@@ -58,7 +59,7 @@ def resume_run(
     saved = folder.read_config()
     now = settings_in(saved, source=str(folder.path / "config.toml"))
     config = change(now)
-    chosen = choose_device(device or saved["machine"]["device"])
+    chosen = choose_device(device) if device else _same_device(folder, saved)
     running = replace(config, threads=threads or saved["machine"]["threads"])
     with restored(running), handle_signals() as request, folder.locked():
         request.run = folder
@@ -87,11 +88,18 @@ def resume_run(
             return fit_and_test(trainer, task, session, began)
 
 
+def _same_device(run: Run, saved: Mapping[str, Any]) -> torch.device:
+    with errors_at(str(run.path / "config.toml")):
+        return choose_device(saved["machine"]["device"])
+
+
 def _stored(run: Run, user: CallbackList) -> TensorFile | None:
     """The last intact state; None if the run was stopped before its first checkpoint."""
     stored, skipped = run.read_state()
     for problem in skipped:
         user.message(f"{problem} The checkpoint before it is used.")
+    if stored is not None:
+        check_metadata(stored, where=f"The checkpoint in {run.path / 'last'}")
     return stored
 
 
@@ -99,9 +107,14 @@ def _is_finished(run: Run, saved: dict[str, Any], stored: TensorFile | None) -> 
     """Whether a run has come to its end, and has all that is written then."""
     if stored is None or not all((run.path / name).exists() for name in _WRITTEN_AT_THE_END):
         return False
+<<<<<<< HEAD
     state = stored.metadata.get("state", {})
     at_its_old_end = saved.get(longer.TABLE, {}).get("step") == state.get("step")
     return stored.metadata.get("version") == VERSION and state.get("done") and not at_its_old_end
+=======
+    state = stored.metadata["state"]
+    return state["done"] and saved.get(longer.TABLE, {}).get("step") != state["step"]
+>>>>>>> 27390fe (Check the counters of a checkpoint and the live snapshots by their form)
 
 
 def _finished(run: Run, config: TrainConfig) -> str:

@@ -58,6 +58,7 @@ class Setting:
         )
 
 
+_HUGE = 10**300  # integers up to here are floats, too
 _LONG = 1e15  # from here on a float is shown with an exponent
 
 ENDLESS = 1e9
@@ -229,6 +230,8 @@ def _is_a(value: Any, kind: Any) -> bool:
             _is_a(item, float) for item in typing.cast("list[object]", value)
         )
     if kind in (int, float):
+        if kind is float and isinstance(value, int) and abs(value) > _HUGE:
+            return False
         numbers = int if kind is int else (int, float)
         return isinstance(value, numbers) and not isinstance(value, bool)
     return isinstance(value, (str, Path) if kind is Path else kind)

@@ -3,9 +3,37 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
+from convscope.runs.forms import MetricsLine, Seconds
+from convscope.strict import Between, Count
 from convscope.training.schedule import Plateau
+
+
+class _SavedPlateau(TypedDict):
+    best: float | None
+    num_bad_epochs: Count
+    num_reductions: Count
+
+
+class SavedState(TypedDict):
+    """A `TrainState` in the metadata of a checkpoint."""
+
+    step: Count
+    epoch: Count
+    batch: Count
+    seconds: Seconds
+    num_examples: Count
+    num_correct: Count
+    loss_sum: float
+    epoch_seconds: Seconds
+    best: Annotated[list[float], Between(2, 2)] | None
+    epochs_without_improvement: Count
+    done: bool
+    engine: str
+    plateau: _SavedPlateau
+    history: list[MetricsLine]
+    stop_reason: str
 
 
 @dataclass

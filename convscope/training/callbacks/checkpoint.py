@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +12,13 @@ from convscope.errors import WorkError
 from convscope.finite import is_finite
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import TensorFile
+from convscope.strict import checked, shown
 from convscope.training.callbacks.base import Callback
 from convscope.training.events import CheckpointEvent, EpochEnd, FitEnd, FitStart, StepEnd
 from convscope.training.made_with import KEY, made_with
 from convscope.training.nonfinite import nonfinite_error
 from convscope.training.optimizer import Optimizer
-from convscope.training.state import TrainState
+from convscope.training.state import SavedState, TrainState
 
 VERSION = 2
 
@@ -98,18 +99,32 @@ def pack(
     return TensorFile(tensors, metadata)
 
 
+class _Saved(TypedDict):
+    version: int
+    state: SavedState
+
+
+def check_metadata(stored: TensorFile, *, where: str) -> None:
+    """Check that a checkpoint is of this version and has the counters that a resume needs.
+
+    Raises WorkError for another version, RequestError, naming `where` and key, for other counters.
+    """
+    version = stored.metadata.get("version")
+    if version != VERSION:
+        raise WorkError(
+            f"{where} has version {shown(version)}; this convscope reads {VERSION}. Resume with "
+            "the convscope that config.toml names."
+        )
+    checked(dict(stored.metadata), _Saved, where=where)
+
+
 def unpack(stored: TensorFile, network: nn.Module, optimizer: Optimizer) -> TrainState:
     """Put everything back where `pack` took it from, in the memory layout that it had.
 
     Of what is stored, the weights are in memory at a time, then one tensor of the optimizer.
 
-    Raises WorkError for a state of another version, of another network, or that lacks anything.
+    Raises WorkError for a state of another network, or that lacks anything.
     """
-    if stored.metadata.get("version") != VERSION:
-        raise WorkError(
-            f"The checkpoint has version {stored.metadata.get('version')}; this convscope reads "
-            f"{VERSION}. Resume with the convscope that config.toml names."
-        )
     try:
         network.load_state_dict(_weights_in(stored))
         for name, values in optimizer.state.items():
