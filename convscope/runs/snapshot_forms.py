@@ -17,6 +17,9 @@ class _Layer(TypedDict, total=False):
     kind: Required[str]
     shape: list[Count]
     activation: dict[str, float | None]
+    gradient: float | None
+    weight: float | None
+    update: float | None
 
 
 class _Entry(TypedDict):

@@ -12,6 +12,7 @@ import torch
 from convscope.runs.live_files import Live
 from convscope.runs.step_history import StepHistory
 from convscope.runs.tensor_file import TensorFile
+from tests import snapshots
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def test_what_was_told_is_read_and_says_when(live):
     live.write_step_history(a_series())
     assert live.read_step_history().table.tolist() == a_series().table.tolist()
     batch = torch.arange(12, dtype=torch.uint8).reshape(1, 2, 2, 3)
-    live.write_snapshot("look", TensorFile({"batch": batch}, {"step": 1}))
+    live.write_snapshot("look", snapshots.look(batch, step=1))
     assert torch.equal(live.read_snapshot("look").tensors["batch"], batch)
     assert not list(live.folder.glob(".*")), "a half-written file was left"
 

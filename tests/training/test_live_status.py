@@ -225,9 +225,8 @@ def test_how_a_training_ended_is_told_in_its_own_words(tmp_path):
         train(tmp_path / "cut", callbacks=[Act((3, twice))])
     now = Live(tmp_path / "cut").read_now()
     assert (now["state"], now["saved_step"]) == ("stopped", 0)
-    (tmp_path / "cut/splits.csv").write_text("nothing\n")
     with pytest.raises(RequestError):
-        convscope.resume(tmp_path / "cut")
+        convscope.resume(tmp_path / "cut", data=tmp_path / "nowhere")
     later = Live(tmp_path / "cut").read_now()
     assert later["state"] == "failed"
     assert later["description"] == now["description"]

@@ -27,10 +27,10 @@ from starlette.testclient import TestClient
 from convscope.errors import ConvscopeError
 from convscope.runs.live_files import Live
 from convscope.runs.step_table import COLUMNS, steps_of
-from convscope.runs.tensor_file import TensorFile
 from convscope.webapp.jobs import events
 from convscope.webapp.jobs.events import Listener, Listeners
 from convscope.webapp.jobs.jobs import TrainingJobs
+from tests import snapshots
 from tests.webapp.fakes import fake_run, lab, line, step_history, wait_for, write_status
 
 
@@ -136,10 +136,10 @@ def test_only_changes_are_sent_again(tmp_path):
 # Pictures.
 
 
-def picture(run, name, tensors, facts):
+def picture(run, name, stored):
     live = Live(run.path)
     live.folder.mkdir(exist_ok=True)
-    live.write_snapshot(name, TensorFile(tensors, facts))
+    live.write_snapshot(name, stored)
 
 
 @pytest.fixture
@@ -148,10 +148,9 @@ def pictured(tmp_path):
     random = torch.Generator().manual_seed(0)
     batch = torch.randint(0, 256, (5, 6, 7, 3), generator=random, dtype=torch.uint8)
     kept = {str(step): torch.randn(4, 3, 5, 2, generator=random) for step in (0, 3, 100)}
-    layer = {"name": "conv1", "gradient": 0.5}
-    picture(run, "look", {"batch": batch}, {"step": 9, "layers": [layer], "history": []})
-    picture(run, "filters", kept, {"layer": "conv1", "steps": [0, 3, 100]})
-    picture(run, "wrong", {"pixels": batch}, {"step": 8, "epoch": 2, "images": [{"is": "4"}]})
+    picture(run, "look", snapshots.look(batch, step=9))
+    picture(run, "filters", snapshots.filters(kept))
+    picture(run, "wrong", snapshots.wrong(batch, step=8))
     return run, batch, kept
 
 
@@ -162,7 +161,7 @@ def test_the_event_of_a_new_snapshot_has_only_its_step(tmp_path, pictured):
     assert data["look"] == {"step": 9}
     assert data["filters"] == {"steps": [0, 3, 100]}
     assert data["wrong"] == {"step": 8}
-    picture(run, "look", {"batch": batch[:2]}, {"step": 10})
+    picture(run, "look", snapshots.look(batch[:2], step=10))
     assert listener.poll() == [("look", {"step": 10})]
 
 
@@ -176,7 +175,7 @@ def test_snapshots_are_the_bytes_that_the_training_wrote(tmp_path, pictured):
     assert look.headers["cache-control"] == "no-store"
     wrong = api.get("/api/runs/a/wrong").json()
     assert {name: wrong[name] for name in size} == size
-    assert (wrong["epoch"], wrong["images"]) == (2, [{"is": "4"}])
+    assert (wrong["epoch"], [image["is"] for image in wrong["images"]]) == (2, ["4"] * 5)
     for name in ("batch.bin", "wrong.bin"):
         answer = api.get(f"/api/runs/a/{name}")
         assert answer.content == batch.numpy().tobytes()
@@ -188,7 +187,7 @@ def test_snapshots_are_the_bytes_that_the_training_wrote(tmp_path, pictured):
         found.reshape(3, 4, 3, 5, 2), np.stack([w.numpy() for w in kept.values()])
     )
     assert data["peak"] == [float(w.abs().max()) for w in kept.values()]
-    picture(run, "look", {"batch": batch[:2]}, {"step": 10})
+    picture(run, "look", snapshots.look(batch[:2], step=10))
     assert api.get("/api/runs/a/look").json()["batch"]["count"] == 2
 
 

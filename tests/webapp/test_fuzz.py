@@ -27,13 +27,13 @@ from PIL import Image
 
 from convscope.lessons.course import LESSONS
 from convscope.runs.live_files import Live
-from convscope.runs.tensor_file import TensorFile
 from convscope.training.config import TrainConfig
 from convscope.webapp.connections import LabServer
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
 from convscope.webapp.launch import free_port
 from convscope.webapp.server import make_app
+from tests import snapshots
 from tests.webapp.fakes import fake_run, step_history, wait_for
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
@@ -81,14 +81,11 @@ def served(tmp_path_factory):
 
 
 def plant_snapshots(live):
-    batch, layer = torch.zeros(2, 4, 5, 1, dtype=torch.uint8), {"name": "conv1", "gradient": 0.5}
+    batch = torch.zeros(2, 4, 5, 1, dtype=torch.uint8)
     weights = {"0": torch.ones(2, 1, 3, 3), "7": torch.zeros(2, 1, 3, 3)}
-    for name, tensors, facts in (
-        ("look", {"batch": batch}, {"step": 9, "layers": [layer], "history": []}),
-        ("filters", weights, {"layer": "conv1", "steps": [0, 7]}),
-        ("wrong", {"pixels": batch}, {"step": 8, "epoch": 2, "images": [{"is": "4"}]}),
-    ):
-        live.write_snapshot(name, TensorFile(tensors, facts))
+    live.write_snapshot("look", snapshots.look(batch, step=9))
+    live.write_snapshot("filters", snapshots.filters(weights))
+    live.write_snapshot("wrong", snapshots.wrong(batch, step=8))
 
 
 def known_values(net, image, rows):
