@@ -107,14 +107,8 @@ def _is_finished(run: Run, saved: dict[str, Any], stored: TensorFile | None) -> 
     """Whether a run has come to its end, and has all that is written then."""
     if stored is None or not all((run.path / name).exists() for name in _WRITTEN_AT_THE_END):
         return False
-<<<<<<< HEAD
-    state = stored.metadata.get("state", {})
-    at_its_old_end = saved.get(longer.TABLE, {}).get("step") == state.get("step")
-    return stored.metadata.get("version") == VERSION and state.get("done") and not at_its_old_end
-=======
     state = stored.metadata["state"]
     return state["done"] and saved.get(longer.TABLE, {}).get("step") != state["step"]
->>>>>>> 27390fe (Check the counters of a checkpoint and the live snapshots by their form)
 
 
 def _finished(run: Run, config: TrainConfig) -> str:

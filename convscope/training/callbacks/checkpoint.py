@@ -109,13 +109,17 @@ def check_metadata(stored: TensorFile, *, where: str) -> None:
 
     Raises WorkError for another version, RequestError, naming `where` and key, for other counters.
     """
+    _check_version(stored, where)
+    checked(dict(stored.metadata), _Saved, where=where)
+
+
+def _check_version(stored: TensorFile, where: str) -> None:
     version = stored.metadata.get("version")
     if version != VERSION:
         raise WorkError(
             f"{where} has version {shown(version)}; this convscope reads {VERSION}. Resume with "
             "the convscope that config.toml names."
         )
-    checked(dict(stored.metadata), _Saved, where=where)
 
 
 def unpack(stored: TensorFile, network: nn.Module, optimizer: Optimizer) -> TrainState:
@@ -123,8 +127,9 @@ def unpack(stored: TensorFile, network: nn.Module, optimizer: Optimizer) -> Trai
 
     Of what is stored, the weights are in memory at a time, then one tensor of the optimizer.
 
-    Raises WorkError for a state of another network, or that lacks anything.
+    Raises WorkError for a state of another version, of another network, or that lacks anything.
     """
+    _check_version(stored, "The checkpoint")
     try:
         network.load_state_dict(_weights_in(stored))
         for name, values in optimizer.state.items():
