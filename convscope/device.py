@@ -1,10 +1,9 @@
-"""The device, the number of CPU threads, and memory."""
+"""The device, the number of CPU threads, and how memory is reused."""
 
 import ctypes
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 
@@ -69,23 +68,6 @@ def threads_set(threads: int | None) -> Generator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def free_memory(root: Path = Path("/")) -> int:
-    """Bytes that can be allocated without swapping, by the system and by a container's limit.
-
-    A container may use `memory.max` bytes of which `memory.current` are in use (cgroup v2). `root`
-    is where proc and sys lie. Where the system does not say, 4 GiB are assumed.
-    """
-    free = 4 << 30
-    meminfo = root / "proc" / "meminfo"
-    if meminfo.exists():
-        fields = dict(line.split(":") for line in meminfo.read_text().splitlines())
-        free = int(fields["MemAvailable"].split()[0]) * 1024
-    limit, used = (root / "sys/fs/cgroup" / name for name in ("memory.max", "memory.current"))
-    if limit.exists() and (maximum := limit.read_text().strip()) != "max":
-        free = min(free, int(maximum) - int(used.read_text()))
-    return max(free, 0)
 
 
 def keep_freed_memory() -> bool:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.errors import NetworkError
+from convscope.memory import is_out_of_memory
 
 LOGITS = ("logits", "output", "outputs", "out", "pred", "preds", "predictions", "scores")
 """Names under which networks return their logits, the surest first."""
@@ -186,9 +187,11 @@ def call_network(net: nn.Module, images: Tensor, num_classes: int, *, name: str 
     called = name or type(net).__name__
     try:
         output = net(like_parameters(net, images))
-    except (MemoryError, torch.OutOfMemoryError, NetworkError):
+    except NetworkError:
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         shape = "x".join(map(str, images.shape[1:]))
         doing = f"for {len(images)} images of {shape}"
         raise network_error(error, net, name=called, doing=doing) from error

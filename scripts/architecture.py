@@ -16,7 +16,7 @@ PACKAGE = ROOT / "convscope"
 DRAWING = ROOT / "docs" / "architecture.svg"
 
 LAYERS = (
-    ("words", "version", "regular_files"),
+    ("words", "version", "memory", "regular_files"),
     ("errors", "signals"),
     ("synonyms", "strict"),
     ("card", "atomic", "device", "finite", "forward", "arithmetic", "gradients", "terms"),

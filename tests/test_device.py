@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from convscope.device import choose_device, free_memory, threads_set
+from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError
 
 
@@ -87,41 +87,3 @@ def test_freed_memory_is_reused_without_page_faults():
     if done.stdout.strip() == "other libc":
         pytest.skip("the setting is glibc's")
     assert int(done.stdout) < 500  # 50 times 4 arrays of 488 pages would be 97,600
-
-
-def machine(root, *, available=None, maximum=None, current=None):
-    """The files by which Linux describes memory, below `root`; available in KiB."""
-    files = {
-        "proc/meminfo": available and f"MemTotal: 32000000 kB\nMemAvailable:  {available} kB\n",
-        "sys/fs/cgroup/memory.max": maximum and f"{maximum}\n",
-        "sys/fs/cgroup/memory.current": current and f"{current}\n",
-    }
-    for name, text in files.items():
-        if text:
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_text(text)
-    return root
-
-
-@pytest.mark.parametrize(
-    ("files", "expected"),
-    [
-        (dict(available=8_000_000), 8_192_000_000),
-        (dict(available=8_000_000, maximum=3_000_000_000, current=1_000_000_000), 2_000_000_000),
-        (dict(available=1_000_000, maximum=3_000_000_000, current=1_000_000_000), 1_024_000_000),
-        (dict(available=8_000_000, maximum="max", current=1_000_000_000), 8_192_000_000),
-        (dict(available=8_000_000, maximum=1_000_000_000, current=1_500_000_000), 0),
-        (dict(maximum=3_000_000_000, current=2_900_000_000), 100_000_000),
-        ({}, 4 << 30),
-    ],
-    ids=[
-        *("no container", "a container's limit less what it uses", "the system has less"),
-        *("a container without a limit", "a container over its limit", "no meminfo", "nothing"),
-    ],
-)
-def test_free_memory_is_what_system_and_container_leave(tmp_path, files, expected):
-    assert free_memory(machine(tmp_path, **files)) == expected
-
-
-def test_free_memory_of_this_machine_is_plausible():
-    assert 10**8 < free_memory() < 10**14

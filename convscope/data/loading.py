@@ -26,8 +26,8 @@ from convscope.data.depth import ValueRange
 from convscope.data.pixel_digests import SIZE, digest_image, digests_in_memory
 from convscope.data.resize import resize_array, resize_image
 from convscope.data.survey import ImageSurvey, describe_notes
-from convscope.device import free_memory
 from convscope.errors import WorkError
+from convscope.memory import free_memory
 
 ProgressCallback = Callable[[int, int], None]
 """Called with the number of images that are done, and their total."""

@@ -15,6 +15,7 @@ from convscope.data.normalize import normalize
 from convscope.evaluation.metrics import Metrics
 from convscope.forward import call_network
 from convscope.inference import inference_mode, probabilities, to_logits
+from convscope.memory import is_out_of_memory, release_memory
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,21 @@ def compute_outputs(
     with inference_mode(net):
         for batch, pixels in zip(batches, batch_source.batches(batches), strict=True):
             images = normalize(pixels.to(device), card, channels_last=channels_last)
-            outputs.append(call_network(net, images, len(card.classes)).float().cpu())
+            outputs.append(_logits(net, images, len(card.classes)).float().cpu())
             on_progress(len(batch))
     return torch.cat(outputs) if outputs else torch.empty(0, len(card.classes))
+
+
+def _logits(net: nn.Module, images: Tensor, num_classes: int) -> Tensor:
+    """The logits of images; in two halves where memory is lacking for all of them at once."""
+    try:
+        return call_network(net, images, num_classes)
+    except (RuntimeError, MemoryError) as error:
+        if len(images) == 1 or not is_out_of_memory(error):
+            raise
+    release_memory()
+    half = len(images) // 2
+    return torch.cat([_logits(net, part, num_classes) for part in (images[:half], images[half:])])
 
 
 def compute_metrics(outputs: Tensor, labels: NDArray[np.int64], card: Card) -> EvaluationOutputs:

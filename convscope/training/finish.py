@@ -12,6 +12,7 @@ from convscope.atomic import WriteError
 from convscope.device import threads_set
 from convscope.errors import NetworkError, WorkError, shell_word
 from convscope.evaluation.measure import EvaluationOutputs, compute_metrics
+from convscope.memory import is_out_of_memory, least_available
 from convscope.reports import report
 from convscope.runs.folder import Run
 from convscope.runs.network import load_state
@@ -82,6 +83,23 @@ def naming_checkpoint(run: Run) -> Generator[None]:
         raise WorkError(
             f"{error}{_kept(run)} Continue with `convscope resume {shell_word(run.path)}`."
         ) from error
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        least = least_available()
+        raise WorkError(
+            f"Out of memory: {least.bytes / 1e6:,.0f} MB are {least.limit}.{_kept(run)}"
+            f"{_how_to_continue(run)}"
+        ) from error
+
+
+def _how_to_continue(run: Run) -> str:
+    if not run.has_state():
+        return " Train with a smaller `batch_size` or `input_size`, or a smaller network."
+    return (
+        " Continue where more memory is free, with "
+        f"`convscope resume {shell_word(run.path)}`, or train again with a smaller `batch_size`."
+    )
 
 
 def _kept(run: Run) -> str:

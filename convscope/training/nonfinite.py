@@ -8,9 +8,8 @@ from torch.utils.hooks import RemovableHandle
 
 from convscope.errors import WorkError
 from convscope.finite import is_finite
+from convscope.memory import is_out_of_memory
 from convscope.training.state import TrainState
-
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 class StepError(WorkError):
@@ -65,15 +64,13 @@ def nonfinite_error(
 
 def explained(error: Exception, batch_size: int) -> Exception:
     """The error to raise for a step that failed: advice where the cause is known, else itself."""
-    message = str(error).lower()
     if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
         line = str(error).strip().splitlines()[0]
         return StepError(
             f"torch.compile failed: {line} It needs a C++ compiler and a network that it "
             "understands; train without `compile`."
         )
-    out_of_memory = any(phrase in message for phrase in _OUT_OF_MEMORY)
-    if not isinstance(error, MemoryError) and not out_of_memory:
+    if not is_out_of_memory(error):
         return error
     advice = f"`batch_size={batch_size // 2}`" if batch_size > 1 else "a smaller `input_size`"
     return StepError(

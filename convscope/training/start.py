@@ -28,6 +28,7 @@ from convscope.training.duplicates import settle_duplicates
 from convscope.training.effects import check_validation, without_effect, without_effect_on
 from convscope.training.executors.base import ExecutorName
 from convscope.training.finish import fit_and_test, naming_checkpoint, restored
+from convscope.training.memory_check import check_memory
 from convscope.training.network import RequestedNetwork
 from convscope.training.prepare import (
     finalize_preprocessing,
@@ -70,6 +71,7 @@ def train_run(
         handle_signals() as request,
         run.locked(),
         _discarded_unless_begun(run),
+        naming_checkpoint(run),
     ):
         request.run = run
         weights = opened_weights(config, user)
@@ -90,9 +92,10 @@ def train_run(
         task = Task.of(network, loaded, card, config, device)
         status = LiveStatus(session.live, request)
         trainer = assemble(task, session, status)
+        check_memory(task, trainer.executor)
         _write_start(data, task, run, engine=trainer.executor.name)
         requested.remember(run, card, config, user)
-        with status.session(), naming_checkpoint(run):
+        with status.session():
             return fit_and_test(trainer, task, session, began)
 
 

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from convscope.data.augment import crop_and_flip_params
 from convscope.data.loading import MemoryBatchSource
 from convscope.data.normalize import scale_and_shift
-from convscope.device import free_memory
 from convscope.lanes.engine import Engine
 from convscope.lanes.images import Images
 from convscope.lanes.step import Rule
+from convscope.memory import free_memory
 from convscope.training.batches import Augmentation, Batch
 from convscope.training.config import TrainConfig
 from convscope.training.executors import base
