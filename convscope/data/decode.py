@@ -12,7 +12,8 @@
   is the range. Floating-point pixels are scaled by the range that a TIFF states, or from 0..1.
 - A grayscale TIFF in which zero is white is inverted.
 - The size is read from the header; more than MAX_PIXELS are refused before decoding.
-- A file is refused if any image data is missing or was replaced by zeros.
+- A file whose end is missing is used if all of its pixels are there, and this is noted. It is
+  refused if any pixel is missing or was replaced by zeros.
 """
 
 import re
@@ -26,7 +27,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
 
-from PIL import Image
+from PIL import Image, ImageFile
 
 from convscope.data.depth import DecodedImage, DeepImage, ValueRange, to_bytes
 from convscope.data.formats import (
@@ -37,6 +38,7 @@ from convscope.data.formats import (
     looks_like_tga,
     other_format,
 )
+from convscope.data.jpeg_end import completions, lacks_end
 from convscope.data.pixels import BITS, EXTRA_SAMPLES, convert_pixels
 from convscope.data.unreadable import UnreadableImage
 from convscope.regular_files import NotRegularError, TooLargeError, read_regular
@@ -68,8 +70,8 @@ UPRIGHT = {
 }
 """The transposition that undoes each EXIF orientation; 1 is upright."""
 
-START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"  # markers of JPEG
 ORIENTATION = 0x0112  # of EXIF
+LACKS_END = "lacks its end, but none of its pixels"
 SUBFILE_TYPE, OLD_SUBFILE_TYPE = 254, 255  # tags of TIFF
 _PAGES = 100  # of a TIFF that are looked at
 _HEAD = 2048  # bytes by which a file is recognized
@@ -91,13 +93,25 @@ def decode_image(source: Path | bytes) -> DecodedImage:
     data = source if isinstance(source, bytes) else read_file(source)
     _refuse_other_formats(data)
     _refuse_zero_tail(data)
+    if not lacks_end(data):
+        return _decode_whole(data)
+    completed = [_decode_whole(each) for each in completions(data) or ()]
+    if len({to_bytes(image).tobytes() for image in completed}) != 1:
+        raise UnreadableImage("is truncated: pixels are missing at its end")
+    image = to_bytes(completed[0])
+    image.info.setdefault("note", LACKS_END)
+    return image
+
+
+def _decode_whole(data: bytes) -> DecodedImage:
     try:
-        with quiet_pillow(), _open(data) as image:
+        with quiet_pillow(), strict_pillow(), _open(data) as image:
             is_slow = image.format in SLOW_FORMATS
             refuse_size(image.width * image.height, MAX_SLOW_PIXELS if is_slow else MAX_PIXELS)
             if is_camera_raw(image):
                 raise UnreadableImage(CAMERA_RAW)
             _note_frames(image)
+            _note_end(image, data)
             return upright_image(image, convert_pixels(image, data))
     except Image.UnidentifiedImageError as error:
         raise UnreadableImage(describe_unidentified(data[:_HEAD])) from error
@@ -146,8 +160,7 @@ def _refuse_other_formats(data: bytes) -> None:
 
 def _refuse_zero_tail(data: bytes) -> None:
     """Refuse a JPEG of full length whose copy was interrupted: libjpeg would invent the rest."""
-    is_jpeg, ends_in_zeros = data.startswith(b"\xff\xd8"), data.endswith(bytes(16))
-    if is_jpeg and ends_in_zeros and data.rfind(END_OF_IMAGE) < data.rfind(START_OF_SCAN):
+    if data.endswith(bytes(16)) and lacks_end(data):
         raise UnreadableImage("is truncated: it ends in zeros")
 
 
@@ -175,6 +188,13 @@ def _note_frames(image: Image.Image) -> None:
             image.info["note"] = f"has {channels} channels, of which {used} used"
     elif image.format != "MPO" and _is_animated(image):
         image.info["note"] = "is an animation, of which the first frame is used"
+
+
+def _note_end(image: Image.Image, data: bytes) -> None:
+    """Note a PNG or GIF that lacks its end, if there is nothing else to note."""
+    is_cut_png = image.format == "PNG" and data.rfind(b"IEND") < 0
+    if is_cut_png or (image.format == "GIF" and not data.rstrip(b"\0").endswith(b";")):
+        image.info.setdefault("note", LACKS_END)
 
 
 def _is_animated(image: Image.Image) -> bool:
@@ -244,6 +264,30 @@ QUIET = ("ignore", None, Warning, re.compile(r"PIL\b"), 0)
 
 _lock = threading.Lock()
 _decoding = 0
+_strict = 0
+_was_lenient = False
+
+
+@contextmanager
+def strict_pillow() -> Generator[None]:
+    """Have Pillow refuse truncated files while any thread decodes, whatever the program has set.
+
+    `ImageFile.LOAD_TRUNCATED_IMAGES` is one for the process: with it, Pillow invents pixels. The
+    first thread takes it away, the last brings it back.
+    """
+    global _strict, _was_lenient  # noqa: PLW0603  one per process, as Pillow's own
+    with _lock:
+        if not _strict:
+            _was_lenient = ImageFile.LOAD_TRUNCATED_IMAGES
+            ImageFile.LOAD_TRUNCATED_IMAGES = False
+        _strict += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _strict -= 1
+            if not _strict:
+                ImageFile.LOAD_TRUNCATED_IMAGES = _was_lenient
 
 
 @contextmanager

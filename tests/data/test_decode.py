@@ -285,12 +285,15 @@ SAMPLES = {
     "tiff deflate": encoded(SMOOTH, "TIFF", compression="tiff_adobe_deflate"),
 }
 TRAILER = {
+    "jpeg": 4,
+    "progressive": 4,
+    "cmyk": 4,
     "png": 24,
     "palette": 24,
     "gif": 2,
     "qoi": 8,
     "tga": 26,
-}  # checksums and what says "end", behind the data
+}  # checksums and what says "end", behind the data; see test_truncated
 
 
 FLIPS = {"avif": 50, "qoi": 50}
