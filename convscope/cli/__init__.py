@@ -1,5 +1,6 @@
 """The command line: one module per command, imported when the command is run."""
 
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -69,12 +70,16 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
     except Exception as error:
         if debug:
             raise
-        exit_with(
-            1,
-            broken_torch(error)
-            or f"{type(error).__name__}: {error}. This is a bug in convscope; --debug shows where.",
-        )
+        exit_with(1, broken_torch(error) or _unforeseen(error))
     sys.exit(0)
+
+
+def _unforeseen(error: Exception) -> str:
+    """What is said of an error that no part of convscope explains."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f" {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes) else ""
+        return f"The system refused{where}: {error.strerror}. --debug shows where."
+    return f"{type(error).__name__}: {error}. This is a bug in convscope; --debug shows where."
 
 
 def _run(tokens: list[str]) -> None:

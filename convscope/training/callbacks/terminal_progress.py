@@ -1,6 +1,8 @@
 """The progress of a training in a terminal: a bar, and a line per epoch above it."""
 
+import os
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from convscope.signals import undone_by_exit
 from convscope.training.callbacks.base import Callback
 from convscope.training.callbacks.run_log import RunLog
 from convscope.training.callbacks.speed import Speed
@@ -47,9 +50,11 @@ class TerminalProgress(Callback):
         self.preparing: TaskID | None = None
         self.training: TaskID | None = None
         self.speed = Speed()
+        self._undo = ExitStack()
 
     def __enter__(self) -> Self:
         if self.screen.is_terminal:  # elsewhere it would end with an empty line
+            self._undo.enter_context(undone_by_exit(self._leave))
             self.progress.start()
         return self
 
@@ -61,7 +66,13 @@ class TerminalProgress(Callback):
     ) -> None:
         if self.screen.is_terminal:
             self.progress.stop()
+        self._undo.close()
         self.log.close(error)
+
+    def _leave(self) -> None:
+        """Give the terminal its line and its cursor back, whatever holds the bar's lock."""
+        with suppress(OSError, ValueError):
+            os.write(self.screen.file.fileno(), b"\r\x1b[2K\x1b[?25h")
 
     def note(self, text: str) -> None:
         """Print a line and keep it in the log."""
