@@ -1,7 +1,7 @@
 """The card that a file of weights holds: by it a card.json that was changed is noticed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +13,8 @@ _KEY = "card"
 _DIGESTS = {"splits.csv": "splits_sha256", "network.toml": "layers_sha256"}
 _CLASSES = "classes"  # all that files of earlier versions hold of their card
 _FEW = 6  # values that a message lists
+_PLACES = ("data", "network", "weights")
+"""What the provenance calls folders and files: equal trainings have other names for them."""
 
 UNBOUND = (
     "{path} is of an earlier version and holds no card, so nothing would show that the input size, "
@@ -22,7 +24,8 @@ UNBOUND = (
 
 def bound_to(card: Card, metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Metadata of a file of tensors that belongs to this card, and to no other."""
-    return {**metadata, _KEY: card.to_dict()}
+    provenance = {key: card.provenance[key] for key in card.provenance if key not in _PLACES}
+    return {**metadata, _KEY: replace(card, provenance=provenance).to_dict()}
 
 
 def card_in(metadata: Mapping[str, Any], *, where: Path) -> Card | None:
@@ -97,7 +100,7 @@ def _differences(one: Card, other: Card) -> Iterator[_Difference]:
         if each.name != "provenance":
             yield from _difference(each.name, mine, theirs)
             continue
-        for key in sorted({*map(str, mine), *map(str, theirs)}):
+        for key in sorted({*map(str, mine), *map(str, theirs)}.difference(_PLACES)):
             yield from _difference(f"{each.name}.{key}", mine.get(key), theirs.get(key))
 
 

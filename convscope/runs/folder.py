@@ -180,7 +180,7 @@ class Run:
         card = Card.from_json(self.read(_CARD), where=str(source))
         for path, metadata in held.items():
             check_bound(card, metadata, where=path, source=source)
-        return card if known is None else known
+        return card
 
     def read_bound(self, name: str, card: Card) -> str:
         """The text of a file whose digest is in the card: splits.csv or network.toml.

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -189,11 +188,7 @@ def _rules(task: Task, session: Session, freezing: LayerFreezing) -> Sequence[Ca
     def save_weights(state: TrainState, validation: Metrics | None) -> None:
         if validation is not None:
             session.run.write("validation.json", validation.to_json())
-        metadata: dict[str, Any] = {
-            "network": task.card.provenance.get("network", config.model),
-            "step": state.step,
-            "epoch": state.epoch,
-        }
+        metadata = {"step": state.step, "epoch": state.epoch}
         stored = TensorFile(dict(task.network.state_dict()), metadata)
         session.run.write_weights(stored, task.card)
 

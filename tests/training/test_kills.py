@@ -14,7 +14,7 @@ from torch import nn
 
 import convscope
 from tests.forked import FORKS, Forked
-from tests.training.small import assert_same_bits
+from tests.training.small import assert_same_bits, digest_of_weights
 
 ENGINES = ["torch", "lanes"]
 SETTINGS = dict(
@@ -95,6 +95,14 @@ def test_two_processes_write_equal_files(tmp_path, uninterrupted, engine):
     expected, out = uninterrupted(engine), tmp_path / "elsewhere" / "run"
     assert not is_killed_at("fsync", 1_000_000, out, engine)
     assert_same_bits(out, expected)
+
+
+def test_the_names_of_folders_are_not_in_the_file(tmp_path, image_folder):
+    copied = shutil.copytree(image_folder, tmp_path / "elsewhere" / "the same images")
+    for data, name in ((image_folder, "one"), (copied, "two")):
+        settings = {**SETTINGS, "epochs": 1, "batch_size": 4, "engine": "torch"}
+        convscope.train(data, out=tmp_path / name, **settings)
+    assert digest_of_weights(tmp_path / "one") == digest_of_weights(tmp_path / "two")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
