@@ -405,6 +405,14 @@ def test_nothing_of_python_itself_is_called(place):
         convscope.load(place.run, trust=True)
 
 
+def test_model_alone_is_what_to_look_at_and_beside_a_run_its_code(place):
+    assert convscope.predict(model=place.run, images=IMAGE, trust=True)
+    assert convscope.predict(net=place.run, images=IMAGE, trust=True)
+    forget()
+    place.write(Path.cwd())
+    assert convscope.predict(run=place.run, images=IMAGE, model="mynets:Net")
+
+
 def test_a_class_of_a_script_needs_the_class(place):
     place.config(model="__main__:main")
     for trust in (False, True):
