@@ -11,6 +11,7 @@ import reprlib
 import tomllib
 import types
 import typing
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import partial
@@ -78,8 +79,8 @@ def _parsed(parse: Callable[[str], Any], text: str, where: str, language: str) -
 def _unique(pairs: _Pairs) -> dict[str, object]:
     keys = dict(pairs)
     if len(keys) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name in counts if counts[name] > 1)
         raise ValueError(f"the key {shown(twice)} comes twice")
     return keys
 

@@ -243,14 +243,14 @@ class Run:
         except OSError as error:
             raise WriteError(f"{folder} could not be created: {error.strerror}.") from error
         metadata = bound_to(card, stored.metadata)
-        save_tensors(folder / f"step-{step:09d}.safetensors", stored.tensors, metadata)
+        save_tensors(self.state_path(step), stored.tensors, metadata)
         for old in self._states()[_KEPT_STATES:]:
             with contextlib.suppress(OSError):  # one more that is kept loses nothing
                 old.unlink(missing_ok=True)
 
-    def has_state(self) -> bool:
-        """Whether a state was saved."""
-        return bool(self._states())
+    def state_path(self, step: int) -> Path:
+        """The file of the state after a step."""
+        return self.path / "last" / f"step-{step:09d}.safetensors"
 
     def read_state(self) -> tuple[TensorFile | None, list[str]]:
         """The newest valid state, None if there is none yet; and the problems of newer ones.

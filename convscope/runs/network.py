@@ -25,6 +25,7 @@ from convscope.runs.own_code import (
     naming,
     raise_no_name,
 )
+from convscope.runs.weight_values import checked, infinite_buffers
 from convscope.zoo import Creation, create_model
 from convscope.zoo.check import check_network
 from convscope.zoo.table_file import is_table, read_table
@@ -217,7 +218,11 @@ def model_source(run: Run, model: str) -> str:
 
 
 def load_state(net: nn.Module, weights: Mapping[str, Tensor], *, where: str, card: Card) -> None:
-    """Load weights into a network. Raises RequestError, naming the first that does not fit."""
+    """Load weights into a network, which is unchanged where they are refused.
+
+    Raises RequestError, naming the first that does not fit, and the first that holds values which
+    are no weights.
+    """
     state = net.state_dict()
     for name in sorted(state.keys() | weights.keys()):
         expected = tuple(state[name].shape) if name in state else "missing"
@@ -225,8 +230,15 @@ def load_state(net: nn.Module, weights: Mapping[str, Tensor], *, where: str, car
         if expected != found:
             height, width = card.input_size
             raise RequestError(
-                f"{where} does not fit its card: {name} is {found} in the file and {expected} in "
+                f"{where} is of another network: {name} is {found} in the file and {expected} in "
                 f"the network for {len(card.classes)} classes and images of "
-                f"{card.in_channels}x{height}x{width}. Restore the run's card.json and config.toml."
+                f"{card.in_channels}x{height}x{width}. Restore the run's config.toml, and the code "
+                "or layer table of its network."
             )
-    net.load_state_dict(dict(weights))
+    infinite = infinite_buffers(net)
+    net.load_state_dict(
+        {
+            name: checked(name, tensor, state[name], source=where, may_be_infinite=name in infinite)
+            for name, tensor in weights.items()
+        }
+    )

@@ -16,6 +16,7 @@ from convscope.evaluation.metrics import Metrics
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import TensorFile
+from convscope.runs.weight_values import infinite_buffers
 from convscope.training.batches import Augmentation, TrainingBatches
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.callbacks.best_weights import BestWeights
@@ -33,6 +34,7 @@ from convscope.training.executors.base import Executor, Inputs
 from convscope.training.executors.select import ExecutorFactory, select_executor
 from convscope.training.limits import Limits
 from convscope.training.loss import CrossEntropy, class_weights
+from convscope.training.nonfinite import check_finite
 from convscope.training.optimizer import Optimizer
 from convscope.training.schedule import Schedule
 from convscope.training.state import TrainState
@@ -124,7 +126,10 @@ def assemble(
     if not config.unfreeze_every:  # then the optimizer keeps nothing for frozen weights
         freezing.apply(epoch=0)
     optimizer = Optimizer(network, config)
-    state = TrainState() if stored is None else unpack(stored, network, optimizer)
+    state = TrainState()
+    if stored is not None:
+        where = session.run.state_path(stored.metadata.get("state", {}).get("step", 0))
+        state = unpack(stored, network, optimizer, where=where, card=task.card)
     augmentation = Augmentation(config.augment, decided(config.crop_padding), config.seed)
     batches = TrainingBatches(
         task.loaded, augmentation, decided(config.batch_size), config.sampling
@@ -183,9 +188,10 @@ def _lr(task: Task, limits: Limits, batches: int) -> Callable[[TrainState], floa
 
 def _rules(task: Task, session: Session, freezing: LayerFreezing) -> Sequence[Callback]:
     """Return the callbacks that control training; they run before the user's callbacks."""
-    config = task.config
+    config, infinite = task.config, infinite_buffers(task.network)
 
     def save_weights(state: TrainState, validation: Metrics | None) -> None:
+        check_finite(task.network, infinite, state=state)
         if validation is not None:
             session.run.write("validation.json", validation.to_json())
         metadata = {"step": state.step, "epoch": state.epoch}

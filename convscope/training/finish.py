@@ -10,7 +10,7 @@ import torch
 
 from convscope.atomic import WriteError
 from convscope.device import threads_set
-from convscope.errors import NetworkError, WorkError, shell_word
+from convscope.errors import ConvscopeError, NetworkError, WorkError, shell_word
 from convscope.evaluation.measure import EvaluationOutputs, compute_metrics
 from convscope.memory import is_out_of_memory, least_available
 from convscope.reports import report
@@ -103,7 +103,16 @@ def _how_to_continue(run: Run) -> str:
 
 
 def _kept(run: Run) -> str:
-    return f" The last good state is kept in {run.path}." if run.has_state() else ""
+    """Which state and which weights are on disk, each only if it is there and whole."""
+    kept = ""
+    with contextlib.suppress(ConvscopeError):
+        stored = run.read_state()[0]
+        if stored is not None and (step := stored.metadata["state"]["step"]):
+            kept += f" The last good state, after step {step:,}, is kept in {run.path}."
+    with contextlib.suppress(ConvscopeError):
+        epoch = run.read_weights().metadata["epoch"]
+        kept += f" The best weights, of epoch {epoch}, are in {run.path / 'model.safetensors'}."
+    return kept
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """What went wrong in a step: where the first NaN or infinity came from, or no memory."""
 
+from collections.abc import Set as AbstractSet
 from functools import partial
 
 import torch
@@ -9,6 +10,7 @@ from torch.utils.hooks import RemovableHandle
 from convscope.errors import WorkError
 from convscope.finite import is_finite
 from convscope.memory import is_out_of_memory
+from convscope.runs.weight_values import infinite_buffers
 from convscope.training.state import TrainState
 
 
@@ -44,8 +46,25 @@ def _check_output(
         nonfinite.append(name)
 
 
+def check_finite(
+    network: nn.Module,
+    infinite: AbstractSet[str],
+    *,
+    state: TrainState,
+    lr: float | None = None,
+) -> None:
+    """Check weights and buffers before they are saved, but for buffers in `infinite`.
+
+    Raises StepError, naming the first that is not finite.
+    """
+    buffers = infinite_buffers(network) - infinite
+    if buffers or not all(map(is_finite, network.parameters())):
+        what = f"{min(buffers)} is" if buffers else "A weight is"
+        raise nonfinite_error(f"{what} not finite", network, None, state=state, lr=lr)
+
+
 def nonfinite_error(
-    what: str, network: nn.Module, images: Tensor | None, *, state: TrainState, lr: float
+    what: str, network: nn.Module, images: Tensor | None, *, state: TrainState, lr: float | None
 ) -> StepError:
     """The error to raise for a NaN or an infinity; `images` are those that the network was fed."""
     layer = first_nonfinite_layer(network, images)
@@ -55,8 +74,9 @@ def nonfinite_error(
             f"{what} at the first step, before any weight has changed: the network itself returns "
             f"it{where}. Look for a division by zero, a logarithm or a root in its code."
         )
+    rate = "" if lr is None else f", learning rate {lr:g}"
     return StepError(
-        f"{what} at step {state.step + 1} (epoch {state.epoch + 1}, learning rate {lr:g})"
+        f"{what} at step {state.step + 1} (epoch {state.epoch + 1}{rate})"
         f"{f', first in {layer}' if layer else ''}. Train again with a smaller `lr`, or "
         "with `clip_grad_norm=1`."
     )

@@ -8,6 +8,7 @@ from torch.nn.parameter import is_lazy
 
 from convscope.data.spellings import match_names
 from convscope.errors import RequestError
+from convscope.runs.weight_values import checked, infinite_buffers
 from convscope.weights.candidates import Candidate, choose, find_candidates, plain_name
 from convscope.weights.head import (
     State,
@@ -18,7 +19,6 @@ from convscope.weights.head import (
     rows_by_class,
 )
 from convscope.weights.source import Weights
-from convscope.weights.values import checked
 
 _MAX_LISTED = 3  # tensors in an error, classes in a report
 
@@ -80,8 +80,15 @@ def adapt_weights(
         report["weights_beside"] = beside
     if candidate.match.left_out:
         report["weights_left_out"] = ", ".join(candidate.match.left_out)
+    infinite = {plain_name(name) for name in infinite_buffers(net)}
     for name, tensor in tensors.items():
-        tensors[name] = checked(name, tensor, state[name], source=weights.source)
+        tensors[name] = checked(
+            name,
+            tensor,
+            state[name],
+            source=weights.source,
+            may_be_infinite=name in infinite,
+        )
     types = {t.dtype for n, t in tensors.items() if t.dtype != state[n].dtype}
     if types:
         named = sorted(str(dtype).removeprefix("torch.") for dtype in types)

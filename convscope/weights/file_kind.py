@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from convscope.regular_files import open_regular, read_regular
+from convscope.strict import parse_json
 
 Format = Literal["safetensors", "zip", "pickle", "index"]
 """How weights can be read: `zip` and `pickle` are new and old files of `torch.save`; `index` lists
@@ -136,12 +137,17 @@ def _some(names: list[str]) -> str:
 
 
 def read_index(path: Path) -> dict[str, str]:
-    """The file of each tensor, from the index of a model in several files; empty for other JSON."""
+    """The file of each tensor, from the index of a model in several files; empty for other JSON.
+
+    Raises RequestError for a name that stands twice in it.
+    """
     try:
-        data: Any = json.loads(read_regular(path).decode("utf-8"))
+        text = read_regular(path).decode("utf-8")
+        data: Any = json.loads(text)
     except (ValueError, RecursionError):
         return {}
     files: Any = cast("dict[str, Any]", data).get("weight_map") if isinstance(data, dict) else None
     if not isinstance(files, dict):
         return {}
+    parse_json(text, where=str(path))
     return {str(name): str(file) for name, file in cast("dict[Any, Any]", files).items()}

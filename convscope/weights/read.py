@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 
 from convscope.errors import RequestError
+from convscope.strict import parse_json
 from convscope.weights.contents import Contents, contents_of
 from convscope.weights.file_kind import file_format, read_index
 from convscope.weights.safe_globals import safe_globals
@@ -42,6 +43,8 @@ def read_contents(path: Path) -> Contents:
             return _read_shards(path)
         case "safetensors" | "zip" | "pickle":
             contents = contents_of(_read(path, kind))
+            if kind == "safetensors":
+                _refuse_twice(path)
         case sentence:
             raise RequestError(f"{path} {sentence}.")
     if not contents.tensors:
@@ -66,6 +69,13 @@ def _read(path: Path, kind: str) -> object:
         raise RequestError(
             f"{path} is damaged or has no weights ({''.join(line).rstrip('.')}). Download it again."
         ) from error
+
+
+def _refuse_twice(path: Path) -> None:
+    """Refuse a name that stands twice in a header, of which the library takes the last."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")  # which the library has checked
+        parse_json(file.read(size).decode("utf-8", "replace"), where=f"The header of {path}")
 
 
 def _read_shards(path: Path) -> Contents:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 from urllib.parse import urldefrag, urlsplit
 
 import torch
@@ -14,10 +14,11 @@ from convscope.card import Card
 from convscope.data.download import DownloadCallback, RemoteFile, cache_dir, digest_of, fetch
 from convscope.errors import RequestError, nearest
 from convscope.regular_files import read_regular
+from convscope.runs.bound_card import card_in, check_bound
 from convscope.runs.folder import Run
-from convscope.runs.tensor_file import save_tensors
+from convscope.runs.tensor_file import load_tensors, read_metadata, save_tensors
 from convscope.weights import timm
-from convscope.weights.contents import ClassNames, contents_of
+from convscope.weights.contents import ClassNames, class_names_in, contents_of
 from convscope.weights.imagenet_names import imagenet_names
 from convscope.weights.read import read_contents
 from convscope.weights.torchvision_releases import release, releases
@@ -214,6 +215,8 @@ def _from_run(source: str, path: Path) -> Weights:
 
 
 def _from_file(source: str, path: Path) -> Weights:
+    if metadata := read_metadata(path):
+        return _from_own_file(source, path, metadata)
     contents, digest = read_contents(path), digest_of(path)
     known = [row.card for row in releases() if digest.startswith(row.sha256)]
     opened = Weights(
@@ -230,6 +233,17 @@ def _from_file(source: str, path: Path) -> Weights:
     if path.name in _HUB_FILES and config.is_file():
         return _with_config(opened, config)
     return opened
+
+
+def _from_own_file(source: str, path: Path, metadata: Mapping[str, Any]) -> Weights:
+    """A file of a run, wherever it lies, with the card that it holds, or its class names alone."""
+    stored, beside = load_tensors(path), path.parent / "card.json"
+    if beside.is_file():
+        card = Card.from_json(read_regular(beside).decode("utf-8", "replace"), where=str(beside))
+        check_bound(card, metadata, where=path, source=beside)
+    card = card_in(metadata, where=path)
+    names = class_names_in(metadata.get("classes")) if card is None else card.classes
+    return Weights(source, stored.tensors, card, digest_of(path), (names,) if names else ())
 
 
 def _from_timm(source: str, name: str, on_progress: DownloadCallback | None) -> Weights:

@@ -141,7 +141,7 @@ def test_a_card_that_does_not_fit_the_weights_is_refused(digits_run, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(digits_run, run)
     write_card(run, classes=(*"0123456789", "ten"))
-    with pytest.raises(RequestError, match=r"does not fit its card: fc2\.bias is \(10,\)"):
+    with pytest.raises(RequestError, match=r"is of another network: fc2\.bias is \(10,\)"):
         convscope.evaluate(run)
 
 

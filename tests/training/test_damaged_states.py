@@ -6,12 +6,14 @@ import os
 import random
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 import torch
 
 import convscope
-from convscope.errors import ConvscopeError, Interrupted, WorkError
+from convscope.card import Card
+from convscope.errors import ConvscopeError, Interrupted
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import TensorFile, load_tensors, save_tensors
 from convscope.training.callbacks.checkpoint import pack, unpack
@@ -128,6 +130,16 @@ def test_a_resume_from_the_state_before_has_the_same_bits(tmp_path, runs, engine
     assert_same_bits(run, whole)
 
 
+CARD = Card(
+    classes=tuple("0123456789"),
+    input_size=(32, 32),
+    in_channels=1,
+    resize_mode="pad",
+    mean=(0.0,),
+    std=(1.0,),
+)
+
+
 def packed():
     net = Net()
     optimizer = Optimizer(net, TrainConfig(lr=0.1, batch_size=8))
@@ -137,7 +149,7 @@ def packed():
 
 def parts():
     _, _, stored = packed()
-    yield from (name for name in stored.tensors if "num_batches_tracked" not in name)
+    yield from stored.tensors
     yield from stored.metadata["state"]
     yield from ("state", "version")
 
@@ -150,8 +162,8 @@ def test_a_state_that_lacks_a_part_is_refused(part):
     facts.pop(part, None)
     facts.get("state", {}).pop(part, None)
     before = torch.get_rng_state()
-    with pytest.raises(WorkError, match="checkpoint"):
-        unpack(TensorFile(tensors, facts), net, optimizer)
+    with pytest.raises(ConvscopeError, match=r"step-3"):
+        unpack(TensorFile(tensors, facts), net, optimizer, where=Path("step-3"), card=CARD)
     torch.set_rng_state(before)
 
 

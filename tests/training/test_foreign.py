@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ import torch
 
 import convscope
 from convscope.errors import NetworkError, RequestError, WorkError
-from convscope.runs.folder import Run
+from convscope.runs.tensor_file import load_tensors
+from tests.training.small import Act
 
 OWN = """
 import torch
@@ -149,10 +151,38 @@ def test_a_failure_at_a_later_batch_is_told_with_the_batch():
         train("foreign:OddBatch", batch_size=9, val=0.1, test=0.12)  # of 32 images
 
 
-def test_a_failure_after_a_checkpoint_says_what_is_kept():
-    with pytest.raises(NetworkError, match=r"AssertionError.* The last good state is kept in run"):
+def test_a_failure_says_what_is_kept_and_only_that():
+    with pytest.raises(NetworkError, match=r"AssertionError") as caught:
         train("foreign:FailsLater", epochs=3)  # its seventh step is in the second epoch
-    assert Run.open("run").has_state()
+    best = f"The best weights, of epoch 1, are in {Path('run/model.safetensors')}."
+    assert str(caught.value).endswith(best)
+    assert "state" not in str(caught.value)  # there is that of the start alone
+
+
+def test_a_failure_after_a_checkpoint_names_its_step():
+    with pytest.raises(NetworkError, match=r"AssertionError") as caught:
+        train("foreign:FailsLater", epochs=3, checkpoint_seconds=0.0)
+    step = load_tensors(max(Path("run/last").iterdir())).metadata["state"]["step"]
+    assert step > 3
+    assert f" The last good state, after step {step}, is kept in run. The best" in str(caught.value)
+
+
+def test_what_is_kept_is_whole():
+    def damage():
+        for file in [*Path("run/last").iterdir(), Path("run/model.safetensors")]:
+            file.write_bytes(file.read_bytes()[:-1])
+
+    with pytest.raises(NetworkError, match=r"AssertionError") as caught:
+        train("foreign:FailsLater", epochs=3, callbacks=[Act((5, damage))])
+    assert "kept" not in str(caught.value)
+    assert "best" not in str(caught.value)
+
+
+def test_a_failure_at_the_first_step_has_nothing_to_keep():
+    with pytest.raises(WorkError, match="the network itself returns it") as caught:
+        train("foreign:NotANumber")
+    assert "kept" not in str(caught.value)
+    assert "best" not in str(caught.value)
 
 
 def test_a_last_batch_of_one_image_is_refused_where_batch_norm_needs_two():
@@ -212,3 +242,26 @@ def test_a_network_of_timm_is_prepared_as_timm_states():
     assert card.mean == timm.get_pretrained_cfg("test_resnet").mean
     assert card.input_size == (32, 32)
     assert type(net).__module__ == "timm.models.resnet"
+
+
+@pytest.mark.parametrize("what", ["fc.weight", "norm.running_var", "norm.running_mean"])
+@pytest.mark.parametrize("val", [0.0, 0.2])
+def test_weights_that_are_not_finite_replace_no_good_ones(what, val):
+    """The last step of the second epoch spoils them, so that no loss shows it but validation's."""
+
+    class Spoil(Act):
+        def on_run_start(self, event):
+            self.net = event.network
+
+        def spoil(self):
+            self.net.state_dict()[what].view(-1)[0] = torch.nan
+
+    act = Spoil()
+    act.acts = {8 if val else 10: act.spoil}
+    with pytest.raises(WorkError, match=r"not finite|loss is nan") as caught:
+        train("foreign:Net", epochs=3, val=val, test=0.1, callbacks=[act])
+    best = f"The best weights, of epoch 1, are in {Path('run/model.safetensors')}."
+    assert str(caught.value).endswith(best)
+    for file in (Path("run/model.safetensors"), *Path("run/last").iterdir()):
+        tensors = load_tensors(file).tensors
+        assert all(t.isfinite().all() for n, t in tensors.items() if "random" not in n)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import convscope
-from convscope.errors import RequestError, WorkError
+from convscope.errors import RequestError
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_a_run_of_a_network_that_no_name_builds_goes_on_with_one_like_it(arrays,
     assert len(result.history) == 2
     best = convscope.load(out, model=Own())[0].state_dict()
     assert all(torch.equal(value, best[name]) for name, value in net.state_dict().items())
-    with pytest.raises(WorkError, match="of another network"):
+    with pytest.raises(RequestError, match="of another network"):
         convscope.resume(
             out, epochs=3, data=arrays, model=nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
         )

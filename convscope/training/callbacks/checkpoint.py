@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypedDict
 
 import torch
@@ -9,14 +10,15 @@ from torch import Tensor, nn
 
 from convscope.card import Card
 from convscope.errors import WorkError
-from convscope.finite import is_finite
 from convscope.runs.folder import Run
+from convscope.runs.network import load_state
 from convscope.runs.tensor_file import TensorFile
+from convscope.runs.weight_values import infinite_buffers
 from convscope.strict import checked, shown
 from convscope.training.callbacks.base import Callback
 from convscope.training.events import CheckpointEvent, EpochEnd, FitEnd, FitStart, StepEnd
 from convscope.training.made_with import KEY, made_with
-from convscope.training.nonfinite import nonfinite_error
+from convscope.training.nonfinite import check_finite
 from convscope.training.optimizer import Optimizer
 from convscope.training.state import SavedState, TrainState
 
@@ -27,7 +29,7 @@ class Checkpoint(Callback):
     """Saves weights, optimizer, counters and random state into the run's folder `last`.
 
     At the start, every `seconds` between two steps, whenever another callback asks for it, and at
-    the end. Weights that are not finite are never saved: StepError.
+    the end. Weights and buffers that are not finite are never saved: StepError.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Checkpoint(Callback):
     ) -> None:
         self.run, self.network, self.optimizer = run, network, optimizer
         self.card, self.seconds = card, seconds
+        self._infinite = infinite_buffers(network)  # as they were built
         self._start: FitStart | None = None
         self._made_with: Mapping[str, Any] = {}
         self._saved_at = 0.0
@@ -61,10 +64,7 @@ class Checkpoint(Callback):
         now = state.step, state.epoch, state.done
         if now == self._last:  # after the end the network holds the best weights, to be tested
             return
-        if not all(map(is_finite, self.network.parameters())):
-            raise nonfinite_error(
-                "A weight is not finite", self.network, None, state=state, lr=event.lr
-            )
+        check_finite(self.network, self._infinite, state=state, lr=event.lr)
         stored = pack(self.network, self.optimizer, state, made_with=self._made_with)
         self.run.write_state(state.step, stored, self.card)
         state.saved_step, self._last = state.step, now
@@ -122,31 +122,26 @@ def _check_version(stored: TensorFile, where: str) -> None:
         )
 
 
-def unpack(stored: TensorFile, network: nn.Module, optimizer: Optimizer) -> TrainState:
+def unpack(
+    stored: TensorFile, network: nn.Module, optimizer: Optimizer, *, where: Path, card: Card
+) -> TrainState:
     """Put everything back where `pack` took it from, in the memory layout that it had.
 
     Of what is stored, the weights are in memory at a time, then one tensor of the optimizer.
 
-    Raises WorkError for a state of another version, of another network, or that lacks anything.
+    Raises WorkError for a state of another version or optimizer, or that lacks anything;
+    RequestError for weights of another network and for values that are no weights, by name.
+    `where` is the file.
     """
-    _check_version(stored, "The checkpoint")
+    _check_version(stored, str(where))
+    load_state(network, _weights_in(stored), where=str(where), card=card)
+    _restore_optimizer(optimizer, stored.tensors, where)
+    _restore_random(stored.tensors, where)
+    state = TrainState()
     try:
-        network.load_state_dict(_weights_in(stored))
-        for name, values in optimizer.state.items():
-            for index, value in enumerate(values):
-                value.copy_(stored.tensors[f"optimizer/{index}/{name}"])
-    except (RuntimeError, KeyError, TypeError) as error:
-        raise WorkError(f"The checkpoint is of another network: {error}") from error
-    try:
-        torch.set_rng_state(stored.tensors["random/cpu"])
-        if "random/cuda" in stored.tensors and torch.cuda.is_available():
-            torch.cuda.set_rng_state(stored.tensors["random/cuda"])
-        state = TrainState()
         state.load_state_dict(stored.metadata["state"])
     except KeyError as error:
-        raise WorkError(f"The checkpoint is incomplete: it has no {error}.") from error
-    except (RuntimeError, TypeError) as error:
-        raise WorkError(f"The checkpoint has no random state: {error}") from error
+        raise WorkError(f"{where} is incomplete: it has no {error}.") from error
     state.saved_step = state.step
     return state
 
@@ -154,3 +149,33 @@ def unpack(stored: TensorFile, network: nn.Module, optimizer: Optimizer) -> Trai
 def _weights_in(stored: TensorFile) -> dict[str, Tensor]:
     names = [name for name in stored.tensors if name.startswith("model/")]
     return {name.removeprefix("model/"): stored.tensors[name] for name in names}
+
+
+def _restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor], where: Path) -> None:
+    own = {
+        f"optimizer/{index}/{name}": value
+        for name, values in optimizer.state.items()
+        for index, value in enumerate(values)
+    }
+    names = {name for name in tensors if name.startswith("optimizer/")}
+    for name in sorted(own.keys() | names):
+        value, saved = own.get(name), tensors[name] if name in names else None
+        if value is None or saved is None or _form(value) != _form(saved):
+            raise WorkError(
+                f"{where} is of another optimizer: {name} is {_form(saved)} in the file, not "
+                f"{_form(value)}. Restore the run's config.toml."
+            )
+        value.copy_(saved)
+
+
+def _form(tensor: Tensor | None) -> str:
+    return "missing" if tensor is None else f"{tuple(tensor.shape)} of {tensor.dtype}"
+
+
+def _restore_random(tensors: Mapping[str, Tensor], where: Path) -> None:
+    try:
+        torch.set_rng_state(tensors["random/cpu"])
+        if "random/cuda" in tensors and torch.cuda.is_available():
+            torch.cuda.set_rng_state(tensors["random/cuda"])
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise WorkError(f"{where} has no random state that can be restored ({error}).") from error
