@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from convscope.errors import RequestError, shell_word
+from convscope.runs import own_code
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import TensorFile
 from convscope.training.config import TABLES, TrainConfig
@@ -26,8 +27,11 @@ _BOUND_FILES = ("splits.csv", "network.toml", "images.safetensors")
 
 
 def made_with(run: Run) -> dict[str, Any]:
-    """The contents of config.toml, and the digests of the other files that a resume reads."""
-    return {"config": run.read_config(), "files": dict(_digests(run))}
+    """What config.toml sets, and the digests of the other files that a resume reads."""
+    config = run.read_config()
+    unbound = ("data", *(table for table in TABLES if table not in _BOUND_TABLES))
+    kept = {name: value for name, value in config.items() if name not in unbound}
+    return {"config": kept, "files": dict(_digests(run))}
 
 
 def settings_in(config: Mapping[str, Any], *, source: str) -> TrainConfig:
@@ -48,6 +52,8 @@ def unchanged_settings(run: Run, config: Mapping[str, Any], stored: TensorFile) 
         return now
     then = settings_in(bound["config"], source=f"{run.path / 'last'}, the checkpoint")
     then = replace(then, **{name: getattr(now, name) for name in _FREE})
+    if own_code.is_own_code(now.model) and own_code.is_signed(config):
+        then = replace(then, model=now.model)  # this user named other code at a resume
     changed = [*_changed_settings(then, now), *_changed_tables(bound["config"], config)]
     if changed:
         raise RequestError(

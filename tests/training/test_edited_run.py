@@ -12,11 +12,12 @@ import tomli_w
 
 import convscope
 from convscope.errors import Interrupted, RequestError
+from convscope.runs import own_code
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import save_tensors
 from convscope.training.config import TrainConfig
 from convscope.training.setting import settings_of
-from tests.training.small import Act, assert_same_bits, state_of, train
+from tests.training.small import Act, Net, assert_same_bits, state_of, train
 
 OTHER = {
     "val": 0.2,
@@ -176,6 +177,17 @@ def test_an_edited_length_of_a_finished_run_counts_too(tmp_path, undisturbed):
     run = shutil.copytree(undisturbed, tmp_path / "run")
     edit(run, epochs=4)
     assert len(convscope.resume(run, progress=False).history) == 4
+
+
+class Same(Net):
+    """The same network under another name."""
+
+
+def test_other_code_that_a_resume_recorded_before_it_was_killed_is_no_edit(run, undisturbed):
+    other = f"{__name__}:Same"
+    Run(run).write_config(own_code.renamed(Run(run).read_config(), other))
+    convscope.resume(run, model=other, progress=False)
+    assert_same_bits(run, undisturbed)
 
 
 @pytest.mark.parametrize("name", BOUND_FILES)
