@@ -49,15 +49,16 @@ Count = Annotated[int, Between(0, 2**53)]
 Share = Annotated[float, Between(0, 1)]
 
 
-def parse_json(text: str, *, where: str) -> Any:
-    """The value of a JSON text, with the names that `to_json` escaped as they were.
+def parse_json(text: str, *, where: str, is_raw: bool = False) -> Any:
+    """The value of a JSON text; names that `to_json` escaped are as they were, unless `is_raw`.
 
     Raises RequestError, naming `where`, for what is no JSON, a key that comes twice, NaN and
     infinity, integers of thousands of digits, text that is no Unicode, and more than MAX_DEPTH
     levels.
     """
     parse = partial(json.loads, object_pairs_hook=_unique, parse_constant=_refuse_constant)
-    return originals(_parsed(parse, text, where, "JSON"))
+    value = _parsed(parse, text, where, "JSON")
+    return value if is_raw else originals(value)
 
 
 def parse_toml(text: str, *, where: str) -> dict[str, Any]:

@@ -4,6 +4,8 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from traceback import format_exception
+from types import TracebackType
 from typing import NoReturn
 
 from cyclopts import App, CycloptsError
@@ -14,6 +16,7 @@ from convscope.cli.messages import in_flags, parse_error
 from convscope.errors import ConsentError, ConvscopeError, RequestError, nearest, shell_word
 from convscope.signals import exit_with, print_error
 from convscope.version import __version__
+from convscope.words import visible_lines
 
 COMMANDS = {
     "train": "Train a network on labeled images.",
@@ -51,6 +54,8 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
     """Run one command line; exit with 0, 1 if the work failed, 2 if the request was wrong."""
     tokens = list(sys.argv[1:] if words is None else words)
     debug = "--debug" in tokens
+    if debug:
+        sys.excepthook = _print_traceback
     tokens = [word for word in tokens if word != "--debug"]
     try:
         _run(tokens)
@@ -80,6 +85,13 @@ def _unforeseen(error: Exception) -> str:
         where = f" {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes) else ""
         return f"The system refused{where}: {error.strerror}. --debug shows where."
     return f"{type(error).__name__}: {error}. This is a bug in convscope; --debug shows where."
+
+
+def _print_traceback(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """A traceback whose messages, which may quote names, command nothing."""
+    sys.stderr.write(visible_lines("".join(format_exception(kind, error, trace))))
 
 
 def _run(tokens: list[str]) -> None:

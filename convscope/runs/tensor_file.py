@@ -166,9 +166,9 @@ def _stamp(file: io.BufferedReader) -> tuple[int, ...]:
 def _header(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> bytes:
     """The header, with zeros for the digest."""
     content = {"digest": "0" * _DIGITS, "metadata": metadata}
-    text = json.dumps(content, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(content, allow_nan=False, sort_keys=True, separators=(",", ":"))  # noqa: TID251
     table = {"__metadata__": {"convscope": text}, **table_of(tensors)}
-    header = json.dumps(table, ensure_ascii=False, separators=(",", ":")).encode()
+    header = json.dumps(table, ensure_ascii=False, separators=(",", ":")).encode()  # noqa: TID251
     return header + b" " * (-len(header) % 8)
 
 

@@ -12,12 +12,11 @@ _CONTROLS = re.compile("[\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u
 _NEEDS_CARE = re.compile(r"[\ud800-\udfff]|\\\\u[0-9a-f]{4}")
 
 
-def to_json(value: object, *, indent: int | None = None, nan_is_null: bool = True) -> str:
+def to_json(value: object, *, indent: int | None = None) -> str:
     r"""A value as strict JSON: valid Unicode, without control characters, NaN or Infinity.
 
-    A number that is not finite becomes null; without `nan_is_null` it raises ValueError. A byte of
-    a name that is not UTF-8 becomes `\udce9`: see `convscope.words.escapes`, whose `unescape`
-    gives the name back.
+    A number that is not finite becomes null. A byte of a name that is not UTF-8 becomes `\udce9`:
+    see `convscope.words.escapes`, whose `unescape` gives the name back.
 
     >>> to_json({"loss": float("nan"), "file": "caf\udce9"})
     '{"loss": null, "file": "caf\\\\udce9"}'
@@ -26,8 +25,6 @@ def to_json(value: object, *, indent: int | None = None, nan_is_null: bool = Tru
         text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
         is_strict = not _NEEDS_CARE.search(text)
     except ValueError:
-        if not nan_is_null:
-            raise
         text, is_strict = "", False
     if not is_strict:
         text = json.dumps(_strict(value), indent=indent, ensure_ascii=False, allow_nan=False)

@@ -80,8 +80,3 @@ def test_other_programs_read_it(reader):
     done = subprocess.run(words, input=to_json(HARD).encode(), capture_output=True, check=True)
     read = originals(json.loads(done.stdout))
     assert read == without_nan(HARD)
-
-
-def test_nan_is_refused_where_null_would_lose_it():
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        to_json({"loss": math.nan}, nan_is_null=False)

@@ -228,3 +228,10 @@ def test_a_process_with_any_locale_writes_such_names(run, data, locale):
         done = subprocess.run([*words, form], env=env, capture_output=True, check=True)
         assert MARK in check(done.stdout)
         check(done.stderr)
+
+
+def test_a_traceback_writes_nothing_raw(data):
+    words = [sys.executable, "-m", "convscope", "predict", data / "none", data, "--debug"]
+    done = subprocess.run(words, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" in check(done.stderr)

@@ -44,7 +44,7 @@ class Start(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    data: str = "digits"
+    data: Name = "digits"
     settings: dict[str, Any] = {}
     name: str | None = None
 
