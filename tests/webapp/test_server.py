@@ -152,6 +152,14 @@ WRONG = [
     "/api/networks/lenet5/images/IMAGE/scores/conv1?rank=loudest",
     "/api/networks/lenet5/images/IMAGE/units/conv1/9,0,0",
     "/api/networks/lenet5/images/IMAGE/units/conv1/0,0",
+    "/api/networks/lenet5/images/IMAGE/units/pool2/5,9,9",
+    "/api/networks/lenet5/images/IMAGE/units/pool2/5,-1,0",
+    f"/api/networks/lenet5/images/IMAGE/units/fc1/0,{'9' * 30},0",
+    f"/api/networks/lenet5/images/IMAGE/volumes/conv1?maps={'9' * 30}",
+    f"/api/networks/lenet5/images/IMAGE/filters/conv1/{'9' * 30}",
+    f"/api/networks/lenet5/images/IMAGE/pixels/{'9' * 30},0",
+    "/api/networks/lenet5/images/IMAGE/what-if/image/0?stride=2",
+    f"/api/networks/lenet5/images/IMAGE/sheet.png?convolutions={'9' * 30}",
     "/api/networks/lenet5/images/IMAGE/pixels/99,0",
 ]
 

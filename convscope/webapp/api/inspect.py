@@ -149,11 +149,19 @@ def _add_volumes(app: FastAPI, store: ModelStore) -> None:
     ) -> dict[str, Any]:
         """The arithmetic of the unit `c,y,x`: operands, products, sums, and what follows."""
         model = store.model(net)
-        index = parse_integers(at)
-        if len(index) != 3:
-            raise RequestError(f"{at!r} is not a unit; write channel,row,column.")
+        index, layer = parse_integers(at), model.row(row)
+        if len(index) != 3 or not all(map(_is_below, index, layer.shape)):
+            volume = "x".join(map(str, layer.shape))
+            raise RequestError(
+                f"{at[:40]!r} is not a unit of {row}, which is {volume}; write channel,row,column, "
+                "each from 0."
+            )
         units = model.image(image).units
-        return units.unit(model.row(row).name, index, channels=channels, skip=skip)
+        return units.unit(layer.name, index, channels=channels, skip=skip)
+
+
+def _is_below(index: int, side: int) -> bool:
+    return 0 <= index < side
 
 
 def _add_drawings(app: FastAPI, store: ModelStore) -> None:
