@@ -16,6 +16,7 @@ from convscope.memory import is_out_of_memory, least_available
 from convscope.reports import report
 from convscope.runs.folder import Run
 from convscope.runs.network import load_state
+from convscope.runs.tensor_file import TensorFile
 from convscope.training.assemble import Session, Task
 from convscope.training.callbacks.base import CallbackError
 from convscope.training.callbacks.early_stopping import stop_message
@@ -94,7 +95,7 @@ def naming_checkpoint(run: Run) -> Generator[None]:
 
 
 def _how_to_continue(run: Run) -> str:
-    if not run.has_state():
+    if _state(run) is None:
         return " Train with a smaller `batch_size` or `input_size`, or a smaller network."
     return (
         " Continue where more memory is free, with "
@@ -104,15 +105,20 @@ def _how_to_continue(run: Run) -> str:
 
 def _kept(run: Run) -> str:
     """Which state and which weights are on disk, each only if it is there and whole."""
-    kept = ""
-    with contextlib.suppress(ConvscopeError):
-        stored = run.read_state()[0]
-        if stored is not None and (step := stored.metadata["state"]["step"]):
-            kept += f" The last good state, after step {step:,}, is kept in {run.path}."
+    kept, stored = "", _state(run)
+    if stored is not None and (step := stored.metadata["state"]["step"]):
+        kept += f" The last good state, after step {step:,}, is kept in {run.path}."
     with contextlib.suppress(ConvscopeError):
         epoch = run.read_weights().metadata["epoch"]
         kept += f" The best weights, of epoch {epoch}, are in {run.path / 'model.safetensors'}."
     return kept
+
+
+def _state(run: Run) -> TensorFile | None:
+    """The last state that can be read; None if there is none."""
+    with contextlib.suppress(ConvscopeError):
+        return run.read_state()[0]
+    return None
 
 
 @contextlib.contextmanager
