@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from torch import nn
 
-from convscope.errors import ConsentError, RequestError
+from convscope.errors import ConsentError, RequestError, shell_word
 from convscope.runs import signature
 from convscope.runs.folder import Run
 from convscope.zoo.libraries import library_of
@@ -267,7 +267,7 @@ def _refusal(run: Run, config: Mapping[str, Any], consent: Consent) -> ConsentEr
         signed_by = signature.problem() or "The run does not bear your signature of this machine."
         return ConsentError(
             f"{what}, and this lab opens such runs only if you made them. {signed_by} If you trust "
-            "that file, start the lab with the run and `trust`.",
+            f"that file, start the lab with it: `convscope lab {shell_word(run.path)} --trust`.",
             trust=True,
         )
     return ConsentError(

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tomli_w
 import torch
+from fastapi.testclient import TestClient
 from PIL import Image
 
 import convscope
@@ -27,6 +28,7 @@ from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
 from convscope.webapp.jobs.processes import Processes
 from convscope.webapp.lab import make_server
+from convscope.webapp.server import make_app
 
 NETS = """
 from pathlib import Path
@@ -519,6 +521,15 @@ def test_a_signature_is_consent_where_the_lab_asks_for_it(place, command):
     place.config(network={"signature": ""})
     done = command("resume", place.run, "--steps", 3, "--trust-signed", code=2)
     assert "only if you made them" in done.stderr
+    assert not place.ran
+
+
+def test_a_page_is_told_why_a_run_stays_closed(place, jobs):
+    place.config(network={"signature": ""})
+    api = TestClient(make_app(ModelStore(), jobs, hosts=frozenset(["testserver"])))
+    answer = api.post("/api/runs/run/open")
+    assert answer.is_client_error
+    assert f"convscope lab {place.run} --trust" in answer.json()["message"]
     assert not place.ran
 
 
