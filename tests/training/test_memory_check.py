@@ -1,6 +1,7 @@
 """What does not fit into memory is refused before the first epoch, in processes with a limit."""
 
 import json
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ import torch
 from torch import nn
 
 import convscope
-from convscope.errors import ConvscopeError, RequestError
+from convscope.errors import ConvscopeError, RequestError, WorkError
 from convscope.memory import Available
+from convscope.runs.folder import Run
 from convscope.training import memory_check
+from convscope.training.finish import naming_checkpoint
 from tests.forked import FORKS
 from tests.limits import limit_memory, needs_limits
 from tests.training.small import Act
@@ -24,6 +27,7 @@ class Wide(nn.Sequential):
     def __init__(self, num_classes: int = 2) -> None:
         super().__init__(
             nn.Conv2d(3, 32, 3, padding=1),
+            nn.BatchNorm2d(32),
             nn.ReLU(),
             nn.Conv2d(32, 32, 3, padding=1),
             nn.ReLU(),
@@ -31,6 +35,7 @@ class Wide(nn.Sequential):
             nn.Flatten(),
             nn.Linear(32 * 16 * 16, 1024),
             nn.ReLU(),
+            nn.Dropout(0.1),
             nn.Linear(1024, num_classes),
         )
 
@@ -89,7 +94,7 @@ def test_a_batch_that_does_not_fit_is_refused_with_one_that_does(tmp_path):
 
 def run_out_of_memory(out):
     """In a process of its own: a step that nothing is left for."""
-    act = Act((1, lambda: limit_memory(MEGABYTES)))
+    act = Act((1, lambda: limit_memory(-64 * MEGABYTES)))
     try:
         train(out, batch_size=8, callbacks=[act])
     except ConvscopeError as error:
@@ -108,6 +113,14 @@ def test_memory_that_runs_out_later_keeps_the_state_that_was_saved(tmp_path):
     assert message.startswith("Out of memory")
     assert f"The last good state is kept in {out}" in message
     assert convscope.resume(out, data=data(), trust=True, progress=False).test.num_images == 20
+
+
+def test_memory_that_runs_out_between_steps_is_told_too(tmp_path):
+    told = r"^Out of memory: .* MB are .*`batch_size`"
+    with pytest.raises(WorkError, match=told), naming_checkpoint(Run(tmp_path)):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+    with pytest.raises(RuntimeError, match=r"^shapes differ$"), naming_checkpoint(Run(tmp_path)):
+        raise RuntimeError("shapes differ")
 
 
 def test_beyond_what_the_machine_has_free_nothing_is_tried(tmp_path, monkeypatch):
@@ -137,9 +150,11 @@ def test_where_memory_is_plenty_nothing_is_measured(tmp_path, monkeypatch):
 
 def test_a_trial_leaves_no_trace(tmp_path, monkeypatch):
     train(tmp_path / "untried", batch_size=16)
-    free = Available(400 * MEGABYTES, "left by `ulimit -v`", is_enforced=True)
+    free = Available(120 * MEGABYTES, "left by `ulimit -v`", is_enforced=True)
     monkeypatch.setattr(memory_check, "least_available", lambda: free)
-    train(tmp_path / "tried", batch_size=16)
+    with mock.patch.object(memory_check, "_step", wraps=memory_check._step) as tried:
+        train(tmp_path / "tried", batch_size=16)
+    assert tried.call_count == 1
     one, other = ((tmp_path / name / "model.safetensors") for name in ("untried", "tried"))
     assert one.read_bytes() == other.read_bytes()
 
