@@ -17,6 +17,7 @@ from convscope.data.loading import LoadedDataset, ProgressCallback, load_images
 from convscope.data.source import DataLike
 from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError, WorkError
+from convscope.evaluation.imbalance import imbalance_of_result
 from convscope.evaluation.measure import compute_metrics, compute_outputs
 from convscope.evaluation.opening import open_trained
 from convscope.evaluation.overlap import find_overlap
@@ -122,10 +123,11 @@ def evaluate(
         raise WorkError(
             f"The network of {_name(opened)} has outputs that are not finite: its weights are bad."
         )
+    imbalance = imbalance_of_result(outputs.metrics)
     result = EvaluationResult(
         outputs,
         selection.description,
-        notes=(*_notes(opened, loaded), *([overlap.note] if overlap.note else [])),
+        notes=tuple(filter(None, [*_notes(opened, loaded), overlap.note, imbalance])),
         paths=tuple(loaded.dataset.images.key(int(index)) for index in indices),
         labels=labels,
         model=_name(opened),

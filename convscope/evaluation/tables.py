@@ -37,7 +37,7 @@ class Measured(Protocol):
     def is_of_one_class(self) -> bool: ...
     @property
     def per_class(self) -> Sequence[dict[str, Any]]: ...
-    def value(self, name: Literal["f1"]) -> float: ...
+    def value(self, name: Literal["f1", "balanced"]) -> float: ...
 
 
 def headline(metrics: Measured) -> list[tuple[str, str]]:
@@ -50,6 +50,9 @@ def headline(metrics: Measured) -> list[tuple[str, str]]:
     lines.append(("loss", f"{metrics.loss:.4f}"))
     if not metrics.is_of_one_class:
         lines.append(("mean F1", f"{metrics.value('f1'):.4f}{_over(metrics)}"))
+        lines.append(
+            ("balanced", f"{metrics.value('balanced'):.2%}   (the mean recall of the classes)")
+        )
     return lines
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import nn
 
 from convscope.data.loading import LoadedDataset
+from convscope.evaluation.imbalance import imbalance_of_result
 from convscope.evaluation.measure import EvaluationOutputs
 from convscope.evaluation.metrics import Metrics
 from convscope.reports.chart import curves
@@ -61,10 +62,12 @@ def report(
 
 def _headline(metrics: Metrics) -> str:
     low, high = metrics.interval
+    imbalance = imbalance_of_result(metrics)
+    note = f"<p>{escape_html(imbalance)}</p>" if imbalance else ""
     return (
         f'<p class="headline"><strong>{metrics.top1:.2%}</strong> of {metrics.num_images:,} test '
         f"images correct; 95% interval {low:.2%} to {high:.2%}. Loss {metrics.loss:.4f}, mean F1 "
-        f"{metrics.value('f1'):.3f}.</p>"
+        f"{metrics.value('f1'):.3f}, balanced accuracy {metrics.value('balanced'):.2%}.</p>{note}"
     )
 
 

@@ -11,6 +11,7 @@ import torch
 from convscope.atomic import WriteError
 from convscope.device import threads_set
 from convscope.errors import ConvscopeError, NetworkError, WorkError, shell_word
+from convscope.evaluation.imbalance import imbalance_of_result
 from convscope.evaluation.measure import EvaluationOutputs, compute_metrics
 from convscope.memory import is_out_of_memory, least_available
 from convscope.reports import report
@@ -42,6 +43,8 @@ def fit_and_test(trainer: Trainer, task: Task, session: Session, began: float) -
         session.user.message(stop_message(state, task.config))
     test = _test(trainer, task, run)
     run.write("test.json", test.metrics.to_json())
+    if imbalance := imbalance_of_result(test.metrics):
+        session.user.message(imbalance)
     page = report(
         title=run.path.name,
         description=description,

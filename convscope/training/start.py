@@ -14,6 +14,7 @@ from convscope.data.source import DataLike, open_source
 from convscope.data.split import fill_splits, write_splits
 from convscope.device import choose_device
 from convscope.errors import RequestError
+from convscope.evaluation.imbalance import imbalance_of_training
 from convscope.runs.folder import Run, slugify
 from convscope.runs.network import save_model_source
 from convscope.runs.trained_images import write_trained_images
@@ -79,6 +80,9 @@ def train_run(
         card = infer_preprocessing(dataset, config, user, start, default=requested.default_input)
         loaded = load_checked(dataset, card, config, user)
         loaded = settle_duplicates(opened, loaded, config, user)
+        counts = loaded.dataset.counts("train")
+        if imbalance := imbalance_of_training(loaded.dataset.classes, counts):
+            user.message(imbalance)
         num_images = len(loaded.dataset.indices("train"))
         config = config.resolve(num_images, default_lr=default_lr(config.model))
         card = finalize_preprocessing(card, loaded, config, start)
