@@ -1,5 +1,6 @@
 """Slow, silent and leaving clients over real connections; the fast ones are answered meanwhile."""
 
+import asyncio
 import errno
 import http.client
 import json
@@ -11,7 +12,8 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack, closing, contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 from hypothesis import given, settings
@@ -41,13 +43,10 @@ def folder(tmp_path_factory):
 
 
 @contextmanager
-def served(folder, limits=SHORT):
-    """The port of a lab with these limits."""
+def serving(app, limits):
+    """The port of a server with these limits, and the server."""
     listening, port = free_port("127.0.0.1", 18900)
-    hosts = frozenset({f"127.0.0.1:{port}"})
-    app = make_app(ModelStore(), TrainingJobs(folder), hosts=hosts, limits=limits)
     server = LabServer(app, limits=limits)
-    app.state.ending = lambda: server.should_exit
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:
@@ -57,6 +56,14 @@ def served(folder, limits=SHORT):
         server.should_exit = True
         thread.join(30)
         assert not thread.is_alive()
+
+
+@contextmanager
+def served(folder, limits=SHORT):
+    """The same for a lab, which answers on any port."""
+    app = make_app(ModelStore(), TrainingJobs(folder), hosts=None, limits=limits)
+    with serving(app, limits) as (port, server):
+        yield port, server
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +90,16 @@ def received(connection):
             if not part:
                 return data
             data += part
+
+
+def is_closed(connection):
+    connection.settimeout(0)
+    try:
+        return connection.recv(1 << 16) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def status(port, path="/api/lessons", method="GET", body=None, headers=None):
@@ -129,40 +146,61 @@ def test_a_header_that_keeps_coming_has_the_same_deadline(lab):
         send_on(connection)
 
 
-def test_a_client_that_does_not_read_is_disconnected(folder):
-    with served(folder) as (port, server):
-        request = f"GET /static/app.js HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
-        with closing(socket.socket()) as connection:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
-            connection.connect(("127.0.0.1", port))
-            connection.settimeout(5)
-            with suppress(OSError):  # reset, or nobody reads any more
-                for _ in range(1000):
-                    connection.sendall(request * 20)
-            assert wait_for(lambda: not server.server_state.connections, seconds=30)
+def test_a_client_that_does_not_read_is_disconnected():
+    async def app(scope, _receive, send):
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": bytes(32 << 20)})
+
+    with serving(app, SHORT) as (port, server), closing(connect(port, SLOW["idle"])) as connection:
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        assert wait_for(lambda: not server.server_state.connections, seconds=20)
 
 
 def test_a_fast_client_is_answered_while_two_hundred_slow_ones_are_there(folder):
     limits = Limits(connections=50)  # and deadlines that are far away
     with served(folder, limits) as (port, server), ExitStack() as stack:
         kinds = [data for kind, data in SLOW.items() if kind != "idle"]
-        for count in range(200):
+        slow = [
             stack.enter_context(closing(connect(port, kinds[count % len(kinds)])))
+            for count in range(200)
+        ]
         assert [status(port) for _ in range(50)] == [200] * 50
         assert len(server.server_state.connections) <= limits.connections
+        assert wait_for(lambda: sum(map(is_closed, slow)) >= 150)
 
 
-def test_connections_that_wait_for_an_answer_are_kept_and_others_refused(folder):
+def test_uploads_are_kept_where_idle_connections_can_go(folder):
     limits = Limits(connections=4, header_seconds=30, body_seconds=30)
     body = b"Content-Length: 9\r\n\r\n{"
     with served(folder, limits) as (port, server), ExitStack() as stack:
         uploads = [stack.enter_context(closing(connect(port, HEAD + body))) for _ in range(3)]
         assert wait_for(lambda: len(server.server_state.connections) == 3)
+        idle = stack.enter_context(closing(connect(port)))
         for _ in range(10):
             assert status(port) == 200
+        assert wait_for(lambda: is_closed(idle))
         for upload in uploads:
             upload.sendall(b'"at": 1}')
         assert [upload.recv(12) for upload in uploads] == [b"HTTP/1.1 404"] * 3
+
+
+def test_where_every_connection_waits_for_its_answer_another_is_refused():
+    arrived, release = [], threading.Event()
+
+    async def app(scope, _receive, send):
+        if scope["type"] == "http":
+            arrived.append(scope["path"])
+            await asyncio.to_thread(release.wait)
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"here"})
+
+    with serving(app, Limits(connections=4)) as (port, _), ThreadPoolExecutor(4) as threads:
+        waiting = [threads.submit(status, port) for _ in range(4)]
+        assert wait_for(lambda: len(arrived) == 4)
+        assert status(port) == 503
+        release.set()
+        assert [one.result() for one in waiting] == [200] * 4
 
 
 RAW = {
