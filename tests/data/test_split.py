@@ -237,6 +237,17 @@ def test_odd_names_survive_a_file(tmp_path: Path):
     assert by_key(apply_splits(made([0, 1] * 5, keys=keys), text)) == by_key(filled)
 
 
+def test_a_list_of_an_earlier_version_is_read():
+    keys = ["two\r\nlines", "back\\nslash", "\udcff.png", *"abcde"]
+    filled = fill_splits(made([0, 1] * 4, keys=keys))
+    rows = [
+        f"{key},{filled.classes[filled.labels[n]]},{filled.split[n]}\n"
+        for n, key in enumerate([r"two\r\nlines", r"back\\nslash", *keys[2:]])
+    ]
+    text = "key,label,split\n" + "".join(rows)
+    assert by_key(apply_splits(made([0, 1] * 4, keys=keys), text)) == by_key(filled)
+
+
 def test_splits_of_other_data_are_refused():
     data = fill_splits(made([0, 1] * 5))
     text = write_splits(data)

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import unicodedata
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from convscope.errors import RequestError, shell_word
+from convscope.training.callbacks.run_log import RunLog
 from convscope.words import escape_html, visible, visible_lines
 from convscope.words.aligned import aligned
 from convscope.words.screen import Screen
@@ -88,3 +90,13 @@ def test_a_word_for_the_shell_is_visible_and_gives_the_name(names):
         ["bash", "-c", f"printf '%s\\0' {words}"], capture_output=True, check=True
     )
     assert done.stdout.split(b"\0")[:-1] == names
+
+
+def test_a_line_of_the_log_is_one_visible_line(tmp_path):
+    log = RunLog(lambda _line: None)
+    log.keep("of a\nclass\x1b[1m")
+    log.on_run_start(SimpleNamespace(path=tmp_path))
+    log.keep("caf\udce9")
+    log.close()
+    lines = (tmp_path / "log.txt").read_text("ascii").split("\n")
+    assert lines == [r"of a\nclass\x1b[1m", r"caf\udce9", ""]
