@@ -111,7 +111,7 @@ def _kept(run: Run) -> str:
     kept, stored = "", _state(run)
     if stored is not None and (step := stored.metadata["state"]["step"]):
         kept += f" The last good state, after step {step:,}, is kept in {run.path}."
-    with contextlib.suppress(ConvscopeError):
+    with contextlib.suppress(ConvscopeError, RuntimeError, MemoryError):
         epoch = run.read_weights().metadata["epoch"]
         kept += f" The best weights, of epoch {epoch}, are in {run.path / 'model.safetensors'}."
     return kept
@@ -119,7 +119,7 @@ def _kept(run: Run) -> str:
 
 def _state(run: Run) -> TensorFile | None:
     """The last state that can be read; None if there is none."""
-    with contextlib.suppress(ConvscopeError):
+    with contextlib.suppress(ConvscopeError, RuntimeError, MemoryError):
         return run.read_state()[0]
     return None
 

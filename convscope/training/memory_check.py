@@ -64,7 +64,9 @@ def _fits(task: Task, executor: EagerExecutor, batch_size: int, need: int, free:
         return False
     release_memory()
     try:
+        spare = torch.empty(need // 8, dtype=torch.uint8)  # later steps find memory in pieces
         _step(task, executor, batch_size)
+        del spare
     except Exception as error:  # noqa: BLE001 -- what else a network raises is told by its step
         return not (is_out_of_memory(error) or is_out_of_memory(error.__cause__ or error))
     return True
