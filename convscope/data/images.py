@@ -21,12 +21,12 @@ from PIL import Image
 from convscope.data.decode import (
     READER_ERRORS,
     decode_image,
-    quiet_pillow,
     reason_of,
     refuse_size,
     upright_image,
 )
 from convscope.data.depth import DecodedImage, DeepImage
+from convscope.data.pillow_settings import quiet_pillow
 from convscope.data.pixels import convert_pixels, to_l_or_rgb
 from convscope.data.unreadable import UnreadableImage
 from convscope.errors import RequestError
