@@ -236,7 +236,7 @@ OF_COMMANDS = {
     },
     "models": {
         'A pattern stands by itself: `convscope models "vgg*"`.':
-            "filter pattern search grep name query find",
+            "filter search grep name query find",
     },
     "train": {
     },
