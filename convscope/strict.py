@@ -156,8 +156,9 @@ class _Checker:
         forms, required = _fields_of(form)
         for name in values:
             if self.closed and name not in forms:
+                place = f" in {key}" if key else ""
                 raise RequestError(
-                    f"{self.where} has an unknown key {shown(_inner(key, name))}; the keys are "
+                    f"{self.where} has an unknown key {shown(name)}{place}; the keys are "
                     f"{', '.join(forms)}."
                 )
         for name in required:

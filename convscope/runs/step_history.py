@@ -1,6 +1,7 @@
 """The steps of a training in bounded memory: merged in pairs, with their extremes kept."""
 
 import io
+from tokenize import TokenError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ COLUMNS = (
     "lr_high",
     "seconds",  # spent on the steps
 )
+_MAGIC = b"\x93NUMPY\x01\x00"
 _INDEX = {name: index for index, name in enumerate(COLUMNS)}
 _SUMS = [_INDEX[name] for name in ("steps", "loss", "num_correct", "num_images", "seconds")]
 
@@ -132,17 +134,19 @@ class StepHistory:
     @classmethod
     def from_bytes(cls, data: bytes, *, max_buckets: int = MAX_BUCKETS) -> "StepHistory":
         """The history of `to_bytes`. Raises ValueError for any other content."""
+        if data[: len(_MAGIC)] != _MAGIC:
+            raise ValueError("no .npy file of version 1.0")
+        try:
+            shape, _, dtype = np.lib.format.read_array_header_1_0(io.BytesIO(data[len(_MAGIC) :]))
+        except (SyntaxError, TokenError, TypeError, RecursionError) as error:
+            raise ValueError(f"the header is damaged: {error}") from error
+        if dtype != np.float64 or len(shape) != 2 or shape[1] != len(COLUMNS):
+            raise ValueError(f"a table of {dtype} and shape {shape} is not a step history")
+        if shape[0] > max_buckets:  # before any memory is taken for it
+            raise ValueError("the table is too long")
         table = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-        if table.dtype != np.float64 or table.ndim != 2 or table.shape[1] != len(COLUMNS):
-            raise ValueError(
-                f"a table of {table.dtype} and shape {table.shape} is not a step history"
-            )
-        if (
-            len(table) > max_buckets
-            or not np.isfinite(table).all()
-            or not _ascend(table[:, :2].ravel())
-        ):
-            raise ValueError("the table is too long, or its steps are out of order")
+        if not np.isfinite(table).all() or not _ascend(table[:, :2].ravel()):
+            raise ValueError("its steps are out of order, or it has numbers that are not finite")
         history = cls(max_buckets=max_buckets)
         if len(table):
             history._adopt(table)

@@ -2,13 +2,13 @@
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from convscope.errors import RequestError
 from convscope.regular_files import read_regular
+from convscope.strict import parse_json
 from convscope.weights.contents import ClassNames, class_names_in
 from convscope.weights.imagenet_names import HOW_TO_GET, imagenet_names
 
@@ -77,10 +77,7 @@ def _from_file(path: Path) -> list[str]:
         raise RequestError(f"{path} cannot be read as class names: {error}.") from error
     if not text.lstrip().startswith(("[", "{")):
         return [line.strip() for line in text.splitlines() if line.strip()]
-    try:
-        data: object = json.loads(text)
-    except ValueError as error:
-        raise RequestError(f"{path} is not valid JSON: {error}.") from error
+    data: object = parse_json(text, where=str(path))
     if isinstance(data, dict):
         return _from_dict(cast("dict[Any, Any]", data), where=str(path))
     return [str(name) for name in cast("list[Any]", data)]

@@ -1,5 +1,6 @@
 """Read a file of weights, of any library; no code in it is executed."""
 
+import os
 import re
 import struct
 import warnings
@@ -11,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 
 from convscope.errors import RequestError
-from convscope.strict import parse_json
+from convscope.strict import parse_json, shown
 from convscope.weights.contents import Contents, contents_of
 from convscope.weights.file_kind import file_format, read_index
 from convscope.weights.safe_globals import safe_globals
@@ -84,8 +85,8 @@ def _read_shards(path: Path) -> Contents:
     parts: dict[str, Contents] = {}
     for file in dict.fromkeys(files.values()):
         part = path.parent / file
-        if Path(file).name != file or not part.is_file():
-            raise RequestError(f"{path} lists {file}, which is not beside it. Put it there.")
+        if Path(file).name != file or not os.path.isfile(part):  # noqa: PTH113 -- raises nothing
+            raise RequestError(f"{path} lists {shown(file)}, which is not beside it. Put it there.")
         parts[file] = read_contents(part)
     lost = [name for name, file in files.items() if name not in parts[file].tensors]
     if lost:

@@ -11,6 +11,7 @@ from typing import Any
 from convscope.card import Card, ResizeMode
 from convscope.data.download import RemoteFile
 from convscope.errors import RequestError
+from convscope.strict import parse_json
 from convscope.weights.contents import class_names_in
 
 HOST = "https://huggingface.co/timm/"
@@ -37,8 +38,8 @@ def remote_files(name: str) -> tuple[RemoteFile, RemoteFile]:
 def is_config(text: str) -> bool:
     """Whether a text is a configuration of timm's, and not another library's."""
     try:
-        data: Any = json.loads(text)
-    except ValueError:
+        data: Any = parse_json(text, where="config.json")
+    except RequestError:
         return False
     return isinstance(data, dict) and bool({"pretrained_cfg", "input_size"} & {*data})
 
@@ -68,7 +69,7 @@ def card_from_config(config: str, *, where: str) -> Card:
     cannot express.
     """
     try:
-        data: dict[str, Any] = json.loads(config)
+        data: dict[str, Any] = parse_json(config, where=where)
         settings: dict[str, Any] = data.get("pretrained_cfg", data)
         channels, height, width = settings["input_size"]
         return Card(

@@ -21,6 +21,7 @@ from typing import Literal, cast, get_args
 
 from convscope.errors import RequestError, nearest
 from convscope.regular_files import open_regular
+from convscope.strict import shown
 
 Activation = Literal["relu", "tanh", "scaled-tanh", "sigmoid", "gelu", "silu", "leaky-relu", "none"]
 Pair = tuple[int, int]
@@ -45,6 +46,7 @@ _KINDS = {
 }
 _COLUMNS = ("layer", "filters", "size", "stride", "padding", "dilation", "groups", "activation")
 _KEYS = ("input", "layers")
+_MAX_CELL = 100
 _MAX_BYTES = 1_000_000  # ten times the size of a table with a thousand layers
 
 
@@ -91,12 +93,13 @@ def read_table(path: str) -> Table:
     text = _read(path)
     try:
         data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise RequestError(f"{path} is not TOML: {error}.") from error
     for key in data:
         if key not in _KEYS:
             raise RequestError(
-                f"{path} has a key {key!r}; the keys are input and layers.{nearest(key, _KEYS)}"
+                f"{path} has a key {shown(key)}; the keys are input and layers."
+                f"{nearest(key, _KEYS)}"
             )
     layers = data.get("layers")
     if not isinstance(layers, str):
@@ -143,13 +146,13 @@ def _input(path: str, value: object) -> tuple[int, tuple[int, int]]:
     channels, height, width = map(int, sides.groups()) if sides else (0, 0, 0)
     if channels not in (1, 3) and width in (1, 3):
         raise RequestError(
-            f"{path}: input is {value!r}, with the channels last. Write them first: "
+            f"{path}: input is {shown(value)}, with the channels last. Write them first: "
             f'input = "{width}x{channels}x{height}".'
         )
     if channels not in (1, 3) or min(height, width) < 1:
         raise RequestError(
-            f'{path}: input is {value!r}; write channels x height x width, such as "3x32x32", with '
-            "1 channel for gray and 3 for color."
+            f'{path}: input is {shown(value)}; write channels x height x width, such as "3x32x32", '
+            "with 1 channel for gray and 3 for color."
         )
     return channels, (height, width)
 
@@ -160,6 +163,8 @@ def _rows(path: str, layers: str) -> list[Row]:
     columns = _header(path, header)
     rows: list[Row] = []
     for number, cells in enumerate(body, start=1):
+        if max(map(len, cells)) > _MAX_CELL:
+            raise RequestError(f"{path}, row {number} has a cell of more than {_MAX_CELL} letters.")
         location = f"{path}, row {number} ({cells[0]})"
         with errors_at(location):
             if len(cells) != len(columns):
@@ -179,7 +184,7 @@ def _rows(path: str, layers: str) -> list[Row]:
 
 
 def _header(path: str, header: list[str]) -> list[str]:
-    columns = [name.lower() for name in header]
+    columns = [name.lower()[:_MAX_CELL] for name in header]
     if columns[:1] != ["layer"]:
         raise RequestError(
             f"{path}: the first row of the table must name its columns, as in "

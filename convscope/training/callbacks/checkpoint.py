@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from convscope.card import Card
 from convscope.errors import WorkError
 from convscope.runs.folder import Run
+from convscope.runs.forms import RunConfig
 from convscope.runs.network import load_state
 from convscope.runs.tensor_file import TensorFile
 from convscope.runs.weight_values import infinite_buffers
@@ -99,9 +100,15 @@ def pack(
     return TensorFile(tensors, metadata)
 
 
+class _MadeWith(TypedDict):
+    config: RunConfig
+    files: dict[str, str]
+
+
 class _Saved(TypedDict):
     version: int
     state: SavedState
+    made_with: NotRequired[_MadeWith]
 
 
 def check_metadata(stored: TensorFile, *, where: str) -> None:
