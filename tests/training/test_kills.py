@@ -164,7 +164,7 @@ def kill_and_resume(out, words, delays):
         time.sleep(delay)
         process.signal(signal.SIGKILL)
         hits += process.wait() == -signal.SIGKILL
-        command = ["resume", out]
+        command = ["resume", out, "--trust"]
     return hits
 
 
@@ -182,5 +182,5 @@ def test_kills_at_random_moments_change_no_bit(tmp_path, command, shell, engine,
     delays = [random_delays.uniform(0, 0.4) for _ in range(kills)]
     hits = kill_and_resume(tmp_path / "run", words, delays)
     assert hits == kills, "the training ended before it could be killed so often"
-    shell("resume", tmp_path / "run")
+    shell("resume", tmp_path / "run", "--trust")
     assert_same_bits(tmp_path / "run", expected)
