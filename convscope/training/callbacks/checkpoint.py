@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from convscope.card import Card
 from convscope.errors import WorkError
 from convscope.runs.folder import Run
-from convscope.runs.forms import RunConfig
 from convscope.runs.network import load_state
 from convscope.runs.tensor_file import TensorFile
 from convscope.runs.weight_values import infinite_buffers
@@ -101,7 +100,7 @@ def pack(
 
 
 class _MadeWith(TypedDict):
-    config: RunConfig
+    config: dict[str, Any]
     files: dict[str, str]
 
 
