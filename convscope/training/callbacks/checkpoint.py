@@ -99,8 +99,13 @@ def pack(
     return TensorFile(tensors, metadata)
 
 
+class _Settings(TypedDict, total=False):
+    dataset: dict[str, Any]
+    machine: dict[str, Any]
+
+
 class _MadeWith(TypedDict):
-    config: dict[str, Any]
+    config: _Settings
     files: dict[str, str]
 
 
