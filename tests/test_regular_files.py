@@ -23,6 +23,7 @@ from convscope.runs.folder import Run
 from convscope.runs.tensor_file import load_tensors
 from convscope.weights.class_names import parse_class_names
 from convscope.weights.read import read_contents
+from convscope.weights.source import open_weights
 from convscope.zoo.table_file import read_table
 from tests.data.test_loading import card
 
@@ -79,6 +80,7 @@ READERS = {
     "settings.toml": read_settings,
     "weights.pth": read_contents,
     "weights.safetensors": load_tensors,
+    "start.safetensors": lambda path: open_weights(str(path)),
     "names.txt": parse_class_names,
     "filter.csv": lambda path: find_filter(str(path)),
     "config.toml": of_run,
@@ -93,13 +95,21 @@ def test_what_is_no_file_is_refused_at_once(make, name):
     assert any(word in str(caught.value) for word in ("a pipe", "a device", "a socket", "no file"))
 
 
+def test_settings_from_a_pipe_are_refused_in_plain_words(tmp_path):
+    os.mkfifo(tmp_path / "settings.toml")
+    with pytest.raises(ConvscopeError, match=r"read: it is a pipe \(FIFO\), not a file\.$"):
+        read_settings(tmp_path / "settings.toml")
+
+
 def test_in_a_folder_of_images_it_is_left_out(make, tmp_path):
     for label in "ab":
         (tmp_path / "data" / label).mkdir(parents=True)
         Image.new("L", (8, 8), 90).save(tmp_path / "data" / label / "whole.png")
     path = make("data/a/other.png")
     (tmp_path / "data" / "b" / "folder.png").mkdir()
-    loaded = load_images(read_folder(tmp_path / "data"), card())
+    data = read_folder(tmp_path / "data")
+    assert path.is_symlink() or "1 special (pipe, device, socket)" in data.warnings[-1]
+    loaded = load_images(data, card())
     known = dict(loaded.problems)
     if path.is_symlink():  # links are followed when they are read
         assert known["a/other.png"].startswith(("is a pipe", "is a device"))

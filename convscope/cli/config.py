@@ -86,7 +86,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(read_regular(path).decode("utf-8"))
     except FileNotFoundError as error:
         raise RequestError(f"There is no file {path} to read settings from.") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise RequestError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
         raise RequestError(f"{path} cannot be read: {error}.") from error
     except tomllib.TOMLDecodeError as error:
         raise RequestError(f"{path} is not valid TOML: {error}.") from error

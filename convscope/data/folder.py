@@ -132,7 +132,5 @@ def _warnings(root: Path, layout: Layout, images: _Images) -> list[str]:
         sentences.append(f"{root}: ignored images outside the class folders: {layout.loose:,}.")
     if images.left_out:
         others = describe_left_out(images.left_out)
-        sentences.append(
-            f"{root}: ignored files with endings that are not read as images: {others}."
-        )
+        sentences.append(f"{root}: ignored files that are not read as images: {others}.")
     return [*sentences, *layout.notes]

@@ -21,6 +21,7 @@ LITTER = frozenset({
 """Names, in lower case, that are passed over like hidden ones."""
 
 MAX_SHOWN = 6  # endings
+_SPECIAL = "special (pipe, device, socket)"
 
 FolderId = tuple[int, int]
 """Device and inode of a folder, the same by whatever name or link it is reached."""
@@ -32,7 +33,8 @@ class FoundImages:
 
     Attributes:
         keys: POSIX paths of the images relative to the folder of the walk.
-        left_out: how many other files there are of each ending: `.txt`, or "" for none.
+        left_out: how many other files there are of each ending: `.txt`, or "" for none; and how
+            many that are pipes, devices or sockets.
     """
 
     keys: list[str] = field(default_factory=list[str])
@@ -66,7 +68,7 @@ def walk_images(
             elif is_image(entry):
                 found.keys.append(inner)
             else:
-                found.left_out[ending(entry.name)] += 1
+                found.left_out[_kind(entry)] += 1
     found.keys.sort()
     return found
 
@@ -94,6 +96,10 @@ def ending(name: str) -> str:
     """
     stem, dot, extension = name.rpartition(".")
     return f".{extension.lower()}" if dot and stem else ""
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    return ending(entry.name) if entry.is_symlink() or entry.is_file() else _SPECIAL
 
 
 def list_folder(folder: Path) -> list[os.DirEntry[str]]:

@@ -147,9 +147,7 @@ def find_images(images: ImageLike | Iterable[ImageLike]) -> tuple[list[ImageLike
             left_out += files.left_out
         else:
             found[index] = image
-    notes = [
-        f"Left out files with endings that are not read as images: {describe_left_out(left_out)}."
-    ]
+    notes = [f"Left out files that are not read as images: {describe_left_out(left_out)}."]
     return list(found.values()), notes if left_out else []
 
 

@@ -106,7 +106,7 @@ def read_metadata(path: Path) -> Mapping[str, Any]:
     Their digest is not checked: that takes reading all of it, which `load_tensors` does.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             texts = _read_table(file)[1].pop("__metadata__")
         content: Any = json.loads(texts.get("convscope", "{}"))
         return {**(content["metadata"] if content else json.loads(texts["metadata"]))}

@@ -69,7 +69,7 @@ def test_what_is_no_image_is_counted(plant: Plant):
     assert data.classes == ("a", "b")
     loose, others = data.warnings
     assert "ignored images outside the class folders: 1" in loose
-    assert "ignored files with endings that are not read as images: 1 .txt, 1 .csv" in others
+    assert "ignored files that are not read as images: 1 .txt, 1 .csv" in others
 
 
 def test_loose_images_in_a_split_are_counted(plant: Plant):

@@ -48,7 +48,7 @@ def test_a_folder_says_what_it_leaves_out_and_what_it_uses_in_part(
     for name in ("c.heic", "d.heic", "e.txt"):
         (tmp_path / name).write_bytes(b"...")
     left_out, animations = convscope.predict(digits_run, tmp_path).notes
-    assert left_out == "Left out files with endings that are not read as images: 2 .heic, 1 .txt."
+    assert left_out == "Left out files that are not read as images: 2 .heic, 1 .txt."
     assert animations.startswith(f"2 images are like {tmp_path / 'a.gif'}, which is an animation")
 
 
