@@ -22,10 +22,11 @@ from convscope.cli.options import (
     Threads,
     Trust,
 )
-from convscope.cli.terminal import print_json
+from convscope.cli.terminal import consent_flags, print_json
 from convscope.errors import shell_word
 from convscope.evaluation.evaluate import evaluate as evaluate_run
 from convscope.evaluation.tables import Rows, class_table, confusion_table, headline
+from convscope.runs.own_code import Consent
 from convscope.words.screen import Screen, cell
 
 
@@ -115,7 +116,7 @@ def evaluate(
         screen.say(f"Wrote the answer for each image to {csv}.")
     if weights is None:
         screen.say()
-        consent = " --trust" if trust else f" --model {shell_word(model)}" if model else ""
+        consent = consent_flags(Consent(model, trust))
         screen.say(f"Next:  convscope predict {shell_word(run)} IMAGE...{consent}")
 
 

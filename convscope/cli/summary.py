@@ -5,7 +5,7 @@ from typing import Literal
 
 from convscope.atomic import write_atomically
 from convscope.cli.options import Flag, Json, OptionalInt, OwnCode, Trust
-from convscope.cli.terminal import print_json
+from convscope.cli.terminal import consent_flags, print_json
 from convscope.compare.networks import Comparison
 from convscope.errors import RequestError, shell_word
 from convscope.runs.own_code import Consent
@@ -87,7 +87,8 @@ def summary(
         screen.say(f"The volumes are drawn to scale in {svg}.")
     if format == "text" and not compare:
         screen.say()
-        screen.say(f"Next:  {_next(models[0], depth, svg, summaries[0])}")
+        subject = shell_word(models[0]) + consent_flags(consent)
+        screen.say(f"Next:  {_next(subject, depth, svg, summaries[0])}")
 
 
 def _size(text: str | None) -> int | tuple[int, ...] | None:
@@ -122,7 +123,6 @@ def _show(screen: Screen, table: Table, form: Format) -> None:
 
 
 def _next(model: str, depth: int | None, svg: Path | None, summary: Summary) -> str:
-    model = shell_word(model)
     if depth is None and any("." in row.layer for row in summary.rows):
         return f"convscope summary {model} --depth 1   (one row per block)"
     if svg is None:

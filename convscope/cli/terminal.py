@@ -8,7 +8,7 @@ from convscope.cli.messages import in_flags
 from convscope.data.source import NAMES
 from convscope.errors import shell_word
 from convscope.runs.folder import Run
-from convscope.runs.own_code import is_own_code
+from convscope.runs.own_code import Consent, is_own_code
 from convscope.training.callbacks.terminal_progress import TerminalProgress
 from convscope.training.result import TrainingResult
 from convscope.words.json_text import to_json
@@ -18,6 +18,13 @@ from convscope.words.screen import Screen
 def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
     """Print one JSON value on standard output."""
     sys.stdout.write(to_json(value) + "\n")
+
+
+def consent_flags(consent: Consent) -> str:
+    """What a next command says again of the code of a run's network; it begins with a space."""
+    if consent.trust:
+        return " --trust"
+    return f" --model {shell_word(consent.model)}" if isinstance(consent.model, str) else ""
 
 
 def training_progress(*, json: bool) -> TerminalProgress:

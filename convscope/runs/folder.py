@@ -38,7 +38,7 @@ from convscope.words.json_text import to_json
 _STARTUP_FILES = {
     ".lock", "card.json", "network.toml", "splits.csv", "images.safetensors", "problems.csv",
 }  # fmt: skip
-_CARD, _LAYERS = "card.json", "network.toml"
+_CARD, _LAYERS, _WEIGHTS = "card.json", "network.toml", "model.safetensors"
 _KEPT_STATES = 2  # the newest, and one to fall back on
 
 
@@ -144,7 +144,9 @@ class Run:
         try:
             return read_regular(self.path / name).decode("utf-8", "surrogateescape")
         except FileNotFoundError as error:
-            raise RequestError(f"{self.path} has no {name}.") from error
+            raise RequestError(
+                f"{self.path} has no {name}. Restore it, or start a new run."
+            ) from error
         except OSError as error:
             raise WorkError(f"{self.path / name} cannot be read: {error.strerror}.") from error
 
@@ -222,18 +224,28 @@ class Run:
 
     def read_weights(self) -> TensorFile:
         """The best weights. Raises RequestError before the first validation."""
-        path = self.path / "model.safetensors"
-        if not path.exists():
+        path = self.path / _WEIGHTS
+        if not self.has_weights:
+            if self.read_metrics():
+                raise RequestError(
+                    f"{path}, the best weights of the run, is missing. Restore it, or train again "
+                    f"with `convscope train --config {shell_word(self.path / 'config.toml')}`."
+                )
             raise RequestError(
                 f"{self.path} has no weights yet: its training stopped before the first "
                 f"validation. Continue with `convscope resume {shell_word(self.path)}`."
             )
         return self._bound(path, load_tensors(path))
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether there are weights: from the first validation on."""
+        return (self.path / _WEIGHTS).exists()
+
     def write_weights(self, stored: TensorFile, card: Card) -> None:
         """Replace the best weights. `card` is bound to them, see `read_card`."""
         metadata = bound_to(card, stored.metadata)
-        save_tensors(self.path / "model.safetensors", stored.tensors, metadata)
+        save_tensors(self.path / _WEIGHTS, stored.tensors, metadata)
 
     def write_state(self, step: int, stored: TensorFile, card: Card) -> None:
         """Save the state of a training, with its card; older ones go once this one is verified."""
@@ -279,7 +291,7 @@ class Run:
 
     def _bound_files(self) -> list[Path]:
         """The files with tensors that belong to the card: the best weights, the newest state."""
-        files = [self.path / "model.safetensors", *self._states()[:1]]
+        files = [self.path / _WEIGHTS, *self._states()[:1]]
         return [path for path in files if path.is_file()]
 
     def _states(self) -> list[Path]:

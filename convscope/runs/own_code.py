@@ -175,7 +175,7 @@ def naming(run: Run, config: Mapping[str, Any], model: str) -> Generator[list[st
     differing = [
         each.module
         for each in (others if now.module == recorded.module else before)
-        if digests.get(each.module) != each.sha256
+        if digests.get(each.module, now.main.sha256) != each.sha256
     ]
     if differing:
         notes.append(
@@ -213,8 +213,8 @@ def _found(run: Run, sources: Sources, folders: list[str]) -> Path:
         )
     raise ConsentError(
         f"The module {sources.module}, with which {run.path} was trained, is not where it was, "
-        f"{Path(sources.folder, sources.main.file)}, nor in {Path.cwd()} or installed. Restore it; "
-        "or, if you have it elsewhere as code of your own, name it there with `model`."
+        f"{Path(sources.folder, sources.main.file)}, nor in {Path.cwd()} or installed. Restore it, "
+        "or repeat the command in the folder that it is in now."
     )
 
 
@@ -272,7 +272,7 @@ def _refusal(run: Run, config: Mapping[str, Any], consent: Consent) -> ConsentEr
         )
     return ConsentError(
         f"{what}. A run executes nothing by itself: if you trust that file, say `trust=True`; or "
-        f"name code of your own: `model={model}`.",
+        f"name code of your own, in its folder: `model={model}`.",
         trust=True,
         own=model,
     )

@@ -16,7 +16,7 @@ from convscope.data.options import saved_options
 from convscope.data.source import DataLike, open_source
 from convscope.data.split import apply_splits
 from convscope.device import choose_device
-from convscope.errors import RequestError
+from convscope.errors import RequestError, shell_word
 from convscope.recording.wrappers import unwrapped
 from convscope.runs import own_code
 from convscope.runs.folder import Run
@@ -94,12 +94,23 @@ def _same_device(run: Run, saved: Mapping[str, Any]) -> torch.device:
 
 
 def _stored(run: Run, user: CallbackList) -> TensorFile | None:
-    """The last intact state; None if the run was stopped before its first checkpoint."""
+    """The last intact state; None if the run was stopped before its first checkpoint.
+
+    Raises RequestError if the checkpoints of a run with weights are gone.
+    """
     stored, skipped = run.read_state()
     for problem in skipped:
         user.message(f"{problem} The checkpoint before it is used.")
     if stored is not None:
         check_metadata(stored, where=f"The checkpoint in {run.path / 'last'}")
+    elif run.has_weights:
+        config = shell_word(run.path / "config.toml")
+        raise RequestError(
+            f"{run.path} has weights and no checkpoint: without {run.path / 'last'} it cannot go "
+            "on, and beginning again would replace its weights. Restore that folder, or start a "
+            f"new run from these weights: `convscope train --config {config} --weights "
+            f"{shell_word(run.path)}`."
+        )
     return stored
 
 

@@ -23,6 +23,9 @@ from types import CodeType, ModuleType
 
 from convscope.errors import ConsentError
 
+_SCRIPT = frozenset({"__main__", "__mp_main__"})
+"""The names of the script of a process; `multiprocessing` adds the second."""
+
 
 @dataclass(frozen=True)
 class SourceFile:
@@ -77,7 +80,7 @@ def _loaded_from(folder: Path, module: str) -> Iterator[tuple[str, Path]]:
         if path is None or not path.is_relative_to(folder):
             continue
         is_ours = name.partition(".")[0] == "convscope"
-        is_script = "__main__" in (name, module)  # whose other modules it may import later
+        is_script = name in _SCRIPT or module in _SCRIPT  # it may import other modules later
         if name == module or not (is_ours or is_script or is_installed(path)):
             yield name, path
 

@@ -9,6 +9,7 @@ import sys
 import tomllib
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -269,6 +270,25 @@ def test_a_changed_source_is_refused_or_noted(place, name):
     assert f"another source of {name[:-3]}" in " ".join(notes)
 
 
+def test_the_same_source_by_another_name_is_no_other_source(place, recwarn):
+    place.write(Path.cwd())
+    shutil.copy("mynets.py", "renamed.py")
+    convscope.load(place.run, model="renamed:Net")
+    assert not [each for each in recwarn if "another source" in str(each.message)]
+
+
+def test_the_script_that_trained_is_none_of_the_sources(place, monkeypatch):
+    place.write(Path.cwd())
+    script = ModuleType("__main__")  # by both names that it has once multiprocessing is imported
+    script.__file__ = str(Path.cwd() / "script.py")
+    Path("script.py").touch()
+    monkeypatch.setitem(sys.modules, "__main__", script)
+    monkeypatch.setitem(sys.modules, "__mp_main__", script)
+    convscope.train("digits", model="mynets:Net", out="own", progress=False, **TRAINING)
+    files = Run(Path("own")).read_config()["network"]["files"]
+    assert [each["module"] for each in files] == ["mynets", "parts"]
+
+
 def test_recorded_code_is_found_where_it_is_now(place):
     place.write(Path.cwd())
     place.config(network={"folder": "/moved"})
@@ -488,6 +508,8 @@ def test_the_command_line_says_what_to_type(place, command, trained):
     assert place.ran
     done = command("evaluate", place.run, "--trust")
     assert done.stdout.rstrip().endswith("--trust")
+    done = command("summary", place.run, "--trust")
+    assert f"convscope summary {place.run} --trust --svg" in done.stdout
     command("predict", place.run, image, "--model", "mynets:Net", cwd=trained.root)
 
 
@@ -708,6 +730,7 @@ def test_the_name_of_a_network_fetches_nothing(place, model):
 @pytest.mark.usefixtures("offline")
 def test_weights_that_a_run_names_are_not_fetched_by_it(place):
     shutil.rmtree(place.run / "last")
+    (place.run / "model.safetensors").unlink()
     place.config(model="lenet5", weights="https://127.0.0.1:9/w.safetensors")
     with pytest.raises(ConsentError, match=r"would start from the weights https://127.0.0.1:9"):
         convscope.resume(place.run, progress=False)

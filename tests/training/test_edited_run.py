@@ -14,6 +14,7 @@ import convscope
 from convscope.errors import Interrupted, RequestError
 from convscope.runs import own_code
 from convscope.runs.folder import Run
+from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import save_tensors
 from convscope.training.config import TrainConfig
 from convscope.training.setting import settings_of
@@ -244,6 +245,26 @@ def test_a_metric_of_an_epoch_after_the_checkpoint_is_no_change(run, undisturbed
     convscope.resume(run, progress=False, callbacks=[notes])
     assert not any("metrics.jsonl" in note for note in notes.notes)
     assert_same_bits(run, undisturbed)
+
+
+def test_a_resume_without_checkpoints_keeps_the_weights(run):
+    weights = (run / "model.safetensors").read_bytes()
+    shutil.rmtree(run / "last")
+    assert "has weights and no checkpoint" in refusal(run)
+    assert (run / "model.safetensors").read_bytes() == weights
+
+
+def test_weights_that_were_deleted_are_told(run):
+    (run / "model.safetensors").unlink()
+    with pytest.raises(RequestError, match=r"model.safetensors, the best weights.*is missing"):
+        convscope.load(run)
+
+
+def test_a_refused_resume_leaves_a_finished_run_finished(tmp_path, undisturbed):
+    run = shutil.copytree(undisturbed, tmp_path / "finished")
+    with pytest.raises(RequestError, match="no more than"):
+        convscope.resume(run, steps=1, progress=False)
+    assert Live(run).read_now() == Live(undisturbed).read_now()
 
 
 def test_a_checkpoint_of_an_earlier_version_binds_nothing(run, undisturbed):

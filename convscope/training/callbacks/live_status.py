@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from convscope.errors import Interrupted
+from convscope.errors import Interrupted, RequestError
 from convscope.runs.live_files import Live
 from convscope.training.callbacks.base import Callback
 from convscope.training.callbacks.interrupt import StopRequest
@@ -61,7 +61,8 @@ class LiveStatus(Callback):
     @contextmanager
     def session(self) -> Generator["LiveStatus"]:
         """Keep the status up to date, at the end with how it came. The run's lock must be held."""
-        self._values |= self.live.read_now() or {}
+        before = self.live.read_now() or {}
+        self._values |= before
         self.live.begin()
         left = self.live.read_command()  # one that could not be deleted
         self.acknowledged = left[0] if left else 0
@@ -77,6 +78,9 @@ class LiveStatus(Callback):
             self.write("stopped", f"Stopped at once; the state {after} is saved.")
             raise
         except Exception as error:
+            is_refused = self._state is None and isinstance(error, RequestError)
+            if is_refused and before.get("state") == "done":
+                raise  # the run is as it was
             message = str(error) or type(error).__name__
             path = self.live.path
             self.write("failed", visible(message.replace(str(path), path.name)))
