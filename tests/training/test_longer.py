@@ -196,9 +196,10 @@ def test_a_reason_to_stop_is_taken_back(tmp_path, fruit):
     assert state_of(out).metadata["state"]["stop_reason"] == ""
 
 
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("operation", ["fsync", "replace", "unlink"])
 def test_a_kill_at_any_write_of_a_longer_training_loses_nothing(
-    tmp_path, short, monkeypatch, operation
+    tmp_path, short, monkeypatch, operation, every
 ):
     """Enumerate the writes; then a plain resume ends as the short run, or as the long one."""
     shutil.copytree(short, tmp_path / "long")
@@ -214,7 +215,7 @@ def test_a_kill_at_any_write_of_a_longer_training_loses_nothing(
 
     monkeypatch.setattr(os, operation, counted)
     ends = set()
-    for last in range(1, 200):
+    for last in range(1, 200, every):
         out = tmp_path / str(last)
         count = 10**6  # the copy is not counted
         shutil.copytree(short, out)

@@ -166,8 +166,9 @@ class Killed(BaseException):
     """The end of the process, as far as the code can tell."""
 
 
+@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("operation", ["fsync", "replace"])
-def test_a_kill_at_any_write_changes_no_bit(tmp_path, image_folder, monkeypatch, operation):
+def test_a_kill_at_any_write_changes_no_bit(tmp_path, image_folder, monkeypatch, operation, every):
     """Enumerate the writes of a short training; die at the first, the second, the third ..."""
 
     def begin(out):  # two epochs of two steps each
@@ -185,7 +186,7 @@ def test_a_kill_at_any_write_changes_no_bit(tmp_path, image_folder, monkeypatch,
         return real(*args)
 
     monkeypatch.setattr(os, operation, counted)
-    for last in range(1, 200):
+    for last in range(1, 200, every):
         count, out = 0, tmp_path / str(last)
         try:
             begin(out)

@@ -118,7 +118,7 @@ def test_a_model_in_several_files_is_read_by_its_index(tmp_path):
         load_weights(net, source)
         assert torch.equal(net[3].weight, NET[3].weight)
     (tmp_path / "model-1.safetensors").unlink()
-    with pytest.raises(RequestError, match=r"lists model-1\.safetensors, which is not beside it"):
+    with pytest.raises(RequestError, match=r"lists 'model-1\.safetensors', which is not beside it"):
         read_contents(index)
     index.write_text(json.dumps({"weight_map": {"w": "../x"}}))
     with pytest.raises(RequestError, match=r"lists \.\./x"):
