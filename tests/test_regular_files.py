@@ -1,6 +1,7 @@
 """Pipes, devices and sockets given as files are refused at once, wherever a file is named."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import convscope
 from convscope.atomic import write_atomically
 from convscope.cli.config import read_settings
 from convscope.data.decode import UnreadableImage, decode
@@ -99,6 +101,16 @@ def test_settings_from_a_pipe_are_refused_in_plain_words(tmp_path):
     os.mkfifo(tmp_path / "settings.toml")
     with pytest.raises(ConvscopeError, match=r"read: it is a pipe \(FIFO\), not a file\.$"):
         read_settings(tmp_path / "settings.toml")
+
+
+@pytest.mark.parametrize("name", ["splits.csv", "images.safetensors", "model.safetensors"])
+def test_resume_refuses_a_pipe_in_the_run(tmp_path, digits_run, name):
+    run = tmp_path / "run"
+    shutil.copytree(digits_run, run)
+    (run / name).unlink()
+    os.mkfifo(run / name)
+    with pytest.raises(ConvscopeError, match=name):
+        convscope.resume(run, steps=10_000)
 
 
 def test_in_a_folder_of_images_it_is_left_out(make, tmp_path):

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from convscope.atomic import replacing
 from convscope.errors import WorkError
-from convscope.regular_files import open_regular
+from convscope.regular_files import NotRegularError, open_regular
 from convscope.runs.tensor_layout import (
     CHUNK,
     Place,
@@ -128,6 +128,8 @@ def _reading(path: Path) -> Generator[io.BufferedReader]:
         raise CorruptFileError(f"{path} does not exist.") from error
     except _WrongDigestError as error:
         raise CorruptFileError(f"{path} is damaged: its digest does not match.") from error
+    except NotRegularError as error:
+        raise CorruptFileError(f"{path} is {error.kind}, not a file.") from error
     except _DAMAGES as error:
         raise CorruptFileError(
             f"{path} is damaged or was not written by convscope ({error})."

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from convscope.errors import RequestError, shell_word
+from convscope.regular_files import read_regular
 from convscope.runs import own_code
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import TensorFile
@@ -88,7 +89,7 @@ def restore_metrics(run: Run, stored: TensorFile) -> str:
 def _digests(run: Run) -> Iterator[tuple[str, str]]:
     for name in _BOUND_FILES:
         try:
-            content = (run.path / name).read_bytes()
+            content = read_regular(run.path / name)
         except OSError:
             yield name, ""
         else:
