@@ -155,5 +155,6 @@ def _remedies(error: ConsentError, tokens: Sequence[str]) -> list[str]:
     """The same command with what would allow it, to be copied."""
     command = " ".join(map(shell_word, ("convscope", *tokens)))
     is_plain = re.fullmatch(r"[\w.]+:[\w.]+", error.own) is not None
-    flags = (["--trust"] * error.trust, ["--model", error.own] * is_plain)
+    takes_model = "lab" not in tokens[:1]
+    flags = (["--trust"] * error.trust, ["--model", error.own] * (is_plain and takes_model))
     return [f"{command} {' '.join(words)}" for words in flags if words]

@@ -508,6 +508,8 @@ def test_the_command_line_says_what_to_type(place, command, trained):
     assert place.ran
     done = command("evaluate", place.run, "--trust")
     assert done.stdout.rstrip().endswith("--trust")
+    done = command("lab", place.run, "--no-open", code=2)  # which has no --model
+    assert done.stderr.splitlines()[1:] == [f"  convscope lab {place.run} --no-open --trust"]
     done = command("summary", place.run, "--trust")
     assert f"convscope summary {place.run} --trust --svg" in done.stdout
     command("predict", place.run, image, "--model", "mynets:Net", cwd=trained.root)
