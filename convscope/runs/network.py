@@ -115,7 +115,16 @@ def builder_of(
         raise_no_name(run, source)
     else:
         with allowed(run, config, consent):
-            yield partial(build_network, model_source(run, source), card), []
+            yield partial(_build_recorded, run, source, card), []
+
+
+def _build_recorded(run: Run, source: str, card: Card) -> nn.Module:
+    try:
+        return build_network(model_source(run, source), card)
+    except RequestError as error:
+        if type(error) is not RequestError or is_table(source):
+            raise
+        raise RequestError(f"{run.path / 'config.toml'}, `model`: {error}") from error
 
 
 def build_network(model: str | nn.Module, card: Card) -> nn.Module:

@@ -13,6 +13,7 @@ from convscope.regular_files import read_regular
 from convscope.runs import own_code
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import TensorFile
+from convscope.strict import shown
 from convscope.training.config import TABLES, TrainConfig
 from convscope.training.longer import LENGTHS
 from convscope.training.setting import settings_of
@@ -115,5 +116,13 @@ def _changed_tables(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator
 
 
 def _change(name: str, before: object, after: object) -> str:
-    ran, says = ("nothing" if value is None else value for value in (before, after))
+    ran, says = map(_value, (before, after))
     return f"{name}: the training ran with {ran}, config.toml says {says}"
+
+
+def _value(value: object) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) < _LONGEST else shown(value)
+
+
+_LONGEST = 200  # letters of a value in a message

@@ -1,5 +1,7 @@
 """A trained network is a run, or a model with weights and what is known of its images."""
 
+import shutil
+
 import pytest
 import torch
 from torch import nn
@@ -147,3 +149,11 @@ def test_imagenets_names_are_those_of_torchvision_and_timm(monkeypatch):
     with pytest.raises(RequestError, match="come with torchvision or timm"):
         parse_class_names("imagenet")
     imagenet_names.imagenet_names.cache_clear()
+
+
+def test_a_network_that_a_run_names_wrongly_is_told_as_the_runs(digits_run, tmp_path):
+    run = shutil.copytree(digits_run, tmp_path / "run")
+    config = run / "config.toml"
+    config.write_text(config.read_text().replace('model = "lenet5"', 'model = "lenet6"'))
+    with pytest.raises(RequestError, match=r"run/config\.toml, `model`: .*lenet6"):
+        convscope.load(run)
