@@ -1,5 +1,6 @@
 """The images to evaluate on: a split of a run's own data, or of other data, by class name."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from convscope.data.classes import match_classes
 from convscope.data.dataset import Dataset, Split, SubsetImages
 from convscope.data.options import INDEPENDENT
 from convscope.data.source import DataLike, open_source
-from convscope.errors import RequestError
+from convscope.errors import RequestError, shell_word
 from convscope.runs.data import open_run_data
 from convscope.runs.folder import Run
 
@@ -39,6 +40,12 @@ class DataRequest:
 def select_run_images(run: Run, config: Mapping[str, Any], request: DataRequest) -> Selection:
     """A split of a run's own data."""
     split = request.split or "test"
+    data = str(config["data"])
+    if os.sep in data and not Path(data).exists():
+        raise RequestError(
+            f"{data}, on which {run.path} was trained, does not exist. If the images were moved, "
+            f"say where they are now: `convscope evaluate {shell_word(run.path)} DATA`."
+        )
     dataset, indices = open_run_data(run, config, split, request.data_dir)
     if not len(indices):
         raise RequestError(f"The data of {run.path} have no {split} split.")

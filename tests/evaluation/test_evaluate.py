@@ -149,7 +149,7 @@ def test_a_run_without_weights_says_how_to_go_on(digits_run, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(digits_run, run)
     (run / "model.safetensors").unlink()
-    with pytest.raises(RequestError, match="convscope resume"):
+    with pytest.raises(RequestError, match=r"is missing\. Restore it, or train again with `convscope train --config"):
         convscope.evaluate(run)
 
 
@@ -184,3 +184,13 @@ def test_predict_names_a_path_that_is_not_there(digits_run, tmp_path):
         convscope.predict(digits_run, [tmp_path / "gone.png"])
     with pytest.raises(RequestError, match="no images below"):
         convscope.predict(digits_run, [tmp_path])
+
+
+def test_images_that_were_moved_are_asked_for(image_folder, tmp_path):
+    run = tmp_path / "run"
+    words = {"model": "lenet5", "input_size": 32, "in_channels": 1, "steps": 1, "progress": False}
+    convscope.train(image_folder, out=run, **words)
+    moved = image_folder.rename(tmp_path / "moved")
+    with pytest.raises(RequestError, match=r"does not exist.*`convscope evaluate .*run DATA`"):
+        convscope.evaluate(run)
+    assert convscope.evaluate(run, moved).metrics.num_images == 36
