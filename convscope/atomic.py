@@ -22,6 +22,7 @@ _REMEDIES = {
     errno.EPERM: "Make {folder} writable for you",
     errno.EROFS: "Make the file system of {folder} writable, or choose another",
     errno.EIO: "Check the disk before you trust what is on it",
+    errno.EINVAL: "Remove what is there",
     errno.ENOENT: "{folder} was removed; restore it",
 }
 

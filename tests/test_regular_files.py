@@ -103,7 +103,9 @@ def test_settings_from_a_pipe_are_refused_in_plain_words(tmp_path):
         read_settings(tmp_path / "settings.toml")
 
 
-@pytest.mark.parametrize("name", ["splits.csv", "images.safetensors", "model.safetensors"])
+@pytest.mark.parametrize(
+    "name", ["splits.csv", "images.safetensors", "model.safetensors", "log.txt"]
+)
 def test_resume_refuses_a_pipe_in_the_run(tmp_path, digits_run, name):
     run = tmp_path / "run"
     shutil.copytree(digits_run, run)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TextIO
 
+from convscope.regular_files import check_regular
 from convscope.training.callbacks.base import Callback
 from convscope.training.events import EpochEnd, FitStart, Message, RunStart
 from convscope.training.state import TrainState
@@ -55,6 +56,8 @@ class RunLog(Callback):
 
     def on_run_start(self, event: RunStart) -> None:
         path = event.path / "log.txt"
+        if path.exists():
+            check_regular(path)  # opening a pipe would wait for its reader
         self._file = path.open("a", encoding="utf-8", errors="replace")
 
     def on_fit_start(self, state: TrainState, event: FitStart) -> None:

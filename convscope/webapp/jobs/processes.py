@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import tomli_w
 
 from convscope.errors import RequestError, WorkError
+from convscope.regular_files import open_regular, read_regular
 from convscope.runs.index import last_lines
 
 try:
@@ -50,7 +51,7 @@ class Processes:
     def settings(self, name: str) -> dict[str, Any]:
         """The settings that a training was started with; empty once its run folder has them."""
         try:
-            return tomllib.loads(self.config(name).read_text("utf-8"))
+            return tomllib.loads(read_regular(self.config(name)).decode())
         except (OSError, ValueError):
             return {}
 
@@ -141,7 +142,7 @@ def _is_locked(path: Path) -> bool:
     if fcntl is None:
         return False
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
