@@ -98,24 +98,36 @@ def read_tensor(file: io.BufferedReader, place: Place) -> Tensor:
 
 
 def pieces(tensor: Tensor) -> Iterator[memoryview]:
-    """The bytes of a tensor in row-major order; its memory where that is contiguous, else copies.
+    """The bytes of a tensor in row-major order, a few megabytes at a time.
 
-    Of a tensor that is not, or is not on the CPU, a few megabytes are copied at a time.
+    They are its own memory where that is contiguous and on the CPU. Else they are copied to one
+    buffer, so each piece holds only until the next.
     """
     if not tensor.numel():
         return
+    is_plain = tensor.is_cpu and tensor.is_contiguous()
+    if is_plain and not tensor.is_conj() and not tensor.is_neg():
+        memory = _bytes_of(tensor)
+        yield from (memory[begin : begin + CHUNK] for begin in range(0, len(memory), CHUNK))
+        return
+    buffer = torch.empty(min(CHUNK // tensor.element_size(), tensor.numel()), dtype=tensor.dtype)
+    for part in _parts(tensor):
+        copy = buffer[: part.numel()]
+        copy.view(part.shape).copy_(part)
+        yield _bytes_of(copy)
+
+
+def _parts(tensor: Tensor) -> Iterator[Tensor]:
+    """Views of a tensor in row-major order, each of a few megabytes at most."""
     if tensor.nbytes <= CHUNK:
-        yield _bytes_of(tensor.cpu().contiguous())
+        yield tensor
     elif tensor.nbytes // len(tensor) > CHUNK:
         for row in tensor:
-            yield from pieces(row)
+            yield from _parts(row)
     else:
-        count = CHUNK * len(tensor) // tensor.nbytes
-        for begin in range(0, len(tensor), count):
-            yield _bytes_of(tensor[begin : begin + count].cpu().contiguous())
+        yield from tensor.split(CHUNK * len(tensor) // tensor.nbytes)
 
 
 def _bytes_of(tensor: Tensor) -> memoryview:
     """The memory of a contiguous tensor, whose stride along a side of one may be any number."""
-    plain = tensor.resolve_conj().resolve_neg()
-    return plain.as_strided((plain.numel(),), (1,)).view(torch.uint8).numpy().data
+    return tensor.as_strided((tensor.numel(),), (1,)).view(torch.uint8).numpy().data
