@@ -71,9 +71,7 @@ class Run:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             is_occupied = not all(_is_startup_file(file) for file in folder.iterdir())
-        except NotADirectoryError as error:
-            raise RequestError(f"{folder} is a file; `out` must name a folder.") from error
-        except FileExistsError as error:
+        except (NotADirectoryError, FileExistsError) as error:
             raise RequestError(f"{folder} is a file; `out` must name a folder.") from error
         except OSError as error:
             raise WorkError(
