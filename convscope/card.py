@@ -8,7 +8,8 @@ from convscope.errors import RequestError
 from convscope.strict import checked, parse_json
 from convscope.words.json_text import to_json
 
-VERSION = 1
+VERSION = 2
+"""2 has `reading`; cards of version 1 are read, too."""
 
 _HIGH_BYTES = (0, 0xFFFF)  # the value range of cards that state none
 
@@ -36,6 +37,14 @@ NetworkOutput = Literal["logits", "probabilities"]
 Interpolation = Literal["bilinear", "bicubic"]
 """The interpolation used when an image is scaled."""
 
+Reading = Literal["whole", "fast"]
+"""How an image is decoded and scaled, which decides the last bits of its pixels.
+
+- `whole`: every file is decoded at its own size, and Pillow scales.
+- `fast`: a JPEG that is much larger than needed is decoded at a half, a quarter or an eighth of its
+  size, at least twice what the network gets; PyTorch scales where it is faster. See `data.resize`.
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
@@ -52,6 +61,8 @@ class Card:
         resize_size: the shorter side to which `crop` scales before it crops, as ImageNet's 256
             before 224, at most MAX_SIDE; None: scale no more than needed.
         interpolation: for scaling.
+        reading: how images are decoded and scaled; a card without it was written when all were read
+            whole.
         mean: per channel, subtracted from bytes scaled to 0..1; within -MAX_MEAN..MAX_MEAN.
         std: per channel, by which the difference is divided; within MIN_STD..MAX_STD.
         output: whether the network returns logits or probabilities.
@@ -69,6 +80,7 @@ class Card:
     std: tuple[float, ...]
     resize_size: int | None = None
     interpolation: Interpolation = "bilinear"
+    reading: Reading = "whole"
     output: NetworkOutput = "logits"
     value_range: tuple[int, int] | None = None
     to_gray: Literal["luma-601"] = "luma-601"
@@ -99,6 +111,10 @@ class Card:
             (
                 self.interpolation not in get_args(Interpolation),
                 f"has interpolation={self.interpolation!r}; allowed: {get_args(Interpolation)}",
+            ),
+            (
+                self.reading not in get_args(Reading),
+                f"has reading={self.reading!r}; allowed: {get_args(Reading)}",
             ),
             (
                 self.output not in get_args(NetworkOutput),
@@ -151,9 +167,10 @@ class Card:
         """
         values: dict[str, Any] = checked(content, _Versioned, where=where)
         version = values.pop("version")
-        if version != VERSION:
+        if not 1 <= version <= VERSION:
             raise RequestError(
-                f"{where} has version {version}; this convscope reads {VERSION}. Update convscope."
+                f"{where} has version {version}; this convscope reads 1 to {VERSION}. Update "
+                "convscope."
             )
         fields = checked({"value_range": _HIGH_BYTES, **values}, cls, where=where, closed=True)
         try:

@@ -38,6 +38,14 @@ def test_missing_fields_have_their_defaults():
     assert Card.from_json(json.dumps(fields)) == CARD
 
 
+def test_a_card_of_version_1_reads_images_whole():
+    fields = json.loads(replace(CARD, reading="fast").to_json())
+    assert Card.from_json(json.dumps(fields)).reading == "fast"
+    del fields["reading"]
+    assert Card.from_json(json.dumps({**fields, "version": 1})) == CARD
+    assert CARD.reading == "whole"
+
+
 @given(st.lists(st.text(), min_size=2, max_size=5, unique=True))
 def test_any_class_names_round_trip(names):
     card = replace(CARD, classes=tuple(names))
@@ -77,7 +85,9 @@ def test_any_class_names_round_trip(names):
         ("value_range", [0, 10**30], "impossible value_range"),
         ("resize_size", 10**9, "impossible resize_size"),
         ("provenance", {"network": 1}, "provenance.network must be text, not 1"),
-        ("version", 2, "version 2"),
+        ("reading", "quick", "reading must be 'whole' or 'fast', not 'quick'"),
+        ("version", 3, "version 3; this convscope reads 1 to 2"),
+        ("version", 0, "version 0"),
         ("extra", 1, "unknown key 'extra'"),
     ],
 )
