@@ -1,5 +1,7 @@
 """`convscope` and `python -m convscope`: the command line."""
 
+import atexit
+import gc
 import os
 import sys
 from typing import NoReturn
@@ -10,6 +12,7 @@ from convscope.signals import exit_on_signals
 def main() -> NoReturn:
     """Run the command line of this process, which a signal ends in one sentence."""
     exit_on_signals()  # before the imports, which take seconds
+    atexit.register(gc.freeze)  # or Python searches all of torch for garbage before it exits
     from convscope.cli import main as run  # noqa: PLC0415
 
     run()

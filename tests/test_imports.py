@@ -82,6 +82,17 @@ def test_help_and_version_import_neither_torch_nor_numpy():
         assert not loaded & {"torch", "numpy", "PIL"}
 
 
+def test_nothing_is_searched_for_garbage_at_exit():
+    code = (
+        "import atexit, gc, sys; sys.argv = ['convscope', '--version']\n"
+        "from convscope.__main__ import main\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 0))\n"  # the first is called last
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[1:] == ["True"]
+
+
 def test_no_function_hides_a_package():
     code = (
         "import convscope, convscope.training.trainer as trainer\n"

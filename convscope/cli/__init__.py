@@ -1,9 +1,11 @@
 """The command line: one module per command, imported when the command is run."""
 
+import gc
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from traceback import format_exception
 from types import TracebackType
 from typing import NoReturn
@@ -99,12 +101,25 @@ def _run(tokens: list[str]) -> None:
     command = tokens[0] if tokens else ""
     app = make_app(command)
     if command in COMMANDS:
-        tokens = [command, *_in_our_words(app, command, tokens[1:])]
+        with _no_collection():
+            tokens = [command, *_in_our_words(app, command, tokens[1:])]
     if command == "train":
         from convscope.cli.config import read_config_flag  # noqa: PLC0415
 
         app.config = read_config_flag(tokens)
     app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+
+
+@contextmanager
+def _no_collection() -> Generator[None]:
+    """Collect no garbage: imports leave little, and the search takes a sixth of their time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _with_command(tokens: list[str]) -> list[str]:
