@@ -41,13 +41,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from convscope.lanes.codegen import write_network
-from convscope.lanes.engine import aligned, layer_offsets, offsets_of
+from convscope.lanes.engine import aligned
 from convscope.lanes.frontend import read_network
 from convscope.lanes.graph import Convolution, Node
 from convscope.lanes.ir import Function, Target
 from convscope.lanes.jit import Compiled, compile_module, host_target
 from convscope.lanes.loss import LOSS, NUM_CORRECT
 from convscope.lanes.plan import make_plan
+from convscope.lanes.program import layer_offsets, offsets_of
 from convscope.lanes.step import FIELDS, Rule, write_step
 from convscope.lanes.writing import Code
 

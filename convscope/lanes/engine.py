@@ -9,18 +9,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convscope.errors import RequestError, WorkError
-from convscope.lanes.codegen import write_network
-from convscope.lanes.frontend import read_network
-from convscope.lanes.graph import Convolution, Node, Shape
+from convscope.lanes.graph import Shape
 from convscope.lanes.images import Images, is_plain
 from convscope.lanes.ir import Target
-from convscope.lanes.jit import compile_module, host_target
-from convscope.lanes.step import FIELDS, FLOATS, Rule, write_step
-from convscope.lanes.threads import PHASES, ThreadPool, openmp, write_teams
-from convscope.lanes.writing import Code
+from convscope.lanes.program import SGD, Program, offsets_of
+from convscope.lanes.step import FIELDS, FLOATS, Rule
+from convscope.lanes.threads import PHASES
 
 _AT = {name: index for index, name in enumerate(FIELDS)}
-_SGD = Rule("sgd")
 
 
 class Engine:
@@ -29,7 +25,8 @@ class Engine:
     The network's own tensors become views of the engine's memory, so whatever reads or writes them
     (checkpoints, evaluation) sees what the engine sees. `first` and `second` are the optimizer's
     momenta, in the order of the parameters; `drops` says whether it needs random
-    bits. Without `tiles` no convolution is computed by Winograd's tiles.
+    bits. `program` is the code of a network with the same layers; without one it is made, by the
+    settings of `Program`.
 
     Raises Unsupported for a network that the engine does not cover.
     """
@@ -39,7 +36,8 @@ class Engine:
         net: nn.Module,
         shape: Shape,
         *,
-        rule: Rule = _SGD,
+        program: Program | None = None,
+        rule: Rule = SGD,
         threads: int | None = None,
         target: Target | None = None,
         row: int | None = None,
@@ -47,37 +45,29 @@ class Engine:
         with_openmp: bool = True,
         tiles: bool = True,
     ) -> None:
-        nodes = read_network(net, shape)
-        self.shape, self.classes = shape, nodes[-1].shape[0]
-        self.target = target or host_target()
-        self.row = shape[2] * shape[0] if row is None else row
+        program = program or Program(
+            net,
+            shape,
+            rule=rule,
+            target=target,
+            row=row,
+            cache=cache,
+            with_openmp=with_openmp,
+            tiles=tiles,
+        )
+        self.program, self.compiled = program, program.compiled
+        self.shape, self.classes, self.target = program.shape, program.classes, program.target
+        self.row, self.count, self.drops = program.row, program.count, program.drops
+        self._pool, self._outside = program.pool, program.outside
         self.most = threads or torch.get_num_threads()
         named = [(weight, name) for name, weight in net.named_parameters()]
-        begins, self.count = offsets_of([weight for weight, _ in named])
+        begins, _ = offsets_of([weight for weight, _ in named])
         self.begins = {name: (begins[weight], weight.shape) for weight, name in named}
-        code = write_network(
-            nodes, layer_offsets(nodes, begins), self.target, row=self.row, tiles=tiles
-        )
-        self.drops = bool(code.at_rest)
-        self._compile(code, rule, cache, with_openmp=with_openmp)
-        self._allocate(code.size)
+        self._allocate(program.vectors)
         for weight, _ in named:
             view = self.parameters[begins[weight] : begins[weight] + weight.numel()]
             view.copy_(weight.detach().reshape(-1))
             weight.data = view.view(weight.shape)
-
-    def _compile(self, code: Code, rule: Rule, cache: Path | None, *, with_openmp: bool) -> None:
-        has_team = with_openmp and openmp() is not None
-        text = write_step(code, self.target, rule) + (write_teams() if has_team else "")
-        self.compiled = compile_module(text, cache=cache)
-        names = [*PHASES, *(f"team_{phase}" for phase in PHASES if has_team)]
-        address = {name: self.compiled.address(name) for name in names}
-        self._pool = ThreadPool(address, with_openmp=has_team)
-        self._outside = {
-            function.name: self.compiled.number(function.counter)
-            for function in code.functions
-            if function.counter is not None
-        }
 
     def _allocate(self, vectors: int) -> None:
         """The memory of all threads; the context, the table of a step's arguments, points to it."""
@@ -223,27 +213,6 @@ class Engine:
         if violations:
             values = ", ".join(f"{name} ({count} times)" for name, count in violations.items())
             raise WorkError(f"Generated code accessed memory out of bounds: {values}.")
-
-
-def offsets_of(weights: list[nn.Parameter]) -> tuple[dict[nn.Parameter, int], int]:
-    """Where each begins when they lie one behind the other, and how many numbers all are."""
-    begins: dict[nn.Parameter, int] = {}
-    count = 0
-    for weight in weights:
-        begins[weight] = count
-        count += weight.numel()
-    return begins, count
-
-
-def layer_offsets(
-    nodes: Sequence[Node], begins: dict[nn.Parameter, int]
-) -> dict[str, tuple[int, int | None]]:
-    """Where weights and biases of the convolutions begin, by their names."""
-    return {
-        node.name: (begins[node.weight], None if node.bias is None else begins[node.bias])
-        for node in nodes
-        if isinstance(node, Convolution)
-    }
 
 
 def aligned(count: int) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ import ctypes
 import hashlib
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,22 +27,36 @@ def _prepare() -> None:
         _READY.append(True)
 
 
-def host_target(*, lanes: int | None = None, checked: bool = False) -> Target:
-    """What suits this processor: 4 lanes for NEON and SSE, 8 for AVX2 and AVX-512.
+def host_targets(*, checked: bool = False) -> dict[int, Target]:
+    """What code can be written for on this processor, by the lanes of its vectors: 4, 8, 16.
 
-    With AVX-512 it is 8 lanes and 32 registers: on many processors 16 lanes are computed as two
-    halves, and wider micro-batches leave the cache earlier. `checked` as in `Target`; so also where
-    the environment has CONVSCOPE_LANES_CHECK=1.
+    `checked` as in `Target`; so also where the environment has CONVSCOPE_LANES_CHECK=1.
     """
     checked = checked or os.environ.get("CONVSCOPE_LANES_CHECK") == "1"
     features: dict[str, bool] = dict(llvm.get_host_cpu_features())
     if features.get("avx512vl"):
-        return Target(lanes or 8, 32, checked)
-    if features.get("avx2"):
-        return Target(lanes or 8, 16, checked)
-    if features.get("neon"):
-        return Target(lanes or 4, 32, checked)
-    return Target(lanes or 4, 16, checked)
+        widths, registers = (4, 8, 16), 32
+    elif features.get("avx2"):
+        widths, registers = (4, 8), 16
+    else:
+        widths, registers = (4,), 32 if features.get("neon") else 16
+    return {lanes: Target(lanes, registers, checked) for lanes in widths}
+
+
+def host_target(*, lanes: int | None = None, checked: bool = False) -> Target:
+    """The target of so many lanes; by default 8, or 4 where vectors have no more."""
+    targets = host_targets(checked=checked)
+    usual = targets[min(8, max(targets))]
+    return usual if lanes is None else replace(usual, lanes=lanes)
+
+
+def fast_targets() -> list[Target]:
+    """Targets of which one is the fastest: with AVX-512 it may be 8 lanes or 16.
+
+    Some processors compute 16 lanes as two halves, and a wider micro-batch leaves the cache sooner.
+    """
+    targets = host_targets()
+    return [target for lanes, target in targets.items() if lanes >= min(8, max(targets))]
 
 
 @dataclass(frozen=True)

@@ -171,6 +171,10 @@ class TrainConfig:
     engine: Literal["auto", "torch", "lanes"] = setting("auto", MACHINE,
         help="What runs the training steps: torch; lanes, which compiles small networks for the "
         "CPU; or auto, which times both on the first batch.")
+    simd_width: Literal[4, 8, 16] | None = setting(None, MACHINE,
+        only_if={"engine": ("auto", "lanes")},
+        help="Float32 numbers in a SIMD vector of the engine lanes, which computes as many images "
+        "at once; by default the faster one that the CPU has.")
     compile: bool = setting(False, MACHINE,  # noqa: FBT003
         help="Use torch.compile; needs a C++ compiler, and half a minute before the first step.")
 

@@ -90,4 +90,5 @@ class TrainSettings(TypedDict, total=False):
     cache_fraction: float
     checkpoint_seconds: float
     engine: Literal["auto", "torch", "lanes"]
+    simd_width: Literal[4, 8, 16] | None
     compile: bool

@@ -27,7 +27,7 @@ from convscope.training.callbacks.live_status import LiveStatus
 from convscope.training.config import TrainConfig
 from convscope.training.duplicates import settle_duplicates
 from convscope.training.effects import check_validation, without_effect, without_effect_on
-from convscope.training.executors.base import ExecutorName
+from convscope.training.executors.base import Executor
 from convscope.training.finish import fit_and_test, naming_checkpoint, restored
 from convscope.training.memory_check import check_memory
 from convscope.training.network import RequestedNetwork
@@ -97,7 +97,7 @@ def train_run(
         status = LiveStatus(session.live, request)
         trainer = assemble(task, session, status)
         check_memory(task, trainer.executor)
-        _write_start(data, task, run, engine=trainer.executor.name)
+        _write_start(data, task, run, trainer.executor)
         requested.remember(run, card, config, user)
         with status.session():
             return fit_and_test(trainer, task, session, began)
@@ -156,7 +156,7 @@ def opened_weights(config: TrainConfig, user: CallbackList) -> Weights | None:
     return weights.named(names)
 
 
-def _write_start(data: DataLike, task: Task, run: Run, *, engine: ExecutorName) -> None:
+def _write_start(data: DataLike, task: Task, run: Run, executor: Executor) -> None:
     """Write what a resume needs beside the checkpoint; config.toml, the last, makes it a run."""
     tensors = task.network.state_dict().values()
     check_disk_space(run.path, sum(tensor.numel() * tensor.element_size() for tensor in tensors))
@@ -165,7 +165,7 @@ def _write_start(data: DataLike, task: Task, run: Run, *, engine: ExecutorName) 
     run.write("splits.csv", write_splits(task.loaded.dataset))
     write_trained_images(run, task.loaded)
     run.write("problems.csv", problems_csv(task.loaded))
-    config = replace(task.config, engine=engine)
+    config = replace(task.config, engine=executor.name, simd_width=executor.simd_width)
     run.write_config(run_config(data, config, task.loaded, task.inputs.device))
 
 

@@ -9,7 +9,8 @@ import torch
 
 from convscope.lanes import jit
 from convscope.lanes.engine import Engine
-from convscope.lanes.jit import compile_module, host_target
+from convscope.lanes.ir import Target
+from convscope.lanes.jit import compile_module, fast_targets, host_target, host_targets
 from tests.lanes.networks import batch, network
 
 ANSWER = "define i64 @answer(i64 %x) {{\n  %y = add i64 %x, {}\n  ret i64 %y\n}}\n"
@@ -95,17 +96,20 @@ def test_code_from_the_cache_steps_as_code_just_compiled(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("features", "lanes", "registers"),
+    ("features", "lanes", "usual", "fast", "registers"),
     [
-        ({"avx512vl": True, "avx2": True}, None, 32),
-        ({"avx2": True, "avx512vl": False}, 8, 16),
-        ({"neon": True}, 4, 32),
-        ({}, 4, 16),
+        ({"avx512vl": True, "avx2": True}, [4, 8, 16], 8, [8, 16], 32),
+        ({"avx2": True, "avx512vl": False}, [4, 8], 8, [8], 16),
+        ({"neon": True}, [4], 4, [4], 32),
+        ({}, [4], 4, [4], 16),
     ],
 )
-def test_lanes_and_registers_are_the_processors(features, lanes, registers, monkeypatch):
+def test_lanes_and_registers_are_the_processors(
+    features, lanes, usual, fast, registers, monkeypatch
+):
     monkeypatch.setattr(jit.llvm, "get_host_cpu_features", lambda: features)
-    found = host_target()
-    assert found.registers == registers
-    assert found.lanes == lanes or lanes is None
-    assert host_target(lanes=16).lanes == 16
+    assert [*host_targets()] == lanes
+    assert {target.registers for target in host_targets().values()} == {registers}
+    assert host_target() == host_targets()[usual]
+    assert fast_targets() == [host_targets()[one] for one in fast]
+    assert host_target(lanes=16) == Target(16, registers)

@@ -1,10 +1,12 @@
 """A training whose steps the compiled engine makes is a training like any other."""
 
+import math
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,11 +20,13 @@ from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import load_tensors
 from convscope.training.executors import base, select
 from convscope.training.executors.eager import torch_logits
+from tests.simd import WIDEST, WIDTHS
 from tests.training.small import Act, assert_same_bits, state_of
 
 pytest.importorskip("llvmlite")
 from convscope.training.executors import compiled
 from convscope.training.executors.compiled import CompiledExecutor
+from convscope.training.executors.select import Times
 
 
 class Narrow(nn.Sequential):
@@ -50,6 +54,7 @@ def train(out, *, net="Narrow", **more):
         engine="lanes",
         input_size=32,
         in_channels=1,
+        **WIDEST,
     )
     settings |= more
     return convscope.train("digits", out=out, model=f"{__name__}:{net}", **settings)
@@ -118,7 +123,9 @@ def test_the_same_training_has_the_same_bits_and_dropout_is_its_own_in_every_ste
     )
 
 
-@pytest.mark.parametrize("how", [{}, dict(optimizer="adamw")], ids=str)
+@pytest.mark.parametrize(
+    "how", [*(dict(simd_width=width) for width in WIDTHS), dict(optimizer="adamw")], ids=str
+)
 def test_stopped_and_resumed_it_has_the_bits_of_an_unbroken_one(tmp_path, how):
     train(tmp_path / "uninterrupted", **how)
     stop = Act((7, lambda: os.kill(os.getpid(), signal.SIGINT)))
@@ -170,9 +177,12 @@ def test_what_the_engine_does_not_cover_is_refused_or_left_to_torch(tmp_path):
     assert "BatchNorm2d" in notes[0]
 
 
-@pytest.mark.parametrize(("times", "chosen"), [((1.0, 4.0), "lanes"), ((4.0, 1.0), "torch")])
+@pytest.mark.parametrize(
+    ("times", "chosen"),
+    [(Times({WIDTHS[-1]: 1.0}, 4.0), "lanes"), (Times({WIDTHS[-1]: 4.0}, 1.0), "torch")],
+)
 def test_auto_takes_the_faster_and_says_by_how_much(tmp_path, monkeypatch, times, chosen):
-    monkeypatch.setattr(select, "time_steps", lambda *_: times)
+    monkeypatch.setattr(select, "time_steps", lambda *_, **__: times)
     act = Act()
     train(tmp_path / "run", engine="auto", epochs=1, callbacks=[act])
     assert state_of(tmp_path / "run").metadata["state"]["engine"] == chosen
@@ -181,7 +191,11 @@ def test_auto_takes_the_faster_and_says_by_how_much(tmp_path, monkeypatch, times
 
 def test_timing_both_changes_no_bit(tmp_path, monkeypatch):
     real = select.time_steps
-    monkeypatch.setattr(select, "time_steps", lambda *arguments: (real(*arguments), (1.0, 2.0))[1])
+
+    def timed(*given, **how):
+        return replace(real(*given, **how), torch=math.inf)
+
+    monkeypatch.setattr(select, "time_steps", timed)
     train(tmp_path / "timed", engine="auto")
     train(tmp_path / "asked")
     assert_same_bits(tmp_path / "timed", tmp_path / "asked")

@@ -20,12 +20,18 @@ from convscope.training.callbacks.checkpoint import pack, unpack
 from convscope.training.config import TrainConfig
 from convscope.training.optimizer import Optimizer
 from convscope.training.state import TrainState
+from tests.simd import WIDEST
 from tests.training.small import Act, Net, assert_same_bits, train
 
 ENGINES = ["torch", "lanes"]
 NETS = {
     "torch": {"model": "Net"},
-    "lanes": {"model": "tests.training.test_kills:Net", "input_size": 32, "in_channels": 1},
+    "lanes": {
+        "model": "tests.training.test_kills:Net",
+        "input_size": 32,
+        "in_channels": 1,
+        **WIDEST,
+    },
 }
 
 

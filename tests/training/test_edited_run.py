@@ -63,6 +63,7 @@ OTHER = {
     "device": "cuda",
     "threads": 3,
     "engine": "lanes",
+    "simd_width": 16,
     "compile": True,
 }
 FREE = {"data_dir": "elsewhere", "checkpoint_seconds": 0.0, "cache_fraction": 0.25}

@@ -35,6 +35,7 @@ IN_VAIN = [
     ("crop_padding", 3, {"augment": "none"}),
     ("epochs", 5, {"steps": 100}),
     ("epochs", 5, {"max_minutes": 1.0}),
+    ("simd_width", 8, {"engine": "torch"}),
 ]
 
 IN_EFFECT = [
@@ -48,6 +49,7 @@ IN_EFFECT = [
     ("crop_padding", 3, {"augment": "crop-flip"}),
     ("crop_padding", 0, {"augment": "none"}),
     ("epochs", 5, {}),
+    ("simd_width", 8, {"engine": "lanes"}),
 ]
 
 

@@ -11,6 +11,7 @@ import pytest
 import convscope
 from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import load_tensors
+from tests.simd import WIDTHS
 from tests.strace import trace, why_not
 from tests.training.small import assert_same_bits
 
@@ -48,7 +49,8 @@ def expected(tmp_path_factory):
 
 
 def words_of(engine, folder):
-    return [*WORDS, "--engine", engine, "--out", folder / "run"]
+    width = ["--simd-width", WIDTHS[-1]] if engine == "lanes" else []
+    return [*WORDS, "--engine", engine, *width, "--out", folder / "run"]
 
 
 def go_on(folder, engine):

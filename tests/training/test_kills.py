@@ -14,6 +14,7 @@ from torch import nn
 
 import convscope
 from tests.forked import FORKS, Forked
+from tests.simd import WIDEST
 from tests.training.small import assert_same_bits, digest_of_weights
 
 ENGINES = ["torch", "lanes"]
@@ -24,6 +25,7 @@ SETTINGS = dict(
     optimizer="adamw",
     augment="crop-flip",
     threads=1,
+    **WIDEST,
 )
 SHORT = dict(epochs=2, batch_size=630, checkpoint_seconds=0.0)  # two epochs of two steps each
 

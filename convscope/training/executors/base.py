@@ -30,6 +30,11 @@ class Executor(Protocol):
         ...
 
     @property
+    def simd_width(self) -> int | None:
+        """As the setting has it; None for PyTorch, which chooses its own."""
+        ...
+
+    @property
     def network(self) -> nn.Module:
         """The network that is trained."""
         ...

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,6 +14,8 @@ from convscope.data.loading import MemoryBatchSource
 from convscope.data.normalize import scale_and_shift
 from convscope.lanes.engine import Engine
 from convscope.lanes.images import Images
+from convscope.lanes.ir import Target
+from convscope.lanes.program import Program
 from convscope.lanes.step import Rule
 from convscope.memory import free_memory
 from convscope.training.batches import Augmentation, Batch
@@ -23,6 +26,35 @@ from convscope.training.loss import CrossEntropy
 from convscope.training.nonfinite import nonfinite_error
 from convscope.training.optimizer import Optimizer, head_of
 from convscope.training.state import TrainState
+
+
+@dataclass(frozen=True)
+class ImageMemory:
+    """How the engine finds images: `row` bytes lie between the rows of each.
+
+    `padded` are all images with a black border; None where they are read batch by batch.
+    """
+
+    row: int
+    padded: Tensor | None
+
+    @classmethod
+    def of(cls, inputs: Inputs, augmentation: Augmentation, config: TrainConfig) -> "ImageMemory":
+        row = row_bytes(inputs, augmentation, config.cache_fraction)
+        return cls(row, _padded_images(inputs, augmentation, row))
+
+
+def write_program(
+    network: nn.Module, inputs: Inputs, config: TrainConfig, memory: ImageMemory, target: Target
+) -> Program:
+    """The machine code of a training's steps."""
+    rule = Rule(
+        config.optimizer,
+        clips=bool(config.clip_grad_norm),
+        lr_scales=config.backbone_lr_scale != 1,
+    )
+    shape = (inputs.card.in_channels, *inputs.card.input_size)
+    return Program(network, shape, rule=rule, row=memory.row, target=target)
 
 
 class CompiledExecutor:
@@ -43,21 +75,18 @@ class CompiledExecutor:
         criterion: CrossEntropy,
         augmentation: Augmentation,
         config: TrainConfig,
+        memory: ImageMemory,
+        program: Program,
     ) -> None:
         self.network, self.optimizer, self.inputs = network, optimizer, inputs
         self.criterion, self.augmentation, self.config = criterion, augmentation, config
         card = inputs.card
-        rule = Rule(
-            config.optimizer,
-            clips=bool(config.clip_grad_norm),
-            lr_scales=config.backbone_lr_scale != 1,
-        )
-        row = row_bytes(inputs, augmentation, config.cache_fraction)
-        self.engine = Engine(network, (card.in_channels, *card.input_size), rule=rule, row=row)
+        self.engine = Engine(network, program.shape, program=program)
+        self.simd_width = program.target.lanes
         self._scales = torch.stack(scale_and_shift(card), 1).contiguous().numpy()
         weights = criterion.weights
         self._class_weights = None if weights is None else weights.numpy()
-        self._padded = _padded_images(inputs, augmentation, row)
+        self._padded = memory.padded
         self._adopt_optimizer_state()
         for name, gradient in self.engine.gradients().items():
             network.get_parameter(name).grad = gradient

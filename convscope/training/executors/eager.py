@@ -29,6 +29,7 @@ class EagerExecutor:
     """
 
     name: ExecutorName = "torch"
+    simd_width: int | None = None
 
     def __init__(
         self,
