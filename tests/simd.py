@@ -5,9 +5,14 @@ Trainings that are compared must fix one, or chance decides whether their bits a
 
 from importlib.util import find_spec
 
-WIDTHS: list[int] = []
-if find_spec("llvmlite"):
-    from convscope.lanes.jit import fast_targets
 
-    WIDTHS = [target.lanes for target in fast_targets()]
+def _widths() -> list[int]:
+    if not find_spec("llvmlite"):
+        return []
+    from convscope.lanes.jit import fast_targets  # noqa: PLC0415 -- needs an extra
+
+    return [target.lanes for target in fast_targets()]
+
+
+WIDTHS = _widths()
 WIDEST = {"simd_width": WIDTHS[-1] if WIDTHS else None}
