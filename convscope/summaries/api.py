@@ -16,6 +16,7 @@ from convscope.recording.wrappers import unwrapped
 from convscope.runs.folder import Run
 from convscope.runs.network import builder_of
 from convscope.runs.own_code import NO_CONSENT, Consent
+from convscope.summaries.empty_batch import EmptyBatch
 from convscope.summaries.image import (
     InputSize,
     Requested,
@@ -167,7 +168,7 @@ def _built(name: str, build: Callable[[], nn.Module]) -> tuple[Network, nn.Modul
             return build()
 
     with suppress(RequestError):
-        with torch.device("meta"):
+        with torch.device("meta"), EmptyBatch():
             net = real()
         network = network_of(net, name)
         if network.on_meta is not None:

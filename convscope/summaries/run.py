@@ -16,6 +16,7 @@ from convscope.inference import inference_mode
 from convscope.recording import Operation, run_once
 from convscope.recording.wrappers import modules_by_path
 from convscope.summaries.copying import copy_to
+from convscope.summaries.empty_batch import EmptyBatch
 from convscope.summaries.image import Shape
 from convscope.summaries.reads import tensors_read
 
@@ -124,7 +125,7 @@ _LAZY = "The lazy layers of {name} took their shapes from an image of this size.
 
 def _run(net: nn.Module, image: Tensor) -> Shapes:
     """Record one pass. Results are kept for their types, which costs no memory on `meta`."""
-    with inference_mode(net):
+    with inference_mode(net), EmptyBatch():
         if _has_lazy_layers(net):
             with torch.inference_mode(mode=False), torch.no_grad():
                 net(image)
