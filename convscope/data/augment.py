@@ -80,10 +80,11 @@ def crop_and_flip_params(
 def augment(
     batch: Tensor, indices: NDArray[np.int64], *, kind: Augment, padding: int, seed: int, epoch: int
 ) -> Tensor:
-    """Augment a batch of bytes (n, h, w, c); the result has the same shape and device.
+    """Augment a batch of bytes (n, h, w, c) on the CPU; the result has the same shape.
 
     Each image gets a black border of `padding` pixels and is cropped to its old size at one of
-    the (2·padding + 1)² positions, all equally likely.
+    the (2·padding + 1)² positions, all equally likely. A row of a window is copied as one item,
+    as its pixels lie side by side.
     """
     if kind == "none":
         return batch
@@ -92,12 +93,19 @@ def augment(
     )
     n, height, width, channels = batch.shape
     padded_height, padded_width = height + 2 * padding, width + 2 * padding
-    padded = batch.new_zeros(n, padded_height, padded_width, channels)
-    padded[:, padding : padding + height, padding : padding + width] = batch
-    rows = corners[:, :1] + np.arange(height)
-    steps = np.where(flip[:, None], np.arange(width)[::-1], np.arange(width))
-    columns = corners[:, 1:] + steps
-    first_rows = np.arange(n)[:, None, None] * padded_height
-    cells = (first_rows + rows[:, :, None]) * padded_width + columns[:, None, :]
-    selected = torch.from_numpy(cells.reshape(-1)).to(batch.device)
-    return padded.view(-1, channels).index_select(0, selected).view(n, height, width, channels)
+    padded = np.zeros((n, padded_height, padded_width, channels), np.uint8)
+    padded[:, padding : padding + height, padding : padding + width] = batch.numpy()
+    first = (np.arange(n) * padded_height + corners[:, 0]) * padded_width + corners[:, 1]
+    starts = first[:, None] + np.arange(height) * padded_width
+    row = np.dtype(f"V{width * channels}")
+    rows = np.ndarray((padded.size // channels - width + 1,), row, padded, 0, (channels,))
+    windows = rows[starts].view(np.uint8).reshape(batch.shape)
+    mirror(windows, flip)
+    return torch.from_numpy(windows)
+
+
+def mirror(images: NDArray[np.uint8], flip: NDArray[np.bool_]) -> None:
+    """Mirror those of the images (n, h, w, c) that `flip` says, left to right and in place."""
+    if flip.any():
+        chosen = torch.from_numpy(images[flip]).permute(0, 3, 1, 2)
+        images[flip] = chosen.flip(3).permute(0, 2, 3, 1).numpy()

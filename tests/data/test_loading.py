@@ -1,5 +1,7 @@
 """Feeding from memory and from files is the same; bad images are found before training."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,12 @@ from convscope.data.augment import augment, epoch_order, random_bits
 from convscope.data.dataset import ArrayImages, ConcatImages, Dataset, SubsetImages
 from convscope.data.folder import read_folder
 from convscope.data.loading import MemoryBatchSource, StreamingBatchSource, load_images
-from convscope.data.normalize import normalize, pixel_statistics
+from convscope.data.normalize import (
+    Normalizer,
+    normalize,
+    pixel_statistics,
+    scale_and_shift,
+)
 from convscope.data.resize import choose_resize_mode, resize_array, resize_image
 
 
@@ -173,6 +180,40 @@ def test_statistics_are_those_of_numpy_and_normalizing_gives_zero_and_one():
     assert torch.allclose(normal.std((0, 2, 3)), torch.ones(3), atol=1e-3)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (7, 6), (32, 32), (5, 97)])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_a_byte_is_scaled_and_shifted_in_one_rounding_wherever_it_lies(
+    size, channels, channels_last
+):
+    bytes_ = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (5, *size, channels)))
+    known = card(size, channels, mean=0.4821, std=0.2137)
+    known = replace(known, mean=known.mean[:-1] + (0.4465,), std=known.std[:-1] + (0.1994,))
+    scale, shift = scale_and_shift(known)
+    exact = (
+        bytes_.double() * scale.double() + shift.double()
+    )  # 53 bits hold the product of 8 and 24
+    pixel_by_pixel = torch.addcmul(shift, bytes_.float(), scale)
+    for batch in (bytes_.byte(), bytes_.byte().flip(0)[::2].flip(0)):
+        made = normalize(batch, known, channels_last=channels_last)
+        expected = (exact if len(batch) == 5 else exact[::2]).permute(0, 3, 1, 2)
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        assert made.is_contiguous(memory_format=layout)
+        assert torch.allclose(made.double(), expected, rtol=2**-24, atol=2**-24)
+        if len(batch) == 5:
+            assert torch.equal(made, pixel_by_pixel.permute(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_memory_that_is_used_again_leaves_nothing_of_the_batch_before(channels_last):
+    many, known = torch.from_numpy(pixels(9, 7, 6)), card((7, 6), mean=0.3, std=0.2)
+    again = Normalizer(known, channels_last=channels_last)
+    for batch in (many[:4], many[4:], many[:2]):
+        expected = normalize(batch, known, channels_last=channels_last)
+        assert torch.equal(again(batch), expected)
+        assert again(batch).stride() == expected.stride()
+
+
 def test_a_channel_that_never_changes_is_left_alone():
     assert pixel_statistics([torch.full((2, 3, 3, 1), 51, dtype=torch.uint8)]) == ((0.2,), (1.0,))
 
@@ -224,9 +265,10 @@ def slow_augment(image, down, across, flip, padding):
     return out
 
 
+@pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("kind", ["crop", "crop-flip"])
-def test_crop_and_flip_are_what_loops_make(kind):
-    many, padding = pixels(24, 6, 7), 3
+def test_crop_and_flip_are_what_loops_make(kind, channels):
+    many, padding = pixels(24, 6, 7, channels).reshape(24, 6, 7, channels), 3
     made = augment(
         torch.from_numpy(many), np.arange(24), kind=kind, padding=padding, seed=1, epoch=2
     )

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from convscope.data.normalize import Normalizer
 from convscope.evaluation.measure import compute_outputs
 from convscope.forward import like_parameters, network_error
 from convscope.gradients import contiguous_gradients
@@ -45,11 +46,13 @@ class EagerExecutor:
         self.inputs, self.criterion = inputs, criterion
         self.clip_grad_norm = clip_grad_norm
         self.forward = torch.compile(network) if compile else network
+        self._normalize = Normalizer(inputs.card, channels_last=inputs.channels_last)
 
     def step(self, state: TrainState, batch: Batch, lr: float) -> tuple[float, int]:
         targets = torch.from_numpy(batch.labels).to(self.inputs.device)
         try:
-            images = self.inputs.normalized(batch.pixels)
+            pixels = batch.pixels.to(self.inputs.device, non_blocking=True)
+            images = self._normalize(pixels)
             loss, logits = self.criterion(self._output(images), targets)
             value = loss.item()
             if not math.isfinite(value):
