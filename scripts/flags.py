@@ -113,7 +113,7 @@ OTHER_MEANING = {
     "data_dir": "Here it is where named data sets are searched; the images to train on are `DATA`.",
     "freeze": "Here it takes the name of the last layer to freeze.",
     "val": "Here it is the fraction of the images held out.",
-    "augment": "Here it is none, crop or crop-flip.",
+    "augment": "Here it is none, crop or resized-crop, each also with -flip.",
     "debug": "Here it shows the traceback of an error.",
 }
 """Flags that are called the same and take something else."""

@@ -12,10 +12,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Augment = Literal["none", "crop", "crop-flip"]
-"""`crop` shifts an image within a black border; `crop-flip` also mirrors half of the images."""
+Augment = Literal["none", "crop", "crop-flip", "resized-crop", "resized-crop-flip"]
+"""`crop` shifts an image within a black border; `resized-crop` scales a window of random area and
+aspect ratio to the network's input. With `-flip`, half of the images are mirrored, too.
+"""
+
+RESIZED = ("resized-crop", "resized-crop-flip")
 
 Sampling = Literal["shuffle", "balanced"]
+
+POSITION, FLIP, WINDOW = 0, 2, 3
+"""Which of an image's random numbers decide what: two for where a window lies, one for whether it
+is mirrored, and from the fourth on pairs for the area and the ratio of a resized one.
+"""
 
 
 def epoch_order(
@@ -72,8 +81,8 @@ def crop_and_flip_params(
     if kind == "none":
         return np.zeros((len(indices), 2), np.int64), np.zeros(len(indices), bool)
     numbers = random_bits(seed, epoch, indices, 3)
-    corners = (numbers[:, :2] % np.uint64(2 * padding + 1)).astype(np.int64)
-    flip = (numbers[:, 2] >> np.uint64(63)).astype(bool) & (kind == "crop-flip")
+    corners = (numbers[:, POSITION : POSITION + 2] % np.uint64(2 * padding + 1)).astype(np.int64)
+    flip = (numbers[:, FLIP] >> np.uint64(63)).astype(bool) & (kind == "crop-flip")
     return corners, flip
 
 

@@ -10,9 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from itertools import islice
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +22,8 @@ from convscope.card import Card
 from convscope.data.dataset import ArrayImages, ConcatImages, Dataset, ImageSource, SubsetImages
 from convscope.data.decode import UnreadableImage
 from convscope.data.depth import ValueRange
+from convscope.data.fingerprint import fingerprint_of
+from convscope.data.larger import KeptBatchSource, KeptImages, ResizedImages, whole_image
 from convscope.data.pixel_digests import SIZE, digest_image, digests_in_memory
 from convscope.data.resize import resize_array, resize_image
 from convscope.data.survey import ImageSurvey, describe_notes
@@ -64,32 +65,47 @@ class MemoryBatchSource:
 class StreamingBatchSource:
     """Images that are decoded again for each batch, a few batches ahead."""
 
-    images: ImageSource
+    source: ImageSource
     card: Card
     workers: int
+    side: int | None = None
+    """To which the shorter side of whole images is scaled; None: images are as the card says."""
 
     def batches(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[Tensor]:
+        for images in self.images(batches):
+            yield torch.from_numpy(np.stack(images))
+
+    def images(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[list[NDArray[np.uint8]]]:
+        """The images of each batch, of any sizes."""
         remaining = iter(batches)
         with _pool(self.workers) as pool:
             queue = [self._start(pool, indices) for indices in islice(remaining, _PREFETCH)]
             while queue:
                 rows = queue.pop(0)
-                yield torch.from_numpy(np.stack([_wait(row, self.images) for row in rows]))
+                yield [_wait(row, self.source) for row in rows]
                 queue += [self._start(pool, indices) for indices in islice(remaining, 1)]
 
     def _start(
         self, pool: ThreadPoolExecutor, indices: NDArray[np.int64]
     ) -> "list[Future[NDArray[np.uint8]]]":
-        return [pool.submit(self._load, int(index)) for index in indices]
+        return [pool.submit(self.load, int(index)) for index in indices]
 
-    def _load(self, index: int) -> NDArray[np.uint8]:
+    def load(self, index: int) -> NDArray[np.uint8]:
+        """One image (h, w, c). Raises WorkError if it has become unreadable."""
         try:
-            return resize_image(self.images.image(index), self.card)
+            image = self.source.image(index)
+            if self.side is not None:
+                return whole_image(image, self.card, self.side)
+            return resize_image(image, self.card)
         except UnreadableImage as error:  # it could be read when the data were checked
             raise WorkError(
-                f"{self.images.key(index)} could be read before training, but now {error}. "
+                f"{self.source.key(index)} could be read before training, but now {error}. "
                 "Restore it, then resume; data must not change during a training."
             ) from error
+
+
+LargerImages = StreamingBatchSource | KeptBatchSource
+"""Where training images that are larger than the network's input come from."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +121,7 @@ class LoadedDataset:
             of them; None if there are none.
         pixel_digests: (n, 16) of the decoded images, see `pixel_digests`; zeros for unreadable
             ones.
+        larger: the training images from which windows are cut; None if they are fed as the others.
     """
 
     dataset: Dataset
@@ -113,6 +130,7 @@ class LoadedDataset:
     fingerprint: str
     pixel_digests: NDArray[np.uint8] = field(repr=False)
     value_range: ValueRange | None = None
+    larger: LargerImages | None = None
 
 
 def load_images(
@@ -121,52 +139,70 @@ def load_images(
     *,
     workers: int = 2,
     cache_fraction: float = 0.5,
+    larger_side: int | None = None,
     on_progress: ProgressCallback = lambda done, total: None,
 ) -> LoadedDataset:
     """Decode every image once, and keep all in memory if they take at most `cache_fraction` of the
     free memory. Nothing is written to disk.
+
+    With `larger_side`, training images are kept whole, their shorter side at most this; see
+    `larger`.
 
     If the card has no value range, it is that of all images of more than 8 bits; those that would
     have another one by themselves are decoded a second time.
     """
     height, width = card.input_size
     num_bytes = len(dataset) * height * width * card.in_channels
-    fits = num_bytes <= cache_fraction * free_memory()
+    budget = cache_fraction * free_memory()
+    fits = num_bytes <= budget and larger_side is None
     pixels = _resize_all(dataset.images, card) if fits else None
     if pixels is not None:
         source, pixel_digests = torch.from_numpy(pixels), digests_in_memory(dataset.images)
-        fingerprint = _fingerprint(dataset, ())
+        fingerprint = fingerprint_of(dataset, ())
         return LoadedDataset(dataset, MemoryBatchSource(source), (), fingerprint, pixel_digests)
-    out = np.zeros((len(dataset), height, width, card.in_channels), np.uint8) if fits else None
+    kept = (
+        ResizedImages((len(dataset), height, width, card.in_channels), fits=fits)
+        if larger_side is None
+        else KeptImages(dataset.split == "train", larger_side, budget)
+    )
     survey = ImageSurvey()
     pixel_digests = np.zeros((len(dataset), SIZE), np.uint8)
     digests, problems = _decode_all(
-        dataset.images, card, out, pixel_digests, workers, on_progress, survey
+        dataset.images, card, kept, pixel_digests, workers, on_progress, survey
     )
     notes = {dataset.images.key(index): note for index, note in sorted(survey.notes.items())}
     warnings = [*describe_notes(notes)]
     if card.value_range is None and survey.value_range is not None:
         card = replace(card, value_range=survey.value_range)
         warnings += survey.describe_depth(dataset.images.key)
-        if out is not None:
+        if kept.fits:
             for index in survey.unlike(survey.value_range):
-                out[index] = resize_image(dataset.images.image(index), card)
+                kept.add(index, dataset.images.image(index), card)
     split = dataset.split.copy()
     split[list(problems)] = ""
     readable = dataset.with_split(split)
     readable = readable.with_warnings(warnings)
-    batch_source = (
-        StreamingBatchSource(dataset.images, card, workers)
-        if out is None
-        else MemoryBatchSource(torch.from_numpy(out))
-    )
+    batch_source, larger = _sources(kept, dataset.images, card, workers)
     keyed_problems = tuple(
         (dataset.images.key(index), problems[index]) for index in sorted(problems)
     )
-    fingerprint = _fingerprint(dataset, digests)
+    fingerprint = fingerprint_of(dataset, digests)
     return LoadedDataset(
-        readable, batch_source, keyed_problems, fingerprint, pixel_digests, card.value_range
+        readable, batch_source, keyed_problems, fingerprint, pixel_digests, card.value_range, larger
     )
+
+
+def _sources(
+    kept: "ResizedImages | KeptImages", images: ImageSource, card: Card, workers: int
+) -> tuple[BatchSource, LargerImages | None]:
+    """Where images come from as they are fed, and training images where they are larger."""
+    streamed = StreamingBatchSource(images, card, workers)
+    if isinstance(kept, ResizedImages):
+        return (MemoryBatchSource(torch.from_numpy(kept.pixels)) if kept.fits else streamed), None
+    whole = StreamingBatchSource(images, card, workers, kept.side)
+    if not kept.fits:
+        return streamed, whole
+    return KeptBatchSource(kept.fed, streamed.load), KeptBatchSource(kept.whole, whole.load)
 
 
 def _resize_all(images: ImageSource, card: Card) -> NDArray[np.uint8] | None:
@@ -185,26 +221,10 @@ def _resize_all(images: ImageSource, card: Card) -> NDArray[np.uint8] | None:
             return None
 
 
-def _arrays(images: ImageSource) -> list[NDArray[Any]] | None:
-    """The arrays that determine images in memory; None if any image is not in one."""
-    match images:
-        case ArrayImages():
-            return [images.pixels]
-        case ConcatImages():
-            parts = [_arrays(part) for part in images.parts]
-            known = [part for part in parts if part is not None]
-            return [array for part in known for array in part] if len(known) == len(parts) else None
-        case SubsetImages():
-            inner = _arrays(images.source)
-            return None if inner is None else [images.indices, *inner]
-        case _:
-            return None
-
-
 def _decode_all(
     images: ImageSource,
     card: Card,
-    out: NDArray[np.uint8] | None,
+    kept: ResizedImages | KeptImages,
     pixel_digests: NDArray[np.uint8],
     workers: int,
     on_progress: ProgressCallback,
@@ -212,7 +232,7 @@ def _decode_all(
 ) -> tuple[list[bytes], dict[int, str]]:
     """The digest of each image's file, and the reason why, by index, for each that cannot be read.
 
-    The resized images are written to `out`, the digests of all pixels to `pixel_digests`.
+    The images are added to `kept`, the digests of all pixels to `pixel_digests`.
     """
     digests = [b""] * len(images)
     problems: dict[int, str] = {}
@@ -222,14 +242,12 @@ def _decode_all(
         for index in indices:
             try:
                 image, digests[index] = images.read(index)
-                pixels = resize_image(image, card)
+                kept.add(index, image, card)
                 survey.add(index, image)
             except UnreadableImage as error:
                 problems[index] = str(error)
             else:
                 pixel_digests[index] = digest_image(image)
-                if out is not None:
-                    out[index] = pixels
         return len(indices)
 
     start_time = time.perf_counter()
@@ -263,18 +281,3 @@ def _wait(future: "Future[_T]", images: ImageSource, start: int = 0) -> _T:
             f"No image could be read for {_TIMEOUT:.0f} s, near {images.key(start)}. "
             "Is its disk or network share still there?"
         ) from error
-
-
-def _fingerprint(dataset: Dataset, digests: Sequence[bytes]) -> str:
-    """A digest of the data: of files with their paths, of images in memory in their order."""
-    hasher = blake2b(digest_size=16)
-    hasher.update("\0".join(dataset.classes).encode("utf-8", "surrogateescape"))
-    pixels = _arrays(dataset.images)
-    if pixels is not None:
-        for array in [dataset.labels.astype("<i8"), *pixels]:
-            hasher.update(np.ascontiguousarray(array).data)
-        return hasher.hexdigest()
-    keys = [dataset.images.key(index) for index in range(len(dataset))]
-    for key, label, digest in sorted(zip(keys, dataset.labels.tolist(), digests, strict=True)):
-        hasher.update(f"{key}\0{label}\0".encode("utf-8", "surrogateescape") + digest)
-    return hasher.hexdigest()

@@ -16,8 +16,9 @@ SENTENCES = {
     "softens the labels.": "mixup cutmix mixup_alpha cutmix_alpha mixup_prob mixup_switch_prob "
     "mixup_mode mixup_off_epoch cutmix_minmax cutout mosaic close_mosaic copy_paste "
     "copy_paste_mode",
-    "Augmentation is chosen by `augment`: none, crop (random crops) or crop-flip (crops and "
-    "horizontal flips).": "hflip fliplr flip horizontal_flip random_flip auto_augment aa "
+    "Augmentation is chosen by `augment`: none, crop (shifts) or resized-crop (windows of random "
+    "`crop_scale` and `crop_ratio`); crop-flip and resized-crop-flip mirror half, too.": "hflip "
+    "fliplr flip horizontal_flip random_flip auto_augment aa "
     "randaugment trivialaugment ra_magnitude ra_sampler ra_reps augmix_severity augmix "
     "random_erase random_erasing erasing reprob remode recount resplit color_jitter "
     "color_jitter_prob jitter hsv_h hsv_s hsv_v bgr degrees rotation rotate random_rotation "

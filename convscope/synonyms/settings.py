@@ -32,6 +32,8 @@ SYNONYMS = {
     "max_corrupt_fraction": "max_unreadable max_corrupt",
     "augment": "augmentation augmentations data_augmentation aug augs",
     "crop_padding": "random_crop_padding padding pad",
+    "crop_scale": "random_resized_crop_scale rrc_scale crop_area",
+    "crop_ratio": "random_resized_crop_ratio rrc_ratio aspect_ratio_range",
     "model": "arch architecture a network net model_name model_name_or_path backbone_name "
     "base_model model_type variant m",
     "input_size": "size img_size image_size imgsz imgsize im_size imsz img_sz img resolution res "
@@ -175,6 +177,8 @@ VALUES = {
     "augment": {
         "none": "off no false",
         "crop-flip": "cropflip crop_and_flip flip_crop crop,flip",
+        "resized-crop": "random_resized_crop randomresizedcrop rrc inception_crop",
+        "resized-crop-flip": "random_resized_crop_flip rrc_flip",
     },
     "metric": {
         "top1": "accuracy acc acc1 acc@1 val_acc val_accuracy top_1 eval_accuracy",
@@ -236,9 +240,10 @@ VALUE_SENTENCES = {
         "cosineannealingwarmrestarts cosine_restarts sgdr cyclic cycliclr",
     },
     "augment": {
-        "Say which: crop, random crops, or crop-flip, with horizontal flips.": "true yes on auto "
-        "default",
-        "There are crop, random crops, and crop-flip, with horizontal flips.": "flip hflip "
+        "Say which: crop shifts images, resized-crop cuts windows of random area and ratio; with "
+        "-flip half are mirrored, too.": "true yes on auto default",
+        "There are crop, which shifts images, and resized-crop, windows of random area and ratio; "
+        "with -flip half are mirrored, too.": "flip hflip "
         "randaugment autoaugment augmix trivialaugment trivialaugmentwide mixup cutmix rand "
         "imagenet ra ta_wide",
     },

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from convscope.card import Card
+from convscope.data.augment import RESIZED
 from convscope.data.classes import match_classes
 from convscope.data.loading import LoadedDataset
+from convscope.data.resized_crops import ResizedCrops
 from convscope.evaluation.measure import compute_metrics
 from convscope.evaluation.metrics import Metrics
 from convscope.runs.folder import Run
@@ -130,7 +132,7 @@ def assemble(
     if stored is not None:
         where = session.run.state_path(stored.metadata.get("state", {}).get("step", 0))
         state = unpack(stored, network, optimizer, where=where, card=task.card)
-    augmentation = Augmentation(config.augment, decided(config.crop_padding), config.seed)
+    augmentation = _augmentation(config, task.card)
     batches = TrainingBatches(
         task.loaded, augmentation, decided(config.batch_size), config.sampling
     )
@@ -151,6 +153,20 @@ def assemble(
         callbacks=[*_rules(task, session, freezing), *session.user.callbacks, *recorders],
         state=state,
     )
+
+
+def _augmentation(config: TrainConfig, card: Card) -> Augmentation:
+    padding = decided(config.crop_padding)
+    if config.augment not in RESIZED:
+        return Augmentation(config.augment, padding, config.seed)
+    crops = ResizedCrops(
+        card.input_size,
+        scale=(config.crop_scale[0], config.crop_scale[1]),
+        ratio=(config.crop_ratio[0], config.crop_ratio[1]),
+        flips=config.augment == "resized-crop-flip",
+        interpolation=card.interpolation,
+    )
+    return Augmentation(config.augment, padding, config.seed, crops)
 
 
 def limits_of(config: TrainConfig, batches: int) -> Limits:

@@ -10,15 +10,27 @@ from torch import Tensor
 
 from convscope.data.augment import Augment, Sampling, augment, epoch_order
 from convscope.data.loading import LoadedDataset, MemoryBatchSource
+from convscope.data.resized_crops import ResizedCrops
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What happens to a training image in each epoch: a function of (seed, epoch, index) alone."""
+    """What happens to a training image in each epoch: a function of (seed, epoch, index) alone.
+
+    Attributes:
+        padding: of shifted images.
+        resized: how windows are cut from larger images, for the kinds that do so.
+    """
 
     kind: Augment
     padding: int
     seed: int
+    resized: ResizedCrops | None = None
+
+    @property
+    def shifts(self) -> bool:
+        """Whether images keep their size and are shifted, and perhaps mirrored."""
+        return self.kind in ("crop", "crop-flip")
 
     def __call__(self, pixels: Tensor, indices: NDArray[np.int64], *, epoch: int) -> Tensor:
         """The images at `indices` as `epoch` shows them, bytes (n, h, w, c)."""
@@ -72,6 +84,13 @@ class TrainingBatches:
         """
         dataset, source = self.loaded.dataset, self.loaded.batch_source
         indices = self._indices(epoch)[start:]
+        crops, larger = self.augmentation.resized, self.loaded.larger
+        if crops is not None and larger is not None:
+            seed = self.augmentation.seed
+            for chosen, images in zip(indices, larger.images(indices), strict=True):
+                load = partial(crops, images, chosen, seed=seed, epoch=epoch)
+                yield Batch(chosen, dataset.labels[chosen], epoch, load)
+            return
         if isinstance(source, MemoryBatchSource):
             for chosen in indices:
                 load = partial(self._gather, source, chosen, epoch)

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from convscope import synonyms
 from convscope.card import ResizeMode
-from convscope.data.augment import Augment, Sampling
+from convscope.data.augment import RESIZED, Augment, Sampling
 from convscope.data.options import DataOptions
 from convscope.device import parse_device
 from convscope.errors import RequestError, nearest
@@ -29,8 +29,10 @@ MACHINE = "Machine"
 TABLES = ("dataset", "lengthened", "machine", "network", "versions")
 """Tables of a run's config.toml that describe the run and set nothing."""
 
+_RESIZED = {"augment": RESIZED}
 _SEED = 2**63 - 1
 _MANY = 1_000_000  # a limit that only catches typing errors
+_MOST_OBLONG, _RANGE = 1000.0, 2
 
 # fmt: off
 
@@ -71,11 +73,17 @@ class TrainConfig:
         "split that is trained on, or validated on if the other is the test; or allow them. Splits "
         "that convscope makes keep them together.")
     augment: Augment = setting("crop", DATA,
-        help="Augmentation of the training images: random crops, or crops and horizontal flips.")
+        help="Augmentation of the training images: crop shifts them within a black border, "
+        "resized-crop scales windows of random area and aspect ratio to the input size; with "
+        "-flip, half of them are mirrored, too.")
     crop_padding: int | None = setting(None, DATA, low=0, high=1000,
         only_if={"augment": ("crop", "crop-flip")}, off=0,
         help="Width in pixels of the black border added before a random crop; by default 2 for "
         "crop, 4 for crop-flip.")
+    crop_scale: tuple[float, ...] = setting((0.08, 1.0), DATA, only_if=_RESIZED,
+        help="Smallest and largest area of a resized crop, as fractions of the image's.")
+    crop_ratio: tuple[float, ...] = setting((3 / 4, 4 / 3), DATA, only_if=_RESIZED,
+        help="Smallest and largest ratio of the width of a resized crop to its height.")
 
     model: str = setting("lenet5", NETWORK,
         help="A network's name, a layer table such as net.toml, or your own code as module:attr.")
@@ -190,6 +198,13 @@ class TrainConfig:
         if not all(0 < milestone < 1 for milestone in self.lr_milestones):
             given = ", ".join(map(figure, self.lr_milestones))
             raise RequestError(f"`lr_milestones` must be between 0 and 1, not {given}.")
+        for name, highest in (("crop_scale", 1.0), ("crop_ratio", _MOST_OBLONG)):
+            given, limits = getattr(self, name), f"above 0 and at most {figure(highest)}"
+            if len(given) != _RANGE or not 0 < given[0] <= given[1] <= highest:
+                raise RequestError(
+                    f"`{name}` must be two numbers {limits}, the smaller one first, not "
+                    f"{', '.join(map(figure, given))}."
+                )
         if self.steps is not None and self.max_minutes is not None:
             raise RequestError("`steps` and `max_minutes` exclude each other; choose one.")
         if self.unfreeze_every and self.freeze is None:
@@ -209,7 +224,7 @@ class TrainConfig:
         small = max(8, 2 ** int(math.log2(max(1, num_train_images / 20))))
         batch_size = self.batch_size or min(64, small)
         lr = {"sgd": default_lr * batch_size / 64, "adamw": 0.001}[self.optimizer]
-        padding = {"none": 0, "crop": 2, "crop-flip": 4}[self.augment]
+        padding = {"crop": 2, "crop-flip": 4}.get(self.augment, 0)
         epochs = self.epochs if self.steps is None else self.steps * batch_size / num_train_images
         if self.lr_schedule == "one-cycle" or self.max_minutes is not None:
             warmup_epochs = 0.0

@@ -50,6 +50,8 @@ class TrainSettings(TypedDict, total=False):
     duplicates: Literal["error", "drop", "allow"]
     augment: Augment
     crop_padding: int | None
+    crop_scale: Sequence[float]
+    crop_ratio: Sequence[float]
 
     model: str | nn.Module
     input_size: int | tuple[int, int] | None

@@ -4,15 +4,18 @@ import math
 import os
 from dataclasses import replace
 from importlib.metadata import version
-from itertools import islice
+from itertools import chain
 
 import numpy as np
+import torch
 from torch import nn
 
 from convscope.card import Card
+from convscope.data.augment import RESIZED
 from convscope.data.dataset import Dataset, Split
 from convscope.data.decode import UnreadableImage
-from convscope.data.loading import LoadedDataset, MemoryBatchSource, load_images
+from convscope.data.larger import larger_side
+from convscope.data.loading import LoadedDataset, StreamingBatchSource, load_images
 from convscope.data.normalize import pixel_statistics
 from convscope.data.resize import choose_resize_mode
 from convscope.data.split import write_splits
@@ -76,6 +79,8 @@ def infer_preprocessing(
         resize_mode = config.resize_mode
     elif pretrained:
         resize_mode = pretrained.resize_mode
+    elif config.augment in RESIZED:
+        resize_mode = "crop"
     else:
         resize_mode = choose_resize_mode(sizes, input_size)
     card = Card(
@@ -86,7 +91,14 @@ def infer_preprocessing(
         mean=(0.0,) * channels,
         std=(1.0,) * channels,
     )
+    if config.augment in RESIZED and resize_mode == "crop" and _exceed(sizes, larger_side(card)):
+        card = replace(card, resize_size=larger_side(card))
     return card if pretrained is None else _with_pixels_of(pretrained, card)
+
+
+def _exceed(sizes: list[tuple[int, int]], side: int) -> bool:
+    """Whether most images have a shorter side of at least this."""
+    return float(np.median([min(size) for size in sizes])) >= side
 
 
 def _warn_of_losses(
@@ -115,7 +127,7 @@ def _with_pixels_of(pretrained: Card, card: Card) -> Card:
     same = (card.input_size, card.resize_mode) == (pretrained.input_size, pretrained.resize_mode)
     return replace(
         card,
-        resize_size=pretrained.resize_size if same else None,
+        resize_size=pretrained.resize_size if same else card.resize_size,
         interpolation=pretrained.interpolation,
         mean=theirs.mean,
         std=theirs.std,
@@ -152,6 +164,7 @@ def load_checked(
         card,
         workers=min(32, os.cpu_count() or 1),
         cache_fraction=config.cache_fraction,
+        larger_side=larger_side(card) if config.augment in RESIZED else None,
         on_progress=callbacks.decoding,
     )
     _check_problems(loaded, len(dataset), config, callbacks)
@@ -159,7 +172,7 @@ def load_checked(
     if len(counts) and counts.min() == 0:
         label = dataset.classes[int(counts.argmin())]
         raise RequestError(f"Class {label!r} of {dataset.name} has no readable training image.")
-    if not isinstance(loaded.batch_source, MemoryBatchSource):
+    if isinstance(loaded.batch_source, StreamingBatchSource):
         callbacks.message("The images do not fit in memory and are decoded again in every epoch.")
     for warning in loaded.dataset.warnings:
         callbacks.message(warning)
@@ -219,10 +232,13 @@ def finalize_preprocessing(
 
 def _statistics(loaded: LoadedDataset) -> tuple[tuple[float, ...], tuple[float, ...]]:
     indices = loaded.dataset.indices("train")
-    if not isinstance(loaded.batch_source, MemoryBatchSource):
+    if isinstance(loaded.batch_source, StreamingBatchSource):
         indices = indices[:: max(1, math.ceil(len(indices) / _STATISTICS_IMAGES))]
     batches = [indices[start : start + 512] for start in range(0, len(indices), 512)]
-    return pixel_statistics(islice(loaded.batch_source.batches(batches), None))
+    if loaded.larger is not None:
+        images = chain.from_iterable(loaded.larger.images(batches))
+        return pixel_statistics(torch.from_numpy(image)[None] for image in images)
+    return pixel_statistics(loaded.batch_source.batches(batches))
 
 
 def with_output(card: Card, net: nn.Module, callbacks: CallbackList) -> Card:

@@ -188,7 +188,7 @@ def test_a_byte_is_scaled_and_shifted_in_one_rounding_wherever_it_lies(
 ):
     bytes_ = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (5, *size, channels)))
     known = card(size, channels, mean=0.4821, std=0.2137)
-    known = replace(known, mean=known.mean[:-1] + (0.4465,), std=known.std[:-1] + (0.1994,))
+    known = replace(known, mean=(*known.mean[:-1], 0.4465), std=(*known.std[:-1], 0.1994))
     scale, shift = scale_and_shift(known)
     exact = (
         bytes_.double() * scale.double() + shift.double()

@@ -70,6 +70,7 @@ def weights_of(run):
         {},
         dict(augment="crop-flip", crop_padding=3),
         dict(augment="none"),
+        dict(augment="resized-crop-flip"),
         dict(optimizer="adamw", weight_decay=0.01),
         dict(clip_grad_norm=0.5, label_smoothing=0.1, class_weights="balanced"),
         dict(backbone_lr_scale=0.1, momentum=0.0),
@@ -93,6 +94,7 @@ def test_weights_are_those_of_torch_up_to_rounding(tmp_path, how):
         dict(augment="crop-flip", crop_padding=3),
         dict(augment="none"),
         dict(augment="crop-flip", cache_fraction=1e-9),
+        dict(augment="resized-crop"),
     ],
     ids=str,
 )

@@ -33,6 +33,8 @@ OTHER = {
     "duplicates": "allow",
     "augment": "crop-flip",
     "crop_padding": 3,
+    "crop_scale": [0.25, 1.0],
+    "crop_ratio": [0.5, 2.0],
     "model": "lenet5",
     "input_size": 28,
     "in_channels": 3,

@@ -39,6 +39,7 @@ def test_a_small_set_gets_small_batches_and_the_rate_follows(num_images, batch_s
     assert TrainConfig(batch_size=7, lr=0.3, crop_padding=0).resolve(num_images).lr == 0.3
     assert TrainConfig(optimizer="adamw").resolve(num_images).lr == 0.001
     assert TrainConfig(augment="crop-flip").resolve(num_images).crop_padding == 4
+    assert TrainConfig(augment="resized-crop").resolve(num_images).crop_padding == 0
 
 
 def test_every_setting_is_explained_in_sentences():
@@ -85,6 +86,10 @@ def test_train_shows_its_settings_in_signature_and_docstring():
         ({"seed": -1}, "`seed` must be at least 0, not -1."),
         ({"lr_gamma": 10}, "`lr_gamma` must be above 0 and at most 1"),
         ({"lr_milestones": [0.5, 2.0]}, "`lr_milestones` must be between 0 and 1, not 0.5, 2."),
+        ({"crop_scale": [0.5]}, "`crop_scale` must be two numbers above 0 and at most 1, the sma"),
+        ({"crop_scale": [0.5, 0.1]}, "the smaller one first, not 0.5, 0.1."),
+        ({"crop_scale": [0, 1]}, "`crop_scale` must be two numbers above 0"),
+        ({"crop_ratio": [1, 2000]}, "`crop_ratio` must be two numbers above 0 and at most 1,000"),
         ({"steps": 3, "max_minutes": 1}, "`steps` and `max_minutes` exclude each other"),
         ({"unfreeze_every": 2}, "`unfreeze_every` needs `freeze`"),
         ({"backbone_lr_scale": 1.5}, "`backbone_lr_scale` must be between 0 and 1"),

@@ -1,6 +1,8 @@
 """What the loop does in each step, and what it does when a step goes wrong."""
 
 import json
+import os
+import signal
 import sys
 import tomllib
 
@@ -11,12 +13,13 @@ from torch import nn
 from torch.nn import functional as F
 
 import convscope
-from convscope.errors import RequestError, WorkError
+from convscope.errors import Interrupted, RequestError, WorkError
 from convscope.runs.folder import Run
 from convscope.runs.network import load_network
 from convscope.training.batches import batch_slices
 from convscope.training.callbacks.base import Callback
 from tests.conftest import make_image_folder
+from tests.training.small import Act
 
 
 class Notes(Callback):
@@ -242,6 +245,35 @@ def test_streaming_trains_to_the_same_bits_as_memory(tmp_path, image_folder):
     # Mean and std are taken of at most 2,048 pictures when streaming; here that is all of them.
     one, other = (Run.open(tmp_path / str(share)).read_weights().tensors for share in (0.5, 0.0))
     assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+def test_resized_crops_give_the_same_bits_from_memory_from_files_and_after_a_stop(
+    tmp_path, image_folder
+):
+    words = dict(model="tinyvgg", epochs=2, batch_size=5, augment="resized-crop-flip", threads=1)
+    whole = convscope.train(str(image_folder), out=tmp_path / "whole", input_size=16, **words)
+    stop = Act((7, lambda: os.kill(os.getpid(), signal.SIGINT)))
+    with pytest.raises(Interrupted):
+        convscope.train(
+            str(image_folder), out=tmp_path / "stopped", input_size=16, cache_fraction=0.0,
+            callbacks=[stop], **words,
+        )  # fmt: skip
+    stopped = convscope.resume(tmp_path / "stopped")
+    one, other = (Run.open(each.run).read_weights().tensors for each in (whole, stopped))
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+    assert convscope.evaluate(whole.run).loss == whole.test.loss == stopped.test.loss
+
+
+@pytest.mark.parametrize(("side", "resize_size"), [(8, 9), (200, None)])
+def test_with_resized_crops_images_are_evaluated_as_the_reference_of_torchvision_does(
+    tmp_path, image_folder, side, resize_size
+):
+    result = convscope.train(
+        str(image_folder), out=tmp_path / "run", model="tinyvgg", input_size=side, steps=1,
+        augment="resized-crop", batch_size=2,
+    )  # fmt: skip
+    card = Run.open(result.run).read_card()
+    assert (card.resize_mode, card.resize_size) == ("crop", resize_size)
 
 
 def test_a_network_that_cannot_read_channels_last_trains_all_the_same(tmp_path, monkeypatch):

@@ -191,7 +191,7 @@ def row_bytes(inputs: Inputs, augmentation: Augmentation, cache_fraction: float)
     """Bytes from one row of an image to the next, as the engine will read them."""
     card, source = inputs.card, inputs.batch_source
     height, width = card.input_size
-    padding = 0 if augmentation.kind == "none" else augmentation.padding
+    padding = augmentation.padding if augmentation.shifts else 0
     if not isinstance(source, MemoryBatchSource):
         return width * card.in_channels
     padded_height, padded_width = height + 2 * padding, width + 2 * padding

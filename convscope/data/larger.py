@@ -1,0 +1,116 @@
+"""Training images that are larger than the network's input, for windows to be cut from them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from threading import Lock
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from convscope.card import MAX_PIXELS, MAX_SIDE, Card
+from convscope.data.depth import DecodedImage
+from convscope.data.resize import resize_image
+
+_SPARE = 8 / 7  # of ImageNet's 256 for 224
+
+
+def larger_side(card: Card) -> int:
+    """The shorter side at which training images are kept: 256 for an input of 224."""
+    return card.resize_size or round(_SPARE * max(card.input_size))
+
+
+def whole_image(decoded: DecodedImage, card: Card, side: int) -> NDArray[np.uint8]:
+    """Bytes (h, w, c) of all of an image, scaled down until its shorter side is `side`.
+
+    Smaller images are not enlarged. Raises UnreadableImage as `resize_image` does.
+    """
+    width, height = decoded.width, decoded.height
+    scale = min(
+        1.0,
+        side / min(width, height),
+        MAX_SIDE / max(width, height),
+        (MAX_PIXELS / (width * height)) ** 0.5,
+    )
+    size = max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
+    return np.require(resize_image(decoded, _stretched(card, size)), requirements="W")
+
+
+@lru_cache(maxsize=64)
+def _stretched(card: Card, size: tuple[int, int]) -> Card:
+    return replace(card, input_size=size, resize_mode="stretch", resize_size=None)
+
+
+@dataclass(frozen=True)
+class KeptBatchSource:
+    """Some images in memory, each (h, w, c) by its index; others are loaded when asked for."""
+
+    kept: Mapping[int, NDArray[np.uint8]]
+    load: Callable[[int], NDArray[np.uint8]]
+
+    def batches(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[Tensor]:
+        for images in self.images(batches):
+            yield torch.from_numpy(np.stack(images))
+
+    def images(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[list[NDArray[np.uint8]]]:
+        """The images of each batch, of any sizes."""
+        for indices in batches:
+            yield [
+                self.load(index) if index not in self.kept else self.kept[index]
+                for index in indices.tolist()
+            ]
+
+
+@dataclass
+class ResizedImages:
+    """All images in one array, as they are fed; none where that does not fit."""
+
+    shape: tuple[int, int, int, int]
+    fits: bool
+    pixels: NDArray[np.uint8] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pixels = np.zeros(self.shape if self.fits else 0, np.uint8)
+
+    def add(self, index: int, image: DecodedImage, card: Card) -> None:
+        """Resize an image, and keep it if all fit. Raises UnreadableImage as `resize_image`."""
+        pixels = resize_image(image, card)
+        if self.fits:
+            self.pixels[index] = pixels
+
+
+@dataclass
+class KeptImages:
+    """What is kept of all images, as long as it fits: training images whole, others as fed.
+
+    Attributes:
+        is_larger: (n,) whether an image is kept whole.
+        budget: bytes that may be kept. Beyond them nothing is.
+    """
+
+    is_larger: NDArray[np.bool_]
+    side: int
+    budget: float
+    fed: dict[int, NDArray[np.uint8]] = field(default_factory=dict[int, NDArray[np.uint8]])
+    whole: dict[int, NDArray[np.uint8]] = field(default_factory=dict[int, NDArray[np.uint8]])
+    fits: bool = True
+    _bytes: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def add(self, index: int, image: DecodedImage, card: Card) -> None:
+        """Keep an image; again, if it was there. Raises UnreadableImage as `resize_image` does."""
+        if self.is_larger[index]:
+            kept, pixels = self.whole, whole_image(image, card, self.side)
+        else:
+            kept, pixels = self.fed, resize_image(image, card)
+        with self._lock:
+            before = kept.get(index)
+            self._bytes += pixels.nbytes - (0 if before is None else before.nbytes)
+            self.fits = self.fits and self._bytes <= self.budget
+            if self.fits:
+                kept[index] = pixels
+            else:
+                self.fed.clear()
+                self.whole.clear()
