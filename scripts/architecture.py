@@ -19,7 +19,17 @@ LAYERS = (
     ("words", "version", "memory", "regular_files"),
     ("errors", "signals"),
     ("synonyms", "strict"),
-    ("card", "atomic", "device", "finite", "forward", "arithmetic", "gradients", "terms"),
+    (
+        "card",
+        "atomic",
+        "device",
+        "finite",
+        "forward",
+        "arithmetic",
+        "gradients",
+        "terms",
+        "mixed_precision",
+    ),
     ("layers", "data", "inference"),
     ("zoo", "lanes", "recording"),
     ("runs", "receptive"),  # a run builds its network again, so it knows the zoo

@@ -137,12 +137,19 @@ class _Translation:
         if not meaning.name:
             following()
         elif meaning.value is not None:
-            self.tokens += [self.options[meaning.name].flag, meaning.value]
+            self._preset(meaning.name, meaning.value, attached if equals else None, remaining)
         else:
             option = self.options[meaning.name]
             if option.is_switch and not equals and remaining and remaining[0].lower() in _TRUTHS:
                 equals, attached = "=", remaining.pop(0)
             self._place(meaning.name, option, following, attached=bool(equals))
+
+    def _preset(self, name: str, value: str, attached: str | None, remaining: list[str]) -> None:
+        """A switch that sets our option to a value, unless it is written as false."""
+        if attached is None and remaining and remaining[0].lower() in _TRUTHS:
+            attached = remaining.pop(0)
+        if attached is None or _TRUTHS.get(attached.lower(), True):
+            self.tokens += [self.options[name].flag, value]
 
     def _option(self, flag: str) -> Option | None:
         return next((each for each in self.options.values() if each.flag == flag), None)

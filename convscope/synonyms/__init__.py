@@ -131,6 +131,8 @@ def value(option: str, given: object) -> object:
     """
     if option == "device":  # 0 and torch.device("cuda:0") as well
         return str(given)
+    if option == "precision":  # 32, torch.bfloat16 and False as well
+        given = str(given)
     if not isinstance(given, str):
         return given
     word = key(given)
@@ -160,23 +162,25 @@ def translate(
     translated: dict[str, Any] = {}
     notes: list[str] = []
     origin: dict[str, str] = {}
+    switches: set[str] = set()
     for name, given in values.items():
         known_name = name if name in known else None
         found = Meaning(name) if known_name else meaning(name, known, command) or Meaning(name)
         notes += [found.note] if found.note else []
         if not found.name:
             continue
+        is_switch = found.value is not None
+        said = found.value if is_switch else value(found.name, given)
+        is_said = translated.get(found.name) == said and (is_switch or found.name in switches)
+        if is_said or (is_switch and given is False):  # as amp=True, amp_dtype="bfloat16"
+            continue
         if found.name in translated:
             raise RequestError(
                 f"`{origin[found.name]}` and `{name}` are the same; give one of them."
             )
         origin[found.name] = name
-        translated[found.name] = value(found.name, given)
-        if found.value is not None:
-            if given is False:
-                del translated[found.name]
-            else:
-                translated[found.name] = found.value
+        translated[found.name] = said
+        switches |= {found.name} if is_switch else set()
     check_patience(values, translated.get("lr_schedule"))
     return translated, notes
 

@@ -9,9 +9,12 @@ SENTENCES = {
     "too.": "split eval_split",
     "Pretrained weights are named: `weights='torchvision:resnet50'`, timm:NAME, a file, a URL or "
     "a run folder.": "pretrained use_pretrained imagenet transfer transfer_learning finetune",
-    "Training computes in 32-bit floating point, without mixed precision.": "amp fp16 bf16 half "
-    "tf32 amp_dtype model_dtype dtype mixed_precision precision fp16_full_eval bf16_full_eval "
-    "native_amp apex_amp loss_scale int8 quantize",
+    "Mixed precision is `precision='bf16'`; float16 would need its loss scaled.": "fp16 half "
+    "apex_amp loss_scale grad_scaler",
+    "Weights are 32-bit floating point; `precision='bf16'` computes the steps in fewer bits.":
+    "model_dtype tf32 int8 quantize",
+    "Evaluations compute in 32-bit floating point, whatever the `precision` of the steps.":
+    "fp16_full_eval bf16_full_eval",
     "`augment` has random crops and horizontal flips; images are not mixed. `label_smoothing` "
     "softens the labels.": "mixup cutmix mixup_alpha cutmix_alpha mixup_prob mixup_switch_prob "
     "mixup_mode mixup_off_epoch cutmix_minmax cutout mosaic close_mosaic copy_paste "
@@ -192,6 +195,8 @@ OF_COMMANDS = {
         "per_class",
         "The images are prepared as they were in the training.": "resize crop_pct interpolation "
         "augment channels in_channels",
+        "The network computes in 32-bit floating point, however it was trained.": "amp half fp16 "
+        "bf16 amp_dtype dtype precision mixed_precision",
     },
     "predict": {
         "The answers are printed; write them to a file with `> answers.csv`.": "output out o save "
@@ -199,6 +204,8 @@ OF_COMMANDS = {
         "exist_ok",
         "Every image gets its most probable classes with their probabilities; `top` says how "
         "many.": "conf threshold min_conf confidence conf_thres probabilities probs proba",
+        "The network computes in 32-bit floating point, however it was trained.": "amp half fp16 "
+        "bf16 amp_dtype dtype precision mixed_precision",
         "The images are prepared as they were in the training.": "resize crop_pct interpolation "
         "augment channels in_channels",
     },

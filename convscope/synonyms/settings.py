@@ -75,6 +75,8 @@ SYNONYMS = {
     "threads": "num_threads n_threads cpus num_cpus n_jobs torch_threads cpu_threads",
     "cache_fraction": "memory_share cache_memory",
     "checkpoint_seconds": "save_seconds checkpoint_every_seconds save_interval_seconds",
+    "precision": "amp_dtype mixed_precision dtype autocast_dtype amp_precision compute_dtype "
+    "dtype_policy",
     "compile": "torchcompile torch_compile",
     "run": "run_path run_dir run_folder model checkpoint ckpt weights network net experiment "
     "resume_from_checkpoint resume from m",
@@ -141,6 +143,10 @@ PRESETS = {
     "sgd": ("optimizer", "sgd"),
     "no_val": ("val", "0"),
     "no_validation": ("val", "0"),
+    "amp": ("precision", "bf16"),
+    "native_amp": ("precision", "bf16"),
+    "use_amp": ("precision", "bf16"),
+    "bf16": ("precision", "bf16"),
     "use_cpu": ("device", "cpu"),
     "cpu": ("device", "cpu"),
     "no_cuda": ("device", "cpu"),
@@ -200,6 +206,10 @@ VALUES = {
         "stretch": "squash squish warp resize",
         "letterbox": "letter_box fit keep_aspect",
     },
+    "precision": {
+        "float32": "fp32 f32 32 32_true 32bit single full float torch.float32 none no off false",
+        "bf16": "bf16_mixed bfloat16 mixed_bfloat16 torch.bfloat16 mixed amp yes on true",
+    },
     "duplicates": {
         "error": "raise stop refuse fail",
         "drop": "remove leave_out exclude",
@@ -238,6 +248,14 @@ VALUE_SENTENCES = {
         "exp exponentiallr exponential_decay",
         "Choose cosine; it does not start again.": "cosine_with_restarts "
         "cosineannealingwarmrestarts cosine_restarts sgdr cyclic cycliclr",
+    },
+    "precision": {
+        "float16 would need its loss scaled; choose bf16, which has the range of float32.": "fp16 "
+        "f16 16 16_mixed float16 mixed_float16 torch.float16 half",
+        "In bf16 alone, small updates of the weights are lost; bf16 is mixed precision here.":
+        "bf16_true 16_true pure_bf16",
+        "Choose float32: a network of your own in float64 stays as it is.": "float64 fp64 f64 64 "
+        "64_true double torch.float64",
     },
     "augment": {
         "Say which: crop shifts images, resized-crop cuts windows of random area and ratio; with "

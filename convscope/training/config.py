@@ -17,6 +17,7 @@ from convscope.strict import shown
 from convscope.training.setting import figure, setting, settings_of
 
 Optimizer = Literal["sgd", "adamw"]
+Precision = Literal["float32", "bf16"]
 ScheduleName = Literal["plateau", "step", "cosine", "one-cycle", "constant"]
 
 DATA = "Data"
@@ -183,6 +184,9 @@ class TrainConfig:
         only_if={"engine": ("auto", "lanes")},
         help="Float32 numbers in a SIMD vector of the engine lanes, which computes as many images "
         "at once; by default the faster one that the CPU has.")
+    precision: Precision = setting("float32", MACHINE,
+        help="Numbers that training steps compute in: float32; or bf16, mixed precision with "
+        "float32 weights, which is faster on a GPU and on a CPU with instructions for it.")
     compile: bool = setting(False, MACHINE,  # noqa: FBT003
         help="Use torch.compile; needs a C++ compiler, and half a minute before the first step.")
 
@@ -209,6 +213,11 @@ class TrainConfig:
             raise RequestError("`steps` and `max_minutes` exclude each other; choose one.")
         if self.unfreeze_every and self.freeze is None:
             raise RequestError("`unfreeze_every` needs `freeze`, the last of the frozen layers.")
+        if self.engine == "lanes" and self.precision == "bf16":
+            raise RequestError(
+                "`engine='lanes'` computes in float32 only. Choose `engine='torch'`, or "
+                "`precision='float32'`."
+            )
         if self.class_weights == "balanced" and self.sampling == "balanced":
             raise RequestError(
                 "`class_weights='balanced'` and `sampling='balanced'` together would count rare "

@@ -13,7 +13,7 @@ from torch import nn
 from convscope.card import ResizeMode
 from convscope.data.augment import Augment, Sampling
 from convscope.evaluation.metrics import MetricName
-from convscope.training.config import Optimizer, ScheduleName
+from convscope.training.config import Optimizer, Precision, ScheduleName
 from convscope.weights.class_names import ClassNamesLike
 from convscope.weights.preprocessing import PerChannel
 from convscope.weights.source import WeightsSource
@@ -93,4 +93,5 @@ class TrainSettings(TypedDict, total=False):
     checkpoint_seconds: float
     engine: Literal["auto", "torch", "lanes"]
     simd_width: Literal[4, 8, 16] | None
+    precision: Precision
     compile: bool

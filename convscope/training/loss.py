@@ -17,7 +17,7 @@ from convscope.layers import AUXILIARY_WEIGHT, ModelOutput
 
 @dataclass(frozen=True, eq=False)
 class CrossEntropy:
-    """Mean cross-entropy of a batch, in nats.
+    """Mean cross-entropy of a batch, in nats, in float32 at least.
 
     For a network that returns probabilities, it is -ln p of the true class: no second softmax is
     applied.
@@ -49,9 +49,12 @@ class CrossEntropy:
         return loss, logits
 
     def _of(self, output: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        logits = to_logits(output, self.card)
+        logits = to_logits(output.float() if output.itemsize < _BYTES else output, self.card)
         loss = F.cross_entropy(logits, targets, self.weights, label_smoothing=self.label_smoothing)
         return loss, logits
+
+
+_BYTES = torch.float32.itemsize
 
 
 def class_weights(

@@ -84,7 +84,9 @@ def _loss(task: Task, executor: EagerExecutor, batch_size: int) -> Tensor:
     pixels = torch.zeros(batch_size, height, width, task.card.in_channels, dtype=torch.uint8)
     images = like_parameters(task.network, task.inputs.normalized(pixels))
     targets = torch.zeros(batch_size, dtype=torch.int64)
-    return executor.criterion(task.network(images), targets)[0]
+    with executor.autocast():
+        output = task.network(images)
+    return executor.criterion(output, targets)[0]
 
 
 def _kept(task: Task, executor: EagerExecutor) -> tuple[int, int]:

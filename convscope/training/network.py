@@ -101,7 +101,8 @@ class RequestedNetwork:
         if self.module is not None or ":" in self.model:
             _check_names(network)
             size = min(2, batch_size, num_images)
-            note = _tried(network, card, self.model, size if size > 1 else 2)
+            bf16 = config.precision == "bf16"
+            note = _tried(network, card, self.model, size if size > 1 else 2, bf16=bf16)
             if note:
                 callbacks.message(note)
         has_batch_norm = any(isinstance(layer, BatchNorm) for layer in network.modules())
@@ -145,7 +146,9 @@ def _check_names(network: nn.Module) -> None:
             ) from error
 
 
-def _tried(network: nn.Module, card: Card, name: str, batch_size: int) -> str:
+def _tried(
+    network: nn.Module, card: Card, name: str, batch_size: int, *, bf16: bool = False
+) -> str:
     return check_training(
         network,
         in_channels=card.in_channels,
@@ -153,6 +156,7 @@ def _tried(network: nn.Module, card: Card, name: str, batch_size: int) -> str:
         num_classes=len(card.classes),
         name=name,
         batch_size=batch_size,
+        bf16=bf16,
     )
 
 

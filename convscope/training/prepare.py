@@ -241,14 +241,23 @@ def _statistics(loaded: LoadedDataset) -> tuple[tuple[float, ...], tuple[float, 
     return pixel_statistics(loaded.batch_source.batches(batches))
 
 
-def with_output(card: Card, net: nn.Module, callbacks: CallbackList) -> Card:
-    """The card with what the network returns; a message warns if that is probabilities."""
+def with_output(card: Card, net: nn.Module, callbacks: CallbackList, *, bf16: bool = False) -> Card:
+    """The card with what the network returns; a message warns if that is probabilities.
+
+    Raises RequestError for probabilities in `bf16`, of whose logarithm little is left.
+    """
     output = network_output(
         net,
         in_channels=card.in_channels,
         input_size=card.input_size,
         num_classes=len(card.classes),
     )
+    if output == "probabilities" and bf16:
+        raise RequestError(
+            f"{card.provenance['network']} ends in softmax, and probabilities in bf16 are too "
+            "coarse for a loss: 0.996 is the largest below 1. Return logits (remove the last "
+            "softmax), or choose `precision='float32'`."
+        )
     if output == "probabilities":
         classes = len(card.classes)
         largest = math.e / (math.e + classes - 1)

@@ -17,6 +17,7 @@ from convscope.data.source import DataLike, open_source
 from convscope.data.split import apply_splits
 from convscope.device import choose_device
 from convscope.errors import RequestError, shell_word
+from convscope.mixed_precision import check_bf16
 from convscope.recording.wrappers import unwrapped
 from convscope.runs import own_code
 from convscope.runs.folder import Run
@@ -66,6 +67,8 @@ def resume_run(
         threads=threads or saved["machine"]["threads"],
         simd_width=resumed_width(config),
     )
+    if config.precision == "bf16":
+        check_bf16(chosen)
     with restored(running), handle_signals() as request, folder.locked():
         request.run = folder
         stored = _stored(folder, user)

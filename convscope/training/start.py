@@ -15,11 +15,13 @@ from convscope.data.split import fill_splits, write_splits
 from convscope.device import choose_device
 from convscope.errors import RequestError
 from convscope.evaluation.imbalance import imbalance_of_training
+from convscope.mixed_precision import check_bf16
 from convscope.runs.folder import Run, slugify
 from convscope.runs.network import save_model_source
 from convscope.runs.trained_images import write_trained_images
 from convscope.signals import undone_by_exit
 from convscope.training.assemble import Session, Task, assemble
+from convscope.training.bf16_trial import bf16_note
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.callbacks.early_stopping import warning
 from convscope.training.callbacks.interrupt import handle_signals
@@ -63,6 +65,9 @@ def train_run(
     requested = RequestedNetwork.of(config.model, module)  # before any data is opened
     config = replace(config, model=requested.model)
     device = choose_device(config.device)
+    slower = check_bf16(device) if config.precision == "bf16" else ""
+    if slower:
+        user.message(slower)
     opened = _opened(data, config, user)
     dataset = _with_splits(opened, data, config, given, user)
     model = Path(config.model).stem if is_table(config.model) else config.model
@@ -89,7 +94,7 @@ def train_run(
         torch.manual_seed(config.seed)
         network, config = requested.build(card, config)
         requested.check(network, card, config, num_images, user)
-        card = with_output(card, network, user)
+        card = with_output(card, network, user, bf16=config.precision == "bf16")
         if weights is not None:
             card, weights = load_pretrained(weights, network, card), None  # frees their memory
         session = Session(run, request, user)
@@ -97,6 +102,8 @@ def train_run(
         status = LiveStatus(session.live, request)
         trainer = assemble(task, session, status)
         check_memory(task, trainer.executor)
+        if "precision" not in given and (note := bf16_note(task, trainer.executor, trainer.limits)):
+            user.message(note)
         _write_start(data, task, run, trainer.executor)
         requested.remember(run, card, config, user)
         with status.session():

@@ -20,6 +20,7 @@ from convscope.forward import (
     where_raised,
 )
 from convscope.inference import are_probabilities, inference_mode
+from convscope.mixed_precision import autocast
 
 USUAL_SIZES = [
     (side, side) for side in (224, 32, 28, 64, 96, 128, 48, 256, 299, 227, 160, 384, 512)
@@ -97,32 +98,26 @@ def check_training(
     num_classes: int,
     name: str,
     batch_size: int = 2,
+    bf16: bool = False,
 ) -> str:
     """One step's forward and backward pass in training mode, on noise; the network stays unchanged.
+
+    With `bf16` it is tried in mixed precision too, where other layers may fail.
 
     Returns a sentence for the user where it returns more logits than one, else "". Raises
     NetworkError where it fails, with the layer, and RequestError where nothing can be trained.
     """
-    _check_trainable(net, name)
+    _check_trainable(net, name, bf16=bf16)
     noise = torch.Generator().manual_seed(0)
     images = torch.randn(batch_size, in_channels, *input_size, generator=noise)
     images = like_parameters(net, images)
     targets = torch.zeros(batch_size, dtype=torch.int64, device=images.device)
     shape = f"{in_channels}x{input_size[0]}x{input_size[1]}"
     doing = f"in training mode, for {batch_size} image{'s' if batch_size > 1 else ''} of {shape}"
-    with unchanged(net):
-        net.train()
-        try:
-            output = net(images)
-        except Exception as error:
-            raise network_error(error, net, name=name, doing=doing) from error
-        logits = logits_of(output, batch_size, num_classes, name=f"In training mode, {name}")
-        try:
-            F.cross_entropy(logits, targets).backward()
-        except RuntimeError as error:
-            raise network_error(
-                error, net, name=name, doing="in the backward pass", remedy=_BACKWARD
-            ) from error
+    output = _trial(net, images, targets, num_classes, name=name, doing=doing)
+    if bf16:
+        doing += ", in bf16"
+        _trial(net, images, targets, num_classes, name=name, doing=doing, bf16=True)
     more = num_outputs(output, num_classes) - 1
     if more < 1 or type(output).__module__.startswith("convscope."):
         return ""
@@ -132,13 +127,42 @@ def check_training(
     )
 
 
+def _trial(
+    net: nn.Module,
+    images: Tensor,
+    targets: Tensor,
+    num_classes: int,
+    *,
+    name: str,
+    doing: str,
+    bf16: bool = False,
+) -> object:
+    """What the network returns in a step, whose backward pass is tried as well."""
+    with unchanged(net):
+        net.train()
+        try:
+            with autocast(images.device, bf16=bf16):
+                output = net(images)
+        except Exception as error:
+            remedy = _FLOAT32 if bf16 else ""
+            raise network_error(error, net, name=name, doing=doing, remedy=remedy) from error
+        logits = logits_of(output, len(images), num_classes, name=f"In training mode, {name}")
+        try:
+            F.cross_entropy(logits.float() if bf16 else logits, targets).backward()
+        except RuntimeError as error:
+            doing, remedy = "in the backward pass", _FLOAT32 if bf16 else _BACKWARD
+            raise network_error(error, net, name=name, doing=doing, remedy=remedy) from error
+    return output
+
+
+_FLOAT32 = "In float32 it works: `precision='float32'`."
 _BACKWARD = (
     "Its outputs must depend on its parameters by operations that have gradients, and nothing that "
     "these need may be changed in place."
 )
 
 
-def _check_trainable(net: nn.Module, name: str) -> None:
+def _check_trainable(net: nn.Module, name: str, *, bf16: bool) -> None:
     parameters = list(net.parameters())
     if not parameters:
         raise RequestError(f"{name} has no parameters, so there is nothing to train.")
@@ -152,6 +176,11 @@ def _check_trainable(net: nn.Module, name: str) -> None:
         raise RequestError(
             f"{name} has parameters in {' and '.join(sorted(low))}, in which small updates are "
             "lost. Train it in float32: `net.float()`."
+        )
+    if bf16 and any(p.dtype == torch.float64 for p in parameters):
+        raise RequestError(
+            f"{name} has parameters in float64, which are not converted to bf16. Choose "
+            "`precision='float32'`, which leaves them as they are, or `net.float()`."
         )
 
 

@@ -199,7 +199,18 @@ geometry 27 --output-size 13               = geometry 27 --to 13
 help train                                 = train --help
 train -h                                   = train --help
 version                                    = --version
-train --amp                                ! There is no --amp. Training computes in 32-bit
+train --amp                                = train --precision bf16
+train --amp --amp-dtype bfloat16           = train --precision bf16 --precision bf16
+train amp=True                             = train --precision bf16
+train amp=False                            = train
+train --cos-lr False                       = train
+train --precision bf16-mixed               = train --precision bf16
+train --mixed-precision no                 = train --precision float32
+train --amp --amp-dtype float16            ! float16 would need its loss scaled
+train --precision 16                       ! float16 would need its loss scaled
+train --fp16                               ! --precision bf16; float16 would need
+train --bf16-full-eval                     ! whatever the --precision of the steps
+evaluate r --half                          ! computes in 32-bit floating point
 train --pretrained                         ! --weights torchvision:resnet50
 train --mixup 0.2                          ! There is no --mixup. --augment has
 train --ema                                ! No moving average

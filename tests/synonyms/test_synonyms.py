@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import torch
 
 import convscope
 from convscope import synonyms
@@ -71,7 +72,7 @@ def test_a_sentence_names_only_flags_that_its_command_has():
 
 
 def test_what_another_command_takes_is_not_answered_with_flags_that_it_has_not():
-    with pytest.raises(RequestError, match=r"There is no `amp`\. Training computes in 32-bit"):
+    with pytest.raises(RequestError, match=r"There is no `amp`\. The network computes in 32-bit"):
         synonyms.meaning("amp", OPTIONS["evaluate"], "evaluate")
     assert synonyms.meaning("mixup", OPTIONS["evaluate"], "evaluate") is None
 
@@ -86,6 +87,10 @@ def test_what_another_command_takes_is_not_answered_with_flags_that_it_has_not()
             {"optimizer": "sgd", "metric": "top1"},
         ),
         ({"cos_lr": True, "no_aug": False}, {"lr_schedule": "cosine"}),
+        ({"amp": True, "amp_dtype": "bfloat16"}, {"precision": "bf16"}),
+        ({"mixed_precision": "bf16-mixed", "amp": False}, {"precision": "bf16"}),
+        ({"precision": 32, "bf16": False}, {"precision": "float32"}),
+        ({"dtype": torch.bfloat16}, {"precision": "bf16"}),
         ({"imgsz": "64x64"}, {"input_size": "64"}),
         ({"num_workers": 4}, {}),
         ({"nobody_knows": 1}, {"nobody_knows": 1}),
@@ -111,6 +116,9 @@ def test_what_is_not_obvious_is_said():
             {"optimizer": "Adam"},
             r"There is no `optimizer=Adam`\. It is adamw with `weight_decay=0`\.",
         ),
+        ({"precision": 16}, "choose bf16, which has the range of float32"),
+        ({"amp": True, "amp_dtype": "float32"}, "`amp` and `amp_dtype` are the same"),
+        ({"dtype": torch.float16}, "would need its loss scaled"),
         ({"drop_by": 10}, "for 10, write `lr_gamma=0.1`"),
         ({"no_pretrained": True}, "Pretrained weights are named"),
     ],
@@ -121,8 +129,6 @@ def test_what_cannot_be_meant_is_refused(given, message):
 
 
 def test_adamw_without_weight_decay_is_adam_as_the_sentence_says():
-    import torch  # noqa: PLC0415
-
     torch.manual_seed(0)
     start, results = torch.randn(5), []
     for kind in (torch.optim.Adam, torch.optim.AdamW):

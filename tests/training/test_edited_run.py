@@ -66,6 +66,7 @@ OTHER = {
     "threads": 3,
     "engine": "lanes",
     "simd_width": 16,
+    "precision": "bf16",
     "compile": True,
 }
 FREE = {"data_dir": "elsewhere", "checkpoint_seconds": 0.0, "cache_fraction": 0.25}

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from convscope.data.normalize import Normalizer
 from convscope.evaluation.measure import compute_outputs
 from convscope.forward import like_parameters, network_error
 from convscope.gradients import contiguous_gradients
+from convscope.mixed_precision import autocast
 from convscope.training.batches import Batch
 from convscope.training.executors import base
 from convscope.training.executors.base import ExecutorName, Inputs
@@ -27,6 +29,8 @@ class EagerExecutor:
     Args:
         network: on the device of `inputs`.
         clip_grad_norm: largest norm of all gradients together; 0 for no limit.
+        bf16: whether the forward and backward pass are in mixed precision; the loss, the update and
+            evaluations are in float32.
     """
 
     name: ExecutorName = "torch"
@@ -41,10 +45,11 @@ class EagerExecutor:
         *,
         clip_grad_norm: float = 0.0,
         compile: bool = False,  # noqa: A002 -- torch's word
+        bf16: bool = False,
     ) -> None:
         self.network, self.optimizer = network, optimizer
         self.inputs, self.criterion = inputs, criterion
-        self.clip_grad_norm = clip_grad_norm
+        self.clip_grad_norm, self.bf16 = clip_grad_norm, bf16
         self.forward = torch.compile(network) if compile else network
         self._normalize = Normalizer(inputs.card, channels_last=inputs.channels_last)
 
@@ -56,9 +61,9 @@ class EagerExecutor:
             loss, logits = self.criterion(self._output(images), targets)
             value = loss.item()
             if not math.isfinite(value):
-                raise nonfinite_error(
-                    f"The loss is {value}", self.network, images, state=state, lr=lr
-                )
+                what = f"The loss is {value}"
+                with self.autocast():
+                    raise nonfinite_error(what, self.network, images, state=state, lr=lr)
             self.optimizer.zero_grad()
             self._backward(loss)
             if self.clip_grad_norm:
@@ -68,10 +73,15 @@ class EagerExecutor:
             raise explained(error, len(batch)) from error
         return value, int((logits.detach().argmax(1) == targets).sum())
 
+    def autocast(self) -> AbstractContextManager[None]:
+        """The context in which the network is called in a step."""
+        return autocast(self.inputs.device, bf16=self.bf16)
+
     def _output(self, images: Tensor) -> object:
         """What the network returns. Raises NetworkError where it fails by itself."""
         try:
-            return self.forward(like_parameters(self.network, images))
+            with self.autocast():
+                return self.forward(like_parameters(self.network, images))
         except Exception as error:
             reason = explained(error, len(images))
             if reason is not error:

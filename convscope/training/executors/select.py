@@ -32,7 +32,12 @@ _CLEAR = 1.5  # times as long: no more turns are needed to tell
 _HOPELESS = 2.0  # times as long as PyTorch: no other width makes up for it
 _GAIN = 0.98  # of the time of fewer lanes that more must stay below: they need twice the memory
 _MISSING = 'llvmlite is not installed: `pip install "convscope[lanes]"`'
-_EXPECTED = ("the device is cuda", "the device is mps", "`compile` was asked for")
+_EXPECTED = (
+    "the device is cuda",
+    "the device is mps",
+    "`compile` was asked for",
+    "steps are in bf16",
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class ExecutorFactory:
             self.criterion,
             clip_grad_norm=self.config.clip_grad_norm,
             compile=self.config.compile,
+            bf16=self.config.precision == "bf16",
         )
 
     def compiled(self, network: nn.Module, optimizer: Optimizer, target: "Target") -> Executor:
@@ -85,6 +91,7 @@ class ExecutorFactory:
         reasons = (
             (device != "cpu", f"the device is {device}"),
             (config.compile, "`compile` was asked for"),
+            (config.precision == "bf16", "steps are in bf16"),
             (config.freeze is not None, "layers are frozen"),
             (self.inputs.card.output == "probabilities", "the network ends in softmax"),
             (find_spec("llvmlite") is None, _MISSING),
