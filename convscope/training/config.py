@@ -209,6 +209,10 @@ class TrainConfig:
                     f"`{name}` must be two numbers {limits}, the smaller one first, not "
                     f"{', '.join(map(figure, given))}."
                 )
+        self._check_together()
+
+    def _check_together(self) -> None:
+        """Raise RequestError for settings that contradict each other."""
         if self.steps is not None and self.max_minutes is not None:
             raise RequestError("`steps` and `max_minutes` exclude each other; choose one.")
         if self.unfreeze_every and self.freeze is None:
