@@ -47,9 +47,10 @@ from convscope.lanes.graph import Convolution, Node
 from convscope.lanes.ir import Function, Target
 from convscope.lanes.jit import Compiled, compile_module, host_target
 from convscope.lanes.loss import LOSS, NUM_CORRECT
+from convscope.lanes.passes import FIELDS
 from convscope.lanes.plan import make_plan
 from convscope.lanes.program import layer_offsets, offsets_of
-from convscope.lanes.step import FIELDS, Rule, write_step
+from convscope.lanes.step import Rule, write_step
 from convscope.lanes.writing import Code
 
 ORDERS = ("apart", "barrier", "tidying")

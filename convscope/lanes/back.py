@@ -3,56 +3,70 @@
 from dataclasses import replace
 
 from convscope.lanes.back_weights import BackToWeights
+from convscope.lanes.batch_norm import write_normalize_back
+from convscope.lanes.batch_statistics import write_slopes
 from convscope.lanes.direct_conv import Clip, DirectConv, Epilogue, write_direct_conv
-from convscope.lanes.graph import Convolution, Dropout, Pool, Sum
+from convscope.lanes.graph import BatchNorm, ChannelPad, Convolution, Dropout, Pool, Sum
 from convscope.lanes.memory import View
-from convscope.lanes.plan import Stage
+from convscope.lanes.norms import Norms
 from convscope.lanes.pointwise import (
     Pass,
-    write_activation_back,
     write_pass,
 )
 from convscope.lanes.pool import PoolBack, covers_once, write_pool_back
+from convscope.lanes.stages import Stage
 from convscope.lanes.stride_phases import StridePhase, stride_phases
 from convscope.lanes.winograd import ConvForward, write_conv_forward
 
 
-class Back(BackToWeights):
+class Back(Norms, BackToWeights):
     """Writes the functions from the loss to the first layer's weights."""
 
     def _backward(self, stage: Stage) -> None:
-        plan, target, node, value = self.plan, self.target, stage.node, stage.value
-        gradient, name = plan.gradients[value].view, f"back{value}"
+        plan, node, value = self.plan, stage.node, stage.value
+        self._enter(plan.backward_segment[value])
+        self._again(plan.reads_back(value))
         near = (*stage.inputs, value)
         self._touches({"values": near, "gradients": near})
         self._touches_weights(node, value)
-        if stage.act and value not in self.settled:
-            results = plan.values[value].view
-            self._add(
-                "backward",
-                write_activation_back(
-                    f"{name}_act", target, node.shape, stage.act, results, gradient
-                ),
-            )
+        if stage.act and value not in self.settled and not isinstance(node, BatchNorm):
+            self._act_back(stage, stage.act)
+        self._through(stage)
+        self._sums_back(stage)
+
+    def _through(self, stage: Stage) -> None:
+        """The way back from a node to its inputs."""
+        node, name = stage.node, f"back{stage.value}"
         match node:
-            case Convolution() if node.local:
-                self._local_back(stage)
             case Convolution():
-                self._weights_back(stage)
-                if self._wants(stage.inputs[0]):
-                    self._input_back(stage)
+                self._convolution_back(stage)
             case Pool():
                 self._pool_back(stage)
             case Sum():
                 for turn, input_value in enumerate(stage.inputs):
                     self._pass_back(f"{name}_{turn}", stage, input_value)
+            case BatchNorm():
+                self._normalize_back(name, stage)
+            case ChannelPad():
+                self._pass_back(name, stage, stage.inputs[0], first=node.before)
             case Dropout():
                 input_value = stage.inputs[0]
                 if self._wants(input_value):
+                    gradient = self.plan.gradients[stage.value].view
                     into, adds = self._into(input_value)
                     self._add("backward", self._dropout(name, stage, gradient, into, adds=adds))
             case _:
                 self._pass_back(name, stage, stage.inputs[0])
+
+    def _convolution_back(self, stage: Stage) -> None:
+        node = stage.node
+        assert isinstance(node, Convolution)
+        if node.local:
+            self._local_back(stage)
+            return
+        self._weights_back(stage)
+        if self._wants(stage.inputs[0]):
+            self._input_back(stage)
 
     def _is_last(self, stage: Stage, input_value: int) -> bool:
         """Whether no other stage adds to an input's gradient after this one."""
@@ -68,12 +82,31 @@ class Back(BackToWeights):
         self.settled.add(input_value)
         return Epilogue(adds=adds, act=before.act, results=self.plan.values[input_value].view)
 
-    def _pass_back(self, name: str, stage: Stage, input_value: int) -> None:
+    def _pass_back(self, name: str, stage: Stage, input_value: int, *, first: int = 0) -> None:
+        """The gradient as it is, of a padded volume from map `first` on."""
         if not self._wants(input_value):
             return
         into, adds = self._into(input_value)
-        spec = Pass(source=self.plan.gradients[stage.value].view, dest=into, adds=adds)
-        self._add("backward", write_pass(name, self.target, stage.node.shape, spec))
+        source = self.plan.gradients[stage.value].view
+        spec = Pass(source=replace(source, base=source.at(first)), dest=into, adds=adds)
+        shape = self.plan.stages[input_value].node.shape
+        self._add("backward", write_pass(name, self.target, shape, spec))
+
+    def _normalize_back(self, name: str, stage: Stage) -> None:
+        plan, input_value = self.plan, stage.inputs[0]
+        function = write_slopes(f"slopes{stage.value}", self.target, self._statistics(stage))
+        self._opening(function, stage)
+        self.code.openings[-1].append(function.name)
+        if not self._wants(input_value):
+            return
+        near = (input_value, stage.value)
+        self._touches({"values": near, "gradients": near})
+        self._touches_norm(stage.value)
+        into, adds = self._into(input_value)
+        finish = self._finish(stage, input_value, adds=adds)
+        views = (plan.values[input_value].view, plan.gradients[stage.value].view, into)
+        norm = self._norm(stage.value)
+        self._add("backward", write_normalize_back(name, self.target, norm, views, finish))
 
     def _pool_back(self, stage: Stage) -> None:
         node, input_value = stage.node, stage.inputs[0]
@@ -194,10 +227,10 @@ class Back(BackToWeights):
         for number, (_, count, c, y) in enumerate(runs):
             done = finish
             if finish.results is not None:
-                done = replace(finish, results=View(finish.results.at(c, y), 1, 0, 0))
+                done = replace(finish, results=_run(finish.results, c, y))
             spec = DirectConv(
-                source=View(gradient.base, gradient.channel, 0, 0),
-                dest=View(into.at(c, y), 1, 0, 0),
+                source=replace(gradient, row=0, pixel=0),
+                dest=_run(into, c, y),
                 outs=count,
                 ins=node.shape[0],
                 height=1,
@@ -212,3 +245,8 @@ class Back(BackToWeights):
             self._add(
                 "backward", write_direct_conv(f"input{stage.value}_{number}", self.target, spec)
             )
+
+
+def _run(view: View, c: int, y: int) -> View:
+    """A row of a map and what follows it, each unit a channel of its own."""
+    return View(view.at(c, y), 1, 0, 0, space=view.space)

@@ -3,7 +3,7 @@
 from convscope.lanes.graph import Convolution
 from convscope.lanes.local import write_local_back
 from convscope.lanes.outer_product import OuterProduct, write_outer_product
-from convscope.lanes.plan import Stage
+from convscope.lanes.stages import Stage
 from convscope.lanes.weights import (
     Correlation,
     write_bias,
@@ -60,7 +60,7 @@ class BackToWeights(Writing):
             )  # fmt: skip
         if node.dense and source.is_plain:
             outer = OuterProduct(
-                inputs=source.start, ins=node.weight.numel() // outs, gradients=gradient.start,
+                inputs=source, ins=node.weight.numel() // outs, gradients=gradient,
                 outs=outs, weights=weights, scratch=plan.scratch[value],
             )  # fmt: skip
             self._add("backward", write_outer_product(name, target, outer))

@@ -8,7 +8,7 @@ from convscope.lanes.forward import Forward
 from convscope.lanes.graph import Node
 from convscope.lanes.ir import Target
 from convscope.lanes.plan import make_plan
-from convscope.lanes.writing import Code
+from convscope.lanes.writing import Code, NormOffsets
 
 
 def write_network(
@@ -18,14 +18,16 @@ def write_network(
     *,
     row: int,
     tiles: bool = True,
+    norms: dict[str, NormOffsets] | None = None,
 ) -> Code:
     """The code of a training step's micro-batches.
 
     `offsets` are, by the names of convolutions, where weight and bias begin, in floats; `row` the
-    bytes from one row of an image's bytes to the next; `tiles` as in `make_plan`.
+    bytes from one row of an image's bytes to the next; `tiles` as in `make_plan`; `norms` the
+    same for batch norms, by their names.
     """
     plan = make_plan(nodes, lanes=target.lanes, tiles=tiles)
-    return _Network(plan, offsets, target).write(row)
+    return _Network(plan, offsets, target, norms or {}).write(row)
 
 
 class _Network(Forward, Back):
@@ -34,10 +36,12 @@ class _Network(Forward, Back):
     def write(self, row: int) -> Code:
         order = self.plan.order
         image = self.plan.values[order[0]]
+        self._enter(0)
         self._touches({"values": order[:1]}, head=True)
         self.regions["%N"] = [(0, 2 * image.shape[0])]
         self._add("forward", *self._halo("feed_halo", image.halo, order[0], gradient=False))
         self._keep(write_feed("feed", self.target, image, Bytes(row=row)))
+        self._sums_forward(order[0])
         for value in order[1:]:
             self._forward(self.plan.stages[value])
         self._loss(order[-1])

@@ -170,7 +170,8 @@ class _Tile:
         if not rows or not spec.columns:  # inputs that no window reads
             return
         if spec.clip is None and (len(rows) * len(spec.columns) <= 9 or len(rows) == 1):
-            start, weight = fn.at("%ws", under, base), fn.at(spec.factors, by, spec.weights)
+            start = fn.at(spec.source.space, under, base)
+            weight = fn.at(spec.factors, by, spec.weights)
             for down, further in rows:
                 self._row(sums, start, weight, down * lanes, further)
             return
@@ -179,7 +180,9 @@ class _Tile:
         first, end = self._clipped(len(rows))
         with fn.loop(end, start=first) as row:
             start = fn.at(
-                "%ws", fn.add(under, fn.times(row, down * lanes)), base + rows[0][0] * lanes
+                spec.source.space,
+                fn.add(under, fn.times(row, down * lanes)),
+                base + rows[0][0] * lanes,
             )
             weight = fn.at(
                 spec.factors, fn.add(by, fn.times(row, further)), spec.weights + rows[0][1]
@@ -246,7 +249,7 @@ class _Tile:
             fn.times(self.o, view.channel * lanes),
             fn.times(self.group, view.per_group(self.spec.outs) * lanes),
         )
-        return fn.at("%ws", index, view.base * lanes)
+        return fn.at(view.space, index, view.base * lanes)
 
 
 def tile(outs: int, width: int, registers: int) -> tuple[int, int]:

@@ -12,9 +12,10 @@ from convscope.errors import RequestError, WorkError
 from convscope.lanes.graph import Shape
 from convscope.lanes.images import Images, is_plain
 from convscope.lanes.ir import Target
+from convscope.lanes.passes import FIELDS, FLOATS
 from convscope.lanes.program import SGD, Program, offsets_of
-from convscope.lanes.step import FIELDS, FLOATS, Rule
-from convscope.lanes.threads import PHASES
+from convscope.lanes.running_statistics import RunningStatistics
+from convscope.lanes.step import Rule
 
 _AT = {name: index for index, name in enumerate(FIELDS)}
 
@@ -24,9 +25,9 @@ class Engine:
 
     The network's own tensors become views of the engine's memory, so whatever reads or writes them
     (checkpoints, evaluation) sees what the engine sees. `first` and `second` are the optimizer's
-    momenta, in the order of the parameters; `drops` says whether it needs random
-    bits. `program` is the code of a network with the same layers; without one it is made, by the
-    settings of `Program`.
+    momenta, in the order of the parameters; `statistics` holds what batch norms keep; `drops` says
+    whether it needs random bits. `program` is the code of a network with the same layers; without
+    one it is made, by the settings of `Program`.
 
     Raises Unsupported for a network that the engine does not cover.
     """
@@ -64,6 +65,10 @@ class Engine:
         begins, _ = offsets_of([weight for weight, _ in named])
         self.begins = {name: (begins[weight], weight.shape) for weight, name in named}
         self._allocate(program.vectors)
+        self.statistics = RunningStatistics(net, program.norms)
+        self._kept = aligned(0)
+        self._apart = _apart(program.kept_vectors * self.target.lanes)
+        self._keep(self.most)
         for weight, _ in named:
             view = self.parameters[begins[weight] : begins[weight] + weight.numel()]
             view.copy_(weight.detach().reshape(-1))
@@ -93,6 +98,17 @@ class Engine:
             gradient=gradient,
             count=count,
         )
+
+    def _keep(self, count: int) -> None:
+        """Memory of their own for so many micro-batches, where they keep anything."""
+        if self._apart:
+            self._kept = aligned(self._apart * count)
+            self._set_context(
+                kept=self._kept.ctypes.data,
+                apart=self._apart,
+                running=self.statistics.values.data_ptr(),
+                momenta=self.statistics.momenta.ctypes.data,
+            )
 
     def _set_context(self, **values: float) -> None:
         """Write into the context: whole numbers and addresses, and floats."""
@@ -154,7 +170,7 @@ class Engine:
             bias1=1 - 0.9**number,
             bias2=(1 - 0.999**number) ** 0.5,
         )
-        phases = PHASES[:3] if update else PHASES[:2]
+        phases = (*self.program.work, "fold", "update")[: None if update else -1]
         threads = self._run(phases, images, labels, scales, threads)
         lanes, size = self.target.lanes, self._workspace
         heads = self._workspaces[: threads * size].reshape(threads, size)
@@ -167,7 +183,7 @@ class Engine:
         count, lanes = len(images.first), self.target.lanes
         logits = np.empty((-(-count // lanes), self.classes, lanes), np.float32)
         self._set_context(logits=logits.ctypes.data, seed=0, factor=1.0)
-        self._run(PHASES[3:], images, np.zeros(count, np.int64), scales, threads)
+        self._run(("look",), images, np.zeros(count, np.int64), scales, threads)
         return logits.swapaxes(1, 2).reshape(-1, self.classes)[:count]
 
     def _run(
@@ -185,6 +201,8 @@ class Engine:
             )
         addresses = images.addresses(self.shape, row=self.row)
         num_threads = min(threads or self.most, self.most)
+        if phases[0] != "look":
+            self._prepare_to_learn(len(labels))
         self._set_context(
             images=addresses.ctypes.data,
             steps=images.steps.ctypes.data,
@@ -196,6 +214,14 @@ class Engine:
         self._pool.run(phases, self._context.ctypes.data, num_threads)
         self._complain()
         return num_threads
+
+    def _prepare_to_learn(self, count: int) -> None:
+        """What batch norms need for a step on so many images."""
+        self.statistics.check(count)
+        pieces = -(-count // self.target.lanes)
+        if self._apart * pieces > len(self._kept):
+            self._keep(pieces)
+        self.statistics.count_batch()
 
     def _check(self, labels: NDArray[np.int64], weights: NDArray[np.float32]) -> None:
         if not is_plain(labels, np.int64, (len(labels),)):
@@ -213,6 +239,11 @@ class Engine:
         if violations:
             values = ", ".join(f"{name} ({count} times)" for name, count in violations.items())
             raise WorkError(f"Generated code accessed memory out of bounds: {values}.")
+
+
+def _apart(floats: int) -> int:
+    """From one micro-batch's floats to the next's: whole cache lines, and no multiple of a page."""
+    return -(-floats // 1024) * 1024 + 16 if floats else 0
 
 
 def aligned(count: int) -> NDArray[np.float32]:

@@ -47,7 +47,7 @@ def write_feed(name: str, target: Target, image: Buffer, spec: Bytes) -> Functio
         moving = [fn.variable("ptr", pixel) for pixel in pixels]
         with fn.loop(width) as x:
             index = fn.add(fn.times(y, view.row * lanes), fn.times(x, view.pixel * lanes))
-            dest = fn.at("%ws", index, view.base * lanes)
+            dest = fn.at(view.space, index, view.base * lanes)
             here = [fn.get(pixel, "ptr") for pixel in moving]
             for c, (scale, shift) in enumerate(scales):
                 value = fn.fma(_bytes(fn, here, c), scale, shift)

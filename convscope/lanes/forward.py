@@ -1,21 +1,39 @@
 """The way forward through a network: every stage's result, and the loss at the end."""
 
 from convscope.lanes.direct_conv import DirectConv, Epilogue, write_direct_conv
-from convscope.lanes.graph import Activation, Convolution, Dropout, Pool, Sum
+from convscope.lanes.graph import (
+    Activation,
+    BatchNorm,
+    ChannelPad,
+    Convolution,
+    Dropout,
+    Pool,
+    Sum,
+)
 from convscope.lanes.loss import CrossEntropy, write_loss
-from convscope.lanes.plan import Stage
-from convscope.lanes.pointwise import Pass, write_activation, write_pass, write_sum
+from convscope.lanes.norms import Norms
+from convscope.lanes.pointwise import (
+    Pass,
+    write_activation,
+    write_channel_pad,
+    write_pass,
+    write_sum,
+)
 from convscope.lanes.pool import write_pool
+from convscope.lanes.stages import Stage
 from convscope.lanes.winograd import ConvForward, write_conv_forward
-from convscope.lanes.writing import Writing, window_of
+from convscope.lanes.writing import window_of
 
 
-class Forward(Writing):
+class Forward(Norms):
     """Writes the functions from the image to the loss."""
 
     def _forward(self, stage: Stage) -> None:
         plan, target, node = self.plan, self.target, stage.node
         name, dest = f"forward{stage.value}", plan.values[stage.value]
+        self._enter(plan.forward_segment[stage.value])
+        self._again(stage.inputs)
+        before = len(self.code.forward)
         self._touches({"values": (*stage.inputs, stage.value)})
         self._touches_weights(node, stage.value)
         self._add("forward", *self._halo(f"{name}_halo", dest.halo, stage.value, gradient=False))
@@ -31,6 +49,19 @@ class Forward(Writing):
             case Sum():
                 views = (sources[0], sources[1], dest.view)
                 self._add("forward", write_sum(name, target, node.shape, stage.act, views))
+            case BatchNorm():
+                self._normalize(name, stage)
+            case ChannelPad():
+                self._add(
+                    "forward",
+                    write_channel_pad(
+                        name,
+                        target,
+                        (plan.stages[stage.inputs[0]].node.shape, node.shape),
+                        node.before,
+                        (sources[0], dest.view),
+                    ),
+                )
             case Dropout():
                 self._add("forward", self._dropout(name, stage, sources[0], dest.view, adds=False))
                 rest = Pass(source=sources[0], dest=dest.view, adds=False)
@@ -43,6 +74,9 @@ class Forward(Writing):
                     "forward",
                     write_activation(name, target, node.shape, stage.act, sources[0], dest.view),
                 )
+        self.made[stage.value] = self.code.forward[before:]
+        self.current.add(stage.value)
+        self._sums_forward(stage.value)
 
     def _convolution(self, stage: Stage) -> DirectConv:
         node = stage.node
@@ -99,6 +133,6 @@ class Forward(Writing):
             gradient=plan.gradients[last].start,
             classes=plan.stages[last].node.shape[0],
         )
-        self._keep(write_loss("loss", self.target, spec))
+        self._learn(write_loss("loss", self.target, spec))
         self.code.logits = spec.logits, spec.classes
         self.written.add(last)

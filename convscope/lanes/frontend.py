@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from convscope.lanes.graph import (
     Activation,
+    BatchNorm,
     Convolution,
     Dropout,
     Image,
@@ -19,12 +20,14 @@ from convscope.lanes.graph import (
 from convscope.lanes.layers import (
     Unsupported,
     activation_of,
-    adaptive_pool,
+    batch_norm,
+    channel_pad,
     convolution,
     mean_pool,
-    pool,
+    pool_of,
     weights_of,
 )
+from convscope.lanes.schedule import scheduled
 from convscope.layers import LocallyConnected2d, MinPool2d
 
 
@@ -40,6 +43,8 @@ def read_network(net: nn.Module, shape: Shape) -> list[Node]:
         kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
         if any(getattr(module, kind) for kind in kinds):
             raise Unsupported(f"{name or 'it'} has hooks, which would not be called")
+        if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d) and net.training > module.training:
+            raise Unsupported(f"{name} is held as it is")
     try:
         graph = _Tracer().trace(net)
     except Exception as error:
@@ -47,7 +52,7 @@ def read_network(net: nn.Module, shape: Shape) -> list[Node]:
     reader = _Reader(net, shape)
     for node in graph.nodes:
         reader.take(node)
-    return reader.finished()
+    return scheduled(reader.finished())
 
 
 def _check_weight(name: str, weight: nn.Parameter) -> None:
@@ -86,7 +91,8 @@ class _Reader:
             self._end(node)
         elif node.op == "call_module":
             module = self.net.get_submodule(str(node.target))
-            if module in self.seen and any(True for _ in module.parameters()):
+            has_state = any(True for _ in [*module.parameters(), *module.buffers()])
+            if module in self.seen and has_state:
                 raise Unsupported(f"{node.target} is used twice")
             self.seen.add(module)
             self._module(node, module)
@@ -113,11 +119,13 @@ class _Reader:
             if index not in read and index != self.answer:
                 raise Unsupported(f"{node.name} leads nowhere")
         layers = [node for node in self.nodes if isinstance(node, Convolution)]
-        known = {id(weight) for layer in layers for weight in (layer.weight, layer.bias)}
+        holders = [node for node in self.nodes if isinstance(node, Convolution | BatchNorm)]
+        known = {id(weight) for node in holders for weight in (node.weight, node.bias)}
         for name, weight in self.net.named_parameters():
             if id(weight) not in known:
                 raise Unsupported(f"{name} takes no part in its answer")
-        count = sum(1 if layer.bias is None else 2 for layer in layers)
+        weights = [weight for node in holders for weight in (node.weight, node.bias)]
+        count = sum(weight is not None for weight in weights)
         if not layers or len(known - {id(None)}) < count:
             raise Unsupported("layers share their weights" if layers else "it has no weights")
 
@@ -151,15 +159,14 @@ class _Reader:
                 self._add(node, convolution(node.name, index, shape, module))
             case nn.Linear():
                 self._dense(node, module, argument, index, shape)
-            case nn.MaxPool2d() | MinPool2d():
-                kind = "max" if isinstance(module, nn.MaxPool2d) else "min"
-                self._add(node, pool(node.name, index, shape, module, kind))
-            case nn.AvgPool2d():
-                self._add(node, mean_pool(node.name, index, shape, module))
-            case nn.AdaptiveAvgPool2d():
-                self._add(node, adaptive_pool(node.name, index, shape, module.output_size))
+            case nn.MaxPool2d() | MinPool2d() | nn.AvgPool2d() | nn.AdaptiveAvgPool2d():
+                self._add(node, pool_of(node.name, index, shape, module))
             case nn.Dropout() | nn.Dropout2d():
                 self._dropout(node, module)
+            case nn.BatchNorm2d() | nn.BatchNorm1d():
+                self._norm(node, module)
+            case nn.ZeroPad3d():
+                self._add(node, channel_pad(node.name, index, shape, module))
             case nn.Flatten() if (module.start_dim, module.end_dim) == (1, -1):
                 self._same(node, flat=True)
             case nn.Identity():
@@ -170,6 +177,13 @@ class _Reader:
                     raise Unsupported(f"{node.target} is a {type(module).__name__}")
                 in_place = bool(getattr(module, "inplace", False))
                 self._activate(node, *found, in_place=in_place)
+
+    def _norm(self, node: fx.Node, layer: nn.BatchNorm2d | nn.BatchNorm1d) -> None:
+        argument, index, shape = self._input(node)
+        if argument in self.flat:
+            self.flat.add(node)
+        flat, path = argument in self.flat, str(node.target)
+        self._add(node, batch_norm(node.name, index, shape, layer, path=path, flat=flat))
 
     def _call(self, node: fx.Node) -> None:
         target = node.target if node.op == "call_function" else str(node.target)

@@ -78,6 +78,26 @@ class Activation(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BatchNorm(Node):
+    """(x - mean) / √(variance + eps) · weight + bias, with the statistics of the whole batch.
+
+    `path` is the layer's name in the network; weight and bias are None where it is not affine.
+    """
+
+    path: str
+    eps: float
+    weight: nn.Parameter | None
+    bias: nn.Parameter | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelPad(Node):
+    """Maps of zeros before the input's own maps, `before` of them, and after them."""
+
+    before: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sum(Node):
     """Two volumes added."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from convscope.lanes.bounds_check import check_name, write_bounds_check
+from convscope.lanes.memory import KEPT
 
 Index = str | int
 """A whole number: known while the code is written, or the name of a value of 64 bits."""
@@ -33,7 +34,7 @@ class Function:
     """One function of a module: `with fn.loop(n) as i: ...` writes a loop.
 
     Its arguments are the workspace `%ws` of a thread, the parameters `%P`, their gradients `%G`,
-    and what `more` names.
+    what `more` names, and `%K`, the micro-batch's own memory, if it is touched.
     """
 
     def __init__(self, name: str, target: Target, more: Sequence[str] = ()) -> None:
@@ -47,6 +48,11 @@ class Function:
         self._bases = {argument.split()[-1] for argument in self.arguments if "ptr" in argument}
         self._roots: dict[str, str] = {}
         self._guarded: set[str] = set()
+
+    @property
+    def touches_kept(self) -> bool:
+        """Whether `%K` is among its arguments, the last."""
+        return KEPT in self._bases
 
     @property
     def counter(self) -> str | None:
@@ -101,6 +107,9 @@ class Function:
 
     def at(self, base: str, index: Index, known: int = 0) -> str:
         """The address of a float; what is known stands last, so that it folds into the access."""
+        if base == KEPT and KEPT not in self._bases:
+            self._bases.add(KEPT)
+            self.arguments = (*self.arguments, f"ptr noalias {KEPT}")
         root = self._roots.get(base, base)
         for further in (index, known):
             if further != 0:
@@ -191,13 +200,13 @@ class Function:
 
     def add_to(self, address: str, number: str) -> None:
         """Add a float to the one at an address."""
-        self._store(self.value(f"fadd float {self.scalar(address)}, {number}"), address)
+        self.write_float(self.value(f"fadd float {self.scalar(address)}, {number}"), address)
 
     def store_first(self, vector: str, address: str) -> None:
         """Store the float of the first lane."""
-        self._store(self.value(f"extractelement {self.vector} {vector}, i64 0"), address)
+        self.write_float(self.value(f"extractelement {self.vector} {vector}, i64 0"), address)
 
-    def _store(self, number: str, address: str) -> None:
+    def write_float(self, number: str, address: str) -> None:
         self.write(f"store float {number}, ptr {self._inside(address, 1)}, align 4")
 
     # variables, which the optimizer makes registers

@@ -3,10 +3,18 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
+import torch
 from torch import nn
 
 from convscope.arithmetic import output_size
-from convscope.lanes.graph import Both, Convolution, Pool, Shape
+from convscope.lanes.graph import (
+    BatchNorm,
+    Both,
+    ChannelPad,
+    Convolution,
+    Pool,
+    Shape,
+)
 from convscope.layers import LocallyConnected2d, MinPool2d, ScaledTanh
 
 
@@ -77,6 +85,48 @@ def convolution(
     )
 
 
+def batch_norm(
+    name: str,
+    index: int,
+    shape: Shape,
+    layer: nn.BatchNorm2d | nn.BatchNorm1d,
+    *,
+    path: str,
+    flat: bool,
+) -> BatchNorm:
+    """A batch norm that is trained; `flat` says whether its input is a vector."""
+    one = isinstance(layer, nn.BatchNorm1d)
+    if type(layer) is not (nn.BatchNorm1d if one else nn.BatchNorm2d):
+        raise Unsupported(f"{name} is a {type(layer).__name__}")
+    if one != flat or (flat and shape[1:] != (1, 1)):
+        raise Unsupported(f"{name} is a {type(layer).__name__} of another number of axes")
+    if layer.num_features != shape[0]:
+        raise Unsupported(f"{name} takes {layer.num_features} channels, not {shape[0]}")
+    if layer.running_mean is None or layer.running_var is None:
+        raise Unsupported(f"{name} keeps no running statistics, and would evaluate by the batch's")
+    if layer.running_mean.dtype != torch.float32:
+        raise Unsupported(f"{name} keeps statistics of {layer.running_mean.dtype}")
+    weight, bias = (cast("nn.Parameter | None", w) for w in (layer.weight, layer.bias))
+    return BatchNorm(
+        name=name,
+        inputs=(index,),
+        shape=shape,
+        path=path,
+        eps=layer.eps,
+        weight=weight,
+        bias=bias,
+    )
+
+
+def channel_pad(name: str, index: int, shape: Shape, layer: nn.ZeroPad3d) -> ChannelPad:
+    """Zeros before and after an image's maps, which are the third axis from behind."""
+    left, right, top, bottom, before, after = layer.padding
+    if left or right or top or bottom or before < 0 or after < 0:
+        raise Unsupported(f"{name} pads more than channels")
+    padded = (before + shape[0] + after, *shape[1:])
+    return ChannelPad(name=name, inputs=(index,), shape=padded, before=before)
+
+
 def pool(name: str, index: int, shape: Shape, layer: nn.MaxPool2d | MinPool2d, kind: str) -> Pool:
     if isinstance(layer, nn.MaxPool2d) and layer.return_indices:
         raise Unsupported(f"{name} answers with indices")
@@ -91,6 +141,20 @@ def pool(name: str, index: int, shape: Shape, layer: nn.MaxPool2d | MinPool2d, k
         dilation=_pair(layer.dilation),
         ceil=layer.ceil_mode,
     )
+
+
+def pool_of(
+    name: str,
+    index: int,
+    shape: Shape,
+    layer: nn.MaxPool2d | MinPool2d | nn.AvgPool2d | nn.AdaptiveAvgPool2d,
+) -> Pool:
+    """What a layer of any kind pools."""
+    if isinstance(layer, nn.AvgPool2d):
+        return mean_pool(name, index, shape, layer)
+    if isinstance(layer, nn.AdaptiveAvgPool2d):
+        return adaptive_pool(name, index, shape, layer.output_size)
+    return pool(name, index, shape, layer, "max" if isinstance(layer, nn.MaxPool2d) else "min")
 
 
 def mean_pool(name: str, index: int, shape: Shape, layer: nn.AvgPool2d) -> Pool:

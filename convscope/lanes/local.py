@@ -28,7 +28,7 @@ def write_local_back(
             fn.times(y, gradient.row * lanes),
             fn.times(x, gradient.pixel * lanes),
         )
-        grad = fn.load(fn.at("%ws", at, gradient.base * lanes))
+        grad = fn.load(fn.at(gradient.space, at, gradient.base * lanes))
         if bias is not None:
             fn.add_to(fn.at("%G", unit, bias), fn.total(grad))
         group = o // per_group if isinstance(o, int) else _quotient(fn, o, per_group)
@@ -60,7 +60,7 @@ def _row(
         fn.times(x, node.stride[1] * view.pixel * lanes),
         fn.times(r, node.dilation[0] * view.row * lanes),
     )
-    start = fn.at("%ws", index, view.at(0, -node.padding[0], -node.padding[1]) * lanes)
+    start = fn.at(view.space, index, view.at(0, -node.padding[0], -node.padding[1]) * lanes)
     step = node.dilation[1] * view.pixel * lanes
     return [fn.at(start, 0, k * step) for k in range(node.kernel[1])]
 

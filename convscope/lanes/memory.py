@@ -1,13 +1,18 @@
 """Where volumes lie in a thread's workspace: vectors of lanes, map by map, row by row."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from convscope.lanes.graph import Both, Shape
+
+WORKSPACE = "%ws"
+"""A thread's memory, which every micro-batch begins anew."""
+KEPT = "%K"
+"""A micro-batch's own memory, which outlasts a barrier between its layers."""
 
 
 @dataclass(frozen=True)
 class View:
-    """Unit (c, y, x) of a volume is the vector `base + c·channel + y·row + x·pixel`.
+    """Unit (c, y, x) of a volume is the vector `base + c·channel + y·row + x·pixel` of `space`.
 
     A group's channels follow those of the one before, or begin `group` vectors after them.
     """
@@ -17,11 +22,12 @@ class View:
     row: int
     pixel: int = 1
     group: int | None = None
+    space: str = WORKSPACE
 
     def moved(self, y: int, x: int, *, stride: Both = (1, 1)) -> "View":
         """The view that begins at (0, y, x) and takes units so far apart."""
-        pixel = self.pixel * stride[1]
-        return View(self.at(0, y, x), self.channel, self.row * stride[0], pixel, self.group)
+        row, pixel = self.row * stride[0], self.pixel * stride[1]
+        return replace(self, base=self.at(0, y, x), row=row, pixel=pixel)
 
     def per_group(self, channels: int) -> int:
         """Vectors from a group of so many channels to the next."""
@@ -55,11 +61,12 @@ class Halo:
 
 @dataclass(frozen=True)
 class Buffer:
-    """A volume with its halo, from vector `start` on."""
+    """A volume with its halo, from vector `start` of `space` on."""
 
     start: int
     shape: Shape
     halo: Halo = Halo()
+    space: str = WORKSPACE
 
     @property
     def width(self) -> int:
@@ -79,7 +86,7 @@ class Buffer:
     @property
     def view(self) -> View:
         inside = self.start + self.halo.top * self.width + self.halo.left
-        return View(inside, self.map, self.width)
+        return View(inside, self.map, self.width, space=self.space)
 
     @property
     def is_plain(self) -> bool:

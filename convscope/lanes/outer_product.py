@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from convscope.lanes.ir import Function, Index, Target, blocks
+from convscope.lanes.memory import Buffer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,9 +14,9 @@ class OuterProduct:
     images down, units in the lanes.
     """
 
-    inputs: int
+    inputs: Buffer
     ins: int
-    gradients: int
+    gradients: Buffer
     outs: int
     weights: int
     scratch: int
@@ -51,7 +52,7 @@ def write_outer_product(name: str, target: Target, spec: OuterProduct) -> Functi
     return fn
 
 
-def _turn(fn: Function, source: int, count: int, dest: int, tile_columns: int) -> None:
+def _turn(fn: Function, source: Buffer, count: int, dest: int, tile_columns: int) -> None:
     """Vectors of units over images become rows of images over units."""
     lanes = fn.target.lanes
     for start, end in ((0, count // lanes * lanes), (count // lanes * lanes, count)):
@@ -59,7 +60,7 @@ def _turn(fn: Function, source: int, count: int, dest: int, tile_columns: int) -
             continue
         step = min(lanes, end - start)
         with fn.loop(end, start=start, step=step) as i:
-            position = fn.at("%ws", fn.times(i, lanes), source * lanes)
+            position = fn.at(source.space, fn.times(i, lanes), source.start * lanes)
             vectors = [fn.load(fn.at(position, 0, k * lanes)) for k in range(step)]
             vectors += [fn.constant(0)] * (lanes - step)
             turned = fn.at("%ws", i, dest)

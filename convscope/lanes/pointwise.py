@@ -1,7 +1,7 @@
 """What is done unit by unit: activations, additions, dropout, and their ways back."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from convscope.lanes.activation import ActivationSpec
 from convscope.lanes.graph import Shape
@@ -22,7 +22,7 @@ def _each(
     with fn.loop(channels) as c, fn.loop(height) as y, fn.loop(width) as x:
         addresses = [
             fn.at(
-                "%ws",
+                view.space,
                 fn.add(
                     fn.times(c, view.channel * lanes),
                     fn.times(y, view.row * lanes),
@@ -92,6 +92,34 @@ def write_pass(name: str, target: Target, shape: Shape, spec: Pass) -> Function:
     return _each(name, target, shape, (spec.source, spec.dest), work)
 
 
+def write_channel_pad(
+    name: str, target: Target, shapes: tuple[Shape, Shape], before: int, views: tuple[View, View]
+) -> Function:
+    """The first of `views` in the second, from map `before` on, and zeros in the other maps."""
+    fn, lanes = Function(name, target), target.lanes
+    (own, height, width), (all_maps, _, _) = shapes
+    after = before + own
+    for first, end in ((0, before), (before, after), (after, all_maps)):
+        if first == end:
+            continue
+        with fn.loop(end, start=first) as c, fn.loop(height) as y, fn.loop(width) as x:
+            moved = replace(views[0], base=views[0].at(-before))
+            source, dest = (
+                fn.at(
+                    view.space,
+                    fn.add(
+                        fn.times(c, view.channel * lanes),
+                        fn.times(y, view.row * lanes),
+                        fn.times(x, view.pixel * lanes),
+                    ),
+                    view.base * lanes,
+                )
+                for view in (moved, views[1])
+            )
+            fn.store(fn.load(source) if first == before else fn.constant(0), dest)
+    return fn
+
+
 @dataclass(frozen=True, kw_only=True)
 class Drop:
     """Dropout: the random bits of image and position decide; a unit that is kept is scaled up."""
@@ -159,7 +187,7 @@ def write_halo(name: str, target: Target, buffer: Buffer) -> Function:
     zero = fn.constant(0)
     height = buffer.map // buffer.width
     with fn.loop(buffer.shape[0]) as c:
-        start = fn.at("%ws", fn.times(c, buffer.map * lanes), buffer.start * lanes)
+        start = fn.at(buffer.space, fn.times(c, buffer.map * lanes), buffer.start * lanes)
         for rows, first in ((halo.top, 0), (halo.bottom, height - halo.bottom)):
             if rows:
                 with fn.loop(rows * buffer.width) as i:

@@ -94,7 +94,7 @@ def _at(
         fn.times(x, stride[1] * view.pixel * lanes),
     )
     known = view.at(0, down.first * stride[0], right.first * stride[1])
-    return fn.at("%ws", index, known * lanes)
+    return fn.at(view.space, index, known * lanes)
 
 
 def _reduced(fn: Function, pool: Pool, under: str, source: View, down: Span, right: Span) -> str:

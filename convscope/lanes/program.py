@@ -7,11 +7,12 @@ from torch import nn
 
 from convscope.lanes.codegen import write_network
 from convscope.lanes.frontend import read_network
-from convscope.lanes.graph import Convolution, Node, Shape
+from convscope.lanes.graph import BatchNorm, Convolution, Node, Shape
 from convscope.lanes.ir import Target
 from convscope.lanes.jit import compile_module, host_target
-from convscope.lanes.step import Rule, write_step
-from convscope.lanes.threads import PHASES, ThreadPool, openmp, write_teams
+from convscope.lanes.running_statistics import norm_offsets
+from convscope.lanes.step import Rule, work_phases, write_step
+from convscope.lanes.threads import ThreadPool, openmp, write_teams
 
 SGD = Rule("sgd")
 
@@ -21,7 +22,8 @@ class Program:
 
     `row` are the bytes from one row of an image to the next. Without `tiles` no convolution is
     computed by Winograd's tiles. Of the results, `count` are the floats of all parameters,
-    `vectors` is the size of a thread's workspace, and `drops` says whether it needs random bits.
+    `vectors` is the size of a thread's workspace, `kept_vectors` of what a micro-batch keeps,
+    `work` are the phases of a step before `fold`, and `drops` says whether it needs random bits.
 
     Raises Unsupported for a network that the engine does not cover.
     """
@@ -43,16 +45,25 @@ class Program:
         self.target = target or host_target()
         self.row = shape[2] * shape[0] if row is None else row
         begins, self.count = offsets_of(list(net.parameters()))
+        self.norms = [node for node in nodes if isinstance(node, BatchNorm)]
         code = write_network(
-            nodes, layer_offsets(nodes, begins), self.target, row=self.row, tiles=tiles
+            nodes,
+            layer_offsets(nodes, begins),
+            self.target,
+            row=self.row,
+            tiles=tiles,
+            norms=norm_offsets(self.norms, begins),
         )
         self.vectors, self.drops = code.size, bool(code.at_rest)
+        self.kept_vectors = code.kept_size
+        self.work = work_phases(code)
+        phases = [*self.work, "fold", "update", "look"]
         has_team = with_openmp and openmp() is not None
-        text = write_step(code, self.target, rule) + (write_teams() if has_team else "")
+        text = write_step(code, self.target, rule) + (write_teams(phases) if has_team else "")
         self.compiled = compile_module(text, cache=cache)
-        names = [*PHASES, *(f"team_{phase}" for phase in PHASES if has_team)]
+        names = [*phases, *(f"team_{phase}" for phase in phases if has_team)]
         address = {name: self.compiled.address(name) for name in names}
-        self.pool = ThreadPool(address, with_openmp=has_team)
+        self.pool = ThreadPool(address, phases, with_openmp=has_team)
         self.outside = {
             function.name: self.compiled.number(function.counter)
             for function in code.functions

@@ -1,25 +1,12 @@
 """A training step of one thread: its micro-batches, its share of the sums and of the update."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from convscope.lanes.codegen import Code
-from convscope.lanes.ir import Function, Index, Target, declarations
-from convscope.lanes.loss import LOSS, NUM_CORRECT
-
-FLOATS = (
-    "factor", "label_smoothing", "all", "lr", "momentum", "weight_decay", "clip", "bias1", "bias2",
-)  # fmt: skip
-FIELDS = (
-    "workspaces", "parameters", "gradients", "images", "steps", "labels", "scales", "weights",
-    "lr_scales", "first", "second", "norms", "logits",  # addresses
-    "batch", "threads", "workspace", "gradient", "count", "seed",  # whole numbers
-    *FLOATS,
-)  # fmt: skip
-"""The arguments of a step, each in 8 bytes: addresses, sizes in floats, and numbers."""
-_AT = {name: position for position, name in enumerate(FIELDS)}
+from convscope.lanes.batch_statistics import reduction
+from convscope.lanes.ir import Target, declarations
+from convscope.lanes.passes import Entry, Look, Segment, Work
+from convscope.lanes.writing import Code
 
 
 @dataclass(frozen=True)
@@ -36,116 +23,24 @@ def write_step(code: Code, target: Target, rule: Rule) -> str:
     """The module: every function of the network, and `work`, `fold`, `update` of (context, thread).
 
     A fourth, `look`, only goes forward, and keeps the logits: of every micro-batch a vector for
-    each class. Between `work` and `fold`, and where gradients are clipped between `fold` and
-    `update`, all threads have to have come so far.
+    each class. With batch norm there are `work0`, `work1` ... in place of `work`. Between any two
+    of them, before `fold`, and where gradients are clipped between `fold` and `update`, all threads
+    have to have come so far.
     """
-    own = (_Work(target, code), _Fold(target, rule), _Update(target, rule), _Look(target, code))
-    return code.text + "".join(function.text for function in own) + declarations(target)
+    count = len(code.segments)
+    work = [Segment(n, target, code) for n in range(count)] if count > 1 else [Work(target, code)]
+    own = (*work, _Fold(target, rule), _Update(target, rule), Look(target, code))
+    text = code.text + "".join(function.text for function in own) + declarations(target)
+    return text + (reduction(target) if count > 1 else "")
 
 
-class _Entry(Function):
-    """A function of the context and the number of the thread."""
-
-    def __init__(self, name: str, target: Target) -> None:
-        super().__init__(name, target)
-        self.arguments = ("ptr noalias %ctx", "i64 %thread")
-
-    def field(self, name: str, kind: str = "i64") -> str:
-        position = self.value(f"getelementptr i64, ptr %ctx, i64 {_AT[name]}")
-        return self.value(f"load {kind}, ptr {position}, align 8")
-
-    def part(self, count: str, thread: str, threads: str) -> str:
-        """Where the part of a thread begins."""
-        return self.value(f"sdiv i64 {self.value(f'mul i64 {count}, {thread}')}, {threads}")
-
-    def own(self, base: str, size: str) -> str:
-        """The thread's own piece of an array."""
-        return self.at(base, self.value(f"mul i64 %thread, {size}"))
-
-    def slice(self) -> tuple[str, str]:
-        """The parameters that this thread folds and updates: from, to, in whole vectors."""
-        lanes = self.target.lanes
-        count, threads = self.field("count"), self.field("threads")
-        vectors = self.value(f"sdiv i64 {self.add(count, lanes - 1)}, {lanes}")
-        after = self.value("add i64 %thread, 1")
-        low, high = (
-            self.times(self.part(vectors, one, threads), lanes) for one in ("%thread", after)
-        )
-        return str(low), str(high)
+def work_phases(code: Code) -> list[str]:
+    """The names of what stands for `work`, in turn; between any two all threads wait."""
+    count = len(code.segments)
+    return [f"work{number}" for number in range(count)] if count > 1 else ["work"]
 
 
-class _Pass(_Entry):
-    """What a pass over a thread's micro-batches needs."""
-
-    def __init__(self, name: str, target: Target) -> None:
-        super().__init__(name, target)
-        self.ws = self.own(self.field("workspaces", "ptr"), self.field("workspace"))
-        self.gradients = self.own(self.field("gradients", "ptr"), self.field("gradient"))
-        parameters = self.field("parameters", "ptr")
-        self.usual = f"ptr {self.ws}, ptr {parameters}, ptr {self.gradients}"
-
-    def call(self, *names: str, more: str = "") -> None:
-        for name in names:
-            self.write(f"call void @{name}({self.usual}{more})")
-
-    @contextmanager
-    def fed(self) -> Generator[Index]:
-        """A loop over the thread's micro-batches, each with its images in the workspace."""
-        batch, threads = self.field("batch"), self.field("threads")
-        pieces = self.value(
-            f"sdiv i64 {self.add(batch, self.target.lanes - 1)}, {self.target.lanes}"
-        )
-        low = self.part(pieces, "%thread", threads)
-        high = self.part(pieces, self.value("add i64 %thread, 1"), threads)
-        feed = "".join(
-            f", ptr {self.field(name, 'ptr')}" for name in ("images", "steps", "labels", "scales")
-        )
-        factor, seed = self.field("factor", "float"), self.field("seed", "i32")
-        with self.loop(high, start=low) as piece:
-            more = f"{feed}, i64 {piece}, i64 {batch}, float {factor}, i32 {seed}"
-            self.call("feed", more=more)
-            yield piece
-
-
-class _Work(_Pass):
-    """Zeros, then forward, loss and backward for each of the thread's micro-batches."""
-
-    def __init__(self, target: Target, code: Code) -> None:
-        super().__init__("work", target)
-        lanes = target.lanes
-        for vector in (LOSS, NUM_CORRECT):
-            self.store(self.constant(0), self.at(self.ws, 0, vector * lanes))
-        with self.loop(self.field("gradient"), step=lanes) as i:
-            self.store(self.constant(0), self.at(self.gradients, i), align=4)
-        self.call(*code.before)
-        loss = (
-            f", ptr {self.field('weights', 'ptr')}, "
-            f"float {self.field('label_smoothing', 'float')}, float {self.field('all', 'float')}"
-        )
-        with self.fed():
-            self.call(*code.forward)
-            self.call("loss", more=loss)
-            self.call(*code.backward)
-        self.call(*code.after)
-
-
-class _Look(_Pass):
-    """Forward alone, with nothing dropped; the logits go to where the context says."""
-
-    def __init__(self, target: Target, code: Code) -> None:
-        super().__init__("look", target)
-        lanes, (start, classes) = target.lanes, code.logits
-        logits = self.field("logits", "ptr")
-        self.call(*code.before)
-        with self.fed() as piece:
-            self.call(*(code.at_rest.get(name, name) for name in code.forward))
-            position = self.at(logits, self.times(piece, classes * lanes))
-            with self.loop(classes) as c:
-                found = self.load(self.at(self.ws, self.times(c, lanes), start * lanes))
-                self.store(found, self.at(position, self.times(c, lanes)), align=4)
-
-
-class _Fold(_Entry):
+class _Fold(Entry):
     """The threads' gradients added up into the first one's; where they clip, their squares too."""
 
     def __init__(self, target: Target, rule: Rule) -> None:
@@ -173,7 +68,7 @@ class _Fold(_Entry):
             self.write(f"store double {whole}, ptr {position}, align 8")
 
 
-class _Update(_Entry):
+class _Update(Entry):
     """The weights moved by their gradients, as torch's SGD and AdamW move them."""
 
     def __init__(self, target: Target, rule: Rule) -> None:

@@ -14,7 +14,6 @@ import torch
 
 from convscope.errors import WorkError
 
-PHASES = ("work", "fold", "update", "look")
 _OPENMP = ("omp_get_thread_num", "omp_get_num_threads")
 _KIND = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
 
@@ -38,13 +37,13 @@ def openmp() -> Any:
     return None
 
 
-def write_teams() -> str:
+def write_teams(phases: Sequence[str]) -> str:
     """For every phase a function that OpenMP calls on each thread of its team.
 
     A team may have fewer threads than requested: then each does the work of several.
     """
     declared = [f"declare i32 @{name}()\n" for name in _OPENMP]
-    return "".join([*declared, *map(_pool, PHASES)])
+    return "".join([*declared, *map(_pool, phases)])
 
 
 def _pool(phase: str) -> str:
@@ -77,9 +76,11 @@ class ThreadPool:
     Threads do not survive a fork, so only the process that made a team may run it.
     """
 
-    def __init__(self, address: dict[str, int], *, with_openmp: bool = True) -> None:
+    def __init__(
+        self, address: dict[str, int], phases: Sequence[str], *, with_openmp: bool = True
+    ) -> None:
         self._address = address
-        self._phases = {phase: _KIND(address[phase]) for phase in PHASES}
+        self._phases = {phase: _KIND(address[phase]) for phase in phases}
         self._parallel = openmp() if with_openmp else None
         self._pool: ThreadPoolExecutor | None = None
         self._process = os.getpid()

@@ -108,7 +108,7 @@ def corner_of(
         fn.times(fn.add(block.x, tile), tiling.step * view.pixel * lanes),
         fn.times(channel, view.channel * lanes),
     )
-    return fn.at("%ws", index, view.base * lanes)
+    return fn.at(view.space, index, view.base * lanes)
 
 
 def transform_inputs(fn: Function, tiling: Tiling, source: View, block: Block, into: Cells) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from convscope.lanes.direct_conv import Tap, tile
 from convscope.lanes.ir import Function, Index, Target, blocks
-from convscope.lanes.memory import View
+from convscope.lanes.memory import WORKSPACE, View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,12 +103,12 @@ def _sums(fn: Function, spec: Correlation, block: _Block, i: Index, taps: list[T
         over = fn.add(gradient, fn.times(y, spec.gradient.row * lanes))
         with fn.loop(spec.width, step=step) as x:
             a = fn.at(
-                "%ws",
+                spec.source.space,
                 fn.add(under, fn.times(x, spec.source.pixel * lanes)),
                 spec.source.base * lanes,
             )
             b = fn.at(
-                "%ws",
+                spec.gradient.space,
                 fn.add(over, fn.times(x, spec.gradient.pixel * lanes)),
                 spec.gradient.base * lanes,
             )
@@ -188,11 +188,13 @@ def write_fold(name: str, target: Target, *, lanes_at: int, count: int, weights:
     return fn
 
 
-def write_zeros(name: str, target: Target, *, start: int, count: int) -> Function:
-    """`count` vectors of the workspace set to 0."""
+def write_zeros(
+    name: str, target: Target, *, start: int, count: int, space: str = WORKSPACE
+) -> Function:
+    """`count` vectors of a memory set to 0."""
     fn = Function(name, target)
     with fn.loop(count) as i:
-        fn.store(fn.constant(0), fn.at("%ws", fn.times(i, target.lanes), start * target.lanes))
+        fn.store(fn.constant(0), fn.at(space, fn.times(i, target.lanes), start * target.lanes))
     return fn
 
 
@@ -210,7 +212,7 @@ def write_bias(
                 fn.times(y, gradient.row * lanes),
                 fn.times(x, gradient.pixel * lanes),
             )
-            position = fn.at("%ws", index, gradient.base * lanes)
+            position = fn.at(gradient.space, index, gradient.base * lanes)
             for turn, held in enumerate(sums):
                 grad = fn.load(fn.at(position, 0, turn * gradient.pixel * lanes))
                 fn.put(held, fn.do("fadd", fn.get(held), grad))

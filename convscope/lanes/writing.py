@@ -1,26 +1,45 @@
 """What all functions of a network have in common while they are written."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from convscope.lanes.activation import ActivationSpec
 from convscope.lanes.graph import Convolution, Dropout, Image, Node
 from convscope.lanes.ir import Function, Regions, Target
-from convscope.lanes.memory import Halo, View
+from convscope.lanes.memory import KEPT, WORKSPACE, Halo, View
 from convscope.lanes.outer_product import OuterProduct
-from convscope.lanes.plan import HEAD, Direction, Plan, Stage
 from convscope.lanes.pointwise import (
     Drop,
+    write_activation_back,
     write_dropout,
     write_halo,
 )
+from convscope.lanes.stages import HEAD, Direction, Plan, Stage
 from convscope.lanes.weights import write_zeros
 from convscope.lanes.winograd import write_filters
+
+
+@dataclass(frozen=True)
+class NormOffsets:
+    """Where a batch norm's numbers begin: weight and bias among the parameters, None where it has
+    none, and its mean among the running statistics, of layer `number`.
+    """
+
+    number: int
+    running: int
+    weight: int | None
+    bias: int | None
 
 
 @dataclass
 class Code:
     """The functions, and which are called: before the micro-batches of a step, in each (`forward`,
     then the loss, then `backward`), and after them.
+
+    `segments` are the same functions, cut where the step waits for the whole batch, with those that
+    are called again or that only learning needs; `openings` what each thread calls before the
+    micro-batches of each segment, and `openings_at_rest` where nothing is learnt. `kept_size` are
+    the vectors that a micro-batch keeps from segment to segment.
 
     `at_rest` are functions that take the place of others where nothing is learnt; `logits` the
     vector of the workspace where they begin, and how many; `size` a workspace's vectors.
@@ -32,22 +51,38 @@ class Code:
     backward: list[str] = field(default_factory=list[str])
     after: list[str] = field(default_factory=list[str])
     at_rest: dict[str, str] = field(default_factory=dict[str, str])
+    segments: list[list[str]] = field(default_factory=list[list[str]])
+    openings: list[list[str]] = field(default_factory=list[list[str]])
+    openings_at_rest: list[str] = field(default_factory=list[str])
     logits: tuple[int, int] = (0, 0)
+    kept_size: int = 0
     size: int = 0
 
     @property
     def text(self) -> str:
         return "".join(function.text for function in self.functions)
 
+    @property
+    def touching_kept(self) -> set[str]:
+        """The functions that are given what a micro-batch keeps."""
+        return {function.name for function in self.functions if function.touches_kept}
+
 
 class Writing:
     """The plan, the code so far, and what the function that is written may touch."""
 
     def __init__(
-        self, plan: Plan, offsets: dict[str, tuple[int, int | None]], target: Target
+        self,
+        plan: Plan,
+        offsets: dict[str, tuple[int, int | None]],
+        target: Target,
+        norms: dict[str, NormOffsets],
     ) -> None:
-        self.plan, self.offsets, self.target = plan, offsets, target
-        self.code = Code(size=plan.size)
+        self.plan, self.offsets, self.target, self.norms = plan, offsets, target, norms
+        self.code = Code(size=plan.size, kept_size=plan.kept_size)
+        self.segment = -1
+        self.made: dict[int, list[str]] = {}  # what computes a value
+        self.current: set[int] = set()  # values that this segment computed
         self.written: set[int] = set()  # gradients that hold something
         self.settled: set[int] = set()  # gradients that went through their activation already
         self.regions: Regions = {}
@@ -56,6 +91,29 @@ class Writing:
         for function in functions:
             self._keep(function)
             getattr(self.code, when).append(function.name)
+            if when in ("forward", "backward"):
+                self.code.segments[-1].append(function.name)
+
+    def _enter(self, segment: int) -> None:
+        """From now on functions belong to this segment, the same or the next."""
+        if segment == self.segment:
+            return
+        self.segment = segment
+        self.code.segments.append([])
+        self.code.openings.append([])
+        self.current.clear()
+
+    def _learn(self, function: Function) -> None:
+        """A function that only learning calls."""
+        self._keep(function)
+        self.code.segments[-1].append(function.name)
+
+    def _again(self, values: Iterable[int]) -> None:
+        """What is needed of those values that every segment computes for itself."""
+        for value in sorted(values):
+            if value in self.plan.recomputed and value not in self.current:
+                self.current.add(value)
+                self.code.segments[-1] += self.made[value]
 
     def _keep(self, function: Function) -> None:
         function.regions = self.regions
@@ -66,9 +124,10 @@ class Writing:
         plan, lanes = self.plan, self.target.lanes
         buffer = [plan.values[place] for place in offsets.get("values", ())]
         buffer += [plan.gradients[p] for p in offsets.get("gradients", ()) if p in plan.gradients]
-        vectors = [(buffer.start, buffer.start + buffer.size) for buffer in buffer]
-        vectors += [(0, HEAD)] if head else []
-        self.regions = {"%ws": [(low * lanes, high * lanes) for low, high in vectors]}
+        self.regions = {WORKSPACE: [], KEPT: []}
+        for one in buffer:
+            self.regions[one.space].append((one.start * lanes, (one.start + one.size) * lanes))
+        self.regions[WORKSPACE] += [(0, HEAD * lanes)] if head else []
 
     def _touches_weights(self, node: Node, value: int) -> None:
         """And a convolution's weights and biases, their gradients, and what is reserved for it."""
@@ -114,6 +173,15 @@ class Writing:
         )
         return start
 
+    def _act_back(self, stage: Stage, act: ActivationSpec) -> None:
+        """The gradient of an activation's results becomes that of its sums."""
+        results, gradient = (
+            held[stage.value].view for held in (self.plan.values, self.plan.gradients)
+        )
+        name, shape = f"back{stage.value}_act", stage.node.shape
+        function = write_activation_back(name, self.target, shape, act, results, gradient)
+        self._add("backward", function)
+
     def _halo(self, name: str, halo: Halo, value: int, *, gradient: bool) -> list[Function]:
         """Zeros for a halo, since its memory is shared with others."""
         if halo.is_empty:
@@ -146,7 +214,13 @@ class Writing:
             buffer = self.plan.gradients[source]
             self._add(
                 "backward",
-                write_zeros(f"{name}_zero", self.target, start=buffer.start, count=buffer.size),
+                write_zeros(
+                    f"{name}_zero",
+                    self.target,
+                    start=buffer.start,
+                    count=buffer.size,
+                    space=buffer.space,
+                ),
             )
         return into
 

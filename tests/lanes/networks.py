@@ -37,6 +37,33 @@ class Residual(nn.Module):
         return self.fc(torch.flatten(self.pool(x), 1))
 
 
+class Normalized(nn.Module):
+    """Skips of all kinds around batch norm: as it is, projected, padded with maps of zeros, before
+    an activation, two norms of one volume, a norm of a norm, and one in front of the first filter.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.BatchNorm2d(3, affine=False)
+        self.a, self.bn_a = nn.Conv2d(3, 6, 3, padding=1, bias=False), nn.BatchNorm2d(6)
+        self.b, self.bn_b = nn.Conv2d(6, 6, 3, padding=1), nn.BatchNorm2d(6, momentum=0.3)
+        self.c, self.bn_c = nn.Conv2d(6, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8, eps=1e-3)
+        self.skip, self.bn_skip = nn.Conv2d(6, 8, 1, 2, bias=False), nn.BatchNorm2d(8)
+        self.pool, self.pad = nn.AvgPool2d(1, 2, ceil_mode=True), nn.ZeroPad3d((0, 0, 0, 0, 1, 1))
+        self.pre, self.bn_one, self.bn_two = nn.BatchNorm2d(8), nn.BatchNorm2d(8), nn.BatchNorm2d(8)
+        self.d = nn.Conv2d(8, 8, 3, padding=1, bias=False)
+        self.end, self.fc = nn.AdaptiveAvgPool2d(1), nn.Linear(8, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.bn_a(self.a(self.first(x))))
+        x = torch.relu(self.bn_b(self.b(x)) + x)
+        y = self.bn_c(self.c(x)) + self.bn_skip(self.skip(x))
+        x = torch.relu(y + self.pad(self.pool(x)))
+        x = x + self.d(torch.tanh(self.pre(x)))
+        x = self.bn_one(x) + torch.sigmoid(self.bn_two(x))
+        return self.fc(torch.flatten(self.end(x), 1))
+
+
 def _flat(*layers: nn.Module) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Flatten(), nn.LazyLinear(CLASSES))
 
@@ -99,6 +126,15 @@ NETWORKS = {
         ),
         (1, 5, 5),
     ),
+    "batch norm and skips": lambda: (Normalized(), (3, 9, 11)),
+    "batch norm of vectors": lambda: (
+        nn.Sequential(
+            nn.Conv2d(2, 4, 3), nn.ReLU(), nn.BatchNorm2d(4), nn.BatchNorm2d(4), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(36, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Linear(12, CLASSES),
+            nn.BatchNorm1d(CLASSES),
+        ),
+        (2, 8, 9),
+    ),
     "global pooling": lambda: (
         _flat(nn.Conv2d(1, 12, 3, padding=1), nn.ReLU(), nn.AvgPool2d(20)), (1, 20, 20),
     ),
@@ -109,7 +145,7 @@ def network(name: str) -> tuple[nn.Module, tuple[int, int, int]]:
     """The network of that name with weights from a fixed beginning, and its images' shape."""
     torch.manual_seed(3)
     net, shape = NETWORKS[name]()
-    net(torch.zeros(1, *shape))
+    net(torch.rand(2, *shape))
     return net, shape
 
 

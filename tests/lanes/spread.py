@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from convscope.lanes import codegen
-from convscope.lanes.memory import Buffer
+from convscope.lanes.memory import KEPT, Buffer
 
 
 class Spread:
@@ -19,8 +19,9 @@ class Spread:
             plan = make_plan(nodes, **how)
             for held in (plan.values, plan.gradients):
                 for value, buffer in held.items():
-                    held[value] = replace(buffer, start=plan.size)
-                    plan.size += buffer.size
+                    size = "kept_size" if buffer.space == KEPT else "size"
+                    held[value] = replace(buffer, start=getattr(plan, size))
+                    setattr(plan, size, held[value].start + buffer.size)
             self.plan = plan
             return plan
 

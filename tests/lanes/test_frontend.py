@@ -63,12 +63,35 @@ def hooked():
     return net
 
 
+def held():
+    net = after(nn.BatchNorm2d(3))
+    net[1].eval()
+    return net
+
+
+def twice():
+    norm = nn.BatchNorm2d(2, affine=False)
+    return ended(norm, norm, inputs=72)
+
+
 def written(expression):
     return lambda: Written(expression)
 
 
 REFUSED = {
-    "batch norm": (lambda: after(nn.BatchNorm2d(3)), "1 is a BatchNorm2d"),
+    "instance norm": (lambda: after(nn.InstanceNorm2d(3)), "1 is a InstanceNorm2d"),
+    "batch norm of many devices": (lambda: after(nn.SyncBatchNorm(3)), "1 is a SyncBatchNorm"),
+    "batch norm without running statistics": (
+        lambda: after(nn.BatchNorm2d(3, track_running_stats=False)), "keeps no running statistics",
+    ),
+    "batch norm that is held": (held, "1 is held as it is"),
+    "a batch norm twice": (twice, "0 is used twice"),
+    "batch norm of other channels": (lambda: after(nn.BatchNorm2d(4)), "takes 4 channels, not 3"),
+    "batch norm of a vector that was a map": (
+        lambda: nn.Sequential(nn.Flatten(), nn.BatchNorm1d(72), nn.Linear(72, 10)),
+        "of another number of axes",
+    ),
+    "padding with more than maps": (lambda: after(nn.ZeroPad3d(1)), "pads more than channels"),
     "PReLU": (lambda: after(nn.PReLU()), "1 is a PReLU"),
     "GELU": (lambda: after(nn.GELU()), "1 is a GELU"),
     "a function": (written(lambda n, x: dense(n, F.gelu(n.a(x)))), "gelu is not among"),

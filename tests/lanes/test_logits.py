@@ -20,7 +20,7 @@ def test_answers_are_those_of_torch(name):
     engine = Engine(copy.deepcopy(net), shape, threads=3)
     for count, threads in ((1, 1), (8, 2), (29, 3)):
         images = batch(shape, count)
-        wanted = copy.deepcopy(net).double()(images.images)
+        wanted = copy.deepcopy(net).double().eval()(images.images)
         found = logits_of(engine, images, threads=threads)
         torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=2e-6)
 

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from convscope.lanes.engine import Engine
 from convscope.lanes.frontend import read_network
+from convscope.lanes.live_ranges import LiveRange, placed
 from convscope.lanes.memory import Buffer, Halo
-from convscope.lanes.plan import HEAD, LiveRange, _placed, make_plan
+from convscope.lanes.plan import make_plan
+from convscope.lanes.stages import HEAD
 from convscope.zoo import create_model
 from tests.lanes.networks import NETWORKS, batch, network
 from tests.lanes.spread import Spread
@@ -31,7 +33,7 @@ def live_ranges(draw):
 @settings(deadline=None)
 @given(live_ranges(), st.integers(0, 50))
 def test_what_lives_at_the_same_step_lies_apart(alive, start):
-    buffers, end = _placed(alive, start)
+    buffers, end = placed(alive, start)
     assert buffers.keys() == alive.keys()
     assert end == max(buffer.start + buffer.size for buffer in buffers.values())
     used = {}
@@ -90,6 +92,7 @@ def test_nothing_is_read_that_the_step_has_not_written(name):
     assert np.isfinite(wanted[0])
     engine._workspaces.fill(np.nan)
     engine._gradients.fill(np.nan)
+    engine._kept.fill(np.nan)
     assert same(wanted, bits(engine, images))
 
 
