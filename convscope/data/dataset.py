@@ -174,5 +174,12 @@ class Dataset:
         return replace(self, warnings=(*self.warnings, *warnings))
 
 
+def keys_of(images: ImageSource) -> list[str]:
+    """The keys of all images, in their order."""
+    if isinstance(images, ConcatImages):
+        return [key for part in images.parts for key in keys_of(part)]
+    return [images.key(index) for index in range(len(images))]
+
+
 def _digest(content: bytes) -> bytes:
     return blake2b(content, digest_size=16).digest()

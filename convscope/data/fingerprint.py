@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.data.dataset import ArrayImages, ConcatImages, Dataset, ImageSource, SubsetImages
+from convscope.data.dataset import (
+    ArrayImages,
+    ConcatImages,
+    Dataset,
+    ImageSource,
+    SubsetImages,
+    keys_of,
+)
 
 
 def fingerprint_of(dataset: Dataset, digests: Sequence[bytes]) -> str:
@@ -19,7 +26,7 @@ def fingerprint_of(dataset: Dataset, digests: Sequence[bytes]) -> str:
         for array in [dataset.labels.astype("<i8"), *pixels]:
             hasher.update(np.ascontiguousarray(array).data)
         return hasher.hexdigest()
-    keys = [dataset.images.key(index) for index in range(len(dataset))]
+    keys = keys_of(dataset.images)
     for key, label, digest in sorted(zip(keys, dataset.labels.tolist(), digests, strict=True)):
         hasher.update(f"{key}\0{label}\0".encode("utf-8", "surrogateescape") + digest)
     return hasher.hexdigest()

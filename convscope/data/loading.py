@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.card import Card
-from convscope.data.dataset import ArrayImages, ConcatImages, Dataset, ImageSource, SubsetImages
+from convscope.data.dataset import Dataset, ImageSource
 from convscope.data.decode import UnreadableImage
 from convscope.data.depth import ValueRange
 from convscope.data.fingerprint import fingerprint_of
 from convscope.data.larger import KeptBatchSource, KeptImages, ResizedImages, whole_image
 from convscope.data.pixel_digests import SIZE, digest_image, digests_in_memory
-from convscope.data.resize import resize_array, resize_image
+from convscope.data.resize import resize_image
+from convscope.data.resize_arrays import resize_all
 from convscope.data.survey import ImageSurvey, describe_notes
 from convscope.errors import WorkError
 from convscope.memory import free_memory
@@ -155,7 +156,7 @@ def load_images(
     num_bytes = len(dataset) * height * width * card.in_channels
     budget = cache_fraction * free_memory()
     fits = num_bytes <= budget and larger_side is None
-    pixels = _resize_all(dataset.images, card) if fits else None
+    pixels = resize_all(dataset.images, card) if fits else None
     if pixels is not None:
         source, pixel_digests = torch.from_numpy(pixels), digests_in_memory(dataset.images)
         fingerprint = fingerprint_of(dataset, ())
@@ -203,22 +204,6 @@ def _sources(
     if not kept.fits:
         return streamed, whole
     return KeptBatchSource(kept.fed, streamed.load), KeptBatchSource(kept.whole, whole.load)
-
-
-def _resize_all(images: ImageSource, card: Card) -> NDArray[np.uint8] | None:
-    """All images at once, resized, if they are arrays in memory that need no scaling; else None."""
-    match images:
-        case ArrayImages():
-            return resize_array(images.pixels, card)
-        case ConcatImages():
-            parts = [_resize_all(part, card) for part in images.parts]
-            resized = [part for part in parts if part is not None]
-            return np.concatenate(resized) if len(resized) == len(parts) else None
-        case SubsetImages():
-            source = _resize_all(images.source, card)
-            return None if source is None else source[images.indices]
-        case _:
-            return None
 
 
 def _decode_all(

@@ -6,6 +6,8 @@ of more than 8 bits are compared by their integers, before these are scaled, and
 8 bits.
 """
 
+import math
+from collections.abc import Iterator
 from hashlib import sha256
 
 import numpy as np
@@ -29,8 +31,9 @@ def digests_in_memory(images: ImageSource) -> NDArray[np.uint8]:
     """(n, SIZE) bytes for images that are arrays in memory. Raises TypeError for others."""
     match images:
         case ArrayImages():
-            digests = b"".join(map(_digest, images.pixels))
-            return np.frombuffer(digests, np.uint8).reshape(-1, SIZE)
+            is_gray = images.pixels.ndim == 3
+            digests = _gray_digests(images.pixels) if is_gray else map(_digest, images.pixels)
+            return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, SIZE)
         case ConcatImages():
             return np.concatenate([digests_in_memory(part) for part in images.parts])
         case SubsetImages():
@@ -44,6 +47,14 @@ def _digest(pixels: NDArray[np.uint8], kind: str = "") -> bytes:
     hasher = sha256(f"{kind}{pixels.shape}".encode())
     hasher.update(np.ascontiguousarray(pixels).data)
     return hasher.digest()[:SIZE]
+
+
+def _gray_digests(pixels: NDArray[np.uint8]) -> Iterator[bytes]:
+    """`_digest` of each image (h, w) of an array (n, h, w), in half the time."""
+    kind, content = f"{pixels.shape[1:]}".encode(), np.ascontiguousarray(pixels).data.cast("B")
+    size = math.prod(pixels.shape[1:])
+    for start in range(0, len(content), size):
+        yield sha256(kind + content[start : start + size]).digest()[:SIZE]
 
 
 def _digest_deep(image: DeepImage) -> NDArray[np.uint8]:

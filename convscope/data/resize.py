@@ -96,8 +96,13 @@ def _scale(
     return image.resize((width, height), _RESAMPLING[card.interpolation], box, reducing_gap=3.0)
 
 
-def resize_array(pixels: NDArray[np.uint8], card: Card) -> NDArray[np.uint8] | None:
-    """`resize_image` for images (n, h, w[, 3]), all at once; None if they need scaling."""
+def resize_array(
+    pixels: NDArray[np.uint8], card: Card, out: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8] | None:
+    """`resize_image` for images (n, h, w[, 3]), all at once; None if they need scaling.
+
+    The result is written to `out`, (n, height, width, channels) of zeros, if it is given.
+    """
     height, width = card.input_size
     image_height, image_width = pixels.shape[1:3]
     fits = image_height <= height and image_width <= width
@@ -111,7 +116,8 @@ def resize_array(pixels: NDArray[np.uint8], card: Card) -> NDArray[np.uint8] | N
     is_gray = pixels.ndim == 3
     if not is_gray and card.in_channels == 1:
         pixels, is_gray = _luma(pixels), True
-    out = np.zeros((len(pixels), height, width, card.in_channels), np.uint8)
+    if out is None:
+        out = np.zeros((len(pixels), height, width, card.in_channels), np.uint8)
     top, left = (height - image_height) // 2, (width - image_width) // 2
     window = out[:, top : top + image_height, left : left + image_width]
     window[:] = pixels[..., None] if is_gray else pixels

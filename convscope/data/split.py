@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.data.dataset import SPLITS, Dataset, Split
+from convscope.data.dataset import SPLITS, Dataset, Split, keys_of
 from convscope.data.group_hints import divided_groups, suggest_groups
 from convscope.data.grouping import assign_groups
 from convscope.errors import RequestError
@@ -52,7 +52,8 @@ def fill_splits(
     dataset = _follow_copies(_follow_groups(dataset), copies)
     shares = _missing(dataset, {"test": test, "val": val})
     pool = np.flatnonzero((dataset.split == "train") | (dataset.split == ""))
-    keys = [dataset.images.key(int(index)) for index in pool]
+    all_keys = keys_of(dataset.images)
+    keys = [all_keys[index] for index in pool.tolist()]
     leaders = _leaders(pool, keys, copies)
     groups = _groups_of(dataset, pool, keys, leaders)
     labels = dataset.labels[pool]
@@ -155,13 +156,13 @@ def _refuse_few(
 ) -> None:
     """Refuse a class with fewer units, groups or different images, than there are splits."""
     needed = len(shares) + 1
+    different, numbers = np.unique(units, return_inverse=True)
     if dataset.groups is not None:
         unit = "groups"
     else:
-        unit = "images" if len(np.unique(units)) == len(units) else "different images"
-    pairs = set(zip(labels.tolist(), units.tolist(), strict=True))
-    labels = np.array([label for label, _ in pairs], dtype=np.int64)
-    counts = np.bincount(labels, minlength=len(dataset.classes))
+        unit = "images" if len(different) == len(units) else "different images"
+    pairs = np.unique(labels * max(1, len(different)) + numbers)
+    counts = np.bincount(pairs // max(1, len(different)), minlength=len(dataset.classes))
     few = np.flatnonzero(counts < needed)
     if not len(few):
         return
@@ -217,7 +218,7 @@ def write_splits(dataset: Dataset) -> str:
 
     One line per image; `convscope.words.csv_text` says how names are written.
     """
-    rows = zip(_keys(dataset), _class_names(dataset), dataset.split.tolist(), strict=True)
+    rows = zip(keys_of(dataset.images), _class_names(dataset), dataset.split.tolist(), strict=True)
     return to_csv([COLUMNS, *rows])
 
 
@@ -254,7 +255,7 @@ def apply_splits(dataset: Dataset, text: str, *, where: str = "splits.csv") -> D
     counterpart, for other labels, and for a text that is damaged; see `read_splits`.
     """
     listed_rows = read_splits(text, where=where)
-    keys = [key if key in listed_rows else _as_before(key) for key in _keys(dataset)]
+    keys = [key if key in listed_rows else _as_before(key) for key in keys_of(dataset.images)]
     known = set(keys)
     _refuse(f"Images of {dataset.name} that are not in {where}", known - set(listed_rows))
     _refuse(f"Images in {where} that are not in {dataset.name}", set(listed_rows) - known)
@@ -264,10 +265,6 @@ def apply_splits(dataset: Dataset, text: str, *, where: str = "splits.csv") -> D
     return dataset.with_split(np.array([listed_rows[key][1] for key in keys], dtype="<U5"))
 
 
-def _keys(dataset: Dataset) -> list[str]:
-    return [dataset.images.key(index) for index in range(len(dataset))]
-
-
 def _as_before(key: str) -> str:
     """A key as runs of convscope 0.1 list it: with line breaks escaped as in Python strings."""
     return key.replace("\\", r"\\").replace("\n", r"\n").replace("\r", r"\r")
@@ -275,7 +272,7 @@ def _as_before(key: str) -> str:
 
 def _class_names(dataset: Dataset) -> list[str]:
     """The name of each image's class."""
-    return [dataset.classes[int(label)] for label in dataset.labels]
+    return [dataset.classes[label] for label in dataset.labels.tolist()]
 
 
 def _refuse(problem: str, keys: set[str]) -> None:

@@ -18,7 +18,6 @@ from convscope.data.larger import larger_side
 from convscope.data.loading import LoadedDataset, StreamingBatchSource, load_images
 from convscope.data.normalize import pixel_statistics
 from convscope.data.resize import choose_resize_mode
-from convscope.data.split import write_splits
 from convscope.errors import RequestError
 from convscope.runs.bound_card import provenance_of
 from convscope.training.callbacks.base import CallbackList
@@ -197,10 +196,14 @@ def _check_problems(
 
 
 def finalize_preprocessing(
-    card: Card, loaded: LoadedDataset, config: TrainConfig, pretrained: Card | None = None
+    card: Card,
+    loaded: LoadedDataset,
+    splits: str,
+    config: TrainConfig,
+    pretrained: Card | None = None,
 ) -> Card:
     """The card with mean, std and value range of the images, and its provenance,
-    which has the digests of splits.csv and network.toml.
+    which has the digests of splits.csv, whose text is `splits`, and network.toml.
 
     With pretrained weights, mean and std are theirs already; see `infer_preprocessing`. Those that
     are set win.
@@ -213,7 +216,7 @@ def finalize_preprocessing(
         "fingerprint": loaded.fingerprint,
         "convscope": version("convscope"),
         **provenance_of(
-            splits=write_splits(loaded.dataset),
+            splits=splits,
             layers=read_table(config.model).text if is_table(config.model) else None,
         ),
     }

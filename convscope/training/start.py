@@ -90,7 +90,8 @@ def train_run(
             user.message(imbalance)
         num_images = len(loaded.dataset.indices("train"))
         config = config.resolve(num_images, default_lr=default_lr(config.model))
-        card = finalize_preprocessing(card, loaded, config, start)
+        splits = write_splits(loaded.dataset)
+        card = finalize_preprocessing(card, loaded, splits, config, start)
         torch.manual_seed(config.seed)
         network, config = requested.build(card, config)
         requested.check(network, card, config, num_images, user)
@@ -104,7 +105,7 @@ def train_run(
         check_memory(task, trainer.executor)
         if "precision" not in given and (note := bf16_note(task, trainer.executor, trainer.limits)):
             user.message(note)
-        _write_start(data, task, run, trainer.executor)
+        _write_start(data, task, run, splits, trainer.executor)
         requested.remember(run, card, config, user)
         with status.session():
             return fit_and_test(trainer, task, session, began)
@@ -163,13 +164,13 @@ def opened_weights(config: TrainConfig, user: CallbackList) -> Weights | None:
     return weights.named(names)
 
 
-def _write_start(data: DataLike, task: Task, run: Run, executor: Executor) -> None:
+def _write_start(data: DataLike, task: Task, run: Run, splits: str, executor: Executor) -> None:
     """Write what a resume needs beside the checkpoint; config.toml, the last, makes it a run."""
     tensors = task.network.state_dict().values()
     check_disk_space(run.path, sum(tensor.numel() * tensor.element_size() for tensor in tensors))
     save_model_source(run, task.config.model)
     run.write("card.json", task.card.to_json())
-    run.write("splits.csv", write_splits(task.loaded.dataset))
+    run.write("splits.csv", splits)
     write_trained_images(run, task.loaded)
     run.write("problems.csv", problems_csv(task.loaded))
     config = replace(task.config, engine=executor.name, simd_width=executor.simd_width)

@@ -15,6 +15,7 @@ from convscope.words.escapes import escape_controls, unescape
 _NUMBER = r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?\s*(?:[,;|]|$)"
 _START = r"((?:^|[,;|])[\s\"]*)"
 _FORMULA = rf"('*[=@\uff1d\uff0b\uff0d\uff20]|'*[+-](?!{_NUMBER}))"
+_PLAIN = re.compile(r"[0-9A-Za-z_./ ]*")  # no sign that is escaped, or that begins a formula
 _UNMARKED, _MARKED = re.compile(_START + _FORMULA), re.compile(f"{_START}'{_FORMULA}")
 
 
@@ -22,8 +23,9 @@ def to_csv(rows: Iterable[Sequence[object]]) -> str:
     """Rows as CSV with commas, each ended by a newline; only cells of text are changed."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    for row in rows:
-        writer.writerow([to_cell(cell) if isinstance(cell, str) else cell for cell in row])
+    writer.writerows(
+        [to_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows
+    )
     return text.getvalue()
 
 
@@ -33,6 +35,8 @@ def to_cell(text: str) -> str:
     >>> to_cell("=1+1"), to_cell("-1"), to_cell("a;@b"), to_cell("two\nlines")
     ("'=1+1", '-1', "a;'@b", 'two\\u000alines')
     """
+    if _PLAIN.fullmatch(text):
+        return text
     return _UNMARKED.sub(r"\1'\2", escape_controls(text))
 
 
