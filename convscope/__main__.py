@@ -1,18 +1,17 @@
 """`convscope` and `python -m convscope`: the command line."""
 
-import atexit
-import gc
 import os
 import sys
 from typing import NoReturn
 
 from convscope.signals import exit_on_signals
+from convscope.startup import begin
 
 
 def main() -> NoReturn:
     """Run the command line of this process, which a signal ends in one sentence."""
     exit_on_signals()  # before the imports, which take seconds
-    atexit.register(gc.freeze)  # or Python searches all of torch for garbage before it exits
+    begin(sys.argv[1:])
     from convscope.cli import main as run  # noqa: PLC0415
 
     run()

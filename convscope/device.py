@@ -4,10 +4,12 @@ import ctypes
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
-
-import torch
+from typing import TYPE_CHECKING
 
 from convscope.errors import RequestError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def parse_device(name: str) -> tuple[str, int | None]:
@@ -30,13 +32,15 @@ def parse_device(name: str) -> tuple[str, int | None]:
     return plain or kind or alone or "cuda", None if number is None else int(number)
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str) -> "torch.device":
     """The device for "auto", "cpu", "mps", "cuda", "gpu", or the number of a GPU, as 1 or "cuda:1".
 
     "auto" is cuda, else mps, else cpu; "gpu" is cuda, else mps.
 
     Raises RequestError for an unknown name and for a device that is not there.
     """
+    import torch  # noqa: PLC0415 -- not for the name of a device
+
     kind, number = parse_device(name)
     available = {
         "cuda": torch.cuda.is_available(),
@@ -61,6 +65,8 @@ def choose_device(name: str) -> torch.device:
 @contextmanager
 def threads_set(threads: int | None) -> Generator[None]:
     """Compute with `threads` CPU threads; the number before is restored afterwards."""
+    import torch  # noqa: PLC0415
+
     before = torch.get_num_threads()
     try:
         if threads is not None:

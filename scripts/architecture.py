@@ -17,7 +17,7 @@ DRAWING = ROOT / "docs" / "architecture.svg"
 
 LAYERS = (
     ("words", "version", "memory", "regular_files"),
-    ("errors", "signals"),
+    ("errors", "signals", "startup"),
     ("synonyms", "strict"),
     (
         "card",

@@ -27,6 +27,8 @@ FORKS = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "sp
 FORKS.set_forkserver_preload(
     [
         *(f"convscope.cli.{verb}" for verb in COMMANDS),
+        *("convscope.cli.terminal", "convscope.training.start", "convscope.training.resumption"),
+        *("convscope.evaluation.evaluate", "convscope.evaluation.predict"),
         *("llvmlite.binding", "PIL.PngImagePlugin", "torch._dynamo"),
         *("benchmarks.torchvision_operators", "timm"),
     ]

@@ -68,6 +68,9 @@ def loaded_after(statement: str) -> set[str]:
         "import convscope.card, convscope.errors",
         "import convscope.evaluation.metrics",
         "import convscope.data.source",
+        "import convscope.device, convscope.training.config",
+        "import convscope.cli.train, convscope.cli.resume",
+        "import convscope.cli.evaluate, convscope.cli.predict",
         "import convscope.lessons.exercises",
     ],
 )

@@ -1,11 +1,9 @@
 """The command line: one module per command, imported when the command is run."""
 
-import gc
 import os
 import re
 import sys
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from traceback import format_exception
 from types import TracebackType
 from typing import NoReturn
@@ -17,6 +15,7 @@ from convscope.cli.broken_torch import broken_torch
 from convscope.cli.messages import in_flags, parse_error
 from convscope.errors import ConsentError, ConvscopeError, RequestError, nearest, shell_word
 from convscope.signals import exit_with, print_error
+from convscope.startup import collect_again
 from convscope.version import __version__
 from convscope.words import visible_lines
 
@@ -31,6 +30,10 @@ COMMANDS = {
     "models": "List the available networks, paper by paper.",
     "geometry": "Solve the lecture's exercises: output size, padding, parameters, multiply-adds.",
 }
+
+
+_LATE = ("train", "resume", "evaluate", "predict")
+"""Commands that import what does their work once the request is known to be well-formed."""
 
 
 def make_app(command: str = "") -> App:
@@ -101,25 +104,14 @@ def _run(tokens: list[str]) -> None:
     command = tokens[0] if tokens else ""
     app = make_app(command)
     if command in COMMANDS:
-        with _no_collection():
-            tokens = [command, *_in_our_words(app, command, tokens[1:])]
+        tokens = [command, *_in_our_words(app, command, tokens[1:])]
     if command == "train":
         from convscope.cli.config import read_config_flag  # noqa: PLC0415
 
         app.config = read_config_flag(tokens)
+    if command not in _LATE:
+        collect_again()
     app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
-
-
-@contextmanager
-def _no_collection() -> Generator[None]:
-    """Collect no garbage: imports leave little, and the search takes a sixth of their time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _with_command(tokens: list[str]) -> list[str]:

@@ -22,11 +22,9 @@ from convscope.cli.options import (
     Threads,
     Trust,
 )
-from convscope.cli.terminal import consent_flags, print_json
 from convscope.errors import shell_word
-from convscope.evaluation.evaluate import evaluate as evaluate_run
 from convscope.evaluation.tables import Rows, class_table, confusion_table, headline
-from convscope.runs.own_code import Consent
+from convscope.startup import collect_again
 from convscope.words.screen import Screen, cell
 
 
@@ -75,6 +73,11 @@ def evaluate(
     label_column
         Column of a CSV file with the classes; by default the one whose header says so.
     """
+    from convscope.cli.terminal import consent_flags, print_json  # noqa: PLC0415 -- torch
+    from convscope.evaluation.evaluate import evaluate as evaluate_run  # noqa: PLC0415
+    from convscope.runs.own_code import Consent  # noqa: PLC0415
+
+    collect_again()
     screen = Screen(stderr=json)
     result = evaluate_run(
         run,

@@ -1,7 +1,7 @@
 """`convscope predict`."""
 
 import sys
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.table import Table
 
@@ -21,12 +21,13 @@ from convscope.cli.options import (
     Threads,
     Trust,
 )
-from convscope.cli.terminal import print_json
 from convscope.errors import WorkError
-from convscope.evaluation.predict import predict as predict_images
-from convscope.evaluation.predictions import Predictions
+from convscope.startup import collect_again
 from convscope.words.csv_text import to_csv
 from convscope.words.screen import Screen, cell
+
+if TYPE_CHECKING:
+    from convscope.evaluation.predictions import Predictions
 
 
 def predict(
@@ -64,6 +65,10 @@ def predict(
     json
         The same as --format json.
     """
+    from convscope.cli.terminal import print_json  # noqa: PLC0415 -- torch
+    from convscope.evaluation.predict import predict as predict_images  # noqa: PLC0415
+
+    collect_again()
     predictions = predict_images(
         run,
         images,
@@ -102,7 +107,7 @@ def predict(
         raise WorkError(f"None of the {len(predictions.unreadable)} images could be read.")
 
 
-def _print_csv(predictions: Predictions) -> None:
+def _print_csv(predictions: "Predictions") -> None:
     """A row an image: label and probability, then label_2, probability_2 and so on."""
     count = max((len(prediction.top_k) for prediction in predictions), default=1)
     ranks = ["", *(f"_{rank}" for rank in range(2, count + 1))]
@@ -116,7 +121,7 @@ def _print_csv(predictions: Predictions) -> None:
 _CELLS = ("label", "probability")
 
 
-def _print_table(predictions: Predictions) -> None:
+def _print_table(predictions: "Predictions") -> None:
     table = Table("image", "label", box=None, pad_edge=False)
     table.add_column("probability", justify="right")
     count = max((len(prediction.top_k) for prediction in predictions), default=1)

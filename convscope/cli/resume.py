@@ -6,12 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from convscope.cli.options import Json, OptionalInt, OwnCode, Trust
-from convscope.cli.terminal import print_result, training_progress
 from convscope.device import keep_freed_memory
-from convscope.runs.folder import Run
-from convscope.runs.own_code import Consent
-from convscope.training.longer import with_length
-from convscope.training.resumption import resume_run
+from convscope.startup import collect_again
 
 _LENGTH = Parameter(group="Length")
 _OF_THE_LAB = Parameter(name="--trust-signed", negative="", show=False)
@@ -56,6 +52,13 @@ def resume(
         Where to compute; by default as before.
     """
     keep_freed_memory()
+    from convscope.cli.terminal import print_result, training_progress  # noqa: PLC0415 -- torch
+    from convscope.runs.folder import Run  # noqa: PLC0415
+    from convscope.runs.own_code import Consent  # noqa: PLC0415
+    from convscope.training.longer import with_length  # noqa: PLC0415
+    from convscope.training.resumption import resume_run  # noqa: PLC0415
+
+    collect_again()
     with training_progress(json=json) as terminal:
         result = resume_run(
             run,

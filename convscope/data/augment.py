@@ -5,21 +5,12 @@ alone. So neither the batch size, nor the number of workers, nor a restart chang
 is trained on.
 """
 
-from typing import Literal
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Augment = Literal["none", "crop", "crop-flip", "resized-crop", "resized-crop-flip"]
-"""`crop` shifts an image within a black border; `resized-crop` scales a window of random area and
-aspect ratio to the network's input. With `-flip`, half of the images are mirrored, too.
-"""
-
-RESIZED = ("resized-crop", "resized-crop-flip")
-
-Sampling = Literal["shuffle", "balanced"]
+from convscope.data.augment_kinds import Augment, Sampling
 
 POSITION, FLIP, WINDOW = 0, 2, 3
 """Which of an image's random numbers decide what: two for where a window lies, one for whether it

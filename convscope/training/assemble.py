@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from convscope.card import Card
-from convscope.data.augment import RESIZED
+from convscope.data.augment_kinds import RESIZED
 from convscope.data.classes import match_classes
 from convscope.data.loading import LoadedDataset
 from convscope.data.resized_crops import ResizedCrops

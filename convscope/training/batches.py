@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convscope.data.augment import Augment, Sampling, augment, epoch_order
+from convscope.data.augment import augment, epoch_order
+from convscope.data.augment_kinds import Augment, Sampling
 from convscope.data.loading import LoadedDataset, MemoryBatchSource
 from convscope.data.resized_crops import ResizedCrops
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from convscope import synonyms
 from convscope.card import ResizeMode
-from convscope.data.augment import RESIZED, Augment, Sampling
+from convscope.data.augment_kinds import RESIZED, Augment, Sampling
 from convscope.data.options import DataOptions
 from convscope.device import parse_device
 from convscope.errors import RequestError, nearest

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypedDict
 from torch import nn
 
 from convscope.card import ResizeMode
-from convscope.data.augment import Augment, Sampling
+from convscope.data.augment_kinds import Augment, Sampling
 from convscope.evaluation.metrics import MetricName
 from convscope.training.config import Optimizer, Precision, ScheduleName
 from convscope.weights.class_names import ClassNamesLike

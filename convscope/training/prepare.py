@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from convscope.card import Card
-from convscope.data.augment import RESIZED
+from convscope.data.augment_kinds import RESIZED
 from convscope.data.dataset import Dataset, Split
 from convscope.data.decode import UnreadableImage
 from convscope.data.larger import larger_side

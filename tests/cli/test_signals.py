@@ -44,7 +44,7 @@ MOMENTS = {
     "in the test": ("convscope.training.finish:compute_metrics", 1),
     "in the report": ("convscope.training.finish:report", 1),
     "writing the report": ("convscope.training.finish:TrainingResult.read", 1),
-    "telling the result": ("convscope.cli.train:print_result", 1),
+    "telling the result": ("convscope.cli.terminal:print_result", 1),
 }
 
 
@@ -173,7 +173,7 @@ def test_a_second_signal_while_training_stops(tmp_path, expected, place):
     check_can_go_on(tmp_path / "run", words, expected)
 
 
-@pytest.mark.parametrize("place", ["cli.resume:resume_run", "training.resumption:rebuild"])
+@pytest.mark.parametrize("place", ["training.resumption:resume_run", "training.resumption:rebuild"])
 def test_a_signal_while_a_resume_begins(tmp_path, expected, place):
     words = [*WORDS, "--engine", "torch", "--out", tmp_path / "run"]
     check_last_words(ended(*words, moments=[(*MOMENTS["in a later save"], [INT, INT])]), INT)
@@ -183,13 +183,13 @@ def test_a_signal_while_a_resume_begins(tmp_path, expected, place):
 
 
 VERBS = {
-    "evaluate": "evaluate_run",
-    "predict": "predict_images",
-    "explain": "explain_recorded",
-    "summary": "summarize_any",
-    "models": "list_models",
-    "geometry": "compute",
-    "lab": "make_server",
+    "evaluate": "evaluation.evaluate:evaluate",
+    "predict": "evaluation.predict:predict",
+    "explain": "cli.explain:explain_recorded",
+    "summary": "cli.summary:summarize_any",
+    "models": "cli.models:list_models",
+    "geometry": "cli.geometry:compute",
+    "lab": "cli.lab:make_server",
 }
 
 
@@ -213,7 +213,7 @@ def words_of(verb, run):
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_ctrl_c_ends_every_other_verb_in_a_sentence(expected, verb):
-    place = f"convscope.cli.{verb}:{VERBS[verb]}"
+    place = f"convscope.{VERBS[verb]}"
     process = ended(*words_of(verb, expected), moments=[(place, 1, [INT])])
     check_last_words(process, INT)
     assert process.stderr == "convscope: Interrupted by SIGINT.\n"
