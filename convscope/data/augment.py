@@ -100,12 +100,7 @@ def augment(
     row = np.dtype(f"V{width * channels}")
     rows = np.ndarray((padded.size // channels - width + 1,), row, padded, 0, (channels,))
     windows = rows[starts].view(np.uint8).reshape(batch.shape)
-    mirror(windows, flip)
-    return torch.from_numpy(windows)
-
-
-def mirror(images: NDArray[np.uint8], flip: NDArray[np.bool_]) -> None:
-    """Mirror those of the images (n, h, w, c) that `flip` says, left to right and in place."""
     if flip.any():
-        chosen = torch.from_numpy(images[flip]).permute(0, 3, 1, 2)
-        images[flip] = chosen.flip(3).permute(0, 2, 3, 1).numpy()
+        mirrored = torch.from_numpy(windows[flip]).permute(0, 3, 1, 2).flip(3)
+        windows[flip] = mirrored.permute(0, 2, 3, 1).numpy()
+    return torch.from_numpy(windows)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import interpolate
 
 from convscope.card import Interpolation
-from convscope.data.augment import FLIP, POSITION, WINDOW, mirror, random_bits
+from convscope.data.augment import FLIP, POSITION, WINDOW, random_bits
 
 TRIES = 10
 """Windows that are tried before the whole image, or most of it, is taken."""
@@ -45,17 +45,17 @@ class ResizedCrops:
         numbers = random_bits(seed, epoch, indices, WINDOW + 2 * TRIES)
         sizes = np.array([image.shape[:2] for image in images], np.int64).reshape(-1, 2)
         boxes = draw_boxes(numbers, sizes, scale=self.scale, ratio=self.ratio)
-        channels = images[0].shape[2]
-        windows = torch.empty(len(images), *self.size, channels, dtype=torch.uint8)
-        for image, box, window in zip(images, boxes.tolist(), windows, strict=True):
-            top, left, height, width = box
-            cut = torch.from_numpy(image[top : top + height, left : left + width])
-            scaled = interpolate(
-                cut.permute(2, 0, 1)[None], self.size, mode=self.interpolation, antialias=True
-            )
-            window.copy_(scaled[0].permute(1, 2, 0))
-        if self.flips:
-            mirror(windows.numpy(), (numbers[:, FLIP] >> np.uint64(63)).astype(bool))
+        flips = (numbers[:, FLIP] >> np.uint64(63)).astype(bool) & self.flips
+        windows = torch.empty(len(images), *self.size, images[0].shape[2], dtype=torch.uint8)
+        planes = windows.permute(0, 3, 1, 2)
+        for place, (image, flip) in enumerate(zip(images, flips.tolist(), strict=True)):
+            top, left, height, width = boxes[place].tolist()
+            # The batch of one is made before the permutation: else its strides are not those of
+            # channels_last, and the kernel copies it to planes and back, at twice the time.
+            whole = torch.from_numpy(image)[None]
+            cut = whole[:, top : top + height, left : left + width].permute(0, 3, 1, 2)
+            scaled = interpolate(cut, self.size, mode=self.interpolation, antialias=True)
+            planes[place].copy_((scaled.flip(3) if flip else scaled)[0])
         return windows
 
 
