@@ -22,6 +22,7 @@ from convscope.cli.options import (
     Threads,
     Trust,
 )
+from convscope.device import keep_freed_memory
 from convscope.errors import shell_word
 from convscope.evaluation.tables import Rows, class_table, confusion_table, headline
 from convscope.startup import collect_again
@@ -47,7 +48,7 @@ def evaluate(
     resize_mode: ResizeModeOption = None,
     mean: Mean = None,
     std: Std = None,
-    batch_size: BatchSize = 256,
+    batch_size: BatchSize = None,
     device: Device = "auto",
     threads: Threads = None,
     json: Json = False,
@@ -73,6 +74,7 @@ def evaluate(
     label_column
         Column of a CSV file with the classes; by default the one whose header says so.
     """
+    keep_freed_memory()
     from convscope.cli.terminal import consent_flags, print_json  # noqa: PLC0415 -- torch
     from convscope.evaluation.evaluate import evaluate as evaluate_run  # noqa: PLC0415
     from convscope.runs.own_code import Consent  # noqa: PLC0415

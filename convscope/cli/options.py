@@ -48,7 +48,11 @@ DataDir = Annotated[
     Path | None,
     Parameter(help="Folder that is searched for named data sets before they are downloaded."),
 ]
-BatchSize = Annotated[int, INTEGER, Parameter(help="Images per forward pass.")]
+BatchSize = Annotated[
+    int | None,
+    INTEGER,
+    Parameter(help="Images per forward pass; by default by the size of the network's activations."),
+]
 Device = Annotated[
     str,
     Parameter(

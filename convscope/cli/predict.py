@@ -21,6 +21,7 @@ from convscope.cli.options import (
     Threads,
     Trust,
 )
+from convscope.device import keep_freed_memory
 from convscope.errors import WorkError
 from convscope.startup import collect_again
 from convscope.words.csv_text import to_csv
@@ -44,7 +45,7 @@ def predict(
     mean: Mean = None,
     std: Std = None,
     top: Int = 3,
-    batch_size: BatchSize = 64,
+    batch_size: BatchSize = None,
     device: Device = "auto",
     threads: Threads = None,
     json: Flag = False,
@@ -65,6 +66,7 @@ def predict(
     json
         The same as --format json.
     """
+    keep_freed_memory()
     from convscope.cli.terminal import print_json  # noqa: PLC0415 -- torch
     from convscope.evaluation.predict import predict as predict_images  # noqa: PLC0415
 

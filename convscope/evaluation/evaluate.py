@@ -17,6 +17,7 @@ from convscope.data.loading import LoadedDataset, ProgressCallback, load_images
 from convscope.data.source import DataLike
 from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError, WorkError
+from convscope.evaluation.batch_size import choose_feeding
 from convscope.evaluation.imbalance import imbalance_of_result
 from convscope.evaluation.measure import compute_metrics, compute_outputs
 from convscope.evaluation.opening import open_trained
@@ -34,7 +35,6 @@ from convscope.synonyms import takes_synonyms
 from convscope.weights.class_names import ClassNamesLike
 from convscope.weights.preprocessing import InputSettings, PerChannel
 from convscope.weights.source import WeightsSource
-from convscope.zoo.check import reads_channels_last
 
 
 @takes_synonyms
@@ -57,7 +57,7 @@ def evaluate(
     data_dir: str | Path | None = None,
     image_column: str | None = None,
     label_column: str | None = None,
-    batch_size: int = 256,
+    batch_size: int | None = None,
     device: str = "auto",
     threads: int | None = None,
     on_progress: ProgressCallback = lambda done, total: None,
@@ -75,13 +75,16 @@ def evaluate(
     needed, and `class_names`, `input_size`, `resize_mode`, `mean` and `std`, or a `card` with all
     of these, are what the weights do not say themselves.
 
+    `batch_size` images are computed at a time, by default as many as in the validations of a
+    training; the last bits of the loss can depend on it.
+
     `image_column` and `label_column` name columns of a CSV file or of a Hugging Face data set,
     where it is not plain which they are.
 
     Raises RequestError if network and data do not match, WorkError if the network's outputs are not
     finite.
     """
-    if min(batch_size, 1 if threads is None else threads) < 1:
+    if min(1 if count is None else count for count in (batch_size, threads)) < 1:
         raise RequestError("`batch_size` and `threads` must be at least 1.")
     if split not in (None, *SPLITS):
         raise RequestError(
@@ -153,7 +156,7 @@ def _run(
     opened: OpenedModel,
     loaded: LoadedDataset,
     indices: NDArray[np.int64],
-    batch_size: int,
+    batch_size: int | None,
     device: str,
     threads: int | None,
 ) -> Tensor:
@@ -161,16 +164,15 @@ def _run(
     net, card, torch_device = opened.net, opened.card, choose_device(device)
     with threads_set(threads):
         net.to(torch_device)
+        channels_last, default_size = choose_feeding(net, card, torch_device)
         return compute_outputs(
             net,
             loaded.batch_source,
             indices,
             card,
-            batch_size=batch_size,
+            batch_size=batch_size or default_size,
             device=torch_device,
-            channels_last=reads_channels_last(
-                net, in_channels=card.in_channels, input_size=card.input_size
-            ),
+            channels_last=channels_last,
         )
 
 

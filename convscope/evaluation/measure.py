@@ -56,12 +56,12 @@ def compute_outputs(
     with inference_mode(net):
         for batch, pixels in zip(batches, batch_source.batches(batches), strict=True):
             images = normalize(pixels.to(device), card, channels_last=channels_last)
-            outputs.append(_logits(net, images, len(card.classes)).float().cpu())
+            outputs.append(compute_logits(net, images, len(card.classes)).float().cpu())
             on_progress(len(batch))
     return torch.cat(outputs) if outputs else torch.empty(0, len(card.classes))
 
 
-def _logits(net: nn.Module, images: Tensor, num_classes: int) -> Tensor:
+def compute_logits(net: nn.Module, images: Tensor, num_classes: int) -> Tensor:
     """The logits of images; in two halves where memory is lacking for all of them at once."""
     try:
         return call_network(net, images, num_classes)
@@ -70,7 +70,8 @@ def _logits(net: nn.Module, images: Tensor, num_classes: int) -> Tensor:
             raise
     release_memory()
     half = len(images) // 2
-    return torch.cat([_logits(net, part, num_classes) for part in (images[:half], images[half:])])
+    parts = images[:half], images[half:]
+    return torch.cat([compute_logits(net, part, num_classes) for part in parts])
 
 
 def compute_metrics(outputs: Tensor, labels: NDArray[np.int64], card: Card) -> EvaluationOutputs:

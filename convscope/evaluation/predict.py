@@ -26,6 +26,8 @@ from convscope.data.unreadable import UnreadableImage
 from convscope.data.walk import describe_left_out
 from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError
+from convscope.evaluation.batch_size import choose_feeding
+from convscope.evaluation.measure import compute_logits
 from convscope.evaluation.opening import open_trained
 from convscope.evaluation.predictions import (
     THUMBNAILS,
@@ -33,7 +35,6 @@ from convscope.evaluation.predictions import (
     Predictions,
     thumbnail,
 )
-from convscope.forward import call_network
 from convscope.inference import probabilities
 from convscope.models import ModelLike
 from convscope.runs.own_code import Consent
@@ -41,7 +42,6 @@ from convscope.synonyms import takes_synonyms
 from convscope.weights.class_names import ClassNamesLike
 from convscope.weights.preprocessing import InputSettings, PerChannel
 from convscope.weights.source import WeightsSource
-from convscope.zoo.check import reads_channels_last
 
 
 @takes_synonyms
@@ -58,7 +58,7 @@ def predict(
     mean: PerChannel | None = None,
     std: PerChannel | None = None,
     top: int = 5,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     device: str = "auto",
     threads: int | None = None,
     on_progress: ProgressCallback = lambda done, total: None,
@@ -75,9 +75,11 @@ def predict(
     that has them. Then `class_names`, `input_size`, `resize_mode`, `mean` and `std` are what the
     weights do not say themselves.
 
+    `batch_size` images are computed at a time, by default as many as `evaluate` takes.
+
     Raises RequestError for a path that does not exist or has no images.
     """
-    counts = (top, batch_size, 1 if threads is None else threads)
+    counts = (top, *(1 if count is None else count for count in (batch_size, threads)))
     if not all(isinstance(count, int) and count >= 1 for count in counts):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RequestError("`top`, `batch_size` and `threads` must be integers, at least 1.")
     settings = InputSettings(input_size=input_size, resize_mode=resize_mode, mean=mean, std=std)
@@ -91,9 +93,7 @@ def predict(
     net, card = opened.net, opened.card
     torch_device = choose_device(device)
     net.to(torch_device)
-    channels_last = reads_channels_last(
-        net, in_channels=card.in_channels, input_size=card.input_size
-    )
+    channels_last, default_size = choose_feeding(net, card, torch_device)
     listed, notes = find_images(images)
     notes = [opened.note, *notes] if opened.note else notes
     predictions: list[Prediction] = []
@@ -102,14 +102,14 @@ def predict(
     noted: dict[str, str] = {}
     done = 0
     with threads_set(threads), torch.inference_mode():
-        for batch, problems in _load_batches(listed, card, batch_size):
+        for batch, problems in _load_batches(listed, card, batch_size or default_size):
             unreadable += problems
             thumbnails += [image.thumbnail for image in batch if image.thumbnail]
             noted |= {image.name: image.note for image in batch if image.note}
             if batch:
                 pixels = torch.from_numpy(np.stack([image.pixels for image in batch]))
                 fed = normalize(pixels.to(torch_device), card, channels_last=channels_last)
-                outputs = call_network(net, fed, len(card.classes))
+                outputs = compute_logits(net, fed, len(card.classes))
                 scores = probabilities(outputs, card).cpu().numpy()
                 predictions += _ranked([image.name for image in batch], scores, card, top)
             done += len(batch) + len(problems)

@@ -13,6 +13,7 @@ from convscope.data.augment_kinds import RESIZED
 from convscope.data.classes import match_classes
 from convscope.data.loading import LoadedDataset
 from convscope.data.resized_crops import ResizedCrops
+from convscope.evaluation.batch_size import choose_feeding
 from convscope.evaluation.measure import compute_metrics
 from convscope.evaluation.metrics import Metrics
 from convscope.runs.folder import Run
@@ -41,7 +42,6 @@ from convscope.training.optimizer import Optimizer
 from convscope.training.schedule import Schedule
 from convscope.training.state import TrainState
 from convscope.training.trainer import Trainer, Validation
-from convscope.zoo.check import reads_channels_last
 
 
 @dataclass(frozen=True)
@@ -78,15 +78,12 @@ class Task:
     ) -> "Task":
         """The task, with the network moved to its device, in the memory layout that it can read."""
         network.to(device)
-        channels_last = reads_channels_last(
-            network, in_channels=card.in_channels, input_size=card.input_size
-        )
+        channels_last, batch = choose_feeding(network, card, device)
         layout = torch.channels_last if channels_last else torch.contiguous_format
         network.to(memory_format=layout)  # pyright: ignore[reportCallIssue]
         loaded = replace(loaded, dataset=match_classes(loaded.dataset, card.classes))
-        return cls(
-            network, loaded, card, config, Inputs(loaded.batch_source, card, device, channels_last)
-        )
+        inputs = Inputs(loaded.batch_source, card, device, channels_last, batch)
+        return cls(network, loaded, card, config, inputs)
 
 
 @dataclass(frozen=True)

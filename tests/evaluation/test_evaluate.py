@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 
 import convscope
 from convscope.errors import RequestError
+from convscope.evaluation import batch_size, measure
 from tests.cards import write_card
 
 
@@ -39,6 +40,28 @@ def test_the_test_at_the_end_of_training_is_this_evaluation(digits_run):
     again = convscope.evaluate(digits_run).metrics.to_dict()
     assert again["confusion"] == kept["confusion"]
     assert again["loss"] == pytest.approx(kept["loss"], rel=1e-6)
+
+
+def test_validation_test_evaluate_and_predict_agree_to_the_bit(digit_files, tmp_path, monkeypatch):
+    """All take as many images at a time."""
+    monkeypatch.setattr(batch_size, "LARGEST", 8)
+    call, sizes = measure.call_network, []
+
+    def counted(net, images, num_classes):
+        sizes.append(len(images))
+        return call(net, images, num_classes)
+
+    monkeypatch.setattr(measure, "call_network", counted)
+    kwargs = dict(model="lenet5", engine="torch", threads=1, steps=3, progress=False)
+    run = convscope.train(digit_files, **kwargs, out=tmp_path / "run").run
+    assert set(sizes[:2]) == {8}  # of the validation
+    taken = len(sizes)
+    found = convscope.evaluate(run, threads=1)
+    assert found.metrics.loss == json.loads((run / "test.json").read_text())["loss"]
+    paths = [digit_files / path for path in found.paths]
+    answers = convscope.predict(run, paths, top=1, threads=1)
+    assert [one.probability for one in answers] == found.outputs.confidence.tolist()
+    assert max(sizes[taken:]) == 8
 
 
 def test_batches_of_1_7_and_64_count_the_same(digits_run):

@@ -15,10 +15,11 @@ from torch import nn
 
 import convscope
 from convscope.errors import Interrupted, RequestError
+from convscope.evaluation import batch_size
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import load_tensors
-from convscope.training.executors import base, select
+from convscope.training.executors import select
 from convscope.training.executors.eager import torch_logits
 from tests.simd import WIDEST, WIDTHS
 from tests.training.small import Act, assert_same_bits, state_of
@@ -131,7 +132,7 @@ def test_the_engine_answers_in_evaluations_as_torch_does(tmp_path, monkeypatch, 
         return actual
 
     monkeypatch.setattr(CompiledExecutor, "logits", both)
-    monkeypatch.setattr(base, "EVALUATION_BATCH", 100)
+    monkeypatch.setattr(batch_size, "LARGEST", 100)
     train(tmp_path / "run", **how)
     assert sizes == [sizes[0]] * 2
     assert sizes[0] % 100

@@ -9,12 +9,13 @@ import pytest
 
 import convscope
 from convscope.errors import Interrupted
+from convscope.evaluation import batch_size
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live
 from convscope.training import trainer
 from convscope.training.callbacks import remote_control
-from convscope.training.executors import base
 from tests.forked import Forked
+from tests.simd import WIDTHS
 from tests.training.small import Act, assert_same_bits, spied_states, train
 
 
@@ -24,7 +25,7 @@ def test_a_pause_and_a_stop_in_an_evaluation_change_no_bit(
     tmp_path, monkeypatch, undisturbed, step
 ):
     """In the evaluation after epoch 1 or 2, or between two steps."""
-    monkeypatch.setattr(base, "EVALUATION_BATCH", 16)
+    monkeypatch.setattr(batch_size, "LARGEST", 16)
     when = "training" if step % 10 else "evaluating"
     commands = iter(("pause", "resume", "stop"))
 
@@ -72,7 +73,7 @@ def test_the_hours_of_a_pause_are_not_time_of_training(tmp_path, monkeypatch, le
     hours, commands = Hours(live), iter(["pause"])
     monkeypatch.setattr(remote_control, "time", hours)
     monkeypatch.setattr(trainer, "time", hours)
-    monkeypatch.setattr(base, "EVALUATION_BATCH", 16)
+    monkeypatch.setattr(batch_size, "LARGEST", 16)
 
     def in_evaluation(live, status):
         for name in itertools.islice(commands, status["state"] == "evaluating"):
@@ -117,6 +118,7 @@ def test_a_command_saves(tmp_path):
 
 
 DIGITS = ["digits", "--epochs", "16", "--batch-size", "16", "--checkpoint-seconds", "1000"]
+DIGITS += [f"--simd-width={width}" for width in WIDTHS[-1:]]
 
 
 def until(live, true, process):

@@ -12,11 +12,9 @@ from torch import Tensor, nn
 from convscope.card import Card
 from convscope.data.loading import BatchSource
 from convscope.data.normalize import normalize
+from convscope.evaluation.batch_size import LARGEST
 from convscope.training.batches import Batch
 from convscope.training.state import TrainState
-
-EVALUATION_BATCH = 256
-"""Images that are evaluated at a time."""
 
 ExecutorName = Literal["torch", "lanes"]
 
@@ -61,12 +59,14 @@ class Inputs:
 
     Attributes:
         channels_last: whether images lie in memory as n, h, w, c, which most networks can read.
+        evaluation_batch: images that are evaluated at a time.
     """
 
     batch_source: BatchSource
     card: Card
     device: torch.device
     channels_last: bool = True
+    evaluation_batch: int = LARGEST
 
     def normalized(self, pixels: Tensor) -> Tensor:
         """What the network is fed, (n, c, h, w), for bytes (n, h, w, c)."""

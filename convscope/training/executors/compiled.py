@@ -20,7 +20,6 @@ from convscope.lanes.step import Rule
 from convscope.memory import free_memory
 from convscope.training.batches import Augmentation, Batch
 from convscope.training.config import TrainConfig
-from convscope.training.executors import base
 from convscope.training.executors.base import ExecutorName, Inputs
 from convscope.training.loss import CrossEntropy
 from convscope.training.nonfinite import nonfinite_error
@@ -143,7 +142,7 @@ class CompiledExecutor:
         self, indices: NDArray[np.int64]
     ) -> Iterator[tuple[Tensor, NDArray[np.int64]]]:
         """For each batch, a tensor of images and the rows of it that belong to the batch."""
-        size = base.EVALUATION_BATCH
+        size = self.inputs.evaluation_batch
         batches = [indices[start : start + size] for start in range(0, len(indices), size)]
         if self._padded is not None:
             yield from ((self._padded, batch) for batch in batches)

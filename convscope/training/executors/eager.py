@@ -15,7 +15,6 @@ from convscope.forward import like_parameters, network_error
 from convscope.gradients import contiguous_gradients
 from convscope.mixed_precision import autocast
 from convscope.training.batches import Batch
-from convscope.training.executors import base
 from convscope.training.executors.base import ExecutorName, Inputs
 from convscope.training.loss import CrossEntropy
 from convscope.training.nonfinite import explained, nonfinite_error
@@ -117,7 +116,7 @@ def torch_logits(
         inputs.batch_source,
         indices,
         inputs.card,
-        batch_size=base.EVALUATION_BATCH,
+        batch_size=inputs.evaluation_batch,
         device=inputs.device,
         channels_last=inputs.channels_last,
         on_progress=on_batch,
