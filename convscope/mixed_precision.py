@@ -29,17 +29,19 @@ def autocast(device: torch.device, *, bf16: bool) -> Generator[None]:
         torch.clear_autocast_cache()
 
 
-def has_bf16_instructions() -> bool:
-    """Whether this processor multiplies bf16 by instructions of its own, and PyTorch uses them.
+def bf16_instructions() -> str:
+    """The instructions by which PyTorch multiplies bf16 on this processor; "" for none.
 
-    That is AVX512-BF16, which every processor with AMX has too, or Arm's BF16. On others the same
-    numbers are computed by converting to float32 and back, which is slower than float32 alone.
+    AMX, AVX512-BF16, or BF16 on Arm. Without them bf16 is computed by converting to float32 and
+    back, which is slower than float32 alone.
     """
     if not torch.backends.mkldnn.is_available():
-        return False
-    known = getattr(torch.cpu, "get_capabilities", dict[str, bool])()  # of new ones
-    is_x86_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
-    return bool(known.get("avx512_bf16") or known.get("bf16") or is_x86_bf16)
+        return ""
+    known = dict(getattr(torch.cpu, "get_capabilities", dict[str, bool])())  # of new versions
+    if getattr(torch.cpu, "_is_avx512_bf16_supported", bool)():
+        known["avx512_bf16"] = True
+    names = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16", "bf16": "BF16"}
+    return next((name for key, name in names.items() if known.get(key)), "")
 
 
 def check_bf16(device: torch.device) -> str:
@@ -56,7 +58,7 @@ def check_bf16(device: torch.device) -> str:
             f"PyTorch has no bf16 for the device {device}. Choose `precision='float32'`."
         )
     has_instructions = {
-        "cpu": has_bf16_instructions,
+        "cpu": bf16_instructions,
         "cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False),
     }.get(kind, lambda: True)
     if has_instructions():

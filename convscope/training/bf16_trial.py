@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.gradients import contiguous_gradients
-from convscope.mixed_precision import autocast, has_bf16_instructions
+from convscope.mixed_precision import autocast, bf16_instructions
 from convscope.training.assemble import Task
 from convscope.training.config import decided
 from convscope.training.executors.base import Executor
@@ -59,7 +59,7 @@ def _is_possible(task: Task) -> bool:
         and task.inputs.device.type == "cpu"
         and task.card.output == "logits"
         and all(weight.dtype == torch.float32 for weight in weights)
-        and has_bf16_instructions()
+        and bool(bf16_instructions())
     )
 
 

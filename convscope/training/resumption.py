@@ -168,7 +168,8 @@ def _reassemble(
     if run.card_note:
         user.message(run.card_note)
     loaded = _same_data(run, saved, card, config, user, data)
-    changed = environment_changes(saved["machine"], environment(device))
+    now = environment(device, bf16=config.precision == "bf16")
+    changed = environment_changes(saved["machine"], now)
     if changed:
         user.message(f"Not bit-identical to an uninterrupted run: {', '.join(changed)}.")
     torch.manual_seed(config.seed)

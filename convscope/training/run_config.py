@@ -15,6 +15,7 @@ from convscope.data.loading import LoadedDataset
 from convscope.data.objects import describe_data
 from convscope.data.source import NAMES, DataLike
 from convscope.errors import WorkError
+from convscope.mixed_precision import bf16_instructions
 from convscope.runs import own_code
 from convscope.training.config import TrainConfig
 from convscope.words.csv_text import to_csv
@@ -43,7 +44,7 @@ def run_config(
             "fingerprint": loaded.fingerprint,
             **{split: len(loaded.dataset.indices(split)) for split in SPLITS},
         },
-        "machine": environment(device),
+        "machine": environment(device, bf16=config.precision == "bf16"),
         "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
         "network": own_code.record(config.model, config.weights),
     }
@@ -56,20 +57,22 @@ def recorded_data(data: DataLike) -> str:
     return str(data) if data in NAMES else str(Path(data).resolve())
 
 
-def environment(device: torch.device) -> dict[str, Any]:
+def environment(device: torch.device, *, bf16: bool = False) -> dict[str, Any]:
     """What the bits of a training depend on, besides its settings and its data."""
+    instructions = {"bf16": bf16_instructions() or "none"} if bf16 else {}
     return {
         "device": str(device),
         "threads": torch.get_num_threads(),
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "torch": torch.__version__,
+        **instructions,
     }
 
 
 def environment_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What differs between two environments, as in "threads was 2 and is 4"."""
     return [
-        f"{name} was {before[name]} and is {now[name]}"
+        f"{name} was {before.get(name)} and is {now[name]}"
         for name in now
         if before.get(name) != now[name]
     ]

@@ -19,7 +19,7 @@ from convscope.errors import Interrupted, RequestError, WorkError
 from convscope.mixed_precision import autocast, check_bf16
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import load_tensors
-from convscope.training import memory_check
+from convscope.training import memory_check, run_config
 from convscope.training.assemble import Task
 from convscope.training.batches import Batch
 from convscope.training.config import TrainConfig
@@ -245,9 +245,9 @@ def test_the_compiled_engine_has_no_bf16(tmp_path):
 def test_a_device_without_bf16_is_refused_and_a_processor_without_instructions_told(monkeypatch):
     with pytest.raises(RequestError, match=r"no bf16 for the device meta"):
         check_bf16(torch.device("meta"))
-    monkeypatch.setattr(mixed_precision, "has_bf16_instructions", lambda: False)
+    monkeypatch.setattr(mixed_precision, "bf16_instructions", lambda: "")
     assert "slower than in float32" in check_bf16(torch.device("cpu"))
-    monkeypatch.setattr(mixed_precision, "has_bf16_instructions", lambda: True)
+    monkeypatch.setattr(mixed_precision, "bf16_instructions", lambda: "AMX")
     assert not check_bf16(torch.device("cpu"))
 
 
@@ -257,8 +257,19 @@ def test_instructions_are_those_that_the_system_tells():
     except OSError:
         pytest.skip("only Linux tells")
     flags = re.findall(r"^(?:flags|Features)\s*:(.*)", told, re.MULTILINE)
-    expected = {"avx512_bf16", "bf16"} & {*flags[0].split()}
-    assert mixed_precision.has_bf16_instructions() == bool(expected)
+    named = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16", "bf16": "BF16"}
+    expected = [name for flag, name in named.items() if flag in flags[0].split()]
+    assert mixed_precision.bf16_instructions() == [*expected, ""][0]
+
+
+def test_a_resume_by_other_instructions_is_told(monkeypatch):
+    cpu = torch.device("cpu")
+    before = [run_config.environment(cpu, bf16=bf16) for bf16 in (False, True)]
+    monkeypatch.setattr(run_config, "bf16_instructions", lambda: "others")
+    now = [run_config.environment(cpu, bf16=bf16) for bf16 in (False, True)]
+    assert run_config.environment_changes(before[0], now[0]) == []
+    [change] = run_config.environment_changes(before[1], now[1])
+    assert re.fullmatch(r"bf16 was .+ and is others", change)
 
 
 def test_memory_is_estimated_with_the_copies_of_weights_in_bf16():
