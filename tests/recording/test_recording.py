@@ -20,6 +20,10 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 from convscope.errors import NetworkError, RequestError
 from convscope.explanation.recording import record
 from convscope.layers import MinPool2d
+from convscope.recording import run_once
+from convscope.recording.retention import storage_id
+from convscope.summaries.empty_batch import EmptyBatch
+from convscope.zoo import create_model
 
 
 class Do(nn.Module):
@@ -695,6 +699,24 @@ def test_what_shared_memory_before_it_was_written_to_shares_its_copy(image):
     assert torch.equal(view, image[0, 1].flatten() * 2)
     assert sum(memories(recording).values()) == 4 * image.nbytes  # x, 2x, its relu, plus 1
     assert len({recording[name].tensor.data_ptr() for name in ("mul", "relu", "add")}) == 3
+
+
+VGG16 = [(64, 2, 224), (128, 2, 112), (256, 3, 56), (512, 3, 28), (512, 3, 14)]
+"""Filters, convolutions and side of the maps of each block."""
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_a_vgg16_is_held_with_every_result_once_and_nothing_else(inplace):
+    """Also where each ReLU overwrites its convolution, which is the case in torchvision's."""
+    with torch.device("meta"), EmptyBatch():
+        net = create_model("vgg16").eval()
+        for layer in net.modules():
+            if isinstance(layer, nn.ReLU):
+                layer.inplace = inplace
+        done = run_once(net, torch.zeros(1, 3, 224, 224), should_keep=lambda module, kind: True)
+    held = {storage_id(t): t.untyped_storage().nbytes() for t in done.results.values()}
+    maps = sum(f * side**2 * (2 * count + 1 / 4) for f, count, side in VGG16)  # with ReLU, pooled
+    assert sum(held.values()) == 4 * (3 * 224**2 + maps + 4 * 4096 + 1000)
 
 
 # What is refused
