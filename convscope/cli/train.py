@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from convscope.cli.config import settings_of_run
 from convscope.cli.flags import config_of, given_settings, make_flags
 from convscope.cli.options import Json
+from convscope.data.ahead import open_ahead
 from convscope.device import keep_freed_memory
 from convscope.startup import collect_again
 from convscope.training.config import TrainConfig
@@ -37,13 +38,16 @@ def train(
         A TOML file of settings, such as a run's config.toml; flags override it.
     """
     keep_freed_memory()
+    ahead = open_ahead(data, data_dir=settings.data_dir)
     from convscope.cli.terminal import print_result, training_progress  # noqa: PLC0415 -- torch
     from convscope.training.start import train_run  # noqa: PLC0415 -- the same, after the settings
 
     collect_again()
     given = given_settings(settings, settings_of_run(config))
     with training_progress(json=json) as terminal:
-        result = train_run(data, config_of(settings), given=given, out=out, callbacks=[terminal])
+        result = train_run(
+            data, config_of(settings), given=given, out=out, callbacks=[terminal], ahead=ahead
+        )
         print_result(terminal, result, json=json, data=data)
 
 

@@ -26,6 +26,8 @@ from convscope.regular_files import open_regular
 
 MAX_ELEMENTS = 2_000_000_000  # EMNIST ByClass, the largest known, has 547 million
 CHUNK = 1 << 20
+_GZIP = 31  # zlib's window bits for a gzip file of one member
+_LONGEST = 4 + 4 * 4  # bytes of a header
 
 CLASSES: dict[str, tuple[str, ...]] = {
     "mnist": tuple("0123456789"),
@@ -64,6 +66,9 @@ def parse_idx(file: BinaryIO, *, where: str) -> NDArray[np.uint8]:
     """Read IDX from a seekable stream; `where` names it in errors. Raises RequestError."""
     zipped = file.read(2) == b"\x1f\x8b"
     file.seek(0)
+    if zipped and (pixels := _at_once(file, where)) is not None:
+        return pixels
+    file.seek(0)
     try:
         stream = gzip.GzipFile(fileobj=file) if zipped else file
         shape = _header(stream, where)
@@ -80,6 +85,23 @@ def parse_idx(file: BinaryIO, *, where: str) -> NDArray[np.uint8]:
             f"has {found}. Download it again."
         )
     return np.frombuffer(data, dtype=np.uint8).reshape(shape)
+
+
+def _at_once(file: BinaryIO, where: str) -> NDArray[np.uint8] | None:
+    """A gzipped IDX file by one call of zlib, beside which other threads can work; None for a file
+    of several members, and for whatever is refused.
+    """
+    packed, unpacker = file.read(), zlib.decompressobj(_GZIP)
+    try:
+        shape = _header(BytesIO(zlib.decompressobj(_GZIP).decompress(packed, _LONGEST)), where)
+        start = 4 + 4 * len(shape)
+        size = start + math.prod(shape)
+        data = unpacker.decompress(packed, size + 1)
+    except (RequestError, zlib.error, struct.error):
+        return None
+    if len(data) != size or not unpacker.eof or unpacker.unused_data:
+        return None
+    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 
 def _header(stream: BinaryIO | gzip.GzipFile, where: str) -> tuple[int, ...]:

@@ -158,9 +158,11 @@ def load_images(
     fits = num_bytes <= budget and larger_side is None
     pixels = resize_all(dataset.images, card) if fits else None
     if pixels is not None:
-        source, pixel_digests = torch.from_numpy(pixels), digests_in_memory(dataset.images)
-        fingerprint = fingerprint_of(dataset, ())
-        return LoadedDataset(dataset, MemoryBatchSource(source), (), fingerprint, pixel_digests)
+        with ThreadPoolExecutor(1) as pool:
+            fingerprint = pool.submit(fingerprint_of, dataset, ())
+            digests = digests_in_memory(dataset.images)
+        source = MemoryBatchSource(torch.from_numpy(pixels))
+        return LoadedDataset(dataset, source, (), fingerprint.result(), digests)
     kept = (
         ResizedImages((len(dataset), height, width, card.in_channels), fits=fits)
         if larger_side is None

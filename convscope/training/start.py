@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,10 +56,12 @@ def train_run(
     out: str | Path | None = None,
     callbacks: Sequence[Callback] = (),
     module: nn.Module | None = None,
+    ahead: Callable[[], Dataset | None] = lambda: None,
 ) -> TrainingResult:
     """`convscope.train` with its settings in one object; `given` are those that a person set.
 
-    `module` is the network itself, where it was handed over in place of a name.
+    `module` is the network itself, where it was handed over in place of a name. `ahead` returns the
+    data, if they have been opened already; see `convscope.data.ahead`.
     """
     began, user = time.perf_counter(), CallbackList(callbacks)
     requested = RequestedNetwork.of(config.model, module)  # before any data is opened
@@ -68,7 +70,7 @@ def train_run(
     slower = check_bf16(device) if config.precision == "bf16" else ""
     if slower:
         user.message(slower)
-    opened = _opened(data, config, user)
+    opened = _opened(data, config, user, ahead)
     dataset = _with_splits(opened, data, config, given, user)
     model = Path(config.model).stem if is_table(config.model) else config.model
     run = Run.create(Path(out) if out else None, name=f"{slugify(model)}_{slugify(dataset.name)}")
@@ -111,14 +113,23 @@ def train_run(
             return fit_and_test(trainer, task, session, began)
 
 
-def _opened(data: DataLike, config: TrainConfig, user: CallbackList) -> Dataset:
+def _opened(
+    data: DataLike,
+    config: TrainConfig,
+    user: CallbackList,
+    ahead: Callable[[], Dataset | None],
+) -> Dataset:
     """The data with the splits of its source."""
+    names, options = label_names(config, data), config.data_options()
+    is_plain = names is None and not any(options.values())
+    if is_plain and (opened := ahead()):
+        return opened
     return open_source(
         data,
         data_dir=config.data_dir,
-        class_names=label_names(config, data),
+        class_names=names,
         on_progress=user.downloading,
-        **config.data_options(),
+        **options,
     )
 
 

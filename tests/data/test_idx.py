@@ -28,6 +28,13 @@ def test_an_array_comes_back(idx: Pack, tmp_path: Path, zipped: bool):  # noqa: 
     assert (read_idx(path) == CUBE).all()
 
 
+def test_a_file_of_several_gzip_members_is_one_array(idx: Pack):
+    packed, middle = idx(CUBE), len(idx(CUBE)) // 2
+    members = gzip.compress(packed[:middle]) + gzip.compress(packed[middle:])
+    for file in (members, gzip.compress(packed), gzip.compress(packed) + bytes(8)):
+        assert (parse_idx(io.BytesIO(file), where="file") == CUBE).all()
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
