@@ -86,6 +86,9 @@ class Back(Norms, BackToWeights):
         """The gradient as it is, of a padded volume from map `first` on."""
         if not self._wants(input_value):
             return
+        if self.plan.gradients[input_value] == self.plan.gradients[stage.value]:
+            self.written.add(input_value)
+            return
         into, adds = self._into(input_value)
         source = self.plan.gradients[stage.value].view
         spec = Pass(source=replace(source, base=source.at(first)), dest=into, adds=adds)

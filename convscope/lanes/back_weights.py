@@ -1,5 +1,10 @@
 """The way back to the weights: their gradients, and for a locally connected layer its input's."""
 
+from convscope.lanes.filter_products import (
+    FilterProducts,
+    write_filter_products,
+    write_filters_back,
+)
 from convscope.lanes.graph import Convolution
 from convscope.lanes.local import write_local_back
 from convscope.lanes.outer_product import OuterProduct, write_outer_product
@@ -65,6 +70,9 @@ class BackToWeights(Writing):
             )  # fmt: skip
             self._add("backward", write_outer_product(name, target, outer))
             return
+        if value in plan.by_maps:
+            self._products(name, stage)
+            return
         vectors = plan.vectors.get(value)
         count = node.weight.numel()
         if ("weights", value) in plan.tilings:
@@ -80,6 +88,26 @@ class BackToWeights(Writing):
             )
             self._add("before", zeros)
             self._add("after", fold)
+
+    def _products(self, name: str, stage: Stage) -> None:
+        plan, target, value = self.plan, self.target, stage.value
+        node, direction = stage.node, ("weights", value)
+        assert isinstance(node, Convolution)
+        sums = plan.scratch_buffers["products", value]
+        spec = FilterProducts(
+            tiling=plan.tilings[direction],
+            source=window_of(node, plan.values[stage.inputs[0]].view),
+            gradient=plan.gradients[value].view,
+            weights=self.offsets[node.name][0],
+            scratch=plan.scratch_buffers[direction].start,
+            sums=sums.start,
+        )
+        zeros = write_zeros(f"{name}_zero", target, start=sums.start, count=sums.size)
+        end = write_filters_back(f"{name}_end", target, spec)
+        for function, when in ((zeros, self.code.starts), (end, self.code.ends)):
+            self._keep(function)
+            when[-1].append(function.name)
+        self._add("backward", write_filter_products(name, target, spec))
 
     def _slopes(self, stage: Stage, vectors: int | None) -> ConvGradWeights:
         node, direction = stage.node, ("weights", stage.value)

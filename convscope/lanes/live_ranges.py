@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from convscope.lanes.filter_products import vectors_at_work, vectors_of_sums
 from convscope.lanes.graph import Image, Shape
 from convscope.lanes.halos import gradient_halo, value_halo
 from convscope.lanes.memory import KEPT, WORKSPACE, Buffer, Halo
@@ -31,7 +32,7 @@ class LiveRange:
         return any(low <= end and begin <= high for low, high in mine for begin, end in theirs)
 
 
-def live_ranges(plan: Plan) -> dict[Key, LiveRange]:
+def live_ranges(plan: Plan, lanes: int) -> dict[Key, LiveRange]:
     """The steps during which values, gradients and the scratch memory of tiles are needed."""
     order = plan.order
     forward = {value: step for step, value in enumerate(order)}
@@ -48,19 +49,26 @@ def live_ranges(plan: Plan) -> dict[Key, LiveRange]:
             reads.append((len(order), plan.forward_segment[value]))
         reads.append((forward[value], plan.forward_segment[value]))
         found["value", value] = _value_range(plan, value, reads)
-        if not isinstance(stage.node, Image):
-            users = plan.users[value]
+        if not isinstance(stage.node, Image) and value not in plan.shared:
+            all_values = [value, *(term for term, root in plan.shared.items() if root == value)]
+            users = [user for at in all_values for user in plan.users[at]]
             starts = [backward[user] for user in users] or [len(order)]
-            segments = {plan.backward_segment[at] for at in (value, *users)}
+            segments = {plan.backward_segment[at] for at in (*all_values, *users)}
             space = KEPT if len(segments) > 1 else WORKSPACE
-            halo = gradient_halo(plan, stage)
+            halo, last = gradient_halo(plan, stage), max(backward[at] for at in all_values)
             found["gradient", value] = LiveRange(
-                stage.node.shape, halo, min(starts), backward[value], space=space
+                stage.node.shape, halo, min(starts), last, space=space
             )
     for direction, tiling in plan.tilings.items():
         kind, value = direction
         scratch = tiling.scratch_for_weights if kind == "weights" else tiling.scratch
         step = forward[value] if kind == "forward" else backward[value]
+        if kind == "weights" and value in plan.by_maps:
+            scratch, sums = vectors_at_work(tiling), vectors_of_sums(tiling, lanes)
+            segment = plan.backward_segment[value]
+            steps = [backward[v] for v in order if plan.backward_segment[v] == segment]
+            steps += [forward[v] for v in order if plan.forward_segment[v] == segment]
+            found["products", value] = LiveRange((sums, 1, 1), Halo(), min(steps), max(steps))
         found[direction] = LiveRange((scratch, 1, 1), Halo(), step, step)
     return found
 

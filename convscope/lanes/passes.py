@@ -161,6 +161,7 @@ class Segment(Pass):
         if number == 0:
             self.begin()
         self.open(code.openings[number])
+        self.call(*code.starts[number])
         loss = self.loss()
         loop = self.fed() if number == 0 else self.returned(reverse=number % 2 == 1)
         with loop:
@@ -168,6 +169,7 @@ class Segment(Pass):
                 self._carry(vector, out=number == 0)
             for name in code.segments[number]:
                 self.call(name, more=loss if name == "loss" else "")
+        self.call(*code.ends[number])
         if number == len(code.segments) - 1:
             self.call(*code.after)
 

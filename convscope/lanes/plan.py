@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from convscope.lanes.graph import BatchNorm, Convolution, Image, Node
 from convscope.lanes.live_ranges import Key, LiveRange, live_ranges, placed
 from convscope.lanes.memory import KEPT, Buffer
-from convscope.lanes.stages import HEAD, ROWS, SUMS, Direction, Plan, stages_of
+from convscope.lanes.shared_gradients import shared_gradients
+from convscope.lanes.stages import HEAD, ROWS, SUMS, Direction, Plan, Stage, stages_of
 from convscope.lanes.tiling import SIDE, Tiling
 
 
@@ -15,7 +16,13 @@ def make_plan(nodes: Sequence[Node], *, lanes: int, tiles: bool = True) -> Plan:
     Without `tiles` every convolution is computed as it is written.
     """
     plan = stages_of(nodes)
-    plan.tilings = _tilings(plan) if tiles else {}
+    plan.tilings = _tilings(plan, lanes) if tiles else {}
+    plan.by_maps = frozenset(
+        value
+        for kind, value in plan.tilings
+        if kind == "weights" and _by_maps(plan, plan.stages[value], lanes)
+    )
+    plan.shared = shared_gradients(plan) if plan.segments > 1 else {}
     start = HEAD
     for value, stage in plan.stages.items():
         node = stage.node
@@ -28,7 +35,7 @@ def make_plan(nodes: Sequence[Node], *, lanes: int, tiles: bool = True) -> Plan:
         if direction[0] != "weights":
             plan.filters[direction] = start
             start += -(-tiling.filters // lanes)
-    ranges = live_ranges(plan)
+    ranges = live_ranges(plan, lanes)
     own = {key: one for key, one in ranges.items() if one.space == KEPT}
     buffers, plan.size = placed({k: ranges[k] for k in ranges.keys() - own.keys()}, start)
     if plan.segments > 1:
@@ -39,6 +46,7 @@ def make_plan(nodes: Sequence[Node], *, lanes: int, tiles: bool = True) -> Plan:
             volumes[kind][value] = buffer
         else:
             plan.scratch_buffers[kind, value] = buffer
+    plan.gradients |= {value: plan.gradients[root] for value, root in plan.shared.items()}
     return plan
 
 
@@ -52,7 +60,7 @@ def _kept(plan: Plan, own: dict[Key, LiveRange]) -> dict[Key, Buffer]:
     return buffers
 
 
-def _tilings(plan: Plan) -> dict[Direction, Tiling]:
+def _tilings(plan: Plan, lanes: int) -> dict[Direction, Tiling]:
     """The convolutions, and the ways through them, that tiles make faster."""
     found: dict[Direction, Tiling] = {}
     for value, stage in plan.stages.items():
@@ -65,12 +73,20 @@ def _tilings(plan: Plan) -> dict[Direction, Tiling]:
         forward = Tiling(node.kernel[0], height, width, outs, ins, products)
         if forward.cycles < forward.plain_cycles:
             found["forward", value] = forward
-        if forward.cycles_for_weights < forward.plain_cycles:
+        by_maps = _by_maps(plan, stage, lanes)
+        cycles = forward.cycles if by_maps else forward.cycles_for_weights
+        if cycles < forward.plain_cycles:
             found["weights", value] = forward
         back = Tiling(node.kernel[0], *input_value.shape[1:], ins, outs, products)
         if back.cycles < back.plain_cycles and not isinstance(input_value, Image):
             found["input", value] = back
     return found
+
+
+def _by_maps(plan: Plan, stage: Stage, lanes: int) -> bool:
+    """Whether products with gradients are summed with maps in the lanes, for a whole segment."""
+    ins = plan.stages[stage.inputs[0]].node.shape[0]
+    return plan.segments > 1 and ins % lanes == 0
 
 
 def _moves_by_one(node: Convolution) -> bool:
@@ -83,7 +99,7 @@ def _moves_by_one(node: Convolution) -> bool:
 def _reserve(plan: Plan, value: int, node: Convolution, start: int, lanes: int) -> int:
     """Room that is nobody else's: sums of weight gradients, scratch of dense layers."""
     count = node.weight.numel()
-    if node.local:
+    if node.local or value in plan.by_maps:
         return start
     if node.dense:
         plan.scratch[value] = start

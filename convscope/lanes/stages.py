@@ -35,9 +35,11 @@ class Plan:
     `users` are the places of the stages that read a value. A step is cut into segments where it
     waits for the whole batch: `forward_segment` and `backward_segment` say in which a stage is, and
     `segments` how many there are. `recomputed` are values that are made anew in every segment that
-    reads them; `kept_size` are the vectors that a micro-batch keeps between segments, `tables` (in
-    floats of the workspace) and `sums` (in vectors of what is kept) where a batch norm's numbers
-    lie. `vectors` is for each convolution where
+    reads them, `by_maps` convolutions whose filters' gradients `filter_products` computes, with
+    sums in the scratch memory `products`, and `shared` values whose gradient is another's.
+    `kept_size` are the vectors that a micro-batch keeps between segments, `tables` (in floats of
+    the workspace) and `sums` (in vectors of what is kept) where a batch norm's numbers lie.
+    `vectors` is for each convolution where
     its weights' gradients are held as vectors; None where they are added up at once. `tilings` are
     the sums that are computed by tiles, `filters` where their transformed filters are held, and
     `scratch_buffers` what they need meanwhile.
@@ -49,6 +51,8 @@ class Plan:
     backward_segment: dict[int, int] = field(default_factory=dict[int, int])
     segments: int = 1
     recomputed: frozenset[int] = frozenset()
+    by_maps: frozenset[int] = frozenset()
+    shared: dict[int, int] = field(default_factory=dict[int, int])
     kept_size: int = 0
     tables: dict[int, int] = field(default_factory=dict[int, int])
     sums: dict[int, int] = field(default_factory=dict[int, int])

@@ -38,8 +38,9 @@ class Code:
 
     `segments` are the same functions, cut where the step waits for the whole batch, with those that
     are called again or that only learning needs; `openings` what each thread calls before the
-    micro-batches of each segment, and `openings_at_rest` where nothing is learnt. `kept_size` are
-    the vectors that a micro-batch keeps from segment to segment.
+    micro-batches of each segment, and `openings_at_rest` where nothing is learnt; `starts` and
+    `ends` are called before and after the micro-batches too, with the usual arguments. `kept_size`
+    are the vectors that a micro-batch keeps from segment to segment.
 
     `at_rest` are functions that take the place of others where nothing is learnt; `logits` the
     vector of the workspace where they begin, and how many; `size` a workspace's vectors.
@@ -53,6 +54,8 @@ class Code:
     at_rest: dict[str, str] = field(default_factory=dict[str, str])
     segments: list[list[str]] = field(default_factory=list[list[str]])
     openings: list[list[str]] = field(default_factory=list[list[str]])
+    starts: list[list[str]] = field(default_factory=list[list[str]])
+    ends: list[list[str]] = field(default_factory=list[list[str]])
     openings_at_rest: list[str] = field(default_factory=list[str])
     logits: tuple[int, int] = (0, 0)
     kept_size: int = 0
@@ -101,6 +104,8 @@ class Writing:
         self.segment = segment
         self.code.segments.append([])
         self.code.openings.append([])
+        self.code.starts.append([])
+        self.code.ends.append([])
         self.current.clear()
 
     def _learn(self, function: Function) -> None:
@@ -142,7 +147,7 @@ class Writing:
         if value in self.plan.vectors:
             start = self.plan.vectors[value]
             self.regions["%ws"].append((start * lanes, (start + count) * lanes))
-        for kind in ("forward", "input", "weights"):
+        for kind in ("forward", "input", "weights", "products"):
             if scratch := self.plan.scratch_buffers.get((kind, value)):
                 self.regions["%ws"].append(
                     (scratch.start * lanes, (scratch.start + scratch.size) * lanes)

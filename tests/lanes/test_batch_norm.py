@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -10,7 +11,7 @@ from torch.nn import functional as F
 from convscope.errors import RequestError
 from convscope.lanes.engine import Engine
 from convscope.lanes.frontend import read_network
-from convscope.lanes.jit import fast_targets
+from convscope.lanes.jit import fast_targets, host_targets
 from convscope.lanes.plan import make_plan
 from convscope.zoo import create_model
 from convscope.zoo.resnet import resnet_cifar
@@ -128,6 +129,44 @@ def test_two_steps_of_resnet_20_are_those_of_torch():
             torch.testing.assert_close(found, value.double(), rtol=1e-3, atol=1e-4)
     assert losses[0][0] == pytest.approx(losses[0][1], rel=1e-6)
     assert losses[1][0] == pytest.approx(losses[1][1], rel=1e-3)
+
+
+class Wide(nn.Module):
+    """A skip over two filters between 16 maps each, then 32: products with maps in the lanes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.bn_a = nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16)
+        self.b, self.bn_b = nn.Conv2d(16, 16, 3, padding=1), nn.BatchNorm2d(16)
+        self.c, self.bn_c = nn.Conv2d(16, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16)
+        self.d, self.bn_d = nn.Conv2d(16, 32, 3, padding=1, bias=False), nn.BatchNorm2d(32)
+        self.pool, self.fc = nn.AdaptiveAvgPool2d(1), nn.Linear(32, 10)
+
+    def forward(self, x):
+        x = torch.relu(self.bn_a(self.a(x)))
+        x = torch.relu(self.bn_c(self.c(torch.relu(self.bn_b(self.b(x))))) + x)
+        return self.fc(torch.flatten(self.pool(torch.relu(self.bn_d(self.d(x)))), 1))
+
+
+@pytest.mark.parametrize("checked", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("lanes", sorted({USUAL.lanes, WIDEST.lanes}))
+def test_filters_between_many_maps_have_the_gradients_of_autograd(lanes, checked):
+    torch.manual_seed(4)
+    net, shape = Wide(), (3, 11, 14)
+    images = batch(shape, 21)
+    _, wanted = exact(net, images)
+    target = host_targets(checked=checked)[lanes]
+    plan = make_plan(read_network(net, shape), lanes=lanes)
+    assert len(plan.by_maps) == 3
+    assert len(plan.shared) == 2  # the gradient of the sum is that of both its terms
+    program = None
+    for threads in (1, 2):
+        engine = Engine(copy.deepcopy(net), shape, program=program, target=target, threads=threads)
+        program = engine.program
+        for memory in (engine._workspaces, engine._gradients, engine._kept):
+            memory.fill(np.nan)
+        images.step(engine, update=False)
+        assert distance(engine.gradients(), wanted) < 1e-5
 
 
 def test_a_step_waits_for_the_batch_once_per_norm_on_the_longest_path():
