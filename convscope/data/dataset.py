@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from convscope.card import Card
 from convscope.data.decode import decode_image, read_file
 from convscope.data.depth import DecodedImage
 
@@ -29,12 +30,15 @@ class ImageSource(Protocol):
         """The key that identifies an image: its path below the root, or `train/00017`."""
         ...
 
-    def image(self, index: int) -> DecodedImage:
-        """The image, upright. Raises UnreadableImage with the reason."""
+    def image(self, index: int, card: Card | None = None) -> DecodedImage:
+        """The image, upright; a file is decoded as `card` says, without one at its own size.
+
+        Raises UnreadableImage with the reason.
+        """
         ...
 
-    def read(self, index: int) -> tuple[DecodedImage, bytes]:
-        """The image, and a 16-byte digest of its content."""
+    def read(self, index: int, card: Card | None = None) -> tuple[DecodedImage, bytes]:
+        """The image as by `image`, and a 16-byte digest of its content."""
         ...
 
 
@@ -51,10 +55,12 @@ class ArrayImages:
     def key(self, index: int) -> str:
         return f"{self.prefix}{index:05d}"
 
-    def image(self, index: int) -> Image.Image:
+    def image(self, index: int, card: Card | None = None) -> Image.Image:
+        del card
         return Image.fromarray(self.pixels[index])
 
-    def read(self, index: int) -> tuple[Image.Image, bytes]:
+    def read(self, index: int, card: Card | None = None) -> tuple[Image.Image, bytes]:
+        del card
         return self.image(index), _digest(self.pixels[index].tobytes())
 
 
@@ -74,12 +80,12 @@ class FileImages:
     def path(self, index: int) -> Path:
         return self.root / self.paths[index]
 
-    def image(self, index: int) -> DecodedImage:
-        return decode_image(self.path(index))
+    def image(self, index: int, card: Card | None = None) -> DecodedImage:
+        return decode_image(self.path(index), card)
 
-    def read(self, index: int) -> tuple[DecodedImage, bytes]:
+    def read(self, index: int, card: Card | None = None) -> tuple[DecodedImage, bytes]:
         content = read_file(self.path(index))
-        return decode_image(content), _digest(content)
+        return decode_image(content, card), _digest(content)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,13 +109,13 @@ class ConcatImages:
         part, offset = self._locate(index)
         return part.key(offset)
 
-    def image(self, index: int) -> DecodedImage:
+    def image(self, index: int, card: Card | None = None) -> DecodedImage:
         part, offset = self._locate(index)
-        return part.image(offset)
+        return part.image(offset, card)
 
-    def read(self, index: int) -> tuple[DecodedImage, bytes]:
+    def read(self, index: int, card: Card | None = None) -> tuple[DecodedImage, bytes]:
         part, offset = self._locate(index)
-        return part.read(offset)
+        return part.read(offset, card)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,11 +131,11 @@ class SubsetImages:
     def key(self, index: int) -> str:
         return self.source.key(int(self.indices[index]))
 
-    def image(self, index: int) -> DecodedImage:
-        return self.source.image(int(self.indices[index]))
+    def image(self, index: int, card: Card | None = None) -> DecodedImage:
+        return self.source.image(int(self.indices[index]), card)
 
-    def read(self, index: int) -> tuple[DecodedImage, bytes]:
-        return self.source.read(int(self.indices[index]))
+    def read(self, index: int, card: Card | None = None) -> tuple[DecodedImage, bytes]:
+        return self.source.read(int(self.indices[index]), card)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -17,14 +17,14 @@
 """
 
 import re
-import struct
-import zlib
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
 
 from PIL import Image
 
+from convscope.card import Card
 from convscope.data.depth import DecodedImage, DeepImage, ValueRange, to_bytes
 from convscope.data.formats import (
     CAMERA_RAW,
@@ -34,9 +34,12 @@ from convscope.data.formats import (
     looks_like_tga,
     other_format,
 )
+from convscope.data.jpeg import decode_plain, decode_stored, reduce_jpeg
 from convscope.data.jpeg_end import completions, lacks_end
-from convscope.data.pillow_settings import quiet_pillow, strict_pillow
+from convscope.data.orientation import UPRIGHT, orientation_of
+from convscope.data.pillow_settings import READER_ERRORS, quiet_pillow, strict_pillow
 from convscope.data.pixels import BITS, EXTRA_SAMPLES, convert_pixels
+from convscope.data.reduced import ReducedImage
 from convscope.data.unreadable import UnreadableImage
 from convscope.regular_files import NotRegularError, TooLargeError, read_regular
 
@@ -48,26 +51,6 @@ SLOW_FORMATS = frozenset(["QOI"])  # Pillow reads them in Python, 10 microsecond
 MAX_SLOW_PIXELS = 4_000_000
 MAX_BYTES = 1_000_000_000  # more than MAX_PIXELS of 16-bit RGBA take without compression
 
-# What Pillow's readers have been seen to raise on malformed files. `Exception` would also swallow
-# what a signal handler raises.
-READER_ERRORS = (
-    OSError, SyntaxError, ValueError, LookupError, ArithmeticError, TypeError, AttributeError,
-    AssertionError, NameError, BufferError, EOFError, MemoryError, RuntimeError, ImportError,
-    struct.error, zlib.error, Image.DecompressionBombError,
-)  # fmt: skip
-
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""The transposition that undoes each EXIF orientation; 1 is upright."""
-
-ORIENTATION = 0x0112  # of EXIF
 LACKS_END = "lacks its end, but none of its pixels"
 SUBFILE_TYPE, OLD_SUBFILE_TYPE = 254, 255  # tags of TIFF
 _PAGES = 100  # of a TIFF that are looked at
@@ -85,22 +68,33 @@ def decode(source: Path | bytes, *, value_range: ValueRange | None = None) -> Im
     return to_bytes(decode_image(source), value_range)
 
 
-def decode_image(source: Path | bytes) -> DecodedImage:
-    """`decode` that leaves an image of more than 8 bits unscaled, for the data set to decide."""
+def decode_image(source: Path | bytes, card: Card | None = None) -> DecodedImage:
+    """`decode` that leaves an image of more than 8 bits unscaled, for the data set to decide.
+
+    It is decoded as `card` says, at a reduced size perhaps; without one at its own size.
+    """
     data = source if isinstance(source, bytes) else read_file(source)
     _refuse_other_formats(data)
     _refuse_zero_tail(data)
     if not lacks_end(data):
-        return _decode_whole(data)
-    completed = [_decode_whole(each) for each in completions(data) or ()]
-    if len({to_bytes(image).tobytes() for image in completed}) != 1:
-        raise UnreadableImage("is truncated: pixels are missing at its end")
-    image = to_bytes(completed[0])
-    image.info.setdefault("note", LACKS_END)
+        pixels = None if card is None else decode_plain(data, card, max_pixels=MAX_PIXELS)
+        return _decode_content(data, card) if pixels is None else pixels
+    completed = completions(data) or ()
+    whole = _decode_alike(completed, None)
+    image = whole if card is None else _decode_alike(completed, card)
+    to_bytes(image).info.setdefault("note", LACKS_END)
     return image
 
 
-def _decode_whole(data: bytes) -> DecodedImage:
+def _decode_alike(completed: Sequence[bytes], card: Card | None) -> DecodedImage:
+    """Decode a file that was completed in several ways, if all have the same pixels."""
+    images = [_decode_content(content, card) for content in completed]
+    if len({to_bytes(image).tobytes() for image in images}) != 1:
+        raise UnreadableImage("is truncated: pixels are missing at its end")
+    return images[0]
+
+
+def _decode_content(data: bytes, card: Card | None) -> DecodedImage:
     try:
         with quiet_pillow(), strict_pillow(), _open(data) as image:
             is_slow = image.format in SLOW_FORMATS
@@ -109,7 +103,13 @@ def _decode_whole(data: bytes) -> DecodedImage:
                 raise UnreadableImage(CAMERA_RAW)
             _note_frames(image)
             _note_end(image, data)
-            return upright_image(image, convert_pixels(image, data))
+            size, scale = image.size, 1 if card is None else reduce_jpeg(image, card)
+            pixels = decode_stored(image, data, card) if scale == 1 else None
+            converted = convert_pixels(image, data) if pixels is None else Image.fromarray(pixels)
+            decoded = upright_image(image, converted)
+            if scale == 1:
+                return decoded
+            return ReducedImage(to_bytes(decoded), size, scale, orientation_of(image))
     except Image.UnidentifiedImageError as error:
         raise UnreadableImage(describe_unidentified(data[:_HEAD])) from error
     except READER_ERRORS as error:
@@ -241,16 +241,15 @@ def _error_text(error: BaseException) -> str:
 
 def upright_image(original: Image.Image, converted: DecodedImage) -> DecodedImage:
     """`converted`, turned upright by the EXIF orientation of `original`, if it can be read."""
-    try:
-        orientation = original.getexif().get(ORIENTATION, 1)
-    except READER_ERRORS:
-        orientation = 1
+    orientation = orientation_of(original)
     if isinstance(converted, DeepImage):
         return converted.upright(orientation)
     turn = UPRIGHT.get(orientation)
+    converted = to_bytes(converted)
     upright = converted.transpose(turn) if turn is not None else converted
-    # An image that needed neither conversion nor turning still refers to the open file.
-    upright = upright.copy() if upright is original else upright
+    # An image that needed neither conversion nor turning still refers to the open file. That of a
+    # JPEG is its content, and no further frames are read from it.
+    upright = upright.copy() if upright is original and original.format != "JPEG" else upright
     if "note" in original.info:
         upright.info["note"] = original.info["note"]
     return upright

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from convscope.data.reduced import ReducedImage
 from convscope.data.unreadable import UnreadableImage
 
 ValueRange = tuple[int, int]
@@ -104,18 +105,43 @@ def _turned(array: NDArray[Any], orientation: int) -> NDArray[Any]:
     return turned.swapaxes(0, 1) if is_swapped else turned
 
 
-DecodedImage = Image.Image | DeepImage
-"""An upright image: bytes in mode "L" or "RGB", or integers whose range is not decided yet."""
+DecodedImage = Image.Image | NDArray[np.uint8] | ReducedImage | DeepImage
+"""An upright image: bytes in mode "L" or "RGB", as an image of Pillow's or as an array (h, w[, 3]),
+of a JPEG perhaps at a reduced size; or integers whose range is not decided yet."""
 
 
 def to_bytes(image: DecodedImage, value_range: ValueRange | None = None) -> Image.Image:
     """The image in mode "L" or "RGB"; `value_range` concerns deep ones, see `DeepImage`."""
-    return image if isinstance(image, Image.Image) else image.to_bytes(value_range)
+    match image:
+        case Image.Image():
+            return image
+        case ReducedImage():
+            return image.image
+        case DeepImage():
+            return image.to_bytes(value_range)
+        case _:
+            return Image.fromarray(image)
+
+
+def size_of(image: DecodedImage) -> tuple[int, int]:
+    """(width, height), of a reduced image those of its file."""
+    return (image.shape[1], image.shape[0]) if isinstance(image, np.ndarray) else image.size
+
+
+def is_gray(image: DecodedImage) -> bool:
+    """Whether it has no color, by its file."""
+    return image.ndim == 2 if isinstance(image, np.ndarray) else image.mode == "L"
 
 
 def note_of(image: DecodedImage) -> str:
     """What is to say of an image, as a predicate: "is an animation, ..."; "" for most."""
-    return image.note if isinstance(image, DeepImage) else image.info.get("note", "")
+    match image:
+        case DeepImage():
+            return image.note
+        case Image.Image() | ReducedImage():
+            return to_bytes(image).info.get("note", "")
+        case _:
+            return ""
 
 
 def enclosing_range(low: int, high: int) -> ValueRange:

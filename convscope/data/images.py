@@ -18,15 +18,15 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from convscope.card import Card
 from convscope.data.decode import (
-    READER_ERRORS,
     decode_image,
     reason_of,
     refuse_size,
     upright_image,
 )
 from convscope.data.depth import DecodedImage, DeepImage
-from convscope.data.pillow_settings import quiet_pillow
+from convscope.data.pillow_settings import READER_ERRORS, quiet_pillow
 from convscope.data.pixels import convert_pixels, to_l_or_rgb
 from convscope.data.unreadable import UnreadableImage
 from convscope.errors import RequestError
@@ -39,31 +39,32 @@ _CHANNELS = (1, 3, 4)
 _TOLERANCE = 1e-3  # by which floats may leave 0..1, as resampled ones do by rounding
 
 
-def open_image(image: ImageLike) -> DecodedImage:
+def open_image(image: ImageLike, card: Card | None = None) -> DecodedImage:
     """Decode an image, whatever it is: upright, on white, mode "L" or "RGB", or deep.
 
+    A file is decoded as `card` says, see `decode_image`; what is decoded already is not reduced.
     The image that is handed over is not changed. Raises UnreadableImage, whose message is a
     predicate, for all that is wrong.
     """
     match image:
         case str() | os.PathLike():
-            return decode_image(Path(image))
+            return decode_image(Path(image), card)
         case bytes():
-            return decode_image(image)
+            return decode_image(image, card)
         case Image.Image():
             return _from_pil(image)
         case torch.Tensor():
             return _from_tensor(image)
         case _:
-            return _from_object(image)
+            return _from_object(image, card)
 
 
-def _from_object(image: Any) -> DecodedImage:
+def _from_object(image: Any, card: Card | None) -> DecodedImage:
     """From an array, of any library, or an open file."""
     if callable(read := getattr(image, "read", None)) and isinstance(content := read(), bytes):
-        return decode_image(content)
+        return decode_image(content, card)
     if isinstance(image, bytearray | memoryview):
-        return decode_image(bytes(image))
+        return decode_image(bytes(image), card)
     if hasattr(image, "__array__"):  # of NumPy, JAX, TensorFlow, Keras
         return _from_array(np.asarray(image))
     raise UnreadableImage(f"is of type {type(image).__name__}, not an image; pass {KINDS}")

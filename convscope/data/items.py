@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from convscope.data.depth import DecodedImage, DeepImage
+from convscope.card import Card
+from convscope.data.depth import DecodedImage, DeepImage, to_bytes
 from convscope.data.images import open_image
 from convscope.data.pixel_arrays import PixelRange, as_array, channels_last, without_alpha
 from convscope.data.unreadable import UnreadableImage
@@ -54,7 +55,7 @@ class ItemImages:
     def key(self, index: int) -> str:
         return self.get_key(index)
 
-    def image(self, index: int) -> DecodedImage:
+    def image(self, index: int, card: Card | None = None) -> DecodedImage:
         try:
             with self._lock:
                 item = self.read_item(index)
@@ -62,22 +63,22 @@ class ItemImages:
             raise
         except Exception as error:  # whatever the code of others raises
             raise UnreadableImage(f"raised {type(error).__name__}: {error}") from error
-        return open_item(item, self.pixel_range)
+        return open_item(item, self.pixel_range, card)
 
-    def read(self, index: int) -> tuple[DecodedImage, bytes]:
-        image = self.image(index)
+    def read(self, index: int, card: Card | None = None) -> tuple[DecodedImage, bytes]:
+        image = self.image(index, card)
         pixels = np.ascontiguousarray(
-            image.pixels if isinstance(image, DeepImage) else np.asarray(image)
+            image.pixels if isinstance(image, DeepImage) else to_bytes(image)
         )
         hasher = blake2b(f"{pixels.dtype} {pixels.shape}".encode(), digest_size=16)
         hasher.update(pixels.data)
         return image, hasher.digest()
 
 
-def open_item(item: Any, pixel_range: PixelRange) -> DecodedImage:
+def open_item(item: Any, pixel_range: PixelRange, card: Card | None = None) -> DecodedImage:
     """One image, upright. Raises UnreadableImage with the reason."""
     if isinstance(item, Image.Image | str | Path | bytes):
-        return open_image(item)
+        return open_image(item, card)
     try:
         pixels = item_array(item)
         if pixel_range.is_deep and pixels.shape[2:] in ((), (3,)):

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from convscope.card import Card
 from convscope.data.classes import quote_names
 from convscope.data.dataset import ConcatImages, Dataset, ImageSource, Split
 from convscope.data.depth import DecodedImage
@@ -54,11 +55,11 @@ class NumberedImages:
     def key(self, index: int) -> str:
         return f"{self.prefix}{index:05d}"
 
-    def image(self, index: int) -> DecodedImage:
-        return self.source.image(index)
+    def image(self, index: int, card: Card | None = None) -> DecodedImage:
+        return self.source.image(index, card)
 
-    def read(self, index: int) -> tuple[DecodedImage, bytes]:
-        return self.source.read(index)
+    def read(self, index: int, card: Card | None = None) -> tuple[DecodedImage, bytes]:
+        return self.source.read(index, card)
 
 
 def merge(

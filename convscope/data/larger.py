@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.card import MAX_PIXELS, MAX_SIDE, Card
-from convscope.data.depth import DecodedImage
+from convscope.data.depth import DecodedImage, size_of
 from convscope.data.resize import resize_image
 
 _SPARE = 8 / 7  # of ImageNet's 256 for 224
@@ -27,7 +27,7 @@ def whole_image(decoded: DecodedImage, card: Card, side: int) -> NDArray[np.uint
 
     Smaller images are not enlarged. Raises UnreadableImage as `resize_image` does.
     """
-    width, height = decoded.width, decoded.height
+    width, height = size_of(decoded)
     scale = min(
         1.0,
         side / min(width, height),

@@ -94,7 +94,7 @@ class StreamingBatchSource:
     def load(self, index: int) -> NDArray[np.uint8]:
         """One image (h, w, c). Raises WorkError if it has become unreadable."""
         try:
-            image = self.source.image(index)
+            image = self.source.image(index, self.card)
             if self.side is not None:
                 return whole_image(image, self.card, self.side)
             return resize_image(image, self.card)
@@ -180,7 +180,7 @@ def load_images(
         warnings += survey.describe_depth(dataset.images.key)
         if kept.fits:
             for index in survey.unlike(survey.value_range):
-                kept.add(index, dataset.images.image(index), card)
+                kept.add(index, dataset.images.image(index, card), card)
     split = dataset.split.copy()
     split[list(problems)] = ""
     readable = dataset.with_split(split)
@@ -228,7 +228,7 @@ def _decode_all(
         indices = range(start, min(start + _CHUNK, len(images)))
         for index in indices:
             try:
-                image, digests[index] = images.read(index)
+                image, digests[index] = images.read(index, card)
                 kept.add(index, image, card)
                 survey.add(index, image)
             except UnreadableImage as error:

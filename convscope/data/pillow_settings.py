@@ -1,16 +1,26 @@
-"""Settings of Pillow that are one for the process, while any thread decodes."""
+"""Settings of Pillow that are one for the process, while any thread decodes; and its errors."""
 
 import re
+import struct
 import threading
 import warnings
+import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, cast
 
-from PIL import ImageFile
+from PIL import Image, ImageFile
 
 QUIET = ("ignore", None, Warning, re.compile(r"PIL\b"), 0)
 """An entry of `warnings.filters` that silences Pillow's own warnings about a file."""
+
+# What Pillow's readers have been seen to raise on malformed files. `Exception` would also swallow
+# what a signal handler raises.
+READER_ERRORS = (
+    OSError, SyntaxError, ValueError, LookupError, ArithmeticError, TypeError, AttributeError,
+    AssertionError, NameError, BufferError, EOFError, MemoryError, RuntimeError, ImportError,
+    struct.error, zlib.error, Image.DecompressionBombError,
+)  # fmt: skip
 
 _lock = threading.Lock()
 _decoding = 0

@@ -3,7 +3,8 @@
 The pixels are those that `decode` returns: upright, and on white where they were transparent.
 Color counts only where there is any: an image whose red, green and blue are equal is gray. Images
 of more than 8 bits are compared by their integers, before these are scaled, and never equal one of
-8 bits.
+8 bits. JPEGs that were decoded at a reduced size are compared with each other only, by these pixels
+and the size of the file's image: where they are equal, so is what the network gets.
 """
 
 import math
@@ -14,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.data.dataset import ArrayImages, ConcatImages, ImageSource, SubsetImages
-from convscope.data.depth import DecodedImage, DeepImage
+from convscope.data.depth import DecodedImage, DeepImage, to_bytes
+from convscope.data.reduced import ReducedImage
 
 SIZE = 16  # bytes
 _INT32 = 2**31
@@ -24,7 +26,9 @@ def digest_image(image: DecodedImage) -> NDArray[np.uint8]:
     """(SIZE,) bytes for one decoded image; never only zeros, to all intents and purposes."""
     if isinstance(image, DeepImage):
         return _digest_deep(image)
-    return np.frombuffer(_digest(np.asarray(image)), np.uint8)
+    kind = f"1/{image.scale} of {image.size}" if isinstance(image, ReducedImage) else ""
+    pixels = image if isinstance(image, np.ndarray) else np.asarray(to_bytes(image))
+    return np.frombuffer(_digest(pixels, kind), np.uint8)
 
 
 def digests_in_memory(images: ImageSource) -> NDArray[np.uint8]:

@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.card import Card, ResizeMode
-from convscope.data.depth import DecodedImage, to_bytes
+from convscope.data.depth import DecodedImage, is_gray, size_of, to_bytes
+from convscope.data.fit import Fit, fit_image
+from convscope.data.reduced import ReducedImage
+from convscope.data.resample import by_pillow, by_torch, suits_torch
 
 _NEARLY_FILLS = 0.75  # of the input's sides, from which an image is padded rather than scaled
-_RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
 def choose_resize_mode(sizes: Sequence[tuple[int, int]], input_size: tuple[int, int]) -> ResizeMode:
@@ -33,67 +35,50 @@ def resize_image(decoded: DecodedImage, card: Card) -> NDArray[np.uint8]:
 
     Raises UnreadableImage for a deep image with values outside the card's range.
     """
-    image = to_bytes(decoded, card.value_range)
-    mode = "L" if card.in_channels == 1 else "RGB"
-    resized = _resize(image if image.mode == mode else image.convert(mode), card)
-    return np.asarray(resized, dtype=np.uint8).reshape(*card.input_size, card.in_channels)
+    image = decoded if isinstance(decoded, np.ndarray) else to_bytes(decoded, card.value_range)
+    if card.in_channels == 1 and not is_gray(image):
+        image = to_bytes(image).convert("L")
+    reduced = decoded if isinstance(decoded, ReducedImage) else None
+    pixels = _fitted(image, reduced, card).reshape(*card.input_size, -1)
+    return pixels if pixels.shape[2] == card.in_channels else pixels.repeat(card.in_channels, 2)
 
 
-def _resize(image: Image.Image, card: Card) -> Image.Image:
+def _fitted(
+    image: Image.Image | NDArray[np.uint8], reduced: ReducedImage | None, card: Card
+) -> NDArray[np.uint8]:
+    """(h, w) or (h, w, 3) of the input's size, of an image that is `reduced`, if it is."""
     height, width = card.input_size
-    if image.size == (width, height) and card.resize_size is None:
-        return image
-    scale_x, scale_y = width / image.width, height / image.height
-    match card.resize_mode:
-        case "stretch":
-            return _scale(image, card.input_size, card)
-        case "crop":
-            return _scale(image, card.input_size, card, _center_box(image.size, card))
-        case "pad":
-            scale = min(1.0, scale_x, scale_y)
-        case "letterbox":
-            scale = min(scale_x, scale_y)
-    if scale != 1.0:
-        new_width, new_height = (max(1, round(side * scale)) for side in image.size)
-        image = _scale(image, (min(new_height, height), min(new_width, width)), card)
-    canvas = Image.new(image.mode, (width, height))
-    canvas.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
+    file_size = size_of(reduced or image)
+    if file_size == (width, height) and card.resize_size is None:
+        return np.asarray(image)
+    fit = fit_image(file_size, card)
+    if card.resize_mode != "crop" and fit.size == file_size[::-1]:
+        scaled = np.asarray(image)
+    elif reduced is None:
+        scaled = _scale(image, fit, card, is_wide=min(fit.factors) >= 1)
+    else:
+        scaled = _scale(image, fit.of_reduced(reduced), card, is_wide=False)
+    if fit.size == card.input_size:
+        return scaled
+    canvas = np.zeros((height, width, *scaled.shape[2:]), np.uint8)
+    top, left = (height - fit.size[0]) // 2, (width - fit.size[1]) // 2
+    canvas[top : top + fit.size[0], left : left + fit.size[1]] = scaled
     return canvas
 
 
-def _center_box(image_size: tuple[int, int], card: Card) -> tuple[float, float, float, float]:
-    """The box of an image of this (width, height) that `crop` keeps: left, top, right, bottom.
-
-    With `resize_size` it is what torchvision's Resize and CenterCrop keep, integer pixels of the
-    scaled image, converted to pixels of the original, so that the image is resampled only once.
-    """
-    (height, width), (image_width, image_height) = card.input_size, image_size
-    if card.resize_size is None:
-        box_width = min(image_width, width * image_height / height)
-        box_height = min(image_height, height * image_width / width)
-        left, top = (image_width - box_width) / 2, (image_height - box_height) / 2
-        return left, top, left + box_width, top + box_height
-    scaled_width, scaled_height = (
-        card.resize_size * side // min(image_size) for side in image_size
-    )
-    left, top = round((scaled_width - width) / 2), round((scaled_height - height) / 2)
-    right, bottom = left + width, top + height
-    return (
-        left * image_width / scaled_width,
-        top * image_height / scaled_height,
-        right * image_width / scaled_width,
-        bottom * image_height / scaled_height,
-    )
-
-
 def _scale(
-    image: Image.Image,
-    size: tuple[int, int],
-    card: Card,
-    box: tuple[float, float, float, float] | None = None,
-) -> Image.Image:
-    height, width = size
-    return image.resize((width, height), _RESAMPLING[card.interpolation], box, reducing_gap=3.0)
+    image: Image.Image | NDArray[np.uint8], fit: Fit, card: Card, *, is_wide: bool
+) -> NDArray[np.uint8]:
+    """The box, scaled; where PyTorch scales, widened to whole pixels if `is_wide`.
+
+    It is not widened where that could be seen: in an image that is enlarged, and in one of reduced
+    size, each of whose pixels is many of the file's. Pillow's boxes begin within a pixel.
+    """
+    if card.reading == "fast" and suits_torch(fit, card.interpolation):
+        fit = fit.of_whole_pixels() if is_wide else fit
+        if all(side.is_integer() for side in fit.box):
+            return by_torch(image, fit)
+    return by_pillow(to_bytes(image), fit, card.interpolation)
 
 
 def resize_array(

@@ -159,7 +159,7 @@ def _load_batches(
     def load(index: int) -> _Loaded | tuple[str, str]:
         name = name_image(images[index], index)
         try:
-            image = open_image(images[index])
+            image = open_image(images[index], card)
             pixels = resize_image(image, card)
             small = thumbnail(to_bytes(image, card.value_range)) if index < THUMBNAILS else None
         except UnreadableImage as error:

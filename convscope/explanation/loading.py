@@ -20,7 +20,7 @@ def read_pixels(image: Path | bytes, card: Card) -> NDArray[np.uint8]:
     Raises RequestError for a file that is not an image.
     """
     try:
-        return resize_image(decode_image(image), card)
+        return resize_image(decode_image(image, card), card)
     except UnreadableImage as error:
         named = image if isinstance(image, Path) else "The file"
         reason = str(error).rstrip(".")

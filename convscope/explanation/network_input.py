@@ -13,14 +13,14 @@ from torch.nn.modules.conv import _ConvNd as Convolution  # pyright: ignore[repo
 from torch.nn.parameter import is_lazy
 
 from convscope.card import Card
-from convscope.data.depth import DeepImage, note_of
+from convscope.data.depth import note_of, size_of
 from convscope.data.images import ImageLike, open_image
 from convscope.data.resize import resize_image
 from convscope.data.unreadable import UnreadableImage
 from convscope.errors import ConvscopeError, RequestError
 from convscope.explanation.loading import preprocess
 from convscope.forward import like_parameters, network_error
-from convscope.models import open_model
+from convscope.models import card_of, open_model
 from convscope.recording import ForwardPass, run_once
 from convscope.recording.recorder import ShouldKeep
 
@@ -166,12 +166,11 @@ def _prepared(net: nn.Module, image: object, card: Card | None) -> NetworkInput:
     if isinstance(image, np.ndarray) and image.ndim == 4:
         image = image[0]
     try:
-        decoded = open_image(cast("ImageLike", image))
+        decoded = open_image(cast("ImageLike", image), card or card_of(net))
     except UnreadableImage as error:
         named = str(image) if isinstance(image, str | PathLike) else "The image"
         raise RequestError(f"{named} {str(error).rstrip('.')}.") from error
-    array = decoded.pixels if isinstance(decoded, DeepImage) else np.asarray(decoded)
-    height, width = array.shape[:2]
+    width, height = size_of(decoded)
     opened = open_model(net, card=card, image_size=(height, width))
     pixels = resize_image(decoded, opened.card)
     seen = f"The image {note}." if (note := note_of(decoded)) else ""

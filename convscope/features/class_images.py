@@ -39,7 +39,8 @@ class ClassImages:
         images: list[NDArray[np.uint8]] = []
         for index in candidates[: 2 * _COUNT]:
             try:
-                images.append(resize_image(dataset.images.image(int(index)), self._card))
+                image = dataset.images.image(int(index), self._card)
+                images.append(resize_image(image, self._card))
             except UnreadableImage:
                 continue
             if len(images) == _COUNT:

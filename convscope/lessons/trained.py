@@ -109,9 +109,8 @@ def opened(run: Run) -> Trained:
     """Load the network of a run on digits, with its data."""
     net, card = load_network(run)
     dataset = apply_splits(open_source(DATA), run.read("splits.csv"))
-    pixels = np.stack(
-        [resize_image(dataset.images.image(index), card)[..., 0] for index in range(len(dataset))]
-    )
+    images = [dataset.images.image(index, card) for index in range(len(dataset))]
+    pixels = np.stack([resize_image(image, card)[..., 0] for image in images])
     splits = [dataset.indices(split) for split in ("train", "test")]
     train, test = ((pixels[split], dataset.labels[split]) for split in splits)
     return Trained(net, card, train, test)

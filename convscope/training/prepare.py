@@ -14,6 +14,7 @@ from convscope.card import Card
 from convscope.data.augment_kinds import RESIZED
 from convscope.data.dataset import Dataset, Split
 from convscope.data.decode import UnreadableImage
+from convscope.data.depth import is_gray, size_of
 from convscope.data.larger import larger_side
 from convscope.data.loading import LoadedDataset, StreamingBatchSource, load_images
 from convscope.data.normalize import pixel_statistics
@@ -29,6 +30,11 @@ from convscope.zoo.check import network_output
 from convscope.zoo.table_file import is_table, read_table
 
 _SAMPLED = 32  # images whose size and mode decide about resizing and channels
+_PROBE = Card(
+    classes=("a", "b"), input_size=(1, 1), in_channels=3, resize_mode="stretch", reading="fast",
+    mean=(0.0,) * 3, std=(1.0,) * 3,
+)  # fmt: skip
+"""Decodes as little of a JPEG as is possible: only its size and mode are looked at."""
 _STATISTICS_IMAGES = 2048  # training images for mean and std if not all are in memory
 _SPLIT_NAMES: tuple[tuple[Split, str], ...] = (
     ("train", "training"),
@@ -54,7 +60,7 @@ def infer_preprocessing(
 
     Raises RequestError if neither settings nor network nor images determine an input size.
     """
-    sizes, is_gray = _sample(dataset)
+    sizes, all_gray = _sample(dataset)
     default_channels, default_size = (
         (pretrained.in_channels, pretrained.input_size) if pretrained else default
     )
@@ -70,10 +76,10 @@ def infer_preprocessing(
             f"The images of {dataset.name} differ in size, and {config.model} has no input size of "
             "its own. Choose one with `input_size`, in pixels."
         )
-    channels = config.in_channels or default_channels or (1 if is_gray else 3)
+    channels = config.in_channels or default_channels or (1 if all_gray else 3)
     for name, value in (("mean", config.mean), ("std", config.std)):
         per_channel(name, value, channels)  # before all images are read
-    _warn_of_losses(sizes, input_size, to_gray=channels == 1 and not is_gray, callbacks=callbacks)
+    _warn_of_losses(sizes, input_size, to_gray=channels == 1 and not all_gray, callbacks=callbacks)
     if config.resize_mode != "auto":
         resize_mode = config.resize_mode
     elif pretrained:
@@ -87,6 +93,7 @@ def infer_preprocessing(
         input_size=input_size,
         in_channels=1 if channels == 1 else 3,
         resize_mode=resize_mode,
+        reading="fast",
         mean=(0.0,) * channels,
         std=(1.0,) * channels,
     )
@@ -128,6 +135,7 @@ def _with_pixels_of(pretrained: Card, card: Card) -> Card:
         card,
         resize_size=pretrained.resize_size if same else card.resize_size,
         interpolation=pretrained.interpolation,
+        reading=pretrained.reading,
         mean=theirs.mean,
         std=theirs.std,
     )
@@ -137,17 +145,18 @@ def _sample(dataset: Dataset) -> tuple[list[tuple[int, int]], bool]:
     """(height, width) of a few images, evenly spread, and whether all of them are grayscale."""
     indices = np.linspace(0, len(dataset) - 1, min(_SAMPLED, len(dataset))).astype(int)
     sizes: list[tuple[int, int]] = []
-    is_gray = True
+    all_gray = True
     for index in indices:
         try:
-            image = dataset.images.image(int(index))
+            image = dataset.images.image(int(index), _PROBE)
         except UnreadableImage:
             continue
-        sizes.append((image.height, image.width))
-        is_gray = is_gray and image.mode == "L"
+        width, height = size_of(image)
+        sizes.append((height, width))
+        all_gray = all_gray and is_gray(image)
     if not sizes:  # then so many are unreadable that loading will refuse them
-        return [(1, 1)], is_gray
-    return sizes, is_gray
+        return [(1, 1)], all_gray
+    return sizes, all_gray
 
 
 def load_checked(

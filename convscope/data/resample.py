@@ -1,0 +1,45 @@
+"""Scale a box of an image to another size.
+
+Two implementations, which differ by at most 1 of 255 in photographs and 2 in noise where both scale
+by less than 6: Pillow, and PyTorch, whose bilinear kernel for bytes takes a quarter of the time.
+From 6 on Pillow averages blocks of pixels first, which is faster than either kernel.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch.nn.functional import interpolate
+
+from convscope.card import Interpolation
+from convscope.data.fit import Fit
+
+_RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+_GAP = 3.0
+"""Times the final size to which Pillow averages blocks before it interpolates."""
+_BLOCKS = 2 * _GAP  # the factor from which it does
+
+
+def by_pillow(image: Image.Image, fit: Fit, interpolation: Interpolation) -> NDArray[np.uint8]:
+    """Scale the box to (h, w) or (h, w, 3). A box may begin within a pixel."""
+    height, width = fit.size
+    scaled = image.resize((width, height), _RESAMPLING[interpolation], fit.box, reducing_gap=_GAP)
+    return np.asarray(scaled, dtype=np.uint8)
+
+
+def by_torch(image: Image.Image | NDArray[np.uint8], fit: Fit) -> NDArray[np.uint8]:
+    """Scale the box, of whole pixels, bilinearly to (h, w) or (h, w, 3)."""
+    left, top, right, bottom = map(int, fit.box)
+    is_array = isinstance(image, np.ndarray)
+    cut = image[top:bottom, left:right] if is_array else image.crop((left, top, right, bottom))
+    pixels = np.array(cut, order="C")
+    # A batch of one before the permutation: its strides are then those of channels_last, which the
+    # kernel takes as they are.
+    planes = torch.from_numpy(pixels)[None].view(1, *pixels.shape[:2], -1).permute(0, 3, 1, 2)
+    scaled = interpolate(planes, fit.size, mode="bilinear", antialias=True)
+    return scaled.permute(0, 2, 3, 1).reshape(*fit.size, *pixels.shape[2:]).numpy()
+
+
+def suits_torch(fit: Fit, interpolation: Interpolation) -> bool:
+    """Whether `by_torch` gives what Pillow would, but for rounding, if the box has whole pixels."""
+    return interpolation == "bilinear" and max(fit.factors) < _BLOCKS
