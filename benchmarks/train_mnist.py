@@ -58,7 +58,7 @@ def timed(contender: str, args: argparse.Namespace, seed: int, folder: Path) -> 
 
 def ours(_contender: str, args: argparse.Namespace, seed: int, folder: Path) -> list[str]:
     """The command line of `convscope train`, all that matters said aloud."""
-    program = [sys.executable, "-c", "from convscope.cli import main; main()", "train", "mnist"]
+    program = [sys.executable, "-m", "convscope", "train", "mnist"]
     recipe = (
         "--model lenet5 --optimizer sgd --momentum 0.9 --weight-decay 5e-4 --lr-schedule cosine"
     )
