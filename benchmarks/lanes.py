@@ -11,6 +11,7 @@ rotating order, in one process:
     keras-jax        Keras 3 on JAX, one jitted step (where both are installed)
     lanes 8          `convscope.lanes.Engine`, from bytes, which it normalizes on the way
     lanes 16         the same with 16 images in a vector, where the processor has AVX-512
+    lanes before     8 images in a vector, no maps: as it was when there was no choice of widths
 
 All others are given the normalized images. What a network has that `convscope.lanes` does not cover
 is told, and the others are timed. The losses of the first two steps (before and after an
@@ -43,8 +44,9 @@ from convscope.lanes.engine import Engine
 from convscope.lanes.frontend import read_network
 from convscope.lanes.images import Images
 from convscope.lanes.ir import Function, Target, declarations
-from convscope.lanes.jit import compile_module, fast_targets
+from convscope.lanes.jit import compile_module, fast_targets, host_target
 from convscope.lanes.layers import Unsupported
+from convscope.lanes.program import Program
 
 RATE, MOMENTUM = 0.01, 0.9
 Step = Callable[[], float]
@@ -63,9 +65,12 @@ def torch_step(net: nn.Module, images: Tensor, labels: Tensor, **how: Any) -> St
     return step
 
 
-def lanes_step(net: nn.Module, pixels: Tensor, labels: Tensor, target: Target) -> Step:
+def lanes_step(
+    net: nn.Module, pixels: Tensor, labels: Tensor, target: Target, *, turns: bool = True
+) -> Step:
     count, height, width, channels = pixels.shape
-    engine = Engine(net, (channels, height, width), target=target)
+    shape = (channels, height, width)
+    engine = Engine(net, shape, program=Program(net, shape, target=target, turns=turns))
     first = pixels[0].numel() * np.arange(count, dtype=np.int64)
     images = Images(pixels, first, np.full(count, channels, np.int64))
     scales, classes = np.array([[1 / 128, -1]] * channels, np.float32), labels.numpy()
@@ -107,6 +112,9 @@ def contenders(name: str, batch: int, *, widths: list[Target], only: list[str]) 
         usual = target in fast_targets()
         label = f"lanes {target.lanes}" + ("" if usual else f"/{target.registers}")
         made[label] = lambda target=target: lanes_step(twin(), pixels, labels, target)
+    if widths:
+        before = host_target()
+        made["lanes before"] = lambda: lanes_step(twin(), pixels, labels, before, turns=False)
     return {k: step() for k, step in made.items() if not only or k.split()[0] in only}
 
 
@@ -177,11 +185,10 @@ def measure(name: str, batch: int, given: argparse.Namespace, most: float) -> No
     print(f"\n{name}, {batch} images, {work / 1e6:.0f} million multiply-adds")
     theirs = [one for one in steps if one in ("eager", "channels-last", "compiled")]
     best = min(theirs, key=lambda one: statistics.median(rounds[one]), default="")
-    narrow = next((one for one in steps if one.startswith("lanes")), "")
     for one, own in rounds.items():
         line = f"  {one:14}{spread(own):26} fastest {fastest[one]:6.2f}"
         line += f" = {100 * work / (fastest[one] / 1000) / most:4.1f} % of the peak"
-        bases = ("eager", best, *([narrow] if one.startswith("lanes") else []))
+        bases = ("eager", best, *(["lanes before"] if one.startswith("lanes") else []))
         for base in dict.fromkeys(bases):
             if base in rounds and base != one:
                 ratios = [b / o for b, o in zip(rounds[base], own, strict=True)]

@@ -9,6 +9,7 @@ from convscope.lanes.graph import Convolution
 from convscope.lanes.local import write_local_back
 from convscope.lanes.outer_product import OuterProduct, write_outer_product
 from convscope.lanes.stages import Stage
+from convscope.lanes.turned import write_turned_grad_weights
 from convscope.lanes.weights import (
     Correlation,
     write_bias,
@@ -76,8 +77,9 @@ class BackToWeights(Writing):
         vectors = plan.vectors.get(value)
         count = node.weight.numel()
         if ("weights", value) in plan.tilings:
-            grads = write_conv_grad_weights(name, target, self._slopes(stage, vectors))
-            self._add("backward", grads)
+            turned = value in plan.turned
+            write = write_turned_grad_weights if turned else write_conv_grad_weights
+            self._add("backward", write(name, target, self._slopes(stage, vectors)))
         else:
             correlation = self._correlation(stage, vectors)
             self._add("backward", write_correlation(name, target, correlation))

@@ -18,15 +18,16 @@ def write_network(
     *,
     row: int,
     tiles: bool = True,
+    turns: bool = True,
     norms: dict[str, NormOffsets] | None = None,
 ) -> Code:
     """The code of a training step's micro-batches.
 
     `offsets` are, by the names of convolutions, where weight and bias begin, in floats; `row` the
-    bytes from one row of an image's bytes to the next; `tiles` as in `make_plan`; `norms` the
-    same for batch norms, by their names.
+    bytes from one row of an image's bytes to the next; `tiles` and `turns` as in `make_plan`;
+    `norms` the same for batch norms, by their names.
     """
-    plan = make_plan(nodes, lanes=target.lanes, tiles=tiles)
+    plan = make_plan(nodes, lanes=target.lanes, tiles=tiles, turns=turns)
     return _Network(plan, offsets, target, norms or {}).write(row)
 
 

@@ -61,7 +61,9 @@ def live_ranges(plan: Plan, lanes: int) -> dict[Key, LiveRange]:
             )
     for direction, tiling in plan.tilings.items():
         kind, value = direction
-        scratch = tiling.scratch_for_weights if kind == "weights" else tiling.scratch
+        scratch = tiling.scratch
+        if kind == "weights":
+            scratch = plan.turned.get(value, tiling.scratch_for_weights)
         step = forward[value] if kind == "forward" else backward[value]
         if kind == "weights" and value in plan.by_maps:
             scratch, sums = vectors_at_work(tiling), vectors_of_sums(tiling, lanes)

@@ -10,13 +10,15 @@ from convscope.lanes.stages import HEAD, ROWS, SUMS, Direction, Plan, Stage, sta
 from convscope.lanes.tiling import SIDE, Tiling
 
 
-def make_plan(nodes: Sequence[Node], *, lanes: int, tiles: bool = True) -> Plan:
+def make_plan(nodes: Sequence[Node], *, lanes: int, tiles: bool = True, turns: bool = True) -> Plan:
     """Stages, and memory for all that they need: reused as soon as it is free.
 
-    Without `tiles` every convolution is computed as it is written.
+    Without `tiles` every convolution is computed as it is written; without `turns` no gradient of a
+    filter is computed with maps in the lanes.
     """
     plan = stages_of(nodes)
-    plan.tilings = _tilings(plan, lanes) if tiles else {}
+    turns_by = lanes if turns and plan.segments == 1 else None
+    plan.tilings = _tilings(plan, lanes, turns_by=turns_by) if tiles else {}
     plan.by_maps = frozenset(
         value
         for kind, value in plan.tilings
@@ -60,8 +62,11 @@ def _kept(plan: Plan, own: dict[Key, LiveRange]) -> dict[Key, Buffer]:
     return buffers
 
 
-def _tilings(plan: Plan, lanes: int) -> dict[Direction, Tiling]:
-    """The convolutions, and the ways through them, that tiles make faster."""
+def _tilings(plan: Plan, lanes: int, *, turns_by: int | None) -> dict[Direction, Tiling]:
+    """The convolutions, and the ways through them, that tiles make faster.
+
+    Those whose weights' gradients are fastest with `turns_by` maps in the lanes get their scratch.
+    """
     found: dict[Direction, Tiling] = {}
     for value, stage in plan.stages.items():
         node = stage.node
@@ -73,10 +78,14 @@ def _tilings(plan: Plan, lanes: int) -> dict[Direction, Tiling]:
         forward = Tiling(node.kernel[0], height, width, outs, ins, products)
         if forward.cycles < forward.plain_cycles:
             found["forward", value] = forward
+        turns = turns_by is not None and forward.turns(turns_by)
         by_maps = _by_maps(plan, stage, lanes)
         cycles = forward.cycles if by_maps else forward.cycles_for_weights
+        cycles = forward.turned_cycles if turns else cycles
         if cycles < forward.plain_cycles:
             found["weights", value] = forward
+            if turns_by is not None and turns:
+                plan.turned[value] = forward.turned_scratch(turns_by)
         back = Tiling(node.kernel[0], *input_value.shape[1:], ins, outs, products)
         if back.cycles < back.plain_cycles and not isinstance(input_value, Image):
             found["input", value] = back
@@ -105,7 +114,7 @@ def _reserve(plan: Plan, value: int, node: Convolution, start: int, lanes: int) 
         plan.scratch[value] = start
         ins = count // node.shape[0]
         return start + -(-ins // lanes) * lanes + -(-node.shape[0] // lanes) * lanes
-    if count * lanes * 4 <= _HELD_BYTES:
+    if count * lanes * 4 <= _HELD_BYTES and value not in plan.turned:
         plan.vectors[value] = start
         return start + count
     return start

@@ -20,10 +20,10 @@ SGD = Rule("sgd")
 class Program:
     """The code of the steps of `net` and of every network with the same layers.
 
-    `row` are the bytes from one row of an image to the next. Without `tiles` no convolution is
-    computed by Winograd's tiles. Of the results, `count` are the floats of all parameters,
-    `vectors` is the size of a thread's workspace, `kept_vectors` of what a micro-batch keeps,
-    `work` are the phases of a step before `fold`, and `drops` says whether it needs random bits.
+    `row` are the bytes from one row of an image to the next, `tiles` and `turns` as in `make_plan`.
+    Of the results, `count` are the floats of all parameters, `vectors` is the size of a thread's
+    workspace, `kept_vectors` of what a micro-batch keeps, `work` are the phases of a step before
+    `fold`, and `drops` says whether it needs random bits.
 
     Raises Unsupported for a network that the engine does not cover.
     """
@@ -39,6 +39,7 @@ class Program:
         cache: Path | None = None,
         with_openmp: bool = True,
         tiles: bool = True,
+        turns: bool = True,
     ) -> None:
         nodes = read_network(net, shape)
         self.shape, self.classes = shape, nodes[-1].shape[0]
@@ -52,6 +53,7 @@ class Program:
             self.target,
             row=self.row,
             tiles=tiles,
+            turns=turns,
             norms=norm_offsets(self.norms, begins),
         )
         self.vectors, self.drops = code.size, bool(code.at_rest)

@@ -42,7 +42,8 @@ class Plan:
     `vectors` is for each convolution where
     its weights' gradients are held as vectors; None where they are added up at once. `tilings` are
     the sums that are computed by tiles, `filters` where their transformed filters are held, and
-    `scratch_buffers` what they need meanwhile.
+    `scratch_buffers` what they need meanwhile. `turned` are the convolutions whose weights'
+    gradients are computed with maps in the lanes, with the vectors that they need for it.
     """
 
     stages: dict[int, Stage]
@@ -63,6 +64,7 @@ class Plan:
     tilings: dict[Direction, Tiling] = field(default_factory=dict["Direction", Tiling])
     filters: dict[Direction, int] = field(default_factory=dict["Direction", int])
     scratch_buffers: dict[Direction, Buffer] = field(default_factory=dict["Direction", Buffer])
+    turned: dict[int, int] = field(default_factory=dict[int, int])
     size: int = 0
 
     @property

@@ -34,7 +34,8 @@ from convscope.training.callbacks.remote_control import RemoteControl
 from convscope.training.callbacks.snapshots import SnapshotWriter
 from convscope.training.config import TrainConfig, decided
 from convscope.training.executors.base import Executor, Inputs
-from convscope.training.executors.select import ExecutorFactory, select_executor
+from convscope.training.executors.factory import ExecutorFactory
+from convscope.training.executors.select import select_executor
 from convscope.training.limits import Limits
 from convscope.training.loss import CrossEntropy, class_weights
 from convscope.training.nonfinite import check_finite
@@ -117,9 +118,17 @@ class SplitValidator:
 
 
 def assemble(
-    task: Task, session: Session, status: LiveStatus, *, stored: TensorFile | None = None
+    task: Task,
+    session: Session,
+    status: LiveStatus,
+    *,
+    stored: TensorFile | None = None,
+    resumes: bool = False,
 ) -> Trainer:
-    """The trainer of a task, in the state that `stored` holds."""
+    """The trainer of a task, in the state that `stored` holds.
+
+    A run that `resumes` may have none yet, and keeps what it began with.
+    """
     config, network = task.config, task.network
     freezing = LayerFreezing(network, config.freeze, every=config.unfreeze_every)
     if not config.unfreeze_every:  # then the optimizer keeps nothing for frozen weights
@@ -134,7 +143,7 @@ def assemble(
         task.loaded, augmentation, decided(config.batch_size), config.sampling
     )
     criterion = _criterion(task)
-    factory = ExecutorFactory(task.inputs, criterion, augmentation, config)
+    factory = ExecutorFactory(task.inputs, criterion, augmentation, config, resumes=resumes)
     notify = session.user.message
     executor = select_executor(factory, network, optimizer, batches, state=state, notify=notify)
     state.engine = executor.name

@@ -31,7 +31,6 @@ from convscope.training.callbacks.checkpoint import check_metadata
 from convscope.training.callbacks.interrupt import handle_signals
 from convscope.training.callbacks.live_status import LiveStatus
 from convscope.training.config import TrainConfig
-from convscope.training.executors.select import resumed_width
 from convscope.training.finish import fit_and_test, naming_checkpoint, restored
 from convscope.training.made_with import restore_metrics, settings_in, unchanged_settings
 from convscope.training.prepare import load_checked, load_pretrained
@@ -62,11 +61,7 @@ def resume_run(
     now = settings_in(saved, source=str(folder.path / "config.toml"))
     config = change(now)
     chosen = choose_device(device) if device else _same_device(folder, saved)
-    running = replace(
-        config,
-        threads=threads or saved["machine"]["threads"],
-        simd_width=resumed_width(config),
-    )
+    running = replace(config, threads=threads or saved["machine"]["threads"])
     if config.precision == "bf16":
         check_bf16(chosen)
     with restored(running), handle_signals() as request, folder.locked():
@@ -183,7 +178,7 @@ def _reassemble(
     if weights is not None:  # it was stopped before its first checkpoint
         load_pretrained(weights, network, card)
     task = Task.of(network, loaded, card, config, device)
-    return assemble(task, session, status, stored=stored), task
+    return assemble(task, session, status, stored=stored, resumes=True), task
 
 
 def _same_data(

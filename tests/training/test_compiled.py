@@ -19,7 +19,7 @@ from convscope.evaluation import batch_size
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import load_tensors
-from convscope.training.executors import select
+from convscope.training.executors import factory, select
 from convscope.training.executors.eager import torch_logits
 from tests.simd import WIDEST, WIDTHS
 from tests.training.small import Act, assert_same_bits, state_of
@@ -27,7 +27,7 @@ from tests.training.small import Act, assert_same_bits, state_of
 pytest.importorskip("llvmlite")
 from convscope.training.executors import compiled
 from convscope.training.executors.compiled import CompiledExecutor
-from convscope.training.executors.select import Times
+from convscope.training.executors.trial import Times
 
 
 class Narrow(nn.Sequential):
@@ -234,7 +234,7 @@ def test_timing_both_changes_no_bit(tmp_path, monkeypatch):
 
 
 def test_without_llvmlite_torch_computes_and_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr(select, "find_spec", lambda name: None)
+    monkeypatch.setattr(factory, "find_spec", lambda name: None)
     act = Act()
     train(tmp_path / "run", engine="auto", epochs=1, callbacks=[act])
     assert any("convscope[lanes]" in note for note in act.notes)
@@ -249,7 +249,7 @@ def test_a_resumed_training_keeps_its_engine_and_says_where_it_cannot(tmp_path, 
     shutil.copytree(tmp_path / "run", tmp_path / "without")
     convscope.resume(tmp_path / "run")
     assert state_of(tmp_path / "run").metadata["state"]["engine"] == "lanes"
-    monkeypatch.setattr(select, "find_spec", lambda name: None)
+    monkeypatch.setattr(factory, "find_spec", lambda name: None)
     act = Act()
     convscope.resume(tmp_path / "without", callbacks=[act])
     assert any("Not bit-identical" in note for note in act.notes)

@@ -13,13 +13,14 @@ import convscope
 from convscope.errors import Interrupted, RequestError
 from convscope.runs.tensor_file import load_tensors
 from convscope.training.config import TrainConfig
-from convscope.training.executors import select, timing
+from convscope.training.executors import select, timing, trial
 from tests.simd import WIDTHS
 from tests.training.small import Act, assert_same_bits
 
 pytest.importorskip("llvmlite")
 from convscope.lanes import jit
-from convscope.training.executors.select import Times
+from convscope.training.executors import compiled
+from convscope.training.executors.trial import Times
 
 TWO = pytest.mark.skipif(len(WIDTHS) != 2, reason="this processor has one width")
 SETTINGS = dict(
@@ -106,10 +107,18 @@ def test_a_run_that_was_written_without_a_width_goes_on_with_the_one_there_was(
     for weights in begun.glob("model.safetensors*"):
         weights.unlink()
     monkeypatch.setattr(select, "time_steps", None)
+    write, turns = compiled.write_program, []
+
+    def spied(*given, **how):
+        turns.append(how["turns"])
+        return write(*given, **how)
+
+    monkeypatch.setattr(compiled, "write_program", spied)
     train(tmp_path / "whole", simd_width=usual)
     for run in ("old", "begun"):
         resumed(tmp_path / run)
         assert_same_bits(tmp_path / run, tmp_path / "whole")
+    assert turns == [True, False, False]  # maps in the lanes are as new as the setting
 
 
 def test_another_width_is_no_way_to_go_on(tmp_path):
@@ -150,7 +159,7 @@ def test_the_shortest_call_counts_and_the_first_prepares(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(timing, "step_clock", lambda _threads: lambda: clock.now)
     steps = {"a": clock.costs(0.001, *[0.25] * 3, 0.125), "b": clock.costs(9, *[0.5] * 4)}
-    found = timing.least_milliseconds(steps, threads=1, seconds=1)
+    found, _ = timing.least_milliseconds(steps, threads=1, seconds=1)
     assert found == {"a": 125, "b": 500}
 
 
@@ -165,3 +174,29 @@ def test_it_ends_sooner_where_all_is_clear(monkeypatch, clear, turns):
 
     timing.least_milliseconds({0: step}, threads=1, seconds=1.2, is_clear=lambda _: clear)
     assert len(calls) == 1 + turns
+
+
+@pytest.mark.parametrize(("wall", "disturbed"), [(1.0, False), (1.2, False), (1.5, True)])
+def test_it_says_where_others_had_the_cores(monkeypatch, wall, disturbed):
+    clock = Clock()
+    monkeypatch.setattr(timing, "step_clock", lambda _threads: lambda: clock.now)
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: wall * clock.now)
+    step = clock.costs(*[0.5] * 5)
+    assert timing.least_milliseconds({0: step}, threads=2, seconds=1) == ({0: 500}, disturbed)
+
+
+def test_then_one_thread_is_timed_which_waits_for_no_other(tmp_path, monkeypatch):
+    real, threads = trial.least_milliseconds, []
+
+    def disturbed(steps, **how):
+        threads.append(how["threads"])
+        return real(steps, **{**how, "seconds": 0})[0], how["threads"] > 1
+
+    monkeypatch.setattr(trial, "least_milliseconds", disturbed)
+    act = Act()
+    train(
+        tmp_path / "run", engine="auto", simd_width=WIDTHS[-1], steps=1, threads=2, callbacks=[act]
+    )
+    assert threads == [2, 1]
+    assert sum("on one thread (the CPU is busy)" in note for note in act.notes) == 1
+    assert config_of(tmp_path / "run")["machine"]["threads"] == 2

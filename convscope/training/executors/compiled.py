@@ -44,16 +44,22 @@ class ImageMemory:
 
 
 def write_program(
-    network: nn.Module, inputs: Inputs, config: TrainConfig, memory: ImageMemory, target: Target
+    network: nn.Module,
+    inputs: Inputs,
+    config: TrainConfig,
+    memory: ImageMemory,
+    target: Target,
+    *,
+    turns: bool,
 ) -> Program:
-    """The machine code of a training's steps."""
+    """The machine code of a training's steps; `turns` as in `make_plan`."""
     rule = Rule(
         config.optimizer,
         clips=bool(config.clip_grad_norm),
         lr_scales=config.backbone_lr_scale != 1,
     )
     shape = (inputs.card.in_channels, *inputs.card.input_size)
-    return Program(network, shape, rule=rule, row=memory.row, target=target)
+    return Program(network, shape, rule=rule, row=memory.row, target=target, turns=turns)
 
 
 class CompiledExecutor:

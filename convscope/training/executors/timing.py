@@ -9,6 +9,8 @@ from typing import TypeVar
 
 _T = TypeVar("_T")
 _MIN_TURNS = 4
+_DISTURBED = 1.25  # times as long by the wall's clock
+_LOSSES = 200  # of cores, in a second
 _FINE = 1e-5  # seconds: a clock for steps of a millisecond
 
 
@@ -19,8 +21,11 @@ def least_milliseconds(
     seconds: float,
     calls: int = 1,
     is_clear: Callable[[Mapping[_T, float]], bool] = lambda _: False,
-) -> dict[_T, float]:
+) -> tuple[dict[_T, float], bool]:
     """The shortest of each step's calls, which take turns, `calls` of each at a time.
+
+    And whether others had cores for a good part of the time: then threads wait for threads that do
+    not run, and what several take says little.
 
     The first call of each prepares and is not counted. The turns, at least four, go on for so many
     seconds of `step_clock`, or for a third of them if what was found then `is_clear`.
@@ -29,7 +34,7 @@ def least_milliseconds(
     for step in steps.values():
         step()
     best = dict.fromkeys(steps, math.inf)
-    began = clock()
+    began, began_wall, losses = clock(), time.perf_counter(), _lost_cores()
     for turn in itertools.count():
         spent = clock() - began
         if turn >= _MIN_TURNS and (spent > seconds or (spent > seconds / 3 and is_clear(best))):
@@ -39,7 +44,8 @@ def least_milliseconds(
                 start = clock()
                 step()
                 best[name] = min(best[name], 1000 * (clock() - start))
-    return best
+    wall, own = time.perf_counter() - began_wall, clock() - began
+    return best, wall > _DISTURBED * own or _lost_cores() - losses > _LOSSES * wall
 
 
 def step_clock(threads: int) -> Callable[[], float]:
@@ -58,6 +64,15 @@ def step_clock(threads: int) -> Callable[[], float]:
     policy = os.environ.get("OMP_WAIT_POLICY", "").lower()
     spins = openmp() is not None and policy != "passive" and threads <= _cores()
     return time.thread_time if fine and spins else time.perf_counter
+
+
+def _lost_cores() -> int:
+    """How often a thread of this process had to leave its core to another process."""
+    try:
+        import resource  # noqa: PLC0415 -- Unix has it
+    except ImportError:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
 
 
 def _cores() -> int:

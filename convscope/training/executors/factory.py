@@ -1,0 +1,123 @@
+"""What executors need, and whether the compiled engine can train a network."""
+
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from convscope.training.batches import Augmentation
+from convscope.training.config import TrainConfig
+from convscope.training.executors.base import Executor, Inputs
+from convscope.training.executors.eager import EagerExecutor
+from convscope.training.loss import CrossEntropy
+from convscope.training.optimizer import Optimizer
+
+if TYPE_CHECKING:  # they need an extra
+    from convscope.lanes.ir import Target
+    from convscope.lanes.program import Program
+    from convscope.training.executors.compiled import ImageMemory
+
+_MAX_WEIGHTS = 2_000_000  # of a network that is compiled
+_MAX_MULTIPLY_ADDS = 60_000_000  # for one image
+_MISSING = 'llvmlite is not installed: `pip install "convscope[lanes]"`'
+EXPECTED = (
+    "the device is cuda",
+    "the device is mps",
+    "`compile` was asked for",
+    "steps are in bf16",
+)
+"""Reasons that are not worth a message."""
+
+
+@dataclass(frozen=True)
+class ExecutorFactory:
+    """Makes executors for a network and its optimizer.
+
+    Attributes:
+        resumes: whether a run goes on, which keeps what it began with.
+    """
+
+    inputs: Inputs
+    criterion: CrossEntropy
+    augmentation: Augmentation
+    config: TrainConfig
+    resumes: bool = False
+    _programs: "dict[Target, Program]" = field(default_factory=dict["Target", "Program"])
+    _memory: "list[ImageMemory]" = field(default_factory=list["ImageMemory"])
+
+    @property
+    def is_earlier(self) -> bool:
+        """Whether a run goes on that was begun before there was a choice of widths.
+
+        Such runs have 8 lanes (4 where vectors have no more), and sum over images last of all.
+        """
+        return self.resumes and self.config.simd_width is None
+
+    def eager(self, network: nn.Module, optimizer: Optimizer) -> EagerExecutor:
+        """PyTorch."""
+        return EagerExecutor(
+            network,
+            optimizer,
+            self.inputs,
+            self.criterion,
+            clip_grad_norm=self.config.clip_grad_norm,
+            compile=self.config.compile,
+            bf16=self.config.precision == "bf16",
+        )
+
+    def compiled(self, network: nn.Module, optimizer: Optimizer, target: "Target") -> Executor:
+        """The compiled engine, where `unsupported_reason` finds nothing against it.
+
+        What it needs is made once, for this network and for copies of it.
+        """
+        from convscope.training.executors.compiled import (  # noqa: PLC0415 -- needs an extra
+            CompiledExecutor,
+            ImageMemory,
+            write_program,
+        )
+
+        inputs, augmentation, config = self.inputs, self.augmentation, self.config
+        if not self._memory:
+            self._memory.append(ImageMemory.of(inputs, augmentation, config))
+        [memory] = self._memory
+        if target not in self._programs:
+            self._programs[target] = write_program(
+                network, inputs, config, memory, target, turns=not self.is_earlier
+            )
+        program = self._programs[target]
+        return CompiledExecutor(
+            network, optimizer, inputs, self.criterion, augmentation, config, memory, program
+        )
+
+    def unsupported_reason(self, network: nn.Module) -> str:
+        """Why the compiled engine cannot train a network; empty if it can."""
+        device, config = self.inputs.device.type, self.config
+        reasons = (
+            (device != "cpu", f"the device is {device}"),
+            (config.compile, "`compile` was asked for"),
+            (config.precision == "bf16", "steps are in bf16"),
+            (config.freeze is not None, "layers are frozen"),
+            (self.inputs.card.output == "probabilities", "the network ends in softmax"),
+            (find_spec("llvmlite") is None, _MISSING),
+        )
+        for applies, reason in reasons:
+            if applies:
+                return reason
+        return _unsupported_network(network, self.inputs)
+
+
+def _unsupported_network(network: nn.Module, inputs: Inputs) -> str:
+    from convscope.lanes.frontend import Unsupported, read_network  # noqa: PLC0415 -- needs an extra
+
+    weights = sum(weight.numel() for weight in network.parameters())
+    if weights > _MAX_WEIGHTS:
+        return f"the network has {weights:,} parameters and the engine is for small ones"
+    try:
+        nodes = read_network(network, (inputs.card.in_channels, *inputs.card.input_size))
+    except Unsupported as error:
+        return str(error)
+    work = sum(node.multiply_adds for node in nodes)
+    if work > _MAX_MULTIPLY_ADDS:
+        return f"the network takes {work:,} multiply-adds and the engine is for small ones"
+    return ""
