@@ -5,6 +5,7 @@ If not, threads decode each batch while the one before is in use.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -35,7 +36,8 @@ ProgressCallback = Callable[[int, int], None]
 """Called with the number of images that are done, and their total."""
 
 _CHUNK = 64  # images per task of a thread
-_PREFETCH = 4  # batches decoded ahead of the one in use
+_PREFETCH = 4  # batches at most that are decoded ahead of the one in use
+_AHEAD = 32 << 20  # bytes at most of the images that are decoded ahead, if each worker has one
 _FAST = 0.0015  # seconds per image, below which threads only contend for the interpreter's lock
 _TIMEOUT = 300.0  # seconds to wait for a chunk before the disk is taken for gone
 
@@ -74,22 +76,34 @@ class StreamingBatchSource:
 
     def batches(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[Tensor]:
         for images in self.images(batches):
-            yield torch.from_numpy(np.stack(images))
+            stacked = [torch.from_numpy(np.stack(images))]
+            images.clear()  # nothing is kept twice while the batch is in use
+            yield stacked.pop()
 
     def images(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[list[NDArray[np.uint8]]]:
         """The images of each batch, of any sizes."""
-        remaining = iter(batches)
+        coming = (int(index) for indices in batches for index in indices)
         with _pool(self.workers) as pool:
-            queue = [self._start(pool, indices) for indices in islice(remaining, _PREFETCH)]
-            while queue:
-                rows = queue.pop(0)
-                yield [_wait(row, self.source) for row in rows]
-                queue += [self._start(pool, indices) for indices in islice(remaining, 1)]
+            ahead = deque(
+                pool.submit(self.load, index) for index in islice(coming, self.look_ahead(batches))
+            )
+            for indices in batches:
+                images: list[NDArray[np.uint8]] = []
+                for index in indices:
+                    images.append(_wait(ahead.popleft(), self.source, int(index)))
+                    ahead.extend(pool.submit(self.load, index) for index in islice(coming, 1))
+                yield images
+                del images
 
-    def _start(
-        self, pool: ThreadPoolExecutor, indices: NDArray[np.int64]
-    ) -> "list[Future[NDArray[np.uint8]]]":
-        return [pool.submit(self.load, int(index)) for index in indices]
+    def look_ahead(self, batches: Sequence[NDArray[np.int64]]) -> int:
+        """Images that are decoded ahead of those in use: a few batches, as far as 32 MiB reach.
+
+        Whole images are taken for 3:2, as those of most cameras.
+        """
+        height, width = self.card.input_size
+        size = height * width if self.side is None else self.side * self.side * 3 // 2
+        fitting = _AHEAD // (size * self.card.in_channels)
+        return max(self.workers, min(fitting, sum(map(len, batches[:_PREFETCH]))))
 
     def load(self, index: int) -> NDArray[np.uint8]:
         """One image (h, w, c). Raises WorkError if it has become unreadable."""

@@ -1,5 +1,7 @@
 """Feeding from memory and from files is the same; bad images are found before training."""
 
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from convscope.card import Card
+from convscope.data import loading
 from convscope.data.augment import augment, epoch_order, random_bits
 from convscope.data.dataset import ArrayImages, ConcatImages, Dataset, SubsetImages
 from convscope.data.folder import read_folder
@@ -94,6 +97,45 @@ def dataset(images, labels=None):
         labels=np.zeros(n, np.int64) if labels is None else labels,
         split=np.full(n, "train"),
     )
+
+
+class CountedImages:
+    """White images; how many are decoded and not yet taken out, at most, is `most`."""
+
+    def __init__(self, n):
+        self.n, self.decoded, self.taken, self.most = n, 0, 0, 0
+        self.lock = threading.Lock()
+
+    def __len__(self):
+        return self.n
+
+    def key(self, index):
+        return f"image {index}"
+
+    def image(self, index):
+        with self.lock:
+            self.decoded += 1
+            self.most = max(self.most, self.decoded - self.taken)
+        return Image.new("RGB", (4, 4), (index, index, index))
+
+
+@pytest.mark.parametrize(("kib", "expected"), [(0, 2), (1, 5), (2, 10), (100, 20)])
+def test_what_is_decoded_ahead_is_bounded_in_bytes(monkeypatch, kib, expected):
+    """At least an image for each of two workers, at most four batches of five."""
+    monkeypatch.setattr(loading, "_AHEAD", kib << 10)
+    source = CountedImages(40)
+    batches = np.array_split(np.random.default_rng(0).permutation(40), 8)
+    stream = StreamingBatchSource(source, card((8, 8), rule="stretch"), workers=2)
+    assert stream.look_ahead(batches) == expected
+    assert replace(stream, side=16).look_ahead(batches) == (20 if kib == 100 else 2)
+    shown = []
+    for batch, images in zip(batches, stream.images(batches), strict=True):
+        shown += [int(image[0, 0, 0]) for image in images]
+        time.sleep(0.01)  # for the workers to run ahead as far as they may
+        with source.lock:
+            source.taken += len(batch)
+    assert shown == np.concatenate(batches).tolist()
+    assert source.most <= expected + len(batches[0])
 
 
 def test_memory_and_files_feed_the_same_bytes(image_folder):
