@@ -10,7 +10,7 @@ from typing import TypeVar
 _T = TypeVar("_T")
 _MIN_TURNS = 4
 _DISTURBED = 1.25  # times as long by the wall's clock
-_LOSSES = 200  # of cores, in a second
+_LOSSES = 100  # of cores, in a second
 _FINE = 1e-5  # seconds: a clock for steps of a millisecond
 
 
