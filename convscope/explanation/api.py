@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, SupportsIndex, cast, overload
 
-import torch
+import numpy as np
 from torch import Tensor
 
 from convscope.card import Card
@@ -261,5 +261,7 @@ def parse_unit(recorded: RecordedImage, unit: UnitLike | None) -> tuple[str, tup
 
 
 def _argmax(values: Tensor) -> tuple[int, ...]:
-    largest = int(values.flatten().argmax()) if values.numel() else 0
-    return tuple(int(n) for n in torch.unravel_index(torch.tensor(largest), values.shape))
+    if not values.numel():
+        return (0,) * values.ndim
+    largest = int(values.flatten().argmax())  # torch's unravel_index imports sympy
+    return tuple(int(n) for n in np.unravel_index(largest, values.shape))

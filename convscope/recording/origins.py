@@ -6,6 +6,7 @@ an extension computed from the image.
 """
 
 import gc
+import weakref
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
@@ -28,24 +29,34 @@ class Origins:
         self.is_read = False
         self.numbers = set[float]()
         self._is_watching = False
+        # By id: what existed before the block, but not when others set apart what they have.
+        self._since: dict[int, weakref.ref[Tensor]] = {}
 
     @contextmanager
     def watching(self) -> Generator[None]:
         """Keep what is created in the block apart from all that exists before."""
-        if gc.get_freeze_count():  # someone keeps theirs apart, so what is new is unknown
-            yield
-            return
-        gc.freeze()
+        is_frozen = gc.get_freeze_count() > 0  # by others, who keep theirs apart: it stays so
+        if is_frozen:
+            since = (item for item in gc.get_objects() if issubclass(type(item), Tensor))
+            self._since = {id(tensor): weakref.ref(tensor) for tensor in since}
+        else:
+            gc.freeze()
         self._is_watching = True
         try:
             yield
         finally:
             self._is_watching = False
-            gc.unfreeze()
+            if not is_frozen:
+                gc.unfreeze()
 
     def is_older(self, tensor: Tensor) -> bool:
         """Whether a tensor existed before the block; False if that is unknown."""
-        return self._is_watching and all(item is not tensor for item in gc.get_objects())
+        if not self._is_watching:
+            return False
+        known = self._since.get(id(tensor))
+        return (known is not None and known() is tensor) or not any(
+            item is tensor for item in gc.get_objects()
+        )
 
     def is_made_from_numbers(self, function: Callable[..., Any]) -> bool:
         """Whether a function makes a tensor from a list or an array."""

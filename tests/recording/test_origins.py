@@ -1,5 +1,6 @@
 """A tensor that no recorded operation returned is a constant, or said to be of unknown origin."""
 
+import gc
 import threading
 
 import numpy as np
@@ -229,3 +230,22 @@ def test_the_operations_of_a_scripted_function_are_recorded(image):
     assert recording.names == ("mul", "relu", "add", "mul_2")
     assert recording["mul_2"].operands == ("add",)
     assert recording.explain("mul_2", (0, 1, 2)).is_within_tolerance
+
+
+def test_what_others_have_set_apart_is_known_and_stays_apart(image):
+    """As a command does with all that it has imported."""
+    before = torch.ones(3, 4, 4)
+    gc.freeze()
+    try:
+        after = torch.ones(3, 4, 4)
+
+        def forward(_, x):
+            return x * before + after + torch.from_numpy(x.numpy() * 2)
+
+        recording = record(Do(forward), image)
+        assert gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
+    assert recording["mul"].operands == ("image",)
+    assert recording["add"].operands == ("mul",)
+    assert len(recording["add_2"].operands) == 2  # what numpy made may depend on the image

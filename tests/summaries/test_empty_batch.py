@@ -91,12 +91,15 @@ def test_what_does_not_fit_is_refused_as_by_torch(block):
     assert str(ours.value) == str(theirs.value)
 
 
-def test_a_summary_imports_no_compiler():
+def test_neither_a_summary_nor_an_explanation_imports_the_compiler():
     code = (
         "import sys; sys.argv = ['convscope', 'summary', 'lenet5']\n"
         "from convscope.cli import main\n"
         "try: main()\n"
-        "except SystemExit: print(*sys.modules)"
+        "except SystemExit: pass\n"
+        "import convscope, torch\n"
+        "convscope.explain(convscope.create_model('lenet5'), torch.rand(1, 32, 32))\n"
+        "print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     unneeded = (
