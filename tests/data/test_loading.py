@@ -112,7 +112,7 @@ class CountedImages:
     def key(self, index):
         return f"image {index}"
 
-    def image(self, index):
+    def image(self, index, _card):
         with self.lock:
             self.decoded += 1
             self.most = max(self.most, self.decoded - self.taken)
