@@ -171,7 +171,8 @@ def translate(
             continue
         is_switch = found.value is not None
         said = found.value if is_switch else value(found.name, given)
-        is_said = translated.get(found.name) == said and (is_switch or found.name in switches)
+        is_again = is_switch or found.name in switches  # others may be arrays: not to be compared
+        is_said = is_again and translated.get(found.name) == said
         if is_said or (is_switch and given is False):  # as amp=True, amp_dtype="bfloat16"
             continue
         if found.name in translated:

@@ -29,7 +29,7 @@ CHANGES = {
     "std": [0.75],
     "resize_size": 40,
     "interpolation": "bicubic",
-    "reading": "fast",
+    "reading": "whole",
     "output": "probabilities",
     "value_range": [0, 4095],
     "to_gray": "mean",
