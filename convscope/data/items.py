@@ -16,6 +16,7 @@ from convscope.card import Card
 from convscope.data.depth import DecodedImage, DeepImage, to_bytes
 from convscope.data.images import open_image
 from convscope.data.pixel_arrays import PixelRange, as_array, channels_last, without_alpha
+from convscope.data.reduced import ReducedImage
 from convscope.data.unreadable import UnreadableImage
 from convscope.errors import ConvscopeError, RequestError
 
@@ -56,19 +57,24 @@ class ItemImages:
         return self.get_key(index)
 
     def image(self, index: int, card: Card | None = None) -> DecodedImage:
+        return open_item(self._item(index), self.pixel_range, card)
+
+    def _item(self, index: int) -> Any:
         try:
             with self._lock:
-                item = self.read_item(index)
+                return self.read_item(index)
         except (ConvscopeError, UnreadableImage):
             raise
         except Exception as error:  # whatever the code of others raises
             raise UnreadableImage(f"raised {type(error).__name__}: {error}") from error
-        return open_item(item, self.pixel_range, card)
 
     def read(self, index: int, card: Card | None = None) -> tuple[DecodedImage, bytes]:
-        image = self.image(index, card)
+        item = self._item(index)
+        image = open_item(item, self.pixel_range, card)
+        # The digest is that of all pixels: it does not depend on the card.
+        whole = open_item(item, self.pixel_range) if isinstance(image, ReducedImage) else image
         pixels = np.ascontiguousarray(
-            image.pixels if isinstance(image, DeepImage) else to_bytes(image)
+            whole.pixels if isinstance(whole, DeepImage) else to_bytes(whole)
         )
         hasher = blake2b(f"{pixels.dtype} {pixels.shape}".encode(), digest_size=16)
         hasher.update(pixels.data)

@@ -1,6 +1,7 @@
 """Data handed over as objects become the data set that the same images as files would be."""
 
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -278,6 +279,16 @@ def test_the_fingerprint_is_of_the_content():
     assert fingerprint(CHANNELS_FIRST / 255, LABELS) == first
     assert fingerprint(COLOR[::-1], LABELS[::-1]) != first
     assert fingerprint(COLOR, LABELS[::-1]) != first
+
+
+def test_the_fingerprint_of_files_does_not_depend_on_the_size_at_which_they_are_decoded():
+    """Two networks with inputs of two sizes are trained on the same data."""
+    file = BytesIO()
+    Image.fromarray(np.arange(40 * 30 * 3, dtype=np.uint8).reshape(40, 30, 3)).save(file, "JPEG")
+    data = open_source(([file.getvalue()] * 2, ["a", "b"]))
+    cards = [replace(CARD, reading="fast", input_size=(side, side)) for side in (2, 4, 30)]
+    cards.append(replace(CARD, reading="whole"))
+    assert len({load_images(data, card).fingerprint for card in cards}) == 1
 
 
 def test_splits_of_different_kinds_all_count_in_the_fingerprint():
