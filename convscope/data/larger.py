@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.card import MAX_PIXELS, MAX_SIDE, Card
+from convscope.data.dataset import ImageSource
 from convscope.data.depth import DecodedImage, size_of
+from convscope.data.reduced import ReducedImage
 from convscope.data.resize import resize_image
 
 _SPARE = 8 / 7  # of ImageNet's 256 for 224
@@ -36,6 +38,17 @@ def whole_image(decoded: DecodedImage, card: Card, side: int) -> NDArray[np.uint
     )
     size = max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
     return np.require(resize_image(decoded, _stretched(card, size)), requirements="W")
+
+
+def read_whole(
+    images: ImageSource, index: int, card: Card, side: int, decoded: DecodedImage
+) -> NDArray[np.uint8]:
+    """`whole_image` of an image that was decoded as the card says, and is again, at its own size,
+    if that left too few pixels: of a panorama, for an input of another shape.
+    """
+    if isinstance(decoded, ReducedImage) and min(decoded.image.size) < side:
+        decoded = images.image(index, replace(card, reading="whole"))
+    return whole_image(decoded, card, side)
 
 
 @lru_cache(maxsize=64)
@@ -86,10 +99,12 @@ class KeptImages:
     """What is kept of all images, as long as it fits: training images whole, others as fed.
 
     Attributes:
+        images: where they come from.
         is_larger: (n,) whether an image is kept whole.
         budget: bytes that may be kept. Beyond them nothing is.
     """
 
+    images: ImageSource
     is_larger: NDArray[np.bool_]
     side: int
     budget: float
@@ -102,7 +117,7 @@ class KeptImages:
     def add(self, index: int, image: DecodedImage, card: Card) -> None:
         """Keep an image; again, if it was there. Raises UnreadableImage as `resize_image` does."""
         if self.is_larger[index]:
-            kept, pixels = self.whole, whole_image(image, card, self.side)
+            kept, pixels = self.whole, read_whole(self.images, index, card, self.side, image)
         else:
             kept, pixels = self.fed, resize_image(image, card)
         with self._lock:

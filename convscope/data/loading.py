@@ -24,7 +24,7 @@ from convscope.data.dataset import Dataset, ImageSource
 from convscope.data.decode import UnreadableImage
 from convscope.data.depth import ValueRange
 from convscope.data.fingerprint import fingerprint_of
-from convscope.data.larger import KeptBatchSource, KeptImages, ResizedImages, whole_image
+from convscope.data.larger import KeptBatchSource, KeptImages, ResizedImages, read_whole
 from convscope.data.pixel_digests import SIZE, digest_image, digests_in_memory
 from convscope.data.resize import resize_image
 from convscope.data.resize_arrays import resize_all
@@ -110,7 +110,7 @@ class StreamingBatchSource:
         try:
             image = self.source.image(index, self.card)
             if self.side is not None:
-                return whole_image(image, self.card, self.side)
+                return read_whole(self.source, index, self.card, self.side, image)
             return resize_image(image, self.card)
         except UnreadableImage as error:  # it could be read when the data were checked
             raise WorkError(
@@ -180,7 +180,7 @@ def load_images(
     kept = (
         ResizedImages((len(dataset), height, width, card.in_channels), fits=fits)
         if larger_side is None
-        else KeptImages(dataset.split == "train", larger_side, budget)
+        else KeptImages(dataset.images, dataset.split == "train", larger_side, budget)
     )
     survey = ImageSurvey()
     pixel_digests = np.zeros((len(dataset), SIZE), np.uint8)

@@ -86,7 +86,9 @@ class TrainingBatches:
         dataset, source = self.loaded.dataset, self.loaded.batch_source
         indices = self._indices(epoch)[start:]
         crops, larger = self.augmentation.resized, self.loaded.larger
-        if crops is not None and larger is not None:
+        if crops is not None:
+            if larger is None:
+                raise ValueError("resized crops need images that were loaded with `larger_side`")
             seed = self.augmentation.seed
             for chosen, images in zip(indices, larger.images(indices), strict=True):
                 load = partial(crops, images, chosen, seed=seed, epoch=epoch)

@@ -1,6 +1,7 @@
 """Random resized crops: the windows are torchvision's, their pixels Pillow's within 1 of 255."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,10 +9,12 @@ from PIL import Image
 
 from convscope.card import Card
 from convscope.data.augment import random_bits
-from convscope.data.dataset import ArrayImages, ConcatImages, Dataset
+from convscope.data.dataset import ArrayImages, ConcatImages, Dataset, FileImages
 from convscope.data.larger import larger_side, whole_image
 from convscope.data.loading import KeptBatchSource, StreamingBatchSource, load_images
+from convscope.data.reduced import ReducedImage
 from convscope.data.resized_crops import TRIES, ResizedCrops, draw_boxes
+from convscope.training.batches import Augmentation, TrainingBatches
 
 SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
 
@@ -163,3 +166,36 @@ def test_beyond_the_budget_nothing_is_kept(monkeypatch):
     loaded = load_images(dataset(), card((8, 8)), larger_side=9, cache_fraction=0.5)
     assert isinstance(loaded.larger, StreamingBatchSource)
     assert isinstance(loaded.batch_source, StreamingBatchSource)
+
+
+@pytest.mark.parametrize("memory", [0.5, 0.0])
+@pytest.mark.parametrize(
+    ("size", "mode"),
+    [((8, 8), "letterbox"), ((8, 8), "pad"), ((2, 16), "stretch"), ((2, 16), "crop")],
+)
+def test_windows_are_not_cut_from_what_was_reduced_to_less_than_is_kept(
+    size, mode, memory, tmp_path
+):
+    """A panorama is decoded at an eighth for the network's input: six pixels high, not nine."""
+    known = card(size, reading="fast")
+    known = replace(known, resize_mode=mode)
+    Image.fromarray(picture(48, 480)).save(tmp_path / "panorama.jpg", quality=95)
+    images = FileImages(tmp_path, ("panorama.jpg",))
+    data = Dataset(
+        name="panorama", images=images, labels=np.zeros(1, int), classes=("a", "b"),
+        split=np.array(["train"]),
+    )  # fmt: skip
+    side = larger_side(known)
+    assert min(images.image(0, known).image.size) < side
+    loaded = load_images(data, known, larger_side=side, cache_fraction=memory)
+    [[kept]] = loaded.larger.images([np.arange(1)])
+    assert np.array_equal(kept, whole_image(images.image(0), known, side))
+    assert isinstance(images.image(0, known), ReducedImage)
+
+
+def test_windows_are_not_silently_left_out():
+    crops = ResizedCrops((8, 8), SCALE, RATIO, flips=True)
+    loaded = load_images(dataset(), card((8, 8)))
+    batches = TrainingBatches(loaded, Augmentation("resized-crop-flip", 0, 0, crops), 4)
+    with pytest.raises(ValueError, match="larger_side"):
+        next(batches(0))
