@@ -9,7 +9,6 @@ from convscope.lanes.graph import Convolution
 from convscope.lanes.local import write_local_back
 from convscope.lanes.outer_product import OuterProduct, write_outer_product
 from convscope.lanes.stages import Stage
-from convscope.lanes.turned import write_turned_grad_weights
 from convscope.lanes.weights import (
     Correlation,
     write_bias,
@@ -77,9 +76,8 @@ class BackToWeights(Writing):
         vectors = plan.vectors.get(value)
         count = node.weight.numel()
         if ("weights", value) in plan.tilings:
-            turned = value in plan.turned
-            write = write_turned_grad_weights if turned else write_conv_grad_weights
-            self._add("backward", write(name, target, self._slopes(stage, vectors)))
+            slopes = self._slopes(stage, vectors)
+            self._add("backward", write_conv_grad_weights(name, target, slopes))
         else:
             correlation = self._correlation(stage, vectors)
             self._add("backward", write_correlation(name, target, correlation))
@@ -92,12 +90,14 @@ class BackToWeights(Writing):
             self._add("after", fold)
 
     def _products(self, name: str, stage: Stage) -> None:
+        """Sums of a whole segment; in a step of one piece, of each micro-batch."""
         plan, target, value = self.plan, self.target, stage.value
         node, direction = stage.node, ("weights", value)
         assert isinstance(node, Convolution)
         sums = plan.scratch_buffers["products", value]
         spec = FilterProducts(
             tiling=plan.tilings[direction],
+            in_a_row=plan.by_maps[value],
             source=window_of(node, plan.values[stage.inputs[0]].view),
             gradient=plan.gradients[value].view,
             weights=self.offsets[node.name][0],
@@ -106,10 +106,14 @@ class BackToWeights(Writing):
         )
         zeros = write_zeros(f"{name}_zero", target, start=sums.start, count=sums.size)
         end = write_filters_back(f"{name}_end", target, spec)
+        products = write_filter_products(name, target, spec)
+        if plan.segments == 1:
+            self._add("backward", zeros, products, end)
+            return
         for function, when in ((zeros, self.code.starts), (end, self.code.ends)):
             self._keep(function)
             when[-1].append(function.name)
-        self._add("backward", write_filter_products(name, target, spec))
+        self._add("backward", products)
 
     def _slopes(self, stage: Stage, vectors: int | None) -> ConvGradWeights:
         node, direction = stage.node, ("weights", stage.value)

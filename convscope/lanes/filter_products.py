@@ -3,15 +3,15 @@
 `winograd.write_conv_grad_weights` holds a vector for each cell of each pair of maps: with 64 maps
 on both sides 4.7 MB, which leave the cache with every row of tiles. Here a cell's transformed
 inputs are turned, so that maps lie in the lanes, and the products are summed over tiles and images
-as those of a matrix: a number for each pair. The sums of all micro-batches of a segment are
-transformed once.
+as those of a matrix: a number for each pair. They are transformed back once: those of a
+micro-batch, or of all micro-batches of a segment.
 """
 
 from dataclasses import dataclass
 
 from convscope.lanes.ir import Function, Index, Target, blocks
 from convscope.lanes.linear import by_columns, known
-from convscope.lanes.memory import View
+from convscope.lanes.memory import View, spaced
 from convscope.lanes.outer_product import transposed as turned_about
 from convscope.lanes.tiles import Cells, blocks_of, transform_inputs, transform_units
 from convscope.lanes.tiling import SIDE, Tiling, filter_matrix, transposed
@@ -22,13 +22,14 @@ _REGISTERS = 24  # sums that are held at once, of 32 registers
 
 @dataclass(frozen=True, kw_only=True)
 class FilterProducts:
-    """Of a convolution whose `tiling.ins` are a multiple of the lanes.
+    """Of a convolution whose `tiling.ins` are a multiple of the lanes, `in_a_row` tiles at once.
 
     `scratch` is the vector from which `vectors_at_work` are free, `sums` that from which
-    `vectors_of_sums` outlast all micro-batches of a segment.
+    `vectors_of_sums` last until they are transformed back.
     """
 
     tiling: Tiling
+    in_a_row: int
     source: View
     gradient: View
     weights: int
@@ -37,26 +38,32 @@ class FilterProducts:
 
     def cell(self, fn: Function, cell: Index, o: Index, i: Index) -> str:
         """The address of a cell's sums for output o and the inputs from i on."""
-        ins, outs = self.tiling.ins, self.tiling.outs
-        index = fn.add(fn.times(cell, outs * ins), fn.times(o, ins), i)
-        return fn.at("%ws", index, self.sums * fn.target.lanes)
+        lanes = fn.target.lanes
+        apart = lanes * _apart(self.tiling, lanes)
+        index = fn.add(fn.times(cell, apart), fn.times(o, self.tiling.ins), i)
+        return fn.at("%ws", index, self.sums * lanes)
 
 
-def vectors_at_work(tiling: Tiling) -> int:
-    """Vectors for both sides of some tiles, and for a cell's inputs, turned."""
-    one = Cells(0, tiling.ins, tiling.in_a_row)
-    two = Cells(one.end, tiling.outs, tiling.in_a_row)
-    return two.end + tiling.ins * tiling.in_a_row
+def vectors_at_work(tiling: Tiling, in_a_row: int) -> int:
+    """Vectors for both sides of these tiles, and for a cell's inputs, turned."""
+    one = Cells(0, tiling.ins, in_a_row)
+    two = Cells(one.end, tiling.outs, in_a_row)
+    return two.end + tiling.ins * in_a_row
 
 
 def vectors_of_sums(tiling: Tiling, lanes: int) -> int:
-    return _CELLS * tiling.outs * tiling.ins // lanes
+    return _CELLS * _apart(tiling, lanes)
+
+
+def _apart(tiling: Tiling, lanes: int) -> int:
+    """Vectors from a cell's sums to the next's."""
+    return spaced(tiling.outs * tiling.ins // lanes)
 
 
 def write_filter_products(name: str, target: Target, spec: FilterProducts) -> Function:
     """A micro-batch's products, added to the sums."""
     fn, tiling = Function(name, target), spec.tiling
-    for block in blocks_of(fn, tiling, tiling.in_a_row):
+    for block in blocks_of(fn, tiling, spec.in_a_row):
         inputs = Cells(spec.scratch, tiling.ins, block.count)
         grads = Cells(inputs.end, tiling.outs, block.count)
         transform_inputs(fn, tiling, spec.source, block, inputs)
@@ -134,7 +141,7 @@ def write_filters_back(name: str, target: Target, spec: FilterProducts) -> Funct
     r, matrix = tiling.kernel, transposed(filter_matrix(tiling.kernel))
     with fn.loop(tiling.outs) as o, fn.loop(tiling.ins, step=lanes) as i:
         start = spec.cell(fn, 0, o, i)
-        apart = tiling.outs * tiling.ins
+        apart = lanes * _apart(tiling, lanes)
         level = [
             by_columns(
                 fn, matrix, [fn.load(fn.at(start, 0, (a * SIDE + b) * apart)) for b in range(SIDE)]

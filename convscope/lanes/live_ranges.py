@@ -61,15 +61,16 @@ def live_ranges(plan: Plan, lanes: int) -> dict[Key, LiveRange]:
             )
     for direction, tiling in plan.tilings.items():
         kind, value = direction
-        scratch = tiling.scratch
-        if kind == "weights":
-            scratch = plan.turned.get(value, tiling.scratch_for_weights)
+        scratch = tiling.scratch_for_weights if kind == "weights" else tiling.scratch
         step = forward[value] if kind == "forward" else backward[value]
         if kind == "weights" and value in plan.by_maps:
-            scratch, sums = vectors_at_work(tiling), vectors_of_sums(tiling, lanes)
-            segment = plan.backward_segment[value]
-            steps = [backward[v] for v in order if plan.backward_segment[v] == segment]
-            steps += [forward[v] for v in order if plan.forward_segment[v] == segment]
+            scratch = vectors_at_work(tiling, plan.by_maps[value])
+            sums = vectors_of_sums(tiling, lanes)
+            steps = [step]
+            if plan.segments > 1:
+                segment = plan.backward_segment[value]
+                steps += [backward[v] for v in order if plan.backward_segment[v] == segment]
+                steps += [forward[v] for v in order if plan.forward_segment[v] == segment]
             found["products", value] = LiveRange((sums, 1, 1), Halo(), min(steps), max(steps))
         found[direction] = LiveRange((scratch, 1, 1), Halo(), step, step)
     return found

@@ -6,7 +6,7 @@ from convscope.lanes.graph import BatchNorm, Convolution, Image, Node
 from convscope.lanes.live_ranges import Key, LiveRange, live_ranges, placed
 from convscope.lanes.memory import KEPT, Buffer
 from convscope.lanes.shared_gradients import shared_gradients
-from convscope.lanes.stages import HEAD, ROWS, SUMS, Direction, Plan, Stage, stages_of
+from convscope.lanes.stages import HEAD, ROWS, SUMS, Direction, Plan, stages_of
 from convscope.lanes.tiling import SIDE, Tiling
 
 
@@ -17,13 +17,7 @@ def make_plan(nodes: Sequence[Node], *, lanes: int, tiles: bool = True, turns: b
     filter is computed with maps in the lanes.
     """
     plan = stages_of(nodes)
-    turns_by = lanes if turns and plan.segments == 1 else None
-    plan.tilings = _tilings(plan, lanes, turns_by=turns_by) if tiles else {}
-    plan.by_maps = frozenset(
-        value
-        for kind, value in plan.tilings
-        if kind == "weights" and _by_maps(plan, plan.stages[value], lanes)
-    )
+    plan.tilings = _tilings(plan, lanes, turns=turns) if tiles else {}
     plan.shared = shared_gradients(plan) if plan.segments > 1 else {}
     start = HEAD
     for value, stage in plan.stages.items():
@@ -62,10 +56,10 @@ def _kept(plan: Plan, own: dict[Key, LiveRange]) -> dict[Key, Buffer]:
     return buffers
 
 
-def _tilings(plan: Plan, lanes: int, *, turns_by: int | None) -> dict[Direction, Tiling]:
+def _tilings(plan: Plan, lanes: int, *, turns: bool) -> dict[Direction, Tiling]:
     """The convolutions, and the ways through them, that tiles make faster.
 
-    Those whose weights' gradients are fastest with `turns_by` maps in the lanes get their scratch.
+    Those whose weights' gradients are fastest with maps in the lanes are added to `plan.by_maps`.
     """
     found: dict[Direction, Tiling] = {}
     for value, stage in plan.stages.items():
@@ -78,24 +72,19 @@ def _tilings(plan: Plan, lanes: int, *, turns_by: int | None) -> dict[Direction,
         forward = Tiling(node.kernel[0], height, width, outs, ins, products)
         if forward.cycles < forward.plain_cycles:
             found["forward", value] = forward
-        turns = turns_by is not None and forward.turns(turns_by)
-        by_maps = _by_maps(plan, stage, lanes)
-        cycles = forward.cycles if by_maps else forward.cycles_for_weights
-        cycles = forward.turned_cycles if turns else cycles
+        by_maps, in_a_row = turns and ins % lanes == 0, forward.in_a_row
+        if plan.segments == 1:  # else the sums of a whole segment are transformed back at once
+            by_maps = by_maps and forward.cycles_by_maps < forward.cycles_for_weights
+            in_a_row = forward.in_a_row_by_maps(lanes)
+        cycles = forward.cycles_by_maps if by_maps else forward.cycles_for_weights
         if cycles < forward.plain_cycles:
             found["weights", value] = forward
-            if turns_by is not None and turns:
-                plan.turned[value] = forward.turned_scratch(turns_by)
+            if by_maps:
+                plan.by_maps[value] = in_a_row
         back = Tiling(node.kernel[0], *input_value.shape[1:], ins, outs, products)
         if back.cycles < back.plain_cycles and not isinstance(input_value, Image):
             found["input", value] = back
     return found
-
-
-def _by_maps(plan: Plan, stage: Stage, lanes: int) -> bool:
-    """Whether products with gradients are summed with maps in the lanes, for a whole segment."""
-    ins = plan.stages[stage.inputs[0]].node.shape[0]
-    return plan.segments > 1 and ins % lanes == 0
 
 
 def _moves_by_one(node: Convolution) -> bool:
@@ -114,7 +103,7 @@ def _reserve(plan: Plan, value: int, node: Convolution, start: int, lanes: int) 
         plan.scratch[value] = start
         ins = count // node.shape[0]
         return start + -(-ins // lanes) * lanes + -(-node.shape[0] // lanes) * lanes
-    if count * lanes * 4 <= _HELD_BYTES and value not in plan.turned:
+    if count * lanes * 4 <= _HELD_BYTES:
         plan.vectors[value] = start
         return start + count
     return start

@@ -35,15 +35,14 @@ class Plan:
     `users` are the places of the stages that read a value. A step is cut into segments where it
     waits for the whole batch: `forward_segment` and `backward_segment` say in which a stage is, and
     `segments` how many there are. `recomputed` are values that are made anew in every segment that
-    reads them, `by_maps` convolutions whose filters' gradients `filter_products` computes, with
-    sums in the scratch memory `products`, and `shared` values whose gradient is another's.
-    `kept_size` are the vectors that a micro-batch keeps between segments, `tables` (in floats of
-    the workspace) and `sums` (in vectors of what is kept) where a batch norm's numbers lie.
-    `vectors` is for each convolution where
+    reads them, `by_maps` convolutions whose filters' gradients `filter_products` computes, so many
+    tiles at once, with sums in the scratch memory `products`, and `shared` values whose gradient is
+    another's. `kept_size` are the vectors that a micro-batch keeps between segments, `tables` (in
+    floats of the workspace) and `sums` (in vectors of what is kept) where a batch norm's numbers
+    lie. `vectors` is for each convolution where
     its weights' gradients are held as vectors; None where they are added up at once. `tilings` are
     the sums that are computed by tiles, `filters` where their transformed filters are held, and
-    `scratch_buffers` what they need meanwhile. `turned` are the convolutions whose weights'
-    gradients are computed with maps in the lanes, with the vectors that they need for it.
+    `scratch_buffers` what they need meanwhile.
     """
 
     stages: dict[int, Stage]
@@ -52,7 +51,7 @@ class Plan:
     backward_segment: dict[int, int] = field(default_factory=dict[int, int])
     segments: int = 1
     recomputed: frozenset[int] = frozenset()
-    by_maps: frozenset[int] = frozenset()
+    by_maps: dict[int, int] = field(default_factory=dict[int, int])
     shared: dict[int, int] = field(default_factory=dict[int, int])
     kept_size: int = 0
     tables: dict[int, int] = field(default_factory=dict[int, int])
@@ -64,7 +63,6 @@ class Plan:
     tilings: dict[Direction, Tiling] = field(default_factory=dict["Direction", Tiling])
     filters: dict[Direction, int] = field(default_factory=dict["Direction", int])
     scratch_buffers: dict[Direction, Buffer] = field(default_factory=dict["Direction", Buffer])
-    turned: dict[int, int] = field(default_factory=dict[int, int])
     size: int = 0
 
     @property

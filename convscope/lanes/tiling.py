@@ -130,17 +130,11 @@ class Tiling:
         sides = sum(spaced(maps * self.in_a_row) for maps in (self.ins, self.outs))
         return SIDE**2 * (sides + spaced(self.outs * self.ins))
 
-    def turned_in_a_row(self, lanes: int) -> int:
-        """Tiles side by side that are turned and multiplied together."""
+    def in_a_row_by_maps(self, lanes: int) -> int:
+        """The same where maps are in the lanes, of a step whose volumes share the cache."""
         each = 4 * lanes * SIDE**2 * (2 * self.ins + self.outs)
-        most = max(1, _TURNED_BYTES // each)
+        most = max(1, _BY_MAPS_BYTES // each)
         return ceil(self.across / ceil(self.across / min(8, most)))
-
-    def turned_scratch(self, lanes: int) -> int:
-        """Vectors for the sums, for both sides of these tiles, and for one of them turned."""
-        across, count = self.ins // lanes, self.turned_in_a_row(lanes)
-        sides = sum(spaced(maps * count) for maps in (self.ins, self.outs))
-        return SIDE**2 * (sides + spaced(self.outs * across) + spaced(count * lanes * across))
 
     @property
     def plain_cycles(self) -> float:
@@ -162,17 +156,13 @@ class Tiling:
         return self.cycles + travels * rows * _TRAVEL * pairs
 
     @property
-    def turned_cycles(self) -> float:
+    def cycles_by_maps(self) -> float:
         """Sums over images stay in the cache, for which one side is transposed."""
         return self.cycles + self.down * self.across * SIDE**2 * self.ins * _TURN
 
-    def turns(self, lanes: int) -> bool:
-        """Whether gradients of filters are computed sooner with the inputs' maps in the lanes."""
-        return self.ins % lanes == 0 and self.turned_cycles < self.cycles_for_weights
-
 
 _TRANSFORM = 90  # cycles of one map's tile, there or back
-_TURNED_BYTES = 300_000  # of tiles and gradients that are multiplied at once
+_BY_MAPS_BYTES = 300_000  # of tiles and gradients that are multiplied at once
 _TURN = 1.5  # cycles to transpose a vector
 _TRAVEL = 100  # cycles for the sums of a pair of maps
 _IN_CACHE = 400  # pairs of maps whose sums take half of a core's cache

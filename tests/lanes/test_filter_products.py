@@ -33,7 +33,7 @@ def net_of(ins, outs, kernel, sides):
 )
 def test_gradients_are_those_of_float64_and_of_sums_over_images_last(case, lanes):
     net, shape = net_of(*case)
-    assert make_plan(read_network(net, shape), lanes=lanes).turned
+    assert make_plan(read_network(net, shape), lanes=lanes).by_maps
     images = batch(shape, 21)
     _, wanted = exact(net, images)
     found = []
@@ -50,7 +50,7 @@ def test_gradients_are_those_of_float64_and_of_sums_over_images_last(case, lanes
 
 
 @pytest.mark.parametrize(
-    ("case", "turned"),
+    ("case", "by_maps"),
     [
         ((16, 16, 3, (32, 32)), False),  # their sums stay in the cache as vectors
         ((64, 64, 3, (8, 8)), True),
@@ -58,7 +58,7 @@ def test_gradients_are_those_of_float64_and_of_sums_over_images_last(case, lanes
         ((64, 64, 1, (8, 8)), False),
     ],
 )
-def test_it_is_done_where_it_pays(case, turned):
+def test_it_is_done_where_it_pays(case, by_maps):
     nodes = read_network(*net_of(*case))
-    assert bool(make_plan(nodes, lanes=16).turned) is turned
-    assert not make_plan(nodes, lanes=16, turns=False).turned
+    assert bool(make_plan(nodes, lanes=16).by_maps) is by_maps
+    assert not make_plan(nodes, lanes=16, turns=False).by_maps
