@@ -3,8 +3,12 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import time
 import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -176,13 +180,33 @@ def test_it_ends_sooner_where_all_is_clear(monkeypatch, clear, turns):
     assert len(calls) == 1 + turns
 
 
-@pytest.mark.parametrize(("wall", "disturbed"), [(1.0, False), (1.2, False), (1.5, True)])
-def test_it_says_where_others_had_the_cores(monkeypatch, wall, disturbed):
+@pytest.mark.parametrize(
+    ("wall", "waited", "disturbed"),
+    [(1.0, 0, False), (1.2, 0, False), (1.5, 0, True), (1.0, 0.05, False), (1.0, 0.5, True)],
+)
+def test_it_says_where_others_had_the_cores(monkeypatch, wall, waited, disturbed):
     clock = Clock()
+    monkeypatch.setattr(timing, "_waited", lambda: waited * clock.now)
     monkeypatch.setattr(timing, "step_clock", lambda _threads: lambda: clock.now)
     monkeypatch.setattr(timing.time, "perf_counter", lambda: wall * clock.now)
     step = clock.costs(*[0.5] * 5)
     assert timing.least_milliseconds({0: step}, threads=2, seconds=1) == ({0: 500}, disturbed)
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="only Linux counts it")
+def test_time_without_a_core_is_counted():
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    other = subprocess.Popen([sys.executable, "-c", "while True: pass"])  # on the same core
+    try:
+        waited, own = timing._waited(), time.thread_time()
+        while time.thread_time() - own < 0.2:
+            pass
+        assert timing._waited() - waited > 0.05
+    finally:
+        other.kill()
+        other.wait()
+        os.sched_setaffinity(0, allowed)
 
 
 def test_then_one_thread_is_timed_which_waits_for_no_other(tmp_path, monkeypatch):
