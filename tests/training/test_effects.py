@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tomli_w
 
-import convscope.cli.train
+import convscope.training.start
 from convscope.cli import main
 from convscope.data.dataset import ArrayImages, Dataset
 from convscope.errors import RequestError
@@ -141,7 +141,7 @@ def given_on(monkeypatch, *words):
         seen.append((config, given))
         raise RequestError("seen")
 
-    monkeypatch.setattr(convscope.cli.train, "train_run", train_run)
+    monkeypatch.setattr(convscope.training.start, "train_run", train_run)
     with pytest.raises(SystemExit):
         main(["train", *map(str, words)])
     return seen[0]
