@@ -6,7 +6,9 @@ caches hold less and less of it. ResNet-18 at 224x224 is fastest with 8 to 32 im
 LeNet-5, whose activations are small, with hundreds.
 """
 
-from contextlib import ExitStack, suppress
+import math
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, suppress
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ from torch import Tensor, nn
 from convscope.card import Card
 from convscope.forward import like_parameters
 from convscope.inference import inference_mode
-from convscope.zoo.check import reads_channels_last, unchanged
+from convscope.zoo.check import TRIED, reads_channels_last, unchanged
 
 SMALLEST = 4
 """Images at a time at least: with fewer, reading the weights takes longer than the arithmetic."""
@@ -32,14 +34,19 @@ def choose_feeding(net: nn.Module, card: Card, device: torch.device) -> tuple[bo
     bits of a logit can depend on how many images it was computed with. So it depends on the network
     and the size of its input alone, never on free memory or threads. The network stays unchanged.
     """
-    channels_last = reads_channels_last(
-        net, in_channels=card.in_channels, input_size=card.input_size
-    )
+    with unchanged(net), _largest_activation(net) as largest:
+        channels_last = reads_channels_last(
+            net, in_channels=card.in_channels, input_size=card.input_size
+        )
+        if not channels_last and device.type == "cpu":  # the trial may have ended early
+            images = torch.zeros(TRIED, card.in_channels, *card.input_size)
+            # What is wrong with somebody's network is said where its images are evaluated.
+            with suppress(Exception), inference_mode(net):
+                net(like_parameters(net, images))
     if device.type != "cpu":
         return channels_last, LARGEST
-    image = torch.zeros(1, *card.input_size, card.in_channels).permute(0, 3, 1, 2)
-    image = image if channels_last else image.contiguous()
-    return channels_last, batch_size(_largest_activation(net, image))
+    of_images = 4 * card.in_channels * math.prod(card.input_size)
+    return channels_last, batch_size(max(of_images, largest[0] // TRIED))
 
 
 def batch_size(activation: int) -> int:
@@ -52,18 +59,17 @@ def batch_size(activation: int) -> int:
     return min(max(1 << (fitting.bit_length() - 1), SMALLEST), LARGEST)
 
 
-def _largest_activation(net: nn.Module, image: Tensor) -> int:
-    """Bytes of the largest tensor that goes into the network or out of one of its modules."""
-    largest = image.nbytes
+@contextmanager
+def _largest_activation(net: nn.Module) -> Generator[list[int]]:
+    """Bytes of the largest tensor that comes out of one of a network's modules in the block."""
+    largest = [0]
 
     def measure(_module: nn.Module, _args: object, output: object) -> None:
-        nonlocal largest
         if isinstance(output, Tensor):
-            largest = max(largest, output.nbytes)
+            largest[0] = max(largest[0], output.nbytes)
 
-    # What is wrong with somebody's network is said where its images are evaluated.
-    with ExitStack() as hooks, suppress(Exception), unchanged(net), inference_mode(net):
+    with ExitStack() as hooks:
         for module in net.modules():
-            hooks.callback(module.register_forward_hook(measure).remove)
-        net(like_parameters(net, image))
-    return largest
+            with suppress(RuntimeError):  # TorchScript takes no hooks
+                hooks.callback(module.register_forward_hook(measure).remove)
+        yield largest

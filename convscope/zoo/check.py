@@ -234,12 +234,16 @@ def network_output(
     return "probabilities"
 
 
+TRIED = 2
+"""Images of a trial of the memory layout: of a single one, most layouts are the same."""
+
+
 def reads_channels_last(net: nn.Module, *, in_channels: int, input_size: tuple[int, int]) -> bool:
     """Tell whether the network accepts images in channels-last memory layout, which is faster.
 
     A network that reshapes the output of a convolution with `view` does not.
     """
-    images = torch.zeros(2, *input_size, in_channels).permute(0, 3, 1, 2)
+    images = torch.zeros(TRIED, *input_size, in_channels).permute(0, 3, 1, 2)
     try:
         with inference_mode(net):
             net(like_parameters(net, images))
