@@ -72,6 +72,15 @@ def test_the_faster_is_taken_told_and_kept(tmp_path, monkeypatch, engine, faster
     assert_same_bits(tmp_path / "run", tmp_path / "asked")
 
 
+def test_out_of_memory_suggests_half_the_batch(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(compiled.Engine, "step", fail)
+    with pytest.raises(convscope.ConvscopeError, match="64"):
+        train(tmp_path / "run", simd_width=WIDTHS[0])
+
+
 def test_more_lanes_must_pay_for_their_memory():
     assert Times({8: 1.0, 16: 0.99}).width == 8
     assert Times({8: 1.0, 16: 0.9}).width == 16

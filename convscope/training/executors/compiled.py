@@ -22,7 +22,7 @@ from convscope.training.batches import Augmentation, Batch
 from convscope.training.config import TrainConfig
 from convscope.training.executors.base import ExecutorName, Inputs
 from convscope.training.loss import CrossEntropy
-from convscope.training.nonfinite import nonfinite_error
+from convscope.training.nonfinite import explained, nonfinite_error
 from convscope.training.optimizer import Optimizer, head_of
 from convscope.training.state import TrainState
 
@@ -112,19 +112,22 @@ class CompiledExecutor:
 
     def step(self, state: TrainState, batch: Batch, lr: float) -> tuple[float, int]:
         config, number = self.config, state.step + 1
-        loss, num_correct = self.engine.step(
-            self._images(batch),
-            batch.labels.astype(np.int64),
-            scales=self._scales,
-            lr=lr,
-            momentum=config.momentum,
-            weight_decay=config.weight_decay,
-            label_smoothing=config.label_smoothing,
-            weights=self._class_weights,
-            clip=config.clip_grad_norm,
-            number=number,
-            seed=_step_seed(config.seed, number) if self.engine.drops else 0,
-        )
+        try:
+            loss, num_correct = self.engine.step(
+                self._images(batch),
+                batch.labels.astype(np.int64),
+                scales=self._scales,
+                lr=lr,
+                momentum=config.momentum,
+                weight_decay=config.weight_decay,
+                label_smoothing=config.label_smoothing,
+                weights=self._class_weights,
+                clip=config.clip_grad_norm,
+                number=number,
+                seed=_step_seed(config.seed, number) if self.engine.drops else 0,
+            )
+        except MemoryError as error:  # batch norm keeps volumes of the whole batch
+            raise explained(error, len(batch)) from error
         if not math.isfinite(loss):
             images = self.inputs.normalized(batch.pixels)
             raise nonfinite_error(f"The loss is {loss}", self.network, images, state=state, lr=lr)
