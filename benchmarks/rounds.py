@@ -27,6 +27,11 @@ def spread(values: Sequence[float], form: str = ".2f") -> str:
     return f"{median:{form}} [{min(values):{form}}-{max(values):{form}}]"
 
 
+def environment() -> dict[str, str]:
+    """This process's environment, in which Python keeps what it compiles, as for users."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def machine() -> str:
     """The processor, its cores, how busy it was just now, and the versions that matter."""
     load = f"load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "load unknown"

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from rounds import machine, rotated, spread
+from rounds import environment, machine, rotated, spread
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("CONVSCOPE_DATA", HERE.parent.parent / "shared" / "data" / "mnist"))
@@ -45,7 +45,7 @@ def timed(contender: str, args: argparse.Namespace, seed: int, folder: Path) -> 
     """Run one contender as a process; end the benchmark where it fails."""
     words = (ours if contender == "ours" else plain)(contender, args, seed, folder)
     began = time.perf_counter()
-    process = subprocess.run(words, capture_output=True, text=True, check=False)
+    process = subprocess.run(words, capture_output=True, text=True, check=False, env=environment())
     seconds = time.perf_counter() - began
     if process.returncode:
         raise SystemExit(f"{contender} failed:\n{process.stderr}")
@@ -105,7 +105,9 @@ def main(args: argparse.Namespace) -> None:
     print(machine())
     print("told to all:", *shared(args, args.seed))
     warm = [sys.executable, "-c", "import convscope.training.api, torch.utils.data"]
-    subprocess.run(warm, check=True)  # nobody pays for fetching PyTorch from a cold disk
+    subprocess.run(
+        warm, check=True, env=environment()
+    )  # nobody pays for fetching PyTorch from a cold disk
     with TemporaryDirectory() as folder:
         for turn in range(args.rounds):
             for contender in rotated(contenders, turn):

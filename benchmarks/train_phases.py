@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rounds import machine, spread
+from rounds import environment, machine, spread
 
 TOLD = "TRAIN_PHASES"  # the environment variable with when the parent began, and where to tell
 PHASES = {
@@ -84,9 +84,9 @@ def one_round(words: list[str], folder: Path) -> dict[str, float]:
     """The seconds of each phase of one process; its whole time as `whole`."""
     told = folder / "seconds.json"
     began = time.time()
-    environment = {**os.environ, TOLD: json.dumps([began, str(told)])}
+    told_where = {**environment(), TOLD: json.dumps([began, str(told)])}
     run = [sys.executable, __file__, "--child", "--", *words, f"--out={folder / 'run'}"]
-    done = subprocess.run(run, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(run, env=told_where, capture_output=True, text=True, check=False)
     whole = time.time() - began
     if done.returncode:
         raise SystemExit(done.stderr)

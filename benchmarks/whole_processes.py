@@ -18,11 +18,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image
-from rounds import machine, rotated, spread
+from rounds import environment, machine, rotated, spread
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("CONVSCOPE_DATA", HERE.parent.parent / "shared" / "data" / "mnist"))
-OURS = [sys.executable, "-c", "from convscope.cli import main; main()"]
+OURS = [sys.executable, "-m", "convscope"]
 JOBS = ("evaluate", "predict", "train", "digits")
 
 
@@ -39,7 +39,7 @@ class Cost:
 def measured(words: list[str]) -> Cost:
     """Run a process to its end, and end the benchmark where it fails."""
     began = time.perf_counter()
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, env=environment())
     _, status, used = os.wait4(process.pid, 0)
     wall = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
