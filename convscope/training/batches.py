@@ -88,7 +88,7 @@ class TrainingBatches:
         crops, larger = self.augmentation.resized, self.loaded.larger
         if crops is not None:
             if larger is None:
-                raise ValueError("resized crops need images that were loaded with `larger_side`")
+                raise ValueError("resized crops need images that were loaded with a larger side")
             seed = self.augmentation.seed
             for chosen, images in zip(indices, larger.images(indices), strict=True):
                 load = partial(crops, images, chosen, seed=seed, epoch=epoch)

@@ -12,11 +12,14 @@ from collections.abc import Iterable, Sequence
 
 from convscope.words.escapes import escape_controls, unescape
 
-_NUMBER = r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?\s*(?:[,;|]|$)"
-_START = r"((?:^|[,;|])[\s\"]*)"
-_FORMULA = rf"('*[=@\uff1d\uff0b\uff0d\uff20]|'*[+-](?!{_NUMBER}))"
+_NUMBER = r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?\s*"
+_SIGN, _SPACE = r"[=@\uff1d\uff0b\uff0d\uff20]", r"[\s\"]*"
+_FIRST = rf"'*{_SIGN}|'*[+-](?!{_NUMBER}$)"  # a cell that goes on behind its number is none
+_LATER = rf"'*{_SIGN}|'*[+-](?!{_NUMBER}(?:[,;|]|$))"
 _PLAIN = re.compile(r"[0-9A-Za-z_./ ]*")  # no sign that is escaped, or that begins a formula
-_UNMARKED, _MARKED = re.compile(_START + _FORMULA), re.compile(f"{_START}'{_FORMULA}")
+_UNMARKED, _MARKED = (
+    re.compile(f"(^{_SPACE}){mark}({_FIRST})|([,;|]{_SPACE}){mark}({_LATER})") for mark in ("", "'")
+)
 
 
 def to_csv(rows: Iterable[Sequence[object]]) -> str:
@@ -37,7 +40,7 @@ def to_cell(text: str) -> str:
     """
     if _PLAIN.fullmatch(text):
         return text
-    return _UNMARKED.sub(r"\1'\2", escape_controls(text))
+    return _UNMARKED.sub(r"\1\3'\2\4", escape_controls(text))
 
 
 def from_cell(cell: str) -> str:
@@ -48,4 +51,4 @@ def from_cell(cell: str) -> str:
     """
     if "'" not in cell and "\\" not in cell:  # as in nearly every cell of a list of images
         return cell
-    return unescape(_MARKED.sub(r"\1\2", cell))
+    return unescape(_MARKED.sub(r"\1\3\2\4", cell))

@@ -197,5 +197,5 @@ def test_windows_are_not_silently_left_out():
     crops = ResizedCrops((8, 8), SCALE, RATIO, flips=True)
     loaded = load_images(dataset(), card((8, 8)))
     batches = TrainingBatches(loaded, Augmentation("resized-crop-flip", 0, 0, crops), 4)
-    with pytest.raises(ValueError, match="larger_side"):
+    with pytest.raises(ValueError, match="larger side"):
         next(batches(0))
