@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from convscope.lanes.activation import ActivationSpec
 from convscope.lanes.graph import Shape
-from convscope.lanes.ir import Function, Target
+from convscope.lanes.ir import Function, Index, Target
 from convscope.lanes.memory import Buffer, View
 
 SEED = 4
@@ -17,23 +17,22 @@ def _each(
 ) -> Function:
     """`work(fn, addresses, unit)` for every unit."""
     fn = Function(name, target)
-    lanes = target.lanes
     channels, height, width = shape
     with fn.loop(channels) as c, fn.loop(height) as y, fn.loop(width) as x:
-        addresses = [
-            fn.at(
-                view.space,
-                fn.add(
-                    fn.times(c, view.channel * lanes),
-                    fn.times(y, view.row * lanes),
-                    fn.times(x, view.pixel * lanes),
-                ),
-                view.base * lanes,
-            )
-            for view in views
-        ]
-        work(fn, addresses, (c, y, x))
+        unit = (c, y, x)
+        work(fn, [_address(fn, view, unit) for view in views], unit)
     return fn
+
+
+def _address(fn: Function, view: View, unit: tuple[Index, Index, Index]) -> str:
+    """Where a unit lies."""
+    lanes, (c, y, x) = fn.target.lanes, unit
+    offset = fn.add(
+        fn.times(c, view.channel * lanes),
+        fn.times(y, view.row * lanes),
+        fn.times(x, view.pixel * lanes),
+    )
+    return fn.at(view.space, offset, view.base * lanes)
 
 
 def write_activation(
@@ -96,7 +95,7 @@ def write_channel_pad(
     name: str, target: Target, shapes: tuple[Shape, Shape], before: int, views: tuple[View, View]
 ) -> Function:
     """The first of `views` in the second, from map `before` on, and zeros in the other maps."""
-    fn, lanes = Function(name, target), target.lanes
+    fn = Function(name, target)
     (own, height, width), (all_maps, _, _) = shapes
     after = before + own
     for first, end in ((0, before), (before, after), (after, all_maps)):
@@ -104,18 +103,7 @@ def write_channel_pad(
             continue
         with fn.loop(end, start=first) as c, fn.loop(height) as y, fn.loop(width) as x:
             moved = replace(views[0], base=views[0].at(-before))
-            source, dest = (
-                fn.at(
-                    view.space,
-                    fn.add(
-                        fn.times(c, view.channel * lanes),
-                        fn.times(y, view.row * lanes),
-                        fn.times(x, view.pixel * lanes),
-                    ),
-                    view.base * lanes,
-                )
-                for view in (moved, views[1])
-            )
+            source, dest = (_address(fn, view, (c, y, x)) for view in (moved, views[1]))
             fn.store(fn.load(source) if first == before else fn.constant(0), dest)
     return fn
 
