@@ -9,23 +9,18 @@ import torch
 from torch import Tensor, overrides
 from torch._ops import HigherOrderOperator, OpOverloadPacket
 from torch.nn import functional as F
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from convscope.recording.aten import argument_names
 from convscope.recording.operation import tensors_in
+from convscope.recording.uncompiled import UncompiledMode
 
 
-class MutationTracker(TorchDispatchMode):
+class MutationTracker(UncompiledMode):
     """Announces every tensor that is about to be mutated, just before it is.
 
     It sees every operator that runs, whichever function, module or script runs it, except while it
     is paused. To be freed with the pass, not later, it must not be held by what listens.
     """
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here, and the import that keeps the compiler out takes seconds."""
-        return False
 
     supports_higher_order_operators = True  # as `torch.cond`, which then runs one of its branches
 

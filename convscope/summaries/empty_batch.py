@@ -13,24 +13,19 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from convscope.recording.operation import map_nested, tensors_in
+from convscope.recording.uncompiled import UncompiledMode
 
 Batches = Sequence[Tensor]
 """The operands that have the first axis of the result; none where it is not of batches."""
 
 
-class EmptyBatch(TorchDispatchMode):
+class EmptyBatch(UncompiledMode):
     """Runs operators on meta tensors as the same operators on the CPU with an empty first axis.
 
     What is not in its table, or not contiguous, or fails, runs on the meta device.
     """
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here, and the import that keeps the compiler out takes seconds."""
-        return False
 
     supports_higher_order_operators = True
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from convscope.recording import run_once
 from convscope.recording.operation import tensors_in
 from convscope.recording.retention import storage_id
+from convscope.recording.uncompiled import UncompiledMode
 
 
 def tensors_read(net: nn.Module, image: Tensor, tensors: Mapping[str, Tensor]) -> set[str]:
@@ -24,17 +24,12 @@ _OF_RECORDING = frozenset({torch.ops.aten.detach.default, torch.ops.aten.is_set_
 """What recording itself calls: to keep a tensor, and to see that it was left in place."""
 
 
-class _Reads(TorchDispatchMode):
+class _Reads(UncompiledMode):
     """Notes the storage of every tensor that an operation takes."""
 
     def __init__(self) -> None:
         super().__init__()
         self.storages = set[int]()
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here, and the import that keeps the compiler out takes seconds."""
-        return False
 
     def __torch_dispatch__(
         self,
