@@ -36,9 +36,9 @@ import numpy as np
 import torch
 from keras_twin import HAS_KERAS, keras_step
 from narrow_networks import NETWORKS, Shape, multiply_adds
+from plain_step import MOMENTUM, RATE, Step, torch_step
 from rounds import machine, rotated, spread
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from convscope.lanes.engine import Engine
 from convscope.lanes.frontend import read_network
@@ -47,22 +47,6 @@ from convscope.lanes.ir import Function, Target, declarations
 from convscope.lanes.jit import compile_module, fast_targets, host_target
 from convscope.lanes.layers import Unsupported
 from convscope.lanes.program import Program
-
-RATE, MOMENTUM = 0.01, 0.9
-Step = Callable[[], float]
-
-
-def torch_step(net: nn.Module, images: Tensor, labels: Tensor, **how: Any) -> Step:
-    optimizer = torch.optim.SGD(net.parameters(), lr=RATE, momentum=MOMENTUM, **how)
-
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(net(images), labels)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
 
 
 def lanes_step(

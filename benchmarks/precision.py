@@ -26,9 +26,9 @@ from typing import cast
 
 import numpy as np
 import torch
+from plain_step import torch_step
 from rounds import machine, rotated, spread
 from torch import nn
-from torch.nn import functional as F
 
 import convscope
 from convscope.card import Card
@@ -96,20 +96,10 @@ def ours(name: str, side: int, size: int, precision: Precision) -> Callable[[], 
 def plain(name: str, side: int, size: int) -> Callable[[], object]:
     """The same step in float32 as a good user writes it."""
     net = network(name, side)
-    optimizer = torch.optim.SGD(
-        net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4, fused=True
-    )
     images = torch.randn(size, 3, side, side).to(memory_format=torch.channels_last)
     labels = torch.randint(10, (size,))
 
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(net(images), labels)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
+    return torch_step(net, images, labels, weight_decay=5e-4, fused=True)
 
 
 def steps(args: argparse.Namespace) -> None:
