@@ -7,20 +7,19 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from convscope import synonyms
-from convscope.card import ResizeMode
-from convscope.data.augment_kinds import RESIZED, Augment, Sampling
-from convscope.data.options import DataOptions
+from convscope.data.augment_kinds import Sampling
 from convscope.device import parse_device
 from convscope.errors import RequestError, nearest
 from convscope.evaluation.metrics import MetricName
 from convscope.strict import shown
+from convscope.training.augmentation_settings import AugmentationSettings
+from convscope.training.data_settings import LARGEST_SEED, DataSettings
 from convscope.training.setting import figure, setting, settings_of
 
 Optimizer = Literal["sgd", "adamw"]
 Precision = Literal["float32", "bf16"]
 ScheduleName = Literal["plateau", "step", "cosine", "one-cycle", "constant"]
 
-DATA = "Data"
 NETWORK = "Network"
 LENGTH = "Length"
 OPTIMIZER = "Optimizer and learning rate"
@@ -30,61 +29,18 @@ MACHINE = "Machine"
 TABLES = ("dataset", "lengthened", "machine", "network", "versions")
 """Tables of a run's config.toml that describe the run and set nothing."""
 
-_RESIZED = {"augment": RESIZED}
-_SEED = 2**63 - 1
 _MANY = 1_000_000  # a limit that only catches typing errors
-_MOST_OBLONG, _RANGE = 1000.0, 2
 
 # fmt: off
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
+class TrainConfig(AugmentationSettings, DataSettings):
     """How a network is trained. Momentum and weight decay default to those of the AlexNet paper.
 
     A setting that is None is open until `resolve` decides it. Raises RequestError for a value out
     of range and for settings that contradict each other.
     """
-
-    data_dir: Path | None = setting(None, DATA,
-        help="Folder that is searched for named data sets before they are downloaded.")
-    val: float = setting(0.1, DATA, low=0, high=0.9,
-        help="Fraction of the training images held out for validation, if the data has no "
-        "validation split.")
-    test: float = setting(0.2, DATA, low=0.001, high=0.9,
-        help="Fraction of the images held out for testing, if the data has no test split.")
-    split_seed: int = setting(0, DATA, low=0, high=_SEED,
-        help="Random seed of these splits.")
-    image_column: str | None = setting(None, DATA,
-        help="Column of a CSV file that names the images; by default the one whose header says so.")
-    label_column: str | None = setting(None, DATA,
-        help="Column of a CSV file with the classes; by default the one whose header says so.")
-    group_column: str | None = setting(None, DATA,
-        help="Column of a CSV file that says which images belong together, of one patient for "
-        "example, and are never divided over splits; none if all are independent.")
-    group_pattern: str | None = setting(None, DATA,
-        help="Regular expression that finds an image's group in its file name, or, with a /, in "
-        r"its path: (\d+)_(left|right) keeps both eyes of a patient in one split.")
-    resize_mode: Literal["auto"] | ResizeMode = setting("auto", DATA,
-        help="How images are brought to the network's input size; auto decides by their sizes.")
-    max_corrupt_fraction: float = setting(0.05, DATA, low=0, high=1,
-        help="Largest fraction of unreadable images with which training still starts.")
-    duplicates: Literal["error", "drop", "allow"] = setting("error", DATA,
-        help="Images with equal pixels in two of the data's own splits: stop; drop them from the "
-        "split that is trained on, or validated on if the other is the test; or allow them. Splits "
-        "that convscope makes keep them together.")
-    augment: Augment = setting("crop", DATA,
-        help="Augmentation of the training images: crop shifts them within a black border, "
-        "resized-crop scales windows of random area and aspect ratio to the input size; with "
-        "-flip, half of them are mirrored, too.")
-    crop_padding: int | None = setting(None, DATA, low=0, high=1000,
-        only_if={"augment": ("crop", "crop-flip")}, off=0,
-        help="Width in pixels of the black border added before a random crop; by default 2 for "
-        "crop, 4 for crop-flip.")
-    crop_scale: tuple[float, ...] = setting((0.08, 1.0), DATA, only_if=_RESIZED,
-        help="Smallest and largest area of a resized crop, as fractions of the image's.")
-    crop_ratio: tuple[float, ...] = setting((3 / 4, 4 / 3), DATA, only_if=_RESIZED,
-        help="Smallest and largest ratio of the width of a resized crop to its height.")
 
     model: str = setting("lenet5", NETWORK,
         help="A network's name, a layer table such as net.toml, or your own code as module:attr.")
@@ -165,7 +121,7 @@ class TrainConfig:
     sampling: Sampling = setting("shuffle", LOSS,
         help="With balanced, all classes are shown equally often.")
 
-    seed: int = setting(0, MACHINE, low=0, high=_SEED,
+    seed: int = setting(0, MACHINE, low=0, high=LARGEST_SEED,
         help="Random seed of initial weights, image order, augmentation and dropout.")
     device: str = setting("auto", MACHINE,
         help="Where to compute: cpu, cuda, mps, or a GPU's number, as cuda:1; auto takes cuda, "
@@ -202,13 +158,7 @@ class TrainConfig:
         if not all(0 < milestone < 1 for milestone in self.lr_milestones):
             given = ", ".join(map(figure, self.lr_milestones))
             raise RequestError(f"`lr_milestones` must be between 0 and 1, not {given}.")
-        for name, highest in (("crop_scale", 1.0), ("crop_ratio", _MOST_OBLONG)):
-            given, limits = getattr(self, name), f"above 0 and at most {figure(highest)}"
-            if len(given) != _RANGE or not 0 < given[0] <= given[1] <= highest:
-                raise RequestError(
-                    f"`{name}` must be two numbers {limits}, the smaller one first, not "
-                    f"{', '.join(map(figure, given))}."
-                )
+        self.check_augmentation()
         self._check_together()
 
     def _check_together(self) -> None:
@@ -229,7 +179,7 @@ class TrainConfig:
             )
 
     def resolve(self, num_train_images: int, *, default_lr: float = 0.05) -> "TrainConfig":
-        """Decide what was left open: batch size, learning rate, warm-up and the padding of crops.
+        """Decide what was left open: batch size, learning rate, warm-up and augmentation.
 
         `default_lr` is the network's own learning rate for SGD with batches of 64; it is scaled in
         proportion to the batch: Goyal et al., 2017, "Accurate, large minibatch SGD", section 2.1.
@@ -237,7 +187,6 @@ class TrainConfig:
         small = max(8, 2 ** int(math.log2(max(1, num_train_images / 20))))
         batch_size = self.batch_size or min(64, small)
         lr = {"sgd": default_lr * batch_size / 64, "adamw": 0.001}[self.optimizer]
-        padding = {"crop": 2, "crop-flip": 4}.get(self.augment, 0)
         epochs = self.epochs if self.steps is None else self.steps * batch_size / num_train_images
         if self.lr_schedule == "one-cycle" or self.max_minutes is not None:
             warmup_epochs = 0.0
@@ -247,18 +196,9 @@ class TrainConfig:
             self,
             batch_size=batch_size,
             lr=lr if self.lr is None else self.lr,
-            crop_padding=padding if self.crop_padding is None else self.crop_padding,
+            **self.augmentation_decided(),
             warmup_epochs=warmup_epochs if self.warmup_epochs is None else self.warmup_epochs,
         )
-
-    def data_options(self) -> DataOptions:
-        """The settings that say how a folder or a table is read."""
-        return {
-            "image_column": self.image_column,
-            "label_column": self.label_column,
-            "group_column": self.group_column,
-            "group_pattern": self.group_pattern,
-        }
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as TOML writes them: lists for tuples, no paths; None is left out."""

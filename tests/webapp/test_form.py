@@ -49,14 +49,15 @@ def test_the_groups_are_those_of_the_command_line_in_their_order():
     groups = choices.setting_groups()
     assert [group["name"] for group in groups] == [
         "Data",
+        "Augmentation",
         "Network",
         "Length",
         "Optimizer and learning rate",
         "Loss and sampling",
         "Machine",
     ]
-    assert "lr" in [one["name"] for one in groups[3]["settings"]]
-    assert "seed" in [one["name"] for one in groups[5]["settings"]]
+    assert "lr" in [one["name"] for one in groups[4]["settings"]]
+    assert "seed" in [one["name"] for one in groups[6]["settings"]]
 
 
 def test_defaults_are_those_that_are_used(settings):

@@ -1,0 +1,59 @@
+"""The settings that say which images are trained on, and how they are read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from convscope.card import ResizeMode
+from convscope.data.options import DataOptions
+from convscope.training.setting import setting
+
+DATA = "Data"
+
+LARGEST_SEED = 2**63 - 1
+
+# fmt: off
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """Where the images are, how they are split and read; a part of `TrainConfig`."""
+
+    data_dir: Path | None = setting(None, DATA,
+        help="Folder that is searched for named data sets before they are downloaded.")
+    val: float = setting(0.1, DATA, low=0, high=0.9,
+        help="Fraction of the training images held out for validation, if the data has no "
+        "validation split.")
+    test: float = setting(0.2, DATA, low=0.001, high=0.9,
+        help="Fraction of the images held out for testing, if the data has no test split.")
+    split_seed: int = setting(0, DATA, low=0, high=LARGEST_SEED,
+        help="Random seed of these splits.")
+    image_column: str | None = setting(None, DATA,
+        help="Column of a CSV file that names the images; by default the one whose header says so.")
+    label_column: str | None = setting(None, DATA,
+        help="Column of a CSV file with the classes; by default the one whose header says so.")
+    group_column: str | None = setting(None, DATA,
+        help="Column of a CSV file that says which images belong together, of one patient for "
+        "example, and are never divided over splits; none if all are independent.")
+    group_pattern: str | None = setting(None, DATA,
+        help="Regular expression that finds an image's group in its file name, or, with a /, in "
+        r"its path: (\d+)_(left|right) keeps both eyes of a patient in one split.")
+    resize_mode: Literal["auto"] | ResizeMode = setting("auto", DATA,
+        help="How images are brought to the network's input size; auto decides by their sizes.")
+    max_corrupt_fraction: float = setting(0.05, DATA, low=0, high=1,
+        help="Largest fraction of unreadable images with which training still starts.")
+    duplicates: Literal["error", "drop", "allow"] = setting("error", DATA,
+        help="Images with equal pixels in two of the data's own splits: stop; drop them from the "
+        "split that is trained on, or validated on if the other is the test; or allow them. Splits "
+        "that convscope makes keep them together.")
+
+    # fmt: on
+
+    def data_options(self) -> DataOptions:
+        """The settings that say how a folder or a table is read."""
+        return {
+            "image_column": self.image_column,
+            "label_column": self.label_column,
+            "group_column": self.group_column,
+            "group_pattern": self.group_pattern,
+        }
