@@ -7,7 +7,7 @@ from functools import cached_property
 from hashlib import blake2b
 from itertools import accumulate
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,20 @@ class ImageSource(Protocol):
     def read(self, index: int, card: Card | None = None) -> tuple[DecodedImage, bytes]:
         """The image as by `image`, and a 16-byte digest of its content."""
         ...
+
+
+@runtime_checkable
+class FileSource(Protocol):
+    """A source of images that are files, or the contents of files."""
+
+    def file(self, index: int) -> Path | bytes | None:
+        """The path of an image, or its content; None for one that is not a file."""
+        ...
+
+
+def file_of(images: ImageSource, index: int) -> Path | bytes | None:
+    """The path of an image, or the content of its file; None for one that is not a file."""
+    return images.file(index) if isinstance(images, FileSource) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +94,9 @@ class FileImages:
     def path(self, index: int) -> Path:
         return self.root / self.paths[index]
 
+    def file(self, index: int) -> Path:
+        return self.path(index)
+
     def image(self, index: int, card: Card | None = None) -> DecodedImage:
         return decode_image(self.path(index), card)
 
@@ -109,6 +126,10 @@ class ConcatImages:
         part, offset = self._locate(index)
         return part.key(offset)
 
+    def file(self, index: int) -> Path | bytes | None:
+        part, offset = self._locate(index)
+        return file_of(part, offset)
+
     def image(self, index: int, card: Card | None = None) -> DecodedImage:
         part, offset = self._locate(index)
         return part.image(offset, card)
@@ -130,6 +151,9 @@ class SubsetImages:
 
     def key(self, index: int) -> str:
         return self.source.key(int(self.indices[index]))
+
+    def file(self, index: int) -> Path | bytes | None:
+        return file_of(self.source, int(self.indices[index]))
 
     def image(self, index: int, card: Card | None = None) -> DecodedImage:
         return self.source.image(int(self.indices[index]), card)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from convscope.card import Card
 from convscope.data.classes import quote_names
-from convscope.data.dataset import ConcatImages, Dataset, ImageSource, Split
+from convscope.data.dataset import ConcatImages, Dataset, ImageSource, Split, file_of
 from convscope.data.depth import DecodedImage
 from convscope.data.label_arrays import Labels, name_labels
 from convscope.errors import RequestError
@@ -54,6 +55,9 @@ class NumberedImages:
 
     def key(self, index: int) -> str:
         return f"{self.prefix}{index:05d}"
+
+    def file(self, index: int) -> Path | bytes | None:
+        return file_of(self.source, index)
 
     def image(self, index: int, card: Card | None = None) -> DecodedImage:
         return self.source.image(index, card)
