@@ -114,6 +114,8 @@ OTHER_MEANING = {
     "freeze": "Here it takes the name of the last layer to freeze.",
     "val": "Here it is the fraction of the images held out.",
     "augment": "Here it is none, crop or resized-crop, each also with -flip.",
+    "mixup": "Here, as in timm, it is alpha of the Beta distribution, not how often to mix.",
+    "cutmix": "Here, as in timm, it is alpha of the Beta distribution, not how often to mix.",
     "debug": "Here it shows the traceback of an error.",
 }
 """Flags that are called the same and take something else."""

@@ -15,10 +15,12 @@ SENTENCES = {
     "model_dtype tf32 int8 quantize",
     "Evaluations compute in 32-bit floating point, whatever the `precision` of the steps.":
     "fp16_full_eval bf16_full_eval",
-    "`augment` has random crops and horizontal flips; images are not mixed. `label_smoothing` "
-    "softens the labels.": "mixup cutmix mixup_alpha cutmix_alpha mixup_prob mixup_switch_prob "
-    "mixup_mode mixup_off_epoch cutmix_minmax cutout mosaic close_mosaic copy_paste "
-    "copy_paste_mode",
+    "Each batch is mixed, by one lambda: with both `mixup` and `cutmix`, by either with equal "
+    "probability.": "mixup_prob mixup_switch_prob mixup_mode cutmix_prob mix_prob",
+    "`mixup` and `cutmix` mix images in all epochs; the box of cutmix has the area that lambda "
+    "says.": "mixup_off_epoch cutmix_minmax",
+    "Images are mixed by `mixup` and `cutmix` only, and a box is pasted rather than blackened.":
+    "mosaic close_mosaic copy_paste copy_paste_mode cutout",
     "Augmentation is chosen by `augment`: none, crop (shifts) or resized-crop (windows of random "
     "`crop_scale` and `crop_ratio`); crop-flip and resized-crop-flip mirror half, too.": "hflip "
     "fliplr flip horizontal_flip random_flip auto_augment aa "

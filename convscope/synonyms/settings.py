@@ -68,6 +68,8 @@ SYNONYMS = {
     "per_device_eval_batch_size eval_batch_size val_batch_size test_batch_size mini_batch "
     "minibatch mini_batch_size",
     "label_smoothing": "smoothing label_smoothing_factor ls smooth label_smooth",
+    "mixup": "mixup_alpha",
+    "cutmix": "cutmix_alpha",
     "class_weights": "class_weight weighted_loss loss_weights",
     "sampling": "sampler oversample train_sampling_strategy",
     "seed": "random_seed random_state manual_seed rng_seed rng",
@@ -258,11 +260,12 @@ VALUE_SENTENCES = {
         "64_true double torch.float64",
     },
     "augment": {
+        "`mixup=0.2` and `cutmix=1` mix images, beside any `augment`.": "mixup cutmix",
         "Say which: crop shifts images, resized-crop cuts windows of random area and ratio; with "
         "-flip half are mirrored, too.": "true yes on auto default",
         "There are crop, which shifts images, and resized-crop, windows of random area and ratio; "
         "with -flip half are mirrored, too.": "flip hflip "
-        "randaugment autoaugment augmix trivialaugment trivialaugmentwide mixup cutmix rand "
+        "randaugment autoaugment augmix trivialaugment trivialaugmentwide rand "
         "imagenet ra ta_wide",
     },
 }  # fmt: skip

@@ -12,6 +12,7 @@ from convscope.card import Card
 from convscope.data.augment_kinds import RESIZED
 from convscope.data.classes import match_classes
 from convscope.data.loading import LoadedDataset
+from convscope.data.mixing import Mixing
 from convscope.data.resized_crops import ResizedCrops
 from convscope.evaluation.batch_size import choose_feeding
 from convscope.evaluation.measure import compute_metrics
@@ -140,7 +141,7 @@ def assemble(
         state = unpack(stored, network, optimizer, where=where, card=task.card)
     augmentation = _augmentation(config, task.card)
     batches = TrainingBatches(
-        task.loaded, augmentation, decided(config.batch_size), config.sampling
+        task.loaded, augmentation, decided(config.batch_size), config.sampling, _mixing(task)
     )
     criterion = _criterion(task)
     factory = ExecutorFactory(task.inputs, criterion, augmentation, config, resumes=resumes)
@@ -173,6 +174,13 @@ def _augmentation(config: TrainConfig, card: Card) -> Augmentation:
         interpolation=card.interpolation,
     )
     return Augmentation(config.augment, padding, config.seed, crops)
+
+
+def _mixing(task: Task) -> Mixing | None:
+    config = task.config
+    if not config.mixes:
+        return None
+    return Mixing(config.mixup, config.cutmix, config.seed, task.card.input_size)
 
 
 def limits_of(config: TrainConfig, batches: int) -> Limits:

@@ -1,7 +1,7 @@
 """How an epoch falls into batches, and what a batch holds."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 from convscope.data.augment import augment, epoch_order
 from convscope.data.augment_kinds import Augment, Sampling
 from convscope.data.loading import LoadedDataset, MemoryBatchSource
+from convscope.data.mixing import Mix, Mixing
 from convscope.data.resized_crops import ResizedCrops
 
 
@@ -49,12 +50,14 @@ class Batch:
         labels: (n,) their classes.
         epoch: in which they are shown, from 0.
         load: gathers `pixels`.
+        mix: how the executor mixes them after normalization, and their targets; None for not.
     """
 
     indices: NDArray[np.int64]
     labels: NDArray[np.int64]
     epoch: int
     load: Callable[[], Tensor]
+    mix: Mix | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -63,6 +66,24 @@ class Batch:
     def pixels(self) -> Tensor:
         """The augmented images, bytes (n, h, w, c); gathered when first asked for."""
         return self.load()
+
+    @property
+    def mixed_pixels(self) -> Tensor:
+        """The images as the network sees them, before normalization, rounded to bytes."""
+        if self.mix is None:
+            return self.pixels
+        images = self.pixels.permute(0, 3, 1, 2).float()
+        return self.mix.images(images).permute(0, 2, 3, 1).round().to(self.pixels.dtype)
+
+    def label(self, position: int, classes: Sequence[str]) -> str:
+        """The label of an image by its class name; of a mixed one by two, with their shares."""
+        own = classes[int(self.labels[position])]
+        if self.mix is None:
+            return own
+        other = classes[int(self.labels[int(self.mix.partners[position])])]
+        if own == other:
+            return own
+        return f"{own} {self.mix.share:.0%}, {other} {1 - self.mix.share:.0%}"
 
 
 @dataclass(frozen=True)
@@ -73,6 +94,7 @@ class TrainingBatches:
     augmentation: Augmentation
     batch_size: int
     sampling: Sampling = "shuffle"
+    mixing: Mixing | None = None
 
     def __len__(self) -> int:
         return len(batch_slices(len(self.loaded.dataset.indices("train")), self.batch_size))
@@ -83,6 +105,14 @@ class TrainingBatches:
         Where images lie in memory they are gathered when a batch is asked for its pixels; where
         they do not, they are decoded a few batches ahead.
         """
+        batches = self._augmented(epoch, start)
+        if self.mixing is None:
+            yield from batches
+            return
+        for number, batch in enumerate(batches, start):
+            yield replace(batch, mix=self.mixing.draw(epoch, number, len(batch)))
+
+    def _augmented(self, epoch: int, start: int) -> Iterator[Batch]:
         dataset, source = self.loaded.dataset, self.loaded.batch_source
         indices = self._indices(epoch)[start:]
         crops, larger = self.augmentation.resized, self.loaded.larger

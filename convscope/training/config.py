@@ -116,6 +116,14 @@ class TrainConfig(AugmentationSettings, DataSettings):
         help="Images per step; by default 64, or fewer if an epoch would have under 20 steps.")
     label_smoothing: float = setting(0.0, LOSS, low=0, high=1,
         help="Fraction of each target that is spread evenly over all classes.")
+    mixup: float = setting(0.0, LOSS, low=0, high=1000,
+        help="Mix each batch with itself, images and labels alike, in shares of lambda and 1 - "
+        "lambda; this is alpha of Beta(alpha, alpha), from which lambda is drawn: 0.2 for example; "
+        "0 for never.")
+    cutmix: float = setting(0.0, LOSS, low=0, high=1000,
+        help="Paste a box of one image of a batch into another, and mix their labels by its area; "
+        "this is alpha as for mixup: 1 for example; 0 for never. With both, each batch has one of "
+        "them, with equal probability.")
     class_weights: Literal["none", "balanced"] = setting("none", LOSS,
         help="With balanced, the loss of a class is weighted by the inverse of its frequency.")
     sampling: Sampling = setting("shuffle", LOSS,
@@ -199,6 +207,11 @@ class TrainConfig(AugmentationSettings, DataSettings):
             **self.augmentation_decided(),
             warmup_epochs=warmup_epochs if self.warmup_epochs is None else self.warmup_epochs,
         )
+
+    @property
+    def mixes(self) -> bool:
+        """Whether training images are mixed with others, and their labels with them."""
+        return bool(self.mixup or self.cutmix)
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as TOML writes them: lists for tuples, no paths; None is left out."""

@@ -98,9 +98,10 @@ class StepEnd:
     Attributes:
         step: from 1.
         epoch: from 1.
-        batch: the images of the step, their labels and pixels.
+        batch: the images of the step, their labels and pixels, before mixup or CutMix.
         loss: mean loss of the batch before the step, in nats.
-        num_correct: images of the batch whose top-1 prediction was correct before the step.
+        num_correct: images of the batch whose top-1 prediction was correct before the step; of
+            mixed images, the label with the larger share counts.
         lr: the learning rate of the step.
         seconds: the time that the step took, including loading its batch.
     """

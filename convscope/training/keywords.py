@@ -83,6 +83,8 @@ class TrainSettings(TypedDict, total=False):
 
     batch_size: int | None
     label_smoothing: float
+    mixup: float
+    cutmix: float
     class_weights: Literal["none", "balanced"]
     sampling: Sampling
 

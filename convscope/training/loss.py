@@ -1,7 +1,7 @@
 """What a step minimizes."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,6 +18,14 @@ from convscope.layers import AUXILIARY_WEIGHT, ModelOutput
 @dataclass(frozen=True, eq=False)
 class CrossEntropy:
     """Mean cross-entropy of a batch, in nats, in float32 at least.
+
+    Targets are class indices (n,), or shares of the classes (n, classes), as of mixed images. The
+    mean is weighted: -Σ w_c t_ic log p_ic over images i and classes c, divided by Σ w_c t_ic, where
+    t are the shares, after label smoothing above the line and before it below. So shares of 0 and 1
+    have the loss of their indices, and images that are mixed by lambda with a permutation of
+    themselves have λ times the loss of their own labels and (1 - λ) times that of the others'.
+    (torch's `cross_entropy` divides by n where targets are shares, by the sum of the weights where
+    they are indices.)
 
     For a network that returns probabilities, it is -ln p of the true class: no second softmax is
     applied.
@@ -50,8 +58,24 @@ class CrossEntropy:
 
     def _of(self, output: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         logits = to_logits(output.float() if output.itemsize < _BYTES else output, self.card)
-        loss = F.cross_entropy(logits, targets, self.weights, label_smoothing=self.label_smoothing)
-        return loss, logits
+        how: Any = dict(weight=self.weights, label_smoothing=self.label_smoothing)
+        if targets.ndim == 1:
+            return F.cross_entropy(logits, targets, **how), logits
+        shares = targets.to(logits.dtype)
+        total = (shares if self.weights is None else shares * self.weights).sum()
+        return F.cross_entropy(logits, shares, **how, reduction="sum") / total, logits
+
+
+def num_correct(logits: Tensor, targets: Tensor) -> int:
+    """How many images have their largest logit at their class.
+
+    Of mixed images (targets of n, classes), at the class with the largest share.
+    """
+    predicted = logits.argmax(1)
+    if targets.ndim == 1:
+        return int((predicted == targets).sum())
+    shares = targets.gather(1, predicted[:, None])[:, 0]
+    return int((shares == targets.amax(1)).sum())
 
 
 _BYTES = torch.float32.itemsize

@@ -59,6 +59,8 @@ OTHER = {
     "clip_grad_norm": 1.5,
     "batch_size": 64,
     "label_smoothing": 0.25,
+    "mixup": 0.25,
+    "cutmix": 0.25,
     "class_weights": "balanced",
     "sampling": "balanced",
     "seed": 17,

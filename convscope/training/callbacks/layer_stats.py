@@ -67,8 +67,8 @@ class LayerStatsWriter(Callback):
             self._throttle.done(began)
 
     def _write(self, stats: "LayerStats", event: StepEnd) -> None:
-        pixels, classes = event.batch.pixels, self.inputs.card.classes
-        labels: list[str] = [classes[label] for label in event.batch.labels[:SHOWN]]
+        pixels, classes = event.batch.mixed_pixels, self.inputs.card.classes
+        labels = [event.batch.label(i, classes) for i in range(min(SHOWN, len(event.batch)))]
         try:
             captured = stats.capture(
                 self.inputs.normalized(pixels[:IMAGES]),

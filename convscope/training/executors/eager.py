@@ -16,7 +16,7 @@ from convscope.gradients import contiguous_gradients
 from convscope.mixed_precision import autocast
 from convscope.training.batches import Batch
 from convscope.training.executors.base import ExecutorName, Inputs
-from convscope.training.loss import CrossEntropy
+from convscope.training.loss import CrossEntropy, num_correct
 from convscope.training.nonfinite import explained, nonfinite_error
 from convscope.training.optimizer import Optimizer
 from convscope.training.state import TrainState
@@ -57,6 +57,9 @@ class EagerExecutor:
         try:
             pixels = batch.pixels.to(self.inputs.device, non_blocking=True)
             images = self._normalize(pixels)
+            if batch.mix is not None:
+                targets = batch.mix.targets(targets, len(self.inputs.card.classes))
+                images = batch.mix.images(images)
             loss, logits = self.criterion(self._output(images), targets)
             value = loss.item()
             if not math.isfinite(value):
@@ -70,7 +73,7 @@ class EagerExecutor:
             self.optimizer.step(lr)
         except (RuntimeError, MemoryError) as error:
             raise explained(error, len(batch)) from error
-        return value, int((logits.detach().argmax(1) == targets).sum())
+        return value, num_correct(logits.detach(), targets)
 
     def autocast(self) -> AbstractContextManager[None]:
         """The context in which the network is called in a step."""

@@ -97,6 +97,7 @@ class ExecutorFactory:
             (device != "cpu", f"the device is {device}"),
             (config.compile, "`compile` was asked for"),
             (config.precision == "bf16", "steps are in bf16"),
+            (config.mixes, "`mixup` and `cutmix` mix images in floating point"),
             (config.freeze is not None, "layers are frozen"),
             (self.inputs.card.output == "probabilities", "the network ends in softmax"),
             (find_spec("llvmlite") is None, _MISSING),

@@ -21,6 +21,8 @@ const NAMES = {
   lr: "learning rate",
   optimizer: "optimizer",
   augment: "augmentation",
+  mixup: "mixup alpha",
+  cutmix: "CutMix alpha",
   val: "validation fraction",
   test: "test fraction",
   backbone_lr_scale: "backbone learning rate scale",
