@@ -3,23 +3,25 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
+from convscope.data.archive_folder import ArchiveFolder
 from convscope.data.classes import quote_names
-from convscope.data.walk import ending, is_image, list_folder
+from convscope.data.walk import Folder, ending, is_image, list_folder
 
 _PREFIX = re.compile(r"^([^\W\d_]{2,}(?:[ _-][^\W\d_]{2,})*)[\s._-]*\(?\d")
 
 
-def hint_for_flat_images(root: Path, folders: Sequence[Path]) -> str:
+def hint_for_flat_images(root: Folder, folders: Sequence[Folder]) -> str:
     """What to do about images without class folders; "" if neither files nor names say it.
 
     A table in `root` or beside is named; else names that begin with a class, as `cat.0.jpg`.
     """
     entries = [entry for folder in {root, *folders} for entry in list_folder(folder)]
-    tables = sorted(Path(e.path) for e in entries if ending(e.name) in {".csv", ".tsv"})
+    tables = sorted(e.path for e in entries if ending(e.name) in {".csv", ".tsv"})
     if tables:
-        shown = ", ".join(map(str, tables[:3]))
+        shown = ", ".join(tables[:3])
+        if isinstance(root, ArchiveFolder):
+            return f"Are their labels in {shown}? Then unpack the archive, and pass that file."
         return f"Are their labels in {shown}? Then pass that file instead of the folder."
     names = [entry.name for entry in entries if is_image(entry)]
     classes = Counter(match[1] for name in names if (match := _PREFIX.match(name)))

@@ -11,14 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
+from convscope.data.archive_folder import ArchiveFolder
 from convscope.data.classes import check_classes, quote_names
-from convscope.data.dataset import Dataset, FileImages
+from convscope.data.content_images import ContentImages
+from convscope.data.dataset import Dataset, FileImages, ImageSource
 from convscope.data.flat import hint_for_flat_images
 from convscope.data.formats import EXTENSIONS
 from convscope.data.group_pattern import groups_by_pattern
 from convscope.data.layout import Layout, find_layout
 from convscope.data.spellings import merge_spellings
 from convscope.data.walk import (
+    Folder,
     describe_left_out,
     folder_id,
     folders_above,
@@ -38,9 +41,9 @@ class _Images:
 
 
 def read_folder(
-    root: Path, *, group_pattern: str | None = None, for_training: bool = True
+    root: Folder, *, group_pattern: str | None = None, for_training: bool = True
 ) -> Dataset:
-    """List the images of a folder without opening them.
+    """List the images of a folder, or of an archive, without opening them.
 
     A class has the name of its folder; images in nested folders belong to it too. Links are
     followed, except those to a folder above and loops. Keys are POSIX paths relative to `root`,
@@ -51,7 +54,8 @@ def read_folder(
     Raises RequestError for a path that is not a readable folder, for images outside class folders,
     for a class without images, and where `find_layout` and `check_classes` do.
     """
-    _require_folder(root)
+    if isinstance(root, Path):
+        _require_folder(root)
     layout = find_layout(root, for_training=for_training)
     images = _collect(root, layout)
     _require_classes(root, layout, images)
@@ -65,15 +69,27 @@ def read_folder(
         groups, said = groups_by_pattern(keys, group_pattern, where=str(root))
         notes = (*notes, *said)
     dataset = Dataset(
-        name=root.resolve().name or str(root),
+        name=_name_of(root),
         classes=tuple(classes),
-        images=FileImages(root, keys),
+        images=_images_of(root, keys),
         labels=np.array([label_of[name] for _, name, _ in found], dtype=np.int64),
         split=np.array([split for _, _, split in found], dtype="<U5"),
         groups=groups,
         warnings=(*_warnings(root, layout, images), *notes),
     )
     return check_classes(dataset, where=str(root), for_training=for_training)
+
+
+def _name_of(root: Folder) -> str:
+    name = root.name if isinstance(root, ArchiveFolder) else root.resolve().name
+    return name or str(root)
+
+
+def _images_of(root: Folder, keys: tuple[str, ...]) -> ImageSource:
+    if isinstance(root, Path):
+        return FileImages(root, keys)
+    archive, names = root.archive, tuple("/".join(p for p in (root.key, k) if p) for k in keys)
+    return ContentImages(keys, lambda index: archive.read(names[index]))
 
 
 def _require_folder(root: Path) -> None:
@@ -94,7 +110,7 @@ def _require_folder(root: Path) -> None:
     raise RequestError(f"{root} does not exist.{hint}")
 
 
-def _collect(root: Path, layout: Layout) -> _Images:
+def _collect(root: Folder, layout: Layout) -> _Images:
     """The images in the class folders. A link in a class to the folder of all is not followed."""
     images = _Images()
     above = {folder_id(root), *folders_above(root)}
@@ -106,7 +122,7 @@ def _collect(root: Path, layout: Layout) -> _Images:
     return images
 
 
-def _require_classes(root: Path, layout: Layout, images: _Images) -> None:
+def _require_classes(root: Folder, layout: Layout, images: _Images) -> None:
     classes = {name for _, name, _ in images.found}
     if not classes:
         if layout.loose:
@@ -126,8 +142,10 @@ def _require_classes(root: Path, layout: Layout, images: _Images) -> None:
         )
 
 
-def _warnings(root: Path, layout: Layout, images: _Images) -> list[str]:
+def _warnings(root: Folder, layout: Layout, images: _Images) -> list[str]:
     sentences: list[str] = []
+    if isinstance(root, ArchiveFolder):
+        sentences += [s for s in (*root.archive.notes, root.archive.describe_left_out()) if s]
     if layout.loose:
         sentences.append(f"{root}: ignored images outside the class folders: {layout.loose:,}.")
     if images.left_out:

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 
+from convscope.data.content_images import ContentImages
 from convscope.data.dataset import Dataset, FileImages
 from convscope.data.group_pattern import group_of
 
@@ -32,7 +33,7 @@ def suggest_groups(dataset: Dataset) -> tuple[str, ...]:
     tenth of all images are in such groups, and no group is more than half of its class: the stem
     would be another name of the class.
     """
-    if dataset.groups is not None or not isinstance(dataset.images, FileImages):
+    if dataset.groups is not None or not isinstance(dataset.images, FileImages | ContentImages):
         return ()
     count = min(len(dataset), MAX_IMAGES)
     keys = [dataset.images.key(index) for index in range(count)]

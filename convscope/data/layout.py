@@ -6,7 +6,6 @@ No image is opened: names and places decide. What could be either is asked about
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from unicodedata import normalize
 
 from convscope.data.classes import quote_names
@@ -14,6 +13,7 @@ from convscope.data.dataset import Split
 from convscope.data.flat import hint_for_flat_images
 from convscope.data.split_names import find_splits, split_of
 from convscope.data.walk import (
+    Folder,
     folder_id,
     folders_above,
     has_images,
@@ -66,7 +66,7 @@ class Layout:
     notes: list[str] = field(default_factory=list[str])
 
 
-def find_layout(root: Path, *, for_training: bool = True) -> Layout:
+def find_layout(root: Folder, *, for_training: bool = True) -> Layout:
     """Decide what the folders of a root are.
 
     A folder that is the only one is opened. Folders are splits if their names say so and the train
@@ -107,7 +107,9 @@ def find_layout(root: Path, *, for_training: bool = True) -> Layout:
     return layout
 
 
-def _confirmed(root: Path, base: str, names: list[str], *, for_training: bool) -> dict[str, Split]:
+def _confirmed(
+    root: Folder, base: str, names: list[str], *, for_training: bool
+) -> dict[str, Split]:
     """The folders that are splits; empty if the folders are classes. Raises RequestError."""
     splits, here = find_splits(names), root / base
     train = [name for name, split in splits.items() if split == "train"]
@@ -137,7 +139,7 @@ def _confirmed(root: Path, base: str, names: list[str], *, for_training: bool) -
     return splits
 
 
-def _lay_out_splits(root: Path, base: str, splits: dict[str, Split], layout: Layout) -> None:
+def _lay_out_splits(root: Folder, base: str, splits: dict[str, Split], layout: Layout) -> None:
     """Add the class folders of each split, the train split first."""
     known: set[str] = set()
     for folder, split in sorted(splits.items(), key=lambda item: item[1] != "train"):
@@ -170,7 +172,7 @@ def _is_unlabeled(names: list[str], known: set[str]) -> bool:
     return len(names) == 1 and name not in known and bool(name in UNLABELED or find_splits(names))
 
 
-def _hold_splits(root: Path, base: str, inner: dict[str, tuple[list[str], int]]) -> bool:
+def _hold_splits(root: Folder, base: str, inner: dict[str, tuple[list[str], int]]) -> bool:
     """Whether every folder holds splits, with images and no folders in them."""
     return (
         len(inner) > 1
@@ -187,7 +189,7 @@ def _hold_splits(root: Path, base: str, inner: dict[str, tuple[list[str], int]])
     )
 
 
-def _refuse_folders_of_classes(here: Path, inner: dict[str, tuple[list[str], int]]) -> None:
+def _refuse_folders_of_classes(here: Folder, inner: dict[str, tuple[list[str], int]]) -> None:
     """Raise RequestError for folders that are no classes, since all hold the same folders."""
     names = list(inner)
     if len(names) < 2:
@@ -214,7 +216,7 @@ def _refuse_folders_of_classes(here: Path, inner: dict[str, tuple[list[str], int
     )
 
 
-def _nested(here: Path, inner: dict[str, tuple[list[str], int]]) -> Iterable[str]:
+def _nested(here: Folder, inner: dict[str, tuple[list[str], int]]) -> Iterable[str]:
     """Say that folders in class folders are no classes, if all images seem to be in such."""
     if len(inner) > 1 and all(len(names) > 1 and not loose for names, loose in inner.values()):
         first = next(iter(inner))
@@ -225,7 +227,7 @@ def _nested(here: Path, inner: dict[str, tuple[list[str], int]]) -> Iterable[str
         )
 
 
-def _unwrap(root: Path, key: str) -> str:
+def _unwrap(root: Folder, key: str) -> str:
     """The key of the folder in which a folder's only folder, and its only one, ... have several."""
     visited = {folder_id(root / key), *folders_above(root / key)}
     while True:
@@ -242,7 +244,7 @@ def _unwrap(root: Path, key: str) -> str:
         key = inner
 
 
-def _is_seen(root: Path, key: str, visited: set[tuple[int, int]]) -> bool:
+def _is_seen(root: Folder, key: str, visited: set[tuple[int, int]]) -> bool:
     identity = folder_id(root / key)
     if identity in visited:
         return True
@@ -250,7 +252,7 @@ def _is_seen(root: Path, key: str, visited: set[tuple[int, int]]) -> bool:
     return False
 
 
-def _entries(folder: Path) -> tuple[list[str], int]:
+def _entries(folder: Folder) -> tuple[list[str], int]:
     """The folders in a folder, sorted, and the number of images directly in it."""
     entries = list_folder(folder)
     folders = sorted(entry.name for entry in entries if is_folder(entry))

@@ -1,6 +1,6 @@
 """Open a data set by name or path."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,9 +11,8 @@ from convscope.data.classes import check_classes
 from convscope.data.dataset import Dataset
 from convscope.data.digits import read_digits
 from convscope.data.download import DownloadCallback, RemoteFile, cache_dir, fetch
-from convscope.data.folder import read_folder
-from convscope.data.options import INDEPENDENT, DataOptions
-from convscope.data.table import NOT_CSV, SAVE_AS_CSV, read_table
+from convscope.data.options import DataOptions
+from convscope.data.path_source import open_path, refuse_options
 from convscope.data.urls import REMOTE_FILES
 from convscope.errors import ConvscopeError, RequestError, WorkError, nearest
 
@@ -105,7 +104,7 @@ def open_source(
     if not isinstance(data, str | Path):
         from convscope.data.objects import ObjectReader, describe_data  # noqa: PLC0415  need torch
 
-        _refuse_options(describe_data(data), options, ("group_column", "group_pattern"))
+        refuse_options(describe_data(data), options, ("group_column", "group_pattern"))
         reader = ObjectReader(class_names=class_names, default_names=default_names, options=options)
         dataset = reader.read(data)
         return check_classes(dataset, where=dataset.name, for_training=for_training)
@@ -116,12 +115,12 @@ def open_source(
         )
     try:
         if data in NAMES:
-            _refuse_options(data, options, options)
+            refuse_options(data, options, options)
         if data == "digits":
             return read_digits()
         if data in NAMES:
             return _open_named(data, data_dir, on_progress)
-        return _open_path(data, options)
+        return _open_path(data, options, default_names)
     except PermissionError as error:
         raise RequestError(f"{error.filename} cannot be read: permission denied.") from error
 
@@ -198,10 +197,10 @@ def _open_named(name: str, data_dir: Path | None, on_progress: DownloadCallback 
     return reader()
 
 
-def _open_path(data: str, options: DataOptions) -> Dataset:
+def _open_path(data: str, options: DataOptions, default_names: Sequence[str] | None) -> Dataset:
     try:
         path = Path(data).expanduser()
-        exists, is_folder = path.exists(), path.is_dir()
+        exists = path.exists()
     except PermissionError:
         raise
     except (OSError, ValueError, RuntimeError) as error:
@@ -211,58 +210,4 @@ def _open_path(data: str, options: DataOptions) -> Dataset:
             f"{data!r} is neither a named source nor a path.{nearest(data.lower(), NAMES)} "
             f"Sources: {', '.join(NAMES)}; or the path of a folder of class folders or a CSV file."
         )
-    if exists and not is_folder:
-        return _open_file(path, options)
-    if path.suffix.lower() in {".csv", ".tsv"} and not exists:
-        return read_table(path, **options)
-    _refuse_options(str(path), options, ("image_column", "label_column", "group_column"))
-    if is_folder and (dataset := _open_known(path)):
-        _refuse_options(str(path), options, options)
-        return dataset
-    return read_folder(
-        path,
-        group_pattern=options.get("group_pattern"),
-        for_training=options.get("for_training", True),
-    )
-
-
-def _refuse_options(data: str, options: DataOptions, names: Iterable[str]) -> None:
-    """Raise RequestError if one of these options is given, for these data cannot obey it."""
-    for name in names:
-        if options.get(name) not in (None, INDEPENDENT, True, False):
-            what = (
-                "a folder of class folders or a table" if name == "group_pattern" else "a CSV file"
-            )
-            raise RequestError(f"`{name}` is for {what}, and {data} is not one.")
-
-
-def _open_file(path: Path, options: DataOptions) -> Dataset:
-    if path.suffix.lower() in {".csv", ".tsv", ".txt"}:
-        return read_table(path, **options)
-    for name, layout in cifar.LAYOUTS.items():
-        if path.name == REMOTE_FILES[layout.name][0].name:
-            return cifar.read_cifar_archive(path, name)
-    if path.suffix.lower() in {".zip", ".gz", ".tgz", ".tar", ".7z", ".rar"}:
-        raise RequestError(f"{path} is an archive. Unpack it and pass the folder.")
-    if other := NOT_CSV.get(path.suffix.lower()):
-        raise RequestError(f"{path} is {other}; a table is read from a CSV file. {SAVE_AS_CSV}")
-    raise RequestError(
-        f"{path} is a single file. Pass a folder of class folders, or a CSV of paths and labels."
-    )
-
-
-def _open_known(folder: Path) -> Dataset | None:
-    """The data set of a folder with files of a known format; None for any other folder."""
-    if name := cifar.find_cifar(folder):
-        return cifar.read_cifar_folder(folder, name)
-    if parts := emnist.find_emnist(folder):
-        part, *others = parts
-        if others:
-            raise RequestError(
-                f"{folder} has several selections of EMNIST ({', '.join(parts)}). Name one and "
-                f"the folder: emnist-{part} and `data_dir={folder}`."
-            )
-        return emnist.read_emnist_folder(folder, part)
-    if idx.find_idx(folder):
-        return idx.read_idx_folder(folder, idx.identify(folder) or folder.resolve().name)
-    return None
+    return open_path(path, options, default_names)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from convscope.data.archive_folder import ArchiveEntry, ArchiveFolder
 from convscope.data.formats import EXTENSIONS, starts_like_image
 from convscope.errors import RequestError
 from convscope.regular_files import open_regular
@@ -25,6 +26,12 @@ _SPECIAL = "special (pipe, device, socket)"
 
 FolderId = tuple[int, int]
 """Device and inode of a folder, the same by whatever name or link it is reached."""
+
+Folder = Path | ArchiveFolder
+"""A folder of a disk or of an archive."""
+
+Entry = os.DirEntry[str] | ArchiveEntry
+"""What lies in one."""
 
 
 @dataclass
@@ -42,7 +49,7 @@ class FoundImages:
 
 
 def walk_images(
-    folder: Path, *, above: Iterable[FolderId] = (), limit: float = float("inf")
+    folder: Folder, *, above: Iterable[FolderId] = (), limit: float = float("inf")
 ) -> FoundImages:
     """All images at any depth below a folder, by their endings, sorted; only files without an
     ending are looked into.
@@ -98,28 +105,36 @@ def ending(name: str) -> str:
     return f".{extension.lower()}" if dot and stem else ""
 
 
-def _kind(entry: os.DirEntry[str]) -> str:
+def _kind(entry: Entry) -> str:
     return ending(entry.name) if entry.is_symlink() or entry.is_file() else _SPECIAL
 
 
-def list_folder(folder: Path) -> list[os.DirEntry[str]]:
+def list_folder(folder: Folder) -> list[Entry]:
     """The entries of a folder without hidden ones and litter. Raises RequestError."""
+    if isinstance(folder, ArchiveFolder):
+        return [entry for entry in folder.entries() if _is_listed(entry)]
     try:
         with os.scandir(folder) as entries:
-            return [
-                e for e in entries if not e.name.startswith(".") and e.name.lower() not in LITTER
-            ]
+            return [entry for entry in entries if _is_listed(entry)]
     except OSError as error:
         raise RequestError(f"{folder} cannot be listed: {error.strerror or error}.") from error
 
 
-def folders_above(folder: Path) -> set[FolderId]:
-    """The folders that a folder lies in."""
+def _is_listed(entry: Entry) -> bool:
+    return not entry.name.startswith(".") and entry.name.lower() not in LITTER
+
+
+def folders_above(folder: Folder) -> set[FolderId]:
+    """The folders that a folder lies in; an archive, in which no link is followed, has no loops."""
+    if isinstance(folder, ArchiveFolder):
+        return set()
     return {folder_id(path) for path in folder.resolve().parents}
 
 
-def folder_id(folder: Path) -> FolderId:
+def folder_id(folder: Folder) -> FolderId:
     """Identify a folder by what it is, not by its name. Raises RequestError."""
+    if isinstance(folder, ArchiveFolder):
+        return folder.identity
     try:
         status = folder.stat()
     except OSError as error:
@@ -127,7 +142,7 @@ def folder_id(folder: Path) -> FolderId:
     return status.st_dev, status.st_ino
 
 
-def is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: Entry) -> bool:
     """Whether an entry is a folder, or a link to one."""
     try:
         return entry.is_dir()
@@ -135,14 +150,18 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def is_image(entry: os.DirEntry[str]) -> bool:
+def is_image(entry: Entry) -> bool:
     """Whether it is a file with an image's ending, or a link; a broken one fails to load.
 
     A file without an ending is an image if it begins as one.
     """
     if ending(entry.name).removeprefix(".") in EXTENSIONS:
         return entry.is_symlink() or entry.is_file()
-    return not ending(entry.name) and is_image_path(Path(entry.path))
+    if ending(entry.name):
+        return False
+    if isinstance(entry, ArchiveEntry):
+        return starts_like_image(entry.head(32))
+    return is_image_path(Path(entry.path))
 
 
 def is_image_path(path: Path) -> bool:
@@ -158,7 +177,7 @@ def is_image_path(path: Path) -> bool:
         return False
 
 
-def has_images(folder: Path) -> bool:
+def has_images(folder: Folder) -> bool:
     """Whether there is an image at any depth below a folder, by its ending."""
     visited, pending = folders_above(folder), [folder]
     while pending:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from convscope.card import Card
 from convscope.data.classes import match_classes
 from convscope.data.dataset import Dataset, Split, SubsetImages
+from convscope.data.file_patterns import is_pattern
 from convscope.data.options import INDEPENDENT
 from convscope.data.source import DataLike, open_source
 from convscope.errors import RequestError, shell_word
@@ -41,7 +42,7 @@ def select_run_images(run: Run, config: Mapping[str, Any], request: DataRequest)
     """A split of a run's own data."""
     split = request.split or "test"
     data = str(config["data"])
-    if os.sep in data and not Path(data).exists():
+    if os.sep in data and not is_pattern(data) and not Path(data).exists():
         raise RequestError(
             f"{data}, on which {run.path} was trained, does not exist. If the images were moved, "
             f"say where they are now: `convscope evaluate {shell_word(run.path)} DATA`."

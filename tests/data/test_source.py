@@ -164,9 +164,9 @@ def test_single_files_are_explained(plant: Plant):
     root = plant("a/1.png")
     with pytest.raises(RequestError, match=r"1\.png is a single file\. Pass a folder"):
         open_source(str(root / "a" / "1.png"))
-    (root / "data.zip").touch()
-    with pytest.raises(RequestError, match=r"data\.zip is an archive\. Unpack it"):
-        open_source(str(root / "data.zip"))
+    (root / "data.7z").touch()
+    with pytest.raises(RequestError, match=r"data\.7z is an archive\. Unpack it"):
+        open_source(str(root / "data.7z"))
 
 
 def test_a_forbidden_path_is_named(plant: Plant, monkeypatch: pytest.MonkeyPatch):

@@ -1,0 +1,35 @@
+"""Images whose encoded bytes are read one at a time out of something larger than a file each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from convscope.card import Card
+from convscope.data.decode import decode_image
+from convscope.data.depth import DecodedImage
+
+
+@dataclass(frozen=True, eq=False)
+class ContentImages:
+    """Image files within an archive or a table.
+
+    Attributes:
+        keys: of the images, as paths.
+        content: the bytes of the image at an index, from any thread; raises UnreadableImage.
+    """
+
+    keys: tuple[str, ...]
+    content: Callable[[int], bytes]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def key(self, index: int) -> str:
+        return self.keys[index]
+
+    def image(self, index: int, card: Card | None = None) -> DecodedImage:
+        return decode_image(self.content(index), card)
+
+    def read(self, index: int, card: Card | None = None) -> tuple[DecodedImage, bytes]:
+        content = self.content(index)
+        return decode_image(content, card), blake2b(content, digest_size=16).digest()

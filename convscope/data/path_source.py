@@ -1,0 +1,139 @@
+"""Open the data set at a path, by what lies there: the one table of what is read."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from convscope.data import cifar, emnist, idx
+from convscope.data.archive_folder import ArchiveFolder
+from convscope.data.archives import open_archive
+from convscope.data.dataset import Dataset
+from convscope.data.file_patterns import files_of, is_pattern
+from convscope.data.folder import read_folder
+from convscope.data.options import INDEPENDENT, DataOptions
+from convscope.data.part_files import files_in
+from convscope.data.table import NOT_CSV, SAVE_AS_CSV, read_table
+from convscope.data.urls import REMOTE_FILES
+from convscope.errors import RequestError
+
+TABLES = (".csv", ".tsv", ".txt")
+ARCHIVES = (".tar", ".zip", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz", ".zst")
+UNREAD_ARCHIVES = (".7z", ".rar")
+_FOLDER_OR_TABLE = "a folder of class folders or a table"
+_COLUMNS = ("image_column", "label_column")
+
+
+def open_path(
+    path: Path, options: DataOptions, default_names: Sequence[str] | None = None
+) -> Dataset:
+    """Open a file, a folder, or the files of a pattern.
+
+    `default_names` name integer labels that nothing else names. Raises RequestError for anything
+    else, and for options that the data cannot obey.
+    """
+    if path.is_dir():
+        return _open_folder(path, options, default_names)
+    if path.exists():
+        return _open_file(path, options, default_names)
+    if path.suffix.lower() in {".csv", ".tsv"}:
+        return read_table(path, **options)  # which says that it does not exist
+    if is_pattern(str(path)):
+        return _open_files(files_of(str(path)), str(path), options, default_names)
+    refuse_options(str(path), options, (*_COLUMNS, "group_column"))
+    return read_folder(path)
+
+
+def refuse_options(data: str, options: DataOptions, names: Iterable[str]) -> None:
+    """Raise RequestError if one of these options is given, for these data cannot obey it."""
+    for name in names:
+        if options.get(name) not in (None, INDEPENDENT, True, False):
+            what = _FOLDER_OR_TABLE if name == "group_pattern" else "a CSV file"
+            raise RequestError(f"`{name}` is for {what}, and {data} is not one.")
+
+
+def _open_folder(
+    folder: Path, options: DataOptions, default_names: Sequence[str] | None
+) -> Dataset:
+    if dataset := _open_known(folder):
+        refuse_options(str(folder), options, options)
+        return dataset
+    if shards := files_in(folder, ".tar"):
+        return _open_files(shards, str(folder), options, default_names, root=folder)
+    refuse_options(str(folder), options, (*_COLUMNS, "group_column"))
+    return read_folder(
+        folder,
+        group_pattern=options.get("group_pattern"),
+        for_training=options.get("for_training", True),
+    )
+
+
+def _open_files(
+    files: Sequence[Path],
+    where: str,
+    options: DataOptions,
+    default_names: Sequence[str] | None,
+    root: Path | None = None,
+) -> Dataset:
+    """Several files that are one data set."""
+    root = root or _common_folder(files)
+    if others := [path for path in files if path.suffix.lower() != ".tar"]:
+        raise RequestError(f"{where} matches {others[0]}, and patterns are for shards (.tar).")
+    refuse_options(where, options, ("group_column",))
+    from convscope.data.shards import read_shards  # noqa: PLC0415  needs torch
+
+    return read_shards(root, files, where=where, options=options, default_names=default_names)
+
+
+def _common_folder(files: Sequence[Path]) -> Path:
+    folder = files[0].parent
+    while not all(path.is_relative_to(folder) for path in files):
+        folder = folder.parent
+    return folder
+
+
+def _open_file(path: Path, options: DataOptions, default_names: Sequence[str] | None) -> Dataset:
+    suffix = path.suffix.lower()
+    if suffix in TABLES:
+        return read_table(path, **options)
+    for name, layout in cifar.LAYOUTS.items():
+        if path.name == REMOTE_FILES[layout.name][0].name:
+            return cifar.read_cifar_archive(path, name)
+    if suffix in UNREAD_ARCHIVES:
+        raise RequestError(f"{path} is an archive. Unpack it and pass the folder.")
+    if suffix in ARCHIVES:
+        return _open_archive(path, options, default_names)
+    if other := NOT_CSV.get(suffix):
+        raise RequestError(f"{path} is {other}; a table is read from a CSV file. {SAVE_AS_CSV}")
+    raise RequestError(
+        f"{path} is a single file. Pass a folder of class folders, or a CSV of paths and labels."
+    )
+
+
+def _open_archive(path: Path, options: DataOptions, default_names: Sequence[str] | None) -> Dataset:
+    from convscope.data.shards import is_shard  # noqa: PLC0415  needs torch
+
+    archive = open_archive(path)
+    if is_shard(archive):
+        return _open_files([path], str(path), options, default_names, root=path.parent)
+    refuse_options(str(path), options, (*_COLUMNS, "group_column"))
+    return read_folder(
+        ArchiveFolder.of(archive),
+        group_pattern=options.get("group_pattern"),
+        for_training=options.get("for_training", True),
+    )
+
+
+def _open_known(folder: Path) -> Dataset | None:
+    """The data set of a folder with files of a known format; None for any other folder."""
+    if name := cifar.find_cifar(folder):
+        return cifar.read_cifar_folder(folder, name)
+    if parts := emnist.find_emnist(folder):
+        part, *others = parts
+        if others:
+            raise RequestError(
+                f"{folder} has several selections of EMNIST ({', '.join(parts)}). Name one and "
+                f"the folder: emnist-{part} and `data_dir={folder}`."
+            )
+        return emnist.read_emnist_folder(folder, part)
+    if idx.find_idx(folder):
+        return idx.read_idx_folder(folder, idx.identify(folder) or folder.resolve().name)
+    return None

@@ -1,0 +1,283 @@
+"""WebDataset shards: tar files of samples `KEY.jpg` and `KEY.cls`, `KEY.json` or `KEY.txt`.
+
+As in the library webdataset, the key of a sample is everything before the first dot of its name,
+with its folders; case does not count in endings. Labels are read when the shards are opened,
+images one at a time where they lie.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from convscope.data.archives import Archive, open_archive
+from convscope.data.classes import check_classes
+from convscope.data.column_names import LABELS, plain
+from convscope.data.content_images import ContentImages
+from convscope.data.dataset import Dataset, Split
+from convscope.data.formats import EXTENSIONS
+from convscope.data.group_pattern import groups_by_pattern
+from convscope.data.label_arrays import Labels
+from convscope.data.labeled import LabeledImages, merge
+from convscope.data.options import DataOptions
+from convscope.data.part_files import find_file_splits
+from convscope.data.walk import LITTER
+from convscope.errors import RequestError
+from convscope.regular_files import read_regular
+
+LABEL_FIELDS = ("cls", "label", "class", "target", "json", "txt")
+"""Endings of labels; the first that a data set has is taken."""
+NAME_FILES = ("classnames.txt", "class_names.txt", "classes.txt")
+"""Beside the shards: the name of each class, one a line, in the order of integer labels."""
+
+MAX_LABEL = 1 << 20  # bytes
+_WITHHELD = "-1"
+
+
+@dataclass
+class _Sample:
+    """The members of a sample by their endings: `jpg`, `cls`."""
+
+    shard: "_Shard"
+    key: str
+    fields: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def name(self) -> str:
+        return f"{self.shard.key}/{self.key}"
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """A shard: its path below the folder of all, as a key, and its index."""
+
+    key: str
+    archive: Archive
+
+    def samples(self) -> Iterator[_Sample]:
+        samples: dict[str, _Sample] = {}
+        for member in self.archive.members:
+            folder, _, name = member.rpartition("/")
+            stem, dot, ending = name.partition(".")
+            if stem and dot and name.lower() not in LITTER:
+                key = f"{folder}/{stem}" if folder else stem
+                fields = samples.setdefault(key, _Sample(self, key)).fields
+                fields[ending.lower()] = member
+        yield from samples.values()
+
+
+def is_shard(archive: Archive) -> bool:
+    """Whether a tar file holds samples with labels, rather than class folders.
+
+    It does if its first image has a `.cls` or the like beside it, or another label, and no folder.
+    """
+    beside: dict[str, set[str]] = {}
+    first = None
+    for member in archive.members:
+        stem, _, ending = _parts(member)
+        beside.setdefault(stem, set()).add(ending)
+        if first is None and _is_image(ending):
+            first = stem
+    if first is None:
+        return False
+    found = beside[first].intersection(LABEL_FIELDS)
+    return bool(found - {"json", "txt"}) or (bool(found) and "/" not in first)
+
+
+def read_shards(
+    root: Path,
+    paths: Sequence[Path],
+    *,
+    where: str,
+    options: DataOptions,
+    default_names: Sequence[str] | None = None,
+) -> Dataset:
+    """Read the labels of shards. The key of an image is its shard's path below `root` and its name.
+
+    Splits are known by the names of shards (`train-000000.tar`) or of their folders. Integer labels
+    are named by a file of NAME_FILES beside the shards. `image_column` and `label_column` name
+    endings where several may be meant, and `label_column` a key of the JSON.
+
+    Raises RequestError, naming the sample, for two images in one and for a missing label.
+    """
+    chosen, notes = find_file_splits(root, paths, where=where)
+    reader = _Reader(where, options)
+    parts: dict[Split | Literal[""], LabeledImages] = {}
+    for split, files in chosen.items():
+        shards = [_Shard(path.relative_to(root).as_posix(), open_archive(path)) for path in files]
+        part = reader.read(shards)
+        if part is not None:
+            parts[cast("Split", split)] = part
+    if not parts:
+        raise RequestError(f"{where}: none of the images has a label.")
+    are_numbers = all(part.labels.dtype.kind == "i" for part in parts.values())
+    names = _names_beside(root, paths) if are_numbers else None
+    dataset = merge(parts, class_names=names, default_names=default_names)
+    name = root.resolve().name if len(paths) > 1 else paths[0].stem
+    dataset = replace(dataset, name=name, warnings=(*notes, *dataset.warnings))
+    if pattern := options.get("group_pattern"):
+        keys = tuple(dataset.images.key(index) for index in range(len(dataset)))
+        groups, said = groups_by_pattern(keys, pattern, where=where)
+        dataset = replace(dataset, groups=groups).with_warnings(said)
+    return check_classes(dataset, where=where, for_training=options.get("for_training", True))
+
+
+@dataclass
+class _Reader:
+    """Reads the images and labels of shards; the first that has a label decides what it is."""
+
+    where: str
+    options: DataOptions
+
+    def read(self, shards: Sequence[_Shard]) -> LabeledImages | None:
+        """The images and labels of one split; None if all labels are withheld (-1)."""
+        found: list[tuple[str, Archive, str, str]] = []
+        imageless, withheld, notes = 0, 0, list[str]()
+        for shard in shards:
+            notes += [s for s in (*shard.archive.notes, shard.archive.describe_left_out()) if s]
+            for sample in shard.samples():
+                image = self._image(sample)
+                if image is None:
+                    imageless += 1
+                    continue
+                label = self._label(sample)
+                withheld += label == _WITHHELD
+                if label != _WITHHELD:
+                    found.append((f"{shard.key}/{image}", shard.archive, image, label))
+        if imageless:
+            notes.append(f"{self.where}: samples without an image are left out: {imageless:,}.")
+        if withheld:
+            notes.append(f"{self.where}: {withheld:,} images have no label (-1) and are left out.")
+        if not found:
+            if withheld:
+                return None
+            raise RequestError(f"{self.where} has no images with labels.")
+        found.sort(key=lambda one: one[0])
+        labels = [label for _, _, _, label in found]
+        self._refuse_captions(labels)
+        members = [(archive, image) for _, archive, image, _ in found]
+
+        def content(index: int) -> bytes:
+            archive, name = members[index]
+            return archive.read(name)
+
+        images = ContentImages(tuple(key for key, _, _, _ in found), content)
+        return LabeledImages(self.where, images, _as_labels(labels), notes=tuple(notes))
+
+    def _image(self, sample: _Sample) -> str | None:
+        """The member that is the image. Raises RequestError for several."""
+        asked = self.options.get("image_column")
+        if asked is not None:
+            return sample.fields.get(asked.lower().removeprefix("."))
+        images = [ending for ending in sample.fields if _is_image(ending)]
+        if len(images) > 1:
+            names = " and ".join(sample.fields[ending] for ending in images[:2])
+            raise RequestError(
+                f"{self.where}: the sample {sample.name} has {len(images)} images, {names}. What "
+                "stands before the first dot of a name is the sample's key: give each image "
+                f"its own, or choose one with `image_column`, such as {images[0]!r}."
+            )
+        return sample.fields[images[0]] if images else None
+
+    def _label(self, sample: _Sample) -> str:
+        asked = (self.options.get("label_column") or "").removeprefix(".")
+        endings = [asked.lower()] if asked.lower() in sample.fields else list(LABEL_FIELDS)
+        if asked and endings != [asked.lower()]:
+            endings = ["json"]
+        ending = next((one for one in endings if one in sample.fields), None)
+        if ending is None:
+            others = ", ".join(f".{one}" for one in sample.fields)
+            wanted = f".{asked}" if asked else ", ".join(f".{one}" for one in LABEL_FIELDS)
+            raise RequestError(
+                f"{self.where}: the sample {sample.name} has no label: it has {others}, and a "
+                f"label is one of {wanted}. Add it, or take the sample out."
+            )
+        text = self._text(sample, sample.fields[ending])
+        if ending == "json":
+            return self._of_json(sample, text, asked if asked != "json" else "")
+        if not text or "\n" in text:
+            raise RequestError(
+                f"{self.where}: the label {sample.fields[ending]} of {sample.shard.key} is "
+                f"{'empty' if not text else 'several lines'}; the number or the name of a class is "
+                "expected."
+            )
+        return text
+
+    def _text(self, sample: _Sample, member: str) -> str:
+        archive = sample.shard.archive
+        if (size := archive.members[member].size) > MAX_LABEL:
+            raise RequestError(f"{self.where}: {member} has {size:,} bytes, too many for a label.")
+        try:
+            return archive.read(member).decode("utf-8-sig").strip()
+        except UnicodeDecodeError as error:
+            raise RequestError(f"{self.where}: {member} of {sample.shard.key} is not UTF-8 text, "
+                               "so it is no label.") from error  # fmt: skip
+
+    def _of_json(self, sample: _Sample, text: str, asked: str) -> str:
+        """The label in a sample's JSON: of the key that was asked for, or of its only usual one."""
+        name = f"{self.where}: the JSON of {sample.name}"
+        try:
+            parsed: Any = json.loads(text)
+        except ValueError as error:
+            raise RequestError(f"{name} cannot be read ({error}).") from error
+        if not isinstance(parsed, Mapping):
+            raise RequestError(f"{name} is no object with keys, so it has no label.")
+        values = cast("Mapping[str, Any]", parsed)
+        keys = [asked] if asked else [key for key in values if plain(key) in LABELS]
+        if len(keys) != 1 or keys[0] not in values:
+            what = f"several labels ({', '.join(keys)})" if len(keys) > 1 else "no label"
+            raise RequestError(
+                f"{name} has {what}; its keys are {', '.join(values)}. Name one with "
+                "`label_column`."
+            )
+        value = values[keys[0]]
+        if isinstance(value, bool) or not isinstance(value, str | int) or str(value).strip() == "":
+            raise RequestError(
+                f"{name} has the {keys[0]} {value!r}; the number or the name of one class is "
+                "expected."
+            )
+        return str(value).strip()
+
+    def _refuse_captions(self, labels: Sequence[str]) -> None:
+        distinct = len(set(labels))
+        if len(labels) >= 20 and distinct > len(labels) / 2 and not _are_integers(labels):
+            raise RequestError(
+                f"{self.where} has {distinct:,} different labels for {len(labels):,} images, as "
+                f"captions are ({labels[0][:40]!r}). Name the ending or the key of the classes "
+                "with `label_column`."
+            )
+
+
+def _parts(member: str) -> tuple[str, str, str]:
+    """The key of a member's sample, the dot, and its ending in lower case."""
+    folder, _, name = member.rpartition("/")
+    stem, dot, ending = name.partition(".")
+    return f"{folder}/{stem}" if folder else stem, dot, ending.lower()
+
+
+def _is_image(ending: str) -> bool:
+    return ending.rpartition(".")[2] in EXTENSIONS
+
+
+def _are_integers(labels: Sequence[str]) -> bool:
+    return all(label.isascii() and label.isdigit() for label in labels)
+
+
+def _as_labels(labels: Sequence[str]) -> Labels:
+    if _are_integers(labels):
+        return np.array([int(label) for label in labels], np.int64)
+    return np.array(labels, np.str_)
+
+
+def _names_beside(root: Path, paths: Sequence[Path]) -> list[str] | None:
+    """The names of the classes, from a text file beside the shards."""
+    for folder in dict.fromkeys([root, *(path.parent for path in paths)]):
+        for name in NAME_FILES:
+            file = folder / name
+            if file.is_file():
+                lines = read_regular(file).decode("utf-8-sig", "replace").splitlines()
+                return [line.strip() for line in lines if line.strip()]
+    return None
