@@ -8,11 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 import benchmarks.torchvision_operators  # noqa: F401 -- before torchvision is imported
 import convscope
 from tests.forked import Forked
+
+settings.register_profile("convscope", deadline=None)  # a busy machine fails no test
+settings.load_profile("convscope")
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -11,7 +11,6 @@ from convscope.errors import RequestError
 from tests.reference.geometry import links
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 3),
     st.integers(1, 2),

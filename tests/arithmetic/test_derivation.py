@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from convscope.arithmetic import (
@@ -34,7 +34,6 @@ sides = st.integers(1, 30)
 around = st.sampled_from([0, 1, 2, (0, 1), (2, 1), "same", "valid"])
 
 
-@settings(deadline=None)
 @given(sides, st.integers(1, 6), st.integers(1, 4), around, st.integers(1, 3), st.booleans())
 def test_the_formula_of_an_axis_comes_to_its_output(size, kernel, stride, padding, dilation, ceil):
     axis = Axis(size, kernel, stride, padding, dilation, ceil)
@@ -51,7 +50,6 @@ def test_the_formula_of_an_axis_comes_to_its_output(size, kernel, stride, paddin
     assert exact.size - size < stride
 
 
-@settings(deadline=None)
 @given(sides, st.integers(1, 6), st.integers(1, 4), st.integers(1, 3))
 def test_the_formula_of_same_padding_comes_to_what_is_put(size, kernel, stride, dilation):
     axis = Axis(size, kernel, stride, "same", dilation)

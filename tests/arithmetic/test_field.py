@@ -1,7 +1,7 @@
 """Receptive fields of chains against the papers' numbers, and against sets of pixels."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from convscope.arithmetic import Field, Support
@@ -32,14 +32,12 @@ def through(start, chain):
     return start
 
 
-@settings(deadline=None)
 @given(layers, st.integers(-3, 9))
 def test_a_field_runs_from_the_first_to_the_last_pixel_under_a_unit(chain, unit):
     places = places_under(unit, chain)
     assert through(Field(), chain).box(unit) == (min(places), max(places) + 1)
 
 
-@settings(deadline=None)
 @given(layers)
 def test_what_a_unit_sees_lies_in_its_field(chain):
     field, support = Field(), Support.image(600)

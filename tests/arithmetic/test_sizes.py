@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -22,7 +22,6 @@ small = st.integers(1, 6)
 paddings = st.tuples(st.integers(0, 7), st.integers(0, 7))
 
 
-@settings(deadline=None)
 @given(st.integers(1, 30), small, small, paddings, st.integers(1, 4), st.booleans())
 def test_windows_are_counted_as_they_are_laid_down(size, kernel, stride, padding, dilation, ceil):
     before, after = padding
@@ -39,7 +38,6 @@ def test_windows_are_counted_as_they_are_laid_down(size, kernel, stride, padding
     )
 
 
-@settings(deadline=None)
 @given(st.integers(1, 30), small, small, st.integers(0, 3), st.integers(1, 3), st.booleans())
 def test_pooling_counts_as_torch_does(size, kernel, stride, padding, dilation, ceil):
     assume(2 * padding <= kernel)
@@ -54,7 +52,6 @@ def test_pooling_counts_as_torch_does(size, kernel, stride, padding, dilation, c
         assert layer(torch.zeros(1, 1, size, size, device="meta")).shape[-1] == units
 
 
-@settings(deadline=None)
 @given(st.integers(1, 40), small, small, st.integers(1, 3), st.booleans())
 def test_same_makes_a_window_for_every_stride_begun(size, kernel, stride, dilation, ceil):
     slid = dict(stride=stride, padding="same", dilation=dilation)
@@ -94,7 +91,6 @@ def test_valid_is_no_padding():
     assert output_size(9, 3, padding="valid") == 7
 
 
-@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40))
 def test_the_inverse_question_finds_every_window_and_no_other(size, output):
     found = {
@@ -185,7 +181,6 @@ def test_nonsense_is_refused_by_name(words, told):
         output_size(**{"size": 7, "kernel": 3, **words})
 
 
-@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(2, 9), st.integers(0, 3), st.integers(1, 3))
 def test_the_remedies_that_are_told_help(size, kernel, padding, dilation):
     slid = dict(padding=padding, dilation=dilation)

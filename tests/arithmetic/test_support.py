@@ -49,7 +49,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(1, 25), st.lists(steps, min_size=1, max_size=4))
 def test_a_chain_sees_what_the_sets_of_pixels_hold(length, chain):
     support, pixels = Support.image(length), Pixels.image(length)
@@ -60,7 +60,6 @@ def test_a_chain_sees_what_the_sets_of_pixels_hold(length, chain):
         assert boxes(support) == pixels.boxes()
 
 
-@settings(deadline=None)
 @given(st.integers(6, 20), windows, windows)
 def test_branches_meet_as_the_sets_of_pixels_do(length, one, other):
     both = [Pixels.image(length).window(**words) for words in (one, other)]
@@ -69,7 +68,6 @@ def test_branches_meet_as_the_sets_of_pixels_do(length, one, other):
     assert boxes(ours[0].union(ours[1])) == both[0].union(both[1]).boxes()
 
 
-@settings(deadline=None)
 @given(windows, st.integers(8, 30))
 def test_a_convolution_sees_what_torchs_does(words, length):
     weight = torch.ones(1, 1, words["kernel"])
@@ -85,7 +83,6 @@ def test_a_convolution_sees_what_torchs_does(words, length):
     assert boxes(Support.image(length).window(**words)) == seen(convolve, length)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 30), st.integers(1, 5), st.integers(1, 5), st.integers(0, 2))
 def test_pooling_that_rounds_up_sees_what_torchs_does(length, kernel, stride, padding):
     assume(2 * padding <= kernel <= length + 2 * padding)
@@ -100,7 +97,6 @@ def test_pooling_that_rounds_up_sees_what_torchs_does(length, kernel, stride, pa
     assert boxes(ours) == theirs
 
 
-@settings(deadline=None)
 @given(transposes, st.integers(0, 2), st.integers(1, 12))
 def test_a_transposed_convolution_sees_what_torchs_does(words, extra, length):
     assume(extra < max(words["stride"], words["dilation"]))
@@ -116,21 +112,18 @@ def test_a_transposed_convolution_sees_what_torchs_does(words, extra, length):
     assert boxes(ours) == seen(convolve, length)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 20), st.integers(1, 25))
 def test_adaptive_pooling_sees_what_torchs_does(length, output):
     ours = Support.image(length).adaptive(output)
     assert boxes(ours) == seen(lambda images: F.adaptive_avg_pool1d(images, output), length)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(1, 4))
 def test_nearest_upsampling_sees_what_torchs_does(length, factor):
     ours = Support.image(length).repeat(factor)
     assert boxes(ours) == seen(lambda images: F.interpolate(images, scale_factor=factor), length)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(-4, 4), st.integers(-4, 4))
 def test_padding_and_cropping_see_what_torchs_do(length, before, after):
     assume(length + min(before, 0) + min(after, 0) > 0)
@@ -147,7 +140,6 @@ def test_taking_a_unit_that_is_not_there_sees_nothing():
     assert boxes(Support.image(3).take([-1, 0, 2, 3])) == [None, (0, 1), (2, 3), None]
 
 
-@settings(deadline=None)
 @given(st.integers(0, 9), *[st.none() | st.integers(-9, 9)] * 2, st.none() | st.integers(1, 3))
 def test_a_slice_is_pythons(length, start, stop, step):
     image = Support.image(length)

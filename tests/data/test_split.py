@@ -54,7 +54,7 @@ shares = st.sampled_from([0.0, 0.05, 0.1, 0.2, 0.3, 0.45])
 
 
 @given(counts=counts, val=shares, test=shares, seed=st.integers(0, 5), random=st.randoms())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_laws_of_a_division(counts: list[int], val: float, test: float, seed: int, random):
     data = made([label for label, count in enumerate(counts) for _ in range(count)])
     filled = fill_splits(data, val=val, test=test, seed=seed)
@@ -144,7 +144,7 @@ def test_a_class_with_too_few_images_is_named():
     seed=st.integers(0, 3),
     random=st.randoms(),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_group_never_straddles(members: list[tuple[int, int]], seed: int, random):
     labels = [label for size, label in members for _ in range(size)]
     groups = [f"g{n}" for n, (size, _) in enumerate(members) for _ in range(size)]
@@ -218,7 +218,6 @@ KEYS = st.text(min_size=1, max_size=8)
 
 
 @given(keys=st.lists(KEYS, min_size=6, max_size=20, unique=True))
-@settings(deadline=None)
 def test_written_splits_come_back(keys: list[str]):
     data = made([n % 2 for n in range(len(keys))], keys=keys)
     filled = fill_splits(data)

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from convscope.lanes.engine import Engine
@@ -30,7 +30,6 @@ def live_ranges(draw):
     return found
 
 
-@settings(deadline=None)
 @given(live_ranges(), st.integers(0, 50))
 def test_what_lives_at_the_same_step_lies_apart(alive, start):
     buffers, end = placed(alive, start)

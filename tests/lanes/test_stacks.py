@@ -126,16 +126,14 @@ def check(stack, count, seed, target):
 counts, seeds = st.integers(1, 20), st.integers(0, 100)
 
 
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=20, derandomize=True)
 @given(stacks(), counts, seeds)
 def test_any_stack_of_layers_that_fits(stack, count, seed):
     check(stack, count, seed, host_target())
 
 
 @pytest.mark.slow
-@settings(
-    max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=300, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(stacks(), counts, seeds, st.sampled_from([4, 8, 16]))
 def test_any_stack_of_layers_that_fits_at_any_width_stays_in_its_memory(stack, count, seed, lanes):
     check(stack, count, seed, Target(lanes, 16, checked=True))

@@ -75,7 +75,7 @@ def test_filters_and_sides_of_all_kinds(r, padding, sides):
     assert distance(engine.gradients(), wanted) < 3e-6
 
 
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=20, derandomize=True)
 @given(stacks(), counts, seeds)
 def test_any_stack_with_every_convolution_tiled(stack, count, seed):
     with pytest.MonkeyPatch.context() as patch:

@@ -16,7 +16,7 @@ from convscope.errors import RequestError
 from convscope.runs.folder import Run
 from tests.mutations import fuzz, mutate, verbs
 
-QUICK, ALL = range(150), range(10_000, 20_000)
+QUICK, ALL = range(60), range(10_000, 20_000)
 WRITTEN_ONLY = {".lock", "log.txt", "report.html", "watched", "command.json"}
 
 

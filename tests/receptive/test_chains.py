@@ -221,7 +221,7 @@ def boxes_by_pixel(net):
 
 
 @pytest.mark.filterwarnings("ignore:.*recompute_scale_factor")
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(chains())
 def test_each_unit_of_a_chain_sees_exactly_the_pixels_that_change_it(net):
     image = torch.rand(SHAPE, dtype=torch.float64)

@@ -233,7 +233,7 @@ def test_what_is_no_request_is_answered_with_the_security_headers(lab, kind, cap
     assert capfd.readouterr().err == ""
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@settings(max_examples=60, derandomize=True, database=None)
 @given(
     kind=st.sampled_from(sorted(RAW | SLOW)),
     edits=st.lists(st.tuples(st.integers(0, 150), st.binary(max_size=4)), min_size=1, max_size=4),

@@ -95,7 +95,7 @@ def test_values_that_are_not_finite_are_null(tmp_path):
     assert column(rows, "top1") == [0.75, 0.75, 0.0]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     parts=st.lists(st.integers(1, 40), min_size=1, max_size=8),
     most=st.sampled_from([4, 7, 32]),

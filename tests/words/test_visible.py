@@ -82,7 +82,7 @@ RAW = st.binary(min_size=1, max_size=8).map(lambda raw: raw.replace(b"\0", b"'")
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="bash reads the words")
 @given(st.lists(RAW, min_size=1, max_size=30))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_a_word_for_the_shell_is_visible_and_gives_the_name(names):
     words = " ".join(shell_word(name.decode("utf-8", "surrogateescape")) for name in names)
     assert visible(words) == words

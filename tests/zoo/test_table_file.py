@@ -133,7 +133,7 @@ SAME = dict(size=st.integers(3, 9), kernel=st.integers(1, 5), stride=st.integers
 
 
 @given(**SAME, other=st.integers(3, 9))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_same_padding_of_a_convolution_puts_the_odd_cell_last(size, kernel, stride, other):
     layers = one(
         f"conv1 1 {kernel} {stride} same", (size, other), columns="filters size stride padding"
@@ -150,7 +150,7 @@ def test_same_padding_of_a_convolution_puts_the_odd_cell_last(size, kernel, stri
 
 
 @given(**SAME, other=st.integers(3, 9), kind=st.sampled_from(("maxpool", "avgpool", "minpool")))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_same_padding_of_a_pool_counts_no_cell_outside(size, other, kernel, stride, kind):
     if stride == 1 and kernel % 2 == 0:
         with pytest.raises(RequestError, match="take an odd size"):
