@@ -1,4 +1,4 @@
-"""Fisher's exact test: Fisher, 1922, "On the interpretation of chi-squared from contingency tables"."""
+"""Fisher's exact test, 1922, "On the interpretation of chi-squared from contingency tables"."""
 
 import math
 

@@ -89,8 +89,8 @@ def properties_of(image: Image.Image) -> Mapping[str, str]:
     camera = " ".join(text for tag in (_MAKE, _MODEL) if (text := _text(exif.get(tag))))
     return {
         "size": f"{width}x{height}",
-        "resolution": f"about {_rounded(min(width, height), 2):.0f} pixels high or wide",
-        "aspect ratio": f"about {_rounded(width / height, _BROADLY):.2f} times as wide as high",
+        "resolution": f"a shorter side of about {_rounded(min(width, height), 2):.0f}",
+        "aspect ratio": f"about {_rounded(width / height, _BROADLY):.2f}:1",
         "camera": camera or NONE,
         "software": _text(exif.get(_SOFTWARE)) or NONE,
         "format": image.format or NONE,

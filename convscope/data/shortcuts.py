@@ -80,20 +80,23 @@ class Shortcut:
         return self.classes[0].youden
 
     def describe(self) -> str:
-        """How well it tells the classes, with an example, in a sentence or two."""
+        """How well it tells the classes, with an example, in a sentence."""
         best = self.classes[0]
         value, share, others = best.values[0]
         if self.accuracy >= self.largest + LEAST * (1 - self.largest):
             said = (
-                f"The {self.name} of an image alone tells its {self.subject} for "
-                f"{self.accuracy:.0%} (the largest {self.subject}: {self.largest:.0%})."
+                f"tells its {self.subject} for {self.accuracy:.0%} "
+                f"(the largest {self.subject}: {self.largest:.0%})"
             )
         else:
             said = (
-                f"The {self.name} of an image alone finds {best.found:.0%} of {best.name!r}, and "
-                f"takes {best.mistaken:.0%} of all others for it."
+                f"finds {best.found:.0%} of {best.name!r} and takes {best.mistaken:.0%} of all "
+                "others for it"
             )
-        return f"{said} {value}: {share:.0%} of {best.name!r}, {others:.0%} of all others."
+        return (
+            f"The {self.name} of an image alone {said}: {share:.0%} of {best.name!r} and "
+            f"{others:.0%} of all others have {value}."
+        )
 
     def to_dict(self) -> dict[str, object]:
         """The same as values of JSON."""
@@ -125,12 +128,21 @@ def find_shortcuts(dataset: Dataset, *, max_images: int = MAX_IMAGES) -> list[Sh
     At most `max_images` are looked at, drawn at random, always the same; only their headers are
     read. Data that are not files have no such properties.
     """
-    chosen = _sample(dataset, max_images)
-    properties = read_properties(
-        dataset.images, chosen.tolist(), workers=min(8, 2 * (os.cpu_count() or 1))
-    )
-    read = np.array(sorted(properties), dtype=np.int64)
-    if not len(read):
+    return shortcuts_of(dataset, sample_properties(dataset, max_images))
+
+
+def sample_properties(dataset: Dataset, max_images: int) -> dict[int, Mapping[str, str]]:
+    """The properties of at most so many images, drawn at random, by their indices, in that order;
+    see `read_properties`.
+    """
+    chosen = _sample(dataset, max_images).tolist()
+    return read_properties(dataset.images, chosen, workers=min(8, 2 * (os.cpu_count() or 1)))
+
+
+def shortcuts_of(dataset: Dataset, properties: Mapping[int, Mapping[str, str]]) -> list[Shortcut]:
+    """`find_shortcuts` by the properties that `sample_properties` read."""
+    read = np.array([*properties], dtype=np.int64)
+    if not len(read) or dataset.labels.ndim != 1:
         return []
     columns = {name: [properties[index][name] for index in read.tolist()] for name in PROPERTIES}
     found = shortcuts_in(columns, dataset.labels[read], dataset.classes)

@@ -21,6 +21,7 @@ from convscope.training.callbacks.base import CallbackList
 from convscope.training.config import TrainConfig, decided
 from convscope.zoo import Creation, default_input, resolve_model
 from convscope.zoo.check import check_training
+from convscope.zoo.entries import ZOO
 from convscope.zoo.libraries import library_of, library_preprocessing
 
 
@@ -56,6 +57,11 @@ class RequestedNetwork:
         if isinstance(creation, Creation):
             size = creation.input_size or default_input(creation.model)[1]
         return num_input_channels(self.module), size
+
+    @property
+    def min_size(self) -> int:
+        """The smallest side of an input that it allows, as far as is known."""
+        return ZOO[self.model].min_size if self.module is None and self.model in ZOO else 1
 
     def card(self, callbacks: CallbackList) -> Card | None:
         """How its images are prepared, where a library or the network itself states it; told."""

@@ -42,6 +42,7 @@ from convscope.training.prepare import (
 )
 from convscope.training.result import TrainingResult
 from convscope.training.run_config import check_disk_space, problems_csv, run_config
+from convscope.training.source_warnings import warn_of_files
 from convscope.weights.class_names import parse_class_names
 from convscope.weights.source import Weights, open_weights
 from convscope.zoo import default_lr
@@ -85,6 +86,7 @@ def train_run(
         weights = opened_weights(config, user)
         start = (weights.card if weights else None) or requested.card(user)
         card = infer_preprocessing(dataset, config, user, start, default=requested.default_input)
+        warn_of_files(dataset, card, user, min_size=requested.min_size)
         loaded = load_checked(dataset, card, config, user)
         loaded = settle_duplicates(opened, loaded, config, user)
         counts = loaded.dataset.counts("train")
