@@ -18,7 +18,7 @@ from pathlib import Path
 from convscope.data.decode import MAX_BYTES
 from convscope.data.unreadable import UnreadableImage
 from convscope.errors import RequestError
-from convscope.regular_files import open_regular
+from convscope.regular_files import check_regular, open_regular
 
 COMPRESSED = {
     b"\x1f\x8b": "gzip -dc",
@@ -200,6 +200,15 @@ def _inner_name(name: str) -> str | None:
     """The name without `./`; None for one that leads out of the archive."""
     parts = [part for part in name.split("/") if part not in {"", "."}]
     return None if name.startswith("/") or ".." in parts or not parts else "/".join(parts)
+
+
+def stamp_of(path: Path) -> tuple[int, int]:
+    """The size and time of change of a file. Raises RequestError."""
+    try:
+        status = check_regular(path)
+    except OSError as error:
+        raise RequestError(f"{path} cannot be read: {error.strerror or error}.") from error
+    return status.st_size, status.st_mtime_ns
 
 
 def _stamp(file: BufferedReader) -> tuple[int, int]:

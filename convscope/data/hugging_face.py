@@ -11,7 +11,8 @@ from convscope.data.labeled import LabeledImages
 from convscope.errors import RequestError
 
 _LABEL_COLUMNS = frozenset(["label", "labels", "class", "category", "target", "y", "class_name"])
-_NO_LABEL = -1  # what the library's data sets have where the labels of a test split are withheld
+NO_LABEL = -1
+"""What data sets of the library have where the labels of a test split are withheld."""
 
 
 def is_hugging_face(data: Any) -> bool:
@@ -43,13 +44,13 @@ def read_hugging_face(
         )
     plain = data.with_format(None)
     features: Mapping[str, Any] = plain.features
-    image = _image_column(name, features, image_column)
-    label = _label_column(name, features, label_column, image)
+    image = find_image_column(name, features, image_column)
+    label = find_label_column(name, features, label_column, image)
     labels = read_labels(list(plain[label]), where=name)
     notes: list[str] = []
     if (data.format or {}).get("type") is not None:
         notes.append(f"{name}: the format or transform that was set on it is not used.")
-    kept = np.flatnonzero(labels != _NO_LABEL) if labels.dtype.kind == "i" else None
+    kept = np.flatnonzero(labels != NO_LABEL) if labels.dtype.kind == "i" else None
     if kept is not None and len(kept) < len(labels):
         if not len(kept):
             return None
@@ -58,7 +59,7 @@ def read_hugging_face(
         )
         plain, labels = plain.select(kept.tolist()), labels[kept]
     return LabeledImages(name, _images(plain, image, prefix, name), labels,
-                         _class_names(features[label]), tuple(notes))  # fmt: skip
+                         class_names_of(features[label]), tuple(notes))  # fmt: skip
 
 
 def hugging_face_name(data: Any) -> str:
@@ -81,9 +82,10 @@ def _kind(feature: Any) -> str:
     return getattr(feature, "_type", None) or type(feature).__name__
 
 
-def _image_column(name: str, features: Mapping[str, Any], chosen: str | None) -> str:
+def find_image_column(name: str, features: Mapping[str, Any], chosen: str | None) -> str:
+    """The column of images: the chosen one, else the only `Image`. Raises RequestError."""
     if chosen is not None:
-        return _existing(name, features, chosen)
+        return existing_column(name, features, chosen)
     columns = [column for column, feature in features.items() if _kind(feature) == "Image"]
     if len(columns) == 1:
         return columns[0]
@@ -93,9 +95,15 @@ def _image_column(name: str, features: Mapping[str, Any], chosen: str | None) ->
     )
 
 
-def _label_column(name: str, features: Mapping[str, Any], chosen: str | None, image: str) -> str:
+def find_label_column(
+    name: str, features: Mapping[str, Any], chosen: str | None, image: str
+) -> str:
+    """The column of labels: the chosen one, the only `ClassLabel`, or the only one of a usual name.
+
+    Raises RequestError.
+    """
     if chosen is not None:
-        return _existing(name, features, chosen)
+        return existing_column(name, features, chosen)
     columns = [column for column, feature in features.items() if _kind(feature) == "ClassLabel"]
     if not columns:
         columns = [column for column in features if column.lower() in _LABEL_COLUMNS]
@@ -108,7 +116,8 @@ def _label_column(name: str, features: Mapping[str, Any], chosen: str | None, im
     )
 
 
-def _existing(name: str, features: Mapping[str, Any], column: str) -> str:
+def existing_column(name: str, features: Mapping[str, Any], column: str) -> str:
+    """A column that was asked for. Raises RequestError where there is none of that name."""
     if column not in features:
         raise RequestError(
             f"{name} has no column {column!r}; its columns are {_described(features)}."
@@ -120,6 +129,7 @@ def _described(features: Mapping[str, Any]) -> str:
     return ", ".join(f"{column} ({_kind(feature)})" for column, feature in features.items())
 
 
-def _class_names(feature: Any) -> tuple[str, ...] | None:
+def class_names_of(feature: Any) -> tuple[str, ...] | None:
+    """The names of a `ClassLabel`, in the order of its integers; None of another feature."""
     names = getattr(feature, "names", None)
     return tuple(map(str, names)) if _kind(feature) == "ClassLabel" and names else None

@@ -31,8 +31,11 @@ def find_file_splits(
 
     `train-00000-of-00002.parquet`, `images-train-0000.tar` and `train/0000.tar` are of train.
     """
-    stems = {path: _stem(path.relative_to(root)) for path in paths}
+    stems = {path: _NUMBER.sub("", path.stem) for path in paths}
     splits = find_splits(sorted(set(stems.values())))
+    if not splits:
+        stems = {path: path.relative_to(root).parent.name for path in paths}
+        splits = find_splits(sorted(set(stems.values())))
     if not splits:
         return {"": list(paths)}, ()
     found: dict[Split | str, list[Path]] = {}
@@ -42,8 +45,3 @@ def find_file_splits(
     more = f" and {len(others) - 1:,} more" if len(others) > 1 else ""
     notes = (f"{where}: ignored beside the splits: {others[0].name}{more}.",) if others else ()
     return {split: found[split] for split in ("train", "val", "test") if split in found}, notes
-
-
-def _stem(path: Path) -> str:
-    """What says the split: the folder that a file is in, else its name without its number."""
-    return path.parent.name or _NUMBER.sub("", path.stem)

@@ -6,6 +6,7 @@ from pathlib import Path
 from convscope.data import cifar, emnist, idx
 from convscope.data.archive_folder import ArchiveFolder
 from convscope.data.archives import open_archive
+from convscope.data.arrow_schema import is_saved
 from convscope.data.dataset import Dataset
 from convscope.data.file_patterns import files_of, is_pattern
 from convscope.data.folder import read_folder
@@ -17,6 +18,8 @@ from convscope.errors import RequestError
 
 TABLES = (".csv", ".tsv", ".txt")
 ARCHIVES = (".tar", ".zip", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz", ".zst")
+PARTS = (".tar", ".parquet")
+"""Endings of files that may be several."""
 UNREAD_ARCHIVES = (".7z", ".rar")
 _FOLDER_OR_TABLE = "a folder of class folders or a table"
 _COLUMNS = ("image_column", "label_column")
@@ -56,8 +59,13 @@ def _open_folder(
     if dataset := _open_known(folder):
         refuse_options(str(folder), options, options)
         return dataset
-    if shards := files_in(folder, ".tar"):
-        return _open_files(shards, str(folder), options, default_names, root=folder)
+    for ending in PARTS:
+        if files := files_in(folder, ending):
+            return _open_files(files, str(folder), options, default_names, root=folder)
+    if is_saved(folder):
+        from convscope.data.arrow_dataset import read_saved  # noqa: PLC0415  needs torch
+
+        return read_saved(folder, options=options, default_names=default_names)
     refuse_options(str(folder), options, (*_COLUMNS, "group_column"))
     return read_folder(
         folder,
@@ -75,8 +83,16 @@ def _open_files(
 ) -> Dataset:
     """Several files that are one data set."""
     root = root or _common_folder(files)
-    if others := [path for path in files if path.suffix.lower() != ".tar"]:
-        raise RequestError(f"{where} matches {others[0]}, and patterns are for shards (.tar).")
+    endings = {path.suffix.lower() for path in files}
+    if len(endings) > 1 or not endings.issubset(PARTS):
+        raise RequestError(
+            f"{where} matches {files[0]}; several files are read if all are shards (.tar) or all "
+            "are Parquet files (.parquet)."
+        )
+    if endings == {".parquet"}:
+        from convscope.data.arrow_dataset import read_parquet  # noqa: PLC0415  needs torch
+
+        return read_parquet(root, files, where=where, options=options, default_names=default_names)
     refuse_options(where, options, ("group_column",))
     from convscope.data.shards import read_shards  # noqa: PLC0415  needs torch
 
@@ -99,6 +115,8 @@ def _open_file(path: Path, options: DataOptions, default_names: Sequence[str] | 
             return cifar.read_cifar_archive(path, name)
     if suffix in UNREAD_ARCHIVES:
         raise RequestError(f"{path} is an archive. Unpack it and pass the folder.")
+    if suffix == ".parquet":
+        return _open_files([path], str(path), options, default_names, root=path.parent)
     if suffix in ARCHIVES:
         return _open_archive(path, options, default_names)
     if other := NOT_CSV.get(suffix):

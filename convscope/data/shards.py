@@ -95,7 +95,8 @@ def read_shards(
     options: DataOptions,
     default_names: Sequence[str] | None = None,
 ) -> Dataset:
-    """Read the labels of shards. The key of an image is its shard's path below `root` and its name.
+    """Read the labels of shards. The key of an image is its shard's path below `root` and its name;
+    of a single shard, its name.
 
     Splits are known by the names of shards (`train-000000.tar`) or of their folders. Integer labels
     are named by a file of NAME_FILES beside the shards. `image_column` and `label_column` name
@@ -104,7 +105,7 @@ def read_shards(
     Raises RequestError, naming the sample, for two images in one and for a missing label.
     """
     chosen, notes = find_file_splits(root, paths, where=where)
-    reader = _Reader(where, options)
+    reader = _Reader(where, options, is_single=len(paths) == 1)
     parts: dict[Split | Literal[""], LabeledImages] = {}
     for split, files in chosen.items():
         shards = [_Shard(path.relative_to(root).as_posix(), open_archive(path)) for path in files]
@@ -131,6 +132,7 @@ class _Reader:
 
     where: str
     options: DataOptions
+    is_single: bool
 
     def read(self, shards: Sequence[_Shard]) -> LabeledImages | None:
         """The images and labels of one split; None if all labels are withheld (-1)."""
@@ -146,7 +148,8 @@ class _Reader:
                 label = self._label(sample)
                 withheld += label == _WITHHELD
                 if label != _WITHHELD:
-                    found.append((f"{shard.key}/{image}", shard.archive, image, label))
+                    key = image if self.is_single else f"{shard.key}/{image}"
+                    found.append((key, shard.archive, image, label))
         if imageless:
             notes.append(f"{self.where}: samples without an image are left out: {imageless:,}.")
         if withheld:
