@@ -31,8 +31,9 @@ def train(
     data
         digits, mnist, fashion-mnist, kmnist, emnist, cifar10, cifar100; a folder with one folder
         per class (optionally inside train/, val/, test/), also as a .tar or .zip file; WebDataset
-        shards ("train-{000..004}.tar"); Parquet files with images; or a CSV file with the columns
-        path,label[,split][,group]. All sources: docs/data.md.
+        shards ("train-{000..004}.tar"); Parquet files with images; an .npz file such as
+        MedMNIST's; or a CSV file with the columns path,label[,split][,group]. docs/data.md has
+        all sources.
     out
         The run folder to create; by default runs/DATE_NETWORK_DATA.
     config

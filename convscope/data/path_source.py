@@ -62,6 +62,16 @@ def _open_folder(
     for ending in PARTS:
         if files := files_in(folder, ending):
             return _open_files(files, str(folder), options, default_names, root=folder)
+    if any(folder.glob("*.npy")):
+        from convscope.data.array_files import (  # noqa: PLC0415  need torch
+            is_array_folder,
+            read_array_folder,
+        )
+
+        if is_array_folder(folder):
+            refuse_options(str(folder), options, options)
+            for_training = options.get("for_training", True)
+            return read_array_folder(folder, default_names=default_names, for_training=for_training)
     if is_saved(folder):
         from convscope.data.arrow_dataset import read_saved  # noqa: PLC0415  needs torch
 
@@ -117,6 +127,12 @@ def _open_file(path: Path, options: DataOptions, default_names: Sequence[str] | 
         raise RequestError(f"{path} is an archive. Unpack it and pass the folder.")
     if suffix == ".parquet":
         return _open_files([path], str(path), options, default_names, root=path.parent)
+    if suffix == ".npz":
+        from convscope.data.array_files import read_npz  # noqa: PLC0415  needs torch
+
+        refuse_options(str(path), options, options)
+        for_training = options.get("for_training", True)
+        return read_npz(path, default_names=default_names, for_training=for_training)
     if suffix in ARCHIVES:
         return _open_archive(path, options, default_names)
     if other := NOT_CSV.get(suffix):

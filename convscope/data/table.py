@@ -31,8 +31,8 @@ NOT_CSV = {
     ".ods": "a spreadsheet", ".numbers": "a spreadsheet",
     ".feather": "a Feather file", ".json": "a JSON file", ".jsonl": "a JSON file",
     ".pkl": "a pickle", ".sqlite": "a database", ".db": "a database", ".h5": "an HDF5 file",
-    ".hdf5": "an HDF5 file", ".mat": "a MATLAB file", ".npz": "a NumPy file",
-    ".npy": "a NumPy file", ".xml": "an XML file", ".yaml": "a YAML file", ".yml": "a YAML file",
+    ".hdf5": "an HDF5 file", ".mat": "a MATLAB file", ".npy": "a NumPy file",
+    ".xml": "an XML file", ".yaml": "a YAML file", ".yml": "a YAML file",
 }  # fmt: skip
 """What other files with labels are, by their endings."""
 SAVE_AS_CSV = (
