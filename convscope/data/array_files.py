@@ -135,7 +135,8 @@ def _parse(name: str) -> tuple[_SplitName | None, _Kind | None]:
     rest = [word for word in words if not split_of(word)]
     if len(splits) > 1 or len(rest) != 1 or rest[0] not in IMAGES | LABELS:
         return None, None
-    return splits[0] if splits else "", "images" if rest[0] in IMAGES else "labels"
+    split = cast("_SplitName", splits[0] if splits else "")
+    return split, "images" if rest[0] in IMAGES else "labels"
 
 
 def _read(arrays: _Arrays, where: str, default_names: Sequence[str] | None) -> Dataset:

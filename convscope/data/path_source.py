@@ -10,8 +10,10 @@ from convscope.data.arrow_schema import is_saved
 from convscope.data.dataset import Dataset
 from convscope.data.file_patterns import files_of, is_pattern
 from convscope.data.folder import read_folder
+from convscope.data.imagenet import find_imagenet, read_imagenet
 from convscope.data.options import INDEPENDENT, DataOptions
 from convscope.data.part_files import files_in
+from convscope.data.synsets import name_synsets
 from convscope.data.table import NOT_CSV, SAVE_AS_CSV, read_table
 from convscope.data.urls import REMOTE_FILES
 from convscope.errors import RequestError
@@ -76,12 +78,14 @@ def _open_folder(
         from convscope.data.arrow_dataset import read_saved  # noqa: PLC0415  needs torch
 
         return read_saved(folder, options=options, default_names=default_names)
+    for_training = options.get("for_training", True)
+    if found := find_imagenet(folder):
+        refuse_options(str(folder), options, options)
+        return read_imagenet(found, for_training=for_training)
     refuse_options(str(folder), options, (*_COLUMNS, "group_column"))
-    return read_folder(
-        folder,
-        group_pattern=options.get("group_pattern"),
-        for_training=options.get("for_training", True),
-    )
+    pattern = options.get("group_pattern")
+    dataset = read_folder(folder, group_pattern=pattern, for_training=for_training)
+    return name_synsets(dataset, folder)
 
 
 def _open_files(
