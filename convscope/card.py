@@ -69,6 +69,8 @@ class Card:
         value_range: the values of images of more than 8 bits that become black and white, as
             (0, 4095) for 12 bits; None: each image's own. A card without it was written when 16
             bits kept their high byte.
+        window: center and width, in the units of the modality, by which grayscale DICOM images
+            become black to white; None: each image's own window, or else as `value_range` says.
         provenance: where the weights come from: network, data, fingerprint, convscope's version.
     """
 
@@ -83,6 +85,7 @@ class Card:
     reading: Reading = "whole"
     output: NetworkOutput = "logits"
     value_range: tuple[int, int] | None = None
+    window: tuple[float, float] | None = None
     to_gray: Literal["luma-601"] = "luma-601"
     to_color: Literal["repeat"] = "repeat"
     provenance: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
@@ -128,6 +131,11 @@ class Card:
                 self.value_range is not None
                 and not -_MAX_VALUE <= self.value_range[0] < self.value_range[1] <= _MAX_VALUE,
                 f"has the impossible value_range {self.value_range}",
+            ),
+            (
+                self.window is not None
+                and not (abs(self.window[0]) <= _MAX_VALUE and 1 <= self.window[1] <= _MAX_VALUE),
+                f"has the impossible window {self.window}",
             ),
             (self.to_gray != "luma-601", f"has to_gray={self.to_gray!r}; allowed: 'luma-601'"),
             (self.to_color != "repeat", f"has to_color={self.to_color!r}; allowed: 'repeat'"),

@@ -16,7 +16,6 @@
   refused if any pixel is missing or was replaced by zeros.
 """
 
-import re
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -26,6 +25,7 @@ from PIL import Image
 
 from convscope.card import Card
 from convscope.data.depth import DecodedImage, DeepImage, ValueRange, to_bytes
+from convscope.data.dicom import decode_dicom, is_dicom
 from convscope.data.formats import (
     CAMERA_RAW,
     FORMATS,
@@ -40,13 +40,18 @@ from convscope.data.orientation import UPRIGHT, orientation_of
 from convscope.data.pillow_settings import READER_ERRORS, quiet_pillow, strict_pillow
 from convscope.data.pixels import BITS, EXTRA_SAMPLES, convert_pixels
 from convscope.data.reduced import ReducedImage
-from convscope.data.unreadable import UnreadableImage
+from convscope.data.unreadable import (
+    MAX_PIXELS,
+    UnreadableImage,
+    error_text,
+    reason_of,
+    refuse_size,
+)
 from convscope.regular_files import NotRegularError, TooLargeError, read_regular
 
 Unreadable = UnreadableImage
 """The earlier name, which programs outside use."""
 
-MAX_PIXELS = 100_000_000
 SLOW_FORMATS = frozenset(["QOI"])  # Pillow reads them in Python, 10 microseconds a pixel
 MAX_SLOW_PIXELS = 4_000_000
 MAX_BYTES = 1_000_000_000  # more than MAX_PIXELS of 16-bit RGBA take without compression
@@ -74,6 +79,8 @@ def decode_image(source: Path | bytes, card: Card | None = None) -> DecodedImage
     It is decoded as `card` says, at a reduced size perhaps; without one at its own size.
     """
     data = source if isinstance(source, bytes) else read_file(source)
+    if is_dicom(data):
+        return decode_dicom(data, card)
     _refuse_other_formats(data)
     _refuse_zero_tail(data)
     if not lacks_end(data):
@@ -142,7 +149,7 @@ def read_file(path: Path) -> bytes:
     except PermissionError as error:
         raise UnreadableImage("cannot be read (permission denied)") from error
     except (OSError, ValueError, MemoryError) as error:
-        raise UnreadableImage(f"could not be read: {_error_text(error)}") from error
+        raise UnreadableImage(f"could not be read: {error_text(error)}") from error
 
 
 def _refuse_other_formats(data: bytes) -> None:
@@ -159,14 +166,6 @@ def _refuse_zero_tail(data: bytes) -> None:
     """Refuse a JPEG of full length whose copy was interrupted: libjpeg would invent the rest."""
     if data.endswith(bytes(16)) and lacks_end(data):
         raise UnreadableImage("is truncated: it ends in zeros")
-
-
-def refuse_size(pixels: int, limit: int = MAX_PIXELS) -> None:
-    """Raise UnreadableImage for no pixels at all, or more than the limit."""
-    if pixels < 1:
-        raise UnreadableImage("has no pixels")
-    if pixels > limit:
-        raise UnreadableImage(f"has {pixels:,} pixels; more than {limit:,} are refused")
 
 
 def _note_frames(image: Image.Image) -> None:
@@ -218,25 +217,6 @@ def _count_pages(image: Image.Image) -> int:
         pages += 0 if page and is_part else 1
     image.seek(0)
     return pages
-
-
-def reason_of(error: BaseException) -> UnreadableImage:
-    """The reason in words for what a reader raised."""
-    text = _error_text(error)
-    if isinstance(error, Image.DecompressionBombError) and (match := re.search(r"\d+", text)):
-        return UnreadableImage(
-            f"has {int(match[0]):,} pixels; more than {MAX_PIXELS:,} are refused"
-        )
-    if isinstance(error, MemoryError):
-        return UnreadableImage("needs more memory than is free")
-    if "truncated" in text.lower() or isinstance(error, EOFError):
-        return UnreadableImage(f"is truncated: {text}")
-    return UnreadableImage(f"is damaged: {text}")
-
-
-def _error_text(error: BaseException) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(str(text).split())[:150]
 
 
 def upright_image(original: Image.Image, converted: DecodedImage) -> DecodedImage:

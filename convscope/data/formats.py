@@ -19,10 +19,13 @@ EXTENSIONS = frozenset(
     [
         "jpg", "jpeg", "jpe", "jfif", "mpo", "png", "apng", "webp", "avif", "jp2", "j2k", "j2c",
         "jpc", "jpf", "jpx", "bmp", "dib", "tif", "tiff", "gif", "ppm", "pgm", "pbm", "pnm", "pfm",
-        "tga", "icb", "vda", "vst", "qoi", "pcx", "sgi", "rgb", "rgba", "bw", "dds", "ico",
+        "tga", "icb", "vda", "vst", "qoi", "pcx", "sgi", "rgb", "rgba", "bw", "dds", "ico", "dcm",
+        "dicom", "ima",
     ]
 )  # fmt: skip
 """Endings of image files, in lower case."""
+
+INSTALL_MEDICAL = 'install what reads it: `pip install "convscope[medical]"`'
 
 _TO_JPEG = "convert it to JPEG, for example by `magick {0} photo.jpg`"
 CAMERA_RAW = (
@@ -36,7 +39,6 @@ _JPEG_XL = "is a JPEG XL image; convert it to PNG, for example by `djxl image.jx
 _JPEG_XR = "is a JPEG XR image; convert it to PNG"
 _ARCHIVE = "is an archive; unpack it first"
 _NIFTI = "is a NIfTI volume; save its slices as PNG or TIFF"
-_DICOM = "is a DICOM file; save its image as PNG or TIFF, for example by `dcmj2pnm +on2 in out.png`"
 _NUMPY = "is a NumPy array; load it with numpy.load and pass the array, or save it as PNG"
 _PHOTOSHOP = "is a Photoshop document; export it as PNG"
 _ARRAYS = "is a file of arrays; save its images as PNG or TIFF"
@@ -89,7 +91,6 @@ _STARTS: dict[bytes, str] = {
 """What files are that begin like this."""
 
 _WITHIN: tuple[tuple[int, bytes, str], ...] = (
-    (128, b"DICM", _DICOM),
     (8, b"CR\x02", CAMERA_RAW),
     (6, b"HEAPCCDR", CAMERA_RAW),
     (8, b"AVI ", _VIDEO),
@@ -173,10 +174,15 @@ _IMAGE_STARTS = (
 )  # fmt: skip
 
 
+HEAD = 132
+"""Bytes of a file that `starts_like_image` looks at."""
+
+
 def starts_like_image(head: bytes) -> bool:
     """Whether a file without an ending begins with the signature of a format that is read."""
     return (
         head.startswith(_IMAGE_STARTS)
+        or head[128:] == b"DICM"
         or (head.startswith(b"RIFF") and head[8:12] == b"WEBP")
         or (head[4:8] == b"ftyp" and b"avif" in head[8:])
         or (head.startswith(b"BM") and head[6:10] == bytes(4))

@@ -19,16 +19,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.card import Card
-from convscope.data.decode import (
-    decode_image,
-    reason_of,
-    refuse_size,
-    upright_image,
-)
+from convscope.data.decode import decode_image, upright_image
 from convscope.data.depth import DecodedImage, DeepImage
 from convscope.data.pillow_settings import READER_ERRORS, quiet_pillow
 from convscope.data.pixels import convert_pixels, to_l_or_rgb
-from convscope.data.unreadable import UnreadableImage
+from convscope.data.unreadable import UnreadableImage, reason_of, refuse_size
 from convscope.errors import RequestError
 
 ImageLike = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any] | torch.Tensor

@@ -188,7 +188,7 @@ def load_images(
         dataset.images, card, kept, pixel_digests, workers, on_progress, survey
     )
     notes = {dataset.images.key(index): note for index, note in sorted(survey.notes.items())}
-    warnings = [*describe_notes(notes)]
+    warnings = [*describe_notes(notes), *survey.describe_windows()]
     if card.value_range is None and survey.value_range is not None:
         card = replace(card, value_range=survey.value_range)
         warnings += survey.describe_depth(dataset.images.key)

@@ -11,8 +11,8 @@ from typing import Any, cast
 
 from PIL import Image, ImageFile
 
-QUIET = ("ignore", None, Warning, re.compile(r"PIL\b"), 0)
-"""An entry of `warnings.filters` that silences Pillow's own warnings about a file."""
+QUIET = ("ignore", None, Warning, re.compile(r"(PIL|pydicom|tifffile|convscope\.data\.dicom)\b"), 0)
+"""An entry of `warnings.filters` that silences what readers say about a file."""
 
 # What Pillow's readers have been seen to raise on malformed files. `Exception` would also swallow
 # what a signal handler raises.

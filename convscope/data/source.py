@@ -13,6 +13,7 @@ from convscope.data.digits import read_digits
 from convscope.data.download import DownloadCallback, RemoteFile, cache_dir, fetch
 from convscope.data.options import DataOptions
 from convscope.data.path_source import open_path, refuse_options
+from convscope.data.patients import group_by_patient
 from convscope.data.urls import REMOTE_FILES
 from convscope.errors import ConvscopeError, RequestError, WorkError, nearest
 
@@ -120,7 +121,9 @@ def open_source(
             return read_digits()
         if data in NAMES:
             return _open_named(data, data_dir, on_progress)
-        return _open_path(data, options, default_names)
+        dataset = _open_path(data, options, default_names)
+        is_grouped = dataset.groups is not None or group_column is not None
+        return dataset if is_grouped or not for_training else group_by_patient(dataset)
     except PermissionError as error:
         raise RequestError(f"{error.filename} cannot be read: permission denied.") from error
 

@@ -1,12 +1,15 @@
 """What the first reading of all images shows: the range of deep ones, and what to say of others."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
+from PIL import Image
+
 from convscope.data.depth import DecodedImage, DeepImage, ValueRange, note_of, union_range
 
+_SHOWN = 3  # windows
 _DARK = 16  # times that most deep images are darker than their range, from which this is said
 
 
@@ -25,11 +28,14 @@ class ImageSurvey:
 
     depths: dict[int, _Depth] = field(default_factory=dict[int, _Depth])
     notes: dict[int, str] = field(default_factory=dict[int, str])
+    windows: dict[int, str] = field(default_factory=dict[int, str])
 
     def add(self, index: int, image: DecodedImage) -> None:
         if isinstance(image, DeepImage):
             is_declared = image.declared is not None
             self.depths[index] = _Depth(image.value_range, is_declared, image.extremes)
+        if isinstance(image, Image.Image) and (window := image.info.get("window")):
+            self.windows[index] = window
         if note := note_of(image):
             self.notes[index] = note
 
@@ -70,6 +76,24 @@ class ImageSurvey:
                 f"{key(brightest)} reaches {largest:,}. If that comes from a few damaged pixels or "
                 "images of another depth, mend or remove these."
             )
+
+    def describe_windows(self) -> Iterator[str]:
+        """A sentence on the windows that DICOM images have in their files."""
+        if not self.windows:
+            return
+        windows = Counter(self.windows.values()).most_common()
+        count = len(self.windows)
+        if len(windows) == 1:
+            files = f"{count:,} DICOM images" if count > 1 else "A DICOM image"
+            yield f"Window (center/width) of {files}, by the file: {windows[0][0]}."
+            return
+        shown = ", ".join(f"{window} in {number:,}" for window, number in windows[:_SHOWN])
+        others = f" and {len(windows) - _SHOWN:,} others" if len(windows) > _SHOWN else ""
+        yield (
+            f"{count:,} DICOM images are read by the windows (center/width) of their files: "
+            f"{shown}{others}. So one value may be several grays; where values have a unit, as in "
+            "CT, choose one `window` for all."
+        )
 
 
 def describe_notes(notes: Mapping[str, str]) -> Iterator[str]:

@@ -1,6 +1,12 @@
-"""What is raised for an image that cannot be used."""
+"""Why an image cannot be read."""
+
+import re
+
+from PIL import Image
 
 from convscope.words import visible
+
+MAX_PIXELS = 100_000_000
 
 
 class UnreadableImage(Exception):
@@ -8,3 +14,30 @@ class UnreadableImage(Exception):
 
     def __init__(self, message: str = "") -> None:
         super().__init__(visible(message))
+
+
+def refuse_size(pixels: int, limit: int = MAX_PIXELS) -> None:
+    """Raise UnreadableImage for no pixels at all, or more than the limit."""
+    if pixels < 1:
+        raise UnreadableImage("has no pixels")
+    if pixels > limit:
+        raise UnreadableImage(f"has {pixels:,} pixels; more than {limit:,} are refused")
+
+
+def reason_of(error: BaseException) -> UnreadableImage:
+    """The reason in words for what a reader raised."""
+    text = error_text(error)
+    if isinstance(error, Image.DecompressionBombError) and (match := re.search(r"\d+", text)):
+        return UnreadableImage(
+            f"has {int(match[0]):,} pixels; more than {MAX_PIXELS:,} are refused"
+        )
+    if isinstance(error, MemoryError):
+        return UnreadableImage("needs more memory than is free")
+    if "truncated" in text.lower() or isinstance(error, EOFError):
+        return UnreadableImage(f"is truncated: {text}")
+    return UnreadableImage(f"is damaged: {text}")
+
+
+def error_text(error: BaseException) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())[:150]

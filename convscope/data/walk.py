@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from convscope.data.archive_folder import ArchiveEntry, ArchiveFolder
-from convscope.data.formats import EXTENSIONS, starts_like_image
+from convscope.data.formats import EXTENSIONS, HEAD, starts_like_image
 from convscope.errors import RequestError
 from convscope.regular_files import open_regular
 
 LITTER = frozenset({
     "__macosx", "__pycache__", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir",
-    "#recycle", "$recycle.bin", "system volume information", "lost+found",
+    "#recycle", "$recycle.bin", "dicomdir", "system volume information", "lost+found",
 })  # fmt: skip
 """Names, in lower case, that are passed over like hidden ones."""
 
@@ -96,13 +96,14 @@ def describe_left_out(left_out: Counter[str]) -> str:
 
 
 def ending(name: str) -> str:
-    """The ending of a file's name in lower case, with its dot; "" if it has none.
+    """The ending of a file's name in lower case, with its dot; "" if it has none, or only digits,
+    as the names of DICOM files that are unique identifiers.
 
-    >>> ending("scan.DCM"), ending("README")
-    ('.dcm', '')
+    >>> ending("scan.DCM"), ending("README"), ending("1.2.840.17")
+    ('.dcm', '', '')
     """
     stem, dot, extension = name.rpartition(".")
-    return f".{extension.lower()}" if dot and stem else ""
+    return f".{extension.lower()}" if dot and stem and not extension.isdecimal() else ""
 
 
 def _kind(entry: Entry) -> str:
@@ -160,7 +161,7 @@ def is_image(entry: Entry) -> bool:
     if ending(entry.name):
         return False
     if isinstance(entry, ArchiveEntry):
-        return starts_like_image(entry.head(32))
+        return starts_like_image(entry.head(HEAD))
     return is_image_path(Path(entry.path))
 
 
@@ -172,7 +173,7 @@ def is_image_path(path: Path) -> bool:
         if ending(path.name) or not path.is_file():
             return False
         with open_regular(path) as file:
-            return starts_like_image(file.read(32))
+            return starts_like_image(file.read(HEAD))
     except OSError:  # it may not be read; a file with an ending fails when it is loaded
         return False
 

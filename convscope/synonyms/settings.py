@@ -28,6 +28,7 @@ SYNONYMS = {
     "mean": "img_mean image_mean pixel_mean norm_mean normalize_mean",
     "std": "img_std image_std pixel_std norm_std normalize_std standard_deviation",
     "resize_mode": "resize_method fit image_fit",
+    "window": "hu_window ct_window voi_window window_level dicom_window windowing",
     "duplicates": "duplicate_images on_duplicates",
     "max_corrupt_fraction": "max_unreadable max_corrupt",
     "augment": "augmentation augmentations data_augmentation aug augs",

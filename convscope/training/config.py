@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from convscope import synonyms
 from convscope.data.augment_kinds import Sampling
+from convscope.data.windows import parse_window
 from convscope.device import parse_device
 from convscope.errors import RequestError, nearest
 from convscope.evaluation.metrics import MetricName
@@ -158,6 +159,8 @@ class TrainConfig(AugmentationSettings, DataSettings):
 
     def __post_init__(self) -> None:
         parse_device(self.device)
+        if self.window is not None:
+            parse_window(self.window)
         for name, field in settings_of(TrainConfig).items():
             for number in field.numbers(getattr(self, name)):
                 if not field.setting.allows(number):

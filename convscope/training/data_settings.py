@@ -40,6 +40,9 @@ class DataSettings:
         r"its path: (\d+)_(left|right) keeps both eyes of a patient in one split.")
     resize_mode: Literal["auto"] | ResizeMode = setting("auto", DATA,
         help="How images are brought to the network's input size; auto decides by their sizes.")
+    window: str | None = setting(None, DATA,
+        help="Window of all grayscale DICOM images, as center/width in the unit of their values, "
+        "which become black to white: 40/400 for soft tissue in CT; by default each file's own.")
     max_corrupt_fraction: float = setting(0.05, DATA, low=0, high=1,
         help="Largest fraction of unreadable images with which training still starts.")
     duplicates: Literal["error", "drop", "allow"] = setting("error", DATA,

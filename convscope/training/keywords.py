@@ -46,6 +46,7 @@ class TrainSettings(TypedDict, total=False):
     group_column: str | None
     group_pattern: str | None
     resize_mode: Literal["auto"] | ResizeMode
+    window: str | None
     max_corrupt_fraction: float
     duplicates: Literal["error", "drop", "allow"]
     augment: Augment

@@ -19,6 +19,7 @@ from convscope.data.larger import larger_side
 from convscope.data.loading import LoadedDataset, StreamingBatchSource, load_images
 from convscope.data.normalize import pixel_statistics
 from convscope.data.resize import choose_resize_mode
+from convscope.data.windows import parse_window
 from convscope.errors import RequestError
 from convscope.runs.bound_card import provenance_of
 from convscope.training.callbacks.base import CallbackList
@@ -94,6 +95,7 @@ def infer_preprocessing(
         in_channels=1 if channels == 1 else 3,
         resize_mode=resize_mode,
         reading="fast",
+        window=None if config.window is None else parse_window(config.window),
         mean=(0.0,) * channels,
         std=(1.0,) * channels,
     )
@@ -136,6 +138,7 @@ def _with_pixels_of(pretrained: Card, card: Card) -> Card:
         resize_size=pretrained.resize_size if same else card.resize_size,
         interpolation=pretrained.interpolation,
         reading=pretrained.reading,
+        window=card.window or pretrained.window,
         mean=theirs.mean,
         std=theirs.std,
     )

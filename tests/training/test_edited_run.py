@@ -29,6 +29,7 @@ OTHER = {
     "group_column": "group",
     "group_pattern": "(.)",
     "resize_mode": "stretch",
+    "window": "40/400",
     "max_corrupt_fraction": 0.5,
     "duplicates": "allow",
     "augment": "crop-flip",
