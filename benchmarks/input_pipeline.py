@@ -33,13 +33,14 @@ from torch import Tensor
 
 from convscope.card import Card
 from convscope.data.augment import Augment, augment, crop_and_flip_params
+from convscope.data.augmentation.pipeline import Augmentation
 from convscope.data.folder import read_folder
 from convscope.data.larger import larger_side
 from convscope.data.loading import load_images
 from convscope.data.normalize import Normalizer, scale_and_shift
 from convscope.data.resized_crops import ResizedCrops
 from convscope.device import keep_freed_memory
-from convscope.training.batches import Augmentation, TrainingBatches
+from convscope.training.batches import TrainingBatches
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PADDING = 4
@@ -173,7 +174,7 @@ def our_epoch(root: Path, size: int, batch_size: int) -> Callable[[int], Iterabl
     loaded = load_images(dataset, card, larger_side=larger_side(card), cache_fraction=0.8)
     wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
     print(f"  once, decoding and scaling to {larger_side(card)}: {wall:.2f} s, {cpu:.2f} s of CPU")
-    crops = ResizedCrops((size, size), SCALE, RATIO, flips=True)
+    crops = ResizedCrops((size, size), SCALE, RATIO)
     batches = TrainingBatches(
         loaded, Augmentation("resized-crop-flip", 0, 0, crops), batch_size, "shuffle"
     )

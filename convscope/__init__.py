@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from convscope.summaries.api import summary as summary
     from convscope.training.api import resume as resume
     from convscope.training.api import train as train
+    from convscope.training.augmentation_sheet import show_augmented as show_augmented
     from convscope.training.callbacks.base import Callback as Callback
     from convscope.webapp.lab import lab as lab
     from convscope.weights import load_weights as load_weights
@@ -48,6 +49,7 @@ _HOME = {
     "predict": "convscope.evaluation.predict",
     "record": "convscope.explanation.recording",
     "resume": "convscope.training.api",
+    "show_augmented": "convscope.training.augmentation_sheet",
     "summary": "convscope.summaries.api",
     "train": "convscope.training.api",
 }
@@ -68,6 +70,7 @@ __all__ = [
     "predict",
     "record",
     "resume",
+    "show_augmented",
     "summary",
     "train",
 ]

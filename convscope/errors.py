@@ -36,12 +36,14 @@ class NetworkError(RequestError):
 class ConsentError(RequestError):
     """A run would execute code, or fetch a file, and nobody has allowed that.
 
-    `trust` says whether `trust=True` would allow it, `own` what `model` would name instead.
+    `trust` says whether `trust=True` would allow it, `own` what `setting` would name instead.
     """
 
-    def __init__(self, message: str, *, trust: bool = False, own: str = "") -> None:
+    def __init__(
+        self, message: str, *, trust: bool = False, own: str = "", setting: str = "model"
+    ) -> None:
         super().__init__(message)
-        self.trust, self.own = trust, own
+        self.trust, self.own, self.setting = trust, own, setting
 
 
 class WorkError(ConvscopeError):

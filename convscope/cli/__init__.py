@@ -27,6 +27,7 @@ COMMANDS = {
     "summary": "Print a network's layers, shapes and parameters as the lecture's table.",
     "explain": "Show the exact arithmetic behind one unit of a network for an image.",
     "lab": "Open a web page to inspect networks, train, compare runs and learn.",
+    "data": "List the named data sets, describe one, or draw how its images are augmented.",
     "models": "List the available networks, paper by paper.",
     "geometry": "Solve the lecture's exercises: output size, padding, parameters, multiply-adds.",
 }
@@ -163,5 +164,8 @@ def _remedies(error: ConsentError, tokens: Sequence[str]) -> list[str]:
     command = " ".join(map(shell_word, ("convscope", *tokens)))
     is_plain = re.fullmatch(r"[\w.]+:[\w.]+", error.own) is not None
     takes_model = "lab" not in tokens[:1]
-    flags = (["--trust"] * error.trust, ["--model", error.own] * (is_plain and takes_model))
+    flags = (
+        ["--trust"] * error.trust,
+        [f"--{error.setting}", error.own] * (is_plain and takes_model),
+    )
     return [f"{command} {' '.join(words)}" for words in flags if words]

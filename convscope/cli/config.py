@@ -26,22 +26,24 @@ def read_config_flag(tokens: Sequence[str]) -> tuple[Dict, ...]:
         raise RequestError("--config can be given only once.")
     if files == [""]:
         raise RequestError("--config needs a TOML file.")
-    is_named = any(word == "--model" or word.startswith("--model=") for word in tokens)
     found = [(file, read_settings(Path(file))) for file in files]
     for file, settings in found:
-        _check_model(file, settings.get("model"), is_named=is_named)
+        _check_code(file, "model", settings.get("model"), tokens)
+        _check_code(file, "augment", settings.get("augment"), tokens)
     return tuple(Dict(settings, use_commands_as_keys=False, source=f) for f, settings in found)
 
 
-def _check_model(file: str, model: object, *, is_named: bool) -> None:
+def _check_code(file: str, setting: str, value: object, tokens: Sequence[str]) -> None:
     """Refuse code that a file names and the command line does not. Raises ConsentError."""
     from convscope.runs.own_code import is_own_code  # noqa: PLC0415 -- imports torch
 
-    if isinstance(model, str) and is_own_code(model) and not is_named:
+    is_named = any(word.partition("=")[0] == f"--{setting}" for word in tokens)
+    if isinstance(value, str) and is_own_code(value) and not is_named:
         raise ConsentError(
-            f"{file} names code, {model}, and a file executes nothing by itself: if that is your "
-            f"code, name it here too: `model={model}`.",
-            own=model,
+            f"{file} names code, {value}, and a file executes nothing by itself: if that is your "
+            f"code, name it here too: `{setting}={value}`.",
+            own=value,
+            setting=setting,
         )
 
 

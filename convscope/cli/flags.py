@@ -1,6 +1,6 @@
 """The settings of a training as flags."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field, make_dataclass
 from functools import partial
 from typing import Annotated, Any, Literal, get_origin
@@ -19,18 +19,29 @@ def _size(one: SettingField, _hint: Any, tokens: Sequence[Token]) -> Any:
     raise ValueError(f"{text!r} is no size in pixels, such as 224 or 224x160.")
 
 
+def _choice(one: SettingField, _hint: Any, tokens: Sequence[Token]) -> str:
+    text = tokens[0].value
+    if one.accepts(text):
+        return text
+    raise ValueError(
+        f"{text!r} is none of {', '.join(map(str, one.choices))}, and not module:attr."
+    )
+
+
 _GIVEN = "_given"
 
 
-def make_flags() -> type[TrainConfig]:
-    """`TrainConfig` with a cyclopts parameter, help and group, for each setting."""
+def make_flags(names: Collection[str] | None = None) -> type[TrainConfig]:
+    """`TrainConfig` with a cyclopts parameter, help and group, for each setting, or for some."""
     known = settings_of(TrainConfig)
-    names = dict.fromkeys(one.setting.group for one in known.values())
-    groups = {name: Group(name, sort_key=number) for number, name in enumerate(names, 1)}
+    titles = dict.fromkeys(one.setting.group for one in known.values())
+    groups = {title: Group(title, sort_key=number) for number, title in enumerate(titles, 1)}
     return make_dataclass(
         "TrainFlags",
         [
             (name, _annotated(one, groups[one.setting.group]), field(default=one.default))
+            if names is None or name in names
+            else (name, Annotated[one.type, Parameter(parse=False)], field(default=one.default))
             for name, one in known.items()
         ],
         bases=(TrainConfig,),
@@ -62,11 +73,19 @@ def config_of(flags: TrainConfig) -> TrainConfig:
     return TrainConfig(**{name: getattr(flags, name) for name in settings_of(TrainConfig)})
 
 
+def _choices(one: SettingField, about: Parameter) -> Any:
+    if one.takes_code:
+        named = f"{one.setting.help} [choices: {', '.join(map(str, one.choices))}]"
+        listed = Parameter(converter=partial(_choice, one), metavar="CHOICE", help=named)
+        return Annotated[str, about, listed]
+    hint = Literal[one.choices]  # a union of Literals as one, which help lists as one
+    return Annotated[hint | None if one.optional else hint, about]
+
+
 def _annotated(one: SettingField, group: Group) -> Any:
     about = Parameter(group=group, help=one.setting.help)
-    if one.choices:  # a union of Literals as one, which help lists as one
-        hint = Literal[one.choices]
-        return Annotated[hint | None if one.optional else hint, about]
+    if one.choices:
+        return _choices(one, about)
     if one.is_size:
         sized = Parameter(converter=partial(_size, one), n_tokens=1, negative="", metavar="SIZE")
         return Annotated[one.type, about, sized]

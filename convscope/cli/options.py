@@ -79,6 +79,13 @@ OwnCode = Annotated[
         help="For a run of a network of your own: the code that builds it, as module:attr.",
     ),
 ]
+OwnAugmentation = Annotated[
+    str | None,
+    Parameter(
+        name="--augment",
+        help="For a run whose images a function of your own augments: it, as module:attr.",
+    ),
+]
 Trust = Annotated[
     bool,
     Parameter(

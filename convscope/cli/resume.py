@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from convscope.cli.options import Json, OptionalInt, OwnCode, Trust
+from convscope.cli.options import Json, OptionalInt, OwnAugmentation, OwnCode, Trust
 from convscope.device import keep_freed_memory
 from convscope.startup import collect_again
 
@@ -22,6 +22,7 @@ def resume(
     max_minutes: Annotated[float | None, _LENGTH] = None,
     data: str | None = None,
     model: OwnCode = None,
+    augment: OwnAugmentation = None,
     trust: Trust = False,
     signed: Annotated[bool, _OF_THE_LAB] = False,
     threads: OptionalInt = None,
@@ -65,6 +66,7 @@ def resume(
             partial(with_length, epochs=epochs, steps=steps, max_minutes=max_minutes),
             data=data,
             consent=Consent(model, trust, signed),
+            augment=augment,
             threads=threads,
             device=device,
             callbacks=[terminal],

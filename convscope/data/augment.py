@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convscope.data.augment_kinds import Augment, Sampling
+from convscope.data.augment_kinds import SHIFTED, Kind, Sampling, flip_probability
 
 POSITION, FLIP, WINDOW = 0, 2, 3
 """Which of an image's random numbers decide what: two for where a window lies, one for whether it
@@ -44,16 +44,18 @@ def epoch_order(
 
 
 def random_bits(
-    seed: int, epoch: int, indices: NDArray[np.int64], count: int
+    seed: int, epoch: int, indices: NDArray[np.int64], count: int, *, first: int = 0
 ) -> NDArray[np.uint64]:
     """`count` independent 64-bit numbers per index (n, count): SplitMix64 of (seed, epoch, index).
+
+    They are numbers `first`, `first` + 1, ... of the index's sequence.
 
     Steele, Lea & Flood, 2014, "Fast splittable pseudorandom number generators".
     """
     key = _mix(_mix(np.array([seed], np.uint64)) + np.uint64(epoch))
     states = _mix(key + indices.astype(np.uint64))
     gamma = np.uint64(0x9E3779B97F4A7C15)
-    offsets = np.arange(1, count + 1, dtype=np.uint64) * gamma
+    offsets = np.arange(first + 1, first + count + 1, dtype=np.uint64) * gamma
     return _mix(states[:, None] + offsets)
 
 
@@ -64,21 +66,40 @@ def _mix(word: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def crop_and_flip_params(
-    indices: NDArray[np.int64], *, kind: Augment, padding: int, seed: int, epoch: int
+    indices: NDArray[np.int64],
+    *,
+    kind: Kind,
+    padding: int,
+    seed: int,
+    epoch: int,
+    flip: float | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """The corner (row, column) of each image's window in the padded image (n, 2), and whether the
-    window is mirrored (n,).
+    window is mirrored (n,), with probability `flip`: by default that of the kind.
     """
-    if kind == "none":
+    probability = flip_probability(kind) if flip is None else flip
+    border = padding if kind in SHIFTED else 0
+    if not border and not probability:
         return np.zeros((len(indices), 2), np.int64), np.zeros(len(indices), bool)
     numbers = random_bits(seed, epoch, indices, 3)
-    corners = (numbers[:, POSITION : POSITION + 2] % np.uint64(2 * padding + 1)).astype(np.int64)
-    flip = (numbers[:, FLIP] >> np.uint64(63)).astype(bool) & (kind == "crop-flip")
-    return corners, flip
+    corners = (numbers[:, POSITION : POSITION + 2] % np.uint64(2 * border + 1)).astype(np.int64)
+    return corners, is_flipped(numbers, probability)
+
+
+def is_flipped(numbers: NDArray[np.uint64], probability: float) -> NDArray[np.bool_]:
+    """Whether each image is mirrored (n,), by its numbers (n, 3 or more)."""
+    return (numbers[:, FLIP] >> np.uint64(11)) * 2.0**-53 >= 1 - probability
 
 
 def augment(
-    batch: Tensor, indices: NDArray[np.int64], *, kind: Augment, padding: int, seed: int, epoch: int
+    batch: Tensor,
+    indices: NDArray[np.int64],
+    *,
+    kind: Kind,
+    padding: int,
+    seed: int,
+    epoch: int,
+    flip: float | None = None,
 ) -> Tensor:
     """Augment a batch of bytes (n, h, w, c) on the CPU; the result has the same shape.
 
@@ -86,11 +107,23 @@ def augment(
     the (2·padding + 1)² positions, all equally likely. A row of a window is copied as one item,
     as its pixels lie side by side.
     """
-    if kind == "none":
-        return batch
-    corners, flip = crop_and_flip_params(
-        indices, kind=kind, padding=padding, seed=seed, epoch=epoch
+    corners, flipped = crop_and_flip_params(
+        indices, kind=kind, padding=padding, seed=seed, epoch=epoch, flip=flip
     )
+    if padding and kind in SHIFTED:
+        windows = _shifted(batch, corners, padding)
+    elif flipped.any():
+        windows = batch.numpy().copy()
+    else:
+        return batch
+    if flipped.any():
+        mirrored = torch.from_numpy(windows[flipped]).permute(0, 3, 1, 2).flip(3)
+        windows[flipped] = mirrored.permute(0, 2, 3, 1).numpy()
+    return torch.from_numpy(windows)
+
+
+def _shifted(batch: Tensor, corners: NDArray[np.int64], padding: int) -> NDArray[np.uint8]:
+    """The windows of padded images with these corners (n, 2)."""
     n, height, width, channels = batch.shape
     padded_height, padded_width = height + 2 * padding, width + 2 * padding
     padded = np.zeros((n, padded_height, padded_width, channels), np.uint8)
@@ -99,8 +132,4 @@ def augment(
     starts = first[:, None] + np.arange(height) * padded_width
     row = np.dtype(f"V{width * channels}")
     rows = np.ndarray((padded.size // channels - width + 1,), row, padded, 0, (channels,))
-    windows = rows[starts].view(np.uint8).reshape(batch.shape)
-    if flip.any():
-        mirrored = torch.from_numpy(windows[flip]).permute(0, 3, 1, 2).flip(3)
-        windows[flip] = mirrored.permute(0, 2, 3, 1).numpy()
-    return torch.from_numpy(windows)
+    return rows[starts].view(np.uint8).reshape(batch.shape)

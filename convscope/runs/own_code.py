@@ -123,10 +123,13 @@ def recorded_sources(config: Mapping[str, Any]) -> Sources | None:
 
 
 @contextmanager
-def allowed(run: Run, config: Mapping[str, Any], consent: Consent) -> Generator[None]:
+def allowed(
+    run: Run, config: Mapping[str, Any], consent: Consent, *, setting: str = "model"
+) -> Generator[None]:
     """Let a run's network be built inside, if the caller allows what is imported for it.
 
-    Whatever is built, nothing is imported from inside the run. Raises ConsentError.
+    `setting` is what names the code in messages. Whatever is built, nothing is imported from inside
+    the run. Raises ConsentError.
     """
     model = str(config["model"])
     if not is_own_code(model):
@@ -142,7 +145,7 @@ def allowed(run: Run, config: Mapping[str, Any], consent: Consent) -> Generator[
     sources = recorded_sources(config)
     may = consent.trust or _is_named(model, sources) or (consent.signed and is_signed(config))
     if not may or sources is None or module == "__main__":
-        raise _refusal(run, config, consent)
+        raise _refusal(run, config, consent, setting)
     folders = _folders(sources) if consent.trust else [sources.folder]
     folder = _found(run, sources, folders)
     _check_loaded(run, sources, folder)
@@ -244,7 +247,7 @@ def _check_loaded(run: Run, sources: Sources, folder: Path) -> None:
             raise changed(path, run.path, each.module)
 
 
-def _refusal(run: Run, config: Mapping[str, Any], consent: Consent) -> ConsentError:
+def _refusal(run: Run, config: Mapping[str, Any], consent: Consent, setting: str) -> ConsentError:
     """What to say where a run's code is not imported: module, file, remedy."""
     model = str(config["model"])
     module, _, attribute = model.partition(":")
@@ -260,8 +263,9 @@ def _refusal(run: Run, config: Mapping[str, Any], consent: Consent) -> ConsentEr
     if sources is None:
         return ConsentError(
             f"{what}, and has no usable record of its source. A run executes nothing by itself: "
-            "if that is your code, name it with `model`.",
+            f"if that is your code, name it with `{setting}`.",
             own=model,
+            setting=setting,
         )
     if consent.signed:
         signed_by = signature.problem() or "The run does not bear your signature of this machine."
@@ -272,9 +276,10 @@ def _refusal(run: Run, config: Mapping[str, Any], consent: Consent) -> ConsentEr
         )
     return ConsentError(
         f"{what}. A run executes nothing by itself: if you trust that file, say `trust=True`; or "
-        f"name code of your own, in its folder: `model={model}`.",
+        f"name code of your own, in its folder: `{setting}={model}`.",
         trust=True,
         own=model,
+        setting=setting,
     )
 
 

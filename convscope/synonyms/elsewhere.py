@@ -21,18 +21,21 @@ SENTENCES = {
     "says.": "mixup_off_epoch cutmix_minmax",
     "Images are mixed by `mixup` and `cutmix` only, and a box is pasted rather than blackened.":
     "mosaic close_mosaic copy_paste copy_paste_mode cutout",
-    "Augmentation is chosen by `augment`: none, crop (shifts) or resized-crop (windows of random "
-    "`crop_scale` and `crop_ratio`); crop-flip and resized-crop-flip mirror half, too.": "hflip "
-    "fliplr flip horizontal_flip random_flip auto_augment aa "
-    "randaugment trivialaugment ra_magnitude ra_sampler ra_reps augmix_severity augmix "
-    "random_erase random_erasing erasing reprob remode recount resplit color_jitter "
-    "color_jitter_prob jitter hsv_h hsv_s hsv_v bgr degrees rotation rotate random_rotation "
-    "translate scale ratio shear perspective zoom brightness saturation grayscale_prob "
-    "gaussian_blur_prob blur aug_repeats aug_splits train_crop_mode multi_scale train_transform "
-    "transforms train_interpolation train_img_sizes train_size_probs train_size_schedule "
-    "train_size_schedule_spread train_size_random_mix train_batch_sizes variable_batch_loss_scale",
-    "Images are flipped horizontally only (`augment='crop-flip'`), never upside down.": "vflip "
-    "flipud vertical_flip",
+    "Random crops are chosen by `augment`: crop shifts, resized-crop takes `crop_scale` and "
+    "`crop_ratio`, scaled-crop `resize_range`; the settings below it change geometry and colors.":
+    "scale ratio train_crop_mode multi_scale perspective bgr grayscale_prob gaussian_blur_prob "
+    "blur aug_repeats aug_splits ra_sampler ra_reps train_interpolation train_img_sizes "
+    "train_size_probs train_size_schedule train_size_schedule_spread train_size_random_mix "
+    "train_batch_sizes variable_batch_loss_scale",
+    "Mirror images by `horizontal_flip` and `vertical_flip`, each a probability.": "flip",
+    "Choose `auto_augment='rand-augment'`, with `magnitude` and `num_ops`, or "
+    "`auto_augment='trivial-augment'`.": "randaugment trivialaugment augmix_severity augmix",
+    "A rectangle becomes the mean color with probability `random_erasing`.": "remode recount "
+    "resplit",
+    "Colors are changed by `brightness`, `contrast`, `saturation` and `hue`, one by one, or all by "
+    "`augment='photo'`.": "color_jitter color_jitter_prob jitter",
+    "Transforms are one function, `augment=module:attr`; in Python an object, too.": "transforms "
+    "train_transform transform",
     "No moving average of the weights is kept; the weights of the epoch that is best by `metric` "
     "are.": "ema model_ema ema_decay use_ema model_ema_steps model_ema_decay model_ema_force_cpu "
     "model_ema_warmup swa swa_lr use_swa ema_momentum",

@@ -10,6 +10,7 @@ COMMANDS = {
     "explain": "why trace visualize visualise gradcam attribution saliency interpret",
     "lab": "ui gui web app dashboard page browser webui studio",
     "models": "list ls zoo networks list_models architectures nets",
+    "data": "datasets dataset sources data_info",
     "geometry": "calc calculate compute shape shapes conv convolution size output",
 }  # fmt: skip
 
@@ -24,8 +25,7 @@ COMMANDS_ELSEWHERE = {
     "compares runs.": "tune sweep search hpo optimize",
     "convscope classifies whole images; it finds no objects in them.": "detect segment pose obb "
     "track",
-    "Data sets are downloaded when `convscope train NAME` needs them.": "download fetch data "
-    "datasets",
+    "Data sets are downloaded when `convscope train NAME` needs them.": "download fetch",
     "Runs are folders; `convscope lab` lists and compares them.": "runs compare history",
     "`convscope train DATA` starts a training, and its run folder is what the other commands "
     "take.": "run go exec main",

@@ -35,6 +35,21 @@ SYNONYMS = {
     "crop_padding": "random_crop_padding padding pad",
     "crop_scale": "random_resized_crop_scale rrc_scale crop_area",
     "crop_ratio": "random_resized_crop_ratio rrc_ratio aspect_ratio_range",
+    "resize_range": "scale_range train_scale_range shorter_side_range scale_jitter",
+    "horizontal_flip": "hflip fliplr random_horizontal_flip random_flip hflip_prob flip_prob",
+    "vertical_flip": "vflip flipud random_vertical_flip vflip_prob",
+    "rotation": "degrees rotate random_rotation rotation_range max_rotate rotation_degrees",
+    "translation": "translate random_translation",
+    "zoom": "random_zoom zoom_range",
+    "shear": "random_shear shear_range",
+    "brightness": "random_brightness hsv_v",
+    "saturation": "random_saturation hsv_s",
+    "hue": "random_hue hsv_h",
+    "pca_color": "pca_jitter fancy_pca lighting pca_lighting",
+    "auto_augment": "aa auto_augmentation",
+    "magnitude": "ra_magnitude randaugment_magnitude rand_augment_magnitude",
+    "num_ops": "randaugment_num_ops ra_num_ops",
+    "random_erasing": "reprob erasing random_erase random_erase_prob random_erasing_prob re_prob",
     "model": "arch architecture a network net model_name model_name_or_path backbone_name "
     "base_model model_type variant m",
     "input_size": "size img_size image_size imgsz imgsize im_size imsz img_sz img resolution res "
@@ -188,6 +203,14 @@ VALUES = {
         "crop-flip": "cropflip crop_and_flip flip_crop crop,flip",
         "resized-crop": "random_resized_crop randomresizedcrop rrc inception_crop",
         "resized-crop-flip": "random_resized_crop_flip rrc_flip",
+        "photo": "photos photograph natural",
+        "medical": "fundus cells histology microscopy",
+        "digits": "characters letters",
+    },
+    "auto_augment": {
+        "none": "off no false",
+        "rand-augment": "randaugment rand ra",
+        "trivial-augment": "trivialaugment trivialaugmentwide trivialaugment_wide ta ta_wide",
     },
     "metric": {
         "top1": "accuracy acc acc1 acc@1 val_acc val_accuracy top_1 eval_accuracy",
@@ -263,11 +286,18 @@ VALUE_SENTENCES = {
     "augment": {
         "`mixup=0.2` and `cutmix=1` mix images, beside any `augment`.": "mixup cutmix",
         "Say which: crop shifts images, resized-crop cuts windows of random area and ratio; with "
-        "-flip half are mirrored, too.": "true yes on auto default",
-        "There are crop, which shifts images, and resized-crop, windows of random area and ratio; "
-        "with -flip half are mirrored, too.": "flip hflip "
-        "randaugment autoaugment augmix trivialaugment trivialaugmentwide rand "
-        "imagenet ra ta_wide",
+        "-flip half are mirrored, too. photo, medical and digits are sets.": "true yes on auto "
+        "default",
+        "`horizontal_flip=0.5` mirrors half of the images.": "flip hflip fliplr",
+        "It is `auto_augment='rand-augment'`, beside `augment`.": "randaugment rand ra",
+        "It is `auto_augment='trivial-augment'`, beside `augment`.": "trivialaugment "
+        "trivialaugmentwide ta_wide",
+        "There are `auto_augment='rand-augment'` and trivial-augment.": "autoaugment augmix",
+        "For photographs, choose photo.": "imagenet",
+    },
+    "auto_augment": {
+        "Choose rand-augment or trivial-augment.": "autoaugment augmix true yes on imagenet v0 "
+        "original 3a",
     },
 }  # fmt: skip
 """What is said of values that convscope has not."""

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from torch import nn
 
 from convscope import synonyms
+from convscope.data.augmentation.own_function import Transform
 from convscope.data.source import DataLike
 from convscope.errors import RequestError
 from convscope.runs.own_code import Consent
@@ -42,7 +43,9 @@ def train(
     `callbacks` are called at every stage, see `convscope.Callback`; `progress` shows a bar and a
     line per epoch, in a notebook below the cell, elsewhere on standard error; `settings` are the
     fields of `TrainConfig`, which the command line has as flags. `model` may also be a
-    `torch.nn.Module`, which is trained in place.
+    `torch.nn.Module`, which is trained in place, and `augment` a function, or a transform of
+    torchvision: it is called with each training image, a uint8 tensor (c, h, w) of the network's
+    input size, and returns another one.
 
     Raises RequestError for an invalid request, WorkError for work that failed, Interrupted when a
     signal asked to stop.
@@ -60,6 +63,9 @@ def train(
         )
     if isinstance(module, nn.Module):
         given["model"] = type(module).__name__
+    function: Any = given.get("augment")
+    if callable(function):
+        given["augment"] = "own:function"
     config = TrainConfig.from_dict(given)
     with watched(progress=progress) as watchers:
         for note in notes:
@@ -71,6 +77,7 @@ def train(
             out=out,
             callbacks=[*callbacks, *watchers],
             module=module if isinstance(module, nn.Module) else None,
+            function=function if callable(function) else None,
         )
 
 
@@ -83,6 +90,7 @@ def resume(
     max_minutes: float | None = None,
     data: DataLike | None = None,
     model: str | nn.Module | None = None,
+    augment: str | Transform | None = None,
     trust: bool = False,
     threads: int | None = None,
     device: str | None = None,
@@ -102,7 +110,8 @@ def resume(
 
     `data` is where the same images are now, if they were moved or handed over in Python; `model`
     is, for a run of a network of your own, that code again, module:attr, or a network of the same
-    architecture, which is trained in place; `trust` allows the code that the run recorded, as long
+    architecture, which is trained in place; `augment` is the same for a function of your own that
+    augments its images; `trust` allows the code that the run recorded, as long
     as it is unchanged, see `convscope.load`; and the weights to start from, if there is no
     checkpoint yet.
     """
@@ -112,6 +121,7 @@ def resume(
             partial(with_length, epochs=epochs, steps=steps, max_minutes=max_minutes),
             data=data,
             consent=Consent(model, trust),
+            augment=augment,
             threads=threads,
             device=device,
             callbacks=[*callbacks, *watchers],

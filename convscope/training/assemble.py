@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from convscope.card import Card
-from convscope.data.augment_kinds import RESIZED
+from convscope.data.augmentation.own_function import OwnFunction
 from convscope.data.classes import match_classes
 from convscope.data.loading import LoadedDataset
 from convscope.data.mixing import Mixing
-from convscope.data.resized_crops import ResizedCrops
 from convscope.evaluation.batch_size import choose_feeding
 from convscope.evaluation.measure import compute_metrics
 from convscope.evaluation.metrics import Metrics
@@ -21,7 +20,8 @@ from convscope.runs.folder import Run
 from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import TensorFile
 from convscope.runs.weight_values import infinite_buffers
-from convscope.training.batches import Augmentation, TrainingBatches
+from convscope.training.augmentation import augmentation_of
+from convscope.training.batches import TrainingBatches
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.callbacks.best_weights import BestWeights
 from convscope.training.callbacks.checkpoint import Checkpoint, MetricsLog, unpack
@@ -61,13 +61,18 @@ class Session:
 
 @dataclass(frozen=True)
 class Task:
-    """What is trained: a network on its device, data, and what is known of both."""
+    """What is trained: a network on its device, data, and what is known of both.
+
+    Attributes:
+        function: the user's own, with which images are augmented.
+    """
 
     network: nn.Module
     loaded: LoadedDataset
     card: Card
     config: TrainConfig
     inputs: Inputs
+    function: OwnFunction | None = None
 
     @classmethod
     def of(
@@ -77,6 +82,7 @@ class Task:
         card: Card,
         config: TrainConfig,
         device: torch.device,
+        function: OwnFunction | None = None,
     ) -> "Task":
         """The task, with the network moved to its device, in the memory layout that it can read."""
         network.to(device)
@@ -85,7 +91,7 @@ class Task:
         network.to(memory_format=layout)  # pyright: ignore[reportCallIssue]
         loaded = replace(loaded, dataset=match_classes(loaded.dataset, card.classes))
         inputs = Inputs(loaded.batch_source, card, device, channels_last, batch)
-        return cls(network, loaded, card, config, inputs)
+        return cls(network, loaded, card, config, inputs, function)
 
 
 @dataclass(frozen=True)
@@ -139,7 +145,7 @@ def assemble(
     if stored is not None:
         where = session.run.state_path(stored.metadata.get("state", {}).get("step", 0))
         state = unpack(stored, network, optimizer, where=where, card=task.card)
-    augmentation = _augmentation(config, task.card)
+    augmentation = augmentation_of(config, task.card, task.loaded, task.function)
     batches = TrainingBatches(
         task.loaded, augmentation, decided(config.batch_size), config.sampling, _mixing(task)
     )
@@ -160,20 +166,6 @@ def assemble(
         callbacks=[*_rules(task, session, freezing), *session.user.callbacks, *recorders],
         state=state,
     )
-
-
-def _augmentation(config: TrainConfig, card: Card) -> Augmentation:
-    padding = decided(config.crop_padding)
-    if config.augment not in RESIZED:
-        return Augmentation(config.augment, padding, config.seed)
-    crops = ResizedCrops(
-        card.input_size,
-        scale=(config.crop_scale[0], config.crop_scale[1]),
-        ratio=(config.crop_ratio[0], config.crop_ratio[1]),
-        flips=config.augment == "resized-crop-flip",
-        interpolation=card.interpolation,
-    )
-    return Augmentation(config.augment, padding, config.seed, crops)
 
 
 def _mixing(task: Task) -> Mixing | None:

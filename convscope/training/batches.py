@@ -8,37 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convscope.data.augment import augment, epoch_order
-from convscope.data.augment_kinds import Augment, Sampling
+from convscope.data.augment import epoch_order
+from convscope.data.augment_kinds import Sampling
+from convscope.data.augmentation.pipeline import Augmentation
 from convscope.data.loading import LoadedDataset, MemoryBatchSource
 from convscope.data.mixing import Mix, Mixing
-from convscope.data.resized_crops import ResizedCrops
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """What happens to a training image in each epoch: a function of (seed, epoch, index) alone.
-
-    Attributes:
-        padding: of shifted images.
-        resized: how windows are cut from larger images, for the kinds that do so.
-    """
-
-    kind: Augment
-    padding: int
-    seed: int
-    resized: ResizedCrops | None = None
-
-    @property
-    def shifts(self) -> bool:
-        """Whether images keep their size and are shifted, and perhaps mirrored."""
-        return self.kind in ("crop", "crop-flip")
-
-    def __call__(self, pixels: Tensor, indices: NDArray[np.int64], *, epoch: int) -> Tensor:
-        """The images at `indices` as `epoch` shows them, bytes (n, h, w, c)."""
-        return augment(
-            pixels, indices, kind=self.kind, padding=self.padding, seed=self.seed, epoch=epoch
-        )
 
 
 @dataclass(eq=False)
@@ -115,13 +89,12 @@ class TrainingBatches:
     def _augmented(self, epoch: int, start: int) -> Iterator[Batch]:
         dataset, source = self.loaded.dataset, self.loaded.batch_source
         indices = self._indices(epoch)[start:]
-        crops, larger = self.augmentation.resized, self.loaded.larger
-        if crops is not None:
+        larger = self.loaded.larger
+        if self.augmentation.crops is not None:
             if larger is None:
-                raise ValueError("resized crops need images that were loaded with a larger side")
-            seed = self.augmentation.seed
+                raise ValueError("windows need images that were loaded with a larger side")
             for chosen, images in zip(indices, larger.images(indices), strict=True):
-                load = partial(crops, images, chosen, seed=seed, epoch=epoch)
+                load = partial(self.augmentation.cut, images, chosen, epoch=epoch)
                 yield Batch(chosen, dataset.labels[chosen], epoch, load)
             return
         if isinstance(source, MemoryBatchSource):

@@ -27,7 +27,7 @@ OPTIMIZER = "Optimizer and learning rate"
 LOSS = "Loss and sampling"
 MACHINE = "Machine"
 
-TABLES = ("dataset", "lengthened", "machine", "network", "versions")
+TABLES = ("augmentation", "dataset", "lengthened", "machine", "network", "versions")
 """Tables of a run's config.toml that describe the run and set nothing."""
 
 _MANY = 1_000_000  # a limit that only catches typing errors

@@ -11,7 +11,8 @@ from typing import Any, Literal, TypedDict
 from torch import nn
 
 from convscope.card import ResizeMode
-from convscope.data.augment_kinds import Augment, Sampling
+from convscope.data.augment_kinds import Augment, AutoAugment, Sampling
+from convscope.data.augmentation.own_function import Transform
 from convscope.evaluation.metrics import MetricName
 from convscope.training.config import Optimizer, Precision, ScheduleName
 from convscope.weights.class_names import ClassNamesLike
@@ -25,6 +26,7 @@ WIDER: dict[Any, Any] = {
 """What a keyword takes in place of the type of its field."""
 
 WIDER_BY_NAME: dict[str, Any] = {
+    "augment": Augment | str | Transform,
     "model": str | nn.Module,
     "weights": WeightsSource,
     "class_names": ClassNamesLike,
@@ -49,10 +51,27 @@ class TrainSettings(TypedDict, total=False):
     window: str | None
     max_corrupt_fraction: float
     duplicates: Literal["error", "drop", "allow"]
-    augment: Augment
+
+    augment: Augment | str | Transform
     crop_padding: int | None
     crop_scale: Sequence[float]
     crop_ratio: Sequence[float]
+    resize_range: Sequence[float] | None
+    horizontal_flip: float | None
+    vertical_flip: float | None
+    rotation: float | None
+    translation: float | None
+    zoom: Sequence[float] | None
+    shear: float | None
+    brightness: float | None
+    contrast: float | None
+    saturation: float | None
+    hue: float | None
+    pca_color: float | None
+    auto_augment: AutoAugment | None
+    magnitude: int
+    num_ops: int
+    random_erasing: float | None
 
     model: str | nn.Module
     input_size: int | tuple[int, int] | None

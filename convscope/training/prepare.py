@@ -11,17 +11,17 @@ import torch
 from torch import nn
 
 from convscope.card import Card
-from convscope.data.augment_kinds import RESIZED
+from convscope.data.augment_kinds import RESIZED, SCALED
 from convscope.data.dataset import Dataset, Split
 from convscope.data.decode import UnreadableImage
 from convscope.data.depth import is_gray, size_of
-from convscope.data.larger import larger_side
 from convscope.data.loading import LoadedDataset, StreamingBatchSource, load_images
 from convscope.data.normalize import pixel_statistics
 from convscope.data.resize import choose_resize_mode
 from convscope.data.windows import parse_window
 from convscope.errors import RequestError
 from convscope.runs.bound_card import provenance_of
+from convscope.training.augmentation import evaluated_side, kept_side
 from convscope.training.callbacks.base import CallbackList
 from convscope.training.config import TrainConfig
 from convscope.weights.adapt import adapt_weights
@@ -85,7 +85,7 @@ def infer_preprocessing(
         resize_mode = config.resize_mode
     elif pretrained:
         resize_mode = pretrained.resize_mode
-    elif config.augment in RESIZED:
+    elif config.crop_kind in (*RESIZED, *SCALED):
         resize_mode = "crop"
     else:
         resize_mode = choose_resize_mode(sizes, input_size)
@@ -99,8 +99,9 @@ def infer_preprocessing(
         mean=(0.0,) * channels,
         std=(1.0,) * channels,
     )
-    if config.augment in RESIZED and resize_mode == "crop" and _exceed(sizes, larger_side(card)):
-        card = replace(card, resize_size=larger_side(card))
+    side = evaluated_side(config, card)
+    if side is not None and resize_mode == "crop" and _exceed(sizes, side):
+        card = replace(card, resize_size=side)
     return card if pretrained is None else _with_pixels_of(pretrained, card)
 
 
@@ -175,7 +176,7 @@ def load_checked(
         card,
         workers=min(32, os.cpu_count() or 1),
         cache_fraction=config.cache_fraction,
-        larger_side=larger_side(card) if config.augment in RESIZED else None,
+        larger_side=kept_side(config, card),
         on_progress=callbacks.decoding,
     )
     _check_problems(loaded, len(dataset), config, callbacks)

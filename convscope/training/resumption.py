@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from convscope.card import Card
+from convscope.data.augmentation.own_function import Transform
 from convscope.data.classes import match_classes
 from convscope.data.loading import LoadedDataset
 from convscope.data.options import saved_options
@@ -24,7 +25,7 @@ from convscope.runs.folder import Run
 from convscope.runs.network import rebuild
 from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.runs.tensor_file import TensorFile
-from convscope.training import longer
+from convscope.training import longer, own_augmentation
 from convscope.training.assemble import Session, Task, assemble
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.callbacks.checkpoint import check_metadata
@@ -49,11 +50,15 @@ def resume_run(
     *,
     data: DataLike | None = None,
     consent: Consent = NO_CONSENT,
+    augment: str | Transform | None = None,
     threads: int | None = None,
     device: str | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> TrainingResult:
-    """`convscope.resume`; `change` sets another length, see `longer.with_length`."""
+    """`convscope.resume`; `change` sets another length, see `longer.with_length`.
+
+    `augment` is the user's own function of a run that has one, again.
+    """
     if threads is not None and threads < 1:
         raise RequestError(f"`threads` must be at least 1, not {threads}.")
     began, user, folder = time.perf_counter(), CallbackList(callbacks), Run.open(run)
@@ -76,7 +81,7 @@ def resume_run(
         session = Session(folder, request, user)
         with LiveStatus(session.live, request).session() as status, naming_checkpoint(folder):
             trainer, task = _reassemble(
-                session, status, saved, running, chosen, stored, data, consent
+                session, status, saved, running, chosen, stored, data, consent, augment
             )
             if config != before:
                 longer.check_longer(config, trainer.limits, trainer.state)
@@ -156,9 +161,11 @@ def _reassemble(
     stored: TensorFile | None,
     data: DataLike | None,
     consent: Consent,
+    augment: str | Transform | None,
 ) -> tuple[Trainer, Task]:
     """The trainer of a run, in the state that is stored."""
     run, user = session.run, session.user
+    function = own_augmentation.resumed(run, saved, config.augment, augment, consent)
     card = run.read_card()
     if run.card_note:
         user.message(run.card_note)
@@ -177,7 +184,7 @@ def _reassemble(
     weights = opened_weights(config, user) if stored is None else None
     if weights is not None:  # it was stopped before its first checkpoint
         load_pretrained(weights, network, card)
-    task = Task.of(network, loaded, card, config, device)
+    task = Task.of(network, loaded, card, config, device, function)
     return assemble(task, session, status, stored=stored, resumes=True), task
 
 

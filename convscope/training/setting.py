@@ -125,6 +125,11 @@ class SettingField:
         )
 
     @property
+    def takes_code(self) -> bool:
+        """Whether it takes code of the user's own, as module:attr, beside its choices."""
+        return bool(self.choices) and str in self.members
+
+    @property
     def is_size(self) -> bool:
         """Whether it is one side in pixels, or (height, width)."""
         return tuple[int, int] in self.members
@@ -144,6 +149,8 @@ class SettingField:
         value = _plain(value)
         if self.is_size and isinstance(value, str):
             return _SIZE.fullmatch(value) is not None
+        if self.takes_code:
+            return value in self.choices or (isinstance(value, str) and ":" in value)
         return any(_is_a(value, member) for member in self.members)
 
     def convert(self, value: Any) -> Any:
@@ -163,7 +170,8 @@ class SettingField:
     def type_name(self) -> str:
         """The type in words, as in "must be an integer"."""
         if self.choices:
-            return " or ".join(repr(choice) for choice in self.choices)
+            own = " or your own function as module:attr" if self.takes_code else ""
+            return " or ".join(repr(choice) for choice in self.choices) + own
         if self.is_size:
             return "a number of pixels, or height and width as (224, 160) or '224x160'"
         [member] = (member for member in self.members if member is not types.NoneType)

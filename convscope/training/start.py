@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from convscope.data.augmentation.own_function import Transform
 from convscope.data.dataset import Dataset
 from convscope.data.source import DataLike, open_source
 from convscope.data.split import fill_splits, write_splits
@@ -33,6 +34,7 @@ from convscope.training.executors.base import Executor
 from convscope.training.finish import fit_and_test, naming_checkpoint, restored
 from convscope.training.memory_check import check_memory
 from convscope.training.network import RequestedNetwork
+from convscope.training.own_augmentation import RequestedAugmentation
 from convscope.training.prepare import (
     finalize_preprocessing,
     infer_preprocessing,
@@ -57,16 +59,19 @@ def train_run(
     out: str | Path | None = None,
     callbacks: Sequence[Callback] = (),
     module: nn.Module | None = None,
+    function: Transform | None = None,
     ahead: Callable[[], Dataset | None] = lambda: None,
 ) -> TrainingResult:
     """`convscope.train` with its settings in one object; `given` are those that a person set.
 
-    `module` is the network itself, where it was handed over in place of a name. `ahead` returns the
-    data, if they have been opened already; see `convscope.data.ahead`.
+    `module` is the network itself, and `function` the augmentation, where they were handed over in
+    place of a name. `ahead` returns the data, if they have been opened already; see
+    `convscope.data.ahead`.
     """
     began, user = time.perf_counter(), CallbackList(callbacks)
     requested = RequestedNetwork.of(config.model, module)  # before any data is opened
-    config = replace(config, model=requested.model)
+    own = RequestedAugmentation.of(config.augment, function)
+    config = replace(config, model=requested.model, augment=own.text)
     device = choose_device(config.device)
     slower = check_bf16(device) if config.precision == "bf16" else ""
     if slower:
@@ -87,6 +92,7 @@ def train_run(
         start = (weights.card if weights else None) or requested.card(user)
         card = infer_preprocessing(dataset, config, user, start, default=requested.default_input)
         warn_of_files(dataset, card, user, min_size=requested.min_size)
+        own.check(card)
         loaded = load_checked(dataset, card, config, user)
         loaded = settle_duplicates(opened, loaded, config, user)
         counts = loaded.dataset.counts("train")
@@ -103,7 +109,7 @@ def train_run(
         if weights is not None:
             card, weights = load_pretrained(weights, network, card), None  # frees their memory
         session = Session(run, request, user)
-        task = Task.of(network, loaded, card, config, device)
+        task = Task.of(network, loaded, card, config, device, own.function)
         status = LiveStatus(session.live, request)
         trainer = assemble(task, session, status)
         check_memory(task, trainer.executor)
@@ -111,6 +117,8 @@ def train_run(
             user.message(note)
         _write_start(data, task, run, splits, trainer.executor)
         requested.remember(run, card, config, user)
+        if note := own.remember(run):
+            user.message(note)
         with status.session():
             return fit_and_test(trainer, task, session, began)
 

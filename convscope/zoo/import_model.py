@@ -34,30 +34,32 @@ def build_imported(
     )
 
 
-def imported(name: str) -> nn.Module | Callable[..., Any]:
-    """What `module:attr` names: a network, or what builds one. Raises RequestError."""
+def imported(name: str, *, setting: str = "model") -> nn.Module | Callable[..., Any]:
+    """What `module:attr` names: a network, or what builds one; for another `setting`, a function.
+
+    Raises RequestError.
+    """
     module_name, _, attribute = name.partition(":")
     if not module_name or not attribute:
         raise RequestError(
             f"{name!r} is not of the form module:attr, as in `mynets:Net` for the class Net of "
             "mynets.py."
         )
-    builder = _attribute(_import(module_name), module_name, attribute)
+    builder = _attribute(_import(module_name, setting), module_name, attribute)
     if not callable(builder):
-        raise RequestError(
-            f"{name} is of type {type(builder).__name__}: neither an nn.Module nor callable."
-        )
+        expected = "neither an nn.Module nor callable" if setting == "model" else "not callable"
+        raise RequestError(f"{name} is of type {type(builder).__name__}: {expected}.")
     return builder
 
 
-def _import(module_name: str) -> object:
+def _import(module_name: str, setting: str) -> object:
     here = str(Path.cwd())
     if here not in sys.path and not imports_recorded():
         sys.path.insert(0, here)
     if module_name.endswith(".py") or "/" in module_name or "\\" in module_name:
         dotted = module_name.removesuffix(".py").replace("\\", "/").strip("./").replace("/", ".")
         raise RequestError(
-            f"{module_name!r} is a path; `model` takes a module's name, as Python imports it: "
+            f"{module_name!r} is a path; `{setting}` takes a module's name, as Python imports it: "
             f"{dotted}:ATTR, from the folder that {dotted.partition('.')[0]} is in."
         )
     try:
@@ -65,9 +67,13 @@ def _import(module_name: str) -> object:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise RequestError(f"Importing {module_name} failed: {error}.") from error
+        takes = (
+            " `model` takes a name of the zoo, timm:NAME, torchvision:NAME or module:attr."
+            if setting == "model"
+            else ""
+        )
         raise RequestError(
-            f"There is no module {module_name!r}, in {here} or installed. `model` takes a name of "
-            "the zoo, timm:NAME, torchvision:NAME or module:attr."
+            f"There is no module {module_name!r}, in {here} or installed.{takes}"
         ) from error
     except ConsentError:
         raise

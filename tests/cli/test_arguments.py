@@ -212,7 +212,7 @@ train --fp16                               ! --precision bf16; float16 would nee
 train --bf16-full-eval                     ! whatever the --precision of the steps
 evaluate r --half                          ! computes in 32-bit floating point
 train --pretrained                         ! --weights torchvision:resnet50
-train --mixup 0.2                          ! There is no --mixup. --augment has
+train --mixup-alpha 0.2                    = train --mixup 0.2
 train --ema                                ! No moving average
 train --dropout 0.5                        ! Dropout is a part of the network
 train --save-period 5                      ! every --checkpoint-seconds
@@ -226,8 +226,14 @@ train --verbose                            ! metrics.jsonl
 train --plots                              ! report.html
 train --loss focal                         ! The loss is cross-entropy
 train --num-classes 3                      ! that of the data
-train --hflip 0.5                          ! crop-flip
-train --auto-augment randaugment           ! Augmentation is chosen by --augment
+train --hflip 0.5                          = train --horizontal-flip 0.5
+train --fliplr 0.5 --degrees 10            = train --horizontal-flip 0.5 --rotation 10
+train --auto-augment randaugment           = train --auto-augment rand-augment
+train --aa trivialaugmentwide              = train --auto-augment trivial-augment
+train --reprob 0.25                        = train --random-erasing 0.25
+train --hsv-h 0.015                        = train --hue 0.015
+train --color-jitter 0.4                   ! by --augment photo
+train --augment randaugment                ! It is --auto-augment rand-augment
 train --min-lr 1e-5                        ! cosine goes down to 0
 train --step-size 30                       ! --lr-milestones, which are fractions
 train --warmup-steps 100                   ! --warmup-epochs

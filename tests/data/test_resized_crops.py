@@ -9,12 +9,13 @@ from PIL import Image
 
 from convscope.card import Card
 from convscope.data.augment import random_bits
+from convscope.data.augmentation.pipeline import Augmentation
 from convscope.data.dataset import ArrayImages, ConcatImages, Dataset, FileImages
 from convscope.data.larger import larger_side, whole_image
 from convscope.data.loading import KeptBatchSource, StreamingBatchSource, load_images
 from convscope.data.reduced import ReducedImage
 from convscope.data.resized_crops import TRIES, ResizedCrops, draw_boxes
-from convscope.training.batches import Augmentation, TrainingBatches
+from convscope.training.batches import TrainingBatches
 
 SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
 
@@ -38,6 +39,12 @@ def picture(height, width, channels=3, seed=0):
     waves = [127 + 90 * np.sin(y / 5 + k) * np.cos(x / 7) for k in range(channels)]
     noisy = np.stack(waves, -1) + random.normal(0, 20, (height, width, channels))
     return noisy.clip(0, 255).astype(np.uint8)
+
+
+def windows_of(size, images, indices, *, seed, epoch, kind="resized-crop-flip", **more):
+    """What `epoch` shows of images, as the training has it."""
+    crops = ResizedCrops(size, SCALE, RATIO, **more)
+    return Augmentation(kind, 0, seed, crops).cut(images, indices, epoch=epoch)
 
 
 def slow_box(words, height, width, scale, ratio):
@@ -80,9 +87,8 @@ def test_windows_are_those_of_torchvision(scale, ratio):
 @pytest.mark.parametrize("size", [(24, 24), (64, 50)])
 def test_a_window_is_what_pillow_makes_of_it(channels, interpolation, size):
     images = [picture(40 + 7 * k, 90 - 5 * k, channels) for k in range(10)]
-    crops = ResizedCrops(size, SCALE, RATIO, flips=True, interpolation=interpolation)
     indices = np.arange(10)
-    made = crops(images, indices, seed=1, epoch=2).numpy()
+    made = windows_of(size, images, indices, seed=1, epoch=2, interpolation=interpolation).numpy()
     numbers = random_bits(1, 2, indices, 3 + 2 * TRIES)
     flips = numbers[:, 2] >> np.uint64(63)
     assert 0 < flips.sum() < 10
@@ -98,15 +104,17 @@ def test_a_window_is_what_pillow_makes_of_it(channels, interpolation, size):
 
 def test_a_window_depends_on_seed_epoch_and_image_alone():
     images = [picture(20 + k, 30, seed=k) for k in range(12)]
-    crops, words = ResizedCrops((8, 9), SCALE, RATIO, flips=True), dict(seed=3, epoch=5)
-    whole = crops(images, np.arange(12), **words).numpy()
+    size, words = (8, 9), dict(seed=3, epoch=5)
+    whole = windows_of(size, images, np.arange(12), **words).numpy()
     order = np.random.default_rng(0).permutation(12)
     for piece in np.array_split(order, 5):
-        alone = crops([images[index] for index in piece], piece, **words).numpy()
+        alone = windows_of(size, [images[index] for index in piece], piece, **words).numpy()
         assert np.array_equal(alone, whole[piece])
     for other in (dict(seed=4, epoch=5), dict(seed=3, epoch=6)):
-        assert (crops(images, np.arange(12), **other).numpy() != whole).any((1, 2, 3)).all()
-    straight = ResizedCrops((8, 9), SCALE, RATIO, flips=False)(images, np.arange(12), **words)
+        assert (
+            (windows_of(size, images, np.arange(12), **other).numpy() != whole).any((1, 2, 3)).all()
+        )
+    straight = windows_of(size, images, np.arange(12), **words, kind="resized-crop")
     same = (straight.numpy() == whole).all((1, 2, 3))
     assert 0 < same.sum() < 12
     assert np.array_equal(straight.numpy()[~same][:, :, ::-1], whole[~same])
@@ -194,7 +202,7 @@ def test_windows_are_not_cut_from_what_was_reduced_to_less_than_is_kept(
 
 
 def test_windows_are_not_silently_left_out():
-    crops = ResizedCrops((8, 8), SCALE, RATIO, flips=True)
+    crops = ResizedCrops((8, 8), SCALE, RATIO)
     loaded = load_images(dataset(), card((8, 8)))
     batches = TrainingBatches(loaded, Augmentation("resized-crop-flip", 0, 0, crops), 4)
     with pytest.raises(ValueError, match="larger side"):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convscope.data.augment import crop_and_flip_params
+from convscope.data.augmentation.pipeline import Augmentation
 from convscope.data.loading import MemoryBatchSource
 from convscope.data.normalize import scale_and_shift
 from convscope.lanes.engine import Engine
@@ -18,7 +19,7 @@ from convscope.lanes.ir import Target
 from convscope.lanes.program import Program
 from convscope.lanes.step import Rule
 from convscope.memory import free_memory
-from convscope.training.batches import Augmentation, Batch
+from convscope.training.batches import Batch
 from convscope.training.config import TrainConfig
 from convscope.training.executors.base import ExecutorName, Inputs
 from convscope.training.loss import CrossEntropy
@@ -31,7 +32,8 @@ from convscope.training.state import TrainState
 class ImageMemory:
     """How the engine finds images: `row` bytes lie between the rows of each.
 
-    `padded` are all images with a black border; None where they are read batch by batch.
+    `padded` are all images with a black border; None where they are read batch by batch, as those
+    that are augmented otherwise than by shifts.
     """
 
     row: int
@@ -174,6 +176,7 @@ class CompiledExecutor:
             padding=augmentation.padding,
             seed=augmentation.seed,
             epoch=batch.epoch,
+            flip=augmentation.horizontal_flip,
         )
         column = corner[:, 1] + np.where(flip, self.inputs.card.input_size[1] - 1, 0)
         first = ((batch.indices * height + corner[:, 0]) * width + column) * channels
@@ -184,12 +187,12 @@ class CompiledExecutor:
 def _padded_images(inputs: Inputs, augmentation: Augmentation, row: int) -> Tensor | None:
     """All images in memory with a black border; None where they are read batch by batch."""
     source, card = inputs.batch_source, inputs.card
-    if not isinstance(source, MemoryBatchSource):
+    if not isinstance(source, MemoryBatchSource) or not augmentation.only_shifts:
         return None
+    padding = augmentation.border
     if row == card.input_size[1] * card.in_channels:
-        return source.pixels.contiguous() if augmentation.kind == "none" else None
+        return None if padding else source.pixels.contiguous()
     n, height, width, channels = source.pixels.shape
-    padding = augmentation.padding
     padded = source.pixels.new_zeros(n, height + 2 * padding, width + 2 * padding, channels)
     padded[:, padding : padding + height, padding : padding + width] = source.pixels
     return padded
@@ -199,7 +202,7 @@ def row_bytes(inputs: Inputs, augmentation: Augmentation, cache_fraction: float)
     """Bytes from one row of an image to the next, as the engine will read them."""
     card, source = inputs.card, inputs.batch_source
     height, width = card.input_size
-    padding = augmentation.padding if augmentation.shifts else 0
+    padding = augmentation.border if augmentation.only_shifts else 0
     if not isinstance(source, MemoryBatchSource):
         return width * card.in_channels
     padded_height, padded_width = height + 2 * padding, width + 2 * padding

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from convscope.training.batches import Augmentation
+from convscope.data.augmentation.pipeline import Augmentation
 from convscope.training.config import TrainConfig
 from convscope.training.executors.base import Executor, Inputs
 from convscope.training.executors.eager import EagerExecutor

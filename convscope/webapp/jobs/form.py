@@ -19,6 +19,7 @@ LEFT_OUT = {
 """Settings that are not set from the page, and why."""
 
 NOTES = {
+    "augment": "On this page, none of your own.",
     "model": "On this page, choose one from the list.",
     "weights": "On this page, a run of this lab, torchvision:NAME or timm:NAME.",
 }
@@ -47,7 +48,7 @@ def setting_groups(models: Sequence[str] = ()) -> list[dict[str, Any]]:
             "kind": _kind(field),
             "choices": list(field.choices),
             "optional": field.optional,
-            "default": [*field.default] if _kind(field) == "list" else field.default,
+            "default": _as_json(field.default),
             "low": low,
             "high": None if setting.high is None or setting.high >= ENDLESS else setting.high,
         }
@@ -57,6 +58,10 @@ def setting_groups(models: Sequence[str] = ()) -> list[dict[str, Any]]:
             described |= {"kind": "choice", "choices": ["auto", "cpu", "cuda", "mps"]}
         groups.setdefault(setting.group, []).append(described)
     return [{"name": name, "settings": settings} for name, settings in groups.items()]
+
+
+def _as_json(default: Any) -> Any:
+    return [*default] if isinstance(default, tuple) else default
 
 
 def _kind(field: SettingField) -> str:

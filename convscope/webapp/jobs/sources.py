@@ -83,6 +83,10 @@ class DataSources:
                 raise RequestError(f"Unknown setting {name!r}.{nearest(name, known)}")
             if name in LEFT_OUT:
                 raise RequestError(f"{name} cannot be set from the page. {LEFT_OUT[name]}")
+        if ":" in str(chosen.get("augment", "")):
+            raise RequestError(
+                "augment cannot be code from the page: pass it to `convscope train`."
+            )
         model, weights = chosen.get("model"), chosen.get("weights")
         if isinstance(model, str):
             chosen["model"] = self.model(model)

@@ -1,0 +1,216 @@
+"""A picture of what a network is shown: images beside what several epochs make of them."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from convscope import synonyms
+from convscope.atomic import write_atomically
+from convscope.card import Card
+from convscope.data.augmentation.own_function import Transform
+from convscope.data.augmentation.pipeline import Augmentation
+from convscope.data.dataset import Dataset
+from convscope.data.decode import UnreadableImage
+from convscope.data.depth import size_of
+from convscope.data.larger import whole_image
+from convscope.data.loading import LoadedDataset, StreamingBatchSource
+from convscope.data.normalize import pixel_statistics
+from convscope.data.pixel_digests import SIZE
+from convscope.data.source import DataLike, open_source
+from convscope.data.split import fill_splits
+from convscope.errors import RequestError
+from convscope.training.augmentation import augmentation_of, kept_side
+from convscope.training.callbacks.base import Callback, CallbackList
+from convscope.training.config import TrainConfig
+from convscope.training.keywords import TrainSettings
+from convscope.training.own_augmentation import RequestedAugmentation
+from convscope.training.prepare import infer_preprocessing
+from convscope.training.setting import settings_of
+from convscope.training.start import label_names
+from convscope.words import visible
+from convscope.zoo import default_input
+
+_DEFAULT_SIDE = 224  # of images of different sizes, where no network says another one
+_CELL = 128  # pixels of a cell at least, if that is a whole multiple of the image's
+_LARGEST_CELL = 320
+_GAP, _LINE, _FONT = 6, 18, 13
+_MOST = 64  # images or epochs
+_SAMPLED = 32  # images whose size decides
+
+
+def show_augmented(
+    data: DataLike = "digits",
+    out: str | Path | None = None,
+    *,
+    count: int = 6,
+    shown_epochs: int = 5,
+    **settings: Unpack[TrainSettings],
+) -> Image.Image:
+    """Draw training images beside what the network is shown of them in several epochs.
+
+    `count` images of all classes in turn, one in a row: whole, as it is evaluated, and as the first
+    `shown_epochs` epochs have it, before normalization. `settings` are those of
+    `convscope.train`; without `model` the input has the images' own size, or 224x224 where they
+    differ. mixup and cutmix are not shown. `out` is a PNG file to write.
+
+    Raises RequestError for an invalid request.
+    """
+    given, _ = synonyms.translate(settings, ["data", "out", *settings_of(TrainConfig)])
+    function: Any = given.get("augment")
+    if callable(function):
+        given["augment"] = "own:function"
+    config = TrainConfig.from_dict(given)
+    own = function if callable(function) else None
+    return draw_sheet(
+        data, config, out=out, count=count, epochs=shown_epochs, function=own,
+        has_model="model" in given,
+    )  # fmt: skip
+
+
+def draw_sheet(
+    data: DataLike,
+    config: TrainConfig,
+    *,
+    out: str | Path | None = None,
+    count: int = 6,
+    epochs: int = 5,
+    function: Transform | None = None,
+    has_model: bool = False,
+    callbacks: Sequence[Callback] = (),
+) -> Image.Image:
+    """`show_augmented` with its settings in one object; `has_model` says if a person named one."""
+    for name, number in (("count", count), ("shown_epochs", epochs)):
+        if not 1 <= number <= _MOST:
+            raise RequestError(f"`{name}` must be between 1 and {_MOST}, not {number}.")
+    own = RequestedAugmentation.of(config.augment, function)
+    config = replace(config, augment=own.text)
+    user = CallbackList(callbacks)
+    opened = open_source(
+        data,
+        data_dir=config.data_dir,
+        class_names=label_names(config, data),
+        on_progress=user.downloading,
+        **config.data_options(),
+    )
+    dataset = fill_splits(opened, val=config.val, test=config.test, seed=config.split_seed)
+    default = default_input(config.model) if has_model else _own_input(dataset, config)
+    card = infer_preprocessing(dataset, config, user, default=default)
+    own.check(card)
+    chosen = _chosen(dataset, count)
+    loaded = _loaded(dataset, card, config)
+    [evaluated] = loaded.batch_source.batches([chosen])
+    mean, std = pixel_statistics([evaluated])
+    augmentation = augmentation_of(
+        config.resolve(len(dataset)), replace(card, mean=mean, std=std), loaded, own.function
+    )
+    shown = [_epoch(loaded, augmentation, chosen, epoch) for epoch in range(epochs)]
+    sheet = _sheet(
+        [_whole(dataset, index, card) for index in chosen.tolist()],
+        [evaluated, *shown],
+        [dataset.classes[label] for label in dataset.labels[chosen]],
+    )
+    if out is not None:
+        content = BytesIO()
+        sheet.save(content, "PNG")
+        write_atomically(Path(out), content.getvalue())
+    return sheet
+
+
+def _own_input(dataset: Dataset, config: TrainConfig) -> tuple[int | None, tuple[int, int] | None]:
+    """The channels and the size that are shown where no network says others."""
+    sizes: set[tuple[int, int]] = set()
+    for index in np.linspace(0, len(dataset) - 1, min(_SAMPLED, len(dataset))).astype(int):
+        with suppress(UnreadableImage):
+            sizes.add(size_of(dataset.images.image(int(index)))[::-1])
+    if len(sizes) == 1 or config.input_size is not None:
+        return None, None  # which `infer_preprocessing` takes by itself
+    return None, (_DEFAULT_SIDE, _DEFAULT_SIDE)
+
+
+def _chosen(dataset: Dataset, count: int) -> NDArray[np.int64]:
+    """Training images of all classes in turn, in the order of the classes."""
+    train = dataset.indices("train")
+    by_class = [train[dataset.labels[train] == label] for label in range(len(dataset.classes))]
+    by_class = [indices for indices in by_class if len(indices)]
+    rounds = -(-count // len(by_class))
+    spread = np.linspace(0, len(by_class) - 1, min(count, len(by_class))).astype(int)
+    found = [by_class[place][turn::rounds][:1] for turn in range(rounds) for place in spread]
+    chosen = np.unique(np.concatenate(found)[:count])
+    return chosen[dataset.labels[chosen].argsort(kind="stable")]
+
+
+def _loaded(dataset: Dataset, card: Card, config: TrainConfig) -> LoadedDataset:
+    """The data with its images decoded when they are asked for."""
+    side, digests = kept_side(config, card), np.zeros((len(dataset), SIZE), np.uint8)
+    return LoadedDataset(
+        dataset,
+        StreamingBatchSource(dataset.images, card, 1),
+        (),
+        "",
+        digests,
+        larger=None if side is None else StreamingBatchSource(dataset.images, card, 1, side),
+    )
+
+
+def _epoch(
+    loaded: LoadedDataset, augmentation: Augmentation, chosen: NDArray[np.int64], epoch: int
+) -> Tensor:
+    """The images (n, h, w, c) as an epoch, from 0, shows them."""
+    if augmentation.crops is not None and loaded.larger is not None:
+        [images] = loaded.larger.images([chosen])
+        return augmentation.cut(images, chosen, epoch=epoch)
+    [pixels] = loaded.batch_source.batches([chosen])
+    return augmentation(pixels, chosen, epoch=epoch)
+
+
+def _whole(dataset: Dataset, index: int, card: Card) -> NDArray[np.uint8]:
+    """All of an image, reduced so that it can be shown."""
+    decoded = dataset.images.image(index, replace(card, reading="whole"))
+    return whole_image(decoded, card, _LARGEST_CELL)
+
+
+def _sheet(
+    originals: Sequence[NDArray[np.uint8]], columns: Sequence[Tensor], labels: Sequence[str]
+) -> Image.Image:
+    """The rows of images, with the class below the first and what is shown above each column."""
+    height, width = columns[0].shape[1:3]
+    scale = max(1, _CELL // max(height, width))
+    shrink = max(1.0, max(height, width) / _LARGEST_CELL)
+    cell = (round(width * scale / shrink), round(height * scale / shrink))
+    step = cell[0] + _GAP, cell[1] + _GAP + _LINE
+    size = _GAP + step[0] * (len(columns) + 1), _GAP + _LINE + step[1] * len(labels)
+    sheet = Image.new("RGB", size, "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT)
+    heads = ["image", "evaluated", *(f"epoch {number}" for number in range(1, len(columns)))]
+    for place, head in enumerate(heads):
+        draw.text((_GAP + place * step[0], 3), head, "black", font)
+    for row, (original, label) in enumerate(zip(originals, labels, strict=True)):
+        top = _LINE + _GAP + row * step[1]
+        first = _picture(original, cell, keeps_ratio=True)
+        sheet.paste(first, (_GAP, top))
+        for place, column in enumerate(columns, 1):
+            shown = _picture(column[row].numpy(), cell)
+            sheet.paste(shown, (_GAP + place * step[0], top))
+        draw.text((_GAP, top + cell[1] + 1), visible(label), "black", font)
+    return sheet
+
+
+def _picture(
+    pixels: NDArray[np.uint8], cell: tuple[int, int], *, keeps_ratio: bool = False
+) -> Image.Image:
+    """An image in the size of a cell: enlarged to plain squares, reduced by averages."""
+    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).convert("RGB")
+    size = cell
+    if keeps_ratio:
+        factor = min(cell[0] / image.width, cell[1] / image.height)
+        size = max(1, int(image.width * factor)), max(1, int(image.height * factor))
+    is_larger = size[0] >= image.width
+    return image.resize(size, Image.Resampling.NEAREST if is_larger else Image.Resampling.BOX)
