@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from convscope.data.column_names import FILES, PATHS, plain
 from convscope.errors import RequestError
 
 
@@ -35,9 +36,11 @@ def import_arrow(where: object, module: str = "pyarrow") -> Any:
 
 
 def features_of(schema: Any) -> dict[str, Feature]:
-    """The columns of a schema. A binary column, or a record with `bytes`, is an image."""
+    """The columns of a schema. Bytes, records with `bytes`, and texts with a usual header of paths
+    are images.
+    """
     known = _described(schema.metadata or {})
-    return {field.name: known.get(field.name) or _by_type(field.type) for field in schema}
+    return {f.name: known.get(f.name) or _by_type(f.name, f.type) for f in schema}
 
 
 def _described(metadata: Mapping[bytes, bytes]) -> dict[str, Feature]:
@@ -53,9 +56,11 @@ def _described(metadata: Mapping[bytes, bytes]) -> dict[str, Feature]:
         return {}
 
 
-def _by_type(kind: Any) -> Feature:
+def _by_type(name: str, kind: Any) -> Feature:
     text = str(kind)
-    is_image = text in {"binary", "large_binary"} or (
-        text.startswith("struct<") and "bytes: " in text
+    is_image = (
+        text in {"binary", "large_binary"}
+        or (text.startswith("struct<") and "bytes: " in text)
+        or (text in {"string", "large_string"} and plain(name) in PATHS | FILES)
     )
     return Feature("Image" if is_image else "Value")

@@ -34,12 +34,14 @@ class Sheet:
     Attributes:
         header: as written; empty names and names of columns that have none are "".
         has_header: whether the first line is not a row.
+        notes: on how it was read, without the path before them and the period after.
     """
 
     path: Path
     header: tuple[str, ...]
     rows: tuple[Row, ...]
     has_header: bool
+    notes: tuple[str, ...] = ()
 
     def column(self, index: int) -> list[str]:
         return [row.cell(index) for row in self.rows]
@@ -49,13 +51,15 @@ def read_sheet(path: Path, is_header: Callable[[Row], bool]) -> Sheet:
     """Read a CSV file. `is_header` says whether its first row names the columns.
 
     The separator is the comma, semicolon, tab or bar that divides the first line into most cells;
-    a line `sep=;` before says it. Text is UTF-8, or UTF-16 with its mark. Empty lines are skipped.
+    a line `sep=;` before says it. Text is UTF-8, UTF-16, or else Windows-1252, which includes the
+    letters of Latin-1; a note says that. Empty lines are skipped.
     Cells that convscope wrote give their names back: see `convscope.words.csv_text`.
 
     Raises RequestError for another text, for a file without rows, and, naming the row, for one that
     has more cells than the first.
     """
-    rows = list(_rows(path, _text(path)))
+    text, notes = _text(path)
+    rows = list(_rows(path, text))
     if not rows:
         raise RequestError(f"{path} has no rows.")
     first = rows[0]
@@ -65,11 +69,11 @@ def read_sheet(path: Path, is_header: Callable[[Row], bool]) -> Sheet:
         if any(cell.strip() for cell in row.cells[width:]):
             raise _too_long(path, row, width)
     if not header:
-        return Sheet(path, ("",) * width, tuple(rows), has_header=False)
+        return Sheet(path, ("",) * width, tuple(rows), has_header=False, notes=notes)
     if len(rows) == 1:
         raise RequestError(f"{path} has no rows below its header.")
     names = tuple(cell.strip() for cell in first.cells)
-    return Sheet(path, names, tuple(rows[1:]), has_header=True)
+    return Sheet(path, names, tuple(rows[1:]), has_header=True, notes=notes)
 
 
 def _too_long(path: Path, row: Row, width: int) -> RequestError:
@@ -82,7 +86,8 @@ def _too_long(path: Path, row: Row, width: int) -> RequestError:
     )
 
 
-def _text(path: Path) -> str:
+def _text(path: Path) -> tuple[str, tuple[str, ...]]:
+    """The text of a file, and a note if its encoding was not certain."""
     try:
         content = read_regular(path)
     except FileNotFoundError as error:
@@ -94,10 +99,29 @@ def _text(path: Path) -> str:
         raise RequestError(f"{path} is an Excel file or an archive, not text. Save it as CSV.")
     try:
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-            return content.decode("utf-16")
-        return content.decode("utf-8-sig")
+            return content.decode("utf-16"), ()
+        if b"\0" in content[:2]:
+            return content.decode("utf-16-be" if content[0] == 0 else "utf-16-le"), ()
+        return content.decode("utf-8-sig"), ()
     except UnicodeDecodeError as error:
+        if text := _as_windows_text(content):
+            word = next(word for word in re.split(r"[^\w]+", text) if not word.isascii())
+            note = (
+                f"it is not UTF-8 and is read as Windows-1252, as in {word!r}; if that is wrong, "
+                "save it as UTF-8"
+            )
+            return text, (note,)
         raise RequestError(f"{path} is not UTF-8 text ({error}). Save it as UTF-8.") from error
+
+
+def _as_windows_text(content: bytes) -> str | None:
+    """The text in the encoding of Excel in Western Europe and America; None if it is none."""
+    try:
+        text = content.decode("cp1252")
+    except UnicodeDecodeError:
+        return None
+    has_letters = re.search(r"[^\W\x00-\x7f]", text)
+    return text if has_letters and not re.search(r"[\x00-\x08\x0e-\x1f]", text) else None
 
 
 def _rows(path: Path, text: str) -> Iterator[Row]:

@@ -92,7 +92,7 @@ def read_table(
     columns = find_columns(sheet, options, finds)
     refuse_unasked_groups(sheet, columns, options)
     images, notes = _images(sheet, columns)
-    dataset = _dataset(path, images, (*columns.notes, *notes), group_pattern)
+    dataset = _dataset(path, images, (*sheet.notes, *columns.notes, *notes), group_pattern)
     return check_classes(dataset, where=str(path), for_training=for_training)
 
 

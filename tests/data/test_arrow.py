@@ -143,6 +143,14 @@ def test_paths_of_images_are_their_keys(tmp_path: Path):
     assert data.groups == ("p0", "p0", "p1", "p1")
 
 
+def test_a_table_of_paths_is_read(tmp_path: Path, png: bytes):
+    for n in range(2):
+        (tmp_path / f"{n}.png").write_bytes(png)
+    columns = {"image_path": ["0.png", "1.png"], "label": ["a", "b"]}
+    parquet.write_table(arrow.table(columns), tmp_path / "t.parquet")
+    assert open_source(tmp_path / "t.parquet").images.image(1).size == (2, 2)
+
+
 def test_patients_are_asked_about_and_kept_together(tmp_path: Path):
     parquet.write_table(table([0, 1, 1], patient_id=[7, 7, 8]), tmp_path / "t.parquet")
     with pytest.raises(RequestError, match=r"`group_column='patient_id'` to keep them together"):

@@ -267,10 +267,19 @@ def test_a_class_called_none_is_said(opened: Open):
     assert "a class for itself is 'None' (1)" in data.warnings[0]
 
 
-@pytest.mark.parametrize("name", ["labels.xlsx", "labels.parquet", "labels.json", "labels.ods"])
+@pytest.mark.parametrize("name", ["labels.xlsx", "labels.feather", "labels.json", "labels.ods"])
 def test_tables_of_other_kinds_are_told_what_to_save(tmp_path: Path, name: str):
     (tmp_path / name).write_bytes(b"PK")
     with pytest.raises(
         RequestError, match=r"is an? [\w ]+; a table is read from a CSV file\. Save it"
     ):
         open_source(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16-le", "utf-16-be"])
+def test_other_encodings_of_spreadsheets_are_read(opened: Open, encoding: str):
+    text = "path;label\ncat/0.png;Caf\u00e9\ncat/1.png;na\u00efve\ndog/2.png;Caf\u00e9\n"
+    data = opened(text.encode(encoding))
+    assert data.classes == ("Caf\u00e9", "na\u00efve")
+    is_said = any("is read as Windows-1252, as in 'Caf\u00e9'" in one for one in data.warnings)
+    assert is_said == (not encoding.startswith("utf"))
