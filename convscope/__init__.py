@@ -15,6 +15,7 @@ from convscope.version import __version__ as __version__
 if TYPE_CHECKING:
     from convscope.arithmetic import geometry as geometry
     from convscope.card import Card as Card
+    from convscope.checks.api import check as check
     from convscope.errors import ConvscopeError as ConvscopeError
     from convscope.evaluation.evaluate import evaluate as evaluate
     from convscope.evaluation.predict import predict as predict
@@ -37,6 +38,7 @@ _HOME = {
     "Callback": "convscope.training.callbacks.base",
     "Card": "convscope.card",
     "ConvscopeError": "convscope.errors",
+    "check": "convscope.checks.api",
     "create_model": "convscope.zoo",
     "evaluate": "convscope.evaluation.evaluate",
     "explain": "convscope.explanation.api",
@@ -58,6 +60,7 @@ __all__ = [
     "Callback",
     "Card",
     "ConvscopeError",
+    "check",
     "create_model",
     "evaluate",
     "explain",

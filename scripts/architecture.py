@@ -37,6 +37,7 @@ LAYERS = (
     ("models",),  # a network with its card: from a run, from weights, or as it is
     ("evaluation", "summaries"),
     ("reports", "explanation", "features"),
+    ("checks",),
     ("training",),  # a validation is an evaluation, and a training ends with a report
     ("compare", "lessons"),
     ("webapp",),

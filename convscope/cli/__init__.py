@@ -24,6 +24,7 @@ COMMANDS = {
     "resume": "Resume a training exactly where it stopped, or train it for longer.",
     "evaluate": "Measure the accuracy of a trained network.",
     "predict": "Classify images with a trained network.",
+    "check": "Find what is wrong with a data set before training on it.",
     "summary": "Print a network's layers, shapes and parameters as the lecture's table.",
     "explain": "Show the exact arithmetic behind one unit of a network for an image.",
     "lab": "Open a web page to inspect networks, train, compare runs and learn.",

@@ -17,7 +17,7 @@ def imbalance_of_training(classes: Sequence[str], counts: NDArray[np.int64]) -> 
     >>> imbalance_of_training(["no", "yes"], np.array([500, 500]))
     ''
     """
-    said = _imbalance(classes, counts, "training images")
+    said = describe_imbalance(classes, counts, "training images")
     return said and (
         f"{said} `metric='balanced'` chooses the best weights by balanced accuracy (the mean "
         "recall of the classes), and `sampling='balanced'` shows all classes equally often."
@@ -26,14 +26,14 @@ def imbalance_of_training(classes: Sequence[str], counts: NDArray[np.int64]) -> 
 
 def imbalance_of_result(metrics: Metrics) -> str:
     """What to say beside metrics of images of classes of very different sizes; "" for most."""
-    said = _imbalance(metrics.classes, metrics.support, "images")
+    said = describe_imbalance(metrics.classes, metrics.support, "images")
     return said and (
         f"{said} The accuracy of this network is {metrics.top1:.1%}, its balanced accuracy (the "
         f"mean recall of the classes) {metrics.value('balanced'):.1%}."
     )
 
 
-def _imbalance(classes: Sequence[str], counts: NDArray[np.int64], what: str) -> str:
+def describe_imbalance(classes: Sequence[str], counts: NDArray[np.int64], what: str) -> str:
     """The sizes of the largest and the smallest class, and how often the largest alone is right."""
     present = np.flatnonzero(counts)
     if len(present) < 2:

@@ -4,6 +4,7 @@ COMMANDS = {
     "train": "fit learn finetune training start",
     "resume": "continue restart go_on",
     "evaluate": "val test eval validate validation score assess measure",
+    "check": "lint clean dedup deduplicate audit doctor qa inspect_data",
     "predict": "infer inference classify apply label prediction predictions",
     "summary": "info describe inspect print architecture summarize summarise table layers "
     "torchinfo",

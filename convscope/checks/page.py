@@ -1,0 +1,112 @@
+"""The page of a data report: one HTML file with thumbnails, which requests nothing."""
+
+import base64
+import io
+from importlib.resources import files
+
+from PIL import Image
+
+from convscope.checks.inspection import read_thumbnail
+from convscope.checks.outcome import Finding, Outcome, Severity
+from convscope.checks.report import DataReport
+from convscope.data.unreadable import UnreadableImage
+from convscope.words import escape_html
+
+_SHOWN = 60  # findings of a check that the page shows
+_SIDE = 160  # pixels of the longer side of a thumbnail
+_MEANINGS: dict[Severity, str] = {
+    "error": "makes measured accuracies wrong",
+    "warning": "is to be looked at",
+    "note": "is to be known",
+}
+
+
+def page(report: DataReport) -> str:
+    """The page as HTML."""
+    dataset = report.inspection.dataset
+    title = f"Check of {dataset.name}"
+    style = files("convscope.checks").joinpath("page.css").read_text("utf-8")
+    sections = "".join(_section(report, outcome) for outcome in report.outcomes)
+    skipped = ", ".join(report.skipped)
+    left_out = f"<p>Left out: {escape_html(skipped)}.</p>" if skipped else ""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
+        f"<title>{escape_html(title)}</title><style>{style}</style></head>"
+        f"<body><header><h1>{escape_html(title)}</h1>"
+        f"<p>{len(dataset):,} images of {len(dataset.classes):,} classes. Nothing was changed.</p>"
+        f"{_overview(report)}{left_out}</header><main>{sections}</main></body></html>\n"
+    )
+
+
+def _overview(report: DataReport) -> str:
+    if not report.outcomes:
+        return "<p>Nothing was found.</p>"
+    rows = "".join(
+        f'<tr><td><span class="{outcome.severity}">{outcome.severity}</span></td>'
+        f'<th><a href="#{outcome.check}">{escape_html(outcome.title)}</a></th>'
+        f"<td>{len(outcome.findings):,}</td></tr>"
+        for outcome in report.outcomes
+    )
+    meanings = "; ".join(
+        f"{severity}: {meaning}"
+        for severity, meaning in _MEANINGS.items()
+        if report.counts[severity]
+    )
+    return f"<table><tbody>{rows}</tbody></table><p>{meanings}.</p>"
+
+
+def _section(report: DataReport, outcome: Outcome) -> str:
+    summary = f"{outcome.summary} {outcome.advice}".replace("`", "").strip()
+    shown = outcome.findings[:_SHOWN]
+    cards = "".join(_card(report, finding) for finding in shown)
+    pairs = " pairs" if any(len(finding.images) > 1 for finding in shown) else ""
+    more = len(outcome.findings) - len(shown)
+    rest = f"<p>and {more:,} more, which the CSV and JSON list</p>" if more > 0 else ""
+    return (
+        f'<section id="{outcome.check}"><h2><span class="{outcome.severity}">{outcome.severity}'
+        f"</span> {escape_html(outcome.title)}</h2><p>{escape_html(summary)}</p>"
+        f'<div class="gallery{pairs}">{cards}</div>{rest}</section>'
+    )
+
+
+def _card(report: DataReport, finding: Finding) -> str:
+    if not finding.images:
+        return f'<p class="plain">{escape_html(finding.detail)}</p>'
+    suggested = f"<br>likely <b>{escape_html(finding.suggested)}</b>" if finding.suggested else ""
+    figures = "".join(_figure(report, index) for index in finding.images)
+    return (
+        f'<div class="card"><div class="images">{figures}</div>'
+        f'<p class="detail">{escape_html(finding.detail)}{suggested}</p></div>'
+    )
+
+
+def _figure(report: DataReport, index: int) -> str:
+    inspection = report.inspection
+    split = inspection.split(index)
+    where = f" · {escape_html(split)}" if split else ""
+    return (
+        f"<figure>{_image(report, index)}<figcaption><b>{escape_html(inspection.label(index))}</b>"
+        f"{where}<small>{escape_html(inspection.key(index))}</small></figcaption></figure>"
+    )
+
+
+def _image(report: DataReport, index: int) -> str:
+    if index in report.inspection.problems:
+        return '<span class="none">unreadable</span>'
+    try:
+        image = read_thumbnail(report.inspection.dataset.images, index, _SIDE)
+    except UnreadableImage:  # it could be read when it was measured
+        return '<span class="none">unreadable</span>'
+    pixelated = ' class="pixels"' if max(image.size) <= 64 else ""
+    return f'<img{pixelated} src="{_data_url(image)}" alt="" loading="lazy">'
+
+
+def _data_url(image: Image.Image) -> str:
+    """The image in the file: a JPEG, or a PNG where it is so small that every pixel is seen."""
+    file = io.BytesIO()
+    kind = "PNG" if max(image.size) <= 64 else "JPEG"
+    image.save(file, kind, **({"quality": 80} if kind == "JPEG" else {}))
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,0 +1,122 @@
+"""Copies are found whatever was done to them, strangers are not, however alike they are."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convscope.checks import signatures
+from convscope.checks.near_duplicates import describe_pair
+from convscope.checks.neighbors import Neighbors
+from convscope.checks.similar import SIMILAR, Search, find_similar
+from tests.checks.pictures import COPIES, TURN, disc, leaves
+
+PIL_TURNS = [
+    None, TURN.FLIP_LEFT_RIGHT, TURN.FLIP_TOP_BOTTOM, TURN.ROTATE_180, TURN.TRANSPOSE,
+    TURN.ROTATE_270, TURN.ROTATE_90, TURN.TRANSVERSE,
+]  # fmt: skip
+
+
+def thumbnails(images):
+    side = signatures.SIDE
+    small = (image.convert("L").resize((side, side), Image.Resampling.BILINEAR) for image in images)
+    return np.stack([np.asarray(image, np.float32) for image in small])
+
+
+def similar(images):
+    found = find_similar(
+        thumbnails(images), np.arange(len(images)), on_progress=lambda done, total: None
+    )
+    return {(pair.first, pair.second): pair for pair in found}
+
+
+@pytest.fixture(scope="module")
+def strangers():
+    random = np.random.default_rng(0)
+    return [leaves(random) for _ in range(96)]
+
+
+def test_every_copy_is_found_with_what_was_done_and_no_stranger(strangers):
+    copies = [change(image) for image, change in zip(strangers, COPIES.values(), strict=False)]
+    found = similar([*strangers, *copies])
+    assert set(found) == {(i, 96 + i) for i in range(len(COPIES))}
+    for i, done in enumerate(COPIES):
+        told = describe_pair(found[i, 96 + i])
+        if done in {"saved anew", "scaled", "brightened"}:
+            assert told.startswith("similarity")
+        else:
+            assert told.startswith(f"{done}, similarity")
+
+
+def test_discs_that_differ_in_details_alone_are_strangers_and_their_copies_are_found():
+    random = np.random.default_rng(1)
+    discs = [disc(random) for _ in range(120)]
+    whole = {name: change for name, change in COPIES.items() if "cropped" not in name}
+    copies = [change(image) for image, change in zip(discs, whole.values(), strict=False)]
+    assert set(similar([*discs, *copies])) == {(i, 120 + i) for i in range(len(whole))}
+
+
+def test_images_of_one_color_are_not_compared():
+    assert similar([Image.new("RGB", (40, 40), color) for color in ("red", "red", "blue")]) == {}
+
+
+def test_the_matrix_of_cosines_is_that_of_scipy():
+    fft = pytest.importorskip("scipy.fft")
+    image = np.random.default_rng(0).normal(size=(32, 32))
+    cosines = signatures.cosine_matrix()
+    expected = fft.dctn(image, norm="ortho")[: signatures.N, : signatures.N]
+    np.testing.assert_allclose(cosines @ image @ cosines.T, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("turn", range(8))
+def test_turned_coefficients_are_those_of_the_turned_image(turn, strangers):
+    square = strangers[0].convert("L").resize((32, 32))
+    after = square if PIL_TURNS[turn] is None else square.transpose(PIL_TURNS[turn])
+    vectors = signatures.coefficients(thumbnails([square]))
+    turned = signatures.turned(vectors, turn)
+    np.testing.assert_allclose(turned, signatures.coefficients(thumbnails([after])), atol=1e-5)
+    whitening = signatures.Whitening.of(signatures.coefficients(thumbnails(strangers)))
+    np.testing.assert_allclose(
+        whitening.signatures(turned),
+        signatures.turned(whitening.signatures(vectors), turn),
+        atol=1e-4,
+    )
+
+
+def test_the_likely_pairs_are_those_of_a_plain_search(strangers):
+    search = Search.of(thumbnails(strangers[:40]))
+    products = np.full((40, 40), -1.0)
+    for turn in range(8):
+        for mine, theirs in (
+            (search.whole, search.whole), (search.center, search.whole),
+            (search.whole, search.center),
+        ):  # fmt: skip
+            one = signatures.turned(mine, turn) @ theirs.T
+            products = np.maximum(products, np.triu(one, 1) + np.triu(one, 1).T)
+    np.fill_diagonal(products, -1)
+    expected = {
+        tuple(sorted((i, int(j))))
+        for i in range(40)
+        for j in np.argsort(-products[i])[:4]
+        if products[i, j] > 0.3
+    }
+    found = search.likely_pairs(lambda done, total: None)
+    assert {tuple(pair) for pair in found.tolist()} == expected
+
+
+def test_neighbors_keep_the_best_of_all_blocks():
+    random = np.random.default_rng(0)
+    products = random.random((30, 30), dtype=np.float32)
+    products = np.maximum(products, products.T)
+    neighbors = Neighbors.none(30, 3, least=0.5)
+    for start in range(0, 30, 7):
+        for begin in range(start, 30, 11):
+            neighbors.add(start, begin, products[start : start + 7, begin : begin + 11])
+    np.fill_diagonal(products, 0)
+    for i in range(30):
+        best = [j for j in np.argsort(-products[i])[:3] if products[i, j] > 0.5]
+        assert neighbors.indices[i][neighbors.indices[i] >= 0].tolist() == best
+
+
+def test_a_similarity_is_at_least_the_threshold_and_at_most_one(strangers):
+    (pair,) = similar([*strangers[:20], strangers[3].transpose(TURN.ROTATE_90)]).values()
+    assert SIMILAR <= pair.similarity <= 1
