@@ -54,8 +54,8 @@ def fill_splits(
     pool = np.flatnonzero((dataset.split == "train") | (dataset.split == ""))
     all_keys = keys_of(dataset.images)
     keys = [all_keys[index] for index in pool.tolist()]
-    leaders = _leaders(pool, keys, copies)
-    groups = _groups_of(dataset, pool, keys, leaders)
+    leaders = leading_copies(pool, keys, copies)
+    groups = joined_groups(dataset, pool, keys, leaders)
     labels = dataset.labels[pool]
     _refuse_few(dataset, labels, leaders if groups is None else groups, shares)
     split = dataset.split.astype("<U5")
@@ -68,7 +68,11 @@ def fill_splits(
     else:
         names, group_indices = np.unique(groups, return_inverse=True)
         order = stable_hash(names.tolist(), seed)
-        split[pool] = assign_groups(labels, group_indices, order, shares)[group_indices]
+        parts = np.array([*shares, "train"], dtype="<U5")
+        each = assign_groups(
+            labels, group_indices, order, [*shares.values(), 1 - sum(shares.values())]
+        )
+        split[pool] = parts[each][group_indices]
     filled = dataset.with_split(split)
     return filled.with_warnings([*divided_groups(filled), *suggest_groups(filled)])
 
@@ -110,7 +114,7 @@ def _follow_copies(dataset: Dataset, copies: Sequence[Sequence[int]]) -> Dataset
     return dataset.with_split(split)
 
 
-def _leaders(
+def leading_copies(
     pool: NDArray[np.int64], keys: Sequence[str], copies: Sequence[Sequence[int]]
 ) -> NDArray[np.int64]:
     """For each image of the pool, the position of its copy with the first key, or its own."""
@@ -122,7 +126,7 @@ def _leaders(
     return leaders
 
 
-def _groups_of(
+def joined_groups(
     dataset: Dataset, pool: NDArray[np.int64], keys: Sequence[str], leaders: NDArray[np.int64]
 ) -> NDArray[np.object_] | None:
     """The group of each image in the pool; None if the data set has no groups.
