@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from convscope.training.api import train as train
     from convscope.training.augmentation_sheet import show_augmented as show_augmented
     from convscope.training.callbacks.base import Callback as Callback
+    from convscope.training.folds.api import cross_validate as cross_validate
     from convscope.webapp.lab import lab as lab
     from convscope.weights import load_weights as load_weights
     from convscope.zoo import create_model as create_model
@@ -40,6 +41,7 @@ _HOME = {
     "ConvscopeError": "convscope.errors",
     "check": "convscope.checks.api",
     "create_model": "convscope.zoo",
+    "cross_validate": "convscope.training.folds.api",
     "evaluate": "convscope.evaluation.evaluate",
     "explain": "convscope.explanation.api",
     "fully_convolutional": "convscope.zoo.fully_convolutional",
@@ -62,6 +64,7 @@ __all__ = [
     "ConvscopeError",
     "check",
     "create_model",
+    "cross_validate",
     "evaluate",
     "explain",
     "fully_convolutional",

@@ -20,7 +20,7 @@ from convscope.errors import RequestError  # noqa: E402
 from convscope.training.config import TrainConfig  # noqa: E402
 from convscope.training.setting import settings_of  # noqa: E402
 
-KNOWN = ["data", "out", "config", *settings_of(TrainConfig)]
+KNOWN = ["data", "out", "config", "folds", "repeats", *settings_of(TrainConfig)]
 """What `convscope train` takes."""
 
 OTHERS = {

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from convscope.cli.options import Json, OptionalInt, OwnAugmentation, OwnCode, Trust
 from convscope.device import keep_freed_memory
+from convscope.errors import RequestError
 from convscope.startup import collect_again
 
 _LENGTH = Parameter(group="Length")
@@ -38,7 +39,7 @@ def resume(
     Parameters
     ----------
     run
-        A run folder.
+        A run folder, or that of a cross-validation, which goes on with its first unfinished fold.
     epochs
         Passes over the training images in all, counted from the start of the run.
     steps
@@ -53,13 +54,29 @@ def resume(
         Where to compute; by default as before.
     """
     keep_freed_memory()
-    from convscope.cli.terminal import print_result, training_progress  # noqa: PLC0415 -- torch
+    from convscope.cli.terminal import (  # noqa: PLC0415 -- torch
+        print_folds,
+        print_result,
+        training_progress,
+        training_shown,
+    )
     from convscope.runs.folder import Run  # noqa: PLC0415
     from convscope.runs.own_code import Consent  # noqa: PLC0415
+    from convscope.training.folds.api import resume_folds  # noqa: PLC0415
+    from convscope.training.folds.folder import FoldsFolder  # noqa: PLC0415
     from convscope.training.longer import with_length  # noqa: PLC0415
     from convscope.training.resumption import resume_run  # noqa: PLC0415
 
     collect_again()
+    if FoldsFolder.is_one(run):
+        if {epochs, steps, max_minutes, threads, device} != {None}:
+            raise RequestError(
+                f"{run} is a cross-validation, whose folds all have the settings that it began "
+                "with. Start another one with `out`."
+            )
+        watch = partial(training_shown, json=json)
+        print_folds(resume_folds(run, watch, data=data, model=model), json=json)
+        return
     with training_progress(json=json) as terminal:
         result = resume_run(
             run,

@@ -1,7 +1,8 @@
 """Terminal output: progress, tables, and suggestions for the next command."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from convscope.cli.messages import in_flags
@@ -9,7 +10,9 @@ from convscope.data.source import NAMES
 from convscope.errors import shell_word
 from convscope.runs.folder import Run
 from convscope.runs.own_code import Consent, is_own_code
+from convscope.training.callbacks.base import Callback
 from convscope.training.callbacks.terminal_progress import TerminalProgress
+from convscope.training.folds.result import CrossValidationResult
 from convscope.training.result import TrainingResult
 from convscope.words.json_text import to_json
 from convscope.words.screen import Screen
@@ -30,6 +33,23 @@ def consent_flags(consent: Consent) -> str:
 def training_progress(*, json: bool) -> TerminalProgress:
     """The progress of a training, with keyword arguments as flags."""
     return TerminalProgress(Screen(stderr=json), spell=in_flags)
+
+
+@contextmanager
+def training_shown(*, json: bool) -> Generator[Sequence[Callback]]:
+    """The callbacks that show one of several trainings."""
+    with training_progress(json=json) as terminal:
+        yield [terminal]
+
+
+def print_folds(result: CrossValidationResult, *, json: bool) -> None:
+    """Print the tables of a cross-validation and where it lies; with `json`, JSON as well."""
+    if json:
+        print_json(result.to_dict())
+    screen, folder = Screen(stderr=json), shell_word(result.path)
+    screen.show(f"\n{result}\n\n")
+    screen.say(f"Folds: {folder}   (a run for each, predictions.csv, summary.json)")
+    screen.say(f"Next:  convscope lab --runs {folder}   (a page that compares the trainings)")
 
 
 def print_result(

@@ -182,7 +182,7 @@ def is_better(new: tuple[float, float], old: tuple[float, float], metric: Metric
 
 
 def wilson_interval(
-    num_correct: int, num_images: int, z: float = 1.959963984540054
+    num_correct: float, num_images: float, z: float = 1.959963984540054
 ) -> tuple[float, float]:
     """Wilson's score interval of a share (1927): 95%, or as `z` says.
 

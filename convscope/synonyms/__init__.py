@@ -205,6 +205,19 @@ def command(name: str) -> str | None:
     return None
 
 
+def of_folds(name: str) -> str | None:
+    """The setting of a cross-validation that a name means; None for any other.
+
+    >>> of_folds("n_splits"), of_folds("lr")
+    ('folds', None)
+    """
+    word = key(name)
+    for option in ("folds", "repeats"):
+        if word == option or option in _NAMES.get(word, ()):
+            return option
+    return None
+
+
 def model(name: str, known: Iterable[str]) -> str | None:
     """The network among `known` that a name means, by the table and without regard to spelling.
 

@@ -22,6 +22,8 @@ COMMANDS_ELSEWHERE = {
     "`convscope lab` opens a page for people.": "serve server deploy api",
     "Times are not measured; `convscope summary NAME` counts parameters and multiply-adds.":
     "benchmark bench profile speed",
+    "Cross-validation is a training: `convscope train DATA --folds 5`.": "cross_validate "
+    "crossvalidate cross_validation cv kfold folds",
     "Settings are not searched for; every training writes metrics.jsonl, and `convscope lab` "
     "compares runs.": "tune sweep search hpo optimize",
     "convscope classifies whole images; it finds no objects in them.": "detect segment pose obb "
@@ -79,6 +81,7 @@ ATTRIBUTES = {
     "load": "load_network load_model load_run from_pretrained restore",
     "train": "fit learn finetune",
     "resume": "continue_training restart",
+    "cross_validate": "cross_val_score cross_val_predict cross_validation kfold cv",
     "evaluate": "val test eval validate score",
     "predict": "infer inference classify",
     "explain": "why trace interpret",

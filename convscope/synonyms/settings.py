@@ -96,6 +96,8 @@ SYNONYMS = {
     "precision": "amp_dtype mixed_precision dtype autocast_dtype amp_precision compute_dtype "
     "dtype_policy",
     "compile": "torchcompile torch_compile",
+    "folds": "kfold k_fold k_folds n_folds num_folds n_splits cv cross_validation cross_validate",
+    "repeats": "n_repeats num_repeats",
     "run": "run_path run_dir run_folder model checkpoint ckpt weights network net experiment "
     "resume_from_checkpoint resume from m",
     "num_classes": "classes n_classes nb_classes nc num_labels output_classes outputs "

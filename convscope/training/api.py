@@ -1,6 +1,6 @@
 """`train` and `resume`: the Python face of training."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -15,6 +15,7 @@ from convscope.errors import RequestError
 from convscope.runs.own_code import Consent
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.config import TrainConfig
+from convscope.training.folds.folder import FoldsFolder
 from convscope.training.keywords import TrainSettings
 from convscope.training.longer import with_length
 from convscope.training.progress import watched
@@ -50,6 +51,7 @@ def train(
     Raises RequestError for an invalid request, WorkError for work that failed, Interrupted when a
     signal asked to stop.
     """
+    _refuse_folds(settings)
     given, notes = synonyms.translate(settings, [*_FIXED, *settings_of(TrainConfig)])
     for name, value, default in (("data", data, "digits"), ("out", out, None)):
         if name in given and value is not default:
@@ -79,6 +81,17 @@ def train(
             module=module if isinstance(module, nn.Module) else None,
             function=function if callable(function) else None,
         )
+
+
+def _refuse_folds(settings: Collection[str]) -> None:
+    """Folds have a function of their own here, which returns another result."""
+    for name in settings:
+        found = None if name in settings_of(TrainConfig) else synonyms.of_folds(name)
+        if found is not None:
+            raise RequestError(
+                f"There is no `{name}` here: cross-validation is "
+                "convscope.cross_validate(data, folds=5), with the same settings."
+            )
 
 
 @synonyms.takes_synonyms
@@ -115,6 +128,11 @@ def resume(
     as it is unchanged, see `convscope.load`; and the weights to start from, if there is no
     checkpoint yet.
     """
+    if FoldsFolder.is_one(run):
+        raise RequestError(
+            f"{run} is a cross-validation. Call convscope.cross_validate again as before, with "
+            f"out={str(run)!r}: it goes on with the first fold that is not finished."
+        )
     with watched(progress=progress) as watchers:
         return resume_run(
             run,

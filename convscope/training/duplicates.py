@@ -12,15 +12,20 @@ from convscope.data.duplicates import (
     describe_pairs,
     find_duplicates,
 )
+from convscope.data.folds import Fold
 from convscope.data.loading import LoadedDataset
-from convscope.data.split import fill_splits
 from convscope.errors import RequestError
 from convscope.training.callbacks.base import CallbackList
 from convscope.training.config import TrainConfig
+from convscope.training.division import divide
 
 
 def settle_duplicates(
-    opened: Dataset, loaded: LoadedDataset, config: TrainConfig, user: CallbackList
+    opened: Dataset,
+    loaded: LoadedDataset,
+    config: TrainConfig,
+    user: CallbackList,
+    fold: Fold | None = None,
 ) -> LoadedDataset:
     """The images with splits that have none in common, as `config.duplicates` says.
 
@@ -31,7 +36,7 @@ def settle_duplicates(
     Raises RequestError for copies across the splits of the source, unless they are allowed, and for
     a class of which too few images remain.
     """
-    loaded = _together(opened, loaded, config, user)
+    loaded = _together(opened, loaded, config, user, fold)
     found = find_duplicates(loaded.dataset, loaded.pixel_digests)
     if found.across:
         loaded = _settle_across(found, loaded, config, user)
@@ -42,25 +47,31 @@ def settle_duplicates(
 
 
 def _together(
-    opened: Dataset, loaded: LoadedDataset, config: TrainConfig, user: CallbackList
+    opened: Dataset,
+    loaded: LoadedDataset,
+    config: TrainConfig,
+    user: CallbackList,
+    fold: Fold | None,
 ) -> LoadedDataset:
-    """The images with those splits made again that have copies of one image and are convscope's."""
+    """The images with those splits made again that have copies of one image and are convscope's.
+
+    A fold is made again wherever there are copies: all folds must divide the images alike.
+    """
     before = loaded.dataset
     copies = copies_by_digest(loaded.pixel_digests)
     divided = [each for each in copies if len({*before.split[each].tolist()} - {""}) > 1]
-    if not divided:
+    if not divided and (fold is None or not copies):
         return loaded
-    filled = fill_splits(
-        opened, val=config.val, test=config.test, seed=config.split_seed, copies=copies
-    )
+    filled = divide(opened, config, fold, copies=copies)
     split = np.where(before.split == "", "", filled.split)  # those that cannot be read
     if (split == before.split).all():
         return loaded
-    pairs = [(each[0], copy) for each in divided for copy in each[1:]]
-    user.message(
-        f"{before.name}: images with equal pixels are kept in one split: "
-        f"{describe_pairs(before, pairs)}."
-    )
+    if divided:
+        pairs = [(each[0], copy) for each in divided for copy in each[1:]]
+        user.message(
+            f"{before.name}: images with equal pixels are kept in one split: "
+            f"{describe_pairs(before, pairs)}."
+        )
     return replace(loaded, dataset=before.with_split(split))
 
 

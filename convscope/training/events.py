@@ -228,8 +228,10 @@ class RunEnd:
         path: the run folder.
         test: the scores of the best weights on the test images.
         seconds: duration of the work of this process.
+        outputs: of each test image, in the order of the test split.
     """
 
     path: Path
     test: Metrics
     seconds: float
+    outputs: EvaluationOutputs | None = None

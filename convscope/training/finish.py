@@ -57,7 +57,7 @@ def fit_and_test(trainer: Trainer, task: Task, session: Session, began: float) -
     run.write("report.html", page)
     read = TrainingResult.read(run, seconds=time.perf_counter() - began)
     result = replace(read, test=test.metrics)
-    call("on_run_end", RunEnd(run.path, test.metrics, result.seconds))
+    call("on_run_end", RunEnd(run.path, test.metrics, result.seconds, test))
     return result
 
 

@@ -31,12 +31,7 @@ def run_config(
     Paths are made absolute, so that they are valid from any folder.
     """
     packages = ("convscope", "numpy", "pillow", "torch")
-    if config.data_dir is not None:
-        config = replace(config, data_dir=config.data_dir.resolve())
-    if config.weights is not None and (path := Path(config.weights).expanduser()).exists():
-        config = replace(config, weights=str(path.resolve()))
-    if is_table(config.model):
-        config = replace(config, model=str(Path(config.model).resolve()))
+    config = absolute_paths(config)
     return {
         "data": recorded_data(data),
         **config.to_dict(),
@@ -50,6 +45,17 @@ def run_config(
         "network": own_code.record(config.model, config.weights),
         **own_augmentation.record(config.augment),
     }
+
+
+def absolute_paths(config: TrainConfig) -> TrainConfig:
+    """The settings with paths that are valid from any folder."""
+    if config.data_dir is not None:
+        config = replace(config, data_dir=config.data_dir.resolve())
+    if config.weights is not None and (path := Path(config.weights).expanduser()).exists():
+        config = replace(config, weights=str(path.resolve()))
+    if is_table(config.model):
+        config = replace(config, model=str(Path(config.model).resolve()))
+    return config
 
 
 def recorded_data(data: DataLike) -> str:

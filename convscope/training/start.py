@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +11,9 @@ from torch import nn
 
 from convscope.data.augmentation.own_function import Transform
 from convscope.data.dataset import Dataset
+from convscope.data.folds import Fold
 from convscope.data.source import DataLike, open_source
-from convscope.data.split import fill_splits, write_splits
+from convscope.data.split import write_splits
 from convscope.device import choose_device
 from convscope.errors import RequestError
 from convscope.evaluation.imbalance import imbalance_of_training
@@ -28,6 +29,7 @@ from convscope.training.callbacks.early_stopping import warning
 from convscope.training.callbacks.interrupt import handle_signals
 from convscope.training.callbacks.live_status import LiveStatus
 from convscope.training.config import TrainConfig
+from convscope.training.division import divide
 from convscope.training.duplicates import settle_duplicates
 from convscope.training.effects import check_validation, without_effect, without_effect_on
 from convscope.training.executors.base import Executor
@@ -61,12 +63,13 @@ def train_run(
     module: nn.Module | None = None,
     function: Transform | None = None,
     ahead: Callable[[], Dataset | None] = lambda: None,
+    fold: Fold | None = None,
 ) -> TrainingResult:
     """`convscope.train` with its settings in one object; `given` are those that a person set.
 
     `module` is the network itself, and `function` the augmentation, where they were handed over in
     place of a name. `ahead` returns the data, if they have been opened already; see
-    `convscope.data.ahead`.
+    `convscope.data.ahead`. `fold` is what is tested, of a cross-validation.
     """
     began, user = time.perf_counter(), CallbackList(callbacks)
     requested = RequestedNetwork.of(config.model, module)  # before any data is opened
@@ -76,8 +79,10 @@ def train_run(
     slower = check_bf16(device) if config.precision == "bf16" else ""
     if slower:
         user.message(slower)
-    opened = _opened(data, config, user, ahead)
-    dataset = _with_splits(opened, data, config, given, user)
+    opened = open_data(data, config, user, ahead)
+    dataset = divide(opened, config, fold)
+    for sentence in _notes(opened, dataset, data, config, given, fold):
+        user.message(sentence)
     model = Path(config.model).stem if is_table(config.model) else config.model
     run = Run.create(Path(out) if out else None, name=f"{slugify(model)}_{slugify(dataset.name)}")
     with (
@@ -94,7 +99,7 @@ def train_run(
         warn_of_files(dataset, card, user, min_size=requested.min_size)
         own.check(card)
         loaded = load_checked(dataset, card, config, user)
-        loaded = settle_duplicates(opened, loaded, config, user)
+        loaded = settle_duplicates(opened, loaded, config, user, fold)
         counts = loaded.dataset.counts("train")
         if imbalance := imbalance_of_training(loaded.dataset.classes, counts):
             user.message(imbalance)
@@ -123,11 +128,11 @@ def train_run(
             return fit_and_test(trainer, task, session, began)
 
 
-def _opened(
+def open_data(
     data: DataLike,
     config: TrainConfig,
     user: CallbackList,
-    ahead: Callable[[], Dataset | None],
+    ahead: Callable[[], Dataset | None] = lambda: None,
 ) -> Dataset:
     """The data with the splits of its source."""
     names, options = label_names(config, data), config.data_options()
@@ -143,20 +148,21 @@ def _opened(
     )
 
 
-def _with_splits(
-    opened: Dataset, data: DataLike, config: TrainConfig, given: Collection[str], user: CallbackList
-) -> Dataset:
-    """The data with all splits; what the user should know about the settings is told."""
-    dataset = fill_splits(opened, val=config.val, test=config.test, seed=config.split_seed)
-    for sentence in (
-        *without_effect(config, given),
-        *without_effect_on(opened, data, given),
-        *check_validation(config, dataset, given),
-        warning(config),
-    ):
-        if sentence:
-            user.message(sentence)
-    return dataset
+def _notes(
+    opened: Dataset,
+    dataset: Dataset,
+    data: DataLike,
+    config: TrainConfig,
+    given: Collection[str],
+    fold: Fold | None,
+) -> Iterator[str]:
+    """What the user should know about the settings. Raises RequestError for some of them."""
+    yield from without_effect(config, given)
+    if fold is None:  # whose splits are its own
+        yield from without_effect_on(opened, data, given)
+    yield from check_validation(config, dataset, given)
+    if sentence := warning(config):
+        yield sentence
 
 
 def label_names(config: TrainConfig, data: DataLike) -> Sequence[str] | None:

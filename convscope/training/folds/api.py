@@ -1,0 +1,102 @@
+"""`cross_validate`: the Python face of cross-validation."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, Unpack
+
+from torch import nn
+
+from convscope import synonyms
+from convscope.data.source import DataLike
+from convscope.errors import ConsentError, RequestError
+from convscope.runs.own_code import is_own_code
+from convscope.training.callbacks.base import Callback, CallbackList
+from convscope.training.config import TrainConfig
+from convscope.training.folds.folder import FoldsFolder
+from convscope.training.folds.loop import CrossValidation, Watch
+from convscope.training.folds.result import CrossValidationResult
+from convscope.training.keywords import TrainSettings
+from convscope.training.progress import watched
+from convscope.training.setting import settings_of
+from convscope.training.signature import takes_settings
+
+_FIXED = ("data", "folds", "repeats", "out", "callbacks", "progress")
+
+
+@takes_settings(TrainConfig)
+def cross_validate(
+    data: DataLike = "digits",
+    *,
+    folds: int = 5,
+    repeats: int = 1,
+    out: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    progress: bool = True,
+    **settings: Unpack[TrainSettings],
+) -> CrossValidationResult:
+    """Train a network for each of several folds of the data, and test each on its own fold.
+
+    The images are divided into `folds`, stratified by class, with groups and copies of an image
+    undivided. Each fold is the test of one training, whose validation images are taken from the
+    others; so every image is predicted once, by a network that has never seen its group. With
+    `repeats`, all of it is done again with the folds of the next `split_seed`. Images of the data's
+    own test split take part in nothing.
+
+    `out` is the folder to create, with a run for each fold, predictions.csv and summary.json. The
+    same call with the same `out` goes on with a cross-validation that was interrupted. A
+    `torch.nn.Module` as `model` is not trained itself: each fold trains a copy. All else is as in
+    `convscope.train`.
+
+    Raises RequestError for an invalid request, such as a class with fewer groups than folds,
+    WorkError for work that failed, Interrupted when a signal asked to stop.
+    """
+    given, notes = synonyms.translate(settings, [*_FIXED, *settings_of(TrainConfig)])
+    fixed: dict[str, Any] = dict(data=data, folds=folds, repeats=repeats, out=out)
+    fixed |= {name: given.pop(name) for name in fixed.keys() & given.keys()}
+    module = given.get("model")
+    if isinstance(module, nn.Module):
+        given["model"] = type(module).__name__
+    validation = CrossValidation(
+        fixed["data"],
+        TrainConfig.from_dict(given),
+        given.keys(),
+        module if isinstance(module, nn.Module) else None,
+        lambda: watched(progress=progress),
+        callbacks,
+    )
+    if notes:
+        with watched(progress=progress) as watchers:
+            for note in notes:
+                CallbackList(watchers).message(note)
+    folder = None if fixed["out"] is None else Path(fixed["out"])
+    return validation.run(fixed["folds"], fixed["repeats"], folder)
+
+
+def resume_folds(
+    path: str | PathLike[str], watch: Watch, *, data: str | None = None, model: str | None = None
+) -> CrossValidationResult:
+    """Go on with the first fold of a cross-validation that is not finished.
+
+    Raises RequestError for one that was begun in Python with data or a network handed over, and
+    ConsentError for code that its file names and the caller does not.
+    """
+    folder = FoldsFolder(Path(path))
+    request = folder.read_request()
+    config = request.config
+    if data is None and request.data.startswith("<"):
+        raise RequestError(
+            f"{path} was begun with data that were handed over, {request.data}. Call "
+            f"convscope.cross_validate again with the same data, and with out={str(path)!r}."
+        )
+    if is_own_code(config.model) and model is None:
+        raise ConsentError(
+            f"{path} names code, {config.model}, and a file executes nothing by itself: if that is "
+            f"your code, name it here too: `model={config.model}`.",
+            own=config.model,
+        )
+    if model is not None:
+        config = replace(config, model=model)
+    validation = CrossValidation(data or request.data, config, watch=watch)
+    return validation.run(request.folds, request.repeats, folder.path)

@@ -1,0 +1,188 @@
+"""The folder of a cross-validation: what was asked for, a run for each fold, and the summary."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from os import PathLike
+from pathlib import Path
+from typing import Any, Required, TypedDict, cast
+
+import tomli_w
+
+from convscope.data.dataset import Dataset, keys_of
+from convscope.errors import ConvscopeError, RequestError
+from convscope.runs.folder import Run
+from convscope.strict import Count, Text, checked, parse_toml
+from convscope.training.config import TrainConfig
+
+REQUEST = "cross-validation.toml"
+SUMMARY = "summary.json"
+PREDICTIONS = "predictions.csv"
+_FREE = ("data_dir", "checkpoint_seconds", "cache_fraction", "threads")
+"""Settings with which a cross-validation may go on otherwise than it began."""
+
+
+class _DatasetTable(TypedDict):
+    name: Text
+    images: Count
+    digest: Text
+
+
+class _Form(TypedDict, total=False):
+    """cross-validation.toml. Other keys are settings, which `TrainConfig` checks."""
+
+    data: Required[Text]
+    folds: Required[Count]
+    repeats: Required[Count]
+    dataset: Required[_DatasetTable]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One training of a cross-validation: `fold` of `repeat`, both from 1, and its folder."""
+
+    repeat: int
+    fold: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a cross-validation was asked for.
+
+    Attributes:
+        data: a name, an absolute path, or a description of data that were handed over.
+        digest: of the keys, labels and groups of the images.
+    """
+
+    data: str
+    config: TrainConfig
+    folds: int
+    repeats: int
+    dataset: str
+    images: int
+    digest: str
+
+    @property
+    def parts(self) -> list[Part]:
+        """The trainings, in their order."""
+        folds = range(1, self.folds + 1)
+        if self.repeats == 1:
+            return [Part(1, fold, f"fold-{fold}") for fold in folds]
+        repeats = range(1, self.repeats + 1)
+        return [Part(r, fold, f"repeat-{r}-fold-{fold}") for r in repeats for fold in folds]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "data": self.data,
+            "folds": self.folds,
+            "repeats": self.repeats,
+            **self.config.to_dict(),
+            "dataset": {"name": self.dataset, "images": self.images, "digest": self.digest},
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], *, where: str) -> "Request":
+        form = cast("dict[str, Any]", checked(values, _Form, where=where))
+        dataset, known = form["dataset"], ("data", "folds", "repeats", "dataset")
+        config = TrainConfig.from_dict(
+            {name: value for name, value in form.items() if name not in known}, source=where
+        )
+        return cls(
+            form["data"],
+            config,
+            form["folds"],
+            form["repeats"],
+            dataset["name"],
+            dataset["images"],
+            dataset["digest"],
+        )
+
+    def differences(self, other: "Request") -> list[str]:
+        """What another request asks for otherwise, as in "folds is 5, not 10"."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        differing = [
+            f"{name} is {mine.get(name)!r}, not {theirs.get(name)!r}"
+            for name in dict.fromkeys([*mine, *theirs])
+            if name not in (*_FREE, "dataset") and mine.get(name) != theirs.get(name)
+        ]
+        if not differing and self.digest != other.digest:
+            differing = ["the images, their labels or their groups have changed"]
+        return differing
+
+
+def digest_of(dataset: Dataset) -> str:
+    """32 hexadecimal digits that depend on keys, class names and groups alone."""
+    hasher = blake2b(digest_size=16)
+    groups = dataset.groups or [""] * len(dataset)
+    for key, label, group in zip(keys_of(dataset.images), dataset.labels, groups, strict=True):
+        row = f"{key}\0{dataset.classes[int(label)]}\0{group}\0"
+        hasher.update(row.encode("utf-8", "surrogateescape"))
+    return hasher.hexdigest()
+
+
+@dataclass(frozen=True)
+class FoldsFolder:
+    """The folder of a cross-validation, whose files are replaced atomically."""
+
+    path: Path
+
+    @classmethod
+    def is_one(cls, path: str | PathLike[str]) -> bool:
+        """Whether a folder is one of a cross-validation."""
+        return (Path(path) / REQUEST).is_file()
+
+    @classmethod
+    def begin(cls, out: Path | None, request: Request, *, name: str) -> "FoldsFolder":
+        """The folder of a request: one that exists and is not finished goes on.
+
+        That is `out`, or one of `runs/*_NAME` with the same request; else it is created.
+
+        Raises RequestError, with what differs, where `out` has another cross-validation.
+        """
+        if out is None:
+            for path in sorted(Path("runs").glob(f"*_{name}*"), reverse=True):
+                with suppress(ConvscopeError):  # what cannot be read is another one
+                    folder = cls(path)
+                    is_open = cls.is_one(path) and not folder.is_finished
+                    if is_open and not folder.read_request().differences(request):
+                        return folder
+        elif cls.is_one(out):
+            folder = cls(out)
+            if differing := folder.read_request().differences(request):
+                raise RequestError(
+                    f"{out} is another cross-validation: {'; '.join(differing)}. Name a new folder "
+                    "with `out`, or ask for the same again to go on with it."
+                )
+            return folder
+        folder = cls(Run.create(out, name=name).path)
+        folder.run.write(REQUEST, tomli_w.dumps(request.to_dict()))
+        return folder
+
+    @property
+    def run(self) -> Run:
+        """The folder as one that can be locked and written."""
+        return Run(self.path)
+
+    @property
+    def is_finished(self) -> bool:
+        return (self.path / SUMMARY).is_file()
+
+    def read_request(self) -> Request:
+        """What was asked for. Raises RequestError for a file of another form."""
+        where = str(self.path / REQUEST)
+        return Request.from_dict(parse_toml(self.run.read(REQUEST), where=where), where=where)
+
+    def part(self, part: Part) -> Run:
+        """The run folder of one training."""
+        return Run(self.path / part.name)
+
+    def unfinished(self, parts: Sequence[Part]) -> list[Part]:
+        """The trainings that have not come to their end."""
+        return [part for part in parts if not is_finished(self.part(part))]
+
+
+def is_finished(run: Run) -> bool:
+    """Whether the training of a fold has been tested, and its predictions are written."""
+    return all((run.path / name).is_file() for name in ("test.json", PREDICTIONS, "report.html"))

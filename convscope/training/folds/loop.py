@@ -1,0 +1,211 @@
+"""The trainings of a cross-validation, one after the other, and what is summed up at the end."""
+
+import copy
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import nn
+
+from convscope.data.dataset import Dataset, keys_of
+from convscope.data.folds import Fold, folded_images
+from convscope.data.source import DataLike
+from convscope.data.split import read_splits
+from convscope.errors import Interrupted, RequestError, shell_word
+from convscope.runs.folder import Run, slugify
+from convscope.runs.own_code import Consent, is_own_code
+from convscope.training.callbacks.base import Callback, CallbackList
+from convscope.training.config import TrainConfig
+from convscope.training.division import divide
+from convscope.training.events import RunStart
+from convscope.training.folds.folder import (
+    PREDICTIONS,
+    SUMMARY,
+    FoldsFolder,
+    Part,
+    Request,
+    digest_of,
+    is_finished,
+)
+from convscope.training.folds.predictions import FoldPredictions, Predicted
+from convscope.training.folds.result import CrossValidationResult, FoldResult
+from convscope.training.network import RequestedNetwork
+from convscope.training.result import TrainingResult
+from convscope.training.resumption import resume_run
+from convscope.training.run_config import absolute_paths, recorded_data
+from convscope.training.start import open_data, train_run
+from convscope.zoo.table_file import is_table
+
+MAX_TRAININGS = 1000
+
+Watch = Callable[[], AbstractContextManager[Sequence[Callback]]]
+"""Begins to show a training: the callbacks that do so."""
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """What all trainings of a cross-validation have in common.
+
+    Attributes:
+        given: the settings that a person set.
+        module: the network itself, where it was handed over; each fold trains a copy.
+        watch: called for each training.
+        callbacks: of the user.
+    """
+
+    data: DataLike
+    config: TrainConfig
+    given: Collection[str] = ()
+    module: nn.Module | None = None
+    watch: Watch = lambda: nullcontext(())
+    callbacks: Sequence[Callback] = ()
+
+    def run(self, folds: int, repeats: int, out: Path | None) -> CrossValidationResult:
+        """Train and test every fold that is not finished, and write the summary.
+
+        Raises RequestError, before anything is written, for numbers out of range, for a class with
+        too few images or groups, and for an `out` that is something else.
+        """
+        _check_numbers(folds, repeats)
+        with self.watch() as watchers:
+            user = CallbackList([*self.callbacks, *watchers])
+            network = RequestedNetwork.of(self.config.model, self.module)
+            opened = open_data(self.data, self.config, user)
+            request = self._request(opened, folds, repeats, network.model)
+            self._check_folds(opened, request)
+            for sentence in self._notes(opened):
+                user.message(sentence)
+            model = Path(network.model).stem if is_table(network.model) else network.model
+            name = f"{slugify(model)}_{slugify(opened.name)}_{folds}-folds"
+            folder = FoldsFolder.begin(out, request, name=name)
+            if done := folds * repeats - len(folder.unfinished(request.parts)):
+                user.message(f"{done} of {folds * repeats} folds in {folder.path} are finished.")
+        with folder.run.locked():
+            for part in folder.unfinished(request.parts):
+                self._train(folder, request, part)
+            return _summarize(folder, request, opened)
+
+    def _request(self, opened: Dataset, folds: int, repeats: int, model: str) -> Request:
+        config = absolute_paths(replace(self.config, model=model))
+        data = recorded_data(self.data)
+        digest = digest_of(opened)
+        return Request(data, config, folds, repeats, opened.name, len(opened), digest)
+
+    def _check_folds(self, opened: Dataset, request: Request) -> None:
+        """Divide for every fold, which raises RequestError where that is not possible."""
+        for repeat in range(request.repeats):
+            config = self._config(repeat + 1)
+            for number in range(request.folds):
+                divide(opened, config, Fold(number, request.folds))
+
+    def _config(self, repeat: int) -> TrainConfig:
+        return replace(self.config, split_seed=self.config.split_seed + repeat - 1)
+
+    def _notes(self, opened: Dataset) -> list[str]:
+        notes: list[str] = []
+        apart = len(opened) - len(folded_images(opened))
+        if apart:
+            notes.append(
+                f"The {apart:,} images of the test split of {opened.name} stay apart: no fold "
+                "trains on them or tests them."
+            )
+        if (opened.split == "val").any():
+            notes.append(
+                f"The validation split of {opened.name} is folded with its training images: each "
+                "fold takes validation images of its own."
+            )
+        if "test" in self.given:
+            notes.append("`test` has no effect: each fold is the test of one training.")
+        return notes
+
+    def _train(self, folder: FoldsFolder, request: Request, part: Part) -> None:
+        run, name = folder.part(part), f"fold {part.fold} of {request.folds}"
+        if request.repeats > 1:
+            name = f"repeat {part.repeat} of {request.repeats}, {name}"
+        with self.watch() as watchers:
+            user = CallbackList([*self.callbacks, *watchers])
+            user.message(f"{name[0].upper()}{name[1:]}, in {run.path}.")
+            callbacks = [*self.callbacks, *watchers, FoldPredictions(), _SameData(folder, request)]
+            try:
+                if (run.path / "config.toml").exists():
+                    result = self._resume(run, callbacks)
+                else:
+                    fold = Fold(part.fold - 1, request.folds)
+                    result = self._begin(run, fold, self._config(part.repeat), callbacks)
+            except Interrupted as error:
+                raise Interrupted(
+                    f"Stopped in {name}; everything is saved in {folder.path}. Continue with "
+                    f"`convscope resume {shell_word(folder.path)}`.",
+                    signal=error.status - 128,
+                ) from error
+            test = result.test
+            user.message(
+                f"Accuracy {test.top1:.2%} ({test.num_correct} of {test.num_images} images)."
+            )
+
+    def _begin(
+        self, run: Run, fold: Fold, config: TrainConfig, callbacks: Sequence[Callback]
+    ) -> TrainingResult:
+        module = copy.deepcopy(self.module)
+        return train_run(
+            self.data,
+            config,
+            given=self.given,
+            out=run.path,
+            callbacks=callbacks,
+            module=module,
+            fold=fold,
+        )
+
+    def _resume(self, run: Run, callbacks: Sequence[Callback]) -> TrainingResult:
+        if not is_finished(run):  # tested, perhaps, but killed before its predictions were written
+            run.remove("test.json")
+        own = self.config.model if is_own_code(self.config.model) else None
+        consent = Consent(copy.deepcopy(self.module) or own)
+        return resume_run(run.path, data=self.data, consent=consent, callbacks=callbacks)
+
+
+class _SameData(Callback):
+    """Ends the training of a fold whose images are not those of the first one."""
+
+    def __init__(self, folder: FoldsFolder, request: Request) -> None:
+        self.first = folder.part(request.parts[0])
+
+    def on_run_start(self, event: RunStart) -> None:
+        both = (self.first, Run(event.path))
+        first, mine = (run.read_config()["dataset"]["fingerprint"] for run in both)
+        if first != mine:
+            raise RequestError(
+                f"The images of {event.path} are not those of {self.first.path}: they have changed "
+                f"since. Restore them and remove {event.path}, or start again in a new folder."
+            )
+
+
+def _check_numbers(folds: int, repeats: int) -> None:
+    if folds < 2:
+        raise RequestError(f"`folds` must be at least 2, not {folds}.")
+    if repeats < 1:
+        raise RequestError(f"`repeats` must be at least 1, not {repeats}.")
+    if folds * repeats > MAX_TRAININGS:
+        raise RequestError(
+            f"`folds={folds}` and `repeats={repeats}` are {folds * repeats:,} trainings; at most "
+            f"{MAX_TRAININGS:,} are possible."
+        )
+
+
+def _summarize(folder: FoldsFolder, request: Request, opened: Dataset) -> CrossValidationResult:
+    """Read the results of all folds, check that they are a partition, and write what they give."""
+    predicted = Predicted.read(folder, request.parts)
+    first = read_splits(folder.part(request.parts[0]).read("splits.csv"))
+    predicted.check_complete({key for key, (_, split) in first.items() if split})
+    groups = dict(zip(keys_of(opened.images), opened.groups or (), strict=False))
+    folds = [
+        FoldResult(part.repeat, part.fold, TrainingResult.read(folder.part(part), seconds=0.0))
+        for part in request.parts
+    ]
+    result = CrossValidationResult(folder.path, folds, predicted.correct_by_image(), groups)
+    folder.run.write(PREDICTIONS, predicted.to_csv(groups))
+    folder.run.write("summary.txt", f"{result}\n")
+    folder.run.write(SUMMARY, result.to_json())
+    return result
