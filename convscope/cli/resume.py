@@ -75,10 +75,11 @@ def resume(
                 "with. Start another one with `out`."
             )
         watch = partial(training_shown, json=json)
-        print_folds(resume_folds(run, watch, data=data, model=model), json=json)
+        result = resume_folds(run, watch, data=data, model=model, augment=augment)
+        print_folds(result, json=json)
         return
     with training_progress(json=json) as terminal:
-        result = resume_run(
+        trained = resume_run(
             run,
             partial(with_length, epochs=epochs, steps=steps, max_minutes=max_minutes),
             data=data,
@@ -88,5 +89,5 @@ def resume(
             device=device,
             callbacks=[terminal],
         )
-        trained_on = str(Run(result.run).read_config().get("data", ""))
-        print_result(terminal, result, json=json, data=trained_on)
+        trained_on = str(Run(trained.run).read_config().get("data", ""))
+        print_result(terminal, trained, json=json, data=trained_on)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 from torch import nn
 
@@ -57,17 +57,7 @@ def train(
         if name in given and value is not default:
             raise RequestError(f"`{name}` is given twice, once by another name.")
     data, out = given.pop("data", data), given.pop("out", out)
-    module = given.get("model")
-    if isinstance(module, type):
-        raise RequestError(
-            f"`model` is the class {module.__name__}. Pass a network, {module.__name__}(...), or a "
-            "name."
-        )
-    if isinstance(module, nn.Module):
-        given["model"] = type(module).__name__
-    function: Any = given.get("augment")
-    if callable(function):
-        given["augment"] = "own:function"
+    module, function = take_objects(given)
     config = TrainConfig.from_dict(given)
     with watched(progress=progress) as watchers:
         for note in notes:
@@ -78,9 +68,30 @@ def train(
             given=given.keys(),
             out=out,
             callbacks=[*callbacks, *watchers],
-            module=module if isinstance(module, nn.Module) else None,
-            function=function if callable(function) else None,
+            module=module,
+            function=function,
         )
+
+
+def take_objects(given: dict[str, Any]) -> tuple[nn.Module | None, Transform | None]:
+    """The network and the augmentation that settings hand over; names stand for them in `given`.
+
+    Raises RequestError for the class of a network.
+    """
+    module, function = given.get("model"), cast("Any", given.get("augment"))
+    if isinstance(module, type):
+        raise RequestError(
+            f"`model` is the class {module.__name__}. Pass a network, {module.__name__}(...), or a "
+            "name."
+        )
+    if isinstance(module, nn.Module):
+        given["model"] = type(module).__name__
+    if callable(function):
+        given["augment"] = "own:function"
+    return (
+        module if isinstance(module, nn.Module) else None,
+        function if callable(function) else None,
+    )
 
 
 def _refuse_folds(settings: Collection[str]) -> None:

@@ -6,18 +6,18 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Unpack
 
-from torch import nn
-
 from convscope import synonyms
 from convscope.data.source import DataLike
 from convscope.errors import ConsentError, RequestError
-from convscope.runs.own_code import is_own_code
+from convscope.runs.own_code import HANDED_OVER, is_own_code
+from convscope.training.api import take_objects
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.config import TrainConfig
 from convscope.training.folds.folder import FoldsFolder
 from convscope.training.folds.loop import CrossValidation, Watch
 from convscope.training.folds.result import CrossValidationResult
 from convscope.training.keywords import TrainSettings
+from convscope.training.own_augmentation import is_own
 from convscope.training.progress import watched
 from convscope.training.setting import settings_of
 from convscope.training.signature import takes_settings
@@ -55,14 +55,13 @@ def cross_validate(
     given, notes = synonyms.translate(settings, [*_FIXED, *settings_of(TrainConfig)])
     fixed: dict[str, Any] = dict(data=data, folds=folds, repeats=repeats, out=out)
     fixed |= {name: given.pop(name) for name in fixed.keys() & given.keys()}
-    module = given.get("model")
-    if isinstance(module, nn.Module):
-        given["model"] = type(module).__name__
+    module, function = take_objects(given)
     validation = CrossValidation(
         fixed["data"],
         TrainConfig.from_dict(given),
         given.keys(),
-        module if isinstance(module, nn.Module) else None,
+        module,
+        function,
         lambda: watched(progress=progress),
         callbacks,
     )
@@ -75,28 +74,38 @@ def cross_validate(
 
 
 def resume_folds(
-    path: str | PathLike[str], watch: Watch, *, data: str | None = None, model: str | None = None
+    path: str | PathLike[str],
+    watch: Watch,
+    *,
+    data: str | None = None,
+    model: str | None = None,
+    augment: str | None = None,
 ) -> CrossValidationResult:
     """Go on with the first fold of a cross-validation that is not finished.
 
-    Raises RequestError for one that was begun in Python with data or a network handed over, and
-    ConsentError for code that its file names and the caller does not.
+    Raises RequestError for one that was begun in Python with objects handed over, and ConsentError
+    for code that its file names and the caller does not.
     """
     folder = FoldsFolder(Path(path))
     request = folder.read_request()
     config = request.config
-    if data is None and request.data.startswith("<"):
+    handed_over = [request.data] if data is None and request.data.startswith("<") else []
+    handed_over += [config.augment] if config.augment.startswith(HANDED_OVER) else []
+    if handed_over:
         raise RequestError(
-            f"{path} was begun with data that were handed over, {request.data}. Call "
-            f"convscope.cross_validate again with the same data, and with out={str(path)!r}."
+            f"{path} was begun with an object that was handed over, {handed_over[0]}. Call "
+            f"convscope.cross_validate again as before, with out={str(path)!r}."
         )
-    if is_own_code(config.model) and model is None:
-        raise ConsentError(
-            f"{path} names code, {config.model}, and a file executes nothing by itself: if that is "
-            f"your code, name it here too: `model={config.model}`.",
-            own=config.model,
-        )
-    if model is not None:
-        config = replace(config, model=model)
+    for setting, code, named in (
+        ("model", config.model if is_own_code(config.model) else "", model),
+        ("augment", config.augment if is_own(config.augment) else "", augment),
+    ):
+        if code and named is None:
+            raise ConsentError(
+                f"{path} names code, {code}, and a file executes nothing by itself: if that is "
+                f"your code, name it here too: `{setting}={code}`.",
+                own=code,
+            )
+    config = replace(config, model=model or config.model, augment=augment or config.augment)
     validation = CrossValidation(data or request.data, config, watch=watch)
     return validation.run(request.folds, request.repeats, folder.path)

@@ -100,15 +100,20 @@ class Request:
         )
 
     def differences(self, other: "Request") -> list[str]:
-        """What another request asks for otherwise, as in "folds is 5, not 10"."""
+        """What another request asks for otherwise, as in "folds is 5, not 10".
+
+        Data may lie elsewhere if their images are the same.
+        """
         mine, theirs = self.to_dict(), other.to_dict()
+        same = self.digest == other.digest
+        free = (*_FREE, "dataset", *(["data"] if same else []))
         differing = [
             f"{name} is {mine.get(name)!r}, not {theirs.get(name)!r}"
             for name in dict.fromkeys([*mine, *theirs])
-            if name not in (*_FREE, "dataset") and mine.get(name) != theirs.get(name)
+            if name not in free and mine.get(name) != theirs.get(name)
         ]
-        if not differing and self.digest != other.digest:
-            differing = ["the images, their labels or their groups have changed"]
+        if not differing and not same:
+            return ["the images, their labels or their groups have changed"]
         return differing
 
 

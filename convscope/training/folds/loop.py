@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
+from convscope.data.augmentation.own_function import Transform
 from convscope.data.dataset import Dataset, keys_of
 from convscope.data.folds import Fold, folded_images
 from convscope.data.source import DataLike
@@ -31,6 +32,7 @@ from convscope.training.folds.folder import (
 from convscope.training.folds.predictions import FoldPredictions, Predicted
 from convscope.training.folds.result import CrossValidationResult, FoldResult
 from convscope.training.network import RequestedNetwork
+from convscope.training.own_augmentation import RequestedAugmentation, is_own
 from convscope.training.result import TrainingResult
 from convscope.training.resumption import resume_run
 from convscope.training.run_config import absolute_paths, recorded_data
@@ -50,6 +52,7 @@ class CrossValidation:
     Attributes:
         given: the settings that a person set.
         module: the network itself, where it was handed over; each fold trains a copy.
+        function: the augmentation, where it was handed over.
         watch: called for each training.
         callbacks: of the user.
     """
@@ -58,6 +61,7 @@ class CrossValidation:
     config: TrainConfig
     given: Collection[str] = ()
     module: nn.Module | None = None
+    function: Transform | None = None
     watch: Watch = lambda: nullcontext(())
     callbacks: Sequence[Callback] = ()
 
@@ -72,7 +76,9 @@ class CrossValidation:
             user = CallbackList([*self.callbacks, *watchers])
             network = RequestedNetwork.of(self.config.model, self.module)
             opened = open_data(self.data, self.config, user)
-            request = self._request(opened, folds, repeats, network.model)
+            augment = RequestedAugmentation.of(self.config.augment, self.function).text
+            named = replace(self.config, model=network.model, augment=augment)
+            request = self._request(opened, named, folds, repeats)
             self._check_folds(opened, request)
             for sentence in self._notes(opened):
                 user.message(sentence)
@@ -86,10 +92,8 @@ class CrossValidation:
                 self._train(folder, request, part)
             return _summarize(folder, request, opened)
 
-    def _request(self, opened: Dataset, folds: int, repeats: int, model: str) -> Request:
-        config = absolute_paths(replace(self.config, model=model))
-        data = recorded_data(self.data)
-        digest = digest_of(opened)
+    def _request(self, opened: Dataset, config: TrainConfig, folds: int, repeats: int) -> Request:
+        data, config, digest = recorded_data(self.data), absolute_paths(config), digest_of(opened)
         return Request(data, config, folds, repeats, opened.name, len(opened), digest)
 
     def _check_folds(self, opened: Dataset, request: Request) -> None:
@@ -155,15 +159,22 @@ class CrossValidation:
             out=run.path,
             callbacks=callbacks,
             module=module,
+            function=self.function,
             fold=fold,
         )
 
     def _resume(self, run: Run, callbacks: Sequence[Callback]) -> TrainingResult:
         if not is_finished(run):  # tested, perhaps, but killed before its predictions were written
             run.remove("test.json")
-        own = self.config.model if is_own_code(self.config.model) else None
-        consent = Consent(copy.deepcopy(self.module) or own)
-        return resume_run(run.path, data=self.data, consent=consent, callbacks=callbacks)
+        config = self.config
+        own = config.model if is_own_code(config.model) else None
+        return resume_run(
+            run.path,
+            data=self.data,
+            consent=Consent(copy.deepcopy(self.module) or own),
+            augment=self.function or (config.augment if is_own(config.augment) else None),
+            callbacks=callbacks,
+        )
 
 
 class _SameData(Callback):
