@@ -50,10 +50,9 @@ class AugmentationSettings:
 
     augment: Augment | str = setting("crop", AUGMENTATION,
         help="Augmentation of the training images: crop shifts them within a black border, "
-        "resized-crop scales windows of random area and aspect ratio to the input size, "
-        "scaled-crop cuts windows out of images of random scale; with -flip, half of them are "
-        "mirrored, too. photo, medical (no up and down) and digits are sets: they also decide "
-        "settings below that you leave open. Or your own function as module:attr.")
+        "resized-crop scales windows of random area and aspect ratio, scaled-crop cuts windows out "
+        "of images of random scale; with -flip, half are mirrored. photo, medical (no up and down) "
+        "and digits are sets of the settings below. Or your own function as module:attr.")
     crop_padding: int | None = setting(None, AUGMENTATION, low=0, high=1000,
         only_if={"augment": SHIFTED}, off=0,
         help="Width in pixels of the black border added before a random crop; by default 2 for "

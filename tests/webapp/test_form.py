@@ -1,12 +1,14 @@
 """The form of a training says of every setting what the settings themselves say."""
 
 import gzip
+import io
 import math
 import struct
 import typing
 from dataclasses import fields
 
 import pytest
+from PIL import Image
 
 from convscope.data.source import NAMES
 from convscope.errors import RequestError
@@ -156,3 +158,20 @@ def test_the_page_gets_all_of_it_in_one_answer(tmp_path):
     assert data["local_data"] == []
     zoo = TestClient(lab(known)).get("/api/zoo").json()
     assert zoo["networks"] == data["networks"]
+
+
+def test_the_form_is_previewed_as_a_picture_of_augmented_images(tmp_path):
+    page = TestClient(lab(TrainingJobs(tmp_path)))
+    asked = {"data": "digits", "settings": {"augment": "digits", "model": "tinyvgg"}}
+    answer = page.post("/api/training/augmented", json=asked)
+    assert answer.headers["content-type"] == "image/png"
+    with Image.open(io.BytesIO(answer.content)) as sheet:
+        assert sheet.width > 7 * 100
+    for wrong, sentence in (
+        ({**asked, "data": "elsewhere"}, "This lab has no data 'elsewhere'"),
+        ({**asked, "settings": {"rotation": 999}}, "rotation must be between 0 and 180"),
+        ({**asked, "settings": {"augment": "os:remove"}}, "cannot be code from the page"),
+    ):
+        refused = page.post("/api/training/augmented", json=wrong)
+        assert refused.status_code == 422
+        assert sentence in refused.json()["message"]

@@ -12,7 +12,7 @@ from convscope.errors import RequestError
 from convscope.runs import index
 from convscope.runs.live_files import Command, Snapshot
 from convscope.runs.tensor_file import TensorFile
-from convscope.webapp.api.responses import Binary, Events, JSONResponse, Name, binary
+from convscope.webapp.api.responses import Binary, Events, JSONResponse, Name, Png, binary
 from convscope.webapp.inspect.open_run import RunOpener
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.events import Listener, Listeners, TooManyListeners
@@ -81,6 +81,14 @@ def _add_list(app: FastAPI, jobs: TrainingJobs) -> None:
             "groups": setting_groups(models),
             "left_out": left_out(),
         }
+
+    @app.post("/api/training/augmented", response_class=Png, response_model=None)
+    def augmented(body: Start) -> Png | JSONResponse:
+        """Training images beside what the first epochs of a training would show of them."""
+        try:
+            return Png(jobs.preview(body.data, body.settings))
+        except RequestError as error:
+            return JSONResponse({"message": str(error)}, status_code=422)
 
     @app.get("/api/runs")
     def runs() -> dict[str, Any]:

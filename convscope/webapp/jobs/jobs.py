@@ -17,6 +17,7 @@ from convscope.runs.live_files import Command, Live
 from convscope.runs.own_code import Consent, is_own_code
 from convscope.runs.status import ACTIVE, COMMANDABLE, RunStatus, StatusReader
 from convscope.training.config import TABLES, TrainConfig
+from convscope.webapp.jobs.preview import preview_png
 from convscope.webapp.jobs.processes import Processes
 from convscope.webapp.jobs.sources import DataSources, unused_name
 from convscope.zoo.table_file import is_table
@@ -188,6 +189,11 @@ class TrainingJobs:
             named = ["--model", own] if is_own_code(own) else []
             self.processes.start(run, ["train", "--config", str(file), *named, "--out", str(out)])
         return run, _slowdown_warning(running)
+
+    def preview(self, data: str, settings: Mapping[str, Any]) -> bytes:
+        """What a training would show its network, as a PNG. Raises RequestError."""
+        path = self.sources.data_path(data, self._paths().values())
+        return preview_png(path, self.sources.checked_settings(settings, self.path))
 
     def _running(self) -> list[str]:
         """The runs that a process works on. Raises RequestError if no more may be started."""

@@ -9,6 +9,7 @@ import { post } from "../api.js";
 import { el, messageOf, write } from "../element.js";
 import { redraw, travel } from "../state.js";
 import { LENGTHS, field, fold, lengths, picker, textOf, title, typed, valueOf } from "./form_fields.js";
+import { preview } from "./preview.js";
 
 const PAUSE = 400; // milliseconds without a key
 
@@ -61,6 +62,7 @@ export function form(choices, setNote) {
     el("div", { class: "two" }, data.element, model.element),
     el("div", { class: "usual" }, length.element, ...USUAL.map((one) => fields.get(one)?.element)),
     ...folded.map((one) => one.element),
+    preview(() => ({ data: data.value(), settings: settings() })),
     el(
       "div",
       { class: "setting" },
