@@ -7,6 +7,7 @@ from hashlib import blake2b
 from convscope.card import Card
 from convscope.data.decode import decode_image
 from convscope.data.depth import DecodedImage
+from convscope.data.unreadable import UnreadableImage
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,12 @@ class ContentImages:
 
     def key(self, index: int) -> str:
         return self.keys[index]
+
+    def file(self, index: int) -> bytes | None:
+        try:
+            return self.content(index)
+        except UnreadableImage:
+            return None
 
     def image(self, index: int, card: Card | None = None) -> DecodedImage:
         return decode_image(self.content(index), card)
