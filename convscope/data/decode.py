@@ -31,6 +31,7 @@ from convscope.data.formats import (
     FORMATS,
     describe_unidentified,
     is_camera_raw,
+    is_tiff,
     looks_like_tga,
     other_format,
 )
@@ -40,8 +41,10 @@ from convscope.data.orientation import UPRIGHT, orientation_of
 from convscope.data.pillow_settings import READER_ERRORS, quiet_pillow, strict_pillow
 from convscope.data.pixels import BITS, EXTRA_SAMPLES, convert_pixels
 from convscope.data.reduced import ReducedImage
+from convscope.data.tiff import decode_tiff
 from convscope.data.unreadable import (
     MAX_PIXELS,
+    PillowLimit,
     UnreadableImage,
     error_text,
     reason_of,
@@ -118,7 +121,12 @@ def _decode_content(data: bytes, card: Card | None) -> DecodedImage:
                 return decoded
             return ReducedImage(to_bytes(decoded), size, scale, orientation_of(image))
     except Image.UnidentifiedImageError as error:
-        raise UnreadableImage(describe_unidentified(data[:_HEAD])) from error
+        reason = describe_unidentified(data[:_HEAD])
+        if is_tiff(data):
+            return decode_tiff(data, reason)
+        raise UnreadableImage(reason) from error
+    except PillowLimit as limit:
+        return decode_tiff(data, str(limit))
     except READER_ERRORS as error:
         raise reason_of(error) from error
 
@@ -174,7 +182,7 @@ def _note_frames(image: Image.Image) -> None:
     if image.format == "TIFF":
         pages = _count_pages(image)
         if pages > 1:
-            raise UnreadableImage(
+            raise PillowLimit(
                 f"has {pages} pages, which may be channels, slices or scans; save the page that "
                 "you mean as a file of its own, or three channels as RGB"
             )

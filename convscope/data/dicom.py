@@ -11,7 +11,6 @@
 Only what is needed for this is read of a header: no name, no date of birth.
 """
 
-import logging
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -103,7 +102,6 @@ def read_header(data: bytes, tags: Sequence[str], *, has_pixels: bool = True) ->
         pydicom = import_module("pydicom")
     except ImportError as error:
         raise UnreadableImage(f"is a DICOM file; {INSTALL_MEDICAL}") from error
-    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
     if _DEFLATED in data[:_HEAD]:
         _refuse_inflated(data)
     return pydicom.dcmread(

@@ -150,9 +150,14 @@ def _is_nifti(head: bytes) -> bool:
     return head[344:348] in (b"n+1\0", b"ni1\0") or head[4:8] in (b"n+2\0", b"ni2\0")
 
 
+def is_tiff(head: bytes) -> bool:
+    """Whether a file's content begins as TIFF does."""
+    return head.startswith(_TIFF_STARTS)
+
+
 def describe_unidentified(head: bytes) -> str:
     """What a file is, as a predicate, that no reader took for an image."""
-    if head.startswith(_TIFF_STARTS):
+    if is_tiff(head):
         return (
             "is a TIFF whose channels or bits Pillow does not read, or is damaged; save it as PNG, "
             "or as TIFF with one or three channels"

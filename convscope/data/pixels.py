@@ -1,6 +1,7 @@
 """The pixels of an opened image: bytes in mode "L" or "RGB", or integers of more than 8 bits."""
 
 import sys
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Any, cast
 
@@ -10,13 +11,19 @@ from PIL import Image
 
 from convscope.data.depth import DecodedImage, DeepImage, ValueRange, scale_to_bytes
 from convscope.data.formats import FORMATS, jpeg2000_bits
-from convscope.data.unreadable import UnreadableImage
+from convscope.data.unreadable import PillowLimit, UnreadableImage
 
 BITS, PHOTOMETRIC, STRIP_OFFSETS, STRIP_BYTES, PLANAR = 258, 262, 273, 279, 284  # tags of TIFF
 EXTRA_SAMPLES, SAMPLE_FORMAT = 338, 339
 MAX_SAMPLE, SMIN_SAMPLE, SMAX_SAMPLE = 281, 340, 341
 UNSIGNED, SIGNED, BLACK_IS_ZERO, SEPARATE = 1, 2, 1, 2  # values of SAMPLE_FORMAT and others
 _BYTE_SWAPPED = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
+_SWAPPED_TWICE = {
+    big: big.replace("B", "") for big in ("I;16BS", "I;32BS", "F;32BF") if sys.byteorder == "little"
+}
+"""Layouts of compressed big-endian TIFFs, which libtiff has turned to the machine's order, and what
+they are then: Pillow 13.0 would turn them again."""
+
 _HIGH_BYTES = "has 16 bits per channel, of which the 8 high ones are used"
 
 
@@ -33,6 +40,8 @@ def convert_pixels(image: Image.Image, content: bytes | None = None) -> DecodedI
         if wide is not None:
             return _deep_color(image, wide, content)
     _scale_transparent(image, rawmode)
+    if codec == "libtiff" and rawmode in _SWAPPED_TWICE:
+        _set_layout(image, _SWAPPED_TWICE[rawmode])
     image.load()
     if image.mode == "F":
         return _from_floats(image)
@@ -59,6 +68,11 @@ def _stored_layout(image: Image.Image) -> tuple[str, str, int | None]:
     return codec, first if isinstance(first, str) else "", maximum
 
 
+def _set_layout(image: Image.Image, rawmode: str) -> None:
+    opened = cast("Any", image)
+    opened.tile = [tile._replace(args=(rawmode, *tile[3][1:])) for tile in opened.tile]
+
+
 def _tags(image: Image.Image) -> dict[int, Any]:
     return cast("dict[int, Any]", getattr(image, "tag_v2", {}))
 
@@ -82,7 +96,7 @@ def _wide_color(
     if tags.get(PLANAR) == SEPARATE and tags.get(BITS, ())[1:] and 16 in tags[BITS]:
         if codec == "raw" and STRIP_OFFSETS in tags:
             return _planes(image, content)
-        raise UnreadableImage(
+        raise PillowLimit(
             "is a TIFF with 16 bits and one plane per channel, of which Pillow does not read all "
             "bits; save it with its channels interleaved"
         )
@@ -182,7 +196,11 @@ def _declared(image: Image.Image, content: bytes, low: int, high: int) -> ValueR
     if image.format == "PNG":
         bits = _significant_bits(content)
         return None if bits is None else (0, (1 << bits) - 1 if high < 1 << bits else 0xFFFF)
-    tags = _tags(image)
+    return declared_range(_tags(image), low, high)
+
+
+def declared_range(tags: Mapping[int, Any], low: int, high: int) -> ValueRange | None:
+    """The range of integers by the tags of a TIFF, if `low` and `high` are in it."""
     start = _number(tags.get(SMIN_SAMPLE), min, 0)
     stop = _number(tags.get(SMAX_SAMPLE, tags.get(MAX_SAMPLE)), max, 0)
     is_kept = start <= low and high <= stop and start < stop
@@ -209,8 +227,14 @@ def _significant_bits(content: bytes) -> int | None:
 
 
 def _from_floats(image: Image.Image) -> Image.Image:
-    """Floating-point pixels, scaled from the range that a TIFF states, or from 0..1."""
-    tags, pixels = _tags(image), np.asarray(image, dtype=np.float64)
+    scaled = floats_to_bytes(np.asarray(image), _tags(image))
+    is_inverted = _tags(image).get(PHOTOMETRIC, BLACK_IS_ZERO) == 0
+    return Image.fromarray(255 - scaled if is_inverted else scaled)
+
+
+def floats_to_bytes(values: NDArray[Any], tags: Mapping[int, Any]) -> NDArray[np.uint8]:
+    """Floating-point pixels, scaled from the range that the tags of a TIFF state, or from 0..1."""
+    pixels = values.astype(np.float64)
     if not np.isfinite(pixels).all():
         raise UnreadableImage("has floating-point pixels that are not finite (NaN or infinite)")
     low, high = float(pixels.min()), float(pixels.max())
@@ -221,9 +245,7 @@ def _from_floats(image: Image.Image) -> Image.Image:
             f"has floating-point values from {low:g} to {high:g} and states no range that holds "
             "them; scale them to 0..1, or save it with 8 or 16 bits per channel"
         )
-    scaled = np.rint((pixels - start) / (stop - start) * 255).astype(np.uint8)
-    is_inverted = tags.get(PHOTOMETRIC, BLACK_IS_ZERO) == 0
-    return Image.fromarray(255 - scaled if is_inverted else scaled)
+    return np.rint((pixels - start) / (stop - start) * 255).astype(np.uint8)
 
 
 def to_l_or_rgb(image: Image.Image) -> Image.Image:

@@ -16,6 +16,10 @@ class UnreadableImage(Exception):
         super().__init__(visible(message))
 
 
+class PillowLimit(UnreadableImage):
+    """A TIFF that Pillow does not read whole, and another reader may."""
+
+
 def refuse_size(pixels: int, limit: int = MAX_PIXELS) -> None:
     """Raise UnreadableImage for no pixels at all, or more than the limit."""
     if pixels < 1:

@@ -11,12 +11,14 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from convscope.data import tiff as tiff_module
 from convscope.data.decode import MAX_BYTES, MAX_PIXELS, UnreadableImage, decode, read_file
 
 RANDOM = np.random.default_rng(20261122)
@@ -440,7 +442,11 @@ def test_pages_of_a_tiff_are_counted_but_for_previews():
     assert (pixels(with_preview) == COLORS[..., 0]).all()
 
 
-def test_a_tiff_that_pillow_cannot_lay_out_is_told_as_that():
+def test_a_tiff_that_pillow_cannot_lay_out_is_told_as_that(monkeypatch: pytest.MonkeyPatch):
+    def missing() -> Any:
+        raise ImportError
+
+    monkeypatch.setattr(tiff_module, "_library", missing)
     half = tiff(2, 16, np.array([0, 1], "<f2").tobytes(), form=3)
     with pytest.raises(UnreadableImage, match="is a TIFF whose channels or bits Pillow does not"):
         decode(half)
