@@ -78,7 +78,9 @@ def take_objects(given: dict[str, Any]) -> tuple[nn.Module | None, Transform | N
 
     Raises RequestError for the class of a network.
     """
-    module, function = given.get("model"), cast("Any", given.get("augment"))
+    module = given.get("model")
+    augment = given.get("augment")
+    function = cast("Transform", augment) if callable(augment) else None
     if isinstance(module, type):
         raise RequestError(
             f"`model` is the class {module.__name__}. Pass a network, {module.__name__}(...), or a "
@@ -86,12 +88,9 @@ def take_objects(given: dict[str, Any]) -> tuple[nn.Module | None, Transform | N
         )
     if isinstance(module, nn.Module):
         given["model"] = type(module).__name__
-    if callable(function):
+    if function is not None:
         given["augment"] = "own:function"
-    return (
-        module if isinstance(module, nn.Module) else None,
-        function if callable(function) else None,
-    )
+    return module if isinstance(module, nn.Module) else None, function
 
 
 def _refuse_folds(settings: Collection[str]) -> None:
