@@ -16,6 +16,7 @@ from convscope.checks import (
     shortcuts,
     sizes,
     unreadable,
+    wrong_labels,
 )
 from convscope.checks import near_duplicates as near
 from convscope.checks.inspection import Inspection, ProgressCallback, inspect
@@ -42,7 +43,10 @@ CHECKS: dict[str, Callable[[Inspection], Outcome | None]] = {
     outliers.NAME: outliers.find_outliers,
     mixtures.NAME: mixtures.find_mixtures,
 }
-"""All checks by name, in the order in which they are shown within a severity."""
+"""The checks of what was measured, in the order in which they are shown within a severity."""
+
+NAMES = (*CHECKS, wrong_labels.NAME)
+"""All checks, by which they are left out."""
 
 _COARSE = 16  # pixels of the shorter side, below which many different images look alike
 
@@ -61,17 +65,17 @@ def check(
 ) -> DataReport:
     """Find what is wrong with a data set, before anyone trains on it. Nothing is changed.
 
-    `data` is what `train` takes; `skip` names checks to leave out, see CHECKS, of which
-    "near-duplicates" takes the longest; the columns, the pattern and the names of classes are those
-    of `train`; `on_progress` is called with what is being done, how much of it is done, and how
-    much there is.
+    `data` is what `train` takes; `skip` names checks to leave out, see NAMES, of which
+    "near-duplicates" and "wrong-labels" take the longest; the columns, the pattern and the names of
+    classes are those of `train`; `on_progress` is called with what is being done, how much of it is
+    done, and how much there is.
 
     Raises RequestError for invalid data, and for a check that there is not.
     """
     for name in skip:
-        if name not in CHECKS:
+        if name not in NAMES:
             raise RequestError(
-                f"There is no check {name!r}.{nearest(name, CHECKS)} Checks: {', '.join(CHECKS)}."
+                f"There is no check {name!r}.{nearest(name, NAMES)} Checks: {', '.join(NAMES)}."
             )
     dataset = open_source(
         data,
@@ -93,9 +97,18 @@ def check(
     if near.NAME not in skip:
         _search_similar(inspection, on_progress)
     found = [find(inspection) for name, find in CHECKS.items() if name not in skip]
+    skipped = dict.fromkeys(skip, "left out on request")
+    if wrong_labels.NAME not in skip:
+        doubted = wrong_labels.find_wrong_labels(
+            inspection, lambda done, total: on_progress("Predicting labels", done, total)
+        )
+        if isinstance(doubted, str):
+            skipped[wrong_labels.NAME] = doubted
+        else:
+            found.append(doubted)
     outcomes = [outcome for outcome in found if outcome is not None]
     outcomes.sort(key=lambda outcome: SEVERITIES.index(outcome.severity))
-    return DataReport(tuple(outcomes), dict.fromkeys(skip, "left out on request"), inspection)
+    return DataReport(tuple(outcomes), skipped, inspection)
 
 
 def _search_similar(inspection: Inspection, on_progress: ProgressCallback) -> None:

@@ -27,8 +27,10 @@ def page(report: DataReport) -> str:
     title = f"Check of {dataset.name}"
     style = files("convscope.checks").joinpath("page.css").read_text("utf-8")
     sections = "".join(_section(report, outcome) for outcome in report.outcomes)
-    skipped = ", ".join(report.skipped)
-    left_out = f"<p>Left out: {escape_html(skipped)}.</p>" if skipped else ""
+    left_out = "".join(
+        f"<p>Not checked: {escape_html(name)} ({escape_html(reason)}).</p>"
+        for name, reason in report.skipped.items()
+    )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

@@ -38,6 +38,14 @@ class DataReport:
         counts = Counter(outcome.severity for outcome in self.outcomes)
         return {severity: counts[severity] for severity in SEVERITIES}
 
+    def describe_counts(self) -> str:
+        """As in "1 error, 2 warnings"."""
+        return ", ".join(
+            f"{count} {severity}{'' if count == 1 else 's'}"
+            for severity, count in self.counts.items()
+            if count
+        )
+
     def __getitem__(self, check: str) -> Outcome:
         """The outcome of a check, by its name. Raises KeyError where it found nothing."""
         for outcome in self.outcomes:

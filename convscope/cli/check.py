@@ -108,6 +108,8 @@ def _print_report(screen: Screen, report: DataReport) -> None:
     )
     for warning in dataset.warnings:
         screen.say(in_flags(warning))
+    for name, reason in report.skipped.items():
+        screen.say(f"Not checked: {name} ({reason}).")
     if not report.outcomes:
         screen.say("Nothing was found.")
         return
@@ -125,6 +127,7 @@ def _print_report(screen: Screen, report: DataReport) -> None:
         if (more := len(outcome.findings) - _EXAMPLES) > 0:
             screen.say(f"    and {more:,} more")
     screen.say()
+    screen.say(f"{dataset.name}: {report.describe_counts()}.")
 
 
 def _head(outcome: Outcome) -> str:
@@ -169,6 +172,6 @@ class _Progress:
             self._bar.add_task(activity, total=total, rate="")
             self._activity, self._began = activity, time.perf_counter()
         rate = done / max(time.perf_counter() - self._began, 1e-6)
-        unit = "images" if activity != "Comparing images" else "pairs"
+        unit = {"Comparing images": "pairs", "Predicting labels": "folds"}.get(activity, "images")
         task = self._bar.task_ids[0]
         self._bar.update(task, completed=done, total=total, rate=f"{rate:,.0f} {unit}/s")
