@@ -2,6 +2,7 @@
 
     python benchmarks/input_pipeline.py batches
     python benchmarks/input_pipeline.py crops
+    python benchmarks/input_pipeline.py photographs
 
 `batches` times a batch of bytes on its way to float32, by what convscope does and by what it did
 before: a scale per channel by broadcasting, an index per pixel. Both must have the same bits. Where
@@ -11,20 +12,28 @@ there is a C compiler, one pass in C over the same bytes is the yardstick.
 decoded once, against torchvision's RandomResizedCrop, flip, ToTensor and Normalize from the same
 JPEG files in a DataLoader with two workers, which stay alive between epochs, and in this process,
 where its CPU time can be read.
+
+`photographs` times first epochs, from nothing to every image decoded, checked and fed once, and
+later ones: ours from memory, from the disk, and decoding again, as where there is no room, against
+the loops of `photograph_readers.py` from the same files. Every epoch of those decodes anew, so
+their epochs are compared with both.
 """
 
 import argparse
 import ctypes
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import photograph_readers
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -34,6 +43,8 @@ from torch import Tensor
 from convscope.card import Card
 from convscope.data.augment import Augment, augment, crop_and_flip_params
 from convscope.data.augmentation.pipeline import Augmentation
+from convscope.data.cache.choice import Caching
+from convscope.data.cache.modes import CacheMode
 from convscope.data.folder import read_folder
 from convscope.data.larger import larger_side
 from convscope.data.loading import load_images
@@ -227,14 +238,87 @@ def time_crops(args: argparse.Namespace, size: int, root: Path) -> None:
         print(f"  {what}: {spread([a / b for a, b in zip(one, other, strict=True)])}")
 
 
+@dataclass
+class Ours:
+    """convscope's way from files to normalized windows, with decoded images kept in one place."""
+
+    root: Path
+    size: int
+    batch: int
+    mode: CacheMode
+    caching: Path
+    epoch: int = 0
+    batches: TrainingBatches | None = None
+    described: str = ""
+
+    def first(self) -> Iterable[Tensor]:
+        """An epoch from nothing: images are decoded, checked and kept, then fed."""
+        shutil.rmtree(self.caching, ignore_errors=True)
+        self.open()
+        return self.again()
+
+    def open(self) -> None:
+        """Load the images, with what the disk has of them."""
+        card, dataset = card_of(self.size), read_folder(self.root)
+        dataset = dataset.with_split(np.full(len(dataset), "train"))
+        side = larger_side(card)
+        loaded = load_images(dataset, card, larger_side=side, caching=Caching(self.mode))
+        self.described = " ".join(loaded.kept)
+        crops = ResizedCrops((self.size, self.size), SCALE, RATIO)
+        augmentation = Augmentation("resized-crop-flip", 0, 0, crops)
+        self.batches = TrainingBatches(loaded, augmentation, self.batch, "shuffle")
+
+    def again(self) -> Iterable[Tensor]:
+        """An epoch from what is kept."""
+        assert self.batches is not None
+        normalizer = Normalizer(card_of(self.size))
+        self.epoch += 1
+        return (normalizer(batch.pixels) for batch in self.batches(self.epoch))
+
+
+def time_photographs(args: argparse.Namespace, size: int, root: Path, caching: Path) -> None:
+    count = len(list(root.glob("*/*.jpg")))
+    print(f"\n{size}x{size} from {count} JPEGs of {args.photograph}, batches of {args.batch}")
+    os.environ["CONVSCOPE_CACHE"] = str(caching)
+    modes: list[CacheMode] = ["ram", "disk", "none"]
+    ours = {mode: Ours(root, size, args.batch, mode, caching) for mode in modes}
+    epochs: dict[str, Callable[[], Iterable[Any]]] = {
+        **{f"first, {mode}": one.first for mode, one in ours.items() if mode != "none"},
+        **{f"later, {mode}": one.again for mode, one in ours.items()},
+        **photograph_readers.available(root, size, args.batch),
+    }
+    for mode in modes:
+        ours[mode].open()
+        print(f"  {mode}: {ours[mode].described}")
+    wall: dict[str, list[float]] = {name: [] for name in epochs}
+    cpu: dict[str, list[float]] = {name: [] for name in epochs}
+    for turn in range(args.rounds + 1):
+        for name in rotated([*epochs], turn):
+            start = time.perf_counter(), time.process_time()
+            fed = sum(len(one[0] if isinstance(one, list) else one) for one in epochs[name]())
+            assert fed == count, (name, fed)
+            if turn:  # the first epoch starts the workers
+                wall[name].append(count / (time.perf_counter() - start[0]))
+                cpu[name].append(count / (time.process_time() - start[1]))
+    for name in epochs:
+        seconds = "" if "workers" in name else f", per CPU second {spread(cpu[name], '.0f')}"
+        print(f"  {name:31} images per second {spread(wall[name], '.0f')}{seconds}")
+    for peer in photograph_readers.READERS:
+        for name in [name for name in epochs if name not in photograph_readers.READERS]:
+            if peer in wall:
+                ratios = [a / b for a, b in zip(wall[name], wall[peer], strict=True)]
+                print(f"  {name} / {peer}: {spread(ratios)}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=["batches", "crops"])
+    parser.add_argument("what", choices=["batches", "crops", "photographs"])
     parser.add_argument("--sizes", type=int, nargs="+", default=[32, 96, 224])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--images", type=int, default=256)
+    parser.add_argument("--folder", type=Path, help="keep the JPEGs here, and find them again")
     parser.add_argument("--photograph", default="500x375", help="WIDTHxHEIGHT of the JPEGs")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -242,13 +326,17 @@ def main() -> None:
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        if args.what == "crops":
+        if args.folder is not None:
+            root = args.folder
+        if args.what != "batches" and not any(root.glob("*/*.jpg")):
             make_photographs(root, args.images, *map(int, args.photograph.split("x")))
         for size in args.sizes:
             if args.what == "batches":
                 time_batches(size, args.rounds, args.batch, root)
-            else:
+            elif args.what == "crops":
                 time_crops(args, size, root)
+            else:
+                time_photographs(args, size, root, Path(folder) / "decoded")
 
 
 if __name__ == "__main__":

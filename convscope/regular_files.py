@@ -19,6 +19,9 @@ _FLAGS = (
 )
 
 
+_GROWN = 1 << 16  # bytes that are read at a time of what a file has grown since it was looked at
+
+
 class NotRegularError(OSError):
     """A pipe, a device or a socket; `strerror` says which: "it is a pipe (FIFO), not a file"."""
 
@@ -69,7 +72,12 @@ def read_regular(path: str | PathLike[str], *, limit: int | None = None) -> byte
         size = os.fstat(file.fileno()).st_size
         if limit is not None and size > limit:
             raise TooLargeError(size, limit, os.fspath(path))
-        return file.read(-1 if limit is None else limit) if size else b""
+        if not size:
+            return b""
+        content = file.read(size)  # not of `limit` bytes: memory for them would be taken at first
+        while (limit is None or len(content) < limit) and (more := file.read(_GROWN)):
+            content += more
+        return content if limit is None else content[:limit]
 
 
 def _checked(status: os.stat_result, path: str | PathLike[str]) -> os.stat_result:

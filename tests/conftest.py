@@ -58,9 +58,10 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A user's state folder for the tests alone: no test signs with a person's key."""
+    """A user's state and cache for the tests alone: no test signs with a person's key."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.setenv("CONVSCOPE_CACHE", str(tmp_path_factory.mktemp("decoded")))
         yield
 
 

@@ -34,9 +34,20 @@ class ContentImages:
         except UnreadableImage:
             return None
 
+    def status(self, index: int) -> None:
+        """No status of a file tells whether one of its parts changed; their digests do."""
+        del index
+
+    def digest(self, index: int) -> bytes:
+        return _digest(self.content(index))
+
     def image(self, index: int, card: Card | None = None) -> DecodedImage:
         return decode_image(self.content(index), card)
 
     def read(self, index: int, card: Card | None = None) -> tuple[DecodedImage, bytes]:
         content = self.content(index)
-        return decode_image(content, card), blake2b(content, digest_size=16).digest()
+        return decode_image(content, card), _digest(content)
+
+
+def _digest(content: bytes) -> bytes:
+    return blake2b(content, digest_size=16).digest()

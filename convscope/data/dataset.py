@@ -1,5 +1,6 @@
 """A data set of any source: images, labels, classes, and the split of each image."""
 
+import os
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +8,7 @@ from functools import cached_property
 from hashlib import blake2b
 from itertools import accumulate
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,36 @@ def file_of(images: ImageSource, index: int) -> Path | bytes | None:
     return images.file(index) if isinstance(images, FileSource) else None
 
 
+class FileStatus(NamedTuple):
+    """Where an image is stored, and what changes as its content does.
+
+    Attributes:
+        name: the absolute path of its file, and its place within, if the file holds several.
+        size: of the file, in bytes.
+        modified, changed: times of its content and of its entry in the file system, nanoseconds.
+    """
+
+    name: str
+    size: int
+    modified: int
+    changed: int
+
+
+@runtime_checkable
+class StoredImages(Protocol):
+    """Images that lie in files, or in parts of files."""
+
+    def status(self, index: int) -> FileStatus | None:
+        """The status of an image's file, which changes if the image does; None: only its digest
+        tells. Raises OSError if there is no file.
+        """
+        ...
+
+    def digest(self, index: int) -> bytes:
+        """The digest that `read` returns, without decoding. Raises UnreadableImage."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class ArrayImages:
     """Images in memory: bytes (n, height, width) or (n, height, width, 3)."""
@@ -97,6 +128,18 @@ class FileImages:
     def file(self, index: int) -> Path:
         return self.path(index)
 
+    def status(self, index: int) -> FileStatus:
+        path = os.path.join(self._absolute_root, self.paths[index])  # noqa: PTH118 -- ten times as fast
+        status = os.stat(path)  # noqa: PTH116
+        return FileStatus(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+    @cached_property
+    def _absolute_root(self) -> str:
+        return str(self.root.absolute())
+
+    def digest(self, index: int) -> bytes:
+        return _digest(read_file(self.path(index)))
+
     def image(self, index: int, card: Card | None = None) -> DecodedImage:
         return decode_image(self.path(index), card)
 
@@ -118,24 +161,25 @@ class ConcatImages:
     def __len__(self) -> int:
         return self.starts[-1]
 
-    def _locate(self, index: int) -> tuple[ImageSource, int]:
+    def locate(self, index: int) -> tuple[ImageSource, int]:
+        """The source that an image is from, and its index there."""
         part = bisect_right(self.starts, index) - 1
         return self.parts[part], index - self.starts[part]
 
     def key(self, index: int) -> str:
-        part, offset = self._locate(index)
+        part, offset = self.locate(index)
         return part.key(offset)
 
     def file(self, index: int) -> Path | bytes | None:
-        part, offset = self._locate(index)
+        part, offset = self.locate(index)
         return file_of(part, offset)
 
     def image(self, index: int, card: Card | None = None) -> DecodedImage:
-        part, offset = self._locate(index)
+        part, offset = self.locate(index)
         return part.image(offset, card)
 
     def read(self, index: int, card: Card | None = None) -> tuple[DecodedImage, bytes]:
-        part, offset = self._locate(index)
+        part, offset = self.locate(index)
         return part.read(offset, card)
 
 

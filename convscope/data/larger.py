@@ -13,6 +13,7 @@ from torch import Tensor
 from convscope.card import MAX_PIXELS, MAX_SIDE, Card
 from convscope.data.dataset import ImageSource
 from convscope.data.depth import DecodedImage, size_of
+from convscope.data.first_reading import ReadImage
 from convscope.data.reduced import ReducedImage
 from convscope.data.resize import resize_image
 
@@ -84,14 +85,19 @@ class ResizedImages:
     fits: bool
     pixels: NDArray[np.uint8] = field(init=False)
 
+    @property
+    def num_bytes(self) -> int:
+        """Of what is kept."""
+        return self.pixels.nbytes
+
     def __post_init__(self) -> None:
         self.pixels = np.zeros(self.shape if self.fits else 0, np.uint8)
 
-    def add(self, index: int, image: DecodedImage, card: Card) -> None:
+    def add(self, read: ReadImage, card: Card) -> None:
         """Resize an image, and keep it if all fit. Raises UnreadableImage as `resize_image`."""
-        pixels = resize_image(image, card)
+        pixels = resize_image(read.image, card)
         if self.fits:
-            self.pixels[index] = pixels
+            self.pixels[read.index] = pixels
 
 
 @dataclass
@@ -102,6 +108,7 @@ class KeptImages:
         images: where they come from.
         is_larger: (n,) whether an image is kept whole.
         budget: bytes that may be kept. Beyond them nothing is.
+        num_bytes: of all that was to be kept.
     """
 
     images: ImageSource
@@ -111,19 +118,20 @@ class KeptImages:
     fed: dict[int, NDArray[np.uint8]] = field(default_factory=dict[int, NDArray[np.uint8]])
     whole: dict[int, NDArray[np.uint8]] = field(default_factory=dict[int, NDArray[np.uint8]])
     fits: bool = True
-    _bytes: int = 0
+    num_bytes: int = 0
     _lock: Lock = field(default_factory=Lock)
 
-    def add(self, index: int, image: DecodedImage, card: Card) -> None:
+    def add(self, read: ReadImage, card: Card) -> None:
         """Keep an image; again, if it was there. Raises UnreadableImage as `resize_image` does."""
+        index, image = read.index, read.image
         if self.is_larger[index]:
             kept, pixels = self.whole, read_whole(self.images, index, card, self.side, image)
         else:
             kept, pixels = self.fed, resize_image(image, card)
         with self._lock:
             before = kept.get(index)
-            self._bytes += pixels.nbytes - (0 if before is None else before.nbytes)
-            self.fits = self.fits and self._bytes <= self.budget
+            self.num_bytes += pixels.nbytes - (0 if before is None else before.nbytes)
+            self.fits = self.fits and self.num_bytes <= self.budget
             if self.fits:
                 kept[index] = pixels
             else:

@@ -32,7 +32,7 @@ def by_torch(image: Image.Image | NDArray[np.uint8], fit: Fit) -> NDArray[np.uin
     left, top, right, bottom = map(int, fit.box)
     is_array = isinstance(image, np.ndarray)
     cut = image[top:bottom, left:right] if is_array else image.crop((left, top, right, bottom))
-    pixels = np.array(cut, order="C")
+    pixels = np.require(cut, requirements=["C", "W"])  # no copy of a whole image
     # A batch of one before the permutation: its strides are then those of channels_last, which the
     # kernel takes as they are.
     planes = torch.from_numpy(pixels)[None].view(1, *pixels.shape[:2], -1).permute(0, 3, 1, 2)

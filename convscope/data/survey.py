@@ -14,7 +14,7 @@ _DARK = 16  # times that most deep images are darker than their range, from whic
 
 
 @dataclass(frozen=True)
-class _Depth:
+class Depth:
     """The range of a deep image by itself, whether its file declares it, and its extremes."""
 
     value_range: ValueRange
@@ -24,20 +24,28 @@ class _Depth:
 
 @dataclass
 class ImageSurvey:
-    """Collects what images tell, by index, from any thread."""
+    """Collects what images tell, by index, from any thread.
 
-    depths: dict[int, _Depth] = field(default_factory=dict[int, _Depth])
+    What is collected is kept with decoded images on disk: see `cache.tables` for a new field.
+    """
+
+    depths: dict[int, Depth] = field(default_factory=dict[int, Depth])
     notes: dict[int, str] = field(default_factory=dict[int, str])
     windows: dict[int, str] = field(default_factory=dict[int, str])
 
     def add(self, index: int, image: DecodedImage) -> None:
         if isinstance(image, DeepImage):
             is_declared = image.declared is not None
-            self.depths[index] = _Depth(image.value_range, is_declared, image.extremes)
+            self.depths[index] = Depth(image.value_range, is_declared, image.extremes)
         if isinstance(image, Image.Image) and (window := image.info.get("window")):
             self.windows[index] = window
         if note := note_of(image):
             self.notes[index] = note
+
+    def drop(self, index: int) -> None:
+        """Forget an image."""
+        for found in (self.depths, self.notes, self.windows):
+            found.pop(index, None)
 
     @property
     def value_range(self) -> ValueRange | None:

@@ -131,7 +131,7 @@ def value(option: str, given: object) -> object:
     """
     if option == "device":  # 0 and torch.device("cuda:0") as well
         return str(given)
-    if option == "precision":  # 32, torch.bfloat16 and False as well
+    if option in ("precision", "cache"):  # 32, torch.bfloat16 and False as well
         given = str(given)
     if not isinstance(given, str):
         return given

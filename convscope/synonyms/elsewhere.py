@@ -129,11 +129,11 @@ SENTENCES = {
     "The same settings, machine and number of threads give the same bits; `seed` chooses other "
     "ones.": "deterministic full_determinism use_deterministic_algorithms reproducible "
     "cudnn_benchmark benchmark deterministic_algorithms",
-    "Decoded images stay in memory as far as `cache_fraction` of the free memory allows, and are "
-    "decoded ahead of their use.": "cache cache_dataset pin_mem pin_memory no_pin_memory prefetch "
+    "Decoded images are kept where `cache` says, and are read or decoded ahead of their "
+    "use.": "pin_mem pin_memory no_pin_memory prefetch "
     "prefetch_factor persistent_workers no_prefetcher use_multi_epochs_loader "
     "dataloader_pin_memory dataloader_persistent_workers dataloader_prefetch_factor "
-    "dataloader_multiprocessing_context dataloader_in_order cache_images ram_cache cache_mode",
+    "dataloader_multiprocessing_context dataloader_in_order",
     "The last, smaller batch of an epoch is always trained on.": "drop_last dataloader_drop_last",
     "`input_size` is the size that the network gets, and `resize_mode` how images are brought to "
     "it.": "resize rect crop_pct interpolation val_resize_size val_crop_size resize_size "

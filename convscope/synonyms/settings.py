@@ -91,7 +91,9 @@ SYNONYMS = {
     "seed": "random_seed random_state manual_seed rng_seed rng",
     "device": "gpu gpus gpu_id gpu_ids device_id devices accelerator cuda_device",
     "threads": "num_threads n_threads cpus num_cpus n_jobs torch_threads cpu_threads",
+    "cache": "cache_dataset cache_images cache_mode image_cache",
     "cache_fraction": "memory_share cache_memory",
+    "cache_size": "disk_cache_size cache_limit cache_gb max_cache_size cache_size_gb",
     "checkpoint_seconds": "save_seconds checkpoint_every_seconds save_interval_seconds",
     "precision": "amp_dtype mixed_precision dtype autocast_dtype amp_precision compute_dtype "
     "dtype_policy",
@@ -237,6 +239,11 @@ VALUES = {
     "precision": {
         "float32": "fp32 f32 32 32_true 32bit single full float torch.float32 none no off false",
         "bf16": "bf16_mixed bfloat16 mixed_bfloat16 torch.bfloat16 mixed amp yes on true",
+    },
+    "cache": {
+        "ram": "memory true yes on mem",
+        "disk": "file ssd",
+        "none": "no off false stream",
     },
     "duplicates": {
         "error": "raise stop refuse fail",

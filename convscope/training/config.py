@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from convscope import synonyms
 from convscope.data.augment_kinds import Sampling
+from convscope.data.cache.modes import CacheMode
 from convscope.data.windows import parse_window
 from convscope.device import parse_device
 from convscope.errors import RequestError, nearest
@@ -137,9 +138,17 @@ class TrainConfig(AugmentationSettings, DataSettings):
         "else mps, else cpu.")
     threads: int | None = setting(None, MACHINE, low=1, high=4096,
         help="CPU threads; by default one per core.")
+    cache: CacheMode = setting("auto", MACHINE,
+        help="Where decoded images are kept: ram, in memory, if they fit; disk, in the user's "
+        "cache, for other trainings too; auto, in memory if they fit, else on disk if there is "
+        "room; or none: they are decoded again in every epoch, as those that fit nowhere.")
     cache_fraction: float = setting(0.5, MACHINE, low=0, high=1,
-        help="Fraction of the free memory that decoded images may take; beyond it, images are "
-        "decoded again in every epoch.")
+        only_if={"cache": ("auto", "ram", "disk")},
+        help="Fraction of the free memory that decoded images may take.")
+    cache_size: float | None = setting(None, MACHINE, low=0.001, high=10**6,
+        only_if={"cache": ("auto", "disk")},
+        help="GB that decoded images of all data sets may take on disk, the longest unused are "
+        "removed for new ones; by default half of what the disk has free for them.")
     checkpoint_seconds: float = setting(30.0, MACHINE, low=0, high=10**7,
         help="Seconds between checkpoints, from which an interrupted training is resumed.")
     engine: Literal["auto", "torch", "lanes"] = setting("auto", MACHINE,

@@ -13,6 +13,7 @@ from torch import nn
 from convscope.card import ResizeMode
 from convscope.data.augment_kinds import Augment, AutoAugment, Sampling
 from convscope.data.augmentation.own_function import Transform
+from convscope.data.cache.modes import CacheMode
 from convscope.evaluation.metrics import MetricName
 from convscope.training.config import Optimizer, Precision, ScheduleName
 from convscope.weights.class_names import ClassNamesLike
@@ -111,7 +112,9 @@ class TrainSettings(TypedDict, total=False):
     seed: int
     device: str
     threads: int | None
+    cache: CacheMode
     cache_fraction: float
+    cache_size: float | None
     checkpoint_seconds: float
     engine: Literal["auto", "torch", "lanes"]
     simd_width: Literal[4, 8, 16] | None

@@ -12,6 +12,7 @@ from torch import nn
 
 from convscope.card import Card
 from convscope.data.augment_kinds import RESIZED, SCALED
+from convscope.data.cache.choice import Caching
 from convscope.data.dataset import Dataset, Split
 from convscope.data.decode import UnreadableImage
 from convscope.data.depth import is_gray, size_of
@@ -175,20 +176,24 @@ def load_checked(
         dataset,
         card,
         workers=min(32, os.cpu_count() or 1),
-        cache_fraction=config.cache_fraction,
+        caching=_caching(config),
         larger_side=kept_side(config, card),
         on_progress=callbacks.decoding,
+        on_message=callbacks.message,
     )
     _check_problems(loaded, len(dataset), config, callbacks)
     counts = loaded.dataset.counts("train")
     if len(counts) and counts.min() == 0:
         label = dataset.classes[int(counts.argmin())]
         raise RequestError(f"Class {label!r} of {dataset.name} has no readable training image.")
-    if isinstance(loaded.batch_source, StreamingBatchSource):
-        callbacks.message("The images do not fit in memory and are decoded again in every epoch.")
-    for warning in loaded.dataset.warnings:
+    for warning in (*loaded.kept, *loaded.dataset.warnings):
         callbacks.message(warning)
     return loaded
+
+
+def _caching(config: TrainConfig) -> Caching:
+    disk_bytes = None if config.cache_size is None else config.cache_size * 1e9
+    return Caching(config.cache, config.cache_fraction, disk_bytes)
 
 
 def _check_problems(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from convscope.card import Card
-from convscope.data import loading
+from convscope.data import streaming
 from convscope.data.augment import augment, epoch_order, random_bits
 from convscope.data.dataset import ArrayImages, ConcatImages, Dataset, SubsetImages
 from convscope.data.folder import read_folder
@@ -122,7 +122,7 @@ class CountedImages:
 @pytest.mark.parametrize(("kib", "expected"), [(0, 2), (1, 5), (2, 10), (100, 20)])
 def test_what_is_decoded_ahead_is_bounded_in_bytes(monkeypatch, kib, expected):
     """At least an image for each of two workers, at most four batches of five."""
-    monkeypatch.setattr(loading, "_AHEAD", kib << 10)
+    monkeypatch.setattr(streaming, "AHEAD", kib << 10)
     source = CountedImages(40)
     batches = np.array_split(np.random.default_rng(0).permutation(40), 8)
     stream = StreamingBatchSource(source, card((8, 8), rule="stretch"), workers=2)

@@ -170,7 +170,7 @@ def test_what_is_cut_and_what_is_evaluated_does_not_depend_on_memory():
 
 
 def test_beyond_the_budget_nothing_is_kept(monkeypatch):
-    monkeypatch.setattr("convscope.data.loading.free_memory", lambda: 3000)
+    monkeypatch.setattr("convscope.data.loaded.free_memory", lambda: 3000)
     loaded = load_images(dataset(), card((8, 8)), larger_side=9, cache_fraction=0.5)
     assert isinstance(loaded.larger, StreamingBatchSource)
     assert isinstance(loaded.batch_source, StreamingBatchSource)

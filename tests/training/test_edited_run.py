@@ -88,7 +88,10 @@ OTHER = {
     "precision": "bf16",
     "compile": True,
 }
-FREE = {"data_dir": "elsewhere", "checkpoint_seconds": 0.0, "cache_fraction": 0.25}
+FREE = {
+    "data_dir": "elsewhere", "checkpoint_seconds": 0.0, "cache": "ram", "cache_fraction": 0.25,
+    "cache_size": 7.0,
+}  # fmt: skip
 LENGTHS = {"epochs": 4, "steps": 35, "max_minutes": 60}
 TOGETHER = {"unfreeze_every": {"freeze": "0"}}  # what a setting asks for
 BOUND_FILES = ["splits.csv", "images.safetensors"]

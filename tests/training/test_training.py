@@ -238,24 +238,28 @@ def test_a_folder_of_clear_colors_is_learnt_and_its_files_are_not_touched(tmp_pa
     assert after == before
 
 
-def test_streaming_trains_to_the_same_bits_as_memory(tmp_path, image_folder):
+def test_images_from_memory_disk_and_files_train_to_the_same_bits(tmp_path, image_folder):
     words = dict(model="tinyvgg", epochs=2, batch_size=5, augment="crop-flip")
-    for share in (0.5, 0.0):
-        convscope.train(str(image_folder), out=tmp_path / str(share), cache_fraction=share, **words)
+    for cache in ("ram", "disk", "none"):
+        convscope.train(str(image_folder), out=tmp_path / cache, cache=cache, **words)
     # Mean and std are taken of at most 2,048 pictures when streaming; here that is all of them.
-    one, other = (Run.open(tmp_path / str(share)).read_weights().tensors for share in (0.5, 0.0))
-    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+    weights = [
+        Run.open(tmp_path / cache).read_weights().tensors for cache in ("ram", "disk", "none")
+    ]
+    for other in weights[1:]:
+        assert all(torch.equal(tensor, other[name]) for name, tensor in weights[0].items())
 
 
+@pytest.mark.parametrize("cache", ["none", "disk"])
 def test_resized_crops_give_the_same_bits_from_memory_from_files_and_after_a_stop(
-    tmp_path, image_folder
+    tmp_path, image_folder, cache
 ):
     words = dict(model="tinyvgg", epochs=2, batch_size=5, augment="resized-crop-flip", threads=1)
     whole = convscope.train(str(image_folder), out=tmp_path / "whole", input_size=16, **words)
     stop = Act((7, lambda: os.kill(os.getpid(), signal.SIGINT)))
     with pytest.raises(Interrupted):
         convscope.train(
-            str(image_folder), out=tmp_path / "stopped", input_size=16, cache_fraction=0.0,
+            str(image_folder), out=tmp_path / "stopped", input_size=16, cache=cache,
             callbacks=[stop], **words,
         )  # fmt: skip
     stopped = convscope.resume(tmp_path / "stopped")
