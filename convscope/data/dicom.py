@@ -13,7 +13,6 @@ Only what is needed for this is read of a header: no name, no date of birth.
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from io import BytesIO
 from typing import Any, cast
 from zlib import decompressobj
@@ -27,6 +26,7 @@ from convscope.data.depth import DecodedImage, DeepImage, scale_to_bytes
 from convscope.data.dicom_frames import decode_frame
 from convscope.data.dicom_luts import look_up, palette_of
 from convscope.data.formats import INSTALL_MEDICAL
+from convscope.data.medical_libraries import library
 from convscope.data.pillow_settings import READER_ERRORS, quiet_pillow, strict_pillow
 from convscope.data.unreadable import UnreadableImage, reason_of, refuse_size
 from convscope.data.windows import Function, Window
@@ -99,7 +99,7 @@ def read_header(data: bytes, tags: Sequence[str], *, has_pixels: bool = True) ->
     pydicom raises.
     """
     try:
-        pydicom = import_module("pydicom")
+        pydicom = library("pydicom")
     except ImportError as error:
         raise UnreadableImage(f"is a DICOM file; {INSTALL_MEDICAL}") from error
     if _DEFLATED in data[:_HEAD]:

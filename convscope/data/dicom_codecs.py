@@ -1,11 +1,12 @@
 """A plugin of pydicom: decode by imagecodecs what Pillow does not, or not to the last bit."""
 
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from convscope.data.medical_libraries import importing, library
 
 _JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 _JPEG_2000 = ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91")
@@ -43,12 +44,15 @@ def decode_frame(src: bytes, runner: Any) -> bytes:
 
 
 def _decode(src: bytes, syntax: str) -> NDArray[Any]:
-    codecs = import_module("imagecodecs")
     if syntax in _JPEG_LS:
-        return codecs.jpegls_decode(src)
-    if syntax in _JPEG_2000:
-        return codecs.jpeg2k_decode(src)
-    return codecs.jpegsof3_decode(src) if syntax in _LOSSLESS else codecs.jpeg8_decode(src)
+        name = "jpegls_decode"
+    elif syntax in _JPEG_2000:
+        name = "jpeg2k_decode"
+    else:
+        name = "jpegsof3_decode" if syntax in _LOSSLESS else "jpeg8_decode"
+    with importing:  # a codec is imported when it is asked for
+        decode = getattr(library("imagecodecs"), name)
+    return decode(src)
 
 
 def frame_size(code: bytes) -> tuple[int, int] | None:

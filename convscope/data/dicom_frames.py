@@ -6,11 +6,11 @@ lossless and 12-bit JPEG, JPEG-LS and what Pillow would cut to 8 bits, pydicom i
 """
 
 from functools import cache
-from importlib import import_module
 from typing import Any
 
 from numpy.typing import NDArray
 
+from convscope.data.medical_libraries import importing, library
 from convscope.data.unreadable import UnreadableImage
 
 _NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99",
@@ -61,7 +61,8 @@ def decode_frame(data: Any) -> tuple[NDArray[Any], str]:
 @cache
 def _decoder(syntax: Any) -> Any:
     """A decoder of our own: those of pydicom are left as they are."""
-    decoder = import_module("pydicom.pixels.decoders.base").Decoder(syntax)
-    for name in _DECODERS[syntax]:
-        decoder.add_plugin(name, _PLUGINS[name])
-    return decoder
+    with importing:
+        decoder = library("pydicom.pixels.decoders.base").Decoder(syntax)
+        for name in _DECODERS[syntax]:
+            decoder.add_plugin(name, _PLUGINS[name])
+        return decoder

@@ -4,13 +4,13 @@ pydicom's own index the tables of 8 bits by bytes, which loses all but the first
 refuse some of 10 to 16 bits.
 """
 
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convscope.data.depth import ValueRange, scale_to_bytes
+from convscope.data.medical_libraries import library
 from convscope.data.unreadable import UnreadableImage
 
 _COLORS = ("Red", "Green", "Blue")
@@ -37,7 +37,7 @@ def palette_of(header: Any, stored: NDArray[Any]) -> NDArray[np.uint8]:
     if "RedPaletteColorLookupTableData" not in header:
         if bits == 8 and count > 256:
             raise UnreadableImage("has a palette of more than 256 entries of 8 bits in segments")
-        colors = import_module("pydicom.pixels").apply_color_lut(stored, header)[..., :3]
+        colors = library("pydicom.pixels").apply_color_lut(stored, header)[..., :3]
         return scale_to_bytes(colors, (0, (1 << bits) - 1))
     channels: list[NDArray[np.uint8]] = []
     for color in _COLORS:

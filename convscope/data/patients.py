@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +16,7 @@ import numpy as np
 
 from convscope.data.dataset import Dataset, file_of
 from convscope.data.dicom import is_dicom, pydicom_errors
+from convscope.data.medical_libraries import library
 from convscope.data.pillow_settings import READER_ERRORS, quiet_pillow
 from convscope.regular_files import open_regular
 
@@ -113,10 +113,9 @@ def read_origin(file: Path | bytes) -> Origin | None:
             if not is_dicom(head) or _DEFLATED in head:
                 return None
             stream.seek(0)
-            tags = [*map(import_module("pydicom.tag").Tag, _TAGS)]
-            header = import_module("pydicom.filereader").read_partial(
-                stream, _is_behind, specific_tags=tags
-            )
+            tags = [*map(library("pydicom.tag").Tag, _TAGS)]
+            reader = library("pydicom.filereader")
+            header = reader.read_partial(stream, _is_behind, specific_tags=tags)
             return _origin_of(header)
     except (*READER_ERRORS, *pydicom_errors()):
         return None

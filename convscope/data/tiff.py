@@ -9,7 +9,6 @@
 import logging
 import re
 from collections.abc import Mapping
-from importlib import import_module
 from io import BytesIO
 from typing import Any, Literal
 
@@ -19,6 +18,7 @@ from PIL import Image
 
 from convscope.data.depth import DecodedImage, DeepImage, scale_to_bytes
 from convscope.data.formats import INSTALL_MEDICAL
+from convscope.data.medical_libraries import library
 from convscope.data.orientation import ORIENTATION, UPRIGHT
 from convscope.data.pillow_settings import READER_ERRORS
 from convscope.data.pixels import declared_range, floats_to_bytes
@@ -50,11 +50,11 @@ def decode_tiff(data: bytes, reason: str) -> DecodedImage:
 
 def _library() -> Any:
     """tifffile, which is not to write on the screen what it finds in a file."""
-    library = import_module("tifffile")
+    tifffile = library("tifffile")
     logger = logging.getLogger("tifffile")
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())
-    return library
+    return tifffile
 
 
 def _image(file: Any, data: bytes, reason: str) -> DecodedImage:

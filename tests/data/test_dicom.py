@@ -1,5 +1,7 @@
 """DICOM: pydicom's own files and generated ones, against the standard's formulas in a slow loop."""
 
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -309,7 +311,7 @@ def test_without_the_extra_a_sentence_says_what_to_install(monkeypatch: pytest.M
         raise ImportError(name)
 
     data = dicom(np.zeros((4, 4), "u1"))
-    monkeypatch.setattr(dicom_module, "import_module", missing)
+    monkeypatch.setattr(dicom_module, "library", missing)
     with pytest.raises(UnreadableImage, match=r'DICOM file; .*pip install "convscope\[medical\]"'):
         decode(data)
 
@@ -377,3 +379,28 @@ def test_headers_say_where_an_image_comes_from(clinic: Path):
 def test_photographs_have_no_patients(image_folder: Path):
     dataset = open_source(image_folder)
     assert group_by_patient(dataset) is dataset
+
+
+def test_many_threads_may_be_the_first_to_read(clinic: Path):
+    program = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+from convscope.data.decode import decode
+from convscope.data.patients import read_origin
+
+barrier, path = Barrier(8), Path(sys.argv[1])
+
+
+def read(number):
+    barrier.wait()
+    return read_origin(path) if number % 2 else decode(path)
+
+
+with ThreadPoolExecutor(8) as pool:
+    assert None not in list(pool.map(read, range(8)))
+"""
+    path = clinic / "healthy" / "IM000001"
+    subprocess.run([sys.executable, "-c", program, str(path)], check=True)

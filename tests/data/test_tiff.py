@@ -174,7 +174,7 @@ def test_without_the_extra_the_reason_says_what_to_install(monkeypatch: pytest.M
     def missing(name: str) -> Any:
         raise ImportError(name)
 
-    monkeypatch.setattr(tiff_module, "import_module", missing)
+    monkeypatch.setattr(tiff_module, "library", missing)
     data = written(np.zeros((2, *SIZE), "u2"), photometric="minisblack")
     with pytest.raises(UnreadableImage, match=r"has 2 pages.*; or .*convscope\[medical\]"):
         decode(data)

@@ -10,7 +10,7 @@ import { go } from "./state.js";
 export function another(net) {
   /** @param {string} title @param {Blob} image */
   const use = (title, image) => send(net, title, image);
-  const file = el("input", { type: "file", accept: "image/*", hidden: true });
+  const file = el("input", { type: "file", accept: "image/*,.dcm,.dicom,.ima", hidden: true });
   file.addEventListener("change", () => {
     const [chosen] = file.files ?? [];
     box.close();
