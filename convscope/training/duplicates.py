@@ -19,6 +19,8 @@ from convscope.training.callbacks.base import CallbackList
 from convscope.training.config import TrainConfig
 from convscope.training.division import divide
 
+_MORE = "`check` lists all of them, and finds copies that were scaled, turned or cropped."
+
 
 def settle_duplicates(
     opened: Dataset,
@@ -41,8 +43,9 @@ def settle_duplicates(
     if found.across:
         loaded = _settle_across(found, loaded, config, user)
         found = find_duplicates(loaded.dataset, loaded.pixel_digests)
-    for sentence in (*found.describe_relabeled(), *found.describe_repeated()):
-        user.message(sentence)
+    if sentences := [*found.describe_relabeled(), *found.describe_repeated()]:
+        for sentence in (*sentences, _MORE):
+            user.message(sentence)
     return loaded
 
 
