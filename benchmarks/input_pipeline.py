@@ -41,7 +41,8 @@ from rounds import machine, rotated, spread
 from torch import Tensor
 
 from convscope.card import Card
-from convscope.data.augment import Augment, augment, crop_and_flip_params
+from convscope.data.augment import augment, crop_and_flip_params
+from convscope.data.augment_kinds import Augment
 from convscope.data.augmentation.pipeline import Augmentation
 from convscope.data.cache.choice import Caching
 from convscope.data.cache.modes import CacheMode
