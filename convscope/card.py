@@ -8,8 +8,8 @@ from convscope.errors import RequestError
 from convscope.strict import checked, parse_json
 from convscope.words.json_text import to_json
 
-VERSION = 2
-"""2 has `reading`; cards of version 1 are read, too."""
+VERSION = 3
+"""2 has `reading`, 3 `task`; cards of earlier versions are read, too."""
 
 _HIGH_BYTES = (0, 0xFFFF)  # the value range of cards that state none
 
@@ -32,7 +32,17 @@ ResizeMode = Literal["pad", "crop", "letterbox", "stretch"]
 """
 
 NetworkOutput = Literal["logits", "probabilities"]
-"""What a network returns for each class: a number before the softmax, or after it."""
+"""What a network returns for each class: a number before the softmax (of several labels, before
+the sigmoid), or after it."""
+
+TaskName = Literal["single-label", "multi-label", "ordinal"]
+"""What the outputs of a network mean.
+
+- `single-label`: an image has one class; probabilities are the softmax of the logits.
+- `multi-label`: an image has any number of labels, none too; the probability of each is the sigmoid
+  of its own logit.
+- `ordinal`: an image has one grade; the classes are in their order, from the lowest to the highest.
+"""
 
 Interpolation = Literal["bilinear", "bicubic"]
 """The interpolation used when an image is scaled."""
@@ -66,6 +76,7 @@ class Card:
         mean: per channel, subtracted from bytes scaled to 0..1; within -MAX_MEAN..MAX_MEAN.
         std: per channel, by which the difference is divided; within MIN_STD..MAX_STD.
         output: whether the network returns logits or probabilities.
+        task: what the outputs mean; a card without it was written when an image had one class.
         value_range: the values of images of more than 8 bits that become black and white, as
             (0, 4095) for 12 bits; None: each image's own. A card without it was written when 16
             bits kept their high byte.
@@ -84,6 +95,7 @@ class Card:
     interpolation: Interpolation = "bilinear"
     reading: Reading = "whole"
     output: NetworkOutput = "logits"
+    task: TaskName = "single-label"
     value_range: tuple[int, int] | None = None
     window: tuple[float, float] | None = None
     to_gray: Literal["luma-601"] = "luma-601"
@@ -122,6 +134,10 @@ class Card:
             (
                 self.output not in get_args(NetworkOutput),
                 f"has output={self.output!r}; allowed: {get_args(NetworkOutput)}",
+            ),
+            (
+                self.task not in get_args(TaskName),
+                f"has task={self.task!r}; allowed: {get_args(TaskName)}",
             ),
             (
                 self.resize_size is not None and self.resize_size > MAX_SIDE,

@@ -8,6 +8,9 @@ from torch import Tensor, nn
 
 from convscope.card import Card
 
+THRESHOLD = 0.5
+"""The probability from which on a label is predicted, where an image may have several."""
+
 _TOLERANCE = 1e-3  # of a sum of probabilities, in half precision too
 
 
@@ -27,26 +30,39 @@ def inference_mode(net: nn.Module) -> Generator[None]:
 def probabilities(output: Tensor, card: Card) -> Tensor:
     """Probabilities of the classes, float64 (..., classes), from what a network returned.
 
-    The softmax of logits; probabilities, where the card says that the network returns these, as
-    they are.
+    The softmax of logits; where an image has several labels, the sigmoid of each. Probabilities,
+    where the card says that the network returns these, as they are.
     """
     values = output.double()
-    return values if card.output == "probabilities" else values.softmax(-1)
+    if card.output == "probabilities":
+        return values
+    return values.sigmoid() if card.task == "multi-label" else values.softmax(-1)
 
 
 def to_logits(output: Tensor, card: Card) -> Tensor:
-    """Logits (..., classes) for the cross-entropy, from what a network returned.
+    """Logits (..., classes) for the loss, from what a network returned.
 
     Logits as they are. Of probabilities p the logarithm: softmax(ln p) = p, so the cross-entropy
-    is -ln p of the true class; what is below the smallest normal float32 counts as that. A network
-    that applies softmax in eval mode only returns logits in training, which stay as they are.
+    is -ln p of the true class; what is below the smallest normal float32 counts as that. Where an
+    image has several labels, ln p - ln(1 - p), whose sigmoid is p. A network that ends so in eval
+    mode only returns logits in training, which stay as they are.
     """
-    if card.output == "logits" or not are_probabilities(output):
+    if card.output == "logits":
         return output
-    return output.clamp_min(torch.finfo(torch.float32).tiny).log()
+    tiny = torch.finfo(torch.float32).tiny
+    if card.task == "multi-label":
+        if not are_fractions(output):
+            return output
+        return output.clamp_min(tiny).log() - (1 - output).clamp_min(tiny).log()
+    return output.clamp_min(tiny).log() if are_probabilities(output) else output
 
 
 def are_probabilities(output: Tensor) -> bool:
     """Whether every row of an output (..., classes) is >= 0 and adds up to 1."""
     sums = output.detach().float().sum(-1)
     return bool((output >= 0).all() and ((sums - 1).abs() < _TOLERANCE).all())
+
+
+def are_fractions(output: Tensor) -> bool:
+    """Whether every number of an output is from 0 to 1."""
+    return bool(((output >= 0) & (output <= 1)).all())

@@ -30,7 +30,7 @@ LAYERS = (
         "terms",
         "mixed_precision",
     ),
-    ("layers", "data", "inference"),
+    ("layers", "data", "inference", "losses"),
     ("zoo", "lanes", "recording"),
     ("runs", "receptive"),  # a run builds its network again, so it knows the zoo
     ("weights",),

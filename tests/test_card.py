@@ -46,6 +46,14 @@ def test_a_card_of_version_1_reads_images_whole():
     assert CARD.reading == "whole"
 
 
+def test_a_card_of_version_2_is_of_one_class_for_each_image():
+    fields = json.loads(replace(CARD, task="ordinal").to_json())
+    assert Card.from_json(json.dumps(fields)).task == "ordinal"
+    del fields["task"]
+    assert Card.from_json(json.dumps({**fields, "version": 2})) == CARD
+    assert CARD.task == "single-label"
+
+
 @given(st.lists(st.text(), min_size=2, max_size=5, unique=True))
 def test_any_class_names_round_trip(names):
     card = replace(CARD, classes=tuple(names))
@@ -86,7 +94,8 @@ def test_any_class_names_round_trip(names):
         ("resize_size", 10**9, "impossible resize_size"),
         ("provenance", {"network": 1}, "provenance.network must be text, not 1"),
         ("reading", "quick", "reading must be 'whole' or 'fast', not 'quick'"),
-        ("version", 3, "version 3; this convscope reads 1 to 2"),
+        ("task", "multilabel", "task must be 'single-label' or 'multi-label' or 'ordinal'"),
+        ("version", 4, "version 4; this convscope reads 1 to 3"),
         ("version", 0, "version 0"),
         ("extra", 1, "unknown key 'extra'"),
     ],

@@ -127,7 +127,7 @@ class Inspection:
         return self.dataset.images.key(index)
 
     def label(self, index: int) -> str:
-        return self.dataset.classes[int(self.dataset.labels[index])]
+        return self.dataset.label_text(index)
 
     def split(self, index: int) -> str:
         return str(self.dataset.split[index])

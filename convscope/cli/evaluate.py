@@ -24,7 +24,7 @@ from convscope.cli.options import (
 )
 from convscope.device import keep_freed_memory
 from convscope.errors import shell_word
-from convscope.evaluation.tables import Rows, class_table, confusion_table, headline
+from convscope.evaluation.tables import Rows, headline_text
 from convscope.startup import collect_again
 from convscope.words.screen import Screen, cell
 
@@ -109,11 +109,11 @@ def evaluate(
         return
     screen.say(f"{run} on {result.data}")
     screen.say()
-    for name, value in headline(result.metrics):
-        screen.say(f"{name:<9} {value}")
+    for line in headline_text(result.metrics.headline()).splitlines():
+        screen.say(line)
     screen.say()
-    screen.print(_table(class_table(result.metrics)))
-    if confusion := confusion_table(result.metrics):
+    screen.print(_table(result.metrics.class_table()))
+    if confusion := result.metrics.confusion_table():
         screen.say()
         screen.print(_table(confusion, is_confusion=True))
     if csv is not None:

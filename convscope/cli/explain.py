@@ -8,13 +8,14 @@ from rich.table import Table
 
 from convscope.cli.options import SEVERAL, Flag, Int, Json, OptionalInt, OwnCode, Trust
 from convscope.cli.terminal import print_json
+from convscope.data.dataset import NO_LABEL
 from convscope.errors import RequestError, shell_word
 from convscope.explanation.api import RecordedImage, explain_recorded, parse_unit, record_image
 from convscope.explanation.explanation import Explanation
 from convscope.explanation.grid import find_filter, map_text, read_grid, record_grid
 from convscope.explanation.recording import Recording
 from convscope.explanation.rendering.text import im2col_text
-from convscope.inference import probabilities
+from convscope.inference import THRESHOLD, probabilities
 from convscope.runs.own_code import Consent
 from convscope.words.screen import Screen, cell
 
@@ -178,10 +179,14 @@ def _print_prediction(screen: Screen, recorded: RecordedImage) -> None:
     if output.ndim != 1 or len(output) != len(classes) or recorded.warning:
         return
     probs = probabilities(output, recorded.card)
-    top = [int(k) for k in probs.argsort(descending=True)[:3]]
-    first, *others = (f"{classes[k]} ({float(probs[k]):.1%})" for k in top)
-    runners_up = f"; then {', '.join(others)}" if others else ""
-    screen.say(f"Prediction: {first}{runners_up}")
+    if recorded.card.task == "multi-label":  # each has a probability of its own
+        count = int((probs >= THRESHOLD).sum())
+        top = [int(k) for k in probs.argsort(descending=True)[: max(3, count)]]
+    else:
+        count, top = 1, [int(k) for k in probs.argsort(descending=True)[:3]]
+    listed = [f"{classes[k]} ({float(probs[k]):.1%})" for k in top]
+    runners_up = f"; then {', '.join(listed[count:])}" if listed[count:] else ""
+    screen.say(f"Prediction: {', '.join(listed[:count]) or NO_LABEL}{runners_up}")
     screen.say()
 
 

@@ -60,7 +60,8 @@ def predict(
         Image files, folders (with all images inside), or globs.
     format
         A table for people; csv or json for programs. A row of CSV has path, label, probability,
-        then label_2, probability_2 and so on.
+        then label_2, probability_2 and so on; of several labels path, labels, label_1,
+        probability_1 and so on.
     top
         Number of most probable classes to show per image.
     json
@@ -111,28 +112,36 @@ def predict(
 
 def _print_csv(predictions: "Predictions") -> None:
     """A row an image: label and probability, then label_2, probability_2 and so on."""
-    count = max((len(prediction.top_k) for prediction in predictions), default=1)
-    ranks = ["", *(f"_{rank}" for rank in range(2, count + 1))]
-    rows = [["path", *(f"{name}{rank}" for rank in ranks for name in _CELLS)]]
-    for prediction in predictions:
-        pairs = [(name, f"{probability:.6f}") for name, probability in prediction.top_k]
-        rows.append([prediction.path, *(one for pair in pairs for one in pair)])
-    sys.stdout.write(to_csv(rows))
+    rows = predictions.to_dicts()
+    names = max((list(row) for row in rows), key=len, default=["path", "label", "probability"])
+    cells = ([_cell(row.get(name, "")) for name in names] for row in rows)
+    sys.stdout.write(to_csv([names, *cells]))
 
 
-_CELLS = ("label", "probability")
+def _cell(value: object) -> str:
+    return f"{value:.6f}" if isinstance(value, float) else str(value)
 
 
 def _print_table(predictions: "Predictions") -> None:
-    table = Table("image", "label", box=None, pad_edge=False)
+    from convscope.evaluation.predictions import listing  # noqa: PLC0415 -- numpy
+
+    is_multi_label = any(prediction.labels is not None for prediction in predictions)
+    is_ordinal = any(prediction.expected_grade is not None for prediction in predictions)
+    table = Table("image", "labels" if is_multi_label else "label", box=None, pad_edge=False)
     table.add_column("probability", justify="right")
+    if is_ordinal:
+        table.add_column("expected grade", justify="right")
     count = max((len(prediction.top_k) for prediction in predictions), default=1)
     if count > 1:
-        table.add_column("top 2" if count == 2 else f"top 2-{count}", style="dim")
+        ranks = "top 2" if count == 2 else f"top 2-{count}"
+        table.add_column("below one half" if is_multi_label else ranks, style="dim")
     for prediction in predictions:
-        others = (f"{name} {probability:.1%}" for name, probability in prediction.top_k[1:])
-        cells = [prediction.path, prediction.label, f"{prediction.probability:.1%}"]
+        sure, others = prediction.divided()
+        values = ", ".join(f"{probability:.1%}" for _, probability in sure)
+        cells = [prediction.path, prediction.label, values]
+        if prediction.expected_grade is not None:
+            cells.append(f"{prediction.expected_grade:.2f}")
         if count > 1:
-            cells.append(", ".join(others))
+            cells.append(listing(others))
         table.add_row(*map(cell, cells))
     Screen().print(table)

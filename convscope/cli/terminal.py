@@ -66,12 +66,8 @@ def print_result(
     metrics, run = result.test, shell_word(result.run)
     is_own = is_own_code(str(Run(result.run).read_config().get("model", "")))
     trust = " --trust" if is_own else ""
-    low, high = metrics.interval
     terminal.note("")
-    terminal.note(
-        f"Test accuracy {metrics.top1:.2%} ({metrics.num_correct} of {metrics.num_images} "
-        f"images; 95% interval {low:.2%} to {high:.2%}) in {result.seconds:.1f} s."
-    )
+    terminal.note(f"Test {metrics.describe()} in {result.seconds:.1f} s.")
     terminal.note(f"Run:   {run}   (report.html shows curves, confusion, worst mistakes)")
     next_steps = [
         f"convscope predict {run} IMAGE...{trust}",

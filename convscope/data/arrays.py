@@ -14,17 +14,19 @@ from convscope.data.pixel_arrays import PixelRange, as_array, channels_last, wit
 from convscope.errors import RequestError
 
 
-def read_arrays(images: Any, labels: Any, *, where: str, prefix: str = "") -> LabeledImages:
+def read_arrays(
+    images: Any, labels: Any, *, where: str, prefix: str = "", task: str = "auto"
+) -> LabeledImages:
     """Images (n, h, w[, c]) or (n, c, h, w), or a list of images of any sizes, and their labels.
 
     Raises RequestError for values that are no pixels, for layouts of other shapes, and for labels
-    that are not one class per image.
+    that `read_labels` refuses.
     """
     if isinstance(images, list | tuple) or _is_column(images):
         source, notes = _from_list(list(images), where, prefix)
     else:
         source, notes = _from_array(images, where, prefix)
-    read = read_labels(labels, where=where)
+    read = read_labels(labels, where=where, task=task)
     return LabeledImages(where, source, read, notes=notes)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convscope.data.dataset import Dataset
 from convscope.data.spellings import alike, match_names
@@ -27,7 +28,7 @@ def check_classes(dataset: Dataset, *, where: str, for_training: bool = True) ->
     if len(dataset.classes) < 2:
         raise RequestError(
             f"{where} has a single class, {''.join(dataset.classes)!r}. "
-            "A classifier needs at least two."
+            f"{_NEEDS_TWO[dataset.is_multi_label]}"
         )
     num_train = dataset.counts("train") + dataset.counts("")
     names = np.array(dataset.classes, dtype=object)
@@ -44,6 +45,13 @@ def check_classes(dataset: Dataset, *, where: str, for_training: bool = True) ->
     return replace(dataset, warnings=(*dataset.warnings, *warnings, *_alike(dataset, where)))
 
 
+_NEEDS_TWO = {
+    False: "A classifier needs at least two.",
+    True: "Of a single label, yes and no are two classes: `task='single-label'`.",
+}
+"""What to say of data with a single class, by whether an image may have several labels."""
+
+
 def _tied_to_train(dataset: Dataset, where: str) -> Dataset:
     """The data with classes of val and test renamed to those of train that are spelled alike."""
     num_train = dataset.counts("train") + dataset.counts("")
@@ -55,12 +63,18 @@ def _tied_to_train(dataset: Dataset, where: str) -> Dataset:
     classes = tuple(name for name in dataset.classes if name not in ties)
     indices = np.array([classes.index(ties.get(name, name)) for name in dataset.classes], np.int64)
     said = ", ".join(f"{name!r} as {other!r}" for name, other in list(ties.items())[:5])
-    return replace(
-        dataset,
-        classes=classes,
-        labels=indices[dataset.labels],
-        warnings=(*dataset.warnings, f"{where}: classes of val or test taken: {said}."),
-    )
+    warning = f"{where}: classes of val or test taken: {said}."
+    return _reindexed(dataset, indices, classes).with_warnings([warning])
+
+
+def _reindexed(dataset: Dataset, indices: NDArray[np.int64], classes: Sequence[str]) -> Dataset:
+    """The data with other classes; `indices` says which of them each of the present ones is."""
+    if dataset.targets is None:
+        return replace(dataset, classes=tuple(classes), labels=indices[dataset.labels])
+    targets = np.zeros((len(dataset), len(classes)), np.uint8)
+    for column, index in zip(dataset.targets.T, indices, strict=True):
+        targets[:, index] |= column
+    return dataset.with_targets(targets, classes)
 
 
 def _alike(dataset: Dataset, where: str) -> tuple[str, ...]:
@@ -97,8 +111,7 @@ def match_classes(dataset: Dataset, classes: Sequence[str]) -> Dataset:
     pairs = zip(dataset.classes, indices, strict=True)
     ties = [f"{n!r} as {classes[index]!r}" for n, index in pairs if n != classes[index]]
     said = [f"{dataset.name}: classes taken: {', '.join(ties[:5])}."] if ties else []
-    labels = np.array(indices, np.int64)[dataset.labels]
-    return replace(dataset, classes=tuple(classes), labels=labels).with_warnings(said)
+    return _reindexed(dataset, np.array(indices, np.int64), classes).with_warnings(said)
 
 
 def quote_names(names: list[str], *, max_shown: int = 5) -> str:

@@ -1,5 +1,6 @@
 """Which columns of a table are the images, the labels, the splits and the groups."""
 
+import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -37,6 +38,7 @@ class Columns:
     Attributes:
         label: None if there are the columns of a one-hot table instead.
         one_hot: columns of 0 and 1, each headed by its class.
+        is_multi_label: whether an image may have any number of labels.
         split: None if there is none; `flagged` is the split of its rows with yes, "" if it names
             splits.
         group: None if there is none.
@@ -49,6 +51,7 @@ class Columns:
     split: int | None = None
     flagged: str = ""
     group: int | None = None
+    is_multi_label: bool = False
     notes: list[str] = field(default_factory=list[str])
 
 
@@ -61,8 +64,10 @@ def find_columns(sheet: Sheet, options: DataOptions, finds: Finds) -> Columns:
     split, flagged = _split_column(sheet)
     group = _group_column(sheet, options.get("group_column"))
     image = _image_column(sheet, options.get("image_column"), finds)
-    label, one_hot = _label_column(sheet, options.get("label_column"), {image, split, group})
-    columns = Columns(image, label, one_hot, split, flagged, group)
+    taken = {image, split, group}
+    columns = Columns(image, None, [], split, flagged, group)
+    _find_labels(sheet, options, taken, columns)
+    label, one_hot = columns.label, columns.one_hot
     if not sheet.has_header:
         columns.notes.append(
             f"it has no header: images are in column {image + 1}, labels in {_said(label)}"
@@ -71,7 +76,8 @@ def find_columns(sheet: Sheet, options: DataOptions, finds: Finds) -> Columns:
         columns.notes.append(f"its labels are taken from the column {_name(sheet, label)!r}")
     elif one_hot:
         names = quote_names([sheet.header[i] for i in one_hot], max_shown=4)
-        columns.notes.append(f"the classes are its columns of 0 and 1: {names}")
+        what = "labels" if columns.is_multi_label else "classes"
+        columns.notes.append(f"the {what} are its columns of 0 and 1: {names}")
     used = {image, label, split, group, *one_hot}
     if unused := [_name(sheet, i) for i in range(len(sheet.header)) if i not in used]:
         columns.notes.append(f"unused columns: {', '.join(unused)}")
@@ -151,6 +157,43 @@ def _has_ending(cell: str) -> bool:
     return ending(cell.replace("\\", "/").rpartition("/")[2]).removeprefix(".") in EXTENSIONS
 
 
+def _find_labels(
+    sheet: Sheet, options: DataOptions, taken: set[int | None], columns: Columns
+) -> None:
+    """Set the column of the labels, or those of a table with a column for each."""
+    wish, task = options.get("label_column"), options.get("task") or "auto"
+    several = _several(sheet, wish)
+    if several:
+        columns.is_multi_label = task in ("auto", "multi-label")
+        if not columns.is_multi_label and not is_one_hot(sheet, several):
+            raise RequestError(
+                f"`task='{task}'` needs one class per image, and the columns of `label_column` do "
+                "not have one 1 in each row. `task='multi-label'` allows any number of labels."
+            )
+        columns.one_hot = several
+        return
+    columns.is_multi_label = task == "multi-label"
+    if columns.is_multi_label and wish is None:
+        rest = [i for i in range(len(sheet.header)) if i not in taken]
+        flags = one_hot_columns(sheet, rest)
+        has_labels = any(plain(sheet.header[i]) in LABELS for i in rest)
+        if len(flags) > 1 and not has_labels:
+            columns.one_hot = flags
+            return
+    columns.label, columns.one_hot = _label_column(sheet, wish, taken)
+
+
+def _several(sheet: Sheet, wish: str | None) -> list[int]:
+    """The columns that `label_column` names, if it names more than one."""
+    if wish is None or any(plain(name) == plain(wish) for name in sheet.header if name):
+        return []
+    [names] = csv.reader([wish], skipinitialspace=True)
+    found = [_named(sheet, "label_column", name) for name in names if name.strip()]
+    if len(found) > len(set(found)):
+        raise RequestError(f"`label_column='{wish}'` names a column twice.")
+    return found if len(found) > 1 else []
+
+
 def _label_column(
     sheet: Sheet, wish: str | None, taken: set[int | None]
 ) -> tuple[int | None, list[int]]:
@@ -222,10 +265,18 @@ def _label_error(
     """What to raise for a table whose column of labels is not plain."""
     if not named and len(one_hot) > 1 and len(one_hot) == len(others):
         return RequestError(
-            f"{sheet.path} has {len(one_hot)} columns of 0 and 1, but not one 1 in each row. A "
-            "network here tells one class per image: leave such rows out, or add a column label."
+            f"{sheet.path} has {len(one_hot)} columns of 0 and 1, but not one 1 in each row. If an "
+            "image may have several labels, or none, set `task='multi-label'`; else leave such "
+            "rows out, or add a column label."
         )
-    return _column_error(sheet, "label_column", named or others)
+    error = _column_error(sheet, "label_column", named or others)
+    if named or len(one_hot) < 2:
+        return error
+    names = ",".join(sheet.header[column] for column in one_hot)
+    return RequestError(
+        f"{error} If the columns of 0 and 1 are labels of which an image may have any number: "
+        f"`label_column='{names}'`."
+    )
 
 
 _MEANT = {

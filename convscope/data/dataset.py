@@ -8,7 +8,7 @@ from functools import cached_property
 from hashlib import blake2b
 from itertools import accumulate
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from convscope.data.decode import decode_image, read_file
 from convscope.data.depth import DecodedImage
 
 Split = Literal["train", "val", "test"]
+NO_LABEL = "no label"
+"""What an image is called that has none of the labels."""
+
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
@@ -214,11 +217,13 @@ class Dataset:
         name: of the source: "mnist", or the folder's name.
         classes: class names; a label is an index into them.
         images: of all splits.
-        labels: (n,) indices of classes.
+        labels: (n,) indices of classes; with `targets`, a number for each combination of labels.
         split: (n,) of "train", "val", "test", or "" where it is undecided.
         groups: the group of each image (a patient, for example), or None if there are no groups.
         has_published_splits: whether its publisher divided it, as MNIST's did.
         warnings: sentences for the user.
+        targets: (n, classes) of 0 and 1, which of the classes each image has, where it may have
+            any number of them; None where it has one.
     """
 
     name: str
@@ -229,6 +234,7 @@ class Dataset:
     groups: Sequence[str] | None = None
     has_published_splits: bool = False
     warnings: tuple[str, ...] = ()
+    targets: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -239,13 +245,71 @@ class Dataset:
 
     def counts(self, split: Split | Literal[""]) -> NDArray[np.int64]:
         """The number of images of each class in a split."""
+        if self.targets is not None:
+            return self.targets[self.indices(split)].sum(axis=0, dtype=np.int64)
         return np.bincount(self.labels[self.indices(split)], minlength=len(self.classes))
+
+    @property
+    def is_multi_label(self) -> bool:
+        """Whether an image may have any number of the classes."""
+        return self.targets is not None
+
+    def truth(self, indices: NDArray[np.int64]) -> NDArray[Any]:
+        """The labels of some images: (n,), or, where there may be several, (n, classes)."""
+        return self.labels[indices] if self.targets is None else self.targets[indices]
+
+    def has_class(self, indices: NDArray[np.int64], label: int) -> NDArray[np.bool_]:
+        """Whether each of some images is of a class, or has it among its labels."""
+        if self.targets is None:
+            return self.labels[indices] == label
+        return self.targets[indices, label] == 1
+
+    def label_text(self, index: int) -> str:
+        """The class of an image, or its labels."""
+        return name_answer(
+            self.labels[index] if self.targets is None else self.targets[index], self.classes
+        )
+
+    def with_targets(self, targets: NDArray[Any], classes: Sequence[str]) -> "Dataset":
+        """The data with images that have any number of classes: (n, classes) of 0 and 1."""
+        targets = np.ascontiguousarray(targets, np.uint8)
+        _, labels = np.unique(targets, axis=0, return_inverse=True)
+        return replace(
+            self,
+            classes=tuple(classes),
+            targets=targets,
+            labels=labels.reshape(-1).astype(np.int64),
+        )
+
+    def subset(self, indices: NDArray[np.int64], split: Split | Literal[""]) -> "Dataset":
+        """Some of the images alone, as one split."""
+        return replace(
+            self,
+            images=SubsetImages(self.images, indices),
+            labels=self.labels[indices],
+            targets=None if self.targets is None else self.targets[indices],
+            split=np.full(len(indices), split, dtype="<U5"),
+            groups=None if self.groups is None else [self.groups[index] for index in indices],
+        )
 
     def with_split(self, split: NDArray[np.str_]) -> "Dataset":
         return replace(self, split=split)
 
     def with_warnings(self, warnings: Sequence[str]) -> "Dataset":
         return replace(self, warnings=(*self.warnings, *warnings))
+
+
+def name_answer(answer: Any, classes: Sequence[str]) -> str:
+    """The name of a class by its index; of several labels the names of those that are set.
+
+    >>> name_answer(1, ["cat", "dog"]), name_answer(np.array([1, 1]), ["cat", "dog"])
+    ('dog', 'cat; dog')
+    >>> name_answer(np.array([0, 0]), ["cat", "dog"])
+    'no label'
+    """
+    if np.ndim(answer) == 0:
+        return classes[int(answer)]
+    return "; ".join(classes[int(index)] for index in np.flatnonzero(answer)) or NO_LABEL
 
 
 def keys_of(images: ImageSource) -> list[str]:

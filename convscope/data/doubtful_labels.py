@@ -27,7 +27,7 @@ def doubts_about(labels: Iterable[str]) -> list[str]:
     if lists := [label for label in counts if _lists_labels(label, counts)]:
         found.append(
             f"labels such as {lists[0]!r} look like several in one; each such list is a class for "
-            "itself"
+            "itself, and `task='multi-label'` divides them"
         )
     return found
 

@@ -105,7 +105,7 @@ def describe_pairs(dataset: Dataset, pairs: Pairs) -> str:
 
     def name(index: int, other: int) -> str:
         labels = dataset.labels
-        label = f" ({dataset.classes[labels[index]]})" if labels[index] != labels[other] else ""
+        label = f" ({dataset.label_text(index)})" if labels[index] != labels[other] else ""
         return f"{dataset.images.key(index)!r}{label}"
 
     first = ", ".join(f"{name(i, j)} = {name(j, i)}" for i, j in pairs[:MAX_SHOWN])

@@ -23,13 +23,20 @@ def fingerprint_of(dataset: Dataset, digests: Sequence[bytes]) -> str:
     hasher.update("\0".join(dataset.classes).encode("utf-8", "surrogateescape"))
     pixels = _arrays(dataset.images)
     if pixels is not None:
-        for array in [dataset.labels.astype("<i8"), *pixels]:
+        labels = dataset.labels.astype("<i8") if dataset.targets is None else dataset.targets
+        for array in [labels, *pixels]:
             hasher.update(np.ascontiguousarray(array).data)
         return hasher.hexdigest()
     keys = keys_of(dataset.images)
-    for key, label, digest in sorted(zip(keys, dataset.labels.tolist(), digests, strict=True)):
+    labels = dataset.labels.tolist() if dataset.targets is None else _texts(dataset.targets)
+    for key, label, digest in sorted(zip(keys, labels, digests, strict=True)):
         hasher.update(f"{key}\0{label}\0".encode("utf-8", "surrogateescape") + digest)
     return hasher.hexdigest()
+
+
+def _texts(targets: NDArray[np.uint8]) -> list[str]:
+    """Each row of 0 and 1 as a text."""
+    return ["".join(map(str, row)) for row in targets.tolist()]
 
 
 def _arrays(images: ImageSource) -> list[NDArray[Any]] | None:

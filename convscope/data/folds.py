@@ -1,15 +1,15 @@
 """Folds for cross-validation: every image is in the test of one, and no group is divided."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.data.dataset import Dataset, SubsetImages, keys_of
+from convscope.data.dataset import Dataset, keys_of
 from convscope.data.group_hints import suggest_groups
-from convscope.data.grouping import assign_groups
+from convscope.data.grouping import assign_groups, assign_labeled, label_counts
 from convscope.data.split import fill_splits, joined_groups, leading_copies, stable_hash
 from convscope.errors import RequestError
 
@@ -35,13 +35,7 @@ class Fold:
         Raises RequestError for a class with fewer images (or groups) than folds.
         """
         pool = folded_images(dataset)
-        part = replace(
-            dataset,
-            images=SubsetImages(dataset.images, pool),
-            labels=dataset.labels[pool],
-            split=np.full(len(pool), "", dtype="<U5"),
-            groups=None if dataset.groups is None else [dataset.groups[int(i)] for i in pool],
-        )
+        part = dataset.subset(pool, "")
         positions = {int(index): position for position, index in enumerate(pool)}
         inside = [[positions[i] for i in each if i in positions] for each in copies]
         folds = assign_folds(part, self.count, seed=seed, copies=inside)
@@ -78,6 +72,11 @@ def assign_folds(
     groups = joined_groups(dataset, everything, keys, leaders)
     units = leaders if groups is None else groups
     _refuse_few(dataset, units, count, unit="images" if groups is None else "groups")
+    if dataset.targets is not None:
+        names, indices = np.unique(units, return_inverse=True)
+        texts = [name if isinstance(name, str) else keys[name] for name in names.tolist()]
+        counts = label_counts(dataset.targets, indices)
+        return assign_labeled(counts, stable_hash(texts, seed), [1 / count] * count)[indices]
     if groups is None:
         alone = np.unique(leaders)
         order = stable_hash([keys[index] for index in alone], seed)
@@ -92,7 +91,7 @@ def assign_folds(
 
 def _refuse_few(dataset: Dataset, units: NDArray[Any], count: int, *, unit: str) -> None:
     for label, name in enumerate(dataset.classes):
-        has = len(np.unique(units[dataset.labels == label]))
+        has = len(np.unique(units[dataset.has_class(np.arange(len(dataset)), label)]))
         if has < count:
             advice = f"Choose `folds={has}`" if has > 1 else "Leave out the class"
             raise RequestError(

@@ -1,9 +1,52 @@
-"""Assign complete groups to parts so that every class comes near its share in each."""
+"""Assign groups, and images of several labels, so that every class is near its share in a part."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+def label_counts(targets: NDArray[np.uint8], groups: NDArray[np.intp]) -> NDArray[np.float64]:
+    """(groups, labels + 1) images with each label in each group, and in the last column all.
+
+    Args:
+        targets: (n, labels) of 0 and 1.
+        groups: (n,) group indices, 0..g - 1.
+    """
+    columns = np.c_[targets, np.ones(len(targets))]
+    counts = np.zeros((int(groups.max(initial=-1)) + 1, columns.shape[1]))
+    np.add.at(counts, groups, columns)
+    return counts
+
+
+def assign_labeled(
+    counts: NDArray[np.float64], order: NDArray[np.uint64], shares: Sequence[float]
+) -> NDArray[np.int64]:
+    """The part of each group, or image, where images may have several labels: indices of `shares`.
+
+    Iterative stratification (Sechidis, Tsoumakas and Vlahavas, 2011, "On the stratification of
+    multi-label data"): of the label that is rarest among what is left, each group goes to the part
+    that lacks most images of this label, then to the one that lacks most images at all. Then groups
+    move to parts that lack a label, as in `assign_groups`.
+
+    Args:
+        counts: (g, labels + 1), see `label_counts`.
+        order: (g,) in which groups of a label are assigned.
+        shares: of each part, 1 in all.
+    """
+    need = np.array(shares)[:, None] * counts.sum(axis=0)  # (part, label), in images
+    assigned = np.full(len(order), -1, dtype=np.int64)
+    left, has = counts.sum(axis=0), counts > 0
+    while (assigned < 0).any():
+        label = int(np.where(left > 0, left, np.inf).argmin())  # the last column is never rarer
+        members = np.flatnonzero(has[:, label] & (assigned < 0))
+        for group in members[np.lexsort((order[members], -counts[members, label]))]:
+            part = int(np.lexsort((-need[:, -1], -need[:, label]))[0])
+            assigned[group] = part
+            need[part] -= counts[group]
+            left -= counts[group]
+    _fill_gaps(has, assigned, order, len(shares))
+    return assigned
 
 
 def assign_groups(

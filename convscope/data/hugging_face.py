@@ -27,6 +27,7 @@ def read_hugging_face(
     prefix: str = "",
     image_column: str | None = None,
     label_column: str | None = None,
+    task: str = "auto",
 ) -> LabeledImages | None:
     """The images and labels of one split; None if all of its labels are withheld (-1).
 
@@ -46,7 +47,7 @@ def read_hugging_face(
     features: Mapping[str, Any] = plain.features
     image = find_image_column(name, features, image_column)
     label = find_label_column(name, features, label_column, image)
-    labels = read_labels(list(plain[label]), where=name)
+    labels = read_labels(list(plain[label]), where=name, task=task)
     notes: list[str] = []
     if (data.format or {}).get("type") is not None:
         notes.append(f"{name}: the format or transform that was set on it is not used.")

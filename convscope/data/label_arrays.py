@@ -1,4 +1,4 @@
-"""Labels as people hand them over: integers, strings, or one-hot rows."""
+"""Labels as people hand them over: integers, strings, one-hot rows, or several for each image."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,22 +9,29 @@ from numpy.typing import NDArray
 from convscope.data.pixel_arrays import as_array
 from convscope.errors import RequestError
 
-Labels = NDArray[np.int64] | NDArray[np.str_]
-"""(n,) indices or numbers of classes, or their names."""
+Labels = NDArray[np.int64] | NDArray[np.str_] | NDArray[np.uint8]
+"""(n,) indices or numbers of classes, or their names; uint8 (n, classes) of 0 and 1 where an image
+may have any number of labels."""
 
 
-def read_labels(labels: Any, *, where: str) -> Labels:
-    """(n,) integers or names from an array, tensor or list.
+def read_labels(labels: Any, *, where: str, task: str = "auto") -> Labels:
+    """(n,) integers or names from an array, tensor or list; (n, classes) of several labels.
 
-    One-hot rows become the index of their one; a column (n, 1), as Keras has for CIFAR, becomes a
-    row; booleans become 0 and 1.
+    One-hot rows become the index of their one, unless `task` is "multi-label"; rows of 0 and 1 with
+    another number of ones are several labels, unless it is "single-label" or "ordinal". A column
+    (n, 1), as Keras has for CIFAR, becomes a row; booleans become 0 and 1.
 
-    Raises RequestError for several classes per image, for probabilities, and for anything else.
+    Raises RequestError for several labels of an image with a task of one class, for probabilities,
+    and for anything else.
     """
     array = as_array(labels)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim == 2 and array.dtype.kind in "biuf":
+        if task == "multi-label" or (
+            task == "auto" and np.isin(array, (0, 1)).all() and not _is_one_hot(array)
+        ):
+            return _from_multi_hot(array, where)
         return _from_one_hot(array, where)
     if array.ndim != 1:
         raise RequestError(
@@ -55,9 +62,30 @@ def name_labels(labels: Labels, names: Sequence[str], *, where: str) -> NDArray[
     return np.array(names, dtype=np.str_)[labels.astype(np.int64)]
 
 
+def is_multi_hot(labels: Labels) -> bool:
+    """Whether these are rows of 0 and 1, one for each image."""
+    return labels.ndim == 2
+
+
+def _from_multi_hot(array: NDArray[Any], where: str) -> NDArray[np.uint8]:
+    wrong = ~np.isin(array, (0, 1))
+    if wrong.any():
+        row = int(np.flatnonzero(wrong.any(axis=1))[0])
+        raise RequestError(
+            f"{where}: the labels have the shape {array.shape} and are not 0 and 1; row {row} is "
+            f"{array[row][:8].tolist()}. Each image needs one class, or 0 or 1 for each label."
+        )
+    if not array.any():
+        raise RequestError(f"{where}: no image has a label.")
+    return array.astype(np.uint8)
+
+
+def _is_one_hot(array: NDArray[Any]) -> bool:
+    return bool(np.isin(array, (0, 1)).all()) and bool((array.sum(axis=1) == 1).all())
+
+
 def _from_one_hot(array: NDArray[Any], where: str) -> NDArray[np.int64]:
-    is_binary = bool(((array == 0) | (array == 1)).all())
-    if is_binary and bool((array.sum(axis=1) == 1).all()):
+    if _is_one_hot(array):
         return array.argmax(axis=1).astype(np.int64)
     row = next(
         (
@@ -69,7 +97,8 @@ def _from_one_hot(array: NDArray[Any], where: str) -> NDArray[np.int64]:
     )
     raise RequestError(
         f"{where}: the labels have the shape {array.shape} and are not one-hot; row {row} is "
-        f"{array[row][:8].tolist()}. Each image needs exactly one class."
+        f"{array[row][:8].tolist()}. Each image needs exactly one class; several labels need "
+        "`task='multi-label'`."
     )
 
 

@@ -13,7 +13,7 @@ from convscope.card import Card
 from convscope.data.classes import quote_names
 from convscope.data.dataset import ConcatImages, Dataset, ImageSource, Split, file_of
 from convscope.data.depth import DecodedImage
-from convscope.data.label_arrays import Labels, name_labels
+from convscope.data.label_arrays import Labels, is_multi_hot, name_labels
 from convscope.errors import RequestError
 
 
@@ -82,6 +82,8 @@ def merge(
         default_names: names for integers that have none, unless they look like integers.
     """
     name = next(iter(parts.values())).name
+    if any(is_multi_hot(part.labels) for part in parts.values()):
+        return _merge_multi_hot(parts, class_names, default_names)
     named, order, notes = _named(parts, class_names, default_names)
     present = {label for labels in named for label in labels.tolist()}
     if absent := [label for label in order if label not in present]:
@@ -89,17 +91,57 @@ def merge(
     classes = tuple(label for label in order if label in present)
     index = {label: number for number, label in enumerate(classes)}
     labels = [index[label] for part in named for label in part.tolist()]
+    return _joined(parts, classes, np.array(labels, dtype=np.int64), notes)
+
+
+def _joined(
+    parts: Mapping[Split | Literal[""], LabeledImages],
+    classes: tuple[str, ...],
+    labels: NDArray[np.int64],
+    notes: Sequence[str],
+) -> Dataset:
     split = [split for split, part in parts.items() for _ in range(len(part.labels))]
     sources = tuple(part.images for part in parts.values())
     images = sources[0] if len(sources) == 1 else ConcatImages(sources)
+    noted = [note for part in parts.values() for note in part.notes]
     return Dataset(
-        name=name,
+        name=next(iter(parts.values())).name,
         classes=classes,
         images=_unique(images),
-        labels=np.array(labels, dtype=np.int64),
+        labels=labels,
         split=np.array(split, dtype="<U5"),
-        warnings=tuple(dict.fromkeys([n for p in parts.values() for n in p.notes] + notes)),
+        warnings=tuple(dict.fromkeys([*noted, *notes])),
     )
+
+
+def _merge_multi_hot(
+    parts: Mapping[Split | Literal[""], LabeledImages],
+    class_names: Sequence[str] | None,
+    default_names: Sequence[str] | None,
+) -> Dataset:
+    """The same of rows of 0 and 1: the columns are `class_names`, or numbered from 0."""
+    name = next(iter(parts.values())).name
+    widths = {part.labels.shape[1] if is_multi_hot(part.labels) else 0 for part in parts.values()}
+    if len(widths) > 1:
+        raise RequestError(
+            f"{name}: the splits have labels of different forms. Pass rows of 0 and 1 of the same "
+            "labels for each, and `task='multi-label'`."
+        )
+    [width] = widths
+    known = next((part.class_names for part in parts.values() if part.class_names), None)
+    names = [*map(str, class_names or known or default_names or range(width))]
+    if len(names) != width:
+        raise RequestError(
+            f"{name} has {width} columns of labels, and there are {len(names)} class names: "
+            f"{quote_names(names)}."
+        )
+    targets = np.concatenate([part.labels for part in parts.values()]).astype(np.uint8)
+    classes, present = check_class_names(names), [bool(column.any()) for column in targets.T]
+    absent = [name for name, is_present in zip(classes, present, strict=True) if not is_present]
+    notes = [f"{name}: no images of {quote_names(absent)}; these labels are left out."]
+    joined = _joined(parts, (), np.zeros(len(targets), np.int64), notes if absent else [])
+    kept = [label for label in classes if label not in absent]
+    return joined.with_targets(targets[:, present], kept)
 
 
 def _named(

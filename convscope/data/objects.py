@@ -43,7 +43,7 @@ class ObjectReader:
     Attributes:
         class_names: the names of the classes, in the order of integer labels.
         default_names: names for integer labels if nothing else names them; a run's classes.
-        options: the columns of a Hugging Face data set.
+        options: the columns of a Hugging Face data set, and the task.
     """
 
     class_names: Sequence[str] | None = None
@@ -89,20 +89,22 @@ class ObjectReader:
 
     def _one(self, data: Any, prefix: str) -> LabeledImages | None:
         """The images and labels of one split; None if its labels are withheld."""
+        task = self.options.get("task") or "auto"
         if isinstance(data, DataLoader):
             return self._from_loader(data, prefix)
         if isinstance(data, tuple | list) and len(cast("list[Any]", data)) == 2:
             images, labels = cast("list[Any]", data)
-            return read_arrays(images, labels, where=ARRAYS, prefix=prefix)
+            return read_arrays(images, labels, where=ARRAYS, prefix=prefix, task=task)
         if is_hugging_face(data):
             return read_hugging_face(
                 data,
                 prefix=prefix,
                 image_column=self.options.get("image_column"),
                 label_column=self.options.get("label_column"),
+                task=task,
             )
         if isinstance(data, TorchDataset) or _is_map_style(data):
-            return read_torch_dataset(data, prefix=prefix)
+            return read_torch_dataset(data, prefix=prefix, task=task)
         raise RequestError(_unknown(data))
 
     def _from_loader(self, loader: "DataLoader[Any]", prefix: str) -> LabeledImages | None:

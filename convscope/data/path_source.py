@@ -50,6 +50,8 @@ def open_path(
 def refuse_options(data: str, options: DataOptions, names: Iterable[str]) -> None:
     """Raise RequestError if one of these options is given, for these data cannot obey it."""
     for name in names:
+        if name == "task":  # `open_source` says which data cannot have it
+            continue
         if options.get(name) not in (None, INDEPENDENT, True, False):
             what = _FOLDER_OR_TABLE if name == "group_pattern" else "a CSV file"
             raise RequestError(f"`{name}` is for {what}, and {data} is not one.")

@@ -142,7 +142,7 @@ def sample_properties(dataset: Dataset, max_images: int) -> dict[int, Mapping[st
 def shortcuts_of(dataset: Dataset, properties: Mapping[int, Mapping[str, str]]) -> list[Shortcut]:
     """`find_shortcuts` by the properties that `sample_properties` read."""
     read = np.array([*properties], dtype=np.int64)
-    if not len(read) or dataset.labels.ndim != 1:
+    if not len(read) or dataset.is_multi_label:
         return []
     columns = {name: [properties[index][name] for index in read.tolist()] for name in PROPERTIES}
     found = shortcuts_in(columns, dataset.labels[read], dataset.classes)

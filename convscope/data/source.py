@@ -81,6 +81,7 @@ def open_source(
     group_pattern: str | None = None,
     class_names: Sequence[str] | None = None,
     default_names: Sequence[str] | None = None,
+    task: str = "auto",
     for_training: bool = True,
 ) -> Dataset:
     """Open a data set: a name in NAMES, the path of a folder or a CSV file, or an object.
@@ -91,7 +92,8 @@ def open_source(
     A name takes precedence over a path of the same spelling; write ./mnist for the folder. A named
     source is looked for in `data_dir`, in $CONVSCOPE_DATA and in the cache, in each of them and its
     subfolder of that name. If it is nowhere, it is downloaded into the cache, where damaged files
-    are replaced. The last four say how a folder or a table is read, see `DataOptions`.
+    are replaced. The columns and the pattern say how a folder or a table is read, and `task` how
+    labels are, see `DataOptions`.
 
     Raises RequestError for anything else and for invalid data, WorkError if a download fails.
     """
@@ -100,8 +102,28 @@ def open_source(
         "label_column": label_column,
         "group_column": group_column,
         "group_pattern": group_pattern,
+        "task": task,
         "for_training": for_training,
     }
+    dataset = _opened(data, options, data_dir, on_progress, (class_names, default_names))
+    if task == "multi-label" and not dataset.is_multi_label:
+        raise RequestError(
+            f"`task='multi-label'` needs images that may have several labels, and {dataset.name} "
+            "says one class for each. Name them in a CSV file, with a column for each label or "
+            "lists such as a;b, or pass rows of 0 and 1 in Python."
+        )
+    return dataset
+
+
+def _opened(
+    data: DataLike,
+    options: DataOptions,
+    data_dir: Path | None,
+    on_progress: DownloadCallback | None,
+    names: tuple[Sequence[str] | None, Sequence[str] | None],
+) -> Dataset:
+    class_names, default_names = names
+    for_training = options.get("for_training", True)
     if not isinstance(data, str | Path):
         from convscope.data.objects import ObjectReader, describe_data  # noqa: PLC0415  need torch
 
@@ -122,7 +144,7 @@ def open_source(
         if data in NAMES:
             return _open_named(data, data_dir, on_progress)
         dataset = _open_path(data, options, default_names)
-        is_grouped = dataset.groups is not None or group_column is not None
+        is_grouped = dataset.groups is not None or options.get("group_column") is not None
         return dataset if is_grouped or not for_training else group_by_patient(dataset)
     except PermissionError as error:
         raise RequestError(f"{error.filename} cannot be read: permission denied.") from error

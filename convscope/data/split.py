@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from convscope.data.dataset import SPLITS, Dataset, Split, keys_of
 from convscope.data.group_hints import divided_groups, suggest_groups
-from convscope.data.grouping import assign_groups
+from convscope.data.grouping import assign_groups, assign_labeled, label_counts
 from convscope.errors import RequestError
 from convscope.strict import shown
 from convscope.words.csv_text import from_cell, to_csv
@@ -33,6 +33,8 @@ def fill_splits(
     the pool, round(n · test) go to test unless the source has a test split, round(n · val) to val
     likewise, the rest to train; each split gets at least one. A hash of (seed, key) decides which,
     so the order of the images does not matter. The source's val and test splits stay as they are.
+
+    Where an image has several labels, every label comes near its share: see `assign_labeled`.
 
     If the data set has groups, a group goes to one split, shares are as near as that allows, and an
     undecided image follows its group into the source's val or test. An image with the group "" is a
@@ -57,8 +59,12 @@ def fill_splits(
     leaders = leading_copies(pool, keys, copies)
     groups = joined_groups(dataset, pool, keys, leaders)
     labels = dataset.labels[pool]
-    _refuse_few(dataset, labels, leaders if groups is None else groups, shares)
     split = dataset.split.astype("<U5")
+    if dataset.targets is not None:
+        groups = leaders if groups is None else groups
+        _refuse_few_with_label(dataset, dataset.targets[pool], groups, shares)
+    else:
+        _refuse_few(dataset, labels, leaders if groups is None else groups, shares)
     if groups is None:
         alone = np.unique(leaders)
         split[pool[alone]] = _assign(
@@ -67,14 +73,22 @@ def fill_splits(
         split[pool] = split[pool][leaders]
     else:
         names, group_indices = np.unique(groups, return_inverse=True)
-        order = stable_hash(names.tolist(), seed)
+        order = stable_hash([_name(name, keys) for name in names.tolist()], seed)
         parts = np.array([*shares, "train"], dtype="<U5")
-        each = assign_groups(
-            labels, group_indices, order, [*shares.values(), 1 - sum(shares.values())]
-        )
+        sizes = [*shares.values(), 1 - sum(shares.values())]
+        if dataset.targets is None:
+            each = assign_groups(labels, group_indices, order, sizes)
+        else:
+            counts = label_counts(dataset.targets[pool], group_indices)
+            each = assign_labeled(counts, order, sizes)
         split[pool] = parts[each][group_indices]
     filled = dataset.with_split(split)
     return filled.with_warnings([*divided_groups(filled), *suggest_groups(filled)])
+
+
+def _name(group: str | int, keys: Sequence[str]) -> str:
+    """The name of a group; of an image without one, its key."""
+    return group if isinstance(group, str) else keys[group]
 
 
 def _missing(dataset: Dataset, shares: dict[Split, float]) -> dict[Split, float]:
@@ -167,6 +181,25 @@ def _refuse_few(
         unit = "images" if len(different) == len(units) else "different images"
     pairs = np.unique(labels * max(1, len(different)) + numbers)
     counts = np.bincount(pairs // max(1, len(different)), minlength=len(dataset.classes))
+    _refuse_counts(dataset, counts, needed, unit, shares)
+
+
+def _refuse_few_with_label(
+    dataset: Dataset, targets: NDArray[np.uint8], units: NDArray[Any], shares: dict[Split, float]
+) -> None:
+    """The same where an image has several labels, for each of them."""
+    counts = np.array([len(np.unique(units[column == 1])) for column in targets.T])
+    unit = "images" if dataset.groups is None else "groups"
+    _refuse_counts(dataset, counts, len(shares) + 1, unit, shares)
+
+
+def _refuse_counts(
+    dataset: Dataset,
+    counts: NDArray[np.int64],
+    needed: int,
+    unit: str,
+    shares: dict[Split, float],
+) -> None:
     few = np.flatnonzero(counts < needed)
     if not len(few):
         return
@@ -275,7 +308,9 @@ def _as_before(key: str) -> str:
 
 
 def _class_names(dataset: Dataset) -> list[str]:
-    """The name of each image's class."""
+    """The name of each image's class, or of all of its labels."""
+    if dataset.targets is not None:
+        return [dataset.label_text(index) for index in range(len(dataset))]
     return [dataset.classes[label] for label in dataset.labels.tolist()]
 
 

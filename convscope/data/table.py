@@ -1,7 +1,7 @@
 """A CSV file of paths and labels: `path,label[,split][,group]`, or by other names."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -16,6 +16,12 @@ from convscope.data.file_finder import FileFinder
 from convscope.data.formats import EXTENSIONS
 from convscope.data.group_columns import refuse_unasked_groups
 from convscope.data.group_pattern import groups_by_pattern
+from convscope.data.label_lists import (
+    LabelList,
+    leave_out_empty,
+    read_label_lists,
+    refuse_unlabeled,
+)
 from convscope.data.one_hot import class_of
 from convscope.data.options import DataOptions
 from convscope.data.spellings import in_order, merge_spellings
@@ -46,7 +52,7 @@ class _Image:
 
     number: int
     path: str
-    label: str
+    label: str | LabelList
     split: Split | str
     group: str
 
@@ -58,6 +64,7 @@ def read_table(
     label_column: str | None = None,
     group_column: str | None = None,
     group_pattern: str | None = None,
+    task: str = "auto",
     for_training: bool = True,
 ) -> Dataset:
     """Read a table of images without opening them.
@@ -66,7 +73,8 @@ def read_table(
     absolute or relative to the table's folder; `FileFinder` says where others are looked for. Of
     a one-hot table, the headers are the classes. A split is train, val or test in any of the
     spellings of `split_of`; an empty one is decided later. Repeated rows are dropped with a
-    warning. Labels that are surely the same are one class, see `merge_spellings`; if all are
+    warning; where an image may have several labels (see `read_label_lists`), they are put together.
+    Labels that are surely the same are one class, see `merge_spellings`; if all are
     numbers, they are sorted by value.
 
     Raises RequestError, naming the row, for any other content, for a path with two labels, splits
@@ -78,6 +86,7 @@ def read_table(
         "label_column": label_column,
         "group_column": group_column,
         "group_pattern": group_pattern,
+        "task": task,
     }
     if group_column is not None and group_pattern is not None:
         raise RequestError("`group_column` and `group_pattern` exclude each other; choose one.")
@@ -122,6 +131,11 @@ def _images(sheet: Sheet, columns: Columns) -> tuple[list[_Image], tuple[str, ..
     _refuse_empty(sheet, texts, "path", frozenset({""}))
     if any("\0" in text for text in texts):
         raise RequestError(f"{sheet.path}: a path has a zero byte in it.")
+    if columns.is_multi_label:
+        labels, notes = read_label_lists(sheet, columns)
+        refuse_unlabeled(str(sheet.path), labels)
+        names = [sheet.header[column] for column in columns.one_hot]
+        return _rows(sheet, columns, texts, labels, [*notes, *leave_out_empty(names, labels)])
     if columns.label is None:
         names = [sheet.header[column] for column in columns.one_hot]
         labels = [names[class_of([r.cell(c) for c in columns.one_hot])] for r in sheet.rows]
@@ -129,18 +143,31 @@ def _images(sheet: Sheet, columns: Columns) -> tuple[list[_Image], tuple[str, ..
         labels = sheet.column(columns.label)
     _refuse_empty(sheet, labels, "label", MISSING)
     merged, notes = merge_spellings(labels, where=str(sheet.path), numeric=True)
+    return _rows(
+        sheet, columns, texts, [merged[label] for label in labels], [*notes, *doubts_about(labels)]
+    )
+
+
+def _rows(
+    sheet: Sheet,
+    columns: Columns,
+    texts: Sequence[str],
+    labels: Sequence[str | LabelList],
+    notes: Sequence[str],
+) -> tuple[list[_Image], tuple[str, ...]]:
+    """The rows as images, and sentences about them."""
     keys, found = FileFinder(sheet.path.parent, texts).locate(texts)
     images = [
         _Image(
             row.number,
             str(PurePosixPath(key)),
-            merged[label],
+            label,
             _split(sheet, columns, row),
             "" if columns.group is None else row.cell(columns.group),
         )
         for row, key, label in zip(sheet.rows, keys, labels, strict=True)
     ]
-    return images, (*found, *notes, *doubts_about(labels))
+    return images, (*found, *notes)
 
 
 def _refuse_empty(sheet: Sheet, cells: Sequence[str], what: str, empty: frozenset[str]) -> None:
@@ -184,24 +211,38 @@ def _dataset(
     _refuse_split_groups(path, rows)
     _require_files(path, rows)
     rows.sort(key=lambda row: row.path)
-    classes = in_order({row.label for row in rows})
-    label_of = {name: label for label, name in enumerate(classes)}
+    classes = _classes(rows)
     groups, said = tuple(row.group for row in rows), ()
     if group_pattern is not None:
         keys = [row.path for row in rows]
         groups, said = groups_by_pattern(keys, group_pattern, where=str(path))
     sentences = [note if note.startswith(str(path)) else f"{path}: {note}." for note in notes]
     if repeated:
-        sentences.append(f"{path}: repeated rows dropped: {repeated:,}.")
-    return Dataset(
+        what = "put together" if isinstance(rows[0].label, tuple) else "dropped"
+        sentences.append(f"{path}: repeated rows {what}: {repeated:,}.")
+    label_of = {name: label for label, name in enumerate(classes)}
+    labels = [-1 if isinstance(row.label, tuple) else label_of[row.label] for row in rows]
+    dataset = Dataset(
         name=path.stem,
         classes=tuple(classes),
         images=FileImages(path.parent, tuple(row.path for row in rows)),
-        labels=np.array([label_of[row.label] for row in rows], dtype=np.int64),
+        labels=np.array(labels, dtype=np.int64),
         split=np.array([row.split for row in rows], dtype="<U5"),
         groups=groups if any(groups) else None,
         warnings=(*sentences, *said),
     )
+    if not any(isinstance(row.label, tuple) for row in rows):
+        return dataset
+    targets = [[name in row.label for name in classes] for row in rows]
+    return dataset.with_targets(np.array(targets, np.uint8), classes)
+
+
+def _classes(rows: Sequence[_Image]) -> list[str]:
+    """The classes or labels that occur, in their order."""
+    names: set[str] = set()
+    for row in rows:
+        names |= {*row.label} if isinstance(row.label, tuple) else {row.label}
+    return in_order(names)
 
 
 def _require_files(path: Path, rows: list[_Image]) -> None:
@@ -224,18 +265,22 @@ def _exists(path: Path) -> bool:
 
 
 def _unique(path: Path, rows: list[_Image]) -> tuple[list[_Image], int]:
-    """The rows without repetitions, and the number of those dropped."""
+    """The rows without repetitions, and the number of those dropped or put together."""
     first: dict[str, _Image] = {}
     problems: list[str] = []
     for row in rows:
         other = first.setdefault(row.path, row)
-        for column in ("label", "split", "group"):
+        is_list = isinstance(row.label, tuple)
+        for column in ("split", "group") if is_list else ("label", "split", "group"):
             value, first_value = getattr(row, column), getattr(other, column)
             if value != first_value:
                 problems.append(
                     f"{path}, rows {other.number} and {row.number}: {row.path} is listed with the "
                     f"{column}s {first_value!r} and {value!r}"
                 )
+        if other is not row and is_list:
+            both = tuple(dict.fromkeys([*other.label, *row.label]))
+            first[row.path] = replace(other, label=both)
     if problems:
         more = f", and {len(problems) - 1:,} more such rows" if len(problems) > 1 else ""
         raise RequestError(f"{problems[0]}{more}. An image has one label, split and group.")

@@ -24,7 +24,7 @@ _IMAGE_KEYS = ("image", "img", "pixel_values", "x", "images")
 _LABEL_KEYS = ("label", "target", "class", "y", "labels", "targets")
 
 
-def read_torch_dataset(dataset: Any, *, prefix: str = "") -> LabeledImages:
+def read_torch_dataset(dataset: Any, *, prefix: str = "", task: str = "auto") -> LabeledImages:
     """The images and labels of a map-style data set, whose items are (image, label).
 
     Images are read when they are needed, each by `dataset[index]`, so a transform applies. Labels
@@ -43,24 +43,24 @@ def read_torch_dataset(dataset: Any, *, prefix: str = "") -> LabeledImages:
     if not len(dataset):
         raise RequestError(f"{name} has no images.")
     if isinstance(dataset, TensorDataset):
-        return _from_tensors(dataset, prefix)
+        return _from_tensors(dataset, prefix, task)
     items = _Items(dataset, name)
     probe = items.probe()
     declared = _declared_labels(dataset)
     agrees = declared is not None and np.array_equal(
         _stacked([declared[index] for index in probe.indices]), probe.labels
     )
-    labels = read_labels(declared if agrees else items.labels(), where=name)
+    labels = read_labels(declared if agrees else items.labels(), where=name, task=task)
     key = _get_key(dataset, prefix)
     images = ItemImages(len(dataset), items.image, key, probe.pixel_range)
     return LabeledImages(name, images, labels, _class_names(dataset), tuple(probe.notes(name)))
 
 
-def _from_tensors(dataset: Any, prefix: str) -> LabeledImages:
+def _from_tensors(dataset: Any, prefix: str, task: str) -> LabeledImages:
     if len(dataset.tensors) < 2:
         raise RequestError(f"{type(dataset).__name__} has no second tensor, of the labels.")
     images, labels = dataset.tensors[:2]
-    return read_arrays(images, labels, where=type(dataset).__name__, prefix=prefix)
+    return read_arrays(images, labels, where=type(dataset).__name__, prefix=prefix, task=task)
 
 
 def dataset_name(dataset: Any) -> str:

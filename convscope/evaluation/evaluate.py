@@ -20,6 +20,7 @@ from convscope.errors import RequestError, WorkError
 from convscope.evaluation.batch_size import choose_feeding
 from convscope.evaluation.imbalance import imbalance_of_result
 from convscope.evaluation.measure import compute_metrics, compute_outputs
+from convscope.evaluation.multi_label import MultiLabelMetrics
 from convscope.evaluation.opening import open_trained
 from convscope.evaluation.overlap import find_overlap
 from convscope.evaluation.result import EvaluationResult
@@ -120,17 +121,20 @@ def evaluate(
     loaded = overlap.loaded
     indices = loaded.dataset.indices("test")
     network_outputs = _run(opened, loaded, indices, batch_size, device, threads)
-    labels = loaded.dataset.labels[indices]
+    labels = loaded.dataset.truth(indices)
     outputs = compute_metrics(network_outputs, labels, opened.card)
     if not math.isfinite(outputs.metrics.loss):
         raise WorkError(
             f"The network of {_name(opened)} has outputs that are not finite: its weights are bad."
         )
     imbalance = imbalance_of_result(outputs.metrics)
+    undefined = (
+        outputs.metrics.undefined() if isinstance(outputs.metrics, MultiLabelMetrics) else []
+    )
     result = EvaluationResult(
         outputs,
         selection.description,
-        notes=tuple(filter(None, [*_notes(opened, loaded), overlap.note, imbalance])),
+        notes=tuple(filter(None, [*_notes(opened, loaded), overlap.note, imbalance, *undefined])),
         paths=tuple(loaded.dataset.images.key(int(index)) for index in indices),
         labels=labels,
         model=_name(opened),
@@ -185,6 +189,16 @@ def _notes(opened: OpenedModel, loaded: LoadedDataset) -> Iterator[str]:
         yield opened.note
     yield from loaded.dataset.warnings
     yield from find_duplicates(loaded.dataset, loaded.pixel_digests).describe_relabeled()
+    if opened.card.task != "multi-label":
+        yield from _missing_classes(opened, loaded)
+    if loaded.problems:
+        key, reason = loaded.problems[0]
+        yield (
+            f"Images that could not be read: {len(loaded.problems)}, first {key}, which {reason}."
+        )
+
+
+def _missing_classes(opened: OpenedModel, loaded: LoadedDataset) -> Iterator[str]:
     classes = opened.card.classes
     counts = loaded.dataset.counts("test")
     names = [name for name, count in zip(classes, counts, strict=True) if count]
@@ -196,8 +210,3 @@ def _notes(opened: OpenedModel, loaded: LoadedDataset) -> Iterator[str]:
         )
     elif missing:
         yield f"There are no images of {quote_names(missing)}; nothing is said of them."
-    if loaded.problems:
-        key, reason = loaded.problems[0]
-        yield (
-            f"Images that could not be read: {len(loaded.problems)}, first {key}, which {reason}."
-        )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.evaluation.metrics import Metrics
+from convscope.evaluation.multi_label import AnyMetrics, MultiLabelMetrics
 
 IMBALANCED = 20
 """How many times the images of the smallest class the largest has, from which it is said."""
@@ -24,8 +24,22 @@ def imbalance_of_training(classes: Sequence[str], counts: NDArray[np.int64]) -> 
     )
 
 
-def imbalance_of_result(metrics: Metrics) -> str:
+def imbalance_of_labels(labels: Sequence[str], counts: NDArray[np.int64], num_images: int) -> str:
+    """What to say before a training of labels that so many of the images have; "" for most."""
+    rare = int(counts.argmin())
+    if num_images < IMBALANCED * counts[rare]:
+        return ""
+    return (
+        f"Rare labels: {labels[rare]!r} is on {counts[rare]:,} of {num_images:,} training images, "
+        f"so never predicting it is right for {1 - counts[rare] / num_images:.1%} of them; mean "
+        "average precision counts all labels alike. `class_weights='balanced'` weights rare ones."
+    )
+
+
+def imbalance_of_result(metrics: AnyMetrics) -> str:
     """What to say beside metrics of images of classes of very different sizes; "" for most."""
+    if isinstance(metrics, MultiLabelMetrics):
+        return ""
     said = describe_imbalance(metrics.classes, metrics.support, "images")
     return said and (
         f"{said} The accuracy of this network is {metrics.top1:.1%}, its balanced accuracy (the "

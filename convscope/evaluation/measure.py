@@ -2,19 +2,27 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from convscope.card import Card
+from convscope.data.dataset import name_answer
 from convscope.data.loading import BatchSource
 from convscope.data.normalize import normalize
 from convscope.evaluation.metrics import Metrics
+from convscope.evaluation.multi_label import (
+    AnyMetrics,
+    MultiLabelMetrics,
+    average_precision,
+    roc_auc,
+)
 from convscope.forward import call_network
-from convscope.inference import inference_mode, probabilities, to_logits
+from convscope.inference import THRESHOLD, inference_mode, probabilities, to_logits
+from convscope.losses import image_losses
 from convscope.memory import is_out_of_memory, release_memory
 
 
@@ -23,17 +31,24 @@ class EvaluationOutputs:
     """Metrics, and the prediction for each image, in the order of the evaluated indices.
 
     Attributes:
-        predicted: (n,) index of the most probable class.
-        confidence: (n,) its probability.
-        losses: (n,) cross-entropy in nats.
+        predicted: (n,) index of the most probable class; where an image has several labels,
+            (n, classes), whether each is predicted.
+        confidence: (n,) its probability; of several labels, that of the least sure answer.
+        losses: (n,) as `convscope.losses` has them, for cross-entropies in nats.
         probabilities: (n, classes).
+        is_correct: (n,) whether the prediction is the truth; of several labels, whether all are.
     """
 
-    metrics: Metrics
-    predicted: NDArray[np.int64]
+    metrics: AnyMetrics
+    predicted: NDArray[Any]
     confidence: NDArray[np.float64]
     losses: NDArray[np.float64]
     probabilities: NDArray[np.float64]
+    is_correct: NDArray[np.bool_]
+
+    def answer(self, index: int) -> str:
+        """The predicted class or labels of an image."""
+        return name_answer(self.predicted[index], self.metrics.classes)
 
 
 def compute_outputs(
@@ -74,15 +89,20 @@ def compute_logits(net: nn.Module, images: Tensor, num_classes: int) -> Tensor:
     return torch.cat([compute_logits(net, part, num_classes) for part in parts])
 
 
-def compute_metrics(outputs: Tensor, labels: NDArray[np.int64], card: Card) -> EvaluationOutputs:
-    """The metrics of a network's outputs (n, classes). Ties go to the first class."""
-    targets = torch.from_numpy(labels)
-    classes = len(card.classes)
-    losses = F.cross_entropy(to_logits(outputs, card).double(), targets, reduction="none").numpy()
+def compute_metrics(outputs: Tensor, truth: NDArray[Any], card: Card) -> EvaluationOutputs:
+    """The metrics of a network's outputs (n, classes). Ties go to the first class.
+
+    `truth` is (n,) indices of classes; where an image has several labels, (n, classes) of 0 and 1.
+    """
+    targets = torch.from_numpy(truth)
+    losses = image_losses(to_logits(outputs, card).double(), targets, card.task).numpy()
     shares = probabilities(outputs, card)
+    if card.task == "multi-label":
+        return _of_labels(shares.numpy(), truth.astype(bool), losses, card)
+    classes = len(card.classes)
     confidence, predicted = shares.max(1)
     confusion = np.zeros((classes, classes), np.int64)
-    np.add.at(confusion, (labels, predicted.numpy()), 1)
+    np.add.at(confusion, (truth, predicted.numpy()), 1)
     target_output = outputs.gather(1, targets[:, None])
     comes_first = torch.arange(classes) < targets[:, None]
     rank = ((outputs > target_output) | ((outputs == target_output) & comes_first)).sum(1)
@@ -91,5 +111,29 @@ def compute_metrics(outputs: Tensor, labels: NDArray[np.int64], card: Card) -> E
         confusion=confusion,
         loss=float(losses.mean()),
         num_correct_top5=int((rank < 5).sum()) if classes > 5 else None,
+        is_ordinal=card.task == "ordinal",
     )
-    return EvaluationOutputs(metrics, predicted.numpy(), confidence.numpy(), losses, shares.numpy())
+    answers = predicted.numpy()
+    return EvaluationOutputs(
+        metrics, answers, confidence.numpy(), losses, shares.numpy(), answers == truth
+    )
+
+
+def _of_labels(
+    shares: NDArray[np.float64], truth: NDArray[np.bool_], losses: NDArray[np.float64], card: Card
+) -> EvaluationOutputs:
+    """What `compute_metrics` returns where an image has any number of labels."""
+    predicted = shares >= THRESHOLD
+    is_correct = (predicted == truth).all(1)
+    counts = [[~truth & ~predicted, ~truth & predicted], [truth & ~predicted, truth & predicted]]
+    columns = [(truth[:, k], shares[:, k]) for k in range(len(card.classes))]
+    metrics = MultiLabelMetrics(
+        classes=card.classes,
+        confusion=np.array(counts).sum(2, dtype=np.int64).transpose(2, 0, 1),
+        loss=float(losses.mean()),
+        num_correct=int(is_correct.sum()),
+        average_precision=np.array([average_precision(*column) for column in columns]),
+        auc=np.array([roc_auc(*column) for column in columns]),
+    )
+    sure = np.where(predicted, shares, 1 - shares).min(1)
+    return EvaluationOutputs(metrics, predicted, sure, losses, shares, is_correct)

@@ -4,18 +4,47 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convscope import synonyms
-from convscope.evaluation.tables import metrics_html, metrics_text
+from convscope.card import TaskName
+from convscope.evaluation.tables import (
+    Rows,
+    class_table,
+    confusion_table,
+    headline,
+    metrics_html,
+    metrics_text,
+)
 from convscope.words.json_text import to_json
 
-MetricName = Literal["top1", "loss", "f1", "balanced"]
-"""Accuracy, cross-entropy (lower is better), the mean F1 of the classes, or their mean recall
-("balanced accuracy")."""
+MetricName = Literal["top1", "loss", "f1", "balanced", "map", "micro_f1", "kappa", "mae"]
+"""Accuracy, the loss (lower is better), the mean F1 of the classes, or their mean recall
+("balanced accuracy"). Of several labels: mean average precision and micro F1. Of grades: quadratic
+weighted kappa, and the mean absolute error in grades (lower is better)."""
+
+METRICS: dict[TaskName, tuple[MetricName, ...]] = {
+    "single-label": ("top1", "loss", "f1", "balanced"),
+    "multi-label": ("map", "top1", "loss", "f1", "micro_f1"),
+    "ordinal": ("kappa", "mae", "top1", "loss", "f1", "balanced"),
+}
+"""The metrics of each task; the first one chooses the best weights by default."""
+
+
+class Counted(Protocol):
+    """Metrics that count how many images were predicted right."""
+
+    @property
+    def num_images(self) -> int: ...
+    @property
+    def num_correct(self) -> int: ...
+    @property
+    def top1(self) -> float: ...
+    @property
+    def interval(self) -> tuple[float, float]: ...
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -27,15 +56,21 @@ class Metrics:
     Attributes:
         classes: names, in the order of the rows and columns of `confusion`.
         confusion: counts, by true class (row) and predicted class (column).
-        loss: mean cross-entropy, in nats.
+        loss: mean cross-entropy, in nats; of grades, see `convscope.losses.squared_emd`.
         num_correct_top5: images whose true class is among the five most probable; None where
             there are five classes or fewer.
+        is_ordinal: whether the classes are grades, from the lowest to the highest.
     """
 
     classes: tuple[str, ...]
     confusion: NDArray[np.int64]
     loss: float
     num_correct_top5: int | None
+    is_ordinal: bool = False
+
+    @property
+    def task(self) -> TaskName:
+        return "ordinal" if self.is_ordinal else "single-label"
 
     @property
     def num_images(self) -> int:
@@ -58,6 +93,14 @@ class Metrics:
     def interval(self) -> tuple[float, float]:
         """The 95% confidence interval of `top1`."""
         return wilson_interval(self.num_correct, self.num_images)
+
+    def describe(self, *, interval: bool = True) -> str:
+        """As in "accuracy 97.00% (97 of 100 images; 95% interval 91.55% to 98.97%)"."""
+        text = f"accuracy {shares_text(self, interval=interval)}"
+        if not self.is_ordinal:
+            return text
+        kappa = "" if math.isnan(self.kappa) else f", kappa {self.kappa:.3f}"
+        return f"{text}{kappa}, mean error {self.mae:.3f} grades"
 
     @cached_property
     def support(self) -> NDArray[np.int64]:
@@ -107,21 +150,58 @@ class Metrics:
             for index in np.flatnonzero(self.support)
         ]
 
+    @property
+    def kappa(self) -> float:
+        """Quadratic weighted kappa of grades: 1 - Σ w·O / Σ w·E (Cohen, 1968).
+
+        O is `confusion`, E what the same counts of true and of predicted grades would give by
+        chance, w the squared difference of two grades. NaN where all images have one grade and are
+        predicted as it.
+        """
+        grade = np.arange(len(self.classes))
+        weight = (grade[:, None] - grade) ** 2
+        chance = self.support[:, None] * self.confusion.sum(axis=0) / self.num_images
+        expected = float((weight * chance).sum())
+        return 1 - float((weight * self.confusion).sum()) / expected if expected else math.nan
+
+    @property
+    def mae(self) -> float:
+        """The mean absolute difference of the predicted and the true grade."""
+        grade = np.arange(len(self.classes))
+        distance = np.abs(grade[:, None] - grade)
+        return float((distance * self.confusion).sum()) / self.num_images
+
     def value(self, name: MetricName) -> float:
-        """One metric as a number.
+        """One metric as a number; NaN for those of another task, and where it is not defined.
 
         The mean F1 is over the classes that are the truth or the prediction of some image, the mean
         recall over those of which there are images, both as in scikit-learn.
         """
-        match name:
-            case "top1":
-                return self.top1
-            case "loss":
-                return self.loss
-            case "f1":
-                return float(self.f1[self.is_seen].mean())
-            case "balanced":
-                return float(self.recall[self.support > 0].mean())
+        if name == "f1":
+            return float(self.f1[self.is_seen].mean())
+        if name == "balanced":
+            return float(self.recall[self.support > 0].mean())
+        known = {"top1": self.top1, "loss": self.loss, "kappa": self.kappa, "mae": self.mae}
+        return known.get(name, math.nan)
+
+    def headline(self) -> list[tuple[str, str]]:
+        """The names and values of the metrics of all images."""
+        lines = headline(self)
+        if self.is_ordinal:
+            kappa = "not defined" if math.isnan(self.kappa) else f"{self.kappa:.4f}"
+            lines[1:1] = [
+                ("kappa", f"{kappa}   (quadratic weighted)"),
+                ("MAE", f"{self.mae:.4f}   (mean absolute error in grades)"),
+            ]
+        return lines
+
+    def class_table(self) -> Rows:
+        """A header and a row for each class that has images."""
+        return class_table(self)
+
+    def confusion_table(self) -> Rows | None:
+        """A header and a row for each class that has images; None for many classes."""
+        return confusion_table(self)
 
     if not TYPE_CHECKING:  # type checkers know the attributes, and refuse others
 
@@ -148,10 +228,15 @@ class Metrics:
             "loss": self.loss,
             **({} if self.is_of_one_class else {"f1": self.value("f1")}),
             "balanced": self.value("balanced"),
+            **(self._of_grades() if self.is_ordinal else {}),
             "classes": list(self.classes),
             "per_class": self.per_class,
             "confusion": self.confusion.tolist(),
         }
+
+    def _of_grades(self) -> dict[str, Any]:
+        kappa = None if math.isnan(self.kappa) else self.kappa
+        return {"task": "ordinal", "kappa": kappa, "mae": self.mae}
 
     def to_json(self) -> str:
         """The metrics as a file holds them."""
@@ -167,18 +252,27 @@ class Metrics:
             confusion=confusion,
             loss=float(values["loss"]),
             num_correct_top5=None if top5 is None else round(top5 * int(confusion.sum())),
+            is_ordinal=values.get("task") == "ordinal",
         )
+
+
+def shares_text(metrics: Counted, *, interval: bool) -> str:
+    """The share of images that were predicted right, with their number."""
+    low, high = metrics.interval
+    range_text = f"; 95% interval {low:.2%} to {high:.2%}" if interval else ""
+    counts = f"{metrics.num_correct:,} of {metrics.num_images:,} images"
+    return f"{metrics.top1:.2%} ({counts}{range_text})"
 
 
 def is_better(new: tuple[float, float], old: tuple[float, float], metric: MetricName) -> bool:
     """Whether one (value of the metric, loss) is better than another.
 
-    A lower loss is better, and a higher value of any other metric. The loss breaks ties, which are
-    frequent in the accuracy of a few images.
+    A lower loss and a lower error is better, and a higher value of any other metric. The loss
+    breaks ties, which are frequent in the accuracy of a few images.
     """
     if metric == "loss" or new[0] == old[0]:
         return new[1] < old[1]
-    return new[0] > old[0]
+    return new[0] < old[0] if metric == "mae" else new[0] > old[0]
 
 
 def wilson_interval(

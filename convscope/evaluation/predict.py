@@ -33,9 +33,10 @@ from convscope.evaluation.predictions import (
     THUMBNAILS,
     Prediction,
     Predictions,
+    expected_grade,
     thumbnail,
 )
-from convscope.inference import probabilities
+from convscope.inference import THRESHOLD, probabilities
 from convscope.models import ModelLike
 from convscope.runs.own_code import Consent
 from convscope.synonyms import takes_synonyms
@@ -66,8 +67,9 @@ def predict(
     """Label images: files, folders (all images below them), glob patterns, PIL images, arrays and
     tensors, one or many; see `convscope.data.images` for the arrays that are taken.
 
-    Each prediction has the `top` most probable classes. Images that cannot be read are listed and
-    do not stop the others.
+    Each prediction has the `top` most probable classes; where an image may have several labels, all
+    with a probability of at least one half, and more of them up to `top`. Images that cannot be
+    read are listed and do not stop the others.
 
     A run of a network of your own needs `model`, that code again, or `trust`: see `convscope.load`.
 
@@ -178,10 +180,15 @@ def _load_batches(
 def _ranked(
     names: Sequence[str], probabilities: NDArray[np.float64], card: Card, top: int
 ) -> list[Prediction]:
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
-    return [
-        Prediction(
-            name, tuple((card.classes[int(index)], float(row[int(index)])) for index in best)
-        )
-        for name, row, best in zip(names, probabilities, order, strict=True)
-    ]
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    predictions: list[Prediction] = []
+    for name, row, ranked in zip(names, probabilities, order, strict=True):
+        labels, count = None, top
+        if card.task == "multi-label":
+            num_labels = int((row >= THRESHOLD).sum())
+            labels = tuple(card.classes[int(index)] for index in ranked[:num_labels])
+            count = max(top, num_labels)
+        grade = expected_grade(row) if card.task == "ordinal" else None
+        best = tuple((card.classes[int(index)], float(row[int(index)])) for index in ranked[:count])
+        predictions.append(Prediction(name, best, labels, grade))
+    return predictions

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from convscope import synonyms
+from convscope.data.dataset import NO_LABEL
 from convscope.words import escape_html, visible
 
 THUMBNAILS = 20  # images that a notebook shows
@@ -16,19 +19,30 @@ THUMBNAIL = 48  # pixels of their longer side
 _PRINTED = 20  # lines
 
 
+TopK = tuple[tuple[str, float], ...]
+
+
 @dataclass(frozen=True)
 class Prediction:
     """The prediction for one image; `top_k` are (class, probability), the most probable first.
 
     `path` is that of the image, or a name such as "image 0" for one that has none.
+
+    Where an image may have several labels, `labels` are those with a probability of at least one
+    half, `label` is all of them in a text, and `top_k` has them and the most probable of the
+    others. Of grades, `expected_grade` is Σ k · p_k over the grades k = 0, 1, ... in their order.
     """
 
     path: str
     top_k: tuple[tuple[str, float], ...]
+    labels: tuple[str, ...] | None = None
+    expected_grade: float | None = None
 
     @property
     def label(self) -> str:
-        return self.top_k[0][0]
+        if self.labels is None:
+            return self.top_k[0][0]
+        return "; ".join(self.labels) or NO_LABEL
 
     @property
     def probability(self) -> float:
@@ -37,16 +51,31 @@ class Prediction:
     def to_dict(self) -> dict[str, Any]:
         """The prediction as it is written to JSON."""
         probabilities = dict(self.top_k)
+        if self.labels is not None:
+            return dict(path=self.path, labels=[*self.labels], probabilities=probabilities)
+        grade = {} if self.expected_grade is None else {"expected_grade": self.expected_grade}
         return dict(
             path=self.path,
             label=self.label,
             probability=self.probability,
+            **grade,
             probabilities=probabilities,
         )
 
     def to_row(self) -> dict[str, Any]:
-        """The prediction as a row of a table: path, label, probability, label_2, ..."""
+        """The prediction as a row of a table: path, label, probability, label_2, ...
+
+        Of several labels: path, labels, label_1, probability_1, label_2, ...; of grades with
+        expected_grade behind the path.
+        """
         row: dict[str, Any] = {"path": self.path}
+        if self.labels is not None:
+            row["labels"] = self.label if self.labels else ""
+            for rank, (label, probability) in enumerate(self.top_k, start=1):
+                row |= {f"label_{rank}": label, f"probability_{rank}": probability}
+            return row
+        if self.expected_grade is not None:
+            row["expected_grade"] = self.expected_grade
         for rank, (label, probability) in enumerate(self.top_k, start=1):
             suffix = "" if rank == 1 else f"_{rank}"
             row |= {f"label{suffix}": label, f"probability{suffix}": probability}
@@ -59,7 +88,16 @@ class Prediction:
 
     def __str__(self) -> str:
         listed = ", ".join(f"{name} {probability:.1%}" for name, probability in self.top_k)
-        return visible(f"{self.path}: {listed}")
+        grade = "" if self.expected_grade is None else f"; expected grade {self.expected_grade:.2f}"
+        if self.labels is not None:
+            sure, others = self.divided()
+            listed = f"{listing(sure) or NO_LABEL}{f' (then {listing(others)})' if others else ''}"
+        return visible(f"{self.path}: {listed}{grade}")
+
+    def divided(self) -> tuple[TopK, TopK]:
+        """What is predicted, and the others of `top_k`, both with their probabilities."""
+        count = 1 if self.labels is None else len(self.labels)
+        return self.top_k[:count], self.top_k[count:]
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,7 +133,7 @@ class Predictions(Sequence[Prediction]):
 
     @property
     def labels(self) -> list[str]:
-        """The most probable class of each image."""
+        """The most probable class of each image, or all labels that it is predicted to have."""
         return [prediction.label for prediction in self.predictions]
 
     def to_dicts(self) -> list[dict[str, Any]]:
@@ -128,6 +166,16 @@ class Predictions(Sequence[Prediction]):
         return f"<div><table><tr>{head}</tr>{rows}</table>{below}</div>"
 
 
+def listing(classes: TopK) -> str:
+    """As in "cat 98.1%, dog 64.0%"."""
+    return ", ".join(f"{name} {probability:.1%}" for name, probability in classes)
+
+
+def expected_grade(probabilities: NDArray[np.float64]) -> float:
+    """Σ k · p_k over the grades k = 0, 1, ... in their order."""
+    return float(np.arange(len(probabilities)) @ probabilities)
+
+
 def thumbnail(image: Image.Image) -> Image.Image:
     """A small copy of an image."""
     small = image.copy()
@@ -136,8 +184,9 @@ def thumbnail(image: Image.Image) -> Image.Image:
 
 
 def _row(prediction: Prediction, small: Image.Image | None) -> str:
-    others = ", ".join(f"{name} {value:.1%}" for name, value in prediction.top_k[1:])
-    cells = (prediction.path, prediction.label, f"{prediction.probability:.1%}", others)
+    sure, others = prediction.divided()
+    values = ", ".join(f"{value:.1%}" for _, value in sure)
+    cells = (prediction.path, prediction.label, values, listing(others))
     picture = "" if small is None else f'<img alt="" src="{_data_uri(small)}">'
     return (
         f"<tr><td>{picture}</td>{''.join(f'<td>{escape_html(cell)}</td>' for cell in cells)}</tr>"

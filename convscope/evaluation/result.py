@@ -9,14 +9,18 @@ from numpy.typing import NDArray
 
 from convscope import synonyms
 from convscope.atomic import write_atomically
+from convscope.data.dataset import name_answer
 from convscope.errors import WorkError
 from convscope.evaluation.measure import EvaluationOutputs
 from convscope.evaluation.metrics import Metrics
+from convscope.evaluation.multi_label import AnyMetrics, MultiLabelMetrics
+from convscope.evaluation.predictions import expected_grade
 from convscope.evaluation.tables import metrics_html, metrics_text
 from convscope.words import escape_html, visible
 from convscope.words.csv_text import to_csv
 
 _ALL_PROBABILITIES = 100  # classes up to which each image's row has the probability of every class
+_COUNTS = ("tn", "fp", "fn", "tp")
 _TOP = 5  # most probable classes in the rows of networks with more
 
 
@@ -29,7 +33,8 @@ class EvaluationResult:
         data: a description of the images: "the test split of digits".
         notes: sentences for the user, on missing classes and unreadable images for example.
         paths: of each image, or its key: `train/00017`.
-        labels: (n,) the true class of each image, an index into `metrics.classes`.
+        labels: (n,) the true class of each image, an index into `metrics.classes`; where an image
+            may have several labels, (n, classes) of 0 and 1.
         model: the run or the network.
         in_training: how many of the images the run was trained on, by their content; None if it is
             not known.
@@ -40,18 +45,18 @@ class EvaluationResult:
     data: str
     notes: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
-    labels: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    labels: NDArray[Any] = field(default_factory=lambda: np.empty(0, np.int64))
     model: str = ""
     in_training: int | None = None
     in_validation: int | None = None
 
     @property
-    def metrics(self) -> Metrics:
+    def metrics(self) -> AnyMetrics:
         return self.outputs.metrics
 
     @property
     def top1(self) -> float:
-        """Accuracy."""
+        """Accuracy; of several labels the exact match, of grades that of the very grade."""
         return self.metrics.top1
 
     @property
@@ -61,7 +66,7 @@ class EvaluationResult:
 
     @property
     def loss(self) -> float:
-        """Mean cross-entropy, in nats."""
+        """The mean loss, see `convscope.losses`: of one class the cross-entropy, in nats."""
         return self.metrics.loss
 
     @property
@@ -73,9 +78,14 @@ class EvaluationResult:
     def confusion(self) -> dict[str, dict[str, int]]:
         """Counts by true class, then by predicted class, of the classes that occur.
 
-        `pandas.DataFrame(result.confusion).T` has the true classes as rows.
+        `pandas.DataFrame(result.confusion).T` has the true classes as rows. Of several labels, for
+        each of them its counts tn, fp, fn and tp.
         """
         metrics = self.metrics
+        if isinstance(metrics, MultiLabelMetrics):
+            counts = metrics.confusion.reshape(-1, 4).tolist()
+            pairs = zip(metrics.classes, counts, strict=True)
+            return {name: dict(zip(_COUNTS, row, strict=True)) for name, row in pairs}
         names, columns = metrics.classes, np.flatnonzero(metrics.is_seen)
         return {
             names[row]: {names[column]: int(metrics.confusion[row, column]) for column in columns}
@@ -86,6 +96,10 @@ class EvaluationResult:
     def per_image(self) -> list[dict[str, Any]]:
         """A row for each image: path, label, predicted, correct, probability, loss, and `p_<class>`
         for each class; of more than 100 classes the five most probable, `top_2` and `p_2` ...
+
+        Where an image may have several labels, `label` and `predicted` list them with semicolons,
+        and `probability` is that of the least sure answer; of grades there is `expected_grade`, as
+        `Prediction` has it.
         """
         return [self._row(index) for index in range(len(self.labels))]
 
@@ -113,16 +127,17 @@ class EvaluationResult:
 
     def _row(self, index: int) -> dict[str, Any]:
         outputs, classes = self.outputs, self.metrics.classes
-        label, predicted = int(self.labels[index]), int(outputs.predicted[index])
         shares = outputs.probabilities[index]
         row: dict[str, Any] = {
             "path": self.paths[index],
-            "label": classes[label],
-            "predicted": classes[predicted],
-            "correct": label == predicted,
+            "label": name_answer(self.labels[index], classes),
+            "predicted": outputs.answer(index),
+            "correct": bool(outputs.is_correct[index]),
             "probability": float(outputs.confidence[index]),
             "loss": float(outputs.losses[index]),
         }
+        if isinstance(self.metrics, Metrics) and self.metrics.is_ordinal:
+            row["expected_grade"] = expected_grade(shares)
         if len(classes) <= _ALL_PROBABILITIES:
             return row | {f"p_{name}": float(p) for name, p in zip(classes, shares, strict=True)}
         for rank, best in enumerate(np.argsort(-shares, kind="stable")[1:_TOP], start=2):

@@ -2,16 +2,15 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convscope.card import Card
 from convscope.data.classes import match_classes
-from convscope.data.dataset import Dataset, Split, SubsetImages
+from convscope.data.dataset import Dataset, Split
 from convscope.data.file_patterns import is_pattern
 from convscope.data.options import INDEPENDENT
 from convscope.data.source import DataLike, open_source
@@ -50,7 +49,7 @@ def select_run_images(run: Run, config: Mapping[str, Any], request: DataRequest)
     dataset, indices = open_run_data(run, config, split, request.data_dir)
     if not len(indices):
         raise RequestError(f"The data of {run.path} have no {split} split.")
-    return Selection(_subset(dataset, indices), f"the {split} split of {dataset.name}")
+    return Selection(dataset.subset(indices, "test"), f"the {split} split of {dataset.name}")
 
 
 def select_images(request: DataRequest, card: Card, data: DataLike) -> Selection:
@@ -60,6 +59,7 @@ def select_images(request: DataRequest, card: Card, data: DataLike) -> Selection
         data_dir=request.data_dir,
         image_column=request.image_column,
         label_column=request.label_column,
+        task=card.task,
         group_column=INDEPENDENT,
         default_names=card.classes,
         for_training=False,
@@ -68,22 +68,11 @@ def select_images(request: DataRequest, card: Card, data: DataLike) -> Selection
     split = request.split
     if split is None and not (dataset.split == "test").any():
         everything = np.arange(len(dataset))
-        return Selection(_subset(dataset, everything), f"all of {dataset.name}")
+        return Selection(dataset.subset(everything, "test"), f"all of {dataset.name}")
     indices = np.flatnonzero(dataset.split == (split or "test"))
     if not len(indices):
         raise RequestError(
             f"{dataset.name} has no {split} split. Leave out `split` to use all of it."
         )
-    return Selection(_subset(dataset, indices), f"the {split or 'test'} split of {dataset.name}")
-
-
-def _subset(dataset: Dataset, indices: NDArray[np.int64]) -> Dataset:
-    """A data set of the selected images alone, as its test split."""
-    groups = None if dataset.groups is None else [dataset.groups[index] for index in indices]
-    return replace(
-        dataset,
-        images=SubsetImages(dataset.images, indices),
-        labels=dataset.labels[indices],
-        split=np.full(len(indices), "test", dtype="<U5"),
-        groups=groups,
-    )
+    description = f"the {split or 'test'} split of {dataset.name}"
+    return Selection(dataset.subset(indices, "test"), description)

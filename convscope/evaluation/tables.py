@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from convscope.words import escape_html
 from convscope.words.aligned import aligned
 
+_WIDTH = 9  # of the names of metrics at least
 MAX_CONFUSION = 20  # classes up to which a confusion matrix is shown
 
 Rows = list[list[str]]
@@ -38,6 +39,14 @@ class Measured(Protocol):
     @property
     def per_class(self) -> Sequence[dict[str, Any]]: ...
     def value(self, name: Literal["f1", "balanced"]) -> float: ...
+
+
+class Shown(Protocol):
+    """Metrics of any task, as tables show them."""
+
+    def headline(self) -> list[tuple[str, str]]: ...
+    def class_table(self) -> Rows: ...
+    def confusion_table(self) -> Rows | None: ...
 
 
 def headline(metrics: Measured) -> list[tuple[str, str]]:
@@ -89,24 +98,30 @@ def as_text(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))
 
 
-def metrics_text(metrics: Measured) -> str:
+def headline_text(lines: Sequence[tuple[str, str]]) -> str:
+    """The names and values of metrics, aligned."""
+    width = max(_WIDTH, *(len(name) for name, _ in lines))
+    return "\n".join(f"{name:<{width}} {value}" for name, value in lines)
+
+
+def metrics_text(metrics: Shown) -> str:
     """The headline and the tables as text."""
-    lines = "\n".join(f"{name:<9} {value}" for name, value in headline(metrics))
-    tables = [class_table(metrics), confusion_table(metrics)]
+    lines = headline_text(metrics.headline())
+    tables = [metrics.class_table(), metrics.confusion_table()]
     return "\n\n".join([lines, *(as_text(table) for table in tables if table)])
 
 
-def metrics_html(metrics: Measured) -> str:
+def metrics_html(metrics: Shown) -> str:
     """The headline and the tables for a notebook."""
     lines = "".join(
         f"<tr><th style='{_LEFT}'>{name}</th><td style='{_LEFT}'>{escape_html(value)}</td></tr>"
-        for name, value in headline(metrics)
+        for name, value in metrics.headline()
     )
-    confusion = confusion_table(metrics)
+    confusion = metrics.confusion_table()
     return (
         f"<table {_STYLE}>{lines}</table>"
         f"<div style='display:flex;flex-wrap:wrap;gap:2em;align-items:flex-start'>"
-        f"{_html_table(class_table(metrics))}"
+        f"{_html_table(metrics.class_table())}"
         f"{_html_table(confusion) if confusion else ''}</div>"
     )
 

@@ -35,7 +35,7 @@ class ClassImages:
         if self._split is None:
             return []
         dataset, indices = self._split
-        candidates = indices[dataset.labels[indices] == label]
+        candidates = indices[dataset.has_class(indices, label)]
         images: list[NDArray[np.uint8]] = []
         for index in candidates[: 2 * _COUNT]:
             try:

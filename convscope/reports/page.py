@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
@@ -15,6 +16,7 @@ from convscope.data.loading import LoadedDataset
 from convscope.evaluation.imbalance import imbalance_of_result
 from convscope.evaluation.measure import EvaluationOutputs
 from convscope.evaluation.metrics import Metrics
+from convscope.evaluation.multi_label import AnyMetrics, MultiLabelMetrics, right_word
 from convscope.reports.chart import curves
 from convscope.words import escape_html
 
@@ -39,9 +41,9 @@ def report(
     order.
     """
     parts = {
-        "Training": _training(metrics),
+        "Training": _training(metrics, right_word(test.metrics.task)),
         "Classes": _classes(test.metrics),
-        "Confusion": _confusion(test.metrics),
+        "Confusion": _confusion(test.metrics) if isinstance(test.metrics, Metrics) else "",
         "Worst mistakes": _mistakes(test, indices, loaded),
         "First-layer filters": _filters(net),
     }
@@ -60,18 +62,43 @@ def report(
     )
 
 
-def _headline(metrics: Metrics) -> str:
+def lead(metrics: AnyMetrics) -> str:
+    """The share of test images that were predicted right, as HTML."""
     low, high = metrics.interval
-    imbalance = imbalance_of_result(metrics)
-    note = f"<p>{escape_html(imbalance)}</p>" if imbalance else ""
+    what = "with every label right" if metrics.task == "multi-label" else "correct"
     return (
-        f'<p class="headline"><strong>{metrics.top1:.2%}</strong> of {metrics.num_images:,} test '
-        f"images correct; 95% interval {low:.2%} to {high:.2%}. Loss {metrics.loss:.4f}, mean F1 "
-        f"{metrics.value('f1'):.3f}, balanced accuracy {metrics.value('balanced'):.2%}.</p>{note}"
+        f"<strong>{metrics.top1:.2%}</strong> of {metrics.num_images:,} test images {what} (95% "
+        f"interval {low:.2%} to {high:.2%})"
     )
 
 
-def _training(metrics: Sequence[Mapping[str, Any]]) -> str:
+def _headline(metrics: AnyMetrics) -> str:
+    others = {
+        "mean F1": f"{metrics.value('f1'):.3f}",
+        "micro F1": f"{metrics.value('micro_f1'):.3f}",
+        "balanced accuracy": f"{metrics.value('balanced'):.2%}",
+        "mean average precision": f"{metrics.value('map'):.2%}",
+        "quadratic weighted kappa": f"{metrics.value('kappa'):.3f}",
+        "mean absolute error": f"{metrics.value('mae'):.3f} grades",
+    }
+    known = [f"{name} {value}" for name, value in others.items() if "nan" not in value]
+    undefined = metrics.undefined() if isinstance(metrics, MultiLabelMetrics) else []
+    notes = [note for note in (imbalance_of_result(metrics), *undefined) if note]
+    return (
+        f'<p class="headline">{lead(metrics)}. Loss {metrics.loss:.4f}, {", ".join(known)}.</p>'
+        f"{''.join(f'<p>{escape_html(note)}</p>' for note in notes)}"
+    )
+
+
+OF_TASKS = {
+    "val_map": "Mean average precision",
+    "val_kappa": "Quadratic weighted kappa",
+    "val_mae": "Mean absolute error in grades",
+}
+"""Columns of a history that only some tasks have, and the titles of their charts."""
+
+
+def _training(metrics: Sequence[Mapping[str, Any]], right: str) -> str:
     def column(name: str) -> list[float]:
         return [line[name] for line in metrics if name in line]
 
@@ -81,28 +108,37 @@ def _training(metrics: Sequence[Mapping[str, Any]]) -> str:
     best_epoch = f"<p>The best weights are those of epoch {best['epoch']}.</p>" if best else ""
     charts = (
         curves("Loss", loss)
-        + curves("Accuracy", accuracy, percent=True)
+        + curves(right.capitalize(), accuracy, percent=True)
+        + "".join(
+            curves(title, {"validation": values})
+            for name, title in OF_TASKS.items()
+            if (values := column(name))
+        )
         + curves("Learning rate", {"learning rate": column("lr")})
     )
     return f'{best_epoch}<div class="charts">{charts}</div>'
 
 
-def _classes(metrics: Metrics) -> str:
+def _classes(metrics: AnyMetrics) -> str:
+    header = ["Class", "Images", "Precision", "Recall", "F1"]
+    columns = [metrics.support, metrics.precision, metrics.recall, metrics.f1]
+    if isinstance(metrics, MultiLabelMetrics):
+        header = ["Label", *header[1:], "Average precision", "AUC"]
+        columns += [metrics.average_precision, metrics.auc]
     rows = "".join(
-        f"<tr><th>{escape_html(name)}</th><td>{n}</td><td>{p:.3f}</td><td>{r:.3f}</td><td>{f:.3f}</td></tr>"
-        for name, n, p, r, f in zip(
-            metrics.classes,
-            metrics.support,
-            metrics.precision,
-            metrics.recall,
-            metrics.f1,
-            strict=True,
-        )
+        f"<tr><th>{escape_html(name)}</th><td>{count}</td>"
+        f"{''.join(f'<td>{_score(value)}</td>' for value in values)}</tr>"
+        for name, count, *values in zip(metrics.classes, *columns, strict=True)
     )
+    head = f"<th>{header[0]}</th>{''.join(f'<td>{name}</td>' for name in header[1:])}"
     return (
-        '<div class="wide"><table><thead><tr><th>Class</th><td>Images</td><td>Precision</td>'
-        f"<td>Recall</td><td>F1</td></tr></thead><tbody>{rows}</tbody></table></div>"
+        f'<div class="wide"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
     )
+
+
+def _score(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"
 
 
 def _confusion(metrics: Metrics) -> str:
@@ -143,22 +179,26 @@ def _confusion(metrics: Metrics) -> str:
 
 def _mistakes(test: EvaluationOutputs, indices: NDArray[np.int64], loaded: LoadedDataset) -> str:
     dataset = loaded.dataset
-    labels = dataset.labels[indices]
-    wrong = np.flatnonzero(test.predicted != labels)
+    wrong = np.flatnonzero(~test.is_correct)
     worst = wrong[np.argsort(-test.losses[wrong], kind="stable")][:_MAX_MISTAKES]
     if not len(worst):
         return "<p>None: every test image was classified correctly.</p>"
     pixels = next(iter(loaded.batch_source.batches([indices[worst]]))).numpy()
     cards = "".join(
         f'<figure class="mistake"><img src="{_png(image)}" alt="">'
-        f"<figcaption><b>{escape_html(dataset.classes[labels[index]])}</b> predicted as "
-        f"<b>{escape_html(dataset.classes[test.predicted[index]])}</b> with "
-        f"{test.confidence[index]:.0%}<small>{escape_html(dataset.images.key(int(indices[index])))}"
-        "</small></figcaption></figure>"
+        f"<figcaption><b>{escape_html(dataset.label_text(int(indices[index])))}</b> predicted as "
+        f"<b>{escape_html(test.answer(int(index)))}</b>{_with(test, int(index))}"
+        f"<small>{escape_html(dataset.images.key(int(indices[index])))}</small>"
+        "</figcaption></figure>"
         for image, index in zip(pixels, worst, strict=True)
     )
-    summary = f"<p>{len(wrong)} of {len(labels)} were wrong; largest loss first.</p>"
+    summary = f"<p>{len(wrong)} of {len(indices)} were wrong; largest loss first.</p>"
     return f'{summary}<div class="gallery">{cards}</div>'
+
+
+def _with(test: EvaluationOutputs, index: int) -> str:
+    """The probability of what was predicted; of several labels, which have one each, nothing."""
+    return "" if test.predicted.ndim == 2 else f" with {test.confidence[index]:.0%}"
 
 
 def _filters(net: nn.Module) -> str:

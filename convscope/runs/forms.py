@@ -4,7 +4,7 @@ Settings in config.toml are listed in `convscope.training.config`; here are thos
 without a training.
 """
 
-from typing import Annotated, Any, Required, TypedDict
+from typing import Annotated, Any, Literal, Required, TypedDict, cast
 
 from convscope.errors import RequestError
 from convscope.strict import Between, Count, Share, Text, checked
@@ -56,6 +56,7 @@ class RunConfig(TypedDict, total=False):
     image_column: str
     label_column: str
     metric: str
+    task: str
     dataset: Required[DatasetTable]
     machine: Required[MachineTable]
     versions: dict[str, str]
@@ -79,10 +80,47 @@ class MetricsLine(TypedDict, total=False):
     val_top5: Share | None
     val_f1: Share
     val_balanced: Share
+    val_map: Share
+    val_micro_f1: Share
+    val_kappa: Annotated[float, Between(-1, 1)]
+    val_mae: Annotated[float, Between(0)]
+
+
+class LabelRow(TypedDict):
+    """The scores of a label where an image may have several."""
+
+    name: str
+    images: Count
+    precision: Share
+    recall: Share
+    f1: Share
+    average_precision: Share | None
+    auc: Share | None
+
+
+class LabelScores(TypedDict, total=False):
+    """The scores of a network that gives an image any number of labels."""
+
+    task: Required[Literal["multi-label"]]
+    images: Required[Annotated[int, Between(1, 2**53)]]
+    correct: Required[Count]
+    map: Share | None
+    top1: Required[Share]
+    top1_interval: Required[tuple[Share, Share]]
+    loss: Required[float]
+    f1: Share
+    micro_f1: Share
+    classes: Required[Annotated[list[str], Between(1)]]
+    confusion: Required[list[tuple[tuple[Count, Count], tuple[Count, Count]]]]
+    per_class: Required[list[LabelRow]]
 
 
 class Scores(TypedDict, total=False):
     """test.json and validation.json: what follows from the confusion matrix, and the loss."""
+
+    task: Literal["ordinal"]
+    kappa: float | None
+    mae: Annotated[float, Between(0)]
 
     images: Required[Annotated[int, Between(1, 2**53)]]
     top1: Required[Share]
@@ -121,6 +159,8 @@ class Status(TypedDict, total=False):
 
 def checked_scores(values: object, *, where: str) -> dict[str, Any]:
     """Scores whose counts agree with their confusion matrix; RequestError for others."""
+    if isinstance(values, dict) and cast("dict[str, object]", values).get("task") == "multi-label":
+        return _checked_labels(values, where=where)
     scores: dict[str, Any] = checked(values, Scores, where=where)
     confusion: list[list[int]] = scores["confusion"]
     size = len(scores["classes"])
@@ -134,5 +174,21 @@ def checked_scores(values: object, *, where: str) -> dict[str, Any]:
     if abs(scores["top1"] - correct / images) > _ROUNDING:
         raise RequestError(
             f"{where}: top1 is {scores['top1']}, but confusion has {correct:,} of {images:,} right."
+        )
+    return scores
+
+
+def _checked_labels(values: object, *, where: str) -> dict[str, Any]:
+    scores: dict[str, Any] = checked(values, LabelScores, where=where)
+    images, size = scores["images"], len(scores["classes"])
+    if len(scores["confusion"]) != size or len(scores["per_class"]) != size:
+        raise RequestError(f"{where}: confusion and per_class must have {size} entries each.")
+    for name, counts in zip(scores["classes"], scores["confusion"], strict=True):
+        if sum(map(sum, counts)) != images:
+            raise RequestError(f"{where}: confusion of {name!r} does not count {images:,} images.")
+    if abs(scores["top1"] - scores["correct"] / images) > _ROUNDING:
+        raise RequestError(
+            f"{where}: top1 is {scores['top1']}, but correct is {scores['correct']:,} of "
+            f"{images:,} images."
         )
     return scores

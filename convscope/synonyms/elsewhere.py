@@ -63,7 +63,7 @@ SENTENCES = {
     "restore_callback_states_from_checkpoint",
     "A trained network is measured by `convscope evaluate RUN`, and answers by `convscope predict "
     "RUN IMAGE`; train itself measures the test images once, at the end.": "evaluate eval do_eval "
-    "do_predict do_train test_only eval_only validate val_only test_mode inference mode task",
+    "do_predict do_train test_only eval_only validate val_only test_mode inference mode",
     "A folder with train, val and test inside is split as it says; DATA is that folder.":
     "val_dir val_data validation_dir validation_data val_path test_dir test_data test_path "
     "train_split val_images valid_dir",

@@ -20,6 +20,8 @@ SYNONYMS = {
     "x_col input_key",
     "label_column": "label_column_name label_col target_column target_col class_column y_col "
     "target_key",
+    "task": "problem_type task_type",
+    "grades": "grade_order ordinal_classes",
     "group_column": "group_col patient_column patient_id patient_id_column subject_column groups "
     "group_by",
     "group_pattern": "group_regex patient_pattern group_re",
@@ -152,6 +154,9 @@ PRESETS = {
     "balanced_sampling": ("sampling", "balanced"),
     "weighted_sampler": ("sampling", "balanced"),
     "balance_classes": ("sampling", "balanced"),
+    "multilabel": ("task", "multi-label"),
+    "multi_label": ("task", "multi-label"),
+    "ordinal": ("task", "ordinal"),
     "allow_duplicates": ("duplicates", "allow"),
     "drop_duplicates": ("duplicates", "drop"),
     "grayscale": ("in_channels", "1"),
@@ -217,10 +222,21 @@ VALUES = {
         "trivial-augment": "trivialaugment trivialaugmentwide trivialaugment_wide ta ta_wide",
     },
     "metric": {
-        "top1": "accuracy acc acc1 acc@1 val_acc val_accuracy top_1 eval_accuracy",
+        "top1": "accuracy acc acc1 acc@1 val_acc val_accuracy top_1 eval_accuracy exact_match "
+        "subset_accuracy",
         "loss": "val_loss eval_loss validation_loss cross_entropy",
         "f1": "f1_macro macro_f1 f1_score val_f1 mean_f1",
         "balanced": "balanced_accuracy balanced_acc mean_recall uar",
+        "map": "mean_average_precision average_precision val_map",
+        "micro_f1": "f1_micro",
+        "kappa": "qwk quadratic_weighted_kappa cohen_kappa cohen_kappa_score",
+        "mae": "mean_absolute_error",
+    },
+    "task": {
+        "single-label": "single_label_classification multiclass multi_class classification "
+        "classify image_classification",
+        "multi-label": "multilabel multi_label_classification multi_hot",
+        "ordinal": "ordinal_regression ordinal_classification ordered grades",
     },
     "sampling": {
         "shuffle": "random uniform",

@@ -1,5 +1,6 @@
 """Putting a trainer together: from data, a network and settings to everything that `fit` needs."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -8,14 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from convscope.card import Card
+from convscope.card import Card, TaskName
 from convscope.data.augmentation.own_function import OwnFunction
 from convscope.data.classes import match_classes
 from convscope.data.loading import LoadedDataset
 from convscope.data.mixing import Mixing
 from convscope.evaluation.batch_size import choose_feeding
 from convscope.evaluation.measure import compute_metrics
-from convscope.evaluation.metrics import Metrics
+from convscope.evaluation.metrics import METRICS, MetricName
+from convscope.evaluation.multi_label import AnyMetrics
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import TensorFile
@@ -113,15 +115,15 @@ class SplitValidator:
     def __call__(self, on_batch: Callable[[int], None]) -> Validation:
         indices = self.indices
         logits = self.executor.logits(indices, on_batch)
-        outputs = compute_metrics(logits, self.loaded.dataset.labels[indices], self.card)
-        scores = outputs.metrics
-        metrics = {
-            "loss": scores.loss,
-            "top1": scores.top1,
-            "f1": scores.value("f1"),
-            "balanced": scores.value("balanced"),
-        }
-        return Validation(metrics, outputs)
+        outputs = compute_metrics(logits, self.loaded.dataset.truth(indices), self.card)
+        return Validation(measured(outputs.metrics, self.card.task), outputs)
+
+
+def measured(scores: AnyMetrics, task: TaskName) -> dict[str, float]:
+    """The metrics of a validation by name, those of the task that are defined for its images."""
+    names: tuple[MetricName, ...] = ("loss", "top1", *METRICS[task])
+    values = {name: scores.value(name) for name in names}
+    return {n: value for n, value in values.items() if n == "loss" or not math.isnan(value)}
 
 
 def assemble(
@@ -183,8 +185,11 @@ def limits_of(config: TrainConfig, batches: int) -> Limits:
 
 
 def _criterion(task: Task) -> CrossEntropy:
-    counts = task.loaded.dataset.counts("train")
-    weights = class_weights(counts, task.config.class_weights, task.inputs.device)
+    weights = None
+    if task.config.class_weights == "balanced":
+        dataset = task.loaded.dataset
+        counts, num_images = dataset.counts("train"), len(dataset.indices("train"))
+        weights = class_weights(counts, num_images, task.card.task, task.inputs.device)
     return CrossEntropy(task.card, weights, task.config.label_smoothing)
 
 
@@ -212,7 +217,7 @@ def _rules(task: Task, session: Session, freezing: LayerFreezing) -> Sequence[Ca
     """Return the callbacks that control training; they run before the user's callbacks."""
     config, infinite = task.config, infinite_buffers(task.network)
 
-    def save_weights(state: TrainState, validation: Metrics | None) -> None:
+    def save_weights(state: TrainState, validation: AnyMetrics | None) -> None:
         check_finite(task.network, infinite, state=state)
         if validation is not None:
             session.run.write("validation.json", validation.to_json())
@@ -220,12 +225,13 @@ def _rules(task: Task, session: Session, freezing: LayerFreezing) -> Sequence[Ca
         stored = TensorFile(dict(task.network.state_dict()), metadata)
         session.run.write_weights(stored, task.card)
 
-    rules: list[Callback] = [freezing, BestWeights(metric=config.metric, save=save_weights)]
+    metric = config.metric or METRICS[task.card.task][0]
+    rules: list[Callback] = [freezing, BestWeights(metric=metric, save=save_weights)]
     if config.lr_schedule == "plateau":
         rules.append(ReduceOnPlateau(patience=config.lr_patience))
     if config.early_stopping_patience:
         patience = config.early_stopping_patience
-        rules.append(EarlyStopping(metric=config.metric, patience=patience))
+        rules.append(EarlyStopping(metric=metric, patience=patience))
     return rules
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from torch import Tensor
 from convscope.data.augment import epoch_order
 from convscope.data.augment_kinds import Sampling
 from convscope.data.augmentation.pipeline import Augmentation
+from convscope.data.dataset import Dataset, name_answer
 from convscope.data.loading import LoadedDataset, MemoryBatchSource
 from convscope.data.mixing import Mix, Mixing
 
@@ -21,10 +23,11 @@ class Batch:
 
     Attributes:
         indices: (n,) of the images in the data set.
-        labels: (n,) their classes.
+        labels: (n,) their classes; where an image has several, a number for the combination.
         epoch: in which they are shown, from 0.
         load: gathers `pixels`.
         mix: how the executor mixes them after normalization, and their targets; None for not.
+        targets: (n, classes) of 0 and 1, where an image has any number of labels; else None.
     """
 
     indices: NDArray[np.int64]
@@ -32,6 +35,24 @@ class Batch:
     epoch: int
     load: Callable[[], Tensor]
     mix: Mix | None = None
+    targets: NDArray[np.uint8] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        dataset: Dataset,
+        indices: NDArray[np.int64],
+        epoch: int,
+        load: Callable[[], Tensor],
+    ) -> "Batch":
+        """The images of a data set at some indices."""
+        targets = None if dataset.targets is None else dataset.targets[indices]
+        return cls(indices, dataset.labels[indices], epoch, load, targets=targets)
+
+    @property
+    def truth(self) -> NDArray[Any]:
+        """What the loss compares with: `targets` where there are any, else `labels`."""
+        return self.labels if self.targets is None else self.targets
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -51,10 +72,10 @@ class Batch:
 
     def label(self, position: int, classes: Sequence[str]) -> str:
         """The label of an image by its class name; of a mixed one by two, with their shares."""
-        own = classes[int(self.labels[position])]
+        own = name_answer(self.truth[position], classes)
         if self.mix is None:
             return own
-        other = classes[int(self.labels[int(self.mix.partners[position])])]
+        other = name_answer(self.truth[int(self.mix.partners[position])], classes)
         if own == other:
             return own
         return f"{own} {self.mix.share:.0%}, {other} {1 - self.mix.share:.0%}"
@@ -95,16 +116,16 @@ class TrainingBatches:
                 raise ValueError("windows need images that were loaded with a larger side")
             for chosen, images in zip(indices, larger.images(indices), strict=True):
                 load = partial(self.augmentation.cut, images, chosen, epoch=epoch)
-                yield Batch(chosen, dataset.labels[chosen], epoch, load)
+                yield Batch.of(dataset, chosen, epoch, load)
             return
         if isinstance(source, MemoryBatchSource):
             for chosen in indices:
                 load = partial(self._gather, source, chosen, epoch)
-                yield Batch(chosen, dataset.labels[chosen], epoch, load)
+                yield Batch.of(dataset, chosen, epoch, load)
             return
         for chosen, pixels in zip(indices, source.batches(indices), strict=True):
             load = partial(self.augmentation, pixels, chosen, epoch=epoch)
-            yield Batch(chosen, dataset.labels[chosen], epoch, load)
+            yield Batch.of(dataset, chosen, epoch, load)
 
     def _gather(self, source: MemoryBatchSource, indices: NDArray[np.int64], epoch: int) -> Tensor:
         [pixels] = source.batches([indices])

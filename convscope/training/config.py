@@ -80,8 +80,9 @@ class TrainConfig(AugmentationSettings, DataSettings):
         "for bit.")
     early_stopping_patience: int = setting(0, LENGTH, low=0, high=_MANY,
         help="Stop after this many epochs without improvement; 0 for never.")
-    metric: MetricName = setting("top1", LENGTH,
-        help="Validation metric by which the best weights are chosen.")
+    metric: MetricName | None = setting(None, LENGTH,
+        help="Validation metric by which the best weights are chosen; by default top1 (accuracy), "
+        "map (mean average precision) for multi-label, kappa (quadratic weighted) for ordinal.")
 
     optimizer: Optimizer = setting("sgd", OPTIMIZER,
         help="SGD with momentum, or AdamW.")
@@ -127,7 +128,8 @@ class TrainConfig(AugmentationSettings, DataSettings):
         "this is alpha as for mixup: 1 for example; 0 for never. With both, each batch has one of "
         "them, with equal probability.")
     class_weights: Literal["none", "balanced"] = setting("none", LOSS,
-        help="With balanced, the loss of a class is weighted by the inverse of its frequency.")
+        help="With balanced, the loss of a class is weighted by the inverse of its frequency; of "
+        "several labels, that of the images which have one by how many times more have it not.")
     sampling: Sampling = setting("shuffle", LOSS,
         help="With balanced, all classes are shown equally often.")
 
@@ -262,6 +264,10 @@ def _names_in_text(value: object) -> object:
     return to_text(value)
 
 
+def _columns_in_text(value: object) -> object:
+    return value if isinstance(value, str) else _names_in_text(value)
+
+
 def _as_list(value: object) -> object:
     return [value] if isinstance(value, int | float) else value
 
@@ -269,6 +275,8 @@ def _as_list(value: object) -> object:
 _IN_PYTHON: dict[str, Callable[[object], object]] = {
     "weights": _weights_in_text,
     "class_names": _names_in_text,
+    "grades": _names_in_text,
+    "label_column": _columns_in_text,
     "mean": _as_list,
     "std": _as_list,
 }

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from convscope.card import ResizeMode
+from convscope.card import ResizeMode, TaskName
 from convscope.data.options import DataOptions
 from convscope.training.setting import setting
 
@@ -31,7 +31,16 @@ class DataSettings:
     image_column: str | None = setting(None, DATA,
         help="Column of a CSV file that names the images; by default the one whose header says so.")
     label_column: str | None = setting(None, DATA,
-        help="Column of a CSV file with the classes; by default the one whose header says so.")
+        help="Column of a CSV file with the classes; by default the one whose header says so. "
+        "Several columns of 0 and 1, with commas, are labels of which an image may have any "
+        "number.")
+    task: Literal["auto"] | TaskName = setting("auto", DATA,
+        help="What an image has: one class (single-label), any number of labels (multi-label, from "
+        "a column for each or from lists such as a;b), or a grade (ordinal: the classes have an "
+        "order). With auto, several columns of labels are multi-label, all else single-label.")
+    grades: str | None = setting(None, DATA, only_if={"task": ("auto", "ordinal")},
+        help="The classes from the lowest grade to the highest, with commas; by default in the "
+        "order of the numbers in their names. Makes the task ordinal.")
     group_column: str | None = setting(None, DATA,
         help="Column of a CSV file that says which images belong together, of one patient for "
         "example, and are never divided over splits; none if all are independent.")
@@ -59,4 +68,5 @@ class DataSettings:
             "label_column": self.label_column,
             "group_column": self.group_column,
             "group_pattern": self.group_pattern,
+            "task": "ordinal" if self.grades and self.task == "auto" else self.task,
         }

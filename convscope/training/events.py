@@ -9,7 +9,7 @@ from torch import nn
 
 from convscope.card import Card
 from convscope.evaluation.measure import EvaluationOutputs
-from convscope.evaluation.metrics import Metrics
+from convscope.evaluation.multi_label import AnyMetrics
 from convscope.training.batches import Batch
 from convscope.training.config import TrainConfig
 from convscope.training.limits import Limits
@@ -100,8 +100,9 @@ class StepEnd:
         epoch: from 1.
         batch: the images of the step, their labels and pixels, before mixup or CutMix.
         loss: mean loss of the batch before the step, in nats.
-        num_correct: images of the batch whose top-1 prediction was correct before the step; of
-            mixed images, the label with the larger share counts.
+        num_correct: images of the batch whose prediction was correct before the step: the most
+            probable class, of several labels all of them; of mixed images, the label with the
+            larger share counts.
         lr: the learning rate of the step.
         seconds: the time that the step took, including loading its batch.
     """
@@ -150,7 +151,8 @@ class ValidationEnd:
         step: steps done.
         epoch: from 1.
         metrics: `loss` (mean cross-entropy in nats), `top1`, `f1` and `balanced` (macro F1 and mean
-            recall, from 0 to 1).
+            recall, from 0 to 1); of several labels `map` and `micro_f1` in place of `balanced`; of
+            grades `kappa` and `mae` as well. Those that are not defined are left out.
         outputs: of each validation image, in the order of the validation split; None if the
             validation function does not return them.
     """
@@ -170,8 +172,9 @@ class EpochEnd:
         step: steps done.
         metrics: `lr` of the next step, `train_loss`, `train_top1`, `images_per_second`,
             `seconds` and, if there are validation images, `val_loss`, `val_top1`, `val_f1`,
-            `val_balanced`; and `best`, whether this is the best epoch so far. Losses are means in
-            nats, the others from 0 to 1.
+            `val_balanced` and what `ValidationEnd` has for other tasks; and `best`, whether this is
+            the best epoch so far. Losses are means in nats, shares from 0 to 1. `top1` is the share
+            of images that were predicted right: of several labels, with every label right.
     """
 
     epoch: int
@@ -232,6 +235,6 @@ class RunEnd:
     """
 
     path: Path
-    test: Metrics
+    test: AnyMetrics
     seconds: float
     outputs: EvaluationOutputs | None = None

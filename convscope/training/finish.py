@@ -71,7 +71,7 @@ def _test(trainer: Trainer, task: Task, run: Run) -> EvaluationOutputs:
     trainer.callbacks.call("on_evaluation_start", trainer.state, start)
     on_batch = partial(trainer.report_batch, "test")
     logits = torch_logits(task.network, task.inputs, indices, on_batch)
-    return compute_metrics(logits, dataset.labels[indices], task.card)
+    return compute_metrics(logits, dataset.truth(indices), task.card)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypedDict
 
 from torch import nn
 
-from convscope.card import ResizeMode
+from convscope.card import ResizeMode, TaskName
 from convscope.data.augment_kinds import Augment, AutoAugment, Sampling
 from convscope.data.augmentation.own_function import Transform
 from convscope.data.cache.modes import CacheMode
@@ -31,6 +31,8 @@ WIDER_BY_NAME: dict[str, Any] = {
     "model": str | nn.Module,
     "weights": WeightsSource,
     "class_names": ClassNamesLike,
+    "grades": ClassNamesLike,
+    "label_column": str | Sequence[str],
     "mean": PerChannel,
     "std": PerChannel,
 }
@@ -45,7 +47,9 @@ class TrainSettings(TypedDict, total=False):
     test: float
     split_seed: int
     image_column: str | None
-    label_column: str | None
+    label_column: str | Sequence[str] | None
+    task: Literal["auto"] | TaskName
+    grades: ClassNamesLike | None
     group_column: str | None
     group_pattern: str | None
     resize_mode: Literal["auto"] | ResizeMode
@@ -88,7 +92,7 @@ class TrainSettings(TypedDict, total=False):
     steps: int | None
     max_minutes: float | None
     early_stopping_patience: int
-    metric: MetricName
+    metric: MetricName | None
 
     optimizer: Optimizer
     lr: float | None

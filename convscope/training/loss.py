@@ -1,7 +1,7 @@
 """What a step minimizes."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,31 +9,36 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from convscope.card import Card
+from convscope.card import Card, TaskName
 from convscope.forward import logits_of
 from convscope.inference import to_logits
 from convscope.layers import AUXILIARY_WEIGHT, ModelOutput
+from convscope.losses import squared_emd
 
 
 @dataclass(frozen=True, eq=False)
 class CrossEntropy:
-    """Mean cross-entropy of a batch, in nats, in float32 at least.
+    """Mean loss of a batch, in float32 at least, by the task of the card.
 
-    Targets are class indices (n,), or shares of the classes (n, classes), as of mixed images. The
-    mean is weighted: -Σ w_c t_ic log p_ic over images i and classes c, divided by Σ w_c t_ic, where
-    t are the shares, after label smoothing above the line and before it below. So shares of 0 and 1
-    have the loss of their indices, and images that are mixed by lambda with a permutation of
-    themselves have λ times the loss of their own labels and (1 - λ) times that of the others'.
-    (torch's `cross_entropy` divides by n where targets are shares, by the sum of the weights where
-    they are indices.)
+    One class: cross-entropy in nats. Several labels: binary cross-entropy, the mean over images and
+    labels. Grades: the squared earth mover's distance, see `convscope.losses`.
 
-    For a network that returns probabilities, it is -ln p of the true class: no second softmax is
-    applied.
+    Targets are class indices (n,), or shares of the classes (n, classes), as of mixed images; of
+    several labels always (n, labels). The mean is weighted: of one class -Σ w_c t_ic log p_ic over
+    images i and classes c, divided by Σ w_c t_ic, where t are the shares, after label smoothing
+    above the line and before it below. So shares of 0 and 1 have the loss of their indices, and
+    images that are mixed by lambda with a permutation of themselves have λ times the loss of their
+    own labels and (1 - λ) times that of the others'. (torch's `cross_entropy` divides by n where
+    targets are shares, by the sum of the weights where they are indices.)
+
+    For a network that returns probabilities, these count: no second softmax or sigmoid is applied.
 
     Attributes:
         card: says what the network returns.
-        weights: (classes,) of the classes, None for equal ones.
-        label_smoothing: fraction of each target that is spread over all classes.
+        weights: (classes,) of the classes, None for equal ones; of several labels, by which images
+            that have one count in its loss.
+        label_smoothing: fraction of each target that is spread over all classes; of several labels,
+            over yes and no.
     """
 
     card: Card
@@ -56,8 +61,26 @@ class CrossEntropy:
             loss = loss + AUXILIARY_WEIGHT * self._of(other, targets)[0]
         return loss, logits
 
+    def num_correct(self, logits: Tensor, targets: Tensor) -> int:
+        """How many images have their largest logit at their class, or every label right.
+
+        Of mixed images (targets of n, classes), at the class with the largest share; of several
+        labels, with those that have at least one half.
+        """
+        if self.card.task == "multi-label":
+            return int(((logits >= 0) == (targets >= _HALF)).all(1).sum())
+        predicted = logits.argmax(1)
+        if targets.ndim == 1:
+            return int((predicted == targets).sum())
+        shares = targets.gather(1, predicted[:, None])[:, 0]
+        return int((shares == targets.amax(1)).sum())
+
     def _of(self, output: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         logits = to_logits(output.float() if output.itemsize < _BYTES else output, self.card)
+        if self.card.task == "multi-label":
+            return self._of_labels(logits, targets), logits
+        if self.card.task == "ordinal":
+            return self._of_grades(logits, targets), logits
         how: Any = dict(weight=self.weights, label_smoothing=self.label_smoothing)
         if targets.ndim == 1:
             return F.cross_entropy(logits, targets, **how), logits
@@ -65,27 +88,38 @@ class CrossEntropy:
         total = (shares if self.weights is None else shares * self.weights).sum()
         return F.cross_entropy(logits, shares, **how, reduction="sum") / total, logits
 
+    def _of_labels(self, logits: Tensor, targets: Tensor) -> Tensor:
+        smoothing = self.label_smoothing
+        targets = targets.to(logits.dtype) * (1 - smoothing) + smoothing / 2
+        return F.binary_cross_entropy_with_logits(logits, targets, pos_weight=self.weights)
 
-def num_correct(logits: Tensor, targets: Tensor) -> int:
-    """How many images have their largest logit at their class.
-
-    Of mixed images (targets of n, classes), at the class with the largest share.
-    """
-    predicted = logits.argmax(1)
-    if targets.ndim == 1:
-        return int((predicted == targets).sum())
-    shares = targets.gather(1, predicted[:, None])[:, 0]
-    return int((shares == targets.amax(1)).sum())
+    def _of_grades(self, logits: Tensor, targets: Tensor) -> Tensor:
+        losses = squared_emd(logits, targets)
+        if self.weights is None:
+            return losses.mean()
+        weights = self.weights.to(losses.dtype)
+        of_images = targets @ weights if targets.is_floating_point() else weights[targets]
+        return (losses * of_images).sum() / of_images.sum()
 
 
 _BYTES = torch.float32.itemsize
+_HALF = 0.5  # of a target
 
 
 def class_weights(
-    counts: NDArray[np.int64], kind: Literal["none", "balanced"], device: torch.device
-) -> Tensor | None:
-    """Weights that make every class count the same in the loss: n / (classes · count)."""
-    if kind == "none":
-        return None
-    weights = counts.sum() / (len(counts) * np.maximum(counts, 1))
+    counts: NDArray[np.int64], num_images: int, task: TaskName, device: torch.device
+) -> Tensor:
+    """Weights that make every class count the same in the loss: n / (classes · count).
+
+    Of several labels, how many times as many images are without each as have it: (n - count) /
+    count, so that both together count the same.
+
+    Args:
+        counts: (classes,) images of each class, or with each label, of `num_images`.
+    """
+    present = np.maximum(counts, 1)
+    if task == "multi-label":
+        weights = (num_images - counts) / present
+    else:
+        weights = counts.sum() / (len(counts) * present)
     return torch.tensor(weights, dtype=torch.float32, device=device)

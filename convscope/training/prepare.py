@@ -92,6 +92,7 @@ def infer_preprocessing(
         resize_mode = choose_resize_mode(sizes, input_size)
     card = Card(
         classes=dataset.classes,
+        task="single-label" if config.task == "auto" else config.task,
         input_size=input_size,
         in_channels=1 if channels == 1 else 3,
         resize_mode=resize_mode,

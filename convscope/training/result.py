@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from convscope import synonyms
-from convscope.evaluation.metrics import Metrics
+from convscope.evaluation.multi_label import AnyMetrics, metrics_from_dict, right_word
 from convscope.reports.chart import STYLE, Chart, Charts
+from convscope.reports.page import OF_TASKS, lead
 from convscope.runs.folder import Run
 from convscope.words import escape_html, visible
 
-_SHOWN = ("epoch", "lr", "train_loss", "train_top1", "val_loss", "val_top1")
-_FRACTIONS = ("train_top1", "val_top1")
+_SHOWN = (
+    "epoch", "lr", "train_loss", "train_top1", "val_loss", "val_top1",
+    "val_map", "val_kappa", "val_mae",
+)  # fmt: skip
+_FRACTIONS = ("train_top1", "val_top1", "val_map")
 _ROWS = 12  # of a history that is shown; of a longer one the first and the last
 
 
@@ -118,10 +122,10 @@ class TrainingResult:
     """
 
     run: Path
-    test: Metrics
+    test: AnyMetrics
     seconds: float
     history: History
-    validation: Metrics | None
+    validation: AnyMetrics | None
 
     @classmethod
     def read(cls, run: Run, *, seconds: float) -> "TrainingResult":
@@ -141,7 +145,16 @@ class TrainingResult:
 
         return Charts(
             Chart("Loss", lines(training="train_loss", validation="val_loss")),
-            Chart("Accuracy", lines(training="train_top1", validation="val_top1"), percent=True),
+            Chart(
+                right_word(self.test.task).capitalize(),
+                lines(training="train_top1", validation="val_top1"),
+                percent=True,
+            ),
+            *(
+                Chart(title, lines(validation=name))
+                for name, title in OF_TASKS.items()
+                if name in columns
+            ),
             Chart("Learning rate", lines(rate="lr")),
         )
 
@@ -156,18 +169,12 @@ class TrainingResult:
 
     def __repr__(self) -> str:
         test, best = self.test, self.history.best
-        low, high = test.interval
         epochs = f"{len(self.history)} epochs" if len(self.history) != 1 else "1 epoch"
         kept = f", the best is epoch {best['epoch']}" if best and len(self.history) > 1 else ""
-        return (
-            f"{visible(self.run)}: test accuracy {test.top1:.2%} ({test.num_correct} of "
-            f"{test.num_images} images; 95% interval {low:.2%} to {high:.2%}); {epochs}{kept}"
-        )
+        return f"{visible(self.run)}: test {test.describe()}; {epochs}{kept}"
 
     def _repr_html_(self) -> str:
-        test = self.test
-        low, high = test.interval
-        best = self.history.best
+        test, best = self.test, self.history.best
         kept = f" The weights of epoch {best['epoch']} were kept." if best else ""
         rows = "".join(
             f"<tr><th>{escape_html(name)}</th><td>{images}</td><td>{precision:.3f}</td>"
@@ -178,8 +185,7 @@ class TrainingResult:
         )
         return (
             f'<div class="convscope-result"><style>{STYLE}</style>'
-            f"<p><strong>{test.top1:.2%}</strong> of {test.num_images:,} test images correct (95% "
-            f"interval {low:.2%} to {high:.2%}); loss {test.loss:.4f}.{kept}<br>"
+            f"<p>{lead(test)}; loss {test.loss:.4f}.{kept}<br>"
             f"<code>{escape_html(str(self.run))}</code></p>{self.plot().html}"
             "<details><summary>Scores per class</summary><table><thead><tr><th>class</th>"
             "<th>images</th><th>precision</th><th>recall</th><th>F1</th></tr></thead>"
@@ -187,7 +193,7 @@ class TrainingResult:
         )
 
 
-def _read_metrics(run: Run, name: Literal["test.json", "validation.json"]) -> Metrics | None:
+def _read_metrics(run: Run, name: Literal["test.json", "validation.json"]) -> AnyMetrics | None:
     if not (run.path / name).exists():
         return None
-    return Metrics.from_dict(run.read_scores(name))
+    return metrics_from_dict(run.read_scores(name))

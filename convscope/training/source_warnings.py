@@ -25,7 +25,7 @@ def warn_of_files(dataset: Dataset, card: Card, user: CallbackList, *, min_size:
     for subject in ("class", "split"):
         if found := [each for each in shortcuts if each.subject == subject]:
             user.message(f"{dataset.name}: {' '.join(_sentences(found))}")
-    labels = dataset.labels if dataset.labels.ndim == 1 else None
+    labels = None if dataset.is_multi_label else dataset.labels
     sizes = [_size(each) for each in properties.values()]
     chosen = [0 if labels is None else int(labels[index]) for index in properties]
     for sentence in describe_losses(sizes, chosen, dataset.classes, card, min_size=min_size):

@@ -16,7 +16,7 @@ from convscope.data.source import DataLike, open_source
 from convscope.data.split import write_splits
 from convscope.device import choose_device
 from convscope.errors import RequestError
-from convscope.evaluation.imbalance import imbalance_of_training
+from convscope.evaluation.imbalance import imbalance_of_labels, imbalance_of_training
 from convscope.mixed_precision import check_bf16
 from convscope.runs.folder import Run, slugify
 from convscope.runs.network import save_model_source
@@ -47,6 +47,7 @@ from convscope.training.prepare import (
 from convscope.training.result import TrainingResult
 from convscope.training.run_config import check_disk_space, problems_csv, run_config
 from convscope.training.source_warnings import warn_of_files
+from convscope.training.tasks import settle_task
 from convscope.weights.class_names import parse_class_names
 from convscope.weights.source import Weights, open_weights
 from convscope.zoo import default_lr
@@ -80,6 +81,7 @@ def train_run(
     if slower:
         user.message(slower)
     opened = open_data(data, config, user, ahead)
+    opened, config = settle_task(opened, config, user.message)
     dataset = divide(opened, config, fold)
     for sentence in _notes(opened, dataset, data, config, given, fold):
         user.message(sentence)
@@ -100,10 +102,9 @@ def train_run(
         own.check(card)
         loaded = load_checked(dataset, card, config, user)
         loaded = settle_duplicates(opened, loaded, config, user, fold)
-        counts = loaded.dataset.counts("train")
-        if imbalance := imbalance_of_training(loaded.dataset.classes, counts):
-            user.message(imbalance)
         num_images = len(loaded.dataset.indices("train"))
+        if imbalance := _imbalance(loaded.dataset, num_images):
+            user.message(imbalance)
         config = config.resolve(num_images, default_lr=default_lr(config.model))
         splits = write_splits(loaded.dataset)
         card = finalize_preprocessing(card, loaded, splits, config, start)
@@ -128,6 +129,13 @@ def train_run(
             return fit_and_test(trainer, task, session, began)
 
 
+def _imbalance(dataset: Dataset, num_images: int) -> str:
+    counts = dataset.counts("train")
+    if dataset.is_multi_label:
+        return imbalance_of_labels(dataset.classes, counts, num_images)
+    return imbalance_of_training(dataset.classes, counts)
+
+
 def open_data(
     data: DataLike,
     config: TrainConfig,
@@ -136,7 +144,7 @@ def open_data(
 ) -> Dataset:
     """The data with the splits of its source."""
     names, options = label_names(config, data), config.data_options()
-    is_plain = names is None and not any(options.values())
+    is_plain = names is None and {*options.values()} <= {None, "auto"}
     if is_plain and (opened := ahead()):
         return opened
     return open_source(

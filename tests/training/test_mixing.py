@@ -11,7 +11,7 @@ import convscope
 from convscope.data.mixing import Mix
 from convscope.errors import Interrupted, RequestError
 from convscope.training.batches import Batch
-from convscope.training.loss import CrossEntropy, num_correct
+from convscope.training.loss import CrossEntropy
 from tests.training.small import Act, assert_same_bits, train
 from tests.training.test_loss import CARD
 from tests.training.test_resume import StopAt
@@ -61,9 +61,11 @@ def test_whole_shares_have_the_loss_of_their_indices(dtype):
 
 def test_a_mixed_image_counts_as_right_by_its_larger_label():
     logits = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
-    assert num_correct(logits, torch.tensor([0, 1, 1, 0])) == 2
+    assert CrossEntropy(CARD).num_correct(logits, torch.tensor([0, 1, 1, 0])) == 2
     shares = torch.tensor([[0.6, 0.4], [0.4, 0.6], [0.5, 0.5], [1.0, 0.0]])
-    assert num_correct(logits, shares) == 2  # the first, and either of two equal shares
+    assert (
+        CrossEntropy(CARD).num_correct(logits, shares) == 2
+    )  # the first, and either of two equal shares
 
 
 def test_labels_and_images_are_shown_as_the_network_gets_them():

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from convscope.evaluation.metrics import MetricName, Metrics, is_better
+from convscope.evaluation.metrics import MetricName, is_better
+from convscope.evaluation.multi_label import AnyMetrics
 from convscope.training.callbacks.base import Callback
 from convscope.training.events import EpochEnd, ValidationEnd
 from convscope.training.state import TrainState
@@ -11,7 +12,8 @@ from convscope.training.state import TrainState
 class BestWeights(Callback):
     """Decides after each epoch whether its weights are the best so far, and saves these.
 
-    The best is by `metric` on the validation images, ties to the lower loss; where no image is set
+    The best is by `metric` on the validation images, ties to the lower loss, which alone decides
+    where the metric is not defined for any label of these images; where no image is set
     aside for validation, the last weights count as the best. The history gets a column `best`.
 
     Args:
@@ -19,11 +21,11 @@ class BestWeights(Callback):
     """
 
     def __init__(
-        self, *, metric: MetricName, save: Callable[[TrainState, Metrics | None], None]
+        self, *, metric: MetricName, save: Callable[[TrainState, AnyMetrics | None], None]
     ) -> None:
         self.metric: MetricName = metric
         self.save = save
-        self._validation: Metrics | None = None
+        self._validation: AnyMetrics | None = None
 
     def on_validation_end(self, state: TrainState, event: ValidationEnd) -> None:
         self._validation = event.outputs and event.outputs.metrics
@@ -31,7 +33,7 @@ class BestWeights(Callback):
     def on_epoch_end(self, state: TrainState, event: EpochEnd) -> None:
         line = event.metrics
         if "val_loss" in line:
-            value = (line[f"val_{self.metric}"], line["val_loss"])
+            value = (line.get(f"val_{self.metric}", 0.0), line["val_loss"])
             is_best = state.best is None or is_better(value, state.best, self.metric)
         else:
             value, is_best = (line["train_top1"], line["train_loss"]), True

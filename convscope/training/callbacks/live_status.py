@@ -109,9 +109,7 @@ class LiveStatus(Callback):
         self.write("training")
 
     def on_run_end(self, event: RunEnd) -> None:
-        test = event.test
-        right = f"{test.num_correct:,} of {test.num_images:,} images"
-        self.write("done", f"Test accuracy {test.top1:.2%} ({right}).")
+        self.write("done", f"Test {event.test.describe(interval=False)}.")
 
     def update(self) -> None:
         """Write the status if it is due."""

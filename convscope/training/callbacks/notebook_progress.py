@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from convscope.training.callbacks.base import Callback
-from convscope.training.callbacks.run_log import RunLog
+from convscope.training.callbacks.run_log import RunLog, is_of_labels
 from convscope.training.callbacks.speed import Speed, seconds_left
 from convscope.training.events import EpochEnd, FitStart, Message, RunEnd, RunStart, StepEnd
 from convscope.training.events import Progress as ProgressEvent
@@ -29,6 +29,9 @@ _COLUMNS = {
     "train_top1": "accuracy",
     "val_loss": "validation loss",
     "val_top1": "accuracy",
+    "val_map": "mAP",
+    "val_kappa": "kappa",
+    "val_mae": "mean error",
     "lr": "next rate",
 }
 
@@ -117,8 +120,7 @@ class NotebookProgress(Callback):
         test = event.test
         self._activity, self._share = "", None
         self.log.note(
-            f"Test accuracy {test.top1:.2%} ({test.num_correct} of {test.num_images} images) in "
-            f"{event.seconds:.1f} s. Run: {event.path}"
+            f"Test {test.describe(interval=False)} in {event.seconds:.1f} s. Run: {event.path}"
         )
 
     def _add_message(self, line: str) -> None:
@@ -155,6 +157,8 @@ class NotebookProgress(Callback):
         if not self._rows:
             return ""
         columns = {name: title for name, title in _COLUMNS.items() if name in self._rows[-1]}
+        if is_of_labels(self._rows[-1]):
+            columns |= {name: "exact match" for name in columns if name.endswith("top1")}
         head = "".join(f"<th>{title}</th>" for title in columns.values())
         body = "".join(
             f'<tr class="{"best" if row.get("best") else ""}">'
@@ -169,7 +173,7 @@ class NotebookProgress(Callback):
 def _cell(name: str, value: float | None) -> str:
     if value is None:
         return ""
-    if name.endswith("top1"):
+    if name.endswith(("top1", "map")):
         return f"{value:.2%}"
     return f"{value:.3g}" if name == "lr" else f"{value:.4f}"
 

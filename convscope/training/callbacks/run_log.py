@@ -1,9 +1,10 @@
 """What a training says in lines: messages, one line per epoch, kept in the run's log.txt."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TextIO
+from typing import Any, TextIO
 
+from convscope.evaluation.multi_label import right_word
 from convscope.regular_files import check_regular
 from convscope.training.callbacks.base import Callback
 from convscope.training.events import EpochEnd, FitStart, Message, RunStart
@@ -23,6 +24,7 @@ class RunLog(Callback):
     def __init__(self, show: Callable[[str], None], *, spell: Callable[[str], str] = str) -> None:
         self.show, self.spell = show, spell
         self.epochs = ""
+        self._right = ""  # what the share of right images is called; "" before the run is known
         self._file: TextIO | None = None
         self._pending: list[str] = []
 
@@ -55,6 +57,7 @@ class RunLog(Callback):
         self.note(event.text)
 
     def on_run_start(self, event: RunStart) -> None:
+        self._right = right_word(event.card.task)
         path = event.path / "log.txt"
         if path.exists():
             check_regular(path)  # opening a pipe would wait for its reader
@@ -66,12 +69,28 @@ class RunLog(Callback):
 
     def on_epoch_end(self, state: TrainState, event: EpochEnd) -> None:
         line = event.metrics
+        right = self._right or ("exact match" if is_of_labels(line) else "accuracy")
         validation = (
-            f"   validation loss {line['val_loss']:.4f}, accuracy {line['val_top1']:.2%}"
+            f"   validation loss {line['val_loss']:.4f}, {right} {line['val_top1']:.2%}"
+            f"{_of_task(line)}"
             if "val_loss" in line
             else ""
         )
         self.note(
-            f"epoch {line['epoch']:>3}{self.epochs}   loss {line['train_loss']:.4f}, accuracy "
+            f"epoch {line['epoch']:>3}{self.epochs}   loss {line['train_loss']:.4f}, {right} "
             f"{line['train_top1']:.2%}{validation}{'   best' if line['best'] else ''}"
         )
+
+
+def is_of_labels(line: Mapping[str, Any]) -> bool:
+    """Whether the line of an epoch is of images with several labels."""
+    return "val_micro_f1" in line
+
+
+def _of_task(line: Mapping[str, Any]) -> str:
+    """The metrics that only some tasks have."""
+    names = {"val_map": ("mAP", ".2%"), "val_kappa": ("kappa", ".3f"), "val_mae": ("MAE", ".3f")}
+    found = [
+        f", {text} {line[name]:{form}}" for name, (text, form) in names.items() if name in line
+    ]
+    return "".join(found)

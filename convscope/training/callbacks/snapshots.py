@@ -155,8 +155,8 @@ def top_losses(
         {
             "index": int(indices[row]),
             "name": dataset.images.key(int(indices[row])),
-            "is": dataset.classes[dataset.labels[indices[row]]],
-            "said": dataset.classes[outputs.predicted[row]],
+            "is": dataset.label_text(int(indices[row])),
+            "said": outputs.answer(int(row)),
             "probability": float(outputs.confidence[row]),
             "loss": float(outputs.losses[row]),
         }

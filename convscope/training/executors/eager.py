@@ -16,7 +16,7 @@ from convscope.gradients import contiguous_gradients
 from convscope.mixed_precision import autocast
 from convscope.training.batches import Batch
 from convscope.training.executors.base import ExecutorName, Inputs
-from convscope.training.loss import CrossEntropy, num_correct
+from convscope.training.loss import CrossEntropy
 from convscope.training.nonfinite import explained, nonfinite_error
 from convscope.training.optimizer import Optimizer
 from convscope.training.state import TrainState
@@ -53,7 +53,7 @@ class EagerExecutor:
         self._normalize = Normalizer(inputs.card, channels_last=inputs.channels_last)
 
     def step(self, state: TrainState, batch: Batch, lr: float) -> tuple[float, int]:
-        targets = torch.from_numpy(batch.labels).to(self.inputs.device)
+        targets = torch.from_numpy(batch.truth).to(self.inputs.device)
         try:
             pixels = batch.pixels.to(self.inputs.device, non_blocking=True)
             images = self._normalize(pixels)
@@ -73,7 +73,7 @@ class EagerExecutor:
             self.optimizer.step(lr)
         except (RuntimeError, MemoryError) as error:
             raise explained(error, len(batch)) from error
-        return value, num_correct(logits.detach(), targets)
+        return value, self.criterion.num_correct(logits.detach(), targets)
 
     def autocast(self) -> AbstractContextManager[None]:
         """The context in which the network is called in a step."""

@@ -77,7 +77,7 @@ def _images(path: Path, card: Card) -> list[tuple[str, NDArray[np.uint8]]]:
         for index in indices[np.sort(firsts)][:_TRIED]:
             with suppress(UnreadableImage):
                 pixels = resize_image(dataset.images.image(int(index), card), card)
-                label = dataset.classes[dataset.labels[index]]
+                label = dataset.label_text(int(index))
                 images.append((f"{label}: validation image {index}", pixels))
             if len(images) == _IMAGES:
                 return images
