@@ -47,7 +47,8 @@ class DatasetOverview:
             except UnreadableImage:
                 unreadable += 1
                 continue
-            sizes[size_of(image)[::-1]] += 1
+            width, height = size_of(image)
+            sizes[height, width] += 1
             gray += is_gray(image)
         per_split = {split: dataset.counts(split).tolist() for split in SPLITS}
         counts = {

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from convscope.data.pixel_digests import SIZE
 from convscope.data.source import DataLike, open_source
 from convscope.data.split import fill_splits
 from convscope.errors import RequestError
+from convscope.training.api import take_objects
 from convscope.training.augmentation import augmentation_of, kept_side
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.config import TrainConfig
@@ -64,13 +65,10 @@ def show_augmented(
     Raises RequestError for an invalid request.
     """
     given, _ = synonyms.translate(settings, ["data", "out", *settings_of(TrainConfig)])
-    function: Any = given.get("augment")
-    if callable(function):
-        given["augment"] = "own:function"
+    _, function = take_objects(given)
     config = TrainConfig.from_dict(given)
-    own = function if callable(function) else None
     return draw_sheet(
-        data, config, out=out, count=count, epochs=shown_epochs, function=own,
+        data, config, out=out, count=count, epochs=shown_epochs, function=function,
         has_model="model" in given,
     )  # fmt: skip
 
@@ -129,7 +127,8 @@ def _own_input(dataset: Dataset, config: TrainConfig) -> tuple[int | None, tuple
     sizes: set[tuple[int, int]] = set()
     for index in np.linspace(0, len(dataset) - 1, min(_SAMPLED, len(dataset))).astype(int):
         with suppress(UnreadableImage):
-            sizes.add(size_of(dataset.images.image(int(index)))[::-1])
+            width, height = size_of(dataset.images.image(int(index)))
+            sizes.add((height, width))
     if len(sizes) == 1 or config.input_size is not None:
         return None, None  # which `infer_preprocessing` takes by itself
     return None, (_DEFAULT_SIDE, _DEFAULT_SIDE)
@@ -142,8 +141,11 @@ def _chosen(dataset: Dataset, count: int) -> NDArray[np.int64]:
     by_class = [indices for indices in by_class if len(indices)]
     rounds = -(-count // len(by_class))
     spread = np.linspace(0, len(by_class) - 1, min(count, len(by_class))).astype(int)
-    found = [by_class[place][turn::rounds][:1] for turn in range(rounds) for place in spread]
-    chosen = np.unique(np.concatenate(found)[:count])
+    found: list[int] = []
+    for turn in range(rounds):
+        for place in spread:
+            found += by_class[place][turn::rounds][:1].tolist()
+    chosen = np.unique(np.array(found[:count], np.int64))
     return chosen[dataset.labels[chosen].argsort(kind="stable")]
 
 

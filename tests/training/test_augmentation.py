@@ -10,10 +10,12 @@ import pytest
 import torch
 
 import convscope
+from convscope.card import Card
 from convscope.data.digits import digit_images
 from convscope.errors import Interrupted, RequestError
 from convscope.runs.folder import Run
 from convscope.training import own_augmentation
+from convscope.training.augmentation import evaluated_side, kept_side
 from convscope.training.augmentation_settings import SETS
 from convscope.training.config import TrainConfig
 from convscope.training.made_with import settings_in
@@ -90,6 +92,21 @@ def test_runs_of_before_go_on_as_they_were():
 def test_what_is_wrong_is_refused(values, message):
     with pytest.raises(RequestError, match=message):
         TrainConfig.from_dict(values)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept", "evaluated"),
+    [((256, 256), 256, 256), ((256, 512), 512, 384), ((256, 480), 480, 368), (None, 256, 256)],
+)
+def test_images_are_kept_at_the_largest_scale_and_evaluated_in_its_middle(given, kept, evaluated):
+    """Simonyan & Zisserman, section 3.2: Q = 0.5 (Smin + Smax) = 384."""
+    config = TrainConfig(augment="scaled-crop-flip", resize_range=given)
+    known = Card(
+        classes=("a", "b"), input_size=(224, 224), in_channels=3, resize_mode="crop",
+        mean=(0.5,) * 3, std=(1.0,) * 3,
+    )  # fmt: skip
+    assert (kept_side(config, known), evaluated_side(config, known)) == (kept, evaluated)
+    assert kept_side(TrainConfig(augment="medical"), known) is None
 
 
 def test_a_range_of_scales_below_the_input_is_refused(tmp_path, image_folder):

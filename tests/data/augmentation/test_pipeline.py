@@ -72,6 +72,15 @@ def test_without_more_the_old_kinds_keep_their_bytes():
         assert not Augmentation("crop", 2, 1, **{name: value}).only_shifts
 
 
+@pytest.mark.parametrize("kind", ["crop", "crop-flip"])
+def test_shifts_that_are_part_of_a_warp_are_the_same_shifts(kind):
+    images, indices, still = batch(N), np.arange(N), Affine(zoom=(1.0, 1.0 + 1e-9))
+    plain, warped = (Augmentation(kind, 3, 1, affine=affine) for affine in (None, still))
+    one, other = (each(images, indices, epoch=2) for each in (plain, warped))
+    assert apart(one, other)[0] <= 1
+    assert not torch.equal(one, images)
+
+
 def test_the_number_of_mirrored_images_is_asked_for():
     images, indices = batch(1).expand(2000, -1, -1, -1), np.arange(2000)
     for across, down in ((0.5, 0.0), (0.1, 0.9), (0.0, 0.3)):
