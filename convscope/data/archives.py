@@ -148,8 +148,44 @@ def _list_tar(path: Path, file: BufferedReader) -> Archive:
                 left_out[OUTSIDE] += 1
             else:
                 members[name] = Member(info.offset_data, info.size, info.size)
+            if not tar.pax_headers:  # which are of all members that follow
+                tar.offset = _list_plain(file, tar.offset, members)
         notes = tuple(_check_end(path, file, tar.offset))
     return Archive(path, _stamp(file), members, left_out, notes)
+
+
+def _list_plain(file: BufferedReader, offset: int, members: dict[str, Member]) -> int:
+    """Add the regular files from an offset on whose headers are the plainest, as `tarfile` reads
+    them, in a third of its time; the offset of the first other header, or of the end.
+    """
+    size = fstat(file.fileno()).st_size
+    while True:
+        file.seek(offset)
+        block = file.read(_BLOCK)
+        name, digits = block[:100].rstrip(b"\0"), block[124:136].rstrip(b" \0")
+        is_plain = (
+            len(block) == _BLOCK
+            and block[156:157] in (b"0", b"\0")
+            and not block[345:346].rstrip(b"\0")
+            and name[-1:] not in (b"", b"/")
+            and b"\0" not in name
+            and digits.isdigit()
+            and _has_checksum(block)
+        )
+        if not is_plain or (key := _inner_name(name.decode("utf-8", "surrogateescape"))) is None:
+            return offset
+        length = int(digits, 8)
+        after = offset + _BLOCK + -(-length // _BLOCK) * _BLOCK
+        if after > size:
+            return offset
+        members[key] = Member(offset + _BLOCK, length, length)
+        offset = after
+
+
+def _has_checksum(block: bytes) -> bool:
+    digits = block[148:156].strip(b" \0")
+    total = sum(block) - sum(block[148:156]) + 8 * ord(" ")
+    return digits.isdigit() and int(digits, 8) == total
 
 
 def _check_end(path: Path, file: BufferedReader, offset: int) -> Iterator[str]:
@@ -159,7 +195,7 @@ def _check_end(path: Path, file: BufferedReader, offset: int) -> Iterator[str]:
     """
     file.seek(offset)
     block = file.read(_BLOCK)
-    if any(block):
+    if any(block) or offset > fstat(file.fileno()).st_size:
         raise RequestError(
             f"{path} is cut off or damaged at byte {offset:,}. Copy or download it again."
         )

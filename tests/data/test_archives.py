@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from convscope.card import Card
+from convscope.data.archives import open_archive
 from convscope.data.loading import load_images
 from convscope.data.source import open_source
 from convscope.data.unreadable import UnreadableImage
@@ -90,6 +91,28 @@ def test_every_kind_of_tar_is_listed(folder: Path, tmp_path: Path):
         assert len(data) == 13
         assert any(key.endswith(f"/train/a/{long.name}") for key in map(data.images.key, range(13)))
         assert data.images.image(12).size == (8, 9)
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+@pytest.mark.parametrize("headers", [{}, {"comment": "of all"}], ids=["", "global"])
+def test_members_lie_where_tarfile_finds_them(tmp_path: Path, form: int, headers: dict[str, str]):
+    path = tmp_path / "t.tar"
+    odd = {} if form == tarfile.GNU_FORMAT else headers
+    with tarfile.open(path, "w", format=form, pax_headers=odd) as tar:
+        for n in range(40):
+            name = f"{'deep/' * (30 if n % 7 == 3 else 1)}c{n % 2}/\u00e9{n}.png"
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime = 37 * n, (1.5 if n % 11 == 0 else 1)
+            tar.addfile(info, io.BytesIO(bytes(37 * n)))
+            if n % 9 == 0:
+                folder = tarfile.TarInfo(f"folder{n}")
+                folder.type = tarfile.DIRTYPE
+                tar.addfile(folder)
+    ours = {name: (one.offset, one.size) for name, one in open_archive(path).members.items()}
+    with tarfile.open(path) as tar:
+        theirs = {m.name: (m.offset_data, m.size) for m in tar.getmembers() if m.isfile()}
+    assert len(theirs) == 40
+    assert ours == theirs
 
 
 def test_links_devices_and_names_that_lead_out_are_never_read(folder: Path, tmp_path: Path):
