@@ -86,11 +86,9 @@ def _value_range(plan: Plan, value: int, reads: list[tuple[int, int]]) -> LiveRa
         return whole
     if value not in plan.recomputed:
         return replace(whole, space=KEPT)
-    spells = [
-        (min(turns), max(turns))
-        for turns in ([step for step, at in reads if at == segment] for segment in segments)
-    ]
-    (first, last), *also = spells
+    forward = [step for step in steps if step <= len(plan.order)]  # at rest nothing is made anew
+    turns = [forward, *([step for step, at in reads if at == segment] for segment in segments)]
+    (first, last), *also = ((min(some), max(some)) for some in turns)
     return replace(whole, first=first, last=last, also=tuple(also))
 
 

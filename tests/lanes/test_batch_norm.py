@@ -131,6 +131,19 @@ def test_two_steps_of_resnet_20_are_those_of_torch():
     assert losses[1][0] == pytest.approx(losses[1][1], rel=1e-3)
 
 
+def test_answers_of_resnet_20_between_steps_are_those_of_torch():
+    """At rest no value is made anew: what a skip reads late must not be overwritten before."""
+    torch.manual_seed(0)
+    net, shape = create_model("resnet20_cifar"), (3, 32, 32)
+    engine = Engine(net, shape, threads=2)
+    for step in range(2):
+        images = batch(shape, 21, seed=step)
+        found = torch.from_numpy(engine.logits(images.given, scales=images.scales)).double()
+        wanted = copy.deepcopy(net).double().eval()(images.images)
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+        images.step(engine, lr=0.05)
+
+
 class Wide(nn.Module):
     """A skip over two filters between 16 maps each, then 32: products with maps in the lanes."""
 
