@@ -7,6 +7,7 @@ from convscope.data import cifar, emnist, idx
 from convscope.data.archive_folder import ArchiveFolder
 from convscope.data.archives import open_archive
 from convscope.data.arrow_schema import is_saved
+from convscope.data.coco import find_coco, read_coco
 from convscope.data.dataset import Dataset
 from convscope.data.file_patterns import files_of, is_pattern
 from convscope.data.folder import read_folder
@@ -16,6 +17,7 @@ from convscope.data.part_files import files_in
 from convscope.data.synsets import name_synsets
 from convscope.data.table import NOT_CSV, SAVE_AS_CSV, read_table
 from convscope.data.urls import REMOTE_FILES
+from convscope.data.voc import find_voc, read_voc
 from convscope.errors import RequestError
 
 TABLES = (".csv", ".tsv", ".txt")
@@ -60,12 +62,42 @@ def refuse_options(data: str, options: DataOptions, names: Iterable[str]) -> Non
 def _open_folder(
     folder: Path, options: DataOptions, default_names: Sequence[str] | None
 ) -> Dataset:
-    if dataset := _open_known(folder):
+    for_training = options.get("for_training", True)
+    if dataset := _open_known(folder) or _open_published(folder, options):
         refuse_options(str(folder), options, options)
         return dataset
     for ending in PARTS:
         if files := files_in(folder, ending):
             return _open_files(files, str(folder), options, default_names, root=folder)
+    if dataset := _open_arrays(folder, options, default_names):
+        return dataset
+    refuse_options(str(folder), options, (*_COLUMNS, "group_column"))
+    pattern = options.get("group_pattern")
+    dataset = read_folder(folder, group_pattern=pattern, for_training=for_training)
+    return name_synsets(dataset, folder)
+
+
+def _open_published(folder: Path, options: DataOptions) -> Dataset | None:
+    """The data set of a folder as Pascal VOC, COCO or ImageNet comes; None for any other."""
+    task, for_training = options.get("task", "auto"), options.get("for_training", True)
+    if voc := find_voc(folder):
+        return read_voc(voc, task=task, for_training=for_training)
+    if files := find_coco(folder):
+        name = folder.resolve().name
+        return read_coco(files, folder, name=name, task=task, for_training=for_training)
+    if found := find_imagenet(folder):
+        return read_imagenet(found, for_training=for_training)
+    return None
+
+
+def _open_arrays(
+    folder: Path, options: DataOptions, default_names: Sequence[str] | None
+) -> Dataset | None:
+    """The data set of a folder of npy files or of `save_to_disk`; None for any other."""
+    if is_saved(folder):
+        from convscope.data.arrow_dataset import read_saved  # noqa: PLC0415  needs torch
+
+        return read_saved(folder, options=options, default_names=default_names)
     if any(folder.glob("*.npy")):
         from convscope.data.array_files import (  # noqa: PLC0415  need torch
             is_array_folder,
@@ -76,18 +108,7 @@ def _open_folder(
             refuse_options(str(folder), options, options)
             for_training = options.get("for_training", True)
             return read_array_folder(folder, default_names=default_names, for_training=for_training)
-    if is_saved(folder):
-        from convscope.data.arrow_dataset import read_saved  # noqa: PLC0415  needs torch
-
-        return read_saved(folder, options=options, default_names=default_names)
-    for_training = options.get("for_training", True)
-    if found := find_imagenet(folder):
-        refuse_options(str(folder), options, options)
-        return read_imagenet(found, for_training=for_training)
-    refuse_options(str(folder), options, (*_COLUMNS, "group_column"))
-    pattern = options.get("group_pattern")
-    dataset = read_folder(folder, group_pattern=pattern, for_training=for_training)
-    return name_synsets(dataset, folder)
+    return None
 
 
 def _open_files(
@@ -139,6 +160,11 @@ def _open_file(path: Path, options: DataOptions, default_names: Sequence[str] | 
         refuse_options(str(path), options, options)
         for_training = options.get("for_training", True)
         return read_npz(path, default_names=default_names, for_training=for_training)
+    if suffix == ".json":
+        refuse_options(str(path), options, options)
+        above = path.parent.parent if path.parent.name == "annotations" else path.parent
+        task, for_training = options.get("task", "auto"), options.get("for_training", True)
+        return read_coco([path], above, name=path.stem, task=task, for_training=for_training)
     if suffix in ARCHIVES:
         return _open_archive(path, options, default_names)
     if other := NOT_CSV.get(suffix):

@@ -35,7 +35,7 @@ MISSING = frozenset({"", "nan", "null", "<na>", "#n/a"})
 NOT_CSV = {
     ".xlsx": "an Excel file", ".xls": "an Excel file", ".xlsm": "an Excel file",
     ".ods": "a spreadsheet", ".numbers": "a spreadsheet",
-    ".feather": "a Feather file", ".json": "a JSON file", ".jsonl": "a JSON file",
+    ".feather": "a Feather file", ".jsonl": "a JSON file",
     ".pkl": "a pickle", ".sqlite": "a database", ".db": "a database", ".h5": "an HDF5 file",
     ".hdf5": "an HDF5 file", ".mat": "a MATLAB file", ".npy": "a NumPy file",
     ".xml": "an XML file", ".yaml": "a YAML file", ".yml": "a YAML file",

@@ -267,7 +267,7 @@ def test_a_class_called_none_is_said(opened: Open):
     assert "a class for itself is 'None' (1)" in data.warnings[0]
 
 
-@pytest.mark.parametrize("name", ["labels.xlsx", "labels.feather", "labels.json", "labels.ods"])
+@pytest.mark.parametrize("name", ["labels.xlsx", "labels.feather", "labels.jsonl", "labels.ods"])
 def test_tables_of_other_kinds_are_told_what_to_save(tmp_path: Path, name: str):
     (tmp_path / name).write_bytes(b"PK")
     with pytest.raises(
