@@ -20,7 +20,7 @@ def effective_size(correct: NDArray[np.float64], groups: Sequence[object]) -> fl
         correct: (n,) whether each image is right, or the share of times that it is.
         groups: (n,) its group.
 
-    >>> effective_size(np.array([1.0, 1.0, 0.0, 0.0, 1.0, 1.0]), "aabbcc")
+    >>> round(effective_size(np.array([1.0, 1.0, 0.0, 0.0, 1.0, 1.0]), "aabbcc"), 9)
     2.0
     """
     _, numbers = np.unique(np.array(list(map(str, groups))), return_inverse=True)
