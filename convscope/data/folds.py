@@ -74,7 +74,9 @@ def assign_folds(
     _refuse_few(dataset, units, count, unit="images" if groups is None else "groups")
     if dataset.targets is not None:
         names, indices = np.unique(units, return_inverse=True)
-        texts = [name if isinstance(name, str) else keys[name] for name in names.tolist()]
+        texts: list[str] = [
+            name if isinstance(name, str) else keys[name] for name in names.tolist()
+        ]
         counts = label_counts(dataset.targets, indices)
         return assign_labeled(counts, stable_hash(texts, seed), [1 / count] * count)[indices]
     if groups is None:

@@ -144,7 +144,7 @@ def _chosen(dataset: Dataset, count: int) -> NDArray[np.int64]:
     found: list[int] = []
     for turn in range(rounds):
         for place in spread:
-            found += by_class[place][turn::rounds][:1].tolist()
+            found.extend(map(int, by_class[place][turn::rounds][:1]))
     chosen = np.unique(np.array(found[:count], np.int64))
     return chosen[dataset.labels[chosen].argsort(kind="stable")]
 

@@ -32,6 +32,8 @@ CHANGES = {
     "reading": "whole",
     "output": "probabilities",
     "value_range": [0, 4095],
+    "window": [40, 400],
+    "task": "ordinal",
     "to_gray": "mean",
     "to_color": "jet",
     "provenance": {"network": "lenet5"},

@@ -327,3 +327,11 @@ def test_an_effective_size_is_that_of_independent_images_where_groups_say_nothin
     together = np.repeat(alone[:1000], 4)  # all four of a patient are right or wrong
     assert effective_size(together, [n // 4 for n in range(4000)]) == pytest.approx(1000, rel=0.01)
     assert effective_size(np.ones(12), [n // 4 for n in range(12)]) == 3
+
+
+def test_images_with_several_labels_are_refused(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 8, 8), np.uint8)
+    labels = np.stack([np.arange(24) % 2, np.arange(24) // 2 % 2, np.ones(24, int)], 1)
+    with pytest.raises(RequestError, match=r"have several labels each.* Train without `folds`"):
+        convscope.cross_validate((pixels, labels), folds=2, out=tmp_path / "out", epochs=1)
+    assert not (tmp_path / "out").exists()

@@ -69,13 +69,15 @@ class CrossValidation:
         """Train and test every fold that is not finished, and write the summary.
 
         Raises RequestError, before anything is written, for numbers out of range, for a class with
-        too few images or groups, and for an `out` that is something else.
+        too few images or groups, for images with several labels, and for an `out` that is
+        something else.
         """
         _check_numbers(folds, repeats)
         with self.watch() as watchers:
             user = CallbackList([*self.callbacks, *watchers])
             network = RequestedNetwork.of(self.config.model, self.module)
             opened = open_data(self.data, self.config, user)
+            _refuse_several_labels(opened)
             augment = RequestedAugmentation.of(self.config.augment, self.function).text
             named = replace(self.config, model=network.model, augment=augment)
             request = self._request(opened, named, folds, repeats)
@@ -191,6 +193,14 @@ class _SameData(Callback):
                 f"The images of {event.path} are not those of {self.first.path}: they have changed "
                 f"since. Restore them and remove {event.path}, or start again in a new folder."
             )
+
+
+def _refuse_several_labels(opened: Dataset) -> None:
+    if opened.is_multi_label:
+        raise RequestError(
+            f"The images of {opened.name} have several labels each, and a cross-validation "
+            "summarizes one label per image. Train without `folds`."
+        )
 
 
 def _check_numbers(folds: int, repeats: int) -> None:

@@ -32,7 +32,9 @@ class FoldResult:
     @property
     def test(self) -> Metrics:
         """The metrics of the images of this fold, which its training has not seen."""
-        return self.result.test
+        metrics = self.result.test
+        assert isinstance(metrics, Metrics)  # data with several labels an image are refused
+        return metrics
 
 
 @dataclass(frozen=True, repr=False)
