@@ -44,6 +44,9 @@ IN_VAIN = [
     ("epochs", 5, {"steps": 100}),
     ("epochs", 5, {"max_minutes": 1.0}),
     ("simd_width", 8, {"engine": "torch"}),
+    ("cache_size", 5.0, {"cache": "ram"}),
+    ("cache_fraction", 0.3, {"cache": "none"}),
+    ("grades", "a, b", {"task": "multi-label"}),
 ]
 
 IN_EFFECT = [

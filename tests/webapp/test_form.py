@@ -86,6 +86,7 @@ def test_what_may_be_chosen_is_accepted_and_nothing_else(settings):
 
 SAMPLES = {"number": 0.25, "whole": 3, "text": "a word", "switch": True, "list": [0.25, 0.5]}
 SPECIAL = {"window": "40/400"}  # a text of one form
+LISTED = ("grades", "label_column")  # texts that may be lists too
 
 
 def test_a_kind_is_the_type_that_the_setting_takes(settings):
@@ -95,6 +96,8 @@ def test_a_kind_is_the_type_that_the_setting_takes(settings):
             continue
         TrainConfig.from_dict({name: SPECIAL.get(name, SAMPLES[data["kind"]])})
         for kind, sample in SAMPLES.items():
+            if name in LISTED and kind == "list":
+                continue
             if kind not in fitting and (data["kind"], kind) != ("number", "whole"):
                 with pytest.raises(RequestError):
                     TrainConfig.from_dict({name: sample})
