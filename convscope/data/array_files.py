@@ -44,21 +44,30 @@ def is_array_folder(folder: Path) -> bool:
 
 
 def read_array_folder(
-    folder: Path, *, default_names: Sequence[str] | None = None, for_training: bool = True
+    folder: Path,
+    *,
+    default_names: Sequence[str] | None = None,
+    task: str = "auto",
+    for_training: bool = True,
 ) -> Dataset:
     """The data set of a folder of npy files, which stay on the disk. See `read_npz`."""
     files = {path.stem: path for path in sorted(folder.glob("*.npy"))}
     known = [name for name in files if _parse(name)[1]]
     arrays = {name: _load(files[name]) for name in known}
-    dataset = _read(arrays, str(folder), default_names)
+    dataset = _read(arrays, str(folder), default_names, task)
     dataset = replace(dataset, name=folder.resolve().name)
     return check_classes(dataset, where=str(folder), for_training=for_training)
 
 
 def read_npz(
-    path: Path, *, default_names: Sequence[str] | None = None, for_training: bool = True
+    path: Path,
+    *,
+    default_names: Sequence[str] | None = None,
+    task: str = "auto",
+    for_training: bool = True,
 ) -> Dataset:
-    """The data set of an npz file: bytes (n, h, w[, c]), and (n,) or (n, 1) labels.
+    """The data set of an npz file: bytes (n, h, w[, c]), and (n,) or (n, 1) labels, or (n, labels)
+    of 0 and 1, see `read_labels`.
 
     Raises RequestError for arrays by other names, objects, volumes, other numbers of labels than of
     images, and what does not fit into memory.
@@ -80,7 +89,7 @@ def read_npz(
             "as train_images and train_labels (val_..., test_...), x_train and y_train, or images "
             "and labels."
         )
-    dataset = _read(arrays, str(path), default_names)
+    dataset = _read(arrays, str(path), default_names, task)
     if others := [name for name in sizes if name not in known]:
         dataset = dataset.with_warnings([f"{path}: ignored arrays: {', '.join(others[:5])}."])
     is_published = bool(MEDMNIST.fullmatch(path.stem))
@@ -139,7 +148,7 @@ def _parse(name: str) -> tuple[_SplitName | None, _Kind | None]:
     return split, "images" if rest[0] in IMAGES else "labels"
 
 
-def _read(arrays: _Arrays, where: str, default_names: Sequence[str] | None) -> Dataset:
+def _read(arrays: _Arrays, where: str, default_names: Sequence[str] | None, task: str) -> Dataset:
     by_split: dict[_SplitName, dict[str, str]] = {}
     for name in arrays:
         split, kind = _parse(name)
@@ -160,6 +169,7 @@ def _read(arrays: _Arrays, where: str, default_names: Sequence[str] | None) -> D
             arrays[known["labels"]],
             where=where,
             prefix=f"{split}/" if split else "",
+            task=task,
         )
         for split, known in by_split.items()
     }

@@ -106,8 +106,12 @@ def _open_arrays(
 
         if is_array_folder(folder):
             refuse_options(str(folder), options, options)
-            for_training = options.get("for_training", True)
-            return read_array_folder(folder, default_names=default_names, for_training=for_training)
+            return read_array_folder(
+                folder,
+                default_names=default_names,
+                task=options.get("task", "auto"),
+                for_training=options.get("for_training", True),
+            )
     return None
 
 
@@ -158,8 +162,8 @@ def _open_file(path: Path, options: DataOptions, default_names: Sequence[str] | 
         from convscope.data.array_files import read_npz  # noqa: PLC0415  needs torch
 
         refuse_options(str(path), options, options)
-        for_training = options.get("for_training", True)
-        return read_npz(path, default_names=default_names, for_training=for_training)
+        task, for_training = options.get("task", "auto"), options.get("for_training", True)
+        return read_npz(path, default_names=default_names, task=task, for_training=for_training)
     if suffix == ".json":
         refuse_options(str(path), options, options)
         above = path.parent.parent if path.parent.name == "annotations" else path.parent

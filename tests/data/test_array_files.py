@@ -38,6 +38,34 @@ def test_medmnists_files_are_read(tmp_path: Path, shape: tuple[int, ...]):
     assert data.images.key(7) == "val/00001"
 
 
+@pytest.mark.parametrize("task", ["auto", "multi-label"])
+def test_rows_of_findings_are_several_labels(tmp_path: Path, task: str):
+    """As ChestMNIST has them, (n, 14)."""
+    arrays = medmnist(tmp_path / "chestmnist.npz", columns=14)
+    data = open_source(tmp_path / "chestmnist.npz", task=task)
+    assert data.targets is not None
+    assert data.classes == tuple(map(str, range(14)))[1::2]  # the others are nowhere 1
+    assert np.array_equal(data.targets[6:10], arrays["val_labels"][:, 1::2])
+    with pytest.raises(RequestError, match="several labels need `task='multi-label'`"):
+        open_source(tmp_path / "chestmnist.npz", task="ordinal")
+
+
+def test_one_label_each_is_several_only_if_asked(tmp_path: Path):
+    x, eye = images(3), np.eye(3, dtype=np.uint8)
+    np.savez(tmp_path / "one.npz", images=x, labels=eye)
+    assert open_source(tmp_path / "one.npz").labels.tolist() == [0, 1, 2]
+    data = open_source(tmp_path / "one.npz", task="multi-label")
+    assert data.targets is not None
+    assert np.array_equal(data.targets, eye)
+    for name, array in {"images": x, "labels": eye}.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    assert open_source(tmp_path, task="multi-label").is_multi_label
+    medmnist(tmp_path / "retinamnist.npz")
+    assert not open_source(tmp_path / "retinamnist.npz", task="ordinal").is_multi_label
+    with pytest.raises(RequestError, match="says one class for each"):
+        open_source(tmp_path / "retinamnist.npz", task="multi-label")
+
+
 def test_kerass_and_plain_names_are_read(tmp_path: Path):
     x, y = images(4), np.array([0, 1, 1, 2])
     np.savez(tmp_path / "mnist.npz", x_train=x, y_train=y, x_test=x[:1], y_test=y[:1])
