@@ -33,7 +33,7 @@ def in_flags(message: str) -> str:
         name, value = match.groups()
         if name in _BY_POSITION:
             return name.upper()
-        if name in COMMANDS:  # of Python
+        if name in COMMANDS and name != "data":  # of Python, where `data` is an argument
             return f"`convscope {name}`"
         dashed = name.replace("_", "-")
         spelled = f"--no-{dashed}" if value == "False" else f"--{dashed}"

@@ -122,7 +122,7 @@ def _members(
         valid = inner.is_valid().to_numpy(zero_copy_only=False)
         if valid.any() and data is not None and not 0 <= base <= size:
             raise RequestError(f"{path} is compressed, so its images cannot be read in place. Save "
-                               "it without compression, as `save_to_disk` does.")  # fmt: skip
+                               "it without compression, as save_to_disk() does.")  # fmt: skip
         for n, is_there in enumerate(valid.tolist()):
             if is_there:
                 length = int(offsets[n + 1] - offsets[n])
@@ -192,8 +192,8 @@ def check_first(file: ArrowFile, read: ReadContent, paths: Sequence[str | None] 
         if name is not None and str(error) == "does not exist":
             raise RequestError(
                 f"{file.path} holds the paths of images, not the images, and the first, {name}, "
-                "does not exist here. `to_parquet` writes paths of images that were files; "
-                "`save_to_disk` and `push_to_hub` write the images."
+                "does not exist here. to_parquet() writes paths of images that were files; "
+                "save_to_disk() and push_to_hub() write the images."
             ) from error
 
 

@@ -21,6 +21,8 @@ from convscope.training.setting import settings_of
 from tests.training.small import Act, Net, assert_same_bits, state_of, train
 
 OTHER = {
+    "task": "ordinal",
+    "grades": "a,b",
     "val": 0.2,
     "test": 0.3,
     "split_seed": 1,
