@@ -30,7 +30,8 @@ def read_config_flag(tokens: Sequence[str]) -> tuple[Dict, ...]:
     for file, settings in found:
         _check_code(file, "model", settings.get("model"), tokens)
         _check_code(file, "augment", settings.get("augment"), tokens)
-    return tuple(Dict(settings, use_commands_as_keys=False, source=f) for f, settings in found)
+    # Below the command's name: outside of it, keys that are commands, as data is, are dropped.
+    return tuple(Dict({"train": settings}, source=file) for file, settings in found)
 
 
 def _check_code(file: str, setting: str, value: object, tokens: Sequence[str]) -> None:

@@ -94,6 +94,14 @@ def test_a_compiler_that_is_not_there_is_told(tmp_path, monkeypatch, shell):
     assert "train without --compile" in shell(*words, code=1).stderr
 
 
+def test_a_config_file_names_the_data(command, tmp_path):
+    """Also where a command has the name of a setting, as data has."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "c.toml").write_text('data = "empty"\n')
+    result = command("train", "--config", "c.toml", code=2, cwd=tmp_path)
+    assert "empty has no images in class folders" in result.stderr
+
+
 def test_a_config_file_sets_what_flags_do_not(command, tmp_path):
     (tmp_path / "c.toml").write_text('data = "digits"\nepochs = 2\nlr = 0.02\nbatch_size = 100\n')
     command("train", "--config", "c.toml", "--epochs", 1, "--out", "run", cwd=tmp_path)

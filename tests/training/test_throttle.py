@@ -11,6 +11,7 @@ from torch import nn
 from convscope.card import Card
 from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import TensorFile
+from convscope.training.batches import Batch
 from convscope.training.callbacks.layer_stats import LayerStats, LayerStatsWriter
 from convscope.training.callbacks.live_status import LiveStatus
 from convscope.training.callbacks.throttle import Throttle
@@ -81,7 +82,8 @@ def test_layer_statistics_take_two_percent_of_a_watched_training_at_most(
     writer = LayerStatsWriter(Live(tmp_path), network, inputs, TrainConfig(), notify=pytest.fail)
     state, began, steps = TrainState(), clock.now, 20_000
     writer.on_fit_start(state, NOTHING)
-    batch = SimpleNamespace(pixels=torch.zeros(2, 4, 4, 1, dtype=torch.uint8), labels=[0, 1])
+    pixels, both = torch.zeros(2, 4, 4, 1, dtype=torch.uint8), np.array([0, 1])
+    batch = Batch(both, both, 0, lambda: pixels)
     for step in range(1, steps + 1):
         clock.now += STEP
         writer.on_step_end(state, SimpleNamespace(step=step, batch=batch, lr=0.1))
