@@ -111,4 +111,6 @@ def test_an_operand_that_is_followed_leaves_the_focus_on_the_stage(lab: Any, pag
     page.keyboard.press("Enter")
     page.wait_for_function("() => location.pathname.split('/')[4] === 'pool1'")
     page.locator("#stage h2", has_text="pool1").wait_for()
-    page.wait_for_function("document.querySelector('#stage').contains(document.activeElement)")
+    page.wait_for_function(
+        "() => document.querySelector('#stage').contains(document.activeElement)"
+    )
