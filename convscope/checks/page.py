@@ -11,6 +11,7 @@ from convscope.checks.outcome import Finding, Outcome, Severity
 from convscope.checks.report import DataReport
 from convscope.data.unreadable import UnreadableImage
 from convscope.words import escape_html
+from convscope.words.html_page import html_page
 
 _SHOWN = 60  # findings of a check that the page shows
 _SIDE = 160  # pixels of the longer side of a thumbnail
@@ -31,16 +32,9 @@ def page(report: DataReport) -> str:
         f"<p>Not checked: {escape_html(name)} ({escape_html(reason)}).</p>"
         for name, reason in report.skipped.items()
     )
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
-        f"<title>{escape_html(title)}</title><style>{style}</style></head>"
-        f"<body><header><h1>{escape_html(title)}</h1>"
-        f"<p>{len(dataset):,} images of {len(dataset.classes):,} classes. Nothing was changed.</p>"
-        f"{_overview(report)}{left_out}</header><main>{sections}</main></body></html>\n"
-    )
+    counts = f"{len(dataset):,} images of {len(dataset.classes):,} classes"
+    header = f"<p>{counts}. Nothing was changed.</p>{_overview(report)}{left_out}"
+    return html_page(title=title, style=style, header=header, main=sections)
 
 
 def _overview(report: DataReport) -> str:

@@ -35,3 +35,11 @@ class MemoryBatchSource:
     def batches(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[Tensor]:
         for indices in batches:
             yield self.pixels.index_select(0, torch.from_numpy(indices))
+
+
+def stacked(batches: Iterator[list[NDArray[np.uint8]]]) -> Iterator[Tensor]:
+    """Batches of images of one size, as tensors (n, h, w, c); their lists are emptied."""
+    for images in batches:
+        batch = [torch.from_numpy(np.stack(images))]
+        images.clear()  # nothing is kept twice while the batch is in use
+        yield batch.pop()

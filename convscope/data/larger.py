@@ -6,11 +6,11 @@ from functools import lru_cache
 from threading import Lock
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.card import MAX_PIXELS, MAX_SIDE, Card
+from convscope.data.batch_sources import stacked
 from convscope.data.dataset import ImageSource
 from convscope.data.depth import DecodedImage, size_of
 from convscope.data.first_reading import ReadImage
@@ -65,8 +65,7 @@ class KeptBatchSource:
     load: Callable[[int], NDArray[np.uint8]]
 
     def batches(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[Tensor]:
-        for images in self.images(batches):
-            yield torch.from_numpy(np.stack(images))
+        yield from stacked(self.images(batches))
 
     def images(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[list[NDArray[np.uint8]]]:
         """The images of each batch, of any sizes."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.card import Card
+from convscope.data.batch_sources import stacked
 from convscope.data.dataset import ImageSource
 from convscope.data.depth import DecodedImage
 from convscope.data.larger import read_whole
@@ -37,10 +37,7 @@ class StreamingBatchSource:
     digests: Sequence[bytes] | None = None
 
     def batches(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[Tensor]:
-        for images in self.images(batches):
-            stacked = [torch.from_numpy(np.stack(images))]
-            images.clear()  # nothing is kept twice while the batch is in use
-            yield stacked.pop()
+        yield from stacked(self.images(batches))
 
     def images(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[list[NDArray[np.uint8]]]:
         """The images of each batch, of any sizes."""

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from convscope import synonyms
 from convscope.card import TaskName
 from convscope.evaluation.tables import (
+    Counted,
     Rows,
     class_table,
     confusion_table,
@@ -32,19 +33,6 @@ METRICS: dict[TaskName, tuple[MetricName, ...]] = {
     "ordinal": ("kappa", "mae", "top1", "loss", "f1", "balanced"),
 }
 """The metrics of each task; the first one chooses the best weights by default."""
-
-
-class Counted(Protocol):
-    """Metrics that count how many images were predicted right."""
-
-    @property
-    def num_images(self) -> int: ...
-    @property
-    def num_correct(self) -> int: ...
-    @property
-    def top1(self) -> float: ...
-    @property
-    def interval(self) -> tuple[float, float]: ...
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -15,7 +15,20 @@ MAX_CONFUSION = 20  # classes up to which a confusion matrix is shown
 Rows = list[list[str]]
 
 
-class Measured(Protocol):
+class Counted(Protocol):
+    """Metrics that count how many images were predicted right."""
+
+    @property
+    def num_images(self) -> int: ...
+    @property
+    def num_correct(self) -> int: ...
+    @property
+    def top1(self) -> float: ...
+    @property
+    def interval(self) -> tuple[float, float]: ...
+
+
+class Measured(Counted, Protocol):
     """What the tables show of `convscope.evaluation.metrics.Metrics`, which says what it is."""
 
     @property
@@ -25,15 +38,7 @@ class Measured(Protocol):
     @property
     def loss(self) -> float: ...
     @property
-    def num_images(self) -> int: ...
-    @property
-    def num_correct(self) -> int: ...
-    @property
-    def top1(self) -> float: ...
-    @property
     def top5(self) -> float | None: ...
-    @property
-    def interval(self) -> tuple[float, float]: ...
     @property
     def is_of_one_class(self) -> bool: ...
     @property

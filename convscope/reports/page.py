@@ -19,6 +19,7 @@ from convscope.evaluation.metrics import Metrics
 from convscope.evaluation.multi_label import AnyMetrics, MultiLabelMetrics, right_word
 from convscope.reports.chart import curves
 from convscope.words import escape_html
+from convscope.words.html_page import html_page
 
 _MAX_MISTAKES = 24
 _MAX_FILTERS = 64
@@ -51,15 +52,8 @@ def report(
         f"<section><h2>{name}</h2>{part}</section>" for name, part in parts.items() if part
     )
     style = files("convscope.reports").joinpath("report.css").read_text("utf-8")
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
-        f"<title>{escape_html(title)}</title><style>{style}</style></head>"
-        f"<body><header><h1>{escape_html(title)}</h1><p>{escape_html(description)}</p>{_headline(test.metrics)}</header>"
-        f"<main>{body}</main></body></html>\n"
-    )
+    header = f"<p>{escape_html(description)}</p>{_headline(test.metrics)}"
+    return html_page(title=title, style=style, header=header, main=body)
 
 
 def lead(metrics: AnyMetrics) -> str:

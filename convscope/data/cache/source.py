@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from zlib import crc32
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from convscope.data.batch_sources import stacked
 from convscope.data.cache.store import Places
 from convscope.data.pool import AHEAD, PREFETCH, decoding_pool
 
@@ -37,10 +37,7 @@ class CachedBatchSource:
 
     def batches(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[Tensor]:
         """Images of one size, as tensors (n, h, w, c)."""
-        for images in self.images(batches):
-            stacked = [torch.from_numpy(np.stack(images))]
-            images.clear()  # nothing is kept twice while the batch is in use
-            yield stacked.pop()
+        yield from stacked(self.images(batches))
 
     def images(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[list[NDArray[np.uint8]]]:
         """The images of each batch, of any sizes."""
