@@ -59,6 +59,11 @@ def random_bits(
     return _mix(states[:, None] + offsets)
 
 
+def unit_interval(bits: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Numbers uniform in [0, 1), of 64-bit ones of any shape."""
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
 def _mix(word: NDArray[np.uint64]) -> NDArray[np.uint64]:
     word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -88,7 +93,7 @@ def crop_and_flip_params(
 
 def is_flipped(numbers: NDArray[np.uint64], probability: float) -> NDArray[np.bool_]:
     """Whether each image is mirrored (n,), by its numbers (n, 3 or more)."""
-    return (numbers[:, FLIP] >> np.uint64(11)) * 2.0**-53 >= 1 - probability
+    return unit_interval(numbers[:, FLIP]) >= 1 - probability
 
 
 def augment(
@@ -101,16 +106,24 @@ def augment(
     epoch: int,
     flip: float | None = None,
 ) -> Tensor:
-    """Augment a batch of bytes (n, h, w, c) on the CPU; the result has the same shape.
-
-    Each image gets a black border of `padding` pixels and is cropped to its old size at one of
-    the (2·padding + 1)² positions, all equally likely. A row of a window is copied as one item,
-    as its pixels lie side by side.
-    """
+    """Shift and mirror a batch of bytes (n, h, w, c), as `crop_and_flip_params` draws it."""
     corners, flipped = crop_and_flip_params(
         indices, kind=kind, padding=padding, seed=seed, epoch=epoch, flip=flip
     )
-    if padding and kind in SHIFTED:
+    border = padding if kind in SHIFTED else 0
+    return crop_and_flip(batch, corners, flipped, padding=border)
+
+
+def crop_and_flip(
+    batch: Tensor, corners: NDArray[np.int64], flipped: NDArray[np.bool_], *, padding: int
+) -> Tensor:
+    """Augment a batch of bytes (n, h, w, c) on the CPU; the result has the same shape.
+
+    Each image gets a black border of `padding` pixels and is cropped to its old size at its corner
+    (n, 2), one of (2·padding + 1)² positions. A row of a window is copied as one item, as its
+    pixels lie side by side. `batch` itself is returned where nothing happens.
+    """
+    if padding:
         windows = _shifted(batch, corners, padding)
     elif flipped.any():
         windows = batch.numpy().copy()

@@ -22,7 +22,12 @@ _SPARE = 8 / 7  # of ImageNet's 256 for 224
 
 def larger_side(card: Card) -> int:
     """The shorter side at which training images are kept: 256 for an input of 224."""
-    return card.resize_size or round(_SPARE * max(card.input_size))
+    return card.resize_size or spare_side(card.input_size)
+
+
+def spare_side(input_size: tuple[int, int]) -> int:
+    """The shorter side of images that windows of this size are cut from."""
+    return round(_SPARE * max(input_size))
 
 
 def whole_image(decoded: DecodedImage, card: Card, side: int) -> NDArray[np.uint8]:

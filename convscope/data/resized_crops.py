@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import interpolate
 
 from convscope.card import Interpolation
-from convscope.data.augment import POSITION, WINDOW, random_bits
+from convscope.data.augment import POSITION, WINDOW, random_bits, unit_interval
 
 TRIES = 10
 """Windows that are tried before the whole image, or most of it, is taken."""
@@ -86,7 +86,7 @@ class ScaledCrops:
         """The windows of images of (height, width) (n, 2), by (seed, epoch, index) alone."""
         numbers = random_bits(seed, epoch, indices, WINDOW + 1)
         low, high = self.shorter_side
-        length = low + (high - low) * (numbers[:, WINDOW] >> np.uint64(11)) * 2.0**-53
+        length = low + (high - low) * unit_interval(numbers[:, WINDOW])
         kept = sizes.min(1) / length
         extent = np.clip(np.rint(np.array(self.size) * kept[:, None]), 1, sizes).astype(np.int64)
         return np.concatenate([_corners(numbers, sizes, extent), extent], 1)
@@ -128,7 +128,7 @@ def draw_boxes(
     is the largest window in the middle whose ratio is within the range.
     """
     height, width = sizes[:, :1], sizes[:, 1:]
-    unit = (numbers[:, WINDOW:] >> np.uint64(11)) * 2.0**-53
+    unit = unit_interval(numbers[:, WINDOW:])
     area = height * width * (scale[0] + (scale[1] - scale[0]) * unit[:, 0::2])
     low, high = np.log(ratio)
     ratios = np.exp(low + (high - low) * unit[:, 1::2])

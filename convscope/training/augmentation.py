@@ -14,7 +14,7 @@ from convscope.data.augmentation.geometry import Affine
 from convscope.data.augmentation.own_function import OwnFunction
 from convscope.data.augmentation.pipeline import Augmentation
 from convscope.data.augmentation.policies import Policy
-from convscope.data.larger import larger_side
+from convscope.data.larger import larger_side, spare_side
 from convscope.data.loading import LoadedDataset
 from convscope.data.resized_crops import Crops, ResizedCrops, ScaledCrops
 from convscope.errors import RequestError
@@ -77,7 +77,7 @@ def scale_range(settings: AugmentationSettings, input_size: tuple[int, int]) -> 
     """
     largest = max(input_size)
     if settings.resize_range is None:
-        side = float(round(largest * 8 / 7))
+        side = float(spare_side(input_size))
         return side, side
     low, high = settings.resize_range
     if low < largest:

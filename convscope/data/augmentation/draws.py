@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.data.augment import random_bits
+from convscope.data.augment import random_bits, unit_interval
 
 VERTICAL_FLIP, ROTATION, SHIFT, ZOOM, SHEAR = 32, 33, 34, 36, 37
 BRIGHTNESS, CONTRAST, SATURATION, HUE, PCA = 40, 41, 42, 43, 44
@@ -36,7 +36,7 @@ class Draws:
 
     def unit(self, place: int, count: int = 1) -> NDArray[np.float64]:
         """`count` numbers of each image (n, count), uniform in [0, 1)."""
-        return (self.bits(place, count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        return unit_interval(self.bits(place, count))
 
     def between(self, place: int, low: float, high: float) -> NDArray[np.float64]:
         """A number of each image (n,), uniform from `low` to `high`."""

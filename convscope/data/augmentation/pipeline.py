@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convscope.data.augment import augment, crop_and_flip_params
+from convscope.data.augment import crop_and_flip, crop_and_flip_params
 from convscope.data.augment_kinds import SHIFTED, Kind
 from convscope.data.augmentation.color import ColorJitter
 from convscope.data.augmentation.draws import VERTICAL_FLIP, Draws
@@ -75,11 +75,8 @@ class Augmentation:
         """The images at `indices` as `epoch` shows them, bytes (n, h, w, c)."""
         draws, size = Draws(self.seed, epoch, indices), (pixels.shape[1], pixels.shape[2])
         choices = self._choices(draws, size)
-        shown = augment(
-            pixels, indices, kind=self.kind, padding=self.padding, seed=self.seed, epoch=epoch,
-            flip=self.horizontal_flip,
-        )  # fmt: skip
         corners, across, upside_down = self._placed(draws)
+        shown = crop_and_flip(pixels, corners, across, padding=self.border)
         maps = self._maps(draws, choices, size)
         moved = _moved(maps)
         shown = _upside_down(shown, pixels, upside_down & ~moved)
