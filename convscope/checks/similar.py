@@ -118,16 +118,16 @@ class Search:
         rows, columns = slice(start, start + _ROWS), slice(begin, begin + _COLUMNS)
         best = np.full((len(self.whole[rows]), len(self.whole[columns])), -1, np.float32)
         products = np.empty_like(best)
-        for mine, theirs in (
-            (self.whole, self.whole),
-            (self.center, self.whole),
-            (self.whole, self.center),
-        ):
+        for mine, theirs in self._views():
             transposed = theirs[columns].T
             for turn in range(8):
                 np.matmul(turned(mine[rows], turn), transposed, out=products)
                 np.maximum(best, products, out=best)
         return best
+
+    def _views(self) -> tuple[tuple[Signatures, Signatures], ...]:
+        """What is multiplied of a first and a second image: whole, or one cut off around."""
+        return (self.whole, self.whole), (self.center, self.whole), (self.whole, self.center)
 
     def confirm(self, pairs: NDArray[np.int64]) -> Iterator[tuple[int, int, int, bool, float]]:
         """Of these pairs, the copies: both indices, turn, whether cropped, similarity."""
@@ -153,11 +153,7 @@ class Search:
         first, second = pairs.T
         products = np.full((8, len(pairs)), -1, np.float32)
         for turn in range(8):
-            for mine, theirs in (
-                (self.whole, self.whole),
-                (self.center, self.whole),
-                (self.whole, self.center),
-            ):
+            for mine, theirs in self._views():
                 now = np.einsum("pk,pk->p", turned(mine[first], turn), theirs[second])
                 products[turn] = np.maximum(products[turn], now)
         yield from np.argsort(-products, axis=0)[:_TURNS]

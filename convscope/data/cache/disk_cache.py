@@ -68,7 +68,8 @@ class DiskCache:
             on_wait: called before another process that writes is waited for.
         """
         self._find()
-        if not self._missing():
+        missing = self._missing()
+        if not missing:
             return
         try:
             self._lock = lock_folder(self.folder, on_wait=on_wait)
@@ -77,13 +78,14 @@ class DiskCache:
                 return
             if remove_unfinished(self.folder) != {one.path for one in self._store.segments}:
                 self._find()  # another process has written meanwhile
+                missing = self._missing()
                 remove_unfinished(self.folder, valid={one.path for one in self._store.segments})
-            needed = int(len(self._missing()) * image_bytes)
+            needed = int(len(missing) * image_bytes)
             keep = {one.path for one in self.kept().used()}
             self.reason = make_room(decoded_dir(), needed, limit=limit, keep=keep)
         except OSError as error:
             self.reason = f"it cannot be written to ({error.strerror or error})"
-        if self._missing() and not self.reason:
+        if missing and not self.reason:
             self._writer = CacheWriter(self.folder)
 
     def fill(self) -> None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -140,10 +141,7 @@ class Store:
         ]
 
     def _found(self, digests: Sequence[bytes]) -> Found:
-        rows: dict[bytes, tuple[int, int]] = {}
-        for number, segment in enumerate(self.segments):
-            keys = keys_of(segment.tables.images["digest"])
-            rows |= {key: (number, row) for row, key in enumerate(keys)}
+        rows = self._rows("images", "digest")
         n = len(digests)
         found = Found([*digests], np.zeros((n, SIZE), np.uint8), np.zeros(n, np.bool_))
         for index, digest in enumerate(digests):
@@ -160,16 +158,25 @@ class Store:
         self, digests: Sequence[bytes], ranges: Sequence[ValueRange | None], *, is_whole: bool
     ) -> "Places":
         """Where the pixels of images are, by the digests of their files."""
-        rows: dict[bytes, tuple[int, int]] = {}
-        for number, segment in enumerate(self.segments):
-            keys = keys_of(segment.tables.pixels["id"])
-            rows |= {key: (number, row) for row, key in enumerate(keys)}
+        rows = self._rows_of_pixels
         places = Places(self.segments, np.full((len(digests), 2), -1, np.int32))
         for index, (digest, value_range) in enumerate(zip(digests, ranges, strict=True)):
             if digest and rows:
                 key = pixels_id(digest, is_whole=is_whole, value_range=value_range)
                 places.rows[index] = rows.get(key, (-1, -1))
         return places
+
+    @cached_property
+    def _rows_of_pixels(self) -> dict[bytes, tuple[int, int]]:
+        return self._rows("pixels", "id")
+
+    def _rows(self, table: str, column: str) -> dict[bytes, tuple[int, int]]:
+        """The number of the segment and of the row of each key of a table."""
+        rows: dict[bytes, tuple[int, int]] = {}
+        for number, segment in enumerate(self.segments):
+            keys = keys_of(getattr(segment.tables, table)[column])
+            rows |= {key: (number, row) for row, key in enumerate(keys)}
+        return rows
 
 
 @dataclass
