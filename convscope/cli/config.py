@@ -8,7 +8,7 @@ from typing import Any
 from cyclopts.config import Dict
 
 from convscope import synonyms
-from convscope.errors import ConsentError, RequestError, nearest
+from convscope.errors import RequestError, nearest
 from convscope.regular_files import read_regular
 from convscope.training.setting import SettingField, settings_of
 
@@ -36,16 +36,11 @@ def read_config_flag(tokens: Sequence[str]) -> tuple[Dict, ...]:
 
 def _check_code(file: str, setting: str, value: object, tokens: Sequence[str]) -> None:
     """Refuse code that a file names and the command line does not. Raises ConsentError."""
-    from convscope.runs.own_code import is_own_code  # noqa: PLC0415 -- imports torch
+    from convscope.runs.own_code import is_own_code, named_by_file  # noqa: PLC0415 -- torch
 
     is_named = any(word.partition("=")[0] == f"--{setting}" for word in tokens)
     if isinstance(value, str) and is_own_code(value) and not is_named:
-        raise ConsentError(
-            f"{file} names code, {value}, and a file executes nothing by itself: if that is your "
-            f"code, name it here too: `{setting}={value}`.",
-            own=value,
-            setting=setting,
-        )
+        raise named_by_file(file, value, setting)
 
 
 def read_settings(path: Path) -> dict[str, Any]:

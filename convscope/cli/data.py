@@ -128,7 +128,7 @@ def _describe(data: str, settings: TrainConfig, *, json: bool) -> None:
 
 
 def _print_counts(overview: DatasetOverview, screen: Screen) -> None:
-    total = {split: overview.total(split) for split in SPLITS}
+    total = overview.totals
     screen.say(
         f"{overview.name}: {sum(total.values()):,} images in {len(overview.classes):,} classes"
     )

@@ -14,7 +14,7 @@ from convscope.data.classes import check_classes
 from convscope.data.column_names import GROUPS, names_a_group, plain
 from convscope.data.content_images import ContentImages
 from convscope.data.dataset import ConcatImages, Dataset, ImageSource, Split, SubsetImages
-from convscope.data.group_pattern import groups_by_pattern
+from convscope.data.group_pattern import grouped_by_pattern
 from convscope.data.hugging_face import (
     NO_LABEL,
     class_names_of,
@@ -111,9 +111,7 @@ def _read(
         raise RequestError(f"{where}: none of the images has a label.")
     dataset = merge(parts, default_names=default_names)
     if pattern := options.get("group_pattern"):
-        keys = [dataset.images.key(index) for index in range(len(dataset))]
-        matched, said = groups_by_pattern(keys, pattern, where=where)
-        dataset = replace(dataset, groups=matched).with_warnings(said)
+        dataset = grouped_by_pattern(dataset, pattern, where=where)
     elif reader.group is not None:
         dataset = replace(dataset, groups=tuple(groups))
     return check_classes(dataset, where=where, for_training=options.get("for_training", True))

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from convscope.data.classes import quote_names
+from convscope.data.dataset import Dataset, keys_of
 from convscope.errors import RequestError
 
 
@@ -32,6 +34,12 @@ def groups_by_pattern(
         shown = quote_names(unmatched, max_shown=3)
         sentence += f"; those that do not match are taken as groups of their own: {shown}"
     return groups, (f"{sentence}.",)
+
+
+def grouped_by_pattern(dataset: Dataset, pattern: str, *, where: str) -> Dataset:
+    """The data with the groups of `groups_by_pattern`, and its warnings."""
+    groups, said = groups_by_pattern(keys_of(dataset.images), pattern, where=where)
+    return replace(dataset, groups=groups).with_warnings(said)
 
 
 def compile_pattern(pattern: str) -> re.Pattern[str]:

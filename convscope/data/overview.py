@@ -19,6 +19,7 @@ class DatasetOverview:
 
     Attributes:
         counts: images of each class in each split, by the names of both.
+        totals: images of each split, of which one may have several classes, or none.
         sizes: how many of the sample have a (height, width).
         gray: how many of it are grayscale.
         unreadable: how many of it cannot be read.
@@ -28,6 +29,7 @@ class DatasetOverview:
     name: str
     classes: tuple[str, ...]
     counts: dict[str, dict[str, int]]
+    totals: dict[str, int]
     sizes: dict[tuple[int, int], int]
     gray: int
     unreadable: int
@@ -55,15 +57,12 @@ class DatasetOverview:
             name: {split: per_split[split][label] for split in SPLITS}
             for label, name in enumerate(dataset.classes)
         }
+        totals = {split: len(dataset.indices(split)) for split in SPLITS}
         groups = None if dataset.groups is None else len({*dataset.groups})
         return cls(
-            dataset.name, dataset.classes, counts, dict(sizes), gray, unreadable, len(indices),
-            groups, dataset.warnings,
+            dataset.name, dataset.classes, counts, totals, dict(sizes), gray, unreadable,
+            len(indices), groups, dataset.warnings,
         )  # fmt: skip
-
-    def total(self, split: str) -> int:
-        """Images of a split."""
-        return sum(counts[split] for counts in self.counts.values())
 
     @property
     def size_text(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypedDict
 
 from convscope.data import cifar, emnist, idx
 from convscope.data.archive_folder import ArchiveFolder
@@ -59,6 +60,17 @@ def refuse_options(data: str, options: DataOptions, names: Iterable[str]) -> Non
             raise RequestError(f"`{name}` is for {what}, and {data} is not one.")
 
 
+class _How(TypedDict):
+    """The options that every reader has."""
+
+    task: str
+    for_training: bool
+
+
+def _how(options: DataOptions) -> _How:
+    return {"task": options.get("task", "auto"), "for_training": options.get("for_training", True)}
+
+
 def _open_folder(
     folder: Path, options: DataOptions, default_names: Sequence[str] | None
 ) -> Dataset:
@@ -79,14 +91,14 @@ def _open_folder(
 
 def _open_published(folder: Path, options: DataOptions) -> Dataset | None:
     """The data set of a folder as Pascal VOC, COCO or ImageNet comes; None for any other."""
-    task, for_training = options.get("task", "auto"), options.get("for_training", True)
+    how = _how(options)
     if voc := find_voc(folder):
-        return read_voc(voc, task=task, for_training=for_training)
+        return read_voc(voc, **how)
     if files := find_coco(folder):
         name = folder.resolve().name
-        return read_coco(files, folder, name=name, task=task, for_training=for_training)
+        return read_coco(files, folder, name=name, **how)
     if found := find_imagenet(folder):
-        return read_imagenet(found, for_training=for_training)
+        return read_imagenet(found, for_training=how["for_training"])
     return None
 
 
@@ -106,12 +118,7 @@ def _open_arrays(
 
         if is_array_folder(folder):
             refuse_options(str(folder), options, options)
-            return read_array_folder(
-                folder,
-                default_names=default_names,
-                task=options.get("task", "auto"),
-                for_training=options.get("for_training", True),
-            )
+            return read_array_folder(folder, default_names=default_names, **_how(options))
     return None
 
 
@@ -162,13 +169,11 @@ def _open_file(path: Path, options: DataOptions, default_names: Sequence[str] | 
         from convscope.data.array_files import read_npz  # noqa: PLC0415  needs torch
 
         refuse_options(str(path), options, options)
-        task, for_training = options.get("task", "auto"), options.get("for_training", True)
-        return read_npz(path, default_names=default_names, task=task, for_training=for_training)
+        return read_npz(path, default_names=default_names, **_how(options))
     if suffix == ".json":
         refuse_options(str(path), options, options)
         above = path.parent.parent if path.parent.name == "annotations" else path.parent
-        task, for_training = options.get("task", "auto"), options.get("for_training", True)
-        return read_coco([path], above, name=path.stem, task=task, for_training=for_training)
+        return read_coco([path], above, name=path.stem, **_how(options))
     if suffix in ARCHIVES:
         return _open_archive(path, options, default_names)
     if other := NOT_CSV.get(suffix):

@@ -19,7 +19,7 @@ from convscope.data.column_names import LABELS, plain
 from convscope.data.content_images import ContentImages
 from convscope.data.dataset import Dataset, Split
 from convscope.data.formats import EXTENSIONS
-from convscope.data.group_pattern import groups_by_pattern
+from convscope.data.group_pattern import grouped_by_pattern
 from convscope.data.label_arrays import Labels
 from convscope.data.labeled import LabeledImages, merge
 from convscope.data.options import DataOptions
@@ -60,12 +60,9 @@ class _Shard:
     def samples(self) -> Iterator[_Sample]:
         samples: dict[str, _Sample] = {}
         for member in self.archive.members:
-            folder, _, name = member.rpartition("/")
-            stem, dot, ending = name.partition(".")
-            if stem and dot and name.lower() not in LITTER:
-                key = f"{folder}/{stem}" if folder else stem
-                fields = samples.setdefault(key, _Sample(self, key)).fields
-                fields[ending.lower()] = member
+            name, (key, dot, ending) = member.rpartition("/")[2], _parts(member)
+            if dot and not name.startswith(".") and name.lower() not in LITTER:
+                samples.setdefault(key, _Sample(self, key)).fields[ending] = member
         yield from samples.values()
 
 
@@ -120,9 +117,7 @@ def read_shards(
     name = root.resolve().name if len(paths) > 1 else paths[0].stem
     dataset = replace(dataset, name=name, warnings=(*notes, *dataset.warnings))
     if pattern := options.get("group_pattern"):
-        keys = tuple(dataset.images.key(index) for index in range(len(dataset)))
-        groups, said = groups_by_pattern(keys, pattern, where=where)
-        dataset = replace(dataset, groups=groups).with_warnings(said)
+        dataset = grouped_by_pattern(dataset, pattern, where=where)
     return check_classes(dataset, where=where, for_training=options.get("for_training", True))
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any, cast
 
@@ -279,6 +280,16 @@ def _refusal(run: Run, config: Mapping[str, Any], consent: Consent, setting: str
         f"name code of your own, in its folder: `{setting}={model}`.",
         trust=True,
         own=model,
+        setting=setting,
+    )
+
+
+def named_by_file(path: str | PathLike[str], code: str, setting: str) -> ConsentError:
+    """What to say where a file of settings names code, and its caller does not."""
+    return ConsentError(
+        f"{path} names code, {code}, and a file executes nothing by itself: if that is your code, "
+        f"name it here too: `{setting}={code}`.",
+        own=code,
         setting=setting,
     )
 

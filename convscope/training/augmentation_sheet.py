@@ -24,7 +24,7 @@ from convscope.data.larger import whole_image
 from convscope.data.loading import LoadedDataset, StreamingBatchSource
 from convscope.data.normalize import pixel_statistics
 from convscope.data.pixel_digests import SIZE
-from convscope.data.source import DataLike, open_source
+from convscope.data.source import DataLike
 from convscope.data.split import fill_splits
 from convscope.errors import RequestError
 from convscope.training.api import take_objects
@@ -35,7 +35,7 @@ from convscope.training.keywords import TrainSettings
 from convscope.training.own_augmentation import RequestedAugmentation
 from convscope.training.prepare import infer_preprocessing
 from convscope.training.setting import settings_of
-from convscope.training.start import label_names
+from convscope.training.start import open_data
 from convscope.words import visible
 from convscope.zoo import default_input
 
@@ -91,13 +91,7 @@ def draw_sheet(
     own = RequestedAugmentation.of(config.augment, function)
     config = replace(config, augment=own.text)
     user = CallbackList(callbacks)
-    opened = open_source(
-        data,
-        data_dir=config.data_dir,
-        class_names=label_names(config, data),
-        on_progress=user.downloading,
-        **config.data_options(),
-    )
+    opened = open_data(data, config, user)
     dataset = fill_splits(opened, val=config.val, test=config.test, seed=config.split_seed)
     default = default_input(config.model) if has_model else _own_input(dataset, config)
     card = infer_preprocessing(dataset, config, user, default=default)
@@ -113,7 +107,7 @@ def draw_sheet(
     sheet = _sheet(
         [_whole(dataset, index, card) for index in chosen.tolist()],
         [evaluated, *shown],
-        [dataset.classes[label] for label in dataset.labels[chosen]],
+        [dataset.label_text(index) for index in chosen.tolist()],
     )
     if out is not None:
         content = BytesIO()
@@ -137,8 +131,7 @@ def _own_input(dataset: Dataset, config: TrainConfig) -> tuple[int | None, tuple
 def _chosen(dataset: Dataset, count: int) -> NDArray[np.int64]:
     """Training images of all classes in turn, in the order of the classes."""
     train = dataset.indices("train")
-    by_class = [train[dataset.labels[train] == label] for label in range(len(dataset.classes))]
-    by_class = [indices for indices in by_class if len(indices)]
+    by_class = [train[dataset.labels[train] == label] for label in np.unique(dataset.labels[train])]
     rounds = -(-count // len(by_class))
     spread = np.linspace(0, len(by_class) - 1, min(count, len(by_class))).astype(int)
     found: list[int] = []

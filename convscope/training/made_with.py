@@ -21,7 +21,7 @@ from convscope.training.setting import settings_of
 KEY = "made_with"
 """The key of a checkpoint's metadata."""
 
-_FREE = ("data_dir", "checkpoint_seconds", "cache", "cache_fraction", "cache_size")
+FREE = ("data_dir", "checkpoint_seconds", "cache", "cache_fraction", "cache_size")
 """Settings that change no bit. Nor does `data`: the images are known by their fingerprint."""
 
 _BOUND_TABLES = ("dataset", "machine")
@@ -53,7 +53,7 @@ def unchanged_settings(run: Run, config: Mapping[str, Any], stored: TensorFile) 
     if bound is None:  # of an earlier version
         return now
     then = settings_in(bound["config"], source=f"{run.path / 'last'}, the checkpoint")
-    then = replace(then, **{name: getattr(now, name) for name in _FREE})
+    then = replace(then, **{name: getattr(now, name) for name in FREE})
     if own_code.is_own_code(now.model) and own_code.is_signed(config):
         then = replace(then, model=now.model)  # this user named other code at a resume
     changed = [*_changed_settings(then, now), *_changed_tables(bound["config"], config)]

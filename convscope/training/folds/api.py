@@ -8,8 +8,8 @@ from typing import Any, Unpack
 
 from convscope import synonyms
 from convscope.data.source import DataLike
-from convscope.errors import ConsentError, RequestError
-from convscope.runs.own_code import HANDED_OVER, is_own_code
+from convscope.errors import RequestError
+from convscope.runs.own_code import HANDED_OVER, is_own_code, named_by_file
 from convscope.training.api import take_objects
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.config import TrainConfig
@@ -101,11 +101,7 @@ def resume_folds(
         ("augment", config.augment if is_own(config.augment) else "", augment),
     ):
         if code and named is None:
-            raise ConsentError(
-                f"{path} names code, {code}, and a file executes nothing by itself: if that is "
-                f"your code, name it here too: `{setting}={code}`.",
-                own=code,
-            )
+            raise named_by_file(path, code, setting)
     config = replace(config, model=model or config.model, augment=augment or config.augment)
     validation = CrossValidation(data or request.data, config, watch=watch)
     return validation.run(request.folds, request.repeats, folder.path)

@@ -15,11 +15,12 @@ from convscope.errors import ConvscopeError, RequestError
 from convscope.runs.folder import Run
 from convscope.strict import Count, Text, checked, parse_toml
 from convscope.training.config import TrainConfig
+from convscope.training.made_with import FREE
 
 REQUEST = "cross-validation.toml"
 SUMMARY = "summary.json"
 PREDICTIONS = "predictions.csv"
-_FREE = ("data_dir", "checkpoint_seconds", "cache_fraction", "threads")
+_FREE = (*FREE, "threads")
 """Settings with which a cross-validation may go on otherwise than it began."""
 
 
