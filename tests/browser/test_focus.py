@@ -1,5 +1,6 @@
 """The focus, the caret and what was typed outlive a redraw, on every screen."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -102,12 +103,21 @@ def test_what_is_no_number_yet_is_kept_and_marked(page: Any) -> None:
     assert page.evaluate("document.activeElement.value") == "−"
 
 
-def test_an_operand_that_is_followed_leaves_the_focus_on_the_stage(lab: Any, page: Any) -> None:
+@pytest.mark.parametrize("seconds", [0, 0.5])  # after 0.3 the stage says what it waits for
+def test_an_operand_that_is_followed_leaves_the_focus_on_the_stage(
+    lab: Any, page: Any, seconds: float
+) -> None:
     images = page.request.get(f"{lab.address}/api/networks/digits").json()["images"]
     page.goto(f"/look/digits/{images[0]['id']}/conv2/3/4,5")
     cell = page.locator("#stage button.cell[tabindex='0']").first
     cell.wait_for()
     cell.focus()
+
+    def answer(route: Any) -> None:
+        time.sleep(seconds)
+        route.continue_()
+
+    page.route("**/api/**", answer)
     page.keyboard.press("Enter")
     page.wait_for_function("() => location.pathname.split('/')[4] === 'pool1'")
     page.locator("#stage h2", has_text="pool1").wait_for()

@@ -71,6 +71,8 @@ CASES = {
     "resume": ["{run}", "--epochs", "2"],
     "evaluate": ["{run}", "{data}", "--csv", "{out}.csv"],
     "predict": ["{run}", "{data}"],
+    "check": ["{data}", "--html", "{out}.html"],
+    "data": ["{data}", "--show-augmented", "{out}.png"],
     "explain": ["{run}", "{image}"],
     "summary": ["{run}"],
     "models": ["*{odd}*"],

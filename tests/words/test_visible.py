@@ -95,7 +95,7 @@ def test_a_word_for_the_shell_is_visible_and_gives_the_name(names):
 def test_a_line_of_the_log_is_one_visible_line(tmp_path):
     log = RunLog(lambda _line: None)
     log.keep("of a\nclass\x1b[1m")
-    log.on_run_start(SimpleNamespace(path=tmp_path))
+    log.on_run_start(SimpleNamespace(path=tmp_path, card=SimpleNamespace(task=None)))
     log.keep("caf\udce9")
     log.close()
     lines = (tmp_path / "log.txt").read_text("ascii").split("\n")

@@ -35,7 +35,8 @@ export async function show(stage, late) {
   if (late()) return;
   if (!state.net && list.first) state = correct({ net: list.first, image: "" });
   if (!state.net)
-    return stage.replaceChildren(
+    return replaceChildren(
+      stage,
       el("p", { class: "lead" }, "No network yet. Start the lab with one: `convscope lab resnet18`."),
     );
   const done = slowly(stage, state, late);
@@ -44,7 +45,7 @@ export async function show(stage, late) {
     if (late()) return;
     current = net;
     if (!state.image && net.images.length) state = correct({ image: net.images[0].id });
-    if (!state.image) return stage.replaceChildren(empty(net));
+    if (!state.image) return replaceChildren(stage, empty(net));
     const image = await labImage(net.id, state.image);
     if (late()) return;
     frame(net, image, state);
@@ -139,7 +140,7 @@ function slowly(stage, state, late) {
   const say = (text) => {
     if (late()) return;
     stage.setAttribute("aria-busy", "true");
-    if (other) stage.replaceChildren(el("p", { class: "lead" }, text));
+    if (other) replaceChildren(stage, el("p", { class: "lead" }, text));
   };
   const timers = [
     setTimeout(() => say(`Reading ${state.layer || state.net}…`), 300),

@@ -58,7 +58,7 @@ async function draw() {
 /** One screen goes, another comes. @param {Screen} screen @param {string} name */
 function change(screen, name) {
   open?.stop?.();
-  if (open) part("stage").replaceChildren();
+  if (open) replaceChildren(part("stage"));
   open = screen;
   document.body.dataset.screen = name;
   entitle(name === "look" ? "convscope lab" : `${SCREENS[name][0]} · convscope`);
@@ -71,7 +71,7 @@ function report(error, late) {
   if (status === null) console.error(error);
   const lost = status === 0;
   const stage = part("stage");
-  stage.replaceChildren(el("p", { class: "note", role: "alert", id: lost ? "lost" : null }, messageOf(error)));
+  replaceChildren(stage, el("p", { class: "note", role: "alert", id: lost ? "lost" : null }, messageOf(error)));
   stage.removeAttribute("aria-busy");
   if (lost) setTimeout(() => late() || redraw(), 2000);
   else if (status === 404 && named() === "look" && location.pathname.split("/")[3]) stage.append(inside.elsewhere());
