@@ -28,7 +28,6 @@ from convscope.training.config import TrainConfig
 from convscope.weights.adapt import adapt_weights
 from convscope.weights.preprocessing import per_channel, with_channels
 from convscope.weights.source import Weights
-from convscope.zoo.check import network_output
 from convscope.zoo.table_file import is_table, read_table
 
 _SAMPLED = 32  # images whose size and mode decide about resizing and channels
@@ -261,37 +260,6 @@ def _statistics(loaded: LoadedDataset) -> tuple[tuple[float, ...], tuple[float, 
         images = chain.from_iterable(loaded.larger.images(batches))
         return pixel_statistics(torch.from_numpy(image)[None] for image in images)
     return pixel_statistics(loaded.batch_source.batches(batches))
-
-
-def with_output(card: Card, net: nn.Module, callbacks: CallbackList, *, bf16: bool = False) -> Card:
-    """The card with what the network returns; a message warns if that is probabilities.
-
-    Raises RequestError for probabilities in `bf16`, of whose logarithm little is left.
-    """
-    output = network_output(
-        net,
-        in_channels=card.in_channels,
-        input_size=card.input_size,
-        num_classes=len(card.classes),
-    )
-    if output == "probabilities" and bf16:
-        raise RequestError(
-            f"{card.provenance['network']} ends in softmax, and probabilities in bf16 are too "
-            "coarse for a loss: 0.996 is the largest below 1. Return logits (remove the last "
-            "softmax), or choose `precision='float32'`."
-        )
-    if output == "probabilities":
-        classes = len(card.classes)
-        largest = math.e / (math.e + classes - 1)
-        callbacks.message(
-            f"{card.provenance['network']} ends in softmax: it returns probabilities, not logits. "
-            "Cross-entropy applies softmax itself; applied twice, no probability of "
-            f"{classes} classes could exceed {largest:.3f}, and the loss could not fall below "
-            f"{-math.log(largest):.3f}. So the loss is computed from the probabilities as they "
-            "are. It is better to return logits (remove the last softmax): gradients vanish where "
-            "a softmax saturates."
-        )
-    return replace(card, output=output)
 
 
 def load_pretrained(weights: Weights, network: nn.Module, card: Card) -> Card:

@@ -36,13 +36,13 @@ from convscope.training.executors.base import Executor
 from convscope.training.finish import fit_and_test, naming_checkpoint, restored
 from convscope.training.memory_check import check_memory
 from convscope.training.network import RequestedNetwork
+from convscope.training.output import with_output
 from convscope.training.own_augmentation import RequestedAugmentation
 from convscope.training.prepare import (
     finalize_preprocessing,
     infer_preprocessing,
     load_checked,
     load_pretrained,
-    with_output,
 )
 from convscope.training.result import TrainingResult
 from convscope.training.run_config import check_disk_space, problems_csv, run_config

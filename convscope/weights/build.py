@@ -86,7 +86,9 @@ def build_with_weights(
         weights = replace(weights, card=assumed)
     card = card_of(weights, adapted, net, settings, class_names=class_names, size=own)
     adapted.load_into(net)
-    output = network_output(net, in_channels=card.in_channels, input_size=card.input_size)
+    output = network_output(
+        net, in_channels=card.in_channels, input_size=card.input_size, task=card.task
+    )
     warning = ""
     if adapted.num_outputs != num_outputs(net.state_dict()):
         lacks = (

@@ -63,7 +63,9 @@ def load_weights(
     names = None if class_names is None else parse_class_names(class_names)
     card = card_of(weights, adapted, net, preprocessing, class_names=names)
     adapted.load_into(net)
-    output = network_output(net, in_channels=card.in_channels, input_size=card.input_size)
+    output = network_output(
+        net, in_channels=card.in_channels, input_size=card.input_size, task=card.task
+    )
     card = replace(card, output=output)
     vars(unwrapped(net))["card"] = card  # how to prepare its images, for `record` and `explain`
     return card

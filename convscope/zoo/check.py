@@ -5,10 +5,11 @@ from contextlib import contextmanager, suppress
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn import functional as F
 from torch.nn.parameter import is_lazy
 
-from convscope.card import NetworkOutput
+from convscope.card import NetworkOutput, TaskName
 from convscope.errors import ConvscopeError, NetworkError, RequestError
 from convscope.forward import (
     first_line,
@@ -19,7 +20,7 @@ from convscope.forward import (
     num_outputs,
     where_raised,
 )
-from convscope.inference import are_probabilities, inference_mode
+from convscope.inference import are_fractions, are_probabilities, inference_mode
 from convscope.mixed_precision import autocast
 
 USUAL_SIZES = [
@@ -214,24 +215,42 @@ def network_output(
     in_channels: int,
     input_size: tuple[int, int],
     num_classes: int | None = None,
+    task: TaskName = "single-label",
 ) -> NetworkOutput:
     """Whether a network returns logits or probabilities, by trial on a few random images.
 
-    Outputs that are never negative and always add up to 1 are probabilities. Logarithms of
+    Outputs that are never negative and always add up to 1 are probabilities; of several labels,
+    outputs that are always from 0 to 1, also with weights of other signs. Logarithms of
     probabilities are logits: their softmax gives the probabilities back. So is what cannot be
     tried. Leaves modes, weights, buffers and the random state as found.
     """
     random = torch.Generator().manual_seed(0)
+    are_of_task = are_fractions if task == "multi-label" else are_probabilities
     try:
         with unchanged(net), inference_mode(net):
             for _ in range(_TRIALS):
                 image = torch.randn(1, in_channels, *input_size, generator=random)
-                output = main_output(net(like_parameters(net, image)), num_classes)
-                if output is None or output.ndim != 2 or not are_probabilities(output):
+                image = like_parameters(net, image)
+                if task == "multi-label":
+                    returned = functional_call(net, _other_signs(net, random), (image,))
+                else:
+                    returned = net(image)
+                output = main_output(returned, num_classes)
+                if output is None or output.ndim != 2 or not are_of_task(output):
                     return "logits"
     except Exception:  # noqa: BLE001 -- `check_network` says what is wrong with it
         return "logits"
     return "probabilities"
+
+
+def _other_signs(net: nn.Module, random: torch.Generator) -> dict[str, Tensor]:
+    """The parameters with random signs, a row each: few logits of random weights stay in 0..1."""
+    signed: dict[str, Tensor] = {}
+    for name, value in net.named_parameters():
+        signs = torch.randint(2, value.shape[:1], generator=random) * 2 - 1
+        rows = signs.reshape(-1, *[1] * (value.ndim - 1)) if value.ndim else signs
+        signed[name] = value * rows.to(value)
+    return signed
 
 
 TRIED = 2

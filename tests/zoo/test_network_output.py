@@ -1,4 +1,4 @@
-"""Networks that end in softmax are noticed at the trial, and no others."""
+"""Networks that end in softmax or sigmoid are noticed at the trial, and no others."""
 
 import pytest
 import torch
@@ -29,8 +29,8 @@ class SoftmaxInEval(Ends):
         return logits if self.training else logits.softmax(1)
 
 
-def output_of(net, size=(16, 16), channels=3):
-    return network_output(net, in_channels=channels, input_size=size)
+def output_of(net, size=(16, 16), channels=3, **task):
+    return network_output(net, in_channels=channels, input_size=size, **task)
 
 
 @pytest.mark.parametrize("classes", [2, 10, 1000])
@@ -58,6 +58,26 @@ def test_whatever_does_not_add_up_to_one_is_logits(end):
     assert output_of(Ends(end)) == "logits"
 
 
+@pytest.mark.parametrize("labels", [2, 14])
+@pytest.mark.parametrize(
+    "end",
+    [nn.Sigmoid(), torch.sigmoid, lambda x: 1 / (1 + (-x).exp()), lambda x: x.tanh() / 2 + 0.5],
+    ids=["module", "function", "by hand", "tanh"],
+)
+def test_sigmoid_gives_the_probabilities_of_several_labels(end, labels):
+    assert output_of(Ends(end, labels), task="multi-label") == "probabilities"
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("end", [nn.Identity(), nn.LogSigmoid(), nn.Tanh()])
+def test_no_logits_of_several_labels_are_probabilities_by_chance(end, seed):
+    torch.manual_seed(seed)
+    net = Ends(end)
+    nn.init.constant_(net.fc.weight, 1e-4)
+    nn.init.constant_(net.fc.bias, 0.1)  # so every output is 0.1 at first
+    assert output_of(net, task="multi-label") == "logits"
+
+
 def test_softmax_in_eval_mode_alone_is_softmax():
     assert output_of(SoftmaxInEval(nn.Identity()).train()) == "probabilities"
 
@@ -78,10 +98,10 @@ def test_no_network_of_the_zoo_is_taken_to_return_probabilities(name, channels, 
 
 
 def test_the_trial_leaves_no_trace():
-    net = Ends(nn.Softmax(1)).train()
+    net = Ends(nn.Sigmoid()).train()
     before = {name: value.clone() for name, value in net.state_dict().items()}
     state = torch.get_rng_state()
-    output_of(net)
+    output_of(net, task="multi-label")
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state)
     assert all(module.training for module in net.modules())

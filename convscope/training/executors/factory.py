@@ -99,7 +99,7 @@ class ExecutorFactory:
             (config.precision == "bf16", "steps are in bf16"),
             (config.mixes, "`mixup` and `cutmix` mix images in floating point"),
             (config.freeze is not None, "layers are frozen"),
-            (self.inputs.card.output == "probabilities", "the network ends in softmax"),
+            (self.inputs.card.output == "probabilities", "the network returns probabilities"),
             (self.inputs.card.task != "single-label", f"the task is {self.inputs.card.task}"),
             (find_spec("llvmlite") is None, _MISSING),
         )
