@@ -8,6 +8,7 @@ import random
 import shutil
 import signal
 import time
+from itertools import count
 
 import pytest
 from torch import nn
@@ -52,24 +53,36 @@ def go_on(out, engine):
     return train(out, engine=engine, **SHORT)
 
 
-def die_at(operation, number, out, engine):
-    """In a process of its own: go on, and be killed before a call of os.fsync or os.replace."""
-    real, count = getattr(os, operation), 0
+def train_photographs(folder, out):
+    """Go on with a training that draws much of every image, and keeps images on disk."""
+    os.environ["CONVSCOPE_CACHE"] = str(out.parent / "decoded")
+    if (out / "config.toml").exists():
+        return convscope.resume(out)
+    return convscope.train(
+        str(folder), out=out, model="lenet5", input_size=32, augment="photo", mixup=0.4,
+        random_erasing=0.3, cache="disk", epochs=2, batch_size=9, checkpoint_seconds=0.0,
+        threads=1, engine="torch", optimizer="adamw",
+    )  # fmt: skip
+
+
+def die_at(operation, number, work, *words):
+    """In a process of its own: work, and be killed before a call of os.fsync or os.replace."""
+    real, calls = getattr(os, operation), 0
 
     def counted(*arguments):
-        nonlocal count
-        count += 1
-        if count == number:
+        nonlocal calls
+        calls += 1
+        if calls == number:
             os.kill(os.getpid(), signal.SIGKILL)
         return real(*arguments)
 
     setattr(os, operation, counted)
-    go_on(out, engine)
+    work(*words)
 
 
-def is_killed_at(operation, number, out, engine):
+def is_killed_at(operation, number, work, *words):
     """Whether a process was killed there; otherwise it came to its end before."""
-    process = FORKS.Process(target=die_at, args=(operation, number, out, engine))
+    process = FORKS.Process(target=die_at, args=(operation, number, work, *words))
     process.start()
     process.join()
     assert process.exitcode in (0, -signal.SIGKILL)
@@ -95,7 +108,7 @@ def uninterrupted(tmp_path_factory):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_two_processes_write_equal_files(tmp_path, uninterrupted, engine):
     expected, out = uninterrupted(engine), tmp_path / "elsewhere" / "run"
-    assert not is_killed_at("fsync", 1_000_000, out, engine)
+    assert not is_killed_at("fsync", 1_000_000, go_on, out, engine)
     assert_same_bits(out, expected)
 
 
@@ -111,7 +124,7 @@ def test_the_names_of_folders_are_not_in_the_file(tmp_path, image_folder):
 @pytest.mark.parametrize(("operation", "number"), [("fsync", 15), ("replace", 4), ("replace", 11)])
 def test_a_kill_at_a_write_changes_no_bit(tmp_path, uninterrupted, engine, operation, number):
     expected, out = uninterrupted(engine), tmp_path / "run"
-    assert is_killed_at(operation, number, out, engine)
+    assert is_killed_at(operation, number, go_on, out, engine)
     go_on(out, engine)
     assert_same_bits(out, expected)
 
@@ -121,7 +134,7 @@ def test_a_kill_at_a_write_changes_no_bit(tmp_path, uninterrupted, engine, opera
 @pytest.mark.parametrize("operation", ["fsync", "replace"])
 def test_a_kill_at_each_write_changes_no_bit(tmp_path, uninterrupted, engine, operation):
     expected, number = uninterrupted(engine), 1
-    while is_killed_at(operation, number, out := tmp_path / str(number), engine):
+    while is_killed_at(operation, number, go_on, out := tmp_path / str(number), engine):
         go_on(out, engine)
         assert_same_bits(out, expected)
         assert (out / "report.html").exists()
@@ -133,17 +146,42 @@ def test_a_kill_at_each_write_changes_no_bit(tmp_path, uninterrupted, engine, op
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_kill_at_each_write_of_a_resume_changes_no_bit(tmp_path, uninterrupted, engine):
     expected = uninterrupted(engine)
-    assert is_killed_at("replace", 9, tmp_path / "killed", engine)
+    assert is_killed_at("replace", 9, go_on, tmp_path / "killed", engine)
     number = 1
     while True:
         out = tmp_path / str(number)
         shutil.copytree(tmp_path / "killed", out)
-        if not is_killed_at("replace", number, out, engine):
+        if not is_killed_at("replace", number, go_on, out, engine):
             break
         go_on(out, engine)
         assert_same_bits(out, expected)
         number += 1
     assert number > 6, f"only {number} writes were seen"
+
+
+@pytest.mark.parametrize(
+    ("operation", "numbers"),
+    [
+        pytest.param("replace", [1, 12], id="replace"),
+        pytest.param("fsync", None, id="each fsync", marks=pytest.mark.slow),
+        pytest.param("replace", None, id="each replace", marks=pytest.mark.slow),
+    ],
+)
+def test_kills_with_augmentation_and_the_cache_on_disk_change_no_bit(
+    tmp_path, image_folder, monkeypatch, operation, numbers
+):
+    """From the first write of the cache to the last of the run; also of a cache that a killed
+    process left behind."""
+    monkeypatch.setenv("CONVSCOPE_CACHE", "")  # and put back at the end
+    expected = tmp_path / "whole" / "run"
+    train_photographs(image_folder, expected)
+    for number in numbers or count(1):
+        out = tmp_path / str(number) / "run"
+        if not is_killed_at(operation, number, train_photographs, image_folder, out):
+            assert numbers is None and number > 12, f"only {number} writes were seen"
+            break
+        train_photographs(image_folder, out)
+        assert_same_bits(out, expected)
 
 
 def states(out):
