@@ -36,9 +36,10 @@ SENTENCES = {
     "`augment='photo'`.": "color_jitter color_jitter_prob jitter",
     "Transforms are one function, `augment=module:attr`; in Python an object, too.": "transforms "
     "train_transform transform",
-    "No moving average of the weights is kept; the weights of the epoch that is best by `metric` "
-    "are.": "ema model_ema ema_decay use_ema model_ema_steps model_ema_decay model_ema_force_cpu "
-    "model_ema_warmup swa swa_lr use_swa ema_momentum",
+    "`ema` averages the weights after every step, where they are; its decay rises by itself.":
+    "model_ema_steps model_ema_force_cpu model_ema_warmup ema_warmup ema_overwrite_frequency",
+    "There is a moving average of the weights, `ema=0.999`, and no average over epochs.": "swa "
+    "swa_lr use_swa swa_start",
     "A training runs in one process on one device; `device` chooses it.": "world_size dist_url "
     "dist_backend dist_bn local_rank rank nodes num_nodes nproc_per_node multi_gpu distributed "
     "multiprocessing_distributed sync_bn split_bn no_ddp_bb ddp ddp_backend "

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -35,6 +36,7 @@ from convscope.training.callbacks.live_status import LiveStatus
 from convscope.training.callbacks.plateau import ReduceOnPlateau
 from convscope.training.callbacks.remote_control import RemoteControl
 from convscope.training.callbacks.snapshots import SnapshotWriter
+from convscope.training.callbacks.weight_averaging import WeightAveraging, kept_weights
 from convscope.training.config import TrainConfig, decided
 from convscope.training.executors.base import Executor, Inputs
 from convscope.training.executors.factory import ExecutorFactory
@@ -98,11 +100,15 @@ class Task:
 
 @dataclass(frozen=True)
 class SplitValidator:
-    """Validates on the images set aside for it, by the executor that trains."""
+    """Validates on the images set aside for it, by the executor that trains.
+
+    With `averaging`, what is validated is the average of the weights.
+    """
 
     executor: Executor
     loaded: LoadedDataset
     card: Card
+    averaging: WeightAveraging | None = None
 
     @property
     def indices(self) -> NDArray[np.int64]:
@@ -114,7 +120,8 @@ class SplitValidator:
 
     def __call__(self, on_batch: Callable[[int], None]) -> Validation:
         indices = self.indices
-        logits = self.executor.logits(indices, on_batch)
+        with kept_weights(self.averaging):
+            logits = self.executor.logits(indices, on_batch)
         outputs = compute_metrics(logits, self.loaded.dataset.truth(indices), self.card)
         return Validation(measured(outputs.metrics, self.card.task), outputs)
 
@@ -145,7 +152,7 @@ def assemble(
     optimizer = Optimizer(network, config)
     state = TrainState()
     if stored is not None:
-        where = session.run.state_path(stored.metadata.get("state", {}).get("step", 0))
+        where = _state_path(session.run, stored)
         state = unpack(stored, network, optimizer, where=where, card=task.card)
     augmentation = augmentation_of(config, task.card, task.loaded, task.function)
     batches = TrainingBatches(
@@ -156,8 +163,9 @@ def assemble(
     notify = session.user.message
     executor = select_executor(factory, network, optimizer, batches, state=state, notify=notify)
     state.engine = executor.name
-    validator = SplitValidator(executor, task.loaded, task.card)
-    recorders = _recorders(task, session, status, optimizer)
+    averaging = _averaging(task, session.run, stored)
+    validator = SplitValidator(executor, task.loaded, task.card, averaging)
+    recorders = _recorders(task, session, status, optimizer, averaging)
     limits = limits_of(config, len(batches))
     return Trainer(
         executor,
@@ -165,9 +173,27 @@ def assemble(
         lr=_lr(task, limits, len(batches)),
         limits=limits,
         validate=validator if validator.num_images else None,
-        callbacks=[*_rules(task, session, freezing), *session.user.callbacks, *recorders],
+        callbacks=[
+            *_rules(task, session, freezing, averaging),
+            *session.user.callbacks,
+            *recorders,
+        ],
         state=state,
     )
+
+
+def _state_path(run: Run, stored: TensorFile) -> Path:
+    return run.state_path(stored.metadata.get("state", {}).get("step", 0))
+
+
+def _averaging(task: Task, run: Run, stored: TensorFile | None) -> WeightAveraging | None:
+    """The average of the weights, for an executor that holds them already."""
+    if not task.config.ema:
+        return None
+    averaging = WeightAveraging(task.network, task.config.ema)
+    if stored is not None:
+        averaging.load(stored, where=_state_path(run, stored))
+    return averaging
 
 
 def _mixing(task: Task) -> Mixing | None:
@@ -213,20 +239,24 @@ def _lr(task: Task, limits: Limits, batches: int) -> Callable[[TrainState], floa
     )
 
 
-def _rules(task: Task, session: Session, freezing: LayerFreezing) -> Sequence[Callback]:
+def _rules(
+    task: Task, session: Session, freezing: LayerFreezing, averaging: WeightAveraging | None
+) -> Sequence[Callback]:
     """Return the callbacks that control training; they run before the user's callbacks."""
     config, infinite = task.config, infinite_buffers(task.network)
 
     def save_weights(state: TrainState, validation: AnyMetrics | None) -> None:
-        check_finite(task.network, infinite, state=state)
-        if validation is not None:
-            session.run.write("validation.json", validation.to_json())
         metadata = {"step": state.step, "epoch": state.epoch}
-        stored = TensorFile(dict(task.network.state_dict()), metadata)
-        session.run.write_weights(stored, task.card)
+        with kept_weights(averaging):
+            check_finite(task.network, infinite, state=state)
+            if validation is not None:
+                session.run.write("validation.json", validation.to_json())
+            stored = TensorFile(dict(task.network.state_dict()), metadata)
+            session.run.write_weights(stored, task.card)
 
     metric = config.metric or METRICS[task.card.task][0]
-    rules: list[Callback] = [freezing, BestWeights(metric=metric, save=save_weights)]
+    rules: list[Callback] = [freezing, *([averaging] if averaging else [])]
+    rules.append(BestWeights(metric=metric, save=save_weights))
     if config.lr_schedule == "plateau":
         rules.append(ReduceOnPlateau(patience=config.lr_patience))
     if config.early_stopping_patience:
@@ -236,7 +266,11 @@ def _rules(task: Task, session: Session, freezing: LayerFreezing) -> Sequence[Ca
 
 
 def _recorders(
-    task: Task, session: Session, status: LiveStatus, optimizer: Optimizer
+    task: Task,
+    session: Session,
+    status: LiveStatus,
+    optimizer: Optimizer,
+    averaging: WeightAveraging | None,
 ) -> Sequence[Callback]:
     """The callbacks that write and listen. The steps are written before the checkpoint."""
     run, live, notify = session.run, session.live, session.user.message
@@ -253,6 +287,7 @@ def _recorders(
             optimizer,
             task.card,
             seconds=task.config.checkpoint_seconds,
+            averaging=averaging,
         ),
         Interrupt(session.request),
     ]

@@ -114,6 +114,9 @@ class TrainConfig(AugmentationSettings, DataSettings):
         help="Epochs without a better validation loss that the schedule plateau waits for.")
     clip_grad_norm: float = setting(0.0, OPTIMIZER, low=0, high=1e12,
         help="Largest norm of the gradient of all weights together; 0 for no clipping.")
+    ema: float = setting(0.0, OPTIMIZER, low=0, high=1,
+        help="Decay of an exponential moving average of the weights, such as 0.999: the average is "
+        "validated, kept and tested in place of the weights themselves; 0 for no average.")
 
     batch_size: int | None = setting(None, LOSS, low=1, high=_MANY,
         help="Images per step; by default 64, or fewer if an epoch would have under 20 steps.")

@@ -105,6 +105,7 @@ class TrainSettings(TypedDict, total=False):
     lr_milestones: Sequence[float]
     lr_patience: int
     clip_grad_norm: float
+    ema: float
 
     batch_size: int | None
     label_smoothing: float

@@ -284,10 +284,11 @@ def describe(config: TrainConfig, dataset: Dataset, card: Card, network: nn.Modu
     start = f" It starts from {config.weights}." if config.weights else ""
     frozen = f" Layers up to {config.freeze} are frozen." if config.freeze else ""
     mixed = _MIXED if config.mixes else ""
+    averaged = _AVERAGED if config.ema else ""
     return (
         f"{config.model} ({parameters:,} parameters, {card.in_channels}x{card.input_size[0]}x"
         f"{card.input_size[1]}) on {dataset.name}: {len(card.classes)} classes; "
-        f"{splits}.{start}{frozen}{_start_details(card)}{mixed}"
+        f"{splits}.{start}{frozen}{_start_details(card)}{mixed}{averaged}"
     )
 
 
@@ -295,6 +296,7 @@ _MIXED = (
     " Training images are mixed: their loss is that of mixed labels, and one counts as right if "
     "the label with the larger share is predicted."
 )
+_AVERAGED = " What is validated, kept and tested is a moving average of the weights (`ema`)."
 _NOT_STATED = (
     "The weights do not say how images are prepared, so the training images decide; `input_size`, "
     "`resize_mode`, `mean` and `std` say it."

@@ -213,7 +213,9 @@ train --bf16-full-eval                     ! whatever the --precision of the ste
 evaluate r --half                          ! computes in 32-bit floating point
 train --pretrained                         ! --weights torchvision:resnet50
 train --mixup-alpha 0.2                    = train --mixup 0.2
-train --ema                                ! No moving average
+train --model-ema                          = train --ema 0.999
+train --model-ema-decay 0.9998             = train --ema 0.9998
+train --model-ema-warmup                   ! its decay rises by itself
 train --dropout 0.5                        ! Dropout is a part of the network
 train --save-period 5                      ! every --checkpoint-seconds
 train --resume                             ! convscope resume RUN

@@ -76,6 +76,7 @@ OTHER = {
     "lr_milestones": [0.25],
     "lr_patience": 7,
     "clip_grad_norm": 1.5,
+    "ema": 0.5,
     "batch_size": 64,
     "label_smoothing": 0.25,
     "mixup": 0.25,

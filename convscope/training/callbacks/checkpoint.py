@@ -16,6 +16,7 @@ from convscope.runs.tensor_file import TensorFile
 from convscope.runs.weight_values import infinite_buffers
 from convscope.strict import checked, shown
 from convscope.training.callbacks.base import Callback
+from convscope.training.callbacks.weight_averaging import WeightAveraging, trained_weights
 from convscope.training.events import CheckpointEvent, EpochEnd, FitEnd, FitStart, StepEnd
 from convscope.training.made_with import KEY, made_with
 from convscope.training.nonfinite import check_finite
@@ -29,7 +30,8 @@ class Checkpoint(Callback):
     """Saves weights, optimizer, counters and random state into the run's folder `last`.
 
     At the start, every `seconds` between two steps, whenever another callback asks for it, and at
-    the end. Weights and buffers that are not finite are never saved: StepError.
+    the end; with the weights that are trained, their average, too. Weights and buffers that are not
+    finite are never saved: StepError.
     """
 
     def __init__(
@@ -40,9 +42,10 @@ class Checkpoint(Callback):
         card: Card,
         *,
         seconds: float,
+        averaging: WeightAveraging | None = None,
     ) -> None:
         self.run, self.network, self.optimizer = run, network, optimizer
-        self.card, self.seconds = card, seconds
+        self.card, self.seconds, self.averaging = card, seconds, averaging
         self._infinite = infinite_buffers(network)  # as they were built
         self._start: FitStart | None = None
         self._made_with: Mapping[str, Any] = {}
@@ -64,9 +67,12 @@ class Checkpoint(Callback):
         now = state.step, state.epoch, state.done
         if now == self._last:  # after the end the network holds the best weights, to be tested
             return
-        check_finite(self.network, self._infinite, state=state, lr=event.lr)
-        stored = pack(self.network, self.optimizer, state, made_with=self._made_with)
-        self.run.write_state(state.step, stored, self.card)
+        with trained_weights(self.averaging):
+            check_finite(self.network, self._infinite, state=state, lr=event.lr)
+            stored = pack(
+                self.network, self.optimizer, state, self.averaging, made_with=self._made_with
+            )
+            self.run.write_state(state.step, stored, self.card)
         state.saved_step, self._last = state.step, now
         self._saved_at = time.monotonic()
 
@@ -86,7 +92,12 @@ class MetricsLog(Callback):
 
 
 def pack(
-    network: nn.Module, optimizer: Optimizer, state: TrainState, *, made_with: Mapping[str, Any]
+    network: nn.Module,
+    optimizer: Optimizer,
+    state: TrainState,
+    averaging: WeightAveraging | None = None,
+    *,
+    made_with: Mapping[str, Any],
 ) -> TensorFile:
     """Everything that decides the next step's bits, and what it was made with."""
     tensors: dict[str, Tensor] = {f"model/{k}": v for k, v in network.state_dict().items()}
@@ -95,6 +106,8 @@ def pack(
         tensors["random/cuda"] = torch.cuda.get_rng_state()
     for name, values in optimizer.state.items():
         tensors |= {f"optimizer/{index}/{name}": value for index, value in enumerate(values)}
+    if averaging is not None:
+        tensors |= averaging.state_dict()
     metadata = {"version": VERSION, "state": state.state_dict(), KEY: made_with}
     return TensorFile(tensors, metadata)
 

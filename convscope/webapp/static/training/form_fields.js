@@ -27,6 +27,7 @@ const NAMES = {
   test: "test fraction",
   backbone_lr_scale: "backbone learning rate scale",
   clip_grad_norm: "largest gradient norm",
+  ema: "decay of the weights' average",
   resize_mode: "resize mode",
 };
 
