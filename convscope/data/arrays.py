@@ -8,7 +8,7 @@ from torch import Tensor
 
 from convscope.data.dataset import ArrayImages, FileImages, ImageSource
 from convscope.data.items import ItemImages, NumberedKeys, pixel_range_of
-from convscope.data.label_arrays import read_labels
+from convscope.data.label_values import read_label_values
 from convscope.data.labeled import LabeledImages
 from convscope.data.pixel_arrays import PixelRange, as_array, channels_last, without_alpha
 from convscope.errors import RequestError
@@ -20,14 +20,14 @@ def read_arrays(
     """Images (n, h, w[, c]) or (n, c, h, w), or a list of images of any sizes, and their labels.
 
     Raises RequestError for values that are no pixels, for layouts of other shapes, and for labels
-    that `read_labels` refuses.
+    that `read_label_values` refuses.
     """
     if isinstance(images, list | tuple) or _is_column(images):
         source, notes = _from_list(list(images), where, prefix)
     else:
         source, notes = _from_array(images, where, prefix)
-    read = read_labels(labels, where=where, task=task)
-    return LabeledImages(where, source, read, notes=notes)
+    read = read_label_values(labels, where=where, task=task)
+    return LabeledImages(where, source, read.labels, read.names, (*notes, *read.notes))
 
 
 def _from_array(images: Any, where: str, prefix: str) -> tuple[ImageSource, tuple[str, ...]]:

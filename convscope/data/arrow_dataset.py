@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import numpy as np
-
 from convscope.data.arrow_files import ArrowFile, check_first, open_arrow, open_parquet
 from convscope.data.arrow_schema import features_of
 from convscope.data.classes import check_classes
@@ -16,13 +14,12 @@ from convscope.data.content_images import ContentImages
 from convscope.data.dataset import ConcatImages, Dataset, ImageSource, Split, SubsetImages
 from convscope.data.group_pattern import grouped_by_pattern
 from convscope.data.hugging_face import (
-    NO_LABEL,
-    class_names_of,
     existing_column,
     find_image_column,
-    find_label_column,
+    find_label_columns,
+    labeled_images,
+    read_columns,
 )
-from convscope.data.label_arrays import read_labels
 from convscope.data.labeled import LabeledImages, merge
 from convscope.data.options import INDEPENDENT, DataOptions
 from convscope.data.part_files import find_file_splits
@@ -123,9 +120,10 @@ class _Reader:
 
     where: str
     image: str
-    label: str
+    labels: Sequence[str]
     group: str | None
-    names: tuple[str, ...] | None
+    features: Mapping[str, Any]
+    task: str
 
     @classmethod
     def of(cls, files: Sequence[ArrowFile], where: str, options: DataOptions) -> "_Reader":
@@ -133,40 +131,41 @@ class _Reader:
             raise RequestError(f"{where} has no files with images.")
         features = features_of(files[0].schema)
         image = find_image_column(where, features, options.get("image_column"))
-        label = find_label_column(where, features, options.get("label_column"), image)
-        group = _group_column(where, features, options, {image, label})
+        labels = find_label_columns(where, features, options.get("label_column"), image)
+        group = _group_column(where, features, options, {image, *labels})
         for file in files:
-            if missing := {image, label} - set(file.schema.names):
+            if missing := {image, *labels} - set(file.schema.names):
                 raise RequestError(
                     f"{file.path} has no column {missing.pop()!r}, as other files do."
                 )
-        return cls(where, image, label, group, class_names_of(features[label]))
+        return cls(where, image, labels, group, features, options.get("task") or "auto")
 
     def part(
         self, split: str, files: Sequence[ArrowFile]
     ) -> tuple[LabeledImages | None, list[str]]:
         """The images of a split, and their groups; None if all labels are withheld (-1)."""
-        values = [value for file in files for value in file.column(self.label).to_pylist()]
-        labels = read_labels(values, where=self.where)
-        groups = [
+        columns = {
+            name: [value for file in files for value in file.column(name).to_pylist()]
+            for name in self.labels
+        }
+        read = read_columns(columns, self.features, self.where, self.task)
+        labels, notes = read.labels, read.notes
+        groups: list[str] = [
             "" if value is None else str(value)
             for file in files
             for value in (file.column(self.group).to_pylist() if self.group else ())
         ]
-        kept = (
-            np.flatnonzero(labels != NO_LABEL)
-            if labels.dtype.kind == "i"
-            else np.arange(len(labels))
-        )
+        kept = labeled_images(labels)
         if not len(kept):
             return None, []
-        images, notes = self._images(split, files), ()
+        images = self._images(split, files)
         if len(kept) < len(labels):
             count = len(labels) - len(kept)
-            notes = (f"{self.where}: {count:,} images have no label (-1) and are left out.",)
+            left_out = f"{self.where}: {count:,} images have no label (-1) and are left out."
+            notes = (*notes, left_out)
             images, labels = SubsetImages(images, kept), labels[kept]
-            groups = [groups[index] for index in kept] if groups else groups
-        return LabeledImages(self.where, images, labels, self.names, notes), groups
+            groups = [groups[index] for index in kept.tolist()] if groups else groups
+        return LabeledImages(self.where, images, labels, read.names, notes), groups
 
     def _images(self, split: str, files: Sequence[ArrowFile]) -> ImageSource:
         prefix = f"{split}/" if split else ""
@@ -176,7 +175,7 @@ class _Reader:
         parts: list[ImageSource] = []
         for file, own in zip(files, paths, strict=True):
             read = file.images(self.image)
-            count = len(file.column(self.label))
+            count = len(file.column(self.labels[0]))
             if count:
                 check_first(file, read, own)
             stem = f"{file.path.stem}/" if len(files) > 1 else ""

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from convscope.data.column_names import FILES, PATHS, plain
 from convscope.errors import RequestError
@@ -13,10 +13,26 @@ from convscope.errors import RequestError
 
 @dataclass(frozen=True)
 class Feature:
-    """A column, described as the library `datasets` does: an Image, a ClassLabel, a Value."""
+    """A column, described as the library `datasets` does: an Image, a ClassLabel, a Value.
+
+    Attributes:
+        feature: of a list, what is in it.
+    """
 
     _type: str
     names: tuple[str, ...] = ()
+    feature: "Feature | None" = None
+
+    @classmethod
+    def of(cls, written: Any) -> "Feature | None":
+        """The feature as JSON has it; None where it has none."""
+        if isinstance(written, list) and written:  # how older versions write a list
+            return cls("List", (), cls.of(cast("list[Any]", written)[0]))
+        if not isinstance(written, dict) or "_type" not in written:
+            return None
+        values = cast("dict[str, Any]", written)
+        names = tuple(map(str, values.get("names") or ()))
+        return cls(str(values["_type"]), names, cls.of(values.get("feature")))
 
 
 def is_saved(folder: Path) -> bool:
@@ -47,11 +63,8 @@ def _described(metadata: Mapping[bytes, bytes]) -> dict[str, Feature]:
     """The features in the metadata that `datasets` writes; none where there are none."""
     try:
         features = json.loads(metadata.get(b"huggingface", b""))["info"]["features"]
-        return {
-            name: Feature(str(one["_type"]), tuple(map(str, one.get("names") or ())))
-            for name, one in features.items()
-            if isinstance(one, dict) and "_type" in one
-        }
+        found = {str(name): Feature.of(written) for name, written in features.items()}
+        return {name: feature for name, feature in found.items() if feature is not None}
     except (ValueError, LookupError, TypeError, AttributeError):
         return {}
 

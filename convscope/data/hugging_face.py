@@ -1,12 +1,19 @@
 """Data sets of Hugging Face's `datasets`, by their features; the library is never imported."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convscope.data.items import ItemImages, NumberedKeys, pixel_range_of
-from convscope.data.label_arrays import read_labels
+from convscope.data.label_arrays import Labels
+from convscope.data.label_values import (
+    ReadLabels,
+    read_label_columns,
+    read_label_values,
+    several_columns,
+)
 from convscope.data.labeled import LabeledImages
 from convscope.errors import RequestError
 
@@ -33,7 +40,7 @@ def read_hugging_face(
 
     Images are decoded by the library, without the format or transform that was set on the data set.
     The columns are `image_column` and `label_column`, else the only `Image` feature, and the only
-    `ClassLabel` or the column whose name is usual for labels.
+    `ClassLabel`, or list of them, or the column whose name is usual for labels.
 
     Raises RequestError for a streamed data set, and where the columns are not plain.
     """
@@ -46,21 +53,21 @@ def read_hugging_face(
     plain = data.with_format(None)
     features: Mapping[str, Any] = plain.features
     image = find_image_column(name, features, image_column)
-    label = find_label_column(name, features, label_column, image)
-    labels = read_labels(list(plain[label]), where=name, task=task)
-    notes: list[str] = []
+    columns = find_label_columns(name, features, label_column, image)
+    read = read_columns({one: list(plain[one]) for one in columns}, features, name, task)
+    labels, notes = read.labels, [*read.notes]
     if (data.format or {}).get("type") is not None:
         notes.append(f"{name}: the format or transform that was set on it is not used.")
-    kept = np.flatnonzero(labels != NO_LABEL) if labels.dtype.kind == "i" else None
-    if kept is not None and len(kept) < len(labels):
+    kept = labeled_images(labels)
+    if len(kept) < len(labels):
         if not len(kept):
             return None
         notes.append(
             f"{name}: {len(labels) - len(kept):,} images have no label (-1) and are left out."
         )
         plain, labels = plain.select(kept.tolist()), labels[kept]
-    return LabeledImages(name, _images(plain, image, prefix, name), labels,
-                         class_names_of(features[label]), tuple(notes))  # fmt: skip
+    images = _images(plain, image, prefix, name)
+    return LabeledImages(name, images, labels, read.names, tuple(notes))
 
 
 def hugging_face_name(data: Any) -> str:
@@ -96,25 +103,44 @@ def find_image_column(name: str, features: Mapping[str, Any], chosen: str | None
     )
 
 
-def find_label_column(
+def find_label_columns(
     name: str, features: Mapping[str, Any], chosen: str | None, image: str
-) -> str:
-    """The column of labels: the chosen one, the only `ClassLabel`, or the only one of a usual name.
+) -> list[str]:
+    """The columns of labels: the chosen ones, or the only `ClassLabel`, or list of them, or the
+    only one of a usual name.
 
     Raises RequestError.
     """
     if chosen is not None:
-        return existing_column(name, features, chosen)
-    columns = [column for column, feature in features.items() if _kind(feature) == "ClassLabel"]
+        several = several_columns(chosen, features) or [chosen]
+        return [existing_column(name, features, column) for column in several]
+    columns = [column for column, feature in features.items() if class_names_of(feature)]
     if not columns:
         columns = [column for column in features if column.lower() in _LABEL_COLUMNS]
     if len(columns) == 1:
-        return columns[0]
+        return columns
     what = f"several columns of labels ({', '.join(columns)})" if columns else "no column of labels"
     others = {column: feature for column, feature in features.items() if column != image}
     raise RequestError(
-        f"{name} has {what}; its columns are {_described(others)}. Name one with `label_column`."
+        f"{name} has {what}; its columns are {_described(others)}. Name one with `label_column`, "
+        "or with commas a column of yes and no for each label."
     )
+
+
+def read_columns(
+    columns: Mapping[str, Sequence[Any]], features: Mapping[str, Any], where: str, task: str
+) -> ReadLabels:
+    """The labels in a column, or in a column of yes and no for each. Raises RequestError."""
+    if len(columns) > 1:
+        return read_label_columns(columns, where=where, task=task)
+    [(column, values)] = columns.items()
+    return read_label_values(values, where=where, task=task, names=class_names_of(features[column]))
+
+
+def labeled_images(labels: Labels) -> NDArray[np.intp]:
+    """The indices of the images whose label is not withheld."""
+    is_known = labels != NO_LABEL if labels.dtype.kind == "i" else np.ones(len(labels), np.bool_)
+    return np.flatnonzero(is_known)
 
 
 def existing_column(name: str, features: Mapping[str, Any], column: str) -> str:
@@ -131,6 +157,8 @@ def _described(features: Mapping[str, Any]) -> str:
 
 
 def class_names_of(feature: Any) -> tuple[str, ...] | None:
-    """The names of a `ClassLabel`, in the order of its integers; None of another feature."""
-    names = getattr(feature, "names", None)
-    return tuple(map(str, names)) if _kind(feature) == "ClassLabel" and names else None
+    """The names of a `ClassLabel`, or of those in a list, by their integers; None of others."""
+    listed = cast("list[Any]", feature)[:1] if isinstance(feature, list) else []  # older versions
+    inner = next(iter(listed), None) or getattr(feature, "feature", None) or cast("Any", feature)
+    names = getattr(inner, "names", None)
+    return tuple(map(str, names)) if _kind(inner) == "ClassLabel" and names else None

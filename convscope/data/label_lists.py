@@ -30,7 +30,7 @@ def read_label_lists(sheet: Sheet, columns: Columns) -> tuple[list[LabelList], l
     """
     if columns.label is None:
         return _from_columns(sheet, columns)
-    return _from_lists(sheet, sheet.column(columns.label))
+    return split_lists(sheet.column(columns.label), where=str(sheet.path))
 
 
 def _from_columns(sheet: Sheet, columns: Columns) -> tuple[list[LabelList], list[str]]:
@@ -39,24 +39,38 @@ def _from_columns(sheet: Sheet, columns: Columns) -> tuple[list[LabelList], list
     num_empty = 0
     for row in sheet.rows:
         cells = [row.cell(column).casefold() for column in columns.one_hot]
-        for name, cell in zip(names, cells, strict=True):
-            if cell not in _YES | _NO:
-                raise RequestError(
-                    f"{sheet.path}, row {row.number}: {cell!r} in the column {name!r} is neither "
-                    "yes (1, true, yes) nor no (0, false, no, empty). Write what is uncertain as "
-                    "one of them, or leave such rows out."
-                )
+        place = f"{sheet.path}, row {row.number}"
+        flags = [is_yes(c, n, place=place) for n, c in zip(names, cells, strict=True)]
         num_empty += cells.count("")
-        rows.append(tuple(name for name, cell in zip(names, cells, strict=True) if cell in _YES))
+        rows.append(tuple(name for name, has_it in zip(names, flags, strict=True) if has_it))
+    return rows, notes_on_flags(rows, num_empty)
+
+
+def is_yes(cell: str, column: str, *, place: str) -> bool:
+    """Whether a cell of a label's column, in lower case, says yes.
+
+    Raises RequestError, naming the place, for one that says neither yes nor no.
+    """
+    if cell not in _YES | _NO:
+        raise RequestError(
+            f"{place}: {cell!r} in the column {column!r} is neither yes (1, true, yes) nor no (0, "
+            "false, no, empty). Write what is uncertain as one of them, or leave such rows out."
+        )
+    return cell in _YES
+
+
+def notes_on_flags(rows: Sequence[LabelList], num_empty: int) -> list[str]:
+    """Sentences about how columns of yes and no were read."""
     notes = [f"{num_empty:,} empty cells are taken as no"] if num_empty else []
     if all(len(labels) == 1 for labels in rows):
         notes.append(
             "each row has exactly one label; with `task='single-label'` they exclude each other"
         )
-    return rows, notes
+    return notes
 
 
-def _from_lists(sheet: Sheet, cells: Sequence[str]) -> tuple[list[LabelList], list[str]]:
+def split_lists(cells: Sequence[str], *, where: str) -> tuple[list[LabelList], list[str]]:
+    """The labels of each cell, as in `a;b`, and sentences about how they were read."""
     bare = [_BRACKETS.sub(r"\1", cell) for cell in cells]
     separator = next((sign for sign in SEPARATORS if any(sign in cell for cell in bare)), None)
     parts = [
@@ -70,7 +84,7 @@ def _from_lists(sheet: Sheet, cells: Sequence[str]) -> tuple[list[LabelList], li
         none[cell] += not labels
         rows.append(tuple(dict.fromkeys(labels)))
     merged, spelled = merge_spellings(
-        [label for labels in rows for label in labels], where=str(sheet.path), numeric=True
+        [label for labels in rows for label in labels], where=where, numeric=True
     )
     notes = [*spelled]
     if separator:

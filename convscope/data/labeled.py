@@ -14,6 +14,7 @@ from convscope.data.classes import quote_names
 from convscope.data.dataset import ConcatImages, Dataset, ImageSource, Split, file_of
 from convscope.data.depth import DecodedImage
 from convscope.data.label_arrays import Labels, is_multi_hot, name_labels
+from convscope.data.spellings import in_order
 from convscope.errors import RequestError
 
 
@@ -119,29 +120,75 @@ def _merge_multi_hot(
     class_names: Sequence[str] | None,
     default_names: Sequence[str] | None,
 ) -> Dataset:
-    """The same of rows of 0 and 1: the columns are `class_names`, or numbered from 0."""
+    """The same of rows of 0 and 1: the columns have names, or are numbered from 0."""
     name = next(iter(parts.values())).name
-    widths = {part.labels.shape[1] if is_multi_hot(part.labels) else 0 for part in parts.values()}
-    if len(widths) > 1:
+    are_rows = [is_multi_hot(part.labels) for part in parts.values()]
+    widths = {part.labels.shape[1] for part in parts.values() if part.class_names is None}
+    if not all(are_rows) or len(widths) > 1:
         raise RequestError(
             f"{name}: the splits have labels of different forms. Pass rows of 0 and 1 of the same "
             "labels for each, and `task='multi-label'`."
         )
-    [width] = widths
-    known = next((part.class_names for part in parts.values() if part.class_names), None)
-    names = [*map(str, class_names or known or default_names or range(width))]
-    if len(names) != width:
-        raise RequestError(
-            f"{name} has {width} columns of labels, and there are {len(names)} class names: "
-            f"{quote_names(names)}."
-        )
-    targets = np.concatenate([part.labels for part in parts.values()]).astype(np.uint8)
-    classes, present = check_class_names(names), [bool(column.any()) for column in targets.T]
-    absent = [name for name, is_present in zip(classes, present, strict=True) if not is_present]
+    for part in parts.values():
+        names, width = part.class_names or class_names or default_names, part.labels.shape[1]
+        if names is not None and len(names) != width and not (part.class_names and class_names):
+            raise RequestError(
+                f"{name} has {width} columns of labels, and there are {len(names)} class names: "
+                f"{quote_names([*names])}."
+            )
+    own = [part.class_names or _numbers(part.labels.shape[1]) for part in parts.values()]
+    columns, order = _columns(name, own, class_names, default_names)
+    targets: list[NDArray[np.uint8]] = []
+    for part, labels in zip(parts.values(), columns, strict=True):
+        placed = np.zeros((len(part.labels), len(order)), np.uint8)
+        placed[:, [order.index(label) for label in labels]] = part.labels
+        targets.append(placed)
+    all_targets = np.concatenate(targets)
+    present = [bool(column.any()) for column in all_targets.T]
+    absent = [label for label, found in zip(order, present, strict=True) if not found]
     notes = [f"{name}: no images of {quote_names(absent)}; these labels are left out."]
-    joined = _joined(parts, (), np.zeros(len(targets), np.int64), notes if absent else [])
-    kept = [label for label in classes if label not in absent]
-    return joined.with_targets(targets[:, present], kept)
+    joined = _joined(parts, (), np.zeros(len(all_targets), np.int64), notes if absent else [])
+    kept = [label for label in order if label not in absent]
+    return joined.with_targets(all_targets[:, present], kept)
+
+
+def _numbers(count: int) -> tuple[str, ...]:
+    return tuple(map(str, range(count)))
+
+
+def _columns(
+    where: str,
+    own: Sequence[Sequence[str]],
+    class_names: Sequence[str] | None,
+    default_names: Sequence[str] | None,
+) -> tuple[list[list[str]], list[str]]:
+    """The label of each column, by part, and all labels in their order.
+
+    `class_names` name columns whose names are numbers, and are the order of others.
+    """
+    known = [*dict.fromkeys(label for labels in own for label in labels)]
+    given = class_names
+    if all(label.isdecimal() for label in known):
+        if given is None and default_names and not any(n.isdecimal() for n in default_names):
+            given = default_names
+        if given is None:
+            return [[*labels] for labels in own], in_order(known)
+        names = check_class_names(given)
+        if (highest := max(map(int, known))) >= len(names):
+            raise RequestError(
+                f"{where} has {highest + 1} labels, 0 to {highest}, and there are {len(names)} "
+                f"class names: {quote_names(names)}."
+            )
+        return [[names[int(label)] for label in labels] for labels in own], names
+    order = known if len({*map(tuple, own)}) == 1 else in_order(known)
+    if given is not None:
+        order = check_class_names(given)
+        if unknown := [label for label in known if label not in order]:
+            raise RequestError(
+                f"{where} has the label {unknown[0]!r}, which is not among the class names "
+                f"{', '.join(order)}."
+            )
+    return [[*labels] for labels in own], order
 
 
 def _named(

@@ -5,7 +5,6 @@ with its folders; case does not count in endings. Labels are read when the shard
 images one at a time where they lie.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,12 +14,13 @@ import numpy as np
 
 from convscope.data.archives import Archive, open_archive
 from convscope.data.classes import check_classes
-from convscope.data.column_names import LABELS, plain
 from convscope.data.content_images import ContentImages
 from convscope.data.dataset import Dataset, Split
 from convscope.data.formats import EXTENSIONS
 from convscope.data.group_pattern import grouped_by_pattern
+from convscope.data.json_labels import label_in_json
 from convscope.data.label_arrays import Labels
+from convscope.data.label_values import ReadLabels, read_label_columns, read_label_values
 from convscope.data.labeled import LabeledImages, merge
 from convscope.data.options import DataOptions
 from convscope.data.part_files import find_file_splits
@@ -97,7 +97,9 @@ def read_shards(
 
     Splits are known by the names of shards (`train-000000.tar`) or of their folders. Integer labels
     are named by a file of NAME_FILES beside the shards. `image_column` and `label_column` name
-    endings where several may be meant, and `label_column` a key of the JSON.
+    endings where several may be meant, and `label_column` a key of the JSON, or with commas a key
+    of yes and no for each label. Lists in the JSON are several labels of an image; with the task
+    "multi-label" a text may be, as in `a;b` or one a line, or empty.
 
     Raises RequestError, naming the sample, for two images in one and for a missing label.
     """
@@ -111,7 +113,12 @@ def read_shards(
             parts[cast("Split", split)] = part
     if not parts:
         raise RequestError(f"{where}: none of the images has a label.")
-    are_numbers = all(part.labels.dtype.kind == "i" for part in parts.values())
+    are_numbers = all(
+        all(name.isdecimal() for name in part.class_names)
+        if part.class_names
+        else part.labels.dtype.kind == "i"
+        for part in parts.values()
+    )
     names = _names_beside(root, paths) if are_numbers else None
     dataset = merge(parts, class_names=names, default_names=default_names)
     name = root.resolve().name if len(paths) > 1 else paths[0].stem
@@ -129,9 +136,13 @@ class _Reader:
     options: DataOptions
     is_single: bool
 
+    @property
+    def task(self) -> str:
+        return self.options.get("task") or "auto"
+
     def read(self, shards: Sequence[_Shard]) -> LabeledImages | None:
         """The images and labels of one split; None if all labels are withheld (-1)."""
-        found: list[tuple[str, Archive, str, str]] = []
+        found: list[tuple[str, Archive, str, Any]] = []
         imageless, withheld, notes = 0, 0, list[str]()
         for shard in shards:
             notes += [s for s in (*shard.archive.notes, shard.archive.describe_left_out()) if s]
@@ -154,8 +165,7 @@ class _Reader:
                 return None
             raise RequestError(f"{self.where} has no images with labels.")
         found.sort(key=lambda one: one[0])
-        labels = [label for _, _, _, label in found]
-        self._refuse_captions(labels)
+        read = self._read_labels([label for _, _, _, label in found])
         members = [(archive, image) for _, archive, image, _ in found]
 
         def content(index: int) -> bytes:
@@ -163,7 +173,16 @@ class _Reader:
             return archive.read(name)
 
         images = ContentImages(tuple(key for key, _, _, _ in found), content)
-        return LabeledImages(self.where, images, _as_labels(labels), notes=tuple(notes))
+        return LabeledImages(self.where, images, read.labels, read.names, (*notes, *read.notes))
+
+    def _read_labels(self, labels: Sequence[Any]) -> ReadLabels:
+        if all(isinstance(label, Mapping) for label in labels):
+            columns = {name: [label[name] for label in labels] for name in labels[0]}
+            return read_label_columns(columns, where=self.where, task=self.task)
+        if self.task != "multi-label" and all(isinstance(label, str) for label in labels):
+            self._refuse_captions(labels)
+            return ReadLabels(_as_labels(labels), None)
+        return read_label_values(labels, where=self.where, task=self.task)
 
     def _image(self, sample: _Sample) -> str | None:
         """The member that is the image. Raises RequestError for several."""
@@ -180,7 +199,8 @@ class _Reader:
             )
         return sample.fields[images[0]] if images else None
 
-    def _label(self, sample: _Sample) -> str:
+    def _label(self, sample: _Sample) -> Any:
+        """The label: a text; a list; or, of several keys of the JSON, the value of each."""
         asked = (self.options.get("label_column") or "").removeprefix(".")
         endings = [asked.lower()] if asked.lower() in sample.fields else list(LABEL_FIELDS)
         if asked and endings != [asked.lower()]:
@@ -195,7 +215,10 @@ class _Reader:
             )
         text = self._text(sample, sample.fields[ending])
         if ending == "json":
-            return self._of_json(sample, text, asked if asked != "json" else "")
+            name = f"{self.where}: the JSON of {sample.name}"
+            return label_in_json(text, asked if asked != "json" else "", name=name)
+        if self.task == "multi-label":
+            return text.splitlines() if "\n" in text else text
         if not text or "\n" in text:
             raise RequestError(
                 f"{self.where}: the label {sample.fields[ending]} of {sample.shard.key} is "
@@ -213,31 +236,6 @@ class _Reader:
         except UnicodeDecodeError as error:
             raise RequestError(f"{self.where}: {member} of {sample.shard.key} is not UTF-8 text, "
                                "so it is no label.") from error  # fmt: skip
-
-    def _of_json(self, sample: _Sample, text: str, asked: str) -> str:
-        """The label in a sample's JSON: of the key that was asked for, or of its only usual one."""
-        name = f"{self.where}: the JSON of {sample.name}"
-        try:
-            parsed: Any = json.loads(text)
-        except ValueError as error:
-            raise RequestError(f"{name} cannot be read ({error}).") from error
-        if not isinstance(parsed, Mapping):
-            raise RequestError(f"{name} is no object with keys, so it has no label.")
-        values = cast("Mapping[str, Any]", parsed)
-        keys = [asked] if asked else [key for key in values if plain(key) in LABELS]
-        if len(keys) != 1 or keys[0] not in values:
-            what = f"several labels ({', '.join(keys)})" if len(keys) > 1 else "no label"
-            raise RequestError(
-                f"{name} has {what}; its keys are {', '.join(values)}. Name one with "
-                "`label_column`."
-            )
-        value = values[keys[0]]
-        if isinstance(value, bool) or not isinstance(value, str | int) or str(value).strip() == "":
-            raise RequestError(
-                f"{name} has the {keys[0]} {value!r}; the number or the name of one class is "
-                "expected."
-            )
-        return str(value).strip()
 
     def _refuse_captions(self, labels: Sequence[str]) -> None:
         distinct = len(set(labels))

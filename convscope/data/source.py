@@ -109,8 +109,8 @@ def open_source(
     if task == "multi-label" and not dataset.is_multi_label:
         raise RequestError(
             f"`task='multi-label'` needs images that may have several labels, and {dataset.name} "
-            "says one class for each. Name them in a CSV file, with a column for each label or "
-            "lists such as a;b, or pass rows of 0 and 1 in Python."
+            "says one class for each. Name them in a table, with a column for each label or lists "
+            "such as a;b, or pass lists of names or rows of 0 and 1 in Python."
         )
     return dataset
 

@@ -13,7 +13,7 @@ from torch.utils.data import ConcatDataset, IterableDataset, Subset, TensorDatas
 
 from convscope.data.arrays import read_arrays
 from convscope.data.items import ItemImages, NumberedKeys, pixel_range_of
-from convscope.data.label_arrays import read_labels
+from convscope.data.label_values import read_label_values
 from convscope.data.labeled import LabeledImages
 from convscope.data.pixel_arrays import PixelRange, as_array
 from convscope.errors import RequestError
@@ -50,10 +50,12 @@ def read_torch_dataset(dataset: Any, *, prefix: str = "", task: str = "auto") ->
     agrees = declared is not None and np.array_equal(
         _stacked([declared[index] for index in probe.indices]), probe.labels
     )
-    labels = read_labels(declared if agrees else items.labels(), where=name, task=task)
+    labels = declared if agrees else items.labels()
+    read = read_label_values(labels, where=name, task=task, names=_class_names(dataset))
     key = _get_key(dataset, prefix)
     images = ItemImages(len(dataset), items.image, key, probe.pixel_range)
-    return LabeledImages(name, images, labels, _class_names(dataset), tuple(probe.notes(name)))
+    notes = (*probe.notes(name), *read.notes)
+    return LabeledImages(name, images, read.labels, read.names, notes)
 
 
 def _from_tensors(dataset: Any, prefix: str, task: str) -> LabeledImages:
@@ -151,10 +153,12 @@ class _Probe:
 
 
 def _stacked(labels: list[Any]) -> Any:
-    """Labels of items as one list, or as one array where they are rows."""
+    """Labels of items as one list, or as one array where they are rows of one length."""
     values = [as_array(label) if isinstance(label, Tensor | np.ndarray) else label
               for label in labels]  # fmt: skip
     if all(isinstance(value, np.ndarray) for value in values):
+        if len({value.shape for value in values}) > 1:
+            return [value.tolist() for value in values]
         return np.stack(values)
     return [value.item() if isinstance(value, np.generic | np.ndarray) else value
             for value in values]  # fmt: skip

@@ -27,6 +27,13 @@ class Value:
         self.dtype = dtype
 
 
+class Sequence:
+    _type = "Sequence"
+
+    def __init__(self, feature: Any) -> None:
+        self.feature = feature
+
+
 class Features(dict[str, Any]):
     pass
 

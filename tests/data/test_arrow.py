@@ -179,6 +179,49 @@ def test_paths_without_images_are_explained(tmp_path: Path, png: bytes):
     assert open_source(tmp_path / "t.parquet").images.image(1).size == (2, 2)
 
 
+SEVERAL = [
+    ({"label": [["dog", "cat"], [], None]}, {}),
+    ({"label": ["dog;cat", "", None]}, {"task": "multi-label"}),
+    ({"cat": [True, False, None], "dog": [1.0, 0.0, 0.0]}, {"label_column": "cat,dog"}),
+    ({"label": [[1, 1], [0, 0], [0, 0]]}, {"default_names": ["cat", "dog"]}),
+    ({"label": [[0, 1], [], []]}, {"default_names": ["cat", "dog"]}),
+]
+
+
+@pytest.mark.parametrize(("columns", "options"), SEVERAL)
+def test_an_image_may_have_several_labels(
+    tmp_path: Path, columns: dict[str, Any], options: dict[str, Any]
+):
+    image = [photo(n) for n in range(3)]
+    parquet.write_table(arrow.table({"image": image, **columns}), tmp_path / "t.parquet")
+    data = open_source(tmp_path / "t.parquet", for_training=False, **options)
+    assert data.classes == ("cat", "dog")
+    assert data.targets.tolist() == [[1, 1], [0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("form", ["Sequence", "List", "list"])
+def test_lists_of_class_labels_have_their_names(tmp_path: Path, form: str):
+    inner = {"names": ["cat", "dog", "owl"], "_type": "ClassLabel"}
+    listed = [inner] if form == "list" else {"feature": inner, "_type": form}
+    features = {"image": {"_type": "Image"}, "tags": listed, "note": {"_type": "Value"}}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    for split, tags in {"train": [[0, 1], [1]], "test": [[2, 1], []]}.items():
+        columns = {"image": [photo(1), photo(2)], "tags": tags, "note": ["a", "b"]}
+        content = arrow.table(columns).replace_schema_metadata(metadata)
+        parquet.write_table(content, tmp_path / f"{split}.parquet")
+    data = open_source(tmp_path, for_training=False)
+    assert data.classes == ("cat", "dog", "owl")
+    assert data.targets[data.split == "train"].tolist() == [[1, 1, 0], [0, 1, 0]]
+    assert data.targets[data.split == "test"].tolist() == [[0, 1, 1], [0, 0, 0]]
+
+
+def test_grades_of_a_column_are_classes(tmp_path: Path):
+    columns = {"image": [photo(n) for n in range(3)], "grade": [2, 0, 1]}
+    parquet.write_table(arrow.table(columns), tmp_path / "t.parquet")
+    data = open_source(tmp_path / "t.parquet", label_column="grade", task="ordinal")
+    assert data.labels.tolist() == [2, 0, 1]
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [

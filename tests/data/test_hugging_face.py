@@ -72,6 +72,13 @@ def test_several_columns_of_labels_are_asked_about():
         open_source(data, label_column="label")
 
 
+def test_lists_of_labels_are_several_labels_of_an_image():
+    many = {"image": hugging.Image(), "tags": hugging.Sequence(CATS)}
+    data = open_source(make({"image": IMAGES[:4], "tags": [[0, 1], [], [1], [0]]}, many))
+    assert data.classes == ("cat", "dog")
+    assert data.targets.tolist() == [[1, 1], [0, 0], [0, 1], [1, 0]]
+
+
 def test_a_column_of_strings_is_found_by_its_name():
     data = make(
         {"image": IMAGES[:3], "label": ["dog", "cat", "dog"], "age": [1, 2, 3]},

@@ -119,6 +119,42 @@ def test_labels_are_taken_from_json(tmp_path: Path):
         open_source(path, label_column="class")
 
 
+def labels_of(data: Any) -> list[set[str]]:
+    return [{data.classes[n] for n in np.flatnonzero(row)} for row in data.targets]
+
+
+@pytest.mark.parametrize(
+    ("ending", "written", "options"),
+    [
+        ("json", ['{"labels": ["cat", "dog"]}', '{"labels": []}', '{"labels": ["owl"]}'], {}),
+        ("json", ['{"cat": 1, "dog": true, "owl": "no"}', '{"cat": 0, "dog": 0, "owl": 0}',
+                  '{"cat": 0, "dog": null, "owl": 1}'], {"label_column": "cat,dog,owl"}),
+        ("txt", ["cat\ndog", "", "owl"], {"task": "multi-label"}),
+        ("cls", ["cat;dog", "", "owl"], {"task": "multi-label"}),
+        ("cls", ["0;1", "", "2"], {"task": "multi-label"}),
+        ("json", ['{"labels": [0, 1]}', '{"labels": []}', '{"labels": [2]}'], {}),
+    ],
+)  # fmt: skip
+def test_a_sample_may_have_several_labels(
+    tmp_path: Path, ending: str, written: list[str], options: dict[str, str]
+):
+    first = pair("a", 1, written[0], ending) | pair("b", 2, written[1], ending)
+    shard(tmp_path / "train-0.tar", first)
+    shard(tmp_path / "train-1.tar", pair("c", 3, written[2], ending))
+    (tmp_path / "classnames.txt").write_text("cat\ndog\nowl\n")
+    data = open_source(str(tmp_path), **options)
+    assert labels_of(data) == [{"cat", "dog"}, set(), {"owl"}]
+
+
+def test_grades_come_from_shards(tmp_path: Path):
+    path = shard(tmp_path / "s.tar", pair("a", 1, "2") | pair("b", 2, "0") | pair("c", 3, "1"))
+    data = open_source(path, task="ordinal")
+    assert [data.classes[label] for label in data.labels] == ["2", "0", "1"]
+    members = pair("a", 1, '{"grade": [2, 0]}', "json") | pair("b", 2, '{"grade": [1]}', "json")
+    with pytest.raises(RequestError, match=r"image 0 has 2 labels, and `task='ordinal'`"):
+        open_source(shard(tmp_path / "t.tar", members), task="ordinal")
+
+
 @pytest.mark.parametrize(
     ("members", "message"),
     [
@@ -127,7 +163,7 @@ def test_labels_are_taken_from_json(tmp_path: Path):
         (pair("b", 2, "1\n2"), r"b\.cls of s\.tar is several lines"),
         ({"b.png": photo(2), "b.cls": b"\xff\x00"}, r"b\.cls of s\.tar is not UTF-8"),
         (pair("b", 2, "{", "json"), "the JSON of s.tar/b cannot be read"),
-        (pair("b", 2, '{"label": [1, 2]}', "json"), r"has the label \[1, 2\]"),
+        (pair("b", 2, '{"label": {"1": 2}}', "json"), r"has the label \{'1': 2\}"),
     ],
 )
 def test_faulty_samples_are_named(tmp_path: Path, members: dict[str, bytes | str], message: str):
