@@ -145,7 +145,7 @@ def test_resizing_goes_with_the_size_and_the_fit_of_the_weights(tmp_path, fishes
     card = imagenet_card(resize=40, crop=32)
     held = Weights("theirs", net.state_dict(), card, "0")
     monkeypatch.setattr(verb, "open_weights", lambda source, *, on_progress: held)
-    words = dict(model="resnet20_cifar", steps=1, batch_size=8)
+    words = dict(model="resnet20_cifar", steps=1, batch_size=8, engine="torch")
     for more, resize in (
         ({}, 40),
         (dict(input_size=24), None),
@@ -158,7 +158,7 @@ def test_resizing_goes_with_the_size_and_the_fit_of_the_weights(tmp_path, fishes
 
 def test_a_file_that_says_nothing_of_its_pictures_leaves_them_to_the_data(tmp_path, fishes):
     torch.save(create_model("resnet20_cifar").state_dict(), tmp_path / "x.pth")
-    words = dict(model="resnet20_cifar", steps=1, batch_size=8)
+    words = dict(model="resnet20_cifar", steps=1, batch_size=8, engine="torch")
     run = train(fishes, tmp_path / "x.pth", tmp_path / "run", **words)
     plain = convscope.train(fishes, out=tmp_path / "plain", **words).run
     one, other = (Run.open(r).read_card() for r in (run, plain))
@@ -173,7 +173,7 @@ def test_a_file_that_says_nothing_of_its_pictures_leaves_them_to_the_data(tmp_pa
 def test_batch_norm_of_a_held_resnet_keeps_its_statistics(tmp_path, fishes):
     net = create_model("resnet20_cifar")
     torch.save(net.state_dict(), tmp_path / "x.pth")
-    words = dict(model="resnet20_cifar", freeze="conv3_3", epochs=1, batch_size=8)
+    words = dict(model="resnet20_cifar", freeze="conv3_3", epochs=1, batch_size=8, engine="torch")
     run = train(fishes, tmp_path / "x.pth", tmp_path / "run", **words)
     layers = list(dict(net.named_children()))
     held = layers[: layers.index("conv3_3") + 1]

@@ -221,12 +221,14 @@ def test_a_layer_whose_weights_could_not_be_saved_is_refused_before_training(dat
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
-def test_a_process_with_any_locale_writes_such_names(run, data, locale):
+@pytest.mark.parametrize(
+    ("locale", "forms"), [("C", ("table", "csv", "json")), ("C.UTF-8", ("table",))]
+)
+def test_a_process_with_any_locale_writes_such_names(run, data, locale, forms):
     """In the locale C, standard output has no letters but ASCII."""
     words = [sys.executable, "-m", "convscope", "predict", run, data, "--format"]
     env = {**os.environ, "LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    for form in ("table", "csv", "json"):
+    for form in forms:
         done = subprocess.run([*words, form], env=env, capture_output=True, check=True)
         assert MARK in check(done.stdout)
         check(done.stderr)

@@ -15,7 +15,7 @@ LARGE = frozenset(  # some seconds of work and more; the others have one at leas
         *("googlenet", "resnet34", "resnet50", "resnet101", "resnet152", "resnet110_cifar"),
         *("resnet1202_cifar", "wrn16_8", "wrn28_10", "wide_resnet50_2", "wide_resnet101_2"),
         *("resnext101_32x8d", "resnext101_64x4d", "resnext29_8x64d", "resnext29_16x64d"),
-        *("densenet161", "densenet100_12", "densenet190_40_bc", "fractalnet20"),
+        *("densenet121", "densenet161", "densenet100_12", "densenet190_40_bc", "fractalnet20"),
         *(
             "densenet100_12_bc",
             "densenet169",
