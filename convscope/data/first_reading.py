@@ -1,5 +1,6 @@
 """The first reading of all images: each is decoded completely before a training trusts it."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,8 @@ from convscope.data.unreadable import UnreadableImage
 ProgressCallback = Callable[[int, int], None]
 """Called with the number of images that are done, and their total."""
 
-_CHUNK = 16  # images per task of a thread
+_CHUNK = 16  # images per task of a thread at most
+_TASK = 0.01  # seconds that a task takes, where an image does not take longer
 _FAST = 0.0015  # seconds per image, below which threads only contend for the interpreter's lock
 
 
@@ -88,24 +90,28 @@ class FirstReading:
     ) -> None:
         """Read images in threads; in one, if they are so small that threads are no help."""
 
-        def work(start: int) -> list[float]:
-            """Read a few images; returns when each was done."""
-            times: list[float] = []
-            for index in indices[start : start + _CHUNK]:
+        def work(chunk: Sequence[int], limit: float = math.inf) -> list[float]:
+            """Read images, until `limit` seconds have passed. Returns the seconds of each."""
+            start = time.perf_counter()
+            seconds: list[float] = []
+            for index in chunk:
                 self.read(images, index, card, kept)
-                times.append(time.perf_counter())
-            return times
+                seconds.append(time.perf_counter() - start - sum(seconds))
+                if sum(seconds) > limit:
+                    break
+            return seconds
 
         if not indices:
             return
         total, before = len(images), len(images) - len(indices)
         with decoding_pool(1) as pool:
-            times = wait_for(pool.submit(work, 0), images, indices[0])
-        done = len(times)
-        is_fast = float(np.median(np.diff(times))) < _FAST if done > 1 else True
-        rest = range(done, len(indices), _CHUNK)
-        with decoding_pool(1 if is_fast else workers) as pool:
+            seconds = wait_for(pool.submit(work, indices[:_CHUNK], _TASK), images, indices[0])
+        done, usual = len(seconds), float(np.median(seconds))
+        size = max(1, min(_CHUNK, int(_TASK / usual)))
+        rest = range(done, len(indices), size)
+        with decoding_pool(1 if usual < _FAST else workers) as pool:
             on_progress(before + done, total)
-            for start, chunk in [(start, pool.submit(work, start)) for start in rest]:
+            chunks = [(i, pool.submit(work, indices[i : i + size])) for i in rest]
+            for start, chunk in chunks:
                 done += len(wait_for(chunk, images, indices[start]))
                 on_progress(before + done, total)

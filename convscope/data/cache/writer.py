@@ -1,6 +1,5 @@
 """Add decoded images to the cache, one segment after the other, from any number of threads."""
 
-import os
 import secrets
 import threading
 from collections.abc import Generator
@@ -41,9 +40,11 @@ class _Part:
         return not (self.files or self.images or self.pixels)
 
     def commit(self) -> None:
-        """Have the pixels on the disk, then the index, which makes them count."""
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        """Complete the pixels, then write the index, which makes them count.
+
+        The disk is not waited for: it writes while the training runs. What a power failure loses of
+        the pixels, their checksums show.
+        """
         self.file.close()
         tables = Tables(
             table(self.files, FILES), table(self.images, IMAGES), table(self.pixels, PIXEL_ROWS),
