@@ -117,7 +117,7 @@ def _search_similar(inspection: Inspection, on_progress: ProgressCallback) -> No
     is_large = inspection.sizes.min(axis=1) >= _COARSE
     inspection.similar.extend(
         find_similar(
-            inspection.gray_thumbnails,
+            inspection.thumbnails,
             np.flatnonzero(inspection.readable & is_leader & is_large),
             on_progress=lambda done, total: on_progress("Comparing images", done, total),
         )

@@ -4,13 +4,9 @@ Every image is decoded once, JPEGs at a reduced size where 256 pixels of the sho
 What is kept of an image takes 3.2 kB, whatever its size.
 """
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +15,7 @@ from PIL import Image
 from convscope.card import Card
 from convscope.checks.signatures import SIDE
 from convscope.checks.similar import SimilarPair
+from convscope.checks.threads import map_in_order
 from convscope.data.dataset import Dataset, ImageSource
 from convscope.data.depth import DecodedImage, DeepImage, note_of, size_of, to_bytes
 from convscope.data.duplicates import copies_by_digest
@@ -117,12 +114,6 @@ class Inspection:
             leaders[indices] = indices[0]
         return leaders
 
-    @property
-    def gray_thumbnails(self) -> NDArray[np.float32]:
-        """(n, SIDE, SIDE) luma, 0..255."""
-        weights = np.array([0.299, 0.587, 0.114], np.float32)
-        return self.thumbnails @ weights
-
     def key(self, index: int) -> str:
         return self.dataset.images.key(index)
 
@@ -177,24 +168,11 @@ def inspect(dataset: Dataset, on_progress: ProgressCallback) -> Inspection:
                 inspection.problems[index] = str(error)
         return len(indices)
 
-    workers = min(32, os.cpu_count() or 1)
     done = 0
-    with ThreadPoolExecutor(workers, thread_name_prefix="convscope-check") as pool:
-        for part in _in_order(pool, work, range(0, count, _CHUNK), ahead=4 * workers):
-            done += part
-            on_progress("Reading images", done, count)
+    for part in map_in_order(work, range(0, count, _CHUNK)):
+        done += part
+        on_progress("Reading images", done, count)
     return inspection
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, work: Callable[[int], int], starts: range, *, ahead: int
-) -> Iterator[int]:
-    """The results of `work`, of which at most `ahead` are waited for at a time."""
-    coming = iter(starts)
-    pending: deque[Future[int]] = deque(pool.submit(work, start) for start in islice(coming, ahead))
-    while pending:
-        yield pending.popleft().result()
-        pending.extend(pool.submit(work, start) for start in islice(coming, 1))
 
 
 def read_thumbnail(images: ImageSource, index: int, side: int) -> Image.Image:

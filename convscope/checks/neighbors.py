@@ -1,14 +1,20 @@
 """The few most similar images of each image, collected from blocks of products."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
+_PENDING = 4096  # products at most that wait to be merged
+
 
 @dataclass(eq=False)
 class Neighbors:
-    """Of each of n images, the `kept` others with the largest products above `least`.
+    """Of each of n images, the `kept` others with the largest products from `least` on.
+
+    Of equal products those of the smaller indices count first, so the order in which blocks are
+    added changes nothing, and several threads may add them.
 
     Attributes:
         products: (n, kept) descending; `least` where there are fewer.
@@ -17,6 +23,11 @@ class Neighbors:
 
     products: NDArray[np.float32]
     indices: NDArray[np.int64]
+    _pending: list[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]] = field(
+        default_factory=list[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]]
+    )
+    _num_pending: int = 0
+    _lock: Lock = field(default_factory=Lock)
 
     @classmethod
     def none(cls, count: int, kept: int, *, least: float) -> "Neighbors":
@@ -31,20 +42,29 @@ class Neighbors:
         rows, columns = products.shape
         least_row = self.products[start : start + rows, -1:]
         least_column = self.products[begin : begin + columns, -1]
-        row, column = np.nonzero((products > least_row) | (products > least_column))
+        row, column = np.nonzero((products >= least_row) | (products >= least_column))
         found = products[row, column]
         row, column = row + start, column + begin
         is_later = column > row
         row, column, found = row[is_later], column[is_later], found[is_later]
-        self._merge(np.r_[row, column], np.r_[column, row], np.r_[found, found])
-
-    def _merge(
-        self, images: NDArray[np.intp], others: NDArray[np.intp], products: NDArray[np.float32]
-    ) -> None:
-        is_better = products > self.products[images, -1]
-        images, others, products = images[is_better], others[is_better], products[is_better]
-        if not len(images):
+        if not len(found):
             return
+        with self._lock:
+            self._pending.append((row, column, found))
+            self._num_pending += len(found)
+            if self._num_pending >= _PENDING:
+                self._merge()
+
+    def _merge(self) -> None:
+        """Bring what is pending into `products` and `indices`."""
+        if not self._pending:
+            return
+        row, column, found = map(np.concatenate, zip(*self._pending, strict=True))
+        self._pending.clear()
+        self._num_pending = 0
+        images, others, products = np.r_[row, column], np.r_[column, row], np.r_[found, found]
+        is_better = products >= self.products[images, -1]
+        images, others, products = images[is_better], others[is_better], products[is_better]
         kept = self.products.shape[1]
         changed = np.unique(images)
         images = np.r_[images, np.repeat(changed, kept)]
@@ -58,6 +78,8 @@ class Neighbors:
 
     def pairs(self) -> NDArray[np.int64]:
         """(m, 2) the pairs of images of which one has the other, the smaller first, ascending."""
+        with self._lock:
+            self._merge()
         images = np.repeat(np.arange(len(self.indices)), self.indices.shape[1])
         pairs = np.sort(np.stack([images, self.indices.ravel()], axis=1), axis=1)
         return np.unique(pairs[pairs[:, 0] >= 0], axis=0)

@@ -23,6 +23,14 @@ from convscope.checks.signatures import (
     of_length_one,
     turned,
 )
+from convscope.checks.threads import map_in_order
+from convscope.checks.turned_products import (
+    COLUMNS,
+    ROWS,
+    by_parity,
+    by_swap_and_parity,
+    largest_products,
+)
 
 SIMILAR = 0.9
 """The product of signatures from which two images are copies."""
@@ -35,7 +43,7 @@ _CENTER = 0.925  # the side of the window of the first search
 _LEAST_SPREAD = 2.0  # levels of a thumbnail's values, below which it shows nothing
 _FIRST = 0.3  # the least product of the first search
 _KEPT = 4  # of each image, pairs that are looked at closely
-_ROWS, _COLUMNS = 512, 2048  # of a block of products
+_BATCH = 4096  # thumbnails that are numbers at a time
 _PAIRS = 1024  # looked at closely at a time
 _TURNS = 2  # of a pair, the likeliest, that are looked at closely
 
@@ -59,17 +67,19 @@ class SimilarPair:
 
 
 def find_similar(
-    thumbnails: NDArray[np.float32],
+    thumbnails: NDArray[np.uint8],
     chosen: NDArray[np.int64],
     *,
     on_progress: Callable[[int, int], None],
 ) -> list[SimilarPair]:
-    """The pairs of copies among the images `chosen` of gray thumbnails (n, SIDE, SIDE)."""
-    has_structure = thumbnails[chosen].std(axis=(1, 2)) >= _LEAST_SPREAD
-    chosen = chosen[has_structure]
+    """The pairs of copies among the images `chosen` of thumbnails (n, SIDE, SIDE, 3)."""
+    has_structure = [
+        _gray(thumbnails[batch]).std(axis=(1, 2)) >= _LEAST_SPREAD for batch in _batches(chosen)
+    ]
+    chosen = chosen[np.concatenate([np.zeros(0, bool), *has_structure])]
     if len(chosen) < 2:
         return []
-    search = Search.of(thumbnails[chosen])
+    search = Search.of(thumbnails, chosen)
     pairs = search.likely_pairs(on_progress)
     return [
         SimilarPair(int(chosen[i]), int(chosen[j]), turn, is_cropped, similarity)
@@ -77,53 +87,74 @@ def find_similar(
     ]
 
 
+def _batches(indices: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Few at a time, since thumbnails as numbers take four times the memory of bytes."""
+    for start in range(0, len(indices), _BATCH):
+        yield indices[start : start + _BATCH]
+
+
+def _gray(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(n, SIDE, SIDE) luma, 0..255, of thumbnails (n, SIDE, SIDE, 3)."""
+    return thumbnails @ np.array([0.299, 0.587, 0.114], np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class Search:
     """The signatures of the images among which copies are searched for.
 
     Attributes:
-        thumbnails: (n, SIDE, SIDE) gray.
+        thumbnails: (all, SIDE, SIDE, 3) bytes.
+        chosen: (n,) the indices of these images.
         whitening: of these.
         whole: (n, LENGTH) signatures.
         center: (n, LENGTH) those of the window in the middle.
     """
 
-    thumbnails: NDArray[np.float32]
+    thumbnails: NDArray[np.uint8]
+    chosen: NDArray[np.int64]
     whitening: Whitening
     whole: Signatures
     center: Signatures
 
     @classmethod
-    def of(cls, thumbnails: NDArray[np.float32]) -> "Search":
-        vectors = coefficients(thumbnails)
-        whitening = Whitening.of(vectors)
+    def of(cls, thumbnails: NDArray[np.uint8], chosen: NDArray[np.int64]) -> "Search":
         window = _window(_CENTER, 0.5)
-        center = whitening.signatures(coefficients(thumbnails, window, window))
-        return cls(thumbnails, whitening, whitening.signatures(vectors), center)
+        whole, center = (
+            np.concatenate(
+                [coefficients(_gray(thumbnails[batch]), rows, rows) for batch in _batches(chosen)]
+            )
+            for rows in (None, window)
+        )
+        whitening = Whitening.of(whole)
+        return cls(
+            thumbnails, chosen, whitening, whitening.signatures(whole), whitening.signatures(center)
+        )
 
     def likely_pairs(self, on_progress: Callable[[int, int], None]) -> NDArray[np.int64]:
         """(m, 2) each image with its most similar ones, the smaller index first, ascending."""
         count = len(self.whole)
         neighbors = Neighbors.none(count, _KEPT, least=_FIRST)
-        for start in range(0, count, _ROWS):
-            for begin in range(start, count, _COLUMNS):
-                neighbors.add(start, begin, self._products(start, begin))
-            rows_left = count - min(start + _ROWS, count)
-            all_pairs = count * (count - 1) // 2
+        whole, center = (
+            np.ascontiguousarray(by_parity(part).transpose(0, 2, 1))
+            for part in (self.whole, self.center)
+        )
+
+        def compare(start: int) -> int:
+            rows = slice(start, start + ROWS)
+            my_whole, my_center = map(by_swap_and_parity, (self.whole[rows], self.center[rows]))
+            for begin in range(start, count, COLUMNS):
+                columns = slice(begin, begin + COLUMNS)
+                best = largest_products(my_whole, whole[..., columns])
+                for mine, theirs in ((my_center, whole), (my_whole, center)):
+                    np.maximum(best, largest_products(mine, theirs[..., columns]), out=best)
+                neighbors.add(start, begin, best)
+            return start
+
+        all_pairs = count * (count - 1) // 2
+        for start in map_in_order(compare, range(0, count, ROWS)):
+            rows_left = count - min(start + ROWS, count)
             on_progress(all_pairs - rows_left * (rows_left - 1) // 2, all_pairs)
         return neighbors.pairs()
-
-    def _products(self, start: int, begin: int) -> NDArray[np.float32]:
-        """(rows, columns) the largest product of each pair, in any turn."""
-        rows, columns = slice(start, start + _ROWS), slice(begin, begin + _COLUMNS)
-        best = np.full((len(self.whole[rows]), len(self.whole[columns])), -1, np.float32)
-        products = np.empty_like(best)
-        for mine, theirs in self._views():
-            transposed = theirs[columns].T
-            for turn in range(8):
-                np.matmul(turned(mine[rows], turn), transposed, out=products)
-                np.maximum(best, products, out=best)
-        return best
 
     def _views(self) -> tuple[tuple[Signatures, Signatures], ...]:
         """What is multiplied of a first and a second image: whole, or one cut off around."""
@@ -160,7 +191,7 @@ class Search:
 
     def _parts(self, images: NDArray[np.int64]) -> NDArray[np.float32]:
         """(m, windows, LENGTH) signatures of each image, whole first, then of windows of it."""
-        thumbnails = self.thumbnails[images]
+        thumbnails = _gray(self.thumbnails[self.chosen[images]])
         parts = [self.whole[images][:, None]]
         for side in _SIDES:
             windows = np.stack([_window(side, step) for step in _STEPS]).astype(np.float32)

@@ -5,9 +5,11 @@ import pytest
 from PIL import Image
 
 from convscope.checks import signatures
+from convscope.checks import similar as similar_module
 from convscope.checks.near_duplicates import describe_pair
 from convscope.checks.neighbors import Neighbors
 from convscope.checks.similar import SIMILAR, Search, find_similar
+from convscope.checks.turned_products import by_parity, by_swap_and_parity, largest_products
 from tests.checks.pictures import COPIES, TURN, disc, leaves
 
 PIL_TURNS = [
@@ -18,8 +20,14 @@ PIL_TURNS = [
 
 def thumbnails(images):
     side = signatures.SIDE
-    small = (image.convert("L").resize((side, side), Image.Resampling.BILINEAR) for image in images)
-    return np.stack([np.asarray(image, np.float32) for image in small])
+    small = (
+        image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR) for image in images
+    )
+    return np.stack([np.asarray(image) for image in small])
+
+
+def gray(images):
+    return thumbnails(images)[..., 0].astype(np.float32)
 
 
 def similar(images):
@@ -71,10 +79,10 @@ def test_the_matrix_of_cosines_is_that_of_scipy():
 def test_turned_coefficients_are_those_of_the_turned_image(turn, strangers):
     square = strangers[0].convert("L").resize((32, 32))
     after = square if PIL_TURNS[turn] is None else square.transpose(PIL_TURNS[turn])
-    vectors = signatures.coefficients(thumbnails([square]))
+    vectors = signatures.coefficients(gray([square]))
     turned = signatures.turned(vectors, turn)
-    np.testing.assert_allclose(turned, signatures.coefficients(thumbnails([after])), atol=1e-5)
-    whitening = signatures.Whitening.of(signatures.coefficients(thumbnails(strangers)))
+    np.testing.assert_allclose(turned, signatures.coefficients(gray([after])), atol=1e-5)
+    whitening = signatures.Whitening.of(signatures.coefficients(gray(strangers)))
     np.testing.assert_allclose(
         whitening.signatures(turned),
         signatures.turned(whitening.signatures(vectors), turn),
@@ -82,8 +90,18 @@ def test_turned_coefficients_are_those_of_the_turned_image(turn, strangers):
     )
 
 
-def test_the_likely_pairs_are_those_of_a_plain_search(strangers):
-    search = Search.of(thumbnails(strangers[:40]))
+def test_the_largest_products_are_those_of_all_turns():
+    random = np.random.default_rng(0)
+    first, second = (random.normal(size=(n, 64)).astype(np.float32) for n in (70, 300))
+    turns = [signatures.turned(first, turn) @ second.T for turn in range(8)]
+    found = largest_products(by_swap_and_parity(first), by_parity(second).transpose(0, 2, 1))
+    np.testing.assert_allclose(found, np.max(turns, axis=0), atol=1e-4)
+
+
+def test_the_likely_pairs_are_those_of_a_plain_search(strangers, monkeypatch):
+    monkeypatch.setattr(similar_module, "ROWS", 7)
+    monkeypatch.setattr(similar_module, "COLUMNS", 11)
+    search = Search.of(thumbnails(strangers[:40]), np.arange(40))
     products = np.full((40, 40), -1.0)
     for turn in range(8):
         for mine, theirs in (
@@ -111,6 +129,7 @@ def test_neighbors_keep_the_best_of_all_blocks():
     for start in range(0, 30, 7):
         for begin in range(start, 30, 11):
             neighbors.add(start, begin, products[start : start + 7, begin : begin + 11])
+    neighbors.pairs()  # brings in what is pending
     np.fill_diagonal(products, 0)
     for i in range(30):
         best = [j for j in np.argsort(-products[i])[:3] if products[i, j] > 0.5]
