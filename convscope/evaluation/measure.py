@@ -17,8 +17,6 @@ from convscope.evaluation.metrics import Metrics
 from convscope.evaluation.multi_label import (
     AnyMetrics,
     MultiLabelMetrics,
-    average_precision,
-    roc_auc,
 )
 from convscope.forward import call_network
 from convscope.inference import THRESHOLD, inference_mode, probabilities, to_logits
@@ -124,16 +122,7 @@ def _of_labels(
 ) -> EvaluationOutputs:
     """What `compute_metrics` returns where an image has any number of labels."""
     predicted = shares >= THRESHOLD
-    is_correct = (predicted == truth).all(1)
-    counts = [[~truth & ~predicted, ~truth & predicted], [truth & ~predicted, truth & predicted]]
-    columns = [(truth[:, k], shares[:, k]) for k in range(len(card.classes))]
-    metrics = MultiLabelMetrics(
-        classes=card.classes,
-        confusion=np.array(counts).sum(2, dtype=np.int64).transpose(2, 0, 1),
-        loss=float(losses.mean()),
-        num_correct=int(is_correct.sum()),
-        average_precision=np.array([average_precision(*column) for column in columns]),
-        auc=np.array([roc_auc(*column) for column in columns]),
-    )
+    metrics = MultiLabelMetrics.of(shares, truth, classes=card.classes, loss=float(losses.mean()))
     sure = np.where(predicted, shares, 1 - shares).min(1)
+    is_correct = (predicted == truth).all(1)
     return EvaluationOutputs(metrics, predicted, sure, losses, shares, is_correct)

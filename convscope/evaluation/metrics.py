@@ -4,23 +4,20 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope import synonyms
 from convscope.card import TaskName
+from convscope.evaluation.printed import PrintedMetrics
 from convscope.evaluation.tables import (
     Counted,
     Rows,
     class_table,
     confusion_table,
     headline,
-    metrics_html,
-    metrics_text,
 )
-from convscope.words.json_text import to_json
 
 MetricName = Literal["top1", "loss", "f1", "balanced", "map", "micro_f1", "kappa", "mae"]
 """Accuracy, the loss (lower is better), the mean F1 of the classes, or their mean recall
@@ -36,7 +33,7 @@ METRICS: dict[TaskName, tuple[MetricName, ...]] = {
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Metrics:
+class Metrics(PrintedMetrics):
     """The metrics of one evaluation, in which every image counts once.
 
     `print` shows them as tables, and so does a notebook.
@@ -191,19 +188,8 @@ class Metrics:
         """A header and a row for each class that has images; None for many classes."""
         return confusion_table(self)
 
-    if not TYPE_CHECKING:  # type checkers know the attributes, and refuse others
-
-        def __getattr__(self, name: str) -> object:
-            raise synonyms.missing_attribute(self, name)
-
     def __repr__(self) -> str:
         return f"Metrics(top1={self.top1:.4f}, loss={self.loss:.4f}, images={self.num_images})"
-
-    def __str__(self) -> str:
-        return metrics_text(self)
-
-    def _repr_html_(self) -> str:
-        return f"<div>{metrics_html(self)}</div>"
 
     def to_dict(self) -> Mapping[str, Any]:
         """The metrics as they are written to JSON."""
@@ -225,10 +211,6 @@ class Metrics:
     def _of_grades(self) -> dict[str, Any]:
         kappa = None if math.isnan(self.kappa) else self.kappa
         return {"task": "ordinal", "kappa": kappa, "mae": self.mae}
-
-    def to_json(self) -> str:
-        """The metrics as a file holds them."""
-        return to_json(self.to_dict(), indent=1) + "\n"
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Metrics":

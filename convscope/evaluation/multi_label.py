@@ -4,20 +4,21 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope import synonyms
 from convscope.card import TaskName
 from convscope.evaluation.metrics import MetricName, Metrics, shares_text, wilson_interval
-from convscope.evaluation.tables import Rows, metrics_html, metrics_text
-from convscope.words.json_text import to_json
+from convscope.evaluation.printed import PrintedMetrics
+from convscope.evaluation.ranking import average_precision, roc_auc
+from convscope.evaluation.tables import Rows
+from convscope.inference import THRESHOLD
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class MultiLabelMetrics:
+class MultiLabelMetrics(PrintedMetrics):
     """The metrics of one evaluation, in which every image counts once.
 
     A label is predicted where its probability is at least one half. `print` shows the metrics as
@@ -29,8 +30,8 @@ class MultiLabelMetrics:
             before yes: [[tn, fp], [fn, tp]], as in scikit-learn's multilabel_confusion_matrix.
         loss: mean binary cross-entropy over images and labels, in nats.
         num_correct: images of which every label was predicted right.
-        average_precision: (labels,), see `average_precision`; NaN where it is not defined.
-        auc: (labels,) area under the ROC curve; NaN where it is not defined.
+        average_precision: (labels,), see `convscope.evaluation.ranking`.
+        auc: (labels,) area under the ROC curve; both are NaN where they are not defined.
     """
 
     classes: tuple[str, ...]
@@ -39,6 +40,31 @@ class MultiLabelMetrics:
     num_correct: int
     average_precision: NDArray[np.float64]
     auc: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        probabilities: NDArray[np.float64],
+        truth: NDArray[np.bool_],
+        *,
+        classes: tuple[str, ...],
+        loss: float,
+    ) -> "MultiLabelMetrics":
+        """The metrics of probabilities (n, labels), and whether each image has each label."""
+        predicted = probabilities >= THRESHOLD
+        counts = [
+            [~truth & ~predicted, ~truth & predicted],
+            [truth & ~predicted, truth & predicted],
+        ]
+        columns = [(truth[:, k], probabilities[:, k]) for k in range(len(classes))]
+        return cls(
+            classes=classes,
+            confusion=np.array(counts).sum(2, dtype=np.int64).transpose(2, 0, 1),
+            loss=loss,
+            num_correct=int((predicted == truth).all(1).sum()),
+            average_precision=np.array([average_precision(*column) for column in columns]),
+            auc=np.array([roc_auc(*column) for column in columns]),
+        )
 
     @property
     def task(self) -> TaskName:
@@ -195,22 +221,11 @@ class MultiLabelMetrics:
                 )
         return sentences
 
-    if not TYPE_CHECKING:  # type checkers know the attributes, and refuse others
-
-        def __getattr__(self, name: str) -> object:
-            raise synonyms.missing_attribute(self, name)
-
     def __repr__(self) -> str:
         return (
             f"MultiLabelMetrics(map={self.map:.4f}, top1={self.top1:.4f}, loss={self.loss:.4f}, "
             f"images={self.num_images})"
         )
-
-    def __str__(self) -> str:
-        return metrics_text(self)
-
-    def _repr_html_(self) -> str:
-        return f"<div>{metrics_html(self)}</div>"
 
     def to_dict(self) -> Mapping[str, Any]:
         """The metrics as they are written to JSON."""
@@ -229,10 +244,6 @@ class MultiLabelMetrics:
             "per_class": self.per_class,
             "confusion": self.confusion.tolist(),
         }
-
-    def to_json(self) -> str:
-        """The metrics as a file holds them."""
-        return to_json(self.to_dict(), indent=1) + "\n"
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "MultiLabelMetrics":
@@ -259,42 +270,6 @@ def metrics_from_dict(values: Mapping[str, Any]) -> AnyMetrics:
     """The metrics of any task, from what `to_dict` wrote."""
     kind = MultiLabelMetrics if values.get("task") == "multi-label" else Metrics
     return kind.from_dict(values)
-
-
-def average_precision(truth: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
-    """Σ (R_k - R_(k-1)) P_k over the distinct scores, the highest first, as in scikit-learn.
-
-    P_k and R_k are precision and recall of the images with at least the k-th score. NaN where all
-    images have the label, or none has.
-    """
-    hits, counts = _above(truth, scores)
-    if not 0 < truth.sum() < len(truth):
-        return math.nan
-    return float((np.diff(hits, prepend=0) * hits / counts).sum() / hits[-1])
-
-
-def roc_auc(truth: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
-    """The area under the ROC curve: how often a random image with the label has a higher score
-    than one without, ties counting one half (Mann and Whitney, 1947).
-
-    NaN where all images have the label, or none has.
-    """
-    if not 0 < truth.sum() < len(truth):
-        return math.nan
-    hits, counts = _above(truth, scores)
-    hits, false = np.r_[0, hits], np.r_[0, counts - hits]
-    area = (np.diff(false) * (hits[1:] + hits[:-1]) / 2).sum()
-    return float(area / (hits[-1] * false[-1]))
-
-
-def _above(
-    truth: NDArray[np.bool_], scores: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """For each distinct score, the highest first: images of at least it, with the label and all."""
-    order = np.argsort(-scores, kind="stable")
-    ordered = scores[order]
-    last = np.flatnonzero(np.r_[ordered[1:] != ordered[:-1], True])
-    return np.cumsum(truth[order])[last].astype(np.float64), (last + 1).astype(np.float64)
 
 
 def _ratio(counts: NDArray[np.int64], totals: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from convscope.evaluation.measure import EvaluationOutputs
 from convscope.evaluation.metrics import Metrics
 from convscope.evaluation.multi_label import AnyMetrics, MultiLabelMetrics
 from convscope.evaluation.predictions import expected_grade
-from convscope.evaluation.tables import metrics_html, metrics_text
+from convscope.evaluation.printed import metrics_html, metrics_text
 from convscope.words import escape_html, visible
 from convscope.words.csv_text import to_csv
 

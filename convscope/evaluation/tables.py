@@ -46,14 +46,6 @@ class Measured(Counted, Protocol):
     def value(self, name: Literal["f1", "balanced"]) -> float: ...
 
 
-class Shown(Protocol):
-    """Metrics of any task, as tables show them."""
-
-    def headline(self) -> list[tuple[str, str]]: ...
-    def class_table(self) -> Rows: ...
-    def confusion_table(self) -> Rows | None: ...
-
-
 def headline(metrics: Measured) -> list[tuple[str, str]]:
     """The names and values of the metrics of all images, with what they are over."""
     low, high = metrics.interval
@@ -109,28 +101,6 @@ def headline_text(lines: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"{name:<{width}} {value}" for name, value in lines)
 
 
-def metrics_text(metrics: Shown) -> str:
-    """The headline and the tables as text."""
-    lines = headline_text(metrics.headline())
-    tables = [metrics.class_table(), metrics.confusion_table()]
-    return "\n\n".join([lines, *(as_text(table) for table in tables if table)])
-
-
-def metrics_html(metrics: Shown) -> str:
-    """The headline and the tables for a notebook."""
-    lines = "".join(
-        f"<tr><th style='{_LEFT}'>{name}</th><td style='{_LEFT}'>{escape_html(value)}</td></tr>"
-        for name, value in metrics.headline()
-    )
-    confusion = metrics.confusion_table()
-    return (
-        f"<table {_STYLE}>{lines}</table>"
-        f"<div style='display:flex;flex-wrap:wrap;gap:2em;align-items:flex-start'>"
-        f"{_html_table(metrics.class_table())}"
-        f"{_html_table(confusion) if confusion else ''}</div>"
-    )
-
-
 def _over(metrics: Measured) -> str:
     """Over which classes the mean F1 is, where it is not all of them."""
     count, total = len(_seen(metrics)), len(metrics.classes)
@@ -142,28 +112,30 @@ def _seen(metrics: Measured) -> NDArray[np.intp]:
     return np.flatnonzero(metrics.confusion.sum(axis=0) + metrics.confusion.sum(axis=1))
 
 
-_LEFT = "text-align:left;padding:2px 12px 2px 0"
+LEFT_CELL = "text-align:left;padding:2px 12px 2px 0"
 _RIGHT = "text-align:right;padding:2px 8px"
-_STYLE = "style='color:inherit;font:inherit'"  # tables of pages without a doctype do not inherit
+TABLE_STYLE = (
+    "style='color:inherit;font:inherit'"  # tables of pages without a doctype do not inherit
+)
 _SHOWN = 100  # classes in a notebook
 
 
-def _html_table(rows: Rows) -> str:
+def html_table(rows: Rows) -> str:
     """A table in the colors of the notebook, light or dark."""
     header, *body = rows
     head = "".join(
-        f"<th style='{_RIGHT if column else _LEFT}'>{escape_html(cell)}</th>"
+        f"<th style='{_RIGHT if column else LEFT_CELL}'>{escape_html(cell)}</th>"
         for column, cell in enumerate(header)
     )
     lines = "".join(
         "<tr>"
         + "".join(
-            f"<td style='{_RIGHT if column else _LEFT}'>{escape_html(cell)}</td>"
+            f"<td style='{_RIGHT if column else LEFT_CELL}'>{escape_html(cell)}</td>"
             for column, cell in enumerate(row)
         )
         + "</tr>"
         for row in body[:_SHOWN]
     )
     more = f"<p>and {len(body) - _SHOWN} more classes</p>" if len(body) > _SHOWN else ""
-    table = f"<table {_STYLE}><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+    table = f"<table {TABLE_STYLE}><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
     return f"<div>{table}{more}</div>"

@@ -42,7 +42,7 @@ from convscope.training.executors.base import Executor, Inputs
 from convscope.training.executors.factory import ExecutorFactory
 from convscope.training.executors.select import select_executor
 from convscope.training.limits import Limits
-from convscope.training.loss import CrossEntropy, class_weights
+from convscope.training.loss import BatchLoss, class_weights
 from convscope.training.nonfinite import check_finite
 from convscope.training.optimizer import Optimizer
 from convscope.training.schedule import Schedule
@@ -210,13 +210,13 @@ def limits_of(config: TrainConfig, batches: int) -> Limits:
     return Limits(steps=config.epochs * batches if config.steps is None else config.steps)
 
 
-def _criterion(task: Task) -> CrossEntropy:
+def _criterion(task: Task) -> BatchLoss:
     weights = None
     if task.config.class_weights == "balanced":
         dataset = task.loaded.dataset
         counts, num_images = dataset.counts("train"), len(dataset.indices("train"))
         weights = class_weights(counts, num_images, task.card.task, task.inputs.device)
-    return CrossEntropy(task.card, weights, task.config.label_smoothing)
+    return BatchLoss(task.card, weights, task.config.label_smoothing)
 
 
 def schedule_of(config: TrainConfig, limits: Limits, batches: int) -> Schedule:

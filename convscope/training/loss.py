@@ -17,19 +17,12 @@ from convscope.losses import squared_emd
 
 
 @dataclass(frozen=True, eq=False)
-class CrossEntropy:
+class BatchLoss:
     """Mean loss of a batch, in float32 at least, by the task of the card.
 
-    One class: cross-entropy in nats. Several labels: binary cross-entropy, the mean over images and
-    labels. Grades: the squared earth mover's distance, see `convscope.losses`.
-
-    Targets are class indices (n,), or shares of the classes (n, classes), as of mixed images; of
-    several labels always (n, labels). The mean is weighted: of one class -Σ w_c t_ic log p_ic over
-    images i and classes c, divided by Σ w_c t_ic, where t are the shares, after label smoothing
-    above the line and before it below. So shares of 0 and 1 have the loss of their indices, and
-    images that are mixed by lambda with a permutation of themselves have λ times the loss of their
-    own labels and (1 - λ) times that of the others'. (torch's `cross_entropy` divides by n where
-    targets are shares, by the sum of the weights where they are indices.)
+    Of one class `class_loss`, of several labels `label_loss`, of grades `grade_loss`. Targets are
+    class indices (n,), or shares of the classes (n, classes), as of mixed images; of several labels
+    always (n, labels).
 
     For a network that returns probabilities, these count: no second softmax or sigmoid is applied.
 
@@ -78,28 +71,47 @@ class CrossEntropy:
     def _of(self, output: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         logits = to_logits(output.float() if output.itemsize < _BYTES else output, self.card)
         if self.card.task == "multi-label":
-            return self._of_labels(logits, targets), logits
+            return label_loss(logits, targets, self.weights, self.label_smoothing), logits
         if self.card.task == "ordinal":
-            return self._of_grades(logits, targets), logits
-        how: Any = dict(weight=self.weights, label_smoothing=self.label_smoothing)
-        if targets.ndim == 1:
-            return F.cross_entropy(logits, targets, **how), logits
-        shares = targets.to(logits.dtype)
-        total = (shares if self.weights is None else shares * self.weights).sum()
-        return F.cross_entropy(logits, shares, **how, reduction="sum") / total, logits
+            return grade_loss(logits, targets, self.weights), logits
+        return class_loss(logits, targets, self.weights, self.label_smoothing), logits
 
-    def _of_labels(self, logits: Tensor, targets: Tensor) -> Tensor:
-        smoothing = self.label_smoothing
-        targets = targets.to(logits.dtype) * (1 - smoothing) + smoothing / 2
-        return F.binary_cross_entropy_with_logits(logits, targets, pos_weight=self.weights)
 
-    def _of_grades(self, logits: Tensor, targets: Tensor) -> Tensor:
-        losses = squared_emd(logits, targets)
-        if self.weights is None:
-            return losses.mean()
-        weights = self.weights.to(losses.dtype)
-        of_images = targets @ weights if targets.is_floating_point() else weights[targets]
-        return (losses * of_images).sum() / of_images.sum()
+def class_loss(
+    logits: Tensor, targets: Tensor, weights: Tensor | None = None, label_smoothing: float = 0.0
+) -> Tensor:
+    """The cross-entropy of one class, in nats, a weighted mean.
+
+    -Σ w_c t_ic log p_ic over images i and classes c, divided by Σ w_c t_ic, where t are the shares,
+    after label smoothing above the line and before it below. So shares of 0 and 1 have the loss of
+    their indices, and images that are mixed by lambda with a permutation of themselves have λ times
+    the loss of their own labels and (1 - λ) times that of the others'. (torch's `cross_entropy`
+    divides by n where targets are shares, by the sum of the weights where they are indices.)
+    """
+    how: Any = dict(weight=weights, label_smoothing=label_smoothing)
+    if targets.ndim == 1:
+        return F.cross_entropy(logits, targets, **how)
+    shares = targets.to(logits.dtype)
+    total = (shares if weights is None else shares * weights).sum()
+    return F.cross_entropy(logits, shares, **how, reduction="sum") / total
+
+
+def label_loss(
+    logits: Tensor, targets: Tensor, weights: Tensor | None = None, label_smoothing: float = 0.0
+) -> Tensor:
+    """The binary cross-entropy of several labels, in nats, the mean over images and labels."""
+    targets = targets.to(logits.dtype) * (1 - label_smoothing) + label_smoothing / 2
+    return F.binary_cross_entropy_with_logits(logits, targets, pos_weight=weights)
+
+
+def grade_loss(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+    """The squared earth mover's distance of grades, see `convscope.losses`: a weighted mean."""
+    losses = squared_emd(logits, targets)
+    if weights is None:
+        return losses.mean()
+    weights = weights.to(losses.dtype)
+    of_images = targets @ weights if targets.is_floating_point() else weights[targets]
+    return (losses * of_images).sum() / of_images.sum()
 
 
 _BYTES = torch.float32.itemsize

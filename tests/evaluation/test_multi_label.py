@@ -11,7 +11,8 @@ from sklearn import metrics as sk
 from convscope.card import Card
 from convscope.evaluation.measure import compute_metrics
 from convscope.evaluation.metrics import Metrics, is_better
-from convscope.evaluation.multi_label import average_precision, metrics_from_dict, roc_auc
+from convscope.evaluation.multi_label import metrics_from_dict
+from convscope.evaluation.ranking import average_precision, roc_auc
 
 LABELS = Card(
     classes=("a", "b", "c", "d"),

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from convscope.card import Card
 from convscope.layers import ModelOutput
-from convscope.training.loss import CrossEntropy
+from convscope.training.loss import BatchLoss
 from convscope.zoo import create_model
 
 CARD = Card(
@@ -32,7 +32,7 @@ def test_each_auxiliary_classifier_counts_three_tenths(smoothing, weights):
         F.cross_entropy(logits, targets, weights, label_smoothing=smoothing)
         for logits in (main, low, high)
     ]
-    criterion = CrossEntropy(CARD, weights, smoothing)
+    criterion = BatchLoss(CARD, weights, smoothing)
     loss, logits = criterion(ModelOutput(main, (low, high)), targets)
     assert logits is main
     assert loss == pytest.approx(alone[0] + 0.3 * alone[1] + 0.3 * alone[2])
@@ -41,7 +41,7 @@ def test_each_auxiliary_classifier_counts_three_tenths(smoothing, weights):
 
 def test_googlenet_answers_so_and_every_classifier_gets_a_gradient():
     net = create_model("googlenet", num_classes=3, input_size=(79, 79)).train()
-    loss, logits = CrossEntropy(CARD)(net(torch.randn(2, 3, 79, 79)), torch.tensor([0, 1]))
+    loss, logits = BatchLoss(CARD)(net(torch.randn(2, 3, 79, 79)), torch.tensor([0, 1]))
     assert logits.shape == (2, 3)
     loss.backward()
     assert all(weight.grad is not None for weight in net.parameters())
@@ -54,7 +54,7 @@ def test_probabilities_have_the_loss_and_the_gradient_of_their_logits():
     weights = torch.tensor([1.0, 2.0, 0.5])
     returned = dict(logits=logits, probabilities=logits.softmax(1))
     losses = [
-        CrossEntropy(replace(CARD, output=output), weights, 0.1)(value, targets)[0]
+        BatchLoss(replace(CARD, output=output), weights, 0.1)(value, targets)[0]
         for output, value in returned.items()
     ]
     assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-6)
@@ -65,7 +65,7 @@ def test_probabilities_have_the_loss_and_the_gradient_of_their_logits():
 def test_logits_in_training_mode_stay_as_they_are_where_eval_mode_gives_probabilities():
     logits = torch.tensor([[3.0, -1.0, 2.0]])
     card = replace(CARD, output="probabilities")
-    loss, same = CrossEntropy(card)(logits, torch.tensor([0]))
+    loss, same = BatchLoss(card)(logits, torch.tensor([0]))
     assert same is logits
     assert loss == F.cross_entropy(logits, torch.tensor([0]))
 
@@ -73,5 +73,5 @@ def test_logits_in_training_mode_stay_as_they_are_where_eval_mode_gives_probabil
 def test_the_loss_of_a_probability_of_zero_is_finite():
     card = replace(CARD, output="probabilities")
     certain = torch.tensor([[1.0, 0.0, 0.0]])
-    loss, _ = CrossEntropy(card)(certain, torch.tensor([1]))
+    loss, _ = BatchLoss(card)(certain, torch.tensor([1]))
     assert loss == pytest.approx(126 * math.log(2))  # of the smallest normal float32

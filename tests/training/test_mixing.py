@@ -11,7 +11,7 @@ import convscope
 from convscope.data.mixing import Mix
 from convscope.errors import Interrupted, RequestError
 from convscope.training.batches import Batch
-from convscope.training.loss import CrossEntropy
+from convscope.training.loss import BatchLoss
 from tests.training.small import Act, assert_same_bits, train
 from tests.training.test_loss import CARD
 from tests.training.test_resume import StopAt
@@ -25,11 +25,11 @@ def test_the_loss_of_mixed_labels_by_hand():
     shares = torch.tensor([[0.75, 0.25, 0.0]])
     total = math.log(math.exp(2) + 2)
     own, other = total - 2, total  # -log of the probabilities of classes 0 and 1
-    loss, _ = CrossEntropy(CARD)(logits, shares)
+    loss, _ = BatchLoss(CARD)(logits, shares)
     assert loss == pytest.approx(0.75 * own + 0.25 * other)
-    loss, _ = CrossEntropy(CARD, WEIGHTS)(logits, shares)
+    loss, _ = BatchLoss(CARD, WEIGHTS)(logits, shares)
     assert loss == pytest.approx((0.75 * own + 2 * 0.25 * other) / (0.75 + 2 * 0.25))
-    loss, _ = CrossEntropy(CARD, WEIGHTS, 0.3)(logits, shares)
+    loss, _ = BatchLoss(CARD, WEIGHTS, 0.3)(logits, shares)
     smooth = 0.1 * (1 * own + 2 * other + 0.5 * other)
     hard = 0.7 * (0.75 * own + 2 * 0.25 * other)
     assert loss == pytest.approx((hard + smooth) / (0.75 + 2 * 0.25))
@@ -41,7 +41,7 @@ def test_a_mixed_batch_has_the_losses_of_both_labels_in_their_shares(weights, sm
     torch.manual_seed(0)
     logits, labels = torch.randn(6, 3), torch.tensor([0, 1, 2, 1, 1, 0])
     mix = Mix(0.7, np.array([3, 0, 1, 2, 5, 4]))
-    mixed, _ = CrossEntropy(CARD, weights, smoothing)(logits, mix.targets(labels, 3))
+    mixed, _ = BatchLoss(CARD, weights, smoothing)(logits, mix.targets(labels, 3))
     own, other = (
         F.cross_entropy(logits, one, weights, label_smoothing=smoothing)
         for one in (labels, labels[mix.partners])
@@ -53,7 +53,7 @@ def test_a_mixed_batch_has_the_losses_of_both_labels_in_their_shares(weights, sm
 def test_whole_shares_have_the_loss_of_their_indices(dtype):
     torch.manual_seed(0)
     logits, labels = torch.randn(5, 3, dtype=dtype), torch.tensor([0, 1, 2, 1, 0])
-    criterion = CrossEntropy(CARD, None, 0.1)
+    criterion = BatchLoss(CARD, None, 0.1)
     assert criterion(logits, F.one_hot(labels, 3).float())[0].item() == pytest.approx(
         criterion(logits, labels)[0].item()
     )
@@ -61,10 +61,10 @@ def test_whole_shares_have_the_loss_of_their_indices(dtype):
 
 def test_a_mixed_image_counts_as_right_by_its_larger_label():
     logits = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
-    assert CrossEntropy(CARD).num_correct(logits, torch.tensor([0, 1, 1, 0])) == 2
+    assert BatchLoss(CARD).num_correct(logits, torch.tensor([0, 1, 1, 0])) == 2
     shares = torch.tensor([[0.6, 0.4], [0.4, 0.6], [0.5, 0.5], [1.0, 0.0]])
     assert (
-        CrossEntropy(CARD).num_correct(logits, shares) == 2
+        BatchLoss(CARD).num_correct(logits, shares) == 2
     )  # the first, and either of two equal shares
 
 

@@ -25,7 +25,7 @@ from convscope.training.batches import Batch
 from convscope.training.config import TrainConfig
 from convscope.training.executors.base import Inputs
 from convscope.training.executors.eager import EagerExecutor
-from convscope.training.loss import CrossEntropy
+from convscope.training.loss import BatchLoss
 from convscope.training.optimizer import Optimizer
 from convscope.training.state import TrainState
 from tests.training.small import Act, Net, assert_same_bits, state_of, train
@@ -65,7 +65,7 @@ def batch(size=16):
 def executor(net, *, bf16, criterion=None, **more):
     inputs = Inputs(None, CARD, torch.device("cpu"))  # evaluations alone need images
     config = TrainConfig(momentum=0.0, weight_decay=0.0)
-    criterion = criterion or CrossEntropy(CARD)
+    criterion = criterion or BatchLoss(CARD)
     return EagerExecutor(net, Optimizer(net, config), inputs, criterion, bf16=bf16, **more)
 
 
@@ -82,7 +82,7 @@ def gradients(net, criterion, *, bf16):
 
 @pytest.mark.parametrize(
     "criterion",
-    [CrossEntropy(CARD), CrossEntropy(CARD, torch.tensor([1.0, 2.0, 0.5]), label_smoothing=0.1)],
+    [BatchLoss(CARD), BatchLoss(CARD, torch.tensor([1.0, 2.0, 0.5]), label_smoothing=0.1)],
     ids=["plain", "weighted"],
 )
 def test_gradients_are_those_of_float64_up_to_rounding(criterion):
@@ -107,10 +107,10 @@ def test_gradients_are_those_of_float64_up_to_rounding(criterion):
 
 def test_losses_that_differ_by_less_than_bf16_can_tell_are_told_apart():
     output = torch.tensor([[8.0, 0.0, 0.0]], dtype=torch.bfloat16)
-    loss, logits = CrossEntropy(CARD)(output, torch.tensor([0]))
+    loss, logits = BatchLoss(CARD)(output, torch.tensor([0]))
     assert (loss.dtype, logits.dtype) == (torch.float32, torch.float32)
     assert loss.item() == pytest.approx(np.log1p(2 * np.exp(-8.0)), rel=1e-4)
-    exact, _ = CrossEntropy(CARD)(output.double(), torch.tensor([0]))
+    exact, _ = BatchLoss(CARD)(output.double(), torch.tensor([0]))
     assert exact.dtype == torch.float64
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from convscope.card import Card
 from convscope.inference import probabilities
 from convscope.losses import image_losses, squared_emd
-from convscope.training.loss import CrossEntropy, class_weights
+from convscope.training.loss import BatchLoss, class_weights
 
 CARD = Card(
     classes=("a", "b", "c"),
@@ -58,9 +58,9 @@ def test_several_labels_have_the_mean_binary_cross_entropy():
     targets = torch.tensor([[1, 0, 1]], dtype=torch.uint8)
     by_hand = (math.log(1 + math.exp(-2)) + math.log(1 + math.exp(-1)) + math.log(2)) / 3
     assert image_losses(logits, targets, "multi-label").item() == pytest.approx(by_hand)
-    loss, _ = CrossEntropy(CARD)(logits, targets)
+    loss, _ = BatchLoss(CARD)(logits, targets)
     assert loss.item() == pytest.approx(by_hand)
-    smooth, _ = CrossEntropy(CARD, label_smoothing=0.2)(logits, targets)
+    smooth, _ = BatchLoss(CARD, label_smoothing=0.2)(logits, targets)
     expected = F.binary_cross_entropy_with_logits(logits, targets.double() * 0.8 + 0.1)
     assert smooth.item() == pytest.approx(expected.item())
 
@@ -69,7 +69,7 @@ def test_mixed_labels_have_the_mixed_loss():
     torch.manual_seed(0)
     logits = torch.randn(4, 3)
     first, second = torch.randint(2, (2, 4, 3)).float()
-    criterion = CrossEntropy(CARD, torch.tensor([1.0, 2.0, 3.0]))
+    criterion = BatchLoss(CARD, torch.tensor([1.0, 2.0, 3.0]))
     mixed = criterion(logits, 0.3 * first + 0.7 * second)[0]
     apart = 0.3 * criterion(logits, first)[0] + 0.7 * criterion(logits, second)[0]
     assert mixed.item() == pytest.approx(apart.item(), rel=1e-6)
@@ -90,10 +90,8 @@ def test_weights_of_grades_are_those_of_cross_entropy():
     weights = torch.tensor([1.0, 2.0, 0.5])
     losses = squared_emd(logits, targets)
     expected = (losses * weights[targets]).sum() / weights[targets].sum()
-    assert CrossEntropy(GRADES, weights)(logits, targets)[0].item() == pytest.approx(
-        expected.item()
-    )
-    dense = CrossEntropy(GRADES, weights)(logits, F.one_hot(targets, 3).float())[0]
+    assert BatchLoss(GRADES, weights)(logits, targets)[0].item() == pytest.approx(expected.item())
+    dense = BatchLoss(GRADES, weights)(logits, F.one_hot(targets, 3).float())[0]
     assert dense.item() == pytest.approx(expected.item())
 
 
@@ -106,7 +104,7 @@ def test_probabilities_have_the_loss_and_the_gradient_of_their_logits(card, endi
     targets = torch.randint(2, (5, 3)).float() if card is CARD else torch.tensor([0, 1, 2, 1, 0])
     returned = dict(logits=logits, probabilities=ending(logits))
     losses = [
-        CrossEntropy(replace(card, output=output))(value, targets)[0]
+        BatchLoss(replace(card, output=output))(value, targets)[0]
         for output, value in returned.items()
     ]
     first, second = (torch.autograd.grad(loss, logits, retain_graph=True)[0] for loss in losses)
@@ -120,11 +118,11 @@ def test_probabilities_have_the_loss_and_the_gradient_of_their_logits(card, endi
 
 def test_certain_probabilities_that_are_wrong_have_a_finite_loss():
     card = replace(CARD, output="probabilities")
-    loss, _ = CrossEntropy(card)(torch.tensor([[1.0, 0.0, 1.0]]), torch.tensor([[0, 1, 1]]))
+    loss, _ = BatchLoss(card)(torch.tensor([[1.0, 0.0, 1.0]]), torch.tensor([[0, 1, 1]]))
     assert math.isfinite(loss.item())
 
 
 def test_an_image_is_right_where_all_of_its_labels_are():
     logits = torch.tensor([[1.0, -1.0, 0.0], [1.0, 1.0, -1.0]])
     targets = torch.tensor([[1, 0, 1], [1, 0, 0]])
-    assert CrossEntropy(CARD).num_correct(logits, targets) == 1
+    assert BatchLoss(CARD).num_correct(logits, targets) == 1

@@ -18,7 +18,7 @@ from convscope.training.config import TrainConfig
 from convscope.training.executors.base import Inputs
 from convscope.training.executors.eager import EagerExecutor
 from convscope.training.limits import Limits
-from convscope.training.loss import CrossEntropy
+from convscope.training.loss import BatchLoss
 from convscope.training.optimizer import Optimizer
 from convscope.training.state import TrainState
 from convscope.training.trainer import Trainer, Validation
@@ -359,7 +359,7 @@ def test_a_step_goes_down_the_slope_also_with_one_image_read_as_tokens(count, no
     )
     inputs = Inputs(None, card, torch.device("cpu"))
     optimizer = Optimizer(network, TrainConfig(momentum=0.0, weight_decay=0.0))
-    executor = EagerExecutor(network, optimizer, inputs, CrossEntropy(card))
+    executor = EagerExecutor(network, optimizer, inputs, BatchLoss(card))
     pixels, labels = torch.randint(0, 256, (count, 4, 4, 1), dtype=torch.uint8), np.arange(count)
     before = [weight.detach().clone() for weight in network.parameters()]
     executor.step(TrainState(), Batch(labels, labels, 0, lambda: pixels), 0.01)
@@ -391,7 +391,7 @@ def test_a_tiny_network_and_ten_tensors_train_as_plain_pytorch_does():
     bias = network[1].bias.detach().clone().requires_grad_()
     inputs = Inputs(MemoryBatchSource(pixels), card, torch.device("cpu"), channels_last=False)
     optimizer = Optimizer(network, TrainConfig(momentum=0.0, weight_decay=0.0))
-    executor = EagerExecutor(network, optimizer, inputs, CrossEntropy(card))
+    executor = EagerExecutor(network, optimizer, inputs, BatchLoss(card))
     state = Trainer(
         executor, Tensors(pixels, labels), lr=lambda _state: 0.5, limits=Limits(steps=3)
     ).fit()

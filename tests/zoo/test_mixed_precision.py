@@ -6,7 +6,7 @@ import torch
 from convscope import layers
 from convscope.card import Card
 from convscope.mixed_precision import autocast
-from convscope.training.loss import CrossEntropy
+from convscope.training.loss import BatchLoss
 from convscope.zoo import ZOO, create_model
 
 CPU = torch.device("cpu")
@@ -35,7 +35,7 @@ def test_a_network_takes_a_step(name):
         torch.manual_seed(1)  # of dropout
         with autocast(CPU, bf16=bf16):
             output = net(images)
-        loss, _ = CrossEntropy(CARD)(output, targets)
+        loss, _ = BatchLoss(CARD)(output, targets)
         losses.append(loss.item())
     loss.backward()
     assert losses[1] == pytest.approx(losses[0], abs=0.3)

@@ -22,7 +22,7 @@ from convscope.memory import free_memory
 from convscope.training.batches import Batch
 from convscope.training.config import TrainConfig
 from convscope.training.executors.base import ExecutorName, Inputs
-from convscope.training.loss import CrossEntropy
+from convscope.training.loss import BatchLoss
 from convscope.training.nonfinite import explained, nonfinite_error
 from convscope.training.optimizer import Optimizer, head_of
 from convscope.training.state import TrainState
@@ -79,7 +79,7 @@ class CompiledExecutor:
         network: nn.Module,
         optimizer: Optimizer,
         inputs: Inputs,
-        criterion: CrossEntropy,
+        criterion: BatchLoss,
         augmentation: Augmentation,
         config: TrainConfig,
         memory: ImageMemory,

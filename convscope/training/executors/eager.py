@@ -16,7 +16,7 @@ from convscope.gradients import contiguous_gradients
 from convscope.mixed_precision import autocast
 from convscope.training.batches import Batch
 from convscope.training.executors.base import ExecutorName, Inputs
-from convscope.training.loss import CrossEntropy
+from convscope.training.loss import BatchLoss
 from convscope.training.nonfinite import explained, nonfinite_error
 from convscope.training.optimizer import Optimizer
 from convscope.training.state import TrainState
@@ -40,7 +40,7 @@ class EagerExecutor:
         network: nn.Module,
         optimizer: Optimizer,
         inputs: Inputs,
-        criterion: CrossEntropy,
+        criterion: BatchLoss,
         *,
         clip_grad_norm: float = 0.0,
         compile: bool = False,  # noqa: A002 -- torch's word

@@ -10,7 +10,7 @@ from convscope.data.augmentation.pipeline import Augmentation
 from convscope.training.config import TrainConfig
 from convscope.training.executors.base import Executor, Inputs
 from convscope.training.executors.eager import EagerExecutor
-from convscope.training.loss import CrossEntropy
+from convscope.training.loss import BatchLoss
 from convscope.training.optimizer import Optimizer
 
 if TYPE_CHECKING:  # they need an extra
@@ -39,7 +39,7 @@ class ExecutorFactory:
     """
 
     inputs: Inputs
-    criterion: CrossEntropy
+    criterion: BatchLoss
     augmentation: Augmentation
     config: TrainConfig
     resumes: bool = False
