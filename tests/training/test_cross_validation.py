@@ -329,9 +329,38 @@ def test_an_effective_size_is_that_of_independent_images_where_groups_say_nothin
     assert effective_size(np.ones(12), [n // 4 for n in range(12)]) == 3
 
 
-def test_images_with_several_labels_are_refused(tmp_path):
+def test_several_labels_are_summarized_over_all_folds(tmp_path):
+    metrics = pytest.importorskip("sklearn.metrics")
     pixels = np.random.default_rng(0).integers(0, 256, (24, 8, 8), np.uint8)
-    labels = np.stack([np.arange(24) % 2, np.arange(24) // 2 % 2, np.ones(24, int)], 1)
-    with pytest.raises(RequestError, match=r"have several labels each.* Train without `folds`"):
-        convscope.cross_validate((pixels, labels), folds=2, out=tmp_path / "out", epochs=1)
-    assert not (tmp_path / "out").exists()
+    labels = np.stack([np.arange(24) % 2, np.arange(24) // 2 % 2, np.arange(24) % 3 < 2], 1)
+    more = dict(group_pattern=None, folds=2, task="multi-label")
+    result = cross_validate((pixels, labels), tmp_path / "cv", model=Tiny(3), **more)
+    rows = rows_of(tmp_path / "cv" / "predictions.csv")
+    assert len({row["path"] for row in rows}) == 24
+    index = [int(row["path"]) for row in rows]
+    scores = np.array([[float(row[f"probability of {name}"]) for name in "012"] for row in rows])
+    expected = metrics.average_precision_score(labels[index], scores, average="macro")
+    [pooled] = result.pooled
+    assert pooled.map == pytest.approx(expected, abs=1e-4)
+    assert pooled.value("micro_f1") == pytest.approx(
+        metrics.f1_score(labels[index], scores >= 0.5, average="micro")
+    )
+    exact = ((scores >= 0.5) == labels[index]).all(1).mean()
+    assert result.accuracy == pooled.top1 == pytest.approx(exact)
+    summary = json.loads((tmp_path / "cv" / "summary.json").read_text())
+    assert summary["task"] == summary["pooled"][0]["task"] == "multi-label"
+    assert summary["mean"]["map"] == pytest.approx(np.mean([one.test.map for one in result.folds]))
+    assert "Out-of-fold mAP" in repr(result)
+    assert "exact match" in str(result)
+    assert rows[0]["label"] in ("no label", "; ".join(c for c in "012" if c in rows[0]["label"]))
+
+
+def test_grades_stay_grades_over_all_folds(patients, tmp_path):
+    result = cross_validate(patients, tmp_path / "cv", folds=2, grades="well,sick", epochs=1)
+    [pooled] = result.pooled
+    assert (pooled.task, pooled.classes) == ("ordinal", ("well", "sick"))
+    apart = abs(np.subtract.outer(range(2), range(2)))
+    assert pooled.mae == pytest.approx((pooled.confusion * apart).sum() / pooled.num_images)
+    summary = json.loads((tmp_path / "cv" / "summary.json").read_text())
+    assert summary["mean"]["mae"] == pytest.approx(result.mean("mae"))
+    assert "kappa" in str(result)

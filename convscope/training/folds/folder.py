@@ -119,11 +119,11 @@ class Request:
 
 
 def digest_of(dataset: Dataset) -> str:
-    """32 hexadecimal digits that depend on keys, class names and groups alone."""
+    """32 hexadecimal digits that depend on keys, the names of labels, and groups alone."""
     hasher = blake2b(digest_size=16)
     groups = dataset.groups or [""] * len(dataset)
-    for key, label, group in zip(keys_of(dataset.images), dataset.labels, groups, strict=True):
-        row = f"{key}\0{dataset.classes[int(label)]}\0{group}\0"
+    for index, (key, group) in enumerate(zip(keys_of(dataset.images), groups, strict=True)):
+        row = f"{key}\0{dataset.label_text(index)}\0{group}\0"
         hasher.update(row.encode("utf-8", "surrogateescape"))
     return hasher.hexdigest()
 

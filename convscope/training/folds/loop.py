@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from torch import nn
 
 from convscope.data.augmentation.own_function import Transform
@@ -14,6 +15,8 @@ from convscope.data.folds import Fold, folded_images
 from convscope.data.source import DataLike
 from convscope.data.split import read_splits
 from convscope.errors import Interrupted, RequestError, shell_word
+from convscope.evaluation.metrics import Metrics
+from convscope.evaluation.multi_label import AnyMetrics, MultiLabelMetrics
 from convscope.runs.folder import Run, slugify
 from convscope.runs.own_code import Consent, is_own_code
 from convscope.training.callbacks.base import Callback, CallbackList
@@ -29,6 +32,7 @@ from convscope.training.folds.folder import (
     digest_of,
     is_finished,
 )
+from convscope.training.folds.pooling import pool_classes, pool_labels
 from convscope.training.folds.predictions import FoldPredictions, Predicted
 from convscope.training.folds.result import CrossValidationResult, FoldResult
 from convscope.training.network import RequestedNetwork
@@ -69,15 +73,13 @@ class CrossValidation:
         """Train and test every fold that is not finished, and write the summary.
 
         Raises RequestError, before anything is written, for numbers out of range, for a class with
-        too few images or groups, for images with several labels, and for an `out` that is
-        something else.
+        too few images or groups, and for an `out` that is something else.
         """
         _check_numbers(folds, repeats)
         with self.watch() as watchers:
             user = CallbackList([*self.callbacks, *watchers])
             network = RequestedNetwork.of(self.config.model, self.module)
             opened = open_data(self.data, self.config, user)
-            _refuse_several_labels(opened)
             augment = RequestedAugmentation.of(self.config.augment, self.function).text
             named = replace(self.config, model=network.model, augment=augment)
             request = self._request(opened, named, folds, repeats)
@@ -145,10 +147,7 @@ class CrossValidation:
                     f"`convscope resume {shell_word(folder.path)}`.",
                     signal=error.status - 128,
                 ) from error
-            test = result.test
-            user.message(
-                f"Accuracy {test.top1:.2%} ({test.num_correct} of {test.num_images} images)."
-            )
+            user.message(f"Test: {result.test.describe(interval=False)}.")
 
     def _begin(
         self, run: Run, fold: Fold, config: TrainConfig, callbacks: Sequence[Callback]
@@ -195,14 +194,6 @@ class _SameData(Callback):
             )
 
 
-def _refuse_several_labels(opened: Dataset) -> None:
-    if opened.is_multi_label:
-        raise RequestError(
-            f"The images of {opened.name} have several labels each, and a cross-validation "
-            "summarizes one label per image. Train without `folds`."
-        )
-
-
 def _check_numbers(folds: int, repeats: int) -> None:
     if folds < 2:
         raise RequestError(f"`folds` must be at least 2, not {folds}.")
@@ -225,8 +216,28 @@ def _summarize(folder: FoldsFolder, request: Request, opened: Dataset) -> CrossV
         FoldResult(part.repeat, part.fold, TrainingResult.read(folder.part(part), seconds=0.0))
         for part in request.parts
     ]
-    result = CrossValidationResult(folder.path, folds, predicted.correct_by_image(), groups)
+    result = CrossValidationResult(
+        folder.path, folds, _pooled(folds, predicted, opened), predicted.correct_by_image(), groups
+    )
     folder.run.write(PREDICTIONS, predicted.to_csv(groups))
     folder.run.write("summary.txt", f"{result}\n")
     folder.run.write(SUMMARY, result.to_json())
     return result
+
+
+def _pooled(
+    folds: Sequence[FoldResult], predicted: Predicted, opened: Dataset
+) -> tuple[AnyMetrics, ...]:
+    """For each repeat, the metrics of all folds together, where every image counts once."""
+    pooled: list[AnyMetrics] = []
+    rows = {key: index for index, key in enumerate(keys_of(opened.images))}
+    for repeat in sorted({one.repeat for one in folds}):
+        parts = [one.test for one in folds if one.repeat == repeat]
+        if opened.targets is None:
+            pooled.append(pool_classes([part for part in parts if isinstance(part, Metrics)]))
+            continue
+        shares = predicted.probabilities(repeat)
+        truth = opened.targets[[rows[key] for key in shares]]
+        labels = [part for part in parts if isinstance(part, MultiLabelMetrics)]
+        pooled.append(pool_labels(labels, np.array([*shares.values()]), truth.astype(bool)))
+    return tuple(pooled)

@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from convscope.data.split import read_splits
 from convscope.errors import RequestError, WorkError
 from convscope.runs.folder import Run
@@ -25,7 +28,6 @@ class FoldPredictions(Callback):
         run, outputs = Run(event.path), event.outputs
         if outputs is None:
             return
-        classes = event.test.classes
         tested = [
             (key, label)
             for key, (label, split) in read_splits(run.read("splits.csv")).items()
@@ -34,14 +36,14 @@ class FoldPredictions(Callback):
         rows = [
             (
                 *image,
-                classes[int(outputs.predicted[index])],
+                outputs.answer(index),
                 _rounded(outputs.confidence[index]),
                 _rounded(outputs.losses[index]),
                 *map(_rounded, outputs.probabilities[index]),
             )
             for index, image in enumerate(tested)
         ]
-        header = [*_COLUMNS, *(f"probability of {name}" for name in classes)]
+        header = [*_COLUMNS, *(f"probability of {name}" for name in event.test.classes)]
         run.write(PREDICTIONS, to_csv([header, *rows]))
 
 
@@ -93,6 +95,14 @@ class Predicted:
         for row in self.rows:
             shares.setdefault(from_cell(row[0]), []).append(row[1] == row[2])
         return {key: sum(each) / len(each) for key, each in shares.items()}
+
+    def probabilities(self, repeat: int) -> dict[str, NDArray[np.float64]]:
+        """For each image of a repeat, the probabilities (classes,)."""
+        return {
+            from_cell(row[0]): np.array(row[len(_COLUMNS) :], np.float64)
+            for row, part in zip(self.rows, self.parts, strict=True)
+            if part.repeat == repeat
+        }
 
     def to_csv(self, groups: Mapping[str, str]) -> str:
         """All rows with the columns fold, repeat and, if there are groups, group."""

@@ -1,5 +1,6 @@
 """What a cross-validation leaves: the metrics of each fold, their spread, and all pooled."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,15 +11,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convscope import synonyms
+from convscope.card import TaskName
 from convscope.evaluation.clustered import effective_size
-from convscope.evaluation.metrics import Metrics, wilson_interval
-from convscope.evaluation.tables import as_text, class_table, confusion_table
+from convscope.evaluation.metrics import METRICS, MetricName, wilson_interval
+from convscope.evaluation.multi_label import AnyMetrics, right_word
+from convscope.evaluation.tables import as_text
 from convscope.training.result import TrainingResult
 from convscope.words import visible
 from convscope.words.json_text import to_json
 
-_SHOWN = ("top1", "balanced", "f1", "loss")
-_NAMES = {"top1": "accuracy", "balanced": "balanced", "f1": "mean F1", "loss": "loss"}
+_SHOWN: dict[TaskName, tuple[MetricName, ...]] = {
+    "single-label": ("top1", "balanced", "f1", "loss"),
+    "multi-label": ("map", "top1", "f1", "micro_f1", "loss"),
+    "ordinal": ("kappa", "mae", "top1", "balanced", "loss"),
+}
+_NAMES: dict[MetricName, str] = {
+    "balanced": "balanced",
+    "f1": "mean F1",
+    "loss": "loss",
+    "map": "mAP",
+    "micro_f1": "micro F1",
+    "kappa": "kappa",
+    "mae": "MAE",
+}
 
 
 @dataclass(frozen=True)
@@ -30,11 +45,9 @@ class FoldResult:
     result: TrainingResult
 
     @property
-    def test(self) -> Metrics:
+    def test(self) -> AnyMetrics:
         """The metrics of the images of this fold, which its training has not seen."""
-        metrics = self.result.test
-        assert isinstance(metrics, Metrics)  # data with several labels an image are refused
-        return metrics
+        return self.result.test
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,26 +57,29 @@ class CrossValidationResult:
     Attributes:
         path: its folder, with a run for each fold, predictions.csv and summary.json.
         folds: the result of each fold, repeat by repeat.
-        correct: by image, the share of the repeats in which it is predicted right.
+        pooled: for each repeat, the metrics of all folds together, where every image counts once.
+            Average precision and AUC rank the images of all folds by the answers of their networks.
+        correct: by image, the share of the repeats in which it is predicted right; of several
+            labels, in which all are.
         groups: the group of each image, by the same keys; empty if there are no groups.
     """
 
     path: Path
     folds: Sequence[FoldResult]
+    pooled: tuple[AnyMetrics, ...]
     correct: Mapping[str, float]
     groups: Mapping[str, str]
 
-    @cached_property
-    def pooled(self) -> tuple[Metrics, ...]:
-        """For each repeat, the metrics of all folds together, where every image counts once."""
-        repeats = sorted({one.repeat for one in self.folds})
-        return tuple(
-            _pooled([one.test for one in self.folds if one.repeat == repeat]) for repeat in repeats
-        )
+    @property
+    def task(self) -> TaskName:
+        return self.pooled[0].task
 
     @property
     def accuracy(self) -> float:
-        """The share of the images that are predicted right; the mean over the repeats."""
+        """The share of the images that are predicted right; the mean over the repeats.
+
+        Of several labels the exact match: an image is right where all of its labels are.
+        """
         return statistics.fmean(self.correct.values())
 
     @cached_property
@@ -81,7 +97,7 @@ class CrossValidationResult:
         return wilson_interval(self.accuracy * size, size)
 
     def mean(self, metric: str = "top1") -> float:
-        """The mean of a metric over the folds."""
+        """The mean of a metric over the folds; NaN where one of them has none."""
         return statistics.fmean(self._values(metric))
 
     def std(self, metric: str = "top1") -> float:
@@ -96,19 +112,20 @@ class CrossValidationResult:
         low, high = self.interval
         return {
             "run": str(self.path),
+            **({} if self.task == "single-label" else {"task": self.task}),
             "accuracy": self.accuracy,
             "accuracy_interval": [low, high],
             "images": len(self.correct),
             "independent_images": self.num_independent,
-            "mean": {name: self.mean(name) for name in _SHOWN},
-            "std": {name: self.std(name) for name in _SHOWN},
+            "mean": {name: self.mean(name) for name in _SHOWN[self.task]},
+            "std": {name: self.std(name) for name in _SHOWN[self.task]},
             "folds": [
                 {
                     "repeat": one.repeat,
                     "fold": one.fold,
                     "run": one.result.run.name,
                     "images": one.test.num_images,
-                    **{name: one.test.value(name) for name in _SHOWN},
+                    **{name: one.test.value(name) for name in _SHOWN[self.task]},
                 }
                 for one in self.folds
             ],
@@ -132,7 +149,7 @@ class CrossValidationResult:
 
     def __str__(self) -> str:
         first, several = self.pooled[0], len(self.pooled) > 1
-        tables = [class_table(first), confusion_table(first)]
+        tables = [first.class_table(), first.confusion_table()]
         return "\n\n".join(
             [
                 as_text(self._table()),
@@ -151,10 +168,18 @@ class CrossValidationResult:
             else ""
         )
         return (
-            f"Out-of-fold accuracy {self.accuracy:.2%} of {len(self.correct):,} images{repeats} "
-            f"(95% interval {low:.2%} to {high:.2%}{worth}). Over the folds {self.mean():.2%} "
-            f"± {self.std():.2%}."
+            f"Out-of-fold {self._ranked()}{right_word(self.task)} {self.accuracy:.2%} of "
+            f"{len(self.correct):,} images{repeats} (95% interval {low:.2%} to {high:.2%}{worth}). "
+            f"Over the folds {self.mean():.2%} ± {self.std():.2%}."
         )
+
+    def _ranked(self) -> str:
+        """What counts before the share of images that are right, as in "mAP 0.81, "."""
+        metric = METRICS[self.task][0]
+        if metric == "top1":
+            return ""
+        value = statistics.fmean(one.value(metric) for one in self.pooled)
+        return f"{_NAMES[metric]} {_cell(metric, value)}, "
 
     def _table(self) -> list[list[str]]:
         several = len(self.pooled) > 1
@@ -162,28 +187,19 @@ class CrossValidationResult:
             [
                 f"repeat {one.repeat}, fold {one.fold}" if several else f"fold {one.fold}",
                 f"{one.test.num_images:,}",
-                *(_cell(name, one.test.value(name)) for name in _SHOWN),
+                *(_cell(name, one.test.value(name)) for name in _SHOWN[self.task]),
             ]
             for one in self.folds
         ]
         ends = [
-            [name, "", *(_cell(metric, value(metric)) for metric in _SHOWN)]
+            [name, "", *(_cell(metric, value(metric)) for metric in _SHOWN[self.task])]
             for name, value in (("mean", self.mean), ("std", self.std))
         ]
-        return [["", "images", *_NAMES.values()], *rows, *ends]
+        names = _NAMES | {"top1": right_word(self.task)}
+        return [["", "images", *(names[name] for name in _SHOWN[self.task])], *rows, *ends]
 
 
-def _cell(metric: str, value: float) -> str:
-    return f"{value:.2%}" if metric in ("top1", "balanced") else f"{value:.4f}"
-
-
-def _pooled(parts: Sequence[Metrics]) -> Metrics:
-    """The metrics of several sets of images together."""
-    images = sum(part.num_images for part in parts)
-    top5 = [part.num_correct_top5 for part in parts]
-    return Metrics(
-        classes=parts[0].classes,
-        confusion=np.sum([part.confusion for part in parts], axis=0),
-        loss=sum(part.loss * part.num_images for part in parts) / images,
-        num_correct_top5=None if None in top5 else sum(count or 0 for count in top5),
-    )
+def _cell(metric: MetricName, value: float) -> str:
+    if math.isnan(value):
+        return "–"
+    return f"{value:.2%}" if metric in ("top1", "balanced", "map") else f"{value:.4f}"
