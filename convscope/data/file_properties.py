@@ -7,17 +7,16 @@ import math
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from PIL import Image, JpegImagePlugin
 
 from convscope.data.dataset import ImageSource, file_of
+from convscope.data.dicom_headers import open_file, read_header, text_of
 from convscope.data.formats import FORMATS
 from convscope.data.orientation import ORIENTATION, SIDEWAYS
 from convscope.data.pillow_settings import READER_ERRORS, quiet_pillow
-from convscope.regular_files import open_regular
 
 PROPERTIES = (
     "size", "resolution", "aspect ratio", "camera", "software", "format", "channels",
@@ -32,6 +31,10 @@ _METADATA = {
     "exif": "EXIF", "icc_profile": "color profile", "xmp": "XMP", "XML:com.adobe.xmp": "XMP",
     "photoshop": "IPTC", "comment": "comment", "Comment": "comment",
 }  # fmt: skip
+_DICOM = (
+    "Manufacturer", "ManufacturerModelName", "SoftwareVersions", "PhotometricInterpretation",
+    "BitsStored", "Rows", "Columns",
+)  # fmt: skip
 _CHUNK = 64  # images that a thread takes at once
 _BROADLY = 4  # steps of the aspect ratio in a doubling; two of the resolution
 
@@ -70,14 +73,26 @@ def _of_image(images: ImageSource, index: int) -> Mapping[str, str] | None:
     if file is None:
         return None
     try:
-        with closing(_open(file)) as stream, Image.open(stream, formats=FORMATS) as image:
+        with closing(open_file(file)) as stream, Image.open(stream, formats=FORMATS) as image:
             return properties_of(image)
     except READER_ERRORS:
+        return _of_dicom(file)
+
+
+def _of_dicom(file: Path | bytes) -> Mapping[str, str] | None:
+    header = read_header(file, _DICOM)
+    if header is None or not header.get("Columns") or not header.get("Rows"):
         return None
-
-
-def _open(file: Path | bytes) -> BinaryIO:
-    return BytesIO(file) if isinstance(file, bytes) else open_regular(file)
+    make, model, software, photometric, bits = (text_of(header, keyword) for keyword in _DICOM[:5])
+    return {
+        **_shape(int(header.Columns), int(header.Rows)),
+        "camera": f"{make} {model}".strip() or NONE,
+        "software": software or NONE,
+        "format": "DICOM",
+        "channels": f"{photometric} of {bits} bits",
+        "compression": str(header.file_meta.TransferSyntaxUID.name),
+        "metadata": "none",
+    }
 
 
 def properties_of(image: Image.Image) -> Mapping[str, str]:
@@ -88,15 +103,21 @@ def properties_of(image: Image.Image) -> Mapping[str, str]:
         width, height = height, width
     camera = " ".join(text for tag in (_MAKE, _MODEL) if (text := _text(exif.get(tag))))
     return {
-        "size": f"{width}x{height}",
-        "resolution": f"a shorter side of about {_rounded(min(width, height), 2):.0f}",
-        "aspect ratio": f"about {_rounded(width / height, _BROADLY):.2f}:1",
+        **_shape(width, height),
         "camera": camera or NONE,
         "software": _text(exif.get(_SOFTWARE)) or NONE,
         "format": image.format or NONE,
         "channels": _channels(image),
         "compression": _compression(image),
         "metadata": ", ".join(sorted(_kinds_of_metadata(image))) or "none",
+    }
+
+
+def _shape(width: int, height: int) -> Mapping[str, str]:
+    return {
+        "size": f"{width}x{height}",
+        "resolution": f"a shorter side of about {_rounded(min(width, height), 2):.0f}",
+        "aspect ratio": f"about {_rounded(width / height, _BROADLY):.2f}:1",
     }
 
 

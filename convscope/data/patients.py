@@ -8,25 +8,19 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import numpy as np
 
 from convscope.data.dataset import Dataset, file_of
-from convscope.data.dicom import is_dicom, pydicom_errors
-from convscope.data.medical_libraries import library
-from convscope.data.pillow_settings import READER_ERRORS, quiet_pillow
-from convscope.regular_files import open_regular
+from convscope.data.dicom import is_dicom
+from convscope.data.dicom_headers import open_file, read_header, text_of
 
 _SAMPLED = 32  # images that decide whether all headers are read
 _HEAD = 132  # bytes by which DICOM is recognized
-_DEFLATED = b"1.2.840.10008.1.2.1.99"  # the syntax of files that are inflated as a whole
-_TAGS = (
+_KEYWORDS = (
     "PatientID", "IssuerOfPatientID", "StudyInstanceUID", "Manufacturer", "ManufacturerModelName",
 )  # fmt: skip
-_LAST = 0x0020000D  # of _TAGS, in the order of a file
 
 
 @dataclass(frozen=True)
@@ -91,7 +85,7 @@ def _is_dicom(dataset: Dataset, index: int) -> bool:
     try:
         if file is None:
             return False
-        with _open(file) as stream:
+        with open_file(file) as stream:
             return is_dicom(stream.read(_HEAD))
     except OSError:
         return False
@@ -105,33 +99,10 @@ def _origin(dataset: Dataset, index: int) -> Origin | None:
 def read_origin(file: Path | bytes) -> Origin | None:
     """The origin of a DICOM image, by its path or content: some hundred bytes of it are read.
 
-    None for other files, for those that cannot be read or are deflated, and without pydicom.
+    None where `read_header` reads nothing.
     """
-    try:
-        with quiet_pillow(), _open(file) as stream:
-            head = stream.read(2048)
-            if not is_dicom(head) or _DEFLATED in head:
-                return None
-            stream.seek(0)
-            tags = [*map(library("pydicom.tag").Tag, _TAGS)]
-            reader = library("pydicom.filereader")
-            header = reader.read_partial(stream, _is_behind, specific_tags=tags)
-            return _origin_of(header)
-    except (*READER_ERRORS, *pydicom_errors()):
+    header = read_header(file, _KEYWORDS)
+    if header is None:
         return None
-
-
-def _is_behind(tag: int, vr: str | None, length: int) -> bool:
-    del vr, length
-    return tag > _LAST
-
-
-def _origin_of(header: Any) -> Origin:
-    patient, issuer, study, make, model = (
-        " ".join(str(header.get(tag) or "").replace("\0", " ").split()) for tag in _TAGS
-    )
+    patient, issuer, study, make, model = (text_of(header, keyword) for keyword in _KEYWORDS)
     return Origin(f"{patient} {issuer}".strip() if patient else "", study, make, model)
-
-
-def _open(file: Path | bytes) -> BinaryIO:
-    return BytesIO(file) if isinstance(file, bytes) else open_regular(file)

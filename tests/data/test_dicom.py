@@ -15,7 +15,9 @@ from convscope.card import Card
 from convscope.data import dicom as dicom_module
 from convscope.data.decode import UnreadableImage, decode, decode_image
 from convscope.data.depth import DeepImage
+from convscope.data.file_properties import read_properties
 from convscope.data.patients import Origin, group_by_patient, read_origin
+from convscope.data.shortcuts import find_shortcuts
 from convscope.data.source import open_source
 from convscope.data.split import fill_splits
 from convscope.data.walk import walk_images
@@ -374,6 +376,34 @@ def test_headers_say_where_an_image_comes_from(clinic: Path):
     assert read_origin(path.read_bytes()) == read_origin(path)
     assert read_origin(b"no") is None
     assert read_origin(clinic / "missing") is None
+
+
+def test_the_properties_of_a_file_are_those_of_its_header(clinic: Path):
+    dataset = open_source(clinic, for_training=False)
+    (properties,) = read_properties(dataset.images, [0]).values()
+    assert properties == {
+        "size": "8x8",
+        "resolution": "a shorter side of about 8",
+        "aspect ratio": "about 1.00:1",
+        "camera": "ACME Scan 9",
+        "software": "none stated",
+        "format": "DICOM",
+        "channels": "MONOCHROME2 of 16 bits",
+        "compression": "Explicit VR Little Endian",
+        "metadata": "none",
+    }
+
+
+def test_a_device_that_tells_the_class_is_a_shortcut(clinic: Path):
+    assert find_shortcuts(open_source(clinic)) == []
+    for path in (clinic / "ill").iterdir():
+        header = pydicom.dcmread(path)
+        header.ManufacturerModelName = "Scan 10"
+        header.save_as(path)
+    (shortcut,) = find_shortcuts(open_source(clinic, group_column="none"))
+    assert shortcut.name == "camera"
+    assert shortcut.accuracy == 1
+    assert "have ACME Scan" in shortcut.describe()
 
 
 def test_photographs_have_no_patients(image_folder: Path):
