@@ -82,13 +82,12 @@ SENTENCES = {
     "check_val_every_n_epoch val_check_interval eval_interval",
     "The batch size is the same in training and validation: `batch_size`.":
     "validation_batch_size vb auto_find_batch_size",
-    "Gradients are not accumulated; each step takes `batch_size` images.": "grad_accum_steps "
-    "gradient_accumulation_steps accumulate accumulate_grad_batches accum_iter nbs grad_accum "
-    "gradient_accumulation eval_accumulation_steps",
-    "There are two optimizers, sgd with `momentum` and adamw, whose other constants are "
-    "PyTorch's; Nesterov's momentum is not used.": "opt_eps opt_betas betas beta1 beta2 "
-    "adam_beta1 adam_beta2 adam_epsilon eps epsilon nesterov dampening amsgrad rho alpha "
-    "opt_kwargs optim_args optim_target_modules adam rmsprop adagrad lamb lion",
+    "A step takes `batch_size` images `accumulate` times; evaluations are in batches that fit.":
+    "nbs eval_accumulation_steps",
+    "There are three optimizers: sgd with `momentum`, or `nesterov` too, adamw with PyTorch's "
+    "constants, and rmsprop with alpha 0.9 and eps 0.0316.": "opt_eps opt_betas betas beta1 beta2 "
+    "adam_beta1 adam_beta2 adam_epsilon eps epsilon dampening amsgrad rho alpha "
+    "opt_kwargs optim_args optim_target_modules adam adagrad lamb lars lion",
     "The rate is `lr`, given as it is: no `lr` is worked out from a base by the batch size if you "
     "set it.": "lr_base lr_base_size lr_base_scale base_lr blr scale_lr auto_scale_lr lr_scale "
     "linear_scaling",

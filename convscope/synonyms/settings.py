@@ -86,6 +86,8 @@ SYNONYMS = {
     "batch_size": "batch b bs batchsize per_device_train_batch_size train_batch_size "
     "per_device_eval_batch_size eval_batch_size val_batch_size test_batch_size mini_batch "
     "minibatch mini_batch_size",
+    "accumulate": "grad_accum_steps gradient_accumulation_steps accumulate_grad_batches accum_iter "
+    "grad_accum gradient_accumulation accumulation_steps accum_steps accumulate_grad update_freq",
     "label_smoothing": "smoothing label_smoothing_factor ls smooth label_smooth",
     "mixup": "mixup_alpha",
     "cutmix": "cutmix_alpha",
@@ -209,6 +211,7 @@ VALUES = {
     "optimizer": {
         "sgd": "momentum sgd_momentum",
         "adamw": "adamw_torch adamw_torch_fused",
+        "rmsprop": "rms_prop rmsprop_tf rmsproptf",
     },
     "augment": {
         "none": "off no false",
@@ -291,9 +294,8 @@ VALUES = {
 VALUE_SENTENCES = {
     "optimizer": {
         "It is adamw with `weight_decay=0`.": "adam adam_torch",
-        "Choose sgd or adamw; none is chosen by itself.": "auto default",
-        "sgd has its own momentum here, `momentum`, but not Nesterov's.": "nesterov nag "
-        "sgd_nesterov",
+        "Choose sgd, adamw or rmsprop; none is chosen by itself.": "auto default",
+        "It is sgd with `nesterov=True`.": "nesterov nag sgd_nesterov",
     },
     "lr_schedule": {
         "Choose cosine, which falls to 0 too, along half a wave.": "linear polynomial poly "

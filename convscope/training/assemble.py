@@ -156,7 +156,7 @@ def assemble(
         state = unpack(stored, network, optimizer, where=where, card=task.card)
     augmentation = augmentation_of(config, task.card, task.loaded, task.function)
     batches = TrainingBatches(
-        task.loaded, augmentation, decided(config.batch_size), config.sampling, _mixing(task)
+        task.loaded, augmentation, config.images_per_step, config.sampling, _mixing(task)
     )
     criterion = _criterion(task)
     factory = ExecutorFactory(task.inputs, criterion, augmentation, config, resumes=resumes)

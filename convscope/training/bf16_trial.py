@@ -36,8 +36,10 @@ def bf16_note(task: Task, executor: Executor, limits: Limits) -> str:
         trial = _Trial(task, executor)
         began = time.perf_counter()
         trial.seconds(bf16=False)
-        each = time.perf_counter() - began
-        whole = decided(limits.seconds) if limits.steps is None else limits.steps * each
+        each, accumulate = time.perf_counter() - began, task.config.accumulate
+        whole = (
+            decided(limits.seconds) if limits.steps is None else limits.steps * accumulate * each
+        )
         if whole < _LONG or passes * each > _SHARE * whole:
             return ""
         trial.seconds(bf16=True)

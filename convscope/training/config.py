@@ -18,7 +18,7 @@ from convscope.training.augmentation_settings import AugmentationSettings
 from convscope.training.data_settings import LARGEST_SEED, DataSettings
 from convscope.training.setting import figure, setting, settings_of
 
-Optimizer = Literal["sgd", "adamw"]
+Optimizer = Literal["sgd", "adamw", "rmsprop"]
 Precision = Literal["float32", "bf16"]
 ScheduleName = Literal["plateau", "step", "cosine", "one-cycle", "constant"]
 
@@ -85,17 +85,22 @@ class TrainConfig(AugmentationSettings, DataSettings):
         "map (mean average precision) for multi-label, kappa (quadratic weighted) for ordinal.")
 
     optimizer: Optimizer = setting("sgd", OPTIMIZER,
-        help="SGD with momentum, or AdamW.")
+        help="SGD with momentum, AdamW, or RMSprop as MobileNetV3 and EfficientNet have it: with "
+        "momentum, alpha 0.9, eps 0.0316.")
     lr: float | None = setting(None, OPTIMIZER, above=0, high=1e6,
         help="Peak learning rate. By default the network's own (0.05 for most) at a batch size of "
-        "64, scaled with the batch size; 0.001 for adamw.")
+        "64, or 0.004 for rmsprop, scaled with the images per step; 0.001 for adamw.")
     backbone_lr_scale: float = setting(1.0, OPTIMIZER, low=0, high=1,
         help="Scale of the learning rate for all layers but the last.")
     momentum: float = setting(0.9, OPTIMIZER, low=0, high=1,
+        only_if={"optimizer": ("sgd", "rmsprop")},
+        help="Momentum of SGD and RMSprop.")
+    nesterov: bool = setting(False, OPTIMIZER,  # noqa: FBT003
         only_if={"optimizer": ("sgd",)},
-        help="Momentum of SGD.")
+        help="Nesterov's momentum: the step goes on along the momentum after the gradient is "
+        "added to it.")
     weight_decay: float = setting(0.0005, OPTIMIZER, low=0, high=1e6,
-        help="Weight decay: an L2 penalty for sgd, decoupled for adamw.")
+        help="Weight decay: an L2 penalty for sgd and rmsprop, decoupled for adamw.")
     lr_schedule: ScheduleName = setting("cosine", OPTIMIZER,
         help="Learning rate schedule; plateau lowers the rate when the validation loss stalls.")
     warmup_epochs: float | None = setting(None, OPTIMIZER, low=0, high=_MANY,
@@ -120,6 +125,9 @@ class TrainConfig(AugmentationSettings, DataSettings):
 
     batch_size: int | None = setting(None, LOSS, low=1, high=_MANY,
         help="Images per step; by default 64, or fewer if an epoch would have under 20 steps.")
+    accumulate: int = setting(1, LOSS, low=1, high=_MANY,
+        help="Batches whose gradients are added up before the weights are changed, so that a step "
+        "takes batch_size times as many images in the memory of one batch.")
     label_smoothing: float = setting(0.0, LOSS, low=0, high=1,
         help="Fraction of each target that is spread evenly over all classes.")
     mixup: float = setting(0.0, LOSS, low=0, high=1000,
@@ -192,6 +200,8 @@ class TrainConfig(AugmentationSettings, DataSettings):
             raise RequestError("`steps` and `max_minutes` exclude each other; choose one.")
         if self.unfreeze_every and self.freeze is None:
             raise RequestError("`unfreeze_every` needs `freeze`, the last of the frozen layers.")
+        if self.nesterov and not self.momentum and self.optimizer == "sgd":
+            raise RequestError("`nesterov` needs a momentum; set `momentum=0.9`, or leave it out.")
         if self.engine == "lanes" and self.precision == "bf16":
             raise RequestError(
                 "`engine='lanes'` computes in float32 only. Choose `engine='torch'`, or "
@@ -206,13 +216,17 @@ class TrainConfig(AugmentationSettings, DataSettings):
     def resolve(self, num_train_images: int, *, default_lr: float = 0.05) -> "TrainConfig":
         """Decide what was left open: batch size, learning rate, warm-up and augmentation.
 
-        `default_lr` is the network's own learning rate for SGD with batches of 64; it is scaled in
-        proportion to the batch: Goyal et al., 2017, "Accurate, large minibatch SGD", section 2.1.
+        `default_lr` is the network's own learning rate for SGD with 64 images per step; it is
+        scaled in proportion: Goyal et al., 2017, "Accurate, large minibatch SGD", section 2.1. So
+        is RMSprop's, with which EfficientNet (0.256 for 4096 images) and torchvision's MobileNetV3
+        (0.064 for 1024) are trained.
         """
-        small = max(8, 2 ** int(math.log2(max(1, num_train_images / 20))))
+        small = max(8, 2 ** int(math.log2(max(1, num_train_images / 20 / self.accumulate))))
         batch_size = self.batch_size or min(64, small)
-        lr = {"sgd": default_lr * batch_size / 64, "adamw": 0.001}[self.optimizer]
-        epochs = self.epochs if self.steps is None else self.steps * batch_size / num_train_images
+        images = batch_size * self.accumulate
+        scaled = {"sgd": default_lr, "rmsprop": 0.004}
+        lr = 0.001 if self.optimizer == "adamw" else scaled[self.optimizer] * images / 64
+        epochs = self.epochs if self.steps is None else self.steps * images / num_train_images
         if self.lr_schedule == "one-cycle" or self.max_minutes is not None:
             warmup_epochs = 0.0
         else:
@@ -224,6 +238,11 @@ class TrainConfig(AugmentationSettings, DataSettings):
             **self.augmentation_decided(),
             warmup_epochs=warmup_epochs if self.warmup_epochs is None else self.warmup_epochs,
         )
+
+    @property
+    def images_per_step(self) -> int:
+        """Images after which the weights are changed. Raises ValueError before `resolve`."""
+        return decided(self.batch_size) * self.accumulate
 
     @property
     def mixes(self) -> bool:

@@ -98,6 +98,7 @@ class TrainSettings(TypedDict, total=False):
     lr: float | None
     backbone_lr_scale: float
     momentum: float
+    nesterov: bool
     weight_decay: float
     lr_schedule: ScheduleName
     warmup_epochs: float | None
@@ -108,6 +109,7 @@ class TrainSettings(TypedDict, total=False):
     ema: float
 
     batch_size: int | None
+    accumulate: int
     label_smoothing: float
     mixup: float
     cutmix: float

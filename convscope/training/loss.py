@@ -54,6 +54,12 @@ class BatchLoss:
             loss = loss + AUXILIARY_WEIGHT * self._of(other, targets)[0]
         return loss, logits
 
+    def weight(self, targets: Tensor) -> Tensor | int:
+        """What the sum of the losses of some images is divided by, to be their mean."""
+        if self.weights is None or self.card.task == "multi-label":
+            return len(targets)
+        return _of_images(self.weights, targets).sum()
+
     def num_correct(self, logits: Tensor, targets: Tensor) -> int:
         """How many images have their largest logit at their class, or every label right.
 
@@ -109,9 +115,13 @@ def grade_loss(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -
     losses = squared_emd(logits, targets)
     if weights is None:
         return losses.mean()
-    weights = weights.to(losses.dtype)
-    of_images = targets @ weights if targets.is_floating_point() else weights[targets]
+    of_images = _of_images(weights.to(losses.dtype), targets)
     return (losses * of_images).sum() / of_images.sum()
+
+
+def _of_images(weights: Tensor, targets: Tensor) -> Tensor:
+    """The weight of each image, by its class or by the shares of its classes."""
+    return targets @ weights.to(targets.dtype) if targets.is_floating_point() else weights[targets]
 
 
 _BYTES = torch.float32.itemsize

@@ -3,13 +3,14 @@
 import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
+from torch.optim.rmsprop import rmsprop
 from torch.optim.sgd import sgd
 
 from convscope.training.config import TrainConfig
 
 
 class Optimizer:
-    """SGD with momentum, or AdamW, over the trainable weights of a network.
+    """SGD with momentum, AdamW or RMSprop, over the trainable weights of a network.
 
     The arithmetic is that of torch.optim's own functions, one kernel for all weights where the
     device has it. Their classes do the same and import the compiler of torch.compile on the way:
@@ -27,9 +28,10 @@ class Optimizer:
         ]
         self.weights = [weight for _, weight in named]
         self.fused = all(weight.device.type in ("cpu", "cuda") for weight in self.weights)
-        names = ("exp_avg", "exp_avg_sq") if config.optimizer == "adamw" else ("momentum_buffer",)
-        self.state = {name: [torch.zeros_like(w) for w in self.weights] for name in names}
-        if config.optimizer == "adamw":
+        self.state = {
+            name: [torch.zeros_like(w) for w in self.weights] for name in _STATE[config.optimizer]
+        }
+        if config.optimizer != "sgd":
             self.state["step"] = [torch.zeros((), device=w.device) for w in self.weights]
         head = head_of(network)
         self.groups: dict[float, list[int]] = {}
@@ -72,6 +74,21 @@ class Optimizer:
                     eps=1e-8,
                     maximize=False,
                 )
+            elif self.config.optimizer == "rmsprop":
+                rmsprop(
+                    weights,
+                    gradients,
+                    state["square_avg"],
+                    [],
+                    state["momentum_buffer"],
+                    [*state["step"]],
+                    alpha=0.9,
+                    eps=0.0316,
+                    momentum=self.config.momentum,
+                    centered=False,
+                    lr=lr,
+                    weight_decay=weight_decay,
+                )
             else:
                 sgd(
                     weights,
@@ -82,9 +99,17 @@ class Optimizer:
                     momentum=self.config.momentum,
                     lr=lr,
                     dampening=0,
-                    nesterov=False,
+                    nesterov=self.config.nesterov,
                     maximize=False,
                 )
+
+
+_STATE = {
+    "sgd": ("momentum_buffer",),
+    "adamw": ("exp_avg", "exp_avg_sq"),
+    "rmsprop": ("square_avg", "momentum_buffer"),
+}
+"""What an optimizer keeps for each weight, by torch's names."""
 
 
 def head_of(network: nn.Module) -> str:

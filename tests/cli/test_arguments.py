@@ -213,6 +213,9 @@ train --bf16-full-eval                     ! whatever the --precision of the ste
 evaluate r --half                          ! computes in 32-bit floating point
 train --pretrained                         ! --weights torchvision:resnet50
 train --mixup-alpha 0.2                    = train --mixup 0.2
+train --grad-accum-steps 4                 = train --accumulate 4
+train --opt rmsproptf                      = train --optimizer rmsprop
+train --opt nesterov                       ! It is sgd with --nesterov
 train --model-ema                          = train --ema 0.999
 train --model-ema-decay 0.9998             = train --ema 0.9998
 train --model-ema-warmup                   ! its decay rises by itself
@@ -240,7 +243,7 @@ train --min-lr 1e-5                        ! cosine goes down to 0
 train --step-size 30                       ! --lr-milestones, which are fractions
 train --warmup-steps 100                   ! --warmup-epochs
 train --optimizer adam                     ! adamw with --weight-decay 0
-train --optimizer auto                     ! Choose sgd or adamw
+train --optimizer auto                     ! Choose sgd, adamw
 train --drop-by 10                         ! --lr-gamma 0.1
 train --patience 3 --schedule plateau      ! --lr-patience, before
 train --data-dir photos                    ! convscope train photos

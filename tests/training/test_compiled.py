@@ -95,7 +95,7 @@ def weights_of(run):
         dict(optimizer="adamw", weight_decay=0.01),
         dict(clip_grad_norm=0.5, label_smoothing=0.1, class_weights="balanced"),
         dict(backbone_lr_scale=0.1, momentum=0.0),
-        dict(batch_size=37),
+        dict(batch_size=37, nesterov=True),
         dict(net="Normed", batch_size=37),
     ],
     ids=str,

@@ -19,6 +19,8 @@ from convscope.training.setting import settings_of
 IN_VAIN = [
     ("momentum", 0.5, {"optimizer": "adamw"}),
     ("momentum", 0.0, {"optimizer": "adamw"}),
+    ("nesterov", True, {"optimizer": "adamw"}),
+    ("nesterov", True, {"optimizer": "rmsprop"}),
     ("lr_patience", 5, {"lr_schedule": "cosine"}),
     ("lr_patience", 0, {"lr_schedule": "constant"}),
     ("lr_patience", 5, {"lr_schedule": "step"}),
@@ -51,6 +53,8 @@ IN_VAIN = [
 
 IN_EFFECT = [
     ("momentum", 0.5, {}),
+    ("momentum", 0.5, {"optimizer": "rmsprop"}),
+    ("nesterov", True, {}),
     ("lr_patience", 5, {"lr_schedule": "plateau"}),
     ("lr_milestones", [0.2], {"lr_schedule": "step"}),
     ("lr_gamma", 0.5, {"lr_schedule": "step"}),

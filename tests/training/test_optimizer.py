@@ -24,11 +24,23 @@ from convscope.zoo import create_model
             lambda w: torch.optim.SGD(w, 0.1, fused=True),
         ),
         (
+            TrainConfig(nesterov=True),
+            lambda w: torch.optim.SGD(
+                w, 0.1, momentum=0.9, weight_decay=5e-4, nesterov=True, fused=True
+            ),
+        ),
+        (
+            TrainConfig(optimizer="rmsprop"),
+            lambda w: torch.optim.RMSprop(
+                w, 0.1, momentum=0.9, weight_decay=5e-4, alpha=0.9, eps=0.0316
+            ),
+        ),
+        (
             TrainConfig(optimizer="adamw", weight_decay=0.01),
             lambda w: torch.optim.AdamW(w, 0.1, weight_decay=0.01, fused=True),
         ),
     ],
-    ids=["sgd", "plain", "adamw"],
+    ids=["sgd", "plain", "nesterov", "rmsprop", "adamw"],
 )
 def test_twenty_steps_are_those_of_pytorch(settings, peer, channels_last):
     torch.manual_seed(0)
@@ -67,7 +79,7 @@ def test_a_weight_without_a_gradient_stays_as_it_is():
     assert not torch.equal(net[0].bias, torch.zeros(2))
 
 
-@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("name", ["sgd", "adamw", "rmsprop"])
 def test_the_body_moves_by_its_share_exactly_and_the_head_by_all(name):
     moved = {}
     for share in (1.0, 0.25):

@@ -139,8 +139,15 @@ def test_the_steps_are_those_without_an_average(tmp_path, averaged):
         assert torch.equal(plain[f"model/{name}"], tensor)
 
 
-def test_killed_with_an_average_in_bf16_it_resumes_to_the_same_bits(tmp_path):
-    more = dict(SETTINGS, precision="bf16", checkpoint_seconds=0.0)
+def test_killed_with_an_average_bf16_and_accumulation_it_resumes_to_the_same_bits(tmp_path):
+    more = dict(
+        SETTINGS,
+        precision="bf16",
+        batch_size=64,
+        accumulate=2,
+        nesterov=True,
+        checkpoint_seconds=0.0,
+    )
     train(tmp_path / "whole", **more)
     process = FORKS.Process(
         target=train, args=(tmp_path / "killed",), kwargs=dict(callbacks=[Act((12, die))], **more)

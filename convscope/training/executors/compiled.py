@@ -14,6 +14,7 @@ from convscope.data.augmentation.pipeline import Augmentation
 from convscope.data.loading import MemoryBatchSource
 from convscope.data.normalize import scale_and_shift
 from convscope.lanes.engine import Engine
+from convscope.lanes.frontend import Unsupported
 from convscope.lanes.images import Images
 from convscope.lanes.ir import Target
 from convscope.lanes.program import Program
@@ -55,8 +56,11 @@ def write_program(
     turns: bool,
 ) -> Program:
     """The machine code of a training's steps; `turns` as in `make_plan`."""
+    if config.optimizer == "rmsprop":
+        raise Unsupported("the optimizer is rmsprop")
     rule = Rule(
         config.optimizer,
+        nesterov=config.nesterov,
         clips=bool(config.clip_grad_norm),
         lr_scales=config.backbone_lr_scale != 1,
     )

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from convscope.evaluation.measure import compute_outputs
 from convscope.forward import like_parameters, network_error
 from convscope.gradients import contiguous_gradients
 from convscope.mixed_precision import autocast
-from convscope.training.batches import Batch
+from convscope.training.batches import Batch, batch_slices
 from convscope.training.executors.base import ExecutorName, Inputs
 from convscope.training.loss import BatchLoss
 from convscope.training.nonfinite import explained, nonfinite_error
@@ -30,6 +31,9 @@ class EagerExecutor:
         clip_grad_norm: largest norm of all gradients together; 0 for no limit.
         bf16: whether the forward and backward pass are in mixed precision; the loss, the update and
             evaluations are in float32.
+        micro_batch: images that go through the network at a time. The gradients of larger batches
+            are added up over equal parts, batch norm's statistics are those of each part; None for
+            all at once.
     """
 
     name: ExecutorName = "torch"
@@ -45,8 +49,9 @@ class EagerExecutor:
         clip_grad_norm: float = 0.0,
         compile: bool = False,  # noqa: A002 -- torch's word
         bf16: bool = False,
+        micro_batch: int | None = None,
     ) -> None:
-        self.network, self.optimizer = network, optimizer
+        self.network, self.optimizer, self.micro_batch = network, optimizer, micro_batch
         self.inputs, self.criterion = inputs, criterion
         self.clip_grad_norm, self.bf16 = clip_grad_norm, bf16
         self.forward = torch.compile(network) if compile else network
@@ -54,26 +59,36 @@ class EagerExecutor:
 
     def step(self, state: TrainState, batch: Batch, lr: float) -> tuple[float, int]:
         targets = torch.from_numpy(batch.truth).to(self.inputs.device)
+        parts = micro_batches(len(batch), self.micro_batch)
         try:
             pixels = batch.pixels.to(self.inputs.device, non_blocking=True)
             images = self._normalize(pixels)
             if batch.mix is not None:
                 targets = batch.mix.targets(targets, len(self.inputs.card.classes))
                 images = batch.mix.images(images)
-            loss, logits = self.criterion(self._output(images), targets)
-            value = loss.item()
-            if not math.isfinite(value):
-                what = f"The loss is {value}"
-                with self.autocast():
-                    raise nonfinite_error(what, self.network, images, state=state, lr=lr)
             self.optimizer.zero_grad()
-            self._backward(loss)
+            results = [self._gradients(images, targets, part) for part in parts]
+            values = [loss.item() for loss, _ in results]
+            for part, value in zip(parts, values, strict=True):
+                if not math.isfinite(value):
+                    what = f"The loss is {value}"
+                    with self.autocast():
+                        raise nonfinite_error(what, self.network, images[part], state=state, lr=lr)
             if self.clip_grad_norm:
                 nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_grad_norm)
             self.optimizer.step(lr)
         except (RuntimeError, MemoryError) as error:
-            raise explained(error, len(batch)) from error
-        return value, self.criterion.num_correct(logits.detach(), targets)
+            raise explained(error, len(batch) // len(parts)) from error
+        logits = torch.cat([logits for _, logits in results])
+        return sum(values), self.criterion.num_correct(logits, targets)
+
+    def _gradients(self, images: Tensor, targets: Tensor, part: slice) -> tuple[Tensor, Tensor]:
+        """Add the gradients of a part of the batch; its share of the mean loss, and its logits."""
+        loss, logits = self.criterion(self._output(images[part]), targets[part])
+        if len(logits) < len(targets):
+            loss = loss * (self.criterion.weight(targets[part]) / self.criterion.weight(targets))
+        self._backward(loss)
+        return loss.detach(), logits.detach()
 
     def autocast(self) -> AbstractContextManager[None]:
         """The context in which the network is called in a step."""
@@ -105,6 +120,16 @@ class EagerExecutor:
 
     def logits(self, indices: NDArray[np.int64], on_batch: Callable[[int], None]) -> Tensor:
         return torch_logits(self.network, self.inputs, indices, on_batch)
+
+
+def micro_batches(n: int, size: int | None) -> list[slice]:
+    """So few parts of a batch, as equal as can be, that none has more than `size` images.
+
+    But for one more, where a single image would be left over: batch norm needs two.
+    """
+    count = len(batch_slices(n, size or n))
+    ends = [n * number // count for number in range(count + 1)]
+    return [slice(*pair) for pair in pairwise(ends)]
 
 
 def torch_logits(

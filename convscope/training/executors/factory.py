@@ -26,6 +26,7 @@ EXPECTED = (
     "the device is mps",
     "`compile` was asked for",
     "steps are in bf16",
+    "gradients are accumulated",
 )
 """Reasons that are not worth a message."""
 
@@ -64,6 +65,7 @@ class ExecutorFactory:
             clip_grad_norm=self.config.clip_grad_norm,
             compile=self.config.compile,
             bf16=self.config.precision == "bf16",
+            micro_batch=self.config.batch_size,
         )
 
     def compiled(self, network: nn.Module, optimizer: Optimizer, target: "Target") -> Executor:
@@ -99,6 +101,8 @@ class ExecutorFactory:
             (config.precision == "bf16", "steps are in bf16"),
             (config.mixes, "`mixup` and `cutmix` mix images in floating point"),
             (config.freeze is not None, "layers are frozen"),
+            (config.accumulate > 1, "gradients are accumulated"),
+            (config.optimizer == "rmsprop", "the optimizer is rmsprop"),
             (self.inputs.card.output == "probabilities", "the network returns probabilities"),
             (self.inputs.card.task != "single-label", f"the task is {self.inputs.card.task}"),
             (find_spec("llvmlite") is None, _MISSING),
