@@ -111,7 +111,9 @@ OTHERS = {
 
 OTHER_MEANING = {
     "data_dir": "Here it is where named data sets are searched; the images to train on are `DATA`.",
-    "freeze": "Here it takes the name of the last layer to freeze.",
+    "freeze": "Here it takes the name of the last layer to freeze, or body for all but the last.",
+    "pretrained": "The same, for --model timm:NAME, torchvision:NAME and networks of the zoo that "
+    "torchvision has.",
     "val": "Here it is the fraction of the images held out.",
     "augment": "Here it is none, crop or resized-crop, each also with -flip.",
     "mixup": "Here, as in timm, it is alpha of the Beta distribution, not how often to mix.",

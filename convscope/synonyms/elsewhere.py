@@ -8,7 +8,8 @@ SENTENCES = {
     "The test images are measured once, at the end; `convscope evaluate RUN` takes other splits, "
     "too.": "split eval_split",
     "Pretrained weights are named: `weights='torchvision:resnet50'`, timm:NAME, a file, a URL or "
-    "a run folder.": "pretrained use_pretrained imagenet transfer transfer_learning finetune",
+    "a run folder; `pretrained` takes the published ones of `model`.": "imagenet transfer "
+    "transfer_learning finetune",
     "Mixed precision is `precision='bf16'`; float16 would need its loss scaled.": "fp16 half "
     "apex_amp loss_scale grad_scaler",
     "Weights are 32-bit floating point; `precision='bf16'` computes the steps in fewer bits.":
@@ -50,9 +51,8 @@ SENTENCES = {
     "Dropout is a part of the network: choose a network that has it, or write it as a row of a "
     "layer table.": "dropout drop drop_rate dropout_rate drop_path drop_path_rate drop_connect "
     "drop_block stochastic_depth_prob",
-    "`freeze` takes the name of a layer: it and all layers before it are frozen.": "freeze_layers "
-    "freeze_backbone freeze_until freeze_at freeze_encoder freeze_features unfreeze trainable "
-    "feature_extract",
+    "`freeze` takes the name of a layer: it and all layers before it are frozen; body is all but "
+    "the last.": "freeze_layers freeze_until freeze_at unfreeze trainable",
     "The best and the newest weights are kept; the state is saved every `checkpoint_seconds`.":
     "save save_period save_steps save_strategy save_freq save_every save_interval "
     "save_total_limit save_best save_best_only save_last save_model save_only_model "

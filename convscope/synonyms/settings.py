@@ -61,6 +61,7 @@ SYNONYMS = {
     "weights": "initial_checkpoint pretrained_path pretrained_weights checkpoint checkpoint_path "
     "ckpt ckpt_path load load_from load_weights weights_path weight init_weights state_dict "
     "finetune_from pretrained_checkpoint w",
+    "pretrained": "use_pretrained load_pretrained from_pretrained",
     "epochs": "num_epochs n_epochs nb_epochs max_epochs num_train_epochs epoch total_epochs "
     "training_epochs n_epoch ep e",
     "steps": "max_steps num_steps n_steps iterations iters max_iter max_iters num_iterations "
@@ -162,6 +163,12 @@ PRESETS = {
     "ordinal": ("task", "ordinal"),
     "allow_duplicates": ("duplicates", "allow"),
     "drop_duplicates": ("duplicates", "drop"),
+    "freeze_backbone": ("freeze", "body"),
+    "freeze_body": ("freeze", "body"),
+    "freeze_encoder": ("freeze", "body"),
+    "freeze_features": ("freeze", "body"),
+    "feature_extract": ("freeze", "body"),
+    "linear_probe": ("freeze", "body"),
     "grayscale": ("in_channels", "1"),
     "greyscale": ("in_channels", "1"),
     "gray": ("in_channels", "1"),

@@ -54,6 +54,9 @@ class TrainConfig(AugmentationSettings, DataSettings):
         help="Pretrained weights: a file, a URL, a run folder, torchvision:NAME or timm:NAME; "
         "FILE#PLACE for one of several sets of weights in a file. Images are preprocessed as they "
         "were for these weights, unless you set it otherwise.")
+    pretrained: bool = setting(False, NETWORK,  # noqa: FBT003
+        help="Start from the network's published weights: those of timm:NAME or torchvision:NAME, "
+        "or torchvision's for a network of the zoo.")
     class_names: str | None = setting(None, NETWORK,
         help="Class names of the weights' outputs, in order, where the weights have none: names "
         "with commas, a text or JSON file, or imagenet. The head is matched by class name. Without "
@@ -65,7 +68,7 @@ class TrainConfig(AugmentationSettings, DataSettings):
         help="Standard deviation per channel, by which pixels are divided; by default that of the "
         "weights, or of the training images.")
     freeze: str | None = setting(None, NETWORK,
-        help="Freeze all layers up to and including this one.")
+        help="Freeze all layers up to and including this one; body for all but the last.")
     unfreeze_every: int = setting(0, NETWORK, low=0, high=_MANY,
         help="Unfreeze one more of the frozen layers after this many epochs, the last one first; "
         "0 for never.")
@@ -198,6 +201,11 @@ class TrainConfig(AugmentationSettings, DataSettings):
         """Raise RequestError for settings that contradict each other."""
         if self.steps is not None and self.max_minutes is not None:
             raise RequestError("`steps` and `max_minutes` exclude each other; choose one.")
+        if self.pretrained and self.weights is not None:
+            raise RequestError(
+                "`pretrained` and `weights` exclude each other: `pretrained` takes the published "
+                "weights of `model`, `weights` those that it names."
+            )
         if self.unfreeze_every and self.freeze is None:
             raise RequestError("`unfreeze_every` needs `freeze`, the last of the frozen layers.")
         if self.nesterov and not self.momentum and self.optimizer == "sgd":

@@ -82,6 +82,7 @@ class TrainSettings(TypedDict, total=False):
     input_size: int | tuple[int, int] | None
     in_channels: Literal[1, 3] | None
     weights: WeightsSource | None
+    pretrained: bool
     class_names: ClassNamesLike | None
     mean: PerChannel | None
     std: PerChannel | None

@@ -24,7 +24,9 @@ from convscope.errors import RequestError
 from convscope.runs.bound_card import provenance_of
 from convscope.training.augmentation import evaluated_side, kept_side
 from convscope.training.callbacks.base import CallbackList
+from convscope.training.callbacks.freeze import BODY
 from convscope.training.config import TrainConfig
+from convscope.training.optimizer import head_of
 from convscope.weights.adapt import adapt_weights
 from convscope.weights.preprocessing import per_channel, with_channels
 from convscope.weights.source import Weights
@@ -283,6 +285,8 @@ def describe(config: TrainConfig, dataset: Dataset, card: Card, network: nn.Modu
     )
     start = f" It starts from {config.weights}." if config.weights else ""
     frozen = f" Layers up to {config.freeze} are frozen." if config.freeze else ""
+    if config.freeze in BODY and config.freeze not in dict(network.named_modules()):
+        frozen = f" The body is frozen: all layers but {head_of(network)}."
     mixed = _MIXED if config.mixes else ""
     averaged = _AVERAGED if config.ema else ""
     return (

@@ -49,6 +49,7 @@ from convscope.training.run_config import check_disk_space, problems_csv, run_co
 from convscope.training.source_warnings import warn_of_files
 from convscope.training.tasks import settle_task
 from convscope.weights.class_names import parse_class_names
+from convscope.weights.published import published_weights
 from convscope.weights.source import Weights, open_weights
 from convscope.zoo import default_lr
 from convscope.zoo.table_file import is_table
@@ -76,6 +77,8 @@ def train_run(
     requested = RequestedNetwork.of(config.model, module)  # before any data is opened
     own = RequestedAugmentation.of(config.augment, function)
     config = replace(config, model=requested.model, augment=own.text)
+    if config.pretrained:
+        config = replace(config, weights=published_weights(config.model), pretrained=False)
     device = choose_device(config.device)
     slower = check_bf16(device) if config.precision == "bf16" else ""
     if slower:
@@ -178,7 +181,7 @@ def label_names(config: TrainConfig, data: DataLike) -> Sequence[str] | None:
 
     Raises RequestError for names of data that have their own.
     """
-    if config.class_names is None or config.weights is not None:
+    if config.class_names is None or config.weights is not None or config.pretrained:
         return None
     if isinstance(data, str | Path):
         raise RequestError(

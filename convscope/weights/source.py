@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, cast
 from urllib.parse import urldefrag, urlsplit
@@ -20,6 +21,7 @@ from convscope.runs.tensor_file import load_tensors, read_metadata, save_tensors
 from convscope.weights import timm
 from convscope.weights.contents import ClassNames, class_names_in, contents_of
 from convscope.weights.imagenet_names import imagenet_names
+from convscope.weights.published import torchvision_file
 from convscope.weights.read import read_contents
 from convscope.weights.torchvision_releases import release, releases
 
@@ -123,7 +125,7 @@ def open_weights(source: WeightsSource, *, on_progress: DownloadCallback | None 
     name = urldefrag(rest).url if kind in ("torchvision", "timm") else urldefrag(text).url
     match kind:
         case "torchvision":
-            opened = _from_file(text, _downloaded(release(name).remote, on_progress))
+            opened = _from_torchvision(text, name, on_progress)
         case "timm":
             opened = _from_timm(text, name, on_progress)
         case _:
@@ -199,7 +201,8 @@ def _from_path(source: str, path: Path) -> Weights:
         if source.lower() in _WITHOUT_NETWORK:
             raise RequestError(
                 f"`weights={source}` does not say of which network. Name it, as in "
-                "`weights=torchvision:resnet18` or `weights=timm:resnet18`."
+                "`weights=torchvision:resnet18` or `weights=timm:resnet18`; `pretrained` of a "
+                "training takes those of `model`."
             )
         known = [] if path.suffix else [row.network for row in releases()]
         hint = nearest(source, known).replace("'", "'torchvision:", 1)
@@ -244,6 +247,19 @@ def _from_own_file(source: str, path: Path, metadata: Mapping[str, Any]) -> Weig
     card = card_in(metadata, where=path)
     names = class_names_in(metadata.get("classes")) if card is None else card.classes
     return Weights(source, stored.tensors, card, digest_of(path), (names,) if names else ())
+
+
+def _from_torchvision(source: str, name: str, on_progress: DownloadCallback | None) -> Weights:
+    """A file that TABLE lists, for which no library is needed, or any other of torchvision's."""
+    is_listed = any(name in (row.network, f"{row.network}.{row.weights}") for row in releases())
+    found = None if is_listed or find_spec("torchvision") is None else torchvision_file(name)
+    if found is None:
+        return _from_file(source, _downloaded(release(name).remote, on_progress))
+    remote, card, names = found
+    opened = replace(_from_file(source, _downloaded(remote, on_progress)), card=card)
+    if names is None:
+        return opened
+    return replace(opened, card=replace(card, classes=names), class_lists=(names,))
 
 
 def _from_timm(source: str, name: str, on_progress: DownloadCallback | None) -> Weights:

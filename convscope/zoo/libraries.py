@@ -88,7 +88,7 @@ def build_from_library(
 def _build_timm(
     name: str, num_classes: int | None, in_channels: int | None, size: tuple[int, int] | None
 ) -> nn.Module:
-    timm = _import("timm")
+    timm = import_library("timm")
     stated = library_preprocessing("timm", name)
     arguments: dict[str, Any] = {"num_classes": num_classes, "in_chans": in_channels}
     if size is not None and stated is not None and size != stated.input_size:
@@ -106,7 +106,7 @@ def _build_timm(
 def _build_torchvision(
     name: str, num_classes: int | None, in_channels: int | None, size: tuple[int, int] | None
 ) -> nn.Module:
-    models = _import("torchvision").models
+    models = import_library("torchvision").models
     if in_channels not in (None, 3):
         raise RequestError(
             f"torchvision's networks take 3 channels, not {in_channels}. Leave out `in_channels`: "
@@ -120,17 +120,22 @@ def _build_torchvision(
     return models.get_model(name, weights=None, **arguments)
 
 
-def library_preprocessing(library: str, name: str) -> Preprocessing | None:
-    """What a library states of a network's images; None where it states nothing."""
+def library_preprocessing(
+    library: str, name: str, weights: str | None = None
+) -> Preprocessing | None:
+    """What a library states of a network's images; None where it states nothing.
+
+    `weights` names one of torchvision's for the network; by default its first.
+    """
     if library == "timm":
-        timm = _import("timm")
+        timm = import_library("timm")
         config = timm.models.get_pretrained_cfg(name, allow_unregistered=True)
         return timm_preprocessing(config.to_dict() if config else {})
-    models = _import("torchvision").models
-    weights = list(models.get_model_weights(name))
-    if not weights:
+    models = import_library("torchvision").models
+    known = models.get_model_weights(name)
+    if not list(known):
         return None
-    steps = weights[0].transforms()
+    steps = (known[weights] if weights else next(iter(known))).transforms()
     return Preprocessing(
         in_channels=3,
         input_size=(steps.crop_size[0], steps.crop_size[0]),
@@ -168,12 +173,12 @@ def _interpolation(name: str) -> Interpolation:
 def check_library_model(library: str, name: str) -> None:
     """Raise RequestError if a library is missing or broken, or has no network of this name."""
     if library == "timm":
-        models = _import("timm").models
+        models = import_library("timm").models
         if name and models.is_model(name) and ":" not in name:
             return
         known: Callable[[], list[str]] = models.list_models
     else:
-        models = _import("torchvision").models
+        models = import_library("torchvision").models
         known = lambda: models.list_models(module=models)  # noqa: E731
         if name in known():
             return
@@ -184,7 +189,8 @@ def check_library_model(library: str, name: str) -> None:
 
 
 @cache
-def _import(library: str) -> Any:
+def import_library(library: str) -> Any:
+    """Import timm or torchvision. Raises RequestError, with what to do, where that fails."""
     if find_spec(library) is None:
         raise RequestError(f'{library} is not installed: `pip install "convscope[{library}]"`.')
     try:

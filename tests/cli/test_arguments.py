@@ -211,7 +211,9 @@ train --precision 16                       ! float16 would need its loss scaled
 train --fp16                               ! --precision bf16; float16 would need
 train --bf16-full-eval                     ! whatever the --precision of the steps
 evaluate r --half                          ! computes in 32-bit floating point
-train --pretrained                         ! --weights torchvision:resnet50
+train --use-pretrained                     = train --pretrained
+train --freeze-backbone                    = train --freeze body
+train --imagenet                           ! --weights torchvision:resnet50
 train --mixup-alpha 0.2                    = train --mixup 0.2
 train --grad-accum-steps 4                 = train --accumulate 4
 train --opt rmsproptf                      = train --optimizer rmsprop

@@ -120,7 +120,8 @@ def test_what_is_not_obvious_is_said():
         ({"amp": True, "amp_dtype": "float32"}, "`amp` and `amp_dtype` are the same"),
         ({"dtype": torch.float16}, "would need its loss scaled"),
         ({"drop_by": 10}, "for 10, write `lr_gamma=0.1`"),
-        ({"no_pretrained": True}, "Pretrained weights are named"),
+        ({"transfer_learning": True}, "Pretrained weights are named"),
+        ({"unfreeze": True}, "body is all but the last"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(given, message):

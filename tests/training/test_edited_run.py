@@ -58,6 +58,7 @@ OTHER = {
     "input_size": 28,
     "in_channels": 3,
     "weights": "torchvision:resnet18",
+    "pretrained": True,
     "class_names": "a,b",
     "mean": [0.5],
     "std": [0.25],

@@ -67,6 +67,8 @@ WEIGHTED = [name for name in ORDER if name not in ("drop", "pool", "flatten")]
         ("block2.bn1", "block2.conv2"),
         ("block3.conv2", "block3.bn2"),
         ("flatten", "fc"),
+        ("body", "fc"),
+        ("backbone", "fc"),
     ],
 )
 def test_all_up_to_the_layer_is_held_and_nothing_else(last, first_free):
@@ -75,6 +77,24 @@ def test_all_up_to_the_layer_is_held_and_nothing_else(last, first_free):
     behind = set(ORDER[ORDER.index(first_free) :])
     assert training(net) == behind
     assert free(net) == behind & set(WEIGHTED)
+
+
+def test_a_layer_that_is_called_body_is_that_layer():
+    net = nn.Sequential(OrderedDict(body=nn.Linear(2, 2), neck=nn.Linear(2, 2), fc=nn.Linear(2, 2)))
+    LayerFreezing(net, "body").apply(epoch=0)
+    assert free(net) == {"neck", "fc"}
+
+
+def test_the_head_of_a_nested_network_is_its_last_layer_alone():
+    net = nn.Sequential(
+        OrderedDict(
+            features=nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)),
+            classifier=nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 2)),
+        )
+    )
+    LayerFreezing(net, "body").apply(epoch=0)
+    assert free(net) == {"classifier.2"}
+    assert training(net) == {"classifier.2"}
 
 
 def test_no_graph_is_recorded_through_what_is_held():

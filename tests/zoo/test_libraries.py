@@ -73,7 +73,7 @@ def test_preprocessing_is_what_the_library_states():
 
 def test_a_missing_library_is_named_with_its_extra(monkeypatch):
     monkeypatch.setattr(libraries, "find_spec", lambda name: None)
-    libraries._import.cache_clear()
+    libraries.import_library.cache_clear()
     with pytest.raises(
         RequestError, match=r'timm is not installed: `pip install "convscope\[timm\]"`'
     ):
@@ -86,11 +86,11 @@ def test_a_broken_library_is_told_with_the_versions(monkeypatch):
     def broken(_name):
         raise RuntimeError("operator torchvision::nms does not exist")
 
-    libraries._import.cache_clear()
+    libraries.import_library.cache_clear()
     monkeypatch.setattr(libraries.importlib, "import_module", broken)
     version = sys.modules["torchvision"].__version__.partition("+")[0]
     told = "does not import: RuntimeError: operator torchvision::nms does not exist"
     with pytest.raises(RequestError, match=told) as caught:
         create_model("torchvision:resnet18")
     assert f"torch {torch.__version__}, torchvision {version}" in str(caught.value)
-    libraries._import.cache_clear()
+    libraries.import_library.cache_clear()

@@ -5,7 +5,11 @@ from torch import nn
 from convscope.errors import RequestError, nearest
 from convscope.training.callbacks.base import Callback
 from convscope.training.events import EpochStart
+from convscope.training.optimizer import head_of
 from convscope.training.state import TrainState
+
+BODY = ("body", "backbone")
+"""What `freeze` calls all layers but the last, where no layer of the network has that name."""
 
 
 class LayerFreezing(Callback):
@@ -14,6 +18,8 @@ class LayerFreezing(Callback):
     Frozen layers have no gradient and compute as in evaluation: batch norm keeps its statistics,
     dropout is off. After every `every` epochs (0: never) one more stage is unfrozen, the last
     first; a stage is a top-level layer with weights and the layers without weights behind it.
+
+    `body` stands for everything but the last layer with weights, if no layer has that name.
 
     Attributes:
         stages: by name, in order, the modules of the top-level layers that are frozen at first.
@@ -70,16 +76,25 @@ class LayerFreezing(Callback):
 def _stages(network: nn.Module, last: str) -> dict[str, list[nn.Module]]:
     modules = dict[str, nn.Module](network.named_modules())
     del modules[""]
+    if last not in modules and last in BODY:
+        head = head_of(network)
+        body = (name for name in modules if not f"{head}.".startswith(f"{name}."))
+        return _by_top_layer({name: modules[name] for name in body})
     if last not in modules:
         top = ", ".join(name for name, _ in network.named_children())
         raise RequestError(
             f"`freeze` names no layer of the network: {last!r}.{nearest(last, modules)} Its layers "
-            f"are {top}."
+            f"are {top}; `body` is all but the last."
         )
     names = list(modules)
     end = max(index for index, name in enumerate(names) if f"{name}.".startswith(f"{last}."))
+    # A block that is frozen in part is not frozen itself.
+    frozen = (name for name in names[: end + 1] if not last.startswith(f"{name}."))
+    return _by_top_layer({name: modules[name] for name in frozen})
+
+
+def _by_top_layer(modules: dict[str, nn.Module]) -> dict[str, list[nn.Module]]:
     stages: dict[str, list[nn.Module]] = {}
-    for name in names[: end + 1]:
-        if not last.startswith(f"{name}."):  # a block that is frozen in part is not frozen itself
-            stages.setdefault(name.partition(".")[0], []).append(modules[name])
+    for name, module in modules.items():
+        stages.setdefault(name.partition(".")[0], []).append(module)
     return stages
