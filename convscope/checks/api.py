@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
+from convscope.card import TaskName
 from convscope.checks import (
     balance,
     blur,
@@ -23,6 +25,7 @@ from convscope.checks.inspection import Inspection, ProgressCallback, inspect
 from convscope.checks.outcome import SEVERITIES, Outcome
 from convscope.checks.report import DataReport
 from convscope.checks.similar import find_similar
+from convscope.data.patients import group_by_patient
 from convscope.data.source import DataLike, open_source
 from convscope.errors import RequestError, nearest
 
@@ -61,13 +64,15 @@ def check(
     group_column: str | None = None,
     group_pattern: str | None = None,
     class_names: Sequence[str] | None = None,
+    task: Literal["auto"] | TaskName = "auto",
     on_progress: ProgressCallback = lambda activity, done, total: None,
 ) -> DataReport:
     """Find what is wrong with a data set, before anyone trains on it. Nothing is changed.
 
     `data` is what `train` takes; `skip` names checks to leave out, see NAMES, of which
     "near-duplicates" and "wrong-labels" take the longest; the columns, the pattern and the names of
-    classes are those of `train`; `on_progress` is called with what is being done, how much of it is
+    classes are those of `train`, and so is `task`, which says whether an image has one label or
+    several; `on_progress` is called with what is being done, how much of it is
     done, and how much there is.
 
     Raises RequestError for invalid data, and for a check that there is not.
@@ -85,8 +90,11 @@ def check(
         group_column=group_column,
         group_pattern=group_pattern,
         class_names=class_names,
+        task=task,
         for_training=False,
     )
+    if dataset.groups is None and group_column is None:
+        dataset = group_by_patient(dataset)
     inspection = inspect(dataset, on_progress)
     if not inspection.readable.any():
         index, reason = next(iter(sorted(inspection.problems.items())))
@@ -98,6 +106,8 @@ def check(
         _search_similar(inspection, on_progress)
     found = [find(inspection) for name, find in CHECKS.items() if name not in skip]
     skipped = dict.fromkeys(skip, "left out on request")
+    if dataset.is_multi_label:
+        skipped.setdefault(shortcuts.NAME, "an image may have several labels")
     if wrong_labels.NAME not in skip:
         doubted = wrong_labels.find_wrong_labels(
             inspection, lambda done, total: on_progress("Predicting labels", done, total)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 FOLDS = 5
 _PENALTIES = 10.0 ** np.arange(-4, 3)  # times the mean of the eigenvalues
+_COLUMNS = 32  # of features whose deviations are computed at a time
 _TEMPERATURES = 2.0 ** np.arange(0, 7, 0.5)  # times the answers
 
 
@@ -31,18 +32,62 @@ def cross_validated(
         num_classes: how many there are.
         on_progress: called with the number of folds that are done, and of all.
     """
-    folds = assign_folds(labels, units)
-    scaled = (features - features.mean(axis=0)) / (features.std(axis=0) + 1e-4)
     targets = np.eye(num_classes, dtype=np.float32)[labels]
-    answers = np.zeros((len(_PENALTIES), len(labels), num_classes), np.float32)
+    answers = _cross_validated(features, targets, assign_folds(labels, units), on_progress)
+    return _calibrated(answers, labels)
+
+
+def cross_validated_labels(
+    features: NDArray[np.float32],
+    targets: NDArray[np.uint8],
+    combinations: NDArray[np.int64],
+    units: NDArray[np.int64],
+    on_progress: Callable[[int, int], None],
+) -> NDArray[np.float64]:
+    """(n, labels) probabilities that an image has each label, each label by itself.
+
+    Args:
+        features: (n, d).
+        targets: (n, labels) of 0 and 1.
+        combinations: (n,) a number for each combination of labels, which folds have evenly.
+        units, on_progress: as of `cross_validated`.
+    """
+    folds = assign_folds(combinations, units)
+    answers = _cross_validated(features, targets.astype(np.float32), folds, on_progress)
+    return np.stack(
+        [
+            _calibrated(np.stack([1 - answer, answer], axis=-1), column.astype(np.int64))[:, 1]
+            for answer, column in zip(np.moveaxis(answers, -1, 0), targets.T, strict=True)
+        ],
+        axis=1,
+    )
+
+
+def _cross_validated(
+    features: NDArray[np.float32],
+    targets: NDArray[np.float32],
+    folds: NDArray[np.int64],
+    on_progress: Callable[[int, int], None],
+) -> NDArray[np.float32]:
+    """(penalties, n, targets) the answers for each image by models of the other folds."""
+    scale = 1 / (_spread(features) + 1e-4)
+    answers = np.zeros((len(_PENALTIES), *targets.shape), np.float32)
     on_progress(0, FOLDS)
     for fold in range(FOLDS):
         inside = folds == fold
         if inside.any():
-            fitted = _answers(scaled[~inside], targets[~inside], scaled[inside])
+            training, others = features[~inside], features[inside]
+            training *= scale  # in place: these are large
+            others *= scale
+            fitted = _answers(training, targets[~inside], others)
             for penalty, answer in enumerate(fitted):
                 answers[penalty, inside] = answer
         on_progress(fold + 1, FOLDS)
+    return answers
+
+
+def _calibrated(answers: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(n, classes) the probabilities of answers (penalties, n, classes) that fit best."""
     rows = np.arange(len(labels))
     best, least = np.zeros((0, 0)), np.inf
     for answer in answers:
@@ -54,14 +99,22 @@ def cross_validated(
     return best
 
 
+def _spread(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(d,) the standard deviations, a few columns at a time."""
+    starts = range(0, features.shape[1], _COLUMNS)
+    return np.concatenate([features[:, start : start + _COLUMNS].std(axis=0) for start in starts])
+
+
 def _answers(
     inputs: NDArray[np.float32], targets: NDArray[np.float32], others: NDArray[np.float32]
 ) -> Iterator[NDArray[np.float32]]:
-    """The answers for `others` of models of (inputs, targets), one for each penalty."""
+    """The answers for `others` of models of (inputs, targets), one for each penalty. It centers
+    `inputs` in place.
+    """
     mean, center = targets.mean(axis=0), inputs.mean(axis=0)
-    centered = inputs - center
-    values, axes = _principal_axes(centered)
-    weights = axes.T @ (centered.T @ (targets - mean) / len(inputs))
+    inputs -= center
+    values, axes = _principal_axes(inputs)
+    weights = axes.T @ (inputs.T @ (targets - mean) / len(inputs))
     projected = (others - center) @ axes
     for penalty in _PENALTIES:
         shrunk = values.clip(0) + penalty * float(values.clip(0).sum()) / inputs.shape[1]

@@ -19,11 +19,12 @@ _NOISE = 0.1  # added to the variances of the whitening
 _BATCH = 64
 
 
-def patch_features(thumbnails: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """(n, 4 · 2 · 128) features of thumbnails (n, h, w, 3); zeros where not `known`."""
+def patch_features(thumbnails: NDArray[np.uint8], known: NDArray[np.intp]) -> NDArray[np.float32]:
+    """(n, 4 · 2 · 128) features of the images `known`, by their indices, of thumbnails
+    (all, h, w, 3).
+    """
     random = np.random.default_rng(0)
-    indices = np.flatnonzero(known)
-    patches = _sample(thumbnails[random.choice(indices, min(len(indices), 2000), replace=False)])
+    patches = _sample(thumbnails[random.choice(known, min(len(known), 2000), replace=False)])
     patches = patches[random.permutation(len(patches))[:_SAMPLED]]
     mean = patches.mean(axis=0)
     variances, axes = np.linalg.eigh(np.cov(patches.T))
@@ -31,10 +32,10 @@ def patch_features(thumbnails: NDArray[np.uint8], known: NDArray[np.bool_]) -> N
     atoms = (patches[random.permutation(len(patches))[:_ATOMS]] - mean) @ whitening
     atoms /= np.maximum(np.linalg.norm(atoms, axis=1, keepdims=True), 1e-6)
     filters = (whitening @ atoms.T).astype(np.float32)
-    features = np.zeros((len(thumbnails), 8 * len(atoms)), np.float32)
-    for start in range(0, len(indices), _BATCH):
-        batch = indices[start : start + _BATCH]
-        features[batch] = _encode(_patches(thumbnails[batch]) - mean, filters)
+    features = np.empty((len(known), 8 * len(atoms)), np.float32)
+    for start in range(0, len(known), _BATCH):
+        batch = slice(start, start + _BATCH)
+        features[batch] = _encode(_patches(thumbnails[known[batch]]) - mean, filters)
     return features
 
 

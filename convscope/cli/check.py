@@ -4,7 +4,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from cyclopts import Parameter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -39,6 +39,7 @@ def check(
     label_column: str | None = None,
     group_column: str | None = None,
     group_pattern: str | None = None,
+    task: Literal["auto", "single-label", "multi-label", "ordinal"] = "auto",
     json: Json = False,
 ) -> None:
     """Find what is wrong with a data set, before anyone trains on it.
@@ -67,6 +68,9 @@ def check(
         Column of a CSV file that says which images belong together, of one patient for example.
     group_pattern
         Regular expression that finds the group of an image in its path.
+    task
+        multi-label where an image may have several labels, single-label or ordinal where it has
+        one; auto lets the data say so.
     """
     collect_again()
     screen = Screen(stderr=json)
@@ -79,6 +83,7 @@ def check(
             label_column=label_column,
             group_column=group_column,
             group_pattern=group_pattern,
+            task=task,
             on_progress=progress,
         )
     _print_report(screen, report)

@@ -27,9 +27,12 @@ def read_header(file: Path | bytes, keywords: Sequence[str]) -> Any | None:
             stream.seek(0)
             tags = [*map(library("pydicom.tag").Tag, keywords)]
             last = max(tags)
-            return library("pydicom.filereader").read_partial(
-                stream, lambda tag, _vr, _length: tag > last, specific_tags=tags
-            )
+
+            def is_behind(tag: int, _vr: str | None, _length: int) -> bool:
+                return tag > last
+
+            reader = library("pydicom.filereader")
+            return reader.read_partial(stream, is_behind, specific_tags=tags)
     except (*READER_ERRORS, *pydicom_errors()):
         return None
 

@@ -26,13 +26,23 @@ def imbalance_of_training(classes: Sequence[str], counts: NDArray[np.int64]) -> 
 
 def imbalance_of_labels(labels: Sequence[str], counts: NDArray[np.int64], num_images: int) -> str:
     """What to say before a training of labels that so many of the images have; "" for most."""
+    said = describe_rare_label(labels, counts, num_images, "training images")
+    return said and (
+        f"{said} Mean average precision counts all labels alike. `class_weights='balanced'` "
+        "weights rare ones."
+    )
+
+
+def describe_rare_label(
+    labels: Sequence[str], counts: NDArray[np.int64], num_images: int, what: str
+) -> str:
+    """The rarest label, and how often never predicting it is right; "" where none is rare."""
     rare = int(counts.argmin())
     if num_images < IMBALANCED * counts[rare]:
         return ""
     return (
-        f"Rare labels: {labels[rare]!r} is on {counts[rare]:,} of {num_images:,} training images, "
-        f"so never predicting it is right for {1 - counts[rare] / num_images:.1%} of them; mean "
-        "average precision counts all labels alike. `class_weights='balanced'` weights rare ones."
+        f"Rare labels: {labels[rare]!r} is on {counts[rare]:,} of {num_images:,} {what}, so never "
+        f"predicting it is right for {1 - counts[rare] / num_images:.1%} of them."
     )
 
 

@@ -250,3 +250,25 @@ def test_names_are_text_in_the_page(tmp_path, images):
 
 def test_every_check_is_described():
     assert all(find.__module__.startswith("convscope.checks.") for find in CHECKS.values())
+
+
+def test_several_labels_are_counted_and_told_apart(tmp_path, images, capsys):
+    root = tmp_path / "pets"
+    rows = ["path,labels"]
+    for number, image in enumerate(images[:40]):
+        save(root / f"{number:02d}.png", image)
+        labels = ["cat"] * (number % 2) + ["dog"] * (number % 3 == 0) + ["fox"] * (number == 5)
+        rows.append(f"{number:02d}.png,{'; '.join(labels)}")
+    save(root / "copy.bmp", images[1])
+    rows.append("copy.bmp,dog")
+    (root / "labels.csv").write_text("\n".join(rows))
+    report = convscope.check(root / "labels.csv", task="multi-label")
+    assert "'fox' is on 1 of 41 images" in report["class-balance"].summary
+    assert "Fewer than 10 images: 'fox' (1)." in report["class-balance"].summary
+    (finding,) = report["conflicting-labels"].findings
+    assert {report.inspection.label(index) for index in finding.images} == {"cat", "dog"}
+    assert report.skipped["shortcuts"] == "an image may have several labels"
+    assert "tells none of the labels" in report.skipped["wrong-labels"]
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["check", str(root / "labels.csv"), "--task", "multi-label"])
+    assert "Not checked: shortcuts" in capsys.readouterr().out

@@ -52,6 +52,26 @@ def test_where_nothing_can_be_predicted_nothing_is_doubted(digits):
     assert reason == f"class {digits.dataset.classes[0]!r} has too few images"
 
 
+def test_of_several_labels_each_is_doubted_by_itself(digits):
+    given = digits.dataset
+    digit = given.labels
+    right = np.stack([digit % 2 == 0, digit >= 5, np.arange(len(digit)) < 4], axis=1)
+    swapped = np.random.default_rng(1).permutation(len(digit))[:40]
+    targets = right.copy()
+    targets[swapped, 0] ^= True
+    dataset = given.with_targets(targets, ("even", "large", "rare"))
+    outcome = find_wrong_labels(replace(digits, dataset=dataset), QUIET)
+    assert "'even'" in outcome.summary
+    assert "'rare'" not in outcome.summary
+    found = {one.images[0] for one in outcome.findings if " for even, " in one.detail}
+    assert len(found & set(swapped.tolist())) >= 26
+    assert len(found - set(swapped.tolist())) <= 8
+    first = outcome.findings[0]
+    index = first.images[0]
+    assert first.detail.endswith("lacks" if right[index, 0] else "has")
+    assert first.suggested == given.with_targets(right, dataset.classes).label_text(index)
+
+
 def noisy(count, classes, seed=0):
     random = np.random.default_rng(seed)
     labels = random.integers(0, classes, count)
