@@ -10,6 +10,7 @@ from convscope.cli.options import SEVERAL, Flag, Int, Json, OptionalInt, OwnCode
 from convscope.cli.terminal import print_json
 from convscope.data.dataset import NO_LABEL
 from convscope.errors import RequestError, shell_word
+from convscope.evaluation.predictions import expected_grade
 from convscope.explanation.api import RecordedImage, explain_recorded, parse_unit, record_image
 from convscope.explanation.explanation import Explanation
 from convscope.explanation.grid import find_filter, map_text, read_grid, record_grid
@@ -187,6 +188,10 @@ def _print_prediction(screen: Screen, recorded: RecordedImage) -> None:
     listed = [f"{classes[k]} ({float(probs[k]):.1%})" for k in top]
     runners_up = f"; then {', '.join(listed[count:])}" if listed[count:] else ""
     screen.say(f"Prediction: {', '.join(listed[:count]) or NO_LABEL}{runners_up}")
+    if recorded.card.task == "ordinal":
+        grade = expected_grade(probs.numpy())
+        screen.say(f"Expected grade: {grade:.2f}   (0 is {classes[0]}, {len(classes) - 1} is "
+                   f"{classes[-1]})")  # fmt: skip
     screen.say()
 
 

@@ -92,4 +92,6 @@ def _test_row(test: JsonDict | None) -> JsonDict | None:
         "high": high,
         "num_correct": correct,
         "images": images,
+        "map": test.get("map"),
+        "kappa": test.get("kappa"),
     }

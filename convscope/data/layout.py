@@ -208,11 +208,12 @@ def _refuse_folders_of_classes(here: Folder, inner: dict[str, tuple[list[str], i
     what = "folds" if folds else "sites" if sites else "splits, folds or sites"
     holds = f"all hold the same folders ({quote_names(sorted(common), max_shown=3)})"
     reason = holds if common else "are called like folds"
+    advice = " `folds=5` makes folds of such images itself." if folds else ""
     raise RequestError(
         f"{here}: {quote_names(names, max_shown=4)} {reason}, "
         f"so they look like {what}, not like classes. If they are splits, call them train, val and "
         "test; else put all images of a class in one folder, or list them in a CSV file with the "
-        "columns path, label and, for folds or sites, split or group."
+        f"columns path, label and, for folds or sites, split or group.{advice}"
     )
 
 

@@ -108,7 +108,7 @@ def _training(metrics: Sequence[Mapping[str, Any]], right: str) -> str:
             for name, title in OF_TASKS.items()
             if (values := column(name))
         )
-        + curves("Learning rate", {"learning rate": column("lr")})
+        + curves("Learning rate", {"rate": column("lr")})
     )
     return f'{best_epoch}<div class="charts">{charts}</div>'
 

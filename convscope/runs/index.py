@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from convscope.card import Card
+from convscope.card import Card, TaskName
 from convscope.errors import ConvscopeError
 from convscope.regular_files import open_regular
 from convscope.runs.folder import Run
@@ -126,13 +126,21 @@ def run_title(config: Mapping[str, Any]) -> str:
 
 
 def num_correct(test: Mapping[str, Any]) -> int:
-    """The number of test images classified correctly."""
+    """The number of test images classified correctly; of several labels, in every one."""
+    if "correct" in test:
+        return test["correct"]
     return sum(row[index] for index, row in enumerate(test["confusion"]))
 
 
-def best_top1(metrics: Sequence[Mapping[str, Any]]) -> float | None:
-    """The validation accuracy of the best weights so far; None before the first validation."""
-    return next((line.get("val_top1") for line in reversed(metrics) if line.get("best")), None)
+def best_value(metrics: Sequence[Mapping[str, Any]], metric: str) -> float | None:
+    """A metric of validation with the best weights so far; None before the first validation."""
+    return next((line.get(f"val_{metric}") for line in reversed(metrics) if line.get("best")), None)
+
+
+def read_task(path: Path) -> TaskName:
+    """What the run at `path` says of an image; one class before that is known."""
+    card = read_card(path)
+    return "single-label" if card is None else card.task
 
 
 def read_card(path: Path) -> Card | None:

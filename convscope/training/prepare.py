@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from convscope.card import Card
+from convscope.card import Card, TaskName
 from convscope.data.augment_kinds import RESIZED, SCALED
 from convscope.data.cache.choice import Caching
 from convscope.data.dataset import Dataset, Split
@@ -291,11 +291,16 @@ def describe(config: TrainConfig, dataset: Dataset, card: Card, network: nn.Modu
     averaged = _AVERAGED if config.ema else ""
     return (
         f"{config.model} ({parameters:,} parameters, {card.in_channels}x{card.input_size[0]}x"
-        f"{card.input_size[1]}) on {dataset.name}: {len(card.classes)} classes; "
+        f"{card.input_size[1]}) on {dataset.name}: {len(card.classes)} {_OUTPUTS[card.task]}; "
         f"{splits}.{start}{frozen}{_start_details(card)}{mixed}{averaged}"
     )
 
 
+_OUTPUTS: dict[TaskName, str] = {
+    "single-label": "classes",
+    "multi-label": "labels",
+    "ordinal": "grades",
+}
 _MIXED = (
     " Training images are mixed: their loss is that of mixed labels, and one counts as right if "
     "the label with the larger share is predicted."

@@ -84,7 +84,7 @@ def test_classes_may_hold_the_splits(plant: Plant):
 @pytest.mark.parametrize(
     ("folders", "words"),
     [
-        (("fold0", "fold1", "fold2"), "they look like folds"),
+        (("fold0", "fold1", "fold2"), r"they look like folds, .*`folds=5` makes folds"),
         (("siteA", "siteB"), "they look like sites"),
         (("hospital1", "hospital2"), "they look like sites"),
         (("entrainement", "essai"), "look like splits, folds or sites"),

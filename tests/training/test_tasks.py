@@ -8,6 +8,7 @@ from PIL import Image
 
 import convscope
 from convscope.card import Card
+from convscope.cli import make_app
 from convscope.data.dataset import ArrayImages, Dataset
 from convscope.data.grades import order_grades
 from convscope.errors import RequestError
@@ -15,6 +16,7 @@ from convscope.runs.folder import Run
 from convscope.training.callbacks.base import Callback
 from convscope.training.config import TrainConfig
 from convscope.training.tasks import settle_task
+from convscope.webapp.inspect.store import ModelStore
 
 from .small import assert_same_bits
 
@@ -94,7 +96,7 @@ def test_a_training_that_was_interrupted_ends_with_equal_bits(table):
     assert_same_bits(folder / "run", folder / "stopped")
 
 
-def test_grades_are_learned_in_their_order(tmp_path):
+def test_grades_are_learned_in_their_order(tmp_path, capsys):
     rng = np.random.default_rng(0)
     grade = rng.integers(0, 4, 240)
     pixels = rng.integers(0, 60, (240, 16, 16)) + 40 * grade[:, None, None]
@@ -114,6 +116,16 @@ def test_grades_are_learned_in_their_order(tmp_path):
     assert result.history[-1]["val_mae"] < 0.5
     [prediction] = convscope.predict(result, [pixels[0].astype(np.uint8)])
     assert prediction.expected_grade == pytest.approx(grade[0], abs=0.7)
+    Image.fromarray(pixels[0].astype(np.uint8)).save(tmp_path / "0.png")
+    make_app()(["explain", str(result.run), str(tmp_path / "0.png")], result_action="return_value")
+    expected = f"Expected grade: {prediction.expected_grade:.2f}   (0 is none, 3 is severe)"
+    assert expected in capsys.readouterr().out
+    store = ModelStore()
+    model = store.open(result.run)
+    image = store.add(model, "0", (tmp_path / "0.png").read_bytes())
+    shown = model.expected_grade(image)
+    assert shown["value"] == pytest.approx(prediction.expected_grade, abs=1e-6)
+    assert [answer["is_predicted"] for answer in model.predictions(image)] == [True] + 3 * [False]
 
 
 def dataset(*classes):

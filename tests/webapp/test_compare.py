@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 
 pytest.importorskip("fastapi")
@@ -9,6 +10,7 @@ pytest.importorskip("httpx")
 
 from starlette.testclient import TestClient
 
+from convscope.evaluation.multi_label import MultiLabelMetrics
 from convscope.runs.live_files import Live
 from convscope.runs.step_table import COLUMNS
 from convscope.webapp.jobs.jobs import TrainingJobs
@@ -78,6 +80,21 @@ def test_an_invalid_comparison_is_refused_with_a_message(tmp_path, runs, network
 
 
 # Runs.
+
+
+def test_a_compared_run_of_several_labels_counts_the_images_with_every_label_right(tmp_path):
+    run = fake_run(tmp_path / "a", metrics=1, test=(1, 4))
+    metrics = MultiLabelMetrics.of(
+        np.array([[0.9, 0.2], [0.6, 0.7], [0.1, 0.8]]),
+        np.array([[1, 0], [1, 0], [0, 1]], bool),
+        classes=("cat", "dog"),
+        loss=0.5,
+    )
+    run.write("test.json", metrics.to_json())
+    fake_run(tmp_path / "b")
+    data, _ = ask(tmp_path, ["a", "b"]).json()["runs"]
+    assert (data["test"]["num_correct"], data["test"]["images"]) == (2, 3)
+    assert data["test"]["map"] == pytest.approx(metrics.map)
 
 
 def test_a_compared_run_has_all_its_results(tmp_path):

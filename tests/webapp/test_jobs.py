@@ -5,9 +5,11 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tomli_w
 import torch
 
 pytest.importorskip("fastapi")
@@ -23,6 +25,8 @@ from convscope.runs.folder import Run
 from convscope.runs.live_files import Live
 from convscope.runs.network import load_network
 from convscope.runs.tensor_file import TensorFile
+from convscope.training.config import TrainConfig
+from convscope.training.folds.folder import Request
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs import jobs as module
 from convscope.webapp.jobs import processes
@@ -30,7 +34,7 @@ from convscope.webapp.jobs import sources as given
 from convscope.webapp.jobs.jobs import TrainingJobs
 from convscope.zoo import create_model
 from tests.forked import FORKS, ForkedPopen
-from tests.webapp.fakes import fake_run, lab, line, wait_for, write_status
+from tests.webapp.fakes import fake_run, lab, line, result_of_test, wait_for, write_status
 
 ENDED = ("done", "failed", "stopped", "interrupted")
 
@@ -100,6 +104,49 @@ def test_the_runs_of_a_folder_are_listed_the_newest_first(tmp_path):
     assert second["test_top1"] == 0.97
     assert second["parameters"] == 61_706  # the lecture's LeNet-5
     assert second["when"].startswith("2001-09-")
+
+
+def test_a_cross_validation_is_listed_with_its_folds_and_its_summary(tmp_path):
+    fake_run(tmp_path / "alone")
+    request = Request("digits", TrainConfig(), 3, 1, "digits", 12, "0" * 32)
+    folder = tmp_path / "cv"
+    first = fake_run(folder / "fold-1", metrics=3, test=(97, 100))
+    fake_run(folder / "fold-2", now={"state": "training", "step": 5})
+    (folder / "cross-validation.toml").write_text(tomli_w.dumps(request.to_dict()))
+    for name in ("predictions.csv", "report.html"):
+        first.write(name, "")
+    jobs = TrainingJobs(tmp_path)
+    answer = client(jobs).get("/api/runs").json()
+    assert {run["name"] for run in answer["runs"]} == {"alone", "cv_fold-1", "cv_fold-2"}
+    [folds] = answer["folds"]
+    assert (folds["title"], folds["finished"], folds["count"]) == ("lenet5 on digits", 1, 3)
+    assert folds["runs"] == [
+        {"run": "cv_fold-1", "fold": "fold-1"},
+        {"run": "cv_fold-2", "fold": "fold-2"},
+    ]
+    assert folds["summary"] == ""
+    (folder / "summary.txt").write_text("fold 1  97%")
+    assert jobs.list_folds()[0]["summary"] == ""  # until summary.json is there, which is the last
+    (folder / "summary.json").write_text("{}")
+    assert jobs.list_folds()[0]["summary"] == "fold 1  97%"
+    assert client(jobs).get("/api/runs/cv_fold-1").json()["test"]["top1"] == 0.97
+    (folder / "cross-validation.toml").write_text("folds = ")
+    answer = client(TrainingJobs(tmp_path)).get("/api/runs").json()
+    assert (len(answer["runs"]), answer["folds"]) == (1, [])
+
+
+@pytest.mark.parametrize(("task", "metric"), [("multi-label", "map"), ("ordinal", "kappa")])
+def test_a_run_is_listed_by_the_metric_of_its_task(tmp_path, task, metric):
+    run = fake_run(tmp_path / "run", metrics=2, test=(97, 100))
+    run.write("card.json", replace(run.read_card(), task=task).to_json())
+    run.write_metrics([{**line(epoch), f"val_{metric}": epoch / 4} for epoch in (1, 2)])
+    if task == "ordinal":
+        run.write("test.json", json.dumps({**result_of_test(97, 100), "task": task, "kappa": 0.6}))
+    [row] = client(TrainingJobs(tmp_path)).get("/api/runs").json()["runs"]
+    assert (row["task"], row["metric"], row["val_value"]) == (task, metric, 0.5)
+    assert row["test_value"] == (0.6 if task == "ordinal" else None)
+    shown = client(TrainingJobs(tmp_path)).get("/api/runs/run").json()
+    assert (shown["task"], shown["metric"]) == (task, metric)
 
 
 def test_parameters_are_those_of_the_networks_own_size(tmp_path):

@@ -96,6 +96,7 @@ def _details(model: LoadedModel, image: RecordedImage) -> dict[str, Any]:
         "id": image.id,
         "title": image.title,
         "predictions": model.predictions(image),
+        "expected_grade": model.expected_grade(image),
         "images": _image_list(model),
         "note": "",
     }

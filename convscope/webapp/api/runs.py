@@ -92,8 +92,8 @@ def _add_list(app: FastAPI, jobs: TrainingJobs) -> None:
 
     @app.get("/api/runs")
     def runs() -> dict[str, Any]:
-        """The runs, the newest first."""
-        return {"runs": jobs.list_runs()}
+        """The runs and the cross-validations, the newest first."""
+        return {"runs": jobs.list_runs(), "folds": jobs.list_folds()}
 
     @app.post("/api/runs", response_model=None)
     def start(body: Start) -> dict[str, str] | JSONResponse:

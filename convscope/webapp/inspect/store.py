@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from convscope.card import Card
 from convscope.data.normalize import scale_and_shift
 from convscope.errors import RequestError
+from convscope.evaluation.predictions import expected_grade
 from convscope.explanation.loading import preprocess, read_pixels
 from convscope.explanation.recording import Recording, record
 from convscope.features.class_images import ClassImages
-from convscope.inference import inference_mode, probabilities
+from convscope.inference import THRESHOLD, inference_mode, probabilities
 from convscope.models import ModelLike, open_model
 from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.webapp.inspect.graph import GraphRow, graph_rows
@@ -95,10 +96,24 @@ class LoadedModel:
             return []
         shares = probabilities(output, self.card)
         order = [int(index) for index in shares.argsort(descending=True)]
+        is_several = self.card.task == "multi-label"
         return [
-            {"class": self.card.classes[k], "index": k, "probability": float(shares[k])}
-            for k in order
+            {
+                "class": self.card.classes[k],
+                "index": k,
+                "probability": float(shares[k]),
+                "is_predicted": bool(shares[k] >= THRESHOLD) if is_several else place == 0,
+            }
+            for place, k in enumerate(order)
         ]
+
+    def expected_grade(self, image: RecordedImage) -> dict[str, Any] | None:
+        """The expected grade of an image, from 0, and the names of the grades; None of classes."""
+        if self.card.task != "ordinal" or not (answers := self.predictions(image)):
+            return None
+        shares = {answer["index"]: answer["probability"] for answer in answers}
+        grade = expected_grade(np.array([shares[k] for k in range(len(shares))]))
+        return {"value": grade, "grades": list(self.card.classes)}
 
     def mean_volume(
         self, image: RecordedImage, row: GraphRow

@@ -11,12 +11,15 @@ from typing import Any
 from convscope.compare.runs import RunView
 from convscope.data.source import NAMES, is_here
 from convscope.errors import RequestError, WorkError, nearest
+from convscope.evaluation.metrics import METRICS
 from convscope.runs import index
 from convscope.runs.folder import Run, slugify
 from convscope.runs.live_files import Command, Live
 from convscope.runs.own_code import Consent, is_own_code
 from convscope.runs.status import ACTIVE, COMMANDABLE, RunStatus, StatusReader
 from convscope.training.config import TABLES, TrainConfig
+from convscope.training.folds.folder import REQUEST, FoldsFolder
+from convscope.webapp.jobs.folds import fold_runs, view_folds
 from convscope.webapp.jobs.preview import preview_png
 from convscope.webapp.jobs.processes import Processes
 from convscope.webapp.jobs.sources import DataSources, unused_name
@@ -76,6 +79,9 @@ class TrainingJobs:
                     paths[unused_name(path.name, paths)] = path
                     if path.name in pending:
                         self.processes.release(path.name)
+                elif FoldsFolder.is_one(path):
+                    for part in fold_runs(path):
+                        paths[unused_name(f"{path.name}_{part.name}", paths)] = part
         for name in pending:
             paths.setdefault(name, self.folder / name)
         return paths
@@ -118,8 +124,17 @@ class TrainingJobs:
         """A summary of every run, the newest first."""
         return [self._summary(name, path) for name, path in self.paths().items()]
 
+    def list_folds(self) -> list[dict[str, Any]]:
+        """The cross-validations, the newest first, each with the names of its runs."""
+        names = {path: name for name, path in self.paths().items()}
+        folders = {path.parent for path in names if FoldsFolder.is_one(path.parent)}
+        newest = sorted(folders, key=lambda path: -(index.stamp(path / REQUEST)[0] or 0))
+        return [view_folds(path, names) for path in newest]
+
     def _summary(self, name: str, path: Path) -> dict[str, Any]:
         metrics, test = index.read_metrics(path), index.read_test(path)
+        task = index.read_task(path)
+        metric = METRICS[task][0]
         state, _, now = self.status(name, path)
         last = metrics[-1] if metrics else {}
         started = datetime.fromtimestamp(self._started_at(name, path), UTC).astimezone()
@@ -130,7 +145,11 @@ class TrainingJobs:
             "when": started.isoformat(timespec="seconds"),
             "epochs": last.get("epoch", 0),
             "steps": max((now or {}).get("step") or 0, last.get("step", 0)),
-            "val_top1": index.best_top1(metrics),
+            "task": task,
+            "metric": metric,
+            "val_value": index.best_value(metrics, metric),
+            "test_value": test and test.get(metric),
+            "val_top1": index.best_value(metrics, "top1"),
             "test_top1": test and test["top1"],
             "parameters": index.count_parameters(path),
         }
@@ -158,6 +177,8 @@ class TrainingJobs:
         return {
             "name": name,
             "title": self._title(name, path),
+            "task": index.read_task(path),
+            "metric": METRICS[index.read_task(path)][0],
             "state": state,
             "message": message,
             "now": now,

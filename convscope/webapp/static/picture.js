@@ -4,7 +4,7 @@
 
 import { imageAddress, unit } from "./api.js";
 import { el, svg, write } from "./element.js";
-import { percent, sides } from "./numbers.js";
+import { fixed, percent, sides } from "./numbers.js";
 import { go } from "./state.js";
 import { another } from "./upload.js";
 import { visible } from "./words.js";
@@ -58,7 +58,7 @@ function make(net, image) {
   );
   const [said, more] = [
     answers(net, image),
-    [net.warning, image.note].filter(Boolean).map((text) => el("p", { class: "caption long" }, text)),
+    [expected(image), net.warning, image.note].filter(Boolean).map((text) => el("p", { class: "caption long" }, text)),
   ];
   return {
     over,
@@ -83,6 +83,14 @@ function shown(net, id) {
   return picture;
 }
 
+/** The expected grade, where classes are grades; else nothing. @param {LabImage} image */
+function expected({ expected_grade: grade }) {
+  if (!grade) return "";
+  const [lowest, highest] = [grade.grades[0], grade.grades[grade.grades.length - 1]];
+  const ends = `0 is ${lowest}, ${grade.grades.length - 1} is ${highest}`;
+  return `Expected grade ${fixed(grade.value, 2)} (${ends}).`;
+}
+
 /**
  * The likeliest classes; the bars move from what they were for the image before.
  * @param {Network} net @param {LabImage} image
@@ -95,14 +103,14 @@ function answers(net, image) {
   return el(
     "ol",
     { class: `classes ${long ? "long" : ""} ${net.warning ? "doubted" : ""}`, "aria-label": "Prediction" },
-    ...first.map((answer, i) => {
+    ...first.map((answer) => {
       const fill = el("div", { class: "fill", style: { transform: `scaleX(${before.get(answer.class) ?? 0})` } });
       requestAnimationFrame(() =>
         requestAnimationFrame(() => (fill.style.transform = `scaleX(${bars.get(answer.class) ?? 0})`)),
       );
       return el(
         "li",
-        { class: i ? null : "first" },
+        { class: answer.is_predicted ? "first" : null },
         el("span", { class: "what", title: answer.class }, answer.class),
         el("div", { class: "track" }, fill),
         el("data", {}, percent(answer.probability)),

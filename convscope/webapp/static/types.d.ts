@@ -196,7 +196,9 @@ export interface Network {
 export interface LabImage {
   id: string;
   title: string;
-  predictions: { class: string; index: number; probability: JsonNumber }[];
+  predictions: { class: string; index: number; probability: JsonNumber; is_predicted: boolean }[];
+  /** From 0; of grades alone. */
+  expected_grade: { value: number; grades: string[] } | null;
   note: string;
 }
 
@@ -339,6 +341,12 @@ export interface LiveState {
   acknowledged: number;
 }
 
+/** What the outputs of a network mean. */
+export type Task = "single-label" | "multi-label" | "ordinal";
+
+/** What chooses the best weights by default: accuracy, mean average precision, quadratic weighted kappa. */
+export type MetricName = "top1" | "map" | "kappa";
+
 /** One evaluation. */
 export interface Metric {
   epoch: number;
@@ -349,6 +357,8 @@ export interface Metric {
   train_top1: number;
   val_loss?: number;
   val_top1?: number;
+  val_map?: number;
+  val_kappa?: number;
   best?: boolean;
 }
 
@@ -356,6 +366,8 @@ export interface TestResult {
   images: number;
   top1: number;
   top1_interval: [low: number, high: number];
+  map?: number | null;
+  kappa?: number | null;
   loss: number;
 }
 
@@ -369,6 +381,8 @@ export interface StepTable {
 export interface Run extends StepTable {
   name: string;
   title: string;
+  task: Task;
+  metric: MetricName;
   state: string;
   now: LiveState | null;
   test: TestResult | null;
@@ -387,6 +401,10 @@ export interface RunSummary {
   when: string;
   epochs: number | null;
   steps: number | null;
+  task: Task;
+  metric: MetricName;
+  val_value: number | null;
+  test_value: number | null;
   val_top1: number | null;
   test_top1: number | null;
   parameters: number | null;
@@ -465,7 +483,27 @@ export interface FilterSnapshots {
   shape: [filters: number, channels: number, height: number, width: number];
 }
 
+/** A cross-validation; `summary` is its text, "" before all folds are finished. */
+export interface Folds {
+  name: string;
+  title: string;
+  finished: number;
+  count: number;
+  runs: { run: string; fold: string }[];
+  summary: string;
+}
+
 // Comparisons.
+
+export interface ComparedTest {
+  top1: number;
+  low: number;
+  high: number;
+  num_correct: number;
+  images: number;
+  map: number | null;
+  kappa: number | null;
+}
 
 export interface ComparedRun extends RunSummary {
   epochs: number;
@@ -474,7 +512,7 @@ export interface ComparedRun extends RunSummary {
   images_per_second: number | null;
   multiply_adds: number | null;
   is_counted: boolean | null;
-  test: { top1: number; low: number; high: number; num_correct: number; images: number } | null;
+  test: ComparedTest | null;
   metrics: Metric[];
 }
 

@@ -5,8 +5,7 @@
 import { chart } from "../chart.js";
 import { el, write } from "../element.js";
 import { count } from "../numbers.js";
-import { exactly } from "../training/curves.js";
-import { duration, onAxis, shareOnAxis, short } from "../training/words.js";
+import { duration, exactly, onAxis, rightWordOf, shareOnAxis, short } from "../training/words.js";
 import { DASHES, MARKS, letter } from "./chooser.js";
 
 /** @typedef {"multiply_adds" | "parameters" | "seconds"} Cost */
@@ -53,10 +52,11 @@ const label = (run, runs, i) => {
 
 /**
  * Validation accuracy and loss of each run.
+ * @param {ComparedRun[]} runs
  * @param {(change: Partial<CompareState>, replace?: boolean) => void} go
  * @param {() => CompareState} read
  */
-export function curves(go, read) {
+export function curves(runs, go, read) {
   const over = choice("Drawn over", { epochs: "Epochs", steps: "Steps", seconds: "Seconds" }, "epochs", (name) =>
     go({ over: name }, true),
   );
@@ -70,7 +70,7 @@ export function curves(go, read) {
     "Log axis",
   );
   const accuracy = chart(
-    "Validation accuracy",
+    `Validation ${rightWordOf(runs)}`,
     { across: "epochs", text: shareOnAxis, to: 1, height: 280, empty: "No run was evaluated yet." },
     { tools: over.element },
   );
@@ -121,9 +121,10 @@ export function curves(go, read) {
 
 /**
  * Cost on a logarithmic axis against accuracy on test images, with its interval.
+ * @param {ComparedRun[]} runs
  * @param {(change: Partial<CompareState>, replace?: boolean) => void} go
  */
-export function scatter(go) {
+export function scatter(runs, go) {
   const cost = choice(
     "Cost",
     { multiply_adds: "Multiply-adds", parameters: "Parameters", seconds: "Seconds" },
@@ -132,7 +133,7 @@ export function scatter(go) {
   );
   const caption = el("p", { class: "caption" });
   const plot = chart(
-    "Cost against test accuracy",
+    `Cost against test ${rightWordOf(runs)}`,
     {
       across: COST.multiply_adds,
       acrossLog: true,

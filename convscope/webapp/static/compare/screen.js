@@ -103,7 +103,7 @@ function fill(on, state, answer) {
   const key = JSON.stringify([state.runs, state.networks]);
   if (on.key !== key) {
     drop();
-    const charts = state.runs.length ? [curves(go, read), scatter(go)] : [];
+    const charts = state.runs.length ? [curves(answer.runs, go, read), scatter(answer.runs, go)] : [];
     Object.assign(on, { key, charts });
     on.place.replaceChildren(on.caveats, ...charts.map((chart) => chart.element), on.tables);
   }

@@ -4,9 +4,8 @@
 
 import { el } from "../element.js";
 import { count, several } from "../numbers.js";
-import { exactly } from "../training/curves.js";
 import { inside } from "../training/list.js";
-import { duration, inWords, short, when } from "../training/words.js";
+import { duration, exactly, inWords, metricName, metricValue, rightWordOf, short, when } from "../training/words.js";
 import { letter, swatch } from "./chooser.js";
 
 const NONE = "–";
@@ -50,14 +49,19 @@ function table(label, heads, rows) {
   );
 }
 
+/** What chooses the best weights beside the accuracy. @type {("map" | "kappa")[]} */
+const METRICS = ["map", "kappa"];
+
 /** @param {ComparedRun[]} runs */
 export function resultTable(runs) {
+  const ranked = METRICS.filter((metric) => runs.some((run) => run.metric === metric));
   /** @type {[string, boolean][]} */
   const heads = [
     ["Run", false],
     ["State", false],
-    ["Test accuracy", true],
+    [`Test ${rightWordOf(runs)}`, true],
     ["95% interval", true],
+    ...ranked.map((metric) => /** @type {[string, boolean]} */ ([`Test ${metricName(metric)}`, true])),
     ["Best validation", true],
     ["Epochs", true],
     ["Steps", true],
@@ -77,7 +81,8 @@ export function resultTable(runs) {
         inWords(run.state),
         known(run.test, (test) => `${exactly(test.top1)} (${count(test.num_correct)} of ${count(test.images)})`),
         known(run.test, (test) => `${exactly(test.low)} to ${exactly(test.high)}`),
-        known(run.val_top1, exactly),
+        ...ranked.map((metric) => known(run.test, (test) => metricValue(metric, test[metric]))),
+        known(run.val_value, (value) => metricValue(run.metric, value)),
         count(run.epochs),
         count(run.steps),
         known(run.seconds, duration),

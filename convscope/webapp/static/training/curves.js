@@ -1,11 +1,11 @@
 /** The four curves of a training, over its steps. */
 
-/** @import { Metric, Run, Series, StepTable } from "../types.js" */
+/** @import { Metric, MetricName, Run, Series, StepTable } from "../types.js" */
 
 import { chart } from "../chart.js";
 import { el, write } from "../element.js";
-import { count, percent } from "../numbers.js";
-import { onAxis, shareOnAxis, short } from "./words.js";
+import { count } from "../numbers.js";
+import { capital, exactly, metricName, metricValue, onAxis, rightWord, shareOnAxis, short } from "./words.js";
 
 /**
  * The columns of the table of steps by name.
@@ -16,9 +16,12 @@ import { onAxis, shareOnAxis, short } from "./words.js";
 const STEPS = { across: "steps", empty: "Waiting for the first steps." };
 
 /**
+ * @param {Run} run
  * @param {{isLog: (name: string) => boolean, setLog: (name: string, log: boolean) => void}} axes
  */
-export function curves({ isLog, setLog }) {
+export function curves({ task, metric }, { isLog, setLog }) {
+  const right = rightWord(task);
+  const squares = metric === "top1" ? "" : ` Squares: their ${metricName(metric)}.`;
   /** @param {string} name @param {string} kind */
   const button = (name, kind) => {
     const log = () => isLog(name);
@@ -45,9 +48,9 @@ export function curves({ isLog, setLog }) {
   );
   loss.element.append(el("figcaption", { class: "caption" }, note));
   const accuracy = chart(
-    "Accuracy",
+    capital(metric === "top1" ? right : `${right} and ${metricName(metric)}`),
     { ...STEPS, text: shareOnAxis, to: 1, height: 240 },
-    { note: "Line: training images, running mean. Dots: validation images." },
+    { note: `Line: training images, running mean. Dots: validation images.${squares}` },
   );
   const rate = chart(
     "Learning rate",
@@ -71,7 +74,7 @@ export function curves({ isLog, setLog }) {
       write(note, wording(run.width, near));
       const evaluated = run.metrics.filter((line) => line.val_loss !== undefined);
       loss.draw(lossLines(steps, evaluated, near), { log: isLog("loss"), from: isLog("loss") ? undefined : 0 });
-      accuracy.draw(accuracyLines(steps, evaluated, near));
+      accuracy.draw([...accuracyLines(steps, evaluated, near), ...metricLines(metric, evaluated)]);
       rate.draw([plain("learning rate", steps, steps.lr, (v) => short(v, 3))], {
         log: isLog("lr"),
         from: isLog("lr") ? undefined : 0,
@@ -177,11 +180,23 @@ function accuracyLines(steps, evaluated, near) {
   ];
 }
 
-/** A share that was counted may well be all or nothing. @param {number | null | undefined} share */
-export function exactly(share) {
-  if (share === null || share === undefined) return "–";
-  if (share === 1) return "100%";
-  return share === 0 ? "0%" : percent(share);
+/** What chooses the best weights where it is not the accuracy. @param {MetricName} metric @param {Metric[]} evaluated @returns {Series[]} */
+function metricLines(metric, evaluated) {
+  if (metric === "top1") return [];
+  const values = evaluated.map((line) => line[`val_${metric}`] ?? null);
+  return [
+    {
+      name: metricName(metric),
+      x: evaluated.map((line) => line.step),
+      y: values,
+      said: evaluated.map(
+        (line, i) => `epoch ${count(line.epoch)}: ${metricName(metric)} ${metricValue(metric, values[i])}`,
+      ),
+      color: "run-2",
+      marks: "square",
+      width: 1.25,
+    },
+  ];
 }
 
 /**

@@ -7,8 +7,7 @@ import { el, messageOf, say, write } from "../element.js";
 import { count } from "../numbers.js";
 import { travel } from "../state.js";
 import { replaceChildren } from "../focus.js";
-import { exactly } from "./curves.js";
-import { duration, inWords, isLive, short } from "./words.js";
+import { duration, exactly, inWords, isLive, metricName, metricValue, rightWord, short } from "./words.js";
 
 /** @typedef {"pause" | "resume" | "save" | "stop"} Command */
 /**
@@ -175,7 +174,11 @@ const fact = (label, value, ...notes) =>
   );
 
 /** @param {Run} run */
-function facts({ now, metrics, test, state }) {
+function facts({ now, metrics, test, state, task, metric }) {
+  const right = rightWord(task);
+  const name = metric === "top1" ? right : metricName(metric);
+  /** @param {Metric} line */
+  const value = (line) => metricValue(metric, line[`val_${metric}`]);
   const evaluated = metrics.filter((line) => line.val_top1 !== undefined);
   const last = evaluated.at(-1);
   const best = evaluated.findLast((line) => line.best);
@@ -183,16 +186,19 @@ function facts({ now, metrics, test, state }) {
   return [
     test &&
       fact(
-        "Test accuracy",
-        exactly(test.top1),
+        `Test ${name}`,
+        metricValue(metric, test[metric]),
+        metric !== "top1" && `${right} ${exactly(test.top1)}`,
         `${count(test.images)} test images`,
-        `95% interval ${exactly(test.top1_interval[0])} to ${exactly(test.top1_interval[1])}`,
+        `95% interval ${metric === "top1" ? "" : `of the ${right} `}` +
+          `${exactly(test.top1_interval[0])} to ${exactly(test.top1_interval[1])}`,
       ),
     fact(
-      "Validation accuracy",
-      last?.val_top1 === undefined ? "–" : exactly(last.val_top1),
+      `Validation ${name}`,
+      last ? value(last) : "–",
+      last && metric !== "top1" && `${right} ${exactly(last.val_top1)}`,
       last ? `after epoch ${count(last.epoch)}` : "at the end of the epoch",
-      best && best !== last && best.val_top1 !== undefined && `best weights ${exactly(best.val_top1)}`,
+      best && best !== last && `best weights ${value(best)}`,
     ),
     fact(
       "Loss",

@@ -7,8 +7,7 @@ import { peakOf } from "../color.js";
 import { el, write } from "../element.js";
 import { count } from "../numbers.js";
 import { filterSheet, photo } from "./canvas.js";
-import { exactly } from "./curves.js";
-import { short } from "./words.js";
+import { exactly, short } from "./words.js";
 
 /**
  * The size of images that lie one behind the other.

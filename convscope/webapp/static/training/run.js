@@ -50,7 +50,7 @@ export async function runPage(run, note) {
   };
   const source = await feed(run, onChange);
   const top = head(run, { note, resumed: () => source.open() });
-  const graphs = curves({
+  const graphs = curves(source.data, {
     isLog: (name) => listOf("log").includes(name),
     setLog: (name, log) => {
       toggle("log", name, log);

@@ -1,6 +1,8 @@
 /** States, lengths of time and small and large numbers, in words. */
 
-import { fixed } from "../numbers.js";
+/** @import { MetricName, Task } from "../types.js" */
+
+import { fixed, percent } from "../numbers.js";
 
 /** @type {Record<string, string>} */
 const STATES = {
@@ -14,6 +16,35 @@ const STATES = {
   failed: "Failed",
   interrupted: "Interrupted",
 };
+
+/** What the share of images that are right is called, by task. @param {Task} task */
+export const rightWord = (task) => (task === "multi-label" ? "exact match" : "accuracy");
+
+/** The same of several runs. @param {{task: Task}[]} runs */
+export const rightWordOf = (runs) =>
+  [...new Set(runs.map((run) => rightWord(run.task)))].sort().join(" or ") || "accuracy";
+
+/** @type {Record<MetricName, string>} */
+const METRIC_NAMES = { top1: "accuracy", map: "mAP", kappa: "quadratic kappa" };
+
+/** @param {MetricName} metric */
+export const metricName = (metric) => METRIC_NAMES[metric];
+
+/** A metric's value: a share as a percentage, kappa as a number. @param {MetricName} metric @param {number | null | undefined} value */
+export function metricValue(metric, value) {
+  if (value === null || value === undefined) return "–";
+  return metric === "kappa" ? fixed(value, 3) : exactly(value);
+}
+
+/** A share that was counted may well be all or nothing. @param {number | null | undefined} share */
+export function exactly(share) {
+  if (share === null || share === undefined) return "–";
+  if (share === 1) return "100%";
+  return share === 0 ? "0%" : percent(share);
+}
+
+/** @param {string} text */
+export const capital = (text) => (text.startsWith("mAP") ? text : text[0].toUpperCase() + text.slice(1));
 
 /** @param {string} state */
 export const inWords = (state) => STATES[state] ?? state;
