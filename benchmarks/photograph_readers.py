@@ -70,6 +70,22 @@ def simplejpeg_epoch(root: Path, size: int, batch: int, workers: int) -> Epoch:
     return lambda: threaded(root, batch, workers, read)
 
 
+def spdl_epoch(root: Path, size: int, batch: int, workers: int) -> Epoch:
+    """A loop in threads: FFmpeg decodes, cuts and scales over areas, by Meta's `spdl`."""
+    import spdl.io  # noqa: PLC0415
+
+    def read(path: Path) -> NDArray[np.uint8]:
+        packets = spdl.io.demux_image(str(path))
+        top, left, height, width = draw(packets.height, packets.width)
+        steps = [f"crop={width}:{height}:{left}:{top}:exact=1", f"scale={size}:{size}:flags=area"]
+        steps += ["hflip"] * (random.random() < 0.5)  # noqa: S311
+        filters = ",".join([*steps, "format=pix_fmts=rgb24"])
+        frames = spdl.io.decode_packets(packets, filter_desc=filters)
+        return spdl.io.to_numpy(spdl.io.convert_frames(frames))
+
+    return lambda: threaded(root, batch, workers, read)
+
+
 def window(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """A random resized crop by OpenCV, over areas, which is its antialiasing; perhaps mirrored."""
     import cv2  # noqa: PLC0415
@@ -118,6 +134,7 @@ READERS: dict[str, tuple[Callable[[Path, int, int, int], Epoch], int]] = {
     "torchvision, 0 workers": (torchvision_epoch, 0),
     "OpenCV, 2 threads": (opencv_epoch, 2),
     "simplejpeg + OpenCV, 2 threads": (simplejpeg_epoch, 2),
+    "spdl, 2 threads": (spdl_epoch, 2),
 }
 
 

@@ -22,7 +22,7 @@ ProgressCallback = Callable[[int, int], None]
 
 _CHUNK = 16  # images per task of a thread at most
 _TASK = 0.01  # seconds that a task takes, where an image does not take longer
-_FAST = 0.0015  # seconds per image, below which threads only contend for the interpreter's lock
+_FAST = 0.0004  # seconds per image, below which threads only contend for the interpreter's lock
 
 
 @dataclass(frozen=True, eq=False)
