@@ -68,8 +68,8 @@ def data(
     given = given_settings(settings, {})
     with training_progress(json=json) as terminal:
         draw_sheet(
-            data, config_of(settings), out=show_augmented, count=count, epochs=shown_epochs,
-            has_model="model" in given, callbacks=[terminal],
+            data, config_of(settings), given=given, out=show_augmented, count=count,
+            epochs=shown_epochs, callbacks=[terminal],
         )  # fmt: skip
     if json:
         print_json({"file": str(show_augmented)})

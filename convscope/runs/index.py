@@ -117,11 +117,15 @@ def last_lines(path: Path, count: int) -> list[str]:
 
 
 def run_title(config: Mapping[str, Any]) -> str:
-    """For example "lenet5 on mnist"; empty if the config names no model."""
+    """For example "lenet5 on mnist"; the data alone for a model that is not chosen yet; empty if
+    the config names no model.
+    """
     if "model" not in config:
         return ""
     model = str(config["model"])
     data = config.get("dataset", {}).get("name") or Path(str(config.get("data", "digits"))).name
+    if model == "auto":
+        return str(data)
     return f"{Path(model).stem if is_table(model) else model} on {data}"
 
 

@@ -1,7 +1,6 @@
 """A picture of what a network is shown: images beside what several epochs make of them."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -18,19 +17,20 @@ from convscope.card import Card
 from convscope.data.augmentation.own_function import Transform
 from convscope.data.augmentation.pipeline import Augmentation
 from convscope.data.dataset import Dataset
-from convscope.data.decode import UnreadableImage
-from convscope.data.depth import size_of
 from convscope.data.larger import whole_image
 from convscope.data.loading import LoadedDataset, StreamingBatchSource
 from convscope.data.normalize import pixel_statistics
 from convscope.data.pixel_digests import SIZE
 from convscope.data.source import DataLike
 from convscope.data.split import fill_splits
+from convscope.device import choose_device
 from convscope.errors import RequestError
 from convscope.training.api import take_objects
 from convscope.training.augmentation import augmentation_of, kept_side
 from convscope.training.callbacks.base import Callback, CallbackList
-from convscope.training.config import TrainConfig
+from convscope.training.config import AUTO, TrainConfig
+from convscope.training.default_network import choose_network
+from convscope.training.image_sample import sample_images
 from convscope.training.keywords import TrainSettings
 from convscope.training.own_augmentation import RequestedAugmentation
 from convscope.training.prepare import infer_preprocessing
@@ -39,12 +39,10 @@ from convscope.training.start import open_data
 from convscope.words import visible
 from convscope.zoo import default_input
 
-_DEFAULT_SIDE = 224  # of images of different sizes, where no network says another one
 _CELL = 128  # pixels of a cell at least, if that is a whole multiple of the image's
 _LARGEST_CELL = 320
 _GAP, _LINE, _FONT = 6, 18, 13
 _MOST = 64  # images or epochs
-_SAMPLED = 32  # images whose size decides
 
 
 def show_augmented(
@@ -59,8 +57,8 @@ def show_augmented(
 
     `count` images of all classes in turn, one in a row: whole, as it is evaluated, and as the first
     `shown_epochs` epochs have it, before normalization. `settings` are those of
-    `convscope.train`; without `model` the input has the images' own size, or 224x224 where they
-    differ. mixup and cutmix are not shown. `out` is a PNG file to write.
+    `convscope.train`; without `model` they are completed, as there, by the network that fits the
+    images. mixup and cutmix are not shown. `out` is a PNG file to write.
 
     Raises RequestError for an invalid request.
     """
@@ -68,8 +66,8 @@ def show_augmented(
     _, function = take_objects(given)
     config = TrainConfig.from_dict(given)
     return draw_sheet(
-        data, config, out=out, count=count, epochs=shown_epochs, function=function,
-        has_model="model" in given,
+        data, config, given=given.keys(), out=out, count=count, epochs=shown_epochs,
+        function=function,
     )  # fmt: skip
 
 
@@ -77,14 +75,14 @@ def draw_sheet(
     data: DataLike,
     config: TrainConfig,
     *,
+    given: Collection[str] = (),
     out: str | Path | None = None,
     count: int = 6,
     epochs: int = 5,
     function: Transform | None = None,
-    has_model: bool = False,
     callbacks: Sequence[Callback] = (),
 ) -> Image.Image:
-    """`show_augmented` with its settings in one object; `has_model` says if a person named one."""
+    """`show_augmented` with its settings in one object; `given` are those that a person set."""
     for name, number in (("count", count), ("shown_epochs", epochs)):
         if not 1 <= number <= _MOST:
             raise RequestError(f"`{name}` must be between 1 and {_MOST}, not {number}.")
@@ -93,8 +91,15 @@ def draw_sheet(
     user = CallbackList(callbacks)
     opened = open_data(data, config, user)
     dataset = fill_splits(opened, val=config.val, test=config.test, seed=config.split_seed)
-    default = default_input(config.model) if has_model else _own_input(dataset, config)
-    card = infer_preprocessing(dataset, config, user, default=default)
+    sample = sample_images(dataset)
+    if config.model == AUTO:
+        device = choose_device(config.device)
+        fitting = choose_network(dataset, sample, config, given=given, weights=None, device=device)
+        config = fitting.applied(config)
+        if fitting.reason and not (config.weights or config.pretrained):
+            user.message(fitting.reason)
+    default = default_input(config.model)
+    card = infer_preprocessing(dataset, sample, config, user, default=default)
     own.check(card)
     chosen = _chosen(dataset, count)
     loaded = _loaded(dataset, card, config)
@@ -114,18 +119,6 @@ def draw_sheet(
         sheet.save(content, "PNG")
         write_atomically(Path(out), content.getvalue())
     return sheet
-
-
-def _own_input(dataset: Dataset, config: TrainConfig) -> tuple[int | None, tuple[int, int] | None]:
-    """The channels and the size that are shown where no network says others."""
-    sizes: set[tuple[int, int]] = set()
-    for index in np.linspace(0, len(dataset) - 1, min(_SAMPLED, len(dataset))).astype(int):
-        with suppress(UnreadableImage):
-            width, height = size_of(dataset.images.image(int(index)))
-            sizes.add((height, width))
-    if len(sizes) == 1 or config.input_size is not None:
-        return None, None  # which `infer_preprocessing` takes by itself
-    return None, (_DEFAULT_SIDE, _DEFAULT_SIDE)
 
 
 def _chosen(dataset: Dataset, count: int) -> NDArray[np.int64]:

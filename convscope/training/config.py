@@ -28,6 +28,9 @@ OPTIMIZER = "Optimizer and learning rate"
 LOSS = "Loss and sampling"
 MACHINE = "Machine"
 
+AUTO = "auto"
+"""The model that is chosen by the weights, or by the images; see `default_network`."""
+
 TABLES = ("augmentation", "dataset", "lengthened", "machine", "network", "versions")
 """Tables of a run's config.toml that describe the run and set nothing."""
 
@@ -44,8 +47,9 @@ class TrainConfig(AugmentationSettings, DataSettings):
     of range and for settings that contradict each other.
     """
 
-    model: str = setting("lenet5", NETWORK,
-        help="A network's name, a layer table such as net.toml, or your own code as module:attr.")
+    model: str = setting(AUTO, NETWORK,
+        help="A network's name, a layer table such as net.toml, or your own code as module:attr; "
+        "auto takes that of the weights, or one that fits the images.")
     input_size: int | tuple[int, int] | None = setting(None, NETWORK, low=1, high=100_000,
         help="Input size in pixels, one number or HEIGHTxWIDTH; by default the network's own.")
     in_channels: Literal[1, 3] | None = setting(None, NETWORK,

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from itertools import chain
@@ -14,8 +15,6 @@ from convscope.card import Card, TaskName
 from convscope.data.augment_kinds import RESIZED, SCALED
 from convscope.data.cache.choice import Caching
 from convscope.data.dataset import Dataset, Split
-from convscope.data.decode import UnreadableImage
-from convscope.data.depth import is_gray, size_of
 from convscope.data.loading import LoadedDataset, StreamingBatchSource, load_images
 from convscope.data.normalize import pixel_statistics
 from convscope.data.resize import choose_resize_mode
@@ -26,18 +25,13 @@ from convscope.training.augmentation import evaluated_side, kept_side
 from convscope.training.callbacks.base import CallbackList
 from convscope.training.callbacks.freeze import BODY
 from convscope.training.config import TrainConfig
+from convscope.training.image_sample import ImageSample
 from convscope.training.optimizer import head_of
 from convscope.weights.adapt import adapt_weights
 from convscope.weights.preprocessing import per_channel, with_channels
 from convscope.weights.source import Weights
 from convscope.zoo.table_file import is_table, read_table
 
-_SAMPLED = 32  # images whose size and mode decide about resizing and channels
-_PROBE = Card(
-    classes=("a", "b"), input_size=(1, 1), in_channels=3, resize_mode="stretch", reading="fast",
-    mean=(0.0,) * 3, std=(1.0,) * 3,
-)  # fmt: skip
-"""Decodes as little of a JPEG as is possible: only its size and mode are looked at."""
 _STATISTICS_IMAGES = 2048  # training images for mean and std if not all are in memory
 _SPLIT_NAMES: tuple[tuple[Split, str], ...] = (
     ("train", "training"),
@@ -49,6 +43,7 @@ _LISTED = 3  # unreadable images that a message names
 
 def infer_preprocessing(
     dataset: Dataset,
+    sample: ImageSample,
     config: TrainConfig,
     callbacks: CallbackList,
     pretrained: Card | None = None,
@@ -63,7 +58,7 @@ def infer_preprocessing(
 
     Raises RequestError if neither settings nor network nor images determine an input size.
     """
-    sizes, all_gray = _sample(dataset)
+    sizes, all_gray = sample.sizes, sample.all_gray
     default_channels, default_size = (
         (pretrained.in_channels, pretrained.input_size) if pretrained else default
     )
@@ -108,13 +103,13 @@ def infer_preprocessing(
     return card if pretrained is None else _with_pixels_of(pretrained, card)
 
 
-def _exceed(sizes: list[tuple[int, int]], side: int) -> bool:
+def _exceed(sizes: Sequence[tuple[int, int]], side: int) -> bool:
     """Whether most images have a shorter side of at least this."""
     return float(np.median([min(size) for size in sizes])) >= side
 
 
 def _warn_of_losses(
-    sizes: list[tuple[int, int]],
+    sizes: Sequence[tuple[int, int]],
     input_size: tuple[int, int],
     *,
     to_gray: bool,
@@ -146,24 +141,6 @@ def _with_pixels_of(pretrained: Card, card: Card) -> Card:
         mean=theirs.mean,
         std=theirs.std,
     )
-
-
-def _sample(dataset: Dataset) -> tuple[list[tuple[int, int]], bool]:
-    """(height, width) of a few images, evenly spread, and whether all of them are grayscale."""
-    indices = np.linspace(0, len(dataset) - 1, min(_SAMPLED, len(dataset))).astype(int)
-    sizes: list[tuple[int, int]] = []
-    all_gray = True
-    for index in indices:
-        try:
-            image = dataset.images.image(int(index), _PROBE)
-        except UnreadableImage:
-            continue
-        width, height = size_of(image)
-        sizes.append((height, width))
-        all_gray = all_gray and is_gray(image)
-    if not sizes:  # then so many are unreadable that loading will refuse them
-        return [(1, 1)], all_gray
-    return sizes, all_gray
 
 
 def load_checked(

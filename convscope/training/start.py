@@ -28,12 +28,14 @@ from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.callbacks.early_stopping import warning
 from convscope.training.callbacks.interrupt import handle_signals
 from convscope.training.callbacks.live_status import LiveStatus
-from convscope.training.config import TrainConfig
+from convscope.training.config import AUTO, TrainConfig
+from convscope.training.default_network import PRETRAINED, choose_network
 from convscope.training.division import divide
 from convscope.training.duplicates import settle_duplicates
 from convscope.training.effects import check_validation, without_effect, without_effect_on
 from convscope.training.executors.base import Executor
 from convscope.training.finish import fit_and_test, naming_checkpoint, restored
+from convscope.training.image_sample import sample_images
 from convscope.training.memory_check import check_memory
 from convscope.training.network import RequestedNetwork
 from convscope.training.output import with_output
@@ -74,22 +76,25 @@ def train_run(
     `convscope.data.ahead`. `fold` is what is tested, of a cross-validation.
     """
     began, user = time.perf_counter(), CallbackList(callbacks)
-    requested = RequestedNetwork.of(config.model, module)  # before any data is opened
+    requested, weights = named_network(config.model, module), None  # before any data is opened
     own = RequestedAugmentation.of(config.augment, function)
-    config = replace(config, model=requested.model, augment=own.text)
-    if config.pretrained:
-        config = replace(config, weights=published_weights(config.model), pretrained=False)
-    device = choose_device(config.device)
-    slower = check_bf16(device) if config.precision == "bf16" else ""
-    if slower:
-        user.message(slower)
+    config = replace(config, model=requested.model if requested else AUTO, augment=own.text)
+    config = with_published_weights(config)
+    device = _device(config, user)
     opened = open_data(data, config, user, ahead)
     opened, config = settle_task(opened, config, user.message)
     dataset = divide(opened, config, fold)
+    sample = sample_images(dataset)
+    if requested is None:
+        weights = opened_weights(config, user)
+        fitting = choose_network(
+            dataset, sample, config, given=given, weights=weights, device=device
+        )
+        requested, config = RequestedNetwork.of(fitting.model, None), fitting.applied(config)
+        user = fitting.announced(user, dataset)
     for sentence in _notes(opened, dataset, data, config, given, fold):
         user.message(sentence)
-    model = Path(config.model).stem if is_table(config.model) else config.model
-    run = Run.create(Path(out) if out else None, name=f"{slugify(model)}_{slugify(dataset.name)}")
+    run = _create_run(out, config, dataset)
     with (
         restored(config),
         handle_signals() as request,
@@ -98,16 +103,17 @@ def train_run(
         naming_checkpoint(run),
     ):
         request.run = run
-        weights = opened_weights(config, user)
+        weights = weights or opened_weights(config, user)
         start = (weights.card if weights else None) or requested.card(user)
-        card = infer_preprocessing(dataset, config, user, start, default=requested.default_input)
+        card = infer_preprocessing(
+            dataset, sample, config, user, start, default=requested.default_input
+        )
         warn_of_files(dataset, card, user, min_size=requested.min_size)
         own.check(card)
         loaded = load_checked(dataset, card, config, user)
         loaded = settle_duplicates(opened, loaded, config, user, fold)
         num_images = len(loaded.dataset.indices("train"))
-        if imbalance := _imbalance(loaded.dataset, num_images):
-            user.message(imbalance)
+        _tell_imbalance(loaded.dataset, num_images, user)
         config = config.resolve(num_images, default_lr=default_lr(config.model))
         splits = write_splits(loaded.dataset)
         card = finalize_preprocessing(card, loaded, splits, config, start)
@@ -132,11 +138,46 @@ def train_run(
             return fit_and_test(trainer, task, session, began)
 
 
-def _imbalance(dataset: Dataset, num_images: int) -> str:
+def named_network(model: str, module: nn.Module | None) -> RequestedNetwork | None:
+    """The network that was named or handed over; None for one that is to be chosen.
+
+    Raises RequestError for a name that nobody has.
+    """
+    return None if module is None and model == AUTO else RequestedNetwork.of(model, module)
+
+
+def with_published_weights(config: TrainConfig) -> TrainConfig:
+    """The settings with the name of the weights that `pretrained` asks for.
+
+    Raises RequestError for a network of which none are published.
+    """
+    if not config.pretrained:
+        return config
+    model = PRETRAINED if config.model == AUTO else config.model
+    return replace(config, weights=published_weights(model), pretrained=False)
+
+
+def _create_run(out: str | Path | None, config: TrainConfig, dataset: Dataset) -> Run:
+    model = Path(config.model).stem if is_table(config.model) else config.model
+    return Run.create(Path(out) if out else None, name=f"{slugify(model)}_{slugify(dataset.name)}")
+
+
+def _device(config: TrainConfig, user: CallbackList) -> torch.device:
+    device = choose_device(config.device)
+    slower = check_bf16(device) if config.precision == "bf16" else ""
+    if slower:
+        user.message(slower)
+    return device
+
+
+def _tell_imbalance(dataset: Dataset, num_images: int, user: CallbackList) -> None:
     counts = dataset.counts("train")
     if dataset.is_multi_label:
-        return imbalance_of_labels(dataset.classes, counts, num_images)
-    return imbalance_of_training(dataset.classes, counts)
+        imbalance = imbalance_of_labels(dataset.classes, counts, num_images)
+    else:
+        imbalance = imbalance_of_training(dataset.classes, counts)
+    if imbalance:
+        user.message(imbalance)
 
 
 def open_data(

@@ -43,7 +43,7 @@ def test_data_are_described_by_classes_splits_sizes_and_colors(command, image_fo
 
 def test_a_sheet_shows_what_a_training_is_shown(tmp_path):
     """Cell by cell: the image, as it is evaluated, and as an independent warp has it."""
-    how = dict(augment="none", rotation=40, translation=0.2)
+    how = dict(augment="none", rotation=40, translation=0.2, input_size=8)
     sheet = convscope.show_augmented("digits", tmp_path / "a.png", count=3, shown_epochs=2, **how)
     assert sheet.size == (GAP + 4 * (CELL + GAP), GAP + LINE + 3 * (CELL + GAP + LINE))
     with Image.open(tmp_path / "a.png") as written:
@@ -76,7 +76,9 @@ def test_a_sheet_of_photographs_is_drawn_by_the_command(command, image_folder, t
 
 
 def test_a_function_of_ones_own_is_shown_too():
-    sheet = convscope.show_augmented("digits", count=1, shown_epochs=1, augment=lambda x: 255 - x)
+    sheet = convscope.show_augmented(
+        "digits", count=1, shown_epochs=1, input_size=8, augment=lambda x: 255 - x
+    )
     assert np.array_equal(cell(sheet, 0, 2, CELL), 255 - cell(sheet, 0, 1, CELL))
     with pytest.raises(RequestError, match="`shown_epochs` must be between 1 and 64"):
         convscope.show_augmented("digits", shown_epochs=65)

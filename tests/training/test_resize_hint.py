@@ -7,6 +7,7 @@ from PIL import Image
 from convscope.data.dataset import Dataset
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.config import TrainConfig
+from convscope.training.image_sample import sample_images
 from convscope.training.prepare import infer_preprocessing
 
 
@@ -40,7 +41,10 @@ def messages_for(sizes, **settings):
     )
     messages = Messages()
     infer_preprocessing(
-        dataset, TrainConfig(model="tinyvgg", input_size=16, **settings), CallbackList([messages])
+        dataset,
+        sample_images(dataset),
+        TrainConfig(model="tinyvgg", input_size=16, **settings),
+        CallbackList([messages]),
     )
     return messages.texts
 

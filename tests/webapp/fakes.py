@@ -54,7 +54,7 @@ def fake_run(
     run = Run(path)
     config = {
         "data": data,
-        **TrainConfig(**{"metric": "top1", **settings}).to_dict(),
+        **TrainConfig(**{"model": "lenet5", "metric": "top1", **settings}).to_dict(),
         "dataset": {**DATASET, **(dataset or {})},
         "machine": MACHINE,
         "versions": {"convscope": "0.1.0", "torch": "2.9.0"},

@@ -75,7 +75,7 @@ def _hint(name):
 
 def test_what_may_be_chosen_is_accepted_and_nothing_else(settings):
     chosen = {name: data for name, data in settings.items() if data["kind"] == "choice"}
-    assert chosen.pop("model")["choices"] == ["net.toml", *ZOO]
+    assert chosen.pop("model")["choices"] == ["auto", "net.toml", *ZOO]
     assert len(chosen) >= 8
     for name, data in chosen.items():
         for choice in data["choices"]:
@@ -156,11 +156,11 @@ def test_the_page_gets_all_of_it_in_one_answer(tmp_path):
     data = TestClient(lab(known)).get("/api/training/form").json()
     assert data["groups"] == choices.setting_groups(["net.toml"])
     names = [one["name"] for one in data["networks"]]
-    assert names == ["net.toml", *ZOO]
+    assert names == ["auto", "net.toml", *ZOO]
     assert all(one["description"] for one in data["networks"])
     assert data["local_data"] == []
     zoo = TestClient(lab(known)).get("/api/zoo").json()
-    assert zoo["networks"] == data["networks"]
+    assert [choices.FITTING, *zoo["networks"]] == data["networks"]
 
 
 def test_the_form_is_previewed_as_a_picture_of_augmented_images(tmp_path):

@@ -434,7 +434,7 @@ def test_a_training_from_the_page_equals_one_from_the_command_line(tmp_path, com
 
 def run_lab(folder, started):
     os.setsid()
-    TrainingJobs(folder).start("digits", {"steps": 40}, name="alone")
+    TrainingJobs(folder).start("digits", {"model": "lenet5", "steps": 40}, name="alone")
     started.set()
     time.sleep(600)
 

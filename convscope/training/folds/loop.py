@@ -14,6 +14,7 @@ from convscope.data.dataset import Dataset, keys_of
 from convscope.data.folds import Fold, folded_images
 from convscope.data.source import DataLike
 from convscope.data.split import read_splits
+from convscope.device import choose_device
 from convscope.errors import Interrupted, RequestError, shell_word
 from convscope.evaluation.metrics import Metrics
 from convscope.evaluation.multi_label import AnyMetrics, MultiLabelMetrics
@@ -21,6 +22,7 @@ from convscope.runs.folder import Run, slugify
 from convscope.runs.own_code import Consent, is_own_code
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.config import TrainConfig
+from convscope.training.default_network import choose_network
 from convscope.training.division import divide
 from convscope.training.events import RunStart
 from convscope.training.folds.folder import (
@@ -35,12 +37,19 @@ from convscope.training.folds.folder import (
 from convscope.training.folds.pooling import pool_classes, pool_labels
 from convscope.training.folds.predictions import FoldPredictions, Predicted
 from convscope.training.folds.result import CrossValidationResult, FoldResult
+from convscope.training.image_sample import sample_images
 from convscope.training.network import RequestedNetwork
 from convscope.training.own_augmentation import RequestedAugmentation, is_own
 from convscope.training.result import TrainingResult
 from convscope.training.resumption import resume_run
 from convscope.training.run_config import absolute_paths, recorded_data
-from convscope.training.start import open_data, train_run
+from convscope.training.start import (
+    named_network,
+    open_data,
+    opened_weights,
+    train_run,
+    with_published_weights,
+)
 from convscope.zoo.table_file import is_table
 
 MAX_TRAININGS = 1000
@@ -78,10 +87,12 @@ class CrossValidation:
         _check_numbers(folds, repeats)
         with self.watch() as watchers:
             user = CallbackList([*self.callbacks, *watchers])
-            network = RequestedNetwork.of(self.config.model, self.module)
+            network = named_network(self.config.model, self.module)  # before any data is opened
             opened = open_data(self.data, self.config, user)
-            augment = RequestedAugmentation.of(self.config.augment, self.function).text
-            named = replace(self.config, model=network.model, augment=augment)
+            chosen = self if network else self._fitted(opened, folds, user)
+            network = network or RequestedNetwork.of(chosen.config.model, None)
+            augment = RequestedAugmentation.of(chosen.config.augment, self.function).text
+            named = replace(chosen.config, model=network.model, augment=augment)
             request = self._request(opened, named, folds, repeats)
             self._check_folds(opened, request)
             for sentence in self._notes(opened):
@@ -91,6 +102,25 @@ class CrossValidation:
             folder = FoldsFolder.begin(out, request, name=name)
             if done := folds * repeats - len(folder.unfinished(request.parts)):
                 user.message(f"{done} of {folds * repeats} folds in {folder.path} are finished.")
+        return chosen.train(folder, request, opened)
+
+    def _fitted(self, opened: Dataset, folds: int, user: CallbackList) -> "CrossValidation":
+        """The same with the network, for all folds, that fits the images of the first one."""
+        dataset = divide(opened, self.config, Fold(0, folds))
+        config = with_published_weights(self.config)
+        weights, device = opened_weights(config, user), choose_device(config.device)
+        sample = sample_images(dataset)
+        fitting = choose_network(
+            dataset, sample, config, given=self.given, weights=weights, device=device
+        )
+        if fitting.reason:
+            user.message(fitting.reason)
+        return replace(self, config=fitting.applied(config))
+
+    def train(
+        self, folder: FoldsFolder, request: Request, opened: Dataset
+    ) -> CrossValidationResult:
+        """Train and test the folds of a folder that are not finished, and write the summary."""
         with folder.run.locked():
             for part in folder.unfinished(request.parts):
                 self._train(folder, request, part)

@@ -16,7 +16,7 @@ from convscope.webapp.api.responses import Binary, Events, JSONResponse, Name, P
 from convscope.webapp.inspect.open_run import RunOpener
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.events import Listener, Listeners, TooManyListeners
-from convscope.webapp.jobs.form import left_out, networks, setting_groups, sources
+from convscope.webapp.jobs.form import FITTING, left_out, networks, setting_groups, sources
 from convscope.webapp.jobs.jobs import TrainingJobs
 
 _RUN = "/api/runs/{run}"
@@ -77,7 +77,7 @@ def _add_list(app: FastAPI, jobs: TrainingJobs) -> None:
         return {
             "sources": sources(),
             "local_data": jobs.sources.local_data_rows(jobs.paths().values()),
-            "networks": networks(models),
+            "networks": [FITTING, *networks(models)],
             "groups": setting_groups(models),
             "left_out": left_out(),
         }

@@ -6,7 +6,7 @@ from types import NoneType
 from typing import Any, get_origin
 
 from convscope.data.source import NAMES, is_here
-from convscope.training.config import TrainConfig
+from convscope.training.config import AUTO, TrainConfig
 from convscope.training.setting import ENDLESS, SettingField, settings_of
 from convscope.zoo import ZOO, paper
 
@@ -53,7 +53,7 @@ def setting_groups(models: Sequence[str] = ()) -> list[dict[str, Any]]:
             "high": None if setting.high is None or setting.high >= ENDLESS else setting.high,
         }
         if name == "model":
-            described |= {"kind": "choice", "choices": [*models, *ZOO]}
+            described |= {"kind": "choice", "choices": [AUTO, *models, *ZOO]}
         if name == "device":
             described |= {"kind": "choice", "choices": ["auto", "cpu", "cuda", "mps"]}
         groups.setdefault(setting.group, []).append(described)
@@ -89,6 +89,10 @@ def sources() -> list[dict[str, Any]]:
         after = f"; {amount} are downloaded first" if missing else ", already here"
         found.append({"name": name, "description": f"{what}{after}", "needs_download": missing})
     return found
+
+
+FITTING = {"name": AUTO, "description": "One that fits the images, or that of the weights."}
+"""The first choice of a network to train."""
 
 
 def networks(given: Iterable[str] = ()) -> list[dict[str, Any]]:

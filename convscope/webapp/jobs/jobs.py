@@ -17,7 +17,7 @@ from convscope.runs.folder import Run, slugify
 from convscope.runs.live_files import Command, Live
 from convscope.runs.own_code import Consent, is_own_code
 from convscope.runs.status import ACTIVE, COMMANDABLE, RunStatus, StatusReader
-from convscope.training.config import TABLES, TrainConfig
+from convscope.training.config import AUTO, TABLES
 from convscope.training.folds.folder import REQUEST, FoldsFolder
 from convscope.webapp.jobs.folds import fold_runs, view_folds
 from convscope.webapp.jobs.preview import preview_png
@@ -164,7 +164,7 @@ class TrainingJobs:
     def _title(self, name: str, path: Path) -> str:
         requested = self.processes.settings(name)
         if requested:
-            requested = {"model": TrainConfig().model, **requested}
+            requested = {"model": AUTO, **requested}
         return index.run_title(index.read_config(path)) or index.run_title(requested) or name
 
     def details(self, name: str) -> dict[str, Any]:
@@ -203,7 +203,7 @@ class TrainingJobs:
         config = self.sources.checked_settings(settings, self.path)
         with self._writing:
             running = self._running()
-            run, is_retry = self._name(name, str(config.get("model", TrainConfig().model)), path)
+            run, is_retry = self._name(name, str(config.get("model", AUTO)), path)
             self.processes.reserve(run, {"data": path, **config}, is_retry=is_retry)
             file, out = self.processes.config(run), self.folder / run
             own = str(config.get("model", ""))
@@ -249,7 +249,8 @@ class TrainingJobs:
         model_name = Path(model).stem if is_table(model) else model
         data_name = Path(data).stem if Path(data).is_file() else Path(data).name
         today = f"{datetime.now(UTC).astimezone():%Y-%m-%d}"
-        default = f"{today}_{slugify(model_name)}_{slugify(data_name)}"
+        named = f"{slugify(model_name)}_" if model != AUTO else ""
+        default = f"{today}_{named}{slugify(data_name)}"
         files = {path.name for path in self.folder.glob("*")}
         run = unused_name(default, (paths.keys() - failed) | files)
         return run, run in failed

@@ -31,7 +31,7 @@ def preview_png(data: str, settings: Mapping[str, Any]) -> bytes:
     if not _drawing.acquire(blocking=False):
         raise RequestError("Another preview is being drawn. Try again when it is done.")
     try:
-        sheet = draw_sheet(data, config, count=_IMAGES, epochs=_EPOCHS, has_model=True)
+        sheet = draw_sheet(data, config, given=settings, count=_IMAGES, epochs=_EPOCHS)
     finally:
         _drawing.release()
     content = BytesIO()

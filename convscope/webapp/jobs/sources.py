@@ -7,7 +7,7 @@ from typing import Any
 from convscope.data.source import NAMES
 from convscope.errors import RequestError, nearest
 from convscope.runs.index import read_config
-from convscope.training.config import TrainConfig
+from convscope.training.config import AUTO, TrainConfig
 from convscope.training.setting import settings_of
 from convscope.webapp.jobs.form import LEFT_OUT
 from convscope.zoo import ZOO
@@ -88,7 +88,7 @@ class DataSources:
                 "augment cannot be code from the page: pass it to `convscope train`."
             )
         model, weights = chosen.get("model"), chosen.get("weights")
-        if isinstance(model, str):
+        if isinstance(model, str) and model != AUTO:
             chosen["model"] = self.model(model)
         if isinstance(weights, str) and not weights.startswith(_HUBS):
             chosen["weights"] = str(run_path(weights))
