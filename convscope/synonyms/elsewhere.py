@@ -39,8 +39,8 @@ SENTENCES = {
     "train_transform transform",
     "`ema` averages the weights after every step, where they are; its decay rises by itself.":
     "model_ema_steps model_ema_force_cpu model_ema_warmup ema_warmup ema_overwrite_frequency",
-    "There is a moving average of the weights, `ema=0.999`, and no average over epochs.": "swa "
-    "swa_lr use_swa swa_start",
+    "From `swa_start` on the rate is `swa_lr`, at once.": "swa_anneal_epochs annealing_epochs "
+    "annealing_strategy swa_anneal_strategy",
     "A training runs in one process on one device; `device` chooses it.": "world_size dist_url "
     "dist_backend dist_bn local_rank rank nodes num_nodes nproc_per_node multi_gpu distributed "
     "multiprocessing_distributed sync_bn split_bn no_ddp_bb ddp ddp_backend "

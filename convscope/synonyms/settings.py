@@ -84,6 +84,8 @@ SYNONYMS = {
     "clip_grad_norm": "clip clip_grad max_grad_norm grad_clip gradient_clip gradient_clip_val "
     "clip_norm clipnorm global_clipnorm grad_clip_norm gradient_clipping",
     "ema": "model_ema_decay ema_decay ema_momentum weight_averaging polyak",
+    "swa_start": "swa_epoch_start swa_start_fraction",
+    "swa_lr": "swa_lrs swa_learning_rate",
     "batch_size": "batch b bs batchsize per_device_train_batch_size train_batch_size "
     "per_device_eval_batch_size eval_batch_size val_batch_size test_batch_size mini_batch "
     "minibatch mini_batch_size",
@@ -186,6 +188,8 @@ PRESETS = {
     "bf16": ("precision", "bf16"),
     "model_ema": ("ema", "0.999"),
     "use_ema": ("ema", "0.999"),
+    "swa": ("swa_start", "0.75"),
+    "use_swa": ("swa_start", "0.75"),
     "use_cpu": ("device", "cpu"),
     "cpu": ("device", "cpu"),
     "no_cuda": ("device", "cpu"),

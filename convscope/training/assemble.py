@@ -19,6 +19,7 @@ from convscope.evaluation.batch_size import choose_feeding
 from convscope.evaluation.measure import compute_metrics
 from convscope.evaluation.metrics import METRICS, MetricName
 from convscope.evaluation.multi_label import AnyMetrics
+from convscope.forward import like_parameters
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import TensorFile
@@ -36,9 +37,10 @@ from convscope.training.callbacks.live_status import LiveStatus
 from convscope.training.callbacks.plateau import ReduceOnPlateau
 from convscope.training.callbacks.remote_control import RemoteControl
 from convscope.training.callbacks.snapshots import SnapshotWriter
-from convscope.training.callbacks.weight_averaging import WeightAveraging, kept_weights
+from convscope.training.callbacks.weight_averaging import ExponentialAveraging, StochasticAveraging
 from convscope.training.config import TrainConfig, decided
 from convscope.training.executors.base import Executor, Inputs
+from convscope.training.executors.eager import micro_batches
 from convscope.training.executors.factory import ExecutorFactory
 from convscope.training.executors.select import select_executor
 from convscope.training.limits import Limits
@@ -48,6 +50,7 @@ from convscope.training.optimizer import Optimizer
 from convscope.training.schedule import Schedule
 from convscope.training.state import TrainState
 from convscope.training.trainer import Trainer, Validation
+from convscope.training.weight_average import WeightAverage, kept_weights
 
 
 @dataclass(frozen=True)
@@ -102,13 +105,13 @@ class Task:
 class SplitValidator:
     """Validates on the images set aside for it, by the executor that trains.
 
-    With `averaging`, what is validated is the average of the weights.
+    With `average`, what is validated is the average of the weights.
     """
 
     executor: Executor
     loaded: LoadedDataset
     card: Card
-    averaging: WeightAveraging | None = None
+    average: WeightAverage | None = None
 
     @property
     def indices(self) -> NDArray[np.int64]:
@@ -120,7 +123,7 @@ class SplitValidator:
 
     def __call__(self, on_batch: Callable[[int], None]) -> Validation:
         indices = self.indices
-        with kept_weights(self.averaging):
+        with kept_weights(self.average):
             logits = self.executor.logits(indices, on_batch)
         outputs = compute_metrics(logits, self.loaded.dataset.truth(indices), self.card)
         return Validation(measured(outputs.metrics, self.card.task), outputs)
@@ -163,10 +166,13 @@ def assemble(
     notify = session.user.message
     executor = select_executor(factory, network, optimizer, batches, state=state, notify=notify)
     state.engine = executor.name
-    averaging = _averaging(task, session.run, stored)
-    validator = SplitValidator(executor, task.loaded, task.card, averaging)
-    recorders = _recorders(task, session, status, optimizer, averaging)
+    average = WeightAverage(network) if config.ema or config.swa_start else None
+    if average is not None and stored is not None:
+        average.load(stored, where=_state_path(session.run, stored))
+    validator = SplitValidator(executor, task.loaded, task.card, average)
+    recorders = _recorders(task, session, status, optimizer, average)
     limits = limits_of(config, len(batches))
+    averaging = [] if average is None else [_averaging(task, average, batches, limits)]
     return Trainer(
         executor,
         batches,
@@ -174,7 +180,9 @@ def assemble(
         limits=limits,
         validate=validator if validator.num_images else None,
         callbacks=[
-            *_rules(task, session, freezing, averaging),
+            freezing,
+            *averaging,
+            *_rules(task, session, average),
             *session.user.callbacks,
             *recorders,
         ],
@@ -186,14 +194,22 @@ def _state_path(run: Run, stored: TensorFile) -> Path:
     return run.state_path(stored.metadata.get("state", {}).get("step", 0))
 
 
-def _averaging(task: Task, run: Run, stored: TensorFile | None) -> WeightAveraging | None:
-    """The average of the weights, for an executor that holds them already."""
-    if not task.config.ema:
-        return None
-    averaging = WeightAveraging(task.network, task.config.ema)
-    if stored is not None:
-        averaging.load(stored, where=_state_path(run, stored))
-    return averaging
+def _averaging(
+    task: Task, average: WeightAverage, batches: TrainingBatches, limits: Limits
+) -> Callback:
+    config, inputs = task.config, task.inputs
+    if config.ema:
+        return ExponentialAveraging(average, config.ema)
+    return StochasticAveraging(
+        average,
+        task.network,
+        images=lambda epoch: (
+            like_parameters(task.network, inputs.normalized(batch.pixels[part]))
+            for batch in batches(epoch)
+            for part in micro_batches(len(batch), config.batch_size)
+        ),
+        has_started=lambda state: limits.progress(state) >= config.swa_start,
+    )
 
 
 def _mixing(task: Task) -> Mixing | None:
@@ -229,6 +245,8 @@ def schedule_of(config: TrainConfig, limits: Limits, batches: int) -> Schedule:
         gamma=config.lr_gamma,
         milestones=config.lr_milestones,
         step=share,
+        swa_start=config.swa_start,
+        swa_lr=config.swa_lr,
     )
 
 
@@ -239,15 +257,13 @@ def _lr(task: Task, limits: Limits, batches: int) -> Callable[[TrainState], floa
     )
 
 
-def _rules(
-    task: Task, session: Session, freezing: LayerFreezing, averaging: WeightAveraging | None
-) -> Sequence[Callback]:
+def _rules(task: Task, session: Session, average: WeightAverage | None) -> Sequence[Callback]:
     """Return the callbacks that control training; they run before the user's callbacks."""
     config, infinite = task.config, infinite_buffers(task.network)
 
     def save_weights(state: TrainState, validation: AnyMetrics | None) -> None:
         metadata = {"step": state.step, "epoch": state.epoch}
-        with kept_weights(averaging):
+        with kept_weights(average):
             check_finite(task.network, infinite, state=state)
             if validation is not None:
                 session.run.write("validation.json", validation.to_json())
@@ -255,8 +271,7 @@ def _rules(
             session.run.write_weights(stored, task.card)
 
     metric = config.metric or METRICS[task.card.task][0]
-    rules: list[Callback] = [freezing, *([averaging] if averaging else [])]
-    rules.append(BestWeights(metric=metric, save=save_weights))
+    rules: list[Callback] = [BestWeights(metric=metric, save=save_weights)]
     if config.lr_schedule == "plateau":
         rules.append(ReduceOnPlateau(patience=config.lr_patience))
     if config.early_stopping_patience:
@@ -270,7 +285,7 @@ def _recorders(
     session: Session,
     status: LiveStatus,
     optimizer: Optimizer,
-    averaging: WeightAveraging | None,
+    average: WeightAverage | None,
 ) -> Sequence[Callback]:
     """The callbacks that write and listen. The steps are written before the checkpoint."""
     run, live, notify = session.run, session.live, session.user.message
@@ -287,7 +302,7 @@ def _recorders(
             optimizer,
             task.card,
             seconds=task.config.checkpoint_seconds,
-            averaging=averaging,
+            average=average,
         ),
         Interrupt(session.request),
     ]

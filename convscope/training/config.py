@@ -129,6 +129,12 @@ class TrainConfig(AugmentationSettings, DataSettings):
     ema: float = setting(0.0, OPTIMIZER, low=0, high=1,
         help="Decay of an exponential moving average of the weights, such as 0.999: the average is "
         "validated, kept and tested in place of the weights themselves; 0 for no average.")
+    swa_start: float = setting(0.0, OPTIMIZER, low=0, high=1,
+        help="Fraction of the training, such as 0.75, from which on the weights after each epoch "
+        "are averaged (stochastic weight averaging), and their mean is validated, kept and tested; "
+        "0 for never.")
+    swa_lr: float | None = setting(None, OPTIMIZER, above=0, high=1e6,
+        help="Learning rate from swa_start on; by default it stays what the schedule has there.")
 
     batch_size: int | None = setting(None, LOSS, low=1, high=_MANY,
         help="Images per step; by default 64, or fewer if an epoch would have under 20 steps.")
@@ -212,6 +218,10 @@ class TrainConfig(AugmentationSettings, DataSettings):
             )
         if self.unfreeze_every and self.freeze is None:
             raise RequestError("`unfreeze_every` needs `freeze`, the last of the frozen layers.")
+        if self.ema and self.swa_start:
+            raise RequestError("`ema` and `swa_start` are two averages of the weights; choose one.")
+        if self.swa_lr is not None and not self.swa_start:
+            raise RequestError("`swa_lr` needs `swa_start`, from when on the rate holds.")
         if self.nesterov and not self.momentum and self.optimizer == "sgd":
             raise RequestError("`nesterov` needs a momentum; set `momentum=0.9`, or leave it out.")
         if self.engine == "lanes" and self.precision == "bf16":

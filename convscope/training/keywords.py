@@ -108,6 +108,8 @@ class TrainSettings(TypedDict, total=False):
     lr_patience: int
     clip_grad_norm: float
     ema: float
+    swa_start: float
+    swa_lr: float | None
 
     batch_size: int | None
     accumulate: int

@@ -265,7 +265,7 @@ def describe(config: TrainConfig, dataset: Dataset, card: Card, network: nn.Modu
     if config.freeze in BODY and config.freeze not in dict(network.named_modules()):
         frozen = f" The body is frozen: all layers but {head_of(network)}."
     mixed = _MIXED if config.mixes else ""
-    averaged = _AVERAGED if config.ema else ""
+    averaged = _averaged(config)
     return (
         f"{config.model} ({parameters:,} parameters, {card.in_channels}x{card.input_size[0]}x"
         f"{card.input_size[1]}) on {dataset.name}: {len(card.classes)} {_OUTPUTS[card.task]}; "
@@ -278,11 +278,21 @@ _OUTPUTS: dict[TaskName, str] = {
     "multi-label": "labels",
     "ordinal": "grades",
 }
+
+
+def _averaged(config: TrainConfig) -> str:
+    if config.swa_start:
+        when = f"after each epoch, from {config.swa_start:.0%} of the training on (`swa_start`)"
+        return f" What is validated, kept and tested is the mean of the weights {when}."
+    if config.ema:
+        return " What is validated, kept and tested is a moving average of the weights (`ema`)."
+    return ""
+
+
 _MIXED = (
     " Training images are mixed: their loss is that of mixed labels, and one counts as right if "
     "the label with the larger share is predicted."
 )
-_AVERAGED = " What is validated, kept and tested is a moving average of the weights (`ema`)."
 _NOT_STATED = (
     "The weights do not say how images are prepared, so the training images decide; `input_size`, "
     "`resize_mode`, `mean` and `std` say it."

@@ -46,6 +46,8 @@ class Schedule:
         gamma, milestones: what `plateau` and `step` multiply by, and where `step` does.
         step: one step's share of the training, so that `one-cycle` ends with the last step; 0 where
             time is the limit and the last step is not known.
+        swa_start, swa_lr: from this progress on, unless it is 0, the rate is `swa_lr`, or stays
+            what it is there.
     """
 
     name: ScheduleName
@@ -54,6 +56,8 @@ class Schedule:
     gamma: float
     milestones: tuple[float, ...]
     step: float = 0.0
+    swa_start: float = 0.0
+    swa_lr: float | None = None
 
     def lr(self, progress: float, *, num_reductions: int = 0) -> float:  # noqa: PLR0911 -- one per rule
         """The learning rate at `progress`, after `num_reductions` of a plateau.
@@ -65,6 +69,10 @@ class Schedule:
         PyTorch's OneCycleLR; momentum, which they lower meanwhile, stays as it is);
         `step` peak · gamma^k after k of the milestones; `plateau` peak · gamma^num_reductions.
         """
+        if self.swa_start and progress >= self.swa_start:
+            if self.swa_lr is not None:
+                return self.swa_lr
+            progress = self.swa_start
         if self.name == "one-cycle":
             return self.peak * self._one_cycle(progress)
         if progress < self.warmup:

@@ -215,6 +215,7 @@ train --use-pretrained                     = train --pretrained
 train --freeze-backbone                    = train --freeze body
 train --imagenet                           ! --weights torchvision:resnet50
 train --mixup-alpha 0.2                    = train --mixup 0.2
+train --swa --swa-lrs 0.01                 = train --swa-start 0.75 --swa-lr 0.01
 train --grad-accum-steps 4                 = train --accumulate 4
 train --opt rmsproptf                      = train --optimizer rmsprop
 train --opt nesterov                       ! It is sgd with --nesterov

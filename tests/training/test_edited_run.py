@@ -79,6 +79,8 @@ OTHER = {
     "lr_patience": 7,
     "clip_grad_norm": 1.5,
     "ema": 0.5,
+    "swa_start": 0.5,
+    "swa_lr": 0.5,
     "batch_size": 64,
     "accumulate": 2,
     "label_smoothing": 0.25,
@@ -99,7 +101,10 @@ FREE = {
     "cache_size": 7.0,
 }  # fmt: skip
 LENGTHS = {"epochs": 4, "steps": 35, "max_minutes": 60}
-TOGETHER = {"unfreeze_every": {"freeze": "0"}}  # what a setting asks for
+TOGETHER = {
+    "unfreeze_every": {"freeze": "0"},
+    "swa_lr": {"swa_start": 0.5},
+}  # what a setting asks for
 BOUND_FILES = ["splits.csv", "images.safetensors"]
 
 

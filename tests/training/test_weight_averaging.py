@@ -12,13 +12,7 @@ import convscope
 from convscope.errors import WorkError
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import load_tensors
-from convscope.training.callbacks.weight_averaging import (
-    WeightAveraging,
-    kept_weights,
-    trained_weights,
-)
-from convscope.training.events import StepEnd
-from convscope.training.state import TrainState
+from convscope.training.weight_average import WeightAverage, kept_weights, trained_weights
 from tests.forked import FORKS
 from tests.training.small import Act, Net, assert_same_bits, state_of, train
 
@@ -194,24 +188,24 @@ class Tied(nn.Module):
 
 def test_tied_weights_are_exchanged_once_and_masks_stay():
     net = Tied()
-    averaging = WeightAveraging(net, 0.5)
+    average = WeightAverage(net)
     before = net.first.weight.detach().clone()
     with torch.no_grad():
         net.first.weight += 1.0
     after = net.first.weight.detach().clone()
-    averaging.on_step_end(TrainState(), StepEnd(100, 1, None, 0.0, 0, 0.0, 0.0))
-    with kept_weights(averaging):
+    average.update(0.5)
+    with kept_weights(average):
         torch.testing.assert_close(net.second.weight.detach(), (before + after) / 2)
-        with kept_weights(averaging), trained_weights(averaging):
+        with kept_weights(average), trained_weights(average):
             assert torch.equal(net.first.weight, after)
         assert not torch.equal(net.first.weight, after)
     assert torch.equal(net.first.weight, after)
-    assert averaging.averages.keys() == {"first.weight"}
+    assert average.averages.keys() == {"first.weight"}
     assert torch.equal(net.mask, torch.tensor([0.0, -torch.inf]))
 
 
 def test_a_checkpoint_without_the_average_is_refused(averaged):
     watch, _ = averaged
-    averaging = WeightAveraging(Net(), DECAY)
-    with pytest.raises(WorkError, match=r"no average of 0\.weight as the setting `ema`"):
-        averaging.load(load_tensors(watch.path / "model.safetensors"), where=watch.path)
+    average = WeightAverage(Net())
+    with pytest.raises(WorkError, match=r"no average of 0\.weight as `ema`"):
+        average.load(load_tensors(watch.path / "model.safetensors"), where=watch.path)

@@ -16,12 +16,12 @@ from convscope.runs.tensor_file import TensorFile
 from convscope.runs.weight_values import infinite_buffers
 from convscope.strict import checked, shown
 from convscope.training.callbacks.base import Callback
-from convscope.training.callbacks.weight_averaging import WeightAveraging, trained_weights
 from convscope.training.events import CheckpointEvent, EpochEnd, FitEnd, FitStart, StepEnd
 from convscope.training.made_with import KEY, made_with
 from convscope.training.nonfinite import check_finite
 from convscope.training.optimizer import Optimizer
 from convscope.training.state import SavedState, TrainState
+from convscope.training.weight_average import WeightAverage, trained_weights
 
 VERSION = 2
 
@@ -42,10 +42,10 @@ class Checkpoint(Callback):
         card: Card,
         *,
         seconds: float,
-        averaging: WeightAveraging | None = None,
+        average: WeightAverage | None = None,
     ) -> None:
         self.run, self.network, self.optimizer = run, network, optimizer
-        self.card, self.seconds, self.averaging = card, seconds, averaging
+        self.card, self.seconds, self.average = card, seconds, average
         self._infinite = infinite_buffers(network)  # as they were built
         self._start: FitStart | None = None
         self._made_with: Mapping[str, Any] = {}
@@ -67,10 +67,10 @@ class Checkpoint(Callback):
         now = state.step, state.epoch, state.done
         if now == self._last:  # after the end the network holds the best weights, to be tested
             return
-        with trained_weights(self.averaging):
+        with trained_weights(self.average):
             check_finite(self.network, self._infinite, state=state, lr=event.lr)
             stored = pack(
-                self.network, self.optimizer, state, self.averaging, made_with=self._made_with
+                self.network, self.optimizer, state, self.average, made_with=self._made_with
             )
             self.run.write_state(state.step, stored, self.card)
         state.saved_step, self._last = state.step, now
@@ -95,7 +95,7 @@ def pack(
     network: nn.Module,
     optimizer: Optimizer,
     state: TrainState,
-    averaging: WeightAveraging | None = None,
+    average: WeightAverage | None = None,
     *,
     made_with: Mapping[str, Any],
 ) -> TensorFile:
@@ -106,8 +106,8 @@ def pack(
         tensors["random/cuda"] = torch.cuda.get_rng_state()
     for name, values in optimizer.state.items():
         tensors |= {f"optimizer/{index}/{name}": value for index, value in enumerate(values)}
-    if averaging is not None:
-        tensors |= averaging.state_dict()
+    if average is not None:
+        tensors |= average.state_dict()
     metadata = {"version": VERSION, "state": state.state_dict(), KEY: made_with}
     return TensorFile(tensors, metadata)
 

@@ -1,94 +1,108 @@
-"""The exponential moving average of the weights, which is validated, kept and tested."""
+"""Averaging the weights: after every step, or after every epoch from some time on."""
 
-from collections.abc import Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
+from collections.abc import Callable, Iterable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm  # pyright: ignore[reportPrivateUsage]
 
-from convscope.errors import WorkError
-from convscope.runs.tensor_file import TensorFile
-from convscope.runs.weight_values import infinite_buffers
 from convscope.training.callbacks.base import Callback
-from convscope.training.events import StepEnd
+from convscope.training.events import EpochEnd, EvaluationStart, StepEnd
 from convscope.training.state import TrainState
+from convscope.training.weight_average import WeightAverage
 
-_PREFIX = "average/"
 
-
-class WeightAveraging(Callback):
+class ExponentialAveraging(Callback):
     """Averages the weights after each step: a ← d · a + (1 - d) · w, from the first weights on.
 
     After step t, from 1, d is min(decay, (1 + t) / (10 + t)), so that the average of a short
     training is of its last steps too: TensorFlow's ExponentialMovingAverage with `num_updates`.
 
-    Buffers of floating point, such as batch norm's statistics, are averaged like weights, as by
-    timm's ModelEmaV3 and torch's AveragedModel with `use_buffers`: the last steps' own statistics
-    would be those of other weights. Integers, and buffers with infinite values, are the network's.
-
-    Attributes:
-        averages: the average of each tensor by its name; those that share memory once.
-        is_applied: whether the network holds the averages now, and `averages` its weights.
+    Batch norm's statistics are averaged like weights, as by timm's ModelEmaV3 and torch's
+    AveragedModel with `use_buffers`: the last steps' own statistics would be those of other
+    weights.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        self.decay = decay
-        saved, infinite = network.state_dict().keys(), infinite_buffers(network)
-        self._tensors = {
-            name: tensor.detach()
-            for name, tensor in (*network.named_parameters(), *network.named_buffers())
-            if name in saved and tensor.is_floating_point() and name not in infinite
-        }
-        self.averages = {name: tensor.clone() for name, tensor in self._tensors.items()}
-        self.is_applied = False
+    def __init__(self, average: WeightAverage, decay: float) -> None:
+        self.average, self.decay = average, decay
 
     def on_step_end(self, state: TrainState, event: StepEnd) -> None:
-        decay = min(self.decay, (1 + event.step) / (10 + event.step))
-        averages, tensors = [*self.averages.values()], [*self._tensors.values()]
-        lerp = torch._foreach_lerp_  # pyright: ignore[reportPrivateImportUsage, reportPrivateUsage]
-        lerp(averages, tensors, 1 - decay)
-
-    @contextmanager
-    def exchanged(self) -> Generator[None]:
-        """The averages in the network's tensors and what was there in their place, or back."""
-        self._exchange()
-        try:
-            yield
-        finally:
-            self._exchange()
-
-    def _exchange(self) -> None:
-        for name, tensor in self._tensors.items():
-            kept = tensor.clone()
-            tensor.copy_(self.averages[name])
-            self.averages[name].copy_(kept)
-        self.is_applied = not self.is_applied
-
-    def state_dict(self) -> dict[str, torch.Tensor]:
-        """The averages under their names in a checkpoint."""
-        return {f"{_PREFIX}{name}": average for name, average in self.averages.items()}
-
-    def load(self, stored: TensorFile, *, where: Path) -> None:
-        """Take the averages from a checkpoint. Raises WorkError where one is missing."""
-        for key, average in self.state_dict().items():
-            saved = stored.tensors.get(key)
-            if saved is None or (saved.shape, saved.dtype) != (average.shape, average.dtype):
-                raise WorkError(
-                    f"{where} has no average of {key.removeprefix(_PREFIX)} as the setting `ema` "
-                    "needs it. Restore the run's config.toml, or take an earlier checkpoint."
-                )
-            average.copy_(saved)
+        self.average.update(1 - min(self.decay, (1 + event.step) / (10 + event.step)))
 
 
-def kept_weights(averaging: WeightAveraging | None) -> AbstractContextManager[None]:
-    """The context in which the network has the weights that are validated and kept."""
-    return averaging.exchanged() if averaging and not averaging.is_applied else nullcontext()
+class StochasticAveraging(Callback):
+    """Averages the weights after each epoch, equally, from the first for which `has_started` on.
 
+    Izmailov et al., 2018, "Averaging weights leads to wider optima and better generalization". Up
+    to then the average is the weights themselves. Batch norm's statistics are those of the average
+    on the training images, computed by a pass over them before each validation, as by torch's
+    `update_bn`; frozen layers keep theirs.
 
-def trained_weights(averaging: WeightAveraging | None) -> AbstractContextManager[None]:
-    """The context in which it has the weights that the next step starts from.
-
-    Also between two batches of a validation, when a checkpoint may be asked for.
+    Args:
+        images: what the network is fed in an epoch, from 0, batch by batch.
     """
-    return averaging.exchanged() if averaging and averaging.is_applied else nullcontext()
+
+    def __init__(
+        self,
+        average: WeightAverage,
+        network: nn.Module,
+        *,
+        images: Callable[[int], Iterable[Tensor]],
+        has_started: Callable[[TrainState], bool],
+    ) -> None:
+        self.average, self.network = average, network
+        self.images, self.has_started = images, has_started
+
+    def on_evaluation_start(self, state: TrainState, event: EvaluationStart) -> None:
+        if event.split == "val":
+            self._update(state, epoch=state.epoch + 1)
+
+    def on_epoch_end(self, state: TrainState, event: EpochEnd) -> None:
+        self._update(state, epoch=state.epoch)  # where there was no validation
+
+    def _update(self, state: TrainState, *, epoch: int) -> None:
+        """Once for an epoch, from 1, also if its validation is interrupted and made again."""
+        count, last = (int(number) for number in self.average.counts)
+        if last == epoch:
+            return
+        count = count + 1 if self.has_started(state) else 0
+        self.average.update(1 / max(count, 1))
+        if count > 1:
+            with self.average.exchanged():
+                recompute_statistics(self.network, self.images(epoch - 1))
+        self.average.counts.copy_(torch.tensor([count, epoch]))
+
+
+def recompute_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Set the statistics of batch norms in training mode to their mean over batches (n, c, h, w).
+
+    Momentum, counts of batches and modes stay as they are.
+    """
+    norms = [
+        module
+        for module in network.modules()
+        if isinstance(module, BatchNorm) and module.training and module.track_running_stats
+    ]
+    if not norms:
+        return
+    modes = {module: module.training for module in network.modules()}
+    before = [
+        (norm, norm.momentum, norm.num_batches_tracked and norm.num_batches_tracked.clone())
+        for norm in norms
+    ]
+    try:
+        network.eval()
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain mean
+            norm.train()
+        with torch.no_grad():
+            for images in batches:
+                network(images)
+    finally:
+        for norm, momentum, count in before:
+            norm.momentum = momentum
+            if norm.num_batches_tracked is not None and count is not None:
+                norm.num_batches_tracked.copy_(count)
+        for module, mode in modes.items():
+            module.training = mode

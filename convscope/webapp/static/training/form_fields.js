@@ -27,6 +27,8 @@ const NAMES = {
   test: "test fraction",
   backbone_lr_scale: "backbone learning rate scale",
   clip_grad_norm: "largest gradient norm",
+  swa_start: "start of weight averaging (SWA)",
+  swa_lr: "learning rate from then on (SWA)",
   ema: "decay of the weights' average",
   resize_mode: "resize mode",
 };
