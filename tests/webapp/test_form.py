@@ -44,7 +44,7 @@ def test_every_setting_shows_the_help_of_its_field(settings):
         shown = {**settings, **left_out}[field.name]
         assert shown["help"].startswith(field.metadata["setting"].help)
     assert settings["epochs"]["help"] == "Passes over the training images."
-    assert settings["optimizer"]["help"] == "SGD with momentum, or AdamW."
+    assert settings["optimizer"]["help"].startswith("SGD with momentum, AdamW, or RMSprop")
 
 
 def test_the_groups_are_those_of_the_command_line_in_their_order():
