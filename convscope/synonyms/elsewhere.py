@@ -162,12 +162,19 @@ SENTENCES = {
     "Loss and accuracy of each epoch are printed and kept in metrics.jsonl of the run folder; "
     "report.html shows the curves.": "verbose quiet silent v q log_interval log_freq log_every "
     "log_every_n_steps print_freq print_every logging_steps logging_strategy logging_first_step "
-    "logging_dir logging_nan_inf_filter log_level log_level_replica logger report_to wandb "
-    "log_wandb wandb_project wandb_entity wandb_tags wandb_resume_id wandb_name use_wandb "
-    "tensorboard tb mlflow comet disable_tqdm no_progress progress progress_bar "
-    "enable_progress_bar plots plot save_plots save_images show csv_log history profile "
-    "debug_mode include_num_input_tokens_seen trackio_space_id trackio_bucket_id "
+    "logging_dir logging_nan_inf_filter log_level log_level_replica disable_tqdm "
+    "no_progress progress progress_bar enable_progress_bar plots plot save_plots "
+    "save_images show history profile debug_mode "
+    "include_num_input_tokens_seen trackio_space_id trackio_bucket_id "
     "trackio_static_space_id profiler",
+    "`log=wandb` logs to W&B, which reads its own variables: WANDB_PROJECT, WANDB_ENTITY, "
+    "WANDB_NAME, WANDB_TAGS, WANDB_MODE; a resume goes on with the same run.": "wandb_project "
+    "wandb_entity wandb_tags wandb_resume_id wandb_name wandb_mode wandb_id",
+    "`log=mlflow` logs to MLflow, which reads its own variables: MLFLOW_TRACKING_URI, "
+    "MLFLOW_EXPERIMENT_NAME.": "mlflow_tracking_uri tracking_uri mlflow_experiment mlflow_uri "
+    "mlflow_experiment_name",
+    "`log` takes csv, tensorboard, mlflow and wandb.": "comet neptune clearml aim dvclive trackio "
+    "comet_ml",
     "Accuracy, F1, balanced accuracy and loss are always measured; `metric` says which one "
     "chooses the best weights.": "metrics include_for_metrics batch_eval_metrics compute_metrics "
     "greater_is_better eval_do_concat_batches monitor_mode",

@@ -105,6 +105,7 @@ SYNONYMS = {
     "checkpoint_seconds": "save_seconds checkpoint_every_seconds save_interval_seconds",
     "precision": "amp_dtype mixed_precision dtype autocast_dtype amp_precision compute_dtype "
     "dtype_policy",
+    "log": "logger loggers report_to log_to",
     "compile": "torchcompile torch_compile",
     "folds": "kfold k_fold k_folds n_folds num_folds n_splits cv cross_validation cross_validate",
     "repeats": "n_repeats num_repeats",
@@ -150,6 +151,13 @@ SYNONYMS = {
 """By our name; a synonym may belong to several, of which a command has one."""
 
 PRESETS = {
+    "log_wandb": ("log", "wandb"),
+    "use_wandb": ("log", "wandb"),
+    "wandb": ("log", "wandb"),
+    "tensorboard": ("log", "tensorboard"),
+    "tb": ("log", "tensorboard"),
+    "mlflow": ("log", "mlflow"),
+    "csv_log": ("log", "csv"),
     "cos_lr": ("lr_schedule", "cosine"),
     "cosine": ("lr_schedule", "cosine"),
     "onecycle": ("lr_schedule", "one-cycle"),
@@ -212,6 +220,12 @@ PRESETS = {
 """Switches without a value that set one of our options to this."""
 
 VALUES = {
+    "log": {
+        "csv": "results_csv",
+        "tensorboard": "tb",
+        "wandb": "wb weights_and_biases weightsandbiases w&b",
+        "none": "no off false",
+    },
     "lr_schedule": {
         "cosine": "cos cosine_annealing cosineannealinglr cosine_lr cosinelr cosine_decay",
         "step": "steplr multistep multisteplr multi_step piecewise",

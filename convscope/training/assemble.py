@@ -1,6 +1,5 @@
 """Putting a trainer together: from data, a network and settings to everything that `fit` needs."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from convscope.card import Card, TaskName
+from convscope.card import Card
 from convscope.data.augmentation.own_function import OwnFunction
 from convscope.data.classes import match_classes
 from convscope.data.loading import LoadedDataset
 from convscope.data.mixing import Mixing
 from convscope.evaluation.batch_size import choose_feeding
 from convscope.evaluation.measure import compute_metrics
-from convscope.evaluation.metrics import METRICS, MetricName
+from convscope.evaluation.metrics import METRICS
 from convscope.evaluation.multi_label import AnyMetrics
 from convscope.forward import like_parameters
 from convscope.runs.folder import Run
@@ -34,8 +33,10 @@ from convscope.training.callbacks.freeze import LayerFreezing
 from convscope.training.callbacks.interrupt import Interrupt, StopRequest
 from convscope.training.callbacks.layer_stats import LayerStatsWriter
 from convscope.training.callbacks.live_status import LiveStatus
+from convscope.training.callbacks.loggers import external_logging
 from convscope.training.callbacks.plateau import ReduceOnPlateau
 from convscope.training.callbacks.remote_control import RemoteControl
+from convscope.training.callbacks.results_csv import ResultsCsv
 from convscope.training.callbacks.snapshots import SnapshotWriter
 from convscope.training.callbacks.weight_averaging import ExponentialAveraging, StochasticAveraging
 from convscope.training.config import TrainConfig, decided
@@ -44,7 +45,9 @@ from convscope.training.executors.eager import micro_batches
 from convscope.training.executors.factory import ExecutorFactory
 from convscope.training.executors.select import select_executor
 from convscope.training.limits import Limits
+from convscope.training.loggers.choice import CSV, parse_loggers
 from convscope.training.loss import BatchLoss, class_weights
+from convscope.training.metrics import measured
 from convscope.training.nonfinite import check_finite
 from convscope.training.optimizer import Optimizer
 from convscope.training.schedule import Schedule
@@ -127,13 +130,6 @@ class SplitValidator:
             logits = self.executor.logits(indices, on_batch)
         outputs = compute_metrics(logits, self.loaded.dataset.truth(indices), self.card)
         return Validation(measured(outputs.metrics, self.card.task), outputs)
-
-
-def measured(scores: AnyMetrics, task: TaskName) -> dict[str, float]:
-    """The metrics of a validation by name, those of the task that are defined for its images."""
-    names: tuple[MetricName, ...] = ("loss", "top1", *METRICS[task])
-    values = {name: scores.value(name) for name in names}
-    return {n: value for n, value in values.items() if n == "loss" or not math.isnan(value)}
 
 
 def assemble(
@@ -292,6 +288,8 @@ def _recorders(
     return [
         status.recorder,
         MetricsLog(run),
+        *([ResultsCsv(run, notify)] if CSV in parse_loggers(task.config.log) else []),
+        *external_logging(task.config.log, notify),
         SnapshotWriter(live, task.network, task.loaded),
         RemoteControl(status, notify),
         LayerStatsWriter(live, task.network, task.inputs, task.config, notify),

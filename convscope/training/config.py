@@ -16,6 +16,7 @@ from convscope.evaluation.metrics import MetricName
 from convscope.strict import shown
 from convscope.training.augmentation_settings import AugmentationSettings
 from convscope.training.data_settings import LARGEST_SEED, DataSettings
+from convscope.training.loggers.choice import parse_loggers
 from convscope.training.setting import figure, setting, settings_of
 
 Optimizer = Literal["sgd", "adamw", "rmsprop"]
@@ -187,6 +188,9 @@ class TrainConfig(AugmentationSettings, DataSettings):
     precision: Precision = setting("float32", MACHINE,
         help="Numbers that training steps compute in: float32; or bf16, mixed precision with "
         "float32 weights, which is faster on a GPU and on a CPU with instructions for it.")
+    log: str | None = setting(None, MACHINE,
+        help="Where else metrics are logged: csv, which is results.csv in the run folder; "
+        "tensorboard, mlflow, wandb, each an extra of that name; several with commas.")
     compile: bool = setting(False, MACHINE,  # noqa: FBT003
         help="Use torch.compile; needs a C++ compiler, and half a minute before the first step.")
 
@@ -194,6 +198,7 @@ class TrainConfig(AugmentationSettings, DataSettings):
 
     def __post_init__(self) -> None:
         parse_device(self.device)
+        parse_loggers(self.log)
         if self.window is not None:
             parse_window(self.window)
         for name, field in settings_of(TrainConfig).items():
@@ -321,6 +326,7 @@ _IN_PYTHON: dict[str, Callable[[object], object]] = {
     "class_names": _names_in_text,
     "grades": _names_in_text,
     "label_column": _columns_in_text,
+    "log": _columns_in_text,
     "mean": _as_list,
     "std": _as_list,
 }

@@ -33,6 +33,7 @@ WIDER_BY_NAME: dict[str, Any] = {
     "class_names": ClassNamesLike,
     "grades": ClassNamesLike,
     "label_column": str | Sequence[str],
+    "log": str | Sequence[str],
     "mean": PerChannel,
     "std": PerChannel,
 }
@@ -129,4 +130,5 @@ class TrainSettings(TypedDict, total=False):
     engine: Literal["auto", "torch", "lanes"]
     simd_width: Literal[4, 8, 16] | None
     precision: Precision
+    log: str | Sequence[str] | None
     compile: bool

@@ -21,7 +21,7 @@ from convscope.training.setting import settings_of
 KEY = "made_with"
 """The key of a checkpoint's metadata."""
 
-FREE = ("data_dir", "checkpoint_seconds", "cache", "cache_fraction", "cache_size")
+FREE = ("data_dir", "checkpoint_seconds", "cache", "cache_fraction", "cache_size", "log")
 """Settings that change no bit. Nor does `data`: the images are known by their fingerprint."""
 
 _BOUND_TABLES = ("dataset", "machine")

@@ -1,8 +1,12 @@
-"""The line that metrics.jsonl has for an epoch."""
+"""The metrics of an evaluation by name, and the line that metrics.jsonl has for an epoch."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
+from convscope.card import TaskName
+from convscope.evaluation.metrics import METRICS, MetricName
+from convscope.evaluation.multi_label import AnyMetrics
 from convscope.training.state import TrainState
 
 
@@ -22,3 +26,10 @@ def epoch_line(state: TrainState, *, lr: float, seconds: float) -> dict[str, Any
 def validation_columns(metrics: Mapping[str, float]) -> dict[str, float]:
     """What a validation adds to the line."""
     return {f"val_{name}": value for name, value in metrics.items()}
+
+
+def measured(scores: AnyMetrics, task: TaskName) -> dict[str, float]:
+    """The metrics of an evaluation by name, those of the task that are defined for its images."""
+    names: tuple[MetricName, ...] = ("loss", "top1", *METRICS[task])
+    values = {name: scores.value(name) for name in names}
+    return {n: value for n, value in values.items() if n == "loss" or not math.isnan(value)}

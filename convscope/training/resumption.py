@@ -33,6 +33,7 @@ from convscope.training.callbacks.interrupt import handle_signals
 from convscope.training.callbacks.live_status import LiveStatus
 from convscope.training.config import TrainConfig
 from convscope.training.finish import fit_and_test, naming_checkpoint, restored
+from convscope.training.loggers.choice import check_installed
 from convscope.training.made_with import restore_metrics, settings_in, unchanged_settings
 from convscope.training.prepare import load_checked, load_pretrained
 from convscope.training.result import TrainingResult
@@ -65,6 +66,7 @@ def resume_run(
     saved = folder.read_config()
     now = settings_in(saved, source=str(folder.path / "config.toml"))
     config = change(now)
+    check_installed(config.log)
     chosen = choose_device(device) if device else _same_device(folder, saved)
     running = replace(config, threads=threads or saved["machine"]["threads"])
     if config.precision == "bf16":

@@ -36,6 +36,7 @@ from convscope.training.effects import check_validation, without_effect, without
 from convscope.training.executors.base import Executor
 from convscope.training.finish import fit_and_test, naming_checkpoint, restored
 from convscope.training.image_sample import sample_images
+from convscope.training.loggers.choice import check_installed
 from convscope.training.memory_check import check_memory
 from convscope.training.network import RequestedNetwork
 from convscope.training.output import with_output
@@ -76,10 +77,12 @@ def train_run(
     `convscope.data.ahead`. `fold` is what is tested, of a cross-validation.
     """
     began, user = time.perf_counter(), CallbackList(callbacks)
+    check_installed(config.log)
     requested, weights = named_network(config.model, module), None  # before any data is opened
     own = RequestedAugmentation.of(config.augment, function)
-    config = replace(config, model=requested.model if requested else AUTO, augment=own.text)
-    config = with_published_weights(config)
+    config = with_published_weights(
+        replace(config, model=requested.model if requested else AUTO, augment=own.text)
+    )
     device = _device(config, user)
     opened = open_data(data, config, user, ahead)
     opened, config = settle_task(opened, config, user.message)

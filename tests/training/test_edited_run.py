@@ -98,7 +98,7 @@ OTHER = {
 }
 FREE = {
     "data_dir": "elsewhere", "checkpoint_seconds": 0.0, "cache": "ram", "cache_fraction": 0.25,
-    "cache_size": 7.0,
+    "cache_size": 7.0, "log": "csv",
 }  # fmt: skip
 LENGTHS = {"epochs": 4, "steps": 35, "max_minutes": 60}
 TOGETHER = {

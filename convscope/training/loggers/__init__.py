@@ -1,0 +1,1 @@
+"""Programs in which a training is logged beside its run folder, one file each."""
