@@ -18,10 +18,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-import torchvision_operators  # noqa: F401 -- for builds of torchvision without them
 from plain_step import torch_step
 from rounds import machine, rotated, spread
 from torch import nn
+from torchvision_operators import TORCHVISION
 
 import convscope
 from convscope.training.events import Message, StepEnd
@@ -35,13 +35,15 @@ NETWORKS = {
 }
 """By name: the side of an image, and images per step."""
 CLASSES = 10
+OPERATORS = TORCHVISION  # which some builds of torchvision lack, and its import needs
 
 
 def network(name: str, side: int, *, channels_last: bool = False) -> nn.Module:
     torch.manual_seed(0)
     net = convscope.create_model(name, num_classes=CLASSES, input_size=side).train()
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    return net.to(memory_format=layout)  # pyright: ignore[reportCallIssue]
+    net.to(memory_format=layout)  # pyright: ignore[reportCallIssue]
+    return net
 
 
 def script(
