@@ -58,6 +58,23 @@ class Interrupted(ConvscopeError):
         self.status = 128 + signal
 
 
+class LostProcessError(WorkError):
+    """Another of the processes that work together failed, ended or does not answer.
+
+    `is_told` says whether rank 0 is there to tell the user.
+    """
+
+    is_told = False
+
+
+class ToldError(ConvscopeError):
+    """This process ends as another one has told the user already; with the status of `error`."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(str(error))
+        self.status = error.status if isinstance(error, ConvscopeError) else 1
+
+
 def shell_word(value: str | os.PathLike[str]) -> str:
     r"""A path or a text as one word of a command line, to be copied: in quotes where it needs them.
 

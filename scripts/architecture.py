@@ -30,6 +30,7 @@ LAYERS = (
         "terms",
         "mixed_precision",
     ),
+    ("distributed",),
     ("layers", "data", "inference", "losses"),
     ("zoo", "lanes", "recording"),
     ("runs", "receptive"),  # a run builds its network again, so it knows the zoo

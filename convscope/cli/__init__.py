@@ -13,7 +13,14 @@ from cyclopts import App, CycloptsError
 from convscope import synonyms
 from convscope.cli.broken_torch import broken_torch
 from convscope.cli.messages import in_flags, parse_error
-from convscope.errors import ConsentError, ConvscopeError, RequestError, nearest, shell_word
+from convscope.errors import (
+    ConsentError,
+    ConvscopeError,
+    RequestError,
+    ToldError,
+    nearest,
+    shell_word,
+)
 from convscope.signals import exit_with, print_error
 from convscope.startup import collect_again
 from convscope.version import __version__
@@ -69,6 +76,8 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
         sys.stdout.flush()
     except CycloptsError as error:
         exit_with(2, parse_error(error))
+    except ToldError as error:
+        sys.exit(error.status)
     except ConvscopeError as error:
         if debug:
             raise

@@ -23,6 +23,7 @@ from convscope.cli.options import (
     Trust,
 )
 from convscope.device import keep_freed_memory
+from convscope.distributed.launch import is_first
 from convscope.errors import shell_word
 from convscope.evaluation.tables import Rows, headline_text
 from convscope.startup import collect_again
@@ -102,6 +103,8 @@ def evaluate(
         device=device,
         threads=threads,
     )
+    if not is_first():
+        return
     for note in result.notes:
         screen.say(in_flags(note))
     if json:

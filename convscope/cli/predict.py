@@ -22,6 +22,7 @@ from convscope.cli.options import (
     Trust,
 )
 from convscope.device import keep_freed_memory
+from convscope.distributed.launch import is_first
 from convscope.errors import WorkError
 from convscope.startup import collect_again
 from convscope.words.csv_text import to_csv
@@ -88,6 +89,8 @@ def predict(
         device=device,
         threads=threads,
     )
+    if not is_first():
+        return
     match "json" if json else format:
         case "json":
             unreadable = [dict(path=path, reason=reason) for path, reason in predictions.unreadable]

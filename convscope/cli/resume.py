@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from convscope.cli.options import Json, OptionalInt, OwnAugmentation, OwnCode, Trust
 from convscope.device import keep_freed_memory
+from convscope.distributed.launch import is_first
 from convscope.errors import RequestError
 from convscope.startup import collect_again
 
@@ -60,6 +61,7 @@ def resume(
         training_progress,
         training_shown,
     )
+    from convscope.distributed.joining import joined  # noqa: PLC0415
     from convscope.runs.folder import Run  # noqa: PLC0415
     from convscope.runs.own_code import Consent  # noqa: PLC0415
     from convscope.training.folds.api import resume_folds  # noqa: PLC0415
@@ -79,15 +81,18 @@ def resume(
         print_folds(result, json=json)
         return
     with training_progress(json=json) as terminal:
-        trained = resume_run(
-            run,
-            partial(with_length, epochs=epochs, steps=steps, max_minutes=max_minutes),
-            data=data,
-            consent=Consent(model, trust, signed),
-            augment=augment,
-            threads=threads,
-            device=device,
-            callbacks=[terminal],
-        )
-        trained_on = str(Run(trained.run).read_config().get("data", ""))
-        print_result(terminal, trained, json=json, data=trained_on)
+        with joined() as group:
+            trained = resume_run(
+                run,
+                partial(with_length, epochs=epochs, steps=steps, max_minutes=max_minutes),
+                data=data,
+                consent=Consent(model, trust, signed),
+                augment=augment,
+                threads=threads,
+                device=device,
+                callbacks=[terminal] if group.is_first else [],
+                group=group,
+            )
+        if is_first():
+            trained_on = str(Run(trained.run).read_config().get("data", ""))
+            print_result(terminal, trained, json=json, data=trained_on)

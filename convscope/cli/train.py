@@ -11,6 +11,7 @@ from convscope.cli.flags import config_of, given_settings, make_flags
 from convscope.cli.options import Json, OptionalInt
 from convscope.data.ahead import open_ahead
 from convscope.device import keep_freed_memory
+from convscope.distributed.launch import current_launch, is_first
 from convscope.errors import RequestError
 from convscope.startup import collect_again
 from convscope.training.config import TrainConfig
@@ -50,21 +51,24 @@ def train(
     """
     keep_freed_memory()
     if folds is not None:
+        if current_launch() is not None:
+            raise RequestError("`folds` are trained by one process: start it without torchrun.")
         _cross_validate(data, settings, out, config, folds, repeats, json=json)
         return
     if repeats is not None:
         raise RequestError("`repeats` needs `folds`, the number of folds.")
     ahead = open_ahead(data, data_dir=settings.data_dir)
     from convscope.cli.terminal import print_result, training_progress  # noqa: PLC0415 -- torch
-    from convscope.training.start import train_run  # noqa: PLC0415 -- the same, after the settings
+    from convscope.training.launched import train_together  # noqa: PLC0415 -- the same
 
     collect_again()
     given = given_settings(settings, settings_of_run(config))
     with training_progress(json=json) as terminal:
-        result = train_run(
+        result = train_together(
             data, config_of(settings), given=given, out=out, callbacks=[terminal], ahead=ahead
         )
-        print_result(terminal, result, json=json, data=data)
+        if is_first():
+            print_result(terminal, result, json=json, data=data)
 
 
 def _cross_validate(

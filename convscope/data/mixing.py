@@ -10,7 +10,7 @@ classifiers with localizable features".
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -44,11 +44,20 @@ class Mix:
         share: lambda, the share of an image's own label, 0..1; of its partner's it is the rest.
         partners: (n,) a permutation of 0..n - 1.
         box: what is pasted from the partner by CutMix; None for mixup.
+        kept: how many of the mixed images are wanted, the first; None for all.
     """
 
     share: float
     partners: NDArray[np.int64]
     box: Box | None = None
+    kept: int | None = None
+
+    def part(self, wanted: slice) -> tuple[NDArray[np.int64], "Mix"]:
+        """Which images of the batch are needed to mix some of them, by position, and how."""
+        positions = np.arange(len(self.partners))[wanted]
+        n = len(positions)
+        needed = np.concatenate([positions, self.partners[positions]])
+        return needed, replace(self, partners=np.roll(np.arange(2 * n), n), kept=n)
 
     @cached_property
     def _partners(self) -> Tensor:
@@ -63,11 +72,11 @@ class Mix:
         partners = self._partners.to(images.device)
         if self.box is None:
             others = images[partners]
-            return images.mul_(self.share).add_(others, alpha=1 - self.share)
+            return images.mul_(self.share).add_(others, alpha=1 - self.share)[: self.kept]
         rows = slice(self.box.top, self.box.bottom)
         columns = slice(self.box.left, self.box.right)
         images[:, :, rows, columns] = images[:, :, rows, columns][partners]
-        return images
+        return images[: self.kept]
 
     def targets(self, targets: Tensor, num_classes: int) -> Tensor:
         """The mixed targets (n, classes), each class with its share, for class indices (n,).
@@ -76,7 +85,8 @@ class Mix:
         """
         shares = F.one_hot(targets, num_classes).float() if targets.ndim == 1 else targets
         partners = self._partners.to(shares.device)
-        return self.share * shares + (1 - self.share) * shares[partners]
+        mixed = self.share * shares + (1 - self.share) * shares[partners]
+        return mixed[: self.kept]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ from convscope.data.dataset import SPLITS, Split
 from convscope.data.duplicates import find_duplicates
 from convscope.data.loading import LoadedDataset, ProgressCallback, load_images
 from convscope.data.source import DataLike
-from convscope.device import choose_device, threads_set
+from convscope.device import threads_set
+from convscope.distributed.group import Group
+from convscope.distributed.joining import joined, own_device
 from convscope.errors import RequestError, WorkError
 from convscope.evaluation.batch_size import choose_feeding
 from convscope.evaluation.imbalance import imbalance_of_result
@@ -76,6 +78,8 @@ def evaluate(
     needed, and `class_names`, `input_size`, `resize_mode`, `mean` and `std`, or a `card` with all
     of these, are what the weights do not say themselves.
 
+    Processes that torchrun started share the images, and each returns the result of all.
+
     `batch_size` images are computed at a time, by default as many as in the validations of a
     training; the last bits of the loss can depend on it.
 
@@ -100,50 +104,64 @@ def evaluate(
         label_column=label_column,
     )
     settings = InputSettings(input_size=input_size, resize_mode=resize_mode, mean=mean, std=std)
-    opened = open_trained(
-        run,
-        weights=weights,
-        card=card,
-        class_names=class_names,
-        settings=settings,
-        consent=Consent(model, trust),
-    )
-    selection = _select(opened, data, request)
-    loaded = load_images(
-        selection.dataset, opened.card, workers=os.cpu_count() or 1, on_progress=on_progress
-    )
-    if not len(loaded.dataset.indices("test")):
-        raise RequestError(f"There is no readable image in {selection.description}.")
-    asked = exclude_trained or data is not None or split in (None, "test")
-    overlap = find_overlap(
-        opened.run if asked else None, loaded, exclude=exclude_trained, is_run_data=data is None
-    )
-    loaded = overlap.loaded
-    indices = loaded.dataset.indices("test")
-    network_outputs = _run(opened, loaded, indices, batch_size, device, threads)
-    labels = loaded.dataset.truth(indices)
-    outputs = compute_metrics(network_outputs, labels, opened.card)
-    if not math.isfinite(outputs.metrics.loss):
-        raise WorkError(
-            f"The network of {_name(opened)} has outputs that are not finite: its weights are bad."
+    with joined() as group:
+        opened = open_trained(
+            run,
+            weights=weights,
+            card=card,
+            class_names=class_names,
+            settings=settings,
+            consent=Consent(model, trust),
         )
-    imbalance = imbalance_of_result(outputs.metrics)
-    undefined = (
-        outputs.metrics.undefined() if isinstance(outputs.metrics, MultiLabelMetrics) else []
-    )
-    result = EvaluationResult(
-        outputs,
-        selection.description,
-        notes=tuple(filter(None, [*_notes(opened, loaded), overlap.note, imbalance, *undefined])),
-        paths=tuple(loaded.dataset.images.key(int(index)) for index in indices),
-        labels=labels,
-        model=_name(opened),
-        in_training=overlap.in_training,
-        in_validation=overlap.in_validation,
-    )
-    if csv is not None:
-        result.write_csv(Path(csv).expanduser())
-    return result
+        selection = _select(opened, data, request)
+        with group.turn("images", "to read the images") as go_on:
+
+            def progress(done: int, total: int) -> None:
+                go_on()
+                on_progress(done, total)
+
+            loaded = load_images(
+                selection.dataset,
+                opened.card,
+                workers=os.cpu_count() or 1,
+                cache_fraction=0.5 / group.local_size,
+                on_progress=progress,
+            )
+        if not len(loaded.dataset.indices("test")):
+            raise RequestError(f"There is no readable image in {selection.description}.")
+        asked = exclude_trained or data is not None or split in (None, "test")
+        overlap = find_overlap(
+            opened.run if asked else None, loaded, exclude=exclude_trained, is_run_data=data is None
+        )
+        loaded = overlap.loaded
+        indices = loaded.dataset.indices("test")
+        network_outputs = _run(opened, loaded, indices, batch_size, device, threads, group)
+        labels = loaded.dataset.truth(indices)
+        outputs = compute_metrics(network_outputs, labels, opened.card)
+        if not math.isfinite(outputs.metrics.loss):
+            raise WorkError(
+                f"The network of {_name(opened)} has outputs that are not finite: its weights "
+                "are bad."
+            )
+        imbalance = imbalance_of_result(outputs.metrics)
+        undefined = (
+            outputs.metrics.undefined() if isinstance(outputs.metrics, MultiLabelMetrics) else []
+        )
+        result = EvaluationResult(
+            outputs,
+            selection.description,
+            notes=tuple(
+                filter(None, [*_notes(opened, loaded), overlap.note, imbalance, *undefined])
+            ),
+            paths=tuple(loaded.dataset.images.key(int(index)) for index in indices),
+            labels=labels,
+            model=_name(opened),
+            in_training=overlap.in_training,
+            in_validation=overlap.in_validation,
+        )
+        if csv is not None and group.is_first:
+            result.write_csv(Path(csv).expanduser())
+        return result
 
 
 def _select(opened: OpenedModel, data: DataLike | None, request: DataRequest) -> Selection:
@@ -163,9 +181,10 @@ def _run(
     batch_size: int | None,
     device: str,
     threads: int | None,
+    group: Group,
 ) -> Tensor:
-    """The network's outputs for the images at `indices`."""
-    net, card, torch_device = opened.net, opened.card, choose_device(device)
+    """The network's outputs for the images at `indices`, of all processes of the group."""
+    net, card, torch_device = opened.net, opened.card, own_device(device, group)
     with threads_set(threads):
         net.to(torch_device)
         channels_last, default_size = choose_feeding(net, card, torch_device)
@@ -177,6 +196,7 @@ def _run(
             batch_size=batch_size or default_size,
             device=torch_device,
             channels_last=channels_last,
+            group=group,
         )
 
 

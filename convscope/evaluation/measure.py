@@ -1,5 +1,6 @@
 """Run a network on images and compute its metrics."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from convscope.card import Card
 from convscope.data.dataset import name_answer
 from convscope.data.loading import BatchSource
 from convscope.data.normalize import normalize
+from convscope.distributed.group import ALONE, Group
 from convscope.evaluation.metrics import Metrics
 from convscope.evaluation.multi_label import (
     AnyMetrics,
@@ -59,19 +61,28 @@ def compute_outputs(
     device: torch.device,
     channels_last: bool = True,
     on_progress: Callable[[int], None] = lambda done: None,
+    group: Group = ALONE,
 ) -> Tensor:
     """The network's outputs for the images at `indices`: float32 (n, classes), on the CPU.
 
-    Every module's mode is restored. `on_progress` gets the size of each batch.
+    Every module's mode is restored. The processes of a group take the batches in turn, each the
+    same as of one process alone, and all get all outputs. `on_progress` gets the number of images
+    of each batch, or of the batches that the processes compute at the same time.
     """
-    batches = [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
-    outputs: list[Tensor] = []
+    starts = range(0, len(indices), batch_size)
+    batches = [indices[start : start + batch_size] for start in starts]
+    outputs = torch.zeros(len(indices), len(card.classes))
+    mine = batches[group.rank :: group.size]
+    loaded = iter(zip(starts[group.rank :: group.size], batch_source.batches(mine), strict=True))
     with inference_mode(net):
-        for batch, pixels in zip(batches, batch_source.batches(batches), strict=True):
-            images = normalize(pixels.to(device), card, channels_last=channels_last)
-            outputs.append(compute_logits(net, images, len(card.classes)).float().cpu())
-            on_progress(len(batch))
-    return torch.cat(outputs) if outputs else torch.empty(0, len(card.classes))
+        for first in range(0, len(batches), group.size):
+            for start, pixels in itertools.islice(loaded, 1):
+                images = normalize(pixels.to(device), card, channels_last=channels_last)
+                logits = compute_logits(net, images, len(card.classes)).float().cpu()
+                outputs[start : start + len(logits)] = logits
+            on_progress(sum(map(len, batches[first : first + group.size])))
+    group.add_up([outputs], "at the outputs of an evaluation")
+    return outputs
 
 
 def compute_logits(net: nn.Module, images: Tensor, num_classes: int) -> Tensor:

@@ -1,5 +1,6 @@
 """`predict`: labels and probabilities for images."""
 
+import itertools
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +25,9 @@ from convscope.data.resize import resize_image
 from convscope.data.survey import describe_notes
 from convscope.data.unreadable import UnreadableImage
 from convscope.data.walk import describe_left_out
-from convscope.device import choose_device, threads_set
+from convscope.device import threads_set
+from convscope.distributed.group import Group
+from convscope.distributed.joining import joined, own_device
 from convscope.errors import RequestError
 from convscope.evaluation.batch_size import choose_feeding
 from convscope.evaluation.measure import compute_logits
@@ -77,6 +80,8 @@ def predict(
     that has them. Then `class_names`, `input_size`, `resize_mode`, `mean` and `std` are what the
     weights do not say themselves.
 
+    Processes that torchrun started share the images, and each returns the predictions for all.
+
     `batch_size` images are computed at a time, by default as many as `evaluate` takes.
 
     Raises RequestError for a path that does not exist or has no images.
@@ -85,39 +90,70 @@ def predict(
     if not all(isinstance(count, int) and count >= 1 for count in counts):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RequestError("`top`, `batch_size` and `threads` must be integers, at least 1.")
     settings = InputSettings(input_size=input_size, resize_mode=resize_mode, mean=mean, std=std)
-    opened = open_trained(
-        run,
-        weights=weights,
-        class_names=class_names,
-        settings=settings,
-        consent=Consent(model, trust),
+    with joined() as group:
+        opened = open_trained(
+            run,
+            weights=weights,
+            class_names=class_names,
+            settings=settings,
+            consent=Consent(model, trust),
+        )
+        net, card = opened.net, opened.card
+        torch_device = own_device(device, group)
+        net.to(torch_device)
+        channels_last, default_size = choose_feeding(net, card, torch_device)
+        listed, notes = find_images(images)
+        notes = [opened.note, *notes] if opened.note else notes
+        mine: list[_Answers] = []
+        done = 0
+        size = batch_size or default_size
+        with threads_set(threads), torch.inference_mode():
+            for batch, problems in _load_batches(listed, card, size, group):
+                predictions: list[Prediction] = []
+                if batch:
+                    pixels = torch.from_numpy(np.stack([image.pixels for image in batch]))
+                    fed = normalize(pixels.to(torch_device), card, channels_last=channels_last)
+                    outputs = compute_logits(net, fed, len(card.classes))
+                    scores = probabilities(outputs, card).cpu().numpy()
+                    predictions = _ranked([image.name for image in batch], scores, card, top)
+                mine.append(_Answers.of(predictions, problems, batch))
+                done = min(done + group.size * size, len(listed))
+                on_progress(done, len(listed))
+        answers = _in_order(group.gathered(mine, "at the predictions"))
+    noted = {name: note for part in answers for name, note in part.noted.items()}
+    return Predictions(
+        tuple(one for part in answers for one in part.predictions),
+        tuple(one for part in answers for one in part.unreadable),
+        (*notes, *describe_notes(noted)),
+        tuple(one for part in answers for one in part.thumbnails),
     )
-    net, card = opened.net, opened.card
-    torch_device = choose_device(device)
-    net.to(torch_device)
-    channels_last, default_size = choose_feeding(net, card, torch_device)
-    listed, notes = find_images(images)
-    notes = [opened.note, *notes] if opened.note else notes
-    predictions: list[Prediction] = []
-    unreadable: list[tuple[str, str]] = []
-    thumbnails: list[Image.Image] = []
-    noted: dict[str, str] = {}
-    done = 0
-    with threads_set(threads), torch.inference_mode():
-        for batch, problems in _load_batches(listed, card, batch_size or default_size):
-            unreadable += problems
-            thumbnails += [image.thumbnail for image in batch if image.thumbnail]
-            noted |= {image.name: image.note for image in batch if image.note}
-            if batch:
-                pixels = torch.from_numpy(np.stack([image.pixels for image in batch]))
-                fed = normalize(pixels.to(torch_device), card, channels_last=channels_last)
-                outputs = compute_logits(net, fed, len(card.classes))
-                scores = probabilities(outputs, card).cpu().numpy()
-                predictions += _ranked([image.name for image in batch], scores, card, top)
-            done += len(batch) + len(problems)
-            on_progress(done, len(listed))
-    notes += describe_notes(noted)
-    return Predictions(tuple(predictions), tuple(unreadable), tuple(notes), tuple(thumbnails))
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What is known of the images of one batch."""
+
+    predictions: list[Prediction]
+    unreadable: list[tuple[str, str]]
+    thumbnails: list[Image.Image]
+    noted: dict[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        predictions: list[Prediction],
+        unreadable: list[tuple[str, str]],
+        images: "Sequence[_Loaded]",
+    ) -> "_Answers":
+        thumbnails = [image.thumbnail for image in images if image.thumbnail]
+        noted = {image.name: image.note for image in images if image.note}
+        return cls(predictions, unreadable, thumbnails, noted)
+
+
+def _in_order(of_processes: Sequence[Sequence[_Answers]]) -> list[_Answers]:
+    """The batches in order, which the processes took in turn."""
+    turns = itertools.zip_longest(*of_processes)
+    return [answers for turn in turns for answers in turn if answers is not None]
 
 
 @dataclass(frozen=True)
@@ -154,9 +190,9 @@ def find_images(images: ImageLike | Iterable[ImageLike]) -> tuple[list[ImageLike
 
 
 def _load_batches(
-    images: Sequence[ImageLike], card: Card, size: int
+    images: Sequence[ImageLike], card: Card, size: int, group: Group
 ) -> Iterator[tuple[list[_Loaded], list[tuple[str, str]]]]:
-    """Per batch: the readable images, and (name, reason) of the others."""
+    """Per batch that is this process's: its readable images, and (name, reason) of the others."""
 
     def load(index: int) -> _Loaded | tuple[str, str]:
         name = name_image(images[index], index)
@@ -169,7 +205,7 @@ def _load_batches(
         return _Loaded(name, pixels, note_of(image), small)
 
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="convscope-decode") as pool:
-        for start in range(0, len(images), size):
+        for start in range(0, len(images), size)[group.rank :: group.size]:
             results = list(pool.map(load, range(start, min(start + size, len(images)))))
             yield (
                 [result for result in results if isinstance(result, _Loaded)],

@@ -32,6 +32,7 @@ class MachineTable(TypedDict, total=False):
     threads: Required[Annotated[int, Between(1, 4096)]]
     cpu: str
     torch: str
+    processes: Annotated[int, Between(1, 1 << 20)]
 
 
 class NetworkTable(TypedDict, total=False):

@@ -41,7 +41,8 @@ SENTENCES = {
     "model_ema_steps model_ema_force_cpu model_ema_warmup ema_warmup ema_overwrite_frequency",
     "From `swa_start` on the rate is `swa_lr`, at once.": "swa_anneal_epochs annealing_epochs "
     "annealing_strategy swa_anneal_strategy",
-    "A training runs in one process on one device; `device` chooses it.": "world_size dist_url "
+    "Start the same command by torchrun, which says how many processes there are and where; each "
+    "takes its part of a batch, on its own GPU.": "world_size dist_url "
     "dist_backend dist_bn local_rank rank nodes num_nodes nproc_per_node multi_gpu distributed "
     "multiprocessing_distributed sync_bn split_bn no_ddp_bb ddp ddp_backend "
     "ddp_find_unused_parameters ddp_bucket_cap_mb ddp_broadcast_buffers ddp_static_graph "

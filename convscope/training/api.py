@@ -11,19 +11,20 @@ from torch import nn
 from convscope import synonyms
 from convscope.data.augmentation.own_function import Transform
 from convscope.data.source import DataLike
+from convscope.distributed.joining import joined
 from convscope.errors import RequestError
 from convscope.runs.own_code import Consent
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.config import TrainConfig
 from convscope.training.folds.folder import FoldsFolder
 from convscope.training.keywords import TrainSettings
+from convscope.training.launched import train_together
 from convscope.training.longer import with_length
 from convscope.training.progress import watched
 from convscope.training.result import TrainingResult
 from convscope.training.resumption import resume_run
 from convscope.training.setting import settings_of
 from convscope.training.signature import takes_settings
-from convscope.training.start import train_run
 
 _FIXED = ("data", "out", "callbacks", "progress")
 
@@ -62,7 +63,7 @@ def train(
     with watched(progress=progress) as watchers:
         for note in notes:
             CallbackList(watchers).message(note)
-        return train_run(
+        return train_together(
             data,
             config,
             given=given.keys(),
@@ -143,7 +144,7 @@ def resume(
             f"{run} is a cross-validation. Call convscope.cross_validate again as before, with "
             f"out={str(run)!r}: it goes on with the first fold that is not finished."
         )
-    with watched(progress=progress) as watchers:
+    with watched(progress=progress) as watchers, joined() as group:
         return resume_run(
             run,
             partial(with_length, epochs=epochs, steps=steps, max_minutes=max_minutes),
@@ -152,5 +153,6 @@ def resume(
             augment=augment,
             threads=threads,
             device=device,
-            callbacks=[*callbacks, *watchers],
+            callbacks=[*callbacks, *watchers] if group.is_first else [],
+            group=group,
         )

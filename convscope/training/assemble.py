@@ -14,6 +14,7 @@ from convscope.data.augmentation.own_function import OwnFunction
 from convscope.data.classes import match_classes
 from convscope.data.loading import LoadedDataset
 from convscope.data.mixing import Mixing
+from convscope.distributed.group import ALONE, Group
 from convscope.evaluation.batch_size import choose_feeding
 from convscope.evaluation.measure import compute_metrics
 from convscope.evaluation.metrics import METRICS
@@ -25,6 +26,7 @@ from convscope.runs.tensor_file import TensorFile
 from convscope.runs.weight_values import infinite_buffers
 from convscope.training.augmentation import augmentation_of
 from convscope.training.batches import TrainingBatches
+from convscope.training.callbacks.agreement import Agreement
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.callbacks.best_weights import BestWeights
 from convscope.training.callbacks.checkpoint import Checkpoint, MetricsLog, unpack
@@ -58,11 +60,15 @@ from convscope.training.weight_average import WeightAverage, kept_weights
 
 @dataclass(frozen=True)
 class Session:
-    """One process's work on a run: where it is written, who watches, who may stop it."""
+    """One process's work on a run: where it is written, who watches, who may stop it.
+
+    Of several processes, the first writes, and knows the user.
+    """
 
     run: Run
     request: StopRequest
     user: CallbackList
+    group: Group = ALONE
 
     @property
     def live(self) -> Live:
@@ -154,11 +160,14 @@ def assemble(
         where = _state_path(session.run, stored)
         state = unpack(stored, network, optimizer, where=where, card=task.card)
     augmentation = augmentation_of(config, task.card, task.loaded, task.function)
+    group = session.group
     batches = TrainingBatches(
-        task.loaded, augmentation, config.images_per_step, config.sampling, _mixing(task)
+        task.loaded, augmentation, config.images_per_step, config.sampling, _mixing(task), group
     )
     criterion = _criterion(task)
-    factory = ExecutorFactory(task.inputs, criterion, augmentation, config, resumes=resumes)
+    factory = ExecutorFactory(
+        task.inputs, criterion, augmentation, config, resumes=resumes, group=group
+    )
     notify = session.user.message
     executor = select_executor(factory, network, optimizer, batches, state=state, notify=notify)
     state.engine = executor.name
@@ -166,9 +175,13 @@ def assemble(
     if average is not None and stored is not None:
         average.load(stored, where=_state_path(session.run, stored))
     validator = SplitValidator(executor, task.loaded, task.card, average)
-    recorders = _recorders(task, session, status, optimizer, average)
+    recorders: Sequence[Callback] = (
+        _recorders(task, session, status, optimizer, average) if group.is_first else []
+    )
+    agreement = [Agreement(group, session.request)] if group.size > 1 else []
     limits = limits_of(config, len(batches))
-    averaging = [] if average is None else [_averaging(task, average, batches, limits)]
+    whole = replace(batches, group=ALONE)  # each process averages all by itself, to the same bits
+    averaging = [] if average is None else [_averaging(task, average, whole, limits)]
     return Trainer(
         executor,
         batches,
@@ -181,6 +194,8 @@ def assemble(
             *_rules(task, session, average),
             *session.user.callbacks,
             *recorders,
+            *agreement,
+            Interrupt(session.request),
         ],
         state=state,
     )
@@ -258,6 +273,8 @@ def _rules(task: Task, session: Session, average: WeightAverage | None) -> Seque
     config, infinite = task.config, infinite_buffers(task.network)
 
     def save_weights(state: TrainState, validation: AnyMetrics | None) -> None:
+        if not session.group.is_first:
+            return
         metadata = {"step": state.step, "epoch": state.epoch}
         with kept_weights(average):
             check_finite(task.network, infinite, state=state)
@@ -302,5 +319,4 @@ def _recorders(
             seconds=task.config.checkpoint_seconds,
             average=average,
         ),
-        Interrupt(session.request),
     ]

@@ -15,6 +15,7 @@ from convscope.data.augmentation.pipeline import Augmentation
 from convscope.data.dataset import Dataset, name_answer
 from convscope.data.loading import LoadedDataset, MemoryBatchSource
 from convscope.data.mixing import Mix, Mixing
+from convscope.distributed.group import ALONE, Group, parts
 
 
 @dataclass(eq=False)
@@ -28,6 +29,9 @@ class Batch:
         load: gathers `pixels`.
         mix: how the executor mixes them after normalization, and their targets; None for not.
         targets: (n, classes) of 0 and 1, where an image has any number of labels; else None.
+        whole: images of the step, where several processes share it; None where these are all.
+        is_spare: whether its images count elsewhere: of a small batch there are none left for this
+            process, which takes part in the step all the same.
     """
 
     indices: NDArray[np.int64]
@@ -36,6 +40,8 @@ class Batch:
     load: Callable[[], Tensor]
     mix: Mix | None = None
     targets: NDArray[np.uint8] | None = None
+    whole: int | None = None
+    is_spare: bool = False
 
     @classmethod
     def of(
@@ -56,6 +62,16 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    @property
+    def num_here(self) -> int:
+        """The images that go through the network here, which others may be mixed into."""
+        return len(self) if self.mix is None or self.mix.kept is None else self.mix.kept
+
+    @property
+    def num_images(self) -> int:
+        """The images of the step, of all processes together."""
+        return len(self) if self.whole is None else self.whole
 
     @cached_property
     def pixels(self) -> Tensor:
@@ -83,16 +99,20 @@ class Batch:
 
 @dataclass(frozen=True)
 class TrainingBatches:
-    """The batches of every epoch of a training; their number is `len`."""
+    """The batches of every epoch of a training; their number is `len`.
+
+    Of each batch, a process of a group gets its part; what is drawn is the same for any group.
+    """
 
     loaded: LoadedDataset
     augmentation: Augmentation
     batch_size: int
     sampling: Sampling = "shuffle"
     mixing: Mixing | None = None
+    group: Group = ALONE
 
     def __len__(self) -> int:
-        return len(batch_slices(len(self.loaded.dataset.indices("train")), self.batch_size))
+        return len(self._slices())
 
     def __call__(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, both counted from 0, from number `start` on.
@@ -100,12 +120,15 @@ class TrainingBatches:
         Where images lie in memory they are gathered when a batch is asked for its pixels; where
         they do not, they are decoded a few batches ahead.
         """
-        batches = self._augmented(epoch, start)
-        if self.mixing is None:
-            yield from batches
-            return
-        for number, batch in enumerate(batches, start):
-            yield replace(batch, mix=self.mixing.draw(epoch, number, len(batch)))
+        slices = self._slices()
+        for number, batch in enumerate(self._augmented(epoch, start), start):
+            n = slices[number].stop - slices[number].start
+            _, mix = self._share(epoch, number, n)
+            if self.group.size == 1:
+                yield replace(batch, mix=mix) if mix else batch
+            else:
+                part = parts(n, self.group.size)[self.group.rank]
+                yield replace(batch, mix=mix, whole=n, is_spare=part.start == part.stop)
 
     def _augmented(self, epoch: int, start: int) -> Iterator[Batch]:
         dataset, source = self.loaded.dataset, self.loaded.batch_source
@@ -140,7 +163,27 @@ class TrainingBatches:
             epoch=epoch,
             sampling=self.sampling,
         )
-        return [order[piece] for piece in batch_slices(len(order), self.batch_size)]
+        batches = [order[piece] for piece in self._slices()]
+        if self.group.size == 1:
+            return batches
+        return [
+            batch[self._share(epoch, number, len(batch))[0]] for number, batch in enumerate(batches)
+        ]
+
+    def _slices(self) -> list[slice]:
+        return batch_slices(len(self.loaded.dataset.indices("train")), self.batch_size)
+
+    def _share(
+        self, epoch: int, number: int, n: int
+    ) -> tuple[slice | NDArray[np.int64], Mix | None]:
+        """Which images of a batch this process loads, by position, and how it mixes them."""
+        mix = None if self.mixing is None else self.mixing.draw(epoch, number, n)
+        if self.group.size == 1:
+            return slice(None), mix
+        part = parts(n, self.group.size)[self.group.rank]
+        if part.start == part.stop:
+            part = slice(0, 2)
+        return (part, None) if mix is None else mix.part(part)
 
 
 def batch_slices(n: int, size: int) -> list[slice]:

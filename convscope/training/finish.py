@@ -10,7 +10,13 @@ import torch
 
 from convscope.atomic import WriteError
 from convscope.device import threads_set
-from convscope.errors import ConvscopeError, NetworkError, WorkError, shell_word
+from convscope.errors import (
+    ConvscopeError,
+    LostProcessError,
+    NetworkError,
+    WorkError,
+    shell_word,
+)
 from convscope.evaluation.imbalance import imbalance_of_result
 from convscope.evaluation.measure import EvaluationOutputs, compute_metrics
 from convscope.memory import is_out_of_memory, least_available
@@ -24,14 +30,17 @@ from convscope.training.callbacks.early_stopping import stop_message
 from convscope.training.config import TrainConfig
 from convscope.training.events import EvaluationStart, RunEnd, RunStart
 from convscope.training.executors.eager import torch_logits
+from convscope.training.meeting import check_alike
 from convscope.training.nonfinite import StepError
 from convscope.training.prepare import describe
 from convscope.training.result import TrainingResult
+from convscope.training.state import TrainState
 from convscope.training.trainer import Trainer
 
 
 def fit_and_test(trainer: Trainer, task: Task, session: Session, began: float) -> TrainingResult:
     """Train, test the best weights, once, and write the report."""
+    check_alike(task, trainer.state, session.group)
     run, state, call = session.run, trainer.state, trainer.callbacks.call
     description = describe(task.config, task.loaded.dataset, task.card, task.network)
     start = RunStart(run.path, task.network, task.card, task.config, description)
@@ -41,10 +50,22 @@ def fit_and_test(trainer: Trainer, task: Task, session: Session, began: float) -
     trainer.fit()
     if state.stop_reason and not trainer.limits.reached(state):
         session.user.message(stop_message(state, task.config))
-    test = _test(trainer, task, run)
-    run.write("test.json", test.metrics.to_json())
+    test = _test(trainer, task, session)
     if imbalance := imbalance_of_result(test.metrics):
         session.user.message(imbalance)
+    if session.group.is_first:
+        _write_result(run, test, state, task, description)
+    session.group.wait("at the report")
+    read = TrainingResult.read(run, seconds=time.perf_counter() - began)
+    result = replace(read, test=test.metrics)
+    call("on_run_end", RunEnd(run.path, test.metrics, result.seconds, test))
+    return result
+
+
+def _write_result(
+    run: Run, test: EvaluationOutputs, state: TrainState, task: Task, description: str
+) -> None:
+    run.write("test.json", test.metrics.to_json())
     page = report(
         title=run.path.name,
         description=description,
@@ -55,22 +76,21 @@ def fit_and_test(trainer: Trainer, task: Task, session: Session, began: float) -
         net=task.network,
     )
     run.write("report.html", page)
-    read = TrainingResult.read(run, seconds=time.perf_counter() - began)
-    result = replace(read, test=test.metrics)
-    call("on_run_end", RunEnd(run.path, test.metrics, result.seconds, test))
-    return result
 
 
-def _test(trainer: Trainer, task: Task, run: Run) -> EvaluationOutputs:
+def _test(trainer: Trainer, task: Task, session: Session) -> EvaluationOutputs:
     """Test the best weights by PyTorch, for `convscope evaluate` has to find the same bits."""
-    dataset, where = task.loaded.dataset, str(run.path / "model.safetensors")
+    dataset, run, group = task.loaded.dataset, session.run, session.group
     task.network.zero_grad()  # their memory is needed for the weights of the file
-    load_state(task.network, run.read_weights().tensors, where=where, card=task.card)
+    if group.is_first:
+        where = str(run.path / "model.safetensors")
+        load_state(task.network, run.read_weights().tensors, where=where, card=task.card)
+    group.copy_from_first(task.network.state_dict().values(), "at the best weights")
     indices = dataset.indices("test")
     start = EvaluationStart("test", len(indices))
     trainer.callbacks.call("on_evaluation_start", trainer.state, start)
     on_batch = partial(trainer.report_batch, "test")
-    logits = torch_logits(task.network, task.inputs, indices, on_batch)
+    logits = torch_logits(task.network, task.inputs, indices, on_batch, group)
     return compute_metrics(logits, dataset.truth(indices), task.card)
 
 
@@ -81,6 +101,9 @@ def naming_checkpoint(run: Run) -> Generator[None]:
         yield
     except (StepError, CallbackError) as error:
         raise WorkError(f"{error}{_kept(run)}") from error
+    except LostProcessError as error:
+        error.args = (f"{error}{_kept(run)}{_how_to_go_on(run)}",)
+        raise
     except NetworkError as error:
         raise NetworkError(f"{error}{_kept(run)}") from error
     except WriteError as error:
@@ -95,6 +118,10 @@ def naming_checkpoint(run: Run) -> Generator[None]:
             f"Out of memory: {least.bytes / 1e6:,.0f} MB are {least.limit}.{_kept(run)}"
             f"{_how_to_continue(run)}"
         ) from error
+
+
+def _how_to_go_on(run: Run) -> str:
+    return "" if _state(run) is None else " The same command goes on with it."
 
 
 def _how_to_continue(run: Run) -> str:

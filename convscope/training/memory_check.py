@@ -6,11 +6,13 @@ tried. Beyond what the machine has free nothing is tried, for that could end the
 """
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
+from convscope.distributed.group import ALONE, Group
 from convscope.errors import RequestError
 from convscope.forward import like_parameters
 from convscope.memory import Available, is_out_of_memory, least_available, release_memory
@@ -26,8 +28,10 @@ _UNSURE = 1.5  # times what is free, up to which a step is tried where failing i
 _TRANSIENT = 3  # tensors as large as the largest, that a step needs beside what it keeps
 
 
-def check_memory(task: Task, executor: Executor) -> None:
+def check_memory(task: Task, executor: Executor, group: Group = ALONE) -> None:
     """Check that a step by PyTorch fits, on the CPU. The network stays unchanged.
+
+    Of several processes each computes its part of a batch, in its part of the machine's memory.
 
     Raises RequestError, with a batch size that was tried and fits, where it does not.
     """
@@ -35,8 +39,10 @@ def check_memory(task: Task, executor: Executor) -> None:
         return
     if task.inputs.device.type != "cpu":
         return
-    batch_size = min(decided(task.config.batch_size), len(task.loaded.dataset.indices("train")))
-    free, fixed = least_available(), _fixed(executor, least_available())
+    whole = min(decided(task.config.batch_size), len(task.loaded.dataset.indices("train")))
+    batch_size, free = -(-whole // group.size), least_available()
+    free = replace(free, bytes=free.bytes // group.local_size)
+    fixed = _fixed(executor, free)
     if fixed + _GENEROUS * batch_size * _image_bytes(task) < _NEAR * free.bytes:
         return
     first, each = _kept(task, executor)
@@ -51,9 +57,10 @@ def check_memory(task: Task, executor: Executor) -> None:
         fitting = size
     advice = "No smaller one fits either: choose a smaller `input_size` or a smaller network."
     if fitting:
+        fitting *= group.size
         advice = f"Batches of {fitting} were tried and fit: `batch_size={fitting}`."
     raise RequestError(
-        f"A step of {task.config.model} with batches of {batch_size} images takes about "
+        f"A step of {task.config.model} with batches of {whole} images takes about "
         f"{_words(need)} of memory, and {_words(free.bytes)} are {free.limit}. {advice}"
     )
 

@@ -15,6 +15,7 @@ from convscope.errors import RequestError
 from convscope.runs import own_code
 from convscope.runs.folder import Run
 from convscope.runs.own_code import HANDED_OVER, Consent
+from convscope.training.callbacks.base import CallbackList
 from convscope.zoo.import_model import imported
 
 TABLE = "augmentation"
@@ -61,15 +62,15 @@ class RequestedAugmentation:
             )
             self.function(torch.from_numpy(noise), Draws(0, 0, np.zeros(1, np.int64)))
 
-    def remember(self, run: Run) -> str:
+    def remember(self, run: Run, callbacks: CallbackList) -> None:
         """Keep a function that was handed over for a resume in this process.
 
-        Returns a sentence where later ones need it again, else nothing.
+        Where later ones need it again, say so.
         """
         if self.function is None or not self.text.startswith(HANDED_OVER):
-            return ""
+            return
         _objects[str(run.path.resolve())] = self.function
-        return (
+        callbacks.message(
             f"No name finds {self.function.name} again, so `convscope.resume(run, augment=...)` "
             "needs it. With module:attr it does not."
         )

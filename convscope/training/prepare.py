@@ -19,6 +19,7 @@ from convscope.data.loading import LoadedDataset, StreamingBatchSource, load_ima
 from convscope.data.normalize import pixel_statistics
 from convscope.data.resize import choose_resize_mode
 from convscope.data.windows import parse_window
+from convscope.distributed.group import ALONE, Group
 from convscope.errors import RequestError
 from convscope.runs.bound_card import provenance_of
 from convscope.training.augmentation import evaluated_side, kept_side
@@ -144,9 +145,15 @@ def _with_pixels_of(pretrained: Card, card: Card) -> Card:
 
 
 def load_checked(
-    dataset: Dataset, card: Card, config: TrainConfig, callbacks: CallbackList
+    dataset: Dataset,
+    card: Card,
+    config: TrainConfig,
+    callbacks: CallbackList,
+    group: Group = ALONE,
 ) -> LoadedDataset:
     """Load the images, and refuse data that cannot be trained on.
+
+    The processes of a machine share its memory: each takes its part of what may be used.
 
     Raises RequestError if more than `max_corrupt_fraction` of the images, or all training images of
     a class, cannot be read.
@@ -155,7 +162,7 @@ def load_checked(
         dataset,
         card,
         workers=min(32, os.cpu_count() or 1),
-        caching=_caching(config),
+        caching=_caching(config, group),
         larger_side=kept_side(config, card),
         on_progress=callbacks.decoding,
         on_message=callbacks.message,
@@ -170,9 +177,9 @@ def load_checked(
     return loaded
 
 
-def _caching(config: TrainConfig) -> Caching:
+def _caching(config: TrainConfig, group: Group) -> Caching:
     disk_bytes = None if config.cache_size is None else config.cache_size * 1e9
-    return Caching(config.cache, config.cache_fraction, disk_bytes)
+    return Caching(config.cache, config.cache_fraction / group.local_size, disk_bytes)
 
 
 def _check_problems(

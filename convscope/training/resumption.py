@@ -1,7 +1,8 @@
 """Going on with a training: where it stopped, or for longer than it was to take."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -16,7 +17,8 @@ from convscope.data.loading import LoadedDataset
 from convscope.data.options import saved_options
 from convscope.data.source import DataLike, open_source
 from convscope.data.split import apply_splits
-from convscope.device import choose_device
+from convscope.distributed.group import ALONE, Group
+from convscope.distributed.joining import own_device
 from convscope.errors import RequestError, shell_word
 from convscope.mixed_precision import check_bf16
 from convscope.recording.wrappers import unwrapped
@@ -31,6 +33,7 @@ from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.callbacks.checkpoint import check_metadata
 from convscope.training.callbacks.interrupt import handle_signals
 from convscope.training.callbacks.live_status import LiveStatus
+from convscope.training.callbacks.turns import in_turn
 from convscope.training.config import TrainConfig
 from convscope.training.finish import fit_and_test, naming_checkpoint, restored
 from convscope.training.loggers.choice import check_installed
@@ -55,10 +58,12 @@ def resume_run(
     threads: int | None = None,
     device: str | None = None,
     callbacks: Sequence[Callback] = (),
+    group: Group = ALONE,
 ) -> TrainingResult:
     """`convscope.resume`; `change` sets another length, see `longer.with_length`.
 
-    `augment` is the user's own function of a run that has one, again.
+    `augment` is the user's own function of a run that has one, again. `group` are the processes
+    that train together, of which the first writes the run.
     """
     if threads is not None and threads < 1:
         raise RequestError(f"`threads` must be at least 1, not {threads}.")
@@ -67,11 +72,12 @@ def resume_run(
     now = settings_in(saved, source=str(folder.path / "config.toml"))
     config = change(now)
     check_installed(config.log)
-    chosen = choose_device(device) if device else _same_device(folder, saved)
+    chosen = own_device(device, group) if device else _same_device(folder, saved, group)
     running = replace(config, threads=threads or saved["machine"]["threads"])
     if config.precision == "bf16":
         check_bf16(chosen)
-    with restored(running), handle_signals() as request, folder.locked():
+    lock = folder.locked() if group.is_first else nullcontext()
+    with restored(running), handle_signals() as request, lock:
         request.run = folder
         stored = _stored(folder, user)
         before = now if stored is None else unchanged_settings(folder, saved, stored)
@@ -79,9 +85,10 @@ def resume_run(
             user.message(restored_metrics)
         if config == before and _is_finished(folder, saved, stored):
             user.message(_finished(folder, before))
+            group.wait("at a finished run")
             return TrainingResult.read(folder, seconds=time.perf_counter() - began)
-        session = Session(folder, request, user)
-        with LiveStatus(session.live, request).session() as status, naming_checkpoint(folder):
+        session = Session(folder, request, user, group)
+        with _written(session) as status:
             trainer, task = _reassemble(
                 session, status, saved, running, chosen, stored, data, consent, augment
             )
@@ -92,15 +99,27 @@ def resume_run(
                 saved = {**saved, "data": recorded_data(data)}
             if isinstance(consent.model, str):
                 saved = own_code.renamed(saved, consent.model)
-            folder.write_config(saved)
+            if group.is_first:
+                folder.write_config(saved)
             if config != before or longer.is_at_its_old_end(saved, trainer.state):
                 _begin_again(session, trainer, config, was_done=trainer.state.done)
             return fit_and_test(trainer, task, session, began)
 
 
-def _same_device(run: Run, saved: Mapping[str, Any]) -> torch.device:
+@contextmanager
+def _written(session: Session) -> Generator[LiveStatus]:
+    """The status of a run, which the first process writes."""
+    status = LiveStatus(session.live, session.request)
+    if not session.group.is_first:
+        yield status
+        return
+    with status.session(), naming_checkpoint(session.run):
+        yield status
+
+
+def _same_device(run: Run, saved: Mapping[str, Any], group: Group) -> torch.device:
     with errors_at(str(run.path / "config.toml")):
-        return choose_device(saved["machine"]["device"])
+        return own_device(saved["machine"]["device"], group)
 
 
 def _stored(run: Run, user: CallbackList) -> TensorFile | None:
@@ -149,7 +168,7 @@ def _begin_again(
     state = trainer.state
     if was_done:
         longer.go_on(state)
-        for name in _WRITTEN_AT_THE_END:
+        for name in _WRITTEN_AT_THE_END if session.group.is_first else ():
             session.run.remove(name)
     session.user.message(longer.sentence(config, state, lr=trainer.lr(state)))
 
@@ -166,13 +185,14 @@ def _reassemble(
     augment: str | Transform | None,
 ) -> tuple[Trainer, Task]:
     """The trainer of a run, in the state that is stored."""
-    run, user = session.run, session.user
+    run, user, group = session.run, session.user, session.group
     function = own_augmentation.resumed(run, saved, config.augment, augment, consent)
     card = run.read_card()
     if run.card_note:
         user.message(run.card_note)
-    loaded = _same_data(run, saved, card, config, user, data)
-    now = environment(device, bf16=config.precision == "bf16")
+    with in_turn(group, "images", "to read the images", user) as watching:
+        loaded = _same_data(run, saved, card, config, watching, data, group)
+    now = environment(device, group, bf16=config.precision == "bf16")
     changed = environment_changes(saved["machine"], now)
     if changed:
         user.message(f"Not bit-identical to an uninterrupted run: {', '.join(changed)}.")
@@ -197,6 +217,7 @@ def _same_data(
     config: TrainConfig,
     user: CallbackList,
     data: DataLike | None,
+    group: Group,
 ) -> LoadedDataset:
     """The data of a run, as they were. Raises RequestError where they have changed."""
     source = saved["data"] if data is None else data
@@ -218,7 +239,7 @@ def _same_data(
     dataset = match_classes(dataset, card.classes)
     splits = run.read_bound("splits.csv", card)
     dataset = apply_splits(dataset, splits, where=str(run.path / "splits.csv"))
-    loaded = load_checked(dataset, card, config, user)
+    loaded = load_checked(dataset, card, config, user, group)
     if loaded.fingerprint != saved["dataset"]["fingerprint"]:
         raise RequestError(
             f"The images of {name} are not those that {run.path} was trained on. "

@@ -14,6 +14,7 @@ from convscope.data.dataset import SPLITS
 from convscope.data.loading import LoadedDataset
 from convscope.data.objects import describe_data
 from convscope.data.source import NAMES, DataLike
+from convscope.distributed.group import ALONE, Group
 from convscope.errors import WorkError
 from convscope.mixed_precision import bf16_instructions
 from convscope.runs import own_code
@@ -24,7 +25,11 @@ from convscope.zoo.table_file import is_table
 
 
 def run_config(
-    data: DataLike, config: TrainConfig, loaded: LoadedDataset, device: torch.device
+    data: DataLike,
+    config: TrainConfig,
+    loaded: LoadedDataset,
+    device: torch.device,
+    group: Group = ALONE,
 ) -> dict[str, Any]:
     """The contents of config.toml: the settings, then tables that describe this run.
 
@@ -40,7 +45,7 @@ def run_config(
             "fingerprint": loaded.fingerprint,
             **{split: len(loaded.dataset.indices(split)) for split in SPLITS},
         },
-        "machine": environment(device, bf16=config.precision == "bf16"),
+        "machine": environment(device, group, bf16=config.precision == "bf16"),
         "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
         "network": own_code.record(config.model, config.weights),
         **own_augmentation.record(config.augment),
@@ -65,20 +70,24 @@ def recorded_data(data: DataLike) -> str:
     return str(data) if data in NAMES else str(Path(data).resolve())
 
 
-def environment(device: torch.device, *, bf16: bool = False) -> dict[str, Any]:
+def environment(
+    device: torch.device, group: Group = ALONE, *, bf16: bool = False
+) -> dict[str, Any]:
     """What the bits of a training depend on, besides its settings and its data."""
     instructions = {"bf16": bf16_instructions() or "none"} if bf16 else {}
     return {
-        "device": str(device),
+        "device": str(device) if group.local_size == 1 else device.type,
         "threads": torch.get_num_threads(),
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "torch": torch.__version__,
+        **({"processes": group.size} if group.size > 1 else {}),
         **instructions,
     }
 
 
 def environment_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What differs between two environments, as in "threads was 2 and is 4"."""
+    before, now = {"processes": 1, **before}, {"processes": 1, **now}
     return [
         f"{name} was {before.get(name)} and is {now[name]}"
         for name in now

@@ -14,7 +14,8 @@ from convscope.data.dataset import Dataset
 from convscope.data.folds import Fold
 from convscope.data.source import DataLike, open_source
 from convscope.data.split import write_splits
-from convscope.device import choose_device
+from convscope.distributed.group import ALONE, Group
+from convscope.distributed.joining import own_device
 from convscope.errors import RequestError
 from convscope.evaluation.imbalance import imbalance_of_labels, imbalance_of_training
 from convscope.mixed_precision import check_bf16
@@ -26,8 +27,9 @@ from convscope.training.assemble import Session, Task, assemble
 from convscope.training.bf16_trial import bf16_note
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.callbacks.early_stopping import warning
-from convscope.training.callbacks.interrupt import handle_signals
+from convscope.training.callbacks.interrupt import StopRequest, handle_signals
 from convscope.training.callbacks.live_status import LiveStatus
+from convscope.training.callbacks.turns import in_turn
 from convscope.training.config import AUTO, TrainConfig
 from convscope.training.default_network import PRETRAINED, choose_network
 from convscope.training.division import divide
@@ -51,6 +53,7 @@ from convscope.training.result import TrainingResult
 from convscope.training.run_config import check_disk_space, problems_csv, run_config
 from convscope.training.source_warnings import warn_of_files
 from convscope.training.tasks import settle_task
+from convscope.training.trainer import Trainer
 from convscope.weights.class_names import parse_class_names
 from convscope.weights.published import published_weights
 from convscope.weights.source import Weights, open_weights
@@ -69,12 +72,14 @@ def train_run(
     function: Transform | None = None,
     ahead: Callable[[], Dataset | None] = lambda: None,
     fold: Fold | None = None,
+    group: Group = ALONE,
 ) -> TrainingResult:
     """`convscope.train` with its settings in one object; `given` are those that a person set.
 
     `module` is the network itself, and `function` the augmentation, where they were handed over in
     place of a name. `ahead` returns the data, if they have been opened already; see
-    `convscope.data.ahead`. `fold` is what is tested, of a cross-validation.
+    `convscope.data.ahead`. `fold` is what is tested, of a cross-validation. `group` are the
+    processes that train together, of which the first writes the run.
     """
     began, user = time.perf_counter(), CallbackList(callbacks)
     check_installed(config.log)
@@ -83,37 +88,36 @@ def train_run(
     config = with_published_weights(
         replace(config, model=requested.model if requested else AUTO, augment=own.text)
     )
-    device = _device(config, user)
-    opened = open_data(data, config, user, ahead)
+    device = _device(config, user, group)
+    with in_turn(group, "data", "to open the data", user) as watching:
+        opened = open_data(data, config, watching, ahead)
     opened, config = settle_task(opened, config, user.message)
     dataset = divide(opened, config, fold)
     sample = sample_images(dataset)
     if requested is None:
         weights = opened_weights(config, user)
-        fitting = choose_network(
-            dataset, sample, config, given=given, weights=weights, device=device
+        fitting = group.decided(
+            lambda: choose_network(
+                dataset, sample, config, given=given, weights=weights, device=device
+            ),
+            "at the choice of a network",
         )
         requested, config = RequestedNetwork.of(fitting.model, None), fitting.applied(config)
         user = fitting.announced(user, dataset)
     for sentence in _notes(opened, dataset, data, config, given, fold):
         user.message(sentence)
-    run = _create_run(out, config, dataset)
-    with (
-        restored(config),
-        handle_signals() as request,
-        run.locked(),
-        _discarded_unless_begun(run),
-        naming_checkpoint(run),
-    ):
-        request.run = run
-        weights = weights or opened_weights(config, user)
+    run = _created(out, config, dataset, group)
+    with restored(config), handle_signals() as request, _written(run, request, group):
+        with in_turn(group, "weights", "to open the weights", user) as watching:
+            weights = weights or opened_weights(config, watching)
         start = (weights.card if weights else None) or requested.card(user)
         card = infer_preprocessing(
             dataset, sample, config, user, start, default=requested.default_input
         )
         warn_of_files(dataset, card, user, min_size=requested.min_size)
         own.check(card)
-        loaded = load_checked(dataset, card, config, user)
+        with in_turn(group, "images", "to read the images", user) as watching:
+            loaded = load_checked(dataset, card, config, watching, group)
         loaded = settle_duplicates(opened, loaded, config, user, fold)
         num_images = len(loaded.dataset.indices("train"))
         _tell_imbalance(loaded.dataset, num_images, user)
@@ -126,18 +130,16 @@ def train_run(
         card = with_output(card, network, user, bf16=config.precision == "bf16")
         if weights is not None:
             card, weights = load_pretrained(weights, network, card), None  # frees their memory
-        session = Session(run, request, user)
+        session = Session(run, request, user, group)
         task = Task.of(network, loaded, card, config, device, own.function)
         status = LiveStatus(session.live, request)
         trainer = assemble(task, session, status)
-        check_memory(task, trainer.executor)
-        if "precision" not in given and (note := bf16_note(task, trainer.executor, trainer.limits)):
-            user.message(note)
-        _write_start(data, task, run, splits, trainer.executor)
+        check_memory(task, trainer.executor, group)
+        _tell_bf16(task, trainer, given, user)
+        _write_start(data, task, session, splits, trainer.executor)
         requested.remember(run, card, config, user)
-        if note := own.remember(run):
-            user.message(note)
-        with status.session():
+        own.remember(run, user)
+        with status.session() if group.is_first else contextlib.nullcontext():
             return fit_and_test(trainer, task, session, began)
 
 
@@ -160,13 +162,8 @@ def with_published_weights(config: TrainConfig) -> TrainConfig:
     return replace(config, weights=published_weights(model), pretrained=False)
 
 
-def _create_run(out: str | Path | None, config: TrainConfig, dataset: Dataset) -> Run:
-    model = Path(config.model).stem if is_table(config.model) else config.model
-    return Run.create(Path(out) if out else None, name=f"{slugify(model)}_{slugify(dataset.name)}")
-
-
-def _device(config: TrainConfig, user: CallbackList) -> torch.device:
-    device = choose_device(config.device)
+def _device(config: TrainConfig, user: CallbackList, group: Group) -> torch.device:
+    device = own_device(config.device, group)
     slower = check_bf16(device) if config.precision == "bf16" else ""
     if slower:
         user.message(slower)
@@ -181,6 +178,11 @@ def _tell_imbalance(dataset: Dataset, num_images: int, user: CallbackList) -> No
         imbalance = imbalance_of_training(dataset.classes, counts)
     if imbalance:
         user.message(imbalance)
+
+
+def _tell_bf16(task: Task, trainer: Trainer, given: Collection[str], user: CallbackList) -> None:
+    if "precision" not in given and (note := bf16_note(task, trainer.executor, trainer.limits)):
+        user.message(note)
 
 
 def open_data(
@@ -246,8 +248,21 @@ def opened_weights(config: TrainConfig, user: CallbackList) -> Weights | None:
     return weights.named(names)
 
 
-def _write_start(data: DataLike, task: Task, run: Run, splits: str, executor: Executor) -> None:
+def _created(out: str | Path | None, config: TrainConfig, dataset: Dataset, group: Group) -> Run:
+    """The folder of the run, created by the first process."""
+    model = Path(config.model).stem if is_table(config.model) else config.model
+    name = f"{slugify(model)}_{slugify(dataset.name)}"
+    path = Path(out) if out else None
+    return group.decided(lambda: Run.create(path, name=name), "at the run folder")
+
+
+def _write_start(
+    data: DataLike, task: Task, session: Session, splits: str, executor: Executor
+) -> None:
     """Write what a resume needs beside the checkpoint; config.toml, the last, makes it a run."""
+    run, group = session.run, session.group
+    if not group.is_first:
+        return
     tensors = task.network.state_dict().values()
     check_disk_space(run.path, sum(tensor.numel() * tensor.element_size() for tensor in tensors))
     save_model_source(run, task.config.model)
@@ -256,7 +271,18 @@ def _write_start(data: DataLike, task: Task, run: Run, splits: str, executor: Ex
     write_trained_images(run, task.loaded)
     run.write("problems.csv", problems_csv(task.loaded))
     config = replace(task.config, engine=executor.name, simd_width=executor.simd_width)
-    run.write_config(run_config(data, config, task.loaded, task.inputs.device))
+    run.write_config(run_config(data, config, task.loaded, task.inputs.device, group))
+
+
+@contextlib.contextmanager
+def _written(run: Run, request: StopRequest, group: Group) -> Generator[None]:
+    """A run that only the first process writes."""
+    request.run = run
+    if not group.is_first:
+        yield
+        return
+    with run.locked(), _discarded_unless_begun(run), naming_checkpoint(run):
+        yield
 
 
 @contextlib.contextmanager

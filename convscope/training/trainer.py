@@ -135,7 +135,7 @@ class Trainer:
             loss, num_correct = self.executor.step(state, batch, lr)
             seconds = self._clock() - began
             state.count_step(
-                loss=loss, num_correct=num_correct, num_examples=len(batch), seconds=seconds
+                loss=loss, num_correct=num_correct, num_examples=batch.num_images, seconds=seconds
             )
             step, epoch = state.step, state.epoch + 1
             event = StepEnd(step, epoch, batch, loss, num_correct, lr, seconds)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tomli_w
 
-import convscope.training.start
+import convscope.training.launched
 from convscope.cli import main
 from convscope.data.dataset import ArrayImages, Dataset
 from convscope.errors import RequestError
@@ -154,7 +154,7 @@ def given_on(monkeypatch, *words):
         seen.append((config, given))
         raise RequestError("seen")
 
-    monkeypatch.setattr(convscope.training.start, "train_run", train_run)
+    monkeypatch.setattr(convscope.training.launched, "train_together", train_run)
     with pytest.raises(SystemExit):
         main(["train", *map(str, words)])
     return seen[0]

@@ -36,15 +36,24 @@ class StopRequest:
         from_lab: whether the lab asked, which counts as SIGTERM.
         run: the run, once it has a folder.
         state: the state of the training, once it was saved.
+        agreed: the signal to one of several processes, once all know of it; see `Agreement`.
+        is_shared: whether there are several.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
         self.deferred = self.from_lab = False
+        self.agreed: int | None = None
+        self.is_shared = False
         self.run: Run | None = None
         self.state: TrainState | None = None
         self._exit: ExitBySignal | None = None
         self._asked_at: float | None = None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether to stop at the next safe point."""
+        return (self.agreed if self.is_shared else self.signal) is not None
 
     @contextmanager
     def handled(self) -> Generator[None]:
@@ -150,6 +159,8 @@ class Interrupt(Callback):
 
     def on_fit_start(self, state: TrainState, event: FitStart) -> None:
         self._start = event
+        if self.request.is_shared:  # where another process saves, there is something from here on
+            self.request.state, self.request.deferred = state, True
 
     def on_checkpoint(self, state: TrainState, event: CheckpointEvent) -> None:
         self.request.state, self.request.deferred = state, True
@@ -162,7 +173,7 @@ class Interrupt(Callback):
 
     def _stop_if_requested(self, state: TrainState) -> None:
         request = self.request
-        if request.signal is None or self._start is None or request.run is None:
+        if not request.is_due or self._start is None or request.run is None:
             return
         self._start.save_checkpoint()
         by = " from the lab" if request.from_lab else ""

@@ -69,6 +69,9 @@ class RemoteControl(Callback):
 
     def _pause(self, state: TrainState) -> None:
         """Save, then wait until the training is to go on or to stop."""
+        if self.status.request.is_shared:
+            self.notify("A training of several processes cannot be paused: stop it, and resume it.")
+            return
         status, began = self.status, time.perf_counter()
         before = status.phase, status.message
         self._save()

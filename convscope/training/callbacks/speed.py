@@ -27,7 +27,7 @@ class Speed:
 
     def is_due(self, event: StepEnd) -> bool:
         """Take in a step; whether the display is due."""
-        self._images += len(event.batch)
+        self._images += event.batch.num_images
         now = time.perf_counter()
         if now - self._shown_at < self.seconds:
             return False

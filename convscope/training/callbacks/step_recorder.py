@@ -29,7 +29,7 @@ class StepRecorder(Callback):
         self.series = self.live.read_step_history() or self.series
 
     def on_step_end(self, state: TrainState, event: StepEnd) -> None:
-        images = len(event.batch)
+        images = event.batch.num_images
         self._pending.append(
             (event.step, event.loss, event.num_correct, images, event.lr, event.seconds)
         )

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convscope.data.normalize import Normalizer
+from convscope.distributed.group import ALONE, Group
 from convscope.evaluation.measure import compute_outputs
 from convscope.forward import like_parameters, network_error
 from convscope.gradients import contiguous_gradients
 from convscope.mixed_precision import autocast
 from convscope.training.batches import Batch, batch_slices
 from convscope.training.executors.base import ExecutorName, Inputs
+from convscope.training.executors.ddp import GradientSum, Share
 from convscope.training.loss import BatchLoss
 from convscope.training.nonfinite import explained, nonfinite_error
 from convscope.training.optimizer import Optimizer
@@ -34,6 +36,7 @@ class EagerExecutor:
         micro_batch: images that go through the network at a time. The gradients of larger batches
             are added up over equal parts, batch norm's statistics are those of each part; None for
             all at once.
+        sums: adds up the gradients of several processes; None for one.
     """
 
     name: ExecutorName = "torch"
@@ -50,16 +53,20 @@ class EagerExecutor:
         compile: bool = False,  # noqa: A002 -- torch's word
         bf16: bool = False,
         micro_batch: int | None = None,
+        sums: GradientSum | None = None,
     ) -> None:
         self.network, self.optimizer, self.micro_batch = network, optimizer, micro_batch
         self.inputs, self.criterion = inputs, criterion
-        self.clip_grad_norm, self.bf16 = clip_grad_norm, bf16
+        self.clip_grad_norm, self.bf16, self.sums = clip_grad_norm, bf16, sums
+        self.group = ALONE if sums is None else sums.group
         self.forward = torch.compile(network) if compile else network
         self._normalize = Normalizer(inputs.card, channels_last=inputs.channels_last)
 
     def step(self, state: TrainState, batch: Batch, lr: float) -> tuple[float, int]:
         targets = torch.from_numpy(batch.truth).to(self.inputs.device)
-        parts = micro_batches(len(batch), self.micro_batch)
+        if self.sums is not None:
+            self.sums.begin(state)
+        parts = micro_batches(batch.num_here, self.micro_batch)
         try:
             pixels = batch.pixels.to(self.inputs.device, non_blocking=True)
             images = self._normalize(pixels)
@@ -67,27 +74,41 @@ class EagerExecutor:
                 targets = batch.mix.targets(targets, len(self.inputs.card.classes))
                 images = batch.mix.images(images)
             self.optimizer.zero_grad()
-            results = [self._gradients(images, targets, part) for part in parts]
+            weight = self._weight(batch, targets)
+            results = [self._gradients(images, targets, part, weight) for part in parts]
             values = [loss.item() for loss, _ in results]
             for part, value in zip(parts, values, strict=True):
                 if not math.isfinite(value):
                     what = f"The loss is {value}"
                     with self.autocast():
                         raise nonfinite_error(what, self.network, images[part], state=state, lr=lr)
+            logits = torch.cat([logits for _, logits in results])
+            loss, num_correct = sum(values), self.criterion.num_correct(logits, targets)
+            if self.sums is not None:
+                mine = Share(loss, weight, num_correct, len(targets))
+                loss, num_correct = self.sums.add_up(state, mine)
             if self.clip_grad_norm:
                 nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_grad_norm)
             self.optimizer.step(lr)
         except (RuntimeError, MemoryError) as error:
-            raise explained(error, len(batch) // len(parts)) from error
-        logits = torch.cat([logits for _, logits in results])
-        return sum(values), self.criterion.num_correct(logits, targets)
+            size = batch.num_here // len(parts)
+            raise explained(error, size * self.group.size) from error
+        return loss, num_correct
 
-    def _gradients(self, images: Tensor, targets: Tensor, part: slice) -> tuple[Tensor, Tensor]:
+    def _weight(self, batch: Batch, targets: Tensor) -> float:
+        """By what the gradients of the mean loss are multiplied, before they are added up."""
+        if self.sums is None:
+            return 1.0
+        return 0.0 if batch.is_spare else float(self.criterion.weight(targets))
+
+    def _gradients(
+        self, images: Tensor, targets: Tensor, part: slice, weight: float
+    ) -> tuple[Tensor, Tensor]:
         """Add the gradients of a part of the batch; its share of the mean loss, and its logits."""
         loss, logits = self.criterion(self._output(images[part]), targets[part])
         if len(logits) < len(targets):
             loss = loss * (self.criterion.weight(targets[part]) / self.criterion.weight(targets))
-        self._backward(loss)
+        self._backward(loss if weight == 1 else loss * weight)
         return loss.detach(), logits.detach()
 
     def autocast(self) -> AbstractContextManager[None]:
@@ -100,7 +121,7 @@ class EagerExecutor:
             with self.autocast():
                 return self.forward(like_parameters(self.network, images))
         except Exception as error:
-            reason = explained(error, len(images))
+            reason = explained(error, len(images) * self.group.size)
             if reason is not error:
                 raise reason from error
             shape = "x".join(map(str, images.shape[1:]))
@@ -119,7 +140,7 @@ class EagerExecutor:
             raise network_error(error, self.network, name="The network", doing=doing) from error
 
     def logits(self, indices: NDArray[np.int64], on_batch: Callable[[int], None]) -> Tensor:
-        return torch_logits(self.network, self.inputs, indices, on_batch)
+        return torch_logits(self.network, self.inputs, indices, on_batch, self.group)
 
 
 def micro_batches(n: int, size: int | None) -> list[slice]:
@@ -137,6 +158,7 @@ def torch_logits(
     inputs: Inputs,
     indices: NDArray[np.int64],
     on_batch: Callable[[int], None],
+    group: Group = ALONE,
 ) -> Tensor:
     """The logits (n, classes) of some images by PyTorch, as `Executor.logits`."""
     return compute_outputs(
@@ -148,4 +170,5 @@ def torch_logits(
         device=inputs.device,
         channels_last=inputs.channels_last,
         on_progress=on_batch,
+        group=group,
     )

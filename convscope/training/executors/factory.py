@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from convscope.data.augmentation.pipeline import Augmentation
-from convscope.training.config import TrainConfig
+from convscope.distributed.group import ALONE, Group
+from convscope.training.config import TrainConfig, decided
 from convscope.training.executors.base import Executor, Inputs
+from convscope.training.executors.ddp import GradientSum
 from convscope.training.executors.eager import EagerExecutor
 from convscope.training.loss import BatchLoss
 from convscope.training.optimizer import Optimizer
@@ -37,6 +39,7 @@ class ExecutorFactory:
 
     Attributes:
         resumes: whether a run goes on, which keeps what it began with.
+        group: the processes that compute each step together.
     """
 
     inputs: Inputs
@@ -44,6 +47,7 @@ class ExecutorFactory:
     augmentation: Augmentation
     config: TrainConfig
     resumes: bool = False
+    group: Group = ALONE
     _programs: "dict[Target, Program]" = field(default_factory=dict["Target", "Program"])
     _memory: "list[ImageMemory]" = field(default_factory=list["ImageMemory"])
 
@@ -57,6 +61,7 @@ class ExecutorFactory:
 
     def eager(self, network: nn.Module, optimizer: Optimizer) -> EagerExecutor:
         """PyTorch."""
+        group = self.group
         return EagerExecutor(
             network,
             optimizer,
@@ -65,7 +70,10 @@ class ExecutorFactory:
             clip_grad_norm=self.config.clip_grad_norm,
             compile=self.config.compile,
             bf16=self.config.precision == "bf16",
-            micro_batch=self.config.batch_size,
+            micro_batch=-(-decided(self.config.batch_size) // group.size),
+            sums=GradientSum(group, network, optimizer, self.config.seed)
+            if group.size > 1
+            else None,
         )
 
     def compiled(self, network: nn.Module, optimizer: Optimizer, target: "Target") -> Executor:
@@ -96,6 +104,7 @@ class ExecutorFactory:
         """Why the compiled engine cannot train a network; empty if it can."""
         device, config = self.inputs.device.type, self.config
         reasons = (
+            (self.group.size > 1, "several processes train together"),
             (device != "cpu", f"the device is {device}"),
             (config.compile, "`compile` was asked for"),
             (config.precision == "bf16", "steps are in bf16"),

@@ -1,0 +1,1 @@
+"""Several processes that work on one task, as `torchrun` starts them."""
