@@ -47,6 +47,21 @@ def cosine_matrix(count: int = N) -> NDArray[np.float64]:
     return matrix
 
 
+def window_cosines(side: float, step: float, count: int = N) -> NDArray[np.float64]:
+    """(count, SIDE) the cosines of a window of a thumbnail, scaled up to SIDE linearly.
+
+    `side` is its fraction of the thumbnail's, `step` of what is cut off lies before it.
+    """
+    begin = SIDE * step * (1 - side)
+    places = np.clip(begin + side * (np.arange(SIDE) + 0.5) - 0.5, 0, SIDE - 1)
+    low = np.floor(places).astype(int)
+    high, share = np.minimum(low + 1, SIDE - 1), places - low
+    sampled = np.zeros((SIDE, SIDE))
+    np.add.at(sampled, (np.arange(SIDE), low), 1 - share)
+    np.add.at(sampled, (np.arange(SIDE), high), share)
+    return cosine_matrix(count) @ sampled
+
+
 def coefficients(
     thumbnails: NDArray[np.float32],
     rows: NDArray[np.float64] | None = None,

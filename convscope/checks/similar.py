@@ -2,8 +2,9 @@
 
 First the signatures of all pairs are multiplied, in all eight turns, whole and with a twelfth cut
 off around; of each image, the few most similar ones are kept. Of these pairs, the signatures of
-windows of one image, at several places, are multiplied with that of the whole other one. So memory
-grows with the number of images, and time with its square.
+windows of one image, at several places, are multiplied with that of the whole other one; pairs that
+are alike by that must agree in their details, too. So memory grows with the number of images, and
+time with its square.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,16 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from convscope.checks.details import details_agree
 from convscope.checks.neighbors import Neighbors
 from convscope.checks.signatures import (
     LENGTH,
-    SIDE,
     Signatures,
     Whitening,
     coefficients,
-    cosine_matrix,
     of_length_one,
     turned,
+    window_cosines,
 )
 from convscope.checks.threads import map_in_order
 from convscope.checks.turned_products import (
@@ -118,7 +119,7 @@ class Search:
 
     @classmethod
     def of(cls, thumbnails: NDArray[np.uint8], chosen: NDArray[np.int64]) -> "Search":
-        window = _window(_CENTER, 0.5)
+        window = window_cosines(_CENTER, 0.5)
         whole, center = (
             np.concatenate(
                 [coefficients(_gray(thumbnails[batch]), rows, rows) for batch in _batches(chosen)]
@@ -177,7 +178,10 @@ class Search:
                 cropped[is_better] = at[is_better] % parts.shape[1] != 0
             for k in np.flatnonzero(best >= SIMILAR).tolist():
                 i, j = batch[k].tolist()
-                yield i, j, int(turns[k]), bool(cropped[k]), min(1.0, float(best[k]))
+                turn, is_cropped = int(turns[k]), bool(cropped[k])
+                one, other = _gray(self.thumbnails[self.chosen[[i, j]]])
+                if details_agree(one, other, turn):
+                    yield i, j, turn, is_cropped, min(1.0, float(best[k]))
 
     def _likely_turns(self, pairs: NDArray[np.int64]) -> Iterator[NDArray[np.intp]]:
         """(m,) the likeliest turn of each pair, then the next."""
@@ -194,8 +198,8 @@ class Search:
         thumbnails = _gray(self.thumbnails[self.chosen[images]])
         parts = [self.whole[images][:, None]]
         for side in _SIDES:
-            windows = np.stack([_window(side, step) for step in _STEPS]).astype(np.float32)
-            flat = windows.reshape(-1, SIDE)  # (step · N, SIDE)
+            windows = np.stack([window_cosines(side, step) for step in _STEPS]).astype(np.float32)
+            flat = windows.reshape(-1, thumbnails.shape[2])  # (step · N, SIDE)
             along_y = flat @ thumbnails
             both = (along_y @ flat.T).reshape(len(images), len(_STEPS), -1, len(_STEPS), 8)
             vectors = both.transpose(0, 1, 3, 2, 4).reshape(-1, LENGTH)
@@ -237,18 +241,3 @@ def _each_turned(vectors: NDArray[np.float32], turns: NDArray[np.intp]) -> NDArr
         chosen = turns == turn
         found[chosen] = turned(vectors[chosen], turn)
     return found
-
-
-def _window(side: float, step: float) -> NDArray[np.float64]:
-    """(N, SIDE) the cosines of a window of a thumbnail, scaled up to SIDE linearly.
-
-    `side` is its fraction of the thumbnail's, `step` of what is cut off lies before it.
-    """
-    begin = SIDE * step * (1 - side)
-    places = np.clip(begin + side * (np.arange(SIDE) + 0.5) - 0.5, 0, SIDE - 1)
-    low = np.floor(places).astype(int)
-    high, share = np.minimum(low + 1, SIDE - 1), places - low
-    sampled = np.zeros((SIDE, SIDE))
-    np.add.at(sampled, (np.arange(SIDE), low), 1 - share)
-    np.add.at(sampled, (np.arange(SIDE), high), share)
-    return cosine_matrix() @ sampled

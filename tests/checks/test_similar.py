@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from convscope.checks import signatures
 from convscope.checks import similar as similar_module
@@ -10,7 +10,7 @@ from convscope.checks.near_duplicates import describe_pair
 from convscope.checks.neighbors import Neighbors
 from convscope.checks.similar import SIMILAR, Search, find_similar
 from convscope.checks.turned_products import by_parity, by_swap_and_parity, largest_products
-from tests.checks.pictures import COPIES, TURN, disc, leaves
+from tests.checks.pictures import COPIES, TURN, cropped, disc, leaves, saved
 
 PIL_TURNS = [
     None, TURN.FLIP_LEFT_RIGHT, TURN.FLIP_TOP_BOTTOM, TURN.ROTATE_180, TURN.TRANSPOSE,
@@ -61,6 +61,24 @@ def test_discs_that_differ_in_details_alone_are_strangers_and_their_copies_are_f
     whole = {name: change for name, change in COPIES.items() if "cropped" not in name}
     copies = [change(image) for image, change in zip(discs, whole.values(), strict=False)]
     assert set(similar([*discs, *copies])) == {(i, 120 + i) for i in range(len(whole))}
+
+
+def with_details_of(image, other):
+    """What is large in one image, what is small in another of the same size."""
+    blurred = image.filter(ImageFilter.GaussianBlur(10))
+    small = other.filter(ImageFilter.GaussianBlur(4))
+    details = np.asarray(other, np.float32) - np.asarray(small, np.float32)
+    values = np.asarray(blurred, np.float32) * 0.8 + 0.8 * details + 20
+    return Image.fromarray(values.clip(0, 255).astype(np.uint8))
+
+
+def test_images_that_are_alike_from_afar_alone_are_strangers(strangers, monkeypatch):
+    several = [with_details_of(strangers[0], other) for other in strangers[1:5]]
+    copies = [saved(several[0], quality=60), cropped(several[1].transpose(TURN.FLIP_LEFT_RIGHT))]
+    images = [*strangers[5:], *several, *copies]
+    assert set(similar(images)) == {(91, 95), (92, 96)}
+    monkeypatch.setattr(similar_module, "details_agree", lambda *_images: True)
+    assert set(similar(images)) > {(91, 92), (91, 93), (91, 94)}
 
 
 def test_images_of_one_color_are_not_compared():
