@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import convscope
@@ -166,6 +167,22 @@ def test_evaluate_answers_as_one_process_does(runs, tmp_path):
     assert (told["images"], told["loss"]) == (alone.metrics.num_images, alone.metrics.loss)
     assert len(csv.read_text().splitlines()) == 1 + alone.metrics.num_images
     assert evaluating[1].stdout == ""
+
+
+def test_predict_answers_in_the_order_of_one_process(runs, tmp_path):
+    _, two, _ = runs
+    for number in range(5):
+        pixels = np.random.default_rng(number).integers(0, 256, (32, 32), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    (tmp_path / "3.png").write_bytes(b"no image")
+    words = ["predict", two, tmp_path, "--trust", "--batch-size=2", "--json"]
+    predicting = together(*words)
+    assert finished(predicting) == [0, 0], [process.stderr for process in predicting]
+    alone = convscope.predict(two, tmp_path, trust=True, batch_size=2, top=3)
+    told = json.loads(predicting[0].stdout)
+    assert told["predictions"] == [prediction.to_dict() for prediction in alone]
+    assert [Path(one["path"]).name for one in told["unreadable"]] == ["3.png"]
+    assert predicting[1].stdout == ""
 
 
 def test_a_batch_of_any_size_is_divided_without_rest_and_without_single_images():
