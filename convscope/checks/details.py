@@ -44,12 +44,11 @@ def _details(thumbnail: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _windows(thumbnail: NDArray[np.float32]) -> NDArray[np.float32]:
     """(windows, _COUNT · _COUNT) the details of every window of a thumbnail."""
-    found: list[NDArray[np.float32]] = []
-    for side in _SIDES:
+    found = np.empty((len(_SIDES), len(_STEPS), len(_STEPS), _COUNT, _COUNT), np.float32)
+    for number, side in enumerate(_SIDES):
         cosines = _cosines(side)
-        along_y = (cosines @ thumbnail)[:, None]
-        found.append((along_y @ cosines.transpose(0, 2, 1)).reshape(-1, _COUNT, _COUNT))
-    return _of_details(np.concatenate(found))
+        found[number] = (cosines @ thumbnail)[:, None] @ cosines.transpose(0, 2, 1)
+    return _of_details(found.reshape(-1, _COUNT, _COUNT))
 
 
 def _of_details(coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
