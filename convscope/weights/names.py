@@ -63,7 +63,7 @@ def match_names(file: Collection[str], network: Collection[str], *, source: str)
 def closest_match(file: Collection[str], network: Collection[str]) -> Match:
     """The match by the naming convention with the fewest differences.
 
-    Equal names are tried first, then torchvision's for each network of the zoo.
+    Equal names are tried first, then torchvision's and timm's for each network of the zoo.
     """
     for convention, renaming in _renamings():
         if all(renaming(name) in network or _LEFT_OUT.match(name) for name in file):
@@ -97,6 +97,9 @@ def _renamings() -> Iterator[tuple[str, Renaming]]:
             tables.setdefault(entry.torchvision_names, []).append(network)
     for table, networks in tables.items():
         yield f"torchvision's of {', '.join(networks)}", partial(_by_table, table)
+    for network, entry in ZOO.items():
+        if entry.timm_names is not None:
+            yield f"timm's of {network}", partial(rename_parameter, names=entry.timm_names)
 
 
 def _by_table(table: NameMap, name: str) -> str:

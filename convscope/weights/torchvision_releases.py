@@ -1,57 +1,63 @@
 """The weights that torchvision has released for networks of the zoo.
 
 TABLE names each as torchvision does. The digits at the end of a file name are the start of its
-SHA-256. The shorter side of an image is scaled to `resize`, bilinearly, and a square of `crop` is
-cropped from the center. `input` is the normalization: `imagenet` with ImageNet's mean and standard
-deviation, `±1` to the range from -1 to 1, which torchvision's GoogLeNet computes from the former
-(`transform_input`). The classes are ImageNet's 1,000, by number.
+SHA-256. The shorter side of an image is scaled to `resize` by `interpolation`, and a square of
+`crop` is cropped from the center. `input` is the normalization: `imagenet` with ImageNet's mean and
+standard deviation, `±1` to the range from -1 to 1, which torchvision's GoogLeNet computes from the
+former (`transform_input`). The classes are ImageNet's 1,000, by number.
 """
 
 from dataclasses import dataclass
 from functools import cache
+from typing import cast
 
-from convscope.card import Card
+from convscope.card import Card, Interpolation
 from convscope.data.download import RemoteFile
 from convscope.errors import RequestError, nearest
 
 HOST = "https://download.pytorch.org/models/"
 
 TABLE = """
-    network            weights        file                               resize  crop  input
-    alexnet            IMAGENET1K_V1  alexnet-owt-7be5be79.pth              256   224  imagenet
-    vgg11              IMAGENET1K_V1  vgg11-8a719046.pth                    256   224  imagenet
-    vgg11_bn           IMAGENET1K_V1  vgg11_bn-6002323d.pth                 256   224  imagenet
-    vgg13              IMAGENET1K_V1  vgg13-19584684.pth                    256   224  imagenet
-    vgg13_bn           IMAGENET1K_V1  vgg13_bn-abd245e5.pth                 256   224  imagenet
-    vgg16              IMAGENET1K_V1  vgg16-397923af.pth                    256   224  imagenet
-    vgg16_bn           IMAGENET1K_V1  vgg16_bn-6c64b313.pth                 256   224  imagenet
-    vgg19              IMAGENET1K_V1  vgg19-dcbb9e9d.pth                    256   224  imagenet
-    vgg19_bn           IMAGENET1K_V1  vgg19_bn-c79401a0.pth                 256   224  imagenet
-    googlenet          IMAGENET1K_V1  googlenet-1378be20.pth                256   224  ±1
-    resnet18           IMAGENET1K_V1  resnet18-f37072fd.pth                 256   224  imagenet
-    resnet34           IMAGENET1K_V1  resnet34-b627a593.pth                 256   224  imagenet
-    resnet50           IMAGENET1K_V1  resnet50-0676ba61.pth                 256   224  imagenet
-    resnet50           IMAGENET1K_V2  resnet50-11ad3fa6.pth                 232   224  imagenet
-    resnet101          IMAGENET1K_V1  resnet101-63fe2227.pth                256   224  imagenet
-    resnet101          IMAGENET1K_V2  resnet101-cd907fc2.pth                232   224  imagenet
-    resnet152          IMAGENET1K_V1  resnet152-394f9c45.pth                256   224  imagenet
-    resnet152          IMAGENET1K_V2  resnet152-f82ba261.pth                232   224  imagenet
-    resnext50_32x4d    IMAGENET1K_V1  resnext50_32x4d-7cdf4587.pth          256   224  imagenet
-    resnext50_32x4d    IMAGENET1K_V2  resnext50_32x4d-1a0047aa.pth          232   224  imagenet
-    resnext101_32x8d   IMAGENET1K_V1  resnext101_32x8d-8ba56ff5.pth         256   224  imagenet
-    resnext101_32x8d   IMAGENET1K_V2  resnext101_32x8d-110c445d.pth         232   224  imagenet
-    resnext101_64x4d   IMAGENET1K_V1  resnext101_64x4d-173b62eb.pth         232   224  imagenet
-    wide_resnet50_2    IMAGENET1K_V1  wide_resnet50_2-95faca4d.pth          256   224  imagenet
-    wide_resnet50_2    IMAGENET1K_V2  wide_resnet50_2-9ba9bcbe.pth          232   224  imagenet
-    wide_resnet101_2   IMAGENET1K_V1  wide_resnet101_2-32ee1156.pth         256   224  imagenet
-    wide_resnet101_2   IMAGENET1K_V2  wide_resnet101_2-d733dc28.pth         232   224  imagenet
-    densenet121        IMAGENET1K_V1  densenet121-a639ec97.pth              256   224  imagenet
-    densenet161        IMAGENET1K_V1  densenet161-8d451a50.pth              256   224  imagenet
-    densenet169        IMAGENET1K_V1  densenet169-b2777c0a.pth              256   224  imagenet
-    densenet201        IMAGENET1K_V1  densenet201-c1103571.pth              256   224  imagenet
-    squeezenet1_0      IMAGENET1K_V1  squeezenet1_0-b66bff10.pth            256   224  imagenet
-    squeezenet1_1      IMAGENET1K_V1  squeezenet1_1-b8a52dc0.pth            256   224  imagenet
-"""
+    network             weights        file                             resize  crop  input     interpolation
+    alexnet             IMAGENET1K_V1  alexnet-owt-7be5be79.pth         256     224   imagenet  bilinear
+    vgg11               IMAGENET1K_V1  vgg11-8a719046.pth               256     224   imagenet  bilinear
+    vgg11_bn            IMAGENET1K_V1  vgg11_bn-6002323d.pth            256     224   imagenet  bilinear
+    vgg13               IMAGENET1K_V1  vgg13-19584684.pth               256     224   imagenet  bilinear
+    vgg13_bn            IMAGENET1K_V1  vgg13_bn-abd245e5.pth            256     224   imagenet  bilinear
+    vgg16               IMAGENET1K_V1  vgg16-397923af.pth               256     224   imagenet  bilinear
+    vgg16_bn            IMAGENET1K_V1  vgg16_bn-6c64b313.pth            256     224   imagenet  bilinear
+    vgg19               IMAGENET1K_V1  vgg19-dcbb9e9d.pth               256     224   imagenet  bilinear
+    vgg19_bn            IMAGENET1K_V1  vgg19_bn-c79401a0.pth            256     224   imagenet  bilinear
+    googlenet           IMAGENET1K_V1  googlenet-1378be20.pth           256     224   ±1        bilinear
+    resnet18            IMAGENET1K_V1  resnet18-f37072fd.pth            256     224   imagenet  bilinear
+    resnet34            IMAGENET1K_V1  resnet34-b627a593.pth            256     224   imagenet  bilinear
+    resnet50            IMAGENET1K_V1  resnet50-0676ba61.pth            256     224   imagenet  bilinear
+    resnet50            IMAGENET1K_V2  resnet50-11ad3fa6.pth            232     224   imagenet  bilinear
+    resnet101           IMAGENET1K_V1  resnet101-63fe2227.pth           256     224   imagenet  bilinear
+    resnet101           IMAGENET1K_V2  resnet101-cd907fc2.pth           232     224   imagenet  bilinear
+    resnet152           IMAGENET1K_V1  resnet152-394f9c45.pth           256     224   imagenet  bilinear
+    resnet152           IMAGENET1K_V2  resnet152-f82ba261.pth           232     224   imagenet  bilinear
+    resnext50_32x4d     IMAGENET1K_V1  resnext50_32x4d-7cdf4587.pth     256     224   imagenet  bilinear
+    resnext50_32x4d     IMAGENET1K_V2  resnext50_32x4d-1a0047aa.pth     232     224   imagenet  bilinear
+    resnext101_32x8d    IMAGENET1K_V1  resnext101_32x8d-8ba56ff5.pth    256     224   imagenet  bilinear
+    resnext101_32x8d    IMAGENET1K_V2  resnext101_32x8d-110c445d.pth    232     224   imagenet  bilinear
+    resnext101_64x4d    IMAGENET1K_V1  resnext101_64x4d-173b62eb.pth    232     224   imagenet  bilinear
+    wide_resnet50_2     IMAGENET1K_V1  wide_resnet50_2-95faca4d.pth     256     224   imagenet  bilinear
+    wide_resnet50_2     IMAGENET1K_V2  wide_resnet50_2-9ba9bcbe.pth     232     224   imagenet  bilinear
+    wide_resnet101_2    IMAGENET1K_V1  wide_resnet101_2-32ee1156.pth    256     224   imagenet  bilinear
+    wide_resnet101_2    IMAGENET1K_V2  wide_resnet101_2-d733dc28.pth    232     224   imagenet  bilinear
+    densenet121         IMAGENET1K_V1  densenet121-a639ec97.pth         256     224   imagenet  bilinear
+    densenet161         IMAGENET1K_V1  densenet161-8d451a50.pth         256     224   imagenet  bilinear
+    densenet169         IMAGENET1K_V1  densenet169-b2777c0a.pth         256     224   imagenet  bilinear
+    densenet201         IMAGENET1K_V1  densenet201-c1103571.pth         256     224   imagenet  bilinear
+    squeezenet1_0       IMAGENET1K_V1  squeezenet1_0-b66bff10.pth       256     224   imagenet  bilinear
+    squeezenet1_1       IMAGENET1K_V1  squeezenet1_1-b8a52dc0.pth       256     224   imagenet  bilinear
+    mobilenet_v2        IMAGENET1K_V1  mobilenet_v2-b0353104.pth        256     224   imagenet  bilinear
+    mobilenet_v2        IMAGENET1K_V2  mobilenet_v2-7ebf99e0.pth        232     224   imagenet  bilinear
+    mobilenet_v3_small  IMAGENET1K_V1  mobilenet_v3_small-047dcff4.pth  256     224   imagenet  bilinear
+    mobilenet_v3_large  IMAGENET1K_V1  mobilenet_v3_large-8738ca79.pth  256     224   imagenet  bilinear
+    mobilenet_v3_large  IMAGENET1K_V2  mobilenet_v3_large-5c1a4163.pth  232     224   imagenet  bilinear
+"""  # noqa: E501 -- a table
 
 MEAN_AND_STD = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -84,12 +90,22 @@ def releases() -> tuple[Release, ...]:
     """Return every row of TABLE."""
     rows = [line.split() for line in TABLE.strip().splitlines()[1:]]
     return tuple(
-        Release(network, weights, file, imagenet_card(int(resize), int(crop), values))
-        for network, weights, file, resize, crop, values in rows
+        Release(
+            network,
+            weights,
+            file,
+            imagenet_card(int(resize), int(crop), values, cast("Interpolation", interpolation)),
+        )
+        for network, weights, file, resize, crop, values, interpolation in rows
     )
 
 
-def imagenet_card(resize: int = 256, crop: int = 224, values: str = "imagenet") -> Card:
+def imagenet_card(
+    resize: int = 256,
+    crop: int = 224,
+    values: str = "imagenet",
+    interpolation: Interpolation = "bilinear",
+) -> Card:
     """Return the card of an ImageNet network; the defaults are the usual preprocessing."""
     mean, std = MEAN_AND_STD[values]
     return Card(
@@ -98,6 +114,7 @@ def imagenet_card(resize: int = 256, crop: int = 224, values: str = "imagenet") 
         in_channels=3,
         resize_mode="crop",
         resize_size=resize,
+        interpolation=interpolation,
         mean=mean,
         std=std,
     )

@@ -37,6 +37,18 @@ def config_column(table: str, name: str) -> dict[str, str]:
     return {row[0]: row[index] for row in rows if row[index] != "."}
 
 
+def table_rows(table: str) -> list[dict[str, str]]:
+    """Return the cells of each row by the names of their columns.
+
+    Two spaces or more separate the columns.
+
+        >>> table_rows("operator  c\n conv2d 1x1  32")
+        [{'operator': 'conv2d 1x1', 'c': '32'}]
+    """
+    header, *rows = (re.split(r"\s{2,}", line.strip()) for line in table.strip().splitlines())
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
 def convolution(cell: str) -> Cell:
     """Read `256@5x5x48/4+2`: 256 filters of 5x5, each over 48 maps, stride 4, padding 2.
 

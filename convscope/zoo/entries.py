@@ -18,6 +18,11 @@ from convscope.zoo.googlenet import TORCHVISION as GOOGLENET
 from convscope.zoo.googlenet import googlenet, googlenet_bn
 from convscope.zoo.lenet5 import lenet5
 from convscope.zoo.lenet5_1998 import lenet5_1998
+from convscope.zoo.mobilenet_v2 import TIMM as MOBILENET_V2_TIMM
+from convscope.zoo.mobilenet_v2 import TORCHVISION as MOBILENET_V2
+from convscope.zoo.mobilenet_v2 import mobilenet_v2
+from convscope.zoo.mobilenet_v3 import mobilenet_v3
+from convscope.zoo.mobilenet_v3 import torchvision_names as mobilenet_v3_names
 from convscope.zoo.nin import nin
 from convscope.zoo.parameter_names import NameMap
 from convscope.zoo.residual import torchvision_names as names_of
@@ -47,6 +52,8 @@ class Entry:
         min_size: the smallest height and width that its layers allow.
         torchvision_names: maps torchvision's parameter names to ours; None where torchvision does
             not have the network.
+        timm_names: the same for timm, where its names are not torchvision's and stand for the same
+            arithmetic in all its weights.
     """
 
     builder: Callable[..., nn.Module]
@@ -55,6 +62,7 @@ class Entry:
     input_size: tuple[int, int]
     min_size: int
     torchvision_names: NameMap | None = None
+    timm_names: NameMap | None = None
 
 
 ZOO: dict[str, Entry] = {
@@ -140,6 +148,13 @@ ZOO: dict[str, Entry] = {
     "squeezenet1_1": Entry(
         partial(squeezenet, "1.1"), 1000, 3, (227, 227), 17, squeezenet_names("1.1")
     ),
+    "mobilenet_v2": Entry(mobilenet_v2, 1000, 3, (224, 224), 1, MOBILENET_V2, MOBILENET_V2_TIMM),
+    "mobilenet_v3_small": Entry(
+        partial(mobilenet_v3, "small"), 1000, 3, (224, 224), 1, mobilenet_v3_names("small")
+    ),
+    "mobilenet_v3_large": Entry(
+        partial(mobilenet_v3, "large"), 1000, 3, (224, 224), 1, mobilenet_v3_names("large")
+    ),
     "deepface": Entry(deepface, 4030, 3, (152, 152), 72),
 }
 
@@ -166,6 +181,7 @@ _LEARNING_RATES: dict[Callable[..., nn.Module], float] = {
     vgg: 0.03,  # the paper: 0.01 for 256, with deep networks initialized from shallow ones
     googlenet: 0.01,
     googlenet_bn: 0.01,
+    mobilenet_v2: 0.01,  # torchvision: 0.045 for 256
     squeezenet: 0.005,  # the paper: 0.04 for 512
     deepface: 0.005,  # the paper: 0.01 for 128
     fractalnet: 0.01,  # the paper: 0.02 for 100

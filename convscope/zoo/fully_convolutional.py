@@ -17,6 +17,7 @@ from convscope.zoo.googlenet import GoogLeNet
 _ELEMENTWISE = (
     nn.Dropout,
     nn.GELU,
+    nn.Hardswish,
     nn.Identity,
     nn.LeakyReLU,
     nn.ReLU,

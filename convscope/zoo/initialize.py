@@ -30,6 +30,13 @@ def he(net: nn.Module, *, fan: Literal["fan_in", "fan_out"] = "fan_in", dense: b
             nn.init.kaiming_normal_(layer.weight, mode=fan, nonlinearity="relu")
 
 
+def gaussian_head(net: nn.Module, std: float) -> None:
+    """Draw the weights of dense layers from N(0, std²)."""
+    for layer in _weighted(net):
+        if isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight, std=std)
+
+
 def glorot(net: nn.Module) -> None:
     """Draw weights uniformly with variance 2/(fan_in + fan_out): Glorot & Bengio, 2010."""
     for layer in _weighted(net):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from convscope.explanation.recording import record
 from convscope.terms import Sum, Terms
 from convscope.zoo import ZOO, create_model
+from tests.reference.families import each_network
 
 UNITS = 200
 DRAWN = ("rand", "randint")  # what a sampler draws has no reason
@@ -26,7 +27,7 @@ LARGE = frozenset(
         *("densenet169", "densenet201", "densenet190_40_bc"),
     )
 )
-NETWORKS = [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in ZOO]
+NETWORKS = each_network(ZOO, slow=LARGE)
 
 # (network, side, seed) whose dropout, drop path, joins or batch norms do otherwise in training.
 # The side leaves every batch norm more than one unit of a map to take the mean of.

@@ -12,6 +12,7 @@ from convscope.gradients import contiguous_gradients
 from convscope.receptive import receptive_fields
 from convscope.recording import operations
 from convscope.zoo import ZOO, create_model
+from tests.reference.families import each_network
 
 # (network, options, layer) -> height and width of the field. AlexNet's at every layer; VGG, ResNet:
 # Araujo, Norris & Sim, Distill 2019, and those of stride in the 3x3 by the same recursion.
@@ -88,7 +89,12 @@ def mild(layer):
         return nn.AvgPool2d(
             layer.kernel_size, layer.stride, layer.padding, ceil_mode=layer.ceil_mode
         )
-    plain = (nn.ReLU, nn.Tanh, layers.ScaledTanh, layers.LocalResponseNorm, nn.LocalResponseNorm)
+    if isinstance(layer, nn.Hardsigmoid):
+        return nn.Sigmoid()
+    plain = (
+        *(nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU, nn.GELU, nn.Tanh, layers.ScaledTanh),
+        *(layers.LocalResponseNorm, nn.LocalResponseNorm),
+    )
     return nn.Identity() if isinstance(layer, plain) else layer
 
 
@@ -105,7 +111,7 @@ LARGE = frozenset(
         *("fractalnet20", "fractalnet40"),
     )
 )
-PROVEN = [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in ZOO]
+PROVEN = each_network(ZOO, slow=LARGE)
 
 
 @pytest.mark.parametrize("name", PROVEN)

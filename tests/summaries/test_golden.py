@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from convscope.zoo import ZOO
+from tests.reference.families import each_network
 from tests.summaries.test_summary import summary_of
 from tests.zoo.test_counts import COUNTS
 
@@ -23,7 +24,7 @@ def table_of(name):
 
 
 # 1,202 layers, whose shapes alone take half a minute.
-NAMES = [pytest.param(n, marks=[pytest.mark.slow] if "1202" in n else []) for n in ZOO]
+NAMES = each_network(ZOO, slow={"resnet1202_cifar"})
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,6 +8,7 @@ from torchvision import models
 from convscope.errors import RequestError
 from convscope.weights.names import match_names
 from convscope.zoo import ZOO, create_model
+from tests.reference.families import each_network
 
 THEIRS = {"alexnet_2014": "alexnet", "googlenet_bn": "googlenet"}
 KNOWN = [name for name, entry in ZOO.items() if entry.torchvision_names is not None]
@@ -23,7 +24,7 @@ def torchvision_net(name: str) -> torch.nn.Module:
     return models.get_model(name, **more)
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", each_network(KNOWN))
 def test_torchvisions_names_are_ours_one_for_one(name):
     own = names_of(create_model, name)
     theirs = names_of(torchvision_net, THEIRS.get(name, name))

@@ -65,6 +65,9 @@ COUNTS = {
     "fractalnet40": 4_778_820,  # table 3, for CIFAR-100
     "squeezenet1_0": 1_248_424,
     "squeezenet1_1": 1_235_496,
+    "mobilenet_v2": 3_504_872,  # torchvision, and so on
+    "mobilenet_v3_small": 2_542_856,
+    "mobilenet_v3_large": 5_483_032,
     "deepface": 118_923_774,  # the sizes of its figure 2, whose caption rounds up to 120 million
 }
 

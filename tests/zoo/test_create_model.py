@@ -11,9 +11,10 @@ import convscope
 from convscope.errors import RequestError
 from convscope.zoo import ZOO, create_model, default_lr, list_models, resolve_model
 from convscope.zoo.check import check_network, reads_channels_last
+from tests.reference.families import each_network
 
 # 1,202 layers, whose shapes alone take half a minute.
-NAMES = [pytest.param(n, marks=[pytest.mark.slow] if "1202" in n else []) for n in ZOO]
+NAMES = each_network(ZOO, slow={"resnet1202_cifar"})
 
 
 def count(net):
@@ -252,7 +253,7 @@ def test_no_two_names_of_the_zoo_differ_by_spelling_alone():
         ("vgg", "Did you mean 'vgg11', 'vgg11_bn', "),
         ("efficientnet_b0", "write timm:efficientnet_b0 or torchvision:efficientnet_b0"),
         ("resnet26", "timm has: write timm:resnet26"),
-        ("mobilenet", r"timm and torchvision have networks like it: timm:mobilenet"),
+        ("shufflenet", r"timm and torchvision have networks like it: timm:shufflenet"),
     ],
 )
 def test_an_unknown_name_is_answered_with_where_its_like_is(typed, said):

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from convscope.layers import AUXILIARY_WEIGHT, ModelOutput
 from convscope.zoo import ZOO, create_model
+from tests.reference.families import each_network
 
 LARGE = frozenset(  # some seconds of work and more; the others have one at least of each paper
     (
@@ -25,7 +26,7 @@ LARGE = frozenset(  # some seconds of work and more; the others have one at leas
         ),
     )
 )
-CASES = [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in ZOO]
+CASES = each_network(ZOO, slow=LARGE)
 CLASSES = 4
 SIDE = 16  # of the images, where a network does not need more
 
