@@ -56,6 +56,7 @@ _HOME = {
     "show_augmented": "convscope.training.augmentation_sheet",
     "summary": "convscope.summaries.api",
     "train": "convscope.training.api",
+    "tune": "convscope.training.tuning.api",
 }
 
 __all__ = [
@@ -79,6 +80,7 @@ __all__ = [
     "show_augmented",
     "summary",
     "train",
+    "tune",
 ]
 
 

@@ -29,6 +29,7 @@ from convscope.words import visible_lines
 COMMANDS = {
     "train": "Train a network on labeled images.",
     "resume": "Resume a training exactly where it stopped, or train it for longer.",
+    "tune": "Search for settings by trials on the validation images.",
     "evaluate": "Measure the accuracy of a trained network.",
     "predict": "Classify images with a trained network.",
     "check": "Find what is wrong with a data set before training on it.",

@@ -40,7 +40,8 @@ def resume(
     Parameters
     ----------
     run
-        A run folder, or that of a cross-validation, which goes on with its first unfinished fold.
+        A run folder, or that of a cross-validation or of a search, which goes on with its first
+        unfinished fold or trial.
     epochs
         Passes over the training images in all, counted from the start of the run.
     steps
@@ -58,6 +59,7 @@ def resume(
     from convscope.cli.terminal import (  # noqa: PLC0415 -- torch
         print_folds,
         print_result,
+        print_tuning,
         training_progress,
         training_shown,
     )
@@ -68,15 +70,18 @@ def resume(
     from convscope.training.folds.folder import FoldsFolder  # noqa: PLC0415
     from convscope.training.longer import with_length  # noqa: PLC0415
     from convscope.training.resumption import resume_run  # noqa: PLC0415
+    from convscope.training.tuning.api import resume_tuning  # noqa: PLC0415
+    from convscope.training.tuning.folder import TuningFolder  # noqa: PLC0415
 
     collect_again()
+    watch = partial(training_shown, json=json)
+    if TuningFolder.is_one(run):
+        _refuse_changes(run, "search", epochs, steps, max_minutes, threads, device)
+        tuned = resume_tuning(run, watch, data=data, model=model, augment=augment)
+        print_tuning(tuned, json=json)
+        return
     if FoldsFolder.is_one(run):
-        if {epochs, steps, max_minutes, threads, device} != {None}:
-            raise RequestError(
-                f"{run} is a cross-validation, whose folds all have the settings that it began "
-                "with. Start another one with `out`."
-            )
-        watch = partial(training_shown, json=json)
+        _refuse_changes(run, "cross-validation", epochs, steps, max_minutes, threads, device)
         result = resume_folds(run, watch, data=data, model=model, augment=augment)
         print_folds(result, json=json)
         return
@@ -96,3 +101,12 @@ def resume(
         if is_first():
             trained_on = str(Run(trained.run).read_config().get("data", ""))
             print_result(terminal, trained, json=json, data=trained_on)
+
+
+def _refuse_changes(run: str, kind: str, *changes: float | str | None) -> None:
+    """Several trainings stay as they began."""
+    if {*changes} != {None}:
+        raise RequestError(
+            f"{run} is a {kind}, whose trainings all have the settings that it began with. Start "
+            "another one with `out`."
+        )

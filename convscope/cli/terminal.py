@@ -14,6 +14,7 @@ from convscope.training.callbacks.base import Callback
 from convscope.training.callbacks.terminal_progress import TerminalProgress
 from convscope.training.folds.result import CrossValidationResult
 from convscope.training.result import TrainingResult
+from convscope.training.tuning.result import TuningResult
 from convscope.words.json_text import to_json
 from convscope.words.screen import Screen
 
@@ -50,6 +51,17 @@ def print_folds(result: CrossValidationResult, *, json: bool) -> None:
     screen.show(f"\n{result}\n\n")
     screen.say(f"Folds: {folder}   (a run for each, predictions.csv, summary.json)")
     screen.say(f"Next:  convscope lab --runs {folder}   (a page that compares the trainings)")
+
+
+def print_tuning(result: TuningResult, *, json: bool) -> None:
+    """Print the table of a search and the best command; with `json`, JSON as well."""
+    if json:
+        print_json(result.to_dict())
+    screen, run = Screen(stderr=json), shell_word(result.test.run)
+    screen.show(f"\n{result}\n\n")
+    screen.say(f"Run:    {run}   (the best trial; the others are beside it)")
+    screen.say(f"Again:  {result.command}")
+    screen.say(f"Next:   convscope lab --runs {shell_word(result.path)}   (a page that compares)")
 
 
 def print_result(

@@ -4,6 +4,7 @@ COMMANDS = {
     "train": "fit learn finetune training start",
     "resume": "continue restart go_on",
     "evaluate": "val test eval validate validation score assess measure",
+    "tune": "sweep search hpo optimize optimise autotune hyperopt",
     "check": "lint clean dedup deduplicate audit doctor qa inspect_data",
     "predict": "infer inference classify apply label prediction predictions",
     "summary": "info describe inspect print architecture summarize summarise table layers "
@@ -24,8 +25,6 @@ COMMANDS_ELSEWHERE = {
     "benchmark bench profile speed",
     "Cross-validation is a training: `convscope train DATA --folds 5`.": "cross_validate "
     "crossvalidate cross_validation cv kfold folds",
-    "Settings are not searched for; every training writes metrics.jsonl, and `convscope lab` "
-    "compares runs.": "tune sweep search hpo optimize",
     "convscope classifies whole images; it finds no objects in them.": "detect segment pose obb "
     "track",
     "Data sets are downloaded when `convscope train NAME` needs them.": "download fetch",
@@ -84,6 +83,7 @@ ATTRIBUTES = {
     "load": "load_network load_model load_run from_pretrained restore",
     "train": "fit learn finetune",
     "resume": "continue_training restart",
+    "tune": "sweep search optimize hpo hyperparameter_search",
     "cross_validate": "cross_val_score cross_val_predict cross_validation kfold cv",
     "evaluate": "val test eval validate score",
     "predict": "infer inference classify",

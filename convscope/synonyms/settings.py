@@ -108,6 +108,9 @@ SYNONYMS = {
     "log": "logger loggers report_to log_to",
     "compile": "torchcompile torch_compile",
     "folds": "kfold k_fold k_folds n_folds num_folds n_splits cv cross_validation cross_validate",
+    "trials": "n_trials num_trials max_trials num_samples",
+    "search": "search_space param_space space param_grid",
+    "prune": "pruner pruning",
     "repeats": "n_repeats num_repeats",
     "run": "run_path run_dir run_folder model checkpoint ckpt weights network net experiment "
     "resume_from_checkpoint resume from m",

@@ -25,6 +25,7 @@ from convscope.training.result import TrainingResult
 from convscope.training.resumption import resume_run
 from convscope.training.setting import settings_of
 from convscope.training.signature import takes_settings
+from convscope.training.tuning.folder import TuningFolder
 
 _FIXED = ("data", "out", "callbacks", "progress")
 
@@ -139,6 +140,11 @@ def resume(
     as it is unchanged, see `convscope.load`; and the weights to start from, if there is no
     checkpoint yet.
     """
+    if TuningFolder.is_one(run):
+        raise RequestError(
+            f"{run} is a search. Call convscope.tune again as before, with out={str(run)!r}: it "
+            "goes on where it was."
+        )
     if FoldsFolder.is_one(run):
         raise RequestError(
             f"{run} is a cross-validation. Call convscope.cross_validate again as before, with "

@@ -27,6 +27,7 @@ from convscope.runs.tensor_file import TensorFile
 from convscope.training.assemble import Session, Task
 from convscope.training.callbacks.base import CallbackError
 from convscope.training.callbacks.early_stopping import stop_message
+from convscope.training.callbacks.loggers import end_logging
 from convscope.training.config import TrainConfig
 from convscope.training.events import EvaluationStart, RunEnd, RunStart
 from convscope.training.executors.eager import torch_logits
@@ -40,16 +41,8 @@ from convscope.training.trainer import Trainer
 
 def fit_and_test(trainer: Trainer, task: Task, session: Session, began: float) -> TrainingResult:
     """Train, test the best weights, once, and write the report."""
-    check_alike(task, trainer.state, session.group)
+    description = _fit(trainer, task, session)
     run, state, call = session.run, trainer.state, trainer.callbacks.call
-    description = describe(task.config, task.loaded.dataset, task.card, task.network)
-    start = RunStart(run.path, task.network, task.card, task.config, description)
-    call("on_run_start", start)
-    resumed = f"Resuming after step {state.step:,}. " if state.step else ""
-    session.user.message(f"{resumed}{description}")
-    trainer.fit()
-    if state.stop_reason and not trainer.limits.reached(state):
-        session.user.message(stop_message(state, task.config))
     test = _test(trainer, task, session)
     if imbalance := imbalance_of_result(test.metrics):
         session.user.message(imbalance)
@@ -76,6 +69,27 @@ def _write_result(
         net=task.network,
     )
     run.write("report.html", page)
+
+
+def fit_alone(trainer: Trainer, task: Task, session: Session, _began: float) -> None:
+    """Train, and leave the test split untouched: a resume of the run tests it."""
+    _fit(trainer, task, session)
+    end_logging(trainer.callbacks)
+
+
+def _fit(trainer: Trainer, task: Task, session: Session) -> str:
+    """Train; returns what is trained on what."""
+    check_alike(task, trainer.state, session.group)
+    run, state, call = session.run, trainer.state, trainer.callbacks.call
+    description = describe(task.config, task.loaded.dataset, task.card, task.network)
+    start = RunStart(run.path, task.network, task.card, task.config, description)
+    call("on_run_start", start)
+    resumed = f"Resuming after step {state.step:,}. " if state.step else ""
+    session.user.message(f"{resumed}{description}")
+    trainer.fit()
+    if state.stop_reason and not trainer.limits.reached(state):
+        session.user.message(stop_message(state, task.config))
+    return description
 
 
 def _test(trainer: Trainer, task: Task, session: Session) -> EvaluationOutputs:

@@ -41,7 +41,7 @@ from convscope.training.made_with import restore_metrics, settings_in, unchanged
 from convscope.training.prepare import load_checked, load_pretrained
 from convscope.training.result import TrainingResult
 from convscope.training.run_config import environment, environment_changes, recorded_data
-from convscope.training.start import label_names, opened_weights
+from convscope.training.start import Finish, Result, label_names, opened_weights
 from convscope.training.trainer import Trainer
 from convscope.zoo.table_file import errors_at
 
@@ -59,11 +59,12 @@ def resume_run(
     device: str | None = None,
     callbacks: Sequence[Callback] = (),
     group: Group = ALONE,
-) -> TrainingResult:
+    finish: Finish[Result] = fit_and_test,
+) -> TrainingResult | Result:
     """`convscope.resume`; `change` sets another length, see `longer.with_length`.
 
     `augment` is the user's own function of a run that has one, again. `group` are the processes
-    that train together, of which the first writes the run.
+    that train together, of which the first writes the run; `finish` as in `train_run`.
     """
     if threads is not None and threads < 1:
         raise RequestError(f"`threads` must be at least 1, not {threads}.")
@@ -103,7 +104,7 @@ def resume_run(
                 folder.write_config(saved)
             if config != before or longer.is_at_its_old_end(saved, trainer.state):
                 _begin_again(session, trainer, config, was_done=trainer.state.done)
-            return fit_and_test(trainer, task, session, began)
+            return finish(trainer, task, session, began)
 
 
 @contextmanager

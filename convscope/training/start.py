@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -49,7 +50,6 @@ from convscope.training.prepare import (
     load_checked,
     load_pretrained,
 )
-from convscope.training.result import TrainingResult
 from convscope.training.run_config import check_disk_space, problems_csv, run_config
 from convscope.training.source_warnings import warn_of_files
 from convscope.training.tasks import settle_task
@@ -59,6 +59,10 @@ from convscope.weights.published import published_weights
 from convscope.weights.source import Weights, open_weights
 from convscope.zoo import default_lr
 from convscope.zoo.table_file import is_table
+
+Result = TypeVar("Result")
+Finish = Callable[[Trainer, Task, Session, float], Result]
+"""Does what is left once a training is built: trains, and tests or not."""
 
 
 def train_run(
@@ -73,13 +77,15 @@ def train_run(
     ahead: Callable[[], Dataset | None] = lambda: None,
     fold: Fold | None = None,
     group: Group = ALONE,
-) -> TrainingResult:
+    finish: Finish[Result] = fit_and_test,
+) -> Result:
     """`convscope.train` with its settings in one object; `given` are those that a person set.
 
     `module` is the network itself, and `function` the augmentation, where they were handed over in
     place of a name. `ahead` returns the data, if they have been opened already; see
     `convscope.data.ahead`. `fold` is what is tested, of a cross-validation. `group` are the
-    processes that train together, of which the first writes the run.
+    processes that train together, of which the first writes the run. `finish` does what is left
+    once everything is built.
     """
     began, user = time.perf_counter(), CallbackList(callbacks)
     check_installed(config.log)
@@ -140,7 +146,20 @@ def train_run(
         requested.remember(run, card, config, user)
         own.remember(run, user)
         with status.session() if group.is_first else contextlib.nullcontext():
-            return fit_and_test(trainer, task, session, began)
+            return finish(trainer, task, session, began)
+
+
+def fitted_config(
+    dataset: Dataset, config: TrainConfig, given: Collection[str], user: CallbackList
+) -> TrainConfig:
+    """The settings with the network, for several trainings, that fits the images of a division."""
+    config = with_published_weights(config)
+    weights, device = opened_weights(config, user), own_device(config.device, ALONE)
+    sample = sample_images(dataset)
+    fitting = choose_network(dataset, sample, config, given=given, weights=weights, device=device)
+    if fitting.reason:
+        user.message(fitting.reason)
+    return fitting.applied(config)
 
 
 def named_network(model: str, module: nn.Module | None) -> RequestedNetwork | None:

@@ -270,7 +270,11 @@ lab --share                                ! --host says otherwise
 export r                                   ! torch.onnx
 serve r                                    ! convscope predict RUN
 benchmark r                                ! multiply-adds
-tune photos                                ! convscope lab
+sweep photos --search lr=1..2              = tune photos --search lr=1..2
+tune --n-trials 5                          = tune --trials 5
+train --log-wandb                          = train --log wandb
+train --report-to tensorboard              = train --log tensorboard
+train --wandb-project demo                 ! WANDB_PROJECT
 detect r                                   ! no objects
 trian photos                               ! Did you mean 'train'?
 """

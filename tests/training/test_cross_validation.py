@@ -316,7 +316,7 @@ def test_the_command_goes_on_in_its_own_folder_and_resume_too(command, tmp_path)
     for part in ("Fold 2 of 2, in", "All folds together:", "true \\ predicted", "summary.json)"):
         assert part in done.stdout
     refused = command("resume", folder, "--epochs", 3, code=2).stderr
-    assert "is a cross-validation, whose folds all have the settings" in refused
+    assert "is a cross-validation, whose trainings all have the settings" in refused
 
 
 def test_an_effective_size_is_that_of_independent_images_where_groups_say_nothing():

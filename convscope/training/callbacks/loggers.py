@@ -8,7 +8,7 @@ from convscope.card import Card
 from convscope.errors import Interrupted
 from convscope.evaluation.metrics import METRICS
 from convscope.runs.folder import Run
-from convscope.training.callbacks.base import Callback
+from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.events import (
     CheckpointEvent,
     EpochEnd,
@@ -72,19 +72,19 @@ class ExternalLogging(Callback):
 
     def on_exception(self, state: TrainState, event: ExceptionEvent) -> None:
         is_stopped = isinstance(event.error, Interrupted | KeyboardInterrupt | SystemExit)
-        self._close("stopped" if is_stopped else "failed")
+        self.close("stopped" if is_stopped else "failed")
 
     def on_run_end(self, event: RunEnd) -> None:
         values = measured(event.test, event.test.task)
         self._log(self._step, {f"test/{name}": value for name, value in values.items()})
-        self._close("finished")
+        self.close("finished")
 
     def _log(self, step: int, values: Mapping[str, float]) -> None:
         point = Point(step, time.time(), values)
         for logger in self.loggers:
             logger.log(point)
 
-    def _close(self, ending: Ending) -> None:
+    def close(self, ending: Ending) -> None:
         for logger in self.loggers:
             logger.close(ending)
         self._tell()
@@ -93,6 +93,13 @@ class ExternalLogging(Callback):
         for logger in self.loggers:
             for text in logger.news():
                 self.notify(text)
+
+
+def end_logging(callbacks: CallbackList) -> None:
+    """End the logging of a training that is not tested."""
+    for callback in callbacks.callbacks:
+        if isinstance(callback, ExternalLogging):
+            callback.close("finished")
 
 
 def external_logging(log: str | None, notify: Callable[[str], None]) -> list[Callback]:

@@ -88,13 +88,34 @@ def resume_folds(
     """
     folder = FoldsFolder(Path(path))
     request = folder.read_request()
-    config = request.config
-    handed_over = [request.data] if data is None and request.data.startswith("<") else []
+    data = data or request.data
+    config = named_again(
+        path, request.config, "cross_validate", data=data, model=model, augment=augment
+    )
+    validation = CrossValidation(data, config, watch=watch)
+    return validation.run(request.folds, request.repeats, folder.path)
+
+
+def named_again(
+    path: str | PathLike[str],
+    config: TrainConfig,
+    function: str,
+    *,
+    data: str,
+    model: str | None,
+    augment: str | None,
+) -> TrainConfig:
+    """The settings in the file of several trainings, with the code that its caller names again.
+
+    Raises RequestError, with the `function` of Python, for what was handed over as an object, and
+    ConsentError for code that the caller does not name.
+    """
+    handed_over = [data] if data.startswith("<") else []
     handed_over += [config.augment] if config.augment.startswith(HANDED_OVER) else []
     if handed_over:
         raise RequestError(
             f"{path} was begun with an object that was handed over, {handed_over[0]}. Call "
-            f"convscope.cross_validate again as before, with out={str(path)!r}."
+            f"convscope.{function} again as before, with out={str(path)!r}."
         )
     for setting, code, named in (
         ("model", config.model if is_own_code(config.model) else "", model),
@@ -102,6 +123,4 @@ def resume_folds(
     ):
         if code and named is None:
             raise named_by_file(path, code, setting)
-    config = replace(config, model=model or config.model, augment=augment or config.augment)
-    validation = CrossValidation(data or request.data, config, watch=watch)
-    return validation.run(request.folds, request.repeats, folder.path)
+    return replace(config, model=model or config.model, augment=augment or config.augment)

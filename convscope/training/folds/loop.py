@@ -14,7 +14,6 @@ from convscope.data.dataset import Dataset, keys_of
 from convscope.data.folds import Fold, folded_images
 from convscope.data.source import DataLike
 from convscope.data.split import read_splits
-from convscope.device import choose_device
 from convscope.errors import Interrupted, RequestError, shell_word
 from convscope.evaluation.metrics import Metrics
 from convscope.evaluation.multi_label import AnyMetrics, MultiLabelMetrics
@@ -22,7 +21,6 @@ from convscope.runs.folder import Run, slugify
 from convscope.runs.own_code import Consent, is_own_code
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.config import TrainConfig
-from convscope.training.default_network import choose_network
 from convscope.training.division import divide
 from convscope.training.events import RunStart
 from convscope.training.folds.folder import (
@@ -37,18 +35,16 @@ from convscope.training.folds.folder import (
 from convscope.training.folds.pooling import pool_classes, pool_labels
 from convscope.training.folds.predictions import FoldPredictions, Predicted
 from convscope.training.folds.result import CrossValidationResult, FoldResult
-from convscope.training.image_sample import sample_images
 from convscope.training.network import RequestedNetwork
 from convscope.training.own_augmentation import RequestedAugmentation, is_own
 from convscope.training.result import TrainingResult
 from convscope.training.resumption import resume_run
 from convscope.training.run_config import absolute_paths, recorded_data
 from convscope.training.start import (
+    fitted_config,
     named_network,
     open_data,
-    opened_weights,
     train_run,
-    with_published_weights,
 )
 from convscope.zoo.table_file import is_table
 
@@ -107,15 +103,7 @@ class CrossValidation:
     def _fitted(self, opened: Dataset, folds: int, user: CallbackList) -> "CrossValidation":
         """The same with the network, for all folds, that fits the images of the first one."""
         dataset = divide(opened, self.config, Fold(0, folds))
-        config = with_published_weights(self.config)
-        weights, device = opened_weights(config, user), choose_device(config.device)
-        sample = sample_images(dataset)
-        fitting = choose_network(
-            dataset, sample, config, given=self.given, weights=weights, device=device
-        )
-        if fitting.reason:
-            user.message(fitting.reason)
-        return replace(self, config=fitting.applied(config))
+        return replace(self, config=fitted_config(dataset, self.config, self.given, user))
 
     def train(
         self, folder: FoldsFolder, request: Request, opened: Dataset

@@ -1,0 +1,1 @@
+"""A search for settings: trainings that are compared on their validation images."""
