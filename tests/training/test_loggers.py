@@ -77,6 +77,17 @@ def test_tensorboard_reads_every_step_and_epoch_once(runs, which):
     assert found["test/top1"] == [(STEPS, pytest.approx(test["top1"], rel=1e-6))]
 
 
+def test_tensorboard_drops_all_of_a_process_that_was_killed_before_it_saved(tmp_path):
+    pytest.importorskip("tensorboard")
+    for last in (6, 9):
+        logger = import_module("convscope.training.loggers.tensorboard").TensorBoard()
+        logger.open(LoggedRun(tmp_path, {"lr": 0.1}, "a run", ["val/top1"], 0))
+        logger.log([Point(step, time.time(), {"step/loss": 1.0}) for step in range(1, last)])
+        logger.close("finished")
+    found, _ = scalars(tmp_path)
+    assert [step for step, _ in found["step/loss"]] == [*range(1, 9)]
+
+
 def test_the_mean_of_the_steps_is_the_loss_of_the_epoch(runs):
     found, _ = scalars(runs[0])
     losses = [value for _, value in found["step/loss"]]

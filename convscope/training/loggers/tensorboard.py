@@ -23,7 +23,8 @@ class TensorBoard(Logger):
 
     def open(self, run: LoggedRun) -> str:
         folder = run.path / FOLDER
-        self._writer: Any = SummaryWriter(str(folder), purge_step=run.first_step or None)
+        known = run.first_step if folder.exists() else None
+        self._writer: Any = SummaryWriter(str(folder), purge_step=known)
         if not run.first_step:
             rows = "".join(f"| {name} | {value} |\n" for name, value in run.settings.items())
             self._writer.add_text("settings", f"| setting | value |\n| --- | --- |\n{rows}")
