@@ -84,7 +84,7 @@ def _stages(network: nn.Module, last: str) -> dict[str, list[nn.Module]]:
         top = ", ".join(name for name, _ in network.named_children())
         raise RequestError(
             f"`freeze` names no layer of the network: {last!r}.{nearest(last, modules)} Its layers "
-            f"are {top}; `body` is all but the last."
+            f"are {top}; body is all but the last."
         )
     names = list(modules)
     end = max(index for index, name in enumerate(names) if f"{name}.".startswith(f"{last}."))
