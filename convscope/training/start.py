@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -65,6 +65,24 @@ Finish = Callable[[Trainer, Task, Session, float], Result]
 """Does what is left once a training is built: trains, and tests or not."""
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A training that is ready for its first step; of its run, nothing is written yet.
+
+    Attributes:
+        splits: the text of splits.csv.
+        network, function: as they were asked for.
+    """
+
+    trainer: Trainer
+    task: Task
+    session: Session
+    status: LiveStatus
+    splits: str
+    network: RequestedNetwork
+    function: RequestedAugmentation
+
+
 def train_run(
     data: DataLike,
     config: TrainConfig,
@@ -79,15 +97,47 @@ def train_run(
     group: Group = ALONE,
     finish: Finish[Result] = fit_and_test,
 ) -> Result:
-    """`convscope.train` with its settings in one object; `given` are those that a person set.
+    """`convscope.train` with its settings in one object; see `prepared`.
 
-    `module` is the network itself, and `function` the augmentation, where they were handed over in
-    place of a name. `ahead` returns the data, if they have been opened already; see
-    `convscope.data.ahead`. `fold` is what is tested, of a cross-validation. `group` are the
-    processes that train together, of which the first writes the run. `finish` does what is left
-    once everything is built.
+    `finish` does what is left once everything is built.
     """
-    began, user = time.perf_counter(), CallbackList(callbacks)
+    began = time.perf_counter()
+    with prepared(
+        data, config, given=given, out=out, callbacks=callbacks, module=module, function=function,
+        ahead=ahead, fold=fold, group=group,
+    ) as ready:  # fmt: skip
+        task, trainer, session = ready.task, ready.trainer, ready.session
+        _tell_bf16(task, trainer, given, session.user)
+        _write_start(data, task, session, ready.splits, trainer.executor)
+        ready.network.remember(session.run, task.card, task.config, session.user)
+        ready.function.remember(session.run, session.user)
+        with ready.status.session() if group.is_first else contextlib.nullcontext():
+            return finish(trainer, task, session, began)
+
+
+@contextlib.contextmanager
+def prepared(
+    data: DataLike,
+    config: TrainConfig,
+    *,
+    given: Collection[str] = (),
+    out: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    module: nn.Module | None = None,
+    function: Transform | None = None,
+    ahead: Callable[[], Dataset | None] = lambda: None,
+    fold: Fold | None = None,
+    group: Group = ALONE,
+) -> Generator[Prepared]:
+    """Everything up to the first step; threads and random state are restored at the end.
+
+    `given` are the settings that a person set. `module` is the network itself, and `function` the
+    augmentation, where they were handed over in place of a name. `ahead` returns the data, if they
+    have been opened already; see `convscope.data.ahead`. `fold` is what is tested, of a
+    cross-validation. `group` are the processes that train together, of which the first writes the
+    run. A run to which no config.toml was written is removed at the end.
+    """
+    user = CallbackList(callbacks)
     check_installed(config.log)
     requested, weights = named_network(config.model, module), None  # before any data is opened
     own = RequestedAugmentation.of(config.augment, function)
@@ -141,12 +191,7 @@ def train_run(
         status = LiveStatus(session.live, request)
         trainer = assemble(task, session, status)
         check_memory(task, trainer.executor, group)
-        _tell_bf16(task, trainer, given, user)
-        _write_start(data, task, session, splits, trainer.executor)
-        requested.remember(run, card, config, user)
-        own.remember(run, user)
-        with status.session() if group.is_first else contextlib.nullcontext():
-            return finish(trainer, task, session, began)
+        yield Prepared(trainer, task, session, status, splits, requested, own)
 
 
 def fitted_config(
