@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from convscope.training.augmentation_sheet import show_augmented as show_augmented
     from convscope.training.callbacks.base import Callback as Callback
     from convscope.training.folds.api import cross_validate as cross_validate
+    from convscope.training.lr_finder import lr_find as lr_find
     from convscope.webapp.lab import lab as lab
     from convscope.weights import load_weights as load_weights
     from convscope.zoo import create_model as create_model
@@ -50,6 +51,7 @@ _HOME = {
     "list_models": "convscope.zoo",
     "load": "convscope.runs.network",
     "load_weights": "convscope.weights",
+    "lr_find": "convscope.training.lr_finder",
     "predict": "convscope.evaluation.predict",
     "record": "convscope.explanation.recording",
     "resume": "convscope.training.api",
@@ -74,6 +76,7 @@ __all__ = [
     "list_models",
     "load",
     "load_weights",
+    "lr_find",
     "predict",
     "record",
     "resume",

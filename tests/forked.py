@@ -26,7 +26,7 @@ from convscope.cli import COMMANDS
 FORKS = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
 FORKS.set_forkserver_preload(
     [
-        *(f"convscope.cli.{verb}" for verb in COMMANDS),
+        *(f"convscope.cli.{verb.replace('-', '_')}" for verb in COMMANDS),
         *("convscope.cli.terminal", "convscope.training.start", "convscope.training.resumption"),
         *("convscope.evaluation.evaluate", "convscope.evaluation.predict"),
         *("llvmlite.binding", "PIL.PngImagePlugin", "torch._dynamo"),

@@ -28,6 +28,7 @@ from convscope.words import visible_lines
 
 COMMANDS = {
     "train": "Train a network on labeled images.",
+    "lr-find": "Try learning rates on a network, and suggest one to train it at.",
     "resume": "Resume a training exactly where it stopped, or train it for longer.",
     "tune": "Search for settings by trials on the validation images.",
     "evaluate": "Measure the accuracy of a trained network.",
@@ -42,7 +43,7 @@ COMMANDS = {
 }
 
 
-_LATE = ("train", "resume", "evaluate", "predict")
+_LATE = ("train", "lr-find", "resume", "evaluate", "predict")
 """Commands that import what does their work once the request is known to be well-formed."""
 
 
@@ -61,7 +62,8 @@ def make_app(command: str = "") -> App:
     )
     for number, (name, sentence) in enumerate(COMMANDS.items()):
         about = None if name == command else sentence
-        app.command(f"convscope.cli.{name}:{name}", name=name, help=about, sort_key=number)
+        word = name.replace("-", "_")
+        app.command(f"convscope.cli.{word}:{word}", name=name, help=about, sort_key=number)
     return app
 
 
@@ -117,10 +119,10 @@ def _run(tokens: list[str]) -> None:
     app = make_app(command)
     if command in COMMANDS:
         tokens = [command, *_in_our_words(app, command, tokens[1:])]
-    if command == "train":
+    if command in ("train", "lr-find"):
         from convscope.cli.config import read_config_flag  # noqa: PLC0415
 
-        app.config = read_config_flag(tokens)
+        app.config = read_config_flag(tokens, command)
     if command not in _LATE:
         collect_again()
     app(tokens, exit_on_error=False, print_error=False, result_action="return_value")

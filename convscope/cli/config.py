@@ -13,7 +13,7 @@ from convscope.regular_files import read_regular
 from convscope.training.setting import SettingField, settings_of
 
 
-def read_config_flag(tokens: Sequence[str]) -> tuple[Dict, ...]:
+def read_config_flag(tokens: Sequence[str], command: str) -> tuple[Dict, ...]:
     """Read the file that `--config FILE` names, if it is given; RequestError if it is wrong."""
     files: list[str] = []
     remaining = iter(tokens)
@@ -31,7 +31,7 @@ def read_config_flag(tokens: Sequence[str]) -> tuple[Dict, ...]:
         _check_code(file, "model", settings.get("model"), tokens)
         _check_code(file, "augment", settings.get("augment"), tokens)
     # Below the command's name: outside of it, keys that are commands, as data is, are dropped.
-    return tuple(Dict({"train": settings}, source=file) for file, settings in found)
+    return tuple(Dict({command: settings}, source=file) for file, settings in found)
 
 
 def _check_code(file: str, setting: str, value: object, tokens: Sequence[str]) -> None:

@@ -1,18 +1,19 @@
 """Line charts as SVG in the page's light and dark colors, readable without color."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
 from convscope.errors import RequestError
 from convscope.words import escape_html
 
-_WIDTH, _HEIGHT = 400, 230
+WIDTH, HEIGHT = 400, 230
 _SMALLEST = 1e-300  # span of values whose ticks can be told apart
 _GAP = 16  # between charts in one file
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 72, 14, 34
+LEFT, RIGHT, TOP, BOTTOM = 46, 72, 14, 34
 
 
 STYLE = """
@@ -27,8 +28,26 @@ STYLE = """
 .convscope-chart .s0 :is(text, circle) { fill: #3b82f6; opacity: 1; }
 .convscope-chart .s1 polyline { stroke: #ea6a2a; stroke-dasharray: 6 3; }
 .convscope-chart .s1 :is(text, circle) { fill: #ea6a2a; opacity: 1; }
+.convscope-chart .raw { fill: #3b82f6; opacity: 0.3; }
+.convscope-chart .mark line { stroke: currentColor; stroke-dasharray: 3 3; opacity: 0.75; }
 """
 """For charts outside of the report: they take the text color of the page around them."""
+
+
+class Drawing(Protocol):
+    """What `Charts` show side by side."""
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def label(self) -> str:
+        """What it shows, for those who cannot see it."""
+        ...
+
+    def draw(self) -> str:
+        """What is inside of an SVG of `WIDTH` by `HEIGHT`; empty where there is nothing to see."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -45,31 +64,36 @@ class Chart:
     series: Mapping[str, Sequence[float | None]]
     percent: bool = False
 
+    @property
+    def label(self) -> str:
+        return f"{self.title} over {max(map(len, self.series.values()), default=0)} epochs"
+
+    def draw(self) -> str:
+        return _drawing(self.series, percent=self.percent) if _points(self.series) else ""
+
 
 class Charts:
     """Charts side by side. A notebook shows them; `save` writes them to a file."""
 
-    def __init__(self, *charts: Chart) -> None:
-        self.charts = [chart for chart in charts if _points(chart.series)]
+    def __init__(self, *charts: Drawing) -> None:
+        self.charts = [chart for chart in charts if chart.draw()]
 
     @property
     def html(self) -> str:
         """The charts for a page that has `STYLE`."""
-        figures = "".join(
-            curves(chart.title, chart.series, percent=chart.percent) for chart in self.charts
-        )
+        figures = "".join(map(_figure, self.charts))
         return f'<div class="convscope-charts convscope-chart">{figures}</div>'
 
     @property
     def svg(self) -> str:
         """The charts as one SVG file, on white."""
         parts = "".join(
-            f'<g transform="translate({number * (_WIDTH + _GAP)} 0)"><text x="{_LEFT}" y="16">'
+            f'<g transform="translate({number * (WIDTH + _GAP)} 0)"><text x="{LEFT}" y="16">'
             f'{escape_html(chart.title)}</text><g transform="translate(0 18)">'
-            f"{_drawing(chart.series, percent=chart.percent)}</g></g>"
+            f"{chart.draw()}</g></g>"
             for number, chart in enumerate(self.charts)
         )
-        width, height = len(self.charts) * (_WIDTH + _GAP), _HEIGHT + 20
+        width, height = len(self.charts) * (WIDTH + _GAP), HEIGHT + 20
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
             f'width="{width}" height="{height}" class="convscope-chart"><style>{STYLE}</style>'
@@ -81,11 +105,7 @@ class Charts:
 
         Raises RequestError for another ending than .svg.
         """
-        if Path(path).suffix.lower() != ".svg":
-            raise RequestError(
-                f"{path}: charts are saved as SVG; name a file that ends in .svg. For others "
-                "plot `result.history` with matplotlib."
-            )
+        check_svg(path)
         Path(path).write_text(self.svg, "utf-8")
 
     def _repr_html_(self) -> str:
@@ -96,6 +116,15 @@ class Charts:
         return f"Charts of {titles}: a notebook shows them, .save('curves.svg') writes them"
 
 
+def check_svg(path: str | Path) -> None:
+    """Raise RequestError for a file whose name does not end in .svg."""
+    if Path(path).suffix.lower() != ".svg":
+        raise RequestError(
+            f"{path}: charts are saved as SVG; name a file that ends in .svg. For others plot the "
+            "numbers of the result with matplotlib."
+        )
+
+
 def curves(
     title: str, series: Mapping[str, Sequence[float | None]], *, percent: bool = False
 ) -> str:
@@ -103,14 +132,17 @@ def curves(
 
     `percent` writes 0.975 as 97.5%. Empty series are left out.
     """
-    epochs = max(map(len, series.values()), default=0)
-    if not _points(series):
+    return _figure(Chart(title, series, percent))
+
+
+def _figure(chart: Drawing) -> str:
+    drawn = chart.draw()
+    if not drawn:
         return ""
     return (
-        f"<figure><figcaption>{escape_html(title)}</figcaption>"
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
-        f'aria-label="{escape_html(title)} over {epochs} epochs">'
-        f"{_drawing(series, percent=percent)}</svg></figure>"
+        f"<figure><figcaption>{escape_html(chart.title)}</figcaption>"
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{escape_html(chart.label)}">{drawn}</svg></figure>'
     )
 
 
@@ -128,23 +160,13 @@ def _drawing(series: Mapping[str, Sequence[float | None]], *, percent: bool) -> 
     lines = _points(series)
     epochs = max(epoch for points in lines.values() for epoch, _ in points)
     values = [value for points in lines.values() for _, value in points]
-    ticks = _ticks(min(values), max(values))
-    low, high = ticks[0], ticks[-1]
+    y, grid = y_axis(min(values), max(values), percent=percent)
 
     def x(epoch: int) -> float:
-        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (epoch - 1) / max(epochs - 1, 1)
+        return LEFT + (WIDTH - LEFT - RIGHT) * (epoch - 1) / max(epochs - 1, 1)
 
-    def y(value: float) -> float:
-        return _TOP + (_HEIGHT - _TOP - _BOTTOM) * (high - value) / (high - low)
-
-    grid = "".join(
-        f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(t):.1f}" y2="{y(t):.1f}"/>'
-        f'<text x="{_LEFT - 8}" y="{y(t) + 4:.1f}" text-anchor="end">'
-        f"{_number(t, ticks, percent=percent)}</text>"
-        for t in ticks
-    )
     below = "".join(
-        f'<text x="{x(epoch):.1f}" y="{_HEIGHT - 12}" text-anchor="middle">{epoch}</text>'
+        f'<text x="{x(epoch):.1f}" y="{HEIGHT - 12}" text-anchor="middle">{epoch}</text>'
         for epoch in _epoch_ticks(epochs)
     )
     ends = _spread_labels([y(line[-1][1]) for line in lines.values()])
@@ -158,6 +180,25 @@ def _drawing(series: Mapping[str, Sequence[float | None]], *, percent: bool) -> 
             f'<text x="{x(at) + 6:.1f}" y="{end + 4:.1f}">{escape_html(name)}</text></g>'
         )
     return f"{grid}{below}{''.join(drawn)}"
+
+
+def y_axis(
+    low: float, high: float, *, percent: bool = False
+) -> tuple[Callable[[float], float], str]:
+    """Where a value is drawn, on an axis that spans a range; and the axis with its grid."""
+    ticks = _ticks(low, high)
+    low, high = ticks[0], ticks[-1]
+
+    def y(value: float) -> float:
+        return TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low)
+
+    grid = "".join(
+        f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(t):.1f}" y2="{y(t):.1f}"/>'
+        f'<text x="{LEFT - 8}" y="{y(t) + 4:.1f}" text-anchor="end">'
+        f"{_number(t, ticks, percent=percent)}</text>"
+        for t in ticks
+    )
+    return y, grid
 
 
 def _ticks(low: float, high: float) -> list[float]:

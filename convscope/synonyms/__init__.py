@@ -198,6 +198,9 @@ def check_patience(given: Iterable[str], schedule: object) -> None:
 def command(name: str) -> str | None:
     """The command that a name stands for; None if nobody knows, RequestError with a sentence."""
     word = key(name)
+    for ours in names.COMMANDS:
+        if key(ours) == word:
+            return ours
     if word in _COMMANDS:
         return _COMMANDS[word][0]
     if word in _COMMANDS_ELSEWHERE:

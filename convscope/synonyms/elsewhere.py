@@ -95,7 +95,9 @@ SENTENCES = {
     "`lr_schedule` fixes where the rate ends: cosine goes down to 0.": "lrf min_lr lr_min "
     "final_lr eta_min end_lr lr_end cosine_end lr_noise lr_noise_pct lr_noise_std lr_cycle_mul "
     "lr_cycle_decay lr_cycle_limit lr_k_decay cooldown_epochs sched_on_updates "
-    "lr_scheduler_kwargs t_max min_learning_rate t_0 t_mult lr_range_test lr_find auto_lr_find",
+    "lr_scheduler_kwargs t_max min_learning_rate t_0 t_mult",
+    "`convscope lr-find DATA` tries learning rates and suggests one.": "lr_range_test lr_find "
+    "lr_finder auto_lr_find",
     "The rate rises linearly from 0 within `warmup_epochs`, which may be a fraction such as "
     "0.5.": "warmup_lr warmup_steps warmup_ratio warmup_momentum warmup_bias_lr warmup_prefix "
     "lr_warmup_method lr_warmup_decay num_warmup_steps warmup_iters warmup_iterations "

@@ -2,6 +2,7 @@
 
 COMMANDS = {
     "train": "fit learn finetune training start",
+    "lr-find": "lr_finder find_lr range_test lr_range_test learning_rate_finder auto_lr_find",
     "resume": "continue restart go_on",
     "evaluate": "val test eval validate validation score assess measure",
     "tune": "sweep search hpo optimize optimise autotune hyperopt",
@@ -82,6 +83,7 @@ ATTRIBUTES = {
     "create_model": "build get_model make_model build_model model",
     "load": "load_network load_model load_run from_pretrained restore",
     "train": "fit learn finetune",
+    "lr_find": "lr_finder find_lr range_test lr_range_test learning_rate_finder",
     "resume": "continue_training restart",
     "tune": "sweep search optimize hpo hyperparameter_search",
     "cross_validate": "cross_val_score cross_val_predict cross_validation kfold cv",

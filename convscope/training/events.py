@@ -31,13 +31,13 @@ class Progress:
     """The progress of work before the first step.
 
     Attributes:
-        activity: "downloading", in bytes, or "decoding", in images.
-        name: the file that is downloaded; empty for decoding.
-        done: bytes or images so far.
-        total: bytes or images in all; None if unknown.
+        activity: "downloading", in bytes; "decoding", in images; "trying", learning rates.
+        name: the file that is downloaded; else empty.
+        done: bytes, images or rates so far.
+        total: the same in all; None if unknown.
     """
 
-    activity: Literal["downloading", "decoding"]
+    activity: Literal["downloading", "decoding", "trying"]
     name: str
     done: int
     total: int | None

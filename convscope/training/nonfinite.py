@@ -18,6 +18,10 @@ class StepError(WorkError):
     """A step could not be made; the state before it is intact."""
 
 
+class NonfiniteError(StepError):
+    """A loss or a weight is NaN or infinite."""
+
+
 def first_nonfinite_layer(network: nn.Module, images: Tensor | None) -> str:
     """Name the first weight that is not finite, else the first layer whose output is not."""
     for name, weight in network.named_parameters():
@@ -65,17 +69,17 @@ def check_finite(
 
 def nonfinite_error(
     what: str, network: nn.Module, images: Tensor | None, *, state: TrainState, lr: float | None
-) -> StepError:
+) -> NonfiniteError:
     """The error to raise for a NaN or an infinity; `images` are those that the network was fed."""
     layer = first_nonfinite_layer(network, images)
     if state.step == 0 and images is not None:
         where = f", first in {layer}" if layer != "the loss" else ""
-        return StepError(
+        return NonfiniteError(
             f"{what} at the first step, before any weight has changed: the network itself returns "
             f"it{where}. Look for a division by zero, a logarithm or a root in its code."
         )
     rate = "" if lr is None else f", learning rate {lr:g}"
-    return StepError(
+    return NonfiniteError(
         f"{what} at step {state.step + 1} (epoch {state.epoch + 1}{rate})"
         f"{f', first in {layer}' if layer else ''}. Train again with a smaller `lr`, or "
         "with `clip_grad_norm=1`."

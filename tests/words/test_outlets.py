@@ -68,6 +68,7 @@ def verb(capfdbinary):
 
 CASES = {
     "train": ["{data}", "--epochs", "1", "--out", "{out}", "--max-corrupt-fraction", "0.5"],
+    "lr-find": ["{data}", "-o", "{out}.svg", "--max-corrupt-fraction", "0.5"],
     "resume": ["{run}", "--epochs", "2"],
     "tune": ["{data}", "--search", "batch_size=8,16", "--trials", "2", "--epochs", "1",
              "--out", "{out}", "--max-corrupt-fraction", "0.5"],

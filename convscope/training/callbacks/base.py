@@ -135,6 +135,10 @@ class CallbackList:
         """Report how many images are decoded."""
         self.call("on_progress", Progress("decoding", "", done, total))
 
+    def trying(self, done: int, total: int) -> None:
+        """Report how many learning rates were tried."""
+        self.call("on_progress", Progress("trying", "", done, total))
+
 
 STAGES = tuple(name for name in vars(Callback) if name.startswith("on_"))
 """The names of all stages, in the order in which they come."""

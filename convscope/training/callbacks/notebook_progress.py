@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from convscope.training.callbacks.base import Callback
-from convscope.training.callbacks.run_log import RunLog, is_of_labels
+from convscope.training.callbacks.run_log import WORK, RunLog, is_of_labels
 from convscope.training.callbacks.speed import Speed, seconds_left
 from convscope.training.events import EpochEnd, FitStart, Message, RunEnd, RunStart, StepEnd
 from convscope.training.events import Progress as ProgressEvent
@@ -82,7 +82,7 @@ class NotebookProgress(Callback):
         self.log.on_message(event)
 
     def on_progress(self, event: ProgressEvent) -> None:
-        name = f"Downloading {event.name}" if event.activity == "downloading" else "Reading images"
+        name = WORK.get(event.activity) or f"Downloading {event.name}"
         self._share = event.done / event.total if event.total else None
         amount = f"{event.done / 1e6:.1f} MB" if event.activity == "downloading" else event.done
         of = "" if event.total is None or event.activity == "downloading" else f" of {event.total}"

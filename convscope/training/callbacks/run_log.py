@@ -11,6 +11,9 @@ from convscope.training.events import EpochEnd, FitStart, Message, RunStart
 from convscope.training.state import TrainState
 from convscope.words import visible
 
+WORK = {"decoding": "Reading images", "trying": "Trying learning rates"}
+"""What is done before or in place of a training, by the activity of its `Progress`."""
+
 
 class RunLog(Callback):
     """Writes the lines of a training to log.txt, and passes each on to `show`.

@@ -18,7 +18,7 @@ from rich.progress import (
 
 from convscope.signals import undone_by_exit
 from convscope.training.callbacks.base import Callback
-from convscope.training.callbacks.run_log import RunLog
+from convscope.training.callbacks.run_log import WORK, RunLog
 from convscope.training.callbacks.speed import Speed
 from convscope.training.events import EpochEnd, FitStart, Message, RunStart, StepEnd
 from convscope.training.events import Progress as ProgressEvent
@@ -86,7 +86,7 @@ class TerminalProgress(Callback):
             total = None if event.total is None else event.total / 1e6
             self._preparing(f"Downloading {cell(event.name)} (MB)", event.done / 1e6, total)
         else:
-            self._preparing("Reading images", event.done, event.total)
+            self._preparing(WORK[event.activity], event.done, event.total)
 
     def _preparing(self, what: str, done: float, total: float | None) -> None:
         if self.preparing is None:
